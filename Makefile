@@ -1,0 +1,56 @@
+# make setup   the environment, in .venv
+# make demo    the main job on the embedded default: handwritten digits, a small ViT from scratch
+# make test    the tests, with branch coverage
+# make check   formatting, lint, types
+# make format  format the code
+# make lock    renew requirements.lock from pyproject.toml
+
+PYTHON ?= python3.11
+UV_VERSION := 0.13.9
+export UV_PYTHON_DOWNLOADS := never
+
+.PHONY: setup demo test check format lock clean
+
+setup: .venv/.ready
+
+# TFX takes a minute to import until its bytecode is compiled, and some environments forbid Python
+# to write bytecode: so it is compiled once, here.
+.venv/.ready: requirements.lock pyproject.toml setup.py | .uv/bin/uv
+	.uv/bin/uv venv --quiet --allow-existing --python $(PYTHON) .venv
+	.uv/bin/uv pip sync --quiet --python .venv --require-hashes --compile-bytecode requirements.lock
+	.uv/bin/uv pip install --quiet --python .venv --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# uv lives in an environment of its own: the Python of Debian and Ubuntu refuses system-wide pip.
+.uv/bin/uv:
+	@command -v $(PYTHON) >/dev/null || { echo "make: $(PYTHON) not found; TFX 1.21 needs \
+	Python 3.11 (apt install python3.11, or PYTHON=/path/to/python3.11)" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { echo "make: \
+	$(PYTHON) is not Python 3.11, which TFX 1.21 needs (PYTHON=/path/to/python3.11)" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "make: $(PYTHON) has no venv \
+	module (apt install python3.11-venv)" >&2; exit 1; }
+	$(PYTHON) -m venv .uv
+	.uv/bin/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+
+demo: setup
+	.venv/bin/python pipeline_runner.py --model vit_mini_fe --dataset digits
+
+test: setup
+	.venv/bin/python -m pytest
+
+check: setup
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+	.venv/bin/mypy pipeline
+
+format: setup
+	.venv/bin/ruff format .
+	.venv/bin/ruff check --fix .
+
+# The lock has hashes and no addresses; uv.lock has addresses and stays out of git.
+lock: .uv/bin/uv
+	.uv/bin/uv lock --upgrade
+	.uv/bin/uv export --quiet --frozen --no-emit-project --output-file requirements.lock
+
+clean:
+	rm -rf .venv .uv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .coverage

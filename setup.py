@@ -1,0 +1,15 @@
+"""What is packaged.
+
+Beam's ``--setup_file`` and a container image install the same code with this file. It declares no
+dependencies: they stand in ``requirements.lock``, because pip cannot satisfy TFX's own pins.
+"""
+
+from setuptools import find_packages, setup
+
+setup(
+    packages=find_packages(
+        include=["pipeline*", "components*", "trainer*", "schemas"], exclude=["pipeline_runner"]
+    ),
+    py_modules=["pipeline_runner"],
+    package_data={"schemas": ["*.pbtxt"]},
+)
