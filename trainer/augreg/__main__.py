@@ -1,0 +1,72 @@
+"""Converts an AugReg checkpoint into a SavedModel.
+
+python -m trainer.augreg --checkpoint B_16.npz --output models/vit_b16_fe
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from typing import NoReturn, get_args
+
+from trainer.augreg.checkpoint import load_checkpoint
+from trainer.augreg.convert import Precision, Task, convert
+from trainer.errors import InputError
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}; see --help\n")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command; returns its exit status: 0 written, 1 not, with the reason on stderr."""
+    options = _parser().parse_args(arguments)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow says much while it starts.
+    try:
+        architecture = convert(
+            load_checkpoint(options.checkpoint),
+            options.output,
+            task=options.task,
+            image_size=options.image_size,
+            precision=options.precision,
+        )
+    except (InputError, OSError) as error:
+        print(f"python -m trainer.augreg: {error}", file=sys.stderr)
+        return 1
+    classes = architecture.classes
+    outputs = f"{classes} logits" if classes else f"{architecture.feature_width} features"
+    print(
+        f"{options.output}: {architecture.parameter_count:,} parameters, "
+        f"{architecture.image_size} px, {outputs}"
+    )
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="python -m trainer.augreg", description=__doc__.splitlines()[0])
+    parser.add_argument("--checkpoint", required=True, metavar="X.npz", help="what to convert")
+    parser.add_argument("--output", required=True, metavar="DIR", help="new directory to write")
+    parser.add_argument(
+        "--task",
+        choices=get_args(Task),
+        default="fe",
+        help="what to make: a feature extractor, or the classifier with its head (default: fe)",
+    )
+    parser.add_argument(
+        "--image-size",
+        type=int,
+        metavar="N",
+        help="height and width of the images in pixels (default: the checkpoint's)",
+    )
+    parser.add_argument(
+        "--precision",
+        choices=get_args(Precision),
+        default="float32",
+        help="mixed_bfloat16 computes matrix products in bfloat16 (default: float32)",
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,93 @@
+"""From checkpoint to SavedModel."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal, get_args
+
+import numpy as np
+
+from trainer.augreg.architecture import Architecture
+from trainer.augreg.checkpoint import architecture_of, published_layout
+from trainer.augreg.npz import CheckpointError
+from trainer.augreg.position_embedding import resize_position_embedding
+from trainer.errors import InputError
+
+Task = Literal["fe", "classification"]
+Precision = Literal["float32", "mixed_bfloat16"]
+
+
+def convert(
+    arrays: Mapping[str, np.ndarray],
+    directory: str | os.PathLike[str],
+    *,
+    task: Task = "fe",
+    image_size: int | None = None,
+    precision: Precision = "float32",
+) -> Architecture:
+    """Writes a checkpoint as a SavedModel with the reusable interface.
+
+    Every array becomes a float32 variable of the same name, shape and value, but for two: a feature
+    extractor has no head, and another `image_size` resizes the position embeddings.
+
+    Args:
+      arrays: name -> float32 array, as `load_checkpoint` or `random_arrays` returns them.
+      directory: where to write; does not exist yet, or is empty. It appears complete or not at all.
+      task: "fe", feature extractor: the outputs are float32 `[B, feature_width]`, the class token
+        behind the encoder's last normalisation and, where there is one, behind `pre_logits`.
+        "classification": float32 `[B, classes]`, logits.
+      image_size: height and width of the images in pixels; None is what the checkpoint was
+        trained with.
+      precision: "float32", or "mixed_bfloat16": variables, images and outputs stay float32, but
+        convolutions and the encoder's matrix products are computed in bfloat16.
+
+    Returns:
+      The architecture of what was written.
+
+    Raises:
+      CheckpointError: the arrays are not those of an AugReg checkpoint.
+      InputError: the directory is taken, the image size does not fit the patches, or there is no
+        head to classify with.
+    """
+    if task not in get_args(Task) or precision not in get_args(Precision):
+        raise ValueError(f"{task=}, {precision=}: expected {get_args(Task)}, {get_args(Precision)}")
+    directory = Path(directory)
+    if directory.exists() and not _is_empty(directory):
+        raise InputError(
+            f"{directory}: exists; expected a new directory; remove it or name another"
+        )
+    arrays = published_layout(arrays)
+    architecture = _converted_architecture(architecture_of(arrays), task, image_size)
+    name = "Transformer/posembed_input/pos_embedding"
+    arrays[name] = resize_position_embedding(arrays[name], architecture.grid_size)
+
+    # Only now, since it takes seconds: whatever is wrong with the input has been said before.
+    import tensorflow as tf
+
+    from trainer.augreg.saved_model import write_saved_model
+    from trainer.augreg.vit import VisionTransformer
+
+    compute_dtype = tf.bfloat16 if precision == "mixed_bfloat16" else tf.float32
+    model = VisionTransformer(architecture, arrays, compute_dtype=compute_dtype)
+    write_saved_model(model, directory)
+    return architecture
+
+
+def _converted_architecture(
+    architecture: Architecture, task: Task, image_size: int | None
+) -> Architecture:
+    if task == "classification" and architecture.classes is None:
+        raise CheckpointError(
+            "array 'head/kernel' is missing, expected a head to classify with; convert it as a "
+            "feature extractor (task fe)"
+        )
+    return replace(
+        architecture,
+        classes=architecture.classes if task == "classification" else None,
+        image_size=architecture.image_size if image_size is None else image_size,
+    )
+
+
+def _is_empty(directory: Path) -> bool:
+    return directory.is_dir() and not any(directory.iterdir())

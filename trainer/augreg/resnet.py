@@ -1,0 +1,78 @@
+"""The ResNet of the hybrids as a TensorFlow graph.
+
+A ResNet-v1 with weight standardisation (Qiao et al., arXiv 1903.10520) and GroupNorm (Wu and He,
+arXiv 1803.08494). Agrees with github.com/google-research/vision_transformer,
+`vit_jax/models_resnet.py`: SAME padding, and the stride of a unit in its second convolution.
+"""
+
+from collections.abc import Mapping
+
+import tensorflow as tf
+
+GROUPS = 32
+
+
+class ResNet:
+    """The ResNet in front of the encoder: root, then blocks of bottleneck units."""
+
+    def __init__(
+        self,
+        blocks: tuple[int, ...],
+        weights: Mapping[str, tf.Variable],
+        *,
+        compute_dtype: tf.DType = tf.float32,
+    ):
+        """Creates no variables: it uses those it is given.
+
+        Args:
+          blocks: units in each block.
+          weights: name -> float32 variable, as in the published checkpoints.
+          compute_dtype: of the convolutions, float32 or bfloat16.
+        """
+        self._blocks = blocks
+        self._weights = weights
+        self._compute_dtype = compute_dtype
+
+    def __call__(self, images: tf.Tensor) -> tf.Tensor:
+        """float32 `[B, H, W, 3]` -> float32 `[B, H / stride, W / stride, channels]`."""
+        cells = self._convolution(images, "conv_root", stride=2)
+        cells = tf.nn.relu(self._group_norm(cells, "gn_root"))
+        cells = tf.nn.max_pool2d(cells, ksize=3, strides=2, padding="SAME")
+        for block, units in enumerate(self._blocks):
+            for unit in range(units):
+                stride = 2 if block > 0 and unit == 0 else 1
+                cells = self._unit(cells, f"block{block + 1}/unit{unit + 1}", stride)
+        return cells
+
+    def _unit(self, cells: tf.Tensor, name: str, stride: int) -> tf.Tensor:
+        shortcut = cells
+        if f"{name}/conv_proj/kernel" in self._weights:
+            shortcut = self._convolution(cells, f"{name}/conv_proj", stride)
+            shortcut = self._group_norm(shortcut, f"{name}/gn_proj")
+        for index in (1, 2, 3):
+            cells = self._convolution(cells, f"{name}/conv{index}", stride if index == 2 else 1)
+            cells = self._group_norm(cells, f"{name}/gn{index}")
+            cells = tf.nn.relu(cells if index < 3 else cells + shortcut)
+        return cells
+
+    def _convolution(self, cells: tf.Tensor, name: str, stride: int = 1) -> tf.Tensor:
+        kernel = self._weights[f"{name}/kernel"]
+        mean, variance = tf.nn.moments(kernel, axes=[0, 1, 2])
+        kernel = (kernel - mean) / (tf.sqrt(variance) + 1e-5)
+        cells = tf.cast(cells, self._compute_dtype)
+        kernel = tf.cast(kernel, self._compute_dtype)
+        return tf.cast(tf.nn.conv2d(cells, kernel, strides=stride, padding="SAME"), tf.float32)
+
+    def _group_norm(self, cells: tf.Tensor, name: str) -> tf.Tensor:
+        _, height, width, channels = cells.shape
+        groups = tf.reshape(cells, [-1, height * width, GROUPS, channels // GROUPS])
+        mean, variance = tf.nn.moments(groups, axes=[1, 3], keepdims=True)
+        normalized = tf.nn.batch_normalization(
+            groups,
+            mean,
+            variance,
+            offset=tf.reshape(self._weights[f"{name}/bias"], groups.shape[2:]),
+            scale=tf.reshape(self._weights[f"{name}/scale"], groups.shape[2:]),
+            variance_epsilon=1e-6,
+        )
+        return tf.reshape(normalized, [-1, height, width, channels])
