@@ -1,0 +1,28 @@
+"""The kinds of sources, by the name that a dataset's entry gives."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from components.image_example_gen.sources.base import Source
+from components.image_example_gen.sources.digits import DigitsSource
+from components.image_example_gen.sources.folder import FolderSource
+from components.image_example_gen.sources.tfds import TfdsSource
+
+KINDS: Mapping[str, type[Source]] = {
+    "digits": DigitsSource,
+    "folder": FolderSource,
+    "tfds": TfdsSource,
+}
+
+
+def make_source(specification: Mapping[str, Any] | str) -> Source:
+    """The source that `specification` describes.
+
+    Args:
+      specification: `{"kind": …}` and the arguments of that kind's class, or the same as JSON.
+    """
+    if isinstance(specification, str):
+        specification = json.loads(specification)
+    arguments = dict(specification)
+    return KINDS[arguments.pop("kind")](**arguments)

@@ -1,0 +1,99 @@
+"""A dataset of TensorFlow Datasets that has the features `image` and `label`."""
+
+import functools
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from components.image_example_gen.sources.base import TEST, TRAIN, Source, SourceImage
+from trainer.errors import InputError
+
+
+class TfdsSource(Source):
+    """The encoded images of a prepared TFDS dataset, as they are in its record files."""
+
+    def __init__(self, name: str, data_dir: str | None = None) -> None:
+        self._name = name
+        self._data_dir = data_dir
+
+    @functools.cached_property
+    def _builder(self) -> Any:
+        import tensorflow_datasets as tfds
+
+        try:
+            builder = tfds.builder(self._name, data_dir=self._data_dir)
+        except tfds.core.DatasetNotFoundError as error:
+            raise InputError(
+                f"--dataset tfds:{self._name}: TFDS has no such dataset; expected a name from "
+                "tensorflow.org/datasets/catalog, or one prepared below --data-dir"
+            ) from error
+        features = dict(builder.info.features or {})
+        if not (
+            isinstance(features.get("image"), tfds.features.Image)
+            and isinstance(features.get("label"), tfds.features.ClassLabel)
+        ):
+            raise InputError(
+                f"--dataset tfds:{self._name}: found the features {', '.join(features)}; expected "
+                "an Image called image and a ClassLabel called label"
+            )
+        return builder
+
+    def prepare(self) -> None:
+        builder = self._builder
+        if not builder.info.splits:
+            try:
+                builder.download_and_prepare()
+            except Exception as error:  # TFDS raises whatever its downloader and its parser do
+                reason = " ".join(f"{type(error).__name__}: {error}".split())
+                raise InputError(
+                    f"--dataset {self._name}: not found below {Path(builder.data_dir).parent}, and "
+                    f"downloading it failed ({reason[:300]}). Give --data-dir a directory that has "
+                    f"it, or prepare it there from a machine with access: "
+                    f"tfds build {self._name} --data_dir DIR"
+                ) from error
+        if TRAIN not in builder.info.splits:
+            raise InputError(
+                f"--dataset tfds:{self._name}: found the splits {', '.join(builder.info.splits)}; "
+                f"expected one called {TRAIN}"
+            )
+
+    def classes(self) -> tuple[str, ...]:
+        return tuple(self._builder.info.features["label"].names)
+
+    def splits(self) -> tuple[str, ...]:
+        return (TRAIN, TEST) if TEST in self._builder.info.splits else (TRAIN,)
+
+    def fingerprint(self) -> str:
+        builder = self._builder
+        digest = hashlib.sha256(builder.info.full_name.encode())
+        for split in self.splits():
+            for file in builder.info.splits[split].filepaths:
+                stat = Path(file).stat()
+                digest.update(f"{file.name}\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode())
+        return digest.hexdigest()
+
+    def read(self, split: str) -> Any:
+        import apache_beam as beam
+        import tensorflow_datasets as tfds
+
+        builder = self._builder
+        name = "file_name" if "file_name" in builder.info.features else "tfds_id"
+        wanted = {key: True for key in ("image", "label", name) if key in builder.info.features}
+        return (
+            f"ReadTFDS[{split}]"
+            >> tfds.beam.ReadFromTFDS(
+                builder,
+                split=split,
+                decoders=tfds.decode.PartialDecoding(
+                    wanted, decoders={"image": tfds.decode.SkipDecoding()}
+                ),
+                read_config=tfds.ReadConfig(add_tfds_id=True),
+            )
+            | f"AsNumpy[{split}]" >> beam.Map(tfds.as_numpy)
+            | f"Image[{split}]" >> beam.Map(_source_image, name)
+        )
+
+
+def _source_image(example: Mapping[str, Any], name: str) -> SourceImage:
+    return SourceImage(example[name].decode(), int(example["label"]), example["image"])

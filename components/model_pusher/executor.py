@@ -1,0 +1,42 @@
+"""Executor of `ModelPusher`."""
+
+from pathlib import PurePosixPath
+from typing import Any
+
+from absl import logging
+from tfx import types
+from tfx.components.pusher import executor
+from tfx.proto import pusher_pb2
+from tfx.types import artifact_utils, standard_component_specs
+from tfx.utils import io_utils, proto_utils
+
+from components.model_pusher.served import identity, newest_version
+
+
+class Executor(executor.Executor):
+    """Pushes a blessed model to a filesystem unless it is the version served there now."""
+
+    def Do(  # noqa: N802 (TFX's name)
+        self,
+        input_dict: dict[str, list[types.Artifact]],
+        output_dict: dict[str, list[types.Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        """As TFX's; the artifact of a model that is served already names that version."""
+        destination = pusher_pb2.PushDestination()
+        proto_utils.json_to_proto(
+            exec_properties[standard_component_specs.PUSH_DESTINATION_KEY], destination
+        )
+        served = newest_version(destination.filesystem.base_directory)
+        model = self.GetModelPath(input_dict)
+        if not (served and self.CheckBlessing(input_dict) and identity(model) == identity(served)):
+            super().Do(input_dict, output_dict, exec_properties)
+            return
+        logging.info("%s is this model already: nothing to push.", served)
+        pushed = artifact_utils.get_single_instance(
+            output_dict[standard_component_specs.PUSHED_MODEL_KEY]
+        )
+        io_utils.copy_dir(model, pushed.uri)
+        self._MarkPushed(
+            pushed, pushed_destination=served, pushed_version=PurePosixPath(served).name
+        )

@@ -1,0 +1,25 @@
+"""PackagedSchema: a curated schema that is installed with this project."""
+
+from importlib import resources
+
+from tfx.dsl.component.experimental.annotations import OutputArtifact, Parameter
+from tfx.dsl.component.experimental.decorators import component
+from tfx.dsl.io import fileio
+from tfx.types import standard_artifacts
+
+
+@component
+def PackagedSchema(  # noqa: N802 (a component is named like a class)
+    schema: OutputArtifact[standard_artifacts.Schema],
+    name: Parameter[str],
+    fingerprint: Parameter[str],
+) -> None:
+    """Copies `schemas/<name>.pbtxt` into a Schema artifact.
+
+    TFX's ImportSchemaGen takes a path, which a container has not got, and does not notice when the
+    file behind it changes. Here `fingerprint`, of the file, is part of the cache key.
+    """
+    content = resources.files("schemas").joinpath(f"{name}.pbtxt").read_text(encoding="utf-8")
+    fileio.makedirs(schema.uri)
+    with fileio.open(f"{schema.uri}/schema.pbtxt", "w") as file:
+        file.write(content)

@@ -1,0 +1,78 @@
+import os
+
+import pytest
+
+from components.image_example_gen.sources.folder import FolderSource, _read
+from tests.conftest import class_folder
+from trainer.errors import InputError
+
+
+def source_of(folder, **kwargs):
+    return FolderSource(str(class_folder(folder / "data", **kwargs)))
+
+
+def test_classes_are_the_sorted_folders(tmp_path):
+    source = source_of(tmp_path, classes=3)
+    (tmp_path / "data" / ".hidden").mkdir()
+    assert source.classes() == ("c0", "c1", "c2")
+    assert source.splits() == ("train",)
+    source.prepare()
+
+
+def test_the_fingerprint_sees_every_change(tmp_path):
+    source = source_of(tmp_path)
+    image = tmp_path / "data" / "c0" / "0.png"
+    seen = {source.fingerprint()}
+
+    def changed():
+        before = len(seen)
+        seen.add(source.fingerprint())
+        return len(seen) > before
+
+    assert not changed()
+    image.write_bytes(image.read_bytes() + b"x")
+    assert changed()
+    os.utime(image, ns=(1, 1))
+    assert changed()
+    image.rename(image.with_name("9.png"))
+    assert changed()
+    (tmp_path / "data" / "c1" / "0.png").unlink()
+    assert changed()
+
+
+def test_files_of_nested_folders_count(tmp_path):
+    source = source_of(tmp_path, images=1)
+    nested = tmp_path / "data" / "c0" / "more"
+    nested.mkdir()
+    (nested / "x.png").write_bytes(b"x")
+    (nested / ".DS_Store").write_bytes(b"x")
+    assert [name for name, _ in source._files()] == ["c0/0.png", "c0/more/x.png", "c1/0.png"]
+
+
+def test_one_class_is_not_enough(tmp_path):
+    with pytest.raises(InputError, match="found 1 class folders; expected at least 2"):
+        source_of(tmp_path, classes=1).check()
+
+
+def test_an_empty_class_is_named(tmp_path):
+    source = source_of(tmp_path)
+    (tmp_path / "data" / "zebra").mkdir()
+    with pytest.raises(InputError, match="no images in class folder zebra"):
+        source.check()
+
+
+def test_a_missing_folder(tmp_path):
+    with pytest.raises(InputError, match="no such folder"):
+        FolderSource(str(tmp_path / "nowhere")).check()
+
+
+def test_an_unreadable_file_is_passed_on_with_its_error(tmp_path):
+    image = _read("a/b.png", 1, str(tmp_path / "vanished"))
+    assert (image.file_name, image.label, image.encoded) == ("a/b.png", 1, b"")
+    assert image.error == "cannot be read: No such file or directory"
+
+
+def test_a_dangling_link_has_a_fingerprint(tmp_path):
+    source = source_of(tmp_path)
+    (tmp_path / "data" / "c0" / "link.png").symlink_to(tmp_path / "nowhere")
+    assert len(source.fingerprint()) == 64

@@ -1,0 +1,147 @@
+"""ImageExampleGen's executor on real files, with Beam's in-process engine."""
+
+import hashlib
+import json
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import tensorflow as tf
+from tfx.components.util import examples_utils
+from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
+from tfx.types import artifact_utils, standard_artifacts
+
+from components.image_example_gen.executor import Executor
+from components.image_example_gen.split import SPLITS
+from tests.conftest import class_folder, encode, gradient
+from trainer.errors import InputError
+
+
+def ingest(folder: Path, source: dict, classes: list[str], max_side: int = 64) -> Path:
+    """Runs the executor; returns the directory of the Examples artifact."""
+    artifact = standard_artifacts.Examples()
+    artifact.uri = str(folder)
+    properties = {"source": json.dumps(source), "classes": json.dumps(classes)}
+    context = BaseBeamExecutor.Context(
+        beam_pipeline_args=["--runner=FnApiRunner"], tmp_dir=str(folder / "tmp"), unique_id="1"
+    )
+    Executor(context).Do({}, {"examples": [artifact]}, properties | {"max_side": max_side})
+    assert artifact_utils.decode_split_names(artifact.split_names) == list(SPLITS)
+    assert examples_utils.get_payload_format_string(artifact) == "FORMAT_TF_EXAMPLE"
+    return folder
+
+
+def read(folder: Path) -> dict[str, list[dict]]:
+    """The examples of each split."""
+    spec = {
+        "image": tf.io.FixedLenFeature([], tf.string),
+        "label": tf.io.FixedLenFeature([], tf.int64),
+        "file_name": tf.io.FixedLenFeature([], tf.string),
+    }
+    return {
+        split: [
+            {k: v.numpy() for k, v in tf.io.parse_single_example(record, spec).items()}
+            for record in tf.data.TFRecordDataset(
+                [str(f) for f in (folder / f"Split-{split}").iterdir()], "GZIP"
+            )
+        ]
+        for split in SPLITS
+    }
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory):
+    """40 different pictures in two classes, one of them three times, and four that are none."""
+    folder = class_folder(tmp_path_factory.mktemp("source") / "data", images=20)
+    jpeg = encode(gradient(20, 20), "JPEG")
+    for name in ("c0/copy.jpg", "c1/copy.jpg", "c1/again.jpg"):
+        (folder / name).write_bytes(jpeg)
+    (folder / "c0" / "empty.jpg").write_bytes(b"")
+    (folder / "c0" / "notes.txt").write_text("not a picture")
+    (folder / "c1" / "cut.png").write_bytes(encode(gradient(90, 90), "PNG")[:200])
+    (folder / "c1" / "link.png").symlink_to(folder / "nowhere")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def written(source, tmp_path_factory):
+    description = {"kind": "folder", "path": str(source)}
+    return ingest(tmp_path_factory.mktemp("examples"), description, ["c0", "c1"], max_side=25)
+
+
+def test_in_is_out_plus_quarantined(written):
+    counts = json.loads((written / "counts.json").read_text())
+    assert counts["read"] == 47
+    assert counts["quarantine"] == 4
+    assert sum(counts[split] for split in SPLITS) == 43
+    assert {split: len(examples) for split, examples in read(written).items()} == {
+        split: counts[split] for split in SPLITS
+    }
+
+
+def test_quarantine_says_which_and_why(written, source):
+    lines = (written / "quarantine.jsonl").read_text().splitlines()
+    records = {record["file_name"]: record for record in map(json.loads, lines)}
+    assert set(records) == {"c0/empty.jpg", "c0/notes.txt", "c1/cut.png", "c1/link.png"}
+    assert records["c1/link.png"]["reason"] == "cannot be read: No such file or directory"
+    assert all(record["reason"] for record in records.values())
+    notes = (source / "c0" / "notes.txt").read_bytes()
+    assert records["c0/notes.txt"]["sha256"] == hashlib.sha256(notes).hexdigest()
+    assert records["c0/notes.txt"]["label"] == 0
+
+
+def test_every_image_is_written_once_under_its_name_and_label(written, source):
+    examples = [example for split in read(written).values() for example in split]
+    names = Counter(example["file_name"].decode() for example in examples)
+    assert max(names.values()) == 1
+    assert len(names) == 43
+    for example in examples:
+        name = example["file_name"].decode()
+        assert example["label"] == int(name[1])
+        shape = tf.io.decode_jpeg(example["image"]).shape
+        assert max(shape[:2]) <= 25
+
+
+def test_jpegs_pass_byte_for_byte(written, source):
+    for examples in read(written).values():
+        for example in examples:
+            if example["file_name"].endswith(b".jpg"):
+                assert example["image"] == (source / example["file_name"].decode()).read_bytes()
+
+
+def test_copies_of_a_picture_are_in_one_split(written):
+    where = {
+        split
+        for split, examples in read(written).items()
+        for example in examples
+        if example["file_name"].endswith(b".jpg")
+    }
+    assert len(where) == 1
+
+
+def test_other_classes_than_the_pipeline_was_built_for_are_refused(source, tmp_path):
+    with pytest.raises(InputError, match="the source has the classes c0, c1; expected c0, c2"):
+        ingest(tmp_path, {"kind": "folder", "path": str(source)}, ["c0", "c2"])
+
+
+def test_too_few_images_for_three_splits_are_refused(tmp_path):
+    folder = class_folder(tmp_path / "data", images=1)
+    with pytest.raises(InputError, match=r"no image for the split .*: 2 images read, 0 of them"):
+        ingest(tmp_path / "out", {"kind": "folder", "path": str(folder)}, ["c0", "c1"])
+
+
+def test_a_source_with_its_own_test_split(shared, tmp_path):
+    """Oxford-IIIT Pet: its test split is kept whole, and nothing grows by more than a tenth."""
+    from components.image_example_gen.sources.tfds import TfdsSource
+
+    data_dir = str(shared / "tfds")
+    classes = list(TfdsSource("oxford_iiit_pet", data_dir).classes())
+    source = {"kind": "tfds", "name": "oxford_iiit_pet", "data_dir": data_dir}
+    written = ingest(tmp_path, source, classes, max_side=1024)
+    counts = json.loads((written / "counts.json").read_text())
+    assert counts["test"] == 84
+    assert counts["train"] + counts["validation"] == 252
+    names = {example["file_name"] for example in read(written)["test"]}
+    assert b"pomeranian_72.jpg" in names
+    size = sum(file.stat().st_size for file in written.glob("Split-*/*"))
+    assert size <= 1.1 * sum(f.stat().st_size for f in Path(data_dir).glob("oxford*/*/*.tfrec*"))

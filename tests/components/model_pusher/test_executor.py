@@ -1,0 +1,117 @@
+"""ModelPusher's executor on real SavedModels."""
+
+import shutil
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import tensorflow as tf
+from google.protobuf import json_format
+from tfx.components.evaluator import constants
+from tfx.proto import pusher_pb2
+from tfx.types import standard_artifacts
+
+from components.model_pusher.executor import Executor
+from components.model_pusher.served import identity, newest_version, served_identity
+
+
+def model_of(folder: Path) -> Path:
+    """A Model artifact's directory, with a SavedModel that was just exported."""
+    module = tf.Module()
+    module.weight = tf.Variable(1.0)
+    tf.saved_model.save(module, str(folder / "Format-Serving"))
+    return folder
+
+
+def push(model: Path, serving: Path, output: Path, *, blessed: bool = True):
+    """Runs the executor; returns the PushedModel artifact."""
+    model_artifact, blessing = standard_artifacts.Model(), standard_artifacts.ModelBlessing()
+    model_artifact.uri, blessing.uri = str(model), str(output / "blessing")
+    blessing.set_int_custom_property(constants.ARTIFACT_PROPERTY_BLESSED_KEY, int(blessed))
+    Path(blessing.uri).mkdir(parents=True)
+    (Path(blessing.uri) / ("BLESSED" if blessed else "NOT_BLESSED")).touch()
+    pushed = standard_artifacts.PushedModel()
+    pushed.uri = str(output / "pushed")
+    destination = pusher_pb2.PushDestination(
+        filesystem=pusher_pb2.PushDestination.Filesystem(base_directory=str(serving))
+    )
+    Executor().Do(
+        {"model": [model_artifact], "model_blessing": [blessing]},
+        {"pushed_model": [pushed]},
+        {"push_destination": json_format.MessageToJson(destination)},
+    )
+    return pushed
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """Versions are seconds: each push here gets the next one."""
+    seconds = iter(range(9, 100))
+    clock = SimpleNamespace(time=lambda: next(seconds))
+    monkeypatch.setattr("tfx.components.pusher.executor.time", clock)
+
+
+@pytest.fixture
+def serving(tmp_path):
+    return tmp_path / "serving"
+
+
+def versions(serving):
+    return sorted(path.name for path in serving.iterdir())
+
+
+@pytest.mark.usefixtures("clock")
+def test_a_model_is_pushed_once(tmp_path, serving):
+    model = model_of(tmp_path / "model")
+    first = push(model, serving, tmp_path / "1")
+    second = push(model, serving, tmp_path / "2")
+    assert versions(serving) == ["9"]
+    for pushed in (first, second):
+        assert pushed.get_int_custom_property("pushed") == 1
+        assert pushed.get_string_custom_property("pushed_destination") == f"{serving}/9"
+        assert pushed.get_string_custom_property("pushed_version") == "9"
+        assert (Path(pushed.uri) / "saved_model.pb").is_file()
+    tf.saved_model.load(f"{serving}/9")
+
+
+@pytest.mark.usefixtures("clock")
+def test_another_model_is_a_new_version_and_so_is_going_back(tmp_path, serving):
+    one, other = model_of(tmp_path / "one"), model_of(tmp_path / "other")
+    push(one, serving, tmp_path / "1")
+    push(other, serving, tmp_path / "2")
+    # Ten is newer than nine, though not in the order of strings; and what is served is `other`.
+    assert newest_version(str(serving)) == f"{serving}/10"
+    push(one, serving, tmp_path / "3")
+    assert versions(serving) == ["10", "11", "9"]
+
+
+@pytest.mark.usefixtures("clock")
+@pytest.mark.parametrize("vanished", ["", "saved_model.pb", "variables"])
+def test_a_model_that_vanished_is_pushed_again(tmp_path, serving, vanished):
+    model = model_of(tmp_path / "model")
+    push(model, serving, tmp_path / "1")
+    before = served_identity(str(serving))
+    path = serving / "9" / vanished
+    path.unlink() if path.is_file() else shutil.rmtree(path)
+    assert served_identity(str(serving)) != before
+    push(model, serving, tmp_path / "2")
+    assert newest_version(str(serving)) == f"{serving}/10"
+    assert identity(f"{serving}/10") == identity(f"{model}/Format-Serving")
+
+
+@pytest.mark.usefixtures("clock")
+def test_a_model_that_is_not_blessed_is_never_pushed(tmp_path, serving):
+    model = model_of(tmp_path / "model")
+    pushed = push(model, serving, tmp_path / "1", blessed=False)
+    assert pushed.get_int_custom_property("pushed") == 0
+    assert not serving.exists()
+    push(model, serving, tmp_path / "2")
+    again = push(model, serving, tmp_path / "3", blessed=False)
+    assert again.get_int_custom_property("pushed") == 0
+
+
+def test_nothing_is_served_from_nowhere(serving):
+    assert served_identity(str(serving)) == ""
+    serving.mkdir()
+    (serving / "notes").mkdir()
+    assert served_identity(str(serving)) == ""

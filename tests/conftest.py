@@ -1,0 +1,75 @@
+"""What tests share."""
+
+import io
+import os
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+import pytest
+
+from trainer.augreg.architecture import Architecture
+from trainer.augreg.convert import convert
+from trainer.augreg.initialization import random_arrays
+
+TINY = Architecture(image_size=16, patch_size=8, width=16, depth=2, heads=2, mlp_dim=32)
+PROJECT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def project() -> Path:
+    """The project's root."""
+    return PROJECT
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder with real photographs and a real pretrained backbone."""
+    folder = Path(os.environ.get("VIT_SHARED", PROJECT.parent / "shared")).resolve()
+    if not (folder / "tfds").is_dir():
+        pytest.skip(f"no photographs at {folder} (set VIT_SHARED)")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def photographs(shared: Path) -> list[Path]:
+    """Some original photographs, of flowers and of pets."""
+    return sorted((shared / "images").glob("*/*/*.jpg"))
+
+
+@pytest.fixture
+def jpeg() -> bytes:
+    """A small upright RGB JPEG."""
+    return encode(gradient(), "JPEG")
+
+
+@pytest.fixture(scope="session")
+def tiny_backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The SavedModel directory of a ViT of 16 pixels, 2 layers and 16 features, untrained."""
+    directory = tmp_path_factory.mktemp("backbone") / "tiny"
+    convert(random_arrays(TINY, seed=0), directory)
+    return directory
+
+
+def gradient(height: int = 24, width: int = 32) -> PIL.Image.Image:
+    """An RGB image whose red grows to the right and whose green grows downwards."""
+    rows, columns = np.mgrid[0:height, 0:width]
+    red, green = columns * 255 // (width - 1), rows * 255 // (height - 1)
+    return PIL.Image.fromarray(np.stack([red, green, red // 2], axis=-1).astype(np.uint8))
+
+
+def encode(image: PIL.Image.Image, format: str, **options) -> bytes:
+    """The bytes of an image file."""
+    file = io.BytesIO()
+    image.save(file, format, **options)
+    return file.getvalue()
+
+
+def class_folder(folder: Path, classes: int = 2, images: int = 3) -> Path:
+    """A folder of class folders c0, c1, … with different images 0.png, 1.png, …"""
+    for label in range(classes):
+        (folder / f"c{label}").mkdir(parents=True)
+        for index in range(images):
+            image = gradient(16 + label, 16 + index)
+            image.save(folder / f"c{label}" / f"{index}.png")
+    return folder
