@@ -1,0 +1,71 @@
+import shutil
+
+import pytest
+import tensorflow as tf
+
+from trainer.backbone import Shapes, load_backbone, read_shapes
+from trainer.errors import InputError
+
+
+def test_shapes_are_read_off_the_function(tiny_backbone):
+    assert read_shapes(tiny_backbone) == Shapes(height=16, width=16, features=16)
+
+
+def test_shapes_of_a_real_backbone(shared):
+    backbone = shared / "backbones" / "mobilenet_v2_160_fe"
+    assert read_shapes(backbone) == Shapes(height=160, width=160, features=1280)
+
+
+def test_a_directory_that_is_no_saved_model(tmp_path):
+    with pytest.raises(InputError, match="not the file of a SavedModel"):
+        read_shapes(tmp_path)
+    (tmp_path / "saved_model.pb").write_bytes(b"rubbish")
+    with pytest.raises(InputError, match="not the file of a SavedModel"):
+        read_shapes(tmp_path)
+
+
+def test_a_saved_model_without_its_variables(tiny_backbone, tmp_path):
+    shutil.copytree(tiny_backbone, tmp_path / "model")
+    shutil.rmtree(tmp_path / "model" / "variables")
+    with pytest.raises(InputError, match="cannot be loaded"):
+        load_backbone(tmp_path / "model")
+
+
+def test_a_saved_model_without_the_interface(tmp_path):
+    module = tf.Module()
+    module.weight = tf.Variable(1.0)
+    tf.saved_model.save(module, str(tmp_path))
+    with pytest.raises(
+        InputError, match="has no __call__, variables, trainable_variables"
+    ) as error:
+        read_shapes(tmp_path)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("function", "spec", "found"),
+    [
+        (lambda x: x, tf.TensorSpec([None, 8], tf.float32), r"\(None, 8\) -> \(None, 8\)"),
+        (
+            lambda x: tf.reduce_mean(x, [1, 2]),
+            tf.TensorSpec([None, None, None, 3], tf.float32),
+            r"\(None, None, None, 3\) -> \(None, 3\)",
+        ),
+        (lambda x: x, tf.TensorSpec([None, 8, 8, 3], tf.float32), r"-> \(None, 8, 8, 3\)"),
+    ],
+    ids=["no images", "no fixed size", "no vectors"],
+)
+def test_other_shapes_are_named(tmp_path, function, spec, found):
+    class Model(tf.Module):
+        variables = trainable_variables = None  # tf.Module's properties cannot be saved; lists can
+
+        @tf.function(input_signature=[spec])
+        def __call__(self, images):
+            return function(images)
+
+    module = Model()
+    module.variables = module.trainable_variables = [tf.Variable(1.0)]
+    module.regularization_losses = []
+    tf.saved_model.save(module, str(tmp_path))
+    with pytest.raises(InputError, match=found):
+        read_shapes(tmp_path)

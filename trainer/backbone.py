@@ -1,0 +1,114 @@
+"""The backbone contract: what a SavedModel must have to be tuned here.
+
+It is the TF-Hub "reusable SavedModel" interface for image feature vectors
+(tensorflow.org/hub/reusable_saved_models): `obj(images, training=False)` maps float32 [B, H, W, 3]
+in [-1, 1] to features float32 [B, D]; `obj.variables`, `obj.trainable_variables` and
+`obj.regularization_losses` are lists.
+"""
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+from google.protobuf.message import DecodeError
+from tensorflow.core.protobuf import saved_model_pb2, saved_object_graph_pb2, struct_pb2
+
+from trainer.errors import InputError
+
+_INTERFACE = ("__call__", "variables", "trainable_variables", "regularization_losses")
+
+
+@dataclasses.dataclass(frozen=True)
+class Shapes:
+    """What a backbone takes and gives: images [B, height, width, 3] -> features [B, features]."""
+
+    height: int
+    width: int
+    features: int
+
+
+def read_shapes(directory: str | Path) -> Shapes:
+    """Holds the SavedModel in `directory` to the contract, and reads H, W and D off its function.
+
+    Neither weights nor graph are loaded: within `preprocessing_fn` that would make the backbone a
+    part of the transform graph.
+
+    Raises:
+      InputError: it is no SavedModel, or does not have the interface.
+    """
+    graph = _read_object_graph(directory)
+    children = {child.local_name: child.node_id for child in graph.nodes[0].children}
+    missing = [name for name in _INTERFACE if name not in children]
+    if missing:
+        raise InputError(
+            f"{directory}: this SavedModel has no {', '.join(missing)}; expected the reusable "
+            "interface of TF-Hub feature vectors (export it with these attributes)"
+        )
+    signatures = list(_signatures(graph, children["__call__"]))
+    for images, features in signatures:
+        if (
+            images.dtype == tf.float32
+            and images.shape.rank == 4
+            and images.shape[1:].is_fully_defined()
+            and images.shape[3] == 3
+            and features.shape.rank == 2
+            and features.shape[1]
+        ):
+            return Shapes(images.shape[1], images.shape[2], features.shape[1])
+    found = dict.fromkeys(f"{images.shape} -> {features.shape}" for images, features in signatures)
+    raise InputError(
+        f"{directory}: this SavedModel maps {', '.join(found) or 'nothing'}; expected float32 "
+        "images (None, H, W, 3) of a fixed size -> features (None, D)"
+    )
+
+
+def load_backbone(directory: str | Path) -> Any:
+    """The object that is saved in `directory`, which has to keep the contract.
+
+    Raises:
+      InputError: it cannot be loaded.
+    """
+    try:
+        return tf.saved_model.load(str(directory))
+    except (OSError, ValueError, tf.errors.OpError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"{directory}: this SavedModel cannot be loaded ({reason})") from error
+
+
+def _read_object_graph(directory: str | Path) -> saved_object_graph_pb2.SavedObjectGraph:
+    path = f"{directory}/saved_model.pb"
+    try:
+        with tf.io.gfile.GFile(path, "rb") as file:
+            saved_model = saved_model_pb2.SavedModel.FromString(file.read())
+        graph = saved_model.meta_graphs[0].object_graph_def
+    except (tf.errors.OpError, DecodeError, IndexError) as error:
+        raise InputError(f"{path}: not the file of a SavedModel; is it complete?") from error
+    if not graph.nodes:
+        raise InputError(f"{directory}: written by TensorFlow 1; expected a SavedModel of 2.x")
+    return graph
+
+
+def _signatures(
+    graph: saved_object_graph_pb2.SavedObjectGraph, call: int
+) -> Iterator[tuple[tf.TensorSpec, tf.TensorSpec]]:
+    """First argument and result of each trace of the function that is node `call`."""
+    for name in graph.nodes[call].function.concrete_functions:
+        function = graph.concrete_functions[name]
+        positional = function.canonicalized_input_signature.tuple_value.values[0]
+        arguments = positional.tuple_value.values
+        if not arguments:
+            continue
+        first, result = arguments[0], function.output_signature
+        if _is_spec(first) and _is_spec(result):
+            yield _spec(first), _spec(result)
+
+
+def _is_spec(value: struct_pb2.StructuredValue) -> bool:
+    return value.WhichOneof("kind") == "tensor_spec_value"
+
+
+def _spec(value: struct_pb2.StructuredValue) -> tf.TensorSpec:
+    spec = value.tensor_spec_value
+    return tf.TensorSpec(tf.TensorShape(spec.shape), tf.as_dtype(spec.dtype))

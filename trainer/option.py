@@ -1,0 +1,36 @@
+"""Options as dataclass fields that carry their own help text and their own check.
+
+Every configuration dataclass of the project, the Trainer's hyperparameters as well as the
+pipeline's options, declares its fields with `option`. The command line, the YAML reader and the
+validation are all derived from these declarations.
+"""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+
+@dataclasses.dataclass(frozen=True)
+class Check:
+    """What a value must satisfy, and how that is said in an error message."""
+
+    expected: str
+    holds: Callable[[Any], bool]
+
+
+AT_LEAST_ONE = Check("a whole number of at least 1", lambda value: value >= 1)
+WHOLE = Check("a whole number of at least 0", lambda value: value >= 0)
+NOT_NEGATIVE = Check("a number of at least 0", lambda value: value >= 0)
+POSITIVE = Check("a number above 0", lambda value: value > 0)
+FRACTION = Check("a number from 0 to 1", lambda value: 0 <= value <= 1)
+
+
+def option(help: str, *, default: Any = dataclasses.MISSING, check: Check | None = None) -> Any:
+    """A dataclass field with a help text and an optional check of its values.
+
+    Args:
+      help: one line, as `--help` prints it.
+      default: the field's default; a field without one must be given.
+      check: what values other than None must satisfy.
+    """
+    return dataclasses.field(default=default, metadata={"help": help, "check": check})

@@ -1,0 +1,107 @@
+"""The ViT preprocessing: one graph, written by Transform, run by Trainer, Evaluator and servers.
+
+decode -> resize to the backbone's H x W, bilinear -> [-1, 1]; for `--tune head` also -> features.
+As in google-research/vision_transformer, vit_jax/input_pipeline.py.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import tensorflow as tf
+import tensorflow_transform as tft
+
+from trainer.backbone import load_backbone, read_shapes
+
+IMAGE = "image"
+LABEL = "label"
+PIXELS = "pixels"
+FEATURES = "features"
+
+# Beam hands Transform up to 1,000 images at once; as pixels they would take 600 MB.
+_CHUNK = 32
+
+
+def preprocessing_fn(
+    inputs: dict[str, tf.Tensor], custom_config: dict[str, Any]
+) -> dict[str, tf.Tensor]:
+    """TFX Transform's user function.
+
+    Args:
+      inputs: `image`, encoded images, string [B] or [B, 1]; `label`, int64, likewise.
+      custom_config: `backbone`, its directory; `tune`, "full" or "head".
+
+    Returns:
+      `label`, int64 [B]; and `pixels`, float32 [B, H, W, 3] in [-1, 1], to tune the whole backbone,
+      or `features`, float32 [B, D], to tune a head.
+    """
+    encoded = tf.reshape(inputs[IMAGE], [-1])
+    outputs = {LABEL: tf.reshape(inputs[LABEL], [-1])}
+    if custom_config["tune"] == "full":
+        shapes = read_shapes(custom_config["backbone"])
+        outputs[PIXELS] = decode_images(encoded, shapes.height, shapes.width)
+    else:
+        outputs[FEATURES] = _frozen_features(encoded, custom_config["backbone"])
+    return outputs
+
+
+def decode_images(encoded: tf.Tensor, height: int, width: int) -> tf.Tensor:
+    """Encoded images, string [B] -> float32 [B, height, width, 3] in [-1, 1]."""
+
+    def one(image: tf.Tensor) -> tf.Tensor:
+        return value_range(resize(decode(image), height, width))
+
+    spec = tf.TensorSpec([height, width, 3], tf.float32)
+    return tf.map_fn(one, encoded, fn_output_signature=spec)
+
+
+def decode(encoded: tf.Tensor) -> tf.Tensor:
+    """An encoded image (JPEG, PNG, GIF, BMP), string [] -> uint8 [h, w, 3]."""
+    image = tf.io.decode_image(encoded, channels=3, expand_animations=False)
+    return tf.ensure_shape(image, [None, None, 3])
+
+
+def resize(image: tf.Tensor, height: int, width: int) -> tf.Tensor:
+    """uint8 [h, w, 3] -> float32 [height, width, 3] in [0, 255], bilinear, without antialiasing."""
+    return tf.image.resize(image, [height, width], method="bilinear")
+
+
+def value_range(image: tf.Tensor) -> tf.Tensor:
+    """float32 in [0, 255] -> [-1, 1]."""
+    return image / 127.5 - 1.0
+
+
+def _frozen_features(encoded: tf.Tensor, directory: str) -> tf.Tensor:
+    """Encoded images, string [B] -> features of the frozen backbone, float32 [B, D].
+
+    The backbone becomes part of the transform graph's SavedModel, where it is `.backbone`.
+    """
+    shapes = read_shapes(directory)
+    backbone = tft.make_and_track_object(lambda: load_backbone(directory), name="backbone")
+
+    def features(chunk: tf.Tensor) -> tf.Tensor:
+        pixels = decode_images(chunk, shapes.height, shapes.width)
+        return tf.ensure_shape(backbone(pixels, training=False), [None, shapes.features])
+
+    return _in_chunks(features, encoded, shapes.features)
+
+
+def _in_chunks(
+    function: Callable[[tf.Tensor], tf.Tensor], encoded: tf.Tensor, features: int
+) -> tf.Tensor:
+    """`function`, string [b] -> float32 [b, features], over [B] in chunks of at most `_CHUNK`."""
+    batch = tf.shape(encoded)[0]
+    chunks = tf.TensorArray(
+        tf.float32,
+        size=(batch + _CHUNK - 1) // _CHUNK,
+        element_shape=[None, features],
+        infer_shape=False,
+    )
+
+    def step(index: tf.Tensor, chunks: tf.TensorArray) -> tuple[tf.Tensor, tf.TensorArray]:
+        chunk = encoded[index * _CHUNK : (index + 1) * _CHUNK]
+        return index + 1, chunks.write(index, function(chunk))
+
+    _, chunks = tf.while_loop(
+        lambda index, chunks: index * _CHUNK < batch, step, (tf.constant(0), chunks)
+    )
+    return tf.ensure_shape(chunks.concat(), [None, features])
