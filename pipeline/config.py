@@ -1,0 +1,305 @@
+"""The configuration of a run: one tree of frozen dataclasses. Imports no TensorFlow.
+
+Every option has a dotted key (`train.epochs`), which YAML files and `--set` use. The flags of the
+command line are names for some of the keys, and `FLAGS` is the one table of them.
+"""
+
+import dataclasses
+import difflib
+import re
+import types
+import typing
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from pipeline.datasets import DATASETS, Dataset, find_dataset
+from pipeline.recipes import RECIPES, Recipe
+from trainer.catalogue import MODELS
+from trainer.errors import InputError
+from trainer.hyperparameters import Hyperparameters
+from trainer.option import AT_LEAST_ONE, FRACTION, Check, option
+from trainer.resolve import check_model
+
+NAME = Check(
+    "a name of a-z, 0-9 and -, such as flowers-vit-b16",
+    lambda value: re.fullmatch(r"[a-z0-9][a-z0-9-]*", value) is not None,
+)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Ingest:
+    """How images become examples."""
+
+    max_side: int = option(
+        "images with a longer side of more pixels are made smaller",
+        default=1024,
+        check=AT_LEAST_ONE,
+    )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Gate:
+    """What a model must reach on the test split to be blessed."""
+
+    min_accuracy: float = option(
+        "least accuracy (default: the recipe's for a catalogue model, else 0.5)",
+        default=0.5,
+        check=FRACTION,
+    )
+    min_class_recall: float | None = option(
+        "least recall of the worst class; null for none", default=None, check=FRACTION
+    )
+    max_drop: float = option(
+        "how far accuracy may fall below the last blessed model's", default=0.0, check=FRACTION
+    )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Run:
+    """Where and how the pipeline runs."""
+
+    runner: Literal["local", "beam"] = option(
+        "local; beam is local with the engine named by --beam-arg", default="local"
+    )
+    beam_args: tuple[str, ...] = option("a flag for Beam; may be repeated", default=())
+    verbose: bool = option("logs on the screen, tracebacks", default=False)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Config:
+    """Everything a run is told from outside."""
+
+    model: str = option("catalogue name, SavedModel directory, URL, or AugReg .npz")
+    weights: Literal["pretrained", "random"] = option(
+        "pretrained; random makes the named architecture, untrained", default="pretrained"
+    )
+    dataset: str = option(
+        f"{', '.join(DATASETS)}, tfds:NAME, or a folder of class folders", default="tf_flowers"
+    )
+    data_dir: str | None = option(
+        "where TFDS datasets lie or are to be put (default: TFDS's own)", default=None
+    )
+    tune: Literal["full", "head"] = option(
+        "full tunes the whole backbone; head only a head on its frozen features", default="full"
+    )
+    recipe: str = option(f"{', '.join(RECIPES)} (default: the dataset's)")
+    name: str = option("pipeline name (default: dataset-model-tune)", check=NAME)
+    pipeline_root: str = option("where artifacts go (default: ./runs/NAME)")
+    serving_dir: str = option("where models are pushed to (default: PIPELINE_ROOT/serving)")
+    ingest: Ingest = dataclasses.field(default_factory=Ingest)
+    train: Hyperparameters = dataclasses.field(default_factory=Hyperparameters)
+    gate: Gate = dataclasses.field(default_factory=Gate)
+    run: Run = dataclasses.field(default_factory=Run)
+
+    @property
+    def source(self) -> dict[str, Any]:
+        """Where the images come from, as `make_source` takes it."""
+        source = dict(find_dataset(self.dataset).source)
+        if source["kind"] == "tfds":
+            source["data_dir"] = _absolute(self.data_dir) if self.data_dir else None
+        return source
+
+    @property
+    def schema(self) -> str | None:
+        """Name of the dataset's curated schema; None where it has none."""
+        return find_dataset(self.dataset).schema
+
+
+FLAGS = {
+    "--model": "model",
+    "--weights": "weights",
+    "--dataset": "dataset",
+    "--data-dir": "data_dir",
+    "--tune": "tune",
+    "--recipe": "recipe",
+    "--epochs": "train.epochs",
+    "--batch-size": "train.batch_size",
+    "--learning-rate": "train.learning_rate",
+    "--seed": "train.seed",
+    "--min-accuracy": "gate.min_accuracy",
+    "--min-class-recall": "gate.min_class_recall",
+    "--max-side": "ingest.max_side",
+    "--runner": "run.runner",
+    "--beam-arg": "run.beam_args",
+    "--name": "name",
+    "--pipeline-root": "pipeline_root",
+    "--serving-dir": "serving_dir",
+    "--verbose": "run.verbose",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Setting:
+    """A value that somebody gave for a key, and where, for messages: a flag, or a file's name."""
+
+    value: Any
+    origin: str
+
+
+def options(cls: type = Config, prefix: str = "") -> Iterator[tuple[str, dataclasses.Field, Any]]:
+    """Every option below `cls` as (dotted key, field, type)."""
+    hints = typing.get_type_hints(cls)
+    for field in dataclasses.fields(cls):
+        hint = hints[field.name]
+        if dataclasses.is_dataclass(hint) and isinstance(hint, type):
+            yield from options(hint, f"{prefix}{field.name}.")
+        else:
+            yield f"{prefix}{field.name}", field, hint
+
+
+def read_yaml(path: str) -> dict[str, Setting]:
+    """The settings of a YAML file, by dotted key.
+
+    Raises:
+      InputError: the file cannot be read, is no YAML, or is no mapping.
+    """
+    try:
+        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"--config {path}: {error.strerror}; expected a YAML file") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"--config {path}: not YAML ({reason})") from error
+    if not isinstance(content, dict):
+        raise InputError(f"--config {path}: expected a mapping such as 'train: {{epochs: 8}}'")
+    return {key: Setting(value, f"{path}: {key}") for key, value in _flatten(content)}
+
+
+def _flatten(tree: Mapping[Any, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in tree.items():
+        if isinstance(value, Mapping):
+            yield from _flatten(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def read_assignment(text: str) -> tuple[str, Setting]:
+    """One `--set KEY=VALUE`.
+
+    Raises:
+      InputError: there is no `=` in it.
+    """
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise InputError(f"--set {text}: expected KEY=VALUE, such as train.epochs=8")
+    return key, Setting(value, f"--set {key}")
+
+
+def build_config(settings: Mapping[str, Setting]) -> Config:
+    """The configuration that `settings` ask for; whatever they leave open is filled in.
+
+    Args:
+      settings: by dotted key.
+
+    Raises:
+      InputError: an unknown key, a value of the wrong type or outside its range, an unknown model,
+        dataset or recipe.
+    """
+    known = {key: (field, hint) for key, field, hint in options()}
+    values = {}
+    for key, setting in settings.items():
+        if key not in known:
+            close = difflib.get_close_matches(key, known, n=1)
+            hint = f"did you mean {close[0]}?" if close else "--help lists the keys"
+            raise InputError(f"{setting.origin}: there is no key {key}; {hint}")
+        values[key] = _checked(setting, *known[key])
+    if "model" not in values:
+        raise InputError(
+            "--model is missing; expected a catalogue name (see --list-models), a SavedModel "
+            "directory, a URL or an .npz file"
+        )
+    check_model(values["model"], values.get("weights", "pretrained"))
+    dataset = find_dataset(values.get("dataset", "tf_flowers"))
+    recipe_name = values.get("recipe") or dataset.recipes[values.get("tune", "full")]
+    if recipe_name not in RECIPES:
+        raise InputError(
+            f"{settings['recipe'].origin} {recipe_name}: expected one of {', '.join(RECIPES)}"
+        )
+    return _fill(values, dataset, recipe_name, RECIPES[recipe_name])
+
+
+def _fill(values: dict[str, Any], dataset: Dataset, recipe_name: str, recipe: Recipe) -> Config:
+    """The tree, from given `values`, then the recipe, then names derived from names."""
+
+    def given(group: str) -> dict[str, Any]:
+        start = f"{group}." if group else ""
+        return {
+            key.removeprefix(start): value
+            for key, value in values.items()
+            if key.startswith(start) and "." not in key.removeprefix(start)
+        }
+
+    top = given("")
+    model = top["model"].rstrip("/").rsplit("/", 1)[-1].removesuffix(".npz")
+    parts = (dataset.name, model, top.get("tune", "full"))
+    name = top.get("name") or re.sub(r"[^a-z0-9]+", "-", "-".join(parts).lower()).strip("-")
+    root = top.get("pipeline_root") or str(Path("runs") / name)
+    min_accuracy = recipe.min_accuracy if model in MODELS else Gate.min_accuracy
+    return Config(
+        **top
+        | {
+            "recipe": recipe_name,
+            "name": name,
+            "pipeline_root": _absolute(root),
+            "serving_dir": _absolute(top.get("serving_dir") or f"{root}/serving"),
+        },
+        ingest=Ingest(**given("ingest")),
+        train=dataclasses.replace(recipe.hyperparameters, **given("train")),
+        gate=Gate(**{"min_accuracy": min_accuracy} | given("gate")),
+        run=Run(**given("run")),
+    )
+
+
+def _absolute(path: str) -> str:
+    return path if "://" in path else str(Path(path).resolve())
+
+
+def _checked(setting: Setting, field: dataclasses.Field, hint: Any) -> Any:
+    """The value of `setting`, converted to the type of its field and checked."""
+    check: Check | None = field.metadata["check"]
+    try:
+        value = _convert(setting.value, hint)
+        if value is None or check is None or check.holds(value):
+            return value
+    except ValueError:
+        pass  # a value of another type; the message below is for both cases
+    expected = check.expected if check else _describe(hint)
+    raise InputError(f"{setting.origin} {setting.value}: expected {expected}")
+
+
+def _convert(value: Any, hint: Any) -> Any:
+    """`value`, text from the command line or whatever YAML made of it, as the type `hint`.
+
+    Raises:
+      ValueError: it is no such thing.
+    """
+    if isinstance(hint, types.UnionType):  # T | None
+        if value is None or value in ("null", "none"):
+            return None
+        return _convert(value, typing.get_args(hint)[0])
+    if typing.get_origin(hint) is Literal:
+        if value not in typing.get_args(hint):
+            raise ValueError(value)
+        return value
+    if typing.get_origin(hint) is tuple:
+        return tuple(map(str, value if isinstance(value, list | tuple) else [value]))
+    if hint is bool:
+        if str(value).lower() not in ("true", "false"):
+            raise ValueError(value)
+        return str(value).lower() == "true"
+    if isinstance(value, bool | list | tuple | None) or (hint is int and isinstance(value, float)):
+        raise ValueError(value)
+    if hint is str and not value:
+        raise ValueError(value)
+    return hint(value)
+
+
+def _describe(hint: Any) -> str:
+    if isinstance(hint, types.UnionType):
+        return _describe(typing.get_args(hint)[0])
+    if typing.get_origin(hint) is Literal:
+        return " or ".join(typing.get_args(hint))
+    return {int: "a whole number", float: "a number", bool: "true or false"}.get(hint, "a text")

@@ -1,0 +1,145 @@
+"""What a person sees of a run. Imports no TensorFlow.
+
+On a terminal: a spinner for the node that runs, a bar for the Trainer. Piped: plain lines, one an
+entry, neither wrapped nor coloured.
+"""
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, TextIO
+
+import rich.console
+import rich.progress
+import rich.table
+import rich.text
+
+from pipeline.config import Config
+
+
+class Console:
+    """Prints the plan, the nodes as they run, and the summary."""
+
+    def __init__(self, stdout: TextIO, stderr: TextIO) -> None:
+        self._out = rich.console.Console(file=stdout, highlight=False, soft_wrap=True)
+        self._err = rich.console.Console(file=stderr, highlight=False, soft_wrap=True, style="red")
+        self._bar = rich.progress.Progress(
+            rich.progress.SpinnerColumn(),
+            rich.progress.TextColumn("{task.description}"),
+            rich.progress.BarColumn(bar_width=24),
+            rich.progress.TextColumn("{task.fields[detail]}"),
+            rich.progress.TimeElapsedColumn(),
+            console=self._out,
+            transient=True,
+            disable=not self._out.is_terminal,
+            redirect_stdout=False,  # what libraries print belongs in the log
+            redirect_stderr=False,
+        )
+        self._task: rich.progress.TaskID | None = None
+        self._started = 0.0
+        self._announced = 0
+
+    @contextmanager
+    def live(self) -> Iterator[None]:
+        """Within it the spinner or bar of what is being done is shown."""
+        with self._bar:
+            yield
+
+    def busy(self, text: str) -> None:
+        """Something that takes a while begins; it ends with the next thing that is printed."""
+        self._remove_task()
+        if self._out.is_terminal:
+            self._task = self._bar.add_task(text, total=None, detail="")
+
+    def line(self, text: str, style: str | None = None) -> None:
+        """Prints one entry."""
+        self._out.print(rich.text.Text(text), style=style)
+
+    def error(self, text: str) -> None:
+        """Prints an error to stderr."""
+        self._err.print(rich.text.Text(text))
+
+    def plan(self, config: Config, log: str) -> None:
+        """Prints what is about to happen."""
+        train, gate = config.train, config.gate
+        length = f"{train.steps} steps" if train.steps else f"{train.epochs} epochs"
+        recall = gate.min_class_recall
+        self.line(f"Pipeline {config.name}", style="bold")
+        self._fields(
+            {
+                "model": config.model + (" (random weights)" * (config.weights == "random")),
+                "dataset": config.dataset,
+                "tune": "the whole backbone" if config.tune == "full" else "a head on its features",
+                "recipe": f"{config.recipe}: {length} of {train.optimizer}, batch "
+                f"{train.batch_size}, learning rate {train.learning_rate:g}, seed {train.seed}",
+                "gate": f"accuracy at least {gate.min_accuracy:g}"
+                + (f", recall of each class at least {recall:g}" if recall is not None else "")
+                + ", not below the last blessed model's"
+                + (f" by more than {gate.max_drop:g}" if gate.max_drop else ""),
+                "artifacts": config.pipeline_root,
+                "serving": config.serving_dir,
+                "log": log,
+            }
+        )
+
+    def warn(self, text: str) -> None:
+        """Prints something that must not be overlooked."""
+        self.line(text, style="bold yellow")
+
+    def node_started(self, node: str) -> None:
+        """A node begins."""
+        self._started = time.monotonic()
+        self._announced = 0
+        self.busy(node)
+        if not self._out.is_terminal:
+            self.line(f"{node}: started")
+
+    def node_finished(self, node: str, *, cached: bool) -> None:
+        """A node has ended well."""
+        self._remove_task()
+        seconds = time.monotonic() - self._started
+        self.line(f"{node}: " + ("cached" if cached else f"done in {seconds:.1f} s"))
+
+    def node_failed(self, node: str) -> None:
+        """A node has ended otherwise."""
+        self._remove_task()
+        self.error(f"{node}: failed after {time.monotonic() - self._started:.1f} s")
+
+    def progress(self, done: int, total: int, metrics: Mapping[str, float]) -> None:
+        """The Trainer is at step `done` of `total`."""
+        detail = ", ".join(f"{name} {value:.3f}" for name, value in metrics.items())
+        if self._task is not None:
+            self._bar.update(self._task, completed=done, total=total, detail=detail)
+        elif done * 10 // total > self._announced:
+            self._announced = done * 10 // total
+            self.line(f"  step {done} of {total}: {detail}")
+
+    def summary(self, report: Any) -> None:
+        """Prints how the run ended."""
+        self.line("")
+        self._fields(report.artifacts)
+        counts = dict(report.images)
+        read, quarantined = counts.pop("read"), counts.pop("quarantine")
+        splits = ", ".join(f"{count} {split}" for split, count in counts.items())
+        self.line(f"images: {read} read: {splits}, {quarantined} quarantined")
+        if quarantined:
+            self.warn(f"quarantined images: see {report.quarantine}")
+        for anomaly in report.anomalies:
+            self.warn(f"anomaly: {anomaly}")
+        self.line(f"test accuracy: {report.accuracy:.4f} on {report.test_images} images")
+        if not report.blessed:
+            self.line(f"verdict: not blessed: {'; '.join(report.reasons)}", style="bold red")
+            self.line("pushed to: nothing was pushed")
+            return
+        self.line("verdict: blessed", style="bold green")
+        self.line(f"pushed to: {report.pushed_to}")
+
+    def _fields(self, fields: Mapping[str, str]) -> None:
+        width = max(map(len, fields))
+        for name, value in fields.items():
+            self.line(f"  {name:<{width}}  {value}")
+
+    def _remove_task(self) -> None:
+        if self._task is not None:
+            self._bar.remove_task(self._task)
+            self._task = None

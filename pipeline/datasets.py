@@ -1,0 +1,84 @@
+"""The datasets, as data. Imports no TensorFlow.
+
+A new dataset is one entry here, a `schemas/<name>.pbtxt`, and its recipes in `recipes.py`.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from trainer.errors import InputError
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Dataset:
+    """A dataset and how it is read.
+
+    Attributes:
+      name: as `--dataset` takes it; part of the pipeline's default name.
+      about: one line for `--list-datasets`.
+      source: what `components.image_example_gen.sources.make_source` takes.
+      schema: name of the curated schema in `schemas/`; None has the schema inferred.
+      recipes: name of the default recipe for each way of tuning.
+    """
+
+    name: str
+    about: str
+    source: Mapping[str, Any]
+    schema: str | None = None
+    recipes: Mapping[str, str] = dataclasses.field(
+        default_factory=lambda: {"full": "default_full", "head": "default_head"}
+    )
+
+
+DATASETS = {
+    dataset.name: dataset
+    for dataset in (
+        Dataset(
+            name="tf_flowers",
+            about="3,670 photographs of 5 flowers (TFDS; 230 MB)",
+            source={"kind": "tfds", "name": "tf_flowers"},
+            schema="tf_flowers",
+            recipes={"full": "tf_flowers_full", "head": "tf_flowers_head"},
+        ),
+        Dataset(
+            name="oxford_iiit_pet",
+            about="7,349 photographs of 37 breeds of cats and dogs (TFDS; 800 MB)",
+            source={"kind": "tfds", "name": "oxford_iiit_pet"},
+            schema="oxford_iiit_pet",
+            recipes={"full": "oxford_iiit_pet_full", "head": "oxford_iiit_pet_head"},
+        ),
+        Dataset(
+            name="digits",
+            about="1,797 handwritten digits, 8 x 8 pixels (in scikit-learn; no download)",
+            source={"kind": "digits"},
+            schema="digits",
+            recipes={"full": "digits_full", "head": "default_head"},
+        ),
+    )
+}
+
+
+def find_dataset(text: str) -> Dataset:
+    """What `--dataset` says: a name of `DATASETS`, `tfds:NAME`, or a folder of class folders.
+
+    Raises:
+      InputError: it is none of these.
+    """
+    if text in DATASETS:
+        return DATASETS[text]
+    if text.startswith("tfds:"):
+        name = text.removeprefix("tfds:")
+        return Dataset(name=name, about=f"TFDS {name}", source={"kind": "tfds", "name": name})
+    if Path(text).is_dir():
+        folder = Path(text).resolve()
+        return Dataset(
+            name=folder.name,
+            about=f"class folders below {folder}",
+            source={"kind": "folder", "path": str(folder)},
+        )
+    raise InputError(
+        f"--dataset {text}: no such dataset and no such folder; expected "
+        f"{', '.join(DATASETS)}, tfds:NAME, or the path of a folder of class folders"
+    )

@@ -1,0 +1,67 @@
+"""The gate: which model is blessed, as TFMA's EvalConfig."""
+
+from tensorflow_model_analysis.proto import config_pb2
+
+from pipeline.config import Gate
+
+ACCURACY = "accuracy"
+# A model that is exactly as good as the last one passes in spite of rounding.
+_ROUNDING = 1e-6
+
+
+def make_eval_config(gate: Gate) -> config_pb2.EvalConfig:
+    """Thresholds on the exported model's answers to raw examples.
+
+    A model is blessed if its accuracy on the test split clears the floor, the recall of each class
+    clears its own where one is set, and accuracy is not below the last blessed model's by more than
+    is allowed. Accuracy on the examples of one class is that class's recall. Thresholds are given
+    per slice: TFMA applies others to every slice, the smallest classes included.
+    """
+    overall = config_pb2.PerSliceMetricThreshold(
+        slicing_specs=[config_pb2.SlicingSpec()],
+        threshold=config_pb2.MetricThreshold(
+            value_threshold=config_pb2.GenericValueThreshold(
+                lower_bound={"value": gate.min_accuracy - _ROUNDING}
+            ),
+            change_threshold=config_pb2.GenericChangeThreshold(
+                absolute={"value": -gate.max_drop - _ROUNDING},
+                direction=config_pb2.MetricDirection.HIGHER_IS_BETTER,
+            ),
+        ),
+    )
+    # feature_keys, not feature_values: the latter fail where a class is absent from the test split.
+    by_class = config_pb2.SlicingSpec(feature_keys=["label"])
+    thresholds = [overall]
+    if gate.min_class_recall is not None:
+        thresholds.append(
+            config_pb2.PerSliceMetricThreshold(
+                slicing_specs=[by_class],
+                threshold=config_pb2.MetricThreshold(
+                    value_threshold=config_pb2.GenericValueThreshold(
+                        lower_bound={"value": gate.min_class_recall - _ROUNDING}
+                    )
+                ),
+            )
+        )
+    return config_pb2.EvalConfig(
+        model_specs=[
+            config_pb2.ModelSpec(
+                signature_name="from_examples",
+                label_key="label",
+                prediction_key="probabilities",
+            )
+        ],
+        slicing_specs=[config_pb2.SlicingSpec(), by_class],
+        metrics_specs=[
+            config_pb2.MetricsSpec(
+                metrics=[
+                    config_pb2.MetricConfig(
+                        class_name="SparseCategoricalAccuracy",
+                        config=f'"name": "{ACCURACY}"',
+                        per_slice_thresholds=thresholds,
+                    ),
+                    config_pb2.MetricConfig(class_name="ExampleCount"),
+                ]
+            )
+        ],
+    )

@@ -1,0 +1,66 @@
+"""What a run reads from outside, resolved once, with its fingerprints."""
+
+import dataclasses
+from collections.abc import Mapping
+from importlib import resources
+from typing import Any
+
+from components.image_example_gen.sources.registry import make_source
+from components.model_pusher.served import served_identity
+from pipeline.config import Config
+from trainer import fingerprint
+from trainer.backbone import read_shapes
+from trainer.resolve import cache_dir, resolve
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Inputs:
+    """What lies outside the pipeline: data, backbone and schema.
+
+    Attributes:
+      source: for `components.image_example_gen.sources.registry.make_source`.
+      source_fingerprint: of the images.
+      classes: the class names.
+      schema: name of the packaged schema; None has it inferred.
+      schema_fingerprint: of that schema's file; empty where there is none.
+      backbone: a SavedModel directory.
+      backbone_fingerprint: of its content.
+      served: identity of the model that is in the serving directory now.
+    """
+
+    source: Mapping[str, Any]
+    source_fingerprint: str
+    classes: tuple[str, ...]
+    schema: str | None
+    schema_fingerprint: str
+    backbone: str
+    backbone_fingerprint: str
+    served: str
+
+
+def resolve_inputs(config: Config) -> Inputs:
+    """Finds, and where need be downloads, makes or converts, what `config` names.
+
+    Raises:
+      InputError: something is missing or unfit; the message says what to do.
+    """
+    images = make_source(config.source)
+    images.prepare()
+    backbone = resolve(config.model, weights=config.weights, cache=cache_dir())
+    read_shapes(backbone)  # refuses one that does not keep the contract
+    return Inputs(
+        source=config.source,
+        source_fingerprint=images.fingerprint(),
+        classes=images.classes(),
+        schema=config.schema,
+        schema_fingerprint=_schema_fingerprint(config.schema),
+        backbone=str(backbone),
+        backbone_fingerprint=fingerprint.of_directory(backbone),
+        served=served_identity(config.serving_dir),
+    )
+
+
+def _schema_fingerprint(name: str | None) -> str:
+    if name is None:
+        return ""
+    return fingerprint.of_bytes(resources.files("schemas").joinpath(f"{name}.pbtxt").read_bytes())

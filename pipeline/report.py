@@ -1,0 +1,110 @@
+"""How a run ended, from its artifacts: so a cached run says the same."""
+
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import tensorflow_model_analysis as tfma
+from tensorflow_metadata.proto.v0 import anomalies_pb2
+from tfx.components.example_validator.executor import DEFAULT_FILE_NAME as ANOMALIES_FILE
+from tfx.components.util import model_utils
+from tfx.dsl.io import fileio
+from tfx.types import artifact_utils
+
+from components.image_example_gen.counts import QUARANTINE_FILE, read_counts
+from pipeline.gate import ACCURACY
+from pipeline.lineage import NodeRun
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Report:
+    """How a run ended.
+
+    Attributes:
+      accuracy: of the exported model on the test split, as a fraction.
+      test_images: how many that are.
+      blessed: the gate's verdict.
+      reasons: why it was not blessed, one a failed threshold.
+      pushed_to: the model's directory for serving; None where it was not pushed.
+      images: how many were read, written to each split, and quarantined.
+      quarantine: the file that lists the quarantined ones.
+      anomalies: where the examples are not as the schema says, one line each.
+      artifacts: what each node wrote, by node and output, as URIs.
+    """
+
+    accuracy: float
+    test_images: int
+    blessed: bool
+    reasons: tuple[str, ...]
+    pushed_to: str | None
+    images: Mapping[str, int]
+    quarantine: str
+    anomalies: tuple[str, ...]
+    artifacts: Mapping[str, str]
+
+
+def make_report(run: Mapping[str, NodeRun], classes: Sequence[str]) -> Report:
+    """The report of a finished run.
+
+    Args:
+      run: its nodes, as `pipeline.lineage.latest_run` gives them.
+      classes: the class names.
+    """
+    evaluator = run["Evaluator"].outputs
+    (evaluation,) = evaluator["evaluation"]
+    (blessing,) = evaluator["blessing"]
+    (pushed,) = run["Pusher"].outputs["pushed_model"]
+    (examples,) = run["ImageExampleGen"].outputs["examples"]
+    (anomalies,) = run["ExampleValidator"].outputs["anomalies"]
+    result = tfma.load_eval_result(evaluation.uri)
+    overall = result.get_metrics_for_slice()
+    return Report(
+        accuracy=overall[ACCURACY]["doubleValue"],
+        test_images=round(overall["example_count"]["doubleValue"]),
+        blessed=model_utils.is_model_blessed(blessing),
+        reasons=tuple(_reasons(tfma.load_validation_result(evaluation.uri), classes)),
+        pushed_to=(
+            pushed.get_string_custom_property("pushed_destination")
+            if pushed.get_int_custom_property("pushed")
+            else None
+        ),
+        images=read_counts(examples.uri),
+        quarantine=f"{examples.uri}/{QUARANTINE_FILE}",
+        anomalies=tuple(_anomalies(anomalies)),
+        artifacts={
+            f"{node}.{key}": artifact.uri
+            for node, node_run in run.items()
+            for key, artifacts in node_run.outputs.items()
+            for artifact in artifacts
+            if Path(artifact.uri).exists() or "://" in artifact.uri
+        },
+    )
+
+
+def _anomalies(artifact: Any) -> Iterator[str]:
+    for split in artifact_utils.decode_split_names(artifact.split_names):
+        uri = artifact_utils.get_split_uri([artifact], split)
+        with fileio.open(f"{uri}/{ANOMALIES_FILE}", "rb") as file:
+            found = anomalies_pb2.Anomalies.FromString(file.read()).anomaly_info
+        for feature, anomaly in sorted(found.items()):
+            yield f"{split}: {feature}: {anomaly.short_description}"
+
+
+def _reasons(validation: Any, classes: Sequence[str]) -> list[str]:
+    reasons = []
+    for of_slice in validation.metric_validations_per_slice:
+        keys = of_slice.slice_key.single_slice_keys
+        name = f"recall of {classes[keys[0].int64_value]}" if keys else ACCURACY
+        for failure in of_slice.failures:
+            value = failure.metric_value.double_value.value
+            threshold = failure.metric_threshold
+            if threshold.HasField("change_threshold"):
+                allowed = -threshold.change_threshold.absolute.value
+                reasons.append(
+                    f"{name} is {-value:.4f} below the last blessed model's; allowed {allowed:.4f}"
+                )
+            else:
+                floor = threshold.value_threshold.lower_bound.value
+                reasons.append(f"{name} {value:.4f} is {floor - value:.4f} below {floor:.4f}")
+    return reasons

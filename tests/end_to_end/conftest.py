@@ -1,0 +1,91 @@
+"""Runs of the whole pipeline, in this process: importing TFX once is dear enough."""
+
+import dataclasses
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TextIO
+
+import pytest
+
+import pipeline_runner
+
+
+@dataclasses.dataclass
+class Run:
+    """A run of the command line.
+
+    Attributes:
+      status: its exit status.
+      out: what it printed to stdout.
+      err: what it printed to stderr.
+      ran: the nodes that were not taken from the cache.
+      artifacts: URIs by "node.output", as the summary has them.
+    """
+
+    status: int
+    out: str
+    err: str
+    ran: set[str]
+    artifacts: dict[str, Path]
+
+    @property
+    def lines(self) -> list[str]:
+        return self.out.splitlines()
+
+    def value(self, name: str) -> str:
+        """The rest of the line `name: …` of the summary."""
+        return next(line for line in self.lines if line.startswith(f"{name}: ")).split(": ", 1)[1]
+
+    @property
+    def accuracy(self) -> float:
+        return float(self.value("test accuracy").split()[0])
+
+
+@contextmanager
+def captured() -> Iterator[tuple[TextIO, TextIO]]:
+    """Within it, descriptors 1 and 2 are files."""
+    saved = os.dup(1), os.dup(2)
+    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
+        os.dup2(out.fileno(), 1)
+        os.dup2(err.fileno(), 2)
+        try:
+            yield out, err
+        finally:
+            for descriptor, original in zip((1, 2), saved, strict=True):
+                os.dup2(original, descriptor)
+                os.close(original)
+
+
+def run_pipeline(root: Path, *arguments: str) -> Run:
+    """Runs `pipeline_runner.py` with these arguments on a pipeline root."""
+    with captured() as (out, err):
+        status = pipeline_runner.main([*arguments, "--pipeline-root", str(root)])
+        texts = []
+        for file in (out, err):
+            file.seek(0)
+            texts.append(file.read())
+    lines = texts[0].splitlines()
+    ran = {line.split(":")[0] for line in lines if ": done in " in line}
+    fields = (line.split(maxsplit=1) for line in lines if line.startswith("  ") and "." in line)
+    artifacts = {name: Path(uri) for name, uri in fields if "." in name and uri.startswith("/")}
+    return Run(status, *texts, ran, artifacts)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def vit_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Models are made in a cache of the tests' own."""
+    before = os.environ.get("VIT_HOME")
+    os.environ["VIT_HOME"] = str(tmp_path_factory.mktemp("vit_home"))
+    yield
+    if before is None:
+        del os.environ["VIT_HOME"]
+    else:
+        os.environ["VIT_HOME"] = before
+
+
+@pytest.fixture(scope="session")
+def pipeline() -> Callable[..., Run]:
+    return run_pipeline

@@ -1,0 +1,62 @@
+"""Runs the pipeline again and again in one process, changing something in between.
+
+    python session.py STEPS.json
+
+in a copy of the project. Each step is `{"arguments": […], "edits": [[file, old, new], …]}`. After
+each run a line of JSON is printed: exit status, the nodes that were not taken from the cache, and
+where the model was pushed to. Importing TFX once for many runs is what this is for; the project's
+own modules are imported anew each time.
+"""
+
+import contextlib
+import io
+import json
+import os
+import sys
+from pathlib import Path
+
+OWN = {"pipeline_runner", "pipeline", "components", "trainer", "schemas"}
+
+
+def edit(file: str, old: str, new: str) -> None:
+    path = Path(file)
+    text = path.read_text()
+    assert text.count(old) == 1, f"{file}: {text.count(old)} times {old!r}"
+    path.write_text(text.replace(old, new))
+
+
+def run(arguments: list[str]) -> dict:
+    for name in [name for name in sys.modules if name.split(".")[0] in OWN]:
+        del sys.modules[name]
+    import pipeline_runner
+
+    assert Path(pipeline_runner.__file__).parent == Path.cwd()
+    read, write = os.pipe()
+    saved = os.dup(1)
+    os.dup2(write, 1)
+    os.close(write)
+    with contextlib.redirect_stdout(io.StringIO()):
+        status = pipeline_runner.main(arguments)
+    os.dup2(saved, 1)
+    os.close(saved)
+    with os.fdopen(read) as file:
+        lines = file.read().splitlines()
+    return {
+        "status": status,
+        "ran": sorted(line.split(":")[0] for line in lines if ": done in " in line),
+        "pushed": next((x.split(": ")[1] for x in lines if x.startswith("pushed to: ")), None),
+        "accuracy": next((x for x in lines if x.startswith("test accuracy: ")), None),
+    }
+
+
+if __name__ == "__main__":
+    sys.dont_write_bytecode = True  # an edit within the same second would go unnoticed
+    sys.path.insert(0, os.getcwd())
+    for step in json.loads(Path(sys.argv[1]).read_text()):
+        for change in step.get("edits", ()):
+            edit(*change)
+        for source, target in step.get("copies", ()):
+            Path(target).write_bytes(Path(source).read_bytes())
+        for directory in step.get("removals", ()):
+            __import__("shutil").rmtree(directory)
+        print(json.dumps(run(step["arguments"])), flush=True)

@@ -1,0 +1,164 @@
+"""What runs again when something changes: exactly what depends on it.
+
+Each change is a real one, to files: the project is copied, its code and schemas are edited, and it
+runs on a folder of real digits with a tiny backbone.
+"""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from components.image_example_gen.sources.digits import _images
+from tests.conftest import TINY
+from trainer.augreg.convert import convert
+from trainer.augreg.initialization import random_arrays
+
+pytestmark = pytest.mark.slow
+
+# Resolver and Importer only look; they have nothing to cache.
+LOOKING = {"LastBlessedModel", "Backbone"}
+FROM_EVALUATOR = {"Evaluator", "Pusher"}
+FROM_TRAINER = {"Trainer", *FROM_EVALUATOR}
+FROM_TRANSFORM = {"Transform", *FROM_TRAINER}
+
+
+def session(project: Path, folder: Path, steps: list[dict]) -> list[dict]:
+    """Runs `steps` (see session.py) in a copy of the project below `folder`."""
+    copy = folder / "project"
+    for name in ("pipeline", "components", "trainer", "schemas", "pipeline_runner.py"):
+        source = project / name
+        if source.is_dir():
+            shutil.copytree(source, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, copy / name)
+    (folder / "steps.json").write_text(json.dumps(steps))
+    script = Path(__file__).parent / "session.py"
+    done = subprocess.run(
+        [sys.executable, str(script), str(folder / "steps.json")],
+        cwd=copy,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    results = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len(results) == len(steps)
+    return [result | {"ran": set(result["ran"]) - LOOKING} for result in results]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="module")
+def results(project, folder):
+    """The results of one session on a folder of pictures, by the name of the step."""
+    pictures = folder / "pictures"
+    for image in _images()[:300]:
+        directory = pictures / f"digit_{image.label}"
+        directory.mkdir(parents=True, exist_ok=True)
+        (directory / image.file_name).write_bytes(image.encoded)
+    one, other = sorted(pictures.glob("*/*"))[:2]
+    arrays = random_arrays(TINY, seed=0)
+    backbone, changed = folder / "backbone", folder / "changed"
+    convert(arrays, backbone)
+    arrays["Transformer/encoder_norm/bias"][0] += 0.001
+    convert(arrays, changed)
+    weights = [
+        [str(changed / "variables" / name), str(backbone / "variables" / name)]
+        for name in ("variables.index", "variables.data-00000-of-00001")
+    ]
+
+    root = folder / "root"
+    base = ["--model", str(backbone), "--dataset", str(pictures), "--tune", "head"]
+    base += ["--epochs", "1", "--name", "cache", "--pipeline-root", str(root)]
+    base += ["--min-accuracy", "0", "--set", "gate.max_drop=1"]
+    preprocessing = ["trainer/preprocessing.py", "image / 127.5 - 1.0", "image / 127.0 - 1.0"]
+    training = ["trainer/model.py", 'kernel_initializer="zeros", ', ""]
+    steps = {
+        "first": {},
+        "second": {},
+        "third": {},
+        "vanished": {"removals": [str(root / "serving")]},
+        "hyperparameter": {"arguments": [*base, "--learning-rate", "0.01"]},
+        "floor": {"arguments": [*base, "--learning-rate", "0.01", "--min-accuracy", "0.01"]},
+        "floor not met": {"arguments": [*base, "--min-accuracy", "1"]},
+        "preprocessing": {"edits": [preprocessing]},
+        "training": {"edits": [training]},
+        "weight": {"copies": weights},
+        "picture": {"copies": [[str(other), str(one)]]},
+    }
+    described = [{"arguments": base} | step for step in steps.values()]
+    return dict(zip(steps, session(project, folder, described), strict=True))
+
+
+def test_the_first_run_runs_everything(results):
+    assert results["first"]["status"] == 0
+    assert results["first"]["ran"] == {
+        "ImageExampleGen",
+        "StatisticsGen",
+        "SchemaGen",
+        "ExampleValidator",
+        *FROM_TRANSFORM,
+    }
+
+
+def test_the_second_has_a_baseline_now_and_the_third_does_nothing(results):
+    assert results["second"]["ran"] == FROM_EVALUATOR
+    assert results["third"]["ran"] == set()
+
+
+def test_a_cached_run_says_the_same(results):
+    for name in ("second", "third"):
+        for key in ("status", "accuracy", "pushed"):
+            assert results[name][key] == results["first"][key]
+
+
+def test_a_model_that_vanished_from_serving_is_pushed_again(results):
+    assert results["vanished"]["ran"] == {"Pusher"}
+    assert Path(results["vanished"]["pushed"]).parent == Path(results["first"]["pushed"]).parent
+    assert results["vanished"]["pushed"] != results["first"]["pushed"]
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ("hyperparameter", FROM_TRAINER),
+        ("floor", FROM_EVALUATOR),
+        ("preprocessing", FROM_TRANSFORM),
+        ("training", FROM_TRAINER),
+        ("weight", FROM_TRANSFORM),
+        (
+            "picture",
+            {"ImageExampleGen", "StatisticsGen", "SchemaGen", "ExampleValidator", *FROM_TRANSFORM},
+        ),
+    ],
+)
+def test_a_change_runs_exactly_what_depends_on_it(results, change, expected):
+    assert results[change]["ran"] == expected
+    assert results[change]["status"] == 0
+
+
+def test_a_floor_that_is_not_met_pushes_nothing(results):
+    assert results["floor not met"]["status"] == 3
+    assert results["floor not met"]["ran"] <= FROM_EVALUATOR
+    assert results["floor not met"]["pushed"] == "nothing was pushed"
+
+
+def test_one_line_of_the_schema(project, tmp_path, tiny_backbone):
+    """A curated schema, and tuning in full."""
+    base = ["--model", str(tiny_backbone), "--dataset", "digits", "--set", "train.steps=1"]
+    base += ["--min-accuracy", "0", "--set", "gate.max_drop=1"]
+    base += ["--pipeline-root", str(tmp_path / "root")]
+    edits = [["schemas/digits.pbtxt", "min: 0 max: 9", "min: 0 max: 99"]]
+    first, second = session(
+        project, tmp_path, [{"arguments": base}, {"arguments": base, "edits": edits}]
+    )
+    assert first["status"] == second["status"] == 0
+    assert first["ran"] - second["ran"] == {"ImageExampleGen", "StatisticsGen"}
+    assert second["ran"] == {"PackagedSchema", "ExampleValidator", *FROM_TRANSFORM}

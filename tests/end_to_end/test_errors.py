@@ -1,0 +1,80 @@
+"""What a person sees when something is wrong that only a run can find."""
+
+import pytest
+import tensorflow as tf
+
+from tests.conftest import class_folder
+
+
+@pytest.fixture
+def no_network(monkeypatch, tmp_path):
+    """A proxy that refuses every connection, and empty caches."""
+    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    monkeypatch.setenv("TFHUB_CACHE_DIR", str(tmp_path / "hub"))
+    monkeypatch.setenv("VIT_HOME", str(tmp_path / "home"))
+
+
+def failed(run, *expected):
+    """Asserts that `run` failed with a line or two that say all this; returns them."""
+    assert run.status == 1
+    assert "Traceback" not in run.out + run.err
+    assert 1 <= len(run.err.splitlines()) <= 3
+    for text in expected:
+        assert text in run.err
+    return run.err
+
+
+def test_a_saved_model_without_the_interface(pipeline, tmp_path):
+    module = tf.Module()
+    module.weight = tf.Variable(1.0)
+    tf.saved_model.save(module, str(tmp_path / "model"))
+    run = pipeline(tmp_path / "root", "--model", str(tmp_path / "model"), "--dataset", "digits")
+    failed(run, "has no __call__", "expected the reusable interface")
+
+
+@pytest.mark.usefixtures("no_network")
+def test_weights_that_cannot_be_had(pipeline, tmp_path):
+    run = pipeline(tmp_path / "root", "--model", "vit_b16_fe", "--dataset", "digits")
+    failed(run, "Tried", "tfhub.dev/sayakpaul/vit_b16_fe/1", "gs://vit_models/augreg/B_16")
+
+
+@pytest.mark.usefixtures("no_network")
+def test_data_that_cannot_be_had(pipeline, tmp_path):
+    data = str(tmp_path / "data")
+    run = pipeline(tmp_path / "root", "--model", "vit_mini_fe", "--data-dir", data)
+    failed(run, f"not found below {data}/tf_flowers", "downloading it failed", "--data-dir")
+
+
+def test_a_node_that_refuses_its_input(pipeline, tmp_path, tiny_backbone):
+    folder = class_folder(tmp_path / "few", images=1)
+    run = pipeline(tmp_path / "root", "--model", str(tiny_backbone), "--dataset", str(folder))
+    failed(run, "ImageExampleGen: failed after", "no image for the split", "80/10/10")
+
+
+def test_an_unforeseen_error_names_the_log_which_has_the_traceback(
+    pipeline, tmp_path, tiny_backbone, monkeypatch
+):
+    from pipeline.runners import local
+
+    def broken(*_):
+        raise ZeroDivisionError("something\nof two lines")
+
+    monkeypatch.setattr(local, "create_pipeline", broken)
+    arguments = ["--model", str(tiny_backbone), "--dataset", "digits"]
+    message = failed(pipeline(tmp_path / "root", *arguments), "ZeroDivisionError: something")
+    log = message.splitlines()[-1].removeprefix("log: ")
+    with open(log) as file:
+        assert "Traceback" in file.read()
+    verbose = pipeline(tmp_path / "root", *arguments, "--verbose")
+    assert "Traceback" in verbose.err
+    assert verbose.status == 1
+
+
+def test_a_second_run_on_a_root_is_refused(pipeline, tmp_path, tiny_backbone):
+    from pipeline.root import claimed
+
+    name = "digits-tiny-full"
+    with claimed(tmp_path, name):
+        run = pipeline(tmp_path, "--model", str(tiny_backbone), "--dataset", "digits")
+    assert run.status == 2

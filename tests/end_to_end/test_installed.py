@@ -1,0 +1,63 @@
+"""The packages as a container image or Beam's --setup_file installs them: not editable."""
+
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+
+import pytest
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def installed(project, tmp_path_factory):
+    """A directory with nothing but the project's wheel, unpacked."""
+    folder = tmp_path_factory.mktemp("installed")
+    copy = folder / "project"
+    copy.mkdir()
+    for name in ("pipeline", "components", "trainer", "schemas"):
+        shutil.copytree(project / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("setup.py", "pyproject.toml", "pipeline_runner.py", "README.md"):
+        shutil.copy(project / name, copy / name)
+    build = "import sys; from setuptools.build_meta import build_wheel; build_wheel(sys.argv[1])"
+    subprocess.run(
+        [sys.executable, "-c", build, str(folder)], cwd=copy, check=True, capture_output=True
+    )
+    (wheel,) = folder.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(folder / "site")
+    shutil.rmtree(copy)
+    return folder / "site"
+
+
+def test_it_declares_no_dependencies(installed):
+    (metadata,) = installed.glob("*.dist-info/METADATA")
+    assert "Requires-Dist" not in metadata.read_text()
+
+
+def test_the_pipeline_runs_from_an_empty_directory(installed, tmp_path):
+    arguments = ["--model", "vit_mini_fe", "--dataset", "digits", "--min-accuracy", "0"]
+    run = subprocess.run(
+        [sys.executable, "-m", "pipeline_runner", *arguments, "--set", "train.steps=1"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(installed)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (run.returncode, run.stderr) == (0, "")
+    assert run.stdout.splitlines()[-2] == "verdict: blessed"
+    (pushed,) = (tmp_path / "runs" / "digits-vit-mini-fe-full" / "serving").iterdir()
+    assert (pushed / "saved_model.pb").is_file()
+    where = "import pipeline, trainer; print(pipeline.__file__, trainer.__file__)"
+    found = subprocess.run(
+        [sys.executable, "-c", where],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(installed)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert found.stdout.count(str(installed)) == 2

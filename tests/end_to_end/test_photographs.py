@@ -1,0 +1,126 @@
+"""The main job on real photographs with a real pretrained backbone."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+pytestmark = pytest.mark.slow
+
+
+def arguments(shared, dataset, tune, *more):
+    backbone = str(shared / "backbones" / "mobilenet_v2_160_fe")
+    given = ["--model", backbone, "--dataset", dataset, "--data-dir", str(shared / "tfds")]
+    return [*given, "--name", dataset.replace("_", "-"), "--tune", tune, *more]
+
+
+def weights(saved_model: Path) -> set[bytes]:
+    """All arrays of a SavedModel's checkpoint, as bytes."""
+    reader = tf.train.load_checkpoint(str(saved_model / "variables" / "variables"))
+    arrays = (reader.get_tensor(name) for name in reader.get_variable_to_shape_map())
+    return {array.tobytes() for array in arrays if isinstance(array, np.ndarray)}
+
+
+def kernels(backbone: Path) -> set[bytes]:
+    """Its trainable matrices. (Some biases have no gradient: a normalisation takes them off.)"""
+    variables = tf.saved_model.load(str(backbone)).trainable_variables
+    return {variable.numpy().tobytes() for variable in variables if variable.shape.rank > 1}
+
+
+def size(directory: Path) -> int:
+    return sum(file.stat().st_size for file in directory.rglob("*") if file.is_file())
+
+
+def versions(root: Path) -> list[Path]:
+    return sorted((root / "serving").iterdir())
+
+
+@pytest.fixture(scope="module")
+def backbone(shared):
+    return shared / "backbones" / "mobilenet_v2_160_fe"
+
+
+@pytest.fixture(scope="module")
+def flowers(tmp_path_factory):
+    return tmp_path_factory.mktemp("flowers")
+
+
+@pytest.fixture(scope="module")
+def flowers_head(pipeline, shared, flowers):
+    return pipeline(flowers, *arguments(shared, "tf_flowers", "head"))
+
+
+def test_a_head_on_flowers_ends_pushed(flowers_head, flowers):
+    assert (flowers_head.status, flowers_head.err) == (0, "")
+    assert flowers_head.accuracy >= 0.80
+    assert [str(path) for path in versions(flowers)] == [flowers_head.value("pushed to")]
+
+
+def test_tuning_a_head_leaves_the_backbone_alone_and_exports_one_copy(flowers_head, backbone):
+    exported = Path(flowers_head.value("pushed to"))
+    assert weights(backbone) <= weights(exported)
+    assert size(exported / "variables") <= 1.02 * size(backbone / "variables")
+
+
+def test_only_train_and_validation_meet_the_backbone(flowers_head):
+    features = flowers_head.artifacts["Transform.transformed_examples"]
+    assert {path.name for path in features.iterdir()} == {"Split-train", "Split-validation"}
+
+
+def test_the_served_model_names_flowers(flowers_head, shared):
+    model = tf.saved_model.load(flowers_head.value("pushed to"))
+    paths = sorted((shared / "images" / "tf_flowers").glob("*/*.jpg"))
+    answers = model.signatures["serving_default"](
+        image_bytes=tf.constant([path.read_bytes() for path in paths])
+    )
+    named = [label.decode() for label in answers["label"].numpy()]
+    right = [name == path.parent.name for name, path in zip(named, paths, strict=True)]
+    assert np.mean(right) >= 0.8
+
+
+def test_the_gate_says_by_how_much_a_model_falls_short(flowers_head, pipeline, shared, flowers):
+    before = versions(flowers)
+    run = pipeline(flowers, *arguments(shared, "tf_flowers", "head", "--min-accuracy", "0.999"))
+    assert run.status == 3
+    assert run.ran - {"LastBlessedModel"} == {"Evaluator", "Pusher"}
+    missing = 0.999 - flowers_head.accuracy
+    expected = f"not blessed: accuracy {flowers_head.accuracy:.4f} is {missing:.4f} below 0.9990"
+    assert run.value("verdict") == expected
+    assert run.value("pushed to") == "nothing was pushed"
+    assert versions(flowers) == before
+
+
+def test_full_tuning_changes_the_backbone_and_a_worse_model_is_not_pushed(
+    flowers_head, pipeline, shared, flowers, backbone
+):
+    before = versions(flowers)
+    few_steps = ("--set", "train.steps=2", "--min-class-recall", "1")
+    run = pipeline(flowers, *arguments(shared, "tf_flowers", "full", *few_steps))
+    assert "ImageExampleGen" not in run.ran
+    assert run.status == 3
+    assert "below the last blessed model's" in run.value("verdict")
+    assert "recall of " in run.value("verdict")
+    assert versions(flowers) == before
+    exported = run.artifacts["Trainer.model"] / "Format-Serving"
+    assert not kernels(backbone) & weights(exported)
+    assert size(exported / "variables") <= 1.02 * size(backbone / "variables")
+
+
+def test_pets(pipeline, shared, tmp_path, backbone):
+    """Only 7 of the 37 breeds are there; the gate has the dataset's own test split."""
+    run = pipeline(tmp_path, *arguments(shared, "oxford_iiit_pet", "head"))
+    assert (run.status, run.err) == (0, "")
+    assert run.value("test accuracy").endswith("on 84 images")
+    assert run.accuracy >= 0.80
+    model = tf.saved_model.load(run.value("pushed to"))
+    picture = next((shared / "images" / "oxford_iiit_pet").glob("*/*")).read_bytes()
+    answer = model.signatures["serving_default"](image_bytes=tf.constant([picture]))
+    assert answer["probabilities"].shape == (1, 37)
+
+    # Two steps: the head starts at zero, so the first one leaves the backbone as it is.
+    few_steps = ("--set", "train.steps=2")
+    full = pipeline(tmp_path, *arguments(shared, "oxford_iiit_pet", "full", *few_steps))
+    assert full.status == 3
+    exported = full.artifacts["Trainer.model"] / "Format-Serving"
+    assert not kernels(backbone) & weights(exported)

@@ -1,0 +1,141 @@
+import dataclasses
+
+import pytest
+
+from pipeline.config import FLAGS, Setting, build_config, options, read_assignment, read_yaml
+from pipeline.recipes import RECIPES
+from trainer.errors import InputError
+
+
+def config_of(**values):
+    """The configuration of dotted keys, written with __ for the dot."""
+    values = {key.replace("__", "."): value for key, value in values.items()}
+    return build_config({key: Setting(value, f"--{key}") for key, value in values.items()})
+
+
+def test_defaults_are_the_datasets_recipe():
+    config = config_of(model="vit_b16_fe")
+    recipe = RECIPES["tf_flowers_full"]
+    assert (config.dataset, config.tune, config.recipe) == ("tf_flowers", "full", "tf_flowers_full")
+    assert config.train == recipe.hyperparameters
+    assert config.gate.min_accuracy == recipe.min_accuracy
+    assert config.name == "tf-flowers-vit-b16-fe-full"
+    assert config.pipeline_root.endswith("/runs/tf-flowers-vit-b16-fe-full")
+    assert config.serving_dir == config.pipeline_root + "/serving"
+
+
+def test_given_values_override_the_recipe_and_nothing_else():
+    config = config_of(model="vit_b16_fe", tune="head", train__epochs="3", gate__max_drop=0.01)
+    recipe = RECIPES["tf_flowers_head"].hyperparameters
+    assert config.train == dataclasses.replace(recipe, epochs=3)
+    assert config.gate.max_drop == 0.01
+
+
+def test_another_recipe_by_name():
+    config = config_of(model="vit_b16_fe", recipe="digits_full")
+    assert config.train == RECIPES["digits_full"].hyperparameters
+
+
+def test_a_model_outside_the_catalogue_is_gated_at_one_half(tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "saved_model.pb").touch()
+    config = config_of(model=f"{tmp_path}/mine/")
+    assert config.gate.min_accuracy == 0.5
+    assert config.name == "tf-flowers-mine-full"
+
+
+def test_remote_root_stays_as_it_is():
+    config = config_of(model="vit_b16_fe", pipeline_root="gs://bucket/root")
+    assert config.pipeline_root == "gs://bucket/root"
+    assert config.serving_dir == "gs://bucket/root/serving"
+
+
+def test_data_dir_goes_to_tfds_sources_only(tmp_path):
+    tfds = config_of(model="vit_b16_fe", data_dir=str(tmp_path))
+    assert tfds.source == {"kind": "tfds", "name": "tf_flowers", "data_dir": str(tmp_path)}
+    digits = config_of(model="vit_b16_fe", dataset="digits", data_dir=str(tmp_path))
+    assert digits.source == {"kind": "digits"}
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [
+        ("train.epochs", "-1", "--train.epochs -1: expected a whole number of at least 1"),
+        ("train.epochs", "many", "expected a whole number of at least 1"),
+        ("train.epochs", 2.5, "expected a whole number of at least 1"),
+        ("train.epochs", True, "expected a whole number of at least 1"),
+        ("train.learning_rate", "0", "expected a number above 0"),
+        ("gate.min_accuracy", "97", "expected a number from 0 to 1"),
+        ("gate.min_accuracy", [1], "expected a number from 0 to 1"),
+        ("tune", "some", "expected full or head"),
+        ("run.verbose", "loud", "expected true or false"),
+        ("name", "My_Name", "expected a name of a-z, 0-9 and -"),
+        ("data_dir", "", "expected a text"),
+        ("recipe", "nope", "expected one of tf_flowers_full"),
+        ("dataset", "nope", "no such dataset and no such folder"),
+        ("train.epoch", 3, "did you mean train.epochs?"),
+        ("zzz", 3, "--help lists the keys"),
+    ],
+)
+def test_bad_values_are_named_with_what_was_expected(key, value, expected):
+    settings = {"model": "vit_b16_fe", key: value}
+    with pytest.raises(InputError) as error:
+        build_config({k: Setting(v, f"--{k}") for k, v in settings.items()})
+    assert expected in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_model_is_required():
+    with pytest.raises(InputError, match="--model is missing"):
+        build_config({})
+
+
+@pytest.mark.parametrize(("text", "value"), [("1e-3", 0.001), ("0.5", 0.5), (1, 1.0)])
+def test_numbers_from_text_and_yaml(text, value):
+    assert config_of(model="vit_b16_fe", train__learning_rate=text).train.learning_rate == value
+
+
+def test_null_switches_off():
+    assert config_of(model="vit_b16_fe", train__clip_norm="null").train.clip_norm is None
+    assert config_of(model="vit_b16_fe", gate__min_class_recall=None).gate.min_class_recall is None
+
+
+def test_yaml_file(tmp_path):
+    path = tmp_path / "run.yaml"
+    path.write_text("model: vit_b16_fe\ntrain: {epochs: 3}\nrun:\n  beam_args: [--a, --b]\n")
+    config = build_config(read_yaml(str(path)))
+    assert (config.train.epochs, config.run.beam_args) == (3, ("--a", "--b"))
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"), [("- a\n- b", "expected a mapping"), ("a: [", "not YAML")]
+)
+def test_bad_yaml(tmp_path, content, expected):
+    path = tmp_path / "run.yaml"
+    path.write_text(content)
+    with pytest.raises(InputError, match=expected):
+        read_yaml(str(path))
+
+
+def test_missing_yaml():
+    with pytest.raises(InputError, match="No such file"):
+        read_yaml("/nowhere/run.yaml")
+
+
+def test_unknown_yaml_key_names_the_file(tmp_path):
+    path = tmp_path / "run.yaml"
+    path.write_text("model: vit_b16_fe\ntrain: {epoch: 3}\n")
+    with pytest.raises(InputError, match=r"run\.yaml: train\.epoch: there is no key"):
+        build_config(read_yaml(str(path)))
+
+
+def test_assignment():
+    assert read_assignment("a.b=c=d") == ("a.b", Setting("c=d", "--set a.b"))
+    with pytest.raises(InputError, match="expected KEY=VALUE"):
+        read_assignment("a.b")
+
+
+def test_every_flag_names_a_key_and_every_key_has_a_help_text():
+    keys = {key: field for key, field, _ in options()}
+    assert set(FLAGS.values()) <= set(keys)
+    assert all(field.metadata["help"] for field in keys.values())

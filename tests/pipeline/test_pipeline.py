@@ -1,0 +1,95 @@
+"""The pipeline as TFX compiles it; what it does is in tests/end_to_end."""
+
+import dataclasses
+import json
+
+import pytest
+from tfx.orchestration.metadata import sqlite_metadata_connection_config
+
+from pipeline.config import Setting, build_config
+from pipeline.inputs import Inputs
+from pipeline.pipeline import create_pipeline
+
+INPUTS = Inputs(
+    source={"kind": "digits"},
+    source_fingerprint="source",
+    classes=("a", "b"),
+    schema="digits",
+    schema_fingerprint="schema",
+    backbone="/models/backbone",
+    backbone_fingerprint="backbone",
+    served="",
+)
+
+
+def nodes(tmp_path, inputs=INPUTS, **settings):
+    settings = {"model": "vit_b16_fe", "name": "test"} | settings
+    config = build_config({key: Setting(value, key) for key, value in settings.items()})
+    pipeline = create_pipeline(config, inputs)
+    pipeline.metadata_connection_config = sqlite_metadata_connection_config(str(tmp_path / "db"))
+    return {component.id: component for component in pipeline.components}
+
+
+def test_the_nodes(tmp_path):
+    expected = (
+        "ImageExampleGen StatisticsGen PackagedSchema ExampleValidator Backbone Transform Trainer "
+        "LastBlessedModel Evaluator Pusher"
+    )
+    assert set(nodes(tmp_path)) == set(expected.split())
+
+
+def test_without_a_curated_schema_it_is_inferred(tmp_path):
+    inferred = nodes(tmp_path, dataclasses.replace(INPUTS, schema=None))
+    assert "SchemaGen" in inferred
+    assert "PackagedSchema" not in inferred
+
+
+@pytest.mark.parametrize("tune", ["full", "head"])
+def test_no_node_that_learns_reads_the_test_split(tmp_path, tune):
+    inputs = dataclasses.replace(INPUTS, schema=None)
+    built = nodes(tmp_path, inputs, tune=tune)
+    assert json.loads(built["SchemaGen"].exec_properties["exclude_splits"]) == ["test"]
+    splits = json.loads(built["Transform"].exec_properties["splits_config"])
+    assert splits["analyze"] == ["train"]
+    assert "test" not in splits.get("transform", ())
+    train = json.loads(built["Trainer"].exec_properties["train_args"])
+    assert train["splits"] == ["train"]
+    assert json.loads(built["Trainer"].exec_properties["eval_args"])["splits"] == ["validation"]
+    assert json.loads(built["Evaluator"].exec_properties["example_splits"]) == ["test"]
+
+
+def test_user_functions_are_given_by_import_path(tmp_path):
+    built = nodes(tmp_path)
+    assert built["Trainer"].exec_properties["run_fn"] == "trainer.train.run_fn"
+    preprocessing = built["Transform"].exec_properties["preprocessing_fn"]
+    assert preprocessing == "trainer.preprocessing.preprocessing_fn"
+    for component in ("Trainer", "Transform"):
+        assert not built[component].exec_properties.get("module_file")
+
+
+def test_only_a_head_has_its_features_materialised(tmp_path):
+    assert "transformed_examples" not in nodes(tmp_path)["Transform"].outputs
+    assert "transformed_examples" in nodes(tmp_path, tune="head")["Transform"].outputs
+
+
+@pytest.mark.parametrize(
+    ("field", "changed"),
+    [
+        ("source_fingerprint", {"ImageExampleGen"}),
+        ("schema_fingerprint", {"PackagedSchema"}),
+        ("backbone_fingerprint", {"Transform", "Backbone"}),
+        ("served", {"Pusher"}),
+        ("classes", {"ImageExampleGen", "Trainer"}),
+    ],
+)
+def test_each_fingerprint_is_a_property_of_the_nodes_that_read_it(tmp_path, field, changed):
+    def properties(inputs):
+        return {
+            name: (str(component.exec_properties), str(component.outputs))
+            for name, component in nodes(tmp_path, inputs).items()
+        }
+
+    value = ("x", "y") if field == "classes" else "other"
+    before = properties(INPUTS)
+    after = properties(dataclasses.replace(INPUTS, **{field: value}))
+    assert {name for name in before if before[name] != after[name]} == changed

@@ -1,0 +1,80 @@
+"""The command line, as a process."""
+
+import subprocess
+import sys
+
+import pytest
+
+from pipeline.config import FLAGS
+from pipeline.datasets import DATASETS
+from trainer.catalogue import MODELS
+
+
+def command(project, *arguments, cwd=None):
+    """Runs the command line."""
+    return subprocess.run(
+        [sys.executable, str(project / "pipeline_runner.py"), *arguments],
+        cwd=cwd or project,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+USAGE_ERRORS = [
+    (["--model", "nope"], "--model nope: no such model in the catalogue"),
+    (["--model", "vit_b16_fe", "--dataset", "nope"], "--dataset nope: no such dataset"),
+    (["--model", "vit_b16_fe", "--epochs", "-1"], "--epochs -1: expected a whole number of at"),
+    (["--model", "vit_b16_fe", "--set", "train.epoch=1"], "did you mean train.epochs?"),
+    (["--model", "vit_b16_fe", "--config", "nope.yaml"], "--config nope.yaml: No such file"),
+    (["--model", "vit_b16_fe", "--dataset", "schemas"], "found 0 class folders"),
+    (["--model", "schemas"], "no SavedModel"),
+    (["--model", "vit_b16_fe", "--bogus"], "unrecognized arguments: --bogus"),
+    (["--epochs"], "argument --epochs: expected one argument"),
+    (["--dataset", "digits"], "--model is missing"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "expected"), USAGE_ERRORS, ids=lambda x: str(x)[-30:])
+def test_usage_errors_are_one_line_and_exit_2(project, arguments, expected):
+    done = command(project, *arguments)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert expected in done.stderr
+    assert done.stderr.startswith("pipeline_runner.py: ")
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--help"], ["--list-models"], ["--list-datasets"], *(error[0] for error in USAGE_ERRORS)],
+    ids=lambda x: str(x)[-30:],
+)
+def test_these_answer_without_tensorflow(project, arguments):
+    code = (
+        "import sys, pipeline_runner\n"
+        "try: pipeline_runner.main(sys.argv[1:])\n"
+        "except SystemExit: pass\n"
+        "heavy = {'tensorflow', 'tfx', 'keras', 'apache_beam', 'numpy'} & set(sys.modules)\n"
+        "sys.exit(f'imported {heavy}' if heavy else 0)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments], cwd=project, capture_output=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_help_has_every_flag(project):
+    done = command(project, "--help")
+    assert done.returncode == 0
+    assert all(flag in done.stdout for flag in FLAGS)
+
+
+def test_lists(project):
+    models = command(project, "--list-models")
+    assert models.returncode == 0
+    lines = models.stdout.splitlines()
+    assert [line.split()[0] for line in lines[1:]] == list(MODELS)
+    assert all("\x1b" not in line for line in lines)
+    datasets = command(project, "--list-datasets").stdout.splitlines()
+    assert [line.split()[0] for line in datasets[1:]] == list(DATASETS)
