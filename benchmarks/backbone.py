@@ -1,0 +1,140 @@
+"""How fast our Vision Transformers are, against what the machine's matrix product can do.
+
+    python benchmarks/backbone.py [--model vit_s16_fe] [--batch-size 16] [--rounds 9]
+
+Prints images/s and the fraction of peak for the forward pass and for a full training step (forward,
+backward, SGD with momentum) of the SavedModel, with random weights. Peak is the best of square
+matrix products of several sizes, in TensorFlow, float32. Every round measures peak, forward and
+training in turn, and what is printed is the median of the rounds' ratios: so a machine whose speed
+drifts does not matter.
+
+Floating-point operations are counted twice: as published (every token goes through every block; 9.2
+GFLOP an image for S/16, three times that to train), which is what makes fractions comparable with
+other code; and as done here, where the last block computes what follows attention for the class
+token alone.
+"""
+
+import argparse
+import resource
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from trainer.augreg.architecture import Architecture
+from trainer.catalogue import MODELS
+
+
+def published_flops(architecture: Architecture) -> int:
+    """Floating-point operations of one image through a plain ViT; a multiply-add is two."""
+    a = architecture
+    embedding = 2 * a.grid_size**2 * a.patch_size**2 * 3 * a.width
+    return embedding + a.depth * block_flops(a, a.tokens)
+
+
+def flops_done(architecture: Architecture) -> int:
+    """The same without what `trainer.augreg.vit` leaves out."""
+    whole = block_flops(architecture, architecture.tokens)
+    return published_flops(architecture) - whole + block_flops(architecture, 1)
+
+
+def block_flops(a: Architecture, queries: int) -> int:
+    """Of an encoder block whose outputs are wanted for so many of its tokens."""
+    keys_and_values = 2 * 2 * a.tokens * a.width**2
+    query_and_output = 2 * 2 * queries * a.width**2
+    attention = 2 * 2 * queries * a.tokens * a.width
+    mlp = 2 * 2 * queries * a.width * a.mlp_dim
+    return keys_and_values + query_and_output + attention + mlp
+
+
+def make_peak() -> Callable[[], float]:
+    """A function that measures the matrix product once, in FLOP/s."""
+    import tensorflow as tf
+
+    def one(size: int) -> float:
+        matrix = tf.random.normal([size, size])
+        started = time.perf_counter()
+        for _ in range(3):
+            product = tf.linalg.matmul(matrix, matrix)
+        product.numpy()
+        return 3 * 2 * size**3 / (time.perf_counter() - started)
+
+    return lambda: max(one(size) for size in (1024, 2048, 3072))
+
+
+def make_steps(directory: str, size: int, batch_size: int) -> dict[str, Callable[[], object]]:
+    """A forward pass and a training step of the SavedModel in `directory`, on one batch."""
+    import keras
+    import tensorflow as tf
+
+    model = tf.saved_model.load(directory)
+    images = tf.random.uniform([batch_size, size, size, 3], -1, 1)
+    optimizer = keras.optimizers.SGD(1e-3, momentum=0.9)
+    variables = [keras.Variable(v, name=f"v{i}") for i, v in enumerate(model.trainable_variables)]
+    optimizer.build(variables)
+    forward = tf.function(lambda images: model(images, training=False))
+
+    @tf.function
+    def train(images: tf.Tensor) -> tf.Tensor:
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean(model(images, training=True) ** 2)
+        values = [variable.value for variable in variables]
+        optimizer.apply(tape.gradient(loss, values), variables)
+        return loss
+
+    return {"forward": lambda: forward(images).numpy(), "training": lambda: train(images).numpy()}
+
+
+def peak_memory() -> float:
+    """Of this process until now, in MiB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--model", default="vit_s16_fe")
+    parser.add_argument("--batch-size", type=int, default=16)
+    parser.add_argument("--rounds", type=int, default=9)
+    arguments = parser.parse_args()
+    architecture = MODELS[arguments.model].architecture
+
+    from trainer.augreg.convert import convert
+    from trainer.augreg.initialization import random_arrays
+
+    with tempfile.TemporaryDirectory() as folder:
+        convert(random_arrays(architecture, seed=0), f"{folder}/model")
+        steps = make_steps(f"{folder}/model", architecture.image_size, arguments.batch_size)
+    measure_peak = make_peak()
+    memory = {}
+    for name, step in steps.items():  # warm up, and trace
+        step()
+        step()
+        memory[name] = peak_memory()
+    peaks, rates = [], {name: [] for name in steps}
+    for _ in range(arguments.rounds):
+        peaks.append(measure_peak())
+        for name, step in steps.items():
+            started = time.perf_counter()
+            step()
+            rates[name].append(arguments.batch_size / (time.perf_counter() - started))
+
+    print(f"{arguments.model}, batch {arguments.batch_size}, median of {arguments.rounds} rounds")
+    print(f"matrix product, float32: {statistics.median(peaks) / 1e9:.0f} GFLOP/s")
+    published, done = published_flops(architecture), flops_done(architecture)
+    print(f"an image: {published / 1e9:.2f} GFLOP as published, {done / 1e9:.2f} done here")
+    for name, factor in (("forward", 1), ("training", 3)):
+        of_peak = [rate * factor / peak for rate, peak in zip(rates[name], peaks, strict=True)]
+        fraction = statistics.median(of_peak)
+        print(
+            f"{name}: {statistics.median(rates[name]):.1f} images/s, "
+            f"{fraction * published:.3f} of peak as published, {fraction * done:.3f} as done, "
+            f"peak memory {memory[name]:.0f} MiB"
+        )
+
+
+if __name__ == "__main__":
+    main()
