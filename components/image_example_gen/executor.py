@@ -137,7 +137,7 @@ def _example(encoded: bytes, label: int, file_name: str) -> bytes:
     features = {
         "image": feature(encoded),
         "label": tf.train.Feature(int64_list=tf.train.Int64List(value=[label])),
-        "file_name": feature(file_name.encode()),
+        "file_name": feature(file_name.encode(errors="backslashreplace")),
     }
     return tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString()
 

@@ -1,10 +1,23 @@
 """Any encoded image -> an upright RGB JPEG of reasonable size."""
 
 import io
+import struct
 from typing import Any
 
 ORIENTATION = 0x0112  # the EXIF tag; 1 is upright
 QUALITY = 95
+
+# What makes an image of each EXIF orientation upright: names of PIL.Image.Transpose.
+_TURNS = {
+    1: None,
+    2: "FLIP_LEFT_RIGHT",
+    3: "ROTATE_180",
+    4: "FLIP_TOP_BOTTOM",
+    5: "TRANSPOSE",
+    6: "ROTATE_270",
+    7: "TRANSVERSE",
+    8: "ROTATE_90",
+}
 
 
 class UndecodableError(ValueError):
@@ -26,29 +39,46 @@ def normalise(encoded: bytes, max_side: int) -> bytes:
     try:
         with PIL.Image.open(io.BytesIO(encoded)) as image:
             image.load()
+            orientation = _orientation(image)
             if (
                 image.format == "JPEG"
                 and image.mode == "RGB"
-                and image.getexif().get(ORIENTATION, 1) == 1
+                and orientation == 1
                 and max(image.size) <= max_side
             ):
                 return encoded
-            return _encode(image, max_side)
+            return _encode(image, orientation, max_side)
     except PIL.UnidentifiedImageError as error:
         raise UndecodableError("not an image of a known format") from error
     except (
+        ArithmeticError,
+        LookupError,
         OSError,  # truncated
         SyntaxError,  # a broken PNG
+        TypeError,  # a broken TIFF
         ValueError,
+        struct.error,
         PIL.Image.DecompressionBombError,
     ) as error:
         raise UndecodableError(" ".join(str(error).split())) from error
 
 
-def _encode(image: Any, max_side: int) -> bytes:
-    import PIL.ImageOps
+def _orientation(image: Any) -> int:
+    """By EXIF, 1 (upright) to 8; 1 where EXIF is missing or damaged."""
+    try:
+        orientation = image.getexif().get(ORIENTATION, 1)
+    except Exception:  # Pillow's EXIF reader raises of everything; the picture is as good without
+        return 1
+    return orientation if orientation in _TURNS else 1
 
-    image = _rgb(PIL.ImageOps.exif_transpose(image))
+
+def _encode(image: Any, orientation: int, max_side: int) -> bytes:
+    import PIL.Image
+
+    image = _rgb(image)
+    turn = _TURNS[orientation]
+    if turn:
+        image = image.transpose(PIL.Image.Transpose[turn])
     if max(image.size) > max_side:
         image.thumbnail((max_side, max_side), PIL.Image.Resampling.LANCZOS)
     file = io.BytesIO()

@@ -8,12 +8,14 @@ from typing import Any
 from components.image_example_gen.sources.base import TRAIN, Source, SourceImage
 from trainer.errors import InputError
 
+_SPLITS = {"train", "val", "valid", "validation", "test"}
+
 
 class FolderSource(Source):
     """Each folder directly below `path` is a class; each file below that is an image of it.
 
     Classes are sorted by name. Names that begin with a dot are left out; all other files count,
-    and those that are no images end in quarantine.
+    and those that are no images end in quarantine. Links are followed.
     """
 
     def __init__(self, path: str) -> None:
@@ -25,7 +27,18 @@ class FolderSource(Source):
     def check(self) -> None:
         if not self._path.is_dir():
             raise InputError(f"{self._path}: no such folder; expected a folder of class folders")
-        classes = self.classes()
+        try:
+            classes = self.classes()
+        except OSError as error:
+            raise InputError(f"{self._path}: {error.strerror}; expected to be let in") from error
+        if set(classes) and set(classes) <= _SPLITS:
+            raise InputError(
+                f"{self._path}: found the folders {', '.join(classes)}, which look like splits; "
+                "expected a folder for each class (the pipeline makes the splits)"
+            )
+        unreadable = [name for name in classes if not _is_utf8(name)]
+        if unreadable:
+            raise InputError(f"{self._path}: the name of {unreadable[0]!r} is not UTF-8; rename it")
         if len(classes) < 2:
             raise InputError(
                 f"{self._path}: found {len(classes)} class folders; expected at least 2, each "
@@ -50,31 +63,47 @@ class FolderSource(Source):
         digest = hashlib.sha256()
         for file_name, path in self._files():
             stat = path.lstat() if not path.exists() else path.stat()
-            digest.update(f"{file_name}\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode())
+            digest.update(os.fsencode(file_name))
+            digest.update(f"\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode())
         return digest.hexdigest()
 
     def read(self, split: str) -> Any:
         import apache_beam as beam
 
-        labels = {name: label for label, name in enumerate(self.classes())}
-        files = [
-            (file_name, labels[file_name.split("/", 1)[0]], str(path))
-            for file_name, path in self._files()
-        ]
         return (
-            f"List[{split}]" >> beam.Create(files)
+            f"List[{split}]" >> beam.Create(self._shuffled())
             | f"Spread[{split}]" >> beam.Reshuffle()
             | f"Read[{split}]" >> beam.MapTuple(_read)
         )
+
+    def _shuffled(self) -> list[tuple[str, int, str]]:
+        """File name, label and path of all files, always in the same random order.
+
+        Examples are written in this order, and a class after the other would be more than the
+        Trainer's shuffle buffer can undo.
+        """
+        labels = {name: label for label, name in enumerate(self.classes())}
+        files = [(name, labels[name.split("/", 1)[0]], str(path)) for name, path in self._files()]
+        return sorted(files, key=lambda file: hashlib.sha256(os.fsencode(file[0])).digest())
 
     def _files(self) -> list[tuple[str, Path]]:
         """All files as (path relative to the folder, path), in a fixed order."""
         files = []
         for name in self.classes():
-            for directory, below, names in os.walk(self._path / name):
-                below[:] = filter(_is_visible, below)
+            seen = set()  # a link may lead back to where it came from
+            for directory, below, names in os.walk(self._path / name, followlinks=True):
+                seen.add(os.path.realpath(directory))
+                below[:] = [
+                    folder
+                    for folder in filter(_is_visible, below)
+                    if os.path.realpath(os.path.join(directory, folder)) not in seen
+                ]
                 files += [Path(directory, file) for file in names if _is_visible(file)]
         return sorted((path.relative_to(self._path).as_posix(), path) for path in files)
+
+
+def _is_utf8(name: str) -> bool:
+    return name.encode(errors="ignore").decode() == name
 
 
 def _is_visible(name: str) -> bool:

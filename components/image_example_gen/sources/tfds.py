@@ -69,8 +69,8 @@ class TfdsSource(Source):
         digest = hashlib.sha256(builder.info.full_name.encode())
         for split in self.splits():
             for file in builder.info.splits[split].filepaths:
-                stat = Path(file).stat()
-                digest.update(f"{file.name}\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode())
+                stat = file.stat()
+                digest.update(f"{file.name}\0{stat.length}\0{stat.mtime}\n".encode())
         return digest.hexdigest()
 
     def read(self, split: str) -> Any:

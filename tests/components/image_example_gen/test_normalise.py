@@ -56,6 +56,23 @@ def test_rotated_photographs_become_upright(orientation):
     assert difference(image, gradient().transpose(turned)) < 6
 
 
+@pytest.mark.parametrize(
+    "exif",
+    [
+        b"Exif\x00\x00rubbish",
+        b"Exif\x00\x00II*\x00\xff\xff\xff\xff",
+        # an orientation that is a text, and one that there is not
+        b"Exif\x00\x00II*\x00\x08\x00\x00\x00\x01\x00\x12\x01\x02\x00\x02\x00\x00\x00x\x00\x00\x00\x00\x00\x00\x00",
+        b"Exif\x00\x00II*\x00\x08\x00\x00\x00\x01\x00\x12\x01\x03\x00\x01\x00\x00\x00\x63\x00\x00\x00\x00\x00\x00\x00",
+    ],
+    ids=["rubbish", "offset", "text", "99"],
+)
+def test_a_picture_with_damaged_exif_is_as_good_as_one_without(exif):
+    source = encode(gradient(), "JPEG", exif=exif, quality=95)
+    assert difference(decoded(normalise(source, max_side=100)), gradient()) < 6
+    assert max(decoded(normalise(source, max_side=16)).size) == 16
+
+
 def test_alpha_is_laid_on_white():
     image = gradient().convert("RGBA")
     image.putalpha(0)

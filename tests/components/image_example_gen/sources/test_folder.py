@@ -1,6 +1,9 @@
+import itertools
 import os
 
+import apache_beam as beam
 import pytest
+from apache_beam.testing import util as beam_testing
 
 from components.image_example_gen.sources.folder import FolderSource, _read
 from tests.conftest import class_folder
@@ -76,3 +79,42 @@ def test_a_dangling_link_has_a_fingerprint(tmp_path):
     source = source_of(tmp_path)
     (tmp_path / "data" / "c0" / "link.png").symlink_to(tmp_path / "nowhere")
     assert len(source.fingerprint()) == 64
+
+
+def test_classes_are_mixed_always_in_the_same_way(tmp_path):
+    """Class after class would be more than a shuffle buffer can undo."""
+    source = source_of(tmp_path, classes=2, images=50)
+    with beam.Pipeline() as pipeline:
+        read = pipeline | source.read("train") | beam.Map(lambda image: image.label)
+        beam_testing.assert_that(read, beam_testing.equal_to([0] * 50 + [1] * 50))
+    order = [label for _, label, _ in source._shuffled()]
+    assert order == [label for _, label, _ in source._shuffled()]
+    changes = sum(one != other for one, other in itertools.pairwise(order))
+    assert changes > 30
+
+
+def test_linked_folders_are_followed_and_loops_are_not(tmp_path):
+    source = source_of(tmp_path, images=1)
+    elsewhere = class_folder(tmp_path / "elsewhere", images=1, classes=2)
+    first = tmp_path / "data" / "c0"
+    (first / "linked").symlink_to(elsewhere / "c1", target_is_directory=True)
+    (first / "loop").symlink_to(first, target_is_directory=True)
+    assert [name for name, _ in source._files()] == ["c0/0.png", "c0/linked/0.png", "c1/0.png"]
+
+
+def test_folders_of_splits_are_not_taken_for_classes(tmp_path):
+    for split in ("train", "val"):
+        class_folder(tmp_path / "data" / split)
+    with pytest.raises(InputError, match="found the folders train, val, which look like splits"):
+        FolderSource(str(tmp_path / "data")).check()
+
+
+def test_file_names_that_are_not_utf8(tmp_path):
+    source = source_of(tmp_path)
+    image = tmp_path / "data" / "c0" / "0.png"
+    image.rename(image.with_name(os.fsdecode(b"caf\xe9.png")))
+    assert len(source.fingerprint()) == 64
+    source.check()
+    (tmp_path / "data" / "c0").rename(tmp_path / "data" / os.fsdecode(b"caf\xe9"))
+    with pytest.raises(InputError, match="is not UTF-8"):
+        source.check()
