@@ -6,7 +6,7 @@ from importlib import resources
 from typing import Any
 
 from components.image_example_gen.sources.registry import make_source
-from components.model_pusher.served import served_identity
+from components.model_pusher.served import served_state
 from pipeline.config import Config
 from trainer import fingerprint
 from trainer.backbone import read_shapes
@@ -25,7 +25,7 @@ class Inputs:
       schema_fingerprint: of that schema's file; empty where there is none.
       backbone: a SavedModel directory.
       backbone_fingerprint: of its content.
-      served: identity of the model that is in the serving directory now.
+      served: the state of the serving directory now.
     """
 
     source: Mapping[str, Any]
@@ -56,7 +56,7 @@ def resolve_inputs(config: Config) -> Inputs:
         schema_fingerprint=_schema_fingerprint(config.schema),
         backbone=str(backbone),
         backbone_fingerprint=fingerprint.of_directory(backbone),
-        served=served_identity(config.serving_dir),
+        served=served_state(config.serving_dir),
     )
 
 

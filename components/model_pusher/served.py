@@ -1,6 +1,8 @@
 """What a serving directory holds now."""
 
 import hashlib
+import os
+import uuid
 
 from tfx.dsl.io import fileio
 
@@ -35,10 +37,15 @@ def identity(model: str) -> str:
     return digest.hexdigest()
 
 
-def served_identity(base_directory: str) -> str:
-    """Identity of the version served from `base_directory`; empty where there is none.
+def served_state(base_directory: str) -> str:
+    """The state of `base_directory`, for the Pusher's cache key.
 
-    As an execution property it has the Pusher look again when its model has vanished.
+    It never recurs once something was taken away: where nothing is served it is another text each
+    time, and a local directory's time of change is part of it. Otherwise a model that vanishes for
+    the second time would be found pushed already.
     """
     version = newest_version(base_directory)
-    return f"{version} {identity(version)}" if version else ""
+    if version is None:
+        return f"nothing {uuid.uuid4()}"
+    changed = os.stat(base_directory).st_mtime_ns if os.path.isdir(base_directory) else ""
+    return f"{version} {identity(version)} {changed}"

@@ -12,7 +12,7 @@ from tfx.proto import pusher_pb2
 from tfx.types import standard_artifacts
 
 from components.model_pusher.executor import Executor
-from components.model_pusher.served import identity, newest_version, served_identity
+from components.model_pusher.served import identity, newest_version, served_state
 
 
 def model_of(folder: Path) -> Path:
@@ -90,10 +90,10 @@ def test_another_model_is_a_new_version_and_so_is_going_back(tmp_path, serving):
 def test_a_model_that_vanished_is_pushed_again(tmp_path, serving, vanished):
     model = model_of(tmp_path / "model")
     push(model, serving, tmp_path / "1")
-    before = served_identity(str(serving))
+    before = served_state(str(serving))
     path = serving / "9" / vanished
     path.unlink() if path.is_file() else shutil.rmtree(path)
-    assert served_identity(str(serving)) != before
+    assert served_state(str(serving)) != before
     push(model, serving, tmp_path / "2")
     assert newest_version(str(serving)) == f"{serving}/10"
     assert identity(f"{serving}/10") == identity(f"{model}/Format-Serving")
@@ -110,8 +110,20 @@ def test_a_model_that_is_not_blessed_is_never_pushed(tmp_path, serving):
     assert again.get_int_custom_property("pushed") == 0
 
 
-def test_nothing_is_served_from_nowhere(serving):
-    assert served_identity(str(serving)) == ""
-    serving.mkdir()
-    (serving / "notes").mkdir()
-    assert served_identity(str(serving)) == ""
+@pytest.mark.usefixtures("clock")
+def test_the_state_is_the_same_until_something_changes_and_never_recurs(tmp_path, serving):
+    seen = [served_state(str(serving))]
+    model = model_of(tmp_path / "model")
+    for number in range(2):
+        push(model, serving, tmp_path / str(number))
+        seen.append(served_state(str(serving)))
+        assert served_state(str(serving)) == seen[-1]
+        shutil.rmtree(serving)
+        seen.append(served_state(str(serving)))
+    assert len(set(seen)) == len(seen)
+
+
+def test_a_folder_that_is_no_version_is_not_served(serving):
+    (serving / "notes").mkdir(parents=True)
+    assert newest_version(str(serving)) is None
+    assert served_state(str(serving)).startswith("nothing ")
