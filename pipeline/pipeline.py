@@ -67,11 +67,19 @@ def create_pipeline(config: Config, inputs: Inputs) -> Pipeline:
     )
     statistics = StatisticsGen(
         examples=examples.outputs["examples"],
-        stats_options=tfdv.StatsOptions(schema=_EXAMPLE_TYPES),
+        stats_options=tfdv.StatsOptions(
+            schema=_EXAMPLE_TYPES,
+            # From few examples a domain would be inferred for their names, and others be anomalies.
+            feature_allowlist=None if inputs.schema else ["image", "label"],
+        ),
     )
     schema: BaseNode
     if inputs.schema:
-        schema = PackagedSchema(name=inputs.schema, fingerprint=inputs.schema_fingerprint)
+        schema = PackagedSchema(
+            name=inputs.schema,
+            fingerprint=inputs.schema_fingerprint,
+            code_fingerprint=fingerprint.of_code("components.packaged_schema.component"),
+        )
     else:
         schema = SchemaGen(statistics=statistics.outputs["statistics"], exclude_splits=["test"])
     validator = ExampleValidator(

@@ -8,6 +8,7 @@ behind such strings as an execution property, so that its cache is right.
 import ast
 import hashlib
 import importlib.util
+import os
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 
@@ -25,7 +26,13 @@ def of_directory(directory: str | Path) -> str:
     """
     root = Path(directory)
     digest = hashlib.sha256()
-    for path in sorted(p for p in root.rglob("*") if p.is_file() and p.name != _EXPORT_ID):
+    files = (
+        Path(folder, name)
+        for folder, _, names in os.walk(root, followlinks=True)
+        for name in names
+        if name != _EXPORT_ID
+    )
+    for path in sorted(files):
         with path.open("rb") as file:
             content = hashlib.file_digest(file, "sha256").hexdigest()
         digest.update(f"{path.relative_to(root).as_posix()}\0{content}\n".encode())
@@ -40,8 +47,8 @@ def of_bytes(content: bytes) -> str:
 def of_code(*modules: str) -> str:
     """SHA-256 over the code of `modules` and of every module of this project that they import.
 
-    What counts is the syntax tree: comments and formatting do not change the fingerprint, any
-    change of code or of a docstring does.
+    What counts is the syntax tree without docstrings: comments, formatting and docstrings do not
+    change the fingerprint, any change of code does.
 
     Args:
       modules: import paths, such as "trainer.train".
@@ -61,9 +68,18 @@ def modules_of(*modules: str) -> dict[str, str]:
         module = waiting.pop()
         if module not in trees:
             tree = ast.parse(_source(module))
+            _remove_docstrings(tree)
             trees[module] = ast.dump(tree)
             waiting.extend(_imported(tree))
     return trees
+
+
+def _remove_docstrings(tree: ast.AST) -> None:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(
+            node
+        ):
+            node.body = node.body[1:]
 
 
 def _source(module: str) -> bytes:

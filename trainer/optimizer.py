@@ -44,5 +44,5 @@ def exclude_vectors_from_decay(
     """Leaves biases, norms, class tokens and position embeddings out of weight decay."""
     if optimizer.weight_decay:
         optimizer.exclude_from_weight_decay(
-            [v for v in variables if len(v.shape) < 2 or v.shape[0] == 1]
+            [v for v in variables if len(v.shape) < 2 or (len(v.shape) == 3 and v.shape[0] == 1)]
         )

@@ -13,11 +13,18 @@ def PackagedSchema(  # noqa: N802 (a component is named like a class)
     schema: OutputArtifact[standard_artifacts.Schema],
     name: Parameter[str],
     fingerprint: Parameter[str],
+    code_fingerprint: Parameter[str],
 ) -> None:
     """Copies `schemas/<name>.pbtxt` into a Schema artifact.
 
     TFX's ImportSchemaGen takes a path, which a container has not got, and does not notice when the
     file behind it changes. Here `fingerprint`, of the file, is part of the cache key.
+
+    Args:
+      schema: the artifact.
+      name: of the schema.
+      fingerprint: of its file.
+      code_fingerprint: of this code.
     """
     content = resources.files("schemas").joinpath(f"{name}.pbtxt").read_text(encoding="utf-8")
     fileio.makedirs(schema.uri)

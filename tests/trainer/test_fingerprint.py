@@ -12,6 +12,7 @@ def test_a_directory_is_known_by_names_and_contents(tmp_path):
         return fingerprint.of_directory(tmp_path) != before
 
     (tmp_path / "sub").mkdir()
+    (tmp_path / "elsewhere").symlink_to(tmp_path / "sub", target_is_directory=True)
     file = tmp_path / "sub" / "file"
     assert change(lambda: file.write_bytes(b"weights"))
     assert change(lambda: file.write_bytes(b"weighty"))
@@ -45,6 +46,7 @@ def package(tmp_path, monkeypatch):
         ("a", "return 1", "return  1  # one", False),
         ("b", "return h", "return h()", True),
         ("c", "def h()", "def h(x=1)", True),
+        ("c", "def h(): ...", 'def h():\n    "Says what."\n    ...', False),
         ("d", "x = 1", "x = 2", False),
     ],
 )

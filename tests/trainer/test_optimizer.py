@@ -32,13 +32,20 @@ def test_weight_decay_leaves_vectors_and_tokens_alone():
     hyperparameters = Hyperparameters(
         optimizer="adamw", weight_decay=0.5, learning_rate=0.1, warmup_steps=0
     )
-    shapes = {"kernel": (4, 4), "bias": (4,), "cls": (1, 1, 4), "position": (1, 5, 4)}
+    shapes = {
+        "kernel": (4, 4),
+        "convolution": (1, 1, 4, 4),
+        "bias": (4,),
+        "cls": (1, 1, 4),
+        "position": (1, 5, 4),
+    }
     variables = {name: keras.Variable(np.ones(shape)) for name, shape in shapes.items()}
     optimizer = make_optimizer(hyperparameters, 10)
     exclude_vectors_from_decay(optimizer, list(variables.values()))
     optimizer.apply([np.zeros(shape) for shape in shapes.values()], list(variables.values()))
     values = {name: float(np.mean(v)) for name, v in variables.items()}
-    assert values == {"kernel": pytest.approx(0.95), "bias": 1, "cls": 1, "position": 1}
+    decayed = {"kernel": pytest.approx(0.95), "convolution": pytest.approx(0.95)}
+    assert values == decayed | {"bias": 1, "cls": 1, "position": 1}
 
 
 def test_steps_of_a_training():
