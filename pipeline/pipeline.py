@@ -22,9 +22,6 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 from tfx.dsl.components.base.base_node import BaseNode
 from tfx.dsl.components.common.importer import Importer
 from tfx.dsl.components.common.resolver import Resolver
-from tfx.dsl.input_resolution.strategies.latest_blessed_model_strategy import (
-    LatestBlessedModelStrategy,
-)
 from tfx.orchestration.pipeline import Pipeline
 from tfx.proto import pusher_pb2, trainer_pb2, transform_pb2
 from tfx.types import Channel, standard_artifacts
@@ -32,6 +29,7 @@ from tfx.types import Channel, standard_artifacts
 from components.image_example_gen.component import ImageExampleGen
 from components.model_pusher.component import ModelPusher
 from components.packaged_schema.component import PackagedSchema
+from pipeline.baseline import ComparableModelStrategy
 from pipeline.config import Config
 from pipeline.gate import make_eval_config
 from pipeline.inputs import Inputs
@@ -130,7 +128,8 @@ def create_pipeline(config: Config, inputs: Inputs) -> Pipeline:
         },
     )
     baseline = Resolver(
-        strategy_class=LatestBlessedModelStrategy,
+        strategy_class=ComparableModelStrategy,
+        config={"classes": list(inputs.classes)},
         model=Channel(type=standard_artifacts.Model),
         model_blessing=Channel(type=standard_artifacts.ModelBlessing),
     ).with_id("LastBlessedModel")

@@ -1,5 +1,7 @@
 """The exported model: from raw bytes to class names, needing nothing but TensorFlow."""
 
+import json
+import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -9,6 +11,9 @@ from trainer.preprocessing import FEATURES, IMAGE, PIXELS
 from trainer.transform_graph import TransformGraph
 
 Tensors = dict[str, tf.Tensor]
+
+# Beside the graph, which has the names as well, for those who do not load it.
+_CLASSES = "assets.extra/classes.json"
 
 
 class ServedClassifier(tf.Module):
@@ -41,7 +46,8 @@ class ServedClassifier(tf.Module):
         self._graph = graph
         self._backbone = backbone
         self._head = head
-        self._classes = tf.constant(list(classes))
+        self._names = list(classes)
+        self._classes = tf.constant(self._names)
         self._graph_has_backbone = graph_has_backbone
         self._image_shape = image_shape
 
@@ -55,6 +61,10 @@ class ServedClassifier(tf.Module):
             "from_pixels": _traced(self.from_pixels, images),
         }
         tf.saved_model.save(self, directory, signatures=signatures)
+        file = f"{directory}/{_CLASSES}"
+        tf.io.gfile.makedirs(os.path.dirname(file))
+        with tf.io.gfile.GFile(file, "w") as stream:
+            json.dump(self._names, stream, ensure_ascii=False)
 
     def from_bytes(self, image_bytes: tf.Tensor) -> Tensors:
         """Encoded images, string [B]."""
@@ -80,6 +90,19 @@ class ServedClassifier(tf.Module):
             "probability": tf.reduce_max(probabilities, axis=-1),
             "probabilities": probabilities,
         }
+
+
+def read_classes(directory: str) -> list[str] | None:
+    """The class names of an exported model, in the order of its outputs; None of another model.
+
+    Args:
+      directory: of the SavedModel.
+    """
+    file = f"{directory}/{_CLASSES}"
+    if not tf.io.gfile.exists(file):
+        return None
+    with tf.io.gfile.GFile(file) as stream:
+        return json.load(stream)
 
 
 def _strings(name: str) -> tf.TensorSpec:

@@ -79,7 +79,7 @@ def test_only_a_head_has_its_features_materialised(tmp_path):
         ("schema_fingerprint", {"PackagedSchema"}),
         ("backbone_fingerprint", {"Transform", "Backbone"}),
         ("served", {"Pusher"}),
-        ("classes", {"ImageExampleGen", "Trainer"}),
+        ("classes", {"ImageExampleGen", "Trainer", "LastBlessedModel"}),
     ],
 )
 def test_each_fingerprint_is_a_property_of_the_nodes_that_read_it(tmp_path, field, changed):
