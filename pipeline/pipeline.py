@@ -35,6 +35,10 @@ from pipeline.gate import make_eval_config
 from pipeline.inputs import Inputs
 from trainer import fingerprint
 
+# Workers import it before anything else: the TFDV that is pinned looks for a part of tfx_bsl that
+# is no more, and importing tfx puts something in its place.
+_BEAM_PLUGIN = "--beam_plugins=tfx"
+
 # So that TFDV counts labels, and does not take the bytes of images for words.
 _EXAMPLE_TYPES = schema_pb2.Schema(
     feature=[
@@ -168,5 +172,5 @@ def create_pipeline(config: Config, inputs: Inputs) -> Pipeline:
             pusher,
         ],
         enable_cache=True,
-        beam_pipeline_args=list(config.run.beam_args),
+        beam_pipeline_args=[_BEAM_PLUGIN, *config.run.beam_args],
     )
