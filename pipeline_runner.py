@@ -5,14 +5,14 @@
     python pipeline_runner.py --config run.yaml --set train.epochs=8
 
 Exit status: 0 pushed (or pushed already), 1 the pipeline failed, 2 bad usage, 3 the gate did not
-bless the model.
+bless the model, 130 interrupted.
 """
 
 import argparse
 import logging
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -29,29 +29,37 @@ from pipeline.config import (
 from pipeline.console import Console
 from pipeline.datasets import DATASETS
 from pipeline.logs import logging_to
-from pipeline.root import claimed, state_directory
+from pipeline.root import check_serving_dir, claimed, state_directory
 from trainer.catalogue import MODELS
 from trainer.errors import InputError
 from trainer.resolve import cache_dir, is_cached
 
-PUSHED, FAILED, BAD_USAGE, NOT_BLESSED = 0, 1, 2, 3
+PUSHED, FAILED, BAD_USAGE, NOT_BLESSED, INTERRUPTED = 0, 1, 2, 3, 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line; returns the exit status."""
     try:
-        parsed = make_parser().parse_args(arguments)
+        arguments = sys.argv[1:] if arguments is None else arguments
+        parsed = make_parser().parse_args(list(joined(arguments)))
         if parsed.list_models or parsed.list_datasets:
             print(list_models() if parsed.list_models else list_datasets())
             return PUSHED
         config = build_config(read_settings(parsed))
         make_source(config.source).check()
+        check_serving_dir(config.serving_dir)
         directory = state_directory(config)
-        with claimed(directory, config.name):
+        with claimed(directory, config):
             return run(config, directory / "logs" / time.strftime("%Y-%m-%dT%H-%M-%S.log"))
     except InputError as error:
         print(f"pipeline_runner.py: {error}", file=sys.stderr)
         return BAD_USAGE
+    except OSError as error:  # a disk that is full, a directory that lets nobody in
+        print(f"pipeline_runner.py: {describe(error)}", file=sys.stderr)
+        return FAILED
+    except KeyboardInterrupt:
+        print("pipeline_runner.py: interrupted", file=sys.stderr)
+        return INTERRUPTED
 
 
 def run(config: Config, log: Path) -> int:
@@ -70,6 +78,7 @@ def run(config: Config, log: Path) -> int:
                 console.busy("looking at data and model")
                 report = local.run(config, resolve_inputs(config), console)
         except InputError as error:
+            logging.getLogger(__name__).info("The pipeline failed.", exc_info=True)
             console.error(f"pipeline_runner.py: {error}")
             return FAILED
         except Exception as error:
@@ -81,9 +90,18 @@ def run(config: Config, log: Path) -> int:
 
 
 def describe(error: Exception) -> str:
-    """One line on an unforeseen error."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return f"{type(error).__name__}: {lines[0] if lines else 'no message'}"
+    """One line on an unforeseen error; of a worker's traceback that Beam hands on, the last."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or ["no message"]
+    line = lines[-1] if lines[0].startswith("Traceback") else lines[0]
+    return f"{type(error).__name__}: {line}"
+
+
+def joined(arguments: Sequence[str]) -> Iterator[str]:
+    """Makes `--beam-arg --x` one argument, since argparse would take `--x` for a flag of ours."""
+    rest = iter(arguments)
+    for argument in rest:
+        value = next(rest, None) if argument == "--beam-arg" else None
+        yield argument if value is None else f"{argument}={value}"
 
 
 class Parser(argparse.ArgumentParser):

@@ -6,6 +6,7 @@ command line are names for some of the keys, and `FLAGS` is the one table of the
 
 import dataclasses
 import difflib
+import hashlib
 import re
 import types
 import typing
@@ -95,6 +96,17 @@ class Config:
     run: Run = dataclasses.field(default_factory=Run)
 
     @property
+    def reads(self) -> str:
+        """What a run reads, for people to tell runs of the same name apart."""
+        model = self.model if self.model in MODELS else _absolute(self.model)
+        return f"model {model}, dataset {self.source.get('path', self.dataset)}"
+
+    @property
+    def has_default_name(self) -> bool:
+        """Whether the pipeline's name follows from dataset, model and tune."""
+        return self.name == default_name(find_dataset(self.dataset).name, self.model, self.tune)
+
+    @property
     def source(self) -> dict[str, Any]:
         """Where the images come from, as `make_source` takes it."""
         source = dict(find_dataset(self.dataset).source)
@@ -150,6 +162,9 @@ def options(cls: type = Config, prefix: str = "") -> Iterator[tuple[str, datacla
             yield f"{prefix}{field.name}", field, hint
 
 
+_GROUPS = {key.rsplit(".", 1)[0] for key, _, _ in options() if "." in key}
+
+
 def read_yaml(path: str) -> dict[str, Setting]:
     """The settings of a YAML file, by dotted key.
 
@@ -170,10 +185,13 @@ def read_yaml(path: str) -> dict[str, Setting]:
 
 def _flatten(tree: Mapping[Any, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     for key, value in tree.items():
+        name = f"{prefix}{key}"
+        if name in _GROUPS and value is None:  # "train:" with nothing below it
+            continue
         if isinstance(value, Mapping):
-            yield from _flatten(value, f"{prefix}{key}.")
+            yield from _flatten(value, f"{name}.")
         else:
-            yield f"{prefix}{key}", value
+            yield name, value
 
 
 def read_assignment(text: str) -> tuple[str, Setting]:
@@ -212,6 +230,11 @@ def build_config(settings: Mapping[str, Setting]) -> Config:
             "directory, a URL or an .npz file"
         )
     check_model(values["model"], values.get("weights", "pretrained"))
+    if values.get("run.runner") == "beam" and not values.get("run.beam_args"):
+        raise InputError(
+            "--runner beam: no --beam-arg; expected at least one that names the engine, such as "
+            "--beam-arg=--runner=FlinkRunner (--runner local takes Beam's own)"
+        )
     dataset = find_dataset(values.get("dataset", "tf_flowers"))
     recipe_name = values.get("recipe") or dataset.recipes[values.get("tune", "full")]
     if recipe_name not in RECIPES:
@@ -233,11 +256,9 @@ def _fill(values: dict[str, Any], dataset: Dataset, recipe_name: str, recipe: Re
         }
 
     top = given("")
-    model = top["model"].rstrip("/").rsplit("/", 1)[-1].removesuffix(".npz")
-    parts = (dataset.name, model, top.get("tune", "full"))
-    name = top.get("name") or re.sub(r"[^a-z0-9]+", "-", "-".join(parts).lower()).strip("-")
+    name = top.get("name") or default_name(dataset.name, top["model"], top.get("tune", "full"))
     root = top.get("pipeline_root") or str(Path("runs") / name)
-    min_accuracy = recipe.min_accuracy if model in MODELS else Gate.min_accuracy
+    min_accuracy = recipe.min_accuracy if top["model"] in MODELS else Gate.min_accuracy
     return Config(
         **top
         | {
@@ -253,8 +274,20 @@ def _fill(values: dict[str, Any], dataset: Dataset, recipe_name: str, recipe: Re
     )
 
 
+def default_name(dataset: str, model: str, tune: str) -> str:
+    """The pipeline name where none is given: `dataset-model-tune`, in a-z, 0-9 and -."""
+    segments = [part for part in model.partition("?")[0].split("/") if not part.isdecimal()]
+    stem = next(filter(None, reversed(segments)), model)  # a trailing number is a version
+    return "-".join(map(_slug, (dataset, stem.removesuffix(".npz"), tune)))
+
+
+def _slug(text: str) -> str:
+    slug = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+    return slug or hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
 def _absolute(path: str) -> str:
-    return path if "://" in path else str(Path(path).resolve())
+    return path if "://" in path else str(Path(path).expanduser().resolve())
 
 
 def _checked(setting: Setting, field: dataclasses.Field, hint: Any) -> Any:

@@ -18,7 +18,7 @@ class Dataset:
     Attributes:
       name: as `--dataset` takes it; part of the pipeline's default name.
       about: one line for `--list-datasets`.
-      source: what `components.image_example_gen.sources.make_source` takes.
+      source: what `components.image_example_gen.sources.registry.make_source` takes.
       schema: name of the curated schema in `schemas/`; None has the schema inferred.
       recipes: name of the default recipe for each way of tuning.
     """

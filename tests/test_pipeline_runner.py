@@ -32,6 +32,8 @@ USAGE_ERRORS = [
     (["--model", "vit_b16_fe", "--bogus"], "unrecognized arguments: --bogus"),
     (["--epochs"], "argument --epochs: expected one argument"),
     (["--dataset", "digits"], "--model is missing"),
+    (["--beam-arg", "--runner=x"], "--model is missing"),
+    (["--beam-arg"], "argument --beam-arg: expected one argument"),
 ]
 
 
@@ -78,3 +80,17 @@ def test_lists(project):
     assert all("\x1b" not in line for line in lines)
     datasets = command(project, "--list-datasets").stdout.splitlines()
     assert [line.split()[0] for line in datasets[1:]] == list(DATASETS)
+
+
+def test_an_interrupted_run_says_so(project):
+    """By Ctrl-C, while nothing but the command line has been imported yet."""
+    code = (
+        "import sys, pipeline_runner\n"
+        "def interrupt(*_): raise KeyboardInterrupt\n"
+        "pipeline_runner.build_config = interrupt\n"
+        "sys.exit(pipeline_runner.main(['--model', 'vit_mini_fe']))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=project, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (130, "pipeline_runner.py: interrupted\n")

@@ -3,7 +3,7 @@
 import dataclasses
 from typing import Literal
 
-from trainer.option import AT_LEAST_ONE, FRACTION, NOT_NEGATIVE, POSITIVE, WHOLE, option
+from trainer.option import AT_LEAST_ONE, FRACTION, NOT_NEGATIVE, POSITIVE, SEED, WHOLE, option
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -28,7 +28,7 @@ class Hyperparameters:
         "global norm that gradients are clipped to; null for none", default=1.0, check=POSITIVE
     )
     label_smoothing: float = option("label smoothing", default=0.0, check=FRACTION)
-    seed: int = option("seed of initialisation and shuffling", default=0, check=WHOLE)
+    seed: int = option("seed of initialisation and shuffling", default=0, check=SEED)
 
     def total_steps(self, examples: int) -> int:
         """Optimizer steps of the whole training on `examples` training images (the last, partial

@@ -6,6 +6,7 @@ validation are all derived from these declarations.
 """
 
 import dataclasses
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -20,8 +21,9 @@ class Check:
 
 AT_LEAST_ONE = Check("a whole number of at least 1", lambda value: value >= 1)
 WHOLE = Check("a whole number of at least 0", lambda value: value >= 0)
-NOT_NEGATIVE = Check("a number of at least 0", lambda value: value >= 0)
-POSITIVE = Check("a number above 0", lambda value: value > 0)
+SEED = Check("a whole number from 0 to 4294967295", lambda value: 0 <= value < 2**32)
+NOT_NEGATIVE = Check("a number of at least 0", lambda value: 0 <= value < math.inf)
+POSITIVE = Check("a number above 0", lambda value: 0 < value < math.inf)
 FRACTION = Check("a number from 0 to 1", lambda value: 0 <= value <= 1)
 
 

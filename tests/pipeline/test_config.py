@@ -1,8 +1,17 @@
 import dataclasses
+import re
 
 import pytest
 
-from pipeline.config import FLAGS, Setting, build_config, options, read_assignment, read_yaml
+from pipeline.config import (
+    FLAGS,
+    Setting,
+    build_config,
+    default_name,
+    options,
+    read_assignment,
+    read_yaml,
+)
 from pipeline.recipes import RECIPES
 from trainer.errors import InputError
 
@@ -29,6 +38,26 @@ def test_given_values_override_the_recipe_and_nothing_else():
     recipe = RECIPES["tf_flowers_head"].hyperparameters
     assert config.train == dataclasses.replace(recipe, epochs=3)
     assert config.gate.max_drop == 0.01
+
+
+def test_a_directory_with_the_name_of_a_catalogue_model_is_not_that_model(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "vit_b16_fe").mkdir()
+    (tmp_path / "vit_b16_fe" / "saved_model.pb").touch()
+    assert config_of(model="./vit_b16_fe").gate.min_accuracy == 0.5
+
+
+@pytest.mark.parametrize(
+    ("model", "name"),
+    [
+        ("https://tfhub.dev/google/imagenet/mobilenet/feature_vector/5", "feature-vector"),
+        ("https://example.com/models/My_ViT.tar.gz?token=a/b", "my-vit-tar-gz"),
+        ("https://example.com/花/", None),
+    ],
+)
+def test_default_names_of_urls(model, name):
+    slug = default_name("d", model, "full").removeprefix("d-").removesuffix("-full")
+    assert slug == name if name else re.fullmatch("[0-9a-f]{8}", slug)
 
 
 def test_another_recipe_by_name():
@@ -71,6 +100,10 @@ def test_data_dir_goes_to_tfds_sources_only(tmp_path):
         ("run.verbose", "loud", "expected true or false"),
         ("name", "My_Name", "expected a name of a-z, 0-9 and -"),
         ("data_dir", "", "expected a text"),
+        ("train.seed", str(2**32), "expected a whole number from 0 to 4294967295"),
+        ("train.learning_rate", "nan", "expected a number above 0"),
+        ("train.learning_rate", "inf", "expected a number above 0"),
+        ("run.runner", "beam", "no --beam-arg"),
         ("recipe", "nope", "expected one of tf_flowers_full"),
         ("dataset", "nope", "no such dataset and no such folder"),
         ("train.epoch", 3, "did you mean train.epochs?"),
@@ -105,6 +138,12 @@ def test_yaml_file(tmp_path):
     path.write_text("model: vit_b16_fe\ntrain: {epochs: 3}\nrun:\n  beam_args: [--a, --b]\n")
     config = build_config(read_yaml(str(path)))
     assert (config.train.epochs, config.run.beam_args) == (3, ("--a", "--b"))
+
+
+def test_a_yaml_group_with_nothing_below_it(tmp_path):
+    path = tmp_path / "run.yaml"
+    path.write_text("model: vit_b16_fe\ntrain:\ngate:\n")
+    assert build_config(read_yaml(str(path))) == config_of(model="vit_b16_fe")
 
 
 @pytest.mark.parametrize(

@@ -4,29 +4,37 @@ import sys
 import pytest
 
 from pipeline.config import Setting, build_config
-from pipeline.root import claimed, state_directory
+from pipeline.root import check_serving_dir, claimed, state_directory
 from trainer.errors import InputError
+
+
+def config_of(model="vit_b16_fe", **values):
+    settings = {"model": model} | values
+    return build_config({key: Setting(value, key) for key, value in settings.items()})
+
+
+ONE, TWO = config_of(name="one"), config_of(name="two")
 
 
 def test_a_second_run_at_the_same_time_is_refused(tmp_path):
     with (
-        claimed(tmp_path, "one"),
+        claimed(tmp_path, ONE),
         pytest.raises(InputError, match="another run is going on"),
-        claimed(tmp_path, "one"),
+        claimed(tmp_path, ONE),
     ):
         pass
 
 
 def test_one_run_after_the_other(tmp_path):
     for _ in range(2):
-        with claimed(tmp_path, "one"):
+        with claimed(tmp_path, ONE):
             pass
 
 
 def test_a_root_of_another_pipeline_is_refused(tmp_path):
-    with claimed(tmp_path, "one"):
+    with claimed(tmp_path, ONE):
         pass
-    with pytest.raises(InputError, match="belongs to the pipeline one"), claimed(tmp_path, "two"):
+    with pytest.raises(InputError, match="belongs to the pipeline one"), claimed(tmp_path, TWO):
         pass
 
 
@@ -35,23 +43,53 @@ def test_a_killed_run_leaves_no_lock(tmp_path, project):
 import os, signal
 from pathlib import Path
 from pipeline.root import claimed
-with claimed(Path({str(tmp_path)!r}), "one"):
+from tests.pipeline.test_root import ONE
+with claimed(Path({str(tmp_path)!r}), ONE):
     os.kill(os.getpid(), signal.SIGKILL)
 """
     killed = subprocess.run([sys.executable, "-c", code], cwd=project, check=False)
     assert killed.returncode == -9
-    with claimed(tmp_path, "one"):
+    with claimed(tmp_path, ONE):
         pass
 
 
 def test_a_root_that_is_a_file_is_refused(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(InputError, match="expected a directory"), claimed(tmp_path / "file", "one"):
+    with pytest.raises(InputError, match="expected a directory"), claimed(tmp_path / "file", ONE):
         pass
 
 
 def test_state_of_a_remote_root_stays_here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    settings = {"model": "vit_b16_fe", "name": "far", "pipeline_root": "gs://bucket/root"}
-    config = build_config({key: Setting(value, key) for key, value in settings.items()})
+    config = config_of(name="far", pipeline_root="gs://bucket/root")
     assert state_directory(config) == tmp_path / "runs" / "far"
+
+
+def test_other_data_of_the_same_default_name_is_refused(tmp_path):
+    """Its models would be gated against those of the first."""
+    folders = [tmp_path / "a" / "flowers", tmp_path / "b" / "flowers"]
+    for folder in folders:
+        folder.mkdir(parents=True)
+    first, second = (config_of(dataset=str(folder)) for folder in folders)
+    assert first.name == second.name
+    root = tmp_path / "root"
+    for _ in range(2):
+        with claimed(root, first):
+            pass
+    with (
+        pytest.raises(InputError, match=f"found runs on .*{folders[0]}.*--name"),
+        claimed(root, second),
+    ):
+        pass
+    named = [config_of(dataset=str(folder), name="mine") for folder in folders]
+    for config in named:
+        with claimed(tmp_path / "named", config):
+            pass
+
+
+def test_a_serving_directory_that_cannot_be_written_is_refused(tmp_path):
+    check_serving_dir(str(tmp_path / "new" / "serving"))
+    check_serving_dir("gs://bucket/serving")
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="is not a directory that can be written"):
+        check_serving_dir(str(tmp_path / "file" / "serving"))
