@@ -7,9 +7,7 @@ dependencies: they stand in ``requirements.lock``, because pip cannot satisfy TF
 from setuptools import find_packages, setup
 
 setup(
-    packages=find_packages(
-        include=["pipeline*", "components*", "trainer*", "schemas"], exclude=["pipeline_runner"]
-    ),
+    packages=find_packages(include=["pipeline*", "components*", "trainer*", "schemas"]),
     py_modules=["pipeline_runner"],
-    package_data={"schemas": ["*.pbtxt"]},
+    package_data={"schemas": ["*.pbtxt"], "trainer": ["imagenet_classes.txt"]},
 )

@@ -9,10 +9,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from trainer import fingerprint
-from trainer.catalogue import MODELS, Model
+from trainer.catalogue import MODELS, Model, Task
 from trainer.errors import InputError
 
 _DOWNLOAD_TIMEOUT = 20  # seconds without an answer after which a download is given up
+_KINDS: dict[Task, str] = {"fe": "feature extractor", "classification": "classifier"}
 
 
 def cache_dir() -> Path:
@@ -23,17 +24,18 @@ def cache_dir() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "vit-pipeline"
 
 
-def check_model(model: str, weights: str) -> None:
+def check_model(model: str, weights: str, *, task: Task = "fe") -> None:
     """Refuses at once, without TensorFlow, a model that cannot be resolved.
 
     Raises:
-      InputError: neither a catalogue name nor a URL nor an existing `.npz` file or SavedModel.
+      InputError: neither the name of a catalogue model for `task`, nor a URL, nor an existing
+        `.npz` file or SavedModel.
     """
     if model in MODELS:
-        if MODELS[model].task != "fe":
+        if MODELS[model].task != task:
             raise InputError(
-                f"--model {model}: is a classifier; expected a feature extractor, such as "
-                f"{model.removesuffix('_classification')}_fe"
+                f"--model {model}: is a {_KINDS[MODELS[model].task]}; expected a {_KINDS[task]}, "
+                f"such as {_counterpart(model, task)}"
             )
         return
     if weights == "random":
@@ -58,13 +60,14 @@ def check_model(model: str, weights: str) -> None:
         )
 
 
-def resolve(model: str, *, weights: str, cache: Path) -> Path:
+def resolve(model: str, *, weights: str, cache: Path, task: Task = "fe") -> Path:
     """The SavedModel directory that `model` names.
 
     Args:
       model: a catalogue name, a SavedModel directory, a URL, or an AugReg `.npz` file.
       weights: "pretrained", or "random" for the catalogue's architecture, untrained.
       cache: directory for what is downloaded, converted or made.
+      task: what an `.npz` file is converted to; a catalogue name says itself what it is.
 
     Returns:
       An absolute path.
@@ -80,12 +83,18 @@ def resolve(model: str, *, weights: str, cache: Path) -> Path:
     if _is_url(model):
         return _fetched(model)
     path = Path(model).resolve()
-    return _converted(path, cache) if path.suffix == ".npz" else path
+    return _converted(path, cache, task) if path.suffix == ".npz" else path
 
 
 def is_cached(entry: Model, cache: Path) -> bool:
     """Whether the weights of `entry` are on this machine, or need not be had."""
     return entry.variant.checkpoint is None or _is_saved_model(cache / "models" / entry.name)
+
+
+def _counterpart(model: str, task: Task) -> str:
+    """The same variant for `task`; another one where there is none."""
+    name = f"{model.rsplit('_', 1)[0]}_{task}"
+    return name if name in MODELS else f"vit_b16_{task}"
 
 
 def _is_url(model: str) -> bool:
@@ -109,17 +118,17 @@ def _made(entry: Model, cache: Path) -> Path:
     return directory
 
 
-def _converted(checkpoint: Path, cache: Path) -> Path:
+def _converted(checkpoint: Path, cache: Path, task: Task) -> Path:
     """The SavedModel of an AugReg checkpoint."""
     from trainer.augreg.checkpoint import load_checkpoint
     from trainer.augreg.convert import convert
 
     with checkpoint.open("rb") as file:
         content = hashlib.file_digest(file, "sha256").hexdigest()
-    directory = cache / "converted" / f"{checkpoint.stem}-{content[:12]}"
+    directory = cache / "converted" / f"{checkpoint.stem}-{task}-{content[:12]}"
     with _locked(directory):
         if not _is_saved_model(directory):
-            convert(load_checkpoint(checkpoint), directory, task="fe")
+            convert(load_checkpoint(checkpoint), directory, task=task)
     return directory
 
 

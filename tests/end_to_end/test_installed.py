@@ -37,6 +37,11 @@ def test_it_declares_no_dependencies(installed):
     assert "Requires-Dist" not in metadata.read_text()
 
 
+def test_it_has_its_data_files(installed):
+    assert (installed / "trainer" / "imagenet_classes.txt").is_file()
+    assert list((installed / "schemas").glob("*.pbtxt"))
+
+
 def test_the_pipeline_runs_from_an_empty_directory(installed, tmp_path):
     arguments = ["--model", "vit_mini_fe", "--dataset", "digits", "--min-accuracy", "0"]
     run = subprocess.run(

@@ -67,6 +67,14 @@ def test_an_augreg_checkpoint_is_converted_once(tmp_path, project):
     assert resolved(str(golden), tmp_path) == directory
 
 
+def test_a_checkpoint_has_a_conversion_for_each_task(tmp_path, project):
+    golden = next((project / "tests" / "trainer" / "augreg").rglob("tiny_plain.params.npz"))
+    check_model(str(golden), "pretrained", task="classification")
+    for task, outputs in (("fe", 48), ("classification", 7)):
+        directory = resolve(str(golden), weights="pretrained", cache=tmp_path, task=task)
+        assert tf.saved_model.load(str(directory))(tf.zeros([1, 64, 64, 3])).shape == (1, outputs)
+
+
 def test_a_bad_checkpoint_names_itself(tmp_path):
     (tmp_path / "bad.npz").write_bytes(b"rubbish")
     with pytest.raises(InputError, match=r"bad\.npz"):
@@ -113,6 +121,15 @@ def test_a_url_that_cannot_be_reached(tmp_path, monkeypatch):
 def test_what_cannot_be_resolved_is_refused_at_once(model, weights, expected):
     with pytest.raises(InputError, match=expected):
         check_model(model, weights)
+
+
+@pytest.mark.parametrize(
+    ("model", "counterpart"),
+    [("vit_s16_fe", "vit_s16_classification"), ("vit_mini_fe", "vit_b16_classification")],
+)
+def test_a_feature_extractor_is_no_classifier(model, counterpart):
+    with pytest.raises(InputError, match=f"expected a classifier, such as {counterpart}"):
+        check_model(model, "pretrained", task="classification")
 
 
 def test_the_cache_can_be_moved(monkeypatch, tmp_path):

@@ -3,25 +3,21 @@
 python -m trainer.augreg --checkpoint B_16.npz --output models/vit_b16_fe
 """
 
-import argparse
 import os
 import sys
 from collections.abc import Sequence
-from typing import NoReturn, get_args
+from typing import get_args
 
 from trainer.augreg.checkpoint import load_checkpoint
 from trainer.augreg.convert import Precision, Task, convert
+from trainer.command_line import Parser
 from trainer.errors import InputError
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message}; see --help\n")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; returns its exit status: 0 written, 1 not, with the reason on stderr."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow says much while it starts.
     try:
         architecture = convert(
@@ -32,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             precision=options.precision,
         )
     except (InputError, OSError) as error:
-        print(f"python -m trainer.augreg: {error}", file=sys.stderr)
+        parser.complain(error)
         return 1
     classes = architecture.classes
     outputs = f"{classes} logits" if classes else f"{architecture.feature_width} features"
@@ -43,8 +39,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="python -m trainer.augreg", description=__doc__.splitlines()[0])
+def _parser() -> Parser:
+    parser = Parser(prog="python -m trainer.augreg", description=__doc__.splitlines()[0])
     parser.add_argument("--checkpoint", required=True, metavar="X.npz", help="what to convert")
     parser.add_argument("--output", required=True, metavar="DIR", help="new directory to write")
     parser.add_argument(

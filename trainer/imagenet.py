@@ -1,0 +1,33 @@
+"""The classes of ImageNet-1k (ILSVRC 2012), in the order of the models' outputs.
+
+Where ids and names come from, and under which licences, is said in `imagenet_classes.txt`.
+"""
+
+from importlib import resources
+
+
+def _read() -> list[tuple[str, str]]:
+    """WordNet id and name of each class."""
+    text = resources.files("trainer").joinpath("imagenet_classes.txt").read_text("utf-8")
+    lines = (line for line in text.splitlines() if not line.startswith("#"))
+    return [(wordnet_id, name) for wordnet_id, name in (line.split(" ", 1) for line in lines)]
+
+
+# "n01440764", … and "tench", …: 1,000 of each, unique.
+WORDNET_IDS, NAMES = zip(*_read(), strict=True)
+
+
+def class_index(text: str) -> int | None:
+    """The class that `text` stands for; None where it stands for none.
+
+    Args:
+      text: a WordNet id ("n01440764"), a name as in `NAMES`, where underscores may stand for the
+        spaces ("great_white_shark"), or an index ("0" to "999"). Case matters: class 264, Cardigan,
+        is a dog, and 474, cardigan, a garment.
+    """
+    if text.isdecimal():
+        return int(text) if int(text) < len(NAMES) else None
+    if text in WORDNET_IDS:
+        return WORDNET_IDS.index(text)
+    name = text.replace("_", " ")
+    return NAMES.index(name) if name in NAMES else None
