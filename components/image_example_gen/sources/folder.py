@@ -45,7 +45,7 @@ class FolderSource(Source):
                 "with the images of one class"
             )
         counts = dict.fromkeys(classes, 0)
-        for file_name, _ in self._files():
+        for file_name, _ in self.files():
             counts[file_name.split("/", 1)[0]] += 1
         empty = [name for name, count in counts.items() if not count]
         if empty:
@@ -61,7 +61,7 @@ class FolderSource(Source):
 
     def fingerprint(self) -> str:
         digest = hashlib.sha256()
-        for file_name, path in self._files():
+        for file_name, path in self.files():
             stat = path.lstat() if not path.exists() else path.stat()
             digest.update(os.fsencode(file_name))
             digest.update(f"\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode())
@@ -83,11 +83,14 @@ class FolderSource(Source):
         Trainer's shuffle buffer can undo.
         """
         labels = {name: label for label, name in enumerate(self.classes())}
-        files = [(name, labels[name.split("/", 1)[0]], str(path)) for name, path in self._files()]
+        files = [(name, labels[name.split("/", 1)[0]], str(path)) for name, path in self.files()]
         return sorted(files, key=lambda file: hashlib.sha256(os.fsencode(file[0])).digest())
 
-    def _files(self) -> list[tuple[str, Path]]:
-        """All files as (path relative to the folder, path), in a fixed order."""
+    def files(self) -> list[tuple[str, Path]]:
+        """All files as (path relative to the folder, path), in a fixed order.
+
+        The first part of the relative path is the class.
+        """
         files = []
         for name in self.classes():
             seen = set()  # a link may lead back to where it came from

@@ -49,7 +49,7 @@ def test_files_of_nested_folders_count(tmp_path):
     nested.mkdir()
     (nested / "x.png").write_bytes(b"x")
     (nested / ".DS_Store").write_bytes(b"x")
-    assert [name for name, _ in source._files()] == ["c0/0.png", "c0/more/x.png", "c1/0.png"]
+    assert [name for name, _ in source.files()] == ["c0/0.png", "c0/more/x.png", "c1/0.png"]
 
 
 def test_one_class_is_not_enough(tmp_path):
@@ -99,7 +99,7 @@ def test_linked_folders_are_followed_and_loops_are_not(tmp_path):
     first = tmp_path / "data" / "c0"
     (first / "linked").symlink_to(elsewhere / "c1", target_is_directory=True)
     (first / "loop").symlink_to(first, target_is_directory=True)
-    assert [name for name, _ in source._files()] == ["c0/0.png", "c0/linked/0.png", "c1/0.png"]
+    assert [name for name, _ in source.files()] == ["c0/0.png", "c0/linked/0.png", "c1/0.png"]
 
 
 def test_folders_of_splits_are_not_taken_for_classes(tmp_path):

@@ -1,0 +1,103 @@
+"""ImageNet pictures with their classes: from TFDS, or from a folder of class folders.
+
+TensorFlow is imported for TFDS alone.
+"""
+
+import dataclasses
+import random
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from components.image_example_gen.sources.folder import FolderSource
+from trainer.errors import InputError
+from trainer.imagenet import class_index
+from trainer.picture import Picture
+
+TFDS_NAME, SPLIT = "imagenet2012", "validation"
+
+
+@dataclasses.dataclass(frozen=True)
+class Data:
+    """Pictures whose labels are indices of `trainer.imagenet`.
+
+    Attributes:
+      about: what they are, in words.
+      count: how many there are.
+      pictures: can be walked once.
+    """
+
+    about: str
+    count: int
+    pictures: Iterable[Picture]
+
+
+def read_data(directory: str, limit: int | None) -> Data:
+    """What lies in `directory`: the TFDS dataset imagenet2012, or else class folders.
+
+    Args:
+      directory: a TFDS data directory (imagenet2012/5.1.0/… below it), or a folder whose folders
+        are classes, each named by its WordNet id, its name or its index.
+      limit: take so many at most, the same ones each time: of folders a random sample; of TFDS the
+        first ones, which are in random order, since TFDS shuffles what it prepares.
+
+    Raises:
+      InputError: it is neither, or has a class that is none of ImageNet's.
+    """
+    if (Path(directory) / TFDS_NAME).is_dir():
+        return _read_tfds(directory, limit)
+    return _read_folder(directory, limit)
+
+
+def _read_folder(directory: str, limit: int | None) -> Data:
+    source = FolderSource(directory)
+    source.check()
+    indices = _class_indices(directory, source.classes())
+    files = source.files()
+    random.Random(0).shuffle(files)
+    pictures = [
+        Picture(str(path), path, indices[name.split("/", 1)[0]]) for name, path in files[:limit]
+    ]
+    return Data(f"{directory}, {len(indices)} class folders", len(pictures), pictures)
+
+
+def _read_tfds(directory: str, limit: int | None) -> Data:
+    import tensorflow_datasets as tfds
+
+    builder = tfds.builder(TFDS_NAME, data_dir=directory)
+    if SPLIT not in builder.info.splits:
+        raise InputError(
+            f"{directory}: {TFDS_NAME} has no split {SPLIT} there; prepare it with `tfds build "
+            f"{TFDS_NAME} --data_dir {directory}`, with the archives from image-net.org"
+        )
+    count = builder.info.splits[SPLIT].num_examples
+    if limit is not None:
+        count = min(count, limit)
+    names = builder.info.features["label"].names
+    pictures = _tfds_pictures(builder, f"{SPLIT}[:{count}]", _class_indices(directory, names))
+    return Data(f"{directory}, TFDS {builder.info.full_name}, {SPLIT}", count, pictures)
+
+
+def _tfds_pictures(builder: Any, split: str, indices: dict[str, int]) -> Iterator[Picture]:
+    import tensorflow_datasets as tfds
+
+    dataset = builder.as_dataset(
+        split=split,
+        decoders={"image": tfds.decode.SkipDecoding()},
+        read_config=tfds.ReadConfig(add_tfds_id=True),
+    )
+    labels = list(indices.values())
+    for example in dataset.as_numpy_iterator():
+        yield Picture(example["tfds_id"].decode(), example["image"], labels[example["label"]])
+
+
+def _class_indices(directory: str, names: Iterable[str]) -> dict[str, int]:
+    """Class name -> ImageNet index, in the order of the names."""
+    indices = {name: class_index(name) for name in names}
+    unknown = next((name for name, index in indices.items() if index is None), None)
+    if unknown is not None:
+        raise InputError(
+            f"{directory}: class {unknown} is none of ImageNet's; expected WordNet ids "
+            "(n02124075), names as in trainer/imagenet_classes.txt, or indices (0 to 999)"
+        )
+    return indices
