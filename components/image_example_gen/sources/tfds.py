@@ -9,6 +9,9 @@ from typing import Any
 from components.image_example_gen.sources.base import TEST, TRAIN, Source, SourceImage
 from trainer.errors import InputError
 
+# Of a download: some 12 s of waiting in all. TFDS's own ten make three minutes without a network.
+_RETRIES = 6
+
 
 class TfdsSource(Source):
     """The encoded images of a prepared TFDS dataset, as they are in its record files."""
@@ -42,6 +45,9 @@ class TfdsSource(Source):
     def prepare(self) -> None:
         builder = self._builder
         if not builder.info.splits:
+            from tensorflow_datasets.core.download import downloader
+
+            downloader.MAX_RETRIES = _RETRIES
             try:
                 builder.download_and_prepare()
             except Exception as error:  # TFDS raises whatever its downloader and its parser do
