@@ -1,9 +1,15 @@
 """The TFDS source, on the prepared datasets."""
 
+import functools
+import http.server
 import os
 import shutil
+import tarfile
+import threading
 
+import apache_beam as beam
 import pytest
+from apache_beam.testing import util as beam_testing
 
 from components.image_example_gen.sources.tfds import TfdsSource
 from trainer.errors import InputError
@@ -54,5 +60,28 @@ def test_a_download_that_fails_says_what_to_do(tmp_path, monkeypatch):
         TfdsSource("tf_flowers", str(tmp_path)).prepare()
     message = str(error.value)
     assert f"not found below {tmp_path}/tf_flowers" in message
-    assert "downloading it failed" in message
+    assert "downloading it failed (ConnectionError" in message or "(ProxyError" in message
     assert "--data-dir" in message
+
+
+def test_a_download_that_succeeds(tmp_path, monkeypatch, jpeg):
+    """The published archive's layout, from a server of ours, by TFDS's own downloader."""
+    from tensorflow_datasets.datasets.tf_flowers import tf_flowers_dataset_builder as flowers
+
+    site = tmp_path / "site"
+    for name in ("daisy", "dandelion", "roses", "sunflowers", "tulips"):
+        (site / "flower_photos" / name).mkdir(parents=True)
+        (site / "flower_photos" / name / "1.jpg").write_bytes(jpeg)
+    with tarfile.open(site / "flower_photos.tgz", "w:gz") as archive:
+        archive.add(site / "flower_photos", "flower_photos")
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(site))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_port}/flower_photos.tgz"
+        monkeypatch.setattr(flowers, "_URL", address)
+        source = TfdsSource("tf_flowers", str(tmp_path / "data"))
+        source.prepare()
+        server.shutdown()
+    with beam.Pipeline() as pipeline:
+        images = pipeline | source.read("train") | beam.Map(lambda image: image.encoded)
+        beam_testing.assert_that(images, beam_testing.equal_to([jpeg] * 5))
