@@ -1,0 +1,142 @@
+"""A web server on the loopback interface that answers as it is told to."""
+
+import contextlib
+import dataclasses
+import hashlib
+import http.server
+import io
+import tarfile
+import threading
+import time
+
+_STEP = 0.02  # seconds between the pieces of an answer with a pace
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What to answer to one request.
+
+    Attributes:
+      body: of the whole file.
+      status: HTTP status.
+      header: further fields; `Content-Length` overrides the true one.
+      etag: of the file; None sends none.
+      sent: bytes of the body after which the connection is cut.
+      stalled: seconds for which nothing is sent before that.
+      ranges: whether `Range` is heeded.
+      conditions: whether `If-Range` is heeded.
+      pace: bytes a second.
+    """
+
+    body: bytes = b""
+    status: int = 200
+    header: dict[str, str] = dataclasses.field(default_factory=dict)
+    etag: str | None = '"1"'
+    sent: int | None = None
+    stalled: float = 0
+    ranges: bool = True
+    conditions: bool = True
+    pace: float | None = None
+
+
+class Server:
+    """Within it, `requests` holds the path and the header of each request."""
+
+    def __init__(self) -> None:
+        self.requests: list[tuple[str, dict[str, str]]] = []
+        self._script: dict[str, list[Answer]] = {}
+        self._lock = threading.Lock()
+        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+
+    def __enter__(self) -> "Server":
+        # Polls often, since a test ends with it.
+        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    def answer(self, path: str, *answers: Answer) -> str:
+        """Has the requests for `path` answered so, the last answer again and again."""
+        self._script[path] = list(answers)
+        return self.url + path
+
+    @property
+    def paths(self) -> list[str]:
+        """The paths of the requests."""
+        return [path for path, _ in self.requests]
+
+    @property
+    def ranges(self) -> list[str | None]:
+        """The `Range` of each request."""
+        return [header.get("Range") for _, header in self.requests]
+
+    def _next(self, path: str) -> Answer:
+        with self._lock:
+            answers = self._script.get(path) or [Answer(status=404)]
+            return answers.pop(0) if len(answers) > 1 else answers[0]
+
+    def _handler(server) -> type:  # noqa: N805
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                server.requests.append((self.path, dict(self.headers)))
+                with contextlib.suppress(OSError):  # the client may have gone
+                    _send(self, server._next(self.path))
+                self.close_connection = True
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        return Handler
+
+
+def _send(handler: http.server.BaseHTTPRequestHandler, answer: Answer) -> None:
+    start, status = _part(handler.headers, answer)
+    fields = {"Content-Length": str(len(answer.body) - start)}
+    if status == 206:
+        fields["Content-Range"] = f"bytes {start}-{len(answer.body) - 1}/{len(answer.body)}"
+    if answer.etag is not None:
+        fields["ETag"] = answer.etag
+    handler.send_response(status)
+    for name, value in (fields | answer.header).items():
+        handler.send_header(name, value)
+    handler.end_headers()
+    body = answer.body[start : answer.sent]
+    step = len(body) or 1
+    if answer.pace is not None:
+        step = int(answer.pace * _STEP)
+    for position in range(0, len(body), step):
+        handler.wfile.write(body[position : position + step])
+        if answer.pace is not None:
+            time.sleep(_STEP)
+    handler.wfile.flush()
+    time.sleep(answer.stalled)
+
+
+def _part(header, answer: Answer) -> tuple[int, int]:
+    """First byte to send, and status."""
+    wanted = header.get("Range")
+    is_same = not answer.conditions or header.get("If-Range") == answer.etag
+    if answer.status == 200 and wanted and answer.ranges and is_same:
+        return int(wanted.removeprefix("bytes=").removesuffix("-")), 206
+    return 0, answer.status
+
+
+def archive(files: dict[str, bytes]) -> bytes:
+    """A `.tar.gz` of files."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as tar:
+        for name, content in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+    return packed.getvalue()
+
+
+def random_bytes(size: int) -> bytes:
+    """Bytes that cannot be compressed, always the same."""
+    blocks = (hashlib.sha256(str(index).encode()).digest() for index in range(size // 32 + 1))
+    return b"".join(blocks)[:size]

@@ -1,0 +1,286 @@
+import base64
+import email.utils
+import hashlib
+import logging
+import os
+import stat
+import subprocess
+import sys
+import time
+
+import google_crc32c
+import pytest
+
+from tests.trainer.scripted_server import Answer, random_bytes
+from trainer.download import DownloadError, Patience, download
+from trainer.download.checksum import stated
+from trainer.download.header import retry_after
+
+BODY = random_bytes(300_000)
+HURRIED = Patience(connect=1, read=0.3, tries=3, pause=0.01, longest_pause=0.2)
+
+
+@pytest.fixture
+def target(tmp_path):
+    return tmp_path / "below" / "file"
+
+
+def fetch(url, target, patience=HURRIED):
+    download(url, target, name="file", patience=patience)
+    return target.read_bytes()
+
+
+def left(target):
+    """The files beside `target`, but for the lock."""
+    return sorted(path.name for path in target.parent.iterdir() if path.suffix != ".lock")
+
+
+def test_a_file(server, target):
+    assert fetch(server.answer("/file", Answer(body=BODY)), target) == BODY
+    assert left(target) == ["file"]
+    assert fetch(server.url + "/file", target) == BODY
+    assert len(server.requests) == 1  # it was there
+
+
+def test_what_was_cut_off_is_gone_on_with(server, target):
+    url = server.answer(
+        "/file", Answer(body=BODY, sent=100_000), Answer(body=BODY, sent=200_000), Answer(body=BODY)
+    )
+    assert fetch(url, target) == BODY
+    assert server.ranges == [None, "bytes=100000-", "bytes=200000-"]
+    assert server.requests[1][1]["If-Range"] == '"1"'
+
+
+def test_a_line_that_breaks_often_but_brings_something_each_time(server, target):
+    cuts = [Answer(body=BODY, sent=cut) for cut in range(20_000, 300_000, 20_000)]
+    assert fetch(server.answer("/file", *cuts, Answer(body=BODY)), target) == BODY
+
+
+def test_a_date_will_do_where_there_is_no_etag(server, target):
+    dated = {"Last-Modified": "Mon, 01 Jan 2024 00:00:00 GMT"}
+    answers = [
+        Answer(body=BODY, sent=sent, header=dated, etag=None, conditions=False)
+        for sent in (100_000, None)
+    ]
+    assert fetch(server.answer("/file", *answers), target) == BODY
+    assert server.requests[1][1]["If-Range"] == dated["Last-Modified"]
+
+
+@pytest.mark.parametrize("etag", [None, 'W/"1"'])
+def test_without_a_strong_validator_it_starts_over(server, target, etag):
+    answers = [Answer(body=BODY, sent=sent, etag=etag, conditions=False) for sent in (9, None)]
+    assert fetch(server.answer("/file", *answers), target) == BODY
+    assert server.ranges == [None, None]
+
+
+def test_a_server_that_ignores_ranges(server, target):
+    url = server.answer("/file", Answer(body=BODY, sent=100_000), Answer(body=BODY, ranges=False))
+    assert fetch(url, target) == BODY
+    assert server.ranges == [None, "bytes=100000-"]
+
+
+@pytest.mark.parametrize("conditions", [True, False])
+def test_a_file_that_changed_in_between(server, target, conditions):
+    """Also where the server does not heed `If-Range` and sends the rest of the new file."""
+    other = BODY[::-1]
+    changed = Answer(body=other, etag='"2"', conditions=conditions)
+    assert fetch(server.answer("/file", Answer(body=BODY, sent=9), changed), target) == other
+
+
+def test_a_file_that_became_shorter(server, target):
+    short = Answer(status=416, header={"Content-Range": "bytes */5"})
+    url = server.answer("/file", Answer(body=BODY, sent=100), short, Answer(body=b"short"))
+    assert fetch(url, target) == b"short"
+
+
+def test_a_stall(server, target):
+    url = server.answer("/file", Answer(body=BODY, sent=100_000, stalled=2), Answer(body=BODY))
+    started = time.monotonic()
+    assert fetch(url, target) == BODY
+    assert time.monotonic() - started < 1.5
+    assert server.ranges == [None, "bytes=100000-"]
+
+
+def test_a_server_that_never_gets_anywhere(server, target):
+    url = server.answer("/file", Answer(body=BODY, sent=100, stalled=1))
+    with pytest.raises(DownloadError, match=r"/file: it sent nothing for 0\.3 s"):
+        fetch(url, target)
+    assert len(server.requests) == 1 + HURRIED.tries
+    assert left(target) == ["file.part", "file.part.json"]
+
+
+def test_a_trickle_has_an_end(server, target):
+    url = server.answer("/file", Answer(body=BODY, pace=10_000))
+    with pytest.raises(DownloadError, match=r"not complete after 0\.5 s"):
+        fetch(url, target, Patience(in_all=0.5))
+
+
+@pytest.mark.parametrize("status", [401, 403, 404])
+def test_what_there_is_no_point_in_asking_for_again(server, target, status):
+    with pytest.raises(DownloadError, match=f"HTTP {status}"):
+        fetch(server.answer("/file", Answer(status=status)), target)
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_a_busy_server_is_left_alone_for_as_long_as_it_asks(server, target, status):
+    busy = Answer(status=status, header={"Retry-After": "1"})
+    url = server.answer("/file", busy, Answer(body=BODY))
+    started = time.monotonic()
+    assert fetch(url, target, Patience(pause=0.01, longest_pause=1)) == BODY
+    assert 1 <= time.monotonic() - started < 2
+
+
+def test_but_not_for_an_hour(server, target):
+    busy = Answer(status=503, header={"Retry-After": "3600"})
+    assert fetch(server.answer("/file", busy, Answer(body=BODY)), target) == BODY
+
+
+def test_retry_after():
+    later = email.utils.formatdate(time.time() + 30, usegmt=True)
+    assert retry_after({"Retry-After": later}) == pytest.approx(30, abs=2)
+    assert retry_after({"Retry-After": "7"}) == 7
+    assert retry_after({"Retry-After": "soon"}) == retry_after({}) == 0
+
+
+def test_a_server_that_sends_less_than_it_says(server, target):
+    longer = Answer(body=BODY, header={"Content-Length": "400000"}, ranges=False)
+    with pytest.raises(DownloadError, match="cut off after 300000 of 400000 bytes"):
+        fetch(server.answer("/file", longer), target)
+    assert not target.exists()
+
+
+def digest(kind, content=BODY):
+    if kind == "crc32c":
+        return base64.b64encode(google_crc32c.Checksum(content).digest()).decode()
+    return base64.b64encode(hashlib.new(kind, content).digest()).decode()
+
+
+STATED = [
+    {"x-goog-hash": f"crc32c={digest('crc32c')}"},
+    {"x-goog-hash": f"crc32c={digest('crc32c', b'')},md5={digest('md5')}"},  # md5 is stronger
+    {"Content-MD5": digest("md5")},
+    {"Digest": f"SHA-256={digest('sha256')}"},
+    {"Repr-Digest": f"sha-256=:{digest('sha256')}:"},
+]
+
+
+@pytest.mark.parametrize("header", STATED, ids=str)
+def test_stated_checksums(server, target, header):
+    assert stated(header)
+    url = server.answer("/file", Answer(body=BODY[::-1], header=header))
+    with pytest.raises(
+        DownloadError, match=r"does not have the (crc32c|md5|sha256) that it states"
+    ):
+        fetch(url, target)
+    assert len(server.requests) == 2  # it may have been the line
+    assert left(target) == []
+    assert fetch(server.answer("/file", Answer(body=BODY, header=header)), target) == BODY
+
+
+def test_a_checksum_of_what_is_stored_otherwise_is_not_one_of_what_is_sent():
+    packed = {"x-goog-hash": f"md5={digest('md5')}", "x-goog-stored-content-encoding": "gzip"}
+    assert stated(packed) == {}
+
+
+@pytest.mark.parametrize("value", ["md5=rubbish", "md5=", "sha-512=:AAAA:", "md5=AAAA", ""])
+def test_checksums_that_say_nothing(value):
+    assert stated({"Digest": value}) == {}
+
+
+def test_a_damaged_partial_file_is_found_out(server, target):
+    header = {"Content-MD5": digest("md5")}
+    url = server.answer("/file", Answer(body=BODY, header=header, sent=1000))
+    with pytest.raises(DownloadError):
+        fetch(url, target)
+    part = target.with_name("file.part")
+    part.write_bytes(bytes(1000))
+    assert fetch(server.answer("/file", Answer(body=BODY, header=header)), target) == BODY
+    assert server.ranges[-2:] == ["bytes=1000-", None]
+
+
+def test_a_partial_file_of_another_url_is_not_gone_on_with(server, target):
+    with pytest.raises(DownloadError):
+        fetch(server.answer("/one", Answer(body=BODY, sent=1000)), target)
+    assert fetch(server.answer("/two", Answer(body=BODY[::-1])), target) == BODY[::-1]
+    assert server.ranges[-1] is None
+
+
+def test_a_process_that_is_killed_is_gone_on_with(server, target, project):
+    url = server.answer("/file", Answer(body=BODY, pace=100_000), Answer(body=BODY))
+    code = (
+        "import sys; from pathlib import Path; from trainer.download import download; "
+        "assert 'requests' not in sys.modules; download(sys.argv[1], Path(sys.argv[2]), name='')"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code, url, str(target)], cwd=project)
+    part = target.with_name("file.part")
+    deadline = time.monotonic() + 20
+    while not (part.exists() and part.stat().st_size > 20_000) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    assert not target.exists()
+    size = part.stat().st_size
+    assert 20_000 < size < len(BODY)
+    assert fetch(url, target) == BODY
+    assert server.ranges == [None, f"bytes={size}-"]
+
+
+def test_killed_between_the_last_byte_and_the_end(server, target):
+    """What is complete is checked and taken, without a request."""
+    url = server.answer("/file", Answer(body=BODY, header={"Content-MD5": digest("md5")}, sent=9))
+    with pytest.raises(DownloadError):
+        fetch(url, target)
+    target.with_name("file.part").write_bytes(BODY)
+    server.requests.clear()
+    assert fetch(url, target) == BODY
+    assert server.requests == []
+
+
+def test_no_connection_fails_within_seconds(target):
+    started = time.monotonic()
+    with pytest.raises(DownloadError, match=r"no connection to 127\.0\.0\.1:9 \(connection refuse"):
+        fetch("http://127.0.0.1:9/file", target, Patience())
+    with pytest.raises(DownloadError, match=r"no connection to nowhere\.invalid:443 "):
+        fetch("https://nowhere.invalid/file", target, Patience())
+    assert time.monotonic() - started < 10
+
+
+def test_the_proxy_of_the_environment_is_asked(server, target, monkeypatch):
+    monkeypatch.setenv("http_proxy", server.url)
+    server.answer("http://nowhere.invalid/file", Answer(body=BODY))
+    assert fetch("http://nowhere.invalid/file", target) == BODY
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
+    with pytest.raises(DownloadError, match="no connection to the proxy"):
+        fetch("https://nowhere.invalid/file", target.with_name("other"))
+
+
+def test_a_url_that_is_none(target):
+    for url in ("http://", "http://127.0.0.1:port/", "http://[/"):
+        with pytest.raises(DownloadError):
+            fetch(url, target)
+
+
+@pytest.mark.skipif(os.getuid() == 0, reason="root may write everywhere")
+def test_a_directory_that_cannot_be_written(server, tmp_path):
+    tmp_path.chmod(stat.S_IRUSR | stat.S_IXUSR)
+    with pytest.raises(DownloadError, match="Permission denied"):
+        fetch(server.answer("/file", Answer(body=BODY)), tmp_path / "file")
+
+
+def test_a_place_that_is_no_directory(server, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DownloadError, match="file"):
+        fetch(server.answer("/file", Answer(body=BODY)), tmp_path / "file" / "below")
+
+
+def test_progress(server, target, caplog):
+    caplog.set_level(logging.DEBUG, "trainer.download")
+    fetch(server.answer("/file", Answer(body=BODY, pace=400_000)), target)
+    records = [record for record in caplog.records if hasattr(record, "download")]
+    states = [record.download for record in records]
+    assert [r.levelno for r in records].count(logging.INFO) == 2
+    assert 3 <= len(states) <= 10
+    assert (states[0].done, states[0].total, states[0].ended) == (0, len(BODY), False)
+    assert (states[-1].done, states[-1].total, states[-1].ended) == (len(BODY), len(BODY), True)
+    assert sorted(s.done for s in states) == [s.done for s in states]
