@@ -72,11 +72,14 @@ def run(config: Config, log: Path) -> int:
                 console.warn("The model is UNTRAINED: its weights are random (--weights random).")
             with console.live():
                 console.busy("loading TensorFlow and TFX")
+                from pipeline.downloads import downloads_shown_on
                 from pipeline.inputs import resolve_inputs
                 from pipeline.runners import local
 
                 console.busy("looking at data and model")
-                report = local.run(config, resolve_inputs(config), console)
+                with downloads_shown_on(console):
+                    inputs = resolve_inputs(config)
+                report = local.run(config, inputs, console)
         except InputError as error:
             logging.getLogger(__name__).info("The pipeline failed.", exc_info=True)
             console.error(f"pipeline_runner.py: {error}")

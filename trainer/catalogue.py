@@ -3,9 +3,9 @@
 Each variant is in the catalogue twice: as feature extractor (`…_fe`), which is what the pipeline
 tunes, and as classifier (`…_classification`).
 
-Sources: the TF-Hub collection sayakpaul/vision_transformer; AugReg, Steiner et al.,
-arXiv 2106.10270; architectures as in google-research/vision_transformer,
-vit_jax/configs/models.py.
+Sources: the TF-Hub collection sayakpaul/vision_transformer, on Kaggle
+spsayakpaul/vision-transformer; AugReg, Steiner et al., arXiv 2106.10270; architectures as in
+google-research/vision_transformer, vit_jax/configs/models.py.
 """
 
 import dataclasses
@@ -48,6 +48,13 @@ class Model:
         if self.variant.checkpoint is None:
             return None
         return f"https://tfhub.dev/sayakpaul/{self.name}/1"
+
+    @property
+    def kaggle(self) -> str | None:
+        """Its Kaggle handle; None for a model that starts untrained."""
+        if self.variant.checkpoint is None:
+            return None
+        return f"spsayakpaul/vision-transformer/tensorFlow2/{self.name.replace('_', '-')}/1"
 
     @property
     def architecture(self) -> Architecture:

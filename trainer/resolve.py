@@ -1,19 +1,18 @@
 """Whatever `--model` says -> a SavedModel directory on disk, under the backbone contract."""
 
-import fcntl
-import hashlib
 import os
-import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-from trainer import fingerprint
+from trainer import places as addresses
 from trainer.catalogue import MODELS, Model, Task
+from trainer.derived import converted, made
 from trainer.errors import InputError
+from trainer.fetch import copy_saved_model, fetch_checkpoint, fetch_saved_model
+from trainer.locked import locked
+from trainer.places import PUBLIC, Places
+from trainer.unpack import is_saved_model
 
-_DOWNLOAD_TIMEOUT = 20  # seconds without an answer after which a download is given up
-_KINDS: dict[Task, str] = {"fe": "feature extractor", "classification": "classifier"}
+_TASKS = {"fe": "feature extractor", "classification": "classifier"}
 
 
 def cache_dir() -> Path:
@@ -25,49 +24,56 @@ def cache_dir() -> Path:
 
 
 def check_model(model: str, weights: str, *, task: Task = "fe") -> None:
-    """Refuses at once, without TensorFlow, a model that cannot be resolved.
+    """Refuses at once, without TensorFlow or the network, a model that cannot be resolved.
+
+    Args:
+      model: as `resolve` takes it.
+      weights: as `resolve` takes it.
+      task: what an entry of the catalogue must be for. The pipeline tunes feature extractors.
 
     Raises:
-      InputError: neither the name of a catalogue model for `task`, nor a URL, nor an existing
-        `.npz` file or SavedModel.
+      InputError: neither a catalogue name nor an address nor an existing `.npz` file or SavedModel.
     """
     if model in MODELS:
-        if MODELS[model].task != task:
-            raise InputError(
-                f"--model {model}: is a {_KINDS[MODELS[model].task]}; expected a {_KINDS[task]}, "
-                f"such as {_counterpart(model, task)}"
-            )
+        _check_task(MODELS[model], task)
         return
     if weights == "random":
         raise InputError(
             f"--weights random: expected a catalogue name as --model (see --list-models), "
             f"found {model}"
         )
-    if _is_url(model):
+    if _is_address(model):
+        addresses.check_address(model)
         return
     path = Path(model)
-    if path.suffix == ".npz" and path.is_file():
-        return
     if not path.exists():
         raise InputError(
             f"--model {model}: no such model in the catalogue and no such path; expected a name "
-            "from --list-models, a SavedModel directory, a URL or an .npz file"
+            "from --list-models, a SavedModel directory, a URL, a Kaggle handle or an .npz file"
         )
-    if not (path / "saved_model.pb").is_file():
+    if path.is_file() and addresses.is_checkpoint(model):
+        return
+    if not is_saved_model(path):
         raise InputError(
             f"--model {model}: no SavedModel (there is no saved_model.pb in it); expected a "
             "directory that tf.saved_model.save wrote"
         )
 
 
-def resolve(model: str, *, weights: str, cache: Path, task: Task = "fe") -> Path:
+def resolve(
+    model: str, *, weights: str, cache: Path, places: Places = PUBLIC, task: Task = "fe"
+) -> Path:
     """The SavedModel directory that `model` names.
 
     Args:
-      model: a catalogue name, a SavedModel directory, a URL, or an AugReg `.npz` file.
+      model: a catalogue name, for either task; a SavedModel directory; an AugReg `.npz` file; a
+        Kaggle handle or page; a TF-Hub handle; the address (http, https or gs) of a SavedModel's
+        tar archive or of an `.npz` file; a directory in a bucket (gs).
       weights: "pretrained", or "random" for the catalogue's architecture, untrained.
-      cache: directory for what is downloaded, converted or made.
-      task: what an `.npz` file is converted to; a catalogue name says itself what it is.
+      cache: directory for what is downloaded, converted or made: `models/<catalogue name>`, which
+        may also be filled by hand, `checkpoints`, `converted`, `downloaded` and `random`.
+      places: where models are published.
+      task: what is made of an `.npz` file.
 
     Returns:
       An absolute path.
@@ -75,103 +81,128 @@ def resolve(model: str, *, weights: str, cache: Path, task: Task = "fe") -> Path
     Raises:
       InputError: it cannot be had; the message lists what was tried.
     """
-    if model in MODELS:
-        entry = MODELS[model]
-        if weights == "random" or entry.variant.checkpoint is None:
-            return _made(entry, cache)
-        return _downloaded(entry, cache)
-    if _is_url(model):
-        return _fetched(model)
-    path = Path(model).resolve()
-    return _converted(path, cache, task) if path.suffix == ".npz" else path
+    cache = cache.absolute()
+    try:
+        if model in MODELS:
+            entry = MODELS[model]
+            if weights == "random" or entry.variant.checkpoint is None:
+                return made(entry, cache)
+            return _published(entry, cache, places)
+        if _is_address(model):
+            return _from_address(model, cache, places, task)
+        path = Path(model).resolve()
+        return converted(path, cache, task=task) if path.is_file() else path
+    except OSError as error:
+        raise InputError(
+            f"--model {model}: {error}; expected to write below {cache}; "
+            "set VIT_HOME to a directory that can be written"
+        ) from error
 
 
 def is_cached(entry: Model, cache: Path) -> bool:
     """Whether the weights of `entry` are on this machine, or need not be had."""
-    return entry.variant.checkpoint is None or _is_saved_model(cache / "models" / entry.name)
+    if entry.variant.checkpoint is None:
+        return True
+    return _at_hand(entry, cache) is not None or _checkpoint(entry, cache).is_file()
 
 
-def _counterpart(model: str, task: Task) -> str:
-    """The same variant for `task`; another one where there is none."""
-    name = f"{model.rsplit('_', 1)[0]}_{task}"
-    return name if name in MODELS else f"vit_b16_{task}"
+def _is_address(model: str) -> bool:
+    return addresses.is_address(model) and not Path(model).exists()
 
 
-def _is_url(model: str) -> bool:
-    return model.startswith(("http://", "https://"))
+def _check_task(entry: Model, task: Task) -> None:
+    if entry.task == task:
+        return
+    other = f"{entry.name.removesuffix('_' + entry.task)}_{task}"
+    hint = f", such as {other}" if other in MODELS else ""
+    raise InputError(
+        f"--model {entry.name}: is a {_TASKS[entry.task]}; expected a {_TASKS[task]}{hint}"
+    )
 
 
-def _is_saved_model(directory: Path) -> bool:
-    return (directory / "saved_model.pb").is_file()
-
-
-def _made(entry: Model, cache: Path) -> Path:
-    """The architecture of `entry` with random weights from a fixed seed."""
-    from trainer.augreg.convert import convert
-    from trainer.augreg.initialization import random_arrays
-
-    code = fingerprint.of_code("trainer.augreg.convert", "trainer.augreg.initialization")
-    directory = cache / "random" / f"{entry.name}-{code[:12]}"
-    with _locked(directory):
-        if not _is_saved_model(directory):
-            convert(random_arrays(entry.architecture, seed=0), directory, task=entry.task)
-    return directory
-
-
-def _converted(checkpoint: Path, cache: Path, task: Task) -> Path:
-    """The SavedModel of an AugReg checkpoint."""
-    from trainer.augreg.checkpoint import load_checkpoint
-    from trainer.augreg.convert import convert
-
-    with checkpoint.open("rb") as file:
-        content = hashlib.file_digest(file, "sha256").hexdigest()
-    directory = cache / "converted" / f"{checkpoint.stem}-{task}-{content[:12]}"
-    with _locked(directory):
-        if not _is_saved_model(directory):
-            convert(load_checkpoint(checkpoint), directory, task=task)
-    return directory
-
-
-def _downloaded(entry: Model, cache: Path) -> Path:
-    """The published SavedModel of `entry`: from our cache, else from TF-Hub."""
-    own = cache / "models" / entry.name
-    if _is_saved_model(own):
-        return own
+def _at_hand(entry: Model, cache: Path) -> Path | None:
+    """Its SavedModel in our cache, or else in TF-Hub's."""
     assert entry.handle is not None
+    for directory in (cache / "models" / entry.name, addresses.in_hub_cache(entry.handle)):
+        if is_saved_model(directory):
+            return directory
+    return None
+
+
+def _checkpoint(entry: Model, cache: Path) -> Path:
+    assert entry.variant.checkpoint is not None
+    return cache / "checkpoints" / entry.variant.checkpoint
+
+
+def _published(entry: Model, cache: Path, places: Places) -> Path:
+    """The published weights of `entry`, from the first place that has them."""
+    here = _at_hand(entry, cache)
+    if here:
+        return here
+    own = cache / "models" / entry.name
+    with locked(own):
+        here = _at_hand(entry, cache)  # another process may have had the lock
+        if here:
+            return here
+        if own.is_dir() and any(own.iterdir()):
+            raise InputError(
+                f"--model {entry.name}: there is no saved_model.pb in {own}, but something else; "
+                "expected a SavedModel; put it there, or remove the directory to have it downloaded"
+            )
+        return _from_places(entry, cache, places)
+
+
+def _from_places(entry: Model, cache: Path, places: Places) -> Path:
+    own, checkpoint = cache / "models" / entry.name, _checkpoint(entry, cache)
+    tried = [f"{own} (no SavedModel)"]
+    # What was converted before stays, rather than be replaced with what another place has.
+    for url in () if checkpoint.is_file() else places.archives(entry):
+        try:
+            fetch_saved_model(url, own, cache, name=entry.name)
+            return own
+        except InputError as error:
+            tried.append(str(error))
     try:
-        return _fetched(entry.handle)
+        return fetch_checkpoint(
+            places.checkpoint(checkpoint.name),
+            checkpoint,
+            cache,
+            name=entry.name,
+            task=entry.task,
+            expected=entry.variant.architecture,
+        )
+    except InputError as error:
+        tried.append(str(error))
+    raise InputError(
+        f"--model {entry.name}: its weights are not on this machine and could not be had. "
+        f"Tried {'; '.join(tried)}.\n"
+        f"Put its SavedModel into {own}, or give --model its path or its AugReg .npz "
+        f"(gs://vit_models/augreg/{checkpoint.name}); --weights random tries the "
+        "pipeline untrained."
+    )
+
+
+def _from_address(model: str, cache: Path, places: Places, task: Task) -> Path:
+    url = places.url(model)
+    target = cache / "downloaded" / addresses.slug(url)
+    try:
+        if addresses.is_checkpoint(model):
+            checkpoint = target.with_name(f"{target.name}.npz")
+            return fetch_checkpoint(url, checkpoint, cache, name=model, task=task)
+        for directory in (target, addresses.in_hub_cache(model)):
+            if is_saved_model(directory):
+                return directory
+        with locked(target):
+            if is_saved_model(target):
+                return target  # another process had the lock
+            if addresses.is_bucket_directory(model):
+                copy_saved_model(model, target)
+            else:
+                fetch_saved_model(url, target, cache, name=model)
+        return target
     except InputError as error:
         raise InputError(
-            f"--model {entry.name}: its weights are not on this machine and could not be had. "
-            f"Tried {own} (no SavedModel), {error}.\n"
-            f"Put its SavedModel into {own}, or give --model its path or its AugReg .npz "
-            f"(gs://vit_models/augreg/{entry.variant.checkpoint}); --weights random tries the "
-            "pipeline untrained."
+            f"--model {model}: could not be had: {error}.\n"
+            "Expected a SavedModel as a tar archive, or an AugReg .npz; try again, or fetch it "
+            "otherwise and give --model its path."
         ) from error
-
-
-def _fetched(url: str) -> Path:
-    """A SavedModel by TensorFlow Hub, which caches it and unpacks it atomically."""
-    import tensorflow_hub as hub
-
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(_DOWNLOAD_TIMEOUT)
-    try:
-        directory = Path(hub.resolve(url))
-    except (OSError, ValueError) as error:  # unreachable, cut off, no archive
-        reason = " ".join(str(error).split())
-        raise InputError(f"{url} ({reason})") from error
-    finally:
-        socket.setdefaulttimeout(before)
-    if not _is_saved_model(directory):
-        raise InputError(f"{url}: what it answered is no SavedModel")
-    return directory
-
-
-@contextmanager
-def _locked(directory: Path) -> Iterator[None]:
-    """Two processes that make the same directory make it once."""
-    directory.parent.mkdir(parents=True, exist_ok=True)
-    with (directory.parent / f".{directory.name}.lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield

@@ -1,10 +1,15 @@
 import io
+import logging
+import re
+import time
 
 import pytest
 
 from pipeline.config import Setting, build_config
 from pipeline.console import Console
+from pipeline.downloads import downloads_shown_on
 from pipeline.report import Report
+from trainer.download import Download
 
 
 @pytest.fixture
@@ -61,6 +66,47 @@ def test_progress_is_shown_at_most_ten_times(streams):
     for step in range(1, 1001):
         console.progress(step, 1000, {"loss": 1.0})
     assert streams[0].getvalue().count("of 1000") == 10
+
+
+def test_piped_a_download_is_two_lines(streams):
+    console = Console(*streams)
+    with downloads_shown_on(console):
+        for done in range(0, 100_000_001, 1_000_000):
+            log_download(done, 100_000_000)
+        log_download(100_000_000, 100_000_000, ended=True)
+        log_download(5, None)
+        logging.getLogger("trainer.download").info("trying again")
+    log_download(1, 2)
+    lines = streams[0].getvalue().splitlines()
+    assert lines[0] == "downloading vit_b16_fe: 100.0 MB"
+    assert lines[1].startswith("downloaded vit_b16_fe: 100.0 MB in ")
+    assert lines[2:] == ["downloading vit_b16_fe"]
+
+
+def test_on_a_terminal_a_download_is_a_bar():
+    screen = Screen()
+    console = Console(screen, io.StringIO())
+    with downloads_shown_on(console), console.live():
+        log_download(0, 100_000_000)
+        for done in (30_000_000, 60_000_000):
+            time.sleep(0.2)
+            log_download(done, 100_000_000)
+        time.sleep(0.2)
+    assert "downloading vit_b16_fe" in screen.getvalue()
+    assert re.search(r"60\.0 MB of 100\.0 MB, [\d.]+ MB/s", screen.getvalue())
+
+
+class Screen(io.StringIO):
+    """A terminal."""
+
+    def isatty(self):
+        return True
+
+
+def log_download(done, total, ended=False):
+    """Logs what the download of a model logs."""
+    state = Download(name="vit_b16_fe", done=done, total=total, ended=ended)
+    logging.getLogger("trainer.download").debug("", extra={"download": state})
 
 
 def test_a_model_that_was_not_blessed(streams):

@@ -31,4 +31,8 @@ def test_published_parameter_counts(variant):
 
 def test_handles():
     assert MODELS["vit_b16_fe"].handle == "https://tfhub.dev/sayakpaul/vit_b16_fe/1"
+    assert MODELS["vit_b16_fe"].kaggle == (
+        "spsayakpaul/vision-transformer/tensorFlow2/vit-b16-fe/1"
+    )
     assert MODELS["vit_mini_fe"].handle is None
+    assert MODELS["vit_mini_fe"].kaggle is None

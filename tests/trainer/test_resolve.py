@@ -1,4 +1,5 @@
 import fcntl
+import hashlib
 import subprocess
 import sys
 import time
@@ -6,14 +7,66 @@ import time
 import pytest
 import tensorflow as tf
 
-from trainer.catalogue import MODELS
+from tests.trainer.scripted_server import Answer, archive, random_bytes
+from trainer import derived
+from trainer.augreg.checkpoint import architecture_of, load_checkpoint
+from trainer.catalogue import MODELS, Model, Variant
 from trainer.errors import InputError
+from trainer.fetch import copy_saved_model
+from trainer.places import PUBLIC, Places
 from trainer.resolve import cache_dir, check_model, is_cached, resolve
 
+PACKED = archive({"saved_model.pb": b"graph", "variables/variables.index": random_bytes(300_000)})
+KAGGLE = "/api/v1/models/spsayakpaul/vision-transformer/tensorFlow2/vit-b16-fe/1/download"
+TFHUB = "/sayakpaul/vit_b16_fe/1?tf-hub-format=compressed"
+AUGREG = f"/vit_models/augreg/{MODELS['vit_b16_fe'].variant.checkpoint}"
 
-def resolved(model, cache, weights="pretrained"):
-    check_model(model, weights)
-    return resolve(model, weights=weights, cache=cache)
+# TensorFlow is not needed for what is there as a SavedModel, and takes seconds to import.
+RESOLVE = (
+    "import sys; from pathlib import Path; from trainer.resolve import resolve; "
+    "from trainer.places import Places; "
+    "places = Places(kaggle=sys.argv[2], tfhub=sys.argv[2], storage=sys.argv[2]); cache = "
+    "Path(sys.argv[1]); "
+    "print(resolve('vit_b16_fe', weights='pretrained', cache=cache, places=places)); "
+    "assert 'tensorflow' not in sys.modules"
+)
+
+
+def resolved(model, cache, weights="pretrained", places=PUBLIC, task="fe"):
+    check_model(model, weights, task=task)
+    return resolve(model, weights=weights, cache=cache, places=places)
+
+
+def saved_models(cache):
+    return list(cache.rglob("saved_model.pb"))
+
+
+@pytest.fixture(autouse=True)
+def no_hub_cache(monkeypatch, tmp_path):
+    monkeypatch.setenv("TFHUB_CACHE_DIR", str(tmp_path / "hub"))
+
+
+@pytest.fixture
+def places(server):
+    return Places(kaggle=server.url, tfhub=server.url, storage=server.url)
+
+
+@pytest.fixture
+def golden(project):
+    """A small AugReg checkpoint with a head."""
+    folder = project / "tests" / "trainer" / "augreg" / "golden"
+    return folder / "tiny_plain.params.npz"
+
+
+@pytest.fixture
+def tiny_entries(golden, monkeypatch):
+    """Entries of the catalogue whose checkpoint that is."""
+    architecture = architecture_of(load_checkpoint(golden))
+    variant = Variant(title="tiny", architecture=architecture, checkpoint="tiny.npz")
+    for task in ("fe", "classification"):
+        entry = Model(name=f"tiny_{task}", task=task, variant=variant)
+        monkeypatch.setitem(MODELS, entry.name, entry)
+    return architecture
 
 
 def test_a_directory_is_itself(tiny_backbone, tmp_path):
@@ -60,8 +113,7 @@ def test_random_weights_of_a_named_architecture(tmp_path):
     assert count == MODELS["vit_s16_fe"].architecture.parameter_count
 
 
-def test_an_augreg_checkpoint_is_converted_once(tmp_path, project):
-    golden = next((project / "tests" / "trainer" / "augreg").rglob("tiny_plain.params.npz"))
+def test_an_augreg_checkpoint_is_converted_once(tmp_path, golden):
     directory = resolved(str(golden), tmp_path)
     assert tf.saved_model.load(str(directory))(tf.zeros([1, 64, 64, 3])).shape == (1, 48)
     assert resolved(str(golden), tmp_path) == directory
@@ -73,6 +125,15 @@ def test_a_checkpoint_has_a_conversion_for_each_task(tmp_path, project):
     for task, outputs in (("fe", 48), ("classification", 7)):
         directory = resolve(str(golden), weights="pretrained", cache=tmp_path, task=task)
         assert tf.saved_model.load(str(directory))(tf.zeros([1, 64, 64, 3])).shape == (1, outputs)
+
+
+def test_an_augreg_checkpoint_is_converted_again_if_the_code_changes(tmp_path, golden, monkeypatch):
+    (tmp_path / "X.NPZ").write_bytes(golden.read_bytes())
+    before = resolved(str(tmp_path / "X.NPZ"), tmp_path)
+    monkeypatch.setattr(derived.fingerprint, "of_code", lambda *_: "0" * 64)
+    after = resolved(str(tmp_path / "X.NPZ"), tmp_path)
+    assert after != before
+    assert len(saved_models(tmp_path)) == 2
 
 
 def test_a_bad_checkpoint_names_itself(tmp_path):
@@ -89,22 +150,189 @@ def test_a_name_is_taken_from_the_cache(tiny_backbone, tmp_path):
     assert resolved("vit_b16_fe", tmp_path) == tmp_path / "models" / "vit_b16_fe"
 
 
+def test_a_name_is_taken_from_the_cache_of_tensorflow_hub(tiny_backbone, tmp_path):
+    hub = tmp_path / "hub"
+    hub.mkdir()
+    key = hashlib.sha1(MODELS["vit_b16_fe"].handle.encode()).hexdigest()
+    (hub / key).symlink_to(tiny_backbone)
+    assert is_cached(MODELS["vit_b16_fe"], tmp_path)
+    assert resolved("vit_b16_fe", tmp_path) == hub / key
+    assert resolved(MODELS["vit_b16_fe"].handle, tmp_path) == hub / key
+
+
+def test_a_name_is_had_from_kaggle_first_and_once(server, places, tmp_path):
+    server.answer(KAGGLE, Answer(body=PACKED))
+    directory = resolved("vit_b16_fe", tmp_path, places=places)
+    assert directory == tmp_path / "models" / "vit_b16_fe"
+    assert is_cached(MODELS["vit_b16_fe"], tmp_path)
+    assert resolved("vit_b16_fe", tmp_path, places=places) == directory
+    assert server.paths == [KAGGLE]
+    assert list((tmp_path / "downloaded").glob("[!.]*")) == []
+
+
+def test_a_name_is_had_from_tfhub_next(server, places, tmp_path):
+    server.answer(KAGGLE, Answer(body=b"<html>Log in!</html>"))
+    server.answer(TFHUB, Answer(body=PACKED))
+    resolved("vit_b16_fe", tmp_path, places=places)
+    assert server.paths == [KAGGLE, TFHUB]
+
+
+def test_a_name_is_converted_from_augreg_last(server, places, tmp_path, golden, tiny_entries):
+    server.answer("/vit_models/augreg/tiny.npz", Answer(body=golden.read_bytes()))
+    directory = resolved("tiny_fe", tmp_path, places=places)
+    assert directory.parent == tmp_path / "converted"
+    assert tf.saved_model.load(str(directory))(tf.zeros([1, 64, 64, 3])).shape == (1, 48)
+    assert len(server.requests) == 3
+    assert is_cached(MODELS["tiny_fe"], tmp_path)
+    assert resolved("tiny_fe", tmp_path, places=places) == directory
+    classifier = resolved("tiny_classification", tmp_path, places=places, task="classification")
+    logits = tf.saved_model.load(str(classifier))(tf.zeros([1, 64, 64, 3]))
+    assert logits.shape == (1, tiny_entries.classes)
+    assert len(server.requests) == 3  # the checkpoint was kept
+
+
+@pytest.mark.parametrize("is_rubbish", [True, False])
+def test_a_checkpoint_that_is_not_the_names_is_refused(
+    server, places, tmp_path, golden, is_rubbish
+):
+    body = b"<html>" if is_rubbish else golden.read_bytes()
+    server.answer(AUGREG, Answer(body=body))
+    expected = (
+        "not an .npz archive"
+        if is_rubbish
+        else "image_size 64, width 48, .*; expected image_size 224, width 768, "
+    )
+    with pytest.raises(InputError, match=f"no such checkpoint .*{expected}"):
+        resolved("vit_b16_fe", tmp_path, places=places)
+    assert saved_models(tmp_path) == []
+    assert not list(tmp_path.rglob("*.npz"))
+    assert not is_cached(MODELS["vit_b16_fe"], tmp_path)
+
+
+def test_a_download_that_is_killed_is_gone_on_with(server, places, tmp_path, project):
+    server.answer(KAGGLE, Answer(body=PACKED, pace=100_000), Answer(body=PACKED))
+    first = subprocess.Popen(
+        [sys.executable, "-c", RESOLVE, str(tmp_path), server.url], cwd=project
+    )
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        parts = [part for part in tmp_path.rglob("*.part") if part.stat().st_size > 20_000]
+        if parts:
+            break
+        time.sleep(0.01)
+    first.kill()
+    assert first.wait() == -9
+    size = parts[0].stat().st_size
+    assert not is_cached(MODELS["vit_b16_fe"], tmp_path)
+    assert saved_models(tmp_path) == []
+    resolved("vit_b16_fe", tmp_path, places=places)
+    assert server.ranges == [None, f"bytes={size}-"]
+    assert not list(tmp_path.rglob("*.part*"))
+
+
+def test_what_a_killed_unpacking_has_left_is_removed(server, places, tmp_path):
+    left = tmp_path / "models" / ".vit_b16_fe.abc"
+    left.mkdir(parents=True)
+    (left / "saved_model.pb").write_bytes(b"")
+    server.answer(KAGGLE, Answer(body=PACKED))
+    resolved("vit_b16_fe", tmp_path, places=places)
+    assert not left.exists()
+
+
+def test_two_processes_download_a_name_once(server, tmp_path, project):
+    server.answer(KAGGLE, Answer(body=PACKED, pace=200_000))
+    command = [sys.executable, "-c", RESOLVE, str(tmp_path), server.url]
+    processes = [
+        subprocess.Popen(command, cwd=project, stdout=subprocess.PIPE, text=True) for _ in range(2)
+    ]
+    answers = {process.communicate(timeout=60)[0].strip() for process in processes}
+    assert answers == {str(tmp_path / "models" / "vit_b16_fe")}
+    assert server.paths == [KAGGLE]
+
+
+def test_a_cache_with_something_else_in_the_models_place(places, tmp_path, server):
+    (tmp_path / "models" / "vit_b16_fe" / "variables").mkdir(parents=True)
+    with pytest.raises(InputError, match=r"no saved_model\.pb in .*/models/vit_b16_fe"):
+        resolved("vit_b16_fe", tmp_path, places=places)
+    assert server.requests == []
+
+
+@pytest.mark.parametrize(
+    ("model", "path"),
+    [
+        ("spsayakpaul/vision-transformer/tensorFlow2/vit-b16-fe", KAGGLE),
+        ("https://tfhub.dev/sayakpaul/vit_b16_fe/1", TFHUB),
+        ("{server}/a/model.tar.gz", "/a/model.tar.gz"),
+        ("gs://bucket/model.tar.gz", "/bucket/model.tar.gz"),
+    ],
+)
+def test_addresses(server, places, tmp_path, model, path):
+    server.answer(path, Answer(body=PACKED))
+    model = model.format(server=server.url)
+    directory = resolved(model, tmp_path, places=places)
+    assert directory.parent == tmp_path / "downloaded"
+    assert resolved(model, tmp_path, places=places) == directory
+    assert server.paths == [path]
+
+
+def test_a_path_goes_before_a_kaggle_handle(tiny_backbone, tmp_path, monkeypatch):
+    handle = "owner/model/tensorFlow2/variation"
+    (tmp_path / handle).parent.mkdir(parents=True)
+    (tmp_path / handle).symlink_to(tiny_backbone)
+    monkeypatch.chdir(tmp_path)
+    assert resolved(handle, tmp_path) == tiny_backbone
+
+
+def test_the_address_of_a_checkpoint(server, places, tmp_path, golden):
+    server.answer("/bucket/x.npz", Answer(body=golden.read_bytes()))
+    for model in ("gs://bucket/x.npz", f"{server.url}/bucket/x.npz"):
+        directory = resolved(model, tmp_path, places=places)
+        assert directory.parent == tmp_path / "converted"
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("name", ["model.tar.gz", "model.npz"])
+@pytest.mark.parametrize("body", [b"", b"<html></html>", random_bytes(999)], ids=len)
+def test_rubbish_leaves_nothing_behind(server, places, tmp_path, name, body):
+    url = server.answer(f"/{name}", Answer(body=body))
+    with pytest.raises(InputError, match=f"{url}: what it answered is") as error:
+        resolved(url, tmp_path, places=places)
+    assert len(str(error.value).splitlines()) <= 2
+    assert list((tmp_path / "downloaded").glob("[!.]*")) == []
+
+
+def test_a_directory_in_a_bucket(tiny_backbone, tmp_path):
+    """TensorFlow's file system for buckets needs the network; its others do the same."""
+    copy_saved_model(f"file://{tiny_backbone}/", tmp_path / "copy")
+    assert tf.saved_model.load(str(tmp_path / "copy"))(tf.zeros([1, 16, 16, 3])).shape == (1, 16)
+    with pytest.raises(InputError, match="no SavedModel"):
+        copy_saved_model(f"file://{tmp_path}/nowhere", tmp_path / "other")
+
+
+def test_a_cache_that_cannot_be_written(places, tmp_path):
+    (tmp_path / "cache").write_text("")
+    for model in ("vit_b16_fe", "vit_mini_fe", "gs://bucket/x.npz"):
+        with pytest.raises(InputError, match=f"{tmp_path}/cache"):
+            resolved(model, tmp_path / "cache", places=places)
+
+
 def test_weights_that_cannot_be_had_say_what_was_tried_and_what_to_do(tmp_path, monkeypatch):
-    monkeypatch.setenv("TFHUB_CACHE_DIR", str(tmp_path / "hub"))
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # refuses every connection
     started = time.monotonic()
     with pytest.raises(InputError) as error:
         resolved("vit_b16_fe", tmp_path)
-    assert time.monotonic() - started < 30
+    assert time.monotonic() - started < 10
     message = str(error.value)
     assert f"{tmp_path}/models/vit_b16_fe" in message
+    assert "https://www.kaggle.com/api/v1/models/spsayakpaul/vision-transformer/" in message
     assert "https://tfhub.dev/sayakpaul/vit_b16_fe/1" in message
-    assert "B_16-i21k" in message
+    assert "https://storage.googleapis.com/vit_models/augreg/B_16-i21k" in message
+    assert message.count("connection refused") == 3
     assert "--weights random" in message
+    assert len(message.splitlines()) == 2
 
 
-def test_a_url_that_cannot_be_reached(tmp_path, monkeypatch):
-    monkeypatch.setenv("TFHUB_CACHE_DIR", str(tmp_path / "hub"))
+def test_a_url_that_cannot_be_reached(tmp_path):
     with pytest.raises(InputError, match=r"http://127\.0\.0\.1:9/model"):
         resolved("http://127.0.0.1:9/model.tar.gz", tmp_path)
 
@@ -114,6 +342,8 @@ def test_a_url_that_cannot_be_reached(tmp_path, monkeypatch):
     [
         ("vit_b17_fe", "pretrained", "no such model in the catalogue and no such path"),
         ("vit_b16_classification", "pretrained", "such as vit_b16_fe"),
+        ("https://", "pretrained", "not an address"),
+        ("https://www.kaggle.com/models/o/m", "pretrained", "not a model's variation"),
         ("/tmp", "pretrained", "no SavedModel"),
         ("/tmp", "random", "expected a catalogue name"),
     ],
@@ -123,13 +353,12 @@ def test_what_cannot_be_resolved_is_refused_at_once(model, weights, expected):
         check_model(model, weights)
 
 
-@pytest.mark.parametrize(
-    ("model", "counterpart"),
-    [("vit_s16_fe", "vit_s16_classification"), ("vit_mini_fe", "vit_b16_classification")],
-)
-def test_a_feature_extractor_is_no_classifier(model, counterpart):
-    with pytest.raises(InputError, match=f"expected a classifier, such as {counterpart}"):
-        check_model(model, "pretrained", task="classification")
+def test_who_wants_a_classifier_is_refused_a_feature_extractor():
+    check_model("vit_b16_classification", "pretrained", task="classification")
+    with pytest.raises(InputError, match=r"expected a classifier, such as vit_b16_classification"):
+        check_model("vit_b16_fe", "pretrained", task="classification")
+    with pytest.raises(InputError, match=r"expected a classifier$"):
+        check_model("vit_mini_fe", "pretrained", task="classification")
 
 
 def test_the_cache_can_be_moved(monkeypatch, tmp_path):

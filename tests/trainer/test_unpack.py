@@ -1,0 +1,66 @@
+import io
+import tarfile
+
+import pytest
+
+from tests.trainer.scripted_server import archive, random_bytes
+from trainer.errors import InputError
+from trainer.unpack import unpack
+
+MODEL = {"saved_model.pb": b"graph", "variables/variables.index": b"index"}
+
+
+@pytest.fixture
+def unpacked(tmp_path):
+    """A function that unpacks bytes; then nothing but what it returns is there."""
+
+    def unpacked(content):
+        packed = tmp_path / "packed"
+        packed.write_bytes(content)
+        directory = tmp_path / "cache" / "model"
+        directory.parent.mkdir(exist_ok=True)
+        try:
+            unpack(packed, directory)
+        except InputError:
+            assert list(directory.parent.iterdir()) == []
+            raise
+        return directory
+
+    return unpacked
+
+
+@pytest.mark.parametrize("folder", ["", "./", "vit_b16_fe/"])
+def test_a_saved_model_at_the_root_or_one_directory_below(unpacked, folder):
+    directory = unpacked(archive({folder + name: content for name, content in MODEL.items()}))
+    files = {str(p.relative_to(directory)): p for p in directory.rglob("*") if p.is_file()}
+    assert {name: path.read_bytes() for name, path in files.items()} == MODEL
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"", "an empty file"),
+        (b"<!DOCTYPE html><html>", "a web page"),
+        (random_bytes(2000), "no tar archive"),
+        (archive({"readme.txt": b""}), "without a SavedModel"),
+        (archive({"a/b/saved_model.pb": b""}), "without a SavedModel"),
+        (archive({**MODEL, "big": random_bytes(99_999)})[:50_000], "archive"),
+        (archive({**MODEL, "../outside": b""}), "reaches outside"),
+        (archive({**MODEL, "/tmp/../outside/../../outside": b""}), "reaches outside"),
+    ],
+    ids=lambda value: value[:20],
+)
+def test_what_is_refused(unpacked, content, expected):
+    with pytest.raises(InputError, match=expected) as error:
+        unpacked(content)
+    assert "\n" not in str(error.value)
+
+
+def test_links_that_lead_outside(unpacked):
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as tar:
+        member = tarfile.TarInfo("saved_model.pb")
+        member.type, member.linkname = tarfile.SYMTYPE, "../../../etc/passwd"
+        tar.addfile(member)
+    with pytest.raises(InputError, match="reaches outside"):
+        unpacked(packed.getvalue())

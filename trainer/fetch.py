@@ -1,0 +1,100 @@
+"""SavedModels and checkpoints from elsewhere -> the cache."""
+
+import os
+import tempfile
+from pathlib import Path
+
+from trainer.augreg.architecture import Architecture
+from trainer.catalogue import Task
+from trainer.derived import converted
+from trainer.download import download
+from trainer.errors import InputError
+from trainer.places import slug
+from trainer.unpack import unpack
+
+
+def fetch_saved_model(url: str, directory: Path, cache: Path, *, name: str) -> None:
+    """Downloads and unpacks a SavedModel.
+
+    Args:
+      url: of a tar archive.
+      directory: appears complete or not at all; the caller holds its lock.
+      cache: keeps what has come of the archive, should it be cut off.
+      name: what to call it for a person.
+
+    Raises:
+      InputError: it cannot be had, or is no SavedModel; the message begins with the URL.
+    """
+    archive = cache / "downloaded" / f"{slug(url)}.archive"
+    download(url, archive, name=name)
+    try:
+        unpack(archive, directory)
+    except InputError as error:
+        raise InputError(f"{url}: what it answered is {error}") from error
+    finally:
+        archive.unlink(missing_ok=True)
+
+
+def fetch_checkpoint(
+    url: str,
+    checkpoint: Path,
+    cache: Path,
+    *,
+    name: str,
+    task: Task = "fe",
+    expected: Architecture | None = None,
+) -> Path:
+    """Downloads an AugReg checkpoint, unless it is there, and converts it.
+
+    Args:
+      url: of an `.npz` file.
+      checkpoint: where the file is kept, unless it is unfit.
+      cache: below which the SavedModel is put.
+      name: what to call it for a person.
+      task: what to make of it.
+      expected: the architecture that it must have, its head included; None is any.
+
+    Returns:
+      The SavedModel directory.
+
+    Raises:
+      InputError: it cannot be had, or is no such checkpoint; the message begins with the URL.
+    """
+    download(url, checkpoint, name=name)
+    try:
+        return converted(checkpoint, cache, task=task, expected=expected)
+    except InputError as error:
+        checkpoint.unlink(missing_ok=True)
+        reason = str(error).removeprefix(f"{checkpoint}: ")
+        raise InputError(f"{url}: what it answered is no such checkpoint ({reason})") from error
+
+
+def copy_saved_model(source: str, directory: Path) -> None:
+    """Copies a SavedModel from a file system of TensorFlow's, with the user's own credentials.
+
+    Args:
+      source: such as `gs://bucket/directory`.
+      directory: appears complete or not at all; the caller holds its lock.
+
+    Raises:
+      InputError: it cannot be read, or is no SavedModel; the message begins with the source.
+    """
+    import tensorflow as tf
+
+    source = source.rstrip("/")
+    try:
+        if not tf.io.gfile.exists(f"{source}/saved_model.pb"):
+            raise InputError(
+                f"{source}: no SavedModel (there is no saved_model.pb in it, or it cannot be read)"
+            )
+        with tempfile.TemporaryDirectory(
+            prefix=f".{directory.name}.", dir=directory.parent
+        ) as staging:
+            for folder, _, files in tf.io.gfile.walk(source):
+                target = os.path.join(staging, "copy", os.path.relpath(folder, source))
+                os.makedirs(target, exist_ok=True)
+                for file in files:
+                    tf.io.gfile.copy(os.path.join(folder, file), os.path.join(target, file))
+            os.rename(os.path.join(staging, "copy"), directory)
+    except tf.errors.OpError as error:
+        raise InputError(f"{source}: {' '.join(error.message.split())}") from error

@@ -1,0 +1,59 @@
+"""A packed SavedModel -> its directory."""
+
+import lzma
+import os
+import tarfile
+import tempfile
+import zlib
+from pathlib import Path
+
+from trainer.errors import InputError
+
+_UNREADABLE = (tarfile.TarError, EOFError, OSError, zlib.error, lzma.LZMAError, ValueError)
+
+
+def is_saved_model(directory: Path) -> bool:
+    """Whether `directory` looks like what `tf.saved_model.save` writes."""
+    return (directory / "saved_model.pb").is_file()
+
+
+def unpack(archive: Path, directory: Path) -> None:
+    """Unpacks a SavedModel that lies at the root of a tar archive, or one directory below.
+
+    Members that would end outside, devices and the like are refused.
+
+    Args:
+      archive: a tar file, compressed or not.
+      directory: does not exist, or is empty. It appears complete or not at all.
+
+    Raises:
+      InputError: no such archive, or none with a SavedModel. The message does not name the file.
+    """
+    with tempfile.TemporaryDirectory(prefix=f".{directory.name}.", dir=directory.parent) as staging:
+        try:
+            with tarfile.open(archive, "r:*") as tar:
+                tar.extractall(staging, filter="data")
+        except tarfile.FilterError as error:
+            raise InputError(f"an archive that reaches outside its directory ({error})") from error
+        except tarfile.ReadError as error:
+            raise InputError(f"no tar archive, {_content(archive)}") from error
+        except _UNREADABLE as error:
+            raise InputError(f"an unreadable archive ({' '.join(str(error).split())})") from error
+        os.rename(_saved_model_in(Path(staging)), directory)
+
+
+def _saved_model_in(staging: Path) -> Path:
+    for candidate in (staging, *sorted(staging.iterdir())):
+        if is_saved_model(candidate):
+            return candidate
+    raise InputError("an archive without a SavedModel (there is no saved_model.pb in it)")
+
+
+def _content(archive: Path) -> str:
+    with archive.open("rb") as file:
+        start = file.read(256)
+    if not start:
+        return "but an empty file"
+    if start.lstrip().lower().startswith((b"<!doctype", b"<html")):
+        return "but a web page"
+    return "or a damaged one"
