@@ -114,9 +114,9 @@ def _check_task(entry: Model, task: Task) -> None:
     if entry.task == task:
         return
     other = f"{entry.name.removesuffix('_' + entry.task)}_{task}"
-    hint = f", such as {other}" if other in MODELS else ""
     raise InputError(
-        f"--model {entry.name}: is a {_TASKS[entry.task]}; expected a {_TASKS[task]}{hint}"
+        f"--model {entry.name}: is a {_TASKS[entry.task]}; expected a {_TASKS[task]}, such as "
+        f"{other if other in MODELS else f'vit_b16_{task}'}"
     )
 
 
