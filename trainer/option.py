@@ -25,6 +25,8 @@ SEED = Check("a whole number from 0 to 4294967295", lambda value: 0 <= value < 2
 NOT_NEGATIVE = Check("a number of at least 0", lambda value: 0 <= value < math.inf)
 POSITIVE = Check("a number above 0", lambda value: 0 < value < math.inf)
 FRACTION = Check("a number from 0 to 1", lambda value: 0 <= value <= 1)
+POSITIVE_FRACTION = Check("a number above 0 and at most 1", lambda value: 0 < value <= 1)
+MAGNITUDE = Check("a number from 0 to 30", lambda value: 0 <= value <= 30)
 
 
 def option(help: str, *, default: Any = dataclasses.MISSING, check: Check | None = None) -> Any:

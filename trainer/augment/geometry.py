@@ -1,0 +1,61 @@
+"""Operations that move pixels: nearest neighbour, grey (128) where nothing was.
+
+As AutoAugment's code and big_vision. All take and give float32 [H, W, 3] in [0, 255]; amounts are
+numbers or float32 [].
+"""
+
+import math
+
+import tensorflow as tf
+
+_GREY = 128.0
+
+
+def rotate(image: tf.Tensor, degrees: tf.Tensor | float) -> tf.Tensor:
+    """Turns the picture counter-clockwise around its centre."""
+    height, width = _size(image)
+    radians = degrees * (math.pi / 180.0)
+    sine, cosine = tf.sin(radians), tf.cos(radians)
+    x, y = (width - 1.0) / 2.0, (height - 1.0) / 2.0
+    return _transform(
+        image, cosine, -sine, x - cosine * x + sine * y, sine, cosine, y - sine * x - cosine * y
+    )
+
+
+def shear_x(image: tf.Tensor, slope: tf.Tensor | float) -> tf.Tensor:
+    """Moves row y to the left by `slope` y pixels."""
+    return _transform(image, 1.0, slope, 0.0, 0.0, 1.0, 0.0)
+
+
+def shear_y(image: tf.Tensor, slope: tf.Tensor | float) -> tf.Tensor:
+    """Moves column x upwards by `slope` x pixels."""
+    return _transform(image, 1.0, 0.0, 0.0, slope, 1.0, 0.0)
+
+
+def translate_x(image: tf.Tensor, fraction: tf.Tensor | float) -> tf.Tensor:
+    """Moves the picture to the left by a fraction of its width."""
+    return _transform(image, 1.0, 0.0, fraction * _size(image)[1], 0.0, 1.0, 0.0)
+
+
+def translate_y(image: tf.Tensor, fraction: tf.Tensor | float) -> tf.Tensor:
+    """Moves the picture upwards by a fraction of its height."""
+    return _transform(image, 1.0, 0.0, 0.0, 0.0, 1.0, fraction * _size(image)[0])
+
+
+def _size(image: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Height and width, float32 []."""
+    height, width = tf.unstack(tf.cast(tf.shape(image)[:2], tf.float32))
+    return height, width
+
+
+def _transform(image: tf.Tensor, *affine: tf.Tensor | float) -> tf.Tensor:
+    """Output pixel (x, y) is input pixel (a x + b y + c, d x + e y + f), `affine` being a to f."""
+    moved = tf.raw_ops.ImageProjectiveTransformV3(
+        images=image[None],
+        transforms=tf.stack([*map(tf.convert_to_tensor, affine), 0.0, 0.0])[None],
+        output_shape=tf.shape(image)[:2],
+        interpolation="NEAREST",
+        fill_mode="CONSTANT",
+        fill_value=_GREY,
+    )
+    return tf.ensure_shape(moved[0], image.shape)
