@@ -9,11 +9,8 @@ google-research/vision_transformer, vit_jax/configs/models.py.
 """
 
 import dataclasses
-from typing import Literal
 
-from trainer.augreg.architecture import Architecture
-
-Task = Literal["fe", "classification"]
+from trainer.augreg.architecture import Architecture, Task
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

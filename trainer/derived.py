@@ -5,17 +5,17 @@ import hashlib
 from pathlib import Path
 
 from trainer import fingerprint
-from trainer.augreg.architecture import Architecture
-from trainer.catalogue import Model, Task
+from trainer.augreg.architecture import Architecture, Precision, Task
+from trainer.catalogue import Model
 from trainer.errors import InputError
 from trainer.locked import locked
 from trainer.unpack import is_saved_model
 
 
-def made(entry: Model, cache: Path) -> Path:
+def made(entry: Model, cache: Path, *, precision: Precision = "float32") -> Path:
     """The architecture of `entry` with random weights from a fixed seed."""
     code = fingerprint.of_code("trainer.augreg.convert", "trainer.augreg.initialization")
-    directory = cache / "random" / f"{entry.name}-{code[:12]}"
+    directory = cache / "random" / f"{entry.name}-{precision}-{code[:12]}"
     if is_saved_model(directory):
         return directory
     with locked(directory):
@@ -23,12 +23,18 @@ def made(entry: Model, cache: Path) -> Path:
             from trainer.augreg.convert import convert
             from trainer.augreg.initialization import random_arrays
 
-            convert(random_arrays(entry.architecture, seed=0), directory, task=entry.task)
+            arrays = random_arrays(entry.architecture, seed=0)
+            convert(arrays, directory, task=entry.task, precision=precision)
     return directory
 
 
 def converted(
-    checkpoint: Path, cache: Path, *, task: Task = "fe", expected: Architecture | None = None
+    checkpoint: Path,
+    cache: Path,
+    *,
+    task: Task = "fe",
+    precision: Precision = "float32",
+    expected: Architecture | None = None,
 ) -> Path:
     """The SavedModel of an AugReg checkpoint; another one if the converting code changes.
 
@@ -36,6 +42,7 @@ def converted(
       checkpoint: an `.npz` file.
       cache: below which it is put.
       task: what to make of it.
+      precision: of its matrix products.
       expected: the architecture that it must have, its head included; None is any.
 
     Raises:
@@ -44,25 +51,27 @@ def converted(
     with checkpoint.open("rb") as file:
         content = hashlib.file_digest(file, "sha256").hexdigest()
     code = fingerprint.of_code("trainer.augreg.convert", "trainer.augreg.checkpoint")
-    name = f"{checkpoint.stem}-{task}-{content[:12]}-{code[:12]}"
+    name = f"{checkpoint.stem}-{task}-{precision}-{content[:12]}-{code[:12]}"
     directory = cache / "converted" / name
     if is_saved_model(directory):
         return directory
     with locked(directory):
         if not is_saved_model(directory):
-            _convert(checkpoint, directory, task, expected)
+            arrays = _load(checkpoint, expected)
+            from trainer.augreg.convert import convert
+
+            convert(arrays, directory, task=task, precision=precision)
     return directory
 
 
-def _convert(checkpoint: Path, directory: Path, task: Task, expected: Architecture | None) -> None:
+def _load(checkpoint: Path, expected: Architecture | None) -> dict[str, "np.ndarray"]:  # noqa: F821
     from trainer.augreg.checkpoint import architecture_of, load_checkpoint
-    from trainer.augreg.convert import convert
 
     arrays = load_checkpoint(checkpoint)
     found = architecture_of(arrays)
     if expected is not None and found != expected:
         raise InputError(f"{checkpoint}: {_difference(found, expected)}")
-    convert(arrays, directory, task=task)
+    return arrays
 
 
 def _difference(found: Architecture, expected: Architecture) -> str:

@@ -4,8 +4,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from trainer.augreg.architecture import Architecture
-from trainer.catalogue import Task
+from trainer.augreg.architecture import Architecture, Precision, Task
 from trainer.derived import converted
 from trainer.download import download
 from trainer.errors import InputError
@@ -42,6 +41,7 @@ def fetch_checkpoint(
     *,
     name: str,
     task: Task = "fe",
+    precision: Precision = "float32",
     expected: Architecture | None = None,
 ) -> Path:
     """Downloads an AugReg checkpoint, unless it is there, and converts it.
@@ -52,6 +52,7 @@ def fetch_checkpoint(
       cache: below which the SavedModel is put.
       name: what to call it for a person.
       task: what to make of it.
+      precision: of its matrix products.
       expected: the architecture that it must have, its head included; None is any.
 
     Returns:
@@ -62,7 +63,7 @@ def fetch_checkpoint(
     """
     download(url, checkpoint, name=name)
     try:
-        return converted(checkpoint, cache, task=task, expected=expected)
+        return converted(checkpoint, cache, task=task, precision=precision, expected=expected)
     except InputError as error:
         checkpoint.unlink(missing_ok=True)
         reason = str(error).removeprefix(f"{checkpoint}: ")

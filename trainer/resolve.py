@@ -4,7 +4,8 @@ import os
 from pathlib import Path
 
 from trainer import places as addresses
-from trainer.catalogue import MODELS, Model, Task
+from trainer.augreg.architecture import Precision, Task
+from trainer.catalogue import MODELS, Model
 from trainer.derived import converted, made
 from trainer.errors import InputError
 from trainer.fetch import copy_saved_model, fetch_checkpoint, fetch_saved_model
@@ -61,7 +62,13 @@ def check_model(model: str, weights: str, *, task: Task = "fe") -> None:
 
 
 def resolve(
-    model: str, *, weights: str, cache: Path, places: Places = PUBLIC, task: Task = "fe"
+    model: str,
+    *,
+    weights: str,
+    cache: Path,
+    places: Places = PUBLIC,
+    task: Task = "fe",
+    precision: Precision = "float32",
 ) -> Path:
     """The SavedModel directory that `model` names.
 
@@ -74,6 +81,8 @@ def resolve(
         may also be filled by hand, `checkpoints`, `converted`, `downloaded` and `random`.
       places: where models are published.
       task: what is made of an `.npz` file.
+      precision: of the matrix products of what is made here. The graph of a SavedModel from
+        elsewhere stays as it is; a catalogue model in mixed precision is made of its checkpoint.
 
     Returns:
       An absolute path.
@@ -86,17 +95,26 @@ def resolve(
         if model in MODELS:
             entry = MODELS[model]
             if weights == "random" or entry.variant.checkpoint is None:
-                return made(entry, cache)
+                return made(entry, cache, precision=precision)
+            if precision != "float32":
+                return _from_checkpoint(entry, cache, places, precision)
             return _published(entry, cache, places)
         if _is_address(model):
-            return _from_address(model, cache, places, task)
+            return _from_address(model, cache, places, task, precision)
         path = Path(model).resolve()
-        return converted(path, cache, task=task) if path.is_file() else path
+        if path.is_dir():
+            return path
+        return converted(path, cache, task=task, precision=precision)
     except OSError as error:
         raise InputError(
             f"--model {model}: {error}; expected to write below {cache}; "
             "set VIT_HOME to a directory that can be written"
         ) from error
+
+
+def keeps_its_graph(model: str) -> bool:
+    """Whether `resolve` takes a graph from elsewhere, whose precision cannot be chosen."""
+    return model not in MODELS and not addresses.is_checkpoint(model)
 
 
 def is_cached(entry: Model, cache: Path) -> bool:
@@ -163,14 +181,7 @@ def _from_places(entry: Model, cache: Path, places: Places) -> Path:
         except InputError as error:
             tried.append(str(error))
     try:
-        return fetch_checkpoint(
-            places.checkpoint(checkpoint.name),
-            checkpoint,
-            cache,
-            name=entry.name,
-            task=entry.task,
-            expected=entry.variant.architecture,
-        )
+        return _from_checkpoint(entry, cache, places, "float32")
     except InputError as error:
         tried.append(str(error))
     raise InputError(
@@ -182,13 +193,30 @@ def _from_places(entry: Model, cache: Path, places: Places) -> Path:
     )
 
 
-def _from_address(model: str, cache: Path, places: Places, task: Task) -> Path:
+def _from_checkpoint(entry: Model, cache: Path, places: Places, precision: Precision) -> Path:
+    checkpoint = _checkpoint(entry, cache)
+    return fetch_checkpoint(
+        places.checkpoint(checkpoint.name),
+        checkpoint,
+        cache,
+        name=entry.name,
+        task=entry.task,
+        precision=precision,
+        expected=entry.variant.architecture,
+    )
+
+
+def _from_address(
+    model: str, cache: Path, places: Places, task: Task, precision: Precision
+) -> Path:
     url = places.url(model)
     target = cache / "downloaded" / addresses.slug(url)
     try:
         if addresses.is_checkpoint(model):
             checkpoint = target.with_name(f"{target.name}.npz")
-            return fetch_checkpoint(url, checkpoint, cache, name=model, task=task)
+            return fetch_checkpoint(
+                url, checkpoint, cache, name=model, task=task, precision=precision
+            )
         for directory in (target, addresses.in_hub_cache(model)):
             if is_saved_model(directory):
                 return directory

@@ -136,6 +136,16 @@ def test_an_augreg_checkpoint_is_converted_again_if_the_code_changes(tmp_path, g
     assert len(saved_models(tmp_path)) == 2
 
 
+def test_a_checkpoint_in_mixed_precision(tmp_path, golden):
+    plain, mixed = (
+        resolve(str(golden), weights="pretrained", cache=tmp_path, precision=precision)
+        for precision in ("float32", "mixed_bfloat16")
+    )
+    images = tf.random.stateless_uniform([1, 64, 64, 3], [0, 0], -1, 1)
+    outputs = [tf.saved_model.load(str(directory))(images) for directory in (plain, mixed)]
+    assert 1e-6 < tf.reduce_max(tf.abs(outputs[0] - outputs[1])) < 0.2
+
+
 def test_a_bad_checkpoint_names_itself(tmp_path):
     (tmp_path / "bad.npz").write_bytes(b"rubbish")
     with pytest.raises(InputError, match=r"bad\.npz"):

@@ -8,8 +8,9 @@ import sys
 from collections.abc import Sequence
 from typing import get_args
 
+from trainer.augreg.architecture import Precision, Task
 from trainer.augreg.checkpoint import load_checkpoint
-from trainer.augreg.convert import Precision, Task, convert
+from trainer.augreg.convert import convert
 from trainer.command_line import Parser
 from trainer.errors import InputError
 

@@ -7,10 +7,13 @@ public code (github.com/google-research/vision_transformer, `vit_jax/models_vit.
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 from trainer.errors import InputError
 
 Shape = tuple[int, ...]
+Task = Literal["fe", "classification"]  # feature extractor, or with its head
+Precision = Literal["float32", "mixed_bfloat16"]
 
 
 @dataclass(frozen=True, kw_only=True)

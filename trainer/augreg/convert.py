@@ -4,18 +4,15 @@ import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal, get_args
+from typing import get_args
 
 import numpy as np
 
-from trainer.augreg.architecture import Architecture
+from trainer.augreg.architecture import Architecture, Precision, Task
 from trainer.augreg.checkpoint import architecture_of, published_layout
 from trainer.augreg.npz import CheckpointError
 from trainer.augreg.position_embedding import resize_position_embedding
 from trainer.errors import InputError
-
-Task = Literal["fe", "classification"]
-Precision = Literal["float32", "mixed_bfloat16"]
 
 
 def convert(
