@@ -32,7 +32,7 @@ from pipeline.logs import logging_to
 from pipeline.root import check_serving_dir, claimed, state_directory
 from trainer.catalogue import MODELS
 from trainer.errors import InputError
-from trainer.resolve import cache_dir, is_cached
+from trainer.resolve import cache_dir, is_cached, keeps_its_graph
 
 PUSHED, FAILED, BAD_USAGE, NOT_BLESSED, INTERRUPTED = 0, 1, 2, 3, 130
 
@@ -70,6 +70,10 @@ def run(config: Config, log: Path) -> int:
             console.plan(config, str(log))
             if config.weights == "random":
                 console.warn("The model is UNTRAINED: its weights are random (--weights random).")
+            if config.train.precision != "float32" and keeps_its_graph(config.model):
+                console.warn(
+                    "The graph of this SavedModel computes in float32, whatever --precision says."
+                )
             with console.live():
                 console.busy("loading TensorFlow and TFX")
                 from pipeline.downloads import downloads_shown_on
@@ -156,12 +160,15 @@ def read_settings(parsed: argparse.Namespace) -> dict[str, Setting]:
 
 def list_models() -> str:
     """The catalogue as a table."""
-    rows = [("NAME", "MODEL", "PARAMETERS", "IMAGENET TOP-1", "ON THIS MACHINE")]
+    rows = [("NAME", "MODEL", "PARAMETERS", "IMAGENET TOP-1", "HERE", "LICENCE", "KAGGLE HANDLE")]
     for model in MODELS.values():
         top1 = f"{model.variant.top1:.3f} %" if model.variant.top1 else "-"
         parameters = f"{model.architecture.parameter_count:,}"
         here = "yes" if is_cached(model, cache_dir()) else "no"
-        rows.append((model.name, model.variant.title, parameters, top1, here))
+        handle = model.kaggle or "made on the spot"
+        rows.append(
+            (model.name, model.variant.title, parameters, top1, here, model.licence, handle)
+        )
     return _table(rows)
 
 

@@ -18,10 +18,11 @@ import yaml
 
 from pipeline.datasets import DATASETS, Dataset, find_dataset
 from pipeline.recipes import RECIPES, Recipe
+from trainer.augmentation import Augmentation
 from trainer.catalogue import MODELS
 from trainer.errors import InputError
 from trainer.hyperparameters import Hyperparameters
-from trainer.option import AT_LEAST_ONE, FRACTION, Check, option
+from trainer.option import AT_LEAST_ONE, FRACTION, WHOLE, Check, option
 from trainer.resolve import check_model
 
 NAME = Check(
@@ -86,12 +87,18 @@ class Config:
     tune: Literal["full", "head"] = option(
         "full tunes the whole backbone; head only a head on its frozen features", default="full"
     )
+    tuner: int = option(
+        "trials of a search for hyperparameters before the training; 0 for none",
+        default=0,
+        check=WHOLE,
+    )
     recipe: str = option(f"{', '.join(RECIPES)} (default: the dataset's)")
     name: str = option("pipeline name (default: dataset-model-tune)", check=NAME)
     pipeline_root: str = option("where artifacts go (default: ./runs/NAME)")
     serving_dir: str = option("where models are pushed to (default: PIPELINE_ROOT/serving)")
     ingest: Ingest = dataclasses.field(default_factory=Ingest)
     train: Hyperparameters = dataclasses.field(default_factory=Hyperparameters)
+    augment: Augmentation = dataclasses.field(default_factory=Augmentation)
     gate: Gate = dataclasses.field(default_factory=Gate)
     run: Run = dataclasses.field(default_factory=Run)
 
@@ -131,6 +138,12 @@ FLAGS = {
     "--batch-size": "train.batch_size",
     "--learning-rate": "train.learning_rate",
     "--seed": "train.seed",
+    "--head": "train.head",
+    "--tuner": "tuner",
+    "--strategy": "train.strategy",
+    "--precision": "train.precision",
+    "--jit-compile": "train.jit_compile",
+    "--deterministic": "train.deterministic",
     "--min-accuracy": "gate.min_accuracy",
     "--min-class-recall": "gate.min_class_recall",
     "--max-side": "ingest.max_side",
@@ -241,7 +254,24 @@ def build_config(settings: Mapping[str, Setting]) -> Config:
         raise InputError(
             f"{settings['recipe'].origin} {recipe_name}: expected one of {', '.join(RECIPES)}"
         )
+    _check_tune(values, settings)
     return _fill(values, dataset, recipe_name, RECIPES[recipe_name])
+
+
+def _check_tune(values: Mapping[str, Any], settings: Mapping[str, Setting]) -> None:
+    """Refuses options that the other way of tuning has."""
+    tune = values.get("tune", "full")
+    for key in values:
+        if tune == "head" and key.startswith("augment."):
+            raise InputError(
+                f"{settings[key].origin}: --tune head sees each image once, as it is; expected "
+                "--tune full, which augments"
+            )
+    if tune == "head" and values.get("tuner") and values.get("train.head") == "linear_probe":
+        raise InputError(
+            f"{settings['tuner'].origin}: --head linear_probe has nothing to search for; expected "
+            "--head gradient"
+        )
 
 
 def _fill(values: dict[str, Any], dataset: Dataset, recipe_name: str, recipe: Recipe) -> Config:
@@ -269,6 +299,7 @@ def _fill(values: dict[str, Any], dataset: Dataset, recipe_name: str, recipe: Re
         },
         ingest=Ingest(**given("ingest")),
         train=dataclasses.replace(recipe.hyperparameters, **given("train")),
+        augment=dataclasses.replace(recipe.augmentation, **given("augment")),
         gate=Gate(**{"min_accuracy": min_accuracy} | given("gate")),
         run=Run(**given("run")),
     )

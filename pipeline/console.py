@@ -4,6 +4,7 @@ On a terminal: a spinner for the node that runs, a bar for the Trainer. Piped: p
 entry, neither wrapped nor coloured.
 """
 
+import datetime
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ import rich.table
 import rich.text
 
 from pipeline.config import Config
+from trainer.progress import Progress
 
 
 class Console:
@@ -106,9 +108,12 @@ class Console:
         self._remove_task()
         self.error(f"{node}: failed after {time.monotonic() - self._started:.1f} s")
 
-    def progress(self, done: int, total: int, metrics: Mapping[str, float]) -> None:
-        """The Trainer is at step `done` of `total`."""
-        detail = ", ".join(f"{name} {value:.3f}" for name, value in metrics.items())
+    def progress(self, progress: Progress) -> None:
+        """The Trainer has done some more steps."""
+        detail = ", ".join(f"{name} {value:.3f}" for name, value in progress.metrics.items())
+        left = str(datetime.timedelta(seconds=round(progress.seconds_left)))
+        detail += f", {progress.images_per_second:.0f} images/s, {left} left"
+        done, total = progress.step, progress.total_steps
         if self._task is not None:
             self._bar.update(self._task, completed=done, total=total, detail=detail)
         elif done * 10 // total > self._announced:

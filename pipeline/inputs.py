@@ -46,7 +46,12 @@ def resolve_inputs(config: Config) -> Inputs:
     """
     images = make_source(config.source)
     images.prepare()
-    backbone = resolve(config.model, weights=config.weights, cache=cache_dir())
+    backbone = resolve(
+        config.model,
+        weights=config.weights,
+        cache=cache_dir(),
+        precision=config.train.precision,
+    )
     read_shapes(backbone)  # refuses one that does not keep the contract
     return Inputs(
         source=config.source,

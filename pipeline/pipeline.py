@@ -16,6 +16,7 @@ from tfx.components import (  # isort: skip (it fits out tfx_bsl for the TFDV th
     StatisticsGen,
     Trainer,
     Transform,
+    Tuner,
 )
 import tensorflow_data_validation as tfdv
 from tensorflow_metadata.proto.v0 import schema_pb2
@@ -115,21 +116,41 @@ def create_pipeline(config: Config, inputs: Inputs) -> Pipeline:
     training_examples = (
         transform.outputs["transformed_examples"] if head_only else (examples.outputs["examples"])
     )
+    training = {
+        "examples": training_examples,
+        "transform_graph": transform.outputs["transform_graph"],
+        "schema": schema.outputs["schema"],
+        "base_model": backbone.outputs["result"],
+        "train_args": trainer_pb2.TrainArgs(splits=["train"]),
+        "eval_args": trainer_pb2.EvalArgs(splits=["validation"]),
+    }
+    settings = {
+        "tune": config.tune,
+        "classes": list(inputs.classes),
+        "hyperparameters": dataclasses.asdict(config.train),
+        "augmentation": dataclasses.asdict(config.augment),
+    }
+    tuners = []
+    if config.tuner:
+        code = fingerprint.of_code("trainer.tuner")
+        tuners = [
+            Tuner(
+                tuner_fn="trainer.tuner.tuner_fn",
+                custom_config=settings | {"trials": config.tuner, "code_fingerprint": code},
+                **training,
+            )
+        ]
     trainer = Trainer(
         run_fn="trainer.train.run_fn",
-        examples=training_examples,
-        transform_graph=transform.outputs["transform_graph"],
-        schema=schema.outputs["schema"],
         statistics=statistics.outputs["statistics"],
-        base_model=backbone.outputs["result"],
-        train_args=trainer_pb2.TrainArgs(splits=["train"]),
-        eval_args=trainer_pb2.EvalArgs(splits=["validation"]),
-        custom_config={
-            "tune": config.tune,
-            "classes": list(inputs.classes),
-            "hyperparameters": dataclasses.asdict(config.train),
+        hyperparameters=tuners[0].outputs["best_hyperparameters"] if tuners else None,
+        custom_config=settings
+        | {
+            # Not below the Trainer's outputs: each execution has others.
+            "checkpoints": f"{config.pipeline_root}/checkpoints",
             "code_fingerprint": fingerprint.of_code("trainer.train"),
         },
+        **training,
     )
     baseline = Resolver(
         strategy_class=ComparableModelStrategy,
@@ -166,6 +187,7 @@ def create_pipeline(config: Config, inputs: Inputs) -> Pipeline:
             validator,
             backbone,
             transform,
+            *tuners,
             trainer,
             baseline,
             evaluator,

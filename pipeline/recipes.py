@@ -1,34 +1,70 @@
 """Fine-tuning recipes, as data. Imports no TensorFlow.
 
-A recipe is a set of hyperparameters together with the accuracy that a model tuned by it has to
-reach. Every value can be overridden by flag, `--set` or YAML.
+A recipe says how a model is tuned, what accuracy that has been published to reach, and what
+accuracy it has to reach here. Every value can be overridden by flag, `--set` or YAML.
 """
 
 import dataclasses
 
+from trainer.augmentation import Augmentation
 from trainer.hyperparameters import Hyperparameters
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Recipe:
-    """Hyperparameters, and what to expect of them.
+class Published:
+    """An accuracy that somebody reached with a recipe.
 
     Attributes:
-      about: where the recipe comes from and what it reaches.
+      model: name in the catalogue.
+      accuracy: in percent, on held-out images.
+      spread: standard error of it in percentage points, from the number of those images alone.
+      source: where it is published.
+    """
+
+    model: str
+    accuracy: float
+    spread: float
+    source: str
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How to tune, and what to expect of it.
+
+    Attributes:
+      about: where the recipe comes from.
       hyperparameters: for the Trainer.
+      augmentation: of training images.
       min_accuracy: the gate's floor for a model of the catalogue, as a fraction.
+      published: what it reached.
     """
 
     about: str
     hyperparameters: Hyperparameters
-    min_accuracy: float
+    augmentation: Augmentation = dataclasses.field(default_factory=Augmentation)
+    min_accuracy: float = 0.5
+    published: tuple[Published, ...] = ()
 
 
-# The recipe of the notebooks that the collection was published with
-# (github.com/sayakpaul/ViT-jax2tf, notebooks/finetune.ipynb): batch 64, 8 epochs, SGD, gradients
-# clipped at norm 1, warm-up over 10 steps to 0.03, then cosine to 0.
+_COLLECTION = "github.com/sayakpaul/ViT-jax2tf, notebooks/finetune.ipynb"
+
+# The notebook that the collection was published with: batch 64, 8 epochs, SGD, gradients clipped at
+# norm 1, warm-up over 10 steps from 0.006 to 0.03, then cosine to 0; inception crop and flip.
 NOTEBOOK = Hyperparameters(
     epochs=8, batch_size=64, optimizer="sgd", learning_rate=0.03, warmup_steps=10, clip_norm=1.0
+)
+INCEPTION = Augmentation(crop_area=0.05, flip=True)
+
+# AugReg's own fine-tuning, Steiner et al., arXiv 2106.10270, appendix; the best of the learning
+# rates 0.001, 0.003, 0.01 and 0.03 was taken there, and of resolutions 224 and 384.
+AUGREG = Hyperparameters(
+    steps=500,
+    batch_size=512,
+    accumulation=8,
+    optimizer="sgd",
+    learning_rate=0.01,
+    warmup_steps=100,
+    clip_norm=1.0,
 )
 
 # A linear head on frozen features: cheap steps, so many of them.
@@ -48,14 +84,36 @@ FROM_SCRATCH = Hyperparameters(
 
 RECIPES = {
     "tf_flowers_full": Recipe(
-        about="the collection's notebook; published: 98.64 % (S/16), 98.09 % (R26-S/32 medium)",
+        about="the collection's notebook",
         hyperparameters=NOTEBOOK,
+        augmentation=INCEPTION,
         min_accuracy=0.95,
+        published=(
+            Published(model="vit_s16_fe", accuracy=98.64, spread=0.6, source=_COLLECTION),
+            Published(
+                model="vit_r26_s32_medaug_fe", accuracy=98.09, spread=0.7, source=_COLLECTION
+            ),
+        ),
     ),
     "oxford_iiit_pet_full": Recipe(
-        about="the collection's notebook; published: 94.57 % (S/16), 90.57 % (R26-S/32 medium)",
+        about="the collection's notebook",
         hyperparameters=NOTEBOOK,
+        augmentation=INCEPTION,
         min_accuracy=0.88,
+        published=(
+            Published(model="vit_s16_fe", accuracy=94.57, spread=0.4, source=_COLLECTION),
+            Published(
+                model="vit_r26_s32_medaug_fe", accuracy=90.57, spread=0.5, source=_COLLECTION
+            ),
+        ),
+    ),
+    "augreg_500": Recipe(
+        about="AugReg's own, 500 steps", hyperparameters=AUGREG, augmentation=INCEPTION
+    ),
+    "augreg_2500": Recipe(
+        about="AugReg's own, 2,500 steps",
+        hyperparameters=dataclasses.replace(AUGREG, steps=2500),
+        augmentation=INCEPTION,
     ),
     "tf_flowers_head": Recipe(
         about="a linear head on frozen features", hyperparameters=HEAD, min_accuracy=0.9
@@ -69,11 +127,9 @@ RECIPES = {
     "default_full": Recipe(
         about="the collection's notebook, for any dataset",
         hyperparameters=NOTEBOOK,
-        min_accuracy=0.5,
+        augmentation=INCEPTION,
     ),
     "default_head": Recipe(
-        about="a linear head on frozen features, for any dataset",
-        hyperparameters=HEAD,
-        min_accuracy=0.5,
+        about="a linear head on frozen features, for any dataset", hyperparameters=HEAD
     ),
 }

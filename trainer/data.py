@@ -1,55 +1,163 @@
-"""The Trainer's input pipeline: record files -> batches of (inputs, label)."""
+"""The Trainer's input pipeline: record files -> batches of (inputs, labels)."""
+
+import dataclasses
+from collections.abc import Sequence
 
 import tensorflow as tf
 
+from trainer.augment.image import augment_image
+from trainer.augment.mix import mix
+from trainer.augmentation import Augmentation
 from trainer.preprocessing import FEATURES, IMAGE, LABEL, PIXELS
 from trainer.transform_graph import TransformGraph
 
-# Encoded images or features, never decoded pixels: a few hundred MB at most.
-_SHUFFLE_BUFFER = 4096
+# Records, which hold encoded images or features, never decoded pixels: some 200 MB of photographs.
+_SHUFFLE_BUFFER = 2048
+_ENCODED = {IMAGE: tf.io.FixedLenFeature([], tf.string), LABEL: tf.io.FixedLenFeature([], tf.int64)}
 
 
-def make_dataset(
-    file_patterns: list[str],
-    graph: TransformGraph,
-    *,
-    tune: str,
-    batch_size: int,
-    shuffle_seed: int | None = None,
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TrainingData:
+    """The training split, without end, in an order that follows from the seed alone.
+
+    The picture at each position of that order, and what augmentation makes of it, are functions of
+    seed and position: training can go on from any of them, and on any number of devices.
+
+    Attributes:
+      files: gzipped TFRecords: raw examples for tune "full", transformed for "head".
+      examples: how many are in them.
+      classes: how many classes there are.
+      seed: of order and augmentation.
+      tune: "full" or "head".
+      graph: how transformed examples are parsed.
+      image_shape: H and W of the backbone.
+      augmentation: of the images; not for tune "head".
+    """
+
+    files: Sequence[str]
+    examples: int
+    classes: int
+    seed: int
+    tune: str
+    graph: TransformGraph
+    image_shape: tuple[int, int]
+    augmentation: Augmentation
+
+    def batches(
+        self, batch_size: int, *, start: int = 0, worker: int = 0, workers: int = 1
+    ) -> tf.data.Dataset:
+        """Batches of one worker, for its devices in turn.
+
+        Args:
+          batch_size: of one device.
+          start: position of the first example.
+          worker: which of the workers; each takes every `workers`th example.
+          workers: how many there are.
+
+        Returns:
+          (float32 [B, H, W, 3] in [-1, 1], or [B, D] for a head; float32 [B, C], the share of each
+          class in each image).
+        """
+        records = self._records(start).shard(workers, worker)
+        batches = records.map(self._parse, num_parallel_calls=tf.data.AUTOTUNE).batch(
+            batch_size, drop_remainder=True
+        )
+        if self.augmentation.mixup or self.augmentation.cutmix:
+            batches = batches.map(self._mix, num_parallel_calls=tf.data.AUTOTUNE)
+        else:
+            batches = batches.map(lambda positions, inputs, labels: (inputs, labels))
+        return batches.prefetch(tf.data.AUTOTUNE)
+
+    def _records(self, start: int) -> tf.data.Dataset:
+        """(position, record) from position `start` on."""
+        first, skipped = divmod(start, self.examples)
+        epochs = tf.data.Dataset.counter(first)
+        records = epochs.flat_map(self._epoch).enumerate(first * self.examples)
+        return records.skip(skipped)
+
+    def _epoch(self, epoch: tf.Tensor) -> tf.data.Dataset:
+        """All records, in the order of that epoch."""
+        # Of this function's graph alone; under a seed of 0, epochs could not be seeds.
+        tf.random.set_seed(self.seed + 1)
+        names = _matching(self.files)
+        files = tf.data.Dataset.from_tensor_slices(names).shuffle(len(names), seed=epoch)
+        return _records_of(files).shuffle(_SHUFFLE_BUFFER, seed=epoch)
+
+    def _parse(
+        self, position: tf.Tensor, record: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        if self.tune == "head":
+            parsed = tf.io.parse_single_example(record, self.graph.feature_spec)
+            inputs = parsed[FEATURES]
+        else:
+            parsed = tf.io.parse_single_example(record, _ENCODED)
+            inputs = augment_image(
+                parsed[IMAGE], self._seed(position), *self.image_shape, self.augmentation
+            )
+        return position, inputs, tf.one_hot(parsed[LABEL], self.classes)
+
+    def _mix(
+        self, positions: tf.Tensor, images: tf.Tensor, labels: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        seed = self._seed(-1 - positions[0])  # another than that of the first image
+        return mix(
+            images, labels, seed, mixup=self.augmentation.mixup, cutmix=self.augmentation.cutmix
+        )
+
+    def _seed(self, position: tf.Tensor) -> tf.Tensor:
+        return tf.stack([tf.constant(self.seed, tf.int64), position])
+
+
+def validation_batches(
+    files: Sequence[str], graph: TransformGraph, *, tune: str, classes: int, batch_size: int
 ) -> tf.data.Dataset:
-    """Batches of one split.
+    """Batches of the validation split, in order, once; preprocessed by the transform graph.
 
     Args:
-      file_patterns: gzipped TFRecords: raw examples for tune "full", transformed for "head".
+      files: as for `TrainingData`.
       graph: turns encoded images into pixels.
       tune: "full" or "head".
+      classes: how many there are.
       batch_size: images in a batch; the last one may be smaller.
-      shuffle_seed: reshuffles at every epoch, from this seed; None keeps the order.
 
     Returns:
-      (float32 [B, H, W, 3] in [-1, 1], int64 [B]), or (float32 [B, D], int64 [B]) for a head.
+      As `TrainingData.batches`.
     """
-    files = sorted(name for pattern in file_patterns for name in tf.io.gfile.glob(pattern))
-    records = tf.data.TFRecordDataset(files, compression_type="GZIP")
-    if shuffle_seed is not None:
-        records = records.shuffle(_SHUFFLE_BUFFER, seed=shuffle_seed)
-    batches = records.batch(batch_size)
-    parse = _parse_features if tune == "head" else _parse_images
-    parsed = batches.map(lambda b: parse(b, graph), num_parallel_calls=tf.data.AUTOTUNE)
-    return parsed.prefetch(tf.data.AUTOTUNE)
+    records = _records_of(tf.data.Dataset.from_tensor_slices(_matching(files)))
+
+    def parse(batch: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        if tune == "head":
+            parsed = tf.io.parse_example(batch, graph.feature_spec)
+            inputs = parsed[FEATURES]
+        else:
+            parsed = tf.io.parse_example(batch, _ENCODED)
+            inputs = graph(parsed[IMAGE], PIXELS)
+        return inputs, tf.one_hot(parsed[LABEL], classes)
+
+    parsed = records.batch(batch_size).map(parse, num_parallel_calls=2)
+    return parsed.prefetch(1)
 
 
-def _parse_images(examples: tf.Tensor, graph: TransformGraph) -> tuple[tf.Tensor, tf.Tensor]:
-    parsed = tf.io.parse_example(
-        examples,
-        {
-            IMAGE: tf.io.FixedLenFeature([], tf.string),
-            LABEL: tf.io.FixedLenFeature([], tf.int64),
-        },
-    )
-    return graph(parsed[IMAGE], PIXELS), parsed[LABEL]
+def read_labels(files: Sequence[str]) -> list[int]:
+    """The labels of all examples, in no particular order."""
+    records = _records_of(tf.data.Dataset.from_tensor_slices(_matching(files)))
+    spec = {LABEL: _ENCODED[LABEL]}
+    labels = records.batch(1024).map(lambda batch: tf.io.parse_example(batch, spec)[LABEL])
+    return [int(label) for batch in labels for label in batch.numpy().reshape(-1)]
 
 
-def _parse_features(examples: tf.Tensor, graph: TransformGraph) -> tuple[tf.Tensor, tf.Tensor]:
-    parsed = tf.io.parse_example(examples, graph.feature_spec)
-    return parsed[FEATURES], parsed[LABEL]
+def read_features(files: Sequence[str], graph: TransformGraph) -> tuple[tf.Tensor, tf.Tensor]:
+    """All transformed examples of a split: features, float32 [N, D], and labels, int64 [N]."""
+    records = _records_of(tf.data.Dataset.from_tensor_slices(_matching(files)))
+    batches = records.batch(1024).map(lambda b: tf.io.parse_example(b, graph.feature_spec))
+    parts = [(batch[FEATURES], batch[LABEL]) for batch in batches]
+    features, labels = zip(*parts, strict=True)
+    return tf.concat(features, 0), tf.reshape(tf.concat(labels, 0), [-1])
+
+
+def _matching(patterns: Sequence[str]) -> list[str]:
+    return sorted(name for pattern in patterns for name in tf.io.gfile.glob(pattern))
+
+
+def _records_of(files: tf.data.Dataset) -> tf.data.Dataset:
+    return files.flat_map(lambda file: tf.data.TFRecordDataset(file, compression_type="GZIP"))

@@ -54,7 +54,7 @@ class _Listener(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         progress = getattr(record, "progress", None)
         if progress is not None:
-            self._console.progress(progress.step, progress.total_steps, progress.metrics)
+            self._console.progress(progress)
             return
         match = _NODE_LINE.fullmatch(record.getMessage())
         if match is None:

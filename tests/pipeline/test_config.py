@@ -13,6 +13,7 @@ from pipeline.config import (
     read_yaml,
 )
 from pipeline.recipes import RECIPES
+from trainer.augmentation import Augmentation
 from trainer.errors import InputError
 
 
@@ -60,6 +61,14 @@ def test_default_names_of_urls(model, name):
     assert slug == name if name else re.fullmatch("[0-9a-f]{8}", slug)
 
 
+def test_augmentation_is_the_recipes_and_not_for_a_head():
+    assert config_of(model="vit_b16_fe").augment == RECIPES["tf_flowers_full"].augmentation
+    assert config_of(model="vit_b16_fe", augment__mixup="0.2").augment.mixup == 0.2
+    assert config_of(model="vit_b16_fe", tune="head").augment == Augmentation()
+    with pytest.raises(InputError, match="--tune head sees each image once"):
+        config_of(model="vit_b16_fe", tune="head", augment__flip="true")
+
+
 def test_another_recipe_by_name():
     config = config_of(model="vit_b16_fe", recipe="digits_full")
     assert config.train == RECIPES["digits_full"].hyperparameters
@@ -104,6 +113,8 @@ def test_data_dir_goes_to_tfds_sources_only(tmp_path):
         ("train.learning_rate", "nan", "expected a number above 0"),
         ("train.learning_rate", "inf", "expected a number above 0"),
         ("run.runner", "beam", "no --beam-arg"),
+        ("augment.crop_area", "0", "expected a number above 0 and at most 1"),
+        ("augment.flip", "maybe", "expected true or false"),
         ("recipe", "nope", "expected one of tf_flowers_full"),
         ("dataset", "nope", "no such dataset and no such folder"),
         ("train.epoch", 3, "did you mean train.epochs?"),

@@ -10,11 +10,23 @@ from pipeline.console import Console
 from pipeline.downloads import downloads_shown_on
 from pipeline.report import Report
 from trainer.download import Download
+from trainer.progress import Progress
 
 
 @pytest.fixture
 def streams():
     return io.StringIO(), io.StringIO()
+
+
+def progress(step, total):
+    return Progress(
+        step=step,
+        total_steps=total,
+        epoch=1,
+        metrics={"loss": 2.0},
+        images_per_second=12.3,
+        seconds_left=75.2,
+    )
 
 
 def report(**changes):
@@ -39,7 +51,8 @@ def test_piped_output_is_one_plain_unwrapped_line_an_entry(streams):
     console.plan(config, "/log")
     with console.live():
         console.node_started("Trainer")
-        console.progress(1, 10, {"loss": 2.0})
+        console.progress(progress(1, 10))
+        assert "  step 1 of 10: loss 2.000, 12 images/s, 0:01:15 left\n" in streams[0].getvalue()
         console.node_finished("Trainer", cached=False)
         console.node_started("Pusher")
         console.node_finished("Pusher", cached=True)
@@ -64,7 +77,7 @@ def test_progress_is_shown_at_most_ten_times(streams):
     console = Console(*streams)
     console.node_started("Trainer")
     for step in range(1, 1001):
-        console.progress(step, 1000, {"loss": 1.0})
+        console.progress(progress(step, 1000))
     assert streams[0].getvalue().count("of 1000") == 10
 
 

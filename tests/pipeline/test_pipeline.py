@@ -44,6 +44,14 @@ def test_without_a_curated_schema_it_is_inferred(tmp_path):
     assert "PackagedSchema" not in inferred
 
 
+def test_a_search_for_hyperparameters_goes_before_the_trainer(tmp_path):
+    built = nodes(tmp_path, tuner="5")
+    found = built["Tuner"].outputs["best_hyperparameters"]
+    assert built["Trainer"].inputs["hyperparameters"] is found
+    assert json.loads(built["Tuner"].exec_properties["custom_config"])["trials"] == 5
+    assert json.loads(built["Tuner"].exec_properties["eval_args"])["splits"] == ["validation"]
+
+
 @pytest.mark.parametrize("tune", ["full", "head"])
 def test_no_node_that_learns_reads_the_test_split(tmp_path, tune):
     inputs = dataclasses.replace(INPUTS, schema=None)

@@ -1,55 +1,144 @@
-import dataclasses
-
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
+from trainer.catalogue import MODELS
+from trainer.errors import InputError
 from trainer.hyperparameters import Hyperparameters
-from trainer.optimizer import exclude_vectors_from_decay, make_optimizer, make_schedule
+from trainer.optimizer import Schedule, is_matrix, layer_rates, make_optimizer
+
+
+def rates_of(shape, steps, warmup=10, total=110):
+    return [float(Schedule(0.03, warmup, total, shape)(step)) for step in steps]
 
 
 def test_the_notebooks_schedule():
     """0.006 to 0.03 over 10 steps, then cosine to 0."""
-    schedule = make_schedule(Hyperparameters(learning_rate=0.03, warmup_steps=10), 110)
-    rates = [float(schedule(step)) for step in (0, 5, 10, 60, 110)]
+    rates = rates_of("cosine", (0, 5, 10, 60, 110))
     np.testing.assert_allclose(rates, [0.006, 0.018, 0.03, 0.015, 0], atol=1e-6)
 
 
-@pytest.mark.parametrize("total_steps", [1, 2, 9])
-def test_a_short_training_has_a_short_warm_up(total_steps):
-    schedule = make_schedule(Hyperparameters(learning_rate=0.03, warmup_steps=10), total_steps)
-    assert float(schedule(0)) == pytest.approx(0.03)
-    assert float(schedule(total_steps)) == pytest.approx(0, abs=1e-6)
+@pytest.mark.parametrize(
+    ("shape", "rates"), [("linear", [0.03, 0.015, 0]), ("constant", [0.03, 0.03, 0.03])]
+)
+def test_other_schedules(shape, rates):
+    np.testing.assert_allclose(rates_of(shape, (10, 60, 110)), rates, atol=1e-6)
 
 
-def test_sgd():
-    optimizer = make_optimizer(Hyperparameters(optimizer="sgd", momentum=0.8, clip_norm=2.0), 10)
-    assert isinstance(optimizer, keras.optimizers.SGD)
-    assert (optimizer.momentum, optimizer.global_clipnorm) == (0.8, 2.0)
+def test_a_schedule_without_warm_up():
+    np.testing.assert_allclose(rates_of("cosine", (0, 110), warmup=0), [0.03, 0], atol=1e-6)
 
 
-def test_weight_decay_leaves_vectors_and_tokens_alone():
-    hyperparameters = Hyperparameters(
-        optimizer="adamw", weight_decay=0.5, learning_rate=0.1, warmup_steps=0
-    )
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"warmup_steps": 10}, 10),
+        ({"warmup_steps": 100}, 16),  # a tenth of 160
+        ({"warmup_epochs": 2.5}, 50),
+        ({"steps": 3}, 0),
+    ],
+)
+def test_length_of_the_warm_up(changes, expected):
+    assert Hyperparameters(epochs=8, batch_size=5, **changes).warmup(100) == expected
+
+
+def test_length_of_a_training():
+    hyperparameters = Hyperparameters(epochs=3, batch_size=4)
+    assert hyperparameters.steps_per_epoch(9) == 2
+    assert hyperparameters.total_steps(9) == 7
+    assert Hyperparameters(epochs=3, batch_size=64).total_steps(9) == 1
+    assert Hyperparameters(steps=5).total_steps(9) == 5
+
+
+def made(shapes, head=(), rate=0.1, **changes):
+    """Variables of ones by name, and an optimizer of theirs at a constant learning rate."""
+    variables = [
+        keras.Variable(np.ones(shape, np.float32), name=name) for name, shape in shapes.items()
+    ]
+    schedule = Schedule(rate, 0, 1, "constant")
+    heads = [variable for variable in variables if variable.name in head]
+    return variables, make_optimizer(Hyperparameters(**changes), schedule, variables, heads)
+
+
+def steps_of(shapes, gradient=1.0, **changes):
+    """How far one step goes, by name."""
+    variables, optimizer = made(shapes, **changes)
+    optimizer.apply([tf.fill(v.shape, gradient) for v in variables], variables)
+    return {v.name: 1 - float(np.mean(v)) for v in variables}
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+def test_weight_decay_leaves_vectors_and_tokens_alone(optimizer):
     shapes = {
         "kernel": (4, 4),
         "convolution": (1, 1, 4, 4),
         "bias": (4,),
+        "group_norm": (1, 1, 1, 4),
         "cls": (1, 1, 4),
         "position": (1, 5, 4),
     }
-    variables = {name: keras.Variable(np.ones(shape)) for name, shape in shapes.items()}
-    optimizer = make_optimizer(hyperparameters, 10)
-    exclude_vectors_from_decay(optimizer, list(variables.values()))
-    optimizer.apply([np.zeros(shape) for shape in shapes.values()], list(variables.values()))
-    values = {name: float(np.mean(v)) for name, v in variables.items()}
-    decayed = {"kernel": pytest.approx(0.95), "convolution": pytest.approx(0.95)}
-    assert values == decayed | {"bias": 1, "cls": 1, "position": 1}
+    steps = steps_of(shapes, gradient=0.0, optimizer=optimizer, weight_decay=0.5)
+    decayed = {"kernel", "convolution"}
+    assert steps == {name: pytest.approx(0.05 * (name in decayed), abs=1e-7) for name in shapes}
 
 
-def test_steps_of_a_training():
-    hyperparameters = Hyperparameters(epochs=3, batch_size=4)
-    assert hyperparameters.steps_per_epoch(9) == 3
-    assert hyperparameters.total_steps(9) == 9
-    assert dataclasses.replace(hyperparameters, steps=5).total_steps(9) == 5
+def test_every_matrix_of_a_hybrid_is_decayed_and_nothing_else():
+    shapes = MODELS["vit_r26_s32_medaug_fe"].architecture.array_shapes()
+    decayed = {name for name, shape in shapes.items() if is_matrix(shape)}
+    assert decayed == {
+        name
+        for name, shape in shapes.items()
+        if name.endswith("kernel") or (name.endswith("bias") and len(shape) == 2)
+    }
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+def test_rates_of_the_head_and_of_blocks(optimizer):
+    shapes = {"stem": (2,), "block_1": (2,), "block_2": (2,), "norm": (2,), "head": (2,)}
+    changes = {"optimizer": optimizer, "layer_decay": 0.5, "head_rate": 10.0, "momentum": 0.0}
+    steps = steps_of(shapes, head=("head",), rate=0.01, **changes)
+    # The last block is one below the norm above it.
+    relative = {name: step / steps["norm"] for name, step in steps.items()}
+    assert relative == {
+        "stem": pytest.approx(0.125, rel=1e-3),
+        "block_1": pytest.approx(0.25, rel=1e-3),
+        "block_2": pytest.approx(0.5, rel=1e-3),
+        "norm": 1,
+        "head": pytest.approx(10, rel=1e-3),
+    }
+
+
+def test_a_decayed_rate_decays_weights_less():
+    shapes = {"block_1": (2, 2), "top": (2, 2)}
+    steps = steps_of(shapes, gradient=0.0, optimizer="adamw", weight_decay=0.1, layer_decay=0.5)
+    assert steps["block_1"] == pytest.approx(steps["top"] / 2, rel=1e-3)
+
+
+def test_layers_of_an_augreg_hybrid():
+    names = list(MODELS["vit_r26_s32_medaug_fe"].architecture.array_shapes())
+    rates = dict(zip(names, layer_rates(names, 0.5), strict=True))
+    blocks = 4 + 12
+    assert rates["conv_root/kernel"] == 0.5 ** (blocks + 1)
+    assert rates["block1/unit1/conv1/kernel"] == 0.5**blocks
+    assert rates["Transformer/encoderblock_0/LayerNorm_0/bias"] == 0.5**12
+    assert rates["Transformer/encoderblock_11/MlpBlock_3/Dense_0/kernel"] == 0.5
+    assert rates["Transformer/encoder_norm/scale"] == 1
+
+
+def test_layers_of_names_without_numbers():
+    assert layer_rates(["kernel", "bias"], 1.0) == [1, 1]
+    with pytest.raises(InputError, match="number no blocks"):
+        layer_rates(["kernel", "bias"], 0.5)
+
+
+def test_moving_average():
+    variables, optimizer = made({"kernel": (1,)}, optimizer="sgd", momentum=0.0, ema=0.9)
+    values = []
+    for _ in range(3):
+        optimizer.apply([tf.ones([1])], variables)
+        values.append(float(variables[0].numpy()[0]))
+    expected = values[0]
+    for value in values[1:]:
+        expected = 0.9 * expected + 0.1 * value
+    assert float(optimizer._model_variables_moving_average[0].numpy()[0]) == pytest.approx(expected)

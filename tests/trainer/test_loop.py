@@ -1,0 +1,233 @@
+"""The training loop, on features that take no time."""
+
+import json
+import logging
+import signal
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.trainer.training import Task, write_features
+from trainer.errors import InputError
+from trainer.fit import fit
+from trainer.hyperparameters import Hyperparameters
+from trainer.loop import Loop, NonFiniteError
+from trainer.preemption import PreemptedError
+from trainer.step import Stepper
+
+
+@pytest.fixture
+def fitted(tmp_path):
+    """Trains a head on 50 examples; returns the model and the history."""
+    write_features(tmp_path)
+
+    def fitted(**changes):
+        hyperparameters = Hyperparameters(**{"batch_size": 10, "learning_rate": 0.5} | changes)
+        task = Task(tmp_path, hyperparameters)
+        model = task.make_model()
+        fit(
+            model,
+            task.train,
+            task.validation,
+            hyperparameters=hyperparameters,
+            strategy=tf.distribute.get_strategy(),
+            checkpoints=str(tmp_path / "checkpoints"),
+            log_dir=str(tmp_path / "log"),
+        )
+        return model, json.loads((tmp_path / "log" / "history.json").read_text())
+
+    return fitted
+
+
+def test_it_learns_and_writes_its_history(fitted, tmp_path):
+    _, history = fitted(epochs=20)
+    assert [record["step"] for record in history["epochs"]] == list(range(5, 101, 5))
+    assert [record["step"] for record in history["steps"]] == list(range(1, 101))
+    first, last = history["epochs"][0], history["epochs"][-1]
+    assert last["val_loss"] < first["val_loss"]
+    assert last["val_accuracy"] > 0.6
+    assert set(last) == {"step", "loss", "accuracy", "val_loss", "val_accuracy"}
+    assert set(history["steps"][0]) == {
+        "step",
+        "loss",
+        "accuracy",
+        "learning_rate",
+        "gradient_norm",
+    }
+    mean = np.mean([record["loss"] for record in history["steps"][-5:]])
+    assert last["loss"] == pytest.approx(mean, rel=1e-6)
+    assert list((tmp_path / "log").glob("events.out.tfevents.*"))
+
+
+@pytest.mark.parametrize(("steps", "epochs"), [(1, 1), (5, 1), (7, 2), (10, 2)])
+def test_steps_are_counted_exactly(fitted, steps, epochs, caplog):
+    with caplog.at_level(logging.INFO, "trainer.progress"):
+        _, history = fitted(steps=steps)
+    assert history["epochs"][-1]["step"] == steps
+    assert len(history["epochs"]) == epochs
+    last = [record.progress for record in caplog.records if hasattr(record, "progress")][-1]
+    assert (last.step, last.total_steps, last.epoch) == (steps, steps, epochs)
+    assert last.seconds_left == 0
+
+
+def test_parts_of_a_batch_give_the_step_of_the_whole(fitted, tmp_path):
+    whole, _ = fitted(epochs=3, weight_decay=0.01, clip_norm=0.1)
+    tf.io.gfile.rmtree(str(tmp_path / "checkpoints"))
+    parts, _ = fitted(epochs=3, weight_decay=0.01, clip_norm=0.1, accumulation=5)
+    for one, other in zip(whole.get_weights(), parts.get_weights(), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
+
+
+def test_a_batch_that_cannot_be_divided(fitted):
+    with pytest.raises(InputError, match="expected a multiple of 3"):
+        fitted(accumulation=3)
+
+
+def test_label_smoothing_keeps_the_loss_up(fitted, tmp_path):
+    _, plain = fitted(epochs=10)
+    tf.io.gfile.rmtree(str(tmp_path / "checkpoints"))
+    _, smoothed = fitted(epochs=10, label_smoothing=0.3)
+    assert smoothed["epochs"][-1]["loss"] > plain["epochs"][-1]["loss"] + 0.1
+
+
+def test_early_stopping_exports_the_best(fitted):
+    """At this rate it gets worse: the best of the epochs is exported, and the rest saved."""
+    model, history = fitted(
+        epochs=50, learning_rate=50.0, clip_norm=None, schedule="constant", early_stopping=2
+    )
+    scores = [(r["val_accuracy"], -r["val_loss"]) for r in history["epochs"]]
+    assert len(scores) < 50
+    assert max(scores) == scores[-3]
+    assert accuracy_of(model, fitted) == pytest.approx(max(scores)[0])
+
+
+def test_keeping_the_best(fitted):
+    model, history = fitted(
+        epochs=8, learning_rate=50.0, clip_norm=None, schedule="constant", keep="best"
+    )
+    assert len(history["epochs"]) == 8
+    best = max(record["val_accuracy"] for record in history["epochs"])
+    assert accuracy_of(model, fitted) == pytest.approx(best)
+
+
+def accuracy_of(model, fitted):
+    task = Task(fitted.__closure__[0].cell_contents, Hyperparameters())
+    right = [
+        tf.equal(tf.argmax(model(inputs), -1), tf.argmax(labels, -1))
+        for inputs, labels in task.validation
+    ]
+    return float(tf.reduce_mean(tf.cast(tf.concat(right, 0), tf.float32)))
+
+
+def test_the_average_of_the_weights_is_exported(fitted, tmp_path):
+    plain, _ = fitted(epochs=4)
+    tf.io.gfile.rmtree(str(tmp_path / "checkpoints"))
+    averaged, history = fitted(epochs=4, ema=0.99)
+    # It lags behind: the first steps' small weights are still in it.
+    assert np.abs(averaged.get_weights()[0]).mean() < np.abs(plain.get_weights()[0]).mean()
+    losses = [record["val_loss"] for record in history["epochs"]]
+    assert losses == sorted(losses, reverse=True)
+
+
+def test_class_weights_move_the_answers_to_rare_classes(fitted, tmp_path):
+    """Weighing by rarity evens out how often each class is answered."""
+    from tests.trainer.training import FEATURES, LABEL, write_records
+
+    generator = np.random.default_rng(0)
+    labels = np.repeat([0, 1, 2], [40, 5, 5])
+    examples = [
+        {
+            FEATURES: (generator.normal(size=4) + 0.5 * np.eye(4)[label]).astype(np.float32),
+            LABEL: int(label),
+        }
+        for label in labels
+    ]
+    write_records(tmp_path / "train-0", examples[:25])
+    write_records(tmp_path / "train-1", examples[25:])
+    features = np.stack([example[FEATURES] for example in examples])
+
+    def answers(**changes):
+        model, _ = fitted(epochs=20, **changes)
+        tf.io.gfile.rmtree(str(tmp_path / "checkpoints"))
+        return np.bincount(np.argmax(model(features), -1), minlength=3)
+
+    assert answers()[0] > answers(class_weights=True)[0] + 5
+
+
+def test_a_loss_that_is_no_number_stops_it_at_the_last_good_checkpoint(fitted, tmp_path):
+    step = Stepper.step
+
+    def broken(self, parts):
+        if int(self.optimizer.iterations) == 6:
+            self.model.trainable_variables[0].assign(np.full([4, 3], np.nan))
+        return step(self, parts)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Stepper, "step", broken)
+        with pytest.raises(NonFiniteError, match="not finite at step 7"):
+            fitted(epochs=2)
+    newest = tf.train.latest_checkpoint(str(tmp_path / "checkpoints" / "newest"))
+    assert newest.endswith("step-5")
+    _, history = fitted(epochs=2)
+    assert [record["step"] for record in history["steps"]] == list(range(1, 11))
+
+
+def test_sigterm_saves_first(fitted, tmp_path, monkeypatch):
+    end = Loop._end_epoch
+
+    def end_epoch(self):
+        end(self)
+        if self._step == 10:
+            signal.raise_signal(signal.SIGTERM)
+
+    before = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr(Loop, "_end_epoch", end_epoch)
+    with pytest.raises(PreemptedError, match="after step 10 of 20"):
+        fitted(epochs=4)
+    assert signal.getsignal(signal.SIGTERM) is before
+    monkeypatch.undo()
+    resumed, history = fitted(epochs=4)
+    assert [record["step"] for record in history["steps"]] == list(range(1, 21))
+    tf.io.gfile.rmtree(str(tmp_path / "checkpoints"))
+    undisturbed, _ = fitted(epochs=4)
+    for one, other in zip(resumed.get_weights(), undisturbed.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"optimizer": "adamw", "ema": 0.9, "keep": "best", "weight_decay": 0.1},
+        {"early_stopping": 3, "accumulation": 2},
+    ],
+    ids=["sgd", "adamw", "early stopping"],
+)
+def test_going_on_from_any_step_gives_the_same_weights(fitted, tmp_path, monkeypatch, changes):
+    """Killed after every third step: nothing but the checkpoint is left."""
+
+    class KilledError(Exception):
+        pass
+
+    save = Loop._save
+    undisturbed, expected = fitted(epochs=4, checkpoint_steps=1, **changes)
+    tf.io.gfile.rmtree(str(tmp_path / "checkpoints"))
+
+    def save_and_die(self):
+        save(self)
+        if self._step % 3 == 0:
+            raise KilledError
+
+    monkeypatch.setattr(Loop, "_save", save_and_die)
+    killed = 0
+    while True:
+        try:
+            resumed, history = fitted(epochs=4, checkpoint_steps=1, **changes)
+            break
+        except KilledError:
+            killed += 1
+    assert killed >= 4
+    assert history == expected
+    for one, other in zip(resumed.get_weights(), undisturbed.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)

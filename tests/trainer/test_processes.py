@@ -1,0 +1,122 @@
+"""Training on several devices or workers, or with interruptions, is training in one go on one."""
+
+import json
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from tests.trainer.training import write_pictures
+from trainer.errors import InputError
+from trainer.strategy import make_strategy
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, tiny_backbone):
+    folder = tmp_path_factory.mktemp("strategies")
+    write_pictures(folder)
+    (folder / "backbone").symlink_to(tiny_backbone)
+    return folder
+
+
+def process(project, *arguments, **environment):
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.trainer.training_process", *map(str, arguments)],
+        cwd=project,
+        env=os.environ | environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def ended(*processes):
+    for done in processes:
+        _, errors = done.communicate(timeout=300)
+        assert done.returncode == 0, errors
+
+
+@pytest.fixture(scope="module")
+def single(project, folder):
+    """Losses of one device, of two by MirroredStrategy beside it, in one process."""
+    ended(process(project, folder, "single,mirrored", 2))
+    return np.load(folder / "single-0.npz")
+
+
+def assert_same(one, other):
+    np.testing.assert_allclose(one["losses"], other["losses"], atol=1e-4)
+    np.testing.assert_allclose(one["weights"], other["weights"], atol=1e-3)
+
+
+def test_it_learns(single):
+    assert single["losses"][-1] < 0.7 * single["losses"][0]
+
+
+def test_two_devices(single, folder):
+    assert_same(single, np.load(folder / "mirrored-0.npz"))
+
+
+def test_two_workers(project, single, folder):
+    """Two processes that talk over loopback, as in two machines."""
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
+    addresses = [f"127.0.0.1:{s.getsockname()[1]}" for s in sockets]
+    for listening in sockets:
+        listening.close()
+
+    def configuration(index):
+        task = {"type": "worker", "index": index}
+        return json.dumps({"cluster": {"worker": addresses}, "task": task})
+
+    ended(*(process(project, folder, "multiworker", TF_CONFIG=configuration(i)) for i in range(2)))
+    for worker in range(2):
+        assert_same(single, np.load(folder / f"multiworker-{worker}.npz"))
+
+
+def kill(training, checkpoints, seconds):
+    """Kills a training so many seconds after its next checkpoint."""
+
+    def newest():
+        return set(checkpoints.glob("newest/step-*.index"))
+
+    before = newest()
+    while training.poll() is None and newest() <= before:
+        time.sleep(0.01)
+    time.sleep(seconds)
+    training.kill()
+    training.communicate()
+
+
+def test_a_training_that_is_killed_ends_with_the_same_weights(project, single, folder):
+    """Once between the writing of a checkpoint and its naming, and at two random moments."""
+    checkpoints = folder / "checkpoints-survivor"
+    suicide = process(project, folder, "survivor", KILLED_IN_SAVE="4")
+    suicide.communicate(timeout=300)
+    assert suicide.returncode == -signal.SIGKILL
+    assert (checkpoints / "newest" / "step-4.index").exists()
+    assert "step-4" not in (checkpoints / "newest" / "checkpoint").read_text()
+    for _ in range(2):
+        moment = random.uniform(0, 0.5)
+        print(f"killed {moment:.3f} s after a checkpoint")  # which a failure shows
+        training = process(project, folder, "survivor", SECONDS_A_STEP="0.2")
+        kill(training, checkpoints, moment)
+        assert training.returncode == -signal.SIGKILL
+    ended(process(project, folder, "survivor"))
+    survivor = np.load(folder / "survivor-0.npz")
+    np.testing.assert_array_equal(survivor["weights"], single["weights"])
+    np.testing.assert_array_equal(survivor["losses"], single["losses"])
+
+
+def test_what_is_not_there_is_refused(monkeypatch):
+    monkeypatch.delenv("TF_CONFIG", raising=False)
+    with pytest.raises(InputError, match="TF_CONFIG is not set"):
+        make_strategy("multiworker")
+    with pytest.raises(InputError, match="no TPU can be reached"):
+        make_strategy("tpu")

@@ -1,0 +1,105 @@
+"""A small training as a process that can be killed, or be one of several workers.
+
+    python -m tests.trainer.training_process FOLDER STRATEGY RESULT [DEVICES]
+
+trains a tiny ViT on the pictures below FOLDER and writes its losses and weights to RESULT.
+"""
+
+import json
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from tests.trainer.training import Task
+from trainer.augmentation import Augmentation
+from trainer.fit import fit
+from trainer.hyperparameters import Hyperparameters
+from trainer.step import Stepper
+from trainer.strategy import make_strategy, worker_of
+
+
+def train(folder: Path, strategy_name: str, result: Path) -> None:
+    hyperparameters = Hyperparameters(
+        epochs=4,
+        batch_size=8,
+        learning_rate=0.05,
+        clip_norm=0.5,
+        strategy=strategy_name,
+        deterministic=True,
+        checkpoint_steps=2,
+        ema=0.9,
+    )
+    task = Task(
+        folder,
+        hyperparameters,
+        tune="full",
+        backbone=folder / "backbone",
+        augmentation=Augmentation(crop_area=0.5, flip=True),
+    )
+    strategy = make_strategy(strategy_name)
+    with strategy.scope():
+        model = task.make_model()
+    fit(
+        model,
+        task.train,
+        task.validation,
+        hyperparameters=hyperparameters,
+        strategy=strategy,
+        checkpoints=str(folder / f"checkpoints-{result.name}"),
+        log_dir=str(folder / f"log-{result.name}-{worker_of(strategy)[0]}"),
+    )
+    log = folder / f"log-{result.name}-{worker_of(strategy)[0]}" / "history.json"
+    weights = np.concatenate([weight.reshape(-1) for weight in model.get_weights()])
+    temporary = result.with_suffix(f".{worker_of(strategy)[0]}")
+    np.savez(temporary.open("wb"), weights=weights, losses=losses_of(json.loads(log.read_text())))
+    temporary.rename(f"{result}-{worker_of(strategy)[0]}.npz")
+
+
+def die_in_save(step: int) -> None:
+    """Has the process killed when the files of that checkpoint are written, but it is not named."""
+    from tensorflow.python.checkpoint import checkpoint_management
+
+    name = checkpoint_management.update_checkpoint_state_internal
+
+    def name_or_die(*arguments, model_checkpoint_path, **options):
+        if model_checkpoint_path.endswith(f"newest/step-{step}"):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return name(*arguments, model_checkpoint_path=model_checkpoint_path, **options)
+
+    checkpoint_management.update_checkpoint_state_internal = name_or_die
+
+
+def slow_down(seconds: float) -> None:
+    """Has every step take so long, so that there is time to kill the process."""
+    step = Stepper.step
+
+    def slow_step(self, parts):
+        time.sleep(seconds)
+        return step(self, parts)
+
+    Stepper.step = slow_step
+
+
+def losses_of(history: dict) -> list[float]:
+    """Training losses of all steps, then validation losses of all epochs."""
+    return [r["loss"] for r in history["steps"]] + [r["val_loss"] for r in history["epochs"]]
+
+
+if __name__ == "__main__":
+    folder, strategies, *devices = sys.argv[1:]
+    if devices:
+        (cpu,) = tf.config.list_physical_devices("CPU")
+        several = [tf.config.LogicalDeviceConfiguration()] * int(devices[0])
+        tf.config.set_logical_device_configuration(cpu, several)
+    tf.config.experimental.enable_op_determinism()
+    if os.environ.get("KILLED_IN_SAVE"):
+        die_in_save(int(os.environ["KILLED_IN_SAVE"]))
+    slow_down(float(os.environ.get("SECONDS_A_STEP", "0")))
+    for name in strategies.split(","):
+        strategy = "single" if name == "survivor" else name
+        train(Path(folder), strategy, Path(folder) / name)

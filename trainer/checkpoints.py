@@ -1,0 +1,112 @@
+"""Checkpoints of a training: what it goes on from after it was killed."""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import tensorflow as tf
+
+
+def checkpoint_directory(root: str, **determined_by: Any) -> str:
+    """Where the checkpoints of one training lie, known by what determines it.
+
+    TFX gives every execution a new output directory; a training that was killed is found again in
+    this one by the next run, or by a retried step in the cloud.
+
+    Args:
+      root: of all trainings of a pipeline.
+      determined_by: anything that JSON can say.
+    """
+    key = hashlib.sha256(json.dumps(determined_by, sort_keys=True).encode()).hexdigest()
+    return os.path.join(root, key[:16])
+
+
+def has_checkpoint(directory: str) -> bool:
+    """Whether a training has got as far as a checkpoint there."""
+    return tf.train.latest_checkpoint(f"{directory}/newest") is not None
+
+
+class _Notes(tf.train.experimental.PythonState):
+    """Plain values that lie in the checkpoint, so that they and the weights never disagree."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, Any] = {}
+
+    def serialize(self) -> str:
+        return json.dumps(self.values)
+
+    def deserialize(self, string_value: bytes) -> None:
+        self.values = json.loads(string_value)
+
+
+class Checkpoints:
+    """The newest checkpoints of a training, and apart from them its best weights.
+
+    A checkpoint counts once it is complete: TensorFlow writes its files first, and then the name of
+    the newest into the file `checkpoint`, which is replaced atomically.
+    """
+
+    def __init__(
+        self,
+        directory: str,
+        variables: Sequence[tf.Variable],
+        weights: Sequence[tf.Variable],
+        *,
+        kept: int,
+        writes: bool = True,
+    ) -> None:
+        """
+        Args:
+          directory: of this training.
+          variables: all that a step changes.
+          weights: those of the model.
+          kept: how many checkpoints are kept.
+          writes: whether this process is the one whose files count. All workers have to save.
+        """
+        self._notes = _Notes()
+        self._directory = directory
+        self._writes = writes
+        suffix = "" if writes else f".worker-{os.getpid()}"
+        self._all = tf.train.Checkpoint(variables=list(variables), notes=self._notes)
+        self._weights = tf.train.Checkpoint(weights=list(weights))
+        self._newest = tf.train.CheckpointManager(
+            self._all, f"{directory}/newest{suffix}", max_to_keep=kept, checkpoint_name="step"
+        )
+        self._best = tf.train.CheckpointManager(
+            self._weights, f"{directory}/best{suffix}", max_to_keep=1, checkpoint_name="step"
+        )
+
+    def restore(self) -> Mapping[str, Any]:
+        """Goes back to the newest checkpoint; what was noted in it, empty where there is none."""
+        newest = tf.train.latest_checkpoint(f"{self._directory}/newest")
+        if newest is None:
+            return {}
+        self._all.restore(newest).assert_consumed()
+        return self._notes.values
+
+    def save(self, step: int, notes: Mapping[str, Any]) -> None:
+        """Writes everything.
+
+        Args:
+          step: how many there have been.
+          notes: JSON values for `restore`.
+        """
+        self._notes.values = dict(notes)
+        self._newest.save(checkpoint_number=step)
+
+    def save_best(self, step: int) -> None:
+        """Writes the weights as the best so far."""
+        self._best.save(checkpoint_number=step)
+
+    def restore_best(self) -> None:
+        """Puts the best weights into the model."""
+        self._weights.restore(
+            tf.train.latest_checkpoint(f"{self._directory}/best")
+        ).assert_consumed()
+
+    def remove(self) -> None:
+        """Removes all of them: the training is over."""
+        if self._writes and tf.io.gfile.exists(self._directory):
+            tf.io.gfile.rmtree(self._directory)

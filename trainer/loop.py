@@ -1,0 +1,219 @@
+"""The training loop: steps, validation, checkpoints, and what is reported of them."""
+
+import logging
+import math
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import tensorflow as tf
+
+from trainer.checkpoints import Checkpoints
+from trainer.data import TrainingData
+from trainer.history import History
+from trainer.hyperparameters import Hyperparameters
+from trainer.optimizer import Schedule
+from trainer.preemption import PreemptedError, noticed
+from trainer.progress import Progress, report
+from trainer.step import Result, Stepper
+from trainer.strategy import worker_of
+
+logger = logging.getLogger(__name__)
+
+_INTERVAL = 0.5  # seconds between two looks at results, each of which waits for the device
+
+
+class NonFiniteError(Exception):
+    """The loss, or the gradient, is no number any more; the message says at which step."""
+
+
+class Loop:
+    """A training from its first step, or from its newest checkpoint, to its end."""
+
+    def __init__(
+        self,
+        stepper: Stepper,
+        checkpoints: Checkpoints,
+        *,
+        train: TrainingData,
+        validation: tf.data.Dataset,
+        schedule: Schedule,
+        hyperparameters: Hyperparameters,
+        strategy: tf.distribute.Strategy,
+        log_dir: str,
+    ) -> None:
+        """
+        Args:
+          stepper: does the steps.
+          checkpoints: of this training.
+          train: the training split.
+          validation: batches of the validation split.
+          schedule: what the stepper's optimizer follows.
+          hyperparameters: length, and what is kept.
+          strategy: the stepper's.
+          log_dir: of the ModelRun artifact.
+        """
+        self._stepper = stepper
+        self._checkpoints = checkpoints
+        self._train = train
+        self._strategy = strategy
+        self._hyperparameters = hyperparameters
+        self._schedule = schedule
+        # Each worker goes through all of it.
+        self._validation = strategy.distribute_datasets_from_function(lambda _: validation)
+        self._total = hyperparameters.total_steps(train.examples)
+        self._per_epoch = min(hyperparameters.steps_per_epoch(train.examples), self._total)
+        notes = checkpoints.restore()
+        self._step = notes.get("step", 0)
+        self._best = notes.get("best")
+        self._stale = notes.get("stale", 0)
+        self._sums = notes.get("sums", [0.0, 0.0])  # of loss and accuracy in this epoch
+        self._history = History(log_dir, self._total, notes.get("history", {}))
+        self._log_dir = log_dir
+        self._pending: list[Result] = []
+        self._looked = time.monotonic()
+        if self._step:
+            logger.info("goes on from the checkpoint of step %d", self._step)
+
+    def run(self) -> History:
+        """Trains.
+
+        Raises:
+          NonFiniteError: the loss is no number any more.
+          PreemptedError: the process was asked to end; the training was saved.
+        """
+        parts = self._parts()
+        with noticed() as preemption:
+            while self._step < self._total and not self._is_over():
+                self._profile()
+                batch = [next(parts) for _ in range(self._hyperparameters.accumulation)]
+                self._pending.append(self._stepper.step(batch))
+                self._step += 1
+                ends_epoch = self._step % self._per_epoch == 0 or self._step == self._total
+                if ends_epoch:
+                    self._end_epoch()
+                elif time.monotonic() - self._looked > _INTERVAL:
+                    self._look()
+                if (
+                    ends_epoch
+                    or self._step % self._hyperparameters.checkpoint_steps == 0
+                    or preemption.is_near
+                ):
+                    self._save()
+                if preemption.is_near and self._step < self._total:
+                    raise PreemptedError(
+                        f"asked to end after step {self._step} of {self._total}; the training is "
+                        "saved and goes on when the same command is given again"
+                    )
+        if self._hyperparameters.keeps_best:
+            self._checkpoints.restore_best()
+        elif self._hyperparameters.ema is not None:
+            self._stepper.swap_averages()
+        self._history.write()
+        return self._history
+
+    def _parts(self) -> Iterator[Any]:
+        hyperparameters = self._hyperparameters
+        worker, workers = worker_of(self._strategy)
+        parts = hyperparameters.accumulation * self._strategy.num_replicas_in_sync
+        dataset = self._train.batches(
+            hyperparameters.batch_size // parts,
+            start=self._step * hyperparameters.batch_size,
+            worker=worker,
+            workers=workers,
+        )
+        if self._step == 0 and self._train.tune == "full":
+            for images, _ in dataset.take(1):
+                self._history.add_images(images[:8])
+        return iter(self._strategy.distribute_datasets_from_function(lambda _: dataset))
+
+    def _is_over(self) -> bool:
+        patience = self._hyperparameters.early_stopping
+        return patience is not None and self._stale >= patience
+
+    def _look(self, level: int = logging.DEBUG) -> None:
+        """Takes in the results that there are, and reports the last of them."""
+        first = self._step - len(self._pending) + 1
+        for step, result in enumerate(self._pending, first):
+            loss, accuracy, norm = (
+                float(x) for x in (result.loss, result.accuracy, result.gradient_norm)
+            )
+            if not (math.isfinite(loss) and math.isfinite(norm)):
+                raise NonFiniteError(
+                    f"the {'gradient' if math.isfinite(loss) else 'loss'} is not finite at step "
+                    f"{step}; lower --learning-rate, or clip gradients (train.clip_norm)"
+                )
+            self._sums[0] += loss
+            self._sums[1] += accuracy
+            metrics = {"loss": loss, "accuracy": accuracy}
+            rate = float(self._schedule(step - 1))
+            more = {"learning_rate": rate, "gradient_norm": norm}
+            self._history.add_step(step, metrics | more)
+        if self._pending:
+            self._report(metrics, level)
+        self._pending = []
+
+    def _report(self, metrics: Mapping[str, float], level: int) -> None:
+        now = time.monotonic()
+        per_step = (now - self._looked) / max(len(self._pending), 1)
+        self._looked = now
+        report(
+            Progress(
+                step=self._step,
+                total_steps=self._total,
+                epoch=-(-self._step // self._per_epoch),
+                metrics=metrics,
+                images_per_second=self._hyperparameters.batch_size / max(per_step, 1e-9),
+                seconds_left=per_step * (self._total - self._step),
+            ),
+            level,
+        )
+
+    def _end_epoch(self) -> None:
+        self._look()
+        steps = (self._step - 1) % self._per_epoch + 1
+        metrics = {"loss": self._sums[0] / steps, "accuracy": self._sums[1] / steps}
+        self._sums = [0.0, 0.0]
+        metrics |= self._validate()
+        self._history.add_epoch(self._step, metrics)
+        self._report(metrics, logging.INFO)
+
+    def _validate(self) -> dict[str, float]:
+        averaged = self._hyperparameters.ema is not None
+        if averaged:
+            self._stepper.swap_averages()
+        sums = sum(self._stepper.test(batch) for batch in self._validation)
+        loss, right, count = (float(x) for x in sums)
+        metrics = {"val_loss": loss / count, "val_accuracy": right / count}
+        # The more accurate, and of the equally accurate the surer.
+        score = [metrics["val_accuracy"], -metrics["val_loss"]]
+        if self._best is None or score > self._best:
+            self._best, self._stale = score, 0
+            if self._hyperparameters.keeps_best:
+                self._checkpoints.save_best(self._step)
+        else:
+            self._stale += 1
+        if averaged:
+            self._stepper.swap_averages()
+        return metrics
+
+    def _save(self) -> None:
+        self._look()  # raises rather than save what is no number
+        self._checkpoints.save(
+            self._step,
+            {
+                "step": self._step,
+                "best": self._best,
+                "stale": self._stale,
+                "sums": self._sums,
+                "history": self._history.values,
+            },
+        )
+        self._looked = time.monotonic()
+
+    def _profile(self) -> None:
+        first = self._hyperparameters.profile
+        if first is not None and self._step == first - 1:
+            tf.profiler.experimental.start(self._log_dir)
+        if first is not None and self._step == first + 9:
+            tf.profiler.experimental.stop()

@@ -1,0 +1,41 @@
+"""What is minimised, image by image."""
+
+from collections.abc import Sequence
+
+import tensorflow as tf
+
+
+def cross_entropy(
+    labels: tf.Tensor,
+    logits: tf.Tensor,
+    *,
+    smoothing: float = 0.0,
+    class_weights: Sequence[float] | None = None,
+) -> tf.Tensor:
+    """Softmax cross-entropy of each image.
+
+    Args:
+      labels: float32 [B, C], the share that each class has in an image; rows sum to 1.
+      logits: float32 [B, C].
+      smoothing: share of each label that is spread evenly over all classes.
+      class_weights: factor of each class, [C].
+
+    Returns:
+      float32 [B].
+    """
+    classes = logits.shape[-1]
+    smoothed = labels * (1 - smoothing) + smoothing / classes
+    losses = tf.nn.softmax_cross_entropy_with_logits(smoothed, logits)
+    if class_weights is not None:
+        losses *= tf.linalg.matvec(labels, tf.constant(class_weights, tf.float32))
+    return losses
+
+
+def balanced(counts: Sequence[int]) -> list[float]:
+    """Class weights under which all classes that there are weigh the same; their mean image has 1.
+
+    Args:
+      counts: images of each class.
+    """
+    present = sum(count > 0 for count in counts)
+    return [sum(counts) / (present * count) if count else 0.0 for count in counts]

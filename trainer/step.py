@@ -1,0 +1,142 @@
+"""One optimizer step of a model, on whatever devices a strategy has."""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from trainer.hyperparameters import Hyperparameters
+from trainer.losses import cross_entropy
+from trainer.optimizer import Schedule, make_optimizer
+
+Batch = tuple[tf.Tensor, tf.Tensor]
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """Of one step, over its whole batch; each float32 []."""
+
+    loss: tf.Tensor
+    accuracy: tf.Tensor
+    gradient_norm: tf.Tensor
+
+
+class Stepper:
+    """Does the steps of a training.
+
+    Gradients are summed over all parts of a batch and all replicas, and divided by the size of the
+    whole batch, before they are clipped: a step is the same however its batch is divided.
+    """
+
+    def __init__(
+        self,
+        model: keras.Model,
+        schedule: Schedule,
+        hyperparameters: Hyperparameters,
+        *,
+        class_weights: Sequence[float] | None,
+        strategy: tf.distribute.Strategy,
+    ) -> None:
+        """
+        Args:
+          model: gives logits, float32 [B, C]; made in the scope of `strategy`.
+          schedule: of the learning rate.
+          hyperparameters: optimizer and loss.
+          class_weights: factor on the loss of each class.
+          strategy: where the model is.
+        """
+        self.model = model
+        self._hyperparameters = hyperparameters
+        self._class_weights = class_weights
+        self._strategy = strategy
+        with strategy.scope():
+            self.optimizer = make_optimizer(
+                hyperparameters,
+                schedule,
+                model.trainable_variables,
+                model.get_layer("head").trainable_variables,
+            )
+        # XLA takes the part that costs; it cannot take the exchange between replicas.
+        self._gradients = tf.function(self._part, jit_compile=hyperparameters.jit_compile or None)
+        self._run = tf.function(self._distributed)
+        self._test = tf.function(self._distributed_test, reduce_retracing=True)
+
+    @property
+    def variables(self) -> list[tf.Variable]:
+        """All that a step changes."""
+        return [v.value for v in (*self.model.variables, *self.optimizer.variables)]
+
+    def step(self, parts: Sequence[Any]) -> Result:
+        """Changes the model once.
+
+        Args:
+          parts: of the batch: distributed (inputs, labels), as the strategy's iterator gives them.
+        """
+        return Result(*self._run(tuple(parts)))
+
+    def test(self, batch: Any) -> tf.Tensor:
+        """Float32 [3]: summed loss, right answers, and number of the images of a batch."""
+        return self._test(batch)
+
+    def swap_averages(self) -> None:
+        """Exchanges the model's weights and their moving averages; twice is never."""
+        averages = self.optimizer._model_variables_moving_average
+        for variable, average in zip(self.model.trainable_variables, averages, strict=True):
+            value = variable.numpy()
+            variable.assign(average)
+            average.assign(value)
+
+    def _distributed(self, parts: Sequence[Any]) -> list[tf.Tensor]:
+        results = self._strategy.run(self._on_replica, args=(parts,))
+        return [self._strategy.reduce("MEAN", result, axis=None) for result in results]
+
+    def _on_replica(self, parts: Sequence[Batch]) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        total: list[tf.Tensor] = []
+        for inputs, labels in parts:
+            with tf.control_dependencies(total):  # one after the other, to save memory
+                part = self._gradients(tf.identity(inputs), labels)
+            total = [a + b for a, b in zip(total, part, strict=True)] if total else list(part)
+        context = tf.distribute.get_replica_context()
+        loss, accuracy, *gradients = context.all_reduce(tf.distribute.ReduceOp.SUM, total)
+        norm = tf.linalg.global_norm(gradients)
+        clip = self._hyperparameters.clip_norm
+        if clip is not None:
+            gradients, _ = tf.clip_by_global_norm(gradients, clip, use_norm=norm)
+        self.optimizer.apply(gradients, self.model.trainable_variables)
+        return loss, accuracy, norm
+
+    def _part(self, inputs: tf.Tensor, labels: tf.Tensor) -> list[tf.Tensor]:
+        """Loss, accuracy and gradients of one replica's part, as shares of the batch's."""
+        hyperparameters = self._hyperparameters
+        variables = [v.value for v in self.model.trainable_variables]
+        with tf.GradientTape() as tape:
+            logits = self.model(inputs, training=hyperparameters.backbone_mode == "training")
+            losses = cross_entropy(
+                labels,
+                logits,
+                smoothing=hyperparameters.label_smoothing,
+                class_weights=self._class_weights,
+            )
+            loss = tf.reduce_sum(losses) / hyperparameters.batch_size
+            parts = self._strategy.num_replicas_in_sync * hyperparameters.accumulation
+            loss += sum(self.model.losses) / parts
+        gradients = tape.gradient(loss, variables, unconnected_gradients="zero")
+        accuracy = tf.reduce_sum(_right(labels, logits)) / hyperparameters.batch_size
+        return [loss, accuracy, *map(tf.convert_to_tensor, gradients)]
+
+    def _distributed_test(self, batch: Any) -> tf.Tensor:
+        sums = self._strategy.run(self._test_on_replica, args=batch)
+        return self._strategy.reduce("SUM", sums, axis=None)
+
+    def _test_on_replica(self, inputs: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+        logits = self.model(inputs, training=False)
+        losses = cross_entropy(labels, logits)
+        count = tf.cast(tf.shape(labels)[0], tf.float32)
+        return tf.stack([tf.reduce_sum(losses), tf.reduce_sum(_right(labels, logits)), count])
+
+
+def _right(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+    """Float32 [B]: 1 where the likeliest class is the one with the greatest share."""
+    return tf.cast(tf.equal(tf.argmax(labels, -1), tf.argmax(logits, -1)), tf.float32)

@@ -1,0 +1,75 @@
+"""Where a training is computed: one device, the GPUs of a machine, several machines, a TPU."""
+
+import json
+import os
+
+import tensorflow as tf
+
+from trainer.errors import InputError
+
+
+def make_strategy(name: str) -> tf.distribute.Strategy:
+    """The strategy that `train.strategy` names.
+
+    Args:
+      name: "single", "mirrored", "multiworker", "tpu"; or "auto": a TPU where there is one, several
+        workers where `TF_CONFIG` names them, mirrored where there are several GPUs, else single.
+
+    Raises:
+      InputError: what is asked for is not there.
+    """
+    return _MAKERS[_detected() if name == "auto" else name]()
+
+
+def worker_of(strategy: tf.distribute.Strategy) -> tuple[int, int]:
+    """Index of this process among the workers, and how many there are. Worker 0 is the chief."""
+    if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+        return 0, 1
+    resolver = strategy.cluster_resolver
+    cluster = resolver.cluster_spec()
+    chiefs = cluster.num_tasks("chief") if "chief" in cluster.jobs else 0
+    workers = cluster.num_tasks("worker") if "worker" in cluster.jobs else 0
+    index = resolver.task_id + (chiefs if resolver.task_type == "worker" else 0)
+    return index, chiefs + workers
+
+
+def _detected() -> str:
+    if os.environ.get("TPU_NAME") or tf.config.list_logical_devices("TPU"):
+        return "tpu"
+    workers = json.loads(os.environ.get("TF_CONFIG") or "{}").get("cluster", {})
+    if sum(len(addresses) for addresses in workers.values()) > 1:
+        return "multiworker"
+    return "mirrored" if len(tf.config.list_logical_devices("GPU")) > 1 else "single"
+
+
+def _mirrored() -> tf.distribute.Strategy:
+    devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
+    return tf.distribute.MirroredStrategy([device.name for device in devices])
+
+
+def _multiworker() -> tf.distribute.Strategy:
+    if not os.environ.get("TF_CONFIG"):
+        raise InputError(
+            "train.strategy multiworker: TF_CONFIG is not set; expected it to name the workers "
+            "(Vertex AI's worker pools set it)"
+        )
+    return tf.distribute.MultiWorkerMirroredStrategy()
+
+
+def _tpu() -> tf.distribute.Strategy:
+    try:
+        resolver = tf.distribute.cluster_resolver.TPUClusterResolver(os.environ.get("TPU_NAME", ""))
+        tf.config.experimental_connect_to_cluster(resolver)
+        tf.tpu.experimental.initialize_tpu_system(resolver)
+    except (ValueError, tf.errors.OpError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"train.strategy tpu: no TPU can be reached ({reason})") from error
+    return tf.distribute.TPUStrategy(resolver)
+
+
+_MAKERS = {
+    "single": tf.distribute.get_strategy,
+    "mirrored": _mirrored,
+    "multiworker": _multiworker,
+    "tpu": _tpu,
+}
