@@ -1,0 +1,77 @@
+"""The search for hyperparameters, on features that take no time."""
+
+import json
+from types import SimpleNamespace
+
+import keras_tuner
+import pytest
+
+from tests.trainer.training import CLASSES, Graph, write_features
+from trainer import tuner
+from trainer.augmentation import Augmentation
+from trainer.backbone import Shapes
+from trainer.errors import InputError
+from trainer.hyperparameters import Hyperparameters
+from trainer.job import Settings
+
+
+@pytest.fixture
+def fn_args(tmp_path, tiny_backbone, monkeypatch):
+    """What TFX's Tuner hands over, for a head on features of 4 numbers."""
+    write_features(tmp_path)
+    monkeypatch.setattr(tuner, "TransformGraph", lambda directory: Graph())
+    monkeypatch.setattr("trainer.job.read_shapes", lambda directory: Shapes(16, 16, 4))
+    return SimpleNamespace(
+        train_files=[str(tmp_path / "train-*")],
+        eval_files=[str(tmp_path / "validation")],
+        transform_output="",
+        base_model=str(tiny_backbone),
+        working_dir=str(tmp_path / "tuner"),
+        custom_config={
+            "tune": "head",
+            "classes": [str(label) for label in range(CLASSES)],
+            "hyperparameters": {"epochs": 3, "batch_size": 10, "learning_rate": 0.1},
+            "augmentation": {},
+            "trials": 3,
+        },
+    )
+
+
+def test_the_best_of_the_trials_is_found(fn_args, tmp_path):
+    result = tuner.tuner_fn(fn_args)
+    result.tuner.search(**result.fit_kwargs)
+    trials = result.tuner.oracle.get_best_trials(10)
+    assert len(trials) == 3
+    scores = [trial.score for trial in trials]
+    assert scores == sorted(scores, reverse=True)
+    rates = {trial.hyperparameters.get("train.learning_rate") for trial in trials}
+    assert len(rates) == 3
+    assert all(0.01 <= rate <= 1 for rate in rates)
+    (best,) = result.tuner.get_best_hyperparameters()
+    # As TFX writes them down, and as the Trainer takes them.
+    config = json.loads(json.dumps(best.get_config()))
+    values = keras_tuner.HyperParameters.from_config(config).values
+    settings = Settings.of(fn_args.custom_config).changed(values)
+    assert settings.hyperparameters.learning_rate == trials[0].hyperparameters.get(
+        "train.learning_rate"
+    )
+    assert settings.hyperparameters.epochs == 3
+    assert not list((tmp_path / "tuner").rglob("checkpoints/*"))
+
+
+def test_what_no_trial_can_do_better_ends_the_search(fn_args):
+    fn_args.custom_config["hyperparameters"] |= {"accumulation": 3}
+    result = tuner.tuner_fn(fn_args)
+    with pytest.raises(keras_tuner.errors.FatalError, match="expected a multiple of 3") as error:
+        result.tuner.search()
+    assert isinstance(error.value.__cause__, InputError)
+
+
+def test_augmentation_is_searched_only_where_there_is_some():
+    def names(tune):
+        space = tuner.search_space(Settings(tune, "ab", Hyperparameters(), Augmentation()))
+        return set(space.values)
+
+    assert names("head") == {"train.learning_rate", "train.schedule"}
+    assert names("full") > names("head")
+    assert {name.split(".")[0] for name in names("full")} == {"train", "augment"}
