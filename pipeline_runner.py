@@ -3,30 +3,37 @@
     python pipeline_runner.py --model vit_b16_fe
     python pipeline_runner.py --model path/or/url/or.npz --dataset path/to/class_folders
     python pipeline_runner.py --config run.yaml --set train.epochs=8
+    python pipeline_runner.py --model vit_b16_fe --runner vertex --schedule "0 3 * * 1" …
+    python pipeline_runner.py --runner vertex --list-schedules …
 
-Exit status: 0 pushed (or pushed already), 1 the pipeline failed, 2 bad usage, 3 the gate did not
-bless the model, 130 interrupted.
+Exit status: 0 pushed (or pushed already; compiled, submitted, scheduled), 1 the pipeline failed,
+2 bad usage, 3 the gate did not bless the model, 130 interrupted.
 """
 
 import argparse
+import importlib
 import logging
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import NoReturn
 
 from components.image_example_gen.sources.registry import make_source
+from pipeline.cloud import check_submission, check_target
 from pipeline.config import (
     FLAGS,
     Config,
     Setting,
     build_config,
+    build_target,
     options,
     read_assignment,
     read_yaml,
 )
 from pipeline.console import Console
+from pipeline.cron import check_cron, for_kubeflow, for_vertex
 from pipeline.datasets import DATASETS
 from pipeline.logs import logging_to
 from pipeline.root import check_serving_dir, claimed, state_directory
@@ -35,22 +42,15 @@ from trainer.errors import InputError
 from trainer.resolve import cache_dir, is_cached, keeps_its_graph
 
 PUSHED, FAILED, BAD_USAGE, NOT_BLESSED, INTERRUPTED = 0, 1, 2, 3, 130
+DONE = PUSHED  # compiled, submitted, scheduled
+ACTIONS = ("list_schedules", "pause_schedule", "resume_schedule", "delete_schedule")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line; returns the exit status."""
     try:
         arguments = sys.argv[1:] if arguments is None else arguments
-        parsed = make_parser().parse_args(list(joined(arguments)))
-        if parsed.list_models or parsed.list_datasets:
-            print(list_models() if parsed.list_models else list_datasets())
-            return PUSHED
-        config = build_config(read_settings(parsed))
-        make_source(config.source).check()
-        check_serving_dir(config.serving_dir)
-        directory = state_directory(config)
-        with claimed(directory, config):
-            return run(config, directory / "logs" / time.strftime("%Y-%m-%dT%H-%M-%S.log"))
+        return do(make_parser().parse_args(list(joined(arguments))))
     except InputError as error:
         print(f"pipeline_runner.py: {error}", file=sys.stderr)
         return BAD_USAGE
@@ -62,28 +62,114 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return INTERRUPTED
 
 
+def do(parsed: argparse.Namespace) -> int:
+    """Does what the arguments say; returns the exit status."""
+    if parsed.list_models or parsed.list_datasets:
+        print(list_models() if parsed.list_models else list_datasets())
+        return PUSHED
+    if any(getattr(parsed, action) for action in ACTIONS):
+        return manage(parsed)
+    config = build_config(read_settings(parsed))
+    if config.run.is_compiled:
+        return submit(config)
+    make_source(config.source).check()
+    check_serving_dir(config.serving_dir)
+    directory = state_directory(config)
+    with claimed(directory, config):
+        return run(config, new_log(directory))
+
+
+def submit(config: Config) -> int:
+    """Compiles the pipeline that `config` describes; writes, submits or schedules it."""
+    runner, cloud = config.run.runner, config.cloud
+    if not cloud.output:
+        check_submission(runner, cloud, config.pipeline_root)
+    if cloud.schedule:
+        check_cron(cloud.schedule)
+        {"kubeflow": for_kubeflow, "vertex": for_vertex}[runner](cloud.schedule)
+
+    def job(console: Console) -> int:
+        announce(config, log, console)
+        console.busy("loading TFX")
+        return DONE if backend_of(runner).run(config, console) else NOT_BLESSED
+
+    log = new_log(state_directory(config))
+    return logged(log, job, verbose=config.run.verbose)
+
+
+def manage(parsed: argparse.Namespace) -> int:
+    """Lists, pauses, resumes or deletes schedules."""
+    runner, cloud = build_target(read_settings(parsed))
+    check_target(runner, cloud)
+
+    def job(console: Console) -> int:
+        from pipeline.runners.backend import schedule_id
+
+        backend = backend_of(runner).connect(cloud)
+        for action, did in (("pause", "paused"), ("resume", "resumed"), ("delete", "deleted")):
+            name = getattr(parsed, f"{action}_schedule")
+            if name:
+                getattr(backend, action)(schedule_id(backend, name))
+                console.line(f"{did}: {name}", style="bold green")
+        if parsed.list_schedules:
+            rows = [("NAME", "STATE", "TIMES", "NEXT RUN", "ID")]
+            rows += [(s.name, s.state, s.cron, s.next_run, s.id) for s in backend.schedules()]
+            console.line(_table(rows))
+        return DONE
+
+    return logged(new_log(Path("runs")), job, verbose=parsed.__dict__["run.verbose"] or False)
+
+
+def backend_of(runner: str) -> ModuleType:
+    """The module of a runner that has a cluster."""
+    return importlib.import_module(f"pipeline.runners.{runner}")
+
+
+def new_log(directory: Path) -> Path:
+    """A file for the log lines of this command."""
+    return directory / "logs" / time.strftime("%Y-%m-%dT%H-%M-%S.log")
+
+
 def run(config: Config, log: Path) -> int:
     """Runs the pipeline that `config` describes, logging to the file `log`."""
-    with logging_to(log, verbose=config.run.verbose) as screen:
+
+    def job(console: Console) -> int:
+        announce(config, log, console)
+        console.busy("loading TensorFlow and TFX")
+        from pipeline.downloads import downloads_shown_on
+        from pipeline.inputs import resolve_inputs
+        from pipeline.runners import local
+
+        console.busy("looking at data and model")
+        with downloads_shown_on(console):
+            inputs = resolve_inputs(config)
+        report = local.run(config, inputs, console)
+        console.summary(report)
+        return PUSHED if report.blessed else NOT_BLESSED
+
+    return logged(log, job, verbose=config.run.verbose)
+
+
+def announce(config: Config, log: Path, console: Console) -> None:
+    """Says what is about to happen."""
+    console.plan(config, str(log))
+    if config.weights == "random":
+        console.warn("The model is UNTRAINED: its weights are random (--weights random).")
+    if config.train.precision != "float32" and keeps_its_graph(config.model):
+        console.warn("The graph of this SavedModel computes in float32, whatever --precision says.")
+
+
+def logged(log: Path, job: Callable[[Console], int], *, verbose: bool) -> int:
+    """Does `job`, with everything that libraries say in the file `log`.
+
+    Returns:
+      Its exit status; FAILED where it raises.
+    """
+    with logging_to(log, verbose=verbose) as screen:
         console = Console(*screen)
         try:
-            console.plan(config, str(log))
-            if config.weights == "random":
-                console.warn("The model is UNTRAINED: its weights are random (--weights random).")
-            if config.train.precision != "float32" and keeps_its_graph(config.model):
-                console.warn(
-                    "The graph of this SavedModel computes in float32, whatever --precision says."
-                )
             with console.live():
-                console.busy("loading TensorFlow and TFX")
-                from pipeline.downloads import downloads_shown_on
-                from pipeline.inputs import resolve_inputs
-                from pipeline.runners import local
-
-                console.busy("looking at data and model")
-                with downloads_shown_on(console):
-                    inputs = resolve_inputs(config)
-                report = local.run(config, inputs, console)
+                return job(console)
         except InputError as error:
             logging.getLogger(__name__).info("The pipeline failed.", exc_info=True)
             console.error(f"pipeline_runner.py: {error}")
@@ -92,8 +178,6 @@ def run(config: Config, log: Path) -> int:
             logging.getLogger(__name__).exception("The pipeline failed.")  # on --verbose also seen
             console.error(f"{describe(error)}\nlog: {log}")
             return FAILED
-        console.summary(report)
-        return PUSHED if report.blessed else NOT_BLESSED
 
 
 def describe(error: Exception) -> str:
@@ -129,6 +213,14 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--list-models", action="store_true", help="print the catalogue")
     parser.add_argument("--list-datasets", action="store_true", help="print the datasets")
+    parser.add_argument(
+        "--list-schedules", action="store_true", help="print the schedules of kubeflow or vertex"
+    )
+    for action in ("pause", "resume", "delete"):
+        flag = "--delete-schedule" if action == "delete" else f"--{action}"
+        parser.add_argument(
+            flag, dest=f"{action}_schedule", metavar="NAME", help=f"{action} a schedule"
+        )
     parser.add_argument("--config", metavar="FILE", help="YAML file of options, by their keys")
     parser.add_argument(
         "--set", metavar="KEY=VALUE", action="append", default=[], help="any option by its key"

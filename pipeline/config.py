@@ -7,6 +7,7 @@ command line are names for some of the keys, and `FLAGS` is the one table of the
 import dataclasses
 import difflib
 import hashlib
+import json
 import re
 import types
 import typing
@@ -16,7 +17,9 @@ from typing import Any, Literal
 
 import yaml
 
+from pipeline.cloud import COMPILED_RUNNERS, Cloud, check_reachable
 from pipeline.datasets import DATASETS, Dataset, find_dataset
+from pipeline.machines import Machine, Machines, check_machines
 from pipeline.recipes import RECIPES, Recipe
 from trainer.augmentation import Augmentation
 from trainer.catalogue import MODELS
@@ -63,11 +66,20 @@ class Gate:
 class Run:
     """Where and how the pipeline runs."""
 
-    runner: Literal["local", "beam"] = option(
-        "local; beam is local with the engine named by --beam-arg", default="local"
+    runner: Literal["local", "beam", "kubeflow", "vertex"] = option(
+        "local; beam is local with the engine named by --beam-arg; kubeflow; vertex",
+        default="local",
     )
     beam_args: tuple[str, ...] = option("a flag for Beam; may be repeated", default=())
     verbose: bool = option("logs on the screen, tracebacks", default=False)
+    fail_on_unblessed: bool = option(
+        "a run on a cluster whose model is not blessed fails, so that alerts fire", default=False
+    )
+
+    @property
+    def is_compiled(self) -> bool:
+        """Whether the pipeline is compiled, to run in containers on a cluster."""
+        return self.runner in COMPILED_RUNNERS
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -101,6 +113,8 @@ class Config:
     augment: Augmentation = dataclasses.field(default_factory=Augmentation)
     gate: Gate = dataclasses.field(default_factory=Gate)
     run: Run = dataclasses.field(default_factory=Run)
+    cloud: Cloud = dataclasses.field(default_factory=Cloud)
+    machines: Machines = dataclasses.field(default_factory=Machines)
 
     @property
     def reads(self) -> str:
@@ -111,12 +125,12 @@ class Config:
     @property
     def has_default_name(self) -> bool:
         """Whether the pipeline's name follows from dataset, model and tune."""
-        return self.name == default_name(find_dataset(self.dataset).name, self.model, self.tune)
+        return self.name == default_name(self._dataset.name, self.model, self.tune)
 
     @property
     def source(self) -> dict[str, Any]:
         """Where the images come from, as `make_source` takes it."""
-        source = dict(find_dataset(self.dataset).source)
+        source = dict(self._dataset.source)
         if source["kind"] == "tfds":
             source["data_dir"] = _absolute(self.data_dir) if self.data_dir else None
         return source
@@ -124,7 +138,25 @@ class Config:
     @property
     def schema(self) -> str | None:
         """Name of the dataset's curated schema; None where it has none."""
-        return find_dataset(self.dataset).schema
+        return self._dataset.schema
+
+    @property
+    def _dataset(self) -> Dataset:
+        return find_dataset(self.dataset, here=not self.run.is_compiled)
+
+    def values(self) -> dict[str, Any]:
+        """The value of every option, by dotted key."""
+        return {key: _value(self, key) for key, _, _ in options()}
+
+    def to_json(self) -> str:
+        """Itself as a text, for `of_json`."""
+        return json.dumps(self.values(), sort_keys=True)
+
+    @classmethod
+    def of_json(cls, text: str) -> "Config":
+        """What `to_json` wrote."""
+        given = {key: value for key, value in json.loads(text).items() if value != ""}
+        return build_config({key: Setting(value, key) for key, value in given.items()})
 
 
 FLAGS = {
@@ -152,6 +184,19 @@ FLAGS = {
     "--name": "name",
     "--pipeline-root": "pipeline_root",
     "--serving-dir": "serving_dir",
+    "--fail-on-unblessed": "run.fail_on_unblessed",
+    "--output": "cloud.output",
+    "--image": "cloud.image",
+    "--project": "cloud.project",
+    "--region": "cloud.region",
+    "--host": "cloud.host",
+    "--schedule": "cloud.schedule",
+    "--start": "cloud.start",
+    "--end": "cloud.end",
+    "--max-concurrent-runs": "cloud.max_concurrent_runs",
+    "--wait": "cloud.wait",
+    "--service-account": "cloud.service_account",
+    "--trainer-accelerator": "machines.trainer.accelerator",
     "--verbose": "run.verbose",
 }
 
@@ -229,26 +274,27 @@ def build_config(settings: Mapping[str, Setting]) -> Config:
       InputError: an unknown key, a value of the wrong type or outside its range, an unknown model,
         dataset or recipe.
     """
-    known = {key: (field, hint) for key, field, hint in options()}
-    values = {}
-    for key, setting in settings.items():
-        if key not in known:
-            close = difflib.get_close_matches(key, known, n=1)
-            hint = f"did you mean {close[0]}?" if close else "--help lists the keys"
-            raise InputError(f"{setting.origin}: there is no key {key}; {hint}")
-        values[key] = _checked(setting, *known[key])
+    values = _checked_values(settings)
     if "model" not in values:
         raise InputError(
             "--model is missing; expected a catalogue name (see --list-models), a SavedModel "
             "directory, a URL or an .npz file"
         )
-    check_model(values["model"], values.get("weights", "pretrained"))
+    compiled = values.get("run.runner") in COMPILED_RUNNERS
+    if compiled:
+        check_reachable(
+            model=values["model"],
+            dataset=values.get("dataset", "tf_flowers"),
+            pipeline_root=values.get("pipeline_root"),
+        )
+    else:
+        check_model(values["model"], values.get("weights", "pretrained"))
     if values.get("run.runner") == "beam" and not values.get("run.beam_args"):
         raise InputError(
             "--runner beam: no --beam-arg; expected at least one that names the engine, such as "
             "--beam-arg=--runner=FlinkRunner (--runner local takes Beam's own)"
         )
-    dataset = find_dataset(values.get("dataset", "tf_flowers"))
+    dataset = find_dataset(values.get("dataset", "tf_flowers"), here=not compiled)
     recipe_name = values.get("recipe") or dataset.recipes[values.get("tune", "full")]
     if recipe_name not in RECIPES:
         raise InputError(
@@ -258,11 +304,44 @@ def build_config(settings: Mapping[str, Setting]) -> Config:
     return _fill(values, dataset, recipe_name, RECIPES[recipe_name])
 
 
+def build_target(settings: Mapping[str, Setting]) -> tuple[str, Cloud]:
+    """The runner and the cluster that `settings` name, for what needs no pipeline.
+
+    Args:
+      settings: by dotted key.
+
+    Raises:
+      InputError: as `build_config`; or the runner is not one with a cluster.
+    """
+    values = _checked_values(settings)
+    runner = values.get("run.runner")
+    if runner not in COMPILED_RUNNERS:
+        raise InputError(
+            f"--runner {runner or Run.runner}: expected {' or '.join(COMPILED_RUNNERS)}"
+        )
+    start = "cloud."
+    given = {k.removeprefix(start): v for k, v in values.items() if k.startswith(start)}
+    return runner, Cloud(**given)
+
+
+def _checked_values(settings: Mapping[str, Setting]) -> dict[str, Any]:
+    known = {key: (field, hint) for key, field, hint in options()}
+    values = {}
+    for key, setting in settings.items():
+        if key not in known:
+            close = difflib.get_close_matches(key, known, n=1)
+            hint = f"did you mean {close[0]}?" if close else "--help lists the keys"
+            raise InputError(f"{setting.origin}: there is no key {key}; {hint}")
+        values[key] = _checked(setting, *known[key])
+    return values
+
+
 def _check_tune(values: Mapping[str, Any], settings: Mapping[str, Setting]) -> None:
     """Refuses options that the other way of tuning has."""
     tune = values.get("tune", "full")
-    for key in values:
-        if tune == "head" and key.startswith("augment."):
+    for name, off in dataclasses.asdict(Augmentation()).items():
+        key = f"augment.{name}"
+        if tune == "head" and values.get(key, off) != off:
             raise InputError(
                 f"{settings[key].origin}: --tune head sees each image once, as it is; expected "
                 "--tune full, which augments"
@@ -287,21 +366,30 @@ def _fill(values: dict[str, Any], dataset: Dataset, recipe_name: str, recipe: Re
 
     top = given("")
     name = top.get("name") or default_name(dataset.name, top["model"], top.get("tune", "full"))
-    root = top.get("pipeline_root") or str(Path("runs") / name)
+    compiled = values.get("run.runner") in COMPILED_RUNNERS
+    given_root = top.get("pipeline_root") or ("" if compiled else str(Path("runs") / name))
+    root = _absolute(given_root) if given_root else ""
+    serving = top.get("serving_dir")
+    machines = Machines(
+        **{f.name: Machine(**given(f"machines.{f.name}")) for f in dataclasses.fields(Machines)}
+    )
+    check_machines(values.get("run.runner", Run.runner), machines)
     min_accuracy = recipe.min_accuracy if top["model"] in MODELS else Gate.min_accuracy
     return Config(
         **top
         | {
             "recipe": recipe_name,
             "name": name,
-            "pipeline_root": _absolute(root),
-            "serving_dir": _absolute(top.get("serving_dir") or f"{root}/serving"),
+            "pipeline_root": root,
+            "serving_dir": _absolute(serving) if serving else default_serving_dir(root),
         },
         ingest=Ingest(**given("ingest")),
         train=dataclasses.replace(recipe.hyperparameters, **given("train")),
         augment=dataclasses.replace(recipe.augmentation, **given("augment")),
         gate=Gate(**{"min_accuracy": min_accuracy} | given("gate")),
         run=Run(**given("run")),
+        cloud=Cloud(**given("cloud")),
+        machines=machines,
     )
 
 
@@ -312,9 +400,21 @@ def default_name(dataset: str, model: str, tune: str) -> str:
     return "-".join(map(_slug, (dataset, stem.removesuffix(".npz"), tune)))
 
 
+def default_serving_dir(pipeline_root: str) -> str:
+    """Where models are pushed to unless told; empty where the run is yet to give its root."""
+    return f"{pipeline_root}/serving" if pipeline_root else ""
+
+
 def _slug(text: str) -> str:
     slug = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
     return slug or hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def _value(config: Config, key: str) -> Any:
+    value: Any = config
+    for name in key.split("."):
+        value = getattr(value, name)
+    return value
 
 
 def _absolute(path: str) -> str:

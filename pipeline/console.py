@@ -79,8 +79,8 @@ class Console:
                 + (f", recall of each class at least {recall:g}" if recall is not None else "")
                 + ", not below the last blessed model's"
                 + (f" by more than {gate.max_drop:g}" if gate.max_drop else ""),
-                "artifacts": config.pipeline_root,
-                "serving": config.serving_dir,
+                "artifacts": config.pipeline_root or "where each run says",
+                "serving": config.serving_dir or "below that",
                 "log": log,
             }
         )

@@ -60,8 +60,12 @@ DATASETS = {
 }
 
 
-def find_dataset(text: str) -> Dataset:
+def find_dataset(text: str, *, here: bool = True) -> Dataset:
     """What `--dataset` says: a name of `DATASETS`, `tfds:NAME`, or a folder of class folders.
+
+    Args:
+      text: what it says.
+      here: whether a folder has to be on this machine, rather than in a container.
 
     Raises:
       InputError: it is none of these.
@@ -71,8 +75,14 @@ def find_dataset(text: str) -> Dataset:
     if text.startswith("tfds:"):
         name = text.removeprefix("tfds:")
         return Dataset(name=name, about=f"TFDS {name}", source={"kind": "tfds", "name": name})
-    if Path(text).is_dir():
-        folder = Path(text).resolve()
+    if "://" in text:
+        return Dataset(
+            name=text.rstrip("/").rsplit("/", 1)[-1],
+            about=f"class folders below {text}",
+            source={"kind": "remote_folder", "path": text.rstrip("/")},
+        )
+    if Path(text).is_dir() or (not here and Path(text).is_absolute()):
+        folder = Path(text).resolve() if here else Path(text)
         return Dataset(
             name=folder.name,
             about=f"class folders below {folder}",
@@ -80,5 +90,5 @@ def find_dataset(text: str) -> Dataset:
         )
     raise InputError(
         f"--dataset {text}: no such dataset and no such folder; expected "
-        f"{', '.join(DATASETS)}, tfds:NAME, or the path of a folder of class folders"
+        f"{', '.join(DATASETS)}, tfds:NAME, or the path or gs:// URI of a folder of class folders"
     )

@@ -6,6 +6,7 @@ from importlib import resources
 from typing import Any
 
 from components.image_example_gen.sources.registry import make_source
+from components.model_evaluator.records import directory_of, last_blessed
 from components.model_pusher.served import served_state
 from pipeline.config import Config
 from trainer import fingerprint
@@ -21,20 +22,20 @@ class Inputs:
       source: for `components.image_example_gen.sources.registry.make_source`.
       source_fingerprint: of the images.
       classes: the class names.
-      schema: name of the packaged schema; None has it inferred.
-      schema_fingerprint: of that schema's file; empty where there is none.
+      schema_fingerprint: of the packaged schema's file; empty where there is none.
       backbone: a SavedModel directory.
       backbone_fingerprint: of its content.
+      baseline: URI of the last blessed model that a new one can be compared with.
       served: the state of the serving directory now.
     """
 
     source: Mapping[str, Any]
     source_fingerprint: str
     classes: tuple[str, ...]
-    schema: str | None
     schema_fingerprint: str
     backbone: str
     backbone_fingerprint: str
+    baseline: str
     served: str
 
 
@@ -53,14 +54,15 @@ def resolve_inputs(config: Config) -> Inputs:
         precision=config.train.precision,
     )
     read_shapes(backbone)  # refuses one that does not keep the contract
+    classes = images.classes()
     return Inputs(
         source=config.source,
         source_fingerprint=images.fingerprint(),
-        classes=images.classes(),
-        schema=config.schema,
+        classes=classes,
         schema_fingerprint=_schema_fingerprint(config.schema),
         backbone=str(backbone),
         backbone_fingerprint=fingerprint.of_directory(backbone),
+        baseline=last_blessed(directory_of(config.pipeline_root), classes),
         served=served_state(config.serving_dir),
     )
 

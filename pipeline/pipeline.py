@@ -4,37 +4,37 @@ source -- ImageExampleGen -+- StatisticsGen - SchemaGen or PackagedSchema - Exam
                            |
                            +- Transform -- Trainer -- Evaluator -- Pusher
                                  |            |           |
-             backbone SavedModel +------------+           +- Resolver: the last blessed model
+             backbone SavedModel +------------+           +- the last blessed model
+
+Compiled for a cluster it begins with ResolveInputs, which finds there what is found here before.
 """
 
-import dataclasses
-
 from tfx.components import (  # isort: skip (it fits out tfx_bsl for the TFDV that is pinned)
-    Evaluator,
     ExampleValidator,
     SchemaGen,
     StatisticsGen,
     Trainer,
-    Transform,
     Tuner,
 )
 import tensorflow_data_validation as tfdv
 from tensorflow_metadata.proto.v0 import schema_pb2
 from tfx.dsl.components.base.base_node import BaseNode
 from tfx.dsl.components.common.importer import Importer
-from tfx.dsl.components.common.resolver import Resolver
 from tfx.orchestration.pipeline import Pipeline
-from tfx.proto import pusher_pb2, trainer_pb2, transform_pb2
-from tfx.types import Channel, standard_artifacts
+from tfx.proto import trainer_pb2
+from tfx.types import BaseChannel, standard_artifacts
 
+from components.backbone.component import Backbone
+from components.backbone_transform.component import BackboneTransform
 from components.image_example_gen.component import ImageExampleGen
+from components.model_evaluator.component import ModelEvaluator
 from components.model_pusher.component import ModelPusher
 from components.packaged_schema.component import PackagedSchema
-from pipeline.baseline import ComparableModelStrategy
+from components.resolve_inputs.component import ResolveInputs
 from pipeline.config import Config
-from pipeline.gate import make_eval_config
 from pipeline.inputs import Inputs
-from trainer import fingerprint
+from pipeline.parameters import runtime_parameters
+from pipeline.properties import Properties, make_properties
 
 # Workers import it before anything else: the TFDV that is pinned looks for a part of tfx_bsl that
 # is no more, and importing tfx puts something in its place.
@@ -55,64 +55,63 @@ _EXAMPLE_TYPES = schema_pb2.Schema(
 )
 
 
-def create_pipeline(config: Config, inputs: Inputs) -> Pipeline:
-    """The pipeline that `config` describes, on `inputs`.
+def create_pipeline(config: Config, inputs: Inputs | None) -> Pipeline:
+    """The pipeline that `config` describes.
 
     Loads no model code: user functions are given by import path. Whatever a node reads beyond its
     input artifacts stands in its execution properties as a fingerprint, so that its cache is right.
+
+    Args:
+      config: the configuration.
+      inputs: what the run reads from outside; None has the run find it, as its first node.
     """
+    first: list[BaseNode] = []
+    if inputs is None:
+        resolved = ResolveInputs(settings=config.to_json(), parameters=runtime_parameters(config))
+        properties = Properties(**resolved.placeholders())
+        first = [resolved]
+    else:
+        properties = make_properties(config, inputs)
     examples = ImageExampleGen(
-        source=inputs.source,
-        classes=inputs.classes,
+        source=properties.source,
+        classes=properties.classes,
         max_side=config.ingest.max_side,
-        source_fingerprint=inputs.source_fingerprint,
-        code_fingerprint=fingerprint.of_code("components.image_example_gen.executor"),
+        source_fingerprint=properties.source_fingerprint,
+        code_fingerprint=properties.examples_code,
     )
     statistics = StatisticsGen(
         examples=examples.outputs["examples"],
         stats_options=tfdv.StatsOptions(
             schema=_EXAMPLE_TYPES,
             # From few examples a domain would be inferred for their names, and others be anomalies.
-            feature_allowlist=None if inputs.schema else ["image", "label"],
+            feature_allowlist=None if config.schema else ["image", "label"],
         ),
     )
     schema: BaseNode
-    if inputs.schema:
+    if config.schema:
         schema = PackagedSchema(
-            name=inputs.schema,
-            fingerprint=inputs.schema_fingerprint,
-            code_fingerprint=fingerprint.of_code("components.packaged_schema.component"),
+            name=config.schema,
+            fingerprint=properties.schema_fingerprint,
+            code_fingerprint=properties.schema_code,
         )
     else:
         schema = SchemaGen(statistics=statistics.outputs["statistics"], exclude_splits=["test"])
     validator = ExampleValidator(
         statistics=statistics.outputs["statistics"], schema=schema.outputs["schema"]
     )
-    backbone = Importer(
-        source_uri=inputs.backbone,
-        artifact_type=standard_artifacts.Model,
-        custom_properties={"fingerprint": inputs.backbone_fingerprint},
-    ).with_id("Backbone")
+    backbone, backbone_model = _backbone(config, inputs, properties)
     # To tune the whole backbone nothing is materialised, and nothing is analysed: no pass over the
     # data. To tune a head each image meets the backbone here, once.
     head_only = config.tune == "head"
-    transform = Transform(
+    transform = BackboneTransform(
         examples=examples.outputs["examples"],
         schema=schema.outputs["schema"],
+        backbone=backbone_model,
         preprocessing_fn="trainer.preprocessing.preprocessing_fn",
-        splits_config=transform_pb2.SplitsConfig(
-            analyze=["train"], transform=["train", "validation"] if head_only else []
-        ),
-        materialize=head_only,
-        disable_statistics=True,
-        disable_analyzer_cache=True,
-        custom_config={
-            "tune": config.tune,
-            "backbone": inputs.backbone,
-            "backbone_fingerprint": inputs.backbone_fingerprint,
-            "code_fingerprint": fingerprint.of_code("trainer.preprocessing"),
-        },
-    )
+        analyze=["train"],
+        materialize=["train", "validation"] if head_only else [],
+        custom_config=properties.transform,
+    ).with_id("Transform")
     training_examples = (
         transform.outputs["transformed_examples"] if head_only else (examples.outputs["examples"])
     )
@@ -120,67 +119,42 @@ def create_pipeline(config: Config, inputs: Inputs) -> Pipeline:
         "examples": training_examples,
         "transform_graph": transform.outputs["transform_graph"],
         "schema": schema.outputs["schema"],
-        "base_model": backbone.outputs["result"],
+        "base_model": backbone_model,
         "train_args": trainer_pb2.TrainArgs(splits=["train"]),
         "eval_args": trainer_pb2.EvalArgs(splits=["validation"]),
     }
-    settings = {
-        "tune": config.tune,
-        "classes": list(inputs.classes),
-        "hyperparameters": dataclasses.asdict(config.train),
-        "augmentation": dataclasses.asdict(config.augment),
-    }
-    tuners = []
-    if config.tuner:
-        code = fingerprint.of_code("trainer.tuner")
-        tuners = [
-            Tuner(
-                tuner_fn="trainer.tuner.tuner_fn",
-                custom_config=settings | {"trials": config.tuner, "code_fingerprint": code},
-                **training,
-            )
-        ]
+    tuners = [Tuner(tuner_fn="trainer.tuner.tuner_fn", **training)] if config.tuner else []
     trainer = Trainer(
         run_fn="trainer.train.run_fn",
         statistics=statistics.outputs["statistics"],
         hyperparameters=tuners[0].outputs["best_hyperparameters"] if tuners else None,
-        custom_config=settings
-        | {
-            # Not below the Trainer's outputs: each execution has others.
-            "checkpoints": f"{config.pipeline_root}/checkpoints",
-            "code_fingerprint": fingerprint.of_code("trainer.train"),
-        },
         **training,
     )
-    baseline = Resolver(
-        strategy_class=ComparableModelStrategy,
-        config={"classes": list(inputs.classes)},
-        model=Channel(type=standard_artifacts.Model),
-        model_blessing=Channel(type=standard_artifacts.ModelBlessing),
-    ).with_id("LastBlessedModel")
-    evaluator = Evaluator(
+    # TFX takes mappings only, which a text that the run finds out is not.
+    for tuner in tuners:
+        tuner.spec.exec_properties["custom_config"] = properties.tuning
+    trainer.spec.exec_properties["custom_config"] = properties.training
+    evaluator = ModelEvaluator(
         examples=examples.outputs["examples"],
         example_splits=["test"],
         model=trainer.outputs["model"],
-        baseline_model=baseline.outputs["model"],
-        eval_config=make_eval_config(config.gate),
         schema=schema.outputs["schema"],
-    )
+        eval_config=properties.gate,
+        baseline=properties.baseline,
+        records=properties.records,
+        code_fingerprint=properties.gate_code,
+    ).with_id("Evaluator")
     pusher = ModelPusher(
         model=trainer.outputs["model"],
         model_blessing=evaluator.outputs["blessing"],
-        push_destination=pusher_pb2.PushDestination(
-            filesystem=pusher_pb2.PushDestination.Filesystem(base_directory=config.serving_dir)
-        ),
-        custom_config={
-            "served": inputs.served,
-            "code_fingerprint": fingerprint.of_code("components.model_pusher.executor"),
-        },
+        push_destination=properties.push_destination,
+        custom_config=properties.push,
     ).with_id("Pusher")
     return Pipeline(
         pipeline_name=config.name,
         pipeline_root=config.pipeline_root,
         components=[
+            *first,
             examples,
             statistics,
             schema,
@@ -189,10 +163,32 @@ def create_pipeline(config: Config, inputs: Inputs) -> Pipeline:
             transform,
             *tuners,
             trainer,
-            baseline,
             evaluator,
             pusher,
         ],
         enable_cache=True,
         beam_pipeline_args=[_BEAM_PLUGIN, *config.run.beam_args],
     )
+
+
+def _backbone(
+    config: Config, inputs: Inputs | None, properties: Properties
+) -> tuple[BaseNode, BaseChannel]:
+    """The node that provides the backbone, and its output.
+
+    Where it lies on the disk of all nodes, its artifact is that directory; where nodes share no
+    disk, it is copied to the pipeline root.
+    """
+    if inputs is None:
+        node = Backbone(
+            model=config.model,
+            weights=config.weights,
+            fingerprint=properties.backbone_fingerprint,
+        )
+        return node, node.outputs["backbone"]
+    node = Importer(
+        source_uri=inputs.backbone,
+        artifact_type=standard_artifacts.Model,
+        custom_properties={"fingerprint": inputs.backbone_fingerprint},
+    ).with_id("Backbone")
+    return node, node.outputs["result"]

@@ -13,7 +13,8 @@ from tfx.dsl.io import fileio
 from tfx.types import artifact_utils
 
 from components.image_example_gen.counts import QUARANTINE_FILE, read_counts
-from pipeline.gate import ACCURACY
+from components.model_evaluator.executor import ACCURACY
+from components.model_evaluator.reasons import reasons
 from pipeline.lineage import NodeRun
 
 
@@ -63,7 +64,7 @@ def make_report(run: Mapping[str, NodeRun], classes: Sequence[str]) -> Report:
         accuracy=overall[ACCURACY]["doubleValue"],
         test_images=round(overall["example_count"]["doubleValue"]),
         blessed=model_utils.is_model_blessed(blessing),
-        reasons=tuple(_reasons(tfma.load_validation_result(evaluation.uri), classes)),
+        reasons=tuple(reasons(tfma.load_validation_result(evaluation.uri), classes, ACCURACY)),
         pushed_to=(
             pushed.get_string_custom_property("pushed_destination")
             if pushed.get_int_custom_property("pushed")
@@ -89,22 +90,3 @@ def _anomalies(artifact: Any) -> Iterator[str]:
             found = anomalies_pb2.Anomalies.FromString(file.read()).anomaly_info
         for feature, anomaly in sorted(found.items()):
             yield f"{split}: {feature}: {anomaly.short_description}"
-
-
-def _reasons(validation: Any, classes: Sequence[str]) -> list[str]:
-    reasons = []
-    for of_slice in validation.metric_validations_per_slice:
-        keys = of_slice.slice_key.single_slice_keys
-        name = f"recall of {classes[keys[0].int64_value]}" if keys else ACCURACY
-        for failure in of_slice.failures:
-            value = failure.metric_value.double_value.value
-            threshold = failure.metric_threshold
-            if threshold.HasField("change_threshold"):
-                allowed = -threshold.change_threshold.absolute.value
-                reasons.append(
-                    f"{name} is {-value:.4f} below the last blessed model's; allowed {allowed:.4f}"
-                )
-            else:
-                floor = threshold.value_threshold.lower_bound.value
-                reasons.append(f"{name} {value:.4f} is {floor - value:.4f} below {floor:.4f}")
-    return reasons

@@ -15,9 +15,10 @@ _LOCK = ".lock"
 
 
 def state_directory(config: Config) -> Path:
-    """Where metadata store and logs lie: the root, or `./runs/<name>` where the root is remote."""
+    """Where metadata store and logs lie: the root, or `./runs/<name>` where that is elsewhere."""
     root = config.pipeline_root
-    return Path("runs", config.name).resolve() if "://" in root else Path(root)
+    elsewhere = "://" in root or config.run.is_compiled
+    return Path("runs", config.name).resolve() if elsewhere else Path(root)
 
 
 def check_serving_dir(path: str) -> None:

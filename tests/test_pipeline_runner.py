@@ -21,6 +21,7 @@ def command(project, *arguments, cwd=None):
     )
 
 
+VERTEX = ["--runner", "vertex", "--model", "vit_b16_fe", "--project", "p"]
 USAGE_ERRORS = [
     (["--model", "nope"], "--model nope: no such model in the catalogue"),
     (["--model", "vit_b16_fe", "--dataset", "nope"], "--dataset nope: no such dataset"),
@@ -34,6 +35,17 @@ USAGE_ERRORS = [
     (["--dataset", "digits"], "--model is missing"),
     (["--beam-arg", "--runner=x"], "--model is missing"),
     (["--beam-arg"], "argument --beam-arg: expected one argument"),
+    (["--list-schedules"], "--runner local: expected kubeflow or vertex"),
+    (["--runner", "vertex", "--list-schedules"], "--project and --region missing"),
+    (["--runner", "kubeflow", "--pause", "x"], "--host missing"),
+    ([*VERTEX, "--region", "r"], "--image and --pipeline-root missing"),
+    ([*VERTEX, "--region", "r", "--image", "i", "--pipeline-root", "/r"], "expected gs://BUCKET"),
+    ([*VERTEX, "--pipeline-root", "here"], "expected a place that all containers see"),
+    ([*VERTEX, "--model", "./here"], "--model ./here: expected, for a container, a name"),
+    ([*VERTEX, "--dataset", "./here"], "--dataset ./here: expected, for a container, a name"),
+    ([*VERTEX, "--output", "x.yaml", "--schedule", "daily"], "expected five fields of cron"),
+    ([*VERTEX, "--output", "job.txt"], "expected a file name that ends in .yaml or .json"),
+    ([*VERTEX, "--start", "tomorrow"], "expected a time with its zone"),
 ]
 
 

@@ -1,7 +1,5 @@
 """SavedModels and checkpoints from elsewhere -> the cache."""
 
-import os
-import tempfile
 from pathlib import Path
 
 from trainer.augreg.architecture import Architecture, Precision, Task
@@ -68,34 +66,3 @@ def fetch_checkpoint(
         checkpoint.unlink(missing_ok=True)
         reason = str(error).removeprefix(f"{checkpoint}: ")
         raise InputError(f"{url}: what it answered is no such checkpoint ({reason})") from error
-
-
-def copy_saved_model(source: str, directory: Path) -> None:
-    """Copies a SavedModel from a file system of TensorFlow's, with the user's own credentials.
-
-    Args:
-      source: such as `gs://bucket/directory`.
-      directory: appears complete or not at all; the caller holds its lock.
-
-    Raises:
-      InputError: it cannot be read, or is no SavedModel; the message begins with the source.
-    """
-    import tensorflow as tf
-
-    source = source.rstrip("/")
-    try:
-        if not tf.io.gfile.exists(f"{source}/saved_model.pb"):
-            raise InputError(
-                f"{source}: no SavedModel (there is no saved_model.pb in it, or it cannot be read)"
-            )
-        with tempfile.TemporaryDirectory(
-            prefix=f".{directory.name}.", dir=directory.parent
-        ) as staging:
-            for folder, _, files in tf.io.gfile.walk(source):
-                target = os.path.join(staging, "copy", os.path.relpath(folder, source))
-                os.makedirs(target, exist_ok=True)
-                for file in files:
-                    tf.io.gfile.copy(os.path.join(folder, file), os.path.join(target, file))
-            os.rename(os.path.join(staging, "copy"), directory)
-    except tf.errors.OpError as error:
-        raise InputError(f"{source}: {' '.join(error.message.split())}") from error

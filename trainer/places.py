@@ -85,7 +85,8 @@ def is_checkpoint(model: str) -> bool:
 
 def is_bucket_directory(model: str) -> bool:
     """Whether `model` is a directory in a bucket."""
-    return model.startswith("gs://") and not model.endswith((".tar", ".tgz", ".tar.gz"))
+    files = (".npz", ".tar", ".tgz", ".tar.gz")
+    return model.startswith("gs://") and not model.lower().endswith(files)
 
 
 def kaggle_handle(model: str) -> str | None:

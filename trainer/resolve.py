@@ -8,9 +8,10 @@ from trainer.augreg.architecture import Precision, Task
 from trainer.catalogue import MODELS, Model
 from trainer.derived import converted, made
 from trainer.errors import InputError
-from trainer.fetch import copy_saved_model, fetch_checkpoint, fetch_saved_model
+from trainer.fetch import fetch_checkpoint, fetch_saved_model
 from trainer.locked import locked
 from trainer.places import PUBLIC, Places
+from trainer.remote import copied, is_remote
 from trainer.unpack import is_saved_model
 
 _TASKS = {"fe": "feature extractor", "classification": "classifier"}
@@ -43,6 +44,8 @@ def check_model(model: str, weights: str, *, task: Task = "fe") -> None:
             f"--weights random: expected a catalogue name as --model (see --list-models), "
             f"found {model}"
         )
+    if _is_copied(model):
+        return
     if _is_address(model):
         addresses.check_address(model)
         return
@@ -99,9 +102,9 @@ def resolve(
             if precision != "float32":
                 return _from_checkpoint(entry, cache, places, precision)
             return _published(entry, cache, places)
-        if _is_address(model):
+        if _is_address(model) and not _is_copied(model):
             return _from_address(model, cache, places, task, precision)
-        path = Path(model).resolve()
+        path = copied(model, cache) if _is_copied(model) else Path(model).resolve()
         if path.is_dir():
             return path
         return converted(path, cache, task=task, precision=precision)
@@ -122,6 +125,13 @@ def is_cached(entry: Model, cache: Path) -> bool:
     if entry.variant.checkpoint is None:
         return True
     return _at_hand(entry, cache) is not None or _checkpoint(entry, cache).is_file()
+
+
+def _is_copied(model: str) -> bool:
+    """Whether `model` lies in a file system of TensorFlow's, and is no file that HTTP can fetch."""
+    if not is_remote(model):
+        return False
+    return not model.startswith("gs://") or addresses.is_bucket_directory(model)
 
 
 def _is_address(model: str) -> bool:
@@ -223,10 +233,7 @@ def _from_address(
         with locked(target):
             if is_saved_model(target):
                 return target  # another process had the lock
-            if addresses.is_bucket_directory(model):
-                copy_saved_model(model, target)
-            else:
-                fetch_saved_model(url, target, cache, name=model)
+            fetch_saved_model(url, target, cache, name=model)
         return target
     except InputError as error:
         raise InputError(

@@ -1,7 +1,5 @@
 """ImageExampleGen: labelled images of any source -> tf.Examples."""
 
-import json
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tfx import types
@@ -44,23 +42,24 @@ class ImageExampleGen(base_beam_component.BaseBeamComponent):
     def __init__(
         self,
         *,
-        source: Mapping[str, Any],
-        classes: Sequence[str],
+        source: Any,
+        classes: Any,
         max_side: int,
-        source_fingerprint: str,
-        code_fingerprint: str,
+        source_fingerprint: Any,
+        code_fingerprint: Any,
     ) -> None:
-        """
+        """Texts may be placeholders of such.
+
         Args:
-          source: what `components.image_example_gen.sources.registry.make_source` takes.
-          classes: the class names that the pipeline is built for.
+          source: JSON of what `components.image_example_gen.sources.registry.make_source` takes.
+          classes: JSON of the class names that the pipeline is built for.
           max_side: pixels; images with a longer side are made smaller.
           source_fingerprint: of the source's data.
           code_fingerprint: of the executor's code.
         """
         spec = ImageExampleGenSpec(
-            source=json.dumps(dict(source), sort_keys=True),
-            classes=json.dumps(list(classes)),
+            source=source,
+            classes=classes,
             max_side=max_side,
             source_fingerprint=source_fingerprint,
             code_fingerprint=code_fingerprint,

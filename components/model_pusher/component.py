@@ -1,16 +1,45 @@
 """ModelPusher: TFX's Pusher, but a model that is served already is not pushed again."""
 
-from tfx.components import Pusher
-from tfx.dsl.components.base import executor_spec
+from typing import Any
+
+from tfx import types
+from tfx.dsl.components.base import base_component, executor_spec
+from tfx.types import standard_artifacts, standard_component_specs
 
 from components.model_pusher.executor import Executor
 
 
-class ModelPusher(Pusher):
+class ModelPusher(base_component.BaseComponent):
     """TFX's Pusher with `components.model_pusher.executor`.
 
     Evaluator blesses anew whenever the baseline changes, so TFX's own Pusher would push an
     unchanged model a second time.
     """
 
+    SPEC_CLASS = standard_component_specs.PusherSpec
     EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(Executor)
+
+    def __init__(
+        self,
+        *,
+        model: types.BaseChannel,
+        model_blessing: types.BaseChannel,
+        push_destination: Any,
+        custom_config: Any,
+    ) -> None:
+        """
+        Args:
+          model: one Model.
+          model_blessing: one ModelBlessing.
+          push_destination: TFX's PushDestination, JSON or a placeholder of it.
+          custom_config: `fail_on_unblessed`, whether a model that is not blessed fails the node;
+            and what the cache must know. JSON or a placeholder of it.
+        """
+        spec = standard_component_specs.PusherSpec(
+            model=model,
+            model_blessing=model_blessing,
+            push_destination=push_destination,
+            custom_config=custom_config,
+            pushed_model=types.Channel(type=standard_artifacts.PushedModel),
+        )
+        super().__init__(spec=spec)

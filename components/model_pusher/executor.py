@@ -1,5 +1,6 @@
 """Executor of `ModelPusher`."""
 
+import json
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -10,7 +11,11 @@ from tfx.proto import pusher_pb2
 from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import io_utils, proto_utils
 
+from components.model_evaluator.reasons import reasons_of
 from components.model_pusher.served import identity, newest_version
+from trainer.errors import InputError
+
+FAIL_ON_UNBLESSED = "fail_on_unblessed"
 
 
 class Executor(executor.Executor):
@@ -22,14 +27,21 @@ class Executor(executor.Executor):
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """As TFX's; the artifact of a model that is served already names that version."""
+        """As TFX's; the artifact of a model that is served already names that version.
+
+        Raises:
+          InputError: the model is not blessed, and `custom_config` has `fail_on_unblessed`.
+        """
+        if not self.CheckBlessing(input_dict):
+            self._not_blessed(input_dict, output_dict, exec_properties)
+            return
         destination = pusher_pb2.PushDestination()
         proto_utils.json_to_proto(
             exec_properties[standard_component_specs.PUSH_DESTINATION_KEY], destination
         )
         served = newest_version(destination.filesystem.base_directory)
         model = self.GetModelPath(input_dict)
-        if not (served and self.CheckBlessing(input_dict) and identity(model) == identity(served)):
+        if not (served and identity(model) == identity(served)):
             super().Do(input_dict, output_dict, exec_properties)
             return
         logging.info("%s is this model already: nothing to push.", served)
@@ -40,3 +52,25 @@ class Executor(executor.Executor):
         self._MarkPushed(
             pushed, pushed_destination=served, pushed_version=PurePosixPath(served).name
         )
+
+    def _not_blessed(
+        self,
+        input_dict: dict[str, list[types.Artifact]],
+        output_dict: dict[str, list[types.Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        blessing = artifact_utils.get_single_instance(
+            input_dict[standard_component_specs.MODEL_BLESSING_KEY]
+        )
+        why = f"not pushed, the model is not blessed: {reasons_of(blessing)}"
+        custom_config = json.loads(
+            exec_properties.get(standard_component_specs.CUSTOM_CONFIG_KEY, "{}")
+        )
+        if custom_config.get(FAIL_ON_UNBLESSED):
+            raise InputError(why)
+        pushed = artifact_utils.get_single_instance(
+            output_dict[standard_component_specs.PUSHED_MODEL_KEY]
+        )
+        self._MarkNotPushed(pushed)
+        pushed.set_string_custom_property("reason", why)
+        logging.warning("%s.", why)

@@ -1,10 +1,9 @@
 """Runs the pipeline in this process, one node after the other."""
 
-import dataclasses
-
 from tfx.orchestration.local.local_dag_runner import LocalDagRunner
 from tfx.orchestration.metadata import sqlite_metadata_connection_config
 
+from components.resolve_inputs.owner import claim
 from pipeline.config import Config
 from pipeline.console import Console
 from pipeline.inputs import Inputs
@@ -12,29 +11,20 @@ from pipeline.lineage import latest_run
 from pipeline.pipeline import create_pipeline
 from pipeline.report import Report, make_report
 from pipeline.root import state_directory
+from pipeline.runners.beam import with_engine
 from pipeline.runners.events import reported_to
-
-_ON_THIS_MACHINE = (
-    "--runner=DirectRunner",
-    # Without triggers this changes nothing, except that Beam takes its own Python engine at once
-    # rather than try to download another one first.
-    "--allow_unsafe_triggers",
-    # Where nothing says what workers run, TFX packs itself up for them, two seconds a node; here
-    # workers run what is installed, and nobody looks at this.
-    "--sdk_container_image=none",
-)
 
 
 def run(config: Config, inputs: Inputs, console: Console) -> Report:
     """Runs the pipeline to its end.
 
     Raises:
+      InputError: a remote pipeline root belongs to another pipeline.
       Exception: whatever a node raises.
     """
-    arguments = config.run.beam_args
-    if not any(argument.startswith("--runner") for argument in arguments):
-        arguments = (*_ON_THIS_MACHINE, *arguments)
-    config = dataclasses.replace(config, run=dataclasses.replace(config.run, beam_args=arguments))
+    config = with_engine(config)
+    if "://" in config.pipeline_root:  # one on this machine was claimed before TFX was loaded
+        claim(config)
     connection = sqlite_metadata_connection_config(str(state_directory(config) / "metadata.sqlite"))
     pipeline = create_pipeline(config, inputs)
     pipeline.metadata_connection_config = connection

@@ -19,8 +19,8 @@ from trainer.augreg.initialization import random_arrays
 
 pytestmark = pytest.mark.slow
 
-# Resolver and Importer only look; they have nothing to cache.
-LOOKING = {"LastBlessedModel", "Backbone"}
+# Importer only looks; it has nothing to cache.
+LOOKING = {"Backbone"}
 FROM_EVALUATOR = {"Evaluator", "Pusher"}
 FROM_TRAINER = {"Trainer", *FROM_EVALUATOR}
 FROM_TRANSFORM = {"Transform", *FROM_TRAINER}

@@ -15,7 +15,6 @@ NODES = {
     "ExampleValidator",
     "Transform",
     "Trainer",
-    "LastBlessedModel",
     "Evaluator",
     "Pusher",
 }

@@ -1,12 +1,13 @@
 """The packages as a container image or Beam's --setup_file installs them: not editable."""
 
 import os
-import shutil
 import subprocess
 import sys
 import zipfile
 
 import pytest
+
+from tests.installation import build_wheel
 
 pytestmark = pytest.mark.slow
 
@@ -15,20 +16,8 @@ pytestmark = pytest.mark.slow
 def installed(project, tmp_path_factory):
     """A directory with nothing but the project's wheel, unpacked."""
     folder = tmp_path_factory.mktemp("installed")
-    copy = folder / "project"
-    copy.mkdir()
-    for name in ("pipeline", "components", "trainer", "schemas"):
-        shutil.copytree(project / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("setup.py", "pyproject.toml", "pipeline_runner.py", "README.md"):
-        shutil.copy(project / name, copy / name)
-    build = "import sys; from setuptools.build_meta import build_wheel; build_wheel(sys.argv[1])"
-    subprocess.run(
-        [sys.executable, "-c", build, str(folder)], cwd=copy, check=True, capture_output=True
-    )
-    (wheel,) = folder.glob("*.whl")
-    with zipfile.ZipFile(wheel) as archive:
+    with zipfile.ZipFile(build_wheel(project, folder)) as archive:
         archive.extractall(folder / "site")
-    shutil.rmtree(copy)
     return folder / "site"
 
 

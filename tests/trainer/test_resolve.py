@@ -12,7 +12,6 @@ from trainer import derived
 from trainer.augreg.checkpoint import architecture_of, load_checkpoint
 from trainer.catalogue import MODELS, Model, Variant
 from trainer.errors import InputError
-from trainer.fetch import copy_saved_model
 from trainer.places import PUBLIC, Places
 from trainer.resolve import cache_dir, check_model, is_cached, resolve
 
@@ -309,14 +308,6 @@ def test_rubbish_leaves_nothing_behind(server, places, tmp_path, name, body):
         resolved(url, tmp_path, places=places)
     assert len(str(error.value).splitlines()) <= 2
     assert list((tmp_path / "downloaded").glob("[!.]*")) == []
-
-
-def test_a_directory_in_a_bucket(tiny_backbone, tmp_path):
-    """TensorFlow's file system for buckets needs the network; its others do the same."""
-    copy_saved_model(f"file://{tiny_backbone}/", tmp_path / "copy")
-    assert tf.saved_model.load(str(tmp_path / "copy"))(tf.zeros([1, 16, 16, 3])).shape == (1, 16)
-    with pytest.raises(InputError, match="no SavedModel"):
-        copy_saved_model(f"file://{tmp_path}/nowhere", tmp_path / "other")
 
 
 def test_a_cache_that_cannot_be_written(places, tmp_path):

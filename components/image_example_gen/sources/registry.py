@@ -7,11 +7,13 @@ from typing import Any
 from components.image_example_gen.sources.base import Source
 from components.image_example_gen.sources.digits import DigitsSource
 from components.image_example_gen.sources.folder import FolderSource
+from components.image_example_gen.sources.remote_folder import RemoteFolderSource
 from components.image_example_gen.sources.tfds import TfdsSource
 
 KINDS: Mapping[str, type[Source]] = {
     "digits": DigitsSource,
     "folder": FolderSource,
+    "remote_folder": RemoteFolderSource,
     "tfds": TfdsSource,
 }
 

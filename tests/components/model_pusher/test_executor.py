@@ -13,6 +13,7 @@ from tfx.types import standard_artifacts
 
 from components.model_pusher.executor import Executor
 from components.model_pusher.served import identity, newest_version, served_state
+from trainer.errors import InputError
 
 
 def model_of(folder: Path) -> Path:
@@ -23,11 +24,15 @@ def model_of(folder: Path) -> Path:
     return folder
 
 
-def push(model: Path, serving: Path, output: Path, *, blessed: bool = True):
+def push(
+    model: Path, serving: Path, output: Path, *, blessed: bool = True, custom_config: str = "{}"
+):
     """Runs the executor; returns the PushedModel artifact."""
     model_artifact, blessing = standard_artifacts.Model(), standard_artifacts.ModelBlessing()
     model_artifact.uri, blessing.uri = str(model), str(output / "blessing")
     blessing.set_int_custom_property(constants.ARTIFACT_PROPERTY_BLESSED_KEY, int(blessed))
+    if not blessed:
+        blessing.set_string_custom_property("reasons", "accuracy 0.1 is too low")
     Path(blessing.uri).mkdir(parents=True)
     (Path(blessing.uri) / ("BLESSED" if blessed else "NOT_BLESSED")).touch()
     pushed = standard_artifacts.PushedModel()
@@ -38,7 +43,10 @@ def push(model: Path, serving: Path, output: Path, *, blessed: bool = True):
     Executor().Do(
         {"model": [model_artifact], "model_blessing": [blessing]},
         {"pushed_model": [pushed]},
-        {"push_destination": json_format.MessageToJson(destination)},
+        {
+            "push_destination": json_format.MessageToJson(destination),
+            "custom_config": custom_config,
+        },
     )
     return pushed
 
@@ -127,3 +135,22 @@ def test_a_folder_that_is_no_version_is_not_served(serving):
     (serving / "notes").mkdir(parents=True)
     assert newest_version(str(serving)) is None
     assert served_state(str(serving)).startswith("nothing ")
+
+
+def test_what_is_not_blessed_is_not_pushed_and_the_artifact_says_why(serving, tmp_path):
+    pushed = push(model_of(tmp_path / "model"), serving, tmp_path / "out", blessed=False)
+    assert pushed.get_int_custom_property("pushed") == 0
+    reason = pushed.get_string_custom_property("reason")
+    assert reason == "not pushed, the model is not blessed: accuracy 0.1 is too low"
+    assert not serving.exists()
+
+
+def test_what_is_not_blessed_fails_the_node_where_that_is_wanted(serving, tmp_path):
+    with pytest.raises(InputError, match=r"not blessed: accuracy 0\.1"):
+        push(
+            model_of(tmp_path / "model"),
+            serving,
+            tmp_path / "out",
+            blessed=False,
+            custom_config='{"fail_on_unblessed": true}',
+        )

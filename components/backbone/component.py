@@ -1,0 +1,31 @@
+"""Backbone: whatever `--model` names, as a Model artifact."""
+
+from tfx.dsl.component.experimental.annotations import OutputArtifact, Parameter
+from tfx.dsl.component.experimental.decorators import component
+from tfx.types import standard_artifacts
+from tfx.utils import io_utils
+
+from trainer.resolve import cache_dir, resolve
+
+
+@component
+def Backbone(  # noqa: N802 (a component is named like a class)
+    backbone: OutputArtifact[standard_artifacts.Model],
+    model: Parameter[str],
+    weights: Parameter[str],
+    fingerprint: Parameter[str],
+) -> None:
+    """Finds, downloads, makes or converts a backbone, and copies its SavedModel into the artifact.
+
+    For runs whose nodes share no disk: a node further on takes it from the pipeline root rather
+    than find it anew.
+
+    Args:
+      backbone: the artifact; the SavedModel lies directly in it.
+      model: what `trainer.resolve.resolve` takes.
+      weights: likewise.
+      fingerprint: of the backbone's content, for the cache key.
+    """
+    del fingerprint
+    directory = resolve(model, weights=weights, cache=cache_dir())
+    io_utils.copy_dir(str(directory), backbone.uri)

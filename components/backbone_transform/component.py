@@ -1,0 +1,68 @@
+"""BackboneTransform: TFX's Transform, which is handed the backbone as an artifact."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from tfx import types
+from tfx.dsl.components.base import base_beam_component, executor_spec
+from tfx.proto import transform_pb2
+from tfx.types import standard_artifacts, standard_component_specs
+from tfx.types.component_spec import ChannelParameter
+
+from components.backbone_transform.executor import BACKBONE_KEY, Executor
+
+
+class BackboneTransformSpec(standard_component_specs.TransformSpec):
+    """TFX's, with the backbone as a further input."""
+
+    INPUTS = standard_component_specs.TransformSpec.INPUTS | {
+        BACKBONE_KEY: ChannelParameter(type=standard_artifacts.Model),
+    }
+
+
+class BackboneTransform(base_beam_component.BaseBeamComponent):
+    """TFX's Transform; `preprocessing_fn` finds the backbone's directory in its `custom_config`.
+
+    So lineage shows the backbone, and the cache knows it, wherever it lies. No statistics, no
+    analyzer cache.
+    """
+
+    SPEC_CLASS = BackboneTransformSpec
+    EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(Executor)
+
+    def __init__(
+        self,
+        *,
+        examples: types.BaseChannel,
+        schema: types.BaseChannel,
+        backbone: types.BaseChannel,
+        preprocessing_fn: str,
+        analyze: Sequence[str],
+        materialize: Sequence[str],
+        custom_config: Any,
+    ) -> None:
+        """
+        Args:
+          examples: one Examples.
+          schema: one Schema.
+          backbone: one Model, whose SavedModel lies directly in it.
+          preprocessing_fn: import path.
+          analyze: splits that are analysed.
+          materialize: splits of which transformed examples are written; may be empty.
+          custom_config: for `preprocessing_fn`, JSON or a placeholder of it.
+        """
+        outputs = {"transform_graph": types.Channel(type=standard_artifacts.TransformGraph)}
+        if materialize:
+            outputs["transformed_examples"] = types.Channel(type=standard_artifacts.Examples)
+        spec = BackboneTransformSpec(
+            examples=examples,
+            schema=schema,
+            backbone=backbone,
+            preprocessing_fn=preprocessing_fn,
+            splits_config=transform_pb2.SplitsConfig(analyze=analyze, transform=materialize),
+            custom_config=custom_config,
+            force_tf_compat_v1=0,
+            disable_statistics=1,
+            **outputs,
+        )
+        super().__init__(spec=spec)

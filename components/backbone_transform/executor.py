@@ -1,0 +1,27 @@
+"""Executor of `BackboneTransform`."""
+
+import json
+from typing import Any
+
+from tfx import types
+from tfx.components.transform import executor
+from tfx.types import artifact_utils, standard_component_specs
+
+BACKBONE_KEY = "backbone"
+
+
+class Executor(executor.Executor):
+    """TFX's, with the backbone's directory put into the `custom_config`."""
+
+    def Do(  # noqa: N802 (TFX's name)
+        self,
+        input_dict: dict[str, list[types.Artifact]],
+        output_dict: dict[str, list[types.Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        """As TFX's; `custom_config` gets the key `backbone`."""
+        inputs = dict(input_dict)
+        directory = artifact_utils.get_single_uri(inputs.pop(BACKBONE_KEY))
+        key = standard_component_specs.CUSTOM_CONFIG_KEY
+        custom_config = json.loads(exec_properties[key]) | {"backbone": directory}
+        super().Do(inputs, output_dict, exec_properties | {key: json.dumps(custom_config)})

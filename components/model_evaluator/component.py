@@ -1,0 +1,71 @@
+"""ModelEvaluator: TFX's Evaluator, which is told by URI what to compare with."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from tfx import types
+from tfx.dsl.components.base import base_beam_component, executor_spec
+from tfx.types import standard_artifacts, standard_component_specs
+from tfx.types.component_spec import ExecutionParameter
+from tfx.utils import json_utils
+
+from components.model_evaluator.executor import BASELINE, RECORDS, Executor
+
+
+class ModelEvaluatorSpec(standard_component_specs.EvaluatorSpec):
+    """TFX's, with the execution properties of `ModelEvaluator`."""
+
+    PARAMETERS = standard_component_specs.EvaluatorSpec.PARAMETERS | {
+        BASELINE: ExecutionParameter(type=str),
+        RECORDS: ExecutionParameter(type=str),
+        "code_fingerprint": ExecutionParameter(type=str),
+    }
+
+
+class ModelEvaluator(base_beam_component.BaseBeamComponent):
+    """TFX's Evaluator, with the baseline given by its URI.
+
+    TFX takes it from a Resolver, which Kubeflow Pipelines does not have. By value it is also just
+    what the cache key needs: compared with the same model, a model need not be compared again.
+    """
+
+    SPEC_CLASS = ModelEvaluatorSpec
+    EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(Executor)
+
+    def __init__(
+        self,
+        *,
+        examples: types.BaseChannel,
+        example_splits: Sequence[str],
+        model: types.BaseChannel,
+        schema: types.BaseChannel,
+        eval_config: Any,
+        baseline: Any,
+        records: Any,
+        code_fingerprint: Any,
+    ) -> None:
+        """
+        Args:
+          examples: one Examples.
+          example_splits: those that are scored.
+          model: one Model.
+          schema: one Schema.
+          eval_config: TFMA's EvalConfig, JSON or a placeholder of it.
+          baseline: URI of a Model artifact, or `components.model_evaluator.records.NONE`.
+          records: directory where a blessing is recorded.
+          code_fingerprint: of the executor's code.
+        """
+        spec = ModelEvaluatorSpec(
+            examples=examples,
+            example_splits=json_utils.dumps(list(example_splits)),
+            model=model,
+            schema=schema,
+            eval_config=eval_config,
+            baseline=baseline,
+            records=records,
+            code_fingerprint=code_fingerprint,
+            fairness_indicator_thresholds="null",
+            evaluation=types.Channel(type=standard_artifacts.ModelEvaluation),
+            blessing=types.Channel(type=standard_artifacts.ModelBlessing),
+        )
+        super().__init__(spec=spec)

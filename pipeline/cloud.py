@@ -1,0 +1,145 @@
+"""Options of pipelines that run on a cluster. Imports no TensorFlow."""
+
+import dataclasses
+import datetime
+from pathlib import PurePosixPath
+
+from trainer.catalogue import MODELS
+from trainer.errors import InputError
+from trainer.option import AT_LEAST_ONE, POSITIVE, Check, option
+
+COMPILED_RUNNERS = ("kubeflow", "vertex")
+
+
+def _is_time(text: str) -> bool:
+    try:
+        return datetime.datetime.fromisoformat(text).tzinfo is not None
+    except ValueError:
+        return False
+
+
+_JOB_FILE = Check(
+    "a file name that ends in .yaml or .json", lambda path: path.endswith((".yaml", ".json"))
+)
+_TIME = Check("a time with its zone, such as 2026-12-24T18:00:00Z", _is_time)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Cloud:
+    """Where a compiled pipeline goes, and when it runs."""
+
+    output: str | None = option(
+        "file for the compiled pipeline, which is then not submitted: .yaml for kubeflow, .json "
+        "for vertex",
+        default=None,
+        check=_JOB_FILE,
+    )
+    image: str | None = option("container image that the nodes run in", default=None)
+    project: str | None = option("Google Cloud project, for vertex", default=None)
+    region: str | None = option("region, such as europe-west4, for vertex", default=None)
+    host: str | None = option("URL of Kubeflow Pipelines' API, for kubeflow", default=None)
+    schedule: str | None = option(
+        "run at these times, in cron's fields, such as 'TZ=Europe/Berlin 0 3 * * 1'", default=None
+    )
+    start: str | None = option("no scheduled run before this time", default=None, check=_TIME)
+    end: str | None = option("no scheduled run after this time", default=None, check=_TIME)
+    max_concurrent_runs: int = option(
+        "scheduled runs at the same time, at most", default=1, check=AT_LEAST_ONE
+    )
+    wait: bool = option("follow the submitted run to its end", default=False)
+    poll_seconds: float = option("how often --wait looks at the run", default=15.0, check=POSITIVE)
+    service_account: str | None = option("account that the run acts as", default=None)
+    network: str | None = option(
+        "full name of the network that the run is peered with, for vertex", default=None
+    )
+    encryption_key: str | None = option(
+        "full name of the Cloud KMS key for all that the run makes, for vertex", default=None
+    )
+    labels: tuple[str, ...] = option("a label KEY=VALUE of the run, for vertex", default=())
+    api_endpoint: str | None = option(
+        "address of Vertex AI where it is not Google's public one", default=None
+    )
+    namespace: str | None = option("namespace, for kubeflow with several users", default=None)
+    token_file: str | None = option(
+        "file with the bearer token for Kubeflow Pipelines' API", default=None
+    )
+
+    def label_values(self) -> dict[str, str]:
+        """The labels by their keys.
+
+        Raises:
+          InputError: one of them has no `=`.
+        """
+        pairs = [label.partition("=") for label in self.labels]
+        for key, equals, value in pairs:
+            if not (key and equals):
+                raise InputError(f"cloud.labels {key}{equals}{value}: expected KEY=VALUE")
+        return {key: value for key, _, value in pairs}
+
+
+def check_target(runner: str, cloud: Cloud) -> None:
+    """Refuses what leaves open where to connect to.
+
+    Raises:
+      InputError: a flag is missing.
+    """
+    needed = {
+        "vertex": {"--project": cloud.project, "--region": cloud.region},
+        "kubeflow": {"--host": cloud.host},
+    }
+    _check_given(runner, needed[runner])
+
+
+def check_submission(runner: str, cloud: Cloud, pipeline_root: str) -> None:
+    """Refuses what cannot be submitted.
+
+    Raises:
+      InputError: a flag is missing, or the root is not one that the containers can write to.
+    """
+    check_target(runner, cloud)
+    _check_given(runner, {"--image": cloud.image, "--pipeline-root": pipeline_root})
+    # s3:// and minio:// are not among the file systems of TFX.
+    if not pipeline_root.startswith("gs://"):
+        raise InputError(f"--pipeline-root {pipeline_root}: expected gs://BUCKET/PATH")
+    cloud.label_values()
+
+
+def _check_given(runner: str, needed: dict[str, str | None]) -> None:
+    missing = [flag for flag, value in needed.items() if not value]
+    if missing:
+        raise InputError(
+            f"{' and '.join(missing)} missing; --runner {runner} needs {', '.join(needed)} "
+            "(or --output, to compile only)"
+        )
+
+
+def check_reachable(*, model: str, dataset: str, pipeline_root: str | None) -> None:
+    """Refuses what a container on a cluster could not find.
+
+    Args:
+      model: what `--model` says.
+      dataset: what `--dataset` says.
+      pipeline_root: what `--pipeline-root` says; None leaves it to each run.
+
+    Raises:
+      InputError: a path relative to this machine's directory.
+    """
+    if pipeline_root is not None and not _is_everywhere(pipeline_root):
+        raise InputError(
+            f"--pipeline-root {pipeline_root}: expected a place that all containers see, such as "
+            "gs://BUCKET/PATH"
+        )
+    if model not in MODELS and not _is_everywhere(model):
+        raise InputError(
+            f"--model {model}: expected, for a container, a name from --list-models, a URL, "
+            "gs://… or an absolute path in the image"
+        )
+    if PurePosixPath(dataset).name != dataset and not _is_everywhere(dataset):
+        raise InputError(
+            f"--dataset {dataset}: expected, for a container, a name, gs://… or an absolute path "
+            "in the image"
+        )
+
+
+def _is_everywhere(place: str) -> bool:
+    return "://" in place or place.startswith("/")

@@ -1,0 +1,216 @@
+"""What a place that runs compiled pipelines can do, and the way of a pipeline there."""
+
+import abc
+import dataclasses
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from pipeline.config import Config
+from pipeline.console import Console
+from trainer.errors import InputError
+
+HINTS = {
+    400: "the request was refused as it is",
+    401: "the credentials are not accepted; log in again",
+    403: "the account lacks a permission",
+    404: "check project, region, host and name",
+    409: "it is there already; delete it, or give another --name",
+    429: "a quota is used up; try again later",
+    500: "the fault is on the other side; try again later",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Schedule:
+    """A schedule, as it is listed.
+
+    Attributes:
+      id: the backend's own.
+      name: the pipeline's.
+      state: such as ACTIVE or PAUSED.
+      cron: its times.
+      next_run: when it runs next; empty where that is not known.
+    """
+
+    id: str
+    name: str
+    state: str
+    cron: str
+    next_run: str
+
+
+@dataclasses.dataclass(frozen=True)
+class RunState:
+    """A submitted run at one moment.
+
+    Attributes:
+      state: such as RUNNING.
+      is_over: whether it has ended.
+      succeeded: whether it has ended well.
+      tasks: the state of each task.
+      not_pushed: why the model was not pushed, once that is known.
+    """
+
+    state: str
+    is_over: bool
+    succeeded: bool
+    tasks: Mapping[str, str]
+    not_pushed: str = ""
+
+
+class Backend(abc.ABC):
+    """A connection to Vertex AI or Kubeflow Pipelines.
+
+    Every method raises InputError, in a line, where the other side says no.
+    """
+
+    @abc.abstractmethod
+    def submit(self, config: Config, job: Path) -> tuple[str, str]:
+        """Runs the compiled `job`; returns the run's id and its page."""
+
+    @abc.abstractmethod
+    def run_state(self, run: str) -> RunState:
+        """How the run of this id is."""
+
+    @abc.abstractmethod
+    def create_schedule(self, config: Config, job: Path) -> str:
+        """Runs the compiled `job` at the times of `config`; returns the schedule's page or id."""
+
+    @abc.abstractmethod
+    def schedules(self) -> list[Schedule]:
+        """All schedules of pipelines."""
+
+    @abc.abstractmethod
+    def pause(self, schedule: str) -> None:
+        """Keeps the schedule of this id from beginning runs."""
+
+    @abc.abstractmethod
+    def resume(self, schedule: str) -> None:
+        """Has the schedule of this id begin runs again."""
+
+    @abc.abstractmethod
+    def delete(self, schedule: str) -> None:
+        """Deletes the schedule of this id."""
+
+
+def deploy(
+    config: Config, console: Console, connect: Callable[[Config], Backend], suffix: str
+) -> bool:
+    """Compiles the pipeline, and writes, submits or schedules it, whatever `config` asks for.
+
+    Args:
+      config: the configuration.
+      console: says what was done.
+      connect: makes the connection, before hours or minutes are spent on anything else.
+      suffix: of the file that the backend takes, ".json" or ".yaml".
+
+    Returns:
+      Whether all is well; False where a run that was followed did not push its model, because it
+      was not blessed.
+
+    Raises:
+      InputError: the other side says no, or the run that was followed failed.
+    """
+    cloud = config.cloud
+    backend = None if cloud.output else connect(config)
+    from pipeline.runners.compiled import DEFAULT_IMAGE, compile_job, write_job
+
+    console.busy("compiling")
+    job = compile_job(config)
+    if backend is None:
+        assert cloud.output is not None
+        write_job(job, Path(cloud.output), config.machines)
+        if cloud.image is None:
+            console.warn(f"The image is {DEFAULT_IMAGE}; --image names the one in your registry.")
+        console.line(f"compiled: {cloud.output}", style="bold green")
+        return True
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, config.name).with_suffix(suffix)
+        write_job(job, file, config.machines)
+        console.busy("submitting")
+        if cloud.schedule:
+            _refuse_second(backend, config.name)
+            page = backend.create_schedule(config, file)
+            console.line(f"scheduled: {config.name}: {cloud.schedule}", style="bold green")
+            console.line(f"see: {page}")
+            return True
+        run, page = backend.submit(config, file)
+    console.line(f"submitted: {run}", style="bold green")
+    console.line(f"see: {page}")
+    return not cloud.wait or _followed(backend, run, page, console, cloud.poll_seconds)
+
+
+def _refuse_second(backend: Backend, name: str) -> None:
+    if any(schedule.name == name for schedule in backend.schedules()):
+        raise InputError(
+            f"--schedule: there is one for {name} already; --delete-schedule {name} first, or give "
+            "another --name"
+        )
+
+
+def _followed(backend: Backend, run: str, page: str, console: Console, seconds: float) -> bool:
+    seen: dict[str, str] = {}
+    while True:
+        now = backend.run_state(run)
+        for task, state in now.tasks.items():
+            if seen.get(task) != state:
+                console.line(f"{task}: {state.lower()}")
+        seen.update(now.tasks)
+        if now.is_over:
+            break
+        time.sleep(seconds)
+    if not now.succeeded:
+        raise InputError(f"{run}: ended as {now.state.lower()}; see {page}")
+    if now.not_pushed:
+        console.line(f"verdict: not blessed: {now.not_pushed}", style="bold red")
+        return False
+    console.line("ended: succeeded", style="bold green")
+    return True
+
+
+def schedule_id(backend: Backend, name: str) -> str:
+    """The id of the schedule that `name` names, by its own name or its id.
+
+    Raises:
+      InputError: there is none, or several are called so.
+    """
+    schedules = backend.schedules()
+    found = [s.id for s in schedules if name in (s.name, s.id)]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise InputError(
+            f"{name}: {len(found)} schedules are called so; expected an id of {', '.join(found)}"
+        )
+    raise InputError(
+        f"{name}: there is no such schedule; expected one of "
+        f"{', '.join(s.name for s in schedules) or 'none'} (--list-schedules)"
+    )
+
+
+@contextmanager
+def explained(what: str, errors: Mapping[type[Exception], Callable[[Any], str]]) -> Iterator[None]:
+    """Within it, errors of a client's library become one line.
+
+    Args:
+      what: was tried.
+      errors: what each kind says.
+
+    Raises:
+      InputError: instead of one of `errors`.
+    """
+    try:
+        yield
+    except tuple(errors) as error:
+        say = next(say for kind, say in errors.items() if isinstance(error, kind))
+        raise InputError(f"{what}: {' '.join(say(error).split())}") from error
+
+
+def answer(status: int | None, message: str) -> str:
+    """What is said of an HTTP answer that is an error."""
+    hint = HINTS.get(status or 500, HINTS[500] if (status or 500) >= 500 else HINTS[400])
+    return f"{status} {message.strip()[:300]}; {hint}"

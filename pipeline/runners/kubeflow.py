@@ -1,0 +1,226 @@
+"""Runs the pipeline on Kubeflow Pipelines."""
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import kfp.client
+import kfp_server_api
+import urllib3.exceptions
+from google.api_core import exceptions, retry
+
+from pipeline.cloud import Cloud, check_submission
+from pipeline.config import Config
+from pipeline.console import Console
+from pipeline.cron import for_kubeflow
+from pipeline.parameters import parameter_values
+from pipeline.runners.backend import Backend, RunState, Schedule, answer, deploy, explained
+from trainer.errors import InputError
+
+Result = TypeVar("Result")
+
+_PAGE = 100
+_UNKNOWN = (
+    "it is not known whether the request arrived: look with --list-schedules or in the dashboard "
+    "before you try again"
+)
+
+
+def _said(error: kfp_server_api.ApiException) -> str:
+    try:
+        message = json.loads(error.body)["message"]
+    except (TypeError, ValueError, KeyError):  # a proxy's page, or nothing
+        message = error.reason or ""
+    return answer(error.status, message)
+
+
+_ERRORS: dict[type[Exception], Callable[[Any], str]] = {
+    kfp_server_api.ApiException: _said,
+    exceptions.RetryError: lambda error: _said(error.cause),
+    urllib3.exceptions.HTTPError: lambda error: f"the connection failed ({error}); {_UNKNOWN}",
+    ValueError: str,  # the client's own, such as two pipelines of one name
+}
+# What was refused before it was looked at may be asked again without harm.
+_again = retry.Retry(
+    predicate=lambda error: getattr(error, "status", None) == 429,
+    initial=1.0,
+    maximum=30.0,
+    timeout=120.0,
+)
+
+
+def run(config: Config, console: Console) -> bool:
+    """Compiles the pipeline, and writes, submits or schedules it; see `backend.deploy`."""
+    return deploy(config, console, _checked, ".yaml")
+
+
+def _checked(config: Config) -> Backend:
+    check_submission("kubeflow", config.cloud, config.pipeline_root)
+    if config.cloud.schedule:
+        for_kubeflow(config.cloud.schedule)
+    return connect(config.cloud)
+
+
+def connect(cloud: Cloud) -> Backend:
+    """A connection to Kubeflow Pipelines.
+
+    Raises:
+      InputError: it does not answer.
+    """
+    return _Kubeflow(cloud)
+
+
+class _Kubeflow(Backend):
+    def __init__(self, cloud: Cloud) -> None:
+        self._namespace = cloud.namespace
+        with explained(f"--host {cloud.host}", _ERRORS):
+            self._client = kfp.client.Client(
+                host=cloud.host,
+                namespace=cloud.namespace or "kubeflow",
+                existing_token=_token(cloud.token_file),
+            )
+            # A request may have been carried out although no answer came.
+            pool = self._client._run_api.api_client.rest_client.pool_manager
+            pool.connection_pool_kw["retries"] = urllib3.Retry(
+                total=3, connect=3, read=False, redirect=3, other=0, status=0
+            )
+
+    def submit(self, config: Config, job: Path) -> tuple[str, str]:
+        pipeline, version = self._uploaded(config, job)
+        experiment = self._experiment(config)
+        run = self._ask(
+            "submitting",
+            lambda: self._client.run_pipeline(
+                experiment_id=experiment,
+                job_name=f"{config.name}-{time.strftime('%Y%m%d%H%M%S')}",
+                pipeline_id=pipeline,
+                version_id=version,
+                params=parameter_values(config),
+                pipeline_root=config.pipeline_root,
+                service_account=config.cloud.service_account,
+            ),
+        )
+        return run.run_id, f"{self._client._get_url_prefix()}/#/runs/details/{run.run_id}"
+
+    def run_state(self, run: str) -> RunState:
+        found = self._ask("looking at the run", lambda: self._client.get_run(run))
+        details = (found.run_details and found.run_details.task_details) or []
+        state = found.state or "PENDING"
+        return RunState(
+            state=state,
+            is_over=state in ("SUCCEEDED", "SKIPPED", "FAILED", "CANCELED"),
+            succeeded=state == "SUCCEEDED",
+            tasks={task.display_name: task.state for task in details if task.state},
+        )
+
+    def create_schedule(self, config: Config, job: Path) -> str:
+        cloud = config.cloud
+        assert cloud.schedule is not None
+        cron = for_kubeflow(cloud.schedule)
+        pipeline, version = self._uploaded(config, job)
+        experiment = self._experiment(config)
+        schedule = self._ask(
+            "scheduling",
+            lambda: self._client.create_recurring_run(
+                experiment_id=experiment,
+                job_name=config.name,
+                start_time=cloud.start,
+                end_time=cloud.end,
+                cron_expression=cron,
+                max_concurrency=cloud.max_concurrent_runs,
+                no_catchup=True,
+                params=parameter_values(config),
+                pipeline_id=pipeline,
+                version_id=version,
+                pipeline_root=config.pipeline_root,
+                service_account=cloud.service_account,
+            ),
+        )
+        page = f"{self._client._get_url_prefix()}/#/recurringrun/details"
+        return f"{page}/{schedule.recurring_run_id}"
+
+    def schedules(self) -> list[Schedule]:
+        found: list[Any] = []
+        page = ""
+        while True:
+            answered = self._ask("listing schedules", self._page_of_schedules(page))
+            found += answered.recurring_runs or []
+            page = answered.next_page_token or ""
+            if not page:
+                break
+        return [
+            Schedule(
+                id=schedule.recurring_run_id,
+                name=schedule.display_name,
+                state={"ENABLED": "ACTIVE", "DISABLED": "PAUSED"}.get(
+                    schedule.status, schedule.status or ""
+                ),
+                cron=_cron(schedule.trigger),
+                next_run="",
+            )
+            for schedule in found
+        ]
+
+    def _page_of_schedules(self, page: str) -> Callable[[], Any]:
+        return lambda: self._client.list_recurring_runs(
+            page_token=page, page_size=_PAGE, namespace=self._namespace
+        )
+
+    def pause(self, schedule: str) -> None:
+        self._ask("pausing", lambda: self._client.disable_recurring_run(schedule))
+
+    def resume(self, schedule: str) -> None:
+        self._ask("resuming", lambda: self._client.enable_recurring_run(schedule))
+
+    def delete(self, schedule: str) -> None:
+        self._ask("deleting", lambda: self._client.delete_recurring_run(schedule))
+
+    def _uploaded(self, config: Config, job: Path) -> tuple[str, str]:
+        """The pipeline's id and that of the version that was just uploaded."""
+        name = config.name
+        pipeline = self._ask("looking for the pipeline", lambda: self._client.get_pipeline_id(name))
+        if pipeline is None:
+            pipeline = self._ask(
+                "uploading",
+                lambda: self._client.upload_pipeline(str(job), name, namespace=self._namespace),
+            ).pipeline_id
+            versions = self._ask(
+                "looking for the version", lambda: self._client.list_pipeline_versions(pipeline)
+            )
+            return pipeline, versions.pipeline_versions[0].pipeline_version_id
+        version = self._ask(
+            "uploading",
+            lambda: self._client.upload_pipeline_version(
+                str(job), f"{name}-{time.strftime('%Y%m%d%H%M%S')}", pipeline_id=pipeline
+            ),
+        )
+        return pipeline, version.pipeline_version_id
+
+    def _experiment(self, config: Config) -> str:
+        return self._ask(
+            "making the experiment",
+            lambda: self._client.create_experiment(config.name, namespace=self._namespace),
+        ).experiment_id
+
+    def _ask(self, what: str, question: Callable[[], Result]) -> Result:
+        with explained(f"Kubeflow Pipelines, {what}", _ERRORS):
+            return _again(question)()
+
+
+def _token(file: str | None) -> str | None:
+    if file is None:
+        return None
+    try:
+        return Path(file).read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise InputError(
+            f"cloud.token_file {file}: {error.strerror}; expected a file with a token"
+        ) from error
+
+
+def _cron(trigger: Any) -> str:
+    if trigger is None or trigger.cron_schedule is None:
+        return ""
+    return trigger.cron_schedule.cron or ""

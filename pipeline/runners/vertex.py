@@ -1,0 +1,167 @@
+"""Runs the pipeline on Vertex AI."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import google.auth
+import requests.exceptions
+from google.api_core import exceptions, retry
+from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
+
+from pipeline.cloud import Cloud, check_submission
+from pipeline.config import Config
+from pipeline.console import Console
+from pipeline.cron import for_vertex
+from pipeline.parameters import parameter_values
+from pipeline.runners.backend import Backend, RunState, Schedule, answer, deploy, explained
+
+Result = TypeVar("Result")
+
+_SCOPES = ["https://www.googleapis.com/auth/cloud-platform"]
+_NO_CREDENTIALS = (
+    "there are no Google Cloud credentials; run gcloud auth application-default login, or set "
+    "GOOGLE_APPLICATION_CREDENTIALS"
+)
+_REQUEST = re.compile(r"^[A-Z]+ https?://\S+: ")  # which the client puts before what was answered
+_ERRORS = {
+    DefaultCredentialsError: lambda error: _NO_CREDENTIALS,
+    GoogleAuthError: lambda error: f"the credentials are not accepted ({error}); log in again",
+    exceptions.GoogleAPICallError: lambda error: answer(
+        error.code, _REQUEST.sub("", error.message)
+    ),
+    exceptions.RetryError: lambda error: answer(429, str(error.cause or error)),
+    requests.exceptions.RequestException: lambda error: (
+        f"the connection failed ({error}); it is not known whether the request arrived: look with "
+        "--list-schedules or in the console before you try again"
+    ),
+}
+# What was refused before it was looked at may be asked again without harm.
+_again = retry.Retry(
+    predicate=retry.if_exception_type(exceptions.TooManyRequests),
+    initial=1.0,
+    maximum=30.0,
+    timeout=120.0,
+)
+
+
+def run(config: Config, console: Console) -> bool:
+    """Compiles the pipeline, and writes, submits or schedules it; see `backend.deploy`."""
+    return deploy(config, console, _checked, ".json")
+
+
+def _checked(config: Config) -> Backend:
+    check_submission("vertex", config.cloud, config.pipeline_root)
+    return connect(config.cloud)
+
+
+def connect(cloud: Cloud) -> Backend:
+    """A connection to Vertex AI.
+
+    Raises:
+      InputError: there are no credentials.
+    """
+    return _Vertex(cloud)
+
+
+class _Vertex(Backend):
+    def __init__(self, cloud: Cloud) -> None:
+        with explained("--runner vertex", _ERRORS):
+            credentials, _ = google.auth.default(scopes=_SCOPES)
+        from google.cloud import aiplatform
+
+        self._sdk = aiplatform
+        aiplatform.init(
+            project=cloud.project,
+            location=cloud.region,
+            credentials=credentials,
+            api_endpoint=cloud.api_endpoint,
+            api_transport="rest",
+        )
+
+    def submit(self, config: Config, job: Path) -> tuple[str, str]:
+        cloud = config.cloud
+        submitted = self._job(config, job)
+        self._ask(
+            "submitting",
+            lambda: submitted.submit(service_account=cloud.service_account, network=cloud.network),
+        )
+        return submitted.resource_name, submitted._dashboard_uri()
+
+    def run_state(self, run: str) -> RunState:
+        job = self._ask("looking at the run", lambda: self._sdk.PipelineJob.get(run)).to_dict()
+        state = job["state"].removeprefix("PIPELINE_STATE_")
+        details = job.get("jobDetail", {}).get("taskDetails", [])
+        return RunState(
+            state=state,
+            is_over=state in ("SUCCEEDED", "FAILED", "CANCELLED"),
+            succeeded=state == "SUCCEEDED",
+            tasks={task["taskName"]: task["state"] for task in details if "state" in task},
+            not_pushed=next(filter(None, map(_why_not_pushed, details)), ""),
+        )
+
+    def create_schedule(self, config: Config, job: Path) -> str:
+        cloud = config.cloud
+        assert cloud.schedule is not None
+        cron = for_vertex(cloud.schedule)
+        scheduled = self._job(config, job)
+        schedule = self._ask(
+            "scheduling",
+            lambda: scheduled.create_schedule(
+                cron=cron,
+                display_name=config.name,
+                start_time=cloud.start,
+                end_time=cloud.end,
+                max_concurrent_run_count=cloud.max_concurrent_runs,
+                service_account=cloud.service_account,
+                network=cloud.network,
+            ),
+        )
+        return schedule._dashboard_uri()
+
+    def schedules(self) -> list[Schedule]:
+        found = self._ask("listing schedules", self._sdk.PipelineJobSchedule.list)
+        return [
+            Schedule(
+                id=schedule.name,
+                name=schedule.display_name,
+                state=schedule._gca_resource.state.name,
+                cron=schedule._gca_resource.cron,
+                next_run=_time(schedule._gca_resource.next_run_time),
+            )
+            for schedule in found
+        ]
+
+    def pause(self, schedule: str) -> None:
+        self._ask("pausing", lambda: self._sdk.PipelineJobSchedule.get(schedule).pause())
+
+    def resume(self, schedule: str) -> None:
+        self._ask("resuming", lambda: self._sdk.PipelineJobSchedule.get(schedule).resume())
+
+    def delete(self, schedule: str) -> None:
+        self._ask("deleting", lambda: self._sdk.PipelineJobSchedule.get(schedule).delete())
+
+    def _job(self, config: Config, job: Path) -> Any:
+        cloud = config.cloud
+        return self._sdk.PipelineJob(
+            display_name=config.name,
+            template_path=str(job),
+            pipeline_root=config.pipeline_root,
+            parameter_values=parameter_values(config),
+            labels=cloud.label_values() or None,
+            encryption_spec_key_name=cloud.encryption_key,
+        )
+
+    def _ask(self, what: str, question: Callable[[], Result]) -> Result:
+        with explained(f"Vertex AI, {what}", _ERRORS):
+            return _again(question)()
+
+
+def _why_not_pushed(task: dict[str, Any]) -> str:
+    pushed = task.get("outputs", {}).get("pushed_model", {}).get("artifacts", [])
+    return next((a.get("metadata", {}).get("reason", "") for a in pushed), "")
+
+
+def _time(value: Any) -> str:
+    return value.isoformat(timespec="minutes") if value else ""

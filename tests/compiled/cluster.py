@@ -1,0 +1,385 @@
+"""Executes a compiled pipeline on this machine, as Vertex AI and Kubeflow Pipelines do.
+
+Every step is a fresh process with the command and the arguments of the job, in an empty directory,
+with nothing in its environment but what a container has. What the steps are told is built from the
+job with kfp's own protos; whatever is not of the format, or would be refused by either backend, is
+an error here.
+
+What both do, and where they differ, follows the sources of Kubeflow Pipelines
+(backend/src/v2/compiler/visitor.go, driver/driver.go, component/launcher_v2.go, metadata/
+converter.go) and the documented behaviour of Vertex AI:
+
+- Vertex AI takes a PipelineJob as JSON, and gives each output artifact a resource name beforehand.
+- Kubeflow Pipelines takes the bare PipelineSpec as YAML; it knows no resolvers; an artifact has no
+  name until it is recorded, and then its id; it must stay where it was put.
+
+Not imitated: object storage (the root is a directory), machines, retries.
+"""
+
+import dataclasses
+import hashlib
+import itertools
+import json
+import os
+import subprocess
+import uuid
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from google.protobuf import json_format, struct_pb2
+from kfp.pipeline_spec import pipeline_spec_pb2 as pb
+
+_KINDS = {
+    pb.ParameterType.STRING: "string_value",
+    pb.ParameterType.NUMBER_INTEGER: "number_value",
+    pb.ParameterType.NUMBER_DOUBLE: "number_value",
+    pb.ParameterType.BOOLEAN: "bool_value",
+}
+
+
+class JobError(Exception):
+    """The job is not one that the backend would run."""
+
+
+class StepFailed(Exception):  # noqa: N818 (it is not the job that is wrong)
+    """A step's container ended with another status than 0; the message is the end of its log."""
+
+
+@dataclasses.dataclass
+class Step:
+    """What became of a task.
+
+    Attributes:
+      cached: whether its outputs are those of an earlier run.
+      artifacts: its outputs, as recorded.
+      parameters: its output parameters.
+      log: what it wrote to stdout and stderr.
+    """
+
+    cached: bool
+    artifacts: dict[str, pb.RuntimeArtifact]
+    parameters: dict[str, struct_pb2.Value]
+    log: str
+
+
+class Cluster:
+    """Runs one compiled pipeline, as often as it is asked to."""
+
+    def __init__(self, job: Path, *, bin: Path, folder: Path, root: Path) -> None:
+        """
+        Args:
+          job: `.json` for Vertex AI, `.yaml` for Kubeflow Pipelines.
+          bin: of the environment that stands for the image.
+          folder: for the containers' own disks.
+          root: the pipeline root.
+        """
+        self._is_vertex = job.suffix == ".json"
+        self._spec, self._root = _read_vertex(job) if self._is_vertex else (_read_kfp(job), root)
+        if Path(self._root) != root:
+            raise JobError(f"the job's root is {self._root}; expected {root}")
+        self._executors = json_format.ParseDict(
+            json_format.MessageToDict(self._spec.deployment_spec), pb.PipelineDeploymentConfig()
+        ).executors
+        self._bin, self._folder = bin, folder
+        self._ids = itertools.count(1)
+        self._cache: dict[str, Step] = {}
+        check(self._spec, self._executors)
+
+    def run(self, *, until: str | None = None, **parameters: Any) -> dict[str, Step]:
+        """Runs all tasks in order.
+
+        Args:
+          until: the task to stop after, of those that it needs; None for all tasks.
+          **parameters: values of runtime parameters; the others have their defaults.
+
+        Returns:
+          The steps by task name.
+
+        Raises:
+          JobError: the job, or a parameter, would be refused.
+          StepFailed: a step failed; nothing runs after it.
+        """
+        values = read_parameters(self._spec, parameters)
+        run = uuid.uuid4().hex
+        steps: dict[str, Step] = {}
+        wanted = _needed(self._spec, until) if until else set(self._spec.root.dag.tasks)
+        for name, task in in_order(self._spec):
+            if name not in wanted:
+                continue
+            inputs = _inputs(task, values, steps)
+            component = self._spec.components[task.component_ref.name]
+            key = _cache_key(component, self._executors, inputs)
+            if task.caching_options.enable_cache and key in self._cache:
+                steps[name] = dataclasses.replace(self._cache[key], cached=True)
+                continue
+            steps[name] = self._execute(name, component, inputs, run)
+            self._cache[key] = steps[name]
+        return steps
+
+    def _execute(
+        self, name: str, component: pb.ComponentSpec, inputs: pb.ExecutorInput.Inputs, run: str
+    ) -> Step:
+        disk = self._folder / f"{run}-{name}"
+        for directory in ("empty", "home", "tmp"):
+            (disk / directory).mkdir(parents=True)
+        base = f"{self._root}/{run}/{name}_{next(self._ids)}"
+        outputs = self._outputs(component, base, disk)
+        executor_input = pb.ExecutorInput(inputs=inputs, outputs=outputs)
+        container = self._executors[component.executor_label].container
+        log = disk / "log"
+        with log.open("wb") as file:
+            done = subprocess.run(
+                [_resolved(part, executor_input) for part in (*container.command, *container.args)],
+                cwd=disk / "empty",
+                env={
+                    "PATH": f"{self._bin}{os.pathsep}/usr/bin{os.pathsep}/bin",
+                    "HOME": str(disk / "home"),
+                    "TMPDIR": str(disk / "tmp"),
+                    **{variable.name: variable.value for variable in container.env},
+                },
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                check=False,
+                timeout=900,
+            )
+        text = log.read_text(errors="replace")
+        if done.returncode:
+            raise StepFailed(f"{name}: exit status {done.returncode}\n{text[-4000:]}")
+        written = json_format.Parse(Path(outputs.output_file).read_text(), pb.ExecutorOutput())
+        return Step(
+            False,
+            dict(self._recorded(name, outputs, written)),
+            dict(_output_parameters(name, component, written)),
+            text,
+        )
+
+    def _outputs(
+        self, component: pb.ComponentSpec, base: str, disk: Path
+    ) -> pb.ExecutorInput.Outputs:
+        """Where a container is to write; its parents exist, as object storage has none."""
+        outputs = pb.ExecutorInput.Outputs()
+        outputs.output_file = (
+            f"{base}/executor_output.json" if self._is_vertex else f"{disk}/output_metadata.json"
+        )
+        Path(base).mkdir(parents=True)
+        for key, artifact in component.output_definitions.artifacts.items():
+            provisioned = outputs.artifacts[key].artifacts.add(
+                type=artifact.artifact_type, uri=f"{base}/{key}", metadata=artifact.metadata
+            )
+            if self._is_vertex:
+                provisioned.name = self._name()
+        for key in component.output_definitions.parameters:
+            outputs.parameters[key].output_file = f"{disk}/{key}"
+        return outputs
+
+    def _recorded(
+        self, name: str, outputs: pb.ExecutorInput.Outputs, written: pb.ExecutorOutput
+    ) -> Iterator[tuple[str, pb.RuntimeArtifact]]:
+        """The output artifacts, as what a container wrote completes them."""
+        unknown = set(written.artifacts) - set(outputs.artifacts)
+        if unknown:
+            raise JobError(f"{name} wrote of outputs that it has not: {unknown}")
+        for key, provisioned in outputs.artifacts.items():
+            artifact = pb.RuntimeArtifact()
+            artifact.CopyFrom(provisioned.artifacts[0])
+            for found in written.artifacts[key].artifacts:
+                if found.uri and not found.uri.startswith(artifact.uri):
+                    raise JobError(f"{name} put {key} at {found.uri}, not at {artifact.uri}")
+                artifact.metadata.update(dict(found.metadata))
+            if not self._is_vertex:
+                artifact.name = self._name()
+            yield key, artifact
+
+    def _name(self) -> str:
+        number = next(self._ids)
+        store = "projects/1/locations/europe-west4/metadataStores/default"
+        return f"{store}/artifacts/{number}" if self._is_vertex else str(number)
+
+
+def _read_vertex(path: Path) -> tuple[pb.PipelineSpec, str]:
+    job = json_format.Parse(path.read_text(), pb.PipelineJob())
+    return _spec(json_format.MessageToDict(job.pipeline_spec)), (
+        job.runtime_config.gcs_output_directory
+    )
+
+
+def _read_kfp(path: Path) -> pb.PipelineSpec:
+    spec, *platforms = yaml.safe_load_all(path.read_text())
+    if any(set(platform) != {"platforms"} for platform in platforms):
+        raise JobError("a second document that is no platform spec")
+    return _spec(spec)
+
+
+def _spec(content: Mapping[str, Any]) -> pb.PipelineSpec:
+    """Strictly: fields that the proto does not have are refused."""
+    spec = json_format.ParseDict(content, pb.PipelineSpec())
+    if spec.schema_version != "2.1.0":
+        raise JobError(f"schema version {spec.schema_version}; expected 2.1.0")
+    return spec
+
+
+def check(spec: pb.PipelineSpec, executors: Mapping[str, Any]) -> None:
+    """Refuses what a backend's compiler refuses.
+
+    Raises:
+      JobError: a reference leads nowhere, types differ, or an executor is no container.
+    """
+    for name, task in spec.root.dag.tasks.items():
+        if task.component_ref.name not in spec.components:
+            raise JobError(f"{name}: there is no component {task.component_ref.name}")
+    for name, task in spec.root.dag.tasks.items():
+        component = spec.components[task.component_ref.name]
+        executor = executors.get(component.executor_label)
+        if executor is None or executor.WhichOneof("spec") != "container":
+            raise JobError(f"{name}: its executor is no container")
+        if not executor.container.image or executor.container.HasField("lifecycle"):
+            raise JobError(f"{name}: no image, or a driver, which Kubeflow Pipelines has not")
+        _check_artifacts(spec, name, task, component)
+        _check_parameters(spec, name, task, component)
+    if set(spec.components) != {t.component_ref.name for t in spec.root.dag.tasks.values()}:
+        raise JobError("there are components that no task refers to")
+    list(in_order(spec))
+
+
+def _check_artifacts(
+    spec: pb.PipelineSpec, name: str, task: pb.PipelineTaskSpec, component: pb.ComponentSpec
+) -> None:
+    if set(task.inputs.artifacts) != set(component.input_definitions.artifacts):
+        raise JobError(f"{name}: input artifacts other than its component's")
+    for key, source in task.inputs.artifacts.items():
+        produced = _producer(spec, name, source.task_output_artifact.producer_task)
+        output = produced.artifacts.get(source.task_output_artifact.output_artifact_key)
+        wanted = component.input_definitions.artifacts[key].artifact_type
+        if output is None or output.artifact_type != wanted:
+            raise JobError(f"{name}.{key}: there is no such output of this type")
+
+
+def _check_parameters(
+    spec: pb.PipelineSpec, name: str, task: pb.PipelineTaskSpec, component: pb.ComponentSpec
+) -> None:
+    definitions = component.input_definitions.parameters
+    if set(task.inputs.parameters) != set(definitions):
+        raise JobError(f"{name}: parameters other than its component's")
+    for key, source in task.inputs.parameters.items():
+        wanted = definitions[key].parameter_type
+        match source.WhichOneof("kind"):
+            case "runtime_value":
+                if source.runtime_value.constant.WhichOneof("kind") != _KINDS[wanted]:
+                    raise JobError(f"{name}.{key}: a constant of another type")
+                continue
+            case "component_input_parameter":
+                found = spec.root.input_definitions.parameters.get(source.component_input_parameter)
+            case "task_output_parameter":
+                produced = _producer(spec, name, source.task_output_parameter.producer_task)
+                found = produced.parameters.get(source.task_output_parameter.output_parameter_key)
+            case kind:
+                raise JobError(f"{name}.{key}: not to be had from {kind}")
+        if found is None or found.parameter_type != wanted:
+            raise JobError(f"{name}.{key}: there is no such parameter of this type")
+
+
+def _producer(spec: pb.PipelineSpec, name: str, producer: str) -> pb.ComponentOutputsSpec:
+    if producer not in spec.root.dag.tasks:
+        raise JobError(f"{name}: there is no task {producer}")
+    return spec.components[spec.root.dag.tasks[producer].component_ref.name].output_definitions
+
+
+def in_order(spec: pb.PipelineSpec) -> Iterator[tuple[str, pb.PipelineTaskSpec]]:
+    """The tasks, each after those that it depends on."""
+    waiting, done = dict(spec.root.dag.tasks.items()), set()
+    while waiting:
+        ready = sorted(n for n, task in waiting.items() if _upstream(task) <= done)
+        if not ready:
+            raise JobError(f"these tasks can never begin: {sorted(waiting)}")
+        done.update(ready)
+        for name in ready:
+            yield name, waiting.pop(name)
+
+
+def _upstream(task: pb.PipelineTaskSpec) -> set[str]:
+    artifacts = (a.task_output_artifact.producer_task for a in task.inputs.artifacts.values())
+    parameters = (p.task_output_parameter.producer_task for p in task.inputs.parameters.values())
+    return {*task.dependent_tasks, *artifacts, *parameters} - {""}
+
+
+def _needed(spec: pb.PipelineSpec, name: str) -> set[str]:
+    upstream = _upstream(spec.root.dag.tasks[name])
+    return {name}.union(*(_needed(spec, other) for other in upstream))
+
+
+def read_parameters(spec: pb.PipelineSpec, given: Mapping[str, Any]) -> dict[str, struct_pb2.Value]:
+    """The values of a run's parameters.
+
+    Raises:
+      JobError: an unknown one, one without a value, or one of another type.
+    """
+    definitions = spec.root.input_definitions.parameters
+    unknown = set(given) - set(definitions)
+    if unknown:
+        raise JobError(f"the pipeline has no parameters {unknown}")
+    values = {}
+    for name, definition in definitions.items():
+        value = struct_pb2.Value()
+        if name in given:
+            json_format.ParseDict(given[name], value)
+        elif definition.HasField("default_value"):
+            value.CopyFrom(definition.default_value)
+        else:
+            raise JobError(f"the parameter {name} has no value")
+        if value.WhichOneof("kind") != _KINDS[definition.parameter_type]:
+            raise JobError(f"the parameter {name} has a value of another type")
+        values[name] = value
+    return values
+
+
+def _inputs(
+    task: pb.PipelineTaskSpec, values: Mapping[str, struct_pb2.Value], steps: Mapping[str, Step]
+) -> pb.ExecutorInput.Inputs:
+    inputs = pb.ExecutorInput.Inputs()
+    for key, artifact in task.inputs.artifacts.items():
+        source = artifact.task_output_artifact
+        found = steps[source.producer_task].artifacts[source.output_artifact_key]
+        inputs.artifacts[key].artifacts.add().CopyFrom(found)
+    for key, parameter in task.inputs.parameters.items():
+        match parameter.WhichOneof("kind"):
+            case "runtime_value":
+                value = parameter.runtime_value.constant
+            case "component_input_parameter":
+                value = values[parameter.component_input_parameter]
+            case _:
+                output = parameter.task_output_parameter
+                value = steps[output.producer_task].parameters[output.output_parameter_key]
+        inputs.parameter_values[key].CopyFrom(value)
+    return inputs
+
+
+def _resolved(part: str, executor_input: pb.ExecutorInput) -> str:
+    resolved = part.replace("{{$}}", json_format.MessageToJson(executor_input, indent=None))
+    if "{{$" in part.replace("{{$}}", ""):
+        raise JobError(f"a placeholder that nobody resolves: {part}")
+    return resolved
+
+
+def _output_parameters(
+    name: str, component: pb.ComponentSpec, written: pb.ExecutorOutput
+) -> Iterator[tuple[str, struct_pb2.Value]]:
+    for key, definition in component.output_definitions.parameters.items():
+        value = written.parameter_values.get(key)
+        if value is None or value.WhichOneof("kind") != _KINDS[definition.parameter_type]:
+            raise JobError(f"{name} did not write its output parameter {key}")
+        yield key, value
+
+
+def _cache_key(
+    component: pb.ComponentSpec, executors: Mapping[str, Any], inputs: pb.ExecutorInput.Inputs
+) -> str:
+    """Both backends know an input artifact by its name, a parameter by its value."""
+    content = {
+        "container": json_format.MessageToDict(executors[component.executor_label].container),
+        "component": json_format.MessageToDict(component),
+        "artifacts": {k: [a.name for a in v.artifacts] for k, v in inputs.artifacts.items()},
+        "parameters": {k: json_format.MessageToDict(v) for k, v in inputs.parameter_values.items()},
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

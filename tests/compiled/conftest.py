@@ -1,0 +1,31 @@
+"""Compiled pipelines, and what stands for the image that they run in."""
+
+import contextlib
+import io
+from pathlib import Path
+
+import pytest
+
+import pipeline_runner
+from tests.installation import make_environment
+
+
+@pytest.fixture(scope="session")
+def container_bin(project, tmp_path_factory) -> Path:
+    """The `bin` directory of an environment as an image has it."""
+    return make_environment(project, tmp_path_factory.mktemp("image"))
+
+
+@pytest.fixture(scope="session")
+def compile_to():
+    """Compiles by the command line; returns the path."""
+
+    def compile_to(path: Path, *arguments: str) -> Path:
+        runner = "vertex" if path.suffix == ".json" else "kubeflow"
+        arguments = ["--runner", runner, "--output", str(path), "--image", "vit:1", *arguments]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with contextlib.chdir(path.parent), contextlib.redirect_stdout(io.StringIO()):
+            assert pipeline_runner.main(arguments) == 0
+        return path
+
+    return compile_to

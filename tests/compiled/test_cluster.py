@@ -1,0 +1,87 @@
+"""The stand-in for the backends refuses what they refuse."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.compiled.cluster import Cluster, JobError
+
+
+@pytest.fixture(scope="module")
+def job(compile_to, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("job")
+    arguments = ["--model", "vit_mini_fe", "--dataset", "digits", "--pipeline-root", "/root"]
+    return json.loads(compile_to(folder / "job.json", *arguments).read_text())
+
+
+def change(spec, path, value):
+    """Sets what lies at the dotted `path`; None takes it away."""
+    *parents, last = path.split("/")
+    for key in parents:
+        spec = spec[key]
+    if value is None:
+        del spec[last]
+    else:
+        spec[last] = value
+
+
+TASKS = "root/dag/tasks"
+EXECUTORS = "deploymentSpec/executors"
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("schemaVersion", "2.0.0", "schema version 2.0.0"),
+        (f"{TASKS}/Trainer/componentRef/name", "Nobody", "there is no component Nobody"),
+        (
+            f"{TASKS}/Transform/inputs/artifacts/examples/taskOutputArtifact/producerTask",
+            "Nobody",
+            "there is no task Nobody",
+        ),
+        (
+            f"{TASKS}/Transform/inputs/artifacts/examples/taskOutputArtifact/producerTask",
+            "PackagedSchema",
+            r"Transform\.examples: there is no such output",
+        ),
+        (
+            f"{TASKS}/Pusher/inputs/parameters/push_destination/taskOutputParameter/producerTask",
+            "ResolveInputs_task",
+            "there is no task ResolveInputs_task",
+        ),
+        (f"{TASKS}/Transform/inputs/parameters/splits_config", None, "parameters other than"),
+        (
+            f"{TASKS}/ImageExampleGen/inputs/parameters/max_side/runtimeValue/constant",
+            "big",
+            "a constant of another type",
+        ),
+        (f"{TASKS}/ResolveInputs/dependentTasks", ["Pusher"], "can never begin"),
+        (f"{EXECUTORS}/Trainer_executor", {"resolver": {}}, "its executor is no container"),
+        (f"{EXECUTORS}/Trainer_executor/container/image", "", "no image"),
+    ],
+)
+def test_a_job_that_is_not_one(job, tmp_path, path, value, message):
+    changed = json.loads(json.dumps(job))
+    change(changed["pipelineSpec"], path, value)
+    (tmp_path / "job.json").write_text(json.dumps(changed))
+    (tmp_path / "pipeline.yaml").write_text(yaml.safe_dump(changed["pipelineSpec"]))
+    for file in ("job.json", "pipeline.yaml"):
+        with pytest.raises(JobError, match=message):
+            Cluster(tmp_path / file, bin=tmp_path, folder=tmp_path, root=Path("/root"))
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"epoch": 3}, "the pipeline has no parameters"),
+        ({"epochs": "3"}, "epochs has a value of another type"),
+    ],
+)
+def test_parameters_that_are_not_the_pipelines(job, tmp_path, given, message):
+    (tmp_path / "job.json").write_text(json.dumps(job))
+    root = Path("/root")
+    cluster = Cluster(tmp_path / "job.json", bin=tmp_path, folder=tmp_path, root=root)
+    with pytest.raises(JobError, match=message):
+        cluster.run(**given)

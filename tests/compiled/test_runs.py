@@ -1,0 +1,139 @@
+"""The compiled pipeline really runs, step by step, from an environment as the image has it.
+
+What stands for the backend is `tests.compiled.cluster`, whose docstring says what it does not
+imitate. Neither the source tree nor the model cache of this machine is in reach of a step.
+"""
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.compiled.cluster import Cluster, StepFailed
+
+pytestmark = pytest.mark.slow
+
+DIGITS = ("--model", "vit_mini_fe", "--dataset", "digits")
+QUICK = {"steps": 60, "min_accuracy": 0.2}
+LOOKS = {"ResolveInputs"}
+
+
+@pytest.fixture(scope="module")
+def run_on(compile_to, container_bin, tmp_path_factory):
+    """Makes a cluster with a pipeline that was compiled for it."""
+
+    def run_on(file: str, *arguments: str) -> tuple[Cluster, Path]:
+        folder = tmp_path_factory.mktemp("cluster")
+        root = folder / "root"
+        job = compile_to(folder / file, *DIGITS, "--pipeline-root", str(root), *arguments)
+        return Cluster(job, bin=container_bin, folder=folder / "disks", root=root), root
+
+    return run_on
+
+
+def properties(steps, task, output):
+    """The metadata of an output artifact."""
+    return dict(steps[task].artifacts[output].metadata)
+
+
+def ran(steps):
+    return {name for name, step in steps.items() if not step.cached}
+
+
+def hyperparameters(steps):
+    return json.loads(steps["ResolveInputs"].parameters["training"].string_value)["hyperparameters"]
+
+
+def test_on_vertex(run_on, container_bin):
+    cluster, root = run_on("job.json")
+    steps = cluster.run(**QUICK)
+    pushed = properties(steps, "Pusher", "pushed_model")
+    assert pushed["pushed"] == 1
+    (served,) = (root / "serving").iterdir()
+    assert pushed["pushed_destination"] == str(served)
+    assert hyperparameters(steps)["steps"] == 60
+    ask = (
+        "import sys, tensorflow as tf\n"
+        "model = tf.saved_model.load(sys.argv[1])\n"
+        "image = tf.io.encode_png(tf.zeros([8, 8, 3], tf.uint8))\n"
+        "print(model.signatures['serving_default'](image_bytes=[image])['probabilities'].shape)"
+    )
+    asked = subprocess.run(
+        [container_bin / "python", "-c", ask, served], capture_output=True, text=True, check=True
+    )
+    assert asked.stdout == "(1, 10)\n"
+
+
+@pytest.fixture(scope="module")
+def kubeflow(run_on):
+    """Three runs on Kubeflow Pipelines: the second is the first again, the third asks too much."""
+    cluster, root = run_on("pipeline.yaml", "--tune", "head", "--set", "gate.max_drop=1")
+    first, second = cluster.run(**QUICK), cluster.run(**QUICK)
+    return root, first, second, cluster.run(**QUICK | {"min_accuracy": 1.0})
+
+
+def test_on_kubeflow(kubeflow):
+    _, first, *_ = kubeflow
+    assert properties(first, "Pusher", "pushed_model")["pushed"] == 1
+    assert "baseline_model" not in properties(first, "Evaluator", "blessing")
+    assert "transformed_examples" in first["Transform"].artifacts
+
+
+def test_the_second_run_has_a_baseline_and_runs_nothing_else_again(kubeflow):
+    root, first, second, _ = kubeflow
+    assert ran(second) == LOOKS | {"Evaluator", "Pusher"}
+    trained = first["Trainer"].artifacts["model"].uri
+    assert properties(second, "Evaluator", "blessing")["baseline_model"] == trained
+    assert len(list((root / "serving").iterdir())) == 1
+
+
+def test_a_run_whose_model_is_not_blessed_succeeds_and_says_why(kubeflow):
+    root, *_, third = kubeflow
+    pushed = properties(third, "Pusher", "pushed_model")
+    assert pushed["pushed"] == 0
+    assert "accuracy" in pushed["reason"]
+    assert "below 1.0000" in pushed["reason"]
+    assert pushed["reason"] in third["Pusher"].log
+    assert len(list((root / "serving").iterdir())) == 1
+
+
+def test_a_parameter_out_of_range_fails_the_first_step(run_on):
+    cluster, _ = run_on("pipeline.yaml")
+    with pytest.raises(StepFailed, match="parameter batch_size -1: expected a whole number"):
+        cluster.run(batch_size=-1)
+
+
+def test_a_source_that_changed_is_seen_by_the_next_run(compile_to, container_bin, tmp_path):
+    """Data that the pipeline knows by path only, on a disk that all containers share."""
+    from components.image_example_gen.sources.digits import _images
+
+    pictures = tmp_path / "pictures"
+    for image in _images()[:200]:
+        directory = pictures / f"digit_{image.label}"
+        directory.mkdir(parents=True, exist_ok=True)
+        (directory / image.file_name).write_bytes(image.encoded)
+    root = tmp_path / "root"
+    arguments = ["--model", "vit_mini_fe", "--dataset", "/nowhere/yet", "--name", "folder"]
+    job = compile_to(tmp_path / "pipeline.yaml", *arguments, "--pipeline-root", str(root))
+    cluster = Cluster(job, bin=container_bin, folder=tmp_path / "disks", root=root)
+
+    def run():
+        return cluster.run(until="ImageExampleGen", data_path=str(pictures))
+
+    assert ran(run()) == LOOKS | {"ImageExampleGen"}
+    assert ran(run()) == LOOKS
+    one, other = sorted(pictures.glob("*/*"))[:2]
+    one.write_bytes(other.read_bytes())
+    assert ran(run()) == LOOKS | {"ImageExampleGen"}
+
+
+def test_a_root_of_another_pipeline_is_refused(compile_to, container_bin, tmp_path):
+    """By the first step: what lies at a remote root is for the cluster to see."""
+    root = tmp_path / "root"
+    root.mkdir()
+    (root / ".pipeline-name").write_text("other")
+    job = compile_to(tmp_path / "job.json", *DIGITS, "--pipeline-root", str(root))
+    cluster = Cluster(job, bin=container_bin, folder=tmp_path / "disks", root=root)
+    with pytest.raises(StepFailed, match="belongs to the pipeline other"):
+        cluster.run(until="ResolveInputs")

@@ -1,0 +1,44 @@
+"""The packages as a container image installs them: not editable."""
+
+import shutil
+import subprocess
+import sys
+import sysconfig
+import zipfile
+from pathlib import Path
+
+
+def build_wheel(project: Path, folder: Path) -> Path:
+    """Builds the project's wheel in `folder`, from a copy without what is generated."""
+    copy = folder / "project"
+    copy.mkdir()
+    for name in ("pipeline", "components", "trainer", "schemas"):
+        shutil.copytree(project / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("setup.py", "pyproject.toml", "pipeline_runner.py", "README.md"):
+        shutil.copy(project / name, copy / name)
+    build = "import sys; from setuptools.build_meta import build_wheel; build_wheel(sys.argv[1])"
+    subprocess.run(
+        [sys.executable, "-c", build, str(folder)], cwd=copy, check=True, capture_output=True
+    )
+    shutil.rmtree(copy)
+    (wheel,) = folder.glob("*.whl")
+    return wheel
+
+
+def make_environment(project: Path, folder: Path) -> Path:
+    """A virtual environment with the project's wheel in it, as in an image.
+
+    The 227 packages of requirements.lock are not installed a second time: a .pth file leads to
+    those of the environment that runs the tests. What that one has of the project is not seen,
+    since the .pth files there, by which it is found, are not read.
+
+    Returns:
+      Its `bin` directory.
+    """
+    environment = folder / "environment"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", environment], check=True)
+    (site,) = environment.glob("lib/python*/site-packages")
+    with zipfile.ZipFile(build_wheel(project, folder)) as wheel:
+        wheel.extractall(site)
+    (site / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    return environment / "bin"

@@ -1,0 +1,151 @@
+"""A web server on loopback that a test scripts: it answers like an API, or fails on purpose."""
+
+import dataclasses
+import json
+import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pipeline_runner
+from tests.end_to_end.conftest import captured
+
+
+@dataclasses.dataclass
+class Request:
+    """A request as it came.
+
+    Attributes:
+      method: such as GET.
+      path: without the query.
+      query: its values, the first of each name.
+      headers: by their names in lower case.
+      body: its bytes.
+    """
+
+    method: str
+    path: str
+    query: dict[str, str]
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+class ApiError(Exception):
+    """The answer to a request that is refused."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+
+
+class Api:
+    """Answers requests by the first of its routes that fits, and records them."""
+
+    # Of (method, pattern of the whole path, handler's name).
+    ROUTES: tuple[tuple[str, str, str], ...] = ()
+
+    def __init__(self) -> None:
+        self.requests: list[Request] = []
+        self._failures: list[tuple[str, str, int]] = []
+        self.url = ""
+
+    def fail(self, method: str, end: str, status: int, times: int = 1) -> None:
+        """The next `times` requests by `method` whose path ends so get `status`.
+
+        0 drops the connection.
+        """
+        self._failures += [(method, end, status)] * times
+
+    def of(self, method: str, end: str) -> list[Request]:
+        """The requests by `method` whose path ends so."""
+        return [r for r in self.requests if r.method == method and r.path.endswith(end)]
+
+    def answer(self, request: Request) -> tuple[int, Any]:
+        self.requests.append(request)
+        if self._failures:
+            method, end, status = self._failures[0]
+            if method == request.method and request.path.endswith(end):
+                del self._failures[0]
+                return status, None
+        try:
+            self.check(request)
+            for method, pattern, name in self.ROUTES:
+                match = re.fullmatch(pattern, request.path)
+                if match and method == request.method:
+                    return 200, getattr(self, name)(request, *match.groups())
+            raise ApiError(404, f"no such method: {request.method} {request.path}")
+        except ApiError as error:
+            return error.status, error.message
+
+    def check(self, request: Request) -> None:
+        """Refuses what is refused whatever it is about."""
+
+    def error(self, status: int, message: str) -> Any:
+        """The body of an answer that is an error."""
+        raise NotImplementedError
+
+
+@contextmanager
+def serving(api: Api) -> Iterator[Api]:
+    """Within it, `api` answers at `api.url`."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(api))
+    api.url = f"http://127.0.0.1:{server.server_port}"
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield api
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def _handler(api: Api) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        def _do(self) -> None:
+            parts = urlsplit(self.path)
+            request = Request(
+                self.command,
+                parts.path,
+                {key: values[0] for key, values in parse_qs(parts.query).items()},
+                {key.lower(): value for key, value in self.headers.items()},
+                self.rfile.read(int(self.headers.get("content-length", 0))),
+            )
+            status, content = api.answer(request)
+            if status == 0:
+                self.connection.close()
+                return
+            if status != 200:
+                content = api.error(status, content or f"on purpose {status}")
+            body = json.dumps(content).encode()
+            self.send_response(status)
+            self.send_header("content-type", "application/json")
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        do_GET = do_POST = do_DELETE = do_PATCH = _do  # noqa: N815 (http.server's names)
+
+        def log_message(self, *_: Any) -> None:
+            """Says nothing."""
+
+    return Handler
+
+
+def run_captured(*arguments: str) -> tuple[int, str, str]:
+    """Runs the command line in this process; returns status, stdout and stderr."""
+    with captured() as streams:
+        status = pipeline_runner.main(arguments)
+        texts = []
+        for file in streams:
+            file.seek(0)
+            texts.append(file.read())
+    return status, *texts

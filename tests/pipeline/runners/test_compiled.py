@@ -1,0 +1,231 @@
+"""What is compiled for a cluster; that it runs is in tests/compiled."""
+
+import json
+
+import pytest
+import yaml
+from google.protobuf import json_format
+from kfp.pipeline_spec import pipeline_spec_pb2
+
+from pipeline.config import Config, Setting, build_config
+from pipeline.machines import Machines
+from pipeline.parameters import parameter_values, with_parameters
+from pipeline.runners.compiled import compile_job, spec_of, write_job
+from tests.compiled.cluster import check
+from tests.pipeline.runners.server import run_captured
+from trainer.errors import InputError
+
+
+def config_of(**settings):
+    settings = {
+        "model": "vit_b16_fe",
+        "run.runner": "vertex",
+        "pipeline_root": "gs://bucket/root",
+        "cloud.image": "europe-docker.pkg.dev/p/r/vit:1",
+    } | {key.replace("__", "."): value for key, value in settings.items()}
+    given = {key: value for key, value in settings.items() if value is not None}
+    return build_config({key: Setting(value, key) for key, value in given.items()})
+
+
+def compiled(**settings):
+    """The PipelineJob of a configuration, and its spec."""
+    job = compile_job(config_of(**settings))
+    return job, spec_of(job)
+
+
+@pytest.fixture(scope="module")
+def flowers():
+    return compiled()
+
+
+def containers(spec):
+    config = json_format.ParseDict(
+        json_format.MessageToDict(spec.deployment_spec),
+        pipeline_spec_pb2.PipelineDeploymentConfig(),
+    )
+    return config.executors
+
+
+def test_a_backend_would_take_it(flowers):
+    _, spec = flowers
+    assert spec.pipeline_info.name == "tf-flowers-vit-b16-fe-full"
+    check(spec, containers(spec))
+
+
+def test_every_node_is_a_container_of_the_image_that_runs_a_module(flowers):
+    _, spec = flowers
+    for executor in containers(spec).values():
+        assert executor.container.image == "europe-docker.pkg.dev/p/r/vit:1"
+        assert list(executor.container.command[:2]) == ["python", "-m"]
+
+
+@pytest.mark.parametrize("model", ["vit_b16_fe", "gs://bucket/models/mine", "/models/mine"])
+@pytest.mark.parametrize("dataset", ["tf_flowers", "gs://bucket/flowers", "/data/flowers"])
+def test_nothing_of_it_needs_this_machine(model, dataset, monkeypatch, tmp_path):
+    """Neither weights nor data are here, and no path of here is in it."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("VIT_HOME", str(tmp_path / "home"))
+    job, spec = compiled(model=model, dataset=dataset, name="test")
+    check(spec, containers(spec))
+    assert str(tmp_path) not in json_format.MessageToJson(job)
+    assert not (tmp_path / "home").exists()
+
+
+def test_what_changes_from_run_to_run_is_a_parameter_with_type_and_default(flowers):
+    _, spec = flowers
+    found = {
+        name: (
+            pipeline_spec_pb2.ParameterType.ParameterTypeEnum.Name(parameter.parameter_type),
+            json_format.MessageToDict(parameter.default_value),
+        )
+        for name, parameter in spec.root.input_definitions.parameters.items()
+    }
+    assert found == {
+        "pipeline_root": ("STRING", "gs://bucket/root"),
+        "epochs": ("NUMBER_INTEGER", 8),
+        "steps": ("NUMBER_INTEGER", 0),
+        "batch_size": ("NUMBER_INTEGER", 64),
+        "learning_rate": ("NUMBER_DOUBLE", 0.03),
+        "min_accuracy": ("NUMBER_DOUBLE", 0.95),
+        "serving_dir": ("STRING", ""),  # so that it goes where the root goes
+        "data_path": ("STRING", ""),
+    }
+    assert all(p.description for p in spec.root.input_definitions.parameters.values())
+
+
+def test_where_data_come_from_is_a_parameter_unless_they_come_with_the_image():
+    _, spec = compiled(dataset="gs://bucket/flowers", name="test")
+    path = spec.root.input_definitions.parameters["data_path"].default_value.string_value
+    assert path == "gs://bucket/flowers"
+    assert "data_path" not in compiled(dataset="digits")[1].root.input_definitions.parameters
+
+
+@pytest.mark.parametrize(
+    ("runner", "file"), [("kubeflow", "pipeline.yaml"), ("vertex", "job.json")]
+)
+def test_model_runner_and_output_are_enough(runner, file, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    arguments = ["--model", "vit_b16_fe", "--runner", runner, "--output", file]
+    status, out, err = run_captured(*arguments)
+    assert (status, err) == (0, "")
+    assert out.splitlines()[-2].startswith("The image is vit-pipeline:latest; --image names")
+    assert out.splitlines()[-1] == f"compiled: {file}"
+    assert (tmp_path / file).is_file()
+
+
+def test_a_pipeline_root_that_is_not_given_is_asked_of_each_run():
+    job, spec = compiled(pipeline_root=None)
+    root = spec.root.input_definitions.parameters["pipeline_root"]
+    assert not root.HasField("default_value")
+    assert not root.is_optional
+    assert not job.runtime_config.gcs_output_directory
+
+
+def test_a_run_gets_the_configuration_that_was_compiled_with_its_own_values():
+    config = config_of(train__epochs="5", serving_dir="gs://bucket/elsewhere")
+    assert with_parameters(Config.of_json(config.to_json()), parameter_values(config)) == config
+    given = parameter_values(config) | {"steps": 7, "epochs": 3, "data_path": "gs://bucket/tfds"}
+    changed = with_parameters(config, given)
+    assert (changed.train.steps, changed.train.epochs) == (7, 3)
+    assert changed.source["data_dir"] == "gs://bucket/tfds"
+
+
+def test_models_are_pushed_below_the_root_that_a_run_gives():
+    config = config_of()
+    given = parameter_values(config) | {"pipeline_root": "gs://bucket/other"}
+    assert with_parameters(config, given).serving_dir == "gs://bucket/other/serving"
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"pipeline_root": ""}, "parameter pipeline_root: is empty"),
+        ({"min_accuracy": 2.0}, "parameter min_accuracy 2.0: expected a number from 0 to 1"),
+        ({"epochs": 0}, "parameter epochs 0: expected a whole number of at least 1"),
+    ],
+)
+def test_bad_values_of_parameters(given, message):
+    config = config_of()
+    with pytest.raises(InputError, match=message):
+        with_parameters(config, parameter_values(config) | given)
+
+
+def test_the_first_node_looks_each_time_and_the_others_only_at_what_it_found(flowers):
+    _, spec = flowers
+    cached = {name for name, t in spec.root.dag.tasks.items() if t.caching_options.enable_cache}
+    assert set(spec.root.dag.tasks) - cached == {"ResolveInputs"}
+    reads = spec.root.dag.tasks["ImageExampleGen"].inputs.parameters["source_fingerprint"]
+    assert reads.task_output_parameter.producer_task == "ResolveInputs"
+
+
+MACHINES = {
+    "machines__trainer__cpu": "8",
+    "machines__trainer__memory_gb": "30",
+    "machines__trainer__accelerator": "NVIDIA_TESLA_T4:2",
+    "machines__trainer__retries": "3",
+    "machines__image_example_gen__cpu": "4",
+}
+
+
+def test_machines_on_vertex():
+    _, spec = compiled(**MACHINES)
+    resources = containers(spec)["Trainer_executor"].container.resources
+    assert (resources.cpu_limit, resources.memory_limit) == (8, 30)
+    assert (resources.accelerator.type, resources.accelerator.count) == ("NVIDIA_TESLA_T4", 2)
+    assert containers(spec)["ImageExampleGen_executor"].container.resources.cpu_limit == 4
+    assert spec.root.dag.tasks["Trainer"].retry_policy.max_retry_count == 3
+    assert not spec.root.dag.tasks["Transform"].HasField("retry_policy")
+
+
+def test_machines_on_kubernetes(tmp_path):
+    config = config_of(
+        run__runner="kubeflow",
+        machines__trainer__spot="true",
+        machines__trainer__disk_gb="100",
+        machines__trainer__timeout_minutes="90",
+        **MACHINES,
+    )
+    job = compile_job(config)
+    accelerator = containers(spec_of(job))["Trainer_executor"].container.resources.accelerator
+    assert (accelerator.type, accelerator.count) == ("nvidia.com/gpu", 2)
+    write_job(job, tmp_path / "pipeline.yaml", config.machines)
+    spec, platform = yaml.safe_load_all((tmp_path / "pipeline.yaml").read_text())
+    assert json_format.ParseDict(spec, pipeline_spec_pb2.PipelineSpec()) == spec_of(job)
+    json_format.ParseDict(platform, pipeline_spec_pb2.PlatformSpec())
+    executors = platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
+    assert set(executors) == {"Trainer_executor"}
+    trainer = executors["Trainer_executor"]
+    assert trainer["activeDeadlineSeconds"] == "5400"
+    assert trainer["nodeSelector"]["labels"] == {
+        "cloud.google.com/gke-accelerator": "nvidia-tesla-t4",
+        "cloud.google.com/gke-spot": "true",
+    }
+    assert trainer["genericEphemeralVolume"][0]["size"] == "100G"
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("accelerator", "NVIDIA_TESLA_T4", "expected TYPE:COUNT"),
+        ("accelerator", "nvidia.com/gpu:1", "expected one of Vertex AI's types"),
+        ("spot", "true", "steps of a Vertex AI pipeline cannot have that"),
+        ("cpu", "0", "expected a number above 0"),
+    ],
+)
+def test_machines_that_cannot_be_had(key, value, message):
+    with pytest.raises(InputError, match=message):
+        config_of(**{f"machines__trainer__{key}": value})
+
+
+def test_what_is_written_is_read_again(flowers, tmp_path):
+    job, spec = flowers
+    write_job(job, tmp_path / "job.json", Machines())
+    assert json_format.Parse(
+        (tmp_path / "job.json").read_text(), pipeline_spec_pb2.PipelineJob()
+    ) == (job)
+    assert json.loads((tmp_path / "job.json").read_text())["runtimeConfig"] == {
+        "gcsOutputDirectory": "gs://bucket/root"
+    }
+    write_job(job, tmp_path / "pipeline.yaml", Machines())
+    content = yaml.safe_load((tmp_path / "pipeline.yaml").read_text())
+    assert json_format.ParseDict(content, pipeline_spec_pb2.PipelineSpec()) == spec

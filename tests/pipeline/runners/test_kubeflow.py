@@ -1,0 +1,308 @@
+"""Submission to Kubeflow Pipelines, with the real kfp client.
+
+Mocked: Kubeflow Pipelines' API server, by a server on loopback that keeps pipelines, runs and
+recurring runs in memory, reads what is uploaded by kfp's own protos, and refuses what the real one
+refuses: a pipeline of a taken name, an unknown version, parameters that are not the pipeline's, a
+cron that has not six fields.
+"""
+
+import json
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+import yaml
+from google.protobuf import json_format
+from kfp.pipeline_spec import pipeline_spec_pb2
+
+from tests.compiled.cluster import JobError, check, read_parameters
+from tests.pipeline.runners.server import Api, ApiError, run_captured, serving
+
+ROOT = "/apis/v2beta1"
+
+
+class Kubeflow(Api):
+    """The API server."""
+
+    ROUTES = (
+        ("GET", f"{ROOT}/healthz", "health"),
+        ("GET", f"{ROOT}/pipelines", "list_pipelines"),
+        ("POST", f"{ROOT}/pipelines/upload", "upload"),
+        ("POST", f"{ROOT}/pipelines/upload_version", "upload_version"),
+        ("GET", f"{ROOT}/pipelines/([^/]+)/versions", "list_versions"),
+        ("GET", f"{ROOT}/experiments", "list_experiments"),
+        ("POST", f"{ROOT}/experiments", "create_experiment"),
+        ("POST", f"{ROOT}/runs", "create_run"),
+        ("GET", f"{ROOT}/runs/([^/]+)", "get_run"),
+        ("GET", f"{ROOT}/recurringruns", "list_schedules"),
+        ("POST", f"{ROOT}/recurringruns", "create_schedule"),
+        ("POST", f"{ROOT}/recurringruns/([^/:]+):disable", "disable"),
+        ("POST", f"{ROOT}/recurringruns/([^/:]+):enable", "enable"),
+        ("DELETE", f"{ROOT}/recurringruns/([^/:]+)", "delete"),
+    )
+
+    def __init__(self):
+        super().__init__()
+        self.pipelines, self.versions, self.experiments = {}, {}, {}
+        self.runs, self.schedules = {}, {}
+        self.states = ["RUNNING", "SUCCEEDED"]
+
+    def check(self, request):
+        if request.headers.get("authorization") != "Bearer secret":
+            raise ApiError(401, "Request not authenticated")
+
+    def error(self, status, message):
+        return {"error": message, "code": 2, "message": message, "details": []}
+
+    def health(self, request):
+        return {"multi_user": False}
+
+    def list_pipelines(self, request):
+        wanted = json.loads(request.query["filter"])["predicates"][0]["stringValue"]
+        found = [p for p in self.pipelines.values() if p["display_name"] == wanted]
+        return {"pipelines": found} if found else {}
+
+    def upload(self, request):
+        name = request.query["name"]
+        if any(p["display_name"] == name for p in self.pipelines.values()):
+            raise ApiError(409, f"Already exist error: pipeline {name}")
+        pipeline = {"pipeline_id": f"p{len(self.pipelines)}", "display_name": name}
+        self.pipelines[pipeline["pipeline_id"]] = pipeline
+        self._add_version(pipeline["pipeline_id"], name, request)
+        return pipeline
+
+    def upload_version(self, request):
+        return self._add_version(request.query["pipelineid"], request.query["name"], request)
+
+    def _add_version(self, pipeline, name, request):
+        boundary = request.headers["content-type"].split("boundary=")[1].encode()
+        _, part, *_ = request.body.split(b"--" + boundary)
+        headers, _, content = part.strip().partition(b"\r\n\r\n")
+        if b"uploadfile" not in headers or b".yaml" not in headers:
+            raise ApiError(400, "Failed to read the uploaded file")
+        try:
+            spec = json_format.ParseDict(yaml.safe_load(content), pipeline_spec_pb2.PipelineSpec())
+            config = pipeline_spec_pb2.PipelineDeploymentConfig()
+            json_format.ParseDict(json_format.MessageToDict(spec.deployment_spec), config)
+            check(spec, config.executors)
+        except (JobError, json_format.ParseError) as error:
+            raise ApiError(400, f"Invalid input error: {error}") from error
+        version = {
+            "pipeline_id": pipeline,
+            "pipeline_version_id": f"v{len(self.versions)}",
+            "display_name": name,
+        }
+        self.versions[version["pipeline_version_id"]] = version | {"spec": spec}
+        return version
+
+    def list_versions(self, request, pipeline):
+        found = [v for v in self.versions.values() if v["pipeline_id"] == pipeline]
+        return {
+            "pipeline_versions": [
+                {key: value for key, value in version.items() if key != "spec"} for version in found
+            ]
+        }
+
+    def list_experiments(self, request):
+        wanted = json.loads(request.query["filter"])["predicates"][0]["stringValue"]
+        found = [e for e in self.experiments.values() if e["display_name"] == wanted]
+        return {"experiments": found} if found else {}
+
+    def create_experiment(self, request):
+        experiment = request.json | {"experiment_id": f"e{len(self.experiments)}"}
+        self.experiments[experiment["experiment_id"]] = experiment
+        return experiment
+
+    def create_run(self, request):
+        run = self._valid(request.json) | {"run_id": f"r{len(self.runs)}", "state": "PENDING"}
+        self.runs[run["run_id"]] = run
+        return run
+
+    def get_run(self, request, name):
+        state = self.states.pop(0) if len(self.states) > 1 else self.states[0]
+        details = {"task_details": [{"display_name": "Trainer", "state": state}]}
+        return self.runs[name] | {"state": state, "run_details": details}
+
+    def create_schedule(self, request):
+        schedule = self._valid(request.json)
+        if not re.fullmatch(r"(\S+ ){5}\S+", schedule["trigger"]["cron_schedule"]["cron"]):
+            raise ApiError(400, "Schedule cron is not a supported format")
+        if not 1 <= int(schedule["max_concurrency"]) <= 10:
+            raise ApiError(400, "The max concurrency of the recurring run must be 1 to 10")
+        name = f"s{len(self.schedules)}"
+        self.schedules[name] = schedule | {"recurring_run_id": name, "status": "ENABLED"}
+        return self.schedules[name]
+
+    def list_schedules(self, request):
+        """One a page."""
+        names = sorted(self.schedules)
+        index = int(request.query.get("page_token") or 0)
+        page = [self.schedules[name] for name in names[index : index + 1]]
+        more = {"next_page_token": str(index + 1)} if index + 1 < len(names) else {}
+        return {"recurringRuns": page, "total_size": len(names)} | more
+
+    def disable(self, request, name):
+        self.schedules[name]["status"] = "DISABLED"
+        return {}
+
+    def enable(self, request, name):
+        self.schedules[name]["status"] = "ENABLED"
+        return {}
+
+    def delete(self, request, name):
+        del self.schedules[name]
+        return {}
+
+    def _valid(self, content):
+        if content["experiment_id"] not in self.experiments:
+            raise ApiError(404, "experiment not found")
+        version = self.versions.get(content["pipeline_version_reference"]["pipeline_version_id"])
+        if version is None:
+            raise ApiError(404, "pipeline version not found")
+        try:
+            read_parameters(version["spec"], content["runtime_config"]["parameters"])
+        except JobError as error:
+            raise ApiError(400, str(error)) from error
+        return content
+
+
+@pytest.fixture
+def kubeflow(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "token").write_text("secret\n")
+    with serving(Kubeflow()) as server:
+        yield server
+
+
+PIPELINE = ["--model", "vit_b16_fe", "--image", "vit:1", "--pipeline-root", "gs://bucket/root"]
+
+
+@pytest.fixture
+def command(kubeflow):
+    """Runs the command line against the server; returns status, stdout and stderr."""
+
+    def command(*arguments):
+        target = ["--runner", "kubeflow", "--host", kubeflow.url]
+        settings = ["--set", "cloud.poll_seconds=0.01", "--set", "cloud.token_file=token"]
+        return run_captured(*target, *settings, *arguments)
+
+    return command
+
+
+def test_a_pipeline_is_uploaded_and_runs(command, kubeflow):
+    status, out, err = command(*PIPELINE, "--epochs", "3", "--service-account", "runner")
+    assert (status, err) == (0, "")
+    (run,) = kubeflow.runs.values()
+    assert run["runtime_config"]["pipeline_root"] == "gs://bucket/root"
+    assert run["runtime_config"]["parameters"]["epochs"] == 3
+    assert run["service_account"] == "runner"
+    assert out.splitlines()[-1] == f"see: {kubeflow.url}/#/runs/details/r0"
+
+
+def test_the_next_one_is_a_version_of_it_in_the_same_experiment(command, kubeflow):
+    for _ in range(2):
+        assert command(*PIPELINE)[0] == 0
+    assert len(kubeflow.pipelines) == len(kubeflow.experiments) == 1
+    used = [r["pipeline_version_reference"]["pipeline_version_id"] for r in kubeflow.runs.values()]
+    assert used == ["v0", "v1"]
+
+
+def test_a_run_is_followed_to_its_end(command, kubeflow):
+    status, out, _ = command(*PIPELINE, "--wait")
+    assert status == 0
+    assert out.splitlines()[-3:] == ["Trainer: running", "Trainer: succeeded", "ended: succeeded"]
+    kubeflow.states = ["FAILED"]
+    status, _, err = command(*PIPELINE, "--wait")
+    assert status == 1
+    assert f"ended as failed; see {kubeflow.url}/#/runs" in err
+
+
+def test_the_life_of_a_schedule(command, kubeflow):
+    times = ["--schedule", "0 3 * * 1", "--max-concurrent-runs", "2"]
+    times += ["--start", "2030-01-01T00:00:00Z", "--end", "2031-01-01T00:00:00+01:00"]
+    for name in ("monthly", "weekly"):
+        status, out, err = command(*PIPELINE, *times, "--min-accuracy", "0.5", "--name", name)
+        assert (status, err) == (0, "")
+    assert f"see: {kubeflow.url}/#/recurringrun/details/s1" in out
+    schedule = kubeflow.schedules["s1"]
+    assert schedule["trigger"]["cron_schedule"] == {
+        "cron": "0 0 3 * * 1",
+        "start_time": "2030-01-01T00:00:00Z",
+        "end_time": "2031-01-01T00:00:00+01:00",
+    }
+    assert schedule["runtime_config"]["parameters"]["min_accuracy"] == 0.5
+    assert schedule["no_catchup"]
+    status, _, err = command(*PIPELINE, *times, "--name", "weekly")
+    assert status == 1
+    assert "there is one for weekly already" in err
+    assert command("--pause", "weekly")[0] == 0
+    lines = command("--list-schedules")[1].splitlines()
+    assert [line.split()[:2] for line in lines[1:]] == [["monthly", "ACTIVE"], ["weekly", "PAUSED"]]
+    assert command("--resume", "s1")[0] == 0
+    assert kubeflow.schedules["s1"]["status"] == "ENABLED"
+    assert command("--delete-schedule", "weekly")[0] == 0
+    assert set(kubeflow.schedules) == {"s0"}
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        (401, "401 on purpose 401; the credentials are not accepted"),
+        (403, "403 on purpose 403; the account lacks a permission"),
+        (404, "404 on purpose 404; check project, region"),
+        (409, "409 on purpose 409; it is there already"),
+        (500, "500 on purpose 500; the fault is on the other side"),
+        (0, "the connection failed"),
+    ],
+)
+@pytest.mark.parametrize("times", [[], ["--schedule", "0 3 * * 1"]], ids=["submit", "schedule"])
+def test_an_error_is_one_line(command, kubeflow, status, expected, times):
+    kubeflow.fail("POST", "/recurringruns" if times else "/runs", status)
+    exit_status, _, err = command(*PIPELINE, *times)
+    assert exit_status == 1
+    assert expected in err
+    assert len(err.splitlines()) == 1
+    assert not kubeflow.runs
+    assert not kubeflow.schedules
+
+
+def test_what_was_refused_for_a_quota_is_asked_again(command, kubeflow):
+    kubeflow.fail("POST", "/runs", 429, times=2)
+    assert command(*PIPELINE)[0] == 0
+    assert len(kubeflow.of("POST", "/runs")) == 3
+    assert len(kubeflow.runs) == 1
+
+
+def test_a_host_that_does_not_answer(command, kubeflow):
+    status, _, err = command(*PIPELINE, "--host", "http://127.0.0.1:9")
+    assert status == 1
+    assert "the connection failed" in err
+    assert len(err.splitlines()) == 1
+
+
+def test_a_token_that_is_not_there(command):
+    status, _, err = command(*PIPELINE, "--set", "cloud.token_file=nowhere")
+    assert status == 1
+    assert "cloud.token_file nowhere: No such file" in err
+
+
+def test_listing_loads_neither_tensorflow_nor_tfx(kubeflow, project):
+    code = (
+        "import sys, pipeline_runner\n"
+        "assert pipeline_runner.main(sys.argv[1:]) == 0\n"
+        "heavy = {'tensorflow', 'tfx', 'keras', 'apache_beam'} & set(sys.modules)\n"
+        "sys.exit(f'imported {heavy}' if heavy else 0)"
+    )
+    arguments = ["--runner", "kubeflow", "--host", kubeflow.url, "--list-schedules"]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments, "--set", "cloud.token_file=token"],
+        env=os.environ | {"PYTHONPATH": str(project)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.split() == ["NAME", "STATE", "TIMES", "NEXT", "RUN", "ID"]

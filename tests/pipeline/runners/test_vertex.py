@@ -1,0 +1,292 @@
+"""Submission to Vertex AI, with the real google-cloud-aiplatform.
+
+Mocked: Vertex AI itself, by a server on loopback that parses what it gets by Google's own protos
+and kfp's, and refuses what the API documents as refused; Google's token server; and Cloud Storage,
+which only refuses (the client looks at the bucket and goes on). The account is a service account
+whose key was made up here.
+"""
+
+import json
+import re
+
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from google.cloud.aiplatform_v1.types import PipelineJob, Schedule
+from google.protobuf import json_format
+from kfp.pipeline_spec import pipeline_spec_pb2
+
+from tests.compiled.cluster import JobError, check, read_parameters
+from tests.pipeline.runners.server import Api, ApiError, run_captured, serving
+
+PLACE = "/v1/projects/p/locations/europe-west4"
+
+
+class Vertex(Api):
+    """Vertex AI's pipeline jobs and schedules, in memory."""
+
+    ROUTES = (
+        ("POST", "/token", "token"),
+        ("GET", "/storage/v1/b/.*", "bucket"),
+        ("POST", f"{PLACE}/pipelineJobs", "create_job"),
+        ("GET", f"{PLACE}/pipelineJobs/([^/]+)", "get_job"),
+        ("POST", f"{PLACE}/schedules", "create_schedule"),
+        ("GET", f"{PLACE}/schedules", "list_schedules"),
+        ("GET", f"{PLACE}/schedules/([^/:]+)", "get_schedule"),
+        ("POST", f"{PLACE}/schedules/([^/:]+):pause", "pause"),
+        ("POST", f"{PLACE}/schedules/([^/:]+):resume", "resume"),
+        ("DELETE", f"{PLACE}/schedules/([^/:]+)", "delete"),
+    )
+
+    def __init__(self):
+        super().__init__()
+        self.jobs, self.schedules = {}, {}
+        self.states = ["PIPELINE_STATE_RUNNING", "PIPELINE_STATE_SUCCEEDED"]
+        self.pushed = {"pushed": 1.0}
+
+    def check(self, request):
+        if request.path.startswith("/v1/") and not request.headers.get(
+            "authorization", ""
+        ).startswith("Bearer "):
+            raise ApiError(401, "Request is missing required authentication credential.")
+
+    def error(self, status, message):
+        return {"error": {"code": status, "message": message, "status": "ERROR"}}
+
+    def token(self, request):
+        return {"access_token": "token", "expires_in": 3600, "token_type": "Bearer"}
+
+    def bucket(self, request):
+        raise ApiError(403, "no storage.buckets.get")
+
+    def create_job(self, request):
+        name = request.query["pipelineJobId"]
+        if not re.fullmatch("[a-z][-a-z0-9]{0,127}", name):
+            raise ApiError(400, f"invalid id {name}")
+        if name in self.jobs:
+            raise ApiError(409, f"{name} exists")
+        self.jobs[name] = self._valid_job(request.json)
+        return self.jobs[name] | {
+            "name": f"{PLACE[4:]}/pipelineJobs/{name}",
+            "state": "PIPELINE_STATE_PENDING",
+        }
+
+    def get_job(self, request, name):
+        if name not in self.jobs:
+            raise ApiError(404, f"{name} not found")
+        state = self.states.pop(0) if len(self.states) > 1 else self.states[0]
+        task = {"taskName": "Pusher", "state": state.removeprefix("PIPELINE_STATE_")}
+        if task["state"] == "SUCCEEDED":
+            task["outputs"] = {"pushed_model": {"artifacts": [{"metadata": self.pushed}]}}
+        return self.jobs[name] | {
+            "name": f"{PLACE[4:]}/pipelineJobs/{name}",
+            "state": state,
+            "jobDetail": {"taskDetails": [task]},
+        }
+
+    def create_schedule(self, request):
+        Schedule.from_json(request.body)
+        content = request.json
+        self._valid_job(content["createPipelineJobRequest"]["pipelineJob"])
+        if not re.fullmatch(r"(TZ=\S+ )?(\S+ ){4}\S+", content["cron"]):
+            raise ApiError(400, f"Invalid cron: {content['cron']}")
+        name = str(1000 + len(self.schedules))
+        self.schedules[name] = content | {
+            "name": f"{PLACE[4:]}/schedules/{name}",
+            "state": "ACTIVE",
+            "nextRunTime": "2030-01-07T02:00:00Z",
+        }
+        return self.schedules[name]
+
+    def list_schedules(self, request):
+        return {"schedules": list(self.schedules.values())}
+
+    def get_schedule(self, request, name):
+        if name not in self.schedules:
+            raise ApiError(404, f"{name} not found")
+        return self.schedules[name]
+
+    def pause(self, request, name):
+        self.get_schedule(request, name)["state"] = "PAUSED"
+        return {}
+
+    def resume(self, request, name):
+        self.get_schedule(request, name)["state"] = "ACTIVE"
+        return {}
+
+    def delete(self, request, name):
+        self.get_schedule(request, name)
+        del self.schedules[name]
+        return {
+            "name": f"{PLACE[4:]}/operations/1",
+            "done": True,
+            "response": {"@type": "type.googleapis.com/google.protobuf.Empty"},
+        }
+
+    def _valid_job(self, content):
+        """Refuses what is no job, or a job whose parameters are not its pipeline's."""
+        try:
+            PipelineJob.from_json(json.dumps(content))
+            spec = json_format.ParseDict(content["pipelineSpec"], pipeline_spec_pb2.PipelineSpec())
+            deployment = json_format.ParseDict(
+                json_format.MessageToDict(spec.deployment_spec),
+                pipeline_spec_pb2.PipelineDeploymentConfig(),
+            )
+            check(spec, deployment.executors)
+            runtime = content["runtimeConfig"]
+            read_parameters(spec, runtime["parameterValues"])
+        except (JobError, json_format.ParseError, KeyError) as error:
+            raise ApiError(400, f"{type(error).__name__}: {error}") from error
+        if not runtime["gcsOutputDirectory"].startswith("gs://"):
+            raise ApiError(400, "gcsOutputDirectory: expected gs://")
+        return content
+
+
+@pytest.fixture
+def vertex(monkeypatch, tmp_path):
+    with serving(Vertex()) as server:
+        key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        account = {
+            "type": "service_account",
+            "project_id": "p",
+            "private_key_id": "1",
+            "private_key": key.private_bytes(
+                serialization.Encoding.PEM,
+                serialization.PrivateFormat.PKCS8,
+                serialization.NoEncryption(),
+            ).decode(),
+            "client_email": "me@p.iam.gserviceaccount.com",
+            "token_uri": f"{server.url}/token",
+        }
+        (tmp_path / "account.json").write_text(json.dumps(account))
+        monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "account.json"))
+        monkeypatch.setenv("STORAGE_EMULATOR_HOST", server.url)
+        monkeypatch.chdir(tmp_path)
+        yield server
+
+
+TARGET = ["--runner", "vertex", "--project", "p", "--region", "europe-west4"]
+PIPELINE = ["--model", "vit_b16_fe", "--image", "vit:1", "--pipeline-root", "gs://bucket/root"]
+
+
+@pytest.fixture
+def command(vertex):
+    """Runs the command line against the server; returns status, stdout and stderr."""
+
+    def command(*arguments):
+        endpoint = ["--set", f"cloud.api_endpoint={vertex.url}", "--set", "cloud.poll_seconds=0.01"]
+        return run_captured(*TARGET, *endpoint, *arguments)
+
+    return command
+
+
+def test_a_run_is_submitted(command, vertex):
+    status, out, err = command(
+        *PIPELINE, "--epochs", "3", "--service-account", "sa@p.iam.gserviceaccount.com",
+        "--set", "cloud.labels=team=vision", "--set", "cloud.network=projects/1/global/networks/n",
+    )  # fmt: skip
+    assert (status, err) == (0, "")
+    (job,) = vertex.jobs.values()
+    assert job["displayName"] == "tf-flowers-vit-b16-fe-full"
+    assert job["runtimeConfig"]["gcsOutputDirectory"] == "gs://bucket/root"
+    assert job["runtimeConfig"]["parameterValues"]["epochs"] == 3
+    assert job["serviceAccount"] == "sa@p.iam.gserviceaccount.com"
+    assert job["labels"]["team"] == "vision"
+    assert job["network"] == "projects/1/global/networks/n"
+    assert "see: https://console.cloud.google.com/vertex-ai/locations/europe-west4/" in out
+
+
+def test_a_run_is_followed_to_its_end(command):
+    status, out, _ = command(*PIPELINE, "--wait")
+    assert status == 0
+    lines = out.splitlines()
+    assert lines[-3:] == ["Pusher: running", "Pusher: succeeded", "ended: succeeded"]
+
+
+def test_a_followed_run_whose_model_was_not_blessed(command, vertex):
+    vertex.pushed = {"pushed": 0.0, "reason": "not pushed: accuracy"}
+    status, out, _ = command(*PIPELINE, "--wait")
+    assert status == 3
+    assert out.splitlines()[-1] == "verdict: not blessed: not pushed: accuracy"
+
+
+def test_a_followed_run_that_fails(command, vertex):
+    vertex.states = ["PIPELINE_STATE_FAILED"]
+    status, _, err = command(*PIPELINE, "--wait")
+    assert status == 1
+    assert "ended as failed; see https://console.cloud.google.com" in err
+    assert len(err.splitlines()) == 1
+
+
+def test_the_life_of_a_schedule(command, vertex):
+    times = ["--schedule", "TZ=Europe/Berlin 0 3 * * 1", "--max-concurrent-runs", "2"]
+    times += ["--start", "2030-01-01T00:00:00Z", "--end", "2031-01-01T00:00:00+01:00"]
+    status, out, err = command(*PIPELINE, *times, "--min-accuracy", "0.5", "--name", "weekly")
+    assert (status, err) == (0, "")
+    assert "scheduled: weekly: TZ=Europe/Berlin 0 3 * * 1" in out
+    (schedule,) = vertex.schedules.values()
+    assert schedule["cron"] == "TZ=Europe/Berlin 0 3 * * 1"
+    assert schedule["maxConcurrentRunCount"] == "2"
+    assert schedule["startTime"] == "2030-01-01T00:00:00Z"
+    assert schedule["endTime"] == "2030-12-31T23:00:00Z"
+    runtime = schedule["createPipelineJobRequest"]["pipelineJob"]["runtimeConfig"]
+    assert runtime["parameterValues"]["min_accuracy"] == 0.5
+
+    status, _, err = command(*PIPELINE, *times, "--name", "weekly")
+    assert status == 1
+    assert "there is one for weekly already" in err
+
+    assert command("--pause", "weekly")[0] == 0
+    status, out, _ = command("--list-schedules")
+    assert status == 0
+    assert out.splitlines()[1].split()[:2] == ["weekly", "PAUSED"]
+    assert command("--resume", "1000")[0] == 0
+    assert "ACTIVE" in command("--list-schedules")[1]
+    assert command("--delete-schedule", "weekly")[0] == 0
+    assert vertex.schedules == {}
+    status, _, err = command("--pause", "weekly")
+    assert status == 1
+    assert "weekly: there is no such schedule; expected one of none" in err
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        (401, "401 on purpose 401; the credentials are not accepted; log in again"),
+        (403, "403 on purpose 403; the account lacks a permission"),
+        (404, "404 on purpose 404; check project, region"),
+        (409, "409 on purpose 409; it is there already"),
+        (500, "500 on purpose 500; the fault is on the other side"),
+        (0, "the connection failed"),
+    ],
+)
+@pytest.mark.parametrize("times", [[], ["--schedule", "0 3 * * 1"]], ids=["submit", "schedule"])
+def test_an_error_is_one_line(command, vertex, status, expected, times):
+    # With a token that is not accepted the client fetches another one, and asks twice more.
+    end = "/schedules" if times else "/pipelineJobs"
+    vertex.fail("POST", end, status, times=3 if status == 401 else 1)
+    exit_status, _, err = command(*PIPELINE, *times)
+    assert exit_status == 1
+    assert expected in err
+    assert len(err.splitlines()) == 1
+    assert not vertex.jobs
+    assert not vertex.schedules
+
+
+def test_what_was_refused_for_a_quota_is_asked_again(command, vertex):
+    vertex.fail("POST", "/pipelineJobs", 429, times=2)
+    assert command(*PIPELINE)[0] == 0
+    assert len(vertex.of("POST", "/pipelineJobs")) == 3
+    assert len(vertex.jobs) == 1
+
+
+def test_without_credentials(command, monkeypatch, tmp_path):
+    monkeypatch.delenv("GOOGLE_APPLICATION_CREDENTIALS")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path))
+    monkeypatch.setenv("NO_GCE_CHECK", "true")
+    for arguments in (PIPELINE, ["--list-schedules"]):
+        status, _, err = command(*arguments)
+        assert status == 1
+        assert "there are no Google Cloud credentials; run gcloud auth" in err
+        assert len(err.splitlines()) == 1
