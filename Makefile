@@ -4,12 +4,13 @@
 # make check   formatting, lint, types
 # make format  format the code
 # make lock    renew requirements.lock from pyproject.toml
+# make flink-job-server   what tests/end_to_end/test_flink.py needs, in .cache/flink (BEAM=version)
 
 PYTHON ?= python3.11
 UV_VERSION := 0.13.9
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: setup demo test check format lock clean
+.PHONY: setup demo test check format lock flink-job-server clean
 
 setup: .venv/.ready
 
@@ -52,5 +53,10 @@ lock: .uv/bin/uv
 	.uv/bin/uv lock --upgrade
 	.uv/bin/uv export --quiet --frozen --no-emit-project --output-file requirements.lock
 
+flink-job-server: setup
+	@command -v mvn >/dev/null && command -v java >/dev/null || { echo "make: Maven and Java not found \
+	(apt install maven)" >&2; exit 1; }
+	.venv/bin/python tests/end_to_end/flink_job_server.py .cache/flink $(BEAM)
+
 clean:
-	rm -rf .venv .uv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .coverage
+	rm -rf .venv .uv .cache build *.egg-info .pytest_cache .mypy_cache .ruff_cache .coverage

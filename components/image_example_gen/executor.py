@@ -139,7 +139,9 @@ def _example(encoded: bytes, label: int, file_name: str) -> bytes:
         "label": tf.train.Feature(int64_list=tf.train.Int64List(value=[label])),
         "file_name": feature(file_name.encode(errors="backslashreplace")),
     }
-    return tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString()
+    example = tf.train.Example(features=tf.train.Features(feature=features))
+    # A protobuf map has no order: without this no two runs would write the same bytes.
+    return example.SerializeToString(deterministic=True)
 
 
 def _write_text(directory: str, name: str) -> beam.PTransform:

@@ -20,7 +20,7 @@ from pipeline.config import Config
 from pipeline.machines import Machines
 from pipeline.parameters import runtime_parameters
 from pipeline.pipeline import create_pipeline
-from pipeline.runners.beam import with_engine
+from pipeline.runners.engine import with_engine
 from pipeline.runners.machines import platform_spec, set_machines
 
 DEFAULT_IMAGE = "vit-pipeline:latest"  # what `make image` calls it

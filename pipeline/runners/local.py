@@ -11,7 +11,7 @@ from pipeline.lineage import latest_run
 from pipeline.pipeline import create_pipeline
 from pipeline.report import Report, make_report
 from pipeline.root import state_directory
-from pipeline.runners.beam import with_engine
+from pipeline.runners.engine import with_engine
 from pipeline.runners.events import reported_to
 
 
@@ -19,7 +19,8 @@ def run(config: Config, inputs: Inputs, console: Console) -> Report:
     """Runs the pipeline to its end.
 
     Raises:
-      InputError: a remote pipeline root belongs to another pipeline.
+      InputError: a remote pipeline root belongs to another pipeline, or Beam's flags do not say
+        what its workers run.
       Exception: whatever a node raises.
     """
     config = with_engine(config)

@@ -109,6 +109,14 @@ def test_jpegs_pass_byte_for_byte(written, source):
                 assert example["image"] == (source / example["file_name"].decode()).read_bytes()
 
 
+def test_examples_are_the_same_bytes_in_every_process(written):
+    """The order of a protobuf map's entries is the process's own, unless they are sorted."""
+    files = [str(file) for file in written.glob("Split-*/*")]
+    for record in tf.data.TFRecordDataset(files, "GZIP").as_numpy_iterator():
+        example = tf.train.Example.FromString(record)
+        assert example.SerializeToString(deterministic=True) == record
+
+
 def test_copies_of_a_picture_are_in_one_split(written):
     where = {
         split

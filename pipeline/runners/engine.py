@@ -1,0 +1,70 @@
+"""What Beam is told beyond the flags that were given: which engine, and what its workers run."""
+
+import dataclasses
+import re
+from collections.abc import Sequence
+
+from apache_beam.options.pipeline_options import (
+    FlinkRunnerOptions,
+    PipelineOptions,
+    PortableOptions,
+    SetupOptions,
+    SparkRunnerOptions,
+    StandardOptions,
+    WorkerOptions,
+)
+
+from pipeline.config import Config
+from trainer.errors import InputError
+
+_DIRECT = (
+    "--runner=DirectRunner",
+    # Without triggers this changes nothing, except that Beam takes its own Python engine at once
+    # rather than try to download another one first.
+    "--allow_unsafe_triggers",
+)
+# Where nothing says what workers run, TFX packs itself up for them, two seconds a node, and pip is
+# to install it, which cannot satisfy TFX's pins. Workers that are no containers run what is
+# installed, and nobody looks at this.
+_INSTALLED = "--sdk_container_image=none"
+
+
+def with_engine(config: Config) -> Config:
+    """`config` with all flags for Beam; see `beam_arguments`."""
+    run = dataclasses.replace(config.run, beam_args=beam_arguments(config.run.beam_args))
+    return dataclasses.replace(config, run=run)
+
+
+def beam_arguments(given: Sequence[str]) -> tuple[str, ...]:
+    """All flags for Beam's pipelines, from those that were given; these come last, and win.
+
+    Raises:
+      InputError: workers would be containers, and it is not said of which image.
+    """
+    options = PipelineOptions(list(given))
+    runner = options.view_as(StandardOptions).runner or "DirectRunner"
+    if runner.endswith("DirectRunner"):
+        return (*_DIRECT, _INSTALLED, *given)
+    if not _in_containers(runner, options):
+        return (_INSTALLED, *given)
+    setup = options.view_as(SetupOptions)
+    named = options.view_as(WorkerOptions).sdk_container_image or setup.extra_packages
+    if not (named or setup.setup_file or setup.requirements_file):
+        raise InputError(
+            f"--beam-arg=--runner={runner}: its workers are containers, of no image; expected "
+            "--beam-arg=--sdk_container_image=IMAGE, one of this project (make image TARGET=worker)"
+        )
+    return tuple(given)
+
+
+def _in_containers(runner: str, options: PipelineOptions) -> bool:
+    """Whether workers are containers, by the rules of Beam's own runners."""
+    environment = options.view_as(PortableOptions).environment_type
+    if environment:
+        return environment.upper() == "DOCKER"
+    if runner.endswith("FlinkRunner"):
+        return options.view_as(FlinkRunnerOptions).flink_master not in ("[local]", "[auto]")
+    if runner.endswith("SparkRunner"):
+        master = options.view_as(SparkRunnerOptions).spark_master_url
+        return not re.fullmatch(r"local(\[.+\])?", master)
+    return runner.endswith(("DataflowRunner", "PortableRunner"))

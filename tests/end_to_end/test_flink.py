@@ -1,0 +1,126 @@
+"""Beam's nodes on a real Flink: what they write is what Beam's own engine writes.
+
+Flink runs inside Beam's job server: `make flink-job-server` gets one, or $VIT_FLINK_JAR names one.
+"""
+
+import os
+import shutil
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+pytestmark = pytest.mark.slow
+
+SPLITS = ("train", "validation", "test")
+BEAM_NODES = ("ImageExampleGen", "StatisticsGen", "Transform", "Evaluator")
+PICTURES = 12  # a class: enough for each split to have some
+
+
+@pytest.fixture(scope="module")
+def job_server(project, monkeypatch_module):
+    jar = Path(os.environ.get("VIT_FLINK_JAR", project / ".cache" / "flink" / "job-server.jar"))
+    if not jar.is_file():
+        pytest.skip(f"no job server at {jar} (make flink-job-server, or set VIT_FLINK_JAR)")
+    if not shutil.which("java"):
+        pytest.skip("no java, which Flink needs")
+    # A JVM a node: it is to start quickly and be small.
+    monkeypatch_module.setenv("JAVA_TOOL_OPTIONS", "-XX:TieredStopAtLevel=1 -Xmx2g")
+    return jar
+
+
+@pytest.fixture(scope="module")
+def monkeypatch_module():
+    with pytest.MonkeyPatch.context() as patch:
+        yield patch
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory, project):
+    """Some real photographs; the digits where there are none."""
+    shared = Path(os.environ.get("VIT_SHARED", project.parent / "shared"))
+    if not (shared / "images").is_dir():
+        return "digits"
+    folder = tmp_path_factory.mktemp("source") / "flowers"
+    for kind in ("daisy", "roses", "tulips"):
+        (folder / kind).mkdir(parents=True)
+        for picture in sorted((shared / "images" / "tf_flowers" / kind).iterdir())[:PICTURES]:
+            (folder / kind / picture.name).symlink_to(picture)
+    return str(folder)
+
+
+@pytest.fixture(scope="module")
+def run(pipeline, dataset, tiny_backbone, tmp_path_factory):
+    """Runs the whole line with these flags for Beam; returns the run and its log."""
+
+    def run_with(name, *flags):
+        root = tmp_path_factory.mktemp(name)
+        arguments = ["--model", str(tiny_backbone), "--dataset", dataset, "--tune", "head"]
+        arguments += ["--min-accuracy", "0", "--set", "train.steps=1", "--name", name]
+        result = pipeline(root, *arguments, *flags)
+        assert (result.status, result.err) == (0, "")
+        return result, next((root / "logs").iterdir()).read_text()
+
+    return run_with
+
+
+@pytest.fixture(scope="module")
+def direct(run, job_server):
+    return run("direct")
+
+
+@pytest.fixture(scope="module")
+def flink(run, job_server):
+    flags = ("--runner=FlinkRunner", "--flink_master=[local]", "--parallelism=1")
+    server = f"--beam-arg=--flink_job_server_jar={job_server}"
+    return run("flink", "--runner", "beam", server, *(f"--beam-arg={flag}" for flag in flags))
+
+
+def records(directory: Path) -> list[bytes]:
+    files = [str(file) for file in directory.iterdir()]
+    return [record.numpy() for record in tf.data.TFRecordDataset(files, "GZIP")]
+
+
+def test_every_node_of_beam_ran_on_flink(flink):
+    """Each has a job server of its own, and each of their jobs came to its end."""
+    _, log = flink
+    ran = [
+        part.split(" ", 1)[0] for part in log.split("Component ") if "state changed to DONE" in part
+    ]
+    assert set(ran) == set(BEAM_NODES)
+    assert log.count("Really starting service") >= len(BEAM_NODES)
+    assert "state changed to FAILED" not in log
+
+
+def test_the_examples_are_the_same_byte_for_byte(direct, flink):
+    of_direct, of_flink = (run.artifacts["ImageExampleGen.examples"] for run, _ in (direct, flink))
+    assert (of_flink / "counts.json").read_text() == (of_direct / "counts.json").read_text()
+    for split in SPLITS:
+        expected = Counter(records(of_direct / f"Split-{split}"))
+        assert expected
+        assert Counter(records(of_flink / f"Split-{split}")) == expected
+
+
+def test_the_features_are_the_same(direct, flink):
+    of_direct, of_flink = (
+        run.artifacts["Transform.transformed_examples"] for run, _ in (direct, flink)
+    )
+
+    def table(directory):
+        rows = []
+        for record in records(directory):
+            feature = tf.train.Example.FromString(record).features.feature
+            label, features = feature["label"].int64_list, feature["features"].float_list
+            rows.append((*label.value, *features.value))
+        return np.array(sorted(rows))
+
+    for split in ("train", "validation"):
+        expected = table(of_direct / f"Split-{split}")
+        np.testing.assert_allclose(table(of_flink / f"Split-{split}"), expected, rtol=0, atol=1e-5)
+
+
+def test_the_gate_comes_to_the_same_verdict(direct, flink):
+    for line in ("images", "test accuracy", "verdict"):
+        assert flink[0].value(line) == direct[0].value(line)
