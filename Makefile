@@ -3,22 +3,27 @@
 # make test    the tests, with branch coverage
 # make check   formatting, lint, types
 # make format  format the code
-# make lock    renew requirements.lock from pyproject.toml
+# make lock    renew the requirements*.lock from pyproject.toml
+# make image   the container image, where there is Docker (VARIANT=cuda, TARGET=worker, IMAGE=name)
 # make flink-job-server   what tests/end_to_end/test_flink.py needs, in .cache/flink (BEAM=version)
 
 PYTHON ?= python3.11
 UV_VERSION := 0.13.9
+IMAGE ?= vit-pipeline
+VARIANT ?= cpu
+TARGET ?= pipeline
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: setup demo test check format lock flink-job-server clean
+.PHONY: setup demo test check format lock image flink-job-server clean
 
 setup: .venv/.ready
 
 # TFX takes a minute to import until its bytecode is compiled, and some environments forbid Python
 # to write bytecode: so it is compiled once, here.
-.venv/.ready: requirements.lock pyproject.toml setup.py | .uv/bin/uv
+.venv/.ready: requirements.lock requirements-dev.lock pyproject.toml setup.py | .uv/bin/uv
 	.uv/bin/uv venv --quiet --allow-existing --python $(PYTHON) .venv
-	.uv/bin/uv pip sync --quiet --python .venv --require-hashes --compile-bytecode requirements.lock
+	.uv/bin/uv pip sync --quiet --python .venv --require-hashes --compile-bytecode \
+	    requirements.lock requirements-dev.lock
 	.uv/bin/uv pip install --quiet --python .venv --no-deps --no-build-isolation --editable .
 	@touch $@
 
@@ -37,7 +42,7 @@ demo: setup
 	.venv/bin/python pipeline_runner.py --model vit_mini_fe --dataset digits
 
 test: setup
-	.venv/bin/python -m pytest
+	.venv/bin/python -m pytest -n 2 --dist loadfile
 
 check: setup
 	.venv/bin/ruff format --check .
@@ -48,10 +53,17 @@ format: setup
 	.venv/bin/ruff format .
 	.venv/bin/ruff check --fix .
 
-# The lock has hashes and no addresses; uv.lock has addresses and stays out of git.
+# The locks have hashes and no addresses; uv.lock has addresses and stays out of git.
 lock: .uv/bin/uv
 	.uv/bin/uv lock --upgrade
-	.uv/bin/uv export --quiet --frozen --no-emit-project --output-file requirements.lock
+	.uv/bin/uv export --quiet --frozen --only-group run --output-file requirements.lock
+	.uv/bin/uv export --quiet --frozen --only-group dev --output-file requirements-dev.lock
+	.uv/bin/uv export --quiet --frozen --only-group cuda --output-file requirements-cuda.lock
+
+image:
+	@docker info >/dev/null 2>&1 || { echo "make: no Docker daemon to build an image with; \
+	image/install.sh shows what would be in it" >&2; exit 1; }
+	docker build --target $(TARGET) --build-arg VARIANT=$(VARIANT) --tag $(IMAGE) .
 
 flink-job-server: setup
 	@command -v mvn >/dev/null && command -v java >/dev/null || { echo "make: Maven and Java not found \

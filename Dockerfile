@@ -1,0 +1,48 @@
+# The image that runs the pipeline's nodes; the compiled job brings command and arguments.
+#
+#   docker build --tag vit-pipeline .                                 the CPU's
+#   docker build --tag vit-pipeline:cuda --build-arg VARIANT=cuda .   with NVIDIA's libraries
+#   docker build --tag vit-pipeline:worker --target worker .          for the workers of Beam's engines
+#
+# NVIDIA's libraries come from requirements-cuda.lock, in the versions that TensorFlow asks for: the
+# base is the same, and the machine needs a driver and NVIDIA's container toolkit only.
+
+ARG BASE=python:3.11-slim-bookworm
+ARG BEAM_VERSION=2.77.0
+
+FROM ${BASE} AS dependencies
+ARG UV_VERSION=0.13.9
+RUN pip install --no-cache-dir --disable-pip-version-check uv==${UV_VERSION}
+WORKDIR /source
+COPY image/install.sh image/
+COPY requirements.lock requirements-cuda.lock ./
+ARG VARIANT=cpu
+RUN UV_NO_CACHE=1 image/install.sh dependencies /opt/vit ${VARIANT}
+
+FROM dependencies AS project
+COPY . .
+RUN UV_NO_CACHE=1 image/install.sh project /opt/vit
+
+FROM ${BASE} AS installed
+COPY --from=dependencies /opt/vit/environment /opt/vit/environment
+COPY --from=project /opt/vit/project /opt/vit/project
+ENV PATH=/opt/vit/environment/bin:$PATH \
+    PYTHONUNBUFFERED=1 \
+    NVIDIA_VISIBLE_DEVICES=all \
+    NVIDIA_DRIVER_CAPABILITIES=compute,utility
+
+# Beam starts its containers by `boot`. Dataflow mounts what root alone may write, so this one is
+# root's; and an environment that `boot` made of its own would not see this one.
+FROM apache/beam_python3.11_sdk:${BEAM_VERSION} AS beam
+FROM installed AS worker
+COPY --from=beam /opt/apache/beam /opt/apache/beam
+ENV RUN_PYTHON_SDK_IN_DEFAULT_ENVIRONMENT=1
+ENTRYPOINT ["/opt/apache/beam/boot"]
+
+FROM installed AS pipeline
+RUN useradd --uid 1000 --create-home vit
+# By its number, so that Kubernetes can tell that it is not root.
+USER 1000
+WORKDIR /home/vit
+ENTRYPOINT ["python", "-m", "pipeline_runner"]
+CMD ["--help"]

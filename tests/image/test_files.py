@@ -1,0 +1,91 @@
+"""What the image is built from: no Docker is needed to see that it is whole and no more."""
+
+import re
+import subprocess
+from importlib.metadata import requires
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+PACKAGES = {"components", "pipeline", "schemas", "trainer"}
+FILES = {"LICENSE", "README.md", "pipeline_runner.py", "pyproject.toml", "setup.py"}
+
+
+@pytest.fixture(scope="module")
+def dockerfile(project):
+    return (project / "Dockerfile").read_text()
+
+
+def locked(file: Path) -> dict[str, str]:
+    """Versions by package."""
+    return dict(re.findall(r"^([\w.-]+)(?:\[.*\])?==([^ ;]+)", file.read_text(), re.MULTILINE))
+
+
+def let_in(project: Path) -> set[str]:
+    """What .dockerignore lets into the build, of what lies in the project's root."""
+    first, *lines = [
+        line
+        for line in (project / ".dockerignore").read_text().splitlines()
+        if line and not line.startswith("#")
+    ]
+    assert first == "*", "what is not named must stay outside"
+    return {line.removeprefix("!") for line in lines if line.startswith("!")}
+
+
+def test_nothing_but_code_and_locks_gets_in(project):
+    locks = {"requirements.lock", "requirements-cuda.lock"}
+    assert let_in(project) == PACKAGES | FILES | locks | {"image"}
+    assert all((project / name).exists() for name in let_in(project))
+
+
+def test_what_is_copied_is_let_in(dockerfile, project):
+    copied = re.findall(r"^COPY (?!--from)(.+) \S+$", dockerfile, re.MULTILINE)
+    sources = {source.split("/")[0] for line in copied for source in line.split()} - {"."}
+    assert sources
+    assert sources <= let_in(project)
+
+
+def test_the_image_is_nobody_s_that_matters_and_has_no_build_tools(dockerfile):
+    stages = re.split(r"^FROM ", dockerfile, flags=re.MULTILINE)[1:]
+    by_name = {re.match(r"\S+ AS (\w+)", stage).group(1): stage for stage in stages}
+    assert list(by_name)[-1] == "pipeline", "the last stage is what `docker build` makes"
+    assert re.search(r"^USER [1-9]\d*$", by_name["pipeline"], re.MULTILINE)
+    assert re.match(r"installed ", by_name["pipeline"])
+    assert re.match(r"\$\{BASE\} ", by_name["installed"]), "none of the building stages"
+    assert "RUN" not in by_name["installed"]
+
+
+def test_versions_agree(dockerfile, project):
+    arguments = dict(re.findall(r"^ARG (\w+)=(\S+)$", dockerfile, re.MULTILINE))
+    makefile = (project / "Makefile").read_text()
+    assert arguments["BEAM_VERSION"] == locked(project / "requirements.lock")["apache-beam"]
+    assert f"UV_VERSION := {arguments['UV_VERSION']}\n" in makefile
+    assert arguments["BASE"].startswith("python:3.11-slim")
+
+
+def test_the_tools_are_locked_apart(project):
+    """In the versions that everything else has, so that both can be installed together."""
+    run, tools = (locked(project / f"requirements{suffix}.lock") for suffix in ("", "-dev"))
+    assert not {"pytest", "mypy", "ruff", "coverage"} & set(run)
+    assert {name: run[name] for name in run.keys() & tools.keys()} == {
+        name: tools[name] for name in run.keys() & tools.keys()
+    }
+
+
+def test_nvidia_s_libraries_are_those_that_tensorflow_asks_for(project):
+    wanted = [Requirement(line) for line in requires("tensorflow") if "and-cuda" in line]
+    versions = locked(project / "requirements-cuda.lock")
+    assert {requirement.name for requirement in wanted} == set(versions)
+    assert all(versions[wish.name] in wish.specifier for wish in wanted)
+    assert not set(versions) & set(locked(project / "requirements.lock"))
+
+
+def test_the_install_script_says_what_it_takes(project, tmp_path):
+    for wrong in (["dependencies", "d", "tpu"], ["projects", "d"]):
+        script = str(project / "image" / "install.sh")
+        run = subprocess.run(
+            [script, *wrong], cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+        assert run.returncode == 2
+        assert "expected dependencies DIRECTORY [cpu|cuda]" in run.stderr

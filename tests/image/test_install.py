@@ -1,0 +1,145 @@
+"""What `image/install.sh` installs, from the files that the image's build sees and no others."""
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.image.test_files import let_in
+
+pytestmark = pytest.mark.slow
+
+# What the commands of a compiled job load: TFX's entry point, then each node's class or function.
+LOADED = (
+    "tfx.orchestration.kubeflow.v2.container.kubeflow_v2_run_executor",
+    "components.image_example_gen.executor",
+    "components.packaged_schema.component",
+    "components.model_pusher.executor",
+    "tfx.components.evaluator.executor",
+    "tfx.components.example_validator.executor",
+    "tfx.components.schema_gen.executor",
+    "tfx.components.statistics_gen.executor",
+    "tfx.components.trainer.executor",
+    "tfx.components.transform.executor",
+    "pipeline.baseline",
+    "trainer.preprocessing",
+    "trainer.train",
+)
+
+
+@pytest.fixture(scope="module")
+def installed(project, tmp_path_factory):
+    """The directory that is /opt/vit in the image.
+
+    The packages come from uv's cache, most of them as hard links, and are not compiled to bytecode:
+    that would be most of the time and of the disk. The project's own are.
+    """
+    uv = project / ".uv" / "bin" / "uv"
+    if not uv.exists():
+        pytest.skip(f"no uv at {uv} (make setup)")
+    folder = tmp_path_factory.mktemp("image")
+    source = folder / "source"
+    source.mkdir()
+    for name in let_in(project):
+        if (project / name).is_dir():
+            ignored = shutil.ignore_patterns("__pycache__", ".*")
+            shutil.copytree(project / name, source / name, ignore=ignored)
+        else:
+            shutil.copy(project / name, source / name)
+    script, target = str(source / "image" / "install.sh"), str(folder / "vit")
+    for step, bytecode in (("dependencies", "0"), ("project", "1")):
+        environment = os.environ | {"UV": str(uv), "UV_COMPILE_BYTECODE": bytecode}
+        subprocess.run([script, step, target], env=environment, check=True)
+    shutil.rmtree(source)
+    yield Path(target)
+    shutil.rmtree(target)
+
+
+@pytest.fixture(scope="module")
+def python(installed, tmp_path_factory):
+    """Runs the installed Python in an empty directory, knowing nothing of the repository."""
+    empty = tmp_path_factory.mktemp("empty")
+    known = {"HOME": str(empty), "PATH": f"{installed}/environment/bin:/usr/bin:/bin"}
+
+    def run(*arguments):
+        return subprocess.run(
+            [f"{installed}/environment/bin/python", *arguments],
+            cwd=empty,
+            env=known,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    return run
+
+
+def test_it_has_the_project_compiled_and_with_its_data(installed):
+    project = installed / "project"
+    assert list((project / "schemas").glob("*.pbtxt"))
+    assert (project / "trainer" / "imagenet_classes.txt").is_file()
+    assert list((project / "trainer" / "__pycache__").glob("train.cpython-311.pyc"))
+    assert not (project / "tests").exists()
+
+
+def test_it_has_no_tools(installed):
+    scripts = {path.name for path in (installed / "environment" / "bin").iterdir()}
+    assert not {"pytest", "mypy", "ruff", "pip", "uv"} & scripts
+
+
+def test_what_jobs_load_is_there(python, installed):
+    code = "import importlib, sys\nfor name in sys.argv[1:]: importlib.import_module(name)\n"
+    code += "import trainer, pipeline; print(trainer.__file__, pipeline.__file__)"
+    run = python("-c", code, *LOADED)
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.count(str(installed / "project")) == 2
+
+
+def test_tfx_s_entry_point_runs_a_node(python, tmp_path):
+    """As a compiled job calls it: everything is in the arguments."""
+    examples = {"name": "1", "uri": str(tmp_path / "examples"), "type": {"instanceSchema": TYPE}}
+    parameters = {
+        "source": json.dumps({"kind": "digits"}),
+        "classes": json.dumps(list("0123456789")),
+        "max_side": 1024.0,
+    }
+    invocation = {
+        "inputs": {"parameterValues": parameters},
+        "outputs": {
+            "artifacts": {"examples": {"artifacts": [examples]}},
+            "outputFile": str(tmp_path / "task" / "executor_output.json"),
+        },
+    }
+    integer = {"parameters": {"max_side": {"parameterType": "NUMBER_INTEGER"}}}
+    run = python(
+        "-m",
+        "tfx.orchestration.kubeflow.v2.container.kubeflow_v2_run_executor",
+        "--executor_class_path=components.image_example_gen.executor.Executor",
+        f"--json_serialized_invocation_args={json.dumps(invocation)}",
+        f"--json_serialized_inputs_spec_args={json.dumps(integer)}",
+        "--runner=DirectRunner",
+        "--allow_unsafe_triggers",
+        "--sdk_container_image=none",
+    )
+    assert run.returncode == 0, run.stderr
+    assert json.loads((tmp_path / "examples" / "counts.json").read_text())["read"] == 1797
+    assert (tmp_path / "task" / "executor_output.json").is_file()
+
+
+TYPE = """
+title: tfx.Examples
+type: object
+properties:
+  span: {type: integer}
+  version: {type: integer}
+  split_names: {type: string}
+"""
+
+
+def test_the_image_s_own_command(python):
+    run = python("-m", "pipeline_runner", "--list-models")
+    assert (run.returncode, run.stderr) == (0, "")
+    assert "vit_b16_fe" in run.stdout
