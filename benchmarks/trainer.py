@@ -1,0 +1,130 @@
+"""What the Trainer costs beyond the model's own arithmetic: in time, and in memory.
+
+    python benchmarks/trainer.py [steps] [input] [memory] [--model vit_s16_fe] [--data-dir DIR]
+
+takes some minutes on 2 cores; on a GPU, give it steps and a batch of a real training's size.
+Everything is a ratio of two things that are measured in turns in this run, since a machine's speed
+drifts; of the rounds' ratios the median is printed. Figures of the two sides are medians too, so
+their quotient is not exactly the ratio. Weights are random, which makes no difference to speed.
+
+steps: steps/s of `trainer.loop.Loop` with its input pipeline (gzipped TFRecords, crop and flip as
+the published recipe has them), results, history and logs, over those of a bare `model.fit` with the
+same model, optimizer, clipping and batch on tensors that lie in memory. Neither counts tracing nor
+the first steps of a round. The second line adds a checkpoint every 500 steps, which is the default.
+Validation is work that the bare loop does not do, and is left out. `model.fit` is told to use XLA
+where the Trainer is (--jit-compile), which is not Keras's default. On a CPU, decoding takes its
+time from the very cores that train, so that a model which takes no longer than decoding (vit_mini)
+tells about the decoder: for the loop itself, take one that does.
+
+input: `TrainingData.batches` alone, without augmentation and with crop and flip, over a loop that
+decodes and resizes encoded images that lie in memory. By wall clock the other side is a parallel
+`tf.data` map with batches and prefetching; by core it is one thread, and both are counted in images
+a CPU second, so that other processes matter little. Every round takes an epoch, and so pays for
+reading all files once, and for one filling of the shuffle buffer. The crop decodes less of a
+picture than the whole, and may therefore win.
+
+memory: peak resident memory (VmHWM) of a new process that trains by `trainer.train.fit` on 10 times
+the data, over that of one that trains as many steps on once the data. The larger the model, the
+less of it are data: a small model is the harder test.
+"""
+
+import argparse
+import statistics
+import sys
+import tempfile
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from pipeline.recipes import INCEPTION, NOTEBOOK
+from trainer.catalogue import MODELS
+
+_PARTS = ("steps", "input", "memory")
+_TIMES = 10  # the data
+
+
+def main(arguments: list[str] | None = None) -> None:
+    options = _parse(arguments)
+
+    import dataclasses
+
+    from benchmarks.training.material import cores, make_material
+
+    hyperparameters = dataclasses.replace(
+        NOTEBOOK,
+        steps=options.steps,
+        batch_size=options.batch_size,
+        jit_compile=options.jit_compile,
+    )
+    source = options.data_dir or "generated JPEGs of 500 x 375"
+    print(f"{options.model}, batch {options.batch_size}, {cores()} cores, {options.rounds} rounds")
+    print(f"{options.images} images: {source}")
+    _row("", "Trainer", "bare", "ratio", "goal")
+    with tempfile.TemporaryDirectory() as folder:
+        material = make_material(Path(folder), options.model, options.images, options.data_dir)
+        if "steps" in options.parts:
+            _print_steps(material, hyperparameters, options.rounds)
+        if "input" in options.parts:
+            _print_input(material, options.batch_size, options.rounds)
+        if "memory" in options.parts:
+            _print_memory(material, options.steps, options.batch_size)
+
+
+def _parse(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("parts", nargs="*", default=_PARTS, help=", ".join(_PARTS) + "; all")
+    parser.add_argument("--model", default="vit_s16_fe", choices=[n for n in MODELS if "_fe" in n])
+    parser.add_argument("--batch-size", type=int, default=4)
+    parser.add_argument("--steps", type=int, default=3, help="of each round")
+    parser.add_argument("--images", type=int, default=512, help="of once the data")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--data-dir", type=Path, help="class folders of photographs")
+    parser.add_argument("--jit-compile", action="store_true", help="by XLA, both sides")
+    options = parser.parse_args(arguments)
+    if unknown := set(options.parts) - set(_PARTS):
+        parser.error(f"{', '.join(unknown)}: expected some of {', '.join(_PARTS)}")
+    return options
+
+
+def _print_steps(material, hyperparameters, rounds: int) -> None:
+    from benchmarks.training.steps import measure_steps
+
+    times = measure_steps(material, hyperparameters, INCEPTION, rounds)
+    share = times.checkpoint / hyperparameters.checkpoint_steps
+    for name, more in (("training, steps/s", 0.0), ("  and checkpoints", share)):
+        trainer = [seconds + more for seconds in times.trainer]
+        ratio = statistics.median(b / t for b, t in zip(times.bare, trainer, strict=True))
+        rates = [f"{1 / statistics.median(seconds):.3f}" for seconds in (trainer, times.bare)]
+        _row(name, *rates, f"{ratio:.3f}", ">= 0.95")
+
+
+def _print_input(material, batch_size: int, rounds: int) -> None:
+    from benchmarks.training.input import measure_input
+
+    rates = measure_input(material, INCEPTION, batch_size, rounds)
+    for name, title in (("plain", "input"), ("augmented", "input, crop and flip")):
+        for unit, other, ratio in (
+            ("wall", "bare", rates[name].over(rates["bare"])[0]),
+            ("cpu", "one thread", rates[name].over(rates["one thread"])[1]),
+        ):
+            figures = [
+                f"{statistics.median(getattr(rates[side], unit)):.0f}" for side in (name, other)
+            ]
+            per = "images/s" if unit == "wall" else "images/s a core"
+            _row(f"{title}, {per}", *figures, f"{ratio:.3f}", ">= 0.9")
+
+
+def _print_memory(material, steps: int, batch_size: int) -> None:
+    from benchmarks.training.memory import measure_memory
+
+    once, often = (measure_memory(material, n, steps, batch_size) for n in (1, _TIMES))
+    figures = (f"{often:.0f}", f"{once:.0f}", f"{often / once:.3f}")
+    _row(f"peak MiB, data x {_TIMES} and x 1", *figures, "<= 1.1")
+
+
+def _row(name: str, trainer: str, bare: str, ratio: str, goal: str) -> None:
+    print(f"{name:38}{trainer:>10}{bare:>10}{ratio:>8}  {goal}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""What `benchmarks/trainer.py` measures, each in a module of its own."""

@@ -1,0 +1,79 @@
+"""The Trainer's input pipeline, and bare loops that decode and resize, in turns."""
+
+import dataclasses
+import statistics
+import time
+from collections.abc import Sequence
+
+import tensorflow as tf
+
+from benchmarks.training.material import Material
+from trainer.augmentation import Augmentation
+
+
+@dataclasses.dataclass(frozen=True)
+class Rates:
+    """Images a second, and images a CPU second: of user and system time, of all threads."""
+
+    wall: Sequence[float]
+    cpu: Sequence[float]
+
+    def over(self, other: "Rates") -> tuple[float, float]:
+        """Medians of the ratios, turn by turn."""
+        pairs = ((self.wall, other.wall), (self.cpu, other.cpu))
+        wall, cpu = (statistics.median(a / b for a, b in zip(*pair, strict=True)) for pair in pairs)
+        return wall, cpu
+
+
+def measure_input(
+    material: Material, augmentation: Augmentation, batch_size: int, rounds: int
+) -> dict[str, Rates]:
+    """Rates of "plain", "augmented", "bare" and "one thread", over an epoch in each turn.
+
+    Every turn makes a new iterator, and starts its clock once that is warm.
+    """
+    datasets = {
+        "plain": material.train(Augmentation()).batches(batch_size),
+        "augmented": material.train(augmentation).batches(batch_size),
+        "bare": _bare(material, batch_size, tf.data.AUTOTUNE),
+        "one thread": _bare(material, batch_size, None),
+    }
+    turns = [
+        {name: _rates(dataset, material.images, batch_size) for name, dataset in datasets.items()}
+        for _ in range(rounds)
+    ]
+    return {
+        name: Rates([turn[name][0] for turn in turns], [turn[name][1] for turn in turns])
+        for name in datasets
+    }
+
+
+def _bare(material: Material, batch_size: int, parallel_calls: int | None) -> tf.data.Dataset:
+    """Encoded images in memory -> batches of pixels, float32 in [0, 255]."""
+    height, width = material.shapes.height, material.shapes.width
+
+    def decode(encoded: tf.Tensor) -> tf.Tensor:
+        return tf.image.resize(tf.io.decode_jpeg(encoded, channels=3), [height, width])
+
+    dataset = tf.data.Dataset.from_tensor_slices(material.encoded()).repeat()
+    dataset = dataset.map(decode, num_parallel_calls=parallel_calls)
+    dataset = dataset.batch(batch_size, drop_remainder=True)
+    if parallel_calls is None:
+        options = tf.data.Options()
+        options.threading.private_threadpool_size = 1
+        options.threading.max_intra_op_parallelism = 1
+        return dataset.with_options(options)
+    return dataset.prefetch(tf.data.AUTOTUNE)
+
+
+def _rates(dataset: tf.data.Dataset, images: int, batch_size: int) -> tuple[float, float]:
+    batches = iter(dataset)
+    warm_up = max(images // 4 // batch_size, 1)
+    for _ in range(warm_up):
+        next(batches)
+    count = max(images // batch_size, 1)
+    wall, cpu = time.perf_counter(), time.process_time()
+    for _ in range(count):
+        next(batches)
+    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    return count * batch_size / wall, count * batch_size / cpu

@@ -1,0 +1,136 @@
+"""What the Trainer's benchmarks train: a backbone, and photographs in the pipeline's format."""
+
+import dataclasses
+import io
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+import tensorflow as tf
+
+from trainer.augmentation import Augmentation
+from trainer.augreg.convert import convert
+from trainer.augreg.initialization import random_arrays
+from trainer.backbone import Shapes, load_backbone, read_shapes
+from trainer.catalogue import MODELS
+from trainer.data import TrainingData, validation_batches
+from trainer.model import make_classifier
+from trainer.preprocessing import decode_images
+
+CLASSES = 5
+_SIZE = (500, 375)  # width and height of generated pictures; tf_flowers' are of about this size
+_DISTINCT = 64  # of them
+
+
+@dataclasses.dataclass(frozen=True)
+class Material:
+    """A folder with a backbone and a shard of photographs.
+
+    Attributes:
+      folder: holds `backbone` and `shard.gz`.
+      images: examples in the shard.
+    """
+
+    folder: Path
+    images: int
+
+    @property
+    def shapes(self) -> Shapes:
+        """Of the backbone."""
+        return read_shapes(self.folder / "backbone")
+
+    def make_model(self):
+        """A new classifier with the backbone."""
+        return make_classifier(load_backbone(self.folder / "backbone"), self.shapes, CLASSES)
+
+    def encoded(self) -> list[bytes]:
+        """The photographs, encoded."""
+        spec = {"image": tf.io.FixedLenFeature([], tf.string)}
+        records = tf.data.TFRecordDataset(str(self.folder / "shard.gz"), compression_type="GZIP")
+        return [tf.io.parse_single_example(r, spec)["image"].numpy() for r in records]
+
+    def train(self, augmentation: Augmentation, copies: int = 1) -> TrainingData:
+        """So many times the data: links to the shard, which take no room."""
+        split = self.folder / f"train-{copies}"
+        split.mkdir(exist_ok=True)
+        for copy in range(copies):
+            if not (split / f"{copy:04}.gz").exists():
+                (split / f"{copy:04}.gz").symlink_to(self.folder / "shard.gz")
+        return TrainingData(
+            files=[str(split / "*.gz")],
+            examples=copies * self.images,
+            classes=CLASSES,
+            seed=0,
+            tune="full",
+            graph=None,
+            image_shape=(self.shapes.height, self.shapes.width),
+            augmentation=augmentation,
+        )
+
+    def validation(self, batch_size: int) -> tf.data.Dataset:
+        """One batch of it.
+
+        The transform graph's place is taken by the function that it is written from.
+        """
+        shapes = self.shapes
+        batches = validation_batches(
+            [str(self.folder / "shard.gz")],
+            lambda encoded, _: decode_images(encoded, shapes.height, shapes.width),
+            tune="full",
+            classes=CLASSES,
+            batch_size=batch_size,
+        )
+        return batches.take(1)
+
+
+def make_material(folder: Path, model: str, images: int, data_dir: Path | None) -> Material:
+    """Writes both into `folder`.
+
+    Args:
+      folder: an empty one.
+      model: name of a feature extractor in the catalogue; its weights are random.
+      images: how many examples; photographs are repeated where there are fewer.
+      data_dir: class folders of photographs; None for generated ones.
+    """
+    convert(random_arrays(MODELS[model].architecture, seed=0), folder / "backbone")
+    photographs = list(_generated(min(images, _DISTINCT)) if data_dir is None else _read(data_dir))
+    with tf.io.TFRecordWriter(str(folder / "shard.gz"), "GZIP") as writer:
+        for index in range(images):
+            writer.write(_example(photographs[index % len(photographs)], index % CLASSES))
+    return Material(folder, images)
+
+
+def cores() -> int:
+    """That this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+def _read(data_dir: Path) -> Iterator[bytes]:
+    for path in sorted(data_dir.glob("*/*")):
+        encoded = path.read_bytes()
+        if encoded.startswith(b"\xff\xd8"):  # a JPEG, as the bare loop's decoder expects
+            yield encoded
+
+
+def _generated(count: int) -> Iterator[bytes]:
+    """JPEGs of smoothed noise, at three scales; some 65 kB each."""
+    generator = np.random.default_rng(0)
+    width, height = _SIZE
+    for _ in range(count):
+        picture = np.zeros([height, width, 3])
+        for scale, weight in ((60, 0.6), (12, 0.25), (3, 0.15)):
+            noise = generator.integers(0, 256, [height // scale, width // scale, 3], np.uint8)
+            smooth = PIL.Image.fromarray(noise).resize(_SIZE, PIL.Image.Resampling.BICUBIC)
+            picture += weight * np.asarray(smooth)
+        file = io.BytesIO()
+        PIL.Image.fromarray(picture.astype(np.uint8)).save(file, "JPEG", quality=92)
+        yield file.getvalue()
+
+
+def _example(encoded: bytes, label: int) -> bytes:
+    image = tf.train.Feature(bytes_list=tf.train.BytesList(value=[encoded]))
+    label = tf.train.Feature(int64_list=tf.train.Int64List(value=[label]))
+    features = tf.train.Features(feature={"image": image, "label": label})
+    return tf.train.Example(features=features).SerializeToString()

@@ -1,0 +1,64 @@
+"""Peak memory of a training, in a process of its own.
+
+python -m benchmarks.training.memory FOLDER IMAGES COPIES STEPS BATCH_SIZE
+"""
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from benchmarks.training.material import Material
+
+_PROJECT = Path(__file__).resolve().parents[2]
+
+
+def measure_memory(material: Material, copies: int, steps: int, batch_size: int) -> float:
+    """Peak resident memory, in MiB, of a training on `copies` times the data."""
+    arguments = (material.folder, material.images, copies, steps, batch_size)
+    output = subprocess.run(
+        [sys.executable, "-m", "benchmarks.training.memory", *map(str, arguments)],
+        cwd=_PROJECT,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    ).stdout
+    return float(output.split()[-1])
+
+
+def _train(material: Material, copies: int, steps: int, batch_size: int) -> None:
+    import keras
+    import tensorflow as tf
+
+    from pipeline.recipes import INCEPTION
+    from trainer.hyperparameters import Hyperparameters
+    from trainer.train import fit
+
+    keras.utils.set_random_seed(0)
+    with tempfile.TemporaryDirectory() as folder:
+        fit(
+            material.make_model(),
+            material.train(INCEPTION, copies),
+            material.validation(batch_size),
+            hyperparameters=Hyperparameters(steps=steps, batch_size=batch_size),
+            strategy=tf.distribute.get_strategy(),
+            checkpoints=f"{folder}/checkpoints",
+            log_dir=f"{folder}/log",
+        )
+
+
+def _peak() -> float:
+    """Of this process until now, in MiB.
+
+    Not `ru_maxrss`, which begins with what the parent had.
+    """
+    lines = Path("/proc/self/status").read_text().splitlines()
+    (peak,) = (line.split()[1] for line in lines if line.startswith("VmHWM:"))
+    return int(peak) / 1024
+
+
+if __name__ == "__main__":
+    folder, *numbers = sys.argv[1:]
+    images, copies, steps, batch_size = map(int, numbers)
+    _train(Material(Path(folder), images), copies, steps, batch_size)
+    print(_peak())

@@ -1,0 +1,142 @@
+"""Steps of the Trainer's loop, and of a bare `model.fit`, in turns."""
+
+import dataclasses
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from benchmarks.training.material import CLASSES, Material
+from trainer.augmentation import Augmentation
+from trainer.checkpoints import Checkpoints
+from trainer.hyperparameters import Hyperparameters
+from trainer.loop import Loop
+from trainer.optimizer import Schedule
+from trainer.step import Result, Stepper
+
+_SETTLE = 2  # steps of each turn that are not timed: buffers that filled meanwhile are used up
+
+
+@dataclasses.dataclass(frozen=True)
+class Times:
+    """Seconds a step in each turn of the Trainer and of the bare loop; seconds of a checkpoint."""
+
+    trainer: Sequence[float]
+    bare: Sequence[float]
+    checkpoint: float
+
+
+def measure_steps(
+    material: Material, hyperparameters: Hyperparameters, augmentation: Augmentation, rounds: int
+) -> Times:
+    """Trains in `rounds` turns of `hyperparameters.steps` steps each, after one that warms up.
+
+    The Trainer's data are long enough that no epoch ends within them.
+    """
+    turn = _SETTLE + hyperparameters.steps
+    trained = dataclasses.replace(hyperparameters, steps=(rounds + 1) * turn)
+    copies = -(-(trained.steps + 1) * hyperparameters.batch_size // material.images)
+    train = material.train(augmentation, copies)
+    schedule = Schedule(hyperparameters.learning_rate, 0, trained.steps, "constant")
+    bare = _BareLoop(material, hyperparameters)
+    stepper = _TakingTurns(
+        material.make_model(),
+        schedule,
+        trained,
+        class_weights=None,
+        strategy=tf.distribute.get_strategy(),
+        steps=hyperparameters.steps,
+        other=bare.take_turn,
+    )
+    weights = [variable.value for variable in stepper.model.variables]
+    with tempfile.TemporaryDirectory() as folder:
+        checkpoints = Checkpoints(
+            f"{folder}/checkpoints",
+            stepper.variables,
+            weights,
+            kept=hyperparameters.checkpoints_kept,
+        )
+        Loop(
+            stepper,
+            checkpoints,
+            train=train,
+            validation=material.validation(hyperparameters.batch_size),
+            schedule=schedule,
+            hyperparameters=trained,
+            strategy=tf.distribute.get_strategy(),
+            log_dir=f"{folder}/log",
+        ).run()
+        started = time.perf_counter()
+        checkpoints.save(trained.steps + 1, {})
+        checkpoint = time.perf_counter() - started
+    return Times(stepper.seconds[1:], bare.seconds[1:], checkpoint)
+
+
+class _TakingTurns(Stepper):
+    """A stepper that times the steps between two of its own, and whatever the loop does there."""
+
+    def __init__(self, *args: Any, steps: int, other: Callable[[], None], **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._steps = steps
+        self._other = other
+        self._done = 0
+        self.seconds: list[float] = []
+
+    def step(self, parts: Sequence[Any]) -> Result:
+        result = super().step(parts)
+        self._done += 1
+        if self._done == _SETTLE:
+            float(result.loss)  # waits for the device
+            self._started = time.perf_counter()
+        elif self._done == _SETTLE + self._steps:
+            float(result.loss)
+            self.seconds.append((time.perf_counter() - self._started) / self._steps)
+            self._done = 0
+            self._other()
+        return result
+
+
+class _BareLoop(keras.callbacks.Callback):
+    """`model.fit` on tensors in memory, with the optimizer and the loss of the Trainer."""
+
+    def __init__(self, material: Material, hyperparameters: Hyperparameters) -> None:
+        super().__init__()
+        self._steps = hyperparameters.steps
+        self._batch_size = hyperparameters.batch_size
+        self._model = material.make_model()
+        self._model.compile(
+            optimizer=keras.optimizers.SGD(
+                hyperparameters.learning_rate,
+                momentum=hyperparameters.momentum,
+                global_clipnorm=hyperparameters.clip_norm,
+            ),
+            loss=keras.losses.CategoricalCrossentropy(from_logits=True),
+            metrics=["accuracy"],
+            jit_compile=hyperparameters.jit_compile,
+        )
+        count = (_SETTLE + self._steps) * self._batch_size
+        shapes = material.shapes
+        self._images = tf.random.uniform([count, shapes.height, shapes.width, 3], -1, 1)
+        self._labels = tf.one_hot(tf.range(count) % CLASSES, CLASSES)
+        self.seconds: list[float] = []
+
+    def take_turn(self) -> None:
+        self._model.fit(
+            self._images,
+            self._labels,
+            batch_size=self._batch_size,
+            shuffle=False,
+            verbose=0,
+            callbacks=[self],
+        )
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any]) -> None:
+        if batch == _SETTLE - 1:
+            float(logs["loss"])
+            self._started = time.perf_counter()
+        elif batch == _SETTLE + self._steps - 1:
+            float(logs["loss"])
+            self.seconds.append((time.perf_counter() - self._started) / self._steps)
