@@ -11,8 +11,8 @@ from trainer.augmentation import Augmentation
 from trainer.preprocessing import FEATURES, IMAGE, LABEL, PIXELS
 from trainer.transform_graph import TransformGraph
 
-# Records, which hold encoded images or features, never decoded pixels: some 200 MB of photographs.
-_SHUFFLE_BUFFER = 2048
+# Records, which hold encoded images or features, never decoded pixels: some 100 MB of photographs.
+_SHUFFLE_BUFFER = 1024
 _ENCODED = {IMAGE: tf.io.FixedLenFeature([], tf.string), LABEL: tf.io.FixedLenFeature([], tf.int64)}
 
 
