@@ -71,17 +71,21 @@ class TrainingData:
     def _records(self, start: int) -> tf.data.Dataset:
         """(position, record) from position `start` on."""
         first, skipped = divmod(start, self.examples)
-        epochs = tf.data.Dataset.counter(first)
-        records = epochs.flat_map(self._epoch).enumerate(first * self.examples)
-        return records.skip(skipped)
-
-    def _epoch(self, epoch: tf.Tensor) -> tf.data.Dataset:
-        """All records, in the order of that epoch."""
-        # Of this function's graph alone; under a seed of 0, epochs could not be seeds.
-        tf.random.set_seed(self.seed + 1)
         names = _matching(self.files)
-        files = tf.data.Dataset.from_tensor_slices(names).shuffle(len(names), seed=epoch)
-        return _records_of(files).shuffle(_SHUFFLE_BUFFER, seed=epoch)
+        files = tf.data.Dataset.from_tensor_slices(names)
+        # What fits the shuffle buffer would be held there anyway: it is read and inflated once.
+        kept = _records_of(files).cache() if self.examples <= _SHUFFLE_BUFFER else None
+
+        def in_order_of(epoch: tf.Tensor) -> tf.data.Dataset:
+            # Of this function's graph alone; under a seed of 0, epochs could not be seeds.
+            tf.random.set_seed(self.seed + 1)
+            records = kept
+            if records is None:
+                records = _records_of(files.shuffle(len(names), seed=epoch))
+            return records.shuffle(_SHUFFLE_BUFFER, seed=epoch)
+
+        records = tf.data.Dataset.counter(first).flat_map(in_order_of)
+        return records.enumerate(first * self.examples).skip(skipped)
 
     def _parse(
         self, position: tf.Tensor, record: tf.Tensor

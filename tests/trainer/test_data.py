@@ -9,8 +9,10 @@ from trainer.data import read_features, read_labels
 from trainer.hyperparameters import Hyperparameters
 
 
-@pytest.fixture
-def train(tmp_path):
+@pytest.fixture(params=[50, 16], ids=["kept", "read every epoch"])
+def train(tmp_path, monkeypatch, request):
+    """50 examples, which the shuffle buffer holds or does not."""
+    monkeypatch.setattr("trainer.data._SHUFFLE_BUFFER", request.param)
     write_features(tmp_path, count=50)
     return Task(tmp_path, Hyperparameters(seed=0)).train
 
