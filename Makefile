@@ -1,6 +1,6 @@
 # make setup   the environment, in .venv
 # make demo    the main job on the embedded default: handwritten digits, a small ViT from scratch
-# make test    the tests, with branch coverage
+# make test    the tests, with branch coverage; make test-jobs: compiled jobs and the image's install
 # make check   formatting, lint, types
 # make format  format the code
 # make lock    renew the requirements*.lock from pyproject.toml
@@ -14,7 +14,7 @@ VARIANT ?= cpu
 TARGET ?= pipeline
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: setup demo test check format lock image flink-job-server clean
+.PHONY: setup demo test test-jobs check format lock image flink-job-server clean
 
 setup: .venv/.ready
 
@@ -42,7 +42,11 @@ demo: setup
 	.venv/bin/python pipeline_runner.py --model vit_mini_fe --dataset digits
 
 test: setup
-	.venv/bin/python -m pytest -n 2 --dist loadfile
+	.venv/bin/python -m pytest -n 2 --dist loadfile --ignore tests/compiled --ignore tests/image/test_install.py
+
+# Each step of a compiled job is a process that imports TFX, and an image is hundreds of packages.
+test-jobs: setup
+	.venv/bin/python -m pytest -n 2 --dist loadfile --no-cov tests/compiled tests/image
 
 check: setup
 	.venv/bin/ruff format --check .

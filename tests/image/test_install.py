@@ -24,7 +24,7 @@ LOADED = (
     "tfx.components.statistics_gen.executor",
     "tfx.components.trainer.executor",
     "tfx.components.transform.executor",
-    "pipeline.baseline",
+    "components.model_evaluator.records",
     "trainer.preprocessing",
     "trainer.train",
 )
