@@ -39,16 +39,21 @@ def test_a_saved_model_at_the_root_or_one_directory_below(unpacked, folder):
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
-        (b"", "an empty file"),
-        (b"<!DOCTYPE html><html>", "a web page"),
-        (random_bytes(2000), "no tar archive"),
-        (archive({"readme.txt": b""}), "without a SavedModel"),
-        (archive({"a/b/saved_model.pb": b""}), "without a SavedModel"),
-        (archive({**MODEL, "big": random_bytes(99_999)})[:50_000], "archive"),
-        (archive({**MODEL, "../outside": b""}), "reaches outside"),
-        (archive({**MODEL, "/tmp/../outside/../../outside": b""}), "reaches outside"),
+        pytest.param(b"", "an empty file", id="empty"),
+        pytest.param(b"<!DOCTYPE html><html>", "a web page", id="html"),
+        pytest.param(random_bytes(2000), "no tar archive", id="garbage"),
+        pytest.param(archive({"readme.txt": b""}), "without a SavedModel", id="no_model"),
+        pytest.param(archive({"a/b/saved_model.pb": b""}), "without a SavedModel", id="too_deep"),
+        pytest.param(
+            archive({**MODEL, "big": random_bytes(99_999)})[:50_000], "archive", id="cut_off"
+        ),
+        pytest.param(archive({**MODEL, "../outside": b""}), "reaches outside", id="parent"),
+        pytest.param(
+            archive({**MODEL, "/tmp/../outside/../../outside": b""}),
+            "reaches outside",
+            id="absolute",
+        ),
     ],
-    ids=lambda value: value[:20],
 )
 def test_what_is_refused(unpacked, content, expected):
     with pytest.raises(InputError, match=expected) as error:
