@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import tempfile
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -67,15 +68,14 @@ class Checkpoints:
         """
         self._notes = _Notes()
         self._directory = directory
-        self._writes = writes
-        suffix = "" if writes else f".worker-{os.getpid()}"
+        self._own = directory if writes else tempfile.mkdtemp()
         self._all = tf.train.Checkpoint(variables=list(variables), notes=self._notes)
         self._weights = tf.train.Checkpoint(weights=list(weights))
         self._newest = tf.train.CheckpointManager(
-            self._all, f"{directory}/newest{suffix}", max_to_keep=kept, checkpoint_name="step"
+            self._all, f"{self._own}/newest", max_to_keep=kept, checkpoint_name="step"
         )
         self._best = tf.train.CheckpointManager(
-            self._weights, f"{directory}/best{suffix}", max_to_keep=1, checkpoint_name="step"
+            self._weights, f"{self._own}/best", max_to_keep=1, checkpoint_name="step"
         )
 
     def restore(self) -> Mapping[str, Any]:
@@ -108,5 +108,5 @@ class Checkpoints:
 
     def remove(self) -> None:
         """Removes all of them: the training is over."""
-        if self._writes and tf.io.gfile.exists(self._directory):
-            tf.io.gfile.rmtree(self._directory)
+        if tf.io.gfile.exists(self._own):
+            tf.io.gfile.rmtree(self._own)

@@ -16,7 +16,7 @@ from trainer.optimizer import Schedule
 from trainer.preemption import PreemptedError, noticed
 from trainer.progress import Progress, report
 from trainer.step import Result, Stepper
-from trainer.strategy import worker_of
+from trainer.strategy import wait_for_all, worker_of
 
 logger = logging.getLogger(__name__)
 
@@ -106,6 +106,7 @@ class Loop:
                         "saved and goes on when the same command is given again"
                     )
         if self._hyperparameters.keeps_best:
+            wait_for_all(self._strategy)  # the others read what the chief has written
             self._checkpoints.restore_best()
         elif self._hyperparameters.ema is not None:
             self._stepper.swap_averages()

@@ -11,6 +11,8 @@ from trainer.errors import InputError
 def make_strategy(name: str) -> tf.distribute.Strategy:
     """The strategy that `train.strategy` names.
 
+    Several workers meet as TensorFlow starts: nothing may have been computed before.
+
     Args:
       name: "single", "mirrored", "multiworker", "tpu"; or "auto": a TPU where there is one, several
         workers where `TF_CONFIG` names them, mirrored where there are several GPUs, else single.
@@ -33,12 +35,31 @@ def worker_of(strategy: tf.distribute.Strategy) -> tuple[int, int]:
     return index, chiefs + workers
 
 
+def wait_for_all(strategy: tf.distribute.Strategy) -> None:
+    """Returns once every worker has called it."""
+    if worker_of(strategy)[1] == 1:
+        return
+
+    @tf.function
+    def meet() -> tf.Tensor:
+        def here() -> tf.Tensor:
+            context = tf.distribute.get_replica_context()
+            return context.all_reduce(tf.distribute.ReduceOp.SUM, tf.constant(1.0))
+
+        return strategy.run(here)
+
+    strategy.experimental_local_results(meet())[0].numpy()
+
+
 def _detected() -> str:
-    if os.environ.get("TPU_NAME") or tf.config.list_logical_devices("TPU"):
+    if os.environ.get("TPU_NAME"):
         return "tpu"
     workers = json.loads(os.environ.get("TF_CONFIG") or "{}").get("cluster", {})
     if sum(len(addresses) for addresses in workers.values()) > 1:
         return "multiworker"
+    # To ask for devices starts TensorFlow, after which no workers can meet any more.
+    if tf.config.list_logical_devices("TPU"):
+        return "tpu"
     return "mirrored" if len(tf.config.list_logical_devices("GPU")) > 1 else "single"
 
 

@@ -1,5 +1,6 @@
 """Fine-tuning: what TFX Trainer runs."""
 
+import tempfile
 from typing import Any
 
 import keras_tuner
@@ -7,7 +8,7 @@ import tensorflow as tf
 
 from trainer.checkpoints import checkpoint_directory
 from trainer.job import Job, Settings, backbone_directory
-from trainer.strategy import make_strategy, worker_of
+from trainer.strategy import make_strategy, wait_for_all, worker_of
 from trainer.transform_graph import TransformGraph
 
 
@@ -26,6 +27,10 @@ def run_fn(fn_args: Any) -> None:
       PreemptedError: the process was asked to end; the training goes on when it is run again.
     """
     settings = Settings.of(fn_args.custom_config)
+    if settings.hyperparameters.deterministic:
+        tf.config.experimental.enable_op_determinism()
+    is_solved = settings.tune == "head" and settings.hyperparameters.head == "linear_probe"
+    strategy = make_strategy("single" if is_solved else settings.hyperparameters.strategy)
     found = {}
     if fn_args.hyperparameters:
         found = keras_tuner.HyperParameters.from_config(fn_args.hyperparameters).values
@@ -37,14 +42,11 @@ def run_fn(fn_args: Any) -> None:
         validation_files=fn_args.eval_files,
         examples=fn_args.num_examples["train"],
     )
-    if settings.hyperparameters.deterministic:
-        tf.config.experimental.enable_op_determinism()
-    if settings.tune == "head" and settings.hyperparameters.head == "linear_probe":
+    if is_solved:
         model = job.make_model()
         job.probe(model, fn_args.model_run_dir)
         job.export(model, fn_args.serving_model_dir)
         return
-    strategy = make_strategy(settings.hyperparameters.strategy)
     checkpoints = checkpoint_directory(
         fn_args.custom_config["checkpoints"],
         config=fn_args.custom_config,
@@ -53,7 +55,13 @@ def run_fn(fn_args: Any) -> None:
         transform=fn_args.transform_output,
         backbone=job.backbone,
     )
-    fitted = job.fit(strategy, checkpoints, fn_args.model_run_dir)
-    if worker_of(strategy)[0] == 0:
+    is_chief = worker_of(strategy)[0] == 0
+    # The curves of all workers are the same, and would go into the same files.
+    fitted = job.fit(
+        strategy, checkpoints, fn_args.model_run_dir if is_chief else tempfile.mkdtemp()
+    )
+    if is_chief:
         job.export(fitted.model, fn_args.serving_model_dir)
+    # TFX looks for the model in every worker, as soon as this returns.
+    wait_for_all(strategy)
     fitted.checkpoints.remove()

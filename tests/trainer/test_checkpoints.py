@@ -10,9 +10,9 @@ from trainer.checkpoints import Checkpoints, checkpoint_directory
 def training(tmp_path):
     """Checkpoints of a weight and of a variable of the optimizer."""
 
-    def make(kept=2):
+    def make(kept=2, **more):
         weight, slot = tf.Variable(1.0), tf.Variable(2.0)
-        return weight, slot, Checkpoints(str(tmp_path), [weight, slot], [weight], kept=kept)
+        return weight, slot, Checkpoints(str(tmp_path), [weight, slot], [weight], kept=kept, **more)
 
     return make
 
@@ -75,6 +75,21 @@ def test_a_checkpoint_that_is_not_complete_does_not_count(training, tmp_path, le
     weight, _, saved = training()
     assert saved.restore() == {"step": 1}
     assert float(weight) == 10
+
+
+def test_another_worker_reads_what_the_first_one_wrote(training):
+    weight, _, first = training()
+    other_weight, _, other = training(writes=False)
+    for value, saved in ((5, first), (6, other)):
+        weight.assign(value)
+        other_weight.assign(value)
+        saved.save(value, {"step": value})
+        saved.save_best(value)
+    other.restore_best()
+    assert float(other_weight) == 5
+    assert other.restore() == {"step": 5}
+    other.remove()
+    assert first.restore() == {"step": 5}
 
 
 def test_a_finished_training_cleans_up(training, tmp_path):

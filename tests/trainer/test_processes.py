@@ -65,19 +65,34 @@ def test_two_devices(single, folder):
 
 
 def test_two_workers(project, single, folder):
-    """Two processes that talk over loopback, as in two machines."""
+    """Two processes that talk over loopback, as two machines do, and know of each other by what
+    Vertex AI sets. They are taken away once, and go on together."""
     sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
     addresses = [f"127.0.0.1:{s.getsockname()[1]}" for s in sockets]
     for listening in sockets:
         listening.close()
 
-    def configuration(index):
-        task = {"type": "worker", "index": index}
-        return json.dumps({"cluster": {"worker": addresses}, "task": task})
+    def configuration(kind):
+        cluster = {"chief": addresses[:1], "worker": addresses[1:]}
+        return json.dumps({"cluster": cluster, "task": {"type": kind, "index": 0}})
 
-    ended(*(process(project, folder, "multiworker", TF_CONFIG=configuration(i)) for i in range(2)))
-    for worker in range(2):
-        assert_same(single, np.load(folder / f"multiworker-{worker}.npz"))
+    def begun(**more):
+        kinds = ("chief", "worker")
+        return [
+            process(project, folder, "auto", TF_CONFIG=configuration(kind), **more)
+            for kind in kinds
+        ]
+
+    checkpoints = folder / "checkpoints-auto"
+    chief, worker = begun(SECONDS_A_STEP="0.2")
+    kill(chief, checkpoints, 0.1)
+    worker.kill()
+    worker.communicate()
+    assert list(checkpoints.glob("newest/step-*.index"))
+    ended(*begun())
+    for index in range(2):
+        assert_same(single, np.load(folder / f"auto-{index}.npz"))
+    assert {path.name for path in checkpoints.iterdir()} <= {"newest", "best"}
 
 
 def kill(training, checkpoints, seconds):
