@@ -18,8 +18,9 @@ from typing import Any, Literal
 import yaml
 
 from pipeline.cloud import COMPILED_RUNNERS, Cloud, check_reachable
+from pipeline.custom_job import check_custom_job
 from pipeline.datasets import DATASETS, Dataset, find_dataset
-from pipeline.machines import Machine, Machines, check_machines
+from pipeline.machines import Machines, check_machines
 from pipeline.recipes import RECIPES, Recipe
 from trainer.augmentation import Augmentation
 from trainer.catalogue import MODELS
@@ -197,6 +198,8 @@ FLAGS = {
     "--wait": "cloud.wait",
     "--service-account": "cloud.service_account",
     "--trainer-accelerator": "machines.trainer.accelerator",
+    "--trainer-machine": "machines.trainer.machine_type",
+    "--trainer-workers": "machines.trainer.workers",
     "--verbose": "run.verbose",
 }
 
@@ -371,11 +374,15 @@ def _fill(values: dict[str, Any], dataset: Dataset, recipe_name: str, recipe: Re
     root = _absolute(given_root) if given_root else ""
     serving = top.get("serving_dir")
     machines = Machines(
-        **{f.name: Machine(**given(f"machines.{f.name}")) for f in dataclasses.fields(Machines)}
+        **{
+            node: dataclasses.replace(machine, **given(f"machines.{node}"))
+            for node, machine in vars(Machines()).items()
+        }
     )
-    check_machines(values.get("run.runner", Run.runner), machines)
+    runner = values.get("run.runner", Run.runner)
+    check_machines(runner, machines)
     min_accuracy = recipe.min_accuracy if top["model"] in MODELS else Gate.min_accuracy
-    return Config(
+    config = Config(
         **top
         | {
             "recipe": recipe_name,
@@ -391,6 +398,8 @@ def _fill(values: dict[str, Any], dataset: Dataset, recipe_name: str, recipe: Re
         cloud=Cloud(**given("cloud")),
         machines=machines,
     )
+    check_custom_job(runner, machines.trainer, config.cloud, config.train, tune=config.tune)
+    return config
 
 
 def default_name(dataset: str, model: str, tune: str) -> str:

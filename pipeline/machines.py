@@ -11,6 +11,12 @@ _ACCELERATOR = Check(
     "TYPE:COUNT, such as NVIDIA_TESLA_T4:2 or, for kubeflow, nvidia.com/gpu:1",
     lambda text: re.fullmatch(r"[A-Za-z0-9._/-]+:[1-9]\d*", text) is not None,
 )
+_TOPOLOGY = Check(
+    "a topology such as 2x2", lambda text: re.fullmatch(r"\d+(x\d+){1,2}", text) is not None
+)
+# Compute Engine's types with a TPU end in the number of its chips: ct5lp-hightpu-4t.
+_TPU_TYPE = re.compile(r"(?:ct|tpu)\d\w*-\w+-(\d+)t")
+OLD_TPU = "cloud-tpu"  # Vertex AI's name for machines with a TPU v2 or v3
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -21,11 +27,18 @@ class Machine:
     memory_gb: float | None = option("memory, 10^9 bytes", default=None, check=POSITIVE)
     accelerator: str | None = option("accelerators, TYPE:COUNT", default=None, check=_ACCELERATOR)
     disk_gb: int | None = option(
-        "disk for temporary files, 10^9 bytes; kubeflow only", default=None, check=AT_LEAST_ONE
+        "disk for temporary files, 10^9 bytes; kubeflow, or Trainer as a custom job",
+        default=None,
+        check=AT_LEAST_ONE,
     )
-    spot: bool = option("a spot machine, which may be taken away; kubeflow only", default=False)
+    spot: bool = option(
+        "a spot machine, which may be taken away; kubeflow, or Trainer as a custom job",
+        default=False,
+    )
     timeout_minutes: int | None = option(
-        "minutes after which the node fails; kubeflow only", default=None, check=AT_LEAST_ONE
+        "minutes after which the node fails; kubeflow, or Trainer as a custom job",
+        default=None,
+        check=AT_LEAST_ONE,
     )
     retries: int = option("how often a node that failed is tried again", default=0, check=WHOLE)
 
@@ -39,6 +52,49 @@ class Machine:
         """How many accelerators it has."""
         return int(self.accelerator.rpartition(":")[2]) if self.accelerator else 0
 
+    @property
+    def of_step(self) -> "Machine":
+        """What the node's own container runs on."""
+        return self
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TrainerMachine(Machine):
+    """What Trainer runs on: as a step, or with a `machine_type` as a custom job of Vertex AI's.
+
+    Of a custom job, accelerators, disk, spot machines and timeout are those of its machines. The
+    step only submits it, waits for it, and is what is tried again.
+    """
+
+    machine_type: str | None = option(
+        "type of machine, such as n1-standard-8: Trainer runs as a custom job; vertex only",
+        default=None,
+    )
+    workers: int = option(
+        "how many such machines share the training; vertex only", default=1, check=AT_LEAST_ONE
+    )
+    tpu_topology: str | None = option(
+        "how the chips of the machine's TPU lie, such as 2x2; vertex only",
+        default=None,
+        check=_TOPOLOGY,
+    )
+
+    @property
+    def of_step(self) -> Machine:
+        """What the node's own container runs on."""
+        return Machine(retries=self.retries) if self.machine_type else self
+
+    @property
+    def has_tpu(self) -> bool:
+        """Whether its type is one with a TPU."""
+        return self.machine_type == OLD_TPU or self.tpu_chips > 0
+
+    @property
+    def tpu_chips(self) -> int:
+        """How many chips its type says that it has; 0 where the type says nothing of it."""
+        match = _TPU_TYPE.fullmatch(self.machine_type or "")
+        return int(match[1]) if match else 0
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Machines:
@@ -47,13 +103,13 @@ class Machines:
     image_example_gen: Machine = dataclasses.field(default_factory=Machine)
     statistics_gen: Machine = dataclasses.field(default_factory=Machine)
     transform: Machine = dataclasses.field(default_factory=Machine)
-    trainer: Machine = dataclasses.field(default_factory=Machine)
+    trainer: TrainerMachine = dataclasses.field(default_factory=TrainerMachine)
     evaluator: Machine = dataclasses.field(default_factory=Machine)
 
     def by_node(self) -> Iterator[tuple[str, Machine]]:
-        """The machines by the name of the node."""
+        """What the steps run on, by the name of the node."""
         for name, machine in vars(self).items():
-            yield "".join(word.capitalize() for word in name.split("_")), machine
+            yield "".join(word.capitalize() for word in name.split("_")), machine.of_step
 
 
 def check_machines(runner: str, machines: Machines) -> None:
@@ -66,10 +122,11 @@ def check_machines(runner: str, machines: Machines) -> None:
         return
     for name, machine in vars(machines).items():
         for key in ("disk_gb", "spot", "timeout_minutes"):
-            if getattr(machine, key):
+            if getattr(machine.of_step, key):
+                job = " or --trainer-machine, a custom job" if name == "trainer" else ""
                 raise InputError(
                     f"machines.{name}.{key}: steps of a Vertex AI pipeline cannot have that; "
-                    "expected it with --runner kubeflow only"
+                    f"expected --runner kubeflow{job}"
                 )
         if "/" in machine.accelerator_type:
             raise InputError(

@@ -26,6 +26,7 @@ from tfx.types import BaseChannel, standard_artifacts
 
 from components.backbone.component import Backbone
 from components.backbone_transform.component import BackboneTransform
+from components.custom_job_trainer.component import CustomJobTrainer
 from components.image_example_gen.component import ImageExampleGen
 from components.model_evaluator.component import ModelEvaluator
 from components.model_pusher.component import ModelPusher
@@ -124,12 +125,13 @@ def create_pipeline(config: Config, inputs: Inputs | None) -> Pipeline:
         "eval_args": trainer_pb2.EvalArgs(splits=["validation"]),
     }
     tuners = [Tuner(tuner_fn="trainer.tuner.tuner_fn", **training)] if config.tuner else []
-    trainer = Trainer(
+    trainer_class = CustomJobTrainer if config.machines.trainer.machine_type else Trainer
+    trainer = trainer_class(
         run_fn="trainer.train.run_fn",
         statistics=statistics.outputs["statistics"],
         hyperparameters=tuners[0].outputs["best_hyperparameters"] if tuners else None,
         **training,
-    )
+    ).with_id("Trainer")
     # TFX takes mappings only, which a text that the run finds out is not.
     for tuner in tuners:
         tuner.spec.exec_properties["custom_config"] = properties.tuning

@@ -8,8 +8,10 @@ from tfx import types
 from tfx.dsl.components.base import base_executor
 from tfx.types import artifact_utils
 
+from components.custom_job_trainer.order import leave_order
 from components.resolve_inputs.owner import claim
 from pipeline.config import Config
+from pipeline.custom_job import custom_job
 from pipeline.inputs import resolve_inputs
 from pipeline.parameters import with_parameters
 from pipeline.properties import Properties, make_properties
@@ -41,3 +43,6 @@ class Executor(base_executor.BaseExecutor):
         logging.info("This run reads %s: %s", config.reads, inputs)
         for name, value in vars(make_properties(config, inputs)).items():
             artifact_utils.get_single_instance(output_dict[name]).value = value
+        if config.machines.trainer.machine_type:
+            job = custom_job(config.name, config.machines.trainer, config.cloud)
+            leave_order(output_dict, {"region": config.cloud.region, "job": job})

@@ -67,13 +67,23 @@ class Step:
 class Cluster:
     """Runs one compiled pipeline, as often as it is asked to."""
 
-    def __init__(self, job: Path, *, bin: Path, folder: Path, root: Path) -> None:
+    def __init__(
+        self,
+        job: Path,
+        *,
+        bin: Path,
+        folder: Path,
+        root: Path,
+        surroundings: Mapping[str, str] | None = None,
+    ) -> None:
         """
         Args:
           job: `.json` for Vertex AI, `.yaml` for Kubeflow Pipelines.
           bin: of the environment that stands for the image.
           folder: for the containers' own disks.
           root: the pipeline root.
+          surroundings: variables that stand for what a container finds around it on a cluster, such
+            as the account that it acts as.
         """
         self._is_vertex = job.suffix == ".json"
         self._spec, self._root = _read_vertex(job) if self._is_vertex else (_read_kfp(job), root)
@@ -83,6 +93,7 @@ class Cluster:
             json_format.MessageToDict(self._spec.deployment_spec), pb.PipelineDeploymentConfig()
         ).executors
         self._bin, self._folder = bin, folder
+        self._surroundings = surroundings or {}
         self._ids = itertools.count(1)
         self._cache: dict[str, Step] = {}
         check(self._spec, self._executors)
@@ -122,23 +133,18 @@ class Cluster:
         self, name: str, component: pb.ComponentSpec, inputs: pb.ExecutorInput.Inputs, run: str
     ) -> Step:
         disk = self._folder / f"{run}-{name}"
-        for directory in ("empty", "home", "tmp"):
-            (disk / directory).mkdir(parents=True)
+        container = self._executors[component.executor_label].container
+        variables = {variable.name: variable.value for variable in container.env}
+        environment = prepare_disk(disk, self._bin) | self._surroundings | variables
         base = f"{self._root}/{run}/{name}_{next(self._ids)}"
         outputs = self._outputs(component, base, disk)
         executor_input = pb.ExecutorInput(inputs=inputs, outputs=outputs)
-        container = self._executors[component.executor_label].container
         log = disk / "log"
         with log.open("wb") as file:
             done = subprocess.run(
                 [_resolved(part, executor_input) for part in (*container.command, *container.args)],
                 cwd=disk / "empty",
-                env={
-                    "PATH": f"{self._bin}{os.pathsep}/usr/bin{os.pathsep}/bin",
-                    "HOME": str(disk / "home"),
-                    "TMPDIR": str(disk / "tmp"),
-                    **{variable.name: variable.value for variable in container.env},
-                },
+                env=environment,
                 stdout=file,
                 stderr=subprocess.STDOUT,
                 check=False,
@@ -196,6 +202,25 @@ class Cluster:
         number = next(self._ids)
         store = "projects/1/locations/europe-west4/metadataStores/default"
         return f"{store}/artifacts/{number}" if self._is_vertex else str(number)
+
+
+def prepare_disk(disk: Path, bin: Path) -> dict[str, str]:
+    """Makes a container's own disk, with the directory `empty` to work in.
+
+    Args:
+      disk: to be made.
+      bin: of the environment that stands for the image.
+
+    Returns:
+      All that is in its environment.
+    """
+    for directory in ("empty", "home", "tmp"):
+        (disk / directory).mkdir(parents=True)
+    return {
+        "PATH": f"{bin}{os.pathsep}/usr/bin{os.pathsep}/bin",
+        "HOME": str(disk / "home"),
+        "TMPDIR": str(disk / "tmp"),
+    }
 
 
 def _read_vertex(path: Path) -> tuple[pb.PipelineSpec, str]:

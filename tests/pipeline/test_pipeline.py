@@ -74,6 +74,16 @@ def test_user_functions_are_given_by_import_path(tmp_path):
         assert not built[component].exec_properties.get("module_file")
 
 
+def test_what_a_training_runs_on_is_no_part_of_what_it_is(tmp_path):
+    """So it goes on from the checkpoints of other machines, and is cached whatever they were."""
+    there = {"run.runner": "vertex", "pipeline_root": "gs://bucket/root", "cloud.image": "vit:1"}
+    there |= {"cloud.project": "p", "cloud.region": "europe-west4"}
+    job = {"machines.trainer.machine_type": "n1-standard-8", "machines.trainer.workers": "2"}
+    as_step, as_job = nodes(tmp_path, **there), nodes(tmp_path, **there, **job)
+    assert as_step["Trainer"].exec_properties == as_job["Trainer"].exec_properties
+    assert as_step["Trainer"].type != as_job["Trainer"].type
+
+
 def test_only_a_head_has_its_features_materialised(tmp_path):
     assert "transformed_examples" not in nodes(tmp_path)["Transform"].outputs
     assert "transformed_examples" in nodes(tmp_path, tune="head")["Transform"].outputs

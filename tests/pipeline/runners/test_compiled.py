@@ -177,6 +177,32 @@ def test_machines_on_vertex():
     assert not spec.root.dag.tasks["Transform"].HasField("retry_policy")
 
 
+CUSTOM_JOB = {
+    "cloud__project": "p",
+    "cloud__region": "europe-west4",
+    "machines__trainer__machine_type": "n1-standard-8",
+    "machines__trainer__accelerator": "NVIDIA_TESLA_T4:2",
+    "machines__trainer__retries": "3",
+}
+
+
+def test_trainer_as_a_custom_job():
+    _, spec = compiled(**CUSTOM_JOB)
+    check(spec, containers(spec))
+    container = containers(spec)["Trainer_executor"].container
+    assert "components.custom_job_trainer.executor.Executor" in container.args
+    assert not container.HasField("resources")  # it only waits
+    assert spec.root.dag.tasks["Trainer"].retry_policy.max_retry_count == 3
+
+
+def test_what_a_training_runs_on_is_nothing_that_its_cache_knows():
+    machines = {"machines__trainer__workers": "2", "machines__trainer__spot": "true"}
+    (_, one), (_, other) = compiled(**CUSTOM_JOB), compiled(**CUSTOM_JOB | machines)
+    assert one.root.dag.tasks["Trainer"] == other.root.dag.tasks["Trainer"]
+    assert containers(one)["Trainer_executor"] == containers(other)["Trainer_executor"]
+    assert one != other  # by what the first node is told
+
+
 def test_machines_on_kubernetes(tmp_path):
     config = config_of(
         run__runner="kubeflow",

@@ -10,12 +10,11 @@ import json
 import re
 
 import pytest
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
 from google.cloud.aiplatform_v1.types import PipelineJob, Schedule
 from google.protobuf import json_format
 from kfp.pipeline_spec import pipeline_spec_pb2
 
+from tests.account import write_account
 from tests.compiled.cluster import JobError, check, read_parameters
 from tests.pipeline.runners.server import Api, ApiError, run_captured, serving
 
@@ -145,21 +144,8 @@ class Vertex(Api):
 @pytest.fixture
 def vertex(monkeypatch, tmp_path):
     with serving(Vertex()) as server:
-        key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-        account = {
-            "type": "service_account",
-            "project_id": "p",
-            "private_key_id": "1",
-            "private_key": key.private_bytes(
-                serialization.Encoding.PEM,
-                serialization.PrivateFormat.PKCS8,
-                serialization.NoEncryption(),
-            ).decode(),
-            "client_email": "me@p.iam.gserviceaccount.com",
-            "token_uri": f"{server.url}/token",
-        }
-        (tmp_path / "account.json").write_text(json.dumps(account))
-        monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "account.json"))
+        account = write_account(tmp_path, token_uri=f"{server.url}/token")
+        monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(account))
         monkeypatch.setenv("STORAGE_EMULATOR_HOST", server.url)
         monkeypatch.chdir(tmp_path)
         yield server

@@ -1,0 +1,33 @@
+"""A service account of Google Cloud that nobody knows."""
+
+import json
+from pathlib import Path
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+EMAIL = "me@p.iam.gserviceaccount.com"
+
+
+def private_pem(key: rsa.RSAPrivateKey) -> bytes:
+    """A private key as files have it."""
+    return key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+
+
+def write_account(folder: Path, *, token_uri: str) -> Path:
+    """Writes the file that `GOOGLE_APPLICATION_CREDENTIALS` names, with a key made up here."""
+    account = {
+        "type": "service_account",
+        "project_id": "p",
+        "private_key_id": "1",
+        "private_key": private_pem(rsa.generate_private_key(65537, 2048)).decode(),
+        "client_email": EMAIL,
+        "token_uri": token_uri,
+    }
+    path = folder / "account.json"
+    path.write_text(json.dumps(account))
+    return path

@@ -1,0 +1,102 @@
+"""Runs the containers of a custom job on this machine, as Vertex AI does.
+
+Each is a process with the command of its pool, in an empty directory, and learns of the others from
+`TF_CONFIG` and `CLUSTER_SPEC` in the format that Vertex AI documents for distributed training; a
+single one has no `TF_CONFIG`. A job has succeeded when its chief has, and failed when any has.
+
+Not imitated: machines, restarts, preemption.
+"""
+
+import json
+import socket
+import subprocess
+from pathlib import Path
+
+from google.cloud.aiplatform_v1.types import ContainerSpec, CustomJob, JobState
+
+from tests.compiled.cluster import prepare_disk
+
+_TASKS = ("chief", "worker", "ps", "evaluator")  # of the pools, in their order
+
+
+class Replicas:
+    """The containers of one job.
+
+    Attributes:
+      processes: by their names, such as "workerpool0-0".
+    """
+
+    def __init__(self, job: CustomJob, *, bin: Path, folder: Path) -> None:
+        """
+        Args:
+          job: what to run.
+          bin: of the environment that stands for the image.
+          folder: for the containers' own disks.
+        """
+        self.processes: dict[str, subprocess.Popen] = {}
+        self._bin, self._folder = bin, folder
+        pools = job.job_spec.worker_pool_specs
+        addresses = _free_addresses([pool.replica_count for pool in pools])
+        for pool, spec in enumerate(pools):
+            for index in range(spec.replica_count):
+                cluster = _cluster(job, addresses, pool, index)
+                self._start(f"workerpool{pool}-{index}", spec.container_spec, cluster)
+
+    def _start(self, name: str, container: ContainerSpec, cluster: dict[str, str]) -> None:
+        disk = self._folder / name
+        environment = prepare_disk(disk, self._bin) | cluster
+        # As Popen looks for the command on the path of this process, not of the container.
+        command, *arguments = [*container.command, *container.args]
+        with (disk / "log").open("wb") as log:
+            self.processes[name] = subprocess.Popen(
+                [self._bin / command, *arguments],
+                cwd=disk / "empty",
+                env=environment | {variable.name: variable.value for variable in container.env},
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+
+    def log(self, name: str) -> str:
+        """What a container wrote."""
+        return (self._folder / name / "log").read_text(errors="replace")
+
+    def state(self) -> tuple[JobState, str]:
+        """The state of the job, and where it failed, why."""
+        ended = {name: process.poll() for name, process in self.processes.items()}
+        for name, status in ended.items():
+            if status:
+                self.stop()
+                message = f"The replica {name} exited with a non-zero status of {status}."
+                return JobState.JOB_STATE_FAILED, f"{message} {self.log(name)[-2000:]}"
+        if ended["workerpool0-0"] == 0:
+            return JobState.JOB_STATE_SUCCEEDED, ""
+        return JobState.JOB_STATE_RUNNING, ""
+
+    def stop(self) -> None:
+        """Ends what still runs."""
+        for process in self.processes.values():
+            process.kill()
+            process.wait()
+
+
+def _cluster(job: CustomJob, addresses: list[list[str]], pool: int, index: int) -> dict[str, str]:
+    """What Vertex AI says of the cluster in the environment of one container."""
+    more = {"environment": "cloud", "job": CustomJob.to_dict(job)["job_spec"]}
+
+    def described(names: list[str]) -> str:
+        cluster = dict(zip(names, addresses, strict=False))
+        task = {"type": names[pool], "index": index, "cloud": "w01"}
+        return json.dumps(more | {"cluster": cluster, "task": task})
+
+    described_by = {"CLUSTER_SPEC": described([f"workerpool{i}" for i in range(len(addresses))])}
+    if sum(map(len, addresses)) > 1:
+        described_by["TF_CONFIG"] = described(list(_TASKS))
+    return described_by
+
+
+def _free_addresses(counts: list[int]) -> list[list[str]]:
+    sockets = [[socket.create_server(("127.0.0.1", 0)) for _ in range(n)] for n in counts]
+    addresses = [[f"127.0.0.1:{s.getsockname()[1]}" for s in pool] for pool in sockets]
+    for listening in (s for pool in sockets for s in pool):
+        listening.close()
+    return addresses

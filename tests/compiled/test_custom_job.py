@@ -1,0 +1,75 @@
+"""Trainer as a custom job of two workers really trains, from the job that was compiled.
+
+Mocked: Vertex AI, for the pipeline by `tests.compiled.cluster`, for the custom job by a service on
+loopback (`tests.components.custom_job_trainer.job_service`) and processes of this machine
+(`tests.compiled.replicas`). TFX's client is the real one, and asks every 30 s how the job is.
+"""
+
+import json
+
+import grpc
+import pytest
+
+from tests.compiled.cluster import Cluster, StepFailed
+from tests.compiled.replicas import Replicas
+from tests.components.custom_job_trainer.job_service import JobService, serving
+
+pytestmark = pytest.mark.slow
+
+ARGUMENTS = (
+    *("--model", "vit_mini_fe", "--dataset", "digits", "--project", "p"),
+    *("--region", "europe-west4", "--trainer-machine", "n1-standard-4", "--trainer-workers", "2"),
+)
+
+
+@pytest.fixture
+def begun():
+    """The jobs that were begun; what still runs of them is ended."""
+    jobs: list[Replicas] = []
+    yield jobs
+    for replicas in jobs:
+        replicas.stop()
+
+
+@pytest.fixture
+def service(container_bin, tmp_path, begun):
+    def begin(job):
+        begun.append(Replicas(job, bin=container_bin, folder=tmp_path / "workers"))
+        return begun[-1]
+
+    service = JobService(begin)
+    with serving(service, tmp_path) as environment:
+        yield service, environment
+
+
+def test_two_workers(compile_to, container_bin, service, begun, tmp_path):
+    service, environment = service
+    root = tmp_path / "root"
+    job = compile_to(tmp_path / "job.json", *ARGUMENTS, "--pipeline-root", str(root))
+    cluster = Cluster(
+        job,
+        bin=container_bin,
+        folder=tmp_path / "disks",
+        root=root,
+        surroundings=environment,
+    )
+    service.fail(grpc.StatusCode.PERMISSION_DENIED, "no customJobs.create")
+    with pytest.raises(StepFailed, match="PermissionDenied: 403 no customJobs"):
+        cluster.run(until="Trainer", steps=8)
+
+    steps = cluster.run(until="Trainer", steps=8)
+    assert {name for name, step in steps.items() if not step.cached} == {"ResolveInputs", "Trainer"}
+    (replicas,) = begun
+    for name, process in replicas.processes.items():
+        assert process.wait(timeout=60) == 0, replicas.log(name)
+        assert "Training complete. Model written" in replicas.log(name)
+    assert "goes on from the checkpoint" not in replicas.log("workerpool0-0")
+
+    artifacts = steps["Trainer"].artifacts
+    (model,) = root.glob("*/Trainer_*/model/*")
+    assert str(model.parent) == artifacts["model"].uri
+    assert (model / "saved_model.pb").is_file()
+    (history,) = root.glob("*/Trainer_*/model_run/history.json")
+    assert len(json.loads(history.read_text())["steps"]) == 8
+    assert len(list(history.parent.glob("events.*"))) == 1  # the chief's
+    assert not list((root / "checkpoints").iterdir())

@@ -1,0 +1,208 @@
+"""Vertex AI's custom jobs, on loopback, for a client that knows only Google's address.
+
+The service is a real gRPC server with Google's own protos. The client is led there by a proxy,
+which gRPC takes from the environment, and believes it to be Google's by a certificate that was made
+here. It refuses what the API documents as refused; what becomes of a job is the test's to say.
+"""
+
+import datetime
+import re
+from collections.abc import Callable, Iterator
+from concurrent import futures
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Protocol
+
+import grpc
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.x509.oid import NameOID
+from google.cloud.aiplatform_v1.types import (
+    CreateCustomJobRequest,
+    CustomJob,
+    CustomJobSpec,
+    GetCustomJobRequest,
+    JobState,
+    WorkerPoolSpec,
+)
+from google.rpc.status_pb2 import Status
+
+from tests.account import private_pem, write_account
+from tests.components.custom_job_trainer.proxy import leading_to
+
+HOST = "europe-west4-aiplatform.googleapis.com"
+PARENT = "projects/p/locations/europe-west4"
+
+
+class Execution(Protocol):
+    """A job that was begun."""
+
+    def state(self) -> tuple[JobState, str]:
+        """Its state, and where it failed, why."""
+
+
+class Ended:
+    """A job that ends as soon as it begins."""
+
+    def __init__(self, state: JobState, message: str = "") -> None:
+        self._state = state, message
+
+    def state(self) -> tuple[JobState, str]:
+        return self._state
+
+
+class JobService:
+    """Custom jobs, in memory.
+
+    Attributes:
+      jobs: those that were created, by name.
+      targets: what the client connected to.
+    """
+
+    def __init__(self, begin: Callable[[CustomJob], Execution]) -> None:
+        """
+        Args:
+          begin: has a job begin.
+        """
+        self.jobs: dict[str, CustomJob] = {}
+        self.targets: list[str] = []
+        self.begin = begin
+        self._executions: dict[str, Execution] = {}
+        self._failures: list[tuple[grpc.StatusCode, str]] = []
+
+    def fail(self, code: grpc.StatusCode, message: str) -> None:
+        """The next job is refused so."""
+        self._failures.append((code, message))
+
+    def create(self, request: CreateCustomJobRequest, context: grpc.ServicerContext) -> CustomJob:
+        _check_account(context)
+        if self._failures:
+            context.abort(*self._failures.pop(0))
+        if request.parent != PARENT:
+            context.abort(grpc.StatusCode.NOT_FOUND, f"{request.parent} not found")
+        problem = next(_problems(request.custom_job), None)
+        if problem:
+            context.abort(grpc.StatusCode.INVALID_ARGUMENT, problem)
+        job = CustomJob(request.custom_job)
+        job.name = f"{PARENT}/customJobs/{1000 + len(self.jobs)}"
+        job.state = JobState.JOB_STATE_PENDING
+        self.jobs[job.name] = job
+        self._executions[job.name] = self.begin(job)
+        return job
+
+    def get(self, request: GetCustomJobRequest, context: grpc.ServicerContext) -> CustomJob:
+        _check_account(context)
+        if request.name not in self.jobs:
+            context.abort(grpc.StatusCode.NOT_FOUND, f"{request.name} not found")
+        job = self.jobs[request.name]
+        job.state, message = self._executions[request.name].state()
+        if message:
+            job.error = Status(code=grpc.StatusCode.INTERNAL.value[0], message=message)
+        return job
+
+
+def _check_account(context: grpc.ServicerContext) -> None:
+    if not dict(context.invocation_metadata()).get("authorization", "").startswith("Bearer "):
+        context.abort(grpc.StatusCode.UNAUTHENTICATED, "missing authentication credential")
+
+
+def _problems(job: CustomJob) -> Iterator[str]:
+    if not 0 < len(job.display_name) <= 128:
+        yield "display_name: expected 1 to 128 characters"
+    for key, value in job.labels.items():
+        if not (re.fullmatch(r"[a-z][-_a-z0-9]{0,62}", key) and re.fullmatch(r"[-\w]*", value)):
+            yield f"labels: {key}={value} is no label"
+    yield from _problems_of_spec(job.job_spec)
+
+
+def _problems_of_spec(spec: CustomJobSpec) -> Iterator[str]:
+    if not 0 < len(spec.worker_pool_specs) <= 4:
+        yield "worker_pool_specs: expected 1 to 4"
+    elif spec.worker_pool_specs[0].replica_count != 1:
+        yield "worker_pool_specs[0].replica_count: expected 1"
+    for pool in spec.worker_pool_specs:
+        yield from _problems_of_pool(pool)
+    if spec.service_account and "@" not in spec.service_account:
+        yield f"service_account: {spec.service_account} is no e-mail address"
+    if spec.network and not re.fullmatch(r"projects/\d+/global/networks/[-a-z0-9]+", spec.network):
+        yield f"network: {spec.network} is no full name"
+
+
+def _problems_of_pool(pool: WorkerPoolSpec) -> Iterator[str]:
+    machine = pool.machine_spec
+    if not pool.container_spec.image_uri:
+        yield "container_spec.image_uri: is required"
+    if pool.replica_count < 1:
+        yield "replica_count: expected at least 1"
+    if not re.fullmatch(r"cloud-tpu|[a-z]\w*(-[a-z0-9]+)+", machine.machine_type):
+        yield f"machine_type: {machine.machine_type} is not supported"
+    if bool(machine.accelerator_type) != bool(machine.accelerator_count):
+        yield "accelerator_type and accelerator_count: expected both, or neither"
+    if machine.machine_type.startswith("ct") != bool(machine.tpu_topology):
+        yield "tpu_topology: expected with machines that have a TPU, and with no others"
+    if pool.disk_spec.boot_disk_size_gb and not 100 <= pool.disk_spec.boot_disk_size_gb <= 64000:
+        yield "boot_disk_size_gb: expected 100 to 64000"
+
+
+@contextmanager
+def serving(service: JobService, folder: Path) -> Iterator[dict[str, str]]:
+    """Within it, `service` answers; yields the environment in which a client finds it.
+
+    Args:
+      service: what answers.
+      folder: for certificate and account.
+    """
+    key = rsa.generate_private_key(65537, 2048)
+    certificate = _certificate(key)
+    roots = folder / "roots.pem"
+    roots.write_bytes(certificate)
+    server = grpc.server(futures.ThreadPoolExecutor(4))
+    methods = {
+        "CreateCustomJob": _method(service.create, CreateCustomJobRequest),
+        "GetCustomJob": _method(service.get, GetCustomJobRequest),
+    }
+    server.add_generic_rpc_handlers(
+        [grpc.method_handlers_generic_handler("google.cloud.aiplatform.v1.JobService", methods)]
+    )
+    credentials = grpc.ssl_server_credentials([(private_pem(key), certificate)])
+    port = server.add_secure_port("127.0.0.1:0", credentials)
+    server.start()
+    try:
+        with leading_to(port) as proxy:
+            service.targets = proxy.targets
+            yield {
+                "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH": str(roots),
+                "grpc_proxy": proxy.url,
+                # Of which the client signs its tokens itself.
+                "GOOGLE_APPLICATION_CREDENTIALS": str(
+                    write_account(folder, token_uri="http://127.0.0.1:9/nobody")
+                ),
+            }
+    finally:
+        server.stop(None)
+
+
+def _method(answer: Callable, request: type) -> grpc.RpcMethodHandler:
+    return grpc.unary_unary_rpc_method_handler(
+        answer,
+        request_deserializer=request.deserialize,
+        response_serializer=CustomJob.serialize,
+    )
+
+
+def _certificate(key: rsa.RSAPrivateKey) -> bytes:
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, HOST)])
+    now = datetime.datetime.now(datetime.UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(HOST)]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    return certificate.public_bytes(serialization.Encoding.PEM)

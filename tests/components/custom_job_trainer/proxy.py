@@ -1,0 +1,64 @@
+"""A proxy on loopback through which every way leads to one server."""
+
+import socket
+import socketserver
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class _Tunnel(socketserver.StreamRequestHandler):
+    """A CONNECT request, and then bytes both ways."""
+
+    rbufsize = 0  # what follows the request is not the proxy's to read
+
+    def handle(self) -> None:
+        method, target, _ = self.rfile.readline().decode().split()
+        assert method == "CONNECT"
+        while self.rfile.readline().strip():
+            pass
+        self.server.targets.append(target)
+        with socket.create_connection(("127.0.0.1", self.server.port)) as upstream:
+            self.wfile.write(b"HTTP/1.1 200 OK\r\n\r\n")
+            back = threading.Thread(target=_copy, args=(upstream, self.connection), daemon=True)
+            back.start()
+            _copy(self.connection, upstream)
+            back.join()
+
+
+def _copy(source: socket.socket, target: socket.socket) -> None:
+    try:
+        while data := source.recv(65536):
+            target.sendall(data)
+        target.shutdown(socket.SHUT_WR)
+    except OSError:
+        pass  # one end has gone, which the other will notice
+
+
+class Proxy(socketserver.ThreadingTCPServer):
+    """The proxy.
+
+    Attributes:
+      port: where every connection is led to, on loopback.
+      targets: where they were to go, as "host:port".
+    """
+
+    daemon_threads = True
+
+    def __init__(self, port: int) -> None:
+        super().__init__(("127.0.0.1", 0), _Tunnel)
+        self.port = port
+        self.targets: list[str] = []
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+
+@contextmanager
+def leading_to(port: int) -> Iterator[Proxy]:
+    """Within it, the proxy answers."""
+    with Proxy(port) as proxy:
+        threading.Thread(target=proxy.serve_forever, daemon=True).start()
+        yield proxy
+        proxy.shutdown()

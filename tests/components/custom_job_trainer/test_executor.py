@@ -1,0 +1,155 @@
+"""CustomJobTrainer's executor, with TFX's own client.
+
+Mocked: Vertex AI, as `job_service` says. No job is run here; one is in tests/compiled.
+"""
+
+import json
+from types import SimpleNamespace
+
+import grpc
+import pytest
+from google.api_core import exceptions
+from google.cloud.aiplatform_v1.types import JobState
+from tfx.types import artifact_utils, standard_artifacts
+
+from components.custom_job_trainer.executor import Executor
+from components.custom_job_trainer.order import leave_order
+from pipeline.config import Setting, build_config
+from pipeline.custom_job import custom_job
+from tests.components.custom_job_trainer.job_service import HOST, Ended, JobService, serving
+
+PROPERTIES = {"run_fn": "trainer.train.run_fn", "custom_config": json.dumps({"tune": "full"})}
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory):
+    """A service and the way there: gRPC reads the certificates once in a process."""
+    service = JobService(lambda job: Ended(JobState.JOB_STATE_SUCCEEDED))
+    with serving(service, tmp_path_factory.mktemp("service")) as variables:
+        yield service, variables
+
+
+@pytest.fixture
+def service(environment, monkeypatch):
+    service, variables = environment
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    service.jobs.clear()
+    service.begin = lambda job: Ended(JobState.JOB_STATE_SUCCEEDED)
+    return service
+
+
+def order_of(*, project="p", image="europe-docker.pkg.dev/p/r/vit:1", **machine):
+    given = {
+        "model": "vit_b16_fe",
+        "name": "flowers",
+        "run.runner": "vertex",
+        "cloud.project": project,
+        "cloud.region": "europe-west4",
+        "cloud.image": image,
+        "cloud.service_account": "runner@p.iam.gserviceaccount.com",
+        "cloud.labels": "team=vision",
+        "machines.trainer.machine_type": "n1-standard-8",
+    } | {f"machines.trainer.{key}": value for key, value in machine.items()}
+    config = build_config({key: Setting(value, key) for key, value in given.items()})
+    job = custom_job(config.name, config.machines.trainer, config.cloud)
+    return {"region": config.cloud.region, "job": job}
+
+
+@pytest.fixture
+def step(tmp_path):
+    """Has a run order a job, and its Trainer executed."""
+    first, examples, model = (
+        standard_artifacts.String(),
+        standard_artifacts.Examples(),
+        standard_artifacts.Model(),
+    )
+    first.uri = str(tmp_path / "run" / "ResolveInputs_1" / "training")
+    examples.uri = str(tmp_path / "run" / "ImageExampleGen_2" / "examples")
+    model.uri = str(tmp_path / "run" / "Trainer_3" / "model")
+
+    def step(**order):
+        (tmp_path / "run").mkdir(exist_ok=True)
+        leave_order({"training": [first]}, order_of(**order))
+        Executor().Do({"examples": [examples]}, {"model": [model]}, dict(PROPERTIES))
+
+    return SimpleNamespace(run=step, inputs={"examples": [examples]}, outputs={"model": [model]})
+
+
+def test_every_worker_runs_what_trainer_runs(service, step):
+    step.run(workers="4", accelerator="NVIDIA_TESLA_T4:2", spot="true", timeout_minutes="90")
+    assert set(service.targets) == {f"{HOST}:443"}
+    (job,) = service.jobs.values()
+    chief, others = job.job_spec.worker_pool_specs
+    assert chief.container_spec == others.container_spec
+    (
+        *command,
+        class_flag,
+        class_path,
+        inputs_flag,
+        inputs,
+        outputs_flag,
+        outputs,
+        flag,
+        properties,
+    ) = chief.container_spec.command
+    assert command == ["python", "-m", "tfx.scripts.run_executor"]
+    assert (class_flag, class_path) == (
+        "--executor_class_path",
+        "tfx.components.trainer.executor.GenericExecutor",
+    )
+    assert (inputs_flag, inputs) == ("--inputs", artifact_utils.jsonify_artifact_dict(step.inputs))
+    assert (outputs_flag, outputs) == (
+        "--outputs",
+        artifact_utils.jsonify_artifact_dict(step.outputs),
+    )
+    # Nothing of the machines: the checkpoints of a training are known by what it is told.
+    assert (flag, json.loads(properties)) == ("--exec-properties", PROPERTIES)
+    assert (chief.replica_count, others.replica_count) == (1, 3)
+    assert job.job_spec.scheduling.strategy.name == "SPOT"
+    assert job.job_spec.scheduling.timeout.total_seconds() == 5400
+    assert job.job_spec.service_account == "runner@p.iam.gserviceaccount.com"
+    assert job.labels["team"] == "vision"
+
+
+def test_a_tpu(service, step):
+    step.run(machine_type="ct5lp-hightpu-4t", tpu_topology="2x2")
+    (job,) = service.jobs.values()
+    (pool,) = job.job_spec.worker_pool_specs
+    assert pool.machine_spec.tpu_topology == "2x2"
+    assert [(v.name, v.value) for v in pool.container_spec.env] == [("TPU_NAME", "local")]
+
+
+@pytest.mark.parametrize(
+    "code", [grpc.StatusCode.PERMISSION_DENIED, grpc.StatusCode.RESOURCE_EXHAUSTED]
+)
+def test_a_job_that_is_refused(service, step, code):
+    service.fail(code, "on purpose")
+    with pytest.raises(exceptions.GoogleAPICallError, match="on purpose") as error:
+        step.run()
+    assert error.value.grpc_status_code == code
+    assert not service.jobs
+
+
+def test_a_project_that_is_not_there(service, step):
+    with pytest.raises(exceptions.NotFound, match="projects/q/locations/europe-west4 not found"):
+        step.run(project="q")
+
+
+def test_what_only_vertex_ai_sees(service, step):
+    with pytest.raises(exceptions.InvalidArgument, match="boot_disk_size_gb: expected 100"):
+        step.run(disk_gb="20")
+
+
+@pytest.mark.parametrize(
+    ("state", "message"),
+    [
+        (JobState.JOB_STATE_FAILED, "The replica workerpool0-0 exited with a non-zero status of 1"),
+        (JobState.JOB_STATE_CANCELLED, "was cancelled by somebody"),
+    ],
+)
+def test_a_job_that_does_not_succeed(service, step, state, message):
+    service.begin = lambda job: Ended(state, message)
+    with pytest.raises(RuntimeError, match=message) as error:
+        step.run()
+    assert "projects/p/locations/europe-west4/customJobs/1000" in str(error.value)
