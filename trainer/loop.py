@@ -16,7 +16,7 @@ from trainer.optimizer import Schedule
 from trainer.preemption import PreemptedError, noticed
 from trainer.progress import Progress, report
 from trainer.step import Result, Stepper
-from trainer.strategy import wait_for_all, worker_of
+from trainer.strategy import input_options, wait_for_all, worker_of
 
 logger = logging.getLogger(__name__)
 
@@ -60,7 +60,10 @@ class Loop:
         self._hyperparameters = hyperparameters
         self._schedule = schedule
         # Each worker goes through all of it.
-        self._validation = strategy.distribute_datasets_from_function(lambda _: validation)
+        self._input_options = input_options(strategy)
+        self._validation = strategy.distribute_datasets_from_function(
+            lambda _: validation, self._input_options
+        )
         self._total = hyperparameters.total_steps(train.examples)
         self._per_epoch = min(hyperparameters.steps_per_epoch(train.examples), self._total)
         notes = checkpoints.restore()
@@ -126,7 +129,9 @@ class Loop:
         if self._step == 0 and self._train.tune == "full":
             for images, _ in dataset.take(1):
                 self._history.add_images(images[:8])
-        return iter(self._strategy.distribute_datasets_from_function(lambda _: dataset))
+        return iter(
+            self._strategy.distribute_datasets_from_function(lambda _: dataset, self._input_options)
+        )
 
     def _is_over(self) -> bool:
         patience = self._hyperparameters.early_stopping
