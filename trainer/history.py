@@ -41,6 +41,11 @@ class History:
         """What an epoch gave, which ended with `step`."""
         self._add("epochs", "epoch", {"step": step} | dict(metrics))
 
+    def add_speed(self, step: int, images_per_second: float) -> None:
+        """How fast training goes: for TensorBoard alone, since it says nothing of the model."""
+        with self._writer.as_default(step=step):
+            tf.summary.scalar("train/images_per_second", images_per_second)
+
     def add_images(self, images: tf.Tensor) -> None:
         """Some of the Trainer's inputs, float32 [B, H, W, 3] in [-1, 1]."""
         with self._writer.as_default(step=0):

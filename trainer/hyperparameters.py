@@ -93,8 +93,10 @@ class Hyperparameters:
     strategy: Literal["auto", "single", "mirrored", "multiworker", "tpu"] = option(
         "devices: auto takes all GPUs of the machine, a TPU, or TF_CONFIG's workers", default="auto"
     )
-    precision: Literal["float32", "mixed_bfloat16"] = option(
-        "of the backbone's matrix products, where it is made from a checkpoint", default="float32"
+    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = option(
+        "of the backbone's matrix products, where it is made from a checkpoint; mixed_float16 "
+        "scales the loss, and leaves out steps whose gradients overflow",
+        default="float32",
     )
     jit_compile: bool = option("compile the training step by XLA", default=False)
     checkpoint_steps: int = option(

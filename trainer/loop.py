@@ -13,7 +13,7 @@ from trainer.data import TrainingData
 from trainer.history import History
 from trainer.hyperparameters import Hyperparameters
 from trainer.optimizer import Schedule
-from trainer.preemption import PreemptedError, noticed
+from trainer.preemption import PreemptedError, Preemption, noticed
 from trainer.progress import Progress, report
 from trainer.step import Result, Stepper
 from trainer.strategy import input_options, wait_for_all, worker_of
@@ -21,6 +21,7 @@ from trainer.strategy import input_options, wait_for_all, worker_of
 logger = logging.getLogger(__name__)
 
 _INTERVAL = 0.5  # seconds between two looks at results, each of which waits for the device
+_OVERFLOWS = 20  # in a row, each of which halves the loss's scale: it began at 2^15
 
 
 class NonFiniteError(Exception):
@@ -73,7 +74,9 @@ class Loop:
         self._sums = notes.get("sums", [0.0, 0.0])  # of loss and accuracy in this epoch
         self._history = History(log_dir, self._total, notes.get("history", {}))
         self._log_dir = log_dir
+        self._overflows = 0  # steps that were left out, since the last that was not
         self._pending: list[Result] = []
+        self._seconds_a_step = 0.0
         self._looked = time.monotonic()
         if self._step:
             logger.info("goes on from the checkpoint of step %d", self._step)
@@ -90,20 +93,22 @@ class Loop:
             while self._step < self._total and not self._is_over():
                 self._profile()
                 batch = [next(parts) for _ in range(self._hyperparameters.accumulation)]
-                self._pending.append(self._stepper.step(batch))
+                result = self._stepper.step(batch, preempted=preemption.is_near)
+                self._pending.append(result)
                 self._step += 1
                 ends_epoch = self._step % self._per_epoch == 0 or self._step == self._total
                 if ends_epoch:
                     self._end_epoch()
                 elif time.monotonic() - self._looked > _INTERVAL:
                     self._look()
+                preempted = self._all_preempted(preemption, result)
                 if (
                     ends_epoch
                     or self._step % self._hyperparameters.checkpoint_steps == 0
-                    or preemption.is_near
+                    or preempted
                 ):
                     self._save()
-                if preemption.is_near and self._step < self._total:
+                if preempted and self._step < self._total:
                     raise PreemptedError(
                         f"asked to end after step {self._step} of {self._total}; the training is "
                         "saved and goes on when the same command is given again"
@@ -133,44 +138,63 @@ class Loop:
             self._strategy.distribute_datasets_from_function(lambda _: dataset, self._input_options)
         )
 
+    def _all_preempted(self, preemption: Preemption, result: Result) -> bool:
+        """Whether to end now, which all workers have to do after the same step."""
+        alone = worker_of(self._strategy)[1] == 1
+        return preemption.is_near if alone else float(result.preempted) > 0
+
     def _is_over(self) -> bool:
         patience = self._hyperparameters.early_stopping
         return patience is not None and self._stale >= patience
 
-    def _look(self, level: int = logging.DEBUG) -> None:
+    def _look(self) -> None:
         """Takes in the results that there are, and reports the last of them."""
+        if not self._pending:
+            return
         first = self._step - len(self._pending) + 1
         for step, result in enumerate(self._pending, first):
             loss, accuracy, norm = (
                 float(x) for x in (result.loss, result.accuracy, result.gradient_norm)
             )
-            if not (math.isfinite(loss) and math.isfinite(norm)):
-                raise NonFiniteError(
-                    f"the {'gradient' if math.isfinite(loss) else 'loss'} is not finite at step "
-                    f"{step}; lower --learning-rate, or clip gradients (train.clip_norm)"
-                )
+            self._check_finite(step, loss, norm)
             self._sums[0] += loss
             self._sums[1] += accuracy
             metrics = {"loss": loss, "accuracy": accuracy}
-            rate = float(self._schedule(step - 1))
-            more = {"learning_rate": rate, "gradient_norm": norm}
+            more = {"learning_rate": float(self._schedule(step - 1))}
+            if math.isfinite(norm):
+                more["gradient_norm"] = norm
             self._history.add_step(step, metrics | more)
-        if self._pending:
-            self._report(metrics, level)
+        now = time.monotonic()
+        self._seconds_a_step = (now - self._looked) / len(self._pending)
+        self._looked = now
         self._pending = []
+        self._history.add_speed(self._step, self._images_per_second)
+        self._report(metrics, logging.DEBUG)
+
+    @property
+    def _images_per_second(self) -> float:
+        return self._hyperparameters.batch_size / max(self._seconds_a_step, 1e-9)
+
+    def _check_finite(self, step: int, loss: float, norm: float) -> None:
+        self._overflows = 0 if math.isfinite(norm) else self._overflows + 1
+        allowed = _OVERFLOWS if self._stepper.leaves_out_overflows else 0
+        if not math.isfinite(loss) or self._overflows > allowed:
+            raise NonFiniteError(
+                f"the {'gradient' if math.isfinite(loss) else 'loss'} is not finite at step "
+                f"{step}; lower --learning-rate, or clip gradients (train.clip_norm)"
+            )
+        if self._overflows:
+            logger.info("step %d left out: its gradients overflow float16", step)
 
     def _report(self, metrics: Mapping[str, float], level: int) -> None:
-        now = time.monotonic()
-        per_step = (now - self._looked) / max(len(self._pending), 1)
-        self._looked = now
         report(
             Progress(
                 step=self._step,
                 total_steps=self._total,
                 epoch=-(-self._step // self._per_epoch),
                 metrics=metrics,
-                images_per_second=self._hyperparameters.batch_size / max(per_step, 1e-9),
-                seconds_left=per_step * (self._total - self._step),
+                images_per_second=self._images_per_second,
+                seconds_left=self._seconds_a_step * (self._total - self._step),
             ),
             level,
         )
@@ -183,6 +207,7 @@ class Loop:
         metrics |= self._validate()
         self._history.add_epoch(self._step, metrics)
         self._report(metrics, logging.INFO)
+        self._looked = time.monotonic()  # validation is no part of the speed
 
     def _validate(self) -> dict[str, float]:
         averaged = self._hyperparameters.ema is not None

@@ -86,7 +86,7 @@ def make_optimizer(
     variables: Sequence[keras.Variable],
     head: Sequence[keras.Variable],
 ) -> keras.optimizers.Optimizer:
-    """The optimizer of `variables`, built.
+    """The optimizer of `variables`, built; in float16, within one that scales the loss.
 
     Args:
       hyperparameters: which one, and its rates.
@@ -117,6 +117,9 @@ def make_optimizer(
         ],
         decays=[hyperparameters.weight_decay * is_matrix(tuple(v.shape)) for v in variables],
     )
+    if hyperparameters.precision == "mixed_float16":
+        optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+        optimizer.build(variables)
     return optimizer
 
 

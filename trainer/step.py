@@ -16,10 +16,18 @@ Batch = tuple[tf.Tensor, tf.Tensor]
 
 @dataclasses.dataclass(frozen=True)
 class Result:
-    """Of one step, over its whole batch; each float32 []."""
+    """Of one step, over its whole batch; each float32 [].
+
+    Attributes:
+      loss: mean over the images.
+      accuracy: share of them that were right.
+      preempted: how many replicas were told that their process was asked to end.
+      gradient_norm: global norm before clipping.
+    """
 
     loss: tf.Tensor
     accuracy: tf.Tensor
+    preempted: tf.Tensor
     gradient_norm: tf.Tensor
 
 
@@ -68,13 +76,19 @@ class Stepper:
         """All that a step changes."""
         return [v.value for v in (*self.model.variables, *self.optimizer.variables)]
 
-    def step(self, parts: Sequence[Any]) -> Result:
+    @property
+    def leaves_out_overflows(self) -> bool:
+        """Whether a step whose gradients are not finite changes nothing but the loss's scale."""
+        return isinstance(self.optimizer, keras.optimizers.LossScaleOptimizer)
+
+    def step(self, parts: Sequence[Any], *, preempted: bool = False) -> Result:
         """Changes the model once.
 
         Args:
           parts: of the batch: distributed (inputs, labels), as the strategy's iterator gives them.
+          preempted: whether this process was asked to end; all workers find it in the result.
         """
-        return Result(*self._run(tuple(parts)))
+        return Result(*self._run(tuple(parts), tf.constant(preempted, tf.float32)))
 
     def test(self, batch: Any) -> tf.Tensor:
         """Float32 [3]: summed loss, right answers, and number of the images of a batch."""
@@ -82,33 +96,38 @@ class Stepper:
 
     def swap_averages(self) -> None:
         """Exchanges the model's weights and their moving averages; twice is never."""
-        averages = self.optimizer._model_variables_moving_average
+        optimizer = self.optimizer.inner_optimizer if self.leaves_out_overflows else self.optimizer
+        averages = optimizer._model_variables_moving_average
         for variable, average in zip(self.model.trainable_variables, averages, strict=True):
             value = variable.numpy()
             variable.assign(average)
             average.assign(value)
 
-    def _distributed(self, parts: Sequence[Any]) -> list[tf.Tensor]:
-        results = self._strategy.run(self._on_replica, args=(parts,))
+    def _distributed(self, parts: Sequence[Any], preempted: tf.Tensor) -> list[tf.Tensor]:
+        results = self._strategy.run(self._on_replica, args=(parts, preempted))
         return [self._strategy.reduce("MEAN", result, axis=None) for result in results]
 
-    def _on_replica(self, parts: Sequence[Batch]) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    def _on_replica(self, parts: Sequence[Batch], preempted: tf.Tensor) -> tuple[tf.Tensor, ...]:
         total: list[tf.Tensor] = []
         for inputs, labels in parts:
             with tf.control_dependencies(total):  # one after the other, to save memory
                 part = self._gradients(tf.identity(inputs), labels)
             total = [a + b for a, b in zip(total, part, strict=True)] if total else list(part)
         context = tf.distribute.get_replica_context()
-        loss, accuracy, *gradients = context.all_reduce(tf.distribute.ReduceOp.SUM, total)
+        loss, accuracy, preempted, *gradients = context.all_reduce(
+            tf.distribute.ReduceOp.SUM, [*total[:2], tf.identity(preempted), *total[2:]]
+        )
         norm = tf.linalg.global_norm(gradients)
+        scale = self.optimizer.scale_loss(tf.ones([]))
         clip = self._hyperparameters.clip_norm
         if clip is not None:
-            gradients, _ = tf.clip_by_global_norm(gradients, clip, use_norm=norm)
+            gradients, _ = tf.clip_by_global_norm(gradients, clip * scale, use_norm=norm)
         self.optimizer.apply(gradients, self.model.trainable_variables)
-        return loss, accuracy, norm
+        return loss, accuracy, preempted, norm / scale
 
     def _part(self, inputs: tf.Tensor, labels: tf.Tensor) -> list[tf.Tensor]:
-        """Loss, accuracy and gradients of one replica's part, as shares of the batch's."""
+        """Loss, accuracy and gradients (of the scaled loss) of one replica's part, as shares of
+        the batch's."""
         hyperparameters = self._hyperparameters
         variables = [v.value for v in self.model.trainable_variables]
         with tf.GradientTape() as tape:
@@ -122,7 +141,8 @@ class Stepper:
             loss = tf.reduce_sum(losses) / hyperparameters.batch_size
             parts = self._strategy.num_replicas_in_sync * hyperparameters.accumulation
             loss += sum(self.model.losses) / parts
-        gradients = tape.gradient(loss, variables, unconnected_gradients="zero")
+            scaled = self.optimizer.scale_loss(loss)
+        gradients = tape.gradient(scaled, variables, unconnected_gradients="zero")
         accuracy = tf.reduce_sum(_right(labels, logits)) / hyperparameters.batch_size
         return [loss, accuracy, *map(tf.convert_to_tensor, gradients)]
 

@@ -4,9 +4,11 @@ import json
 import logging
 import signal
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow.compat.v1.train import summary_iterator
 
 from tests.trainer.training import Task, write_features
 from trainer.errors import InputError
@@ -57,7 +59,10 @@ def test_it_learns_and_writes_its_history(fitted, tmp_path):
     }
     mean = np.mean([record["loss"] for record in history["steps"][-5:]])
     assert last["loss"] == pytest.approx(mean, rel=1e-6)
-    assert list((tmp_path / "log").glob("events.out.tfevents.*"))
+    (events,) = (tmp_path / "log").glob("events.out.tfevents.*")
+    written = [v.tag for e in summary_iterator(str(events)) for v in e.summary.value]
+    curves = {f"train/{name}" for name in (*history["steps"][0], "images_per_second")}
+    assert set(written) >= curves - {"train/step"} | {"epoch/val_accuracy"}
 
 
 @pytest.mark.parametrize(("steps", "epochs"), [(1, 1), (5, 1), (7, 2), (10, 2)])
@@ -158,10 +163,10 @@ def test_class_weights_move_the_answers_to_rare_classes(fitted, tmp_path):
 def test_a_loss_that_is_no_number_stops_it_at_the_last_good_checkpoint(fitted, tmp_path):
     step = Stepper.step
 
-    def broken(self, parts):
+    def broken(self, parts, **options):
         if int(self.optimizer.iterations) == 6:
             self.model.trainable_variables[0].assign(np.full([4, 3], np.nan))
-        return step(self, parts)
+        return step(self, parts, **options)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Stepper, "step", broken)
@@ -171,6 +176,38 @@ def test_a_loss_that_is_no_number_stops_it_at_the_last_good_checkpoint(fitted, t
     assert newest.endswith("step-5")
     _, history = fitted(epochs=2)
     assert [record["step"] for record in history["steps"]] == list(range(1, 11))
+
+
+def test_float16_scales_the_loss_which_changes_nothing_else(fitted, tmp_path):
+    plain, expected = fitted()
+    tf.io.gfile.rmtree(str(tmp_path / "checkpoints"))
+    scaled, history = fitted(precision="mixed_float16")
+    assert history["steps"] == expected["steps"]
+    np.testing.assert_array_equal(scaled.get_weights()[0], plain.get_weights()[0])
+
+
+def initial_scale(monkeypatch, scale):
+    initialize = keras.optimizers.LossScaleOptimizer.__init__
+    _, *others = initialize.__defaults__
+    monkeypatch.setattr(initialize, "__defaults__", (scale, *others))
+
+
+def test_steps_that_overflow_are_left_out(fitted, monkeypatch, caplog):
+    initial_scale(monkeypatch, 2.0**68)  # squares of gradients overflow
+    with caplog.at_level(logging.INFO):
+        _, history = fitted(epochs=20, precision="mixed_float16", ema=0.9)
+    left_out = [record for record in history["steps"] if "gradient_norm" not in record]
+    assert [record["step"] for record in left_out[:2]] == [1, 2]
+    assert len(left_out) <= 10
+    assert "step 1 left out: its gradients overflow float16" in caplog.text
+    assert len({record["loss"] for record in history["steps"]}) > 50
+    assert history["epochs"][-1]["val_accuracy"] > 0.6
+
+
+def test_overflows_without_end_are_an_error(fitted, monkeypatch):
+    initial_scale(monkeypatch, 2.0**127)
+    with pytest.raises(NonFiniteError, match="the gradient is not finite at step 21"):
+        fitted(epochs=20, precision="mixed_float16")
 
 
 def test_sigterm_saves_first(fitted, tmp_path, monkeypatch):

@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import re
 import signal
 import socket
 import subprocess
@@ -46,8 +47,8 @@ def ended(*processes):
 
 @pytest.fixture(scope="module")
 def single(project, folder):
-    """Losses of one device, of two by MirroredStrategy beside it, in one process."""
-    ended(process(project, folder, "single,mirrored", 2))
+    """Losses of one device, and beside it of two by MirroredStrategy, in one process."""
+    ended(process(project, folder, "single,mirrored,scaled", 2))
     return np.load(folder / "single-0.npz")
 
 
@@ -64,9 +65,13 @@ def test_two_devices(single, folder):
     assert_same(single, np.load(folder / "mirrored-0.npz"))
 
 
+def test_two_devices_with_a_scaled_loss(single, folder):
+    assert_same(single, np.load(folder / "scaled-0.npz"))
+
+
 def test_two_workers(project, single, folder):
     """Two processes that talk over loopback, as two machines do, and know of each other by what
-    Vertex AI sets. They are taken away once, and go on together."""
+    Vertex AI sets. They are taken away once, one is asked to end once, and they go on together."""
     sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
     addresses = [f"127.0.0.1:{s.getsockname()[1]}" for s in sockets]
     for listening in sockets:
@@ -88,11 +93,31 @@ def test_two_workers(project, single, folder):
     kill(chief, checkpoints, 0.1)
     worker.kill()
     worker.communicate()
-    assert list(checkpoints.glob("newest/step-*.index"))
+    killed_after = newest_step(checkpoints)
+
+    workers = begun(SECONDS_A_STEP="0.2")
+    wait_for(lambda: newest_step(checkpoints) > killed_after, workers[1])
+    workers[1].send_signal(signal.SIGTERM)
+    for worker in workers:
+        _, errors = worker.communicate(timeout=300)
+        assert worker.returncode == 1
+        assert f"asked to end after step {newest_step(checkpoints)} of 12" in errors
+
     ended(*begun())
     for index in range(2):
         assert_same(single, np.load(folder / f"auto-{index}.npz"))
     assert {path.name for path in checkpoints.iterdir()} <= {"newest", "best"}
+
+
+def wait_for(condition, training):
+    """Waits while `training` runs."""
+    while training.poll() is None and not condition():
+        time.sleep(0.01)
+
+
+def newest_step(checkpoints):
+    text = (checkpoints / "newest" / "checkpoint").read_text()
+    return int(re.search(r"model_checkpoint_path: \"step-(\d+)", text).group(1))
 
 
 def kill(training, checkpoints, seconds):
@@ -102,8 +127,7 @@ def kill(training, checkpoints, seconds):
         return set(checkpoints.glob("newest/step-*.index"))
 
     before = newest()
-    while training.poll() is None and newest() <= before:
-        time.sleep(0.01)
+    wait_for(lambda: not newest() <= before, training)
     time.sleep(seconds)
     training.kill()
     training.communicate()
@@ -116,7 +140,7 @@ def test_a_training_that_is_killed_ends_with_the_same_weights(project, single, f
     suicide.communicate(timeout=300)
     assert suicide.returncode == -signal.SIGKILL
     assert (checkpoints / "newest" / "step-4.index").exists()
-    assert "step-4" not in (checkpoints / "newest" / "checkpoint").read_text()
+    assert newest_step(checkpoints) < 4
     for _ in range(2):
         moment = random.uniform(0, 0.5)
         print(f"killed {moment:.3f} s after a checkpoint")  # which a failure shows

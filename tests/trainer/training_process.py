@@ -1,8 +1,9 @@
 """A small training as a process that can be killed, or be one of several workers.
 
-    python -m tests.trainer.training_process FOLDER STRATEGY RESULT [DEVICES]
+    python -m tests.trainer.training_process FOLDER NAME,… [DEVICES]
 
-trains a tiny ViT on the pictures below FOLDER and writes its losses and weights to RESULT.
+trains a tiny ViT on the pictures below FOLDER, as each name says, and writes its losses and weights
+to NAME-WORKER.npz. A name is a strategy, or a key of `KINDS`.
 """
 
 import json
@@ -22,17 +23,24 @@ from trainer.hyperparameters import Hyperparameters
 from trainer.step import Stepper
 from trainer.strategy import make_strategy, worker_of
 
+KINDS = {
+    "survivor": {"strategy": "single"},
+    "scaled": {"strategy": "mirrored", "precision": "mixed_float16"},
+}
 
-def train(folder: Path, strategy_name: str, result: Path) -> None:
+
+def train(folder: Path, name: str) -> None:
+    result = folder / name
+    kind = KINDS.get(name, {"strategy": name})
     hyperparameters = Hyperparameters(
         epochs=4,
         batch_size=8,
         learning_rate=0.05,
         clip_norm=0.5,
-        strategy=strategy_name,
         deterministic=True,
         checkpoint_steps=2,
         ema=0.9,
+        **kind,
     )
     task = Task(
         folder,
@@ -41,7 +49,7 @@ def train(folder: Path, strategy_name: str, result: Path) -> None:
         backbone=folder / "backbone",
         augmentation=Augmentation(crop_area=0.5, flip=True),
     )
-    strategy = make_strategy(strategy_name)
+    strategy = make_strategy(hyperparameters.strategy)
     with strategy.scope():
         model = task.make_model()
     fit(
@@ -78,9 +86,9 @@ def slow_down(seconds: float) -> None:
     """Has every step take so long, so that there is time to kill the process."""
     step = Stepper.step
 
-    def slow_step(self, parts):
+    def slow_step(self, parts, **options):
         time.sleep(seconds)
-        return step(self, parts)
+        return step(self, parts, **options)
 
     Stepper.step = slow_step
 
@@ -91,7 +99,7 @@ def losses_of(history: dict) -> list[float]:
 
 
 if __name__ == "__main__":
-    folder, strategies, *devices = sys.argv[1:]
+    folder, names, *devices = sys.argv[1:]
     if devices:
         (cpu,) = tf.config.list_physical_devices("CPU")
         several = [tf.config.LogicalDeviceConfiguration()] * int(devices[0])
@@ -100,6 +108,5 @@ if __name__ == "__main__":
     if os.environ.get("KILLED_IN_SAVE"):
         die_in_save(int(os.environ["KILLED_IN_SAVE"]))
     slow_down(float(os.environ.get("SECONDS_A_STEP", "0")))
-    for name in strategies.split(","):
-        strategy = "single" if name == "survivor" else name
-        train(Path(folder), strategy, Path(folder) / name)
+    for name in names.split(","):
+        train(Path(folder), name)

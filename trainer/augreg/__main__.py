@@ -60,7 +60,7 @@ def _parser() -> Parser:
         "--precision",
         choices=get_args(Precision),
         default="float32",
-        help="mixed_bfloat16 computes matrix products in bfloat16 (default: float32)",
+        help="the mixed ones compute matrix products in 16 bits (default: float32)",
     )
     return parser
 

@@ -13,7 +13,7 @@ from trainer.errors import InputError
 
 Shape = tuple[int, ...]
 Task = Literal["fe", "classification"]  # feature extractor, or with its head
-Precision = Literal["float32", "mixed_bfloat16"]
+Precision = Literal["float32", "mixed_bfloat16", "mixed_float16"]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -36,8 +36,8 @@ def convert(
         "classification": float32 `[B, classes]`, logits.
       image_size: height and width of the images in pixels; None is what the checkpoint was
         trained with.
-      precision: "float32", or "mixed_bfloat16": variables, images and outputs stay float32, but
-        convolutions and the encoder's matrix products are computed in bfloat16.
+      precision: "float32", or "mixed_bfloat16" or "mixed_float16": variables, images and outputs
+        stay float32, but convolutions and the encoder's matrix products are computed in 16 bits.
 
     Returns:
       The architecture of what was written.
@@ -65,7 +65,7 @@ def convert(
     from trainer.augreg.saved_model import write_saved_model
     from trainer.augreg.vit import VisionTransformer
 
-    compute_dtype = tf.bfloat16 if precision == "mixed_bfloat16" else tf.float32
+    compute_dtype = tf.as_dtype(precision.removeprefix("mixed_"))
     model = VisionTransformer(architecture, arrays, compute_dtype=compute_dtype)
     write_saved_model(model, directory)
     return architecture

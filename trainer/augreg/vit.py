@@ -35,7 +35,7 @@ class VisionTransformer(tf.Module):
         Args:
           architecture: of the model.
           arrays: name -> float32 array, at least those in `architecture.array_shapes()`.
-          compute_dtype: of convolutions and of the encoder's matrix products, float32 or bfloat16.
+          compute_dtype: of convolutions and of the encoder's matrix products, float32 or 16 bits.
             Normalisation, softmax, residuals and the layers behind the encoder stay float32.
         """
         super().__init__()

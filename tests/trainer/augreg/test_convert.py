@@ -90,7 +90,11 @@ def test_feature_extractor_has_every_array_but_the_head(name, backbone, checkpoi
 
 @pytest.mark.parametrize(
     ("name", "precision"),
-    [*((name, "float32") for name in GOLDEN), ("tiny_hybrid", "mixed_bfloat16")],
+    [
+        *((name, "float32") for name in GOLDEN),
+        ("tiny_hybrid", "mixed_bfloat16"),
+        ("tiny_hybrid", "mixed_float16"),
+    ],
 )
 def test_gradients_reach_every_variable(name, precision, backbone, expected):
     loaded = backbone(name, task="classification", precision=precision)
@@ -146,14 +150,15 @@ def test_images_are_independent(backbone, expected):
     np.testing.assert_allclose(loaded(inputs[1:2]), loaded(inputs)[1:2], rtol=0, atol=2e-5)
 
 
+@pytest.mark.parametrize(("precision", "bits"), [("mixed_bfloat16", 8), ("mixed_float16", 11)])
 @pytest.mark.parametrize("name", GOLDEN)
-def test_mixed_precision(name, backbone, expected):
-    loaded, golden = backbone(name, precision="mixed_bfloat16"), expected(name)
+def test_mixed_precision(name, precision, bits, backbone, expected):
+    loaded, golden = backbone(name, precision=precision), expected(name)
     assert {variable.dtype for variable in loaded.variables} == {tf.float32}
     features = loaded(golden["inputs"])
     assert features.dtype == tf.float32
     error = np.abs(features - golden["features"]).max() / np.abs(golden["features"]).max()
-    assert 1e-5 < error < 0.05  # bfloat16 has 8 bits of precision
+    assert 1e-5 < error < 12 * 2**-bits
 
 
 FRESH_PROCESS = """
