@@ -21,13 +21,13 @@ from pipeline.cloud import COMPILED_RUNNERS, Cloud, check_reachable
 from pipeline.custom_job import check_custom_job
 from pipeline.datasets import DATASETS, Dataset, find_dataset
 from pipeline.machines import Machines, check_machines
-from pipeline.recipes import RECIPES, Recipe
+from pipeline.recipes import OTHER_BACKBONES, RECIPES, Recipe
 from trainer.augmentation import Augmentation
 from trainer.catalogue import MODELS
 from trainer.errors import InputError
 from trainer.hyperparameters import Hyperparameters
 from trainer.option import AT_LEAST_ONE, FRACTION, WHOLE, Check, option
-from trainer.resolve import check_model
+from trainer.resolve import check_model, is_augreg
 
 NAME = Check(
     "a name of a-z, 0-9 and -, such as flowers-vit-b16",
@@ -105,7 +105,7 @@ class Config:
         default=0,
         check=WHOLE,
     )
-    recipe: str = option(f"{', '.join(RECIPES)} (default: the dataset's)")
+    recipe: str = option(f"{', '.join(RECIPES)} (default: the dataset's and the model family's)")
     name: str = option("pipeline name (default: dataset-model-tune)", check=NAME)
     pipeline_root: str = option("where artifacts go (default: ./runs/NAME)")
     serving_dir: str = option("where models are pushed to (default: PIPELINE_ROOT/serving)")
@@ -298,7 +298,9 @@ def build_config(settings: Mapping[str, Setting]) -> Config:
             "--beam-arg=--runner=FlinkRunner (--runner local takes Beam's own)"
         )
     dataset = find_dataset(values.get("dataset", "tf_flowers"), here=not compiled)
-    recipe_name = values.get("recipe") or dataset.recipes[values.get("tune", "full")]
+    recipe_name = values.get("recipe") or default_recipe(
+        dataset, values["model"], values.get("tune", "full")
+    )
     if recipe_name not in RECIPES:
         raise InputError(
             f"{settings['recipe'].origin} {recipe_name}: expected one of {', '.join(RECIPES)}"
@@ -400,6 +402,12 @@ def _fill(values: dict[str, Any], dataset: Dataset, recipe_name: str, recipe: Re
     )
     check_custom_job(runner, machines.trainer, config.cloud, config.train, tune=config.tune)
     return config
+
+
+def default_recipe(dataset: Dataset, model: str, tune: str) -> str:
+    """The name of the recipe where none is given."""
+    recipes = dataset.recipes if is_augreg(model) else {**dataset.recipes, **OTHER_BACKBONES}
+    return recipes[tune]
 
 
 def default_name(dataset: str, model: str, tune: str) -> str:

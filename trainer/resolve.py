@@ -120,6 +120,13 @@ def keeps_its_graph(model: str) -> bool:
     return model not in MODELS and not addresses.is_checkpoint(model)
 
 
+def is_augreg(model: str) -> bool:
+    """Whether `model` is of AugReg's family: a checkpoint, or of a name in the catalogue, which its
+    handles, and directories that it is kept in, have as well."""
+    parts = {part.replace("-", "_") for part in model.split("/")}
+    return not keeps_its_graph(model) or not parts.isdisjoint(MODELS)
+
+
 def is_cached(entry: Model, cache: Path) -> bool:
     """Whether the weights of `entry` are on this machine, or need not be had."""
     if entry.variant.checkpoint is None:

@@ -69,6 +69,21 @@ def test_augmentation_is_the_recipes_and_not_for_a_head():
         config_of(model="vit_b16_fe", tune="head", augment__flip="true")
 
 
+@pytest.mark.parametrize(
+    ("model", "recipe"),
+    [
+        ("vit_b16_fe", "tf_flowers_full"),
+        ("https://tfhub.dev/sayakpaul/vit_b16_fe/1", "tf_flowers_full"),
+        ("spsayakpaul/vision-transformer/tensorFlow2/vit-b16-fe/1", "tf_flowers_full"),
+        ("gs://vit_models/augreg/Ti_16.npz", "tf_flowers_full"),
+        ("https://tfhub.dev/google/imagenet/mobilenet_v2_100_224/feature_vector/5", "other_full"),
+    ],
+)
+def test_what_is_published_for_vits_is_for_vits(model, recipe):
+    assert config_of(model=model).recipe == recipe
+    assert config_of(model=model, tune="head").recipe == "tf_flowers_head"
+
+
 def test_another_recipe_by_name():
     config = config_of(model="vit_b16_fe", recipe="digits_full")
     assert config.train == RECIPES["digits_full"].hyperparameters
