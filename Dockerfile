@@ -28,6 +28,7 @@ COPY --from=dependencies /opt/vit/environment /opt/vit/environment
 COPY --from=project /opt/vit/project /opt/vit/project
 ENV PATH=/opt/vit/environment/bin:$PATH \
     PYTHONUNBUFFERED=1 \
+    TF_ENABLE_ONEDNN_OPTS=1 \
     NVIDIA_VISIBLE_DEVICES=all \
     NVIDIA_DRIVER_CAPABILITIES=compute,utility
 
