@@ -1,6 +1,6 @@
 # make setup   the environment, in .venv
 # make demo    the main job on the embedded default: handwritten digits, a small ViT from scratch
-# make test    the tests, with branch coverage; make test-jobs: compiled jobs and the image's install
+# make test    the tests, with branch coverage; make test-jobs: those that start many processes
 # make check   formatting, lint, types
 # make format  format the code
 # make lock    renew the requirements*.lock from pyproject.toml
@@ -12,6 +12,9 @@ UV_VERSION := 0.13.9
 IMAGE ?= vit-pipeline
 VARIANT ?= cpu
 TARGET ?= pipeline
+# Each step of a compiled job and each worker of a training is a process that imports TensorFlow,
+# and an image is hundreds of packages.
+JOB_TESTS := tests/compiled tests/image/test_install.py tests/trainer/test_processes.py
 export UV_PYTHON_DOWNLOADS := never
 
 .PHONY: setup demo test test-jobs check format lock image flink-job-server clean
@@ -42,11 +45,10 @@ demo: setup
 	.venv/bin/python pipeline_runner.py --model vit_mini_fe --dataset digits
 
 test: setup
-	.venv/bin/python -m pytest -n 2 --dist loadfile --ignore tests/compiled --ignore tests/image/test_install.py
+	.venv/bin/python -m pytest -n 2 --dist loadfile $(addprefix --ignore ,$(JOB_TESTS))
 
-# Each step of a compiled job is a process that imports TFX, and an image is hundreds of packages.
 test-jobs: setup
-	.venv/bin/python -m pytest -n 2 --dist loadfile --no-cov tests/compiled tests/image
+	.venv/bin/python -m pytest -n 2 --dist loadfile --no-cov $(JOB_TESTS)
 
 check: setup
 	.venv/bin/ruff format --check .
