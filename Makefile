@@ -14,7 +14,10 @@ VARIANT ?= cpu
 TARGET ?= pipeline
 # Each step of a compiled job and each worker of a training is a process that imports TensorFlow,
 # and an image is hundreds of packages.
-JOB_TESTS := tests/compiled tests/image/test_install.py tests/trainer/test_processes.py
+JOB_TESTS := tests/compiled tests/image/test_install.py tests/trainer/test_processes.py \
+    tests/end_to_end/test_installed.py
+# tests/conftest.py has the files that take longest begin first, which xdist would undo.
+PYTEST := .venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 export UV_PYTHON_DOWNLOADS := never
 
 .PHONY: setup demo test test-jobs check format lock image flink-job-server clean
@@ -45,10 +48,10 @@ demo: setup
 	.venv/bin/python pipeline_runner.py --model vit_mini_fe --dataset digits
 
 test: setup
-	.venv/bin/python -m pytest -n 2 --dist loadfile $(addprefix --ignore ,$(JOB_TESTS))
+	$(PYTEST) $(addprefix --ignore ,$(JOB_TESTS))
 
 test-jobs: setup
-	.venv/bin/python -m pytest -n 2 --dist loadfile --no-cov $(JOB_TESTS)
+	$(PYTEST) --no-cov $(JOB_TESTS)
 
 check: setup
 	.venv/bin/ruff format --check .

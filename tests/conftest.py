@@ -16,6 +16,12 @@ TINY = Architecture(image_size=16, patch_size=8, width=16, depth=2, heads=2, mlp
 PROJECT = Path(__file__).resolve().parent.parent
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Has the files that take longest begin first: else a worker would be left alone with them."""
+    longest = ("end_to_end/test_photographs.py", "end_to_end/", "")
+    items.sort(key=lambda item: next(i for i, part in enumerate(longest) if part in item.nodeid))
+
+
 @pytest.fixture(scope="session")
 def project() -> Path:
     """The project's root."""

@@ -85,8 +85,8 @@ class _TakingTurns(Stepper):
         self._done = 0
         self.seconds: list[float] = []
 
-    def step(self, parts: Sequence[Any]) -> Result:
-        result = super().step(parts)
+    def step(self, parts: Sequence[Any], *, preempted: bool = False) -> Result:
+        result = super().step(parts, preempted=preempted)
         self._done += 1
         if self._done == _SETTLE:
             float(result.loss)  # waits for the device

@@ -95,7 +95,7 @@ def test_full_tuning_changes_the_backbone_and_a_worse_model_is_not_pushed(
     flowers_head, pipeline, shared, flowers, backbone
 ):
     before = versions(flowers)
-    few_steps = ("--set", "train.steps=2", "--min-class-recall", "1")
+    few_steps = ("--set", "train.steps=2", "--head", "gradient", "--min-class-recall", "1")
     run = pipeline(flowers, *arguments(shared, "tf_flowers", "full", *few_steps))
     assert "ImageExampleGen" not in run.ran
     assert run.status == 3
@@ -119,7 +119,7 @@ def test_pets(pipeline, shared, tmp_path, backbone):
     assert answer["probabilities"].shape == (1, 37)
 
     # Two steps: the head starts at zero, so the first one leaves the backbone as it is.
-    few_steps = ("--set", "train.steps=2")
+    few_steps = ("--set", "train.steps=2", "--head", "gradient")
     full = pipeline(tmp_path, *arguments(shared, "oxford_iiit_pet", "full", *few_steps))
     assert full.status == 3
     exported = full.artifacts["Trainer.model"] / "Format-Serving"
