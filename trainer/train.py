@@ -36,7 +36,7 @@ def run_fn(fn_args: Any) -> None:
         found = keras_tuner.HyperParameters.from_config(fn_args.hyperparameters).values
     job = Job(
         settings=settings.changed(found),
-        graph=TransformGraph(fn_args.transform_output),
+        graph=TransformGraph(fn_args.transform_graph_path),
         backbone=backbone_directory(fn_args.base_model),
         train_files=fn_args.train_files,
         validation_files=fn_args.eval_files,
@@ -52,7 +52,7 @@ def run_fn(fn_args: Any) -> None:
         config=fn_args.custom_config,
         found=found,
         examples=[*fn_args.train_files, *fn_args.eval_files],
-        transform=fn_args.transform_output,
+        transform=fn_args.transform_graph_path,
         backbone=job.backbone,
     )
     is_chief = worker_of(strategy)[0] == 0

@@ -27,7 +27,7 @@ def tuner_fn(fn_args: Any) -> TunerFnResult:
     settings = Settings.of(fn_args.custom_config)
     job = Job(
         settings=settings,
-        graph=TransformGraph(fn_args.transform_output),
+        graph=TransformGraph(fn_args.transform_graph_path),
         backbone=backbone_directory(fn_args.base_model),
         train_files=fn_args.train_files,
         validation_files=fn_args.eval_files,

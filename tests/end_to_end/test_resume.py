@@ -1,7 +1,9 @@
-"""A run that is asked to end in the middle of its training, and the next one."""
+"""A run that is asked to end in the middle of its training, the next one, and one with a search."""
 
+import json
 import signal
 
+import keras_tuner
 import pytest
 
 from trainer.loop import Loop
@@ -9,9 +11,18 @@ from trainer.loop import Loop
 pytestmark = pytest.mark.slow
 
 
-def test_the_next_run_goes_on_from_the_checkpoint(pipeline, tmp_path, tiny_backbone, monkeypatch):
-    arguments = ["--model", str(tiny_backbone), "--dataset", "digits", "--min-accuracy", "0"]
-    arguments += ["--set", "train.steps=6", "--set", "augment.mixup=0.2"]
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    return tmp_path_factory.mktemp("root")
+
+
+@pytest.fixture
+def arguments(tiny_backbone):
+    given = ["--model", str(tiny_backbone), "--dataset", "digits", "--min-accuracy", "0"]
+    return [*given, "--head", "gradient", "--set", "train.steps=6", "--set", "augment.mixup=0.2"]
+
+
+def test_the_next_run_goes_on_from_the_checkpoint(pipeline, root, arguments, monkeypatch):
     save = Loop._save
 
     def save_and_be_asked(self):
@@ -20,15 +31,27 @@ def test_the_next_run_goes_on_from_the_checkpoint(pipeline, tmp_path, tiny_backb
             signal.raise_signal(signal.SIGTERM)
 
     monkeypatch.setattr(Loop, "_save", save_and_be_asked)
-    asked = pipeline(tmp_path, *arguments, "--set", "train.checkpoint_steps=4")
+    asked = pipeline(root, *arguments, "--set", "train.checkpoint_steps=4")
     assert asked.status == 1
     assert "asked to end after step 5 of 6" in asked.err
-    assert list((tmp_path / "checkpoints").glob("*/newest/step-5.index"))
+    assert list((root / "checkpoints").glob("*/newest/step-5.index"))
     monkeypatch.setattr(Loop, "_save", save)
-    resumed = pipeline(tmp_path, *arguments, "--set", "train.checkpoint_steps=4")
+    resumed = pipeline(root, *arguments, "--set", "train.checkpoint_steps=4")
     assert (resumed.status, resumed.err) == (0, "")
     assert resumed.ran == {"Trainer", "Evaluator", "Pusher"}
-    (log,) = [log for log in (tmp_path / "logs").iterdir() if "goes on from" in log.read_text()]
+    (log,) = [log for log in (root / "logs").iterdir() if "goes on from" in log.read_text()]
     assert "goes on from the checkpoint of step 5" in log.read_text()
-    assert not any((tmp_path / "checkpoints").iterdir())
+    assert not any((root / "checkpoints").iterdir())
     assert list(resumed.artifacts["Trainer.model_run"].glob("events.out.tfevents.*"))
+
+
+def test_training_takes_the_best_of_a_search(pipeline, root, arguments):
+    run = pipeline(root, *arguments, "--tuner", "2")
+    assert (run.err, run.status in (0, 3)) == ("", True)
+    assert {"Tuner", "Trainer"} <= run.ran
+    (found,) = run.artifacts["Tuner.best_hyperparameters"].iterdir()
+    values = keras_tuner.HyperParameters.from_config(json.loads(found.read_text())).values
+    curves = run.artifacts["Trainer.model_run"] / "history.json"
+    rates = [step["learning_rate"] for step in json.loads(curves.read_text())["steps"]]
+    assert max(rates) == pytest.approx(values["train.learning_rate"], rel=1e-5)
+    assert run.artifacts["Trainer.model"].is_dir()

@@ -1,10 +1,10 @@
 """The search for hyperparameters, on features that take no time."""
 
 import json
-from types import SimpleNamespace
 
 import keras_tuner
 import pytest
+from tfx.components.trainer.fn_args_utils import FnArgs
 
 from tests.trainer.training import CLASSES, Graph, write_features
 from trainer import tuner
@@ -21,10 +21,10 @@ def fn_args(tmp_path, tiny_backbone, monkeypatch):
     write_features(tmp_path)
     monkeypatch.setattr(tuner, "TransformGraph", lambda directory: Graph())
     monkeypatch.setattr("trainer.job.read_shapes", lambda directory: Shapes(16, 16, 4))
-    return SimpleNamespace(
+    return FnArgs(
         train_files=[str(tmp_path / "train-*")],
         eval_files=[str(tmp_path / "validation")],
-        transform_output="",
+        transform_graph_path="",
         base_model=str(tiny_backbone),
         working_dir=str(tmp_path / "tuner"),
         custom_config={
