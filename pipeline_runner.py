@@ -33,7 +33,7 @@ from pipeline.config import (
     read_yaml,
 )
 from pipeline.console import Console
-from pipeline.cron import check_cron, for_kubeflow, for_vertex
+from pipeline.cron import check_schedule
 from pipeline.datasets import DATASETS
 from pipeline.logs import logging_to
 from pipeline.root import check_serving_dir, claimed, state_directory
@@ -85,8 +85,7 @@ def submit(config: Config) -> int:
     if not cloud.output:
         check_submission(runner, cloud, config.pipeline_root)
     if cloud.schedule:
-        check_cron(cloud.schedule)
-        {"kubeflow": for_kubeflow, "vertex": for_vertex}[runner](cloud.schedule)
+        check_schedule(cloud.schedule, runner)
 
     def job(console: Console) -> int:
         announce(config, log, console)

@@ -30,6 +30,16 @@ def check_cron(text: str) -> None:
         )
 
 
+def check_schedule(text: str, runner: str) -> None:
+    """Refuses what `runner`, a key of `FORMS`, does not take.
+
+    Raises:
+      InputError: as `check_cron`, or as its form.
+    """
+    check_cron(text)
+    FORMS[runner](text)
+
+
 def for_vertex(text: str) -> str:
     """`text` as Vertex AI takes it.
 
@@ -57,6 +67,9 @@ def for_kubeflow(text: str) -> str:
             "UTC: convert the hours and leave TZ= out"
         )
     return " ".join(fields if len(fields) == 6 else ["0", *fields])
+
+
+FORMS = {"kubeflow": for_kubeflow, "vertex": for_vertex}
 
 
 def _split(text: str) -> tuple[str | None, list[str]]:
