@@ -7,11 +7,17 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from google.api_core import retry
+
+from pipeline.cloud import Cloud
 from pipeline.config import Config
 from pipeline.console import Console
 from trainer.errors import InputError
+
+Result = TypeVar("Result")
+Errors = Mapping[type[Exception], Callable[[Any], str]]
 
 HINTS = {
     400: "the request was refused as it is",
@@ -66,7 +72,24 @@ class Backend(abc.ABC):
     """A connection to Vertex AI or Kubeflow Pipelines.
 
     Every method raises InputError, in a line, where the other side says no.
+
+    Attributes:
+      title: what it is called.
+      errors: what each kind of its client's errors says.
     """
+
+    title: str
+    errors: Errors
+
+    @staticmethod
+    @abc.abstractmethod
+    def is_refusal(error: BaseException) -> bool:
+        """Whether a request was refused before it was looked at: asked again, it does no harm."""
+
+    def _ask(self, what: str, question: Callable[[], Result]) -> Result:
+        again = retry.Retry(predicate=self.is_refusal, initial=1.0, maximum=30.0, timeout=120.0)
+        with explained(f"{self.title}, {what}", self.errors):
+            return again(question)()
 
     @abc.abstractmethod
     def submit(self, config: Config, job: Path) -> tuple[str, str]:
@@ -98,7 +121,7 @@ class Backend(abc.ABC):
 
 
 def deploy(
-    config: Config, console: Console, connect: Callable[[Config], Backend], suffix: str
+    config: Config, console: Console, connect: Callable[[Cloud], Backend], suffix: str
 ) -> bool:
     """Compiles the pipeline, and writes, submits or schedules it, whatever `config` asks for.
 
@@ -116,7 +139,7 @@ def deploy(
       InputError: the other side says no, or the run that was followed failed.
     """
     cloud = config.cloud
-    backend = None if cloud.output else connect(config)
+    backend = None if cloud.output else connect(cloud)
     from pipeline.runners.compiled import DEFAULT_IMAGE, compile_job, write_job
 
     console.busy("compiling")
@@ -193,7 +216,7 @@ def schedule_id(backend: Backend, name: str) -> str:
 
 
 @contextmanager
-def explained(what: str, errors: Mapping[type[Exception], Callable[[Any], str]]) -> Iterator[None]:
+def explained(what: str, errors: Errors) -> Iterator[None]:
     """Within it, errors of a client's library become one line.
 
     Args:

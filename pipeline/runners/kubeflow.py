@@ -4,22 +4,20 @@ import json
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import kfp.client
 import kfp_server_api
 import urllib3.exceptions
-from google.api_core import exceptions, retry
+from google.api_core import exceptions
 
-from pipeline.cloud import Cloud, check_submission
+from pipeline.cloud import Cloud
 from pipeline.config import Config
 from pipeline.console import Console
 from pipeline.cron import for_kubeflow
 from pipeline.parameters import parameter_values
 from pipeline.runners.backend import Backend, RunState, Schedule, answer, deploy, explained
 from trainer.errors import InputError
-
-Result = TypeVar("Result")
 
 _PAGE = 100
 _UNKNOWN = (
@@ -42,25 +40,11 @@ _ERRORS: dict[type[Exception], Callable[[Any], str]] = {
     urllib3.exceptions.HTTPError: lambda error: f"the connection failed ({error}); {_UNKNOWN}",
     ValueError: str,  # the client's own, such as two pipelines of one name
 }
-# What was refused before it was looked at may be asked again without harm.
-_again = retry.Retry(
-    predicate=lambda error: getattr(error, "status", None) == 429,
-    initial=1.0,
-    maximum=30.0,
-    timeout=120.0,
-)
 
 
 def run(config: Config, console: Console) -> bool:
     """Compiles the pipeline, and writes, submits or schedules it; see `backend.deploy`."""
-    return deploy(config, console, _checked, ".yaml")
-
-
-def _checked(config: Config) -> Backend:
-    check_submission("kubeflow", config.cloud, config.pipeline_root)
-    if config.cloud.schedule:
-        for_kubeflow(config.cloud.schedule)
-    return connect(config.cloud)
+    return deploy(config, console, connect, ".yaml")
 
 
 def connect(cloud: Cloud) -> Backend:
@@ -73,6 +57,13 @@ def connect(cloud: Cloud) -> Backend:
 
 
 class _Kubeflow(Backend):
+    title = "Kubeflow Pipelines"
+    errors = _ERRORS
+
+    @staticmethod
+    def is_refusal(error: BaseException) -> bool:
+        return getattr(error, "status", None) == 429
+
     def __init__(self, cloud: Cloud) -> None:
         self._namespace = cloud.namespace
         with explained(f"--host {cloud.host}", _ERRORS):
@@ -203,10 +194,6 @@ class _Kubeflow(Backend):
             "making the experiment",
             lambda: self._client.create_experiment(config.name, namespace=self._namespace),
         ).experiment_id
-
-    def _ask(self, what: str, question: Callable[[], Result]) -> Result:
-        with explained(f"Kubeflow Pipelines, {what}", _ERRORS):
-            return _again(question)()
 
 
 def _token(file: str | None) -> str | None:

@@ -1,23 +1,20 @@
 """Runs the pipeline on Vertex AI."""
 
 import re
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import google.auth
 import requests.exceptions
-from google.api_core import exceptions, retry
+from google.api_core import exceptions
 from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
 
-from pipeline.cloud import Cloud, check_submission
+from pipeline.cloud import Cloud
 from pipeline.config import Config
 from pipeline.console import Console
 from pipeline.cron import for_vertex
 from pipeline.parameters import parameter_values
 from pipeline.runners.backend import Backend, RunState, Schedule, answer, deploy, explained
-
-Result = TypeVar("Result")
 
 _SCOPES = ["https://www.googleapis.com/auth/cloud-platform"]
 _NO_CREDENTIALS = (
@@ -37,23 +34,11 @@ _ERRORS = {
         "--list-schedules or in the console before you try again"
     ),
 }
-# What was refused before it was looked at may be asked again without harm.
-_again = retry.Retry(
-    predicate=retry.if_exception_type(exceptions.TooManyRequests),
-    initial=1.0,
-    maximum=30.0,
-    timeout=120.0,
-)
 
 
 def run(config: Config, console: Console) -> bool:
     """Compiles the pipeline, and writes, submits or schedules it; see `backend.deploy`."""
-    return deploy(config, console, _checked, ".json")
-
-
-def _checked(config: Config) -> Backend:
-    check_submission("vertex", config.cloud, config.pipeline_root)
-    return connect(config.cloud)
+    return deploy(config, console, connect, ".json")
 
 
 def connect(cloud: Cloud) -> Backend:
@@ -66,6 +51,13 @@ def connect(cloud: Cloud) -> Backend:
 
 
 class _Vertex(Backend):
+    title = "Vertex AI"
+    errors = _ERRORS
+
+    @staticmethod
+    def is_refusal(error: BaseException) -> bool:
+        return isinstance(error, exceptions.TooManyRequests)
+
     def __init__(self, cloud: Cloud) -> None:
         with explained("--runner vertex", _ERRORS):
             credentials, _ = google.auth.default(scopes=_SCOPES)
@@ -152,10 +144,6 @@ class _Vertex(Backend):
             labels=cloud.label_values() or None,
             encryption_spec_key_name=cloud.encryption_key,
         )
-
-    def _ask(self, what: str, question: Callable[[], Result]) -> Result:
-        with explained(f"Vertex AI, {what}", _ERRORS):
-            return _again(question)()
 
 
 def _why_not_pushed(task: dict[str, Any]) -> str:

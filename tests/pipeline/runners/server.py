@@ -13,6 +13,16 @@ from urllib.parse import parse_qs, urlsplit
 import pipeline_runner
 from tests.end_to_end.conftest import captured
 
+# Statuses that an API fails with on purpose, 0 for a line that is cut, and what is said of each.
+REFUSALS = [
+    (401, "401 on purpose 401; the credentials are not accepted; log in again"),
+    (403, "403 on purpose 403; the account lacks a permission"),
+    (404, "404 on purpose 404; check project, region"),
+    (409, "409 on purpose 409; it is there already"),
+    (500, "500 on purpose 500; the fault is on the other side"),
+    (0, "the connection failed"),
+]
+
 
 @dataclasses.dataclass
 class Request:

@@ -18,7 +18,7 @@ from google.protobuf import json_format
 from kfp.pipeline_spec import pipeline_spec_pb2
 
 from tests.compiled.cluster import JobError, check, read_parameters
-from tests.pipeline.runners.server import Api, ApiError, run_captured, serving
+from tests.pipeline.runners.server import REFUSALS, Api, ApiError, run_captured, serving
 
 ROOT = "/apis/v2beta1"
 
@@ -247,17 +247,7 @@ def test_the_life_of_a_schedule(command, kubeflow):
     assert set(kubeflow.schedules) == {"s0"}
 
 
-@pytest.mark.parametrize(
-    ("status", "expected"),
-    [
-        (401, "401 on purpose 401; the credentials are not accepted"),
-        (403, "403 on purpose 403; the account lacks a permission"),
-        (404, "404 on purpose 404; check project, region"),
-        (409, "409 on purpose 409; it is there already"),
-        (500, "500 on purpose 500; the fault is on the other side"),
-        (0, "the connection failed"),
-    ],
-)
+@pytest.mark.parametrize(("status", "expected"), REFUSALS)
 @pytest.mark.parametrize("times", [[], ["--schedule", "0 3 * * 1"]], ids=["submit", "schedule"])
 def test_an_error_is_one_line(command, kubeflow, status, expected, times):
     kubeflow.fail("POST", "/recurringruns" if times else "/runs", status)

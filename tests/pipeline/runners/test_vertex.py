@@ -16,7 +16,7 @@ from kfp.pipeline_spec import pipeline_spec_pb2
 
 from tests.account import write_account
 from tests.compiled.cluster import JobError, check, read_parameters
-from tests.pipeline.runners.server import Api, ApiError, run_captured, serving
+from tests.pipeline.runners.server import REFUSALS, Api, ApiError, run_captured, serving
 
 PLACE = "/v1/projects/p/locations/europe-west4"
 
@@ -235,17 +235,7 @@ def test_the_life_of_a_schedule(command, vertex):
     assert "weekly: there is no such schedule; expected one of none" in err
 
 
-@pytest.mark.parametrize(
-    ("status", "expected"),
-    [
-        (401, "401 on purpose 401; the credentials are not accepted; log in again"),
-        (403, "403 on purpose 403; the account lacks a permission"),
-        (404, "404 on purpose 404; check project, region"),
-        (409, "409 on purpose 409; it is there already"),
-        (500, "500 on purpose 500; the fault is on the other side"),
-        (0, "the connection failed"),
-    ],
-)
+@pytest.mark.parametrize(("status", "expected"), REFUSALS)
 @pytest.mark.parametrize("times", [[], ["--schedule", "0 3 * * 1"]], ids=["submit", "schedule"])
 def test_an_error_is_one_line(command, vertex, status, expected, times):
     # With a token that is not accepted the client fetches another one, and asks twice more.
