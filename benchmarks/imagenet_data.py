@@ -56,7 +56,7 @@ def _read_folder(directory: str, limit: int | None) -> Data:
     files = source.files()
     random.Random(0).shuffle(files)
     pictures = [
-        Picture(str(path), path, indices[name.split("/", 1)[0]]) for name, path in files[:limit]
+        Picture(path, Path(path), indices[name.split("/", 1)[0]]) for name, path in files[:limit]
     ]
     return Data(f"{directory}, {len(indices)} class folders", len(pictures), pictures)
 

@@ -3,29 +3,21 @@
 import hashlib
 import os
 from pathlib import Path
-from typing import Any
 
-from components.image_example_gen.sources.base import TRAIN, Source, SourceImage
+from components.image_example_gen.sources.class_folders import ClassFolders, is_visible
 from trainer.errors import InputError
 
 _SPLITS = {"train", "val", "valid", "validation", "test"}
 
 
-class FolderSource(Source):
-    """Each folder directly below `path` is a class; each file below that is an image of it.
-
-    Classes are sorted by name. Names that begin with a dot are left out; all other files count,
-    and those that are no images end in quarantine. Links are followed.
-    """
-
-    def __init__(self, path: str) -> None:
-        self._path = Path(path)
+class FolderSource(ClassFolders):
+    """A folder of class folders on this machine. Links are followed."""
 
     def prepare(self) -> None:
         self.check()
 
     def check(self) -> None:
-        if not self._path.is_dir():
+        if not Path(self._path).is_dir():
             raise InputError(f"{self._path}: no such folder; expected a folder of class folders")
         try:
             classes = self.classes()
@@ -39,11 +31,7 @@ class FolderSource(Source):
         unreadable = [name for name in classes if not _is_utf8(name)]
         if unreadable:
             raise InputError(f"{self._path}: the name of {unreadable[0]!r} is not UTF-8; rename it")
-        if len(classes) < 2:
-            raise InputError(
-                f"{self._path}: found {len(classes)} class folders; expected at least 2, each "
-                "with the images of one class"
-            )
+        self._check_count(classes)
         counts = dict.fromkeys(classes, 0)
         for file_name, _ in self.files():
             counts[file_name.split("/", 1)[0]] += 1
@@ -53,68 +41,35 @@ class FolderSource(Source):
 
     def classes(self) -> tuple[str, ...]:
         return tuple(
-            sorted(p.name for p in self._path.iterdir() if p.is_dir() and _is_visible(p.name))
+            sorted(p.name for p in Path(self._path).iterdir() if p.is_dir() and is_visible(p.name))
         )
-
-    def splits(self) -> tuple[str, ...]:
-        return (TRAIN,)
 
     def fingerprint(self) -> str:
         digest = hashlib.sha256()
         for file_name, path in self.files():
-            stat = path.lstat() if not path.exists() else path.stat()
+            stat = os.stat(path) if os.path.exists(path) else os.lstat(path)
             digest.update(os.fsencode(file_name))
             digest.update(f"\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode())
         return digest.hexdigest()
 
-    def read(self, split: str) -> Any:
-        import apache_beam as beam
-
-        return (
-            f"List[{split}]" >> beam.Create(self._shuffled())
-            | f"Spread[{split}]" >> beam.Reshuffle()
-            | f"Read[{split}]" >> beam.MapTuple(_read)
-        )
-
-    def _shuffled(self) -> list[tuple[str, int, str]]:
-        """File name, label and path of all files, always in the same random order.
-
-        Examples are written in this order, and a class after the other would be more than the
-        Trainer's shuffle buffer can undo.
-        """
-        labels = {name: label for label, name in enumerate(self.classes())}
-        files = [(name, labels[name.split("/", 1)[0]], str(path)) for name, path in self.files()]
-        return sorted(files, key=lambda file: hashlib.sha256(os.fsencode(file[0])).digest())
-
-    def files(self) -> list[tuple[str, Path]]:
-        """All files as (path relative to the folder, path), in a fixed order.
-
-        The first part of the relative path is the class.
-        """
+    def files(self) -> list[tuple[str, str]]:
         files = []
         for name in self.classes():
             seen = set()  # a link may lead back to where it came from
-            for directory, below, names in os.walk(self._path / name, followlinks=True):
+            for directory, below, names in os.walk(Path(self._path, name), followlinks=True):
                 seen.add(os.path.realpath(directory))
                 below[:] = [
                     folder
-                    for folder in filter(_is_visible, below)
+                    for folder in filter(is_visible, below)
                     if os.path.realpath(os.path.join(directory, folder)) not in seen
                 ]
-                files += [Path(directory, file) for file in names if _is_visible(file)]
-        return sorted((path.relative_to(self._path).as_posix(), path) for path in files)
+                files += [os.path.join(directory, file) for file in names if is_visible(file)]
+        return sorted((os.path.relpath(path, self._path), path) for path in files)
+
+    @staticmethod
+    def _contents(path: str) -> bytes:
+        return Path(path).read_bytes()
 
 
 def _is_utf8(name: str) -> bool:
     return name.encode(errors="ignore").decode() == name
-
-
-def _is_visible(name: str) -> bool:
-    return not name.startswith(".")
-
-
-def _read(file_name: str, label: int, path: str) -> SourceImage:
-    try:
-        return SourceImage(file_name, label, Path(path).read_bytes())
-    except OSError as error:  # it vanished, or may not be read: that is counted, not lost
-        return SourceImage(file_name, label, b"", error=f"cannot be read: {error.strerror}")

@@ -4,57 +4,38 @@ import functools
 import hashlib
 from typing import Any
 
-from components.image_example_gen.sources.base import TRAIN, Source, SourceImage
+from components.image_example_gen.sources.class_folders import ClassFolders, is_visible
 from trainer.errors import InputError
 
 
-class RemoteFolderSource(Source):
-    """As `FolderSource`, by Beam's file systems: whatever has a scheme that Beam knows.
-
-    Each folder directly below `path` is a class; each object below that is an image of it. Names
-    that begin with a dot are left out.
-    """
-
-    def __init__(self, path: str) -> None:
-        self._path = path.rstrip("/")
+class RemoteFolderSource(ClassFolders):
+    """A folder of class folders in Beam's file systems: whatever has a scheme that Beam knows."""
 
     def prepare(self) -> None:
-        if len(self.classes()) < 2:
-            raise InputError(
-                f"{self._path}: found {len(self.classes())} class folders; expected at least 2, "
-                "each with the images of one class"
-            )
+        self._check_count(self.classes())
 
     def classes(self) -> tuple[str, ...]:
-        return tuple(sorted({name.split("/", 1)[0] for name, _ in self._files}))
-
-    def splits(self) -> tuple[str, ...]:
-        return (TRAIN,)
+        return tuple(sorted({name.split("/", 1)[0] for name, _ in self._found}))
 
     def fingerprint(self) -> str:
         digest = hashlib.sha256()
-        for name, found in self._files:
+        for name, found in self._found:
             changed = found.last_updated_in_seconds
             digest.update(f"{name}\0{found.size_in_bytes}\0{changed}\n".encode())
         return digest.hexdigest()
 
-    def read(self, split: str) -> Any:
-        import apache_beam as beam
+    def files(self) -> list[tuple[str, str]]:
+        return [(name, found.path) for name, found in self._found]
 
-        return (
-            f"List[{split}]" >> beam.Create(self._shuffled())
-            | f"Spread[{split}]" >> beam.Reshuffle()
-            | f"Read[{split}]" >> beam.MapTuple(_read)
-        )
+    @staticmethod
+    def _contents(path: str) -> bytes:
+        from apache_beam.io.filesystems import FileSystems
 
-    def _shuffled(self) -> list[tuple[str, int, str]]:
-        """File name, label and URI of all files, always in the same random order."""
-        labels = {name: label for label, name in enumerate(self.classes())}
-        files = [(name, labels[name.split("/", 1)[0]], found.path) for name, found in self._files]
-        return sorted(files, key=lambda file: hashlib.sha256(file[0].encode()).digest())
+        with FileSystems.open(path) as file:
+            return file.read()
 
     @functools.cached_property
-    def _files(self) -> list[tuple[str, Any]]:
+    def _found(self) -> list[tuple[str, Any]]:
         """All files as (path relative to the folder, Beam's FileMetadata), in a fixed order."""
         from apache_beam.io.filesystem import BeamIOError
         from apache_beam.io.filesystems import FileSystems
@@ -70,17 +51,6 @@ class RemoteFolderSource(Source):
 
 
 def _is_image(name: str) -> bool:
-    folder, slash, rest = name.partition("/")
-    return bool(slash and rest) and not any(
-        part.startswith(".") for part in (folder, *rest.split("/"))
-    )
-
-
-def _read(file_name: str, label: int, path: str) -> SourceImage:
-    from apache_beam.io.filesystems import FileSystems
-
-    try:
-        with FileSystems.open(path) as file:
-            return SourceImage(file_name, label, file.read())
-    except OSError as error:  # it vanished, or may not be read: that is counted, not lost
-        return SourceImage(file_name, label, b"", error=f"cannot be read: {error}")
+    parts = name.split("/")
+    # An object whose name ends in a slash stands for an empty folder.
+    return len(parts) > 1 and bool(parts[0] and parts[-1]) and all(map(is_visible, parts))

@@ -5,7 +5,7 @@ import apache_beam as beam
 import pytest
 from apache_beam.testing import util as beam_testing
 
-from components.image_example_gen.sources.folder import FolderSource, _read
+from components.image_example_gen.sources.folder import FolderSource
 from tests.conftest import class_folder
 from trainer.errors import InputError
 
@@ -70,7 +70,7 @@ def test_a_missing_folder(tmp_path):
 
 
 def test_an_unreadable_file_is_passed_on_with_its_error(tmp_path):
-    image = _read("a/b.png", 1, str(tmp_path / "vanished"))
+    image = FolderSource._read("a/b.png", 1, str(tmp_path / "vanished"))
     assert (image.file_name, image.label, image.encoded) == ("a/b.png", 1, b"")
     assert image.error == "cannot be read: No such file or directory"
 

@@ -1,0 +1,74 @@
+"""What folders of class folders have in common, wherever they lie."""
+
+import abc
+import hashlib
+import os
+from typing import Any
+
+from components.image_example_gen.sources.base import TRAIN, Source, SourceImage
+from trainer.errors import InputError
+
+
+class ClassFolders(Source):
+    """Each folder directly below `path` is a class; each file below that is an image of it.
+
+    Names that begin with a dot are left out; all other files count, and those that are no images
+    end in quarantine. Classes are sorted by name.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._path = path.rstrip("/") or "/"
+
+    def splits(self) -> tuple[str, ...]:
+        return (TRAIN,)
+
+    def read(self, split: str) -> Any:
+        import apache_beam as beam
+
+        return (
+            f"List[{split}]" >> beam.Create(self._shuffled())
+            | f"Spread[{split}]" >> beam.Reshuffle()
+            | f"Read[{split}]" >> beam.MapTuple(type(self)._read)
+        )
+
+    @abc.abstractmethod
+    def files(self) -> list[tuple[str, str]]:
+        """All files as (path relative to the folder, path or URI), in a fixed order.
+
+        The first part of the relative path is the class.
+        """
+
+    @staticmethod
+    @abc.abstractmethod
+    def _contents(path: str) -> bytes:
+        """The bytes of the file at a path or URI; OSError where it cannot be read."""
+
+    @classmethod
+    def _read(cls, file_name: str, label: int, path: str) -> SourceImage:
+        try:
+            return SourceImage(file_name, label, cls._contents(path))
+        except OSError as error:  # it vanished, or may not be read: that is counted, not lost
+            reason = error.strerror or error
+            return SourceImage(file_name, label, b"", error=f"cannot be read: {reason}")
+
+    def _shuffled(self) -> list[tuple[str, int, str]]:
+        """File name, label and path of all files, always in the same random order.
+
+        Examples are written in this order, and a class after the other would be more than the
+        Trainer's shuffle buffer can undo.
+        """
+        labels = {name: label for label, name in enumerate(self.classes())}
+        files = [(name, labels[name.split("/", 1)[0]], path) for name, path in self.files()]
+        return sorted(files, key=lambda file: hashlib.sha256(os.fsencode(file[0])).digest())
+
+    def _check_count(self, classes: tuple[str, ...]) -> None:
+        if len(classes) < 2:
+            raise InputError(
+                f"{self._path}: found {len(classes)} class folders; expected at least 2, each "
+                "with the images of one class"
+            )
+
+
+def is_visible(name: str) -> bool:
+    """Whether a file or folder of this name counts."""
+    return not name.startswith(".")
