@@ -35,7 +35,8 @@ def installed(project, tmp_path_factory):
     """The directory that is /opt/vit in the image.
 
     The packages come from uv's cache, most of them as hard links, and are not compiled to bytecode:
-    that would be most of the time and of the disk. The project's own are.
+    that would be most of the time and of the disk. The project's own are. There is no compiler, as
+    in the image's base; a package that uv's cache has from elsewhere is not built anew, though.
     """
     uv = project / ".uv" / "bin" / "uv"
     if not uv.exists():
@@ -50,8 +51,9 @@ def installed(project, tmp_path_factory):
         else:
             shutil.copy(project / name, source / name)
     script, target = str(source / "image" / "install.sh"), str(folder / "vit")
+    no_compiler = {"CC": "false", "CXX": "false"}
     for step, bytecode in (("dependencies", "0"), ("project", "1")):
-        environment = os.environ | {"UV": str(uv), "UV_COMPILE_BYTECODE": bytecode}
+        environment = os.environ | no_compiler | {"UV": str(uv), "UV_COMPILE_BYTECODE": bytecode}
         subprocess.run([script, step, target], env=environment, check=True)
     shutil.rmtree(source)
     yield Path(target)
