@@ -185,6 +185,7 @@ def _backbone(
         node = Backbone(
             model=config.model,
             weights=config.weights,
+            precision=config.train.precision,
             fingerprint=properties.backbone_fingerprint,
         )
         return node, node.outputs["backbone"]

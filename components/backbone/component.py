@@ -13,6 +13,7 @@ def Backbone(  # noqa: N802 (a component is named like a class)
     backbone: OutputArtifact[standard_artifacts.Model],
     model: Parameter[str],
     weights: Parameter[str],
+    precision: Parameter[str],
     fingerprint: Parameter[str],
 ) -> None:
     """Finds, downloads, makes or converts a backbone, and copies its SavedModel into the artifact.
@@ -24,8 +25,9 @@ def Backbone(  # noqa: N802 (a component is named like a class)
       backbone: the artifact; the SavedModel lies directly in it.
       model: what `trainer.resolve.resolve` takes.
       weights: likewise.
+      precision: likewise.
       fingerprint: of the backbone's content, for the cache key.
     """
     del fingerprint
-    directory = resolve(model, weights=weights, cache=cache_dir())
+    directory = resolve(model, weights=weights, cache=cache_dir(), precision=precision)
     io_utils.copy_dir(str(directory), backbone.uri)
