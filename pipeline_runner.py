@@ -24,11 +24,11 @@ from components.image_example_gen.sources.registry import make_source
 from pipeline.cloud import check_submission, check_target
 from pipeline.config import (
     FLAGS,
+    OPTIONS,
     Config,
     Setting,
     build_config,
     build_target,
-    options,
     read_assignment,
     read_yaml,
 )
@@ -207,7 +207,7 @@ def make_parser() -> argparse.ArgumentParser:
         prog="pipeline_runner.py",
         description="Fine-tunes a Vision Transformer, gates it and pushes it for serving.",
         epilog="Every option is a key as well; keys without a flag: "
-        + ", ".join(sorted({key for key, _, _ in options()} - set(FLAGS.values()))),
+        + ", ".join(sorted(OPTIONS.keys() - set(FLAGS.values()))),
         allow_abbrev=False,
     )
     parser.add_argument("--list-models", action="store_true", help="print the catalogue")
@@ -224,17 +224,15 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--set", metavar="KEY=VALUE", action="append", default=[], help="any option by its key"
     )
-    fields = {key: (field, hint) for key, field, hint in options()}
     for flag, key in FLAGS.items():
-        field, hint = fields[key]
-        about = field.metadata["help"]
-        if hint is bool:
-            parser.add_argument(flag, dest=key, action="store_const", const=True, help=about)
-        elif hint == tuple[str, ...]:
-            parser.add_argument(flag, dest=key, action="append", metavar="ARG", help=about)
+        option = OPTIONS[key]
+        if option.type is bool:
+            parser.add_argument(flag, dest=key, action="store_const", const=True, help=option.help)
+        elif option.type == tuple[str, ...]:
+            parser.add_argument(flag, dest=key, action="append", metavar="ARG", help=option.help)
         else:
             metavar = key.rsplit(".", 1)[-1].upper()
-            parser.add_argument(flag, dest=key, metavar=metavar, help=about)
+            parser.add_argument(flag, dest=key, metavar=metavar, help=option.help)
     return parser
 
 

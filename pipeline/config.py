@@ -13,7 +13,7 @@ import types
 import typing
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import yaml
 
@@ -147,7 +147,7 @@ class Config:
 
     def values(self) -> dict[str, Any]:
         """The value of every option, by dotted key."""
-        return {key: _value(self, key) for key, _, _ in options()}
+        return {key: _value(self, key) for key in OPTIONS}
 
     def to_json(self) -> str:
         """Itself as a text, for `of_json`."""
@@ -212,18 +212,30 @@ class Setting:
     origin: str
 
 
-def options(cls: type = Config, prefix: str = "") -> Iterator[tuple[str, dataclasses.Field, Any]]:
-    """Every option below `cls` as (dotted key, field, type)."""
+class Option(NamedTuple):
+    """An option as its dataclass declares it."""
+
+    field: dataclasses.Field
+    type: Any
+
+    @property
+    def help(self) -> str:
+        """What it says of itself."""
+        return self.field.metadata["help"]
+
+
+def _options(cls: type, prefix: str = "") -> Iterator[tuple[str, Option]]:
     hints = typing.get_type_hints(cls)
     for field in dataclasses.fields(cls):
         hint = hints[field.name]
         if dataclasses.is_dataclass(hint) and isinstance(hint, type):
-            yield from options(hint, f"{prefix}{field.name}.")
+            yield from _options(hint, f"{prefix}{field.name}.")
         else:
-            yield f"{prefix}{field.name}", field, hint
+            yield f"{prefix}{field.name}", Option(field, hint)
 
 
-_GROUPS = {key.rsplit(".", 1)[0] for key, _, _ in options() if "." in key}
+OPTIONS = dict(_options(Config))  # by dotted key
+_GROUPS = {key.rsplit(".", 1)[0] for key in OPTIONS if "." in key}
 
 
 def read_yaml(path: str) -> dict[str, Setting]:
@@ -330,14 +342,13 @@ def build_target(settings: Mapping[str, Setting]) -> tuple[str, Cloud]:
 
 
 def _checked_values(settings: Mapping[str, Setting]) -> dict[str, Any]:
-    known = {key: (field, hint) for key, field, hint in options()}
     values = {}
     for key, setting in settings.items():
-        if key not in known:
-            close = difflib.get_close_matches(key, known, n=1)
+        if key not in OPTIONS:
+            close = difflib.get_close_matches(key, OPTIONS, n=1)
             hint = f"did you mean {close[0]}?" if close else "--help lists the keys"
             raise InputError(f"{setting.origin}: there is no key {key}; {hint}")
-        values[key] = _checked(setting, *known[key])
+        values[key] = _checked(setting, OPTIONS[key])
     return values
 
 
@@ -438,16 +449,16 @@ def _absolute(path: str) -> str:
     return path if "://" in path else str(Path(path).expanduser().resolve())
 
 
-def _checked(setting: Setting, field: dataclasses.Field, hint: Any) -> Any:
-    """The value of `setting`, converted to the type of its field and checked."""
-    check: Check | None = field.metadata["check"]
+def _checked(setting: Setting, declared: Option) -> Any:
+    """The value of `setting`, converted to the type of its option, and checked."""
+    check: Check | None = declared.field.metadata["check"]
     try:
-        value = _convert(setting.value, hint)
+        value = _convert(setting.value, declared.type)
         if value is None or check is None or check.holds(value):
             return value
     except ValueError:
         pass  # a value of another type; the message below is for both cases
-    expected = check.expected if check else _describe(hint)
+    expected = check.expected if check else _describe(declared.type)
     raise InputError(f"{setting.origin} {setting.value}: expected {expected}")
 
 

@@ -8,7 +8,7 @@ import types
 from collections.abc import Mapping
 from typing import Any
 
-from pipeline.config import Config, Setting, build_config, default_serving_dir, options
+from pipeline.config import OPTIONS, Config, Setting, build_config, default_serving_dir
 from trainer.errors import InputError
 
 
@@ -44,8 +44,6 @@ PARAMETERS = (
     ),
 )
 
-_OPTIONS = {key: (field, hint) for key, field, hint in options()}
-
 
 def runtime_parameters(config: Config) -> dict[str, Any]:
     """TFX's RuntimeParameters of the pipeline that `config` describes, by name.
@@ -55,11 +53,12 @@ def runtime_parameters(config: Config) -> dict[str, Any]:
     """
     from tfx.orchestration.data_types import RuntimeParameter
 
+    defaults = parameter_values(config)
     return {
         parameter.name: RuntimeParameter(
             name=parameter.name,
             ptype=parameter.type,
-            default=parameter_values(config).get(parameter.name),
+            default=defaults.get(parameter.name),
             description=_about(key),
         )
         for parameter in PARAMETERS
@@ -109,8 +108,8 @@ def with_parameters(config: Config, given: Mapping[str, Any]) -> Config:
 
 def _about(key: str) -> str:
     open_value = {True: " (0 or empty for none)", False: ""}[_may_be_open(key)]
-    return _OPTIONS[key][0].metadata["help"] + open_value
+    return OPTIONS[key].help + open_value
 
 
 def _may_be_open(key: str) -> bool:
-    return isinstance(_OPTIONS[key][1], types.UnionType)
+    return isinstance(OPTIONS[key].type, types.UnionType)

@@ -5,10 +5,10 @@ import pytest
 
 from pipeline.config import (
     FLAGS,
+    OPTIONS,
     Setting,
     build_config,
     default_name,
-    options,
     read_assignment,
     read_yaml,
 )
@@ -201,6 +201,5 @@ def test_assignment():
 
 
 def test_every_flag_names_a_key_and_every_key_has_a_help_text():
-    keys = {key: field for key, field, _ in options()}
-    assert set(FLAGS.values()) <= set(keys)
-    assert all(field.metadata["help"] for field in keys.values())
+    assert set(FLAGS.values()) <= set(OPTIONS)
+    assert all(option.help for option in OPTIONS.values())
