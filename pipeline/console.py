@@ -161,7 +161,7 @@ class Console:
             self.warn(f"anomaly: {anomaly}")
         self.line(f"test accuracy: {report.accuracy:.4f} on {report.test_images} images")
         if not report.blessed:
-            self.line(f"verdict: not blessed: {'; '.join(report.reasons)}", style="bold red")
+            self.line(f"verdict: not blessed: {report.reasons}", style="bold red")
             self.line("pushed to: nothing was pushed")
             return
         self.line("verdict: blessed", style="bold green")

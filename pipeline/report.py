@@ -1,7 +1,7 @@
 """How a run ended, from its artifacts: so a cached run says the same."""
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from tfx.types import artifact_utils
 
 from components.image_example_gen.counts import QUARANTINE_FILE, read_counts
 from components.model_evaluator.executor import ACCURACY
-from components.model_evaluator.reasons import reasons
+from components.model_evaluator.reasons import reasons_of
 from pipeline.lineage import NodeRun
 
 
@@ -26,7 +26,7 @@ class Report:
       accuracy: of the exported model on the test split, as a fraction.
       test_images: how many that are.
       blessed: the gate's verdict.
-      reasons: why it was not blessed, one a failed threshold.
+      reasons: why it was not blessed; empty where it was.
       pushed_to: the model's directory for serving; None where it was not pushed.
       images: how many were read, written to each split, and quarantined.
       quarantine: the file that lists the quarantined ones.
@@ -37,7 +37,7 @@ class Report:
     accuracy: float
     test_images: int
     blessed: bool
-    reasons: tuple[str, ...]
+    reasons: str
     pushed_to: str | None
     images: Mapping[str, int]
     quarantine: str
@@ -45,12 +45,11 @@ class Report:
     artifacts: Mapping[str, str]
 
 
-def make_report(run: Mapping[str, NodeRun], classes: Sequence[str]) -> Report:
+def make_report(run: Mapping[str, NodeRun]) -> Report:
     """The report of a finished run.
 
     Args:
       run: its nodes, as `pipeline.lineage.latest_run` gives them.
-      classes: the class names.
     """
     evaluator = run["Evaluator"].outputs
     (evaluation,) = evaluator["evaluation"]
@@ -58,13 +57,13 @@ def make_report(run: Mapping[str, NodeRun], classes: Sequence[str]) -> Report:
     (pushed,) = run["Pusher"].outputs["pushed_model"]
     (examples,) = run["ImageExampleGen"].outputs["examples"]
     (anomalies,) = run["ExampleValidator"].outputs["anomalies"]
-    result = tfma.load_eval_result(evaluation.uri)
-    overall = result.get_metrics_for_slice()
+    overall = tfma.load_eval_result(evaluation.uri).get_metrics_for_slice()
+    blessed = model_utils.is_model_blessed(blessing)
     return Report(
         accuracy=overall[ACCURACY]["doubleValue"],
         test_images=round(overall["example_count"]["doubleValue"]),
-        blessed=model_utils.is_model_blessed(blessing),
-        reasons=tuple(reasons(tfma.load_validation_result(evaluation.uri), classes, ACCURACY)),
+        blessed=blessed,
+        reasons="" if blessed else reasons_of(blessing),
         pushed_to=(
             pushed.get_string_custom_property("pushed_destination")
             if pushed.get_int_custom_property("pushed")

@@ -31,4 +31,4 @@ def run(config: Config, inputs: Inputs, console: Console) -> Report:
     pipeline.metadata_connection_config = connection
     with reported_to(console, lambda node: latest_run(connection)[node].cached):
         LocalDagRunner().run(pipeline)
-    return make_report(latest_run(connection), inputs.classes)
+    return make_report(latest_run(connection))

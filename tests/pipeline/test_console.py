@@ -34,7 +34,7 @@ def report(**changes):
         "accuracy": 0.87,
         "test_images": 100,
         "blessed": True,
-        "reasons": (),
+        "reasons": "",
         "pushed_to": "/serving/1",
         "images": {"read": 10, "train": 6, "validation": 2, "test": 1, "quarantine": 1},
         "quarantine": "/examples/quarantine.jsonl",
@@ -123,10 +123,10 @@ def log_download(done, total, ended=False):
 
 
 def test_a_model_that_was_not_blessed(streams):
-    reasons = ("accuracy 0.8700 is 0.0300 below 0.9000", "recall of roses 0.5 is 0.1 below 0.6")
+    reasons = "accuracy 0.8700 is 0.0300 below 0.9000; recall of roses 0.5 is 0.1 below 0.6"
     Console(*streams).summary(report(blessed=False, reasons=reasons, pushed_to=None))
     lines = streams[0].getvalue().splitlines()
-    assert lines[-2] == f"verdict: not blessed: {reasons[0]}; {reasons[1]}"
+    assert lines[-2] == f"verdict: not blessed: {reasons}"
     assert lines[-1] == "pushed to: nothing was pushed"
 
 
