@@ -9,7 +9,7 @@ from pathlib import Path
 from pipeline.config import Config
 from trainer.errors import InputError
 
-_OWNER = ".pipeline-name"
+OWNER = ".pipeline-name"  # the file in a pipeline root that names its pipeline
 _READS = ".pipeline-reads"
 _LOCK = ".lock"
 
@@ -62,7 +62,7 @@ def claimed(directory: Path, config: Config) -> Iterator[None]:
                 f"--pipeline-root {directory}: another run is going on there; wait for its end, or "
                 "choose another --name or --pipeline-root"
             ) from error
-        name = _recorded(directory / _OWNER, config.name)
+        name = _recorded(directory / OWNER, config.name)
         if name != config.name:
             raise InputError(
                 f"--pipeline-root {directory}: belongs to the pipeline {name}; expected "

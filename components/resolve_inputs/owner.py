@@ -3,9 +3,8 @@
 from tfx.dsl.io import fileio
 
 from pipeline.config import Config
+from pipeline.root import OWNER
 from trainer.errors import InputError
-
-_OWNER = ".pipeline-name"
 
 
 def claim(config: Config) -> None:
@@ -14,7 +13,7 @@ def claim(config: Config) -> None:
     Raises:
       InputError: it belongs to another one, whose models would be gated against these.
     """
-    file = f"{config.pipeline_root}/{_OWNER}"
+    file = f"{config.pipeline_root}/{OWNER}"
     if not fileio.exists(file):
         fileio.makedirs(config.pipeline_root)
         with fileio.open(file, "w") as stream:
