@@ -14,6 +14,7 @@ from trainer.history import History
 from trainer.hyperparameters import Hyperparameters
 from trainer.optimizer import Schedule
 from trainer.preemption import PreemptedError, Preemption, noticed
+from trainer.profile import Profile
 from trainer.progress import Progress, report
 from trainer.step import Result, Stepper
 from trainer.strategy import input_options, wait_for_all, worker_of
@@ -58,6 +59,7 @@ class Loop:
         self._checkpoints = checkpoints
         self._train = train
         self._strategy = strategy
+        self._worker, self._workers = worker_of(strategy)
         self._hyperparameters = hyperparameters
         self._schedule = schedule
         # Each worker goes through all of it.
@@ -88,11 +90,12 @@ class Loop:
           NonFiniteError: the loss is no number any more.
           PreemptedError: the process was asked to end; the training was saved.
         """
+        hyperparameters = self._hyperparameters
         parts = self._parts()
-        with noticed() as preemption:
+        with noticed() as preemption, Profile(hyperparameters.profile, self._log_dir) as profile:
             while self._step < self._total and not self._is_over():
-                self._profile()
-                batch = [next(parts) for _ in range(self._hyperparameters.accumulation)]
+                profile.before(self._step + 1)
+                batch = [next(parts) for _ in range(hyperparameters.accumulation)]
                 result = self._stepper.step(batch, preempted=preemption.is_near)
                 self._pending.append(result)
                 self._step += 1
@@ -102,34 +105,29 @@ class Loop:
                 elif time.monotonic() - self._looked > _INTERVAL:
                     self._look()
                 preempted = self._all_preempted(preemption, result)
-                if (
-                    ends_epoch
-                    or self._step % self._hyperparameters.checkpoint_steps == 0
-                    or preempted
-                ):
+                if ends_epoch or self._step % hyperparameters.checkpoint_steps == 0 or preempted:
                     self._save()
                 if preempted and self._step < self._total:
                     raise PreemptedError(
                         f"asked to end after step {self._step} of {self._total}; the training is "
                         "saved and goes on when the same command is given again"
                     )
-        if self._hyperparameters.keeps_best:
+        if hyperparameters.keeps_best:
             wait_for_all(self._strategy)  # the others read what the chief has written
             self._checkpoints.restore_best()
-        elif self._hyperparameters.ema is not None:
+        elif hyperparameters.ema is not None:
             self._stepper.swap_averages()
         self._history.write()
         return self._history
 
     def _parts(self) -> Iterator[Any]:
         hyperparameters = self._hyperparameters
-        worker, workers = worker_of(self._strategy)
         parts = hyperparameters.accumulation * self._strategy.num_replicas_in_sync
         dataset = self._train.batches(
             hyperparameters.batch_size // parts,
             start=self._step * hyperparameters.batch_size,
-            worker=worker,
-            workers=workers,
+            worker=self._worker,
+            workers=self._workers,
         )
         if self._step == 0 and self._train.tune == "full":
             for images, _ in dataset.take(1):
@@ -140,8 +138,7 @@ class Loop:
 
     def _all_preempted(self, preemption: Preemption, result: Result) -> bool:
         """Whether to end now, which all workers have to do after the same step."""
-        alone = worker_of(self._strategy)[1] == 1
-        return preemption.is_near if alone else float(result.preempted) > 0
+        return preemption.is_near if self._workers == 1 else float(result.preempted) > 0
 
     def _is_over(self) -> bool:
         patience = self._hyperparameters.early_stopping
@@ -241,10 +238,3 @@ class Loop:
             },
         )
         self._looked = time.monotonic()
-
-    def _profile(self) -> None:
-        first = self._hyperparameters.profile
-        if first is not None and self._step == first - 1:
-            tf.profiler.experimental.start(self._log_dir)
-        if first is not None and self._step == first + 9:
-            tf.profiler.experimental.stop()

@@ -210,16 +210,54 @@ def test_overflows_without_end_are_an_error(fitted, monkeypatch):
         fitted(epochs=20, precision="mixed_float16")
 
 
-def test_sigterm_saves_first(fitted, tmp_path, monkeypatch):
+@pytest.mark.parametrize(("first", "profiles"), [(3, 1), (15, 1), (20, 1), (21, 0)])
+def test_steps_are_profiled_until_the_training_ends(fitted, tmp_path, first, profiles):
+    fitted(epochs=4, profile=first)
+    assert len(profiles_in(tmp_path / "log")) == profiles
+    assert not is_profiling(tmp_path)
+
+
+def test_a_training_that_goes_on_profiles_the_rest(fitted, tmp_path, monkeypatch):
+    preempt_after(10, monkeypatch)
+    with pytest.raises(PreemptedError):
+        fitted(epochs=4, profile=6)
+    assert not is_profiling(tmp_path)
+    monkeypatch.undo()
+    tf.io.gfile.rmtree(str(tmp_path / "log"))
+    fitted(epochs=4, profile=6)
+    assert len(profiles_in(tmp_path / "log")) == 1
+    assert not is_profiling(tmp_path)
+
+
+def profiles_in(log):
+    return list(log.glob("plugins/profile/*/*.xplane.pb"))
+
+
+def is_profiling(folder):
+    """Whether a profile was left on: TensorFlow allows for one at a time."""
+    try:
+        tf.profiler.experimental.start(str(folder / "other"))
+    except tf.errors.AlreadyExistsError:
+        return True
+    tf.profiler.experimental.stop()
+    return False
+
+
+def preempt_after(step, monkeypatch):
+    """Sends SIGTERM at the end of the epoch that ends with `step`."""
     end = Loop._end_epoch
 
     def end_epoch(self):
         end(self)
-        if self._step == 10:
+        if self._step == step:
             signal.raise_signal(signal.SIGTERM)
 
-    before = signal.getsignal(signal.SIGTERM)
     monkeypatch.setattr(Loop, "_end_epoch", end_epoch)
+
+
+def test_sigterm_saves_first(fitted, tmp_path, monkeypatch):
+    preempt_after(10, monkeypatch)
+    before = signal.getsignal(signal.SIGTERM)
     with pytest.raises(PreemptedError, match="after step 10 of 20"):
         fitted(epochs=4)
     assert signal.getsignal(signal.SIGTERM) is before
