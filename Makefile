@@ -4,12 +4,13 @@
 # make check   formatting, lint, types
 # make format  format the code
 # make lock    renew the requirements*.lock from pyproject.toml
-# make image   the container image, where there is Docker (VARIANT=cuda, TARGET=worker, IMAGE=name)
+# make image   the container image (VARIANT=cuda, TARGET=worker, IMAGE=name, DOCKER=podman)
 # make flink-job-server   what tests/end_to_end/test_flink.py needs, in .cache/flink (BEAM=version)
 
 PYTHON ?= python3.11
 UV_VERSION := 0.13.9
 IMAGE ?= vit-pipeline
+DOCKER ?= docker
 VARIANT ?= cpu
 TARGET ?= pipeline
 # Each step of a compiled job and each worker of a training is a process that imports TensorFlow,
@@ -70,9 +71,9 @@ lock: .uv/bin/uv
 	.uv/bin/uv export --quiet --frozen --only-group cuda --output-file requirements-cuda.lock
 
 image:
-	@docker info >/dev/null 2>&1 || { echo "make: no Docker daemon to build an image with; \
-	image/install.sh shows what would be in it" >&2; exit 1; }
-	docker build --target $(TARGET) --build-arg VARIANT=$(VARIANT) --tag $(IMAGE) .
+	@$(DOCKER) info >/dev/null 2>&1 || { echo "make: $(DOCKER) cannot build here (DOCKER=podman or \
+	DOCKER=buildah need no daemon); image/install.sh shows what would be in the image" >&2; exit 1; }
+	$(DOCKER) build --target $(TARGET) --build-arg VARIANT=$(VARIANT) --tag $(IMAGE) .
 
 flink-job-server: setup
 	@command -v mvn >/dev/null && command -v java >/dev/null || { echo "make: Maven and Java not found \
