@@ -178,10 +178,11 @@ def _backbone(
 ) -> tuple[BaseNode, BaseChannel]:
     """The node that provides the backbone, and its output.
 
-    Where it lies on the disk of all nodes, its artifact is that directory; where nodes share no
-    disk, it is copied to the pipeline root.
+    Where it lies on the disk of all that read it, its artifact is that directory. The containers of
+    a cluster, and the workers of a Beam engine, may have no more than the pipeline root in common
+    with this machine: for them it is copied there.
     """
-    if inputs is None:
+    if inputs is None or config.run.runner != "local":
         node = Backbone(
             model=config.model,
             weights=config.weights,

@@ -84,6 +84,18 @@ def test_what_a_training_runs_on_is_no_part_of_what_it_is(tmp_path):
     assert as_step["Trainer"].type != as_job["Trainer"].type
 
 
+def test_workers_elsewhere_find_the_backbone_below_the_pipeline_root(tmp_path):
+    engine = {"run.runner": "beam", "run.beam_args": ["--runner=FlinkRunner"]}
+    here, elsewhere = nodes(tmp_path)["Backbone"], nodes(tmp_path, **engine)["Backbone"]
+    assert here.exec_properties["artifact_uri"] == INPUTS.backbone
+    assert elsewhere.exec_properties == {
+        "model": "vit_b16_fe",
+        "weights": "pretrained",
+        "precision": "float32",
+        "fingerprint": INPUTS.backbone_fingerprint,
+    }
+
+
 def test_only_a_head_has_its_features_materialised(tmp_path):
     assert "transformed_examples" not in nodes(tmp_path)["Transform"].outputs
     assert "transformed_examples" in nodes(tmp_path, tune="head")["Transform"].outputs
