@@ -33,11 +33,13 @@ ENV PATH=/opt/vit/environment/bin:$PATH \
     NVIDIA_DRIVER_CAPABILITIES=compute,utility
 
 # Beam starts its containers by `boot`. Dataflow mounts what root alone may write, so this one is
-# root's; and an environment that `boot` made of its own would not see this one.
+# root's; and an environment that `boot` made of its own would not see this one. Whether Beam is
+# installed `boot` asks `python -m pip`: the base's, which then is in sight.
 FROM apache/beam_python3.11_sdk:${BEAM_VERSION} AS beam
 FROM installed AS worker
 COPY --from=beam /opt/apache/beam /opt/apache/beam
 ENV RUN_PYTHON_SDK_IN_DEFAULT_ENVIRONMENT=1
+RUN sed -i 's/^include-system-site-packages.*/include-system-site-packages = true/' /opt/vit/environment/pyvenv.cfg
 ENTRYPOINT ["/opt/apache/beam/boot"]
 
 FROM installed AS pipeline

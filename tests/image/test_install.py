@@ -2,8 +2,10 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -145,3 +147,15 @@ def test_the_image_s_own_command(python):
     run = python("-m", "pipeline_runner", "--list-models")
     assert (run.returncode, run.stderr) == (0, "")
     assert "vit_b16_fe" in run.stdout
+
+
+def test_beam_s_boot_finds_beam_in_the_worker_s_image(python, installed, project):
+    """It asks `python -m pip show`, and ends where that says no. Leaves pip in sight."""
+    if subprocess.run(["python3.11", "-m", "pip", "--version"], check=False).returncode:
+        pytest.skip("this machine's Python has no pip; that of the image's base has")
+    assert python("-m", "pip", "show", "apache-beam").returncode
+    worker = (project / "Dockerfile").read_text().partition("AS worker\n")[2]
+    (step,) = re.findall(r"^RUN (sed .*)$", worker, re.MULTILINE)
+    subprocess.run(step.replace("/opt/vit", str(installed)), shell=True, check=True)
+    shown = python("-m", "pip", "show", "apache-beam")
+    assert f"Version: {version('apache-beam')}\n" in shown.stdout
