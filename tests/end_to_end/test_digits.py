@@ -19,7 +19,7 @@ NODES = {
     "Pusher",
 }
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("uncovered")]
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("uncovered")]
 
 
 def arguments(shared, dataset, tune, *more):

@@ -3,15 +3,12 @@ import sys
 
 import pytest
 
-from pipeline.config import Setting, _checked, options
-from trainer.augmentation import Augmentation
+from pipeline.config import OPTIONS, Setting, _checked
 from trainer.errors import InputError
-
-OPTIONS = {key: (field, hint) for key, field, hint in options(Augmentation, "augment.")}
 
 
 def checked(key, value):
-    return _checked(Setting(value, f"--set {key}"), *OPTIONS[key])
+    return _checked(Setting(value, f"--set {key}"), OPTIONS[key])
 
 
 @pytest.mark.parametrize(
