@@ -1,6 +1,7 @@
 """How fast our Vision Transformers are, against what the machine's matrix product can do.
 
     python benchmarks/backbone.py [--model vit_s16_fe] [--batch-size 16] [--rounds 9]
+                                  [--torch OTHER_ENVIRONMENT/bin/python]
 
 Prints images/s and the fraction of peak for the forward pass and for a full training step (forward,
 backward, SGD with momentum) of the SavedModel, with random weights. Peak is the best of square
@@ -12,11 +13,16 @@ Floating-point operations are counted twice: as published (every token goes thro
 GFLOP an image for S/16, three times that to train), which is what makes fractions comparable with
 other code; and as done here, where the last block computes what follows attention for the class
 token alone.
+
+`--torch` names a Python that has PyTorch: each round then measures the same model there as well
+(`benchmarks/torch_vit.py`), and the median of how many times as fast ours is is printed.
 """
 
 import argparse
+import json
 import resource
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -89,6 +95,30 @@ def make_steps(directory: str, size: int, batch_size: int) -> dict[str, Callable
     return {"forward": lambda: forward(images).numpy(), "training": lambda: train(images).numpy()}
 
 
+def start_torch(
+    python: str | None, architecture: Architecture, batch_size: int
+) -> Callable[[str], float] | None:
+    """A function that has PyTorch do a step by its name, and returns the seconds it took."""
+    if python is None:
+        return None
+    names = ("image_size", "patch_size", "width", "depth", "heads", "mlp_dim")
+    settings = {name: getattr(architecture, name) for name in names} | {"batch_size": batch_size}
+    process = subprocess.Popen(
+        [python, str(Path(__file__).parent / "torch_vit.py"), json.dumps(settings)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+    def step(name: str) -> float:
+        print(name, file=process.stdin, flush=True)
+        return float(process.stdout.readline())
+
+    for name in ("forward", "training") * 2:  # warm up
+        step(name)
+    return step
+
+
 def peak_memory() -> float:
     """Of this process until now, in MiB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
@@ -99,6 +129,7 @@ def main() -> None:
     parser.add_argument("--model", default="vit_s16_fe")
     parser.add_argument("--batch-size", type=int, default=16)
     parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--torch", metavar="PYTHON", help="compare with PyTorch, which it has")
     arguments = parser.parse_args()
     architecture = MODELS[arguments.model].architecture
 
@@ -114,13 +145,18 @@ def main() -> None:
         step()
         step()
         memory[name] = peak_memory()
+    torch = start_torch(arguments.torch, architecture, arguments.batch_size)
+    ahead: dict[str, list[float]] = {name: [] for name in steps}
     peaks, rates = [], {name: [] for name in steps}
     for _ in range(arguments.rounds):
         peaks.append(measure_peak())
         for name, step in steps.items():
             started = time.perf_counter()
             step()
-            rates[name].append(arguments.batch_size / (time.perf_counter() - started))
+            seconds = time.perf_counter() - started
+            rates[name].append(arguments.batch_size / seconds)
+            if torch:
+                ahead[name].append(torch(name) / seconds)
 
     print(f"{arguments.model}, batch {arguments.batch_size}, median of {arguments.rounds} rounds")
     print(f"matrix product, float32: {statistics.median(peaks) / 1e9:.0f} GFLOP/s")
@@ -134,6 +170,8 @@ def main() -> None:
             f"{fraction * published:.3f} of peak as published, {fraction * done:.3f} as done, "
             f"peak memory {memory[name]:.0f} MiB"
         )
+        if torch:
+            print(f"{name}: {statistics.median(ahead[name]):.2f} times as fast as PyTorch")
 
 
 if __name__ == "__main__":
