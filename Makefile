@@ -13,10 +13,10 @@ IMAGE ?= vit-pipeline
 DOCKER ?= docker
 VARIANT ?= cpu
 TARGET ?= pipeline
-# Each step of a compiled job and each worker of a training is a process that imports TensorFlow,
-# and an image is hundreds of packages.
+# Each step of a compiled job, each worker of a training and each edited copy of the project is a
+# process that imports TensorFlow, and an image is hundreds of packages.
 JOB_TESTS := tests/compiled tests/image/test_install.py tests/trainer/test_processes.py \
-    tests/end_to_end/test_installed.py
+    tests/end_to_end/test_installed.py tests/end_to_end/test_cache.py
 # tests/conftest.py has the files that take longest begin first, which xdist would undo.
 PYTEST := .venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 export UV_PYTHON_DOWNLOADS := never
