@@ -36,6 +36,7 @@ from pipeline.config import Config
 from pipeline.inputs import Inputs
 from pipeline.parameters import runtime_parameters
 from pipeline.properties import Properties, make_properties
+from pipeline.runners.engine import workers_are_elsewhere
 
 # Workers import it before anything else: the TFDV that is pinned looks for a part of tfx_bsl that
 # is no more, and importing tfx puts something in its place.
@@ -179,10 +180,10 @@ def _backbone(
     """The node that provides the backbone, and its output.
 
     Where it lies on the disk of all that read it, its artifact is that directory. The containers of
-    a cluster, and the workers of a Beam engine, may have no more than the pipeline root in common
-    with this machine: for them it is copied there.
+    a cluster, and a Beam engine's workers elsewhere, may have no more than the pipeline root in
+    common with this machine: for them it is copied there.
     """
-    if inputs is None or config.run.runner != "local":
+    if inputs is None or workers_are_elsewhere(config.run.beam_args):
         node = Backbone(
             model=config.model,
             weights=config.weights,

@@ -18,8 +18,8 @@ def Backbone(  # noqa: N802 (a component is named like a class)
 ) -> None:
     """Finds, downloads, makes or converts a backbone, and copies its SavedModel into the artifact.
 
-    For runs whose nodes share no disk: a node further on takes it from the pipeline root rather
-    than find it anew.
+    For runs whose nodes, or whose Beam workers, may have no more than the pipeline root in common:
+    they take it from there rather than find it anew.
 
     Args:
       backbone: the artifact; the SavedModel lies directly in it.

@@ -45,7 +45,7 @@ def beam_arguments(given: Sequence[str]) -> tuple[str, ...]:
     runner = options.view_as(StandardOptions).runner or "DirectRunner"
     if runner.endswith("DirectRunner"):
         return (*_DIRECT, _INSTALLED, *given)
-    if not _in_containers(runner, options):
+    if _environment(options) != "DOCKER":
         return (_INSTALLED, *given)
     setup = options.view_as(SetupOptions)
     named = options.view_as(WorkerOptions).sdk_container_image or setup.extra_packages
@@ -57,14 +57,27 @@ def beam_arguments(given: Sequence[str]) -> tuple[str, ...]:
     return tuple(given)
 
 
-def _in_containers(runner: str, options: PipelineOptions) -> bool:
-    """Whether workers are containers, by the rules of Beam's own runners."""
+def workers_are_elsewhere(given: Sequence[str]) -> bool:
+    """Whether workers may have no more in common with this process than the pipeline root.
+
+    Args:
+      given: flags for Beam.
+    """
+    return _environment(PipelineOptions(list(given))) not in ("", "LOOPBACK")
+
+
+def _environment(options: PipelineOptions) -> str:
+    """What workers are, by the rules of Beam's own runners: empty for parts of this process."""
     environment = options.view_as(PortableOptions).environment_type
+    runner = options.view_as(StandardOptions).runner or "DirectRunner"
+    if runner.endswith("DirectRunner"):
+        return ""
     if environment:
-        return environment.upper() == "DOCKER"
+        return environment.upper()
     if runner.endswith("FlinkRunner"):
-        return options.view_as(FlinkRunnerOptions).flink_master not in ("[local]", "[auto]")
+        master = options.view_as(FlinkRunnerOptions).flink_master
+        return "" if master in ("[local]", "[auto]") else "DOCKER"
     if runner.endswith("SparkRunner"):
         master = options.view_as(SparkRunnerOptions).spark_master_url
-        return not re.fullmatch(r"local(\[.+\])?", master)
-    return runner.endswith(("DataflowRunner", "PortableRunner"))
+        return "" if re.fullmatch(r"local(\[.+\])?", master) else "DOCKER"
+    return "DOCKER" if runner.endswith(("DataflowRunner", "PortableRunner")) else ""

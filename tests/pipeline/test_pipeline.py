@@ -84,11 +84,33 @@ def test_what_a_training_runs_on_is_no_part_of_what_it_is(tmp_path):
     assert as_step["Trainer"].type != as_job["Trainer"].type
 
 
-def test_workers_elsewhere_find_the_backbone_below_the_pipeline_root(tmp_path):
-    engine = {"run.runner": "beam", "run.beam_args": ["--runner=FlinkRunner"]}
-    here, elsewhere = nodes(tmp_path)["Backbone"], nodes(tmp_path, **engine)["Backbone"]
-    assert here.exec_properties["artifact_uri"] == INPUTS.backbone
-    assert elsewhere.exec_properties == {
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ["--direct_num_workers=2"],
+        ["--runner=FlinkRunner", "--flink_master=[local]"],
+        ["--runner=SparkRunner", "--spark_master_url=local[2]"],
+        ["--runner=FlinkRunner", "--flink_master=flink:8081", "--environment_type=LOOPBACK"],
+    ],
+)
+def test_workers_here_read_the_backbone_where_it_lies(tmp_path, flags):
+    """So it is no other pipeline than without an engine, and nothing is trained again."""
+    engine = {"run.runner": "beam", "run.beam_args": flags}
+    assert nodes(tmp_path, **engine)["Backbone"].exec_properties["artifact_uri"] == INPUTS.backbone
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ["--runner=DataflowRunner", "--project=p"],
+        ["--runner=FlinkRunner", "--flink_master=flink:8081"],
+        ["--runner=FlinkRunner", "--flink_master=flink:8081", "--environment_type=PROCESS"],
+        ["--runner=PortableRunner", "--environment_type=EXTERNAL"],
+    ],
+)
+def test_workers_elsewhere_find_the_backbone_below_the_pipeline_root(tmp_path, flags):
+    engine = {"run.runner": "beam", "run.beam_args": flags}
+    assert nodes(tmp_path, **engine)["Backbone"].exec_properties == {
         "model": "vit_b16_fe",
         "weights": "pretrained",
         "precision": "float32",
