@@ -25,16 +25,18 @@ class Profile:
         self._steps = range(0) if first is None else range(first, first + _STEPS)
         self._log_dir = log_dir
         self._is_on = False
+        self._last = 0  # step that was begun
 
     def before(self, step: int) -> None:
         """To be called before each step."""
+        self._last = step
         if (step in self._steps) == self._is_on:
             return
         if self._is_on:
             self._stop()
         else:
-            self._is_on = True
             tf.profiler.experimental.start(self._log_dir)
+            self._is_on = True
 
     def __enter__(self) -> "Profile":
         return self
@@ -45,8 +47,10 @@ class Profile:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self._is_on:
-            self._stop()
+        if not self._is_on:
+            return
+        self._stop()
+        if self._last < self._steps[-1]:
             logger.info("profiled fewer steps than %d: the training ended before", _STEPS)
 
     def _stop(self) -> None:

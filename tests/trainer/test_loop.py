@@ -210,10 +210,12 @@ def test_overflows_without_end_are_an_error(fitted, monkeypatch):
         fitted(epochs=20, precision="mixed_float16")
 
 
-@pytest.mark.parametrize(("first", "profiles"), [(3, 1), (15, 1), (20, 1), (21, 0)])
-def test_steps_are_profiled_until_the_training_ends(fitted, tmp_path, first, profiles):
-    fitted(epochs=4, profile=first)
-    assert len(profiles_in(tmp_path / "log")) == profiles
+@pytest.mark.parametrize("first", [3, 11, 12, 20, 21])
+def test_steps_are_profiled_until_the_training_ends(fitted, tmp_path, caplog, first):
+    with caplog.at_level(logging.INFO):
+        fitted(epochs=4, profile=first)
+    assert len(profiles_in(tmp_path / "log")) == (first <= 20)
+    assert ("profiled fewer steps than 10" in caplog.text) == (first in (12, 20))
     assert not is_profiling(tmp_path)
 
 
