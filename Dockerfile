@@ -7,7 +7,7 @@
 # NVIDIA's libraries come from requirements-cuda.lock, in the versions that TensorFlow asks for: the
 # base is the same, and the machine needs a driver and NVIDIA's container toolkit only.
 
-ARG BASE=python:3.11-slim-bookworm
+ARG BASE=docker.io/library/python:3.11-slim-bookworm
 ARG BEAM_VERSION=2.77.0
 
 FROM ${BASE} AS dependencies
@@ -35,7 +35,7 @@ ENV PATH=/opt/vit/environment/bin:$PATH \
 # Beam starts its containers by `boot`. Dataflow mounts what root alone may write, so this one is
 # root's; and an environment that `boot` made of its own would not see this one. Whether Beam is
 # installed `boot` asks `python -m pip`: the base's, which then is in sight.
-FROM apache/beam_python3.11_sdk:${BEAM_VERSION} AS beam
+FROM docker.io/apache/beam_python3.11_sdk:${BEAM_VERSION} AS beam
 FROM installed AS worker
 COPY --from=beam /opt/apache/beam /opt/apache/beam
 ENV RUN_PYTHON_SDK_IN_DEFAULT_ENVIRONMENT=1

@@ -61,7 +61,7 @@ def test_versions_agree(dockerfile, project):
     makefile = (project / "Makefile").read_text()
     assert arguments["BEAM_VERSION"] == locked(project / "requirements.lock")["apache-beam"]
     assert f"UV_VERSION := {arguments['UV_VERSION']}\n" in makefile
-    assert arguments["BASE"].startswith("python:3.11-slim")
+    assert arguments["BASE"].startswith("docker.io/library/python:3.11-slim")
 
 
 def test_the_tools_are_locked_apart(project):
