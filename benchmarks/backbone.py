@@ -14,8 +14,8 @@ GFLOP an image for S/16, three times that to train), which is what makes fractio
 other code; and as done here, where the last block computes what follows attention for the class
 token alone.
 
-`--torch` names a Python that has PyTorch: each round then measures the same model there as well
-(`benchmarks/torch_vit.py`), and the median of how many times as fast ours is is printed.
+`--torch` names a Python that has PyTorch: each round then measures the same model there as well, on
+the CPU (`benchmarks/torch_vit.py`), and how many times as fast ours is is printed, as the median.
 """
 
 import argparse
@@ -112,7 +112,10 @@ def start_torch(
 
     def step(name: str) -> float:
         print(name, file=process.stdin, flush=True)
-        return float(process.stdout.readline())
+        seconds = process.stdout.readline()
+        if not seconds:
+            raise SystemExit(f"{python}: benchmarks/torch_vit.py ended; does it have torch?")
+        return float(seconds)
 
     for name in ("forward", "training") * 2:  # warm up
         step(name)
@@ -132,6 +135,8 @@ def main() -> None:
     parser.add_argument("--torch", metavar="PYTHON", help="compare with PyTorch, which it has")
     arguments = parser.parse_args()
     architecture = MODELS[arguments.model].architecture
+    if arguments.torch and architecture.resnet_blocks is not None:
+        parser.error(f"--torch: {arguments.model} begins with a ResNet; expected a plain ViT")
 
     from trainer.augreg.convert import convert
     from trainer.augreg.initialization import random_arrays

@@ -1,4 +1,4 @@
-"""A plain Vision Transformer in PyTorch, for `benchmarks/backbone.py` to compare with.
+"""A plain Vision Transformer in PyTorch, on the CPU, for `benchmarks/backbone.py` to compare with.
 
 Runs in a Python that has torch, which this project does not need, and knows nothing of the rest:
 reads `forward` or `training` from stdin, does it once, and prints the seconds it took. As in timm:
@@ -15,6 +15,8 @@ from torch.nn import functional
 
 
 class Attention(nn.Module):
+    """Attention of several heads."""
+
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
@@ -31,6 +33,8 @@ class Attention(nn.Module):
 
 
 class Block(nn.Module):
+    """An encoder block."""
+
     def __init__(self, width: int, heads: int, mlp_dim: int) -> None:
         super().__init__()
         self.norm1, self.norm2 = nn.LayerNorm(width, eps=1e-6), nn.LayerNorm(width, eps=1e-6)
@@ -46,6 +50,8 @@ class Block(nn.Module):
 
 
 class ViT(nn.Module):
+    """Features of the class token."""
+
     def __init__(
         self, *, image_size: int, patch_size: int, width: int, depth: int, heads: int, mlp_dim: int
     ) -> None:
