@@ -34,7 +34,7 @@ def check_schedule(text: str, runner: str) -> None:
     """Refuses what `runner`, a key of `FORMS`, does not take.
 
     Raises:
-      InputError: as `check_cron`, or as its form.
+      InputError: it is no schedule, or none that this runner takes.
     """
     check_cron(text)
     FORMS[runner](text)

@@ -16,7 +16,7 @@ from pipeline.config import Config
 from pipeline.console import Console
 from pipeline.cron import for_kubeflow
 from pipeline.parameters import parameter_values
-from pipeline.runners.backend import Backend, RunState, Schedule, answer, deploy, explained
+from pipeline.runners.backend import Backend, Errors, RunState, Schedule, answer, deploy, explained
 from trainer.errors import InputError
 
 _PAGE = 100
@@ -34,7 +34,7 @@ def _said(error: kfp_server_api.ApiException) -> str:
     return answer(error.status, message)
 
 
-_ERRORS: dict[type[Exception], Callable[[Any], str]] = {
+_ERRORS: Errors = {
     kfp_server_api.ApiException: _said,
     exceptions.RetryError: lambda error: _said(error.cause),
     urllib3.exceptions.HTTPError: lambda error: f"the connection failed ({error}); {_UNKNOWN}",

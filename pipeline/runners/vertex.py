@@ -14,7 +14,7 @@ from pipeline.config import Config
 from pipeline.console import Console
 from pipeline.cron import for_vertex
 from pipeline.parameters import parameter_values
-from pipeline.runners.backend import Backend, RunState, Schedule, answer, deploy, explained
+from pipeline.runners.backend import Backend, Errors, RunState, Schedule, answer, deploy, explained
 
 _SCOPES = ["https://www.googleapis.com/auth/cloud-platform"]
 _NO_CREDENTIALS = (
@@ -22,7 +22,7 @@ _NO_CREDENTIALS = (
     "GOOGLE_APPLICATION_CREDENTIALS"
 )
 _REQUEST = re.compile(r"^[A-Z]+ https?://\S+: ")  # which the client puts before what was answered
-_ERRORS = {
+_ERRORS: Errors = {
     DefaultCredentialsError: lambda error: _NO_CREDENTIALS,
     GoogleAuthError: lambda error: f"the credentials are not accepted ({error}); log in again",
     exceptions.GoogleAPICallError: lambda error: answer(

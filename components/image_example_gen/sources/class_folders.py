@@ -17,7 +17,7 @@ class ClassFolders(Source):
     """
 
     def __init__(self, path: str) -> None:
-        self._path = path.rstrip("/") or "/"
+        self._path = path.rstrip("/") or path
 
     def splits(self) -> tuple[str, ...]:
         return (TRAIN,)
