@@ -42,7 +42,7 @@ def beam_arguments(given: Sequence[str]) -> tuple[str, ...]:
       InputError: workers would be containers, and it is not said of which image.
     """
     options = PipelineOptions(list(given))
-    runner = options.view_as(StandardOptions).runner or "DirectRunner"
+    runner = _runner(options)
     if runner.endswith("DirectRunner"):
         return (*_DIRECT, _INSTALLED, *given)
     if _environment(options) != "DOCKER":
@@ -66,10 +66,14 @@ def workers_are_elsewhere(given: Sequence[str]) -> bool:
     return _environment(PipelineOptions(list(given))) not in ("", "LOOPBACK")
 
 
+def _runner(options: PipelineOptions) -> str:
+    return options.view_as(StandardOptions).runner or "DirectRunner"
+
+
 def _environment(options: PipelineOptions) -> str:
     """What workers are, by the rules of Beam's own runners: empty for parts of this process."""
     environment = options.view_as(PortableOptions).environment_type
-    runner = options.view_as(StandardOptions).runner or "DirectRunner"
+    runner = _runner(options)
     if runner.endswith("DirectRunner"):
         return ""
     if environment:
