@@ -95,12 +95,8 @@ def make_steps(directory: str, size: int, batch_size: int) -> dict[str, Callable
     return {"forward": lambda: forward(images).numpy(), "training": lambda: train(images).numpy()}
 
 
-def start_torch(
-    python: str | None, architecture: Architecture, batch_size: int
-) -> Callable[[str], float] | None:
+def start_torch(python: str, architecture: Architecture, batch_size: int) -> Callable[[str], float]:
     """A function that has PyTorch do a step by its name, and returns the seconds it took."""
-    if python is None:
-        return None
     names = ("image_size", "patch_size", "width", "depth", "heads", "mlp_dim")
     settings = {name: getattr(architecture, name) for name in names} | {"batch_size": batch_size}
     process = subprocess.Popen(
@@ -150,7 +146,9 @@ def main() -> None:
         step()
         step()
         memory[name] = peak_memory()
-    torch = start_torch(arguments.torch, architecture, arguments.batch_size)
+    torch = None
+    if arguments.torch:
+        torch = start_torch(arguments.torch, architecture, arguments.batch_size)
     ahead: dict[str, list[float]] = {name: [] for name in steps}
     peaks, rates = [], {name: [] for name in steps}
     for _ in range(arguments.rounds):
