@@ -73,7 +73,7 @@ class TrainingData:
         first, skipped = divmod(start, self.examples)
         names = _matching(self.files)
         files = tf.data.Dataset.from_tensor_slices(names)
-        # What fits the shuffle buffer would be held there anyway: it is read and inflated once.
+        # What fits the shuffle buffer would be held there anyway: it is read once.
         kept = _records_of(files).cache() if self.examples <= _SHUFFLE_BUFFER else None
 
         def in_order_of(epoch: tf.Tensor) -> tf.data.Dataset:

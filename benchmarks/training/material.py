@@ -96,7 +96,8 @@ def make_material(folder: Path, model: str, images: int, data_dir: Path | None) 
     """
     convert(random_arrays(MODELS[model].architecture, seed=0), folder / "backbone")
     photographs = list(_generated(min(images, _DISTINCT)) if data_dir is None else _read(data_dir))
-    with tf.io.TFRecordWriter(str(folder / "shard.gz"), "GZIP") as writer:
+    as_image_example_gen = tf.io.TFRecordOptions("GZIP", compression_level=0)
+    with tf.io.TFRecordWriter(str(folder / "shard.gz"), as_image_example_gen) as writer:
         for index in range(images):
             writer.write(_example(photographs[index % len(photographs)], index % CLASSES))
     return Material(folder, images)

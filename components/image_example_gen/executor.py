@@ -9,7 +9,6 @@ from typing import Any
 import apache_beam as beam
 import tensorflow as tf
 from tfx import types
-from tfx.components.example_gen.write_split import WriteSplit
 from tfx.components.util import examples_utils
 from tfx.dsl.components.base import base_beam_executor
 from tfx.proto import example_gen_pb2
@@ -26,6 +25,7 @@ from components.image_example_gen.normalise import UndecodableError, normalise
 from components.image_example_gen.sources.base import TEST, SourceImage
 from components.image_example_gen.sources.registry import make_source
 from components.image_example_gen.split import SPLITS, split_of
+from components.image_example_gen.write_examples import WriteExamples
 from trainer.errors import InputError
 
 EXAMPLES_KEY = "examples"
@@ -88,7 +88,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
                     _ = values | "WriteQuarantine" >> _write_text(artifact.uri, QUARANTINE_FILE)
                 else:
                     uri = artifact_utils.get_split_uri([artifact], outcome)
-                    _ = values | f"Write[{outcome}]" >> WriteSplit(uri, "tfrecords_gzip")
+                    _ = values | f"Write[{outcome}]" >> WriteExamples(uri)
             _ = (
                 tallies
                 | "MergeTallies" >> beam.Flatten()
