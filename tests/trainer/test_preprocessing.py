@@ -6,7 +6,15 @@ import pytest
 import tensorflow as tf
 
 from tests.conftest import encode, gradient
-from trainer.preprocessing import _CHUNK, _in_chunks, decode, decode_images, resize, value_range
+from trainer.preprocessing import (
+    _CHUNK,
+    _in_chunks,
+    _in_even_number,
+    decode,
+    decode_images,
+    resize,
+    value_range,
+)
 
 
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "GIF", "BMP"])
@@ -50,3 +58,19 @@ def test_chunks_give_what_the_whole_batch_gives(batch):
     encoded = tf.constant([str(index) for index in range(batch)], tf.string, shape=[batch])
     result = tf.function(lambda batch: _in_chunks(features, batch, 2))(encoded)
     np.testing.assert_array_equal(result, np.arange(batch)[:, None] * [[1.0, 2.0]])
+
+
+@pytest.mark.parametrize("batch", [0, 1, 2, 3, 8])
+def test_a_backbone_sees_an_even_number_of_images(batch):
+    """And every image's features are its own."""
+
+    def features(images):
+        count = tf.shape(images)[0]
+        tf.debugging.assert_equal(count % 2, 0)
+        return tf.stack([images[:, 0, 0, 0], tf.fill([count], tf.cast(count, tf.float32))], axis=1)
+
+    numbers = np.arange(batch, dtype=np.float32)
+    images = tf.constant(np.broadcast_to(numbers[:, None, None, None], [batch, 4, 5, 3]))
+    result = tf.function(lambda images: _in_even_number(features, images))(images)
+    np.testing.assert_array_equal(result[:, 0], numbers)
+    np.testing.assert_array_equal(result[:, 1], [batch + batch % 2] * batch)
