@@ -110,9 +110,11 @@ class Console:
 
     def progress(self, progress: Progress) -> None:
         """The Trainer has done some more steps."""
-        detail = ", ".join(f"{name} {value:.3f}" for name, value in progress.metrics.items())
-        left = str(datetime.timedelta(seconds=round(progress.seconds_left)))
-        detail += f", {progress.images_per_second:.0f} images/s, {left} left"
+        parts = [f"{name} {value:.3f}" for name, value in progress.metrics.items()]
+        if pace := progress.pace:
+            left = datetime.timedelta(seconds=round(pace.seconds_left))
+            parts += [f"{pace.images_per_second:.0f} images/s", f"{left} left"]
+        detail = ", ".join(parts)
         done, total = progress.step, progress.total_steps
         if self._task is not None:
             self._bar.update(self._task, completed=done, total=total, detail=detail)

@@ -15,7 +15,7 @@ from trainer.hyperparameters import Hyperparameters
 from trainer.optimizer import Schedule
 from trainer.preemption import PreemptedError, Preemption, noticed
 from trainer.profile import Profile
-from trainer.progress import Progress, report
+from trainer.progress import Pace, Progress, report
 from trainer.step import Result, Stepper
 from trainer.strategy import input_options, wait_for_all, worker_of
 
@@ -78,7 +78,8 @@ class Loop:
         self._log_dir = log_dir
         self._overflows = 0  # steps that were left out, since the last that was not
         self._pending: list[Result] = []
-        self._seconds_a_step = 0.0
+        self._first = self._step + 1  # which traces the graph, and says nothing of the others
+        self._seconds_a_step: float | None = None
         self._looked = time.monotonic()
         if self._step:
             logger.info("goes on from the checkpoint of step %d", self._step)
@@ -102,7 +103,7 @@ class Loop:
                 ends_epoch = self._step % self._per_epoch == 0 or self._step == self._total
                 if ends_epoch:
                     self._end_epoch()
-                elif time.monotonic() - self._looked > _INTERVAL:
+                elif self._step == self._first or time.monotonic() - self._looked > _INTERVAL:
                     self._look()
                 preempted = self._all_preempted(preemption, result)
                 if ends_epoch or self._step % hyperparameters.checkpoint_steps == 0 or preempted:
@@ -162,15 +163,13 @@ class Loop:
                 more["gradient_norm"] = norm
             self._history.add_step(step, metrics | more)
         now = time.monotonic()
-        self._seconds_a_step = (now - self._looked) / len(self._pending)
+        if first > self._first:
+            self._seconds_a_step = (now - self._looked) / len(self._pending)
         self._looked = now
         self._pending = []
-        self._history.add_speed(self._step, self._images_per_second)
+        if pace := self._pace():
+            self._history.add_speed(self._step, pace.images_per_second)
         self._report(metrics, logging.DEBUG)
-
-    @property
-    def _images_per_second(self) -> float:
-        return self._hyperparameters.batch_size / max(self._seconds_a_step, 1e-9)
 
     def _check_finite(self, step: int, loss: float, norm: float) -> None:
         self._overflows = 0 if math.isfinite(norm) else self._overflows + 1
@@ -183,6 +182,14 @@ class Loop:
         if self._overflows:
             logger.info("step %d left out: its gradients overflow float16", step)
 
+    def _pace(self) -> Pace | None:
+        if self._seconds_a_step is None:
+            return None
+        return Pace(
+            images_per_second=self._hyperparameters.batch_size / self._seconds_a_step,
+            seconds_left=self._seconds_a_step * (self._total - self._step),
+        )
+
     def _report(self, metrics: Mapping[str, float], level: int) -> None:
         report(
             Progress(
@@ -190,8 +197,7 @@ class Loop:
                 total_steps=self._total,
                 epoch=-(-self._step // self._per_epoch),
                 metrics=metrics,
-                images_per_second=self._images_per_second,
-                seconds_left=self._seconds_a_step * (self._total - self._step),
+                pace=self._pace(),
             ),
             level,
         )

@@ -8,6 +8,19 @@ logger = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True)
+class Pace:
+    """How fast a training goes.
+
+    Attributes:
+      images_per_second: lately.
+      seconds_left: at that rate, without validation.
+    """
+
+    images_per_second: float
+    seconds_left: float
+
+
+@dataclasses.dataclass(frozen=True)
 class Progress:
     """State of a training after `step` of `total_steps` optimizer steps.
 
@@ -16,16 +29,14 @@ class Progress:
       total_steps: how many there will be, if none is saved by early stopping.
       epoch: that this step belongs to, from 1.
       metrics: loss, accuracy, …
-      images_per_second: lately.
-      seconds_left: at that rate.
+      pace: None after a process's first step, which takes far longer than the others.
     """
 
     step: int
     total_steps: int
     epoch: int
     metrics: Mapping[str, float]
-    images_per_second: float
-    seconds_left: float
+    pace: Pace | None = None
 
 
 def report(progress: Progress, level: int) -> None:
@@ -35,13 +46,15 @@ def report(progress: Progress, level: int) -> None:
       progress: what is reported.
       level: INFO once an epoch, DEBUG in between, so that a plain log has a line an epoch.
     """
+    detail = [f"{name} {value:.4f}" for name, value in progress.metrics.items()]
+    if progress.pace:
+        detail.append(f"{progress.pace.images_per_second:.1f} images/s")
     logger.log(
         level,
-        "epoch %d, step %d of %d: %s, %.1f images/s",
+        "epoch %d, step %d of %d: %s",
         progress.epoch,
         progress.step,
         progress.total_steps,
-        ", ".join(f"{name} {value:.4f}" for name, value in progress.metrics.items()),
-        progress.images_per_second,
+        ", ".join(detail),
         extra={"progress": progress},
     )

@@ -1,3 +1,4 @@
+import dataclasses
 import io
 import logging
 import re
@@ -10,7 +11,7 @@ from pipeline.console import Console
 from pipeline.downloads import downloads_shown_on
 from pipeline.report import Report
 from trainer.download import Download
-from trainer.progress import Progress
+from trainer.progress import Pace, Progress
 
 
 @pytest.fixture
@@ -24,8 +25,7 @@ def progress(step, total):
         total_steps=total,
         epoch=1,
         metrics={"loss": 2.0},
-        images_per_second=12.3,
-        seconds_left=75.2,
+        pace=Pace(images_per_second=12.3, seconds_left=75.2),
     )
 
 
@@ -71,6 +71,13 @@ def test_piped_output_is_one_plain_unwrapped_line_an_entry(streams):
         "verdict: blessed",
         "pushed to: /serving/1",
     ]
+
+
+def test_progress_of_which_the_pace_is_not_known_yet(streams):
+    console = Console(*streams)
+    console.node_started("Trainer")
+    console.progress(dataclasses.replace(progress(1, 10), pace=None))
+    assert streams[0].getvalue().endswith("  step 1 of 10: loss 2.000\n")
 
 
 def test_progress_is_shown_at_most_ten_times(streams):

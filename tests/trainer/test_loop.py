@@ -71,9 +71,22 @@ def test_steps_are_counted_exactly(fitted, steps, epochs, caplog):
         _, history = fitted(steps=steps)
     assert history["epochs"][-1]["step"] == steps
     assert len(history["epochs"]) == epochs
-    last = [record.progress for record in caplog.records if hasattr(record, "progress")][-1]
+    last = _reported(caplog)[-1]
     assert (last.step, last.total_steps, last.epoch) == (steps, steps, epochs)
-    assert last.seconds_left == 0
+
+
+def test_the_first_step_tells_nothing_about_the_pace(fitted, caplog):
+    """It traces the graph: the time left, reckoned from it, would be many times too long."""
+    with caplog.at_level(logging.DEBUG, "trainer.progress"):
+        fitted(steps=7)
+    first, *_, last = _reported(caplog)
+    assert (first.step, first.pace) == (1, None)
+    assert last.pace.images_per_second > 0
+    assert last.pace.seconds_left == 0
+
+
+def _reported(caplog):
+    return [record.progress for record in caplog.records if hasattr(record, "progress")]
 
 
 def test_parts_of_a_batch_give_the_step_of_the_whole(fitted, tmp_path):
