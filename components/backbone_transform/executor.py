@@ -7,6 +7,8 @@ from tfx import types
 from tfx.components.transform import executor
 from tfx.types import artifact_utils, standard_component_specs
 
+from trainer.preprocessing import one_backbone
+
 BACKBONE_KEY = "backbone"
 
 
@@ -24,4 +26,5 @@ class Executor(executor.Executor):
         directory = artifact_utils.get_single_uri(inputs.pop(BACKBONE_KEY))
         key = standard_component_specs.CUSTOM_CONFIG_KEY
         custom_config = json.loads(exec_properties[key]) | {"backbone": directory}
-        super().Do(inputs, output_dict, exec_properties | {key: json.dumps(custom_config)})
+        with one_backbone():
+            super().Do(inputs, output_dict, exec_properties | {key: json.dumps(custom_config)})
