@@ -8,6 +8,7 @@ from tfx.dsl.components.base import base_executor
 from tfx.extensions.google_cloud_ai_platform import runner
 from tfx.utils import name_utils
 
+from components.custom_job_trainer.cancel import ending_with_step
 from components.custom_job_trainer.order import read_order
 
 
@@ -22,19 +23,22 @@ class Executor(base_executor.BaseExecutor):
     ) -> None:
         """Has every worker of the job that the run ordered do what Trainer's executor does.
 
+        SIGTERM cancels the job.
+
         Raises:
           google.api_core.exceptions.GoogleAPICallError: Vertex AI does not take the job.
           RuntimeError: the job failed, or was cancelled.
         """
         self._log_startup(input_dict, output_dict, exec_properties)
         order = read_order(output_dict)
-        runner.start_cloud_training(
-            input_dict,
-            output_dict,
-            exec_properties,
-            name_utils.get_full_name(GenericExecutor),
-            order["job"],
-            job_id=None,
-            enable_vertex=True,
-            vertex_region=order["region"],
-        )
+        with ending_with_step(order["job"], order["region"]):
+            runner.start_cloud_training(
+                input_dict,
+                output_dict,
+                exec_properties,
+                name_utils.get_full_name(GenericExecutor),
+                order["job"],
+                job_id=None,
+                enable_vertex=True,
+                vertex_region=order["region"],
+            )

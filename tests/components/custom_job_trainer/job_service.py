@@ -19,13 +19,17 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
 from google.cloud.aiplatform_v1.types import (
+    CancelCustomJobRequest,
     CreateCustomJobRequest,
     CustomJob,
     CustomJobSpec,
     GetCustomJobRequest,
     JobState,
+    ListCustomJobsRequest,
+    ListCustomJobsResponse,
     WorkerPoolSpec,
 )
+from google.protobuf.empty_pb2 import Empty
 from google.rpc.status_pb2 import Status
 
 from tests.account import private_pem, write_account
@@ -33,6 +37,11 @@ from tests.components.custom_job_trainer.proxy import leading_to
 
 HOST = "europe-west4-aiplatform.googleapis.com"
 PARENT = "projects/p/locations/europe-west4"
+_ENDED = (
+    JobState.JOB_STATE_SUCCEEDED,
+    JobState.JOB_STATE_FAILED,
+    JobState.JOB_STATE_CANCELLED,
+)
 
 
 class Execution(Protocol):
@@ -40,6 +49,9 @@ class Execution(Protocol):
 
     def state(self) -> tuple[JobState, str]:
         """Its state, and where it failed, why."""
+
+    def stop(self) -> None:
+        """Ends what still runs."""
 
 
 class Ended:
@@ -50,6 +62,9 @@ class Ended:
 
     def state(self) -> tuple[JobState, str]:
         return self._state
+
+    def stop(self) -> None:
+        """Nothing runs."""
 
 
 class JobService:
@@ -75,6 +90,12 @@ class JobService:
         """The next job is refused so."""
         self._failures.append((code, message))
 
+    def add(self, job: CustomJob, execution: Execution) -> None:
+        """A job that was begun, which gets its name."""
+        job.name = f"{PARENT}/customJobs/{1000 + len(self.jobs)}"
+        self.jobs[job.name] = job
+        self._executions[job.name] = execution
+
     def create(self, request: CreateCustomJobRequest, context: grpc.ServicerContext) -> CustomJob:
         _check_account(context)
         if self._failures:
@@ -85,20 +106,48 @@ class JobService:
         if problem:
             context.abort(grpc.StatusCode.INVALID_ARGUMENT, problem)
         job = CustomJob(request.custom_job)
-        job.name = f"{PARENT}/customJobs/{1000 + len(self.jobs)}"
         job.state = JobState.JOB_STATE_PENDING
-        self.jobs[job.name] = job
-        self._executions[job.name] = self.begin(job)
+        self.add(job, self.begin(job))
         return job
 
     def get(self, request: GetCustomJobRequest, context: grpc.ServicerContext) -> CustomJob:
         _check_account(context)
-        if request.name not in self.jobs:
-            context.abort(grpc.StatusCode.NOT_FOUND, f"{request.name} not found")
-        job = self.jobs[request.name]
-        job.state, message = self._executions[request.name].state()
+        return self._job(request.name, context)
+
+    def list(
+        self, request: ListCustomJobsRequest, context: grpc.ServicerContext
+    ) -> ListCustomJobsResponse:
+        """Those with a label, one a page."""
+        _check_account(context)
+        asked = re.fullmatch(r"labels\.([-_a-z0-9]+)=(\w+)", request.filter)
+        if request.parent != PARENT or not asked:
+            context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"{request.parent}, {request.filter}")
+        label, value = asked.groups()
+        found = [name for name, job in self.jobs.items() if job.labels.get(label) == value]
+        page = int(request.page_token or 0)
+        return ListCustomJobsResponse(
+            custom_jobs=[self._job(name, context) for name in found[page : page + 1]],
+            next_page_token=str(page + 1) if page + 1 < len(found) else "",
+        )
+
+    def cancel(self, request: CancelCustomJobRequest, context: grpc.ServicerContext) -> Empty:
+        _check_account(context)
+        job = self._job(request.name, context)
+        if job.end_time:
+            context.abort(grpc.StatusCode.FAILED_PRECONDITION, f"{request.name} has ended")
+        self._executions[request.name].stop()
+        self._executions[request.name] = Ended(JobState.JOB_STATE_CANCELLED)
+        return Empty()
+
+    def _job(self, name: str, context: grpc.ServicerContext) -> CustomJob:
+        if name not in self.jobs:
+            context.abort(grpc.StatusCode.NOT_FOUND, f"{name} not found")
+        job = self.jobs[name]
+        job.state, message = self._executions[name].state()
         if message:
             job.error = Status(code=grpc.StatusCode.INTERNAL.value[0], message=message)
+        if job.state in _ENDED and not job.end_time:
+            job.end_time = datetime.datetime.now(datetime.UTC)
         return job
 
 
@@ -159,8 +208,14 @@ def serving(service: JobService, folder: Path) -> Iterator[dict[str, str]]:
     roots.write_bytes(certificate)
     server = grpc.server(futures.ThreadPoolExecutor(4))
     methods = {
-        "CreateCustomJob": _method(service.create, CreateCustomJobRequest),
-        "GetCustomJob": _method(service.get, GetCustomJobRequest),
+        "CreateCustomJob": _method(service.create, CreateCustomJobRequest, CustomJob),
+        "GetCustomJob": _method(service.get, GetCustomJobRequest, CustomJob),
+        "ListCustomJobs": _method(service.list, ListCustomJobsRequest, ListCustomJobsResponse),
+        "CancelCustomJob": grpc.unary_unary_rpc_method_handler(
+            service.cancel,
+            request_deserializer=CancelCustomJobRequest.deserialize,
+            response_serializer=Empty.SerializeToString,
+        ),
     }
     server.add_generic_rpc_handlers(
         [grpc.method_handlers_generic_handler("google.cloud.aiplatform.v1.JobService", methods)]
@@ -183,11 +238,11 @@ def serving(service: JobService, folder: Path) -> Iterator[dict[str, str]]:
         server.stop(None)
 
 
-def _method(answer: Callable, request: type) -> grpc.RpcMethodHandler:
+def _method(answer: Callable, request: type, response: type) -> grpc.RpcMethodHandler:
     return grpc.unary_unary_rpc_method_handler(
         answer,
         request_deserializer=request.deserialize,
-        response_serializer=CustomJob.serialize,
+        response_serializer=response.serialize,
     )
 
 

@@ -4,19 +4,27 @@ Mocked: Vertex AI, as `job_service` says. No job is run here; one is in tests/co
 """
 
 import json
+import os
+import signal
 from types import SimpleNamespace
 
 import grpc
 import pytest
 from google.api_core import exceptions
-from google.cloud.aiplatform_v1.types import JobState
+from google.cloud.aiplatform_v1.types import CustomJob, JobState
 from tfx.types import artifact_utils, standard_artifacts
 
 from components.custom_job_trainer.executor import Executor
 from components.custom_job_trainer.order import leave_order
 from pipeline.config import Setting, build_config
 from pipeline.custom_job import custom_job
-from tests.components.custom_job_trainer.job_service import HOST, Ended, JobService, serving
+from tests.components.custom_job_trainer.job_service import (
+    HOST,
+    PARENT,
+    Ended,
+    JobService,
+    serving,
+)
 
 PROPERTIES = {"run_fn": "trainer.train.run_fn", "custom_config": json.dumps({"tune": "full"})}
 
@@ -153,3 +161,47 @@ def test_a_job_that_does_not_succeed(service, step, state, message):
     with pytest.raises(RuntimeError, match=message) as error:
         step.run()
     assert "projects/p/locations/europe-west4/customJobs/1000" in str(error.value)
+
+
+class Running:
+    """A job that does not end by itself; whoever asks how it is gets a SIGTERM if that is said."""
+
+    def __init__(self, *, terminates: bool = False) -> None:
+        self.is_stopped = False
+        self._terminates = terminates
+
+    def state(self):
+        if self._terminates:
+            self._terminates = False
+            os.kill(os.getpid(), signal.SIGTERM)
+        return JobState.JOB_STATE_RUNNING, ""
+
+    def stop(self):
+        self.is_stopped = True
+
+
+def test_a_step_that_is_told_to_end_cancels_its_job(service, step, caplog):
+    """And none of another step's."""
+    others, own = Running(), Running(terminates=True)
+    service.add(CustomJob(labels={"vit-step": "another"}), others)
+    service.begin = lambda job: own
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(SystemExit) as ended:
+        step.run()
+    assert ended.value.code == 128 + signal.SIGTERM
+    assert signal.getsignal(signal.SIGTERM) == before
+    assert (own.is_stopped, others.is_stopped) == (True, False)
+    assert f"told to end: cancelling {PARENT}/customJobs/1001" in caplog.messages
+
+
+def test_a_step_that_is_told_to_end_lets_a_job_rest_that_has_ended(service, step):
+    class Succeeded(Running):
+        def state(self):
+            super().state()
+            return JobState.JOB_STATE_SUCCEEDED, ""
+
+    job = Succeeded(terminates=True)
+    service.begin = lambda _: job
+    with pytest.raises(SystemExit):
+        step.run()
+    assert not job.is_stopped
