@@ -6,7 +6,9 @@ in [-1, 1] to features float32 [B, D]; `obj.variables`, `obj.trainable_variables
 `obj.regularization_losses` are lists.
 """
 
+import contextlib
 import dataclasses
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -75,6 +77,25 @@ def load_backbone(directory: str | Path) -> Any:
     except (OSError, ValueError, tf.errors.OpError) as error:
         reason = str(error).splitlines()[0]
         raise InputError(f"{directory}: this SavedModel cannot be loaded ({reason})") from error
+
+
+@functools.lru_cache(maxsize=1)
+def load_backbone_once(directory: str | Path) -> Any:
+    """As `load_backbone`, but the same object again until the end of `one_backbone`.
+
+    Transform traces `preprocessing_fn` several times, and to load a backbone takes seconds. What is
+    kept is kept here, since TFX reloads the module of `preprocessing_fn`.
+    """
+    return load_backbone(directory)
+
+
+@contextlib.contextmanager
+def one_backbone() -> Iterator[None]:
+    """At its end, forgets what `load_backbone_once` has loaded."""
+    try:
+        yield
+    finally:
+        load_backbone_once.cache_clear()
 
 
 def _read_object_graph(directory: str | Path) -> saved_object_graph_pb2.SavedObjectGraph:

@@ -4,15 +4,13 @@ decode -> resize to the backbone's H x W, bilinear -> [-1, 1]; for `--tune head`
 As in google-research/vision_transformer, vit_jax/input_pipeline.py.
 """
 
-import contextlib
-import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
 import tensorflow_transform as tft
 
-from trainer.backbone import load_backbone, read_shapes
+from trainer.backbone import load_backbone_once, read_shapes
 
 IMAGE = "image"
 LABEL = "label"
@@ -78,7 +76,7 @@ def _frozen_features(encoded: tf.Tensor, directory: str) -> tf.Tensor:
     The backbone becomes part of the transform graph's SavedModel, where it is `.backbone`.
     """
     shapes = read_shapes(directory)
-    backbone = tft.make_and_track_object(lambda: _loaded(directory), name="backbone")
+    backbone = tft.make_and_track_object(lambda: load_backbone_once(directory), name="backbone")
 
     def features(chunk: tf.Tensor) -> tf.Tensor:
         pixels = decode_images(chunk, shapes.height, shapes.width)
@@ -86,19 +84,6 @@ def _frozen_features(encoded: tf.Tensor, directory: str) -> tf.Tensor:
         return tf.ensure_shape(made, [None, shapes.features])
 
     return _in_chunks(features, encoded, shapes.features)
-
-
-@contextlib.contextmanager
-def one_backbone() -> Iterator[None]:
-    """At its end, forgets the backbone that `preprocessing_fn` was traced with."""
-    try:
-        yield
-    finally:
-        _loaded.cache_clear()
-
-
-# Transform traces `preprocessing_fn` several times, and to load a backbone takes seconds.
-_loaded = functools.lru_cache(maxsize=1)(load_backbone)
 
 
 def _in_even_number(function: Callable[[tf.Tensor], tf.Tensor], images: tf.Tensor) -> tf.Tensor:

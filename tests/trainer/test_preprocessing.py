@@ -1,3 +1,4 @@
+import importlib
 import io
 
 import numpy as np
@@ -7,17 +8,16 @@ import tensorflow as tf
 import tensorflow_transform as tft
 import tensorflow_transform.beam as tft_beam
 
+import trainer.preprocessing
 from tests.conftest import encode, gradient
-from trainer.backbone import read_shapes
+from trainer.backbone import load_backbone_once, one_backbone, read_shapes
 from trainer.preprocessing import (
     _CHUNK,
     FEATURES,
     _in_chunks,
     _in_even_number,
-    _loaded,
     decode,
     decode_images,
-    one_backbone,
     preprocessing_fn,
     resize,
     value_range,
@@ -85,6 +85,7 @@ def test_a_backbone_sees_an_even_number_of_images(batch):
 
 def test_transform_loads_the_backbone_once(tiny_backbone, tmp_path):
     """Though it traces `preprocessing_fn` several times; and what it writes is the backbone."""
+    importlib.reload(trainer.preprocessing)  # as TFX does
     images = [encode(gradient(20 + index, 30), "PNG") for index in range(3)]
     spec = {
         "image": tf.io.FixedLenFeature([], tf.string),
@@ -97,10 +98,10 @@ def test_transform_loads_the_backbone_once(tiny_backbone, tmp_path):
         (transformed, _), _ = data | tft_beam.AnalyzeAndTransformDataset(
             lambda inputs: preprocessing_fn(inputs, config)
         )
-        loads = _loaded.cache_info()
+        loads = load_backbone_once.cache_info()
     assert (loads.misses, loads.currsize) == (1, 1)
     assert loads.hits >= 1
-    assert _loaded.cache_info().currsize == 0
+    assert load_backbone_once.cache_info().currsize == 0
 
     backbone = tf.saved_model.load(str(tiny_backbone))
     shapes = read_shapes(tiny_backbone)
