@@ -29,9 +29,10 @@ class ImageExampleGen(base_beam_component.BaseBeamComponent):
     """Turns labelled images into tf.Examples `image`, `label` and `file_name`.
 
     Every image is decoded once. What is an upright RGB JPEG of reasonable size passes byte for
-    byte; anything else is re-encoded as one; what cannot be decoded goes to `quarantine.jsonl` with
-    the reason. `counts.json` says how many were read, written to each split, and quarantined; the
-    first is always the sum of the others. Both files lie in the Examples artifact.
+    byte; anything else is re-encoded as one; what cannot be decoded, or has a label that is none of
+    the classes, goes to `quarantine.jsonl` with the reason. `counts.json` says how many were read,
+    written to each split, and quarantined; the first is always the sum of the others. Both files
+    lie in the Examples artifact.
 
     Splits: `train`, `validation`, `test`; see `components.image_example_gen.split`.
     """

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -19,10 +19,12 @@ from components.image_example_gen.counts import (
     QUARANTINE,
     QUARANTINE_FILE,
     READ,
+    counts_text,
     read_counts,
+    read_counts_of_classes,
 )
 from components.image_example_gen.normalise import UndecodableError, normalise
-from components.image_example_gen.sources.base import TEST, SourceImage
+from components.image_example_gen.sources.base import TEST, TRAIN, SourceImage
 from components.image_example_gen.sources.registry import make_source
 from components.image_example_gen.split import SPLITS, split_of
 from components.image_example_gen.write_examples import WriteExamples
@@ -50,7 +52,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
 
         Raises:
           InputError: the source cannot be read, its classes are others than the pipeline was built
-            for, or a split comes out empty.
+            for, a split comes out empty, or a class without an image to train on.
           RuntimeError: not every image that was read was written or quarantined.
         """
         self._log_startup(input_dict, output_dict, exec_properties)
@@ -68,13 +70,17 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         examples_utils.set_file_format(artifact, "tfrecords_gzip")
 
         to_example = _ToExample(
-            max_side=exec_properties["max_side"], source_has_test=TEST in source.splits()
+            classes=len(classes),
+            max_side=exec_properties["max_side"],
+            source_has_test=TEST in source.splits(),
         )
         with self._make_beam_pipeline() as pipeline:
             tallies, outcomes = [], []
             for split in source.splits():
                 images = pipeline | f"Read[{split}]" >> source.read(split)
-                tallies.append(images | f"Tally[{split}]" >> beam.Map(lambda _: READ))
+                tallies.append(
+                    images | f"Tally[{split}]" >> beam.Map(lambda image: (READ, image.label))
+                )
                 outcomes.append(images | f"ToExample[{split}]" >> beam.ParDo(to_example, split))
             sorted_out = (
                 outcomes
@@ -94,25 +100,37 @@ class Executor(base_beam_executor.BaseBeamExecutor):
                 | "MergeTallies" >> beam.Flatten()
                 | beam.combiners.Count.PerElement()
                 | beam.combiners.ToDict()
-                | beam.Map(lambda counts: json.dumps(counts, sort_keys=True))
+                | beam.Map(counts_text)
                 | "WriteCounts" >> _write_text(artifact.uri, COUNTS_FILE)
             )
         _check_counts(read_counts(artifact.uri))
+        _check_classes(read_counts_of_classes(artifact.uri, len(classes)), classes)
+
+
+# What became of an image, and its label.
+_Fate = tuple[str, int]
+
+
+class _UnusableError(Exception):
+    """An image cannot be an example; the message says why."""
 
 
 class _ToExample(beam.DoFn):
-    """A SourceImage -> its split and a serialized tf.Example, or QUARANTINE and a JSON record."""
+    """A SourceImage -> ((outcome, label), value).
 
-    def __init__(self, *, max_side: int, source_has_test: bool) -> None:
+    The outcome is a split and the value a serialized tf.Example, or QUARANTINE and a JSON record.
+    """
+
+    def __init__(self, *, classes: int, max_side: int, source_has_test: bool) -> None:
+        self._classes = classes
         self._max_side = max_side
         self._source_has_test = source_has_test
 
-    def process(self, image: SourceImage, source_split: str) -> Iterator[tuple[str, Any]]:
+    def process(self, image: SourceImage, source_split: str) -> Iterator[tuple[_Fate, Any]]:
         try:
-            if image.error:
-                raise UndecodableError(image.error)
+            self._check(image)
             encoded = normalise(image.encoded, self._max_side)
-        except UndecodableError as error:
+        except (_UnusableError, UndecodableError) as error:
             record = {
                 "file_name": image.file_name,
                 "label": image.label,
@@ -120,14 +138,22 @@ class _ToExample(beam.DoFn):
                 "bytes": len(image.encoded),
                 "sha256": hashlib.sha256(image.encoded).hexdigest(),
             }
-            yield QUARANTINE, json.dumps(record)
+            yield (QUARANTINE, image.label), json.dumps(record)
         else:
             split = split_of(image.encoded, source_split, self._source_has_test)
-            yield split, _example(encoded, image.label, image.file_name)
+            yield (split, image.label), _example(encoded, image.label, image.file_name)
+
+    def _check(self, image: SourceImage) -> None:
+        if image.error:
+            raise _UnusableError(image.error)
+        # TFDS gives images that nobody has labelled -1.
+        if not 0 <= image.label < self._classes:
+            raise _UnusableError(f"label {image.label}: expected 0 to {self._classes - 1}")
 
 
-def _outcome_index(outcome: tuple[str, Any], _: int) -> int:
-    return OUTCOMES.index(outcome[0])
+def _outcome_index(record: tuple[_Fate, Any], _: int) -> int:
+    (outcome, _label), _value = record
+    return OUTCOMES.index(outcome)
 
 
 def _example(encoded: bytes, label: int, file_name: str) -> bytes:
@@ -161,4 +187,27 @@ def _check_counts(counts: dict[str, int]) -> None:
         raise InputError(
             f"no image for the split {', '.join(empty)}: {read} images read, {quarantined} of "
             "them quarantined; expected enough for train, validation and test (80/10/10)"
+        )
+
+
+def _check_classes(counts: dict[str, list[int]], classes: Sequence[str]) -> None:
+    """A class that is in the data, and not in what is trained on, would never be answered."""
+    lost = [
+        f"{name} ({read} read, {quarantined} of them quarantined)"
+        for name, read, trained, quarantined in zip(
+            classes, counts[READ], counts[TRAIN], counts[QUARANTINE], strict=True
+        )
+        if read and not trained
+    ]
+    if lost:
+        more = f" and {len(lost) - 5} more classes" if len(lost) > 5 else ""
+        raise InputError(
+            f"no training image for the class {', '.join(lost[:5])}{more}; expected about 10 or "
+            "more of each: a tenth goes to validation, another to test. Add images, or take the "
+            "class away"
+        )
+    found = [name for name, trained in zip(classes, counts[TRAIN], strict=True) if trained]
+    if len(found) < 2:
+        raise InputError(
+            f"all training images are of the class {found[0]}; expected at least 2 classes"
         )

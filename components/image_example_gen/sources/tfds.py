@@ -63,6 +63,11 @@ class TfdsSource(Source):
                 f"--dataset tfds:{self._name}: found the splits {', '.join(builder.info.splits)}; "
                 f"expected one called {TRAIN}"
             )
+        if len(self.classes()) < 2:
+            raise InputError(
+                f"--dataset tfds:{self._name}: found {len(self.classes())} classes; expected at "
+                "least 2"
+            )
 
     def classes(self) -> tuple[str, ...]:
         return tuple(self._builder.info.features["label"].names)

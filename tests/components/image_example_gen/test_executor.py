@@ -1,18 +1,21 @@
 """ImageExampleGen's executor on real files, with Beam's in-process engine."""
 
 import hashlib
+import itertools
 import json
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import tensorflow as tf
+import tensorflow_datasets as tfds
 from tfx.components.util import examples_utils
 from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
 from tfx.types import artifact_utils, standard_artifacts
 
 from components.image_example_gen.executor import Executor
-from components.image_example_gen.split import SPLITS
+from components.image_example_gen.split import SPLITS, split_of
 from tests.conftest import class_folder, encode, gradient
 from trainer.errors import InputError
 
@@ -136,6 +139,67 @@ def test_too_few_images_for_three_splits_are_refused(tmp_path):
     folder = class_folder(tmp_path / "data", images=1)
     with pytest.raises(InputError, match=r"no image for the split .*: 2 images read, 0 of them"):
         ingest(tmp_path / "out", {"kind": "folder", "path": str(folder)}, ["c0", "c1"])
+
+
+def in_split(split: str, count: int) -> Iterator[bytes]:
+    """Different JPEGs that fall to one split."""
+    pictures = (encode(gradient(16 + n, 16), "JPEG") for n in itertools.count())
+    return itertools.islice((p for p in pictures if split_of(p, "train", False) == split), count)
+
+
+def test_a_class_without_an_image_to_train_on_is_refused(tmp_path):
+    folder = class_folder(tmp_path / "data", images=20)
+    (folder / "c2").mkdir()
+    (folder / "c2" / "only.jpg").write_bytes(next(in_split("test", 1)))
+    (folder / "c2" / "notes.txt").write_text("not a picture")
+    with pytest.raises(
+        InputError, match=r"no training image for the class c2 \(2 read, 1 of them quarantined\);"
+    ):
+        source = {"kind": "folder", "path": str(folder)}
+        ingest(tmp_path / "out", source, ["c0", "c1", "c2"])
+
+
+def tfds_dataset(data_dir: Path, labels: list[int], names: list[str]) -> dict:
+    """A prepared TFDS dataset of pictures with these labels, enough for every split."""
+    features = tfds.features.FeaturesDict(
+        {"image": tfds.features.Image(), "label": tfds.features.ClassLabel(names=names)}
+    )
+    pictures = [p for split in SPLITS for p in in_split(split, len(labels))]
+    tfds.dataset_builders.store_as_tfds_dataset(
+        name="small",
+        version="1.0.0",
+        data_dir=data_dir,
+        split_datasets={
+            "train": tf.data.Dataset.from_tensor_slices((pictures, labels * len(SPLITS))).map(
+                lambda picture, label: {"image": tf.io.decode_jpeg(picture), "label": label}
+            )
+        },
+        features=features,
+    )
+    return {"kind": "tfds", "name": "small", "data_dir": str(data_dir)}
+
+
+def test_an_image_that_nobody_has_labelled_is_quarantined(tmp_path):
+    """TFDS says so by -1."""
+    source = tfds_dataset(tmp_path / "tfds", [0, 1, 1, 0, -1, 0, 1] * 3, ["c0", "c1"])
+    written = ingest(tmp_path / "out", source, ["c0", "c1"])
+    records = [json.loads(r) for r in (written / "quarantine.jsonl").read_text().splitlines()]
+    assert {(r["label"], r["reason"]) for r in records} == {(-1, "label -1: expected 0 to 1")}
+    labels = Counter(int(example["label"]) for split in read(written).values() for example in split)
+    assert set(labels) == {0, 1}
+    assert sum(labels.values()) + len(records) == 63
+
+
+def test_a_dataset_of_one_class_is_refused(tmp_path):
+    source = tfds_dataset(tmp_path / "tfds", [0] * 7, ["c0"])
+    with pytest.raises(InputError, match="tfds:small: found 1 classes; expected at least 2"):
+        ingest(tmp_path / "out", source, ["c0"])
+
+
+def test_a_dataset_that_has_images_of_one_class_is_refused(tmp_path):
+    source = tfds_dataset(tmp_path / "tfds", [1] * 7, ["c0", "c1"])
+    with pytest.raises(InputError, match="all training images are of the class c1; expected"):
+        ingest(tmp_path / "out", source, ["c0", "c1"])
 
 
 def test_a_source_with_its_own_test_split(shared, tmp_path):
