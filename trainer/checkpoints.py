@@ -9,6 +9,11 @@ from typing import Any
 
 import tensorflow as tf
 
+from trainer.errors import InputError
+
+# What TensorFlow raises, beside its own: objects are left over; other shapes; damaged files.
+_UNREADABLE = AssertionError, ValueError, IndexError, RuntimeError
+
 
 def checkpoint_directory(root: str, **determined_by: Any) -> str:
     """Where the checkpoints of one training lie, known by what determines it.
@@ -79,11 +84,15 @@ class Checkpoints:
         )
 
     def restore(self) -> Mapping[str, Any]:
-        """Goes back to the newest checkpoint; what was noted in it, empty where there is none."""
+        """Goes back to the newest checkpoint; what was noted in it, empty where there is none.
+
+        Raises:
+          InputError: it is damaged, or another training's.
+        """
         newest = tf.train.latest_checkpoint(f"{self._directory}/newest")
         if newest is None:
             return {}
-        self._all.restore(newest).assert_consumed()
+        self._read(self._all, newest)
         return self._notes.values
 
     def save(self, step: int, notes: Mapping[str, Any]) -> None:
@@ -92,21 +101,45 @@ class Checkpoints:
         Args:
           step: how many there have been.
           notes: JSON values for `restore`.
+
+        Raises:
+          InputError: it cannot be written; the checkpoint before it is still there.
         """
         self._notes.values = dict(notes)
-        self._newest.save(checkpoint_number=step)
+        self._write(self._newest, step)
 
     def save_best(self, step: int) -> None:
-        """Writes the weights as the best so far."""
-        self._best.save(checkpoint_number=step)
+        """Writes the weights as the best so far; raises as `save`."""
+        self._write(self._best, step)
 
     def restore_best(self) -> None:
         """Puts the best weights into the model."""
-        self._weights.restore(
-            tf.train.latest_checkpoint(f"{self._directory}/best")
-        ).assert_consumed()
+        self._read(self._weights, tf.train.latest_checkpoint(f"{self._directory}/best"))
 
     def remove(self) -> None:
         """Removes all of them: the training is over."""
         if tf.io.gfile.exists(self._own):
             tf.io.gfile.rmtree(self._own)
+
+    def _read(self, variables: tf.train.Checkpoint, path: str) -> None:
+        try:
+            variables.restore(path).assert_consumed()
+        except (*_UNREADABLE, tf.errors.OpError) as error:
+            raise InputError(
+                f"{path}: no checkpoint of this training ({_reason(error)}); to begin it anew, "
+                f"remove {self._directory}"
+            ) from error
+
+    def _write(self, manager: tf.train.CheckpointManager, step: int) -> None:
+        try:
+            manager.save(checkpoint_number=step)
+        except tf.errors.OpError as error:
+            raise InputError(
+                f"{manager.directory}: the checkpoint of step {step} cannot be written "
+                f"({_reason(error)}); make room there and give the same command again: the "
+                "training goes on from the checkpoint before"
+            ) from error
+
+
+def _reason(error: Exception) -> str:
+    return str(error).strip().splitlines()[0]

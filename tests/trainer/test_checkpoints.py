@@ -1,9 +1,12 @@
 import os
+import resource
 
+import numpy as np
 import pytest
 import tensorflow as tf
 
 from trainer.checkpoints import Checkpoints, checkpoint_directory
+from trainer.errors import InputError
 
 
 @pytest.fixture
@@ -75,6 +78,70 @@ def test_a_checkpoint_that_is_not_complete_does_not_count(training, tmp_path, le
     weight, _, saved = training()
     assert saved.restore() == {"step": 1}
     assert float(weight) == 10
+
+
+@pytest.mark.parametrize(
+    "others",
+    [
+        [np.zeros([2])],
+        [np.zeros([2]), np.zeros([3]), np.zeros([1])],
+        [np.zeros([3]), np.zeros([2])],
+    ],
+    ids=["fewer", "more", "other shapes"],
+)
+def test_a_checkpoint_of_another_model_in_the_way(tmp_path, others):
+    """Of another number of classes, say."""
+    variables = [tf.Variable(value) for value in others]
+    Checkpoints(str(tmp_path), variables, variables, kept=1).save(3, {})
+    own = [tf.Variable(np.zeros([2])), tf.Variable(np.zeros([3]))]
+    saved = Checkpoints(str(tmp_path), own, own, kept=1)
+    message = rf"{tmp_path}/newest/step-3: no checkpoint of this training \(.+\); .* {tmp_path}$"
+    with pytest.raises(InputError, match=message):
+        saved.restore()
+
+
+@pytest.mark.parametrize("damaged", ["step-1.data-00000-of-00001", "step-1.index"])
+def test_a_checkpoint_that_was_damaged(training, tmp_path, damaged):
+    _, _, saved = training()
+    saved.save(1, {"step": 1})
+    path = tmp_path / "newest" / damaged
+    path.write_bytes(path.read_bytes()[:10])
+    with pytest.raises(InputError, match="step-1: no checkpoint of this training"):
+        training()[2].restore()
+
+
+@pytest.fixture
+def little_room():
+    """No file of this process can have more than 100 kB: to write more fails, as on a full disk."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+@pytest.mark.parametrize("save", ["save", "save_best"])
+def test_a_full_disk_leaves_the_checkpoint_before(tmp_path, request, save):
+    def training():
+        weights = [tf.Variable(np.zeros([100_000], np.float32))]
+        return *weights, Checkpoints(str(tmp_path), weights, weights, kept=1)
+
+    weight, saved = training()
+    weight.assign(np.ones_like(weight))
+    saved.save(1, {"step": 1})
+    saved.save_best(1)
+    weight.assign(np.zeros_like(weight))
+    request.getfixturevalue("little_room")
+    arguments = {"save": (2, {"step": 2}), "save_best": (2,)}[save]
+    with pytest.raises(
+        InputError, match=r"the checkpoint of step 2 cannot be written \(.*too large"
+    ):
+        getattr(saved, save)(*arguments)
+    weight, saved = training()
+    assert saved.restore() == {"step": 1}
+    assert float(weight[0]) == 1
+    weight.assign(np.zeros_like(weight))
+    saved.restore_best()
+    assert float(weight[0]) == 1
 
 
 def test_another_worker_reads_what_the_first_one_wrote(training):
