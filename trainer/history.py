@@ -46,9 +46,9 @@ class History:
         with self._writer.as_default(step=step):
             tf.summary.scalar("train/images_per_second", images_per_second)
 
-    def add_images(self, images: tf.Tensor) -> None:
-        """Some of the Trainer's inputs, float32 [B, H, W, 3] in [-1, 1]."""
-        with self._writer.as_default(step=0):
+    def add_images(self, step: int, images: tf.Tensor) -> None:
+        """Some of the inputs after `step`, float32 [B, H, W, 3] in [-1, 1]."""
+        with self._writer.as_default(step=step):
             tf.summary.image("inputs", images / 2 + 0.5, max_outputs=len(images))
 
     def write(self) -> None:

@@ -130,9 +130,9 @@ class Loop:
             worker=self._worker,
             workers=self._workers,
         )
-        if self._step == 0 and self._train.tune == "full":
+        if self._train.tune == "full":
             for images, _ in dataset.take(1):
-                self._history.add_images(images[:8])
+                self._history.add_images(self._step, images[:8])
         return iter(
             self._strategy.distribute_datasets_from_function(lambda _: dataset, self._input_options)
         )
