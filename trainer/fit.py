@@ -54,11 +54,12 @@ def fit(
       log_dir: of the ModelRun artifact.
 
     Raises:
-      InputError: the batch cannot be divided among the devices; the options do not fit the model.
+      InputError: the batch is larger than the training split, or cannot be divided among the
+        devices; the options do not fit the model; checkpoints cannot be read or written.
       NonFiniteError: the loss is no number any more.
       PreemptedError: the process was asked to end.
     """
-    _check_batch(hyperparameters, strategy.num_replicas_in_sync)
+    _check_batch(hyperparameters, train.examples, strategy.num_replicas_in_sync)
     schedule = Schedule(
         hyperparameters.learning_rate,
         hyperparameters.warmup(train.examples),
@@ -90,7 +91,12 @@ def fit(
     return Fitted(model, loop.run(), saved)
 
 
-def _check_batch(hyperparameters: Hyperparameters, replicas: int) -> None:
+def _check_batch(hyperparameters: Hyperparameters, examples: int, replicas: int) -> None:
+    if hyperparameters.batch_size > examples:
+        raise InputError(
+            f"--batch-size {hyperparameters.batch_size}: found {examples} training images; "
+            "expected a batch of at most as many"
+        )
     parts = replicas * hyperparameters.accumulation
     if hyperparameters.batch_size % parts:
         raise InputError(

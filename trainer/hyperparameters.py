@@ -118,11 +118,11 @@ class Hyperparameters:
 
     def total_steps(self, examples: int) -> int:
         """Optimizer steps of the whole training on `examples` training images."""
-        return self.steps or max(round(self.epochs * examples / self.batch_size), 1)
+        return self.steps or round(self.epochs * examples / self.batch_size)
 
     def steps_per_epoch(self, examples: int) -> int:
         """Optimizer steps of one pass over `examples` training images, to the nearest."""
-        return max(round(examples / self.batch_size), 1)
+        return round(examples / self.batch_size)
 
     def warmup(self, examples: int) -> int:
         """Steps of warm-up in a training on `examples` training images."""

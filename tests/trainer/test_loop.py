@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 from tensorflow.compat.v1.train import summary_iterator
 
-from tests.trainer.training import Task, write_features
+from tests.trainer.training import CLASSES, Task, write_features, write_pictures
 from trainer.errors import InputError
 from trainer.fit import fit
 from trainer.hyperparameters import Hyperparameters
@@ -26,20 +26,25 @@ def fitted(tmp_path):
 
     def fitted(**changes):
         hyperparameters = Hyperparameters(**{"batch_size": 10, "learning_rate": 0.5} | changes)
-        task = Task(tmp_path, hyperparameters)
-        model = task.make_model()
-        fit(
-            model,
-            task.train,
-            task.validation,
-            hyperparameters=hyperparameters,
-            strategy=tf.distribute.get_strategy(),
-            checkpoints=str(tmp_path / "checkpoints"),
-            log_dir=str(tmp_path / "log"),
-        )
+        model = train(Task(tmp_path, hyperparameters), tmp_path / "log")
         return model, json.loads((tmp_path / "log" / "history.json").read_text())
 
     return fitted
+
+
+def train(task, log_dir):
+    """The model that comes of a task; its checkpoints lie beside the data."""
+    model = task.make_model()
+    fit(
+        model,
+        task.train,
+        task.validation,
+        hyperparameters=task.hyperparameters,
+        strategy=tf.distribute.get_strategy(),
+        checkpoints=str(task.folder / "checkpoints"),
+        log_dir=str(log_dir),
+    )
+    return model
 
 
 def test_it_learns_and_writes_its_history(fitted, tmp_path):
@@ -59,10 +64,49 @@ def test_it_learns_and_writes_its_history(fitted, tmp_path):
     }
     mean = np.mean([record["loss"] for record in history["steps"][-5:]])
     assert last["loss"] == pytest.approx(mean, rel=1e-6)
-    (events,) = (tmp_path / "log").glob("events.out.tfevents.*")
-    written = [v.tag for e in summary_iterator(str(events)) for v in e.summary.value]
+    written = {value.tag for _, value in summaries(tmp_path / "log")}
     curves = {f"train/{name}" for name in (*history["steps"][0], "images_per_second")}
-    assert set(written) >= curves - {"train/step"} | {"epoch/val_accuracy"}
+    assert written >= curves - {"train/step"} | {"epoch/val_accuracy"}
+
+
+def summaries(log_dir):
+    """Steps and values of what TensorBoard shows."""
+    (events,) = log_dir.glob("events.out.tfevents.*")
+    return [(e.step, value) for e in summary_iterator(str(events)) for value in e.summary.value]
+
+
+def test_inputs_are_shown_wherever_it_begins(tiny_backbone, tmp_path, monkeypatch):
+    """A training that goes on has another log directory."""
+    write_pictures(tmp_path)
+    task = Task(tmp_path, Hyperparameters(batch_size=6), tune="full", backbone=tiny_backbone)
+    preempt_after(4, monkeypatch)
+    with pytest.raises(PreemptedError):
+        train(task, tmp_path / "first")
+    monkeypatch.undo()
+    train(task, tmp_path / "second")
+    for log, step in (("first", 0), ("second", 4)):
+        shown = [(s, v) for s, v in summaries(tmp_path / log) if v.tag == "inputs"]
+        assert [s for s, _ in shown] == [step]
+        width, height, *pictures = tf.make_ndarray(shown[0][1].tensor)
+        assert (width, height, len(pictures)) == (b"16", b"16", 6)
+        # Noise above black in one colour each, where [-1, 0] would be cut off.
+        assert 40 < np.mean([tf.io.decode_png(picture) for picture in pictures]) < 160
+
+
+def test_the_head_begins_at_zero(fitted):
+    """So that every class is as likely as another before the first step."""
+    _, history = fitted(steps=1)
+    assert history["steps"][0]["loss"] == pytest.approx(np.log(CLASSES))
+
+
+@pytest.mark.parametrize("clip", [None, 0.01])
+def test_gradients_are_clipped_by_their_global_norm(fitted, clip):
+    model, history = fitted(steps=1, learning_rate=0.5, schedule="constant", clip_norm=clip)
+    norm = history["steps"][0]["gradient_norm"]
+    assert norm > 0.1
+    # From zero, the weights are the step.
+    step = np.sqrt(sum(np.sum(np.square(w)) for w in model.get_weights()))
+    assert step == pytest.approx(0.5 * (clip or norm), rel=1e-5)
 
 
 @pytest.mark.parametrize(("steps", "epochs"), [(1, 1), (5, 1), (7, 2), (10, 2)])
@@ -100,6 +144,13 @@ def test_parts_of_a_batch_give_the_step_of_the_whole(fitted, tmp_path):
 def test_a_batch_that_cannot_be_divided(fitted):
     with pytest.raises(InputError, match="expected a multiple of 3"):
         fitted(accumulation=3)
+
+
+def test_a_batch_larger_than_the_data(fitted, tmp_path):
+    message = "--batch-size 51: found 50 training images; expected a batch of at most as many"
+    with pytest.raises(InputError, match=message):
+        fitted(batch_size=51)
+    assert not (tmp_path / "checkpoints").exists()
 
 
 def test_label_smoothing_keeps_the_loss_up(fitted, tmp_path):

@@ -47,7 +47,6 @@ def test_length_of_a_training():
     hyperparameters = Hyperparameters(epochs=3, batch_size=4)
     assert hyperparameters.steps_per_epoch(9) == 2
     assert hyperparameters.total_steps(9) == 7
-    assert Hyperparameters(epochs=3, batch_size=64).total_steps(9) == 1
     assert Hyperparameters(steps=5).total_steps(9) == 5
 
 
@@ -66,6 +65,13 @@ def steps_of(shapes, gradient=1.0, **changes):
     variables, optimizer = made(shapes, **changes)
     optimizer.apply([tf.fill(v.shape, gradient) for v in variables], variables)
     return {v.name: 1 - float(np.mean(v)) for v in variables}
+
+
+def test_momentum_adds_up_the_steps_before():
+    (weight,), optimizer = made({"kernel": (2,)}, momentum=0.9)
+    for _ in range(3):
+        optimizer.apply([tf.ones([2])], [weight])
+    np.testing.assert_allclose(weight, 1 - 0.1 * (1 + 1.9 + 2.71), rtol=1e-6)
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
