@@ -153,6 +153,29 @@ def test_a_batch_larger_than_the_data(fitted, tmp_path):
     assert not (tmp_path / "checkpoints").exists()
 
 
+def test_compiled_by_xla_it_learns_the_same(fitted, tmp_path, monkeypatch):
+    steppers = []
+    begin = Stepper.__init__
+
+    def kept(self, *arguments, **options):
+        begin(self, *arguments, **options)
+        steppers.append(self)
+
+    monkeypatch.setattr(Stepper, "__init__", kept)
+    plain, _ = fitted(epochs=2)
+    tf.io.gfile.rmtree(str(tmp_path / "checkpoints"))
+    compiled, _ = fitted(epochs=2, jit_compile=True)
+    for one, other in zip(plain.get_weights(), compiled.get_weights(), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
+    assert [is_compiled(stepper) for stepper in steppers] == [False, True]
+
+
+def is_compiled(stepper):
+    """Whether XLA was told to take the gradients."""
+    (graph,) = stepper._gradients._list_all_concrete_functions()
+    return graph.function_def.attr["_XlaMustCompile"].b
+
+
 def test_label_smoothing_keeps_the_loss_up(fitted, tmp_path):
     _, plain = fitted(epochs=10)
     tf.io.gfile.rmtree(str(tmp_path / "checkpoints"))
