@@ -1,0 +1,12 @@
+"""Its timing takes minutes, and is not tried here."""
+
+import pytest
+
+from benchmarks.epochs import main
+
+
+def test_a_run_that_fails_is_no_measurement():
+    with pytest.raises(SystemExit) as error:
+        main(["--model", "no_such_model", "--dataset", "digits"])
+    assert "exit status 2" in error.value.code
+    assert "no_such_model" in error.value.code.splitlines()[-1]
