@@ -1,4 +1,5 @@
 import functools
+import shutil
 import subprocess
 import sys
 
@@ -7,10 +8,12 @@ import pytest
 import tensorflow as tf
 
 from trainer.augreg.architecture import Architecture
+from trainer.augreg.checkpoint import load_checkpoint
 from trainer.augreg.convert import convert
 from trainer.augreg.initialization import random_arrays
 from trainer.augreg.npz import CheckpointError
 from trainer.augreg.position_embedding import resize_position_embedding
+from trainer.catalogue import VARIANTS
 from trainer.errors import InputError
 
 GOLDEN = ["tiny_plain", "tiny_prelogits", "tiny_hybrid"]
@@ -256,37 +259,46 @@ def test_readable_by_others(directory, tmp_path):
     assert written.stat().st_mode == (tmp_path / "ordinary").stat().st_mode
 
 
-def vit(patch_size, width, depth, heads, **hybrid):
-    return Architecture(
-        image_size=224,
-        patch_size=patch_size,
-        width=width,
-        depth=depth,
-        heads=heads,
-        mlp_dim=4 * width,
-        classes=1000,
-        **hybrid,
-    )
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("architecture", "parameters"),
+    ("name", "parameters"),
     [
-        (vit(16, 384, 12, 6), 22_050_664),
-        (vit(1, 384, 12, 6, resnet_blocks=(2, 2, 2, 2)), 36_431_912),
+        ("vit_s16", 22_050_664),
+        ("vit_b8", 86_576_872),
+        ("vit_b16", 86_567_656),
+        ("vit_b32", 88_224_232),
+        ("vit_l16", 304_326_632),
+        ("vit_r26_s32_lightaug", 36_431_912),
+        ("vit_r50_l32", 328_994_856),
     ],
-    ids=["S/16", "R26-S/32"],
 )
-def test_full_size(architecture, parameters, tmp_path):
-    arrays = random_arrays(architecture, seed=0)
-    np.savez(tmp_path / "checkpoint.npz", **arrays)
-    convert(arrays, tmp_path / "classifier", task="classification")
-    loaded = tf.saved_model.load(str(tmp_path / "classifier"))
-    assert sum(variable.shape.num_elements() for variable in loaded.variables) == parameters
-    assert loaded(tf.zeros([2, 224, 224, 3])).shape == (2, 1000)
-    written = sum(file.stat().st_size for file in (tmp_path / "classifier").rglob("*"))
-    assert written <= 1.02 * (tmp_path / "checkpoint.npz").stat().st_size
+def test_full_size(name, parameters, tmp_path):
+    """As published, but for the weights. Up to 1.3 GB each, which pytest would keep."""
+    path, directory = tmp_path / "checkpoint.npz", tmp_path / "classifier"
+    try:
+        np.savez(path, **random_arrays(VARIANTS[name].architecture, seed=0))
+        convert(load_checkpoint(path), directory, task="classification")
+        loaded = tf.saved_model.load(str(directory))
+        assert sum(variable.shape.num_elements() for variable in loaded.variables) == parameters
+        assert loaded(tf.zeros([2, 224, 224, 3])).shape == (2, 1000)
+        written = sum(file.stat().st_size for file in directory.rglob("*"))
+        assert written <= 1.02 * path.stat().st_size
+    finally:
+        path.unlink()
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def test_a_hybrid_whose_resnet_is_its_root_alone(tmp_path):
+    """As R-Ti/16 is."""
+    architecture = Architecture(
+        image_size=64, patch_size=8, width=32, depth=1, heads=2, mlp_dim=64, resnet_blocks=()
+    )
+    convert(random_arrays(architecture, seed=0), tmp_path / "backbone")
+    loaded = tf.saved_model.load(str(tmp_path / "backbone"))
+    images = np.random.default_rng(0).uniform(-1, 1, [2, 64, 64, 3]).astype(np.float32)
+    first, second = loaded(images).numpy()
+    assert first.shape == (32,)
+    assert np.abs(first - second).max() > 1e-3
 
 
 def test_only_the_position_embedding_changes_with_the_size(backbone, checkpoint):
