@@ -2,6 +2,7 @@ import itertools
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from tests.trainer.training import Task, write_features, write_pictures
 from trainer.augmentation import Augmentation
@@ -75,6 +76,13 @@ def test_mixed_labels_are_shares(tmp_path):
     labels = np.concatenate([labels for _, labels in task.train.batches(8).take(3)])
     np.testing.assert_allclose(labels.sum(-1), 1, rtol=1e-6)
     assert ((labels > 0) & (labels < 1)).any()
+
+
+def test_what_is_shuffled_is_encoded(train):
+    """Decoded pictures would fill the memory."""
+    shuffled = train._records(0)
+    assert shuffled.element_spec[1] == tf.TensorSpec([], tf.string)
+    assert train.batches(4).element_spec[0].dtype == tf.float32
 
 
 def test_reading_everything(train, tmp_path):
