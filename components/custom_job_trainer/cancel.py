@@ -1,8 +1,10 @@
-"""A step that is told to end has its custom job end as well.
+"""A step that ends before its custom job has the job end as well.
 
 Vertex AI tells a step by SIGTERM that its run is cancelled, and knows nothing of the job that the
 step waits for: left alone, that would train on, and cost, until it is done. Google's own components
-pass a cancellation on in the same way (google_cloud_pipeline_components, execution_context.py).
+pass a cancellation on in the same way (google_cloud_pipeline_components, execution_context.py). A
+wait that fails leaves such a job too, and a retry of the step would start a second one beside it,
+with the same checkpoints.
 """
 
 import logging
@@ -23,9 +25,9 @@ _STATUS = 128 + signal.SIGTERM
 
 @contextmanager
 def ending_with_step(job: dict[str, Any], region: str) -> Iterator[None]:
-    """Within it, SIGTERM cancels the job that was made of `job`, and ends the process.
+    """Within it, SIGTERM raises SystemExit; and whatever is raised cancels the job made of `job`.
 
-    Only for the main thread, which alone can handle signals.
+    A job that has ended is left alone. Only for the main thread, which alone can handle signals.
 
     Args:
       job: as `tfx.extensions.google_cloud_ai_platform` takes it; it gets a label.
@@ -37,20 +39,20 @@ def ending_with_step(job: dict[str, Any], region: str) -> Iterator[None]:
     before = signal.signal(signal.SIGTERM, _end)
     try:
         yield
-    except _ToldToEndError:
-        _cancel(step, parent, region)
-        raise SystemExit(_STATUS) from None
+    except BaseException:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # not before the job is cancelled
+        try:
+            _cancel(step, parent, region)
+        except Exception:
+            logger.exception("the custom job with label %s=%s was not cancelled", _LABEL, step)
+        raise
     finally:
         signal.signal(signal.SIGTERM, before)
 
 
-class _ToldToEndError(BaseException):
-    """No Exception, so that nothing takes it for a failed request."""
-
-
 def _end(*_: Any) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # once is enough
-    raise _ToldToEndError
+    raise SystemExit(_STATUS)
 
 
 def _cancel(step: str, parent: str, region: str) -> None:
@@ -60,5 +62,5 @@ def _cancel(step: str, parent: str, region: str) -> None:
     request = {"parent": parent, "filter": f"labels.{_LABEL}={step}"}
     for job in client.list_custom_jobs(request=request):
         if job.end_time is None:
-            logger.warning("told to end: cancelling %s", job.name)
+            logger.warning("the step ends: cancelling %s", job.name)
             client.cancel_custom_job(name=job.name)

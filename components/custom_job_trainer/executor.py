@@ -23,11 +23,13 @@ class Executor(base_executor.BaseExecutor):
     ) -> None:
         """Has every worker of the job that the run ordered do what Trainer's executor does.
 
-        SIGTERM cancels the job.
+        Whatever ends the wait for it, SIGTERM or an error, cancels the job.
 
         Raises:
-          google.api_core.exceptions.GoogleAPICallError: Vertex AI does not take the job.
+          google.api_core.exceptions.GoogleAPIError: Vertex AI does not take the job, or does not
+            say how it is.
           RuntimeError: the job failed, or was cancelled.
+          SystemExit: the step was told to end.
         """
         self._log_startup(input_dict, output_dict, exec_properties)
         order = read_order(output_dict)

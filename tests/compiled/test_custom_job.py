@@ -53,7 +53,7 @@ def test_two_workers(compile_to, container_bin, service, begun, tmp_path):
         root=root,
         surroundings=environment,
     )
-    service.fail(grpc.StatusCode.PERMISSION_DENIED, "no customJobs.create")
+    service.fail("create", grpc.StatusCode.PERMISSION_DENIED, "no customJobs.create")
     with pytest.raises(StepFailed, match="PermissionDenied: 403 no customJobs"):
         cluster.run(until="Trainer", steps=8)
 

@@ -7,6 +7,7 @@ here. It refuses what the API documents as refused; what becomes of a job is the
 
 import datetime
 import re
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from concurrent import futures
 from contextlib import contextmanager
@@ -72,6 +73,7 @@ class JobService:
 
     Attributes:
       jobs: those that were created, by name.
+      requests: the methods that were called, in order: create, get, list, cancel.
       targets: what the client connected to.
     """
 
@@ -81,14 +83,15 @@ class JobService:
           begin: has a job begin.
         """
         self.jobs: dict[str, CustomJob] = {}
+        self.requests: list[str] = []
         self.targets: list[str] = []
         self.begin = begin
         self._executions: dict[str, Execution] = {}
-        self._failures: list[tuple[grpc.StatusCode, str]] = []
+        self._failures: dict[str, list[tuple[grpc.StatusCode, str]]] = defaultdict(list)
 
-    def fail(self, code: grpc.StatusCode, message: str) -> None:
-        """The next job is refused so."""
-        self._failures.append((code, message))
+    def fail(self, method: str, code: grpc.StatusCode, message: str) -> None:
+        """The next call of `method` is answered so."""
+        self._failures[method].append((code, message))
 
     def add(self, job: CustomJob, execution: Execution) -> None:
         """A job that was begun, which gets its name."""
@@ -97,9 +100,7 @@ class JobService:
         self._executions[job.name] = execution
 
     def create(self, request: CreateCustomJobRequest, context: grpc.ServicerContext) -> CustomJob:
-        _check_account(context)
-        if self._failures:
-            context.abort(*self._failures.pop(0))
+        self._admit("create", context)
         if request.parent != PARENT:
             context.abort(grpc.StatusCode.NOT_FOUND, f"{request.parent} not found")
         problem = next(_problems(request.custom_job), None)
@@ -111,14 +112,14 @@ class JobService:
         return job
 
     def get(self, request: GetCustomJobRequest, context: grpc.ServicerContext) -> CustomJob:
-        _check_account(context)
+        self._admit("get", context)
         return self._job(request.name, context)
 
     def list(
         self, request: ListCustomJobsRequest, context: grpc.ServicerContext
     ) -> ListCustomJobsResponse:
         """Those with a label, one a page."""
-        _check_account(context)
+        self._admit("list", context)
         asked = re.fullmatch(r"labels\.([-_a-z0-9]+)=(\w+)", request.filter)
         if request.parent != PARENT or not asked:
             context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"{request.parent}, {request.filter}")
@@ -131,13 +132,20 @@ class JobService:
         )
 
     def cancel(self, request: CancelCustomJobRequest, context: grpc.ServicerContext) -> Empty:
-        _check_account(context)
+        self._admit("cancel", context)
         job = self._job(request.name, context)
         if job.end_time:
             context.abort(grpc.StatusCode.FAILED_PRECONDITION, f"{request.name} has ended")
         self._executions[request.name].stop()
         self._executions[request.name] = Ended(JobState.JOB_STATE_CANCELLED)
         return Empty()
+
+    def _admit(self, method: str, context: grpc.ServicerContext) -> None:
+        self.requests.append(method)
+        if not dict(context.invocation_metadata()).get("authorization", "").startswith("Bearer "):
+            context.abort(grpc.StatusCode.UNAUTHENTICATED, "missing authentication credential")
+        if self._failures[method]:
+            context.abort(*self._failures[method].pop(0))
 
     def _job(self, name: str, context: grpc.ServicerContext) -> CustomJob:
         if name not in self.jobs:
@@ -149,11 +157,6 @@ class JobService:
         if job.state in _ENDED and not job.end_time:
             job.end_time = datetime.datetime.now(datetime.UTC)
         return job
-
-
-def _check_account(context: grpc.ServicerContext) -> None:
-    if not dict(context.invocation_metadata()).get("authorization", "").startswith("Bearer "):
-        context.abort(grpc.StatusCode.UNAUTHENTICATED, "missing authentication credential")
 
 
 def _problems(job: CustomJob) -> Iterator[str]:

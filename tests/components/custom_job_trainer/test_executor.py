@@ -43,6 +43,7 @@ def service(environment, monkeypatch):
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     service.jobs.clear()
+    service.requests.clear()
     service.begin = lambda job: Ended(JobState.JOB_STATE_SUCCEEDED)
     return service
 
@@ -132,7 +133,7 @@ def test_a_tpu(service, step):
     "code", [grpc.StatusCode.PERMISSION_DENIED, grpc.StatusCode.RESOURCE_EXHAUSTED]
 )
 def test_a_job_that_is_refused(service, step, code):
-    service.fail(code, "on purpose")
+    service.fail("create", code, "on purpose")
     with pytest.raises(exceptions.GoogleAPICallError, match="on purpose") as error:
         step.run()
     assert error.value.grpc_status_code == code
@@ -161,6 +162,7 @@ def test_a_job_that_does_not_succeed(service, step, state, message):
     with pytest.raises(RuntimeError, match=message) as error:
         step.run()
     assert "projects/p/locations/europe-west4/customJobs/1000" in str(error.value)
+    assert "cancel" not in service.requests
 
 
 class Running:
@@ -191,7 +193,30 @@ def test_a_step_that_is_told_to_end_cancels_its_job(service, step, caplog):
     assert ended.value.code == 128 + signal.SIGTERM
     assert signal.getsignal(signal.SIGTERM) == before
     assert (own.is_stopped, others.is_stopped) == (True, False)
-    assert f"told to end: cancelling {PARENT}/customJobs/1001" in caplog.messages
+    assert f"the step ends: cancelling {PARENT}/customJobs/1001" in caplog.messages
+
+
+@pytest.mark.parametrize(
+    "code", [grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.DEADLINE_EXCEEDED]
+)
+def test_a_wait_that_fails_cancels_the_job(service, step, code):
+    job = Running()
+    service.begin = lambda _: job
+    service.fail("get", code, "on purpose")
+    with pytest.raises(exceptions.GoogleAPICallError, match="on purpose") as error:
+        step.run()
+    assert error.value.grpc_status_code == code
+    assert job.is_stopped
+
+
+def test_a_cancel_that_fails_hides_no_error(service, step, caplog):
+    service.begin = lambda _: Running()
+    service.fail("get", grpc.StatusCode.UNAUTHENTICATED, "on purpose")
+    service.fail("list", grpc.StatusCode.PERMISSION_DENIED, "no customJobs.list")
+    with pytest.raises(exceptions.Unauthenticated, match="on purpose"):
+        step.run()
+    assert "was not cancelled" in caplog.text
+    assert "no customJobs.list" in caplog.text
 
 
 def test_a_step_that_is_told_to_end_lets_a_job_rest_that_has_ended(service, step):
@@ -204,4 +229,4 @@ def test_a_step_that_is_told_to_end_lets_a_job_rest_that_has_ended(service, step
     service.begin = lambda _: job
     with pytest.raises(SystemExit):
         step.run()
-    assert not job.is_stopped
+    assert "cancel" not in service.requests
