@@ -6,6 +6,7 @@ Mocked: Vertex AI, as `job_service` says. No job is run here; one is in tests/co
 import json
 import os
 import signal
+import threading
 from types import SimpleNamespace
 
 import grpc
@@ -166,7 +167,11 @@ def test_a_job_that_does_not_succeed(service, step, state, message):
 
 
 class Running:
-    """A job that does not end by itself; whoever asks how it is gets a SIGTERM if that is said."""
+    """A job that does not end by itself; whoever asks how it is gets a SIGTERM if that is said.
+
+    That comes a moment later, when the client waits: out of its midst, SystemExit could leave a
+    lock of gRPC's taken, which the service, in this same process, would then wait for.
+    """
 
     def __init__(self, *, terminates: bool = False) -> None:
         self.is_stopped = False
@@ -175,7 +180,7 @@ class Running:
     def state(self):
         if self._terminates:
             self._terminates = False
-            os.kill(os.getpid(), signal.SIGTERM)
+            threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGTERM)).start()
         return JobState.JOB_STATE_RUNNING, ""
 
     def stop(self):
@@ -220,13 +225,13 @@ def test_a_cancel_that_fails_hides_no_error(service, step, caplog):
 
 
 def test_a_step_that_is_told_to_end_lets_a_job_rest_that_has_ended(service, step):
-    class Succeeded(Running):
+    class SucceedsMeanwhile(Running):
         def state(self):
-            super().state()
-            return JobState.JOB_STATE_SUCCEEDED, ""
+            if "list" in service.requests:
+                return JobState.JOB_STATE_SUCCEEDED, ""
+            return super().state()
 
-    job = Succeeded(terminates=True)
-    service.begin = lambda _: job
+    service.begin = lambda _: SucceedsMeanwhile(terminates=True)
     with pytest.raises(SystemExit):
         step.run()
     assert "cancel" not in service.requests
