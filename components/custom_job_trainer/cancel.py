@@ -11,9 +11,11 @@ import logging
 import signal
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
+from google.api_core import exceptions
+from google.api_core.retry import Retry, if_exception_type
 from google.cloud.aiplatform import gapic
 
 logger = logging.getLogger(__name__)
@@ -21,6 +23,15 @@ logger = logging.getLogger(__name__)
 # By which a step knows its job, even where it is told to end before it has the job's name.
 _LABEL = "vit-step"
 _STATUS = 128 + signal.SIGTERM
+
+# In seconds: a container commonly has 30 from SIGTERM to SIGKILL.
+_ANSWER = 5.0
+_RETRYING = Retry(
+    if_exception_type(exceptions.ServerError, exceptions.TooManyRequests),
+    initial=0.5,
+    maximum=2.0,
+    timeout=5.0,
+)
 
 
 @contextmanager
@@ -60,7 +71,8 @@ def _cancel(step: str, parent: str, region: str) -> None:
         client_options={"api_endpoint": f"{region}-aiplatform.googleapis.com"}
     )
     request = {"parent": parent, "filter": f"labels.{_LABEL}={step}"}
-    for job in client.list_custom_jobs(request=request):
+    for job in _RETRYING(client.list_custom_jobs)(request=request, timeout=_ANSWER):
         if job.end_time is None:
             logger.warning("the step ends: cancelling %s", job.name)
-            client.cancel_custom_job(name=job.name)
+            with suppress(exceptions.FailedPrecondition):  # it has ended meanwhile
+                _RETRYING(client.cancel_custom_job)(name=job.name, timeout=_ANSWER)

@@ -74,6 +74,7 @@ class JobService:
     Attributes:
       jobs: those that were created, by name.
       requests: the methods that were called, in order: create, get, list, cancel.
+      allowed: how many seconds the client gave it to answer, the last time, by method.
       targets: what the client connected to.
     """
 
@@ -84,6 +85,7 @@ class JobService:
         """
         self.jobs: dict[str, CustomJob] = {}
         self.requests: list[str] = []
+        self.allowed: dict[str, float] = {}
         self.targets: list[str] = []
         self.begin = begin
         self._executions: dict[str, Execution] = {}
@@ -142,6 +144,7 @@ class JobService:
 
     def _admit(self, method: str, context: grpc.ServicerContext) -> None:
         self.requests.append(method)
+        self.allowed[method] = context.time_remaining()
         if not dict(context.invocation_metadata()).get("authorization", "").startswith("Bearer "):
             context.abort(grpc.StatusCode.UNAUTHENTICATED, "missing authentication credential")
         if self._failures[method]:

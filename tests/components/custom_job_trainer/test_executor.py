@@ -214,6 +214,33 @@ def test_a_wait_that_fails_cancels_the_job(service, step, code):
     assert job.is_stopped
 
 
+@pytest.mark.parametrize("method", ["list", "cancel"])
+def test_a_cancel_is_tried_again(service, step, method):
+    job = Running(terminates=True)
+    service.begin = lambda _: job
+    service.fail(method, grpc.StatusCode.UNAVAILABLE, "on purpose")
+    with pytest.raises(SystemExit):
+        step.run()
+    assert job.is_stopped
+
+
+def test_a_cancel_waits_for_no_answer_for_ever(service, step):
+    """The step is killed half a minute after it was told to end."""
+    service.begin = lambda _: Running(terminates=True)
+    with pytest.raises(SystemExit):
+        step.run()
+    assert service.allowed["list"] + service.allowed["cancel"] < 30
+
+
+def test_a_job_that_ends_just_before_its_cancel(service, step, caplog):
+    service.begin = lambda _: Running(terminates=True)
+    service.fail("cancel", grpc.StatusCode.FAILED_PRECONDITION, "has ended")
+    with pytest.raises(SystemExit):
+        step.run()
+    assert "cancel" in service.requests
+    assert "was not cancelled" not in caplog.text
+
+
 def test_a_cancel_that_fails_hides_no_error(service, step, caplog):
     service.begin = lambda _: Running()
     service.fail("get", grpc.StatusCode.UNAUTHENTICATED, "on purpose")
