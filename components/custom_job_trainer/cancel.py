@@ -9,6 +9,7 @@ with the same checkpoints.
 
 import logging
 import signal
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -25,6 +26,7 @@ _LABEL = "vit-step"
 _STATUS = 128 + signal.SIGTERM
 
 # In seconds: a container commonly has 30 from SIGTERM to SIGKILL.
+_UNTIL_LISTED = 10.0
 _ANSWER = 5.0
 _RETRYING = Retry(
     if_exception_type(exceptions.ServerError, exceptions.TooManyRequests),
@@ -50,10 +52,10 @@ def ending_with_step(job: dict[str, Any], region: str) -> Iterator[None]:
     before = signal.signal(signal.SIGTERM, _end)
     try:
         yield
-    except BaseException:
+    except BaseException as error:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # not before the job is cancelled
         try:
-            _cancel(step, parent, region)
+            _cancel(step, parent, region, patience=_UNTIL_LISTED if _may_come(error) else 0)
         except Exception:
             logger.exception("the custom job with label %s=%s was not cancelled", _LABEL, step)
         raise
@@ -66,13 +68,37 @@ def _end(*_: Any) -> None:
     raise SystemExit(_STATUS)
 
 
-def _cancel(step: str, parent: str, region: str) -> None:
+def _may_come(error: BaseException) -> bool:
+    """Whether a job that is not listed yet may be so later.
+
+    Its creation may have been interrupted anywhere, or its answer lost. A request that was refused
+    has made none, and a job that was waited for is listed already.
+    """
+    return not isinstance(error, Exception) or isinstance(error, exceptions.ServerError)
+
+
+def _cancel(step: str, parent: str, region: str, *, patience: float) -> None:
     client = gapic.JobServiceClient(
         client_options={"api_endpoint": f"{region}-aiplatform.googleapis.com"}
     )
-    request = {"parent": parent, "filter": f"labels.{_LABEL}={step}"}
-    for job in _RETRYING(client.list_custom_jobs)(request=request, timeout=_ANSWER):
+    jobs = _find(client, step, parent, patience=patience)
+    if patience and not jobs:
+        logger.warning("the step ends: no custom job with label %s=%s came up", _LABEL, step)
+    for job in jobs:
         if job.end_time is None:
             logger.warning("the step ends: cancelling %s", job.name)
             with suppress(exceptions.FailedPrecondition):  # it has ended meanwhile
                 _RETRYING(client.cancel_custom_job)(name=job.name, timeout=_ANSWER)
+
+
+def _find(
+    client: gapic.JobServiceClient, step: str, parent: str, *, patience: float
+) -> list[gapic.CustomJob]:
+    """The job of the step; while there is none, it is looked for again for `patience` seconds."""
+    request = {"parent": parent, "filter": f"labels.{_LABEL}={step}"}
+    until = time.monotonic() + patience
+    while True:
+        jobs = list(_RETRYING(client.list_custom_jobs)(request=request, timeout=_ANSWER))
+        if jobs or time.monotonic() >= until:
+            return jobs
+        time.sleep(0.5)

@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import threading
+import time
 from types import SimpleNamespace
 
 import grpc
@@ -15,6 +16,7 @@ from google.api_core import exceptions
 from google.cloud.aiplatform_v1.types import CustomJob, JobState
 from tfx.types import artifact_utils, standard_artifacts
 
+from components.custom_job_trainer import cancel
 from components.custom_job_trainer.executor import Executor
 from components.custom_job_trainer.order import leave_order
 from pipeline.config import Setting, build_config
@@ -139,6 +141,7 @@ def test_a_job_that_is_refused(service, step, code):
         step.run()
     assert error.value.grpc_status_code == code
     assert not service.jobs
+    assert service.requests == ["create", "list"]
 
 
 def test_a_project_that_is_not_there(service, step):
@@ -211,6 +214,65 @@ def test_a_wait_that_fails_cancels_the_job(service, step, code):
     with pytest.raises(exceptions.GoogleAPICallError, match="on purpose") as error:
         step.run()
     assert error.value.grpc_status_code == code
+    assert job.is_stopped
+    assert service.requests == ["create", "get", "list", "cancel"]
+
+
+def looked_for_twice(service):
+    """Returns when the step has."""
+    until = time.monotonic() + 5
+    while service.requests.count("list") < 2 and time.monotonic() < until:
+        time.sleep(0.01)
+
+
+def end_step_while_creating(service):
+    """To be called while a job begins; the step does not hear of its beginning any more."""
+    time.sleep(0.2)  # as in Running
+    os.kill(os.getpid(), signal.SIGTERM)
+    looked_for_twice(service)
+
+
+def test_a_step_that_is_told_to_end_waits_for_the_job_that_is_being_created(service, step):
+    job = Running()
+
+    def begin(_):
+        end_step_while_creating(service)
+        return job
+
+    service.begin = begin
+    with pytest.raises(SystemExit):
+        step.run()
+    assert job.is_stopped
+    assert "get" not in service.requests
+
+
+def test_a_step_that_is_told_to_end_does_not_wait_for_ever(service, step, monkeypatch, caplog):
+    monkeypatch.setattr(cancel, "_UNTIL_LISTED", 1.0)
+
+    def begin(_):
+        end_step_while_creating(service)
+        raise RuntimeError("nothing comes of it")
+
+    service.begin = begin
+    with pytest.raises(SystemExit):
+        step.run()
+    assert "the step ends: no custom job with label vit-step=" in caplog.text
+
+
+def test_a_job_whose_creation_is_answered_by_an_error(service, step):
+    job = Running()
+
+    def add(message):
+        looked_for_twice(service)
+        service.add(message, job)
+
+    def begin(message):
+        threading.Thread(target=add, args=[message]).start()
+        raise ConnectionError("on purpose")
+
+    service.begin = begin
+    with pytest.raises(exceptions.Unknown, match="on purpose"):
+        step.run()
     assert job.is_stopped
 
 
