@@ -29,7 +29,8 @@ class Progress:
       total_steps: how many there will be, if none is saved by early stopping.
       epoch: that this step belongs to, from 1.
       metrics: loss, accuracy, …
-      pace: None after a process's first step, which takes far longer than the others.
+      pace: None after the first step of a training, also of one that goes on from a checkpoint:
+        that step takes far longer than the others.
     """
 
     step: int
