@@ -145,12 +145,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         convert(random_arrays(architecture, seed=0), f"{folder}/model")
         steps = make_steps(f"{folder}/model", architecture.image_size, arguments.batch_size)
-    measure_peak = make_peak()
     memory = {}
     for name, step in steps.items():  # warm up, and trace
         step()
         step()
         memory[name] = peak_memory()
+    measure_peak = make_peak()
     torch = None
     if arguments.torch:
         torch = start_torch(arguments.torch, architecture, arguments.batch_size)
