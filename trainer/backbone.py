@@ -9,7 +9,7 @@ in [-1, 1] to features float32 [B, D]; `obj.variables`, `obj.trainable_variables
 import contextlib
 import dataclasses
 import functools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -79,23 +79,30 @@ def load_backbone(directory: str | Path) -> Any:
         raise InputError(f"{directory}: this SavedModel cannot be loaded ({reason})") from error
 
 
-@functools.lru_cache(maxsize=1)
+_loaders: list[Callable[[str | Path], Any]] = [load_backbone]
+
+
 def load_backbone_once(directory: str | Path) -> Any:
-    """As `load_backbone`, but the same object again until the end of `one_backbone`.
+    """As `load_backbone`, but within `one_backbone` the same object again.
 
     Transform traces `preprocessing_fn` several times, and to load a backbone takes seconds. What is
     kept is kept here, since TFX reloads the module of `preprocessing_fn`.
     """
-    return load_backbone(directory)
+    return _loaders[-1](directory)
 
 
 @contextlib.contextmanager
 def one_backbone() -> Iterator[None]:
-    """At its end, forgets what `load_backbone_once` has loaded."""
+    """Within it, `load_backbone_once` keeps what it has loaded.
+
+    Elsewhere nothing is kept: a Beam worker, which lives long, would hold a backbone that it needs
+    no more.
+    """
+    _loaders.append(functools.lru_cache(maxsize=1)(load_backbone))
     try:
         yield
     finally:
-        load_backbone_once.cache_clear()
+        _loaders.pop()
 
 
 def _read_object_graph(directory: str | Path) -> saved_object_graph_pb2.SavedObjectGraph:

@@ -1,9 +1,17 @@
+import gc
 import shutil
+import weakref
 
 import pytest
 import tensorflow as tf
 
-from trainer.backbone import Shapes, load_backbone, read_shapes
+from trainer.backbone import (
+    Shapes,
+    load_backbone,
+    load_backbone_once,
+    one_backbone,
+    read_shapes,
+)
 from trainer.errors import InputError
 
 
@@ -29,6 +37,19 @@ def test_a_saved_model_without_its_variables(tiny_backbone, tmp_path):
     shutil.rmtree(tmp_path / "model" / "variables")
     with pytest.raises(InputError, match="cannot be loaded"):
         load_backbone(tmp_path / "model")
+
+
+def test_a_backbone_is_kept_within_one_backbone_alone(tiny_backbone):
+    def is_kept():
+        return load_backbone_once(tiny_backbone) is load_backbone_once(tiny_backbone)
+
+    assert not is_kept()
+    with one_backbone():
+        assert is_kept()
+        kept = weakref.ref(load_backbone_once(tiny_backbone))
+    assert not is_kept()
+    gc.collect()
+    assert kept() is None
 
 
 def test_a_saved_model_without_the_interface(tmp_path):

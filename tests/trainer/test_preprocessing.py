@@ -1,24 +1,17 @@
-import importlib
 import io
 
 import numpy as np
 import PIL.Image
 import pytest
 import tensorflow as tf
-import tensorflow_transform as tft
-import tensorflow_transform.beam as tft_beam
 
-import trainer.preprocessing
 from tests.conftest import encode, gradient
-from trainer.backbone import load_backbone_once, one_backbone, read_shapes
 from trainer.preprocessing import (
     _CHUNK,
-    FEATURES,
     _in_chunks,
     _in_even_number,
     decode,
     decode_images,
-    preprocessing_fn,
     resize,
     value_range,
 )
@@ -81,31 +74,3 @@ def test_a_backbone_sees_an_even_number_of_images(batch):
     result = tf.function(lambda images: _in_even_number(features, images))(images)
     np.testing.assert_array_equal(result[:, 0], numbers)
     np.testing.assert_array_equal(result[:, 1], [batch + batch % 2] * batch)
-
-
-def test_transform_loads_the_backbone_once(tiny_backbone, tmp_path):
-    """Though it traces `preprocessing_fn` several times; and what it writes is the backbone."""
-    importlib.reload(trainer.preprocessing)  # as TFX does
-    images = [encode(gradient(20 + index, 30), "PNG") for index in range(3)]
-    spec = {
-        "image": tf.io.FixedLenFeature([], tf.string),
-        "label": tf.io.FixedLenFeature([], tf.int64),
-    }
-    rows = [{"image": image, "label": label} for label, image in enumerate(images)]
-    data = (rows, tft.DatasetMetadata.from_feature_spec(spec))
-    config = {"backbone": str(tiny_backbone), "tune": "head"}
-    with one_backbone(), tft_beam.Context(temp_dir=str(tmp_path)):
-        (transformed, _), _ = data | tft_beam.AnalyzeAndTransformDataset(
-            lambda inputs: preprocessing_fn(inputs, config)
-        )
-        loads = load_backbone_once.cache_info()
-    assert (loads.misses, loads.currsize) == (1, 1)
-    assert loads.hits >= 1
-    assert load_backbone_once.cache_info().currsize == 0
-
-    backbone = tf.saved_model.load(str(tiny_backbone))
-    shapes = read_shapes(tiny_backbone)
-    pixels = decode_images(tf.constant(images), shapes.height, shapes.width)
-    expected = backbone(pixels, training=False)
-    found = {int(row["label"]): row[FEATURES] for row in transformed}
-    np.testing.assert_allclose([found[label] for label in range(3)], expected, rtol=0, atol=1e-5)

@@ -1,0 +1,119 @@
+"""BackboneTransform's executor on a backbone that tells how many images it is given."""
+
+import json
+import shutil
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from tfx.types import standard_artifacts
+
+from components.backbone_transform.executor import Executor
+from tests.conftest import encode, gradient
+from tests.trainer.training import write_records
+from trainer.backbone import load_backbone_once
+from trainer.preprocessing import FEATURES, IMAGE, LABEL, decode_images
+
+SIZE = 8
+
+
+class Backbone(tf.Module):
+    """Images -> the mean of each, and how many there are."""
+
+    variables = trainable_variables = None  # tf.Module's properties cannot be saved; lists can
+
+    def __init__(self):
+        self.variables = self.trainable_variables = [tf.Variable(1.0)]
+        self.regularization_losses = []
+
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec([None, SIZE, SIZE, 3]),
+            tf.TensorSpec([], tf.bool, name="training"),
+        ]
+    )
+    def __call__(self, images, training):
+        means = tf.reduce_mean(images, [1, 2, 3])
+        return tf.stack([means, tf.fill(tf.shape(means), tf.cast(len(images), tf.float32))], axis=1)
+
+
+def artifact_of(kind, folder):
+    folder.mkdir()
+    artifact = kind()
+    artifact.uri = str(folder)
+    return artifact
+
+
+def read_features(split):
+    """Features of the images of a split, float32 [B, 2], by their labels."""
+    spec = {
+        FEATURES: tf.io.FixedLenFeature([2], tf.float32),
+        LABEL: tf.io.FixedLenFeature([], tf.int64),
+    }
+    records = tf.data.TFRecordDataset([str(file) for file in split.iterdir()], "GZIP")
+    examples = [tf.io.parse_single_example(record, spec) for record in records]
+    examples.sort(key=lambda example: int(example[LABEL]))
+    return np.stack([example[FEATURES] for example in examples])
+
+
+@pytest.fixture(scope="module")
+def transformed(project, tmp_path_factory):
+    """What is written of three images, and how often the backbone is loaded."""
+    folder = tmp_path_factory.mktemp("transform")
+    backbone = artifact_of(standard_artifacts.Model, folder / "backbone")
+    tf.saved_model.save(Backbone(), backbone.uri)
+    schema = artifact_of(standard_artifacts.Schema, folder / "schema")
+    shutil.copy(project / "schemas" / "digits.pbtxt", folder / "schema" / "schema.pbtxt")
+    examples = artifact_of(standard_artifacts.Examples, folder / "examples")
+    examples.split_names = json.dumps(["train"])
+    images = [encode(gradient(20 + index, 30), "PNG") for index in range(3)]
+    (folder / "examples" / "Split-train").mkdir()
+    write_records(
+        folder / "examples" / "Split-train" / "data.gz",
+        [{IMAGE: image, LABEL: label, "file_name": b"a"} for label, image in enumerate(images)],
+    )
+    outputs = {
+        "transform_graph": [artifact_of(standard_artifacts.TransformGraph, folder / "graph")],
+        "transformed_examples": [artifact_of(standard_artifacts.Examples, folder / "transformed")],
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        load, loaded = tf.saved_model.load, []
+
+        def counting_load(directory, *arguments, **options):
+            loaded.append(directory)
+            return load(directory, *arguments, **options)
+
+        patch.setattr(tf.saved_model, "load", counting_load)
+        Executor().Do(
+            {"examples": [examples], "schema": [schema], "backbone": [backbone]},
+            outputs,
+            {
+                "preprocessing_fn": "trainer.preprocessing.preprocessing_fn",
+                "splits_config": json.dumps({"analyze": ["train"], "transform": ["train"]}),
+                "custom_config": json.dumps({"tune": "head"}),
+                "disable_statistics": 1,
+            },
+        )
+    return SimpleNamespace(
+        images=images,
+        features=read_features(folder / "transformed" / "Split-train"),
+        backbone=backbone.uri,
+        loads=loaded.count(backbone.uri),
+    )
+
+
+def test_it_loads_the_backbone_once(transformed):
+    """Though TFX traces `preprocessing_fn` several times, and reloads its module."""
+    assert transformed.loads == 1
+
+
+def test_it_keeps_no_backbone(transformed):
+    again = [load_backbone_once(transformed.backbone) for _ in range(2)]
+    assert again[0] is not again[1]
+
+
+def test_it_writes_the_features_of_each_image(transformed):
+    pixels = decode_images(tf.constant(transformed.images), SIZE, SIZE)
+    means = np.mean(pixels, axis=(1, 2, 3))
+    np.testing.assert_allclose(transformed.features[:, 0], means, rtol=0, atol=1e-6)
