@@ -91,7 +91,10 @@ def _in_even_number(function: Callable[[tf.Tensor], tf.Tensor], images: tf.Tenso
 
     An image's features are to be the same whatever batch it comes in: Beam's engines cut batches
     where they like, and requests come singly. On CPUs an odd number takes other kernels, which add
-    up in another order: up to 2.5e-5 in a MobileNet's features, and nothing in even numbers.
+    up in another order. In even numbers a convolutional backbone's features are exactly the same
+    (a MobileNet's were up to 2.5e-5 apart); a ViT's stay within 2.4e-6 either way. A single request
+    costs one image more: S/16 takes 168 ms in place of 150, a MobileNet 29 in place of 22, on two
+    cores.
     """
     odd = tf.shape(images)[0] % 2
     return function(tf.pad(images, [[0, odd], [0, 0], [0, 0], [0, 0]]))[: tf.shape(images)[0]]

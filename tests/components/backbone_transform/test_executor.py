@@ -117,3 +117,7 @@ def test_it_writes_the_features_of_each_image(transformed):
     pixels = decode_images(tf.constant(transformed.images), SIZE, SIZE)
     means = np.mean(pixels, axis=(1, 2, 3))
     np.testing.assert_allclose(transformed.features[:, 0], means, rtol=0, atol=1e-6)
+
+
+def test_the_backbone_is_given_an_even_number_of_images(transformed):
+    np.testing.assert_array_equal(transformed.features[:, 1] % 2, 0)
