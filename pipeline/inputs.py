@@ -45,15 +45,15 @@ def resolve_inputs(config: Config) -> Inputs:
     Raises:
       InputError: something is missing or unfit; the message says what to do.
     """
-    images = make_source(config.source)
-    images.prepare()
     backbone = resolve(
         config.model,
         weights=config.weights,
         cache=cache_dir(),
         precision=config.train.precision,
     )
-    read_shapes(backbone)  # refuses one that does not keep the contract
+    read_shapes(backbone)  # refuses one that does not keep the contract, before data are fetched
+    images = make_source(config.source)
+    images.prepare()
     classes = images.classes()
     return Inputs(
         source=config.source,

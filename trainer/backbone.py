@@ -9,6 +9,7 @@ in [-1, 1] to features float32 [B, D]; `obj.variables`, `obj.trainable_variables
 import contextlib
 import dataclasses
 import functools
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from tensorflow.core.protobuf import saved_model_pb2, saved_object_graph_pb2, st
 from trainer.errors import InputError
 
 _INTERFACE = ("__call__", "variables", "trainable_variables", "regularization_losses")
+_SHARD = re.compile(r"variables\.data-\d{5}-of-(\d{5})")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,12 +37,13 @@ def read_shapes(directory: str | Path) -> Shapes:
     """Holds the SavedModel in `directory` to the contract, and reads H, W and D off its function.
 
     Neither weights nor graph are loaded: within `preprocessing_fn` that would make the backbone a
-    part of the transform graph.
+    part of the transform graph. That the files of the weights are there is looked at.
 
     Raises:
-      InputError: it is no SavedModel, or does not have the interface.
+      InputError: it is no SavedModel, lacks variables, or does not have the interface.
     """
     graph = _read_object_graph(directory)
+    _check_variables(directory)
     children = {child.local_name: child.node_id for child in graph.nodes[0].children}
     missing = [name for name in _INTERFACE if name not in children]
     if missing:
@@ -116,6 +119,27 @@ def _read_object_graph(directory: str | Path) -> saved_object_graph_pb2.SavedObj
     if not graph.nodes:
         raise InputError(f"{directory}: written by TensorFlow 1; expected a SavedModel of 2.x")
     return graph
+
+
+def _check_variables(directory: str | Path) -> None:
+    """Refuses a SavedModel that lacks files of its variables.
+
+    `tf.saved_model.load` wants them even where there is no variable.
+    """
+    folder = f"{directory}/variables"
+    try:
+        names = set(tf.io.gfile.listdir(folder))
+    except tf.errors.NotFoundError:
+        names = set()
+    totals = [int(match[1]) for match in map(_SHARD.fullmatch, names) if match]
+    total = max(totals, default=1)
+    shards = [f"variables.data-{shard:05}-of-{total:05}" for shard in range(total)]
+    for name in ("variables.index", *shards):
+        if name not in names:
+            raise InputError(
+                f"{folder}/{name}: is missing; expected all files that tf.saved_model.save wrote; "
+                "copy the SavedModel anew"
+            )
 
 
 def _signatures(

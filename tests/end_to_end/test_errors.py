@@ -1,5 +1,7 @@
 """What a person sees when something is wrong that only a run can find."""
 
+import shutil
+
 import pytest
 import tensorflow as tf
 
@@ -31,6 +33,16 @@ def test_a_saved_model_without_the_interface(pipeline, tmp_path):
     tf.saved_model.save(module, str(tmp_path / "model"))
     run = pipeline(tmp_path / "root", "--model", str(tmp_path / "model"), "--dataset", "digits")
     failed(run, "has no __call__", "expected the reusable interface")
+
+
+@pytest.mark.usefixtures("no_network")
+def test_a_saved_model_whose_variables_are_missing(pipeline, tmp_path, tiny_backbone):
+    """Before the data are looked for, of which there are none."""
+    shutil.copytree(tiny_backbone, tmp_path / "model")
+    (tmp_path / "model" / "variables" / "variables.index").unlink()
+    data = str(tmp_path / "data")
+    run = pipeline(tmp_path / "root", "--model", str(tmp_path / "model"), "--data-dir", data)
+    failed(run, f"{tmp_path}/model/variables/variables.index: is missing")
 
 
 @pytest.mark.usefixtures("no_network")

@@ -32,7 +32,39 @@ def test_a_directory_that_is_no_saved_model(tmp_path):
         read_shapes(tmp_path)
 
 
-def test_a_saved_model_without_its_variables(tiny_backbone, tmp_path):
+@pytest.fixture(scope="module")
+def in_two_shards(tiny_backbone, tmp_path_factory):
+    """That SavedModel with its variables in two files of data."""
+    directory = str(tmp_path_factory.mktemp("backbone") / "shards")
+    policy = tf.train.experimental.MaxShardSizePolicy(20_000)
+    options = tf.saved_model.SaveOptions(experimental_sharding_callback=policy)
+    tf.saved_model.save(tf.saved_model.load(str(tiny_backbone)), directory, options=options)
+    return directory
+
+
+@pytest.mark.parametrize(
+    ("lost", "named"),
+    [
+        ("variables", "variables.index"),
+        ("variables/variables.index", "variables.index"),
+        ("variables/variables.data-00000-of-00002", "variables.data-00000-of-00002"),
+        ("variables/variables.data-00001-of-00002", "variables.data-00001-of-00002"),
+        ("variables/variables.data-*", "variables.data-00000-of-00001"),
+    ],
+    ids=["all", "index", "first shard", "last shard", "all shards"],
+)
+def test_a_saved_model_whose_variables_are_missing(in_two_shards, tmp_path, lost, named):
+    model = tmp_path / "model"
+    shutil.copytree(in_two_shards, model)
+    assert read_shapes(model) == Shapes(height=16, width=16, features=16)
+    for path in model.glob(lost):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    with pytest.raises(InputError, match=f"{model}/variables/{named}: is missing") as error:
+        read_shapes(model)
+    assert "\n" not in str(error.value)
+
+
+def test_a_saved_model_that_cannot_be_loaded(tiny_backbone, tmp_path):
     shutil.copytree(tiny_backbone, tmp_path / "model")
     shutil.rmtree(tmp_path / "model" / "variables")
     with pytest.raises(InputError, match="cannot be loaded"):
