@@ -13,6 +13,7 @@ Exit status: 0 pushed (or pushed already; compiled, submitted, scheduled), 1 the
 import argparse
 import importlib
 import logging
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -36,6 +37,7 @@ from pipeline.console import Console
 from pipeline.cron import check_schedule
 from pipeline.datasets import DATASETS
 from pipeline.logs import logging_to
+from pipeline.machines import Machines
 from pipeline.root import check_serving_dir, claimed, state_directory
 from trainer.catalogue import MODELS
 from trainer.errors import InputError
@@ -206,8 +208,8 @@ def make_parser() -> argparse.ArgumentParser:
     parser = Parser(
         prog="pipeline_runner.py",
         description="Fine-tunes a Vision Transformer, gates it and pushes it for serving.",
-        epilog="Every option is a key as well; keys without a flag: "
-        + ", ".join(sorted(OPTIONS.keys() - set(FLAGS.values()))),
+        epilog=f"Every option is a key as well; keys without a flag: {', '.join(_flagless())}. "
+        f"NODE is one of {', '.join(vars(Machines()))}.",
         allow_abbrev=False,
     )
     parser.add_argument("--list-models", action="store_true", help="print the catalogue")
@@ -234,6 +236,12 @@ def make_parser() -> argparse.ArgumentParser:
             metavar = key.rsplit(".", 1)[-1].upper()
             parser.add_argument(flag, dest=key, metavar=metavar, help=option.help)
     return parser
+
+
+def _flagless() -> list[str]:
+    """The keys that have no flag; those that are the same for each node but Trainer, once."""
+    keys = OPTIONS.keys() - set(FLAGS.values())
+    return sorted({re.sub(r"^machines\.(?!trainer\.)\w+", "machines.NODE", key) for key in keys})
 
 
 def read_settings(parsed: argparse.Namespace) -> dict[str, Setting]:

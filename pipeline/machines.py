@@ -2,7 +2,7 @@
 
 import dataclasses
 import re
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 
 from trainer.errors import InputError
 from trainer.option import AT_LEAST_ONE, POSITIVE, WHOLE, Check, option
@@ -98,18 +98,27 @@ class TrainerMachine(Machine):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Machines:
-    """The machines of the nodes that may need more than the cluster's default."""
+    """The machines of all nodes that a pipeline may have."""
 
+    resolve_inputs: Machine = dataclasses.field(default_factory=Machine)
     image_example_gen: Machine = dataclasses.field(default_factory=Machine)
     statistics_gen: Machine = dataclasses.field(default_factory=Machine)
+    schema_gen: Machine = dataclasses.field(default_factory=Machine)
+    packaged_schema: Machine = dataclasses.field(default_factory=Machine)
+    example_validator: Machine = dataclasses.field(default_factory=Machine)
+    backbone: Machine = dataclasses.field(default_factory=Machine)
     transform: Machine = dataclasses.field(default_factory=Machine)
+    tuner: Machine = dataclasses.field(default_factory=Machine)
     trainer: TrainerMachine = dataclasses.field(default_factory=TrainerMachine)
     evaluator: Machine = dataclasses.field(default_factory=Machine)
+    pusher: Machine = dataclasses.field(default_factory=Machine)
 
-    def by_node(self) -> Iterator[tuple[str, Machine]]:
-        """What the steps run on, by the name of the node."""
+    def of_steps(self, nodes: Container[str]) -> Iterator[tuple[str, Machine]]:
+        """What the steps of those of `nodes` run on, by the name of the node."""
         for name, machine in vars(self).items():
-            yield "".join(word.capitalize() for word in name.split("_")), machine.of_step
+            node = "".join(word.capitalize() for word in name.split("_"))
+            if node in nodes:
+                yield node, machine.of_step
 
 
 def check_machines(runner: str, machines: Machines) -> None:

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from pipeline.config import FLAGS
+from pipeline.config import FLAGS, OPTIONS
 from pipeline.datasets import DATASETS
 from trainer.catalogue import MODELS
 
@@ -82,6 +82,15 @@ def test_help_has_every_flag(project):
     done = command(project, "--help")
     assert done.returncode == 0
     assert all(flag in done.stdout for flag in FLAGS)
+
+
+def test_help_has_every_key_that_has_no_flag(project):
+    text = " ".join(command(project, "--help").stdout.split())
+    keys, _, nodes = text.partition("keys without a flag: ")[2].partition(". NODE is one of ")
+    named = keys.split(", ")
+    every = {key.replace("NODE", node) for key in named for node in nodes.rstrip(".").split(", ")}
+    assert OPTIONS.keys() - set(FLAGS.values()) <= every <= OPTIONS.keys()
+    assert len(named) == len(set(named))
 
 
 def test_lists(project):

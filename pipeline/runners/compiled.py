@@ -62,7 +62,8 @@ def write_job(job: pipeline_spec_pb2.PipelineJob, path: Path, machines: Machines
     if path.suffix == ".json":
         text = json.dumps(content, indent=1, sort_keys=True)
     else:
-        documents = [content["pipelineSpec"], platform_spec(machines)]
+        spec = content["pipelineSpec"]
+        documents = [spec, platform_spec(machines, spec["root"]["dag"]["tasks"])]
         text = yaml.safe_dump_all(filter(None, documents), sort_keys=True)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text.rstrip("\n") + "\n", encoding="utf-8")

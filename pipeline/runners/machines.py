@@ -1,5 +1,6 @@
 """Puts the machines of a configuration into a compiled pipeline."""
 
+from collections.abc import Container
 from typing import Any
 
 from google.protobuf import json_format
@@ -19,7 +20,7 @@ def set_machines(
     """Sets resources and retries of the nodes in `spec`."""
     deployment = pipeline_spec_pb2.PipelineDeploymentConfig()
     json_format.ParseDict(json_format.MessageToDict(spec.deployment_spec), deployment)
-    for node, machine in machines.by_node():
+    for node, machine in machines.of_steps(spec.root.dag.tasks):
         _set_resources(deployment.executors[f"{node}_executor"].container, machine, on_kubernetes)
         if machine.retries:
             policy = spec.root.dag.tasks[node].retry_policy
@@ -43,12 +44,12 @@ def _set_resources(container: Any, machine: Machine, on_kubernetes: bool) -> Non
         resources.accelerator.count = machine.accelerator_count
 
 
-def platform_spec(machines: Machines) -> dict[str, Any]:
-    """What only Kubernetes has, as the PlatformSpec that Kubeflow Pipelines takes beside the
-    pipeline; empty where nothing is asked for."""
+def platform_spec(machines: Machines, nodes: Container[str]) -> dict[str, Any]:
+    """What only Kubernetes has of the machines of `nodes`, as the PlatformSpec that Kubeflow
+    Pipelines takes beside the pipeline; empty where nothing is asked for."""
     executors = {
         f"{node}_executor": config
-        for node, machine in machines.by_node()
+        for node, machine in machines.of_steps(nodes)
         if (config := _kubernetes(machine))
     }
     if not executors:

@@ -1,5 +1,6 @@
 """What is compiled for a cluster; that it runs is in tests/compiled."""
 
+import dataclasses
 import json
 
 import pytest
@@ -177,6 +178,27 @@ def test_machines_on_vertex():
     assert not spec.root.dag.tasks["Transform"].HasField("retry_policy")
 
 
+# With and without a curated schema, which come from different nodes.
+@pytest.mark.parametrize("dataset", ["tf_flowers", "gs://bucket/flowers"])
+def test_every_node_may_have_a_machine_of_its_own(dataset):
+    keys = [f"machines__{field.name}" for field in dataclasses.fields(Machines)]
+    cores = {f"{key}__cpu": str(index + 1) for index, key in enumerate(keys)}
+    retries = {f"{key}__retries": "2" for key in keys}
+    _, spec = compiled(dataset=dataset, name="test", tuner="2", **cores, **retries)
+    tasks, executors = spec.root.dag.tasks, containers(spec)
+    assert {"ResolveInputs", "Backbone", "Tuner"} < set(tasks)
+    assert set(executors) == {f"{name}_executor" for name in tasks}
+    assert all(task.retry_policy.max_retry_count == 2 for task in tasks.values())
+    limits = {e.container.resources.cpu_limit for e in executors.values()}
+    assert len(limits - {0}) == len(tasks)
+
+
+def test_a_node_that_a_pipeline_has_not_gets_no_machine(flowers):
+    _, spec = compiled(machines__tuner__accelerator="NVIDIA_L4:1", machines__tuner__retries="2")
+    assert set(spec.root.dag.tasks) == set(flowers[1].root.dag.tasks)
+    assert set(containers(spec)) == set(containers(flowers[1]))
+
+
 CUSTOM_JOB = {
     "cloud__project": "p",
     "cloud__region": "europe-west4",
@@ -187,12 +209,14 @@ CUSTOM_JOB = {
 
 
 def test_trainer_as_a_custom_job():
-    _, spec = compiled(**CUSTOM_JOB)
+    _, spec = compiled(**CUSTOM_JOB, tuner="2", machines__tuner__accelerator="NVIDIA_L4:1")
     check(spec, containers(spec))
     container = containers(spec)["Trainer_executor"].container
     assert "components.custom_job_trainer.executor.Executor" in container.args
     assert not container.HasField("resources")  # it only waits
     assert spec.root.dag.tasks["Trainer"].retry_policy.max_retry_count == 3
+    tuner = containers(spec)["Tuner_executor"].container.resources  # which stays a step
+    assert (tuner.accelerator.type, tuner.accelerator.count) == ("NVIDIA_L4", 1)
 
 
 def test_what_a_training_runs_on_is_nothing_that_its_cache_knows():
@@ -209,6 +233,8 @@ def test_machines_on_kubernetes(tmp_path):
         machines__trainer__spot="true",
         machines__trainer__disk_gb="100",
         machines__trainer__timeout_minutes="90",
+        machines__backbone__disk_gb="10",
+        machines__tuner__disk_gb="10",  # of a node that is not there
         **MACHINES,
     )
     job = compile_job(config)
@@ -219,7 +245,7 @@ def test_machines_on_kubernetes(tmp_path):
     assert json_format.ParseDict(spec, pipeline_spec_pb2.PipelineSpec()) == spec_of(job)
     json_format.ParseDict(platform, pipeline_spec_pb2.PlatformSpec())
     executors = platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
-    assert set(executors) == {"Trainer_executor"}
+    assert set(executors) == {"Backbone_executor", "Trainer_executor"}
     trainer = executors["Trainer_executor"]
     assert trainer["activeDeadlineSeconds"] == "5400"
     assert trainer["nodeSelector"]["labels"] == {
