@@ -138,7 +138,7 @@ def _check_variables(directory: str | Path) -> None:
         if name not in names:
             raise InputError(
                 f"{folder}/{name}: is missing; expected all files that tf.saved_model.save wrote; "
-                "copy the SavedModel anew"
+                "is the SavedModel complete?"
             )
 
 

@@ -15,12 +15,13 @@ def fetch_saved_model(url: str, directory: Path, cache: Path, *, name: str) -> N
 
     Args:
       url: of a tar archive.
-      directory: appears complete or not at all; the caller holds its lock.
+      directory: appears complete and checked, or not at all; the caller holds its lock.
       cache: keeps what has come of the archive, should it be cut off.
       name: what to call it for a person.
 
     Raises:
-      InputError: it cannot be had, or is no SavedModel; the message begins with the URL.
+      InputError: it cannot be had, or is no SavedModel that can be used; the message begins with
+        the URL.
     """
     archive = cache / "downloaded" / f"{slug(url)}.archive"
     download(url, archive, name=name)

@@ -24,10 +24,11 @@ def unpack(archive: Path, directory: Path) -> None:
 
     Args:
       archive: a tar file, compressed or not.
-      directory: does not exist, or is empty. It appears complete or not at all.
+      directory: does not exist, or is empty. It appears complete and checked, or not at all.
 
     Raises:
-      InputError: no such archive, or none with a SavedModel. The message does not name the file.
+      InputError: no such archive, or none with a SavedModel that keeps the contract of
+        `trainer.backbone`, as classifiers have to as well. The message does not name the file.
     """
     with tempfile.TemporaryDirectory(prefix=f".{directory.name}.", dir=directory.parent) as staging:
         try:
@@ -39,7 +40,9 @@ def unpack(archive: Path, directory: Path) -> None:
             raise InputError(f"no tar archive, {_content(archive)}") from error
         except _UNREADABLE as error:
             raise InputError(f"an unreadable archive ({' '.join(str(error).split())})") from error
-        os.rename(_saved_model_in(Path(staging)), directory)
+        model = _saved_model_in(Path(staging))
+        _check(model)
+        os.rename(model, directory)
 
 
 def _saved_model_in(staging: Path) -> Path:
@@ -47,6 +50,16 @@ def _saved_model_in(staging: Path) -> Path:
         if is_saved_model(candidate):
             return candidate
     raise InputError("an archive without a SavedModel (there is no saved_model.pb in it)")
+
+
+def _check(model: Path) -> None:
+    from trainer.backbone import read_shapes  # imports TensorFlow, which takes seconds
+
+    try:
+        read_shapes(model)
+    except InputError as error:
+        reason = str(error).replace(f"{model}/", "").removeprefix(f"{model}: ")
+        raise InputError(f"an archive with an unfit SavedModel ({reason})") from error
 
 
 def _content(archive: Path) -> str:

@@ -8,6 +8,7 @@ import io
 import tarfile
 import threading
 import time
+from pathlib import Path
 
 _STEP = 0.02  # seconds between the pieces of an answer with a pace
 
@@ -134,6 +135,12 @@ def archive(files: dict[str, bytes]) -> bytes:
             member.size = len(content)
             tar.addfile(member, io.BytesIO(content))
     return packed.getvalue()
+
+
+def files_of(directory: Path) -> dict[str, bytes]:
+    """The files below `directory`, by their paths relative to it."""
+    files = (path for path in directory.rglob("*") if path.is_file())
+    return {path.relative_to(directory).as_posix(): path.read_bytes() for path in files}
 
 
 def random_bytes(size: int) -> bytes:

@@ -7,7 +7,7 @@ import time
 import pytest
 import tensorflow as tf
 
-from tests.trainer.scripted_server import Answer, archive, random_bytes
+from tests.trainer.scripted_server import Answer, archive, files_of, random_bytes
 from trainer import derived
 from trainer.augreg.checkpoint import architecture_of, load_checkpoint
 from trainer.catalogue import MODELS, Model, Variant
@@ -15,20 +15,19 @@ from trainer.errors import InputError
 from trainer.places import PUBLIC, Places
 from trainer.resolve import cache_dir, check_model, is_cached, resolve
 
-PACKED = archive({"saved_model.pb": b"graph", "variables/variables.index": random_bytes(300_000)})
 KAGGLE = "/api/v1/models/spsayakpaul/vision-transformer/tensorFlow2/vit-b16-fe/1/download"
 TFHUB = "/sayakpaul/vit_b16_fe/1?tf-hub-format=compressed"
 AUGREG = f"/vit_models/augreg/{MODELS['vit_b16_fe'].variant.checkpoint}"
 
-# TensorFlow is not needed for what is there as a SavedModel, and takes seconds to import.
 RESOLVE = (
     "import sys; from pathlib import Path; from trainer.resolve import resolve; "
     "from trainer.places import Places; "
     "places = Places(kaggle=sys.argv[2], tfhub=sys.argv[2], storage=sys.argv[2]); cache = "
     "Path(sys.argv[1]); "
-    "print(resolve('vit_b16_fe', weights='pretrained', cache=cache, places=places)); "
-    "assert 'tensorflow' not in sys.modules"
+    "print(resolve('vit_b16_fe', weights='pretrained', cache=cache, places=places))"
 )
+# TensorFlow is not needed for what is there as a SavedModel, and takes seconds to import.
+QUICK = f"{RESOLVE}; assert 'tensorflow' not in sys.modules"
 
 
 def resolved(model, cache, weights="pretrained", places=PUBLIC, task="fe"):
@@ -48,6 +47,12 @@ def no_hub_cache(monkeypatch, tmp_path):
 @pytest.fixture
 def places(server):
     return Places(kaggle=server.url, tfhub=server.url, storage=server.url)
+
+
+@pytest.fixture(scope="module")
+def packed(tiny_backbone):
+    """The archive of a SavedModel, large enough for a download to be killed in the midst of it."""
+    return archive(files_of(tiny_backbone) | {"assets/padding": random_bytes(300_000)})
 
 
 @pytest.fixture
@@ -169,8 +174,8 @@ def test_a_name_is_taken_from_the_cache_of_tensorflow_hub(tiny_backbone, tmp_pat
     assert resolved(MODELS["vit_b16_fe"].handle, tmp_path) == hub / key
 
 
-def test_a_name_is_had_from_kaggle_first_and_once(server, places, tmp_path):
-    server.answer(KAGGLE, Answer(body=PACKED))
+def test_a_name_is_had_from_kaggle_first_and_once(server, places, tmp_path, packed):
+    server.answer(KAGGLE, Answer(body=packed))
     directory = resolved("vit_b16_fe", tmp_path, places=places)
     assert directory == tmp_path / "models" / "vit_b16_fe"
     assert is_cached(MODELS["vit_b16_fe"], tmp_path)
@@ -179,11 +184,33 @@ def test_a_name_is_had_from_kaggle_first_and_once(server, places, tmp_path):
     assert list((tmp_path / "downloaded").glob("[!.]*")) == []
 
 
-def test_a_name_is_had_from_tfhub_next(server, places, tmp_path):
-    server.answer(KAGGLE, Answer(body=b"<html>Log in!</html>"))
-    server.answer(TFHUB, Answer(body=PACKED))
-    resolved("vit_b16_fe", tmp_path, places=places)
+@pytest.mark.parametrize(
+    "body",
+    [b"<html>Log in!</html>", archive({"saved_model.pb": b"rubbish"})],
+    ids=["web page", "rubbish in an archive"],
+)
+def test_a_name_is_had_from_tfhub_next(server, places, tmp_path, *, packed, tiny_backbone, body):
+    server.answer(KAGGLE, Answer(body=body))
+    server.answer(TFHUB, Answer(body=packed))
+    directory = resolved("vit_b16_fe", tmp_path, places=places)
+    assert files_of(directory).items() >= files_of(tiny_backbone).items()
     assert server.paths == [KAGGLE, TFHUB]
+
+
+def test_archives_that_are_unfit_are_listed_and_not_kept(server, places, tmp_path, tiny_backbone):
+    model = files_of(tiny_backbone)
+    del model["variables/variables.data-00000-of-00001"]
+    server.answer(KAGGLE, Answer(body=archive(model)))
+    server.answer(TFHUB, Answer(body=archive({"saved_model.pb": b"rubbish"})))
+    with pytest.raises(InputError) as error:
+        resolved("vit_b16_fe", tmp_path, places=places)
+    unfit, message = "what it answered is an archive with an unfit SavedModel", str(error.value)
+    assert f"{KAGGLE}: {unfit} (variables/variables.data-00000-of-00001: is missing" in message
+    assert f"{TFHUB}: {unfit} (saved_model.pb: not the file of a SavedModel" in message
+    assert f"{AUGREG}: HTTP 404" in message
+    assert len(message.splitlines()) == 2
+    assert saved_models(tmp_path) == []
+    assert not is_cached(MODELS["vit_b16_fe"], tmp_path)
 
 
 def test_a_name_is_converted_from_augreg_last(server, places, tmp_path, golden, tiny_entries):
@@ -218,8 +245,8 @@ def test_a_checkpoint_that_is_not_the_names_is_refused(
     assert not is_cached(MODELS["vit_b16_fe"], tmp_path)
 
 
-def test_a_download_that_is_killed_is_gone_on_with(server, places, tmp_path, project):
-    server.answer(KAGGLE, Answer(body=PACKED, pace=100_000), Answer(body=PACKED))
+def test_a_download_that_is_killed_is_gone_on_with(server, places, tmp_path, project, packed):
+    server.answer(KAGGLE, Answer(body=packed, pace=100_000), Answer(body=packed))
     first = subprocess.Popen(
         [sys.executable, "-c", RESOLVE, str(tmp_path), server.url], cwd=project
     )
@@ -239,17 +266,17 @@ def test_a_download_that_is_killed_is_gone_on_with(server, places, tmp_path, pro
     assert not list(tmp_path.rglob("*.part*"))
 
 
-def test_what_a_killed_unpacking_has_left_is_removed(server, places, tmp_path):
+def test_what_a_killed_unpacking_has_left_is_removed(server, places, tmp_path, packed):
     left = tmp_path / "models" / ".vit_b16_fe.abc"
     left.mkdir(parents=True)
     (left / "saved_model.pb").write_bytes(b"")
-    server.answer(KAGGLE, Answer(body=PACKED))
+    server.answer(KAGGLE, Answer(body=packed))
     resolved("vit_b16_fe", tmp_path, places=places)
     assert not left.exists()
 
 
-def test_two_processes_download_a_name_once(server, tmp_path, project):
-    server.answer(KAGGLE, Answer(body=PACKED, pace=200_000))
+def test_two_processes_download_a_name_once(server, tmp_path, project, packed):
+    server.answer(KAGGLE, Answer(body=packed, pace=200_000))
     command = [sys.executable, "-c", RESOLVE, str(tmp_path), server.url]
     processes = [
         subprocess.Popen(command, cwd=project, stdout=subprocess.PIPE, text=True) for _ in range(2)
@@ -257,6 +284,7 @@ def test_two_processes_download_a_name_once(server, tmp_path, project):
     answers = {process.communicate(timeout=60)[0].strip() for process in processes}
     assert answers == {str(tmp_path / "models" / "vit_b16_fe")}
     assert server.paths == [KAGGLE]
+    subprocess.run([sys.executable, "-c", QUICK, *command[3:]], cwd=project, check=True)
 
 
 def test_a_cache_with_something_else_in_the_models_place(places, tmp_path, server):
@@ -275,8 +303,8 @@ def test_a_cache_with_something_else_in_the_models_place(places, tmp_path, serve
         ("gs://bucket/model.tar.gz", "/bucket/model.tar.gz"),
     ],
 )
-def test_addresses(server, places, tmp_path, model, path):
-    server.answer(path, Answer(body=PACKED))
+def test_addresses(server, places, tmp_path, *, model, path, packed):
+    server.answer(path, Answer(body=packed))
     model = model.format(server=server.url)
     directory = resolved(model, tmp_path, places=places)
     assert directory.parent == tmp_path / "downloaded"
@@ -301,7 +329,11 @@ def test_the_address_of_a_checkpoint(server, places, tmp_path, golden):
 
 
 @pytest.mark.parametrize("name", ["model.tar.gz", "model.npz"])
-@pytest.mark.parametrize("body", [b"", b"<html></html>", random_bytes(999)], ids=len)
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"<html></html>", random_bytes(999), archive({"saved_model.pb": b"rubbish"})],
+    ids=["nothing", "web page", "garbage", "rubbish in an archive"],
+)
 def test_rubbish_leaves_nothing_behind(server, places, tmp_path, name, body):
     url = server.answer(f"/{name}", Answer(body=body))
     with pytest.raises(InputError, match=f"{url}: what it answered is") as error:

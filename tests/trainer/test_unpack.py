@@ -2,8 +2,9 @@ import io
 import tarfile
 
 import pytest
+import tensorflow as tf
 
-from tests.trainer.scripted_server import archive, random_bytes
+from tests.trainer.scripted_server import archive, files_of, random_bytes
 from trainer.errors import InputError
 from trainer.unpack import unpack
 
@@ -30,10 +31,26 @@ def unpacked(tmp_path):
 
 
 @pytest.mark.parametrize("folder", ["", "./", "vit_b16_fe/"])
-def test_a_saved_model_at_the_root_or_one_directory_below(unpacked, folder):
-    directory = unpacked(archive({folder + name: content for name, content in MODEL.items()}))
-    files = {str(p.relative_to(directory)): p for p in directory.rglob("*") if p.is_file()}
-    assert {name: path.read_bytes() for name, path in files.items()} == MODEL
+def test_a_saved_model_at_the_root_or_one_directory_below(unpacked, folder, tiny_backbone):
+    model = files_of(tiny_backbone)
+    directory = unpacked(archive({folder + name: content for name, content in model.items()}))
+    assert files_of(directory) == model
+
+
+@pytest.mark.parametrize("folder", ["", "vit_b16_fe/"])
+def test_a_saved_model_without_its_variables_is_refused(unpacked, folder, tiny_backbone):
+    model = files_of(tiny_backbone)
+    del model["variables/variables.index"]
+    with pytest.raises(InputError, match=r"SavedModel \(variables/variables\.index: is missing"):
+        unpacked(archive({folder + name: content for name, content in model.items()}))
+
+
+def test_a_saved_model_without_the_interface_is_refused(unpacked, tmp_path):
+    module = tf.Module()
+    module.weight = tf.Variable(1.0)
+    tf.saved_model.save(module, str(tmp_path / "model"))
+    with pytest.raises(InputError, match=r"unfit SavedModel \(this SavedModel has no __call__"):
+        unpacked(archive(files_of(tmp_path / "model")))
 
 
 @pytest.mark.parametrize(
@@ -42,6 +59,11 @@ def test_a_saved_model_at_the_root_or_one_directory_below(unpacked, folder):
         pytest.param(b"", "an empty file", id="empty"),
         pytest.param(b"<!DOCTYPE html><html>", "a web page", id="html"),
         pytest.param(random_bytes(2000), "no tar archive", id="garbage"),
+        pytest.param(
+            archive(MODEL),
+            r"SavedModel \(saved_model\.pb: not the file of a Sav",
+            id="rubbish_model",
+        ),
         pytest.param(archive({"readme.txt": b""}), "without a SavedModel", id="no_model"),
         pytest.param(archive({"a/b/saved_model.pb": b""}), "without a SavedModel", id="too_deep"),
         pytest.param(
