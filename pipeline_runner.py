@@ -41,7 +41,7 @@ from pipeline.machines import Machines
 from pipeline.root import check_serving_dir, claimed, state_directory
 from trainer.catalogue import MODELS
 from trainer.errors import InputError
-from trainer.resolve import cache_dir, is_cached, keeps_its_graph
+from trainer.resolve import cache_dir, is_cached, is_untrained, keeps_its_graph
 
 PUSHED, FAILED, BAD_USAGE, NOT_BLESSED, INTERRUPTED = 0, 1, 2, 3, 130
 DONE = PUSHED  # compiled, submitted, scheduled
@@ -137,9 +137,9 @@ def run(config: Config, log: Path) -> int:
     def job(console: Console) -> int:
         announce(config, log, console)
         console.busy("loading TensorFlow and TFX")
-        from pipeline.downloads import downloads_shown_on
         from pipeline.inputs import resolve_inputs
         from pipeline.runners import local
+        from trainer.download.shown import downloads_shown_on
 
         console.busy("looking at data and model")
         with downloads_shown_on(console):
@@ -154,8 +154,8 @@ def run(config: Config, log: Path) -> int:
 def announce(config: Config, log: Path, console: Console) -> None:
     """Says what is about to happen."""
     console.plan(config, str(log))
-    if config.weights == "random":
-        console.warn("The model is UNTRAINED: its weights are random (--weights random).")
+    if is_untrained(config.model, config.weights):
+        console.warn("The model is UNTRAINED: its weights are random.")
     if config.train.precision != "float32" and keeps_its_graph(config.model):
         console.warn("The graph of this SavedModel computes in float32, whatever --precision says.")
 

@@ -1,12 +1,16 @@
 """The command line, as a process."""
 
+import io
+import shutil
 import subprocess
 import sys
 
 import pytest
 
-from pipeline.config import FLAGS, OPTIONS
+from pipeline.config import FLAGS, OPTIONS, Setting, build_config
+from pipeline.console import Console
 from pipeline.datasets import DATASETS
+from pipeline_runner import announce, list_models
 from trainer.catalogue import MODELS
 
 
@@ -101,6 +105,44 @@ def test_lists(project):
     assert all("\x1b" not in line for line in lines)
     datasets = command(project, "--list-datasets").stdout.splitlines()
     assert [line.split()[0] for line in datasets[1:]] == list(DATASETS)
+
+
+def test_which_models_are_here(tmp_path, monkeypatch, tiny_backbone):
+    monkeypatch.setenv("VIT_HOME", str(tmp_path))
+    monkeypatch.setenv("TFHUB_CACHE_DIR", str(tmp_path / "hub"))
+
+    def here():
+        header, *lines = list_models().splitlines()
+        column = header.index("HERE")
+        return {line.split()[0] for line in lines if line[column:].startswith("yes")}
+
+    assert here() == {"vit_mini_fe"}
+    shutil.copytree(tiny_backbone, tmp_path / "models" / "vit_b16_fe")
+    assert here() == {"vit_mini_fe", "vit_b16_fe"}
+
+
+FLOAT32 = "The graph of this SavedModel computes in float32, whatever --precision says.\n"
+UNTRAINED = "The model is UNTRAINED: its weights are random.\n"
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"model": "vit_b16_fe"}, ""),
+        ({"model": "vit_b16_fe", "weights": "random"}, UNTRAINED),
+        ({"model": "vit_mini_fe"}, UNTRAINED),
+        ({"model": "vit_b16_fe", "train.precision": "mixed_bfloat16"}, ""),
+        ({"model": "gs://bucket/model", "train.precision": "mixed_bfloat16"}, FLOAT32),
+        ({"model": "gs://bucket/model.npz", "train.precision": "mixed_bfloat16"}, ""),
+    ],
+)
+def test_what_must_not_be_overlooked(given, said, tmp_path):
+    out = io.StringIO()
+    config = build_config({key: Setting(value, key) for key, value in given.items()})
+    announce(config, tmp_path / "log", Console(out, io.StringIO()))
+    plan, warnings = out.getvalue().split(f"{tmp_path}/log\n")
+    assert plan.startswith("Pipeline ")
+    assert warnings == said
 
 
 def test_an_interrupted_run_says_so(project):

@@ -18,10 +18,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trainer.command_line import BAD_USAGE, Parser, positive, silenced
+from trainer.download.shown import downloads_shown
 from trainer.errors import InputError
 from trainer.imagenet import NAMES
 from trainer.picture import Picture
-from trainer.resolve import cache_dir, check_model, resolve
+from trainer.resolve import cache_dir, check_model, is_untrained, resolve
 
 if TYPE_CHECKING:
     from trainer.classifier import Answer, Classifier
@@ -79,9 +80,9 @@ def load_classifier(parser: Parser, options: argparse.Namespace) -> "Classifier"
       InputError: there is none; where that can be seen without TensorFlow, it is not imported.
     """
     check_model(options.model, options.weights, task="classification")
-    if options.weights == "random":
-        parser.complain("the model is UNTRAINED: its weights are random (--weights random)")
-    with silenced():
+    if is_untrained(options.model, options.weights):
+        parser.complain("the model is UNTRAINED: its weights are random")
+    with silenced() as screen, downloads_shown(screen):
         directory = resolve(
             options.model, weights=options.weights, cache=cache_dir(), task="classification"
         )

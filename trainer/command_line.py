@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NoReturn
+from typing import NoReturn, TextIO
 
 BAD_USAGE = 2  # exit status, as argparse has it
 
@@ -29,8 +29,10 @@ def positive(text: str) -> int:
 
 
 @contextmanager
-def silenced() -> Iterator[None]:
-    """Drops what is written to stderr. What is raised can be printed afterwards.
+def silenced() -> Iterator[TextIO]:
+    """Drops what is written to stderr, but for what is written to the stream that it yields.
+
+    What is raised can be printed afterwards.
 
     For the first use of TensorFlow: its C++ code writes to descriptor 2 at import already, before
     TF_CPP_MIN_LOG_LEVEL, which is set here too, is heeded.
@@ -41,7 +43,8 @@ def silenced() -> Iterator[None]:
     try:
         with open(os.devnull, "w") as nowhere:
             os.dup2(nowhere.fileno(), 2)
-        yield
+        with os.fdopen(os.dup(saved), "w") as screen:
+            yield screen
     finally:
         os.dup2(saved, 2)
         os.close(saved)

@@ -97,7 +97,7 @@ def resolve(
     try:
         if model in MODELS:
             entry = MODELS[model]
-            if weights == "random" or entry.variant.checkpoint is None:
+            if is_untrained(model, weights):
                 return made(entry, cache, precision=precision)
             if precision != "float32":
                 return _from_checkpoint(entry, cache, places, precision)
@@ -113,6 +113,13 @@ def resolve(
             f"--model {model}: {error}; expected to write below {cache}; "
             "set VIT_HOME to a directory that can be written"
         ) from error
+
+
+def is_untrained(model: str, weights: str) -> bool:
+    """Whether `resolve` makes the model with random weights."""
+    if model not in MODELS:
+        return False
+    return weights == "random" or MODELS[model].variant.checkpoint is None
 
 
 def keeps_its_graph(model: str) -> bool:

@@ -8,9 +8,9 @@ import pytest
 
 from pipeline.config import Setting, build_config
 from pipeline.console import Console
-from pipeline.downloads import downloads_shown_on
 from pipeline.report import Report
 from trainer.download import Download
+from trainer.download.shown import downloads_shown, downloads_shown_on
 from trainer.progress import Pace, Progress
 
 
@@ -114,6 +114,18 @@ def test_on_a_terminal_a_download_is_a_bar():
         time.sleep(0.2)
     assert "downloading vit_b16_fe" in screen.getvalue()
     assert re.search(r"60\.0 MB of 100\.0 MB, [\d.]+ MB/s", screen.getvalue())
+
+
+def test_without_a_console_of_a_run_a_download_is_a_bar_as_well():
+    screen = Screen()
+    with downloads_shown(screen):
+        log_download(0, 100_000_000)
+        time.sleep(0.2)
+        log_download(60_000_000, 100_000_000)
+        time.sleep(0.2)
+        log_download(100_000_000, 100_000_000, ended=True)
+    assert "60.0/100.0 MB" in screen.getvalue()
+    assert "downloaded vit_b16_fe: 100.0 MB" in screen.getvalue()
 
 
 class Screen(io.StringIO):

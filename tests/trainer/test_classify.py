@@ -1,6 +1,7 @@
 """The command, on tiny classifiers that the project's own conversion wrote."""
 
 import dataclasses
+import os
 import subprocess
 import sys
 
@@ -9,6 +10,7 @@ import pytest
 import tensorflow as tf
 
 from tests.conftest import TINY, encode, gradient
+from tests.trainer.scripted_server import Answer, archive, files_of
 from trainer.augreg.convert import convert
 from trainer.augreg.initialization import random_arrays
 from trainer.classify import main
@@ -124,6 +126,22 @@ def test_untrained_weights_are_announced(files, capsys, tmp_path, monkeypatch):
     out, err = capsys.readouterr()
     assert "UNTRAINED" in err
     assert [row[1] for row in printed(out)] == [0.1] * 5  # its head is all zeros
+
+
+@pytest.mark.slow
+def test_a_download_is_shown(classifier, files, server, tmp_path):
+    """Though TensorFlow's messages, which come at the same time, are not."""
+    packed = archive(files_of(classifier))
+    url = server.answer("/tiny.tar.gz", Answer(body=packed))
+    done = subprocess.run(
+        [sys.executable, "-m", "trainer.classify", "--model", url, str(files[0])],
+        env=os.environ | {"VIT_HOME": str(tmp_path / "home")},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stderr == f"downloaded {url}: {len(packed) / 1e6:.1f} MB\n"
+    assert len(done.stdout.splitlines()) == 5
 
 
 def test_a_saved_model_without_the_interface(files, tmp_path, capsys):
