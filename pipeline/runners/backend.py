@@ -58,14 +58,15 @@ class RunState:
       is_over: whether it has ended.
       succeeded: whether it has ended well.
       tasks: the state of each task.
-      not_pushed: why the model was not pushed, once that is known.
+      not_pushed: why the model was not pushed, once that is known; None where the backend does not
+        tell.
     """
 
     state: str
     is_over: bool
     succeeded: bool
     tasks: Mapping[str, str]
-    not_pushed: str = ""
+    not_pushed: str | None
 
 
 class Backend(abc.ABC):
@@ -192,6 +193,11 @@ def _followed(backend: Backend, run: str, page: str, console: Console, seconds: 
         console.line(f"verdict: not blessed: {now.not_pushed}", style="bold red")
         return False
     console.line("ended: succeeded", style="bold green")
+    if now.not_pushed is None:
+        console.line(
+            "whether its model was blessed, and pushed, is in Pusher's log; with "
+            "--fail-on-unblessed a run fails where it was not"
+        )
     return True
 
 

@@ -104,6 +104,7 @@ class _Kubeflow(Backend):
             is_over=state in ("SUCCEEDED", "SKIPPED", "FAILED", "CANCELED"),
             succeeded=state == "SUCCEEDED",
             tasks={task.display_name: task.state for task in details if task.state},
+            not_pushed=None,  # the API of runs has no metadata of artifacts
         )
 
     def create_schedule(self, config: Config, job: Path) -> str:

@@ -72,6 +72,14 @@ def test_nothing_of_it_needs_this_machine(model, dataset, monkeypatch, tmp_path)
     assert not (tmp_path / "home").exists()
 
 
+def test_flags_for_beam_reach_every_node_that_runs_on_it():
+    flags = ["--runner=DataflowRunner", "--project=p", "--sdk_container_image=vit:worker"]
+    _, spec = compiled(run__beam_args=flags)
+    reached = {n for n, e in containers(spec).items() if set(flags) <= set(e.container.args)}
+    nodes = ("ImageExampleGen", "StatisticsGen", "Transform", "Evaluator")
+    assert reached >= {f"{node}_executor" for node in nodes}
+
+
 def test_what_changes_from_run_to_run_is_a_parameter_with_type_and_default(flowers):
     _, spec = flowers
     found = {

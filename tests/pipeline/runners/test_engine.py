@@ -22,13 +22,26 @@ def given(text: str) -> list[str]:
     return [flag.strip("'\"") for flag in re.findall(r"--beam-arg=('[^']+'|\S+)", text)]
 
 
+def with_exports(text: str) -> str:
+    """`text` with the values that its own `export` lines give to variables of the shell."""
+    lines = re.findall(r"^export (.+)$", text, re.MULTILINE)
+    exports = re.findall(r"(\w+)=(\S+)", " ".join(lines))
+    for name, value in reversed(exports):  # the later refer to the earlier
+        text = re.sub(rf"\${name}\b", value, text)
+    return text
+
+
 @pytest.fixture(scope="module")
 def documented(project):
-    """The flags for Beam of each command in README.md that names an engine, by the engine."""
-    text = (project / "README.md").read_text().replace("\\\n", " ")
-    commands = [line for line in text.splitlines() if "--runner beam" in line and "python" in line]
-    flags = map(given, commands)
-    return {PipelineOptions(f).get_all_options()["runner"] or "DirectRunner": f for f in flags}
+    """The flags for Beam of each documented command that has some, by document and engine."""
+    found = {}
+    for document in ("README.md", "docs/vertex.md"):
+        text = with_exports((project / document).read_text()).replace("\\\n", " ")
+        commands = re.findall(r"^(?:python|…) .*--beam-arg=.*$", text, re.MULTILINE)
+        for flags in map(given, commands):
+            engine = PipelineOptions(flags).get_all_options()["runner"] or "DirectRunner"
+            found[document, engine] = flags
+    return found
 
 
 @pytest.mark.parametrize(
@@ -73,7 +86,13 @@ def test_workers_that_are_containers_need_an_image(flags):
 
 
 def test_the_documented_flags_are_known_to_beam(documented):
-    assert set(documented) == {"DirectRunner", "FlinkRunner", "SparkRunner", "DataflowRunner"}
+    assert set(documented) == {
+        ("README.md", "DirectRunner"),
+        ("README.md", "FlinkRunner"),
+        ("README.md", "SparkRunner"),
+        ("README.md", "DataflowRunner"),
+        ("docs/vertex.md", "DataflowRunner"),
+    }
     for flags in documented.values():
         options = PipelineOptions(flags)
         known = options.get_all_options(drop_default=True)
@@ -81,11 +100,15 @@ def test_the_documented_flags_are_known_to_beam(documented):
         beam_arguments(flags)
 
 
+@pytest.mark.parametrize("document", ["README.md", "docs/vertex.md"])
 @pytest.mark.parametrize("missing", ["", "--project"])
-def test_dataflow_takes_the_documented_flags_and_needs_them(documented, missing, monkeypatch):
+def test_dataflow_takes_the_documented_flags_and_needs_them(
+    documented, document, missing, monkeypatch
+):
     # It looks at the bucket, and for minutes where there is no network, to warn of a setting of it.
     monkeypatch.setattr(GoogleCloudOptions, "_warn_if_soft_delete_policy_enabled", lambda *_: None)
-    flags = [flag for flag in documented["DataflowRunner"] if not missing or missing not in flag]
+    flags = [f for f in documented[document, "DataflowRunner"] if not missing or missing not in f]
+    assert not any("$" in flag for flag in flags)
     options = PipelineOptions(flags)
     errors = PipelineOptionsValidator(options, create_runner("DataflowRunner")).validate()
     assert bool(errors) == bool(missing), errors

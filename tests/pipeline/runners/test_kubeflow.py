@@ -83,7 +83,10 @@ class Kubeflow(Api):
         if b"uploadfile" not in headers or b".yaml" not in headers:
             raise ApiError(400, "Failed to read the uploaded file")
         try:
-            spec = json_format.ParseDict(yaml.safe_load(content), pipeline_spec_pb2.PipelineSpec())
+            document, *platforms = yaml.safe_load_all(content)
+            spec = json_format.ParseDict(document, pipeline_spec_pb2.PipelineSpec())
+            for platform in platforms:
+                json_format.ParseDict(platform, pipeline_spec_pb2.PlatformSpec())
             config = pipeline_spec_pb2.PipelineDeploymentConfig()
             json_format.ParseDict(json_format.MessageToDict(spec.deployment_spec), config)
             check(spec, config.executors)
@@ -94,14 +97,18 @@ class Kubeflow(Api):
             "pipeline_version_id": f"v{len(self.versions)}",
             "display_name": name,
         }
-        self.versions[version["pipeline_version_id"]] = version | {"spec": spec}
+        self.versions[version["pipeline_version_id"]] = version | {
+            "spec": spec,
+            "platforms": platforms,
+        }
         return version
 
     def list_versions(self, request, pipeline):
         found = [v for v in self.versions.values() if v["pipeline_id"] == pipeline]
         return {
             "pipeline_versions": [
-                {key: value for key, value in version.items() if key != "spec"} for version in found
+                {key: value for key, value in version.items() if key not in ("spec", "platforms")}
+                for version in found
             ]
         }
 
@@ -210,10 +217,31 @@ def test_the_next_one_is_a_version_of_it_in_the_same_experiment(command, kubeflo
     assert used == ["v0", "v1"]
 
 
+def test_what_only_kubernetes_has_is_uploaded_with_it(command, kubeflow):
+    """As a second document of the file."""
+    machine = ["machines.trainer.spot=true", "machines.trainer.disk_gb=100"]
+    status, _, err = command(*PIPELINE, *(a for setting in machine for a in ("--set", setting)))
+    assert (status, err) == (0, "")
+    (version,) = kubeflow.versions.values()
+    (platform,) = version["platforms"]
+    executors = platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
+    assert set(executors["Trainer_executor"]) == {
+        "nodeSelector",
+        "tolerations",
+        "genericEphemeralVolume",
+    }
+
+
 def test_a_run_is_followed_to_its_end(command, kubeflow):
     status, out, _ = command(*PIPELINE, "--wait")
     assert status == 0
-    assert out.splitlines()[-3:] == ["Trainer: running", "Trainer: succeeded", "ended: succeeded"]
+    *_, running, succeeded, ended, unknown = out.splitlines()
+    assert (running, succeeded, ended) == (
+        "Trainer: running",
+        "Trainer: succeeded",
+        "ended: succeeded",
+    )
+    assert unknown.startswith("whether its model was blessed, and pushed, is in Pusher's log")
     kubeflow.states = ["FAILED"]
     status, _, err = command(*PIPELINE, "--wait")
     assert status == 1

@@ -166,10 +166,14 @@ def command(vertex):
     return command
 
 
+KEY = "projects/p/locations/europe-west4/keyRings/r/cryptoKeys/k"
+
+
 def test_a_run_is_submitted(command, vertex):
     status, out, err = command(
         *PIPELINE, "--epochs", "3", "--service-account", "sa@p.iam.gserviceaccount.com",
         "--set", "cloud.labels=team=vision", "--set", "cloud.network=projects/1/global/networks/n",
+        "--set", f"cloud.encryption_key={KEY}",
     )  # fmt: skip
     assert (status, err) == (0, "")
     (job,) = vertex.jobs.values()
@@ -179,6 +183,7 @@ def test_a_run_is_submitted(command, vertex):
     assert job["serviceAccount"] == "sa@p.iam.gserviceaccount.com"
     assert job["labels"]["team"] == "vision"
     assert job["network"] == "projects/1/global/networks/n"
+    assert job["encryptionSpec"] == {"kmsKeyName": KEY}
     assert "see: https://console.cloud.google.com/vertex-ai/locations/europe-west4/" in out
 
 
@@ -207,6 +212,9 @@ def test_a_followed_run_that_fails(command, vertex):
 def test_the_life_of_a_schedule(command, vertex):
     times = ["--schedule", "TZ=Europe/Berlin 0 3 * * 1", "--max-concurrent-runs", "2"]
     times += ["--start", "2030-01-01T00:00:00Z", "--end", "2031-01-01T00:00:00+01:00"]
+    times += ["--service-account", "sa@p.iam.gserviceaccount.com"]
+    times += ["--set", "cloud.network=projects/1/global/networks/n"]
+    times += ["--set", f"cloud.encryption_key={KEY}"]
     status, out, err = command(*PIPELINE, *times, "--min-accuracy", "0.5", "--name", "weekly")
     assert (status, err) == (0, "")
     assert "scheduled: weekly: TZ=Europe/Berlin 0 3 * * 1" in out
@@ -215,8 +223,11 @@ def test_the_life_of_a_schedule(command, vertex):
     assert schedule["maxConcurrentRunCount"] == "2"
     assert schedule["startTime"] == "2030-01-01T00:00:00Z"
     assert schedule["endTime"] == "2030-12-31T23:00:00Z"
-    runtime = schedule["createPipelineJobRequest"]["pipelineJob"]["runtimeConfig"]
-    assert runtime["parameterValues"]["min_accuracy"] == 0.5
+    job = schedule["createPipelineJobRequest"]["pipelineJob"]
+    assert job["runtimeConfig"]["parameterValues"]["min_accuracy"] == 0.5
+    assert job["serviceAccount"] == "sa@p.iam.gserviceaccount.com"
+    assert job["network"] == "projects/1/global/networks/n"
+    assert job["encryptionSpec"] == {"kmsKeyName": KEY}
 
     status, _, err = command(*PIPELINE, *times, "--name", "weekly")
     assert status == 1
