@@ -11,25 +11,21 @@ from pathlib import Path
 import pytest
 
 from tests.image.test_files import let_in
+from tests.pipeline.runners.test_compiled import CUSTOM_JOB, compiled, containers
 
 pytestmark = pytest.mark.slow
 
-# What the commands of a compiled job load: TFX's entry point, then each node's class or function.
-LOADED = (
-    "tfx.orchestration.kubeflow.v2.container.kubeflow_v2_run_executor",
-    "components.image_example_gen.executor",
-    "components.packaged_schema.component",
-    "components.model_pusher.executor",
-    "tfx.components.evaluator.executor",
-    "tfx.components.example_validator.executor",
-    "tfx.components.schema_gen.executor",
-    "tfx.components.statistics_gen.executor",
-    "tfx.components.trainer.executor",
-    "tfx.components.transform.executor",
-    "components.model_evaluator.records",
-    "trainer.preprocessing",
-    "trainer.train",
-)
+# Pipelines that have every node between them.
+PIPELINES = ({"tuner": "2"}, {"dataset": "gs://bucket/flowers"}, CUSTOM_JOB)
+
+
+def loaded():
+    """What the commands of compiled jobs load: TFX's entry point, then each node's class."""
+    for settings in PIPELINES:
+        _, spec = compiled(**settings)
+        for executor in containers(spec).values():
+            _, _, entry_point = executor.container.command
+            yield entry_point, executor.container.args[1]
 
 
 @pytest.fixture(scope="module")
@@ -95,9 +91,13 @@ def test_it_has_no_tools(installed):
 
 
 def test_what_jobs_load_is_there(python, installed):
-    code = "import importlib, sys\nfor name in sys.argv[1:]: importlib.import_module(name)\n"
+    names = {name for both in loaded() for name in both}
+    assert len(names) == 1 + 13
+    code = "import pkgutil, sys\nfor name in sys.argv[1:]: pkgutil.resolve_name(name)\n"
     code += "import trainer, pipeline; print(trainer.__file__, pipeline.__file__)"
-    run = python("-c", code, *LOADED)
+    # What TFX's own executors are told to load, by its import path.
+    functions = ("trainer.preprocessing", "trainer.train", "trainer.tuner")
+    run = python("-c", code, *sorted(names), *functions)
     assert run.returncode == 0, run.stderr
     assert run.stdout.count(str(installed / "project")) == 2
 
