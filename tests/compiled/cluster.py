@@ -65,7 +65,7 @@ class Step:
 
 
 class Cluster:
-    """Runs one compiled pipeline, as often as it is asked to."""
+    """Runs a compiled pipeline, as often as it is asked to."""
 
     def __init__(
         self,
@@ -85,6 +85,14 @@ class Cluster:
           surroundings: variables that stand for what a container finds around it on a cluster, such
             as the account that it acts as.
         """
+        self._bin, self._folder = bin, folder
+        self._surroundings = surroundings or {}
+        self._ids = itertools.count(1)
+        self._cache: dict[str, Step] = {}
+        self.upload(job, root)
+
+    def upload(self, job: Path, root: Path) -> None:
+        """Runs `job` from now on; the cache is that of all versions of a pipeline."""
         self._is_vertex = job.suffix == ".json"
         self._spec, self._root = _read_vertex(job) if self._is_vertex else (_read_kfp(job), root)
         if Path(self._root) != root:
@@ -92,10 +100,6 @@ class Cluster:
         self._executors = json_format.ParseDict(
             json_format.MessageToDict(self._spec.deployment_spec), pb.PipelineDeploymentConfig()
         ).executors
-        self._bin, self._folder = bin, folder
-        self._surroundings = surroundings or {}
-        self._ids = itertools.count(1)
-        self._cache: dict[str, Step] = {}
         check(self._spec, self._executors)
 
     def run(self, *, until: str | None = None, **parameters: Any) -> dict[str, Step]:

@@ -16,6 +16,7 @@ pytestmark = pytest.mark.slow
 
 DIGITS = ("--model", "vit_mini_fe", "--dataset", "digits")
 QUICK = {"steps": 60, "min_accuracy": 0.2}
+TOO_MUCH = {"min_accuracy": 1.0}
 LOOKS = {"ResolveInputs"}
 
 
@@ -65,23 +66,37 @@ def test_on_vertex(run_on, container_bin):
     assert asked.stdout == "(1, 10)\n"
 
 
+HEAD = ("--tune", "head", "--tuner", "2", "--set", "gate.max_drop=1")
+
+
 @pytest.fixture(scope="module")
 def kubeflow(run_on):
     """Three runs on Kubeflow Pipelines: the second is the first again, the third asks too much."""
-    cluster, root = run_on("pipeline.yaml", "--tune", "head", "--set", "gate.max_drop=1")
+    cluster, root = run_on("pipeline.yaml", *HEAD)
     first, second = cluster.run(**QUICK), cluster.run(**QUICK)
-    return root, first, second, cluster.run(**QUICK | {"min_accuracy": 1.0})
+    return cluster, root, (first, second, cluster.run(**QUICK | TOO_MUCH))
 
 
 def test_on_kubeflow(kubeflow):
-    _, first, *_ = kubeflow
+    *_, (first, *_) = kubeflow
     assert properties(first, "Pusher", "pushed_model")["pushed"] == 1
     assert "baseline_model" not in properties(first, "Evaluator", "blessing")
     assert "transformed_examples" in first["Transform"].artifacts
 
 
+def test_trainer_takes_what_the_tuner_found(kubeflow):
+    *_, (first, *_) = kubeflow
+    found = Path(first["Tuner"].artifacts["best_hyperparameters"].uri)
+    best = json.loads((found / "best_hyperparameters.txt").read_text())["values"]
+    history = json.loads(
+        Path(first["Trainer"].artifacts["model_run"].uri, "history.json").read_text()
+    )
+    peak = max(step["learning_rate"] for step in history["steps"])
+    assert peak == pytest.approx(best["train.learning_rate"])
+
+
 def test_the_second_run_has_a_baseline_and_runs_nothing_else_again(kubeflow):
-    root, first, second, _ = kubeflow
+    _, root, (first, second, _) = kubeflow
     assert ran(second) == LOOKS | {"Evaluator", "Pusher"}
     trained = first["Trainer"].artifacts["model"].uri
     assert properties(second, "Evaluator", "blessing")["baseline_model"] == trained
@@ -89,13 +104,22 @@ def test_the_second_run_has_a_baseline_and_runs_nothing_else_again(kubeflow):
 
 
 def test_a_run_whose_model_is_not_blessed_succeeds_and_says_why(kubeflow):
-    root, *_, third = kubeflow
+    _, root, (*_, third) = kubeflow
     pushed = properties(third, "Pusher", "pushed_model")
     assert pushed["pushed"] == 0
     assert "accuracy" in pushed["reason"]
     assert "below 1.0000" in pushed["reason"]
     assert pushed["reason"] in third["Pusher"].log
     assert len(list((root / "serving").iterdir())) == 1
+
+
+def test_it_fails_where_that_is_wanted(kubeflow, compile_to, tmp_path):
+    """By a new version of the pipeline, which has the rest from the cache."""
+    cluster, root, _ = kubeflow
+    arguments = (*DIGITS, *HEAD, "--pipeline-root", str(root), "--fail-on-unblessed")
+    cluster.upload(compile_to(tmp_path / "pipeline.yaml", *arguments), root)
+    with pytest.raises(StepFailed, match=r"Pusher: exit status 1[^$]*below 1\.0000"):
+        cluster.run(**QUICK | TOO_MUCH)
 
 
 def test_a_parameter_out_of_range_fails_the_first_step(run_on):
