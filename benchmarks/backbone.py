@@ -128,13 +128,13 @@ def peak_memory() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def main() -> None:
+def main(given: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", default="vit_s16_fe")
     parser.add_argument("--batch-size", type=int, default=16)
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--torch", metavar="PYTHON", help="compare with PyTorch, which it has")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(given)
     architecture = MODELS[arguments.model].architecture
     if arguments.torch and architecture.resnet_blocks is not None:
         parser.error(f"--torch: {arguments.model} begins with a ResNet; expected a plain ViT")

@@ -1,6 +1,6 @@
 import pytest
 
-from benchmarks.backbone import flops_done, published_flops
+from benchmarks.backbone import flops_done, main, published_flops
 from trainer.catalogue import MODELS
 
 
@@ -14,3 +14,15 @@ def test_operations_of_the_last_block_that_are_not_done():
     architecture = MODELS["vit_s16_fe"].architecture
     skipped = 1 - flops_done(architecture) / published_flops(architecture)
     assert 0.06 < skipped < 0.08
+
+
+@pytest.mark.slow
+def test_it_prints_both_passes(capsys):
+    """Its figures mean nothing at this size."""
+    main(["--model", "vit_mini_fe", "--batch-size", "2", "--rounds", "1"])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "vit_mini_fe, batch 2, median of 1 rounds"
+    rows = {line.split()[0].rstrip(":"): line for line in lines[3:]}
+    assert {"forward", "training"} <= set(rows)
+    for name in ("forward", "training"):
+        assert "MiB" in rows[name]
