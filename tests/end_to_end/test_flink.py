@@ -58,7 +58,8 @@ def run(pipeline, dataset, tiny_backbone, tmp_path_factory):
     def run_with(name, *flags):
         root = tmp_path_factory.mktemp(name)
         arguments = ["--model", str(tiny_backbone), "--dataset", dataset, "--tune", "head"]
-        arguments += ["--min-accuracy", "0", "--set", "train.steps=1", "--name", name]
+        arguments += ["--min-accuracy", "0", "--batch-size", "8", "--name", name]
+        arguments += ["--set", "train.steps=1"]
         result = pipeline(root, *arguments, *flags)
         assert (result.status, result.err) == (0, "")
         return result, next((root / "logs").iterdir()).read_text()
