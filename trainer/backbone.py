@@ -3,12 +3,14 @@
 It is the TF-Hub "reusable SavedModel" interface for image feature vectors
 (tensorflow.org/hub/reusable_saved_models): `obj(images, training=False)` maps float32 [B, H, W, 3]
 in [-1, 1] to features float32 [B, D]; `obj.variables`, `obj.trainable_variables` and
-`obj.regularization_losses` are lists.
+`obj.regularization_losses` are lists. The argument `training` may be missing, as the interface says
+and as it is in the collection's own SavedModels.
 """
 
 import contextlib
 import dataclasses
 import functools
+import inspect
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -56,6 +58,7 @@ def read_shapes(directory: str | Path) -> Shapes:
         if (
             images.dtype == tf.float32
             and images.shape.rank == 4
+            and images.shape[0] is None
             and images.shape[1:].is_fully_defined()
             and images.shape[3] == 3
             and features.shape.rank == 2
@@ -65,7 +68,7 @@ def read_shapes(directory: str | Path) -> Shapes:
     found = dict.fromkeys(f"{images.shape} -> {features.shape}" for images, features in signatures)
     raise InputError(
         f"{directory}: this SavedModel maps {', '.join(found) or 'nothing'}; expected float32 "
-        "images (None, H, W, 3) of a fixed size -> features (None, D)"
+        "images (None, H, W, 3) of a fixed size, in batches of any -> features (None, D)"
     )
 
 
@@ -80,6 +83,19 @@ def load_backbone(directory: str | Path) -> Any:
     except (OSError, ValueError, tf.errors.OpError) as error:
         reason = str(error).splitlines()[0]
         raise InputError(f"{directory}: this SavedModel cannot be loaded ({reason})") from error
+
+
+def call_backbone(backbone: Any, images: tf.Tensor, *, training: bool = False) -> tf.Tensor:
+    """Features, float32 [B, D], of images, float32 [B, H, W, 3] in [-1, 1].
+
+    Args:
+      backbone: a restored object that keeps the contract.
+      images: what it is called with.
+      training: whether batch norms and dropout work as in training, where the backbone has any.
+    """
+    if "training" in inspect.signature(backbone.__call__).parameters:
+        return backbone(images, training=training)
+    return backbone(images)
 
 
 _loaders: list[Callable[[str | Path], Any]] = [load_backbone]

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 import tensorflow as tf
 
-from trainer.backbone import load_backbone, read_shapes
+from trainer.backbone import call_backbone, load_backbone, read_shapes
 from trainer.picture import Picture
 from trainer.preprocessing import decode_images
 
@@ -64,7 +64,7 @@ class Classifier:
         return self._probabilities(tf.constant(images)).numpy()
 
     def _softmax(self, images: tf.Tensor) -> tf.Tensor:
-        return tf.nn.softmax(self._model(images, training=False))
+        return tf.nn.softmax(call_backbone(self._model, images))
 
 
 def stretched(encoded: tf.Tensor, height: int, width: int) -> tf.Tensor:

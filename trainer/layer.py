@@ -5,6 +5,9 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from trainer.backbone import call_backbone
+from trainer.variables import named_variables
+
 
 class BackboneLayer(keras.layers.Layer):
     """Calls a restored backbone, and lets Keras train its variables.
@@ -27,11 +30,11 @@ class BackboneLayer(keras.layers.Layer):
         self.backbone = backbone
         self._features = features
         trainable = {id(variable) for variable in backbone.trainable_variables}
-        for variable in backbone.variables:
+        for name, variable in named_variables(backbone):
             tracked = keras.Variable(
                 initializer=variable,
                 trainable=id(variable) in trainable,
-                name=variable.name.removesuffix(":0").replace("/", "_"),
+                name=name.replace("/", "_"),
             )
             if id(variable) in trainable:
                 self._trainable_variables.append(tracked)
@@ -40,7 +43,7 @@ class BackboneLayer(keras.layers.Layer):
         self.built = True
 
     def call(self, images: tf.Tensor, training: bool = False) -> tf.Tensor:
-        features = self.backbone(images, training=bool(training))
+        features = call_backbone(self.backbone, images, training=bool(training))
         for loss in self.backbone.regularization_losses:
             self.add_loss(loss())
         return tf.ensure_shape(features, [None, self._features])

@@ -10,7 +10,7 @@ from typing import Any
 import tensorflow as tf
 import tensorflow_transform as tft
 
-from trainer.backbone import load_backbone_once, read_shapes
+from trainer.backbone import call_backbone, load_backbone_once, read_shapes
 
 IMAGE = "image"
 LABEL = "label"
@@ -80,7 +80,7 @@ def _frozen_features(encoded: tf.Tensor, directory: str) -> tf.Tensor:
 
     def features(chunk: tf.Tensor) -> tf.Tensor:
         pixels = decode_images(chunk, shapes.height, shapes.width)
-        made = _in_even_number(lambda images: backbone(images, training=False), pixels)
+        made = _in_even_number(lambda images: call_backbone(backbone, images), pixels)
         return tf.ensure_shape(made, [None, shapes.features])
 
     return _in_chunks(features, encoded, shapes.features)
