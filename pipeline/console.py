@@ -16,6 +16,7 @@ import rich.table
 import rich.text
 
 from pipeline.config import Config
+from pipeline.recipes import RECIPES
 from trainer.progress import Progress
 
 
@@ -75,6 +76,7 @@ class Console:
                 "tune": "the whole backbone" if config.tune == "full" else "a head on its features",
                 "recipe": f"{config.recipe}: {length} of {train.optimizer}, batch "
                 f"{train.batch_size}, learning rate {train.learning_rate:g}, seed {train.seed}",
+                **_published(config),
                 "gate": f"accuracy at least {gate.min_accuracy:g}"
                 + (f", recall of each class at least {recall:g}" if recall is not None else "")
                 + ", not below the last blessed model's"
@@ -178,6 +180,15 @@ class Console:
         if self._task is not None:
             self._bar.remove_task(self._task)
             self._task = None
+
+
+def _published(config: Config) -> dict[str, str]:
+    """What the recipe is known to reach with the model, if it is."""
+    for entry in RECIPES[config.recipe].published:
+        if entry.model == config.model:
+            text = f"{entry.accuracy:g} % (± {entry.spread:g}), {entry.source}"
+            return {"published": text}
+    return {}
 
 
 def _megabytes(size: float) -> str:

@@ -5,6 +5,7 @@ accuracy it has to reach here. Every value can be overridden by flag, `--set` or
 """
 
 import dataclasses
+from typing import Literal
 
 from trainer.augmentation import Augmentation
 from trainer.hyperparameters import Hyperparameters
@@ -33,6 +34,7 @@ class Recipe:
 
     Attributes:
       about: where the recipe comes from.
+      tune: the way of tuning that it is for, "full" or "head".
       hyperparameters: for the Trainer.
       augmentation: of training images.
       min_accuracy: the gate's floor for a model of the catalogue, as a fraction.
@@ -40,23 +42,34 @@ class Recipe:
     """
 
     about: str
+    tune: Literal["full", "head"] = "full"
     hyperparameters: Hyperparameters
     augmentation: Augmentation = dataclasses.field(default_factory=Augmentation)
     min_accuracy: float = 0.5
     published: tuple[Published, ...] = ()
 
 
-_COLLECTION = "github.com/sayakpaul/ViT-jax2tf, notebooks/finetune.ipynb"
+_COLLECTION = "github.com/sayakpaul/ViT-jax2tf, fine_tune.ipynb"
 
-# The notebook that the collection was published with: batch 64, 8 epochs, SGD, gradients clipped at
-# norm 1, warm-up over 10 steps from 0.006 to 0.03, then cosine to 0; inception crop and flip.
+# The notebook that the collection was published with: batch 64, 8 epochs, Keras's SGD, which has no
+# momentum unless told, and its `clipnorm` of 1, which is each variable's own; warm-up over 10 steps
+# from 0.006 to 0.03, then cosine to 0; inception crop and flip.
 NOTEBOOK = Hyperparameters(
-    epochs=8, batch_size=64, optimizer="sgd", learning_rate=0.03, warmup_steps=10, clip_norm=1.0
+    epochs=8,
+    batch_size=64,
+    optimizer="sgd",
+    learning_rate=0.03,
+    momentum=0.0,
+    warmup_steps=10,
+    warmup_start=0.2,
+    clip_norm=1.0,
+    clip="each",
 )
 INCEPTION = Augmentation(crop_area=0.05, flip=True)
 
 # AugReg's own fine-tuning, Steiner et al., arXiv 2106.10270, appendix; the best of the learning
-# rates 0.001, 0.003, 0.01 and 0.03 was taken there, and of resolutions 224 and 384.
+# rates 0.001, 0.003, 0.01 and 0.03 was taken there, and of resolutions 224 and 384. Flax's momentum
+# adds up gradients and Keras's adds up steps: they differ a little while the rate changes.
 AUGREG = Hyperparameters(
     steps=500,
     batch_size=512,
@@ -65,6 +78,11 @@ AUGREG = Hyperparameters(
     learning_rate=0.01,
     warmup_steps=100,
     clip_norm=1.0,
+)
+
+# AugReg's optimizer at the notebook's length and batch.
+DEFAULT = dataclasses.replace(
+    AUGREG, steps=None, epochs=8, batch_size=64, accumulation=1, warmup_steps=10
 )
 
 # A linear head on frozen features: cheap steps, so many of them.
@@ -93,7 +111,7 @@ FROM_SCRATCH = Hyperparameters(
     batch_size=64,
     optimizer="adamw",
     learning_rate=0.002,
-    warmup_steps=100,
+    warmup_steps=50,
     weight_decay=0.05,
     label_smoothing=0.1,
 )
@@ -132,21 +150,29 @@ RECIPES = {
         augmentation=INCEPTION,
     ),
     "tf_flowers_head": Recipe(
-        about="a linear head on frozen features", hyperparameters=HEAD, min_accuracy=0.9
+        about="a linear head on frozen features",
+        tune="head",
+        hyperparameters=HEAD,
+        min_accuracy=0.9,
     ),
     "oxford_iiit_pet_head": Recipe(
-        about="a linear head on frozen features", hyperparameters=HEAD, min_accuracy=0.85
+        about="a linear head on frozen features",
+        tune="head",
+        hyperparameters=HEAD,
+        min_accuracy=0.85,
     ),
     "digits_full": Recipe(
         about="a small ViT from scratch", hyperparameters=FROM_SCRATCH, min_accuracy=0.9
     ),
     "default_full": Recipe(
-        about="the collection's notebook, for any dataset",
-        hyperparameters=NOTEBOOK,
+        about="AugReg's optimizer, for any dataset",
+        hyperparameters=DEFAULT,
         augmentation=INCEPTION,
     ),
     "default_head": Recipe(
-        about="a linear head on frozen features, for any dataset", hyperparameters=HEAD
+        about="a linear head on frozen features, for any dataset",
+        tune="head",
+        hyperparameters=HEAD,
     ),
     "other_full": Recipe(
         about="a backbone that is none of AugReg's, for any dataset",

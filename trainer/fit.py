@@ -65,6 +65,7 @@ def fit(
         hyperparameters.warmup(train.examples),
         hyperparameters.total_steps(train.examples),
         hyperparameters.schedule,
+        start=hyperparameters.warmup_start,
     )
     weights = None
     if hyperparameters.class_weights:

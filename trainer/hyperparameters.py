@@ -44,17 +44,26 @@ class Hyperparameters:
         "how the learning rate falls to 0 after its warm-up", default="cosine"
     )
     warmup_steps: int = option(
-        "steps of linear warm-up, at most a tenth of all", default=10, check=WHOLE
+        "steps of linear warm-up, at most half of all", default=10, check=WHOLE
     )
     warmup_epochs: float | None = option(
         "warm-up in epochs; where given, warmup_steps is not used", default=None, check=NOT_NEGATIVE
     )
     momentum: float = option("momentum of sgd", default=0.9, check=SHARE)
     weight_decay: float = option(
-        "decoupled weight decay, of matrices only", default=0.0, check=NOT_NEGATIVE
+        "decoupled weight decay; biases, norms, class token and position embeddings have none",
+        default=0.0,
+        check=NOT_NEGATIVE,
+    warmup_start: float = option(
+        "what warm-up begins at, as a fraction of the peak learning rate", default=0.0, check=SHARE
+    )
     )
     clip_norm: float | None = option(
-        "global norm that gradients are clipped to; null for none", default=1.0, check=POSITIVE
+        "norm that gradients are clipped to; null for none", default=1.0, check=POSITIVE
+    )
+    clip: Literal["global", "each"] = option(
+        "whether that is the norm of all gradients together, or of each variable's",
+        default="global",
     )
     layer_decay: float = option(
         "factor on the learning rate from each of the backbone's blocks to the one below",
@@ -82,7 +91,8 @@ class Hyperparameters:
         "which weights are exported: the last, or the best by the validation split", default="last"
     )
     early_stopping: int | None = option(
-        "epochs without a better validation accuracy after which training ends; exports the best",
+        "epochs without a better validation accuracy, or a lower loss at the same, after which "
+        "training ends; exports the best",
         default=None,
         check=AT_LEAST_ONE,
     )
@@ -128,4 +138,4 @@ class Hyperparameters:
         """Steps of warm-up in a training on `examples` training images."""
         if self.warmup_epochs is not None:
             return round(self.warmup_epochs * examples / self.batch_size)
-        return min(self.warmup_steps, self.total_steps(examples) // 10)
+        return min(self.warmup_steps, self.total_steps(examples) // 2)

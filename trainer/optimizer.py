@@ -11,29 +11,37 @@ import tensorflow as tf
 from trainer.errors import InputError
 from trainer.hyperparameters import Hyperparameters
 
-_BLOCK = re.compile(r"[a-z]*(?:block|layer|stage)s?[_.]?\d+", re.IGNORECASE)
+_BLOCK = re.compile(r"([a-z]*(?:block|layer|stage|encoder)s?[_.]?)(\d+)", re.IGNORECASE)
+# By the last part of their names, Keras's and Flax's; and embeddings and tokens by any part.
+_UNDECAYED = re.compile(
+    r"(bias|beta|gamma|scale|offset|mean|variance|tokens?|(^|[/_])cls)$|pos[a-z]*_?emb|"
+    r"class_emb|relative_pos",
+    re.IGNORECASE,
+)
+_KERNEL = re.compile(r"(kernel|weights?)$", re.IGNORECASE)
 
 
 class Schedule(keras.optimizers.schedules.LearningRateSchedule):
-    """Linear warm-up from a fifth of the peak, then down to 0, or on at the peak.
+    """Linear warm-up to the peak, then down to 0, or on at the peak."""
 
-    0.006 to 0.03 over 10 steps, then cosine, in the collection's notebook.
-    """
-
-    def __init__(self, peak: float, warmup: int, total: int, shape: str) -> None:
+    def __init__(
+        self, peak: float, warmup: int, total: int, shape: str, *, start: float = 0.0
+    ) -> None:
         """
         Args:
           peak: learning rate.
           warmup: steps of warm-up.
           total: steps in all.
           shape: "cosine", "linear" or "constant".
+          start: what warm-up begins at, as a fraction of the peak.
         """
         self._peak, self._warmup, self._total, self._shape = peak, warmup, total, shape
+        self._start = start
 
     def __call__(self, step: Any) -> tf.Tensor:
         """Learning rate, float32 [], of the step that follows `step` others."""
         step = tf.cast(step, tf.float32)
-        rising = 0.2 + 0.8 * step / max(self._warmup, 1)
+        rising = self._start + (1 - self._start) * step / max(self._warmup, 1)
         done = tf.clip_by_value((step - self._warmup) / max(self._total - self._warmup, 1), 0, 1)
         falling = {
             "cosine": 0.5 + 0.5 * tf.cos(math.pi * done),
@@ -115,7 +123,9 @@ def make_optimizer(
                 strict=True,
             )
         ],
-        decays=[hyperparameters.weight_decay * is_matrix(tuple(v.shape)) for v in variables],
+        decays=[
+            hyperparameters.weight_decay * is_decayed(v.name, tuple(v.shape)) for v in variables
+        ],
     )
     if hyperparameters.precision == "mixed_float16":
         optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
@@ -126,8 +136,9 @@ def make_optimizer(
 def layer_rates(names: Sequence[str], decay: float) -> list[float]:
     """A factor on the learning rate for each variable of a backbone: `decay` to its depth.
 
-    Blocks are told by their names (`encoderblock_3`, `block_12_expand`, `layer4`), in their order.
-    What is between two blocks belongs to the one before, what is above all of them has factor 1.
+    Blocks are told by their names (`encoderblock_3`, `block_12_expand`, `layer4`): kinds of them
+    in their order, those of a kind by their numbers. What is between two blocks belongs to the one
+    before, what is above all of them has factor 1.
 
     Args:
       names: of the variables, in the order of the backbone.
@@ -138,8 +149,10 @@ def layer_rates(names: Sequence[str], decay: float) -> list[float]:
     """
     if decay == 1:
         return [1.0] * len(names)
-    found = [match.group() if (match := _BLOCK.search(name)) else None for name in names]
-    blocks = list(dict.fromkeys(filter(None, found)))
+    matches = [_BLOCK.search(name) for name in names]
+    found = [(match[1], int(match[2])) if match else None for match in matches]
+    kinds = list(dict.fromkeys(block[0] for block in found if block))
+    blocks = sorted(set(filter(None, found)), key=lambda block: (kinds.index(block[0]), block[1]))
     if not blocks:
         raise InputError(
             "train.layer_decay: the names of this backbone's variables number no blocks; expected "
@@ -154,11 +167,19 @@ def layer_rates(names: Sequence[str], decay: float) -> list[float]:
     return [decay ** (len(blocks) + 1 - depth) for depth in depths]
 
 
-def is_matrix(shape: tuple[int, ...]) -> bool:
-    """Whether a variable is decayed: biases, norms, class tokens and position embeddings are not.
+def is_decayed(name: str, shape: tuple[int, ...]) -> bool:
+    """Whether a variable is decayed: biases, norms, tokens and position embeddings are not.
 
-    Group norms of AugReg's ResNets are [1, 1, 1, C]; tokens and embeddings are [1, N, D].
+    Biases of AugReg's attention are matrices, [heads, D / heads], and so have to be told by their
+    names. Where a name says nothing, the shape does: group norms of AugReg's ResNets are
+    [1, 1, 1, C]; tokens and embeddings are [1, N, D].
+
+    Args:
+      name: of the variable, such as `block_1/kernel`.
+      shape: of the variable.
     """
+    if _UNDECAYED.search(name):
+        return False
     is_vector = math.prod(shape[:-1]) == 1
-    is_token = len(shape) == 3 and shape[0] == 1
+    is_token = len(shape) == 3 and shape[0] == 1 and not _KERNEL.search(name)
     return not (is_vector or is_token)

@@ -119,11 +119,20 @@ class Stepper:
         )
         norm = tf.linalg.global_norm(gradients)
         scale = self.optimizer.scale_loss(tf.ones([]))
-        clip = self._hyperparameters.clip_norm
-        if clip is not None:
-            gradients, _ = tf.clip_by_global_norm(gradients, clip * scale, use_norm=norm)
+        gradients = self._clipped(gradients, scale, norm)
         self.optimizer.apply(gradients, self.model.trainable_variables)
         return loss, accuracy, preempted, norm / scale
+
+    def _clipped(
+        self, gradients: list[tf.Tensor], scale: tf.Tensor, norm: tf.Tensor
+    ) -> list[tf.Tensor]:
+        """Gradients, which the loss's `scale` has scaled, at the norm that they may have."""
+        clip = self._hyperparameters.clip_norm
+        if clip is None:
+            return gradients
+        if self._hyperparameters.clip == "each":
+            return [tf.clip_by_norm(gradient, clip * scale) for gradient in gradients]
+        return tf.clip_by_global_norm(gradients, clip * scale, use_norm=norm)[0]
 
     def _part(self, inputs: tf.Tensor, labels: tf.Tensor) -> list[tf.Tensor]:
         """Loss, accuracy and gradients (of the scaled loss) of one replica's part, as shares of

@@ -73,6 +73,15 @@ def test_piped_output_is_one_plain_unwrapped_line_an_entry(streams):
     ]
 
 
+def test_the_plan_says_what_the_recipe_has_reached(streams):
+    for model, count in (("vit_s16_fe", 1), ("vit_b16_fe", 0)):
+        Console(*streams).plan(build_config({"model": Setting(model, "--model")}), "/log")
+        lines = [line for line in streams[0].getvalue().splitlines() if "published" in line]
+        assert len(lines) == count
+        assert all("98.64 % (± 0.6)" in line for line in lines)
+        streams[0].truncate(0)
+
+
 def test_progress_of_which_the_pace_is_not_known_yet(streams):
     console = Console(*streams)
     console.node_started("Trainer")

@@ -39,7 +39,11 @@ def write_collection_model(
     variables = tf.nest.map_structure(lambda array: tf.Variable(array, trainable), _tree(arrays))
     model = VisionTransformer(architecture, arrays)
     model.weights = dict(zip(sorted(arrays, key=_path), tf.nest.flatten(variables), strict=True))
-    function = tf.function(lambda inputs: model(inputs), autograph=False, jit_compile=True)
+
+    @tf.function(autograph=False, jit_compile=True)
+    def function(inputs: tf.Tensor) -> tf.Tensor:
+        return model(inputs)
+
     size = architecture.image_size
     signature = function.get_concrete_function(tf.TensorSpec([batch, size, size, 3], tf.float32))
     tf.saved_model.save(

@@ -6,17 +6,21 @@ import tensorflow as tf
 from trainer.catalogue import MODELS
 from trainer.errors import InputError
 from trainer.hyperparameters import Hyperparameters
-from trainer.optimizer import Schedule, is_matrix, layer_rates, make_optimizer
+from trainer.optimizer import Schedule, is_decayed, layer_rates, make_optimizer
 
 
-def rates_of(shape, steps, warmup=10, total=110):
-    return [float(Schedule(0.03, warmup, total, shape)(step)) for step in steps]
+def rates_of(shape, steps, warmup=10, total=110, **options):
+    return [float(Schedule(0.03, warmup, total, shape, **options)(step)) for step in steps]
 
 
-def test_the_notebooks_schedule():
-    """0.006 to 0.03 over 10 steps, then cosine to 0."""
+def test_warm_up_and_cosine():
     rates = rates_of("cosine", (0, 5, 10, 60, 110))
-    np.testing.assert_allclose(rates, [0.006, 0.018, 0.03, 0.015, 0], atol=1e-6)
+    np.testing.assert_allclose(rates, [0, 0.015, 0.03, 0.015, 0], atol=1e-6)
+
+
+def test_warm_up_from_a_share_of_the_peak():
+    rates = rates_of("cosine", (0, 5, 10), start=0.2)
+    np.testing.assert_allclose(rates, [0.006, 0.018, 0.03], atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -34,9 +38,10 @@ def test_a_schedule_without_warm_up():
     ("changes", "expected"),
     [
         ({"warmup_steps": 10}, 10),
-        ({"warmup_steps": 100}, 16),  # a tenth of 160
+        ({"warmup_steps": 70}, 70),
+        ({"warmup_steps": 100}, 80),  # half of 160
         ({"warmup_epochs": 2.5}, 50),
-        ({"steps": 3}, 0),
+        ({"steps": 1}, 0),
     ],
 )
 def test_length_of_the_warm_up(changes, expected):
@@ -79,24 +84,25 @@ def test_weight_decay_leaves_vectors_and_tokens_alone(optimizer):
     shapes = {
         "kernel": (4, 4),
         "convolution": (1, 1, 4, 4),
+        "out_of_one_head_kernel": (1, 4, 4),
         "bias": (4,),
+        "query_bias": (2, 2),
+        "embeddings_position_embeddings": (5, 4),
+        "relative_position_bias_table": (9, 2),
         "group_norm": (1, 1, 1, 4),
         "cls": (1, 1, 4),
         "position": (1, 5, 4),
     }
     steps = steps_of(shapes, gradient=0.0, optimizer=optimizer, weight_decay=0.5)
-    decayed = {"kernel", "convolution"}
+    decayed = {"kernel", "convolution", "out_of_one_head_kernel"}
     assert steps == {name: pytest.approx(0.05 * (name in decayed), abs=1e-7) for name in shapes}
 
 
-def test_every_matrix_of_a_hybrid_is_decayed_and_nothing_else():
-    shapes = MODELS["vit_r26_s32_medaug_fe"].architecture.array_shapes()
-    decayed = {name for name, shape in shapes.items() if is_matrix(shape)}
-    assert decayed == {
-        name
-        for name, shape in shapes.items()
-        if name.endswith("kernel") or (name.endswith("bias") and len(shape) == 2)
-    }
+@pytest.mark.parametrize("model", ["vit_mini_fe", "vit_r26_s32_medaug_classification"])
+def test_every_kernel_of_a_vit_is_decayed_and_nothing_else(model):
+    shapes = MODELS[model].architecture.array_shapes()
+    decayed = {name for name, shape in shapes.items() if is_decayed(name, shape)}
+    assert decayed == {name for name in shapes if name.endswith("kernel")}
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
@@ -130,6 +136,11 @@ def test_layers_of_an_augreg_hybrid():
     assert rates["Transformer/encoderblock_0/LayerNorm_0/bias"] == 0.5**12
     assert rates["Transformer/encoderblock_11/MlpBlock_3/Dense_0/kernel"] == 0.5
     assert rates["Transformer/encoder_norm/scale"] == 1
+
+
+def test_blocks_are_in_the_order_of_their_numbers():
+    names = [f"transformer_encoder_{n}/kernel" for n in (0, 1, 10, 2)]
+    assert layer_rates(names, 0.5) == [0.5**4, 0.5**3, 0.5, 0.5**2]
 
 
 def test_layers_of_names_without_numbers():

@@ -1,0 +1,64 @@
+import re
+
+import numpy as np
+import pytest
+
+from pipeline.datasets import DATASETS
+from pipeline.recipes import OTHER_BACKBONES, RECIPES
+from trainer.catalogue import MODELS
+from trainer.optimizer import Schedule
+
+
+def rates(recipe, examples, steps):
+    """Learning rates of a training of so many examples, at some steps."""
+    train = RECIPES[recipe].hyperparameters
+    total = train.total_steps(examples)
+    schedule = Schedule(
+        train.learning_rate,
+        train.warmup(examples),
+        total,
+        train.schedule,
+        start=train.warmup_start,
+    )
+    return total, [float(schedule(step)) for step in steps]
+
+
+def test_the_notebooks_recipe():
+    """As its cells have it, for 3,303 training pictures."""
+    total, found = rates("tf_flowers_full", 3303, (0, 5, 10, 413))
+    assert total == 413  # the notebook rounds down: 412
+    np.testing.assert_allclose(found, [0.006, 0.018, 0.03, 0], atol=1e-7)
+    train = RECIPES["tf_flowers_full"].hyperparameters
+    assert (train.momentum, train.clip_norm, train.clip) == (0.0, 1.0, "each")
+
+
+@pytest.mark.parametrize(("recipe", "steps"), [("augreg_500", 500), ("augreg_2500", 2500)])
+def test_augregs_recipes(recipe, steps):
+    """Warm-up from 0 over 100 steps, then cosine; batch 512, momentum 0.9, global norm 1."""
+    total, found = rates(recipe, 3303, (0, 50, 100, steps))
+    assert total == steps
+    np.testing.assert_allclose(found, [0, 0.005, 0.01, 0], atol=1e-7)
+    train = RECIPES[recipe].hyperparameters
+    assert (train.batch_size, train.momentum, train.clip_norm) == (512, 0.9, 1.0)
+    assert (train.optimizer, train.clip, train.weight_decay) == ("sgd", "global", 0.0)
+
+
+def test_recipes_are_for_the_way_of_tuning_that_they_are_used_for():
+    for recipes in (*(dataset.recipes for dataset in DATASETS.values()), OTHER_BACKBONES):
+        for tune, name in recipes.items():
+            assert RECIPES[name].tune == tune
+
+
+def test_the_readme_has_the_published_accuracies(project):
+    rows = re.findall(
+        r"^\| `python pipeline_runner.py --model (\S+) --dataset (\S+)` \| ([\d.]+) % \|",
+        (project / "README.md").read_text(),
+        re.MULTILINE,
+    )
+    published = {
+        (entry.model, dataset, entry.accuracy)
+        for dataset in DATASETS
+        for entry in RECIPES[DATASETS[dataset].recipes["full"]].published
+    }
+    assert {(model, dataset, float(accuracy)) for model, dataset, accuracy in rows} == published
+    assert {model for model, *_ in published} <= set(MODELS)
