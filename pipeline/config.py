@@ -317,8 +317,9 @@ def build_config(settings: Mapping[str, Setting]) -> Config:
         raise InputError(
             f"{settings['recipe'].origin} {recipe_name}: expected one of {', '.join(RECIPES)}"
         )
-    _check_tune(values, settings)
-    return _fill(values, dataset, recipe_name, RECIPES[recipe_name])
+    config = _fill(values, dataset, recipe_name, RECIPES[recipe_name])
+    _check_tune(config, settings)
+    return config
 
 
 def build_target(settings: Mapping[str, Setting]) -> tuple[str, Cloud]:
@@ -352,21 +353,50 @@ def _checked_values(settings: Mapping[str, Setting]) -> dict[str, Any]:
     return values
 
 
-def _check_tune(values: Mapping[str, Any], settings: Mapping[str, Setting]) -> None:
-    """Refuses options that the other way of tuning has."""
-    tune = values.get("tune", "full")
-    for name, off in dataclasses.asdict(Augmentation()).items():
-        key = f"augment.{name}"
-        if tune == "head" and values.get(key, off) != off:
+# Of the options `train.…`: what the linear probe alone, without steps, looks at.
+_OF_PROBE = {"head", "class_weights", "seed", "deterministic", "strategy", "precision"}
+
+
+def _check_tune(config: Config, settings: Mapping[str, Setting]) -> None:
+    """Refuses a recipe and options that are for another way of tuning, and would do nothing."""
+    recipe, head_only = RECIPES[config.recipe], config.tune == "head"
+    if recipe.tune != config.tune:
+        fitting = [name for name, other in RECIPES.items() if other.tune == config.tune]
+        raise InputError(
+            f"{settings['recipe'].origin} {config.recipe}: is for --tune {recipe.tune}; expected "
+            f"one of {', '.join(fitting)}"
+        )
+    changed = [
+        key
+        for key in settings
+        if key.startswith(("train.", "augment.")) and _value(config, key) != _default(recipe, key)
+    ]
+    for key in changed if head_only else ():
+        if key.startswith("augment."):
             raise InputError(
                 f"{settings[key].origin}: --tune head sees each image once, as it is; expected "
                 "--tune full, which augments"
             )
-    if tune == "head" and values.get("tuner") and values.get("train.head") == "linear_probe":
+        if key in ("train.layer_decay", "train.backbone_mode"):
+            raise InputError(
+                f"{settings[key].origin}: --tune head leaves the backbone as it is; expected "
+                "--tune full, which trains it"
+            )
+        if config.train.head == "linear_probe" and key.removeprefix("train.") not in _OF_PROBE:
+            raise InputError(
+                f"{settings[key].origin}: --head linear_probe trains in no steps, and has no use "
+                "for it; expected --head gradient"
+            )
+    if head_only and config.tuner and config.train.head == "linear_probe":
         raise InputError(
             f"{settings['tuner'].origin}: --head linear_probe has nothing to search for; expected "
             "--head gradient"
         )
+
+
+def _default(recipe: Recipe, key: str) -> Any:
+    group, name = key.split(".")
+    return getattr(recipe.hyperparameters if group == "train" else recipe.augmentation, name)
 
 
 def _fill(values: dict[str, Any], dataset: Dataset, recipe_name: str, recipe: Recipe) -> Config:
@@ -404,7 +434,7 @@ def _fill(values: dict[str, Any], dataset: Dataset, recipe_name: str, recipe: Re
             "serving_dir": _absolute(serving) if serving else default_serving_dir(root),
         },
         ingest=Ingest(**given("ingest")),
-        train=dataclasses.replace(recipe.hyperparameters, **given("train")),
+        train=dataclasses.replace(recipe.hyperparameters, **_length(given("train"))),
         augment=dataclasses.replace(recipe.augmentation, **given("augment")),
         gate=Gate(**{"min_accuracy": min_accuracy} | given("gate")),
         run=Run(**given("run")),
@@ -413,6 +443,11 @@ def _fill(values: dict[str, Any], dataset: Dataset, recipe_name: str, recipe: Re
     )
     check_custom_job(runner, machines.trainer, config.cloud, config.train, tune=config.tune)
     return config
+
+
+def _length(given: dict[str, Any]) -> dict[str, Any]:
+    """Whoever asks for epochs does not want the recipe's steps."""
+    return {"steps": None} | given if "epochs" in given else given
 
 
 def default_recipe(dataset: Dataset, model: str, tune: str) -> str:

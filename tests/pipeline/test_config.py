@@ -6,6 +6,7 @@ import pytest
 from pipeline.config import (
     FLAGS,
     OPTIONS,
+    Config,
     Setting,
     build_config,
     default_name,
@@ -87,6 +88,53 @@ def test_what_is_published_for_vits_is_for_vits(model, recipe):
 def test_another_recipe_by_name():
     config = config_of(model="vit_b16_fe", recipe="digits_full")
     assert config.train == RECIPES["digits_full"].hyperparameters
+
+
+def test_whoever_asks_for_epochs_gets_no_steps_of_the_recipe():
+    assert config_of(model="vit_b16_fe", recipe="augreg_500").train.steps == 500
+    by_epochs = config_of(model="vit_b16_fe", recipe="augreg_500", train__epochs="3").train
+    assert (by_epochs.epochs, by_epochs.steps) == (3, None)
+    both = config_of(model="vit_b16_fe", train__epochs="3", train__steps="7").train
+    assert (both.epochs, both.steps) == (3, 7)
+    assert (
+        config_of(model="vit_b16_fe", recipe="augreg_500").to_json()
+        == Config.of_json(config_of(model="vit_b16_fe", recipe="augreg_500").to_json()).to_json()
+    )
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (
+            {"tune": "head", "recipe": "tf_flowers_full"},
+            "--recipe tf_flowers_full: is for --tune full; expected one of tf_flowers_head, ",
+        ),
+        ({"tune": "full", "recipe": "default_head"}, "is for --tune head; expected one of tf_flo"),
+        (
+            {"tune": "head", "train.layer_decay": "0.7"},
+            "--train.layer_decay: --tune head leaves the backbone as it is",
+        ),
+        (
+            {"tune": "head", "train.head": "linear_probe", "train.ema": "0.9"},
+            "--train.ema: --head linear_probe trains in no steps",
+        ),
+        (
+            {"tune": "head", "train.head": "linear_probe", "tuner": "3"},
+            "--tuner: --head linear_probe has nothing to search for",
+        ),
+    ],
+)
+def test_what_would_do_nothing_is_refused(values, message):
+    settings = {key: Setting(value, f"--{key}") for key, value in values.items()}
+    with pytest.raises(InputError, match=re.escape(message)):
+        build_config({"model": Setting("vit_b16_fe", "--model"), **settings})
+
+
+def test_what_is_as_it_would_be_anyway_is_no_mistake():
+    """So may a configuration be written down whole."""
+    config = config_of(model="vit_b16_fe", tune="head", train__head="linear_probe")
+    assert Config.of_json(config.to_json()) == config
+    assert config_of(model="vit_b16_fe", tune="head", train__layer_decay="1").tune == "head"
 
 
 def test_a_model_outside_the_catalogue_is_gated_at_one_half(tmp_path):
