@@ -2,9 +2,11 @@
 
 import dataclasses
 import os
+from collections.abc import Sequence
 from typing import Any
 
 import keras_tuner
+import tensorflow as tf
 from tfx.components.tuner.component import TunerFnResult
 
 from trainer.data import read_labels
@@ -25,6 +27,12 @@ def tuner_fn(fn_args: Any) -> TunerFnResult:
         `trainer.job.Settings`, with `trials`, how many there are.
     """
     settings = Settings.of(fn_args.custom_config)
+    hyperparameters = settings.hyperparameters
+    if hyperparameters.deterministic:
+        tf.config.experimental.enable_op_determinism()
+    # Trials run in this process alone, which no other workers have been told of.
+    strategy = hyperparameters.strategy
+    strategy = make_strategy("auto" if strategy == "multiworker" else strategy)
     job = Job(
         settings=settings,
         graph=TransformGraph(fn_args.transform_graph_path),
@@ -37,16 +45,18 @@ def tuner_fn(fn_args: Any) -> TunerFnResult:
         objective=keras_tuner.Objective(OBJECTIVE, "max"),
         max_trials=fn_args.custom_config["trials"],
         hyperparameters=search_space(settings),
-        seed=settings.hyperparameters.seed,
+        seed=hyperparameters.seed,
     )
-    search = Search(job, oracle=oracle, directory=fn_args.working_dir, project_name="search")
+    search = Search(
+        job, strategy, oracle=oracle, directory=fn_args.working_dir, project_name="search"
+    )
     return TunerFnResult(tuner=search, fit_kwargs={})
 
 
 def search_space(settings: Settings) -> keras_tuner.HyperParameters:
     """What is searched, around the values that are set: learning rate, schedule, augmentation.
 
-    Names are the keys of the configuration.
+    Names are the keys of the configuration. The first trial, KerasTuner's default, is what is set.
     """
     space = keras_tuner.HyperParameters()
     rate = settings.hyperparameters.learning_rate
@@ -57,26 +67,37 @@ def search_space(settings: Settings) -> keras_tuner.HyperParameters:
         default=settings.hyperparameters.schedule,
     )
     if settings.tune == "full":
-        space.Choice("augment.crop_area", [0.05, 0.35, 1.0], default=0.35)
-        space.Int("augment.randaugment_layers", 0, 2, default=0)
-        space.Choice("augment.mixup", [0.0, 0.2, 0.5], default=0.0)
+        augmentation = settings.augmentation
+        # To crop or not is a question of what the pictures show: digits must not be cropped.
+        if augmentation.crop_area is not None:
+            _choice(space, "augment.crop_area", (0.05, 0.35, 1.0), augmentation.crop_area)
+        _choice(space, "augment.randaugment_layers", (0, 1, 2), augmentation.randaugment_layers)
+        _choice(space, "augment.mixup", (0.0, 0.2, 0.5), augmentation.mixup)
     return space
+
+
+def _choice(
+    space: keras_tuner.HyperParameters, name: str, values: Sequence[float], current: float
+) -> None:
+    space.Choice(name, sorted({*values, current}), default=current)
 
 
 class Search(keras_tuner.Tuner):
     """Runs the trials."""
 
-    def __init__(self, job: Job, **options: Any) -> None:
+    def __init__(self, job: Job, strategy: tf.distribute.Strategy, **options: Any) -> None:
         """
         Args:
           job: whose settings each trial changes.
+          strategy: where trials are computed.
           **options: of `keras_tuner.Tuner`.
         """
         super().__init__(hypermodel=lambda space: None, **options)
         self._job = job
+        self._strategy = strategy
 
     def run_trial(self, trial: keras_tuner.engine.trial.Trial) -> dict[str, float]:
-        """The best validation accuracy of one training.
+        """The validation accuracy of the weights that one training would export.
 
         Raises:
           FatalError: of KerasTuner: no trial can do better, or the process was asked to end.
@@ -85,11 +106,19 @@ class Search(keras_tuner.Tuner):
         directory = self.get_trial_dir(trial.trial_id)
         try:
             fitted = dataclasses.replace(self._job, settings=settings).fit(
-                make_strategy(settings.hyperparameters.strategy),
+                self._strategy,
                 os.path.join(directory, "checkpoints"),
                 os.path.join(directory, "log"),
             )
-        except (InputError, PreemptedError) as error:  # KerasTuner would go on with other trials
+        # KerasTuner would go on with other trials.
+        except InputError as error:
             raise keras_tuner.errors.FatalError(str(error)) from error
+        except PreemptedError as error:
+            raise keras_tuner.errors.FatalError(
+                f"asked to end in trial {trial.trial_id}; the search begins anew when the same "
+                "command is given again"
+            ) from error
         fitted.checkpoints.remove()
-        return {OBJECTIVE: max(epoch[OBJECTIVE] for epoch in fitted.history.values["epochs"])}
+        accuracies = [epoch[OBJECTIVE] for epoch in fitted.history.values["epochs"]]
+        keeps_best = settings.hyperparameters.keeps_best
+        return {OBJECTIVE: max(accuracies) if keeps_best else accuracies[-1]}

@@ -59,6 +59,27 @@ def test_the_best_of_the_trials_is_found(fn_args, tmp_path):
     assert not list((tmp_path / "tuner").rglob("checkpoints/*"))
 
 
+def test_the_score_is_that_of_the_weights_that_would_be_exported(fn_args):
+    """Not of weights that the training had in between."""
+    fn_args.custom_config["hyperparameters"] |= {"epochs": 6, "schedule": "constant"}
+    fn_args.custom_config["trials"] = 1
+    search = tuner.tuner_fn(fn_args).tuner
+    fitted = []
+    fit = search._job.fit
+
+    def kept(job, *arguments):
+        fitted.append(fit.__func__(job, *arguments))
+        return fitted[-1]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(type(search._job), "fit", kept)
+        search.search()
+    (trial,) = search.oracle.get_best_trials(1)
+    epochs = [epoch["val_accuracy"] for epoch in fitted[0].history.values["epochs"]]
+    assert len(epochs) == 6
+    assert trial.score == epochs[-1]
+
+
 def test_what_no_trial_can_do_better_ends_the_search(fn_args):
     fn_args.custom_config["hyperparameters"] |= {"accumulation": 3}
     result = tuner.tuner_fn(fn_args)
@@ -75,3 +96,27 @@ def test_augmentation_is_searched_only_where_there_is_some():
     assert names("head") == {"train.learning_rate", "train.schedule"}
     assert names("full") > names("head")
     assert {name.split(".")[0] for name in names("full")} == {"train", "augment"}
+    assert "augment.crop_area" not in names("full")  # where nothing is cropped
+
+
+def test_the_first_trial_is_what_is_set():
+    """However unusual, such as a mixup that is none of the usual ones."""
+    settings = Settings(
+        "full",
+        "ab",
+        Hyperparameters(learning_rate=0.02, schedule="linear"),
+        Augmentation(crop_area=0.1, mixup=0.8, randaugment_layers=4),
+    )
+    space = tuner.search_space(settings)
+    assert settings.changed(space.values) == settings
+    found = {tuple(hp.values) for hp in space.space if hp.name == "augment.mixup"}
+    assert found == {(0.0, 0.2, 0.5, 0.8)}
+
+
+def test_trials_of_a_training_on_several_workers_run_on_this_one(fn_args, monkeypatch):
+    monkeypatch.delenv("TF_CONFIG", raising=False)
+    fn_args.custom_config["hyperparameters"] |= {"strategy": "multiworker", "epochs": 1}
+    fn_args.custom_config["trials"] = 1
+    result = tuner.tuner_fn(fn_args)
+    result.tuner.search()
+    assert len(result.tuner.oracle.get_best_trials(2)) == 1
