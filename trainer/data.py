@@ -21,7 +21,8 @@ class TrainingData:
     """The training split, without end, in an order that follows from the seed alone.
 
     The picture at each position of that order, and what augmentation makes of it, are functions of
-    seed and position: training can go on from any of them, and on any number of devices.
+    seed and position: training can go on from any of them, and on any number of devices. (MixUp and
+    CutMix take partners from what a worker has of a batch: on another number of workers, others.)
 
     Attributes:
       files: gzipped TFRecords: raw examples for tune "full", transformed for "head".
@@ -44,12 +45,13 @@ class TrainingData:
     augmentation: Augmentation
 
     def batches(
-        self, batch_size: int, *, start: int = 0, worker: int = 0, workers: int = 1
+        self, batch_size: int, *, parts: int = 1, start: int = 0, worker: int = 0, workers: int = 1
     ) -> tf.data.Dataset:
         """Batches of one worker, for its devices in turn.
 
         Args:
           batch_size: of one device.
+          parts: how many such batches a worker takes in one step, which are mixed as one.
           start: position of the first example.
           worker: which of the workers; each takes every `workers`th example.
           workers: how many there are.
@@ -59,13 +61,21 @@ class TrainingData:
           class in each image).
         """
         records = self._records(start).shard(workers, worker)
-        batches = records.map(self._parse, num_parallel_calls=tf.data.AUTOTUNE).batch(
-            batch_size, drop_remainder=True
-        )
+        examples = records.map(self._parse, num_parallel_calls=tf.data.AUTOTUNE)
         if self.augmentation.mixup or self.augmentation.cutmix:
-            batches = batches.map(self._mix, num_parallel_calls=tf.data.AUTOTUNE)
+            whole = examples.batch(parts * batch_size, drop_remainder=True)
+
+            def mixed(positions: tf.Tensor, images: tf.Tensor, labels: tf.Tensor):
+                # All workers draw the same, from which of the steps it is.
+                step = positions[0] // (parts * batch_size * workers)
+                return self._mix(step, images, labels)
+
+            batches = whole.map(mixed, num_parallel_calls=tf.data.AUTOTUNE)
+            if parts > 1:
+                batches = batches.unbatch().batch(batch_size, drop_remainder=True)
         else:
-            batches = batches.map(lambda positions, inputs, labels: (inputs, labels))
+            batches = examples.map(lambda position, inputs, label: (inputs, label))
+            batches = batches.batch(batch_size, drop_remainder=True)
         return batches.prefetch(tf.data.AUTOTUNE)
 
     def _records(self, start: int) -> tf.data.Dataset:
@@ -101,9 +111,9 @@ class TrainingData:
         return position, inputs, tf.one_hot(parsed[LABEL], self.classes)
 
     def _mix(
-        self, positions: tf.Tensor, images: tf.Tensor, labels: tf.Tensor
+        self, step: tf.Tensor, images: tf.Tensor, labels: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        seed = self._seed(-1 - positions[0])  # another than that of the first image
+        seed = self._seed(-1 - step)  # no image's
         return mix(
             images, labels, seed, mixup=self.augmentation.mixup, cutmix=self.augmentation.cutmix
         )

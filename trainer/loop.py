@@ -126,6 +126,7 @@ class Loop:
         parts = hyperparameters.accumulation * self._strategy.num_replicas_in_sync
         dataset = self._train.batches(
             hyperparameters.batch_size // parts,
+            parts=parts // self._workers,
             start=self._step * hyperparameters.batch_size,
             worker=self._worker,
             workers=self._workers,

@@ -69,6 +69,17 @@ def test_augmented_pictures_are_the_same_when_training_goes_on(tmp_path, augment
     assert not epochs[0] & epochs[1]  # another variant of each picture in each epoch
 
 
+@pytest.mark.parametrize("mixing", [{"mixup": 0.5}, {"cutmix": 0.5}], ids=["mixup", "cutmix"])
+def test_a_batch_is_mixed_the_same_however_it_is_divided(tmp_path, mixing):
+    write_pictures(tmp_path)
+    task = Task(tmp_path, Hyperparameters(seed=0), tune="full", augmentation=Augmentation(**mixing))
+    whole = rows(task.train.batches(8), 48)
+    np.testing.assert_array_equal(rows(task.train.batches(1, parts=8), 48), whole)
+    np.testing.assert_array_equal(rows(task.train.batches(4, parts=2, start=16), 32), whole[16:])
+    alone = Task(tmp_path, Hyperparameters(seed=0), tune="full").train
+    assert not np.array_equal(rows(alone.batches(8), 48), whole)
+
+
 def test_mixed_labels_are_shares(tmp_path):
     write_pictures(tmp_path)
     augmentation = Augmentation(mixup=1.0)
