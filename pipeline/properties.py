@@ -73,20 +73,22 @@ def make_properties(config: Config, inputs: Inputs) -> Properties:
         "hyperparameters": dataclasses.asdict(config.train),
         "augmentation": dataclasses.asdict(config.augment),
     }
+    examples_code = fingerprint.of_code("components.image_example_gen.executor")
+    transform_code = fingerprint.of_code(
+        "trainer.preprocessing", "components.backbone_transform.executor"
+    )
     return Properties(
         source=json.dumps(dict(inputs.source), sort_keys=True),
         source_fingerprint=inputs.source_fingerprint,
         classes=json.dumps(list(inputs.classes)),
-        examples_code=fingerprint.of_code("components.image_example_gen.executor"),
+        examples_code=examples_code,
         schema_fingerprint=inputs.schema_fingerprint,
         schema_code=fingerprint.of_code("components.packaged_schema.component"),
         backbone_fingerprint=inputs.backbone_fingerprint,
         transform=json_utils.dumps(
             {
                 "tune": config.tune,
-                "code_fingerprint": fingerprint.of_code(
-                    "trainer.preprocessing", "components.backbone_transform.executor"
-                ),
+                "code_fingerprint": transform_code,
             }
         ),
         tuning=json_utils.dumps(
@@ -98,6 +100,13 @@ def make_properties(config: Config, inputs: Inputs) -> Properties:
             | {
                 # Not below the Trainer's outputs: each execution has others.
                 "checkpoints": f"{config.pipeline_root}/checkpoints",
+                "inputs": {
+                    "source": inputs.source_fingerprint,
+                    "max_side": config.ingest.max_side,
+                    "examples_code": examples_code,
+                    "transform_code": transform_code,
+                    "backbone": inputs.backbone_fingerprint,
+                },
                 "code_fingerprint": fingerprint.of_code("trainer.train"),
             }
         ),

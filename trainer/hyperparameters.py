@@ -14,6 +14,9 @@ from trainer.option import (
     option,
 )
 
+# Options that make no difference to what is trained: a training goes on under other values.
+OPERATIONAL = ("strategy", "jit_compile", "checkpoint_steps", "checkpoints_kept", "profile")
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Hyperparameters:
@@ -49,14 +52,14 @@ class Hyperparameters:
     warmup_epochs: float | None = option(
         "warm-up in epochs; where given, warmup_steps is not used", default=None, check=NOT_NEGATIVE
     )
+    warmup_start: float = option(
+        "what warm-up begins at, as a fraction of the peak learning rate", default=0.0, check=SHARE
+    )
     momentum: float = option("momentum of sgd", default=0.9, check=SHARE)
     weight_decay: float = option(
         "decoupled weight decay; biases, norms, class token and position embeddings have none",
         default=0.0,
         check=NOT_NEGATIVE,
-    warmup_start: float = option(
-        "what warm-up begins at, as a fraction of the peak learning rate", default=0.0, check=SHARE
-    )
     )
     clip_norm: float | None = option(
         "norm that gradients are clipped to; null for none", default=1.0, check=POSITIVE

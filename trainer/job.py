@@ -13,7 +13,7 @@ from trainer.backbone import Shapes, load_backbone, read_shapes
 from trainer.checkpoints import has_checkpoint
 from trainer.data import TrainingData, read_features, validation_batches
 from trainer.fit import Fitted, fit
-from trainer.hyperparameters import Hyperparameters
+from trainer.hyperparameters import OPERATIONAL, Hyperparameters
 from trainer.linear_probe import fit_linear_probe
 from trainer.model import make_classifier, make_probe
 from trainer.serving import ServedClassifier
@@ -47,6 +47,13 @@ class Settings:
         )
 
     def changed(self, values: Mapping[str, Any]) -> "Settings":
+    def determining(self) -> dict[str, Any]:
+        """What of them determines the trained weights, as JSON can say it."""
+        values = dataclasses.asdict(self)
+        for name in OPERATIONAL:
+            del values["hyperparameters"][name]
+        return values
+
         """With other values for some options.
 
         Args:

@@ -19,7 +19,8 @@ def run_fn(fn_args: Any) -> None:
       fn_args: `tfx.components.FnArgs`: raw examples for tune "full", transformed ones for "head";
         the transform graph; the backbone as base model; statistics, for the number of examples;
         hyperparameters, where a Tuner found them. Its `custom_config` is that of
-        `trainer.job.Settings`, with `checkpoints`, the directory for those of all trainings.
+        `trainer.job.Settings`, with `checkpoints`, the directory for those of all trainings;
+        `inputs`, what the fingerprints of data and backbone are; and `code_fingerprint`.
 
     Raises:
       InputError: the settings do not fit one another, the data or the machine.
@@ -49,11 +50,9 @@ def run_fn(fn_args: Any) -> None:
         return
     checkpoints = checkpoint_directory(
         fn_args.custom_config["checkpoints"],
-        config=fn_args.custom_config,
-        found=found,
-        examples=[*fn_args.train_files, *fn_args.eval_files],
-        transform=fn_args.transform_graph_path,
-        backbone=job.backbone,
+        inputs=fn_args.custom_config["inputs"],
+        code=fn_args.custom_config["code_fingerprint"],
+        settings=job.settings.determining(),
     )
     is_chief = worker_of(strategy)[0] == 0
     # The curves of all workers are the same, and would go into the same files.

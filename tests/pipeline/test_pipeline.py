@@ -126,9 +126,9 @@ def test_only_a_head_has_its_features_materialised(tmp_path):
 @pytest.mark.parametrize(
     ("field", "changed"),
     [
-        ("source_fingerprint", {"ImageExampleGen"}),
+        ("source_fingerprint", {"ImageExampleGen", "Trainer"}),
         ("schema_fingerprint", {"PackagedSchema"}),
-        ("backbone_fingerprint", {"Backbone"}),
+        ("backbone_fingerprint", {"Backbone", "Trainer"}),
         ("baseline", {"Evaluator"}),
         ("served", {"Pusher"}),
         ("classes", {"ImageExampleGen", "Trainer"}),
