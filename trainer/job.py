@@ -17,6 +17,7 @@ from trainer.hyperparameters import OPERATIONAL, Hyperparameters
 from trainer.linear_probe import fit_linear_probe
 from trainer.model import make_classifier, make_probe
 from trainer.serving import ServedClassifier
+from trainer.strategy import of_chief, worker_of
 from trainer.transform_graph import TransformGraph
 
 
@@ -46,7 +47,6 @@ class Settings:
             Augmentation(**custom_config["augmentation"]),
         )
 
-    def changed(self, values: Mapping[str, Any]) -> "Settings":
     def determining(self) -> dict[str, Any]:
         """What of them determines the trained weights, as JSON can say it."""
         values = dataclasses.asdict(self)
@@ -54,6 +54,7 @@ class Settings:
             del values["hyperparameters"][name]
         return values
 
+    def changed(self, values: Mapping[str, Any]) -> "Settings":
         """With other values for some options.
 
         Args:
@@ -111,7 +112,7 @@ class Job:
         with strategy.scope():
             model = self.make_model()
         if hyperparameters.head == "linear_probe" and not has_checkpoint(checkpoints):
-            self.probe(model, log_dir)
+            self.probe(model, strategy, log_dir)
         train = TrainingData(
             files=self.train_files,
             examples=self.examples,
@@ -140,20 +141,25 @@ class Job:
             log_dir=log_dir,
         )
 
-    def probe(self, model: keras.Model, log_dir: str) -> None:
-        """Sets the head of `model` in closed form; see `trainer.linear_probe`.
+    def probe(self, model: keras.Model, strategy: tf.distribute.Strategy, log_dir: str) -> None:
+        """Sets the head of `model` by logistic regression; see `trainer.linear_probe`.
 
         Args:
           model: of `make_model`.
+          strategy: whose scope it was made in. Of several workers the chief finds the head.
           log_dir: for what was tried.
         """
-        read = read_features if self.settings.tune == "head" else self._features_of(model)
-        fit_linear_probe(
-            model.get_layer("head"),
-            read(self.train_files, self.graph),
-            read(self.validation_files, self.graph),
-            log_dir=log_dir,
-        )
+        head = model.get_layer("head")
+        if worker_of(strategy)[0] == 0:
+            read = read_features if self.settings.tune == "head" else self._features_of(model)
+            fit_linear_probe(
+                head,
+                read(self.train_files, self.graph),
+                read(self.validation_files, self.graph),
+                balanced=self.settings.hyperparameters.class_weights,
+                log_dir=log_dir,
+            )
+        head.set_weights(of_chief(strategy, head.get_weights()))
 
     def _features_of(self, model: keras.Model) -> Callable[..., tuple[tf.Tensor, tf.Tensor]]:
         """Reads images, without augmentation, as the model's backbone sees them."""

@@ -20,6 +20,7 @@ def fit_linear_probe(
     train: tuple[tf.Tensor, tf.Tensor],
     validation: tuple[tf.Tensor, tf.Tensor],
     *,
+    balanced: bool = False,
     log_dir: str,
 ) -> None:
     """Sets `head` to the logistic regression that is best on the validation split.
@@ -31,6 +32,7 @@ def fit_linear_probe(
       head: of `trainer.model.make_head`, built.
       train: features, float32 [N, D], and labels, int64 [N].
       validation: likewise.
+      balanced: whether all classes weigh the same, however many examples each has.
       log_dir: `linear_probe.json` goes there, with what was tried.
     """
     from sklearn.linear_model import LogisticRegression
@@ -38,9 +40,10 @@ def fit_linear_probe(
     features, labels = (tensor.numpy() for tensor in train)
     mean, deviation = features.mean(0), features.std(0) + 1e-6
     held_out, held_labels = (tensor.numpy() for tensor in validation)
+    weights = "balanced" if balanced else None
     best, tried = None, []
     for strength in _STRENGTHS:
-        probe = LogisticRegression(C=1 / strength, max_iter=_ITERATIONS)
+        probe = LogisticRegression(C=1 / strength, max_iter=_ITERATIONS, class_weight=weights)
         probe.fit((features - mean) / deviation, labels)
         accuracy = probe.score((held_out - mean) / deviation, held_labels)
         tried.append({"strength": strength, "val_accuracy": accuracy})

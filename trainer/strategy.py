@@ -2,7 +2,9 @@
 
 import json
 import os
+from collections.abc import Sequence
 
+import numpy as np
 import tensorflow as tf
 
 from trainer.errors import InputError
@@ -51,15 +53,33 @@ def wait_for_all(strategy: tf.distribute.Strategy) -> None:
     if worker_of(strategy)[1] == 1:
         return
 
+    _sum(strategy, [tf.constant(1.0)])
+
+
+def of_chief(strategy: tf.distribute.Strategy, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """What the chief has called it with; every worker has to call it, with the same shapes."""
+    index, workers = worker_of(strategy)
+    if workers == 1:
+        return list(arrays)
+    replicas = strategy.num_replicas_in_sync // workers
+    own = [
+        tf.constant(array) / replicas if index == 0 else tf.zeros_like(array) for array in arrays
+    ]
+    return _sum(strategy, own)
+
+
+def _sum(strategy: tf.distribute.Strategy, tensors: Sequence[tf.Tensor]) -> list[np.ndarray]:
+    """Over all replicas, each of which has the tensors of its worker."""
+
     @tf.function
-    def meet() -> tf.Tensor:
-        def here() -> tf.Tensor:
+    def meet() -> list[tf.Tensor]:
+        def here() -> list[tf.Tensor]:
             context = tf.distribute.get_replica_context()
-            return context.all_reduce(tf.distribute.ReduceOp.SUM, tf.constant(1.0))
+            return context.all_reduce(tf.distribute.ReduceOp.SUM, list(tensors))
 
         return strategy.run(here)
 
-    strategy.experimental_local_results(meet())[0].numpy()
+    return [strategy.experimental_local_results(total)[0].numpy() for total in meet()]
 
 
 def _detected() -> str:

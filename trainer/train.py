@@ -45,7 +45,7 @@ def run_fn(fn_args: Any) -> None:
     )
     if is_solved:
         model = job.make_model()
-        job.probe(model, fn_args.model_run_dir)
+        job.probe(model, strategy, fn_args.model_run_dir)
         job.export(model, fn_args.serving_model_dir)
         return
     checkpoints = checkpoint_directory(

@@ -37,3 +37,16 @@ def test_the_head_answers_like_the_regression(tmp_path, classes):
     expected = probe.predict_proba(validation[0].numpy())
     np.testing.assert_allclose(probabilities[:, classes], expected, atol=2e-3)
     assert (probabilities.argmax(-1) == validation[1].numpy()).mean() == best["val_accuracy"] > 0.8
+
+
+def test_balanced_classes_weigh_the_same(tmp_path):
+    rare = split(0, [0, 0, 0, 0, 0, 0, 0, 0, 0, 1])
+    found = []
+    for balanced in (False, True):
+        model = make_probe(4, 2)
+        fit_linear_probe(
+            model.get_layer("head"), rare, rare, balanced=balanced, log_dir=str(tmp_path)
+        )
+        found.append(keras.ops.softmax(model(rare[0])).numpy()[:, 1].mean())
+    assert found[0] == pytest.approx(0.1, abs=0.03)  # as frequent as it is
+    assert found[1] > found[0]
