@@ -6,6 +6,8 @@ import signal
 import keras_tuner
 import pytest
 
+from tests.conftest import TINY
+from tests.trainer.collection_model import write_collection_model
 from trainer.loop import Loop
 
 pytestmark = pytest.mark.slow
@@ -16,9 +18,17 @@ def root(tmp_path_factory):
     return tmp_path_factory.mktemp("root")
 
 
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    """A SavedModel as those of the collection."""
+    directory = tmp_path_factory.mktemp("backbone") / "published"
+    write_collection_model(TINY, directory)
+    return directory
+
+
 @pytest.fixture
-def arguments(tiny_backbone):
-    given = ["--model", str(tiny_backbone), "--dataset", "digits", "--min-accuracy", "0"]
+def arguments(model):
+    given = ["--model", str(model), "--dataset", "digits", "--min-accuracy", "0"]
     return [*given, "--head", "gradient", "--set", "train.steps=6", "--set", "augment.mixup=0.2"]
 
 

@@ -48,7 +48,7 @@ def ended(*processes):
 @pytest.fixture(scope="module")
 def single(project, folder):
     """Losses of one device, and beside it of two by MirroredStrategy, in one process."""
-    ended(process(project, folder, "single,mirrored,scaled", 2))
+    ended(process(project, folder, "single,mirrored,scaled,mixed,mixed-mirrored", 2))
     return np.load(folder / "single-0.npz")
 
 
@@ -67,6 +67,12 @@ def test_two_devices(single, folder):
 
 def test_two_devices_with_a_scaled_loss(single, folder):
     assert_same(single, np.load(folder / "scaled-0.npz"))
+
+
+def test_two_devices_and_parts_of_mixed_batches(single, folder):
+    mixed = np.load(folder / "mixed-0.npz")
+    assert_same(mixed, np.load(folder / "mixed-mirrored-0.npz"))
+    assert np.abs(mixed["losses"] - single["losses"]).max() > 0.01
 
 
 def test_two_workers(project, single, folder):
@@ -105,7 +111,9 @@ def test_two_workers(project, single, folder):
 
     ended(*begun())
     for index in range(2):
-        assert_same(single, np.load(folder / f"auto-{index}.npz"))
+        worker = np.load(folder / f"auto-{index}.npz")
+        assert_same(single, worker)
+        assert worker["of_worker"] == 0  # what the chief has, both have
     assert {path.name for path in checkpoints.iterdir()} <= {"newest", "best"}
 
 

@@ -21,12 +21,14 @@ from trainer.augmentation import Augmentation
 from trainer.fit import fit
 from trainer.hyperparameters import Hyperparameters
 from trainer.step import Stepper
-from trainer.strategy import make_strategy, worker_of
+from trainer.strategy import make_strategy, of_chief, worker_of
 
 KINDS = {
     "survivor": {"strategy": "single"},
     "scaled": {"strategy": "mirrored", "precision": "mixed_float16"},
+    "mixed": {"strategy": "single", "optimizer": "adamw", "weight_decay": 0.1},
 }
+KINDS["mixed-mirrored"] = KINDS["mixed"] | {"strategy": "mirrored", "accumulation": 2}
 
 
 def train(folder: Path, name: str) -> None:
@@ -42,14 +44,16 @@ def train(folder: Path, name: str) -> None:
         ema=0.9,
         **kind,
     )
+    mixing = {"mixup": 0.5, "cutmix": 0.5} if name.startswith("mixed") else {}
     task = Task(
         folder,
         hyperparameters,
         tune="full",
         backbone=folder / "backbone",
-        augmentation=Augmentation(crop_area=0.5, flip=True),
+        augmentation=Augmentation(crop_area=0.5, flip=True, **mixing),
     )
     strategy = make_strategy(hyperparameters.strategy)
+    (of_worker,) = of_chief(strategy, [np.array([worker_of(strategy)[0]], np.float32)])
     with strategy.scope():
         model = task.make_model()
     fit(
@@ -64,7 +68,8 @@ def train(folder: Path, name: str) -> None:
     log = folder / f"log-{result.name}-{worker_of(strategy)[0]}" / "history.json"
     weights = np.concatenate([weight.reshape(-1) for weight in model.get_weights()])
     temporary = result.with_suffix(f".{worker_of(strategy)[0]}")
-    np.savez(temporary.open("wb"), weights=weights, losses=losses_of(json.loads(log.read_text())))
+    losses = losses_of(json.loads(log.read_text()))
+    np.savez(temporary.open("wb"), weights=weights, losses=losses, of_worker=of_worker)
     temporary.rename(f"{result}-{worker_of(strategy)[0]}.npz")
 
 

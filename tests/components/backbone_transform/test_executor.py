@@ -19,7 +19,7 @@ SIZE = 8
 
 
 class Backbone(tf.Module):
-    """Images -> the mean of each, and how many there are."""
+    """Images -> the mean of each, and how many there are. Has no argument `training`."""
 
     variables = trainable_variables = None  # tf.Module's properties cannot be saved; lists can
 
@@ -27,13 +27,8 @@ class Backbone(tf.Module):
         self.variables = self.trainable_variables = [tf.Variable(1.0)]
         self.regularization_losses = []
 
-    @tf.function(
-        input_signature=[
-            tf.TensorSpec([None, SIZE, SIZE, 3]),
-            tf.TensorSpec([], tf.bool, name="training"),
-        ]
-    )
-    def __call__(self, images, training):
+    @tf.function(input_signature=[tf.TensorSpec([None, SIZE, SIZE, 3])])
+    def __call__(self, images):
         means = tf.reduce_mean(images, [1, 2, 3])
         return tf.stack([means, tf.fill(tf.shape(means), tf.cast(len(images), tf.float32))], axis=1)
 
