@@ -148,8 +148,8 @@ def validation_batches(
             inputs = graph(parsed[IMAGE], PIXELS)
         return inputs, tf.one_hot(parsed[LABEL], classes)
 
-    parsed = records.batch(batch_size).map(parse, num_parallel_calls=2)
-    return parsed.prefetch(1)
+    parsed = records.batch(batch_size).map(parse, num_parallel_calls=tf.data.AUTOTUNE)
+    return parsed.prefetch(tf.data.AUTOTUNE)
 
 
 def read_labels(files: Sequence[str]) -> list[int]:

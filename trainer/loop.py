@@ -78,6 +78,7 @@ class Loop:
         self._log_dir = log_dir
         self._overflows = 0  # steps that were left out, since the last that was not
         self._pending: list[Result] = []
+        self._before: Result | None = None
         self._first = self._step + 1  # which traces the graph, and says nothing of the others
         self._seconds_a_step: float | None = None
         self._looked = time.monotonic()
@@ -139,8 +140,14 @@ class Loop:
         )
 
     def _all_preempted(self, preemption: Preemption, result: Result) -> bool:
-        """Whether to end now, which all workers have to do after the same step."""
-        return preemption.is_near if self._workers == 1 else float(result.preempted) > 0
+        """Whether to end now, which all workers have to do after the same step.
+
+        Several workers look at the step before: to look at this one would wait for it, each time.
+        """
+        if self._workers == 1:
+            return preemption.is_near
+        before, self._before = self._before, result
+        return before is not None and float(before.preempted) > 0
 
     def _is_over(self) -> bool:
         patience = self._hyperparameters.early_stopping
