@@ -2,6 +2,7 @@
 
 import functools
 import hashlib
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -80,8 +81,34 @@ class TfdsSource(Source):
         digest = hashlib.sha256(builder.info.full_name.encode())
         for split in self.splits():
             for file in builder.info.splits[split].filepaths:
-                stat = file.stat()
-                digest.update(f"{file.name}\0{stat.length}\0{stat.mtime}\n".encode())
+                version = _listed(file) if "://" in os.fspath(file) else self._of_records(file)
+                digest.update(f"{file.name}\0{version}\n".encode())
+        return digest.hexdigest()
+
+    def _of_records(self, file: Any) -> str:
+        """SHA-256 over the examples of a record file, as 64 hex digits.
+
+        Containers without a data directory in common prepare the dataset each for itself. What they
+        write is the same but for times and for the order of the features in an example: TFDS
+        serializes them in that of a hash table, which is another one in every process.
+        """
+        import tensorflow as tf
+        from tensorflow_datasets.core import file_adapters
+
+        adapter = file_adapters.ADAPTER_FOR_FORMAT[self._builder.info.file_format]
+        digest = hashlib.sha256()
+        try:
+            for record in adapter.make_tf_data(file).as_numpy_iterator():
+                example = tf.train.Example.FromString(record)
+                # Parts of known length, so that no two sequences of examples look the same.
+                digest.update(
+                    hashlib.sha256(example.SerializeToString(deterministic=True)).digest()
+                )
+        except tf.errors.DataLossError as error:
+            raise InputError(
+                f"--dataset {self._name}: {file} is damaged; expected what TFDS wrote: delete "
+                f"{file.parent} and prepare it again"
+            ) from error
         return digest.hexdigest()
 
     def read(self, split: str) -> Any:
@@ -108,3 +135,9 @@ class TfdsSource(Source):
 
 def _source_image(example: Mapping[str, Any], name: str) -> SourceImage:
     return SourceImage(example[name].decode(), int(example["label"]), example["image"])
+
+
+def _listed(file: Any) -> str:
+    """What tells versions of a file in a bucket apart, without reading it."""
+    stat = file.stat()
+    return f"{stat.length}\0{stat.mtime}"

@@ -6,10 +6,13 @@ import os
 import shutil
 import tarfile
 import threading
+from unittest import mock
 
 import apache_beam as beam
 import pytest
+import tensorflow as tf
 from apache_beam.testing import util as beam_testing
+from etils import epath
 
 from components.image_example_gen.sources.tfds import TfdsSource
 from trainer.errors import InputError
@@ -34,12 +37,78 @@ def test_pets_have_a_test_split_and_all_breeds(data_dir):
     assert source.splits() == ("train", "test")
 
 
-def test_the_fingerprint_follows_the_files(data_dir, tmp_path):
+@pytest.fixture
+def flowers_record(data_dir, tmp_path):
+    """The record file of a copy of tf_flowers below `tmp_path`."""
     shutil.copytree(f"{data_dir}/tf_flowers", tmp_path / "tf_flowers", copy_function=shutil.copy)
-    before = TfdsSource("tf_flowers", str(tmp_path)).fingerprint()
-    (records,) = (tmp_path / "tf_flowers").glob("*/*.tfrecord-*")
-    os.utime(records, ns=(1, 1))
+    (record,) = (tmp_path / "tf_flowers").glob("*/*.tfrecord-*")
+    return record
+
+
+def rewrite(record, change):
+    """Writes each example of a record file anew, as the bytes that `change` makes of it."""
+    examples = list(tf.data.TFRecordDataset(str(record)).as_numpy_iterator())
+    with tf.io.TFRecordWriter(str(record)) as writer:
+        for index, example in enumerate(examples):
+            writer.write(change(index, tf.train.Example.FromString(example)))
+
+
+def reversed_features(_, example):
+    """Another serialization of the same example, as another process may write it."""
+    features = sorted(example.features.feature.items(), reverse=True)
+    parts = [tf.train.Example(features={"feature": {name: value}}) for name, value in features]
+    return b"".join(part.SerializeToString() for part in parts)
+
+
+def one_bit_changed(index, example):
+    """The 300th picture with another last bit, of the same size."""
+    (image,) = example.features.feature["image"].bytes_list.value
+    if index == 300:
+        example.features.feature["image"].bytes_list.value[0] = image[:-1] + bytes([image[-1] ^ 1])
+    return example.SerializeToString()
+
+
+def test_two_copies_have_one_fingerprint(data_dir, tmp_path, flowers_record):
+    """Whenever, wherever and by whichever process the dataset was prepared."""
+    expected = TfdsSource("tf_flowers", data_dir).fingerprint()
+    os.utime(flowers_record, ns=(1, 1))
+    assert TfdsSource("tf_flowers", str(tmp_path)).fingerprint() == expected
+    before = flowers_record.read_bytes()
+    rewrite(flowers_record, reversed_features)
+    assert flowers_record.read_bytes() != before
+    assert TfdsSource("tf_flowers", str(tmp_path)).fingerprint() == expected
+
+
+def test_the_fingerprint_follows_the_pictures(data_dir, tmp_path, flowers_record):
+    """Also where a picture was changed in place: same name, size and time."""
+    stat = flowers_record.stat()
+    rewrite(flowers_record, one_bit_changed)
+    os.utime(flowers_record, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    assert flowers_record.stat().st_size == stat.st_size
+    before = TfdsSource("tf_flowers", data_dir).fingerprint()
     assert TfdsSource("tf_flowers", str(tmp_path)).fingerprint() != before
+
+
+def test_a_damaged_record_file_is_named(tmp_path, flowers_record):
+    content = bytearray(flowers_record.read_bytes())
+    content[len(content) // 2] ^= 1
+    flowers_record.write_bytes(content)
+    with pytest.raises(InputError, match=rf"{flowers_record} is damaged; expected what TFDS wrote"):
+        TfdsSource("tf_flowers", str(tmp_path)).fingerprint()
+
+
+def test_in_a_bucket_the_listing_is_the_fingerprint(data_dir, monkeypatch):
+    """Nothing is read: the files stay where they are. The bucket's listing is a stand-in."""
+    stat = mock.Mock(length=5, mtime=7)
+    file = mock.MagicMock(spec=epath.Path, stat=lambda: stat)
+    file.name, file.__fspath__.return_value = "a.tfrecord", "gs://bucket/tf_flowers/a.tfrecord"
+    info = mock.Mock(full_name="tf_flowers/3.0.1", splits={"train": mock.Mock(filepaths=[file])})
+    source = TfdsSource("tf_flowers", data_dir)
+    monkeypatch.setitem(vars(source), "_builder", mock.Mock(info=info))
+    before = source.fingerprint()
+    assert source.fingerprint() == before
+    stat.mtime = 8
+    assert source.fingerprint() != before
 
 
 def test_an_unknown_dataset():
