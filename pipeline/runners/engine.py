@@ -42,7 +42,7 @@ def beam_arguments(given: Sequence[str]) -> tuple[str, ...]:
       InputError: workers would be containers, and it is not said of which image.
     """
     options = PipelineOptions(list(given))
-    runner = _runner(options)
+    runner = runner_of(options)
     if runner.endswith("DirectRunner"):
         return (*_DIRECT, _INSTALLED, *given)
     if _environment(options) != "DOCKER":
@@ -66,14 +66,17 @@ def workers_are_elsewhere(given: Sequence[str]) -> bool:
     return _environment(PipelineOptions(list(given))) not in ("", "LOOPBACK")
 
 
-def _runner(options: PipelineOptions) -> str:
-    return options.view_as(StandardOptions).runner or "DirectRunner"
+def runner_of(options: PipelineOptions) -> str:
+    """The runner that `options` name, as Beam spells it: `--runner=dataflow` will do."""
+    name = options.view_as(StandardOptions).runner or "DirectRunner"
+    known = {runner.lower(): runner for runner in StandardOptions.KNOWN_RUNNER_NAMES}
+    return known.get(name.lower(), known.get(f"{name}runner".lower(), name))
 
 
 def _environment(options: PipelineOptions) -> str:
     """What workers are, by the rules of Beam's own runners: empty for parts of this process."""
     environment = options.view_as(PortableOptions).environment_type
-    runner = _runner(options)
+    runner = runner_of(options)
     if runner.endswith("DirectRunner"):
         return ""
     if environment:

@@ -52,6 +52,7 @@ def documented(project):
         ("--runner=DirectRunner", "--direct_num_workers=2"),
         ("--runner=FlinkRunner",),
         ("--runner=FlinkRunner", "--flink_master=[local]"),
+        ("--runner=flink", "--flink_master=[local]"),
         ("--runner=FlinkRunner", "--flink_master=flink:8081", "--environment_type=EXTERNAL"),
         ("--runner=SparkRunner", "--spark_master_url=local[2]"),
         ("--runner=PortableRunner", "--environment_type=LOOPBACK"),
@@ -69,6 +70,7 @@ def test_workers_that_are_no_containers_run_what_is_installed(flags):
     [
         ("--runner=DataflowRunner", "--project=p"),
         ("--runner=apache_beam.runners.DataflowRunner",),
+        ("--runner=dataflow",),
         ("--runner=FlinkRunner", "--flink_master=flink:8081"),
         ("--runner=SparkRunner", "--spark_master_url=spark://spark:7077"),
         ("--runner=FlinkRunner", "--flink_master=[local]", "--environment_type=DOCKER"),
