@@ -76,6 +76,7 @@ def do(parsed: argparse.Namespace) -> int:
         return submit(config)
     make_source(config.source).check()
     check_serving_dir(config.serving_dir)
+    check_engine(config)
     directory = state_directory(config)
     with claimed(directory, config):
         return run(config, new_log(directory))
@@ -88,6 +89,7 @@ def submit(config: Config) -> int:
         check_submission(runner, cloud, config.pipeline_root)
     if cloud.schedule:
         check_schedule(cloud.schedule, runner)
+    check_engine(config)
 
     def job(console: Console) -> int:
         announce(config, log, console)
@@ -96,6 +98,14 @@ def submit(config: Config) -> int:
 
     log = new_log(state_directory(config))
     return logged(log, job, verbose=config.run.verbose)
+
+
+def check_engine(config: Config) -> None:
+    """Refuses flags for Beam that could not work; without any, Beam is not even imported."""
+    if config.run.beam_args:
+        from pipeline.runners.beam_flags import check_beam_flags
+
+        check_beam_flags(config)
 
 
 def manage(parsed: argparse.Namespace) -> int:

@@ -53,6 +53,38 @@ USAGE_ERRORS = [
 ]
 
 
+COMPILED = [*VERTEX, "--output", "x.json"]
+DATAFLOW = ["--beam-arg=--runner=DataflowRunner"]
+BEAM_USAGE_ERRORS = [
+    ([*COMPILED, "--beam-arg=--runer=DataflowRunner"], "no flag --runer; did you mean --runner?"),
+    ([*COMPILED, *DATAFLOW], "--beam-arg=--project and --beam-arg=--region and"),
+    ([*COMPILED, "--beam-arg=--setup_file=./setup.py"], "expected a URL or an absolute path in"),
+    (["--model", "vit_mini_fe", "--beam-arg=--direct_num_workers=x"], "invalid int value: 'x'"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "expected"), BEAM_USAGE_ERRORS, ids=lambda x: str(x)[-30:])
+def test_flags_for_beam_are_checked_before_tensorflow_is_loaded(project, arguments, expected):
+    code = (
+        "import sys, pipeline_runner\n"
+        "status = pipeline_runner.main(sys.argv[1:])\n"
+        "heavy = {'tensorflow', 'tfx', 'keras'} & set(sys.modules)\n"
+        "sys.exit(f'imported {heavy}' if heavy else status)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        cwd=project,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert expected in done.stderr
+    assert done.stderr.startswith("pipeline_runner.py: ")
+    assert len(done.stderr.splitlines()) == 1
+
+
 @pytest.mark.parametrize(("arguments", "expected"), USAGE_ERRORS, ids=lambda x: str(x)[-30:])
 def test_usage_errors_are_one_line_and_exit_2(project, arguments, expected):
     done = command(project, *arguments)
