@@ -162,12 +162,17 @@ def _check_places(config: Config, runner: str) -> None:
             f"--dataset {config.dataset}: TFDS's own place is on this machine's disk, which the "
             f"workers of {runner} may not have; expected --data-dir, such as gs://BUCKET/PATH"
         )
-    root = config.pipeline_root
-    if runner.endswith("DataflowRunner") and root and "://" not in root:
-        raise InputError(
-            f"--pipeline-root {root}: the workers of {runner} do not have this machine's disk; "
-            "expected gs://BUCKET/PATH"
-        )
+    if not runner.endswith("DataflowRunner"):  # others may share a file system with this machine
+        return
+    places: dict[str, str | None] = {"--pipeline-root": config.pipeline_root}
+    if not config.run.is_compiled:  # else the workers' image may have them, as the nodes' has
+        places |= {"--dataset": config.source.get("path"), "--data-dir": config.data_dir}
+    for flag, place in places.items():
+        if place and "://" not in place:
+            raise InputError(
+                f"{flag} {place}: the workers of {runner} do not have this machine's disk; "
+                "expected gs://BUCKET/PATH"
+            )
 
 
 @contextmanager

@@ -102,3 +102,17 @@ def test_workers_elsewhere_need_a_data_directory_that_they_have(dataset, options
     message = "the workers of DataflowRunner may not have; expected --data-dir, such as gs://"
     with pytest.raises(InputError, match=message):
         check(*DATAFLOW, IMAGE, dataset=dataset, **options)
+
+
+@pytest.mark.parametrize(
+    ("flag", "options"),
+    [
+        ("--pipeline-root /", {"pipeline_root": "/here"}),
+        ("--data-dir /here", {"dataset": "tf_flowers", "data_dir": "/here"}),
+        ("--dataset /", {"dataset": "schemas"}),
+    ],
+)
+def test_dataflow_has_nothing_of_this_machine(flag, options, project, monkeypatch):
+    monkeypatch.chdir(project)
+    with pytest.raises(InputError, match=f"{flag}.*: the workers of DataflowRunner do not have"):
+        check(*DATAFLOW, IMAGE, **{"pipeline_root": "gs://b/root", **options})
