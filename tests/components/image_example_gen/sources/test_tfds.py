@@ -14,6 +14,7 @@ import tensorflow as tf
 from apache_beam.testing import util as beam_testing
 from etils import epath
 
+from components.image_example_gen.sources import tfds as tfds_source
 from components.image_example_gen.sources.tfds import TfdsSource
 from trainer.errors import InputError
 
@@ -87,6 +88,15 @@ def test_the_fingerprint_follows_the_pictures(data_dir, tmp_path, flowers_record
     assert flowers_record.stat().st_size == stat.st_size
     before = TfdsSource("tf_flowers", data_dir).fingerprint()
     assert TfdsSource("tf_flowers", str(tmp_path)).fingerprint() != before
+
+
+def test_a_large_dataset_is_listed(data_dir, tmp_path, flowers_record, monkeypatch):
+    monkeypatch.setattr(tfds_source, "_READ_UP_TO", 1_000_000)
+    source = TfdsSource("tf_flowers", str(tmp_path))
+    before = source.fingerprint()
+    assert source.fingerprint() == before
+    os.utime(flowers_record, (1, 1))
+    assert source.fingerprint() != before
 
 
 def test_a_damaged_record_file_is_named(tmp_path, flowers_record):
