@@ -13,6 +13,9 @@ _GPU = "nvidia.com/gpu"
 _GKE_ACCELERATOR = "cloud.google.com/gke-accelerator"
 _GKE_SPOT = "cloud.google.com/gke-spot"
 
+_HOUR = 3600  # seconds
+_FOUR_WEEKS = 28 * 24 * _HOUR
+
 
 def set_machines(
     spec: pipeline_spec_pb2.PipelineSpec, machines: Machines, *, on_kubernetes: bool
@@ -24,12 +27,30 @@ def set_machines(
         _set_resources(deployment.executors[f"{node}_executor"].container, machine, on_kubernetes)
         if machine.retries:
             policy = spec.root.dag.tasks[node].retry_policy
-            policy.max_retry_count = machine.retries
-            policy.backoff_duration.seconds = 60
-            policy.backoff_factor = 2.0
-            policy.backoff_max_duration.seconds = 3600
+            (_retry_on_kubernetes if on_kubernetes else _retry_on_vertex)(policy, machine)
     spec.deployment_spec.Clear()
     spec.deployment_spec.update(json_format.MessageToDict(deployment))
+
+
+def _retry_on_vertex(policy: Any, machine: Machine) -> None:
+    policy.max_retry_count = machine.retries
+    policy.backoff_duration.seconds = 60
+    policy.backoff_factor = 2.0
+    policy.backoff_max_duration.seconds = _HOUR  # more is cut to that
+
+
+def _retry_on_kubernetes(policy: Any, machine: Machine) -> None:
+    """Kubeflow Pipelines hands this to Argo, whose longest duration is no wait: it counts from the
+    beginning of the first attempt, and after it nothing is tried again. Left out, it is 0."""
+    policy.max_retry_count = machine.retries
+    policy.backoff_duration.seconds = 60
+    policy.backoff_factor = 1.0  # nothing bounds a wait that doubles
+    attempts = machine.retries + 1
+    if machine.timeout_minutes:  # which counts neither the wait for a node nor that for a retry
+        longest = attempts * (machine.timeout_minutes * 60 + _HOUR)
+    else:
+        longest = _FOUR_WEEKS
+    policy.backoff_max_duration.seconds = longest
 
 
 def _set_resources(container: Any, machine: Machine, on_kubernetes: bool) -> None:

@@ -186,6 +186,24 @@ def test_machines_on_vertex():
     assert not spec.root.dag.tasks["Transform"].HasField("retry_policy")
 
 
+@pytest.mark.parametrize(
+    ("runner", "timeout", "seconds"),
+    [
+        ("vertex", None, 3600),
+        ("kubeflow", None, 4 * 7 * 24 * 3600),
+        ("kubeflow", "90", 4 * (90 * 60 + 3600)),
+    ],
+)
+def test_retries_go_on_for_as_long_as_the_node_may_take(runner, timeout, seconds):
+    """On Kubernetes, where no retry begins later than that after the first attempt did."""
+    machine = {"machines__trainer__retries": "3", "machines__trainer__timeout_minutes": timeout}
+    policy = compiled(run__runner=runner, **machine)[1].root.dag.tasks["Trainer"].retry_policy
+    assert policy.max_retry_count == 3
+    assert policy.backoff_max_duration.seconds == seconds
+    waits = [policy.backoff_duration.seconds * policy.backoff_factor**n for n in range(3)]
+    assert sum(waits) < seconds
+
+
 # With and without a curated schema, which come from different nodes.
 @pytest.mark.parametrize("dataset", ["tf_flowers", "gs://bucket/flowers"])
 def test_every_node_may_have_a_machine_of_its_own(dataset):
