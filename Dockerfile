@@ -43,7 +43,7 @@ RUN sed -i 's/^include-system-site-packages.*/include-system-site-packages = tru
 ENTRYPOINT ["/opt/apache/beam/boot"]
 
 FROM installed AS pipeline
-# Where weights are downloaded: on Kubernetes, machines.<node>.disk_gb makes a volume at /tmp.
+# Where weights are downloaded: on Kubernetes, machines.<node>.disk_gb bounds what lies in /tmp.
 ENV VIT_HOME=/tmp/vit-pipeline
 RUN useradd --uid 1000 --create-home vit
 # By its number, so that Kubernetes can tell that it is not root.

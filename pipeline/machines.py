@@ -27,7 +27,7 @@ class Machine:
     memory_gb: float | None = option("memory, 10^9 bytes", default=None, check=POSITIVE)
     accelerator: str | None = option("accelerators, TYPE:COUNT", default=None, check=_ACCELERATOR)
     disk_gb: int | None = option(
-        "disk for temporary files, 10^9 bytes; kubeflow, or Trainer as a custom job",
+        "disk for temporary files, 10^9 bytes; kubeflow (at most), or Trainer as a custom job",
         default=None,
         check=AT_LEAST_ONE,
     )

@@ -94,13 +94,9 @@ def _kubernetes(machine: Machine) -> dict[str, Any]:
     if machine.timeout_minutes:
         config["activeDeadlineSeconds"] = str(machine.timeout_minutes * 60)
     if machine.disk_gb:
-        config["genericEphemeralVolume"] = [
-            {
-                "volumeName": "temporary",
-                "mountPath": "/tmp",
-                "accessModes": ["ReadWriteOnce"],
-                "size": f"{machine.disk_gb}G",
-                "defaultStorageClass": True,
-            }
+        # Anyone may write to it. A volume that is claimed belongs to root, and the image's user is
+        # not; no field makes it the user's.
+        config["emptyDirMounts"] = [
+            {"volumeName": "temporary", "mountPath": "/tmp", "sizeLimit": f"{machine.disk_gb}G"}
         ]
     return config

@@ -278,7 +278,8 @@ def test_machines_on_kubernetes(tmp_path):
         "cloud.google.com/gke-accelerator": "nvidia-tesla-t4",
         "cloud.google.com/gke-spot": "true",
     }
-    assert trainer["genericEphemeralVolume"][0]["size"] == "100G"
+    (temporary,) = trainer["emptyDirMounts"]  # which the image's user may write to
+    assert (temporary["mountPath"], temporary["sizeLimit"]) == ("/tmp", "100G")
 
 
 @pytest.mark.parametrize(

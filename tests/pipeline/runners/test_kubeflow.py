@@ -22,6 +22,27 @@ from tests.pipeline.runners.server import REFUSALS, Api, ApiError, run_captured,
 
 ROOT = "/apis/v2beta1"
 
+# Of kubernetes_executor_config.proto, whose package is not installed: the fields in use, by the
+# names that the server's protojson gives them.
+KUBERNETES_FIELDS = {
+    "nodeSelector": {"labels"},
+    "tolerations": {"key", "operator", "value", "effect"},
+    "emptyDirMounts": {"volumeName", "mountPath", "sizeLimit"},
+    "activeDeadlineSeconds": None,
+}
+
+
+def check_platform(document):
+    """Refuses what is no PlatformSpec, or no KubernetesExecutorConfig in it."""
+    json_format.ParseDict(document, pipeline_spec_pb2.PlatformSpec())
+    for config in document["platforms"]["kubernetes"]["deploymentSpec"]["executors"].values():
+        for name, value in config.items():
+            if name not in KUBERNETES_FIELDS:
+                raise JobError(f"KubernetesExecutorConfig has no field {name}")
+            for message in value if isinstance(value, list) else [value]:
+                if isinstance(message, dict) and not set(message) <= KUBERNETES_FIELDS[name]:
+                    raise JobError(f"{name} has not all the fields {sorted(message)}")
+
 
 class Kubeflow(Api):
     """The API server."""
@@ -86,7 +107,7 @@ class Kubeflow(Api):
             document, *platforms = yaml.safe_load_all(content)
             spec = json_format.ParseDict(document, pipeline_spec_pb2.PipelineSpec())
             for platform in platforms:
-                json_format.ParseDict(platform, pipeline_spec_pb2.PlatformSpec())
+                check_platform(platform)
             config = pipeline_spec_pb2.PipelineDeploymentConfig()
             json_format.ParseDict(json_format.MessageToDict(spec.deployment_spec), config)
             check(spec, config.executors)
@@ -228,7 +249,7 @@ def test_what_only_kubernetes_has_is_uploaded_with_it(command, kubeflow):
     assert set(executors["Trainer_executor"]) == {
         "nodeSelector",
         "tolerations",
-        "genericEphemeralVolume",
+        "emptyDirMounts",
     }
 
 
