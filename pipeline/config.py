@@ -20,6 +20,7 @@ import yaml
 from pipeline.cloud import COMPILED_RUNNERS, Cloud, check_reachable
 from pipeline.custom_job import check_custom_job
 from pipeline.datasets import DATASETS, Dataset, find_dataset
+from pipeline.honoured import check_runner, check_together
 from pipeline.machines import Machines, check_machines
 from pipeline.recipes import OTHER_BACKBONES, RECIPES, Recipe
 from trainer.augmentation import Augmentation
@@ -287,7 +288,7 @@ def build_config(settings: Mapping[str, Setting]) -> Config:
 
     Raises:
       InputError: an unknown key, a value of the wrong type or outside its range, an unknown model,
-        dataset or recipe.
+        dataset or recipe; or an option that would be ignored.
     """
     values = _checked_values(settings)
     if "model" not in values:
@@ -295,6 +296,9 @@ def build_config(settings: Mapping[str, Setting]) -> Config:
             "--model is missing; expected a catalogue name (see --list-models), a SavedModel "
             "directory, a URL or an .npz file"
         )
+    given = _given(values, settings)
+    check_runner(values.get("run.runner", Run.runner), given)
+    check_together(given)
     compiled = values.get("run.runner") in COMPILED_RUNNERS
     if compiled:
         check_reachable(
@@ -337,6 +341,7 @@ def build_target(settings: Mapping[str, Setting]) -> tuple[str, Cloud]:
         raise InputError(
             f"--runner {runner or Run.runner}: expected {' or '.join(COMPILED_RUNNERS)}"
         )
+    check_runner(runner, _given(values, settings))
     start = "cloud."
     given = {k.removeprefix(start): v for k, v in values.items() if k.startswith(start)}
     return runner, Cloud(**given)
@@ -351,6 +356,15 @@ def _checked_values(settings: Mapping[str, Setting]) -> dict[str, Any]:
             raise InputError(f"{setting.origin}: there is no key {key}; {hint}")
         values[key] = _checked(setting, OPTIONS[key])
     return values
+
+
+def _given(values: Mapping[str, Any], settings: Mapping[str, Setting]) -> dict[str, str]:
+    """Where each value that is not its option's default was given, by dotted key."""
+    return {
+        key: settings[key].origin
+        for key, value in values.items()
+        if value != OPTIONS[key].field.default
+    }
 
 
 # Of the options `train.…`: what the linear probe alone, without steps, looks at.
@@ -441,7 +455,7 @@ def _fill(values: dict[str, Any], dataset: Dataset, recipe_name: str, recipe: Re
         cloud=Cloud(**given("cloud")),
         machines=machines,
     )
-    check_custom_job(runner, machines.trainer, config.cloud, config.train, tune=config.tune)
+    check_custom_job(machines.trainer, config.cloud, config.train, tune=config.tune)
     return config
 
 

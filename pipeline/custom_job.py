@@ -74,20 +74,18 @@ def _scheduling(machine: TrainerMachine) -> dict[str, Any]:
 
 
 def check_custom_job(
-    runner: str, machine: TrainerMachine, cloud: Cloud, train: Hyperparameters, *, tune: str
+    machine: TrainerMachine, cloud: Cloud, train: Hyperparameters, *, tune: str
 ) -> None:
     """Refuses a custom job that could not be had, or in which the training could not run.
 
     Raises:
-      InputError: it is asked for in part, elsewhere than on Vertex AI, or against itself.
+      InputError: it is asked for in part, or against itself.
     """
     given = [key for key in _KEYS if getattr(machine, key) != getattr(TrainerMachine, key)]
     if not given:
         return
-    asked = f"machines.trainer.{given[0]} {getattr(machine, given[0])}"
-    if runner != "vertex":
-        raise InputError(f"{asked}: found --runner {runner}; expected vertex, which has such jobs")
     if machine.machine_type is None:
+        asked = f"machines.trainer.{given[0]} {getattr(machine, given[0])}"
         raise InputError(
             f"{asked}: expected the type of machine as well, such as --trainer-machine "
             "n1-standard-8"

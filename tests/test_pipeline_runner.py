@@ -26,6 +26,7 @@ def command(project, *arguments, cwd=None):
 
 
 VERTEX = ["--runner", "vertex", "--model", "vit_b16_fe", "--project", "p"]
+SUBMIT = ["--region", "r", "--image", "i", "--pipeline-root", "gs://b/r"]
 USAGE_ERRORS = [
     (["--model", "nope"], "--model nope: no such model in the catalogue"),
     (["--model", "vit_b16_fe", "--dataset", "nope"], "--dataset nope: no such dataset"),
@@ -47,7 +48,10 @@ USAGE_ERRORS = [
     ([*VERTEX, "--pipeline-root", "here"], "expected a place that all containers see"),
     ([*VERTEX, "--model", "./here"], "--model ./here: expected, for a container, a name"),
     ([*VERTEX, "--dataset", "./here"], "--dataset ./here: expected, for a container, a name"),
-    ([*VERTEX, "--output", "x.yaml", "--schedule", "daily"], "expected five fields of cron"),
+    ([*VERTEX, *SUBMIT, "--schedule", "daily"], "expected five fields of cron"),
+    ([*VERTEX, *SUBMIT, "--end", "2030-01-01T00:00:00Z"], "--end: does nothing without --schedule"),
+    ([*VERTEX, "--host", "h"], "--host: found --runner vertex; expected kubeflow"),
+    (["--model", "vit_b16_fe", "--wait"], "--wait: found --runner local; expected kubeflow or ver"),
     ([*VERTEX, "--output", "job.txt"], "expected a file name that ends in .yaml or .json"),
     ([*VERTEX, "--start", "tomorrow"], "expected a time with its zone"),
 ]

@@ -124,8 +124,6 @@ TPU = {"machine_type": "ct5lp-hightpu-4t", "tpu_topology": "2x2"}
         ({}, {"workers": "2"}, "trainer.workers 2: expected the type of machine as well"),
         ({}, {"tpu_topology": "2x2"}, "tpu_topology 2x2: expected the type of machine as well"),
         ({}, TPU | {"tpu_topology": "four"}, "expected a topology such as 2x2"),
-        ({"run.runner": "kubeflow"}, TYPE, "found --runner kubeflow; expected vertex"),
-        ({"run.runner": "local"}, {"workers": "2"}, "found --runner local; expected vertex"),
         ({"cloud.project": None}, TYPE, "^--project missing; Trainer's step submits"),
         ({"cloud.image": None}, TYPE, "^--image missing"),
         ({}, TYPE | {"cpu": "8"}, "trainer.cpu: the type of machine says that"),
