@@ -22,7 +22,7 @@ from types import ModuleType
 from typing import NoReturn
 
 from components.image_example_gen.sources.registry import make_source
-from pipeline.cloud import check_submission, check_target
+from pipeline.cloud import check_output, check_submission, check_target
 from pipeline.config import (
     FLAGS,
     OPTIONS,
@@ -85,7 +85,9 @@ def do(parsed: argparse.Namespace) -> int:
 def submit(config: Config) -> int:
     """Compiles the pipeline that `config` describes; writes, submits or schedules it."""
     runner, cloud = config.run.runner, config.cloud
-    if not cloud.output:
+    if cloud.output:
+        check_output(runner, cloud.output)
+    else:
         check_submission(runner, cloud, config.pipeline_root)
     if cloud.schedule:
         check_schedule(cloud.schedule, runner)

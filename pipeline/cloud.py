@@ -8,7 +8,9 @@ from trainer.catalogue import MODELS
 from trainer.errors import InputError
 from trainer.option import AT_LEAST_ONE, POSITIVE, Check, option
 
-COMPILED_RUNNERS = ("kubeflow", "vertex")
+# The files that each takes: by another suffix it would take them for something else.
+SUFFIXES = {"kubeflow": ".yaml", "vertex": ".json"}
+COMPILED_RUNNERS = tuple(SUFFIXES)
 
 
 def _is_time(text: str) -> bool:
@@ -18,9 +20,6 @@ def _is_time(text: str) -> bool:
         return False
 
 
-_JOB_FILE = Check(
-    "a file name that ends in .yaml or .json", lambda path: path.endswith((".yaml", ".json"))
-)
 _TIME = Check("a time with its zone, such as 2026-12-24T18:00:00Z", _is_time)
 
 
@@ -32,7 +31,6 @@ class Cloud:
         "file for the compiled pipeline, which is then not submitted: .yaml for kubeflow, .json "
         "for vertex",
         default=None,
-        check=_JOB_FILE,
     )
     image: str | None = option("container image that the nodes run in", default=None)
     project: str | None = option("Google Cloud project, for vertex", default=None)
@@ -75,6 +73,19 @@ class Cloud:
             if not (key and equals):
                 raise InputError(f"cloud.labels {key}{equals}{value}: expected KEY=VALUE")
         return {key: value for key, _, value in pairs}
+
+
+def check_output(runner: str, file: str) -> None:
+    """Refuses a file for the compiled pipeline that would not be one.
+
+    Raises:
+      InputError: its name ends as another runner's.
+    """
+    if PurePosixPath(file).suffix != SUFFIXES[runner]:
+        raise InputError(
+            f"--output {file}: expected a file name that ends in {SUFFIXES[runner]}, which is what "
+            f"--runner {runner} takes"
+        )
 
 
 def check_target(runner: str, cloud: Cloud) -> None:

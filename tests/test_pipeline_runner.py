@@ -26,6 +26,7 @@ def command(project, *arguments, cwd=None):
 
 
 VERTEX = ["--runner", "vertex", "--model", "vit_b16_fe", "--project", "p"]
+KUBEFLOW = ["--runner", "kubeflow", "--model", "vit_b16_fe"]
 SUBMIT = ["--region", "r", "--image", "i", "--pipeline-root", "gs://b/r"]
 USAGE_ERRORS = [
     (["--model", "nope"], "--model nope: no such model in the catalogue"),
@@ -52,7 +53,8 @@ USAGE_ERRORS = [
     ([*VERTEX, *SUBMIT, "--end", "2030-01-01T00:00:00Z"], "--end: does nothing without --schedule"),
     ([*VERTEX, "--host", "h"], "--host: found --runner vertex; expected kubeflow"),
     (["--model", "vit_b16_fe", "--wait"], "--wait: found --runner local; expected kubeflow or ver"),
-    ([*VERTEX, "--output", "job.txt"], "expected a file name that ends in .yaml or .json"),
+    ([*VERTEX, "--output", "job.yaml"], "expected a file name that ends in .json, which is what"),
+    ([*KUBEFLOW, "--output", "job.json"], "expected a file name that ends in .yaml, which is wh"),
     ([*VERTEX, "--start", "tomorrow"], "expected a time with its zone"),
 ]
 

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from google.api_core import retry
 
-from pipeline.cloud import Cloud
+from pipeline.cloud import SUFFIXES, Cloud
 from pipeline.config import Config
 from pipeline.console import Console
 from trainer.errors import InputError
@@ -121,16 +121,13 @@ class Backend(abc.ABC):
         """Deletes the schedule of this id."""
 
 
-def deploy(
-    config: Config, console: Console, connect: Callable[[Cloud], Backend], suffix: str
-) -> bool:
+def deploy(config: Config, console: Console, connect: Callable[[Cloud], Backend]) -> bool:
     """Compiles the pipeline, and writes, submits or schedules it, whatever `config` asks for.
 
     Args:
       config: the configuration.
       console: says what was done.
       connect: makes the connection, before hours or minutes are spent on anything else.
-      suffix: of the file that the backend takes, ".json" or ".yaml".
 
     Returns:
       Whether all is well; False where a run that was followed did not push its model, because it
@@ -153,7 +150,7 @@ def deploy(
         console.line(f"compiled: {cloud.output}", style="bold green")
         return True
     with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder, config.name).with_suffix(suffix)
+        file = Path(folder, config.name + SUFFIXES[config.run.runner])
         write_job(job, file, config.machines)
         console.busy("submitting")
         if cloud.schedule:

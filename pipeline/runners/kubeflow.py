@@ -44,7 +44,7 @@ _ERRORS: Errors = {
 
 def run(config: Config, console: Console) -> bool:
     """Compiles the pipeline, and writes, submits or schedules it; see `backend.deploy`."""
-    return deploy(config, console, connect, ".yaml")
+    return deploy(config, console, connect)
 
 
 def connect(cloud: Cloud) -> Backend:

@@ -38,7 +38,7 @@ _ERRORS: Errors = {
 
 def run(config: Config, console: Console) -> bool:
     """Compiles the pipeline, and writes, submits or schedules it; see `backend.deploy`."""
-    return deploy(config, console, connect, ".json")
+    return deploy(config, console, connect)
 
 
 def connect(cloud: Cloud) -> Backend:

@@ -68,9 +68,6 @@ SCHEDULE = {"cloud.schedule": "0 3 * * 1"}
     ],
 )
 def test_options_that_do_nothing_together_or_alone(runner, settings, message):
-    if "cloud.output" in settings:
-        suffix = {"kubeflow": ".yaml", "vertex": ".json"}[runner]
-        settings = settings | {"cloud.output": f"job{suffix}"}
     with pytest.raises(InputError, match=message) as error:
         config_of(runner, **settings)
     assert "\n" not in str(error.value)
