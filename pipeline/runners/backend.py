@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from google.api_core import retry
+from google.api_core import exceptions, retry
 
 from pipeline.cloud import SUFFIXES, Cloud
 from pipeline.config import Config
@@ -18,6 +18,10 @@ from trainer.errors import InputError
 
 Result = TypeVar("Result")
 Errors = Mapping[type[Exception], Callable[[Any], str]]
+
+FIRST_WAIT = 1.0  # seconds, before a request is made again; then twice as long, up to 30
+PATIENCE = 20.0  # seconds, with what only looks
+OUTAGE = 900.0  # seconds that a run that is followed may be out of sight
 
 HINTS = {
     400: "the request was refused as it is",
@@ -76,21 +80,50 @@ class Backend(abc.ABC):
 
     Attributes:
       title: what it is called.
-      errors: what each kind of its client's errors says.
+      pages: where its runs and schedules are seen.
+      errors: what each kind of its client's errors says, but for those of connections.
+      lost: the kinds that say that a connection failed.
     """
 
     title: str
+    pages: str
     errors: Errors
+    lost: tuple[type[Exception], ...]
 
     @staticmethod
     @abc.abstractmethod
-    def is_refusal(error: BaseException) -> bool:
+    def is_refusal(error: Exception) -> bool:
         """Whether a request was refused before it was looked at: asked again, it does no harm."""
 
+    @staticmethod
+    @abc.abstractmethod
+    def is_passing(error: Exception) -> bool:
+        """Whether what only looks may see more when it looks again."""
+
     def _ask(self, what: str, question: Callable[[], Result]) -> Result:
-        again = retry.Retry(predicate=self.is_refusal, initial=1.0, maximum=30.0, timeout=120.0)
-        with explained(f"{self.title}, {what}", self.errors):
+        """Asks for something to be done; once more only where that can do no harm."""
+        again = retry.Retry(self.is_refusal, initial=FIRST_WAIT, maximum=30.0, timeout=120.0)
+        lost = (
+            "it is not known whether the request arrived: look with --list-schedules or in "
+            f"{self.pages} before you try again"
+        )
+        with explained(f"{self.title}, {what}", self._errors(lost)):
             return again(question)()
+
+    def _look(
+        self, what: str, question: Callable[[], Result], *, patience: float | None = None
+    ) -> Result:
+        """Asks for what changes nothing, again and again for `patience` seconds."""
+        again = retry.Retry(
+            self.is_passing, initial=FIRST_WAIT, maximum=30.0, timeout=patience or PATIENCE
+        )
+        with explained(f"{self.title}, {what}", self._errors("look at address and network")):
+            return again(question)()
+
+    def _errors(self, lost: str) -> Errors:
+        """What all kinds of errors say; those of connections, with `lost` as what to do."""
+        failed = {kind: lambda e: f"the connection failed ({e}); {lost}" for kind in self.lost}
+        return failed | dict(self.errors)
 
     @abc.abstractmethod
     def submit(self, config: Config, job: Path) -> tuple[str, str]:
@@ -176,7 +209,10 @@ def _refuse_second(backend: Backend, name: str) -> None:
 def _followed(backend: Backend, run: str, page: str, console: Console, seconds: float) -> bool:
     seen: dict[str, str] = {}
     while True:
-        now = backend.run_state(run)
+        try:
+            now = backend.run_state(run)
+        except InputError as error:
+            raise InputError(f"{error}; the run goes on without --wait: see {page}") from error
         for task, state in now.tasks.items():
             if seen.get(task) != state:
                 console.line(f"{task}: {state.lower()}")
@@ -229,11 +265,14 @@ def explained(what: str, errors: Errors) -> Iterator[None]:
     Raises:
       InputError: instead of one of `errors`.
     """
+    kinds: tuple[type[Exception], ...] = (exceptions.RetryError, *errors)
     try:
         yield
-    except tuple(errors) as error:
-        say = next(say for kind, say in errors.items() if isinstance(error, kind))
-        raise InputError(f"{what}: {' '.join(say(error).split())}") from error
+    except kinds as given_up:
+        # A retry that gives up hides what it gave up on.
+        error = (isinstance(given_up, exceptions.RetryError) and given_up.cause) or given_up
+        say = next((say for kind, say in errors.items() if isinstance(error, kind)), str)
+        raise InputError(f"{what}: {' '.join(say(error).split())}") from given_up
 
 
 def answer(status: int | None, message: str) -> str:

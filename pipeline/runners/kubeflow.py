@@ -9,21 +9,25 @@ from typing import Any
 import kfp.client
 import kfp_server_api
 import urllib3.exceptions
-from google.api_core import exceptions
 
 from pipeline.cloud import Cloud
 from pipeline.config import Config
 from pipeline.console import Console
 from pipeline.cron import for_kubeflow
 from pipeline.parameters import parameter_values
-from pipeline.runners.backend import Backend, Errors, RunState, Schedule, answer, deploy, explained
+from pipeline.runners.backend import (
+    OUTAGE,
+    Backend,
+    Errors,
+    RunState,
+    Schedule,
+    answer,
+    deploy,
+    explained,
+)
 from trainer.errors import InputError
 
 _PAGE = 100
-_UNKNOWN = (
-    "it is not known whether the request arrived: look with --list-schedules or in the dashboard "
-    "before you try again"
-)
 
 
 def _said(error: kfp_server_api.ApiException) -> str:
@@ -36,8 +40,10 @@ def _said(error: kfp_server_api.ApiException) -> str:
 
 _ERRORS: Errors = {
     kfp_server_api.ApiException: _said,
-    exceptions.RetryError: lambda error: _said(error.cause),
-    urllib3.exceptions.HTTPError: lambda error: f"the connection failed ({error}); {_UNKNOWN}",
+    TimeoutError: lambda error: (  # the client's own, after five refusals
+        f"{error} Is that the API's or the dashboard's address, and does it take the token in "
+        "cloud.token_file?"
+    ),
     ValueError: str,  # the client's own, such as two pipelines of one name
 }
 
@@ -58,20 +64,30 @@ def connect(cloud: Cloud) -> Backend:
 
 class _Kubeflow(Backend):
     title = "Kubeflow Pipelines"
+    pages = "the dashboard"
     errors = _ERRORS
+    lost = (urllib3.exceptions.HTTPError,)
 
     @staticmethod
-    def is_refusal(error: BaseException) -> bool:
+    def is_refusal(error: Exception) -> bool:
         return getattr(error, "status", None) == 429
+
+    @staticmethod
+    def is_passing(error: Exception) -> bool:
+        if isinstance(error, kfp_server_api.ApiException):
+            return error.status == 429 or (error.status or 0) >= 500
+        return isinstance(error, _Kubeflow.lost)
 
     def __init__(self, cloud: Cloud) -> None:
         self._namespace = cloud.namespace
-        with explained(f"--host {cloud.host}", _ERRORS):
+        with explained(f"--host {cloud.host}", self._errors("is the address right?")):
             self._client = kfp.client.Client(
                 host=cloud.host,
                 namespace=cloud.namespace or "kubeflow",
                 existing_token=_token(cloud.token_file),
             )
+            if cloud.token_file:  # which somebody renews while a run is followed
+                self._client._existing_config.refresh_api_key_hook = _renewing(cloud.token_file)
             # A request may have been carried out although no answer came.
             pool = self._client._run_api.api_client.rest_client.pool_manager
             pool.connection_pool_kw["retries"] = urllib3.Retry(
@@ -96,7 +112,7 @@ class _Kubeflow(Backend):
         return run.run_id, f"{self._client._get_url_prefix()}/#/runs/details/{run.run_id}"
 
     def run_state(self, run: str) -> RunState:
-        found = self._ask("looking at the run", lambda: self._client.get_run(run))
+        found = self._look("looking at the run", lambda: self._client.get_run(run), patience=OUTAGE)
         details = (found.run_details and found.run_details.task_details) or []
         state = found.state or "PENDING"
         return RunState(
@@ -137,7 +153,7 @@ class _Kubeflow(Backend):
         found: list[Any] = []
         page = ""
         while True:
-            answered = self._ask("listing schedules", self._page_of_schedules(page))
+            answered = self._look("listing schedules", self._page_of_schedules(page))
             found += answered.recurring_runs or []
             page = answered.next_page_token or ""
             if not page:
@@ -172,13 +188,15 @@ class _Kubeflow(Backend):
     def _uploaded(self, config: Config, job: Path) -> tuple[str, str]:
         """The pipeline's id and that of the version that was just uploaded."""
         name = config.name
-        pipeline = self._ask("looking for the pipeline", lambda: self._client.get_pipeline_id(name))
+        pipeline = self._look(
+            "looking for the pipeline", lambda: self._client.get_pipeline_id(name)
+        )
         if pipeline is None:
             pipeline = self._ask(
                 "uploading",
                 lambda: self._client.upload_pipeline(str(job), name, namespace=self._namespace),
             ).pipeline_id
-            versions = self._ask(
+            versions = self._look(
                 "looking for the version", lambda: self._client.list_pipeline_versions(pipeline)
             )
             return pipeline, versions.pipeline_versions[0].pipeline_version_id
@@ -206,6 +224,15 @@ def _token(file: str | None) -> str | None:
         raise InputError(
             f"cloud.token_file {file}: {error.strerror}; expected a file with a token"
         ) from error
+
+
+def _renewing(file: str) -> Callable[[Any], None]:
+    """What puts the token in `file` into the client's configuration, before each request."""
+
+    def renew(config: Any) -> None:
+        config.api_key["authorization"] = _token(file)
+
+    return renew
 
 
 def _cron(trigger: Any) -> str:

@@ -7,14 +7,23 @@ from typing import Any
 import google.auth
 import requests.exceptions
 from google.api_core import exceptions
-from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
+from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError, TransportError
 
 from pipeline.cloud import Cloud
 from pipeline.config import Config
 from pipeline.console import Console
 from pipeline.cron import for_vertex
 from pipeline.parameters import parameter_values
-from pipeline.runners.backend import Backend, Errors, RunState, Schedule, answer, deploy, explained
+from pipeline.runners.backend import (
+    OUTAGE,
+    Backend,
+    Errors,
+    RunState,
+    Schedule,
+    answer,
+    deploy,
+    explained,
+)
 
 _SCOPES = ["https://www.googleapis.com/auth/cloud-platform"]
 _NO_CREDENTIALS = (
@@ -22,16 +31,19 @@ _NO_CREDENTIALS = (
     "GOOGLE_APPLICATION_CREDENTIALS"
 )
 _REQUEST = re.compile(r"^[A-Z]+ https?://\S+: ")  # which the client puts before what was answered
+_PASSING = (
+    exceptions.TooManyRequests,
+    exceptions.ServerError,
+    requests.exceptions.ConnectionError,
+    requests.exceptions.ChunkedEncodingError,
+    requests.exceptions.Timeout,
+    TransportError,
+)
 _ERRORS: Errors = {
     DefaultCredentialsError: lambda error: _NO_CREDENTIALS,
     GoogleAuthError: lambda error: f"the credentials are not accepted ({error}); log in again",
     exceptions.GoogleAPICallError: lambda error: answer(
         error.code, _REQUEST.sub("", error.message)
-    ),
-    exceptions.RetryError: lambda error: answer(429, str(error.cause or error)),
-    requests.exceptions.RequestException: lambda error: (
-        f"the connection failed ({error}); it is not known whether the request arrived: look with "
-        "--list-schedules or in the console before you try again"
     ),
 }
 
@@ -52,11 +64,17 @@ def connect(cloud: Cloud) -> Backend:
 
 class _Vertex(Backend):
     title = "Vertex AI"
+    pages = "the console"
     errors = _ERRORS
+    lost = (requests.exceptions.RequestException,)
 
     @staticmethod
-    def is_refusal(error: BaseException) -> bool:
+    def is_refusal(error: Exception) -> bool:
         return isinstance(error, exceptions.TooManyRequests)
+
+    @staticmethod
+    def is_passing(error: Exception) -> bool:
+        return isinstance(error, _PASSING)
 
     def __init__(self, cloud: Cloud) -> None:
         with explained("--runner vertex", _ERRORS):
@@ -82,7 +100,9 @@ class _Vertex(Backend):
         return submitted.resource_name, submitted._dashboard_uri()
 
     def run_state(self, run: str) -> RunState:
-        job = self._ask("looking at the run", lambda: self._sdk.PipelineJob.get(run)).to_dict()
+        job = self._look(
+            "looking at the run", lambda: self._sdk.PipelineJob.get(run), patience=OUTAGE
+        ).to_dict()
         state = job["state"].removeprefix("PIPELINE_STATE_")
         details = job.get("jobDetail", {}).get("taskDetails", [])
         return RunState(
@@ -113,7 +133,7 @@ class _Vertex(Backend):
         return schedule._dashboard_uri()
 
     def schedules(self) -> list[Schedule]:
-        found = self._ask("listing schedules", self._sdk.PipelineJobSchedule.list)
+        found = self._look("listing schedules", self._sdk.PipelineJobSchedule.list)
         return [
             Schedule(
                 id=schedule.name,

@@ -20,8 +20,11 @@ REFUSALS = [
     (404, "404 on purpose 404; check project, region"),
     (409, "409 on purpose 409; it is there already"),
     (500, "500 on purpose 500; the fault is on the other side"),
-    (0, "the connection failed"),
+    (0, "it is not known whether the request arrived"),
 ]
+# Of what only looks: the others have it look again.
+FINAL = [refusal for refusal in REFUSALS if refusal[0] in (401, 403, 404)]
+PASSING = (429, 500, 502, 503, 504, 0)
 
 
 @dataclasses.dataclass

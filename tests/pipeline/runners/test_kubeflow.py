@@ -17,8 +17,17 @@ import yaml
 from google.protobuf import json_format
 from kfp.pipeline_spec import pipeline_spec_pb2
 
+from pipeline.runners import backend
 from tests.compiled.cluster import JobError, check, read_parameters
-from tests.pipeline.runners.server import REFUSALS, Api, ApiError, run_captured, serving
+from tests.pipeline.runners.server import (
+    FINAL,
+    PASSING,
+    REFUSALS,
+    Api,
+    ApiError,
+    run_captured,
+    serving,
+)
 
 ROOT = "/apis/v2beta1"
 
@@ -66,12 +75,13 @@ class Kubeflow(Api):
 
     def __init__(self):
         super().__init__()
+        self.token = "secret"
         self.pipelines, self.versions, self.experiments = {}, {}, {}
         self.runs, self.schedules = {}, {}
         self.states = ["RUNNING", "SUCCEEDED"]
 
     def check(self, request):
-        if request.headers.get("authorization") != "Bearer secret":
+        if request.headers.get("authorization") != f"Bearer {self.token}":
             raise ApiError(401, "Request not authenticated")
 
     def error(self, status, message):
@@ -200,6 +210,7 @@ class Kubeflow(Api):
 def kubeflow(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr(backend, "FIRST_WAIT", 0.01)
     (tmp_path / "token").write_text("secret\n")
     with serving(Kubeflow()) as server:
         yield server
@@ -306,6 +317,83 @@ def test_an_error_is_one_line(command, kubeflow, status, expected, times):
     assert len(err.splitlines()) == 1
     assert not kubeflow.runs
     assert not kubeflow.schedules
+
+
+def test_a_wait_outlasts_what_passes(command, kubeflow):
+    kubeflow.states = ["RUNNING", "RUNNING", "SUCCEEDED"]
+    for status in PASSING:
+        kubeflow.fail("GET", "/runs/r0", status)
+    status, out, err = command(*PIPELINE, "--wait")
+    assert (status, err) == (0, "")
+    assert "ended: succeeded" in out
+    assert len(kubeflow.of("GET", "/runs/r0")) == len(PASSING) + 3
+
+
+@pytest.mark.parametrize(("status", "expected"), FINAL)
+def test_a_wait_that_cannot_go_on_names_the_run(command, kubeflow, status, expected):
+    kubeflow.fail("GET", "/runs/r0", status)
+    exit_status, _, err = command(*PIPELINE, "--wait")
+    assert exit_status == 1
+    assert f"looking at the run: {expected}" in err
+    assert f"the run goes on without --wait: see {kubeflow.url}/#/runs/details/r0" in err
+    assert len(err.splitlines()) == 1
+
+
+def test_a_wait_gives_up_in_the_end(command, kubeflow, monkeypatch):
+    monkeypatch.setattr("pipeline.runners.kubeflow.OUTAGE", 0.2)
+    kubeflow.fail("GET", "/runs/r0", 0, times=1000)
+    status, _, err = command(*PIPELINE, "--wait")
+    assert status == 1
+    assert "looking at the run: the connection failed" in err
+    assert "arrived" not in err
+    assert len(err.splitlines()) == 1
+
+
+def test_a_token_that_is_renewed_during_a_wait(command, kubeflow, tmp_path, monkeypatch):
+    def renewed(request, name, look=kubeflow.get_run):
+        kubeflow.token = f"another{len(kubeflow.requests)}"
+        (tmp_path / "token").write_text(kubeflow.token)
+        return look(request, name)
+
+    monkeypatch.setattr(kubeflow, "get_run", renewed)
+    status, _, err = command(*PIPELINE, "--wait")
+    assert (status, err) == (0, "")
+
+
+SCHEDULE_ACTIONS = [
+    ("--pause", "POST", ":disable"),
+    ("--resume", "POST", ":enable"),
+    ("--delete-schedule", "DELETE", "/recurringruns/s0"),
+]
+
+
+@pytest.mark.parametrize(("status", "expected"), REFUSALS)
+@pytest.mark.parametrize("action", SCHEDULE_ACTIONS, ids=lambda action: action[0])
+def test_an_error_of_a_schedule_is_one_line(command, kubeflow, action, status, expected):
+    flag, method, end = action
+    assert command(*PIPELINE, "--schedule", "0 3 * * 1", "--name", "weekly")[0] == 0
+    before = dict(kubeflow.schedules["s0"])
+    kubeflow.fail(method, end, status)
+    exit_status, _, err = command(flag, "weekly")
+    assert exit_status == 1
+    assert expected in err
+    assert len(err.splitlines()) == 1
+    assert kubeflow.schedules == {"s0": before}
+
+
+@pytest.mark.parametrize(("status", "expected"), FINAL)
+def test_an_error_of_a_list_is_one_line(command, kubeflow, status, expected):
+    kubeflow.fail("GET", "/recurringruns", status)
+    exit_status, _, err = command("--list-schedules")
+    assert exit_status == 1
+    assert f"listing schedules: {expected}" in err
+    assert len(err.splitlines()) == 1
+
+
+def test_a_list_outlasts_what_passes(command, kubeflow):
+    for status in PASSING:
+        kubeflow.fail("GET", "/recurringruns", status)
+    assert command("--list-schedules")[0] == 0
 
 
 def test_what_was_refused_for_a_quota_is_asked_again(command, kubeflow):

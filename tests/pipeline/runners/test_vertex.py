@@ -14,9 +14,18 @@ from google.cloud.aiplatform_v1.types import PipelineJob, Schedule
 from google.protobuf import json_format
 from kfp.pipeline_spec import pipeline_spec_pb2
 
+from pipeline.runners import backend
 from tests.account import write_account
 from tests.compiled.cluster import JobError, check, read_parameters
-from tests.pipeline.runners.server import REFUSALS, Api, ApiError, run_captured, serving
+from tests.pipeline.runners.server import (
+    FINAL,
+    PASSING,
+    REFUSALS,
+    Api,
+    ApiError,
+    run_captured,
+    serving,
+)
 
 PLACE = "/v1/projects/p/locations/europe-west4"
 
@@ -147,6 +156,7 @@ def vertex(monkeypatch, tmp_path):
         account = write_account(tmp_path, token_uri=f"{server.url}/token")
         monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(account))
         monkeypatch.setenv("STORAGE_EMULATOR_HOST", server.url)
+        monkeypatch.setattr(backend, "FIRST_WAIT", 0.01)
         monkeypatch.chdir(tmp_path)
         yield server
 
@@ -258,6 +268,71 @@ def test_an_error_is_one_line(command, vertex, status, expected, times):
     assert len(err.splitlines()) == 1
     assert not vertex.jobs
     assert not vertex.schedules
+
+
+def test_a_wait_outlasts_what_passes(command, vertex):
+    vertex.states = [f"PIPELINE_STATE_{s}" for s in ("RUNNING", "RUNNING", "RUNNING", "SUCCEEDED")]
+
+    def submitted(request, make=vertex.create_job):
+        for status in PASSING:
+            vertex.fail("GET", request.query["pipelineJobId"], status)
+        return make(request)
+
+    vertex.create_job = submitted
+    status, out, err = command(*PIPELINE, "--wait")
+    assert (status, err) == (0, "")
+    assert out.splitlines()[-1] == "ended: succeeded"
+    assert not vertex._failures
+
+
+@pytest.mark.parametrize(("status", "expected"), FINAL)
+def test_a_wait_that_cannot_go_on_names_the_run(command, vertex, status, expected):
+    def submitted(request, make=vertex.create_job):
+        vertex.fail("GET", request.query["pipelineJobId"], status, times=3)
+        return make(request)
+
+    vertex.create_job = submitted
+    exit_status, _, err = command(*PIPELINE, "--wait")
+    assert exit_status == 1
+    assert f"looking at the run: {expected}" in err
+    assert "the run goes on without --wait: see https://console.cloud.google.com" in err
+    assert len(err.splitlines()) == 1
+
+
+SCHEDULE_ACTIONS = [
+    ("--pause", "POST", ":pause"),
+    ("--resume", "POST", ":resume"),
+    ("--delete-schedule", "DELETE", "/schedules/1000"),
+]
+
+
+@pytest.mark.parametrize(("status", "expected"), REFUSALS)
+@pytest.mark.parametrize("action", SCHEDULE_ACTIONS, ids=lambda action: action[0])
+def test_an_error_of_a_schedule_is_one_line(command, vertex, action, status, expected):
+    flag, method, end = action
+    assert command(*PIPELINE, "--schedule", "0 3 * * 1", "--name", "weekly")[0] == 0
+    before = dict(vertex.schedules["1000"])
+    vertex.fail(method, end, status, times=3 if status == 401 else 1)
+    exit_status, _, err = command(flag, "weekly")
+    assert exit_status == 1
+    assert expected in err
+    assert len(err.splitlines()) == 1
+    assert vertex.schedules == {"1000": before}
+
+
+@pytest.mark.parametrize(("status", "expected"), FINAL)
+def test_an_error_of_a_list_is_one_line(command, vertex, status, expected):
+    vertex.fail("GET", "/schedules", status, times=3)
+    exit_status, _, err = command("--list-schedules")
+    assert exit_status == 1
+    assert f"listing schedules: {expected}" in err
+    assert len(err.splitlines()) == 1
+
+
+def test_a_list_outlasts_what_passes(command, vertex):
+    for status in PASSING:
+        vertex.fail("GET", "/schedules", status)
+    assert command("--list-schedules")[0] == 0
 
 
 def test_what_was_refused_for_a_quota_is_asked_again(command, vertex):
