@@ -199,6 +199,11 @@ class _Kubeflow(Backend):
             versions = self._look(
                 "looking for the version", lambda: self._client.list_pipeline_versions(pipeline)
             )
+            if not versions.pipeline_versions:
+                raise InputError(
+                    f"{self.title}: found no version of the pipeline {name}, which was just "
+                    f"uploaded; expected one: look in {self.pages}, delete it and try again"
+                )
             return pipeline, versions.pipeline_versions[0].pipeline_version_id
         version = self._ask(
             "uploading",

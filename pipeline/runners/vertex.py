@@ -26,10 +26,7 @@ from pipeline.runners.backend import (
 )
 
 _SCOPES = ["https://www.googleapis.com/auth/cloud-platform"]
-_NO_CREDENTIALS = (
-    "there are no Google Cloud credentials; run gcloud auth application-default login, or set "
-    "GOOGLE_APPLICATION_CREDENTIALS"
-)
+_LOG_IN = "run gcloud auth application-default login, or set GOOGLE_APPLICATION_CREDENTIALS"
 _REQUEST = re.compile(r"^[A-Z]+ https?://\S+: ")  # which the client puts before what was answered
 _PASSING = (
     exceptions.TooManyRequests,
@@ -39,8 +36,21 @@ _PASSING = (
     requests.exceptions.Timeout,
     TransportError,
 )
+
+
+def _about_credentials(error: DefaultCredentialsError) -> str:
+    said = str(error.args[0])
+    if said.startswith("Your default credentials were not found"):
+        return f"there are no Google Cloud credentials; {_LOG_IN}"
+    return f"{said.rstrip('.')}; expected a file with Google Cloud credentials: {_LOG_IN}"
+
+
 _ERRORS: Errors = {
-    DefaultCredentialsError: lambda error: _NO_CREDENTIALS,
+    DefaultCredentialsError: _about_credentials,
+    TransportError: lambda error: (
+        f"the connection to Google's token server failed ({error}), and nothing was asked for yet; "
+        "look at the network and try again"
+    ),
     GoogleAuthError: lambda error: f"the credentials are not accepted ({error}); log in again",
     exceptions.GoogleAPICallError: lambda error: answer(
         error.code, _REQUEST.sub("", error.message)

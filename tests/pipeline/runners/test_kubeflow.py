@@ -403,6 +403,14 @@ def test_what_was_refused_for_a_quota_is_asked_again(command, kubeflow):
     assert len(kubeflow.runs) == 1
 
 
+def test_an_upload_of_which_no_version_is_found(command, kubeflow, monkeypatch):
+    monkeypatch.setattr(kubeflow, "list_versions", lambda request, pipeline: {})
+    status, _, err = command(*PIPELINE)
+    assert status == 1
+    assert "found no version of the pipeline tf-flowers-vit-b16-fe-full" in err
+    assert len(err.splitlines()) == 1
+
+
 def test_a_host_that_does_not_answer(command, kubeflow):
     status, _, err = command(*PIPELINE, "--host", "http://127.0.0.1:9")
     assert status == 1

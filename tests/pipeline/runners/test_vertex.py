@@ -352,3 +352,38 @@ def test_without_credentials(command, monkeypatch, tmp_path):
         assert status == 1
         assert "there are no Google Cloud credentials; run gcloud auth" in err
         assert len(err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (None, "account.json was not found; expected a file with Google Cloud credentials"),
+        ("{", "account.json is not a valid json file; expected a file with"),
+        ("{}", "account.json does not have a valid type. Type is None, expected one of"),
+    ],
+)
+def test_credentials_that_are_none(command, monkeypatch, tmp_path, content, expected):
+    file = tmp_path / "another" / "account.json"
+    if content is not None:
+        file.parent.mkdir()
+        file.write_text(content)
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(file))
+    status, _, err = command(*PIPELINE)
+    assert status == 1
+    assert f"{tmp_path}/another/{expected}" in err
+    assert len(err.splitlines()) == 1
+
+
+def test_without_a_network(command, monkeypatch, tmp_path):
+    """What a person's login needs first is Google's token server, here an address of nobody."""
+    account = {"type": "authorized_user", "client_id": "i", "client_secret": "s"}
+    (tmp_path / "login.json").write_text(json.dumps(account | {"refresh_token": "t"}))
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "login.json"))
+    nobody = "http://127.0.0.1:9/token"
+    monkeypatch.setattr("google.oauth2.credentials._GOOGLE_OAUTH2_TOKEN_ENDPOINT", nobody)
+    monkeypatch.setattr(backend, "PATIENCE", 0.1)
+    status, _, err = command("--list-schedules")
+    assert status == 1
+    assert "the connection to Google's token server failed" in err
+    assert "not accepted" not in err
+    assert len(err.splitlines()) == 1
