@@ -22,6 +22,7 @@ from pipeline.custom_job import check_custom_job
 from pipeline.datasets import DATASETS, Dataset, find_dataset
 from pipeline.honoured import check_runner, check_together
 from pipeline.machines import Machines, check_machines
+from pipeline.names import check_name
 from pipeline.recipes import OTHER_BACKBONES, RECIPES, Recipe
 from trainer.augmentation import Augmentation
 from trainer.catalogue import MODELS
@@ -323,6 +324,7 @@ def build_config(settings: Mapping[str, Setting]) -> Config:
         )
     config = _fill(values, dataset, recipe_name, RECIPES[recipe_name])
     _check_tune(config, settings)
+    check_name(config.run.runner, config.name)
     return config
 
 

@@ -55,6 +55,10 @@ USAGE_ERRORS = [
     (["--model", "vit_b16_fe", "--wait"], "--wait: found --runner local; expected kubeflow or ver"),
     ([*VERTEX, "--output", "job.yaml"], "expected a file name that ends in .json, which is what"),
     ([*KUBEFLOW, "--output", "job.json"], "expected a file name that ends in .yaml, which is wh"),
+    ([*VERTEX, *SUBMIT, "--name", "7flowers"], "--name 7flowers: expected, for vertex, a letter"),
+    ([*VERTEX, *SUBMIT, "--name", "n" * 64], "found 64 letters; expected at most 63"),
+    ([*KUBEFLOW, "--dataset", f"gs://b/{'n' * 60}"], "found 76 letters; expected at most 63"),
+    (["--model", "vit_b16_fe", "--name", "n" * 64], "found 64 letters; expected at most 63"),
     ([*VERTEX, "--start", "tomorrow"], "expected a time with its zone"),
 ]
 

@@ -97,6 +97,7 @@ class Kubeflow(Api):
 
     def upload(self, request):
         name = request.query["name"]
+        self._check_name(name)
         if any(p["display_name"] == name for p in self.pipelines.values()):
             raise ApiError(409, f"Already exist error: pipeline {name}")
         pipeline = {"pipeline_id": f"p{len(self.pipelines)}", "display_name": name}
@@ -105,7 +106,12 @@ class Kubeflow(Api):
         return pipeline
 
     def upload_version(self, request):
+        self._check_name(request.query["name"])
         return self._add_version(request.query["pipelineid"], request.query["name"], request)
+
+    def _check_name(self, name):
+        if len(name) > 100:
+            raise ApiError(400, "Pipeline name too long. Support maximum length of 100")
 
     def _add_version(self, pipeline, name, request):
         boundary = request.headers["content-type"].split("boundary=")[1].encode()
@@ -243,7 +249,7 @@ def test_a_pipeline_is_uploaded_and_runs(command, kubeflow):
 
 def test_the_next_one_is_a_version_of_it_in_the_same_experiment(command, kubeflow):
     for _ in range(2):
-        assert command(*PIPELINE)[0] == 0
+        assert command(*PIPELINE, "--name", "n" * 63)[0] == 0
     assert len(kubeflow.pipelines) == len(kubeflow.experiments) == 1
     used = [r["pipeline_version_reference"]["pipeline_version_id"] for r in kubeflow.runs.values()]
     assert used == ["v0", "v1"]

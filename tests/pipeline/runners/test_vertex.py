@@ -197,6 +197,11 @@ def test_a_run_is_submitted(command, vertex):
     assert "see: https://console.cloud.google.com/vertex-ai/locations/europe-west4/" in out
 
 
+def test_the_longest_name(command, vertex):
+    assert command(*PIPELINE, "--name", "n" * 63)[0] == 0
+    assert [len(name) for name in vertex.jobs] == [63 + len("-20261224180000")]
+
+
 def test_a_run_is_followed_to_its_end(command):
     status, out, _ = command(*PIPELINE, "--wait")
     assert status == 0
