@@ -11,6 +11,7 @@ Exit status: 0 pushed (or pushed already; compiled, submitted, scheduled), 1 the
 """
 
 import argparse
+import datetime
 import importlib
 import logging
 import re
@@ -22,7 +23,7 @@ from types import ModuleType
 from typing import NoReturn
 
 from components.image_example_gen.sources.registry import make_source
-from pipeline.cloud import check_output, check_submission, check_target
+from pipeline.cloud import check_output, check_submission, check_target, check_times
 from pipeline.config import (
     FLAGS,
     OPTIONS,
@@ -91,6 +92,7 @@ def submit(config: Config) -> int:
         check_submission(runner, cloud, config.pipeline_root)
     if cloud.schedule:
         check_schedule(cloud.schedule, runner)
+        check_times(runner, cloud, datetime.datetime.now(datetime.UTC))
     check_engine(config)
 
     def job(console: Console) -> int:

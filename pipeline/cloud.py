@@ -2,6 +2,7 @@
 
 import dataclasses
 import datetime
+import re
 from pathlib import PurePosixPath
 
 from trainer.catalogue import MODELS
@@ -12,10 +13,16 @@ from trainer.option import AT_LEAST_ONE, POSITIVE, Check, option
 SUFFIXES = {"kubeflow": ".yaml", "vertex": ".json"}
 COMPILED_RUNNERS = tuple(SUFFIXES)
 
+MOST_CONCURRENT_RUNS = {"kubeflow": 10}  # what a server allows
+
+
+# RFC 3339, which is less than what Python reads.
+_RFC_3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
+
 
 def _is_time(text: str) -> bool:
     try:
-        return datetime.datetime.fromisoformat(text).tzinfo is not None
+        return bool(_RFC_3339.fullmatch(text) and datetime.datetime.fromisoformat(text))
     except ValueError:
         return False
 
@@ -113,6 +120,29 @@ def check_submission(runner: str, cloud: Cloud, pipeline_root: str) -> None:
     if not pipeline_root.startswith("gs://"):
         raise InputError(f"--pipeline-root {pipeline_root}: expected gs://BUCKET/PATH")
     cloud.label_values()
+
+
+def check_times(runner: str, cloud: Cloud, now: datetime.datetime) -> None:
+    """Refuses a schedule that would never begin a run, or more at a time than `runner` allows.
+
+    Args:
+      runner: where it would be.
+      cloud: how it was asked for.
+      now: the time, with its zone.
+
+    Raises:
+      InputError: it is such a schedule.
+    """
+    start, end = (t and datetime.datetime.fromisoformat(t) for t in (cloud.start, cloud.end))
+    if end and end <= now:
+        raise InputError(f"--end {cloud.end}: is over; expected a time to come")
+    if start and end and end <= start:
+        raise InputError(f"--end {cloud.end}: expected a time after --start {cloud.start}")
+    most = MOST_CONCURRENT_RUNS.get(runner, cloud.max_concurrent_runs)
+    if cloud.max_concurrent_runs > most:
+        raise InputError(
+            f"--max-concurrent-runs {cloud.max_concurrent_runs}: expected 1 to {most} for {runner}"
+        )
 
 
 def _check_given(runner: str, needed: dict[str, str | None]) -> None:

@@ -28,6 +28,7 @@ def command(project, *arguments, cwd=None):
 VERTEX = ["--runner", "vertex", "--model", "vit_b16_fe", "--project", "p"]
 KUBEFLOW = ["--runner", "kubeflow", "--model", "vit_b16_fe"]
 SUBMIT = ["--region", "r", "--image", "i", "--pipeline-root", "gs://b/r"]
+SCHEDULE = [*KUBEFLOW, "--host", "http://localhost:9", *SUBMIT[2:], "--schedule", "0 3 * * 1"]
 USAGE_ERRORS = [
     (["--model", "nope"], "--model nope: no such model in the catalogue"),
     (["--model", "vit_b16_fe", "--dataset", "nope"], "--dataset nope: no such dataset"),
@@ -50,6 +51,16 @@ USAGE_ERRORS = [
     ([*VERTEX, "--model", "./here"], "--model ./here: expected, for a container, a name"),
     ([*VERTEX, "--dataset", "./here"], "--dataset ./here: expected, for a container, a name"),
     ([*VERTEX, *SUBMIT, "--schedule", "daily"], "expected five fields of cron"),
+    ([*SCHEDULE, "--schedule", "99 30 32 13 9"], "found 99; expected minute 0-59, or lists"),
+    ([*SCHEDULE, "--end", "2020-01-01T00:00:00Z"], "--end 2020-01-01T00:00:00Z: is over; expected"),
+    (
+        [*SCHEDULE, "--start", "2099-02-01T00:00:00Z", "--end", "2099-01-01T00:00:00Z"],
+        "--end 2099-01-01T00:00:00Z: expected a time after --start 2099-02-01T00:00:00Z",
+    ),
+    (
+        [*SCHEDULE, "--max-concurrent-runs", "11"],
+        "--max-concurrent-runs 11: expected 1 to 10 for kubeflow",
+    ),
     ([*VERTEX, *SUBMIT, "--end", "2030-01-01T00:00:00Z"], "--end: does nothing without --schedule"),
     ([*VERTEX, "--host", "h"], "--host: found --runner vertex; expected kubeflow"),
     (["--model", "vit_b16_fe", "--wait"], "--wait: found --runner local; expected kubeflow or ver"),
@@ -59,6 +70,7 @@ USAGE_ERRORS = [
     ([*VERTEX, *SUBMIT, "--name", "n" * 64], "found 64 letters; expected at most 63"),
     ([*KUBEFLOW, "--dataset", f"gs://b/{'n' * 60}"], "found 76 letters; expected at most 63"),
     (["--model", "vit_b16_fe", "--name", "n" * 64], "found 64 letters; expected at most 63"),
+    ([*SCHEDULE, "--end", "2099-01-01 00:00+01"], "expected a time with its zone, such as 2026"),
     ([*VERTEX, "--start", "tomorrow"], "expected a time with its zone"),
 ]
 

@@ -1,6 +1,7 @@
 """A web server on loopback that a test scripts: it answers like an API, or fails on purpose."""
 
 import dataclasses
+import datetime
 import json
 import re
 import threading
@@ -25,6 +26,24 @@ REFUSALS = [
 # Of what only looks: the others have it look again.
 FINAL = [refusal for refusal in REFUSALS if refusal[0] in (401, 403, 404)]
 PASSING = (429, 500, 502, 503, 504, 0)
+
+
+def _cron(*values: str) -> re.Pattern[str]:
+    """Of cron's fields, each of which takes such values, and lists, ranges and steps of them."""
+    parts = [rf"(\*|({value})(-({value}))?)(/\d+)?" for value in values]
+    return re.compile(" ".join(f"{part}(,{part})*" for part in parts), re.IGNORECASE)
+
+
+_MINUTE = "[0-5]?[0-9]"
+_TIMES = (
+    _MINUTE,
+    "[01]?[0-9]|2[0-3]",
+    "0?[1-9]|[12][0-9]|3[01]",
+    "0?[1-9]|1[0-2]|JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC",
+    "0?[0-6]|SUN|MON|TUE|WED|THU|FRI|SAT",
+)
+FIVE_FIELDS = _cron(*_TIMES)
+SIX_FIELDS = _cron(_MINUTE, *_TIMES)
 
 
 @dataclasses.dataclass
@@ -57,6 +76,16 @@ class ApiError(Exception):
         super().__init__(message)
         self.status = status
         self.message = message
+
+
+def check_times(start: str | None, end: str | None) -> None:
+    """Refuses a schedule that never begins a run; both in RFC 3339's form, if at all."""
+    if end is None:
+        return
+    last = datetime.datetime.fromisoformat(end)
+    first = datetime.datetime.fromisoformat(start) if start else datetime.datetime.now(datetime.UTC)
+    if last <= max(first, datetime.datetime.now(datetime.UTC)):
+        raise ApiError(400, "the end time must be in the future, and after the start time")
 
 
 class Api:

@@ -8,7 +8,6 @@ cron that has not six fields.
 
 import json
 import os
-import re
 import subprocess
 import sys
 
@@ -23,8 +22,10 @@ from tests.pipeline.runners.server import (
     FINAL,
     PASSING,
     REFUSALS,
+    SIX_FIELDS,
     Api,
     ApiError,
+    check_times,
     run_captured,
     serving,
 )
@@ -171,8 +172,10 @@ class Kubeflow(Api):
 
     def create_schedule(self, request):
         schedule = self._valid(request.json)
-        if not re.fullmatch(r"(\S+ ){5}\S+", schedule["trigger"]["cron_schedule"]["cron"]):
+        times = schedule["trigger"]["cron_schedule"]
+        if not SIX_FIELDS.fullmatch(times["cron"]):
             raise ApiError(400, "Schedule cron is not a supported format")
+        check_times(times.get("start_time"), times.get("end_time"))
         if not 1 <= int(schedule["max_concurrency"]) <= 10:
             raise ApiError(400, "The max concurrency of the recurring run must be 1 to 10")
         name = f"s{len(self.schedules)}"

@@ -19,10 +19,12 @@ from tests.account import write_account
 from tests.compiled.cluster import JobError, check, read_parameters
 from tests.pipeline.runners.server import (
     FINAL,
+    FIVE_FIELDS,
     PASSING,
     REFUSALS,
     Api,
     ApiError,
+    check_times,
     run_captured,
     serving,
 )
@@ -96,8 +98,9 @@ class Vertex(Api):
         Schedule.from_json(request.body)
         content = request.json
         self._valid_job(content["createPipelineJobRequest"]["pipelineJob"])
-        if not re.fullmatch(r"(TZ=\S+ )?(\S+ ){4}\S+", content["cron"]):
+        if not FIVE_FIELDS.fullmatch(re.sub(r"^TZ=\S+ ", "", content["cron"])):
             raise ApiError(400, f"Invalid cron: {content['cron']}")
+        check_times(content.get("startTime"), content.get("endTime"))
         name = str(1000 + len(self.schedules))
         self.schedules[name] = content | {
             "name": f"{PLACE[4:]}/schedules/{name}",
