@@ -27,6 +27,22 @@ def _is_time(text: str) -> bool:
         return False
 
 
+_NETWORK_NAME = re.compile(r"projects/\d+/global/networks/[a-z]([a-z0-9-]*[a-z0-9])?")
+_KEY_NAME = re.compile(r"projects/[^/]+/locations/[^/]+/keyRings/[^/]+/cryptoKeys/[^/]+")
+_LABEL = re.compile(r"[a-z][a-z0-9_-]{0,62}=[a-z0-9_-]{0,63}")
+
+_NETWORK = Check(
+    "a network's full name, projects/NUMBER/global/networks/NAME",
+    lambda name: _NETWORK_NAME.fullmatch(name) is not None,
+)
+_KEY = Check(
+    "a key's full name, projects/PROJECT/locations/LOCATION/keyRings/RING/cryptoKeys/KEY",
+    lambda name: _KEY_NAME.fullmatch(name) is not None,
+)
+_LABELS = Check(
+    "KEY=VALUE, each of at most 63 of a-z, 0-9, _ and -, and a letter first in KEY",
+    lambda labels: all(map(_LABEL.fullmatch, labels)),
+)
 _TIME = Check("a time with its zone, such as 2026-12-24T18:00:00Z", _is_time)
 
 
@@ -55,12 +71,18 @@ class Cloud:
     poll_seconds: float = option("how often --wait looks at the run", default=15.0, check=POSITIVE)
     service_account: str | None = option("account that the run acts as", default=None)
     network: str | None = option(
-        "full name of the network that the run is peered with, for vertex", default=None
+        "full name of the network that the run is peered with, for vertex",
+        default=None,
+        check=_NETWORK,
     )
     encryption_key: str | None = option(
-        "full name of the Cloud KMS key for all that the run makes, for vertex", default=None
+        "full name of the Cloud KMS key for all that the run makes, for vertex",
+        default=None,
+        check=_KEY,
     )
-    labels: tuple[str, ...] = option("a label KEY=VALUE of the run, for vertex", default=())
+    labels: tuple[str, ...] = option(
+        "a label KEY=VALUE of the run, for vertex", default=(), check=_LABELS
+    )
     api_endpoint: str | None = option(
         "address of Vertex AI where it is not Google's public one", default=None
     )
@@ -70,16 +92,8 @@ class Cloud:
     )
 
     def label_values(self) -> dict[str, str]:
-        """The labels by their keys.
-
-        Raises:
-          InputError: one of them has no `=`.
-        """
-        pairs = [label.partition("=") for label in self.labels]
-        for key, equals, value in pairs:
-            if not (key and equals):
-                raise InputError(f"cloud.labels {key}{equals}{value}: expected KEY=VALUE")
-        return {key: value for key, _, value in pairs}
+        """The labels by their keys."""
+        return dict(label.split("=", 1) for label in self.labels)
 
 
 def check_output(runner: str, file: str) -> None:
@@ -119,7 +133,6 @@ def check_submission(runner: str, cloud: Cloud, pipeline_root: str) -> None:
     # s3:// and minio:// are not among the file systems of TFX.
     if not pipeline_root.startswith("gs://"):
         raise InputError(f"--pipeline-root {pipeline_root}: expected gs://BUCKET/PATH")
-    cloud.label_values()
 
 
 def check_times(runner: str, cloud: Cloud, now: datetime.datetime) -> None:

@@ -12,6 +12,7 @@ from trainer.errors import InputError
 from trainer.hyperparameters import Hyperparameters
 
 _KEYS = ("machine_type", "workers", "tpu_topology")
+_DISKS = range(100, 64001)  # 10^9 bytes
 _OLD_TPUS = ("TPU_V2:8", "TPU_V3:8")  # more cores are several machines
 
 
@@ -103,6 +104,11 @@ def check_custom_job(
                 f"machines.trainer.{key}: the type of machine says that; expected a type that has "
                 f"it instead of {machine.machine_type}"
             )
+    if machine.disk_gb and machine.disk_gb not in _DISKS:
+        raise InputError(
+            f"machines.trainer.disk_gb {machine.disk_gb}: expected {_DISKS[0]} to {_DISKS[-1]}, of "
+            "a machine of a custom job"
+        )
     _check_tpu(machine)
     _check_training(machine, train, tune)
 

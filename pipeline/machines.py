@@ -1,6 +1,7 @@
 """What each node of a pipeline on a cluster runs on. Imports no TensorFlow."""
 
 import dataclasses
+import difflib
 import re
 from collections.abc import Container, Iterator
 
@@ -13,6 +14,24 @@ _ACCELERATOR = Check(
 )
 _TOPOLOGY = Check(
     "a topology such as 2x2", lambda text: re.fullmatch(r"\d+(x\d+){1,2}", text) is not None
+)
+# Of google.cloud.aiplatform_v1's AcceleratorType, which is too slow to import, those of steps; by
+# the same names, in lower case and with hyphens, Google Kubernetes Engine labels its nodes.
+GPUS = (
+    "NVIDIA_TESLA_K80",
+    "NVIDIA_TESLA_P100",
+    "NVIDIA_TESLA_V100",
+    "NVIDIA_TESLA_P4",
+    "NVIDIA_TESLA_T4",
+    "NVIDIA_TESLA_A100",
+    "NVIDIA_A100_80GB",
+    "NVIDIA_L4",
+    "NVIDIA_H100_80GB",
+    "NVIDIA_H100_MEGA_80GB",
+    "NVIDIA_H200_141GB",
+    "NVIDIA_B200",
+    "NVIDIA_GB200",
+    "NVIDIA_RTX_PRO_6000",
 )
 # Compute Engine's types with a TPU end in the number of its chips: ct5lp-hightpu-4t.
 _TPU_TYPE = re.compile(r"(?:ct|tpu)\d\w*-\w+-(\d+)t")
@@ -125,20 +144,31 @@ def check_machines(runner: str, machines: Machines) -> None:
     """Refuses what the steps of a pipeline cannot have there.
 
     Raises:
-      InputError: Vertex AI is asked for what only Kubernetes has.
+      InputError: an accelerator that is none, or Vertex AI is asked for what only Kubernetes has.
     """
-    if runner != "vertex":
-        return
     for name, machine in vars(machines).items():
+        _check_accelerator(runner, name, machine)
         for key in ("disk_gb", "spot", "timeout_minutes"):
-            if getattr(machine.of_step, key):
+            if runner == "vertex" and getattr(machine.of_step, key):
                 job = " or --trainer-machine, a custom job" if name == "trainer" else ""
                 raise InputError(
                     f"machines.{name}.{key}: steps of a Vertex AI pipeline cannot have that; "
                     f"expected --runner kubeflow{job}"
                 )
-        if "/" in machine.accelerator_type:
+
+
+def _check_accelerator(runner: str, name: str, machine: Machine) -> None:
+    kind = machine.accelerator_type
+    given = f"machines.{name}.accelerator {machine.accelerator}"
+    if kind.startswith("TPU"):
+        if machine.of_step.accelerator:
             raise InputError(
-                f"machines.{name}.accelerator {machine.accelerator}: expected one of Vertex AI's "
-                "types, such as NVIDIA_TESLA_T4"
+                f"{given}: a step has no TPU; expected a GPU, or Trainer as a custom job of Vertex "
+                "AI's (--trainer-machine)"
             )
+    elif "/" in kind and runner == "vertex":
+        raise InputError(f"{given}: expected one of Vertex AI's types, such as NVIDIA_TESLA_T4")
+    elif kind and "/" not in kind and kind not in GPUS:
+        close = difflib.get_close_matches(kind, GPUS, n=1, cutoff=0.8)
+        hint = f"did you mean {close[0]}?" if close else f"expected one of {', '.join(GPUS)}"
+        raise InputError(f"{given}: there is no accelerator {kind}; {hint}")

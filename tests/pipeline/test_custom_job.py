@@ -123,6 +123,12 @@ TPU = {"machine_type": "ct5lp-hightpu-4t", "tpu_topology": "2x2"}
     [
         ({}, {"workers": "2"}, "trainer.workers 2: expected the type of machine as well"),
         ({}, {"tpu_topology": "2x2"}, "tpu_topology 2x2: expected the type of machine as well"),
+        ({}, TYPE | {"disk_gb": "99"}, "trainer.disk_gb 99: expected 100 to 64000"),
+        (
+            {},
+            TYPE | {"accelerator": "NVIDIA_L5:1"},
+            "no accelerator NVIDIA_L5; did you mean NVIDIA_L",
+        ),
         ({}, TPU | {"tpu_topology": "four"}, "expected a topology such as 2x2"),
         ({"cloud.project": None}, TYPE, "^--project missing; Trainer's step submits"),
         ({"cloud.image": None}, TYPE, "^--image missing"),

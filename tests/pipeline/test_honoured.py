@@ -7,6 +7,8 @@ from pipeline.config import OPTIONS, Config, Setting, build_config, build_target
 from pipeline.honoured import CONFLICTS, OF_SCHEDULES, RUNNERS
 from trainer.errors import InputError
 
+KEY = "projects/p/locations/l/keyRings/r/cryptoKeys/k"
+
 
 def config_of(runner, **settings):
     settings = {"model": "vit_b16_fe", "run.runner": runner, **settings}
@@ -32,7 +34,7 @@ def test_the_tables_name_options():
         ("beam", "machines.transform.cpu", "8", "kubeflow or vertex"),
         ("kubeflow", "cloud.labels", "team=vision", "vertex"),
         ("kubeflow", "cloud.network", "projects/1/global/networks/n", "vertex"),
-        ("kubeflow", "cloud.encryption_key", "k", "vertex"),
+        ("kubeflow", "cloud.encryption_key", KEY, "vertex"),
         ("kubeflow", "cloud.project", "p", "vertex"),
         ("kubeflow", "cloud.region", "r", "vertex"),
         ("kubeflow", "cloud.api_endpoint", "e", "vertex"),

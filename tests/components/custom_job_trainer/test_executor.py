@@ -150,8 +150,8 @@ def test_a_project_that_is_not_there(service, step):
 
 
 def test_what_only_vertex_ai_sees(service, step):
-    with pytest.raises(exceptions.InvalidArgument, match="boot_disk_size_gb: expected 100"):
-        step.run(disk_gb="20")
+    with pytest.raises(exceptions.InvalidArgument, match="machine_type: huge is not supported"):
+        step.run(machine_type="huge")
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from google.protobuf import json_format
 from kfp.pipeline_spec import pipeline_spec_pb2
 
 from pipeline.config import Config, Setting, build_config
-from pipeline.machines import Machines
+from pipeline.machines import GPUS, Machines
 from pipeline.parameters import parameter_values, with_parameters
 from pipeline.runners.compiled import compile_job, spec_of, write_job
 from tests.compiled.cluster import check
@@ -287,6 +287,9 @@ def test_machines_on_kubernetes(tmp_path):
     [
         ("accelerator", "NVIDIA_TESLA_T4", "expected TYPE:COUNT"),
         ("accelerator", "nvidia.com/gpu:1", "expected one of Vertex AI's types"),
+        ("accelerator", "NVIDIA_FOO:3", "there is no accelerator NVIDIA_FOO; expected one of"),
+        ("accelerator", "nvidia_tesla_t4:1", "there is no accelerator nvidia_tesla_t4"),
+        ("accelerator", "TPU_V3:8", "a step has no TPU; expected a GPU, or Trainer as a custom"),
         ("spot", "true", "steps of a Vertex AI pipeline cannot have that"),
         ("cpu", "0", "expected a number above 0"),
     ],
@@ -294,6 +297,30 @@ def test_machines_on_kubernetes(tmp_path):
 def test_machines_that_cannot_be_had(key, value, message):
     with pytest.raises(InputError, match=message):
         config_of(**{f"machines__trainer__{key}": value})
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        (
+            "tuner__accelerator",
+            "TPU_V3:8",
+            "a step has no TPU; expected a GPU, or Trainer as a custom job",
+        ),
+        ("trainer__accelerator", "NVIDIA_TESLA_T5:1", "did you mean NVIDIA_TESLA_T4?"),
+    ],
+)
+def test_accelerators_that_kubernetes_has_not(key, value, message):
+    with pytest.raises(InputError) as error:
+        config_of(run__runner="kubeflow", **{f"machines__{key}": value})
+    assert message in str(error.value)
+    config_of(run__runner="kubeflow", machines__trainer__accelerator="amd.com/gpu:1")
+
+
+def test_the_accelerators_are_those_of_vertex_ai():
+    from google.cloud.aiplatform_v1.types import AcceleratorType
+
+    assert set(GPUS) == {kind.name for kind in AcceleratorType if kind.name.startswith("NVIDIA")}
 
 
 def test_what_is_written_is_read_again(flowers, tmp_path):

@@ -10,7 +10,7 @@ import json
 import re
 
 import pytest
-from google.cloud.aiplatform_v1.types import PipelineJob, Schedule
+from google.cloud.aiplatform_v1.types import AcceleratorType, PipelineJob, Schedule
 from google.protobuf import json_format
 from kfp.pipeline_spec import pipeline_spec_pb2
 
@@ -29,6 +29,7 @@ from tests.pipeline.runners.server import (
     serving,
 )
 
+STEPS_ACCELERATORS = {kind.name for kind in AcceleratorType if kind.name.startswith("NVIDIA")}
 PLACE = "/v1/projects/p/locations/europe-west4"
 
 
@@ -148,6 +149,16 @@ class Vertex(Api):
             read_parameters(spec, runtime["parameterValues"])
         except (JobError, json_format.ParseError, KeyError) as error:
             raise ApiError(400, f"{type(error).__name__}: {error}") from error
+        for executor in deployment.executors.values():
+            accelerator = executor.container.resources.accelerator.type
+            if accelerator and accelerator not in STEPS_ACCELERATORS:
+                raise ApiError(400, f"invalid accelerator type {accelerator}")
+        for key, value in content.get("labels", {}).items():
+            if not re.fullmatch("[a-z][a-z0-9_-]{0,62}=[a-z0-9_-]{0,63}", f"{key}={value}"):
+                raise ApiError(400, f"invalid label {key}={value}")
+        network = content.get("network", "projects/1/global/networks/n")
+        if not re.fullmatch("projects/[0-9]+/global/networks/[a-z][a-z0-9-]*", network):
+            raise ApiError(400, f"invalid network {network}")
         if not runtime["gcsOutputDirectory"].startswith("gs://"):
             raise ApiError(400, "gcsOutputDirectory: expected gs://")
         return content
@@ -186,7 +197,7 @@ def test_a_run_is_submitted(command, vertex):
     status, out, err = command(
         *PIPELINE, "--epochs", "3", "--service-account", "sa@p.iam.gserviceaccount.com",
         "--set", "cloud.labels=team=vision", "--set", "cloud.network=projects/1/global/networks/n",
-        "--set", f"cloud.encryption_key={KEY}",
+        "--set", f"cloud.encryption_key={KEY}", "--trainer-accelerator", "NVIDIA_L4:1",
     )  # fmt: skip
     assert (status, err) == (0, "")
     (job,) = vertex.jobs.values()
