@@ -11,7 +11,6 @@ import contextlib
 import dataclasses
 import functools
 import inspect
-import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,10 +19,10 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf import saved_model_pb2, saved_object_graph_pb2, struct_pb2
 
-from trainer.errors import InputError
+from trainer.errors import InputError, one_line
+from trainer.tensor_bundle import check_variables
 
 _INTERFACE = ("__call__", "variables", "trainable_variables", "regularization_losses")
-_SHARD = re.compile(r"variables\.data-\d{5}-of-(\d{5})")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,13 +38,13 @@ def read_shapes(directory: str | Path) -> Shapes:
     """Holds the SavedModel in `directory` to the contract, and reads H, W and D off its function.
 
     Neither weights nor graph are loaded: within `preprocessing_fn` that would make the backbone a
-    part of the transform graph. That the files of the weights are there is looked at.
+    part of the transform graph. That the weights are there is looked at (`trainer.tensor_bundle`).
 
     Raises:
       InputError: it is no SavedModel, lacks variables, or does not have the interface.
     """
     graph = _read_object_graph(directory)
-    _check_variables(directory)
+    check_variables(directory, graph)
     children = {child.local_name: child.node_id for child in graph.nodes[0].children}
     missing = [name for name in _INTERFACE if name not in children]
     if missing:
@@ -80,9 +79,11 @@ def load_backbone(directory: str | Path) -> Any:
     """
     try:
         return tf.saved_model.load(str(directory))
-    except (OSError, ValueError, tf.errors.OpError) as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(f"{directory}: this SavedModel cannot be loaded ({reason})") from error
+    except Exception as error:  # a rubbish graph can have TensorFlow raise anything, KeyError too
+        raise InputError(
+            f"{directory}: this SavedModel cannot be loaded ({one_line(error)}); expected one that "
+            f"TensorFlow {tf.__version__} loads"
+        ) from error
 
 
 def call_backbone(backbone: Any, images: tf.Tensor, *, training: bool = False) -> tf.Tensor:
@@ -132,30 +133,11 @@ def _read_object_graph(directory: str | Path) -> saved_object_graph_pb2.SavedObj
         graph = saved_model.meta_graphs[0].object_graph_def
     except (tf.errors.OpError, DecodeError, IndexError) as error:
         raise InputError(f"{path}: not the file of a SavedModel; is it complete?") from error
+    if any(child.node_id >= len(graph.nodes) for node in graph.nodes for child in node.children):
+        raise InputError(f"{path}: is rubbish: it refers to objects that are not there")
     if not graph.nodes:
         raise InputError(f"{directory}: written by TensorFlow 1; expected a SavedModel of 2.x")
     return graph
-
-
-def _check_variables(directory: str | Path) -> None:
-    """Refuses a SavedModel that lacks files of its variables.
-
-    `tf.saved_model.load` wants them even where there is no variable.
-    """
-    folder = f"{directory}/variables"
-    try:
-        names = set(tf.io.gfile.listdir(folder))
-    except tf.errors.NotFoundError:
-        names = set()
-    totals = [int(match[1]) for match in map(_SHARD.fullmatch, names) if match]
-    total = max(totals, default=1)
-    shards = [f"variables.data-{shard:05}-of-{total:05}" for shard in range(total)]
-    for name in ("variables.index", *shards):
-        if name not in names:
-            raise InputError(
-                f"{folder}/{name}: is missing; expected all files that tf.saved_model.save wrote; "
-                "is the SavedModel complete?"
-            )
 
 
 def _signatures(

@@ -1,10 +1,16 @@
+import dataclasses
 import gc
 import shutil
 import weakref
 
 import pytest
 import tensorflow as tf
+from tensorflow.core.protobuf import saved_model_pb2
 
+from tests.conftest import TINY
+from tests.trainer.scripted_server import random_bytes
+from trainer.augreg.convert import convert
+from trainer.augreg.initialization import random_arrays
 from trainer.backbone import (
     Shapes,
     load_backbone,
@@ -61,6 +67,100 @@ def test_a_saved_model_whose_variables_are_missing(in_two_shards, tmp_path, lost
         shutil.rmtree(path) if path.is_dir() else path.unlink()
     with pytest.raises(InputError, match=f"{model}/variables/{named}: is missing") as error:
         read_shapes(model)
+    assert "\n" not in str(error.value)
+
+
+def cut(size):
+    return lambda content: content[: int(size * len(content))]
+
+
+def flipped(part):
+    """Flips the bits of the byte that lies so far into the file."""
+
+    def flip(content):
+        at = int(part * len(content))
+        return content[:at] + bytes([content[at] ^ 0xFF]) + content[at + 1 :]
+
+    return flip
+
+
+@pytest.mark.parametrize("variables", ["tiny_backbone", "in_two_shards"])
+@pytest.mark.parametrize(
+    ("damaged", "damage", "reason"),
+    [
+        ("data", cut(0), r"\d+ bytes; expected \d+ at least"),
+        ("data", cut(0.5), r"\d+ bytes; expected \d+ at least"),
+        ("index", cut(0), "is unreadable"),
+        ("index", cut(0.5), "is unreadable"),
+        ("index", lambda content: random_bytes(len(content)), "is unreadable"),
+        ("index", flipped(0.3), "is unreadable"),
+    ],
+    ids=["no data", "half of the data", "no index", "half an index", "rubbish", "a flipped byte"],
+)
+def test_a_saved_model_whose_variables_are_damaged(
+    variables, request, tmp_path, *, damaged, damage, reason
+):
+    model = shutil.copytree(request.getfixturevalue(variables), tmp_path / "model")
+    file = max(model.glob(f"variables/variables.{damaged}*"), key=lambda file: file.stat().st_size)
+    file.write_bytes(damage(file.read_bytes()))
+    named = file.name if file.name.endswith("00001") else f"variables.{damaged}"
+    with pytest.raises(InputError, match=f"{model}/variables/{named}.*: {reason}") as error:
+        read_shapes(model)
+    assert "\n" not in str(error.value)
+
+
+def test_the_end_of_the_data_is_not_missed_either(tiny_backbone, tmp_path):
+    """What lies there is not of the weights, but says which is which."""
+    model = shutil.copytree(tiny_backbone, tmp_path / "model")
+    (file,) = model.glob("variables/variables.data*")
+    file.write_bytes(file.read_bytes()[:-1])
+    with pytest.raises(InputError, match=f"{file}: "):
+        read_shapes(model)
+
+
+@pytest.mark.parametrize(
+    ("other", "found"),
+    [
+        ({"width": 32, "mlp_dim": 64}, r"has float32 \(8, 8, 3, 32\) for .*; expected .* 3, 16\)"),
+        ({"depth": 1}, "has .* for .*; expected float32"),
+    ],
+)
+def test_a_saved_model_with_the_variables_of_another(tiny_backbone, tmp_path, other, found):
+    convert(random_arrays(dataclasses.replace(TINY, **other), seed=0), tmp_path / "other")
+    model = shutil.copytree(tiny_backbone, tmp_path / "model")
+    shutil.rmtree(model / "variables")
+    shutil.copytree(tmp_path / "other" / "variables", model / "variables")
+    with pytest.raises(InputError, match=f"{model}/variables/variables.index: {found}") as error:
+        read_shapes(model)
+    assert "\n" not in str(error.value)
+
+
+def test_variables_in_a_file_system_of_tensorflows(tiny_backbone, tmp_path):
+    model = shutil.copytree(tiny_backbone, tmp_path / "model")
+    assert read_shapes(f"file://{model}") == read_shapes(tiny_backbone)
+    (model / "variables" / "variables.data-00000-of-00001").write_bytes(b"short")
+    with pytest.raises(InputError, match=f"file://{model}/variables/variables.data-.*: 5 bytes"):
+        read_shapes(f"file://{model}")
+
+
+def test_a_graph_that_refers_to_what_is_not_there(tiny_backbone, tmp_path):
+    model = shutil.copytree(tiny_backbone, tmp_path / "model")
+    saved = saved_model_pb2.SavedModel.FromString((model / "saved_model.pb").read_bytes())
+    del saved.meta_graphs[0].object_graph_def.nodes[-3:]
+    (model / "saved_model.pb").write_bytes(saved.SerializeToString())
+    with pytest.raises(InputError, match=r"saved_model\.pb: is rubbish"):
+        read_shapes(model)
+
+
+def test_a_graph_with_an_unknown_operation_cannot_be_loaded(tiny_backbone, tmp_path):
+    model = shutil.copytree(tiny_backbone, tmp_path / "model")
+    saved = saved_model_pb2.SavedModel.FromString((model / "saved_model.pb").read_bytes())
+    for function in saved.meta_graphs[0].graph_def.library.function:
+        for node in function.node_def:
+            node.op = node.op.replace("MatMul", "MatPlus")
+    (model / "saved_model.pb").write_bytes(saved.SerializeToString())
+    with pytest.raises(InputError, match=r"cannot be loaded .*MatPlus") as error:
+        load_backbone(model)
     assert "\n" not in str(error.value)
 
 

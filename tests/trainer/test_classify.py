@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import shutil
 import subprocess
 import sys
 
@@ -151,6 +152,16 @@ def test_a_saved_model_without_the_interface(files, tmp_path, capsys):
     assert main(["--model", str(tmp_path / "model"), str(files[0])]) == 2
     error = capsys.readouterr().err
     assert "has no __call__" in error
+    assert error.count("\n") == 1
+
+
+def test_a_saved_model_whose_weights_are_cut_short(classifier, files, tmp_path, capsys):
+    model = shutil.copytree(classifier, tmp_path / "model")
+    (data,) = model.glob("variables/variables.data*")
+    data.write_bytes(b"")
+    assert main(["--model", str(model), str(files[0])]) == 2
+    error = capsys.readouterr().err
+    assert f"{data}: 0 bytes; expected" in error
     assert error.count("\n") == 1
 
 

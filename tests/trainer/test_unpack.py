@@ -45,6 +45,14 @@ def test_a_saved_model_without_its_variables_is_refused(unpacked, folder, tiny_b
         unpacked(archive({folder + name: content for name, content in model.items()}))
 
 
+def test_a_saved_model_whose_variables_are_cut_short_is_refused(unpacked, tiny_backbone):
+    model = files_of(tiny_backbone)
+    name = "variables/variables.data-00000-of-00001"
+    model[name] = model[name][: len(model[name]) // 2]
+    with pytest.raises(InputError, match=rf"SavedModel \({name}: \d+ bytes; expected"):
+        unpacked(archive(model))
+
+
 def test_a_saved_model_without_the_interface_is_refused(unpacked, tmp_path):
     module = tf.Module()
     module.weight = tf.Variable(1.0)
