@@ -10,7 +10,7 @@ from components.model_evaluator.records import directory_of, last_blessed
 from components.model_pusher.served import served_state
 from pipeline.config import Config
 from trainer import fingerprint
-from trainer.backbone import read_shapes
+from trainer.backbone import check_tunable, read_shapes
 from trainer.resolve import cache_dir, resolve
 
 
@@ -52,6 +52,8 @@ def resolve_inputs(config: Config) -> Inputs:
         precision=config.train.precision,
     )
     read_shapes(backbone)  # refuses one that does not keep the contract, before data are fetched
+    if config.tune == "full":
+        check_tunable(backbone)
     images = make_source(config.source)
     images.prepare()
     classes = images.classes()

@@ -22,7 +22,14 @@ from tensorflow.core.protobuf import saved_model_pb2, saved_object_graph_pb2, st
 from trainer.errors import InputError, one_line
 from trainer.tensor_bundle import check_variables
 
-_INTERFACE = ("__call__", "variables", "trainable_variables", "regularization_losses")
+# What the interface has -> what it is, and what kinds of node the members of a list are.
+_INTERFACE = {
+    "__call__": ("a function", ()),
+    "variables": ("a list of variables", ("variable",)),
+    "trainable_variables": ("a list of variables", ("variable",)),
+    "regularization_losses": ("a list of functions", ("function", "bare_concrete_function")),
+}
+_LISTS = ("trackable_list_wrapper", "trackable_tuple_wrapper")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,6 +59,12 @@ def read_shapes(directory: str | Path) -> Shapes:
             f"{directory}: this SavedModel has no {', '.join(missing)}; expected the reusable "
             "interface of TF-Hub feature vectors (export it with these attributes)"
         )
+    for name, (expected, kinds) in _INTERFACE.items():
+        if not _fits(graph, children[name], kinds):
+            raise InputError(
+                f"{directory}: in this SavedModel, {name} is not {expected}, which the reusable "
+                "interface of TF-Hub feature vectors has; export it with one"
+            )
     signatures = list(_signatures(graph, children["__call__"]))
     for images, features in signatures:
         if (
@@ -60,15 +73,37 @@ def read_shapes(directory: str | Path) -> Shapes:
             and images.shape[0] is None
             and images.shape[1:].is_fully_defined()
             and images.shape[3] == 3
+            and features.dtype == tf.float32
             and features.shape.rank == 2
             and features.shape[1]
         ):
             return Shapes(images.shape[1], images.shape[2], features.shape[1])
-    found = dict.fromkeys(f"{images.shape} -> {features.shape}" for images, features in signatures)
-    raise InputError(
-        f"{directory}: this SavedModel maps {', '.join(found) or 'nothing'}; expected float32 "
-        "images (None, H, W, 3) of a fixed size, in batches of any -> features (None, D)"
+    found = dict.fromkeys(
+        f"{_named(images)} -> {_named(features)}" for images, features in signatures
     )
+    raise InputError(
+        f"{directory}: this SavedModel maps {', '.join(found) or 'no one tensor to another'}; "
+        "expected images, float32 (None, H, W, 3) of a fixed size and in batches of any -> "
+        "features, float32 (None, D)"
+    )
+
+
+def check_tunable(directory: str | Path) -> None:
+    """Refuses a backbone that cannot be tuned as a whole, as none of its variables is trainable.
+
+    The contract lets `trainable_variables` be empty: a head can be tuned on such a backbone, and
+    the collection's classifiers are saved so.
+
+    Raises:
+      InputError: it cannot.
+    """
+    graph = _read_object_graph(directory)
+    children = {child.local_name: child.node_id for child in graph.nodes[0].children}
+    if not graph.nodes[children["trainable_variables"]].children:
+        raise InputError(
+            f"{directory}: this SavedModel has no trainable variables; expected some to tune the "
+            "whole backbone; give --tune head, or export it with trainable_variables"
+        )
 
 
 def load_backbone(directory: str | Path) -> Any:
@@ -140,19 +175,28 @@ def _read_object_graph(directory: str | Path) -> saved_object_graph_pb2.SavedObj
     return graph
 
 
+def _fits(
+    graph: saved_object_graph_pb2.SavedObjectGraph, number: int, members: tuple[str, ...]
+) -> bool:
+    """Whether a node is a list whose members are of these kinds; with no kinds, a function."""
+    node = graph.nodes[number]
+    if not members:
+        return node.WhichOneof("kind") == "function"
+    kinds = {graph.nodes[child.node_id].WhichOneof("kind") for child in node.children}
+    return node.user_object.identifier in _LISTS and kinds.issubset(members)
+
+
 def _signatures(
     graph: saved_object_graph_pb2.SavedObjectGraph, call: int
 ) -> Iterator[tuple[tf.TensorSpec, tf.TensorSpec]]:
     """First argument and result of each trace of the function that is node `call`."""
     for name in graph.nodes[call].function.concrete_functions:
         function = graph.concrete_functions[name]
-        positional = function.canonicalized_input_signature.tuple_value.values[0]
-        arguments = positional.tuple_value.values
-        if not arguments:
-            continue
-        first, result = arguments[0], function.output_signature
-        if _is_spec(first) and _is_spec(result):
-            yield _spec(first), _spec(result)
+        for positional in function.canonicalized_input_signature.tuple_value.values[:1]:
+            for first in positional.tuple_value.values[:1]:
+                result = function.output_signature
+                if _is_spec(first) and _is_spec(result):
+                    yield _spec(first), _spec(result)
 
 
 def _is_spec(value: struct_pb2.StructuredValue) -> bool:
@@ -162,3 +206,7 @@ def _is_spec(value: struct_pb2.StructuredValue) -> bool:
 def _spec(value: struct_pb2.StructuredValue) -> tf.TensorSpec:
     spec = value.tensor_spec_value
     return tf.TensorSpec(tf.TensorShape(spec.shape), tf.as_dtype(spec.dtype))
+
+
+def _named(spec: tf.TensorSpec) -> str:
+    return f"{spec.dtype.name} {spec.shape}"

@@ -1,11 +1,13 @@
 """What a person sees when something is wrong that only a run can find."""
 
+import dataclasses
 import shutil
 
 import pytest
 import tensorflow as tf
 
-from tests.conftest import class_folder
+from tests.conftest import TINY, class_folder
+from tests.trainer.collection_model import write_collection_model
 
 
 @pytest.fixture
@@ -43,6 +45,15 @@ def test_a_saved_model_whose_variables_are_missing(pipeline, tmp_path, tiny_back
     data = str(tmp_path / "data")
     run = pipeline(tmp_path / "root", "--model", str(tmp_path / "model"), "--data-dir", data)
     failed(run, f"{tmp_path}/model/variables/variables.index: is missing")
+
+
+@pytest.mark.usefixtures("no_network")
+def test_a_frozen_backbone_cannot_be_tuned_as_a_whole(pipeline, tmp_path):
+    """Said before the data are looked for."""
+    write_collection_model(dataclasses.replace(TINY, classes=3), tmp_path / "model")
+    data = str(tmp_path / "data")
+    run = pipeline(tmp_path / "root", "--model", str(tmp_path / "model"), "--data-dir", data)
+    failed(run, f"{tmp_path}/model: this SavedModel has no trainable variables", "--tune head")
 
 
 @pytest.mark.usefixtures("no_network")

@@ -13,6 +13,7 @@ from trainer.augreg.convert import convert
 from trainer.augreg.initialization import random_arrays
 from trainer.backbone import (
     Shapes,
+    check_tunable,
     load_backbone,
     load_backbone_once,
     one_backbone,
@@ -195,20 +196,16 @@ def test_a_saved_model_without_the_interface(tmp_path):
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize(
-    ("function", "spec", "found"),
-    [
-        (lambda x: x, tf.TensorSpec([None, 8], tf.float32), r"\(None, 8\) -> \(None, 8\)"),
-        (
-            lambda x: tf.reduce_mean(x, [1, 2]),
-            tf.TensorSpec([None, None, None, 3], tf.float32),
-            r"\(None, None, None, 3\) -> \(None, 3\)",
-        ),
-        (lambda x: x, tf.TensorSpec([None, 8, 8, 3], tf.float32), r"-> \(None, 8, 8, 3\)"),
-    ],
-    ids=["no images", "no fixed size", "no vectors"],
-)
-def test_other_shapes_are_named(tmp_path, function, spec, found):
+IMAGES = tf.TensorSpec([None, 8, 8, 3], tf.float32)
+
+
+def means(images):
+    return tf.reduce_mean(images, [1, 2])
+
+
+def save(directory, *, function=means, spec=IMAGES, **lists):
+    """Writes a SavedModel of the function, with one variable, or with other lists."""
+
     class Model(tf.Module):
         variables = trainable_variables = None  # tf.Module's properties cannot be saved; lists can
 
@@ -216,9 +213,66 @@ def test_other_shapes_are_named(tmp_path, function, spec, found):
         def __call__(self, images):
             return function(images)
 
-    module = Model()
-    module.variables = module.trainable_variables = [tf.Variable(1.0)]
-    module.regularization_losses = []
-    tf.saved_model.save(module, str(tmp_path))
-    with pytest.raises(InputError, match=found):
+    model = Model()
+    model.kept = [tf.Variable(1.0)]
+    own = {"variables": model.kept, "trainable_variables": model.kept, "regularization_losses": []}
+    for name, value in (own | lists).items():
+        setattr(model, name, value)
+    tf.saved_model.save(model, str(directory))
+    return directory
+
+
+@pytest.mark.parametrize(
+    ("function", "spec", "found"),
+    [
+        (lambda x: x, tf.TensorSpec([None, 8], tf.float32), r"float32 \(None, 8\) -> float32 "),
+        (means, tf.TensorSpec([None, None, None, 3], tf.float32), r"\(None, None, None, 3\) -> "),
+        (lambda x: x, IMAGES, r"-> float32 \(None, 8, 8, 3\)"),
+        (
+            lambda x: means(tf.cast(x, tf.float32)),
+            tf.TensorSpec([None, 8, 8, 3], tf.uint8),
+            r"uint8 \(None, 8, 8, 3\) -> float32 \(None, 3\)",
+        ),
+        (lambda x: tf.cast(means(x), tf.float16), IMAGES, r"-> float16 \(None, 3\)"),
+        (lambda x: {"features": means(x)}, IMAGES, "no one tensor to another"),
+    ],
+    ids=["no images", "no fixed size", "no vectors", "bytes", "half precision", "a dictionary"],
+)
+def test_other_functions_are_named(tmp_path, function, spec, found):
+    save(tmp_path, function=function, spec=spec)
+    with pytest.raises(InputError, match=f"maps .*{found}") as error:
         read_shapes(tmp_path)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("variables", tf.Variable(1.0), "a list of variables"),
+        ("trainable_variables", tf.Variable(1.0), "a list of variables"),
+        ("variables", [tf.Module()], "a list of variables"),
+        ("regularization_losses", [tf.Variable(1.0)], "a list of functions"),
+    ],
+)
+def test_an_interface_of_something_else(tmp_path, name, value, expected):
+    save(tmp_path, **{name: value}, other=value)
+    with pytest.raises(InputError, match=f"{tmp_path}: .*, {name} is not {expected}") as error:
+        read_shapes(tmp_path)
+    assert "\n" not in str(error.value)
+
+
+def test_a_backbone_without_trainable_variables_can_be_used_but_not_tuned(tmp_path, tiny_backbone):
+    """As the collection's classifiers are saved."""
+    save(tmp_path, trainable_variables=[])
+    assert read_shapes(tmp_path) == Shapes(height=8, width=8, features=3)
+    with pytest.raises(InputError, match=f"{tmp_path}: .* --tune head") as error:
+        check_tunable(tmp_path)
+    assert "\n" not in str(error.value)
+    check_tunable(tiny_backbone)
+
+
+def test_regularization_losses(tmp_path):
+    loss = tf.function(lambda: tf.constant(1.0), input_signature=[])
+    save(tmp_path, regularization_losses=[loss])
+    assert read_shapes(tmp_path).features == 3
+    assert load_backbone(tmp_path).regularization_losses[0]() == 1
