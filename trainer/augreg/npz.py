@@ -2,24 +2,12 @@
 
 import os
 import zipfile
-import zlib
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 
-from trainer.errors import InputError
-
-# What NumPy and zipfile raise for damaged, encrypted, pickled or absurdly large members.
-_UNREADABLE = (
-    EOFError,
-    MemoryError,
-    NotImplementedError,
-    OSError,
-    RuntimeError,
-    ValueError,
-    zipfile.BadZipFile,
-    zlib.error,
-)
+from trainer.errors import InputError, one_line
 
 
 class CheckpointError(InputError):
@@ -42,12 +30,13 @@ def read_npz(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
         )
     try:
         with np.load(path, allow_pickle=False) as archive:
+            _check_names(archive.files)
             return {name: _read_array(archive, name) for name in archive.files}
     except CheckpointError as error:
         raise CheckpointError(f"{path}: {error}") from error
-    except _UNREADABLE as error:
+    except Exception as error:  # as in `_read_array`
         raise CheckpointError(
-            f"{path}: unreadable archive ({_one_line(error)}); download the checkpoint again"
+            f"{path}: unreadable archive ({one_line(error)}); download the checkpoint again"
         ) from error
 
 
@@ -59,18 +48,26 @@ def _content(path: Path) -> str:
     return "the beginning of a longer file" if start == b"PK" else "something else"
 
 
+def _check_names(names: list[str]) -> None:
+    """Refuses two arrays of one name, of which NumPy would read the last."""
+    name, count = max(Counter(names).items(), key=lambda item: item[1], default=("", 0))
+    if count > 1:
+        raise CheckpointError(
+            f"array {name!r} is there {count} times; expected one of each name; download the "
+            "checkpoint again"
+        )
+
+
 def _read_array(archive: np.lib.npyio.NpzFile, name: str) -> np.ndarray:
     try:
         array = archive[name]
-    except _UNREADABLE as error:
+    except Exception as error:
+        # Hostile bytes have zipfile, its decompressors, NumPy and the tokenizer that NumPy reads
+        # headers with raise what none of them documents: OverflowError, TokenError, LZMAError, …
         raise CheckpointError(
-            f"array '{name}' is unreadable ({_one_line(error)}); expected plain numbers; "
+            f"array {name!r} is unreadable ({one_line(error)}); expected plain numbers; "
             "download the checkpoint again"
         ) from error
     if not isinstance(array, np.ndarray):
-        raise CheckpointError(f"'{name}' is not an array; expected arrays only; remove it")
+        raise CheckpointError(f"{name!r} is not an array; expected arrays only; remove it")
     return array
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__

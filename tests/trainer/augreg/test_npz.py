@@ -76,9 +76,52 @@ def test_member_that_is_no_array(path):
     assert "'README.txt' is not an array" in error(path)
 
 
-def test_absurd_size(path):
-    header = "{'descr': '<f4', 'fortran_order': False, 'shape': (1000000000000000,), }"
+def with_header(path, header):
+    """An archive whose one array has this header and no numbers."""
     content = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header.encode()
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("kernel.npy", content)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (1000000000000000,), }",
+        f"{{'descr': '<f4', 'fortran_order': False, 'shape': ({10**30},), }}",
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (1, 1, 48",
+        "{'descr': (), 'fortran_order': False, 'shape': (1,), }",
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (1, -1), }",
+        "{'descr': '<f4', 'fortran_order': False, 'shape': " + "(" * 3000 + ")" * 3000 + "}",
+    ],
+    ids=["absurd size", "no machine's size", "cut short", "no type", "negative", "nested"],
+)
+def test_rubbish_in_a_header(path, header):
+    with_header(path, header)
+    message = error(path)
+    assert "array 'kernel' is unreadable" in message
+    assert len(message) < len(str(path)) + 350
+
+
+def test_damage_in_what_is_compressed_by_lzma(path):
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_LZMA) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    content = bytearray(path.read_bytes())
+    content[60:100] = bytes(byte ^ 0xFF for byte in content[60:100])
+    path.write_bytes(content)
     assert "array 'kernel' is unreadable" in error(path)
+
+
+def test_a_name_with_a_line_break_takes_one_line(path):
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("evil\nname.txt", "hello")
+    assert r"'evil\nname.txt' is not an array" in error(path)
+
+
+@pytest.mark.parametrize("name", ["bias.npy", "bias"])
+def test_two_arrays_of_one_name(path, name):
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr(name, archive.read("kernel.npy"))
+    assert "array 'bias' is there 2 times" in error(path)
