@@ -137,7 +137,7 @@ def _grid_size(arrays: Arrays) -> int:
     grid_size = math.isqrt(max(positions - 1, 0))
     if grid_size == 0 or positions != 1 + grid_size**2:
         raise CheckpointError(
-            f"array '{name}' has {positions} positions, expected 1 for the class token and a "
+            f"array {name!r} has {positions} positions, expected 1 for the class token and a "
             f"square number for the patches; {_ADVICE}"
         )
     return grid_size
@@ -164,13 +164,13 @@ def _size(arrays: Arrays, axes: Mapping[str, int]) -> int:
     ]
     if not found:
         name = next(iter(axes)).replace(_BLOCK, "Transformer/encoderblock_0")
-        raise CheckpointError(f"array '{name}' is missing, empty or short of axes; {_ADVICE}")
+        raise CheckpointError(f"array {name!r} is missing, empty or short of axes; {_ADVICE}")
     frequencies = Counter(size for size, _ in found).most_common(2)
     if len(frequencies) == 2 and frequencies[0][1] == frequencies[1][1]:
         (size, _), (other_size, _) = frequencies
         name, other_name = dict(found)[size], dict(found)[other_size]
         raise CheckpointError(
-            f"array '{name}' has shape {arrays[name].shape}, which contradicts '{other_name}' with "
+            f"array {name!r} has shape {arrays[name].shape}, which contradicts {other_name!r} with "
             f"shape {arrays[other_name].shape}; {_ADVICE}"
         )
     return frequencies[0][0]
@@ -191,20 +191,20 @@ def _check_names(arrays: Arrays, shapes: Mapping[str, Shape]) -> None:
 
 def _listing(names: list[str]) -> str:
     others = f" (and {len(names) - 1} more)" if len(names) > 1 else ""
-    return f"array '{names[0]}'{others} is"
+    return f"array {names[0]!r}{others} is"
 
 
 def _check_array(name: str, array: np.ndarray, shape: Shape) -> None:
     if array.shape != shape:
         raise CheckpointError(
-            f"array '{name}' has shape {array.shape}, expected {shape} to fit the other arrays; "
+            f"array {name!r} has shape {array.shape}, expected {shape} to fit the other arrays; "
             f"{_ADVICE}"
         )
     if array.dtype != np.float32:
-        raise CheckpointError(f"array '{name}' is {array.dtype}, expected float32; cast it")
+        raise CheckpointError(f"array {name!r} is {array.dtype}, expected float32; cast it")
     if not np.isfinite(array).all():
         count = np.count_nonzero(~np.isfinite(array))
         raise CheckpointError(
-            f"array '{name}' has {count} values that are NaN or infinite, expected finite "
+            f"array {name!r} has {count} values that are NaN or infinite, expected finite "
             f"numbers; {_ADVICE}"
         )

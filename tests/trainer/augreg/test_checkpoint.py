@@ -119,6 +119,11 @@ def test_unexpected_array(checkpoint):
     assert "array 'optimizer/step' is unexpected" in message
 
 
+def test_a_name_with_a_line_break_takes_one_line(checkpoint):
+    message = error(checkpoint("tiny_plain") | {"evil\nname": np.zeros(1, np.float32)})
+    assert r"array 'evil\nname' is unexpected" in message
+
+
 def test_misnamed_array_is_told_with_its_wrong_name(checkpoint):
     arrays = checkpoint("tiny_plain")
     arrays["head/biases"] = arrays.pop("head/bias")
