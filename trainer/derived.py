@@ -46,10 +46,16 @@ def converted(
       expected: the architecture that it must have, its head included; None is any.
 
     Raises:
-      InputError: no such checkpoint.
+      CheckpointError: it is no AugReg checkpoint, or not the expected one.
+      InputError: it cannot be read, or has no head to make a classifier of.
     """
-    with checkpoint.open("rb") as file:
-        content = hashlib.file_digest(file, "sha256").hexdigest()
+    try:
+        with checkpoint.open("rb") as file:
+            content = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise InputError(
+            f"{checkpoint}: cannot be read ({error.strerror}); expected an AugReg checkpoint (.npz)"
+        ) from error
     code = fingerprint.of_code("trainer.augreg.convert", "trainer.augreg.checkpoint")
     name = f"{checkpoint.stem}-{task}-{precision}-{content[:12]}-{code[:12]}"
     directory = cache / "converted" / name
@@ -57,20 +63,26 @@ def converted(
         return directory
     with locked(directory):
         if not is_saved_model(directory):
-            arrays = _load(checkpoint, expected)
+            arrays = _load(checkpoint, task, expected)
             from trainer.augreg.convert import convert
 
             convert(arrays, directory, task=task, precision=precision)
     return directory
 
 
-def _load(checkpoint: Path, expected: Architecture | None) -> dict[str, "np.ndarray"]:  # noqa: F821
+def _load(checkpoint: Path, task: Task, expected: Architecture | None) -> dict[str, "np.ndarray"]:  # noqa: F821
     from trainer.augreg.checkpoint import architecture_of, load_checkpoint
+    from trainer.augreg.npz import CheckpointError
 
     arrays = load_checkpoint(checkpoint)
     found = architecture_of(arrays)
     if expected is not None and found != expected:
-        raise InputError(f"{checkpoint}: {_difference(found, expected)}")
+        raise CheckpointError(f"{checkpoint}: {_difference(found, expected)}")
+    if task == "classification" and found.classes is None:  # which is no fault of the file's
+        raise InputError(
+            f"{checkpoint}: array 'head/kernel' is missing, expected a head to classify with; "
+            "use the checkpoint of a classifier"
+        )
     return arrays
 
 

@@ -1,10 +1,11 @@
 """SavedModels and checkpoints from elsewhere -> the cache."""
 
+import contextlib
 from pathlib import Path
 
 from trainer.augreg.architecture import Architecture, Precision, Task
 from trainer.derived import converted
-from trainer.download import download
+from trainer.download import DownloadError, download
 from trainer.errors import InputError
 from trainer.places import slug
 from trainer.unpack import unpack
@@ -20,7 +21,7 @@ def fetch_saved_model(url: str, directory: Path, cache: Path, *, name: str) -> N
       name: what to call it for a person.
 
     Raises:
-      InputError: it cannot be had, or is no SavedModel that can be used; the message begins with
+      DownloadError: it cannot be had, or is no SavedModel that can be used; the message begins with
         the URL.
     """
     archive = cache / "downloaded" / f"{slug(url)}.archive"
@@ -28,7 +29,7 @@ def fetch_saved_model(url: str, directory: Path, cache: Path, *, name: str) -> N
     try:
         unpack(archive, directory)
     except InputError as error:
-        raise InputError(f"{url}: what it answered is {error}") from error
+        raise DownloadError(f"{url}: what it answered is {error}") from error
     finally:
         archive.unlink(missing_ok=True)
 
@@ -43,7 +44,7 @@ def fetch_checkpoint(
     precision: Precision = "float32",
     expected: Architecture | None = None,
 ) -> Path:
-    """Downloads an AugReg checkpoint, unless it is there, and converts it.
+    """Downloads an AugReg checkpoint, unless it is there and fit, and converts it.
 
     Args:
       url: of an `.npz` file.
@@ -58,12 +59,52 @@ def fetch_checkpoint(
       The SavedModel directory.
 
     Raises:
-      InputError: it cannot be had, or is no such checkpoint; the message begins with the URL.
+      DownloadError: it cannot be had, or is no such checkpoint; the message begins with the URL.
+      InputError: it is a checkpoint, but none to make this of.
     """
-    download(url, checkpoint, name=name)
+    from trainer.augreg.npz import CheckpointError  # imports NumPy
+
+    conversion = {"task": task, "precision": precision, "expected": expected}
+    unfit = ""
+    if checkpoint.is_file():
+        try:
+            return convert_kept(checkpoint, cache, **conversion)
+        except CheckpointError as error:
+            unfit = f"; {error}"
     try:
-        return converted(checkpoint, cache, task=task, precision=precision, expected=expected)
-    except InputError as error:
+        download(url, checkpoint, name=name)
+    except DownloadError as error:
+        raise DownloadError(f"{error}{unfit}") from error
+    try:
+        return converted(checkpoint, cache, **conversion)
+    except CheckpointError as error:
         checkpoint.unlink(missing_ok=True)
         reason = str(error).removeprefix(f"{checkpoint}: ")
-        raise InputError(f"{url}: what it answered is no such checkpoint ({reason})") from error
+        raise DownloadError(f"{url}: what it answered is no such checkpoint ({reason})") from error
+
+
+def convert_kept(
+    checkpoint: Path,
+    cache: Path,
+    *,
+    task: Task = "fe",
+    precision: Precision = "float32",
+    expected: Architecture | None = None,
+) -> Path:
+    """Converts a checkpoint that is kept in the cache, and gets one that is unfit out of the way.
+
+    It may have been put there by hand: it is renamed, to `….unfit`, and not removed.
+
+    Raises:
+      CheckpointError: it was unfit.
+      InputError: it cannot be read, or is none to make this of.
+    """
+    from trainer.augreg.npz import CheckpointError  # imports NumPy
+
+    try:
+        return converted(checkpoint, cache, task=task, precision=precision, expected=expected)
+    except CheckpointError as error:
+        aside = checkpoint.with_name(f"{checkpoint.name}.unfit")
+        with contextlib.suppress(FileNotFoundError):  # another process did it
+            checkpoint.rename(aside)
+        raise CheckpointError(f"{error}; it is renamed to {aside.name}") from error

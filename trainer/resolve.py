@@ -1,14 +1,19 @@
 """Whatever `--model` says -> a SavedModel directory on disk, under the backbone contract."""
 
+import errno
+import functools
 import os
+import zipfile
 from pathlib import Path
+from typing import Any
 
 from trainer import places as addresses
 from trainer.augreg.architecture import Precision, Task
 from trainer.catalogue import MODELS, Model
 from trainer.derived import converted, made
+from trainer.download import DownloadError
 from trainer.errors import InputError
-from trainer.fetch import fetch_checkpoint, fetch_saved_model
+from trainer.fetch import convert_kept, fetch_checkpoint, fetch_saved_model
 from trainer.locked import locked
 from trainer.places import PUBLIC, Places
 from trainer.remote import copied, is_remote
@@ -138,7 +143,8 @@ def is_cached(entry: Model, cache: Path) -> bool:
     """Whether the weights of `entry` are on this machine, or need not be had."""
     if entry.variant.checkpoint is None:
         return True
-    return _at_hand(entry, cache) is not None or _checkpoint(entry, cache).is_file()
+    # A file that is cut short, or a web page, is at least no archive: to see more takes long.
+    return _at_hand(entry, cache) is not None or zipfile.is_zipfile(_checkpoint(entry, cache))
 
 
 def _is_copied(model: str) -> bool:
@@ -197,24 +203,28 @@ def _published(entry: Model, cache: Path, places: Places) -> Path:
 def _from_places(entry: Model, cache: Path, places: Places) -> Path:
     own, checkpoint = cache / "models" / entry.name, _checkpoint(entry, cache)
     tried = [f"{own} (no SavedModel)"]
-    # What was converted before stays, rather than be replaced with what another place has.
-    for url in () if checkpoint.is_file() else places.archives(entry):
+    ways = [functools.partial(_from_archive, url, entry, cache) for url in places.archives(entry)]
+    if checkpoint.is_file():
+        # What was converted before stays, rather than be replaced with what another place has.
+        ways.insert(0, functools.partial(convert_kept, checkpoint, cache, **_conversion(entry)))
+    for way in (*ways, functools.partial(_from_checkpoint, entry, cache, places, "float32")):
         try:
-            fetch_saved_model(url, own, cache, name=entry.name)
-            return own
+            return way()
         except InputError as error:
             tried.append(str(error))
-    try:
-        return _from_checkpoint(entry, cache, places, "float32")
-    except InputError as error:
-        tried.append(str(error))
     raise InputError(
         f"--model {entry.name}: its weights are not on this machine and could not be had. "
-        f"Tried {'; '.join(tried)}.\n"
+        f"Tried {'; '.join(tried)}. "
         f"Put its SavedModel into {own}, or give --model its path or its AugReg .npz "
         f"(gs://vit_models/augreg/{checkpoint.name}); --weights random tries the "
         "pipeline untrained."
     )
+
+
+def _from_archive(url: str, entry: Model, cache: Path) -> Path:
+    own = cache / "models" / entry.name
+    fetch_saved_model(url, own, cache, name=entry.name)
+    return own
 
 
 def _from_checkpoint(entry: Model, cache: Path, places: Places, precision: Precision) -> Path:
@@ -224,10 +234,14 @@ def _from_checkpoint(entry: Model, cache: Path, places: Places, precision: Preci
         checkpoint,
         cache,
         name=entry.name,
-        task=entry.task,
         precision=precision,
-        expected=entry.variant.architecture,
+        **_conversion(entry),
     )
+
+
+def _conversion(entry: Model) -> dict[str, Any]:
+    """What its checkpoint has to be, and what is made of it."""
+    return {"task": entry.task, "expected": entry.variant.architecture}
 
 
 def _from_address(
@@ -249,9 +263,8 @@ def _from_address(
                 return target  # another process had the lock
             fetch_saved_model(url, target, cache, name=model)
         return target
-    except InputError as error:
+    except DownloadError as error:
         raise InputError(
-            f"--model {model}: could not be had: {error}.\n"
-            "Expected a SavedModel as a tar archive, or an AugReg .npz; try again, or fetch it "
-            "otherwise and give --model its path."
+            f"--model {model}: could not be had: {error}; expected a SavedModel as a tar archive, "
+            "or an AugReg .npz; try again, or fetch it otherwise and give --model its path"
         ) from error
