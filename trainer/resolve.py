@@ -23,11 +23,21 @@ _TASKS = {"fe": "feature extractor", "classification": "classifier"}
 
 
 def cache_dir() -> Path:
-    """Where models are kept: $VIT_HOME, by default below the user's cache directory."""
-    home = os.environ.get("VIT_HOME")
+    """Where models are kept: $VIT_HOME, by default below the user's cache directory.
+
+    Raises:
+      InputError: the user has none.
+    """
+    home, caches = (os.environ.get(name) for name in ("VIT_HOME", "XDG_CACHE_HOME"))
     if home:
         return Path(home)
-    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "vit-pipeline"
+    try:
+        return Path(caches or Path.home() / ".cache", "vit-pipeline")
+    except RuntimeError as error:
+        raise InputError(
+            "this user has no home directory; expected a place for models; set VIT_HOME to a "
+            "directory"
+        ) from error
 
 
 def check_model(model: str, weights: str, *, task: Task = "fe") -> None:

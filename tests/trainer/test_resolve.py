@@ -458,8 +458,25 @@ def test_who_wants_a_classifier_is_refused_a_feature_extractor():
 
 
 def test_the_cache_can_be_moved(monkeypatch, tmp_path):
-    monkeypatch.setenv("VIT_HOME", str(tmp_path))
-    assert cache_dir() == tmp_path
-    monkeypatch.delenv("VIT_HOME")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name, value, expected in (
+        ("XDG_CACHE_HOME", "", tmp_path / ".cache" / "vit-pipeline"),
+        ("XDG_CACHE_HOME", str(tmp_path / "xdg"), tmp_path / "xdg" / "vit-pipeline"),
+        ("VIT_HOME", "", tmp_path / "xdg" / "vit-pipeline"),
+        ("VIT_HOME", str(tmp_path / "vit"), tmp_path / "vit"),
+    ):
+        monkeypatch.setenv(name, value)
+        assert cache_dir() == expected
+
+
+def test_a_user_without_a_home(monkeypatch, tmp_path):
+    def homeless():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", homeless)
+    monkeypatch.delenv("VIT_HOME", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert cache_dir() == tmp_path / "vit-pipeline"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    with pytest.raises(InputError, match="set VIT_HOME"):
+        cache_dir()
