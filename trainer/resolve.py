@@ -65,7 +65,7 @@ def check_model(model: str, weights: str, *, task: Task = "fe") -> None:
         addresses.check_address(model)
         return
     path = Path(model)
-    if not path.exists():
+    if not _exists(model):
         raise InputError(
             f"--model {model}: no such model in the catalogue and no such path; expected a name "
             "from --list-models, a SavedModel directory, a URL, a Kaggle handle or an .npz file"
@@ -124,6 +124,8 @@ def resolve(
             return path
         return converted(path, cache, task=task, precision=precision)
     except OSError as error:
+        if not _is_on_the_way(cache, error.filename):
+            raise InputError(f"--model {model}: {error}; expected a path to read") from error
         raise InputError(
             f"--model {model}: {error}; expected to write below {cache}; "
             "set VIT_HOME to a directory that can be written"
@@ -164,8 +166,25 @@ def _is_copied(model: str) -> bool:
     return not model.startswith("gs://") or addresses.is_bucket_directory(model)
 
 
+def _is_on_the_way(cache: Path, file: str | None) -> bool:
+    """Whether `file` is the cache, in it or above it; what is unknown is."""
+    path = Path(file or cache)
+    return path.is_relative_to(cache) or cache.is_relative_to(path)
+
+
 def _is_address(model: str) -> bool:
-    return addresses.is_address(model) and not Path(model).exists()
+    return addresses.is_address(model) and not _exists(model)
+
+
+def _exists(model: str) -> bool:
+    """Whether `model` is a path that is there; what is too long for one, as signed URLs are, is
+    none."""
+    try:
+        return Path(model).exists()
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            return False
+        raise InputError(f"--model {model}: {error.strerror}; expected a path to read") from error
 
 
 def _check_task(entry: Model, task: Task) -> None:

@@ -181,6 +181,7 @@ def test_what_is_wrong_is_said_without_tensorflow(tmp_path):
         "--model vit_mini_fe a.jpg": "such as vit_b16_classification",
         "--model vit_b17 a.jpg": "no such model in the catalogue and no such path",
         f"--model {tmp_path} a.jpg": "no SavedModel",
+        f"--model {'a' * 300} a.jpg": "no such model in the catalogue and no such path",
         f"--model {tmp_path} --weights random a.jpg": "expected a catalogue name",
         f"--model {tmp_path}/headless.npz a.jpg": "expected a head to classify with",
         "a.jpg": "--model",

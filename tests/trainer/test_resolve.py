@@ -412,6 +412,22 @@ def test_a_cache_that_cannot_be_written(places, tmp_path):
             resolved(model, tmp_path / "cache", places=places)
 
 
+def test_a_checkpoint_that_cannot_be_read(tmp_path, golden, monkeypatch):
+    """Whose user may be root, who may read everything."""
+    opened = Path.open
+
+    def refuse(path, *arguments, **options):
+        if path == golden:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return opened(path, *arguments, **options)
+
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(InputError, match=f"{golden}: cannot be read .Permission denied.") as error:
+        resolved(str(golden), tmp_path)
+    assert "VIT_HOME" not in str(error.value)
+    assert "\n" not in str(error.value)
+
+
 def test_weights_that_cannot_be_had_say_what_was_tried_and_what_to_do(tmp_path, monkeypatch):
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # refuses every connection
     started = time.monotonic()
@@ -442,11 +458,18 @@ def test_a_url_that_cannot_be_reached(tmp_path):
         ("https://www.kaggle.com/models/o/m", "pretrained", "not a model's variation"),
         ("/tmp", "pretrained", "no SavedModel"),
         ("/tmp", "random", "expected a catalogue name"),
+        ("a" * 300, "pretrained", "no such model in the catalogue and no such path"),
+        ("a\0b", "pretrained", "no such model in the catalogue and no such path"),
     ],
 )
 def test_what_cannot_be_resolved_is_refused_at_once(model, weights, expected):
     with pytest.raises(InputError, match=expected):
         check_model(model, weights)
+
+
+def test_an_address_may_be_longer_than_a_file_name(server, places, tmp_path, packed):
+    url = server.answer(f"/m.tar.gz?X-Goog-Signature={'a' * 300}", Answer(body=packed))
+    assert resolved(url, tmp_path, places=places).parent == tmp_path / "downloaded"
 
 
 def test_who_wants_a_classifier_is_refused_a_feature_extractor():
