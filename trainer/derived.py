@@ -11,11 +11,17 @@ from trainer.errors import InputError
 from trainer.locked import locked
 from trainer.unpack import is_saved_model
 
+_SEED = 0
+
 
 def made(entry: Model, cache: Path, *, precision: Precision = "float32") -> Path:
-    """The architecture of `entry` with random weights from a fixed seed."""
+    """The architecture of `entry` with random weights from a fixed seed.
+
+    Another one if the architecture, the seed or the code changes.
+    """
+    content = fingerprint.of_bytes(f"{entry.architecture} {_SEED}".encode())
     code = fingerprint.of_code("trainer.augreg.convert", "trainer.augreg.initialization")
-    directory = cache / "random" / f"{entry.name}-{precision}-{code[:12]}"
+    directory = cache / "random" / f"{entry.name}-{precision}-{content[:12]}-{code[:12]}"
     if is_saved_model(directory):
         return directory
     with locked(directory):
@@ -23,7 +29,7 @@ def made(entry: Model, cache: Path, *, precision: Precision = "float32") -> Path
             from trainer.augreg.convert import convert
             from trainer.augreg.initialization import random_arrays
 
-            arrays = random_arrays(entry.architecture, seed=0)
+            arrays = random_arrays(entry.architecture, seed=_SEED)
             convert(arrays, directory, task=entry.task, precision=precision)
     return directory
 

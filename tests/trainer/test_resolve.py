@@ -1,3 +1,4 @@
+import dataclasses
 import errno
 import fcntl
 import hashlib
@@ -88,6 +89,24 @@ def test_a_model_that_is_made_on_the_spot_is_made_once(tmp_path):
     written = (first / "saved_model.pb").stat().st_mtime_ns
     assert resolved("vit_mini_fe", tmp_path) == first
     assert (first / "saved_model.pb").stat().st_mtime_ns == written
+
+
+def test_it_is_made_again_if_the_catalogue_or_the_seed_changes(tmp_path, monkeypatch):
+    entry = MODELS["vit_mini_fe"]
+    made = {resolved("vit_mini_fe", tmp_path)}
+    smaller = dataclasses.replace(entry.variant.architecture, depth=1)
+    other = dataclasses.replace(
+        entry, variant=dataclasses.replace(entry.variant, architecture=smaller)
+    )
+    monkeypatch.setitem(MODELS, entry.name, other)
+    directory = resolved("vit_mini_fe", tmp_path)
+    variables = tf.saved_model.load(str(directory)).variables
+    assert sum(v.shape.num_elements() for v in variables) == smaller.parameter_count
+    made.add(directory)
+    monkeypatch.setattr(derived, "_SEED", 1)
+    made.add(resolved("vit_mini_fe", tmp_path))
+    assert len(made) == len(saved_models(tmp_path)) == 3
+    assert all(directory.name.startswith("vit_mini_fe-float32-") for directory in made)
 
 
 def test_two_processes_make_a_model_once(tmp_path, project):
