@@ -7,7 +7,7 @@ import tempfile
 import zlib
 from pathlib import Path
 
-from trainer.errors import InputError
+from trainer.errors import InputError, one_line
 
 _UNREADABLE = (tarfile.TarError, EOFError, OSError, zlib.error, lzma.LZMAError, ValueError)
 
@@ -31,22 +31,24 @@ def unpack(archive: Path, directory: Path) -> None:
         `trainer.backbone`, as classifiers have to as well. The message does not name the file.
     """
     with tempfile.TemporaryDirectory(prefix=f".{directory.name}.", dir=directory.parent) as staging:
+        content = Path(staging, "content")  # for whom the umask says; `staging` is for nobody else
+        content.mkdir()
         try:
             with tarfile.open(archive, "r:*") as tar:
-                tar.extractall(staging, filter="data")
+                tar.extractall(content, filter="data")
         except tarfile.FilterError as error:
             raise InputError(f"an archive that reaches outside its directory ({error})") from error
         except tarfile.ReadError as error:
             raise InputError(f"no tar archive, {_content(archive)}") from error
         except _UNREADABLE as error:
-            raise InputError(f"an unreadable archive ({' '.join(str(error).split())})") from error
-        model = _saved_model_in(Path(staging))
+            raise InputError(f"an unreadable archive ({one_line(error)})") from error
+        model = _saved_model_in(content)
         _check(model)
         os.rename(model, directory)
 
 
-def _saved_model_in(staging: Path) -> Path:
-    for candidate in (staging, *sorted(staging.iterdir())):
+def _saved_model_in(content: Path) -> Path:
+    for candidate in (content, *sorted(content.iterdir())):
         if is_saved_model(candidate):
             return candidate
     raise InputError("an archive without a SavedModel (there is no saved_model.pb in it)")

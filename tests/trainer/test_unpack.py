@@ -1,4 +1,5 @@
 import io
+import os
 import tarfile
 
 import pytest
@@ -35,6 +36,19 @@ def test_a_saved_model_at_the_root_or_one_directory_below(unpacked, folder, tiny
     model = files_of(tiny_backbone)
     directory = unpacked(archive({folder + name: content for name, content in model.items()}))
     assert files_of(directory) == model
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o027, 0o077], ids=oct)
+@pytest.mark.parametrize("folder", ["", "vit_b16_fe/"])
+def test_it_is_for_whom_the_umask_says(unpacked, folder, tiny_backbone, umask):
+    content = archive({folder + name: file for name, file in files_of(tiny_backbone).items()})
+    before = os.umask(umask)
+    try:
+        directory = unpacked(content)
+    finally:
+        os.umask(before)
+    for path in (directory, directory / "variables"):
+        assert path.stat().st_mode & 0o777 == 0o777 & ~umask
 
 
 @pytest.mark.parametrize("folder", ["", "vit_b16_fe/"])
