@@ -1,6 +1,5 @@
 """SavedModels with the reusable interface of TF-Hub (tensorflow.org/hub/reusable_saved_models)."""
 
-import os
 import tempfile
 from pathlib import Path
 
@@ -28,7 +27,8 @@ def write_saved_model(model: VisionTransformer, directory: Path) -> None:
 
     Args:
       model: what to write.
-      directory: does not exist yet, or is empty. It appears complete or not at all.
+      directory: does not exist yet, or is empty. It appears complete or not at all; in one that is
+        there, `saved_model.pb`, without which it is no SavedModel, appears last.
     """
     size = model.architecture.image_size
     spec = tf.TensorSpec([None, size, size, 3], tf.float32, name="images")
@@ -53,7 +53,15 @@ def write_saved_model(model: VisionTransformer, directory: Path) -> None:
     reusable.trainable_variables = list(model.weights.values())
     reusable.regularization_losses = []
 
-    directory.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{directory.name}.", dir=directory.parent) as staging:
-        tf.saved_model.save(reusable, f"{staging}/saved_model", signatures=serve)
-        os.rename(f"{staging}/saved_model", directory)
+    # One that is there may be a mount point, or where somebody stands: it is filled, not replaced.
+    is_there = directory.exists()
+    parent = directory if is_there else directory.absolute().parent
+    parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{directory.name}.", dir=parent) as staging:
+        written = Path(staging, "saved_model")
+        tf.saved_model.save(reusable, str(written), signatures=serve)
+        if not is_there:
+            written.rename(directory)
+            return
+        for path in sorted(written.iterdir(), key=lambda path: path.name == "saved_model.pb"):
+            path.rename(directory / path.name)

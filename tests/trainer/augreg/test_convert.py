@@ -1,4 +1,5 @@
 import functools
+import os
 import shutil
 import subprocess
 import sys
@@ -235,9 +236,16 @@ def test_never_overwrites(taken_by, checkpoint, tmp_path):
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_an_empty_directory_will_do(checkpoint, tmp_path):
-    convert(checkpoint("tiny_plain"), tmp_path)
-    assert (tmp_path / "saved_model.pb").is_file()
+@pytest.mark.parametrize("given", ["{}", ".", ""])
+def test_an_empty_directory_will_do(checkpoint, tmp_path, monkeypatch, given):
+    """It stays the same directory, since a shell or a mount may be there."""
+    monkeypatch.chdir(tmp_path)
+    before = tmp_path.stat()
+    convert(checkpoint("tiny_plain"), given.format(tmp_path))
+    assert os.path.samestat(before, tmp_path.stat())
+    assert before.st_mode == tmp_path.stat().st_mode
+    assert tf.saved_model.load(str(tmp_path))(tf.zeros([1, 64, 64, 3])).shape == (1, 48)
+    assert not list(tmp_path.glob(".*"))
 
 
 def test_a_failed_write_leaves_nothing_behind(checkpoint, tmp_path, monkeypatch):
