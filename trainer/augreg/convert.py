@@ -57,7 +57,13 @@ def convert(
     arrays = published_layout(arrays)
     architecture = _converted_architecture(architecture_of(arrays), task, image_size)
     name = "Transformer/posembed_input/pos_embedding"
-    arrays[name] = resize_position_embedding(arrays[name], architecture.grid_size)
+    try:
+        arrays[name] = resize_position_embedding(arrays[name], architecture.grid_size)
+    except (MemoryError, ValueError) as error:  # NumPy's ValueError: no machine has that much
+        raise InputError(
+            f"image size {image_size}: {architecture.tokens:,} position embeddings do not fit into "
+            "memory; expected a smaller size"
+        ) from error
 
     # Only now, since it takes seconds: whatever is wrong with the input has been said before.
     import tensorflow as tf

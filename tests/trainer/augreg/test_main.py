@@ -57,6 +57,8 @@ def test_bad_usage(arguments, message):
     [
         ("missing", [], "no such file"),
         ("tiny_plain", ["--image-size=65"], "image size 65"),
+        ("tiny_plain", ["--image-size=1600000"], "do not fit into memory"),
+        ("tiny_plain", [f"--image-size={16 * 10**17}"], "do not fit into memory"),
     ],
 )
 def test_bad_input(name, options, message, checkpoint_path, tmp_path):
