@@ -36,11 +36,15 @@ def load_checkpoint(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
       Name -> float32 array, as `published_layout` returns them.
 
     Raises:
-      CheckpointError: the file cannot be read, or is no checkpoint of the AugReg family.
+      CheckpointError: the file cannot be read, is no checkpoint of the AugReg family, or has values
+        that are not finite.
     """
     arrays = read_npz(path)
     try:
-        return published_layout(arrays)
+        published = published_layout(arrays)
+        for name, array in published.items():
+            _check_values(name, array)
+        return published
     except CheckpointError as error:
         raise CheckpointError(f"{path}: {error}") from error
 
@@ -55,8 +59,8 @@ def published_layout(arrays: Arrays) -> dict[str, np.ndarray]:
       Name -> float32 array, for exactly the names in `architecture_of(...).array_shapes()`.
 
     Raises:
-      CheckpointError: an array is missing, unexpected, of another shape than the others imply, not
-        float32, or has values that are not finite.
+      CheckpointError: an array is missing, unexpected, of another shape than the others imply, or
+        not float32.
     """
     published = {}
     for name, array in arrays.items():
@@ -202,6 +206,9 @@ def _check_array(name: str, array: np.ndarray, shape: Shape) -> None:
         )
     if array.dtype != np.float32:
         raise CheckpointError(f"array {name!r} is {array.dtype}, expected float32; cast it")
+
+
+def _check_values(name: str, array: np.ndarray) -> None:
     if not np.isfinite(array).all():
         count = np.count_nonzero(~np.isfinite(array))
         raise CheckpointError(

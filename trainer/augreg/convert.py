@@ -29,7 +29,8 @@ def convert(
     extractor has no head, and another `image_size` resizes the position embeddings.
 
     Args:
-      arrays: name -> float32 array, as `load_checkpoint` or `random_arrays` returns them.
+      arrays: name -> float32 array, as `load_checkpoint` or `random_arrays` returns them. Values
+        are not looked at, which up to 1.3 GB of them would take a while.
       directory: where to write; does not exist yet, or is empty. It appears complete or not at all.
       task: "fe", feature extractor: the outputs are float32 `[B, feature_width]`, the class token
         behind the encoder's last normalisation and, where there is one, behind `pre_logits`.
