@@ -18,7 +18,6 @@ token alone.
 the CPU (`benchmarks/torch_vit.py`), and how many times as fast ours is is printed, as the median.
 """
 
-import argparse
 import itertools
 import json
 import resource
@@ -34,6 +33,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from trainer.augreg.architecture import Architecture
 from trainer.catalogue import MODELS
+from trainer.command_line import Parser, positive
 
 
 def published_flops(architecture: Architecture) -> int:
@@ -129,12 +129,14 @@ def peak_memory() -> float:
 
 
 def main(given: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = Parser(prog="benchmarks/backbone.py", description=__doc__.splitlines()[0])
     parser.add_argument("--model", default="vit_s16_fe")
-    parser.add_argument("--batch-size", type=int, default=16)
-    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--batch-size", type=positive, default=16)
+    parser.add_argument("--rounds", type=positive, default=9)
     parser.add_argument("--torch", metavar="PYTHON", help="compare with PyTorch, which it has")
     arguments = parser.parse_args(given)
+    if arguments.model not in MODELS:
+        parser.error(f"--model {arguments.model}: expected a catalogue name (--list-models)")
     architecture = MODELS[arguments.model].architecture
     if arguments.torch and architecture.resnet_blocks is not None:
         parser.error(f"--torch: {arguments.model} begins with a ResNet; expected a plain ViT")

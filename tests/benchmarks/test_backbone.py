@@ -16,6 +16,24 @@ def test_operations_of_the_last_block_that_are_not_done():
     assert 0.06 < skipped < 0.08
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--model", "nope"], "--model nope: expected a catalogue name"),
+        (["--rounds", "0"], "--rounds: found '0'"),
+        (["--batch-size", "0"], "--batch-size: found '0'"),
+        (["--model", "vit_r50_l32_fe", "--torch", "python"], "expected a plain ViT"),
+    ],
+)
+def test_bad_usage(arguments, message, capsys):
+    with pytest.raises(SystemExit) as exit:
+        main(arguments)
+    assert exit.value.code == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+
+
 @pytest.mark.slow
 def test_it_prints_both_passes(capsys):
     """Its figures mean nothing at this size."""
