@@ -1,6 +1,7 @@
 """The command line, as a process."""
 
 import io
+import re
 import shutil
 import subprocess
 import sys
@@ -159,6 +160,35 @@ def test_lists(project):
     assert all("\x1b" not in line for line in lines)
     datasets = command(project, "--list-datasets").stdout.splitlines()
     assert [line.split()[0] for line in datasets[1:]] == list(DATASETS)
+
+
+def test_the_table_of_models(tmp_path, monkeypatch):
+    monkeypatch.setenv("VIT_HOME", str(tmp_path))
+    monkeypatch.setenv("TFHUB_CACHE_DIR", str(tmp_path / "hub"))
+    header, *lines = (re.split(" {2,}", line) for line in list_models().splitlines())
+    assert header == [
+        "NAME",
+        "MODEL",
+        "PARAMETERS",
+        "IMAGENET TOP-1",
+        "HERE",
+        "LICENCE",
+        "KAGGLE HANDLE",
+    ]
+    table = {line[0]: line[1:] for line in lines}
+    assert len(table) == len(lines) == 17
+    kaggle = "spsayakpaul/vision-transformer/tensorFlow2"
+    for name, expected in {
+        "vit_b8_classification": ["ViT B/8", "86,576,872", "85.948 %"],
+        "vit_r26_s32_lightaug_fe": [
+            "ViT R26+S/32 (light augmentation)",
+            "36,046,912",
+            "80.944 %",
+        ],
+    }.items():
+        handle = f"{kaggle}/{name.replace('_', '-')}/1"
+        assert table[name] == [*expected, "no", "Apache-2.0", handle]
+    assert table["vit_mini_fe"][2:] == ["-", "yes", "Apache-2.0", "made on the spot"]
 
 
 def test_which_models_are_here(tmp_path, monkeypatch, tiny_backbone):
