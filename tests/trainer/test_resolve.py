@@ -3,6 +3,7 @@ import errno
 import fcntl
 import hashlib
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -107,6 +108,26 @@ def test_it_is_made_again_if_the_catalogue_or_the_seed_changes(tmp_path, monkeyp
     made.add(resolved("vit_mini_fe", tmp_path))
     assert len(made) == len(saved_models(tmp_path)) == 3
     assert all(directory.name.startswith("vit_mini_fe-float32-") for directory in made)
+
+
+def test_a_conversion_that_is_killed_leaves_nothing_that_counts(tmp_path, project, golden):
+    """It is killed when all is written, but not yet where it belongs."""
+    code = (
+        "import os, signal, sys; from pathlib import Path; import tensorflow as tf; "
+        "from trainer.resolve import resolve; "
+        "save = tf.saved_model.save; tf.saved_model.save = lambda *arguments, **options: "
+        "(save(*arguments, **options), os.kill(os.getpid(), signal.SIGKILL)); "
+        "resolve(sys.argv[1], weights='pretrained', cache=Path(sys.argv[2]))"
+    )
+    command = [sys.executable, "-c", code, str(golden), str(tmp_path)]
+    killed = subprocess.run(command, cwd=project, capture_output=True, check=False)
+    assert killed.returncode == -signal.SIGKILL
+    (left,) = saved_models(tmp_path)
+    assert left.parent.parent.name.startswith(".tiny_plain.params-fe-float32-")
+    assert list((tmp_path / "converted").glob("[!.]*")) == []
+    directory = resolved(str(golden), tmp_path)
+    assert saved_models(tmp_path) == [directory / "saved_model.pb"]
+    assert tf.saved_model.load(str(directory))(tf.zeros([1, 64, 64, 3])).shape == (1, 48)
 
 
 def test_two_processes_make_a_model_once(tmp_path, project):
