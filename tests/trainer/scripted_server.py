@@ -20,7 +20,7 @@ class Answer:
     Attributes:
       body: of the whole file.
       status: HTTP status.
-      header: further fields; `Content-Length` overrides the true one.
+      header: further fields; `Content-Length` overrides the true one, None leaves a field out.
       etag: of the file; None sends none.
       sent: bytes of the body after which the connection is cut.
       stalled: seconds for which nothing is sent before that.
@@ -31,7 +31,7 @@ class Answer:
 
     body: bytes = b""
     status: int = 200
-    header: dict[str, str] = dataclasses.field(default_factory=dict)
+    header: dict[str, str | None] = dataclasses.field(default_factory=dict)
     etag: str | None = '"1"'
     sent: int | None = None
     stalled: float = 0
@@ -103,7 +103,8 @@ def _send(handler: http.server.BaseHTTPRequestHandler, answer: Answer) -> None:
         fields["ETag"] = answer.etag
     handler.send_response(status)
     for name, value in (fields | answer.header).items():
-        handler.send_header(name, value)
+        if value is not None:
+            handler.send_header(name, value)
     handler.end_headers()
     body = answer.body[start : answer.sent]
     step = len(body) or 1

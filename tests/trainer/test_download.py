@@ -150,6 +150,47 @@ def test_a_server_that_sends_less_than_it_says(server, target):
     assert not target.exists()
 
 
+def test_what_is_elsewhere_is_gone_on_with_there(server, target):
+    """As model hosts redirect to addresses that are signed, and others each time."""
+    moved = [Answer(status=302, header={"Location": f"/signed?{n}"}) for n in (1, 2)]
+    url = server.answer("/file", *moved)
+    server.answer("/signed?1", Answer(body=BODY, sent=100_000))
+    server.answer("/signed?2", Answer(body=BODY))
+    assert fetch(url, target) == BODY
+    assert server.paths == ["/file", "/signed?1", "/file", "/signed?2"]
+    assert server.ranges[-1] == "bytes=100000-"
+    assert left(target) == ["file"]
+
+
+def test_a_redirection_that_never_ends(server, target):
+    url = server.answer("/file", Answer(status=302, header={"Location": "/file"}))
+    with pytest.raises(DownloadError, match=f"{url}: .*redirects"):
+        fetch(url, target)
+    assert not target.exists()
+
+
+def chunked(content, *, ended):
+    """An answer in chunks, which states no length; cut off, it lacks the last, empty one."""
+    parts = (content[start : start + 50_000] for start in range(0, len(content), 50_000))
+    body = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in parts)
+    return Answer(
+        body=body + b"0\r\n\r\n" * ended,
+        header={"Transfer-Encoding": "chunked", "Content-Length": None},
+        ranges=False,
+    )
+
+
+def test_chunks_that_are_cut_off_are_not_taken_for_the_file(server, target):
+    cut = chunked(BODY[:200_000], ended=False)
+    url = server.answer("/file", cut, chunked(BODY, ended=True))
+    assert fetch(url, target) == BODY
+    assert len(server.requests) == 2
+    target.unlink()
+    with pytest.raises(DownloadError, match="cut off"):
+        fetch(server.answer("/file", cut), target)
+    assert not target.exists()
+
+
 def digest(kind, content=BODY):
     if kind == "crc32c":
         return base64.b64encode(google_crc32c.Checksum(content).digest()).decode()
