@@ -297,3 +297,5 @@ def _from_address(
             f"--model {model}: could not be had: {error}; expected a SavedModel as a tar archive, "
             "or an AugReg .npz; try again, or fetch it otherwise and give --model its path"
         ) from error
+    except InputError as error:
+        raise InputError(f"--model {model}: {error}") from error

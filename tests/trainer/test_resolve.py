@@ -316,7 +316,8 @@ def test_a_checkpoint_without_a_head_is_kept_for_who_wants_none(server, places, 
     body = (tmp_path / "headless.npz").read_bytes()
     url = server.answer("/m.npz", Answer(body=body))
     first = resolved(url, tmp_path / "cache", places=places)
-    with pytest.raises(InputError, match="expected a head to classify with") as error:
+    expected = f"--model {url}: .*expected a head to classify with"
+    with pytest.raises(InputError, match=expected) as error:
         resolve(
             url,
             weights="pretrained",
