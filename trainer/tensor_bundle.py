@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_object_graph_pb2, trackable_object_graph_pb2
 
@@ -41,8 +42,10 @@ def check_variables(directory: str | Path, graph: saved_object_graph_pb2.SavedOb
         shapes, dtypes = reader.get_variable_to_shape_map(), reader.get_variable_to_dtype_map()
     with _readable(data):
         found = sum(tf.io.gfile.stat(f"{folder}/{shard}").length for shard in shards)
-        _check_size(data, found, sum(_bytes(dtypes[name], shapes[name]) for name in shapes))
+        expected = sum(_bytes(dtypes[name], shapes[name]) for name in shapes)
+        _check_size(data, found, expected)
         strings = {name: reader.get_tensor(name) for name in shapes if dtypes[name] == tf.string}
+        _check_size(data, found, expected + sum(map(_string_bytes, strings.values())))
     with _readable(index):
         saved = trackable_object_graph_pb2.TrackableObjectGraph()
         saved.ParseFromString(strings.get(_OBJECT_GRAPH, b""))
@@ -87,8 +90,15 @@ def _shards(folder: str) -> list[str]:
 
 
 def _bytes(dtype: tf.DType, shape: Sequence[int]) -> int:
-    """How many bytes a tensor has in the shards at least; strings are read, to see."""
+    """How many bytes a tensor has in the shards; of strings, which have to be read, none."""
     return 0 if dtype == tf.string else math.prod(shape) * dtype.size
+
+
+def _string_bytes(tensor: bytes | np.ndarray) -> int:
+    """How many a tensor of strings has: their lengths, a checksum of these, and the strings."""
+    lengths = [len(string) for string in np.ravel(np.asarray(tensor, object))]
+    # Lengths are varints, as in protocol buffers: seven bits to a byte.
+    return 4 + sum(length + max(1, -(-length.bit_length() // 7)) for length in lengths)
 
 
 def _check_size(data: str, found: int, expected: int) -> None:

@@ -2,6 +2,7 @@ import dataclasses
 import gc
 import shutil
 import weakref
+from pathlib import Path
 
 import pytest
 import tensorflow as tf
@@ -110,13 +111,29 @@ def test_a_saved_model_whose_variables_are_damaged(
     assert "\n" not in str(error.value)
 
 
-def test_the_end_of_the_data_is_not_missed_either(tiny_backbone, tmp_path):
-    """What lies there is not of the weights, but says which is which."""
-    model = shutil.copytree(tiny_backbone, tmp_path / "model")
-    (file,) = model.glob("variables/variables.data*")
-    file.write_bytes(file.read_bytes()[:-1])
-    with pytest.raises(InputError, match=f"{file}: "):
-        read_shapes(model)
+@pytest.mark.parametrize("variables", ["tiny_backbone", "in_two_shards"])
+def test_a_single_byte_is_missed(variables, request, tmp_path):
+    """Wherever it lies: the shards have weights, and strings that say which is which."""
+    shards = sorted(path.name for path in Path(request.getfixturevalue(variables)).rglob("*.data*"))
+    for shard in shards:
+        model = shutil.copytree(request.getfixturevalue(variables), tmp_path / shard)
+        file = model / "variables" / shard
+        file.write_bytes(file.read_bytes()[:-1])
+        with pytest.raises(InputError, match=f"{model}/variables/variables.data-.*: "):
+            read_shapes(model)
+
+
+def test_strings_are_measured_too(tmp_path):
+    """Here of a lookup table, whose lengths take one byte and two."""
+    table = tf.lookup.StaticVocabularyTable(
+        tf.lookup.KeyValueTensorInitializer(["a", "b" * 300], tf.constant([0, 1], tf.int64)), 1
+    )
+    save(tmp_path / "table", table=table, words=tf.Variable(["", "b" * 300, "c" * 20_000]))
+    assert read_shapes(tmp_path / "table").features == 3
+    (data,) = (tmp_path / "table").glob("variables/variables.data*")
+    data.write_bytes(data.read_bytes()[:-1])
+    with pytest.raises(InputError, match=f"{data}: "):
+        read_shapes(tmp_path / "table")
 
 
 @pytest.mark.parametrize(
