@@ -165,5 +165,5 @@ def test_what_makes_no_sense(settings, machine, message):
 
 
 def test_a_head_that_is_solved_on_one_machine_has_no_batches():
-    head = {"tune": "head", "train.head": "linear_probe", "train.batch_size": "3"}
-    assert job_of(VERTEX | head, machine_type="g2-standard-8", accelerator="NVIDIA_L4:2")
+    head = {"tune": "head", "train.head": "linear_probe"}
+    assert job_of(VERTEX | head, machine_type="g2-standard-8", accelerator="NVIDIA_L4:3")
