@@ -28,7 +28,6 @@ from pipeline.config import (
     FLAGS,
     OPTIONS,
     Config,
-    Setting,
     build_config,
     build_target,
     read_assignment,
@@ -40,6 +39,7 @@ from pipeline.datasets import DATASETS
 from pipeline.logs import logging_to
 from pipeline.machines import Machines
 from pipeline.root import check_serving_dir, claimed, state_directory
+from pipeline.settings import Setting
 from trainer.catalogue import MODELS
 from trainer.errors import InputError
 from trainer.resolve import cache_dir, is_cached, is_untrained, keeps_its_graph

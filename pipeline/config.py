@@ -9,11 +9,10 @@ import difflib
 import hashlib
 import json
 import re
-import types
 import typing
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import yaml
 
@@ -24,6 +23,8 @@ from pipeline.honoured import check_runner, check_together
 from pipeline.machines import Machines, check_machines
 from pipeline.names import check_name
 from pipeline.recipes import OTHER_BACKBONES, RECIPES, Recipe
+from pipeline.settings import Option, Setting, checked
+from pipeline.tuning import check_tune
 from trainer.augmentation import Augmentation
 from trainer.catalogue import MODELS
 from trainer.errors import InputError
@@ -206,26 +207,6 @@ FLAGS = {
 }
 
 
-@dataclasses.dataclass(frozen=True)
-class Setting:
-    """A value that somebody gave for a key, and where, for messages: a flag, or a file's name."""
-
-    value: Any
-    origin: str
-
-
-class Option(NamedTuple):
-    """An option as its dataclass declares it."""
-
-    field: dataclasses.Field
-    type: Any
-
-    @property
-    def help(self) -> str:
-        """What it says of itself."""
-        return self.field.metadata["help"]
-
-
 def _options(cls: type, prefix: str = "") -> Iterator[tuple[str, Option]]:
     hints = typing.get_type_hints(cls)
     for field in dataclasses.fields(cls):
@@ -323,7 +304,14 @@ def build_config(settings: Mapping[str, Setting]) -> Config:
             f"{settings['recipe'].origin} {recipe_name}: expected one of {', '.join(RECIPES)}"
         )
     config = _fill(values, dataset, recipe_name, RECIPES[recipe_name])
-    _check_tune(config, settings)
+    check_tune(
+        config.recipe,
+        tune=config.tune,
+        head=config.train.head,
+        tuner=config.tuner,
+        given={key: settings[key].origin for key in values if _is_changed(config, key)},
+        origin=settings["recipe"].origin if "recipe" in settings else "",
+    )
     check_name(config.run.runner, config.name)
     return config
 
@@ -356,7 +344,7 @@ def _checked_values(settings: Mapping[str, Setting]) -> dict[str, Any]:
             close = difflib.get_close_matches(key, OPTIONS, n=1)
             hint = f"did you mean {close[0]}?" if close else "--help lists the keys"
             raise InputError(f"{setting.origin}: there is no key {key}; {hint}")
-        values[key] = _checked(setting, OPTIONS[key])
+        values[key] = checked(setting, OPTIONS[key])
     return values
 
 
@@ -369,50 +357,13 @@ def _given(values: Mapping[str, Any], settings: Mapping[str, Setting]) -> dict[s
     }
 
 
-# Of the options `train.…`: what the linear probe alone, without steps, looks at.
-_OF_PROBE = {"head", "class_weights", "seed", "deterministic", "strategy", "precision"}
-
-
-def _check_tune(config: Config, settings: Mapping[str, Setting]) -> None:
-    """Refuses a recipe and options that are for another way of tuning, and would do nothing."""
-    recipe, head_only = RECIPES[config.recipe], config.tune == "head"
-    if recipe.tune != config.tune:
-        fitting = [name for name, other in RECIPES.items() if other.tune == config.tune]
-        raise InputError(
-            f"{settings['recipe'].origin} {config.recipe}: is for --tune {recipe.tune}; expected "
-            f"one of {', '.join(fitting)}"
-        )
-    changed = [
-        key
-        for key in settings
-        if key.startswith(("train.", "augment.")) and _value(config, key) != _default(recipe, key)
-    ]
-    for key in changed if head_only else ():
-        if key.startswith("augment."):
-            raise InputError(
-                f"{settings[key].origin}: --tune head sees each image once, as it is; expected "
-                "--tune full, which augments"
-            )
-        if key in ("train.layer_decay", "train.backbone_mode"):
-            raise InputError(
-                f"{settings[key].origin}: --tune head leaves the backbone as it is; expected "
-                "--tune full, which trains it"
-            )
-        if config.train.head == "linear_probe" and key.removeprefix("train.") not in _OF_PROBE:
-            raise InputError(
-                f"{settings[key].origin}: --head linear_probe trains in no steps, and has no use "
-                "for it; expected --head gradient"
-            )
-    if head_only and config.tuner and config.train.head == "linear_probe":
-        raise InputError(
-            f"{settings['tuner'].origin}: --head linear_probe has nothing to search for; expected "
-            "--head gradient"
-        )
-
-
-def _default(recipe: Recipe, key: str) -> Any:
-    group, name = key.split(".")
-    return getattr(recipe.hyperparameters if group == "train" else recipe.augmentation, name)
+def _is_changed(config: Config, key: str) -> bool:
+    """Whether an option is not as it would be if nobody had given it, but the recipe."""
+    recipe = RECIPES[config.recipe]
+    group, _, name = key.rpartition(".")
+    of_recipe = {"train": recipe.hyperparameters, "augment": recipe.augmentation}.get(group)
+    default = getattr(of_recipe, name) if of_recipe else OPTIONS[key].field.default
+    return bool(_value(config, key) != default)
 
 
 def _fill(values: dict[str, Any], dataset: Dataset, recipe_name: str, recipe: Recipe) -> Config:
@@ -498,51 +449,3 @@ def _value(config: Config, key: str) -> Any:
 
 def _absolute(path: str) -> str:
     return path if "://" in path else str(Path(path).expanduser().resolve())
-
-
-def _checked(setting: Setting, declared: Option) -> Any:
-    """The value of `setting`, converted to the type of its option, and checked."""
-    check: Check | None = declared.field.metadata["check"]
-    try:
-        value = _convert(setting.value, declared.type)
-        if value is None or check is None or check.holds(value):
-            return value
-    except ValueError:
-        pass  # a value of another type; the message below is for both cases
-    expected = check.expected if check else _describe(declared.type)
-    raise InputError(f"{setting.origin} {setting.value}: expected {expected}")
-
-
-def _convert(value: Any, hint: Any) -> Any:
-    """`value`, text from the command line or whatever YAML made of it, as the type `hint`.
-
-    Raises:
-      ValueError: it is no such thing.
-    """
-    if isinstance(hint, types.UnionType):  # T | None
-        if value is None or value in ("null", "none"):
-            return None
-        return _convert(value, typing.get_args(hint)[0])
-    if typing.get_origin(hint) is Literal:
-        if value not in typing.get_args(hint):
-            raise ValueError(value)
-        return value
-    if typing.get_origin(hint) is tuple:
-        return tuple(map(str, value if isinstance(value, list | tuple) else [value]))
-    if hint is bool:
-        if str(value).lower() not in ("true", "false"):
-            raise ValueError(value)
-        return str(value).lower() == "true"
-    if isinstance(value, bool | list | tuple | None) or (hint is int and isinstance(value, float)):
-        raise ValueError(value)
-    if hint is str and not value:
-        raise ValueError(value)
-    return hint(value)
-
-
-def _describe(hint: Any) -> str:
-    if isinstance(hint, types.UnionType):
-        return _describe(typing.get_args(hint)[0])
-    if typing.get_origin(hint) is Literal:
-        return " or ".join(typing.get_args(hint))
-    return {int: "a whole number", float: "a number", bool: "true or false"}.get(hint, "a text")

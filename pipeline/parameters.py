@@ -8,7 +8,8 @@ import types
 from collections.abc import Mapping
 from typing import Any
 
-from pipeline.config import OPTIONS, Config, Setting, build_config, default_serving_dir
+from pipeline.config import OPTIONS, Config, build_config, default_serving_dir
+from pipeline.settings import Setting
 from trainer.errors import InputError
 
 

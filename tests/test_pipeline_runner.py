@@ -8,9 +8,10 @@ import sys
 
 import pytest
 
-from pipeline.config import FLAGS, OPTIONS, Setting, build_config
+from pipeline.config import FLAGS, OPTIONS, build_config
 from pipeline.console import Console
 from pipeline.datasets import DATASETS
+from pipeline.settings import Setting
 from pipeline_runner import announce, list_models
 from trainer.catalogue import MODELS
 

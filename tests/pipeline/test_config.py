@@ -7,13 +7,13 @@ from pipeline.config import (
     FLAGS,
     OPTIONS,
     Config,
-    Setting,
     build_config,
     default_name,
     read_assignment,
     read_yaml,
 )
 from pipeline.recipes import RECIPES
+from pipeline.settings import Setting
 from trainer.augmentation import Augmentation
 from trainer.errors import InputError
 

@@ -6,9 +6,10 @@ import time
 
 import pytest
 
-from pipeline.config import Setting, build_config
+from pipeline.config import build_config
 from pipeline.console import Console
 from pipeline.report import Report
+from pipeline.settings import Setting
 from trainer.download import Download
 from trainer.download.shown import downloads_shown, downloads_shown_on
 from trainer.progress import Pace, Progress

@@ -6,9 +6,10 @@ import pytest
 from google.cloud.aiplatform_v1.types import CustomJob
 from google.protobuf import json_format
 
-from pipeline.config import Config, Setting, build_config
+from pipeline.config import Config, build_config
 from pipeline.custom_job import custom_job
 from pipeline.machines import Machine
+from pipeline.settings import Setting
 from trainer.errors import InputError
 
 VERTEX = {

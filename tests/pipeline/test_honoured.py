@@ -3,8 +3,9 @@
 import pytest
 
 from pipeline.cloud import COMPILED_RUNNERS
-from pipeline.config import OPTIONS, Config, Setting, build_config, build_target
+from pipeline.config import OPTIONS, Config, build_config, build_target
 from pipeline.honoured import CONFLICTS, OF_SCHEDULES, RUNNERS
+from pipeline.settings import Setting
 from trainer.errors import InputError
 
 KEY = "projects/p/locations/l/keyRings/r/cryptoKeys/k"

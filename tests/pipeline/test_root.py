@@ -3,8 +3,9 @@ import sys
 
 import pytest
 
-from pipeline.config import Setting, build_config
+from pipeline.config import build_config
 from pipeline.root import check_serving_dir, claimed, state_directory
+from pipeline.settings import Setting
 from trainer.errors import InputError
 
 

@@ -3,12 +3,13 @@ import sys
 
 import pytest
 
-from pipeline.config import OPTIONS, Setting, _checked
+from pipeline.config import OPTIONS
+from pipeline.settings import Setting, checked
 from trainer.errors import InputError
 
 
-def checked(key, value):
-    return _checked(Setting(value, f"--set {key}"), OPTIONS[key])
+def value_of(key, value):
+    return checked(Setting(value, f"--set {key}"), OPTIONS[key])
 
 
 @pytest.mark.parametrize(
@@ -27,7 +28,7 @@ def checked(key, value):
     ],
 )
 def test_values_from_the_command_line(key, text, value):
-    assert checked(key, text) == value
+    assert value_of(key, text) == value
 
 
 @pytest.mark.parametrize(
@@ -46,7 +47,7 @@ def test_values_from_the_command_line(key, text, value):
 )
 def test_values_out_of_range(key, text):
     with pytest.raises(InputError, match=f"--set {key} {text}: expected"):
-        checked(key, text)
+        value_of(key, text)
 
 
 def test_importing_it_imports_no_tensorflow(project):

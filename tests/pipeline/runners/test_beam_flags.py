@@ -4,8 +4,9 @@ import logging
 
 import pytest
 
-from pipeline.config import Setting, build_config
+from pipeline.config import build_config
 from pipeline.runners.beam_flags import check_beam_flags
+from pipeline.settings import Setting
 from trainer.errors import InputError
 
 IMAGE = "--sdk_container_image=registry.example/vit:1"

@@ -8,10 +8,11 @@ import yaml
 from google.protobuf import json_format
 from kfp.pipeline_spec import pipeline_spec_pb2
 
-from pipeline.config import Config, Setting, build_config
+from pipeline.config import Config, build_config
 from pipeline.machines import GPUS, Machines
 from pipeline.parameters import parameter_values, with_parameters
 from pipeline.runners.compiled import compile_job, spec_of, write_job
+from pipeline.settings import Setting
 from tests.compiled.cluster import check
 from tests.pipeline.runners.server import run_captured
 from trainer.errors import InputError
