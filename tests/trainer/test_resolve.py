@@ -523,6 +523,7 @@ def test_who_wants_a_classifier_is_refused_a_feature_extractor():
 
 def test_the_cache_can_be_moved(monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("VIT_HOME", raising=False)
     for name, value, expected in (
         ("XDG_CACHE_HOME", "", tmp_path / ".cache" / "vit-pipeline"),
         ("XDG_CACHE_HOME", str(tmp_path / "xdg"), tmp_path / "xdg" / "vit-pipeline"),
