@@ -296,6 +296,11 @@ def build_config(settings: Mapping[str, Setting]) -> Config:
             "--beam-arg=--runner=FlinkRunner (--runner local takes Beam's own)"
         )
     dataset = find_dataset(values.get("dataset", "tf_flowers"), here=not compiled)
+    if values.get("data_dir") and dataset.source["kind"] != "tfds":
+        raise InputError(
+            f"{settings['data_dir'].origin} {values['data_dir']}: does nothing beside --dataset "
+            f"{values['dataset']}, which is not TFDS's; expected one of them"
+        )
     recipe_name = values.get("recipe") or default_recipe(
         dataset, values["model"], values.get("tune", "full")
     )

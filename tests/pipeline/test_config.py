@@ -154,8 +154,8 @@ def test_remote_root_stays_as_it_is():
 def test_data_dir_goes_to_tfds_sources_only(tmp_path):
     tfds = config_of(model="vit_b16_fe", data_dir=str(tmp_path))
     assert tfds.source == {"kind": "tfds", "name": "tf_flowers", "data_dir": str(tmp_path)}
-    digits = config_of(model="vit_b16_fe", dataset="digits", data_dir=str(tmp_path))
-    assert digits.source == {"kind": "digits"}
+    with pytest.raises(InputError, match="does nothing beside --dataset digits"):
+        config_of(model="vit_b16_fe", dataset="digits", data_dir=str(tmp_path))
 
 
 @pytest.mark.parametrize(
