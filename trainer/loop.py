@@ -13,9 +13,9 @@ from trainer.data import TrainingData
 from trainer.history import History
 from trainer.hyperparameters import Hyperparameters
 from trainer.optimizer import Schedule
-from trainer.preemption import PreemptedError, Preemption, noticed
+from trainer.preemption import Preemption, noticed
 from trainer.profile import Profile
-from trainer.progress import Pace, Progress, report
+from trainer.progress import Pace, Progress, report, report_resumed
 from trainer.step import Result, Stepper
 from trainer.strategy import input_options, wait_for_all, worker_of
 
@@ -83,7 +83,7 @@ class Loop:
         self._seconds_a_step: float | None = None
         self._looked = time.monotonic()
         if self._step:
-            logger.info("goes on from the checkpoint of step %d", self._step)
+            report_resumed(self._step)
 
     def run(self) -> History:
         """Trains.
@@ -91,6 +91,7 @@ class Loop:
         Raises:
           NonFiniteError: the loss is no number any more.
           PreemptedError: the process was asked to end; the training was saved.
+          KeyboardInterrupt: likewise, by Ctrl-C.
         """
         hyperparameters = self._hyperparameters
         parts = self._parts()
@@ -110,7 +111,7 @@ class Loop:
                 if ends_epoch or self._step % hyperparameters.checkpoint_steps == 0 or preempted:
                     self._save()
                 if preempted and self._step < self._total:
-                    raise PreemptedError(
+                    preemption.end(
                         f"asked to end after step {self._step} of {self._total}; the training is "
                         "saved and goes on when the same command is given again"
                     )

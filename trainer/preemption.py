@@ -1,10 +1,10 @@
-"""SIGTERM: the machine is about to go."""
+"""SIGTERM and Ctrl-C: the machine is about to go, or somebody wants the training to end."""
 
 import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NoReturn
 
 
 class PreemptedError(Exception):
@@ -12,19 +12,37 @@ class PreemptedError(Exception):
 
 
 class Preemption:
-    """Whether the process was asked to end."""
+    """Whether the process was asked to end.
+
+    Attributes:
+      is_near: whether it was.
+      is_wanted: whether a person did it.
+    """
 
     def __init__(self) -> None:
         self.is_near = False
+        self.is_wanted = False
 
-    def announce(self, *_: Any) -> None:
-        """The signal handler."""
+    def announce(self, number: int, _: Any) -> None:
+        """The signal handler. Whoever is out of patience has but to press Ctrl-C again."""
         self.is_near = True
+        if number == signal.SIGINT:
+            self.is_wanted = True
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def end(self, message: str) -> NoReturn:
+        """Ends the training that was saved, as whoever asked for it expects.
+
+        Raises:
+          KeyboardInterrupt: a person asked for it.
+          PreemptedError: the machine did, or another worker of the training.
+        """
+        raise (KeyboardInterrupt if self.is_wanted else PreemptedError)(message)
 
 
 @contextmanager
 def noticed() -> Iterator[Preemption]:
-    """Within it SIGTERM no longer ends the process, but is noted.
+    """Within it SIGTERM and SIGINT no longer end the process, but are noted.
 
     Only the main thread can handle signals: in another one nothing is noted.
     """
@@ -32,8 +50,12 @@ def noticed() -> Iterator[Preemption]:
     if threading.current_thread() is not threading.main_thread():
         yield preemption
         return
-    before = signal.signal(signal.SIGTERM, preemption.announce)
+    before = {
+        number: signal.signal(number, preemption.announce)
+        for number in (signal.SIGTERM, signal.SIGINT)
+    }
     try:
         yield preemption
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

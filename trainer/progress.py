@@ -40,6 +40,11 @@ class Progress:
     pace: Pace | None = None
 
 
+def report_resumed(step: int) -> None:
+    """Logs a record with the attribute `resumed`, the step that a training goes on from."""
+    logger.info("goes on from the checkpoint of step %d", step, extra={"resumed": step})
+
+
 def report(progress: Progress, level: int) -> None:
     """Logs a record with the attribute `progress`.
 

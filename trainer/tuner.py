@@ -113,11 +113,14 @@ class Search(keras_tuner.Tuner):
         # KerasTuner would go on with other trials.
         except InputError as error:
             raise keras_tuner.errors.FatalError(str(error)) from error
-        except PreemptedError as error:
-            raise keras_tuner.errors.FatalError(
+        except (PreemptedError, KeyboardInterrupt) as error:
+            message = (
                 f"asked to end in trial {trial.trial_id}; the search begins anew when the same "
                 "command is given again"
-            ) from error
+            )
+            if isinstance(error, KeyboardInterrupt):
+                raise KeyboardInterrupt(message) from error
+            raise keras_tuner.errors.FatalError(message) from error
         fitted.checkpoints.remove()
         accuracies = [epoch[OBJECTIVE] for epoch in fitted.history.values["epochs"]]
         keeps_best = settings.hyperparameters.keeps_best

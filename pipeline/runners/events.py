@@ -34,9 +34,10 @@ def reported_to(console: Console, is_cached: Callable[[str], bool]) -> Iterator[
         logger.addHandler(listener)
     try:
         yield
-    except BaseException:
+    except BaseException as error:
         if listener.running:
-            console.node_failed(listener.running)
+            interrupted = isinstance(error, KeyboardInterrupt)
+            console.node_failed(listener.running, interrupted=interrupted)
         raise
     finally:
         for logger in loggers:
@@ -55,6 +56,10 @@ class _Listener(logging.Handler):
         progress = getattr(record, "progress", None)
         if progress is not None:
             self._console.progress(progress)
+            return
+        resumed = getattr(record, "resumed", None)
+        if resumed is not None:
+            self._console.resumed(resumed)
             return
         match = _NODE_LINE.fullmatch(record.getMessage())
         if match is None:

@@ -339,16 +339,35 @@ def is_profiling(folder):
     return False
 
 
-def preempt_after(step, monkeypatch):
-    """Sends SIGTERM at the end of the epoch that ends with `step`."""
+def preempt_after(step, monkeypatch, number=signal.SIGTERM):
+    """Sends a signal at the end of the epoch that ends with `step`."""
     end = Loop._end_epoch
 
     def end_epoch(self):
         end(self)
         if self._step == step:
-            signal.raise_signal(signal.SIGTERM)
+            signal.raise_signal(number)
 
     monkeypatch.setattr(Loop, "_end_epoch", end_epoch)
+
+
+def test_ctrl_c_saves_first_and_pressed_again_ends_at_once(fitted, monkeypatch):
+    before = signal.getsignal(signal.SIGINT)
+    preempt_after(10, monkeypatch, signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt, match="after step 10 of 20; the training is saved"):
+        fitted(epochs=4)
+    assert signal.getsignal(signal.SIGINT) is before
+    monkeypatch.undo()
+
+    def press_twice(self):
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(Loop, "_end_epoch", press_twice)
+    with pytest.raises(KeyboardInterrupt) as at_once:
+        fitted(epochs=4)
+    assert str(at_once.value) == ""
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_sigterm_saves_first(fitted, tmp_path, monkeypatch):
