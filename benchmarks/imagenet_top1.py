@@ -25,7 +25,6 @@ Exit status: 0 measured, 1 measured but for pictures that could not be read (std
 
 import argparse
 import dataclasses
-import math
 import signal
 import sys
 import time
@@ -41,6 +40,7 @@ from trainer.classify import add_classifier_arguments, load_classifier
 from trainer.command_line import BAD_USAGE, Parser, positive, silenced
 from trainer.errors import InputError
 from trainer.imagenet import NAMES
+from trainer.interval import wilson_interval
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -154,16 +154,6 @@ def published_top1(options: argparse.Namespace) -> str:
     if entry is None or entry.variant.top1 is None or options.weights == "random":
         return "-"
     return f"{entry.variant.top1:.3f}%"
-
-
-def wilson_interval(hits: int, images: int) -> tuple[float, float]:
-    """95 % confidence interval of a fraction, in [0, 1] (E. B. Wilson, 1927)."""
-    z = 1.959964  # 97.5 % of a standard normal distribution lie below
-    fraction = hits / images
-    centre = (fraction + z**2 / (2 * images)) / (1 + z**2 / images)
-    spread = math.sqrt(fraction * (1 - fraction) / images + z**2 / (4 * images**2))
-    half = spread * z / (1 + z**2 / images)
-    return max(0.0, centre - half), min(1.0, centre + half)
 
 
 def to_pixels(options: argparse.Namespace) -> "ToPixels":

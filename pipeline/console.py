@@ -41,6 +41,7 @@ class Console:
         self._task: rich.progress.TaskID | None = None
         self._started = 0.0
         self._announced = 0
+        self._validated: dict[str, float] = {}
         self._downloading: str | None = None
 
     @contextmanager
@@ -95,6 +96,7 @@ class Console:
         """A node begins."""
         self._started = time.monotonic()
         self._announced = 0
+        self._validated = {}
         self.busy(node)
         if not self._out.is_terminal:
             self.line(f"{node}: started")
@@ -105,14 +107,22 @@ class Console:
         seconds = time.monotonic() - self._started
         self.line(f"{node}: " + ("cached" if cached else f"done in {seconds:.1f} s"))
 
-    def node_failed(self, node: str) -> None:
+    def node_failed(self, node: str, *, interrupted: bool = False) -> None:
         """A node has ended otherwise."""
         self._remove_task()
-        self.error(f"{node}: failed after {time.monotonic() - self._started:.1f} s")
+        how = "interrupted" if interrupted else "failed"
+        self.error(f"{node}: {how} after {time.monotonic() - self._started:.1f} s")
+
+    def resumed(self, step: int) -> None:
+        """The Trainer goes on from what an earlier run has saved."""
+        self.line(f"  goes on from the checkpoint of step {step}")
 
     def progress(self, progress: Progress) -> None:
         """The Trainer has done some more steps."""
-        parts = [f"{name} {value:.3f}" for name, value in progress.metrics.items()]
+        # What the last epoch's validation gave stays in sight.
+        self._validated |= {k: v for k, v in progress.metrics.items() if k.startswith("val_")}
+        metrics = {**progress.metrics, **self._validated}
+        parts = [f"{name} {value:.3f}" for name, value in metrics.items()]
         if pace := progress.pace:
             left = datetime.timedelta(seconds=round(pace.seconds_left))
             parts += [f"{pace.images_per_second:.0f} images/s", f"{left} left"]
@@ -163,12 +173,24 @@ class Console:
             self.warn(f"quarantined images: see {report.quarantine}")
         for anomaly in report.anomalies:
             self.warn(f"anomaly: {anomaly}")
-        self.line(f"test accuracy: {report.accuracy:.4f} on {report.test_images} images")
+        if report.unmeasured:
+            first, others = report.unmeasured[:5], len(report.unmeasured[5:])
+            names = ", ".join(first) + (f" and {others} more" if others else "")
+            self.warn(f"no test image of {names}: nothing is known of how they are told")
+        low, high = report.interval
+        self.line(
+            f"test accuracy: {report.accuracy:.4f} on {report.test_images} images "
+            f"(95 % interval {low:.2f} to {high:.2f})"
+        )
+        name, recall, images = report.worst_class
+        self.line(f"worst class: {name}, recall {recall:.4f} on {images} images")
         if not report.blessed:
             self.line(f"verdict: not blessed: {report.reasons}", style="bold red")
             self.line("pushed to: nothing was pushed")
             return
         self.line("verdict: blessed", style="bold green")
+        if report.was_served:
+            self.line("it is served already: nothing had to be copied")
         self.line(f"pushed to: {report.pushed_to}")
 
     def _fields(self, fields: Mapping[str, str]) -> None:

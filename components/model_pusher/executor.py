@@ -16,6 +16,7 @@ from components.model_pusher.served import identity, newest_version
 from trainer.errors import InputError
 
 FAIL_ON_UNBLESSED = "fail_on_unblessed"
+WAS_SERVED = "was_served"  # custom property of a PushedModel: 1 where nothing had to be copied
 
 
 class Executor(executor.Executor):
@@ -52,6 +53,7 @@ class Executor(executor.Executor):
         self._MarkPushed(
             pushed, pushed_destination=served, pushed_version=PurePosixPath(served).name
         )
+        pushed.set_int_custom_property(WAS_SERVED, 1)
 
     def _not_blessed(
         self,

@@ -7,12 +7,11 @@ import sys
 import numpy as np
 import PIL.Image
 import pytest
-import scipy.stats
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from benchmarks.imagenet_data import read_data
-from benchmarks.imagenet_top1 import central_square, main, wilson_interval
+from benchmarks.imagenet_top1 import central_square, main
 from tests.conftest import encode
 from trainer.classifier import stretched
 from trainer.errors import InputError
@@ -235,12 +234,6 @@ def test_a_dataset_that_is_not_prepared(tmp_path):
     (tmp_path / "imagenet2012").mkdir()
     with pytest.raises(InputError, match="no split validation there; prepare it with `tfds build"):
         read_data(str(tmp_path), None)
-
-
-@pytest.mark.parametrize(("hits", "images"), [(10, 20), (0, 10), (10, 10), (42009, 50000)])
-def test_confidence_interval(hits, images):
-    expected = scipy.stats.binomtest(hits, images).proportion_ci(method="wilson")
-    assert wilson_interval(hits, images) == pytest.approx(expected, abs=1e-6)
 
 
 def test_what_is_wrong_is_said_without_tensorflow(project, tmp_path):

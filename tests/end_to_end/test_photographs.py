@@ -111,7 +111,10 @@ def test_pets(pipeline, shared, tmp_path, backbone):
     """Only 7 of the 37 breeds are there; the gate has the dataset's own test split."""
     run = pipeline(tmp_path, *arguments(shared, "oxford_iiit_pet", "head"))
     assert (run.status, run.err) == (0, "")
-    assert run.value("test accuracy").endswith("on 84 images")
+    assert " on 84 images " in run.value("test accuracy")
+    assert run.value("worst class").endswith(" images")
+    (missing,) = [line for line in run.lines if line.startswith("no test image of ")]
+    assert " and 25 more" in missing
     assert run.accuracy >= 0.80
     model = tf.saved_model.load(run.value("pushed to"))
     picture = next((shared / "images" / "oxford_iiit_pet").glob("*/*")).read_bytes()

@@ -34,9 +34,13 @@ def report(**changes):
     values = {
         "accuracy": 0.87,
         "test_images": 100,
+        "interval": (0.79, 0.92),
+        "worst_class": ("roses", 0.5, 4),
+        "unmeasured": (),
         "blessed": True,
         "reasons": "",
         "pushed_to": "/serving/1",
+        "was_served": False,
         "images": {"read": 10, "train": 6, "validation": 2, "test": 1, "quarantine": 1},
         "quarantine": "/examples/quarantine.jsonl",
         "anomalies": ("train: label: Unexpected values",),
@@ -64,11 +68,12 @@ def test_piped_output_is_one_plain_unwrapped_line_an_entry(streams):
     assert any(line.endswith("deep/" * 59 + "deep") for line in lines)
     assert any(line.startswith("Trainer: done in") for line in lines)
     assert "Pusher: cached" in lines
-    assert lines[-6:] == [
+    assert lines[-7:] == [
         "images: 10 read: 6 train, 2 validation, 1 test, 1 quarantined",
         "quarantined images: see /examples/quarantine.jsonl",
         "anomaly: train: label: Unexpected values",
-        "test accuracy: 0.8700 on 100 images",
+        "test accuracy: 0.8700 on 100 images (95 % interval 0.79 to 0.92)",
+        "worst class: roses, recall 0.5000 on 4 images",
         "verdict: blessed",
         "pushed to: /serving/1",
     ]
@@ -159,6 +164,33 @@ def test_a_model_that_was_not_blessed(streams):
     assert lines[-1] == "pushed to: nothing was pushed"
 
 
+def test_classes_without_a_test_image_are_not_passed_over(streams):
+    Console(*streams).summary(report(unmeasured=("a", "b")))
+    assert "no test image of a, b: nothing is known" in streams[0].getvalue()
+    Console(*streams).summary(report(unmeasured=tuple("abcdefg")))
+    assert "no test image of a, b, c, d, e and 2 more: " in streams[0].getvalue()
+
+
+def test_a_model_that_is_served_already(streams):
+    Console(*streams).summary(report(was_served=True))
+    assert streams[0].getvalue().splitlines()[-2:] == [
+        "it is served already: nothing had to be copied",
+        "pushed to: /serving/1",
+    ]
+
+
+def test_what_validation_gave_stays_in_sight(streams):
+    console = Console(*streams)
+    console.node_started("Trainer")
+    console.resumed(3)
+    metrics = {"loss": 2.0, "val_accuracy": 0.75}
+    console.progress(dataclasses.replace(progress(4, 10), metrics=metrics))
+    console.progress(progress(6, 10))
+    lines = streams[0].getvalue().splitlines()
+    assert lines[1] == "  goes on from the checkpoint of step 3"
+    assert lines[-1].startswith("  step 6 of 10: loss 2.000, val_accuracy 0.750, ")
+
+
 def test_text_is_not_taken_for_markup(streams):
     Console(*streams).line("[red]/path[/red] [1]")
     assert streams[0].getvalue() == "[red]/path[/red] [1]\n"
@@ -169,3 +201,5 @@ def test_errors_go_to_stderr(streams):
     console.node_started("Trainer")
     console.node_failed("Trainer")
     assert "Trainer: failed after" in streams[1].getvalue()
+    console.node_failed("Trainer", interrupted=True)
+    assert "Trainer: interrupted after" in streams[1].getvalue()
