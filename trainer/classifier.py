@@ -14,6 +14,7 @@ import tensorflow as tf
 from trainer.backbone import call_backbone, load_backbone, read_shapes
 from trainer.picture import Picture
 from trainer.preprocessing import decode_images
+from trainer.serving import FROM_PIXELS, read_classes
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -38,11 +39,15 @@ class Answer:
 
 
 class Classifier:
-    """A SavedModel with the reusable interface whose outputs are logits.
+    """A SavedModel that tells classes apart.
+
+    Either one with the reusable interface whose outputs are logits, or one that the pipeline has
+    exported.
 
     Attributes:
       height, width: of the images it takes, in pixels.
       classes: how many it tells apart, C.
+      names: of the classes, where the pipeline has exported it; else None.
     """
 
     def __init__(self, directory: str | Path) -> None:
@@ -53,11 +58,18 @@ class Classifier:
         Raises:
           InputError: it is no SavedModel, or does not have the interface.
         """
-        shapes = read_shapes(directory)
-        self.height, self.width, self.classes = shapes.height, shapes.width, shapes.features
-        self._model = load_backbone(directory)
+        self.names = read_classes(str(directory))
+        if self.names is None:
+            shapes = read_shapes(directory)
+            self.height, self.width, self.classes = shapes.height, shapes.width, shapes.features
+            self._model = load_backbone(directory)
+        else:
+            self._model = load_backbone(directory)
+            (images,) = self._model.signatures[FROM_PIXELS].structured_input_signature[1].values()
+            self.height, self.width, self.classes = *images.shape[1:3], len(self.names)
         spec = tf.TensorSpec([None, self.height, self.width, 3], tf.float32)
-        self._probabilities = tf.function(self._softmax).get_concrete_function(spec)
+        answer = self._softmax if self.names is None else self._exported
+        self._probabilities = tf.function(answer).get_concrete_function(spec)
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """float32 [B, H, W, 3] in [-1, 1] -> probabilities, float32 [B, C]."""
@@ -65,6 +77,9 @@ class Classifier:
 
     def _softmax(self, images: tf.Tensor) -> tf.Tensor:
         return tf.nn.softmax(call_backbone(self._model, images))
+
+    def _exported(self, images: tf.Tensor) -> tf.Tensor:
+        return self._model.signatures[FROM_PIXELS](images=images)["probabilities"]
 
 
 def stretched(encoded: tf.Tensor, height: int, width: int) -> tf.Tensor:

@@ -1,6 +1,7 @@
-"""Names what is on pictures, by an off-the-shelf ImageNet classifier.
+"""Names what is on pictures, by an off-the-shelf ImageNet classifier or an exported model.
 
     python -m trainer.classify --model vit_b16_classification cat.jpg dog.jpg
+    python -m trainer.classify --model runs/flowers/serving/1763884800 daisy.jpg
 
 For each picture, one line for each of its likeliest classes: picture, probability, index of the
 class and its name. Preprocessing is the pipeline's own: plain bilinear resize to the model's size,
@@ -37,12 +38,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except InputError as error:
         parser.complain(error)
         return BAD_USAGE
-    if classifier.classes != len(NAMES):
+    if names_of(classifier) is None:
         parser.complain(
-            f"{options.model} has {classifier.classes} outputs, not ImageNet's {len(NAMES)}: "
-            "its classes are printed as indices, without names"
+            f"{options.model} has {classifier.classes} outputs, not ImageNet's {len(NAMES)}: they "
+            "are printed as indices, without names (of a feature extractor, they mean nothing)"
         )
     return classify_files(parser, options, classifier)
+
+
+def names_of(classifier: "Classifier") -> Sequence[str] | None:
+    """The names of the classes: its own, or ImageNet's where it has as many; None of others."""
+    return classifier.names or (NAMES if classifier.classes == len(NAMES) else None)
 
 
 def classify_files(parser: Parser, options: argparse.Namespace, classifier: "Classifier") -> int:
@@ -51,24 +57,25 @@ def classify_files(parser: Parser, options: argparse.Namespace, classifier: "Cla
 
     pictures = [Picture(name, Path(name)) for name in options.images]
     width = max(len(picture.name) for picture in pictures)
+    names = names_of(classifier)
     failed = False
     for answer in classify(classifier, pictures, batch_size=options.batch_size):
         if answer.error:
             parser.complain(f"{answer.picture.name}: {answer.error}")
             failed = True
         else:
-            print("\n".join(describe(answer, options.top, width)))
+            print("\n".join(describe(answer, options.top, width, names)))
     return int(failed)
 
 
-def describe(answer: "Answer", top: int, width: int) -> Iterator[str]:
+def describe(answer: "Answer", top: int, width: int, names: Sequence[str] | None) -> Iterator[str]:
     """A line for each of the `top` likeliest classes, with the picture's name `width` wide."""
     from trainer.classifier import likeliest
 
     probabilities = answer.probabilities
     digits = len(str(len(probabilities) - 1))
     for index in likeliest(probabilities, top):
-        name = f"  {NAMES[index]}" if len(probabilities) == len(NAMES) else ""
+        name = f"  {names[index]}" if names else ""
         percent = f"{100 * probabilities[index]:6.2f} %"
         yield f"{answer.picture.name:{width}}  {percent}  {index:>{digits}}{name}"
 
@@ -96,8 +103,8 @@ def add_classifier_arguments(parser: Parser, *, batch_size: int) -> None:
     parser.add_argument(
         "--model",
         required=True,
-        help="a classifier: catalogue name (pipeline_runner.py --list-models), SavedModel "
-        "directory, URL or AugReg .npz",
+        help="a classifier: catalogue name (pipeline_runner.py --list-models), directory of a "
+        "SavedModel or of an exported model, URL or AugReg .npz",
     )
     parser.add_argument(
         "--weights",

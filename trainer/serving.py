@@ -13,6 +13,7 @@ from trainer.transform_graph import TransformGraph
 Tensors = dict[str, tf.Tensor]
 
 # Beside the graph, which has the names as well, for those who do not load it.
+FROM_PIXELS = "from_pixels"  # the signature
 _CLASSES = "assets.extra/classes.json"
 
 
@@ -58,7 +59,7 @@ class ServedClassifier(tf.Module):
             # The suffix _bytes makes TensorFlow Serving and Vertex AI decode base64.
             "serving_default": _traced(self.from_bytes, _strings("image_bytes")),
             "from_examples": _traced(self.from_examples, _strings("examples")),
-            "from_pixels": _traced(self.from_pixels, images),
+            FROM_PIXELS: _traced(self.from_pixels, images),
         }
         tf.saved_model.save(self, directory, signatures=signatures)
         file = f"{directory}/{_CLASSES}"

@@ -46,6 +46,27 @@ def test_it_ends_pushed_and_accurate(run, root):
     assert [str(path) for path in (root / "serving").iterdir()] == [run.value("pushed to")]
 
 
+def test_the_model_can_be_tried_from_the_command_line(run, served, tmp_path, capsys):
+    import tensorflow as tf
+
+    from trainer.classify import main
+
+    files = [str(file) for file in run.artifacts["ImageExampleGen.examples"].glob("Split-test/*")]
+    record = next(iter(tf.data.TFRecordDataset(files, "GZIP"))).numpy()
+    image = tf.train.Example.FromString(record).features.feature["image"].bytes_list.value[0]
+    picture = tmp_path / "digit.jpg"
+    picture.write_bytes(image)
+    signature = tf.saved_model.load(str(served)).signatures["serving_default"]
+    expected = signature(image_bytes=tf.constant([image]))
+    assert main(["--model", str(served), "--top", "1", str(picture)]) == 0
+    out, err = capsys.readouterr()
+    name, percent, _, index, label = out.split()
+    assert (name, err) == (str(picture), "")
+    assert label == expected["label"][0].numpy().decode()
+    assert int(index) == int(expected["label_id"][0])
+    assert float(percent) == pytest.approx(100 * float(expected["probability"][0]), abs=0.01)
+
+
 def test_every_image_is_accounted_for(run):
     counts = json.loads((run.artifacts["ImageExampleGen.examples"] / "counts.json").read_text())
     assert counts["read"] == 1797
