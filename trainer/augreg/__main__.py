@@ -3,7 +3,6 @@
 python -m trainer.augreg --checkpoint B_16.npz --output models/vit_b16_fe
 """
 
-import os
 import sys
 from collections.abc import Sequence
 from typing import get_args
@@ -11,7 +10,7 @@ from typing import get_args
 from trainer.augreg.architecture import Precision, Task
 from trainer.augreg.checkpoint import load_checkpoint
 from trainer.augreg.convert import convert
-from trainer.command_line import Parser
+from trainer.command_line import Parser, silenced
 from trainer.errors import InputError
 
 
@@ -19,15 +18,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; returns its exit status: 0 written, 1 not, with the reason on stderr."""
     parser = _parser()
     options = parser.parse_args(arguments)
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow says much while it starts.
     try:
-        architecture = convert(
-            load_checkpoint(options.checkpoint),
-            options.output,
-            task=options.task,
-            image_size=options.image_size,
-            precision=options.precision,
-        )
+        with silenced():
+            architecture = convert(
+                load_checkpoint(options.checkpoint),
+                options.output,
+                task=options.task,
+                image_size=options.image_size,
+                precision=options.precision,
+            )
     except (InputError, OSError) as error:
         parser.complain(error)
         return 1
