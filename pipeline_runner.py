@@ -12,6 +12,7 @@ Exit status: 0 pushed (or pushed already; compiled, submitted, scheduled), 1 the
 
 import argparse
 import datetime
+import difflib
 import importlib
 import logging
 import re
@@ -46,6 +47,16 @@ from trainer.resolve import cache_dir, is_cached, is_untrained, keeps_its_graph
 
 PUSHED, FAILED, BAD_USAGE, NOT_BLESSED, INTERRUPTED = 0, 1, 2, 3, 130
 DONE = PUSHED  # compiled, submitted, scheduled
+# The groups of --help, by the first part of the options' keys.
+_GROUPS = {
+    "": "what is tuned, on what, and where it goes",
+    "ingest": "how images become examples",
+    "train": "the training; what is not given is the recipe's",
+    "gate": "what a model must reach",
+    "run": "where and how it runs",
+    "cloud": "for a cluster: kubeflow, vertex",
+    "machines": "what the nodes run on there",
+}
 ACTIONS = ("list_schedules", "pause_schedule", "resume_schedule", "delete_schedule")
 
 
@@ -60,16 +71,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:  # a disk that is full, a directory that lets nobody in
         print(f"pipeline_runner.py: {describe(error)}", file=sys.stderr)
         return FAILED
-    except KeyboardInterrupt:
-        print("pipeline_runner.py: interrupted", file=sys.stderr)
+    except KeyboardInterrupt as interrupt:
+        why = f": {interrupt}" if str(interrupt) else ""
+        print(f"pipeline_runner.py: interrupted{why}", file=sys.stderr)
         return INTERRUPTED
 
 
 def do(parsed: argparse.Namespace) -> int:
     """Does what the arguments say; returns the exit status."""
-    if parsed.list_models or parsed.list_datasets:
-        print(list_models() if parsed.list_models else list_datasets())
-        return PUSHED
+    lists = (list_models, list_datasets, list_options)
+    for make_list in (make for make in lists if getattr(parsed, make.__name__)):
+        print(make_list())
+        return DONE
     if any(getattr(parsed, action) for action in ACTIONS):
         return manage(parsed)
     config = build_config(read_settings(parsed))
@@ -214,48 +227,76 @@ class Parser(argparse.ArgumentParser):
     """Says what is wrong in one line, without the usage in front of it."""
 
     def error(self, message: str) -> NoReturn:
-        raise InputError(f"{message}; --help lists the flags")
+        _, is_unknown, given = message.partition("unrecognized arguments: ")
+        known = [flag for action in self._actions for flag in action.option_strings]
+        close = difflib.get_close_matches(given.partition(" ")[0].partition("=")[0], known, n=1)
+        hint = f"did you mean {close[0]}?" if is_unknown and close else "--help lists the flags"
+        raise InputError(f"{message}; {hint}")
 
 
 def make_parser() -> argparse.ArgumentParser:
     """The parser; its options are those of `FLAGS`, and described by the configuration's fields."""
     parser = Parser(
         prog="pipeline_runner.py",
+        usage="pipeline_runner.py --model MODEL [--dataset DATASET] [--tune full|head] [option …]",
         description="Fine-tunes a Vision Transformer, gates it and pushes it for serving.",
-        epilog=f"Every option is a key as well; keys without a flag: {', '.join(_flagless())}. "
-        f"NODE is one of {', '.join(vars(Machines()))}.",
+        epilog="exit status: 0 pushed, or pushed already (compiled, submitted, scheduled); 1 the "
+        "pipeline failed; 2 bad usage; 3 the gate did not bless the model; 130 interrupted.",
         allow_abbrev=False,
     )
-    parser.add_argument("--list-models", action="store_true", help="print the catalogue")
-    parser.add_argument("--list-datasets", action="store_true", help="print the datasets")
-    parser.add_argument(
+    groups = {
+        key: parser.add_argument_group(f"options {key}.…" if key else "main options", about)
+        for key, about in _GROUPS.items()
+    }
+    for flag, key in FLAGS.items():
+        group = groups[key.rpartition(".")[0].partition(".")[0]]
+        option = OPTIONS[key]
+        if option.type is bool:
+            group.add_argument(flag, dest=key, action="store_const", const=True, help=option.help)
+        elif option.type == tuple[str, ...]:
+            group.add_argument(flag, dest=key, action="append", metavar="ARG", help=option.help)
+        else:
+            metavar = "|".join(option.choices) or key.rsplit(".", 1)[-1].upper()
+            group.add_argument(flag, dest=key, metavar=metavar, help=described(key))
+    every = groups[""]
+    every.add_argument("--config", metavar="FILE", help="YAML file of options, by their keys")
+    every.add_argument(
+        "--set",
+        metavar="KEY=VALUE",
+        action="append",
+        default=[],
+        help="any option by its key (--list-options)",
+    )
+    lists = parser.add_argument_group("instead of a run")
+    for what in ("models", "datasets", "options"):
+        lists.add_argument(f"--list-{what}", action="store_true", help=f"print the {what}")
+    lists.add_argument(
         "--list-schedules", action="store_true", help="print the schedules of kubeflow or vertex"
     )
     for action in ("pause", "resume", "delete"):
         flag = "--delete-schedule" if action == "delete" else f"--{action}"
-        parser.add_argument(
+        lists.add_argument(
             flag, dest=f"{action}_schedule", metavar="NAME", help=f"{action} a schedule"
         )
-    parser.add_argument("--config", metavar="FILE", help="YAML file of options, by their keys")
-    parser.add_argument(
-        "--set", metavar="KEY=VALUE", action="append", default=[], help="any option by its key"
-    )
-    for flag, key in FLAGS.items():
-        option = OPTIONS[key]
-        if option.type is bool:
-            parser.add_argument(flag, dest=key, action="store_const", const=True, help=option.help)
-        elif option.type == tuple[str, ...]:
-            parser.add_argument(flag, dest=key, action="append", metavar="ARG", help=option.help)
-        else:
-            metavar = key.rsplit(".", 1)[-1].upper()
-            parser.add_argument(flag, dest=key, metavar=metavar, help=option.help)
     return parser
 
 
-def _flagless() -> list[str]:
-    """The keys that have no flag; those that are the same for each node but Trainer, once."""
-    keys = OPTIONS.keys() - set(FLAGS.values())
-    return sorted({re.sub(r"^machines\.(?!trainer\.)\w+", "machines.NODE", key) for key in keys})
+def described(key: str) -> str:
+    """What an option says of itself, with its default, which the recipe has for some."""
+    of_recipe = key.startswith(("train.", "augment."))
+    return OPTIONS[key].help if of_recipe else OPTIONS[key].described
+
+
+def list_options() -> str:
+    """Every option by its key, with its flag; those of each node but Trainer are the same, once."""
+    flags = {key: flag for flag, key in FLAGS.items()}
+    rows = {}
+    for key, option in OPTIONS.items():
+        shown = re.sub(r"^machines\.(?!trainer\.)\w+", "machines.NODE", key)
+        choices = f" [{', '.join(option.choices)}]" if option.choices else ""
+        rows[shown] = (shown, flags.get(key, ""), described(key) + choices)
+    nodes = ", ".join(vars(Machines()))
+    return _table([("KEY", "FLAG", "WHAT IT IS"), *rows.values()]) + f"\nNODE is one of {nodes}."
 
 
 def read_settings(parsed: argparse.Namespace) -> dict[str, Setting]:

@@ -31,6 +31,19 @@ class Option(NamedTuple):
         """What it says of itself."""
         return self.field.metadata["help"]
 
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """The values that it takes, where they can be listed."""
+        return typing.get_args(self.type) if typing.get_origin(self.type) is Literal else ()
+
+    @property
+    def described(self) -> str:
+        """What it says of itself, and its default where it has one."""
+        default = self.field.default
+        if default in (dataclasses.MISSING, None, ()) or isinstance(default, bool):
+            return self.help
+        return self.help if "default" in self.help else f"{self.help} (default: {default})"
+
 
 def checked(setting: Setting, declared: Option) -> Any:
     """The value of `setting`, converted to the type of its option, and checked.

@@ -40,6 +40,12 @@ USAGE_ERRORS = [
     (["--model", "vit_b16_fe", "--dataset", "schemas"], "found 0 class folders"),
     (["--model", "schemas"], "no SavedModel"),
     (["--model", "vit_b16_fe", "--bogus"], "unrecognized arguments: --bogus"),
+    (["--modle=vit_b16_fe"], "unrecognized arguments: --modle=vit_b16_fe; did you mean --model?"),
+    (["--model", "vit-b61-fe"], "did you mean vit_b16_fe?"),
+    (
+        ["--model", "vit_b16_fe", "--dataset", "digits", "--data-dir", "x"],
+        "--data-dir x: does nothing beside --dataset digits, which is not TFDS's",
+    ),
     (["--epochs"], "argument --epochs: expected one argument"),
     (["--dataset", "digits"], "--model is missing"),
     (["--beam-arg", "--runner=x"], "--model is missing"),
@@ -121,7 +127,11 @@ def test_usage_errors_are_one_line_and_exit_2(project, arguments, expected):
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--help"], ["--list-models"], ["--list-datasets"], *(error[0] for error in USAGE_ERRORS)],
+    [
+        ["--help"],
+        *([f"--list-{what}"] for what in ("models", "datasets", "options")),
+        *(error[0] for error in USAGE_ERRORS),
+    ],
     ids=lambda x: str(x)[-30:],
 )
 def test_these_answer_without_tensorflow(project, arguments):
@@ -144,13 +154,17 @@ def test_help_has_every_flag(project):
     assert all(flag in done.stdout for flag in FLAGS)
 
 
-def test_help_has_every_key_that_has_no_flag(project):
-    text = " ".join(command(project, "--help").stdout.split())
-    keys, _, nodes = text.partition("keys without a flag: ")[2].partition(". NODE is one of ")
-    named = keys.split(", ")
-    every = {key.replace("NODE", node) for key in named for node in nodes.rstrip(".").split(", ")}
-    assert OPTIONS.keys() - set(FLAGS.values()) <= every <= OPTIONS.keys()
+def test_every_option_is_listed(project):
+    """By its key, with its flag; those that are the same for several nodes once."""
+    _, *rows, last = command(project, "--list-options").stdout.splitlines()
+    nodes = last.removeprefix("NODE is one of ").rstrip(".").split(", ")
+    named = [row.split()[0] for row in rows]
     assert len(named) == len(set(named))
+    assert {key.replace("NODE", node) for key in named for node in nodes} >= OPTIONS.keys()
+    flags = {row.split()[0]: row.split()[1] for row in rows if row.split()[1].startswith("--")}
+    assert flags == {key: flag for flag, key in FLAGS.items()}
+    (strategy,) = [row for row in rows if row.startswith("train.strategy ")]
+    assert strategy.endswith("[auto, single, mirrored, multiworker, tpu]")
 
 
 def test_lists(project):

@@ -1,5 +1,6 @@
 """Whatever `--model` says -> a SavedModel directory on disk, under the backbone contract."""
 
+import difflib
 import errno
 import functools
 import os
@@ -66,9 +67,12 @@ def check_model(model: str, weights: str, *, task: Task = "fe") -> None:
         return
     path = Path(model)
     if not _exists(model):
+        close = difflib.get_close_matches(model.replace("-", "_"), MODELS, n=1)
+        hint = f"; did you mean {close[0]}?" if close else ""
         raise InputError(
             f"--model {model}: no such model in the catalogue and no such path; expected a name "
             "from --list-models, a SavedModel directory, a URL, a Kaggle handle or an .npz file"
+            f"{hint}"
         )
     if path.is_file() and addresses.is_checkpoint(model):
         return
