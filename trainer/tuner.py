@@ -30,9 +30,9 @@ def tuner_fn(fn_args: Any) -> TunerFnResult:
     hyperparameters = settings.hyperparameters
     if hyperparameters.deterministic:
         tf.config.experimental.enable_op_determinism()
-    # Trials run in this process alone, which no other workers have been told of.
+    # Trials run on this machine alone: other workers are Trainer's.
     strategy = hyperparameters.strategy
-    strategy = make_strategy("auto" if strategy == "multiworker" else strategy)
+    strategy = make_strategy("mirrored" if strategy == "multiworker" else strategy)
     job = Job(
         settings=settings,
         graph=TransformGraph(fn_args.transform_graph_path),
@@ -41,7 +41,7 @@ def tuner_fn(fn_args: Any) -> TunerFnResult:
         validation_files=fn_args.eval_files,
         examples=len(read_labels(fn_args.train_files)),
     )
-    oracle = keras_tuner.oracles.BayesianOptimizationOracle(
+    oracle = Oracle(
         objective=keras_tuner.Objective(OBJECTIVE, "max"),
         max_trials=fn_args.custom_config["trials"],
         hyperparameters=search_space(settings),
@@ -56,7 +56,7 @@ def tuner_fn(fn_args: Any) -> TunerFnResult:
 def search_space(settings: Settings) -> keras_tuner.HyperParameters:
     """What is searched, around the values that are set: learning rate, schedule, augmentation.
 
-    Names are the keys of the configuration. The first trial, KerasTuner's default, is what is set.
+    Names are the keys of the configuration; defaults are what is set.
     """
     space = keras_tuner.HyperParameters()
     rate = settings.hyperparameters.learning_rate
@@ -80,6 +80,17 @@ def _choice(
     space: keras_tuner.HyperParameters, name: str, values: Sequence[float], current: float
 ) -> None:
     space.Choice(name, sorted({*values, current}), default=current)
+
+
+class Oracle(keras_tuner.oracles.BayesianOptimizationOracle):
+    """Begins with the defaults, where KerasTuner's begins at random."""
+
+    def populate_space(self, trial_id: str) -> dict[str, Any]:
+        """The values of the next trial, as KerasTuner takes them."""
+        if self.trials:
+            return super().populate_space(trial_id)
+        status = keras_tuner.engine.trial.TrialStatus.RUNNING
+        return {"status": status, "values": dict(self.hyperparameters.values)}
 
 
 class Search(keras_tuner.Tuner):

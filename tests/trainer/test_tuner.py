@@ -1,6 +1,7 @@
 """The search for hyperparameters, on features that take no time."""
 
 import json
+from types import SimpleNamespace
 
 import keras_tuner
 import pytest
@@ -46,6 +47,9 @@ def test_the_best_of_the_trials_is_found(fn_args, tmp_path):
     assert scores == sorted(scores, reverse=True)
     rates = {trial.hyperparameters.get("train.learning_rate") for trial in trials}
     assert len(rates) == 3
+    first = result.tuner.oracle.trials[result.tuner.oracle.start_order[0]]
+    assert first.hyperparameters.get("train.learning_rate") == 0.1  # what is set
+    assert first.hyperparameters.get("train.schedule") == "cosine"
     assert all(0.01 <= rate <= 1 for rate in rates)
     (best,) = result.tuner.get_best_hyperparameters()
     # As TFX writes them down, and as the Trainer takes them.
@@ -59,25 +63,21 @@ def test_the_best_of_the_trials_is_found(fn_args, tmp_path):
     assert not list((tmp_path / "tuner").rglob("checkpoints/*"))
 
 
-def test_the_score_is_that_of_the_weights_that_would_be_exported(fn_args):
-    """Not of weights that the training had in between."""
-    fn_args.custom_config["hyperparameters"] |= {"epochs": 6, "schedule": "constant"}
+@pytest.mark.parametrize(("keep", "score"), [("last", 0.5), ("best", 0.9)])
+def test_the_score_is_that_of_the_weights_that_would_be_exported(fn_args, monkeypatch, keep, score):
+    """Mocked: the training, which is at its best before its end."""
+    fn_args.custom_config["hyperparameters"] |= {"keep": keep}
     fn_args.custom_config["trials"] = 1
+    epochs = [{"val_accuracy": accuracy} for accuracy in (0.3, 0.9, 0.5)]
+    fitted = SimpleNamespace(
+        history=SimpleNamespace(values={"epochs": epochs}),
+        checkpoints=SimpleNamespace(remove=lambda: None),
+    )
+    monkeypatch.setattr("trainer.job.Job.fit", lambda *arguments: fitted)
     search = tuner.tuner_fn(fn_args).tuner
-    fitted = []
-    fit = search._job.fit
-
-    def kept(job, *arguments):
-        fitted.append(fit.__func__(job, *arguments))
-        return fitted[-1]
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(type(search._job), "fit", kept)
-        search.search()
+    search.search()
     (trial,) = search.oracle.get_best_trials(1)
-    epochs = [epoch["val_accuracy"] for epoch in fitted[0].history.values["epochs"]]
-    assert len(epochs) == 6
-    assert trial.score == epochs[-1]
+    assert trial.score == score
 
 
 def test_what_no_trial_can_do_better_ends_the_search(fn_args):
@@ -99,7 +99,7 @@ def test_augmentation_is_searched_only_where_there_is_some():
     assert "augment.crop_area" not in names("full")  # where nothing is cropped
 
 
-def test_the_first_trial_is_what_is_set():
+def test_the_defaults_of_the_search_are_what_is_set():
     """However unusual, such as a mixup that is none of the usual ones."""
     settings = Settings(
         "full",
