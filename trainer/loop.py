@@ -115,6 +115,11 @@ class Loop:
                         f"asked to end after step {self._step} of {self._total}; the training is "
                         "saved and goes on when the same command is given again"
                     )
+        if preemption.is_wanted and self._workers == 1:  # in the last step, or what followed it
+            preemption.end(
+                "asked to end after the last step; the training is saved, and exported when the "
+                "same command is given again"
+            )
         if hyperparameters.keeps_best:
             wait_for_all(self._strategy)  # the others read what the chief has written
             self._checkpoints.restore_best()

@@ -53,6 +53,8 @@ def noticed() -> Iterator[Preemption]:
     before = {
         number: signal.signal(number, preemption.announce)
         for number in (signal.SIGTERM, signal.SIGINT)
+        # A shell has what it runs in the background ignore Ctrl-C, which is for the foreground.
+        if signal.getsignal(number) is not signal.SIG_IGN
     }
     try:
         yield preemption

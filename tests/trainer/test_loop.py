@@ -370,6 +370,27 @@ def test_ctrl_c_saves_first_and_pressed_again_ends_at_once(fitted, monkeypatch):
     assert signal.getsignal(signal.SIGINT) is before
 
 
+def test_ctrl_c_in_the_last_step_is_heeded_too(fitted, monkeypatch):
+    preempt_after(20, monkeypatch, signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt, match="after the last step; the training is saved"):
+        fitted(epochs=4)
+    monkeypatch.undo()
+    _, history = fitted(epochs=4)
+    assert [record["step"] for record in history["steps"]] == list(range(1, 21))
+
+
+def test_what_ignores_ctrl_c_goes_on_to_do_so(fitted, monkeypatch):
+    """As whatever a shell runs in the background."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        preempt_after(10, monkeypatch, signal.SIGINT)
+        _, history = fitted(epochs=4)
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert history["steps"][-1]["step"] == 20
+
+
 def test_sigterm_saves_first(fitted, tmp_path, monkeypatch):
     preempt_after(10, monkeypatch)
     before = signal.getsignal(signal.SIGTERM)
