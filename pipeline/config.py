@@ -28,7 +28,7 @@ from pipeline.tuning import check_tune
 from trainer.augmentation import Augmentation
 from trainer.catalogue import MODELS
 from trainer.errors import InputError
-from trainer.hyperparameters import Hyperparameters
+from trainer.hyperparameters import OPERATIONAL, Hyperparameters
 from trainer.option import AT_LEAST_ONE, FRACTION, WHOLE, Check, option
 from trainer.resolve import check_model, is_augreg
 
@@ -130,6 +130,17 @@ class Config:
     def has_default_name(self) -> bool:
         """Whether the pipeline's name follows from dataset, model and tune."""
         return self.name == default_name(self._dataset.name, self.model, self.tune)
+
+    @property
+    def has_recipe_of_dataset(self) -> bool:
+        """Whether it trains as the dataset's own recipe does, on whatever devices."""
+        recipe = RECIPES[self.recipe]
+        operational = {name: getattr(self.train, name) for name in OPERATIONAL}
+        return (
+            self._dataset.recipes[self.tune] == self.recipe
+            and self.augment == recipe.augmentation
+            and self.train == dataclasses.replace(recipe.hyperparameters, **operational)
+        )
 
     @property
     def source(self) -> dict[str, Any]:

@@ -206,7 +206,9 @@ class Console:
 
 def _published(config: Config) -> dict[str, str]:
     """What the recipe is known to reach with the model, if it is."""
-    for entry in RECIPES[config.recipe].published:
+    recipe = RECIPES[config.recipe]
+    as_published = config.weights == "pretrained" and config.has_recipe_of_dataset
+    for entry in recipe.published if as_published else ():
         if entry.model == config.model:
             text = f"{entry.accuracy:g} % (± {entry.spread:g}), {entry.source}"
             return {"published": text}

@@ -14,7 +14,7 @@ from trainer.option import (
     option,
 )
 
-# Options that make no difference to what is trained: a training goes on under other values.
+# Options of how it is computed: a training goes on under other values of them.
 OPERATIONAL = ("strategy", "jit_compile", "checkpoint_steps", "checkpoints_kept", "profile")
 
 

@@ -80,8 +80,18 @@ def test_piped_output_is_one_plain_unwrapped_line_an_entry(streams):
 
 
 def test_the_plan_says_what_the_recipe_has_reached(streams):
-    for model, count in (("vit_s16_fe", 1), ("vit_b16_fe", 0)):
-        Console(*streams).plan(build_config({"model": Setting(model, "--model")}), "/log")
+    as_published, otherwise = {"model": "vit_s16_fe"}, {"model": "vit_b16_fe"}
+    for values, count in (
+        (as_published, 1),
+        (as_published | {"train.strategy": "mirrored"}, 1),
+        (otherwise, 0),
+        (as_published | {"weights": "random"}, 0),
+        (as_published | {"train.epochs": 1}, 0),
+        (as_published | {"augment.flip": "false"}, 0),
+        (as_published | {"dataset": "digits", "recipe": "tf_flowers_full"}, 0),
+    ):
+        config = build_config({key: Setting(value, key) for key, value in values.items()})
+        Console(*streams).plan(config, "/log")
         lines = [line for line in streams[0].getvalue().splitlines() if "published" in line]
         assert len(lines) == count
         assert all("98.64 % (± 0.6)" in line for line in lines)
