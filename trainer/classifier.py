@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from trainer.backbone import call_backbone, load_backbone, read_shapes
+from trainer.errors import InputError
 from trainer.picture import Picture
 from trainer.preprocessing import decode_images
 from trainer.serving import FROM_PIXELS, read_classes
@@ -65,7 +66,13 @@ class Classifier:
             self._model = load_backbone(directory)
         else:
             self._model = load_backbone(directory)
-            (images,) = self._model.signatures[FROM_PIXELS].structured_input_signature[1].values()
+            signature = self._model.signatures.get(FROM_PIXELS)
+            if signature is None:
+                raise InputError(
+                    f"{directory}: has class names, but no signature {FROM_PIXELS}; expected a "
+                    "model that the pipeline has exported, as it was"
+                )
+            (images,) = signature.structured_input_signature[1].values()
             self.height, self.width, self.classes = *images.shape[1:3], len(self.names)
         spec = tf.TensorSpec([None, self.height, self.width, 3], tf.float32)
         answer = self._softmax if self.names is None else self._exported

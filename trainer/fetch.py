@@ -1,6 +1,8 @@
 """SavedModels and checkpoints from elsewhere -> the cache."""
 
 import contextlib
+import itertools
+import os
 from pathlib import Path
 
 from trainer.augreg.architecture import Architecture, Precision, Task
@@ -101,10 +103,14 @@ def convert_kept(
     """
     from trainer.augreg.npz import CheckpointError  # imports NumPy
 
+    seen = checkpoint.stat()
     try:
         return converted(checkpoint, cache, task=task, precision=precision, expected=expected)
     except CheckpointError as error:
-        aside = checkpoint.with_name(f"{checkpoint.name}.unfit")
-        with contextlib.suppress(FileNotFoundError):  # another process did it
-            checkpoint.rename(aside)
+        names = (f"{checkpoint.name}.unfit{n or ''}" for n in itertools.count())
+        aside = next(p for p in map(checkpoint.with_name, names) if not p.exists())
+        # Another process may have done it, and downloaded a better one.
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(checkpoint.stat(), seen):
+                checkpoint.rename(aside)
         raise CheckpointError(f"{error}; it is renamed to {aside.name}") from error

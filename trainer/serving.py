@@ -7,13 +7,15 @@ from typing import Any
 
 import tensorflow as tf
 
+from trainer.errors import InputError
 from trainer.preprocessing import FEATURES, IMAGE, PIXELS
 from trainer.transform_graph import TransformGraph
 
 Tensors = dict[str, tf.Tensor]
 
-# Beside the graph, which has the names as well, for those who do not load it.
 FROM_PIXELS = "from_pixels"  # the signature
+
+# Beside the graph, which has the names as well, for those who do not load it.
 _CLASSES = "assets.extra/classes.json"
 
 
@@ -98,12 +100,18 @@ def read_classes(directory: str) -> list[str] | None:
 
     Args:
       directory: of the SavedModel.
+
+    Raises:
+      InputError: the file that has them is damaged.
     """
     file = f"{directory}/{_CLASSES}"
     if not tf.io.gfile.exists(file):
         return None
-    with tf.io.gfile.GFile(file) as stream:
-        return json.load(stream)
+    try:
+        with tf.io.gfile.GFile(file) as stream:
+            return json.load(stream)
+    except ValueError as error:
+        raise InputError(f"{file}: is damaged ({error}); expected it as it was exported") from error
 
 
 def _strings(name: str) -> tf.TensorSpec:

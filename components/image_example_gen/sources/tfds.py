@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from google.protobuf.message import DecodeError
+
 from components.image_example_gen.sources.base import TEST, TRAIN, Source, SourceImage
 from trainer.errors import InputError
 
@@ -83,6 +85,12 @@ class TfdsSource(Source):
         info = self._builder.info
         digest = hashlib.sha256(info.full_name.encode())
         files = [file for split in self.splits() for file in info.splits[split].filepaths]
+        for file in files:
+            if not file.exists():
+                raise InputError(
+                    f"--dataset tfds:{info.name}: {file} is missing; expected what TFDS wrote: "
+                    f"delete {file.parent} and prepare it again"
+                )
         is_remote = any("://" in os.fspath(file) for file in files)
         is_listed = is_remote or sum(file.stat().length for file in files) > _READ_UP_TO
         for file in files:
@@ -109,9 +117,9 @@ class TfdsSource(Source):
                 digest.update(
                     hashlib.sha256(example.SerializeToString(deterministic=True)).digest()
                 )
-        except tf.errors.DataLossError as error:
+        except (tf.errors.DataLossError, DecodeError) as error:
             raise InputError(
-                f"--dataset {self._name}: {file} is damaged; expected what TFDS wrote: delete "
+                f"--dataset tfds:{self._name}: {file} is damaged; expected what TFDS wrote: delete "
                 f"{file.parent} and prepare it again"
             ) from error
         return digest.hexdigest()
