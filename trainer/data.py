@@ -22,7 +22,9 @@ class TrainingData:
 
     The picture at each position of that order, and what augmentation makes of it, are functions of
     seed and position: training can go on from any of them, and on any number of devices. (MixUp and
-    CutMix take partners from what a worker has of a batch: on another number of workers, others.)
+    CutMix take partners from what a worker has of a batch: on another number of workers, others.
+    And if ImageExampleGen was run again meanwhile, by an engine that writes records in another
+    order, a training goes on in that one.)
 
     Attributes:
       files: gzipped TFRecords: raw examples for tune "full", transformed for "head".
@@ -70,7 +72,7 @@ class TrainingData:
                 step = positions[0] // (parts * batch_size * workers)
                 return self._mix(step, images, labels)
 
-            batches = whole.map(mixed, num_parallel_calls=tf.data.AUTOTUNE)
+            batches = whole.map(mixed, num_parallel_calls=2)  # each holds all of its pixels
             if parts > 1:
                 batches = batches.unbatch().batch(batch_size, drop_remainder=True)
         else:
