@@ -113,7 +113,7 @@ def test_two_workers(project, single, folder):
     for index in range(2):
         worker = np.load(folder / f"auto-{index}.npz")
         assert_same(single, worker)
-        assert worker["of_worker"] == 0  # what the chief has, both have
+        assert worker["of_worker"] == 5  # what the chief has, both have
     assert {path.name for path in checkpoints.iterdir()} <= {"newest", "best"}
 
 

@@ -53,7 +53,7 @@ def train(folder: Path, name: str) -> None:
         augmentation=Augmentation(crop_area=0.5, flip=True, **mixing),
     )
     strategy = make_strategy(hyperparameters.strategy)
-    (of_worker,) = of_chief(strategy, [np.array([worker_of(strategy)[0]], np.float32)])
+    (of_worker,) = of_chief(strategy, [np.array([worker_of(strategy)[0] + 5], np.float32)])
     with strategy.scope():
         model = task.make_model()
     fit(

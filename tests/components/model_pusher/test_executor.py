@@ -11,7 +11,7 @@ from tfx.components.evaluator import constants
 from tfx.proto import pusher_pb2
 from tfx.types import standard_artifacts
 
-from components.model_pusher.executor import Executor
+from components.model_pusher.executor import WAS_SERVED, Executor
 from components.model_pusher.served import identity, newest_version, served_state
 from trainer.errors import InputError
 
@@ -73,6 +73,7 @@ def test_a_model_is_pushed_once(tmp_path, serving):
     model = model_of(tmp_path / "model")
     first = push(model, serving, tmp_path / "1")
     second = push(model, serving, tmp_path / "2")
+    assert [p.get_int_custom_property(WAS_SERVED) or 0 for p in (first, second)] == [0, 1]
     assert versions(serving) == ["9"]
     for pushed in (first, second):
         assert pushed.get_int_custom_property("pushed") == 1
