@@ -119,7 +119,7 @@ def check_target(runner: str, cloud: Cloud) -> None:
         "vertex": {"--project": cloud.project, "--region": cloud.region},
         "kubeflow": {"--host": cloud.host},
     }
-    _check_given(runner, needed[runner])
+    _check_given(runner, needed[runner], "")
 
 
 def check_submission(runner: str, cloud: Cloud, pipeline_root: str) -> None:
@@ -129,7 +129,8 @@ def check_submission(runner: str, cloud: Cloud, pipeline_root: str) -> None:
       InputError: a flag is missing, or the root is not one that the containers can write to.
     """
     check_target(runner, cloud)
-    _check_given(runner, {"--image": cloud.image, "--pipeline-root": pipeline_root})
+    needed = {"--image": cloud.image, "--pipeline-root": pipeline_root}
+    _check_given(runner, needed, " (or --output, to compile only)")
     # s3:// and minio:// are not among the file systems of TFX.
     if not pipeline_root.startswith("gs://"):
         raise InputError(f"--pipeline-root {pipeline_root}: expected gs://BUCKET/PATH")
@@ -158,12 +159,11 @@ def check_times(runner: str, cloud: Cloud, now: datetime.datetime) -> None:
         )
 
 
-def _check_given(runner: str, needed: dict[str, str | None]) -> None:
+def _check_given(runner: str, needed: dict[str, str | None], instead: str) -> None:
     missing = [flag for flag, value in needed.items() if not value]
     if missing:
         raise InputError(
-            f"{' and '.join(missing)} missing; --runner {runner} needs {', '.join(needed)} "
-            "(or --output, to compile only)"
+            f"{' and '.join(missing)} missing; --runner {runner} needs {', '.join(needed)}{instead}"
         )
 
 

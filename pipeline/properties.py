@@ -120,7 +120,7 @@ def make_properties(config: Config, inputs: Inputs) -> Properties:
         push=json_utils.dumps(
             {
                 "served": inputs.served,
-                FAIL_ON_UNBLESSED: config.run.fail_on_unblessed and config.run.is_compiled,
+                FAIL_ON_UNBLESSED: config.run.fail_on_unblessed,
                 "code_fingerprint": fingerprint.of_code("components.model_pusher.executor"),
             }
         ),

@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from pipeline.recipes import RECIPES
 from trainer.errors import InputError
 
-# Of the options `train.…`: what the linear probe alone, without steps, looks at.
-_OF_PROBE = {"head", "class_weights", "seed", "deterministic", "strategy", "precision"}
+# Of the options `train.…`: what the linear probe, without steps, looks at, or what may be said of
+# any training.
+_OF_PROBE = {"head", "class_weights", "seed", "deterministic", "precision"}
 
 
 def check_tune(

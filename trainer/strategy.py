@@ -52,7 +52,6 @@ def wait_for_all(strategy: tf.distribute.Strategy) -> None:
     """Returns once every worker has called it."""
     if worker_of(strategy)[1] == 1:
         return
-
     _sum(strategy, [tf.constant(1.0)])
 
 

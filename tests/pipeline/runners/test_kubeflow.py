@@ -291,7 +291,7 @@ def test_a_run_is_followed_to_its_end(command, kubeflow):
 
 def test_the_life_of_a_schedule(command, kubeflow):
     times = ["--schedule", "0 3 * * 1", "--max-concurrent-runs", "2"]
-    times += ["--start", "2030-01-01T00:00:00Z", "--end", "2031-01-01T00:00:00+01:00"]
+    times += ["--start", "2098-01-01T00:00:00Z", "--end", "2099-01-01T00:00:00+01:00"]
     for name in ("monthly", "weekly"):
         status, out, err = command(*PIPELINE, *times, "--min-accuracy", "0.5", "--name", name)
         assert (status, err) == (0, "")
@@ -299,8 +299,8 @@ def test_the_life_of_a_schedule(command, kubeflow):
     schedule = kubeflow.schedules["s1"]
     assert schedule["trigger"]["cron_schedule"] == {
         "cron": "0 0 3 * * 1",
-        "start_time": "2030-01-01T00:00:00Z",
-        "end_time": "2031-01-01T00:00:00+01:00",
+        "start_time": "2098-01-01T00:00:00Z",
+        "end_time": "2099-01-01T00:00:00+01:00",
     }
     assert schedule["runtime_config"]["parameters"]["min_accuracy"] == 0.5
     assert schedule["no_catchup"]

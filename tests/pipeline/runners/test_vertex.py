@@ -240,7 +240,7 @@ def test_a_followed_run_that_fails(command, vertex):
 
 def test_the_life_of_a_schedule(command, vertex):
     times = ["--schedule", "TZ=Europe/Berlin 0 3 * * 1", "--max-concurrent-runs", "2"]
-    times += ["--start", "2030-01-01T00:00:00Z", "--end", "2031-01-01T00:00:00+01:00"]
+    times += ["--start", "2098-01-01T00:00:00Z", "--end", "2099-01-01T00:00:00+01:00"]
     times += ["--service-account", "sa@p.iam.gserviceaccount.com"]
     times += ["--set", "cloud.network=projects/1/global/networks/n"]
     times += ["--set", f"cloud.encryption_key={KEY}"]
@@ -250,7 +250,7 @@ def test_the_life_of_a_schedule(command, vertex):
     (schedule,) = vertex.schedules.values()
     assert schedule["cron"] == "TZ=Europe/Berlin 0 3 * * 1"
     assert schedule["maxConcurrentRunCount"] == "2"
-    assert schedule["startTime"] == "2030-01-01T00:00:00Z"
+    assert schedule["startTime"] == "2098-01-01T00:00:00Z"
     assert schedule["endTime"] == "2030-12-31T23:00:00Z"
     job = schedule["createPipelineJobRequest"]["pipelineJob"]
     assert job["runtimeConfig"]["parameterValues"]["min_accuracy"] == 0.5
