@@ -351,6 +351,15 @@ def preempt_after(step, monkeypatch, number=signal.SIGTERM):
     monkeypatch.setattr(Loop, "_end_epoch", end_epoch)
 
 
+@pytest.fixture
+def foreground():
+    """As a shell runs it in the foreground; the tests may be run in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("foreground")
 def test_ctrl_c_saves_first_and_pressed_again_ends_at_once(fitted, monkeypatch):
     before = signal.getsignal(signal.SIGINT)
     preempt_after(10, monkeypatch, signal.SIGINT)
@@ -370,6 +379,7 @@ def test_ctrl_c_saves_first_and_pressed_again_ends_at_once(fitted, monkeypatch):
     assert signal.getsignal(signal.SIGINT) is before
 
 
+@pytest.mark.usefixtures("foreground")
 def test_ctrl_c_in_the_last_step_is_heeded_too(fitted, monkeypatch):
     preempt_after(20, monkeypatch, signal.SIGINT)
     with pytest.raises(KeyboardInterrupt, match="after the last step; the training is saved"):

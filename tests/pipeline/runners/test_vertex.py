@@ -251,7 +251,7 @@ def test_the_life_of_a_schedule(command, vertex):
     assert schedule["cron"] == "TZ=Europe/Berlin 0 3 * * 1"
     assert schedule["maxConcurrentRunCount"] == "2"
     assert schedule["startTime"] == "2098-01-01T00:00:00Z"
-    assert schedule["endTime"] == "2030-12-31T23:00:00Z"
+    assert schedule["endTime"] == "2098-12-31T23:00:00Z"
     job = schedule["createPipelineJobRequest"]["pipelineJob"]
     assert job["runtimeConfig"]["parameterValues"]["min_accuracy"] == 0.5
     assert job["serviceAccount"] == "sa@p.iam.gserviceaccount.com"
