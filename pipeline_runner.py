@@ -12,7 +12,6 @@ Exit status: 0 pushed (or pushed already; compiled, submitted, scheduled), 1 the
 
 import argparse
 import datetime
-import difflib
 import importlib
 import logging
 import re
@@ -42,7 +41,7 @@ from pipeline.machines import Machines
 from pipeline.root import check_serving_dir, claimed, state_directory
 from pipeline.settings import Setting
 from trainer.catalogue import MODELS
-from trainer.errors import InputError
+from trainer.errors import InputError, did_you_mean
 from trainer.resolve import cache_dir, is_cached, is_untrained, keeps_its_graph
 
 PUSHED, FAILED, BAD_USAGE, NOT_BLESSED, INTERRUPTED = 0, 1, 2, 3, 130
@@ -79,10 +78,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def do(parsed: argparse.Namespace) -> int:
     """Does what the arguments say; returns the exit status."""
-    lists = (list_models, list_datasets, list_options)
-    for make_list in (make for make in lists if getattr(parsed, make.__name__)):
-        print(make_list())
-        return DONE
+    for make_list in (list_models, list_datasets, list_options):
+        if getattr(parsed, make_list.__name__):
+            print(make_list())
+            return DONE
     if any(getattr(parsed, action) for action in ACTIONS):
         return manage(parsed)
     config = build_config(read_settings(parsed))
@@ -229,9 +228,9 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         _, is_unknown, given = message.partition("unrecognized arguments: ")
         known = [flag for action in self._actions for flag in action.option_strings]
-        close = difflib.get_close_matches(given.partition(" ")[0].partition("=")[0], known, n=1)
-        hint = f"did you mean {close[0]}?" if is_unknown and close else "--help lists the flags"
-        raise InputError(f"{message}; {hint}")
+        flag = given.partition(" ")[0].partition("=")[0]
+        meant = did_you_mean(flag, known) if is_unknown else ""
+        raise InputError(f"{message}; {meant or '--help lists the flags'}")
 
 
 def make_parser() -> argparse.ArgumentParser:

@@ -5,7 +5,6 @@ command line are names for some of the keys, and `FLAGS` is the one table of the
 """
 
 import dataclasses
-import difflib
 import hashlib
 import json
 import re
@@ -27,7 +26,7 @@ from pipeline.settings import Option, Setting, checked
 from pipeline.tuning import check_tune
 from trainer.augmentation import Augmentation
 from trainer.catalogue import MODELS
-from trainer.errors import InputError
+from trainer.errors import InputError, did_you_mean
 from trainer.hyperparameters import OPERATIONAL, Hyperparameters
 from trainer.option import AT_LEAST_ONE, FRACTION, WHOLE, Check, option
 from trainer.resolve import check_model, is_augreg
@@ -357,8 +356,7 @@ def _checked_values(settings: Mapping[str, Setting]) -> dict[str, Any]:
     values = {}
     for key, setting in settings.items():
         if key not in OPTIONS:
-            close = difflib.get_close_matches(key, OPTIONS, n=1)
-            hint = f"did you mean {close[0]}?" if close else "--help lists the keys"
+            hint = did_you_mean(key, OPTIONS) or "--help lists the keys"
             raise InputError(f"{setting.origin}: there is no key {key}; {hint}")
         values[key] = checked(setting, OPTIONS[key])
     return values

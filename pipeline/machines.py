@@ -1,11 +1,10 @@
 """What each node of a pipeline on a cluster runs on. Imports no TensorFlow."""
 
 import dataclasses
-import difflib
 import re
 from collections.abc import Container, Iterator
 
-from trainer.errors import InputError
+from trainer.errors import InputError, did_you_mean
 from trainer.option import AT_LEAST_ONE, POSITIVE, WHOLE, Check, option
 
 _ACCELERATOR = Check(
@@ -169,6 +168,5 @@ def _check_accelerator(runner: str, name: str, machine: Machine) -> None:
     elif "/" in kind and runner == "vertex":
         raise InputError(f"{given}: expected one of Vertex AI's types, such as NVIDIA_TESLA_T4")
     elif kind and "/" not in kind and kind not in GPUS:
-        close = difflib.get_close_matches(kind, GPUS, n=1, cutoff=0.8)
-        hint = f"did you mean {close[0]}?" if close else f"expected one of {', '.join(GPUS)}"
+        hint = did_you_mean(kind, GPUS, cutoff=0.8) or f"expected one of {', '.join(GPUS)}"
         raise InputError(f"{given}: there is no accelerator {kind}; {hint}")

@@ -1,6 +1,5 @@
 """Whatever `--model` says -> a SavedModel directory on disk, under the backbone contract."""
 
-import difflib
 import errno
 import functools
 import os
@@ -13,7 +12,7 @@ from trainer.augreg.architecture import Precision, Task
 from trainer.catalogue import MODELS, Model
 from trainer.derived import converted, made
 from trainer.download import DownloadError
-from trainer.errors import InputError
+from trainer.errors import InputError, did_you_mean
 from trainer.fetch import convert_kept, fetch_checkpoint, fetch_saved_model
 from trainer.locked import locked
 from trainer.places import PUBLIC, Places
@@ -67,12 +66,11 @@ def check_model(model: str, weights: str, *, task: Task = "fe") -> None:
         return
     path = Path(model)
     if not _exists(model):
-        close = difflib.get_close_matches(model.replace("-", "_"), MODELS, n=1)
-        hint = f"; did you mean {close[0]}?" if close else ""
+        meant = did_you_mean(model.replace("-", "_"), MODELS)
         raise InputError(
             f"--model {model}: no such model in the catalogue and no such path; expected a name "
             "from --list-models, a SavedModel directory, a URL, a Kaggle handle or an .npz file"
-            f"{hint}"
+            + (f"; {meant}" if meant else "")
         )
     if path.is_file() and addresses.is_checkpoint(model):
         return

@@ -4,7 +4,6 @@ Imports Beam, a matter of two seconds, and no TensorFlow.
 """
 
 import argparse
-import difflib
 import logging
 import re
 from collections.abc import Iterator, Sequence
@@ -25,7 +24,7 @@ from apache_beam.runners.runner import PipelineRunner, create_runner
 
 from pipeline.config import Config
 from pipeline.runners.engine import beam_arguments, runner_of, workers_are_elsewhere
-from trainer.errors import InputError
+from trainer.errors import InputError, did_you_mean
 
 # Their job servers, in Java, have flags that Beam for Python does not know.
 _JOB_SERVERS = ("FlinkRunner", "SparkRunner", "PortableRunner")
@@ -100,9 +99,9 @@ def _check_known(given: Sequence[str]) -> None:
         flag = text.partition("=")[0]
         has_others = flag.startswith("--") and runner.endswith(_JOB_SERVERS)
         # There, only what looks like a slip is refused.
-        close = difflib.get_close_matches(flag, known, n=1, cutoff=0.85 if has_others else 0.6)
-        if close or not has_others:
-            hint = f"did you mean {close[0]}?" if close else "expected one of Beam's own"
+        meant = did_you_mean(flag, known, cutoff=0.85 if has_others else 0.6)
+        if meant or not has_others:
+            hint = meant or "expected one of Beam's own"
             raise InputError(f"--beam-arg={text}: {runner} has no flag {flag}; {hint}")
 
 
