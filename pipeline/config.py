@@ -356,7 +356,7 @@ def _checked_values(settings: Mapping[str, Setting]) -> dict[str, Any]:
     values = {}
     for key, setting in settings.items():
         if key not in OPTIONS:
-            hint = did_you_mean(key, OPTIONS) or "--help lists the keys"
+            hint = did_you_mean(key, OPTIONS) or "--list-options prints the keys"
             raise InputError(f"{setting.origin}: there is no key {key}; {hint}")
         values[key] = checked(setting, OPTIONS[key])
     return values

@@ -187,7 +187,7 @@ def test_data_dir_goes_to_tfds_sources_only(tmp_path):
         ("recipe", "nope", "expected one of tf_flowers_full"),
         ("dataset", "nope", "no such dataset and no such folder"),
         ("train.epoch", 3, "did you mean train.epochs?"),
-        ("zzz", 3, "--help lists the keys"),
+        ("zzz", 3, "--list-options prints the keys"),
     ],
 )
 def test_bad_values_are_named_with_what_was_expected(key, value, expected):
