@@ -84,19 +84,23 @@ class TfdsSource(Source):
     def fingerprint(self) -> str:
         info = self._builder.info
         digest = hashlib.sha256(info.full_name.encode())
-        files = [file for split in self.splits() for file in info.splits[split].filepaths]
-        for file in files:
-            if not file.exists():
-                raise InputError(
-                    f"--dataset tfds:{info.name}: {file} is missing; expected what TFDS wrote: "
-                    f"delete {file.parent} and prepare it again"
-                )
-        is_remote = any("://" in os.fspath(file) for file in files)
-        is_listed = is_remote or sum(file.stat().length for file in files) > _READ_UP_TO
-        for file in files:
-            version = _listed(file) if is_listed else self._of_records(file)
+        stats = {f: self._stat(f) for split in self.splits() for f in info.splits[split].filepaths}
+        is_remote = any("://" in os.fspath(file) for file in stats)
+        is_listed = is_remote or sum(stat.length for stat in stats.values()) > _READ_UP_TO
+        for file, stat in stats.items():
+            version = f"{stat.length}\0{stat.mtime}" if is_listed else self._of_records(file)
             digest.update(f"{file.name}\0{version}\n".encode())
         return digest.hexdigest()
+
+    def _stat(self, file: Any) -> Any:
+        """Length and time of a record file, asked for once: in a bucket, that is a request."""
+        try:
+            return file.stat()
+        except FileNotFoundError as error:
+            raise InputError(
+                f"--dataset tfds:{self._name}: {file} is missing; expected what TFDS wrote: delete "
+                f"{file.parent} and prepare it again"
+            ) from error
 
     def _of_records(self, file: Any) -> str:
         """SHA-256 over the examples of a record file, as 64 hex digits.
@@ -148,9 +152,3 @@ class TfdsSource(Source):
 
 def _source_image(example: Mapping[str, Any], name: str) -> SourceImage:
     return SourceImage(example[name].decode(), int(example["label"]), example["image"])
-
-
-def _listed(file: Any) -> str:
-    """What tells versions of a file in a bucket apart, without reading it."""
-    stat = file.stat()
-    return f"{stat.length}\0{stat.mtime}"

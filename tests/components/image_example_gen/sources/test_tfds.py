@@ -107,6 +107,14 @@ def test_a_damaged_record_file_is_named(tmp_path, flowers_record):
         TfdsSource("tf_flowers", str(tmp_path)).fingerprint()
 
 
+def test_a_missing_record_file_is_named(tmp_path, flowers_record):
+    source = TfdsSource("tf_flowers", str(tmp_path))
+    source.prepare()
+    flowers_record.unlink()
+    with pytest.raises(InputError, match=rf"{flowers_record} is missing; expected what TFDS wrote"):
+        source.fingerprint()
+
+
 def test_in_a_bucket_the_listing_is_the_fingerprint(data_dir, monkeypatch):
     """Nothing is read: the files stay where they are. The bucket's listing is a stand-in."""
     stat = mock.Mock(length=5, mtime=7)
