@@ -4,6 +4,7 @@ import contextlib
 import itertools
 import os
 from pathlib import Path
+from typing import Any
 
 from trainer.augreg.architecture import Architecture, Precision, Task
 from trainer.derived import converted
@@ -85,17 +86,15 @@ def fetch_checkpoint(
         raise DownloadError(f"{url}: what it answered is no such checkpoint ({reason})") from error
 
 
-def convert_kept(
-    checkpoint: Path,
-    cache: Path,
-    *,
-    task: Task = "fe",
-    precision: Precision = "float32",
-    expected: Architecture | None = None,
-) -> Path:
+def convert_kept(checkpoint: Path, cache: Path, **conversion: Any) -> Path:
     """Converts a checkpoint that is kept in the cache, and gets one that is unfit out of the way.
 
     It may have been put there by hand: it is renamed, to `….unfit`, and not removed.
+
+    Args:
+      checkpoint: an `.npz` file.
+      cache: below which the SavedModel is put.
+      **conversion: what to make of it, as `converted` takes it.
 
     Raises:
       CheckpointError: it was unfit.
@@ -105,7 +104,7 @@ def convert_kept(
 
     seen = checkpoint.stat()
     try:
-        return converted(checkpoint, cache, task=task, precision=precision, expected=expected)
+        return converted(checkpoint, cache, **conversion)
     except CheckpointError as error:
         names = (f"{checkpoint.name}.unfit{n or ''}" for n in itertools.count())
         aside = next(p for p in map(checkpoint.with_name, names) if not p.exists())
