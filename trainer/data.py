@@ -65,14 +65,13 @@ class TrainingData:
         records = self._records(start).shard(workers, worker)
         examples = records.map(self._parse, num_parallel_calls=tf.data.AUTOTUNE)
         if self.augmentation.mixup or self.augmentation.cutmix:
-            whole = examples.batch(parts * batch_size, drop_remainder=True)
-
-            def mixed(positions: tf.Tensor, images: tf.Tensor, labels: tf.Tensor):
+            share = parts * batch_size
+            whole = examples.batch(share, drop_remainder=True)
+            batches = whole.map(
                 # All workers draw the same, from which of the steps it is.
-                step = positions[0] // (parts * batch_size * workers)
-                return self._mix(step, images, labels)
-
-            batches = whole.map(mixed, num_parallel_calls=2)  # each holds all of its pixels
+                lambda positions, *batch: self._mix(positions[0] // (share * workers), *batch),
+                num_parallel_calls=2,  # each holds all of its pixels
+            )
             if parts > 1:
                 batches = batches.unbatch().batch(batch_size, drop_remainder=True)
         else:
