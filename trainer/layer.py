@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 
 from trainer.backbone import call_backbone
-from trainer.variables import named_variables
+from trainer.variable_names import named_variables
 
 
 class BackboneLayer(keras.layers.Layer):

@@ -6,14 +6,14 @@ import tensorflow as tf
 
 from tests.conftest import TINY
 from tests.trainer.collection_model import write_collection_model
-from trainer import variables
+from trainer import variable_names
 from trainer.augreg.initialization import random_arrays
 from trainer.backbone import call_backbone, load_backbone, read_shapes
 from trainer.catalogue import MODELS, Model, Variant
 from trainer.errors import InputError
 from trainer.layer import BackboneLayer
 from trainer.optimizer import layer_rates
-from trainer.variables import named_variables
+from trainer.variable_names import named_variables
 
 HYBRID = dataclasses.replace(TINY, image_size=32, patch_size=1, resnet_blocks=(1, 1), depth=11)
 
@@ -23,7 +23,7 @@ def published(request, tmp_path, monkeypatch):
     """A model of the collection and its architecture, which the catalogue has."""
     architecture = request.param
     entry = Model(name="x", task="fe", variant=Variant(title="X", architecture=architecture))
-    monkeypatch.setattr(variables, "MODELS", {"x": entry})
+    monkeypatch.setattr(variable_names, "MODELS", {"x": entry})
     write_collection_model(architecture, tmp_path / "model")
     return architecture, tmp_path / "model"
 
@@ -58,7 +58,7 @@ def test_architectures_of_the_catalogue_can_be_told_apart():
     seen = {}
     for name, model in MODELS.items():
         shapes = model.architecture.array_shapes()
-        key = tuple(variables._without_ones([shapes[n] for n in sorted(shapes)]))
+        key = tuple(variable_names._without_ones([shapes[n] for n in sorted(shapes)]))
         other = seen.setdefault(key, name)
         assert MODELS[other].architecture == model.architecture
 
