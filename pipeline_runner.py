@@ -250,7 +250,7 @@ def make_parser() -> argparse.ArgumentParser:
     for flag, key in FLAGS.items():
         group = groups[key.rpartition(".")[0].partition(".")[0]]
         option = OPTIONS[key]
-        if option.type is bool:
+        if option.is_switch:
             group.add_argument(flag, dest=key, action="store_const", const=True, help=option.help)
         elif option.type == tuple[str, ...]:
             group.add_argument(flag, dest=key, action="append", metavar="ARG", help=option.help)

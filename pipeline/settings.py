@@ -32,6 +32,11 @@ class Option(NamedTuple):
         return self.field.metadata["help"]
 
     @property
+    def is_switch(self) -> bool:
+        """Whether its flag takes no value."""
+        return self.type is bool or bool in typing.get_args(self.type)
+
+    @property
     def choices(self) -> tuple[str, ...]:
         """The values that it takes, where they can be listed."""
         return typing.get_args(self.type) if typing.get_origin(self.type) is Literal else ()

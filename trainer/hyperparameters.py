@@ -111,7 +111,9 @@ class Hyperparameters:
         "scales the loss, and leaves out steps whose gradients overflow",
         default="float32",
     )
-    jit_compile: bool = option("compile the training step by XLA", default=False)
+    jit_compile: bool | None = option(
+        "compile the training step by XLA; where not given, on a GPU", default=None
+    )
     checkpoint_steps: int = option(
         "steps between two checkpoints; epochs end with one as well",
         default=500,

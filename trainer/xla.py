@@ -1,0 +1,108 @@
+"""Compiling by XLA what calls functions of a SavedModel, and their gradients."""
+
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+import tensorflow as tf
+from tensorflow.core.protobuf import config_pb2, meta_graph_pb2, rewriter_config_pb2
+from tensorflow.python.eager import context
+from tensorflow.python.grappler import tf_optimizer
+
+_MUST_COMPILE = "_XlaMustCompile"
+_numbers = itertools.count()
+
+
+def compile_with_xla(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A `tf.function` that computes `function` by XLA, compiled once for each shape of its inputs.
+
+    `tf.function(jit_compile=True)` alone compiles anew in every training step when `function` takes
+    gradients of a restored function. XLA wants some operands as constants, such as the axes of a
+    transposition. Those of the backward pass come out of the call to the forward pass, and whatever
+    goes into a call that gives a constant is taken for constant as well: the images and all weights
+    (`BackwardsConstAnalysis`, tensorflow/compiler/tf2xla/const_analysis.cc). So the calls are
+    replaced by the functions' bodies first.
+
+    Args:
+      function: takes and returns nested tensors.
+    """
+
+    @tf.function(jit_compile=True)
+    def compiled(*inputs: Any) -> Any:
+        specs = tf.nest.map_structure(lambda x: tf.TensorSpec(x.shape, x.dtype), inputs)
+        concrete = tf.function(function).get_concrete_function(*specs)
+        graph = tf.compat.v1.get_default_graph()
+        captures = [graph.capture(tensor) for tensor in concrete.captured_inputs]
+        graph_def, used = _inlined(concrete)
+        given = zip(concrete.inputs, [*tf.nest.flatten(inputs), *captures], strict=True)
+        outputs = tf.graph_util.import_graph_def(
+            graph_def,
+            input_map={own.name: other for own, other in given if own.op.name in used},
+            return_elements=[output.name for output in concrete.outputs],
+            name="",
+        )
+        return tf.nest.pack_sequence_as(concrete.structured_outputs, outputs)
+
+    return compiled
+
+
+def _inlined(function: Any) -> tuple[tf.compat.v1.GraphDef, set[str]]:
+    """The graph of a concrete function with the bodies of all functions that it calls.
+
+    Control flow stays functional, as XLA wants it.
+
+    Returns:
+      The graph without the placeholders of its inputs; and the names of what its nodes refer to.
+    """
+    graph_def = function.graph.as_graph_def()
+    for owner in (graph_def, *graph_def.library.function):
+        nodes = owner.node if owner is graph_def else owner.node_def
+        for node in nodes:
+            # Grappler leaves alone what is to be compiled by itself.
+            node.attr.pop(_MUST_COMPILE, None)
+            node.attr.pop("_lower_using_switch_merge", None)
+    for called in graph_def.library.function:
+        called.attr.pop(_MUST_COMPILE, None)
+    meta_graph = tf.compat.v1.train.export_meta_graph(graph_def=graph_def, graph=function.graph)
+    kept = meta_graph_pb2.CollectionDef()
+    kept.node_list.value.extend(tensor.name for tensor in (*function.inputs, *function.outputs))
+    meta_graph.collection_def["train_op"].CopyFrom(kept)
+    config = config_pb2.ConfigProto()
+    rewrites = config.graph_options.rewrite_options
+    rewrites.min_graph_nodes = -1  # small graphs too
+    rewrites.optimizers.append("function")
+    rewrites.function_optimization = rewriter_config_pb2.RewriterConfig.AGGRESSIVE
+    inlined = tf_optimizer.OptimizeGraph(config, meta_graph)
+    _register_functions(inlined)
+    placeholders = {tensor.op.name for tensor in function.inputs}
+    nodes = [node for node in inlined.node if node.name not in placeholders]
+    used = {name.lstrip("^").split(":")[0] for node in nodes for name in node.input}
+    used |= {tensor.op.name for tensor in function.outputs}
+    del inlined.node[:]
+    inlined.node.extend(nodes)
+    return inlined, used
+
+
+def _register_functions(graph_def: tf.compat.v1.GraphDef) -> None:
+    """Makes the branches and loop bodies that Grappler wrote known to TensorFlow.
+
+    Grappler names a function after what it was made from: made for another batch size, it may have
+    the same name and another body. So each gets a name of its own here.
+    """
+    known = context.context()
+    new = {
+        function.signature.name: f"{function.signature.name}_{next(_numbers)}"
+        for function in graph_def.library.function
+        if not known.has_function(function.signature.name)
+    }
+    nodes = [*graph_def.node, *(n for f in graph_def.library.function for n in f.node_def)]
+    for node in nodes:
+        node.op = new.get(node.op, node.op)
+        for attribute in node.attr.values():
+            for reference in (attribute.func, *attribute.list.func):
+                if reference.name in new:
+                    reference.name = new[reference.name]
+    for function in graph_def.library.function:
+        if function.signature.name in new:
+            function.signature.name = new[function.signature.name]
+            known.add_function_def(function)
