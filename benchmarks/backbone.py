@@ -1,28 +1,29 @@
 """How fast our Vision Transformers are, against what the machine's matrix product can do.
 
     python benchmarks/backbone.py [--model vit_s16_fe] [--batch-size 16] [--rounds 9]
-                                  [--torch OTHER_ENVIRONMENT/bin/python]
+                                  [--precision float32] [--torch OTHER_ENVIRONMENT/bin/python]
 
 Prints images/s and the fraction of peak for the forward pass and for a full training step (forward,
 backward, SGD with momentum) of the SavedModel, with random weights. Peak is a square matrix product
-in TensorFlow, float32, of the size that is fastest here by the median of several tries. Every round
-measures it for a second before each step, and what is printed is the median of the rounds' ratios:
-so a machine whose speed drifts does not matter, and a lucky moment does not make the peak.
+in TensorFlow, in the precision that is measured, of the size that is fastest here by the median of
+several tries. Every round measures it for a second before each step, and what is printed is the
+median of the rounds' ratios: so a machine whose speed drifts does not matter, and a lucky moment
+does not make the peak.
 
 Floating-point operations are counted twice: as published (every token goes through every block; 9.2
 GFLOP an image for S/16, three times that to train), which is what makes fractions comparable with
 other code; and as done here, where the last block computes what follows attention for the class
 token alone.
 
-`--torch` names a Python that has PyTorch: each round then measures the same model there as well, on
-the CPU (`benchmarks/torch_vit.py`), and how many times as fast ours is is printed, as the median.
+`--torch` names a Python that has PyTorch: each round then measures the same model there as well, as
+it is and by `torch.compile`, on the CPU (`benchmarks/sides/torch_side.py`; in 16 bits by autocast).
+How many times as fast as each of them ours is, is printed as the median of the rounds.
 """
 
+import contextlib
 import itertools
-import json
 import resource
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -31,6 +32,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
+from benchmarks.sides.process import start_torch, torch_shape
 from trainer.augreg.architecture import Architecture
 from trainer.catalogue import MODELS
 from trainer.command_line import Parser, positive
@@ -58,19 +60,20 @@ def block_flops(a: Architecture, queries: int) -> int:
     return keys_and_values + query_and_output + attention + mlp
 
 
-def make_peak() -> Callable[[], float]:
+def make_peak(precision: str) -> Callable[[], float]:
     """A function that multiplies matrices for about a second, and returns FLOP/s."""
     import tensorflow as tf
 
     def measure(matrix: tf.Tensor, seconds: float) -> float:
         products, started, elapsed = 0, time.perf_counter(), 0.0
         while elapsed < seconds:
-            tf.linalg.matmul(matrix, matrix).numpy()
+            tf.linalg.matmul(matrix, matrix)[0, 0].numpy()
             products += 1
             elapsed = time.perf_counter() - started
         return products * 2 * len(matrix) ** 3 / elapsed
 
-    matrices = [tf.random.normal([size, size]) for size in (1024, 2048, 3072)]
+    dtype = tf.bfloat16 if precision == "mixed_bfloat16" else tf.float32
+    matrices = [tf.cast(tf.random.normal([size] * 2), dtype) for size in (1024, 2048, 3072)]
     tries = [[measure(matrix, 0.2) for matrix in matrices] for _ in range(6)]
     medians = [statistics.median(rates) for rates in zip(*tries, strict=True)]
     fastest = matrices[medians.index(max(medians))]
@@ -100,29 +103,6 @@ def make_steps(directory: str, size: int, batch_size: int) -> dict[str, Callable
     return {"forward": lambda: forward(images).numpy(), "training": lambda: train(images).numpy()}
 
 
-def start_torch(python: str, architecture: Architecture, batch_size: int) -> Callable[[str], float]:
-    """A function that has PyTorch do a step by its name, and returns the seconds it took."""
-    names = ("image_size", "patch_size", "width", "depth", "heads", "mlp_dim")
-    settings = {name: getattr(architecture, name) for name in names} | {"batch_size": batch_size}
-    process = subprocess.Popen(
-        [python, str(Path(__file__).parent / "torch_vit.py"), json.dumps(settings)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-
-    def step(name: str) -> float:
-        print(name, file=process.stdin, flush=True)
-        seconds = process.stdout.readline()
-        if not seconds:
-            raise SystemExit(f"{python}: benchmarks/torch_vit.py ended; does it have torch?")
-        return float(seconds)
-
-    for name in ("forward", "training") * 2:  # warm up
-        step(name)
-    return step
-
-
 def peak_memory() -> float:
     """Of this process until now, in MiB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
@@ -133,6 +113,7 @@ def main(given: list[str] | None = None) -> None:
     parser.add_argument("--model", default="vit_s16_fe")
     parser.add_argument("--batch-size", type=positive, default=16)
     parser.add_argument("--rounds", type=positive, default=9)
+    parser.add_argument("--precision", choices=["float32", "mixed_bfloat16"], default="float32")
     parser.add_argument("--torch", metavar="PYTHON", help="compare with PyTorch, which it has")
     arguments = parser.parse_args(given)
     if arguments.model not in MODELS:
@@ -144,33 +125,50 @@ def main(given: list[str] | None = None) -> None:
     from trainer.augreg.convert import convert
     from trainer.augreg.initialization import random_arrays
 
+    precision, batch_size = arguments.precision, arguments.batch_size
     with tempfile.TemporaryDirectory() as folder:
-        convert(random_arrays(architecture, seed=0), f"{folder}/model")
-        steps = make_steps(f"{folder}/model", architecture.image_size, arguments.batch_size)
+        convert(random_arrays(architecture, seed=0), f"{folder}/model", precision=precision)
+        steps = make_steps(f"{folder}/model", architecture.image_size, batch_size)
     memory = {}
     for name, step in steps.items():  # warm up, and trace
         step()
         step()
         memory[name] = peak_memory()
-    measure_peak = make_peak()
-    torch = None
-    if arguments.torch:
-        torch = start_torch(arguments.torch, architecture, arguments.batch_size)
-    ahead: dict[str, list[float]] = {name: [] for name in steps}
+    measure_peak = make_peak(precision)
+    ahead: dict[tuple[str, str], list[float]] = {}
     peaks, rates = {name: [] for name in steps}, {name: [] for name in steps}
-    for _ in range(arguments.rounds):
-        for name, step in steps.items():
-            peaks[name].append(measure_peak())
-            started = time.perf_counter()
-            step()
-            seconds = time.perf_counter() - started
-            rates[name].append(arguments.batch_size / seconds)
-            if torch:
-                ahead[name].append(torch(name) / seconds)
+    with contextlib.ExitStack() as stack:
+        others = {}
+        if arguments.torch:
+            others = {
+                kind: stack.enter_context(start_torch(arguments.torch))
+                for kind in ("PyTorch", "compiled PyTorch")
+            }
+        for kind, side in others.items():
+            for name in steps:
+                side.ask(
+                    "prepare",
+                    name=name,
+                    kind=name,
+                    architecture=torch_shape(architecture),
+                    batch_size=batch_size,
+                    precision=precision,
+                    compiled=kind == "compiled PyTorch",
+                )
+        for _ in range(arguments.rounds):
+            for name, step in steps.items():
+                peaks[name].append(measure_peak())
+                started = time.perf_counter()
+                step()
+                seconds = time.perf_counter() - started
+                rates[name].append(batch_size / seconds)
+                for kind, side in others.items():
+                    other = side.ask("run", name=name, steps=1)["seconds"]
+                    ahead.setdefault((name, kind), []).append(other / seconds)
 
-    print(f"{arguments.model}, batch {arguments.batch_size}, median of {arguments.rounds} rounds")
+    print(f"{arguments.model}, batch {batch_size}, median of {arguments.rounds} rounds")
     peak = statistics.median(itertools.chain(*peaks.values()))
-    print(f"matrix product, float32: {peak / 1e9:.0f} GFLOP/s")
+    print(f"matrix product, {precision.removeprefix('mixed_')}: {peak / 1e9:.0f} GFLOP/s")
     published, done = published_flops(architecture), flops_done(architecture)
     print(f"an image: {published / 1e9:.2f} GFLOP as published, {done / 1e9:.2f} done here")
     for name, factor in (("forward", 1), ("training", 3)):
@@ -181,8 +179,9 @@ def main(given: list[str] | None = None) -> None:
             f"{fraction * published:.3f} of peak as published, {fraction * done:.3f} as done, "
             f"peak memory {memory[name]:.0f} MiB"
         )
-        if torch:
-            print(f"{name}: {statistics.median(ahead[name]):.2f} times as fast as PyTorch")
+        for kind in others:
+            times = statistics.median(ahead[name, kind])
+            print(f"{name}: {times:.2f} times as fast as {kind}")
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import tensorflow as tf
 
@@ -9,7 +10,9 @@ from trainer.augment.image import augment_image
 from trainer.augment.mix import mix
 from trainer.augmentation import Augmentation
 from trainer.preprocessing import FEATURES, IMAGE, LABEL, PIXELS
-from trainer.transform_graph import TransformGraph
+
+if TYPE_CHECKING:  # so that reading examples needs no TensorFlow Transform
+    from trainer.transform_graph import TransformGraph
 
 # Records, which hold encoded images or features, never decoded pixels: some 100 MB of photographs.
 _SHUFFLE_BUFFER = 1024
@@ -42,7 +45,7 @@ class TrainingData:
     classes: int
     seed: int
     tune: str
-    graph: TransformGraph
+    graph: "TransformGraph"
     image_shape: tuple[int, int]
     augmentation: Augmentation
 
@@ -124,7 +127,7 @@ class TrainingData:
 
 
 def validation_batches(
-    files: Sequence[str], graph: TransformGraph, *, tune: str, classes: int, batch_size: int
+    files: Sequence[str], graph: "TransformGraph", *, tune: str, classes: int, batch_size: int
 ) -> tf.data.Dataset:
     """Batches of the validation split, in order, once; preprocessed by the transform graph.
 
@@ -161,7 +164,7 @@ def read_labels(files: Sequence[str]) -> list[int]:
     return [int(label) for batch in labels for label in batch.numpy().reshape(-1)]
 
 
-def read_features(files: Sequence[str], graph: TransformGraph) -> tuple[tf.Tensor, tf.Tensor]:
+def read_features(files: Sequence[str], graph: "TransformGraph") -> tuple[tf.Tensor, tf.Tensor]:
     """All transformed examples of a split: features, float32 [N, D], and labels, int64 [N]."""
     records = _records_of(tf.data.Dataset.from_tensor_slices(_matching(files)))
     batches = records.batch(1024).map(lambda b: tf.io.parse_example(b, graph.feature_spec))

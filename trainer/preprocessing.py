@@ -8,7 +8,6 @@ from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
-import tensorflow_transform as tft
 
 from trainer.backbone import call_backbone, load_backbone_once, read_shapes
 
@@ -75,6 +74,8 @@ def _frozen_features(encoded: tf.Tensor, directory: str) -> tf.Tensor:
 
     The backbone becomes part of the transform graph's SavedModel, where it is `.backbone`.
     """
+    import tensorflow_transform as tft  # training needs the rest of this module, and no Transform
+
     shapes = read_shapes(directory)
     backbone = tft.make_and_track_object(lambda: load_backbone_once(directory), name="backbone")
 

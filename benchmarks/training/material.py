@@ -11,6 +11,7 @@ import PIL.Image
 import tensorflow as tf
 
 from trainer.augmentation import Augmentation
+from trainer.augreg.architecture import Precision
 from trainer.augreg.convert import convert
 from trainer.augreg.initialization import random_arrays
 from trainer.backbone import Shapes, load_backbone, read_shapes
@@ -85,7 +86,14 @@ class Material:
         return batches.take(1)
 
 
-def make_material(folder: Path, model: str, images: int, data_dir: Path | None) -> Material:
+def make_material(
+    folder: Path,
+    model: str,
+    images: int,
+    data_dir: Path | None,
+    *,
+    precision: Precision = "float32",
+) -> Material:
     """Writes both into `folder`.
 
     Args:
@@ -93,8 +101,10 @@ def make_material(folder: Path, model: str, images: int, data_dir: Path | None) 
       model: name of a feature extractor in the catalogue; its weights are random.
       images: how many examples; photographs are repeated where there are fewer.
       data_dir: class folders of photographs; None for generated ones.
+      precision: of the backbone's matrix products.
     """
-    convert(random_arrays(MODELS[model].architecture, seed=0), folder / "backbone")
+    arrays = random_arrays(MODELS[model].architecture, seed=0)
+    convert(arrays, folder / "backbone", precision=precision)
     photographs = list(_generated(min(images, _DISTINCT)) if data_dir is None else _read(data_dir))
     as_image_example_gen = tf.io.TFRecordOptions("GZIP", compression_level=0)
     with tf.io.TFRecordWriter(str(folder / "shard.gz"), as_image_example_gen) as writer:

@@ -1,0 +1,373 @@
+"""What an accelerator gives: training steps, forward passes, agreement with the CPU, memory.
+
+    python benchmarks/accelerator.py [PART ...] [--torch PYTHON] [--output FILE.md]
+                                     [--models vit_b16_fe vit_s16_fe] [--minutes 10]
+
+prints a table in Markdown, a row as soon as it is measured, so that a run that is cut short keeps
+what it has. Needs TensorFlow and Keras, and no TFX. On a CPU it runs too, slowly; take small sizes.
+
+`--torch` names a Python that has PyTorch: each row of steps is then compared with the same model
+there (timm's where it is installed), by `torch.compile` and in bfloat16 by autocast. The two are
+measured in turn, each in a process of its own, and the median of the turns' ratios is printed.
+
+training: images/s of the Trainer's own step (SGD with momentum, clipping) on a batch in the
+device's memory, with XLA (--jit-compile) and without.
+forward: images/s of the backbone alone, each step waited for: at batch 1, latency.
+agreement: features on the device against those on the CPU, by the norm of their difference over
+their norm; and the losses of 20 steps of the whole Trainer, by their largest difference.
+loop: the Trainer's loop, reading, decoding, cropping and flipping JPEGs, against the same step on a
+batch in memory; and what the input gives alone.
+replicas: a step under MirroredStrategy on one device, against one without a strategy.
+memory: peak memory of a training step by model and batch size.
+"""
+
+import argparse
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+import numpy as np
+
+from benchmarks.sides.process import (
+    Side,
+    SideError,
+    start_tensorflow,
+    start_torch,
+    time_turns,
+    torch_shape,
+)
+from trainer.catalogue import MODELS
+from trainer.command_line import Parser, positive
+
+_CLASSES = 1000
+
+
+def main(given: list[str] | None = None) -> None:
+    """Measures the parts that are asked for."""
+    options = _parse(given)
+    deadline = time.monotonic() + 60 * options.minutes
+    with Table(options.output) as table, start_tensorflow() as ours:
+        other = start_torch(options.torch) if options.torch else None
+        device = ours.ask("device")
+        table.title(f"{device['device']}, {device['implementation']}")
+        try:
+            measurement = Measurement(options, ours, other)
+            for part in options.parts:
+                for title, goal, measure in getattr(measurement, part)():
+                    if time.monotonic() > deadline:
+                        table.row(title, "not measured: out of time", "", "", goal)
+                        continue
+                    try:
+                        table.row(title, *measure(), goal)
+                    except SideError as error:
+                        table.row(title, f"failed: {error}", "", "", goal)
+                    measurement.restart_what_ended()
+        finally:
+            measurement.close()
+
+
+class Table:
+    """A table in Markdown, on the screen and in a file, written row by row."""
+
+    def __init__(self, file: Path | None) -> None:
+        self._file = file.open("w") if file else None
+
+    def title(self, text: str) -> None:
+        """What was measured on, and the columns."""
+        self._write(f"{text}\n")
+        self._write("| what | here | other | ratio | goal |\n| --- | --- | --- | --- | --- |")
+
+    def row(self, *columns: str) -> None:
+        """One measurement."""
+        self._write("| " + " | ".join(columns) + " |")
+
+    def _write(self, line: str) -> None:
+        print(line, flush=True)
+        if self._file:
+            print(line, file=self._file, flush=True)
+
+    def __enter__(self) -> "Table":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._file:
+            self._file.close()
+
+
+Rows = Iterator[tuple[str, str, Callable[[], tuple[str, str, str]]]]
+
+
+class Measurement:
+    """The parts of the table; each gives titles, goals, and functions that measure a row."""
+
+    def __init__(self, options: argparse.Namespace, ours: Side, other: Side | None) -> None:
+        self._options = options
+        self._ours = ours
+        self._other = other
+        self._cpu: Side | None = None
+        self._prepared = ""  # in the other process
+
+    def close(self) -> None:
+        """Ends the processes."""
+        for side in (self._ours, self._other, self._cpu):
+            if side:
+                side.close()
+
+    def restart_what_ended(self) -> None:
+        """Starts the processes anew that did not survive a row."""
+        if not self._ours.is_running:
+            self._ours = start_tensorflow()
+        if self._other and not self._other.is_running:
+            self._other, self._prepared = start_torch(self._options.torch), ""
+
+    def training(self) -> Rows:
+        for model in self._options.models:
+            for batch_size in self._options.batch_sizes:
+                for compiled in (True, False):
+                    yield (
+                        f"{model} training, batch {batch_size}, {self._options.precision}"
+                        f"{', XLA' if compiled else ''}",
+                        ">= 1.0" if compiled else "",
+                        lambda m=model, b=batch_size, c=compiled: self._steps("training", m, b, c),
+                    )
+
+    def forward(self) -> Rows:
+        for model in self._options.models:
+            for batch_size in self._options.forward_batch_sizes:
+                for precision in ("float32", "mixed_bfloat16"):
+                    for compiled in (True, False):
+                        yield (
+                            f"{model} forward, batch {batch_size}, {precision}"
+                            f"{', XLA' if compiled else ''}",
+                            ">= 1.0" if compiled else "",
+                            lambda m=model, b=batch_size, c=compiled, p=precision: self._steps(
+                                "forward", m, b, c, p
+                            ),
+                        )
+
+    def agreement(self) -> Rows:
+        model = self._options.agreement_model
+        for precision, tensor_float, goal in (
+            ("float32", False, "<= 1e-3"),
+            ("float32", True, ""),
+            ("mixed_bfloat16", True, "<= 3e-2"),
+        ):
+            rounded = ", TensorFloat-32" if tensor_float and precision == "float32" else ""
+            yield (
+                f"{model} features on device and CPU, {precision}{rounded}",
+                goal,
+                lambda p=precision, t=tensor_float: self._features(model, p, t),
+            )
+        yield (
+            f"{model} losses of 20 steps on device and CPU",
+            "<= 1e-2",
+            lambda: self._losses(model),
+        )
+
+    def loop(self) -> Rows:
+        for model in self._options.models:
+            yield (
+                f"{model} Trainer's loop with input, batch {self._options.batch_sizes[0]}, XLA",
+                ">= 0.95",
+                lambda m=model: self._loop(m),
+            )
+        yield (
+            "input alone, crop and flip, images/s",
+            "",
+            lambda: self._input(self._options.models[0]),
+        )
+
+    def replicas(self) -> Rows:
+        model = self._options.models[-1]
+        yield (
+            f"{model} training, MirroredStrategy on one device",
+            ">= 0.98",
+            lambda: self._mirrored(model),
+        )
+
+    def memory(self) -> Rows:
+        for model in self._options.memory_models:
+            for batch_size in self._options.memory_batch_sizes:
+                yield (
+                    f"{model} training, batch {batch_size}, XLA, peak memory in MiB",
+                    "",
+                    lambda m=model, b=batch_size: self._peak(m, b),
+                )
+
+    def _steps(
+        self, kind: str, model: str, batch_size: int, compiled: bool, precision: str | None = None
+    ) -> tuple[str, str, str]:
+        precision = precision or self._options.precision
+        classes = _CLASSES if kind == "training" else 0
+        same = {"kind": kind, "batch_size": batch_size, "precision": precision, "classes": classes}
+        self._ours.ask("peak")
+        self._ours.ask("prepare", name="steps", model=model, compiled=compiled, **same)
+        sides = [self._ours]
+        if self._other:
+            sides.append(self._other)
+            if self._prepared != f"{model} {same}":
+                shape = torch_shape(MODELS[model].architecture)
+                self._other.ask("peak")
+                self._other.ask("prepare", name="steps", architecture=shape, compiled=True, **same)
+                self._prepared = f"{model} {same}"
+        times = time_turns(
+            sides, "steps", rounds=self._options.rounds, seconds=self._options.seconds
+        )
+        figures = []
+        for side, own in zip(sides, times, strict=True):
+            peak = side.ask("peak")["mib"]
+            rate = f"{batch_size / statistics.median(own):,.1f} images/s"
+            figures.append(rate if peak is None else f"{rate}, {peak:,.0f} MiB")
+        if not self._other:
+            return figures[0], "", ""
+        ratio = statistics.median(o / u for u, o in zip(*times, strict=True))
+        return figures[0], figures[1], f"{ratio:.3f}"
+
+    def _features(self, model: str, precision: str, tensor_float: bool) -> tuple[str, str, str]:
+        with tempfile.TemporaryDirectory() as folder:
+            made = []
+            for side in (self._ours, self._on_cpu()):
+                output = f"{folder}/{len(made)}.npy"
+                side.ask(
+                    "features",
+                    model=model,
+                    precision=precision,
+                    batch_size=8,
+                    output=output,
+                    tensor_float=tensor_float,
+                )
+                made.append(np.load(output))
+        device, cpu = made
+        return "", "", f"{np.linalg.norm(device - cpu) / np.linalg.norm(cpu):.1e}"
+
+    def _losses(self, model: str) -> tuple[str, str, str]:
+        device, cpu = (
+            side.ask(
+                "losses",
+                model=model,
+                batch_size=self._options.agreement_batch_size,
+                steps=20,
+                images=4 * self._options.agreement_batch_size,
+                compiled=False,
+                precision="float32",
+            )["losses"]
+            for side in (self._ours, self._on_cpu())
+        )
+        difference = max(abs(a - b) for a, b in zip(device, cpu, strict=True))
+        return f"{device[0]:.4f} to {device[-1]:.4f}", f"to {cpu[-1]:.4f}", f"{difference:.1e}"
+
+    def _loop(self, model: str) -> tuple[str, str, str]:
+        times = self._ours.ask(
+            "loop",
+            model=model,
+            batch_size=self._options.batch_sizes[0],
+            images=self._options.images,
+            steps=self._options.loop_steps,
+            rounds=self._options.rounds,
+            compiled=True,
+            precision=self._options.precision,
+        )
+        rates = [
+            self._options.batch_sizes[0] / statistics.median(times[k]) for k in ("loop", "bare")
+        ]
+        ratio = statistics.median(b / t for t, b in zip(times["loop"], times["bare"], strict=True))
+        return f"{rates[0]:,.1f} images/s", f"{rates[1]:,.1f} images/s", f"{ratio:.3f}"
+
+    def _input(self, model: str) -> tuple[str, str, str]:
+        rates = self._ours.ask(
+            "input",
+            model=model,
+            batch_size=self._options.batch_sizes[0],
+            images=self._options.images,
+            batches=self._options.loop_steps,
+            rounds=self._options.rounds,
+        )["images_per_second"]
+        return f"{statistics.median(rates):,.0f}", "", ""
+
+    def _mirrored(self, model: str) -> tuple[str, str, str]:
+        for name in ("single", "mirrored"):
+            self._ours.ask(
+                "prepare",
+                name=name,
+                kind="training",
+                model=model,
+                batch_size=self._options.batch_sizes[0],
+                precision=self._options.precision,
+                compiled=True,
+                classes=_CLASSES,
+                strategy=name,
+                keep=name == "mirrored",
+            )
+        times: dict[str, list[float]] = {"single": [], "mirrored": []}
+        seconds = self._options.seconds
+        for _ in range(self._options.rounds):
+            for name in times:
+                times[name] += time_turns([self._ours], name, rounds=1, seconds=seconds)[0]
+        rates = {n: self._options.batch_sizes[0] / statistics.median(t) for n, t in times.items()}
+        ratio = statistics.median(
+            s / m for s, m in zip(times["single"], times["mirrored"], strict=True)
+        )
+        return (
+            f"{rates['mirrored']:,.1f} images/s",
+            f"{rates['single']:,.1f} images/s",
+            f"{ratio:.3f}",
+        )
+
+    def _peak(self, model: str, batch_size: int) -> tuple[str, str, str]:
+        self._ours.ask("peak")
+        self._ours.ask(
+            "prepare",
+            name="steps",
+            kind="training",
+            model=model,
+            batch_size=batch_size,
+            precision=self._options.precision,
+            compiled=True,
+            classes=_CLASSES,
+        )
+        peak = self._ours.ask("peak")["mib"]
+        return "-" if peak is None else f"{peak:,.0f}", "", ""
+
+    def _on_cpu(self) -> Side:
+        self._cpu = self._cpu or start_tensorflow(sees_gpu=False)
+        return self._cpu
+
+
+_PARTS = ("training", "forward", "agreement", "loop", "replicas", "memory")
+
+
+def _parse(given: list[str] | None) -> argparse.Namespace:
+    parser = Parser(prog="benchmarks/accelerator.py", description=__doc__.splitlines()[0])
+    parser.add_argument("parts", nargs="*", default=_PARTS, help=", ".join(_PARTS) + "; all")
+    parser.add_argument("--torch", metavar="PYTHON", help="compare with PyTorch, which it has")
+    parser.add_argument("--output", type=Path, help="a file for the table")
+    parser.add_argument("--models", nargs="+", default=["vit_b16_fe", "vit_s16_fe"])
+    parser.add_argument("--precision", default="mixed_bfloat16")
+    parser.add_argument("--batch-sizes", nargs="+", type=positive, default=[128, 512])
+    parser.add_argument("--forward-batch-sizes", nargs="+", type=positive, default=[1, 256])
+    parser.add_argument("--agreement-model", default="vit_s16_fe")
+    parser.add_argument("--agreement-batch-size", type=positive, default=16)
+    parser.add_argument(
+        "--memory-models", nargs="+", default=["vit_s16_fe", "vit_b16_fe", "vit_l16_fe"]
+    )
+    parser.add_argument("--memory-batch-sizes", nargs="+", type=positive, default=[64, 128, 256])
+    parser.add_argument("--images", type=positive, default=1024, help="of the input")
+    parser.add_argument("--loop-steps", type=positive, default=30, help="of a turn of the loop")
+    parser.add_argument("--rounds", type=positive, default=3)
+    parser.add_argument("--seconds", type=float, default=2.0, help="of each side's turn")
+    parser.add_argument("--minutes", type=float, default=60.0, help="no row begins after these")
+    options = parser.parse_args(given)
+    if unknown := set(options.parts) - set(_PARTS):
+        parser.error(f"{', '.join(unknown)}: expected some of {', '.join(_PARTS)}")
+    if unknown := {*options.models, *options.memory_models, options.agreement_model} - set(MODELS):
+        parser.error(f"{', '.join(unknown)}: expected catalogue names (--list-models)")
+    return options
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,158 @@
+"""A process that measures one framework, and answers questions in JSON, a line each.
+
+Two frameworks that are compared each get a process of their own, and are measured in turn: neither
+shares a thread pool, a memory allocator or a library with the other.
+"""
+
+import json
+import os
+import selectors
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+_FOLDER = Path(__file__).parent
+_TORCH_SHAPE = ("image_size", "patch_size", "width", "depth", "heads", "mlp_dim")
+
+
+class SideError(Exception):
+    """A side could not do what it was asked; the message is one line."""
+
+
+class Side:
+    """A running process of `benchmarks/sides`."""
+
+    def __init__(
+        self, name: str, command: Sequence[str], environment: Mapping[str, str] | None = None
+    ) -> None:
+        """Starts the process.
+
+        Args:
+          name: of the framework, for messages.
+          command: reads requests from stdin and writes replies to stdout.
+          environment: of the process; None for this process's own.
+        """
+        self.name = name
+        self._process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=environment,
+            cwd=_FOLDER.parents[1],
+        )
+
+    def ask(self, do: str, *, timeout: float = 600.0, **arguments: Any) -> dict[str, Any]:
+        """Sends a request and returns the reply.
+
+        Args:
+          do: the name of the request.
+          timeout: seconds, after which the process is killed.
+          arguments: of the request.
+
+        Raises:
+          SideError: the side replied that it failed, ended, or did not reply in time.
+        """
+        assert self._process.stdin is not None and self._process.stdout is not None
+        try:
+            self._process.stdin.write(json.dumps({"do": do, **arguments}).encode() + b"\n")
+            self._process.stdin.flush()
+        except BrokenPipeError as error:
+            raise SideError(f"the process of {self.name} has ended") from error
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._process.stdout, selectors.EVENT_READ)
+            if not selector.select(timeout):
+                self.close()
+                raise SideError(f"no reply of {self.name} to {do!r} within {timeout:.0f} s")
+        line = self._process.stdout.readline()
+        if not line:
+            raise SideError(f"the process of {self.name} ended with {self._process.wait()}")
+        reply = json.loads(line)
+        if "error" in reply:
+            raise SideError(f"{self.name}: {reply['error']}")
+        return reply
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the process can still be asked."""
+        return self._process.poll() is None
+
+    def close(self) -> None:
+        """Ends the process."""
+        self._process.kill()
+        self._process.wait()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def start_tensorflow(*, sees_gpu: bool = True) -> Side:
+    """Starts a process of this Python that measures the project's own code.
+
+    Args:
+      sees_gpu: whether TensorFlow finds the machine's GPUs.
+    """
+    environment = dict(os.environ) if sees_gpu else os.environ | {"CUDA_VISIBLE_DEVICES": "-1"}
+    command = [sys.executable, "-m", "benchmarks.sides.tensorflow_side"]
+    return Side("TensorFlow", command, environment)
+
+
+def start_torch(python: str) -> Side:
+    """Starts a process that measures the same models in PyTorch.
+
+    Args:
+      python: an interpreter that has torch; paths that were set for TensorFlow are not handed on.
+    """
+    dropped = ("PYTHONPATH", "LD_LIBRARY_PATH", "XLA_FLAGS")
+    environment = {name: value for name, value in os.environ.items() if name not in dropped}
+    return Side("PyTorch", [python, str(_FOLDER / "torch_side.py")], environment)
+
+
+def torch_shape(architecture: Any) -> dict[str, int]:
+    """What the PyTorch side has to know of an `Architecture`: that of a plain ViT."""
+    return {name: getattr(architecture, name) for name in _TORCH_SHAPE}
+
+
+def serve(requests: Mapping[str, Callable[..., dict[str, Any]]], failures: type[Exception]) -> None:
+    """Answers requests from stdin until it ends.
+
+    Args:
+      requests: name -> function of the request's arguments that returns the reply.
+      failures: exceptions that are sent as the reply; any other ends the process.
+    """
+    replies = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what libraries print is no reply
+    for line in sys.stdin:
+        request = json.loads(line)
+        try:
+            reply = requests[request.pop("do")](**request)
+        except failures as error:
+            reply = {"error": " ".join(f"{type(error).__name__}: {error}".split())[:300]}
+        print(json.dumps(reply), file=replies, flush=True)
+
+
+def time_turns(
+    sides: Sequence[Side], name: str, *, rounds: int, seconds: float
+) -> list[list[float]]:
+    """Seconds a step of each side, one figure a round; the sides take turns.
+
+    Args:
+      sides: have each prepared steps under `name`.
+      name: of the prepared steps.
+      rounds: how many turns each side gets.
+      seconds: about how long a turn is.
+    """
+    steps = []
+    for side in sides:
+        side.ask("run", name=name, steps=1)
+        step = side.ask("run", name=name, steps=1)["seconds"]
+        steps.append(max(int(seconds / max(step, 1e-6)), 1))
+    times: list[list[float]] = [[] for _ in sides]
+    for _ in range(rounds):
+        for side, count, own in zip(sides, steps, times, strict=True):
+            own.append(side.ask("run", name=name, steps=count)["seconds"] / count)
+    return times

@@ -1,0 +1,207 @@
+"""Vision Transformers in PyTorch, for benchmarks to compare the project's own with.
+
+Runs as a script in a Python that has torch, which this project does not need, and knows nothing of
+the rest: `benchmarks/sides/process.py` sends it requests. Where timm is installed the model is
+timm's; otherwise it is the same model written out here, as timm has it: one product for queries,
+keys and values, and `scaled_dot_product_attention`.
+"""
+
+import contextlib
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+class Attention(nn.Module):
+    """Attention of several heads."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.qkv = nn.Linear(width, 3 * width)
+        self.out = nn.Linear(width, width)
+
+    def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+        """float32 [B, N, D] to the same."""
+        batch, count, width = tokens.shape
+        qkv = self.qkv(tokens).reshape(batch, count, 3, self.heads, width // self.heads)
+        query, key, value = qkv.permute(2, 0, 3, 1, 4).unbind(0)
+        attended = functional.scaled_dot_product_attention(query, key, value)
+        return self.out(attended.transpose(1, 2).reshape(batch, count, width))
+
+
+class Block(nn.Module):
+    """An encoder block."""
+
+    def __init__(self, width: int, heads: int, mlp_dim: int) -> None:
+        super().__init__()
+        self.norm1, self.norm2 = nn.LayerNorm(width, eps=1e-6), nn.LayerNorm(width, eps=1e-6)
+        self.attention = Attention(width, heads)
+        self.mlp = nn.Sequential(
+            nn.Linear(width, mlp_dim), nn.GELU(approximate="tanh"), nn.Linear(mlp_dim, width)
+        )
+
+    def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+        """float32 [B, N, D] to the same."""
+        tokens = tokens + self.attention(self.norm1(tokens))
+        return tokens + self.mlp(self.norm2(tokens))
+
+
+class ViT(nn.Module):
+    """Features of the class token, or logits."""
+
+    def __init__(
+        self,
+        *,
+        image_size: int,
+        patch_size: int,
+        width: int,
+        depth: int,
+        heads: int,
+        mlp_dim: int,
+        classes: int,
+    ) -> None:
+        super().__init__()
+        self.embedding = nn.Conv2d(3, width, patch_size, patch_size)
+        self.cls = nn.Parameter(torch.zeros(1, 1, width))
+        self.positions = nn.Parameter(torch.zeros(1, (image_size // patch_size) ** 2 + 1, width))
+        self.blocks = nn.Sequential(*(Block(width, heads, mlp_dim) for _ in range(depth)))
+        self.norm = nn.LayerNorm(width, eps=1e-6)
+        self.head = nn.Linear(width, classes) if classes else nn.Identity()
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """float32 [B, 3, H, W] to float32 [B, D], or [B, classes]."""
+        patches = self.embedding(images).flatten(2).transpose(1, 2)
+        tokens = torch.cat([self.cls.expand(len(images), -1, -1), patches], dim=1)
+        return self.head(self.norm(self.blocks(tokens + self.positions))[:, 0])
+
+
+def make_model(architecture: dict[str, int], classes: int) -> tuple[nn.Module, str]:
+    """The model, and the name of its implementation. Without classes it ends in features."""
+    try:
+        import timm
+        from timm.models.vision_transformer import VisionTransformer
+    except ImportError:
+        return ViT(**architecture, classes=classes), f"PyTorch {torch.__version__}"
+    model = VisionTransformer(
+        img_size=architecture["image_size"],
+        patch_size=architecture["patch_size"],
+        embed_dim=architecture["width"],
+        depth=architecture["depth"],
+        num_heads=architecture["heads"],
+        mlp_ratio=architecture["mlp_dim"] / architecture["width"],
+        num_classes=classes,
+    )
+    return model, f"timm {timm.__version__}, PyTorch {torch.__version__}"
+
+
+class Steps:
+    """Prepared steps by name."""
+
+    def __init__(self) -> None:
+        self._steps: dict[str, Callable[[], Any]] = {}
+        # As TensorFlow does on a GPU: float32 products in TensorFloat-32.
+        torch.set_float32_matmul_precision("high")
+
+    def prepare(
+        self,
+        *,
+        name: str,
+        kind: str,
+        architecture: dict[str, int],
+        batch_size: int,
+        precision: str,
+        compiled: bool,
+        classes: int = 0,
+    ) -> dict[str, Any]:
+        """Makes the model and does three steps.
+
+        Args:
+          name: of the steps.
+          kind: "forward" or "training".
+          architecture: keyword arguments of `ViT`.
+          batch_size: images a step.
+          precision: "float32", or "mixed_bfloat16": autocast.
+          compiled: whether by `torch.compile`.
+          classes: of the head; 0 for none.
+        """
+        if DEVICE.type == "cuda":  # its memory is for the steps that come now
+            self._steps.clear()
+            torch.cuda.empty_cache()
+        torch.manual_seed(0)
+        model, implementation = make_model(architecture, classes)
+        model = model.to(DEVICE)
+        run = torch.compile(model) if compiled else model
+        size = architecture["image_size"]
+        images = torch.rand(batch_size, 3, size, size, device=DEVICE) * 2 - 1
+        is_mixed = precision == "mixed_bfloat16"
+
+        def autocast() -> contextlib.AbstractContextManager:
+            return torch.autocast(DEVICE.type, torch.bfloat16, enabled=is_mixed)
+
+        def forward() -> torch.Tensor:
+            with torch.inference_mode(), autocast():
+                return run(images).float().cpu()
+
+        optimizer = torch.optim.SGD(model.parameters(), lr=1e-3, momentum=0.9)
+        labels = torch.arange(batch_size, device=DEVICE) % max(classes, 1)
+
+        def training() -> torch.Tensor:
+            optimizer.zero_grad(set_to_none=True)
+            with autocast():
+                outputs = run(images)
+                if classes:
+                    loss = functional.cross_entropy(outputs, labels)
+                else:
+                    loss = (outputs.float() ** 2).mean()
+            loss.backward()
+            optimizer.step()
+            return loss
+
+        self._steps[name] = forward if kind == "forward" else training
+        self.run(name, 3)
+        device = torch.cuda.get_device_name() if DEVICE.type == "cuda" else "CPU"
+        return {"implementation": implementation, "device": device}
+
+    def run(self, name: str, steps: int) -> dict[str, Any]:
+        """Seconds that so many steps take."""
+        started = time.perf_counter()
+        for _ in range(steps):
+            last = self._steps[name]()
+        last.sum().item()  # waits for the device
+        return {"seconds": time.perf_counter() - started}
+
+    def peak(self) -> dict[str, Any]:
+        """Most memory on the device since the last call, in MiB; None on a CPU."""
+        if DEVICE.type != "cuda":
+            return {"mib": None}
+        peak = torch.cuda.max_memory_allocated() / 2**20
+        torch.cuda.reset_peak_memory_stats()
+        return {"mib": peak}
+
+
+def main() -> None:
+    """Answers requests until stdin ends, as `serve` in `process.py`, which this cannot import."""
+    steps = Steps()
+    replies = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    for line in sys.stdin:
+        request = json.loads(line)
+        try:
+            reply = getattr(steps, request.pop("do"))(**request)
+        except (RuntimeError, torch.OutOfMemoryError) as error:
+            reply = {"error": " ".join(f"{type(error).__name__}: {error}".split())[:300]}
+        print(json.dumps(reply), file=replies, flush=True)
+
+
+if __name__ == "__main__":
+    main()
