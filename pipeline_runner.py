@@ -165,10 +165,9 @@ def run(config: Config, log: Path) -> int:
         console.busy("loading TensorFlow and TFX")
         from pipeline.inputs import resolve_inputs
         from pipeline.runners import local
-        from trainer.download.shown import downloads_shown_on
 
         console.busy("looking at data and model")
-        with downloads_shown_on(console):
+        with console.downloads():
             inputs = resolve_inputs(config)
         report = local.run(config, inputs, console)
         console.summary(report)

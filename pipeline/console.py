@@ -7,7 +7,7 @@ entry, neither wrapped nor coloured.
 import datetime
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, TextIO
 
 import rich.console
@@ -17,6 +17,7 @@ import rich.text
 
 from pipeline.config import Config
 from pipeline.recipes import RECIPES
+from trainer.download.progress import show_downloads
 from trainer.progress import Progress
 
 
@@ -42,7 +43,6 @@ class Console:
         self._started = 0.0
         self._announced = 0
         self._validated: dict[str, float] = {}
-        self._downloading: str | None = None
 
     @contextmanager
     def live(self) -> Iterator[None]:
@@ -134,32 +134,9 @@ class Console:
             self._announced = done * 10 // total
             self.line(f"  step {done} of {total}: {detail}")
 
-    def download(self, name: str, done: int, total: int | None) -> None:
-        """Of a download of `total` bytes, if that is known, `done` are there."""
-        if self._downloading != name:
-            self._downloading = name
-            self._started = time.monotonic()
-            self.busy(f"downloading {name}")
-            if self._task is not None:  # what an earlier run brought does not count as speed
-                self._bar.reset(self._task, completed=done, total=total)
-            if not self._out.is_terminal:
-                self.line(f"downloading {name}" + (f": {_megabytes(total)}" if total else ""))
-        if self._task is None:
-            return
-        self._bar.update(self._task, completed=done, total=total)
-        speed = next(task.speed for task in self._bar.tasks if task.id == self._task)
-        self._bar.update(
-            self._task,
-            detail=(f"{_megabytes(done)} of {_megabytes(total)}" if total else _megabytes(done))
-            + (f", {_megabytes(speed)}/s" if speed else ""),
-        )
-
-    def download_finished(self, name: str, size: int) -> None:
-        """A download of `size` bytes has ended well."""
-        seconds = time.monotonic() - self._started
-        self._downloading = None
-        self.busy(f"looking at {name}")
-        self.line(f"downloaded {name}: {_megabytes(size)} in {seconds:.1f} s")
+    def downloads(self) -> AbstractContextManager[None]:
+        """Within it, downloads are shown."""
+        return show_downloads(self._out)
 
     def summary(self, report: Any) -> None:
         """Prints how the run ended."""
@@ -213,7 +190,3 @@ def _published(config: Config) -> dict[str, str]:
             text = f"{entry.accuracy:g} % (± {entry.spread:g}), {entry.source}"
             return {"published": text}
     return {}
-
-
-def _megabytes(size: float) -> str:
-    return f"{size / 1e6:.1f} MB"

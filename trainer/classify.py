@@ -18,8 +18,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import rich.console
+
 from trainer.command_line import BAD_USAGE, Parser, positive, silenced
-from trainer.download.shown import downloads_shown
+from trainer.download.progress import show_downloads
 from trainer.errors import InputError
 from trainer.imagenet import NAMES
 from trainer.picture import Picture
@@ -89,7 +91,7 @@ def load_classifier(parser: Parser, options: argparse.Namespace) -> "Classifier"
     check_model(options.model, options.weights, task="classification")
     if is_untrained(options.model, options.weights):
         parser.complain("the model is UNTRAINED: its weights are random")
-    with silenced() as screen, downloads_shown(screen):
+    with silenced() as screen, show_downloads(rich.console.Console(file=screen)):
         directory = resolve(
             options.model, weights=options.weights, cache=cache_dir(), task="classification"
         )

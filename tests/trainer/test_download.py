@@ -1,5 +1,3 @@
-import base64
-import email.utils
 import hashlib
 import logging
 import os
@@ -8,16 +6,13 @@ import subprocess
 import sys
 import time
 
-import google_crc32c
 import pytest
 
 from tests.trainer.scripted_server import Answer, random_bytes
 from trainer.download import DownloadError, Patience, download
-from trainer.download.checksum import stated
-from trainer.download.header import retry_after
 
 BODY = random_bytes(300_000)
-HURRIED = Patience(connect=1, read=0.3, tries=3, pause=0.01, longest_pause=0.2)
+HURRIED = Patience(connect=1, read=0.3, tries=3, pause=0.01, longest_pause=1)
 
 
 @pytest.fixture
@@ -25,8 +20,8 @@ def target(tmp_path):
     return tmp_path / "below" / "file"
 
 
-def fetch(url, target, patience=HURRIED):
-    download(url, target, name="file", patience=patience)
+def fetch(url, target, patience=HURRIED, sha256=None):
+    download(url, target, name="file", patience=patience, sha256=sha256)
     return target.read_bytes()
 
 
@@ -103,7 +98,7 @@ def test_a_stall(server, target):
 
 def test_a_server_that_never_gets_anywhere(server, target):
     url = server.answer("/file", Answer(body=BODY, sent=100, stalled=1))
-    with pytest.raises(DownloadError, match=r"/file: it sent nothing for 0\.3 s"):
+    with pytest.raises(DownloadError, match=r"/file: the server sent nothing for 0\.3 s"):
         fetch(url, target)
     assert len(server.requests) == 1 + HURRIED.tries
     assert left(target) == ["file.part", "file.part.json"]
@@ -136,16 +131,9 @@ def test_but_not_for_an_hour(server, target):
     assert fetch(server.answer("/file", busy, Answer(body=BODY)), target) == BODY
 
 
-def test_retry_after():
-    later = email.utils.formatdate(time.time() + 30, usegmt=True)
-    assert retry_after({"Retry-After": later}) == pytest.approx(30, abs=2)
-    assert retry_after({"Retry-After": "7"}) == 7
-    assert retry_after({"Retry-After": "soon"}) == retry_after({}) == 0
-
-
 def test_a_server_that_sends_less_than_it_says(server, target):
     longer = Answer(body=BODY, header={"Content-Length": "400000"}, ranges=False)
-    with pytest.raises(DownloadError, match="cut off after 300000 of 400000 bytes"):
+    with pytest.raises(DownloadError, match="broke off after 300000 of 400000 bytes"):
         fetch(server.answer("/file", longer), target)
     assert not target.exists()
 
@@ -186,57 +174,30 @@ def test_chunks_that_are_cut_off_are_not_taken_for_the_file(server, target):
     assert fetch(url, target) == BODY
     assert len(server.requests) == 2
     target.unlink()
-    with pytest.raises(DownloadError, match="cut off"):
+    with pytest.raises(DownloadError, match="broke off"):
         fetch(server.answer("/file", cut), target)
     assert not target.exists()
 
 
-def digest(kind, content=BODY):
-    if kind == "crc32c":
-        return base64.b64encode(google_crc32c.Checksum(content).digest()).decode()
-    return base64.b64encode(hashlib.new(kind, content).digest()).decode()
-
-
-STATED = [
-    {"x-goog-hash": f"crc32c={digest('crc32c')}"},
-    {"x-goog-hash": f"crc32c={digest('crc32c', b'')},md5={digest('md5')}"},  # md5 is stronger
-    {"Content-MD5": digest("md5")},
-    {"Digest": f"SHA-256={digest('sha256')}"},
-    {"Repr-Digest": f"sha-256=:{digest('sha256')}:"},
-]
-
-
-@pytest.mark.parametrize("header", STATED, ids=str)
-def test_stated_checksums(server, target, header):
-    assert stated(header)
-    url = server.answer("/file", Answer(body=BODY[::-1], header=header))
-    with pytest.raises(
-        DownloadError, match=r"does not have the (crc32c|md5|sha256) that it states"
-    ):
-        fetch(url, target)
-    assert len(server.requests) == 2  # it may have been the line
+def test_a_digest_that_is_known_is_checked(server, target):
+    digest = hashlib.sha256(BODY).hexdigest()
+    url = server.answer("/file", Answer(body=BODY[::-1]), Answer(body=BODY))
+    with pytest.raises(DownloadError, match=rf"its SHA-256 is [0-9a-f]{{64}}; expected {digest}"):
+        fetch(url, target, sha256=digest)
     assert left(target) == []
-    assert fetch(server.answer("/file", Answer(body=BODY, header=header)), target) == BODY
-
-
-def test_a_checksum_of_what_is_stored_otherwise_is_not_one_of_what_is_sent():
-    packed = {"x-goog-hash": f"md5={digest('md5')}", "x-goog-stored-content-encoding": "gzip"}
-    assert stated(packed) == {}
-
-
-@pytest.mark.parametrize("value", ["md5=rubbish", "md5=", "sha-512=:AAAA:", "md5=AAAA", ""])
-def test_checksums_that_say_nothing(value):
-    assert stated({"Digest": value}) == {}
+    assert fetch(url, target, sha256=digest) == BODY
 
 
 def test_a_damaged_partial_file_is_found_out(server, target):
-    header = {"Content-MD5": digest("md5")}
-    url = server.answer("/file", Answer(body=BODY, header=header, sent=1000))
+    digest = hashlib.sha256(BODY).hexdigest()
+    url = server.answer("/file", Answer(body=BODY, sent=1000))
     with pytest.raises(DownloadError):
-        fetch(url, target)
-    part = target.with_name("file.part")
-    part.write_bytes(bytes(1000))
-    assert fetch(server.answer("/file", Answer(body=BODY, header=header)), target) == BODY
+        fetch(url, target, sha256=digest)
+    target.with_name("file.part").write_bytes(bytes(1000))
+    url = server.answer("/file", Answer(body=BODY))
+    with pytest.raises(DownloadError, match="its SHA-256 is"):
+        fetch(url, target, sha256=digest)
+    assert fetch(url, target, sha256=digest) == BODY
     assert server.ranges[-2:] == ["bytes=1000-", None]
 
 
@@ -269,7 +230,7 @@ def test_a_process_that_is_killed_is_gone_on_with(server, target, project):
 
 def test_killed_between_the_last_byte_and_the_end(server, target):
     """What is complete is checked and taken, without a request."""
-    url = server.answer("/file", Answer(body=BODY, header={"Content-MD5": digest("md5")}, sent=9))
+    url = server.answer("/file", Answer(body=BODY, sent=9))
     with pytest.raises(DownloadError):
         fetch(url, target)
     target.with_name("file.part").write_bytes(BODY)
@@ -280,9 +241,9 @@ def test_killed_between_the_last_byte_and_the_end(server, target):
 
 def test_no_connection_fails_within_seconds(target):
     started = time.monotonic()
-    with pytest.raises(DownloadError, match=r"no connection to 127\.0\.0\.1:9 \(connection refuse"):
+    with pytest.raises(DownloadError, match=r"no connection \(.*Connection refused"):
         fetch("http://127.0.0.1:9/file", target, Patience())
-    with pytest.raises(DownloadError, match=r"no connection to nowhere\.invalid:443 "):
+    with pytest.raises(DownloadError, match=r"no connection \(.*nowhere\.invalid"):
         fetch("https://nowhere.invalid/file", target, Patience())
     assert time.monotonic() - started < 10
 
@@ -292,7 +253,7 @@ def test_the_proxy_of_the_environment_is_asked(server, target, monkeypatch):
     server.answer("http://nowhere.invalid/file", Answer(body=BODY))
     assert fetch("http://nowhere.invalid/file", target) == BODY
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
-    with pytest.raises(DownloadError, match="no connection to the proxy"):
+    with pytest.raises(DownloadError, match=r"no connection \(.*Connection refused"):
         fetch("https://nowhere.invalid/file", target.with_name("other"))
 
 

@@ -1,266 +1,245 @@
-"""One file by HTTP."""
+"""One file by HTTP, over `requests`.
+
+`requests` and `urllib3.Retry` connect, follow redirects, use proxies, and ask again after answers
+such as 503. Neither goes on with a body that broke off, so this is done here.
+"""
 
 import contextlib
 import dataclasses
-import http
+import hashlib
+import json
 import logging
-import random
+import os
+import re
 import time
-from collections.abc import Iterator
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from trainer.download import checksum, header
-from trainer.download.connection import UnconnectedError, check_reachable, reason
-from trainer.download.partial import Partial, Stated
-from trainer.errors import InputError
+from trainer.errors import InputError, one_line
 from trainer.locked import locked
 
 logger = logging.getLogger("trainer.download")
 
 _CHUNK = 1 << 16  # bytes that are read at a time, at most
 _INTERVAL = 0.2  # seconds between two progress records
-_QUICK = 1.0  # seconds within which a connection must fail to be tried again
-_RETRIED = {408, 425, 429, 500, 502, 503, 504}
 
 
 class DownloadError(InputError):
-    """A file could not be had. The message is one line: the URL, and why."""
+    """A file could not be downloaded. The message is one line: the URL, and why."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Patience:
-    """How long a download is tried.
+    """How long a download is tried, in seconds."""
 
-    Attributes:
-      connect: seconds to connect.
-      read: seconds without a byte.
-      in_all: seconds altogether.
-      tries: attempts in a row that bring nothing new.
-      pause: seconds before the second attempt; doubled with each further one.
-      longest_pause: seconds, also where the server asks for more (`Retry-After`).
-    """
-
-    connect: float = 4
-    read: float = 30
+    connect: float = 4  # for one address of the server
+    read: float = 30  # without a byte
     in_all: float = 6 * 3600
-    tries: int = 5
-    pause: float = 1
-    longest_pause: float = 60
+    pause: float = 1  # before the second attempt; doubled with each further one
+    longest_pause: int = 60  # also where the server asks for more (Retry-After)
+    tries: int = 5  # attempts in a row that bring nothing new
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Download:
-    """State of a download.
-
-    Attributes:
-      name: what a person calls it.
-      done: bytes that are there.
-      total: bytes that there will be; None if the server does not say.
-      ended: whether the file is there and checked.
-    """
+class Download(NamedTuple):
+    """State of a download: bytes that are there, and that there will be if the server says so."""
 
     name: str
     done: int
     total: int | None
-    ended: bool = False
+    ended: bool = False  # whether the file is there and checked
 
 
-def download(url: str, target: Path, *, name: str, patience: Patience | None = None) -> None:
-    """Fetches `url` into the file `target`, unless it is there.
+def download(
+    url: str, target: Path, *, name: str, sha256: str | None = None, patience: Patience = Patience()
+) -> None:
+    """Downloads `url` into the file `target`, unless it is there.
 
-    What has come before a failure, or before the process was killed, lies in `<target>.part`, and
-    a later call goes on from there if the server still has the same file. Logs records with a
-    `download` attribute several times a second: at INFO where it begins and ends, else at DEBUG.
+    The bytes received before a failure, or before the process was killed, are kept in
+    `<target>.part`, and a later call goes on from there if the server still has the same file.
+    Log records carry a `Download` as their attribute `download`, several times a second.
 
     Args:
       url: http or https.
-      target: appears when it is complete and checked against the length and the checksum that
-        the server states.
-      name: what to call it for a person.
+      target: appears when it is complete and checked.
+      name: what to call the file for a person.
+      sha256: hexadecimal digest that the file must have; None if it is not known.
       patience: how long to try.
 
     Raises:
-      DownloadError: it cannot be had, or not be written.
+      DownloadError: the file cannot be downloaded, or not be written.
     """
     try:
         with locked(target):
             if not target.exists():
-                _Transfer(url, target, name, patience or Patience()).run()
+                _Transfer(url, target, name, sha256, patience).run()
     except OSError as error:
         raise DownloadError(f"{url}: {target}: {error.strerror or error}") from error
 
 
-class _AgainError(Exception):
-    """An attempt failed, and the next one may not.
-
-    Attributes:
-      tries: attempts in a row that such a failure is worth; None is the usual number.
-      wait: seconds that the server wants to be left alone.
-    """
-
-    def __init__(self, why: str, *, tries: int | None = None, wait: float = 0) -> None:
-        super().__init__(why)
-        self.tries = tries
-        self.wait = wait
+class _BrokenOffError(Exception):
+    """An attempt failed, and the next one may not."""
 
 
 class _Transfer:
-    def __init__(self, url: str, target: Path, name: str, patience: Patience) -> None:
-        self._url = url
-        self._name = name
-        self._patience = patience
-        self._partial = Partial(target, url)
+    def __init__(
+        self, url: str, target: Path, name: str, sha256: str | None, patience: Patience
+    ) -> None:
+        self._url, self._target, self._name = url, target, name
+        self._sha256, self._patience = sha256, patience
+        self._part = target.with_name(target.name + ".part")
+        self._notes = target.with_name(target.name + ".part.json")
         self._deadline = time.monotonic() + patience.in_all
-        self._reported: float | None = None
+        self._reported = 0.0
+        self._validator, self._total = self._read_notes()
 
     def run(self) -> None:
         """Tries until the file is there, or there is no point in trying."""
-        in_vain, furthest = 0, self._partial.size
-        while True:
-            try:
-                self._attempt()
-                break
-            except _AgainError as error:
-                in_vain = 0 if self._partial.size > furthest else in_vain + 1
-                furthest = max(furthest, self._partial.size)
-                if in_vain >= (error.tries or self._patience.tries):
-                    raise self._failure(str(error)) from error
-                self._wait(str(error), in_vain, error.wait)
-        size = self._partial.size
-        self._partial.land()
-        self._report(logging.INFO, Download(name=self._name, done=size, total=size, ended=True))
+        in_vain = 0
+        with self._session() as session:
+            while self._total is None or self._size != self._total:
+                before = self._size
+                try:
+                    self._attempt(session)
+                    break
+                except _BrokenOffError as error:
+                    in_vain = 0 if self._size > before else in_vain + 1
+                    pause = min(self._patience.pause * 2**in_vain, self._patience.longest_pause)
+                    is_late = time.monotonic() + pause > self._deadline
+                    if in_vain >= self._patience.tries or is_late:
+                        raise self._failure(str(error)) from error
+                    logger.info("%s: %s; trying again in %.1f s", self._url, error, pause)
+                    time.sleep(pause)
+        self._finish()
 
-    def _attempt(self) -> None:
-        if not self._partial.is_complete:
-            with self._response() as response:
-                self._begin_or_go_on(response)
-                self._receive(response)
-        self._check()
-
-    @contextlib.contextmanager
-    def _response(self) -> Iterator[Any]:
-        """What the server answers, its body yet unread."""
+    def _session(self) -> Any:
         import requests
+        from urllib3 import Retry
 
-        errors = requests.exceptions
-        started = time.monotonic()
+        retry = Retry(
+            total=None,
+            connect=1,
+            read=False,  # is tried again here, from where it broke off
+            redirect=False,  # requests follows them
+            status=self._patience.tries,
+            status_forcelist=(408, 425, 429, 500, 502, 503, 504),
+            raise_on_status=False,
+            backoff_factor=self._patience.pause,
+            backoff_max=self._patience.longest_pause,
+            retry_after_max=self._patience.longest_pause,
+        )
+        session = requests.Session()
+        for scheme in ("http://", "https://"):
+            session.mount(scheme, requests.adapters.HTTPAdapter(max_retries=retry))
+        return session
+
+    def _attempt(self, session: Any) -> None:
+        from requests import exceptions
+        from urllib3.exceptions import HTTPError, MaxRetryError, ReadTimeoutError
+
+        # A compressed body would have another length and digest than the file.
+        header = {"Accept-Encoding": "identity"}
+        if self._size and self._validator:
+            header |= {"Range": f"bytes={self._size}-", "If-Range": self._validator}
+        timeout = (self._patience.connect, self._patience.read)
         try:
-            check_reachable(self._url, self._patience.connect)
-            response = requests.get(
-                self._url,
-                headers=self._request_header(),
-                stream=True,
-                timeout=(self._patience.connect, self._patience.read),
-            )
-        except errors.ReadTimeout as error:
-            raise _AgainError(self._stalled) from error
-        except (errors.SSLError, errors.TooManyRedirects, ValueError) as error:
-            raise self._failure(reason(error)) from error  # ValueError: not a proper URL
-        except (UnconnectedError, errors.ConnectTimeout, errors.ProxyError) as error:
-            quick = time.monotonic() - started < _QUICK
-            raise _AgainError(reason(error), tries=2 if quick else 1) from error
-        except errors.RequestException as error:
-            raise _AgainError(reason(error)) from error
-        with response:
-            yield response
-
-    def _request_header(self) -> dict[str, str]:
-        # What is packed for the way has another length and checksum than what is stated.
-        asked = {"Accept-Encoding": "identity"}
-        if self._partial.size and self._partial.stated.validator:
-            asked["Range"] = f"bytes={self._partial.size}-"
-            asked["If-Range"] = self._partial.stated.validator
-        return asked
-
-    def _begin_or_go_on(self, response: Any) -> None:
-        """Makes the partial file fit what is about to be sent."""
-        status, said = response.status_code, response.headers
-        if status == http.HTTPStatus.PARTIAL_CONTENT:
-            self._check_part(said)
-        elif status == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
-            self._partial.discard()
-            raise _AgainError("it no longer has what was begun", tries=2)
-        elif status in _RETRIED:
-            raise _AgainError(header.status_line(status), wait=header.retry_after(said))
-        elif status != http.HTTPStatus.OK:
-            raise self._failure(header.status_line(status))
-        else:
-            self._partial.begin(
-                Stated(
-                    url=self._url,
-                    validator=header.validator(said),
-                    total=header.length(said),
-                    checksums=checksum.stated(said),
-                )
-            )
-
-    def _check_part(self, said: header.Header) -> None:
-        """Trusts no server to heed `If-Range`."""
-        stated = self._partial.stated
-        is_next = header.part(said) == (self._partial.size, stated.total)
-        if not is_next or header.validator(said) not in (None, stated.validator):
-            self._partial.discard()
-            raise _AgainError("it sent another part than it was asked for", tries=2)
+            with session.get(self._url, headers=header, stream=True, timeout=timeout) as response:
+                self._receive(response)
+        except (exceptions.ReadTimeout, ReadTimeoutError) as error:
+            why = f"the server sent nothing for {self._patience.read:g} s"
+            raise _BrokenOffError(why) from error
+        except (exceptions.SSLError, exceptions.TooManyRedirects, ValueError) as error:
+            raise self._failure(_reason(error)) from error  # ValueError: not a proper URL
+        except exceptions.ConnectionError as error:
+            if isinstance(next(iter(error.args), None), MaxRetryError):
+                raise self._failure(f"no connection ({_reason(error)})") from error
+            raise _BrokenOffError(_reason(error)) from error
+        except (exceptions.RequestException, HTTPError) as error:
+            total = "?" if self._total is None else self._total
+            why = f"the connection broke off after {self._size} of {total} bytes"
+            raise _BrokenOffError(why) from error
 
     def _receive(self, response: Any) -> None:
-        self._report(logging.INFO if self._reported is None else logging.DEBUG)
-        with self._partial.path.open("ab") as file:
-            while chunk := self._read(response):
+        """Appends the body to the partial file, or begins it anew."""
+        header = response.headers
+        etag = header.get("ETag", "")  # If-Range takes a strong one (RFC 9110, section 13.1.5)
+        validator = etag if etag.startswith('"') else header.get("Last-Modified")
+        if response.status_code in (206, 416):
+            if response.status_code == 416 or not self._is_next(header, validator):
+                self._discard()
+                raise _BrokenOffError("the server has another file than the one begun")
+        elif response.status_code == 200:
+            length = header.get("Content-Length", "")
+            self._begin(validator, int(length) if length.isdigit() else None)
+        else:
+            raise self._failure(f"HTTP {response.status_code} {response.reason}")
+        self._report(logging.INFO)
+        with self._part.open("ab") as file:
+            while chunk := response.raw.read1(_CHUNK, decode_content=False):
                 file.write(chunk)
                 file.flush()
                 if time.monotonic() > self._deadline:
                     raise self._failure(f"not complete after {self._patience.in_all:g} s")
-                if time.monotonic() - (self._reported or 0) > _INTERVAL:
+                if time.monotonic() - self._reported > _INTERVAL:
                     self._report(logging.DEBUG)
 
-    def _read(self, response: Any) -> bytes:
-        """What has come by now, at least one byte; nothing at the end."""
-        from urllib3.exceptions import HTTPError, ReadTimeoutError
+    def _is_next(self, header: Mapping[str, str], validator: str | None) -> bool:
+        """Whether the server sends the rest of the file that was begun: not all heed If-Range."""
+        expected = rf"bytes {self._size}-\d+/{self._total}"
+        has_rest = re.fullmatch(expected, header.get("Content-Range", ""))
+        return bool(has_rest) and validator in (None, self._validator)
 
-        try:
-            return response.raw.read1(_CHUNK, decode_content=False)
-        except ReadTimeoutError as error:
-            raise _AgainError(self._stalled) from error
-        except (HTTPError, OSError) as error:
-            raise _AgainError(self._cut_off) from error
+    def _finish(self) -> None:
+        with self._part.open("rb+") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest() if self._sha256 else None
+            os.fsync(file.fileno())
+        if found != self._sha256:
+            self._discard()
+            raise self._failure(f"its SHA-256 is {found}; expected {self._sha256}")
+        self._report(logging.INFO, ended=True)
+        os.replace(self._part, self._target)
+        self._notes.unlink(missing_ok=True)
 
-    def _check(self) -> None:
-        stated = self._partial.stated
-        if stated.total is not None and not self._partial.is_complete:
-            raise _AgainError(self._cut_off)
-        kind = checksum.differing(self._partial.path, stated.checksums)
-        if kind is not None:
-            self._partial.discard()
-            raise _AgainError(f"what it sent does not have the {kind} that it states", tries=2)
+    @property
+    def _size(self) -> int:
+        return self._part.stat().st_size if self._part.exists() else 0
 
-    def _wait(self, why: str, in_vain: int, asked: float) -> None:
-        pause = self._patience.pause * 2 ** max(in_vain - 1, 0) * random.uniform(0.5, 1)
-        pause = min(max(pause, asked), self._patience.longest_pause)
-        if time.monotonic() + pause > self._deadline:
-            raise self._failure(f"{why}; given up after {self._patience.in_all:g} s")
-        logger.info("%s: %s; trying again in %.1f s", self._url, why, pause)
-        time.sleep(pause)
+    def _read_notes(self) -> tuple[str | None, int | None]:
+        """Validator and size of the file that was begun, unless it cannot be gone on with."""
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            notes = json.loads(self._notes.read_text())
+            total = notes["total"]
+            fits = total is None or self._size <= total
+            if notes["url"] == self._url and notes["validator"] and fits:
+                return notes["validator"], total
+        self._discard()
+        return None, None
 
-    def _report(self, level: int, state: Download | None = None) -> None:
+    def _begin(self, validator: str | None, total: int | None) -> None:
+        self._discard()  # first, or a kill here would leave old bytes with new notes
+        self._validator, self._total = validator, total
+        notes = {"url": self._url, "validator": validator, "total": total}
+        new = self._notes.with_name(self._notes.name + ".new")
+        new.write_text(json.dumps(notes))
+        os.replace(new, self._notes)
+
+    def _discard(self) -> None:
+        self._validator = self._total = None
+        self._part.unlink(missing_ok=True)
+        self._notes.unlink(missing_ok=True)
+
+    def _report(self, level: int, *, ended: bool = False) -> None:
         self._reported = time.monotonic()
-        state = state or Download(
-            name=self._name, done=self._partial.size, total=self._partial.stated.total
-        )
-        words = "%s: %d of %s bytes of %s"
-        total = "?" if state.total is None else state.total
-        logger.log(
-            level, words, state.name, state.done, total, self._url, extra={"download": state}
-        )
+        total = self._size if ended else self._total
+        state = Download(self._name, self._size, total, ended)
+        words = "%s: %d bytes of %s"
+        logger.log(level, words, self._url, state.done, total, extra={"download": state})
 
     def _failure(self, why: str) -> DownloadError:
         return DownloadError(f"{self._url}: {why}")
 
-    @property
-    def _stalled(self) -> str:
-        return f"it sent nothing for {self._patience.read:g} s"
 
-    @property
-    def _cut_off(self) -> str:
-        total = self._partial.stated.total
-        return f"cut off after {self._partial.size} of {'?' if total is None else total} bytes"
+def _reason(error: Any) -> str:
+    """The innermost cause, in a line: the errors that `requests` raises nest."""
+    inner = [e for e in (*error.args, getattr(error, "reason", None)) if isinstance(e, Exception)]
+    return _reason(inner[-1]) if inner else one_line(error)
