@@ -59,7 +59,7 @@ USAGE_ERRORS = [
     ([*VERTEX, "--model", "./here"], "--model ./here: expected, for a container, a name"),
     ([*VERTEX, "--dataset", "./here"], "--dataset ./here: expected, for a container, a name"),
     ([*VERTEX, *SUBMIT, "--schedule", "daily"], "expected five fields of cron"),
-    ([*SCHEDULE, "--schedule", "99 30 32 13 9"], "found 99; expected minute 0-59, or lists"),
+    ([*SCHEDULE, "--schedule", "0 3 * *"], "--schedule 0 3 * *: expected five fields of cron"),
     ([*SCHEDULE, "--end", "2020-01-01T00:00:00Z"], "--end 2020-01-01T00:00:00Z: is over; expected"),
     (
         [*SCHEDULE, "--start", "2099-02-01T00:00:00Z", "--end", "2099-01-01T00:00:00Z"],

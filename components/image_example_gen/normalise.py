@@ -7,18 +7,6 @@ from typing import Any
 ORIENTATION = 0x0112  # the EXIF tag; 1 is upright
 QUALITY = 95
 
-# What makes an image of each EXIF orientation upright: names of PIL.Image.Transpose.
-_TURNS = {
-    1: None,
-    2: "FLIP_LEFT_RIGHT",
-    3: "ROTATE_180",
-    4: "FLIP_TOP_BOTTOM",
-    5: "TRANSPOSE",
-    6: "ROTATE_270",
-    7: "TRANSVERSE",
-    8: "ROTATE_90",
-}
-
 
 class UndecodableError(ValueError):
     """The bytes are not an image that can be decoded; the message says why."""
@@ -47,7 +35,7 @@ def normalise(encoded: bytes, max_side: int) -> bytes:
                 and max(image.size) <= max_side
             ):
                 return encoded
-            return _encode(image, orientation, max_side)
+            return _encode(image, max_side, is_upright=orientation == 1)
     except PIL.UnidentifiedImageError as error:
         raise UndecodableError("not an image of a known format") from error
     except (
@@ -69,16 +57,15 @@ def _orientation(image: Any) -> int:
         orientation = image.getexif().get(ORIENTATION, 1)
     except Exception:  # Pillow's EXIF reader raises of everything; the picture is as good without
         return 1
-    return orientation if orientation in _TURNS else 1
+    return orientation if orientation in range(1, 9) else 1
 
 
-def _encode(image: Any, orientation: int, max_side: int) -> bytes:
-    import PIL.Image
+def _encode(image: Any, max_side: int, *, is_upright: bool) -> bytes:
+    import PIL.ImageOps
 
+    if not is_upright:
+        image = PIL.ImageOps.exif_transpose(image)
     image = _rgb(image)
-    turn = _TURNS[orientation]
-    if turn:
-        image = image.transpose(PIL.Image.Transpose[turn])
     if max(image.size) > max_side:
         image.thumbnail((max_side, max_side), PIL.Image.Resampling.LANCZOS)
     file = io.BytesIO()

@@ -30,32 +30,11 @@ def test_both_forms(text, vertex, kubeflow):
     [
         ("0 3 * *", "expected five fields"),
         ("0 3 * * 1 2 3", "expected five fields"),
-        ("0 3 * * $", r"found \$; expected weekday 0-6 or SUN-SAT"),
-        ("60 3 * * 1", "found 60; expected minute 0-59"),
-        ("0 24 * * 1", "found 24; expected hour 0-23"),
-        ("0 3 0 * *", "found 0; expected day 1-31"),
-        ("0 3 32 * *", "found 32; expected day 1-31"),
-        ("0 3 * 13 *", "found 13; expected month 1-12 or JAN-DEC"),
-        ("0 3 * * 7", "found 7; expected weekday 0-6"),
-        ("60 0 3 * * 1", "found 60; expected second 0-59"),
-        ("0 3 L * *", "found L; expected day"),
-        ("0 3 15W * *", "found 15W; expected day"),
-        ("0 3 * * 1#2", "found 1#2; expected weekday"),
-        ("0 3 * JANUARY *", "found JANUARY; expected month"),
-        ("0 3 * MON *", "found MON; expected month"),
-        ("0 18-8 * * *", "found 18-8; expected hour"),
-        ("0 1-2-3 * * *", "found 1-2-3; expected hour"),
-        ("0 1, * * *", "found 1,; expected hour"),
-        ("*/0 3 * * *", r"found \*/0; expected minute"),
-        ("*/90 3 * * *", r"found \*/90; expected minute"),
-        ("*/ 3 * * *", r"found \*/; expected minute"),
-        ("-1 3 * * *", "found -1; expected minute"),
-        ("*-5 3 * * *", r"found \*-5; expected minute"),
         ("", "expected five fields"),
         ("TZ=Europe/Berln 0 3 * * 1", "there is no time zone Europe/Berln"),
     ],
 )
-def test_what_neither_takes(text, message):
+def test_what_is_no_schedule(text, message):
     with pytest.raises(InputError, match=message):
         check_cron(text)
 

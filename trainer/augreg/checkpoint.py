@@ -3,7 +3,6 @@
 import math
 import os
 import re
-from collections import Counter
 from collections.abc import Mapping
 
 import numpy as np
@@ -78,38 +77,32 @@ def published_layout(arrays: Arrays) -> dict[str, np.ndarray]:
 def architecture_of(arrays: Arrays) -> Architecture:
     """Reads the architecture off arrays in the published layout.
 
-    Each size is what most of the arrays that have it say. A misshapen one does not mislead, then,
-    but is found out by the others.
+    Each size is read from one array. An array that does not fit them is found when all shapes are
+    compared with those of the architecture.
 
     Raises:
       CheckpointError: an array that tells the architecture is missing, or tells nonsense.
     """
-    patch_size = _size(arrays, {"embedding/kernel": 0})
+    block = "Transformer/encoderblock_0"
+    patch_size = _size(arrays, "embedding/kernel", 0)
     resnet_blocks, width_factor = None, 1.0
     if _count(arrays, r"(conv_root|gn_root|block\d+)/.+"):
         resnet_blocks = _resnet_blocks(arrays)
-        width_factor = _size(arrays, {"gn_root/(scale|bias)": 3, "conv_root/kernel": 3}) / 64
-    representation_size = classes = None
-    if _count(arrays, "(pre_logits)/.+"):
-        sizes = {"pre_logits/bias": 0, "pre_logits/kernel": 1, "head/kernel": 0}
-        representation_size = _size(arrays, sizes)
-    if _count(arrays, "(head)/.+"):
-        classes = _size(arrays, {"head/bias": 0, "head/kernel": 1})
-    dense = f"{_BLOCK}/MlpBlock_3/Dense"
+        width_factor = _size(arrays, "gn_root/scale", 3) / 64
+    has_representation = _count(arrays, "(pre_logits)/.+") > 0
+    has_head = _count(arrays, "(head)/.+") > 0
     try:
         return Architecture(
             image_size=_grid_size(arrays) * patch_stride(patch_size, resnet_blocks),
             patch_size=patch_size,
-            width=_size(arrays, {rf"{_BLOCK}/LayerNorm_\d/(scale|bias)": 0}),
+            width=_size(arrays, "Transformer/encoder_norm/scale", 0),
             depth=_count(arrays, r"Transformer/encoderblock_(\d+)/.+"),
-            heads=_size(arrays, {f"{_BLOCK}/.+/(query|key|value)/bias": 0}),
-            mlp_dim=_size(
-                arrays, {f"{dense}_0/bias": 0, f"{dense}_0/kernel": 1, f"{dense}_1/kernel": 0}
-            ),
+            heads=_size(arrays, f"{block}/MultiHeadDotProductAttention_1/query/bias", 0),
+            mlp_dim=_size(arrays, f"{block}/MlpBlock_3/Dense_0/bias", 0),
             resnet_blocks=resnet_blocks,
             width_factor=width_factor,
-            representation_size=representation_size,
-            classes=classes,
+            representation_size=_size(arrays, "pre_logits/bias", 0) if has_representation else None,
+            classes=_size(arrays, "head/bias", 0) if has_head else None,
         )
     except CheckpointError:
         raise
@@ -137,7 +130,7 @@ def _resnet_blocks(arrays: Arrays) -> tuple[int, ...]:
 
 def _grid_size(arrays: Arrays) -> int:
     name = "Transformer/posembed_input/pos_embedding"
-    positions = _size(arrays, {name: 1})
+    positions = _size(arrays, name, 1)
     grid_size = math.isqrt(max(positions - 1, 0))
     if grid_size == 0 or positions != 1 + grid_size**2:
         raise CheckpointError(
@@ -153,31 +146,12 @@ def _count(arrays: Arrays, pattern: str) -> int:
     return len({match[1] for match in matches if match})
 
 
-def _size(arrays: Arrays, axes: Mapping[str, int]) -> int:
-    """The most frequent size of the given axes.
-
-    Args:
-      arrays: in the published layout.
-      axes: pattern of names -> the axis that has the size in the arrays of these names.
-    """
-    found = [
-        (array.shape[axis], name)
-        for pattern, axis in axes.items()
-        for name, array in arrays.items()
-        if re.fullmatch(pattern, name) and array.ndim > axis and array.size > 0
-    ]
-    if not found:
-        name = next(iter(axes)).replace(_BLOCK, "Transformer/encoderblock_0")
+def _size(arrays: Arrays, name: str, axis: int) -> int:
+    """The size of one axis of the array `name`."""
+    array = arrays.get(name)
+    if array is None or array.ndim <= axis or array.size == 0:
         raise CheckpointError(f"array {name!r} is missing, empty or short of axes; {_ADVICE}")
-    frequencies = Counter(size for size, _ in found).most_common(2)
-    if len(frequencies) == 2 and frequencies[0][1] == frequencies[1][1]:
-        (size, _), (other_size, _) = frequencies
-        name, other_name = dict(found)[size], dict(found)[other_size]
-        raise CheckpointError(
-            f"array {name!r} has shape {arrays[name].shape}, which contradicts {other_name!r} with "
-            f"shape {arrays[other_name].shape}; {_ADVICE}"
-        )
-    return frequencies[0][0]
+    return array.shape[axis]
 
 
 def _check_names(arrays: Arrays, shapes: Mapping[str, Shape]) -> None:
