@@ -129,7 +129,10 @@ def test_a_parameter_out_of_range_fails_the_first_step(run_on):
 
 
 def test_a_source_that_changed_is_seen_by_the_next_run(compile_to, container_bin, tmp_path):
-    """Data that the pipeline knows by path only, on a disk that all containers share."""
+    """Data that the pipeline knows by path only, on a disk that all containers share.
+
+    On the oldest release of Kubeflow Pipelines that docs/kubeflow.md names.
+    """
     from components.image_example_gen.sources.digits import _images
 
     pictures = tmp_path / "pictures"
@@ -140,7 +143,9 @@ def test_a_source_that_changed_is_seen_by_the_next_run(compile_to, container_bin
     root = tmp_path / "root"
     arguments = ["--model", "vit_mini_fe", "--dataset", "/nowhere/yet", "--name", "folder"]
     job = compile_to(tmp_path / "pipeline.yaml", *arguments, "--pipeline-root", str(root))
-    cluster = Cluster(job, bin=container_bin, folder=tmp_path / "disks", root=root)
+    cluster = Cluster(
+        job, bin=container_bin, folder=tmp_path / "disks", root=root, kubeflow="2.14.3"
+    )
 
     def run():
         return cluster.run(until="ImageExampleGen", data_path=str(pictures))
