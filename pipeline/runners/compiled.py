@@ -26,8 +26,10 @@ from pipeline.runners.machines import platform_spec, set_machines
 
 DEFAULT_IMAGE = "vit-pipeline:latest"  # what `make image` calls it
 
-# What looks at the world outside must look each time.
-_NEVER_CACHED = ("ResolveInputs",)
+# What looks at the world outside must look each time. On Kubeflow Pipelines, `--wait` finds the
+# verdict of a run only in the folder of that run: there Pusher must write it each time. It pushes
+# no model twice.
+_NEVER_CACHED = {"vertex": ("ResolveInputs",), "kubeflow": ("ResolveInputs", "Pusher")}
 
 
 def compile_job(config: Config) -> pipeline_spec_pb2.PipelineJob:
@@ -45,7 +47,7 @@ def compile_job(config: Config) -> pipeline_spec_pb2.PipelineJob:
     _declare_outputs(spec)
     _describe_parameters(spec, runtime_parameters(config))
     set_machines(spec, config.machines, on_kubernetes=config.run.runner == "kubeflow")
-    for name in _NEVER_CACHED:
+    for name in _NEVER_CACHED[config.run.runner]:
         spec.root.dag.tasks[name].caching_options.enable_cache = False
     job.pipeline_spec.Clear()
     job.pipeline_spec.update(json_format.MessageToDict(spec))

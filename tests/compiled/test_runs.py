@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from components.model_pusher.verdict import Verdict
 from tests.compiled.cluster import Cluster, StepFailed
 
 pytestmark = pytest.mark.slow
@@ -110,6 +111,10 @@ def test_a_run_whose_model_is_not_blessed_succeeds_and_says_why(kubeflow):
     assert "accuracy" in pushed["reason"]
     assert "below 1.0000" in pushed["reason"]
     assert pushed["reason"] in third["Pusher"].log
+    verdict = Path(third["Pusher"].artifacts["verdict"].uri)
+    assert Verdict.of_json(json.loads(verdict.read_text())) == Verdict(False, pushed["reason"])
+    # Where `--wait` looks for it: below root, pipeline and run.
+    assert verdict.relative_to(root).match("*/*/Pusher/*/verdict")
     assert len(list((root / "serving").iterdir())) == 1
 
 
