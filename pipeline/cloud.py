@@ -176,9 +176,13 @@ def check_reachable(*, model: str, dataset: str, pipeline_root: str | None) -> N
       pipeline_root: what `--pipeline-root` says; None leaves it to each run.
 
     Raises:
-      InputError: a path relative to this machine's directory.
+      InputError: a path relative to this machine's directory, or a pipeline root on a file system
+        that the containers do not have.
     """
-    if pipeline_root is not None and not _is_everywhere(pipeline_root):
+    # A root of another scheme fails in the first step, if not before: neither TFX nor TensorFlow
+    # has its file system, and Vertex AI and Kubeflow Pipelines refuse most others themselves. An
+    # absolute path may be a volume.
+    if pipeline_root is not None and not pipeline_root.startswith(("gs://", "/")):
         raise InputError(
             f"--pipeline-root {pipeline_root}: expected a place that all containers see, such as "
             "gs://BUCKET/PATH"

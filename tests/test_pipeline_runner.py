@@ -56,6 +56,10 @@ USAGE_ERRORS = [
     ([*VERTEX, "--region", "r"], "--image and --pipeline-root missing"),
     ([*VERTEX, "--region", "r", "--image", "i", "--pipeline-root", "/r"], "expected gs://BUCKET"),
     ([*VERTEX, "--pipeline-root", "here"], "expected a place that all containers see"),
+    (
+        [*KUBEFLOW, "--output", "x.yaml", "--pipeline-root", "s3://b/p"],
+        "--pipeline-root s3://b/p: expected a place that all containers see",
+    ),
     ([*VERTEX, "--model", "./here"], "--model ./here: expected, for a container, a name"),
     ([*VERTEX, "--dataset", "./here"], "--dataset ./here: expected, for a container, a name"),
     ([*VERTEX, *SUBMIT, "--schedule", "daily"], "expected five fields of cron"),

@@ -5,18 +5,29 @@ from typing import Any
 from tfx import types
 from tfx.dsl.components.base import base_component, executor_spec
 from tfx.types import standard_artifacts, standard_component_specs
+from tfx.types.component_spec import ChannelParameter
 
 from components.model_pusher.executor import Executor
+from components.model_pusher.verdict import OUTPUT
+
+
+class ModelPusherSpec(standard_component_specs.PusherSpec):
+    """TFX's PusherSpec with the output `verdict`."""
+
+    OUTPUTS = {  # noqa: RUF012 (TFX's way)
+        **standard_component_specs.PusherSpec.OUTPUTS,
+        OUTPUT: ChannelParameter(type=standard_artifacts.String),
+    }
 
 
 class ModelPusher(base_component.BaseComponent):
     """TFX's Pusher with `components.model_pusher.executor`.
 
     Evaluator blesses anew whenever the baseline changes, so TFX's own Pusher would push an
-    unchanged model a second time.
+    unchanged model a second time. Its output `verdict` is a `components.model_pusher.verdict`.
     """
 
-    SPEC_CLASS = standard_component_specs.PusherSpec
+    SPEC_CLASS = ModelPusherSpec
     EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(Executor)
 
     def __init__(
@@ -35,11 +46,12 @@ class ModelPusher(base_component.BaseComponent):
           custom_config: `fail_on_unblessed`, whether a model that is not blessed fails the node;
             and what the cache must know. JSON or a placeholder of it.
         """
-        spec = standard_component_specs.PusherSpec(
+        spec = ModelPusherSpec(
             model=model,
             model_blessing=model_blessing,
             push_destination=push_destination,
             custom_config=custom_config,
             pushed_model=types.Channel(type=standard_artifacts.PushedModel),
+            verdict=types.Channel(type=standard_artifacts.String),
         )
         super().__init__(spec=spec)

@@ -13,6 +13,7 @@ from tfx.utils import io_utils, proto_utils
 
 from components.model_evaluator.reasons import reasons_of
 from components.model_pusher.served import identity, newest_version
+from components.model_pusher.verdict import OUTPUT, Verdict
 from trainer.errors import InputError
 
 FAIL_ON_UNBLESSED = "fail_on_unblessed"
@@ -30,12 +31,25 @@ class Executor(executor.Executor):
     ) -> None:
         """As TFX's; the artifact of a model that is served already names that version.
 
+        Writes the verdict as well.
+
         Raises:
           InputError: the model is not blessed, and `custom_config` has `fail_on_unblessed`.
         """
-        if not self.CheckBlessing(input_dict):
-            self._not_blessed(input_dict, output_dict, exec_properties)
-            return
+        reason = ""
+        if self.CheckBlessing(input_dict):
+            self._push(input_dict, output_dict, exec_properties)
+        else:
+            reason = self._not_blessed(input_dict, output_dict, exec_properties)
+        verdict = artifact_utils.get_single_instance(output_dict[OUTPUT])
+        verdict.value = Verdict(pushed=not reason, reason=reason).to_json()
+
+    def _push(
+        self,
+        input_dict: dict[str, list[types.Artifact]],
+        output_dict: dict[str, list[types.Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
         destination = pusher_pb2.PushDestination()
         proto_utils.json_to_proto(
             exec_properties[standard_component_specs.PUSH_DESTINATION_KEY], destination
@@ -60,7 +74,8 @@ class Executor(executor.Executor):
         input_dict: dict[str, list[types.Artifact]],
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
-    ) -> None:
+    ) -> str:
+        """Marks the model as not pushed; returns why."""
         blessing = artifact_utils.get_single_instance(
             input_dict[standard_component_specs.MODEL_BLESSING_KEY]
         )
@@ -76,3 +91,4 @@ class Executor(executor.Executor):
         self._MarkNotPushed(pushed)
         pushed.set_string_custom_property("reason", why)
         logging.warning("%s.", why)
+        return why

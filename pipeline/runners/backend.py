@@ -62,8 +62,9 @@ class RunState:
       is_over: whether it has ended.
       succeeded: whether it has ended well.
       tasks: the state of each task.
-      not_pushed: why the model was not pushed, once that is known; None where the backend does not
-        tell.
+      not_pushed: why the model was not pushed; empty where it was, or the run goes on; None where
+        that cannot be known.
+      unknown: why it cannot be known; empty where it can.
     """
 
     state: str
@@ -71,6 +72,7 @@ class RunState:
     succeeded: bool
     tasks: Mapping[str, str]
     not_pushed: str | None
+    unknown: str = ""
 
 
 class Backend(abc.ABC):
@@ -228,8 +230,8 @@ def _followed(backend: Backend, run: str, page: str, console: Console, seconds: 
     console.line("ended: succeeded", style="bold green")
     if now.not_pushed is None:
         console.line(
-            "whether its model was blessed, and pushed, is in Pusher's log; with "
-            "--fail-on-unblessed a run fails where it was not"
+            f"verdict: unknown: {now.unknown}; Pusher's log says whether the model was blessed and "
+            "pushed; with --fail-on-unblessed, a run fails where it was not blessed"
         )
     return True
 

@@ -20,28 +20,34 @@ from pipeline.config import Config
 from pipeline.machines import Machines
 from pipeline.parameters import runtime_parameters
 from pipeline.pipeline import create_pipeline
+from pipeline.runners.container import COMMAND, DECLARED_OUTPUTS
 from pipeline.runners.engine import with_engine
 from pipeline.runners.machines import platform_spec, set_machines
 
 DEFAULT_IMAGE = "vit-pipeline:latest"  # what `make image` calls it
 
-# What looks at the world outside must look each time.
-_NEVER_CACHED = ("ResolveInputs",)
+# What looks at the world outside must look each time. On Kubeflow Pipelines, `--wait` finds the
+# verdict of a run only in the folder of that run: there Pusher must write it each time. It pushes
+# no model twice.
+_NEVER_CACHED = {"vertex": ("ResolveInputs",), "kubeflow": ("ResolveInputs", "Pusher")}
 
 
 def compile_job(config: Config) -> pipeline_spec_pb2.PipelineJob:
     """Compiles the pipeline that `config` describes; reads neither data nor weights."""
     image = config.cloud.image or DEFAULT_IMAGE
     runner = KubeflowV2DagRunner(
-        KubeflowV2DagRunnerConfig(default_image=image, use_pipeline_spec_2_1=True)
+        KubeflowV2DagRunnerConfig(
+            default_image=image, default_commands=list(COMMAND), use_pipeline_spec_2_1=True
+        )
     )
     compiled = runner.run(create_pipeline(with_engine(config), None), write_out=False)
     job = json_format.ParseDict(compiled, pipeline_spec_pb2.PipelineJob())
     spec = spec_of(job)
     _name_producers(spec)
+    _declare_outputs(spec)
     _describe_parameters(spec, runtime_parameters(config))
     set_machines(spec, config.machines, on_kubernetes=config.run.runner == "kubeflow")
-    for name in _NEVER_CACHED:
+    for name in _NEVER_CACHED[config.run.runner]:
         spec.root.dag.tasks[name].caching_options.enable_cache = False
     job.pipeline_spec.Clear()
     job.pipeline_spec.update(json_format.MessageToDict(spec))
@@ -77,6 +83,17 @@ def _name_producers(spec: pipeline_spec_pb2.PipelineSpec) -> None:
             source = parameter.task_output_parameter
             if source.producer_task and source.producer_task not in tasks:
                 source.producer_task = source.producer_task.removesuffix("_task")
+
+
+def _declare_outputs(spec: pipeline_spec_pb2.PipelineSpec) -> None:
+    """Tells each container its declared outputs: Kubeflow Pipelines adds one that nobody declared.
+
+    `pipeline.runners.container` reads them.
+    """
+    for component in spec.components.values():
+        executor = spec.deployment_spec["executors"][component.executor_label]
+        names = ",".join(sorted(component.output_definitions.artifacts))
+        executor["container"]["args"].append(f"{DECLARED_OUTPUTS}={names}")
 
 
 def _describe_parameters(

@@ -10,6 +10,7 @@ import kfp.client
 import kfp_server_api
 import urllib3.exceptions
 
+from components.model_pusher import verdict
 from pipeline.cloud import Cloud
 from pipeline.config import Config
 from pipeline.console import Console
@@ -33,8 +34,9 @@ _PAGE = 100
 def _said(error: kfp_server_api.ApiException) -> str:
     try:
         message = json.loads(error.body)["message"]
-    except (TypeError, ValueError, KeyError):  # a proxy's page, or nothing
-        message = error.reason or ""
+    except (TypeError, ValueError, KeyError):  # the dashboard's text, a proxy's page, or nothing
+        text = (error.body or "").strip()
+        message = text if text and not text.startswith("<") else error.reason or ""
     return answer(error.status, message)
 
 
@@ -80,6 +82,7 @@ class _Kubeflow(Backend):
 
     def __init__(self, cloud: Cloud) -> None:
         self._namespace = cloud.namespace
+        self._folders: dict[str, str] = {}  # of each submitted run: all it writes is below it
         with explained(f"--host {cloud.host}", self._errors("is the address right?")):
             self._client = kfp.client.Client(
                 host=cloud.host,
@@ -109,19 +112,65 @@ class _Kubeflow(Backend):
                 service_account=config.cloud.service_account,
             ),
         )
+        # As the driver puts it together: backend/src/v2/metadata/client.go, GetPipeline.
+        self._folders[run.run_id] = f"{config.pipeline_root.rstrip('/')}/{config.name}/{run.run_id}"
         return run.run_id, f"{self._client._get_url_prefix()}/#/runs/details/{run.run_id}"
 
     def run_state(self, run: str) -> RunState:
         found = self._look("looking at the run", lambda: self._client.get_run(run), patience=OUTAGE)
         details = (found.run_details and found.run_details.task_details) or []
         state = found.state or "PENDING"
+        succeeded = state == "SUCCEEDED"
+        not_pushed, unknown = self._why_not_pushed(run) if succeeded else ("", "")
         return RunState(
             state=state,
             is_over=state in ("SUCCEEDED", "SKIPPED", "FAILED", "CANCELED"),
-            succeeded=state == "SUCCEEDED",
+            succeeded=succeeded,
             tasks={task.display_name: task.state for task in details if task.state},
-            not_pushed=None,  # the API of runs has no metadata of artifacts
+            not_pushed=not_pushed,
+            unknown=unknown,
         )
+
+    def _why_not_pushed(self, run: str) -> tuple[str | None, str]:
+        """`RunState.not_pushed` and `RunState.unknown` of a run that succeeded.
+
+        The API has no metadata of artifacts. The dashboard's server reads files of the bucket
+        (frontend/server/app.ts and handlers/artifacts.ts, getGCSArtifactHandler): a `*` in the key
+        stands for anything; of no file it sends an empty text, of several all contents, with status
+        200. Where it lacks the permission it sends 500.
+        """
+        bucket, _, folder = self._folders[run].removeprefix("gs://").partition("/")
+        # The driver puts a random name between the task's and the output's.
+        query = {
+            "source": "gcs",
+            "bucket": bucket,
+            "key": f"{folder}/Pusher/*/{verdict.OUTPUT}",
+        }
+        if self._namespace:
+            query["namespace"] = self._namespace
+        try:
+            content = self._look(
+                "reading Pusher's verdict through the dashboard",
+                lambda: self._client._run_api.api_client.call_api(
+                    "/artifacts/get",
+                    "GET",
+                    query_params=query,
+                    auth_settings=["Bearer"],
+                    response_type="object",
+                    _return_http_data_only=True,
+                ),
+            )
+        except InputError as error:
+            return None, str(error)
+        if content == "":
+            return None, f"the dashboard found no file gs://{bucket}/{query['key']}"
+        found = verdict.Verdict.of_json(content)
+        if found is None:
+            return None, (
+                "--host sent something else than Pusher's verdict; expected the dashboard's URL, "
+                "and a token that it takes in cloud.token_file"
+            )
+        return "" if found.pushed else found.reason or "Pusher gives no reason", ""
 
     def create_schedule(self, config: Config, job: Path) -> str:
         cloud = config.cloud

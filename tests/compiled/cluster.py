@@ -3,22 +3,15 @@
 Every step is a fresh process with the command and the arguments of the job, in an empty directory,
 with nothing in its environment but what a container has. What the steps are told is built from the
 job with kfp's own protos; whatever is not of the format, or would be refused by either backend, is
-an error here.
+an error here. `tests.compiled.backends` has what differs between the two. Comments name the places
+in the source of Kubeflow Pipelines 2.17.0 that are followed, as paths in its backend/src/v2.
 
-What both do, and where they differ, follows the sources of Kubeflow Pipelines
-(backend/src/v2/compiler/visitor.go, driver/driver.go, component/launcher_v2.go, metadata/
-converter.go) and the documented behaviour of Vertex AI:
-
-- Vertex AI takes a PipelineJob as JSON, and gives each output artifact a resource name beforehand.
-- Kubeflow Pipelines takes the bare PipelineSpec as YAML; it knows no resolvers; an artifact has no
-  name until it is recorded, and then its id; it must stay where it was put.
-
-Not imitated: object storage (the root is a directory), machines, retries.
+Not imitated: object storage (the root is a directory), the launcher's copies of input artifacts to
+`/gcs`, which no container of ours reads, machines, retries.
 """
 
 import dataclasses
 import hashlib
-import itertools
 import json
 import os
 import subprocess
@@ -27,9 +20,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
 from google.protobuf import json_format, struct_pb2
 from kfp.pipeline_spec import pipeline_spec_pb2 as pb
+
+from tests.compiled.backends import Backend, JobError, KubeflowPipelines, VertexAi
+
+__all__ = ["Cluster", "JobError", "StepFailed", "check", "prepare_disk", "read_parameters"]
 
 _KINDS = {
     pb.ParameterType.STRING: "string_value",
@@ -37,10 +33,6 @@ _KINDS = {
     pb.ParameterType.NUMBER_DOUBLE: "number_value",
     pb.ParameterType.BOOLEAN: "bool_value",
 }
-
-
-class JobError(Exception):
-    """The job is not one that the backend would run."""
 
 
 class StepFailed(Exception):  # noqa: N818 (it is not the job that is wrong)
@@ -75,6 +67,7 @@ class Cluster:
         folder: Path,
         root: Path,
         surroundings: Mapping[str, str] | None = None,
+        kubeflow: str = "2.17.0",
     ) -> None:
         """
         Args:
@@ -84,17 +77,20 @@ class Cluster:
           root: the pipeline root.
           surroundings: variables that stand for what a container finds around it on a cluster, such
             as the account that it acts as.
+          kubeflow: the release of Kubeflow Pipelines.
         """
         self._bin, self._folder = bin, folder
         self._surroundings = surroundings or {}
-        self._ids = itertools.count(1)
+        self._backend: Backend = (
+            VertexAi() if job.suffix == ".json" else KubeflowPipelines(kubeflow)
+        )
         self._cache: dict[str, Step] = {}
         self.upload(job, root)
 
     def upload(self, job: Path, root: Path) -> None:
         """Runs `job` from now on; the cache is that of all versions of a pipeline."""
-        self._is_vertex = job.suffix == ".json"
-        self._spec, self._root = _read_vertex(job) if self._is_vertex else (_read_kfp(job), root)
+        content, self._root = self._backend.read(job, str(root))
+        self._spec = _spec(content)
         if Path(self._root) != root:
             raise JobError(f"the job's root is {self._root}; expected {root}")
         self._executors = json_format.ParseDict(
@@ -118,30 +114,61 @@ class Cluster:
         """
         values = read_parameters(self._spec, parameters)
         run = uuid.uuid4().hex
+        run_root = self._backend.run_root(self._root, self._spec.pipeline_info.name, run)
         steps: dict[str, Step] = {}
         wanted = _needed(self._spec, until) if until else set(self._spec.root.dag.tasks)
         for name, task in in_order(self._spec):
             if name not in wanted:
                 continue
-            inputs = _inputs(task, values, steps)
+            inputs = self._inputs(task, values, steps)
             component = self._spec.components[task.component_ref.name]
-            key = _cache_key(component, self._executors, inputs)
+            disk = self._folder / f"{run}-{name}"
+            outputs = self._backend.outputs(component.output_definitions, run_root, name, disk)
+            # driver/container.go, Container, and driver/cache.go: no launcher is started, and the
+            # outputs are the artifacts of the earlier execution, of the same ids.
+            key = self._cache_key(component, inputs, outputs)
             if task.caching_options.enable_cache and key in self._cache:
                 steps[name] = dataclasses.replace(self._cache[key], cached=True)
                 continue
-            steps[name] = self._execute(name, component, inputs, run)
+            steps[name] = self._execute(name, component, inputs, outputs, disk)
             self._cache[key] = steps[name]
         return steps
 
+    def _inputs(
+        self,
+        task: pb.PipelineTaskSpec,
+        values: Mapping[str, struct_pb2.Value],
+        steps: Mapping[str, Step],
+    ) -> pb.ExecutorInput.Inputs:
+        inputs = pb.ExecutorInput.Inputs()
+        for key, artifact in task.inputs.artifacts.items():
+            source = artifact.task_output_artifact
+            found = steps[source.producer_task].artifacts[source.output_artifact_key]
+            inputs.artifacts[key].artifacts.add().CopyFrom(self._backend.sent(found))
+        for key, parameter in task.inputs.parameters.items():
+            match parameter.WhichOneof("kind"):
+                case "runtime_value":
+                    value = parameter.runtime_value.constant
+                case "component_input_parameter":
+                    value = values[parameter.component_input_parameter]
+                case _:
+                    output = parameter.task_output_parameter
+                    value = steps[output.producer_task].parameters[output.output_parameter_key]
+            inputs.parameter_values[key].CopyFrom(value)
+        return inputs
+
     def _execute(
-        self, name: str, component: pb.ComponentSpec, inputs: pb.ExecutorInput.Inputs, run: str
+        self,
+        name: str,
+        component: pb.ComponentSpec,
+        inputs: pb.ExecutorInput.Inputs,
+        outputs: pb.ExecutorInput.Outputs,
+        disk: Path,
     ) -> Step:
-        disk = self._folder / f"{run}-{name}"
         container = self._executors[component.executor_label].container
         variables = {variable.name: variable.value for variable in container.env}
         environment = prepare_disk(disk, self._bin) | self._surroundings | variables
-        base = f"{self._root}/{run}/{name}_{next(self._ids)}"
-        outputs = self._outputs(component, base, disk)
+        self._backend.prepare(outputs)
         executor_input = pb.ExecutorInput(inputs=inputs, outputs=outputs)
         log = disk / "log"
         with log.open("wb") as file:
@@ -154,6 +181,7 @@ class Cluster:
                 check=False,
                 timeout=900,
             )
+        # component/launcher_v2.go, execute and getExecutorOutputFile
         text = log.read_text(errors="replace")
         if done.returncode:
             raise StepFailed(f"{name}: exit status {done.returncode}\n{text[-4000:]}")
@@ -165,47 +193,32 @@ class Cluster:
             text,
         )
 
-    def _outputs(
-        self, component: pb.ComponentSpec, base: str, disk: Path
-    ) -> pb.ExecutorInput.Outputs:
-        """Where a container is to write; its parents exist, as object storage has none."""
-        outputs = pb.ExecutorInput.Outputs()
-        outputs.output_file = (
-            f"{base}/executor_output.json" if self._is_vertex else f"{disk}/output_metadata.json"
-        )
-        Path(base).mkdir(parents=True)
-        for key, artifact in component.output_definitions.artifacts.items():
-            provisioned = outputs.artifacts[key].artifacts.add(
-                type=artifact.artifact_type, uri=f"{base}/{key}", metadata=artifact.metadata
-            )
-            if self._is_vertex:
-                provisioned.name = self._name()
-        for key in component.output_definitions.parameters:
-            outputs.parameters[key].output_file = f"{disk}/{key}"
-        return outputs
-
     def _recorded(
-        self, name: str, outputs: pb.ExecutorInput.Outputs, written: pb.ExecutorOutput
+        self,
+        name: str,
+        outputs: pb.ExecutorInput.Outputs,
+        written: pb.ExecutorOutput,
     ) -> Iterator[tuple[str, pb.RuntimeArtifact]]:
         """The output artifacts, as what a container wrote completes them."""
         unknown = set(written.artifacts) - set(outputs.artifacts)
         if unknown:
             raise JobError(f"{name} wrote of outputs that it has not: {unknown}")
         for key, provisioned in outputs.artifacts.items():
-            artifact = pb.RuntimeArtifact()
-            artifact.CopyFrom(provisioned.artifacts[0])
-            for found in written.artifacts[key].artifacts:
-                if found.uri and not found.uri.startswith(artifact.uri):
-                    raise JobError(f"{name} put {key} at {found.uri}, not at {artifact.uri}")
-                artifact.metadata.update(dict(found.metadata))
-            if not self._is_vertex:
-                artifact.name = self._name()
-            yield key, artifact
+            found = next(iter(written.artifacts[key].artifacts), None)
+            try:
+                yield key, self._backend.recorded(key, provisioned.artifacts[0], found)
+            except JobError as error:
+                raise JobError(f"{name}: {error}") from error
 
-    def _name(self) -> str:
-        number = next(self._ids)
-        store = "projects/1/locations/europe-west4/metadataStores/default"
-        return f"{store}/artifacts/{number}" if self._is_vertex else str(number)
+    def _cache_key(
+        self,
+        component: pb.ComponentSpec,
+        inputs: pb.ExecutorInput.Inputs,
+        outputs: pb.ExecutorInput.Outputs,
+    ) -> str:
+        container = self._executors[component.executor_label].container
+        content = self._backend.cache_key(component, container, inputs, outputs)
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def prepare_disk(disk: Path, bin: Path) -> dict[str, str]:
@@ -227,20 +240,6 @@ def prepare_disk(disk: Path, bin: Path) -> dict[str, str]:
     }
 
 
-def _read_vertex(path: Path) -> tuple[pb.PipelineSpec, str]:
-    job = json_format.Parse(path.read_text(), pb.PipelineJob())
-    return _spec(json_format.MessageToDict(job.pipeline_spec)), (
-        job.runtime_config.gcs_output_directory
-    )
-
-
-def _read_kfp(path: Path) -> pb.PipelineSpec:
-    spec, *platforms = yaml.safe_load_all(path.read_text())
-    if any(set(platform) != {"platforms"} for platform in platforms):
-        raise JobError("a second document that is no platform spec")
-    return _spec(spec)
-
-
 def _spec(content: Mapping[str, Any]) -> pb.PipelineSpec:
     """Strictly: fields that the proto does not have are refused."""
     spec = json_format.ParseDict(content, pb.PipelineSpec())
@@ -250,7 +249,7 @@ def _spec(content: Mapping[str, Any]) -> pb.PipelineSpec:
 
 
 def check(spec: pb.PipelineSpec, executors: Mapping[str, Any]) -> None:
-    """Refuses what a backend's compiler refuses.
+    """Refuses what a backend's compiler refuses: compiler/visitor.go, and driver/resolve.go.
 
     Raises:
       JobError: a reference leads nowhere, types differ, or an executor is no container.
@@ -316,7 +315,7 @@ def _producer(spec: pb.PipelineSpec, name: str, producer: str) -> pb.ComponentOu
 
 
 def in_order(spec: pb.PipelineSpec) -> Iterator[tuple[str, pb.PipelineTaskSpec]]:
-    """The tasks, each after those that it depends on."""
+    """The tasks, each after those that it depends on: compiler/argocompiler/dag.go."""
     waiting, done = dict(spec.root.dag.tasks.items()), set()
     while waiting:
         ready = sorted(n for n, task in waiting.items() if _upstream(task) <= done)
@@ -339,7 +338,8 @@ def _needed(spec: pb.PipelineSpec, name: str) -> set[str]:
 
 
 def read_parameters(spec: pb.PipelineSpec, given: Mapping[str, Any]) -> dict[str, struct_pb2.Value]:
-    """The values of a run's parameters.
+    """The values of a run's parameters: ../apiserver/template/v2_template.go,
+    validatePipelineJobInputs; their defaults: compiler/argocompiler/argo.go, Compile.
 
     Raises:
       JobError: an unknown one, one without a value, or one of another type.
@@ -363,28 +363,8 @@ def read_parameters(spec: pb.PipelineSpec, given: Mapping[str, Any]) -> dict[str
     return values
 
 
-def _inputs(
-    task: pb.PipelineTaskSpec, values: Mapping[str, struct_pb2.Value], steps: Mapping[str, Step]
-) -> pb.ExecutorInput.Inputs:
-    inputs = pb.ExecutorInput.Inputs()
-    for key, artifact in task.inputs.artifacts.items():
-        source = artifact.task_output_artifact
-        found = steps[source.producer_task].artifacts[source.output_artifact_key]
-        inputs.artifacts[key].artifacts.add().CopyFrom(found)
-    for key, parameter in task.inputs.parameters.items():
-        match parameter.WhichOneof("kind"):
-            case "runtime_value":
-                value = parameter.runtime_value.constant
-            case "component_input_parameter":
-                value = values[parameter.component_input_parameter]
-            case _:
-                output = parameter.task_output_parameter
-                value = steps[output.producer_task].parameters[output.output_parameter_key]
-        inputs.parameter_values[key].CopyFrom(value)
-    return inputs
-
-
 def _resolved(part: str, executor_input: pb.ExecutorInput) -> str:
+    # component/launcher_v2.go, compileCmdAndArgs, which leaves other placeholders as they are.
     resolved = part.replace("{{$}}", json_format.MessageToJson(executor_input, indent=None))
     if "{{$" in part.replace("{{$}}", ""):
         raise JobError(f"a placeholder that nobody resolves: {part}")
@@ -394,21 +374,9 @@ def _resolved(part: str, executor_input: pb.ExecutorInput) -> str:
 def _output_parameters(
     name: str, component: pb.ComponentSpec, written: pb.ExecutorOutput
 ) -> Iterator[tuple[str, struct_pb2.Value]]:
+    # component/launcher_v2.go, collectOutputParameters; TFX writes no file for any of them.
     for key, definition in component.output_definitions.parameters.items():
         value = written.parameter_values.get(key)
         if value is None or value.WhichOneof("kind") != _KINDS[definition.parameter_type]:
             raise JobError(f"{name} did not write its output parameter {key}")
         yield key, value
-
-
-def _cache_key(
-    component: pb.ComponentSpec, executors: Mapping[str, Any], inputs: pb.ExecutorInput.Inputs
-) -> str:
-    """Both backends know an input artifact by its name, a parameter by its value."""
-    content = {
-        "container": json_format.MessageToDict(executors[component.executor_label].container),
-        "component": json_format.MessageToDict(component),
-        "artifacts": {k: [a.name for a in v.artifacts] for k, v in inputs.artifacts.items()},
-        "parameters": {k: json_format.MessageToDict(v) for k, v in inputs.parameter_values.items()},
-    }
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from components.model_pusher.verdict import Verdict
 from tests.compiled.cluster import Cluster, StepFailed
 
 pytestmark = pytest.mark.slow
@@ -110,6 +111,10 @@ def test_a_run_whose_model_is_not_blessed_succeeds_and_says_why(kubeflow):
     assert "accuracy" in pushed["reason"]
     assert "below 1.0000" in pushed["reason"]
     assert pushed["reason"] in third["Pusher"].log
+    verdict = Path(third["Pusher"].artifacts["verdict"].uri)
+    assert Verdict.of_json(json.loads(verdict.read_text())) == Verdict(False, pushed["reason"])
+    # Where `--wait` looks for it: below root, pipeline and run.
+    assert verdict.relative_to(root).match("*/*/Pusher/*/verdict")
     assert len(list((root / "serving").iterdir())) == 1
 
 
@@ -129,7 +134,10 @@ def test_a_parameter_out_of_range_fails_the_first_step(run_on):
 
 
 def test_a_source_that_changed_is_seen_by_the_next_run(compile_to, container_bin, tmp_path):
-    """Data that the pipeline knows by path only, on a disk that all containers share."""
+    """Data that the pipeline knows by path only, on a disk that all containers share.
+
+    On the oldest release of Kubeflow Pipelines that docs/kubeflow.md names.
+    """
     from components.image_example_gen.sources.digits import _images
 
     pictures = tmp_path / "pictures"
@@ -140,7 +148,9 @@ def test_a_source_that_changed_is_seen_by_the_next_run(compile_to, container_bin
     root = tmp_path / "root"
     arguments = ["--model", "vit_mini_fe", "--dataset", "/nowhere/yet", "--name", "folder"]
     job = compile_to(tmp_path / "pipeline.yaml", *arguments, "--pipeline-root", str(root))
-    cluster = Cluster(job, bin=container_bin, folder=tmp_path / "disks", root=root)
+    cluster = Cluster(
+        job, bin=container_bin, folder=tmp_path / "disks", root=root, kubeflow="2.14.3"
+    )
 
     def run():
         return cluster.run(until="ImageExampleGen", data_path=str(pictures))

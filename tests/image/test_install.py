@@ -102,9 +102,10 @@ def test_what_jobs_load_is_there(python, installed):
     assert run.stdout.count(str(installed / "project")) == 2
 
 
-def test_tfx_s_entry_point_runs_a_node(python, tmp_path):
-    """As a compiled job calls it: everything is in the arguments."""
+def test_the_entry_point_runs_a_node(python, tmp_path):
+    """As a compiled job calls it: everything is in the arguments, and Kubeflow's log with it."""
     examples = {"name": "1", "uri": str(tmp_path / "examples"), "type": {"instanceSchema": TYPE}}
+    logs = {"uri": str(tmp_path / "logs"), "type": {"schemaTitle": "system.Artifact"}}
     parameters = {
         "source": json.dumps({"kind": "digits"}),
         "classes": json.dumps(list("0123456789")),
@@ -113,17 +114,21 @@ def test_tfx_s_entry_point_runs_a_node(python, tmp_path):
     invocation = {
         "inputs": {"parameterValues": parameters},
         "outputs": {
-            "artifacts": {"examples": {"artifacts": [examples]}},
+            "artifacts": {
+                "examples": {"artifacts": [examples]},
+                "executor-logs": {"artifacts": [logs]},
+            },
             "outputFile": str(tmp_path / "task" / "executor_output.json"),
         },
     }
     integer = {"parameters": {"max_side": {"parameterType": "NUMBER_INTEGER"}}}
     run = python(
         "-m",
-        "tfx.orchestration.kubeflow.v2.container.kubeflow_v2_run_executor",
+        "pipeline.runners.container",
         "--executor_class_path=components.image_example_gen.executor.Executor",
         f"--json_serialized_invocation_args={json.dumps(invocation)}",
         f"--json_serialized_inputs_spec_args={json.dumps(integer)}",
+        "--declared_outputs=examples",
         "--runner=DirectRunner",
         "--allow_unsafe_triggers",
         "--sdk_container_image=none",

@@ -1,5 +1,6 @@
 """ModelPusher's executor on real SavedModels."""
 
+import json
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,6 +14,7 @@ from tfx.types import standard_artifacts
 
 from components.model_pusher.executor import WAS_SERVED, Executor
 from components.model_pusher.served import identity, newest_version, served_state
+from components.model_pusher.verdict import OUTPUT, Verdict
 from trainer.errors import InputError
 
 
@@ -37,12 +39,14 @@ def push(
     (Path(blessing.uri) / ("BLESSED" if blessed else "NOT_BLESSED")).touch()
     pushed = standard_artifacts.PushedModel()
     pushed.uri = str(output / "pushed")
+    verdict = standard_artifacts.String()
+    verdict.uri = str(output / "verdict")
     destination = pusher_pb2.PushDestination(
         filesystem=pusher_pb2.PushDestination.Filesystem(base_directory=str(serving))
     )
     Executor().Do(
         {"model": [model_artifact], "model_blessing": [blessing]},
-        {"pushed_model": [pushed]},
+        {"pushed_model": [pushed], OUTPUT: [verdict]},
         {
             "push_destination": json_format.MessageToJson(destination),
             "custom_config": custom_config,
@@ -64,6 +68,11 @@ def serving(tmp_path):
     return tmp_path / "serving"
 
 
+def verdict_in(output):
+    """What the file of the verdict says."""
+    return Verdict.of_json(json.loads((output / "verdict").read_text()))
+
+
 def versions(serving):
     return sorted(path.name for path in serving.iterdir())
 
@@ -80,6 +89,7 @@ def test_a_model_is_pushed_once(tmp_path, serving):
         assert pushed.get_string_custom_property("pushed_destination") == f"{serving}/9"
         assert pushed.get_string_custom_property("pushed_version") == "9"
         assert (Path(pushed.uri) / "saved_model.pb").is_file()
+    assert verdict_in(tmp_path / "1") == verdict_in(tmp_path / "2") == Verdict(True, "")
     tf.saved_model.load(f"{serving}/9")
 
 
@@ -143,6 +153,7 @@ def test_what_is_not_blessed_is_not_pushed_and_the_artifact_says_why(serving, tm
     assert pushed.get_int_custom_property("pushed") == 0
     reason = pushed.get_string_custom_property("reason")
     assert reason == "not pushed, the model is not blessed: accuracy 0.1 is too low"
+    assert verdict_in(tmp_path / "out") == Verdict(False, reason)
     assert not serving.exists()
 
 

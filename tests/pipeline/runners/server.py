@@ -70,9 +70,9 @@ class Request:
 
 
 class ApiError(Exception):
-    """The answer to a request that is refused."""
+    """The answer to a request that is refused; a message in bytes is all of its body."""
 
-    def __init__(self, status: int, message: str) -> None:
+    def __init__(self, status: int, message: str | bytes) -> None:
         super().__init__(message)
         self.status = status
         self.message = message
@@ -165,9 +165,9 @@ def _handler(api: Api) -> type[BaseHTTPRequestHandler]:
             if status == 0:
                 self.connection.close()
                 return
-            if status != 200:
+            if status != 200 and not isinstance(content, bytes):
                 content = api.error(status, content or f"on purpose {status}")
-            body = json.dumps(content).encode()
+            body = content if isinstance(content, bytes) else json.dumps(content).encode()
             self.send_response(status)
             self.send_header("content-type", "application/json")
             self.send_header("content-length", str(len(body)))

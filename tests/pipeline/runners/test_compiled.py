@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import socket
 
 import pytest
 import yaml
@@ -114,6 +115,13 @@ def test_where_data_come_from_is_a_parameter_unless_they_come_with_the_image():
     ("runner", "file"), [("kubeflow", "pipeline.yaml"), ("vertex", "job.json")]
 )
 def test_model_runner_and_output_are_enough(runner, file, monkeypatch, tmp_path):
+    """So is a machine without a network."""
+
+    def refuse(*arguments):
+        raise AssertionError(f"connects to {arguments}")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
     monkeypatch.chdir(tmp_path)
     arguments = ["--model", "vit_b16_fe", "--runner", runner, "--output", file]
     status, out, err = run_captured(*arguments)
@@ -166,6 +174,12 @@ def test_the_first_node_looks_each_time_and_the_others_only_at_what_it_found(flo
     assert set(spec.root.dag.tasks) - cached == {"ResolveInputs"}
     reads = spec.root.dag.tasks["ImageExampleGen"].inputs.parameters["source_fingerprint"]
     assert reads.task_output_parameter.producer_task == "ResolveInputs"
+
+
+def test_on_kubeflow_pusher_writes_its_verdict_in_each_run():
+    _, spec = compiled(run__runner="kubeflow")
+    cached = {name for name, t in spec.root.dag.tasks.items() if t.caching_options.enable_cache}
+    assert set(spec.root.dag.tasks) - cached == {"ResolveInputs", "Pusher"}
 
 
 MACHINES = {

@@ -3,11 +3,13 @@
 Mocked: Kubeflow Pipelines' API server, by a server on loopback that keeps pipelines, runs and
 recurring runs in memory, reads what is uploaded by kfp's own protos, and refuses what the real one
 refuses: a pipeline of a taken name, an unknown version, parameters that are not the pipeline's, a
-cron that has not six fields.
+cron that has not six fields. The dashboard's server is mocked by the same one: it reads files of a
+bucket as frontend/server/handlers/artifacts.ts of Kubeflow Pipelines 2.17.0 does.
 """
 
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -16,6 +18,7 @@ import yaml
 from google.protobuf import json_format
 from kfp.pipeline_spec import pipeline_spec_pb2
 
+from components.model_pusher.verdict import Verdict
 from pipeline.runners import backend
 from tests.compiled.cluster import JobError, check, read_parameters
 from tests.pipeline.runners.server import (
@@ -72,6 +75,7 @@ class Kubeflow(Api):
         ("POST", f"{ROOT}/recurringruns/([^/:]+):disable", "disable"),
         ("POST", f"{ROOT}/recurringruns/([^/:]+):enable", "enable"),
         ("DELETE", f"{ROOT}/recurringruns/([^/:]+)", "delete"),
+        ("GET", "/artifacts/get", "get_artifact"),
     )
 
     def __init__(self):
@@ -80,6 +84,7 @@ class Kubeflow(Api):
         self.pipelines, self.versions, self.experiments = {}, {}, {}
         self.runs, self.schedules = {}, {}
         self.states = ["RUNNING", "SUCCEEDED"]
+        self.files = {}  # of the bucket `bucket`: the content of each
 
     def check(self, request):
         if request.headers.get("authorization") != f"Bearer {self.token}":
@@ -169,6 +174,17 @@ class Kubeflow(Api):
         state = self.states.pop(0) if len(self.states) > 1 else self.states[0]
         details = {"task_details": [{"display_name": "Trainer", "state": state}]}
         return self.runs[name] | {"state": state, "run_details": details}
+
+    def get_artifact(self, request):
+        """getArtifactsHandler and getGCSArtifactHandler: answers and errors are bare texts."""
+        if request.query["source"] != "gcs":
+            raise ApiError(500, b"Unknown storage source")
+        if not re.fullmatch("[a-z0-9]([-a-z0-9]*[a-z0-9])?", request.query["bucket"]):
+            raise ApiError(500, b"Invalid bucket name")
+        assert request.query["bucket"] == "bucket"
+        wanted = ".*".join(re.escape(part) for part in re.split(r"\*+", request.query["key"]))
+        found = [text for name, text in self.files.items() if re.fullmatch(wanted, name)]
+        return "".join(f"{text.strip()}\n" for text in found).encode()
 
     def create_schedule(self, request):
         schedule = self._valid(request.json)
@@ -273,20 +289,75 @@ def test_what_only_kubernetes_has_is_uploaded_with_it(command, kubeflow):
     }
 
 
-def test_a_run_is_followed_to_its_end(command, kubeflow):
-    status, out, _ = command(*PIPELINE, "--wait")
-    assert status == 0
-    *_, running, succeeded, ended, unknown = out.splitlines()
-    assert (running, succeeded, ended) == (
-        "Trainer: running",
-        "Trainer: succeeded",
-        "ended: succeeded",
-    )
-    assert unknown.startswith("whether its model was blessed, and pushed, is in Pusher's log")
+PUSHER = "root/tf-flowers-vit-b16-fe-full/{run}/Pusher/5e1f-42/{output}"
+
+
+@pytest.fixture
+def write_verdict(kubeflow):
+    """Writes what Pusher does in the run r0; other runs and outputs say something else."""
+
+    def write_verdict(pushed, reason=""):
+        content = Verdict(pushed, reason).to_json()
+        kubeflow.files = {
+            PUSHER.format(run="r0", output="executor-logs-0"): "a log",
+            PUSHER.format(run="r0", output="verdict"): content,
+            PUSHER.format(run="r0", output="pushed_model/saved_model.pb"): "a model",
+            PUSHER.format(run="r1", output="verdict"): Verdict(not pushed, "r1").to_json(),
+        }
+
+    return write_verdict
+
+
+def test_a_run_is_followed_to_its_end(command, kubeflow, write_verdict):
+    write_verdict(pushed=True)
+    status, out, err = command(*PIPELINE, "--wait")
+    assert (status, err) == (0, "")
+    assert out.splitlines()[-3:] == ["Trainer: running", "Trainer: succeeded", "ended: succeeded"]
     kubeflow.states = ["FAILED"]
     status, _, err = command(*PIPELINE, "--wait")
     assert status == 1
     assert f"ended as failed; see {kubeflow.url}/#/runs" in err
+    assert len(kubeflow.of("GET", "/artifacts/get")) == 1
+
+
+def test_a_run_that_pushed_nothing_ends_with_3(command, kubeflow, write_verdict):
+    write_verdict(pushed=False, reason="not pushed, the model is not blessed: accuracy 0.1")
+    status, out, err = command(*PIPELINE, "--wait", "--set", "cloud.namespace=mine")
+    assert (status, err) == (3, "")
+    assert out.splitlines()[-1].endswith("not pushed, the model is not blessed: accuracy 0.1")
+    (asked,) = kubeflow.of("GET", "/artifacts/get")
+    assert asked.query["namespace"] == "mine"
+
+
+def no_permission(request):
+    raise ApiError(500, b"Failed to download GCS file(s). Error: 403 storage.objects.list")
+
+
+def no_dashboard(request):
+    raise ApiError(404, b"Not Found")
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        (None, "the dashboard found no file gs://bucket/root/tf-flowers-vit-b16-fe-full/r0/Pusher"),
+        (no_permission, "500 Failed to download GCS file(s). Error: 403 storage.objects.list"),
+        (no_dashboard, "404 Not Found"),
+        (lambda request: b"<html>Log in</html>", "--host sent something else"),
+        (lambda request: b'{"pushed": "yes"}', "--host sent something else"),
+    ],
+)
+def test_a_verdict_that_cannot_be_read(command, kubeflow, monkeypatch, answer, why):
+    monkeypatch.setattr(backend, "PATIENCE", 0.1)
+    if answer:
+        monkeypatch.setattr(kubeflow, "get_artifact", answer)
+    status, out, err = command(*PIPELINE, "--wait")
+    assert (status, err) == (0, "")
+    ended, unknown = out.splitlines()[-2:]
+    assert ended == "ended: succeeded"
+    assert unknown.startswith("verdict: unknown: ")
+    assert why in unknown
+    assert "Pusher's log says" in unknown
 
 
 def test_the_life_of_a_schedule(command, kubeflow):

@@ -1,0 +1,90 @@
+"""The entry point of each container of a compiled pipeline: TFX's own, on a complete ExecutorInput.
+
+TFX's entry point (tfx.orchestration.kubeflow.v2.container.kubeflow_v2_run_executor) was written for
+Vertex AI. Kubeflow Pipelines' open-source driver sends it an ExecutorInput that it cannot read
+(tensorflow/tfx#7768), in two ways that this module puts right. Both are in the repository
+kubeflow/pipelines, below backend/src/v2, at release 2.17.0:
+
+- An input artifact has no type: `"type": {"instanceSchema": ""}`. ML Metadata is asked for the
+  outputs of the step before (metadata/client.go, GetOutputArtifactsByExecutionId), which leaves
+  the schema empty. TFX looks for the artifact's class in it. All releases from 2.0.0 on do so.
+- There is an output artifact that no component declares: `executor-logs`, of the type
+  `system.Artifact` (driver/driver.go, provisionOutputs), where `PUBLISH_LOGS` is `true`, its
+  default. TFX looks for a class of that name. All releases from 2.5.0 on do so.
+
+Vertex AI sends full types and only declared outputs, and its containers start here too.
+
+    python -m pipeline.runners.container --executor_class_path=CLASS \
+        --json_serialized_invocation_args=EXECUTOR_INPUT \
+        --json_serialized_inputs_spec_args=COMPONENT_INPUTS_SPEC \
+        --declared_outputs=NAME,NAME [BEAM FLAGS]
+"""
+
+import argparse
+from collections.abc import Collection, Sequence
+
+from absl import app
+from absl.flags import argparse_flags
+from google.protobuf import json_format
+from kfp.pipeline_spec import pipeline_spec_pb2
+from tfx.orchestration.kubeflow.v2.container import kubeflow_v2_run_executor
+
+COMMAND = ("python", "-m", "pipeline.runners.container")
+DECLARED_OUTPUTS = "--declared_outputs"
+
+
+def complete_executor_input(
+    executor_input: pipeline_spec_pb2.ExecutorInput,
+    inputs_spec: pipeline_spec_pb2.ComponentInputsSpec,
+    declared_outputs: Collection[str],
+) -> None:
+    """Gives each input artifact its type, and removes output artifacts that nobody declared.
+
+    Args:
+      executor_input: what the container is to do; changed in place. A type that says something is
+        left as it is.
+      inputs_spec: the inputs that the component declares, with their types.
+      declared_outputs: the names of the output artifacts that the component declares.
+    """
+    for name, artifacts in executor_input.inputs.artifacts.items():
+        for artifact in artifacts.artifacts:
+            kind = artifact.type.WhichOneof("kind")
+            if (kind is None or not getattr(artifact.type, kind)) and name in inputs_spec.artifacts:
+                artifact.type.CopyFrom(inputs_spec.artifacts[name].artifact_type)
+    outputs = executor_input.outputs.artifacts
+    for name in set(outputs) - set(declared_outputs):
+        del outputs[name]
+
+
+def _parse_flags(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
+    """TFX's three flags and `--declared_outputs`; the others are Beam's."""
+    parser = argparse_flags.ArgumentParser(allow_abbrev=False)
+    parser.add_argument("--executor_class_path", required=True)
+    parser.add_argument("--json_serialized_invocation_args", required=True)
+    parser.add_argument("--json_serialized_inputs_spec_args", required=True)
+    parser.add_argument(DECLARED_OUTPUTS, required=True)
+    return parser.parse_known_args(argv[1:])
+
+
+def main(flags: tuple[argparse.Namespace, list[str]]) -> None:
+    """Runs the executor that `flags` name."""
+    arguments, beam_flags = flags
+    # Unknown fields are ignored, as TFX does: Vertex AI and Kubeflow Pipelines send newer ones.
+    executor_input = json_format.Parse(
+        arguments.json_serialized_invocation_args,
+        pipeline_spec_pb2.ExecutorInput(),
+        ignore_unknown_fields=True,
+    )
+    inputs_spec = json_format.Parse(
+        arguments.json_serialized_inputs_spec_args,
+        pipeline_spec_pb2.ComponentInputsSpec(),
+        ignore_unknown_fields=True,
+    )
+    declared = [name for name in arguments.declared_outputs.split(",") if name]
+    complete_executor_input(executor_input, inputs_spec, declared)
+    arguments.json_serialized_invocation_args = json_format.MessageToJson(executor_input)
+    kubeflow_v2_run_executor.main((arguments, beam_flags))
+
+
+if __name__ == "__main__":
+    app.run(main, flags_parser=_parse_flags)

@@ -1,0 +1,279 @@
+"""What a backend tells a container, and what it records of what the container wrote.
+
+- `VertexAi` follows Vertex AI's documentation: each artifact has its type and a resource name.
+- `KubeflowPipelines` follows the source of Kubeflow Pipelines, whose places are named at each line
+  below, as paths in backend/src/v2 at release 2.17.0; 2.14.3 does the same unless it is said. A run
+  of each on their own driver and launcher is in docs/kubeflow.md.
+
+Roots are directories here. What the launcher puts below `/gcs` and `/tmp`, which are a container's
+own, lies below that container's disk.
+"""
+
+import abc
+import itertools
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from google.protobuf import json_format, struct_pb2
+from kfp.pipeline_spec import pipeline_spec_pb2 as pb
+
+EXECUTOR_LOGS = "executor-logs"
+
+
+class JobError(Exception):
+    """The job is not one that the backend would run."""
+
+
+class Backend(abc.ABC):
+    """Vertex AI or Kubeflow Pipelines."""
+
+    def __init__(self) -> None:
+        self._ids = itertools.count(1)
+
+    @abc.abstractmethod
+    def read(self, job: Path, root: str) -> tuple[Mapping[str, Any], str]:
+        """The PipelineSpec in the file `job`, as JSON, and the root of a run of it at `root`."""
+
+    @abc.abstractmethod
+    def run_root(self, root: str, pipeline: str, run: str) -> str:
+        """Below which the containers of a run write, where `root` is the pipeline root."""
+
+    @abc.abstractmethod
+    def outputs(
+        self, declared: pb.ComponentOutputsSpec, run_root: str, task: str, disk: Path
+    ) -> pb.ExecutorInput.Outputs:
+        """Where the container of `task` is to write."""
+
+    def prepare(self, outputs: pb.ExecutorInput.Outputs) -> None:
+        """Does what comes before the container's command: it may rely on some directories."""
+        for artifacts in outputs.artifacts.values():  # object storage has no parents
+            Path(artifacts.artifacts[0].uri).parent.mkdir(parents=True, exist_ok=True)
+
+    @abc.abstractmethod
+    def sent(self, artifact: pb.RuntimeArtifact) -> pb.RuntimeArtifact:
+        """A recorded artifact, as a step that reads it is told of it."""
+
+    @abc.abstractmethod
+    def recorded(
+        self,
+        key: str,
+        provisioned: pb.RuntimeArtifact,
+        written: pb.RuntimeArtifact | None,
+    ) -> pb.RuntimeArtifact:
+        """An output artifact, completed with what the container wrote of it.
+
+        Raises:
+          JobError: the backend cannot record it.
+        """
+
+    @abc.abstractmethod
+    def cache_key(
+        self,
+        component: pb.ComponentSpec,
+        container: Any,
+        inputs: pb.ExecutorInput.Inputs,
+        outputs: pb.ExecutorInput.Outputs,
+    ) -> Any:
+        """What two executions with the same outputs have in common, as JSON."""
+
+
+class VertexAi(Backend):
+    """Takes a PipelineJob as JSON; gives each output artifact a resource name beforehand."""
+
+    _STORE = "projects/1/locations/europe-west4/metadataStores/default"
+
+    def read(self, job: Path, root: str) -> tuple[Mapping[str, Any], str]:
+        content = json_format.Parse(job.read_text(), pb.PipelineJob())
+        spec = json_format.MessageToDict(content.pipeline_spec)
+        return spec, content.runtime_config.gcs_output_directory
+
+    def run_root(self, root: str, pipeline: str, run: str) -> str:
+        return f"{root}/{run}"
+
+    def outputs(
+        self, declared: pb.ComponentOutputsSpec, run_root: str, task: str, disk: Path
+    ) -> pb.ExecutorInput.Outputs:
+        task_root = f"{run_root}/{task}_{next(self._ids)}"
+        outputs = pb.ExecutorInput.Outputs(output_file=f"{task_root}/executor_output.json")
+        for key, artifact in declared.artifacts.items():
+            outputs.artifacts[key].artifacts.add(
+                name=f"{self._STORE}/artifacts/{next(self._ids)}",
+                type=artifact.artifact_type,
+                uri=f"{task_root}/{key}",
+                metadata=artifact.metadata,
+            )
+        for key in declared.parameters:
+            outputs.parameters[key].output_file = f"{disk}/{key}"
+        return outputs
+
+    def sent(self, artifact: pb.RuntimeArtifact) -> pb.RuntimeArtifact:
+        return artifact
+
+    def recorded(
+        self,
+        key: str,
+        provisioned: pb.RuntimeArtifact,
+        written: pb.RuntimeArtifact | None,
+    ) -> pb.RuntimeArtifact:
+        artifact = _copy(provisioned)
+        if written is not None:
+            if written.uri and not written.uri.startswith(artifact.uri):
+                raise JobError(f"{key} was put at {written.uri}, not at {artifact.uri}")
+            artifact.metadata.update(dict(written.metadata))
+        return artifact
+
+    def cache_key(
+        self,
+        component: pb.ComponentSpec,
+        container: Any,
+        inputs: pb.ExecutorInput.Inputs,
+        outputs: pb.ExecutorInput.Outputs,
+    ) -> Any:
+        return {
+            "container": json_format.MessageToDict(container),
+            "component": json_format.MessageToDict(component),
+            **_inputs_key(inputs),
+        }
+
+
+class KubeflowPipelines(Backend):
+    """Takes a PipelineSpec as YAML; names an artifact when it is recorded."""
+
+    def __init__(self, release: str = "2.17.0") -> None:
+        """
+        Args:
+          release: "2.17.0" or "2.14.3".
+        """
+        super().__init__()
+        self._is_2_14 = release == "2.14.3"
+
+    def read(self, job: Path, root: str) -> tuple[Mapping[str, Any], str]:
+        # ../apiserver/template/v2_template.go, NewV2SpecTemplate
+        spec, *platforms = yaml.safe_load_all(job.read_text())
+        if any(set(platform) != {"platforms"} for platform in platforms):
+            raise JobError("a second document that is no platform spec")
+        return spec, root
+
+    def run_root(self, root: str, pipeline: str, run: str) -> str:
+        return f"{root}/{pipeline}/{run}"  # metadata/client.go, GetPipeline
+
+    def outputs(
+        self, declared: pb.ComponentOutputsSpec, run_root: str, task: str, disk: Path
+    ) -> pb.ExecutorInput.Outputs:
+        # driver/driver.go, provisionOutputs
+        task_root = f"{run_root}/{task}/{uuid.uuid4()}"
+        specs = dict(declared.artifacts.items())
+        specs[EXECUTOR_LOGS] = pb.ComponentOutputsSpec.ArtifactSpec(
+            artifact_type=pb.ArtifactTypeSchema(schema_title="system.Artifact")
+        )
+        outputs = pb.ExecutorInput.Outputs()
+        for key, spec in specs.items():
+            artifact = outputs.artifacts[key].artifacts.add(
+                type=spec.artifact_type, uri=f"{task_root}/{key}"
+            )
+            if not self._is_2_14:
+                artifact.name = key
+            if spec.HasField("metadata"):
+                artifact.metadata.CopyFrom(spec.metadata)
+        for key in declared.parameters:
+            outputs.parameters[key].output_file = f"{disk}/tmp/kfp/outputs/{key}"
+        if self._is_2_14:  # component/launcher_v2.go, OutputMetadataFilepath
+            outputs.output_file = f"{disk}/tmp/kfp_outputs/output_metadata.json"
+        else:  # lines 797 to 803; the path: component/launcher_v2.go, LocalPathForURI
+            outputs.output_file = f"{disk}/gcs{task_root}/output_metadata.json"
+        return outputs
+
+    def prepare(self, outputs: pb.ExecutorInput.Outputs) -> None:
+        super().prepare(outputs)
+        # component/launcher_v2.go, prepareOutputFolders
+        for parameter in outputs.parameters.values():
+            Path(parameter.output_file).parent.mkdir(parents=True, exist_ok=True)
+        if not self._is_2_14:
+            Path(outputs.output_file).parent.mkdir(parents=True)
+            # component/launcher_v2.go, qualifyExecutorLogsForRetry, at the first attempt
+            outputs.artifacts[EXECUTOR_LOGS].artifacts[0].uri += "-0"
+
+    def sent(self, artifact: pb.RuntimeArtifact) -> pb.RuntimeArtifact:
+        # metadata/client.go, GetOutputArtifactsByExecutionId and ToRuntimeArtifact
+        sent = _copy(artifact)
+        sent.type.instance_schema = ""
+        return sent
+
+    def recorded(
+        self,
+        key: str,
+        provisioned: pb.RuntimeArtifact,
+        written: pb.RuntimeArtifact | None,
+    ) -> pb.RuntimeArtifact:
+        # component/launcher_v2.go, uploadOutputArtifacts and mergeRuntimeArtifacts
+        artifact = _copy(provisioned)
+        if written is not None and key != EXECUTOR_LOGS:
+            if written.uri:
+                artifact.uri = written.uri
+            artifact.metadata.update(dict(written.metadata))
+        # objectstore/config.go, KeyFromURI: the bucket's prefix is the root of the run.
+        run_root = provisioned.uri.rsplit("/", 3)[0]
+        if not artifact.uri.startswith(f"{run_root}/"):
+            raise JobError(f"{key} was put at {artifact.uri}, not below {run_root}")
+        # metadata/client.go, RecordArtifact; metadata/converter.go, toMLMDArtifact
+        values = {name: _stored(key, name, value) for name, value in artifact.metadata.items()}
+        values.setdefault("display_name", key)
+        values.setdefault("store_session_info", '{"Provider":"gs","Params":{"fromEnv":"true"}}')
+        artifact.metadata.Clear()
+        artifact.metadata.update(values)
+        # metadata/converter.go, toRuntimeArtifact
+        artifact.name = str(next(self._ids))
+        return artifact
+
+    def cache_key(
+        self,
+        component: pb.ComponentSpec,
+        container: Any,
+        inputs: pb.ExecutorInput.Inputs,
+        outputs: pb.ExecutorInput.Outputs,
+    ) -> Any:
+        # cacheutils/cache.go, GenerateCacheKey
+        artifacts = {key: _copy(a.artifacts[0]) for key, a in outputs.artifacts.items()}
+        for artifact in artifacts.values():
+            artifact.uri = ""
+        return {
+            "image": container.image,
+            "command": [*container.command, *container.args],
+            "output artifacts": {k: json_format.MessageToDict(a) for k, a in artifacts.items()},
+            "output parameters": {
+                key: definition.parameter_type
+                for key, definition in component.output_definitions.parameters.items()
+            },
+            **_inputs_key(inputs),
+        }
+
+
+def _copy(artifact: pb.RuntimeArtifact) -> pb.RuntimeArtifact:
+    copy = pb.RuntimeArtifact()
+    copy.CopyFrom(artifact)
+    return copy
+
+
+def _stored(key: str, name: str, value: Any) -> Any:
+    """A value of metadata after it was in ML Metadata: metadata/converter.go,
+    StructValueToMLMDValue and toRuntimeArtifact."""
+    if value is None:
+        raise JobError(f"{key}: unknown/unsupported value type of {name}: null")
+    if isinstance(value, bool):
+        return float(value)
+    if isinstance(value, struct_pb2.ListValue):
+        return {"list": list(value)}
+    if isinstance(value, struct_pb2.Struct):
+        return {"struct": dict(value)}
+    return value
+
+
+def _inputs_key(inputs: pb.ExecutorInput.Inputs) -> Any:
+    """Both backends know an input artifact by its name, a parameter by its value."""
+    return {
+        "artifacts": {k: [a.name for a in v.artifacts] for k, v in inputs.artifacts.items()},
+        "parameters": {k: json_format.MessageToDict(v) for k, v in inputs.parameter_values.items()},
+    }

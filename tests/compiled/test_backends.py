@@ -1,0 +1,135 @@
+"""The stand-in for Kubeflow Pipelines sends what its own driver and launcher sent.
+
+`RECORDED` is the ExecutorInput of StatisticsGen that the driver of release 2.17.0 made and the
+launcher gave to the container, in the digits pipeline of docs/kubeflow.md. Run, task and salt are
+shortened, the bucket is a directory, and parameters and descriptions are left out.
+"""
+
+import re
+
+import pytest
+from google.protobuf import json_format
+from kfp.pipeline_spec import pipeline_spec_pb2 as pb
+
+from tests.compiled.backends import JobError, KubeflowPipelines
+
+EXAMPLES = "title: tfx.Examples\ntype: object\n"
+STATISTICS = "title: tfx.ExampleStatistics\ntype: object\n"
+METADATA = {
+    "file_format": "tfrecords_gzip",
+    "payload_format": "FORMAT_TF_EXAMPLE",
+    "split_names": '["train", "validation", "test"]',
+    "tfx_version": "1.21.0",
+}
+SESSION = {"store_session_info": '{"Provider":"gs","Params":{"fromEnv":"true"}}'}
+
+RECORDED = {
+    "inputs": {
+        "artifacts": {
+            "examples": {
+                "artifacts": [
+                    {
+                        "name": "1",
+                        "type": {"instanceSchema": ""},
+                        "uri": "ROOT/digits/RUN/ImageExampleGen/SALT/examples",
+                        "metadata": {"display_name": "examples", **SESSION, **METADATA},
+                    }
+                ]
+            }
+        }
+    },
+    "outputs": {
+        "artifacts": {
+            "executor-logs": {
+                "artifacts": [
+                    {
+                        "name": "executor-logs",
+                        "type": {"schemaTitle": "system.Artifact"},
+                        "uri": "ROOT/digits/RUN/StatisticsGen/SALT/executor-logs-0",
+                    }
+                ]
+            },
+            "statistics": {
+                "artifacts": [
+                    {
+                        "name": "statistics",
+                        "type": {"instanceSchema": STATISTICS},
+                        "uri": "ROOT/digits/RUN/StatisticsGen/SALT/statistics",
+                    }
+                ]
+            },
+        },
+        "outputFile": "DISK/gcsROOT/digits/RUN/StatisticsGen/SALT/output_metadata.json",
+    },
+}
+
+
+def declared(**schemas):
+    content = {
+        "artifacts": {k: {"artifactType": {"instanceSchema": s}} for k, s in schemas.items()}
+    }
+    return json_format.ParseDict(content, pb.ComponentOutputsSpec())
+
+
+def sent_by(backend, tmp_path):
+    """What StatisticsGen is told after ImageExampleGen wrote `METADATA`; names as in `RECORDED`."""
+    root, disk = tmp_path / "root", tmp_path / "disk"
+    run_root = backend.run_root(str(root), "digits", "RUN")
+    before = backend.outputs(declared(examples=EXAMPLES), run_root, "ImageExampleGen", disk)
+    (provisioned,) = before.artifacts["examples"].artifacts
+    written = json_format.ParseDict({"metadata": METADATA}, pb.RuntimeArtifact())
+    recorded = backend.recorded("examples", provisioned, written)
+    outputs = backend.outputs(declared(statistics=STATISTICS), run_root, "StatisticsGen", disk)
+    backend.prepare(outputs)
+    assert (root / "digits" / "RUN" / "StatisticsGen").is_dir()
+    sent = pb.ExecutorInput(outputs=outputs)
+    sent.inputs.artifacts["examples"].artifacts.add().CopyFrom(backend.sent(recorded))
+    text = json_format.MessageToJson(sent).replace(str(root), "ROOT").replace(str(disk), "DISK")
+    text = re.sub(r"\w{8}-\w{4}-\w{4}-\w{4}-\w{12}", "SALT", text)
+    return json_format.MessageToDict(json_format.Parse(text, pb.ExecutorInput()))
+
+
+def test_it_sends_what_the_driver_of_2_17_0_sent(tmp_path):
+    assert sent_by(KubeflowPipelines("2.17.0"), tmp_path) == RECORDED
+
+
+def test_an_earlier_driver_names_no_output_and_has_another_file(tmp_path):
+    """2.14.3: backend/src/v2/driver/driver.go, lines 476 to 527."""
+    sent = sent_by(KubeflowPipelines("2.14.3"), tmp_path)
+    assert sent["inputs"] == RECORDED["inputs"]
+    assert sent["outputs"]["outputFile"] == "DISK/tmp/kfp_outputs/output_metadata.json"
+    (logs,) = sent["outputs"]["artifacts"]["executor-logs"]["artifacts"]
+    assert logs == {
+        "type": {"schemaTitle": "system.Artifact"},
+        "uri": "ROOT/digits/RUN/StatisticsGen/SALT/executor-logs",
+    }
+
+
+def record(tmp_path, **written):
+    backend = KubeflowPipelines()
+    run_root = backend.run_root(str(tmp_path), "digits", "RUN")
+    outputs = backend.outputs(declared(model="title: tfx.Model\n"), run_root, "Trainer", tmp_path)
+    (provisioned,) = outputs.artifacts["model"].artifacts
+    artifact = json_format.ParseDict(written, pb.RuntimeArtifact())
+    return backend.recorded("model", provisioned, artifact)
+
+
+def test_ml_metadata_has_neither_booleans_nor_bare_lists(tmp_path):
+    """metadata/converter.go, StructValueToMLMDValue."""
+    recorded = record(tmp_path, metadata={"flag": True, "names": ["a"], "nested": {"a": 1.5}})
+    metadata = json_format.MessageToDict(recorded.metadata)
+    assert metadata["flag"] == 1
+    assert metadata["names"] == {"list": ["a"]}
+    assert metadata["nested"] == {"struct": {"a": 1.5}}
+
+
+@pytest.mark.parametrize(
+    ("written", "message"),
+    [
+        ({"metadata": {"nothing": None}}, "unsupported value type of nothing"),
+        ({"uri": "/elsewhere/model"}, "was put at /elsewhere/model, not below"),
+    ],
+)
+def test_an_artifact_that_the_launcher_cannot_record(tmp_path, written, message):
+    with pytest.raises(JobError, match=message):
+        record(tmp_path, **written)

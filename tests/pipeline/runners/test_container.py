@@ -1,0 +1,75 @@
+"""The entry point of a container, on what backends send it; tests/compiled runs it."""
+
+import json
+
+from google.protobuf import json_format
+from kfp.pipeline_spec import pipeline_spec_pb2
+
+from pipeline.runners import container
+
+SCHEMA = "title: tfx.Model\ntype: object\n"
+SPEC = json_format.ParseDict(
+    {"artifacts": {"model": {"artifactType": {"instanceSchema": SCHEMA}}}},
+    pipeline_spec_pb2.ComponentInputsSpec(),
+)
+
+
+def completed(type_, outputs=(), declared=()):
+    """The ExecutorInput with a model of type `type_` as its input, after it was completed."""
+    model = {"name": "7", "uri": "gs://bucket/model"} | ({"type": type_} if type_ else {})
+    content = {
+        "inputs": {"artifacts": {"model": {"artifacts": [model]}}},
+        "outputs": {"artifacts": {name: {"artifacts": [{"uri": name}]} for name in outputs}},
+    }
+    executor_input = json_format.ParseDict(content, pipeline_spec_pb2.ExecutorInput())
+    container.complete_executor_input(executor_input, SPEC, declared)
+    return json_format.MessageToDict(executor_input)
+
+
+def type_of(executor_input):
+    (model,) = executor_input["inputs"]["artifacts"]["model"]["artifacts"]
+    assert (model["name"], model["uri"]) == ("7", "gs://bucket/model")
+    return model["type"]
+
+
+def test_an_input_without_a_type_gets_the_declared_one():
+    """`{"instanceSchema": ""}` is what Kubeflow Pipelines sends: metadata/client.go,
+    ToRuntimeArtifact, below its backend/src/v2."""
+    for nothing in ({"instanceSchema": ""}, {"schemaTitle": ""}, {}, None):
+        assert type_of(completed(nothing)) == {"instanceSchema": SCHEMA}
+
+
+def test_a_type_that_vertex_ai_sends_is_left_alone():
+    given = {"schemaTitle": "tfx.Examples"}
+    assert type_of(completed(given)) == given
+
+
+def test_only_declared_outputs_are_left():
+    left = completed(None, ("model", "model_run", "executor-logs"), ("model", "model_run"))
+    assert set(left["outputs"]["artifacts"]) == {"model", "model_run"}
+
+
+def test_flags_that_begin_like_ours_are_beams(monkeypatch):
+    """Beam's flags are kept as they are; TFX gets its own, and the completed ExecutorInput."""
+    given = []
+    monkeypatch.setattr(container.kubeflow_v2_run_executor, "main", given.append)
+    sent = {"outputs": {"artifacts": {"executor-logs": {"artifacts": [{"uri": "logs"}]}}}}
+    beam_flags = ["--runner=DirectRunner", "--exec=1"]
+    flags = container._parse_flags(
+        [
+            "container.py",
+            "--executor_class_path",
+            "components.x.Executor",
+            "--json_serialized_invocation_args",
+            json.dumps(sent | {"newer field": 1}),
+            "--json_serialized_inputs_spec_args",
+            "{}",
+            *beam_flags,
+            "--declared_outputs=",
+        ]
+    )
+    container.main(flags)
+    ((arguments, others),) = given
+    assert others == beam_flags
+    assert arguments.executor_class_path == "components.x.Executor"
+    assert json.loads(arguments.json_serialized_invocation_args) == {"outputs": {}}
