@@ -13,9 +13,9 @@ import tensorflow as tf
 
 from trainer.backbone import call_backbone, load_backbone, read_shapes
 from trainer.errors import InputError
+from trainer.exported_model import FROM_PIXELS, read_classes
 from trainer.picture import Picture
 from trainer.preprocessing import decode_images
-from trainer.serving import FROM_PIXELS, read_classes
 
 T = TypeVar("T")
 U = TypeVar("U")

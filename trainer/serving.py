@@ -1,22 +1,15 @@
 """The exported model: from raw bytes to class names, needing nothing but TensorFlow."""
 
-import json
-import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import tensorflow as tf
 
-from trainer.errors import InputError
+from trainer.exported_model import FROM_BYTES, FROM_EXAMPLES, FROM_PIXELS, write_classes
 from trainer.preprocessing import FEATURES, IMAGE, PIXELS
 from trainer.transform_graph import TransformGraph
 
 Tensors = dict[str, tf.Tensor]
-
-FROM_PIXELS = "from_pixels"  # the signature
-
-# Beside the graph, which has the names as well, for those who do not load it.
-_CLASSES = "assets.extra/classes.json"
 
 
 class ServedClassifier(tf.Module):
@@ -59,15 +52,12 @@ class ServedClassifier(tf.Module):
         images = tf.TensorSpec([None, *self._image_shape, 3], tf.float32, name="images")
         signatures = {
             # The suffix _bytes makes TensorFlow Serving and Vertex AI decode base64.
-            "serving_default": _traced(self.from_bytes, _strings("image_bytes")),
-            "from_examples": _traced(self.from_examples, _strings("examples")),
+            FROM_BYTES: _traced(self.from_bytes, _strings("image_bytes")),
+            FROM_EXAMPLES: _traced(self.from_examples, _strings("examples")),
             FROM_PIXELS: _traced(self.from_pixels, images),
         }
         tf.saved_model.save(self, directory, signatures=signatures)
-        file = f"{directory}/{_CLASSES}"
-        tf.io.gfile.makedirs(os.path.dirname(file))
-        with tf.io.gfile.GFile(file, "w") as stream:
-            json.dump(self._names, stream, ensure_ascii=False)
+        write_classes(directory, self._names)
 
     def from_bytes(self, image_bytes: tf.Tensor) -> Tensors:
         """Encoded images, string [B]."""
@@ -93,25 +83,6 @@ class ServedClassifier(tf.Module):
             "probability": tf.reduce_max(probabilities, axis=-1),
             "probabilities": probabilities,
         }
-
-
-def read_classes(directory: str) -> list[str] | None:
-    """The class names of an exported model, in the order of its outputs; None of another model.
-
-    Args:
-      directory: of the SavedModel.
-
-    Raises:
-      InputError: the file that has them is damaged.
-    """
-    file = f"{directory}/{_CLASSES}"
-    if not tf.io.gfile.exists(file):
-        return None
-    try:
-        with tf.io.gfile.GFile(file) as stream:
-            return json.load(stream)
-    except ValueError as error:
-        raise InputError(f"{file}: is damaged ({error}); expected it as it was exported") from error
 
 
 def _strings(name: str) -> tf.TensorSpec:
