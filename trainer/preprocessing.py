@@ -17,8 +17,9 @@ LABEL = "label"
 PIXELS = "pixels"
 FEATURES = "features"
 
-# Beam hands Transform up to 1,000 images at once; as pixels they would take 600 MB.
-_CHUNK = 32
+# Images that Transform and Evaluator take at once. Beam hands over up to 1,000; as pixels they
+# would take 600 MB.
+CHUNK = 32
 
 
 def preprocessing_fn(
@@ -103,20 +104,20 @@ def _in_even_number(function: Callable[[tf.Tensor], tf.Tensor], images: tf.Tenso
 def _in_chunks(
     function: Callable[[tf.Tensor], tf.Tensor], encoded: tf.Tensor, features: int
 ) -> tf.Tensor:
-    """`function`, string [b] -> float32 [b, features], over [B] in chunks of at most `_CHUNK`."""
+    """`function`, string [b] -> float32 [b, features], over [B] in chunks of at most `CHUNK`."""
     batch = tf.shape(encoded)[0]
     chunks = tf.TensorArray(
         tf.float32,
-        size=(batch + _CHUNK - 1) // _CHUNK,
+        size=(batch + CHUNK - 1) // CHUNK,
         element_shape=[None, features],
         infer_shape=False,
     )
 
     def step(index: tf.Tensor, chunks: tf.TensorArray) -> tuple[tf.Tensor, tf.TensorArray]:
-        chunk = encoded[index * _CHUNK : (index + 1) * _CHUNK]
+        chunk = encoded[index * CHUNK : (index + 1) * CHUNK]
         return index + 1, chunks.write(index, function(chunk))
 
     _, chunks = tf.while_loop(
-        lambda index, chunks: index * _CHUNK < batch, step, (tf.constant(0), chunks)
+        lambda index, chunks: index * CHUNK < batch, step, (tf.constant(0), chunks)
     )
     return tf.ensure_shape(chunks.concat(), [None, features])
