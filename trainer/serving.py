@@ -3,17 +3,18 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import keras
 import tensorflow as tf
 
 from trainer.exported_model import FROM_BYTES, FROM_EXAMPLES, FROM_PIXELS, write_classes
-from trainer.preprocessing import FEATURES, IMAGE, PIXELS
-from trainer.transform_graph import TransformGraph
+from trainer.preprocessing import IMAGE
 
 Tensors = dict[str, tf.Tensor]
+ToFeatures = Callable[[tf.Tensor], tf.Tensor]
 
 
-class ServedClassifier(tf.Module):
-    """A tuned model with the transform graph in front of it, and the class names behind.
+class ServedClassifier:
+    """A tuned model with its preprocessing in front of it, and the class names behind.
 
     All three signatures answer `label` (string [B]), `label_id` (int64 [B]), `probability`
     (float32 [B]) and `probabilities` (float32 [B, C]).
@@ -21,30 +22,28 @@ class ServedClassifier(tf.Module):
 
     def __init__(
         self,
-        graph: TransformGraph,
-        backbone: Callable[[tf.Tensor], tf.Tensor],
-        head: Callable[[tf.Tensor], tf.Tensor],
-        classes: Sequence[str],
         *,
-        graph_has_backbone: bool,
+        features_of_bytes: ToFeatures,
+        features_of_pixels: ToFeatures,
+        head: keras.layers.Layer,
+        backbone: tf.Module,
+        classes: Sequence[str],
         image_shape: tuple[int, int],
     ) -> None:
         """
         Args:
-          graph: encoded images -> pixels, or -> features.
-          backbone: pixels -> features.
-          head: features -> logits.
+          features_of_bytes: encoded images, string [B] -> features, float32 [B, D].
+          features_of_pixels: float32 [B, H, W, 3] in [-1, 1] -> features.
+          head: features -> logits, float32 [B, C].
+          backbone: has the variables, tables and other resources that the functions use.
           classes: names, in the order of the logits.
-          graph_has_backbone: whether the graph goes as far as features.
-          image_shape: H and W of the backbone.
+          image_shape: H and W.
         """
-        super().__init__()
-        self._graph = graph
-        self._backbone = backbone
+        self._features_of_bytes = features_of_bytes
+        self._features_of_pixels = features_of_pixels
         self._head = head
-        self._names = list(classes)
-        self._classes = tf.constant(self._names)
-        self._graph_has_backbone = graph_has_backbone
+        self._backbone = backbone
+        self._classes = list(classes)
         self._image_shape = image_shape
 
     def save(self, directory: str) -> None:
@@ -56,14 +55,17 @@ class ServedClassifier(tf.Module):
             FROM_EXAMPLES: _traced(self.from_examples, _strings("examples")),
             FROM_PIXELS: _traced(self.from_pixels, images),
         }
-        tf.saved_model.save(self, directory, signatures=signatures)
-        write_classes(directory, self._names)
+        module = tf.Module()
+        module.backbone = self._backbone
+        # Not the Keras layer: a Session, in which servers load the model, restores no variable that
+        # is saved as Keras's own kind. Keras's ExportArchive tracks `tf.Variable`s, too.
+        module.head = [variable.value for variable in self._head.variables]
+        tf.saved_model.save(module, directory, signatures=signatures)
+        write_classes(directory, self._classes)
 
     def from_bytes(self, image_bytes: tf.Tensor) -> Tensors:
         """Encoded images, string [B]."""
-        if self._graph_has_backbone:
-            return self._answer(self._graph(image_bytes, FEATURES))
-        return self.from_pixels(self._graph(image_bytes, PIXELS))
+        return self._answer(self._features_of_bytes(image_bytes))
 
     def from_examples(self, examples: tf.Tensor) -> Tensors:
         """Serialized tf.Examples with a feature `image`, string [B]."""
@@ -72,13 +74,13 @@ class ServedClassifier(tf.Module):
 
     def from_pixels(self, images: tf.Tensor) -> Tensors:
         """Images, float32 [B, H, W, 3] in [-1, 1]."""
-        return self._answer(self._backbone(images))
+        return self._answer(self._features_of_pixels(images))
 
     def _answer(self, features: tf.Tensor) -> Tensors:
         probabilities = tf.nn.softmax(self._head(features))
         label_id = tf.argmax(probabilities, axis=-1)
         return {
-            "label": tf.gather(self._classes, label_id),
+            "label": tf.gather(tf.constant(self._classes), label_id),
             "label_id": label_id,
             "probability": tf.reduce_max(probabilities, axis=-1),
             "probabilities": probabilities,
