@@ -2,6 +2,7 @@
 
 import io
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 import PIL.Image
 import pytest
 
+from tests.tensorflow_java import TensorFlowJava
 from trainer.augreg.architecture import Architecture
 from trainer.augreg.convert import convert
 from trainer.augreg.initialization import random_arrays
@@ -64,6 +66,13 @@ def server_process() -> Iterator[ServingProcess]:
     """A process that loads exported models as servers do, with TensorFlow alone."""
     with ServingProcess() as process:
         yield process
+
+
+@pytest.fixture(scope="session")
+def tensorflow_java() -> Iterator[TensorFlowJava]:
+    """Another runtime; the test is skipped where there is no Maven or no Java."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield TensorFlowJava(Path(folder))
 
 
 def gradient(height: int = 24, width: int = 32) -> PIL.Image.Image:

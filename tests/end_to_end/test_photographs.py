@@ -88,6 +88,16 @@ def test_the_served_model_names_flowers(flowers_head, shared, server_process):
     assert_served(server_process, model, images[::20])
 
 
+def test_another_runtime_names_them_alike(flowers_head, shared, server_process, tensorflow_java):
+    model = flowers_head.value("pushed to")
+    paths = sorted((shared / "images" / "tf_flowers").glob("*/*.jpg"))
+    inputs = {"serving_default": {"image_bytes": [path.read_bytes() for path in paths]}}
+    expected = server_process.ask(model, inputs)["serving_default"]
+    labels, probabilities = tensorflow_java.classify([model], paths)[model]
+    assert labels == [label.decode() for label in expected["label"]]
+    np.testing.assert_allclose(probabilities, expected["probability"], rtol=0, atol=1e-5)
+
+
 def test_the_gate_says_by_how_much_a_model_falls_short(flowers_head, pipeline, shared, flowers):
     before = versions(flowers)
     run = pipeline(flowers, *arguments(shared, "tf_flowers", "head", "--min-accuracy", "0.999"))

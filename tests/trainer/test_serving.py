@@ -60,6 +60,20 @@ def test_a_session_answers_all_signatures(folder, answers_of, name):
     assert_same(answers_of(name), answers_by_object_graph(directory, inputs))
 
 
+def test_another_runtime_answers(folder, answers_of, tensorflow_java, tmp_path):
+    """By the C++ loader itself, of another version of TensorFlow."""
+    files = [tmp_path / str(index) for index in range(3)]
+    for file, image in zip(files, IMAGES[:3], strict=True):
+        file.write_bytes(image)
+    models = [folder / "exported" / name for name in KINDS]
+    answers = tensorflow_java.classify(models, files)
+    for name, model in zip(KINDS, models, strict=True):
+        labels, probabilities = answers[str(model)]
+        expected = answers_of(name)["serving_default"]
+        assert labels == [label.decode() for label in expected["label"][:3]]
+        np.testing.assert_allclose(probabilities, expected["probability"][:3], rtol=0, atol=1e-5)
+
+
 @pytest.mark.parametrize("name", KINDS)
 def test_all_signatures_say_the_same(answers_of, name):
     answers = answers_of(name)
