@@ -18,8 +18,8 @@ from components.model_evaluator.executor import ACCURACY
 from components.model_evaluator.reasons import reasons_of
 from components.model_pusher.executor import WAS_SERVED
 from pipeline.lineage import NodeRun
+from trainer.exported_model import read_classes
 from trainer.interval import wilson_interval
-from trainer.serving import read_classes
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -2,15 +2,19 @@
 
 import io
 import os
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import PIL.Image
 import pytest
 
+from tests.tensorflow_java import TensorFlowJava
 from trainer.augreg.architecture import Architecture
 from trainer.augreg.convert import convert
 from trainer.augreg.initialization import random_arrays
+from trainer.serving_process import ServingProcess
 
 TINY = Architecture(image_size=16, patch_size=8, width=16, depth=2, heads=2, mlp_dim=32)
 PROJECT = Path(__file__).resolve().parent.parent
@@ -55,6 +59,20 @@ def tiny_backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("backbone") / "tiny"
     convert(random_arrays(TINY, seed=0), directory)
     return directory
+
+
+@pytest.fixture(scope="session")
+def server_process() -> Iterator[ServingProcess]:
+    """A process that loads exported models as servers do, with TensorFlow alone."""
+    with ServingProcess() as process:
+        yield process
+
+
+@pytest.fixture(scope="session")
+def tensorflow_java() -> Iterator[TensorFlowJava]:
+    """Another runtime; the test is skipped where there is no Maven or no Java."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield TensorFlowJava(Path(folder))
 
 
 def gradient(height: int = 24, width: int = 32) -> PIL.Image.Image:

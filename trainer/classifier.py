@@ -13,15 +13,18 @@ import tensorflow as tf
 
 from trainer.backbone import call_backbone, load_backbone, read_shapes
 from trainer.errors import InputError
+from trainer.exported_model import FROM_PIXELS, read_classes
 from trainer.picture import Picture
 from trainer.preprocessing import decode_images
-from trainer.serving import FROM_PIXELS, read_classes
+from trainer.session_model import SessionError, SessionModel
 
 T = TypeVar("T")
 U = TypeVar("U")
 
 # An encoded image, string [], and H and W -> float32 [H, W, 3] in [-1, 1].
 ToPixels = Callable[[tf.Tensor, int, int], tf.Tensor]
+# float32 [B, H, W, 3] in [-1, 1] -> float32 [B, C].
+ToProbabilities = Callable[[np.ndarray], np.ndarray]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,7 +46,7 @@ class Classifier:
     """A SavedModel that tells classes apart.
 
     Either one with the reusable interface whose outputs are logits, or one that the pipeline has
-    exported.
+    exported, which is loaded as servers load it.
 
     Attributes:
       height, width: of the images it takes, in pixels.
@@ -60,33 +63,39 @@ class Classifier:
           InputError: it is no SavedModel, or does not have the interface.
         """
         self.names = read_classes(str(directory))
-        if self.names is None:
-            shapes = read_shapes(directory)
-            self.height, self.width, self.classes = shapes.height, shapes.width, shapes.features
-            self._model = load_backbone(directory)
-        else:
-            self._model = load_backbone(directory)
-            signature = self._model.signatures.get(FROM_PIXELS)
-            if signature is None:
-                raise InputError(
-                    f"{directory}: has class names, but no signature {FROM_PIXELS}; expected a "
-                    "model that the pipeline has exported, as it was"
-                )
-            (images,) = signature.structured_input_signature[1].values()
-            self.height, self.width, self.classes = *images.shape[1:3], len(self.names)
-        spec = tf.TensorSpec([None, self.height, self.width, 3], tf.float32)
-        answer = self._softmax if self.names is None else self._exported
-        self._probabilities = tf.function(answer).get_concrete_function(spec)
+        self._probabilities = (
+            self._load_backbone(directory) if self.names is None else self._load_exported(directory)
+        )
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """float32 [B, H, W, 3] in [-1, 1] -> probabilities, float32 [B, C]."""
-        return self._probabilities(tf.constant(images)).numpy()
+        return self._probabilities(images)
 
-    def _softmax(self, images: tf.Tensor) -> tf.Tensor:
-        return tf.nn.softmax(call_backbone(self._model, images))
+    def _load_backbone(self, directory: str | Path) -> ToProbabilities:
+        shapes = read_shapes(directory)
+        self.height, self.width, self.classes = shapes.height, shapes.width, shapes.features
+        model = load_backbone(directory)
+        probabilities = tf.function(
+            lambda images: tf.nn.softmax(call_backbone(model, images))
+        ).get_concrete_function(tf.TensorSpec([None, self.height, self.width, 3], tf.float32))
+        return lambda images: probabilities(tf.constant(images)).numpy()
 
-    def _exported(self, images: tf.Tensor) -> tf.Tensor:
-        return self._model.signatures[FROM_PIXELS](images=images)["probabilities"]
+    def _load_exported(self, directory: str | Path) -> ToProbabilities:
+        try:
+            model = SessionModel(str(directory))
+        except SessionError as error:
+            raise InputError(
+                f"{error}; expected a model that servers can load: export it again if it is one of "
+                "an earlier version"
+            ) from error
+        if FROM_PIXELS not in model.signatures:
+            raise InputError(
+                f"{directory}: has class names, but no signature {FROM_PIXELS}; expected a "
+                "model that the pipeline has exported, as it was"
+            )
+        (shape,) = model.input_shapes(FROM_PIXELS).values()
+        self.height, self.width, self.classes = *shape[1:3], len(self.names)
+        return lambda images: model(FROM_PIXELS, {"images": images})["probabilities"]
 
 
 def stretched(encoded: tf.Tensor, height: int, width: int) -> tf.Tensor:

@@ -16,6 +16,7 @@ from trainer.fit import Fitted, fit
 from trainer.hyperparameters import OPERATIONAL, Hyperparameters
 from trainer.linear_probe import fit_linear_probe
 from trainer.model import make_classifier, make_probe
+from trainer.preprocessing import PIXELS
 from trainer.serving import ServedClassifier
 from trainer.strategy import of_chief, worker_of
 from trainer.transform_graph import TransformGraph
@@ -180,13 +181,22 @@ class Job:
         plain = self.make_model()
         for variable, trained in zip(plain.variables, model.variables, strict=True):
             variable.assign(trained.numpy())
-        head_only = self.settings.tune == "head"
+        if self.settings.tune == "head":
+            backbone = self.graph.frozen_backbone
+            of_bytes, of_pixels = backbone.from_bytes, backbone.from_pixels
+        else:
+            layer = plain.get_layer("backbone")
+            backbone, of_pixels = layer.backbone, layer
+
+            def of_bytes(encoded: tf.Tensor) -> tf.Tensor:
+                return layer(self.graph(encoded, PIXELS))
+
         ServedClassifier(
-            self.graph,
-            self.graph.backbone if head_only else plain.get_layer("backbone"),
-            plain.get_layer("head"),
-            self.settings.classes,
-            graph_has_backbone=head_only,
+            features_of_bytes=of_bytes,
+            features_of_pixels=of_pixels,
+            head=plain.get_layer("head"),
+            backbone=backbone,
+            classes=self.settings.classes,
             image_shape=(self._shapes.height, self._shapes.width),
         ).save(directory)
 

@@ -16,8 +16,9 @@ LABEL = "label"
 PIXELS = "pixels"
 FEATURES = "features"
 
-# Beam hands Transform up to 1,000 images at once; as pixels they would take 600 MB.
-_CHUNK = 32
+# Images that Transform and Evaluator take at once. Beam hands over up to 1,000; as pixels they
+# would take 600 MB.
+CHUNK = 32
 
 
 def preprocessing_fn(
@@ -69,22 +70,45 @@ def value_range(image: tf.Tensor) -> tf.Tensor:
     return image / 127.5 - 1.0
 
 
+class FrozenBackbone(tf.Module):
+    """A backbone behind the preprocessing: encoded images -> features.
+
+    It becomes part of the transform graph's SavedModel, with the functions that Transform ran, and
+    the exported model runs these very functions.
+    """
+
+    def __init__(self, directory: str) -> None:
+        """
+        Args:
+          directory: of the backbone's SavedModel.
+        """
+        super().__init__()
+        shapes = read_shapes(directory)
+        self.backbone = load_backbone_once(directory)
+        pixels = tf.TensorSpec([None, shapes.height, shapes.width, 3], tf.float32)
+
+        @tf.function(input_signature=[pixels])
+        def from_pixels(images: tf.Tensor) -> tf.Tensor:
+            features = _in_even_number(lambda even: call_backbone(self.backbone, even), images)
+            return tf.ensure_shape(features, [None, shapes.features])
+
+        @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
+        def from_bytes(encoded: tf.Tensor) -> tf.Tensor:
+            return from_pixels(decode_images(encoded, shapes.height, shapes.width))
+
+        self.from_pixels = from_pixels
+        self.from_bytes = from_bytes
+
+
 def _frozen_features(encoded: tf.Tensor, directory: str) -> tf.Tensor:
     """Encoded images, string [B] -> features of the frozen backbone, float32 [B, D].
 
-    The backbone becomes part of the transform graph's SavedModel, where it is `.backbone`.
+    The backbone becomes part of the transform graph's SavedModel, where it is `.frozen_backbone`.
     """
     import tensorflow_transform as tft  # training needs the rest of this module, and no Transform
 
-    shapes = read_shapes(directory)
-    backbone = tft.make_and_track_object(lambda: load_backbone_once(directory), name="backbone")
-
-    def features(chunk: tf.Tensor) -> tf.Tensor:
-        pixels = decode_images(chunk, shapes.height, shapes.width)
-        made = _in_even_number(lambda images: call_backbone(backbone, images), pixels)
-        return tf.ensure_shape(made, [None, shapes.features])
-
-    return _in_chunks(features, encoded, shapes.features)
+    frozen = tft.make_and_track_object(lambda: FrozenBackbone(directory), name="frozen_backbone")
+    return _in_chunks(frozen.from_bytes, encoded, read_shapes(directory).features)
 
 
 def _in_even_number(function: Callable[[tf.Tensor], tf.Tensor], images: tf.Tensor) -> tf.Tensor:
@@ -104,20 +128,20 @@ def _in_even_number(function: Callable[[tf.Tensor], tf.Tensor], images: tf.Tenso
 def _in_chunks(
     function: Callable[[tf.Tensor], tf.Tensor], encoded: tf.Tensor, features: int
 ) -> tf.Tensor:
-    """`function`, string [b] -> float32 [b, features], over [B] in chunks of at most `_CHUNK`."""
+    """`function`, string [b] -> float32 [b, features], over [B] in chunks of at most `CHUNK`."""
     batch = tf.shape(encoded)[0]
     chunks = tf.TensorArray(
         tf.float32,
-        size=(batch + _CHUNK - 1) // _CHUNK,
+        size=(batch + CHUNK - 1) // CHUNK,
         element_shape=[None, features],
         infer_shape=False,
     )
 
     def step(index: tf.Tensor, chunks: tf.TensorArray) -> tuple[tf.Tensor, tf.TensorArray]:
-        chunk = encoded[index * _CHUNK : (index + 1) * _CHUNK]
+        chunk = encoded[index * CHUNK : (index + 1) * CHUNK]
         return index + 1, chunks.write(index, function(chunk))
 
     _, chunks = tf.while_loop(
-        lambda index, chunks: index * _CHUNK < batch, step, (tf.constant(0), chunks)
+        lambda index, chunks: index * CHUNK < batch, step, (tf.constant(0), chunks)
     )
     return tf.ensure_shape(chunks.concat(), [None, features])

@@ -1,26 +1,20 @@
 """The exported model: from raw bytes to class names, needing nothing but TensorFlow."""
 
-import json
-import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import keras
 import tensorflow as tf
 
-from trainer.errors import InputError
-from trainer.preprocessing import FEATURES, IMAGE, PIXELS
-from trainer.transform_graph import TransformGraph
+from trainer.exported_model import FROM_BYTES, FROM_EXAMPLES, FROM_PIXELS, write_classes
+from trainer.preprocessing import IMAGE
 
 Tensors = dict[str, tf.Tensor]
-
-FROM_PIXELS = "from_pixels"  # the signature
-
-# Beside the graph, which has the names as well, for those who do not load it.
-_CLASSES = "assets.extra/classes.json"
+ToFeatures = Callable[[tf.Tensor], tf.Tensor]
 
 
-class ServedClassifier(tf.Module):
-    """A tuned model with the transform graph in front of it, and the class names behind.
+class ServedClassifier:
+    """A tuned model with its preprocessing in front of it, and the class names behind.
 
     All three signatures answer `label` (string [B]), `label_id` (int64 [B]), `probability`
     (float32 [B]) and `probabilities` (float32 [B, C]).
@@ -28,30 +22,28 @@ class ServedClassifier(tf.Module):
 
     def __init__(
         self,
-        graph: TransformGraph,
-        backbone: Callable[[tf.Tensor], tf.Tensor],
-        head: Callable[[tf.Tensor], tf.Tensor],
-        classes: Sequence[str],
         *,
-        graph_has_backbone: bool,
+        features_of_bytes: ToFeatures,
+        features_of_pixels: ToFeatures,
+        head: keras.layers.Layer,
+        backbone: tf.Module,
+        classes: Sequence[str],
         image_shape: tuple[int, int],
     ) -> None:
         """
         Args:
-          graph: encoded images -> pixels, or -> features.
-          backbone: pixels -> features.
-          head: features -> logits.
+          features_of_bytes: encoded images, string [B] -> features, float32 [B, D].
+          features_of_pixels: float32 [B, H, W, 3] in [-1, 1] -> features.
+          head: features -> logits, float32 [B, C].
+          backbone: has the variables, tables and other resources that the functions use.
           classes: names, in the order of the logits.
-          graph_has_backbone: whether the graph goes as far as features.
-          image_shape: H and W of the backbone.
+          image_shape: H and W.
         """
-        super().__init__()
-        self._graph = graph
-        self._backbone = backbone
+        self._features_of_bytes = features_of_bytes
+        self._features_of_pixels = features_of_pixels
         self._head = head
-        self._names = list(classes)
-        self._classes = tf.constant(self._names)
-        self._graph_has_backbone = graph_has_backbone
+        self._backbone = backbone
+        self._classes = list(classes)
         self._image_shape = image_shape
 
     def save(self, directory: str) -> None:
@@ -59,21 +51,21 @@ class ServedClassifier(tf.Module):
         images = tf.TensorSpec([None, *self._image_shape, 3], tf.float32, name="images")
         signatures = {
             # The suffix _bytes makes TensorFlow Serving and Vertex AI decode base64.
-            "serving_default": _traced(self.from_bytes, _strings("image_bytes")),
-            "from_examples": _traced(self.from_examples, _strings("examples")),
+            FROM_BYTES: _traced(self.from_bytes, _strings("image_bytes")),
+            FROM_EXAMPLES: _traced(self.from_examples, _strings("examples")),
             FROM_PIXELS: _traced(self.from_pixels, images),
         }
-        tf.saved_model.save(self, directory, signatures=signatures)
-        file = f"{directory}/{_CLASSES}"
-        tf.io.gfile.makedirs(os.path.dirname(file))
-        with tf.io.gfile.GFile(file, "w") as stream:
-            json.dump(self._names, stream, ensure_ascii=False)
+        module = tf.Module()
+        module.backbone = self._backbone
+        # Not the Keras layer: a Session, in which servers load the model, restores no variable that
+        # is saved as Keras's own kind. Keras's ExportArchive tracks `tf.Variable`s, too.
+        module.head = [variable.value for variable in self._head.variables]
+        tf.saved_model.save(module, directory, signatures=signatures)
+        write_classes(directory, self._classes)
 
     def from_bytes(self, image_bytes: tf.Tensor) -> Tensors:
         """Encoded images, string [B]."""
-        if self._graph_has_backbone:
-            return self._answer(self._graph(image_bytes, FEATURES))
-        return self.from_pixels(self._graph(image_bytes, PIXELS))
+        return self._answer(self._features_of_bytes(image_bytes))
 
     def from_examples(self, examples: tf.Tensor) -> Tensors:
         """Serialized tf.Examples with a feature `image`, string [B]."""
@@ -82,36 +74,17 @@ class ServedClassifier(tf.Module):
 
     def from_pixels(self, images: tf.Tensor) -> Tensors:
         """Images, float32 [B, H, W, 3] in [-1, 1]."""
-        return self._answer(self._backbone(images))
+        return self._answer(self._features_of_pixels(images))
 
     def _answer(self, features: tf.Tensor) -> Tensors:
         probabilities = tf.nn.softmax(self._head(features))
         label_id = tf.argmax(probabilities, axis=-1)
         return {
-            "label": tf.gather(self._classes, label_id),
+            "label": tf.gather(tf.constant(self._classes), label_id),
             "label_id": label_id,
             "probability": tf.reduce_max(probabilities, axis=-1),
             "probabilities": probabilities,
         }
-
-
-def read_classes(directory: str) -> list[str] | None:
-    """The class names of an exported model, in the order of its outputs; None of another model.
-
-    Args:
-      directory: of the SavedModel.
-
-    Raises:
-      InputError: the file that has them is damaged.
-    """
-    file = f"{directory}/{_CLASSES}"
-    if not tf.io.gfile.exists(file):
-        return None
-    try:
-        with tf.io.gfile.GFile(file) as stream:
-            return json.load(stream)
-    except ValueError as error:
-        raise InputError(f"{file}: is damaged ({error}); expected it as it was exported") from error
 
 
 def _strings(name: str) -> tf.TensorSpec:

@@ -1,6 +1,7 @@
 """The graph that Transform wrote, as Trainer and the exported model run it."""
 
 import os
+from typing import Any
 
 import tensorflow as tf
 import tensorflow_transform as tft
@@ -13,7 +14,7 @@ class TransformGraph(tf.Module):
     """Runs the transform graph on encoded images.
 
     `tft.TransformFeaturesLayer` would do the same, but hides the objects that `preprocessing_fn`
-    tracked, and the exported model needs `.backbone` for images that are decoded already.
+    tracked, and the exported model runs those of `.frozen_backbone`.
     """
 
     def __init__(self, directory: str) -> None:
@@ -28,9 +29,14 @@ class TransformGraph(tf.Module):
         )
 
     @property
-    def backbone(self) -> tf.Module:
-        """The frozen backbone, where `preprocessing_fn` made features."""
-        return self._loaded.backbone
+    def frozen_backbone(self) -> Any:
+        """The restored `trainer.preprocessing.FrozenBackbone`, where features are made.
+
+        It makes the same features as the graph, by the same functions, but of all images at once:
+        the graph's loop over chunks is for Beam, which hands over a thousand images, and cannot be
+        run in a Session, as servers do.
+        """
+        return self._loaded.frozen_backbone
 
     @property
     def feature_spec(self) -> dict[str, tf.io.FixedLenFeature]:

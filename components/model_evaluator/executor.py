@@ -10,12 +10,15 @@ from tfx.components.util import model_utils
 from tfx.types import artifact_utils, standard_artifacts, standard_component_specs
 from tfx.utils import path_utils
 
+from components.model_evaluator.chunks import chunked_extractors
 from components.model_evaluator.reasons import REASONS, reasons
 from components.model_evaluator.records import NONE, record
-from trainer.serving import read_classes
+from trainer.exported_model import read_classes
 
 BASELINE, RECORDS = "baseline", "records"
 ACCURACY = "accuracy"
+# TFX takes a function by its import path.
+EXTRACTORS = {"custom_extractors": f"{chunked_extractors.__module__}.{chunked_extractors.__name__}"}
 
 
 class Executor(executor.Executor):
@@ -35,7 +38,7 @@ class Executor(executor.Executor):
             artifact = standard_artifacts.Model()
             artifact.uri = baseline
             inputs[standard_component_specs.BASELINE_MODEL_KEY] = [artifact]
-        super().Do(inputs, output_dict, properties)
+        super().Do(inputs, output_dict, properties | EXTRACTORS)
         blessing = artifact_utils.get_single_instance(
             output_dict[standard_component_specs.BLESSING_KEY]
         )

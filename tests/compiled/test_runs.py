@@ -5,13 +5,14 @@ imitate. Neither the source tree nor the model cache of this machine is in reach
 """
 
 import json
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from components.model_pusher.verdict import Verdict
 from tests.compiled.cluster import Cluster, StepFailed
+from tests.conftest import encode, gradient
+from trainer.serving_process import ServingProcess
 
 pytestmark = pytest.mark.slow
 
@@ -55,16 +56,10 @@ def test_on_vertex(run_on, container_bin):
     (served,) = (root / "serving").iterdir()
     assert pushed["pushed_destination"] == str(served)
     assert hyperparameters(steps)["steps"] == 60
-    ask = (
-        "import sys, tensorflow as tf\n"
-        "model = tf.saved_model.load(sys.argv[1])\n"
-        "image = tf.io.encode_png(tf.zeros([8, 8, 3], tf.uint8))\n"
-        "print(model.signatures['serving_default'](image_bytes=[image])['probabilities'].shape)"
-    )
-    asked = subprocess.run(
-        [container_bin / "python", "-c", ask, served], capture_output=True, text=True, check=True
-    )
-    assert asked.stdout == "(1, 10)\n"
+    image = encode(gradient(), "PNG")
+    with ServingProcess(container_bin / "python") as process:
+        answers = process.ask(served, {"serving_default": {"image_bytes": [image]}})
+    assert answers["serving_default"]["probabilities"].shape == (1, 10)
 
 
 HEAD = ("--tune", "head", "--tuner", "2", "--set", "gate.max_drop=1")

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.signatures import answers_by_object_graph, assert_same, inputs_of
+
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("uncovered")]
 
 
@@ -20,6 +22,13 @@ def weights(saved_model: Path) -> set[bytes]:
     reader = tf.train.load_checkpoint(str(saved_model / "variables" / "variables"))
     arrays = (reader.get_tensor(name) for name in reader.get_variable_to_shape_map())
     return {array.tobytes() for array in arrays if isinstance(array, np.ndarray)}
+
+
+def assert_served(server_process, model, images: list[bytes]) -> None:
+    """All signatures answer in a Session as they do by `tf.saved_model.load`."""
+    inputs = inputs_of(images, 160, 160)
+    expected = answers_by_object_graph(model, inputs)
+    assert_same(server_process.ask(model, inputs), expected)
 
 
 def kernels(backbone: Path) -> set[bytes]:
@@ -68,15 +77,25 @@ def test_only_train_and_validation_meet_the_backbone(flowers_head):
     assert {path.name for path in features.iterdir()} == {"Split-train", "Split-validation"}
 
 
-def test_the_served_model_names_flowers(flowers_head, shared):
-    model = tf.saved_model.load(flowers_head.value("pushed to"))
+def test_the_served_model_names_flowers(flowers_head, shared, server_process):
     paths = sorted((shared / "images" / "tf_flowers").glob("*/*.jpg"))
-    answers = model.signatures["serving_default"](
-        image_bytes=tf.constant([path.read_bytes() for path in paths])
-    )
-    named = [label.decode() for label in answers["label"].numpy()]
+    images = [path.read_bytes() for path in paths]
+    model = flowers_head.value("pushed to")
+    answers = server_process.ask(model, {"serving_default": {"image_bytes": images}})
+    named = [label.decode() for label in answers["serving_default"]["label"]]
     right = [name == path.parent.name for name, path in zip(named, paths, strict=True)]
     assert np.mean(right) >= 0.8
+    assert_served(server_process, model, images[::20])
+
+
+def test_another_runtime_names_them_alike(flowers_head, shared, server_process, tensorflow_java):
+    model = flowers_head.value("pushed to")
+    paths = sorted((shared / "images" / "tf_flowers").glob("*/*.jpg"))
+    inputs = {"serving_default": {"image_bytes": [path.read_bytes() for path in paths]}}
+    expected = server_process.ask(model, inputs)["serving_default"]
+    labels, probabilities = tensorflow_java.classify([model], paths)[model]
+    assert labels == [label.decode() for label in expected["label"]]
+    np.testing.assert_allclose(probabilities, expected["probability"], rtol=0, atol=1e-5)
 
 
 def test_the_gate_says_by_how_much_a_model_falls_short(flowers_head, pipeline, shared, flowers):
@@ -107,7 +126,7 @@ def test_full_tuning_changes_the_backbone_and_a_worse_model_is_not_pushed(
     assert size(exported / "variables") <= 1.02 * size(backbone / "variables")
 
 
-def test_pets(pipeline, shared, tmp_path, backbone):
+def test_pets(pipeline, shared, tmp_path, backbone, server_process):
     """Only 7 of the 37 breeds are there; the gate has the dataset's own test split."""
     run = pipeline(tmp_path, *arguments(shared, "oxford_iiit_pet", "head"))
     assert (run.status, run.err) == (0, "")
@@ -116,14 +135,15 @@ def test_pets(pipeline, shared, tmp_path, backbone):
     (missing,) = [line for line in run.lines if line.startswith("no test image of ")]
     assert " and 25 more" in missing
     assert run.accuracy >= 0.80
-    model = tf.saved_model.load(run.value("pushed to"))
     picture = next((shared / "images" / "oxford_iiit_pet").glob("*/*")).read_bytes()
-    answer = model.signatures["serving_default"](image_bytes=tf.constant([picture]))
-    assert answer["probabilities"].shape == (1, 37)
+    inputs = {"serving_default": {"image_bytes": [picture]}}
+    answers = server_process.ask(run.value("pushed to"), inputs)
+    assert answers["serving_default"]["probabilities"].shape == (1, 37)
 
     # Two steps: the head starts at zero, so the first one leaves the backbone as it is.
     few_steps = ("--set", "train.steps=2", "--head", "gradient")
     full = pipeline(tmp_path, *arguments(shared, "oxford_iiit_pet", "full", *few_steps))
     assert full.status == 3
     exported = full.artifacts["Trainer.model"] / "Format-Serving"
+    assert_served(server_process, exported, [picture])
     assert not kernels(backbone) & weights(exported)

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from tests.conftest import encode, gradient
 from trainer.preprocessing import (
-    _CHUNK,
+    CHUNK,
     _in_chunks,
     _in_even_number,
     decode,
@@ -49,10 +49,10 @@ def test_an_empty_batch():
     assert decode_images(tf.constant([], tf.string), 12, 16).shape == (0, 12, 16, 3)
 
 
-@pytest.mark.parametrize("batch", [0, 1, _CHUNK - 1, _CHUNK, _CHUNK + 1, 3 * _CHUNK])
+@pytest.mark.parametrize("batch", [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK])
 def test_chunks_give_what_the_whole_batch_gives(batch):
     def features(chunk):
-        tf.debugging.assert_less_equal(tf.size(chunk), _CHUNK)
+        tf.debugging.assert_less_equal(tf.size(chunk), CHUNK)
         return tf.strings.to_number(chunk)[:, None] * [[1.0, 2.0]]
 
     encoded = tf.constant([str(index) for index in range(batch)], tf.string, shape=[batch])

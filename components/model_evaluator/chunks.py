@@ -1,0 +1,39 @@
+"""TFMA's extractors, with the examples cut into chunks before a model sees them."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import apache_beam as beam
+import tensorflow_model_analysis as tfma
+
+from trainer.preprocessing import CHUNK
+
+
+def chunked_extractors(
+    eval_shared_model: Any, eval_config: tfma.EvalConfig, tensor_adapter_config: Any
+) -> list[tfma.extractors.Extractor]:
+    """The `custom_extractors` of TFX's Evaluator: TFMA's own, behind one that cuts batches.
+
+    TFMA gives a model whole batches of TFXIO's, up to 1,000 examples, and the exported model
+    decodes and runs all images of a request at once, as servers need it.
+    """
+    chunks = tfma.extractors.Extractor(
+        stage_name="ExtractChunks", ptransform=beam.FlatMap(cut_into_chunks)
+    )
+    extractors = tfma.default_extractors(
+        eval_shared_model=eval_shared_model,
+        eval_config=eval_config,
+        tensor_adapter_config=tensor_adapter_config,
+    )
+    return [chunks, *extractors]
+
+
+def cut_into_chunks(extracts: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The extracts of a batch as those of smaller ones, of at most `CHUNK` examples.
+
+    Args:
+      extracts: with an Arrow RecordBatch and nothing else, as they come first.
+    """
+    ((key, batch),) = extracts.items()
+    for start in range(0, batch.num_rows, CHUNK):
+        yield {key: batch.slice(start, CHUNK)}

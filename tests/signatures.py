@@ -1,0 +1,46 @@
+"""What the three signatures of an exported model are asked, and how their answers are compared."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tests.trainer.training import feature
+
+Arrays = dict[str, dict[str, Any]]
+
+
+def inputs_of(images: Sequence[bytes], height: int, width: int) -> Arrays:
+    """Inputs for each signature: the same images as files, as examples and as pixels."""
+    features = [tf.train.Features(feature={"image": feature(image)}) for image in images]
+    decoded = [tf.image.resize(tf.io.decode_image(i, 3), [height, width]) for i in images]
+    return {
+        "serving_default": {"image_bytes": images},
+        "from_examples": {
+            "examples": [tf.train.Example(features=f).SerializeToString() for f in features]
+        },
+        "from_pixels": {"images": np.stack(decoded) / 127.5 - 1},
+    }
+
+
+def answers_by_object_graph(directory: Any, inputs: Arrays) -> Arrays:
+    """What a model answers that `tf.saved_model.load` has loaded, by signature."""
+    signatures = tf.saved_model.load(str(directory)).signatures
+    answers = {}
+    for name, given in inputs.items():
+        outputs = signatures[name](**{key: tf.constant(value) for key, value in given.items()})
+        answers[name] = {key: value.numpy() for key, value in outputs.items()}
+    return answers
+
+
+def assert_same(answers: Arrays, expected: Arrays) -> None:
+    """Floats within 1e-5, all else exactly."""
+    assert answers.keys() == expected.keys()
+    for name, outputs in expected.items():
+        assert answers[name].keys() == outputs.keys()
+        for key, value in outputs.items():
+            if value.dtype == np.float32:
+                np.testing.assert_allclose(answers[name][key], value, rtol=0, atol=1e-5)
+            else:
+                np.testing.assert_array_equal(answers[name][key], value)

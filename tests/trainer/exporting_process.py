@@ -1,0 +1,165 @@
+"""Trains and exports a small model of every kind, by Trainer's own user function.
+
+    python -m tests.trainer.exporting_process FOLDER
+
+leaves FOLDER/exported/NAME for each name of `KINDS`, FOLDER/backbones, and the transform graphs.
+"""
+
+import dataclasses
+import os
+import signal
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+
+import tensorflow as tf
+import tensorflow_transform as tft
+import tensorflow_transform.beam as tft_beam
+from tensorflow_transform.tf_metadata import schema_utils
+
+from tests.conftest import TINY
+from tests.trainer.collection_model import write_collection_model
+from tests.trainer.training import write_pictures, write_records
+from trainer.augmentation import Augmentation
+from trainer.augreg.convert import convert
+from trainer.augreg.initialization import random_arrays
+from trainer.hyperparameters import Hyperparameters
+from trainer.preemption import PreemptedError
+from trainer.preprocessing import FEATURES, IMAGE, LABEL, preprocessing_fn
+from trainer.step import Stepper
+from trainer.train import run_fn
+from trainer.transform_graph import TransformGraph
+
+CLASSES = ["red", "green", "blue"]
+HYBRID = dataclasses.replace(TINY, patch_size=1, resnet_blocks=(1,), width_factor=0.5)
+
+# Name -> backbone, what is tuned, and hyperparameters. MobileNets: tests/end_to_end.
+KINDS = {
+    "full_plain": ("plain", "full", {"strategy": "mirrored", "ema": 0.9}),  # and after a resume
+    "full_hybrid": ("hybrid", "full", {"head": "linear_probe"}),
+    "full_collection": ("collection", "full", {"keep": "best"}),
+    "full_bfloat16": ("bfloat16", "full", {"precision": "mixed_bfloat16"}),
+    "head_plain": ("plain", "head", {}),
+    "head_hybrid": ("hybrid", "head", {"head": "linear_probe"}),
+    "head_collection": ("collection", "head", {"ema": 0.9}),
+    "head_bfloat16": ("bfloat16", "head", {"head": "linear_probe"}),
+}
+RESUMED = "full_plain"
+
+
+def graph_directory(folder: Path, name: str) -> Path:
+    """Where the transform graph of a kind lies."""
+    backbone, tune, _ = KINDS[name]
+    return folder / f"graph-{backbone}-{tune}"
+
+
+def write_backbones(folder: Path) -> None:
+    """Writes the backbones, of random weights."""
+    convert(random_arrays(TINY, seed=0), folder / "plain")
+    convert(random_arrays(TINY, seed=0), folder / "bfloat16", precision="mixed_bfloat16")
+    convert(random_arrays(HYBRID, seed=0), folder / "hybrid")
+    write_collection_model(TINY, folder / "collection")
+
+
+def write_transform_graph(backbone: Path, tune: str, directory: Path) -> None:
+    """Writes what Transform writes for `preprocessing_fn`, which needs no pass over the data."""
+    spec = {
+        IMAGE: tf.io.FixedLenFeature([], tf.string),
+        LABEL: tf.io.FixedLenFeature([], tf.int64),
+    }
+    metadata = tft.DatasetMetadata(schema_utils.schema_from_feature_spec(spec))
+    config = {"backbone": str(backbone), "tune": tune}
+    with tft_beam.Context(temp_dir=tempfile.mkdtemp(dir=directory.parent)):
+        transform_fn = ((), metadata) | tft_beam.AnalyzeDataset(
+            lambda inputs: preprocessing_fn(inputs, config)
+        )
+        transform_fn | tft_beam.WriteTransformFn(str(directory))
+
+
+def write_features(pictures: Path, graph: TransformGraph, folder: Path) -> None:
+    """Writes the transformed examples of all splits."""
+    folder.mkdir()
+    spec = {IMAGE: tf.io.FixedLenFeature([], tf.string), LABEL: tf.io.FixedLenFeature([], tf.int64)}
+    for file in sorted(pictures.iterdir()):
+        records = list(tf.data.TFRecordDataset(str(file), "GZIP"))
+        parsed = tf.io.parse_example(records, spec)
+        features = graph(parsed[IMAGE], FEATURES).numpy()
+        rows = zip(features, parsed[LABEL].numpy(), strict=True)
+        examples = [{FEATURES: row, LABEL: int(label)} for row, label in rows]
+        write_records(folder / file.name, examples)
+
+
+@contextmanager
+def terminated_after(steps: int) -> Iterator[None]:
+    """Within it, the process gets SIGTERM after so many training steps."""
+    step, done = Stepper.step, []
+
+    def counting_step(self, parts, **options):
+        done.append(None)
+        if len(done) == steps:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return step(self, parts, **options)
+
+    Stepper.step = counting_step
+    try:
+        yield
+    finally:
+        Stepper.step = step
+
+
+def export(folder: Path, name: str) -> None:
+    """Runs Trainer's user function for one kind."""
+    backbone, tune, options = KINDS[name]
+    graph = graph_directory(folder, name)
+    records = folder / "pictures"
+    write_transform_graph(folder / "backbones" / backbone, tune, graph)
+    if tune == "head":
+        records = folder / f"features-{backbone}"
+        write_features(folder / "pictures", TransformGraph(str(graph)), records)
+    # The head starts at zero: the first step leaves the backbone as it is.
+    given = {"strategy": "single", "steps": 3, "batch_size": 8, "learning_rate": 0.1} | options
+    arguments = SimpleNamespace(
+        custom_config={
+            "tune": tune,
+            "classes": CLASSES,
+            "hyperparameters": dataclasses.asdict(Hyperparameters(**given)),
+            "augmentation": dataclasses.asdict(Augmentation()),
+            "checkpoints": str(folder / f"checkpoints-{name}"),
+            "inputs": {"source": "1", "backbone": backbone},
+            "code_fingerprint": "1",
+        },
+        train_files=[str(records / "train-*")],
+        eval_files=[str(records / "validation")],
+        transform_graph_path=str(graph),
+        base_model=str(folder / "backbones" / backbone),
+        model_run_dir=str(folder / f"log-{name}"),
+        serving_model_dir=str(folder / "exported" / name),
+        hyperparameters=None,
+        num_examples={"train": 24},
+    )
+    if name == RESUMED:
+        with terminated_after(2):
+            try:
+                run_fn(arguments)
+            except PreemptedError:
+                assert not Path(arguments.serving_model_dir).exists()
+            else:
+                raise AssertionError("the training was not interrupted")
+    run_fn(arguments)
+
+
+def main(folder: Path) -> None:
+    (cpu,) = tf.config.list_physical_devices("CPU")
+    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+    (folder / "pictures").mkdir()
+    write_pictures(folder / "pictures")
+    write_backbones(folder / "backbones")
+    for name in KINDS:
+        export(folder, name)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
