@@ -1,7 +1,7 @@
 # make setup   the environment, in .venv
 # make demo    the main job on the embedded default: handwritten digits, a small ViT from scratch
 # make test    the tests, with branch coverage; make test-jobs: those that start many processes
-# make check   formatting, lint, types
+# make check   formatting, lint, types, layers
 # make format  format the code
 # make lock    renew the requirements*.lock from pyproject.toml
 # make image   the container image (VARIANT=cuda, TARGET=worker, IMAGE=name, DOCKER=podman)
@@ -58,6 +58,7 @@ check: setup
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/mypy pipeline
+	.venv/bin/lint-imports
 
 format: setup
 	.venv/bin/ruff format .

@@ -22,9 +22,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import NoReturn
 
+from backbones.catalogue import MODELS
+from backbones.resolve import cache_dir, is_cached, is_untrained, keeps_its_graph
+from common.errors import InputError, did_you_mean
 from components.image_example_gen.sources.registry import make_source
-from pipeline.cloud import check_output, check_submission, check_target, check_times
-from pipeline.config import (
+from pipeline.datasets import DATASETS
+from pipeline.options.cluster import check_output, check_submission, check_target, check_times
+from pipeline.options.config import (
     FLAGS,
     OPTIONS,
     Config,
@@ -33,16 +37,12 @@ from pipeline.config import (
     read_assignment,
     read_yaml,
 )
-from pipeline.console import Console
-from pipeline.cron import check_schedule
-from pipeline.datasets import DATASETS
-from pipeline.logs import logging_to
-from pipeline.machines import Machines
+from pipeline.options.machines import Machines
+from pipeline.options.schedule import check_schedule
+from pipeline.options.settings import Setting
+from pipeline.report.console import Console
+from pipeline.report.logs import logging_to
 from pipeline.root import check_serving_dir, claimed, state_directory
-from pipeline.settings import Setting
-from trainer.catalogue import MODELS
-from trainer.errors import InputError, did_you_mean
-from trainer.resolve import cache_dir, is_cached, is_untrained, keeps_its_graph
 
 PUSHED, FAILED, BAD_USAGE, NOT_BLESSED, INTERRUPTED = 0, 1, 2, 3, 130
 DONE = PUSHED  # compiled, submitted, scheduled
@@ -119,7 +119,7 @@ def submit(config: Config) -> int:
 def check_engine(config: Config) -> None:
     """Refuses flags for Beam that could not work; without any, Beam is not even imported."""
     if config.run.beam_args:
-        from pipeline.runners.beam_flags import check_beam_flags
+        from pipeline.beam.flags import check_beam_flags
 
         check_beam_flags(config)
 

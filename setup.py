@@ -6,8 +6,10 @@ dependencies: they stand in ``requirements.lock``, because pip cannot satisfy TF
 
 from setuptools import find_packages, setup
 
+PACKAGES = ("pipeline", "components", "trainer", "backbones", "common", "schemas")
+
 setup(
-    packages=find_packages(include=["pipeline*", "components*", "trainer*", "schemas"]),
+    packages=find_packages(include=[f"{name}*" for name in PACKAGES]),
     py_modules=["pipeline_runner"],
     package_data={"schemas": ["*.pbtxt"], "trainer": ["imagenet_classes.txt"]},
 )

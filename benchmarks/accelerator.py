@@ -33,6 +33,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import numpy as np
 
+from backbones.catalogue import MODELS
 from benchmarks.sides.process import (
     Side,
     SideError,
@@ -41,8 +42,7 @@ from benchmarks.sides.process import (
     time_turns,
     torch_shape,
 )
-from trainer.catalogue import MODELS
-from trainer.command_line import Parser, positive
+from common.command_line import Parser, positive
 
 _CLASSES = 1000
 

@@ -32,10 +32,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
+from backbones.augreg.architecture import Architecture
+from backbones.catalogue import MODELS
 from benchmarks.sides.process import start_torch, torch_shape
-from trainer.augreg.architecture import Architecture
-from trainer.catalogue import MODELS
-from trainer.command_line import Parser, positive
+from common.command_line import Parser, positive
 
 
 def published_flops(architecture: Architecture) -> int:
@@ -46,7 +46,7 @@ def published_flops(architecture: Architecture) -> int:
 
 
 def flops_done(architecture: Architecture) -> int:
-    """The same without what `trainer.augreg.vit` leaves out."""
+    """The same without what `backbones.augreg.vit` leaves out."""
     whole = block_flops(architecture, architecture.tokens)
     return published_flops(architecture) - whole + block_flops(architecture, 1)
 
@@ -122,8 +122,8 @@ def main(given: list[str] | None = None) -> None:
     if arguments.torch and architecture.resnet_blocks is not None:
         parser.error(f"--torch: {arguments.model} begins with a ResNet; expected a plain ViT")
 
-    from trainer.augreg.convert import convert
-    from trainer.augreg.initialization import random_arrays
+    from backbones.augreg.convert import convert
+    from backbones.augreg.initialization import random_arrays
 
     precision, batch_size = arguments.precision, arguments.batch_size
     with tempfile.TemporaryDirectory() as folder:

@@ -9,17 +9,17 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from common.errors import InputError
 from components.image_example_gen.sources.folder import FolderSource
-from trainer.errors import InputError
-from trainer.imagenet import class_index
-from trainer.picture import Picture
+from trainer.serving.imagenet import class_index
+from trainer.serving.labelled_image import Picture
 
 TFDS_NAME, SPLIT = "imagenet2012", "validation"
 
 
 @dataclasses.dataclass(frozen=True)
 class Data:
-    """Pictures whose labels are indices of `trainer.imagenet`.
+    """Pictures whose labels are indices of `trainer.serving.imagenet`.
 
     Attributes:
       about: what they are, in words.

@@ -34,18 +34,18 @@ from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
+from backbones.catalogue import MODELS
 from benchmarks.imagenet_data import Data, read_data
-from trainer.catalogue import MODELS
-from trainer.classify import add_classifier_arguments, load_classifier
-from trainer.command_line import BAD_USAGE, Parser, positive, silenced
-from trainer.errors import InputError
-from trainer.imagenet import NAMES
-from trainer.interval import wilson_interval
+from common.command_line import BAD_USAGE, Parser, positive, silenced
+from common.errors import InputError
+from common.interval import wilson_interval
+from trainer.predict import add_classifier_arguments, load_classifier
+from trainer.serving.imagenet import NAMES
 
 if TYPE_CHECKING:
     import tensorflow as tf
 
-    from trainer.classifier import Classifier, ToPixels
+    from trainer.serving.classifier import Classifier, ToPixels
 
 
 @dataclasses.dataclass
@@ -96,7 +96,7 @@ def measure(
     """Classifies all pictures; complains about those that cannot be read."""
     import numpy as np
 
-    from trainer.classifier import classify, likeliest
+    from trainer.serving.classifier import classify, likeliest
 
     size = (options.batch_size, classifier.height, classifier.width, 3)
     classifier(np.zeros(size, np.float32))  # warms up: the clock starts behind it
@@ -158,7 +158,7 @@ def published_top1(options: argparse.Namespace) -> str:
 
 def to_pixels(options: argparse.Namespace) -> "ToPixels":
     """The preprocessing that --resize names."""
-    from trainer.classifier import stretched
+    from trainer.serving.classifier import stretched
 
     return {"direct": stretched, "crop": central_square}[options.resize]
 

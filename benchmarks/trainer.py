@@ -7,10 +7,10 @@ Everything is a ratio of two things that are measured in turns in this run, sinc
 drifts; of the rounds' ratios the median is printed. Figures of the two sides are medians too, so
 their quotient is not exactly the ratio. Weights are random, which makes no difference to speed.
 
-steps: steps/s of `trainer.loop.Loop` with its input pipeline (gzipped TFRecords, crop and flip as
-the published recipe has them), results, history and logs, over those of a bare `model.fit` with the
-same model, optimizer, clipping and batch on tensors that lie in memory. Neither counts tracing nor
-the first steps of a round. The second line adds a checkpoint every 500 steps, which is the default.
+steps: steps/s of `trainer.training.loop.Loop` with its input pipeline (gzipped TFRecords, crop and
+flip as published), results, history and logs, over those of a bare `model.fit` with the same model,
+optimizer, clipping and batch on tensors that lie in memory. Neither counts tracing nor the first
+steps of a round. The second line adds a checkpoint every 500 steps, which is the default.
 Validation is work that the bare loop does not do, and is left out. `model.fit` is told to use XLA
 where the Trainer is (--jit-compile), which is not Keras's default. On a CPU, decoding takes its
 time from the very cores that train, so that a model which takes no longer than decoding (vit_mini)
@@ -23,9 +23,9 @@ a CPU second, so that other processes matter little. Every round takes an epoch,
 reading all files once, and for one filling of the shuffle buffer. The crop decodes less of a
 picture than the whole, and may therefore win.
 
-memory: peak resident memory (VmHWM) of a new process that trains by `trainer.fit.fit` on 10 times
-the data, over that of one that trains as many steps on once the data. The larger the model, the
-less of it are data: a small model is the harder test.
+memory: peak resident memory (VmHWM) of a new process that trains by `trainer.training.fit.fit` on
+10 times the data, over that of one that trains as many steps on once the data. The larger the
+model, the less of it are data: a small model is the harder test.
 """
 
 import argparse
@@ -36,8 +36,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from backbones.catalogue import MODELS
 from pipeline.recipes import INCEPTION, NOTEBOOK
-from trainer.catalogue import MODELS
 
 _PARTS = ("steps", "input", "memory")
 _TIMES = 10  # the data

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from trainer.errors import InputError
+from common.errors import InputError
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -3,7 +3,7 @@
 from tensorflow_model_analysis.proto import config_pb2
 
 from components.model_evaluator.executor import ACCURACY
-from pipeline.config import Gate
+from pipeline.options.config import Gate
 
 # A model that is exactly as good as the last one passes in spite of rounding.
 _ROUNDING = 1e-6

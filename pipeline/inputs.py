@@ -5,13 +5,13 @@ from collections.abc import Mapping
 from importlib import resources
 from typing import Any
 
+from backbones.contract import check_tunable, read_shapes
+from backbones.resolve import cache_dir, resolve
+from common import fingerprint
 from components.image_example_gen.sources.registry import make_source
 from components.model_evaluator.records import directory_of, last_blessed
 from components.model_pusher.served import served_state
-from pipeline.config import Config
-from trainer import fingerprint
-from trainer.backbone import check_tunable, read_shapes
-from trainer.resolve import cache_dir, resolve
+from pipeline.options.config import Config
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

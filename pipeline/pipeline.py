@@ -31,12 +31,12 @@ from components.image_example_gen.component import ImageExampleGen
 from components.model_evaluator.component import ModelEvaluator
 from components.model_pusher.component import ModelPusher
 from components.packaged_schema.component import PackagedSchema
-from components.resolve_inputs.component import ResolveInputs
-from pipeline.config import Config
+from pipeline.beam.engine import workers_are_elsewhere
 from pipeline.inputs import Inputs
-from pipeline.parameters import runtime_parameters
+from pipeline.options.config import Config
 from pipeline.properties import Properties, make_properties
-from pipeline.runners.engine import workers_are_elsewhere
+from pipeline.resolve_inputs.component import ResolveInputs
+from pipeline.run_parameters import runtime_parameters
 
 # Workers import it before anything else: the TFDV that is pinned looks for a part of tfx_bsl that
 # is no more, and importing tfx puts something in its place.

@@ -8,12 +8,12 @@ from google.protobuf import json_format
 from tfx.proto import pusher_pb2
 from tfx.utils import json_utils
 
+from common import fingerprint
 from components.model_evaluator.records import directory_of
 from components.model_pusher.executor import FAIL_ON_UNBLESSED
-from pipeline.config import Config
 from pipeline.gate import make_eval_config
 from pipeline.inputs import Inputs
-from trainer import fingerprint
+from pipeline.options.config import Config
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -7,8 +7,8 @@ accuracy it has to reach here. Every value can be overridden by flag, `--set` or
 import dataclasses
 from typing import Literal
 
-from trainer.augmentation import Augmentation
-from trainer.hyperparameters import Hyperparameters
+from trainer.input.augmentation import Augmentation
+from trainer.training.hyperparameters import Hyperparameters
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

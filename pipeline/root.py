@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pipeline.config import Config
-from trainer.errors import InputError
+from common.errors import InputError
+from pipeline.options.config import Config
 
 OWNER = ".pipeline-name"  # the file in a pipeline root that names its pipeline
 _READS = ".pipeline-reads"

@@ -10,11 +10,12 @@ import numpy as np
 import PIL.Image
 import pytest
 
+from backbones.augreg.architecture import Architecture
+from backbones.augreg.convert import convert
+from backbones.augreg.initialization import random_arrays
+from tests.backbones.scripted_server import Server
 from tests.tensorflow_java import TensorFlowJava
-from trainer.augreg.architecture import Architecture
-from trainer.augreg.convert import convert
-from trainer.augreg.initialization import random_arrays
-from trainer.serving_process import ServingProcess
+from trainer.serving.serving_process import ServingProcess
 
 TINY = Architecture(image_size=16, patch_size=8, width=16, depth=2, heads=2, mlp_dim=32)
 PROJECT = Path(__file__).resolve().parent.parent
@@ -73,6 +74,14 @@ def tensorflow_java() -> Iterator[TensorFlowJava]:
     """Another runtime; the test is skipped where there is no Maven or no Java."""
     with tempfile.TemporaryDirectory() as folder:
         yield TensorFlowJava(Path(folder))
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    """A scripted web server, which no proxy of the environment is asked for."""
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    with Server() as server:
+        yield server
 
 
 def gradient(height: int = 24, width: int = 32) -> PIL.Image.Image:

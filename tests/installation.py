@@ -7,12 +7,14 @@ import sysconfig
 import zipfile
 from pathlib import Path
 
+from common.fingerprint import FIRST_PARTY
+
 
 def build_wheel(project: Path, folder: Path) -> Path:
     """Builds the project's wheel in `folder`, from a copy without what is generated."""
     copy = folder / "project"
     copy.mkdir()
-    for name in ("pipeline", "components", "trainer", "schemas"):
+    for name in FIRST_PARTY:
         shutil.copytree(project / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("setup.py", "pyproject.toml", "pipeline_runner.py", "README.md"):
         shutil.copy(project / name, copy / name)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tests.trainer.training import feature
+from tests.trainer.small_training import feature
 
 Arrays = dict[str, dict[str, Any]]
 

@@ -8,12 +8,12 @@ import sys
 
 import pytest
 
-from pipeline.config import FLAGS, OPTIONS, build_config
-from pipeline.console import Console
+from backbones.catalogue import MODELS
 from pipeline.datasets import DATASETS
-from pipeline.settings import Setting
+from pipeline.options.config import FLAGS, OPTIONS, build_config
+from pipeline.options.settings import Setting
+from pipeline.report.console import Console
 from pipeline_runner import announce, list_models
-from trainer.catalogue import MODELS
 
 
 def command(project, *arguments, cwd=None):

@@ -1,10 +1,3 @@
-"""What is tuned, and how: backbones, preprocessing, training, export.
+"""What is tuned, and how: preprocessing, input, model, training, serving."""
 
-Importing it before TensorFlow has TensorFlow use oneDNN's kernels on every processor. By itself it
-does so only on those with AVX-512 VNNI or better; on an AMD EPYC without, a training step of a ViT
-S/16 took about a tenth longer. `TF_ENABLE_ONEDNN_OPTS` in the environment has the last word.
-"""
-
-import os
-
-os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+import common.environment  # noqa: F401 (before TensorFlow is imported)

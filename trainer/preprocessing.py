@@ -9,7 +9,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from trainer.backbone import call_backbone, load_backbone_once, read_shapes
+from backbones.contract import call_backbone, load_backbone_once, read_shapes
 
 IMAGE = "image"
 LABEL = "label"

@@ -6,10 +6,10 @@ from typing import Any
 import keras_tuner
 import tensorflow as tf
 
-from trainer.checkpoints import checkpoint_directory
-from trainer.job import Job, Settings, backbone_directory
-from trainer.strategy import make_strategy, wait_for_all, worker_of
-from trainer.transform_graph import TransformGraph
+from trainer.input.transform_graph import TransformGraph
+from trainer.training.checkpoints import checkpoint_directory
+from trainer.training.strategy import make_strategy, wait_for_all, worker_of
+from trainer.training.training_job import Job, Settings, backbone_directory
 
 
 def run_fn(fn_args: Any) -> None:
@@ -19,7 +19,7 @@ def run_fn(fn_args: Any) -> None:
       fn_args: `tfx.components.FnArgs`: raw examples for tune "full", transformed ones for "head";
         the transform graph; the backbone as base model; statistics, for the number of examples;
         hyperparameters, where a Tuner found them. Its `custom_config` is that of
-        `trainer.job.Settings`, with `checkpoints`, the directory for those of all trainings;
+        `trainer.training.training_job.Settings`, with `checkpoints`, the directory of them all;
         `inputs`, what the fingerprints of data and backbone are; and `code_fingerprint`.
 
     Raises:

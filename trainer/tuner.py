@@ -9,22 +9,22 @@ import keras_tuner
 import tensorflow as tf
 from tfx.components.tuner.component import TunerFnResult
 
-from trainer.data import read_labels
-from trainer.errors import InputError
-from trainer.job import Job, Settings, backbone_directory
-from trainer.preemption import PreemptedError
-from trainer.strategy import make_strategy
-from trainer.transform_graph import TransformGraph
+from common.errors import InputError
+from trainer.input.dataset import read_labels
+from trainer.input.transform_graph import TransformGraph
+from trainer.training.preemption import PreemptedError
+from trainer.training.strategy import make_strategy
+from trainer.training.training_job import Job, Settings, backbone_directory
 
 OBJECTIVE = "val_accuracy"
 
 
 def tuner_fn(fn_args: Any) -> TunerFnResult:
-    """TFX Tuner's user function: trials of `trainer.job.Job.fit` by Bayesian optimisation.
+    """TFX Tuner's user function: trials of `Job.fit` by Bayesian optimisation.
 
     Args:
       fn_args: as `trainer.train.run_fn` takes it. Its `custom_config` is that of
-        `trainer.job.Settings`, with `trials`, how many there are.
+        `trainer.training.training_job.Settings`, with `trials`, how many there are.
     """
     settings = Settings.of(fn_args.custom_config)
     hyperparameters = settings.hyperparameters

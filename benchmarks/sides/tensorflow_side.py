@@ -16,20 +16,20 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from backbones.augreg.convert import convert
+from backbones.augreg.initialization import random_arrays
+from backbones.catalogue import MODELS
+from backbones.contract import call_backbone, load_backbone, read_shapes
 from benchmarks.sides.process import serve
 from benchmarks.training.material import Material, make_material
-from trainer.augmentation import Augmentation
-from trainer.augreg.convert import convert
-from trainer.augreg.initialization import random_arrays
-from trainer.backbone import call_backbone, load_backbone, read_shapes
-from trainer.catalogue import MODELS
-from trainer.checkpoints import Checkpoints
-from trainer.fit import fit
-from trainer.hyperparameters import Hyperparameters
-from trainer.loop import Loop
-from trainer.model import make_classifier
-from trainer.optimizer import Schedule
-from trainer.step import Result, Stepper
+from trainer.input.augmentation import Augmentation
+from trainer.model.classifier import make_classifier
+from trainer.training.checkpoints import Checkpoints
+from trainer.training.fit import fit
+from trainer.training.hyperparameters import Hyperparameters
+from trainer.training.loop import Loop
+from trainer.training.optimizer import Schedule
+from trainer.training.train_step import Result, Stepper
 
 _WARM_UP = 3  # steps, the first of which traces and compiles
 CROP_AND_FLIP = Augmentation(crop_area=0.05, flip=True)
@@ -141,7 +141,7 @@ class TensorFlowSide:
         compiled: bool,
         precision: str,
     ) -> dict[str, Any]:
-        """Losses of a training by `trainer.fit.fit` from a fixed seed, one a step."""
+        """Losses of a training by `trainer.training.fit.fit` from a fixed seed, one a step."""
         material = self._material(model, images, precision)
         keras.utils.set_random_seed(0)
         with tempfile.TemporaryDirectory() as folder:

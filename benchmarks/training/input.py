@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 from benchmarks.training.material import Material
-from trainer.augmentation import Augmentation
+from trainer.input.augmentation import Augmentation
 
 
 @dataclasses.dataclass(frozen=True)

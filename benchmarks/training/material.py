@@ -10,14 +10,14 @@ import numpy as np
 import PIL.Image
 import tensorflow as tf
 
-from trainer.augmentation import Augmentation
-from trainer.augreg.architecture import Precision
-from trainer.augreg.convert import convert
-from trainer.augreg.initialization import random_arrays
-from trainer.backbone import Shapes, load_backbone, read_shapes
-from trainer.catalogue import MODELS
-from trainer.data import TrainingData, validation_batches
-from trainer.model import make_classifier
+from backbones.augreg.architecture import Precision
+from backbones.augreg.convert import convert
+from backbones.augreg.initialization import random_arrays
+from backbones.catalogue import MODELS
+from backbones.contract import Shapes, load_backbone, read_shapes
+from trainer.input.augmentation import Augmentation
+from trainer.input.dataset import TrainingData, validation_batches
+from trainer.model.classifier import make_classifier
 from trainer.preprocessing import decode_images
 
 CLASSES = 5

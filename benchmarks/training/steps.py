@@ -10,12 +10,12 @@ import keras
 import tensorflow as tf
 
 from benchmarks.training.material import CLASSES, Material
-from trainer.augmentation import Augmentation
-from trainer.checkpoints import Checkpoints
-from trainer.hyperparameters import Hyperparameters
-from trainer.loop import Loop
-from trainer.optimizer import Schedule
-from trainer.step import Result, Stepper
+from trainer.input.augmentation import Augmentation
+from trainer.training.checkpoints import Checkpoints
+from trainer.training.hyperparameters import Hyperparameters
+from trainer.training.loop import Loop
+from trainer.training.optimizer import Schedule
+from trainer.training.train_step import Result, Stepper
 
 _SETTLE = 2  # steps of each turn that are not timed: buffers that filled meanwhile are used up
 

@@ -5,7 +5,7 @@ from tfx.dsl.component.experimental.decorators import component
 from tfx.types import standard_artifacts
 from tfx.utils import io_utils
 
-from trainer.resolve import cache_dir, resolve
+from backbones.resolve import cache_dir, resolve
 
 
 @component
@@ -23,7 +23,7 @@ def Backbone(  # noqa: N802 (a component is named like a class)
 
     Args:
       backbone: the artifact; the SavedModel lies directly in it.
-      model: what `trainer.resolve.resolve` takes.
+      model: what `backbones.resolve.resolve` takes.
       weights: likewise.
       precision: likewise.
       fingerprint: of the backbone's content, for the cache key.

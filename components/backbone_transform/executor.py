@@ -7,7 +7,7 @@ from tfx import types
 from tfx.components.transform import executor
 from tfx.types import artifact_utils, standard_component_specs
 
-from trainer.backbone import one_backbone
+from backbones.contract import one_backbone
 
 BACKBONE_KEY = "backbone"
 

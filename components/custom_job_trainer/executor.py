@@ -9,7 +9,7 @@ from tfx.extensions.google_cloud_ai_platform import runner
 from tfx.utils import name_utils
 
 from components.custom_job_trainer.cancel import ending_with_step
-from components.custom_job_trainer.order import read_order
+from components.custom_job_trainer.job_request import read_order
 
 
 class Executor(base_executor.BaseExecutor):

@@ -17,7 +17,7 @@ class ImageExampleGenSpec(types.ComponentSpec):
         "source": ExecutionParameter(type=str),  # JSON
         "classes": ExecutionParameter(type=str),  # JSON
         "max_side": ExecutionParameter(type=int),
-        # What the cache must know beyond the above: see trainer/fingerprint.py.
+        # What the cache must know beyond the above: see common/fingerprint.py.
         "source_fingerprint": ExecutionParameter(type=str),
         "code_fingerprint": ExecutionParameter(type=str),
     }

@@ -14,6 +14,7 @@ from tfx.dsl.components.base import base_beam_executor
 from tfx.proto import example_gen_pb2
 from tfx.types import artifact_utils
 
+from common.errors import InputError
 from components.image_example_gen.counts import (
     COUNTS_FILE,
     QUARANTINE,
@@ -28,7 +29,6 @@ from components.image_example_gen.sources.base import TEST, TRAIN, SourceImage
 from components.image_example_gen.sources.registry import make_source
 from components.image_example_gen.split import SPLITS, split_of
 from components.image_example_gen.write_examples import WriteExamples
-from trainer.errors import InputError
 
 EXAMPLES_KEY = "examples"
 OUTCOMES = (*SPLITS, QUARANTINE)

@@ -13,7 +13,7 @@ from tfx.utils import path_utils
 from components.model_evaluator.chunks import chunked_extractors
 from components.model_evaluator.reasons import REASONS, reasons
 from components.model_evaluator.records import NONE, record
-from trainer.exported_model import read_classes
+from trainer.serving.exported_model import read_classes
 
 BASELINE, RECORDS = "baseline", "records"
 ACCURACY = "accuracy"

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from tfx.dsl.io import fileio
 from tfx.utils import path_utils
 
-from trainer.exported_model import read_classes
+from trainer.serving.exported_model import read_classes
 
 NONE = "none"
 

@@ -11,10 +11,10 @@ from tfx.proto import pusher_pb2
 from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import io_utils, proto_utils
 
+from common.errors import InputError
 from components.model_evaluator.reasons import reasons_of
 from components.model_pusher.served import identity, newest_version
 from components.model_pusher.verdict import OUTPUT, Verdict
-from trainer.errors import InputError
 
 FAIL_ON_UNBLESSED = "fail_on_unblessed"
 WAS_SERVED = "was_served"  # custom property of a PushedModel: 1 where nothing had to be copied

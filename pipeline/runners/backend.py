@@ -11,10 +11,10 @@ from typing import Any, TypeVar
 
 from google.api_core import exceptions, retry
 
-from pipeline.cloud import SUFFIXES, Cloud
-from pipeline.config import Config
-from pipeline.console import Console
-from trainer.errors import InputError
+from common.errors import InputError
+from pipeline.options.cluster import SUFFIXES, Cloud
+from pipeline.options.config import Config
+from pipeline.report.console import Console
 
 Result = TypeVar("Result")
 Errors = Mapping[type[Exception], Callable[[Any], str]]
@@ -173,7 +173,7 @@ def deploy(config: Config, console: Console, connect: Callable[[Cloud], Backend]
     """
     cloud = config.cloud
     backend = None if cloud.output else connect(cloud)
-    from pipeline.runners.compiled import DEFAULT_IMAGE, compile_job, write_job
+    from pipeline.runners.compile import DEFAULT_IMAGE, compile_job, write_job
 
     console.busy("compiling")
     job = compile_job(config)

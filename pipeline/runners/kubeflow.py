@@ -10,12 +10,13 @@ import kfp.client
 import kfp_server_api
 import urllib3.exceptions
 
+from common.errors import InputError
 from components.model_pusher import verdict
-from pipeline.cloud import Cloud
-from pipeline.config import Config
-from pipeline.console import Console
-from pipeline.cron import for_kubeflow
-from pipeline.parameters import parameter_values
+from pipeline.options.cluster import Cloud
+from pipeline.options.config import Config
+from pipeline.options.schedule import for_kubeflow
+from pipeline.report.console import Console
+from pipeline.run_parameters import parameter_values
 from pipeline.runners.backend import (
     OUTAGE,
     Backend,
@@ -26,7 +27,6 @@ from pipeline.runners.backend import (
     deploy,
     explained,
 )
-from trainer.errors import InputError
 
 _PAGE = 100
 

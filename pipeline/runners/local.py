@@ -3,16 +3,16 @@
 from tfx.orchestration.local.local_dag_runner import LocalDagRunner
 from tfx.orchestration.metadata import sqlite_metadata_connection_config
 
-from components.resolve_inputs.owner import claim
-from pipeline.config import Config
-from pipeline.console import Console
+from pipeline.beam.engine import with_engine
 from pipeline.inputs import Inputs
-from pipeline.lineage import latest_run
+from pipeline.options.config import Config
 from pipeline.pipeline import create_pipeline
-from pipeline.report import Report, make_report
+from pipeline.report.console import Console
+from pipeline.report.lineage import latest_run
+from pipeline.report.outcome import Report, make_report
+from pipeline.resolve_inputs.ownership import claim
 from pipeline.root import state_directory
-from pipeline.runners.engine import with_engine
-from pipeline.runners.events import reported_to
+from pipeline.runners.node_events import reported_to
 
 
 def run(config: Config, inputs: Inputs, console: Console) -> Report:

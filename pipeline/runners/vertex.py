@@ -9,11 +9,11 @@ import requests.exceptions
 from google.api_core import exceptions
 from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError, TransportError
 
-from pipeline.cloud import Cloud
-from pipeline.config import Config
-from pipeline.console import Console
-from pipeline.cron import for_vertex
-from pipeline.parameters import parameter_values
+from pipeline.options.cluster import Cloud
+from pipeline.options.config import Config
+from pipeline.options.schedule import for_vertex
+from pipeline.report.console import Console
+from pipeline.run_parameters import parameter_values
 from pipeline.runners.backend import (
     OUTAGE,
     Backend,

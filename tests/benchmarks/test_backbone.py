@@ -1,7 +1,7 @@
 import pytest
 
+from backbones.catalogue import MODELS
 from benchmarks.backbone import flops_done, main, published_flops
-from trainer.catalogue import MODELS
 
 
 def test_published_operations():

@@ -12,10 +12,10 @@ import tensorflow_datasets as tfds
 
 from benchmarks.imagenet_data import read_data
 from benchmarks.imagenet_top1 import central_square, main
+from common.errors import InputError
 from tests.conftest import encode
-from trainer.classifier import stretched
-from trainer.errors import InputError
-from trainer.imagenet import NAMES, WORDNET_IDS
+from trainer.serving.classifier import stretched
+from trainer.serving.imagenet import NAMES, WORDNET_IDS
 
 
 class ColourReader(tf.Module):

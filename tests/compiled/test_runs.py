@@ -12,7 +12,7 @@ import pytest
 from components.model_pusher.verdict import Verdict
 from tests.compiled.cluster import Cluster, StepFailed
 from tests.conftest import encode, gradient
-from trainer.serving_process import ServingProcess
+from trainer.serving.serving_process import ServingProcess
 
 pytestmark = pytest.mark.slow
 

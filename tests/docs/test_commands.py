@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from pipeline.config import FLAGS, OPTIONS
+from pipeline.options.config import FLAGS, OPTIONS
 from pipeline_runner import make_parser
 
 DOCUMENTS = ["docs/kubeflow.md", "docs/vertex.md"]

@@ -15,7 +15,9 @@ import os
 import sys
 from pathlib import Path
 
-OWN = {"pipeline_runner", "pipeline", "components", "trainer", "schemas"}
+from common.fingerprint import FIRST_PARTY
+
+OWN = {"pipeline_runner", *FIRST_PARTY}
 
 
 def edit(file: str, old: str, new: str) -> None:

@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from backbones.augreg.convert import convert
+from backbones.augreg.initialization import random_arrays
+from common.fingerprint import FIRST_PARTY
 from components.image_example_gen.sources.digits import _images
 from tests.conftest import TINY
-from trainer.augreg.convert import convert
-from trainer.augreg.initialization import random_arrays
 
 pytestmark = pytest.mark.slow
 
@@ -29,7 +30,7 @@ FROM_TRANSFORM = {"Transform", *FROM_TRAINER}
 def session(project: Path, folder: Path, steps: list[dict]) -> list[dict]:
     """Runs `steps` (see session.py) in a copy of the project below `folder`."""
     copy = folder / "project"
-    for name in ("pipeline", "components", "trainer", "schemas", "pipeline_runner.py"):
+    for name in (*FIRST_PARTY, "pipeline_runner.py"):
         source = project / name
         if source.is_dir():
             shutil.copytree(source, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
@@ -79,7 +80,7 @@ def results(project, folder):
     base += ["--epochs", "1", "--name", "cache", "--pipeline-root", str(root)]
     base += ["--min-accuracy", "0", "--set", "gate.max_drop=1"]
     preprocessing = ["trainer/preprocessing.py", "image / 127.5 - 1.0", "image / 127.0 - 1.0"]
-    training = ["trainer/model.py", 'kernel_initializer="zeros", ', ""]
+    training = ["trainer/model/classifier.py", 'kernel_initializer="zeros", ', ""]
     steps = {
         "first": {},
         "second": {},

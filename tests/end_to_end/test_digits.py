@@ -51,7 +51,7 @@ def test_it_ends_pushed_and_accurate(run, root):
 def test_the_model_can_be_tried_from_the_command_line(
     run, served, server_process, tmp_path, capsys
 ):
-    from trainer.classify import main
+    from trainer.predict import main
 
     files = [str(file) for file in run.artifacts["ImageExampleGen.examples"].glob("Split-test/*")]
     record = next(iter(tf.data.TFRecordDataset(files, "GZIP"))).numpy()

@@ -9,7 +9,7 @@ import pytest
 
 from tests.conftest import TINY
 from tests.trainer.collection_model import write_collection_model
-from trainer.loop import Loop
+from trainer.training.loop import Loop
 
 pytestmark = pytest.mark.slow
 

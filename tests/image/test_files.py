@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-PACKAGES = {"components", "pipeline", "schemas", "trainer"}
+from common.fingerprint import FIRST_PARTY
+
+PACKAGES = set(FIRST_PARTY)
 FILES = {"LICENSE", "README.md", "pipeline_runner.py", "pyproject.toml", "setup.py"}
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.image.test_files import let_in
-from tests.pipeline.runners.test_compiled import CUSTOM_JOB, compiled, containers
+from tests.pipeline.runners.test_compile import CUSTOM_JOB, compiled, containers
 
 pytestmark = pytest.mark.slow
 

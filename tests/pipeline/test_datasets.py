@@ -2,10 +2,10 @@ from importlib import resources
 
 import pytest
 
+from common.errors import InputError
 from components.image_example_gen.sources.registry import KINDS
 from pipeline.datasets import DATASETS, find_dataset
 from pipeline.recipes import RECIPES
-from trainer.errors import InputError
 
 
 @pytest.mark.parametrize("dataset", DATASETS.values(), ids=DATASETS)

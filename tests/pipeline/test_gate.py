@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 import tensorflow_model_analysis as tfma
 
-from pipeline.config import Gate
 from pipeline.gate import make_eval_config
+from pipeline.options.config import Gate
 
 
 def thresholds(gate):

@@ -6,10 +6,10 @@ import json
 import pytest
 from tfx.orchestration.metadata import sqlite_metadata_connection_config
 
-from pipeline.config import build_config
 from pipeline.inputs import Inputs
+from pipeline.options.config import build_config
+from pipeline.options.settings import Setting
 from pipeline.pipeline import create_pipeline
-from pipeline.settings import Setting
 
 INPUTS = Inputs(
     source={"kind": "digits"},

@@ -3,10 +3,10 @@ import re
 import numpy as np
 import pytest
 
+from backbones.catalogue import MODELS
 from pipeline.datasets import DATASETS
 from pipeline.recipes import OTHER_BACKBONES, RECIPES
-from trainer.catalogue import MODELS
-from trainer.optimizer import Schedule
+from trainer.training.optimizer import Schedule
 
 
 def rates(recipe, examples, steps):

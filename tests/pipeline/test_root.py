@@ -3,10 +3,10 @@ import sys
 
 import pytest
 
-from pipeline.config import build_config
+from common.errors import InputError
+from pipeline.options.config import build_config
+from pipeline.options.settings import Setting
 from pipeline.root import check_serving_dir, claimed, state_directory
-from pipeline.settings import Setting
-from trainer.errors import InputError
 
 
 def config_of(model="vit_b16_fe", **values):

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from trainer.augreg.architecture import Architecture
-from trainer.augreg.initialization import random_arrays
-from trainer.augreg.vit import VisionTransformer
+from backbones.augreg.architecture import Architecture
+from backbones.augreg.initialization import random_arrays
+from backbones.augreg.vit import VisionTransformer
 
 
 class _ReusableSavedModelWrapper(tf.train.Checkpoint):

@@ -20,18 +20,18 @@ import tensorflow_transform as tft
 import tensorflow_transform.beam as tft_beam
 from tensorflow_transform.tf_metadata import schema_utils
 
+from backbones.augreg.convert import convert
+from backbones.augreg.initialization import random_arrays
 from tests.conftest import TINY
 from tests.trainer.collection_model import write_collection_model
-from tests.trainer.training import write_pictures, write_records
-from trainer.augmentation import Augmentation
-from trainer.augreg.convert import convert
-from trainer.augreg.initialization import random_arrays
-from trainer.hyperparameters import Hyperparameters
-from trainer.preemption import PreemptedError
+from tests.trainer.small_training import write_pictures, write_records
+from trainer.input.augmentation import Augmentation
+from trainer.input.transform_graph import TransformGraph
 from trainer.preprocessing import FEATURES, IMAGE, LABEL, preprocessing_fn
-from trainer.step import Stepper
 from trainer.train import run_fn
-from trainer.transform_graph import TransformGraph
+from trainer.training.hyperparameters import Hyperparameters
+from trainer.training.preemption import PreemptedError
+from trainer.training.train_step import Stepper
 
 CLASSES = ["red", "green", "blue"]
 HYBRID = dataclasses.replace(TINY, patch_size=1, resnet_blocks=(1,), width_factor=0.5)

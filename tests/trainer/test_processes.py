@@ -13,9 +13,9 @@ import time
 import numpy as np
 import pytest
 
-from tests.trainer.training import write_pictures
-from trainer.errors import InputError
-from trainer.strategy import make_strategy
+from common.errors import InputError
+from tests.trainer.small_training import write_pictures
+from trainer.training.strategy import make_strategy
 
 pytestmark = pytest.mark.slow
 

@@ -7,9 +7,9 @@ from types import SimpleNamespace
 import pytest
 
 from trainer import train
-from trainer.augmentation import Augmentation
-from trainer.fit import Fitted
-from trainer.hyperparameters import Hyperparameters
+from trainer.input.augmentation import Augmentation
+from trainer.training.fit import Fitted
+from trainer.training.hyperparameters import Hyperparameters
 
 CONFIG = {
     "tune": "full",

@@ -7,13 +7,13 @@ import keras_tuner
 import pytest
 from tfx.components.trainer.fn_args_utils import FnArgs
 
-from tests.trainer.training import CLASSES, Graph, write_features
+from backbones.contract import Shapes
+from common.errors import InputError
+from tests.trainer.small_training import CLASSES, Graph, write_features
 from trainer import tuner
-from trainer.augmentation import Augmentation
-from trainer.backbone import Shapes
-from trainer.errors import InputError
-from trainer.hyperparameters import Hyperparameters
-from trainer.job import Settings
+from trainer.input.augmentation import Augmentation
+from trainer.training.hyperparameters import Hyperparameters
+from trainer.training.training_job import Settings
 
 
 @pytest.fixture
@@ -21,7 +21,9 @@ def fn_args(tmp_path, tiny_backbone, monkeypatch):
     """What TFX's Tuner hands over, for a head on features of 4 numbers."""
     write_features(tmp_path)
     monkeypatch.setattr(tuner, "TransformGraph", lambda directory: Graph())
-    monkeypatch.setattr("trainer.job.read_shapes", lambda directory: Shapes(16, 16, 4))
+    monkeypatch.setattr(
+        "trainer.training.training_job.read_shapes", lambda directory: Shapes(16, 16, 4)
+    )
     return FnArgs(
         train_files=[str(tmp_path / "train-*")],
         eval_files=[str(tmp_path / "validation")],
@@ -73,7 +75,7 @@ def test_the_score_is_that_of_the_weights_that_would_be_exported(fn_args, monkey
         history=SimpleNamespace(values={"epochs": epochs}),
         checkpoints=SimpleNamespace(remove=lambda: None),
     )
-    monkeypatch.setattr("trainer.job.Job.fit", lambda *arguments: fitted)
+    monkeypatch.setattr("trainer.training.training_job.Job.fit", lambda *arguments: fitted)
     search = tuner.tuner_fn(fn_args).tuner
     search.search()
     (trial,) = search.oracle.get_best_trials(1)

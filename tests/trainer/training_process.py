@@ -16,12 +16,12 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from tests.trainer.training import Task
-from trainer.augmentation import Augmentation
-from trainer.fit import fit
-from trainer.hyperparameters import Hyperparameters
-from trainer.step import Stepper
-from trainer.strategy import make_strategy, of_chief, worker_of
+from tests.trainer.small_training import Task
+from trainer.input.augmentation import Augmentation
+from trainer.training.fit import fit
+from trainer.training.hyperparameters import Hyperparameters
+from trainer.training.strategy import make_strategy, of_chief, worker_of
+from trainer.training.train_step import Stepper
 
 KINDS = {
     "survivor": {"strategy": "single"},

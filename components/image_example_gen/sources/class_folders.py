@@ -5,8 +5,8 @@ import hashlib
 import os
 from typing import Any
 
+from common.errors import InputError
 from components.image_example_gen.sources.base import TRAIN, Source, SourceImage
-from trainer.errors import InputError
 
 
 class ClassFolders(Source):

@@ -4,8 +4,8 @@ import hashlib
 import os
 from pathlib import Path
 
+from common.errors import InputError
 from components.image_example_gen.sources.class_folders import ClassFolders, is_visible
-from trainer.errors import InputError
 
 _SPLITS = {"train", "val", "valid", "validation", "test"}
 

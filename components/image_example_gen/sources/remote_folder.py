@@ -4,8 +4,8 @@ import functools
 import hashlib
 from typing import Any
 
+from common.errors import InputError
 from components.image_example_gen.sources.class_folders import ClassFolders, is_visible
-from trainer.errors import InputError
 
 
 class RemoteFolderSource(ClassFolders):

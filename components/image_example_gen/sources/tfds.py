@@ -9,8 +9,8 @@ from typing import Any
 
 from google.protobuf.message import DecodeError
 
+from common.errors import InputError
 from components.image_example_gen.sources.base import TEST, TRAIN, Source, SourceImage
-from trainer.errors import InputError
 
 # Of a download: some 12 s of waiting in all. TFDS's own ten make three minutes without a network.
 _RETRIES = 6

@@ -9,10 +9,10 @@ import pytest
 import tensorflow as tf
 from tfx.types import standard_artifacts
 
+from backbones.contract import load_backbone_once
 from components.backbone_transform.executor import Executor
 from tests.conftest import encode, gradient
-from tests.trainer.training import write_records
-from trainer.backbone import load_backbone_once
+from tests.trainer.small_training import write_records
 from trainer.preprocessing import FEATURES, IMAGE, LABEL, decode_images
 
 SIZE = 8

@@ -18,10 +18,10 @@ from tfx.types import artifact_utils, standard_artifacts
 
 from components.custom_job_trainer import cancel
 from components.custom_job_trainer.executor import Executor
-from components.custom_job_trainer.order import leave_order
-from pipeline.config import build_config
-from pipeline.custom_job import custom_job
-from pipeline.settings import Setting
+from components.custom_job_trainer.job_request import leave_order
+from pipeline.options.config import build_config
+from pipeline.options.custom_job import custom_job
+from pipeline.options.settings import Setting
 from tests.components.custom_job_trainer.job_service import (
     HOST,
     PARENT,

@@ -14,10 +14,10 @@ from tfx.components.util import examples_utils
 from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
 from tfx.types import artifact_utils, standard_artifacts
 
+from common.errors import InputError
 from components.image_example_gen.executor import Executor
 from components.image_example_gen.split import SPLITS, split_of
 from tests.conftest import class_folder, encode, gradient
-from trainer.errors import InputError
 
 
 def ingest(folder: Path, source: dict, classes: list[str], max_side: int = 64) -> Path:

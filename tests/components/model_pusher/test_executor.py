@@ -12,10 +12,10 @@ from tfx.components.evaluator import constants
 from tfx.proto import pusher_pb2
 from tfx.types import standard_artifacts
 
+from common.errors import InputError
 from components.model_pusher.executor import WAS_SERVED, Executor
 from components.model_pusher.served import identity, newest_version, served_state
 from components.model_pusher.verdict import OUTPUT, Verdict
-from trainer.errors import InputError
 
 
 def model_of(folder: Path) -> Path:

@@ -5,9 +5,9 @@ import apache_beam as beam
 import pytest
 from apache_beam.testing import util as beam_testing
 
+from common.errors import InputError
 from components.image_example_gen.sources.folder import FolderSource
 from tests.conftest import class_folder
-from trainer.errors import InputError
 
 
 def source_of(folder, **kwargs):

@@ -3,10 +3,10 @@
 import apache_beam as beam
 import pytest
 
+from common.errors import InputError
 from components.image_example_gen.sources.folder import FolderSource
 from components.image_example_gen.sources.remote_folder import RemoteFolderSource
 from tests.conftest import class_folder
-from trainer.errors import InputError
 
 
 @pytest.fixture

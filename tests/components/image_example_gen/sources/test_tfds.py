@@ -14,9 +14,9 @@ import tensorflow as tf
 from apache_beam.testing import util as beam_testing
 from etils import epath
 
+from common.errors import InputError
 from components.image_example_gen.sources import tfds as tfds_source
 from components.image_example_gen.sources.tfds import TfdsSource
-from trainer.errors import InputError
 
 
 @pytest.fixture(scope="module")

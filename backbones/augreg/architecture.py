@@ -1,0 +1,180 @@
+"""The Vision Transformers of the AugReg family, as numbers.
+
+Names and shapes are those of the published checkpoints, `gs://vit_models/augreg/*.npz`, which the
+public code (github.com/google-research/vision_transformer, `vit_jax/models_vit.py` and
+`vit_jax/models_resnet.py`) writes and reads. Nothing here imports TensorFlow or NumPy.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from common.errors import InputError
+
+Shape = tuple[int, ...]
+Task = Literal["fe", "classification"]  # feature extractor, or with its head
+Precision = Literal["float32", "mixed_bfloat16", "mixed_float16"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Architecture:
+    """A Vision Transformer, plain or hybrid, for square RGB images.
+
+    Attributes:
+      image_size: height and width of the images, in pixels; a multiple of `stride`.
+      patch_size: height and width of a patch: in pixels, or, behind a ResNet, in cells of the
+        ResNet's output.
+      width: features of a token.
+      depth: encoder blocks.
+      heads: attention heads; a divisor of `width`.
+      mlp_dim: hidden features of the MLP in an encoder block.
+      resnet_blocks: units in each block of the ResNet in front of the encoder. `()` is the
+        ResNet's root alone (R-Ti/16), `None` no ResNet at all.
+      width_factor: width of the ResNet, as a multiple of 64 channels; a multiple of 0.5, since
+        GroupNorm has 32 groups.
+      representation_size: features of the tanh layer `pre_logits`, `None` where there is none.
+      classes: outputs of the head, `None` where there is none.
+
+    Raises:
+      InputError: a size contradicts another one.
+    """
+
+    image_size: int
+    patch_size: int
+    width: int
+    depth: int
+    heads: int
+    mlp_dim: int
+    resnet_blocks: tuple[int, ...] | None = None
+    width_factor: float = 1.0
+    representation_size: int | None = None
+    classes: int | None = None
+
+    def __post_init__(self) -> None:
+        for size in ("patch_size", "width", "depth", "heads", "mlp_dim"):
+            if getattr(self, size) < 1:
+                raise InputError(f"{size} {getattr(self, size)}: expected at least 1")
+        if self.image_size < 1 or self.image_size % self.stride:
+            raise InputError(
+                f"image size {self.image_size}: expected a positive multiple of the patches' "
+                f"{self.stride} pixels, for example {self._nearest_image_size}"
+            )
+        if self.width % self.heads:
+            raise InputError(f"{self.heads} attention heads do not divide a width of {self.width}")
+        if self.resnet_blocks is not None and (self.width_factor * 64) % 32:
+            raise InputError(f"width factor {self.width_factor}: expected a multiple of 0.5")
+
+    @property
+    def stride(self) -> int:
+        """Pixels from one token's patch to the next."""
+        return patch_stride(self.patch_size, self.resnet_blocks)
+
+    @property
+    def grid_size(self) -> int:
+        """Tokens along each side of the image."""
+        return self.image_size // self.stride
+
+    @property
+    def tokens(self) -> int:
+        """Tokens in the encoder: the class token and one for each patch."""
+        return 1 + self.grid_size**2
+
+    @property
+    def feature_width(self) -> int:
+        """Features of an image: what the feature extractor puts out, and the head takes."""
+        return self.representation_size or self.width
+
+    @property
+    def resnet_width(self) -> int:
+        """Channels of the ResNet's root, and of the bottlenecks in its first block."""
+        return int(64 * self.width_factor)
+
+    @property
+    def parameter_count(self) -> int:
+        """Numbers in the checkpoint."""
+        return sum(math.prod(shape) for shape in self.array_shapes().values())
+
+    def array_shapes(self) -> dict[str, Shape]:
+        """The name and shape of every array in the checkpoint, in the order of the forward pass."""
+        channels, shapes = 3, {}
+        if self.resnet_blocks is not None:
+            channels, shapes = self._resnet_shapes(self.resnet_blocks)
+        shapes |= {
+            "embedding/kernel": (self.patch_size, self.patch_size, channels, self.width),
+            "embedding/bias": (self.width,),
+            "cls": (1, 1, self.width),
+            "Transformer/posembed_input/pos_embedding": (1, self.tokens, self.width),
+        }
+        for index in range(self.depth):
+            shapes |= self._encoder_block_shapes(f"Transformer/encoderblock_{index}")
+        shapes |= _normalization("Transformer/encoder_norm", (self.width,))
+        if self.representation_size is not None:
+            shapes |= _dense("pre_logits", (self.width,), (self.representation_size,))
+        if self.classes is not None:
+            shapes |= _dense("head", (self.feature_width,), (self.classes,))
+        return shapes
+
+    def _encoder_block_shapes(self, name: str) -> dict[str, Shape]:
+        width, split = (self.width,), (self.heads, self.width // self.heads)
+        attention = f"{name}/MultiHeadDotProductAttention_1"
+        return {
+            **_normalization(f"{name}/LayerNorm_0", width),
+            **_dense(f"{attention}/query", width, split),
+            **_dense(f"{attention}/key", width, split),
+            **_dense(f"{attention}/value", width, split),
+            **_dense(f"{attention}/out", split, width),
+            **_normalization(f"{name}/LayerNorm_2", width),
+            **_dense(f"{name}/MlpBlock_3/Dense_0", width, (self.mlp_dim,)),
+            **_dense(f"{name}/MlpBlock_3/Dense_1", (self.mlp_dim,), width),
+        }
+
+    def _resnet_shapes(self, blocks: tuple[int, ...]) -> tuple[int, dict[str, Shape]]:
+        """The channels of the ResNet's output, and the shapes of its arrays."""
+        channels = self.resnet_width
+        shapes = {
+            "conv_root/kernel": (7, 7, 3, channels),
+            **_normalization("gn_root", (1, 1, 1, channels)),
+        }
+        for block, units in enumerate(blocks):
+            bottleneck = self.resnet_width * 2**block
+            for unit in range(units):
+                name = f"block{block + 1}/unit{unit + 1}"
+                shapes |= _unit_shapes(name, channels, bottleneck, projects=unit == 0)
+                channels = 4 * bottleneck
+        return channels, shapes
+
+    @property
+    def _nearest_image_size(self) -> int:
+        return max(round(self.image_size / self.stride), 1) * self.stride
+
+
+def patch_stride(patch_size: int, resnet_blocks: tuple[int, ...] | None) -> int:
+    """Pixels from one token's patch to the next; arguments as for `Architecture`."""
+    if resnet_blocks is None:
+        return patch_size
+    # The root's convolution and its pooling halve the resolution, and so do blocks 2, 3 and 4.
+    return patch_size * 2 ** (2 + len(resnet_blocks[1:]))
+
+
+def _dense(name: str, inputs: Shape, outputs: Shape) -> dict[str, Shape]:
+    return {f"{name}/kernel": inputs + outputs, f"{name}/bias": outputs}
+
+
+def _normalization(name: str, shape: Shape) -> dict[str, Shape]:
+    return {f"{name}/scale": shape, f"{name}/bias": shape}
+
+
+def _unit_shapes(name: str, inputs: int, bottleneck: int, *, projects: bool) -> dict[str, Shape]:
+    outputs = 4 * bottleneck
+    kernels = {
+        "1": (1, 1, inputs, bottleneck),
+        "2": (3, 3, bottleneck, bottleneck),
+        "3": (1, 1, bottleneck, outputs),
+    }
+    if projects:
+        kernels["_proj"] = (1, 1, inputs, outputs)
+    shapes = {}
+    for suffix, kernel in kernels.items():
+        shapes[f"{name}/conv{suffix}/kernel"] = kernel
+        shapes |= _normalization(f"{name}/gn{suffix}", (1, 1, 1, kernel[-1]))
+    return shapes

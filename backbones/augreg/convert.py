@@ -1,0 +1,97 @@
+"""From checkpoint to SavedModel."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+
+from backbones.augreg.architecture import Architecture, Precision, Task
+from backbones.augreg.checkpoint import architecture_of, published_layout
+from backbones.augreg.npz import CheckpointError
+from backbones.augreg.position_embedding import resize_position_embedding
+from common.errors import InputError
+
+
+def convert(
+    arrays: Mapping[str, np.ndarray],
+    directory: str | os.PathLike[str],
+    *,
+    task: Task = "fe",
+    image_size: int | None = None,
+    precision: Precision = "float32",
+) -> Architecture:
+    """Writes a checkpoint as a SavedModel with the reusable interface.
+
+    Every array becomes a float32 variable of the same name, shape and value, but for two: a feature
+    extractor has no head, and another `image_size` resizes the position embeddings.
+
+    Args:
+      arrays: name -> float32 array, as `load_checkpoint` or `random_arrays` returns them. Values
+        are not looked at, which up to 1.3 GB of them would take a while.
+      directory: where to write; does not exist yet, or is empty. It appears complete or not at all.
+      task: "fe", feature extractor: the outputs are float32 `[B, feature_width]`, the class token
+        behind the encoder's last normalisation and, where there is one, behind `pre_logits`.
+        "classification": float32 `[B, classes]`, logits.
+      image_size: height and width of the images in pixels; None is what the checkpoint was
+        trained with.
+      precision: "float32", or "mixed_bfloat16" or "mixed_float16": variables, images and outputs
+        stay float32, but convolutions and the encoder's matrix products are computed in 16 bits.
+
+    Returns:
+      The architecture of what was written.
+
+    Raises:
+      CheckpointError: the arrays are not those of an AugReg checkpoint.
+      InputError: the directory is taken, the image size does not fit the patches, or there is no
+        head to classify with.
+    """
+    if task not in get_args(Task) or precision not in get_args(Precision):
+        raise ValueError(f"{task=}, {precision=}: expected {get_args(Task)}, {get_args(Precision)}")
+    directory = Path(directory)
+    if directory.exists() and not _is_empty(directory):
+        raise InputError(
+            f"{directory}: exists; expected a new directory; remove it or name another"
+        )
+    arrays = published_layout(arrays)
+    architecture = _converted_architecture(architecture_of(arrays), task, image_size)
+    name = "Transformer/posembed_input/pos_embedding"
+    try:
+        arrays[name] = resize_position_embedding(arrays[name], architecture.grid_size)
+    except (MemoryError, ValueError) as error:  # NumPy's ValueError: no machine has that much
+        raise InputError(
+            f"image size {image_size}: {architecture.tokens:,} position embeddings do not fit into "
+            "memory; expected a smaller size"
+        ) from error
+
+    # Only now, since it takes seconds: whatever is wrong with the input has been said before.
+    import tensorflow as tf
+
+    from backbones.augreg.saved_model import write_saved_model
+    from backbones.augreg.vit import VisionTransformer
+
+    compute_dtype = tf.as_dtype(precision.removeprefix("mixed_"))
+    model = VisionTransformer(architecture, arrays, compute_dtype=compute_dtype)
+    write_saved_model(model, directory)
+    return architecture
+
+
+def _converted_architecture(
+    architecture: Architecture, task: Task, image_size: int | None
+) -> Architecture:
+    if task == "classification" and architecture.classes is None:
+        raise CheckpointError(
+            "array 'head/kernel' is missing, expected a head to classify with; convert it as a "
+            "feature extractor (task fe)"
+        )
+    return replace(
+        architecture,
+        classes=architecture.classes if task == "classification" else None,
+        image_size=architecture.image_size if image_size is None else image_size,
+    )
+
+
+def _is_empty(directory: Path) -> bool:
+    return directory.is_dir() and not any(directory.iterdir())

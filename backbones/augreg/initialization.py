@@ -1,0 +1,58 @@
+"""Randomly initialised checkpoints."""
+
+import math
+
+import numpy as np
+
+from backbones.augreg.architecture import Architecture, Shape
+
+
+def random_arrays(architecture: Architecture, seed: int) -> dict[str, np.ndarray]:
+    """A checkpoint whose model has learned nothing, initialised as the published ones were.
+
+    The distributions are those of `vit_jax/models_vit.py` and `models_resnet.py`: convolutions and
+    `pre_logits` LeCun normal (truncated at two standard deviations), attention and MLP Xavier
+    uniform, position embeddings normal with deviation 0.02, scales 1. The class token, biases, the
+    head, and the scale that closes each residual unit of a ResNet start at 0.
+
+    Args:
+      architecture: of the model.
+      seed: the same seed gives the same arrays.
+
+    Returns:
+      Name -> float32 array, for every name in `architecture.array_shapes()`.
+    """
+    generator = np.random.default_rng(seed)
+    return {
+        name: _random_array(name, shape, generator)
+        for name, shape in architecture.array_shapes().items()
+    }
+
+
+def _random_array(name: str, shape: Shape, generator: np.random.Generator) -> np.ndarray:
+    if name.endswith("/pos_embedding"):
+        return np.float32(0.02) * generator.standard_normal(shape, np.float32)
+    if name.endswith(("cls", "/bias", "/gn3/scale", "head/kernel")):
+        return np.zeros(shape, np.float32)
+    if name.endswith("/scale"):
+        return np.ones(shape, np.float32)
+    if "/encoderblock_" in name:
+        # Attention's kernels are split into heads: on the side of the outputs but for the last.
+        input_axes = 2 if name.endswith("/out/kernel") else 1
+        return _xavier_uniform(shape, math.prod(shape[:input_axes]), generator)
+    return _lecun_normal(shape, generator)
+
+
+def _xavier_uniform(shape: Shape, inputs: int, generator: np.random.Generator) -> np.ndarray:
+    outputs = math.prod(shape) // inputs
+    limit = math.sqrt(6 / (inputs + outputs))
+    return np.float32(limit) * (2 * generator.random(shape, np.float32) - 1)
+
+
+def _lecun_normal(shape: Shape, generator: np.random.Generator) -> np.ndarray:
+    samples = generator.standard_normal(shape, np.float32)
+    while (outside := np.abs(samples) > 2).any():
+        samples[outside] = generator.standard_normal(np.count_nonzero(outside), np.float32)
+    # 0.8796…: the standard deviation of a standard normal that is truncated at ±2.
+    deviation = math.sqrt(1 / math.prod(shape[:-1])) / 0.87962566103423978
+    return np.float32(deviation) * samples

@@ -1,0 +1,79 @@
+"""Models on object storage -> this machine."""
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from common.errors import InputError
+from common.lock import locked
+
+
+def is_remote(model: str) -> bool:
+    """Whether `model` names something on object storage, such as gs://bucket/model."""
+    return "://" in model and not model.startswith(("http://", "https://"))
+
+
+def copied(uri: str, cache: Path) -> Path:
+    """A copy of the SavedModel directory or `.npz` file at `uri`, by TensorFlow's file systems.
+
+    What lies there may be another one by now: it is listed each time, and copied where names,
+    sizes or times are others than those of a copy that is here. Such a copy stays, as a run may
+    still read it.
+
+    Raises:
+      InputError: nothing is there, or it cannot be read.
+    """
+    import tensorflow as tf
+
+    uri = uri.rstrip("/")
+    key = hashlib.sha256(uri.encode()).hexdigest()[:12]
+    parent = cache / "remote"
+    try:
+        with locked(parent / key):
+            files = dict(_files(uri))
+            target = parent / f"{key}-{_version(files)}{Path(uri).suffix}"
+            if not target.exists():
+                with tempfile.TemporaryDirectory(prefix=f".{key}.", dir=parent) as folder:
+                    new = Path(folder, target.name)
+                    for name in files:
+                        path = new / name
+                        path.parent.mkdir(parents=True, exist_ok=True)
+                        tf.io.gfile.copy(_join(uri, name), str(path))
+                    new.replace(target)
+            return target
+    except tf.errors.OpError as error:
+        reason = " ".join(str(error).split())
+        raise InputError(
+            f"--model {uri}: cannot be read ({reason[:300]}); expected a SavedModel directory or "
+            "an .npz file there"
+        ) from error
+
+
+def _files(uri: str) -> Iterator[tuple[str, str]]:
+    """Each file's path relative to `uri`, which is "" for a file itself, and what tells versions of
+    it apart."""
+    import tensorflow as tf
+
+    names = [""]
+    if tf.io.gfile.isdir(uri):
+        names = [
+            os.path.relpath(_join(folder.rstrip("/"), name), uri)
+            for folder, _, names in tf.io.gfile.walk(uri)
+            for name in names
+        ]
+    for name in sorted(names):
+        stat = tf.io.gfile.stat(_join(uri, name))
+        yield name, f"{stat.length} {stat.mtime_nsec}"
+
+
+def _version(files: dict[str, str]) -> str:
+    digest = hashlib.sha256()
+    for name, version in files.items():
+        digest.update(f"\0{name}\0{version}".encode())
+    return digest.hexdigest()[:12]
+
+
+def _join(uri: str, name: str) -> str:
+    return f"{uri}/{name}" if name else uri

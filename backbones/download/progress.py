@@ -1,0 +1,61 @@
+"""Downloads as a person sees them. Imports no TensorFlow."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import rich.console
+import rich.progress
+
+from backbones.download.transfer import logger
+
+
+@contextmanager
+def show_downloads(console: rich.console.Console) -> Iterator[None]:
+    """Within it, a download is a bar on a terminal; elsewhere a line where it begins and ends."""
+    bars = rich.progress.Progress(
+        rich.progress.TextColumn("downloading {task.description}"),
+        rich.progress.BarColumn(bar_width=24),
+        rich.progress.DownloadColumn(),
+        rich.progress.TransferSpeedColumn(),
+        rich.progress.TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+        redirect_stdout=False,  # what libraries print belongs in the log
+        redirect_stderr=False,
+    )
+    listener = _Listener(bars)
+    level = logger.level
+    logger.setLevel(logging.DEBUG)
+    logger.addHandler(listener)
+    try:
+        with bars:
+            yield
+    finally:
+        logger.removeHandler(listener)
+        logger.setLevel(level)
+
+
+class _Listener(logging.Handler):
+    """Draws the bars from the log records of downloads."""
+
+    def __init__(self, bars: rich.progress.Progress) -> None:
+        super().__init__()
+        self._bars = bars
+        self._tasks: dict[str, rich.progress.TaskID] = {}
+
+    def emit(self, record: logging.LogRecord) -> None:
+        state = getattr(record, "download", None)
+        if state is None:
+            return
+        begins = state.name not in self._tasks
+        if begins:
+            self._tasks[state.name] = self._bars.add_task(state.name)
+        self._bars.update(self._tasks[state.name], completed=state.done, total=state.total)
+        if state.ended:
+            self._bars.remove_task(self._tasks.pop(state.name))
+        if state.ended or (begins and not self._bars.console.is_terminal):
+            size = "" if state.total is None else f": {state.total / 1e6:.1f} MB"
+            line = f"{'downloaded' if state.ended else 'downloading'} {state.name}{size}"
+            self._bars.console.print(line, markup=False, highlight=False, soft_wrap=True)

@@ -1,0 +1,247 @@
+"""One file by HTTP, over `requests`.
+
+`requests` and `urllib3.Retry` connect, follow redirects, use proxies, and ask again after answers
+such as 503. Neither goes on with a body that broke off, so this is done here.
+"""
+
+import contextlib
+import dataclasses
+import hashlib
+import json
+import logging
+import os
+import re
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from common.errors import InputError, one_line
+from common.lock import locked
+
+logger = logging.getLogger("backbones.download")
+
+_CHUNK = 1 << 16  # bytes that are read at a time, at most
+_INTERVAL = 0.2  # seconds between two progress records
+
+
+class DownloadError(InputError):
+    """A file could not be downloaded. The message is one line: the URL, and why."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Patience:
+    """How long a download is tried, in seconds."""
+
+    connect: float = 4  # for one address of the server
+    read: float = 30  # without a byte
+    in_all: float = 6 * 3600
+    pause: float = 1  # before the second attempt; doubled with each further one
+    longest_pause: int = 60  # also where the server asks for more (Retry-After)
+    tries: int = 5  # attempts in a row that bring nothing new
+
+
+class Download(NamedTuple):
+    """State of a download: bytes that are there, and that there will be if the server says so."""
+
+    name: str
+    done: int
+    total: int | None
+    ended: bool = False  # whether the file is there and checked
+
+
+def download(
+    url: str, target: Path, *, name: str, sha256: str | None = None, patience: Patience = Patience()
+) -> None:
+    """Downloads `url` into the file `target`, unless it is there.
+
+    The bytes received before a failure, or before the process was killed, are kept in
+    `<target>.part`, and a later call goes on from there if the server still has the same file.
+    Log records carry a `Download` as their attribute `download`, several times a second.
+
+    Args:
+      url: http or https.
+      target: appears when it is complete and checked.
+      name: what to call the file for a person.
+      sha256: hexadecimal digest that the file must have; None if it is not known.
+      patience: how long to try.
+
+    Raises:
+      DownloadError: the file cannot be downloaded, or not be written.
+    """
+    try:
+        with locked(target):
+            if not target.exists():
+                _Transfer(url, target, name, sha256, patience).run()
+    except OSError as error:
+        raise DownloadError(f"{url}: {target}: {error.strerror or error}") from error
+
+
+class _BrokenOffError(Exception):
+    """An attempt failed, and the next one may not."""
+
+
+class _Transfer:
+    def __init__(
+        self, url: str, target: Path, name: str, sha256: str | None, patience: Patience
+    ) -> None:
+        self._url, self._target, self._name = url, target, name
+        self._sha256, self._patience = sha256, patience
+        self._part = target.with_name(target.name + ".part")
+        self._notes = target.with_name(target.name + ".part.json")
+        self._deadline = time.monotonic() + patience.in_all
+        self._reported = 0.0
+        self._validator, self._total = self._read_notes()
+
+    def run(self) -> None:
+        """Tries until the file is there, or there is no point in trying."""
+        in_vain = 0
+        with self._session() as session:
+            while self._total is None or self._size != self._total:
+                before = self._size
+                try:
+                    self._attempt(session)
+                    break
+                except _BrokenOffError as error:
+                    in_vain = 0 if self._size > before else in_vain + 1
+                    pause = min(self._patience.pause * 2**in_vain, self._patience.longest_pause)
+                    is_late = time.monotonic() + pause > self._deadline
+                    if in_vain >= self._patience.tries or is_late:
+                        raise self._failure(str(error)) from error
+                    logger.info("%s: %s; trying again in %.1f s", self._url, error, pause)
+                    time.sleep(pause)
+        self._finish()
+
+    def _session(self) -> Any:
+        import requests
+        from urllib3 import Retry
+
+        retry = Retry(
+            total=None,
+            connect=1,
+            read=False,  # is tried again here, from where it broke off
+            redirect=False,  # requests follows them
+            status=self._patience.tries,
+            status_forcelist=(408, 425, 429, 500, 502, 503, 504),
+            raise_on_status=False,
+            backoff_factor=self._patience.pause,
+            backoff_max=self._patience.longest_pause,
+            retry_after_max=self._patience.longest_pause,
+        )
+        session = requests.Session()
+        for scheme in ("http://", "https://"):
+            session.mount(scheme, requests.adapters.HTTPAdapter(max_retries=retry))
+        return session
+
+    def _attempt(self, session: Any) -> None:
+        from requests import exceptions
+        from urllib3.exceptions import HTTPError, MaxRetryError, ReadTimeoutError
+
+        # A compressed body would have another length and digest than the file.
+        header = {"Accept-Encoding": "identity"}
+        if self._size and self._validator:
+            header |= {"Range": f"bytes={self._size}-", "If-Range": self._validator}
+        timeout = (self._patience.connect, self._patience.read)
+        try:
+            with session.get(self._url, headers=header, stream=True, timeout=timeout) as response:
+                self._receive(response)
+        except (exceptions.ReadTimeout, ReadTimeoutError) as error:
+            why = f"the server sent nothing for {self._patience.read:g} s"
+            raise _BrokenOffError(why) from error
+        except (exceptions.SSLError, exceptions.TooManyRedirects, ValueError) as error:
+            raise self._failure(_reason(error)) from error  # ValueError: not a proper URL
+        except exceptions.ConnectionError as error:
+            if isinstance(next(iter(error.args), None), MaxRetryError):
+                raise self._failure(f"no connection ({_reason(error)})") from error
+            raise _BrokenOffError(_reason(error)) from error
+        except (exceptions.RequestException, HTTPError) as error:
+            total = "?" if self._total is None else self._total
+            why = f"the connection broke off after {self._size} of {total} bytes"
+            raise _BrokenOffError(why) from error
+
+    def _receive(self, response: Any) -> None:
+        """Appends the body to the partial file, or begins it anew."""
+        header = response.headers
+        etag = header.get("ETag", "")  # If-Range takes a strong one (RFC 9110, section 13.1.5)
+        validator = etag if etag.startswith('"') else header.get("Last-Modified")
+        if response.status_code in (206, 416):
+            if response.status_code == 416 or not self._is_next(header, validator):
+                self._discard()
+                raise _BrokenOffError("the server has another file than the one begun")
+        elif response.status_code == 200:
+            length = header.get("Content-Length", "")
+            self._begin(validator, int(length) if length.isdigit() else None)
+        else:
+            raise self._failure(f"HTTP {response.status_code} {response.reason}")
+        self._report(logging.INFO)
+        with self._part.open("ab") as file:
+            while chunk := response.raw.read1(_CHUNK, decode_content=False):
+                file.write(chunk)
+                file.flush()
+                if time.monotonic() > self._deadline:
+                    raise self._failure(f"not complete after {self._patience.in_all:g} s")
+                if time.monotonic() - self._reported > _INTERVAL:
+                    self._report(logging.DEBUG)
+
+    def _is_next(self, header: Mapping[str, str], validator: str | None) -> bool:
+        """Whether the server sends the rest of the file that was begun: not all heed If-Range."""
+        expected = rf"bytes {self._size}-\d+/{self._total}"
+        has_rest = re.fullmatch(expected, header.get("Content-Range", ""))
+        return bool(has_rest) and validator in (None, self._validator)
+
+    def _finish(self) -> None:
+        with self._part.open("rb+") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest() if self._sha256 else None
+            os.fsync(file.fileno())
+        if found != self._sha256:
+            self._discard()
+            raise self._failure(f"its SHA-256 is {found}; expected {self._sha256}")
+        self._report(logging.INFO, ended=True)
+        os.replace(self._part, self._target)
+        self._notes.unlink(missing_ok=True)
+
+    @property
+    def _size(self) -> int:
+        return self._part.stat().st_size if self._part.exists() else 0
+
+    def _read_notes(self) -> tuple[str | None, int | None]:
+        """Validator and size of the file that was begun, unless it cannot be gone on with."""
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            notes = json.loads(self._notes.read_text())
+            total = notes["total"]
+            fits = total is None or self._size <= total
+            if notes["url"] == self._url and notes["validator"] and fits:
+                return notes["validator"], total
+        self._discard()
+        return None, None
+
+    def _begin(self, validator: str | None, total: int | None) -> None:
+        self._discard()  # first, or a kill here would leave old bytes with new notes
+        self._validator, self._total = validator, total
+        notes = {"url": self._url, "validator": validator, "total": total}
+        new = self._notes.with_name(self._notes.name + ".new")
+        new.write_text(json.dumps(notes))
+        os.replace(new, self._notes)
+
+    def _discard(self) -> None:
+        self._validator = self._total = None
+        self._part.unlink(missing_ok=True)
+        self._notes.unlink(missing_ok=True)
+
+    def _report(self, level: int, *, ended: bool = False) -> None:
+        self._reported = time.monotonic()
+        total = self._size if ended else self._total
+        state = Download(self._name, self._size, total, ended)
+        words = "%s: %d bytes of %s"
+        logger.log(level, words, self._url, state.done, total, extra={"download": state})
+
+    def _failure(self, why: str) -> DownloadError:
+        return DownloadError(f"{self._url}: {why}")
+
+
+def _reason(error: Any) -> str:
+    """The innermost cause, in a line: the errors that `requests` raises nest."""
+    inner = [e for e in (*error.args, getattr(error, "reason", None)) if isinstance(e, Exception)]
+    if inner:
+        return _reason(inner[-1])
+    return (getattr(error.__cause__, "strerror", None) or one_line(error)).lower()

@@ -1,0 +1,303 @@
+"""Whatever `--model` says -> a SavedModel directory on disk, under the backbone contract."""
+
+import errno
+import functools
+import os
+import zipfile
+from pathlib import Path
+from typing import Any
+
+from backbones import reference as addresses
+from backbones.archive import is_saved_model
+from backbones.augreg.architecture import Precision, Task
+from backbones.bucket import copied, is_remote
+from backbones.catalogue import MODELS, Model
+from backbones.conversion import converted, made
+from backbones.download import DownloadError
+from backbones.fetch import convert_kept, fetch_checkpoint, fetch_saved_model
+from backbones.reference import PUBLIC, Places
+from common.errors import InputError, did_you_mean
+from common.lock import locked
+
+_TASKS = {"fe": "feature extractor", "classification": "classifier"}
+
+
+def cache_dir() -> Path:
+    """Where models are kept: $VIT_HOME, by default below the user's cache directory.
+
+    Raises:
+      InputError: the user has none.
+    """
+    home, caches = (os.environ.get(name) for name in ("VIT_HOME", "XDG_CACHE_HOME"))
+    if home:
+        return Path(home)
+    try:
+        return Path(caches or Path.home() / ".cache", "vit-pipeline")
+    except RuntimeError as error:
+        raise InputError(
+            "this user has no home directory; expected a place for models; set VIT_HOME to a "
+            "directory"
+        ) from error
+
+
+def check_model(model: str, weights: str, *, task: Task = "fe") -> None:
+    """Refuses at once, without TensorFlow or the network, a model that cannot be resolved.
+
+    Args:
+      model: as `resolve` takes it.
+      weights: as `resolve` takes it.
+      task: what an entry of the catalogue must be for. The pipeline tunes feature extractors.
+
+    Raises:
+      InputError: neither a catalogue name nor an address nor an existing `.npz` file or SavedModel.
+    """
+    if model in MODELS:
+        _check_task(MODELS[model], task)
+        return
+    if weights == "random":
+        raise InputError(
+            f"--weights random: expected a catalogue name as --model (see --list-models), "
+            f"found {model}"
+        )
+    if _is_copied(model):
+        return
+    if _is_address(model):
+        addresses.check_address(model)
+        return
+    path = Path(model)
+    if not _exists(model):
+        meant = did_you_mean(model.replace("-", "_"), MODELS)
+        raise InputError(
+            f"--model {model}: no such model in the catalogue and no such path; expected a name "
+            "from --list-models, a SavedModel directory, a URL, a Kaggle handle or an .npz file"
+            + (f"; {meant}" if meant else "")
+        )
+    if path.is_file() and addresses.is_checkpoint(model):
+        return
+    if not is_saved_model(path):
+        raise InputError(
+            f"--model {model}: no SavedModel (there is no saved_model.pb in it); expected a "
+            "directory that tf.saved_model.save wrote"
+        )
+
+
+def resolve(
+    model: str,
+    *,
+    weights: str,
+    cache: Path,
+    places: Places = PUBLIC,
+    task: Task = "fe",
+    precision: Precision = "float32",
+) -> Path:
+    """The SavedModel directory that `model` names.
+
+    Args:
+      model: a catalogue name, for either task; a SavedModel directory; an AugReg `.npz` file; a
+        Kaggle handle or page; a TF-Hub handle; the address (http, https or gs) of a SavedModel's
+        tar archive or of an `.npz` file; a directory in a bucket (gs).
+      weights: "pretrained", or "random" for the catalogue's architecture, untrained.
+      cache: directory for what is downloaded, converted or made: `models/<catalogue name>`, which
+        may also be filled by hand, `checkpoints`, `converted`, `downloaded` and `random`.
+      places: where models are published.
+      task: what is made of an `.npz` file.
+      precision: of the matrix products of what is made here. The graph of a SavedModel from
+        elsewhere stays as it is; a catalogue model in mixed precision is made of its checkpoint.
+
+    Returns:
+      An absolute path.
+
+    Raises:
+      InputError: it cannot be had; the message lists what was tried.
+    """
+    cache = cache.absolute()
+    try:
+        if model in MODELS:
+            entry = MODELS[model]
+            if is_untrained(model, weights):
+                return made(entry, cache, precision=precision)
+            if precision != "float32":
+                return _from_checkpoint(entry, cache, places, precision)
+            return _published(entry, cache, places)
+        if _is_address(model) and not _is_copied(model):
+            return _from_address(model, cache, places, task, precision)
+        path = copied(model, cache) if _is_copied(model) else Path(model).resolve()
+        if path.is_dir():
+            return path
+        return converted(path, cache, task=task, precision=precision)
+    except OSError as error:
+        if not _is_on_the_way(cache, error.filename):
+            raise InputError(f"--model {model}: {error}; expected a path to read") from error
+        raise InputError(
+            f"--model {model}: {error}; expected to write below {cache}; "
+            "set VIT_HOME to a directory that can be written"
+        ) from error
+
+
+def is_untrained(model: str, weights: str) -> bool:
+    """Whether `resolve` makes the model with random weights."""
+    if model not in MODELS:
+        return False
+    return weights == "random" or MODELS[model].variant.checkpoint is None
+
+
+def keeps_its_graph(model: str) -> bool:
+    """Whether `resolve` takes a graph from elsewhere, whose precision cannot be chosen."""
+    return model not in MODELS and not addresses.is_checkpoint(model)
+
+
+def is_augreg(model: str) -> bool:
+    """Whether `model` is of AugReg's family: a checkpoint, or of a name in the catalogue, which its
+    handles, and directories that it is kept in, have as well."""
+    parts = {part.replace("-", "_") for part in model.split("/")}
+    return not keeps_its_graph(model) or not parts.isdisjoint(MODELS)
+
+
+def is_cached(entry: Model, cache: Path) -> bool:
+    """Whether the weights of `entry` are on this machine, or need not be had."""
+    if entry.variant.checkpoint is None:
+        return True
+    # A file that is cut short, or a web page, is at least no archive: to see more takes long.
+    return _at_hand(entry, cache) is not None or zipfile.is_zipfile(_checkpoint(entry, cache))
+
+
+def _is_copied(model: str) -> bool:
+    """Whether `model` lies in a file system of TensorFlow's, and is no file that HTTP can fetch."""
+    if not is_remote(model):
+        return False
+    return not model.startswith("gs://") or addresses.is_bucket_directory(model)
+
+
+def _is_on_the_way(cache: Path, file: str | None) -> bool:
+    """Whether `file` is the cache, in it or above it; what is unknown is."""
+    path = Path(file or cache)
+    return path.is_relative_to(cache) or cache.is_relative_to(path)
+
+
+def _is_address(model: str) -> bool:
+    return addresses.is_address(model) and not _exists(model)
+
+
+def _exists(model: str) -> bool:
+    """Whether `model` is a path that is there; what is too long for one, as signed URLs are, is
+    none."""
+    try:
+        return Path(model).exists()
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            return False
+        raise InputError(f"--model {model}: {error.strerror}; expected a path to read") from error
+
+
+def _check_task(entry: Model, task: Task) -> None:
+    if entry.task == task:
+        return
+    other = f"{entry.name.removesuffix('_' + entry.task)}_{task}"
+    raise InputError(
+        f"--model {entry.name}: is a {_TASKS[entry.task]}; expected a {_TASKS[task]}, such as "
+        f"{other if other in MODELS else f'vit_b16_{task}'}"
+    )
+
+
+def _at_hand(entry: Model, cache: Path) -> Path | None:
+    """Its SavedModel in our cache, or else in TF-Hub's."""
+    assert entry.handle is not None
+    for directory in (cache / "models" / entry.name, addresses.in_hub_cache(entry.handle)):
+        if is_saved_model(directory):
+            return directory
+    return None
+
+
+def _checkpoint(entry: Model, cache: Path) -> Path:
+    assert entry.variant.checkpoint is not None
+    return cache / "checkpoints" / entry.variant.checkpoint
+
+
+def _published(entry: Model, cache: Path, places: Places) -> Path:
+    """The published weights of `entry`, from the first place that has them."""
+    here = _at_hand(entry, cache)
+    if here:
+        return here
+    own = cache / "models" / entry.name
+    with locked(own):
+        here = _at_hand(entry, cache)  # another process may have had the lock
+        if here:
+            return here
+        if own.is_dir() and any(own.iterdir()):
+            raise InputError(
+                f"--model {entry.name}: there is no saved_model.pb in {own}, but something else; "
+                "expected a SavedModel; put it there, or remove the directory to have it downloaded"
+            )
+        return _from_places(entry, cache, places)
+
+
+def _from_places(entry: Model, cache: Path, places: Places) -> Path:
+    own, checkpoint = cache / "models" / entry.name, _checkpoint(entry, cache)
+    tried = [f"{own} (no SavedModel)"]
+    ways = [functools.partial(_from_archive, url, entry, cache) for url in places.archives(entry)]
+    if checkpoint.is_file():
+        # What was converted before stays, rather than be replaced with what another place has.
+        ways.insert(0, functools.partial(convert_kept, checkpoint, cache, **_conversion(entry)))
+    for way in (*ways, functools.partial(_from_checkpoint, entry, cache, places, "float32")):
+        try:
+            return way()
+        except InputError as error:
+            tried.append(str(error))
+    raise InputError(
+        f"--model {entry.name}: its weights are not on this machine and could not be had. "
+        f"Tried {'; '.join(tried)}. "
+        f"Put its SavedModel into {own}, or give --model its path or its AugReg .npz "
+        f"(gs://vit_models/augreg/{checkpoint.name}); --weights random tries the "
+        "pipeline untrained."
+    )
+
+
+def _from_archive(url: str, entry: Model, cache: Path) -> Path:
+    own = cache / "models" / entry.name
+    fetch_saved_model(url, own, cache, name=entry.name)
+    return own
+
+
+def _from_checkpoint(entry: Model, cache: Path, places: Places, precision: Precision) -> Path:
+    checkpoint = _checkpoint(entry, cache)
+    return fetch_checkpoint(
+        places.checkpoint(checkpoint.name),
+        checkpoint,
+        cache,
+        name=entry.name,
+        precision=precision,
+        **_conversion(entry),
+    )
+
+
+def _conversion(entry: Model) -> dict[str, Any]:
+    """What its checkpoint has to be, and what is made of it."""
+    return {"task": entry.task, "expected": entry.variant.architecture}
+
+
+def _from_address(
+    model: str, cache: Path, places: Places, task: Task, precision: Precision
+) -> Path:
+    url = places.url(model)
+    target = cache / "downloaded" / addresses.slug(url)
+    try:
+        if addresses.is_checkpoint(model):
+            checkpoint = target.with_name(f"{target.name}.npz")
+            return fetch_checkpoint(
+                url, checkpoint, cache, name=model, task=task, precision=precision
+            )
+        for directory in (target, addresses.in_hub_cache(model)):
+            if is_saved_model(directory):
+                return directory
+        with locked(target):
+            if is_saved_model(target):
+                return target  # another process had the lock
+            fetch_saved_model(url, target, cache, name=model)
+        return target
+    except DownloadError as error:
+        raise InputError(
+            f"--model {model}: could not be had: {error}; expected a SavedModel as a tar archive, "
+            "or an AugReg .npz; try again, or fetch it otherwise and give --model its path"
+        ) from error
+    except InputError as error:
+        raise InputError(f"--model {model}: {error}") from error

@@ -1,0 +1,1 @@
+"""The ground that all packages stand on: errors, options, fingerprints, locks."""

@@ -1,0 +1,465 @@
+"""The configuration of a run: one tree of frozen dataclasses. Imports no TensorFlow.
+
+Every option has a dotted key (`train.epochs`), which YAML files and `--set` use. The flags of the
+command line are names for some of the keys, and `FLAGS` is the one table of them.
+"""
+
+import dataclasses
+import hashlib
+import json
+import re
+import typing
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from backbones.catalogue import MODELS
+from backbones.resolve import check_model, is_augreg
+from common.errors import InputError, did_you_mean
+from common.options import AT_LEAST_ONE, FRACTION, WHOLE, Check, option
+from pipeline.datasets import DATASETS, Dataset, find_dataset
+from pipeline.options.cluster import COMPILED_RUNNERS, Cloud, check_reachable
+from pipeline.options.compatibility import check_runner, check_together
+from pipeline.options.custom_job import check_custom_job
+from pipeline.options.machines import Machines, check_machines
+from pipeline.options.names import check_name
+from pipeline.options.settings import Option, Setting, checked
+from pipeline.options.tuning import check_tune
+from pipeline.recipes import OTHER_BACKBONES, RECIPES, Recipe
+from trainer.input.augmentation import Augmentation
+from trainer.training.hyperparameters import OPERATIONAL, Hyperparameters
+
+NAME = Check(
+    "a name of a-z, 0-9 and -, such as flowers-vit-b16",
+    lambda value: re.fullmatch(r"[a-z0-9][a-z0-9-]*", value) is not None,
+)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Ingest:
+    """How images become examples."""
+
+    max_side: int = option(
+        "images with a longer side of more pixels are made smaller",
+        default=1024,
+        check=AT_LEAST_ONE,
+    )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Gate:
+    """What a model must reach on the test split to be blessed."""
+
+    min_accuracy: float = option(
+        "least accuracy (default: the recipe's for a catalogue model, else 0.5)",
+        default=0.5,
+        check=FRACTION,
+    )
+    min_class_recall: float | None = option(
+        "least recall of the worst class; null for none", default=None, check=FRACTION
+    )
+    max_drop: float = option(
+        "how far accuracy may fall below the last blessed model's", default=0.0, check=FRACTION
+    )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Run:
+    """Where and how the pipeline runs."""
+
+    runner: Literal["local", "beam", "kubeflow", "vertex"] = option(
+        "local; beam is local with the engine named by --beam-arg; kubeflow; vertex",
+        default="local",
+    )
+    beam_args: tuple[str, ...] = option("a flag for Beam; may be repeated", default=())
+    verbose: bool = option("logs on the screen, tracebacks", default=False)
+    fail_on_unblessed: bool = option(
+        "a run on a cluster whose model is not blessed fails, so that alerts fire", default=False
+    )
+
+    @property
+    def is_compiled(self) -> bool:
+        """Whether the pipeline is compiled, to run in containers on a cluster."""
+        return self.runner in COMPILED_RUNNERS
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Config:
+    """Everything a run is told from outside."""
+
+    model: str = option("catalogue name, SavedModel directory, URL, or AugReg .npz")
+    weights: Literal["pretrained", "random"] = option(
+        "pretrained; random makes the named architecture, untrained", default="pretrained"
+    )
+    dataset: str = option(
+        f"{', '.join(DATASETS)}, tfds:NAME, or a folder of class folders", default="tf_flowers"
+    )
+    data_dir: str | None = option(
+        "where TFDS datasets lie or are to be put (default: TFDS's own)", default=None
+    )
+    tune: Literal["full", "head"] = option(
+        "full tunes the whole backbone; head only a head on its frozen features", default="full"
+    )
+    tuner: int = option(
+        "trials of a search for hyperparameters before the training; 0 for none",
+        default=0,
+        check=WHOLE,
+    )
+    recipe: str = option(f"{', '.join(RECIPES)} (default: the dataset's and the model family's)")
+    name: str = option("pipeline name (default: dataset-model-tune)", check=NAME)
+    pipeline_root: str = option("where artifacts go (default: ./runs/NAME)")
+    serving_dir: str = option("where models are pushed to (default: PIPELINE_ROOT/serving)")
+    ingest: Ingest = dataclasses.field(default_factory=Ingest)
+    train: Hyperparameters = dataclasses.field(default_factory=Hyperparameters)
+    augment: Augmentation = dataclasses.field(default_factory=Augmentation)
+    gate: Gate = dataclasses.field(default_factory=Gate)
+    run: Run = dataclasses.field(default_factory=Run)
+    cloud: Cloud = dataclasses.field(default_factory=Cloud)
+    machines: Machines = dataclasses.field(default_factory=Machines)
+
+    @property
+    def reads(self) -> str:
+        """What a run reads, for people to tell runs of the same name apart."""
+        model = self.model if self.model in MODELS else _absolute(self.model)
+        return f"model {model}, dataset {self.source.get('path', self.dataset)}"
+
+    @property
+    def has_default_name(self) -> bool:
+        """Whether the pipeline's name follows from dataset, model and tune."""
+        return self.name == default_name(self._dataset.name, self.model, self.tune)
+
+    @property
+    def has_recipe_of_dataset(self) -> bool:
+        """Whether it trains as the dataset's own recipe does, on whatever devices."""
+        recipe = RECIPES[self.recipe]
+        operational = {name: getattr(self.train, name) for name in OPERATIONAL}
+        return (
+            self._dataset.recipes[self.tune] == self.recipe
+            and self.augment == recipe.augmentation
+            and self.train == dataclasses.replace(recipe.hyperparameters, **operational)
+        )
+
+    @property
+    def source(self) -> dict[str, Any]:
+        """Where the images come from, as `make_source` takes it."""
+        source = dict(self._dataset.source)
+        if source["kind"] == "tfds":
+            source["data_dir"] = _absolute(self.data_dir) if self.data_dir else None
+        return source
+
+    @property
+    def schema(self) -> str | None:
+        """Name of the dataset's curated schema; None where it has none."""
+        return self._dataset.schema
+
+    @property
+    def _dataset(self) -> Dataset:
+        return find_dataset(self.dataset, here=not self.run.is_compiled)
+
+    def values(self) -> dict[str, Any]:
+        """The value of every option, by dotted key."""
+        return {key: _value(self, key) for key in OPTIONS}
+
+    def to_json(self) -> str:
+        """Itself as a text, for `of_json`."""
+        return json.dumps(self.values(), sort_keys=True)
+
+    @classmethod
+    def of_json(cls, text: str) -> "Config":
+        """What `to_json` wrote."""
+        given = {key: value for key, value in json.loads(text).items() if value != ""}
+        return build_config({key: Setting(value, key) for key, value in given.items()})
+
+
+FLAGS = {
+    "--model": "model",
+    "--weights": "weights",
+    "--dataset": "dataset",
+    "--data-dir": "data_dir",
+    "--tune": "tune",
+    "--recipe": "recipe",
+    "--epochs": "train.epochs",
+    "--batch-size": "train.batch_size",
+    "--learning-rate": "train.learning_rate",
+    "--seed": "train.seed",
+    "--head": "train.head",
+    "--tuner": "tuner",
+    "--strategy": "train.strategy",
+    "--precision": "train.precision",
+    "--jit-compile": "train.jit_compile",
+    "--deterministic": "train.deterministic",
+    "--min-accuracy": "gate.min_accuracy",
+    "--min-class-recall": "gate.min_class_recall",
+    "--max-side": "ingest.max_side",
+    "--runner": "run.runner",
+    "--beam-arg": "run.beam_args",
+    "--name": "name",
+    "--pipeline-root": "pipeline_root",
+    "--serving-dir": "serving_dir",
+    "--fail-on-unblessed": "run.fail_on_unblessed",
+    "--output": "cloud.output",
+    "--image": "cloud.image",
+    "--project": "cloud.project",
+    "--region": "cloud.region",
+    "--host": "cloud.host",
+    "--schedule": "cloud.schedule",
+    "--start": "cloud.start",
+    "--end": "cloud.end",
+    "--max-concurrent-runs": "cloud.max_concurrent_runs",
+    "--wait": "cloud.wait",
+    "--service-account": "cloud.service_account",
+    "--trainer-accelerator": "machines.trainer.accelerator",
+    "--trainer-machine": "machines.trainer.machine_type",
+    "--trainer-workers": "machines.trainer.workers",
+    "--verbose": "run.verbose",
+}
+
+
+def _options(cls: type, prefix: str = "") -> Iterator[tuple[str, Option]]:
+    hints = typing.get_type_hints(cls)
+    for field in dataclasses.fields(cls):
+        hint = hints[field.name]
+        if dataclasses.is_dataclass(hint) and isinstance(hint, type):
+            yield from _options(hint, f"{prefix}{field.name}.")
+        else:
+            yield f"{prefix}{field.name}", Option(field, hint)
+
+
+OPTIONS = dict(_options(Config))  # by dotted key
+_GROUPS = {key.rsplit(".", 1)[0] for key in OPTIONS if "." in key}
+
+
+def read_yaml(path: str) -> dict[str, Setting]:
+    """The settings of a YAML file, by dotted key.
+
+    Raises:
+      InputError: the file cannot be read, is no YAML, or is no mapping.
+    """
+    try:
+        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"--config {path}: {error.strerror}; expected a YAML file") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"--config {path}: not YAML ({reason})") from error
+    if not isinstance(content, dict):
+        raise InputError(f"--config {path}: expected a mapping such as 'train: {{epochs: 8}}'")
+    return {key: Setting(value, f"{path}: {key}") for key, value in _flatten(content)}
+
+
+def _flatten(tree: Mapping[Any, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in tree.items():
+        name = f"{prefix}{key}"
+        if name in _GROUPS and value is None:  # "train:" with nothing below it
+            continue
+        if isinstance(value, Mapping):
+            yield from _flatten(value, f"{name}.")
+        else:
+            yield name, value
+
+
+def read_assignment(text: str) -> tuple[str, Setting]:
+    """One `--set KEY=VALUE`.
+
+    Raises:
+      InputError: there is no `=` in it.
+    """
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise InputError(f"--set {text}: expected KEY=VALUE, such as train.epochs=8")
+    return key, Setting(value, f"--set {key}")
+
+
+def build_config(settings: Mapping[str, Setting]) -> Config:
+    """The configuration that `settings` ask for; whatever they leave open is filled in.
+
+    Args:
+      settings: by dotted key.
+
+    Raises:
+      InputError: an unknown key, a value of the wrong type or outside its range, an unknown model,
+        dataset or recipe; or an option that would be ignored.
+    """
+    values = _checked_values(settings)
+    if "model" not in values:
+        raise InputError(
+            "--model is missing; expected a catalogue name (see --list-models), a SavedModel "
+            "directory, a URL or an .npz file"
+        )
+    given = _given(values, settings)
+    check_runner(values.get("run.runner", Run.runner), given)
+    check_together(given)
+    compiled = values.get("run.runner") in COMPILED_RUNNERS
+    if compiled:
+        check_reachable(
+            model=values["model"],
+            dataset=values.get("dataset", "tf_flowers"),
+            pipeline_root=values.get("pipeline_root"),
+        )
+    else:
+        check_model(values["model"], values.get("weights", "pretrained"))
+    if values.get("run.runner") == "beam" and not values.get("run.beam_args"):
+        raise InputError(
+            "--runner beam: no --beam-arg; expected at least one that names the engine, such as "
+            "--beam-arg=--runner=FlinkRunner (--runner local takes Beam's own)"
+        )
+    dataset = find_dataset(values.get("dataset", "tf_flowers"), here=not compiled)
+    if values.get("data_dir") and dataset.source["kind"] != "tfds":
+        raise InputError(
+            f"{settings['data_dir'].origin} {values['data_dir']}: does nothing beside --dataset "
+            f"{values['dataset']}, which is not TFDS's; expected one of them"
+        )
+    recipe_name = values.get("recipe") or default_recipe(
+        dataset, values["model"], values.get("tune", "full")
+    )
+    if recipe_name not in RECIPES:
+        raise InputError(
+            f"{settings['recipe'].origin} {recipe_name}: expected one of {', '.join(RECIPES)}"
+        )
+    config = _fill(values, dataset, recipe_name, RECIPES[recipe_name])
+    check_tune(
+        config.recipe,
+        tune=config.tune,
+        head=config.train.head,
+        tuner=config.tuner,
+        given={key: settings[key].origin for key in values if _is_changed(config, key)},
+        origin=settings["recipe"].origin if "recipe" in settings else "",
+    )
+    check_name(config.run.runner, config.name)
+    return config
+
+
+def build_target(settings: Mapping[str, Setting]) -> tuple[str, Cloud]:
+    """The runner and the cluster that `settings` name, for what needs no pipeline.
+
+    Args:
+      settings: by dotted key.
+
+    Raises:
+      InputError: as `build_config`; or the runner is not one with a cluster.
+    """
+    values = _checked_values(settings)
+    runner = values.get("run.runner")
+    if runner not in COMPILED_RUNNERS:
+        raise InputError(
+            f"--runner {runner or Run.runner}: expected {' or '.join(COMPILED_RUNNERS)}"
+        )
+    check_runner(runner, _given(values, settings))
+    start = "cloud."
+    given = {k.removeprefix(start): v for k, v in values.items() if k.startswith(start)}
+    return runner, Cloud(**given)
+
+
+def _checked_values(settings: Mapping[str, Setting]) -> dict[str, Any]:
+    values = {}
+    for key, setting in settings.items():
+        if key not in OPTIONS:
+            hint = did_you_mean(key, OPTIONS) or "--list-options prints the keys"
+            raise InputError(f"{setting.origin}: there is no key {key}; {hint}")
+        values[key] = checked(setting, OPTIONS[key])
+    return values
+
+
+def _given(values: Mapping[str, Any], settings: Mapping[str, Setting]) -> dict[str, str]:
+    """Where each value that is not its option's default was given, by dotted key."""
+    return {
+        key: settings[key].origin
+        for key, value in values.items()
+        if value != OPTIONS[key].field.default
+    }
+
+
+def _is_changed(config: Config, key: str) -> bool:
+    """Whether an option is not as it would be if nobody had given it, but the recipe."""
+    recipe = RECIPES[config.recipe]
+    group, _, name = key.rpartition(".")
+    of_recipe = {"train": recipe.hyperparameters, "augment": recipe.augmentation}.get(group)
+    default = getattr(of_recipe, name) if of_recipe else OPTIONS[key].field.default
+    return bool(_value(config, key) != default)
+
+
+def _fill(values: dict[str, Any], dataset: Dataset, recipe_name: str, recipe: Recipe) -> Config:
+    """The tree, from given `values`, then the recipe, then names derived from names."""
+
+    def given(group: str) -> dict[str, Any]:
+        start = f"{group}." if group else ""
+        return {
+            key.removeprefix(start): value
+            for key, value in values.items()
+            if key.startswith(start) and "." not in key.removeprefix(start)
+        }
+
+    top = given("")
+    name = top.get("name") or default_name(dataset.name, top["model"], top.get("tune", "full"))
+    compiled = values.get("run.runner") in COMPILED_RUNNERS
+    given_root = top.get("pipeline_root") or ("" if compiled else str(Path("runs") / name))
+    root = _absolute(given_root) if given_root else ""
+    serving = top.get("serving_dir")
+    machines = Machines(
+        **{
+            node: dataclasses.replace(machine, **given(f"machines.{node}"))
+            for node, machine in vars(Machines()).items()
+        }
+    )
+    runner = values.get("run.runner", Run.runner)
+    check_machines(runner, machines)
+    min_accuracy = recipe.min_accuracy if top["model"] in MODELS else Gate.min_accuracy
+    config = Config(
+        **top
+        | {
+            "recipe": recipe_name,
+            "name": name,
+            "pipeline_root": root,
+            "serving_dir": _absolute(serving) if serving else default_serving_dir(root),
+        },
+        ingest=Ingest(**given("ingest")),
+        train=dataclasses.replace(recipe.hyperparameters, **_length(given("train"))),
+        augment=dataclasses.replace(recipe.augmentation, **given("augment")),
+        gate=Gate(**{"min_accuracy": min_accuracy} | given("gate")),
+        run=Run(**given("run")),
+        cloud=Cloud(**given("cloud")),
+        machines=machines,
+    )
+    check_custom_job(machines.trainer, config.cloud, config.train, tune=config.tune)
+    return config
+
+
+def _length(given: dict[str, Any]) -> dict[str, Any]:
+    """Whoever asks for epochs does not want the recipe's steps."""
+    return {"steps": None} | given if "epochs" in given else given
+
+
+def default_recipe(dataset: Dataset, model: str, tune: str) -> str:
+    """The name of the recipe where none is given."""
+    recipes = dataset.recipes if is_augreg(model) else {**dataset.recipes, **OTHER_BACKBONES}
+    return recipes[tune]
+
+
+def default_name(dataset: str, model: str, tune: str) -> str:
+    """The pipeline name where none is given: `dataset-model-tune`, in a-z, 0-9 and -."""
+    segments = [part for part in model.partition("?")[0].split("/") if not part.isdecimal()]
+    stem = next(filter(None, reversed(segments)), model)  # a trailing number is a version
+    return "-".join(map(_slug, (dataset, stem.removesuffix(".npz"), tune)))
+
+
+def default_serving_dir(pipeline_root: str) -> str:
+    """Where models are pushed to unless told; empty where the run is yet to give its root."""
+    return f"{pipeline_root}/serving" if pipeline_root else ""
+
+
+def _slug(text: str) -> str:
+    slug = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+    return slug or hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def _value(config: Config, key: str) -> Any:
+    value: Any = config
+    for name in key.split("."):
+        value = getattr(value, name)
+    return value
+
+
+def _absolute(path: str) -> str:
+    return path if "://" in path else str(Path(path).expanduser().resolve())

@@ -1,0 +1,172 @@
+"""Trainer as a custom job of Vertex AI's: worker pools, a TPU, spot machines.
+
+Imports no TensorFlow.
+"""
+
+import math
+from typing import Any
+
+from common.errors import InputError
+from pipeline.options.cluster import Cloud
+from pipeline.options.machines import OLD_TPU, TrainerMachine
+from trainer.training.hyperparameters import Hyperparameters
+
+_KEYS = ("machine_type", "workers", "tpu_topology")
+_DISKS = range(100, 64001)  # 10^9 bytes
+_OLD_TPUS = ("TPU_V2:8", "TPU_V3:8")  # more cores are several machines
+
+
+def custom_job(name: str, machine: TrainerMachine, cloud: Cloud) -> dict[str, Any]:
+    """What TFX makes a custom job of: a google.cloud.aiplatform.v1.CustomJob, as JSON.
+
+    TFX takes `project` out of it, and puts the command of the containers in.
+
+    Args:
+      name: of the pipeline.
+      machine: of each worker.
+      cloud: where, in which image and as whom.
+    """
+    # The first pool is the chief's, the second those of all other workers.
+    replicas = [1, machine.workers - 1] if machine.workers > 1 else [1]
+    spec: dict[str, Any] = {
+        "worker_pool_specs": [_pool(machine, cloud) | {"replica_count": n} for n in replicas],
+        "scheduling": _scheduling(machine),
+    }
+    if cloud.service_account:
+        spec["service_account"] = cloud.service_account
+    if cloud.network:
+        spec["network"] = cloud.network
+    job = {
+        "project": cloud.project,
+        "display_name": f"{name}-trainer",
+        "labels": cloud.label_values(),
+        "job_spec": spec,
+    }
+    if cloud.encryption_key:
+        job["encryption_spec"] = {"kms_key_name": cloud.encryption_key}
+    return job
+
+
+def _pool(machine: TrainerMachine, cloud: Cloud) -> dict[str, Any]:
+    """A WorkerPoolSpec, but for the number of its machines."""
+    machine_spec: dict[str, Any] = {"machine_type": machine.machine_type}
+    if machine.accelerator:
+        machine_spec["accelerator_type"] = machine.accelerator_type
+        machine_spec["accelerator_count"] = machine.accelerator_count
+    if machine.tpu_topology:
+        machine_spec["tpu_topology"] = machine.tpu_topology
+    container: dict[str, Any] = {"image_uri": cloud.image}
+    if machine.has_tpu:  # by which TensorFlow knows that the TPU is this machine's own
+        container["env"] = [{"name": "TPU_NAME", "value": "local"}]
+    pool = {"machine_spec": machine_spec, "container_spec": container}
+    if machine.disk_gb:
+        pool["disk_spec"] = {"boot_disk_size_gb": machine.disk_gb}
+    return pool
+
+
+def _scheduling(machine: TrainerMachine) -> dict[str, Any]:
+    # Workers cannot join a training that goes on; all together go on from its last checkpoint.
+    scheduling: dict[str, Any] = {"restart_job_on_worker_restart": machine.workers > 1}
+    if machine.spot:
+        scheduling["strategy"] = "SPOT"
+    if machine.timeout_minutes:
+        scheduling["timeout"] = {"seconds": machine.timeout_minutes * 60}
+    return scheduling
+
+
+def check_custom_job(
+    machine: TrainerMachine, cloud: Cloud, train: Hyperparameters, *, tune: str
+) -> None:
+    """Refuses a custom job that could not be had, or in which the training could not run.
+
+    Raises:
+      InputError: it is asked for in part, or against itself.
+    """
+    given = [key for key in _KEYS if getattr(machine, key) != getattr(TrainerMachine, key)]
+    if not given:
+        return
+    if machine.machine_type is None:
+        asked = f"machines.trainer.{given[0]} {getattr(machine, given[0])}"
+        raise InputError(
+            f"{asked}: expected the type of machine as well, such as --trainer-machine "
+            "n1-standard-8"
+        )
+    needed = {"--project": cloud.project, "--region": cloud.region, "--image": cloud.image}
+    missing = [flag for flag, value in needed.items() if not value]
+    if missing:
+        raise InputError(
+            f"{' and '.join(missing)} missing; Trainer's step submits the custom job itself, and "
+            f"needs {', '.join(needed)}"
+        )
+    for key in ("cpu", "memory_gb"):
+        if getattr(machine, key):
+            raise InputError(
+                f"machines.trainer.{key}: the type of machine says that; expected a type that has "
+                f"it instead of {machine.machine_type}"
+            )
+    if machine.disk_gb and machine.disk_gb not in _DISKS:
+        raise InputError(
+            f"machines.trainer.disk_gb {machine.disk_gb}: expected {_DISKS[0]} to {_DISKS[-1]}, of "
+            "a machine of a custom job"
+        )
+    _check_tpu(machine)
+    _check_training(machine, train, tune)
+
+
+def _check_tpu(machine: TrainerMachine) -> None:
+    kind, topology, accelerator = machine.machine_type, machine.tpu_topology, machine.accelerator
+    if machine.has_tpu and machine.workers > 1:
+        raise InputError(
+            f"machines.trainer.workers {machine.workers}: {kind} has a TPU, and a training takes "
+            "the TPU of one machine; expected 1"
+        )
+    if kind == OLD_TPU:
+        if accelerator not in _OLD_TPUS:
+            raise InputError(
+                f"machines.trainer.accelerator {accelerator}: expected {' or '.join(_OLD_TPUS)} "
+                f"with {OLD_TPU}"
+            )
+    elif machine.accelerator_type.startswith("TPU"):
+        raise InputError(
+            f"machines.trainer.accelerator {accelerator}: found --trainer-machine {kind}; expected "
+            f"{OLD_TPU}"
+        )
+    if machine.tpu_chips and accelerator:
+        raise InputError(
+            f"machines.trainer.accelerator {accelerator}: {kind} has its TPU; expected none"
+        )
+    chips = math.prod(map(int, topology.split("x"))) if topology else 0
+    if chips != machine.tpu_chips:
+        fitting = f"the {machine.tpu_chips} of one machine" if machine.tpu_chips else "none"
+        raise InputError(
+            f"machines.trainer.tpu_topology {topology}: found {chips} chips for {kind}; expected "
+            f"{fitting}"
+        )
+
+
+def _check_training(machine: TrainerMachine, train: Hyperparameters, tune: str) -> None:
+    workers = machine.workers
+    if machine.has_tpu:
+        fitting: tuple[str, ...] = ("auto", "tpu")
+    else:
+        fitting = ("auto", "multiworker") if workers > 1 else ("auto", "single", "mirrored")
+    if train.strategy not in fitting:
+        raise InputError(
+            f"--strategy {train.strategy}: found {workers} of {machine.machine_type}; expected "
+            f"{' or '.join(fitting)}"
+        )
+    if tune == "head" and train.head == "linear_probe":
+        if workers > 1:
+            raise InputError(
+                f"--head linear_probe: found machines.trainer.workers {workers}; expected 1, since "
+                "it is solved on one machine"
+            )
+        return
+    devices = workers * max(machine.accelerator_count, 1)
+    parts = devices * train.accumulation
+    if not machine.has_tpu and train.strategy != "single" and train.batch_size % parts:
+        raise InputError(
+            f"--batch-size {train.batch_size}: found {devices} devices in {workers} of "
+            f"{machine.machine_type}, and train.accumulation {train.accumulation}; expected a "
+            f"multiple of {parts}"
+        )

@@ -1,0 +1,172 @@
+"""What each node of a pipeline on a cluster runs on. Imports no TensorFlow."""
+
+import dataclasses
+import re
+from collections.abc import Container, Iterator
+
+from common.errors import InputError, did_you_mean
+from common.options import AT_LEAST_ONE, POSITIVE, WHOLE, Check, option
+
+_ACCELERATOR = Check(
+    "TYPE:COUNT, such as NVIDIA_TESLA_T4:2 or, for kubeflow, nvidia.com/gpu:1",
+    lambda text: re.fullmatch(r"[A-Za-z0-9._/-]+:[1-9]\d*", text) is not None,
+)
+_TOPOLOGY = Check(
+    "a topology such as 2x2", lambda text: re.fullmatch(r"\d+(x\d+){1,2}", text) is not None
+)
+# Of google.cloud.aiplatform_v1's AcceleratorType, which is too slow to import, those of steps; by
+# the same names, in lower case and with hyphens, Google Kubernetes Engine labels its nodes.
+GPUS = (
+    "NVIDIA_TESLA_K80",
+    "NVIDIA_TESLA_P100",
+    "NVIDIA_TESLA_V100",
+    "NVIDIA_TESLA_P4",
+    "NVIDIA_TESLA_T4",
+    "NVIDIA_TESLA_A100",
+    "NVIDIA_A100_80GB",
+    "NVIDIA_L4",
+    "NVIDIA_H100_80GB",
+    "NVIDIA_H100_MEGA_80GB",
+    "NVIDIA_H200_141GB",
+    "NVIDIA_B200",
+    "NVIDIA_GB200",
+    "NVIDIA_RTX_PRO_6000",
+)
+# Compute Engine's types with a TPU end in the number of its chips: ct5lp-hightpu-4t.
+_TPU_TYPE = re.compile(r"(?:ct|tpu)\d\w*-\w+-(\d+)t")
+OLD_TPU = "cloud-tpu"  # Vertex AI's name for machines with a TPU v2 or v3
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Machine:
+    """What a node runs on, how often and how long it is tried; None is the cluster's default."""
+
+    cpu: float | None = option("processor cores", default=None, check=POSITIVE)
+    memory_gb: float | None = option("memory, 10^9 bytes", default=None, check=POSITIVE)
+    accelerator: str | None = option("accelerators, TYPE:COUNT", default=None, check=_ACCELERATOR)
+    disk_gb: int | None = option(
+        "disk for temporary files, 10^9 bytes; kubeflow (at most), or Trainer as a custom job",
+        default=None,
+        check=AT_LEAST_ONE,
+    )
+    spot: bool = option(
+        "a spot machine, which may be taken away; kubeflow, or Trainer as a custom job",
+        default=False,
+    )
+    timeout_minutes: int | None = option(
+        "minutes after which the node fails; kubeflow, or Trainer as a custom job",
+        default=None,
+        check=AT_LEAST_ONE,
+    )
+    retries: int = option("how often a node that failed is tried again", default=0, check=WHOLE)
+
+    @property
+    def accelerator_type(self) -> str:
+        """Of its accelerators; empty where it has none."""
+        return self.accelerator.rpartition(":")[0] if self.accelerator else ""
+
+    @property
+    def accelerator_count(self) -> int:
+        """How many accelerators it has."""
+        return int(self.accelerator.rpartition(":")[2]) if self.accelerator else 0
+
+    @property
+    def of_step(self) -> "Machine":
+        """What the node's own container runs on."""
+        return self
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TrainerMachine(Machine):
+    """What Trainer runs on: as a step, or with a `machine_type` as a custom job of Vertex AI's.
+
+    Of a custom job, accelerators, disk, spot machines and timeout are those of its machines. The
+    step only submits it, waits for it, and is what is tried again.
+    """
+
+    machine_type: str | None = option(
+        "type of machine, such as n1-standard-8: Trainer runs as a custom job; vertex only",
+        default=None,
+    )
+    workers: int = option(
+        "how many such machines share the training; vertex only", default=1, check=AT_LEAST_ONE
+    )
+    tpu_topology: str | None = option(
+        "how the chips of the machine's TPU lie, such as 2x2; vertex only",
+        default=None,
+        check=_TOPOLOGY,
+    )
+
+    @property
+    def of_step(self) -> Machine:
+        """What the node's own container runs on."""
+        return Machine(retries=self.retries) if self.machine_type else self
+
+    @property
+    def has_tpu(self) -> bool:
+        """Whether its type is one with a TPU."""
+        return self.machine_type == OLD_TPU or self.tpu_chips > 0
+
+    @property
+    def tpu_chips(self) -> int:
+        """How many chips its type says that it has; 0 where the type says nothing of it."""
+        match = _TPU_TYPE.fullmatch(self.machine_type or "")
+        return int(match[1]) if match else 0
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Machines:
+    """The machines of all nodes that a pipeline may have."""
+
+    resolve_inputs: Machine = dataclasses.field(default_factory=Machine)
+    image_example_gen: Machine = dataclasses.field(default_factory=Machine)
+    statistics_gen: Machine = dataclasses.field(default_factory=Machine)
+    schema_gen: Machine = dataclasses.field(default_factory=Machine)
+    packaged_schema: Machine = dataclasses.field(default_factory=Machine)
+    example_validator: Machine = dataclasses.field(default_factory=Machine)
+    backbone: Machine = dataclasses.field(default_factory=Machine)
+    transform: Machine = dataclasses.field(default_factory=Machine)
+    tuner: Machine = dataclasses.field(default_factory=Machine)
+    trainer: TrainerMachine = dataclasses.field(default_factory=TrainerMachine)
+    evaluator: Machine = dataclasses.field(default_factory=Machine)
+    pusher: Machine = dataclasses.field(default_factory=Machine)
+
+    def of_steps(self, nodes: Container[str]) -> Iterator[tuple[str, Machine]]:
+        """What the steps of those of `nodes` run on, by the name of the node."""
+        for name, machine in vars(self).items():
+            node = "".join(word.capitalize() for word in name.split("_"))
+            if node in nodes:
+                yield node, machine.of_step
+
+
+def check_machines(runner: str, machines: Machines) -> None:
+    """Refuses what the steps of a pipeline cannot have there.
+
+    Raises:
+      InputError: an accelerator that is none, or Vertex AI is asked for what only Kubernetes has.
+    """
+    for name, machine in vars(machines).items():
+        _check_accelerator(runner, name, machine)
+        for key in ("disk_gb", "spot", "timeout_minutes"):
+            if runner == "vertex" and getattr(machine.of_step, key):
+                job = " or --trainer-machine, a custom job" if name == "trainer" else ""
+                raise InputError(
+                    f"machines.{name}.{key}: steps of a Vertex AI pipeline cannot have that; "
+                    f"expected --runner kubeflow{job}"
+                )
+
+
+def _check_accelerator(runner: str, name: str, machine: Machine) -> None:
+    kind = machine.accelerator_type
+    given = f"machines.{name}.accelerator {machine.accelerator}"
+    if kind.startswith("TPU"):
+        if machine.of_step.accelerator:
+            raise InputError(
+                f"{given}: a step has no TPU; expected a GPU, or Trainer as a custom job of Vertex "
+                "AI's (--trainer-machine)"
+            )
+    elif "/" in kind and runner == "vertex":
+        raise InputError(f"{given}: expected one of Vertex AI's types, such as NVIDIA_TESLA_T4")
+    elif kind and "/" not in kind and kind not in GPUS:
+        hint = did_you_mean(kind, GPUS, cutoff=0.8) or f"expected one of {', '.join(GPUS)}"
+        raise InputError(f"{given}: there is no accelerator {kind}; {hint}")

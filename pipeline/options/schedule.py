@@ -1,0 +1,78 @@
+"""When a schedule begins a run. Imports no TensorFlow.
+
+Vertex AI takes cron's five fields (minute, hour, day of month, month, day of week), with
+`TZ=<IANA zone> ` in front; Kubeflow Pipelines takes six, seconds first, in UTC.
+"""
+
+import re
+import zoneinfo
+
+from common.errors import InputError
+
+_ZONE = re.compile(r"(?:CRON_)?TZ=(\S+)\s+")
+_UTC = ("UTC", "Etc/UTC")
+
+
+def check_cron(text: str) -> None:
+    """Refuses what is no schedule at all. The values of the fields are checked by the server.
+
+    Raises:
+      InputError: an unknown time zone, or neither five nor six fields.
+    """
+    zone, fields = _split(text)
+    if zone is not None and zone not in zoneinfo.available_timezones():
+        raise InputError(f"--schedule {text}: there is no time zone {zone}; expected an IANA name")
+    if len(fields) not in (5, 6):
+        raise InputError(
+            f"--schedule {text}: expected five fields of cron (minute hour day month weekday), "
+            'such as "TZ=Europe/Berlin 0 3 * * 1"'
+        )
+
+
+def check_schedule(text: str, runner: str) -> None:
+    """Refuses what `runner`, a key of `FORMS`, does not take.
+
+    Raises:
+      InputError: it is no schedule, or none that this runner takes.
+    """
+    check_cron(text)
+    FORMS[runner](text)
+
+
+def for_vertex(text: str) -> str:
+    """`text` as Vertex AI takes it.
+
+    Raises:
+      InputError: it has seconds.
+    """
+    zone, fields = _split(text)
+    if len(fields) == 6:
+        if fields[0] != "0":
+            raise InputError(f"--schedule {text}: expected five fields; Vertex AI has no seconds")
+        fields = fields[1:]
+    return " ".join(
+        ([f"TZ={zone}"] if zone else []) + [field.replace("?", "*") for field in fields]
+    )
+
+
+def for_kubeflow(text: str) -> str:
+    """`text` as Kubeflow Pipelines takes it.
+
+    Raises:
+      InputError: it names a time zone other than UTC.
+    """
+    zone, fields = _split(text)
+    if zone is not None and zone not in _UTC:
+        raise InputError(
+            f"--schedule {text}: found the time zone {zone}; Kubeflow Pipelines' schedules are in "
+            "UTC: convert the hours and leave TZ= out"
+        )
+    return " ".join(fields if len(fields) == 6 else ["0", *fields])
+
+
+FORMS = {"kubeflow": for_kubeflow, "vertex": for_vertex}
+
+
+def _split(text: str) -> tuple[str | None, list[str]]:
+    match = _ZONE.match(text)
+    return (match[1], text[match.end() :].split()) if match else (None, text.split())

@@ -1,0 +1,102 @@
+"""Values that somebody gave for options, and how they become what the options are.
+
+Imports no TensorFlow.
+"""
+
+import dataclasses
+import types
+import typing
+from typing import Any, Literal, NamedTuple
+
+from common.errors import InputError
+from common.options import Check
+
+
+@dataclasses.dataclass(frozen=True)
+class Setting:
+    """A value that somebody gave for a key, and where, for messages: a flag, or a file's name."""
+
+    value: Any
+    origin: str
+
+
+class Option(NamedTuple):
+    """An option as its dataclass declares it."""
+
+    field: dataclasses.Field
+    type: Any
+
+    @property
+    def help(self) -> str:
+        """What it says of itself."""
+        return self.field.metadata["help"]
+
+    @property
+    def is_switch(self) -> bool:
+        """Whether its flag takes no value."""
+        return self.type is bool or bool in typing.get_args(self.type)
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """The values that it takes, where they can be listed."""
+        return typing.get_args(self.type) if typing.get_origin(self.type) is Literal else ()
+
+    @property
+    def described(self) -> str:
+        """What it says of itself, and its default where it has one."""
+        default = self.field.default
+        if default in (dataclasses.MISSING, None, ()) or isinstance(default, bool):
+            return self.help
+        return self.help if "default" in self.help else f"{self.help} (default: {default})"
+
+
+def checked(setting: Setting, declared: Option) -> Any:
+    """The value of `setting`, converted to the type of its option, and checked.
+
+    Raises:
+      InputError: it is of another type, or outside its option's range.
+    """
+    check: Check | None = declared.field.metadata["check"]
+    try:
+        value = _convert(setting.value, declared.type)
+        if value is None or check is None or check.holds(value):
+            return value
+    except ValueError:
+        pass  # a value of another type; the message below is for both cases
+    expected = check.expected if check else _describe(declared.type)
+    raise InputError(f"{setting.origin} {setting.value}: expected {expected}")
+
+
+def _convert(value: Any, hint: Any) -> Any:
+    """`value`, text from the command line or whatever YAML made of it, as the type `hint`.
+
+    Raises:
+      ValueError: it is no such thing.
+    """
+    if isinstance(hint, types.UnionType):  # T | None
+        if value is None or value in ("null", "none"):
+            return None
+        return _convert(value, typing.get_args(hint)[0])
+    if typing.get_origin(hint) is Literal:
+        if value not in typing.get_args(hint):
+            raise ValueError(value)
+        return value
+    if typing.get_origin(hint) is tuple:
+        return tuple(map(str, value if isinstance(value, list | tuple) else [value]))
+    if hint is bool:
+        if str(value).lower() not in ("true", "false"):
+            raise ValueError(value)
+        return str(value).lower() == "true"
+    if isinstance(value, bool | list | tuple | None) or (hint is int and isinstance(value, float)):
+        raise ValueError(value)
+    if hint is str and not value:
+        raise ValueError(value)
+    return hint(value)
+
+
+def _describe(hint: Any) -> str:
+    if isinstance(hint, types.UnionType):
+        return _describe(typing.get_args(hint)[0])
+    if typing.get_origin(hint) is Literal:
+        return " or ".join(typing.get_args(hint))
+    return {int: "a whole number", float: "a number", bool: "true or false"}.get(hint, "a text")

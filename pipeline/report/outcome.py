@@ -1,0 +1,126 @@
+"""How a run ended, from its artifacts: so a cached run says the same."""
+
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import tensorflow_model_analysis as tfma
+from tensorflow_metadata.proto.v0 import anomalies_pb2
+from tfx.components.example_validator.executor import DEFAULT_FILE_NAME as ANOMALIES_FILE
+from tfx.components.util import model_utils
+from tfx.dsl.io import fileio
+from tfx.types import artifact_utils
+from tfx.utils import path_utils
+
+from common.interval import wilson_interval
+from components.image_example_gen.counts import QUARANTINE_FILE, read_counts
+from components.model_evaluator.executor import ACCURACY
+from components.model_evaluator.reasons import reasons_of
+from components.model_pusher.executor import WAS_SERVED
+from pipeline.report.lineage import NodeRun
+from trainer.serving.exported_model import read_classes
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Report:
+    """How a run ended.
+
+    Attributes:
+      accuracy: of the exported model on the test split, as a fraction.
+      test_images: how many that are.
+      interval: 95 % confidence interval of the accuracy.
+      worst_class: the class of the least recall: its name, that, and the number of its images.
+      unmeasured: the classes of which the test split has no image.
+      blessed: the gate's verdict.
+      reasons: why it was not blessed; empty where it was.
+      pushed_to: the model's directory for serving; None where it was not pushed.
+      was_served: whether it lay there already.
+      images: how many were read, written to each split, and quarantined.
+      quarantine: the file that lists the quarantined ones.
+      anomalies: where the examples are not as the schema says, one line each.
+      artifacts: what each node wrote, by node and output, as URIs.
+    """
+
+    accuracy: float
+    test_images: int
+    interval: tuple[float, float]
+    worst_class: tuple[str, float, int]
+    unmeasured: tuple[str, ...]
+    blessed: bool
+    reasons: str
+    pushed_to: str | None
+    was_served: bool
+    images: Mapping[str, int]
+    quarantine: str
+    anomalies: tuple[str, ...]
+    artifacts: Mapping[str, str]
+
+
+def make_report(run: Mapping[str, NodeRun]) -> Report:
+    """The report of a finished run.
+
+    Args:
+      run: its nodes, as `pipeline.report.lineage.latest_run` gives them.
+    """
+    evaluator = run["Evaluator"].outputs
+    (evaluation,) = evaluator["evaluation"]
+    (blessing,) = evaluator["blessing"]
+    (pushed,) = run["Pusher"].outputs["pushed_model"]
+    (examples,) = run["ImageExampleGen"].outputs["examples"]
+    (anomalies,) = run["ExampleValidator"].outputs["anomalies"]
+    (model,) = run["Trainer"].outputs["model"]
+    result = tfma.load_eval_result(evaluation.uri)
+    accuracy, images = _measured(result.get_metrics_for_slice())
+    classes = read_classes(path_utils.serving_model_path(model.uri)) or []
+    recalls = dict(_recalls(result, classes))
+    blessed = model_utils.is_model_blessed(blessing)
+    return Report(
+        accuracy=accuracy,
+        test_images=images,
+        interval=wilson_interval(round(accuracy * images), images),
+        worst_class=min(
+            ((name, *found) for name, found in recalls.items()), key=lambda found: found[1]
+        ),
+        unmeasured=tuple(name for name in classes if name not in recalls),
+        blessed=blessed,
+        reasons="" if blessed else reasons_of(blessing),
+        pushed_to=(
+            pushed.get_string_custom_property("pushed_destination")
+            if pushed.get_int_custom_property("pushed")
+            else None
+        ),
+        was_served=bool(pushed.get_int_custom_property(WAS_SERVED)),
+        images=read_counts(examples.uri),
+        quarantine=f"{examples.uri}/{QUARANTINE_FILE}",
+        anomalies=tuple(_anomalies(anomalies)),
+        artifacts={
+            f"{node}.{key}": artifact.uri
+            for node, node_run in run.items()
+            for key, artifacts in node_run.outputs.items()
+            for artifact in artifacts
+            if Path(artifact.uri).exists() or "://" in artifact.uri
+        },
+    )
+
+
+def _measured(metrics: Mapping[str, Any]) -> tuple[float, int]:
+    """Accuracy over the images of a slice, and how many they are."""
+    return metrics[ACCURACY]["doubleValue"], round(metrics["example_count"]["doubleValue"])
+
+
+def _recalls(result: Any, classes: Sequence[str]) -> Iterator[tuple[str, tuple[float, int]]]:
+    """Each class of which there are images: its name, recall, and how many they are."""
+    for key in result.get_slice_names():
+        if key:
+            ((_, label),) = key
+            yield classes[int(label)], _measured(result.get_metrics_for_slice(key))
+
+
+def _anomalies(artifact: Any) -> Iterator[str]:
+    for split in artifact_utils.decode_split_names(artifact.split_names):
+        uri = artifact_utils.get_split_uri([artifact], split)
+        with fileio.open(f"{uri}/{ANOMALIES_FILE}", "rb") as file:
+            found = anomalies_pb2.Anomalies.FromString(file.read()).anomaly_info
+        for feature, anomaly in sorted(found.items()):
+            yield f"{split}: {feature}: {anomaly.short_description}"

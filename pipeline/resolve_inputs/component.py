@@ -1,0 +1,51 @@
+"""ResolveInputs: what a run on a cluster reads from outside, found when it begins."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from tfx import types
+from tfx.dsl.components.base import base_component, executor_spec
+from tfx.types import standard_artifacts
+from tfx.types.component_spec import ChannelParameter, ExecutionParameter
+
+from pipeline.resolve_inputs.executor import OUTPUTS, SETTINGS, Executor
+from pipeline.run_parameters import PARAMETERS
+
+
+class ResolveInputsSpec(types.ComponentSpec):
+    """Execution properties and outputs of `ResolveInputs`."""
+
+    PARAMETERS = {  # noqa: RUF012 (TFX's way)
+        SETTINGS: ExecutionParameter(type=str),  # JSON
+        **{
+            parameter.name: ExecutionParameter(type=parameter.type, optional=True)
+            for parameter in PARAMETERS
+        },
+    }
+    INPUTS: dict[str, ChannelParameter] = {}  # noqa: RUF012
+    OUTPUTS = {  # noqa: RUF012
+        name: ChannelParameter(type=standard_artifacts.String) for name in OUTPUTS
+    }
+
+
+class ResolveInputs(base_component.BaseComponent):
+    """Finds source and backbone, and gives the other nodes their execution properties by value.
+
+    It must never be taken from a cache.
+    """
+
+    SPEC_CLASS = ResolveInputsSpec
+    EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(Executor)
+
+    def __init__(self, *, settings: str, parameters: Mapping[str, Any]) -> None:
+        """
+        Args:
+          settings: the configuration, as `pipeline.options.config.Config.to_json` writes it.
+          parameters: of the run, by name.
+        """
+        outputs = {name: types.Channel(type=standard_artifacts.String) for name in OUTPUTS}
+        super().__init__(spec=ResolveInputsSpec(settings=settings, **parameters, **outputs))
+
+    def placeholders(self) -> dict[str, Any]:
+        """The value of each output, for execution properties of other nodes."""
+        return {name: self.outputs[name].future()[0].value for name in OUTPUTS}

@@ -1,0 +1,28 @@
+"""Which pipeline a pipeline root belongs to, wherever it lies."""
+
+from tfx.dsl.io import fileio
+
+from common.errors import InputError
+from pipeline.options.config import Config
+from pipeline.root import OWNER
+
+
+def claim(config: Config) -> None:
+    """Takes the pipeline root for the pipeline that `config` describes.
+
+    Raises:
+      InputError: it belongs to another one, whose models would be gated against these.
+    """
+    file = f"{config.pipeline_root}/{OWNER}"
+    if not fileio.exists(file):
+        fileio.makedirs(config.pipeline_root)
+        with fileio.open(file, "w") as stream:
+            stream.write(config.name)
+        return
+    with fileio.open(file) as stream:
+        name = stream.read()
+    if name != config.name:
+        raise InputError(
+            f"{config.pipeline_root}: belongs to the pipeline {name}; expected {config.name}: "
+            "choose another pipeline_root"
+        )

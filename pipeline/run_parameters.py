@@ -1,0 +1,116 @@
+"""What a person may change from run to run of a compiled pipeline, as data.
+
+Imports TFX only to build a pipeline.
+"""
+
+import dataclasses
+import types
+from collections.abc import Mapping
+from typing import Any
+
+from common.errors import InputError
+from pipeline.options.config import OPTIONS, Config, build_config, default_serving_dir
+from pipeline.options.settings import Setting
+
+
+@dataclasses.dataclass(frozen=True)
+class RunParameter:
+    """A parameter of a compiled pipeline.
+
+    Attributes:
+      name: as the run dialog shows it.
+      type: int, float or str.
+      key: of the option that it sets; by kind of source where that differs.
+    """
+
+    name: str
+    type: type
+    key: str | Mapping[str, str]
+
+    def key_in(self, config: Config) -> str | None:
+        """The dotted key of its option; None where `config` has no use for it."""
+        return self.key if isinstance(self.key, str) else self.key.get(config.source["kind"])
+
+
+PARAMETERS = (
+    RunParameter("pipeline_root", str, "pipeline_root"),
+    RunParameter("epochs", int, "train.epochs"),
+    RunParameter("steps", int, "train.steps"),
+    RunParameter("batch_size", int, "train.batch_size"),
+    RunParameter("learning_rate", float, "train.learning_rate"),
+    RunParameter("min_accuracy", float, "gate.min_accuracy"),
+    RunParameter("serving_dir", str, "serving_dir"),
+    RunParameter(
+        "data_path", str, {"tfds": "data_dir", "folder": "dataset", "remote_folder": "dataset"}
+    ),
+)
+
+
+def runtime_parameters(config: Config) -> dict[str, Any]:
+    """TFX's RuntimeParameters of the pipeline that `config` describes, by name.
+
+    Where an option may be left open, 0 or the empty text stands for that. Where there is no
+    default, the run has to give a value.
+    """
+    from tfx.orchestration.data_types import RuntimeParameter
+
+    defaults = parameter_values(config)
+    return {
+        parameter.name: RuntimeParameter(
+            name=parameter.name,
+            ptype=parameter.type,
+            default=defaults.get(parameter.name),
+            description=_about(key),
+        )
+        for parameter in PARAMETERS
+        if (key := parameter.key_in(config)) is not None
+    }
+
+
+def parameter_values(config: Config) -> dict[str, int | float | str]:
+    """The values of `config` for the parameters of its pipeline, by name."""
+    values = config.values()
+    if config.serving_dir == default_serving_dir(config.pipeline_root):
+        values["serving_dir"] = ""  # so that it goes where the root goes
+    found = {}
+    for parameter in PARAMETERS:
+        key = parameter.key_in(config)
+        if key is None or (parameter.name == "pipeline_root" and not config.pipeline_root):
+            continue
+        value = values[key]
+        found[parameter.name] = parameter.type() if value is None else parameter.type(value)
+    return found
+
+
+def with_parameters(config: Config, given: Mapping[str, Any]) -> Config:
+    """`config` with what a run was given for its parameters.
+
+    Args:
+      config: of the compiled pipeline.
+      given: values by name.
+
+    Raises:
+      InputError: a value is missing or outside its range.
+    """
+    settings = {key: Setting(value, key) for key, value in config.values().items()}
+    for parameter in PARAMETERS:
+        key = parameter.key_in(config)
+        if key is not None and parameter.name in given:
+            value = given[parameter.name]
+            is_open = _may_be_open(key) and not value
+            settings[key] = Setting(None if is_open else value, f"parameter {parameter.name}")
+    if not settings["pipeline_root"].value:
+        raise InputError(
+            "parameter pipeline_root: is empty; expected a place that all containers see, such as "
+            "gs://BUCKET/PATH"
+        )
+    return build_config({key: s for key, s in settings.items() if s.value != ""})
+
+
+def _about(key: str) -> str:
+    open_value = {True: " (0 or empty for none)", False: ""}[_may_be_open(key)]
+    return OPTIONS[key].help + open_value
+
+
+def _may_be_open(key: str) -> bool:
+    return isinstance(OPTIONS[key].type, types.UnionType)

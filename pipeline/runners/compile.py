@@ -1,0 +1,115 @@
+"""The pipeline as Kubeflow Pipelines and Vertex AI take it: a PipelineJob of schema 2.1.
+
+The same for both: no node needs anything but its container, neither a resolver nor an importer.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import yaml
+from google.protobuf import json_format
+from kfp.pipeline_spec import pipeline_spec_pb2
+from tfx.orchestration.data_types import RuntimeParameter
+from tfx.orchestration.kubeflow.v2.kubeflow_v2_dag_runner import (
+    KubeflowV2DagRunner,
+    KubeflowV2DagRunnerConfig,
+)
+
+from pipeline.beam.engine import with_engine
+from pipeline.options.config import Config
+from pipeline.options.machines import Machines
+from pipeline.pipeline import create_pipeline
+from pipeline.run_parameters import runtime_parameters
+from pipeline.runners.container import COMMAND, DECLARED_OUTPUTS
+from pipeline.runners.resources import platform_spec, set_machines
+
+DEFAULT_IMAGE = "vit-pipeline:latest"  # what `make image` calls it
+
+# What looks at the world outside must look each time. On Kubeflow Pipelines, `--wait` finds the
+# verdict of a run only in the folder of that run: there Pusher must write it each time. It pushes
+# no model twice.
+_NEVER_CACHED = {"vertex": ("ResolveInputs",), "kubeflow": ("ResolveInputs", "Pusher")}
+
+
+def compile_job(config: Config) -> pipeline_spec_pb2.PipelineJob:
+    """Compiles the pipeline that `config` describes; reads neither data nor weights."""
+    image = config.cloud.image or DEFAULT_IMAGE
+    runner = KubeflowV2DagRunner(
+        KubeflowV2DagRunnerConfig(
+            default_image=image, default_commands=list(COMMAND), use_pipeline_spec_2_1=True
+        )
+    )
+    compiled = runner.run(create_pipeline(with_engine(config), None), write_out=False)
+    job = json_format.ParseDict(compiled, pipeline_spec_pb2.PipelineJob())
+    spec = spec_of(job)
+    _name_producers(spec)
+    _declare_outputs(spec)
+    _describe_parameters(spec, runtime_parameters(config))
+    set_machines(spec, config.machines, on_kubernetes=config.run.runner == "kubeflow")
+    for name in _NEVER_CACHED[config.run.runner]:
+        spec.root.dag.tasks[name].caching_options.enable_cache = False
+    job.pipeline_spec.Clear()
+    job.pipeline_spec.update(json_format.MessageToDict(spec))
+    return job
+
+
+def spec_of(job: pipeline_spec_pb2.PipelineJob) -> pipeline_spec_pb2.PipelineSpec:
+    """The PipelineSpec in `job`."""
+    return json_format.ParseDict(
+        json_format.MessageToDict(job.pipeline_spec), pipeline_spec_pb2.PipelineSpec()
+    )
+
+
+def write_job(job: pipeline_spec_pb2.PipelineJob, path: Path, machines: Machines) -> None:
+    """Writes `job`: to `.json` all of it, as Vertex AI takes it; to `.yaml` the bare spec, as
+    Kubeflow Pipelines takes it, and behind it what only Kubernetes has of `machines`."""
+    content = json_format.MessageToDict(job)
+    if path.suffix == ".json":
+        text = json.dumps(content, indent=1, sort_keys=True)
+    else:
+        spec = content["pipelineSpec"]
+        documents = [spec, platform_spec(machines, spec["root"]["dag"]["tasks"])]
+        text = yaml.safe_dump_all(filter(None, documents), sort_keys=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text.rstrip("\n") + "\n", encoding="utf-8")
+
+
+def _name_producers(spec: pipeline_spec_pb2.PipelineSpec) -> None:
+    """TFX gives the producer of a parameter a name that no task has."""
+    tasks = spec.root.dag.tasks
+    for task in tasks.values():
+        for parameter in task.inputs.parameters.values():
+            source = parameter.task_output_parameter
+            if source.producer_task and source.producer_task not in tasks:
+                source.producer_task = source.producer_task.removesuffix("_task")
+
+
+def _declare_outputs(spec: pipeline_spec_pb2.PipelineSpec) -> None:
+    """Tells each container its declared outputs: Kubeflow Pipelines adds one that nobody declared.
+
+    `pipeline.runners.container` reads them.
+    """
+    for component in spec.components.values():
+        executor = spec.deployment_spec["executors"][component.executor_label]
+        names = ",".join(sorted(component.output_definitions.artifacts))
+        executor["container"]["args"].append(f"{DECLARED_OUTPUTS}={names}")
+
+
+def _describe_parameters(
+    spec: pipeline_spec_pb2.PipelineSpec, parameters: dict[str, RuntimeParameter]
+) -> None:
+    """TFX drops defaults and descriptions."""
+    for name, definition in spec.root.input_definitions.parameters.items():
+        definition.description = parameters[name].description
+        default = parameters[name].default
+        if default is not None:
+            definition.is_optional = True
+            _set_value(definition.default_value, default)
+
+
+def _set_value(target: Any, value: int | float | str) -> None:
+    if isinstance(value, str):
+        target.string_value = value
+    else:
+        target.number_value = value

@@ -1,0 +1,102 @@
+"""Puts the machines of a configuration into a compiled pipeline."""
+
+from collections.abc import Container
+from typing import Any
+
+from google.protobuf import json_format
+from kfp.pipeline_spec import pipeline_spec_pb2
+
+from pipeline.options.machines import Machine, Machines
+
+_GPU = "nvidia.com/gpu"
+# Labels and taints of Google Kubernetes Engine.
+_GKE_ACCELERATOR = "cloud.google.com/gke-accelerator"
+_GKE_SPOT = "cloud.google.com/gke-spot"
+
+_HOUR = 3600  # seconds
+_FOUR_WEEKS = 28 * 24 * _HOUR
+
+
+def set_machines(
+    spec: pipeline_spec_pb2.PipelineSpec, machines: Machines, *, on_kubernetes: bool
+) -> None:
+    """Sets resources and retries of the nodes in `spec`."""
+    deployment = pipeline_spec_pb2.PipelineDeploymentConfig()
+    json_format.ParseDict(json_format.MessageToDict(spec.deployment_spec), deployment)
+    for node, machine in machines.of_steps(spec.root.dag.tasks):
+        _set_resources(deployment.executors[f"{node}_executor"].container, machine, on_kubernetes)
+        if machine.retries:
+            policy = spec.root.dag.tasks[node].retry_policy
+            (_retry_on_kubernetes if on_kubernetes else _retry_on_vertex)(policy, machine)
+    spec.deployment_spec.Clear()
+    spec.deployment_spec.update(json_format.MessageToDict(deployment))
+
+
+def _retry_on_vertex(policy: Any, machine: Machine) -> None:
+    policy.max_retry_count = machine.retries
+    policy.backoff_duration.seconds = 60
+    policy.backoff_factor = 2.0
+    policy.backoff_max_duration.seconds = _HOUR  # more is cut to that
+
+
+def _retry_on_kubernetes(policy: Any, machine: Machine) -> None:
+    """Kubeflow Pipelines hands this to Argo, whose longest duration is no wait: it counts from the
+    beginning of the first attempt, and after it nothing is tried again. Left out, it is 0."""
+    policy.max_retry_count = machine.retries
+    policy.backoff_duration.seconds = 60
+    policy.backoff_factor = 1.0  # nothing bounds a wait that doubles
+    attempts = machine.retries + 1
+    if machine.timeout_minutes:  # which counts neither the wait for a node nor that for a retry
+        longest = attempts * (machine.timeout_minutes * 60 + _HOUR)
+    else:
+        longest = _FOUR_WEEKS
+    policy.backoff_max_duration.seconds = longest
+
+
+def _set_resources(container: Any, machine: Machine, on_kubernetes: bool) -> None:
+    resources = container.resources
+    if machine.cpu:
+        resources.cpu_limit = machine.cpu
+    if machine.memory_gb:
+        resources.memory_limit = machine.memory_gb
+    if machine.accelerator:
+        is_resource = "/" in machine.accelerator_type or not on_kubernetes
+        resources.accelerator.type = machine.accelerator_type if is_resource else _GPU
+        resources.accelerator.count = machine.accelerator_count
+
+
+def platform_spec(machines: Machines, nodes: Container[str]) -> dict[str, Any]:
+    """What only Kubernetes has of the machines of `nodes`, as the PlatformSpec that Kubeflow
+    Pipelines takes beside the pipeline; empty where nothing is asked for."""
+    executors = {
+        f"{node}_executor": config
+        for node, machine in machines.of_steps(nodes)
+        if (config := _kubernetes(machine))
+    }
+    if not executors:
+        return {}
+    return {"platforms": {"kubernetes": {"deploymentSpec": {"executors": executors}}}}
+
+
+def _kubernetes(machine: Machine) -> dict[str, Any]:
+    """kfp_kubernetes.KubernetesExecutorConfig, as JSON."""
+    config: dict[str, Any] = {}
+    labels = {}
+    if machine.accelerator and "/" not in machine.accelerator_type:
+        labels[_GKE_ACCELERATOR] = machine.accelerator_type.lower().replace("_", "-")
+    if machine.spot:
+        labels[_GKE_SPOT] = "true"
+        config["tolerations"] = [
+            {"key": _GKE_SPOT, "operator": "Equal", "value": "true", "effect": "NoSchedule"}
+        ]
+    if labels:
+        config["nodeSelector"] = {"labels": labels}
+    if machine.timeout_minutes:
+        config["activeDeadlineSeconds"] = str(machine.timeout_minutes * 60)
+    if machine.disk_gb:
+        # Anyone may write to it. A volume that is claimed belongs to root, and the image's user is
+        # not; no field makes it the user's.
+        config["emptyDirMounts"] = [
+            {"volumeName": "temporary", "mountPath": "/tmp", "sizeLimit": f"{machine.disk_gb}G"}
+        ]
+    return config

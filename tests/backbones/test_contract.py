@@ -1,0 +1,295 @@
+import dataclasses
+import gc
+import shutil
+import weakref
+from pathlib import Path
+
+import pytest
+import tensorflow as tf
+from tensorflow.core.protobuf import saved_model_pb2
+
+from backbones.augreg.convert import convert
+from backbones.augreg.initialization import random_arrays
+from backbones.contract import (
+    Shapes,
+    check_tunable,
+    load_backbone,
+    load_backbone_once,
+    one_backbone,
+    read_shapes,
+)
+from common.errors import InputError
+from tests.backbones.scripted_server import random_bytes
+from tests.conftest import TINY
+
+
+def test_shapes_are_read_off_the_function(tiny_backbone):
+    assert read_shapes(tiny_backbone) == Shapes(height=16, width=16, features=16)
+
+
+def test_shapes_of_a_real_backbone(shared):
+    backbone = shared / "backbones" / "mobilenet_v2_160_fe"
+    assert read_shapes(backbone) == Shapes(height=160, width=160, features=1280)
+
+
+def test_a_directory_that_is_no_saved_model(tmp_path):
+    with pytest.raises(InputError, match="not the file of a SavedModel"):
+        read_shapes(tmp_path)
+    (tmp_path / "saved_model.pb").write_bytes(b"rubbish")
+    with pytest.raises(InputError, match="not the file of a SavedModel"):
+        read_shapes(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def in_two_shards(tiny_backbone, tmp_path_factory):
+    """That SavedModel with its variables in two files of data."""
+    directory = str(tmp_path_factory.mktemp("backbone") / "shards")
+    policy = tf.train.experimental.MaxShardSizePolicy(20_000)
+    options = tf.saved_model.SaveOptions(experimental_sharding_callback=policy)
+    tf.saved_model.save(tf.saved_model.load(str(tiny_backbone)), directory, options=options)
+    return directory
+
+
+@pytest.mark.parametrize(
+    ("lost", "named"),
+    [
+        ("variables", "variables.index"),
+        ("variables/variables.index", "variables.index"),
+        ("variables/variables.data-00000-of-00002", "variables.data-00000-of-00002"),
+        ("variables/variables.data-00001-of-00002", "variables.data-00001-of-00002"),
+        ("variables/variables.data-*", "variables.data-00000-of-00001"),
+    ],
+    ids=["all", "index", "first shard", "last shard", "all shards"],
+)
+def test_a_saved_model_whose_variables_are_missing(in_two_shards, tmp_path, lost, named):
+    model = tmp_path / "model"
+    shutil.copytree(in_two_shards, model)
+    assert read_shapes(model) == Shapes(height=16, width=16, features=16)
+    for path in model.glob(lost):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    with pytest.raises(InputError, match=f"{model}/variables/{named}: is missing") as error:
+        read_shapes(model)
+    assert "\n" not in str(error.value)
+
+
+def cut(size):
+    return lambda content: content[: int(size * len(content))]
+
+
+def flipped(part):
+    """Flips the bits of the byte that lies so far into the file."""
+
+    def flip(content):
+        at = int(part * len(content))
+        return content[:at] + bytes([content[at] ^ 0xFF]) + content[at + 1 :]
+
+    return flip
+
+
+@pytest.mark.parametrize("variables", ["tiny_backbone", "in_two_shards"])
+@pytest.mark.parametrize(
+    ("damaged", "damage", "reason"),
+    [
+        ("data", cut(0), r"\d+ bytes; expected \d+ at least"),
+        ("data", cut(0.5), r"\d+ bytes; expected \d+ at least"),
+        ("index", cut(0), "is unreadable"),
+        ("index", cut(0.5), "is unreadable"),
+        ("index", lambda content: random_bytes(len(content)), "is unreadable"),
+        ("index", flipped(0.3), "is unreadable"),
+    ],
+    ids=["no data", "half of the data", "no index", "half an index", "rubbish", "a flipped byte"],
+)
+def test_a_saved_model_whose_variables_are_damaged(
+    variables, request, tmp_path, *, damaged, damage, reason
+):
+    model = shutil.copytree(request.getfixturevalue(variables), tmp_path / "model")
+    file = max(model.glob(f"variables/variables.{damaged}*"), key=lambda file: file.stat().st_size)
+    file.write_bytes(damage(file.read_bytes()))
+    named = file.name if file.name.endswith("00001") else f"variables.{damaged}"
+    with pytest.raises(InputError, match=f"{model}/variables/{named}.*: {reason}") as error:
+        read_shapes(model)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("variables", ["tiny_backbone", "in_two_shards"])
+def test_a_single_byte_is_missed(variables, request, tmp_path):
+    """Wherever it lies: the shards have weights, and strings that say which is which."""
+    shards = sorted(path.name for path in Path(request.getfixturevalue(variables)).rglob("*.data*"))
+    for shard in shards:
+        model = shutil.copytree(request.getfixturevalue(variables), tmp_path / shard)
+        file = model / "variables" / shard
+        file.write_bytes(file.read_bytes()[:-1])
+        with pytest.raises(InputError, match=f"{model}/variables/variables.data-.*: "):
+            read_shapes(model)
+
+
+def test_strings_are_measured_too(tmp_path):
+    """Here of a lookup table, whose lengths take one byte and two."""
+    table = tf.lookup.StaticVocabularyTable(
+        tf.lookup.KeyValueTensorInitializer(["a", "b" * 300], tf.constant([0, 1], tf.int64)), 1
+    )
+    save(tmp_path / "table", table=table, words=tf.Variable(["", "b" * 300, "c" * 20_000]))
+    assert read_shapes(tmp_path / "table").features == 3
+    (data,) = (tmp_path / "table").glob("variables/variables.data*")
+    data.write_bytes(data.read_bytes()[:-1])
+    with pytest.raises(InputError, match=f"{data}: "):
+        read_shapes(tmp_path / "table")
+
+
+@pytest.mark.parametrize(
+    ("other", "found"),
+    [
+        ({"width": 32, "mlp_dim": 64}, r"has float32 \(8, 8, 3, 32\) for .*; expected .* 3, 16\)"),
+        ({"depth": 1}, "has .* for .*; expected float32"),
+    ],
+)
+def test_a_saved_model_with_the_variables_of_another(tiny_backbone, tmp_path, other, found):
+    convert(random_arrays(dataclasses.replace(TINY, **other), seed=0), tmp_path / "other")
+    model = shutil.copytree(tiny_backbone, tmp_path / "model")
+    shutil.rmtree(model / "variables")
+    shutil.copytree(tmp_path / "other" / "variables", model / "variables")
+    with pytest.raises(InputError, match=f"{model}/variables/variables.index: {found}") as error:
+        read_shapes(model)
+    assert "\n" not in str(error.value)
+
+
+def test_variables_in_a_file_system_of_tensorflows(tiny_backbone, tmp_path):
+    model = shutil.copytree(tiny_backbone, tmp_path / "model")
+    assert read_shapes(f"file://{model}") == read_shapes(tiny_backbone)
+    (model / "variables" / "variables.data-00000-of-00001").write_bytes(b"short")
+    with pytest.raises(InputError, match=f"file://{model}/variables/variables.data-.*: 5 bytes"):
+        read_shapes(f"file://{model}")
+
+
+def test_a_graph_that_refers_to_what_is_not_there(tiny_backbone, tmp_path):
+    model = shutil.copytree(tiny_backbone, tmp_path / "model")
+    saved = saved_model_pb2.SavedModel.FromString((model / "saved_model.pb").read_bytes())
+    del saved.meta_graphs[0].object_graph_def.nodes[-3:]
+    (model / "saved_model.pb").write_bytes(saved.SerializeToString())
+    with pytest.raises(InputError, match=r"saved_model\.pb: is rubbish"):
+        read_shapes(model)
+
+
+def test_a_graph_with_an_unknown_operation_cannot_be_loaded(tiny_backbone, tmp_path):
+    model = shutil.copytree(tiny_backbone, tmp_path / "model")
+    saved = saved_model_pb2.SavedModel.FromString((model / "saved_model.pb").read_bytes())
+    for function in saved.meta_graphs[0].graph_def.library.function:
+        for node in function.node_def:
+            node.op = node.op.replace("MatMul", "MatPlus")
+    (model / "saved_model.pb").write_bytes(saved.SerializeToString())
+    with pytest.raises(InputError, match=r"cannot be loaded .*MatPlus") as error:
+        load_backbone(model)
+    assert "\n" not in str(error.value)
+
+
+def test_a_saved_model_that_cannot_be_loaded(tiny_backbone, tmp_path):
+    shutil.copytree(tiny_backbone, tmp_path / "model")
+    shutil.rmtree(tmp_path / "model" / "variables")
+    with pytest.raises(InputError, match="cannot be loaded"):
+        load_backbone(tmp_path / "model")
+
+
+def test_a_backbone_is_kept_within_one_backbone_alone(tiny_backbone):
+    def is_kept():
+        return load_backbone_once(tiny_backbone) is load_backbone_once(tiny_backbone)
+
+    assert not is_kept()
+    with one_backbone():
+        assert is_kept()
+        kept = weakref.ref(load_backbone_once(tiny_backbone))
+    assert not is_kept()
+    gc.collect()
+    assert kept() is None
+
+
+def test_a_saved_model_without_the_interface(tmp_path):
+    module = tf.Module()
+    module.weight = tf.Variable(1.0)
+    tf.saved_model.save(module, str(tmp_path))
+    with pytest.raises(
+        InputError, match="has no __call__, variables, trainable_variables"
+    ) as error:
+        read_shapes(tmp_path)
+    assert "\n" not in str(error.value)
+
+
+IMAGES = tf.TensorSpec([None, 8, 8, 3], tf.float32)
+
+
+def means(images):
+    return tf.reduce_mean(images, [1, 2])
+
+
+def save(directory, *, function=means, spec=IMAGES, **lists):
+    """Writes a SavedModel of the function, with one variable, or with other lists."""
+
+    class Model(tf.Module):
+        variables = trainable_variables = None  # tf.Module's properties cannot be saved; lists can
+
+        @tf.function(input_signature=[spec])
+        def __call__(self, images):
+            return function(images)
+
+    model = Model()
+    model.kept = [tf.Variable(1.0)]
+    own = {"variables": model.kept, "trainable_variables": model.kept, "regularization_losses": []}
+    for name, value in (own | lists).items():
+        setattr(model, name, value)
+    tf.saved_model.save(model, str(directory))
+    return directory
+
+
+@pytest.mark.parametrize(
+    ("function", "spec", "found"),
+    [
+        (lambda x: x, tf.TensorSpec([None, 8], tf.float32), r"float32 \(None, 8\) -> float32 "),
+        (means, tf.TensorSpec([None, None, None, 3], tf.float32), r"\(None, None, None, 3\) -> "),
+        (lambda x: x, IMAGES, r"-> float32 \(None, 8, 8, 3\)"),
+        (
+            lambda x: means(tf.cast(x, tf.float32)),
+            tf.TensorSpec([None, 8, 8, 3], tf.uint8),
+            r"uint8 \(None, 8, 8, 3\) -> float32 \(None, 3\)",
+        ),
+        (lambda x: tf.cast(means(x), tf.float16), IMAGES, r"-> float16 \(None, 3\)"),
+        (lambda x: {"features": means(x)}, IMAGES, "no one tensor to another"),
+    ],
+    ids=["no images", "no fixed size", "no vectors", "bytes", "half precision", "a dictionary"],
+)
+def test_other_functions_are_named(tmp_path, function, spec, found):
+    save(tmp_path, function=function, spec=spec)
+    with pytest.raises(InputError, match=f"maps .*{found}") as error:
+        read_shapes(tmp_path)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("variables", tf.Variable(1.0), "a list of variables"),
+        ("trainable_variables", tf.Variable(1.0), "a list of variables"),
+        ("variables", [tf.Module()], "a list of variables"),
+        ("regularization_losses", [tf.Variable(1.0)], "a list of functions"),
+    ],
+)
+def test_an_interface_of_something_else(tmp_path, name, value, expected):
+    save(tmp_path, **{name: value}, other=value)
+    with pytest.raises(InputError, match=f"{tmp_path}: .*, {name} is not {expected}") as error:
+        read_shapes(tmp_path)
+    assert "\n" not in str(error.value)
+
+
+def test_a_backbone_without_trainable_variables_can_be_used_but_not_tuned(tmp_path, tiny_backbone):
+    """As the collection's classifiers are saved."""
+    save(tmp_path, trainable_variables=[])
+    assert read_shapes(tmp_path) == Shapes(height=8, width=8, features=3)
+    with pytest.raises(InputError, match=f"{tmp_path}: .* --tune head") as error:
+        check_tunable(tmp_path)
+    assert "\n" not in str(error.value)
+    check_tunable(tiny_backbone)
+
+
+def test_regularization_losses(tmp_path):
+    loss = tf.function(lambda: tf.constant(1.0), input_signature=[])
+    save(tmp_path, regularization_losses=[loss])
+    assert read_shapes(tmp_path).features == 3
+    assert load_backbone(tmp_path).regularization_losses[0]() == 1

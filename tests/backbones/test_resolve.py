@@ -1,0 +1,547 @@
+import dataclasses
+import errno
+import fcntl
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from backbones import conversion as derived
+from backbones.augreg.checkpoint import architecture_of, load_checkpoint
+from backbones.augreg.initialization import random_arrays
+from backbones.catalogue import MODELS, Model, Variant
+from backbones.reference import PUBLIC, Places
+from backbones.resolve import cache_dir, check_model, is_cached, resolve
+from common.errors import InputError
+from tests.backbones.scripted_server import Answer, archive, files_of, random_bytes
+from tests.conftest import TINY
+
+KAGGLE = "/api/v1/models/spsayakpaul/vision-transformer/tensorFlow2/vit-b16-fe/1/download"
+TFHUB = "/sayakpaul/vit_b16_fe/1?tf-hub-format=compressed"
+AUGREG = f"/vit_models/augreg/{MODELS['vit_b16_fe'].variant.checkpoint}"
+
+RESOLVE = (
+    "import sys; from pathlib import Path; from backbones.resolve import resolve; "
+    "from backbones.reference import Places; "
+    "places = Places(kaggle=sys.argv[2], tfhub=sys.argv[2], storage=sys.argv[2]); cache = "
+    "Path(sys.argv[1]); "
+    "print(resolve('vit_b16_fe', weights='pretrained', cache=cache, places=places))"
+)
+# TensorFlow is not needed for what is there as a SavedModel, and takes seconds to import.
+QUICK = f"{RESOLVE}; assert 'tensorflow' not in sys.modules"
+
+
+def resolved(model, cache, weights="pretrained", places=PUBLIC, task="fe"):
+    check_model(model, weights, task=task)
+    return resolve(model, weights=weights, cache=cache, places=places)
+
+
+def saved_models(cache):
+    return list(cache.rglob("saved_model.pb"))
+
+
+@pytest.fixture(autouse=True)
+def no_hub_cache(monkeypatch, tmp_path):
+    monkeypatch.setenv("TFHUB_CACHE_DIR", str(tmp_path / "hub"))
+
+
+@pytest.fixture
+def places(server):
+    return Places(kaggle=server.url, tfhub=server.url, storage=server.url)
+
+
+@pytest.fixture(scope="module")
+def packed(tiny_backbone):
+    """The archive of a SavedModel, large enough for a download to be killed in the midst of it."""
+    return archive(files_of(tiny_backbone) | {"assets/padding": random_bytes(300_000)})
+
+
+@pytest.fixture
+def golden(project):
+    """A small AugReg checkpoint with a head."""
+    folder = project / "tests" / "backbones" / "augreg" / "golden"
+    return folder / "tiny_plain.params.npz"
+
+
+@pytest.fixture
+def tiny_entries(golden, monkeypatch):
+    """Entries of the catalogue whose checkpoint that is."""
+    architecture = architecture_of(load_checkpoint(golden))
+    variant = Variant(title="tiny", architecture=architecture, checkpoint="tiny.npz")
+    for task in ("fe", "classification"):
+        entry = Model(name=f"tiny_{task}", task=task, variant=variant)
+        monkeypatch.setitem(MODELS, entry.name, entry)
+    return architecture
+
+
+def test_a_directory_is_itself(tiny_backbone, tmp_path):
+    assert resolved(str(tiny_backbone), tmp_path) == tiny_backbone
+
+
+def test_a_model_that_is_made_on_the_spot_is_made_once(tmp_path):
+    first = resolved("vit_mini_fe", tmp_path)
+    written = (first / "saved_model.pb").stat().st_mtime_ns
+    assert resolved("vit_mini_fe", tmp_path) == first
+    assert (first / "saved_model.pb").stat().st_mtime_ns == written
+
+
+def test_it_is_made_again_if_the_catalogue_or_the_seed_changes(tmp_path, monkeypatch):
+    entry = MODELS["vit_mini_fe"]
+    made = {resolved("vit_mini_fe", tmp_path)}
+    smaller = dataclasses.replace(entry.variant.architecture, depth=1)
+    other = dataclasses.replace(
+        entry, variant=dataclasses.replace(entry.variant, architecture=smaller)
+    )
+    monkeypatch.setitem(MODELS, entry.name, other)
+    directory = resolved("vit_mini_fe", tmp_path)
+    variables = tf.saved_model.load(str(directory)).variables
+    assert sum(v.shape.num_elements() for v in variables) == smaller.parameter_count
+    made.add(directory)
+    monkeypatch.setattr(derived, "_SEED", 1)
+    made.add(resolved("vit_mini_fe", tmp_path))
+    assert len(made) == len(saved_models(tmp_path)) == 3
+    assert all(directory.name.startswith("vit_mini_fe-float32-") for directory in made)
+
+
+def test_a_conversion_that_is_killed_leaves_nothing_that_counts(tmp_path, project, golden):
+    """It is killed when all is written, but not yet where it belongs."""
+    code = (
+        "import os, signal, sys; from pathlib import Path; import tensorflow as tf; "
+        "from backbones.resolve import resolve; "
+        "save = tf.saved_model.save; tf.saved_model.save = lambda *arguments, **options: "
+        "(save(*arguments, **options), os.kill(os.getpid(), signal.SIGKILL)); "
+        "resolve(sys.argv[1], weights='pretrained', cache=Path(sys.argv[2]))"
+    )
+    command = [sys.executable, "-c", code, str(golden), str(tmp_path)]
+    killed = subprocess.run(command, cwd=project, capture_output=True, check=False)
+    assert killed.returncode == -signal.SIGKILL
+    (left,) = saved_models(tmp_path)
+    assert left.parent.parent.name.startswith(".tiny_plain.params-fe-float32-")
+    assert list((tmp_path / "converted").glob("[!.]*")) == []
+    directory = resolved(str(golden), tmp_path)
+    assert saved_models(tmp_path) == [directory / "saved_model.pb"]
+    assert tf.saved_model.load(str(directory))(tf.zeros([1, 64, 64, 3])).shape == (1, 48)
+
+
+def test_two_processes_make_a_model_once(tmp_path, project):
+    """The second waits for the first, which holds the lock, and takes what that one made."""
+    directory = resolved("vit_mini_fe", tmp_path / "elsewhere")
+    target = tmp_path / "cache" / "random" / directory.name
+    target.parent.mkdir(parents=True)
+    code = (
+        "import sys; from pathlib import Path; from backbones.resolve import resolve; "
+        "print(resolve('vit_mini_fe', weights='random', cache=Path(sys.argv[1])))"
+    )
+    with (target.parent / f".{target.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        second = subprocess.Popen(
+            [sys.executable, "-c", code, str(tmp_path / "cache")],
+            cwd=project,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        with pytest.raises(subprocess.TimeoutExpired):
+            second.wait(timeout=10)
+        directory.rename(target)
+        written = (target / "saved_model.pb").stat().st_mtime_ns
+    assert second.communicate(timeout=60)[0].strip() == str(target)
+    assert (target / "saved_model.pb").stat().st_mtime_ns == written
+
+
+def test_random_weights_of_a_named_architecture(tmp_path):
+    directory = resolved("vit_s16_fe", tmp_path, weights="random")
+    model = tf.saved_model.load(str(directory))
+    count = sum(variable.shape.num_elements() for variable in model.variables)
+    assert count == MODELS["vit_s16_fe"].architecture.parameter_count
+
+
+def test_an_augreg_checkpoint_is_converted_once(tmp_path, golden):
+    directory = resolved(str(golden), tmp_path)
+    assert tf.saved_model.load(str(directory))(tf.zeros([1, 64, 64, 3])).shape == (1, 48)
+    assert resolved(str(golden), tmp_path) == directory
+
+
+def test_a_checkpoint_has_a_conversion_for_each_task(tmp_path, project):
+    golden = next((project / "tests" / "backbones" / "augreg").rglob("tiny_plain.params.npz"))
+    check_model(str(golden), "pretrained", task="classification")
+    for task, outputs in (("fe", 48), ("classification", 7)):
+        directory = resolve(str(golden), weights="pretrained", cache=tmp_path, task=task)
+        assert tf.saved_model.load(str(directory))(tf.zeros([1, 64, 64, 3])).shape == (1, outputs)
+
+
+def test_an_augreg_checkpoint_is_converted_again_if_the_code_changes(tmp_path, golden, monkeypatch):
+    (tmp_path / "X.NPZ").write_bytes(golden.read_bytes())
+    before = resolved(str(tmp_path / "X.NPZ"), tmp_path)
+    monkeypatch.setattr(derived.fingerprint, "of_code", lambda *_: "0" * 64)
+    after = resolved(str(tmp_path / "X.NPZ"), tmp_path)
+    assert after != before
+    assert len(saved_models(tmp_path)) == 2
+
+
+def test_a_checkpoint_in_mixed_precision(tmp_path, golden):
+    plain, mixed = (
+        resolve(str(golden), weights="pretrained", cache=tmp_path, precision=precision)
+        for precision in ("float32", "mixed_bfloat16")
+    )
+    images = tf.random.stateless_uniform([1, 64, 64, 3], [0, 0], -1, 1)
+    outputs = [tf.saved_model.load(str(directory))(images) for directory in (plain, mixed)]
+    assert 1e-6 < tf.reduce_max(tf.abs(outputs[0] - outputs[1])) < 0.2
+
+
+def test_a_bad_checkpoint_names_itself(tmp_path):
+    (tmp_path / "bad.npz").write_bytes(b"rubbish")
+    with pytest.raises(InputError, match=r"bad\.npz"):
+        resolved(str(tmp_path / "bad.npz"), tmp_path / "cache")
+
+
+def test_a_name_is_taken_from_the_cache(tiny_backbone, tmp_path):
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "vit_b16_fe").symlink_to(tiny_backbone)
+    assert is_cached(MODELS["vit_b16_fe"], tmp_path)
+    assert not is_cached(MODELS["vit_b8_fe"], tmp_path)
+    assert resolved("vit_b16_fe", tmp_path) == tmp_path / "models" / "vit_b16_fe"
+
+
+def test_a_name_is_taken_from_the_cache_of_tensorflow_hub(tiny_backbone, tmp_path):
+    hub = tmp_path / "hub"
+    hub.mkdir()
+    key = hashlib.sha1(MODELS["vit_b16_fe"].handle.encode()).hexdigest()
+    (hub / key).symlink_to(tiny_backbone)
+    assert is_cached(MODELS["vit_b16_fe"], tmp_path)
+    assert resolved("vit_b16_fe", tmp_path) == hub / key
+    assert resolved(MODELS["vit_b16_fe"].handle, tmp_path) == hub / key
+
+
+def test_a_name_is_had_from_kaggle_first_and_once(server, places, tmp_path, packed):
+    server.answer(KAGGLE, Answer(body=packed))
+    directory = resolved("vit_b16_fe", tmp_path, places=places)
+    assert directory == tmp_path / "models" / "vit_b16_fe"
+    assert is_cached(MODELS["vit_b16_fe"], tmp_path)
+    assert resolved("vit_b16_fe", tmp_path, places=places) == directory
+    assert server.paths == [KAGGLE]
+    assert list((tmp_path / "downloaded").glob("[!.]*")) == []
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"<html>Log in!</html>", archive({"saved_model.pb": b"rubbish"})],
+    ids=["web page", "rubbish in an archive"],
+)
+def test_a_name_is_had_from_tfhub_next(server, places, tmp_path, *, packed, tiny_backbone, body):
+    server.answer(KAGGLE, Answer(body=body))
+    server.answer(TFHUB, Answer(body=packed))
+    directory = resolved("vit_b16_fe", tmp_path, places=places)
+    assert files_of(directory).items() >= files_of(tiny_backbone).items()
+    assert server.paths == [KAGGLE, TFHUB]
+
+
+def test_archives_that_are_unfit_are_listed_and_not_kept(server, places, tmp_path, tiny_backbone):
+    model = files_of(tiny_backbone)
+    del model["variables/variables.data-00000-of-00001"]
+    server.answer(KAGGLE, Answer(body=archive(model)))
+    server.answer(TFHUB, Answer(body=archive({"saved_model.pb": b"rubbish"})))
+    with pytest.raises(InputError) as error:
+        resolved("vit_b16_fe", tmp_path, places=places)
+    unfit, message = "what it answered is an archive with an unfit SavedModel", str(error.value)
+    assert f"{KAGGLE}: {unfit} (variables/variables.data-00000-of-00001: is missing" in message
+    assert f"{TFHUB}: {unfit} (saved_model.pb: not the file of a SavedModel" in message
+    assert f"{AUGREG}: HTTP 404" in message
+    assert "\n" not in message
+    assert saved_models(tmp_path) == []
+    assert not is_cached(MODELS["vit_b16_fe"], tmp_path)
+
+
+def test_a_name_is_converted_from_augreg_last(server, places, tmp_path, golden, tiny_entries):
+    server.answer("/vit_models/augreg/tiny.npz", Answer(body=golden.read_bytes()))
+    directory = resolved("tiny_fe", tmp_path, places=places)
+    assert directory.parent == tmp_path / "converted"
+    assert tf.saved_model.load(str(directory))(tf.zeros([1, 64, 64, 3])).shape == (1, 48)
+    assert len(server.requests) == 3
+    assert is_cached(MODELS["tiny_fe"], tmp_path)
+    assert resolved("tiny_fe", tmp_path, places=places) == directory
+    classifier = resolved("tiny_classification", tmp_path, places=places, task="classification")
+    logits = tf.saved_model.load(str(classifier))(tf.zeros([1, 64, 64, 3]))
+    assert logits.shape == (1, tiny_entries.classes)
+    assert len(server.requests) == 3  # the checkpoint was kept
+
+
+@pytest.mark.parametrize("content", ["nothing", "rubbish", "another"])
+def test_a_kept_checkpoint_that_is_unfit_is_set_aside(
+    server, places, tmp_path, *, packed, golden, content
+):
+    """It may have been put there by hand. All places are tried, as if it were not there."""
+    name = MODELS["vit_b16_fe"].variant.checkpoint
+    kept = tmp_path / "checkpoints" / name
+    kept.parent.mkdir()
+    kept.write_bytes({"nothing": b"", "rubbish": b"PK", "another": golden.read_bytes()}[content])
+    assert is_cached(MODELS["vit_b16_fe"], tmp_path) == (content == "another")
+    with pytest.raises(InputError) as error:
+        resolved("vit_b16_fe", tmp_path, places=places)
+    assert server.paths == [KAGGLE, TFHUB, AUGREG]
+    message = str(error.value)
+    assert f"{kept}: " in message
+    assert f"it is renamed to {name}.unfit" in message
+    assert "what it answered is no such checkpoint" not in message
+    assert "\n" not in message
+    assert [path.name for path in kept.parent.glob("[!.]*")] == [f"{name}.unfit"]
+    assert not is_cached(MODELS["vit_b16_fe"], tmp_path)
+    server.answer(KAGGLE, Answer(body=packed))
+    assert resolved("vit_b16_fe", tmp_path, places=places) == tmp_path / "models" / "vit_b16_fe"
+
+
+def test_a_kept_checkpoint_that_is_unfit_is_replaced(server, places, tmp_path, golden):
+    url = server.answer("/x.npz", Answer(body=golden.read_bytes()))
+    resolved(url, tmp_path, places=places)
+    (kept,) = (tmp_path / "downloaded").glob("*.npz")
+    kept.write_bytes(b"PK")
+    assert resolved(url, tmp_path, places=places).parent == tmp_path / "converted"
+    assert kept.read_bytes() == golden.read_bytes()
+    kept.write_bytes(b"PK")
+    server.answer("/x.npz", Answer(status=404))
+    with pytest.raises(InputError, match=f"HTTP 404.*; {kept}: .*renamed") as error:
+        resolved(url, tmp_path, places=places)
+    assert "\n" not in str(error.value)
+
+
+def test_a_checkpoint_without_a_head_is_kept_for_who_wants_none(server, places, tmp_path):
+    np.savez(tmp_path / "headless.npz", **random_arrays(TINY, seed=0))
+    body = (tmp_path / "headless.npz").read_bytes()
+    url = server.answer("/m.npz", Answer(body=body))
+    first = resolved(url, tmp_path / "cache", places=places)
+    expected = f"--model {url}: .*expected a head to classify with"
+    with pytest.raises(InputError, match=expected) as error:
+        resolve(
+            url,
+            weights="pretrained",
+            cache=tmp_path / "cache",
+            places=places,
+            task="classification",
+        )
+    assert "what it answered" not in str(error.value)
+    assert "\n" not in str(error.value)
+    assert resolved(url, tmp_path / "cache", places=places) == first
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("is_rubbish", [True, False])
+def test_a_checkpoint_that_is_not_the_names_is_refused(
+    server, places, tmp_path, golden, is_rubbish
+):
+    body = b"<html>" if is_rubbish else golden.read_bytes()
+    server.answer(AUGREG, Answer(body=body))
+    expected = (
+        "not an .npz archive"
+        if is_rubbish
+        else "image_size 64, width 48, .*; expected image_size 224, width 768, "
+    )
+    with pytest.raises(InputError, match=f"no such checkpoint .*{expected}"):
+        resolved("vit_b16_fe", tmp_path, places=places)
+    assert saved_models(tmp_path) == []
+    assert not list(tmp_path.rglob("*.npz"))
+    assert not is_cached(MODELS["vit_b16_fe"], tmp_path)
+
+
+def test_a_download_that_is_killed_is_gone_on_with(server, places, tmp_path, project, packed):
+    server.answer(KAGGLE, Answer(body=packed, pace=100_000), Answer(body=packed))
+    first = subprocess.Popen(
+        [sys.executable, "-c", RESOLVE, str(tmp_path), server.url], cwd=project
+    )
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        parts = [part for part in tmp_path.rglob("*.part") if part.stat().st_size > 20_000]
+        if parts:
+            break
+        time.sleep(0.01)
+    first.kill()
+    assert first.wait() == -9
+    size = parts[0].stat().st_size
+    assert not is_cached(MODELS["vit_b16_fe"], tmp_path)
+    assert saved_models(tmp_path) == []
+    resolved("vit_b16_fe", tmp_path, places=places)
+    assert server.ranges == [None, f"bytes={size}-"]
+    assert not list(tmp_path.rglob("*.part*"))
+
+
+def test_what_a_killed_unpacking_has_left_is_removed(server, places, tmp_path, packed):
+    left = tmp_path / "models" / ".vit_b16_fe.abc"
+    left.mkdir(parents=True)
+    (left / "saved_model.pb").write_bytes(b"")
+    server.answer(KAGGLE, Answer(body=packed))
+    resolved("vit_b16_fe", tmp_path, places=places)
+    assert not left.exists()
+
+
+def test_two_processes_download_a_name_once(server, tmp_path, project, packed):
+    server.answer(KAGGLE, Answer(body=packed, pace=200_000))
+    command = [sys.executable, "-c", RESOLVE, str(tmp_path), server.url]
+    processes = [
+        subprocess.Popen(command, cwd=project, stdout=subprocess.PIPE, text=True) for _ in range(2)
+    ]
+    answers = {process.communicate(timeout=60)[0].strip() for process in processes}
+    assert answers == {str(tmp_path / "models" / "vit_b16_fe")}
+    assert server.paths == [KAGGLE]
+    subprocess.run([sys.executable, "-c", QUICK, *command[3:]], cwd=project, check=True)
+
+
+def test_a_cache_with_something_else_in_the_models_place(places, tmp_path, server):
+    (tmp_path / "models" / "vit_b16_fe" / "variables").mkdir(parents=True)
+    with pytest.raises(InputError, match=r"no saved_model\.pb in .*/models/vit_b16_fe"):
+        resolved("vit_b16_fe", tmp_path, places=places)
+    assert server.requests == []
+
+
+@pytest.mark.parametrize(
+    ("model", "path"),
+    [
+        ("spsayakpaul/vision-transformer/tensorFlow2/vit-b16-fe", KAGGLE),
+        ("https://tfhub.dev/sayakpaul/vit_b16_fe/1", TFHUB),
+        ("{server}/a/model.tar.gz", "/a/model.tar.gz"),
+        ("gs://bucket/model.tar.gz", "/bucket/model.tar.gz"),
+    ],
+)
+def test_addresses(server, places, tmp_path, *, model, path, packed):
+    server.answer(path, Answer(body=packed))
+    model = model.format(server=server.url)
+    directory = resolved(model, tmp_path, places=places)
+    assert directory.parent == tmp_path / "downloaded"
+    assert resolved(model, tmp_path, places=places) == directory
+    assert server.paths == [path]
+
+
+def test_a_path_goes_before_a_kaggle_handle(tiny_backbone, tmp_path, monkeypatch):
+    handle = "owner/model/tensorFlow2/variation"
+    (tmp_path / handle).parent.mkdir(parents=True)
+    (tmp_path / handle).symlink_to(tiny_backbone)
+    monkeypatch.chdir(tmp_path)
+    assert resolved(handle, tmp_path) == tiny_backbone
+
+
+def test_the_address_of_a_checkpoint(server, places, tmp_path, golden):
+    server.answer("/bucket/x.npz", Answer(body=golden.read_bytes()))
+    for model in ("gs://bucket/x.npz", f"{server.url}/bucket/x.npz"):
+        directory = resolved(model, tmp_path, places=places)
+        assert directory.parent == tmp_path / "converted"
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("name", ["model.tar.gz", "model.npz"])
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"<html></html>", random_bytes(999), archive({"saved_model.pb": b"rubbish"})],
+    ids=["nothing", "web page", "garbage", "rubbish in an archive"],
+)
+def test_rubbish_leaves_nothing_behind(server, places, tmp_path, name, body):
+    url = server.answer(f"/{name}", Answer(body=body))
+    with pytest.raises(InputError, match=f"{url}: what it answered is") as error:
+        resolved(url, tmp_path, places=places)
+    assert "\n" not in str(error.value)
+    assert list((tmp_path / "downloaded").glob("[!.]*")) == []
+
+
+def test_a_cache_that_cannot_be_written(places, tmp_path):
+    (tmp_path / "cache").write_text("")
+    for model in ("vit_b16_fe", "vit_mini_fe", "gs://bucket/x.npz"):
+        with pytest.raises(InputError, match=f"{tmp_path}/cache"):
+            resolved(model, tmp_path / "cache", places=places)
+
+
+def test_a_checkpoint_that_cannot_be_read(tmp_path, golden, monkeypatch):
+    """Whose user may be root, who may read everything."""
+    opened = Path.open
+
+    def refuse(path, *arguments, **options):
+        if path == golden:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return opened(path, *arguments, **options)
+
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(InputError, match=f"{golden}: cannot be read .Permission denied.") as error:
+        resolved(str(golden), tmp_path)
+    assert "VIT_HOME" not in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_weights_that_cannot_be_had_say_what_was_tried_and_what_to_do(tmp_path, monkeypatch):
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # refuses every connection
+    started = time.monotonic()
+    with pytest.raises(InputError) as error:
+        resolved("vit_b16_fe", tmp_path)
+    assert time.monotonic() - started < 10
+    message = str(error.value)
+    assert f"{tmp_path}/models/vit_b16_fe" in message
+    assert "https://www.kaggle.com/api/v1/models/spsayakpaul/vision-transformer/" in message
+    assert "https://tfhub.dev/sayakpaul/vit_b16_fe/1" in message
+    assert "https://storage.googleapis.com/vit_models/augreg/B_16-i21k" in message
+    assert message.count("connection refused") == 3
+    assert "--weights random" in message
+    assert "\n" not in message
+
+
+def test_a_url_that_cannot_be_reached(tmp_path):
+    with pytest.raises(InputError, match=r"http://127\.0\.0\.1:9/model"):
+        resolved("http://127.0.0.1:9/model.tar.gz", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("model", "weights", "expected"),
+    [
+        ("vit_b17_fe", "pretrained", "no such model in the catalogue and no such path"),
+        ("vit_b16_classification", "pretrained", "such as vit_b16_fe"),
+        ("https://", "pretrained", "not an address"),
+        ("https://www.kaggle.com/models/o/m", "pretrained", "not a model's variation"),
+        ("/tmp", "pretrained", "no SavedModel"),
+        ("/tmp", "random", "expected a catalogue name"),
+        ("a" * 300, "pretrained", "no such model in the catalogue and no such path"),
+        ("a\0b", "pretrained", "no such model in the catalogue and no such path"),
+    ],
+)
+def test_what_cannot_be_resolved_is_refused_at_once(model, weights, expected):
+    with pytest.raises(InputError, match=expected):
+        check_model(model, weights)
+
+
+def test_an_address_may_be_longer_than_a_file_name(server, places, tmp_path, packed):
+    url = server.answer(f"/m.tar.gz?X-Goog-Signature={'a' * 300}", Answer(body=packed))
+    assert resolved(url, tmp_path, places=places).parent == tmp_path / "downloaded"
+
+
+def test_who_wants_a_classifier_is_refused_a_feature_extractor():
+    check_model("vit_b16_classification", "pretrained", task="classification")
+    with pytest.raises(InputError, match=r"expected a classifier, such as vit_b16_classification"):
+        check_model("vit_b16_fe", "pretrained", task="classification")
+    with pytest.raises(InputError, match=r"such as vit_b16_classification"):
+        check_model("vit_mini_fe", "pretrained", task="classification")
+
+
+def test_the_cache_can_be_moved(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("VIT_HOME", raising=False)
+    for name, value, expected in (
+        ("XDG_CACHE_HOME", "", tmp_path / ".cache" / "vit-pipeline"),
+        ("XDG_CACHE_HOME", str(tmp_path / "xdg"), tmp_path / "xdg" / "vit-pipeline"),
+        ("VIT_HOME", "", tmp_path / "xdg" / "vit-pipeline"),
+        ("VIT_HOME", str(tmp_path / "vit"), tmp_path / "vit"),
+    ):
+        monkeypatch.setenv(name, value)
+        assert cache_dir() == expected
+
+
+def test_a_user_without_a_home(monkeypatch, tmp_path):
+    def homeless():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", homeless)
+    monkeypatch.delenv("VIT_HOME", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert cache_dir() == tmp_path / "vit-pipeline"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    with pytest.raises(InputError, match="set VIT_HOME"):
+        cache_dir()

@@ -1,0 +1,119 @@
+"""Flags for Beam that cannot work are refused in a line, by Beam's own parts."""
+
+import logging
+
+import pytest
+
+from common.errors import InputError
+from pipeline.beam.flags import check_beam_flags
+from pipeline.options.config import build_config
+from pipeline.options.settings import Setting
+
+IMAGE = "--sdk_container_image=registry.example/vit:1"
+DATAFLOW = (
+    "--runner=DataflowRunner",
+    "--project=my-project",
+    "--region=europe-west4",
+    "--temp_location=gs://my-bucket/tmp",
+)
+
+
+def check(*flags, **options):
+    """Checks a configuration with these flags for Beam."""
+    values = {"model": "vit_mini_fe", "dataset": "digits", "run.beam_args": list(flags), **options}
+    check_beam_flags(build_config({key: Setting(value, key) for key, value in values.items()}))
+
+
+COMPILED = {"run.runner": "vertex"}
+
+
+@pytest.mark.parametrize(
+    ("flags", "options"),
+    [
+        (["--direct_num_workers=2", "--direct_running_mode=multi_processing"], {}),
+        (["--runner=FlinkRunner", "--flink_master", "[local]", "--parallelism=2"], {}),
+        (["--runner=SparkRunner", "--spark_master_url=local[2]"], COMPILED),
+        # The job server's own, which is not known here.
+        (["--runner=FlinkRunner", "--flink_master=[local]", "--checkpointing_interval=9"], {}),
+        (["--runner=FlinkRunner", "--flink_master=flink:8081", IMAGE], COMPILED),
+        ([*DATAFLOW, IMAGE], COMPILED),
+        ([*DATAFLOW, IMAGE, "--setup_file=/code/setup.py"], COMPILED),
+        ([*DATAFLOW, IMAGE, "--machine_type=n1-standard-4", "--max_num_workers=9"], COMPILED),
+        ([*DATAFLOW, IMAGE], {"dataset": "tf_flowers", "data_dir": "gs://b/tfds", **COMPILED}),
+        ([*DATAFLOW, IMAGE], {"pipeline_root": "gs://my-bucket/root"}),
+        # In a container, the data directory of TFDS is the pipeline's own process's.
+        (["--direct_num_workers=2"], {"dataset": "tf_flowers", **COMPILED}),
+    ],
+)
+def test_what_works_passes(flags, options):
+    handlers = list(logging.getLogger().handlers)
+    check(*flags, **options)
+    assert logging.getLogger().handlers == handlers  # Beam would set up logging to the screen
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [
+        (["--runer=DataflowRunner"], "DirectRunner has no flag --runer; did you mean --runner?"),
+        (["--qqq=1"], "DirectRunner has no flag --qqq; expected one of Beam's own"),
+        (["runner"], "DirectRunner has no flag runner; did you mean --runner?"),
+        (["--runner=FlinkRunner", "--paralelism=2"], "did you mean --parallelism?"),
+        (["--runner=FlinkRuner"], "--runner=FlinkRuner: no such runner; expected one of"),
+        (["--runner=no.such.Runner"], "--runner=no.such.Runner: no such runner"),
+        (["--direct_num_workers=two"], "--direct_num_workers: invalid int value: 'two'"),
+        (["--direct_running_mode=x"], "invalid choice: 'x' (choose from 'in_memory'"),
+        (["--setup_file=nope/setup.py"], "--setup_file=nope/setup.py: no such file"),
+        (["--runner=PortableRunner", "--environment_type=EXTERNAL"], "external_service_address is"),
+        (DATAFLOW[:1], "--beam-arg=--project and --beam-arg=--region and --beam-arg=--temp_loc"),
+        (DATAFLOW[:2], "--beam-arg=--region and --beam-arg=--temp_location missing"),
+        ([*DATAFLOW, "--temp_location=s3://bucket/tmp"], "Invalid GCS path (s3://bucket/tmp)"),
+        ([*DATAFLOW, "--project=123"], "Invalid Project ID (123)"),
+        ([*DATAFLOW, "--num_workers=9", "--max_num_workers=2"], "cannot exceed max_num_workers"),
+        (DATAFLOW, "expected --beam-arg=--sdk_container_image=IMAGE"),
+        (["--runner=dataflow", *DATAFLOW[1:]], "expected --beam-arg=--sdk_container_image=IMAGE"),
+        ([*DATAFLOW, IMAGE], "the workers of DataflowRunner do not have this machine's disk"),
+    ],
+)
+def test_what_cannot_work_is_refused(flags, expected, monkeypatch):
+    # A region that gcloud knows of is this machine's, and not the container's.
+    monkeypatch.setenv("CLOUDSDK_COMPUTE_REGION", "europe-west4")
+    with pytest.raises(InputError) as refused:
+        check(*flags)
+    assert expected in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "flag",
+    [
+        "--setup_file=./setup.py",
+        "--setup_file=setup.py",
+        "--requirements_file=requirements.txt",
+        "--extra_package=dist/more.tar.gz",
+    ],
+)
+def test_a_file_of_this_machine_is_not_in_the_image(flag):
+    with pytest.raises(InputError, match="expected a URL or an absolute path in the image"):
+        check(*DATAFLOW, flag, **COMPILED)
+
+
+@pytest.mark.parametrize("options", [COMPILED, {"pipeline_root": "gs://b/root"}])
+@pytest.mark.parametrize("dataset", ["tf_flowers", "tfds:beans"])
+def test_workers_elsewhere_need_a_data_directory_that_they_have(dataset, options):
+    message = "the workers of DataflowRunner may not have; expected --data-dir, such as gs://"
+    with pytest.raises(InputError, match=message):
+        check(*DATAFLOW, IMAGE, dataset=dataset, **options)
+
+
+@pytest.mark.parametrize(
+    ("flag", "options"),
+    [
+        ("--pipeline-root /", {"pipeline_root": "/here"}),
+        ("--data-dir /here", {"dataset": "tf_flowers", "data_dir": "/here"}),
+        ("--dataset /", {"dataset": "schemas"}),
+    ],
+)
+def test_dataflow_has_nothing_of_this_machine(flag, options, project, monkeypatch):
+    monkeypatch.chdir(project)
+    with pytest.raises(InputError, match=f"{flag}.*: the workers of DataflowRunner do not have"):
+        check(*DATAFLOW, IMAGE, **{"pipeline_root": "gs://b/root", **options})

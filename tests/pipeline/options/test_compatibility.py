@@ -1,0 +1,83 @@
+"""Options that would be ignored are refused."""
+
+import pytest
+
+from common.errors import InputError
+from pipeline.options.cluster import COMPILED_RUNNERS
+from pipeline.options.compatibility import CONFLICTS, OF_SCHEDULES, RUNNERS
+from pipeline.options.config import OPTIONS, Config, build_config, build_target
+from pipeline.options.settings import Setting
+
+KEY = "projects/p/locations/l/keyRings/r/cryptoKeys/k"
+
+
+def config_of(runner, **settings):
+    settings = {"model": "vit_b16_fe", "run.runner": runner, **settings}
+    if runner == "beam":
+        settings["run.beam_args"] = "--runner=FlinkRunner"
+    return build_config({key: Setting(value, f"--{key}") for key, value in settings.items()})
+
+
+def test_the_tables_name_options():
+    for key in (*RUNNERS, *OF_SCHEDULES, *(key for row in CONFLICTS for key in row[:2])):
+        assert key in OPTIONS or (key.endswith(".") and any(o.startswith(key) for o in OPTIONS))
+
+
+@pytest.mark.parametrize(
+    ("runner", "key", "value", "expected"),
+    [
+        ("local", "cloud.schedule", "0 3 * * 1", "kubeflow or vertex"),
+        ("local", "cloud.image", "vit:1", "kubeflow or vertex"),
+        ("local", "machines.trainer.spot", "true", "kubeflow or vertex"),
+        ("local", "run.fail_on_unblessed", "true", "kubeflow or vertex"),
+        ("local", "machines.trainer.workers", "2", "vertex"),
+        ("beam", "cloud.host", "http://localhost:8080", "kubeflow"),
+        ("beam", "machines.transform.cpu", "8", "kubeflow or vertex"),
+        ("kubeflow", "cloud.labels", "team=vision", "vertex"),
+        ("kubeflow", "cloud.network", "projects/1/global/networks/n", "vertex"),
+        ("kubeflow", "cloud.encryption_key", KEY, "vertex"),
+        ("kubeflow", "cloud.project", "p", "vertex"),
+        ("kubeflow", "cloud.region", "r", "vertex"),
+        ("kubeflow", "cloud.api_endpoint", "e", "vertex"),
+        ("kubeflow", "machines.trainer.machine_type", "n1-standard-8", "vertex"),
+        ("vertex", "cloud.host", "http://localhost:8080", "kubeflow"),
+        ("vertex", "cloud.namespace", "n", "kubeflow"),
+        ("vertex", "cloud.token_file", "f", "kubeflow"),
+    ],
+)
+def test_another_runners_options(runner, key, value, expected):
+    with pytest.raises(InputError) as error:
+        config_of(runner, **{key: value})
+    assert f"--{key}: found --runner {runner}; expected {expected}, or" in str(error.value)
+    if runner in COMPILED_RUNNERS:
+        settings = {"run.runner": Setting(runner, "--runner"), key: Setting(value, "--it")}
+        with pytest.raises(InputError, match="--it: found --runner"):
+            build_target(settings)
+
+
+SCHEDULE = {"cloud.schedule": "0 3 * * 1"}
+
+
+@pytest.mark.parametrize("runner", COMPILED_RUNNERS)
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"cloud.start": "2030-01-01T00:00:00Z"}, "cloud.start: does nothing without --schedule"),
+        ({"cloud.end": "2030-01-01T00:00:00Z"}, "cloud.end: does nothing without --schedule"),
+        ({"cloud.max_concurrent_runs": "2"}, "concurrent_runs: does nothing without --schedule"),
+        (SCHEDULE | {"cloud.output": "job"}, "cloud.schedule: does nothing beside --cloud.output"),
+        ({"cloud.wait": "true", "cloud.output": "job"}, "cloud.wait: does nothing beside --cloud."),
+        (SCHEDULE | {"cloud.wait": "true"}, "cloud.wait: does nothing beside --cloud.schedule"),
+    ],
+)
+def test_options_that_do_nothing_together_or_alone(runner, settings, message):
+    with pytest.raises(InputError, match=message) as error:
+        config_of(runner, **settings)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("runner", ["local", "beam", *COMPILED_RUNNERS])
+def test_defaults_are_no_options_given(runner):
+    """A configuration that was written out and is read again gives every key."""
+    config = config_of(runner)
+    assert Config.of_json(config.to_json()) == config

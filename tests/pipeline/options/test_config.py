@@ -1,0 +1,259 @@
+import dataclasses
+import re
+
+import pytest
+
+from common.errors import InputError
+from pipeline.options.config import (
+    FLAGS,
+    OPTIONS,
+    Config,
+    build_config,
+    default_name,
+    read_assignment,
+    read_yaml,
+)
+from pipeline.options.settings import Setting
+from pipeline.recipes import RECIPES
+from trainer.input.augmentation import Augmentation
+
+
+def config_of(**values):
+    """The configuration of dotted keys, written with __ for the dot."""
+    values = {key.replace("__", "."): value for key, value in values.items()}
+    return build_config({key: Setting(value, f"--{key}") for key, value in values.items()})
+
+
+def test_defaults_are_the_datasets_recipe():
+    config = config_of(model="vit_b16_fe")
+    recipe = RECIPES["tf_flowers_full"]
+    assert (config.dataset, config.tune, config.recipe) == ("tf_flowers", "full", "tf_flowers_full")
+    assert config.train == recipe.hyperparameters
+    assert config.gate.min_accuracy == recipe.min_accuracy
+    assert config.name == "tf-flowers-vit-b16-fe-full"
+    assert config.pipeline_root.endswith("/runs/tf-flowers-vit-b16-fe-full")
+    assert config.serving_dir == config.pipeline_root + "/serving"
+
+
+def test_given_values_override_the_recipe_and_nothing_else():
+    config = config_of(model="vit_b16_fe", tune="head", train__epochs="3", gate__max_drop=0.01)
+    recipe = RECIPES["tf_flowers_head"].hyperparameters
+    assert config.train == dataclasses.replace(recipe, epochs=3)
+    assert config.gate.max_drop == 0.01
+
+
+def test_a_directory_with_the_name_of_a_catalogue_model_is_not_that_model(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "vit_b16_fe").mkdir()
+    (tmp_path / "vit_b16_fe" / "saved_model.pb").touch()
+    assert config_of(model="./vit_b16_fe").gate.min_accuracy == 0.5
+
+
+@pytest.mark.parametrize(
+    ("model", "name"),
+    [
+        ("https://tfhub.dev/google/imagenet/mobilenet/feature_vector/5", "feature-vector"),
+        ("https://example.com/models/My_ViT.tar.gz?token=a/b", "my-vit-tar-gz"),
+        ("https://example.com/花/", None),
+    ],
+)
+def test_default_names_of_urls(model, name):
+    slug = default_name("d", model, "full").removeprefix("d-").removesuffix("-full")
+    assert slug == name if name else re.fullmatch("[0-9a-f]{8}", slug)
+
+
+def test_augmentation_is_the_recipes_and_not_for_a_head():
+    assert config_of(model="vit_b16_fe").augment == RECIPES["tf_flowers_full"].augmentation
+    assert config_of(model="vit_b16_fe", augment__mixup="0.2").augment.mixup == 0.2
+    assert config_of(model="vit_b16_fe", tune="head").augment == Augmentation()
+    with pytest.raises(InputError, match="--tune head sees each image once"):
+        config_of(model="vit_b16_fe", tune="head", augment__flip="true")
+
+
+@pytest.mark.parametrize(
+    ("model", "recipe"),
+    [
+        ("vit_b16_fe", "tf_flowers_full"),
+        ("https://tfhub.dev/sayakpaul/vit_b16_fe/1", "tf_flowers_full"),
+        ("spsayakpaul/vision-transformer/tensorFlow2/vit-b16-fe/1", "tf_flowers_full"),
+        ("gs://vit_models/augreg/Ti_16.npz", "tf_flowers_full"),
+        ("https://tfhub.dev/google/imagenet/mobilenet_v2_100_224/feature_vector/5", "other_full"),
+    ],
+)
+def test_what_is_published_for_vits_is_for_vits(model, recipe):
+    assert config_of(model=model).recipe == recipe
+    assert config_of(model=model, tune="head").recipe == "tf_flowers_head"
+
+
+def test_another_recipe_by_name():
+    config = config_of(model="vit_b16_fe", recipe="digits_full")
+    assert config.train == RECIPES["digits_full"].hyperparameters
+
+
+def test_whoever_asks_for_epochs_gets_no_steps_of_the_recipe():
+    assert config_of(model="vit_b16_fe", recipe="augreg_500").train.steps == 500
+    by_epochs = config_of(model="vit_b16_fe", recipe="augreg_500", train__epochs="3").train
+    assert (by_epochs.epochs, by_epochs.steps) == (3, None)
+    both = config_of(model="vit_b16_fe", train__epochs="3", train__steps="7").train
+    assert (both.epochs, both.steps) == (3, 7)
+    assert (
+        config_of(model="vit_b16_fe", recipe="augreg_500").to_json()
+        == Config.of_json(config_of(model="vit_b16_fe", recipe="augreg_500").to_json()).to_json()
+    )
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (
+            {"tune": "head", "recipe": "tf_flowers_full"},
+            "--recipe tf_flowers_full: is for --tune full; expected one of tf_flowers_head, ",
+        ),
+        ({"tune": "full", "recipe": "default_head"}, "is for --tune head; expected one of tf_flo"),
+        (
+            {"tune": "head", "train.layer_decay": "0.7"},
+            "--train.layer_decay: --tune head leaves the backbone as it is",
+        ),
+        (
+            {"tune": "head", "train.head": "linear_probe", "train.ema": "0.9"},
+            "--train.ema: --head linear_probe trains in no steps",
+        ),
+        (
+            {"tune": "head", "train.head": "linear_probe", "tuner": "3"},
+            "--tuner: --head linear_probe has nothing to search for",
+        ),
+    ],
+)
+def test_what_would_do_nothing_is_refused(values, message):
+    settings = {key: Setting(value, f"--{key}") for key, value in values.items()}
+    with pytest.raises(InputError, match=re.escape(message)):
+        build_config({"model": Setting("vit_b16_fe", "--model"), **settings})
+
+
+def test_what_is_as_it_would_be_anyway_is_no_mistake():
+    """So may a configuration be written down whole."""
+    config = config_of(model="vit_b16_fe", tune="head", train__head="linear_probe")
+    assert Config.of_json(config.to_json()) == config
+    assert config_of(model="vit_b16_fe", tune="head", train__layer_decay="1").tune == "head"
+
+
+def test_a_model_outside_the_catalogue_is_gated_at_one_half(tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "saved_model.pb").touch()
+    config = config_of(model=f"{tmp_path}/mine/")
+    assert config.gate.min_accuracy == 0.5
+    assert config.name == "tf-flowers-mine-full"
+
+
+def test_remote_root_stays_as_it_is():
+    config = config_of(model="vit_b16_fe", pipeline_root="gs://bucket/root")
+    assert config.pipeline_root == "gs://bucket/root"
+    assert config.serving_dir == "gs://bucket/root/serving"
+
+
+def test_data_dir_goes_to_tfds_sources_only(tmp_path):
+    tfds = config_of(model="vit_b16_fe", data_dir=str(tmp_path))
+    assert tfds.source == {"kind": "tfds", "name": "tf_flowers", "data_dir": str(tmp_path)}
+    with pytest.raises(InputError, match="does nothing beside --dataset digits"):
+        config_of(model="vit_b16_fe", dataset="digits", data_dir=str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [
+        ("train.epochs", "-1", "--train.epochs -1: expected a whole number of at least 1"),
+        ("train.epochs", "many", "expected a whole number of at least 1"),
+        ("train.epochs", 2.5, "expected a whole number of at least 1"),
+        ("train.epochs", True, "expected a whole number of at least 1"),
+        ("train.learning_rate", "0", "expected a number above 0"),
+        ("gate.min_accuracy", "97", "expected a number from 0 to 1"),
+        ("gate.min_accuracy", [1], "expected a number from 0 to 1"),
+        ("tune", "some", "expected full or head"),
+        ("run.verbose", "loud", "expected true or false"),
+        ("name", "My_Name", "expected a name of a-z, 0-9 and -"),
+        ("data_dir", "", "expected a text"),
+        ("train.seed", str(2**32), "expected a whole number from 0 to 4294967295"),
+        ("train.learning_rate", "nan", "expected a number above 0"),
+        ("train.learning_rate", "inf", "expected a number above 0"),
+        ("run.runner", "beam", "no --beam-arg"),
+        ("augment.crop_area", "0", "expected a number above 0 and at most 1"),
+        ("augment.flip", "maybe", "expected true or false"),
+        ("cloud.labels", "Team Name=A B", "expected KEY=VALUE, each of at most 63 of a-z"),
+        ("cloud.labels", ["team=vision", "team"], "expected KEY=VALUE, each"),
+        ("cloud.labels", "1team=vision", "expected KEY=VALUE, each"),
+        ("cloud.network", "default", "a network's full name, projects/NUMBER/global/networks/NAME"),
+        ("cloud.network", "projects/p/global/networks/n", "expected a network's full name"),
+        ("cloud.encryption_key", "k", "a key's full name, projects/PROJECT/locations"),
+        ("recipe", "nope", "expected one of tf_flowers_full"),
+        ("dataset", "nope", "no such dataset and no such folder"),
+        ("train.epoch", 3, "did you mean train.epochs?"),
+        ("zzz", 3, "--list-options prints the keys"),
+    ],
+)
+def test_bad_values_are_named_with_what_was_expected(key, value, expected):
+    settings = {"model": "vit_b16_fe", key: value}
+    with pytest.raises(InputError) as error:
+        build_config({k: Setting(v, f"--{k}") for k, v in settings.items()})
+    assert expected in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_model_is_required():
+    with pytest.raises(InputError, match="--model is missing"):
+        build_config({})
+
+
+@pytest.mark.parametrize(("text", "value"), [("1e-3", 0.001), ("0.5", 0.5), (1, 1.0)])
+def test_numbers_from_text_and_yaml(text, value):
+    assert config_of(model="vit_b16_fe", train__learning_rate=text).train.learning_rate == value
+
+
+def test_null_switches_off():
+    assert config_of(model="vit_b16_fe", train__clip_norm="null").train.clip_norm is None
+    assert config_of(model="vit_b16_fe", gate__min_class_recall=None).gate.min_class_recall is None
+
+
+def test_yaml_file(tmp_path):
+    path = tmp_path / "run.yaml"
+    path.write_text("model: vit_b16_fe\ntrain: {epochs: 3}\nrun:\n  beam_args: [--a, --b]\n")
+    config = build_config(read_yaml(str(path)))
+    assert (config.train.epochs, config.run.beam_args) == (3, ("--a", "--b"))
+
+
+def test_a_yaml_group_with_nothing_below_it(tmp_path):
+    path = tmp_path / "run.yaml"
+    path.write_text("model: vit_b16_fe\ntrain:\ngate:\n")
+    assert build_config(read_yaml(str(path))) == config_of(model="vit_b16_fe")
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"), [("- a\n- b", "expected a mapping"), ("a: [", "not YAML")]
+)
+def test_bad_yaml(tmp_path, content, expected):
+    path = tmp_path / "run.yaml"
+    path.write_text(content)
+    with pytest.raises(InputError, match=expected):
+        read_yaml(str(path))
+
+
+def test_missing_yaml():
+    with pytest.raises(InputError, match="No such file"):
+        read_yaml("/nowhere/run.yaml")
+
+
+def test_unknown_yaml_key_names_the_file(tmp_path):
+    path = tmp_path / "run.yaml"
+    path.write_text("model: vit_b16_fe\ntrain: {epoch: 3}\n")
+    with pytest.raises(InputError, match=r"run\.yaml: train\.epoch: there is no key"):
+        build_config(read_yaml(str(path)))
+
+
+def test_assignment():
+    assert read_assignment("a.b=c=d") == ("a.b", Setting("c=d", "--set a.b"))
+    with pytest.raises(InputError, match="expected KEY=VALUE"):
+        read_assignment("a.b")
+
+
+def test_every_flag_names_a_key_and_every_key_has_a_help_text():
+    assert set(FLAGS.values()) <= set(OPTIONS)
+    assert all(option.help for option in OPTIONS.values())

@@ -1,0 +1,207 @@
+import dataclasses
+import io
+import logging
+import re
+import time
+
+import pytest
+
+from backbones.download import Download
+from pipeline.options.config import build_config
+from pipeline.options.settings import Setting
+from pipeline.report.console import Console
+from pipeline.report.outcome import Report
+from trainer.training.progress import Pace, Progress
+
+
+@pytest.fixture
+def streams():
+    return io.StringIO(), io.StringIO()
+
+
+def progress(step, total):
+    return Progress(
+        step=step,
+        total_steps=total,
+        epoch=1,
+        metrics={"loss": 2.0},
+        pace=Pace(images_per_second=12.3, seconds_left=75.2),
+    )
+
+
+def report(**changes):
+    values = {
+        "accuracy": 0.87,
+        "test_images": 100,
+        "interval": (0.79, 0.92),
+        "worst_class": ("roses", 0.5, 4),
+        "unmeasured": (),
+        "blessed": True,
+        "reasons": "",
+        "pushed_to": "/serving/1",
+        "was_served": False,
+        "images": {"read": 10, "train": 6, "validation": 2, "test": 1, "quarantine": 1},
+        "quarantine": "/examples/quarantine.jsonl",
+        "anomalies": ("train: label: Unexpected values",),
+        "artifacts": {"Trainer.model": "/root/" + "long/" * 60},
+    }
+    return Report(**values | changes)
+
+
+def test_piped_output_is_one_plain_unwrapped_line_an_entry(streams):
+    console = Console(*streams)
+    settings = {"model": "vit_b16_fe", "pipeline_root": "/" + "deep/" * 60}
+    config = build_config({key: Setting(value, key) for key, value in settings.items()})
+    console.plan(config, "/log")
+    with console.live():
+        console.node_started("Trainer")
+        console.progress(progress(1, 10))
+        assert "  step 1 of 10: loss 2.000, 12 images/s, 0:01:15 left\n" in streams[0].getvalue()
+        console.node_finished("Trainer", cached=False)
+        console.node_started("Pusher")
+        console.node_finished("Pusher", cached=True)
+    console.summary(report())
+    text = streams[0].getvalue()
+    assert "\x1b" not in text
+    lines = text.splitlines()
+    assert any(line.endswith("deep/" * 59 + "deep") for line in lines)
+    assert any(line.startswith("Trainer: done in") for line in lines)
+    assert "Pusher: cached" in lines
+    assert lines[-7:] == [
+        "images: 10 read: 6 train, 2 validation, 1 test, 1 quarantined",
+        "quarantined images: see /examples/quarantine.jsonl",
+        "anomaly: train: label: Unexpected values",
+        "test accuracy: 0.8700 on 100 images (95 % interval 0.79 to 0.92)",
+        "worst class: roses, recall 0.5000 on 4 images",
+        "verdict: blessed",
+        "pushed to: /serving/1",
+    ]
+
+
+def test_the_plan_says_what_the_recipe_has_reached(streams):
+    as_published, otherwise = {"model": "vit_s16_fe"}, {"model": "vit_b16_fe"}
+    for values, count in (
+        (as_published, 1),
+        (as_published | {"train.strategy": "mirrored"}, 1),
+        (otherwise, 0),
+        (as_published | {"weights": "random"}, 0),
+        (as_published | {"train.epochs": 1}, 0),
+        (as_published | {"augment.flip": "false"}, 0),
+        (as_published | {"dataset": "digits", "recipe": "tf_flowers_full"}, 0),
+    ):
+        config = build_config({key: Setting(value, key) for key, value in values.items()})
+        Console(*streams).plan(config, "/log")
+        lines = [line for line in streams[0].getvalue().splitlines() if "published" in line]
+        assert len(lines) == count
+        assert all("98.64 % (± 0.6)" in line for line in lines)
+        streams[0].truncate(0)
+
+
+def test_progress_of_which_the_pace_is_not_known_yet(streams):
+    console = Console(*streams)
+    console.node_started("Trainer")
+    console.progress(dataclasses.replace(progress(1, 10), pace=None))
+    assert streams[0].getvalue().endswith("  step 1 of 10: loss 2.000\n")
+
+
+def test_progress_is_shown_at_most_ten_times(streams):
+    console = Console(*streams)
+    console.node_started("Trainer")
+    for step in range(1, 1001):
+        console.progress(progress(step, 1000))
+    assert streams[0].getvalue().count("of 1000") == 10
+
+
+def test_piped_a_download_is_two_lines(streams):
+    console = Console(*streams)
+    with console.downloads():
+        for done in range(0, 100_000_001, 1_000_000):
+            log_download(done, 100_000_000)
+        log_download(100_000_000, 100_000_000, ended=True)
+        log_download(5, None)
+        logging.getLogger("backbones.download").info("trying again")
+    log_download(1, 2)
+    assert streams[0].getvalue().splitlines() == [
+        "downloading vit_b16_fe: 100.0 MB",
+        "downloaded vit_b16_fe: 100.0 MB",
+        "downloading vit_b16_fe",
+    ]
+
+
+def test_on_a_terminal_a_download_is_a_bar():
+    screen = Screen()
+    console = Console(screen, io.StringIO())
+    with console.live(), console.downloads():
+        console.busy("looking at data and model")
+        log_download(0, 100_000_000)
+        for done in (30_000_000, 60_000_000):
+            time.sleep(0.2)
+            log_download(done, 100_000_000)
+        time.sleep(0.2)
+        log_download(100_000_000, 100_000_000, ended=True)
+    shown = re.sub(r"\x1b\[[\d;?]*[a-zA-Z]", "", screen.getvalue())  # without colours
+    assert "downloading vit_b16_fe" in shown
+    assert re.search(r"60\.0/100\.0 MB [\d.]+ MB/s", shown)
+    assert "downloaded vit_b16_fe: 100.0 MB" in shown
+
+
+class Screen(io.StringIO):
+    """A terminal."""
+
+    def isatty(self):
+        return True
+
+
+def log_download(done, total, ended=False):
+    """Logs what the download of a model logs."""
+    state = Download(name="vit_b16_fe", done=done, total=total, ended=ended)
+    logging.getLogger("backbones.download").debug("", extra={"download": state})
+
+
+def test_a_model_that_was_not_blessed(streams):
+    reasons = "accuracy 0.8700 is 0.0300 below 0.9000; recall of roses 0.5 is 0.1 below 0.6"
+    Console(*streams).summary(report(blessed=False, reasons=reasons, pushed_to=None))
+    lines = streams[0].getvalue().splitlines()
+    assert lines[-2] == f"verdict: not blessed: {reasons}"
+    assert lines[-1] == "pushed to: nothing was pushed"
+
+
+def test_classes_without_a_test_image_are_not_passed_over(streams):
+    Console(*streams).summary(report(unmeasured=("a", "b")))
+    assert "no test image of a, b: nothing is known" in streams[0].getvalue()
+    Console(*streams).summary(report(unmeasured=tuple("abcdefg")))
+    assert "no test image of a, b, c, d, e and 2 more: " in streams[0].getvalue()
+
+
+def test_a_model_that_is_served_already(streams):
+    Console(*streams).summary(report(was_served=True))
+    assert streams[0].getvalue().splitlines()[-2:] == [
+        "it is served already: nothing had to be copied",
+        "pushed to: /serving/1",
+    ]
+
+
+def test_what_validation_gave_stays_in_sight(streams):
+    console = Console(*streams)
+    console.node_started("Trainer")
+    console.resumed(3)
+    metrics = {"loss": 2.0, "val_accuracy": 0.75}
+    console.progress(dataclasses.replace(progress(4, 10), metrics=metrics))
+    console.progress(progress(6, 10))
+    lines = streams[0].getvalue().splitlines()
+    assert lines[1] == "  goes on from the checkpoint of step 3"
+    assert lines[-1].startswith("  step 6 of 10: loss 2.000, val_accuracy 0.750, ")
+
+
+def test_text_is_not_taken_for_markup(streams):
+    Console(*streams).line("[red]/path[/red] [1]")
+    assert streams[0].getvalue() == "[red]/path[/red] [1]\n"
+
+
+def test_errors_go_to_stderr(streams):
+    console = Console(*streams)
+    console.node_started("Trainer")
+    console.node_failed("Trainer")
+    assert "Trainer: failed after" in streams[1].getvalue()
+    console.node_failed("Trainer", interrupted=True)
+    assert "Trainer: interrupted after" in streams[1].getvalue()

@@ -1,0 +1,63 @@
+import logging
+import os
+import subprocess
+import sys
+
+import pytest
+
+from pipeline.report.logs import logging_to
+
+
+def emit():
+    """A log record, and what C++ does: writes to descriptors 1 and 2."""
+    logging.getLogger("some.library").info("from python")
+    os.write(1, b"from print\n")
+    os.write(2, b"from c++\n")
+
+
+def test_everything_goes_to_the_file_and_the_screen_stays_free(tmp_path, capfd):
+    log = tmp_path / "logs" / "run.log"
+    with logging_to(log, verbose=False) as (out, err):
+        emit()
+        print("for the person", file=out)
+        print("an error", file=err)
+    assert capfd.readouterr() == ("for the person\n", "an error\n")
+    text = log.read_text()
+    assert "from python" in text
+    assert "from print" in text
+    assert "from c++" in text
+
+
+def test_verbose_shows_it(tmp_path, capfd):
+    log = tmp_path / "run.log"
+    with logging_to(log, verbose=True):
+        emit()
+    out, err = capfd.readouterr()
+    assert "from print" in out
+    assert "from python" in err
+    assert "from c++" in err
+    assert "from python" in log.read_text()
+
+
+@pytest.mark.parametrize("verbose", [False, True])
+def test_afterwards_all_is_as_before(tmp_path, capfd, verbose):
+    handlers = list(logging.getLogger().handlers)
+    with logging_to(tmp_path / "run.log", verbose=verbose):
+        pass
+    print("out")
+    print("err", file=sys.stderr)
+    assert capfd.readouterr() == ("out\n", "err\n")
+    assert logging.getLogger().handlers == handlers
+
+
+def test_a_crash_of_the_process_loses_nothing_of_the_log(tmp_path, project):
+    code = f"""
+import os, signal
+from pathlib import Path
+from pipeline.report.logs import logging_to
+with logging_to(Path({str(tmp_path)!r}) / "run.log", verbose=False):
+    os.write(2, b"last words")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+    subprocess.run([sys.executable, "-c", code], cwd=project, check=False)
+    assert (tmp_path / "run.log").read_text() == "last words"

@@ -1,0 +1,56 @@
+import numpy as np
+import PIL.Image
+import pytest
+import tensorflow as tf
+
+from trainer.input.augment.geometry import rotate, shear_x, shear_y, translate_x, translate_y
+
+GREY = (128, 128, 128)
+
+
+def as_float(picture):
+    return tf.constant(np.asarray(picture), tf.float32)
+
+
+def affine(picture, *coefficients):
+    return picture.transform(picture.size, PIL.Image.Transform.AFFINE, coefficients, fillcolor=GREY)
+
+
+# Pillow's coordinates are those of corners, TensorFlow's those of centres: a shear by a differs
+# by a / 2 pixels; a rotation around the centre does not.
+@pytest.mark.parametrize("amount", [-0.29, 0.29])
+@pytest.mark.parametrize(
+    ("ours", "pillows"),
+    [
+        (shear_x, lambda p, a: affine(p, 1, a, -a / 2, 0, 1, 0)),
+        (shear_y, lambda p, a: affine(p, 1, 0, 0, a, 1, -a / 2)),
+        (translate_x, lambda p, a: affine(p, 1, 0, round(a * 64), 0, 1, 0)),
+        (translate_y, lambda p, a: affine(p, 1, 0, 0, 0, 1, round(a * 48))),
+        (lambda p, a: rotate(p, 100 * a), lambda p, a: p.rotate(100 * a, fillcolor=GREY)),
+    ],
+)
+def test_as_pillow(picture, ours, pillows, amount):
+    result = ours(as_float(picture), tf.constant(amount)).numpy()
+    same = np.all(result == np.asarray(pillows(picture, amount)), axis=-1)
+    # Where a coordinate lies between two pixels, rounding decides.
+    assert same.mean() > 0.98
+
+
+def test_rotation_is_counter_clockwise():
+    image = np.random.default_rng(0).integers(0, 255, [7, 7, 3])
+    result = rotate(tf.constant(image, tf.float32), 90.0)
+    np.testing.assert_array_equal(result, np.rot90(image))
+
+
+def test_what_comes_in_from_outside_is_grey(picture):
+    image = as_float(picture)
+    np.testing.assert_array_equal(translate_x(image, 0.5)[:, :32], image[:, 32:])
+    assert np.all(translate_x(image, 0.5)[:, 32:] == 128)
+    np.testing.assert_array_equal(translate_y(image, -0.5)[24:], image[:24])
+    assert np.all(translate_y(image, -0.5)[:24] == 128)
+    assert np.all(rotate(image, 45.0)[0, 0] == 128)
+
+
+@pytest.mark.parametrize("operation", [rotate, shear_x, shear_y, translate_x, translate_y])
+def test_an_amount_of_zero_changes_nothing(picture, operation):
+    np.testing.assert_array_equal(operation(as_float(picture), 0.0), as_float(picture))

@@ -1,0 +1,84 @@
+import numpy as np
+import PIL.ImageOps
+import pytest
+import tensorflow as tf
+
+from tests.conftest import gradient
+from trainer.input.augment.rand_augment import operations, rand_augment
+
+NAMES = operations(10, 1.0)
+DIRECTED = ("Rotate", "ShearX", "ShearY", "TranslateX", "TranslateY")
+
+
+@pytest.fixture
+def image(picture):
+    return tf.constant(np.asarray(picture), tf.float32)
+
+
+@pytest.mark.parametrize("magnitude", [0, 5, 10, 15, 30])
+def test_range_shape_and_type(image, magnitude):
+    for sign in (-1.0, 1.0):
+        for operation in operations(magnitude, sign).values():
+            result = operation(image)
+            assert result.shape == image.shape
+            assert result.dtype == tf.float32
+            assert np.all((result >= 0) & (result <= 255))
+
+
+def test_the_scale(picture, image):
+    """What the magnitudes of the published code mean."""
+
+    def pillow(expected):
+        return np.asarray(expected, np.float32)
+
+    weakest, strongest = operations(0, 1.0), operations(10, 1.0)
+    np.testing.assert_array_equal(
+        strongest["Posterize"](image), pillow(PIL.ImageOps.posterize(picture, 4))
+    )
+    np.testing.assert_array_equal(weakest["Solarize"](image), 255 - image)
+    np.testing.assert_array_equal(strongest["Solarize"](image), image)
+    np.testing.assert_array_equal(weakest["SolarizeAdd"](image), image)
+    dark = image.numpy() < 128
+    added = strongest["SolarizeAdd"](image) - image
+    np.testing.assert_array_equal(added, np.where(dark, 110, 0))
+    np.testing.assert_allclose(weakest["Brightness"](image), 0.1 * image, rtol=1e-5)
+    np.testing.assert_allclose(
+        strongest["Brightness"](image), np.minimum(1.9 * image, 255), rtol=1e-5
+    )
+    for name in DIRECTED:
+        np.testing.assert_array_equal(weakest[name](image), image)
+
+
+@pytest.mark.parametrize("name", ["Color", "Contrast", "Brightness", "Sharpness"])
+def test_magnitude_five_enhances_nothing(image, name):
+    np.testing.assert_allclose(operations(5, 1.0)[name](image), image, atol=1e-3)
+
+
+@pytest.mark.parametrize("magnitude", [20, 30])
+def test_posterize_ends_at_the_picture(image, magnitude):
+    np.testing.assert_array_equal(operations(magnitude, 1.0)["Posterize"](image), image)
+
+
+def test_every_operation_is_drawn_with_both_signs_and_repeats():
+    image = tf.constant(np.asarray(gradient(12, 16)), tf.float32)
+    results = {
+        (name, sign): operations(10, sign)[name](image).numpy()
+        for name in NAMES
+        for sign in (-1.0, 1.0)
+    }
+    draw = tf.function(lambda seed: rand_augment(image, seed, layers=1, magnitude=10))
+    pictures = [draw(tf.constant([0, index])).numpy() for index in range(450)]
+    np.testing.assert_array_equal(draw(tf.constant([0, 7])), pictures[7])
+    for (name, _), result in results.items():
+        count = sum(np.allclose(result, one, atol=1e-3) for one in pictures)
+        if name in DIRECTED:
+            assert 3 <= count <= 32  # 15 are expected
+        else:
+            assert count >= 12  # 30 are expected; some give the same picture, and count together
+
+
+def test_two_layers_follow_one_another():
+    image = tf.constant(np.asarray(gradient(12, 16)), tf.float32)
+    draw = tf.function(lambda seed: rand_augment(image, seed, layers=2, magnitude=7))
+    pictures = {draw(tf.constant([1, index])).numpy().tobytes() for index in range(40)}
+    assert len(pictures) > 20  # one layer has 10 operations, and 5 with two signs

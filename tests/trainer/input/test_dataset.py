@@ -1,0 +1,104 @@
+import itertools
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.trainer.small_training import Task, write_features, write_pictures
+from trainer.input.augmentation import Augmentation
+from trainer.input.dataset import read_features, read_labels
+from trainer.training.hyperparameters import Hyperparameters
+
+
+@pytest.fixture(params=[50, 16], ids=["kept", "read every epoch"])
+def train(tmp_path, monkeypatch, request):
+    """50 examples, which the shuffle buffer holds or does not."""
+    monkeypatch.setattr("trainer.input.dataset._SHUFFLE_BUFFER", request.param)
+    write_features(tmp_path, count=50)
+    return Task(tmp_path, Hyperparameters(seed=0)).train
+
+
+def rows(dataset, count):
+    """The first `count` examples of a dataset of batches."""
+    batches = (inputs.numpy() for inputs, _ in dataset)
+    return list(itertools.islice(itertools.chain.from_iterable(batches), count))
+
+
+def test_each_epoch_has_every_example_once_in_another_order(train):
+    examples = [tuple(row) for row in rows(train.batches(10), 150)]
+    epochs = [examples[:50], examples[50:100], examples[100:]]
+    assert all(len(set(epoch)) == 50 for epoch in epochs)
+    assert set(epochs[0]) == set(epochs[1]) == set(epochs[2])
+    assert epochs[0] != epochs[1] != epochs[2]
+
+
+@pytest.mark.parametrize("start", [7, 50, 77, 100])
+def test_it_goes_on_from_any_position(train, start):
+    examples = rows(train.batches(1), 120)
+    np.testing.assert_array_equal(rows(train.batches(1, start=start), 20), examples[start:][:20])
+
+
+def test_workers_share_every_batch(train):
+    whole = rows(train.batches(10), 100)
+    shares = [rows(train.batches(5, worker=worker, workers=2), 50) for worker in range(2)]
+    np.testing.assert_array_equal(shares[0], whole[0::2])
+    np.testing.assert_array_equal(shares[1], whole[1::2])
+
+
+def test_another_seed_is_another_order(tmp_path):
+    write_features(tmp_path)
+    one, other = (Task(tmp_path, Hyperparameters(seed=seed)).train for seed in (1, 2))
+    assert not np.array_equal(rows(one.batches(10), 50), rows(other.batches(10), 50))
+
+
+@pytest.mark.parametrize(
+    "augmentation",
+    [Augmentation(crop_area=0.3, flip=True), Augmentation(mixup=0.5, cutmix=0.5)],
+    ids=["picture", "batch"],
+)
+def test_augmented_pictures_are_the_same_when_training_goes_on(tmp_path, augmentation):
+    write_pictures(tmp_path)
+    task = Task(tmp_path, Hyperparameters(seed=0), tune="full", augmentation=augmentation)
+    pictures = rows(task.train.batches(4), 48)
+    resumed = rows(task.train.batches(4, start=28), 20)
+    np.testing.assert_array_equal(resumed, pictures[28:])
+    epochs = (
+        {tuple(p.reshape(-1)) for p in pictures[:24]},
+        {tuple(p.reshape(-1)) for p in pictures[24:]},
+    )
+    assert not epochs[0] & epochs[1]  # another variant of each picture in each epoch
+
+
+@pytest.mark.parametrize("mixing", [{"mixup": 0.5}, {"cutmix": 0.5}], ids=["mixup", "cutmix"])
+def test_a_batch_is_mixed_the_same_however_it_is_divided(tmp_path, mixing):
+    write_pictures(tmp_path)
+    task = Task(tmp_path, Hyperparameters(seed=0), tune="full", augmentation=Augmentation(**mixing))
+    whole = rows(task.train.batches(8), 48)
+    np.testing.assert_array_equal(rows(task.train.batches(1, parts=8), 48), whole)
+    np.testing.assert_array_equal(rows(task.train.batches(4, parts=2, start=16), 32), whole[16:])
+    alone = Task(tmp_path, Hyperparameters(seed=0), tune="full").train
+    assert not np.array_equal(rows(alone.batches(8), 48), whole)
+
+
+def test_mixed_labels_are_shares(tmp_path):
+    write_pictures(tmp_path)
+    augmentation = Augmentation(mixup=1.0)
+    task = Task(tmp_path, Hyperparameters(seed=0), tune="full", augmentation=augmentation)
+    labels = np.concatenate([labels for _, labels in task.train.batches(8).take(3)])
+    np.testing.assert_allclose(labels.sum(-1), 1, rtol=1e-6)
+    assert ((labels > 0) & (labels < 1)).any()
+
+
+def test_what_is_shuffled_is_encoded(train):
+    """Decoded pictures would fill the memory."""
+    shuffled = train._records(0)
+    assert shuffled.element_spec[1] == tf.TensorSpec([], tf.string)
+    assert train.batches(4).element_spec[0].dtype == tf.float32
+
+
+def test_reading_everything(train, tmp_path):
+    labels = read_labels(train.files)
+    assert len(labels) == 50
+    features, same = read_features(train.files, train.graph)
+    assert features.shape == (50, 4)
+    assert list(same.numpy()) == labels

@@ -1,0 +1,81 @@
+import dataclasses
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from backbones.augreg.initialization import random_arrays
+from backbones.catalogue import MODELS, Model, Variant
+from backbones.contract import call_backbone, load_backbone, read_shapes
+from common.errors import InputError
+from tests.conftest import TINY
+from tests.trainer.collection_model import write_collection_model
+from trainer.model import variable_names
+from trainer.model.backbone_layer import BackboneLayer
+from trainer.model.variable_names import named_variables
+from trainer.training.optimizer import layer_rates
+
+HYBRID = dataclasses.replace(TINY, image_size=32, patch_size=1, resnet_blocks=(1, 1), depth=11)
+
+
+@pytest.fixture(params=[TINY, HYBRID], ids=["plain", "hybrid"])
+def published(request, tmp_path, monkeypatch):
+    """A model of the collection and its architecture, which the catalogue has."""
+    architecture = request.param
+    entry = Model(name="x", task="fe", variant=Variant(title="X", architecture=architecture))
+    monkeypatch.setattr(variable_names, "MODELS", {"x": entry})
+    write_collection_model(architecture, tmp_path / "model")
+    return architecture, tmp_path / "model"
+
+
+def test_variables_of_the_collection_get_the_names_of_the_checkpoint(published):
+    architecture, directory = published
+    named = named_variables(load_backbone(directory))
+    arrays = random_arrays(architecture, seed=0)
+    assert [name for name, _ in named] == list(architecture.array_shapes())
+    for name, variable in named:
+        np.testing.assert_array_equal(variable.numpy(), arrays[name])
+
+
+def test_so_layers_are_told(published):
+    architecture, directory = published
+    layer = BackboneLayer(load_backbone(directory), architecture.width)
+    names = [variable.name for variable in layer.trainable_variables]
+    rates = dict(zip(names, layer_rates(names, 0.5), strict=True))
+    assert rates["Transformer_encoder_norm_scale"] == 1
+    assert rates[f"Transformer_encoderblock_{architecture.depth - 1}_LayerNorm_0_scale"] == 0.5
+    assert rates["embedding_kernel"] < rates["Transformer_encoderblock_0_LayerNorm_0_scale"]
+
+
+def test_names_of_others_are_their_own(tiny_backbone, tmp_path):
+    names = [name for name, _ in named_variables(load_backbone(tiny_backbone))]
+    assert names == list(TINY.array_shapes())
+    write_collection_model(TINY, tmp_path / "model")  # which is in no catalogue
+    assert {name for name, _ in named_variables(load_backbone(tmp_path / "model"))} == {"Variable"}
+
+
+def test_architectures_of_the_catalogue_can_be_told_apart():
+    seen = {}
+    for name, model in MODELS.items():
+        shapes = model.architecture.array_shapes()
+        key = tuple(variable_names._without_ones([shapes[n] for n in sorted(shapes)]))
+        other = seen.setdefault(key, name)
+        assert MODELS[other].architecture == model.architecture
+
+
+def test_a_function_without_the_argument_training_is_called_without_it(tmp_path):
+    write_collection_model(TINY, tmp_path / "model")
+    assert read_shapes(tmp_path / "model").features == TINY.width
+    backbone = load_backbone(tmp_path / "model")
+    images = tf.random.stateless_uniform([3, 16, 16, 3], [0, 0], -1, 1)
+    with tf.GradientTape() as tape:
+        features = call_backbone(backbone, images, training=True)
+    assert features.shape == [3, TINY.width]
+    gradients = tape.gradient(features, list(backbone.trainable_variables))
+    assert all(gradient is not None for gradient in gradients)
+
+
+def test_a_function_for_batches_of_one_size_is_refused(tmp_path):
+    write_collection_model(TINY, tmp_path / "model", batch=1)
+    with pytest.raises(InputError, match=r"maps float32 \(1, 16, 16, 3\).*in batches of any"):
+        read_shapes(tmp_path / "model")

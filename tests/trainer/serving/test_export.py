@@ -1,0 +1,156 @@
+"""Every kind of exported model, in a Session as servers load it, against `tf.saved_model.load`."""
+
+import dataclasses
+import functools
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from backbones.augreg.convert import convert
+from backbones.augreg.initialization import random_arrays
+from backbones.contract import read_shapes
+from tests.conftest import TINY, encode, gradient
+from tests.signatures import answers_by_object_graph, assert_same, inputs_of
+from tests.trainer.exporting_process import CLASSES, HYBRID, KINDS, graph_directory
+from trainer.input.transform_graph import TransformGraph
+from trainer.preprocessing import CHUNK, FEATURES, PIXELS
+
+pytestmark = pytest.mark.slow
+
+# More than Transform's chunks are large, which the exported model takes at once.
+IMAGES = [encode(gradient(20 + i, 30), ("JPEG", "PNG")[i % 2]) for i in range(CHUNK + 3)]
+
+
+@pytest.fixture(scope="module")
+def folder(project, tmp_path_factory):
+    """What `tests.trainer.exporting_process` leaves."""
+    folder = tmp_path_factory.mktemp("serving")
+    command = [sys.executable, "-m", "tests.trainer.exporting_process", str(folder)]
+    done = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def inputs_for(backbone):
+    """The images, as each signature of a model with this backbone takes them."""
+    shapes = read_shapes(backbone)
+    return inputs_of(IMAGES, shapes.height, shapes.width)
+
+
+@pytest.fixture(scope="module")
+def answers_of(folder, server_process):
+    """Name of a kind -> its answers in a Session, by signature."""
+
+    @functools.cache
+    def answers_of(name):
+        return server_process.ask(
+            folder / "exported" / name, inputs_for(folder / "backbones" / KINDS[name][0])
+        )
+
+    return answers_of
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_a_session_answers_all_signatures(folder, answers_of, name):
+    directory = folder / "exported" / name
+    inputs = inputs_for(folder / "backbones" / KINDS[name][0])
+    assert_same(answers_of(name), answers_by_object_graph(directory, inputs))
+
+
+def test_another_runtime_answers(folder, answers_of, tensorflow_java, tmp_path):
+    """By the C++ loader itself, of another version of TensorFlow."""
+    files = [tmp_path / str(index) for index in range(3)]
+    for file, image in zip(files, IMAGES[:3], strict=True):
+        file.write_bytes(image)
+    models = [folder / "exported" / name for name in KINDS]
+    answers = tensorflow_java.classify(models, files)
+    for name, model in zip(KINDS, models, strict=True):
+        labels, probabilities = answers[str(model)]
+        expected = answers_of(name)["serving_default"]
+        assert labels == [label.decode() for label in expected["label"][:3]]
+        np.testing.assert_allclose(probabilities, expected["probability"][:3], rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_all_signatures_say_the_same(answers_of, name):
+    answers = answers_of(name)
+    for outputs in answers.values():
+        assert_same({"": outputs}, {"": answers["serving_default"]})
+        np.testing.assert_allclose(outputs["probabilities"].sum(-1), 1, atol=1e-5)
+        labels = [label.decode() for label in outputs["label"]]
+        assert labels == [CLASSES[index] for index in outputs["label_id"]]
+
+
+def test_every_model_has_learnt_something_else(answers_of):
+    """Else all of them would answer the same, whatever is restored."""
+    probabilities = [answers_of(name)["serving_default"]["probabilities"] for name in KINDS]
+    for index, one in enumerate(probabilities):
+        assert np.abs(one - 1 / len(CLASSES)).max() > 1e-3
+        for other in probabilities[index + 1 :]:
+            assert np.abs(one - other).max() > 1e-4
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_the_transform_graph_is_what_is_served(folder, answers_of, name):
+    graph = TransformGraph(str(graph_directory(folder, name)))
+    answers = answers_of(name)
+    if KINDS[name][1] == "head":
+        features = graph(tf.constant(IMAGES), FEATURES)
+        variables = folder / "exported" / name / "variables" / "variables"
+        reader = tf.train.load_checkpoint(str(variables))
+        kernel, bias = (
+            reader.get_tensor(f"head/{index}/.ATTRIBUTES/VARIABLE_VALUE") for index in range(2)
+        )
+        probabilities = tf.nn.softmax(features @ kernel + bias)
+        expected = answers["serving_default"]["probabilities"]
+    else:
+        probabilities = graph(tf.constant(IMAGES), PIXELS)
+        expected = inputs_for(folder / "backbones" / KINDS[name][0])["from_pixels"]["images"]
+    np.testing.assert_allclose(probabilities, expected, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_weights_are_stored_once(folder, name):
+    """The backbone's, the head's, and nothing else."""
+    backbone = folder / "backbones" / KINDS[name][0]
+    head = (read_shapes(backbone).features + 1) * len(CLASSES)
+    assert numbers_in(folder / "exported" / name) == numbers_in(backbone) + head
+
+
+def numbers_in(model):
+    """How many numbers the variables of a SavedModel are."""
+    reader = tf.train.load_checkpoint(str(model / "variables" / "variables"))
+    shapes = reader.get_variable_to_shape_map()
+    shapes.pop("_CHECKPOINTABLE_OBJECT_GRAPH")
+    return sum(int(np.prod(shape)) for shape in shapes.values())
+
+
+def random_images(size):
+    return np.random.default_rng(1).uniform(-1, 1, [3, size, size, 3]).astype(np.float32)
+
+
+@pytest.mark.parametrize("name", ["plain", "hybrid", "bfloat16", "collection"])
+def test_a_backbone_answers_in_a_session(folder, server_process, name):
+    directory = folder / "backbones" / name
+    ((_, inputs),) = server_process.input_shapes(directory).items()
+    (argument,) = inputs
+    given = {"serving_default": {argument: random_images(16)}}
+    expected = answers_by_object_graph(directory, given)
+    assert np.abs(next(iter(expected["serving_default"].values()))).max() > 0
+    assert_same(server_process.ask(directory, given), expected)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "precision"), [(TINY, "float32"), (HYBRID, "mixed_bfloat16")]
+)
+def test_a_classifier_of_the_converter_answers(tmp_path, server_process, architecture, precision):
+    arrays = random_arrays(dataclasses.replace(architecture, classes=7), seed=0)
+    arrays["head/kernel"] = np.random.default_rng(0).normal(size=(16, 7)).astype(np.float32)
+    convert(arrays, tmp_path / "model", task="classification", precision=precision)
+    given = {"serving_default": {"images": random_images(16)}}
+    expected = answers_by_object_graph(tmp_path / "model", given)
+    assert expected["serving_default"]["outputs"].shape == (3, 7)
+    assert_same(server_process.ask(tmp_path / "model", given), expected)

@@ -1,0 +1,165 @@
+"""The Session loader on models that are whole, and on models that only look whole."""
+
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from common.errors import InputError
+from common.fingerprint import FIRST_PARTY
+from trainer.serving import session_model
+from trainer.serving.serving_process import ServingProcess
+from trainer.serving.session_model import SessionError, SessionModel
+
+DEFAULT = tf.saved_model.DEFAULT_SERVING_SIGNATURE_DEF_KEY
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A model with a variable and a lookup table: it adds the number of each word to a number."""
+    module = tf.Module()
+    module.number = tf.Variable(5, dtype=tf.int64)
+    entries = tf.lookup.KeyValueTensorInitializer(["one", "two"], tf.constant([1, 2], tf.int64))
+    module.table = tf.lookup.StaticHashTable(entries, default_value=0)
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="words")])
+    def add(words):
+        tf.debugging.assert_none_equal(words, "bad")
+        return {"sums": module.table.lookup(words) + module.number, "words": words}
+
+    directory = tmp_path_factory.mktemp("whole")
+    tf.saved_model.save(module, str(directory), signatures={DEFAULT: add, "other": add})
+    return directory
+
+
+def test_it_answers(whole):
+    model = SessionModel(str(whole))
+    assert model.signatures == ["other", DEFAULT]
+    assert model.input_shapes("other") == {"words": [None]}
+    answers = model("other", {"words": [b"two", b"ten", "ü\0".encode()]})
+    np.testing.assert_array_equal(answers["sums"], [7, 5, 5])
+    assert list(answers["words"]) == [b"two", b"ten", "ü\0".encode()]
+
+
+@pytest.mark.parametrize(
+    ("signature", "inputs", "message"),
+    [
+        ("third", {}, "has no signature third; found "),
+        ("other", {"word": [b"one"]}, r"other was given \['word'\]; it takes \['words'\]"),
+        ("other", {"words": [b"bad"]}, r"other fails in a Session \(.*assert"),
+        ("other", {"words": np.zeros([2, 2])}, "other fails in a Session"),
+    ],
+)
+def test_what_it_cannot_answer(whole, signature, inputs, message):
+    with pytest.raises(SessionError, match=message) as raised:
+        SessionModel(str(whole))(signature, inputs)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_keras_layer_is_not_restored(tmp_path):
+    """Though `tf.saved_model.load` restores it. If Keras mends this, `ServedClassifier` may too."""
+    module = tf.Module()
+    module.layer = keras.layers.Dense(2, name="head")
+    module.layer.build([None, 3])
+    call = tf.function(
+        lambda x: {"y": module.layer(x)}, input_signature=[tf.TensorSpec([None, 3], name="x")]
+    )
+    tf.saved_model.save(module, str(tmp_path), signatures=call)
+    assert tf.saved_model.load(str(tmp_path)).signatures[DEFAULT](x=tf.zeros([1, 3]))["y"].shape
+    with pytest.raises(SessionError, match=r"no value for .*bias, .*kernel after loading"):
+        SessionModel(str(tmp_path))
+
+
+@pytest.mark.parametrize("is_filled", [True, False])
+def test_a_table_that_nothing_fills(tmp_path, is_filled):
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        table = tf.lookup.StaticHashTable(
+            tf.lookup.KeyValueTensorInitializer(["one"], tf.constant([1])), -1, name="words"
+        )
+        words = tf.compat.v1.placeholder(tf.string, [None])
+        signature = tf.compat.v1.saved_model.predict_signature_def(
+            {"words": words}, {"numbers": table.lookup(words)}
+        )
+        builder = tf.compat.v1.saved_model.Builder(str(tmp_path / "model"))
+        builder.add_meta_graph_and_variables(
+            session,
+            [tf.saved_model.SERVING],
+            {DEFAULT: signature},
+            main_op=tf.compat.v1.tables_initializer() if is_filled else None,
+        )
+        builder.save()
+    if is_filled:
+        answers = SessionModel(str(tmp_path / "model"))(DEFAULT, {"words": [b"one", b"two"]})
+        assert list(answers["numbers"]) == [1, -1]
+    else:
+        with pytest.raises(SessionError, match="no value for words after loading"):
+            SessionModel(str(tmp_path / "model"))
+
+
+def test_no_model_at_all(tmp_path):
+    with pytest.raises(SessionError, match=r"cannot be loaded in a Session .*does not exist"):
+        SessionModel(str(tmp_path))
+    (tmp_path / "saved_model.pb").write_bytes(b"rubbish")
+    with pytest.raises(SessionError, match="cannot be loaded in a Session"):
+        SessionModel(str(tmp_path))
+
+
+def test_the_command(whole, tmp_path, capsys):
+    assert session_model.main([str(whole), str(tmp_path)]) == 1
+    out, err = capsys.readouterr()
+    assert out == f"{whole}: answers other, {DEFAULT}\n"
+    assert err.startswith(f"{tmp_path}: cannot be loaded")
+    assert session_model.main([str(whole)]) == 0
+    assert session_model.main([]) == 2
+    assert "usage: " in capsys.readouterr().err
+
+
+def test_the_process_has_nothing_of_ours(server_process):
+    assert "tensorflow" in server_process.modules
+    ours = {*FIRST_PARTY, "tests", "tfx", "tensorflow_transform"}
+    assert not ours & server_process.modules
+
+
+def test_one_process_for_many_requests(server_process, whole, tmp_path):
+    """An error leaves it as it was."""
+    inputs = {"other": {"words": [b"one"]}, DEFAULT: {"words": np.array([b"two", b"one"], object)}}
+    expected = SessionModel(str(whole))
+    shapes = {"words": [None]}
+    assert server_process.input_shapes(whole) == {"other": shapes, DEFAULT: shapes}
+    for _ in range(2):
+        answers = server_process.ask(whole, inputs)
+        for name, given in inputs.items():
+            for key, value in expected(name, given).items():
+                np.testing.assert_array_equal(answers[name][key], value)
+        with pytest.raises(InputError, match="cannot be loaded in a Session"):
+            server_process.ask(tmp_path, {})
+
+
+def test_a_process_that_dies(tmp_path):
+    """At once, for want of TensorFlow, or later, of a model."""
+    python = tmp_path / "python"
+    ready = "import pickle; pickle.dump([], sys.stdout.buffer); sys.stdout.flush(); input()"
+    for code, message in [
+        ("sys.exit('ModuleNotFoundError')", r"TensorFlow: .*status 1 \(ModuleNotFound"),
+        (f"{ready}; sys.exit('terminate called')", r"/m: .*status 1 \(terminate called"),
+        (f"{ready}; import os; os.abort()", r"/m: .*status -6 \(it said nothing"),
+    ]:
+        python.write_text(f"#!{sys.executable}\nimport sys\n{code}\n")
+        python.chmod(0o755)
+        with pytest.raises(InputError, match=message), ServingProcess(python) as process:
+            process.ask("/m", {"\n": {}})
+
+
+def test_it_runs_by_its_path(project, whole, tmp_path):
+    """-P: the folder beside it has modules that are named as those of the standard library."""
+    done = subprocess.run(
+        [sys.executable, "-P", project / "trainer" / "serving" / "session_model.py", str(whole)],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == f"{whole}: answers other, {DEFAULT}\n"

@@ -1,0 +1,118 @@
+"""A small training for tests: a head on features, or a tiny ViT on pictures."""
+
+import dataclasses
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from backbones.contract import load_backbone, read_shapes
+from trainer.input.augmentation import Augmentation
+from trainer.input.dataset import TrainingData, validation_batches
+from trainer.model.classifier import make_classifier, make_probe
+from trainer.preprocessing import FEATURES, LABEL, decode_images
+from trainer.training.hyperparameters import Hyperparameters
+
+CLASSES = 3
+
+
+class Graph:
+    """Stands for the transform graph: parses features, or decodes pictures of 16 x 16."""
+
+    feature_spec = {  # noqa: RUF012
+        FEATURES: tf.io.FixedLenFeature([4], tf.float32),
+        LABEL: tf.io.FixedLenFeature([], tf.int64),
+    }
+
+    def __call__(self, encoded, output):
+        return decode_images(encoded, 16, 16)
+
+
+def feature(value) -> tf.train.Feature:
+    if isinstance(value, bytes):
+        return tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
+    if isinstance(value, np.ndarray):
+        return tf.train.Feature(float_list=tf.train.FloatList(value=value))
+    return tf.train.Feature(int64_list=tf.train.Int64List(value=[value]))
+
+
+def write_records(path: Path, examples) -> None:
+    """Writes dictionaries as gzipped tf.Examples."""
+    with tf.io.TFRecordWriter(str(path), tf.io.TFRecordOptions("GZIP")) as writer:
+        for example in examples:
+            features = tf.train.Features(feature={k: feature(v) for k, v in example.items()})
+            writer.write(tf.train.Example(features=features).SerializeToString())
+
+
+def write_features(folder: Path, count: int = 50) -> None:
+    """Two shards of `train` and one of `validation`: features of three clouds."""
+    generator = np.random.default_rng(0)
+    labels = generator.integers(CLASSES, size=count)
+    features = generator.normal(size=[count, 4]).astype(np.float32) + np.eye(4)[labels]
+    examples = [
+        {FEATURES: row.astype(np.float32), LABEL: int(label)}
+        for row, label in zip(features, labels, strict=True)
+    ]
+    write_records(folder / "train-0", examples[: count // 2])
+    write_records(folder / "train-1", examples[count // 2 :])
+    write_records(folder / "validation", examples[:13])
+
+
+def write_pictures(folder: Path, count: int = 24) -> None:
+    """`train` and `validation` of noise pictures in three colours."""
+    generator = np.random.default_rng(0)
+    examples = []
+    for index in range(count):
+        label = index % CLASSES
+        pixels = generator.integers(0, 128, [20, 24, 3], np.uint8)
+        pixels[..., label] += 100
+        encoded = tf.io.encode_jpeg(pixels).numpy()
+        examples.append({"image": encoded, LABEL: label})
+    write_records(folder / "train-0", examples)
+    write_records(folder / "validation", examples[:7])
+
+
+@dataclasses.dataclass
+class Task:
+    """Everything that `trainer.train.fit` takes, but the model, which a strategy's scope makes."""
+
+    folder: Path
+    hyperparameters: Hyperparameters
+    tune: str = "head"
+    backbone: Path | None = None
+    augmentation: Augmentation = dataclasses.field(default_factory=Augmentation)
+
+    @property
+    def train(self) -> TrainingData:
+        files = [str(self.folder / "train-*")]
+        return TrainingData(
+            files=files,
+            examples=sum(1 for file in self.folder.glob("train-*") for _ in _read(file)),
+            classes=CLASSES,
+            seed=self.hyperparameters.seed,
+            tune=self.tune,
+            graph=Graph(),
+            image_shape=(16, 16),
+            augmentation=self.augmentation,
+        )
+
+    @property
+    def validation(self) -> tf.data.Dataset:
+        return validation_batches(
+            [str(self.folder / "validation")],
+            Graph(),
+            tune=self.tune,
+            classes=CLASSES,
+            batch_size=5,
+        )
+
+    def make_model(self) -> keras.Model:
+        keras.utils.set_random_seed(self.hyperparameters.seed)
+        if self.tune == "head":
+            return make_probe(4, CLASSES)
+        return make_classifier(load_backbone(self.backbone), read_shapes(self.backbone), CLASSES)
+
+
+def _read(file: Path):
+    return tf.data.TFRecordDataset(str(file), compression_type="GZIP")

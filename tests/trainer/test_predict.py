@@ -1,0 +1,217 @@
+"""The command, on tiny classifiers that the project's own conversion wrote."""
+
+import dataclasses
+import os
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from backbones.augreg.convert import convert
+from backbones.augreg.initialization import random_arrays
+from tests.backbones.scripted_server import Answer, archive, files_of
+from tests.conftest import TINY, encode, gradient
+from trainer.predict import main
+from trainer.preprocessing import decode_images
+from trainer.serving.imagenet import NAMES
+
+
+def arrays(classes):
+    """A checkpoint whose head, unlike a fresh one, tells classes apart."""
+    arrays = random_arrays(dataclasses.replace(TINY, classes=classes), seed=0)
+    head = arrays["head/kernel"]
+    arrays["head/kernel"] = np.random.default_rng(1).normal(size=head.shape).astype(np.float32)
+    return arrays
+
+
+@pytest.fixture(scope="module")
+def classifier(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("classifier") / "tiny"
+    convert(arrays(1000), directory, task="classification")
+    return directory
+
+
+@pytest.fixture
+def files(tmp_path):
+    """A JPEG, a PNG and a GIF, all different."""
+    files = []
+    for index, format in enumerate(("JPEG", "PNG", "GIF")):
+        files.append(tmp_path / f"{index}.{format.lower()}")
+        files[-1].write_bytes(encode(gradient(20 + 9 * index, 30).rotate(90 * index), format))
+    return files
+
+
+def expected(directory, files, top):
+    """What NumPy makes of the loaded model's logits for the same pixels: rows as `printed`."""
+    model = tf.saved_model.load(str(directory))
+    pixels = decode_images(tf.constant([file.read_bytes() for file in files]), 16, 16)
+    rows = []
+    logits = model(pixels, training=False).numpy().astype(np.float64)
+    for file, exponentials in zip(files, np.exp(logits), strict=True):
+        percents = 100 * exponentials / exponentials.sum()
+        for index in np.argsort(percents)[::-1][:top]:
+            rounded = pytest.approx(percents[index], abs=0.0051)
+            rows.append((str(file), rounded, index, NAMES[index]))
+    return rows
+
+
+def printed(text):
+    """The rows of what the command prints: picture, percent, index, name."""
+    rows = []
+    for line in text.splitlines():
+        head, tail = line.split(" %  ")
+        name, percent = head.rsplit(maxsplit=1)
+        index, label = tail.split(maxsplit=1)
+        rows.append((name, float(percent), int(index), label))
+    return rows
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 32])
+def test_the_likeliest_classes_are_those_of_the_model(classifier, files, capsys, batch_size):
+    arguments = ["--model", str(classifier), "--batch-size", str(batch_size)]
+    assert main([*arguments, *map(str, files)]) == 0
+    out, err = capsys.readouterr()
+    assert printed(out) == expected(classifier, files, 5)
+    assert len({line.index(" %") for line in out.splitlines()}) == 1
+    assert err == ""
+
+
+def test_as_many_as_wanted(classifier, files, capsys):
+    assert main(["--model", str(classifier), "--top", "2", *map(str, files)]) == 0
+    assert printed(capsys.readouterr().out) == expected(classifier, files, 2)
+
+
+def test_a_checkpoint_is_converted_with_its_head(classifier, files, capsys, tmp_path, monkeypatch):
+    monkeypatch.setenv("VIT_HOME", str(tmp_path / "home"))
+    np.savez(tmp_path / "tiny.npz", **arrays(1000))
+    assert main(["--model", str(tmp_path / "tiny.npz"), *map(str, files)]) == 0
+    assert printed(capsys.readouterr().out) == expected(classifier, files, 5)
+
+
+def test_pictures_that_cannot_be_had_do_not_hinder_the_others(classifier, files, capsys, tmp_path):
+    (tmp_path / "rubbish.jpg").write_bytes(b"rubbish")
+    (tmp_path / "empty.jpg").touch()
+    (tmp_path / "cut.jpg").write_bytes(files[0].read_bytes()[:300])
+    bad = [tmp_path / name for name in ("missing.jpg", "rubbish.jpg", "empty.jpg", "cut.jpg", ".")]
+    mixed = [bad[0], files[0], *bad[1:], *files[1:]]
+    assert main(["--model", str(classifier), "--batch-size", "3", *map(str, mixed)]) == 1
+    out, err = capsys.readouterr()
+    assert printed(out) == expected(classifier, files, 5)
+    lines = err.splitlines()
+    assert [line.split(": ")[1] for line in lines] == list(map(str, bad))
+    assert "cannot be read (No such file or directory)" in lines[0]
+    assert all("does not decode; expected a JPEG" in line for line in lines[1:4])
+
+
+def test_no_readable_picture_at_all(classifier, capsys):
+    assert main(["--model", str(classifier), "missing.jpg"]) == 1
+    assert capsys.readouterr().out == ""
+
+
+def test_a_classifier_of_something_else_has_no_names(files, tmp_path, capsys):
+    convert(arrays(7), tmp_path / "seven", task="classification")
+    assert main(["--model", str(tmp_path / "seven"), "--top", "9", str(files[0])]) == 0
+    out, err = capsys.readouterr()
+    assert sorted(line.split(" %  ")[1] for line in out.splitlines()) == list("0123456")
+    assert "has 7 outputs, not ImageNet's 1000" in err
+    assert err.count("\n") == 1
+
+
+def test_untrained_weights_are_announced(files, capsys, tmp_path, monkeypatch):
+    monkeypatch.setenv("VIT_HOME", str(tmp_path))
+    arguments = ["--model", "vit_s16_classification", "--weights", "random"]
+    assert main([*arguments, str(files[0])]) == 0
+    out, err = capsys.readouterr()
+    assert "UNTRAINED" in err
+    assert [row[1] for row in printed(out)] == [0.1] * 5  # its head is all zeros
+
+
+@pytest.mark.slow
+def test_a_download_is_shown(classifier, files, server, tmp_path):
+    """Though TensorFlow's messages, which come at the same time, are not."""
+    packed = archive(files_of(classifier))
+    url = server.answer("/tiny.tar.gz", Answer(body=packed))
+    done = subprocess.run(
+        [sys.executable, "-m", "trainer.predict", "--model", url, str(files[0])],
+        env=os.environ | {"VIT_HOME": str(tmp_path / "home")},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    size = f"{len(packed) / 1e6:.1f} MB"
+    assert done.stderr == f"downloading {url}: {size}\ndownloaded {url}: {size}\n"
+    assert len(done.stdout.splitlines()) == 5
+
+
+def test_a_saved_model_without_the_interface(files, tmp_path, capsys):
+    module = tf.Module()
+    module.weight = tf.Variable(1.0)
+    tf.saved_model.save(module, str(tmp_path / "model"))
+    assert main(["--model", str(tmp_path / "model"), str(files[0])]) == 2
+    error = capsys.readouterr().err
+    assert "has no __call__" in error
+    assert error.count("\n") == 1
+
+
+def test_a_saved_model_whose_weights_are_cut_short(classifier, files, tmp_path, capsys):
+    model = shutil.copytree(classifier, tmp_path / "model")
+    (data,) = model.glob("variables/variables.data*")
+    data.write_bytes(b"")
+    assert main(["--model", str(model), str(files[0])]) == 2
+    error = capsys.readouterr().err
+    assert f"{data}: 0 bytes; expected" in error
+    assert error.count("\n") == 1
+
+
+def test_what_is_wrong_is_said_without_tensorflow(tmp_path):
+    """One process for all: TensorFlow cannot be imported in it."""
+    headless = random_arrays(TINY, seed=0)
+    np.savez(tmp_path / "headless.npz", **headless)
+    code = (
+        "import sys; sys.modules['tensorflow'] = None\n"
+        "from trainer.predict import main\n"
+        "for arguments in sys.argv[1:]:\n"
+        "    try: print(main(arguments.split()))\n"
+        "    except SystemExit as error: print(error.code)"
+    )
+    wrong = {
+        "--model vit_b16_fe a.jpg": "expected a classifier, such as vit_b16_classification",
+        "--model vit_mini_fe a.jpg": "such as vit_b16_classification",
+        "--model vit_b17 a.jpg": "no such model in the catalogue and no such path",
+        f"--model {tmp_path} a.jpg": "no SavedModel",
+        f"--model {'a' * 300} a.jpg": "no such model in the catalogue and no such path",
+        f"--model {tmp_path} --weights random a.jpg": "expected a catalogue name",
+        f"--model {tmp_path}/headless.npz a.jpg": "expected a head to classify with",
+        "a.jpg": "--model",
+        "--model vit_b16_classification": "IMAGE",
+        "--model vit_b16_classification --top 0 a.jpg": "found '0'",
+    }
+    process = subprocess.run(
+        [sys.executable, "-c", code, *wrong],
+        env={"VIT_HOME": str(tmp_path / "home"), "PATH": ""},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert process.stdout.split() == ["2"] * len(wrong)
+    for line, message in zip(process.stderr.splitlines(), wrong.values(), strict=True):
+        assert line.startswith("python -m trainer.predict: ")
+        assert message in line
+
+
+@pytest.mark.slow
+def test_the_command_itself(classifier, photographs):
+    """Real photographs; TensorFlow's own messages do not get between the lines."""
+    command = [sys.executable, "-m", "trainer.predict", "--model", str(classifier)]
+    files = photographs[:40]
+    process = subprocess.run(
+        [*command, *map(str, files), "missing.jpg"], capture_output=True, text=True, check=False
+    )
+    assert process.returncode == 1
+    assert printed(process.stdout) == expected(classifier, files, 5)
+    assert process.stderr == (
+        "python -m trainer.predict: missing.jpg: cannot be read (No such file or directory)\n"
+    )

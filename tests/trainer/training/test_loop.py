@@ -1,0 +1,454 @@
+"""The training loop, on features that take no time."""
+
+import json
+import logging
+import signal
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from tensorflow.compat.v1.train import summary_iterator
+
+from common.errors import InputError
+from tests.trainer.small_training import CLASSES, Task, write_features, write_pictures
+from trainer.training.fit import fit
+from trainer.training.hyperparameters import Hyperparameters
+from trainer.training.loop import Loop, NonFiniteError
+from trainer.training.preemption import PreemptedError
+from trainer.training.train_step import Stepper
+
+
+@pytest.fixture
+def fitted(tmp_path):
+    """Trains a head on 50 examples; returns the model and the history."""
+    write_features(tmp_path)
+
+    def fitted(**changes):
+        hyperparameters = Hyperparameters(**{"batch_size": 10, "learning_rate": 0.5} | changes)
+        model = train(Task(tmp_path, hyperparameters), tmp_path / "log")
+        return model, json.loads((tmp_path / "log" / "history.json").read_text())
+
+    return fitted
+
+
+def train(task, log_dir):
+    """The model that comes of a task; its checkpoints lie beside the data."""
+    model = task.make_model()
+    fit(
+        model,
+        task.train,
+        task.validation,
+        hyperparameters=task.hyperparameters,
+        strategy=tf.distribute.get_strategy(),
+        checkpoints=str(task.folder / "checkpoints"),
+        log_dir=str(log_dir),
+    )
+    return model
+
+
+def test_it_learns_and_writes_its_history(fitted, tmp_path):
+    _, history = fitted(epochs=20)
+    assert [record["step"] for record in history["epochs"]] == list(range(5, 101, 5))
+    assert [record["step"] for record in history["steps"]] == list(range(1, 101))
+    first, last = history["epochs"][0], history["epochs"][-1]
+    assert last["val_loss"] < first["val_loss"]
+    assert last["val_accuracy"] > 0.6
+    assert set(last) == {"step", "loss", "accuracy", "val_loss", "val_accuracy"}
+    assert set(history["steps"][0]) == {
+        "step",
+        "loss",
+        "accuracy",
+        "learning_rate",
+        "gradient_norm",
+    }
+    mean = np.mean([record["loss"] for record in history["steps"][-5:]])
+    assert last["loss"] == pytest.approx(mean, rel=1e-6)
+    written = {value.tag for _, value in summaries(tmp_path / "log")}
+    curves = {f"train/{name}" for name in (*history["steps"][0], "images_per_second")}
+    assert written >= curves - {"train/step"} | {"epoch/val_accuracy"}
+
+
+def summaries(log_dir):
+    """Steps and values of what TensorBoard shows."""
+    (events,) = log_dir.glob("events.out.tfevents.*")
+    return [(e.step, value) for e in summary_iterator(str(events)) for value in e.summary.value]
+
+
+def test_inputs_are_shown_wherever_it_begins(tiny_backbone, tmp_path, monkeypatch):
+    """A training that goes on has another log directory."""
+    write_pictures(tmp_path)
+    task = Task(tmp_path, Hyperparameters(batch_size=6), tune="full", backbone=tiny_backbone)
+    preempt_after(4, monkeypatch)
+    with pytest.raises(PreemptedError):
+        train(task, tmp_path / "first")
+    monkeypatch.undo()
+    train(task, tmp_path / "second")
+    for log, step in (("first", 0), ("second", 4)):
+        shown = [(s, v) for s, v in summaries(tmp_path / log) if v.tag == "inputs"]
+        assert [s for s, _ in shown] == [step]
+        width, height, *pictures = tf.make_ndarray(shown[0][1].tensor)
+        assert (width, height, len(pictures)) == (b"16", b"16", 6)
+        # Noise above black in one colour each, where [-1, 0] would be cut off.
+        assert 40 < np.mean([tf.io.decode_png(picture) for picture in pictures]) < 160
+
+
+def test_the_head_begins_at_zero(fitted):
+    """So that every class is as likely as another before the first step."""
+    _, history = fitted(steps=1)
+    assert history["steps"][0]["loss"] == pytest.approx(np.log(CLASSES))
+
+
+@pytest.mark.parametrize("clip", [None, 0.01])
+def test_gradients_are_clipped_by_their_global_norm(fitted, clip):
+    model, history = fitted(steps=1, learning_rate=0.5, schedule="constant", clip_norm=clip)
+    norm = history["steps"][0]["gradient_norm"]
+    assert norm > 0.1
+    # From zero, the weights are the step.
+    step = np.sqrt(sum(np.sum(np.square(w)) for w in model.get_weights()))
+    assert step == pytest.approx(0.5 * (clip or norm), rel=1e-5)
+
+
+def test_gradients_are_clipped_each_by_its_own_norm(fitted):
+    model, _ = fitted(steps=1, learning_rate=0.5, schedule="constant", clip_norm=0.01, clip="each")
+    norms = [np.linalg.norm(weight) for weight in model.get_weights()]
+    np.testing.assert_allclose(norms, [0.005, 0.005], rtol=1e-5)
+
+
+@pytest.mark.parametrize(("steps", "epochs"), [(1, 1), (5, 1), (7, 2), (10, 2)])
+def test_steps_are_counted_exactly(fitted, steps, epochs, caplog):
+    with caplog.at_level(logging.INFO, "trainer.training.progress"):
+        _, history = fitted(steps=steps)
+    assert history["epochs"][-1]["step"] == steps
+    assert len(history["epochs"]) == epochs
+    last = _reported(caplog)[-1]
+    assert (last.step, last.total_steps, last.epoch) == (steps, steps, epochs)
+
+
+def test_the_first_step_tells_nothing_about_the_pace(fitted, caplog):
+    """It traces the graph: the time left, reckoned from it, would be many times too long."""
+    with caplog.at_level(logging.DEBUG, "trainer.training.progress"):
+        fitted(steps=7)
+    first, *_, last = _reported(caplog)
+    assert (first.step, first.pace) == (1, None)
+    assert last.pace.images_per_second > 0
+    assert last.pace.seconds_left == 0
+
+
+def _reported(caplog):
+    return [record.progress for record in caplog.records if hasattr(record, "progress")]
+
+
+def test_parts_of_a_batch_give_the_step_of_the_whole(fitted, tmp_path):
+    whole, _ = fitted(epochs=3, weight_decay=0.01, clip_norm=0.1)
+    tf.io.gfile.rmtree(str(tmp_path / "checkpoints"))
+    parts, _ = fitted(epochs=3, weight_decay=0.01, clip_norm=0.1, accumulation=5)
+    for one, other in zip(whole.get_weights(), parts.get_weights(), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
+
+
+def test_a_batch_that_cannot_be_divided(fitted):
+    with pytest.raises(InputError, match="expected a multiple of 3"):
+        fitted(accumulation=3)
+
+
+def test_a_batch_larger_than_the_data(fitted, tmp_path):
+    message = "--batch-size 51: found 50 training images; expected a batch of at most as many"
+    with pytest.raises(InputError, match=message):
+        fitted(batch_size=51)
+    assert not (tmp_path / "checkpoints").exists()
+
+
+def test_compiled_by_xla_it_learns_the_same(fitted, tmp_path, monkeypatch):
+    steppers = []
+    begin = Stepper.__init__
+
+    def kept(self, *arguments, **options):
+        begin(self, *arguments, **options)
+        steppers.append(self)
+
+    monkeypatch.setattr(Stepper, "__init__", kept)
+    plain, _ = fitted(epochs=2)
+    tf.io.gfile.rmtree(str(tmp_path / "checkpoints"))
+    compiled, _ = fitted(epochs=2, jit_compile=True)
+    for one, other in zip(plain.get_weights(), compiled.get_weights(), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
+    assert [is_compiled(stepper) for stepper in steppers] == [False, True]
+
+
+def is_compiled(stepper):
+    """Whether XLA was told to take the gradients."""
+    (graph,) = stepper._gradients._list_all_concrete_functions()
+    return graph.function_def.attr["_XlaMustCompile"].b
+
+
+def test_label_smoothing_keeps_the_loss_up(fitted, tmp_path):
+    _, plain = fitted(epochs=10)
+    tf.io.gfile.rmtree(str(tmp_path / "checkpoints"))
+    _, smoothed = fitted(epochs=10, label_smoothing=0.3)
+    assert smoothed["epochs"][-1]["loss"] > plain["epochs"][-1]["loss"] + 0.1
+
+
+def test_early_stopping_exports_the_best(fitted):
+    """At this rate it gets worse: the best of the epochs is exported, and the rest saved."""
+    model, history = fitted(
+        epochs=50, learning_rate=50.0, clip_norm=None, schedule="constant", early_stopping=2
+    )
+    scores = [(r["val_accuracy"], -r["val_loss"]) for r in history["epochs"]]
+    assert len(scores) < 50
+    assert max(scores) == scores[-3]
+    assert accuracy_of(model, fitted) == pytest.approx(max(scores)[0])
+
+
+def test_keeping_the_best(fitted):
+    model, history = fitted(
+        epochs=8, learning_rate=50.0, clip_norm=None, schedule="constant", keep="best"
+    )
+    assert len(history["epochs"]) == 8
+    best = max(record["val_accuracy"] for record in history["epochs"])
+    assert accuracy_of(model, fitted) == pytest.approx(best)
+
+
+def accuracy_of(model, fitted):
+    task = Task(fitted.__closure__[0].cell_contents, Hyperparameters())
+    right = [
+        tf.equal(tf.argmax(model(inputs), -1), tf.argmax(labels, -1))
+        for inputs, labels in task.validation
+    ]
+    return float(tf.reduce_mean(tf.cast(tf.concat(right, 0), tf.float32)))
+
+
+def test_the_average_of_the_weights_is_exported(fitted, tmp_path):
+    plain, _ = fitted(epochs=4)
+    tf.io.gfile.rmtree(str(tmp_path / "checkpoints"))
+    averaged, history = fitted(epochs=4, ema=0.99)
+    # It lags behind: the first steps' small weights are still in it.
+    assert np.abs(averaged.get_weights()[0]).mean() < np.abs(plain.get_weights()[0]).mean()
+    losses = [record["val_loss"] for record in history["epochs"]]
+    assert losses == sorted(losses, reverse=True)
+
+
+def test_class_weights_move_the_answers_to_rare_classes(fitted, tmp_path):
+    """Weighing by rarity evens out how often each class is answered."""
+    from tests.trainer.small_training import FEATURES, LABEL, write_records
+
+    generator = np.random.default_rng(0)
+    labels = np.repeat([0, 1, 2], [40, 5, 5])
+    examples = [
+        {
+            FEATURES: (generator.normal(size=4) + 0.5 * np.eye(4)[label]).astype(np.float32),
+            LABEL: int(label),
+        }
+        for label in labels
+    ]
+    write_records(tmp_path / "train-0", examples[:25])
+    write_records(tmp_path / "train-1", examples[25:])
+    features = np.stack([example[FEATURES] for example in examples])
+
+    def answers(**changes):
+        model, _ = fitted(epochs=20, **changes)
+        tf.io.gfile.rmtree(str(tmp_path / "checkpoints"))
+        return np.bincount(np.argmax(model(features), -1), minlength=3)
+
+    assert answers()[0] > answers(class_weights=True)[0] + 5
+
+
+def test_a_loss_that_is_no_number_stops_it_at_the_last_good_checkpoint(fitted, tmp_path):
+    step = Stepper.step
+
+    def broken(self, parts, **options):
+        if int(self.optimizer.iterations) == 6:
+            self.model.trainable_variables[0].assign(np.full([4, 3], np.nan))
+        return step(self, parts, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Stepper, "step", broken)
+        with pytest.raises(NonFiniteError, match="not finite at step 7"):
+            fitted(epochs=2)
+    newest = tf.train.latest_checkpoint(str(tmp_path / "checkpoints" / "newest"))
+    assert newest.endswith("step-5")
+    _, history = fitted(epochs=2)
+    assert [record["step"] for record in history["steps"]] == list(range(1, 11))
+
+
+def test_float16_scales_the_loss_which_changes_nothing_else(fitted, tmp_path):
+    plain, expected = fitted()
+    tf.io.gfile.rmtree(str(tmp_path / "checkpoints"))
+    scaled, history = fitted(precision="mixed_float16")
+    for step, plain_step in zip(history["steps"], expected["steps"], strict=True):
+        assert step == pytest.approx(plain_step, rel=1e-6)
+    np.testing.assert_allclose(scaled.get_weights()[0], plain.get_weights()[0], rtol=1e-5)
+
+
+def initial_scale(monkeypatch, scale):
+    initialize = keras.optimizers.LossScaleOptimizer.__init__
+    _, *others = initialize.__defaults__
+    monkeypatch.setattr(initialize, "__defaults__", (scale, *others))
+
+
+def test_steps_that_overflow_are_left_out(fitted, monkeypatch, caplog):
+    initial_scale(monkeypatch, 2.0**68)  # squares of gradients overflow
+    with caplog.at_level(logging.INFO):
+        _, history = fitted(epochs=20, precision="mixed_float16", ema=0.9)
+    left_out = [record for record in history["steps"] if "gradient_norm" not in record]
+    assert [record["step"] for record in left_out[:2]] == [1, 2]
+    assert len(left_out) <= 10
+    assert "step 1 left out: its gradients overflow float16" in caplog.text
+    assert len({record["loss"] for record in history["steps"]}) > 50
+    assert history["epochs"][-1]["val_accuracy"] > 0.6
+
+
+def test_overflows_without_end_are_an_error(fitted, monkeypatch):
+    initial_scale(monkeypatch, 2.0**127)
+    with pytest.raises(NonFiniteError, match="the gradient is not finite at step 21"):
+        fitted(epochs=20, precision="mixed_float16")
+
+
+@pytest.mark.parametrize("first", [3, 11, 12, 20, 21])
+def test_steps_are_profiled_until_the_training_ends(fitted, tmp_path, caplog, first):
+    with caplog.at_level(logging.INFO):
+        fitted(epochs=4, profile=first)
+    assert len(profiles_in(tmp_path / "log")) == (first <= 20)
+    assert ("profiled fewer steps than 10" in caplog.text) == (first in (12, 20))
+    assert not is_profiling(tmp_path)
+
+
+def test_a_training_that_goes_on_profiles_the_rest(fitted, tmp_path, monkeypatch):
+    preempt_after(10, monkeypatch)
+    with pytest.raises(PreemptedError):
+        fitted(epochs=4, profile=6)
+    assert not is_profiling(tmp_path)
+    monkeypatch.undo()
+    tf.io.gfile.rmtree(str(tmp_path / "log"))
+    fitted(epochs=4, profile=6)
+    assert len(profiles_in(tmp_path / "log")) == 1
+    assert not is_profiling(tmp_path)
+
+
+def profiles_in(log):
+    return list(log.glob("plugins/profile/*/*.xplane.pb"))
+
+
+def is_profiling(folder):
+    """Whether a profile was left on: TensorFlow allows for one at a time."""
+    try:
+        tf.profiler.experimental.start(str(folder / "other"))
+    except tf.errors.AlreadyExistsError:
+        return True
+    tf.profiler.experimental.stop()
+    return False
+
+
+def preempt_after(step, monkeypatch, number=signal.SIGTERM):
+    """Sends a signal at the end of the epoch that ends with `step`."""
+    end = Loop._end_epoch
+
+    def end_epoch(self):
+        end(self)
+        if self._step == step:
+            signal.raise_signal(number)
+
+    monkeypatch.setattr(Loop, "_end_epoch", end_epoch)
+
+
+@pytest.fixture
+def foreground():
+    """As a shell runs it in the foreground; the tests may be run in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("foreground")
+def test_ctrl_c_saves_first_and_pressed_again_ends_at_once(fitted, monkeypatch):
+    before = signal.getsignal(signal.SIGINT)
+    preempt_after(10, monkeypatch, signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt, match="after step 10 of 20; the training is saved"):
+        fitted(epochs=4)
+    assert signal.getsignal(signal.SIGINT) is before
+    monkeypatch.undo()
+
+    def press_twice(self):
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(Loop, "_end_epoch", press_twice)
+    with pytest.raises(KeyboardInterrupt) as at_once:
+        fitted(epochs=4)
+    assert str(at_once.value) == ""
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+@pytest.mark.usefixtures("foreground")
+def test_ctrl_c_in_the_last_step_is_heeded_too(fitted, monkeypatch):
+    preempt_after(20, monkeypatch, signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt, match="after the last step; the training is saved"):
+        fitted(epochs=4)
+    monkeypatch.undo()
+    _, history = fitted(epochs=4)
+    assert [record["step"] for record in history["steps"]] == list(range(1, 21))
+
+
+def test_what_ignores_ctrl_c_goes_on_to_do_so(fitted, monkeypatch):
+    """As whatever a shell runs in the background."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        preempt_after(10, monkeypatch, signal.SIGINT)
+        _, history = fitted(epochs=4)
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert history["steps"][-1]["step"] == 20
+
+
+def test_sigterm_saves_first(fitted, tmp_path, monkeypatch):
+    preempt_after(10, monkeypatch)
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(PreemptedError, match="after step 10 of 20"):
+        fitted(epochs=4)
+    assert signal.getsignal(signal.SIGTERM) is before
+    monkeypatch.undo()
+    resumed, history = fitted(epochs=4)
+    assert [record["step"] for record in history["steps"]] == list(range(1, 21))
+    tf.io.gfile.rmtree(str(tmp_path / "checkpoints"))
+    undisturbed, _ = fitted(epochs=4)
+    for one, other in zip(resumed.get_weights(), undisturbed.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"optimizer": "adamw", "ema": 0.9, "keep": "best", "weight_decay": 0.1},
+        {"early_stopping": 3, "accumulation": 2},
+    ],
+    ids=["sgd", "adamw", "early stopping"],
+)
+def test_going_on_from_any_step_gives_the_same_weights(fitted, tmp_path, monkeypatch, changes):
+    """Killed after every third step: nothing but the checkpoint is left."""
+
+    class KilledError(Exception):
+        pass
+
+    save = Loop._save
+    undisturbed, expected = fitted(epochs=4, checkpoint_steps=1, **changes)
+    tf.io.gfile.rmtree(str(tmp_path / "checkpoints"))
+
+    def save_and_die(self):
+        save(self)
+        if self._step % 3 == 0:
+            raise KilledError
+
+    monkeypatch.setattr(Loop, "_save", save_and_die)
+    killed = 0
+    while True:
+        try:
+            resumed, history = fitted(epochs=4, checkpoint_steps=1, **changes)
+            break
+        except KilledError:
+            killed += 1
+    assert killed >= 4
+    assert history == expected
+    for one, other in zip(resumed.get_weights(), undisturbed.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)

@@ -1,0 +1,1 @@
+"""Backbone and head as a Keras model."""

@@ -1,0 +1,52 @@
+"""A backbone as a Keras layer."""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from backbones.contract import call_backbone
+from trainer.model.variable_names import named_variables
+
+
+class BackboneLayer(keras.layers.Layer):
+    """Calls a restored backbone, and lets Keras train its variables.
+
+    Every restored variable is tracked as a `keras.Variable` that holds the very same `tf.Variable`.
+    A layer that merely keeps the restored object trains nothing in it and says nothing;
+    `keras.layers.TFSMLayer` gives its variables names that optimizers with slots reject; and
+    `hub.KerasLayer` is for Keras 2.
+
+    Maps float32 [B, H, W, 3] in [-1, 1] to float32 [B, D].
+    """
+
+    def __init__(self, backbone: Any, features: int, **kwargs) -> None:
+        """
+        Args:
+          backbone: a restored object that keeps the contract of `backbones.contract`.
+          features: D.
+        """
+        super().__init__(**kwargs)
+        self.backbone = backbone
+        self._features = features
+        trainable = {id(variable) for variable in backbone.trainable_variables}
+        for name, variable in named_variables(backbone):
+            tracked = keras.Variable(
+                initializer=variable,
+                trainable=id(variable) in trainable,
+                name=name.replace("/", "_"),
+            )
+            if id(variable) in trainable:
+                self._trainable_variables.append(tracked)
+            else:
+                self._non_trainable_variables.append(tracked)
+        self.built = True
+
+    def call(self, images: tf.Tensor, training: bool = False) -> tf.Tensor:
+        features = call_backbone(self.backbone, images, training=bool(training))
+        for loss in self.backbone.regularization_losses:
+            self.add_loss(loss())
+        return tf.ensure_shape(features, [None, self._features])
+
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
+        return (input_shape[0], self._features)

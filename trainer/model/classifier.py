@@ -1,0 +1,36 @@
+"""The Keras model that is tuned: a backbone and a head, or a head alone."""
+
+from typing import Any
+
+import keras
+
+from backbones.contract import Shapes
+from trainer.model.backbone_layer import BackboneLayer
+
+
+def make_head(classes: int) -> keras.layers.Layer:
+    """Features [B, D] -> logits [B, classes]. Starts at zero, as AugReg's fine-tuning does, so that
+    the first steps do not disturb the backbone."""
+    return keras.layers.Dense(classes, kernel_initializer="zeros", name="head")
+
+
+def make_classifier(backbone: Any, shapes: Shapes, classes: int) -> keras.Sequential:
+    """Pixels, float32 [B, H, W, 3] in [-1, 1] -> logits [B, classes]; everything is trainable.
+
+    Args:
+      backbone: a restored object that keeps the contract of `backbones.contract`.
+      shapes: its H, W and D.
+      classes: number of classes.
+    """
+    return keras.Sequential(
+        [
+            keras.Input((shapes.height, shapes.width, 3)),
+            BackboneLayer(backbone, shapes.features, name="backbone"),
+            make_head(classes),
+        ]
+    )
+
+
+def make_probe(features: int, classes: int) -> keras.Sequential:
+    """Features, float32 [B, D] -> logits [B, classes]."""
+    return keras.Sequential([keras.Input((features,)), make_head(classes)])

@@ -1,0 +1,74 @@
+"""The standard linear probe: logistic regression on frozen features, by L-BFGS."""
+
+import json
+import logging
+import os
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+logger = logging.getLogger(__name__)
+
+# Strengths of L2 regularisation (scikit-learn's 1 / C) that are tried, from strong to weak.
+_STRENGTHS = tuple(10.0**exponent for exponent in (2, 1.5, 1, 0.5, 0, -0.5, -1, -2, -3))
+_ITERATIONS = 1000
+
+
+def fit_linear_probe(
+    head: keras.layers.Layer,
+    train: tuple[tf.Tensor, tf.Tensor],
+    validation: tuple[tf.Tensor, tf.Tensor],
+    *,
+    balanced: bool = False,
+    log_dir: str,
+) -> None:
+    """Sets `head` to the logistic regression that is best on the validation split.
+
+    Features are standardised, which is then made part of the head. Classes without an example get
+    a probability of next to nothing.
+
+    Args:
+      head: of `trainer.model.classifier.make_head`, built.
+      train: features, float32 [N, D], and labels, int64 [N].
+      validation: likewise.
+      balanced: whether all classes weigh the same, however many examples each has.
+      log_dir: `linear_probe.json` goes there, with what was tried.
+    """
+    from sklearn.linear_model import LogisticRegression
+
+    features, labels = (tensor.numpy() for tensor in train)
+    mean, deviation = features.mean(0), features.std(0) + 1e-6
+    held_out, held_labels = (tensor.numpy() for tensor in validation)
+    weights = "balanced" if balanced else None
+    best, tried = None, []
+    for strength in _STRENGTHS:
+        probe = LogisticRegression(C=1 / strength, max_iter=_ITERATIONS, class_weight=weights)
+        probe.fit((features - mean) / deviation, labels)
+        accuracy = probe.score((held_out - mean) / deviation, held_labels)
+        tried.append({"strength": strength, "val_accuracy": accuracy})
+        logger.info("L2 strength %g: validation accuracy %.4f", strength, accuracy)
+        if best is None or accuracy > best[0]:
+            best = accuracy, probe
+    _set_head(head, best[1], mean, deviation)
+    tf.io.gfile.makedirs(log_dir)
+    with tf.io.gfile.GFile(os.path.join(log_dir, "linear_probe.json"), "w") as file:
+        json.dump(tried, file, indent=1)
+
+
+def _set_head(
+    head: keras.layers.Layer,
+    probe: "sklearn.linear_model.LogisticRegression",  # noqa: F821 (imported late)
+    mean: np.ndarray,
+    deviation: np.ndarray,
+) -> None:
+    kernel, bias = head.get_weights()
+    coefficients, intercepts = probe.coef_, probe.intercept_
+    if len(probe.classes_) == 2:  # scikit-learn has one row for two classes
+        coefficients = np.concatenate([-coefficients, coefficients]) / 2
+        intercepts = np.concatenate([-intercepts, intercepts]) / 2
+    bias[:] = -1e4  # for classes that were not seen
+    scaled = coefficients / deviation
+    kernel[:, probe.classes_] = scaled.T
+    bias[probe.classes_] = intercepts - scaled @ mean
+    head.set_weights([kernel, bias])

@@ -1,0 +1,1 @@
+"""The exported model, and those who load it."""

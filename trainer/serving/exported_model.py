@@ -1,0 +1,44 @@
+"""What is known of an exported model besides its graph: its signatures and its class names."""
+
+import json
+import os
+from collections.abc import Sequence
+
+import tensorflow as tf
+
+from common.errors import InputError
+
+# The signatures, named by what they take.
+FROM_BYTES = "serving_default"
+FROM_EXAMPLES = "from_examples"
+FROM_PIXELS = "from_pixels"
+
+# Beside the graph, which has the names as well, for those who do not load it.
+_CLASSES = "assets.extra/classes.json"
+
+
+def write_classes(directory: str, classes: Sequence[str]) -> None:
+    """Writes the class names of an exported model, in the order of its outputs."""
+    file = f"{directory}/{_CLASSES}"
+    tf.io.gfile.makedirs(os.path.dirname(file))
+    with tf.io.gfile.GFile(file, "w") as stream:
+        json.dump(list(classes), stream, ensure_ascii=False)
+
+
+def read_classes(directory: str) -> list[str] | None:
+    """The class names of an exported model, in the order of its outputs; None of another model.
+
+    Args:
+      directory: of the SavedModel.
+
+    Raises:
+      InputError: the file that has them is damaged.
+    """
+    file = f"{directory}/{_CLASSES}"
+    if not tf.io.gfile.exists(file):
+        return None
+    try:
+        with tf.io.gfile.GFile(file) as stream:
+            return json.load(stream)
+    except ValueError as error:
+        raise InputError(f"{file}: is damaged ({error}); expected it as it was exported") from error

@@ -1,0 +1,224 @@
+"""A SavedModel as servers load it: in a Session, by its restore operation.
+
+    python -P trainer/serving/session_model.py SAVED_MODEL…
+
+prints which signatures each model answers, or why a server could not serve it (exit status 1).
+
+TensorFlow Serving and TensorFlow's C, Java and Go interfaces do not load a model as
+`tf.saved_model.load` does, which restores every object by the object graph. They import the graph,
+run its restore operation and its initialization operation, and then answer requests: see
+`LoadSavedModel` in tensorflow/cc/saved_model/loader.cc. `tf.compat.v1.saved_model.load` does the
+same from Python. A model can be whole for the one and broken for the other.
+
+This file imports only TensorFlow and NumPy, and nothing of this project, so that a process that
+runs it has no more than a server has. `trainer.serving.serving_process` talks to such a process.
+"""
+
+import os
+import pickle
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, BinaryIO
+
+import numpy as np
+import tensorflow as tf
+
+_LOOKUP_TABLES = ("HashTable", "HashTableV2", "MutableHashTable", "MutableHashTableV2")
+
+
+class SessionError(Exception):
+    """A model cannot be loaded in a Session, or does not answer there; the message is one line."""
+
+
+class SessionModel:
+    """A SavedModel in a Session of its own.
+
+    Attributes:
+      signatures: names of the signatures, without those that TensorFlow adds for itself.
+    """
+
+    def __init__(self, directory: str) -> None:
+        """
+        Args:
+          directory: of the SavedModel.
+
+        Raises:
+          SessionError: the model cannot be loaded, or some of its variables and tables have no
+            value after loading.
+        """
+        self._directory = directory
+        graph = tf.Graph()
+        self._session = tf.compat.v1.Session(graph=graph)
+        try:
+            with graph.as_default():
+                meta_graph = _quietly_load(self._session, directory)
+            missing = sorted(_uninitialized(self._session))
+        except Exception as error:  # a corrupt graph can make TensorFlow raise anything
+            self.close()
+            raise SessionError(
+                f"{directory}: cannot be loaded in a Session ({_line(error)})"
+            ) from (error)
+        if missing:
+            self.close()
+            more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
+            raise SessionError(
+                f"{directory}: no value for {', '.join(missing[:3])}{more} after loading it in a "
+                "Session"
+            )
+        self._signatures = dict(meta_graph.signature_def)
+        self._signatures.pop("__saved_model_init_op", None)
+        self._signatures.pop("__saved_model_train_op", None)
+        self.signatures: Sequence[str] = sorted(self._signatures)
+
+    def input_shapes(self, signature: str) -> dict[str, list[int | None]]:
+        """The shape of each input of a signature; None where any size will do."""
+        inputs = self._signatures[signature].inputs
+        return {name: tf.TensorShape(info.tensor_shape).as_list() for name, info in inputs.items()}
+
+    def __call__(self, signature: str, inputs: Mapping[str, Any]) -> dict[str, np.ndarray]:
+        """The outputs of a signature, by name; strings are arrays of bytes objects.
+
+        Args:
+          signature: one of `signatures`.
+          inputs: an array for each of its inputs, or a list of bytes for strings.
+
+        Raises:
+          SessionError: the model has no such signature, or fails to answer.
+        """
+        if signature not in self._signatures:
+            raise SessionError(
+                f"{self._directory}: has no signature {signature}; found {self.signatures}"
+            )
+        definition = self._signatures[signature]
+        if set(inputs) != set(definition.inputs):
+            raise SessionError(
+                f"{self._directory}: {signature} was given {sorted(inputs)}; it takes "
+                f"{sorted(definition.inputs)}"
+            )
+        feeds = {definition.inputs[name].name: value for name, value in inputs.items()}
+        fetches = {name: info.name for name, info in definition.outputs.items()}
+        try:
+            return self._session.run(fetches, feeds)
+        except (tf.errors.OpError, ValueError, TypeError) as error:
+            raise SessionError(
+                f"{self._directory}: {signature} fails in a Session ({_line(error)})"
+            ) from error
+
+    def close(self) -> None:
+        """Frees the model's memory."""
+        self._session.close()
+
+
+def _quietly_load(session: tf.compat.v1.Session, directory: str) -> Any:
+    """The MetaGraphDef; without the warning that the function is not for TensorFlow 2."""
+    level = tf.compat.v1.logging.get_verbosity()
+    tf.compat.v1.logging.set_verbosity(tf.compat.v1.logging.ERROR)
+    try:
+        return tf.compat.v1.saved_model.load(
+            session, [tf.saved_model.SERVING], os.fspath(directory)
+        )
+    finally:
+        tf.compat.v1.logging.set_verbosity(level)
+
+
+def _uninitialized(session: tf.compat.v1.Session) -> Iterator[str]:
+    """Names of the variables and lookup tables of the graph that have no value."""
+    graph = session.graph
+    operations = graph.get_operations()
+    with graph.as_default():
+        handles = [op for op in operations if op.type == "VarHandleOp"]
+        checks = [tf.raw_ops.VarIsInitializedOp(resource=op.outputs[0]) for op in handles]
+        for operation, is_initialized in zip(handles, session.run(checks), strict=True):
+            if not is_initialized:
+                yield operation.get_attr("shared_name").decode() or operation.name
+        for operation in operations:
+            if operation.type in _LOOKUP_TABLES and not _answers(session, operation):
+                yield operation.name
+
+
+def _answers(session: tf.compat.v1.Session, table: tf.Operation) -> bool:
+    """Whether a lookup table can be asked, here for no key at all: it fails until it is filled."""
+    keys, values = (tf.as_dtype(table.get_attr(name)) for name in ("key_dtype", "value_dtype"))
+    ask = (
+        tf.raw_ops.LookupTableFindV2
+        if table.outputs[0].dtype == tf.resource
+        else tf.raw_ops.LookupTableFind
+    )
+    found = ask(
+        table_handle=table.outputs[0],
+        keys=tf.zeros([0], keys),
+        default_value=tf.zeros([], values),
+    )
+    try:
+        session.run(found)
+    except tf.errors.FailedPreconditionError:
+        return False
+    return True
+
+
+def _line(error: Exception) -> str:
+    """What an error says, in one line of at most 300 characters; a TensorFlow error is a page."""
+    text = " ".join(getattr(error, "message", str(error)).split()) or type(error).__name__
+    return text if len(text) <= 300 else f"{text[:299]}…"
+
+
+def answer_requests(requests: BinaryIO, answers: BinaryIO) -> None:
+    """Answers pickled requests, one after the other, until there are no more.
+
+    First come the names of all top-level modules that this process has imported. A request is
+    (directory, {signature: inputs}); it is answered by ("answers", {signature: outputs}), where the
+    inputs are None by ("answers", {signature: input shapes}), or by ("error", message). The last
+    model stays loaded for the requests that follow.
+    """
+    modules = sorted({name.partition(".")[0] for name in sys.modules})
+    pickle.dump(modules, answers)
+    answers.flush()
+    loaded: tuple[str, SessionModel] | None = None
+    while True:
+        try:
+            directory, inputs = pickle.load(requests)
+        except EOFError:
+            return
+        try:
+            if loaded is None or loaded[0] != directory:
+                if loaded is not None:
+                    loaded[1].close()
+                    loaded = None
+                loaded = directory, SessionModel(directory)
+            model = loaded[1]
+            if inputs is None:
+                reply = "answers", {name: model.input_shapes(name) for name in model.signatures}
+            else:
+                reply = "answers", {name: model(name, given) for name, given in inputs.items()}
+        except SessionError as error:
+            reply = "error", str(error)
+        pickle.dump(reply, answers)
+        answers.flush()
+
+
+def main(directories: Sequence[str]) -> int:
+    """Prints the signatures of each model; returns the exit status."""
+    if not directories:
+        print(f"usage: python -P {__file__} SAVED_MODEL…", file=sys.stderr)
+        return 2
+    failed = False
+    for directory in directories:
+        try:
+            model = SessionModel(directory)
+        except SessionError as error:
+            print(error, file=sys.stderr)
+            failed = True
+        else:
+            print(f"{directory}: answers {', '.join(model.signatures)}")
+            model.close()
+    return int(failed)
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] == ["--requests"]:
+        # Whatever else is written to stdout would get between the answers.
+        with os.fdopen(os.dup(1), "wb") as stream:
+            os.dup2(2, 1)
+            answer_requests(sys.stdin.buffer, stream)
+    else:
+        sys.exit(main(sys.argv[1:]))

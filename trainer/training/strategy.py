@@ -1,0 +1,126 @@
+"""Where a training is computed: one device, the GPUs of a machine, several machines, a TPU."""
+
+import json
+import os
+from collections.abc import Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from common.errors import InputError
+
+
+def make_strategy(name: str) -> tf.distribute.Strategy:
+    """The strategy that `train.strategy` names.
+
+    Several workers meet as TensorFlow starts: nothing may have been computed before.
+
+    Args:
+      name: "single", "mirrored", "multiworker", "tpu"; or "auto": a TPU where there is one, several
+        workers where `TF_CONFIG` names them, mirrored where there are several GPUs, else single.
+
+    Raises:
+      InputError: what is asked for is not there.
+    """
+    return _MAKERS[_detected() if name == "auto" else name]()
+
+
+def worker_of(strategy: tf.distribute.Strategy) -> tuple[int, int]:
+    """Index of this process among the workers, and how many there are. Worker 0 is the chief."""
+    if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+        return 0, 1
+    resolver = strategy.cluster_resolver
+    cluster = resolver.cluster_spec()
+    chiefs = cluster.num_tasks("chief") if "chief" in cluster.jobs else 0
+    workers = cluster.num_tasks("worker") if "worker" in cluster.jobs else 0
+    index = resolver.task_id + (chiefs if resolver.task_type == "worker" else 0)
+    return index, chiefs + workers
+
+
+def input_options(strategy: tf.distribute.Strategy) -> tf.distribute.InputOptions | None:
+    """How datasets are distributed by `strategy`; None is TensorFlow's way.
+
+    There, a thread fetches batches to the devices ahead. Between workers without accelerators that
+    gains nothing, and such a thread was seen to take up to 100 s to end after a training.
+    """
+    if worker_of(strategy)[1] == 1 or tf.config.list_logical_devices("GPU"):
+        return None
+    return tf.distribute.InputOptions(experimental_fetch_to_device=False)
+
+
+def wait_for_all(strategy: tf.distribute.Strategy) -> None:
+    """Returns once every worker has called it."""
+    if worker_of(strategy)[1] == 1:
+        return
+    _sum(strategy, [tf.constant(1.0)])
+
+
+def of_chief(strategy: tf.distribute.Strategy, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """What the chief has called it with; every worker has to call it, with the same shapes."""
+    index, workers = worker_of(strategy)
+    if workers == 1:
+        return list(arrays)
+    replicas = strategy.num_replicas_in_sync // workers
+    own = [
+        tf.constant(array) / replicas if index == 0 else tf.zeros_like(array) for array in arrays
+    ]
+    return _sum(strategy, own)
+
+
+def _sum(strategy: tf.distribute.Strategy, tensors: Sequence[tf.Tensor]) -> list[np.ndarray]:
+    """Over all replicas, each of which has the tensors of its worker."""
+
+    @tf.function
+    def meet() -> list[tf.Tensor]:
+        def here() -> list[tf.Tensor]:
+            context = tf.distribute.get_replica_context()
+            return context.all_reduce(tf.distribute.ReduceOp.SUM, list(tensors))
+
+        return strategy.run(here)
+
+    return [strategy.experimental_local_results(total)[0].numpy() for total in meet()]
+
+
+def _detected() -> str:
+    if os.environ.get("TPU_NAME"):
+        return "tpu"
+    workers = json.loads(os.environ.get("TF_CONFIG") or "{}").get("cluster", {})
+    if sum(len(addresses) for addresses in workers.values()) > 1:
+        return "multiworker"
+    # To ask for devices starts TensorFlow, after which no workers can meet any more.
+    if tf.config.list_logical_devices("TPU"):
+        return "tpu"
+    return "mirrored" if len(tf.config.list_logical_devices("GPU")) > 1 else "single"
+
+
+def _mirrored() -> tf.distribute.Strategy:
+    devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
+    return tf.distribute.MirroredStrategy([device.name for device in devices])
+
+
+def _multiworker() -> tf.distribute.Strategy:
+    if not os.environ.get("TF_CONFIG"):
+        raise InputError(
+            "train.strategy multiworker: TF_CONFIG is not set; expected it to name the workers "
+            "(Vertex AI's worker pools set it)"
+        )
+    return tf.distribute.MultiWorkerMirroredStrategy()
+
+
+def _tpu() -> tf.distribute.Strategy:
+    try:
+        resolver = tf.distribute.cluster_resolver.TPUClusterResolver(os.environ.get("TPU_NAME", ""))
+        tf.config.experimental_connect_to_cluster(resolver)
+        tf.tpu.experimental.initialize_tpu_system(resolver)
+    except (ValueError, tf.errors.OpError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"train.strategy tpu: no TPU can be reached ({reason})") from error
+    return tf.distribute.TPUStrategy(resolver)
+
+
+_MAKERS = {
+    "single": tf.distribute.get_strategy,
+    "mirrored": _mirrored,
+    "multiworker": _multiworker,
+    "tpu": _tpu,
+}

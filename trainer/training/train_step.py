@@ -1,0 +1,207 @@
+"""One optimizer step of a model, on whatever devices a strategy has."""
+
+import dataclasses
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from common.errors import one_line
+from trainer.training.hyperparameters import Hyperparameters
+from trainer.training.losses import cross_entropy
+from trainer.training.optimizer import Schedule, make_optimizer
+from trainer.training.xla import compile_with_xla
+
+logger = logging.getLogger(__name__)
+
+Batch = tuple[tf.Tensor, tf.Tensor]
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """Of one step, over its whole batch; each float32 [].
+
+    Attributes:
+      loss: mean over the images.
+      accuracy: share of them that were right.
+      preempted: how many replicas were told that their process was asked to end.
+      gradient_norm: global norm before clipping.
+    """
+
+    loss: tf.Tensor
+    accuracy: tf.Tensor
+    preempted: tf.Tensor
+    gradient_norm: tf.Tensor
+
+
+class Stepper:
+    """Does the steps of a training.
+
+    Gradients are summed over all parts of a batch and all replicas, and divided by the size of the
+    whole batch, before they are clipped: a step is the same however its batch is divided.
+    """
+
+    def __init__(
+        self,
+        model: keras.Model,
+        schedule: Schedule,
+        hyperparameters: Hyperparameters,
+        *,
+        class_weights: Sequence[float] | None,
+        strategy: tf.distribute.Strategy,
+    ) -> None:
+        """
+        Args:
+          model: gives logits, float32 [B, C]; made in the scope of `strategy`.
+          schedule: of the learning rate.
+          hyperparameters: optimizer and loss.
+          class_weights: factor on the loss of each class.
+          strategy: where the model is.
+        """
+        self.model = model
+        self._hyperparameters = hyperparameters
+        self._class_weights = class_weights
+        self._strategy = strategy
+        with strategy.scope():
+            self.optimizer = make_optimizer(
+                hyperparameters,
+                schedule,
+                model.trainable_variables,
+                model.get_layer("head").trainable_variables,
+            )
+        self._gradients, self._apply = tf.function(self._part), self._update
+        # A GPU computed a step of ViT-B/16 in 0.23 of the time by XLA: docs/performance.md.
+        is_default = hyperparameters.jit_compile is None
+        self._tries_xla = is_default and bool(tf.config.list_logical_devices("GPU"))
+        if hyperparameters.jit_compile or self._tries_xla:
+            self._gradients = compile_with_xla(self._part)
+            with strategy.scope():
+                # XLA cannot take the exchange between replicas, by which Keras updates variables
+                # that are replicated.
+                if not tf.distribute.has_strategy():
+                    self._apply = tf.function(self._update, jit_compile=True)
+        self._run = tf.function(self._distributed)
+        self._test = tf.function(self._distributed_test, reduce_retracing=True)
+
+    @property
+    def variables(self) -> list[tf.Variable]:
+        """All that a step changes."""
+        return [v.value for v in (*self.model.variables, *self.optimizer.variables)]
+
+    @property
+    def leaves_out_overflows(self) -> bool:
+        """Whether a step whose gradients are not finite changes nothing but the loss's scale."""
+        return isinstance(self.optimizer, keras.optimizers.LossScaleOptimizer)
+
+    def step(self, parts: Sequence[Any], *, preempted: bool = False) -> Result:
+        """Changes the model once.
+
+        Args:
+          parts: of the batch: distributed (inputs, labels), as the strategy's iterator gives them.
+          preempted: whether this process was asked to end; all workers find it in the result.
+        """
+        arguments = (tuple(parts), tf.constant(preempted, tf.float32))
+        try:
+            result = Result(*self._run(*arguments))
+        except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError) as error:
+            if not self._tries_xla:
+                raise
+            # Nothing was changed yet: gradients come first.
+            logger.warning(
+                "XLA cannot compile this backbone; going on without: %s", one_line(error)
+            )
+            self._gradients, self._apply = tf.function(self._part), self._update
+            self._run = tf.function(self._distributed)
+            result = Result(*self._run(*arguments))
+        self._tries_xla = False
+        return result
+
+    def test(self, batch: Any) -> tf.Tensor:
+        """Float32 [3]: summed loss, right answers, and number of the images of a batch."""
+        return self._test(batch)
+
+    def swap_averages(self) -> None:
+        """Exchanges the model's weights and their moving averages; twice is never."""
+        optimizer = self.optimizer.inner_optimizer if self.leaves_out_overflows else self.optimizer
+        averages = optimizer._model_variables_moving_average
+        for variable, average in zip(self.model.trainable_variables, averages, strict=True):
+            value = variable.numpy()
+            variable.assign(average)
+            average.assign(value)
+
+    def _distributed(self, parts: Sequence[Any], preempted: tf.Tensor) -> list[tf.Tensor]:
+        results = self._strategy.run(self._on_replica, args=(parts, preempted))
+        return [self._strategy.reduce("MEAN", result, axis=None) for result in results]
+
+    def _on_replica(self, parts: Sequence[Batch], preempted: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        total: list[tf.Tensor] = []
+        for inputs, labels in parts:
+            with tf.control_dependencies(total):  # one after the other, to save memory
+                part = self._gradients(tf.identity(inputs), labels)
+            total = [a + b for a, b in zip(total, part, strict=True)] if total else list(part)
+        context = tf.distribute.get_replica_context()
+        loss, accuracy, preempted, *gradients = context.all_reduce(
+            tf.distribute.ReduceOp.SUM, [*total[:2], tf.identity(preempted), *total[2:]]
+        )
+        return loss, accuracy, preempted, self._apply(gradients)
+
+    def _update(self, gradients: list[tf.Tensor]) -> tf.Tensor:
+        """Clips the gradients of the scaled loss, and changes the model by them.
+
+        Returns:
+          Their global norm before clipping, that of the loss itself, float32 [].
+        """
+        norm = tf.linalg.global_norm(gradients)
+        scale = self.optimizer.scale_loss(tf.ones([]))
+        clipped = self._clipped(gradients, scale, norm)
+        self.optimizer.apply(clipped, self.model.trainable_variables)
+        return norm / scale
+
+    def _clipped(
+        self, gradients: list[tf.Tensor], scale: tf.Tensor, norm: tf.Tensor
+    ) -> list[tf.Tensor]:
+        """Gradients, which the loss's `scale` has scaled, at the norm that they may have."""
+        clip = self._hyperparameters.clip_norm
+        if clip is None:
+            return gradients
+        if self._hyperparameters.clip == "each":
+            return [tf.clip_by_norm(gradient, clip * scale) for gradient in gradients]
+        return tf.clip_by_global_norm(gradients, clip * scale, use_norm=norm)[0]
+
+    def _part(self, inputs: tf.Tensor, labels: tf.Tensor) -> list[tf.Tensor]:
+        """Loss, accuracy and gradients (of the scaled loss) of one replica's part, as shares of
+        the batch's."""
+        hyperparameters = self._hyperparameters
+        variables = [v.value for v in self.model.trainable_variables]
+        with tf.GradientTape() as tape:
+            logits = self.model(inputs, training=hyperparameters.backbone_mode == "training")
+            losses = cross_entropy(
+                labels,
+                logits,
+                smoothing=hyperparameters.label_smoothing,
+                class_weights=self._class_weights,
+            )
+            loss = tf.reduce_sum(losses) / hyperparameters.batch_size
+            parts = self._strategy.num_replicas_in_sync * hyperparameters.accumulation
+            loss += sum(self.model.losses) / parts
+            scaled = self.optimizer.scale_loss(loss)
+        gradients = tape.gradient(scaled, variables, unconnected_gradients="zero")
+        accuracy = tf.reduce_sum(_right(labels, logits)) / hyperparameters.batch_size
+        return [loss, accuracy, *map(tf.convert_to_tensor, gradients)]
+
+    def _distributed_test(self, batch: Any) -> tf.Tensor:
+        sums = self._strategy.run(self._test_on_replica, args=batch)
+        return self._strategy.reduce("SUM", sums, axis=None)
+
+    def _test_on_replica(self, inputs: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+        logits = self.model(inputs, training=False)
+        losses = cross_entropy(labels, logits)
+        count = tf.cast(tf.shape(labels)[0], tf.float32)
+        return tf.stack([tf.reduce_sum(losses), tf.reduce_sum(_right(labels, logits)), count])
+
+
+def _right(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+    """Float32 [B]: 1 where the likeliest class is the one with the greatest share."""
+    return tf.cast(tf.equal(tf.argmax(labels, -1), tf.argmax(logits, -1)), tf.float32)
