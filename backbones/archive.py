@@ -39,7 +39,7 @@ def unpack(archive: Path, directory: Path) -> None:
         except tarfile.FilterError as error:
             raise InputError(f"an archive that reaches outside its directory ({error})") from error
         except tarfile.ReadError as error:
-            raise InputError(f"no tar archive, {_content(archive)}") from error
+            raise InputError(f"{_content(archive)}, not a tar archive") from error
         except _UNREADABLE as error:
             raise InputError(f"an unreadable archive ({one_line(error)})") from error
         model = _saved_model_in(content)
@@ -55,10 +55,10 @@ def _saved_model_in(content: Path) -> Path:
 
 
 def _check(model: Path) -> None:
-    from backbones.contract import read_shapes  # imports TensorFlow, which takes seconds
+    from backbones.contract import check_backbone  # imports TensorFlow, which takes seconds
 
     try:
-        read_shapes(model)
+        check_backbone(model)
     except InputError as error:
         reason = str(error).replace(f"{model}/", "").removeprefix(f"{model}: ")
         raise InputError(f"an archive with an unfit SavedModel ({reason})") from error
@@ -68,7 +68,7 @@ def _content(archive: Path) -> str:
     with archive.open("rb") as file:
         start = file.read(256)
     if not start:
-        return "but an empty file"
+        return "an empty file"
     if start.lstrip().lower().startswith((b"<!doctype", b"<html")):
-        return "but a web page"
-    return "or a damaged one"
+        return "a web page"
+    return "a damaged file"

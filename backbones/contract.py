@@ -19,7 +19,6 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf import saved_model_pb2, saved_object_graph_pb2, struct_pb2
 
-from backbones.tensor_bundle import check_variables
 from common.errors import InputError, one_line
 
 # What the interface has -> what it is, and what kinds of node the members of a list are.
@@ -45,13 +44,12 @@ def read_shapes(directory: str | Path) -> Shapes:
     """Holds the SavedModel in `directory` to the contract, and reads H, W and D off its function.
 
     Neither weights nor graph are loaded: within `preprocessing_fn` that would make the backbone a
-    part of the transform graph. `backbones.tensor_bundle` looks whether the weights are there.
+    part of the transform graph.
 
     Raises:
-      InputError: it is no SavedModel, lacks variables, or does not have the interface.
+      InputError: it is no SavedModel, or does not have the interface.
     """
     graph = _read_object_graph(directory)
-    check_variables(directory, graph)
     children = {child.local_name: child.node_id for child in graph.nodes[0].children}
     missing = [name for name in _INTERFACE if name not in children]
     if missing:
@@ -86,6 +84,20 @@ def read_shapes(directory: str | Path) -> Shapes:
         "expected images, float32 (None, H, W, 3) of a fixed size and in batches of any -> "
         "features, float32 (None, D)"
     )
+
+
+def check_backbone(directory: str | Path) -> Shapes:
+    """Holds the SavedModel in `directory` to the contract, and loads it once.
+
+    Loading reads all variables and compares their checksums, so that a damaged or incomplete
+    SavedModel is refused before a run has begun, or an archive is kept.
+
+    Raises:
+      InputError: it does not have the interface, or cannot be loaded.
+    """
+    shapes = read_shapes(directory)
+    load_backbone(directory)
+    return shapes
 
 
 def check_tunable(directory: str | Path) -> None:

@@ -32,7 +32,7 @@ def fetch_saved_model(url: str, directory: Path, cache: Path, *, name: str) -> N
     try:
         unpack(archive, directory)
     except InputError as error:
-        raise DownloadError(f"{url}: what it answered is {error}") from error
+        raise DownloadError(f"{url}: the server sent {error}") from error
     finally:
         archive.unlink(missing_ok=True)
 
@@ -83,7 +83,7 @@ def fetch_checkpoint(
     except CheckpointError as error:
         checkpoint.unlink(missing_ok=True)
         reason = str(error).removeprefix(f"{checkpoint}: ")
-        raise DownloadError(f"{url}: what it answered is no such checkpoint ({reason})") from error
+        raise DownloadError(f"{url}: the server sent another file than this checkpoint ({reason})") from error
 
 
 def convert_kept(checkpoint: Path, cache: Path, **conversion: Any) -> Path:

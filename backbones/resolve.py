@@ -244,7 +244,7 @@ def _from_places(entry: Model, cache: Path, places: Places) -> Path:
         except InputError as error:
             tried.append(str(error))
     raise InputError(
-        f"--model {entry.name}: its weights are not on this machine and could not be had. "
+        f"--model {entry.name}: its weights are not on this machine and cannot be downloaded. "
         f"Tried {'; '.join(tried)}. "
         f"Put its SavedModel into {own}, or give --model its path or its AugReg .npz "
         f"(gs://vit_models/augreg/{checkpoint.name}); --weights random tries the "
@@ -296,7 +296,7 @@ def _from_address(
         return target
     except DownloadError as error:
         raise InputError(
-            f"--model {model}: could not be had: {error}; expected a SavedModel as a tar archive, "
+            f"--model {model}: cannot be downloaded: {error}; expected a SavedModel as a tar archive, "
             "or an AugReg .npz; try again, or fetch it otherwise and give --model its path"
         ) from error
     except InputError as error:

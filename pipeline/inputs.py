@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from importlib import resources
 from typing import Any
 
-from backbones.contract import check_tunable, read_shapes
+from backbones.contract import check_backbone, check_tunable
 from backbones.resolve import cache_dir, resolve
 from common import fingerprint
 from components.image_example_gen.sources.registry import make_source
@@ -51,7 +51,7 @@ def resolve_inputs(config: Config) -> Inputs:
         cache=cache_dir(),
         precision=config.train.precision,
     )
-    read_shapes(backbone)  # refuses one that does not keep the contract, before data are fetched
+    check_backbone(backbone)  # before data are fetched
     if config.tune == "full":
         check_tunable(backbone)
     images = make_source(config.source)

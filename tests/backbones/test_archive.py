@@ -55,7 +55,7 @@ def test_it_is_for_whom_the_umask_says(unpacked, folder, tiny_backbone, umask):
 def test_a_saved_model_without_its_variables_is_refused(unpacked, folder, tiny_backbone):
     model = files_of(tiny_backbone)
     del model["variables/variables.index"]
-    with pytest.raises(InputError, match=r"SavedModel \(variables/variables\.index: is missing"):
+    with pytest.raises(InputError, match=r"SavedModel \(this SavedModel cannot be loaded"):
         unpacked(archive({folder + name: content for name, content in model.items()}))
 
 
@@ -63,7 +63,7 @@ def test_a_saved_model_whose_variables_are_cut_short_is_refused(unpacked, tiny_b
     model = files_of(tiny_backbone)
     name = "variables/variables.data-00000-of-00001"
     model[name] = model[name][: len(model[name]) // 2]
-    with pytest.raises(InputError, match=rf"SavedModel \({name}: \d+ bytes; expected"):
+    with pytest.raises(InputError, match=r"SavedModel \(this SavedModel cannot be loaded"):
         unpacked(archive(model))
 
 
@@ -80,7 +80,7 @@ def test_a_saved_model_without_the_interface_is_refused(unpacked, tmp_path):
     [
         pytest.param(b"", "an empty file", id="empty"),
         pytest.param(b"<!DOCTYPE html><html>", "a web page", id="html"),
-        pytest.param(random_bytes(2000), "no tar archive", id="garbage"),
+        pytest.param(random_bytes(2000), "a damaged file, not a tar archive", id="garbage"),
         pytest.param(
             archive(MODEL),
             r"SavedModel \(saved_model\.pb: not the file of a Sav",

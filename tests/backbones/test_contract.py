@@ -2,7 +2,6 @@ import dataclasses
 import gc
 import shutil
 import weakref
-from pathlib import Path
 
 import pytest
 import tensorflow as tf
@@ -12,6 +11,7 @@ from backbones.augreg.convert import convert
 from backbones.augreg.initialization import random_arrays
 from backbones.contract import (
     Shapes,
+    check_backbone,
     check_tunable,
     load_backbone,
     load_backbone_once,
@@ -51,24 +51,23 @@ def in_two_shards(tiny_backbone, tmp_path_factory):
 
 
 @pytest.mark.parametrize(
-    ("lost", "named"),
+    "lost",
     [
-        ("variables", "variables.index"),
-        ("variables/variables.index", "variables.index"),
-        ("variables/variables.data-00000-of-00002", "variables.data-00000-of-00002"),
-        ("variables/variables.data-00001-of-00002", "variables.data-00001-of-00002"),
-        ("variables/variables.data-*", "variables.data-00000-of-00001"),
+        "variables",
+        "variables/variables.index",
+        "variables/variables.data-00000-of-00002",
+        "variables/variables.data-00001-of-00002",
+        "variables/variables.data-*",
     ],
     ids=["all", "index", "first shard", "last shard", "all shards"],
 )
-def test_a_saved_model_whose_variables_are_missing(in_two_shards, tmp_path, lost, named):
+def test_a_saved_model_whose_variables_are_missing(in_two_shards, tmp_path, lost):
     model = tmp_path / "model"
     shutil.copytree(in_two_shards, model)
-    assert read_shapes(model) == Shapes(height=16, width=16, features=16)
     for path in model.glob(lost):
         shutil.rmtree(path) if path.is_dir() else path.unlink()
-    with pytest.raises(InputError, match=f"{model}/variables/{named}: is missing") as error:
-        read_shapes(model)
+    with pytest.raises(InputError, match=f"{model}: this SavedModel cannot be loaded") as error:
+        check_backbone(model)
     assert "\n" not in str(error.value)
 
 
@@ -88,77 +87,47 @@ def flipped(part):
 
 @pytest.mark.parametrize("variables", ["tiny_backbone", "in_two_shards"])
 @pytest.mark.parametrize(
-    ("damaged", "damage", "reason"),
+    ("damaged", "damage"),
     [
-        ("data", cut(0), r"\d+ bytes; expected \d+ at least"),
-        ("data", cut(0.5), r"\d+ bytes; expected \d+ at least"),
-        ("index", cut(0), "is unreadable"),
-        ("index", cut(0.5), "is unreadable"),
-        ("index", lambda content: random_bytes(len(content)), "is unreadable"),
-        ("index", flipped(0.3), "is unreadable"),
+        ("data", cut(0)),
+        ("data", cut(0.5)),
+        ("data", flipped(0.3)),
+        ("data", lambda content: content[:-1]),
+        ("index", cut(0)),
+        ("index", cut(0.5)),
+        ("index", lambda content: random_bytes(len(content))),
+        ("index", flipped(0.3)),
     ],
-    ids=["no data", "half of the data", "no index", "half an index", "rubbish", "a flipped byte"],
+    ids=[
+        "no data",
+        "half of the data",
+        "a flipped byte of the data",
+        "a byte of the data is missing",
+        "no index",
+        "half an index",
+        "rubbish",
+        "a flipped byte of the index",
+    ],
 )
-def test_a_saved_model_whose_variables_are_damaged(
-    variables, request, tmp_path, *, damaged, damage, reason
-):
+def test_a_saved_model_whose_variables_are_damaged(variables, request, tmp_path, damaged, damage):
     model = shutil.copytree(request.getfixturevalue(variables), tmp_path / "model")
+    assert check_backbone(model) == Shapes(height=16, width=16, features=16)
     file = max(model.glob(f"variables/variables.{damaged}*"), key=lambda file: file.stat().st_size)
     file.write_bytes(damage(file.read_bytes()))
-    named = file.name if file.name.endswith("00001") else f"variables.{damaged}"
-    with pytest.raises(InputError, match=f"{model}/variables/{named}.*: {reason}") as error:
-        read_shapes(model)
+    with pytest.raises(InputError, match=f"{model}: this SavedModel cannot be loaded") as error:
+        check_backbone(model)
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize("variables", ["tiny_backbone", "in_two_shards"])
-def test_a_single_byte_is_missed(variables, request, tmp_path):
-    """Wherever it lies: the shards have weights, and strings that say which is which."""
-    shards = sorted(path.name for path in Path(request.getfixturevalue(variables)).rglob("*.data*"))
-    for shard in shards:
-        model = shutil.copytree(request.getfixturevalue(variables), tmp_path / shard)
-        file = model / "variables" / shard
-        file.write_bytes(file.read_bytes()[:-1])
-        with pytest.raises(InputError, match=f"{model}/variables/variables.data-.*: "):
-            read_shapes(model)
-
-
-def test_strings_are_measured_too(tmp_path):
-    """Here of a lookup table, whose lengths take one byte and two."""
-    table = tf.lookup.StaticVocabularyTable(
-        tf.lookup.KeyValueTensorInitializer(["a", "b" * 300], tf.constant([0, 1], tf.int64)), 1
-    )
-    save(tmp_path / "table", table=table, words=tf.Variable(["", "b" * 300, "c" * 20_000]))
-    assert read_shapes(tmp_path / "table").features == 3
-    (data,) = (tmp_path / "table").glob("variables/variables.data*")
-    data.write_bytes(data.read_bytes()[:-1])
-    with pytest.raises(InputError, match=f"{data}: "):
-        read_shapes(tmp_path / "table")
-
-
-@pytest.mark.parametrize(
-    ("other", "found"),
-    [
-        ({"width": 32, "mlp_dim": 64}, r"has float32 \(8, 8, 3, 32\) for .*; expected .* 3, 16\)"),
-        ({"depth": 1}, "has .* for .*; expected float32"),
-    ],
-)
-def test_a_saved_model_with_the_variables_of_another(tiny_backbone, tmp_path, other, found):
+@pytest.mark.parametrize("other", [{"width": 32, "mlp_dim": 64}, {"depth": 1}])
+def test_a_saved_model_with_the_variables_of_another(tiny_backbone, tmp_path, other):
     convert(random_arrays(dataclasses.replace(TINY, **other), seed=0), tmp_path / "other")
     model = shutil.copytree(tiny_backbone, tmp_path / "model")
     shutil.rmtree(model / "variables")
     shutil.copytree(tmp_path / "other" / "variables", model / "variables")
-    with pytest.raises(InputError, match=f"{model}/variables/variables.index: {found}") as error:
-        read_shapes(model)
+    with pytest.raises(InputError, match=f"{model}: this SavedModel cannot be loaded") as error:
+        check_backbone(model)
     assert "\n" not in str(error.value)
-
-
-def test_variables_in_a_file_system_of_tensorflows(tiny_backbone, tmp_path):
-    model = shutil.copytree(tiny_backbone, tmp_path / "model")
-    assert read_shapes(f"file://{model}") == read_shapes(tiny_backbone)
-    (model / "variables" / "variables.data-00000-of-00001").write_bytes(b"short")
-    with pytest.raises(InputError, match=f"file://{model}/variables/variables.data-.*: 5 bytes"):
-        read_shapes(f"file://{model}")
 
 
 def test_a_graph_that_refers_to_what_is_not_there(tiny_backbone, tmp_path):
