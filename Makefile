@@ -57,7 +57,7 @@ test-jobs: setup
 check: setup
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
-	.venv/bin/mypy pipeline
+	.venv/bin/mypy
 	.venv/bin/lint-imports
 
 format: setup

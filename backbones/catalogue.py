@@ -9,6 +9,7 @@ google-research/vision_transformer, vit_jax/configs/models.py.
 """
 
 import dataclasses
+from typing import Any
 
 from backbones.augreg.architecture import Architecture, Task
 
@@ -60,7 +61,7 @@ class Model:
         return dataclasses.replace(self.variant.architecture, classes=classes)
 
 
-def _vit(patch_size: int, width: int, depth: int, heads: int, **hybrid: tuple[int, ...]):
+def _vit(patch_size: int, width: int, depth: int, heads: int, **hybrid: Any) -> Architecture:
     return Architecture(
         image_size=224,
         patch_size=patch_size,

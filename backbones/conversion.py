@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 from pathlib import Path
+from typing import Any
 
 from backbones.archive import is_saved_model
 from backbones.augreg.architecture import Architecture, Precision, Task
@@ -76,7 +77,8 @@ def converted(
     return directory
 
 
-def _load(checkpoint: Path, task: Task, expected: Architecture | None) -> dict[str, "np.ndarray"]:  # noqa: F821
+def _load(checkpoint: Path, task: Task, expected: Architecture | None) -> dict[str, Any]:
+    """The checkpoint's arrays (NumPy's, which is imported late)."""
     from backbones.augreg.checkpoint import architecture_of, load_checkpoint
     from backbones.augreg.npz import CheckpointError
 

@@ -67,7 +67,7 @@ def fetch_checkpoint(
     """
     from backbones.augreg.npz import CheckpointError  # imports NumPy
 
-    conversion = {"task": task, "precision": precision, "expected": expected}
+    conversion: dict[str, Any] = {"task": task, "precision": precision, "expected": expected}
     unfit = ""
     if checkpoint.is_file():
         try:
@@ -83,7 +83,8 @@ def fetch_checkpoint(
     except CheckpointError as error:
         checkpoint.unlink(missing_ok=True)
         reason = str(error).removeprefix(f"{checkpoint}: ")
-        raise DownloadError(f"{url}: the server sent another file than this checkpoint ({reason})") from error
+        why = f"the server sent another file than this checkpoint ({reason})"
+        raise DownloadError(f"{url}: {why}") from error
 
 
 def convert_kept(checkpoint: Path, cache: Path, **conversion: Any) -> Path:

@@ -296,8 +296,8 @@ def _from_address(
         return target
     except DownloadError as error:
         raise InputError(
-            f"--model {model}: cannot be downloaded: {error}; expected a SavedModel as a tar archive, "
-            "or an AugReg .npz; try again, or fetch it otherwise and give --model its path"
+            f"--model {model}: cannot be downloaded: {error}; expected a SavedModel as a tar "
+            "archive, or an AugReg .npz; try again, or fetch it otherwise and give --model its path"
         ) from error
     except InputError as error:
         raise InputError(f"--model {model}: {error}") from error

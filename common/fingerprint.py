@@ -91,7 +91,7 @@ def _source(module: str) -> bytes:
 
 def _imported(tree: ast.AST) -> set[str]:
     """The modules of this project that `tree` imports, at its top or inside a function."""
-    candidates = set()
+    candidates: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             candidates.update(alias.name for alias in node.names)

@@ -75,6 +75,7 @@ def describe(answer: "Answer", top: int, width: int, names: Sequence[str] | None
     from trainer.serving.classifier import likeliest
 
     probabilities = answer.probabilities
+    assert probabilities is not None, "an answer without an error has them"
     digits = len(str(len(probabilities) - 1))
     for index in likeliest(probabilities, top):
         name = f"  {names[index]}" if names else ""

@@ -96,7 +96,8 @@ class Architecture:
 
     def array_shapes(self) -> dict[str, Shape]:
         """The name and shape of every array in the checkpoint, in the order of the forward pass."""
-        channels, shapes = 3, {}
+        channels = 3
+        shapes: dict[str, Shape] = {}
         if self.resnet_blocks is not None:
             channels, shapes = self._resnet_shapes(self.resnet_blocks)
         shapes |= {
@@ -173,7 +174,7 @@ def _unit_shapes(name: str, inputs: int, bottleneck: int, *, projects: bool) -> 
     }
     if projects:
         kernels["_proj"] = (1, 1, inputs, outputs)
-    shapes = {}
+    shapes: dict[str, Shape] = {}
     for suffix, kernel in kernels.items():
         shapes[f"{name}/conv{suffix}/kernel"] = kernel
         shapes |= _normalization(f"{name}/gn{suffix}", (1, 1, 1, kernel[-1]))

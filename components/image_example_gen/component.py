@@ -21,7 +21,7 @@ class ImageExampleGenSpec(types.ComponentSpec):
         "source_fingerprint": ExecutionParameter(type=str),
         "code_fingerprint": ExecutionParameter(type=str),
     }
-    INPUTS = {}  # noqa: RUF012
+    INPUTS: dict[str, ChannelParameter] = {}  # noqa: RUF012
     OUTPUTS = {EXAMPLES_KEY: ChannelParameter(type=standard_artifacts.Examples)}  # noqa: RUF012
 
 

@@ -1,6 +1,7 @@
 """Serialized examples -> the files of an Examples artifact's split."""
 
 import gzip
+from typing import Any
 
 import apache_beam as beam
 from apache_beam.io.filesystem import CompressionTypes
@@ -44,6 +45,6 @@ class _StoredTFRecordSink(_TFRecordSink):
         return gzip.GzipFile("", "wb", compresslevel=0, fileobj=raw, mtime=0)
 
     def close(self, file_handle: gzip.GzipFile) -> None:
-        raw = file_handle.fileobj  # which gzip leaves open, and forgets
+        raw: Any = file_handle.fileobj  # which gzip leaves open, and forgets
         file_handle.close()
         raw.close()

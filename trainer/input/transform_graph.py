@@ -52,8 +52,7 @@ class TransformGraph(tf.Module):
         """
         function = self._loaded.transform_fn
         specs = tf2_utils.get_structured_inputs_from_func_graph(function.graph)
-        inputs = tf2_utils.supply_missing_inputs(
-            specs, tf.shape(encoded)[0], [name for name in specs if name != IMAGE]
-        )
+        others = [name for name in specs if name != IMAGE]
+        inputs = dict(tf2_utils.supply_missing_inputs(specs, tf.shape(encoded)[0], others))
         inputs[IMAGE] = tf.reshape(encoded, [-1, *specs[IMAGE].shape[1:]])
         return function(*tf.nest.flatten(inputs, expand_composites=True))[output]

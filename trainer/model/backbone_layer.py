@@ -20,7 +20,7 @@ class BackboneLayer(keras.layers.Layer):
     Maps float32 [B, H, W, 3] in [-1, 1] to float32 [B, D].
     """
 
-    def __init__(self, backbone: Any, features: int, **kwargs) -> None:
+    def __init__(self, backbone: Any, features: int, **kwargs: Any) -> None:
         """
         Args:
           backbone: a restored object that keeps the contract of `backbones.contract`.

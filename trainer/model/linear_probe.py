@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+from typing import Any
 
 import keras
 import numpy as np
@@ -41,14 +42,15 @@ def fit_linear_probe(
     mean, deviation = features.mean(0), features.std(0) + 1e-6
     held_out, held_labels = (tensor.numpy() for tensor in validation)
     weights = "balanced" if balanced else None
-    best, tried = None, []
+    best: tuple[float, Any] = (-1.0, None)
+    tried = []
     for strength in _STRENGTHS:
         probe = LogisticRegression(C=1 / strength, max_iter=_ITERATIONS, class_weight=weights)
         probe.fit((features - mean) / deviation, labels)
         accuracy = probe.score((held_out - mean) / deviation, held_labels)
         tried.append({"strength": strength, "val_accuracy": accuracy})
         logger.info("L2 strength %g: validation accuracy %.4f", strength, accuracy)
-        if best is None or accuracy > best[0]:
+        if accuracy > best[0]:
             best = accuracy, probe
     _set_head(head, best[1], mean, deviation)
     tf.io.gfile.makedirs(log_dir)
@@ -58,7 +60,7 @@ def fit_linear_probe(
 
 def _set_head(
     head: keras.layers.Layer,
-    probe: "sklearn.linear_model.LogisticRegression",  # noqa: F821 (imported late)
+    probe: Any,  # a LogisticRegression of scikit-learn
     mean: np.ndarray,
     deviation: np.ndarray,
 ) -> None:

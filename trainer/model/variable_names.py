@@ -1,7 +1,7 @@
 """The names of a restored backbone's variables, which layer decay and weight decay go by."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -35,7 +35,7 @@ def named_variables(backbone: Any) -> list[tuple[str, tf.Variable]]:
     return [(variable.name.removesuffix(":0"), variable) for variable in variables]
 
 
-def _in_order_of_jax(names: Sequence[str]) -> list[str]:
+def _in_order_of_jax(names: Iterable[str]) -> list[str]:
     """As trees of parameters are flattened: by the names of each level."""
     return sorted(names, key=lambda name: name.split("/"))
 

@@ -4,7 +4,7 @@ import dataclasses
 import itertools
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -94,7 +94,9 @@ class Classifier:
                 "model that the pipeline has exported, as it was"
             )
         (shape,) = model.input_shapes(FROM_PIXELS).values()
-        self.height, self.width, self.classes = *shape[1:3], len(self.names)
+        _, height, width, _ = shape
+        assert self.names is not None and height is not None and width is not None
+        self.height, self.width, self.classes = height, width, len(self.names)
         return lambda images: model(FROM_PIXELS, {"images": images})["probabilities"]
 
 
@@ -127,8 +129,8 @@ def classify(
     traced = tf.function(lambda encoded: to_pixels(encoded, *size)).get_concrete_function(spec)
     prepared = map_ahead(lambda picture: _prepare(picture, traced), pictures, 2 * batch_size)
     while batch := list(itertools.islice(prepared, batch_size)):
-        pixels = [pixels for _, pixels, _ in batch if pixels is not None]
-        rows = iter(classifier(np.stack(pixels)) if pixels else ())
+        decoded = [pixels for _, pixels, _ in batch if pixels is not None]
+        rows = iter(classifier(np.stack(decoded)) if decoded else ())
         for picture, pixels, error in batch:
             yield Answer(picture, None if pixels is None else next(rows), error)
 
@@ -144,7 +146,7 @@ def likeliest(probabilities: np.ndarray, count: int) -> np.ndarray:
 def map_ahead(function: Callable[[T], U], items: Iterable[T], ahead: int) -> Iterator[U]:
     """`map` in threads, in order, and at most `ahead` items ahead of whom asks for them."""
     with ThreadPoolExecutor() as pool:
-        waiting = deque()
+        waiting: deque[Future[U]] = deque()
         for item in items:
             waiting.append(pool.submit(function, item))
             if len(waiting) >= ahead:

@@ -69,6 +69,7 @@ class ServingProcess:
         return self._exchange(directory, None)
 
     def _exchange(self, directory: str | Path, inputs: Any) -> Any:
+        assert self._process.stdin is not None
         with contextlib.suppress(BrokenPipeError):  # `_receive` says why the process has ended
             pickle.dump((str(directory), inputs), self._process.stdin)
             self._process.stdin.flush()
@@ -78,6 +79,7 @@ class ServingProcess:
         return value
 
     def _receive(self, subject: str) -> Any:
+        assert self._process.stdout is not None
         try:
             return pickle.load(self._process.stdout)
         except (EOFError, pickle.UnpicklingError) as error:

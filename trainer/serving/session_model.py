@@ -186,6 +186,7 @@ def answer_requests(requests: BinaryIO, answers: BinaryIO) -> None:
                     loaded = None
                 loaded = directory, SessionModel(directory)
             model = loaded[1]
+            reply: tuple[str, Any]
             if inputs is None:
                 reply = "answers", {name: model.input_shapes(name) for name in model.signatures}
             else:

@@ -55,7 +55,7 @@ class _PerVariable:
     """What this project's optimizers add to Keras's: rates and weight decay of single variables.
 
     They are given gradients that have been summed over all replicas already, since clipping comes
-    before the update and needs the sum.
+    before the update and needs the sum. It stands in front of an optimizer of Keras's.
     """
 
     _rates: Sequence[float] = ()
@@ -70,11 +70,11 @@ class _PerVariable:
         self._rates, self._decays = tuple(rates), tuple(decays)
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
-        index = self._get_variable_index(variable)
+        index = self._get_variable_index(variable)  # type: ignore[attr-defined]
         rate = learning_rate * self._rates[index]
         if self._decays[index]:
             variable.assign_sub(variable * (rate * self._decays[index]))
-        super().update_step(gradient, variable, rate)
+        super().update_step(gradient, variable, rate)  # type: ignore[misc]
 
     def _all_reduce_sum_gradients(self, grads_and_vars: Any) -> Any:
         return grads_and_vars

@@ -24,7 +24,6 @@ def make_source(specification: Mapping[str, Any] | str) -> Source:
     Args:
       specification: `{"kind": …}` and the arguments of that kind's class, or the same as JSON.
     """
-    if isinstance(specification, str):
-        specification = json.loads(specification)
-    arguments = dict(specification)
+    given = specification
+    arguments = json.loads(given) if isinstance(given, str) else dict(given)
     return KINDS[arguments.pop("kind")](**arguments)
