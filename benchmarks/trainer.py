@@ -23,7 +23,7 @@ a CPU second, so that other processes matter little. Every round takes an epoch,
 reading all files once, and for one filling of the shuffle buffer. The crop decodes less of a
 picture than the whole, and may therefore win.
 
-memory: peak resident memory (VmHWM) of a new process that trains by `trainer.training.fit.fit` on
+memory: peak resident memory (VmHWM) of a new process that trains by `trainer.training.loop.fit` on
 10 times the data, over that of one that trains as many steps on once the data. The larger the
 model, the less of it are data: a small model is the harder test.
 """

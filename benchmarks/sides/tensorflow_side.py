@@ -25,9 +25,8 @@ from benchmarks.training.material import Material, make_material
 from trainer.input.augmentation import Augmentation
 from trainer.model.classifier import make_classifier
 from trainer.training.checkpoints import Checkpoints
-from trainer.training.fit import fit
 from trainer.training.hyperparameters import Hyperparameters
-from trainer.training.loop import Loop
+from trainer.training.loop import Loop, fit
 from trainer.training.optimizer import Schedule
 from trainer.training.train_step import Result, Stepper
 
@@ -141,7 +140,7 @@ class TensorFlowSide:
         compiled: bool,
         precision: str,
     ) -> dict[str, Any]:
-        """Losses of a training by `trainer.training.fit.fit` from a fixed seed, one a step."""
+        """Losses of a training by `trainer.training.loop.fit` from a fixed seed, one a step."""
         material = self._material(model, images, precision)
         keras.utils.set_random_seed(0)
         with tempfile.TemporaryDirectory() as folder:

@@ -31,8 +31,8 @@ def _train(material: Material, copies: int, steps: int, batch_size: int) -> None
     import tensorflow as tf
 
     from pipeline.recipes import INCEPTION
-    from trainer.training.fit import fit
     from trainer.training.hyperparameters import Hyperparameters
+    from trainer.training.loop import fit
 
     keras.utils.set_random_seed(0)
     with tempfile.TemporaryDirectory() as folder:

@@ -8,8 +8,8 @@ import pytest
 
 from trainer import train
 from trainer.input.augmentation import Augmentation
-from trainer.training.fit import Fitted
 from trainer.training.hyperparameters import Hyperparameters
+from trainer.training.loop import Fitted
 
 CONFIG = {
     "tune": "full",

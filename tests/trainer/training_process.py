@@ -18,8 +18,8 @@ import tensorflow as tf
 
 from tests.trainer.small_training import Task
 from trainer.input.augmentation import Augmentation
-from trainer.training.fit import fit
 from trainer.training.hyperparameters import Hyperparameters
+from trainer.training.loop import fit
 from trainer.training.strategy import make_strategy, of_chief, worker_of
 from trainer.training.train_step import Stepper
 

@@ -1,32 +1,115 @@
-"""The training loop: steps, validation, checkpoints, and what is reported of them."""
+"""Training by gradient descent: the loop, from model and data to a trained model."""
 
-import logging
-import math
-import time
-from collections.abc import Iterator, Mapping
+import dataclasses
+from collections.abc import Iterator
 from typing import Any
 
+import keras
 import tensorflow as tf
 
-from trainer.input.dataset import TrainingData
+from common.errors import InputError
+from trainer.input.dataset import TrainingData, read_labels
 from trainer.training.checkpoints import Checkpoints
 from trainer.training.history import History
 from trainer.training.hyperparameters import Hyperparameters
+from trainer.training.losses import balanced
+from trainer.training.metrics import StepMetrics
 from trainer.training.optimizer import Schedule
 from trainer.training.preemption import Preemption, noticed
 from trainer.training.profiler import Profile
-from trainer.training.progress import Pace, Progress, report, report_resumed
+from trainer.training.progress import report_resumed
 from trainer.training.strategy import input_options, wait_for_all, worker_of
 from trainer.training.train_step import Result, Stepper
-
-logger = logging.getLogger(__name__)
-
-_INTERVAL = 0.5  # seconds between two looks at results, each of which waits for the device
-_OVERFLOWS = 20  # in a row, each of which halves the loss's scale: it began at 2^15
+from trainer.training.validation import Validation
 
 
-class NonFiniteError(Exception):
-    """The loss, or the gradient, is no number any more; the message says at which step."""
+@dataclasses.dataclass(frozen=True)
+class Fitted:
+    """A trained model.
+
+    Attributes:
+      model: with the weights that are to be exported.
+      history: the curves of the training.
+      checkpoints: to be removed once the model is safe.
+    """
+
+    model: keras.Model
+    history: History
+    checkpoints: Checkpoints
+
+
+def fit(
+    model: keras.Model,
+    train: TrainingData,
+    validation: tf.data.Dataset,
+    *,
+    hyperparameters: Hyperparameters,
+    strategy: tf.distribute.Strategy,
+    checkpoints: str,
+    log_dir: str,
+) -> Fitted:
+    """Trains `model`, from the newest checkpoint where there is one; writes `history.json`.
+
+    Args:
+      model: gives logits; made in the scope of `strategy`.
+      train: the training split.
+      validation: batches of the validation split.
+      hyperparameters: optimizer, schedule, length.
+      strategy: where to train.
+      checkpoints: directory of this training's.
+      log_dir: of the ModelRun artifact.
+
+    Raises:
+      InputError: the batch is larger than the training split, or cannot be divided among the
+        devices; the options do not fit the model; checkpoints cannot be read or written.
+      NonFiniteError: the loss is no number any more.
+      PreemptedError: the process was asked to end.
+    """
+    _check_batch(hyperparameters, train.examples, strategy.num_replicas_in_sync)
+    schedule = Schedule(
+        hyperparameters.learning_rate,
+        hyperparameters.warmup(train.examples),
+        hyperparameters.total_steps(train.examples),
+        hyperparameters.schedule,
+        start=hyperparameters.warmup_start,
+    )
+    weights = None
+    if hyperparameters.class_weights:
+        labels = read_labels(train.files)
+        weights = balanced([labels.count(label) for label in range(train.classes)])
+    stepper = Stepper(model, schedule, hyperparameters, class_weights=weights, strategy=strategy)
+    saved = Checkpoints(
+        checkpoints,
+        stepper.variables,
+        [variable.value for variable in model.variables],
+        kept=hyperparameters.checkpoints_kept,
+        writes=worker_of(strategy)[0] == 0,
+    )
+    loop = Loop(
+        stepper,
+        saved,
+        train=train,
+        validation=validation,
+        schedule=schedule,
+        hyperparameters=hyperparameters,
+        strategy=strategy,
+        log_dir=log_dir,
+    )
+    return Fitted(model, loop.run(), saved)
+
+
+def _check_batch(hyperparameters: Hyperparameters, examples: int, replicas: int) -> None:
+    if hyperparameters.batch_size > examples:
+        raise InputError(
+            f"--batch-size {hyperparameters.batch_size}: found {examples} training images; "
+            "expected a batch of at most as many"
+        )
+    parts = replicas * hyperparameters.accumulation
+    if hyperparameters.batch_size % parts:
+        raise InputError(
+            f"--batch-size {hyperparameters.batch_size}: found {replicas} devices and "
+            f"train.accumulation {hyperparameters.accumulation}; expected a multiple of {parts}"
+        )
 
 
 class Loop:
@@ -61,27 +144,35 @@ class Loop:
         self._strategy = strategy
         self._worker, self._workers = worker_of(strategy)
         self._hyperparameters = hyperparameters
-        self._schedule = schedule
-        # Each worker goes through all of it.
-        self._input_options = input_options(strategy)
-        self._validation = strategy.distribute_datasets_from_function(
-            lambda _: validation, self._input_options
-        )
+        self._log_dir = log_dir
         self._total = hyperparameters.total_steps(train.examples)
         self._per_epoch = min(hyperparameters.steps_per_epoch(train.examples), self._total)
+        self._before: Result | None = None
         notes = checkpoints.restore()
         self._step = notes.get("step", 0)
-        self._best = notes.get("best")
-        self._stale = notes.get("stale", 0)
-        self._sums = notes.get("sums", [0.0, 0.0])  # of loss and accuracy in this epoch
         self._history = History(log_dir, self._total, notes.get("history", {}))
-        self._log_dir = log_dir
-        self._overflows = 0  # steps that were left out, since the last that was not
-        self._pending: list[Result] = []
-        self._before: Result | None = None
-        self._first = self._step + 1  # which traces the graph, and says nothing of the others
-        self._seconds_a_step: float | None = None
-        self._looked = time.monotonic()
+        self._metrics = StepMetrics(
+            self._history,
+            schedule,
+            hyperparameters,
+            examples=train.examples,
+            begun=self._step,
+            sums=notes.get("sums", [0.0, 0.0]),
+            leaves_out_overflows=stepper.leaves_out_overflows,
+        )
+        self._input_options = input_options(strategy)
+        # Each worker goes through all of it.
+        batches = strategy.distribute_datasets_from_function(
+            lambda _: validation, self._input_options
+        )
+        self._validation = Validation(
+            stepper,
+            checkpoints,
+            batches,
+            hyperparameters,
+            best=notes.get("best"),
+            stale=notes.get("stale", 0),
+        )
         if self._step:
             report_resumed(self._step)
 
@@ -96,17 +187,17 @@ class Loop:
         hyperparameters = self._hyperparameters
         parts = self._parts()
         with noticed() as preemption, Profile(hyperparameters.profile, self._log_dir) as profile:
-            while self._step < self._total and not self._is_over():
+            while self._step < self._total and not self._validation.stops_training:
                 profile.before(self._step + 1)
                 batch = [next(parts) for _ in range(hyperparameters.accumulation)]
                 result = self._stepper.step(batch, preempted=preemption.is_near)
-                self._pending.append(result)
+                self._metrics.add(result)
                 self._step += 1
                 ends_epoch = self._step % self._per_epoch == 0 or self._step == self._total
                 if ends_epoch:
                     self._end_epoch()
-                elif self._step == self._first or time.monotonic() - self._looked > _INTERVAL:
-                    self._look()
+                elif self._metrics.is_due(self._step):
+                    self._metrics.read(self._step)
                 preempted = self._all_preempted(preemption, result)
                 if ends_epoch or self._step % hyperparameters.checkpoint_steps == 0 or preempted:
                     self._save()
@@ -155,106 +246,21 @@ class Loop:
         before, self._before = self._before, result
         return before is not None and float(before.preempted) > 0
 
-    def _is_over(self) -> bool:
-        patience = self._hyperparameters.early_stopping
-        return patience is not None and self._stale >= patience
-
-    def _look(self) -> None:
-        """Takes in the results that there are, and reports the last of them."""
-        if not self._pending:
-            return
-        first = self._step - len(self._pending) + 1
-        for step, result in enumerate(self._pending, first):
-            loss, accuracy, norm = (
-                float(x) for x in (result.loss, result.accuracy, result.gradient_norm)
-            )
-            self._check_finite(step, loss, norm)
-            self._sums[0] += loss
-            self._sums[1] += accuracy
-            metrics = {"loss": loss, "accuracy": accuracy}
-            more = {"learning_rate": float(self._schedule(step - 1))}
-            if math.isfinite(norm):
-                more["gradient_norm"] = norm
-            self._history.add_step(step, metrics | more)
-        now = time.monotonic()
-        if first > self._first:
-            self._seconds_a_step = (now - self._looked) / len(self._pending)
-        self._looked = now
-        self._pending = []
-        if pace := self._pace():
-            self._history.add_speed(self._step, pace.images_per_second)
-        self._report(metrics, logging.DEBUG)
-
-    def _check_finite(self, step: int, loss: float, norm: float) -> None:
-        self._overflows = 0 if math.isfinite(norm) else self._overflows + 1
-        allowed = _OVERFLOWS if self._stepper.leaves_out_overflows else 0
-        if not math.isfinite(loss) or self._overflows > allowed:
-            raise NonFiniteError(
-                f"the {'gradient' if math.isfinite(loss) else 'loss'} is not finite at step "
-                f"{step}; lower --learning-rate, or clip gradients (train.clip_norm)"
-            )
-        if self._overflows:
-            logger.info("step %d left out: its gradients overflow float16", step)
-
-    def _pace(self) -> Pace | None:
-        if self._seconds_a_step is None:
-            return None
-        return Pace(
-            images_per_second=self._hyperparameters.batch_size / self._seconds_a_step,
-            seconds_left=self._seconds_a_step * (self._total - self._step),
-        )
-
-    def _report(self, metrics: Mapping[str, float], level: int) -> None:
-        report(
-            Progress(
-                step=self._step,
-                total_steps=self._total,
-                epoch=-(-self._step // self._per_epoch),
-                metrics=metrics,
-                pace=self._pace(),
-            ),
-            level,
-        )
-
     def _end_epoch(self) -> None:
-        self._look()
-        steps = (self._step - 1) % self._per_epoch + 1
-        metrics = {"loss": self._sums[0] / steps, "accuracy": self._sums[1] / steps}
-        self._sums = [0.0, 0.0]
-        metrics |= self._validate()
-        self._history.add_epoch(self._step, metrics)
-        self._report(metrics, logging.INFO)
-        self._looked = time.monotonic()  # validation is no part of the speed
-
-    def _validate(self) -> dict[str, float]:
-        averaged = self._hyperparameters.ema is not None
-        if averaged:
-            self._stepper.swap_averages()
-        sums = sum(self._stepper.test(batch) for batch in self._validation)
-        loss, right, count = (float(x) for x in sums)
-        metrics = {"val_loss": loss / count, "val_accuracy": right / count}
-        # The more accurate, and of the equally accurate the surer.
-        score = [metrics["val_accuracy"], -metrics["val_loss"]]
-        if self._best is None or score > self._best:
-            self._best, self._stale = score, 0
-            if self._hyperparameters.keeps_best:
-                self._checkpoints.save_best(self._step)
-        else:
-            self._stale += 1
-        if averaged:
-            self._stepper.swap_averages()
-        return metrics
+        self._metrics.read(self._step)
+        self._metrics.end_epoch(self._step, self._validation.run(self._step))
+        self._metrics.restart_clock()
 
     def _save(self) -> None:
-        self._look()  # raises rather than save what is no number
+        self._metrics.read(self._step)  # raises rather than save what is not finite
         self._checkpoints.save(
             self._step,
             {
                 "step": self._step,
-                "best": self._best,
-                "stale": self._stale,
-                "sums": self._sums,
+                "best": self._validation.best,
+                "stale": self._validation.stale,
+                "sums": self._metrics.sums,
                 "history": self._history.values,
             },
         )
-        self._looked = time.monotonic()
+        self._metrics.restart_clock()

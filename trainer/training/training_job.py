@@ -17,8 +17,8 @@ from trainer.model.linear_probe import fit_linear_probe
 from trainer.preprocessing import PIXELS
 from trainer.serving.export import ServedClassifier
 from trainer.training.checkpoints import has_checkpoint
-from trainer.training.fit import Fitted, fit
 from trainer.training.hyperparameters import OPERATIONAL, Hyperparameters
+from trainer.training.loop import Fitted, fit
 from trainer.training.strategy import of_chief, worker_of
 
 
@@ -101,7 +101,7 @@ class Job:
         return make_classifier(load_backbone(self.backbone), self._shapes, classes)
 
     def fit(self, strategy: tf.distribute.Strategy, checkpoints: str, log_dir: str) -> Fitted:
-        """Trains by gradient descent; see `trainer.training.fit.fit`.
+        """Trains by gradient descent; see `trainer.training.loop.fit`.
 
         Args:
           strategy: where.

@@ -12,9 +12,9 @@ from tensorflow.compat.v1.train import summary_iterator
 
 from common.errors import InputError
 from tests.trainer.small_training import CLASSES, Task, write_features, write_pictures
-from trainer.training.fit import fit
 from trainer.training.hyperparameters import Hyperparameters
-from trainer.training.loop import Loop, NonFiniteError
+from trainer.training.loop import Loop, fit
+from trainer.training.metrics import NonFiniteError
 from trainer.training.preemption import PreemptedError
 from trainer.training.train_step import Stepper
 

@@ -1,0 +1,141 @@
+"""What steps give: checked, summed over an epoch, written to the history, reported."""
+
+import logging
+import math
+import time
+from collections.abc import Mapping
+
+from trainer.training.history import History
+from trainer.training.hyperparameters import Hyperparameters
+from trainer.training.optimizer import Schedule
+from trainer.training.progress import Pace, Progress, report
+from trainer.training.train_step import Result
+
+logger = logging.getLogger(__name__)
+
+_INTERVAL = 0.5  # seconds between two looks at results, each of which waits for the device
+_OVERFLOWS = 20  # in a row, each of which halves the loss's scale: it began at 2^15
+
+
+class NonFiniteError(Exception):
+    """The loss, or the gradient, is not finite; the message says at which step."""
+
+
+class StepMetrics:
+    """Takes in the results of steps, a few at a time: to read one waits for the device."""
+
+    def __init__(
+        self,
+        history: History,
+        schedule: Schedule,
+        hyperparameters: Hyperparameters,
+        *,
+        examples: int,
+        begun: int,
+        sums: list[float],
+        leaves_out_overflows: bool,
+    ) -> None:
+        """
+        Args:
+          history: where each step is written.
+          schedule: of the learning rate.
+          hyperparameters: batch size and length.
+          examples: in the training split.
+          begun: the step that the training goes on from; 0 for a new one.
+          sums: of loss and accuracy in the epoch that step `begun` belongs to.
+          leaves_out_overflows: whether a step whose gradients are not finite changes nothing.
+        """
+        self._history = history
+        self._schedule = schedule
+        self._batch_size = hyperparameters.batch_size
+        self._total = hyperparameters.total_steps(examples)
+        self._per_epoch = min(hyperparameters.steps_per_epoch(examples), self._total)
+        self._allowed_overflows = _OVERFLOWS if leaves_out_overflows else 0
+        self._overflows = 0  # steps that were left out, since the last that was not
+        self._first = begun + 1  # which traces the graph, and says nothing of the others
+        self._pending: list[Result] = []
+        self._seconds_a_step: float | None = None
+        self._looked = time.monotonic()
+        self.sums = sums
+
+    def add(self, result: Result) -> None:
+        """Takes the result of one more step, without waiting for it."""
+        self._pending.append(result)
+
+    def is_due(self, step: int) -> bool:
+        """Whether it is time to read the results, after `step` steps."""
+        return step == self._first or time.monotonic() - self._looked > _INTERVAL
+
+    def read(self, step: int) -> None:
+        """Reads the results of all steps up to `step`, and reports the last of them.
+
+        Raises:
+          NonFiniteError: a loss is not finite, or too many gradients in a row are not.
+        """
+        if not self._pending:
+            return
+        first = step - len(self._pending) + 1
+        for number, result in enumerate(self._pending, first):
+            metrics = self._read_one(number, result)
+        now = time.monotonic()
+        if first > self._first:
+            self._seconds_a_step = (now - self._looked) / len(self._pending)
+        self._looked = now
+        self._pending = []
+        if pace := self._pace(step):
+            self._history.add_speed(step, pace.images_per_second)
+        self._report(step, metrics, logging.DEBUG)
+
+    def end_epoch(self, step: int, validation: Mapping[str, float]) -> None:
+        """Reports the epoch that ends with `step`: its means, and the metrics of validation."""
+        steps = (step - 1) % self._per_epoch + 1
+        metrics = {"loss": self.sums[0] / steps, "accuracy": self.sums[1] / steps, **validation}
+        self.sums = [0.0, 0.0]
+        self._history.add_epoch(step, metrics)
+        self._report(step, metrics, logging.INFO)
+
+    def restart_clock(self) -> None:
+        """Leaves what was done since the last results, such as validation, out of the speed."""
+        self._looked = time.monotonic()
+
+    def _read_one(self, step: int, result: Result) -> dict[str, float]:
+        loss, accuracy, norm = map(float, (result.loss, result.accuracy, result.gradient_norm))
+        self._check_finite(step, loss, norm)
+        self.sums[0] += loss
+        self.sums[1] += accuracy
+        metrics = {"loss": loss, "accuracy": accuracy}
+        more = {"learning_rate": float(self._schedule(step - 1))}
+        if math.isfinite(norm):
+            more["gradient_norm"] = norm
+        self._history.add_step(step, metrics | more)
+        return metrics
+
+    def _check_finite(self, step: int, loss: float, norm: float) -> None:
+        self._overflows = 0 if math.isfinite(norm) else self._overflows + 1
+        if not math.isfinite(loss) or self._overflows > self._allowed_overflows:
+            raise NonFiniteError(
+                f"the {'gradient' if math.isfinite(loss) else 'loss'} is not finite at step "
+                f"{step}; lower --learning-rate, or clip gradients (train.clip_norm)"
+            )
+        if self._overflows:
+            logger.info("step %d left out: its gradients overflow float16", step)
+
+    def _pace(self, step: int) -> Pace | None:
+        if self._seconds_a_step is None:
+            return None
+        return Pace(
+            images_per_second=self._batch_size / self._seconds_a_step,
+            seconds_left=self._seconds_a_step * (self._total - step),
+        )
+
+    def _report(self, step: int, metrics: Mapping[str, float], level: int) -> None:
+        report(
+            Progress(
+                step=step,
+                total_steps=self._total,
+                epoch=-(-step // self._per_epoch),
+                metrics=metrics,
+                pace=self._pace(step),
+            ),
+            level,
+        )

@@ -1,0 +1,63 @@
+"""The validation split after each epoch: its metrics, the best weights, and when to stop."""
+
+import tensorflow as tf
+
+from trainer.training.checkpoints import Checkpoints
+from trainer.training.hyperparameters import Hyperparameters
+from trainer.training.train_step import Stepper
+
+
+class Validation:
+    """Validates the model, with its averaged weights where it has any, and keeps the best."""
+
+    def __init__(
+        self,
+        stepper: Stepper,
+        checkpoints: Checkpoints,
+        batches: tf.data.Dataset,
+        hyperparameters: Hyperparameters,
+        *,
+        best: list[float] | None,
+        stale: int,
+    ) -> None:
+        """
+        Args:
+          stepper: has the model.
+          checkpoints: where the best weights are kept.
+          batches: of the validation split, distributed by the stepper's strategy.
+          hyperparameters: whether there are averages, what is kept, when to stop.
+          best: score of the best weights so far, [accuracy, -loss]; None before the first.
+          stale: epochs since then.
+        """
+        self._stepper = stepper
+        self._checkpoints = checkpoints
+        self._batches = batches
+        self._hyperparameters = hyperparameters
+        self.best = best
+        self.stale = stale
+
+    def run(self, step: int) -> dict[str, float]:
+        """Validates after `step` steps; returns `val_loss` and `val_accuracy`."""
+        averaged = self._hyperparameters.ema is not None
+        if averaged:
+            self._stepper.swap_averages()
+        sums = sum(self._stepper.test(batch) for batch in self._batches)
+        loss, right, count = (float(x) for x in sums)
+        metrics = {"val_loss": loss / count, "val_accuracy": right / count}
+        # The more accurate, and of the equally accurate the surer.
+        score = [metrics["val_accuracy"], -metrics["val_loss"]]
+        if self.best is None or score > self.best:
+            self.best, self.stale = score, 0
+            if self._hyperparameters.keeps_best:
+                self._checkpoints.save_best(step)
+        else:
+            self.stale += 1
+        if averaged:
+            self._stepper.swap_averages()
+        return metrics
+
+    @property
+    def stops_training(self) -> bool:
+        """Whether so many epochs were no better that training ends early."""
+        patience = self._hyperparameters.early_stopping
+        return patience is not None and self.stale >= patience
