@@ -42,7 +42,7 @@ from pipeline.options.schedule import check_schedule
 from pipeline.options.settings import Setting
 from pipeline.report.console import Console
 from pipeline.report.logs import logging_to
-from pipeline.root import check_serving_dir, claimed, state_directory
+from pipeline.root import check_serving_dir, claim_root, state_directory
 
 PUSHED, FAILED, BAD_USAGE, NOT_BLESSED, INTERRUPTED = 0, 1, 2, 3, 130
 DONE = PUSHED  # compiled, submitted, scheduled
@@ -91,7 +91,7 @@ def do(parsed: argparse.Namespace) -> int:
     check_serving_dir(config.serving_dir)
     check_engine(config)
     directory = state_directory(config)
-    with claimed(directory, config):
+    with claim_root(directory, config):
         return run(config, new_log(directory))
 
 

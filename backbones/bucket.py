@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from common.errors import InputError
-from common.lock import locked
+from common.lock import hold_lock
 
 
 def is_remote(model: str) -> bool:
@@ -15,7 +15,7 @@ def is_remote(model: str) -> bool:
     return "://" in model and not model.startswith(("http://", "https://"))
 
 
-def copied(uri: str, cache: Path) -> Path:
+def download_from_bucket(uri: str, cache: Path) -> Path:
     """A copy of the SavedModel directory or `.npz` file at `uri`, by TensorFlow's file systems.
 
     What lies there may be another one by now: it is listed each time, and copied where names,
@@ -31,7 +31,7 @@ def copied(uri: str, cache: Path) -> Path:
     key = hashlib.sha256(uri.encode()).hexdigest()[:12]
     parent = cache / "remote"
     try:
-        with locked(parent / key):
+        with hold_lock(parent / key):
             files = dict(_files(uri))
             target = parent / f"{key}-{_version(files)}{Path(uri).suffix}"
             if not target.exists():

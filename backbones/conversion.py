@@ -10,22 +10,22 @@ from backbones.augreg.architecture import Architecture, Precision, Task
 from backbones.catalogue import Model
 from common import fingerprint
 from common.errors import InputError
-from common.lock import locked
+from common.lock import hold_lock
 
 _SEED = 0
 
 
-def made(entry: Model, cache: Path, *, precision: Precision = "float32") -> Path:
+def make_random_model(entry: Model, cache: Path, *, precision: Precision = "float32") -> Path:
     """The architecture of `entry` with random weights from a fixed seed.
 
     Another one if the architecture, the seed or the code changes.
     """
-    content = fingerprint.of_bytes(f"{entry.architecture} {_SEED}".encode())
-    code = fingerprint.of_code("backbones.augreg.convert", "backbones.augreg.initialization")
+    content = fingerprint.hash_bytes(f"{entry.architecture} {_SEED}".encode())
+    code = fingerprint.hash_code("backbones.augreg.convert", "backbones.augreg.initialization")
     directory = cache / "random" / f"{entry.name}-{precision}-{content[:12]}-{code[:12]}"
     if is_saved_model(directory):
         return directory
-    with locked(directory):
+    with hold_lock(directory):
         if not is_saved_model(directory):
             from backbones.augreg.convert import convert
             from backbones.augreg.initialization import random_arrays
@@ -35,7 +35,7 @@ def made(entry: Model, cache: Path, *, precision: Precision = "float32") -> Path
     return directory
 
 
-def converted(
+def convert_checkpoint(
     checkpoint: Path,
     cache: Path,
     *,
@@ -63,12 +63,12 @@ def converted(
         raise InputError(
             f"{checkpoint}: cannot be read ({error.strerror}); expected an AugReg checkpoint (.npz)"
         ) from error
-    code = fingerprint.of_code("backbones.augreg.convert", "backbones.augreg.checkpoint")
+    code = fingerprint.hash_code("backbones.augreg.convert", "backbones.augreg.checkpoint")
     name = f"{checkpoint.stem}-{task}-{precision}-{content[:12]}-{code[:12]}"
     directory = cache / "converted" / name
     if is_saved_model(directory):
         return directory
-    with locked(directory):
+    with hold_lock(directory):
         if not is_saved_model(directory):
             arrays = _load(checkpoint, task, expected)
             from backbones.augreg.convert import convert

@@ -8,7 +8,7 @@ from typing import Any
 
 from backbones.archive import unpack
 from backbones.augreg.architecture import Architecture, Precision, Task
-from backbones.conversion import converted
+from backbones.conversion import convert_checkpoint
 from backbones.download import DownloadError, download
 from backbones.reference import slug
 from common.errors import InputError
@@ -79,7 +79,7 @@ def fetch_checkpoint(
     except DownloadError as error:
         raise DownloadError(f"{error}{unfit}") from error
     try:
-        return converted(checkpoint, cache, **conversion)
+        return convert_checkpoint(checkpoint, cache, **conversion)
     except CheckpointError as error:
         checkpoint.unlink(missing_ok=True)
         reason = str(error).removeprefix(f"{checkpoint}: ")
@@ -95,7 +95,7 @@ def convert_kept(checkpoint: Path, cache: Path, **conversion: Any) -> Path:
     Args:
       checkpoint: an `.npz` file.
       cache: below which the SavedModel is put.
-      **conversion: what to make of it, as `converted` takes it.
+      **conversion: what to make of it, as `convert_checkpoint` takes it.
 
     Raises:
       CheckpointError: it was unfit.
@@ -105,7 +105,7 @@ def convert_kept(checkpoint: Path, cache: Path, **conversion: Any) -> Path:
 
     seen = checkpoint.stat()
     try:
-        return converted(checkpoint, cache, **conversion)
+        return convert_checkpoint(checkpoint, cache, **conversion)
     except CheckpointError as error:
         names = (f"{checkpoint.name}.unfit{n or ''}" for n in itertools.count())
         aside = next(p for p in map(checkpoint.with_name, names) if not p.exists())

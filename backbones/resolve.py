@@ -10,14 +10,14 @@ from typing import Any
 from backbones import reference as addresses
 from backbones.archive import is_saved_model
 from backbones.augreg.architecture import Precision, Task
-from backbones.bucket import copied, is_remote
+from backbones.bucket import download_from_bucket, is_remote
 from backbones.catalogue import MODELS, Model
-from backbones.conversion import converted, made
+from backbones.conversion import convert_checkpoint, make_random_model
 from backbones.download import DownloadError
 from backbones.fetch import convert_kept, fetch_checkpoint, fetch_saved_model
 from backbones.reference import PUBLIC, Places
 from common.errors import InputError, did_you_mean
-from common.lock import locked
+from common.lock import hold_lock
 
 _TASKS = {"fe": "feature extractor", "classification": "classifier"}
 
@@ -98,7 +98,7 @@ def resolve(
         tar archive or of an `.npz` file; a directory in a bucket (gs).
       weights: "pretrained", or "random" for the catalogue's architecture, untrained.
       cache: directory for what is downloaded, converted or made: `models/<catalogue name>`, which
-        may also be filled by hand, `checkpoints`, `converted`, `downloaded` and `random`.
+        may also be filled by hand, `checkpoints`, `convert_checkpoint`, `downloaded` and `random`.
       places: where models are published.
       task: what is made of an `.npz` file.
       precision: of the matrix products of what is made here. The graph of a SavedModel from
@@ -115,16 +115,16 @@ def resolve(
         if model in MODELS:
             entry = MODELS[model]
             if is_untrained(model, weights):
-                return made(entry, cache, precision=precision)
+                return make_random_model(entry, cache, precision=precision)
             if precision != "float32":
                 return _from_checkpoint(entry, cache, places, precision)
             return _published(entry, cache, places)
         if _is_address(model) and not _is_copied(model):
             return _from_address(model, cache, places, task, precision)
-        path = copied(model, cache) if _is_copied(model) else Path(model).resolve()
+        path = download_from_bucket(model, cache) if _is_copied(model) else Path(model).resolve()
         if path.is_dir():
             return path
-        return converted(path, cache, task=task, precision=precision)
+        return convert_checkpoint(path, cache, task=task, precision=precision)
     except OSError as error:
         if not _is_on_the_way(cache, error.filename):
             raise InputError(f"--model {model}: {error}; expected a path to read") from error
@@ -219,7 +219,7 @@ def _published(entry: Model, cache: Path, places: Places) -> Path:
     if here:
         return here
     own = cache / "models" / entry.name
-    with locked(own):
+    with hold_lock(own):
         here = _at_hand(entry, cache)  # another process may have had the lock
         if here:
             return here
@@ -289,7 +289,7 @@ def _from_address(
         for directory in (target, addresses.in_hub_cache(model)):
             if is_saved_model(directory):
                 return directory
-        with locked(target):
+        with hold_lock(target):
             if is_saved_model(target):
                 return target  # another process had the lock
             fetch_saved_model(url, target, cache, name=model)

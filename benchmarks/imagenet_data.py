@@ -12,7 +12,7 @@ from typing import Any
 from common.errors import InputError
 from components.image_example_gen.sources.folder import FolderSource
 from trainer.serving.imagenet import class_index
-from trainer.serving.labelled_image import Picture
+from trainer.serving.labelled_image import LabelledImage
 
 TFDS_NAME, SPLIT = "imagenet2012", "validation"
 
@@ -29,7 +29,7 @@ class Data:
 
     about: str
     count: int
-    pictures: Iterable[Picture]
+    pictures: Iterable[LabelledImage]
 
 
 def read_data(directory: str, limit: int | None) -> Data:
@@ -56,7 +56,8 @@ def _read_folder(directory: str, limit: int | None) -> Data:
     files = source.files()
     random.Random(0).shuffle(files)
     pictures = [
-        Picture(path, Path(path), indices[name.split("/", 1)[0]]) for name, path in files[:limit]
+        LabelledImage(path, Path(path), indices[name.split("/", 1)[0]])
+        for name, path in files[:limit]
     ]
     return Data(f"{directory}, {len(indices)} class folders", len(pictures), pictures)
 
@@ -78,7 +79,7 @@ def _read_tfds(directory: str, limit: int | None) -> Data:
     return Data(f"{directory}, TFDS {builder.info.full_name}, {SPLIT}", count, pictures)
 
 
-def _tfds_pictures(builder: Any, split: str, indices: dict[str, int]) -> Iterator[Picture]:
+def _tfds_pictures(builder: Any, split: str, indices: dict[str, int]) -> Iterator[LabelledImage]:
     import tensorflow_datasets as tfds
 
     dataset = builder.as_dataset(
@@ -88,7 +89,7 @@ def _tfds_pictures(builder: Any, split: str, indices: dict[str, int]) -> Iterato
     )
     labels = list(indices.values())
     for example in dataset.as_numpy_iterator():
-        yield Picture(example["tfds_id"].decode(), example["image"], labels[example["label"]])
+        yield LabelledImage(example["tfds_id"].decode(), example["image"], labels[example["label"]])
 
 
 def _class_indices(directory: str, names: Iterable[str]) -> dict[str, int]:

@@ -36,7 +36,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from backbones.catalogue import MODELS
 from benchmarks.imagenet_data import Data, read_data
-from common.command_line import BAD_USAGE, Parser, positive, silenced
+from common.command_line import BAD_USAGE, Parser, positive, silence_stderr
 from common.errors import InputError
 from common.interval import wilson_interval
 from trainer.predict import add_classifier_arguments, load_classifier
@@ -71,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = make_parser()
     options = parser.parse_args(arguments)
     try:
-        with silenced():
+        with silence_stderr():
             data = read_data(options.data_dir, options.limit)
         classifier = load_classifier(parser, options)
         if classifier.classes != len(NAMES):
@@ -158,9 +158,9 @@ def published_top1(options: argparse.Namespace) -> str:
 
 def to_pixels(options: argparse.Namespace) -> "ToPixels":
     """The preprocessing that --resize names."""
-    from trainer.serving.classifier import stretched
+    from trainer.serving.classifier import preprocess_image
 
-    return {"direct": stretched, "crop": central_square}[options.resize]
+    return {"direct": preprocess_image, "crop": central_square}[options.resize]
 
 
 def central_square(encoded: "tf.Tensor", height: int, width: int) -> "tf.Tensor":

@@ -29,7 +29,7 @@ def positive(text: str) -> int:
 
 
 @contextmanager
-def silenced() -> Iterator[TextIO]:
+def silence_stderr() -> Iterator[TextIO]:
     """Drops what is written to stderr, but for what is written to the stream that it yields.
 
     What is raised can be printed afterwards.

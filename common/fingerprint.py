@@ -19,7 +19,7 @@ FIRST_PARTY = ("pipeline", "components", "trainer", "backbones", "common", "sche
 _EXPORT_ID = "fingerprint.pb"
 
 
-def of_directory(directory: str | Path) -> str:
+def hash_directory(directory: str | Path) -> str:
     """SHA-256 over the names and contents of all files below `directory`, as 64 hex digits.
 
     So a SavedModel that is converted from the same checkpoint elsewhere is the same.
@@ -39,12 +39,12 @@ def of_directory(directory: str | Path) -> str:
     return digest.hexdigest()
 
 
-def of_bytes(content: bytes) -> str:
+def hash_bytes(content: bytes) -> str:
     """SHA-256 of `content`, as 64 hex digits."""
     return hashlib.sha256(content).hexdigest()
 
 
-def of_code(*modules: str) -> str:
+def hash_code(*modules: str) -> str:
     """SHA-256 over the code of `modules` and of every module of this project that they import.
 
     What counts is the syntax tree without docstrings: comments, formatting and docstrings do not
@@ -54,7 +54,7 @@ def of_code(*modules: str) -> str:
       modules: import paths, such as "trainer.train".
     """
     trees = modules_of(*modules)
-    return of_bytes("".join(f"{name}\0{tree}\n" for name, tree in sorted(trees.items())).encode())
+    return hash_bytes("".join(f"{name}\0{tree}\n" for name, tree in sorted(trees.items())).encode())
 
 
 def modules_of(*modules: str) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""One process at a time makes a file or directory of the cache."""
+"""A lock, so that one process at a time writes a file or directory of the cache."""
 
 import fcntl
 import glob
@@ -9,11 +9,12 @@ from pathlib import Path
 
 
 @contextmanager
-def locked(target: Path) -> Iterator[None]:
-    """Waits until no other process makes `target`; the lock ends with the process at the latest.
+def hold_lock(target: Path) -> Iterator[None]:
+    """Waits until no other process holds the lock of `target`, and holds it.
 
-    What makes a directory does so in `.<name>.*` beside it and renames it. Such a directory that
-    is there when the lock is had was left by a process that was killed, and is removed.
+    The lock ends with the process at the latest. A new directory is written as `.<name>.*` beside
+    the target and renamed at the end. A directory of such a name that is there when the lock is
+    acquired was left by a process that was killed, and is removed.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     with (target.parent / f".{target.name}.lock").open("w") as file:

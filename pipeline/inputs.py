@@ -63,7 +63,7 @@ def resolve_inputs(config: Config) -> Inputs:
         classes=classes,
         schema_fingerprint=_schema_fingerprint(config.schema),
         backbone=str(backbone),
-        backbone_fingerprint=fingerprint.of_directory(backbone),
+        backbone_fingerprint=fingerprint.hash_directory(backbone),
         baseline=last_blessed(directory_of(config.pipeline_root), classes),
         served=served_state(config.serving_dir),
     )
@@ -72,4 +72,4 @@ def resolve_inputs(config: Config) -> Inputs:
 def _schema_fingerprint(name: str | None) -> str:
     if name is None:
         return ""
-    return fingerprint.of_bytes(resources.files("schemas").joinpath(f"{name}.pbtxt").read_bytes())
+    return fingerprint.hash_bytes(resources.files("schemas").joinpath(f"{name}.pbtxt").read_bytes())

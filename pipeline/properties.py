@@ -73,8 +73,8 @@ def make_properties(config: Config, inputs: Inputs) -> Properties:
         "hyperparameters": dataclasses.asdict(config.train),
         "augmentation": dataclasses.asdict(config.augment),
     }
-    examples_code = fingerprint.of_code("components.image_example_gen.executor")
-    transform_code = fingerprint.of_code(
+    examples_code = fingerprint.hash_code("components.image_example_gen.executor")
+    transform_code = fingerprint.hash_code(
         "trainer.preprocessing", "components.backbone_transform.executor"
     )
     return Properties(
@@ -83,7 +83,7 @@ def make_properties(config: Config, inputs: Inputs) -> Properties:
         classes=json.dumps(list(inputs.classes)),
         examples_code=examples_code,
         schema_fingerprint=inputs.schema_fingerprint,
-        schema_code=fingerprint.of_code("components.packaged_schema.component"),
+        schema_code=fingerprint.hash_code("components.packaged_schema.component"),
         backbone_fingerprint=inputs.backbone_fingerprint,
         transform=json_utils.dumps(
             {
@@ -93,7 +93,7 @@ def make_properties(config: Config, inputs: Inputs) -> Properties:
         ),
         tuning=json_utils.dumps(
             training
-            | {"trials": config.tuner, "code_fingerprint": fingerprint.of_code("trainer.tuner")}
+            | {"trials": config.tuner, "code_fingerprint": fingerprint.hash_code("trainer.tuner")}
         ),
         training=json_utils.dumps(
             training
@@ -107,11 +107,11 @@ def make_properties(config: Config, inputs: Inputs) -> Properties:
                     "transform_code": transform_code,
                     "backbone": inputs.backbone_fingerprint,
                 },
-                "code_fingerprint": fingerprint.of_code("trainer.train"),
+                "code_fingerprint": fingerprint.hash_code("trainer.train"),
             }
         ),
         gate=json_format.MessageToJson(make_eval_config(config.gate), sort_keys=True),
-        gate_code=fingerprint.of_code("components.model_evaluator.executor"),
+        gate_code=fingerprint.hash_code("components.model_evaluator.executor"),
         baseline=inputs.baseline,
         records=directory_of(config.pipeline_root),
         push_destination=json_format.MessageToJson(
@@ -121,7 +121,7 @@ def make_properties(config: Config, inputs: Inputs) -> Properties:
             {
                 "served": inputs.served,
                 FAIL_ON_UNBLESSED: config.run.fail_on_unblessed,
-                "code_fingerprint": fingerprint.of_code("components.model_pusher.executor"),
+                "code_fingerprint": fingerprint.hash_code("components.model_pusher.executor"),
             }
         ),
     )

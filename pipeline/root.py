@@ -37,7 +37,7 @@ def check_serving_dir(path: str) -> None:
 
 
 @contextmanager
-def claimed(directory: Path, config: Config) -> Iterator[None]:
+def claim_root(directory: Path, config: Config) -> Iterator[None]:
     """Holds `directory` for one run of the pipeline that `config` describes.
 
     The lock is the process's: it is gone when the process is, however that ends.

@@ -22,10 +22,10 @@ import rich.console
 
 from backbones.download.progress import show_downloads
 from backbones.resolve import cache_dir, check_model, is_untrained, resolve
-from common.command_line import BAD_USAGE, Parser, positive, silenced
+from common.command_line import BAD_USAGE, Parser, positive, silence_stderr
 from common.errors import InputError
 from trainer.serving.imagenet import NAMES
-from trainer.serving.labelled_image import Picture
+from trainer.serving.labelled_image import LabelledImage
 
 if TYPE_CHECKING:
     from trainer.serving.classifier import Answer, Classifier
@@ -57,7 +57,7 @@ def classify_files(parser: Parser, options: argparse.Namespace, classifier: "Cla
     """Prints what the classifier says of `options.images`; returns the exit status."""
     from trainer.serving.classifier import classify
 
-    pictures = [Picture(name, Path(name)) for name in options.images]
+    pictures = [LabelledImage(name, Path(name)) for name in options.images]
     width = max(len(picture.name) for picture in pictures)
     names = names_of(classifier)
     failed = False
@@ -92,7 +92,7 @@ def load_classifier(parser: Parser, options: argparse.Namespace) -> "Classifier"
     check_model(options.model, options.weights, task="classification")
     if is_untrained(options.model, options.weights):
         parser.complain("the model is UNTRAINED: its weights are random")
-    with silenced() as screen, show_downloads(rich.console.Console(file=screen)):
+    with silence_stderr() as screen, show_downloads(rich.console.Console(file=screen)):
         directory = resolve(
             options.model, weights=options.weights, cache=cache_dir(), task="classification"
         )

@@ -9,7 +9,7 @@ import tensorflow as tf
 from trainer.input.transform_graph import TransformGraph
 from trainer.training.checkpoints import checkpoint_directory
 from trainer.training.strategy import make_strategy, wait_for_all, worker_of
-from trainer.training.training_job import Job, Settings, backbone_directory
+from trainer.training.training_job import Settings, TrainingJob, backbone_directory
 
 
 def run_fn(fn_args: Any) -> None:
@@ -35,7 +35,7 @@ def run_fn(fn_args: Any) -> None:
     found = {}
     if fn_args.hyperparameters:
         found = keras_tuner.HyperParameters.from_config(fn_args.hyperparameters).values
-    job = Job(
+    job = TrainingJob(
         settings=settings.changed(found),
         graph=TransformGraph(fn_args.transform_graph_path),
         backbone=backbone_directory(fn_args.base_model),

@@ -14,13 +14,13 @@ from trainer.input.dataset import read_labels
 from trainer.input.transform_graph import TransformGraph
 from trainer.training.preemption import PreemptedError
 from trainer.training.strategy import make_strategy
-from trainer.training.training_job import Job, Settings, backbone_directory
+from trainer.training.training_job import Settings, TrainingJob, backbone_directory
 
 OBJECTIVE = "val_accuracy"
 
 
 def tuner_fn(fn_args: Any) -> TunerFnResult:
-    """TFX Tuner's user function: trials of `Job.fit` by Bayesian optimisation.
+    """TFX Tuner's user function: trials of `TrainingJob.fit` by Bayesian optimisation.
 
     Args:
       fn_args: as `trainer.train.run_fn` takes it. Its `custom_config` is that of
@@ -33,7 +33,7 @@ def tuner_fn(fn_args: Any) -> TunerFnResult:
     # Trials run on this machine alone: other workers are Trainer's.
     strategy = hyperparameters.strategy
     strategy = make_strategy("mirrored" if strategy == "multiworker" else strategy)
-    job = Job(
+    job = TrainingJob(
         settings=settings,
         graph=TransformGraph(fn_args.transform_graph_path),
         backbone=backbone_directory(fn_args.base_model),
@@ -96,7 +96,7 @@ class Oracle(keras_tuner.oracles.BayesianOptimizationOracle):
 class Search(keras_tuner.Tuner):
     """Runs the trials."""
 
-    def __init__(self, job: Job, strategy: tf.distribute.Strategy, **options: Any) -> None:
+    def __init__(self, job: TrainingJob, strategy: tf.distribute.Strategy, **options: Any) -> None:
         """
         Args:
           job: whose settings each trial changes.

@@ -10,7 +10,7 @@ from typing import get_args
 from backbones.augreg.architecture import Precision, Task
 from backbones.augreg.checkpoint import load_checkpoint
 from backbones.augreg.convert import convert
-from common.command_line import Parser, silenced
+from common.command_line import Parser, silence_stderr
 from common.errors import InputError
 
 
@@ -19,7 +19,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = _parser()
     options = parser.parse_args(arguments)
     try:
-        with silenced():
+        with silence_stderr():
             architecture = convert(
                 load_checkpoint(options.checkpoint),
                 options.output,

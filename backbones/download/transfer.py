@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from common.errors import InputError, one_line
-from common.lock import locked
+from common.lock import hold_lock
 
 logger = logging.getLogger("backbones.download")
 
@@ -70,7 +70,7 @@ def download(
       DownloadError: the file cannot be downloaded, or not be written.
     """
     try:
-        with locked(target):
+        with hold_lock(target):
             if not target.exists():
                 _Transfer(url, target, name, sha256, patience).run()
     except OSError as error:

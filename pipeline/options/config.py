@@ -25,7 +25,7 @@ from pipeline.options.compatibility import check_runner, check_together
 from pipeline.options.custom_job import check_custom_job
 from pipeline.options.machines import Machines, check_machines
 from pipeline.options.names import check_name
-from pipeline.options.settings import Option, Setting, checked
+from pipeline.options.settings import Option, Setting, check_setting
 from pipeline.options.tuning import check_tune
 from pipeline.recipes import OTHER_BACKBONES, RECIPES, Recipe
 from trainer.input.augmentation import Augmentation
@@ -358,7 +358,7 @@ def _checked_values(settings: Mapping[str, Setting]) -> dict[str, Any]:
         if key not in OPTIONS:
             hint = did_you_mean(key, OPTIONS) or "--list-options prints the keys"
             raise InputError(f"{setting.origin}: there is no key {key}; {hint}")
-        values[key] = checked(setting, OPTIONS[key])
+        values[key] = check_setting(setting, OPTIONS[key])
     return values
 
 

@@ -50,7 +50,7 @@ class Option(NamedTuple):
         return self.help if "default" in self.help else f"{self.help} (default: {default})"
 
 
-def checked(setting: Setting, declared: Option) -> Any:
+def check_setting(setting: Setting, declared: Option) -> Any:
     """The value of `setting`, converted to the type of its option, and checked.
 
     Raises:

@@ -109,7 +109,7 @@ class Backend(abc.ABC):
             "it is not known whether the request arrived: look with --list-schedules or in "
             f"{self.pages} before you try again"
         )
-        with explained(f"{self.title}, {what}", self._errors(lost)):
+        with explain_errors(f"{self.title}, {what}", self._errors(lost)):
             return again(question)()
 
     def _look(
@@ -119,7 +119,7 @@ class Backend(abc.ABC):
         again = retry.Retry(
             self.is_passing, initial=FIRST_WAIT, maximum=30.0, timeout=patience or PATIENCE
         )
-        with explained(f"{self.title}, {what}", self._errors("look at address and network")):
+        with explain_errors(f"{self.title}, {what}", self._errors("look at address and network")):
             return again(question)()
 
     def _errors(self, lost: str) -> Errors:
@@ -257,7 +257,7 @@ def schedule_id(backend: Backend, name: str) -> str:
 
 
 @contextmanager
-def explained(what: str, errors: Errors) -> Iterator[None]:
+def explain_errors(what: str, errors: Errors) -> Iterator[None]:
     """Within it, errors of a client's library become one line.
 
     Args:

@@ -25,7 +25,7 @@ from pipeline.runners.backend import (
     Schedule,
     answer,
     deploy,
-    explained,
+    explain_errors,
 )
 
 _PAGE = 100
@@ -83,7 +83,7 @@ class _Kubeflow(Backend):
     def __init__(self, cloud: Cloud) -> None:
         self._namespace = cloud.namespace
         self._folders: dict[str, str] = {}  # of each submitted run: all it writes is below it
-        with explained(f"--host {cloud.host}", self._errors("is the address right?")):
+        with explain_errors(f"--host {cloud.host}", self._errors("is the address right?")):
             self._client = kfp.client.Client(
                 host=cloud.host,
                 namespace=cloud.namespace or "kubeflow",

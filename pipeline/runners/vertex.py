@@ -22,7 +22,7 @@ from pipeline.runners.backend import (
     Schedule,
     answer,
     deploy,
-    explained,
+    explain_errors,
 )
 
 _SCOPES = ["https://www.googleapis.com/auth/cloud-platform"]
@@ -87,7 +87,7 @@ class _Vertex(Backend):
         return isinstance(error, _PASSING)
 
     def __init__(self, cloud: Cloud) -> None:
-        with explained("--runner vertex", _ERRORS):
+        with explain_errors("--runner vertex", _ERRORS):
             credentials, _ = google.auth.default(scopes=_SCOPES)
         from google.cloud import aiplatform
 

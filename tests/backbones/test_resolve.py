@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from backbones import conversion as derived
+from backbones import conversion
 from backbones.augreg.checkpoint import architecture_of, load_checkpoint
 from backbones.augreg.initialization import random_arrays
 from backbones.catalogue import MODELS, Model, Variant
@@ -104,7 +104,7 @@ def test_it_is_made_again_if_the_catalogue_or_the_seed_changes(tmp_path, monkeyp
     variables = tf.saved_model.load(str(directory)).variables
     assert sum(v.shape.num_elements() for v in variables) == smaller.parameter_count
     made.add(directory)
-    monkeypatch.setattr(derived, "_SEED", 1)
+    monkeypatch.setattr(conversion, "_SEED", 1)
     made.add(resolved("vit_mini_fe", tmp_path))
     assert len(made) == len(saved_models(tmp_path)) == 3
     assert all(directory.name.startswith("vit_mini_fe-float32-") for directory in made)
@@ -180,7 +180,7 @@ def test_a_checkpoint_has_a_conversion_for_each_task(tmp_path, project):
 def test_an_augreg_checkpoint_is_converted_again_if_the_code_changes(tmp_path, golden, monkeypatch):
     (tmp_path / "X.NPZ").write_bytes(golden.read_bytes())
     before = resolved(str(tmp_path / "X.NPZ"), tmp_path)
-    monkeypatch.setattr(derived.fingerprint, "of_code", lambda *_: "0" * 64)
+    monkeypatch.setattr(conversion.fingerprint, "hash_code", lambda *_: "0" * 64)
     after = resolved(str(tmp_path / "X.NPZ"), tmp_path)
     assert after != before
     assert len(saved_models(tmp_path)) == 2

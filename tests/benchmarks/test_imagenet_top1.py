@@ -14,7 +14,7 @@ from benchmarks.imagenet_data import read_data
 from benchmarks.imagenet_top1 import central_square, main
 from common.errors import InputError
 from tests.conftest import encode
-from trainer.serving.classifier import stretched
+from trainer.serving.classifier import preprocess_image
 from trainer.serving.imagenet import NAMES, WORDNET_IDS
 
 
@@ -182,7 +182,7 @@ def test_the_crop_is_the_central_square(height, width):
 
 
 @pytest.mark.parametrize("side", [1, 5, 37, 500])
-@pytest.mark.parametrize("function", [central_square, stretched])
+@pytest.mark.parametrize("function", [central_square, preprocess_image])
 def test_pixels_of_images_of_any_size(function, side):
     encoded = tf.constant(encode(picture(999, side, 61), "PNG"))
     pixels = function(encoded, 48, 48).numpy()

@@ -7,9 +7,9 @@ from common import fingerprint
 
 def test_a_directory_is_known_by_names_and_contents(tmp_path):
     def change(action):
-        before = fingerprint.of_directory(tmp_path)
+        before = fingerprint.hash_directory(tmp_path)
         action()
-        return fingerprint.of_directory(tmp_path) != before
+        return fingerprint.hash_directory(tmp_path) != before
 
     (tmp_path / "sub").mkdir()
     (tmp_path / "elsewhere").symlink_to(tmp_path / "sub", target_is_directory=True)
@@ -51,15 +51,15 @@ def package(tmp_path, monkeypatch):
     ],
 )
 def test_code_is_known_by_itself_and_what_it_imports(package, module, old, new, changes):
-    before = fingerprint.of_code("firstparty.a")
+    before = fingerprint.hash_code("firstparty.a")
     path = package / f"{module}.py"
     path.write_text(path.read_text().replace(old, new))
-    assert (fingerprint.of_code("firstparty.a") != before) == changes
+    assert (fingerprint.hash_code("firstparty.a") != before) == changes
 
 
 def test_a_module_that_is_not_there():
     with pytest.raises(ModuleNotFoundError):
-        fingerprint.of_code("trainer.nowhere")
+        fingerprint.hash_code("trainer.nowhere")
 
 
 def test_preprocessing_does_not_depend_on_the_training_code():

@@ -97,10 +97,10 @@ def test_an_unforeseen_error_names_the_log_which_has_the_traceback(
 def test_a_second_run_on_a_root_is_refused(pipeline, tmp_path, tiny_backbone):
     from pipeline.options.config import build_config
     from pipeline.options.settings import Setting
-    from pipeline.root import claimed
+    from pipeline.root import claim_root
 
     settings = {"model": str(tiny_backbone), "dataset": "digits"}
     config = build_config({key: Setting(value, key) for key, value in settings.items()})
-    with claimed(tmp_path, config):
+    with claim_root(tmp_path, config):
         run = pipeline(tmp_path, "--model", str(tiny_backbone), "--dataset", "digits")
     assert run.status == 2

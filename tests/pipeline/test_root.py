@@ -6,7 +6,7 @@ import pytest
 from common.errors import InputError
 from pipeline.options.config import build_config
 from pipeline.options.settings import Setting
-from pipeline.root import check_serving_dir, claimed, state_directory
+from pipeline.root import check_serving_dir, claim_root, state_directory
 
 
 def config_of(model="vit_b16_fe", **values):
@@ -19,23 +19,23 @@ ONE, TWO = config_of(name="one"), config_of(name="two")
 
 def test_a_second_run_at_the_same_time_is_refused(tmp_path):
     with (
-        claimed(tmp_path, ONE),
+        claim_root(tmp_path, ONE),
         pytest.raises(InputError, match="another run is going on"),
-        claimed(tmp_path, ONE),
+        claim_root(tmp_path, ONE),
     ):
         pass
 
 
 def test_one_run_after_the_other(tmp_path):
     for _ in range(2):
-        with claimed(tmp_path, ONE):
+        with claim_root(tmp_path, ONE):
             pass
 
 
 def test_a_root_of_another_pipeline_is_refused(tmp_path):
-    with claimed(tmp_path, ONE):
+    with claim_root(tmp_path, ONE):
         pass
-    with pytest.raises(InputError, match="belongs to the pipeline one"), claimed(tmp_path, TWO):
+    with pytest.raises(InputError, match="belongs to the pipeline one"), claim_root(tmp_path, TWO):
         pass
 
 
@@ -43,20 +43,23 @@ def test_a_killed_run_leaves_no_lock(tmp_path, project):
     code = f"""
 import os, signal
 from pathlib import Path
-from pipeline.root import claimed
+from pipeline.root import claim_root
 from tests.pipeline.test_root import ONE
-with claimed(Path({str(tmp_path)!r}), ONE):
+with claim_root(Path({str(tmp_path)!r}), ONE):
     os.kill(os.getpid(), signal.SIGKILL)
 """
     killed = subprocess.run([sys.executable, "-c", code], cwd=project, check=False)
     assert killed.returncode == -9
-    with claimed(tmp_path, ONE):
+    with claim_root(tmp_path, ONE):
         pass
 
 
 def test_a_root_that_is_a_file_is_refused(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(InputError, match="expected a directory"), claimed(tmp_path / "file", ONE):
+    with (
+        pytest.raises(InputError, match="expected a directory"),
+        claim_root(tmp_path / "file", ONE),
+    ):
         pass
 
 
@@ -75,16 +78,16 @@ def test_other_data_of_the_same_default_name_is_refused(tmp_path):
     assert first.name == second.name
     root = tmp_path / "root"
     for _ in range(2):
-        with claimed(root, first):
+        with claim_root(root, first):
             pass
     with (
         pytest.raises(InputError, match=f"found runs on .*{folders[0]}.*--name"),
-        claimed(root, second),
+        claim_root(root, second),
     ):
         pass
     named = [config_of(dataset=str(folder), name="mine") for folder in folders]
     for config in named:
-        with claimed(tmp_path / "named", config):
+        with claim_root(tmp_path / "named", config):
             pass
 
 

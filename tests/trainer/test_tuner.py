@@ -75,7 +75,7 @@ def test_the_score_is_that_of_the_weights_that_would_be_exported(fn_args, monkey
         history=SimpleNamespace(values={"epochs": epochs}),
         checkpoints=SimpleNamespace(remove=lambda: None),
     )
-    monkeypatch.setattr("trainer.training.training_job.Job.fit", lambda *arguments: fitted)
+    monkeypatch.setattr("trainer.training.training_job.TrainingJob.fit", lambda *arguments: fitted)
     search = tuner.tuner_fn(fn_args).tuner
     search.search()
     (trial,) = search.oracle.get_best_trials(1)

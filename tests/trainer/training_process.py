@@ -20,7 +20,7 @@ from tests.trainer.small_training import Task
 from trainer.input.augmentation import Augmentation
 from trainer.training.hyperparameters import Hyperparameters
 from trainer.training.loop import fit
-from trainer.training.strategy import make_strategy, of_chief, worker_of
+from trainer.training.strategy import broadcast_from_chief, make_strategy, worker_of
 from trainer.training.train_step import Stepper
 
 KINDS = {
@@ -53,7 +53,9 @@ def train(folder: Path, name: str) -> None:
         augmentation=Augmentation(crop_area=0.5, flip=True, **mixing),
     )
     strategy = make_strategy(hyperparameters.strategy)
-    (of_worker,) = of_chief(strategy, [np.array([worker_of(strategy)[0] + 5], np.float32)])
+    (of_worker,) = broadcast_from_chief(
+        strategy, [np.array([worker_of(strategy)[0] + 5], np.float32)]
+    )
     with strategy.scope():
         model = task.make_model()
     fit(

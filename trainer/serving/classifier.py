@@ -15,7 +15,7 @@ from backbones.contract import call_backbone, load_backbone, read_shapes
 from common.errors import InputError
 from trainer.preprocessing import decode_images
 from trainer.serving.exported_model import FROM_PIXELS, read_classes
-from trainer.serving.labelled_image import Picture
+from trainer.serving.labelled_image import LabelledImage
 from trainer.serving.session_model import SessionError, SessionModel
 
 T = TypeVar("T")
@@ -37,7 +37,7 @@ class Answer:
       error: why it cannot be had, else empty.
     """
 
-    picture: Picture
+    picture: LabelledImage
     probabilities: np.ndarray | None
     error: str = ""
 
@@ -100,17 +100,17 @@ class Classifier:
         return lambda images: model(FROM_PIXELS, {"images": images})["probabilities"]
 
 
-def stretched(encoded: tf.Tensor, height: int, width: int) -> tf.Tensor:
+def preprocess_image(encoded: tf.Tensor, height: int, width: int) -> tf.Tensor:
     """The project's own preprocessing (`trainer.preprocessing`), of one image."""
     return decode_images(encoded[tf.newaxis], height, width)[0]
 
 
 def classify(
     classifier: Classifier,
-    pictures: Iterable[Picture],
+    pictures: Iterable[LabelledImage],
     *,
     batch_size: int,
-    to_pixels: ToPixels = stretched,
+    to_pixels: ToPixels = preprocess_image,
 ) -> Iterator[Answer]:
     """Classifies pictures in batches, and reads and decodes the next ones meanwhile.
 
@@ -156,8 +156,8 @@ def map_ahead(function: Callable[[T], U], items: Iterable[T], ahead: int) -> Ite
 
 
 def _prepare(
-    picture: Picture, to_pixels: Callable[[bytes], Any]
-) -> tuple[Picture, np.ndarray | None, str]:
+    picture: LabelledImage, to_pixels: Callable[[bytes], Any]
+) -> tuple[LabelledImage, np.ndarray | None, str]:
     """The picture, its pixels (None where it has none), and why it has none."""
     encoded = picture.encoded
     try:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 
 @dataclasses.dataclass(frozen=True)
-class Picture:
+class LabelledImage:
     """An image to classify.
 
     Attributes:

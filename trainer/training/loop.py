@@ -12,10 +12,10 @@ from trainer.input.dataset import TrainingData, read_labels
 from trainer.training.checkpoints import Checkpoints
 from trainer.training.history import History
 from trainer.training.hyperparameters import Hyperparameters
-from trainer.training.losses import balanced
+from trainer.training.losses import balanced_class_weights
 from trainer.training.metrics import StepMetrics
 from trainer.training.optimizer import Schedule
-from trainer.training.preemption import Preemption, noticed
+from trainer.training.preemption import Preemption, catch_termination_signals
 from trainer.training.profiler import Profile
 from trainer.training.progress import report_resumed
 from trainer.training.strategy import input_options, wait_for_all, worker_of
@@ -76,7 +76,7 @@ def fit(
     weights = None
     if hyperparameters.class_weights:
         labels = read_labels(train.files)
-        weights = balanced([labels.count(label) for label in range(train.classes)])
+        weights = balanced_class_weights([labels.count(label) for label in range(train.classes)])
     stepper = Stepper(model, schedule, hyperparameters, class_weights=weights, strategy=strategy)
     saved = Checkpoints(
         checkpoints,
@@ -186,7 +186,10 @@ class Loop:
         """
         hyperparameters = self._hyperparameters
         parts = self._parts()
-        with noticed() as preemption, Profile(hyperparameters.profile, self._log_dir) as profile:
+        with (
+            catch_termination_signals() as preemption,
+            Profile(hyperparameters.profile, self._log_dir) as profile,
+        ):
             while self._step < self._total and not self._validation.stops_training:
                 profile.before(self._step + 1)
                 batch = [next(parts) for _ in range(hyperparameters.accumulation)]

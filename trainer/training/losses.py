@@ -31,7 +31,7 @@ def cross_entropy(
     return losses
 
 
-def balanced(counts: Sequence[int]) -> list[float]:
+def balanced_class_weights(counts: Sequence[int]) -> list[float]:
     """Class weights under which all classes that there are weigh the same; their mean image has 1.
 
     Args:

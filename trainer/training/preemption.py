@@ -41,10 +41,10 @@ class Preemption:
 
 
 @contextmanager
-def noticed() -> Iterator[Preemption]:
-    """Within it SIGTERM and SIGINT no longer end the process, but are noted.
+def catch_termination_signals() -> Iterator[Preemption]:
+    """Within it, SIGTERM and SIGINT do not end the process: the `Preemption` remembers them.
 
-    Only the main thread can handle signals: in another one nothing is noted.
+    Only the main thread can handle signals; in another thread none is remembered.
     """
     preemption = Preemption()
     if threading.current_thread() is not threading.main_thread():

@@ -55,8 +55,13 @@ def wait_for_all(strategy: tf.distribute.Strategy) -> None:
     _sum(strategy, [tf.constant(1.0)])
 
 
-def of_chief(strategy: tf.distribute.Strategy, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """What the chief has called it with; every worker has to call it, with the same shapes."""
+def broadcast_from_chief(
+    strategy: tf.distribute.Strategy, arrays: Sequence[np.ndarray]
+) -> list[np.ndarray]:
+    """Returns the chief's arrays on every worker.
+
+    Every worker has to call it, with arrays of the same shapes.
+    """
     index, workers = worker_of(strategy)
     if workers == 1:
         return list(arrays)

@@ -19,7 +19,7 @@ from trainer.serving.export import ServedClassifier
 from trainer.training.checkpoints import has_checkpoint
 from trainer.training.hyperparameters import OPERATIONAL, Hyperparameters
 from trainer.training.loop import Fitted, fit
-from trainer.training.strategy import of_chief, worker_of
+from trainer.training.strategy import broadcast_from_chief, worker_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,7 +74,7 @@ class Settings:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Job:
+class TrainingJob:
     """A training, short of where it is computed.
 
     Attributes:
@@ -160,7 +160,7 @@ class Job:
                 balanced=self.settings.hyperparameters.class_weights,
                 log_dir=log_dir,
             )
-        head.set_weights(of_chief(strategy, head.get_weights()))
+        head.set_weights(broadcast_from_chief(strategy, head.get_weights()))
 
     def _features_of(self, model: keras.Model) -> Callable[..., tuple[tf.Tensor, tf.Tensor]]:
         """Reads images, without augmentation, as the model's backbone sees them."""

@@ -5,11 +5,11 @@ import pytest
 
 from common.errors import InputError
 from pipeline.options.config import OPTIONS
-from pipeline.options.settings import Setting, checked
+from pipeline.options.settings import Setting, check_setting
 
 
 def value_of(key, value):
-    return checked(Setting(value, f"--set {key}"), OPTIONS[key])
+    return check_setting(Setting(value, f"--set {key}"), OPTIONS[key])
 
 
 @pytest.mark.parametrize(

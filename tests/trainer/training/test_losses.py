@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from trainer.training.losses import balanced, cross_entropy
+from trainer.training.losses import balanced_class_weights, cross_entropy
 
 LOGITS = tf.constant([[2.0, -1.0, 0.5], [0.0, 3.0, 1.0]])
 LABELS = tf.one_hot([0, 2], 3)
@@ -25,7 +25,7 @@ def test_class_weights_are_factors_of_each_image():
 
 
 def test_balanced_classes_weigh_the_same():
-    weights = balanced([8, 2, 0])
+    weights = balanced_class_weights([8, 2, 0])
     assert 8 * weights[0] == pytest.approx(2 * weights[1])
     assert weights[2] == 0
     assert 8 * weights[0] + 2 * weights[1] == pytest.approx(10)
