@@ -38,7 +38,8 @@ HYBRID = dataclasses.replace(TINY, patch_size=1, resnet_blocks=(1,), width_facto
 
 # Name -> backbone, what is tuned, and hyperparameters. MobileNets: tests/end_to_end.
 KINDS = {
-    "full_plain": ("plain", "full", {"strategy": "mirrored", "ema": 0.9}),  # and after a resume
+    # And after a resume.
+    "full_plain": ("plain", "full", {"strategy": "mirrored", "ema": 0.9, "jit_compile": True}),
     "full_hybrid": ("hybrid", "full", {"head": "linear_probe"}),
     "full_collection": ("collection", "full", {"keep": "best"}),
     "full_bfloat16": ("bfloat16", "full", {"precision": "mixed_bfloat16"}),
