@@ -23,7 +23,8 @@ from types import ModuleType
 from typing import NoReturn
 
 from backbones.catalogue import MODELS
-from backbones.resolve import cache_dir, is_cached, is_untrained, keeps_its_graph
+from backbones.reference import parse_model
+from backbones.resolve import cache_dir, is_cached
 from common.errors import InputError, did_you_mean
 from components.image_example_gen.sources.registry import make_source
 from pipeline.datasets import DATASETS
@@ -179,9 +180,10 @@ def run(config: Config, log: Path) -> int:
 def announce(config: Config, log: Path, console: Console) -> None:
     """Says what is about to happen."""
     console.plan(config, str(log))
-    if is_untrained(config.model, config.weights):
+    reference = parse_model(config.model)
+    if reference.is_untrained(config.weights):
         console.warn("The model is UNTRAINED: its weights are random.")
-    if config.train.precision != "float32" and keeps_its_graph(config.model):
+    if config.train.precision != "float32" and reference.keeps_its_graph:
         console.warn("The graph of this SavedModel computes in float32, whatever --precision says.")
 
 

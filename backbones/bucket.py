@@ -10,11 +10,6 @@ from common.errors import InputError
 from common.lock import hold_lock
 
 
-def is_remote(model: str) -> bool:
-    """Whether `model` names something on object storage, such as gs://bucket/model."""
-    return "://" in model and not model.startswith(("http://", "https://"))
-
-
 def download_from_bucket(uri: str, cache: Path) -> Path:
     """A copy of the SavedModel directory or `.npz` file at `uri`, by TensorFlow's file systems.
 

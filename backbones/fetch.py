@@ -10,7 +10,7 @@ from backbones.archive import unpack
 from backbones.augreg.architecture import Architecture, Precision, Task
 from backbones.conversion import convert_checkpoint
 from backbones.download import DownloadError, download
-from backbones.reference import slug
+from backbones.publishers import slug
 from common.errors import InputError
 
 

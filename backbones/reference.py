@@ -1,135 +1,125 @@
-"""Where models are published, and what addresses stand for. Imports no TensorFlow."""
+"""The text of `--model`, parsed once. Imports no TensorFlow."""
 
 import dataclasses
-import hashlib
-import os
-import re
-import tempfile
+import errno
+import functools
 from pathlib import Path
-from urllib.parse import quote, urlsplit
+from typing import Literal
 
-from backbones.catalogue import Model
+from backbones import publishers
+from backbones.catalogue import MODELS, Model
 from common.errors import InputError
 
-_HANDLE = re.compile(r"([\w-]+)/([\w-]+)/(tensorflow2)/([\w.-]+)(?:/(\d+))?", re.ASCII | re.I)
-_KAGGLE_FORM = (
-    "https://www.kaggle.com/models/<owner>/<model>/tensorFlow2/<variation>/<version>; only "
-    "TensorFlow2 variations are SavedModels"
-)
+Kind = Literal["name", "bucket", "address", "path"]
+
+# In a SavedModel that was converted from an AugReg checkpoint, variables have the checkpoint's
+# names, and saved_model.pb holds them.
+_AUGREG_VARIABLE = b"Transformer/encoderblock_0/MultiHeadDotProductAttention_1/"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Places:
-    """The base URLs of where models are published.
+class ModelReference:
+    """What the text of `--model` stands for.
 
     Attributes:
-      kaggle: Kaggle Models; its public ones need no account.
-      tfhub: TF-Hub, which answers with what is now on Kaggle.
-      storage: Google Cloud Storage: buckets, by HTTP.
+      text: as it was given.
+      kind: "name", of the catalogue; "bucket", on object storage and copied by TensorFlow's file
+        systems; "address", downloaded by HTTP, a Kaggle handle among them; "path", on this machine.
+      entry: the model of the catalogue that it is, by its name or a handle; None for another.
+      is_checkpoint: whether it is an AugReg `.npz` file.
     """
 
-    kaggle: str = "https://www.kaggle.com"
-    tfhub: str = "https://tfhub.dev"
-    storage: str = "https://storage.googleapis.com"
+    text: str
+    kind: Kind
+    entry: Model | None
+    is_checkpoint: bool
 
-    def archives(self, entry: Model) -> tuple[str, ...]:
-        """Where the packed SavedModel of `entry` is, in the order of trying."""
-        assert entry.kaggle is not None and entry.handle is not None
-        return self.kaggle_archive(entry.kaggle), self.url(entry.handle)
+    @property
+    def keeps_its_graph(self) -> bool:
+        """Whether it is a SavedModel from elsewhere, whose precision cannot be chosen."""
+        return self.kind != "name" and not self.is_checkpoint
 
-    def checkpoint(self, name: str) -> str:
-        """Where an AugReg checkpoint is, by its file name."""
-        return self.url(f"gs://vit_models/augreg/{name}")
+    @functools.cached_property
+    def is_augreg(self) -> bool:
+        """Whether it is of AugReg's family, for which the datasets' own recipes were made.
 
-    def kaggle_archive(self, handle: str) -> str:
-        """Where the packed files of a Kaggle handle with a version are."""
-        return f"{self.kaggle}/api/v1/models/{handle}/download"
+        A directory is known by the names of its variables, not by its own name.
+        """
+        return self.entry is not None or self.is_checkpoint or _has_augreg_variables(self)
 
-    def url(self, model: str) -> str:
-        """Where what `model` stands for is: an address, a Kaggle handle or a TF-Hub handle."""
-        handle = kaggle_handle(model)
-        if handle:
-            return self.kaggle_archive(handle)
-        parts = urlsplit(model)
-        if parts.scheme == "gs":
-            return f"{self.storage}/{parts.netloc}{quote(parts.path)}"
-        if parts.hostname == "tfhub.dev":  # the protocol: tensorflow.org/hub/hosting
-            return f"{self.tfhub}{parts.path}?tf-hub-format=compressed"
-        return model
+    def is_untrained(self, weights: str) -> bool:
+        """Whether it is used with random weights.
 
+        Args:
+          weights: "pretrained" or "random".
+        """
+        return self.kind == "name" and (weights == "random" or not self.has_weights)
 
-PUBLIC = Places()
-
-
-def is_address(model: str) -> bool:
-    """Whether `model` is an address, or a Kaggle handle, rather than a path."""
-    return model.startswith(("http://", "https://", "gs://")) or bool(_HANDLE.fullmatch(model))
+    @property
+    def has_weights(self) -> bool:
+        """Whether there are pretrained weights of it: not so for the smallest of the catalogue."""
+        return self.entry is None or self.entry.variant.checkpoint is not None
 
 
-def check_address(model: str) -> None:
-    """Refuses an address that stands for nothing.
+def parse_model(text: str) -> ModelReference:
+    """Parses the text of `--model`. Whether the model is there is not looked at.
 
     Raises:
-      InputError: it has no host or bucket, or is a page of Kaggle that is no variation.
+      InputError: it is a path that cannot be read.
     """
-    kaggle_handle(model)
-    if not _HANDLE.fullmatch(model) and not _host(model):
-        raise InputError(f"--model {model}: not an address; expected https://… or gs://…")
+    kind: Kind = "path"
+    if text in MODELS:
+        kind = "name"
+    elif _is_copied(text):
+        kind = "bucket"
+    elif publishers.is_address(text) and not exists(text):
+        kind = "address"
+    entry = MODELS.get(text) if kind == "name" else _entry_of_handle(text)
+    is_checkpoint = kind != "name" and publishers.is_checkpoint(text)
+    return ModelReference(text=text, kind=kind, entry=entry, is_checkpoint=is_checkpoint)
 
 
-def is_checkpoint(model: str) -> bool:
-    """Whether `model`, a path or an address, is an AugReg checkpoint rather than a SavedModel."""
-    path = urlsplit(model).path if is_address(model) else model
-    return path.lower().endswith(".npz")
-
-
-def is_bucket_directory(model: str) -> bool:
-    """Whether `model` is a directory in a bucket."""
-    files = (".npz", ".tar", ".tgz", ".tar.gz")
-    return model.startswith("gs://") and not model.lower().endswith(files)
-
-
-def kaggle_handle(model: str) -> str | None:
-    """The Kaggle handle, with its version, that `model` is or is the page of; None if neither.
-
-    Pages are known with and without `frameworks`, `variations` and `versions`. No version is
-    version 1, so that the same words always mean the same model.
+def exists(text: str) -> bool:
+    """Whether `text` is a path that exists. A text that is too long for a path, as signed URLs
+    are, is none.
 
     Raises:
-      InputError: a page of Kaggle, but not of a TensorFlow 2 variation.
+      InputError: it cannot be looked at.
     """
-    is_page = _host(model) in ("kaggle.com", "www.kaggle.com")
-    path = urlsplit(model).path.strip("/") if is_page else model
-    if is_page and path.startswith("api/"):
+    try:
+        return Path(text).exists()
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            return False
+        raise InputError(f"--model {text}: {error.strerror}; expected a path to read") from error
+
+
+def _is_copied(text: str) -> bool:
+    """Whether `text` is on object storage, and no file that HTTP can download."""
+    if "://" not in text or text.startswith(("http://", "https://")):
+        return False
+    return not text.startswith("gs://") or publishers.is_bucket_directory(text)
+
+
+def _entry_of_handle(text: str) -> Model | None:
+    """The model of the catalogue whose TF-Hub or Kaggle handle `text` is, in any version."""
+    try:
+        handle = publishers.kaggle_handle(text) or text
+    except InputError:  # a page of Kaggle that is no model's: `check_model` says so
         return None
-    path = re.sub("(?<=/)(frameworks|variations|versions)/", "", path.removeprefix("models/"))
-    match = _HANDLE.fullmatch(path)
-    if match:
-        owner, name, _, variation, version = match.groups()
-        return f"{owner}/{name}/tensorFlow2/{variation}/{version or 1}"
-    if is_page:
-        raise InputError(f"--model {model}: not a model's variation; expected {_KAGGLE_FORM}")
+    unversioned = handle.rpartition("/")[0]
+    for entry in MODELS.values():
+        for own in filter(None, (entry.kaggle, entry.handle)):
+            if unversioned == own.rpartition("/")[0]:
+                return entry
     return None
 
 
-def in_hub_cache(handle: str) -> Path:
-    """Where TensorFlow Hub, which may have been asked for `handle` before, keeps the SavedModel.
-
-    As in `tensorflow_hub/compressed_module_resolver.py`.
-    """
-    cache = os.environ.get("TFHUB_CACHE_DIR") or Path(tempfile.gettempdir(), "tfhub_modules")
-    return Path(cache, hashlib.sha1(handle.encode()).hexdigest())
-
-
-def slug(url: str) -> str:
-    """A file name for what `url` answers: what a person can read of it, and a hash."""
-    path = re.sub(r"(\.(tar|tgz|tar\.gz|npz)|/download)$", "", urlsplit(url).path)
-    words = "-".join(re.findall("[a-z0-9]+", "/".join(path.lower().split("/")[-4:])))
-    return f"{words[:120] or 'model'}-{hashlib.sha256(url.encode()).hexdigest()[:12]}"
-
-
-def _host(model: str) -> str | None:
+def _has_augreg_variables(reference: ModelReference) -> bool:
+    if reference.kind != "path":
+        return False
+    graph = Path(reference.text, "saved_model.pb")
     try:
-        return urlsplit(model).hostname if "://" in model else None
-    except ValueError:
-        return None
+        return _AUGREG_VARIABLE in graph.read_bytes()
+    except OSError:  # `check_model` says what is wrong with it
+        return False

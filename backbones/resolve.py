@@ -1,21 +1,21 @@
 """Whatever `--model` says -> a SavedModel directory on disk, under the backbone contract."""
 
-import errno
 import functools
 import os
 import zipfile
 from pathlib import Path
 from typing import Any
 
-from backbones import reference as addresses
+from backbones import publishers
 from backbones.archive import is_saved_model
 from backbones.augreg.architecture import Precision, Task
-from backbones.bucket import download_from_bucket, is_remote
+from backbones.bucket import download_from_bucket
 from backbones.catalogue import MODELS, Model
 from backbones.conversion import convert_checkpoint, make_random_model
 from backbones.download import DownloadError
 from backbones.fetch import convert_kept, fetch_checkpoint, fetch_saved_model
-from backbones.reference import PUBLIC, Places
+from backbones.publishers import PUBLIC, Places
+from backbones.reference import exists, parse_model
 from common.errors import InputError, did_you_mean
 from common.lock import hold_lock
 
@@ -51,7 +51,8 @@ def check_model(model: str, weights: str, *, task: Task = "fe") -> None:
     Raises:
       InputError: neither a catalogue name nor an address nor an existing `.npz` file or SavedModel.
     """
-    if model in MODELS:
+    reference = parse_model(model)
+    if reference.kind == "name":
         _check_task(MODELS[model], task)
         return
     if weights == "random":
@@ -59,20 +60,20 @@ def check_model(model: str, weights: str, *, task: Task = "fe") -> None:
             f"--weights random: expected a catalogue name as --model (see --list-models), "
             f"found {model}"
         )
-    if _is_copied(model):
+    if reference.kind == "bucket":
         return
-    if _is_address(model):
-        addresses.check_address(model)
+    if reference.kind == "address":
+        publishers.check_address(model)
         return
     path = Path(model)
-    if not _exists(model):
+    if not exists(model):
         meant = did_you_mean(model.replace("-", "_"), MODELS)
         raise InputError(
             f"--model {model}: no such model in the catalogue and no such path; expected a name "
             "from --list-models, a SavedModel directory, a URL, a Kaggle handle or an .npz file"
             + (f"; {meant}" if meant else "")
         )
-    if path.is_file() and addresses.is_checkpoint(model):
+    if path.is_file() and reference.is_checkpoint:
         return
     if not is_saved_model(path):
         raise InputError(
@@ -111,17 +112,19 @@ def resolve(
       InputError: it cannot be had; the message lists what was tried.
     """
     cache = cache.absolute()
+    reference = parse_model(model)
     try:
-        if model in MODELS:
+        if reference.kind == "name":
             entry = MODELS[model]
-            if is_untrained(model, weights):
+            if reference.is_untrained(weights):
                 return make_random_model(entry, cache, precision=precision)
             if precision != "float32":
                 return _from_checkpoint(entry, cache, places, precision)
             return _published(entry, cache, places)
-        if _is_address(model) and not _is_copied(model):
+        if reference.kind == "address":
             return _from_address(model, cache, places, task, precision)
-        path = download_from_bucket(model, cache) if _is_copied(model) else Path(model).resolve()
+        is_copied = reference.kind == "bucket"
+        path = download_from_bucket(model, cache) if is_copied else Path(model).resolve()
         if path.is_dir():
             return path
         return convert_checkpoint(path, cache, task=task, precision=precision)
@@ -134,25 +137,6 @@ def resolve(
         ) from error
 
 
-def is_untrained(model: str, weights: str) -> bool:
-    """Whether `resolve` makes the model with random weights."""
-    if model not in MODELS:
-        return False
-    return weights == "random" or MODELS[model].variant.checkpoint is None
-
-
-def keeps_its_graph(model: str) -> bool:
-    """Whether `resolve` takes a graph from elsewhere, whose precision cannot be chosen."""
-    return model not in MODELS and not addresses.is_checkpoint(model)
-
-
-def is_augreg(model: str) -> bool:
-    """Whether `model` is of AugReg's family: a checkpoint, or of a name in the catalogue, which its
-    handles, and directories that it is kept in, have as well."""
-    parts = {part.replace("-", "_") for part in model.split("/")}
-    return not keeps_its_graph(model) or not parts.isdisjoint(MODELS)
-
-
 def is_cached(entry: Model, cache: Path) -> bool:
     """Whether the weights of `entry` are on this machine, or need not be had."""
     if entry.variant.checkpoint is None:
@@ -161,32 +145,10 @@ def is_cached(entry: Model, cache: Path) -> bool:
     return _at_hand(entry, cache) is not None or zipfile.is_zipfile(_checkpoint(entry, cache))
 
 
-def _is_copied(model: str) -> bool:
-    """Whether `model` lies in a file system of TensorFlow's, and is no file that HTTP can fetch."""
-    if not is_remote(model):
-        return False
-    return not model.startswith("gs://") or addresses.is_bucket_directory(model)
-
-
 def _is_on_the_way(cache: Path, file: str | None) -> bool:
     """Whether `file` is the cache, in it or above it; what is unknown is."""
     path = Path(file or cache)
     return path.is_relative_to(cache) or cache.is_relative_to(path)
-
-
-def _is_address(model: str) -> bool:
-    return addresses.is_address(model) and not _exists(model)
-
-
-def _exists(model: str) -> bool:
-    """Whether `model` is a path that is there; what is too long for one, as signed URLs are, is
-    none."""
-    try:
-        return Path(model).exists()
-    except OSError as error:
-        if error.errno == errno.ENAMETOOLONG:
-            return False
-        raise InputError(f"--model {model}: {error.strerror}; expected a path to read") from error
 
 
 def _check_task(entry: Model, task: Task) -> None:
@@ -202,7 +164,7 @@ def _check_task(entry: Model, task: Task) -> None:
 def _at_hand(entry: Model, cache: Path) -> Path | None:
     """Its SavedModel in our cache, or else in TF-Hub's."""
     assert entry.handle is not None
-    for directory in (cache / "models" / entry.name, addresses.in_hub_cache(entry.handle)):
+    for directory in (cache / "models" / entry.name, publishers.in_hub_cache(entry.handle)):
         if is_saved_model(directory):
             return directory
     return None
@@ -279,14 +241,14 @@ def _from_address(
     model: str, cache: Path, places: Places, task: Task, precision: Precision
 ) -> Path:
     url = places.url(model)
-    target = cache / "downloaded" / addresses.slug(url)
+    target = cache / "downloaded" / publishers.slug(url)
     try:
-        if addresses.is_checkpoint(model):
+        if publishers.is_checkpoint(model):
             checkpoint = target.with_name(f"{target.name}.npz")
             return fetch_checkpoint(
                 url, checkpoint, cache, name=model, task=task, precision=precision
             )
-        for directory in (target, addresses.in_hub_cache(model)):
+        for directory in (target, publishers.in_hub_cache(model)):
             if is_saved_model(directory):
                 return directory
         with hold_lock(target):

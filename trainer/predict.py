@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING
 import rich.console
 
 from backbones.download.progress import show_downloads
-from backbones.resolve import cache_dir, check_model, is_untrained, resolve
+from backbones.reference import parse_model
+from backbones.resolve import cache_dir, check_model, resolve
 from common.command_line import BAD_USAGE, Parser, positive, silence_stderr
 from common.errors import InputError
 from trainer.serving.imagenet import NAMES
@@ -90,7 +91,7 @@ def load_classifier(parser: Parser, options: argparse.Namespace) -> "Classifier"
       InputError: there is none; where that can be seen without TensorFlow, it is not imported.
     """
     check_model(options.model, options.weights, task="classification")
-    if is_untrained(options.model, options.weights):
+    if parse_model(options.model).is_untrained(options.weights):
         parser.complain("the model is UNTRAINED: its weights are random")
     with silence_stderr() as screen, show_downloads(rich.console.Console(file=screen)):
         directory = resolve(

@@ -16,7 +16,8 @@ from typing import Any, Literal
 import yaml
 
 from backbones.catalogue import MODELS
-from backbones.resolve import check_model, is_augreg
+from backbones.reference import ModelReference, parse_model
+from backbones.resolve import check_model
 from common.errors import InputError, did_you_mean
 from common.options import AT_LEAST_ONE, FRACTION, WHOLE, Check, option
 from pipeline.datasets import DATASETS, Dataset, find_dataset
@@ -53,7 +54,7 @@ class Gate:
     """What a model must reach on the test split to be blessed."""
 
     min_accuracy: float = option(
-        "least accuracy (default: the recipe's for a catalogue model, else 0.5)",
+        "least accuracy (default: the recipe's for AugReg's weights, else 0.5)",
         default=0.5,
         check=FRACTION,
     )
@@ -311,8 +312,9 @@ def build_config(settings: Mapping[str, Setting]) -> Config:
             f"{settings['data_dir'].origin} {values['data_dir']}: does nothing beside --dataset "
             f"{values['dataset']}, which is not TFDS's; expected one of them"
         )
+    reference = parse_model(values["model"])
     recipe_name = values.get("recipe") or default_recipe(
-        dataset, values["model"], values.get("tune", "full")
+        dataset, reference, values.get("tune", "full")
     )
     if recipe_name not in RECIPES:
         raise InputError(
@@ -405,7 +407,8 @@ def _fill(values: dict[str, Any], dataset: Dataset, recipe_name: str, recipe: Re
     )
     runner = values.get("run.runner", Run.runner)
     check_machines(runner, machines)
-    min_accuracy = recipe.min_accuracy if top["model"] in MODELS else Gate.min_accuracy
+    weights = top.get("weights", Config.weights)
+    min_accuracy = default_floor(recipe, parse_model(top["model"]), weights)
     config = Config(
         **top
         | {
@@ -431,10 +434,16 @@ def _length(given: dict[str, Any]) -> dict[str, Any]:
     return {"steps": None} | given if "epochs" in given else given
 
 
-def default_recipe(dataset: Dataset, model: str, tune: str) -> str:
+def default_recipe(dataset: Dataset, model: ModelReference, tune: str) -> str:
     """The name of the recipe where none is given."""
-    recipes = dataset.recipes if is_augreg(model) else {**dataset.recipes, **OTHER_BACKBONES}
+    recipes = dataset.recipes if model.is_augreg else {**dataset.recipes, **OTHER_BACKBONES}
     return recipes[tune]
+
+
+def default_floor(recipe: Recipe, model: ModelReference, weights: str) -> float:
+    """The least accuracy where none is given: the recipe's, for weights that it was made for."""
+    is_as_published = model.is_augreg and not (weights == "random" and model.has_weights)
+    return recipe.min_accuracy if is_as_published else Gate.min_accuracy
 
 
 def default_name(dataset: str, model: str, tune: str) -> str:

@@ -1,96 +1,72 @@
-import hashlib
+import shutil
 
 import pytest
 
 from backbones.catalogue import MODELS
-from backbones.reference import PUBLIC, check_address, in_hub_cache, is_address, is_checkpoint, slug
-from common.errors import InputError
+from backbones.reference import parse_model
 
-ARCHIVE = (
-    "https://www.kaggle.com/api/v1/models/spsayakpaul/vision-transformer/tensorFlow2/"
-    "vit-b16-fe/1/download"
-)
-PAGE = "https://www.kaggle.com/models/spsayakpaul/vision-transformer"
+HANDLE = "spsayakpaul/vision-transformer/tensorFlow2/vit-b16-fe"
 
 
 @pytest.mark.parametrize(
-    "model",
+    ("text", "kind", "entry"),
     [
-        "spsayakpaul/vision-transformer/tensorFlow2/vit-b16-fe",
-        "spsayakpaul/vision-transformer/TensorFlow2/vit-b16-fe/1",
-        f"{PAGE}/tensorFlow2/vit-b16-fe/1?tfhub-redirect=true",
-        f"{PAGE}/TensorFlow2/vit-b16-fe",
-        f"{PAGE}/frameworks/tensorFlow2/variations/vit-b16-fe/versions/1",
-        f"{PAGE}/frameworks/TensorFlow2/variations/vit-b16-fe/",
-        "https://kaggle.com/models/spsayakpaul/vision-transformer/tensorFlow2/vit-b16-fe/1",
-        ARCHIVE,
+        ("vit_b16_fe", "name", "vit_b16_fe"),
+        ("vit_mini_fe", "name", "vit_mini_fe"),
+        (f"{HANDLE}/1", "address", "vit_b16_fe"),
+        (f"{HANDLE}/2", "address", "vit_b16_fe"),
+        (f"https://www.kaggle.com/models/{HANDLE}/1", "address", "vit_b16_fe"),
+        ("https://tfhub.dev/sayakpaul/vit_b16_fe/1", "address", "vit_b16_fe"),
+        ("someone/vision-transformer/tensorFlow2/vit-b16-fe/1", "address", None),
+        ("https://www.kaggle.com/models/rubbish", "address", None),
+        ("https://example.org/vit_b16_fe.tar.gz", "address", None),
+        ("gs://bucket/vit_b16_fe.tar.gz", "address", None),
+        ("gs://bucket/vit_b16_fe", "bucket", None),
+        ("s3://bucket/model.npz", "bucket", None),
+        ("models/vit_b16_fe", "path", None),
+        ("vit_b16", "path", None),
     ],
 )
-def test_kaggle(model):
-    check_address(model)
-    assert is_address(model)
-    assert PUBLIC.url(model) == ARCHIVE
-
-
-@pytest.mark.parametrize("model", [PAGE, f"{PAGE}/tfLite/vit/1", "https://www.kaggle.com/code/x"])
-def test_pages_of_kaggle_that_are_no_saved_models(model):
-    with pytest.raises(InputError, match="only TensorFlow2 variations"):
-        check_address(model)
-
-
-@pytest.mark.parametrize("model", ["https://", "gs://", "http://[/x"])
-def test_what_is_no_address(model):
-    with pytest.raises(InputError, match="not an address"):
-        check_address(model)
+def test_what_a_text_stands_for(text, kind, entry):
+    reference = parse_model(text)
+    assert (reference.text, reference.kind) == (text, kind)
+    assert reference.entry is (MODELS[entry] if entry else None)
 
 
 @pytest.mark.parametrize(
-    ("model", "url"),
-    [
-        ("https://tfhub.dev/o/m/1", "https://tfhub.dev/o/m/1?tf-hub-format=compressed"),
-        ("https://tfhub.dev/o/m/1?x=y", "https://tfhub.dev/o/m/1?tf-hub-format=compressed"),
-        ("https://example.com/a.tar.gz?key=1", "https://example.com/a.tar.gz?key=1"),
-        ("gs://bucket/a b.npz", "https://storage.googleapis.com/bucket/a%20b.npz"),
-    ],
+    "text", ["B_16.npz", "gs://vit_models/augreg/B_16.npz", "https://example.org/B.NPZ?token=1"]
 )
-def test_other_addresses(model, url):
-    check_address(model)
-    assert PUBLIC.url(model) == url
+def test_a_checkpoint_is_of_augregs_family(text):
+    reference = parse_model(text)
+    assert reference.is_checkpoint
+    assert reference.is_augreg
+    assert not reference.keeps_its_graph
 
 
-def test_paths_are_no_addresses():
-    for path in ("a/b", "a/b/c/d", "/a/b/tensorFlow2/c", "a/b/tensorFlow2/c/d", "vit_b16_fe"):
-        assert not is_address(path)
+def test_a_directory_is_known_by_its_variables_and_not_by_its_name(tiny_backbone, tmp_path):
+    """As a MobileNet is that somebody keeps in a folder of that name."""
+    shutil.copytree(tiny_backbone, tmp_path / "mine")
+    assert parse_model(str(tmp_path / "mine")).is_augreg
+    other = tmp_path / "vit_b16_fe"
+    other.mkdir()
+    assert not parse_model(str(other)).is_augreg
+    (other / "saved_model.pb").write_bytes(b"Conv1/kernel")
+    assert not parse_model(str(other)).is_augreg
+    assert parse_model(str(other)).keeps_its_graph
 
 
-def test_checkpoints():
-    for model in ("x.npz", "x.NPZ", "https://example.com/x.npz?key=1", "gs://bucket/x.npz"):
-        assert is_checkpoint(model)
-    for model in ("x", "https://example.com/x.tar.gz?name=x.npz"):
-        assert not is_checkpoint(model)
+def test_a_path_goes_before_an_address(tmp_path, monkeypatch):
+    (tmp_path / HANDLE / "1").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    assert parse_model(f"{HANDLE}/1").kind == "path"
 
 
-def test_a_catalogue_model():
-    entry = MODELS["vit_b16_fe"]
-    assert PUBLIC.archives(entry) == (
-        ARCHIVE,
-        "https://tfhub.dev/sayakpaul/vit_b16_fe/1?tf-hub-format=compressed",
-    )
-    assert PUBLIC.checkpoint(entry.variant.checkpoint) == (
-        "https://storage.googleapis.com/vit_models/augreg/" + entry.variant.checkpoint
-    )
+def test_what_is_untrained():
+    assert parse_model("vit_b16_fe").is_untrained("random")
+    assert not parse_model("vit_b16_fe").is_untrained("pretrained")
+    assert parse_model("vit_mini_fe").is_untrained("pretrained")
+    assert not parse_model(f"{HANDLE}/1").is_untrained("random")  # which `check_model` refuses
 
 
-def test_where_tensorflow_hub_keeps_what_it_downloads(monkeypatch, tmp_path):
-    monkeypatch.setenv("TFHUB_CACHE_DIR", str(tmp_path))
-    handle = MODELS["vit_b16_fe"].handle
-    assert in_hub_cache(handle) == tmp_path / hashlib.sha1(handle.encode()).hexdigest()
-    from tensorflow_hub.compressed_module_resolver import _module_dir
-
-    assert str(in_hub_cache(handle)) == _module_dir(handle)
-
-
-def test_slugs():
-    assert slug(ARCHIVE).startswith("vision-transformer-tensorflow2-vit-b16-fe-1-")
-    assert slug("https://e.com/x.tar.gz") != slug("https://f.com/x.tar.gz")
-    assert slug("https://e.com/").startswith("model-")
+def test_a_signed_url_is_too_long_for_a_path():
+    assert parse_model("https://example.org/model.tar.gz?signature=" + "x" * 5000).kind == "address"

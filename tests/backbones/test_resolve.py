@@ -17,7 +17,7 @@ from backbones import conversion
 from backbones.augreg.checkpoint import architecture_of, load_checkpoint
 from backbones.augreg.initialization import random_arrays
 from backbones.catalogue import MODELS, Model, Variant
-from backbones.reference import PUBLIC, Places
+from backbones.publishers import PUBLIC, Places
 from backbones.resolve import cache_dir, check_model, is_cached, resolve
 from common.errors import InputError
 from tests.backbones.scripted_server import Answer, archive, files_of, random_bytes
@@ -29,7 +29,7 @@ AUGREG = f"/vit_models/augreg/{MODELS['vit_b16_fe'].variant.checkpoint}"
 
 RESOLVE = (
     "import sys; from pathlib import Path; from backbones.resolve import resolve; "
-    "from backbones.reference import Places; "
+    "from backbones.publishers import Places; "
     "places = Places(kaggle=sys.argv[2], tfhub=sys.argv[2], storage=sys.argv[2]); cache = "
     "Path(sys.argv[1]); "
     "print(resolve('vit_b16_fe', weights='pretrained', cache=cache, places=places))"

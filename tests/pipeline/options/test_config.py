@@ -85,6 +85,26 @@ def test_what_is_published_for_vits_is_for_vits(model, recipe):
     assert config_of(model=model, tune="head").recipe == "tf_flowers_head"
 
 
+@pytest.mark.parametrize(
+    ("options", "has_the_recipes_floor"),
+    [
+        ({"model": "vit_b16_fe"}, True),
+        ({"model": "spsayakpaul/vision-transformer/tensorFlow2/vit-b16-fe/1"}, True),
+        ({"model": "gs://vit_models/augreg/Ti_16.npz"}, True),
+        ({"model": "vit_mini_fe", "dataset": "digits"}, True),  # has no pretrained weights
+        ({"model": "vit_b16_fe", "weights": "random"}, False),
+        ({"model": "https://tfhub.dev/google/imagenet/mobilenet_v2/feature_vector/5"}, False),
+    ],
+)
+def test_the_floor_is_the_recipes_for_the_weights_that_it_was_made_for(
+    options, has_the_recipes_floor
+):
+    config = config_of(**options)
+    expected = RECIPES[config.recipe].min_accuracy if has_the_recipes_floor else 0.5
+    assert config.gate.min_accuracy == expected
+    assert config_of(**options, gate__min_accuracy="0.7").gate.min_accuracy == 0.7
+
+
 def test_another_recipe_by_name():
     config = config_of(model="vit_b16_fe", recipe="digits_full")
     assert config.train == RECIPES["digits_full"].hyperparameters

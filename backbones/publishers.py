@@ -1,0 +1,135 @@
+"""Where models are published, and what addresses stand for. Imports no TensorFlow."""
+
+import dataclasses
+import hashlib
+import os
+import re
+import tempfile
+from pathlib import Path
+from urllib.parse import quote, urlsplit
+
+from backbones.catalogue import Model
+from common.errors import InputError
+
+_HANDLE = re.compile(r"([\w-]+)/([\w-]+)/(tensorflow2)/([\w.-]+)(?:/(\d+))?", re.ASCII | re.I)
+_KAGGLE_FORM = (
+    "https://www.kaggle.com/models/<owner>/<model>/tensorFlow2/<variation>/<version>; only "
+    "TensorFlow2 variations are SavedModels"
+)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Places:
+    """The base URLs of where models are published.
+
+    Attributes:
+      kaggle: Kaggle Models; its public ones need no account.
+      tfhub: TF-Hub, which answers with what is now on Kaggle.
+      storage: Google Cloud Storage: buckets, by HTTP.
+    """
+
+    kaggle: str = "https://www.kaggle.com"
+    tfhub: str = "https://tfhub.dev"
+    storage: str = "https://storage.googleapis.com"
+
+    def archives(self, entry: Model) -> tuple[str, ...]:
+        """Where the packed SavedModel of `entry` is, in the order of trying."""
+        assert entry.kaggle is not None and entry.handle is not None
+        return self.kaggle_archive(entry.kaggle), self.url(entry.handle)
+
+    def checkpoint(self, name: str) -> str:
+        """Where an AugReg checkpoint is, by its file name."""
+        return self.url(f"gs://vit_models/augreg/{name}")
+
+    def kaggle_archive(self, handle: str) -> str:
+        """Where the packed files of a Kaggle handle with a version are."""
+        return f"{self.kaggle}/api/v1/models/{handle}/download"
+
+    def url(self, model: str) -> str:
+        """Where what `model` stands for is: an address, a Kaggle handle or a TF-Hub handle."""
+        handle = kaggle_handle(model)
+        if handle:
+            return self.kaggle_archive(handle)
+        parts = urlsplit(model)
+        if parts.scheme == "gs":
+            return f"{self.storage}/{parts.netloc}{quote(parts.path)}"
+        if parts.hostname == "tfhub.dev":  # the protocol: tensorflow.org/hub/hosting
+            return f"{self.tfhub}{parts.path}?tf-hub-format=compressed"
+        return model
+
+
+PUBLIC = Places()
+
+
+def is_address(model: str) -> bool:
+    """Whether `model` is an address, or a Kaggle handle, rather than a path."""
+    return model.startswith(("http://", "https://", "gs://")) or bool(_HANDLE.fullmatch(model))
+
+
+def check_address(model: str) -> None:
+    """Refuses an address that stands for nothing.
+
+    Raises:
+      InputError: it has no host or bucket, or is a page of Kaggle that is no variation.
+    """
+    kaggle_handle(model)
+    if not _HANDLE.fullmatch(model) and not _host(model):
+        raise InputError(f"--model {model}: not an address; expected https://… or gs://…")
+
+
+def is_checkpoint(model: str) -> bool:
+    """Whether `model`, a path or an address, is an AugReg checkpoint rather than a SavedModel."""
+    path = urlsplit(model).path if is_address(model) else model
+    return path.lower().endswith(".npz")
+
+
+def is_bucket_directory(model: str) -> bool:
+    """Whether `model` is a directory in a bucket."""
+    files = (".npz", ".tar", ".tgz", ".tar.gz")
+    return model.startswith("gs://") and not model.lower().endswith(files)
+
+
+def kaggle_handle(model: str) -> str | None:
+    """The Kaggle handle, with its version, that `model` is or is the page of; None if neither.
+
+    Pages are known with and without `frameworks`, `variations` and `versions`. No version is
+    version 1, so that the same words always mean the same model.
+
+    Raises:
+      InputError: a page of Kaggle, but not of a TensorFlow 2 variation.
+    """
+    is_page = _host(model) in ("kaggle.com", "www.kaggle.com")
+    path = urlsplit(model).path.strip("/") if is_page else model
+    if is_page and path.startswith("api/"):
+        return None
+    path = re.sub("(?<=/)(frameworks|variations|versions)/", "", path.removeprefix("models/"))
+    match = _HANDLE.fullmatch(path)
+    if match:
+        owner, name, _, variation, version = match.groups()
+        return f"{owner}/{name}/tensorFlow2/{variation}/{version or 1}"
+    if is_page:
+        raise InputError(f"--model {model}: not a model's variation; expected {_KAGGLE_FORM}")
+    return None
+
+
+def in_hub_cache(handle: str) -> Path:
+    """Where TensorFlow Hub, which may have been asked for `handle` before, keeps the SavedModel.
+
+    As in `tensorflow_hub/compressed_module_resolver.py`.
+    """
+    cache = os.environ.get("TFHUB_CACHE_DIR") or Path(tempfile.gettempdir(), "tfhub_modules")
+    return Path(cache, hashlib.sha1(handle.encode()).hexdigest())
+
+
+def slug(url: str) -> str:
+    """A file name for what `url` answers: what a person can read of it, and a hash."""
+    path = re.sub(r"(\.(tar|tgz|tar\.gz|npz)|/download)$", "", urlsplit(url).path)
+    words = "-".join(re.findall("[a-z0-9]+", "/".join(path.lower().split("/")[-4:])))
+    return f"{words[:120] or 'model'}-{hashlib.sha256(url.encode()).hexdigest()[:12]}"
+
+
+def _host(model: str) -> str | None:
+    try:
+        return urlsplit(model).hostname if "://" in model else None
+    except ValueError:
+        return None
