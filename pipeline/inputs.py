@@ -10,7 +10,7 @@ from backbones.resolve import cache_dir, resolve
 from common import fingerprint
 from components.image_example_gen.sources.registry import make_source
 from components.model_evaluator.records import directory_of, last_blessed
-from components.model_pusher.served import served_state
+from components.model_pusher.serving_directory import served_state
 from pipeline.options.config import Config
 
 

@@ -13,7 +13,7 @@ from tfx.utils import io_utils, proto_utils
 
 from common.errors import InputError
 from components.model_evaluator.reasons import reasons_of
-from components.model_pusher.served import identity, newest_version
+from components.model_pusher.serving_directory import identity, newest_version
 from components.model_pusher.verdict import OUTPUT, Verdict
 
 FAIL_ON_UNBLESSED = "fail_on_unblessed"

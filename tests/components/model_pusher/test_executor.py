@@ -14,7 +14,7 @@ from tfx.types import standard_artifacts
 
 from common.errors import InputError
 from components.model_pusher.executor import WAS_SERVED, Executor
-from components.model_pusher.served import identity, newest_version, served_state
+from components.model_pusher.serving_directory import identity, newest_version, served_state
 from components.model_pusher.verdict import OUTPUT, Verdict
 
 
