@@ -37,8 +37,8 @@ def directory(monkeypatch, tmp_path):
         return Fitted(None, None, Checkpoints())
 
     monkeypatch.setattr(train, "TransformGraph", lambda directory: None)
-    monkeypatch.setattr(train.Job, "fit", fit)
-    monkeypatch.setattr(train.Job, "export", lambda *arguments: None)
+    monkeypatch.setattr(train.TrainingJob, "fit", fit)
+    monkeypatch.setattr(train.TrainingJob, "export", lambda *arguments: None)
 
     def directory(config, uri="x"):
         train.run_fn(
