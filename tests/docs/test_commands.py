@@ -4,19 +4,30 @@ What is checked is the text: nothing of Google's or Kubernetes' tools is run.
 """
 
 import re
+from pathlib import Path
 
 import pytest
 
 from pipeline.options.config import FLAGS, OPTIONS
 from pipeline_runner import make_parser
 
-DOCUMENTS = ["docs/kubeflow.md", "docs/vertex.md"]
+ROOT = Path(__file__).parents[2]
+# They begin with nothing and define what they use.
+STEP_BY_STEP = ["docs/kubeflow.md", "docs/vertex.md"]
+PAGES = ["README.md", *sorted(f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md"))]
+LONGEST_README = 150  # lines: it is a front door
 
 
-@pytest.fixture(params=DOCUMENTS)
+@pytest.fixture(params=STEP_BY_STEP)
 def document(project, request):
     """The text of one of them."""
     return (project / request.param).read_text()
+
+
+@pytest.fixture(params=PAGES)
+def page(project, request):
+    """The path of one of all pages."""
+    return project / request.param
 
 
 def blocks(document):
@@ -44,23 +55,49 @@ def test_what_is_read_from_the_bucket_has_been_copied_to_it(document):
     assert set(read) <= set(copied)
 
 
-def test_every_flag_and_key_exists(document):
-    commands = re.findall(
-        r"^(?:python pipeline_runner\.py|…) (.*)$", blocks(document), re.MULTILINE
-    )
-    assert commands
+def commands_of(text):
+    """What is given to the pipeline's command line, for each of its commands."""
+    return re.findall(r"^(?:python pipeline_runner\.py|…) (.*)$", blocks(text), re.MULTILINE)
+
+
+def test_the_step_by_step_documents_have_commands(document):
+    assert commands_of(document)
+
+
+def test_every_flag_and_key_exists(page):
+    text = page.read_text()
+    inline = re.findall(r"`(?:python pipeline_runner\.py )?(--[a-z-]+[^`]*)`", flowing(text))
     known = set(FLAGS) | set(make_parser()._option_string_actions)
-    for command in commands:
+    for command in commands_of(text):
         own = re.sub(r"--beam-arg=\S+", "", command)
         assert set(re.findall(r"(?<!\S)(--[a-z-]+)", own)) <= known
-        assert set(re.findall(r"--set ([a-z_.]+)=", own)) <= set(OPTIONS)
+    for command in [*commands_of(text), *inline]:
+        assert set(re.findall(r"--set ([a-z_.]+)=", command)) <= set(OPTIONS)
 
 
-def test_links_lead_somewhere(project, document):
-    headings = re.findall(r"^#+ (.*)$", document, re.MULTILINE)
-    anchors = {re.sub(r"[^\w -]", "", text.lower()).replace(" ", "-") for text in headings}
-    for target in re.findall(r"\]\(([^)\s]+)\)", document.replace("\n", "")):
-        if target.startswith("#"):
-            assert target[1:] in anchors
-        elif "://" not in target:
-            assert (project / "docs" / target).exists()
+def flowing(text):
+    """The prose of a page without its blocks of code, each paragraph in one line."""
+    return re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL).replace("\n", " ")
+
+
+def anchors(page):
+    """What a link to a heading of `page` may end in."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", text.lower()).replace(" ", "-") for text in headings}
+
+
+def test_links_lead_somewhere(page):
+    for target in re.findall(r"\]\(([^)\s]+)\)", flowing(page.read_text())):
+        if "://" in target:
+            continue
+        path, _, anchor = target.partition("#")
+        other = page.parent / path if path else page
+        assert other.is_file(), target
+        assert not anchor or anchor in anchors(other), target
+
+
+def test_the_readme_is_short_and_leads_to_every_page(project):
+    readme = project / "README.md"
+    assert len(readme.read_text().splitlines()) <= LONGEST_README
+    linked = set(re.findall(r"\]\((docs/[a-z]+\.md)", readme.read_text()))
+    assert linked == set(PAGES) - {"README.md"}

@@ -36,7 +36,7 @@ def with_exports(text: str) -> str:
 def documented(project):
     """The flags for Beam of each documented command that has some, by document and engine."""
     found = {}
-    for document in ("README.md", "docs/vertex.md"):
+    for document in ("docs/beam.md", "docs/vertex.md"):
         text = with_exports((project / document).read_text()).replace("\\\n", " ")
         commands = re.findall(r"^(?:python|…) .*--beam-arg=.*$", text, re.MULTILINE)
         for flags in map(given, commands):
@@ -90,10 +90,10 @@ def test_workers_that_are_containers_need_an_image(flags):
 
 def test_the_documented_flags_are_known_to_beam(documented):
     assert set(documented) == {
-        ("README.md", "DirectRunner"),
-        ("README.md", "FlinkRunner"),
-        ("README.md", "SparkRunner"),
-        ("README.md", "DataflowRunner"),
+        ("docs/beam.md", "DirectRunner"),
+        ("docs/beam.md", "FlinkRunner"),
+        ("docs/beam.md", "SparkRunner"),
+        ("docs/beam.md", "DataflowRunner"),
         ("docs/vertex.md", "DataflowRunner"),
     }
     for flags in documented.values():
@@ -103,7 +103,7 @@ def test_the_documented_flags_are_known_to_beam(documented):
         beam_arguments(flags)
 
 
-@pytest.mark.parametrize("document", ["README.md", "docs/vertex.md"])
+@pytest.mark.parametrize("document", ["docs/beam.md", "docs/vertex.md"])
 @pytest.mark.parametrize("missing", ["", "--project"])
 def test_dataflow_takes_the_documented_flags_and_needs_them(
     documented, document, missing, monkeypatch

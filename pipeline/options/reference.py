@@ -1,0 +1,195 @@
+"""Writes docs/options.md from the options' own declarations. Imports no TensorFlow.
+
+    python -m pipeline.options.reference > docs/options.md
+
+A test compares that file with `write_reference()`.
+"""
+
+import dataclasses
+import re
+import textwrap
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from pipeline.options.config import FLAGS, OPTIONS
+from pipeline.options.machines import Machines
+from pipeline.options.settings import Option
+from pipeline.recipes import RECIPES, Recipe
+
+_INTRODUCTION = """\
+# Options
+
+Every option of a run, generated from the option table by `python -m pipeline.options.reference >
+docs/options.md`. `python pipeline_runner.py --list-options` prints the same options on a terminal.
+
+Every option has a dotted key. A YAML file (`--config`) and `--set KEY=VALUE` take any option by its
+key; the options that are needed most have a flag as well. If an option is given more than once, a
+flag wins over `--set`, and `--set` wins over the YAML file. An option that would be ignored is
+refused.
+
+```
+python pipeline_runner.py --model vit_b16_fe --dataset flowers/ --set train.ema=0.999
+python pipeline_runner.py --config run.yaml
+```
+
+where `run.yaml` is:
+
+```yaml
+model: vit_b16_fe
+dataset: flowers/
+tune: head
+train: {epochs: 100, learning_rate: 0.001}
+gate: {min_accuracy: 0.9, min_class_recall: 0.7}
+```
+
+"the recipe's" in the column *default* means that the recipe of the run sets the value: see
+[Recipes](#recipes). An option with an empty default is not set unless it is given."""
+
+_GROUPS = {
+    "": ("The run", "What is tuned, on which images, and where the results go. Only `--model` is "
+         "required."),
+    "ingest": ("Images", "How ImageExampleGen turns images into examples ([data.md](data.md))."),
+    "train": ("Training", "How Trainer trains ([training.md](training.md)). `--jit-compile` is a "
+              "switch: `--set train.jit_compile=false` turns XLA off."),
+    "augment": ("Augmentation", "How Trainer varies the training images. Only `--tune full` "
+                "augments."),
+    "gate": ("Gate", "What a model must reach on the `test` split to be blessed. A new model is "
+             "blessed if it clears the floors and is not worse than the last blessed model of the "
+             "same classes; `gate.max_drop` allows for some."),
+    "run": ("Where and how the pipeline runs", "The engines that `--beam-arg` can name are in "
+            "[beam.md](beam.md)."),
+    "cloud": ("On a cluster", "For `--runner kubeflow` and `--runner vertex` "
+              "([kubeflow.md](kubeflow.md), [vertex.md](vertex.md)). Without `--schedule` the "
+              "pipeline runs once, now. A schedule without `--start` begins now, and one without "
+              "`--end` never ends. Without `--service-account` a run acts as the cluster's own "
+              "account."),
+    "machines": ("The nodes' machines", "For `--runner kubeflow` and `--runner vertex`. A node "
+                 "without such options gets the cluster's default. "
+                 "`--trainer-accelerator NVIDIA_TESLA_T4:2` gives Trainer two GPUs. Without "
+                 "`--trainer-machine`, Trainer is a step of the pipeline; with it, a custom job "
+                 "([vertex.md](vertex.md#trainer-on-machines-of-its-own))."),
+}  # fmt: skip
+
+# The flags that are no options. A test compares them with the parser's.
+_OTHER_FLAGS = {
+    "`--config FILE`": "a YAML file of options, by their keys",
+    "`--set KEY=VALUE`": "any option by its key, such as `train.momentum=0.8`; may be repeated",
+    "`--help`": "print the flags",
+    "`--list-models`": "print the models of the catalogue",
+    "`--list-datasets`": "print the datasets that have a name of their own",
+    "`--list-options`": "print every option by its key",
+    "`--list-schedules`": "print the schedules of kubeflow or vertex",
+    "`--pause NAME`": "pause a schedule",
+    "`--resume NAME`": "resume a schedule",
+    "`--delete-schedule NAME`": "delete a schedule",
+}
+
+
+def write_reference() -> str:
+    """The text of docs/options.md: all flags and keys, their meanings, values and defaults."""
+    parts = [_INTRODUCTION]
+    for group, (title, about) in _GROUPS.items():
+        parts += [f"## {title}", _wrap(about), _table(_HEADER, _rows(group))]
+    nodes = ", ".join(f"`{node}`" for node in vars(Machines()))
+    parts.append(_wrap(f"`NODE` is one of {nodes}."))
+    parts += [
+        "## Flags that are no options",
+        _table(("flag", "what it does"), _OTHER_FLAGS.items()),
+    ]
+    parts += ["## Recipes", _RECIPES, _table(_RECIPES_HEADER, _recipe_rows())]
+    parts += [_DIFFERENCES, _table(("key", *_columns()), _difference_rows())]
+    return "\n\n".join(parts) + "\n"
+
+
+_HEADER = ("flag", "key", "what it is", "values", "default")
+_RECIPES_HEADER = ("recipe", "for", "what it is", "least accuracy")
+_RECIPES = """\
+`--recipe` names one of these. The least accuracy is the gate's floor for the weights that the
+recipe was made for, AugReg's; for other weights it is 0.5."""
+_DIFFERENCES = """\
+The options in which the recipes differ:"""
+
+
+def _rows(group: str) -> Iterator[Sequence[str]]:
+    flags = {key: flag for flag, key in FLAGS.items()}
+    seen = set()
+    for key, option in OPTIONS.items():
+        if key.rpartition(".")[0].partition(".")[0] != group:
+            continue
+        shown = re.sub(r"^machines\.(?!trainer\.)\w+", "machines.NODE", key)
+        if shown in seen:  # all nodes but Trainer have the same options
+            continue
+        seen.add(shown)
+        meaning, stated = _split_default(option.help)
+        flag = f"`{flags[key]}`" if key in flags else ""
+        values = ", ".join(f"`{choice}`" for choice in option.choices)
+        yield flag, f"`{shown}`", meaning, values, stated or _default(key, option)
+
+
+def _split_default(text: str) -> tuple[str, str]:
+    """The meaning and, where a help text states it, the default."""
+    match = re.fullmatch(r"(.*) \(default: (.*)\)", text)
+    return (match[1], match[2]) if match else (text, "")
+
+
+def _default(key: str, option: Option) -> str:
+    group = key.partition(".")[0]
+    if group in ("train", "augment"):
+        values = _values_in_recipes(key)
+        return _show(values[0]) if len(set(values)) == 1 else "the recipe's"
+    default = option.field.default
+    if key == "model":
+        return "required"
+    return "" if default is dataclasses.MISSING else _show(default)
+
+
+def _values_in_recipes(key: str) -> list[Any]:
+    """The value of a `train.` or `augment.` option in each recipe, in their order."""
+    group, _, name = key.partition(".")
+    return [getattr(_part(recipe, group), name) for recipe in RECIPES.values()]
+
+
+def _part(recipe: Recipe, group: str) -> Any:
+    return recipe.hyperparameters if group == "train" else recipe.augmentation
+
+
+def _show(value: Any) -> str:
+    if value is None or value == ():
+        return ""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return f"`{value}`"
+
+
+def _recipe_rows() -> Iterator[Sequence[str]]:
+    for name, recipe in RECIPES.items():
+        yield f"`{name}`", f"`--tune {recipe.tune}`", recipe.about, f"`{recipe.min_accuracy}`"
+
+
+def _columns() -> list[str]:
+    return [f"`{name}`" for name in RECIPES]
+
+
+def _difference_rows() -> Iterator[Sequence[str]]:
+    for key in OPTIONS:
+        if key.startswith(("train.", "augment.")):
+            values = _values_in_recipes(key)
+            if len(set(values)) > 1:
+                yield f"`{key}`", *map(_show, values)
+
+
+def _wrap(text: str) -> str:
+    """A paragraph in lines as long as the other documents have them."""
+    return textwrap.fill(text, 100, break_long_words=False, break_on_hyphens=False)
+
+
+def _table(header: Sequence[str], rows: Any) -> str:
+    """A table of Markdown."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(
+        "| " + " | ".join(cell.replace("|", r"\|") for cell in line) + " |" for line in lines
+    ).replace("  |", " |")
+
+
+if __name__ == "__main__":
+    print(write_reference(), end="")

@@ -1,0 +1,47 @@
+"""Whether docs/options.md says what the option table says."""
+
+import re
+
+from pipeline.options.config import FLAGS, OPTIONS
+from pipeline.options.machines import Machines
+from pipeline.options.reference import write_reference
+from pipeline_runner import make_parser
+
+
+def test_the_page_is_the_generator_s(project):
+    page = (project / "docs" / "options.md").read_text(encoding="utf-8")
+    assert page == write_reference(), "python -m pipeline.options.reference > docs/options.md"
+
+
+def test_every_key_is_listed_once_with_its_flag():
+    rows = re.findall(
+        r"^\| (?:`(--[a-z-]+)` )?\| `([A-Za-z_.]+)` \|.*\|.*\|.*\|$", write_reference(), re.M
+    )
+    keys = [key for _, key in rows]
+    assert len(keys) == len(set(keys))
+    nodes = vars(Machines())
+    assert {key.replace("NODE", node) for key in keys for node in nodes} == OPTIONS.keys()
+    assert {flag: key for flag, key in rows if flag} == FLAGS
+
+
+def test_the_other_flags_are_those_of_the_command_line():
+    section = write_reference().partition("## Flags that are no options\n")[2].partition("\n## ")[0]
+    others = re.findall(r"^\| `(--[a-z-]+)", section, re.MULTILINE)
+    flags = {flag for flag in make_parser()._option_string_actions if flag.startswith("--")}
+    assert len(others) == len(set(others))
+    assert set(others) == flags - FLAGS.keys()
+
+
+def test_defaults_are_stated():
+    """The option's own, the one that all recipes share, or the one that a help text states."""
+    rows = {
+        cells[1]: cells[-1]
+        for line in write_reference().splitlines()
+        if len(cells := [cell.strip() for cell in line.strip("|").split("|")]) == 5
+    }
+    assert rows["`model`"] == "required"
+    assert rows["`ingest.max_side`"] == "`1024`"
+    assert rows["`train.checkpoint_steps`"] == "`500`"
+    assert rows["`train.learning_rate`"] == "the recipe's"
+    assert rows["`name`"] == "dataset-model-tune"
+    assert rows["`train.deterministic`"] == "off"
