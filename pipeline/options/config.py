@@ -320,7 +320,7 @@ def build_config(settings: Mapping[str, Setting]) -> Config:
         raise InputError(
             f"{settings['recipe'].origin} {recipe_name}: expected one of {', '.join(RECIPES)}"
         )
-    config = _fill(values, dataset, recipe_name, RECIPES[recipe_name])
+    config = _fill(values, dataset, reference, recipe_name)
     check_tune(
         config.recipe,
         tune=config.tune,
@@ -382,8 +382,11 @@ def _is_changed(config: Config, key: str) -> bool:
     return bool(_value(config, key) != default)
 
 
-def _fill(values: dict[str, Any], dataset: Dataset, recipe_name: str, recipe: Recipe) -> Config:
+def _fill(
+    values: dict[str, Any], dataset: Dataset, reference: ModelReference, recipe_name: str
+) -> Config:
     """The tree, from given `values`, then the recipe, then names derived from names."""
+    recipe = RECIPES[recipe_name]
 
     def given(group: str) -> dict[str, Any]:
         start = f"{group}." if group else ""
@@ -408,7 +411,7 @@ def _fill(values: dict[str, Any], dataset: Dataset, recipe_name: str, recipe: Re
     runner = values.get("run.runner", Run.runner)
     check_machines(runner, machines)
     weights = top.get("weights", Config.weights)
-    min_accuracy = default_floor(recipe, parse_model(top["model"]), weights)
+    min_accuracy = default_floor(recipe, reference, weights)
     config = Config(
         **top
         | {

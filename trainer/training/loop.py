@@ -154,8 +154,9 @@ class Loop:
         self._metrics = StepMetrics(
             self._history,
             schedule,
-            hyperparameters,
-            examples=train.examples,
+            batch_size=hyperparameters.batch_size,
+            total=self._total,
+            per_epoch=self._per_epoch,
             begun=self._step,
             sums=notes.get("sums", [0.0, 0.0]),
             leaves_out_overflows=stepper.leaves_out_overflows,

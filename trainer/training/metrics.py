@@ -6,7 +6,6 @@ import time
 from collections.abc import Mapping
 
 from trainer.training.history import History
-from trainer.training.hyperparameters import Hyperparameters
 from trainer.training.optimizer import Schedule
 from trainer.training.progress import Pace, Progress, report
 from trainer.training.train_step import Result
@@ -28,9 +27,10 @@ class StepMetrics:
         self,
         history: History,
         schedule: Schedule,
-        hyperparameters: Hyperparameters,
         *,
-        examples: int,
+        batch_size: int,
+        total: int,
+        per_epoch: int,
         begun: int,
         sums: list[float],
         leaves_out_overflows: bool,
@@ -39,17 +39,18 @@ class StepMetrics:
         Args:
           history: where each step is written.
           schedule: of the learning rate.
-          hyperparameters: batch size and length.
-          examples: in the training split.
+          batch_size: images a step.
+          total: steps of the training.
+          per_epoch: steps of an epoch.
           begun: the step that the training goes on from; 0 for a new one.
           sums: of loss and accuracy in the epoch that step `begun` belongs to.
           leaves_out_overflows: whether a step whose gradients are not finite changes nothing.
         """
         self._history = history
         self._schedule = schedule
-        self._batch_size = hyperparameters.batch_size
-        self._total = hyperparameters.total_steps(examples)
-        self._per_epoch = min(hyperparameters.steps_per_epoch(examples), self._total)
+        self._batch_size = batch_size
+        self._total = total
+        self._per_epoch = per_epoch
         self._allowed_overflows = _OVERFLOWS if leaves_out_overflows else 0
         self._overflows = 0  # steps that were left out, since the last that was not
         self._first = begun + 1  # which traces the graph, and says nothing of the others
