@@ -71,18 +71,10 @@ class Stepper:
                 model.trainable_variables,
                 model.get_layer("head").trainable_variables,
             )
-        self._gradients, self._apply = tf.function(self._part), self._update
         # A GPU computed a step of ViT-B/16 in 0.23 of the time by XLA: docs/performance.md.
         is_default = hyperparameters.jit_compile is None
         self._tries_xla = is_default and bool(tf.config.list_logical_devices("GPU"))
-        if hyperparameters.jit_compile or self._tries_xla:
-            self._gradients = compile_with_xla(self._part)
-            with strategy.scope():
-                # XLA cannot take the exchange between replicas, by which Keras updates variables
-                # that are replicated.
-                if not tf.distribute.has_strategy():
-                    self._apply = tf.function(self._update, jit_compile=True)
-        self._run = tf.function(self._distributed)
+        self._make_step(with_xla=hyperparameters.jit_compile or self._tries_xla)
         self._test = tf.function(self._distributed_test, reduce_retracing=True)
 
     @property
@@ -112,8 +104,7 @@ class Stepper:
             logger.warning(
                 "XLA cannot compile this backbone; going on without: %s", one_line(error)
             )
-            self._gradients, self._apply = tf.function(self._part), self._update
-            self._run = tf.function(self._distributed)
+            self._make_step(with_xla=False)
             result = Result(*self._run(*arguments))
         self._tries_xla = False
         return result
@@ -130,6 +121,17 @@ class Stepper:
             value = variable.numpy()
             variable.assign(average)
             average.assign(value)
+
+    def _make_step(self, *, with_xla: bool) -> None:
+        self._gradients, self._apply = tf.function(self._part), self._update
+        if with_xla:
+            self._gradients = compile_with_xla(self._part)
+            with self._strategy.scope():
+                # XLA cannot take the exchange between replicas, by which Keras updates variables
+                # that are replicated.
+                if not tf.distribute.has_strategy():
+                    self._apply = tf.function(self._update, jit_compile=True)
+        self._run = tf.function(self._distributed)
 
     def _distributed(self, parts: Sequence[Any], preempted: tf.Tensor) -> list[tf.Tensor]:
         results = self._strategy.run(self._on_replica, args=(parts, preempted))
