@@ -29,10 +29,10 @@ def chunked_extractors(
 
 
 def cut_into_chunks(extracts: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """The extracts of a batch as those of smaller ones, of at most `CHUNK` examples.
+    """Cuts the extracts of a batch into extracts of at most `CHUNK` examples each.
 
     Args:
-      extracts: with an Arrow RecordBatch and nothing else, as they come first.
+      extracts: TFMA's first ones, which hold an Arrow RecordBatch and nothing else.
     """
     ((key, batch),) = extracts.items()
     for start in range(0, batch.num_rows, CHUNK):

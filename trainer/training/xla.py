@@ -14,14 +14,15 @@ _numbers = itertools.count()
 
 
 def compile_with_xla(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A `tf.function` that computes `function` by XLA, compiled once for each shape of its inputs.
+    """Returns a `tf.function` that XLA compiles once for each shape of its inputs.
 
     `tf.function(jit_compile=True)` alone compiles anew in every training step when `function` takes
-    gradients of a restored function. XLA wants some operands as constants, such as the axes of a
-    transposition. Those of the backward pass come out of the call to the forward pass, and whatever
-    goes into a call that gives a constant is taken for constant as well: the images and all weights
-    (`BackwardsConstAnalysis`, tensorflow/compiler/tf2xla/const_analysis.cc). So the calls are
-    replaced by the functions' bodies first.
+    gradients of a restored function. XLA needs some operands as constants, such as the axes of a
+    transposition. The backward pass gets its axes as outputs of the call to the forward pass. If an
+    output of a call has to be constant, XLA takes all inputs of that call for constants: here the
+    images and all weights, which change in every step (`BackwardsConstAnalysis`,
+    tensorflow/compiler/tf2xla/const_analysis.cc). So each call is replaced by the body of the
+    function that it calls.
 
     Args:
       function: takes and returns nested tensors.
