@@ -9,7 +9,7 @@ from tfx.proto import pusher_pb2
 from tfx.utils import json_utils
 
 from common import fingerprint
-from components.model_evaluator.records import directory_of
+from components.model_evaluator.records import records_directory
 from components.model_pusher.executor import FAIL_ON_UNBLESSED
 from pipeline.gate import make_eval_config
 from pipeline.inputs import Inputs
@@ -113,7 +113,7 @@ def make_properties(config: Config, inputs: Inputs) -> Properties:
         gate=json_format.MessageToJson(make_eval_config(config.gate), sort_keys=True),
         gate_code=fingerprint.hash_code("components.model_evaluator.executor"),
         baseline=inputs.baseline,
-        records=directory_of(config.pipeline_root),
+        records=records_directory(config.pipeline_root),
         push_destination=json_format.MessageToJson(
             destination, preserving_proto_field_name=True, sort_keys=True
         ),

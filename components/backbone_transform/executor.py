@@ -7,7 +7,7 @@ from tfx import types
 from tfx.components.transform import executor
 from tfx.types import artifact_utils, standard_component_specs
 
-from backbones.contract import one_backbone
+from backbones.contract import share_backbone
 
 BACKBONE_KEY = "backbone"
 
@@ -26,5 +26,5 @@ class Executor(executor.Executor):
         directory = artifact_utils.get_single_uri(inputs.pop(BACKBONE_KEY))
         key = standard_component_specs.CUSTOM_CONFIG_KEY
         custom_config = json.loads(exec_properties[key]) | {"backbone": directory}
-        with one_backbone():
+        with share_backbone():
             super().Do(inputs, output_dict, exec_properties | {key: json.dumps(custom_config)})

@@ -18,7 +18,7 @@ from trainer.training.optimizer import Schedule
 from trainer.training.preemption import Preemption, catch_termination_signals
 from trainer.training.profiler import Profile
 from trainer.training.progress import report_resumed
-from trainer.training.strategy import input_options, wait_for_all, worker_of
+from trainer.training.strategy import input_options, wait_for_all, worker_index
 from trainer.training.train_step import Result, Stepper
 from trainer.training.validation import Validation
 
@@ -83,7 +83,7 @@ def fit(
         stepper.variables,
         [variable.value for variable in model.variables],
         kept=hyperparameters.checkpoints_kept,
-        writes=worker_of(strategy)[0] == 0,
+        writes=worker_index(strategy)[0] == 0,
     )
     loop = Loop(
         stepper,
@@ -142,7 +142,7 @@ class Loop:
         self._checkpoints = checkpoints
         self._train = train
         self._strategy = strategy
-        self._worker, self._workers = worker_of(strategy)
+        self._worker, self._workers = worker_index(strategy)
         self._hyperparameters = hyperparameters
         self._log_dir = log_dir
         self._total = hyperparameters.total_steps(train.examples)

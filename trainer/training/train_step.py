@@ -190,7 +190,7 @@ class Stepper:
             loss += sum(self.model.losses) / parts
             scaled = self.optimizer.scale_loss(loss)
         gradients = tape.gradient(scaled, variables, unconnected_gradients="zero")
-        accuracy = tf.reduce_sum(_right(labels, logits)) / hyperparameters.batch_size
+        accuracy = tf.reduce_sum(_correct(labels, logits)) / hyperparameters.batch_size
         return [loss, accuracy, *map(tf.convert_to_tensor, gradients)]
 
     def _distributed_test(self, batch: Any) -> tf.Tensor:
@@ -201,9 +201,9 @@ class Stepper:
         logits = self.model(inputs, training=False)
         losses = cross_entropy(labels, logits)
         count = tf.cast(tf.shape(labels)[0], tf.float32)
-        return tf.stack([tf.reduce_sum(losses), tf.reduce_sum(_right(labels, logits)), count])
+        return tf.stack([tf.reduce_sum(losses), tf.reduce_sum(_correct(labels, logits)), count])
 
 
-def _right(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+def _correct(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
     """Float32 [B]: 1 where the likeliest class is the one with the greatest share."""
     return tf.cast(tf.equal(tf.argmax(labels, -1), tf.argmax(logits, -1)), tf.float32)

@@ -34,7 +34,7 @@ def compile_with_xla(function: Callable[..., Any]) -> Callable[..., Any]:
         concrete = tf.function(function).get_concrete_function(*specs)
         graph = tf.compat.v1.get_default_graph()
         captures = [graph.capture(tensor) for tensor in concrete.captured_inputs]
-        graph_def, used = _inlined(concrete)
+        graph_def, used = _inline_calls(concrete)
         given = zip(concrete.inputs, [*tf.nest.flatten(inputs), *captures], strict=True)
         outputs = tf.graph_util.import_graph_def(
             graph_def,
@@ -47,7 +47,7 @@ def compile_with_xla(function: Callable[..., Any]) -> Callable[..., Any]:
     return compiled
 
 
-def _inlined(function: Any) -> tuple[tf.compat.v1.GraphDef, set[str]]:
+def _inline_calls(function: Any) -> tuple[tf.compat.v1.GraphDef, set[str]]:
     """The graph of a concrete function with the bodies of all functions that it calls.
 
     Control flow stays functional, as XLA wants it.
