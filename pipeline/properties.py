@@ -10,7 +10,7 @@ from tfx.proto import pusher_pb2
 
 from common.custom_config import to_custom_config
 from common.fingerprint import hash_code
-from components.model_evaluator.records import directory_of
+from components.model_evaluator.records import records_directory
 from components.model_pusher.settings import PusherSettings
 from components.property_value import PropertyValue
 from pipeline.gate import make_eval_config
@@ -229,7 +229,7 @@ def make_properties(config: Config, inputs: Inputs) -> Properties:
         evaluator=EvaluatorProperties(
             eval_config=json_format.MessageToJson(make_eval_config(config.gate), sort_keys=True),
             baseline=inputs.baseline,
-            records=directory_of(config.pipeline_root),
+            records=records_directory(config.pipeline_root),
             code_fingerprint=hash_code("components.model_evaluator.executor"),
         ),
         pusher=PusherProperties(

@@ -9,7 +9,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from backbones.contract import call_backbone, load_backbone_once, read_shapes
+from backbones.contract import call_backbone, load_shared_backbone, read_shapes
 from common.custom_config import from_custom_config
 from trainer.transform_settings import TransformSettings
 
@@ -87,7 +87,7 @@ class FrozenBackbone(tf.Module):
         """
         super().__init__()
         shapes = read_shapes(directory)
-        self.backbone = load_backbone_once(directory)
+        self.backbone = load_shared_backbone(directory)
         pixels = tf.TensorSpec([None, shapes.height, shapes.width, 3], tf.float32)
 
         @tf.function(input_signature=[pixels])

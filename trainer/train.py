@@ -11,7 +11,7 @@ from common.custom_config import from_custom_config
 from trainer.input.transform_graph import TransformGraph
 from trainer.training.checkpoints import checkpoint_directory
 from trainer.training.settings import TrainerSettings
-from trainer.training.strategy import make_strategy, wait_for_all, worker_of
+from trainer.training.strategy import make_strategy, wait_for_all, worker_index
 from trainer.training.training_job import TrainingJob, backbone_directory
 
 
@@ -57,7 +57,7 @@ def run_fn(fn_args: Any) -> None:
         code=settings.code_fingerprint,
         settings=job.settings.values_that_determine_weights(),
     )
-    is_chief = worker_of(strategy)[0] == 0
+    is_chief = worker_index(strategy)[0] == 0
     # The curves of all workers are the same, and would go into the same files.
     fitted = job.fit(
         strategy, checkpoints, fn_args.model_run_dir if is_chief else tempfile.mkdtemp()

@@ -70,7 +70,7 @@ def search_space(settings: TrainingSettings) -> keras_tuner.HyperParameters:
     )
     if settings.tune == "full":
         augmentation = settings.augmentation
-        # To crop or not is a question of what the pictures show: digits must not be cropped.
+        # To crop or not is a question of what the images show: digits must not be cropped.
         if augmentation.crop_area is not None:
             _choice(space, "augment.crop_area", (0.05, 0.35, 1.0), augmentation.crop_area)
         _choice(space, "augment.randaugment_layers", (0, 1, 2), augmentation.randaugment_layers)

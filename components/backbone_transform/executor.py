@@ -7,7 +7,7 @@ from tfx import types
 from tfx.components.transform import executor
 from tfx.types import artifact_utils, standard_component_specs
 
-from backbones.contract import one_backbone
+from backbones.contract import share_backbone
 from common.custom_config import from_custom_config, to_custom_config
 from trainer.transform_settings import TransformSettings
 
@@ -29,5 +29,5 @@ class Executor(executor.Executor):
         key = standard_component_specs.CUSTOM_CONFIG_KEY
         settings = from_custom_config(TransformSettings, exec_properties[key])
         custom_config = to_custom_config(dataclasses.replace(settings, backbone=directory))
-        with one_backbone():
+        with share_backbone():
             super().Do(inputs, output_dict, exec_properties | {key: custom_config})

@@ -12,7 +12,7 @@ from tfx.utils import io_utils, proto_utils
 
 from common.custom_config import from_custom_config
 from common.errors import InputError
-from components.model_evaluator.reasons import reasons_of
+from components.model_evaluator.reasons import read_reasons
 from components.model_pusher.serving_directory import identity, newest_version
 from components.model_pusher.settings import PusherSettings
 from components.model_pusher.verdict import OUTPUT, Verdict
@@ -79,7 +79,7 @@ class Executor(executor.Executor):
         blessing = artifact_utils.get_single_instance(
             input_dict[standard_component_specs.MODEL_BLESSING_KEY]
         )
-        why = f"not pushed, the model is not blessed: {reasons_of(blessing)}"
+        why = f"not pushed, the model is not blessed: {read_reasons(blessing)}"
         settings = from_custom_config(
             PusherSettings, exec_properties[standard_component_specs.CUSTOM_CONFIG_KEY]
         )

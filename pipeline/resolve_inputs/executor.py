@@ -7,7 +7,7 @@ from tfx import types
 from tfx.dsl.components.base import base_executor
 from tfx.types import artifact_utils
 
-from components.custom_job_trainer.job_request import leave_order
+from components.custom_job_trainer.job_request import write_job_request
 from pipeline.inputs import resolve_inputs
 from pipeline.options.config import Config
 from pipeline.options.custom_job import custom_job
@@ -35,7 +35,7 @@ class Executor(base_executor.BaseExecutor):
         """
         self._log_startup(input_dict, output_dict, exec_properties)
         properties = dict(exec_properties)
-        config = with_parameters(Config.of_json(properties.pop(SETTINGS)), properties)
+        config = with_parameters(Config.from_json(properties.pop(SETTINGS)), properties)
         claim(config)
         inputs = resolve_inputs(config)
         logging.info("This run reads %s: %s", config.reads, inputs)
@@ -43,4 +43,4 @@ class Executor(base_executor.BaseExecutor):
             artifact_utils.get_single_instance(output_dict[name]).value = value
         if config.machines.trainer.machine_type:
             job = custom_job(config.name, config.machines.trainer, config.cloud)
-            leave_order(output_dict, {"region": config.cloud.region, "job": job})
+            write_job_request(output_dict, {"region": config.cloud.region, "job": job})

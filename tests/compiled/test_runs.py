@@ -110,7 +110,7 @@ def test_a_run_whose_model_is_not_blessed_succeeds_and_says_why(kubeflow):
     assert "below 1.0000" in pushed["reason"]
     assert pushed["reason"] in third["Pusher"].log
     verdict = Path(third["Pusher"].artifacts["verdict"].uri)
-    assert Verdict.of_json(json.loads(verdict.read_text())) == Verdict(False, pushed["reason"])
+    assert Verdict.from_json(json.loads(verdict.read_text())) == Verdict(False, pushed["reason"])
     # Where `--wait` looks for it: below root, pipeline and run.
     assert verdict.relative_to(root).match("*/*/Pusher/*/verdict")
     assert len(list((root / "serving").iterdir())) == 1
@@ -138,9 +138,9 @@ def test_a_source_that_changed_is_seen_by_the_next_run(compile_to, container_bin
     """
     from components.image_example_gen.sources.digits import _images
 
-    pictures = tmp_path / "pictures"
+    dataset = tmp_path / "images"
     for image in _images()[:200]:
-        directory = pictures / f"digit_{image.label}"
+        directory = dataset / f"digit_{image.label}"
         directory.mkdir(parents=True, exist_ok=True)
         (directory / image.file_name).write_bytes(image.encoded)
     root = tmp_path / "root"
@@ -151,11 +151,11 @@ def test_a_source_that_changed_is_seen_by_the_next_run(compile_to, container_bin
     )
 
     def run():
-        return cluster.run(until="ImageExampleGen", data_path=str(pictures))
+        return cluster.run(until="ImageExampleGen", data_path=str(dataset))
 
     assert ran(run()) == LOOKS | {"ImageExampleGen"}
     assert ran(run()) == LOOKS
-    one, other = sorted(pictures.glob("*/*"))[:2]
+    one, other = sorted(dataset.glob("*/*"))[:2]
     one.write_bytes(other.read_bytes())
     assert ran(run()) == LOOKS | {"ImageExampleGen"}
 

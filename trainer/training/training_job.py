@@ -17,7 +17,7 @@ from trainer.serving.export import ServedClassifier
 from trainer.training.checkpoints import has_checkpoint
 from trainer.training.loop import Fitted, fit
 from trainer.training.settings import TrainingSettings
-from trainer.training.strategy import broadcast_from_chief, worker_of
+from trainer.training.strategy import broadcast_from_chief, worker_index
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -98,7 +98,7 @@ class TrainingJob:
           log_dir: for what was tried.
         """
         head = model.get_layer("head")
-        if worker_of(strategy)[0] == 0:
+        if worker_index(strategy)[0] == 0:
             read = read_features if self.settings.tune == "head" else self._features_of(model)
             fit_linear_probe(
                 head,

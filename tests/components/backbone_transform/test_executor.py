@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 from tfx.types import standard_artifacts
 
-from backbones.contract import load_backbone_once
+from backbones.contract import load_shared_backbone
 from common.custom_config import to_custom_config
 from components.backbone_transform.executor import Executor
 from tests.conftest import encode, gradient
@@ -107,7 +107,7 @@ def test_it_loads_the_backbone_once(transformed):
 
 
 def test_it_keeps_no_backbone(transformed):
-    again = [load_backbone_once(transformed.backbone) for _ in range(2)]
+    again = [load_shared_backbone(transformed.backbone) for _ in range(2)]
     assert again[0] is not again[1]
 
 

@@ -80,7 +80,7 @@ def serving(tmp_path):
 
 def verdict_in(output):
     """What the file of the verdict says."""
-    return Verdict.of_json(json.loads((output / "verdict").read_text()))
+    return Verdict.from_json(json.loads((output / "verdict").read_text()))
 
 
 def versions(serving):
