@@ -17,10 +17,9 @@ from apache_beam.options.pipeline_options import (
     PipelineOptions,
     SetupOptions,
     SparkRunnerOptions,
-    StandardOptions,
 )
 from apache_beam.options.pipeline_options_validator import PipelineOptionsValidator
-from apache_beam.runners.runner import PipelineRunner, create_runner
+from apache_beam.runners.runner import create_runner
 
 from common.errors import InputError, did_you_mean
 from pipeline.beam.engine import beam_arguments, selected_runner, workers_are_elsewhere
@@ -37,9 +36,6 @@ _FILES = (
     (FlinkRunnerOptions, "flink_job_server_jar"),
     (SparkRunnerOptions, "spark_job_server_jar"),
 )
-
-
-_DATAFLOW_NEEDS = ("project", "region", "temp_location")
 
 
 class _CloudOptions(GoogleCloudOptions):
@@ -78,12 +74,7 @@ def check_beam_flags(config: Config) -> None:
         _check_known(given)
         options = PipelineOptions(list(given))
         name = selected_runner(options)
-        runner = _runner(name)
-        if name.endswith("DataflowRunner"):
-            _check_complete(options)
-        errors = _Validator(options, runner).validate()
-        if errors:
-            raise InputError(f"--beam-arg, for {name}: {' '.join(' '.join(errors).split())}")
+        _check_by_beam(options, name, in_image=config.run.is_compiled)
         _check_files(options, in_image=config.run.is_compiled)
         beam_arguments(given)
         if workers_are_elsewhere(given):
@@ -118,25 +109,17 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _runner(name: str) -> PipelineRunner:
+def _check_by_beam(options: PipelineOptions, name: str, *, in_image: bool) -> None:
+    """Raises InputError with Beam's own messages if Beam refuses the runner or its options."""
     try:
-        return create_runner(name)
+        runner = create_runner(name)
     except (ValueError, ImportError, AttributeError) as error:
-        raise InputError(
-            f"--beam-arg=--runner={name}: no such runner; expected one of "
-            f"{', '.join(StandardOptions.KNOWN_RUNNER_NAMES)}, or the import path of another"
-        ) from error
-
-
-def _check_complete(options: PipelineOptions) -> None:
-    """Nothing is taken from gcloud's settings: they are this machine's, and not a container's."""
-    cloud = options.view_as(GoogleCloudOptions)
-    missing = [f"--beam-arg=--{name}" for name in _DATAFLOW_NEEDS if not getattr(cloud, name)]
-    if missing:
-        raise InputError(
-            f"{' and '.join(missing)} missing; Dataflow needs --project=PROJECT, --region=REGION "
-            "and --temp_location=gs://BUCKET/PATH, each as a --beam-arg"
-        )
+        raise InputError(f"--beam-arg=--runner={name}: {error}") from error
+    if in_image:  # Beam would take a region from gcloud's settings, which the image does not have
+        runner.get_default_gcp_region = lambda: None
+    errors = _Validator(options, runner).validate()
+    if errors:
+        raise InputError(f"--beam-arg, for {name}: {' '.join(' '.join(errors).split())}")
 
 
 def _check_files(options: PipelineOptions, *, in_image: bool) -> None:
