@@ -85,7 +85,7 @@ PROPERTY_NAMES = tuple(
 
 
 def make_properties(config: Config, inputs: Inputs) -> Properties:
-    """The properties of a run of `config` on `inputs`."""
+    """Returns the properties of a run of `config` on `inputs`."""
     examples_code = hash_code("components.image_example_gen.executor")
     transform_code = hash_code("trainer.preprocessing", "components.backbone_transform.executor")
     training = TrainingSettings(

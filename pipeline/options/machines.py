@@ -1,4 +1,4 @@
-"""What each node of a pipeline on a cluster runs on. Imports no TensorFlow."""
+"""The machines of the nodes of a pipeline on a cluster. Imports no TensorFlow."""
 
 import dataclasses
 import re
@@ -14,8 +14,8 @@ _ACCELERATOR = Check(
 _TOPOLOGY = Check(
     "a topology such as 2x2", lambda text: re.fullmatch(r"\d+(x\d+){1,2}", text) is not None
 )
-# Of google.cloud.aiplatform_v1's AcceleratorType, which is too slow to import, those of steps; by
-# the same names, in lower case and with hyphens, Google Kubernetes Engine labels its nodes.
+# The GPUs in google.cloud.aiplatform_v1's AcceleratorType, which is too slow to import. Google
+# Kubernetes Engine labels its nodes with the same names, in lower case and with hyphens.
 GPUS = (
     "NVIDIA_TESLA_K80",
     "NVIDIA_TESLA_P100",
@@ -39,7 +39,7 @@ OLD_TPU = "cloud-tpu"  # Vertex AI's name for machines with a TPU v2 or v3
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Machine:
-    """What a node runs on, how often and how long it is tried; None is the cluster's default."""
+    """The machine, timeout and retries of a node; None stands for the cluster's default."""
 
     cpu: float | None = option("processor cores", default=None, check=POSITIVE)
     memory_gb: float | None = option("memory, 10^9 bytes", default=None, check=POSITIVE)
@@ -62,26 +62,26 @@ class Machine:
 
     @property
     def accelerator_type(self) -> str:
-        """Of its accelerators; empty where it has none."""
+        """The type of the accelerators; empty if there are none."""
         return self.accelerator.rpartition(":")[0] if self.accelerator else ""
 
     @property
     def accelerator_count(self) -> int:
-        """How many accelerators it has."""
+        """The number of accelerators."""
         return int(self.accelerator.rpartition(":")[2]) if self.accelerator else 0
 
     @property
     def for_step(self) -> "Machine":
-        """What the node's own container runs on."""
+        """The machine of the node's own container."""
         return self
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TrainerMachine(Machine):
-    """What Trainer runs on: as a step, or with a `machine_type` as a custom job of Vertex AI's.
+    """The machine of Trainer, which with a `machine_type` runs as a custom job of Vertex AI.
 
-    Of a custom job, accelerators, disk, spot machines and timeout are those of its machines. The
-    step only submits it, waits for it, and is what is tried again.
+    Accelerators, disk, spot machines and timeout are then those of the job's machines. The step
+    submits the job and waits for its end; `retries` counts attempts of the step.
     """
 
     machine_type: str | None = option(
@@ -99,17 +99,17 @@ class TrainerMachine(Machine):
 
     @property
     def for_step(self) -> Machine:
-        """What the node's own container runs on."""
+        """The machine of the node's own container."""
         return Machine(retries=self.retries) if self.machine_type else self
 
     @property
     def has_tpu(self) -> bool:
-        """Whether its type is one with a TPU."""
+        """Whether the type of machine has a TPU."""
         return self.machine_type == OLD_TPU or self.tpu_chips > 0
 
     @property
     def tpu_chips(self) -> int:
-        """How many chips its type says that it has; 0 where the type says nothing of it."""
+        """The number of TPU chips in the name of the type; 0 if the name has none."""
         match = _TPU_TYPE.fullmatch(self.machine_type or "")
         return int(match[1]) if match else 0
 
@@ -132,7 +132,7 @@ class Machines:
     pusher: Machine = dataclasses.field(default_factory=Machine)
 
     def for_steps(self, nodes: Container[str]) -> Iterator[tuple[str, Machine]]:
-        """What the steps of those of `nodes` run on, by the name of the node."""
+        """Yields the name of each node in `nodes`, and the machine of its container."""
         for name, machine in vars(self).items():
             node = "".join(word.capitalize() for word in name.split("_"))
             if node in nodes:
@@ -140,10 +140,11 @@ class Machines:
 
 
 def check_machines(runner: str, machines: Machines) -> None:
-    """Refuses what the steps of a pipeline cannot have there.
+    """Refuses machines that the steps of a pipeline cannot have with this runner.
 
     Raises:
-      InputError: an accelerator that is none, or Vertex AI is asked for what only Kubernetes has.
+      InputError: an accelerator is unknown, or a setting that only Kubernetes has is given for
+        Vertex AI.
     """
     for name, machine in vars(machines).items():
         _check_accelerator(runner, name, machine)
