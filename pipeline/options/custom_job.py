@@ -1,4 +1,4 @@
-"""Trainer as a custom job of Vertex AI's: worker pools, a TPU, spot machines.
+"""Trainer as a custom job of Vertex AI: worker pools, a TPU, spot machines.
 
 Imports no TensorFlow.
 """
@@ -17,14 +17,14 @@ _OLD_TPUS = ("TPU_V2:8", "TPU_V3:8")  # more cores are several machines
 
 
 def custom_job(name: str, machine: TrainerMachine, cloud: Cloud) -> dict[str, Any]:
-    """What TFX makes a custom job of: a google.cloud.aiplatform.v1.CustomJob, as JSON.
+    """Describes the custom job to TFX: a google.cloud.aiplatform.v1.CustomJob, as JSON.
 
-    TFX takes `project` out of it, and puts the command of the containers in.
+    TFX removes `project` from it and adds the command of the containers.
 
     Args:
-      name: of the pipeline.
-      machine: of each worker.
-      cloud: where, in which image and as whom.
+      name: name of the pipeline.
+      machine: the machine of each worker.
+      cloud: project, image, account and network of the job.
     """
     # The first pool is the chief's, the second those of all other workers.
     replicas = [1, machine.workers - 1] if machine.workers > 1 else [1]
@@ -48,7 +48,7 @@ def custom_job(name: str, machine: TrainerMachine, cloud: Cloud) -> dict[str, An
 
 
 def _pool(machine: TrainerMachine, cloud: Cloud) -> dict[str, Any]:
-    """A WorkerPoolSpec, but for the number of its machines."""
+    """Returns a WorkerPoolSpec without the number of machines."""
     machine_spec: dict[str, Any] = {"machine_type": machine.machine_type}
     if machine.accelerator:
         machine_spec["accelerator_type"] = machine.accelerator_type
@@ -56,7 +56,7 @@ def _pool(machine: TrainerMachine, cloud: Cloud) -> dict[str, Any]:
     if machine.tpu_topology:
         machine_spec["tpu_topology"] = machine.tpu_topology
     container: dict[str, Any] = {"image_uri": cloud.image}
-    if machine.has_tpu:  # by which TensorFlow knows that the TPU is this machine's own
+    if machine.has_tpu:  # tells TensorFlow that the TPU belongs to this machine
         container["env"] = [{"name": "TPU_NAME", "value": "local"}]
     pool = {"machine_spec": machine_spec, "container_spec": container}
     if machine.disk_gb:
@@ -65,7 +65,7 @@ def _pool(machine: TrainerMachine, cloud: Cloud) -> dict[str, Any]:
 
 
 def _scheduling(machine: TrainerMachine) -> dict[str, Any]:
-    # Workers cannot join a training that goes on; all together go on from its last checkpoint.
+    # A worker cannot join a running training: all restart together from the last checkpoint.
     scheduling: dict[str, Any] = {"restart_job_on_worker_restart": machine.workers > 1}
     if machine.spot:
         scheduling["strategy"] = "SPOT"
@@ -77,10 +77,10 @@ def _scheduling(machine: TrainerMachine) -> dict[str, Any]:
 def check_custom_job(
     machine: TrainerMachine, cloud: Cloud, train: Hyperparameters, *, tune: str
 ) -> None:
-    """Refuses a custom job that could not be had, or in which the training could not run.
+    """Refuses a custom job that Vertex AI does not offer, or in which the training cannot run.
 
     Raises:
-      InputError: it is asked for in part, or against itself.
+      InputError: an option is missing, or two options contradict each other.
     """
     given = [key for key in _KEYS if getattr(machine, key) != getattr(TrainerMachine, key)]
     if not given:

@@ -1,30 +1,30 @@
-"""What each way of tuning has a use for. Imports no TensorFlow."""
+"""Refuses options that have no effect with the given `--tune`. Imports no TensorFlow."""
 
 from collections.abc import Mapping
 
 from common.errors import InputError
 from pipeline.recipes import RECIPES
 
-# Of the options `train.…`: what the linear probe, without steps, looks at, or what may be said of
-# any training.
+# The options `train.…` that the linear probe, which trains in no steps, uses, or that describe any
+# training.
 _OF_PROBE = {"head", "class_weights", "seed", "deterministic", "precision"}
 
 
 def check_tune(
     recipe: str, *, tune: str, head: str, tuner: int, given: Mapping[str, str], origin: str
 ) -> None:
-    """Refuses a recipe and options that are for another way of tuning, and would do nothing.
+    """Refuses a recipe for another `--tune`, and options that would have no effect.
 
     Args:
-      recipe: its name.
+      recipe: name of the recipe.
       tune: "full" or "head".
       head: "gradient" or "linear_probe".
-      tuner: trials of a search for hyperparameters.
-      given: where each option that is not as the recipe has it was given, by dotted key.
+      tuner: number of trials of a search for hyperparameters.
+      given: the options that differ from the recipe, by dotted key, and where each was given.
       origin: where the recipe was given.
 
     Raises:
-      InputError: there is such a recipe or option.
+      InputError: the recipe or an option does not fit.
     """
     if RECIPES[recipe].tune != tune:
         fitting = [name for name, other in RECIPES.items() if other.tune == tune]
