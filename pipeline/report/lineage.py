@@ -1,4 +1,4 @@
-"""What happened in a pipeline run, read from its metadata store."""
+"""Reads the nodes of a run and their outputs from the metadata store."""
 
 import dataclasses
 from typing import Any
@@ -13,8 +13,8 @@ class NodeRun:
     """One node of one run.
 
     Attributes:
-      cached: whether its outputs are those of an earlier run.
-      outputs: artifacts by output key.
+      cached: whether the outputs were taken from an earlier run.
+      outputs: the output artifacts, by the key of the output.
     """
 
     cached: bool
@@ -22,7 +22,7 @@ class NodeRun:
 
 
 def latest_run(connection: Any) -> dict[str, NodeRun]:
-    """The nodes of the newest pipeline run in the metadata store, by node id, in their order.
+    """Returns the nodes of the newest run in the metadata store by node id, in their order.
 
     Args:
       connection: an ML Metadata ConnectionConfig.

@@ -14,30 +14,31 @@ from trainer.preprocessing import FEATURES, IMAGE, LABEL, PIXELS
 if TYPE_CHECKING:  # so that reading examples needs no TensorFlow Transform
     from trainer.input.transform_graph import TransformGraph
 
-# Records, which hold encoded images or features, never decoded pixels: some 100 MB of photographs.
+# Number of records, which hold encoded images or features, never pixels: 100 MB of usual images.
 _SHUFFLE_BUFFER = 1024
 _ENCODED = {IMAGE: tf.io.FixedLenFeature([], tf.string), LABEL: tf.io.FixedLenFeature([], tf.int64)}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TrainingData:
-    """The training split, without end, in an order that follows from the seed alone.
+    """The training split, repeated without end, in an order that depends on the seed alone.
 
-    The image at each position of that order, and what augmentation makes of it, are functions of
-    seed and position: training can go on from any of them, and on any number of devices. (MixUp and
-    CutMix take partners from what a worker has of a batch: on another number of workers, others.
-    And if ImageExampleGen was run again meanwhile, by an engine that writes records in another
-    order, a training goes on in that one.)
+    The image at each position, and its augmentation, are functions of seed and position: a training
+    can resume at any position, and on any number of devices. There are two exceptions. MixUp and
+    CutMix mix images of the same worker, so that another number of workers mixes other images. And
+    if ImageExampleGen ran again meanwhile, a Beam engine may have written the records in another
+    order, which a resumed training then follows.
 
     Attributes:
-      files: gzipped TFRecords: raw examples for tune "full", transformed for "head".
-      examples: how many are in them.
-      classes: how many classes there are.
-      seed: of order and augmentation.
+      files: patterns of gzipped TFRecord files: raw examples for tune "full", transformed examples
+        for "head".
+      examples: number of examples in the files.
+      classes: number of classes.
+      seed: seed of order and augmentation.
       tune: "full" or "head".
-      graph: how transformed examples are parsed.
-      image_shape: H and W of the backbone.
-      augmentation: of the images; not for tune "head".
+      graph: the transform graph, which parses transformed examples.
+      image_shape: H and W of the backbone's input.
+      augmentation: augmentation of the images; unused for tune "head".
     """
 
     files: Sequence[str]
@@ -52,18 +53,18 @@ class TrainingData:
     def batches(
         self, batch_size: int, *, parts: int = 1, start: int = 0, worker: int = 0, workers: int = 1
     ) -> tf.data.Dataset:
-        """Batches of one worker, for its devices in turn.
+        """Returns the batches of one worker, for its devices in turn.
 
         Args:
-          batch_size: of one device.
-          parts: how many such batches a worker takes in one step, which are mixed as one.
+          batch_size: number of images in a batch of one device.
+          parts: number of batches that a worker takes in one step; they are mixed as one.
           start: position of the first example.
-          worker: which of the workers; each takes every `workers`th example.
-          workers: how many there are.
+          worker: index of the worker, which takes every `workers`th example.
+          workers: number of workers.
 
         Returns:
-          (float32 [B, H, W, 3] in [-1, 1], or [B, D] for a head; float32 [B, C], the share of each
-          class in each image).
+          Pairs of inputs, float32 [B, H, W, 3] in [-1, 1], or [B, D] for a head, and labels,
+          float32 [B, C], the share of each class in each image.
         """
         records = self._records(start).shard(workers, worker)
         examples = records.map(self._parse, num_parallel_calls=tf.data.AUTOTUNE)
@@ -71,7 +72,7 @@ class TrainingData:
             share = parts * batch_size
             whole = examples.batch(share, drop_remainder=True)
             batches = whole.map(
-                # All workers draw the same, from which of the steps it is.
+                # The number of the step is the seed, so that all workers draw the same.
                 lambda positions, *batch: self._mix(positions[0] // (share * workers), *batch),
                 num_parallel_calls=2,  # each holds all of its pixels
             )
@@ -83,15 +84,15 @@ class TrainingData:
         return batches.prefetch(tf.data.AUTOTUNE)
 
     def _records(self, start: int) -> tf.data.Dataset:
-        """(position, record) from position `start` on."""
+        """Returns pairs of position and record, from position `start` on."""
         first, skipped = divmod(start, self.examples)
         names = _matching(self.files)
         files = tf.data.Dataset.from_tensor_slices(names)
-        # What fits the shuffle buffer would be held there anyway: it is read once.
+        # Records that fit in the shuffle buffer are read only once.
         kept = _records_of(files).cache() if self.examples <= _SHUFFLE_BUFFER else None
 
         def read_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
-            # Of this function's graph alone; under a seed of 0, epochs could not be seeds.
+            # The seed of this function's graph alone; under 0, epochs could not serve as seeds.
             tf.random.set_seed(self.seed + 1)
             records = kept
             if records is None:
@@ -117,7 +118,7 @@ class TrainingData:
     def _mix(
         self, step: tf.Tensor, images: tf.Tensor, labels: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        seed = self._seed(-1 - step)  # no image's
+        seed = self._seed(-1 - step)  # differs from the seeds of all images
         return mix(
             images, labels, seed, mixup=self.augmentation.mixup, cutmix=self.augmentation.cutmix
         )
@@ -129,17 +130,17 @@ class TrainingData:
 def validation_batches(
     files: Sequence[str], graph: "TransformGraph", *, tune: str, classes: int, batch_size: int
 ) -> tf.data.Dataset:
-    """Batches of the validation split, in order, once; preprocessed by the transform graph.
+    """Returns the batches of the validation split, in order, preprocessed by the transform graph.
 
     Args:
-      files: as for `TrainingData`.
-      graph: turns encoded images into pixels.
+      files: file patterns, as in `TrainingData`.
+      graph: the transform graph, which turns encoded images into pixels.
       tune: "full" or "head".
-      classes: how many there are.
-      batch_size: images in a batch; the last one may be smaller.
+      classes: number of classes.
+      batch_size: number of images in a batch; the last batch may be smaller.
 
     Returns:
-      As `TrainingData.batches`.
+      Inputs and labels, as `TrainingData.batches` returns them.
     """
     records = _records_of(tf.data.Dataset.from_tensor_slices(_matching(files)))
 
@@ -157,7 +158,7 @@ def validation_batches(
 
 
 def read_labels(files: Sequence[str]) -> list[int]:
-    """The labels of all examples, in no particular order."""
+    """Returns the labels of all examples, in no particular order."""
     records = _records_of(tf.data.Dataset.from_tensor_slices(_matching(files)))
     spec = {LABEL: _ENCODED[LABEL]}
     labels = records.batch(1024).map(lambda batch: tf.io.parse_example(batch, spec)[LABEL])
@@ -165,7 +166,7 @@ def read_labels(files: Sequence[str]) -> list[int]:
 
 
 def read_features(files: Sequence[str], graph: "TransformGraph") -> tuple[tf.Tensor, tf.Tensor]:
-    """All transformed examples of a split: features, float32 [N, D], and labels, int64 [N]."""
+    """Returns all transformed examples: features, float32 [N, D], and labels, int64 [N]."""
     records = _records_of(tf.data.Dataset.from_tensor_slices(_matching(files)))
     batches = records.batch(1024).map(lambda b: tf.io.parse_example(b, graph.feature_spec))
     parts = [(batch[FEATURES], batch[LABEL]) for batch in batches]
