@@ -6,10 +6,11 @@ source -- ImageExampleGen -+- StatisticsGen - SchemaGen or PackagedSchema - Exam
                                  |            |           |
              backbone SavedModel +------------+           +- the last blessed model
 
-Compiled for a cluster it begins with ResolveInputs, which finds there what is found here before.
+If it is compiled for a cluster, it starts with ResolveInputs, which finds data and backbone there.
+For a local run, the command line finds them before the pipeline starts.
 """
 
-from tfx.components import (  # isort: skip (it fits out tfx_bsl for the TFDV that is pinned)
+from tfx.components import (  # isort: skip (it patches tfx_bsl, for the pinned TFDV)
     ExampleValidator,
     SchemaGen,
     StatisticsGen,
@@ -38,11 +39,11 @@ from pipeline.properties import Properties, make_properties
 from pipeline.resolve_inputs.component import ResolveInputs
 from pipeline.run_parameters import runtime_parameters
 
-# Workers import it before anything else: the TFDV that is pinned looks for a part of tfx_bsl that
-# is no more, and importing tfx puts something in its place.
+# Beam's workers import tfx before anything else: the pinned TFDV needs a part of tfx_bsl that was
+# removed, and tfx replaces it when it is imported.
 _BEAM_PLUGIN = "--beam_plugins=tfx"
 
-# So that TFDV counts labels, and does not take the bytes of images for words.
+# With these types, TFDV counts labels, and does not treat the bytes of images as text.
 _EXAMPLE_TYPES = schema_pb2.Schema(
     feature=[
         schema_pb2.Feature(
@@ -58,14 +59,15 @@ _EXAMPLE_TYPES = schema_pb2.Schema(
 
 
 def create_pipeline(config: Config, inputs: Inputs | None) -> Pipeline:
-    """The pipeline that `config` describes.
+    """Creates the pipeline that `config` describes.
 
-    Loads no model code: user functions are given by import path. Whatever a node reads beyond its
-    input artifacts stands in its execution properties as a fingerprint, so that its cache is right.
+    It loads no model code: functions such as `run_fn` are given by import path. If a node reads
+    more than its input artifacts, its execution properties contain a fingerprint of that, so that a
+    change makes the node run again.
 
     Args:
       config: the configuration.
-      inputs: what the run reads from outside; None has the run find it, as its first node.
+      inputs: data and backbone of the run; if None, the first node, ResolveInputs, finds them.
     """
     first: list[BaseNode] = []
     if inputs is None:
@@ -85,7 +87,8 @@ def create_pipeline(config: Config, inputs: Inputs | None) -> Pipeline:
         examples=examples.outputs["examples"],
         stats_options=tfdv.StatsOptions(
             schema=_EXAMPLE_TYPES,
-            # From few examples a domain would be inferred for their names, and others be anomalies.
+            # File names are left out if the schema is inferred: from few examples, the schema would
+            # list all names, and new names would be anomalies.
             feature_allowlist=None if config.schema else ["image", "label"],
         ),
     )
@@ -102,8 +105,8 @@ def create_pipeline(config: Config, inputs: Inputs | None) -> Pipeline:
         statistics=statistics.outputs["statistics"], schema=schema.outputs["schema"]
     )
     backbone, backbone_model = _backbone(config, inputs, properties)
-    # To tune the whole backbone nothing is materialised, and nothing is analysed: no pass over the
-    # data. To tune a head each image meets the backbone here, once.
+    # For `--tune full`, nothing is analysed or materialised, so Transform does not pass over the
+    # data. For `--tune head`, Transform runs the backbone on each image once.
     head_only = config.tune == "head"
     transform = BackboneTransform(
         examples=examples.outputs["examples"],
@@ -133,7 +136,7 @@ def create_pipeline(config: Config, inputs: Inputs | None) -> Pipeline:
         hyperparameters=tuners[0].outputs["best_hyperparameters"] if tuners else None,
         **training,
     ).with_id("Trainer")
-    # TFX takes mappings only, which a text that the run finds out is not.
+    # TFX's constructors only take mappings. These values may be placeholders that a run fills in.
     for tuner in tuners:
         tuner.spec.exec_properties["custom_config"] = properties.tuning
     trainer.spec.exec_properties["custom_config"] = properties.training
@@ -177,11 +180,11 @@ def create_pipeline(config: Config, inputs: Inputs | None) -> Pipeline:
 def _backbone(
     config: Config, inputs: Inputs | None, properties: Properties
 ) -> tuple[BaseNode, BaseChannel]:
-    """The node that provides the backbone, and its output.
+    """Returns the node that provides the backbone, and its output.
 
-    Where it lies on the disk of all that read it, its artifact is that directory. The containers of
-    a cluster, and a Beam engine's workers elsewhere, may have no more than the pipeline root in
-    common with this machine: for them it is copied there.
+    For a run on this machine, the artifact is the backbone's directory itself. Containers of a
+    cluster, and Beam workers on other machines, may share only the pipeline root with this machine;
+    for them, a node copies the backbone to the pipeline root.
     """
     if inputs is None or workers_are_elsewhere(config.run.beam_args):
         node = Backbone(

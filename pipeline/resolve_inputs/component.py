@@ -1,4 +1,4 @@
-"""ResolveInputs: what a run on a cluster reads from outside, found when it begins."""
+"""ResolveInputs, the first node on a cluster, which finds data and backbone for the run."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -15,7 +15,7 @@ from pipeline.run_parameters import PARAMETERS
 class ResolveInputsSpec(types.ComponentSpec):
     """Execution properties and outputs of `ResolveInputs`."""
 
-    PARAMETERS = {  # noqa: RUF012 (TFX's way)
+    PARAMETERS = {  # noqa: RUF012 (as TFX defines specs)
         SETTINGS: ExecutionParameter(type=str),  # JSON
         **{
             parameter.name: ExecutionParameter(type=parameter.type, optional=True)
@@ -29,9 +29,9 @@ class ResolveInputsSpec(types.ComponentSpec):
 
 
 class ResolveInputs(base_component.BaseComponent):
-    """Finds source and backbone, and gives the other nodes their execution properties by value.
+    """Finds the source of images and the backbone, and outputs execution properties of other nodes.
 
-    It must never be taken from a cache.
+    It reads from outside the pipeline, so it must never be cached.
     """
 
     SPEC_CLASS = ResolveInputsSpec
@@ -41,11 +41,11 @@ class ResolveInputs(base_component.BaseComponent):
         """
         Args:
           settings: the configuration, as `pipeline.options.config.Config.to_json` writes it.
-          parameters: of the run, by name.
+          parameters: the parameters of the run, by name.
         """
         outputs = {name: types.Channel(type=standard_artifacts.String) for name in OUTPUTS}
         super().__init__(spec=ResolveInputsSpec(settings=settings, **parameters, **outputs))
 
     def placeholders(self) -> dict[str, Any]:
-        """The value of each output, for execution properties of other nodes."""
+        """Returns the value of each output, by name, for execution properties of other nodes."""
         return {name: self.outputs[name].future()[0].value for name in OUTPUTS}

@@ -21,7 +21,7 @@ OUTPUTS = tuple(field.name for field in dataclasses.fields(Properties))
 
 
 class Executor(base_executor.BaseExecutor):
-    """Does in a container what the command line does before a run on its own machine."""
+    """Prepares a run inside a container, as the command line does for a run on this machine."""
 
     def Do(  # noqa: N802 (TFX's name)
         self,
@@ -29,11 +29,11 @@ class Executor(base_executor.BaseExecutor):
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Writes each of `pipeline.properties.Properties` to the output of its name.
+        """Writes each field of `pipeline.properties.Properties` to the output of the same name.
 
         Raises:
-          InputError: a parameter is missing or outside its range; data or model cannot be had;
-            the pipeline root belongs to another pipeline.
+          InputError: a parameter is missing or outside its range; data or model cannot be read or
+            downloaded; or the pipeline root belongs to another pipeline.
         """
         self._log_startup(input_dict, output_dict, exec_properties)
         properties = dict(exec_properties)

@@ -1,6 +1,6 @@
-"""The pipeline as Kubeflow Pipelines and Vertex AI take it: a PipelineJob of schema 2.1.
+"""Compiles the pipeline for Kubeflow Pipelines and Vertex AI, to a PipelineJob of schema 2.1.
 
-The same for both: no node needs anything but its container, neither a resolver nor an importer.
+The job is the same for both: every node is a container; there is no resolver and no importer.
 """
 
 import json
@@ -24,16 +24,16 @@ from pipeline.run_parameters import runtime_parameters
 from pipeline.runners.container import COMMAND, DECLARED_OUTPUTS
 from pipeline.runners.resources import platform_spec, set_machines
 
-DEFAULT_IMAGE = "vit-pipeline:latest"  # what `make image` calls it
+DEFAULT_IMAGE = "vit-pipeline:latest"  # the name that `make image` gives the image
 
-# What looks at the world outside must look each time. On Kubeflow Pipelines, `--wait` finds the
-# verdict of a run only in the folder of that run: there Pusher must write it each time. It pushes
-# no model twice.
+# ResolveInputs reads data and weights from outside the pipeline, so it must run each time. On
+# Kubeflow Pipelines, `--wait` finds the verdict only in the folder of the run, so Pusher must write
+# it in each run; it still pushes no model twice.
 _NEVER_CACHED = {"vertex": ("ResolveInputs",), "kubeflow": ("ResolveInputs", "Pusher")}
 
 
 def compile_job(config: Config) -> pipeline_spec_pb2.PipelineJob:
-    """Compiles the pipeline that `config` describes; reads neither data nor weights."""
+    """Compiles the pipeline that `config` describes, without reading data or weights."""
     image = config.cloud.image or DEFAULT_IMAGE
     runner = KubeflowV2DagRunner(
         KubeflowV2DagRunnerConfig(
@@ -55,15 +55,18 @@ def compile_job(config: Config) -> pipeline_spec_pb2.PipelineJob:
 
 
 def read_pipeline_spec(job: pipeline_spec_pb2.PipelineJob) -> pipeline_spec_pb2.PipelineSpec:
-    """The PipelineSpec in `job`."""
+    """Returns the PipelineSpec of `job`."""
     return json_format.ParseDict(
         json_format.MessageToDict(job.pipeline_spec), pipeline_spec_pb2.PipelineSpec()
     )
 
 
 def write_job(job: pipeline_spec_pb2.PipelineJob, path: Path, machines: Machines) -> None:
-    """Writes `job`: to `.json` all of it, as Vertex AI takes it; to `.yaml` the bare spec, as
-    Kubeflow Pipelines takes it, and behind it what only Kubernetes has of `machines`."""
+    """Writes a compiled pipeline to a file.
+
+    A `.json` file has the whole job, for Vertex AI. A `.yaml` file has the PipelineSpec, for
+    Kubeflow Pipelines, followed by the PlatformSpec of `machines`, if it is not empty.
+    """
     content = json_format.MessageToDict(job)
     if path.suffix == ".json":
         text = json.dumps(content, indent=1, sort_keys=True)
@@ -76,7 +79,7 @@ def write_job(job: pipeline_spec_pb2.PipelineJob, path: Path, machines: Machines
 
 
 def _name_producers(spec: pipeline_spec_pb2.PipelineSpec) -> None:
-    """TFX gives the producer of a parameter a name that no task has."""
+    """Corrects the names of tasks that produce parameters: TFX appends `_task` to them."""
     tasks = spec.root.dag.tasks
     for task in tasks.values():
         for parameter in task.inputs.parameters.values():
@@ -86,9 +89,9 @@ def _name_producers(spec: pipeline_spec_pb2.PipelineSpec) -> None:
 
 
 def _declare_outputs(spec: pipeline_spec_pb2.PipelineSpec) -> None:
-    """Tells each container its declared outputs: Kubeflow Pipelines adds one that nobody declared.
+    """Passes to each container the names of the outputs that its component declares.
 
-    `pipeline.runners.container` reads them.
+    `pipeline.runners.container` needs them, since Kubeflow Pipelines adds an undeclared output.
     """
     for component in spec.components.values():
         executor = spec.deployment_spec["executors"][component.executor_label]
@@ -99,7 +102,7 @@ def _declare_outputs(spec: pipeline_spec_pb2.PipelineSpec) -> None:
 def _describe_parameters(
     spec: pipeline_spec_pb2.PipelineSpec, parameters: dict[str, RuntimeParameter]
 ) -> None:
-    """TFX drops defaults and descriptions."""
+    """Adds defaults and descriptions to the parameters of the pipeline, which TFX drops."""
     for name, definition in spec.root.input_definitions.parameters.items():
         definition.description = parameters[name].description
         default = parameters[name].default

@@ -34,7 +34,7 @@ _PAGE = 100
 def _api_error_message(error: kfp_server_api.ApiException) -> str:
     try:
         message = json.loads(error.body)["message"]
-    except (TypeError, ValueError, KeyError):  # the dashboard's text, a proxy's page, or nothing
+    except (TypeError, ValueError, KeyError):  # the body is plain text, a proxy's page, or empty
         text = (error.body or "").strip()
         message = text if text and not text.startswith("<") else error.reason or ""
     return answer(error.status, message)
@@ -42,11 +42,11 @@ def _api_error_message(error: kfp_server_api.ApiException) -> str:
 
 _ERRORS: Errors = {
     kfp_server_api.ApiException: _api_error_message,
-    TimeoutError: lambda error: (  # the client's own, after five refusals
-        f"{error} Is that the API's or the dashboard's address, and does it take the token in "
-        "cloud.token_file?"
+    TimeoutError: lambda error: (  # raised by the client after five refusals
+        f"{error} Check that this is the address of the API or the dashboard, and that it accepts "
+        "the token in cloud.token_file."
     ),
-    ValueError: str,  # the client's own, such as two pipelines of one name
+    ValueError: str,  # raised by the client, for example if two pipelines have the same name
 }
 
 
@@ -56,10 +56,10 @@ def run(config: Config, console: Console) -> bool:
 
 
 def connect(cloud: Cloud) -> Backend:
-    """A connection to Kubeflow Pipelines.
+    """Connects to Kubeflow Pipelines.
 
     Raises:
-      InputError: it does not answer.
+      InputError: the API does not answer, or does not accept the token.
     """
     return _Kubeflow(cloud)
 
@@ -82,16 +82,16 @@ class _Kubeflow(Backend):
 
     def __init__(self, cloud: Cloud) -> None:
         self._namespace = cloud.namespace
-        self._folders: dict[str, str] = {}  # of each submitted run: all it writes is below it
+        self._folders: dict[str, str] = {}  # for each submitted run, the folder of its artifacts
         with explain_errors(f"--host {cloud.host}", self._errors("is the address right?")):
             self._client = kfp.client.Client(
                 host=cloud.host,
                 namespace=cloud.namespace or "kubeflow",
                 existing_token=_token(cloud.token_file),
             )
-            if cloud.token_file:  # which somebody renews while a run is followed
-                self._client._existing_config.refresh_api_key_hook = _renewing(cloud.token_file)
-            # A request may have been carried out although no answer came.
+            if cloud.token_file:  # the token in the file may be renewed while a run is followed
+                self._client._existing_config.refresh_api_key_hook = _token_reader(cloud.token_file)
+            # A request is not repeated if its answer got lost: the service may have acted on it.
             pool = self._client._run_api.api_client.rest_client.pool_manager
             pool.connection_pool_kw["retries"] = urllib3.Retry(
                 total=3, connect=3, read=False, redirect=3, other=0, status=0
@@ -112,7 +112,8 @@ class _Kubeflow(Backend):
                 service_account=config.cloud.service_account,
             ),
         )
-        # As the driver puts it together: backend/src/v2/metadata/client.go, GetPipeline.
+        # The driver composes the folder in the same way: backend/src/v2/metadata/client.go,
+        # GetPipeline.
         self._folders[run.run_id] = f"{config.pipeline_root.rstrip('/')}/{config.name}/{run.run_id}"
         return run.run_id, f"{self._client._get_url_prefix()}/#/runs/details/{run.run_id}"
 
@@ -132,15 +133,16 @@ class _Kubeflow(Backend):
         )
 
     def _why_not_pushed(self, run: str) -> tuple[str | None, str]:
-        """`RunState.not_pushed` and `RunState.unknown` of a run that succeeded.
+        """Returns `RunState.not_pushed` and `RunState.unknown` of a run that succeeded.
 
-        The API has no metadata of artifacts. The dashboard's server reads files of the bucket
-        (frontend/server/app.ts and handlers/artifacts.ts, getGCSArtifactHandler): a `*` in the key
-        stands for anything; of no file it sends an empty text, of several all contents, with status
-        200. Where it lacks the permission it sends 500.
+        The API has no metadata of artifacts, so the verdict is read through the dashboard's server,
+        which reads files of the bucket (frontend/server/app.ts and handlers/artifacts.ts,
+        getGCSArtifactHandler). A `*` in the key matches anything. If no file matches, the server
+        sends an empty text with status 200; if several match, their contents with status 200; if it
+        lacks permission, status 500.
         """
         bucket, _, folder = self._folders[run].removeprefix("gs://").partition("/")
-        # The driver puts a random name between the task's and the output's.
+        # The driver puts a random folder name between the names of the task and of the output.
         query = {
             "source": "gcs",
             "bucket": bucket,
@@ -167,10 +169,10 @@ class _Kubeflow(Backend):
         found = verdict.Verdict.from_json(content)
         if found is None:
             return None, (
-                "--host sent something else than Pusher's verdict; expected the dashboard's URL, "
-                "and a token that it takes in cloud.token_file"
+                "the server at --host did not send Pusher's verdict; expected the dashboard's URL, "
+                "and a token in cloud.token_file that the dashboard accepts"
             )
-        return "" if found.pushed else found.reason or "Pusher gives no reason", ""
+        return "" if found.pushed else found.reason or "Pusher gave no reason", ""
 
     def create_schedule(self, config: Config, job: Path) -> str:
         cloud = config.cloud
@@ -235,7 +237,7 @@ class _Kubeflow(Backend):
         self._ask("deleting", lambda: self._client.delete_recurring_run(schedule))
 
     def _uploaded(self, config: Config, job: Path) -> tuple[str, str]:
-        """The pipeline's id and that of the version that was just uploaded."""
+        """Uploads the compiled pipeline; returns the ids of the pipeline and of the new version."""
         name = config.name
         pipeline = self._look(
             "looking for the pipeline", lambda: self._client.get_pipeline_id(name)
@@ -250,8 +252,8 @@ class _Kubeflow(Backend):
             )
             if not versions.pipeline_versions:
                 raise InputError(
-                    f"{self.title}: found no version of the pipeline {name}, which was just "
-                    f"uploaded; expected one: look in {self.pages}, delete it and try again"
+                    f"{self.title}: the pipeline {name} was uploaded, but has no version; delete "
+                    f"the pipeline in {self.pages} and try again"
                 )
             return pipeline, versions.pipeline_versions[0].pipeline_version_id
         version = self._ask(
@@ -264,7 +266,7 @@ class _Kubeflow(Backend):
 
     def _experiment(self, config: Config) -> str:
         return self._ask(
-            "making the experiment",
+            "creating the experiment",
             lambda: self._client.create_experiment(config.name, namespace=self._namespace),
         ).experiment_id
 
@@ -276,17 +278,17 @@ def _token(file: str | None) -> str | None:
         return Path(file).read_text(encoding="utf-8").strip()
     except OSError as error:
         raise InputError(
-            f"cloud.token_file {file}: {error.strerror}; expected a file with a token"
+            f"cloud.token_file {file}: {error.strerror}; expected a file with a bearer token"
         ) from error
 
 
-def _renewing(file: str) -> Callable[[Any], None]:
-    """What puts the token in `file` into the client's configuration, before each request."""
+def _token_reader(file: str) -> Callable[[Any], None]:
+    """Returns a function, called before each request, that reads the token in `file` again."""
 
-    def renew(config: Any) -> None:
+    def read_token(config: Any) -> None:
         config.api_key["authorization"] = _token(file)
 
-    return renew
+    return read_token
 
 
 def _cron(trigger: Any) -> str:

@@ -36,17 +36,20 @@ def _retry_on_vertex(policy: Any, machine: Machine) -> None:
     policy.max_retry_count = machine.retries
     policy.backoff_duration.seconds = 60
     policy.backoff_factor = 2.0
-    policy.backoff_max_duration.seconds = _HOUR  # more is cut to that
+    policy.backoff_max_duration.seconds = _HOUR  # Vertex AI's maximum
 
 
 def _retry_on_kubernetes(policy: Any, machine: Machine) -> None:
-    """Kubeflow Pipelines hands this to Argo, whose longest duration is no wait: it counts from the
-    beginning of the first attempt, and after it nothing is tried again. Left out, it is 0."""
+    """Sets the retries of a task in Kubeflow Pipelines, which passes the policy on to Argo.
+
+    For Argo, the maximum duration does not limit a single wait: it counts from the start of the
+    first attempt, and after it there are no more retries. Without a value it is 0.
+    """
     policy.max_retry_count = machine.retries
     policy.backoff_duration.seconds = 60
-    policy.backoff_factor = 1.0  # nothing bounds a wait that doubles
+    policy.backoff_factor = 1.0  # waits do not double, since nothing would limit them
     attempts = machine.retries + 1
-    if machine.timeout_minutes:  # which counts neither the wait for a node nor that for a retry
+    if machine.timeout_minutes:  # the timeout includes no wait for a machine or for a retry
         longest = attempts * (machine.timeout_minutes * 60 + _HOUR)
     else:
         longest = _FOUR_WEEKS
@@ -66,8 +69,14 @@ def _set_resources(container: Any, machine: Machine, on_kubernetes: bool) -> Non
 
 
 def platform_spec(machines: Machines, nodes: Container[str]) -> dict[str, Any]:
-    """What only Kubernetes has of the machines of `nodes`, as the PlatformSpec that Kubeflow
-    Pipelines takes beside the pipeline; empty where nothing is asked for."""
+    """Returns the settings of machines that only Kubernetes has, as a PlatformSpec.
+
+    Kubeflow Pipelines takes it beside the pipeline. It is empty if no machine has such settings.
+
+    Args:
+      machines: the machines of all nodes.
+      nodes: the names of the nodes in the pipeline.
+    """
     executors = {
         f"{node}_executor": config
         for node, machine in machines.for_steps(nodes)
@@ -79,7 +88,7 @@ def platform_spec(machines: Machines, nodes: Container[str]) -> dict[str, Any]:
 
 
 def _kubernetes(machine: Machine) -> dict[str, Any]:
-    """kfp_kubernetes.KubernetesExecutorConfig, as JSON."""
+    """Returns the kfp_kubernetes.KubernetesExecutorConfig of a machine, as JSON."""
     config: dict[str, Any] = {}
     labels = {}
     if machine.accelerator and "/" not in machine.accelerator_type:
@@ -94,8 +103,8 @@ def _kubernetes(machine: Machine) -> dict[str, Any]:
     if machine.timeout_minutes:
         config["activeDeadlineSeconds"] = str(machine.timeout_minutes * 60)
     if machine.disk_gb:
-        # Anyone may write to it. A volume that is claimed belongs to root, and the image's user is
-        # not; no field makes it the user's.
+        # Every user can write to an emptyDir. A claimed volume belongs to root, but the image runs
+        # as another user, and no field of the config gives the volume to that user.
         config["emptyDirMounts"] = [
             {"volumeName": "temporary", "mountPath": "/tmp", "sizeLimit": f"{machine.disk_gb}G"}
         ]

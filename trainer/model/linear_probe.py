@@ -26,8 +26,8 @@ def fit_linear_probe(
 ) -> None:
     """Sets `head` to the logistic regression that is best on the validation split.
 
-    The features are standardised, and the standardisation is folded into the head's weights. Classes
-    without an example get a probability of almost 0.
+    The features are standardised, and the standardisation is folded into the head's weights.
+    Classes without an example get a probability of almost 0.
 
     Args:
       head: of `trainer.model.classifier.make_head`, built.

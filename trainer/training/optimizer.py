@@ -1,4 +1,4 @@
-"""The optimizer, its learning-rate schedule, and the factors on it that variables have."""
+"""The optimizer, its learning-rate schedule, and factors on the rate of single variables."""
 
 import math
 import re
@@ -12,7 +12,8 @@ from common.errors import InputError
 from trainer.training.hyperparameters import Hyperparameters
 
 _BLOCK = re.compile(r"([a-z]*(?:block|layer|stage|encoder)s?[_.]?)(\d+)", re.IGNORECASE)
-# By the last part of their names, Keras's and Flax's; and embeddings and tokens by any part.
+# Variables without weight decay: biases, norms and tokens are recognised by the last part of their
+# names, as Keras and Flax give them; embeddings by any part.
 _UNDECAYED = re.compile(
     r"(bias|beta|gamma|scale|offset|mean|variance|tokens?|(^|[/_])cls)$|pos[a-z]*_?emb|"
     r"class_emb|relative_pos",
@@ -22,24 +23,24 @@ _KERNEL = re.compile(r"(kernel|weights?)$", re.IGNORECASE)
 
 
 class Schedule(keras.optimizers.schedules.LearningRateSchedule):
-    """Linear warm-up to the peak, then down to 0, or on at the peak."""
+    """A learning rate that rises linearly to the peak, then falls to 0 or stays at the peak."""
 
     def __init__(
         self, peak: float, warmup: int, total: int, shape: str, *, start: float = 0.0
     ) -> None:
         """
         Args:
-          peak: learning rate.
-          warmup: steps of warm-up.
-          total: steps in all.
-          shape: "cosine", "linear" or "constant".
-          start: what warm-up begins at, as a fraction of the peak.
+          peak: the highest learning rate.
+          warmup: the number of warm-up steps.
+          total: the number of steps of the training.
+          shape: the curve after warm-up: "cosine", "linear" or "constant".
+          start: the learning rate at the start of warm-up, as a fraction of the peak.
         """
         self._peak, self._warmup, self._total, self._shape = peak, warmup, total, shape
         self._start = start
 
     def __call__(self, step: Any) -> tf.Tensor:
-        """Learning rate, float32 [], of the step that follows `step` others."""
+        """Returns the learning rate, float32 [], of the step that follows `step` other steps."""
         step = tf.cast(step, tf.float32)
         rising = self._start + (1 - self._start) * step / max(self._warmup, 1)
         done = tf.clip_by_value((step - self._warmup) / max(self._total - self._warmup, 1), 0, 1)
@@ -52,10 +53,11 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule):
 
 
 class _PerVariable:
-    """What this project's optimizers add to Keras's: rates and weight decay of single variables.
+    """A base class that adds learning rates and weight decay of single variables to an optimizer.
 
-    They are given gradients that have been summed over all replicas already, since clipping comes
-    before the update and needs the sum. It stands in front of an optimizer of Keras's.
+    A subclass inherits from it first, and from an optimizer of Keras second. Its gradients must
+    already be summed over all replicas, because they are clipped before the update, and clipping
+    needs the sum.
     """
 
     _rates: Sequence[float] = ()
@@ -65,7 +67,7 @@ class _PerVariable:
         """
         Args:
           rates: a factor on the learning rate for each variable, in the order of `build`.
-          decays: weight decay of each, likewise.
+          decays: the weight decay of each variable, in the same order.
         """
         self._rates, self._decays = tuple(rates), tuple(decays)
 
@@ -94,16 +96,16 @@ def make_optimizer(
     variables: Sequence[keras.Variable],
     head: Sequence[keras.Variable],
 ) -> keras.optimizers.Optimizer:
-    """The optimizer of `variables`, built; in float16, within one that scales the loss.
+    """Makes and builds the optimizer. For mixed_float16, it is wrapped to scale the loss.
 
     Args:
-      hyperparameters: which one, and its rates.
-      schedule: of the learning rate.
-      variables: all that are trained.
-      head: those of them that are the head's.
+      hyperparameters: the kind of optimizer, and its rates.
+      schedule: the learning rate.
+      variables: all trained variables.
+      head: the variables among them that belong to the head.
 
     Raises:
-      InputError: a layer decay is asked for, and the backbone has no numbered blocks.
+      InputError: `train.layer_decay` is not 1, and the backbone has no numbered blocks.
     """
     averaging = {"use_ema": True, "ema_momentum": hyperparameters.ema}
     if hyperparameters.ema is None:
@@ -134,18 +136,18 @@ def make_optimizer(
 
 
 def layer_rates(names: Sequence[str], decay: float) -> list[float]:
-    """A factor on the learning rate for each variable of a backbone: `decay` to its depth.
+    """Returns a factor on the learning rate for each variable of a backbone (layer decay).
 
-    Blocks are told by their names (`encoderblock_3`, `block_12_expand`, `layer4`): kinds of them
-    in their order, those of a kind by their numbers. What is between two blocks belongs to the one
-    before, what is above all of them has factor 1.
+    Blocks are recognised by names such as `encoderblock_3`, `block_12_expand` or `layer4`. Blocks
+    of one kind are ordered by their numbers, the kinds by their first appearance. Variables between
+    two blocks belong to the block before them; variables above all blocks have factor 1.
 
     Args:
-      names: of the variables, in the order of the backbone.
-      decay: factor from each block to the one below.
+      names: the names of the variables, in the order of the forward pass.
+      decay: the factor from each block to the block below it.
 
     Raises:
-      InputError: `decay` is not 1, and no name has a block's number in it.
+      InputError: `decay` is not 1, and no name contains the number of a block.
     """
     if decay == 1:
         return [1.0] * len(names)
@@ -155,8 +157,8 @@ def layer_rates(names: Sequence[str], decay: float) -> list[float]:
     blocks = sorted(set(filter(None, found)), key=lambda block: (kinds.index(block[0]), block[1]))
     if not blocks:
         raise InputError(
-            "train.layer_decay: the names of this backbone's variables number no blocks; expected "
-            "names such as block_1; leave it at 1"
+            "train.layer_decay: no variable of this backbone has a block's number in its name; "
+            "expected names such as block_1; set train.layer_decay to 1"
         )
     last = max(index for index, block in enumerate(found) if block)
     depths, depth = [], 0
@@ -168,15 +170,15 @@ def layer_rates(names: Sequence[str], decay: float) -> list[float]:
 
 
 def is_decayed(name: str, shape: tuple[int, ...]) -> bool:
-    """Whether a variable is decayed: biases, norms, tokens and position embeddings are not.
+    """Whether a variable gets weight decay: biases, norms, tokens and position embeddings do not.
 
-    Biases of AugReg's attention are matrices, [heads, D / heads], and so have to be told by their
-    names. Where a name says nothing, the shape does: group norms of AugReg's ResNets are
+    Biases of AugReg's attention are matrices, [heads, D / heads], so they are recognised by their
+    names. If the name does not decide, the shape does: group norms of AugReg's ResNets are
     [1, 1, 1, C]; tokens and embeddings are [1, N, D].
 
     Args:
-      name: of the variable, such as `block_1/kernel`.
-      shape: of the variable.
+      name: the name of the variable, such as `block_1/kernel`.
+      shape: the shape of the variable.
     """
     if _UNDECAYED.search(name):
         return False
