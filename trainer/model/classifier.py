@@ -11,8 +11,8 @@ from trainer.model.backbone_layer import BackboneLayer
 def make_head(classes: int) -> keras.layers.Layer:
     """Builds the head, a dense layer from features [B, D] to logits [B, classes].
 
-    Its weights start at zero, as in AugReg's fine-tuning, so that the first steps do not disturb
-    the backbone.
+    Its weights start at zero, as in AugReg's fine-tuning, so that the first steps do not
+    disturb the backbone.
     """
     return keras.layers.Dense(classes, kernel_initializer="zeros", name="head")
 

@@ -51,7 +51,7 @@ class Profile:
             return
         self._stop()
         if self._last < self._steps[-1]:
-            logger.info("profiled fewer than %d steps, because the training ended", _STEPS)
+            logger.info("profiled fewer steps than %d, because the training ended", _STEPS)
 
     def _stop(self) -> None:
         self._is_on = False
