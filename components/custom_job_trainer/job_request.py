@@ -1,8 +1,7 @@
-"""The custom job that a run asks for, as its first step leaves it for Trainer.
+"""Passes the custom job that a run requests from the first step to Trainer, in a file.
 
-It is no execution property, though the first step gives the others those: what a training is
-computed on does not change what it is, so it must neither keep a result from being taken from the
-cache, nor a training from going on from the checkpoints that other machines left.
+It is no execution property, because the machines of a training do not change its result: with
+other machines, Trainer must still be cached, and still resume from the checkpoints of earlier runs.
 """
 
 import json
@@ -17,29 +16,30 @@ _FILE = "trainer_job.json"
 
 
 def write_job_request(
-    outputs: Mapping[str, list[types.Artifact]], order: Mapping[str, Any]
+    outputs: Mapping[str, list[types.Artifact]], request: Mapping[str, Any]
 ) -> None:
-    """Writes the order of a run.
+    """Writes the custom job that a run requests.
 
     Args:
-      outputs: of the step that calls.
-      order: `job`, as `tfx.extensions.google_cloud_ai_platform` takes it, and its `region`.
+      outputs: the output artifacts of the calling step.
+      request: the key `job` with the custom job, in the form for
+        `tfx.extensions.google_cloud_ai_platform`, and the key `region`.
     """
     with fileio.open(_path(outputs), "w") as file:
-        file.write(json.dumps(order))
+        file.write(json.dumps(request))
 
 
 def read_job_request(outputs: Mapping[str, list[types.Artifact]]) -> dict[str, Any]:
-    """The order of the run that a step belongs to.
+    """Reads the custom job that the run of a step requests, as `write_job_request` wrote it.
 
     Args:
-      outputs: of the step that calls.
+      outputs: the output artifacts of the calling step.
     """
     with fileio.open(_path(outputs)) as file:
         return json.loads(file.read())
 
 
 def _path(outputs: Mapping[str, list[types.Artifact]]) -> str:
-    """In the directory of the run: Vertex AI has a step write `output` to RUN/STEP/output."""
+    """Returns a path in the directory of the run: Vertex AI's artifacts lie in RUN/STEP/output."""
     (artifact,) = next(iter(outputs.values()))
     return os.path.join(os.path.dirname(os.path.dirname(artifact.uri)), _FILE)
