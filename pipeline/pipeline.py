@@ -10,7 +10,7 @@ A pipeline that is compiled for a cluster begins with ResolveInputs, which finds
 when a run begins.
 """
 
-from tfx.components import (  # isort: skip (it fits out tfx_bsl for the TFDV that is pinned)
+from tfx.components import (  # isort: skip (it patches tfx_bsl, for the pinned TFDV)
     ExampleValidator,
     SchemaGen,
     StatisticsGen,
