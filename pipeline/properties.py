@@ -8,9 +8,9 @@ from google.protobuf import json_format
 from tfx.proto import pusher_pb2
 from tfx.utils import json_utils
 
-from common import fingerprint
 from components.model_evaluator.records import records_directory
 from components.model_pusher.executor import FAIL_ON_UNBLESSED
+from pipeline.code import hash_nodes
 from pipeline.gate import make_eval_config
 from pipeline.inputs import Inputs
 from pipeline.options.config import Config
@@ -73,27 +73,23 @@ def make_properties(config: Config, inputs: Inputs) -> Properties:
         "hyperparameters": dataclasses.asdict(config.train),
         "augmentation": dataclasses.asdict(config.augment),
     }
-    examples_code = fingerprint.hash_code("components.image_example_gen.executor")
-    transform_code = fingerprint.hash_code(
-        "trainer.preprocessing", "components.backbone_transform.executor"
-    )
+    code = hash_nodes(inputs.source, inputs.backbone_layout)
     return Properties(
         source=json.dumps(dict(inputs.source), sort_keys=True),
         source_fingerprint=inputs.source_fingerprint,
         classes=json.dumps(list(inputs.classes)),
-        examples_code=examples_code,
+        examples_code=code.example_gen,
         schema_fingerprint=inputs.schema_fingerprint,
-        schema_code=fingerprint.hash_code("components.packaged_schema.component"),
+        schema_code=code.schema,
         backbone_fingerprint=inputs.backbone_fingerprint,
         transform=json_utils.dumps(
             {
                 "tune": config.tune,
-                "code_fingerprint": transform_code,
+                "code_fingerprint": code.transform,
             }
         ),
         tuning=json_utils.dumps(
-            training
-            | {"trials": config.tuner, "code_fingerprint": fingerprint.hash_code("trainer.tuner")}
+            training | {"trials": config.tuner, "code_fingerprint": code.tuner}
         ),
         training=json_utils.dumps(
             training
@@ -103,15 +99,15 @@ def make_properties(config: Config, inputs: Inputs) -> Properties:
                 "inputs": {
                     "source": inputs.source_fingerprint,
                     "max_side": config.ingest.max_side,
-                    "examples_code": examples_code,
-                    "transform_code": transform_code,
+                    "examples_code": code.example_gen,
+                    "transform_code": code.transform,
                     "backbone": inputs.backbone_fingerprint,
                 },
-                "code_fingerprint": fingerprint.hash_code("trainer.train"),
+                "code_fingerprint": code.trainer,
             }
         ),
         gate=json_format.MessageToJson(make_eval_config(config.gate), sort_keys=True),
-        gate_code=fingerprint.hash_code("components.model_evaluator.executor"),
+        gate_code=code.evaluator,
         baseline=inputs.baseline,
         records=records_directory(config.pipeline_root),
         push_destination=json_format.MessageToJson(
@@ -121,7 +117,7 @@ def make_properties(config: Config, inputs: Inputs) -> Properties:
             {
                 "served": inputs.served,
                 FAIL_ON_UNBLESSED: config.run.fail_on_unblessed,
-                "code_fingerprint": fingerprint.hash_code("components.model_pusher.executor"),
+                "code_fingerprint": code.pusher,
             }
         ),
     )

@@ -18,6 +18,7 @@ INPUTS = Inputs(
     schema_fingerprint="schema",
     backbone="/models/backbone",
     backbone_fingerprint="backbone",
+    backbone_layout="",
     baseline="none",
     served="",
 )
@@ -130,6 +131,7 @@ def test_only_a_head_has_its_features_materialised(tmp_path):
         ("source_fingerprint", {"ImageExampleGen", "Trainer"}),
         ("schema_fingerprint", {"PackagedSchema"}),
         ("backbone_fingerprint", {"Backbone", "Trainer"}),
+        ("backbone_layout", {"Trainer"}),
         ("baseline", {"Evaluator"}),
         ("served", {"Pusher"}),
         ("classes", {"ImageExampleGen", "Trainer"}),
