@@ -64,7 +64,7 @@ def resolve_inputs(config: Config) -> Inputs:
     classes = images.classes()
     return Inputs(
         source=config.source,
-        source_fingerprint=images.fingerprint(),
+        source_fingerprint=images.fingerprint(cache_dir()),
         classes=classes,
         schema_fingerprint=_schema_fingerprint(config.schema),
         backbone=str(backbone),

@@ -2,6 +2,7 @@
 
 import abc
 import dataclasses
+from pathlib import Path
 from typing import Any
 
 TRAIN, TEST = "train", "test"
@@ -55,8 +56,12 @@ class Source(abc.ABC):
         """The source's own splits that are used: TRAIN, and TEST where it has one."""
 
     @abc.abstractmethod
-    def fingerprint(self) -> str:
-        """Changes whenever an image is added, removed, renamed or changed; 64 hex digits."""
+    def fingerprint(self, cache: Path | None = None) -> str:
+        """Changes whenever an image is added, removed, renamed or changed; 64 hex digits.
+
+        Args:
+          cache: directory where what is known of the data may be kept for the next time.
+        """
 
     @abc.abstractmethod
     def read(self, split: str) -> Any:

@@ -3,8 +3,10 @@
 import abc
 import hashlib
 import os
+from pathlib import Path
 from typing import Any
 
+from common.content_index import FileContent
 from common.errors import InputError
 from components.image_example_gen.sources.base import TRAIN, Source, SourceImage
 
@@ -30,6 +32,20 @@ class ClassFolders(Source):
             | f"Spread[{split}]" >> beam.Reshuffle()
             | f"Read[{split}]" >> beam.MapTuple(type(self)._read)
         )
+
+    def fingerprint(self, cache: Path | None = None) -> str:
+        digest = hashlib.sha256()
+        for file in self.contents(cache):
+            digest.update(os.fsencode(f"{file.name}\0{file.digest}\n"))
+        return digest.hexdigest()
+
+    @abc.abstractmethod
+    def contents(self, cache: Path | None = None) -> list[FileContent]:
+        """What each of `files` holds, in the same order.
+
+        Args:
+          cache: as of `fingerprint`.
+        """
 
     @abc.abstractmethod
     def files(self) -> list[tuple[str, str]]:

@@ -1,10 +1,12 @@
 """A folder of class folders on remote storage: gs://bucket/flowers/daisy/1.jpg, …"""
 
 import functools
-import hashlib
+from pathlib import Path
 from typing import Any
 
+from common.content_index import FileContent
 from common.errors import InputError
+from common.fingerprint import hash_bytes
 from components.image_example_gen.sources.class_folders import ClassFolders, is_visible
 
 
@@ -17,12 +19,15 @@ class RemoteFolderSource(ClassFolders):
     def classes(self) -> tuple[str, ...]:
         return tuple(sorted({name.split("/", 1)[0] for name, _ in self._found}))
 
-    def fingerprint(self) -> str:
-        digest = hashlib.sha256()
-        for name, found in self._found:
-            changed = found.last_updated_in_seconds
-            digest.update(f"{name}\0{found.size_in_bytes}\0{changed}\n".encode())
-        return digest.hexdigest()
+    def contents(self, cache: Path | None = None) -> list[FileContent]:
+        return [
+            FileContent(
+                name,
+                found.size_in_bytes,
+                hash_bytes(f"{found.size_in_bytes} {found.last_updated_in_seconds}".encode()),
+            )
+            for name, found in self._found
+        ]
 
     def files(self) -> list[tuple[str, str]]:
         return [(name, found.path) for name, found in self._found]
