@@ -49,10 +49,10 @@ def find_layout(variables: Sequence[tuple[str, Shape]]) -> Layout | None:
 
 
 def _in_order_of_jax(names: Iterable[str]) -> list[str]:
-    """As trees of parameters are flattened: by the names of each level."""
+    """Returns the order in which JAX flattens a tree of parameters: by the names of each level."""
     return sorted(names, key=lambda name: name.split("/"))
 
 
 def _without_ones(shapes: Sequence[Shape]) -> list[Shape]:
-    """Vectors of a group norm are [C] in some checkpoints and [1, 1, 1, C] in others."""
+    """Drops axes of length 1: group norms have [C] in some checkpoints, [1, 1, 1, C] in others."""
     return [shape[-1:] if math.prod(shape[:-1]) == 1 else shape for shape in shapes]

@@ -11,7 +11,7 @@ import functools
 import hashlib
 import importlib.util
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 
@@ -116,7 +116,7 @@ def modules_of(*modules: str, apart: Collection[str] = ()) -> dict[str, Source]:
 def _read(package: str, content: bytes) -> Source:
     tree = ast.parse(content)
     imported: set[str] = set()
-    for node in ast.walk(tree):  # at its top or inside a function
+    for node in _running(tree):
         if isinstance(node, ast.Import):
             imported.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -128,6 +128,15 @@ def _read(package: str, content: bytes) -> Source:
     first_party = {name for name in imported if name.split(".")[0] in FIRST_PARTY}
     libraries = {name.split(".")[0] for name in imported - first_party}
     return Source(ast.dump(tree), frozenset(first_party), frozenset(libraries))
+
+
+def _running(tree: ast.AST) -> Iterator[ast.AST]:
+    """All nodes but those that are only for a type checker."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING":
+            continue
+        yield node
+        yield from _running(node)
 
 
 def _source(module: str) -> tuple[str, bytes]:

@@ -10,6 +10,8 @@ from typing import Any
 import tensorflow as tf
 
 from backbones.contract import call_backbone, load_shared_backbone, read_shapes
+from common.custom_config import from_custom_config
+from trainer.transform_settings import TransformSettings
 
 IMAGE = "image"
 LABEL = "label"
@@ -28,19 +30,20 @@ def preprocessing_fn(
 
     Args:
       inputs: `image`, encoded images, string [B] or [B, 1]; `label`, int64, likewise.
-      custom_config: `backbone`, its directory; `tune`, "full" or "head".
+      custom_config: `trainer.transform_settings.TransformSettings`, with the backbone's directory.
 
     Returns:
       `label`, int64 [B]; and `pixels`, float32 [B, H, W, 3] in [-1, 1], to tune the whole backbone,
       or `features`, float32 [B, D], to tune a head.
     """
+    settings = from_custom_config(TransformSettings, custom_config)
     encoded = tf.reshape(inputs[IMAGE], [-1])
     outputs = {LABEL: tf.reshape(inputs[LABEL], [-1])}
-    if custom_config["tune"] == "full":
-        shapes = read_shapes(custom_config["backbone"])
+    if settings.tune == "full":
+        shapes = read_shapes(settings.backbone)
         outputs[PIXELS] = decode_images(encoded, shapes.height, shapes.width)
     else:
-        outputs[FEATURES] = _frozen_features(encoded, custom_config["backbone"])
+        outputs[FEATURES] = _frozen_features(encoded, settings.backbone)
     return outputs
 
 

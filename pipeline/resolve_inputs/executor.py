@@ -1,6 +1,5 @@
 """Executor of `ResolveInputs`."""
 
-import dataclasses
 from typing import Any
 
 from absl import logging
@@ -12,12 +11,11 @@ from components.custom_job_trainer.job_request import write_job_request
 from pipeline.inputs import resolve_inputs
 from pipeline.options.config import Config
 from pipeline.options.custom_job import custom_job
-from pipeline.properties import Properties, make_properties
+from pipeline.properties import make_properties
 from pipeline.resolve_inputs.ownership import claim
 from pipeline.run_parameters import with_parameters
 
 SETTINGS = "settings"
-OUTPUTS = tuple(field.name for field in dataclasses.fields(Properties))
 
 
 class Executor(base_executor.BaseExecutor):
@@ -29,7 +27,7 @@ class Executor(base_executor.BaseExecutor):
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Writes each of `pipeline.properties.Properties` to the output of its name.
+        """Writes each property of `pipeline.properties.Properties` to the output of its name.
 
         Raises:
           InputError: a parameter is missing or outside its range; data or model cannot be had;
@@ -41,7 +39,7 @@ class Executor(base_executor.BaseExecutor):
         claim(config)
         inputs = resolve_inputs(config)
         logging.info("This run reads %s: %s", config.reads, inputs)
-        for name, value in vars(make_properties(config, inputs)).items():
+        for name, value in make_properties(config, inputs).by_name().items():
             artifact_utils.get_single_instance(output_dict[name]).value = value
         if config.machines.trainer.machine_type:
             job = custom_job(config.name, config.machines.trainer, config.cloud)

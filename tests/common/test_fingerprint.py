@@ -32,7 +32,10 @@ def package(tmp_path, monkeypatch):
         "import json\nimport numpy.linalg\nfrom firstparty import b\n\ndef f():\n    return 1\n"
     )
     (folder / "b.py").write_text("def g():\n    from firstparty.c import h\n    return h\n")
-    (folder / "c.py").write_text("def h(): ...\n")
+    (folder / "c.py").write_text(
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import firstparty.d\n\n"
+        "def h(): ...\n"
+    )
     (folder / "d.py").write_text("x = 1\n")
     (folder / "sub").mkdir()
     (folder / "sub" / "__init__.py").write_text("from firstparty import e\n")

@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from common.custom_config import from_custom_config
 from components.model_pusher.verdict import Verdict
 from tests.compiled.cluster import Cluster, StepFailed
 from tests.conftest import encode, gradient
 from trainer.serving.serving_process import ServingProcess
+from trainer.training.settings import TrainerSettings
 
 pytestmark = pytest.mark.slow
 
@@ -45,7 +47,8 @@ def ran(steps):
 
 
 def hyperparameters(steps):
-    return json.loads(steps["ResolveInputs"].parameters["training"].string_value)["hyperparameters"]
+    resolved = steps["ResolveInputs"].parameters["trainer_custom_config"].string_value
+    return from_custom_config(TrainerSettings, resolved).training.hyperparameters
 
 
 def test_on_vertex(run_on, container_bin):
@@ -55,7 +58,7 @@ def test_on_vertex(run_on, container_bin):
     assert pushed["pushed"] == 1
     (served,) = (root / "serving").iterdir()
     assert pushed["pushed_destination"] == str(served)
-    assert hyperparameters(steps)["steps"] == 60
+    assert hyperparameters(steps).steps == 60
     image = encode(gradient(), "PNG")
     with ServingProcess(container_bin / "python") as process:
         answers = process.ask(served, {"serving_default": {"image_bytes": [image]}})

@@ -31,7 +31,9 @@ from trainer.preprocessing import FEATURES, IMAGE, LABEL, preprocessing_fn
 from trainer.train import run_fn
 from trainer.training.hyperparameters import Hyperparameters
 from trainer.training.preemption import PreemptedError
+from trainer.training.settings import TrainerSettings, TrainingInputs, TrainingSettings
 from trainer.training.train_step import Stepper
+from trainer.transform_settings import TransformSettings
 
 CLASSES = ["red", "green", "blue"]
 HYBRID = dataclasses.replace(TINY, patch_size=1, resnet_blocks=(1,), width_factor=0.5)
@@ -72,7 +74,8 @@ def write_transform_graph(backbone: Path, tune: str, directory: Path) -> None:
         LABEL: tf.io.FixedLenFeature([], tf.int64),
     }
     metadata = tft.DatasetMetadata(schema_utils.schema_from_feature_spec(spec))
-    config = {"backbone": str(backbone), "tune": tune}
+    settings = TransformSettings(tune=tune, code_fingerprint="", backbone=str(backbone))
+    config = dataclasses.asdict(settings)
     with tft_beam.Context(temp_dir=tempfile.mkdtemp(dir=directory.parent)):
         transform_fn = ((), metadata) | tft_beam.AnalyzeDataset(
             lambda inputs: preprocessing_fn(inputs, config)
@@ -122,16 +125,25 @@ def export(folder: Path, name: str) -> None:
         write_features(folder / "images", TransformGraph(str(graph)), records)
     # The head starts at zero: the first step leaves the backbone as it is.
     given = {"strategy": "single", "steps": 3, "batch_size": 8, "learning_rate": 0.1} | options
+    settings = TrainerSettings(
+        training=TrainingSettings(
+            tune=tune,
+            classes=tuple(CLASSES),
+            hyperparameters=Hyperparameters(**given),
+            augmentation=Augmentation(),
+        ),
+        inputs=TrainingInputs(
+            source_fingerprint="1",
+            max_side=512,
+            examples_code="2",
+            transform_code="3",
+            backbone_fingerprint=backbone,
+        ),
+        checkpoints=str(folder / f"checkpoints-{name}"),
+        code_fingerprint="4",
+    )
     arguments = SimpleNamespace(
-        custom_config={
-            "tune": tune,
-            "classes": CLASSES,
-            "hyperparameters": dataclasses.asdict(Hyperparameters(**given)),
-            "augmentation": dataclasses.asdict(Augmentation()),
-            "checkpoints": str(folder / f"checkpoints-{name}"),
-            "inputs": {"source": "1", "backbone": backbone},
-            "code_fingerprint": "1",
-        },
+        custom_config=dataclasses.asdict(settings),
         train_files=[str(records / "train-*")],
         eval_files=[str(records / "validation")],
         transform_graph_path=str(graph),

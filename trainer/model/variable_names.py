@@ -1,4 +1,4 @@
-"""The names of a restored backbone's variables, which layer decay and weight decay go by."""
+"""The names of a restored backbone's variables, which layer decay and weight decay depend on."""
 
 from typing import Any
 
@@ -10,8 +10,8 @@ from backbones.layout import find_layout
 def named_variables(backbone: Any) -> list[tuple[str, tf.Variable]]:
     """All variables of a backbone with their names, such as `block_1/kernel`.
 
-    Where they have no names, and the catalogue has a model of their shapes, they come out as those
-    of a checkpoint that is converted here: by the checkpoint's names, in the order of the forward
+    If they have no names, but the shapes of a model of the catalogue, they are returned as for a
+    checkpoint that this project converts: with the checkpoint's names, in the order of the forward
     pass.
 
     Args:

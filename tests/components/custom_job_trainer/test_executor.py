@@ -77,7 +77,7 @@ def step(tmp_path):
         standard_artifacts.Examples(),
         standard_artifacts.Model(),
     )
-    first.uri = str(tmp_path / "run" / "ResolveInputs_1" / "training")
+    first.uri = str(tmp_path / "run" / "ResolveInputs_1" / "trainer_custom_config")
     examples.uri = str(tmp_path / "run" / "ImageExampleGen_2" / "examples")
     model.uri = str(tmp_path / "run" / "Trainer_3" / "model")
 
