@@ -75,6 +75,11 @@ def hash_code(
     return hash_bytes("".join(f"{name}\0{text}\n" for name, text in parts).encode())
 
 
+def hash_libraries(*packages: str) -> str:
+    """SHA-256 over the installed versions of top-level packages, as 64 hex digits."""
+    return hash_bytes(repr(installed_versions(packages)).encode())
+
+
 @dataclasses.dataclass(frozen=True)
 class Source:
     """What is read off the source of a module.

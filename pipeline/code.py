@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from common.fingerprint import hash_code
+from common.fingerprint import hash_code, hash_libraries
 from components.image_example_gen.sources.kinds import KINDS
 
 _KINDS = "components.image_example_gen.sources.kinds"
@@ -19,6 +19,7 @@ class NodeCode:
     """
 
     example_gen: str
+    validation: str
     schema: str
     transform: str
     tuner: str
@@ -42,10 +43,13 @@ def hash_nodes(source: Mapping[str, Any], layout: str) -> NodeCode:
         example_gen=hash_code(
             "components.image_example_gen.executor",
             kind.rpartition(".")[0],
-            data={_KINDS: kind},
+            # The index tells what the images are; it is no way to the examples.
+            data={_KINDS: kind, "common.content_index": ""},
             # It writes examples and reads records there, whose bytes are the same in any version.
             apart=("tensorflow",),
         ),
+        # StatisticsGen, SchemaGen and ExampleValidator: code of TFX alone.
+        validation=hash_libraries("tfx", "tensorflow_data_validation"),
         schema=hash_code("components.packaged_schema.component"),
         transform=hash_code("trainer.preprocessing", "components.backbone_transform.executor"),
         tuner=hash_code("trainer.tuner", data=training),

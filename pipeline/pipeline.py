@@ -101,6 +101,9 @@ def create_pipeline(config: Config, inputs: Inputs | None) -> Pipeline:
     validator = ExampleValidator(
         statistics=statistics.outputs["statistics"], schema=schema.outputs["schema"]
     )
+    # They are TFX's own, and have no property for this.
+    for node in (statistics, validator, *([] if config.schema else [schema])):
+        node.spec.exec_properties["library_fingerprint"] = properties.validation.library_fingerprint
     backbone, backbone_model = _backbone(config, inputs, properties)
     # To tune the whole backbone nothing is materialised, and nothing is analysed: no pass over the
     # data. To tune a head each image meets the backbone here, once.

@@ -43,6 +43,17 @@ class ExampleGenProperties:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class ValidationProperties:
+    """Execution properties of StatisticsGen, SchemaGen and ExampleValidator.
+
+    Attributes:
+      library_fingerprint: fingerprint of the libraries that they run.
+    """
+
+    library_fingerprint: PropertyValue
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class SchemaProperties:
     """Execution properties of PackagedSchema.
 
@@ -140,6 +151,7 @@ class Properties:
     """
 
     example_gen: ExampleGenProperties
+    validation: ValidationProperties
     schema: SchemaProperties
     backbone: BackboneProperties
     transform: TransformProperties
@@ -217,6 +229,7 @@ def make_properties(config: Config, inputs: Inputs) -> Properties:
             source_fingerprint=inputs.source_fingerprint,
             code_fingerprint=code.example_gen,
         ),
+        validation=ValidationProperties(library_fingerprint=code.validation),
         schema=SchemaProperties(
             fingerprint=inputs.schema_fingerprint,
             code_fingerprint=code.schema,

@@ -83,6 +83,11 @@ EDITS = {
         [[f"{SOURCES}/kinds.py", "= {", '= {\n    "zip": "zip.ZipSource",']],
         NONE,
     ),
+    "the index of contents": (
+        FOLDER,
+        [["common/content_index.py", "_THREADS = 8", "_THREADS = 9"]],
+        NONE,
+    ),
     "the source": (DIGITS, [[f"{SOURCES}/digits.py", "(255 / 16)", "15"]], INGESTION),
     "what the source inherits": (
         FOLDER,
@@ -146,7 +151,11 @@ LIBRARIES = {
     "tensorflow": (FOLDER, MODEL),
     "keras": (FOLDER, TRAINING),
     # Trainer runs again because its inputs do.
-    "tfx": (FOLDER, {"example_gen", "schema", "transform", "tuner", "evaluator", "pusher"}),
+    "tfx": (
+        FOLDER,
+        {"example_gen", "validation", "schema", "transform", "tuner", "evaluator", "pusher"},
+    ),
+    "tensorflow-data-validation": (FOLDER, {"validation"}),
     "tensorflow-transform": (FOLDER, MODEL),
     "tensorflow-model-analysis": (FOLDER, {"evaluator"}),
     "pillow": (FOLDER, INGESTION),
@@ -203,5 +212,5 @@ def fingerprints(project, tmp_path_factory):
 def test_exactly_the_nodes_that_depend_on_it_change(fingerprints, step):
     source, _, nodes = STEPS[step]
     before, after = fingerprints[source["kind"]], fingerprints[step]
-    assert set(before) == {"example_gen", "schema", "pusher", *MODEL}
+    assert set(before) == {"example_gen", "validation", "schema", "pusher", *MODEL}
     assert {node for node in before if before[node] != after[node]} == nodes
