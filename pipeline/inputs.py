@@ -11,9 +11,11 @@ from backbones.layout import find_layout
 from backbones.resolve import cache_dir, resolve
 from common import fingerprint
 from components.image_example_gen.sources.registry import make_source
+from components.image_example_gen.unread import unread_directory
 from components.model_evaluator.records import last_blessed, records_directory
 from components.model_pusher.serving_directory import served_state
 from pipeline.options.config import Config
+from pipeline.source_fingerprint import find_fingerprint
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -64,7 +66,9 @@ def resolve_inputs(config: Config) -> Inputs:
     classes = images.classes()
     return Inputs(
         source=config.source,
-        source_fingerprint=images.fingerprint(cache_dir()),
+        source_fingerprint=find_fingerprint(
+            images, unread_directory(config.pipeline_root), cache_dir()
+        ),
         classes=classes,
         schema_fingerprint=_schema_fingerprint(config.schema),
         backbone=str(backbone),

@@ -80,6 +80,7 @@ def create_pipeline(config: Config, inputs: Inputs | None) -> Pipeline:
         max_side=config.ingest.max_side,
         source_fingerprint=properties.example_gen.source_fingerprint,
         code_fingerprint=properties.example_gen.code_fingerprint,
+        unread_notes=properties.example_gen.unread_notes,
     )
     statistics = StatisticsGen(
         examples=examples.outputs["examples"],

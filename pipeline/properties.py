@@ -9,6 +9,7 @@ from google.protobuf import json_format
 from tfx.proto import pusher_pb2
 
 from common.custom_config import to_custom_config
+from components.image_example_gen.unread import unread_directory
 from components.model_evaluator.records import records_directory
 from components.model_pusher.settings import PusherSettings
 from components.property_value import PropertyValue
@@ -34,12 +35,14 @@ class ExampleGenProperties:
       classes: the class names, as JSON.
       source_fingerprint: fingerprint of the images.
       code_fingerprint: fingerprint of the node's code.
+      unread_notes: directory of notes of images that could not be read.
     """
 
     source: PropertyValue
     classes: PropertyValue
     source_fingerprint: PropertyValue
     code_fingerprint: PropertyValue
+    unread_notes: PropertyValue
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -228,6 +231,7 @@ def make_properties(config: Config, inputs: Inputs) -> Properties:
             classes=json.dumps(list(inputs.classes)),
             source_fingerprint=inputs.source_fingerprint,
             code_fingerprint=code.example_gen,
+            unread_notes=unread_directory(config.pipeline_root),
         ),
         validation=ValidationProperties(library_fingerprint=code.validation),
         schema=SchemaProperties(
