@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from common.errors import InputError
 from pipeline.recipes import RECIPES
 
-# The options `train.…` that the linear probe, which trains in no steps, uses, or that describe any
-# training.
-_OF_PROBE = {"head", "class_weights", "seed", "deterministic", "precision"}
+# The options `train.…` that have an effect on the linear probe, which trains without steps, or on
+# every training.
+_LINEAR_PROBE_OPTIONS = {"head", "class_weights", "seed", "deterministic", "precision"}
 
 
 def check_tune(

@@ -39,8 +39,8 @@ _PASSING = (
 
 
 def _describe_credentials_error(error: DefaultCredentialsError) -> str:
-    said = str(error.args[0])
-    if said.startswith("Your default credentials were not found"):
+    message = str(error.args[0])
+    if message.startswith("Your default credentials were not found"):
         return f"there are no Google Cloud credentials; {_LOG_IN}"
     return f"{message.rstrip('.')}; expected a file with Google Cloud credentials: {_LOG_IN}"
 
