@@ -14,12 +14,25 @@ class ExampleGenProperties:
       classes: the class names, as JSON.
       source_fingerprint: fingerprint of the images.
       code_fingerprint: fingerprint of the node's code.
+      unread_notes: directory of notes of images that could not be read.
     """
 
     source: PropertyValue
     classes: PropertyValue
     source_fingerprint: PropertyValue
     code_fingerprint: PropertyValue
+    unread_notes: PropertyValue
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ValidationProperties:
+    """Execution properties of StatisticsGen, SchemaGen and ExampleValidator.
+
+    Attributes:
+      library_fingerprint: fingerprint of the libraries that they run.
+    """
+
+    library_fingerprint: PropertyValue
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,7 @@ A pipeline that is compiled for a cluster begins with ResolveInputs, which finds
 when a run begins.
 """
 
-from tfx.components import (  # isort: skip (it fits out tfx_bsl for the TFDV that is pinned)
+from tfx.components import (  # isort: skip (it patches tfx_bsl, for the pinned TFDV)
     ExampleValidator,
     SchemaGen,
     StatisticsGen,
@@ -81,6 +81,7 @@ def create_pipeline(config: Config, inputs: Inputs | None) -> Pipeline:
         max_side=config.ingest.max_side,
         source_fingerprint=properties.example_gen.source_fingerprint,
         code_fingerprint=properties.example_gen.code_fingerprint,
+        unread_notes=properties.example_gen.unread_notes,
     )
     statistics = StatisticsGen(
         examples=examples.outputs["examples"],
@@ -103,6 +104,9 @@ def create_pipeline(config: Config, inputs: Inputs | None) -> Pipeline:
     validator = ExampleValidator(
         statistics=statistics.outputs["statistics"], schema=schema.outputs["schema"]
     )
+    # They are TFX's own, and have no property for this.
+    for node in (statistics, validator, *([] if config.schema else [schema])):
+        node.spec.exec_properties["library_fingerprint"] = properties.validation.library_fingerprint
     backbone, backbone_model = _backbone(config, inputs, properties)
     # To tune the whole backbone, Transform materialises and analyses nothing, so that it makes no
     # pass over the data. To tune a head, it computes the features of each image once.

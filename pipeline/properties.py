@@ -9,10 +9,11 @@ from google.protobuf import json_format
 from tfx.proto import pusher_pb2
 
 from common.custom_config import to_custom_config
-from common.fingerprint import hash_code
+from components.image_example_gen.unread import unread_directory
 from components.model_evaluator.records import records_directory
 from components.model_pusher.settings import PusherSettings
 from components.property_value import PropertyValue
+from pipeline.code import hash_nodes
 from pipeline.gate import make_eval_config
 from pipeline.inputs import Inputs
 from pipeline.node_properties import (
@@ -24,6 +25,7 @@ from pipeline.node_properties import (
     TrainerProperties,
     TransformProperties,
     TunerProperties,
+    ValidationProperties,
 )
 from pipeline.options.config import Config
 from trainer.training.settings import (
@@ -46,6 +48,7 @@ class Properties:
     """
 
     example_gen: ExampleGenProperties
+    validation: ValidationProperties
     schema: SchemaProperties
     backbone: BackboneProperties
     transform: TransformProperties
@@ -86,8 +89,7 @@ PROPERTY_NAMES = tuple(
 
 def make_properties(config: Config, inputs: Inputs) -> Properties:
     """Returns the properties of a run of `config` on `inputs`."""
-    examples_code = hash_code("components.image_example_gen.executor")
-    transform_code = hash_code("trainer.preprocessing", "components.backbone_transform.executor")
+    code = hash_nodes(inputs.source, inputs.backbone_layout)
     training = TrainingSettings(
         tune=config.tune,
         classes=inputs.classes,
@@ -97,36 +99,38 @@ def make_properties(config: Config, inputs: Inputs) -> Properties:
     training_inputs = TrainingInputs(
         source_fingerprint=inputs.source_fingerprint,
         max_side=config.ingest.max_side,
-        examples_code=examples_code,
-        transform_code=transform_code,
+        examples_code=code.example_gen,
+        transform_code=code.transform,
         backbone_fingerprint=inputs.backbone_fingerprint,
     )
-    transform_settings = TransformSettings(tune=config.tune, code_fingerprint=transform_code)
+    transform_settings = TransformSettings(tune=config.tune, code_fingerprint=code.transform)
     tuner_settings = TunerSettings(
-        training=training, trials=config.tuner, code_fingerprint=hash_code("trainer.tuner")
+        training=training, trials=config.tuner, code_fingerprint=code.tuner
     )
     trainer_settings = TrainerSettings(
         training=training,
         inputs=training_inputs,
         # Not below the Trainer's outputs: each execution has others.
         checkpoints=f"{config.pipeline_root}/checkpoints",
-        code_fingerprint=hash_code("trainer.train"),
+        code_fingerprint=code.trainer,
     )
     pusher_settings = PusherSettings(
         serving_state=inputs.served,
         fail_on_unblessed=config.run.fail_on_unblessed,
-        code_fingerprint=hash_code("components.model_pusher.executor"),
+        code_fingerprint=code.pusher,
     )
     return Properties(
         example_gen=ExampleGenProperties(
             source=json.dumps(dict(inputs.source), sort_keys=True),
             classes=json.dumps(list(inputs.classes)),
             source_fingerprint=inputs.source_fingerprint,
-            code_fingerprint=examples_code,
+            code_fingerprint=code.example_gen,
+            unread_notes=unread_directory(config.pipeline_root),
         ),
+        validation=ValidationProperties(library_fingerprint=code.validation),
         schema=SchemaProperties(
             fingerprint=inputs.schema_fingerprint,
-            code_fingerprint=hash_code("components.packaged_schema.component"),
+            code_fingerprint=code.schema,
         ),
         backbone=BackboneProperties(fingerprint=inputs.backbone_fingerprint),
         transform=TransformProperties(custom_config=to_custom_config(transform_settings)),
@@ -136,7 +140,7 @@ def make_properties(config: Config, inputs: Inputs) -> Properties:
             eval_config=json_format.MessageToJson(make_eval_config(config.gate), sort_keys=True),
             baseline=inputs.baseline,
             records=records_directory(config.pipeline_root),
-            code_fingerprint=hash_code("components.model_evaluator.executor"),
+            code_fingerprint=code.evaluator,
         ),
         pusher=PusherProperties(
             push_destination=_push_destination(config.serving_dir),

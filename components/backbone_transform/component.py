@@ -13,7 +13,7 @@ from components.property_value import PropertyValue
 
 
 class BackboneTransformSpec(standard_component_specs.TransformSpec):
-    """TFX's, with the backbone as a further input."""
+    """The spec of TFX's Transform, with the backbone as a further input."""
 
     INPUTS = standard_component_specs.TransformSpec.INPUTS | {
         BACKBONE_KEY: ChannelParameter(type=standard_artifacts.Model),
@@ -21,7 +21,7 @@ class BackboneTransformSpec(standard_component_specs.TransformSpec):
 
 
 class BackboneTransform(base_beam_component.BaseBeamComponent):
-    """TFX's Transform; `preprocessing_fn` finds the backbone's directory in its `custom_config`.
+    """TFX's Transform with the backbone as an input, without statistics and analyzer cache.
 
     Because the backbone is an input artifact, lineage shows it and the cache depends on it,
     wherever its files are. There are no statistics and no analyzer cache.

@@ -25,10 +25,10 @@ logger = logging.getLogger(__name__)
 _LABEL = "vit-step"
 _STATUS = 128 + signal.SIGTERM
 
-# In seconds: a container commonly has 30 from SIGTERM to SIGKILL.
-_UNTIL_LISTED = 10.0
-_ANSWER = 5.0
-_RETRYING = Retry(
+# Times in seconds. A container commonly has 30 s from SIGTERM to SIGKILL.
+_LISTING_PATIENCE = 10.0
+_REQUEST_TIMEOUT = 5.0
+_RETRY = Retry(
     if_exception_type(exceptions.ServerError, exceptions.TooManyRequests),
     initial=0.5,
     maximum=2.0,
@@ -56,7 +56,8 @@ def end_job_with_step(job: dict[str, Any], region: str) -> Iterator[None]:
     except BaseException as error:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # until the job is cancelled
         try:
-            _cancel(step, parent, region, patience=_UNTIL_LISTED if _may_appear_later(error) else 0)
+            patience = _LISTING_PATIENCE if _may_appear_later(error) else 0
+            _cancel(step, parent, region, patience=patience)
         except Exception:
             logger.exception("the custom job with label %s=%s was not cancelled", _LABEL, step)
         raise
@@ -84,12 +85,12 @@ def _cancel(step: str, parent: str, region: str, *, patience: float) -> None:
     )
     jobs = _find(client, step, parent, patience=patience)
     if patience and not jobs:
-        logger.warning("the step ends: no custom job with label %s=%s came up", _LABEL, step)
+        logger.warning("the step ends: found no custom job with label %s=%s", _LABEL, step)
     for job in jobs:
         if job.end_time is None:
             logger.warning("the step ends: cancelling %s", job.name)
-            with suppress(exceptions.FailedPrecondition):  # it has ended meanwhile
-                _RETRYING(client.cancel_custom_job)(name=job.name, timeout=_ANSWER)
+            with suppress(exceptions.FailedPrecondition):  # the job has ended in the meantime
+                _RETRY(client.cancel_custom_job)(name=job.name, timeout=_REQUEST_TIMEOUT)
 
 
 def _find(
@@ -99,7 +100,7 @@ def _find(
     request = {"parent": parent, "filter": f"labels.{_LABEL}={step}"}
     until = time.monotonic() + patience
     while True:
-        jobs = list(_RETRYING(client.list_custom_jobs)(request=request, timeout=_ANSWER))
+        jobs = list(_RETRY(client.list_custom_jobs)(request=request, timeout=_REQUEST_TIMEOUT))
         if jobs or time.monotonic() >= until:
             return jobs
         time.sleep(0.5)

@@ -13,7 +13,7 @@ from trainer.training.hyperparameters import Hyperparameters
 
 _KEYS = ("machine_type", "workers", "tpu_topology")
 _DISKS = range(100, 64001)  # 10^9 bytes
-_OLD_TPUS = ("TPU_V2:8", "TPU_V3:8")  # more cores are several machines
+_OLD_TPUS = ("TPU_V2:8", "TPU_V3:8")  # those of one machine; more cores need several machines
 
 
 def custom_job(name: str, machine: TrainerMachine, cloud: Cloud) -> dict[str, Any]:
@@ -26,7 +26,7 @@ def custom_job(name: str, machine: TrainerMachine, cloud: Cloud) -> dict[str, An
       machine: the machine of each worker.
       cloud: project, image, account and network of the job.
     """
-    # The first pool is the chief's, the second those of all other workers.
+    # The first pool is the chief, the second all other workers.
     replicas = [1, machine.workers - 1] if machine.workers > 1 else [1]
     spec: dict[str, Any] = {
         "worker_pool_specs": [_pool(machine, cloud) | {"replica_count": n} for n in replicas],
@@ -86,28 +86,28 @@ def check_custom_job(
     if not given:
         return
     if machine.machine_type is None:
-        asked = f"machines.trainer.{given[0]} {getattr(machine, given[0])}"
+        option = f"machines.trainer.{given[0]} {getattr(machine, given[0])}"
         raise InputError(
-            f"{asked}: expected the type of machine as well, such as --trainer-machine "
+            f"{option}: expected the type of machine as well, such as --trainer-machine "
             "n1-standard-8"
         )
     needed = {"--project": cloud.project, "--region": cloud.region, "--image": cloud.image}
     missing = [flag for flag, value in needed.items() if not value]
     if missing:
         raise InputError(
-            f"{' and '.join(missing)} missing; Trainer's step submits the custom job itself, and "
+            f"{' and '.join(missing)} missing; the Trainer node submits the custom job itself, and "
             f"needs {', '.join(needed)}"
         )
     for key in ("cpu", "memory_gb"):
         if getattr(machine, key):
             raise InputError(
-                f"machines.trainer.{key}: the type of machine says that; expected a type that has "
-                f"it instead of {machine.machine_type}"
+                f"machines.trainer.{key}: has no effect with --trainer-machine "
+                f"{machine.machine_type}, which determines it; choose a machine type of that size"
             )
     if machine.disk_gb and machine.disk_gb not in _DISKS:
         raise InputError(
-            f"machines.trainer.disk_gb {machine.disk_gb}: expected {_DISKS[0]} to {_DISKS[-1]}, of "
-            "a machine of a custom job"
+            f"machines.trainer.disk_gb {machine.disk_gb}: expected {_DISKS[0]} to {_DISKS[-1]} for "
+            "a custom job"
         )
     _check_tpu(machine)
     _check_training(machine, train, tune)
@@ -117,8 +117,8 @@ def _check_tpu(machine: TrainerMachine) -> None:
     kind, topology, accelerator = machine.machine_type, machine.tpu_topology, machine.accelerator
     if machine.has_tpu and machine.workers > 1:
         raise InputError(
-            f"machines.trainer.workers {machine.workers}: {kind} has a TPU, and a training takes "
-            "the TPU of one machine; expected 1"
+            f"machines.trainer.workers {machine.workers}: {kind} has a TPU, and a training can use "
+            "the TPU of one machine only; expected 1"
         )
     if kind == OLD_TPU:
         if accelerator not in _OLD_TPUS:
@@ -133,7 +133,8 @@ def _check_tpu(machine: TrainerMachine) -> None:
         )
     if machine.tpu_chips and accelerator:
         raise InputError(
-            f"machines.trainer.accelerator {accelerator}: {kind} has its TPU; expected none"
+            f"machines.trainer.accelerator {accelerator}: {kind} includes its TPU; expected no "
+            "accelerator"
         )
     chips = math.prod(map(int, topology.split("x"))) if topology else 0
     if chips != machine.tpu_chips:
@@ -152,21 +153,21 @@ def _check_training(machine: TrainerMachine, train: Hyperparameters, tune: str) 
         fitting = ("auto", "multiworker") if workers > 1 else ("auto", "single", "mirrored")
     if train.strategy not in fitting:
         raise InputError(
-            f"--strategy {train.strategy}: found {workers} of {machine.machine_type}; expected "
-            f"{' or '.join(fitting)}"
+            f"--strategy {train.strategy}: found {workers} machines of type "
+            f"{machine.machine_type}; expected {' or '.join(fitting)}"
         )
     if tune == "head" and train.head == "linear_probe":
         if workers > 1:
             raise InputError(
-                f"--head linear_probe: found machines.trainer.workers {workers}; expected 1, since "
-                "it is solved on one machine"
+                f"--head linear_probe: found machines.trainer.workers {workers}; expected 1, "
+                "because a linear probe is computed on one machine"
             )
         return
     devices = workers * max(machine.accelerator_count, 1)
     parts = devices * train.accumulation
     if not machine.has_tpu and train.strategy != "single" and train.batch_size % parts:
         raise InputError(
-            f"--batch-size {train.batch_size}: found {devices} devices in {workers} of "
-            f"{machine.machine_type}, and train.accumulation {train.accumulation}; expected a "
-            f"multiple of {parts}"
+            f"--batch-size {train.batch_size}: found {devices} devices in {workers} machines of "
+            f"type {machine.machine_type}, and train.accumulation {train.accumulation}; expected "
+            f"a multiple of {parts}"
         )

@@ -32,7 +32,7 @@ GPUS = (
     "NVIDIA_GB200",
     "NVIDIA_RTX_PRO_6000",
 )
-# Compute Engine's types with a TPU end in the number of its chips: ct5lp-hightpu-4t.
+# Compute Engine's machine types with a TPU end in the number of chips: ct5lp-hightpu-4t.
 _TPU_TYPE = re.compile(r"(?:ct|tpu)\d\w*-\w+-(\d+)t")
 OLD_TPU = "cloud-tpu"  # Vertex AI's name for machines with a TPU v2 or v3
 
@@ -41,24 +41,28 @@ OLD_TPU = "cloud-tpu"  # Vertex AI's name for machines with a TPU v2 or v3
 class Machine:
     """The machine, timeout and retries of a node; None stands for the cluster's default."""
 
-    cpu: float | None = option("processor cores", default=None, check=POSITIVE)
-    memory_gb: float | None = option("memory, 10^9 bytes", default=None, check=POSITIVE)
-    accelerator: str | None = option("accelerators, TYPE:COUNT", default=None, check=_ACCELERATOR)
+    cpu: float | None = option("number of processor cores", default=None, check=POSITIVE)
+    memory_gb: float | None = option("memory in GB (10^9 bytes)", default=None, check=POSITIVE)
+    accelerator: str | None = option(
+        "type and number of accelerators, TYPE:COUNT", default=None, check=_ACCELERATOR
+    )
     disk_gb: int | None = option(
-        "disk for temporary files, 10^9 bytes; kubeflow (at most), or Trainer as a custom job",
+        "disk for temporary files in GB (10^9 bytes), for kubeflow or for Trainer as a custom job",
         default=None,
         check=AT_LEAST_ONE,
     )
     spot: bool = option(
-        "a spot machine, which may be taken away; kubeflow, or Trainer as a custom job",
+        "use a cheaper spot machine, which may be preempted; for kubeflow or for Trainer as a "
+        "custom job",
         default=False,
     )
     timeout_minutes: int | None = option(
-        "minutes after which the node fails; kubeflow, or Trainer as a custom job",
+        "time limit in minutes, after which the node fails; for kubeflow or for Trainer as a "
+        "custom job",
         default=None,
         check=AT_LEAST_ONE,
     )
-    retries: int = option("how often a node that failed is tried again", default=0, check=WHOLE)
+    retries: int = option("number of retries of a node that fails", default=0, check=WHOLE)
 
     @property
     def accelerator_type(self) -> str:
@@ -85,14 +89,16 @@ class TrainerMachine(Machine):
     """
 
     machine_type: str | None = option(
-        "type of machine, such as n1-standard-8: Trainer runs as a custom job; vertex only",
+        "run Trainer as a custom job on this type of machine, such as n1-standard-8; vertex only",
         default=None,
     )
     workers: int = option(
-        "how many such machines share the training; vertex only", default=1, check=AT_LEAST_ONE
+        "number of machines that share the training, with --trainer-machine; vertex only",
+        default=1,
+        check=AT_LEAST_ONE,
     )
     tpu_topology: str | None = option(
-        "how the chips of the machine's TPU lie, such as 2x2; vertex only",
+        "topology of the machine's TPU, such as 2x2; vertex only",
         default=None,
         check=_TOPOLOGY,
     )
@@ -152,7 +158,7 @@ def check_machines(runner: str, machines: Machines) -> None:
             if runner == "vertex" and getattr(machine.for_step, key):
                 job = " or --trainer-machine, a custom job" if name == "trainer" else ""
                 raise InputError(
-                    f"machines.{name}.{key}: steps of a Vertex AI pipeline cannot have that; "
+                    f"machines.{name}.{key}: has no effect on steps of a Vertex AI pipeline; "
                     f"expected --runner kubeflow{job}"
                 )
 
@@ -163,8 +169,8 @@ def _check_accelerator(runner: str, name: str, machine: Machine) -> None:
     if kind.startswith("TPU"):
         if machine.for_step.accelerator:
             raise InputError(
-                f"{given}: a step has no TPU; expected a GPU, or Trainer as a custom job of Vertex "
-                "AI's (--trainer-machine)"
+                f"{given}: a step cannot have a TPU; expected a GPU, or Trainer as a custom job of "
+                "Vertex AI (--trainer-machine)"
             )
     elif "/" in kind and runner == "vertex":
         raise InputError(f"{given}: expected one of Vertex AI's types, such as NVIDIA_TESLA_T4")

@@ -15,16 +15,16 @@ _RUNNER_CHECKS: Mapping[str, Check] = {
 
 
 def check_name(runner: str, name: str) -> None:
-    """Refuses a name, of a-z, 0-9 and -, that a pipeline of `runner` cannot have.
+    """Checks that a pipeline of `runner` can have a name, which consists of a-z, 0-9 and -.
 
     Raises:
       InputError: the name is too long, or does not begin with a letter where it has to.
     """
     if len(name) > _LONGEST:
         raise InputError(
-            f"--name {name}: found {len(name)} letters; expected at most {_LONGEST}: give a name, "
-            "if this one is made of dataset, model and tune"
+            f"--name {name}: found {len(name)} letters; expected at most {_LONGEST}; give a "
+            "shorter --name (by default it is dataset-model-tune)"
         )
     check = _RUNNER_CHECKS.get(runner)
     if check and not check.holds(name):
-        raise InputError(f"--name {name}: expected, for {runner}, {check.expected}")
+        raise InputError(f"--name {name}: expected {check.expected}, for --runner {runner}")

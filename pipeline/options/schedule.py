@@ -48,7 +48,10 @@ def for_vertex(text: str) -> str:
     zone, fields = _split(text)
     if len(fields) == 6:
         if fields[0] != "0":
-            raise InputError(f"--schedule {text}: expected five fields; Vertex AI has no seconds")
+            raise InputError(
+                f"--schedule {text}: found six fields; expected five, since Vertex AI's schedules "
+                "have no seconds"
+            )
         fields = fields[1:]
     return " ".join(
         ([f"TZ={zone}"] if zone else []) + [field.replace("?", "*") for field in fields]

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from common.errors import InputError
 from pipeline.recipes import RECIPES
 
-# The options `train.…` that the linear probe, which trains in no steps, uses, or that describe any
-# training.
-_OF_PROBE = {"head", "class_weights", "seed", "deterministic", "precision"}
+# The options `train.…` that have an effect on the linear probe, which trains without steps, or on
+# every training.
+_LINEAR_PROBE_OPTIONS = {"head", "class_weights", "seed", "deterministic", "precision"}
 
 
 def check_tune(
@@ -29,7 +29,7 @@ def check_tune(
     if RECIPES[recipe].tune != tune:
         fitting = [name for name, other in RECIPES.items() if other.tune == tune]
         raise InputError(
-            f"{origin} {recipe}: is for --tune {RECIPES[recipe].tune}; expected one of "
+            f"{origin} {recipe}: this recipe is for --tune {RECIPES[recipe].tune}; expected one of "
             f"{', '.join(fitting)}"
         )
     if tune == "full":
@@ -38,18 +38,19 @@ def check_tune(
     for key, where in given.items():
         if key.startswith("augment."):
             raise InputError(
-                f"{where}: --tune head sees each image once, as it is; expected --tune full, which "
-                "augments"
+                f"{where}: has no effect with --tune head, which does not augment images; expected "
+                "--tune full"
             )
         if key in ("train.layer_decay", "train.backbone_mode"):
             raise InputError(
-                f"{where}: --tune head leaves the backbone as it is; expected --tune full, which "
-                "trains it"
+                f"{where}: has no effect with --tune head, which does not train the backbone; "
+                "expected --tune full"
             )
-        if is_probe and key.startswith("train.") and key.removeprefix("train.") not in _OF_PROBE:
+        group, _, name = key.partition(".")
+        if is_probe and group == "train" and name not in _LINEAR_PROBE_OPTIONS:
             raise InputError(
-                f"{where}: --head linear_probe trains in no steps, and has no use for it; expected "
-                "--head gradient"
+                f"{where}: has no effect with --head linear_probe, which trains without steps; "
+                "expected --head gradient"
             )
     if tuner and is_probe:
         raise InputError(

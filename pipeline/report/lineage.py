@@ -1,4 +1,4 @@
-"""Reads the nodes of a run and their outputs from the metadata store."""
+"""Reads the nodes and artifacts of a pipeline run from its metadata store."""
 
 import dataclasses
 from typing import Any
@@ -13,8 +13,8 @@ class NodeRun:
     """One node of one run.
 
     Attributes:
-      cached: whether the outputs were taken from an earlier run.
-      outputs: the output artifacts, by the key of the output.
+      cached: whether the node took its outputs from an earlier run.
+      outputs: the artifacts by output key.
     """
 
     cached: bool
@@ -22,10 +22,10 @@ class NodeRun:
 
 
 def latest_run(connection: Any) -> dict[str, NodeRun]:
-    """Returns the nodes of the newest run in the metadata store by node id, in their order.
+    """Returns the nodes of the newest pipeline run, by node id, in the order in which they ran.
 
     Args:
-      connection: an ML Metadata ConnectionConfig.
+      connection: the ML Metadata ConnectionConfig of the metadata store.
     """
     with metadata.Metadata(connection) as handle:
         store = handle.store

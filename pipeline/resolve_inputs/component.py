@@ -16,7 +16,7 @@ from pipeline.run_parameters import PARAMETERS
 class ResolveInputsSpec(types.ComponentSpec):
     """Execution properties and outputs of `ResolveInputs`."""
 
-    PARAMETERS = {  # noqa: RUF012 (TFX's way)
+    PARAMETERS = {  # noqa: RUF012 (as TFX defines specs)
         SETTINGS: ExecutionParameter(type=str),  # JSON
         **{
             parameter.name: ExecutionParameter(type=parameter.type, optional=True)

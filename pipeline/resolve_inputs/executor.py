@@ -27,7 +27,7 @@ class Executor(base_executor.BaseExecutor):
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Writes each property of `pipeline.properties.Properties` to the output of its name.
+        """Writes each property of `pipeline.properties.Properties` to the output of the same name.
 
         Raises:
           InputError: a parameter is missing or outside its range; the data or the model cannot be

@@ -24,13 +24,13 @@ PATIENCE = 20.0  # seconds for which a request that changes nothing is repeated
 OUTAGE = 900.0  # seconds for which the state of a followed run may be unavailable
 
 HINTS = {
-    400: "the request was refused as it is",
+    400: "the service refused the request; correct what the message names",
     401: "the credentials are not accepted; log in again",
-    403: "the account lacks a permission",
+    403: "permission denied: the account lacks a permission",
     404: "check project, region, host and name",
-    409: "it is there already; delete it, or give another --name",
-    429: "a quota is used up; try again later",
-    500: "the fault is on the other side; try again later",
+    409: "it exists already; delete it, or give another --name",
+    429: "quota exceeded; try again later",
+    500: "the service failed; try again later",
 }
 
 
@@ -76,7 +76,7 @@ class RunState:
 
 
 class Backend(abc.ABC):
-    """A connection to Vertex AI or Kubeflow Pipelines.
+    """A connection to Vertex AI or Kubeflow Pipelines, called the service below.
 
     Every method raises InputError with a message of one line if the server refuses the request.
 
@@ -106,7 +106,7 @@ class Backend(abc.ABC):
         """Makes a request that changes something; repeats it only where `is_refusal` allows it."""
         again = retry.Retry(self.is_refusal, initial=FIRST_WAIT, maximum=30.0, timeout=120.0)
         lost = (
-            "it is not known whether the request arrived: look with --list-schedules or in "
+            "it is not known whether the request arrived: check with --list-schedules or in "
             f"{self.pages} before you try again"
         )
         with explain_errors(f"{self.title}, {what}", self._errors(lost)):
@@ -119,7 +119,7 @@ class Backend(abc.ABC):
         again = retry.Retry(
             self.is_temporary, initial=FIRST_WAIT, maximum=30.0, timeout=patience or PATIENCE
         )
-        with explain_errors(f"{self.title}, {what}", self._errors("look at address and network")):
+        with explain_errors(f"{self.title}, {what}", self._errors("check address and network")):
             return again(question)()
 
     def _errors(self, after_failed_connection: str) -> Errors:
@@ -132,7 +132,11 @@ class Backend(abc.ABC):
 
     @abc.abstractmethod
     def submit(self, config: Config, job: Path) -> tuple[str, str]:
-        """Runs the compiled `job`; returns the run's id and its page."""
+        """Submits a run of the compiled pipeline in the file `job`.
+
+        Returns:
+          The id of the run, and the URL of its page.
+        """
 
     @abc.abstractmethod
     def run_state(self, run: str) -> RunState:
@@ -191,7 +195,7 @@ def deploy(config: Config, console: Console, connect: Callable[[Cloud], Backend]
         write_job(job, file, config.machines)
         console.busy("submitting")
         if cloud.schedule:
-            _refuse_second(backend, config.name)
+            _check_no_schedule(backend, config.name)
             page = backend.create_schedule(config, file)
             console.line(f"scheduled: {config.name}: {cloud.schedule}", style="bold green")
             console.line(f"see: {page}")
@@ -202,11 +206,11 @@ def deploy(config: Config, console: Console, connect: Callable[[Cloud], Backend]
     return not cloud.wait or _follow_run(backend, run, page, console, cloud.poll_seconds)
 
 
-def _refuse_second(backend: Backend, name: str) -> None:
+def _check_no_schedule(backend: Backend, name: str) -> None:
     if any(schedule.name == name for schedule in backend.schedules()):
         raise InputError(
-            f"--schedule: there is one for {name} already; --delete-schedule {name} first, or give "
-            "another --name"
+            f"--schedule: the pipeline {name} has a schedule already; delete it with "
+            f"--delete-schedule {name}, or give another --name"
         )
 
 
@@ -216,7 +220,7 @@ def _follow_run(backend: Backend, run: str, page: str, console: Console, seconds
         try:
             now = backend.run_state(run)
         except InputError as error:
-            raise InputError(f"{error}; the run goes on without --wait: see {page}") from error
+            raise InputError(f"{error}; the run itself continues: see {page}") from error
         for task, state in now.tasks.items():
             if seen.get(task) != state:
                 console.line(f"{task}: {state.lower()}")
@@ -233,7 +237,7 @@ def _follow_run(backend: Backend, run: str, page: str, console: Console, seconds
     if now.not_pushed is None:
         console.line(
             f"verdict: unknown: {now.unknown}; Pusher's log says whether the model was blessed and "
-            "pushed; with --fail-on-unblessed, a run fails where it was not blessed"
+            "pushed; with --fail-on-unblessed, a run fails if its model is not blessed"
         )
     return True
 
@@ -250,7 +254,8 @@ def schedule_id(backend: Backend, name: str) -> str:
         return found[0]
     if found:
         raise InputError(
-            f"{name}: {len(found)} schedules are called so; expected an id of {', '.join(found)}"
+            f"{name}: {len(found)} schedules have this name; expected one of the ids "
+            f"{', '.join(found)}"
         )
     raise InputError(
         f"{name}: there is no such schedule; expected one of "

@@ -34,7 +34,7 @@ _NEVER_CACHED = {"vertex": ("ResolveInputs",), "kubeflow": ("ResolveInputs", "Pu
 
 
 def compile_job(config: Config) -> pipeline_spec_pb2.PipelineJob:
-    """Compiles the pipeline that `config` describes; reads neither data nor weights."""
+    """Compiles the pipeline that `config` describes, without reading data or weights."""
     image = config.cloud.image or DEFAULT_IMAGE
     runner = KubeflowV2DagRunner(
         KubeflowV2DagRunnerConfig(
@@ -56,7 +56,7 @@ def compile_job(config: Config) -> pipeline_spec_pb2.PipelineJob:
 
 
 def read_pipeline_spec(job: pipeline_spec_pb2.PipelineJob) -> pipeline_spec_pb2.PipelineSpec:
-    """The PipelineSpec in `job`."""
+    """Returns the PipelineSpec of `job`."""
     return json_format.ParseDict(
         json_format.MessageToDict(job.pipeline_spec), pipeline_spec_pb2.PipelineSpec()
     )

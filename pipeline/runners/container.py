@@ -13,7 +13,7 @@ kubeflow/pipelines, below backend/src/v2, at release 2.17.0:
   `system.Artifact` (driver/driver.go, provisionOutputs), if `PUBLISH_LOGS` is `true`, its
   default. TFX looks for a class of that name. This is so in all releases since 2.5.0.
 
-Vertex AI sends full types and only declared outputs, and its containers start here too.
+Vertex AI sends full types and only declared outputs; its containers use this entry point too.
 
     python -m pipeline.runners.container --executor_class_path=CLASS \
         --json_serialized_invocation_args=EXECUTOR_INPUT \
@@ -58,7 +58,7 @@ def complete_executor_input(
 
 
 def _parse_flags(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
-    """TFX's three flags and `--declared_outputs`; the others are Beam's."""
+    """Parses TFX's three flags and `--declared_outputs`; returns all other flags for Beam."""
     parser = argparse_flags.ArgumentParser(allow_abbrev=False)
     parser.add_argument("--executor_class_path", required=True)
     parser.add_argument("--json_serialized_invocation_args", required=True)
@@ -70,7 +70,7 @@ def _parse_flags(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
 def main(flags: tuple[argparse.Namespace, list[str]]) -> None:
     """Runs the executor that `flags` name."""
     arguments, beam_flags = flags
-    # Unknown fields are ignored, as TFX does: Vertex AI and Kubeflow Pipelines send newer ones.
+    # Unknown fields are ignored, as in TFX: Vertex AI and Kubeflow Pipelines send newer fields.
     executor_input = json_format.Parse(
         arguments.json_serialized_invocation_args,
         pipeline_spec_pb2.ExecutorInput(),

@@ -34,7 +34,7 @@ _PAGE = 100
 def _api_error_message(error: kfp_server_api.ApiException) -> str:
     try:
         message = json.loads(error.body)["message"]
-    except (TypeError, ValueError, KeyError):  # the dashboard's text, a proxy's page, or nothing
+    except (TypeError, ValueError, KeyError):  # the body is plain text, a proxy's page, or empty
         text = (error.body or "").strip()
         message = text if text and not text.startswith("<") else error.reason or ""
     return describe_response(error.status, message)
@@ -42,11 +42,11 @@ def _api_error_message(error: kfp_server_api.ApiException) -> str:
 
 _ERRORS: Errors = {
     kfp_server_api.ApiException: _api_error_message,
-    TimeoutError: lambda error: (  # the client's own, after five refusals
-        f"{error} Is that the API's or the dashboard's address, and does it take the token in "
-        "cloud.token_file?"
+    TimeoutError: lambda error: (  # raised by the client after five refusals
+        f"{error} Check that this is the address of the API or the dashboard, and that it accepts "
+        "the token in cloud.token_file."
     ),
-    ValueError: str,  # the client's own, such as two pipelines of one name
+    ValueError: str,  # raised by the client, for example if two pipelines have the same name
 }
 
 
@@ -134,7 +134,7 @@ class _Kubeflow(Backend):
         )
 
     def _why_not_pushed(self, run: str) -> tuple[str | None, str]:
-        """`RunState.not_pushed` and `RunState.unknown` of a run that succeeded.
+        """Returns `RunState.not_pushed` and `RunState.unknown` of a run that succeeded.
 
         The API has no metadata of artifacts. The dashboard's server reads files of the bucket
         (frontend/server/app.ts and handlers/artifacts.ts, getGCSArtifactHandler): a `*` in the key
@@ -142,7 +142,7 @@ class _Kubeflow(Backend):
         contents; both with status 200. If it lacks the permission, it sends status 500.
         """
         bucket, _, folder = self._folders[run].removeprefix("gs://").partition("/")
-        # The driver puts a random name between the task's and the output's.
+        # The driver puts a random folder name between the names of the task and of the output.
         query = {
             "source": "gcs",
             "bucket": bucket,
@@ -169,10 +169,10 @@ class _Kubeflow(Backend):
         found = verdict.Verdict.from_json(content)
         if found is None:
             return None, (
-                "--host sent something else than Pusher's verdict; expected the dashboard's URL, "
-                "and a token that it takes in cloud.token_file"
+                "the server at --host did not send Pusher's verdict; expected the dashboard's URL, "
+                "and a token in cloud.token_file that the dashboard accepts"
             )
-        return "" if found.pushed else found.reason or "Pusher gives no reason", ""
+        return "" if found.pushed else found.reason or "Pusher gave no reason", ""
 
     def create_schedule(self, config: Config, job: Path) -> str:
         cloud = config.cloud
@@ -252,8 +252,8 @@ class _Kubeflow(Backend):
             )
             if not versions.pipeline_versions:
                 raise InputError(
-                    f"{self.title}: found no version of the pipeline {name}, which was just "
-                    f"uploaded; expected one: look in {self.pages}, delete it and try again"
+                    f"{self.title}: the pipeline {name} was uploaded, but has no version; delete "
+                    f"the pipeline in {self.pages} and try again"
                 )
             return pipeline, versions.pipeline_versions[0].pipeline_version_id
         version = self._ask(
@@ -266,7 +266,7 @@ class _Kubeflow(Backend):
 
     def _experiment(self, config: Config) -> str:
         return self._ask(
-            "making the experiment",
+            "creating the experiment",
             lambda: self._client.create_experiment(config.name, namespace=self._namespace),
         ).experiment_id
 
@@ -278,17 +278,17 @@ def _token(file: str | None) -> str | None:
         return Path(file).read_text(encoding="utf-8").strip()
     except OSError as error:
         raise InputError(
-            f"cloud.token_file {file}: {error.strerror}; expected a file with a token"
+            f"cloud.token_file {file}: {error.strerror}; expected a file with a bearer token"
         ) from error
 
 
 def _make_token_hook(file: str) -> Callable[[Any], None]:
     """Returns a hook that reads the token from `file` before each request of the client."""
 
-    def renew(config: Any) -> None:
+    def read_token(config: Any) -> None:
         config.api_key["authorization"] = _token(file)
 
-    return renew
+    return read_token
 
 
 def _cron(trigger: Any) -> str:

@@ -36,7 +36,7 @@ def _retry_on_vertex(policy: Any, machine: Machine) -> None:
     policy.max_retry_count = machine.retries
     policy.backoff_duration.seconds = 60
     policy.backoff_factor = 2.0
-    policy.backoff_max_duration.seconds = _HOUR  # more is cut to that
+    policy.backoff_max_duration.seconds = _HOUR  # Vertex AI's maximum
 
 
 def _retry_on_kubernetes(policy: Any, machine: Machine) -> None:
@@ -47,9 +47,9 @@ def _retry_on_kubernetes(policy: Any, machine: Machine) -> None:
     """
     policy.max_retry_count = machine.retries
     policy.backoff_duration.seconds = 60
-    policy.backoff_factor = 1.0  # nothing bounds a wait that doubles
+    policy.backoff_factor = 1.0  # waits do not double, since nothing would limit them
     attempts = machine.retries + 1
-    if machine.timeout_minutes:  # which counts neither the wait for a node nor that for a retry
+    if machine.timeout_minutes:  # the timeout includes no wait for a machine or for a retry
         longest = attempts * (machine.timeout_minutes * 60 + _HOUR)
     else:
         longest = _FOUR_WEEKS

@@ -39,17 +39,17 @@ _PASSING = (
 
 
 def _describe_credentials_error(error: DefaultCredentialsError) -> str:
-    said = str(error.args[0])
-    if said.startswith("Your default credentials were not found"):
+    message = str(error.args[0])
+    if message.startswith("Your default credentials were not found"):
         return f"there are no Google Cloud credentials; {_LOG_IN}"
-    return f"{said.rstrip('.')}; expected a file with Google Cloud credentials: {_LOG_IN}"
+    return f"{message.rstrip('.')}; expected a file with Google Cloud credentials: {_LOG_IN}"
 
 
 _ERRORS: Errors = {
     DefaultCredentialsError: _describe_credentials_error,
     TransportError: lambda error: (
-        f"the connection to Google's token server failed ({error}), and nothing was asked for yet; "
-        "look at the network and try again"
+        f"the connection to Google's token server failed ({error}); nothing was submitted; check "
+        "the network and try again"
     ),
     GoogleAuthError: lambda error: f"the credentials are not accepted ({error}); log in again",
     exceptions.GoogleAPICallError: lambda error: describe_response(

@@ -157,8 +157,8 @@ def layer_rates(names: Sequence[str], decay: float) -> list[float]:
     blocks = sorted(set(filter(None, found)), key=lambda block: (kinds.index(block[0]), block[1]))
     if not blocks:
         raise InputError(
-            "train.layer_decay: the names of this backbone's variables number no blocks; expected "
-            "names such as block_1; leave it at 1"
+            "train.layer_decay: no variable of this backbone has a block's number in its name; "
+            "expected names such as block_1; set train.layer_decay to 1"
         )
     last = max(index for index, block in enumerate(found) if block)
     depths, depth = [], 0

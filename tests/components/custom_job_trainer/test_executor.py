@@ -248,7 +248,7 @@ def test_a_step_that_is_told_to_end_waits_for_the_job_that_is_being_created(serv
 
 
 def test_a_step_that_is_told_to_end_does_not_wait_for_ever(service, step, monkeypatch, caplog):
-    monkeypatch.setattr(cancel, "_UNTIL_LISTED", 1.0)
+    monkeypatch.setattr(cancel, "_LISTING_PATIENCE", 1.0)
 
     def begin(_):
         end_step_while_creating(service)
