@@ -118,6 +118,20 @@ def check_tunable(directory: str | Path) -> None:
         )
 
 
+def read_variables(directory: str | Path) -> list[tuple[str, tuple[int, ...]]]:
+    """Name, without `:0`, and shape of each of `variables`, of which no values are loaded.
+
+    Args:
+      directory: of a SavedModel that keeps the contract.
+    """
+    graph = _read_object_graph(directory)
+    children = {child.local_name: child.node_id for child in graph.nodes[0].children}
+    # The names of a list's members are their indices.
+    members = sorted(graph.nodes[children["variables"]].children, key=lambda m: int(m.local_name))
+    variables = (graph.nodes[member.node_id].variable for member in members)
+    return [(v.name, tuple(tf.TensorShape(v.shape).as_list())) for v in variables]
+
+
 def load_backbone(directory: str | Path) -> Any:
     """Loads the SavedModel in `directory`, which must keep the contract.
 

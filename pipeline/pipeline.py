@@ -6,8 +6,8 @@ source -- ImageExampleGen -+- StatisticsGen - SchemaGen or PackagedSchema - Exam
                                  |            |           |
              backbone SavedModel +------------+           +- the last blessed model
 
-If it is compiled for a cluster, it starts with ResolveInputs, which finds data and backbone there.
-For a local run, the command line finds them before the pipeline starts.
+A pipeline that is compiled for a cluster begins with ResolveInputs, which finds data and backbone
+when a run begins.
 """
 
 from tfx.components import (  # isort: skip (it patches tfx_bsl, for the pinned TFDV)
@@ -39,11 +39,11 @@ from pipeline.properties import Properties, make_properties
 from pipeline.resolve_inputs.component import ResolveInputs
 from pipeline.run_parameters import runtime_parameters
 
-# Beam's workers import tfx before anything else: the pinned TFDV needs a part of tfx_bsl that was
-# removed, and tfx replaces it when it is imported.
+# Workers import tfx before anything else: the pinned TFDV imports a part of tfx_bsl that no longer
+# exists, and tfx puts a substitute in its place.
 _BEAM_PLUGIN = "--beam_plugins=tfx"
 
-# With these types, TFDV counts labels, and does not treat the bytes of images as text.
+# With these types TFDV counts labels, and does not take the bytes of images for words.
 _EXAMPLE_TYPES = schema_pb2.Schema(
     feature=[
         schema_pb2.Feature(
@@ -59,15 +59,14 @@ _EXAMPLE_TYPES = schema_pb2.Schema(
 
 
 def create_pipeline(config: Config, inputs: Inputs | None) -> Pipeline:
-    """Creates the pipeline that `config` describes.
+    """Builds the pipeline that `config` describes.
 
-    It loads no model code: functions such as `run_fn` are given by import path. If a node reads
-    more than its input artifacts, its execution properties contain a fingerprint of that, so that a
-    change makes the node run again.
+    No model code is loaded: user functions are given by import path. Data that a node reads beyond
+    its input artifacts have a fingerprint in its execution properties, so that its cache is right.
 
     Args:
       config: the configuration.
-      inputs: data and backbone of the run; if None, the first node, ResolveInputs, finds them.
+      inputs: the data, backbone and schema of the run; None has ResolveInputs find them.
     """
     first: list[BaseNode] = []
     if inputs is None:
@@ -82,13 +81,14 @@ def create_pipeline(config: Config, inputs: Inputs | None) -> Pipeline:
         max_side=config.ingest.max_side,
         source_fingerprint=properties.example_gen.source_fingerprint,
         code_fingerprint=properties.example_gen.code_fingerprint,
+        unread_notes=properties.example_gen.unread_notes,
     )
     statistics = StatisticsGen(
         examples=examples.outputs["examples"],
         stats_options=tfdv.StatsOptions(
             schema=_EXAMPLE_TYPES,
-            # File names are left out if the schema is inferred: from few examples, the schema would
-            # list all names, and new names would be anomalies.
+            # From few examples SchemaGen would infer a domain of file names, and others would be
+            # anomalies.
             feature_allowlist=None if config.schema else ["image", "label"],
         ),
     )
@@ -104,9 +104,12 @@ def create_pipeline(config: Config, inputs: Inputs | None) -> Pipeline:
     validator = ExampleValidator(
         statistics=statistics.outputs["statistics"], schema=schema.outputs["schema"]
     )
+    # They are TFX's own, and have no property for this.
+    for node in (statistics, validator, *([] if config.schema else [schema])):
+        node.spec.exec_properties["library_fingerprint"] = properties.validation.library_fingerprint
     backbone, backbone_model = _backbone(config, inputs, properties)
-    # For `--tune full`, nothing is analysed or materialised, so Transform does not pass over the
-    # data. For `--tune head`, Transform runs the backbone on each image once.
+    # To tune the whole backbone, Transform materialises and analyses nothing, so that it makes no
+    # pass over the data. To tune a head, it computes the features of each image once.
     head_only = config.tune == "head"
     transform = BackboneTransform(
         examples=examples.outputs["examples"],
@@ -136,7 +139,7 @@ def create_pipeline(config: Config, inputs: Inputs | None) -> Pipeline:
         hyperparameters=tuners[0].outputs["best_hyperparameters"] if tuners else None,
         **training,
     ).with_id("Trainer")
-    # TFX's constructors only take mappings. These values may be placeholders that a run fills in.
+    # The arguments of Trainer and Tuner must be mappings, and these are texts or placeholders.
     for tuner in tuners:
         tuner.spec.exec_properties["custom_config"] = properties.tuner.custom_config
     trainer.spec.exec_properties["custom_config"] = properties.trainer.custom_config
@@ -182,9 +185,9 @@ def _backbone(
 ) -> tuple[BaseNode, BaseChannel]:
     """Returns the node that provides the backbone, and its output.
 
-    For a run on this machine, the artifact is the backbone's directory itself. Containers of a
-    cluster, and Beam workers on other machines, may share only the pipeline root with this machine;
-    for them, a node copies the backbone to the pipeline root.
+    If all readers share this machine's disk, the artifact is the backbone's own directory. The
+    containers of a cluster, and the workers of some Beam engines, may share only the pipeline root
+    with this machine: for them the backbone is copied there.
     """
     if inputs is None or workers_are_elsewhere(config.run.beam_args):
         node = Backbone(

@@ -1,4 +1,4 @@
-"""BackboneTransform, TFX's Transform with the backbone as an input artifact."""
+"""BackboneTransform: TFX's Transform, with the backbone as a further input artifact."""
 
 from collections.abc import Sequence
 
@@ -23,8 +23,8 @@ class BackboneTransformSpec(standard_component_specs.TransformSpec):
 class BackboneTransform(base_beam_component.BaseBeamComponent):
     """TFX's Transform with the backbone as an input, without statistics and analyzer cache.
 
-    Because the backbone is an artifact, it appears in the lineage and in the cache key.
-    `preprocessing_fn` finds its directory in `custom_config`, in the field `backbone`.
+    Because the backbone is an input artifact, lineage shows it and the cache depends on it,
+    wherever its files are. There are no statistics and no analyzer cache.
     """
 
     SPEC_CLASS = BackboneTransformSpec
@@ -43,10 +43,10 @@ class BackboneTransform(base_beam_component.BaseBeamComponent):
     ) -> None:
         """
         Args:
-          examples: a channel of one Examples artifact.
-          schema: a channel of one Schema artifact.
-          backbone: a channel of one Model artifact, whose directory is a SavedModel.
-          preprocessing_fn: the import path of the preprocessing function.
+          examples: channel of one Examples artifact.
+          schema: channel of one Schema artifact.
+          backbone: channel of one Model artifact, whose directory is the SavedModel's.
+          preprocessing_fn: import path of the function.
           analyze: the splits that are analysed.
           materialize: the splits whose transformed examples are written; may be empty.
           custom_config: `trainer.transform_settings.TransformSettings`, as JSON.

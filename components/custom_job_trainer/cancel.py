@@ -1,10 +1,10 @@
-"""Cancels the custom job of a step if the step ends first.
+"""Cancels the custom job of a step that ends before its job.
 
-When a run is cancelled, Vertex AI sends SIGTERM to the step, but it does not cancel the custom job
-that the step waits for: the job would go on training, and costing. Google's own components pass a
-cancellation on in the same way (google_cloud_pipeline_components, execution_context.py). If the
-step fails while it waits, the job would go on as well, and a retry of the step would start a second
-job beside it, with the same checkpoints.
+When a run is cancelled, Vertex AI sends SIGTERM to the step, but does not know the job that the
+step waits for: the job would go on training, and cost money, until its end. Google's own components
+pass a cancellation on in the same way (google_cloud_pipeline_components, execution_context.py). A
+step that fails while it waits leaves a job too: a retry would start a second job beside it, with
+the same checkpoints.
 """
 
 import logging
@@ -21,7 +21,7 @@ from google.cloud.aiplatform import gapic
 
 logger = logging.getLogger(__name__)
 
-# The label by which a step finds its job, even if the step ends before it knows the job's name.
+# This label identifies the job of a step, even if the step ends before it knows the job's name.
 _LABEL = "vit-step"
 _STATUS = 128 + signal.SIGTERM
 
@@ -38,15 +38,14 @@ _RETRY = Retry(
 
 @contextmanager
 def end_job_with_step(job: dict[str, Any], region: str) -> Iterator[None]:
-    """A context in which SIGTERM raises SystemExit, and any exception cancels the custom job.
+    """Within it, SIGTERM raises SystemExit, and any exception cancels the job made from `job`.
 
-    A job that has already ended is not cancelled. The context works in the main thread only, which
-    alone can handle signals.
+    A job that has ended is not cancelled. Only the main thread can use it, since only the main
+    thread can handle signals.
 
     Args:
-      job: the custom job, in the form for `tfx.extensions.google_cloud_ai_platform`; it gets a
-        label.
-      region: the region that the job is submitted to.
+      job: the job, in the form of `tfx.extensions.google_cloud_ai_platform`; it gets a label.
+      region: the region in which the job is submitted.
     """
     step = uuid.uuid4().hex
     parent = f"projects/{job['project']}/locations/{region}"
@@ -55,7 +54,7 @@ def end_job_with_step(job: dict[str, Any], region: str) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # do not end before the job is cancelled
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # until the job is cancelled
         try:
             patience = _LISTING_PATIENCE if _may_appear_later(error) else 0
             _cancel(step, parent, region, patience=patience)
@@ -67,15 +66,15 @@ def end_job_with_step(job: dict[str, Any], region: str) -> Iterator[None]:
 
 
 def _end(*_: Any) -> None:
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second SIGTERM must not interrupt the end
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second SIGTERM changes nothing
     raise SystemExit(_STATUS)
 
 
 def _may_appear_later(error: BaseException) -> bool:
-    """Whether a job that is not listed yet may appear later.
+    """Whether a job that is not listed yet may be listed later.
 
-    The request that creates it may have been interrupted at any moment, or its answer lost. If the
-    service refused the request, there is no job; if the step was waiting for the job, it is listed.
+    The request for its creation may have been interrupted, or the response lost. A refused request
+    creates no job, and a job whose end was waited for is listed already.
     """
     return not isinstance(error, Exception) or isinstance(error, exceptions.ServerError)
 
@@ -97,7 +96,7 @@ def _cancel(step: str, parent: str, region: str, *, patience: float) -> None:
 def _find(
     client: gapic.JobServiceClient, step: str, parent: str, *, patience: float
 ) -> list[gapic.CustomJob]:
-    """Finds the job of the step; if there is none, it looks again for `patience` seconds."""
+    """Lists the jobs of the step; repeats it for up to `patience` seconds while there are none."""
     request = {"parent": parent, "filter": f"labels.{_LABEL}={step}"}
     until = time.monotonic() + patience
     while True:

@@ -1,4 +1,4 @@
-"""CustomJobTrainer, TFX's Trainer as a custom job of Vertex AI."""
+"""CustomJobTrainer: TFX's Trainer, run as a custom job of Vertex AI."""
 
 from tfx.components import Trainer
 from tfx.dsl.components.base import executor_spec
@@ -9,8 +9,8 @@ from components.custom_job_trainer.executor import Executor
 class CustomJobTrainer(Trainer):
     """TFX's Trainer, whose step submits a custom job that trains.
 
-    TFX's own Trainer for custom jobs is not used because it takes no statistics, and takes the job
-    from `custom_config`.
+    TFX's own Trainer for Vertex AI has no input for statistics, and reads the job from its
+    `custom_config`, which is part of the cache key.
     """
 
     EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(Executor)

@@ -21,26 +21,26 @@ class Executor(base_executor.BaseExecutor):
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Runs Trainer's executor on every worker of the custom job that the run requests.
+        """Submits the job of the run, each of whose workers runs Trainer's executor.
 
-        SIGTERM, or an error while waiting, cancels the job.
+        If SIGTERM or an error ends the wait for the job, the job is cancelled.
 
         Raises:
-          google.api_core.exceptions.GoogleAPIError: Vertex AI does not accept the job, or does not
-            return its state.
+          google.api_core.exceptions.GoogleAPIError: Vertex AI refuses the job, or does not report
+            its state.
           RuntimeError: the job failed or was cancelled.
           SystemExit: the step received SIGTERM.
         """
         self._log_startup(input_dict, output_dict, exec_properties)
         request = read_job_request(output_dict)
-        with end_job_with_step(request["job"], request["region"]):
+        with end_job_with_step(request.job, request.region):
             runner.start_cloud_training(
                 input_dict,
                 output_dict,
                 exec_properties,
                 name_utils.get_full_name(GenericExecutor),
-                request["job"],
+                request.job,
                 job_id=None,
                 enable_vertex=True,
-                vertex_region=request["region"],
+                vertex_region=request.region,
             )

@@ -1,9 +1,10 @@
-"""Passes the custom job that a run requests from the first step to Trainer, in a file.
+"""The request for a custom job, a file that the first step of a run writes for Trainer.
 
-It is no execution property, because the machines of a training do not change its result: with
-other machines, Trainer must still be cached, and still resume from the checkpoints of earlier runs.
+The request is no execution property, since the machines of a training do not change its result: a
+run on other machines may take the model from the cache, and resume from existing checkpoints.
 """
 
+import dataclasses
 import json
 import os
 from collections.abc import Mapping
@@ -15,31 +16,41 @@ from tfx.dsl.io import fileio
 _FILE = "trainer_job.json"
 
 
-def write_job_request(
-    outputs: Mapping[str, list[types.Artifact]], request: Mapping[str, Any]
-) -> None:
-    """Writes the custom job that a run requests.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class JobRequest:
+    """A request for a custom job.
+
+    Attributes:
+      job: the job, in the form of `tfx.extensions.google_cloud_ai_platform`.
+      region: the region in which the job is submitted.
+    """
+
+    job: dict[str, Any]
+    region: str
+
+
+def write_job_request(outputs: Mapping[str, list[types.Artifact]], request: JobRequest) -> None:
+    """Writes the request of a run.
 
     Args:
       outputs: the output artifacts of the calling step.
-      request: the key `job` with the custom job, in the form for
-        `tfx.extensions.google_cloud_ai_platform`, and the key `region`.
+      request: the request.
     """
     with fileio.open(_path(outputs), "w") as file:
-        file.write(json.dumps(request))
+        file.write(json.dumps(dataclasses.asdict(request)))
 
 
-def read_job_request(outputs: Mapping[str, list[types.Artifact]]) -> dict[str, Any]:
-    """Reads the custom job that the run of a step requests, as `write_job_request` wrote it.
+def read_job_request(outputs: Mapping[str, list[types.Artifact]]) -> JobRequest:
+    """Reads the request of the run that a step belongs to.
 
     Args:
       outputs: the output artifacts of the calling step.
     """
     with fileio.open(_path(outputs)) as file:
-        return json.loads(file.read())
+        return JobRequest(**json.loads(file.read()))
 
 
 def _path(outputs: Mapping[str, list[types.Artifact]]) -> str:
-    """Returns a path in the directory of the run: Vertex AI's artifacts lie in RUN/STEP/output."""
+    """A file in the directory of the run: Vertex AI puts an output at RUN/STEP/output."""
     (artifact,) = next(iter(outputs.values()))
     return os.path.join(os.path.dirname(os.path.dirname(artifact.uri)), _FILE)

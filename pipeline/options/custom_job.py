@@ -1,4 +1,4 @@
-"""Describes Trainer as a custom job of Vertex AI, with worker pools, a TPU or spot machines.
+"""Trainer as a custom job of Vertex AI: worker pools, a TPU, spot machines.
 
 Imports no TensorFlow.
 """
@@ -17,14 +17,14 @@ _OLD_TPUS = ("TPU_V2:8", "TPU_V3:8")  # those of one machine; more cores need se
 
 
 def custom_job(name: str, machine: TrainerMachine, cloud: Cloud) -> dict[str, Any]:
-    """Returns a google.cloud.aiplatform.v1.CustomJob as JSON, from which TFX makes the custom job.
+    """Describes the custom job to TFX: a google.cloud.aiplatform.v1.CustomJob, as JSON.
 
-    TFX removes `project` from it, and adds the command of the containers.
+    TFX removes `project` from it and adds the command of the containers.
 
     Args:
-      name: the name of the pipeline.
+      name: name of the pipeline.
       machine: the machine of each worker.
-      cloud: project, region, container image and service account.
+      cloud: project, image, account and network of the job.
     """
     # The first pool is the chief, the second all other workers.
     replicas = [1, machine.workers - 1] if machine.workers > 1 else [1]
@@ -56,7 +56,7 @@ def _pool(machine: TrainerMachine, cloud: Cloud) -> dict[str, Any]:
     if machine.tpu_topology:
         machine_spec["tpu_topology"] = machine.tpu_topology
     container: dict[str, Any] = {"image_uri": cloud.image}
-    if machine.has_tpu:  # tells TensorFlow that the TPU is attached to this machine
+    if machine.has_tpu:  # tells TensorFlow that the TPU belongs to this machine
         container["env"] = [{"name": "TPU_NAME", "value": "local"}]
     pool = {"machine_spec": machine_spec, "container_spec": container}
     if machine.disk_gb:
@@ -65,8 +65,7 @@ def _pool(machine: TrainerMachine, cloud: Cloud) -> dict[str, Any]:
 
 
 def _scheduling(machine: TrainerMachine) -> dict[str, Any]:
-    # A restarted worker cannot join a running training. Instead, all workers restart, and training
-    # resumes from its last checkpoint.
+    # A worker cannot join a running training: all restart together from the last checkpoint.
     scheduling: dict[str, Any] = {"restart_job_on_worker_restart": machine.workers > 1}
     if machine.spot:
         scheduling["strategy"] = "SPOT"
@@ -78,11 +77,10 @@ def _scheduling(machine: TrainerMachine) -> dict[str, Any]:
 def check_custom_job(
     machine: TrainerMachine, cloud: Cloud, train: Hyperparameters, *, tune: str
 ) -> None:
-    """Checks that Vertex AI offers the machines of a custom job, and that the training can run.
+    """Refuses a custom job that Vertex AI does not offer, or in which the training cannot run.
 
     Raises:
-      InputError: an option is missing, two options contradict each other, or Vertex AI has no such
-        machine.
+      InputError: an option is missing, or two options contradict each other.
     """
     given = [key for key in _KEYS if getattr(machine, key) != getattr(TrainerMachine, key)]
     if not given:

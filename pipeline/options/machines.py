@@ -14,9 +14,8 @@ _ACCELERATOR = Check(
 _TOPOLOGY = Check(
     "a topology such as 2x2", lambda text: re.fullmatch(r"\d+(x\d+){1,2}", text) is not None
 )
-# The GPUs in google.cloud.aiplatform_v1's AcceleratorType that pipeline steps can have (the module
-# is too slow to import). Google Kubernetes Engine labels its nodes with the same names, in lower
-# case and with hyphens.
+# The GPUs in google.cloud.aiplatform_v1's AcceleratorType, which is too slow to import. Google
+# Kubernetes Engine labels its nodes with the same names, in lower case and with hyphens.
 GPUS = (
     "NVIDIA_TESLA_K80",
     "NVIDIA_TESLA_P100",
@@ -40,7 +39,7 @@ OLD_TPU = "cloud-tpu"  # Vertex AI's name for machines with a TPU v2 or v3
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Machine:
-    """The machine of a node, its time limit and its retries; None is the cluster's default."""
+    """The machine, timeout and retries of a node; None stands for the cluster's default."""
 
     cpu: float | None = option("number of processor cores", default=None, check=POSITIVE)
     memory_gb: float | None = option("memory in GB (10^9 bytes)", default=None, check=POSITIVE)
@@ -83,10 +82,10 @@ class Machine:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TrainerMachine(Machine):
-    """The machine of Trainer as a step, or, with `machine_type`, as a custom job of Vertex AI.
+    """The machine of Trainer, which with a `machine_type` runs as a custom job of Vertex AI.
 
-    For a custom job, the options of accelerators, disk, spot machines and timeout apply to its
-    machines. The step only submits the job and waits for it; `retries` applies to the step.
+    Accelerators, disk, spot machines and timeout are then those of the job's machines. The step
+    submits the job and waits for its end; `retries` counts attempts of the step.
     """
 
     machine_type: str | None = option(
@@ -111,12 +110,12 @@ class TrainerMachine(Machine):
 
     @property
     def has_tpu(self) -> bool:
-        """Whether machines of this type have a TPU."""
+        """Whether the type of machine has a TPU."""
         return self.machine_type == OLD_TPU or self.tpu_chips > 0
 
     @property
     def tpu_chips(self) -> int:
-        """The number of TPU chips in the name of the machine type; 0 if it names none."""
+        """The number of TPU chips in the name of the type; 0 if the name has none."""
         match = _TPU_TYPE.fullmatch(self.machine_type or "")
         return int(match[1]) if match else 0
 
@@ -139,7 +138,7 @@ class Machines:
     pusher: Machine = dataclasses.field(default_factory=Machine)
 
     def for_steps(self, nodes: Container[str]) -> Iterator[tuple[str, Machine]]:
-        """Yields name and machine of the step of each of `nodes`."""
+        """Yields the name of each node in `nodes`, and the machine of its container."""
         for name, machine in vars(self).items():
             node = "".join(word.capitalize() for word in name.split("_"))
             if node in nodes:
@@ -147,10 +146,11 @@ class Machines:
 
 
 def check_machines(runner: str, machines: Machines) -> None:
-    """Checks that the steps of a pipeline can have their machines with `runner`.
+    """Refuses machines that the steps of a pipeline cannot have with this runner.
 
     Raises:
-      InputError: an accelerator is unknown, or an option has an effect on Kubernetes only.
+      InputError: an accelerator is unknown, or a setting that only Kubernetes has is given for
+        Vertex AI.
     """
     for name, machine in vars(machines).items():
         _check_accelerator(runner, name, machine)

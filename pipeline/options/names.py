@@ -1,17 +1,16 @@
-"""Checks the names of pipelines. Imports no TensorFlow."""
+"""The names that pipelines may have. Imports no TensorFlow."""
 
 from collections.abc import Mapping
 
 from common.errors import InputError
 from common.options import Check
 
-_LONGEST = 63  # letters; TFX refuses longer names
+_LONGEST = 63  # letters; TFX refuses a longer name of a pipeline
 
-# Checks for single runners; every name consists of a-z, 0-9 and -.
+# Further conditions of runners on a name, which consists of a-z, 0-9 and -.
 _RUNNER_CHECKS: Mapping[str, Check] = {
-    # Vertex AI derives the ids of runs from the name of the pipeline, by _VALID_NAME_PATTERN of
-    # google-cloud-aiplatform.
-    "vertex": Check("a name that starts with a letter", lambda name: name[0].isalpha()),
+    # The names of runs begin with the pipeline's (_VALID_NAME_PATTERN of google-cloud-aiplatform).
+    "vertex": Check("a letter first", lambda name: name[0].isalpha()),
 }
 
 
@@ -19,7 +18,7 @@ def check_name(runner: str, name: str) -> None:
     """Checks that a pipeline of `runner` can have a name, which consists of a-z, 0-9 and -.
 
     Raises:
-      InputError: the name is too long, or starts with a character that the runner refuses.
+      InputError: the name is too long, or does not begin with a letter where it has to.
     """
     if len(name) > _LONGEST:
         raise InputError(

@@ -1,7 +1,7 @@
-"""Checks the times of schedules, and converts them for each service. Imports no TensorFlow.
+"""The times of scheduled runs, as cron expressions. Imports no TensorFlow.
 
-Vertex AI takes cron's five fields (minute, hour, day of month, month, day of week), optionally
-after `TZ=<IANA zone> `. Kubeflow Pipelines takes six fields, with seconds first, in UTC.
+Vertex AI expects cron's five fields (minute, hour, day of month, month, day of week), after
+`TZ=<IANA zone> `; Kubeflow Pipelines expects six fields, seconds first, in UTC.
 """
 
 import re
@@ -14,7 +14,7 @@ _UTC = ("UTC", "Etc/UTC")
 
 
 def check_cron(text: str) -> None:
-    """Checks the form of a schedule. The service checks the values of its fields.
+    """Checks the time zone and the number of fields; the server checks the values of the fields.
 
     Raises:
       InputError: the time zone is unknown, or there are neither five nor six fields.
@@ -30,20 +30,20 @@ def check_cron(text: str) -> None:
 
 
 def check_schedule(text: str, runner: str) -> None:
-    """Checks that `runner`, a key of `FORMS`, takes a schedule.
+    """Refuses a cron expression that `runner`, a key of `FORMS`, cannot follow.
 
     Raises:
-      InputError: the text is no schedule, or this runner does not take it.
+      InputError: the text is no cron expression, or not one for this runner.
     """
     check_cron(text)
     FORMS[runner](text)
 
 
 def for_vertex(text: str) -> str:
-    """Returns a schedule in the form for Vertex AI.
+    """Converts a cron expression for Vertex AI.
 
     Raises:
-      InputError: the schedule has a field of seconds that is not 0.
+      InputError: the seconds are not 0.
     """
     zone, fields = _split(text)
     if len(fields) == 6:
@@ -59,10 +59,10 @@ def for_vertex(text: str) -> str:
 
 
 def for_kubeflow(text: str) -> str:
-    """Returns a schedule in the form for Kubeflow Pipelines.
+    """Converts a cron expression for Kubeflow Pipelines.
 
     Raises:
-      InputError: the schedule names a time zone other than UTC.
+      InputError: the time zone is not UTC.
     """
     zone, fields = _split(text)
     if zone is not None and zone not in _UTC:

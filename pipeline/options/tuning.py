@@ -1,30 +1,30 @@
-"""Checks that recipe and options fit `--tune` and `--head`. Imports no TensorFlow."""
+"""Refuses options that have no effect with the given `--tune`. Imports no TensorFlow."""
 
 from collections.abc import Mapping
 
 from common.errors import InputError
 from pipeline.recipes import RECIPES
 
-# The options `train.…` that apply to a linear probe, which trains without steps.
+# The options `train.…` that have an effect on the linear probe, which trains without steps, or on
+# every training.
 _LINEAR_PROBE_OPTIONS = {"head", "class_weights", "seed", "deterministic", "precision"}
 
 
 def check_tune(
     recipe: str, *, tune: str, head: str, tuner: int, given: Mapping[str, str], origin: str
 ) -> None:
-    """Checks that recipe and options have an effect with this way of tuning.
+    """Refuses a recipe for another `--tune`, and options that would have no effect.
 
     Args:
-      recipe: the name of the recipe.
+      recipe: name of the recipe.
       tune: "full" or "head".
       head: "gradient" or "linear_probe".
-      tuner: the number of trials of the search for hyperparameters.
-      given: the origins (a flag, or a file's key) of all options that differ from the recipe, by
-        dotted key.
-      origin: the origin of the recipe's name.
+      tuner: number of trials of a search for hyperparameters.
+      given: the options that differ from the recipe, by dotted key, and where each was given.
+      origin: where the recipe was given.
 
     Raises:
-      InputError: the recipe is for another way of tuning, or an option would have no effect.
+      InputError: the recipe or an option does not fit.
     """
     if RECIPES[recipe].tune != tune:
         fitting = [name for name, other in RECIPES.items() if other.tune == tune]

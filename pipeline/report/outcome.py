@@ -1,4 +1,4 @@
-"""Reports how a run ended. The report is read from artifacts, so a cached run reports the same."""
+"""The result of a run, read from its artifacts, so that a cached run reports the same."""
 
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,22 +24,21 @@ from trainer.serving.exported_model import read_classes
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Report:
-    """How a run ended.
+    """The result of a run.
 
     Attributes:
-      accuracy: the accuracy of the exported model on the test split, as a fraction.
-      test_images: the number of images in the test split.
-      interval: the 95 % confidence interval of the accuracy.
-      worst_class: the class with the lowest recall: its name, its recall, and the number of its
-        test images.
-      unmeasured: the classes without a test image.
+      accuracy: accuracy of the exported model on the test split, in [0, 1].
+      test_images: number of images in the test split.
+      interval: 95 % confidence interval of the accuracy.
+      worst_class: name, recall and number of images of the class with the least recall.
+      unmeasured: the classes that have no image in the test split.
       blessed: whether the gate blessed the model.
-      reasons: the reasons why the model was not blessed; empty if it was.
+      reasons: why the model was not blessed; empty if it was.
       pushed_to: the model's directory for serving; None if the model was not pushed.
-      was_served: whether the model was in that directory already.
-      images: the numbers of images that were read, written to each split, and quarantined.
+      was_served: whether the model was in that directory before the run.
+      images: numbers of images that were read, written to each split, and quarantined.
       quarantine: the file that lists the quarantined images.
-      anomalies: the deviations of the examples from the schema, one line each.
+      anomalies: differences between the examples and the schema, one line each.
       artifacts: the URIs of the artifacts, by node and output.
     """
 
@@ -106,12 +105,12 @@ def make_report(run: Mapping[str, NodeRun]) -> Report:
 
 
 def _measured(metrics: Mapping[str, Any]) -> tuple[float, int]:
-    """Returns the accuracy over the images of a slice, and the number of these images."""
+    """Returns the accuracy on a slice, and the number of its images."""
     return metrics[ACCURACY]["doubleValue"], round(metrics["example_count"]["doubleValue"])
 
 
 def _recalls(result: Any, classes: Sequence[str]) -> Iterator[tuple[str, tuple[float, int]]]:
-    """Yields, for each class with test images, its name, its recall and its number of images."""
+    """Yields the name of each class with test images, its recall, and the number of its images."""
     for key in result.get_slice_names():
         if key:
             ((_, label),) = key

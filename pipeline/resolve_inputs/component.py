@@ -1,4 +1,4 @@
-"""ResolveInputs, the first node on a cluster, which finds data and backbone for the run."""
+"""ResolveInputs: finds the inputs of a run on a cluster when the run begins."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -30,9 +30,9 @@ class ResolveInputsSpec(types.ComponentSpec):
 
 
 class ResolveInputs(base_component.BaseComponent):
-    """Finds the source of images and the backbone, and outputs execution properties of other nodes.
+    """Finds the data and the backbone; its outputs are execution properties of the other nodes.
 
-    It reads from outside the pipeline, so it must never be cached.
+    Its results must never be cached: each run has to look for new data.
     """
 
     SPEC_CLASS = ResolveInputsSpec
@@ -41,12 +41,12 @@ class ResolveInputs(base_component.BaseComponent):
     def __init__(self, *, settings: str, parameters: Mapping[str, Any]) -> None:
         """
         Args:
-          settings: the configuration, as `pipeline.options.config.Config.to_json` writes it.
-          parameters: the parameters of the run, by name.
+          settings: the configuration, from `pipeline.options.config.Config.to_json`.
+          parameters: the run's parameters by name, as TFX's RuntimeParameters.
         """
         outputs = {name: types.Channel(type=standard_artifacts.String) for name in PROPERTY_NAMES}
         super().__init__(spec=ResolveInputsSpec(settings=settings, **parameters, **outputs))
 
     def placeholders(self) -> dict[str, Any]:
-        """Returns the value of each output, by name, for execution properties of other nodes."""
+        """Returns a placeholder of each output, by the name of the property."""
         return {name: self.outputs[name].future()[0].value for name in PROPERTY_NAMES}

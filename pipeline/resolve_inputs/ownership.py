@@ -1,4 +1,4 @@
-"""Records which pipeline a pipeline root belongs to, on a disk or in a bucket."""
+"""Records which pipeline a pipeline root belongs to, also on remote storage."""
 
 from tfx.dsl.io import fileio
 
@@ -8,11 +8,11 @@ from pipeline.root import OWNER
 
 
 def claim(config: Config) -> None:
-    """Claims the pipeline root for the pipeline that `config` describes.
+    """Records that the pipeline root belongs to the pipeline that `config` describes.
 
     Raises:
-      InputError: the root belongs to another pipeline, whose models would be compared with the
-        models of this one.
+      InputError: the root belongs to another pipeline, whose models would be compared with those
+        of this one.
     """
     file = f"{config.pipeline_root}/{OWNER}"
     if not fileio.exists(file):

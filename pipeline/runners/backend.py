@@ -1,4 +1,4 @@
-"""Deploys a compiled pipeline, and defines the interface of the services that run it."""
+"""The interface of Vertex AI and Kubeflow Pipelines, and how a pipeline gets there."""
 
 import abc
 import dataclasses
@@ -19,9 +19,9 @@ from pipeline.report.console import Console
 Result = TypeVar("Result")
 Errors = Mapping[type[Exception], Callable[[Any], str]]
 
-FIRST_WAIT = 1.0  # seconds before the first retry; each further wait is twice as long, up to 30
-PATIENCE = 20.0  # seconds of retries for a request that only reads
-OUTAGE = 900.0  # seconds of retries while a run is followed
+FIRST_WAIT = 1.0  # seconds before a request is repeated; doubled each time, up to 30
+PATIENCE = 20.0  # seconds for which a request that changes nothing is repeated
+OUTAGE = 900.0  # seconds for which the state of a followed run may be unavailable
 
 HINTS = {
     400: "the service refused the request; correct what the message names",
@@ -36,14 +36,14 @@ HINTS = {
 
 @dataclasses.dataclass(frozen=True)
 class Schedule:
-    """An entry of a list of schedules.
+    """A schedule as `--list-schedules` shows it.
 
     Attributes:
-      id: the service's id of the schedule.
+      id: the id that the backend gave it.
       name: the name of the pipeline.
-      state: the state, such as ACTIVE or PAUSED.
-      cron: the times, in cron's fields.
-      next_run: the time of the next run; empty if it is unknown.
+      state: such as ACTIVE or PAUSED.
+      cron: its times, in cron's fields.
+      next_run: the time of the next run; empty if it is not known.
     """
 
     id: str
@@ -58,13 +58,13 @@ class RunState:
     """The state of a submitted run at one moment.
 
     Attributes:
-      state: the state, such as RUNNING.
-      is_over: whether the run has ended.
-      succeeded: whether the run has succeeded.
+      state: such as RUNNING.
+      is_over: whether it has ended.
+      succeeded: whether it has ended without a failure.
       tasks: the state of each task, by its name.
-      not_pushed: the reason why the model was not pushed; empty if it was pushed or the run has
-        not ended; None if it is unknown whether the model was pushed.
-      unknown: the reason why that is unknown; empty if it is known.
+      not_pushed: why the model was not pushed; empty if it was pushed or the run has not ended;
+        None if this cannot be found out.
+      unknown: why it cannot be found out; empty if it can.
     """
 
     state: str
@@ -78,33 +78,32 @@ class RunState:
 class Backend(abc.ABC):
     """A connection to Vertex AI or Kubeflow Pipelines, called the service below.
 
-    Every method raises an InputError of one line if the service refuses a request.
+    Every method raises InputError with a message of one line if the server refuses the request.
 
     Attributes:
-      title: the name of the service.
-      pages: the web pages of the service that show its runs and schedules.
-      errors: for each type of the client's errors, except failed connections, a function that
-        returns its message.
-      lost: the types of errors that mean that a connection failed.
+      title: its name in messages.
+      pages: the website that shows its runs and schedules, in messages.
+      errors: makes the message for each class of its client's errors, except failed connections.
+      connection_errors: the classes of errors that mean that a connection failed.
     """
 
     title: str
     pages: str
     errors: Errors
-    lost: tuple[type[Exception], ...]
+    connection_errors: tuple[type[Exception], ...]
 
     @staticmethod
     @abc.abstractmethod
     def is_refusal(error: Exception) -> bool:
-        """Whether the service refused a request without acting on it, so that a retry is safe."""
+        """Whether the server refused a request unread, so that it is safe to repeat it."""
 
     @staticmethod
     @abc.abstractmethod
-    def is_passing(error: Exception) -> bool:
-        """Whether a request that only reads may succeed when it is repeated."""
+    def is_temporary(error: Exception) -> bool:
+        """Whether a request that changes nothing may succeed when it is repeated."""
 
     def _ask(self, what: str, question: Callable[[], Result]) -> Result:
-        """Makes a request that changes something; repeats it only after an `is_refusal` error."""
+        """Makes a request that changes something; repeats it only where `is_refusal` allows it."""
         again = retry.Retry(self.is_refusal, initial=FIRST_WAIT, maximum=30.0, timeout=120.0)
         lost = (
             "it is not known whether the request arrived: check with --list-schedules or in "
@@ -116,16 +115,19 @@ class Backend(abc.ABC):
     def _look(
         self, what: str, question: Callable[[], Result], *, patience: float | None = None
     ) -> Result:
-        """Makes a request that changes nothing, with retries for `patience` seconds."""
+        """Makes a request that changes nothing; repeats it for up to `patience` seconds."""
         again = retry.Retry(
-            self.is_passing, initial=FIRST_WAIT, maximum=30.0, timeout=patience or PATIENCE
+            self.is_temporary, initial=FIRST_WAIT, maximum=30.0, timeout=patience or PATIENCE
         )
         with explain_errors(f"{self.title}, {what}", self._errors("check address and network")):
             return again(question)()
 
-    def _errors(self, lost: str) -> Errors:
-        """Returns the messages of all errors; failed connections end with the advice `lost`."""
-        failed = {kind: lambda e: f"the connection failed ({e}); {lost}" for kind in self.lost}
+    def _errors(self, after_failed_connection: str) -> Errors:
+        """The messages of all errors; the argument says what to do after a failed connection."""
+        failed = {
+            kind: lambda e: f"the connection failed ({e}); {after_failed_connection}"
+            for kind in self.connection_errors
+        }
         return failed | dict(self.errors)
 
     @abc.abstractmethod
@@ -142,23 +144,19 @@ class Backend(abc.ABC):
 
     @abc.abstractmethod
     def create_schedule(self, config: Config, job: Path) -> str:
-        """Schedules the compiled pipeline in the file `job` at the times of `config`.
-
-        Returns:
-          The URL of the schedule's page.
-        """
+        """Schedules the compiled `job` as `config` says; returns the schedule's page or id."""
 
     @abc.abstractmethod
     def schedules(self) -> list[Schedule]:
-        """Lists all schedules of pipelines."""
+        """Returns all schedules of pipelines."""
 
     @abc.abstractmethod
     def pause(self, schedule: str) -> None:
-        """Pauses the schedule with this id: it starts no runs."""
+        """Pauses the schedule with this id: it begins no more runs."""
 
     @abc.abstractmethod
     def resume(self, schedule: str) -> None:
-        """Resumes the paused schedule with this id."""
+        """Resumes the schedule with this id."""
 
     @abc.abstractmethod
     def delete(self, schedule: str) -> None:
@@ -166,19 +164,18 @@ class Backend(abc.ABC):
 
 
 def deploy(config: Config, console: Console, connect: Callable[[Cloud], Backend]) -> bool:
-    """Compiles the pipeline, and writes, submits or schedules it, as `config` says.
+    """Compiles the pipeline, then writes, submits or schedules it, as `config` says.
 
     Args:
       config: the configuration.
-      console: the console that shows the results.
-      connect: a function that connects to the service. It is called first, so that a failed
-        connection costs no time.
+      console: shows what was done.
+      connect: makes the connection, before minutes are spent on compiling.
 
     Returns:
-      False if the run was followed (`--wait`) and its model was not blessed; otherwise True.
+      False if a run was followed to its end and its model was not blessed; else True.
 
     Raises:
-      InputError: the service refuses a request, or the followed run failed.
+      InputError: the server refuses a request, or the run that was followed failed.
     """
     cloud = config.cloud
     backend = None if cloud.output else connect(cloud)
@@ -249,7 +246,7 @@ def schedule_id(backend: Backend, name: str) -> str:
     """Returns the id of the schedule whose name or id is `name`.
 
     Raises:
-      InputError: there is no such schedule, or several schedules have this name.
+      InputError: there is no such schedule, or several have the name.
     """
     schedules = backend.schedules()
     found = [s.id for s in schedules if name in (s.name, s.id)]
@@ -268,26 +265,26 @@ def schedule_id(backend: Backend, name: str) -> str:
 
 @contextmanager
 def explain_errors(what: str, errors: Errors) -> Iterator[None]:
-    """A context in which errors of a client library become an InputError of one line.
+    """Within it, errors of a client library become an InputError of one line.
 
     Args:
-      what: the attempted action, with which the message starts.
-      errors: for each type of error, a function that returns its message.
+      what: what was tried, the beginning of the message.
+      errors: makes the rest of the message, by the class of the error.
 
     Raises:
-      InputError: one of `errors` was raised.
+      InputError: in place of one of `errors`.
     """
     kinds: tuple[type[Exception], ...] = (exceptions.RetryError, *errors)
     try:
         yield
     except kinds as given_up:
-        # If retries give up, they raise a RetryError, whose cause is the error to report.
+        # A RetryError hides the error that was retried.
         error = (isinstance(given_up, exceptions.RetryError) and given_up.cause) or given_up
         say = next((say for kind, say in errors.items() if isinstance(error, kind)), str)
         raise InputError(f"{what}: {' '.join(say(error).split())}") from given_up
 
 
-def answer(status: int | None, message: str) -> str:
-    """Returns the message for an HTTP response with an error status, with advice."""
+def describe_response(status: int | None, message: str) -> str:
+    """The message for an HTTP response with an error status."""
     hint = HINTS.get(status or 500, HINTS[500] if (status or 500) >= 500 else HINTS[400])
     return f"{status} {message.strip()[:300]}; {hint}"

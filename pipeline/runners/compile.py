@@ -1,6 +1,7 @@
-"""Compiles the pipeline for Kubeflow Pipelines and Vertex AI, to a PipelineJob of schema 2.1.
+"""Compiles the pipeline for Kubeflow Pipelines and Vertex AI, as a PipelineJob of schema 2.1.
 
-The job is the same for both: every node is a container; there is no resolver and no importer.
+Both run the same pipeline: each node is a container, and none is a resolver or an importer, which
+Kubeflow Pipelines does not run.
 """
 
 import json
@@ -24,11 +25,11 @@ from pipeline.run_parameters import runtime_parameters
 from pipeline.runners.container import COMMAND, DECLARED_OUTPUTS
 from pipeline.runners.resources import platform_spec, set_machines
 
-DEFAULT_IMAGE = "vit-pipeline:latest"  # the name that `make image` gives the image
+DEFAULT_IMAGE = "vit-pipeline:latest"  # the name that `make image` gives it
 
-# ResolveInputs reads data and weights from outside the pipeline, so it must run each time. On
-# Kubeflow Pipelines, `--wait` finds the verdict only in the folder of the run, so Pusher must write
-# it in each run; it still pushes no model twice.
+# ResolveInputs looks for new data and models in each run. On Kubeflow Pipelines, `--wait` reads the
+# verdict of a run from the folder of that run, so that Pusher has to write it in each run; it does
+# not push the same model twice.
 _NEVER_CACHED = {"vertex": ("ResolveInputs",), "kubeflow": ("ResolveInputs", "Pusher")}
 
 
@@ -62,10 +63,10 @@ def read_pipeline_spec(job: pipeline_spec_pb2.PipelineJob) -> pipeline_spec_pb2.
 
 
 def write_job(job: pipeline_spec_pb2.PipelineJob, path: Path, machines: Machines) -> None:
-    """Writes a compiled pipeline to a file.
+    """Writes `job` to the file `path`.
 
-    A `.json` file has the whole job, for Vertex AI. A `.yaml` file has the PipelineSpec, for
-    Kubeflow Pipelines, followed by the PlatformSpec of `machines`, if it is not empty.
+    A `.json` file gets the whole job, for Vertex AI. A `.yaml` file gets the pipeline spec, for
+    Kubeflow Pipelines, followed by the settings of `machines` that only Kubernetes has.
     """
     content = json_format.MessageToDict(job)
     if path.suffix == ".json":
@@ -79,7 +80,7 @@ def write_job(job: pipeline_spec_pb2.PipelineJob, path: Path, machines: Machines
 
 
 def _name_producers(spec: pipeline_spec_pb2.PipelineSpec) -> None:
-    """Corrects the names of tasks that produce parameters: TFX appends `_task` to them."""
+    """Corrects the producers of parameters: TFX gives them names that no task has."""
     tasks = spec.root.dag.tasks
     for task in tasks.values():
         for parameter in task.inputs.parameters.values():
@@ -89,9 +90,9 @@ def _name_producers(spec: pipeline_spec_pb2.PipelineSpec) -> None:
 
 
 def _declare_outputs(spec: pipeline_spec_pb2.PipelineSpec) -> None:
-    """Passes to each container the names of the outputs that its component declares.
+    """Passes to each container the names of its declared outputs.
 
-    `pipeline.runners.container` needs them, since Kubeflow Pipelines adds an undeclared output.
+    Kubeflow Pipelines adds an output that is not declared; `pipeline.runners.container` removes it.
     """
     for component in spec.components.values():
         executor = spec.deployment_spec["executors"][component.executor_label]
@@ -102,7 +103,7 @@ def _declare_outputs(spec: pipeline_spec_pb2.PipelineSpec) -> None:
 def _describe_parameters(
     spec: pipeline_spec_pb2.PipelineSpec, parameters: dict[str, RuntimeParameter]
 ) -> None:
-    """Adds defaults and descriptions to the parameters of the pipeline, which TFX drops."""
+    """Adds the defaults and descriptions of the parameters, which TFX drops."""
     for name, definition in spec.root.input_definitions.parameters.items():
         definition.description = parameters[name].description
         default = parameters[name].default

@@ -1,17 +1,17 @@
-"""The entry point of each container of a compiled pipeline.
+"""The entry point of each container: completes the ExecutorInput, then calls TFX's entry point.
 
-It completes the ExecutorInput and calls TFX's own entry point,
-tfx.orchestration.kubeflow.v2.container.kubeflow_v2_run_executor, which was written for Vertex AI.
-Kubeflow Pipelines' open-source driver sends an ExecutorInput that TFX cannot read
-(tensorflow/tfx#7768). This module corrects two things in it; the places in the driver are in the
-repository kubeflow/pipelines, below backend/src/v2, at release 2.17.0:
+TFX's entry point (tfx.orchestration.kubeflow.v2.container.kubeflow_v2_run_executor) was written for
+Vertex AI. Kubeflow Pipelines' open-source driver sends it an ExecutorInput that it cannot read
+(tensorflow/tfx#7768), for two reasons, which this module corrects. Both are in the repository
+kubeflow/pipelines, below backend/src/v2, at release 2.17.0:
 
-- An input artifact has no type: `"type": {"instanceSchema": ""}`. The driver asks ML Metadata for
-  the outputs of the previous step (metadata/client.go, GetOutputArtifactsByExecutionId), and leaves
-  the schema empty, in which TFX looks for the artifact's class. All releases since 2.0.0 do so.
+- An input artifact has no type: `"type": {"instanceSchema": ""}`. The driver takes the outputs of
+  the step before from ML Metadata and leaves the schema empty (metadata/client.go,
+  GetOutputArtifactsByExecutionId). TFX reads the artifact's class from it. This is so in all
+  releases since 2.0.0.
 - There is an output artifact that no component declares: `executor-logs`, of the type
-  `system.Artifact` (driver/driver.go, provisionOutputs). The driver adds it if `PUBLISH_LOGS` is
-  `true`, its default. TFX looks for a class of that name. All releases since 2.5.0 do so.
+  `system.Artifact` (driver/driver.go, provisionOutputs), if `PUBLISH_LOGS` is `true`, its
+  default. TFX looks for a class of that name. This is so in all releases since 2.5.0.
 
 Vertex AI sends full types and only declared outputs; its containers use this entry point too.
 
@@ -39,11 +39,11 @@ def complete_executor_input(
     inputs_spec: pipeline_spec_pb2.ComponentInputsSpec,
     declared_outputs: Collection[str],
 ) -> None:
-    """Gives each input artifact its type, and removes undeclared output artifacts.
+    """Gives each input artifact its type, and removes output artifacts that are not declared.
 
     Args:
-      executor_input: the inputs and outputs of the container; changed in place. A type that is not
-        empty stays as it is.
+      executor_input: the arguments of the container; changed in place. A type that is not empty
+        is left as it is.
       inputs_spec: the inputs that the component declares, with their types.
       declared_outputs: the names of the output artifacts that the component declares.
     """

@@ -23,8 +23,8 @@ from pipeline.runners.backend import (
     Errors,
     RunState,
     Schedule,
-    answer,
     deploy,
+    describe_response,
     explain_errors,
 )
 
@@ -37,7 +37,7 @@ def _api_error_message(error: kfp_server_api.ApiException) -> str:
     except (TypeError, ValueError, KeyError):  # the body is plain text, a proxy's page, or empty
         text = (error.body or "").strip()
         message = text if text and not text.startswith("<") else error.reason or ""
-    return answer(error.status, message)
+    return describe_response(error.status, message)
 
 
 _ERRORS: Errors = {
@@ -59,7 +59,7 @@ def connect(cloud: Cloud) -> Backend:
     """Connects to Kubeflow Pipelines.
 
     Raises:
-      InputError: the API does not answer, or does not accept the token.
+      InputError: the server does not answer.
     """
     return _Kubeflow(cloud)
 
@@ -68,37 +68,39 @@ class _Kubeflow(Backend):
     title = "Kubeflow Pipelines"
     pages = "the dashboard"
     errors = _ERRORS
-    lost = (urllib3.exceptions.HTTPError,)
+    connection_errors = (urllib3.exceptions.HTTPError,)
 
     @staticmethod
     def is_refusal(error: Exception) -> bool:
         return getattr(error, "status", None) == 429
 
     @staticmethod
-    def is_passing(error: Exception) -> bool:
+    def is_temporary(error: Exception) -> bool:
         if isinstance(error, kfp_server_api.ApiException):
             return error.status == 429 or (error.status or 0) >= 500
-        return isinstance(error, _Kubeflow.lost)
+        return isinstance(error, _Kubeflow.connection_errors)
 
     def __init__(self, cloud: Cloud) -> None:
         self._namespace = cloud.namespace
-        self._folders: dict[str, str] = {}  # for each submitted run, the folder of its artifacts
+        self._folders: dict[str, str] = {}  # the folder of each submitted run, by the run's id
         with explain_errors(f"--host {cloud.host}", self._errors("is the address right?")):
             self._client = kfp.client.Client(
                 host=cloud.host,
                 namespace=cloud.namespace or "kubeflow",
                 existing_token=_token(cloud.token_file),
             )
-            if cloud.token_file:  # the token in the file may be renewed while a run is followed
-                self._client._existing_config.refresh_api_key_hook = _token_reader(cloud.token_file)
-            # A request is not repeated if its answer got lost: the service may have acted on it.
+            if cloud.token_file:  # the file may be renewed while a run is followed
+                self._client._existing_config.refresh_api_key_hook = _make_token_hook(
+                    cloud.token_file
+                )
+            # A request may have been carried out although no answer came.
             pool = self._client._run_api.api_client.rest_client.pool_manager
             pool.connection_pool_kw["retries"] = urllib3.Retry(
                 total=3, connect=3, read=False, redirect=3, other=0, status=0
             )
 
     def submit(self, config: Config, job: Path) -> tuple[str, str]:
-        pipeline, version = self._uploaded(config, job)
+        pipeline, version = self._upload(config, job)
         experiment = self._experiment(config)
         run = self._ask(
             "submitting",
@@ -112,8 +114,7 @@ class _Kubeflow(Backend):
                 service_account=config.cloud.service_account,
             ),
         )
-        # The driver composes the folder in the same way: backend/src/v2/metadata/client.go,
-        # GetPipeline.
+        # The driver makes this path in backend/src/v2/metadata/client.go, GetPipeline.
         self._folders[run.run_id] = f"{config.pipeline_root.rstrip('/')}/{config.name}/{run.run_id}"
         return run.run_id, f"{self._client._get_url_prefix()}/#/runs/details/{run.run_id}"
 
@@ -135,11 +136,10 @@ class _Kubeflow(Backend):
     def _why_not_pushed(self, run: str) -> tuple[str | None, str]:
         """Returns `RunState.not_pushed` and `RunState.unknown` of a run that succeeded.
 
-        The API has no metadata of artifacts, so the verdict is read through the dashboard's server,
-        which reads files of the bucket (frontend/server/app.ts and handlers/artifacts.ts,
-        getGCSArtifactHandler). A `*` in the key matches anything. If no file matches, the server
-        sends an empty text with status 200; if several match, their contents with status 200; if it
-        lacks permission, status 500.
+        The API has no metadata of artifacts. The dashboard's server reads files of the bucket
+        (frontend/server/app.ts and handlers/artifacts.ts, getGCSArtifactHandler): a `*` in the key
+        matches anything. If no file matches, it sends an empty text; if several match, all of their
+        contents; both with status 200. If it lacks the permission, it sends status 500.
         """
         bucket, _, folder = self._folders[run].removeprefix("gs://").partition("/")
         # The driver puts a random folder name between the names of the task and of the output.
@@ -178,7 +178,7 @@ class _Kubeflow(Backend):
         cloud = config.cloud
         assert cloud.schedule is not None
         cron = for_kubeflow(cloud.schedule)
-        pipeline, version = self._uploaded(config, job)
+        pipeline, version = self._upload(config, job)
         experiment = self._experiment(config)
         schedule = self._ask(
             "scheduling",
@@ -236,8 +236,8 @@ class _Kubeflow(Backend):
     def delete(self, schedule: str) -> None:
         self._ask("deleting", lambda: self._client.delete_recurring_run(schedule))
 
-    def _uploaded(self, config: Config, job: Path) -> tuple[str, str]:
-        """Uploads the compiled pipeline; returns the ids of the pipeline and of the new version."""
+    def _upload(self, config: Config, job: Path) -> tuple[str, str]:
+        """Uploads the pipeline; returns the ids of the pipeline and of its new version."""
         name = config.name
         pipeline = self._look(
             "looking for the pipeline", lambda: self._client.get_pipeline_id(name)
@@ -282,8 +282,8 @@ def _token(file: str | None) -> str | None:
         ) from error
 
 
-def _token_reader(file: str) -> Callable[[Any], None]:
-    """Returns a function, called before each request, that reads the token in `file` again."""
+def _make_token_hook(file: str) -> Callable[[Any], None]:
+    """Returns a hook that reads the token from `file` before each request of the client."""
 
     def read_token(config: Any) -> None:
         config.api_key["authorization"] = _token(file)

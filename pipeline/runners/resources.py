@@ -1,4 +1,4 @@
-"""Puts the machines of a configuration into a compiled pipeline."""
+"""Writes the machines of a configuration into a compiled pipeline."""
 
 from collections.abc import Container
 from typing import Any
@@ -20,7 +20,7 @@ _FOUR_WEEKS = 28 * 24 * _HOUR
 def set_machines(
     spec: pipeline_spec_pb2.PipelineSpec, machines: Machines, *, on_kubernetes: bool
 ) -> None:
-    """Sets resources and retries of the nodes in `spec`."""
+    """Sets the resources and retries of the nodes in `spec`."""
     deployment = pipeline_spec_pb2.PipelineDeploymentConfig()
     json_format.ParseDict(json_format.MessageToDict(spec.deployment_spec), deployment)
     for node, machine in machines.for_steps(spec.root.dag.tasks):
@@ -40,10 +40,10 @@ def _retry_on_vertex(policy: Any, machine: Machine) -> None:
 
 
 def _retry_on_kubernetes(policy: Any, machine: Machine) -> None:
-    """Sets the retries of a task in Kubeflow Pipelines, which passes the policy on to Argo.
+    """Sets Argo's retry policy, which Kubeflow Pipelines copies from here.
 
-    For Argo, the maximum duration does not limit a single wait: it counts from the start of the
-    first attempt, and after it there are no more retries. Without a value it is 0.
+    Argo's `maxDuration` does not bound a single wait: it counts from the beginning of the first
+    attempt, and once it is over nothing is tried again. If it is left out, it is 0.
     """
     policy.max_retry_count = machine.retries
     policy.backoff_duration.seconds = 60
@@ -69,13 +69,11 @@ def _set_resources(container: Any, machine: Machine, on_kubernetes: bool) -> Non
 
 
 def platform_spec(machines: Machines, nodes: Container[str]) -> dict[str, Any]:
-    """Returns the settings of machines that only Kubernetes has, as a PlatformSpec.
+    """The settings of the machines of `nodes` that only Kubernetes has, such as spot machines.
 
-    Kubeflow Pipelines takes it beside the pipeline. It is empty if no machine has such settings.
-
-    Args:
-      machines: the machines of all nodes.
-      nodes: the names of the nodes in the pipeline.
+    Returns:
+      The PlatformSpec that Kubeflow Pipelines reads beside the pipeline, as JSON; empty if no such
+      setting is given.
     """
     executors = {
         f"{node}_executor": config
@@ -88,7 +86,7 @@ def platform_spec(machines: Machines, nodes: Container[str]) -> dict[str, Any]:
 
 
 def _kubernetes(machine: Machine) -> dict[str, Any]:
-    """Returns the kfp_kubernetes.KubernetesExecutorConfig of a machine, as JSON."""
+    """Returns a kfp_kubernetes.KubernetesExecutorConfig, as JSON."""
     config: dict[str, Any] = {}
     labels = {}
     if machine.accelerator and "/" not in machine.accelerator_type:
@@ -103,8 +101,8 @@ def _kubernetes(machine: Machine) -> dict[str, Any]:
     if machine.timeout_minutes:
         config["activeDeadlineSeconds"] = str(machine.timeout_minutes * 60)
     if machine.disk_gb:
-        # Every user can write to an emptyDir. A claimed volume belongs to root, but the image runs
-        # as another user, and no field of the config gives the volume to that user.
+        # Every user may write to an emptyDir. A claimed volume belongs to root, the image does not
+        # run as root, and no field of the PlatformSpec changes the owner.
         config["emptyDirMounts"] = [
             {"volumeName": "temporary", "mountPath": "/tmp", "sizeLimit": f"{machine.disk_gb}G"}
         ]

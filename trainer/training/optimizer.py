@@ -1,4 +1,4 @@
-"""The optimizer, its learning-rate schedule, and factors on the rate of single variables."""
+"""The optimizer, its learning-rate schedule, and the rates of single variables."""
 
 import math
 import re
@@ -12,8 +12,8 @@ from common.errors import InputError
 from trainer.training.hyperparameters import Hyperparameters
 
 _BLOCK = re.compile(r"([a-z]*(?:block|layer|stage|encoder)s?[_.]?)(\d+)", re.IGNORECASE)
-# Variables without weight decay: biases, norms and tokens are recognised by the last part of their
-# names, as Keras and Flax give them; embeddings by any part.
+# Variables without weight decay, by the end of the names that Keras and Flax give them; position
+# and class embeddings by any part of their names.
 _UNDECAYED = re.compile(
     r"(bias|beta|gamma|scale|offset|mean|variance|tokens?|(^|[/_])cls)$|pos[a-z]*_?emb|"
     r"class_emb|relative_pos",
@@ -23,24 +23,24 @@ _KERNEL = re.compile(r"(kernel|weights?)$", re.IGNORECASE)
 
 
 class Schedule(keras.optimizers.schedules.LearningRateSchedule):
-    """A learning rate that rises linearly to the peak, then falls to 0 or stays at the peak."""
+    """Linear warm-up to the peak, followed by a decay to 0 or a constant rate."""
 
     def __init__(
         self, peak: float, warmup: int, total: int, shape: str, *, start: float = 0.0
     ) -> None:
         """
         Args:
-          peak: the highest learning rate.
-          warmup: the number of warm-up steps.
-          total: the number of steps of the training.
-          shape: the curve after warm-up: "cosine", "linear" or "constant".
-          start: the learning rate at the start of warm-up, as a fraction of the peak.
+          peak: the peak learning rate.
+          warmup: number of warm-up steps.
+          total: number of all steps.
+          shape: "cosine", "linear" or "constant".
+          start: the learning rate of the first step, as a fraction of the peak.
         """
         self._peak, self._warmup, self._total, self._shape = peak, warmup, total, shape
         self._start = start
 
     def __call__(self, step: Any) -> tf.Tensor:
-        """Returns the learning rate, float32 [], of the step that follows `step` other steps."""
+        """Returns the learning rate, float32 [], after `step` steps."""
         step = tf.cast(step, tf.float32)
         rising = self._start + (1 - self._start) * step / max(self._warmup, 1)
         done = tf.clip_by_value((step - self._warmup) / max(self._total - self._warmup, 1), 0, 1)
@@ -53,11 +53,10 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule):
 
 
 class _PerVariable:
-    """A base class that adds learning rates and weight decay of single variables to an optimizer.
+    """Adds rates and weight decay of single variables to an optimizer of Keras.
 
-    A subclass inherits from it first, and from an optimizer of Keras second. Its gradients must
-    already be summed over all replicas, because they are clipped before the update, and clipping
-    needs the sum.
+    The optimizer expects gradients that are summed over all replicas: clipping comes before the
+    update and needs the sum.
     """
 
     _rates: Sequence[float] = ()
@@ -96,16 +95,16 @@ def make_optimizer(
     variables: Sequence[keras.Variable],
     head: Sequence[keras.Variable],
 ) -> keras.optimizers.Optimizer:
-    """Makes and builds the optimizer. For mixed_float16, it is wrapped to scale the loss.
+    """Builds the optimizer of `variables`; in float16, within an optimizer that scales the loss.
 
     Args:
       hyperparameters: the kind of optimizer, and its rates.
-      schedule: the learning rate.
+      schedule: the learning-rate schedule.
       variables: all trained variables.
-      head: the variables among them that belong to the head.
+      head: the variables of the head, which are among `variables`.
 
     Raises:
-      InputError: `train.layer_decay` is not 1, and the backbone has no numbered blocks.
+      InputError: `layer_decay` is not 1, and the backbone has no numbered blocks.
     """
     averaging = {"use_ema": True, "ema_momentum": hyperparameters.ema}
     if hyperparameters.ema is None:
@@ -136,15 +135,16 @@ def make_optimizer(
 
 
 def layer_rates(names: Sequence[str], decay: float) -> list[float]:
-    """Returns a factor on the learning rate for each variable of a backbone (layer decay).
+    """Returns a factor on the learning rate for each variable of a backbone.
 
-    Blocks are recognised by names such as `encoderblock_3`, `block_12_expand` or `layer4`. Blocks
-    of one kind are ordered by their numbers, the kinds by their first appearance. Variables between
-    two blocks belong to the block before them; variables above all blocks have factor 1.
+    The factor falls by `decay` from each block to the block below. Blocks are recognised by their
+    names (`encoderblock_3`, `block_12_expand`, `layer4`), and ordered by the first appearance of
+    their kind, then by number. Variables between two blocks belong to the lower block; variables
+    above all blocks have the factor 1.
 
     Args:
-      names: the names of the variables, in the order of the forward pass.
-      decay: the factor from each block to the block below it.
+      names: names of the variables, in the order of the forward pass.
+      decay: factor from each block to the block below.
 
     Raises:
       InputError: `decay` is not 1, and no name contains the number of a block.
@@ -170,15 +170,15 @@ def layer_rates(names: Sequence[str], decay: float) -> list[float]:
 
 
 def is_decayed(name: str, shape: tuple[int, ...]) -> bool:
-    """Whether a variable gets weight decay: biases, norms, tokens and position embeddings do not.
+    """Whether a variable has weight decay; biases, norms, tokens and position embeddings have none.
 
-    Biases of AugReg's attention are matrices, [heads, D / heads], so they are recognised by their
-    names. If the name does not decide, the shape does: group norms of AugReg's ResNets are
-    [1, 1, 1, C]; tokens and embeddings are [1, N, D].
+    Biases of AugReg's attention are matrices, [heads, D / heads], so that only their names tell
+    them from kernels. If the name does not decide, the shape does: group norms of AugReg's ResNets
+    are [1, 1, 1, C]; tokens and embeddings are [1, N, D].
 
     Args:
-      name: the name of the variable, such as `block_1/kernel`.
-      shape: the shape of the variable.
+      name: name of the variable, such as `block_1/kernel`.
+      shape: shape of the variable.
     """
     if _UNDECAYED.search(name):
         return False

@@ -1,4 +1,4 @@
-"""The devices of a training: one device, the GPUs of a machine, several machines, or a TPU."""
+"""The devices of a training: one, the GPUs of a machine, several machines, or a TPU."""
 
 import json
 import os
@@ -11,27 +11,23 @@ from common.errors import InputError
 
 
 def make_strategy(name: str) -> tf.distribute.Strategy:
-    """Makes the distribution strategy that `train.strategy` names.
+    """Makes the strategy that the option `train.strategy` names.
 
-    With several workers, call it before TensorFlow computes anything: workers connect to each other
-    when TensorFlow starts.
+    Several workers connect when TensorFlow starts, so that nothing may be computed before.
 
     Args:
-      name: "single", "mirrored", "multiworker", "tpu" or "auto". "auto" means "tpu" if there is a
-        TPU, "multiworker" if `TF_CONFIG` names several workers, "mirrored" if there are several
-        GPUs, and otherwise "single".
+      name: "single", "mirrored", "multiworker" or "tpu"; "auto" chooses a TPU if there is one,
+        several workers if `TF_CONFIG` names them, "mirrored" if there are several GPUs, else
+        "single".
 
     Raises:
-      InputError: `TF_CONFIG` is not set for "multiworker", or no TPU can be reached for "tpu".
+      InputError: the machine has no such devices.
     """
     return _MAKERS[_detected() if name == "auto" else name]()
 
 
 def worker_index(strategy: tf.distribute.Strategy) -> tuple[int, int]:
-    """Returns the index of this process among the workers, and the number of workers.
-
-    Worker 0 is the chief.
-    """
+    """Returns the index of this worker, and the number of workers. Worker 0 is the chief."""
     if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
         return 0, 1
     resolver = strategy.cluster_resolver
@@ -43,11 +39,10 @@ def worker_index(strategy: tf.distribute.Strategy) -> tuple[int, int]:
 
 
 def input_options(strategy: tf.distribute.Strategy) -> tf.distribute.InputOptions | None:
-    """Returns the options for distributing datasets; None for TensorFlow's defaults.
+    """Returns how `strategy` distributes datasets; None is TensorFlow's default.
 
-    By default, a thread copies batches to the devices ahead of time. Between workers without
-    accelerators that gains nothing, and the thread was seen to take up to 100 s to end after a
-    training; so it is turned off there.
+    By default, a thread copies batches to the devices in advance. For workers without accelerators
+    this has no advantage, and the thread was seen to take up to 100 s to end after a training.
     """
     if worker_index(strategy)[1] == 1 or tf.config.list_logical_devices("GPU"):
         return None
@@ -79,7 +74,7 @@ def broadcast_from_chief(
 
 
 def _sum(strategy: tf.distribute.Strategy, tensors: Sequence[tf.Tensor]) -> list[np.ndarray]:
-    """Sums tensors over all replicas; each replica adds the tensors of its worker."""
+    """Sums tensors over all replicas, each of which has the tensors of its worker."""
 
     @tf.function
     def meet() -> list[tf.Tensor]:
@@ -98,7 +93,7 @@ def _detected() -> str:
     workers = json.loads(os.environ.get("TF_CONFIG") or "{}").get("cluster", {})
     if sum(len(addresses) for addresses in workers.values()) > 1:
         return "multiworker"
-    # Listing devices starts TensorFlow. After that, workers can no longer connect to each other.
+    # Listing devices starts TensorFlow, after which no workers can connect any more.
     if tf.config.list_logical_devices("TPU"):
         return "tpu"
     return "mirrored" if len(tf.config.list_logical_devices("GPU")) > 1 else "single"
