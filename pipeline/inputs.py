@@ -1,4 +1,4 @@
-"""What a run reads from outside, resolved once, with its fingerprints."""
+"""Finds data and backbone of a run, once, with their fingerprints."""
 
 import dataclasses
 from collections.abc import Mapping

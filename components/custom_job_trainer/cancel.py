@@ -38,10 +38,10 @@ _RETRY = Retry(
 
 @contextmanager
 def end_job_with_step(job: dict[str, Any], region: str) -> Iterator[None]:
-    """Within it, SIGTERM raises SystemExit, and any exception cancels the job made from `job`.
+    """A context in which SIGTERM raises SystemExit, and any exception cancels the job.
 
-    A job that has ended is not cancelled. Only the main thread can use it, since only the main
-    thread can handle signals.
+    A job that has ended is not cancelled. Only the main thread can use the context, since only the
+    main thread can handle signals.
 
     Args:
       job: the job, in the form of `tfx.extensions.google_cloud_ai_platform`; it gets a label.

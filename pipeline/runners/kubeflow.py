@@ -93,7 +93,7 @@ class _Kubeflow(Backend):
                 self._client._existing_config.refresh_api_key_hook = _make_token_hook(
                     cloud.token_file
                 )
-            # A request may have been carried out although no answer came.
+            # A request is not repeated if its answer got lost: the service may have acted on it.
             pool = self._client._run_api.api_client.rest_client.pool_manager
             pool.connection_pool_kw["retries"] = urllib3.Retry(
                 total=3, connect=3, read=False, redirect=3, other=0, status=0

@@ -322,7 +322,7 @@ def test_a_checkpoint_without_a_head_is_kept_for_who_wants_none(server, location
     body = (tmp_path / "headless.npz").read_bytes()
     url = server.answer("/m.npz", Answer(body=body))
     first = resolved(url, tmp_path / "cache", locations=locations)
-    expected = f"--model {url}: .*expected a head to classify with"
+    expected = f"--model {url}: .*expected a head, which a classifier needs"
     with pytest.raises(InputError, match=expected) as error:
         resolve(
             url,

@@ -49,7 +49,7 @@ EDITS = {
     "errors": (
         FOLDER,
         [
-            ["backbones/contract.py", "not the file of a SavedModel; is", "no SavedModel; is"],
+            ["backbones/contract.py", "missing or corrupt; expected", "no file; expected"],
             ["components/image_example_gen/executor.py", "no image for the split", "none for"],
             [
                 "trainer/training/strategy.py",
@@ -61,7 +61,7 @@ EDITS = {
     ),
     "a log line": (
         FOLDER,
-        [["trainer/training/progress.py", "goes on from the checkpoint", "resumes at that"]],
+        [["trainer/training/progress.py", "resumes from the checkpoint", "resumes at that"]],
         NONE,
     ),
     "docstring, comment, formatting": (

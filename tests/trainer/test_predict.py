@@ -184,7 +184,7 @@ def test_what_is_wrong_is_said_without_tensorflow(tmp_path):
         f"--model {tmp_path} a.jpg": "no SavedModel",
         f"--model {'a' * 300} a.jpg": "no such model in the catalogue and no such path",
         f"--model {tmp_path} --weights random a.jpg": "expected a catalogue name",
-        f"--model {tmp_path}/headless.npz a.jpg": "expected a head to classify with",
+        f"--model {tmp_path}/headless.npz a.jpg": "expected a head, which a classifier needs",
         "a.jpg": "--model",
         "--model vit_b16_classification": "IMAGE",
         "--model vit_b16_classification --top 0 a.jpg": "found '0'",

@@ -42,7 +42,7 @@ class Preemption:
 
 @contextmanager
 def catch_termination_signals() -> Iterator[Preemption]:
-    """Within it, SIGTERM and SIGINT do not end the process: the `Preemption` remembers them.
+    """A context in which SIGTERM and SIGINT do not end the process; `Preemption` records them.
 
     Only the main thread can handle signals; in another thread none is remembered.
     """

@@ -55,7 +55,7 @@ def test_what_works_passes(flags, options):
     ("flags", "expected"),
     [
         (["--runer=DataflowRunner"], "DirectRunner has no flag --runer; did you mean --runner?"),
-        (["--qqq=1"], "DirectRunner has no flag --qqq; expected one of Beam's own"),
+        (["--qqq=1"], "DirectRunner has no flag --qqq; expected a flag of Beam"),
         (["runner"], "DirectRunner has no flag runner; did you mean --runner?"),
         (["--runner=FlinkRunner", "--paralelism=2"], "did you mean --parallelism?"),
         (

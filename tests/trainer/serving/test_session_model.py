@@ -145,7 +145,7 @@ def test_a_process_that_dies(tmp_path):
     for code, message in [
         ("sys.exit('ModuleNotFoundError')", r"TensorFlow: .*status 1 \(ModuleNotFound"),
         (f"{ready}; sys.exit('terminate called')", r"/m: .*status 1 \(terminate called"),
-        (f"{ready}; import os; os.abort()", r"/m: .*status -6 \(it said nothing"),
+        (f"{ready}; import os; os.abort()", r"/m: .*status -6 \(without a message"),
     ]:
         python.write_text(f"#!{sys.executable}\nimport sys\n{code}\n")
         python.chmod(0o755)
