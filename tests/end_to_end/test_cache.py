@@ -30,7 +30,7 @@ FROM_TRANSFORM = {"Transform", *FROM_TRAINER}
 
 # Text that only people read, and a catalogue that this run does not use.
 WORDING = [
-    ["backbones/contract.py", "not the file of a SavedModel; is", "no SavedModel; is"],
+    ["backbones/contract.py", "missing or corrupt; expected", "no file; expected"],
     ["components/image_example_gen/executor.py", "no image for the split", "none for"],
     ["trainer/training/hyperparameters.py", '"peak learning rate"', '"its peak"'],
     ["trainer/model/classifier.py", "return keras.layers", "# At 0.\n    return keras.layers"],
