@@ -47,7 +47,7 @@ class Inputs:
 
 
 def resolve_inputs(config: Config) -> Inputs:
-    """Finds, and where need be downloads, makes or converts, what `config` names.
+    """Finds the inputs that `config` names; downloads or converts them if necessary.
 
     Raises:
       InputError: something is missing or unfit; the message says what to do.

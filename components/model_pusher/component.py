@@ -22,8 +22,9 @@ class ModelPusherSpec(standard_component_specs.PusherSpec):
 class ModelPusher(base_component.BaseComponent):
     """TFX's Pusher with `components.model_pusher.executor`.
 
-    Evaluator blesses anew whenever the baseline changes, so TFX's own Pusher would push an
-    unchanged model a second time. Its output `verdict` is a `components.model_pusher.verdict`.
+    Whenever the baseline changes, Evaluator blesses the model again, and TFX's own Pusher would
+    push an unchanged model a second time. The output `verdict` is a
+    `components.model_pusher.verdict`.
     """
 
     SPEC_CLASS = ModelPusherSpec

@@ -46,7 +46,7 @@ class TrainingSettings:
         )
 
     def values_that_determine_weights(self) -> dict[str, Any]:
-        """The settings as JSON values, without the options that do not change trained weights."""
+        """Returns the settings, as JSON values, that determine the trained weights."""
         values = dataclasses.asdict(self)
         for name in OPERATIONAL:
             del values["hyperparameters"][name]

@@ -177,8 +177,10 @@ class Stepper:
         return tf.clip_by_global_norm(gradients, clip * scale, use_norm=norm)[0]
 
     def _part(self, inputs: tf.Tensor, labels: tf.Tensor) -> list[tf.Tensor]:
-        """Loss, accuracy and gradients (of the scaled loss) of one replica's part, as shares of
-        the batch's."""
+        """Computes loss, accuracy and gradients (of the scaled loss) of one replica's part.
+
+        They are divided by the size of the batch, so that they add up to those of the batch.
+        """
         hyperparameters = self._hyperparameters
         variables = [v.value for v in self.model.trainable_variables]
         with tf.GradientTape() as tape:

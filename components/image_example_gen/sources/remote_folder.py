@@ -10,7 +10,7 @@ from components.image_example_gen.sources.class_folders import ClassFolders, is_
 
 
 class RemoteFolderSource(ClassFolders):
-    """A folder of class folders in Beam's file systems: whatever has a scheme that Beam knows."""
+    """A folder of class folders at a URI of any scheme that Beam supports."""
 
     def prepare(self) -> None:
         self._check_count(self.classes())
