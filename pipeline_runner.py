@@ -184,7 +184,7 @@ def announce(config: Config, log: Path, console: Console) -> None:
     if reference.is_untrained(config.weights):
         console.warn("The model is UNTRAINED: its weights are random.")
     if config.train.precision != "float32" and reference.keeps_its_graph:
-        console.warn("The graph of this SavedModel computes in float32, whatever --precision says.")
+        console.warn("--precision has no effect: the graph of this SavedModel computes in float32.")
 
 
 def run_with_log(log: Path, job: Callable[[Console], int], *, verbose: bool) -> int:

@@ -167,7 +167,7 @@ class _Transfer:
         if response.status_code in (206, 416):
             if response.status_code == 416 or not self._is_next(header, validator):
                 self._discard()
-                raise _BrokenOffError("the server has another file than the one begun")
+                raise _BrokenOffError("the file on the server has changed")
         elif response.status_code == 200:
             length = header.get("Content-Length", "")
             self._begin(validator, int(length) if length.isdigit() else None)

@@ -36,7 +36,7 @@ def has_checkpoint(directory: str) -> bool:
 
 
 class _Notes(tf.train.experimental.PythonState):
-    """Plain values that are saved in the checkpoint, so that they always fit its weights."""
+    """JSON values that are saved in the same checkpoint as the weights, so that both fit."""
 
     def __init__(self) -> None:
         self.values: dict[str, Any] = {}

@@ -1,4 +1,4 @@
-"""One optimizer step of a model, on whatever devices a strategy has."""
+"""One optimizer step of a model, on the devices of a strategy."""
 
 import dataclasses
 import logging
@@ -211,5 +211,5 @@ class Stepper:
 
 
 def _correct(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
-    """Returns float32 [B]: 1 where the likeliest class is the one with the greatest share."""
+    """Returns float32 [B]: 1 if the most probable class is the class with the largest share."""
     return tf.cast(tf.equal(tf.argmax(labels, -1), tf.argmax(logits, -1)), tf.float32)

@@ -22,7 +22,7 @@ from trainer.training.strategy import broadcast_from_chief, worker_index
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TrainingJob:
-    """A training on given files, on devices that its methods are told.
+    """A training on given files; its methods take the devices.
 
     Attributes:
       settings: how the model is trained.

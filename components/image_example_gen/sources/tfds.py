@@ -57,7 +57,7 @@ class TfdsSource(Source):
             downloader.MAX_RETRIES = _RETRIES
             try:
                 builder.download_and_prepare()
-            except Exception as error:  # TFDS raises whatever its downloader and its parser do
+            except Exception as error:  # TFDS passes on all exceptions of downloader and parser
                 reason = " ".join(f"{type(error).__name__}: {error}".split())
                 raise InputError(
                     f"--dataset {self._name}: not found below {Path(builder.data_dir).parent}, and "
