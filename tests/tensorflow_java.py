@@ -47,7 +47,7 @@ class TensorFlowJava:
     def classify(
         self, models: Sequence[Path], images: Sequence[Path]
     ) -> dict[str, tuple[list[str], list[float]]]:
-        """By model, the labels of the images and how probable they are."""
+        """Returns, by model, the labels of the images and their probabilities."""
         done = subprocess.run(
             [*self._command, *map(str, models), "--", *map(str, images)],
             env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "0"},

@@ -171,7 +171,7 @@ def test_help_has_every_flag(project):
 
 
 def test_every_option_is_listed(project):
-    """By its key, with its flag; those that are the same for several nodes once."""
+    """Each has its key and its flag; options that several nodes share are listed once."""
     _, *rows, last = command(project, "--list-options").stdout.splitlines()
     nodes = last.removeprefix("NODE is one of ").rstrip(".").split(", ")
     named = [row.split()[0] for row in rows]
@@ -261,7 +261,7 @@ def test_what_must_not_be_overlooked(given, said, tmp_path):
 
 
 def test_an_interrupted_run_says_so(project):
-    """By Ctrl-C, while nothing but the command line has been imported yet."""
+    """Ctrl-C comes when only the command line has been imported."""
     code = (
         "import sys, pipeline_runner\n"
         "def interrupt(*_): raise KeyboardInterrupt\n"

@@ -14,7 +14,7 @@ MODEL = {"saved_model.pb": b"graph", "variables/variables.index": b"index"}
 
 @pytest.fixture
 def unpacked(tmp_path):
-    """A function that unpacks bytes; then nothing but what it returns is there."""
+    """Returns a function that unpacks bytes, and checks that no other files are left."""
 
     def unpacked(content):
         packed = tmp_path / "packed"

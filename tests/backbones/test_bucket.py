@@ -24,7 +24,7 @@ RESOLVE = (
 
 @pytest.fixture
 def model(tiny_backbone, tmp_path):
-    """A SavedModel that may be changed."""
+    """Returns a SavedModel that tests may change."""
     return shutil.copytree(tiny_backbone, tmp_path / "bucket" / "model")
 
 

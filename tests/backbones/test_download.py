@@ -26,7 +26,7 @@ def fetch(url, target, patience=HURRIED, sha256=None):
 
 
 def left(target):
-    """The files beside `target`, but for the lock."""
+    """Returns the files beside `target`, except its lock."""
     return sorted(path.name for path in target.parent.iterdir() if path.suffix != ".lock")
 
 
@@ -76,7 +76,7 @@ def test_a_server_that_ignores_ranges(server, target):
 
 @pytest.mark.parametrize("conditions", [True, False])
 def test_a_file_that_changed_in_between(server, target, conditions):
-    """Also where the server does not heed `If-Range` and sends the rest of the new file."""
+    """The server may also ignore `If-Range` and send the rest of the new file."""
     other = BODY[::-1]
     changed = Answer(body=other, etag='"2"', conditions=conditions)
     assert fetch(server.answer("/file", Answer(body=BODY, sent=9), changed), target) == other
@@ -139,7 +139,7 @@ def test_a_server_that_sends_less_than_it_says(server, target):
 
 
 def test_what_is_elsewhere_is_gone_on_with_there(server, target):
-    """As model hosts redirect to addresses that are signed, and others each time."""
+    """Model hosts redirect to signed addresses, which are different each time."""
     moved = [Answer(status=302, header={"Location": f"/signed?{n}"}) for n in (1, 2)]
     url = server.answer("/file", *moved)
     server.answer("/signed?1", Answer(body=BODY, sent=100_000))
@@ -158,7 +158,9 @@ def test_a_redirection_that_never_ends(server, target):
 
 
 def chunked(content, *, ended):
-    """An answer in chunks, which states no length; cut off, it lacks the last, empty one."""
+    """Returns a chunked answer, which has no length; if it is cut off, the last, empty chunk is
+    missing.
+    """
     parts = (content[start : start + 50_000] for start in range(0, len(content), 50_000))
     body = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in parts)
     return Answer(
@@ -229,7 +231,7 @@ def test_a_process_that_is_killed_is_gone_on_with(server, target, project):
 
 
 def test_killed_between_the_last_byte_and_the_end(server, target):
-    """What is complete is checked and taken, without a request."""
+    """The complete partial file is checked and used, without a request."""
     url = server.answer("/file", Answer(body=BODY, sent=9))
     with pytest.raises(DownloadError):
         fetch(url, target)

@@ -44,7 +44,7 @@ def test_a_checkpoint_is_of_augregs_family(text):
 
 
 def test_a_directory_is_known_by_its_variables_and_not_by_its_name(tiny_backbone, tmp_path):
-    """As a MobileNet is that somebody keeps in a folder of that name."""
+    """A folder with the name of an AugReg model may contain a MobileNet."""
     shutil.copytree(tiny_backbone, tmp_path / "mine")
     assert parse_model(str(tmp_path / "mine")).is_augreg
     other = tmp_path / "vit_b16_fe"

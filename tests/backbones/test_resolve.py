@@ -59,13 +59,13 @@ def locations(server):
 
 @pytest.fixture(scope="module")
 def packed(tiny_backbone):
-    """The archive of a SavedModel, large enough for a download to be killed in the midst of it."""
+    """Returns the archive of a SavedModel that is large enough to kill a download halfway."""
     return archive(files_of(tiny_backbone) | {"assets/padding": random_bytes(300_000)})
 
 
 @pytest.fixture
 def golden(project):
-    """A small AugReg checkpoint with a head."""
+    """Returns a small AugReg checkpoint with a head."""
     folder = project / "tests" / "backbones" / "augreg" / "golden"
     return folder / "tiny_plain.params.npz"
 
@@ -111,7 +111,7 @@ def test_it_is_made_again_if_the_catalogue_or_the_seed_changes(tmp_path, monkeyp
 
 
 def test_a_conversion_that_is_killed_leaves_nothing_that_counts(tmp_path, project, golden):
-    """It is killed when all is written, but not yet where it belongs."""
+    """It is killed when all files are written, but not yet moved to their place."""
     code = (
         "import os, signal, sys; from pathlib import Path; import tensorflow as tf; "
         "from backbones.resolve import resolve; "
@@ -131,7 +131,7 @@ def test_a_conversion_that_is_killed_leaves_nothing_that_counts(tmp_path, projec
 
 
 def test_two_processes_make_a_model_once(tmp_path, project):
-    """The second waits for the first, which holds the lock, and takes what that one made."""
+    """The second process waits for the lock of the first, and uses the model of the first."""
     directory = resolved("vit_mini_fe", tmp_path / "elsewhere")
     target = tmp_path / "cache" / "random" / directory.name
     target.parent.mkdir(parents=True)
@@ -281,7 +281,7 @@ def test_a_name_is_converted_from_augreg_last(server, locations, tmp_path, golde
 def test_a_kept_checkpoint_that_is_unfit_is_set_aside(
     server, locations, tmp_path, *, packed, golden, content
 ):
-    """It may have been put there by hand. All locations are tried, as if it were not there."""
+    """A person may have put it there. All hosts are then tried, as without the file."""
     name = MODELS["vit_b16_fe"].variant.checkpoint
     kept = tmp_path / "checkpoints" / name
     kept.parent.mkdir()
@@ -460,7 +460,7 @@ def test_a_cache_that_cannot_be_written(locations, tmp_path):
 
 
 def test_a_checkpoint_that_cannot_be_read(tmp_path, golden, monkeypatch):
-    """Whose user may be root, who may read everything."""
+    """The test may run as root, who can read every file."""
     opened = Path.open
 
     def refuse(path, *arguments, **options):

@@ -5,7 +5,9 @@ from benchmarks.backbone import flops_done, main, published_flops
 
 
 def test_published_operations():
-    """4.6 and 17.6 GMACs for S/16 and B/16, as timm lists them; a multiply-add is two here."""
+    """timm lists 4.6 and 17.6 GMACs for S/16 and B/16; here, a multiply-add counts as two
+    operations.
+    """
     assert published_flops(MODELS["vit_s16_fe"].architecture) == pytest.approx(9.2e9, rel=0.01)
     assert published_flops(MODELS["vit_b16_fe"].architecture) == pytest.approx(35.1e9, rel=0.01)
 
@@ -36,7 +38,7 @@ def test_bad_usage(arguments, message, capsys):
 
 @pytest.mark.slow
 def test_it_prints_both_passes(capsys):
-    """Its figures mean nothing at this size."""
+    """The figures mean nothing at this size."""
     main(["--model", "vit_mini_fe", "--batch-size", "2", "--rounds", "1"])
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "vit_mini_fe, batch 2, median of 1 rounds"

@@ -37,7 +37,7 @@ class ColourReader(tf.Module):
 
 
 def make_image(answer, height=12, width=20):
-    """An image for which the model answers `answer`, lossless."""
+    """Writes a lossless image for which the model answers `answer`."""
     colour = np.array([answer // 4, answer % 4, 0], np.uint8)
     return PIL.Image.fromarray(np.broadcast_to(colour, [height, width, 3]).copy())
 
@@ -55,7 +55,7 @@ def model(tmp_path_factory):
 
 
 def folder(root, names):
-    """The images in class folders; `names` gives the folder's name of a class."""
+    """Returns class folders with the images; `names` gives the folder name of a class."""
     for number, (label, answer) in enumerate(PICTURES):
         (root / names(label)).mkdir(parents=True, exist_ok=True)
         make_image(answer).save(root / names(label) / f"{number}.png")
@@ -64,7 +64,7 @@ def folder(root, names):
 
 @pytest.fixture(scope="module")
 def tfds_dir(tmp_path_factory):
-    """A TFDS data directory with a small imagenet2012, in the format that TFDS prepares."""
+    """Returns a TFDS data directory with a small imagenet2012, in the format of TFDS."""
     data_dir = tmp_path_factory.mktemp("tfds")
     version_dir = data_dir / "imagenet2012" / "5.1.0"
     version_dir.mkdir(parents=True)
@@ -100,7 +100,7 @@ def tfds_dir(tmp_path_factory):
 
 
 def run(capsys, *arguments):
-    """Exit status, the printed lines by their first word, and stderr."""
+    """Runs the command; returns exit status, the printed lines by their first word, and stderr."""
     status = main(list(map(str, arguments)))
     out, err = capsys.readouterr()
     return status, dict(line.split(maxsplit=1) for line in out.splitlines()), err
@@ -135,7 +135,7 @@ def test_tfds(model, capsys, tfds_dir):
 
 
 def test_the_published_figure_stands_beside(model, capsys, tmp_path, monkeypatch):
-    """That of the name under which a model is found."""
+    """It is the published accuracy of the catalogue's model with this name."""
     monkeypatch.setenv("VIT_HOME", str(tmp_path / "home"))
     shutil.copytree(model, tmp_path / "home" / "models" / "vit_b16_classification")
     data = folder(tmp_path / "data", str)
@@ -173,7 +173,7 @@ def test_the_crop_does_not_see_the_edges(model, capsys, tmp_path):
 
 @pytest.mark.parametrize(("height", "width"), [(128, 256), (256, 128), (128, 128)])
 def test_the_crop_is_the_central_square(height, width):
-    """8/7 of 112 is 128: such an image is cropped and not resized."""
+    """8/7 of 112 is 128, so the image is cropped without being resized."""
     image = np.random.default_rng(0).integers(0, 256, [height, width, 3], np.uint8)
     crop = central_square(tf.constant(encode(PIL.Image.fromarray(image), "PNG")), 112, 112)
     top, left = (height - 112) // 2, (width - 112) // 2
@@ -237,7 +237,7 @@ def test_a_dataset_that_is_not_prepared(tmp_path):
 
 
 def test_what_is_wrong_is_said_without_tensorflow(project, tmp_path):
-    """As a script, from another directory."""
+    """The benchmark runs as a script, from another directory."""
     code = (
         "import runpy, sys; sys.modules['tensorflow'] = None\n"
         "sys.argv[0] = sys.argv.pop(1); runpy.run_path(sys.argv[0], run_name='__main__')"

@@ -15,7 +15,7 @@ LATER = 10_000_000_000  # ns
 
 @pytest.fixture
 def folder(tmp_path):
-    """Three files, and a place for the index beside them."""
+    """Returns a folder with three files, and the path of an index beside it."""
     for name in ("a", "b", "c"):
         (tmp_path / "files").mkdir(exist_ok=True)
         (tmp_path / "files" / name).write_text(f"content of {name}")
@@ -29,7 +29,7 @@ def index(tmp_path):
 
 @pytest.fixture
 def reads(monkeypatch):
-    """The names of the files that are read."""
+    """Returns the names of the files that are read."""
     names = []
     read = content_index._read
     monkeypatch.setattr(content_index, "_read", lambda n, p: names.append(n) or read(n, p))
@@ -38,7 +38,7 @@ def reads(monkeypatch):
 
 @pytest.fixture
 def later(monkeypatch):
-    """It is so much later that the files have settled."""
+    """Moves the clock so far that all files count as settled."""
     now = time.time_ns
     monkeypatch.setattr(time, "time_ns", lambda: now() + LATER)
 

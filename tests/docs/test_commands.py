@@ -20,18 +20,18 @@ LONGEST_README = 150  # lines: it is a front door
 
 @pytest.fixture(params=STEP_BY_STEP)
 def document(project, request):
-    """The text of one of them."""
+    """Returns the text of a step-by-step page."""
     return (project / request.param).read_text()
 
 
 @pytest.fixture(params=PAGES)
 def page(project, request):
-    """The path of one of all pages."""
+    """Returns the path of a page."""
     return project / request.param
 
 
 def blocks(document):
-    """The commands, with lines that are continued in the next joined."""
+    """Returns the commands of a page, with continued lines joined."""
     return "\n".join(re.findall(r"^```\n(.*?)^```", document, re.MULTILINE | re.DOTALL)).replace(
         "\\\n", " "
     )
@@ -56,7 +56,7 @@ def test_what_is_read_from_the_bucket_has_been_copied_to_it(document):
 
 
 def commands_of(text):
-    """What is given to the pipeline's command line, for each of its commands."""
+    """Returns the arguments of each command line of the pipeline."""
     return re.findall(r"^(?:python pipeline_runner\.py|…) (.*)$", blocks(text), re.MULTILINE)
 
 
@@ -76,12 +76,12 @@ def test_every_flag_and_key_exists(page):
 
 
 def flowing(text):
-    """The prose of a page without its blocks of code, each paragraph in one line."""
+    """Returns the prose of a page without code blocks, each paragraph in one line."""
     return re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL).replace("\n", " ")
 
 
 def anchors(page):
-    """What a link to a heading of `page` may end in."""
+    """Returns the anchors of the headings of `page`."""
     headings = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
     return {re.sub(r"[^\w -]", "", text.lower()).replace(" ", "-") for text in headings}
 

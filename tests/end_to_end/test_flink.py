@@ -39,7 +39,7 @@ def monkeypatch_module():
 
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory, project):
-    """Some real photographs; the digits where there are none."""
+    """Returns some real images; the digits if there are none."""
     shared = Path(os.environ.get("VIT_SHARED", project.parent / "shared"))
     if not (shared / "images").is_dir():
         return "digits"
@@ -85,7 +85,7 @@ def records(directory: Path) -> list[bytes]:
 
 
 def test_every_node_of_beam_ran_on_flink(flink):
-    """Each has a job server of its own, and each of their jobs came to its end."""
+    """Each node has its own job server, and each of their jobs ended."""
     _, log = flink
     ran = [
         part.split(" ", 1)[0] for part in log.split("Component ") if "state changed to DONE" in part

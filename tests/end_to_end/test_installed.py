@@ -14,7 +14,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def installed(project, tmp_path_factory):
-    """A directory with nothing but the project's wheel, unpacked."""
+    """Returns a directory with only the project's wheel, unpacked."""
     folder = tmp_path_factory.mktemp("installed")
     with zipfile.ZipFile(build_wheel(project, folder)) as archive:
         archive.extractall(folder / "site")

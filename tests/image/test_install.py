@@ -20,7 +20,9 @@ PIPELINES = ({"tuner": "2"}, {"dataset": "gs://bucket/flowers"}, CUSTOM_JOB)
 
 
 def loaded():
-    """What the commands of compiled jobs load: TFX's entry point, then each node's class."""
+    """Loads the modules that the commands of compiled jobs load: TFX's entry point, then each
+    node's class.
+    """
     for settings in PIPELINES:
         _, spec = compiled(**settings)
         for executor in containers(spec).values():
@@ -30,7 +32,7 @@ def loaded():
 
 @pytest.fixture(scope="module")
 def installed(project, tmp_path_factory):
-    """The directory that is /opt/vit in the image.
+    """Returns the directory that is /opt/vit in the image.
 
     The packages come from uv's cache, most of them as hard links, and are not compiled to bytecode:
     that would be most of the time and of the disk. The project's own are. There is no compiler, as
@@ -103,7 +105,8 @@ def test_what_jobs_load_is_there(python, installed):
 
 
 def test_the_entry_point_runs_a_node(python, tmp_path):
-    """As a compiled job calls it: everything is in the arguments, and Kubeflow's log with it."""
+    """A compiled job calls it in this way: all inputs are arguments, also Kubeflow's executor
+    log."""
     examples = {"name": "1", "uri": str(tmp_path / "examples"), "type": {"instanceSchema": TYPE}}
     logs = {"uri": str(tmp_path / "logs"), "type": {"schemaTitle": "system.Artifact"}}
     parameters = {
@@ -155,7 +158,8 @@ def test_the_image_s_own_command(python):
 
 
 def test_beam_s_boot_finds_beam_in_the_worker_s_image(python, installed, project):
-    """It asks `python -m pip show`, and ends where that says no. Leaves pip in sight."""
+    """`boot` asks `python -m pip show`, and ends if Beam is not found. The test leaves pip
+    visible."""
     if subprocess.run(["python3.11", "-m", "pip", "--version"], check=False).returncode:
         pytest.skip("this machine's Python has no pip; that of the image's base has")
     assert python("-m", "pip", "show", "apache-beam").returncode

@@ -167,7 +167,7 @@ LIBRARIES_OF_DIGITS = {"scikit-learn": (DIGITS, {*INGESTION, *TRAINING})}
 
 
 def installed(name):
-    """A file that has `name` look installed in another version."""
+    """Writes a file that makes `name` look installed in another version."""
     metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: 0.0.1\n"
     return {f"{name.replace('-', '_')}-0.0.1.dist-info/METADATA": metadata}
 
@@ -184,7 +184,9 @@ STEPS = {
 
 @pytest.fixture(scope="module")
 def fingerprints(project, tmp_path_factory):
-    """The fingerprint of each node's code after each step, and by the kind of source before."""
+    """Returns the fingerprint of each node's code after each step, and before, by the kind of
+    source.
+    """
     copy = tmp_path_factory.mktemp("code") / "project"
     for name in FIRST_PARTY:
         shutil.copytree(project / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))

@@ -54,7 +54,7 @@ RESUMED = "full_plain"
 
 
 def graph_directory(folder: Path, name: str) -> Path:
-    """Where the transform graph of a kind lies."""
+    """Returns the directory of the transform graph of a kind."""
     backbone, tune, _ = KINDS[name]
     return folder / f"graph-{backbone}-{tune}"
 
@@ -98,7 +98,7 @@ def write_features(images: Path, graph: TransformGraph, folder: Path) -> None:
 
 @contextmanager
 def terminated_after(steps: int) -> Iterator[None]:
-    """Within it, the process gets SIGTERM after so many training steps."""
+    """A context in which the process gets SIGTERM after this number of training steps."""
     step, done = Stepper.step, []
 
     def counting_step(self, parts, **options):

@@ -142,7 +142,8 @@ def kill(training, checkpoints, seconds):
 
 
 def test_a_training_that_is_killed_ends_with_the_same_weights(project, single, folder):
-    """Once between the writing of a checkpoint and its naming, and at two random moments."""
+    """It is killed between the writing of a checkpoint and its naming, and at two random
+    moments."""
     checkpoints = folder / "checkpoints-survivor"
     suicide = process(project, folder, "survivor", KILLED_IN_SAVE="4")
     suicide.communicate(timeout=300)

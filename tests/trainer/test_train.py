@@ -43,7 +43,8 @@ class Checkpoints:
 
 @pytest.fixture
 def directory(monkeypatch, tmp_path):
-    """Where a training of this `custom_config` and these URIs has its checkpoints."""
+    """Returns the directory of checkpoints of a training with this `custom_config` and these
+    URIs."""
     found = []
 
     def fit(job, strategy, checkpoints, log_dir):
@@ -110,7 +111,7 @@ def test_what_makes_no_difference_does_not(directory, name, value):
 
 
 def test_nor_do_the_places_of_the_same_inputs(directory):
-    """A node that runs again writes elsewhere."""
+    """A node that runs again writes to another directory."""
     assert directory(CONFIG, "x") == directory(CONFIG, "y")
 
 

@@ -72,7 +72,7 @@ def test_the_best_of_the_trials_is_found(fn_args, tmp_path):
 
 @pytest.mark.parametrize(("keep", "score"), [("last", 0.5), ("best", 0.9)])
 def test_the_score_is_that_of_the_weights_that_would_be_exported(fn_args, monkeypatch, keep, score):
-    """Mocked: the training, which is at its best before its end."""
+    """The training is mocked, with its best accuracy before its end."""
     fn_args.custom_config["training"]["hyperparameters"] |= {"keep": keep}
     fn_args.custom_config["trials"] = 1
     epochs = [{"val_accuracy": accuracy} for accuracy in (0.3, 0.9, 0.5)]
@@ -107,7 +107,7 @@ def test_augmentation_is_searched_only_where_there_is_some():
 
 
 def test_the_defaults_of_the_search_are_what_is_set():
-    """However unusual, such as a mixup that is none of the usual ones."""
+    """The values may be unusual, such as a mixup outside the usual choices."""
     settings = _settings(
         "full",
         Hyperparameters(learning_rate=0.02, schedule="linear"),

@@ -20,7 +20,7 @@ TODAYS_NAMES = {
 
 
 def as_written_today(arrays):
-    """The same checkpoint as today's public code would save it."""
+    """Returns the same checkpoint in the layout of today's public code."""
     today = {}
     for name, array in arrays.items():
         parts = [TODAYS_NAMES.get(part, part) for part in name.split("/")]

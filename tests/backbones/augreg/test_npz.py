@@ -77,7 +77,7 @@ def test_member_that_is_no_array(path):
 
 
 def with_header(path, header):
-    """An archive whose one array has this header and no numbers."""
+    """Writes an archive whose only array has this header and no numbers."""
     content = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header.encode()
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("kernel.npy", content)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 
 class _Tunnel(socketserver.StreamRequestHandler):
-    """A CONNECT request, and then bytes both ways."""
+    """Answers a CONNECT request, and then passes bytes on in both directions."""
 
     rbufsize = 0  # what follows the request is not the proxy's to read
 
@@ -57,7 +57,7 @@ class Proxy(socketserver.ThreadingTCPServer):
 
 @contextmanager
 def leading_to(port: int) -> Iterator[Proxy]:
-    """Within it, the proxy answers."""
+    """A context in which the proxy runs."""
     with Proxy(port) as proxy:
         threading.Thread(target=proxy.serve_forever, daemon=True).start()
         yield proxy

@@ -35,7 +35,8 @@ PROPERTIES = {"run_fn": "trainer.train.run_fn", "custom_config": json.dumps({"tu
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory):
-    """A service and the way there: gRPC reads the certificates once in a process."""
+    """Returns a service and the environment to reach it; gRPC reads certificates once per
+    process."""
     service = JobService(lambda job: Ended(JobState.JOB_STATE_SUCCEEDED))
     with serving(service, tmp_path_factory.mktemp("service")) as variables:
         yield service, variables
@@ -171,7 +172,7 @@ def test_a_job_that_does_not_succeed(service, step, state, message):
 
 
 class Running:
-    """A job that does not end by itself; whoever asks how it is gets a SIGTERM if that is said.
+    """A job that does not end by itself; it can send SIGTERM to the client that asks for its state.
 
     That comes a moment later, when the client waits: out of its midst, SystemExit could leave a
     lock of gRPC's taken, which the service, in this same process, would then wait for.
@@ -192,7 +193,7 @@ class Running:
 
 
 def test_a_step_that_is_told_to_end_cancels_its_job(service, step, caplog):
-    """And none of another step's."""
+    """It cancels no job of another step."""
     others, own = Running(), Running(terminates=True)
     service.add(CustomJob(labels={"vit-step": "another"}), others)
     service.begin = lambda job: own
@@ -227,7 +228,7 @@ def looked_for_twice(service):
 
 
 def end_step_while_creating(service):
-    """To be called while a job begins; the step does not hear of its beginning any more."""
+    """Ends the step while its job is being created, so that it never gets the answer."""
     time.sleep(0.2)  # as in Running
     os.kill(os.getpid(), signal.SIGTERM)
     looked_for_twice(service)
@@ -288,7 +289,7 @@ def test_a_cancel_is_tried_again(service, step, method):
 
 
 def test_a_cancel_waits_for_no_answer_for_ever(service, step):
-    """The step is killed half a minute after it was told to end."""
+    """The container is killed half a minute after SIGTERM."""
     service.begin = lambda _: Running(terminates=True)
     with pytest.raises(SystemExit):
         step.run()

@@ -15,7 +15,7 @@ def decoded(encoded: bytes) -> PIL.Image.Image:
 
 
 def difference(one: PIL.Image.Image, other: PIL.Image.Image) -> float:
-    """Mean absolute difference of two RGB images, in steps of 0 to 255."""
+    """Returns the mean absolute difference of two RGB images, in values of 0 to 255."""
     return float(np.abs(np.asarray(one, np.float32) - np.asarray(other, np.float32)).mean())
 
 
@@ -125,7 +125,7 @@ def test_what_cannot_be_decoded_says_why(source, reason):
 
 
 def test_every_cut_of_a_file_is_decoded_or_refused(jpeg):
-    """A file that breaks off anywhere never ends in another exception."""
+    """A file that is truncated anywhere never leads to another exception."""
     for source in (jpeg, encode(gradient(), "PNG"), encode(gradient(), "WEBP")):
         for length in range(0, len(source), 7):
             try:

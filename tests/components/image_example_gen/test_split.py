@@ -24,7 +24,7 @@ def test_where_the_source_has_a_test_split_only_validation_is_cut():
 
 
 def test_the_cut_is_the_same_for_ever():
-    """An image never moves: these are part of the format."""
+    """An image never changes its split, so these values are part of the format."""
     letters = {"train": "-", "validation": "v", "test": "t"}
     splits = [letters[choose_split(image, "train", False)] for image in images(60)]
     assert "".join(splits) == "--------t-------------tt------------------v--tt-------------"

@@ -21,7 +21,7 @@ from components.model_pusher.verdict import OUTPUT, Verdict
 
 
 def model_of(folder: Path) -> Path:
-    """A Model artifact's directory, with a SavedModel that was just exported."""
+    """Returns the directory of a Model artifact with a SavedModel that was just exported."""
     module = tf.Module()
     module.weight = tf.Variable(1.0)
     tf.saved_model.save(module, str(folder / "Format-Serving"))
@@ -67,7 +67,7 @@ def push(
 
 @pytest.fixture
 def clock(monkeypatch):
-    """Versions are seconds: each push here gets the next one."""
+    """Gives each push the next second, since versions are seconds."""
     seconds = iter(range(9, 100))
     clock = SimpleNamespace(time=lambda: next(seconds))
     monkeypatch.setattr("tfx.components.pusher.executor.time", clock)
@@ -79,7 +79,7 @@ def serving(tmp_path):
 
 
 def verdict_in(output):
-    """What the file of the verdict says."""
+    """Returns the content of the verdict's file."""
     return Verdict.from_json(json.loads((output / "verdict").read_text()))
 
 

@@ -19,12 +19,12 @@ IMAGE = "--sdk_container_image=registry.example/vit:1"
 
 
 def given(text: str) -> list[str]:
-    """The flags for Beam in a command."""
+    """Returns the flags for Beam in a command."""
     return [flag.strip("'\"") for flag in re.findall(r"--beam-arg=('[^']+'|\S+)", text)]
 
 
 def with_exports(text: str) -> str:
-    """`text` with the values that its own `export` lines give to variables of the shell."""
+    """Returns `text` with the shell variables that its own `export` lines set replaced."""
     lines = re.findall(r"^export (.+)$", text, re.MULTILINE)
     exports = re.findall(r"(\w+)=(\S+)", " ".join(lines))
     for name, value in reversed(exports):  # the later refer to the earlier
@@ -34,7 +34,7 @@ def with_exports(text: str) -> str:
 
 @pytest.fixture(scope="module")
 def documented(project):
-    """The flags for Beam of each documented command that has some, by document and engine."""
+    """Returns the flags for Beam of each documented command, by document and engine."""
     found = {}
     for document in ("docs/beam.md", "docs/vertex.md"):
         text = with_exports((project / document).read_text()).replace("\\\n", " ")

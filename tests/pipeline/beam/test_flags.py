@@ -84,7 +84,7 @@ def test_what_cannot_work_is_refused(flags, expected):
 
 
 def test_the_region_that_gcloud_has_set_is_not_the_image_s(monkeypatch):
-    """Beam takes it where no region is given, but it is a setting of this machine."""
+    """Without a region, Beam uses gcloud's, which is a setting of this machine only."""
     monkeypatch.setenv("CLOUDSDK_COMPUTE_REGION", "europe-west4")
     without_region = [*DATAFLOW[:2], DATAFLOW[3], IMAGE]
     check(*without_region, pipeline_root="gs://my-bucket/root")

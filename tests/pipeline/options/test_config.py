@@ -19,7 +19,7 @@ from trainer.input.augmentation import Augmentation
 
 
 def config_of(**values):
-    """The configuration of dotted keys, written with __ for the dot."""
+    """Builds the configuration of dotted keys, written with __ for the dot."""
     values = {key.replace("__", "."): value for key, value in values.items()}
     return build_config({key: Setting(value, f"--{key}") for key, value in values.items()})
 
@@ -151,7 +151,7 @@ def test_what_would_do_nothing_is_refused(values, message):
 
 
 def test_what_is_as_it_would_be_anyway_is_no_mistake():
-    """So may a configuration be written down whole."""
+    """So a configuration can be written out in full."""
     config = config_of(model="vit_b16_fe", tune="head", train__head="linear_probe")
     assert Config.from_json(config.to_json()) == config
     assert config_of(model="vit_b16_fe", tune="head", train__layer_decay="1").tune == "head"

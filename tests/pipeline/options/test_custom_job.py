@@ -29,7 +29,7 @@ def config_of(settings=VERTEX, **machine) -> Config:
 
 
 def job_of(settings=VERTEX, **machine) -> CustomJob:
-    """The job; whatever is no field of Google's protos is an error."""
+    """Returns the job; a field that Google's protos do not have is an error."""
     config = config_of(settings, **machine)
     job = custom_job(config.name, config.machines.trainer, config.cloud)
     assert job.pop("project") == "p"

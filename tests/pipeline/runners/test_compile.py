@@ -31,7 +31,7 @@ def config_of(**settings):
 
 
 def compiled(**settings):
-    """The PipelineJob of a configuration, and its spec."""
+    """Returns the PipelineJob of a configuration, and its spec."""
     job = compile_job(config_of(**settings))
     return job, read_pipeline_spec(job)
 
@@ -65,7 +65,7 @@ def test_every_node_is_a_container_of_the_image_that_runs_a_module(flowers):
 @pytest.mark.parametrize("model", ["vit_b16_fe", "gs://bucket/models/mine", "/models/mine"])
 @pytest.mark.parametrize("dataset", ["tf_flowers", "gs://bucket/flowers", "/data/flowers"])
 def test_nothing_of_it_needs_this_machine(model, dataset, monkeypatch, tmp_path):
-    """Neither weights nor data are here, and no path of here is in it."""
+    """Weights and data are not on this machine, and the job has no path of this machine."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("VIT_HOME", str(tmp_path / "home"))
     job, spec = compiled(model=model, dataset=dataset, name="test")
@@ -115,7 +115,7 @@ def test_where_data_come_from_is_a_parameter_unless_they_come_with_the_image():
     ("runner", "file"), [("kubeflow", "pipeline.yaml"), ("vertex", "job.json")]
 )
 def test_model_runner_and_output_are_enough(runner, file, monkeypatch, tmp_path):
-    """So is a machine without a network."""
+    """A machine without a network is enough, too."""
 
     def refuse(*arguments):
         raise AssertionError(f"connects to {arguments}")
@@ -210,7 +210,7 @@ def test_machines_on_vertex():
     ],
 )
 def test_retries_go_on_for_as_long_as_the_node_may_take(runner, timeout, seconds):
-    """On Kubernetes, where no retry begins later than that after the first attempt did."""
+    """On Kubernetes, no retry starts later than this after the start of the first attempt."""
     machine = {"machines__trainer__retries": "3", "machines__trainer__timeout_minutes": timeout}
     policy = compiled(run__runner=runner, **machine)[1].root.dag.tasks["Trainer"].retry_policy
     assert policy.max_retry_count == 3

@@ -34,7 +34,7 @@ PLACE = "/v1/projects/p/locations/europe-west4"
 
 
 class Vertex(Api):
-    """Vertex AI's pipeline jobs and schedules, in memory."""
+    """An implementation of Vertex AI's pipeline jobs and schedules, in memory."""
 
     ROUTES = (
         ("POST", "/token", "token"),
@@ -394,7 +394,7 @@ def test_credentials_that_are_none(command, monkeypatch, tmp_path, content, expe
 
 
 def test_without_a_network(command, monkeypatch, tmp_path):
-    """What a person's login needs first is Google's token server, here an address of nobody."""
+    """A person's login first needs Google's token server, which has an unreachable address here."""
     account = {"type": "authorized_user", "client_id": "i", "client_secret": "s"}
     (tmp_path / "login.json").write_text(json.dumps(account | {"refresh_token": "t"}))
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "login.json"))

@@ -12,14 +12,14 @@ from trainer.training.hyperparameters import Hyperparameters
 
 @pytest.fixture(params=[50, 16], ids=["kept", "read every epoch"])
 def train(tmp_path, monkeypatch, request):
-    """50 examples, which the shuffle buffer holds or does not."""
+    """Returns 50 examples, which fit into the shuffle buffer or do not."""
     monkeypatch.setattr("trainer.input.dataset._SHUFFLE_BUFFER", request.param)
     write_features(tmp_path, count=50)
     return Task(tmp_path, Hyperparameters(seed=0)).train
 
 
 def rows(dataset, count):
-    """The first `count` examples of a dataset of batches."""
+    """Returns the first `count` examples of a dataset of batches."""
     batches = (inputs.numpy() for inputs, _ in dataset)
     return list(itertools.islice(itertools.chain.from_iterable(batches), count))
 

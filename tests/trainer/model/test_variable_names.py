@@ -20,7 +20,9 @@ HYBRID = dataclasses.replace(TINY, image_size=32, patch_size=1, resnet_blocks=(1
 
 @pytest.fixture(params=[TINY, HYBRID], ids=["plain", "hybrid"])
 def published(request, tmp_path, monkeypatch):
-    """A model of the collection and its architecture, which the catalogue has."""
+    """Returns a model like those of the TF-Hub collection, and its architecture, which is in the
+    catalogue.
+    """
     architecture = request.param
     entry = Model(name="x", task="fe", variant=Variant(title="X", architecture=architecture))
     monkeypatch.setattr(layout, "MODELS", {"x": entry})

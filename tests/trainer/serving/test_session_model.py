@@ -19,7 +19,9 @@ DEFAULT = tf.saved_model.DEFAULT_SERVING_SIGNATURE_DEF_KEY
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
-    """A model with a variable and a lookup table: it adds the number of each word to a number."""
+    """Returns a model with a variable and a lookup table: it adds the number of each word to a
+    number.
+    """
     module = tf.Module()
     module.number = tf.Variable(5, dtype=tf.int64)
     entries = tf.lookup.KeyValueTensorInitializer(["one", "two"], tf.constant([1, 2], tf.int64))
@@ -60,7 +62,9 @@ def test_what_it_cannot_answer(whole, signature, inputs, message):
 
 
 def test_a_keras_layer_is_not_restored(tmp_path):
-    """Though `tf.saved_model.load` restores it. If Keras mends this, `ServedClassifier` may too."""
+    """`tf.saved_model.load` does restore it. If a Session does so too one day, `ServedClassifier`
+    can be simpler.
+    """
     module = tf.Module()
     module.layer = keras.layers.Dense(2, name="head")
     module.layer.build([None, 3])
@@ -124,7 +128,7 @@ def test_the_process_has_nothing_of_ours(server_process):
 
 
 def test_one_process_for_many_requests(server_process, whole, tmp_path):
-    """An error leaves it as it was."""
+    """The process continues after an error."""
     inputs = {"other": {"words": [b"one"]}, DEFAULT: {"words": np.array([b"two", b"one"], object)}}
     expected = SessionModel(str(whole))
     shapes = {"words": [None]}
@@ -139,7 +143,7 @@ def test_one_process_for_many_requests(server_process, whole, tmp_path):
 
 
 def test_a_process_that_dies(tmp_path):
-    """At once, for want of TensorFlow, or later, of a model."""
+    """It dies at once without TensorFlow, or later because of a model."""
     python = tmp_path / "python"
     ready = "import pickle; pickle.dump([], sys.stdout.buffer); sys.stdout.flush(); input()"
     for code, message in [
@@ -154,7 +158,7 @@ def test_a_process_that_dies(tmp_path):
 
 
 def test_it_runs_by_its_path(project, whole, tmp_path):
-    """-P: the folder beside it has modules that are named as those of the standard library."""
+    """-P is needed because the folder of the script has modules with the names of standard ones."""
     done = subprocess.run(
         [sys.executable, "-P", project / "trainer" / "serving" / "session_model.py", str(whole)],
         cwd=tmp_path,

@@ -23,7 +23,8 @@ TINY = Architecture(
 
 @pytest.fixture
 def collection_model(tmp_path):
-    """Its function is compiled by XLA by itself, and its gradients are saved with it."""
+    """Returns a model whose function XLA compiles by itself, and whose gradients are saved with
+    it."""
     write_collection_model(TINY, tmp_path / "collection")
     return load_backbone(tmp_path / "collection")
 
@@ -104,7 +105,7 @@ def test_a_batch_norm_in_training_changes_its_averages_once(normalizing_model):
 
 
 def test_what_xla_cannot_compile_is_trained_without_it_by_default(tmp_path, monkeypatch, caplog):
-    """XLA knows no gradient of a branch within a restored function. A GPU is pretended."""
+    """XLA cannot compute the gradient of a branch in a restored function. The GPU is mocked."""
     devices = tf.config.list_logical_devices
     monkeypatch.setattr(
         tf.config,

@@ -30,7 +30,7 @@ FILES = [
 
 @functools.cache
 def traced(augmentation):
-    """`augment_image` as a function of the encoded image and the seed."""
+    """Returns `augment_image` as a function of the encoded image and the seed."""
     signature = [tf.TensorSpec([], tf.string), tf.TensorSpec([2], tf.int64)]
     return tf.function(
         lambda encoded, seed: augment_image(encoded, seed, *SIZE, augmentation),
@@ -39,7 +39,7 @@ def traced(augmentation):
 
 
 def images(augmentation, files=FILES, *, seed=0, order=None, parallel=1):
-    """Augmented images, float32 [B, H, W, 3], in the order of `files`, but made in `order`.
+    """Returns augmented images, float32 [B, H, W, 3], in the order of `files`, computed in `order`.
 
     The seed of the one at `index` is [seed, index].
     """
