@@ -103,7 +103,7 @@ COMPILED = [*VERTEX, "--output", "x.json"]
 DATAFLOW = ["--beam-arg=--runner=DataflowRunner"]
 BEAM_USAGE_ERRORS = [
     ([*COMPILED, "--beam-arg=--runer=DataflowRunner"], "no flag --runer; did you mean --runner?"),
-    ([*COMPILED, *DATAFLOW], "--beam-arg=--project and --beam-arg=--region and"),
+    ([*COMPILED, *DATAFLOW], "Missing required option: project"),
     ([*COMPILED, "--beam-arg=--setup_file=./setup.py"], "expected a URL or an absolute path in"),
     (["--model", "vit_mini_fe", "--beam-arg=--direct_num_workers=x"], "invalid int value: 'x'"),
 ]
@@ -251,7 +251,7 @@ UNTRAINED = "The model is UNTRAINED: its weights are random.\n"
         ({"model": "gs://bucket/model.npz", "train.precision": "mixed_bfloat16"}, ""),
     ],
 )
-def test_what_must_not_be_overlooked(given, said, tmp_path):
+def test_warnings(given, said, tmp_path):
     out = io.StringIO()
     config = build_config({key: Setting(value, key) for key, value in given.items()})
     announce(config, tmp_path / "log", Console(out, io.StringIO()))

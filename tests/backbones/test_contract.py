@@ -130,7 +130,7 @@ def test_a_saved_model_with_the_variables_of_another(tiny_backbone, tmp_path, ot
     assert "\n" not in str(error.value)
 
 
-def test_a_graph_that_refers_to_what_is_not_there(tiny_backbone, tmp_path):
+def test_a_graph_that_refers_to_missing_objects(tiny_backbone, tmp_path):
     model = shutil.copytree(tiny_backbone, tmp_path / "model")
     saved = saved_model_pb2.SavedModel.FromString((model / "saved_model.pb").read_bytes())
     del saved.meta_graphs[0].object_graph_def.nodes[-3:]

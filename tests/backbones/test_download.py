@@ -37,7 +37,7 @@ def test_a_file(server, target):
     assert len(server.requests) == 1  # it was there
 
 
-def test_what_was_cut_off_is_gone_on_with(server, target):
+def test_an_interrupted_download_is_resumed(server, target):
     url = server.answer(
         "/file", Answer(body=BODY, sent=100_000), Answer(body=BODY, sent=200_000), Answer(body=BODY)
     )
@@ -111,7 +111,7 @@ def test_a_trickle_has_an_end(server, target):
 
 
 @pytest.mark.parametrize("status", [401, 403, 404])
-def test_what_there_is_no_point_in_asking_for_again(server, target, status):
+def test_permanent_errors_are_not_retried(server, target, status):
     with pytest.raises(DownloadError, match=f"HTTP {status}"):
         fetch(server.answer("/file", Answer(status=status)), target)
     assert len(server.requests) == 1
@@ -138,7 +138,7 @@ def test_a_server_that_sends_less_than_it_says(server, target):
     assert not target.exists()
 
 
-def test_what_is_elsewhere_is_gone_on_with_there(server, target):
+def test_a_redirected_download_is_resumed_at_the_new_address(server, target):
     """Model hosts redirect to signed addresses, which are different each time."""
     moved = [Answer(status=302, header={"Location": f"/signed?{n}"}) for n in (1, 2)]
     url = server.answer("/file", *moved)
@@ -203,14 +203,14 @@ def test_a_damaged_partial_file_is_found_out(server, target):
     assert server.ranges[-2:] == ["bytes=1000-", None]
 
 
-def test_a_partial_file_of_another_url_is_not_gone_on_with(server, target):
+def test_a_partial_file_of_another_url_is_not_resumed(server, target):
     with pytest.raises(DownloadError):
         fetch(server.answer("/one", Answer(body=BODY, sent=1000)), target)
     assert fetch(server.answer("/two", Answer(body=BODY[::-1])), target) == BODY[::-1]
     assert server.ranges[-1] is None
 
 
-def test_a_process_that_is_killed_is_gone_on_with(server, target, project):
+def test_the_download_of_a_killed_process_is_resumed(server, target, project):
     url = server.answer("/file", Answer(body=BODY, pace=100_000), Answer(body=BODY))
     code = (
         "import sys; from pathlib import Path; from backbones.download import download; "
@@ -259,7 +259,7 @@ def test_the_proxy_of_the_environment_is_asked(server, target, monkeypatch):
         fetch("https://nowhere.invalid/file", target.with_name("other"))
 
 
-def test_a_url_that_is_none(target):
+def test_an_invalid_url(target):
     for url in ("http://", "http://127.0.0.1:port/", "http://[/"):
         with pytest.raises(DownloadError):
             fetch(url, target)

@@ -67,7 +67,7 @@ def test_bad_usage(arguments, message, capsys):
 
 
 @pytest.mark.slow
-def test_it_needs_no_tfx():
+def test_the_benchmark_needs_no_tfx():
     """A machine with a GPU may have only TensorFlow and Keras."""
     code = (
         "import sys, benchmarks.accelerator, benchmarks.sides.tensorflow_side;"

@@ -37,7 +37,7 @@ def test_bad_usage(arguments, message, capsys):
 
 
 @pytest.mark.slow
-def test_it_prints_both_passes(capsys):
+def test_the_benchmark_prints_both_passes(capsys):
     """The figures mean nothing at this size."""
     main(["--model", "vit_mini_fe", "--batch-size", "2", "--rounds", "1"])
     lines = capsys.readouterr().out.splitlines()

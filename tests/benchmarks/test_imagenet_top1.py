@@ -213,7 +213,7 @@ def test_no_readable_image(model, capsys, tmp_path):
     assert err.endswith("none of its images could be read\n")
 
 
-def test_a_class_that_is_none_of_imagenets(capsys, tmp_path):
+def test_a_class_that_imagenet_does_not_have(capsys, tmp_path):
     data = folder(tmp_path, str)
     (tmp_path / "7").rename(tmp_path / "spaceship")
     status, _, err = run(capsys, "--model", "vit_b16_classification", "--data-dir", data)

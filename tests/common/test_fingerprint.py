@@ -74,7 +74,7 @@ def test_importing_a_module_runs_the_init_of_its_packages(package):
     assert fingerprint.hash_code("firstparty.sub.s") != before
 
 
-def test_of_data_counts_what_the_caller_says(package):
+def test_the_text_of_data_is_hashed_instead_of_the_module(package):
     def hashed(used):
         return fingerprint.hash_code("firstparty.a", data={"firstparty.c": used})
 

@@ -91,7 +91,7 @@ def sent_by(backend, tmp_path):
     return json_format.MessageToDict(json_format.Parse(text, pb.ExecutorInput()))
 
 
-def test_it_sends_what_the_driver_of_2_17_0_sent(tmp_path):
+def test_the_backend_sends_the_same_as_the_driver_of_2_17_0(tmp_path):
     assert sent_by(KubeflowPipelines("2.17.0"), tmp_path) == RECORDED
 
 

@@ -118,7 +118,7 @@ def test_a_run_whose_model_is_not_blessed_succeeds_and_says_why(kubeflow):
     assert len(list((root / "serving").iterdir())) == 1
 
 
-def test_it_fails_where_that_is_wanted(kubeflow, compile_to, tmp_path):
+def test_fail_on_unblessed(kubeflow, compile_to, tmp_path):
     """A new version of the pipeline runs, which takes the other nodes from the cache."""
     cluster, root, _ = kubeflow
     arguments = (*DIGITS, *HEAD, "--pipeline-root", str(root), "--fail-on-unblessed")

@@ -48,7 +48,7 @@ def test_every_variable_has_been_given_a_value(document):
     assert {"PROJECT", "BUCKET", "IMAGE"} <= {name for name, _ in used}
 
 
-def test_what_is_read_from_the_bucket_has_been_copied_to_it(document):
+def test_files_that_are_read_from_the_bucket_were_copied_to_it(document):
     copied = re.findall(r"^gcloud storage rsync .* (gs://\S+)$", blocks(document), re.MULTILINE)
     read = re.findall(r"--(?:dataset|model) (gs://\S+)", blocks(document))
     assert read

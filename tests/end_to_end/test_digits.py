@@ -40,7 +40,7 @@ def served(run):
     return Path(run.value("pushed to"))
 
 
-def test_it_ends_pushed_and_accurate(run, root):
+def test_the_model_is_pushed_and_accurate(run, root):
     assert (run.status, run.err) == (0, "")
     assert run.ran == NODES
     assert run.accuracy >= 0.95

@@ -21,12 +21,12 @@ def installed(project, tmp_path_factory):
     return folder / "site"
 
 
-def test_it_declares_no_dependencies(installed):
+def test_the_wheel_declares_no_dependencies(installed):
     (metadata,) = installed.glob("*.dist-info/METADATA")
     assert "Requires-Dist" not in metadata.read_text()
 
 
-def test_it_has_its_data_files(installed):
+def test_the_wheel_has_its_data_files(installed):
     assert (installed / "trainer" / "imagenet_classes.txt").is_file()
     assert list((installed / "schemas").glob("*.pbtxt"))
 

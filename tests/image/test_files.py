@@ -41,7 +41,7 @@ def test_nothing_but_code_and_locks_gets_in(project):
     assert all((project / name).exists() for name in let_in(project))
 
 
-def test_what_is_copied_is_let_in(dockerfile, project):
+def test_dockerignore_admits_copied_files(dockerfile, project):
     copied = re.findall(r"^COPY (?!--from)(.+) \S+$", dockerfile, re.MULTILINE)
     sources = {source.split("/")[0] for line in copied for source in line.split()} - {"."}
     assert sources

@@ -79,7 +79,7 @@ def python(installed, tmp_path_factory):
     return run
 
 
-def test_it_has_the_project_compiled_and_with_its_data(installed):
+def test_the_image_has_the_project_compiled_and_with_its_data(installed):
     project = installed / "project"
     assert list((project / "schemas").glob("*.pbtxt"))
     assert (project / "trainer" / "imagenet_classes.txt").is_file()
@@ -87,12 +87,12 @@ def test_it_has_the_project_compiled_and_with_its_data(installed):
     assert not (project / "tests").exists()
 
 
-def test_it_has_no_tools(installed):
+def test_the_image_has_no_tools(installed):
     scripts = {path.name for path in (installed / "environment" / "bin").iterdir()}
     assert not {"pytest", "mypy", "ruff", "pip", "uv"} & scripts
 
 
-def test_what_jobs_load_is_there(python, installed):
+def test_the_image_has_the_modules_that_jobs_load(python, installed):
     names = {name for both in loaded() for name in both}
     assert len(names) == 1 + 13
     code = "import pkgutil, sys\nfor name in sys.argv[1:]: pkgutil.resolve_name(name)\n"

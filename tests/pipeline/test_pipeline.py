@@ -81,7 +81,7 @@ def test_user_functions_are_given_by_import_path(tmp_path):
         assert not built[component].exec_properties.get("module_file")
 
 
-def test_what_a_training_runs_on_is_no_part_of_what_it_is(tmp_path):
+def test_the_machines_of_a_training_do_not_change_its_properties(tmp_path):
     """So a training resumes from checkpoints of other machines, and is cached on any machines."""
     there = {"run.runner": "vertex", "pipeline_root": "gs://bucket/root", "cloud.image": "vit:1"}
     there |= {"cloud.project": "p", "cloud.region": "europe-west4"}

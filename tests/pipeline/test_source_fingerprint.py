@@ -10,7 +10,7 @@ from tests.conftest import class_folder
 
 
 @pytest.mark.parametrize("kind", [FolderSource, RemoteFolderSource])
-def test_an_image_that_was_away_and_is_back_makes_another_fingerprint(tmp_path, kind):
+def test_an_image_that_is_back_changes_the_fingerprint(tmp_path, kind):
     folder, notes, cache = class_folder(tmp_path / "data"), f"{tmp_path}/notes", tmp_path / "home"
 
     def find():

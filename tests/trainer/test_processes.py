@@ -57,7 +57,7 @@ def assert_same(one, other):
     np.testing.assert_allclose(one["weights"], other["weights"], atol=1e-3)
 
 
-def test_it_learns(single):
+def test_a_single_process_learns(single):
     assert single["losses"][-1] < 0.7 * single["losses"][0]
 
 
@@ -162,7 +162,7 @@ def test_a_training_that_is_killed_ends_with_the_same_weights(project, single, f
     np.testing.assert_array_equal(survivor["losses"], single["losses"])
 
 
-def test_what_is_not_there_is_refused(monkeypatch):
+def test_missing_devices_are_refused(monkeypatch):
     monkeypatch.delenv("TF_CONFIG", raising=False)
     with pytest.raises(InputError, match="TF_CONFIG is not set"):
         make_strategy("multiworker")

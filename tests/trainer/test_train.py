@@ -91,7 +91,7 @@ def directory(monkeypatch, tmp_path):
         (("training", "augmentation", "mixup"), 0.5),
     ],
 )
-def test_what_determines_a_training_gives_it_another_directory(directory, path, value):
+def test_settings_that_determine_the_weights_change_the_directory(directory, path, value):
     assert directory(CONFIG).startswith("/checkpoints/")
     assert directory(CONFIG) != directory(_changed(path, value))
 
@@ -106,11 +106,11 @@ def test_what_determines_a_training_gives_it_another_directory(directory, path, 
         ("profile", 4),
     ],
 )
-def test_what_makes_no_difference_does_not(directory, name, value):
+def test_settings_that_make_no_difference_keep_the_directory(directory, name, value):
     assert directory(CONFIG) == directory(_changed(("training", "hyperparameters", name), value))
 
 
-def test_nor_do_the_places_of_the_same_inputs(directory):
+def test_the_directories_of_equal_inputs_make_no_difference(directory):
     """A node that runs again writes to another directory."""
     assert directory(CONFIG, "x") == directory(CONFIG, "y")
 

@@ -87,7 +87,7 @@ def test_the_score_is_that_of_the_weights_that_would_be_exported(fn_args, monkey
     assert trial.score == score
 
 
-def test_what_no_trial_can_do_better_ends_the_search(fn_args):
+def test_an_error_of_every_trial_ends_the_search(fn_args):
     fn_args.custom_config["training"]["hyperparameters"] |= {"accumulation": 3}
     result = tuner.tuner_fn(fn_args)
     with pytest.raises(keras_tuner.errors.FatalError, match="expected a multiple of 3") as error:
@@ -106,7 +106,7 @@ def test_augmentation_is_searched_only_where_there_is_some():
     assert "augment.crop_area" not in names("full")  # where nothing is cropped
 
 
-def test_the_defaults_of_the_search_are_what_is_set():
+def test_the_defaults_of_the_search_are_the_given_values():
     """The values may be unusual, such as a mixup outside the usual choices."""
     settings = _settings(
         "full",

@@ -136,7 +136,7 @@ def test_a_name_with_a_line_break_takes_one_line(checkpoint):
     assert r"array 'evil\nname' is unexpected" in message
 
 
-def test_misnamed_array_is_told_with_its_wrong_name(checkpoint):
+def test_message_has_the_wrong_name_of_an_array(checkpoint):
     arrays = checkpoint("tiny_plain")
     arrays["head/kernels"] = arrays.pop("head/kernel")
     assert "array 'head/kernel' is missing and array 'head/kernels' is unexpected" in error(arrays)

@@ -102,7 +102,7 @@ def test_rubbish_in_a_header(path, header):
     assert len(message) < len(str(path)) + 350
 
 
-def test_damage_in_what_is_compressed_by_lzma(path):
+def test_damage_in_an_lzma_stream(path):
     with zipfile.ZipFile(path) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
     with zipfile.ZipFile(path, "w", zipfile.ZIP_LZMA) as archive:

@@ -37,7 +37,7 @@ def test_turns(side):
     assert first == second == pytest.approx(0.001)
 
 
-def test_a_failure_is_one_line_and_the_process_goes_on(side):
+def test_a_failure_is_one_line_and_the_process_continues(side):
     with pytest.raises(SideError, match="a framework: ValueError: no memory in the second line"):
         side.ask("fail")
     assert side.ask("run", name="steps", steps=2) == {"seconds": 0.002}

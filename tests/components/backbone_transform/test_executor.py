@@ -102,7 +102,7 @@ def transformed(project, tmp_path_factory):
     )
 
 
-def test_it_loads_the_backbone_once(transformed):
+def test_the_backbone_is_loaded_once(transformed):
     """TFX traces `preprocessing_fn` several times, and reloads its module."""
     assert transformed.loads == 1
 
@@ -112,7 +112,7 @@ def test_it_keeps_no_backbone(transformed):
     assert again[0] is not again[1]
 
 
-def test_it_writes_the_features_of_each_image(transformed):
+def test_features_of_each_image_are_written(transformed):
     pixels = decode_images(tf.constant(transformed.images), SIZE, SIZE)
     means = np.mean(pixels, axis=(1, 2, 3))
     np.testing.assert_allclose(transformed.features[:, 0], means, rtol=0, atol=1e-6)

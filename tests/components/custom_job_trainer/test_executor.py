@@ -192,7 +192,7 @@ class Running:
         self.is_stopped = True
 
 
-def test_a_step_that_is_told_to_end_cancels_its_job(service, step, caplog):
+def test_a_terminated_step_cancels_its_job(service, step, caplog):
     """It cancels no job of another step."""
     others, own = Running(), Running(terminates=True)
     service.add(CustomJob(labels={"vit-step": "another"}), others)
@@ -234,7 +234,7 @@ def end_step_while_creating(service):
     looked_for_twice(service)
 
 
-def test_a_step_that_is_told_to_end_waits_for_the_job_that_is_being_created(service, step):
+def test_a_terminated_step_waits_for_the_job_that_is_being_created(service, step):
     job = Running()
 
     def begin(_):
@@ -248,7 +248,7 @@ def test_a_step_that_is_told_to_end_waits_for_the_job_that_is_being_created(serv
     assert "get" not in service.requests
 
 
-def test_a_step_that_is_told_to_end_does_not_wait_for_ever(service, step, monkeypatch, caplog):
+def test_a_terminated_step_does_not_wait_for_ever(service, step, monkeypatch, caplog):
     monkeypatch.setattr(cancel, "_LISTING_PATIENCE", 1.0)
 
     def begin(_):
@@ -315,7 +315,7 @@ def test_a_cancel_that_fails_hides_no_error(service, step, caplog):
     assert "no customJobs.list" in caplog.text
 
 
-def test_a_step_that_is_told_to_end_lets_a_job_rest_that_has_ended(service, step):
+def test_a_terminated_step_does_not_cancel_a_job_that_has_ended(service, step):
     class SucceedsMeanwhile(Running):
         def state(self):
             if "list" in service.requests:

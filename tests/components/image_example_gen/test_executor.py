@@ -85,7 +85,7 @@ def test_in_is_out_plus_quarantined(written):
     }
 
 
-def test_files_that_were_away_are_noted(written):
+def test_missing_files_are_noted(written):
     (note,) = (written / "unread").iterdir()
     assert note.name == "fingerprint.json"
     assert json.loads(note.read_text()) == ["c1/link.png"]

@@ -118,7 +118,7 @@ def test_large_images_are_made_smaller_in_proportion(jpeg, side):
     ],
     ids=["empty", "rubbish", "truncated jpeg", "truncated png", "png header"],
 )
-def test_what_cannot_be_decoded_says_why(source, reason):
+def test_the_error_of_an_undecodable_image(source, reason):
     with pytest.raises(UndecodableError, match=reason) as error:
         normalise(source, 100)
     assert str(error.value)

@@ -158,7 +158,7 @@ def test_a_folder_that_is_no_version_is_not_served(serving):
     assert served_state(str(serving)).startswith("nothing ")
 
 
-def test_what_is_not_blessed_is_not_pushed_and_the_artifact_says_why(serving, tmp_path):
+def test_an_unblessed_model_is_not_pushed_and_the_artifact_has_the_reason(serving, tmp_path):
     pushed = push(model_of(tmp_path / "model"), serving, tmp_path / "out", blessed=False)
     assert pushed.get_int_custom_property("pushed") == 0
     reason = pushed.get_string_custom_property("reason")
@@ -167,7 +167,7 @@ def test_what_is_not_blessed_is_not_pushed_and_the_artifact_says_why(serving, tm
     assert not serving.exists()
 
 
-def test_what_is_not_blessed_fails_the_node_where_that_is_wanted(serving, tmp_path):
+def test_an_unblessed_model_fails_the_node_with_fail_on_unblessed(serving, tmp_path):
     with pytest.raises(InputError, match=r"not blessed: accuracy 0\.1"):
         push(
             model_of(tmp_path / "model"),

@@ -59,7 +59,7 @@ def documented(project):
         ("--runner=PortableRunner", "--environment_type=LOOPBACK"),
     ],
 )
-def test_workers_that_are_no_containers_run_what_is_installed(flags):
+def test_workers_that_are_no_containers_run_the_installed_code(flags):
     arguments = beam_arguments(flags)
     assert arguments[-len(flags) or len(arguments) :] == flags
     assert HERE in arguments

@@ -45,7 +45,7 @@ COMPILED = {"run.runner": "vertex"}
         (["--direct_num_workers=2"], {"dataset": "tf_flowers", **COMPILED}),
     ],
 )
-def test_what_works_passes(flags, options):
+def test_flags_that_work_pass(flags, options):
     handlers = list(logging.getLogger().handlers)
     check(*flags, **options)
     assert logging.getLogger().handlers == handlers  # Beam would set up logging to the screen
@@ -76,7 +76,7 @@ def test_what_works_passes(flags, options):
         ([*DATAFLOW, IMAGE], "the workers of DataflowRunner do not have this machine's disk"),
     ],
 )
-def test_what_cannot_work_is_refused(flags, expected):
+def test_flags_that_cannot_work_are_refused(flags, expected):
     with pytest.raises(InputError) as refused:
         check(*flags)
     assert expected in str(refused.value)

@@ -89,7 +89,7 @@ def test_a_tpu_is_found_in_its_own_machine(machine):
     assert (variable.name, variable.value) == ("TPU_NAME", "local")
 
 
-def test_whose_it_is():
+def test_account_network_key_and_labels():
     job = job_of(
         VERTEX
         | {
@@ -158,7 +158,7 @@ TPU = {"machine_type": "ct5lp-hightpu-4t", "tpu_topology": "2x2"}
         ({}, {"spot": "true"}, "expected --runner kubeflow or --trainer-machine, a custom job"),
     ],
 )
-def test_what_makes_no_sense(settings, machine, message):
+def test_contradictory_options(settings, machine, message):
     given = {k: v for k, v in (VERTEX | settings).items() if v is not None}
     with pytest.raises(InputError, match=message) as error:
         config_of(given, **machine)

@@ -82,7 +82,7 @@ def test_flags_for_beam_reach_every_node_that_runs_on_it():
     assert reached >= {f"{node}_executor" for node in nodes}
 
 
-def test_what_changes_from_run_to_run_is_a_parameter_with_type_and_default(flowers):
+def test_parameters_have_types_and_defaults(flowers):
     _, spec = flowers
     found = {
         name: (
@@ -104,7 +104,7 @@ def test_what_changes_from_run_to_run_is_a_parameter_with_type_and_default(flowe
     assert all(p.description for p in spec.root.input_definitions.parameters.values())
 
 
-def test_where_data_come_from_is_a_parameter_unless_they_come_with_the_image():
+def test_data_path_is_a_parameter_unless_the_data_are_in_the_image():
     _, spec = compiled(dataset="gs://bucket/flowers", name="test")
     path = spec.root.input_definitions.parameters["data_path"].default_value.string_value
     assert path == "gs://bucket/flowers"
@@ -168,7 +168,7 @@ def test_bad_values_of_parameters(given, message):
         with_parameters(config, parameter_values(config) | given)
 
 
-def test_the_first_node_looks_each_time_and_the_others_only_at_what_it_found(flowers):
+def test_only_the_first_node_is_never_cached(flowers):
     _, spec = flowers
     cached = {name for name, t in spec.root.dag.tasks.items() if t.caching_options.enable_cache}
     assert set(spec.root.dag.tasks) - cached == {"ResolveInputs"}
@@ -260,7 +260,7 @@ def test_trainer_as_a_custom_job():
     assert (tuner.accelerator.type, tuner.accelerator.count) == ("NVIDIA_L4", 1)
 
 
-def test_what_a_training_runs_on_is_nothing_that_its_cache_knows():
+def test_machines_are_no_part_of_the_cache_key():
     machines = {"machines__trainer__workers": "2", "machines__trainer__spot": "true"}
     (_, one), (_, other) = compiled(**CUSTOM_JOB), compiled(**CUSTOM_JOB | machines)
     assert one.root.dag.tasks["Trainer"] == other.root.dag.tasks["Trainer"]
@@ -344,7 +344,7 @@ def test_the_accelerators_are_those_of_vertex_ai():
     assert set(GPUS) == {kind.name for kind in AcceleratorType if kind.name.startswith("NVIDIA")}
 
 
-def test_what_is_written_is_read_again(flowers, tmp_path):
+def test_a_written_job_is_read_again(flowers, tmp_path):
     job, spec = flowers
     write_job(job, tmp_path / "job.json", Machines())
     assert json_format.Parse(

@@ -276,7 +276,7 @@ def test_the_next_one_is_a_version_of_it_in_the_same_experiment(command, kubeflo
     assert used == ["v0", "v1"]
 
 
-def test_what_only_kubernetes_has_is_uploaded_with_it(command, kubeflow):
+def test_the_platform_spec_is_uploaded_with_the_pipeline(command, kubeflow):
     """It is a second document in the file."""
     machine = ["machines.trainer.spot=true", "machines.trainer.disk_gb=100"]
     status, _, err = command(*PIPELINE, *(a for setting in machine for a in ("--set", setting)))
@@ -478,7 +478,7 @@ def test_a_list_outlasts_what_passes(command, kubeflow):
     assert command("--list-schedules")[0] == 0
 
 
-def test_what_was_refused_for_a_quota_is_asked_again(command, kubeflow):
+def test_a_request_that_exceeded_a_quota_is_repeated(command, kubeflow):
     kubeflow.fail("POST", "/runs", 429, times=2)
     assert command(*PIPELINE)[0] == 0
     assert len(kubeflow.of("POST", "/runs")) == 3

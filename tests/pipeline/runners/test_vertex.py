@@ -354,7 +354,7 @@ def test_a_list_outlasts_what_passes(command, vertex):
     assert command("--list-schedules")[0] == 0
 
 
-def test_what_was_refused_for_a_quota_is_asked_again(command, vertex):
+def test_a_request_that_exceeded_a_quota_is_repeated(command, vertex):
     vertex.fail("POST", "/pipelineJobs", 429, times=2)
     assert command(*PIPELINE)[0] == 0
     assert len(vertex.of("POST", "/pipelineJobs")) == 3

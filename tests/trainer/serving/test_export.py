@@ -94,7 +94,7 @@ def test_every_model_has_learnt_something_else(answers_of):
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_the_transform_graph_is_what_is_served(folder, answers_of, name):
+def test_the_transform_graph_is_served(folder, answers_of, name):
     graph = TransformGraph(str(graph_directory(folder, name)))
     answers = answers_of(name)
     if KINDS[name][1] == "head":

@@ -30,5 +30,5 @@ def test_every_class_by_its_id_name_and_index():
 
 
 @pytest.mark.parametrize("text", ["", "1000", "-1", "n00000000", "Tench", "roses", "²"])
-def test_what_is_no_class(text):
+def test_texts_that_name_no_class(text):
     assert class_index(text) is None

@@ -37,7 +37,7 @@ def whole(tmp_path_factory):
     return directory
 
 
-def test_it_answers(whole):
+def test_a_signature_answers(whole):
     model = SessionModel(str(whole))
     assert model.signatures == ["other", DEFAULT]
     assert model.input_shapes("other") == {"words": [None]}
@@ -50,12 +50,16 @@ def test_it_answers(whole):
     ("signature", "inputs", "message"),
     [
         ("third", {}, "has no signature third; found "),
-        ("other", {"word": [b"one"]}, r"other was given \['word'\]; it takes \['words'\]"),
+        (
+            "other",
+            {"word": [b"one"]},
+            r"found the inputs \['word'\] for other; expected \['words'\]",
+        ),
         ("other", {"words": [b"bad"]}, r"other fails in a Session \(.*assert"),
         ("other", {"words": np.zeros([2, 2])}, "other fails in a Session"),
     ],
 )
-def test_what_it_cannot_answer(whole, signature, inputs, message):
+def test_requests_that_fail(whole, signature, inputs, message):
     with pytest.raises(SessionError, match=message) as raised:
         SessionModel(str(whole))(signature, inputs)
     assert "\n" not in str(raised.value)
@@ -157,7 +161,7 @@ def test_a_process_that_dies(tmp_path):
             process.ask("/m", {"\n": {}})
 
 
-def test_it_runs_by_its_path(project, whole, tmp_path):
+def test_the_script_runs_by_its_path(project, whole, tmp_path):
     """-P is needed because the folder of the script has modules with the names of standard ones."""
     done = subprocess.run(
         [sys.executable, "-P", project / "trainer" / "serving" / "session_model.py", str(whole)],

@@ -47,7 +47,7 @@ def train(task, log_dir):
     return model
 
 
-def test_it_learns_and_writes_its_history(fitted, tmp_path):
+def test_training_learns_and_writes_its_history(fitted, tmp_path):
     _, history = fitted(epochs=20)
     assert [record["step"] for record in history["epochs"]] == list(range(5, 101, 5))
     assert [record["step"] for record in history["steps"]] == list(range(1, 101))
@@ -314,7 +314,7 @@ def test_steps_are_profiled_until_the_training_ends(fitted, tmp_path, caplog, fi
     assert not is_profiling(tmp_path)
 
 
-def test_a_training_that_goes_on_profiles_the_rest(fitted, tmp_path, monkeypatch):
+def test_a_resumed_training_profiles_the_remaining_steps(fitted, tmp_path, monkeypatch):
     preempt_after(10, monkeypatch)
     with pytest.raises(PreemptedError):
         fitted(epochs=4, profile=6)
@@ -390,7 +390,7 @@ def test_ctrl_c_in_the_last_step_is_heeded_too(fitted, monkeypatch):
     assert [record["step"] for record in history["steps"]] == list(range(1, 21))
 
 
-def test_what_ignores_ctrl_c_goes_on_to_do_so(fitted, monkeypatch):
+def test_a_process_that_ignores_ctrl_c_still_ignores_it(fitted, monkeypatch):
     """Background processes of a shell ignore Ctrl-C."""
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:

@@ -104,7 +104,7 @@ def test_a_batch_norm_in_training_changes_its_averages_once(normalizing_model):
         expected = 2 * expected
 
 
-def test_what_xla_cannot_compile_is_trained_without_it_by_default(tmp_path, monkeypatch, caplog):
+def test_a_backbone_that_xla_cannot_compile_is_trained_without_xla(tmp_path, monkeypatch, caplog):
     """XLA cannot compute the gradient of a branch in a restored function. The GPU is mocked."""
     devices = tf.config.list_logical_devices
     monkeypatch.setattr(

@@ -44,7 +44,7 @@ def test_rotation_is_counter_clockwise():
     np.testing.assert_array_equal(result, np.rot90(image))
 
 
-def test_what_comes_in_from_outside_is_grey(pil_image):
+def test_pixels_from_outside_are_grey(pil_image):
     image = as_float(pil_image)
     np.testing.assert_array_equal(translate_x(image, 0.5)[:, :32], image[:, 32:])
     assert np.all(translate_x(image, 0.5)[:, 32:] == 128)

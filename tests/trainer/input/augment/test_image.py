@@ -99,7 +99,7 @@ def test_flip_mirrors_half_of_the_images():
 
 
 @pytest.mark.parametrize("off", ["crop_area", "flip"])
-def test_what_is_off_leaves_the_draws_of_the_others(off):
+def test_steps_that_are_off_do_not_change_the_random_numbers_of_others(off):
     without = dataclasses.replace(GEOMETRY, **{off: getattr(Augmentation(), off)})
     # Noise is put in last: of the same seed, it is the same to the last bit.
     same = np.all(images(GEOMETRY) == images(without), axis=-1).mean(axis=(1, 2))
