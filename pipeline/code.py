@@ -34,8 +34,9 @@ def hash_nodes(source: Mapping[str, Any], layout: str) -> NodeCode:
     Args:
       source: the argument of `components.image_example_gen.sources.registry.make_source`. The code
         of other kinds of sources is not part of the fingerprint.
-      layout: the data that training uses from the catalogue, from `pipeline.inputs.Inputs`. The
-        rest of the catalogue is not part of the fingerprint, since the backbone has its own.
+      layout: `backbone_layout` of `pipeline.inputs.Inputs`, which training takes from the
+        catalogue. The rest of the catalogue is not part of the fingerprint, since the backbone has
+        a fingerprint of its own.
     """
     kind = KINDS[source["kind"]]
     training = {_CATALOGUE: layout}

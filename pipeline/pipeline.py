@@ -88,8 +88,8 @@ def create_pipeline(config: Config, inputs: Inputs | None) -> Pipeline:
         examples=examples.outputs["examples"],
         stats_options=tfdv.StatsOptions(
             schema=_EXAMPLE_TYPES,
-            # From few examples SchemaGen would infer a domain of file names, and others would be
-            # anomalies.
+            # File names are left out if the schema is inferred: from few examples, SchemaGen would
+            # infer the list of their names, and new names would be anomalies.
             feature_allowlist=None if config.schema else ["image", "label"],
         ),
     )

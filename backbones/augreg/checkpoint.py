@@ -186,6 +186,6 @@ def _check_values(name: str, array: np.ndarray) -> None:
     if not np.isfinite(array).all():
         count = np.count_nonzero(~np.isfinite(array))
         raise CheckpointError(
-            f"array {name!r} has {count} values that are NaN or infinite, expected finite "
+            f"array {name!r} has {count} values that are NaN or infinite; expected finite "
             f"numbers; {_ADVICE}"
         )

@@ -102,7 +102,7 @@ class Stepper:
                 raise
             # No variable has been changed yet, because gradients are computed first.
             logger.warning(
-                "XLA cannot compile this backbone, training continues without: %s",
+                "XLA cannot compile this backbone; training continues without XLA: %s",
                 one_line(error),
             )
             self._make_step(with_xla=False)

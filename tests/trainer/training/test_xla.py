@@ -130,7 +130,7 @@ def test_a_backbone_that_xla_cannot_compile_is_trained_without_xla(tmp_path, mon
     assert losses[None] == pytest.approx(losses[False])
     assert losses[None][1] < losses[None][0]
     (message,) = [record.getMessage() for record in caplog.records if "XLA" in record.getMessage()]
-    assert message.startswith("XLA cannot compile this backbone, training continues without:")
+    assert message.startswith("XLA cannot compile this backbone; training continues without XLA:")
 
 
 def _write_branching_model(directory):
