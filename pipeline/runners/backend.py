@@ -103,7 +103,7 @@ class Backend(abc.ABC):
     def is_temporary(error: Exception) -> bool:
         """Whether a request that changes nothing may succeed when it is repeated."""
 
-    def _ask(self, what: str, question: Callable[[], Result]) -> Result:
+    def _request(self, what: str, question: Callable[[], Result]) -> Result:
         """Makes a request that changes something; repeats it only where `is_refusal` allows it."""
         again = retry.Retry(self.is_refusal, initial=FIRST_WAIT, maximum=30.0, timeout=120.0)
         lost = (
@@ -113,7 +113,7 @@ class Backend(abc.ABC):
         with explain_errors(f"{self.title}, {what}", self._errors(lost)):
             return again(question)()
 
-    def _look(
+    def _query(
         self, what: str, question: Callable[[], Result], *, patience: float | None = None
     ) -> Result:
         """Makes a request that changes nothing; repeats it for up to `patience` seconds."""
