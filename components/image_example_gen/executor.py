@@ -186,7 +186,7 @@ def _write_text(directory: str, name: str) -> beam.PTransform:
 
 
 def _unread(uri: str) -> list[str]:
-    """File names of the images in quarantine whose files were away."""
+    """Returns the file names of quarantined images whose files were missing."""
     with fileio.open(f"{uri}/{QUARANTINE_FILE}") as file:
         records = [json.loads(line) for line in file.read().splitlines()]
     return [record["file_name"] for record in records if record["reason"].startswith(UNREAD)]

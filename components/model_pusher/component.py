@@ -1,4 +1,4 @@
-"""ModelPusher: TFX's Pusher, which does not push a model that is served already."""
+"""ModelPusher, TFX's Pusher that does not push a model again that is served already."""
 
 from tfx import types
 from tfx.dsl.components.base import base_component, executor_spec

@@ -46,13 +46,13 @@ class ClassFolders(Source):
 
     @abc.abstractmethod
     def contents(self, cache: Path | None = None) -> list[FileContent]:
-        """Size and digest of each of `files`, in the same order.
+        """Returns the size and digest of each of `files`, in the same order.
 
-        In a bucket, the digest is that of the checksum or, where a listing has none, of the size
-        and the time that the listing shows.
+        In a bucket, the digest is computed from the checksum in the listing, or, if the listing has
+        no checksum, from its size and time.
 
         Args:
-          cache: as of `fingerprint`.
+          cache: the directory that `fingerprint` takes.
         """
 
     @abc.abstractmethod

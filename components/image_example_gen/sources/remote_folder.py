@@ -36,7 +36,7 @@ class RemoteFolderSource(ClassFolders):
 
     @functools.cached_property
     def _found(self) -> list[tuple[str, ListedFile]]:
-        """All images by their path relative to the folder, in a fixed order."""
+        """Returns all images by their paths relative to the folder, in a fixed order."""
         start = len(self._path) + 1
         files = ((file.uri[start:], file) for file in list_files(self._path))
         return sorted((name, file) for name, file in files if _is_image(name))
