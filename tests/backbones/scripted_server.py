@@ -52,7 +52,7 @@ class Server:
         self.url = f"http://127.0.0.1:{self._server.server_port}"
 
     def __enter__(self) -> "Server":
-        # Polls often, since a test ends with it.
+        # The server polls often, because the test waits for its end.
         threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
         return self
 
@@ -84,7 +84,7 @@ class Server:
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 server.requests.append((self.path, dict(self.headers)))
-                with contextlib.suppress(OSError):  # the client may have gone
+                with contextlib.suppress(OSError):  # the client may have disconnected
                     _send(self, server._next(self.path))
                 self.close_connection = True
 

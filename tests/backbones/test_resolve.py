@@ -34,7 +34,7 @@ RESOLVE = (
     "cache = Path(sys.argv[1]); "
     "print(resolve('vit_b16_fe', weights='pretrained', cache=cache, locations=locations))"
 )
-# TensorFlow is not needed for what is there as a SavedModel, and takes seconds to import.
+# TensorFlow is not needed for an existing SavedModel, and takes seconds to import.
 QUICK = f"{RESOLVE}; assert 'tensorflow' not in sys.modules"
 
 

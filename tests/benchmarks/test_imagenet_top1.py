@@ -42,8 +42,8 @@ def make_image(answer, height=12, width=20):
     return PIL.Image.fromarray(np.broadcast_to(colour, [height, width, 3]).copy())
 
 
-# Of each image: its class, and what the model answers. Five are right; for two more the class is
-# among the five likeliest; one is wrong.
+# The class of each image, and the model's prediction. Five are right; for two more, the class is
+# among the five most probable ones; one is wrong.
 PICTURES = [(0, 0), (0, 1), (7, 7), (7, 7), (281, 281), (281, 279), (999, 999), (999, 990)]
 
 
@@ -187,7 +187,7 @@ def test_pixels_of_images_of_any_size(function, side):
     encoded = tf.constant(encode(make_image(999, side, 61), "PNG"))
     pixels = function(encoded, 48, 48).numpy()
     assert pixels.shape == (48, 48, 3)
-    grey_level = 1 / 127.5  # what the crop may lose, since it goes on with whole ones
+    grey_level = 1 / 127.5  # the crop may lose this much, because it rounds to whole numbers
     np.testing.assert_allclose(
         pixels[0, 0], np.array([249, 3, 0]) / 127.5 - 1, atol=grey_level * 1.001
     )

@@ -45,7 +45,7 @@ class Replicas:
     def _start(self, name: str, container: ContainerSpec, cluster: dict[str, str]) -> None:
         disk = self._folder / name
         environment = prepare_disk(disk, self._bin) | cluster
-        # As Popen looks for the command on the path of this process, not of the container.
+        # Popen searches the PATH of this process, not that of the container.
         command, *arguments = [*container.command, *container.args]
         with (disk / "log").open("wb") as log:
             self.processes[name] = subprocess.Popen(

@@ -113,7 +113,7 @@ def test_a_run_whose_model_is_not_blessed_succeeds_and_says_why(kubeflow):
     assert pushed["reason"] in third["Pusher"].log
     verdict = Path(third["Pusher"].artifacts["verdict"].uri)
     assert Verdict.from_json(json.loads(verdict.read_text())) == Verdict(False, pushed["reason"])
-    # Where `--wait` looks for it: below root, pipeline and run.
+    # `--wait` looks for it in the directory root/pipeline/run.
     assert verdict.relative_to(root).match("*/*/Pusher/*/verdict")
     assert len(list((root / "serving").iterdir())) == 1
 

@@ -12,7 +12,7 @@ from pipeline.options.config import FLAGS, OPTIONS
 from pipeline_runner import make_parser
 
 ROOT = Path(__file__).parents[2]
-# They begin with nothing and define what they use.
+# These pages start from nothing, and define all variables that they use.
 STEP_BY_STEP = ["docs/kubeflow.md", "docs/vertex.md"]
 PAGES = ["README.md", *sorted(f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md"))]
 LONGEST_README = 150  # lines: it is a front door

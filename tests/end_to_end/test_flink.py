@@ -26,7 +26,7 @@ def job_server(project, monkeypatch_module):
         pytest.skip(f"no job server at {jar} (make flink-job-server, or set VIT_FLINK_JAR)")
     if not shutil.which("java"):
         pytest.skip("no java, which Flink needs")
-    # A JVM a node: it is to start quickly and be small.
+    # Each node has a JVM, which should start quickly and be small.
     monkeypatch_module.setenv("JAVA_TOOL_OPTIONS", "-XX:TieredStopAtLevel=1 -Xmx2g")
     return jar
 

@@ -142,7 +142,7 @@ def test_pets(pipeline, shared, tmp_path, backbone, server_process):
     answers = server_process.ask(run.value("pushed to"), inputs)
     assert answers["serving_default"]["probabilities"].shape == (1, 37)
 
-    # Two steps: the head starts at zero, so the first one leaves the backbone as it is.
+    # Two steps, because the head starts at zero, and the first step does not change the backbone.
     few_steps = ("--set", "train.steps=2", "--head", "gradient")
     full = pipeline(tmp_path, *arguments(shared, "oxford_iiit_pet", "full", *few_steps))
     assert full.status == 3

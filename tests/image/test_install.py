@@ -15,7 +15,7 @@ from tests.pipeline.runners.test_compile import CUSTOM_JOB, compiled, containers
 
 pytestmark = pytest.mark.slow
 
-# Pipelines that have every node between them.
+# Together, these pipelines have every node.
 PIPELINES = ({"tuner": "2"}, {"dataset": "gs://bucket/flowers"}, CUSTOM_JOB)
 
 
@@ -97,7 +97,7 @@ def test_the_image_has_the_modules_that_jobs_load(python, installed):
     assert len(names) == 1 + 13
     code = "import pkgutil, sys\nfor name in sys.argv[1:]: pkgutil.resolve_name(name)\n"
     code += "import trainer, pipeline; print(trainer.__file__, pipeline.__file__)"
-    # What TFX's own executors are told to load, by its import path.
+    # The import paths of functions that TFX's own executors load.
     functions = ("trainer.preprocessing", "trainer.train", "trainer.tuner")
     run = python("-c", code, *sorted(names), *functions)
     assert run.returncode == 0, run.stderr

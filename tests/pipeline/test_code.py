@@ -28,7 +28,7 @@ INGESTION = {"example_gen"}
 TRAINING = {"tuner", "trainer"}
 MODEL = {"transform", "evaluator", *TRAINING}
 
-# What is edited -> the source of the run, the edits, the nodes whose keys change.
+# By a description of the edit: the source of the run, the edits, the nodes whose keys change.
 EDITS = {
     "nothing": (FOLDER, [], NONE),
     "a new model of the catalogue": (FOLDER, [[CATALOGUE, "VARIANTS = {", ENTRY]], NONE),
@@ -146,7 +146,7 @@ EDITS = {
         {"schema"},
     ),
 }
-# Another version of a library -> the source of the run, the nodes whose keys change.
+# By a library with another version: the source of the run, the nodes whose keys change.
 LIBRARIES = {
     "tensorflow": (FOLDER, MODEL),
     "keras": (FOLDER, TRAINING),
@@ -191,7 +191,7 @@ def fingerprints(project, tmp_path_factory):
     for name in FIRST_PARTY:
         shutil.copytree(project / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
     shapes = MODELS["vit_b16_fe"].architecture.array_shapes()
-    # As the collection's SavedModel has them: in the order of JAX.
+    # In the order of JAX, as in the SavedModels of the TF-Hub collection.
     stored = [shapes[name] for name in sorted(shapes, key=lambda name: name.split("/"))]
     steps = {source["kind"]: {"source": source} for source in (FOLDER, DIGITS)}
     for step, (source, change, _) in STEPS.items():

@@ -113,7 +113,7 @@ def test_two_workers(project, single, folder):
     for index in range(2):
         worker = np.load(folder / f"auto-{index}.npz")
         assert_same(single, worker)
-        assert worker["of_worker"] == 5  # what the chief has, both have
+        assert worker["of_worker"] == 5  # both workers have the chief's value
     assert {path.name for path in checkpoints.iterdir()} <= {"newest", "best"}
 
 
@@ -152,7 +152,7 @@ def test_a_training_that_is_killed_ends_with_the_same_weights(project, single, f
     assert newest_step(checkpoints) < 4
     for _ in range(2):
         moment = random.uniform(0, 0.5)
-        print(f"killed {moment:.3f} s after a checkpoint")  # which a failure shows
+        print(f"killed {moment:.3f} s after a checkpoint")  # a failure shows it
         training = process(project, folder, "survivor", SECONDS_A_STEP="0.2")
         kill(training, checkpoints, moment)
         assert training.returncode == -signal.SIGKILL

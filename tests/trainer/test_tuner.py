@@ -58,7 +58,7 @@ def test_the_best_of_the_trials_is_found(fn_args, tmp_path):
     assert first.hyperparameters.get("train.schedule") == "cosine"
     assert all(0.01 <= rate <= 1 for rate in rates)
     (best,) = result.tuner.get_best_hyperparameters()
-    # As TFX writes them down, and as the Trainer takes them.
+    # In the form that TFX writes and that the Trainer takes.
     config = json.loads(json.dumps(best.get_config()))
     values = keras_tuner.HyperParameters.from_config(config).values
     settings = from_custom_config(TunerSettings, fn_args.custom_config)

@@ -122,7 +122,7 @@ def test_each_misshapen_array_is_named(name, misshape, checkpoint):
         misshapen = misshape(array)
         if misshapen.shape != array.shape:
             message = error({**original, key: misshapen})
-            # Where the sizes are read from it, it is another array that does not fit.
+            # If sizes are read from this array, the message names another array that does not fit.
             assert f"'{key}'" in message or key in SIZES
 
 

@@ -109,7 +109,7 @@ def test_gradients_reach_every_variable(name, precision, backbone, expected):
         assert gradient is not None, variable.name
         assert gradient.shape == variable.shape
         assert np.isfinite(gradient).all(), variable.name
-        # Softmax does not see what is added to all keys: their bias has no gradient but noise.
+        # Softmax ignores a constant in all keys, so the gradient of their bias is only noise.
         assert np.any(gradient) or variable.name.endswith("key/bias:0"), variable.name
 
 

@@ -231,7 +231,7 @@ def serving(service: JobService, folder: Path) -> Iterator[dict[str, str]]:
             yield {
                 "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH": str(roots),
                 "grpc_proxy": proxy.url,
-                # Of which the client signs its tokens itself.
+                # With this key, the client signs its tokens itself.
                 "GOOGLE_APPLICATION_CREDENTIALS": str(
                     write_account(folder, token_uri="http://127.0.0.1:9/nobody")
                 ),

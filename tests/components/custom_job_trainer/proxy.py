@@ -10,7 +10,7 @@ from contextlib import contextmanager
 class _Tunnel(socketserver.StreamRequestHandler):
     """Answers a CONNECT request, and then passes bytes on in both directions."""
 
-    rbufsize = 0  # what follows the request is not the proxy's to read
+    rbufsize = 0  # the proxy must not read beyond the request
 
     def handle(self) -> None:
         method, target, _ = self.rfile.readline().decode().split()
@@ -32,7 +32,7 @@ def _copy(source: socket.socket, target: socket.socket) -> None:
             target.sendall(data)
         target.shutdown(socket.SHUT_WR)
     except OSError:
-        pass  # one end has gone, which the other will notice
+        pass  # one end has disconnected; the other will notice
 
 
 class Proxy(socketserver.ThreadingTCPServer):

@@ -117,7 +117,7 @@ def test_every_worker_runs_what_trainer_runs(service, step):
         "--outputs",
         artifact_utils.jsonify_artifact_dict(step.outputs),
     )
-    # Nothing of the machines: the checkpoints of a training are known by what it is told.
+    # The machines are not in these properties, which determine the directory of checkpoints.
     assert (flag, json.loads(properties)) == ("--exec-properties", PROPERTIES)
     assert (chief.replica_count, others.replica_count) == (1, 3)
     assert job.job_spec.scheduling.strategy.name == "SPOT"

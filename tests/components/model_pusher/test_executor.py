@@ -108,7 +108,7 @@ def test_another_model_is_a_new_version_and_so_is_going_back(tmp_path, serving):
     one, other = model_of(tmp_path / "one"), model_of(tmp_path / "other")
     push(one, serving, tmp_path / "1")
     push(other, serving, tmp_path / "2")
-    # Ten is newer than nine, though not in the order of strings; and what is served is `other`.
+    # Ten is newer than nine, although not in the order of strings; and `other` is served.
     assert newest_version(str(serving)) == f"{serving}/10"
     push(one, serving, tmp_path / "3")
     assert versions(serving) == ["10", "11", "9"]

@@ -27,7 +27,7 @@ def with_exports(text: str) -> str:
     """Returns `text` with the shell variables that its own `export` lines set replaced."""
     lines = re.findall(r"^export (.+)$", text, re.MULTILINE)
     exports = re.findall(r"(\w+)=(\S+)", " ".join(lines))
-    for name, value in reversed(exports):  # the later refer to the earlier
+    for name, value in reversed(exports):  # later variables refer to earlier ones
         text = re.sub(rf"\${name}\b", value, text)
     return text
 
@@ -108,7 +108,7 @@ def test_the_documented_flags_are_known_to_beam(documented):
 def test_dataflow_takes_the_documented_flags_and_needs_them(
     documented, document, missing, monkeypatch
 ):
-    # It looks at the bucket, and for minutes where there is no network, to warn of a setting of it.
+    # Beam would request the bucket, for minutes without a network, to warn about a setting of it.
     monkeypatch.setattr(GoogleCloudOptions, "_warn_if_soft_delete_policy_enabled", lambda *_: None)
     flags = [f for f in documented[document, "DataflowRunner"] if not missing or missing not in f]
     assert not any("$" in flag for flag in flags)

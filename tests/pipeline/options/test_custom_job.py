@@ -35,7 +35,7 @@ def job_of(settings=VERTEX, **machine) -> CustomJob:
     assert job.pop("project") == "p"
     message = CustomJob.pb(CustomJob())
     timeout = job["job_spec"]["scheduling"].get("timeout")
-    if timeout:  # JSON's way of writing what a proto's constructor, and so TFX, takes as a mapping
+    if timeout:  # text in JSON, but a mapping for the proto
         job["job_spec"]["scheduling"]["timeout"] = f"{timeout['seconds']}s"
     json_format.ParseDict(json.loads(json.dumps(job)), message)
     return CustomJob.wrap(message)

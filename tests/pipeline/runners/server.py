@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 import pipeline_runner
 from tests.end_to_end.conftest import captured
 
-# Statuses that an API fails with on purpose, 0 for a line that is cut, and what is said of each.
+# The statuses with which the API fails on purpose (0 closes the connection), and their messages.
 REFUSALS = [
     (401, "401 on purpose 401; the credentials are not accepted; log in again"),
     (403, "403 on purpose 403; permission denied: the account lacks"),
@@ -23,7 +23,7 @@ REFUSALS = [
     (500, "500 on purpose 500; the service failed"),
     (0, "it is not known whether the request arrived"),
 ]
-# Of what only looks: the others have it look again.
+# For requests that only read; after the other statuses, they are repeated.
 FINAL = [refusal for refusal in REFUSALS if refusal[0] in (401, 403, 404)]
 PASSING = (429, 500, 502, 503, 504, 0)
 

@@ -98,7 +98,7 @@ def test_parameters_have_types_and_defaults(flowers):
         "batch_size": ("NUMBER_INTEGER", 64),
         "learning_rate": ("NUMBER_DOUBLE", 0.03),
         "min_accuracy": ("NUMBER_DOUBLE", 0.95),
-        "serving_dir": ("STRING", ""),  # so that it goes where the root goes
+        "serving_dir": ("STRING", ""),  # so that it follows the pipeline root
         "data_path": ("STRING", ""),
     }
     assert all(p.description for p in spec.root.input_definitions.parameters.values())
@@ -219,7 +219,7 @@ def test_retries_go_on_for_as_long_as_the_node_may_take(runner, timeout, seconds
     assert sum(waits) < seconds
 
 
-# With and without a curated schema, which come from different nodes.
+# Different nodes provide the schema, with and without a curated one.
 @pytest.mark.parametrize("dataset", ["tf_flowers", "gs://bucket/flowers"])
 def test_every_node_may_have_a_machine_of_its_own(dataset):
     keys = [f"machines__{field.name}" for field in dataclasses.fields(Machines)]
@@ -256,7 +256,7 @@ def test_trainer_as_a_custom_job():
     assert "components.custom_job_trainer.executor.Executor" in container.args
     assert not container.HasField("resources")  # it only waits
     assert spec.root.dag.tasks["Trainer"].retry_policy.max_retry_count == 3
-    tuner = containers(spec)["Tuner_executor"].container.resources  # which stays a step
+    tuner = containers(spec)["Tuner_executor"].container.resources  # the Tuner stays a step
     assert (tuner.accelerator.type, tuner.accelerator.count) == ("NVIDIA_L4", 1)
 
 
@@ -265,7 +265,7 @@ def test_machines_are_no_part_of_the_cache_key():
     (_, one), (_, other) = compiled(**CUSTOM_JOB), compiled(**CUSTOM_JOB | machines)
     assert one.root.dag.tasks["Trainer"] == other.root.dag.tasks["Trainer"]
     assert containers(one)["Trainer_executor"] == containers(other)["Trainer_executor"]
-    assert one != other  # by what the first node is told
+    assert one != other  # the arguments of the first node differ
 
 
 def test_machines_on_kubernetes(tmp_path):
@@ -275,7 +275,7 @@ def test_machines_on_kubernetes(tmp_path):
         machines__trainer__disk_gb="100",
         machines__trainer__timeout_minutes="90",
         machines__backbone__disk_gb="10",
-        machines__tuner__disk_gb="10",  # of a node that is not there
+        machines__tuner__disk_gb="10",  # the pipeline has no such node
         **MACHINES,
     )
     job = compile_job(config)
@@ -295,7 +295,7 @@ def test_machines_on_kubernetes(tmp_path):
         "cloud.google.com/gke-accelerator": "nvidia-tesla-t4",
         "cloud.google.com/gke-spot": "true",
     }
-    (temporary,) = trainer["emptyDirMounts"]  # which the image's user may write to
+    (temporary,) = trainer["emptyDirMounts"]  # the user of the image can write to it
     assert (temporary["mountPath"], temporary["sizeLimit"]) == ("/tmp", "100G")
 
 

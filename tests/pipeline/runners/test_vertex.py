@@ -278,7 +278,7 @@ def test_the_life_of_a_schedule(command, vertex):
 @pytest.mark.parametrize(("status", "expected"), REFUSALS)
 @pytest.mark.parametrize("times", [[], ["--schedule", "0 3 * * 1"]], ids=["submit", "schedule"])
 def test_an_error_is_one_line(command, vertex, status, expected, times):
-    # With a token that is not accepted the client fetches another one, and asks twice more.
+    # If a token is not accepted, the client gets another one, and repeats the request twice.
     end = "/schedules" if times else "/pipelineJobs"
     vertex.fail("POST", end, status, times=3 if status == 401 else 1)
     exit_status, _, err = command(*PIPELINE, *times)

@@ -57,7 +57,7 @@ def test_named_variables_of_other_backbones_keep_their_names(tiny_backbone, tmp_
     names = [name for name, _ in named_variables(load_backbone(tiny_backbone))]
     assert names == list(TINY.array_shapes())
     assert read_variables(tiny_backbone) == list(TINY.array_shapes().items())
-    write_collection_model(TINY, tmp_path / "model")  # which is in no catalogue
+    write_collection_model(TINY, tmp_path / "model")  # the catalogue has no such model
     assert {name for name, _ in named_variables(load_backbone(tmp_path / "model"))} == {"Variable"}
 
 

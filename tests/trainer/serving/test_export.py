@@ -20,7 +20,7 @@ from trainer.preprocessing import CHUNK, FEATURES, PIXELS
 
 pytestmark = pytest.mark.slow
 
-# More than Transform's chunks are large, which the exported model takes at once.
+# More images than in a chunk of Transform; the exported model takes all of them at once.
 IMAGES = [encode(gradient(20 + i, 30), ("JPEG", "PNG")[i % 2]) for i in range(CHUNK + 3)]
 
 

@@ -104,7 +104,7 @@ def test_gradients_are_clipped_by_their_global_norm(fitted, clip):
     model, history = fitted(steps=1, learning_rate=0.5, schedule="constant", clip_norm=clip)
     norm = history["steps"][0]["gradient_norm"]
     assert norm > 0.1
-    # From zero, the weights are the step.
+    # The weights start at zero, so they equal the step.
     step = np.sqrt(sum(np.sum(np.square(w)) for w in model.get_weights()))
     assert step == pytest.approx(0.5 * (clip or norm), rel=1e-5)
 
@@ -223,7 +223,7 @@ def test_the_average_of_the_weights_is_exported(fitted, tmp_path):
     plain, _ = fitted(epochs=4)
     tf.io.gfile.rmtree(str(tmp_path / "checkpoints"))
     averaged, history = fitted(epochs=4, ema=0.99)
-    # It lags behind: the first steps' small weights are still in it.
+    # The average lags behind: it contains the small weights of the first steps.
     assert np.abs(averaged.get_weights()[0]).mean() < np.abs(plain.get_weights()[0]).mean()
     losses = [record["val_loss"] for record in history["epochs"]]
     assert losses == sorted(losses, reverse=True)

@@ -36,7 +36,7 @@ def test_the_fingerprint_sees_every_change(tmp_path):
     assert not changed()
     image.write_bytes(image.read_bytes() + b"x")
     assert changed()
-    os.utime(image, ns=(1, 1))  # as another copy of the same data has other times
+    os.utime(image, ns=(1, 1))  # another copy of the same data has other times
     assert not changed()
     image.rename(image.with_name("9.png"))
     assert changed()

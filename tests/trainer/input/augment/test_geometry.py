@@ -18,7 +18,7 @@ def affine(pil_image, *coefficients):
     )
 
 
-# Pillow's coordinates are those of corners, TensorFlow's those of centres: a shear by a differs
+# Pillow uses the coordinates of corners, TensorFlow those of centres: a shear by a differs
 # by a / 2 pixels; a rotation around the centre does not.
 @pytest.mark.parametrize("amount", [-0.29, 0.29])
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ def affine(pil_image, *coefficients):
 def test_as_pillow(pil_image, ours, pillows, amount):
     result = ours(as_float(pil_image), tf.constant(amount)).numpy()
     same = np.all(result == np.asarray(pillows(pil_image, amount)), axis=-1)
-    # Where a coordinate lies between two pixels, rounding decides.
+    # If a coordinate lies between two pixels, rounding decides.
     assert same.mean() > 0.98
 
 
