@@ -44,7 +44,7 @@ def make_image(answer, height=12, width=20):
 
 # The class of each image, and the model's prediction. Five are right; for two more, the class is
 # among the five most probable ones; one is wrong.
-PICTURES = [(0, 0), (0, 1), (7, 7), (7, 7), (281, 281), (281, 279), (999, 999), (999, 990)]
+ANSWERS = [(0, 0), (0, 1), (7, 7), (7, 7), (281, 281), (281, 279), (999, 999), (999, 990)]
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +56,7 @@ def model(tmp_path_factory):
 
 def folder(root, names):
     """Returns class folders with the images; `names` gives the folder name of a class."""
-    for number, (label, answer) in enumerate(PICTURES):
+    for number, (label, answer) in enumerate(ANSWERS):
         (root / names(label)).mkdir(parents=True, exist_ok=True)
         make_image(answer).save(root / names(label) / f"{number}.png")
     return str(root)
@@ -79,7 +79,7 @@ def tfds_dir(tmp_path_factory):
         features.serialize_example(
             {"file_name": "a.JPEG", "image": np.asarray(make_image(answer)), "label": label}
         )
-        for label, answer in PICTURES
+        for label, answer in ANSWERS
     ]
     file = version_dir / "imagenet2012-validation.tfrecord-00000-of-00001"
     with tf.io.TFRecordWriter(str(file)) as writer:

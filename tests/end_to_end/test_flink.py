@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow
 
 SPLITS = ("train", "validation", "test")
 BEAM_NODES = ("ImageExampleGen", "StatisticsGen", "Transform", "Evaluator")
-PICTURES = 12  # a class: enough for each split to have some
+IMAGES_OF_A_CLASS = 12  # enough for each split to have some
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,9 @@ def dataset(tmp_path_factory, project):
     folder = tmp_path_factory.mktemp("source") / "flowers"
     for kind in ("daisy", "roses", "tulips"):
         (folder / kind).mkdir(parents=True)
-        for image in sorted((shared / "images" / "tf_flowers" / kind).iterdir())[:PICTURES]:
+        for image in sorted((shared / "images" / "tf_flowers" / kind).iterdir())[
+            :IMAGES_OF_A_CLASS
+        ]:
             (folder / kind / image.name).symlink_to(image)
     return str(folder)
 

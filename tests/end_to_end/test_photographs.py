@@ -1,4 +1,4 @@
-"""The main job on real photographs with a real pretrained backbone."""
+"""A run of the whole pipeline on real images with a real pretrained backbone."""
 
 from pathlib import Path
 
