@@ -78,7 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def do(parsed: argparse.Namespace) -> int:
-    """Does what the arguments say; returns the exit status."""
+    """Runs the command that the arguments describe; returns the exit status."""
     for make_list in (list_models, list_datasets, list_options):
         if getattr(parsed, make_list.__name__):
             print(make_list())
@@ -118,7 +118,7 @@ def submit(config: Config) -> int:
 
 
 def check_engine(config: Config) -> None:
-    """Refuses flags for Beam that could not work; without any, Beam is not even imported."""
+    """Checks the flags for Beam; if there are none, Beam is not imported."""
     if config.run.beam_args:
         from pipeline.beam.flags import check_beam_flags
 
@@ -149,12 +149,12 @@ def manage(parsed: argparse.Namespace) -> int:
 
 
 def make_backend(runner: str) -> ModuleType:
-    """The module of a runner that has a cluster."""
+    """Connects to the service of a runner that has a cluster."""
     return importlib.import_module(f"pipeline.runners.{runner}")
 
 
 def new_log(directory: Path) -> Path:
-    """A file for the log lines of this command."""
+    """Returns the path of a new file for the log lines of this command."""
     return directory / "logs" / time.strftime("%Y-%m-%dT%H-%M-%S.log")
 
 
@@ -178,20 +178,20 @@ def run(config: Config, log: Path) -> int:
 
 
 def announce(config: Config, log: Path, console: Console) -> None:
-    """Says what is about to happen."""
+    """Prints the plan of the run, and warnings about the model."""
     console.plan(config, str(log))
     reference = parse_model(config.model)
     if reference.is_untrained(config.weights):
         console.warn("The model is UNTRAINED: its weights are random.")
     if config.train.precision != "float32" and reference.keeps_its_graph:
-        console.warn("The graph of this SavedModel computes in float32, whatever --precision says.")
+        console.warn("--precision has no effect: the graph of this SavedModel computes in float32.")
 
 
 def run_with_log(log: Path, job: Callable[[Console], int], *, verbose: bool) -> int:
-    """Does `job`, with everything that libraries say in the file `log`.
+    """Runs `job`, with all output of libraries in the file `log`.
 
     Returns:
-      Its exit status; FAILED where it raises.
+      The exit status of `job`; FAILED if it raises an exception.
     """
     with log_to_file(log, verbose=verbose) as screen:
         console = Console(*screen)
@@ -209,14 +209,14 @@ def run_with_log(log: Path, job: Callable[[Console], int], *, verbose: bool) -> 
 
 
 def describe(error: Exception) -> str:
-    """One line on an unforeseen error; of a worker's traceback that Beam hands on, the last."""
+    """Describes an unexpected error in one line: the last line, if it is a traceback from Beam."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()] or ["no message"]
     line = lines[-1] if lines[0].startswith("Traceback") else lines[0]
     return f"{type(error).__name__}: {line}"
 
 
 def join_values(arguments: Sequence[str]) -> Iterator[str]:
-    """Makes `--beam-arg --x` one argument, since argparse would take `--x` for a flag of ours."""
+    """Joins `--beam-arg --x` to one argument; argparse would take `--x` for a flag of its own."""
     rest = iter(arguments)
     for argument in rest:
         value = next(rest, None) if argument == "--beam-arg" else None
@@ -224,7 +224,7 @@ def join_values(arguments: Sequence[str]) -> Iterator[str]:
 
 
 class Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line, without the usage in front of it."""
+    """A parser that prints an error in one line, without the usage."""
 
     def error(self, message: str) -> NoReturn:
         _, is_unknown, given = message.partition("unrecognized arguments: ")
@@ -235,7 +235,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """The parser; its options are those of `FLAGS`, and described by the configuration's fields."""
+    """Makes the parser, with the options of `FLAGS` and the help texts of the configuration."""
     parser = Parser(
         prog="pipeline_runner.py",
         usage="pipeline_runner.py --model MODEL [--dataset DATASET] [--tune full|head] [option …]",
@@ -282,13 +282,13 @@ def make_parser() -> argparse.ArgumentParser:
 
 
 def describe_option(key: str) -> str:
-    """What an option says of itself, with its default, which the recipe has for some."""
+    """Returns the help text of an option with its default, which may be the recipe's."""
     of_recipe = key.startswith(("train.", "augment."))
     return OPTIONS[key].help if of_recipe else OPTIONS[key].help_with_default
 
 
 def list_options() -> str:
-    """Every option by its key, with its flag; those of each node but Trainer are the same, once."""
+    """Lists every option by its key, with its flag; the options of all nodes but Trainer, once."""
     flags = {key: flag for flag, key in FLAGS.items()}
     rows = {}
     for key, option in OPTIONS.items():
@@ -300,7 +300,7 @@ def list_options() -> str:
 
 
 def read_settings(parsed: argparse.Namespace) -> dict[str, Setting]:
-    """What was given: the YAML file, then --set, then flags, the later winning."""
+    """Reads all settings; flags override --set, which overrides the YAML file."""
     settings = read_yaml(parsed.config) if parsed.config else {}
     settings |= dict(read_assignment(text) for text in parsed.set)
     for flag, key in FLAGS.items():
@@ -311,7 +311,7 @@ def read_settings(parsed: argparse.Namespace) -> dict[str, Setting]:
 
 
 def list_models() -> str:
-    """The catalogue as a table."""
+    """Returns the catalogue as a table."""
     rows = [("NAME", "MODEL", "PARAMETERS", "IMAGENET TOP-1", "HERE", "LICENCE", "KAGGLE HANDLE")]
     for model in MODELS.values():
         top1 = f"{model.variant.top1:.3f} %" if model.variant.top1 else "-"
@@ -325,7 +325,7 @@ def list_models() -> str:
 
 
 def list_datasets() -> str:
-    """The datasets as a table."""
+    """Returns the datasets as a table."""
     return _table([("NAME", "DATASET")] + [(d.name, d.about) for d in DATASETS.values()])
 
 

@@ -13,7 +13,7 @@ _UNREADABLE = (tarfile.TarError, EOFError, OSError, zlib.error, lzma.LZMAError, 
 
 
 def is_saved_model(directory: Path) -> bool:
-    """Whether `directory` looks like what `tf.saved_model.save` writes."""
+    """Whether `directory` looks like a directory that `tf.saved_model.save` has written."""
     return (directory / "saved_model.pb").is_file()
 
 

@@ -1,9 +1,9 @@
-"""Digests of files, kept in an index so that a second look costs one `stat` a file.
+"""Computes digests of files, and indexes them, so that only changed files are read again.
 
-A file is taken to be unchanged if size, time of modification, time of change and inode are as they
-were. The time of change is the kernel's: no program sets it. As in Git (Documentation/technical/
-racy-git.adoc), a file that had just been changed when it was read is read again the next time: a
-further change within the same tick of the clock would leave all of these as they are.
+A file counts as unchanged if its size, time of modification, time of change and inode are the same
+as before. Only the kernel sets the time of change. As in Git (Documentation/technical/
+racy-git.adoc), a file that was changed shortly before it was read is read again the next time,
+because another change within the same tick of the clock would change none of these.
 """
 
 import contextlib
@@ -22,16 +22,17 @@ from common.lock import hold_lock
 
 logger = logging.getLogger(__name__)
 
-# Of the entries' form; an index of another one is made anew.
+# The version of the index's format; an index of another version is replaced.
 _FORMAT = 1
-# FAT's clock ticks every 2 s, which is the slowest; another second is for clocks of file servers.
+# The slowest clock is that of FAT, which ticks every 2 s; one more second allows for the clocks of
+# file servers.
 _SETTLED_AFTER = 3_000_000_000
-_KEPT = 32  # indices in one directory; those that were written longest ago are removed
+_KEPT = 32  # number of indices in a directory; the oldest ones are removed
 _THREADS = 8
 
 # Size, times of modification and of change (ns), inode.
 _Identity = list[int]
-# By name: the identity of the file that was read, and the digest of what was read.
+# By name: the identity of the file when it was read, and the digest of its content.
 _Entries = dict[str, list]
 
 
@@ -91,7 +92,7 @@ def _read_all(
     if not files:
         return
     logger.info("reading %d files, to know them by their contents", len(files))
-    pool = ThreadPoolExecutor(_THREADS)  # hashing and waiting for a disk leave Python's lock alone
+    pool = ThreadPoolExecutor(_THREADS)  # hashing and disk access release Python's lock
     try:
         names = [name for name, _ in files]
         for name, read in zip(names, pool.map(_read, *zip(*files, strict=True)), strict=True):
@@ -124,15 +125,15 @@ def _identity(status: os.stat_result) -> _Identity:
 
 
 def _is_settled(status: os.stat_result, now: int) -> bool:
-    """Whether a change after `now` (ns) gives the file another identity."""
-    # A time of modification far in the future, as of a camera, is replaced by any change.
+    """Whether a change of the file after `now` (ns) would change its identity."""
+    # A time of modification far in the future, such as a camera's, is replaced by any change.
     return (
         status.st_ctime_ns < now - _SETTLED_AFTER and abs(status.st_mtime_ns - now) > _SETTLED_AFTER
     )
 
 
 def _load(index: Path) -> _Entries:
-    """The entries of an index; none where it is missing, damaged, or of another format."""
+    """Reads the entries of an index; none if it is missing, damaged, or of another format."""
     try:
         digest, _, content = index.read_bytes().partition(b"\n")
         if hashlib.sha256(content).hexdigest().encode() != digest:
@@ -153,7 +154,7 @@ def _save(index: Path, entries: _Entries) -> None:
     except OSError as error:
         logger.warning("%s cannot be written (%s): all files are read anew", index, error.strerror)
         return
-    with contextlib.suppress(FileNotFoundError):  # another process removes one at the same time
+    with contextlib.suppress(FileNotFoundError):  # another process may remove the same index
         indices = sorted(index.parent.glob("*.json"), key=lambda i: i.stat().st_mtime_ns)
         for oldest in indices[:-_KEPT]:
             oldest.unlink()

@@ -1,26 +1,26 @@
-"""Which versions of the libraries that a program imports are installed."""
+"""Finds the installed versions of the libraries that a program imports."""
 
 import importlib.metadata
 import sys
 from collections.abc import Iterable
 
-# Top-level package -> distribution, where its name is another one.
+# The names of distributions that differ from the name of their top-level package.
 _NAMES = {"PIL": "pillow", "sklearn": "scikit-learn"}
-# Their own numbers come from these.
+# Distributions whose results depend on other distributions.
 _WITH = {"scikit-learn": ("scipy",)}
-# They parse flags, log, and frame messages: no number comes from them.
+# Packages that do not change results: they parse flags, log, and serialise messages.
 _WITHOUT_NUMBERS = {"absl", "google"}
 
 
 def installed_versions(packages: Iterable[str]) -> dict[str, str]:
-    """The versions of the distributions that these top-level packages come from.
+    """Returns the versions of the distributions of top-level packages, without importing them.
 
     Args:
-      packages: names as in import statements; those of the standard library, and those that no
-        result depends on, are left out.
+      packages: names of packages as in import statements. The standard library, and packages that
+        do not change results, are left out.
 
     Returns:
-      By the name of the distribution; `"none"` where it is not installed. Nothing is imported.
+      The versions by the name of the distribution; `"none"` for one that is not installed.
     """
     third_party = set(packages) - set(sys.stdlib_module_names) - _WITHOUT_NUMBERS
     names = {distribution for package in third_party for distribution in _distributions(package)}
@@ -30,8 +30,8 @@ def installed_versions(packages: Iterable[str]) -> dict[str, str]:
 def _distributions(package: str) -> list[str]:
     name = _NAMES.get(package, package.replace("_", "-"))
     if _version(name) is None:
-        # By the files of all distributions, which takes most of a second: a build of TensorFlow,
-        # say, whose distribution has a name of its own.
+        # Search the files of all distributions, which takes most of a second. Some builds of
+        # TensorFlow, for example, have a distribution of another name.
         return importlib.metadata.packages_distributions().get(package, [name])
     return [name, *_WITH.get(name, ())]
 

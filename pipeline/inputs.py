@@ -1,4 +1,4 @@
-"""What a run reads from outside, resolved once, with its fingerprints."""
+"""Finds data and backbone of a run, once, with their fingerprints."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -20,11 +20,11 @@ from pipeline.source_fingerprint import find_fingerprint
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Inputs:
-    """What lies outside the pipeline: data, backbone and schema.
+    """The inputs of a run from outside the pipeline: data, backbone and schema.
 
     Attributes:
-      source: for `components.image_example_gen.sources.registry.make_source`.
-      source_fingerprint: of the images.
+      source: the argument of `components.image_example_gen.sources.registry.make_source`.
+      source_fingerprint: the fingerprint of the images.
       classes: the class names.
       schema_fingerprint: of the packaged schema's file; empty where there is none.
       backbone: a SavedModel directory.
@@ -47,10 +47,10 @@ class Inputs:
 
 
 def resolve_inputs(config: Config) -> Inputs:
-    """Finds, and where need be downloads, makes or converts, what `config` names.
+    """Finds the inputs that `config` names; downloads or converts them if necessary.
 
     Raises:
-      InputError: something is missing or unfit; the message says what to do.
+      InputError: an input is missing or unusable.
     """
     backbone = resolve(
         config.model,

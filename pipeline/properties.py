@@ -1,4 +1,4 @@
-"""The execution properties that a run finds out, from its inputs and its parameters."""
+"""The execution properties that follow from the inputs and parameters of a run."""
 
 import dataclasses
 import json
@@ -41,10 +41,10 @@ from trainer.transform_settings import TransformSettings
 class Properties:
     """The execution properties of each node, as texts, or as placeholders of texts.
 
-    A run on this machine knows the texts before it begins. In a compiled pipeline the first node,
-    `ResolveInputs`, finds them out, and the other nodes take them from it by value: so a run looks
-    at its source anew however long ago it was compiled, and a node whose properties are as before
-    is taken from the cache.
+    For a run on this machine, the texts are known before it starts. In a compiled pipeline, the
+    first node, `ResolveInputs`, writes them in each run, and placeholders pass them to the other
+    nodes by value. So each run fingerprints its source again, and nodes whose properties have not
+    changed are taken from the cache.
     """
 
     example_gen: ExampleGenProperties
@@ -58,7 +58,7 @@ class Properties:
     pusher: PusherProperties
 
     def by_name(self) -> dict[str, PropertyValue]:
-        """The value of each property by `<node>_<property>`, such as `evaluator_baseline`."""
+        """Returns all values by names `<node>_<property>`, such as `evaluator_baseline`."""
         return {
             f"{node}_{name}": value
             for node, properties in vars(self).items()
@@ -67,7 +67,7 @@ class Properties:
 
     @classmethod
     def from_names(cls, values: Mapping[str, PropertyValue]) -> "Properties":
-        """The properties whose `by_name` is `values`."""
+        """Returns the properties with the values that `by_name` returned."""
         nodes: dict[str, Any] = {
             node: properties(**{name: values[f"{node}_{name}"] for name in _fields(properties)})
             for node, properties in _fields(cls).items()
@@ -76,7 +76,7 @@ class Properties:
 
 
 def _fields(properties: Any) -> dict[str, Any]:
-    """The type of each field of a dataclass, by its name."""
+    """Returns the type of each field of a dataclass, by its name."""
     return {field.name: field.type for field in dataclasses.fields(properties)}
 
 
@@ -110,7 +110,7 @@ def make_properties(config: Config, inputs: Inputs) -> Properties:
     trainer_settings = TrainerSettings(
         training=training,
         inputs=training_inputs,
-        # Not below the Trainer's outputs: each execution has others.
+        # Not in the Trainer's output directory, which is a new one for each execution.
         checkpoints=f"{config.pipeline_root}/checkpoints",
         code_fingerprint=code.trainer,
     )
@@ -150,7 +150,7 @@ def make_properties(config: Config, inputs: Inputs) -> Properties:
 
 
 def _push_destination(serving_dir: str) -> str:
-    """TFX's PushDestination for a serving directory, as JSON."""
+    """Returns TFX's PushDestination for a serving directory, as JSON."""
     destination = pusher_pb2.PushDestination(
         filesystem=pusher_pb2.PushDestination.Filesystem(base_directory=serving_dir)
     )

@@ -103,10 +103,7 @@ COMPILED = [*VERTEX, "--output", "x.json"]
 DATAFLOW = ["--beam-arg=--runner=DataflowRunner"]
 BEAM_USAGE_ERRORS = [
     ([*COMPILED, "--beam-arg=--runer=DataflowRunner"], "no flag --runer; did you mean --runner?"),
-    (
-        [*COMPILED, *DATAFLOW],
-        "for DataflowRunner: Missing GCS path option: temp_location",
-    ),
+    ([*COMPILED, *DATAFLOW], "Missing required option: project"),
     ([*COMPILED, "--beam-arg=--setup_file=./setup.py"], "expected a URL or an absolute path in"),
     (["--model", "vit_mini_fe", "--beam-arg=--direct_num_workers=x"], "invalid int value: 'x'"),
 ]
@@ -174,7 +171,7 @@ def test_help_has_every_flag(project):
 
 
 def test_every_option_is_listed(project):
-    """By its key, with its flag; those that are the same for several nodes once."""
+    """Each has its key and its flag; options that several nodes share are listed once."""
     _, *rows, last = command(project, "--list-options").stdout.splitlines()
     nodes = last.removeprefix("NODE is one of ").rstrip(".").split(", ")
     named = [row.split()[0] for row in rows]
@@ -254,7 +251,7 @@ UNTRAINED = "The model is UNTRAINED: its weights are random.\n"
         ({"model": "gs://bucket/model.npz", "train.precision": "mixed_bfloat16"}, ""),
     ],
 )
-def test_what_must_not_be_overlooked(given, said, tmp_path):
+def test_warnings(given, said, tmp_path):
     out = io.StringIO()
     config = build_config({key: Setting(value, key) for key, value in given.items()})
     announce(config, tmp_path / "log", Console(out, io.StringIO()))
@@ -264,7 +261,7 @@ def test_what_must_not_be_overlooked(given, said, tmp_path):
 
 
 def test_an_interrupted_run_says_so(project):
-    """By Ctrl-C, while nothing but the command line has been imported yet."""
+    """Ctrl-C comes when only the command line has been imported."""
     code = (
         "import sys, pipeline_runner\n"
         "def interrupt(*_): raise KeyboardInterrupt\n"

@@ -51,6 +51,6 @@ def read_job_request(outputs: Mapping[str, list[types.Artifact]]) -> JobRequest:
 
 
 def _path(outputs: Mapping[str, list[types.Artifact]]) -> str:
-    """A file in the directory of the run: Vertex AI puts an output at RUN/STEP/output."""
+    """Returns the path of the file, in the directory of the run: outputs are at RUN/STEP/output."""
     (artifact,) = next(iter(outputs.values()))
     return os.path.join(os.path.dirname(os.path.dirname(artifact.uri)), _FILE)

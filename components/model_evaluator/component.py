@@ -13,7 +13,7 @@ from components.property_value import PropertyValue
 
 
 class ModelEvaluatorSpec(standard_component_specs.EvaluatorSpec):
-    """TFX's, with the execution properties of `ModelEvaluator`."""
+    """The spec of TFX's Evaluator, with the execution properties of `ModelEvaluator`."""
 
     PARAMETERS = standard_component_specs.EvaluatorSpec.PARAMETERS | {
         BASELINE: ExecutionParameter(type=str),

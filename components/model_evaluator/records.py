@@ -17,7 +17,7 @@ NONE = "none"
 
 
 def records_directory(pipeline_root: str) -> str:
-    """Where the records of the pipeline with this root lie."""
+    """Returns the directory of records in a pipeline root."""
     return f"{pipeline_root}/blessed"
 
 

@@ -17,7 +17,7 @@ from components.model_pusher.serving_directory import identity, newest_version
 from components.model_pusher.settings import PusherSettings
 from components.model_pusher.verdict import OUTPUT, Verdict
 
-WAS_SERVED = "was_served"  # custom property of a PushedModel: 1 where nothing had to be copied
+WAS_SERVED = "was_served"  # custom property of a PushedModel: 1 if the model was served already
 
 
 class Executor(executor.Executor):

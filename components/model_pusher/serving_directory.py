@@ -1,4 +1,4 @@
-"""What a serving directory holds now."""
+"""Reads the state of a serving directory."""
 
 import hashlib
 import os

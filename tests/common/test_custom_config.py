@@ -87,7 +87,8 @@ def test_a_missing_key_is_refused():
 
 
 def test_settings_need_no_tensorflow(project):
-    """The pipeline builds them, and its process is not to wait for TensorFlow because of it."""
+    """The process that builds the pipeline should not have to import TensorFlow for its
+    settings."""
     code = (
         "import sys\n"
         "import components.model_pusher.settings, trainer.training.settings\n"

@@ -30,7 +30,7 @@ FROM_TRANSFORM = {"Transform", *FROM_TRAINER}
 
 # Text that only people read, and a catalogue that this run does not use.
 WORDING = [
-    ["backbones/contract.py", "not the file of a SavedModel; is", "no SavedModel; is"],
+    ["backbones/contract.py", "missing or corrupt; expected", "no file; expected"],
     ["components/image_example_gen/executor.py", "no image for the split", "none for"],
     ["trainer/training/hyperparameters.py", '"peak learning rate"', '"its peak"'],
     ["trainer/model/classifier.py", "return keras.layers", "# At 0.\n    return keras.layers"],
@@ -40,7 +40,7 @@ WORDING = [
 
 
 def two_of_one_size(images: Path) -> list[str]:
-    """Two files of different classes and contents, and of the same size and time."""
+    """Returns two files with the same size and time, but different classes and contents."""
     seen: dict[int, Path] = {}
     for path in sorted(images.glob("*/*")):
         other = seen.setdefault(path.stat().st_size, path)
@@ -82,7 +82,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def results(project, folder):
-    """The results of one session on a folder of images, by the name of the step."""
+    """Returns the results of one session on a folder of images, by the name of the step."""
     dataset = folder / "images"
     for image in _images()[:300]:
         directory = dataset / f"digit_{image.label}"

@@ -28,7 +28,7 @@ INGESTION = {"example_gen"}
 TRAINING = {"tuner", "trainer"}
 MODEL = {"transform", "evaluator", *TRAINING}
 
-# What is edited -> the source of the run, the edits, the nodes whose keys change.
+# By a description of the edit: the source of the run, the edits, the nodes whose keys change.
 EDITS = {
     "nothing": (FOLDER, [], NONE),
     "a new model of the catalogue": (FOLDER, [[CATALOGUE, "VARIANTS = {", ENTRY]], NONE),
@@ -49,11 +49,7 @@ EDITS = {
     "errors": (
         FOLDER,
         [
-            [
-                "backbones/contract.py",
-                "this SavedModel cannot be loaded",
-                "cannot load this SavedModel",
-            ],
+            ["backbones/contract.py", "missing or corrupt; expected", "no file; expected"],
             ["components/image_example_gen/executor.py", "no image for the split", "none for"],
             [
                 "trainer/training/strategy.py",
@@ -65,7 +61,7 @@ EDITS = {
     ),
     "a log line": (
         FOLDER,
-        [["trainer/training/progress.py", "resumes from the checkpoint", "goes on at that"]],
+        [["trainer/training/progress.py", "resumes from the checkpoint", "resumes at that"]],
         NONE,
     ),
     "docstring, comment, formatting": (
@@ -150,7 +146,7 @@ EDITS = {
         {"schema"},
     ),
 }
-# Another version of a library -> the source of the run, the nodes whose keys change.
+# By a library with another version: the source of the run, the nodes whose keys change.
 LIBRARIES = {
     "tensorflow": (FOLDER, MODEL),
     "keras": (FOLDER, TRAINING),
@@ -171,7 +167,7 @@ LIBRARIES_OF_DIGITS = {"scikit-learn": (DIGITS, {*INGESTION, *TRAINING})}
 
 
 def installed(name):
-    """A file that has `name` look installed in another version."""
+    """Writes a file that makes `name` look installed in another version."""
     metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: 0.0.1\n"
     return {f"{name.replace('-', '_')}-0.0.1.dist-info/METADATA": metadata}
 
@@ -188,12 +184,14 @@ STEPS = {
 
 @pytest.fixture(scope="module")
 def fingerprints(project, tmp_path_factory):
-    """The fingerprint of each node's code after each step, and by the kind of source before."""
+    """Returns the fingerprint of each node's code after each step, and before, by the kind of
+    source.
+    """
     copy = tmp_path_factory.mktemp("code") / "project"
     for name in FIRST_PARTY:
         shutil.copytree(project / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
     shapes = MODELS["vit_b16_fe"].architecture.array_shapes()
-    # As the collection's SavedModel has them: in the order of JAX.
+    # In the order of JAX, as in the SavedModels of the TF-Hub collection.
     stored = [shapes[name] for name in sorted(shapes, key=lambda name: name.split("/"))]
     steps = {source["kind"]: {"source": source} for source in (FOLDER, DIGITS)}
     for step, (source, change, _) in STEPS.items():

@@ -81,8 +81,8 @@ def test_user_functions_are_given_by_import_path(tmp_path):
         assert not built[component].exec_properties.get("module_file")
 
 
-def test_what_a_training_runs_on_is_no_part_of_what_it_is(tmp_path):
-    """So it goes on from the checkpoints of other machines, and is cached whatever they were."""
+def test_the_machines_of_a_training_do_not_change_its_properties(tmp_path):
+    """So a training resumes from checkpoints of other machines, and is cached on any machines."""
     there = {"run.runner": "vertex", "pipeline_root": "gs://bucket/root", "cloud.image": "vit:1"}
     there |= {"cloud.project": "p", "cloud.region": "europe-west4"}
     job = {"machines.trainer.machine_type": "n1-standard-8", "machines.trainer.workers": "2"}
@@ -101,7 +101,7 @@ def test_what_a_training_runs_on_is_no_part_of_what_it_is(tmp_path):
     ],
 )
 def test_workers_here_read_the_backbone_where_it_lies(tmp_path, flags):
-    """So it is no other pipeline than without an engine, and nothing is trained again."""
+    """So the pipeline is the same as without an engine, and no node trains again."""
     engine = {"run.runner": "beam", "run.beam_args": flags}
     assert nodes(tmp_path, **engine)["Backbone"].exec_properties["artifact_uri"] == INPUTS.backbone
 

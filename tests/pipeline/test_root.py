@@ -70,7 +70,7 @@ def test_state_of_a_remote_root_stays_here(tmp_path, monkeypatch):
 
 
 def test_other_data_of_the_same_default_name_is_refused(tmp_path):
-    """Its models would be gated against those of the first."""
+    """Otherwise, its models would be compared with those of the first dataset."""
     folders = [tmp_path / "a" / "flowers", tmp_path / "b" / "flowers"]
     for folder in folders:
         folder.mkdir(parents=True)

@@ -43,7 +43,8 @@ class Checkpoints:
 
 @pytest.fixture
 def directory(monkeypatch, tmp_path):
-    """Where a training of this `custom_config` and these URIs has its checkpoints."""
+    """Returns the directory of checkpoints of a training with this `custom_config` and these
+    URIs."""
     found = []
 
     def fit(job, strategy, checkpoints, log_dir):
@@ -90,7 +91,7 @@ def directory(monkeypatch, tmp_path):
         (("training", "augmentation", "mixup"), 0.5),
     ],
 )
-def test_what_determines_a_training_gives_it_another_directory(directory, path, value):
+def test_settings_that_determine_the_weights_change_the_directory(directory, path, value):
     assert directory(CONFIG).startswith("/checkpoints/")
     assert directory(CONFIG) != directory(_changed(path, value))
 
@@ -105,12 +106,12 @@ def test_what_determines_a_training_gives_it_another_directory(directory, path, 
         ("profile", 4),
     ],
 )
-def test_what_makes_no_difference_does_not(directory, name, value):
+def test_settings_that_make_no_difference_keep_the_directory(directory, name, value):
     assert directory(CONFIG) == directory(_changed(("training", "hyperparameters", name), value))
 
 
-def test_nor_do_the_places_of_the_same_inputs(directory):
-    """A node that runs again writes elsewhere."""
+def test_the_directories_of_equal_inputs_make_no_difference(directory):
+    """A node that runs again writes to another directory."""
     assert directory(CONFIG, "x") == directory(CONFIG, "y")
 
 

@@ -1,4 +1,4 @@
-"""Off-the-shelf classifiers: encoded images -> probabilities of the classes."""
+"""Classifies encoded images, with an off-the-shelf classifier or an exported model."""
 
 import dataclasses
 import itertools
@@ -101,7 +101,7 @@ class Classifier:
 
 
 def preprocess_image(encoded: tf.Tensor, height: int, width: int) -> tf.Tensor:
-    """The project's own preprocessing (`trainer.preprocessing`), of one image."""
+    """Preprocesses one image as the pipeline does (`trainer.preprocessing`)."""
     return decode_images(encoded[tf.newaxis], height, width)[0]
 
 

@@ -36,7 +36,7 @@ def has_checkpoint(directory: str) -> bool:
 
 
 class _Notes(tf.train.experimental.PythonState):
-    """Plain values that are saved in the checkpoint, so that they always fit its weights."""
+    """JSON values that are saved in the same checkpoint as the weights, so that both fit."""
 
     def __init__(self) -> None:
         self.values: dict[str, Any] = {}
@@ -131,8 +131,8 @@ class Checkpoints:
             variables.restore(path).assert_consumed()
         except (*_UNREADABLE, tf.errors.OpError) as error:
             raise InputError(
-                f"{path}: no checkpoint of this training ({_reason(error)}); to begin it anew, "
-                f"remove {self._directory}"
+                f"{path}: no checkpoint of this training ({_reason(error)}); to start the training "
+                f"from the beginning, remove {self._directory}"
             ) from error
 
     def _write(self, manager: tf.train.CheckpointManager, step: int) -> None:
@@ -141,8 +141,8 @@ class Checkpoints:
         except tf.errors.OpError as error:
             raise InputError(
                 f"{manager.directory}: the checkpoint of step {step} cannot be written "
-                f"({_reason(error)}); make room there and give the same command again: the "
-                "training goes on from the checkpoint before"
+                f"({_reason(error)}); free some disk space and give the same command again: the "
+                "training resumes from the previous checkpoint"
             ) from error
 
 

@@ -178,7 +178,7 @@ class Loop:
             report_resumed(self._step)
 
     def run(self) -> History:
-        """Trains.
+        """Trains to the end, or to an early stop.
 
         Raises:
           NonFiniteError: the loss is not finite.

@@ -1,4 +1,4 @@
-"""SIGTERM and Ctrl-C: the machine is about to go, or somebody wants the training to end."""
+"""Ends a training in order on SIGTERM (the machine is preempted) and on Ctrl-C."""
 
 import signal
 import threading
@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 
 class PreemptedError(Exception):
-    """The process was asked to end; the training is saved and goes on when it is started again."""
+    """The process received SIGTERM. The training is saved, and resumes when it is started again."""
 
 
 class Preemption:
@@ -31,18 +31,18 @@ class Preemption:
             signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def end(self, message: str) -> NoReturn:
-        """Ends the training that was saved, as whoever asked for it expects.
+        """Raises the exception that ends the process, after the training was saved.
 
         Raises:
-          KeyboardInterrupt: a person asked for it.
-          PreemptedError: the machine did, or another worker of the training.
+          KeyboardInterrupt: a person pressed Ctrl-C.
+          PreemptedError: this process, or another worker of the training, received SIGTERM.
         """
         raise (KeyboardInterrupt if self.is_wanted else PreemptedError)(message)
 
 
 @contextmanager
 def catch_termination_signals() -> Iterator[Preemption]:
-    """Within it, SIGTERM and SIGINT do not end the process: the `Preemption` remembers them.
+    """A context in which SIGTERM and SIGINT do not end the process; `Preemption` records them.
 
     Only the main thread can handle signals; in another thread none is remembered.
     """
@@ -53,7 +53,7 @@ def catch_termination_signals() -> Iterator[Preemption]:
     before = {
         number: signal.signal(number, preemption.announce)
         for number in (signal.SIGTERM, signal.SIGINT)
-        # A shell has what it runs in the background ignore Ctrl-C, which is for the foreground.
+        # A shell starts background processes so that they ignore Ctrl-C; that is kept.
         if signal.getsignal(number) is not signal.SIG_IGN
     }
     try:

@@ -22,7 +22,7 @@ from trainer.training.strategy import broadcast_from_chief, worker_index
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TrainingJob:
-    """A training on given files, on devices that its methods are told.
+    """A training on given files; its methods take the devices.
 
     Attributes:
       settings: how the model is trained.
@@ -155,10 +155,10 @@ class TrainingJob:
 
 
 def backbone_directory(base_model: str) -> str:
-    """The SavedModel directory of the `base_model` artifact.
+    """Returns the SavedModel directory of the `base_model` artifact.
 
-    TFX expects a Model artifact to have its SavedModel in a folder of its own, which a backbone's
-    directory has not.
+    TFX expects the SavedModel in a subfolder of a Model artifact, but the directory of a backbone's
+    artifact is itself the SavedModel.
     """
     own = os.path.dirname(base_model)
     return own if tf.io.gfile.exists(os.path.join(own, "saved_model.pb")) else base_model

@@ -23,7 +23,9 @@ class FolderSource(ClassFolders):
         try:
             classes = self.classes()
         except OSError as error:
-            raise InputError(f"{self._path}: {error.strerror}; expected to be let in") from error
+            raise InputError(
+                f"{self._path}: {error.strerror}; expected a folder that can be read"
+            ) from error
         if set(classes) and set(classes) <= _SPLITS:
             raise InputError(
                 f"{self._path}: found the folders {', '.join(classes)}, which look like splits; "
@@ -52,7 +54,7 @@ class FolderSource(ClassFolders):
     def files(self) -> list[tuple[str, str]]:
         files = []
         for name in self.classes():
-            seen = set()  # a link may lead back to where it came from
+            seen = set()  # links may form a loop
             for directory, below, names in os.walk(Path(self._path, name), followlinks=True):
                 seen.add(os.path.realpath(directory))
                 below[:] = [

@@ -1,4 +1,4 @@
-"""The kinds of sources, as data: by the name that a dataset's entry gives, each one's class."""
+"""The kinds of sources of images: the class of each, by the name in a dataset's entry."""
 
 from collections.abc import Mapping
 

@@ -12,7 +12,8 @@ from google.protobuf.message import DecodeError
 from common.errors import InputError
 from components.image_example_gen.sources.base import TEST, TRAIN, Source, SourceImage
 
-# Of a download: some 12 s of waiting in all. TFDS's own ten make three minutes without a network.
+# Retries of a download, with some 12 s of waiting in all. TFDS's default of ten retries takes three
+# minutes without a network.
 _RETRIES = 6
 
 # Bytes whose examples are read for a fingerprint, at some 100 MB/s; of more, files are listed.
@@ -56,7 +57,7 @@ class TfdsSource(Source):
             downloader.MAX_RETRIES = _RETRIES
             try:
                 builder.download_and_prepare()
-            except Exception as error:  # TFDS raises whatever its downloader and its parser do
+            except Exception as error:  # TFDS passes on all exceptions of downloader and parser
                 reason = " ".join(f"{type(error).__name__}: {error}".split())
                 raise InputError(
                     f"--dataset {self._name}: not found below {Path(builder.data_dir).parent}, and "
@@ -93,7 +94,7 @@ class TfdsSource(Source):
         return digest.hexdigest()
 
     def _stat(self, file: Any) -> Any:
-        """Length and time of a record file, asked for once: in a bucket, that is a request."""
+        """Returns length and time of a record file; cached, because in a bucket it is a request."""
         try:
             return file.stat()
         except FileNotFoundError as error:
@@ -117,7 +118,8 @@ class TfdsSource(Source):
         try:
             for record in adapter.make_tf_data(file).as_numpy_iterator():
                 example = tf.train.Example.FromString(record)
-                # Parts of known length, so that no two sequences of examples look the same.
+                # The length comes first, so that different sequences of examples never look the
+                # same.
                 digest.update(
                     hashlib.sha256(example.SerializeToString(deterministic=True)).digest()
                 )

@@ -21,7 +21,7 @@ from components.model_pusher.verdict import OUTPUT, Verdict
 
 
 def model_of(folder: Path) -> Path:
-    """A Model artifact's directory, with a SavedModel that was just exported."""
+    """Returns the directory of a Model artifact with a SavedModel that was just exported."""
     module = tf.Module()
     module.weight = tf.Variable(1.0)
     tf.saved_model.save(module, str(folder / "Format-Serving"))
@@ -67,7 +67,7 @@ def push(
 
 @pytest.fixture
 def clock(monkeypatch):
-    """Versions are seconds: each push here gets the next one."""
+    """Gives each push the next second, since versions are seconds."""
     seconds = iter(range(9, 100))
     clock = SimpleNamespace(time=lambda: next(seconds))
     monkeypatch.setattr("tfx.components.pusher.executor.time", clock)
@@ -79,7 +79,7 @@ def serving(tmp_path):
 
 
 def verdict_in(output):
-    """What the file of the verdict says."""
+    """Returns the content of the verdict's file."""
     return Verdict.from_json(json.loads((output / "verdict").read_text()))
 
 
@@ -108,7 +108,7 @@ def test_another_model_is_a_new_version_and_so_is_going_back(tmp_path, serving):
     one, other = model_of(tmp_path / "one"), model_of(tmp_path / "other")
     push(one, serving, tmp_path / "1")
     push(other, serving, tmp_path / "2")
-    # Ten is newer than nine, though not in the order of strings; and what is served is `other`.
+    # Ten is newer than nine, although not in the order of strings; and `other` is served.
     assert newest_version(str(serving)) == f"{serving}/10"
     push(one, serving, tmp_path / "3")
     assert versions(serving) == ["10", "11", "9"]
@@ -158,7 +158,7 @@ def test_a_folder_that_is_no_version_is_not_served(serving):
     assert served_state(str(serving)).startswith("nothing ")
 
 
-def test_what_is_not_blessed_is_not_pushed_and_the_artifact_says_why(serving, tmp_path):
+def test_an_unblessed_model_is_not_pushed_and_the_artifact_has_the_reason(serving, tmp_path):
     pushed = push(model_of(tmp_path / "model"), serving, tmp_path / "out", blessed=False)
     assert pushed.get_int_custom_property("pushed") == 0
     reason = pushed.get_string_custom_property("reason")
@@ -167,7 +167,7 @@ def test_what_is_not_blessed_is_not_pushed_and_the_artifact_says_why(serving, tm
     assert not serving.exists()
 
 
-def test_what_is_not_blessed_fails_the_node_where_that_is_wanted(serving, tmp_path):
+def test_an_unblessed_model_fails_the_node_with_fail_on_unblessed(serving, tmp_path):
     with pytest.raises(InputError, match=r"not blessed: accuracy 0\.1"):
         push(
             model_of(tmp_path / "model"),

@@ -33,7 +33,7 @@ def fitted(tmp_path):
 
 
 def train(task, log_dir):
-    """The model that comes of a task; its checkpoints lie beside the data."""
+    """Returns the trained model of a task; its checkpoints are beside the data."""
     model = task.make_model()
     fit(
         model,
@@ -47,7 +47,7 @@ def train(task, log_dir):
     return model
 
 
-def test_it_learns_and_writes_its_history(fitted, tmp_path):
+def test_training_learns_and_writes_its_history(fitted, tmp_path):
     _, history = fitted(epochs=20)
     assert [record["step"] for record in history["epochs"]] == list(range(5, 101, 5))
     assert [record["step"] for record in history["steps"]] == list(range(1, 101))
@@ -76,7 +76,7 @@ def summaries(log_dir):
 
 
 def test_inputs_are_shown_wherever_it_begins(tiny_backbone, tmp_path, monkeypatch):
-    """A training that goes on has another log directory."""
+    """A training that resumes has another log directory."""
     write_images(tmp_path)
     task = Task(tmp_path, Hyperparameters(batch_size=6), tune="full", backbone=tiny_backbone)
     preempt_after(4, monkeypatch)
@@ -94,7 +94,7 @@ def test_inputs_are_shown_wherever_it_begins(tiny_backbone, tmp_path, monkeypatc
 
 
 def test_the_head_begins_at_zero(fitted):
-    """So that every class is as likely as another before the first step."""
+    """So every class is equally probable before the first step."""
     _, history = fitted(steps=1)
     assert history["steps"][0]["loss"] == pytest.approx(np.log(CLASSES))
 
@@ -104,7 +104,7 @@ def test_gradients_are_clipped_by_their_global_norm(fitted, clip):
     model, history = fitted(steps=1, learning_rate=0.5, schedule="constant", clip_norm=clip)
     norm = history["steps"][0]["gradient_norm"]
     assert norm > 0.1
-    # From zero, the weights are the step.
+    # The weights start at zero, so they equal the step.
     step = np.sqrt(sum(np.sum(np.square(w)) for w in model.get_weights()))
     assert step == pytest.approx(0.5 * (clip or norm), rel=1e-5)
 
@@ -126,7 +126,7 @@ def test_steps_are_counted_exactly(fitted, steps, epochs, caplog):
 
 
 def test_the_first_step_tells_nothing_about_the_pace(fitted, caplog):
-    """It traces the graph: the time left, reckoned from it, would be many times too long."""
+    """It traces the graph: the remaining time, computed from it, would be many times too long."""
     with caplog.at_level(logging.DEBUG, "trainer.training.progress"):
         fitted(steps=7)
     first, *_, last = _reported(caplog)
@@ -177,7 +177,7 @@ def test_compiled_by_xla_it_learns_the_same(fitted, tmp_path, monkeypatch):
 
 
 def is_compiled(stepper):
-    """Whether XLA was told to take the gradients."""
+    """Returns whether XLA compiled the gradients."""
     (graph,) = stepper._gradients._list_all_concrete_functions()
     return graph.function_def.attr["_XlaMustCompile"].b
 
@@ -190,7 +190,8 @@ def test_label_smoothing_keeps_the_loss_up(fitted, tmp_path):
 
 
 def test_early_stopping_exports_the_best(fitted):
-    """At this rate it gets worse: the best of the epochs is exported, and the rest saved."""
+    """With this learning rate, accuracy falls: the best epoch is exported, and training ends
+    early."""
     model, history = fitted(
         epochs=50, learning_rate=50.0, clip_norm=None, schedule="constant", early_stopping=2
     )
@@ -222,14 +223,14 @@ def test_the_average_of_the_weights_is_exported(fitted, tmp_path):
     plain, _ = fitted(epochs=4)
     tf.io.gfile.rmtree(str(tmp_path / "checkpoints"))
     averaged, history = fitted(epochs=4, ema=0.99)
-    # It lags behind: the first steps' small weights are still in it.
+    # The average lags behind: it contains the small weights of the first steps.
     assert np.abs(averaged.get_weights()[0]).mean() < np.abs(plain.get_weights()[0]).mean()
     losses = [record["val_loss"] for record in history["epochs"]]
     assert losses == sorted(losses, reverse=True)
 
 
 def test_class_weights_move_the_answers_to_rare_classes(fitted, tmp_path):
-    """Weighing by rarity evens out how often each class is answered."""
+    """With class weights, the model predicts all classes about equally often."""
     from tests.trainer.small_training import FEATURES, LABEL, write_records
 
     generator = np.random.default_rng(0)
@@ -313,7 +314,7 @@ def test_steps_are_profiled_until_the_training_ends(fitted, tmp_path, caplog, fi
     assert not is_profiling(tmp_path)
 
 
-def test_a_training_that_goes_on_profiles_the_rest(fitted, tmp_path, monkeypatch):
+def test_a_resumed_training_profiles_the_remaining_steps(fitted, tmp_path, monkeypatch):
     preempt_after(10, monkeypatch)
     with pytest.raises(PreemptedError):
         fitted(epochs=4, profile=6)
@@ -330,7 +331,7 @@ def profiles_in(log):
 
 
 def is_profiling(folder):
-    """Whether a profile was left on: TensorFlow allows for one at a time."""
+    """Returns whether a profile is still active: TensorFlow allows one at a time."""
     try:
         tf.profiler.experimental.start(str(folder / "other"))
     except tf.errors.AlreadyExistsError:
@@ -389,8 +390,8 @@ def test_ctrl_c_in_the_last_step_is_heeded_too(fitted, monkeypatch):
     assert [record["step"] for record in history["steps"]] == list(range(1, 21))
 
 
-def test_what_ignores_ctrl_c_goes_on_to_do_so(fitted, monkeypatch):
-    """As whatever a shell runs in the background."""
+def test_a_process_that_ignores_ctrl_c_still_ignores_it(fitted, monkeypatch):
+    """Background processes of a shell ignore Ctrl-C."""
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         preempt_after(10, monkeypatch, signal.SIGINT)
@@ -426,7 +427,7 @@ def test_sigterm_saves_first(fitted, tmp_path, monkeypatch):
     ids=["sgd", "adamw", "early stopping"],
 )
 def test_going_on_from_any_step_gives_the_same_weights(fitted, tmp_path, monkeypatch, changes):
-    """Killed after every third step: nothing but the checkpoint is left."""
+    """The training is killed after every third step; only the checkpoint is left."""
 
     class KilledError(Exception):
         pass

@@ -36,7 +36,7 @@ def test_the_fingerprint_sees_every_change(tmp_path):
     assert not changed()
     image.write_bytes(image.read_bytes() + b"x")
     assert changed()
-    os.utime(image, ns=(1, 1))  # as another copy of the same data has other times
+    os.utime(image, ns=(1, 1))  # another copy of the same data has other times
     assert not changed()
     image.rename(image.with_name("9.png"))
     assert changed()
@@ -57,7 +57,7 @@ def test_two_files_of_one_size_and_time_that_are_exchanged(tmp_path):
     assert source.fingerprint(tmp_path) != before
 
 
-def test_a_file_that_is_away_while_it_is_looked_at_and_comes_back(tmp_path):
+def test_a_file_that_is_missing_and_comes_back(tmp_path):
     source = source_of(tmp_path)
     image = tmp_path / "data" / "c0" / "0.png"
     link = image.with_name("link.png")
