@@ -13,7 +13,7 @@ import logging
 import os
 import stat
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -41,7 +41,7 @@ class FileContent(NamedTuple):
     Attributes:
       name: as it was asked for.
       size: in bytes.
-      digest: SHA-256 of its content, 64 hex digits; empty where it could not be read.
+      digest: of its content, 64 hex digits; empty where it could not be read.
     """
 
     name: str
@@ -49,13 +49,24 @@ class FileContent(NamedTuple):
     digest: str
 
 
-def read_contents(files: Sequence[tuple[str, str]], index: Path | None) -> list[FileContent]:
+def hash_file(path: str) -> str:
+    """SHA-256 of the bytes of a file, as 64 hex digits."""
+    with open(path, "rb", buffering=0) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def read_contents(
+    files: Sequence[tuple[str, str]],
+    index: Path | None,
+    digest_of: Callable[[str], str] = hash_file,
+) -> list[FileContent]:
     """Size and digest of each file; only those are read that the index does not know as they are.
 
     Args:
       files: name and path of each; names are unique.
       index: file that is read, and replaced where something changed. One that is damaged or cannot
         be written costs time and nothing else. None reads every file.
+      digest_of: reads the file at a path; several threads call it. One index is for one function.
 
     Returns:
       In the order of `files`. A file that cannot be read has no digest and is looked at anew the
@@ -78,7 +89,7 @@ def read_contents(files: Sequence[tuple[str, str]], index: Path | None) -> list[
         else:
             unknown.append((name, path))
     try:
-        _read_all(unknown, found, entries)
+        _read_all(unknown, digest_of, found, entries)
     finally:  # also where it is interrupted, to go on from there
         if index and (unknown or len(entries) < len(known)):
             _save(index, entries)
@@ -86,32 +97,35 @@ def read_contents(files: Sequence[tuple[str, str]], index: Path | None) -> list[
 
 
 def _read_all(
-    files: Sequence[tuple[str, str]], found: dict[str, FileContent], entries: _Entries
+    files: Sequence[tuple[str, str]],
+    digest_of: Callable[[str], str],
+    found: dict[str, FileContent],
+    entries: _Entries,
 ) -> None:
     if not files:
         return
     logger.info("reading %d files, to know them by their contents", len(files))
     pool = ThreadPoolExecutor(_THREADS)  # hashing and waiting for a disk leave Python's lock alone
     try:
-        names = [name for name, _ in files]
-        for name, read in zip(names, pool.map(_read, *zip(*files, strict=True)), strict=True):
-            found[name], identity = read
+        for content, identity in pool.map(lambda file: _read(*file, digest_of), files):
+            found[content.name] = content
             if identity:
-                entries[name] = [identity, found[name].digest]
+                entries[content.name] = [identity, content.digest]
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def _read(name: str, path: str) -> tuple[FileContent, _Identity | None]:
+def _read(
+    name: str, path: str, digest_of: Callable[[str], str]
+) -> tuple[FileContent, _Identity | None]:
     """The content of a file; and its identity, if that will tell whether it has changed since."""
     now = time.time_ns()
     try:
-        if not stat.S_ISREG(os.stat(path).st_mode):
+        before = os.stat(path)
+        if not stat.S_ISREG(before.st_mode):
             return FileContent(name, 0, ""), None  # opening a pipe would wait for a writer
-        with open(path, "rb", buffering=0) as file:
-            before = os.fstat(file.fileno())
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-            after = os.fstat(file.fileno())
+        digest = digest_of(path)
+        after = os.stat(path)
     except OSError:
         return FileContent(name, 0, ""), None
     identity = _identity(after)
