@@ -38,38 +38,48 @@ EDITS = {
     "another model's architecture": (FOLDER, [[CATALOGUE, "_vit(8, 768", "_vit(8, 384"]], NONE),
     "a help text": (
         FOLDER,
-        [["trainer/training/hyperparameters.py", '"peak learning rate"', '"its peak"']],
+        [
+            [
+                "trainer/training/hyperparameters.py",
+                'learning_rate: float = option("',
+                'learning_rate: float = option("the ',
+            ]
+        ],
         NONE,
     ),
     "a check's expectation": (
         FOLDER,
-        [["common/options.py", '"a number above 0"', '"a positive number"']],
+        [["common/options.py", 'POSITIVE = Check("', 'POSITIVE = Check("that is, ']],
         NONE,
     ),
     "errors": (
         FOLDER,
         [
-            ["backbones/contract.py", "not the file of a SavedModel; is", "no SavedModel; is"],
+            ["backbones/contract.py", "written by TensorFlow 1", "written by Google's {one_line}"],
             ["components/image_example_gen/executor.py", "no image for the split", "none for"],
-            [
-                "trainer/training/strategy.py",
-                "no TPU can be reached ({reason})",
-                "there is no TPU: {error}",
-            ],
+            ["trainer/training/strategy.py", "tpu: no TPU can", "tpu: none can"],
         ],
         NONE,
     ),
     "a log line": (
         FOLDER,
-        [["trainer/training/progress.py", "goes on from the checkpoint", "resumes at that"]],
+        [["trainer/training/progress.py", 'logger.info("', 'logger.info("now it ']],
         NONE,
     ),
     "docstring, comment, formatting": (
         DIGITS,
         [
             ["trainer/preprocessing.py", "image / 127.5 - 1.0", "(image / 127.5) - 1.0  # exact"],
-            ["trainer/model/backbone_layer.py", '"""A backbone as', '"""A restored backbone as'],
-            ["components/packaged_schema/component.py", "Copies `schemas", "Puts `schemas"],
+            [
+                "trainer/model/backbone_layer.py",
+                'class BackboneLayer(keras.layers.Layer):\n    """',
+                'class BackboneLayer(\n    keras.layers.Layer,\n):\n    """Is one. ',
+            ],
+            [
+                "components/packaged_schema/component.py",
+                ') -> None:\n    """',
+                ') -> None:\n    """It ',
+            ],
         ],
         NONE,
     ),
