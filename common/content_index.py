@@ -107,7 +107,7 @@ def _read_all(
     logger.info("reading %d files, to know them by their contents", len(files))
     pool = ThreadPoolExecutor(_THREADS)  # hashing and waiting for a disk leave Python's lock alone
     try:
-        for content, identity in pool.map(lambda file: _read(*file, digest_of), files):
+        for content, identity in pool.map(lambda file: _read(file[0], file[1], digest_of), files):
             found[content.name] = content
             if identity:
                 entries[content.name] = [identity, content.digest]
