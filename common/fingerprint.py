@@ -82,7 +82,7 @@ def hash_libraries(*packages: str) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class Source:
-    """What is read off the source of a module.
+    """The parsed source of a module.
 
     Attributes:
       tree: its syntax tree without wording.
@@ -97,14 +97,14 @@ class Source:
 
 
 def modules_of(*modules: str, apart: Collection[str] = ()) -> dict[str, Source]:
-    """`modules` and every module of this project that they import, by name.
+    """Parses `modules` and every module of this project that they import; returns them by name.
 
-    Importing a module runs its packages' `__init__`, so these are among them. All are found and
-    parsed, but not imported.
+    Importing a module runs the `__init__` of its packages, so these are included. No module is
+    imported.
 
     Args:
       modules: import paths.
-      apart: modules that are left out, with all that only they import.
+      apart: modules that are not followed, nor the modules that only they import.
     """
     sources: dict[str, Source] = {}
     waiting = list(modules)
@@ -136,7 +136,7 @@ def _read(package: str, content: bytes) -> Source:
 
 
 def _running(tree: ast.AST) -> Iterator[ast.AST]:
-    """All nodes but those that are only for a type checker."""
+    """Yields all nodes below `tree`, except those that only a type checker looks at."""
     for node in ast.iter_child_nodes(tree):
         if isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING":
             continue

@@ -1,4 +1,4 @@
-"""Fingerprints of the code that each node executes. Imports neither TensorFlow nor TFX."""
+"""Takes fingerprints of the code that each node executes. Imports neither TensorFlow nor TFX."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -13,9 +13,9 @@ _CATALOGUE = "backbones.catalogue"
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class NodeCode:
-    """For each node, the fingerprint of its code and of the libraries that its numbers depend on.
+    """For each node, the fingerprint of its code and of the libraries that its results depend on.
 
-    TFX hashes module files only; our code is given to it by import path.
+    TFX itself takes fingerprints of module files only, and our functions have import paths.
     """
 
     example_gen: str
@@ -29,7 +29,7 @@ class NodeCode:
 
 
 def hash_nodes(source: Mapping[str, Any], layout: str) -> NodeCode:
-    """The code of a run.
+    """Takes the fingerprints of the code that a run executes.
 
     Args:
       source: as `components.image_example_gen.sources.registry.make_source` takes it. The code of
@@ -43,9 +43,9 @@ def hash_nodes(source: Mapping[str, Any], layout: str) -> NodeCode:
         example_gen=hash_code(
             "components.image_example_gen.executor",
             kind.rpartition(".")[0],
-            # The index tells what the images are; it is no way to the examples.
+            # The index is for the source's fingerprint, and not for its examples.
             data={_KINDS: kind, "common.content_index": ""},
-            # It writes examples and reads records there, whose bytes are the same in any version.
+            # TensorFlow reads records and writes examples, with the same bytes in any version.
             apart=("tensorflow",),
         ),
         # StatisticsGen, SchemaGen and ExampleValidator: code of TFX alone.

@@ -8,7 +8,7 @@ from components.image_example_gen.unread import read_unread
 
 
 def find_fingerprint(source: Source, unread_notes: str, cache: Path) -> str:
-    """The fingerprint of `source`; another one, if it has an image again that was away before.
+    """Returns the fingerprint of `source`, or a new one if an image that was away is back.
 
     Args:
       source: prepared.
