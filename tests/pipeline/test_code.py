@@ -7,6 +7,7 @@ runs again, too, and is not named here.
 """
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -224,3 +225,14 @@ def test_exactly_the_nodes_that_depend_on_it_change(fingerprints, step):
     before, after = fingerprints[source["kind"]], fingerprints[step]
     assert set(before) == {"example_gen", "validation", "schema", "pusher", *MODEL}
     assert {node for node in before if before[node] != after[node]} == nodes
+
+
+def test_no_node_imports_what_no_import_statement_names(project):
+    """Fingerprints follow import statements. The registry's module is handed to them by name."""
+    files = [path for name in ("components", "trainer") for path in (project / name).rglob("*.py")]
+    found = {
+        path.relative_to(project).as_posix()
+        for path in files
+        if re.search("import_module|__import__|runpy", path.read_text())
+    }
+    assert found == {f"{SOURCES}/registry.py"}
