@@ -119,7 +119,7 @@ def check_tunable(directory: str | Path) -> None:
 
 
 def read_variables(directory: str | Path) -> list[tuple[str, tuple[int, ...]]]:
-    """Returns name (without `:0`) and shape of each of `variables`, without loading their values.
+    """Returns name, without `:0`, and shape of each of `variables`. No value is loaded.
 
     Args:
       directory: of a SavedModel that keeps the contract.

@@ -12,7 +12,7 @@ _NAMELESS = "Variable"
 
 @dataclasses.dataclass(frozen=True)
 class Layout:
-    """Names for the variables of a backbone without names, as in an AugReg checkpoint.
+    """The checkpoint's names for the variables of a backbone that have none.
 
     Attributes:
       stored: a name for each variable, in the order of the SavedModel.
@@ -24,14 +24,14 @@ class Layout:
 
 
 def find_layout(variables: Sequence[tuple[str, Shape]]) -> Layout | None:
-    """Finds the layout of the catalogue's model whose variables have these shapes.
+    """Returns the layout of the catalogue's model whose variables have these shapes.
 
     The SavedModels of the TF-Hub collection were written by JAX's jax2tf, with a flat list of
     variables that have no names (github.com/sayakpaul/ViT-jax2tf, conversion.ipynb). Only their
     shapes identify them.
 
     Args:
-      variables: name (as in TensorFlow, without `:0`) and shape of each variable.
+      variables: TensorFlow's name, without `:0`, and shape of each variable.
 
     Returns:
       The layout; None if the variables have names, or if no model of the catalogue has these

@@ -83,7 +83,7 @@ def hash_libraries(*packages: str) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class Source:
-    """The syntax tree and the imports of a module.
+    """The parsed source of a module.
 
     Attributes:
       tree: the syntax tree without wording.
@@ -98,14 +98,14 @@ class Source:
 
 
 def modules_of(*modules: str, apart: Collection[str] = ()) -> dict[str, Source]:
-    """Returns `modules` and all modules of this project that they import, by name.
+    """Parses `modules` and every module of this project that they import; returns them by name.
 
-    Importing a module runs the `__init__` of its packages, so these are included. The modules are
-    found and parsed, but not imported.
+    Importing a module runs the `__init__` of its packages, so these are included. No module is
+    imported.
 
     Args:
       modules: import paths.
-      apart: modules that are left out, together with the modules that only they import.
+      apart: modules that are not followed, nor the modules that only they import.
     """
     sources: dict[str, Source] = {}
     waiting = list(modules)
@@ -137,7 +137,7 @@ def _read(package: str, content: bytes) -> Source:
 
 
 def _running(tree: ast.AST) -> Iterator[ast.AST]:
-    """Yields all nodes except those that only type checkers read."""
+    """Yields all nodes below `tree`, except those that only a type checker looks at."""
     for node in ast.iter_child_nodes(tree):
         if isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING":
             continue

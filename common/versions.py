@@ -6,21 +6,21 @@ from collections.abc import Iterable
 
 # The names of distributions that differ from the name of their top-level package.
 _NAMES = {"PIL": "pillow", "sklearn": "scikit-learn"}
-# Distributions whose results depend on other distributions.
+# Libraries whose results depend on further libraries.
 _WITH = {"scikit-learn": ("scipy",)}
-# Packages that do not change results: they parse flags, log, and serialise messages.
+# Libraries for flags, logging and protocol buffers, which compute nothing.
 _WITHOUT_NUMBERS = {"absl", "google"}
 
 
 def installed_versions(packages: Iterable[str]) -> dict[str, str]:
-    """Returns the versions of the distributions of top-level packages, without importing them.
+    """Returns the versions of the distributions that these top-level packages belong to.
 
     Args:
-      packages: names of packages as in import statements. The standard library, and packages that
-        do not change results, are left out.
+      packages: names as in import statements. The standard library, and libraries that no result
+        depends on, are left out.
 
     Returns:
-      The versions by the name of the distribution; `"none"` for one that is not installed.
+      Version by name of the distribution; `"none"` if it is not installed. No package is imported.
     """
     third_party = set(packages) - set(sys.stdlib_module_names) - _WITHOUT_NUMBERS
     names = {distribution for package in third_party for distribution in _distributions(package)}
@@ -30,8 +30,8 @@ def installed_versions(packages: Iterable[str]) -> dict[str, str]:
 def _distributions(package: str) -> list[str]:
     name = _NAMES.get(package, package.replace("_", "-"))
     if _version(name) is None:
-        # Search the files of all distributions, which takes most of a second. Some builds of
-        # TensorFlow, for example, have a distribution of another name.
+        # For distributions of other names, such as special builds of TensorFlow. This reads the
+        # file lists of all distributions, which takes most of a second.
         return importlib.metadata.packages_distributions().get(package, [name])
     return [name, *_WITH.get(name, ())]
 

@@ -1,9 +1,8 @@
-"""Removes from a syntax tree the text that only people read.
+"""Recognises, by its syntax tree, the text of a program that only people read.
 
-No result depends on such text: docstrings, the messages of exceptions and assertions, log lines and
-help texts. Every other string may be a value, such as the name of a feature or the key of a
-dictionary, and is kept. A message that is first assigned to a variable is kept as well, because the
-tree does not show how the variable is used.
+No result depends on docstrings, the messages of exceptions and assertions, log lines and help
+texts. Every other string is a value, such as the name of a feature or the key of a dictionary. A
+message that is assigned to a variable first is a value, too: it may be written to a file.
 """
 
 import ast
@@ -19,16 +18,16 @@ _TEXT = ast.Constant("wording")
 
 
 def remove_wording(tree: ast.Module) -> None:
-    """Replaces all text that only people read with the same constant, and removes docstrings.
+    """Replaces all text that only people read by one constant, and removes docstrings.
 
-    Afterwards, the tree can be compared, but not compiled, because blocks may be empty.
+    The result can be compared, but not compiled: blocks may be empty.
     """
     _Neutral().visit(tree)
 
 
 class _Neutral(ast.NodeTransformer):
     def visit_Expr(self, node: ast.Expr) -> Any:
-        """Removes docstrings and other constants, and replaces the text of log lines."""
+        """Removes docstrings and other constants, and the text of log lines."""
         if isinstance(node.value, ast.Constant):
             return None
         if isinstance(node.value, ast.Call) and _is_log_line(node.value):
@@ -72,15 +71,15 @@ def _is_log_line(call: ast.Call) -> bool:
 
 
 def _neutralise_arguments(call: ast.Call) -> None:
-    """Replaces the messages among the positional arguments of a call.
+    """Replaces the messages among the positional arguments.
 
-    Single words and keyword arguments are kept, because an exception handler may depend on them.
+    Single words and keyword arguments stay: a handler may depend on them.
     """
     call.args = [_TEXT if _is_text(a) and _has_space(a) else a for a in call.args]
 
 
 def _is_text(node: ast.expr) -> bool:
-    """Whether `node` is a string literal, or an expression that combines string literals."""
+    """Whether `node` is a string literal, or an expression of literals that gives a string."""
     if isinstance(node, ast.Constant):
         return isinstance(node.value, str)
     if isinstance(node, ast.BinOp):
@@ -95,6 +94,6 @@ def _is_text(node: ast.expr) -> bool:
 
 
 def _has_space(node: ast.expr) -> bool:
-    """Whether any string constant in `node` contains a space."""
+    """Whether any string constant in `node` has a space."""
     constants = (n.value for n in ast.walk(node) if isinstance(n, ast.Constant))
     return any(isinstance(value, str) and " " in value for value in constants)

@@ -1,4 +1,4 @@
-"""Fingerprints of the code that each node executes. Imports neither TensorFlow nor TFX."""
+"""Takes fingerprints of the code that each node executes. Imports neither TensorFlow nor TFX."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -13,9 +13,9 @@ _CATALOGUE = "backbones.catalogue"
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class NodeCode:
-    """For each node, the fingerprint of its code and of the libraries that its numbers depend on.
+    """For each node, the fingerprint of its code and of the libraries that its results depend on.
 
-    TFX only hashes module files, but this project's code is given to it by import path.
+    TFX itself takes fingerprints of module files only, and our functions have import paths.
     """
 
     example_gen: str
@@ -29,7 +29,7 @@ class NodeCode:
 
 
 def hash_nodes(source: Mapping[str, Any], layout: str) -> NodeCode:
-    """Returns the fingerprints of the code of a run.
+    """Takes the fingerprints of the code that a run executes.
 
     Args:
       source: the argument of `components.image_example_gen.sources.registry.make_source`. The code
@@ -44,10 +44,9 @@ def hash_nodes(source: Mapping[str, Any], layout: str) -> NodeCode:
         example_gen=hash_code(
             "components.image_example_gen.executor",
             kind.rpartition(".")[0],
-            # The index only speeds up fingerprints of images; it does not change examples.
+            # The index is for the source's fingerprint, and not for its examples.
             data={_KINDS: kind, "common.content_index": ""},
-            # ImageExampleGen uses TensorFlow only to write examples and to read records, whose
-            # bytes are the same in all versions.
+            # TensorFlow reads records and writes examples, with the same bytes in any version.
             apart=("tensorflow",),
         ),
         # StatisticsGen, SchemaGen and ExampleValidator run only code of TFX and TFDV.

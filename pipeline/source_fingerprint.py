@@ -8,10 +8,7 @@ from components.image_example_gen.unread import read_unread
 
 
 def find_fingerprint(source: Source, unread_notes: str, cache: Path) -> str:
-    """Returns the fingerprint of a source.
-
-    If images could not be read in an earlier run and can be read now, the fingerprint is a new one,
-    so that the images are ingested again.
+    """Returns the fingerprint of `source`, or a new one if an image that was away is back.
 
     Args:
       source: the source, after `prepare`.

@@ -32,7 +32,7 @@ def reads(monkeypatch):
     """Returns the names of the files that are read."""
     names = []
     read = content_index._read
-    monkeypatch.setattr(content_index, "_read", lambda n, p: names.append(n) or read(n, p))
+    monkeypatch.setattr(content_index, "_read", lambda n, *rest: names.append(n) or read(n, *rest))
     return names
 
 
@@ -178,10 +178,10 @@ def test_an_interrupted_index_is_completed(folder, index, reads, later, monkeypa
         patch.setattr(content_index, "_THREADS", 1)
         read = content_index._read
 
-        def interrupted(name, path):
+        def interrupted(name, *rest):
             if name == "c":
                 raise KeyboardInterrupt
-            return read(name, path)
+            return read(name, *rest)
 
         patch.setattr(content_index, "_read", interrupted)
         with pytest.raises(KeyboardInterrupt):

@@ -30,9 +30,13 @@ FROM_TRANSFORM = {"Transform", *FROM_TRAINER}
 
 # Text that only people read, and a catalogue that this run does not use.
 WORDING = [
-    ["backbones/contract.py", "missing or corrupt; expected", "no file; expected"],
+    ["backbones/contract.py", "written by TensorFlow 1", "written by TensorFlow 1.x"],
     ["components/image_example_gen/executor.py", "no image for the split", "none for"],
-    ["trainer/training/hyperparameters.py", '"peak learning rate"', '"its peak"'],
+    [
+        "trainer/training/hyperparameters.py",
+        "steps: int | None = option(\n",
+        'steps: int | None = option(\n        "all "\n',
+    ],
     ["trainer/model/classifier.py", "return keras.layers", "# At 0.\n    return keras.layers"],
     ["backbones/catalogue.py", "top1=84.018", "top1=84.02"],
     ["components/image_example_gen/sources/digits.py", "(255 / 16)", "15"],

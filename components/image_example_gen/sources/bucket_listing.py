@@ -1,4 +1,4 @@
-"""Lists the files below a folder on remote storage, each with a text that names its version."""
+"""Lists the files below a folder on remote storage, with a version of each."""
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -10,13 +10,13 @@ _PATIENCE = 20  # seconds that a page of a listing may take; Google's default is
 
 
 class ListedFile(NamedTuple):
-    """An entry of a listing; the file itself is not read.
+    """An entry of a listing.
 
     Attributes:
-      uri: the URI of the file.
-      size: the size in bytes.
-      version: on Google Cloud Storage, a checksum of the content; elsewhere, size and time of
-        modification.
+      uri: address of the file.
+      size: in bytes.
+      version: checksum of the content on Google's storage; size and time of modification on
+        others.
     """
 
     uri: str
@@ -25,14 +25,14 @@ class ListedFile(NamedTuple):
 
 
 def list_files(folder: str) -> list[ListedFile]:
-    """Lists all files below `folder`, a URI of any scheme that Beam supports.
+    """Returns all files below `folder`, a URI of any scheme that Beam knows.
 
     Raises:
       InputError: the folder cannot be listed.
     """
     try:
         return list(_list_google(folder) if folder.startswith(_GOOGLE) else _list_beam(folder))
-    except Exception as error:  # three libraries raise errors for access, network and schemes
+    except Exception as error:  # three libraries raise their own for no access, no network, …
         reason = " ".join(str(error).split())
         raise InputError(f"{folder}: cannot be listed ({reason[:300]})") from error
 

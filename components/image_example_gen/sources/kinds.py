@@ -1,4 +1,4 @@
-"""The kinds of sources of images: the class of each, by the name in a dataset's entry."""
+"""The kinds of sources: the import path of each class, by the name that a dataset's entry has."""
 
 from collections.abc import Mapping
 

@@ -6,6 +6,7 @@ import os
 import shutil
 import tarfile
 import threading
+import time
 from unittest import mock
 
 import apache_beam as beam
@@ -90,13 +91,23 @@ def test_the_fingerprint_follows_the_images(data_dir, tmp_path, flowers_record):
     assert TfdsSource("tf_flowers", str(tmp_path)).fingerprint() != before
 
 
-def test_a_large_dataset_is_listed(data_dir, tmp_path, flowers_record, monkeypatch):
+def test_of_a_large_dataset_the_bytes_of_its_files_count(tmp_path, flowers_record, monkeypatch):
     monkeypatch.setattr(tfds_source, "_READ_UP_TO", 1_000_000)
     source = TfdsSource("tf_flowers", str(tmp_path))
-    before = source.fingerprint()
-    assert source.fingerprint() == before
+    before = source.fingerprint(tmp_path)
     os.utime(flowers_record, (1, 1))
-    assert source.fingerprint() != before
+    assert source.fingerprint(tmp_path) == before
+    rewrite(flowers_record, one_bit_changed)
+    assert source.fingerprint(tmp_path) != before
+
+
+def test_a_second_look_reads_no_examples(tmp_path, flowers_record, monkeypatch):
+    later = time.time_ns() + 10**10
+    monkeypatch.setattr(time, "time_ns", lambda: later)
+    source = TfdsSource("tf_flowers", str(tmp_path))
+    before = source.fingerprint(tmp_path)
+    monkeypatch.setattr(tf.train.Example, "FromString", None)
+    assert source.fingerprint(tmp_path) == before
 
 
 def test_a_damaged_record_file_is_named(tmp_path, flowers_record):
