@@ -12,6 +12,7 @@ import contextlib
 import io
 import json
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -59,6 +60,6 @@ if __name__ == "__main__":
             edit(*change)
         for source, target in step.get("copies", ()):
             Path(target).write_bytes(Path(source).read_bytes())
-        for directory in step.get("removals", ()):
-            __import__("shutil").rmtree(directory)
+        for path in map(Path, step.get("removals", ())):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
         print(json.dumps(run(step["arguments"])), flush=True)

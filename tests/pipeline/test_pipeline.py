@@ -19,7 +19,6 @@ INPUTS = Inputs(
     schema_fingerprint="schema",
     backbone="/models/backbone",
     backbone_fingerprint="backbone",
-    baseline="none",
     served="",
 )
 
@@ -131,12 +130,12 @@ def test_only_a_head_has_its_features_materialised(tmp_path):
 @pytest.mark.parametrize(
     ("field", "changed"),
     [
-        ("source_fingerprint", {"ImageExampleGen", "Trainer"}),
-        ("schema_fingerprint", {"PackagedSchema"}),
-        ("backbone_fingerprint", {"Backbone", "Trainer"}),
-        ("baseline", {"Evaluator"}),
+        # Evaluator has the fingerprint of the training.
+        ("source_fingerprint", {"ImageExampleGen", "Trainer", "Evaluator"}),
+        ("schema_fingerprint", {"PackagedSchema", "Evaluator"}),
+        ("backbone_fingerprint", {"Backbone", "Trainer", "Evaluator"}),
         ("served", {"Pusher"}),
-        ("classes", {"ImageExampleGen", "Trainer"}),
+        ("classes", {"ImageExampleGen", "Trainer", "Evaluator"}),
     ],
 )
 def test_each_fingerprint_is_a_property_of_the_nodes_that_read_it(tmp_path, field, changed):
