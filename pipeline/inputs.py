@@ -9,8 +9,8 @@ from backbones.contract import check_backbone, check_tunable
 from backbones.resolve import cache_dir, resolve
 from common import fingerprint
 from components.image_example_gen.sources.registry import make_source
-from components.model_evaluator.records import last_blessed, records_directory
-from components.model_pusher.serving_directory import served_state
+from components.model_evaluator.records import find_champions, records_directory
+from components.model_pusher.last_push import Serving, push_record
 from pipeline.options.config import Config
 
 
@@ -25,8 +25,8 @@ class Inputs:
       schema_fingerprint: of the packaged schema's file; empty where there is none.
       backbone: a SavedModel directory.
       backbone_fingerprint: of its content.
-      baseline: URI of the last blessed model that a new one can be compared with.
-      served: the state of the serving directory now.
+      champions: from `components.model_evaluator.records.find_champions`.
+      serving: the serving directory now.
     """
 
     source: Mapping[str, Any]
@@ -35,8 +35,8 @@ class Inputs:
     schema_fingerprint: str
     backbone: str
     backbone_fingerprint: str
-    baseline: str
-    served: str
+    champions: Mapping[str, str]
+    serving: Serving
 
 
 def resolve_inputs(config: Config) -> Inputs:
@@ -64,8 +64,8 @@ def resolve_inputs(config: Config) -> Inputs:
         schema_fingerprint=_schema_fingerprint(config.schema),
         backbone=str(backbone),
         backbone_fingerprint=fingerprint.hash_directory(backbone),
-        baseline=last_blessed(records_directory(config.pipeline_root), classes),
-        served=served_state(config.serving_dir),
+        champions=find_champions(records_directory(config.pipeline_root), classes),
+        serving=Serving.find(push_record(config.pipeline_root), config.serving_dir),
     )
 
 

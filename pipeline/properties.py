@@ -9,8 +9,9 @@ from google.protobuf import json_format
 from tfx.proto import pusher_pb2
 
 from common.custom_config import to_custom_config
-from common.fingerprint import hash_code
-from components.model_evaluator.records import records_directory
+from common.fingerprint import hash_bytes, hash_code
+from components.model_evaluator.records import NONE, records_directory
+from components.model_pusher.last_push import push_record
 from components.model_pusher.settings import PusherSettings
 from components.property_value import PropertyValue
 from pipeline.gate import make_eval_config
@@ -105,14 +106,17 @@ class EvaluatorProperties:
 
     Attributes:
       eval_config: TFMA's EvalConfig, as JSON.
-      baseline: URI of the model to compare with, or `components.model_evaluator.records.NONE`.
+      champion: URI of the record of the last blessed model of another training, or
+        `components.model_evaluator.records.NONE`.
       records: directory in which a blessing is recorded.
+      training: fingerprint of the training that makes the model.
       code_fingerprint: fingerprint of the node's code.
     """
 
     eval_config: PropertyValue
-    baseline: PropertyValue
+    champion: PropertyValue
     records: PropertyValue
+    training: PropertyValue
     code_fingerprint: PropertyValue
 
 
@@ -206,8 +210,12 @@ def make_properties(config: Config, inputs: Inputs) -> Properties:
         checkpoints=f"{config.pipeline_root}/checkpoints",
         code_fingerprint=hash_code("trainer.train"),
     )
+    fingerprint = _training_fingerprint(inputs, trainer_settings, tuner_settings)
+    champions = (record for made_by, record in inputs.champions.items() if made_by != fingerprint)
     pusher_settings = PusherSettings(
-        serving_state=inputs.served,
+        serving_state=inputs.serving.key(fingerprint),
+        push_record=push_record(config.pipeline_root),
+        training=fingerprint,
         fail_on_unblessed=config.run.fail_on_unblessed,
         code_fingerprint=hash_code("components.model_pusher.executor"),
     )
@@ -228,8 +236,9 @@ def make_properties(config: Config, inputs: Inputs) -> Properties:
         trainer=TrainerProperties(custom_config=to_custom_config(trainer_settings)),
         evaluator=EvaluatorProperties(
             eval_config=json_format.MessageToJson(make_eval_config(config.gate), sort_keys=True),
-            baseline=inputs.baseline,
+            champion=next(champions, NONE),
             records=records_directory(config.pipeline_root),
+            training=fingerprint,
             code_fingerprint=hash_code("components.model_evaluator.executor"),
         ),
         pusher=PusherProperties(
@@ -237,6 +246,15 @@ def make_properties(config: Config, inputs: Inputs) -> Properties:
             custom_config=to_custom_config(pusher_settings),
         ),
     )
+
+
+def _training_fingerprint(inputs: Inputs, trainer: TrainerSettings, tuner: TunerSettings) -> str:
+    """Of everything that determines a model: two trainings with the same one are repetitions."""
+    determining = dataclasses.replace(trainer, checkpoints="")
+    texts = [to_custom_config(determining), inputs.schema_fingerprint]
+    if tuner.trials:
+        texts.append(to_custom_config(tuner))
+    return hash_bytes("\0".join(texts).encode())
 
 
 def _push_destination(serving_dir: str) -> str:

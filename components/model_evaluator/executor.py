@@ -99,7 +99,7 @@ def _blessing_of(output_dict: dict[str, list[types.Artifact]]) -> types.Artifact
 
 
 def _name(blessing: Blessing | None) -> str | None:
-    return blessing and blessing.record
+    return blessing.record if blessing else None
 
 
 def _empty(directory: str) -> None:

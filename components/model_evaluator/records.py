@@ -107,26 +107,44 @@ def record(records: str, model: str, training: str) -> Blessing:
 
 
 def last_blessed(records: str, classes: Sequence[str], *, not_of: str) -> Blessing | None:
-    """The last blessed model that is still there, has the same classes and is of another training.
+    """The last blessed model that can be compared with, of another training than `not_of`.
 
-    A model of other classes cannot be compared: its answers mean something else. A training that is
-    repeated is not compared with itself.
+    A training that is repeated is not compared with itself.
 
     Args:
       records: directory.
       classes: names, in the order of the model's outputs.
       not_of: fingerprint of the training whose model is compared.
     """
-    return next(
-        (
-            blessing
-            for blessing in _blessed(records)
-            if list(blessing.classes) == list(classes)
-            and blessing.training != not_of
-            and tf.io.gfile.isdir(blessing.model)
-        ),
-        None,
-    )
+    return next((b for b in _comparable(records, classes) if b.training != not_of), None)
+
+
+def find_champions(records: str, classes: Sequence[str]) -> dict[str, str]:
+    """The last blessings of the two trainings that were blessed last: one is the champion.
+
+    Args:
+      records: directory.
+      classes: names, in the order of the model's outputs.
+
+    Returns:
+      The URI of the record of a blessing by the fingerprint of its training, the newest first.
+    """
+    champions: dict[str, str] = {}
+    for blessing in _comparable(records, classes):
+        champions.setdefault(blessing.training, blessing.record)
+        if len(champions) == 2:
+            break
+    return champions
+
+
+def _comparable(records: str, classes: Sequence[str]) -> Iterator[Blessing]:
+    """The blessings of models that are still there and have the same classes, the newest first.
+
+    A model of other classes cannot be compared: its answers mean something else.
+    """
+    for blessing in _blessed(records):
+        if list(blessing.classes) == list(classes) and tf.io.gfile.isdir(blessing.model):
+            yield blessing
 
 
 def _blessed(records: str) -> Iterator[Blessing]:

@@ -12,6 +12,7 @@ from pipeline.report.lineage import latest_run
 from pipeline.report.outcome import Report, make_report
 from pipeline.resolve_inputs.ownership import claim
 from pipeline.root import state_directory
+from pipeline.runners.artifact_check import check_artifacts
 from pipeline.runners.node_events import report_nodes_to
 
 
@@ -29,6 +30,9 @@ def run(config: Config, inputs: Inputs, console: Console) -> Report:
     connection = sqlite_metadata_connection_config(str(state_directory(config) / "metadata.sqlite"))
     pipeline = create_pipeline(config, inputs)
     pipeline.metadata_connection_config = connection
-    with report_nodes_to(console, lambda node: latest_run(connection)[node].cached):
+    with (
+        report_nodes_to(console, lambda node: latest_run(connection)[node].cached),
+        check_artifacts(config.pipeline_root),
+    ):
         LocalDagRunner().run(pipeline)
     return make_report(latest_run(connection))

@@ -6,6 +6,7 @@ import json
 import pytest
 from tfx.orchestration.metadata import sqlite_metadata_connection_config
 
+from components.model_pusher.last_push import Serving
 from pipeline.inputs import Inputs
 from pipeline.options.config import build_config
 from pipeline.options.settings import Setting
@@ -19,13 +20,18 @@ INPUTS = Inputs(
     schema_fingerprint="schema",
     backbone="/models/backbone",
     backbone_fingerprint="backbone",
-    served="",
+    champions={},
+    serving=Serving("state", None),
 )
 
 
 def configure(**settings):
     settings = {"model": "vit_b16_fe", "dataset": "digits", "name": "test"} | settings
     return build_config({key: Setting(value, key) for key, value in settings.items()})
+
+
+# The nodes that have the fingerprint of the training.
+TOLD = {"Evaluator", "Pusher"}
 
 
 def nodes(tmp_path, inputs=INPUTS, **settings):
@@ -130,28 +136,34 @@ def test_only_a_head_has_its_features_materialised(tmp_path):
 @pytest.mark.parametrize(
     ("field", "changed"),
     [
-        # Evaluator has the fingerprint of the training.
-        ("source_fingerprint", {"ImageExampleGen", "Trainer", "Evaluator"}),
-        ("schema_fingerprint", {"PackagedSchema", "Evaluator"}),
-        ("backbone_fingerprint", {"Backbone", "Trainer", "Evaluator"}),
-        ("served", {"Pusher"}),
-        ("classes", {"ImageExampleGen", "Trainer", "Evaluator"}),
+        ("source_fingerprint", {"ImageExampleGen", "Trainer", *TOLD}),
+        ("schema_fingerprint", {"PackagedSchema", *TOLD}),
+        ("backbone_fingerprint", {"Backbone", "Trainer", *TOLD}),
+        ("champions", {"Evaluator"}),
+        ("serving", {"Pusher"}),
+        ("classes", {"ImageExampleGen", "Trainer", *TOLD}),
     ],
 )
 def test_each_fingerprint_is_a_property_of_the_nodes_that_read_it(tmp_path, field, changed):
-    value = ("x", "y") if field == "classes" else "other"
+    values = {
+        "classes": ("x", "y"),
+        "champions": {"another training": "/root/blessed/1.json"},
+        "serving": Serving("another state", None),
+    }
     before = properties(nodes(tmp_path))
-    after = properties(nodes(tmp_path, dataclasses.replace(INPUTS, **{field: value})))
+    after = properties(
+        nodes(tmp_path, dataclasses.replace(INPUTS, **{field: values.get(field, "other")}))
+    )
     assert {name for name in before if before[name] != after[name]} == changed
 
 
 @pytest.mark.parametrize(
     ("key", "value", "changed"),
     [
-        ("train.learning_rate", "0.5", {"Tuner", "Trainer"}),
-        ("augment.flip", "true", {"Tuner", "Trainer"}),
-        ("tuner", "3", {"Tuner"}),
-        ("ingest.max_side", "300", {"ImageExampleGen", "Trainer"}),
+        ("train.learning_rate", "0.5", {"Tuner", "Trainer", *TOLD}),
+        ("augment.flip", "true", {"Tuner", "Trainer", *TOLD}),
+        ("tuner", "3", {"Tuner", *TOLD}),
+        ("ingest.max_side", "300", {"ImageExampleGen", "Trainer", *TOLD}),
         ("gate.min_accuracy", "0.5", {"Evaluator"}),
         ("serving_dir", "elsewhere", {"Pusher"}),
     ],

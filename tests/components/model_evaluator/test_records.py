@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from common.errors import InputError
-from components.model_evaluator.records import last_blessed, record
+from components.model_evaluator.records import find_champions, last_blessed, record
 
 
 def champion(records, classes=("a", "b"), not_of="new"):
@@ -24,6 +24,16 @@ def test_one_that_is_blessed_again_is_the_last(blessings, make_model, records):
     again = record(records, make_model("again"), "one")
     assert champion(records) == again
     assert champion(records, not_of="one") == blessings[1]
+
+
+def test_the_champion_is_one_of_two(blessings, make_model, records):
+    new = record(records, make_model("new"), "new")
+    again = record(records, make_model("again"), "new")
+    assert list(find_champions(records, ["a", "b"]).items()) == [
+        ("new", again.record),
+        ("two", blessings[1].record),
+    ]
+    assert new.record < again.record
 
 
 def test_before_the_first_blessing_there_is_none(records):
