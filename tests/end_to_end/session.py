@@ -71,6 +71,10 @@ if __name__ == "__main__":
             edit(*change)
         for source, target in step.get("copies", ()):
             Path(target).write_bytes(Path(source).read_bytes())
+        for one, other in step.get("exchanges", ()):
+            Path(one).rename(f"{one}.aside")
+            Path(other).rename(one)
+            Path(f"{one}.aside").rename(other)
         for path in map(Path, step.get("removals", ())):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
         if "damages" in step:
