@@ -2,9 +2,11 @@
 named."""
 
 import errno
+import json
 import os
 import uuid
 from pathlib import Path
+from typing import Any
 
 from common.notice import notice
 
@@ -29,7 +31,7 @@ def write_whole(path: str | Path, text: str) -> None:
         with tf.io.gfile.GFile(str(path), "w") as stream:
             stream.write(text)
         return
-    target = Path(path)
+    target = Path(os.path.realpath(path))  # a link stays one
     new = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.new")
     try:
         with new.open("x", encoding="utf-8") as file:
@@ -43,30 +45,66 @@ def write_whole(path: str | Path, text: str) -> None:
     _flush_directory(target.parent)
 
 
-def read_or_write(path: str | Path, text: str) -> str:
-    """The text of the small file at `path`, which is `text` where there was none before.
-
-    A file that is empty, or holds what is no text, as a crash or a full disk leaves it, is written
-    anew, and a line says so.
+def read_text(path: str | Path) -> str:
+    """Returns the text of the small file at `path`, which is to be written where it has none.
 
     Args:
       path: as in `write_whole`.
-      text: what the file should say if nobody wrote it before.
+
+    Returns:
+      The text; empty without a file. It is also empty for a file that is empty or holds no text, as
+      a crash or a full disk may leave it; a notice names such a file.
+
+    Raises:
+      OSError: the file cannot be read.
     """
     content = _read(path)
-    if content is not None:
-        try:
-            found = content.decode()
-        except UnicodeDecodeError:
-            found = ""
-        if found.strip("\0 \n"):
-            return found
-        notice(f"{path}: is damaged, or empty; it is written anew, and says {text} from now on")
-    write_whole(path, text)
-    return text
+    if content is None:
+        return ""
+    found = content.decode(errors="ignore").strip("\0 \n")
+    if found and found.encode() == content:
+        return found
+    notice(f"{path}: the file is damaged or empty; it is written again")
+    return ""
+
+
+def read_or_write(path: str | Path, text: str) -> str:
+    """Returns the text of the small file at `path`; where it has none, `text` is written first.
+
+    Args:
+      path: as in `write_whole`.
+      text: what the file is to say.
+
+    Raises:
+      OSError: the file cannot be read or written.
+    """
+    found = read_text(path)
+    if not found:
+        write_whole(path, text)
+    return found or text
+
+
+def read_json(path: str | Path, expected: str) -> Any:
+    """Returns the JSON value in the small file at `path`; None without a file.
+
+    A damaged file counts as none, and a notice names it.
+
+    Args:
+      path: as in `write_whole`.
+      expected: what the file holds, for that notice.
+    """
+    content = _read(path)
+    if content is None:
+        return None
+    try:
+        return json.loads(content)
+    except ValueError as error:
+        notice(f"{path}: the file is damaged ({error}); expected {expected}; it is ignored")
+        return None
 
 
 def _read(path: str | Path) -> bytes | None:
+    """The content of the file at `path`; None without a file."""
     if "://" not in str(path):
         try:
             return Path(path).read_bytes()

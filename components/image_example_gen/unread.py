@@ -10,6 +10,8 @@ from collections.abc import Sequence
 
 from tfx.dsl.io import fileio
 
+from common.files import read_json, write_whole
+
 
 def unread_directory(pipeline_root: str) -> str:
     """Where the notes of the pipeline with this root lie."""
@@ -25,17 +27,12 @@ def note_unread(directory: str, fingerprint: str, file_names: Sequence[str]) -> 
       file_names: of the images.
     """
     fileio.makedirs(directory)
-    with fileio.open(_note(directory, fingerprint), "w") as file:
-        file.write(json.dumps(list(file_names)))
+    write_whole(_note(directory, fingerprint), json.dumps(list(file_names)))
 
 
 def read_unread(directory: str, fingerprint: str) -> list[str]:
     """File names of the images that could not be read when a source had this fingerprint."""
-    note = _note(directory, fingerprint)
-    if not fileio.exists(note):
-        return []
-    with fileio.open(note) as file:
-        return json.loads(file.read())
+    return read_json(_note(directory, fingerprint), "the names of images") or []
 
 
 def _note(directory: str, fingerprint: str) -> str:

@@ -163,12 +163,12 @@ def test_each_fingerprint_is_a_property_of_the_nodes_that_read_it(tmp_path, fiel
 @pytest.mark.parametrize(
     ("field", "changed"),
     [
-        ("example_gen", {"ImageExampleGen", "Trainer"}),
+        ("example_gen", {"ImageExampleGen", "Trainer", *TOLD}),
         ("validation", {"StatisticsGen", "ExampleValidator"}),
         ("schema", {"PackagedSchema"}),
-        ("transform", {"Transform", "Trainer"}),
-        ("tuner", {"Tuner"}),
-        ("trainer", {"Trainer"}),
+        ("transform", {"Transform", "Trainer", *TOLD}),
+        ("tuner", {"Tuner", *TOLD}),
+        ("trainer", {"Trainer", *TOLD}),
         ("evaluator", {"Evaluator"}),
         ("pusher", {"Pusher"}),
     ],
