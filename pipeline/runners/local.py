@@ -5,6 +5,7 @@ from tfx.orchestration.metadata import sqlite_metadata_connection_config
 
 from pipeline.beam.engine import set_engine
 from pipeline.inputs import Inputs
+from pipeline.metadata_store import metadata_file
 from pipeline.options.config import Config
 from pipeline.pipeline import create_pipeline
 from pipeline.report.console import Console
@@ -27,7 +28,7 @@ def run(config: Config, inputs: Inputs, console: Console) -> Report:
     config = set_engine(config)
     if "://" in config.pipeline_root:  # a local root was claimed before TFX was loaded
         claim(config)
-    connection = sqlite_metadata_connection_config(str(state_directory(config) / "metadata.sqlite"))
+    connection = sqlite_metadata_connection_config(str(metadata_file(state_directory(config))))
     pipeline = create_pipeline(config, inputs)
     pipeline.metadata_connection_config = connection
     with (
