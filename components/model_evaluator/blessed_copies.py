@@ -8,10 +8,10 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from common.content import FileContent, find_damage, hash_contents, read_contents
+from common.file_records import FileRecord, find_damage, hash_records, record_files
 
 
-def keep_copy(folder: str, model: str) -> tuple[str, dict[str, FileContent]]:
+def keep_copy(folder: str, model: str) -> tuple[str, dict[str, FileRecord]]:
     """Copies the Model artifact at the URI `model` to a folder named by its content.
 
     On a disk the files are hard links to those of the artifact where the file system allows that,
@@ -25,8 +25,8 @@ def keep_copy(folder: str, model: str) -> tuple[str, dict[str, FileContent]]:
       The URI of the copy, and the content of its files. A copy that was there is used, and made
       anew where it is damaged.
     """
-    contents = read_contents(model)
-    target = f"{folder}/{hash_contents(contents)}"
+    contents = record_files(model)
+    target = f"{folder}/{hash_records(contents)}"
     if not tf.io.gfile.exists(target) or find_damage(target, contents):
         if "://" in folder:
             _upload(model, target, contents)
@@ -35,14 +35,14 @@ def keep_copy(folder: str, model: str) -> tuple[str, dict[str, FileContent]]:
     return target, contents
 
 
-def _upload(model: str, target: str, contents: Mapping[str, FileContent]) -> None:
+def _upload(model: str, target: str, contents: Mapping[str, FileRecord]) -> None:
     """In a bucket there are no directories to rename; the copy counts once it is recorded."""
     for name in contents:
         tf.io.gfile.makedirs(os.path.dirname(f"{target}/{name}"))
         tf.io.gfile.copy(f"{model}/{name}", f"{target}/{name}", overwrite=True)
 
 
-def _link(model: Path, target: Path, contents: Mapping[str, FileContent]) -> None:
+def _link(model: Path, target: Path, contents: Mapping[str, FileRecord]) -> None:
     new = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}")
     try:
         for name in contents:

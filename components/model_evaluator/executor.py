@@ -47,11 +47,11 @@ class Executor(executor.Executor):
         records, training = properties.pop(RECORDS), properties.pop(TRAINING)
         model = artifact_utils.get_single_uri(input_dict[standard_component_specs.MODEL_KEY])
         classes = read_classes(path_utils.serving_model_path(model)) or []
-        champion = last_blessed(records, classes, not_of=training)
+        champion = last_blessed(records, classes, other_than=training)
         while self._is_blessed(champion, input_dict, output_dict, properties):
             tf.io.gfile.makedirs(records)
             with hold_lease(f"{records}/.lease", "the records of blessed models"):
-                now = last_blessed(records, classes, not_of=training)
+                now = last_blessed(records, classes, other_than=training)
                 if _name(now) == _name(champion):
                     record(records, model, training)
                     return

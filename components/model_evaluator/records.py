@@ -15,8 +15,8 @@ from typing import Any
 import tensorflow as tf
 from tfx.utils import path_utils
 
-from common.content import FileContent, find_damage
 from common.errors import InputError
+from common.file_records import FileRecord, find_damage
 from common.files import write_whole
 from common.notice import notice
 from components.model_evaluator.blessed_copies import keep_copy
@@ -42,7 +42,7 @@ class Blessing:
     model: str
     training: str
     classes: Sequence[str]
-    contents: dict[str, FileContent]
+    contents: dict[str, FileRecord]
 
     @classmethod
     def read(cls, record: str) -> "Blessing":
@@ -59,7 +59,7 @@ class Blessing:
                 f"{posixpath.dirname(record)}/{_COPIES}/{values['model']}",
                 values["training"],
                 values["classes"],
-                {name: FileContent(*content) for name, content in values["files"].items()},
+                {name: FileRecord(*content) for name, content in values["files"].items()},
             )
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"it has no {error}") from error
@@ -106,17 +106,17 @@ def record(records: str, model: str, training: str) -> Blessing:
     return Blessing(name, copy, training, classes, contents)
 
 
-def last_blessed(records: str, classes: Sequence[str], *, not_of: str) -> Blessing | None:
-    """The last blessed model that can be compared with, of another training than `not_of`.
+def last_blessed(records: str, classes: Sequence[str], *, other_than: str) -> Blessing | None:
+    """The last blessed model that can be compared with, of another training than `other_than`.
 
     A training that is repeated is not compared with itself.
 
     Args:
       records: directory.
       classes: names, in the order of the model's outputs.
-      not_of: fingerprint of the training whose model is compared.
+      other_than: fingerprint of the training whose model is compared.
     """
-    return next((b for b in _comparable(records, classes) if b.training != not_of), None)
+    return next((b for b in _comparable(records, classes) if b.training != other_than), None)
 
 
 def find_champions(records: str, classes: Sequence[str]) -> dict[str, str]:

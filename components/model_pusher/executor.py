@@ -10,9 +10,9 @@ from tfx.proto import pusher_pb2
 from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import io_utils, proto_utils
 
-from common.content import find_damage, read_contents
 from common.custom_config import from_custom_config
 from common.errors import InputError
+from common.file_records import find_damage, record_files
 from components.model_evaluator.reasons import read_reasons
 from components.model_pusher.last_push import record_push
 from components.model_pusher.serving_directory import identity, newest_version
@@ -105,4 +105,4 @@ class Executor(executor.Executor):
 
 def _is_same(model: str, served: str) -> bool:
     """Whether the directory `served` holds the SavedModel `model`, undamaged."""
-    return identity(model) == identity(served) and not find_damage(served, read_contents(model))
+    return identity(model) == identity(served) and not find_damage(served, record_files(model))

@@ -6,7 +6,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from common.content import FileContent, find_damage, read_contents
+from common.file_records import FileRecord, find_damage, record_files
 from common.files import write_whole
 from common.notice import notice
 from components.model_pusher.serving_directory import newest_version, served_state
@@ -31,7 +31,7 @@ class Push:
     before: str
     after: str
     version: str
-    contents: dict[str, FileContent]
+    contents: dict[str, FileRecord]
 
 
 def push_record(pipeline_root: str) -> str:
@@ -44,7 +44,7 @@ def record_push(settings: PusherSettings, base_directory: str) -> None:
     version = newest_version(base_directory)
     state = served_state(base_directory)
     assert version and state
-    push = Push(settings.training, settings.serving_state, state, version, read_contents(version))
+    push = Push(settings.training, settings.serving_state, state, version, record_files(version))
     write_whole(settings.push_record, json.dumps(dataclasses.asdict(push)))
 
 
@@ -110,7 +110,7 @@ def _read(record: str) -> Push | None:
         text = file.read()
     try:
         values: dict[str, Any] = json.loads(text)
-        contents = {name: FileContent(*content) for name, content in values["contents"].items()}
+        contents = {name: FileRecord(*content) for name, content in values["contents"].items()}
         return Push(**values | {"contents": contents})
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         notice(

@@ -20,8 +20,8 @@ from tfx.orchestration.local import local_dag_runner
 from tfx.orchestration.portable import cache_utils, launcher
 from tfx.types import Artifact
 
-from common.content import FileContent, find_damage, read_contents
 from common.errors import InputError
+from common.file_records import FileRecord, find_damage, record_files
 from common.files import write_whole
 from common.notice import notice
 
@@ -57,7 +57,7 @@ class ArtifactContents:
         """Records the files of the artifact at `uri`, which was just written."""
         file = self._file(uri)
         file.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(file, json.dumps(read_contents(_directory(uri))))
+        write_whole(file, json.dumps(record_files(_directory(uri))))
 
     def find_damage(self, uri: str) -> str | None:
         """How the artifact at `uri` has changed; None if it has not, or was never recorded."""
@@ -66,8 +66,7 @@ class ArtifactContents:
             return None
         try:
             recorded = {
-                name: FileContent(*content)
-                for name, content in json.loads(file.read_text()).items()
+                name: FileRecord(*content) for name, content in json.loads(file.read_text()).items()
             }
         except (ValueError, TypeError, AttributeError) as error:
             return f"{file}, which says what {uri} holds, is damaged ({error})"

@@ -32,8 +32,8 @@ def configure(**settings):
     return build_config({key: Setting(value, key) for key, value in settings.items()})
 
 
-# The nodes that have the fingerprint of the training.
-TOLD = {"Evaluator", "Pusher"}
+# The nodes that read the fingerprint of the training.
+READERS = {"Evaluator", "Pusher"}
 
 
 def nodes(tmp_path, inputs=INPUTS, **settings):
@@ -138,13 +138,13 @@ def test_only_a_head_has_its_features_materialised(tmp_path):
 @pytest.mark.parametrize(
     ("field", "changed"),
     [
-        ("source_fingerprint", {"ImageExampleGen", "Trainer", *TOLD}),
-        ("schema_fingerprint", {"PackagedSchema", *TOLD}),
-        ("backbone_fingerprint", {"Backbone", "Trainer", *TOLD}),
-        ("backbone_layout", {"Trainer", *TOLD}),
+        ("source_fingerprint", {"ImageExampleGen", "Trainer", *READERS}),
+        ("schema_fingerprint", {"PackagedSchema", *READERS}),
+        ("backbone_fingerprint", {"Backbone", "Trainer", *READERS}),
+        ("backbone_layout", {"Trainer", *READERS}),
         ("champions", {"Evaluator"}),
         ("serving", {"Pusher"}),
-        ("classes", {"ImageExampleGen", "Trainer", *TOLD}),
+        ("classes", {"ImageExampleGen", "Trainer", *READERS}),
     ],
 )
 def test_each_fingerprint_is_a_property_of_the_nodes_that_read_it(tmp_path, field, changed):
@@ -163,12 +163,12 @@ def test_each_fingerprint_is_a_property_of_the_nodes_that_read_it(tmp_path, fiel
 @pytest.mark.parametrize(
     ("field", "changed"),
     [
-        ("example_gen", {"ImageExampleGen", "Trainer", *TOLD}),
+        ("example_gen", {"ImageExampleGen", "Trainer", *READERS}),
         ("validation", {"StatisticsGen", "ExampleValidator"}),
         ("schema", {"PackagedSchema"}),
-        ("transform", {"Transform", "Trainer", *TOLD}),
-        ("tuner", {"Tuner", *TOLD}),
-        ("trainer", {"Trainer", *TOLD}),
+        ("transform", {"Transform", "Trainer", *READERS}),
+        ("tuner", {"Tuner", *READERS}),
+        ("trainer", {"Trainer", *READERS}),
         ("evaluator", {"Evaluator"}),
         ("pusher", {"Pusher"}),
     ],
@@ -191,10 +191,10 @@ def test_an_inferred_schema_depends_on_the_library_that_infers_it(tmp_path):
 @pytest.mark.parametrize(
     ("key", "value", "changed"),
     [
-        ("train.learning_rate", "0.5", {"Tuner", "Trainer", *TOLD}),
-        ("augment.flip", "true", {"Tuner", "Trainer", *TOLD}),
-        ("tuner", "3", {"Tuner", *TOLD}),
-        ("ingest.max_side", "300", {"ImageExampleGen", "Trainer", *TOLD}),
+        ("train.learning_rate", "0.5", {"Tuner", "Trainer", *READERS}),
+        ("augment.flip", "true", {"Tuner", "Trainer", *READERS}),
+        ("tuner", "3", {"Tuner", *READERS}),
+        ("ingest.max_side", "300", {"ImageExampleGen", "Trainer", *READERS}),
         ("gate.min_accuracy", "0.5", {"Evaluator"}),
         ("serving_dir", "elsewhere", {"Pusher"}),
     ],

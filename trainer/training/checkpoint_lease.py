@@ -66,7 +66,7 @@ def _take(preferred: str, timing: Timing) -> tuple[int, Lease]:
 
     Of those that are free, one with checkpoints comes first: its run was killed.
     """
-    there = [n for n in range(_MOST) if tf.io.gfile.exists(_numbered(preferred, n))]
+    there = _existing(preferred)
     there.sort(key=lambda number: not has_checkpoint(_numbered(preferred, number)))
     unused = (number for number in range(_MOST) if number not in there)
     for number in (*there, *unused):
@@ -80,6 +80,15 @@ def _take(preferred: str, timing: Timing) -> tuple[int, Lease]:
             "one gets a directory of its own"
         )
     raise RuntimeError(f"{preferred}: {_MOST} runs train with the same inputs")
+
+
+def _existing(preferred: str) -> list[int]:
+    """The numbers of the directories that exist: one request to a bucket, not one for each."""
+    parent, _ = os.path.split(preferred)
+    if not tf.io.gfile.isdir(parent):
+        return []
+    names = {name.rstrip("/") for name in tf.io.gfile.listdir(parent)}
+    return [n for n in range(_MOST) if os.path.basename(_numbered(preferred, n)) in names]
 
 
 def _numbered(preferred: str, number: int) -> str:

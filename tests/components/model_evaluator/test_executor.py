@@ -52,17 +52,17 @@ def evaluate(make_model, records, tmp_path, monkeypatch):
 
 def test_the_first_model_is_compared_with_none(evaluate, records):
     assert evaluate() == (True, [None])
-    assert last_blessed(records, ["a", "b"], not_of="").training == "new"
+    assert last_blessed(records, ["a", "b"], other_than="").training == "new"
 
 
 def test_a_blessed_model_becomes_the_champion(evaluate, blessings, records):
     assert evaluate() == (True, [blessings[1].model])
-    assert last_blessed(records, ["a", "b"], not_of="").training == "new"
+    assert last_blessed(records, ["a", "b"], other_than="").training == "new"
 
 
 def test_one_that_is_refused_is_not_recorded(evaluate, blessings, records):
     assert evaluate(refused=[blessings[1].model]) == (False, [blessings[1].model])
-    assert last_blessed(records, ["a", "b"], not_of="") == blessings[1]
+    assert last_blessed(records, ["a", "b"], other_than="") == blessings[1]
 
 
 def test_a_model_that_was_blessed_meanwhile_is_what_counts(
@@ -80,7 +80,7 @@ def test_a_model_that_was_blessed_meanwhile_is_what_counts(
 
     blessed, compared = evaluate(refused=Refused(), meanwhile=[bless_another])
     assert (blessed, compared) == (False, [blessings[1].model, other["blessing"].model])
-    assert last_blessed(records, ["a", "b"], not_of="") == other["blessing"]
+    assert last_blessed(records, ["a", "b"], other_than="") == other["blessing"]
     assert "compared again" in caplog.text
 
 

@@ -8,8 +8,8 @@ from common.errors import InputError
 from components.model_evaluator.records import find_champions, last_blessed, record
 
 
-def champion(records, classes=("a", "b"), not_of="new"):
-    return last_blessed(records, list(classes), not_of=not_of)
+def champion(records, classes=("a", "b"), other_than="new"):
+    return last_blessed(records, list(classes), other_than=other_than)
 
 
 def test_the_last_blessed_model(blessings, records):
@@ -17,13 +17,13 @@ def test_the_last_blessed_model(blessings, records):
 
 
 def test_a_training_is_not_compared_with_its_own_model(blessings, records):
-    assert champion(records, not_of="two") == blessings[0]
+    assert champion(records, other_than="two") == blessings[0]
 
 
 def test_one_that_is_blessed_again_is_the_last(blessings, make_model, records):
     again = record(records, make_model("again"), "one")
     assert champion(records) == again
-    assert champion(records, not_of="one") == blessings[1]
+    assert champion(records, other_than="one") == blessings[1]
 
 
 def test_the_champion_is_one_of_two(blessings, make_model, records):

@@ -1,4 +1,4 @@
-"""The content of a directory, by file: recorded when written, checked when relied on."""
+"""Records of the files below a directory, to see later whether they are as they were written."""
 
 import hashlib
 import os
@@ -10,8 +10,8 @@ import tensorflow as tf
 _CHUNK = 1 << 20  # bytes that are read at a time
 
 
-class FileContent(NamedTuple):
-    """What a file holds.
+class FileRecord(NamedTuple):
+    """The record of a file.
 
     Attributes:
       size: in bytes.
@@ -24,8 +24,8 @@ class FileContent(NamedTuple):
     modified: int
 
 
-def read_contents(directory: str) -> dict[str, FileContent]:
-    """The content of each file below `directory`, on a disk or in a bucket, by relative path."""
+def record_files(directory: str) -> dict[str, FileRecord]:
+    """Reads each file below `directory`, on a disk or in a bucket; its record by relative path."""
     return {name: _read(f"{directory}/{name}") for name in sorted(list_files(directory))}
 
 
@@ -37,20 +37,20 @@ def list_files(directory: str) -> Iterator[str]:
             yield f"{folder}/{name}" if folder else name
 
 
-def hash_contents(contents: Mapping[str, FileContent]) -> str:
+def hash_records(records: Mapping[str, FileRecord]) -> str:
     """SHA-256 over names and contents, as 64 hex digits."""
-    lines = (f"{name}\0{content.sha256}\n" for name, content in sorted(contents.items()))
+    lines = (f"{name}\0{record.sha256}\n" for name, record in sorted(records.items()))
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def find_damage(
-    directory: str, recorded: Mapping[str, FileContent], *, trust_times: bool = False
+    directory: str, recorded: Mapping[str, FileRecord], *, trust_times: bool = False
 ) -> str | None:
     """The first file that is not as it was recorded, and how; None if all are.
 
     Args:
       directory: whose files were recorded. Files that came later do not matter.
-      recorded: as `read_contents` gives it.
+      recorded: as `record_files` gives it.
       trust_times: whether a file of the recorded size and time is taken to be as it was. All others
         are read.
     """
@@ -71,14 +71,14 @@ def find_damage(
     return None
 
 
-def _read(path: str) -> FileContent:
+def _read(path: str) -> FileRecord:
     _, modified = _stat(path)
     digest, size = hashlib.sha256(), 0
     with tf.io.gfile.GFile(path, "rb") as file:
         while chunk := file.read(_CHUNK):
             digest.update(chunk)
             size += len(chunk)
-    return FileContent(size, digest.hexdigest(), modified)
+    return FileRecord(size, digest.hexdigest(), modified)
 
 
 def _stat(path: str) -> tuple[int, int]:

@@ -1,6 +1,6 @@
 import pytest
 
-from common.content import find_damage, hash_contents, read_contents
+from common.file_records import find_damage, hash_records, record_files
 
 
 @pytest.fixture
@@ -12,7 +12,7 @@ def directory(tmp_path):
 
 
 def test_contents_are_those_of_all_files(directory):
-    contents = read_contents(f"{directory}/")
+    contents = record_files(f"{directory}/")
     assert {name: content.size for name, content in contents.items()} == {
         "graph": 5,
         "variables/data": 7,
@@ -21,13 +21,13 @@ def test_contents_are_those_of_all_files(directory):
 
 
 def test_the_hash_knows_names_and_bytes(directory):
-    before = hash_contents(read_contents(str(directory)))
+    before = hash_records(record_files(str(directory)))
     (directory / "graph").rename(directory / "graph2")
-    renamed = hash_contents(read_contents(str(directory)))
+    renamed = hash_records(record_files(str(directory)))
     (directory / "graph2").rename(directory / "graph")
-    assert hash_contents(read_contents(str(directory))) == before != renamed
+    assert hash_records(record_files(str(directory))) == before != renamed
     (directory / "graph").write_bytes(b"grapf")
-    assert hash_contents(read_contents(str(directory))) != before
+    assert hash_records(record_files(str(directory))) != before
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def test_the_hash_knows_names_and_bytes(directory):
     ],
 )
 def test_damage_is_named(directory, content, words):
-    contents = read_contents(str(directory))
+    contents = record_files(str(directory))
     file = directory / "variables" / "data"
     file.unlink() if content is None else file.write_bytes(content)
     assert find_damage(str(directory), contents) == f"{directory}/{words}"
