@@ -103,7 +103,10 @@ COMPILED = [*VERTEX, "--output", "x.json"]
 DATAFLOW = ["--beam-arg=--runner=DataflowRunner"]
 BEAM_USAGE_ERRORS = [
     ([*COMPILED, "--beam-arg=--runer=DataflowRunner"], "no flag --runer; did you mean --runner?"),
-    ([*COMPILED, *DATAFLOW], "--beam-arg=--project and --beam-arg=--region and"),
+    (
+        [*COMPILED, *DATAFLOW],
+        "for DataflowRunner: Missing GCS path option: temp_location",
+    ),
     ([*COMPILED, "--beam-arg=--setup_file=./setup.py"], "expected a URL or an absolute path in"),
     (["--model", "vit_mini_fe", "--beam-arg=--direct_num_workers=x"], "invalid int value: 'x'"),
 ]

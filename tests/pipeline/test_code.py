@@ -49,7 +49,11 @@ EDITS = {
     "errors": (
         FOLDER,
         [
-            ["backbones/contract.py", "not the file of a SavedModel; is", "no SavedModel; is"],
+            [
+                "backbones/contract.py",
+                "this SavedModel cannot be loaded",
+                "cannot load this SavedModel",
+            ],
             ["components/image_example_gen/executor.py", "no image for the split", "none for"],
             [
                 "trainer/training/strategy.py",
@@ -61,7 +65,7 @@ EDITS = {
     ),
     "a log line": (
         FOLDER,
-        [["trainer/training/progress.py", "goes on from the checkpoint", "resumes at that"]],
+        [["trainer/training/progress.py", "resumes from the checkpoint", "goes on at that"]],
         NONE,
     ),
     "docstring, comment, formatting": (

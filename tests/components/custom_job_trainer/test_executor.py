@@ -257,7 +257,7 @@ def test_a_step_that_is_told_to_end_does_not_wait_for_ever(service, step, monkey
     service.begin = begin
     with pytest.raises(SystemExit):
         step.run()
-    assert "the step ends: no custom job with label vit-step=" in caplog.text
+    assert "the step ends: found no custom job with label vit-step=" in caplog.text
 
 
 def test_a_job_whose_creation_is_answered_by_an_error(service, step):
