@@ -28,6 +28,7 @@ from backbones.resolve import cache_dir, is_cached
 from common.errors import InputError, did_you_mean
 from components.image_example_gen.sources.registry import make_source
 from pipeline.datasets import DATASETS
+from pipeline.metadata_store import check_metadata
 from pipeline.options.cluster import check_output, check_submission, check_target, check_times
 from pipeline.options.config import (
     FLAGS,
@@ -163,6 +164,7 @@ def run(config: Config, log: Path) -> int:
 
     def job(console: Console) -> int:
         announce(config, log, console)
+        check_metadata(state_directory(config))
         console.busy("loading TensorFlow and TFX")
         from pipeline.inputs import resolve_inputs
         from pipeline.runners import local

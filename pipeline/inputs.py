@@ -12,8 +12,8 @@ from backbones.resolve import cache_dir, resolve
 from common import fingerprint
 from components.image_example_gen.sources.registry import make_source
 from components.image_example_gen.unread import unread_directory
-from components.model_evaluator.records import last_blessed, records_directory
-from components.model_pusher.serving_directory import served_state
+from components.model_evaluator.records import find_champions, records_directory
+from components.model_pusher.last_push import Serving, push_record
 from pipeline.options.config import Config
 from pipeline.source_fingerprint import find_fingerprint
 
@@ -31,8 +31,8 @@ class Inputs:
       backbone_fingerprint: of its content.
       backbone_layout: what a training of the whole backbone takes from the catalogue: the names of
         variables that have none, as text.
-      baseline: URI of the last blessed model that a new one can be compared with.
-      served: the state of the serving directory now.
+      champions: from `components.model_evaluator.records.find_champions`.
+      serving: the serving directory now.
     """
 
     source: Mapping[str, Any]
@@ -42,8 +42,8 @@ class Inputs:
     backbone: str
     backbone_fingerprint: str
     backbone_layout: str
-    baseline: str
-    served: str
+    champions: Mapping[str, str]
+    serving: Serving
 
 
 def resolve_inputs(config: Config) -> Inputs:
@@ -74,8 +74,8 @@ def resolve_inputs(config: Config) -> Inputs:
         backbone=str(backbone),
         backbone_fingerprint=fingerprint.hash_directory(backbone),
         backbone_layout=_layout(backbone) if config.tune == "full" else "",
-        baseline=last_blessed(records_directory(config.pipeline_root), classes),
-        served=served_state(config.serving_dir),
+        champions=find_champions(records_directory(config.pipeline_root), classes),
+        serving=Serving.find(push_record(config.pipeline_root), config.serving_dir),
     )
 
 

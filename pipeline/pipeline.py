@@ -150,8 +150,9 @@ def create_pipeline(config: Config, inputs: Inputs | None) -> Pipeline:
         model=trainer.outputs["model"],
         schema=schema.outputs["schema"],
         eval_config=properties.evaluator.eval_config,
-        baseline=properties.evaluator.baseline,
+        champion=properties.evaluator.champion,
         records=properties.evaluator.records,
+        training=properties.evaluator.training,
         code_fingerprint=properties.evaluator.code_fingerprint,
     ).with_id("Evaluator")
     pusher = ModelPusher(

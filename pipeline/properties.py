@@ -9,8 +9,10 @@ from google.protobuf import json_format
 from tfx.proto import pusher_pb2
 
 from common.custom_config import to_custom_config
+from common.fingerprint import hash_bytes
 from components.image_example_gen.unread import unread_directory
-from components.model_evaluator.records import records_directory
+from components.model_evaluator.records import NONE, records_directory
+from components.model_pusher.last_push import push_record
 from components.model_pusher.settings import PusherSettings
 from components.property_value import PropertyValue
 from pipeline.code import hash_nodes
@@ -58,7 +60,7 @@ class Properties:
     pusher: PusherProperties
 
     def by_name(self) -> dict[str, PropertyValue]:
-        """Returns all values by names `<node>_<property>`, such as `evaluator_baseline`."""
+        """Returns all values by names `<node>_<property>`, such as `evaluator_champion`."""
         return {
             f"{node}_{name}": value
             for node, properties in vars(self).items()
@@ -114,8 +116,12 @@ def make_properties(config: Config, inputs: Inputs) -> Properties:
         checkpoints=f"{config.pipeline_root}/checkpoints",
         code_fingerprint=code.trainer,
     )
+    fingerprint = _training_fingerprint(inputs, trainer_settings, tuner_settings)
+    champions = (record for made_by, record in inputs.champions.items() if made_by != fingerprint)
     pusher_settings = PusherSettings(
-        serving_state=inputs.served,
+        serving_state=inputs.serving.key(fingerprint),
+        push_record=push_record(config.pipeline_root),
+        training=fingerprint,
         fail_on_unblessed=config.run.fail_on_unblessed,
         code_fingerprint=code.pusher,
     )
@@ -138,8 +144,9 @@ def make_properties(config: Config, inputs: Inputs) -> Properties:
         trainer=TrainerProperties(custom_config=to_custom_config(trainer_settings)),
         evaluator=EvaluatorProperties(
             eval_config=json_format.MessageToJson(make_eval_config(config.gate), sort_keys=True),
-            baseline=inputs.baseline,
+            champion=next(champions, NONE),
             records=records_directory(config.pipeline_root),
+            training=fingerprint,
             code_fingerprint=code.evaluator,
         ),
         pusher=PusherProperties(
@@ -147,6 +154,15 @@ def make_properties(config: Config, inputs: Inputs) -> Properties:
             custom_config=to_custom_config(pusher_settings),
         ),
     )
+
+
+def _training_fingerprint(inputs: Inputs, trainer: TrainerSettings, tuner: TunerSettings) -> str:
+    """Of everything that determines a model: two trainings with the same one are repetitions."""
+    determining = dataclasses.replace(trainer, checkpoints="")
+    texts = [to_custom_config(determining), inputs.schema_fingerprint]
+    if tuner.trials:
+        texts.append(to_custom_config(tuner))
+    return hash_bytes("\0".join(texts).encode())
 
 
 def _push_destination(serving_dir: str) -> str:

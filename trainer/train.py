@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from common.custom_config import from_custom_config
 from trainer.input.transform_graph import TransformGraph
+from trainer.training.checkpoint_lease import lease_directory
 from trainer.training.checkpoints import checkpoint_directory
 from trainer.training.settings import TrainerSettings
 from trainer.training.strategy import make_strategy, wait_for_all, worker_index
@@ -59,11 +60,11 @@ def run_fn(fn_args: Any) -> None:
     )
     is_chief = worker_index(strategy)[0] == 0
     # All workers have the same curves. Only the chief writes them to the output directory.
-    fitted = job.fit(
-        strategy, checkpoints, fn_args.model_run_dir if is_chief else tempfile.mkdtemp()
-    )
-    if is_chief:
-        job.export(fitted.model, fn_args.serving_model_dir)
-    # When this function returns, TFX looks for the model, in every worker.
-    wait_for_all(strategy)
-    fitted.checkpoints.remove()
+    log_dir = fn_args.model_run_dir if is_chief else tempfile.mkdtemp()
+    with lease_directory(checkpoints, strategy) as directory:
+        fitted = job.fit(strategy, directory.path, log_dir, directory.lease)
+        if is_chief:
+            job.export(fitted.model, fn_args.serving_model_dir)
+        # When this function returns, TFX looks for the model, in every worker.
+        wait_for_all(strategy)
+        fitted.checkpoints.remove()

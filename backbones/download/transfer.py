@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from common.errors import InputError, one_line
+from common.files import write_whole
 from common.lock import hold_lock
 
 logger = logging.getLogger("backbones.download")
@@ -219,9 +220,7 @@ class _Transfer:
         self._discard()  # first: else a kill here would leave old bytes with new notes
         self._validator, self._total = validator, total
         notes = {"url": self._url, "validator": validator, "total": total}
-        new = self._notes.with_name(self._notes.name + ".new")
-        new.write_text(json.dumps(notes))
-        os.replace(new, self._notes)
+        write_whole(self._notes, json.dumps(notes))
 
     def _discard(self) -> None:
         self._validator = self._total = None

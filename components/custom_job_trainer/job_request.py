@@ -13,6 +13,8 @@ from typing import Any
 from tfx import types
 from tfx.dsl.io import fileio
 
+from common.files import write_whole
+
 _FILE = "trainer_job.json"
 
 
@@ -36,8 +38,7 @@ def write_job_request(outputs: Mapping[str, list[types.Artifact]], request: JobR
       outputs: the output artifacts of the calling step.
       request: the request.
     """
-    with fileio.open(_path(outputs), "w") as file:
-        file.write(json.dumps(dataclasses.asdict(request)))
+    write_whole(_path(outputs), json.dumps(dataclasses.asdict(request)))
 
 
 def read_job_request(outputs: Mapping[str, list[types.Artifact]]) -> JobRequest:

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 
 from tfx.dsl.io import fileio
 
+from common.files import read_json, write_whole
+
 
 def unread_directory(pipeline_root: str) -> str:
     """Returns the directory of the notes in a pipeline root."""
@@ -25,8 +27,7 @@ def note_unread(directory: str, fingerprint: str, file_names: Sequence[str]) -> 
       file_names: the file names of the images.
     """
     fileio.makedirs(directory)
-    with fileio.open(_note(directory, fingerprint), "w") as file:
-        file.write(json.dumps(list(file_names)))
+    write_whole(_note(directory, fingerprint), json.dumps(list(file_names)))
 
 
 def read_unread(directory: str, fingerprint: str) -> list[str]:
@@ -36,11 +37,7 @@ def read_unread(directory: str, fingerprint: str) -> list[str]:
       directory: the directory of notes.
       fingerprint: the fingerprint of the source in the cache key.
     """
-    note = _note(directory, fingerprint)
-    if not fileio.exists(note):
-        return []
-    with fileio.open(note) as file:
-        return json.loads(file.read())
+    return read_json(_note(directory, fingerprint), "the names of images") or []
 
 
 def _note(directory: str, fingerprint: str) -> str:

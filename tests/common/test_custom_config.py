@@ -46,7 +46,13 @@ TRAINER = TrainerSettings(
         TRAINER,
         TunerSettings(training=TRAINING, trials=3, code_fingerprint="5"),
         TransformSettings(tune="head", code_fingerprint="5"),
-        PusherSettings(serving_state="", fail_on_unblessed=True, code_fingerprint="5"),
+        PusherSettings(
+            serving_state="",
+            push_record="/root/pushed.json",
+            training="6",
+            fail_on_unblessed=True,
+            code_fingerprint="5",
+        ),
     ],
 )
 def test_settings_come_back_as_they_were(settings):

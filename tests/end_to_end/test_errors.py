@@ -69,6 +69,14 @@ def test_data_that_cannot_be_had(pipeline, tmp_path):
     failed(run, f"not found below {data}/tf_flowers", "downloading it failed", "--data-dir")
 
 
+def test_a_damaged_metadata_store(pipeline, tmp_path, tiny_backbone):
+    store = tmp_path / "root" / "metadata.sqlite"
+    store.parent.mkdir()
+    store.write_bytes(b"no database" * 100)
+    arguments = ["--model", str(tiny_backbone), "--dataset", "digits"]
+    failed(pipeline(tmp_path / "root", *arguments), f"{store}: the metadata store is damaged")
+
+
 def test_a_node_that_refuses_its_input(pipeline, tmp_path, tiny_backbone):
     folder = class_folder(tmp_path / "few", images=1)
     run = pipeline(tmp_path / "root", "--model", str(tiny_backbone), "--dataset", str(folder))

@@ -153,7 +153,7 @@ EDITS = {
     ),
     "the packaged schema": (
         FOLDER,
-        [["components/packaged_schema/component.py", '"w"', '"wt"']],
+        [["components/packaged_schema/component.py", "/schema.pbtxt", "/schema.txt"]],
         {"schema"},
     ),
 }

@@ -2,6 +2,7 @@
 
 import copy
 import json
+from contextlib import contextmanager
 from types import SimpleNamespace
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from common.custom_config import to_custom_config
 from trainer import train
 from trainer.input.augmentation import Augmentation
+from trainer.training.checkpoint_lease import CheckpointDirectory
 from trainer.training.hyperparameters import Hyperparameters
 from trainer.training.loop import Fitted
 from trainer.training.settings import TrainerSettings, TrainingInputs, TrainingSettings
@@ -47,10 +49,15 @@ def directory(monkeypatch, tmp_path):
     URIs."""
     found = []
 
-    def fit(job, strategy, checkpoints, log_dir):
+    def fit(job, strategy, checkpoints, log_dir, lease):
         found.append(checkpoints)
         return Fitted(None, None, Checkpoints())
 
+    @contextmanager
+    def lease_directory(preferred, strategy):
+        yield CheckpointDirectory(preferred, None)
+
+    monkeypatch.setattr(train, "lease_directory", lease_directory)
     monkeypatch.setattr(train, "TransformGraph", lambda directory: None)
     monkeypatch.setattr(train.TrainingJob, "fit", fit)
     monkeypatch.setattr(train.TrainingJob, "export", lambda *arguments: None)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 from common.errors import InputError
+from common.files import write_whole
 
 # The signatures, named by their inputs.
 FROM_BYTES = "serving_default"
@@ -21,8 +22,7 @@ def write_classes(directory: str, classes: Sequence[str]) -> None:
     """Writes the class names of an exported model, in the order of its outputs."""
     file = f"{directory}/{_CLASSES}"
     tf.io.gfile.makedirs(os.path.dirname(file))
-    with tf.io.gfile.GFile(file, "w") as stream:
-        json.dump(list(classes), stream, ensure_ascii=False)
+    write_whole(file, json.dumps(list(classes), ensure_ascii=False))
 
 
 def read_classes(directory: str) -> list[str] | None:

@@ -8,6 +8,7 @@ import keras
 import tensorflow as tf
 
 from common.errors import InputError
+from common.lease import Lease
 from trainer.input.dataset import TrainingData, read_labels
 from trainer.training.checkpoints import Checkpoints
 from trainer.training.history import History
@@ -47,6 +48,7 @@ def fit(
     strategy: tf.distribute.Strategy,
     checkpoints: str,
     log_dir: str,
+    lease: Lease | None = None,
 ) -> Fitted:
     """Trains `model`, from its newest checkpoint if there is one, and writes `history.json`.
 
@@ -58,6 +60,7 @@ def fit(
       strategy: the devices to train on.
       checkpoints: the directory of this training's checkpoints.
       log_dir: the directory of the ModelRun artifact.
+      lease: the lease of the directory `checkpoints`, if other runs know it.
 
     Raises:
       InputError: the batch is larger than the training split, or cannot be divided among the
@@ -84,6 +87,7 @@ def fit(
         [variable.value for variable in model.variables],
         kept=hyperparameters.checkpoints_kept,
         writes=worker_index(strategy)[0] == 0,
+        lease=lease,
     )
     loop = Loop(
         stepper,

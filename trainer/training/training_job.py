@@ -8,6 +8,7 @@ import keras
 import tensorflow as tf
 
 from backbones.contract import Shapes, load_backbone, read_shapes
+from common.lease import Lease
 from trainer.input.dataset import TrainingData, read_features, validation_batches
 from trainer.input.transform_graph import TransformGraph
 from trainer.model.classifier import make_classifier, make_probe
@@ -48,13 +49,20 @@ class TrainingJob:
             return make_probe(self._shapes.features, classes)
         return make_classifier(load_backbone(self.backbone), self._shapes, classes)
 
-    def fit(self, strategy: tf.distribute.Strategy, checkpoints: str, log_dir: str) -> Fitted:
+    def fit(
+        self,
+        strategy: tf.distribute.Strategy,
+        checkpoints: str,
+        log_dir: str,
+        lease: Lease | None = None,
+    ) -> Fitted:
         """Trains by gradient descent; see `trainer.training.loop.fit`.
 
         Args:
           strategy: the devices.
           checkpoints: directory of the checkpoints of this training.
           log_dir: directory for `history.json` and TensorBoard.
+          lease: the lease of the directory `checkpoints`, if other runs know it.
         """
         hyperparameters = self.settings.hyperparameters
         keras.utils.set_random_seed(hyperparameters.seed)
@@ -88,6 +96,7 @@ class TrainingJob:
             strategy=strategy,
             checkpoints=checkpoints,
             log_dir=log_dir,
+            lease=lease,
         )
 
     def probe(self, model: keras.Model, strategy: tf.distribute.Strategy, log_dir: str) -> None:

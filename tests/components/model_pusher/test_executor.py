@@ -15,6 +15,7 @@ from tfx.types import standard_artifacts
 from common.custom_config import to_custom_config
 from common.errors import InputError
 from components.model_pusher.executor import WAS_SERVED, Executor
+from components.model_pusher.last_push import Serving
 from components.model_pusher.serving_directory import identity, newest_version, served_state
 from components.model_pusher.settings import PusherSettings
 from components.model_pusher.verdict import OUTPUT, Verdict
@@ -35,8 +36,10 @@ def push(
     *,
     blessed: bool = True,
     fail_on_unblessed: bool = False,
+    training: str = "one",
 ):
     """Runs the executor; returns the PushedModel artifact."""
+    record = str(serving.parent / "pushed.json")
     model_artifact, blessing = standard_artifacts.Model(), standard_artifacts.ModelBlessing()
     model_artifact.uri, blessing.uri = str(model), str(output / "blessing")
     blessing.set_int_custom_property(constants.ARTIFACT_PROPERTY_BLESSED_KEY, int(blessed))
@@ -52,7 +55,11 @@ def push(
         filesystem=pusher_pb2.PushDestination.Filesystem(base_directory=str(serving))
     )
     settings = PusherSettings(
-        serving_state="", fail_on_unblessed=fail_on_unblessed, code_fingerprint=""
+        serving_state=Serving.find(record, str(serving)).key(training),
+        push_record=record,
+        training=training,
+        fail_on_unblessed=fail_on_unblessed,
+        code_fingerprint="",
     )
     Executor().Do(
         {"model": [model_artifact], "model_blessing": [blessing]},
@@ -139,23 +146,68 @@ def test_a_model_that_is_not_blessed_is_never_pushed(tmp_path, serving):
     assert again.get_int_custom_property("pushed") == 0
 
 
+def state(serving, training="one"):
+    """Of the serving directory, as the next run's cache key has it."""
+    return Serving.find(str(serving.parent / "pushed.json"), str(serving)).key(training)
+
+
 @pytest.mark.usefixtures("clock")
-def test_the_state_is_the_same_until_something_changes_and_never_recurs(tmp_path, serving):
-    seen = [served_state(str(serving))]
+def test_an_identical_run_finds_the_state_before_the_push(tmp_path, serving):
+    before = state(serving)
+    assert state(serving) == before
+    push(model_of(tmp_path / "model"), serving, tmp_path / "1")
+    assert state(serving) == before
+    other = state(serving, "two")
+    assert other == state(serving, "two") != before
+    push(model_of(tmp_path / "other"), serving, tmp_path / "2", training="two")
+    assert state(serving, "two") == other
+    # The first model is not what is served any more: it has to be pushed again.
+    assert state(serving) not in (before, other)
+
+
+@pytest.mark.usefixtures("clock")
+def test_a_state_never_recurs_once_something_vanished(tmp_path, serving):
+    seen = [state(serving)]
     model = model_of(tmp_path / "model")
-    for number in range(2):
+    for number in range(3):
         push(model, serving, tmp_path / str(number))
-        seen.append(served_state(str(serving)))
-        assert served_state(str(serving)) == seen[-1]
         shutil.rmtree(serving)
-        seen.append(served_state(str(serving)))
+        seen.append(state(serving))
+        assert state(serving) == seen[-1]
     assert len(set(seen)) == len(seen)
+
+
+@pytest.mark.usefixtures("clock")
+def test_weights_that_were_changed_in_place_are_named_and_pushed_again(tmp_path, serving, caplog):
+    """Of the same size: the export's identity is that of the model still."""
+    model = model_of(tmp_path / "model")
+    push(model, serving, tmp_path / "1")
+    pushed = state(serving)
+    weights = serving / "9" / "variables" / "variables.data-00000-of-00001"
+    content = bytearray(weights.read_bytes())
+    content[0] ^= 1
+    weights.write_bytes(bytes(content))
+    assert identity(f"{serving}/9") == identity(f"{model}/Format-Serving")
+    assert state(serving) != pushed
+    assert f"{weights} has other bytes than were recorded: the served model" in caplog.text
+    push(model, serving, tmp_path / "2")
+    assert versions(serving) == ["10", "9"]
+    tf.saved_model.load(f"{serving}/10")
+
+
+@pytest.mark.usefixtures("clock")
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"training": "one"}'])
+def test_a_damaged_record_of_the_last_push_is_named(tmp_path, serving, content, caplog):
+    push(model_of(tmp_path / "model"), serving, tmp_path / "1")
+    (tmp_path / "pushed.json").write_text(content)
+    assert state(serving) == served_state(str(serving))
+    assert f"{tmp_path}/pushed.json: is damaged" in caplog.text
 
 
 def test_a_folder_that_is_no_version_is_not_served(serving):
     (serving / "notes").mkdir(parents=True)
     assert newest_version(str(serving)) is None
-    assert served_state(str(serving)).startswith("nothing ")
+    assert served_state(str(serving)) is None
 
 
 def test_an_unblessed_model_is_not_pushed_and_the_artifact_has_the_reason(serving, tmp_path):
