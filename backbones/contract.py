@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
-from google.protobuf.message import DecodeError
-from tensorflow.core.protobuf import saved_model_pb2, saved_object_graph_pb2, struct_pb2
+from tensorflow.core.protobuf import saved_object_graph_pb2, struct_pb2
 
+from backbones.program import check_operations, read_saved_model
 from common.errors import InputError, one_line
 
 # What the interface has -> what it is, and what kinds of node the members of a list are.
@@ -86,16 +86,23 @@ def read_shapes(directory: str | Path) -> Shapes:
     )
 
 
-def check_backbone(directory: str | Path) -> Shapes:
+def check_backbone(directory: str | Path, *, trusted: bool = False) -> Shapes:
     """Holds the SavedModel in `directory` to the contract, and loads it once.
 
     Loading reads all variables and compares their checksums, so that a damaged or incomplete
     SavedModel is refused before a run has begun, or an archive is kept.
 
+    Args:
+      directory: of the SavedModel.
+      trusted: whether its graph may reach files, the network and Python, see `backbones.program`.
+
     Raises:
-      InputError: it does not have the interface, or cannot be loaded.
+      InputError: it does not have the interface, its graph does more than compute, or it cannot be
+        loaded.
     """
     shapes = read_shapes(directory)
+    if not trusted:
+        check_operations(directory)
     load_backbone(directory)
     return shapes
 
@@ -173,15 +180,11 @@ def one_backbone() -> Iterator[None]:
 
 
 def _read_object_graph(directory: str | Path) -> saved_object_graph_pb2.SavedObjectGraph:
-    path = f"{directory}/saved_model.pb"
-    try:
-        with tf.io.gfile.GFile(path, "rb") as file:
-            saved_model = saved_model_pb2.SavedModel.FromString(file.read())
-        graph = saved_model.meta_graphs[0].object_graph_def
-    except (tf.errors.OpError, DecodeError, IndexError) as error:
-        raise InputError(f"{path}: not the file of a SavedModel; is it complete?") from error
+    graph = read_saved_model(directory).meta_graphs[0].object_graph_def
     if any(child.node_id >= len(graph.nodes) for node in graph.nodes for child in node.children):
-        raise InputError(f"{path}: is rubbish: it refers to objects that are not there")
+        raise InputError(
+            f"{directory}/saved_model.pb: is rubbish: it refers to objects that are not there"
+        )
     if not graph.nodes:
         raise InputError(f"{directory}: written by TensorFlow 1; expected a SavedModel of 2.x")
     return graph

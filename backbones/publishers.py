@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import ipaddress
 import os
 import re
 import tempfile
@@ -70,11 +71,28 @@ def check_address(model: str) -> None:
     """Refuses an address that stands for nothing.
 
     Raises:
-      InputError: it has no host or bucket, or is a page of Kaggle that is no variation.
+      InputError: it has no host or bucket, is a page of Kaggle that is no variation, or is to be
+        had by http from another machine.
     """
     kaggle_handle(model)
     if not _HANDLE.fullmatch(model) and not _host(model):
         raise InputError(f"--model {model}: not an address; expected https://… or gs://…")
+    if not is_secure(model):
+        raise InputError(
+            f"--model {model}: by http, anybody on the way could put another model in its place; "
+            "expected https://…"
+        )
+
+
+def is_secure(url: str) -> bool:
+    """Whether nobody on the way can change what `url` answers. Loopback has no way."""
+    if urlsplit(url).scheme != "http":
+        return True
+    host = _host(url) or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def is_checkpoint(model: str) -> bool:

@@ -1,6 +1,7 @@
 """Whatever `--model` says -> a SavedModel directory on disk, under the backbone contract."""
 
 import functools
+import math
 import os
 import zipfile
 from pathlib import Path
@@ -12,13 +13,15 @@ from backbones.augreg.architecture import Precision, Task
 from backbones.bucket import download_from_bucket
 from backbones.catalogue import MODELS, Model
 from backbones.conversion import convert_checkpoint, make_random_model
+from backbones.digests import check_kept_model
 from backbones.download import DownloadError
-from backbones.fetch import convert_kept, fetch_checkpoint, fetch_saved_model
+from backbones.fetch import Admission, convert_kept, fetch_checkpoint, fetch_saved_model
 from backbones.publishers import PUBLIC, Places
 from backbones.reference import exists, parse_model
 from common.errors import InputError, did_you_mean
 from common.lock import hold_lock
 
+_DEFAULT_MAX_GB = 20
 _TASKS = {"fe": "feature extractor", "classification": "classifier"}
 
 
@@ -38,6 +41,24 @@ def cache_dir() -> Path:
             "this user has no home directory; expected a place for models; set VIT_HOME to a "
             "directory"
         ) from error
+
+
+def max_model_bytes() -> int:
+    """How large a downloaded archive may be when unpacked: $VIT_MAX_MODEL_GB, by default 20.
+
+    Raises:
+      InputError: the variable is no number above 0.
+    """
+    text = os.environ.get("VIT_MAX_MODEL_GB") or str(_DEFAULT_MAX_GB)
+    try:
+        size = float(text)
+        if not 0 < size < math.inf:
+            raise ValueError
+    except ValueError as error:
+        raise InputError(
+            f"VIT_MAX_MODEL_GB={text}: expected a number above 0, such as {_DEFAULT_MAX_GB}"
+        ) from error
+    return int(size * 1e9)
 
 
 def check_model(model: str, weights: str, *, task: Task = "fe") -> None:
@@ -90,6 +111,7 @@ def resolve(
     places: Places = PUBLIC,
     task: Task = "fe",
     precision: Precision = "float32",
+    trusted: bool = False,
 ) -> Path:
     """The SavedModel directory that `model` names.
 
@@ -104,6 +126,8 @@ def resolve(
       task: what is made of an `.npz` file.
       precision: of the matrix products of what is made here. The graph of a SavedModel from
         elsewhere stays as it is; a catalogue model in mixed precision is made of its checkpoint.
+      trusted: whether the graph of a downloaded SavedModel may reach files, the network and
+        Python. One that is on this machine already is not looked at here.
 
     Returns:
       An absolute path.
@@ -112,6 +136,7 @@ def resolve(
       InputError: it cannot be had; the message lists what was tried.
     """
     cache = cache.absolute()
+    admission = Admission(max_bytes=max_model_bytes(), trusted=trusted)
     reference = parse_model(model)
     try:
         if reference.kind == "name":
@@ -120,9 +145,11 @@ def resolve(
                 return make_random_model(entry, cache, precision=precision)
             if precision != "float32":
                 return _from_checkpoint(entry, cache, places, precision)
-            return _published(entry, cache, places)
+            return _published(entry, cache, places, admission)
         if reference.kind == "address":
-            return _from_address(model, cache, places, task, precision)
+            return _from_address(
+                model, cache, places, task=task, precision=precision, admission=admission
+            )
         is_copied = reference.kind == "bucket"
         path = download_from_bucket(model, cache) if is_copied else Path(model).resolve()
         if path.is_dir():
@@ -175,10 +202,11 @@ def _checkpoint(entry: Model, cache: Path) -> Path:
     return cache / "checkpoints" / entry.variant.checkpoint
 
 
-def _published(entry: Model, cache: Path, places: Places) -> Path:
+def _published(entry: Model, cache: Path, places: Places, admission: Admission) -> Path:
     """The published weights of `entry`, from the first place that has them."""
     here = _at_hand(entry, cache)
     if here:
+        check_kept_model(here)
         return here
     own = cache / "models" / entry.name
     with hold_lock(own):
@@ -190,13 +218,16 @@ def _published(entry: Model, cache: Path, places: Places) -> Path:
                 f"--model {entry.name}: there is no saved_model.pb in {own}, but something else; "
                 "expected a SavedModel; put it there, or remove the directory to have it downloaded"
             )
-        return _from_places(entry, cache, places)
+        return _from_places(entry, cache, places, admission)
 
 
-def _from_places(entry: Model, cache: Path, places: Places) -> Path:
+def _from_places(entry: Model, cache: Path, places: Places, admission: Admission) -> Path:
     own, checkpoint = cache / "models" / entry.name, _checkpoint(entry, cache)
     tried = [f"{own} (no SavedModel)"]
-    ways = [functools.partial(_from_archive, url, entry, cache) for url in places.archives(entry)]
+    ways = [
+        functools.partial(_from_archive, url, entry, cache, admission)
+        for url in places.archives(entry)
+    ]
     if checkpoint.is_file():
         # What was converted before stays, rather than be replaced with what another place has.
         ways.insert(0, functools.partial(convert_kept, checkpoint, cache, **_conversion(entry)))
@@ -214,9 +245,9 @@ def _from_places(entry: Model, cache: Path, places: Places) -> Path:
     )
 
 
-def _from_archive(url: str, entry: Model, cache: Path) -> Path:
+def _from_archive(url: str, entry: Model, cache: Path, admission: Admission) -> Path:
     own = cache / "models" / entry.name
-    fetch_saved_model(url, own, cache, name=entry.name)
+    fetch_saved_model(url, own, cache, name=entry.name, admission=admission)
     return own
 
 
@@ -234,11 +265,21 @@ def _from_checkpoint(entry: Model, cache: Path, places: Places, precision: Preci
 
 def _conversion(entry: Model) -> dict[str, Any]:
     """What its checkpoint has to be, and what is made of it."""
-    return {"task": entry.task, "expected": entry.variant.architecture}
+    return {
+        "task": entry.task,
+        "expected": entry.variant.architecture,
+        "sha256": entry.variant.sha256,
+    }
 
 
 def _from_address(
-    model: str, cache: Path, places: Places, task: Task, precision: Precision
+    model: str,
+    cache: Path,
+    places: Places,
+    *,
+    task: Task,
+    precision: Precision,
+    admission: Admission,
 ) -> Path:
     url = places.url(model)
     target = cache / "downloaded" / publishers.slug(url)
@@ -250,11 +291,12 @@ def _from_address(
             )
         for directory in (target, publishers.in_hub_cache(model)):
             if is_saved_model(directory):
+                check_kept_model(directory)
                 return directory
         with hold_lock(target):
             if is_saved_model(target):
                 return target  # another process had the lock
-            fetch_saved_model(url, target, cache, name=model)
+            fetch_saved_model(url, target, cache, name=model, admission=admission)
         return target
     except DownloadError as error:
         raise InputError(

@@ -50,8 +50,9 @@ def resolve_inputs(config: Config) -> Inputs:
         weights=config.weights,
         cache=cache_dir(),
         precision=config.train.precision,
+        trusted=config.trust_model,
     )
-    check_backbone(backbone)  # before data are fetched
+    check_backbone(backbone, trusted=config.trust_model)  # before data are fetched
     if config.tune == "full":
         check_tunable(backbone)
     images = make_source(config.source)

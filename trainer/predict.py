@@ -95,20 +95,34 @@ def load_classifier(parser: Parser, options: argparse.Namespace) -> "Classifier"
         parser.complain("the model is UNTRAINED: its weights are random")
     with silence_stderr() as screen, show_downloads(rich.console.Console(file=screen)):
         directory = resolve(
-            options.model, weights=options.weights, cache=cache_dir(), task="classification"
+            options.model,
+            weights=options.weights,
+            cache=cache_dir(),
+            task="classification",
+            trusted=options.trust_model,
         )
+        from backbones.program import check_operations
         from trainer.serving.classifier import Classifier
 
+        if not options.trust_model:
+            check_operations(directory)
         return Classifier(directory)
 
 
 def add_classifier_arguments(parser: Parser, *, batch_size: int) -> None:
-    """Adds --model, --weights and --batch-size."""
+    """Adds --model, --trust-model, --weights and --batch-size."""
     parser.add_argument(
         "--model",
         required=True,
         help="a classifier: catalogue name (pipeline_runner.py --list-models), directory of a "
-        "SavedModel or of an exported model, URL or AugReg .npz",
+        "SavedModel or of an exported model, URL or AugReg .npz; a SavedModel is a program, and "
+        "refused if it does more than compute",
+    )
+    parser.add_argument(
+        "--trust-model",
+        action="store_true",
+        help="takes the SavedModel even if its program reaches files, the network or Python, with "
+        "your rights",
     )
     parser.add_argument(
         "--weights",

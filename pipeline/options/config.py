@@ -90,7 +90,15 @@ class Run:
 class Config:
     """Everything a run is told from outside."""
 
-    model: str = option("catalogue name, SavedModel directory, URL, or AugReg .npz")
+    model: str = option(
+        "catalogue name, SavedModel directory, URL, or AugReg .npz; a SavedModel is a program, and "
+        "refused if it does more than compute"
+    )
+    trust_model: bool = option(
+        "takes the SavedModel even if its program reaches files, the network or Python, with your "
+        "rights",
+        default=False,
+    )
     weights: Literal["pretrained", "random"] = option(
         "pretrained; random makes the named architecture, untrained", default="pretrained"
     )
@@ -176,6 +184,7 @@ class Config:
 
 FLAGS = {
     "--model": "model",
+    "--trust-model": "trust_model",
     "--weights": "weights",
     "--dataset": "dataset",
     "--data-dir": "data_dir",

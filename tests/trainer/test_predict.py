@@ -156,6 +156,23 @@ def test_a_saved_model_without_the_interface(files, tmp_path, capsys):
     assert error.count("\n") == 1
 
 
+def test_a_program_is_refused_unless_it_is_trusted(classifier, files, tmp_path, capsys):
+    """Also where the pipeline seems to have exported it: a file says so, which anybody can add."""
+    model = tf.saved_model.load(str(classifier))
+    model.more = tf.function(tf.io.read_file, [tf.TensorSpec([], tf.string)])
+    tf.saved_model.save(model, str(tmp_path / "model"))
+    assert main(["--model", str(tmp_path / "model"), str(files[0])]) == 2
+    error = capsys.readouterr().err
+    assert "does more than compute: it has ReadFile in " in error
+    assert error.count("\n") == 1
+    assert main(["--model", str(tmp_path / "model"), "--trust-model", str(files[0])]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 5
+    (tmp_path / "model" / "assets.extra").mkdir()
+    (tmp_path / "model" / "assets.extra" / "classes.json").write_text('["a", "b"]')
+    assert main(["--model", str(tmp_path / "model"), str(files[0])]) == 2
+    assert "does more than compute: it has ReadFile in " in capsys.readouterr().err
+
+
 def test_a_saved_model_whose_weights_are_cut_short(classifier, files, tmp_path, capsys):
     model = shutil.copytree(classifier, tmp_path / "model")
     (data,) = model.glob("variables/variables.data*")
