@@ -2,7 +2,6 @@
 
 import dataclasses
 import hashlib
-import ipaddress
 import os
 import re
 import tempfile
@@ -11,6 +10,7 @@ from urllib.parse import quote, urlsplit
 
 from backbones.catalogue import Model
 from common.errors import InputError
+from common.urls import is_secure
 
 _HANDLE = re.compile(r"([\w-]+)/([\w-]+)/(tensorflow2)/([\w.-]+)(?:/(\d+))?", re.ASCII | re.I)
 _KAGGLE_FORM = (
@@ -82,17 +82,6 @@ def check_address(model: str) -> None:
             f"--model {model}: by http, anybody on the way could put another model in its place; "
             "expected https://…"
         )
-
-
-def is_secure(url: str) -> bool:
-    """Whether nobody on the way can change what `url` answers. Loopback has no way."""
-    if urlsplit(url).scheme != "http":
-        return True
-    host = _host(url) or ""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def is_checkpoint(model: str) -> bool:

@@ -25,6 +25,7 @@ from backbones.reference import parse_model
 from backbones.resolve import cache_dir, check_model, resolve
 from common.command_line import BAD_USAGE, Parser, positive, silence_stderr
 from common.errors import InputError
+from common.text import escape_controls
 from trainer.serving.imagenet import NAMES
 from trainer.serving.labelled_image import LabelledImage
 
@@ -59,7 +60,7 @@ def classify_files(parser: Parser, options: argparse.Namespace, classifier: "Cla
     from trainer.serving.classifier import classify
 
     pictures = [LabelledImage(name, Path(name)) for name in options.images]
-    width = max(len(picture.name) for picture in pictures)
+    width = max(len(escape_controls(picture.name)) for picture in pictures)
     names = names_of(classifier)
     failed = False
     for answer in classify(classifier, pictures, batch_size=options.batch_size):
@@ -79,9 +80,10 @@ def describe(answer: "Answer", top: int, width: int, names: Sequence[str] | None
     assert probabilities is not None, "an answer without an error has them"
     digits = len(str(len(probabilities) - 1))
     for index in likeliest(probabilities, top):
-        name = f"  {names[index]}" if names else ""
+        name = f"  {escape_controls(names[index])}" if names else ""
         percent = f"{100 * probabilities[index]:6.2f} %"
-        yield f"{answer.picture.name:{width}}  {percent}  {index:>{digits}}{name}"
+        picture = escape_controls(answer.picture.name)
+        yield f"{picture:{width}}  {percent}  {index:>{digits}}{name}"
 
 
 def load_classifier(parser: Parser, options: argparse.Namespace) -> "Classifier":

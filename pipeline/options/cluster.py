@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 from backbones.catalogue import MODELS
 from common.errors import InputError
 from common.options import AT_LEAST_ONE, POSITIVE, Check, option
+from common.urls import remove_secrets
 
 # The files that each takes: by another suffix it would take them for something else.
 SUFFIXES = {"kubeflow": ".yaml", "vertex": ".json"}
@@ -176,8 +177,8 @@ def check_reachable(*, model: str, dataset: str, pipeline_root: str | None) -> N
       pipeline_root: what `--pipeline-root` says; None leaves it to each run.
 
     Raises:
-      InputError: a path relative to this machine's directory, or a pipeline root on a file system
-        that the containers do not have.
+      InputError: a path relative to this machine's directory, a URL with credentials or a query
+        string, or a pipeline root on a file system that the containers do not have.
     """
     # A root of another scheme fails in the first step, if not before: neither TFX nor TensorFlow
     # has its file system, and Vertex AI and Kubeflow Pipelines refuse most others themselves. An
@@ -191,6 +192,11 @@ def check_reachable(*, model: str, dataset: str, pipeline_root: str | None) -> N
         raise InputError(
             f"--model {model}: expected, for a container, a name from --list-models, a URL, "
             "gs://… or an absolute path in the image"
+        )
+    if remove_secrets(model) != model:
+        raise InputError(
+            f"--model {model}: has a query string or credentials, which a compiled pipeline would "
+            "show to all who may read it; put the model into a bucket, and give its gs:// address"
         )
     if PurePosixPath(dataset).name != dataset and not _is_everywhere(dataset):
         raise InputError(

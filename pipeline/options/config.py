@@ -20,6 +20,7 @@ from backbones.reference import ModelReference, parse_model
 from backbones.resolve import check_model
 from common.errors import InputError, did_you_mean
 from common.options import AT_LEAST_ONE, FRACTION, WHOLE, Check, option
+from common.urls import remove_secrets
 from pipeline.datasets import DATASETS, Dataset, find_dataset
 from pipeline.options.cluster import COMPILED_RUNNERS, Cloud, check_reachable
 from pipeline.options.compatibility import check_runner, check_together
@@ -132,7 +133,7 @@ class Config:
     def reads(self) -> str:
         """What a run reads, for people to tell runs of the same name apart."""
         model = self.model if self.model in MODELS else _absolute(self.model)
-        return f"model {model}, dataset {self.source.get('path', self.dataset)}"
+        return f"model {remove_secrets(model)}, dataset {self.source.get('path', self.dataset)}"
 
     @property
     def has_default_name(self) -> bool:
@@ -460,7 +461,8 @@ def default_floor(recipe: Recipe, model: ModelReference, weights: str) -> float:
 
 def default_name(dataset: str, model: str, tune: str) -> str:
     """The pipeline name where none is given: `dataset-model-tune`, in a-z, 0-9 and -."""
-    segments = [part for part in model.partition("?")[0].split("/") if not part.isdecimal()]
+    public = remove_secrets(model).partition("?")[0]
+    segments = [part for part in public.split("/") if not part.isdecimal()]
     stem = next(filter(None, reversed(segments)), model)  # a trailing number is a version
     return "-".join(map(_slug, (dataset, stem.removesuffix(".npz"), tune)))
 
