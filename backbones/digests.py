@@ -11,7 +11,8 @@ import re
 from pathlib import Path
 
 from common.errors import InputError
-from common.fingerprint import hash_directory
+
+_EXPORT_ID = "fingerprint.pb"
 
 
 def digest_file(target: Path) -> Path:
@@ -51,12 +52,17 @@ def remember_digest(target: Path, digest: str) -> None:
 
 
 def digest_of(target: Path) -> str:
-    """SHA-256 of a file, or of the names and contents of the files in a directory; 64 hex digits.
+    """Returns the SHA-256 of a file, or of the list of a directory's files; 64 hex digits.
 
-    `fingerprint.pb`, to which TensorFlow gives a random id, is left out.
+    The list is `sha256sum`'s, with paths relative to the directory and in their order; it has no
+    `fingerprint.pb`, to which TensorFlow gives a random id. The digest is kept for years, so it
+    does not depend on how the pipeline takes its fingerprints.
     """
     if target.is_dir():
-        return hash_directory(target)
+        files = (path for path in target.rglob("*") if path.is_file() and path.name != _EXPORT_ID)
+        names = {path.relative_to(target).as_posix(): path for path in files}
+        lines = (f"{digest_of(path)}  {name}\n" for name, path in sorted(names.items()))
+        return hashlib.sha256("".join(lines).encode(errors="surrogateescape")).hexdigest()
     with target.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -100,7 +100,7 @@ def fetch_checkpoint(
     unfit = ""
     if checkpoint.is_file():
         try:
-            return convert_kept(checkpoint, cache, sha256=sha256, **conversion)
+            return convert_downloaded(checkpoint, cache, sha256=sha256, **conversion)
         except CheckpointError as error:
             unfit = f"; {error}"
     try:
@@ -122,7 +122,7 @@ def fetch_checkpoint(
     return directory
 
 
-def convert_kept(
+def convert_downloaded(
     checkpoint: Path, cache: Path, *, sha256: str | None = None, **conversion: Any
 ) -> Path:
     """Converts a checkpoint that is kept in the cache, and gets one that is unfit out of the way.

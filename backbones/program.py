@@ -31,9 +31,13 @@ def read_saved_model(directory: str | Path) -> saved_model_pb2.SavedModel:
         with tf.io.gfile.GFile(path, "rb") as file:
             saved_model = saved_model_pb2.SavedModel.FromString(file.read())
     except (tf.errors.OpError, DecodeError) as error:
-        raise InputError(f"{path}: not the file of a SavedModel; is it complete?") from error
+        raise InputError(
+            f"{path}: missing or corrupt; expected a SavedModel; export or download it again"
+        ) from error
     if not saved_model.meta_graphs:
-        raise InputError(f"{path}: not the file of a SavedModel; is it complete?")
+        raise InputError(
+            f"{path}: corrupt SavedModel (it has no graph); export or download it again"
+        )
     return saved_model
 
 

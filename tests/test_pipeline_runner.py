@@ -44,7 +44,7 @@ USAGE_ERRORS = [
     (["--model", "vit-b61-fe"], "did you mean vit_b16_fe?"),
     (
         ["--model", "vit_b16_fe", "--dataset", "digits", "--data-dir", "x"],
-        "--data-dir x: does nothing beside --dataset digits, which is not TFDS's",
+        "--data-dir x: has no effect with --dataset digits",
     ),
     (["--epochs"], "argument --epochs: expected one argument"),
     (["--dataset", "digits"], "--model is missing"),
@@ -55,10 +55,10 @@ USAGE_ERRORS = [
     (["--runner", "kubeflow", "--pause", "x"], "--host missing"),
     ([*VERTEX, "--region", "r"], "--image and --pipeline-root missing"),
     ([*VERTEX, "--region", "r", "--image", "i", "--pipeline-root", "/r"], "expected gs://BUCKET"),
-    ([*VERTEX, "--pipeline-root", "here"], "expected a place that all containers see"),
+    ([*VERTEX, "--pipeline-root", "here"], "expected a directory that all containers can reach"),
     (
         [*KUBEFLOW, "--output", "x.yaml", "--pipeline-root", "s3://b/p"],
-        "--pipeline-root s3://b/p: expected a place that all containers see",
+        "--pipeline-root s3://b/p: expected a directory that all containers can reach",
     ),
     ([*VERTEX, "--model", "./here"], "--model ./here: expected, for a container, a name"),
     (
@@ -68,7 +68,7 @@ USAGE_ERRORS = [
     ([*VERTEX, "--dataset", "./here"], "--dataset ./here: expected, for a container, a name"),
     ([*VERTEX, *SUBMIT, "--schedule", "daily"], "expected five fields of cron"),
     ([*SCHEDULE, "--schedule", "0 3 * *"], "--schedule 0 3 * *: expected five fields of cron"),
-    ([*SCHEDULE, "--end", "2020-01-01T00:00:00Z"], "--end 2020-01-01T00:00:00Z: is over; expected"),
+    ([*SCHEDULE, "--end", "2020-01-01T00:00:00Z"], "--end 2020-01-01T00:00:00Z: is in the past"),
     (
         [*SCHEDULE, "--start", "2099-02-01T00:00:00Z", "--end", "2099-01-01T00:00:00Z"],
         "--end 2099-01-01T00:00:00Z: expected a time after --start 2099-02-01T00:00:00Z",
@@ -77,12 +77,24 @@ USAGE_ERRORS = [
         [*SCHEDULE, "--max-concurrent-runs", "11"],
         "--max-concurrent-runs 11: expected 1 to 10 for kubeflow",
     ),
-    ([*VERTEX, *SUBMIT, "--end", "2030-01-01T00:00:00Z"], "--end: does nothing without --schedule"),
-    ([*VERTEX, "--host", "h"], "--host: found --runner vertex; expected kubeflow"),
-    (["--model", "vit_b16_fe", "--wait"], "--wait: found --runner local; expected kubeflow or ver"),
-    ([*VERTEX, "--output", "job.yaml"], "expected a file name that ends in .json, which is what"),
-    ([*KUBEFLOW, "--output", "job.json"], "expected a file name that ends in .yaml, which is wh"),
-    ([*VERTEX, *SUBMIT, "--name", "7flowers"], "--name 7flowers: expected, for vertex, a letter"),
+    (
+        [*VERTEX, *SUBMIT, "--end", "2030-01-01T00:00:00Z"],
+        "--end: has no effect without --schedule",
+    ),
+    (
+        [*VERTEX, "--host", "h"],
+        "--host: has no effect with --runner vertex; expected --runner kubeflow",
+    ),
+    (
+        ["--model", "vit_b16_fe", "--wait"],
+        "--wait: has no effect with --runner local; expected --runner kubeflow",
+    ),
+    ([*VERTEX, "--output", "job.yaml"], "expected a file name that ends in .json, for"),
+    ([*KUBEFLOW, "--output", "job.json"], "expected a file name that ends in .yaml, for"),
+    (
+        [*VERTEX, *SUBMIT, "--name", "7flowers"],
+        "--name 7flowers: expected a name that starts with a letter",
+    ),
     ([*VERTEX, *SUBMIT, "--name", "n" * 64], "found 64 letters; expected at most 63"),
     ([*KUBEFLOW, "--dataset", f"gs://b/{'n' * 60}"], "found 76 letters; expected at most 63"),
     (["--model", "vit_b16_fe", "--name", "n" * 64], "found 64 letters; expected at most 63"),

@@ -11,7 +11,7 @@ import tensorflow as tf
 from backbones.augreg.checkpoint import architecture_of, load_checkpoint
 from backbones.augreg.initialization import random_arrays
 from backbones.catalogue import MODELS, VARIANTS, Model, Variant
-from backbones.publishers import Places
+from backbones.publishers import DownloadLocations
 from backbones.resolve import check_model, max_model_bytes, resolve
 from common.errors import InputError
 from tests.backbones.scripted_server import Answer, archive, files_of
@@ -21,12 +21,12 @@ from tests.backbones.scripted_server import Answer, archive, files_of
 def fetch(server, tmp_path, monkeypatch):
     """Resolves a model; all publishers are the scripted server."""
     monkeypatch.setenv("TFHUB_CACHE_DIR", str(tmp_path / "hub"))
-    places = Places(kaggle=server.url, tfhub=server.url, storage=server.url)
+    locations = DownloadLocations(kaggle=server.url, tfhub=server.url, storage=server.url)
 
     def fetch(model, **options):
         check_model(model, "pretrained")
         cache = tmp_path / "cache"
-        return resolve(model, weights="pretrained", cache=cache, places=places, **options)
+        return resolve(model, weights="pretrained", cache=cache, locations=locations, **options)
 
     return fetch
 
