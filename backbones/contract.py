@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
-from tensorflow.core.protobuf import saved_object_graph_pb2, struct_pb2
+from google.protobuf.message import DecodeError
+from tensorflow.core.protobuf import saved_model_pb2, saved_object_graph_pb2, struct_pb2
 
-from backbones.program import check_operations, read_saved_model
 from common.errors import InputError, one_line
 
 # The attributes of the interface: what each must be, and the allowed kinds of a list's members.
@@ -38,6 +38,27 @@ class Shapes:
     height: int
     width: int
     features: int
+
+
+def read_saved_model(directory: str | Path) -> saved_model_pb2.SavedModel:
+    """What is in `saved_model.pb`, the file that TensorFlow's loader in Python reads first.
+
+    Raises:
+      InputError: it is missing or no such file.
+    """
+    path = f"{directory}/saved_model.pb"
+    try:
+        with tf.io.gfile.GFile(path, "rb") as file:
+            saved_model = saved_model_pb2.SavedModel.FromString(file.read())
+    except (tf.errors.OpError, DecodeError) as error:
+        raise InputError(
+            f"{path}: missing or corrupt; expected a SavedModel; export or download it again"
+        ) from error
+    if not saved_model.meta_graphs:
+        raise InputError(
+            f"{path}: corrupt SavedModel (it has no graph); export or download it again"
+        )
+    return saved_model
 
 
 def read_shapes(directory: str | Path) -> Shapes:
@@ -84,27 +105,6 @@ def read_shapes(directory: str | Path) -> Shapes:
         "expected images, float32 (None, H, W, 3) with fixed H and W and any batch size -> "
         "features, float32 (None, D)"
     )
-
-
-def check_backbone(directory: str | Path, *, trusted: bool = False) -> Shapes:
-    """Checks that the SavedModel in `directory` keeps the contract, and loads it once.
-
-    Loading reads all variables and compares their checksums, so that a damaged or incomplete
-    SavedModel is refused before a run starts, and before a downloaded archive is kept.
-
-    Args:
-      directory: of the SavedModel.
-      trusted: whether its graph may reach files, the network and Python, see `backbones.program`.
-
-    Raises:
-      InputError: the SavedModel lacks the interface, its graph does more than compute, or it cannot
-        be loaded.
-    """
-    shapes = read_shapes(directory)
-    if not trusted:
-        check_operations(directory)
-    load_backbone(directory)
-    return shapes
 
 
 def check_tunable(directory: str | Path) -> None:

@@ -47,7 +47,7 @@ def fetch_saved_model(
     """
 
     def check(model: Path) -> None:
-        from backbones.contract import check_backbone  # imports TensorFlow, which takes seconds
+        from backbones.admission import check_backbone  # imports TensorFlow, which takes seconds
 
         found = digest_of(model)
         check_download(directory, found)  # first, since to load a SavedModel is to run it

@@ -9,36 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
-from google.protobuf.message import DecodeError
 from tensorflow.core.framework import function_pb2, node_def_pb2
-from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
+from tensorflow.core.protobuf import meta_graph_pb2
 from tensorflow.python.framework import op_def_registry
 
+from backbones.contract import read_saved_model
 from backbones.operations import RESTORE, SAVE, is_pure
 from common.errors import InputError
 
 _CALLS = ("PartitionedCall", "StatefulPartitionedCall")
-
-
-def read_saved_model(directory: str | Path) -> saved_model_pb2.SavedModel:
-    """What is in `saved_model.pb`, the file that TensorFlow's loader in Python reads first.
-
-    Raises:
-      InputError: it is missing or no such file.
-    """
-    path = f"{directory}/saved_model.pb"
-    try:
-        with tf.io.gfile.GFile(path, "rb") as file:
-            saved_model = saved_model_pb2.SavedModel.FromString(file.read())
-    except (tf.errors.OpError, DecodeError) as error:
-        raise InputError(
-            f"{path}: missing or corrupt; expected a SavedModel; export or download it again"
-        ) from error
-    if not saved_model.meta_graphs:
-        raise InputError(
-            f"{path}: corrupt SavedModel (it has no graph); export or download it again"
-        )
-    return saved_model
 
 
 def check_operations(directory: str | Path) -> None:

@@ -117,13 +117,13 @@ def add_classifier_arguments(parser: Parser, *, batch_size: int) -> None:
         "--model",
         required=True,
         help="a classifier: catalogue name (pipeline_runner.py --list-models), directory of a "
-        "SavedModel or of an exported model, URL or AugReg .npz; a SavedModel is a program, and "
-        "refused if it does more than compute",
+        "SavedModel or of an exported model, URL or AugReg .npz; a SavedModel is a program, "
+        "which must do no more than compute",
     )
     parser.add_argument(
         "--trust-model",
         action="store_true",
-        help="takes the SavedModel even if its program reaches files, the network or Python, with "
+        help="accept a SavedModel whose program reaches files, the network or Python; it runs with "
         "your rights",
     )
     parser.add_argument(

@@ -96,11 +96,11 @@ class Config:
     """All options of a run."""
 
     model: str = option(
-        "catalogue name, SavedModel directory, URL, or AugReg .npz; a SavedModel is a program, and "
-        "refused if it does more than compute"
+        "catalogue name, SavedModel directory, URL, or AugReg .npz; a SavedModel is a program, "
+        "which must do no more than compute"
     )
     trust_model: bool = option(
-        "takes the SavedModel even if its program reaches files, the network or Python, with your "
+        "accept a SavedModel whose program reaches files, the network or Python; it runs with your "
         "rights",
         default=False,
     )

@@ -7,8 +7,8 @@ import pytest
 import tensorflow as tf
 
 from backbones import archive as archives
+from backbones.admission import check_backbone
 from backbones.archive import unpack
-from backbones.contract import check_backbone
 from common.errors import InputError
 from tests.backbones.scripted_server import archive, files_of, random_bytes
 
@@ -86,7 +86,7 @@ def test_a_saved_model_without_the_interface_is_refused(unpacked, tmp_path):
         pytest.param(random_bytes(2000), "a damaged file, not a tar archive", id="garbage"),
         pytest.param(
             archive(MODEL),
-            r"SavedModel \(saved_model\.pb: not the file of a Sav",
+            r"SavedModel \(saved_model\.pb: missing or corrupt",
             id="rubbish_model",
         ),
         pytest.param(archive({"readme.txt": b""}), "without a SavedModel", id="no_model"),

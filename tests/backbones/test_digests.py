@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from backbones.augreg.checkpoint import architecture_of, load_checkpoint
+from backbones.augreg.checkpoint import infer_architecture, load_checkpoint
 from backbones.augreg.initialization import random_arrays
 from backbones.catalogue import MODELS, VARIANTS, Model, Variant
 from backbones.publishers import DownloadLocations
@@ -51,7 +51,7 @@ def golden(project):
 
 def other_checkpoint(golden, tmp_path):
     """A checkpoint of the same architecture with other weights."""
-    arrays = random_arrays(architecture_of(load_checkpoint(golden)), seed=3)
+    arrays = random_arrays(infer_architecture(load_checkpoint(golden)), seed=3)
     np.savez(tmp_path / "other.npz", **arrays)
     return (tmp_path / "other.npz").read_bytes()
 
@@ -138,7 +138,7 @@ def test_a_digest_of_the_catalogue(fetch, refused, server, tmp_path, *, golden, 
     content, other = golden.read_bytes(), other_checkpoint(golden, tmp_path)
     variant = Variant(
         title="tiny",
-        architecture=architecture_of(load_checkpoint(golden)),
+        architecture=infer_architecture(load_checkpoint(golden)),
         checkpoint="tiny.npz",
         sha256=hashlib.sha256(content).hexdigest(),
     )

@@ -10,9 +10,9 @@ from tensorflow.core.framework import op_def_pb2
 from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow.python.client import pywrap_tf_session
 
+from backbones.admission import check_backbone
 from backbones.augreg.convert import convert
 from backbones.augreg.initialization import random_arrays
-from backbones.contract import check_backbone
 from backbones.operations import is_pure
 from backbones.program import check_operations
 from common.errors import InputError
