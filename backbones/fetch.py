@@ -1,7 +1,6 @@
 """SavedModels and checkpoints from elsewhere -> the cache."""
 
 import contextlib
-import dataclasses
 import itertools
 import os
 from pathlib import Path
@@ -12,21 +11,9 @@ from backbones.augreg.architecture import Architecture, Precision, Task
 from backbones.conversion import convert_checkpoint
 from backbones.digests import check_download, digest_of, remember_digest
 from backbones.download import DownloadError, download
+from backbones.limits import Admission
 from backbones.publishers import slug
 from common.errors import InputError
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Admission:
-    """What a downloaded SavedModel may be.
-
-    Attributes:
-      max_bytes: its largest size, unpacked.
-      trusted: whether its graph may reach files, the network and Python.
-    """
-
-    max_bytes: int
-    trusted: bool = False
 
 
 def fetch_saved_model(

@@ -2,10 +2,7 @@
 
 import dataclasses
 import hashlib
-import os
 import re
-import tempfile
-from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 from backbones.catalogue import Model
@@ -118,15 +115,6 @@ def kaggle_handle(model: str) -> str | None:
     if is_page:
         raise InputError(f"--model {model}: not a model's variation; expected {_KAGGLE_FORM}")
     return None
-
-
-def hub_cache_directory(handle: str) -> Path:
-    """The directory in which TensorFlow Hub caches the SavedModel `handle`.
-
-    The rule is that of `tensorflow_hub/compressed_module_resolver.py`.
-    """
-    cache = os.environ.get("TFHUB_CACHE_DIR") or Path(tempfile.gettempdir(), "tfhub_modules")
-    return Path(cache, hashlib.sha1(handle.encode()).hexdigest())
 
 
 def slug(url: str) -> str:

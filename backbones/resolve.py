@@ -1,7 +1,6 @@
 """Whatever `--model` says -> a SavedModel directory on disk, under the backbone contract."""
 
 import functools
-import math
 import os
 import zipfile
 from pathlib import Path
@@ -15,18 +14,14 @@ from backbones.catalogue import MODELS, Model
 from backbones.conversion import convert_checkpoint, make_random_model
 from backbones.digests import check_kept_model
 from backbones.download import DownloadError
-from backbones.fetch import (
-    Admission,
-    convert_downloaded,
-    fetch_checkpoint,
-    fetch_saved_model,
-)
+from backbones.fetch import convert_downloaded, fetch_checkpoint, fetch_saved_model
+from backbones.hub_cache import find_in_hub_cache
+from backbones.limits import Admission, max_model_bytes
 from backbones.publishers import PUBLIC, DownloadLocations
 from backbones.reference import exists, parse_model
 from common.errors import InputError, did_you_mean
 from common.lock import hold_lock
 
-_DEFAULT_MAX_GB = 20
 _TASKS = {"fe": "feature extractor", "classification": "classifier"}
 
 
@@ -46,24 +41,6 @@ def cache_dir() -> Path:
             "this user has no home directory; expected a place for models; set VIT_HOME to a "
             "directory"
         ) from error
-
-
-def max_model_bytes() -> int:
-    """How large a downloaded archive may be when unpacked: $VIT_MAX_MODEL_GB, by default 20.
-
-    Raises:
-      InputError: the variable is no number above 0.
-    """
-    text = os.environ.get("VIT_MAX_MODEL_GB") or str(_DEFAULT_MAX_GB)
-    try:
-        size = float(text)
-        if not 0 < size < math.inf:
-            raise ValueError
-    except ValueError as error:
-        raise InputError(
-            f"VIT_MAX_MODEL_GB={text}: expected a number above 0, such as {_DEFAULT_MAX_GB}"
-        ) from error
-    return int(size * 1e9)
 
 
 def check_model(model: str, weights: str, *, task: Task = "fe") -> None:
@@ -198,10 +175,8 @@ def _check_task(entry: Model, task: Task) -> None:
 def _find_in_caches(entry: Model, cache: Path) -> Path | None:
     """Its SavedModel in our cache, or else in TF-Hub's."""
     assert entry.handle is not None
-    for directory in (cache / "models" / entry.name, publishers.hub_cache_directory(entry.handle)):
-        if is_saved_model(directory):
-            return directory
-    return None
+    own = cache / "models" / entry.name
+    return own if is_saved_model(own) else find_in_hub_cache(entry.handle)
 
 
 def _checkpoint(entry: Model, cache: Path) -> Path:
@@ -304,10 +279,10 @@ def _from_address(
             return fetch_checkpoint(
                 url, checkpoint, cache, name=model, task=task, precision=precision
             )
-        for directory in (target, publishers.hub_cache_directory(model)):
-            if is_saved_model(directory):
-                check_kept_model(directory)
-                return directory
+        here = target if is_saved_model(target) else find_in_hub_cache(model)
+        if here:
+            check_kept_model(here)
+            return here
         with hold_lock(target):
             if is_saved_model(target):
                 return target  # another process had the lock

@@ -11,8 +11,9 @@ import tensorflow as tf
 from backbones.augreg.checkpoint import infer_architecture, load_checkpoint
 from backbones.augreg.initialization import random_arrays
 from backbones.catalogue import MODELS, VARIANTS, Model, Variant
+from backbones.limits import max_model_bytes
 from backbones.publishers import DownloadLocations
-from backbones.resolve import check_model, max_model_bytes, resolve
+from backbones.resolve import check_model, resolve
 from common.errors import InputError
 from tests.backbones.scripted_server import Answer, archive, files_of
 

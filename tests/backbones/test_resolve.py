@@ -3,6 +3,7 @@ import errno
 import fcntl
 import hashlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -218,6 +219,16 @@ def test_a_name_is_taken_from_the_cache_of_tensorflow_hub(tiny_backbone, tmp_pat
     assert is_cached(MODELS["vit_b16_fe"], tmp_path)
     assert resolved("vit_b16_fe", tmp_path) == hub / key
     assert resolved(MODELS["vit_b16_fe"].handle, tmp_path) == hub / key
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give a directory away")
+def test_another_users_model_in_the_cache_of_tensorflow_hub_is_not_used(tiny_backbone, tmp_path):
+    """By default that cache lies in /tmp, where anybody can put a model."""
+    key = hashlib.sha1(MODELS["vit_b16_fe"].handle.encode()).hexdigest()
+    model = shutil.copytree(tiny_backbone, tmp_path / "hub" / key)
+    assert is_cached(MODELS["vit_b16_fe"], tmp_path)
+    os.chown(model, 12345, -1)
+    assert not is_cached(MODELS["vit_b16_fe"], tmp_path)
 
 
 def test_a_name_is_had_from_kaggle_first_and_once(server, locations, tmp_path, packed):
