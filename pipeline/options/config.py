@@ -178,8 +178,14 @@ class Config:
         return {key: _value(self, key) for key in OPTIONS}
 
     def to_json(self) -> str:
-        """Returns the configuration as JSON, for `from_json`."""
-        return json.dumps(self.values(), sort_keys=True)
+        """Returns the configuration as JSON, for `from_json`.
+
+        It stands in compiled pipelines and in the metadata store. So a password in `--host`, which
+        no node needs, is left out; `check_reachable` refuses one in a model's address.
+        """
+        values = self.values()
+        host = values["cloud.host"]
+        return json.dumps(values | {"cloud.host": host and remove_secrets(host)}, sort_keys=True)
 
     @classmethod
     def from_json(cls, text: str) -> "Config":
