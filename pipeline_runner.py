@@ -26,6 +26,7 @@ from backbones.catalogue import MODELS
 from backbones.reference import parse_model
 from backbones.resolve import cache_dir, is_cached
 from common.errors import InputError, did_you_mean
+from common.text import make_printable
 from components.image_example_gen.sources.registry import make_source
 from pipeline.datasets import DATASETS
 from pipeline.metadata_store import check_metadata
@@ -70,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"pipeline_runner.py: {error}", file=sys.stderr)
         return BAD_USAGE
     except OSError as error:  # a disk that is full, a directory that lets nobody in
-        print(f"pipeline_runner.py: {describe(error)}", file=sys.stderr)
+        print(f"pipeline_runner.py: {make_printable(describe(error))}", file=sys.stderr)
         return FAILED
     except KeyboardInterrupt as interrupt:
         why = f": {interrupt}" if str(interrupt) else ""
@@ -143,7 +144,8 @@ def manage(parsed: argparse.Namespace) -> int:
         if parsed.list_schedules:
             rows = [("NAME", "STATE", "TIMES", "NEXT RUN", "ID")]
             rows += [(s.name, s.state, s.cron, s.next_run, s.id) for s in backend.schedules()]
-            console.line(_table(rows))
+            for line in _table(rows).splitlines():
+                console.line(line)
         return DONE
 
     return run_with_log(new_log(Path("runs")), job, verbose=parsed.__dict__["run.verbose"] or False)
@@ -206,7 +208,8 @@ def run_with_log(log: Path, job: Callable[[Console], int], *, verbose: bool) -> 
             return FAILED
         except Exception as error:
             logging.getLogger(__name__).exception("The pipeline failed.")  # on --verbose also seen
-            console.error(f"{describe(error)}\nlog: {log}")
+            console.error(describe(error))
+            console.error(f"log: {log}")
             return FAILED
 
 

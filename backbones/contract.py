@@ -40,6 +40,27 @@ class Shapes:
     features: int
 
 
+def read_saved_model(directory: str | Path) -> saved_model_pb2.SavedModel:
+    """What is in `saved_model.pb`, the file that TensorFlow's loader in Python reads first.
+
+    Raises:
+      InputError: it is missing or no such file.
+    """
+    path = f"{directory}/saved_model.pb"
+    try:
+        with tf.io.gfile.GFile(path, "rb") as file:
+            saved_model = saved_model_pb2.SavedModel.FromString(file.read())
+    except (tf.errors.OpError, DecodeError) as error:
+        raise InputError(
+            f"{path}: missing or corrupt; expected a SavedModel; export or download it again"
+        ) from error
+    if not saved_model.meta_graphs:
+        raise InputError(
+            f"{path}: corrupt SavedModel (it has no graph); export or download it again"
+        )
+    return saved_model
+
+
 def read_shapes(directory: str | Path) -> Shapes:
     """Checks that the SavedModel in `directory` keeps the contract, and reads its H, W and D.
 
@@ -84,20 +105,6 @@ def read_shapes(directory: str | Path) -> Shapes:
         "expected images, float32 (None, H, W, 3) with fixed H and W and any batch size -> "
         "features, float32 (None, D)"
     )
-
-
-def check_backbone(directory: str | Path) -> Shapes:
-    """Checks that the SavedModel in `directory` keeps the contract, and loads it once.
-
-    Loading reads all variables and compares their checksums, so that a damaged or incomplete
-    SavedModel is refused before a run starts, and before a downloaded archive is kept.
-
-    Raises:
-      InputError: the SavedModel lacks the interface, or cannot be loaded.
-    """
-    shapes = read_shapes(directory)
-    load_backbone(directory)
-    return shapes
 
 
 def check_tunable(directory: str | Path) -> None:
@@ -187,19 +194,11 @@ def share_backbone() -> Iterator[None]:
 
 
 def _read_object_graph(directory: str | Path) -> saved_object_graph_pb2.SavedObjectGraph:
-    path = f"{directory}/saved_model.pb"
-    try:
-        with tf.io.gfile.GFile(path, "rb") as file:
-            saved_model = saved_model_pb2.SavedModel.FromString(file.read())
-        graph = saved_model.meta_graphs[0].object_graph_def
-    except (tf.errors.OpError, DecodeError, IndexError) as error:
-        raise InputError(
-            f"{path}: missing or corrupt; expected a SavedModel; export or download it again"
-        ) from error
+    graph = read_saved_model(directory).meta_graphs[0].object_graph_def
     if any(child.node_id >= len(graph.nodes) for node in graph.nodes for child in node.children):
         raise InputError(
-            f"{path}: corrupt SavedModel (it refers to objects that do not exist); export or "
-            "download it again"
+            f"{directory}/saved_model.pb: corrupt SavedModel (it refers to objects that do not "
+            "exist); export or download it again"
         )
     if not graph.nodes:
         raise InputError(

@@ -12,8 +12,11 @@ from backbones.augreg.architecture import Precision, Task
 from backbones.bucket import download_from_bucket
 from backbones.catalogue import MODELS, Model
 from backbones.conversion import convert_checkpoint, make_random_model
+from backbones.digests import check_kept_model
 from backbones.download import DownloadError
 from backbones.fetch import convert_downloaded, fetch_checkpoint, fetch_saved_model
+from backbones.hub_cache import find_in_hub_cache
+from backbones.limits import Admission, max_model_bytes
 from backbones.publishers import PUBLIC, DownloadLocations
 from backbones.reference import exists, parse_model
 from common.errors import InputError, did_you_mean
@@ -92,6 +95,7 @@ def resolve(
     locations: DownloadLocations = PUBLIC,
     task: Task = "fe",
     precision: Precision = "float32",
+    trusted: bool = False,
 ) -> Path:
     """Returns the SavedModel directory that `model` names; downloads or converts it if needed.
 
@@ -106,6 +110,8 @@ def resolve(
       task: what is made of an `.npz` file.
       precision: of the matrix products of what is made here. The graph of a SavedModel from
         elsewhere stays as it is; a catalogue model in mixed precision is made of its checkpoint.
+      trusted: whether the graph of a downloaded SavedModel may reach files, the network and
+        Python. One that is on this machine already is not looked at here.
 
     Returns:
       An absolute path.
@@ -114,6 +120,7 @@ def resolve(
       InputError: it cannot be had; the message lists what was tried.
     """
     cache = cache.absolute()
+    admission = Admission(max_bytes=max_model_bytes(), trusted=trusted)
     reference = parse_model(model)
     try:
         if reference.kind == "name":
@@ -122,9 +129,11 @@ def resolve(
                 return make_random_model(entry, cache, precision=precision)
             if precision != "float32":
                 return _from_checkpoint(entry, cache, locations, precision)
-            return _published(entry, cache, locations)
+            return _published(entry, cache, locations, admission)
         if reference.kind == "address":
-            return _from_address(model, cache, locations, task, precision)
+            return _from_address(
+                model, cache, locations, task=task, precision=precision, admission=admission
+            )
         is_copied = reference.kind == "bucket"
         path = download_from_bucket(model, cache) if is_copied else Path(model).resolve()
         if path.is_dir():
@@ -168,10 +177,8 @@ def _check_task(entry: Model, task: Task) -> None:
 def _find_in_caches(entry: Model, cache: Path) -> Path | None:
     """Finds the SavedModel of `entry` in the cache of this project, or in that of TF-Hub."""
     assert entry.handle is not None
-    for directory in (cache / "models" / entry.name, publishers.hub_cache_directory(entry.handle)):
-        if is_saved_model(directory):
-            return directory
-    return None
+    own = cache / "models" / entry.name
+    return own if is_saved_model(own) else find_in_hub_cache(entry.handle)
 
 
 def _checkpoint(entry: Model, cache: Path) -> Path:
@@ -179,10 +186,13 @@ def _checkpoint(entry: Model, cache: Path) -> Path:
     return cache / "checkpoints" / entry.variant.checkpoint
 
 
-def _published(entry: Model, cache: Path, locations: DownloadLocations) -> Path:
+def _published(
+    entry: Model, cache: Path, locations: DownloadLocations, admission: Admission
+) -> Path:
     """The published weights of `entry`, from the first place that has them."""
     here = _find_in_caches(entry, cache)
     if here:
+        check_kept_model(here)
         return here
     own = cache / "models" / entry.name
     with hold_lock(own):
@@ -194,14 +204,17 @@ def _published(entry: Model, cache: Path, locations: DownloadLocations) -> Path:
                 f"--model {entry.name}: {own} has files, but no saved_model.pb; expected a "
                 "SavedModel; put it there, or remove the directory to download the model"
             )
-        return _from_published_locations(entry, cache, locations)
+        return _from_published_locations(entry, cache, locations, admission)
 
 
-def _from_published_locations(entry: Model, cache: Path, locations: DownloadLocations) -> Path:
+def _from_published_locations(
+    entry: Model, cache: Path, locations: DownloadLocations, admission: Admission
+) -> Path:
     own, checkpoint = cache / "models" / entry.name, _checkpoint(entry, cache)
     tried = [f"{own} (no SavedModel)"]
     ways = [
-        functools.partial(_from_archive, url, entry, cache) for url in locations.archives(entry)
+        functools.partial(_from_archive, url, entry, cache, admission)
+        for url in locations.archives(entry)
     ]
     if checkpoint.is_file():
         # A checkpoint that was converted before is used again, not replaced by a download.
@@ -222,9 +235,9 @@ def _from_published_locations(entry: Model, cache: Path, locations: DownloadLoca
     )
 
 
-def _from_archive(url: str, entry: Model, cache: Path) -> Path:
+def _from_archive(url: str, entry: Model, cache: Path, admission: Admission) -> Path:
     own = cache / "models" / entry.name
-    fetch_saved_model(url, own, cache, name=entry.name)
+    fetch_saved_model(url, own, cache, name=entry.name, admission=admission)
     return own
 
 
@@ -244,11 +257,21 @@ def _from_checkpoint(
 
 def _conversion(entry: Model) -> dict[str, Any]:
     """What its checkpoint has to be, and what is made of it."""
-    return {"task": entry.task, "expected": entry.variant.architecture}
+    return {
+        "task": entry.task,
+        "expected": entry.variant.architecture,
+        "sha256": entry.variant.sha256,
+    }
 
 
 def _from_address(
-    model: str, cache: Path, locations: DownloadLocations, task: Task, precision: Precision
+    model: str,
+    cache: Path,
+    locations: DownloadLocations,
+    *,
+    task: Task,
+    precision: Precision,
+    admission: Admission,
 ) -> Path:
     url = locations.url(model)
     target = cache / "downloaded" / publishers.slug(url)
@@ -258,13 +281,14 @@ def _from_address(
             return fetch_checkpoint(
                 url, checkpoint, cache, name=model, task=task, precision=precision
             )
-        for directory in (target, publishers.hub_cache_directory(model)):
-            if is_saved_model(directory):
-                return directory
+        here = target if is_saved_model(target) else find_in_hub_cache(model)
+        if here:
+            check_kept_model(here)
+            return here
         with hold_lock(target):
             if is_saved_model(target):
                 return target  # another process had the lock
-            fetch_saved_model(url, target, cache, name=model)
+            fetch_saved_model(url, target, cache, name=model, admission=admission)
         return target
     except DownloadError as error:
         raise InputError(

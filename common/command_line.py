@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NoReturn, TextIO
 
+from common.text import make_printable
+
 BAD_USAGE = 2  # exit status, as argparse has it
 
 
@@ -14,11 +16,11 @@ class Parser(argparse.ArgumentParser):
     """A parser that prints an error in one line on stderr, without the usage, and exits with 2."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(BAD_USAGE, f"{self.prog}: {message}; see --help\n")
+        self.exit(BAD_USAGE, f"{self.prog}: {make_printable(message)}; see --help\n")
 
     def complain(self, message: object) -> None:
         """One message on stderr, with the command's name in front of it."""
-        print(f"{self.prog}: {message}", file=sys.stderr)
+        print(f"{self.prog}: {make_printable(str(message))}", file=sys.stderr)
 
 
 def positive(text: str) -> int:

@@ -3,13 +3,19 @@
 import difflib
 from collections.abc import Iterable
 
+from common.text import make_printable
+
 
 class InputError(Exception):
     """Something given from outside (a flag, a file, a dataset, a model) cannot be used.
 
-    Its message is one or two lines: what was found, what was expected, what to do next. It is
-    printed as it is, without a traceback.
+    Its message is one line: what was found, what was expected, what to do next. It is printed
+    without a traceback. Names, paths and URLs can stand in it as they are: secrets are left out of
+    the message, and control characters are escaped, whoever prints it.
     """
+
+    def __init__(self, message: object) -> None:
+        super().__init__(make_printable(str(message)))
 
 
 def did_you_mean(given: str, known: Iterable[str], *, cutoff: float = 0.6) -> str:

@@ -6,7 +6,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from backbones.contract import check_backbone, check_tunable, read_variables
+from backbones.admission import check_backbone
+from backbones.contract import check_tunable, read_variables
 from backbones.layout import find_layout
 from backbones.resolve import cache_dir, resolve
 from common import fingerprint
@@ -57,8 +58,9 @@ def resolve_inputs(config: Config) -> Inputs:
         weights=config.weights,
         cache=cache_dir(),
         precision=config.train.precision,
+        trusted=config.trust_model,
     )
-    check_backbone(backbone)  # before data are fetched
+    check_backbone(backbone, trusted=config.trust_model)  # before data are fetched
     if config.tune == "full":
         check_tunable(backbone)
     images = make_source(config.source)

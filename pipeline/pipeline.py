@@ -193,9 +193,11 @@ def _backbone(
     """
     if inputs is None or workers_are_elsewhere(config.run.beam_args):
         node = Backbone(
-            model=config.model,
+            # A URL may have a token in it, which has no place in the metadata store.
+            model=config.model if inputs is None else inputs.backbone,
             weights=config.weights,
             precision=config.train.precision,
+            trusted=int(config.trust_model),
             fingerprint=properties.backbone.fingerprint,
         )
         return node, node.outputs["backbone"]

@@ -61,6 +61,10 @@ USAGE_ERRORS = [
         "--pipeline-root s3://b/p: expected a directory that all containers can reach",
     ),
     ([*VERTEX, "--model", "./here"], "--model ./here: expected, for a container, a name"),
+    (
+        [*VERTEX, "--model", "https://u:p@host/m.tgz?sig=1"],
+        "--model https://…@host/m.tgz?…: has a query string or credentials, which a compiled",
+    ),
     ([*VERTEX, "--dataset", "./here"], "--dataset ./here: expected, for a container, a name"),
     ([*VERTEX, *SUBMIT, "--schedule", "daily"], "expected five fields of cron"),
     ([*SCHEDULE, "--schedule", "0 3 * *"], "--schedule 0 3 * *: expected five fields of cron"),

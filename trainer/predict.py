@@ -25,6 +25,7 @@ from backbones.reference import parse_model
 from backbones.resolve import cache_dir, check_model, resolve
 from common.command_line import BAD_USAGE, Parser, positive, silence_stderr
 from common.errors import InputError
+from common.text import escape_controls
 from trainer.serving.imagenet import NAMES
 from trainer.serving.labelled_image import LabelledImage
 
@@ -59,7 +60,7 @@ def classify_files(parser: Parser, options: argparse.Namespace, classifier: "Cla
     from trainer.serving.classifier import classify
 
     images = [LabelledImage(name, Path(name)) for name in options.images]
-    width = max(len(image.name) for image in images)
+    width = max(len(escape_controls(image.name)) for image in images)
     names = find_class_names(classifier)
     failed = False
     for answer in classify(classifier, images, batch_size=options.batch_size):
@@ -79,9 +80,10 @@ def describe(answer: "Answer", top: int, width: int, names: Sequence[str] | None
     assert probabilities is not None, "an answer without an error has them"
     digits = len(str(len(probabilities) - 1))
     for index in likeliest(probabilities, top):
-        name = f"  {names[index]}" if names else ""
+        name = f"  {escape_controls(names[index])}" if names else ""
         percent = f"{100 * probabilities[index]:6.2f} %"
-        yield f"{answer.image.name:{width}}  {percent}  {index:>{digits}}{name}"
+        shown = escape_controls(answer.image.name)
+        yield f"{shown:{width}}  {percent}  {index:>{digits}}{name}"
 
 
 def load_classifier(parser: Parser, options: argparse.Namespace) -> "Classifier":
@@ -96,20 +98,34 @@ def load_classifier(parser: Parser, options: argparse.Namespace) -> "Classifier"
         parser.complain("the model is UNTRAINED: its weights are random")
     with silence_stderr() as screen, show_downloads(rich.console.Console(file=screen)):
         directory = resolve(
-            options.model, weights=options.weights, cache=cache_dir(), task="classification"
+            options.model,
+            weights=options.weights,
+            cache=cache_dir(),
+            task="classification",
+            trusted=options.trust_model,
         )
+        from backbones.program import check_operations
         from trainer.serving.classifier import Classifier
 
+        if not options.trust_model:
+            check_operations(directory)
         return Classifier(directory)
 
 
 def add_classifier_arguments(parser: Parser, *, batch_size: int) -> None:
-    """Adds --model, --weights and --batch-size."""
+    """Adds --model, --trust-model, --weights and --batch-size."""
     parser.add_argument(
         "--model",
         required=True,
         help="a classifier: catalogue name (pipeline_runner.py --list-models), directory of a "
-        "SavedModel or of an exported model, URL or AugReg .npz",
+        "SavedModel or of an exported model, URL or AugReg .npz; a SavedModel is a program, "
+        "which must do no more than compute",
+    )
+    parser.add_argument(
+        "--trust-model",
+        action="store_true",
+        help="accept a SavedModel whose program reaches files, the network or Python; it runs with "
+        "your rights",
     )
     parser.add_argument(
         "--weights",

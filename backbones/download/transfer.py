@@ -15,10 +15,12 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import urljoin
 
 from common.errors import InputError, one_line
 from common.files import write_whole
 from common.lock import hold_lock
+from common.urls import is_secure
 
 logger = logging.getLogger("backbones.download")
 
@@ -87,6 +89,8 @@ class _Transfer:
         self, url: str, target: Path, name: str, sha256: str | None, patience: Patience
     ) -> None:
         self._url, self._target, self._name = url, target, name
+        # The URL itself may be signed, which is not to be written anywhere.
+        self._url_digest = hashlib.sha256(url.encode()).hexdigest()
         self._sha256, self._patience = sha256, patience
         self._part = target.with_name(target.name + ".part")
         self._notes = target.with_name(target.name + ".part.json")
@@ -117,6 +121,16 @@ class _Transfer:
         import requests
         from urllib3 import Retry
 
+        class _SecureSession(requests.Session):
+            def get_redirect_target(self, response: Any) -> str | None:
+                """Refuses to be sent from https to http."""
+                target = super().get_redirect_target(response)
+                if target and not is_secure(urljoin(response.url, target)):
+                    raise requests.exceptions.InvalidSchema(
+                        f"redirected to {target}, where anybody on the way could change the file"
+                    )
+                return target
+
         retry = Retry(
             total=None,
             connect=1,
@@ -129,7 +143,7 @@ class _Transfer:
             backoff_max=self._patience.longest_pause,
             retry_after_max=self._patience.longest_pause,
         )
-        session = requests.Session()
+        session = _SecureSession()
         for scheme in ("http://", "https://"):
             session.mount(scheme, requests.adapters.HTTPAdapter(max_retries=retry))
         return session
@@ -211,7 +225,7 @@ class _Transfer:
             notes = json.loads(self._notes.read_text())
             total = notes["total"]
             fits = total is None or self._size <= total
-            if notes["url"] == self._url and notes["validator"] and fits:
+            if notes["url"] == self._url_digest and notes["validator"] and fits:
                 return notes["validator"], total
         self._discard()
         return None, None
@@ -219,7 +233,7 @@ class _Transfer:
     def _begin(self, validator: str | None, total: int | None) -> None:
         self._discard()  # first: else a kill here would leave old bytes with new notes
         self._validator, self._total = validator, total
-        notes = {"url": self._url, "validator": validator, "total": total}
+        notes = {"url": self._url_digest, "validator": validator, "total": total}
         write_whole(self._notes, json.dumps(notes))
 
     def _discard(self) -> None:

@@ -18,6 +18,8 @@ import rich.text
 
 from backbones.download.progress import show_downloads
 from common.notice import logger as notice_logger
+from common.text import escape_controls, make_printable
+from common.urls import remove_secrets
 from pipeline.options.config import Config
 from pipeline.recipes import RECIPES
 from trainer.training.progress import Progress
@@ -64,12 +66,12 @@ class Console:
             self._task = self._bar.add_task(text, total=None, detail="")
 
     def line(self, text: str, style: str | None = None) -> None:
-        """Prints one entry."""
-        self._out.print(rich.text.Text(text), style=style)
+        """Prints one entry, in one line whatever names from the data stand in it."""
+        self._out.print(rich.text.Text(escape_controls(text)), style=style)
 
     def error(self, text: str) -> None:
-        """Prints an error to stderr."""
-        self._err.print(rich.text.Text(text))
+        """Prints an error to stderr, in one line."""
+        self._err.print(rich.text.Text(make_printable(text)))
 
     def plan(self, config: Config, log: str) -> None:
         """Prints the plan of a run: model, data, recipe, gate and directories."""
@@ -79,7 +81,8 @@ class Console:
         self.line(f"Pipeline {config.name}", style="bold")
         self._fields(
             {
-                "model": config.model + (" (random weights)" * (config.weights == "random")),
+                "model": remove_secrets(config.model)
+                + (" (random weights)" * (config.weights == "random")),
                 "dataset": config.dataset,
                 "tune": "the whole backbone" if config.tune == "full" else "a head on its features",
                 "recipe": f"{config.recipe}: {length} of {train.optimizer}, batch "

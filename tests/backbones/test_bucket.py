@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from backbones import bucket
 from backbones.augreg.initialization import random_arrays
 from backbones.catalogue import MODELS
 from backbones.contract import read_shapes
@@ -33,7 +34,8 @@ def resolved(uri, cache):
 
 
 def copies(cache):
-    return sorted(path for path in (cache / "remote").iterdir() if not path.name.startswith("."))
+    paths = (cache / "remote").glob("[!.]*")
+    return sorted(path for path in paths if path.suffix != ".sha256")
 
 
 def test_a_saved_model_is_copied(tiny_backbone, tmp_path):
@@ -93,6 +95,24 @@ def test_two_processes_copy_once(model, tmp_path, project):
     answers = {process.communicate(timeout=200)[0].strip() for process in processes}
     (copy,) = copies(tmp_path)
     assert answers == {str(copy)}
+
+
+def test_a_copy_that_has_changed_since(model, tmp_path):
+    copy = resolved(f"file://{model}", tmp_path)
+    (data,) = copy.glob("variables/variables.data*")
+    data.write_bytes(data.read_bytes()[:-1] + b"!")
+    with pytest.raises(InputError, match=f"{copy}: has changed since it was downloaded"):
+        resolved(f"file://{model}", tmp_path)
+    shutil.rmtree(copy)
+    assert resolved(f"file://{model}", tmp_path) == copy
+
+
+def test_an_object_whose_name_leads_elsewhere(model, tmp_path, monkeypatch):
+    """A bucket is no file system: cloud.google.com/storage/docs/objects#naming allows `a/../b`."""
+    monkeypatch.setattr(bucket, "_files", lambda uri: [("saved_model.pb", "1"), ("../../x", "2")])
+    with pytest.raises(InputError, match=r"has an object \.\./\.\./x; expected names without"):
+        resolved(f"file://{model}", tmp_path)
+    assert copies(tmp_path) == []
 
 
 def test_nothing_there(tmp_path):

@@ -7,11 +7,11 @@ import pytest
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
+from backbones.admission import check_backbone
 from backbones.augreg.convert import convert
 from backbones.augreg.initialization import random_arrays
 from backbones.contract import (
     Shapes,
-    check_backbone,
     check_tunable,
     load_backbone,
     load_shared_backbone,

@@ -288,3 +288,20 @@ def test_progress(server, target, caplog):
     assert (states[0].done, states[0].total, states[0].ended) == (0, len(BODY), False)
     assert (states[-1].done, states[-1].total, states[-1].ended) == (len(BODY), len(BODY), True)
     assert sorted(s.done for s in states) == [s.done for s in states]
+
+
+def test_a_server_that_sends_us_on_by_http(server, target):
+    """Nothing is asked for there."""
+    elsewhere = {"Location": "http://example.org/file?signature=1"}
+    url = server.answer("/file", Answer(status=302, header=elsewhere))
+    with pytest.raises(DownloadError, match=r"redirected to http://example\.org/file\?…, where"):
+        fetch(url, target)
+    assert left(target) == []
+
+
+def test_the_partial_file_does_not_keep_the_signature(server, target):
+    url = server.answer("/file?signature=1", Answer(body=BODY, sent=1000), Answer(status=404))
+    with pytest.raises(DownloadError, match=r"/file\?…: HTTP 404"):
+        fetch(url, target)
+    assert left(target) == ["file.part", "file.part.json"]
+    assert "signature" not in (target.parent / "file.part.json").read_text()

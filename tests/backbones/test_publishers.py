@@ -3,10 +3,10 @@ import hashlib
 import pytest
 
 from backbones.catalogue import MODELS
+from backbones.hub_cache import hub_cache_directory
 from backbones.publishers import (
     PUBLIC,
     check_address,
-    hub_cache_directory,
     is_address,
     is_checkpoint,
     slug,

@@ -48,6 +48,18 @@ def test_a_saved_model_whose_variables_are_missing(pipeline, tmp_path, tiny_back
 
 
 @pytest.mark.usefixtures("no_network")
+def test_a_saved_model_that_does_more_than_compute(pipeline, tmp_path, tiny_backbone):
+    """It is refused before it is loaded; with --trust-model, the run comes as far as the data."""
+    model = tf.saved_model.load(str(tiny_backbone))
+    model.more = tf.function(tf.io.read_file, [tf.TensorSpec([], tf.string)])
+    tf.saved_model.save(model, str(tmp_path / "model"))
+    arguments = ["--model", str(tmp_path / "model"), "--data-dir", str(tmp_path / "data")]
+    run = pipeline(tmp_path / "root", *arguments)
+    failed(run, f"{tmp_path}/model: this SavedModel does more than compute: it has ReadFile in")
+    failed(pipeline(tmp_path / "root", *arguments, "--trust-model"), "downloading it failed")
+
+
+@pytest.mark.usefixtures("no_network")
 def test_a_frozen_backbone_cannot_be_tuned_as_a_whole(pipeline, tmp_path):
     """The error comes before the search for data."""
     write_collection_model(dataclasses.replace(TINY, classes=3), tmp_path / "model")

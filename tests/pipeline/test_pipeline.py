@@ -123,9 +123,10 @@ def test_workers_here_read_the_backbone_where_it_lies(tmp_path, flags):
 def test_workers_elsewhere_find_the_backbone_below_the_pipeline_root(tmp_path, flags):
     engine = {"run.runner": "beam", "run.beam_args": flags}
     assert nodes(tmp_path, **engine)["Backbone"].exec_properties == {
-        "model": "vit_b16_fe",
+        "model": INPUTS.backbone,  # and not its URL, which may have a token in it
         "weights": "pretrained",
         "precision": "float32",
+        "trusted": 0,
         "fingerprint": INPUTS.backbone_fingerprint,
     }
 

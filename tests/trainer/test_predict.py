@@ -158,6 +158,38 @@ def test_a_saved_model_without_the_interface(files, tmp_path, capsys):
     assert error.count("\n") == 1
 
 
+def test_a_program_is_refused_unless_it_is_trusted(classifier, files, tmp_path, capsys):
+    """Also where the pipeline seems to have exported it: a file says so, which anybody can add."""
+    model = tf.saved_model.load(str(classifier))
+    model.more = tf.function(tf.io.read_file, [tf.TensorSpec([], tf.string)])
+    tf.saved_model.save(model, str(tmp_path / "model"))
+    assert main(["--model", str(tmp_path / "model"), str(files[0])]) == 2
+    error = capsys.readouterr().err
+    assert "does more than compute: it has ReadFile in " in error
+    assert error.count("\n") == 1
+    assert main(["--model", str(tmp_path / "model"), "--trust-model", str(files[0])]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 5
+    (tmp_path / "model" / "assets.extra").mkdir()
+    (tmp_path / "model" / "assets.extra" / "classes.json").write_text('["a", "b"]')
+    assert main(["--model", str(tmp_path / "model"), str(files[0])]) == 2
+    assert "does more than compute: it has ReadFile in " in capsys.readouterr().err
+
+
+def test_names_of_files_and_classes_are_text(classifier, files, tmp_path, capsys, monkeypatch):
+    evil = tmp_path / "a\x1b[2J\nb\udcff.jpg"
+    evil.write_bytes(files[0].read_bytes())
+    monkeypatch.setattr("trainer.predict.NAMES", ["c\x1b[31m\u202ed"] * len(NAMES))
+    arguments = ["--model", str(classifier), "--top", "2", str(evil), f"{evil}.missing"]
+    assert main(arguments) == 1
+    out, err = capsys.readouterr()
+    lines = out.splitlines()
+    assert len(lines) == 2
+    assert all(line.startswith(rf"{tmp_path}/a\x1b[2J\nb\udcff.jpg  ") for line in lines)
+    assert all(line.endswith(r"  c\x1b[31m\u202ed") for line in lines)
+    assert rf"{tmp_path}/a\x1b[2J\nb\udcff.jpg.missing: cannot be read" in err
+    assert err.count("\n") == 1
+
+
 def test_a_saved_model_whose_weights_are_cut_short(classifier, files, tmp_path, capsys):
     model = shutil.copytree(classifier, tmp_path / "model")
     (data,) = model.glob("variables/variables.data*")

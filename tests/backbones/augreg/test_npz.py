@@ -3,6 +3,7 @@ import zipfile
 import numpy as np
 import pytest
 
+from backbones.augreg import npz
 from backbones.augreg.npz import CheckpointError, read_npz
 
 
@@ -125,3 +126,13 @@ def test_two_arrays_of_one_name(path, name):
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr(name, archive.read("kernel.npy"))
     assert "array 'bias' appears 2 times" in error(path)
+
+
+def test_a_small_file_that_would_fill_the_memory(tmp_path, monkeypatch):
+    """Nothing of it is unpacked."""
+    np.savez_compressed(tmp_path / "bomb.npz", kernel=np.zeros(10_000_000, np.float32))
+    read_npz(tmp_path / "bomb.npz")
+    monkeypatch.setattr(npz, "_SLACK", 1_000_000)
+    monkeypatch.setattr(npz, "_read_array", lambda *_: pytest.fail("it was unpacked"))
+    with pytest.raises(CheckpointError, match=r"unpacks from 0\.\d+ MB to 0\.04 GB; expected"):
+        read_npz(tmp_path / "bomb.npz")

@@ -54,6 +54,7 @@ def test_a_directory_with_the_name_of_a_catalogue_model_is_not_that_model(tmp_pa
     [
         ("https://tfhub.dev/google/imagenet/mobilenet/feature_vector/5", "feature-vector"),
         ("https://example.com/models/My_ViT.tar.gz?token=a/b", "my-vit-tar-gz"),
+        ("https://user:password@example.com/1", "example-com"),
         ("https://example.com/花/", None),
     ],
 )
@@ -277,3 +278,13 @@ def test_assignment():
 def test_every_flag_names_a_key_and_every_key_has_a_help_text():
     assert set(FLAGS.values()) <= set(OPTIONS)
     assert all(option.help for option in OPTIONS.values())
+
+
+def test_passwords_and_signatures_are_no_part_of_what_is_kept():
+    config = config_of(model="https://user:password@host/m.tgz?signature=1", dataset="digits")
+    assert config.reads == "model https://…@host/m.tgz?…, dataset digits"
+    there = {"run.runner": "kubeflow", "cloud.host": "https://user:password@kfp.example"}
+    config = config_of(model="vit_b16_fe", **there)
+    assert "kfp.example" in config.to_json()
+    assert "password" not in config.to_json()
+    assert config.cloud.host == there["cloud.host"]

@@ -198,6 +198,31 @@ def test_text_is_not_taken_for_markup(streams):
     assert streams[0].getvalue() == "[red]/path[/red] [1]\n"
 
 
+def test_names_from_the_data_are_text(streams):
+    """Whatever they are, an entry is a line, and a terminal gets no escape sequence."""
+    evil = "roses\x1b[2J\nverdict: blessed\u202e"
+    console = Console(*streams)
+    settings = {"model": "vit_b16_fe", "pipeline_root": f"/{evil}"}
+    console.plan(build_config({key: Setting(value, key) for key, value in settings.items()}), evil)
+    before = len(streams[0].getvalue().splitlines())
+    console.summary(
+        report(
+            worst_class=(evil, 0.5, 4),
+            unmeasured=(evil,),
+            anomalies=(evil,),
+            artifacts={"Trainer.model": evil},
+            pushed_to=evil,
+        )
+    )
+    console.error(evil)
+    shown = r"roses\x1b[2J\nverdict: blessed\u202e"
+    assert all(shown in line for line in streams[0].getvalue().splitlines()[before - 3 : before])
+    lines = streams[0].getvalue().splitlines()[before:]
+    assert sum(shown in line for line in lines) == 5
+    assert lines.count("verdict: blessed") == 1  # the true one
+    assert streams[1].getvalue() == f"{shown}\n"
+
+
 def test_errors_go_to_stderr(streams):
     console = Console(*streams)
     console.node_started("Trainer")

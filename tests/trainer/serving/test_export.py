@@ -12,6 +12,7 @@ import tensorflow as tf
 from backbones.augreg.convert import convert
 from backbones.augreg.initialization import random_arrays
 from backbones.contract import read_shapes
+from backbones.program import check_operations
 from tests.conftest import TINY, encode, gradient
 from tests.signatures import answers_by_object_graph, assert_same, inputs_of
 from tests.trainer.exporting_process import CLASSES, HYBRID, KINDS, graph_directory
@@ -51,6 +52,11 @@ def answers_of(folder, server_process):
         )
 
     return answers_of
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_its_program_does_no_more_than_compute(folder, name):
+    check_operations(folder / "exported" / name)
 
 
 @pytest.mark.parametrize("name", KINDS)
