@@ -11,6 +11,7 @@ from tfx.proto import pusher_pb2
 from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import io_utils, proto_utils
 
+from common import termination
 from common.errors import InputError
 from components.model_evaluator.reasons import reasons_of
 from components.model_pusher.serving_directory import identity, newest_version
@@ -57,6 +58,7 @@ class Executor(executor.Executor):
         served = newest_version(destination.filesystem.base_directory)
         model = self.GetModelPath(input_dict)
         if not (served and identity(model) == identity(served)):
+            termination.stop_here()
             super().Do(input_dict, output_dict, exec_properties)
             return
         logging.info("%s is this model already: nothing to push.", served)

@@ -16,6 +16,7 @@ import rich.table
 import rich.text
 
 from backbones.download.progress import show_downloads
+from common import termination
 from pipeline.options.config import Config
 from pipeline.recipes import RECIPES
 from trainer.training.progress import Progress
@@ -47,7 +48,7 @@ class Console:
     @contextmanager
     def live(self) -> Iterator[None]:
         """Within it the spinner or bar of what is being done is shown."""
-        with self._bar:
+        with termination.announced(self._bar.stop), self._bar:
             yield
 
     def busy(self, text: str) -> None:

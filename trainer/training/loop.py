@@ -183,7 +183,7 @@ class Loop:
         Raises:
           NonFiniteError: the loss is no number any more.
           PreemptedError: the process was asked to end; the training was saved.
-          KeyboardInterrupt: likewise, by Ctrl-C.
+          KeyboardInterrupt: a person asked for it by Ctrl-C; the training was saved.
         """
         hyperparameters = self._hyperparameters
         parts = self._parts()
@@ -197,6 +197,7 @@ class Loop:
                 result = self._stepper.step(batch, preempted=preemption.is_near)
                 self._metrics.add(result)
                 self._step += 1
+                preemption.has_unsaved_steps = True
                 ends_epoch = self._step % self._per_epoch == 0 or self._step == self._total
                 if ends_epoch:
                     self._end_epoch()
@@ -205,16 +206,18 @@ class Loop:
                 preempted = self._all_preempted(preemption, result)
                 if ends_epoch or self._step % hyperparameters.checkpoint_steps == 0 or preempted:
                     self._save()
+                    preemption.has_unsaved_steps = False
+                    preempted |= self._workers == 1 and preemption.is_near  # while it was saved
                 if preempted and self._step < self._total:
                     preemption.end(
                         f"asked to end after step {self._step} of {self._total}; the training is "
                         "saved and goes on when the same command is given again"
                     )
-        if preemption.is_wanted and self._workers == 1:  # in the last step, or what followed it
-            preemption.end(
-                "asked to end after the last step; the training is saved, and exported when the "
-                "same command is given again"
-            )
+            if preemption.is_near and self._workers == 1:  # in the last step, or what followed it
+                preemption.end(
+                    "asked to end after the last step; the training is saved, and exported when "
+                    "the same command is given again"
+                )
         if hyperparameters.keeps_best:
             wait_for_all(self._strategy)  # the others read what the chief has written
             self._checkpoints.restore_best()

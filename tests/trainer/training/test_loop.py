@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import signal
 
 import keras
@@ -10,7 +11,9 @@ import pytest
 import tensorflow as tf
 from tensorflow.compat.v1.train import summary_iterator
 
+from common import termination
 from common.errors import InputError
+from common.termination import Termination
 from tests.trainer.small_training import CLASSES, Task, write_features, write_pictures
 from trainer.training.hyperparameters import Hyperparameters
 from trainer.training.loop import Loop, fit
@@ -351,14 +354,6 @@ def preempt_after(step, monkeypatch, number=signal.SIGTERM):
     monkeypatch.setattr(Loop, "_end_epoch", end_epoch)
 
 
-@pytest.fixture
-def foreground():
-    """As a shell runs it in the foreground; the tests may be run in the background."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
 @pytest.mark.usefixtures("foreground")
 def test_ctrl_c_saves_first_and_pressed_again_ends_at_once(fitted, monkeypatch):
     before = signal.getsignal(signal.SIGINT)
@@ -377,6 +372,56 @@ def test_ctrl_c_saves_first_and_pressed_again_ends_at_once(fitted, monkeypatch):
         fitted(epochs=4)
     assert str(at_once.value) == ""
     assert signal.getsignal(signal.SIGINT) is before
+
+
+@pytest.fixture
+def local_run(monkeypatch):
+    """As in a run on this machine, whose signals end the process; here they raise SystemExit."""
+
+    def leave(status):
+        raise SystemExit(status)
+
+    run = Termination("program")
+    monkeypatch.setattr(termination, "_current", run)
+    monkeypatch.setattr(termination, "kill_descendants", lambda patience: None)
+    monkeypatch.setattr(os, "_exit", leave)
+    return run
+
+
+@pytest.mark.parametrize("step", [10, 20])
+def test_a_local_run_ends_once_its_training_is_saved(fitted, local_run, monkeypatch, capfd, step):
+    """Also where the signal comes in the last step; no caller gets an exception to swallow."""
+    end, saved = Loop._end_epoch, []
+
+    def end_epoch(self):
+        end(self)
+        if self._step == step:
+            local_run._receive(signal.SIGTERM)  # as its thread does
+            saved.append(self._checkpoints)
+
+    monkeypatch.setattr(Loop, "_end_epoch", end_epoch)
+    with pytest.raises(SystemExit) as ended:
+        fitted(epochs=4)
+    assert ended.value.code == 143
+    first, last = capfd.readouterr().err.splitlines()
+    assert first == "program: the training is being saved; a second Ctrl-C ends it at once"
+    assert last.startswith("program: terminated: asked to end after ")
+    assert "the training is saved" in last
+    (checkpoints,) = saved
+    assert checkpoints.restore()["step"] == step
+
+
+def test_a_local_run_with_nothing_to_save_ends_at_once(fitted, local_run, monkeypatch, capfd):
+    """Before the first step has ended, and right after a checkpoint."""
+
+    def receive(*_, **__):
+        local_run._receive(signal.SIGINT)
+
+    monkeypatch.setattr(Stepper, "step", receive)
+    with pytest.raises(SystemExit) as ended:
+        fitted(epochs=4)
+    assert ended.value.code == 130
+    assert capfd.readouterr().err.splitlines()[0] == "program: interrupted"
 
 
 @pytest.mark.usefixtures("foreground")
