@@ -1,4 +1,4 @@
-"""Downloads as a person sees them. Imports no TensorFlow."""
+"""Shows downloads on the console. Imports no TensorFlow."""
 
 import logging
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from backbones.download.transfer import logger
 
 @contextmanager
 def show_downloads(console: rich.console.Console) -> Iterator[None]:
-    """Within it, a download is a bar on a terminal; elsewhere a line where it begins and ends."""
+    """Within it, a terminal shows a bar for each download; a file gets a line at start and end."""
     bars = rich.progress.Progress(
         rich.progress.TextColumn("downloading {task.description}"),
         rich.progress.BarColumn(bar_width=24),
@@ -38,7 +38,7 @@ def show_downloads(console: rich.console.Console) -> Iterator[None]:
 
 
 class _Listener(logging.Handler):
-    """Draws the bars from the log records of downloads."""
+    """Updates the bars from the log records of downloads."""
 
     def __init__(self, bars: rich.progress.Progress) -> None:
         super().__init__()

@@ -1,13 +1,12 @@
 """ImageExampleGen: labelled images of any source -> tf.Examples."""
 
-from typing import Any
-
 from tfx import types
 from tfx.dsl.components.base import base_beam_component, executor_spec
 from tfx.types import standard_artifacts
 from tfx.types.component_spec import ChannelParameter, ExecutionParameter
 
 from components.image_example_gen.executor import EXAMPLES_KEY, Executor
+from components.property_value import PropertyValue
 
 
 class ImageExampleGenSpec(types.ComponentSpec):
@@ -20,6 +19,7 @@ class ImageExampleGenSpec(types.ComponentSpec):
         # What the cache must know beyond the above: see common/fingerprint.py.
         "source_fingerprint": ExecutionParameter(type=str),
         "code_fingerprint": ExecutionParameter(type=str),
+        "unread_notes": ExecutionParameter(type=str),
     }
     INPUTS: dict[str, ChannelParameter] = {}  # noqa: RUF012
     OUTPUTS = {EXAMPLES_KEY: ChannelParameter(type=standard_artifacts.Examples)}  # noqa: RUF012
@@ -43,20 +43,21 @@ class ImageExampleGen(base_beam_component.BaseBeamComponent):
     def __init__(
         self,
         *,
-        source: Any,
-        classes: Any,
+        source: PropertyValue,
+        classes: PropertyValue,
         max_side: int,
-        source_fingerprint: Any,
-        code_fingerprint: Any,
+        source_fingerprint: PropertyValue,
+        code_fingerprint: PropertyValue,
+        unread_notes: PropertyValue,
     ) -> None:
-        """Texts may be placeholders of such.
-
+        """
         Args:
           source: JSON of what `components.image_example_gen.sources.registry.make_source` takes.
           classes: JSON of the class names that the pipeline is built for.
           max_side: pixels; images with a longer side are made smaller.
           source_fingerprint: of the source's data.
           code_fingerprint: of the executor's code.
+          unread_notes: directory for notes of images that could not be read.
         """
         spec = ImageExampleGenSpec(
             source=source,
@@ -64,6 +65,7 @@ class ImageExampleGen(base_beam_component.BaseBeamComponent):
             max_side=max_side,
             source_fingerprint=source_fingerprint,
             code_fingerprint=code_fingerprint,
+            unread_notes=unread_notes,
             examples=types.Channel(type=standard_artifacts.Examples),
         )
         super().__init__(spec=spec)

@@ -17,8 +17,8 @@ class Preemption:
     """Whether the process was asked to end.
 
     Attributes:
-      is_near: whether it was.
-      is_wanted: whether a person did it.
+      is_near: whether the process was asked to end.
+      is_wanted: whether a person asked, by Ctrl-C.
       has_unsaved_steps: whether there are steps that no checkpoint has. The training says so; while
         it has none, a run on this machine ends without asking it.
     """
@@ -31,7 +31,7 @@ class Preemption:
     def announce(self, number: int, _: Any) -> None:
         """Remembers the signal `number`."""
         self.is_near = True
-        self.is_wanted = number == signal.SIGINT
+        self.is_wanted |= number == signal.SIGINT
 
     def handle(self, number: int, frame: Any) -> None:
         """The signal handler: as `announce`; a second Ctrl-C ends the process at once."""

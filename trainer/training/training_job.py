@@ -1,15 +1,13 @@
-"""One training job: what the pipeline hands over, and the model that comes of it."""
+"""One training: its settings and files, the trained model, and the exported model."""
 
 import dataclasses
 import os
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import keras
 import tensorflow as tf
 
 from backbones.contract import Shapes, load_backbone, read_shapes
-from trainer.input.augmentation import Augmentation
 from trainer.input.dataset import TrainingData, read_features, validation_batches
 from trainer.input.transform_graph import TransformGraph
 from trainer.model.classifier import make_classifier, make_probe
@@ -17,76 +15,26 @@ from trainer.model.linear_probe import fit_linear_probe
 from trainer.preprocessing import PIXELS
 from trainer.serving.export import ServedClassifier
 from trainer.training.checkpoints import has_checkpoint
-from trainer.training.hyperparameters import OPERATIONAL, Hyperparameters
 from trainer.training.loop import Fitted, fit
-from trainer.training.strategy import broadcast_from_chief, worker_of
-
-
-@dataclasses.dataclass(frozen=True)
-class Settings:
-    """What the pipeline tells Trainer and Tuner, as their `custom_config`.
-
-    Attributes:
-      tune: "full" or "head".
-      classes: the class names.
-      hyperparameters: of the training.
-      augmentation: of training images, for tune "full".
-    """
-
-    tune: str
-    classes: Sequence[str]
-    hyperparameters: Hyperparameters
-    augmentation: Augmentation
-
-    @classmethod
-    def of(cls, custom_config: Mapping[str, Any]) -> "Settings":
-        """From the `custom_config` that TFX hands over."""
-        return cls(
-            custom_config["tune"],
-            tuple(custom_config["classes"]),
-            Hyperparameters(**custom_config["hyperparameters"]),
-            Augmentation(**custom_config["augmentation"]),
-        )
-
-    def determining(self) -> dict[str, Any]:
-        """What of them determines the trained weights, as JSON can say it."""
-        values = dataclasses.asdict(self)
-        for name in OPERATIONAL:
-            del values["hyperparameters"][name]
-        return values
-
-    def changed(self, values: Mapping[str, Any]) -> "Settings":
-        """With other values for some options.
-
-        Args:
-          values: by key, such as `train.learning_rate`.
-        """
-
-        def group(prefix: str) -> dict[str, Any]:
-            start = f"{prefix}."
-            return {k.removeprefix(start): v for k, v in values.items() if k.startswith(start)}
-
-        return dataclasses.replace(
-            self,
-            hyperparameters=dataclasses.replace(self.hyperparameters, **group("train")),
-            augmentation=dataclasses.replace(self.augmentation, **group("augment")),
-        )
+from trainer.training.settings import TrainingSettings
+from trainer.training.strategy import broadcast_from_chief, worker_index
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TrainingJob:
-    """A training, short of where it is computed.
+    """A training on given files, on devices that its methods are told.
 
     Attributes:
-      settings: how.
-      graph: what Transform wrote.
-      backbone: directory of its SavedModel.
-      train_files: of the training split: raw examples for tune "full", transformed for "head".
-      validation_files: of the validation split, likewise.
+      settings: how the model is trained.
+      graph: the transform graph.
+      backbone: directory of the backbone's SavedModel.
+      train_files: file patterns of the training split: raw examples for tune "full", transformed
+        examples for tune "head".
+      validation_files: file patterns of the validation split, with the same kind of examples.
       examples: number of training examples.
     """
 
-    settings: Settings
+    settings: TrainingSettings
     graph: TransformGraph
     backbone: str
     train_files: Sequence[str]
@@ -94,7 +42,7 @@ class TrainingJob:
     examples: int
 
     def make_model(self) -> keras.Model:
-        """The untrained model, which gives logits; made in the scope of a strategy."""
+        """Makes the untrained model, whose outputs are logits, in the current strategy's scope."""
         classes = len(self.settings.classes)
         if self.settings.tune == "head":
             return make_probe(self._shapes.features, classes)
@@ -104,9 +52,9 @@ class TrainingJob:
         """Trains by gradient descent; see `trainer.training.loop.fit`.
 
         Args:
-          strategy: where.
-          checkpoints: directory of this training's.
-          log_dir: for `history.json` and TensorBoard.
+          strategy: the devices.
+          checkpoints: directory of the checkpoints of this training.
+          log_dir: directory for `history.json` and TensorBoard.
         """
         hyperparameters = self.settings.hyperparameters
         keras.utils.set_random_seed(hyperparameters.seed)
@@ -146,12 +94,13 @@ class TrainingJob:
         """Sets the head of `model` by logistic regression; see `trainer.model.linear_probe`.
 
         Args:
-          model: of `make_model`.
-          strategy: whose scope it was made in. Of several workers the chief finds the head.
-          log_dir: for what was tried.
+          model: the model that `make_model` returned.
+          strategy: the strategy of the model. If there are several workers, the chief finds the
+            head and sends it to the others.
+          log_dir: directory for the list of the strengths that were tried.
         """
         head = model.get_layer("head")
-        if worker_of(strategy)[0] == 0:
+        if worker_index(strategy)[0] == 0:
             read = read_features if self.settings.tune == "head" else self._features_of(model)
             fit_linear_probe(
                 head,
@@ -163,7 +112,7 @@ class TrainingJob:
         head.set_weights(broadcast_from_chief(strategy, head.get_weights()))
 
     def _features_of(self, model: keras.Model) -> Callable[..., tuple[tf.Tensor, tf.Tensor]]:
-        """Reads images, without augmentation, as the model's backbone sees them."""
+        """Returns a function that reads images, not augmented, and computes their features."""
         backbone = tf.function(model.get_layer("backbone"), reduce_retracing=True)
 
         def read(files: Sequence[str], graph: TransformGraph) -> tuple[tf.Tensor, tf.Tensor]:
@@ -177,7 +126,7 @@ class TrainingJob:
         return read
 
     def export(self, model: keras.Model, directory: str) -> None:
-        """Writes the SavedModel with its three signatures: of a copy without a strategy."""
+        """Writes the SavedModel with its three signatures, from a copy without a strategy."""
         plain = self.make_model()
         for variable, trained in zip(plain.variables, model.variables, strict=True):
             variable.assign(trained.numpy())

@@ -110,9 +110,9 @@ def test_the_step_that_waits_needs_no_machine():
     machines = config_of(
         machine_type="n1-standard-8", accelerator="NVIDIA_TESLA_T4:2", retries="3"
     ).machines
-    assert dict(machines.of_steps(["Trainer"])) == {"Trainer": Machine(retries=3)}
+    assert dict(machines.for_steps(["Trainer"])) == {"Trainer": Machine(retries=3)}
     as_step = config_of(accelerator="NVIDIA_TESLA_T4:2", retries="3").machines
-    assert dict(as_step.of_steps(["Trainer"])) == {"Trainer": as_step.trainer}
+    assert dict(as_step.for_steps(["Trainer"])) == {"Trainer": as_step.trainer}
 
 
 TYPE = {"machine_type": "n1-standard-8"}
@@ -131,16 +131,16 @@ TPU = {"machine_type": "ct5lp-hightpu-4t", "tpu_topology": "2x2"}
             "no accelerator NVIDIA_L5; did you mean NVIDIA_L",
         ),
         ({}, TPU | {"tpu_topology": "four"}, "expected a topology such as 2x2"),
-        ({"cloud.project": None}, TYPE, "^--project missing; Trainer's step submits"),
+        ({"cloud.project": None}, TYPE, "^--project missing; the Trainer node submits"),
         ({"cloud.image": None}, TYPE, "^--image missing"),
-        ({}, TYPE | {"cpu": "8"}, "trainer.cpu: the type of machine says that"),
+        ({}, TYPE | {"cpu": "8"}, "trainer.cpu: has no effect with --trainer-machine"),
         ({}, TYPE | {"accelerator": "nvidia.com/gpu:1"}, "expected one of Vertex AI's types"),
         ({}, TYPE | {"accelerator": "TPU_V3:8"}, "expected cloud-tpu"),
         ({}, TYPE | {"tpu_topology": "2x2"}, "found 4 chips for n1-standard-8; expected none"),
         ({}, TPU | {"tpu_topology": "4x4"}, "found 16 chips .* expected the 4 of one machine"),
         ({}, TPU | {"tpu_topology": None}, "topology None: found 0 chips .* expected the 4"),
         ({}, TPU | {"workers": "2"}, "workers 2: ct5lp-hightpu-4t has a TPU"),
-        ({}, TPU | {"accelerator": "NVIDIA_L4:1"}, "has its TPU; expected none"),
+        ({}, TPU | {"accelerator": "NVIDIA_L4:1"}, "includes its TPU; expected no"),
         ({}, {"machine_type": "cloud-tpu"}, "expected TPU_V2:8 or TPU_V3:8 with cloud-tpu"),
         ({"train.strategy": "mirrored"}, TYPE | {"workers": "2"}, "expected auto or multiworker"),
         ({"train.strategy": "multiworker"}, TYPE, "expected auto or single or mirrored"),

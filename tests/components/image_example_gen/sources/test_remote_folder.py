@@ -1,4 +1,4 @@
-"""By Beam's file system for local paths; that for gs:// has the same interface."""
+"""By Beam's file system for local paths; listing gs:// is tested in test_bucket_listing.py."""
 
 import apache_beam as beam
 import pytest
@@ -11,7 +11,7 @@ from tests.conftest import class_folder
 
 @pytest.fixture
 def folder(tmp_path):
-    folder = class_folder(tmp_path / "pictures")
+    folder = class_folder(tmp_path / "images")
     (folder / "c0" / ".hidden").touch()
     (folder / "README").touch()
     (folder / "c1" / "deeper").mkdir()
