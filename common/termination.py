@@ -66,7 +66,8 @@ class Termination:
 
     def start(self) -> None:
         """From now on signals end the process. Only for the main thread."""
-        adopt_orphans()
+        with suppress(OSError):  # some sandboxes refuse; then a process without a parent stays
+            adopt_orphans()
         read, write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         os.set_blocking(read, True)
         signal.set_wakeup_fd(write, warn_on_full_buffer=False)
