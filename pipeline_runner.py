@@ -7,8 +7,13 @@
     python pipeline_runner.py --runner vertex --list-schedules …
 
 Exit status: 0 pushed (or pushed already; compiled, submitted, scheduled), 1 the pipeline failed,
-2 bad usage, 3 the gate did not bless the model, 130 interrupted.
+2 bad usage, 3 the gate did not bless the model, 130 interrupted, 143 terminated.
 """
+
+if __name__ == "__main__":  # before the imports, which take a while
+    from common.termination import end_on_signals
+
+    end_on_signals("pipeline_runner.py")
 
 import argparse
 import datetime
@@ -246,7 +251,8 @@ def make_parser() -> argparse.ArgumentParser:
         usage="pipeline_runner.py --model MODEL [--dataset DATASET] [--tune full|head] [option …]",
         description="Fine-tunes a Vision Transformer, gates it and pushes it for serving.",
         epilog="exit status: 0 pushed, or pushed already (compiled, submitted, scheduled); 1 the "
-        "pipeline failed; 2 bad usage; 3 the gate did not bless the model; 130 interrupted.",
+        "pipeline failed; 2 bad usage; 3 the gate did not bless the model; 130 interrupted; "
+        "143 terminated.",
         allow_abbrev=False,
     )
     groups = {

@@ -2,6 +2,7 @@
 
 import io
 import os
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -46,6 +47,14 @@ def shared() -> Path:
 def photographs(shared: Path) -> list[Path]:
     """Returns some original images, of flowers and of pets."""
     return sorted((shared / "images").glob("*/*/*.jpg"))
+
+
+@pytest.fixture
+def foreground() -> Iterator[None]:
+    """As a shell runs it in the foreground; the tests may be run in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture

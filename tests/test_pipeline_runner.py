@@ -3,6 +3,7 @@
 import io
 import re
 import shutil
+import signal
 import subprocess
 import sys
 
@@ -262,6 +263,35 @@ def test_warnings(given, said, tmp_path):
     plan, warnings = out.getvalue().split(f"{tmp_path}/log\n")
     assert plan.startswith("Pipeline ")
     assert warnings == said
+
+
+@pytest.mark.usefixtures("foreground")
+@pytest.mark.parametrize(
+    ("number", "status", "line"),
+    [
+        (signal.SIGINT, 130, "pipeline_runner.py: interrupted\n"),
+        (signal.SIGTERM, 143, "pipeline_runner.py: terminated\n"),
+    ],
+)
+def test_a_signal_ends_a_run_that_loads_tensorflow(project, tmp_path, number, status, line):
+    """An exception in the midst of an import may be turned into another one."""
+    command = [sys.executable, "pipeline_runner.py", "--model", "vit_mini_fe"]
+    command += ["--dataset", "digits", "--pipeline-root", str(tmp_path)]
+    with subprocess.Popen(
+        command,
+        cwd=project,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as run:
+        assert run.stdout is not None
+        while "UNTRAINED" not in run.stdout.readline():  # the last line before TensorFlow is loaded
+            pass
+        run.send_signal(number)
+        out, err = run.communicate(timeout=60)
+    assert (run.returncode, out, err) == (status, "", line)
+    (log,) = (tmp_path / "logs").iterdir()
+    assert line in log.read_text()
 
 
 def test_an_interrupted_run_says_so(project):

@@ -13,7 +13,7 @@ from common.custom_config import from_custom_config
 from common.errors import InputError
 from trainer.input.dataset import read_labels
 from trainer.input.transform_graph import TransformGraph
-from trainer.training.preemption import PreemptedError
+from trainer.training.preemption import PreemptedError, end_at_once
 from trainer.training.settings import TrainingSettings, TunerSettings
 from trainer.training.strategy import make_strategy
 from trainer.training.training_job import TrainingJob, backbone_directory
@@ -119,11 +119,12 @@ class Search(keras_tuner.Tuner):
         settings = self._job.settings.replace_options(trial.hyperparameters.values)
         directory = self.get_trial_dir(trial.trial_id)
         try:
-            fitted = dataclasses.replace(self._job, settings=settings).fit(
-                self._strategy,
-                os.path.join(directory, "checkpoints"),
-                os.path.join(directory, "log"),
-            )
+            with end_at_once():
+                fitted = dataclasses.replace(self._job, settings=settings).fit(
+                    self._strategy,
+                    os.path.join(directory, "checkpoints"),
+                    os.path.join(directory, "log"),
+                )
         # KerasTuner would go on with other trials.
         except InputError as error:
             raise keras_tuner.errors.FatalError(str(error)) from error

@@ -10,6 +10,7 @@ from tfx.proto import pusher_pb2
 from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import io_utils, proto_utils
 
+from common import termination
 from common.custom_config import from_custom_config
 from common.errors import InputError
 from common.file_records import find_damage, record_files
@@ -60,6 +61,7 @@ class Executor(executor.Executor):
         served = newest_version(directory)
         model = self.GetModelPath(input_dict)
         if not (served and _is_same(model, served)):
+            termination.stop_here()
             super().Do(input_dict, output_dict, exec_properties)
             record_push(
                 from_custom_config(

@@ -17,6 +17,7 @@ import rich.table
 import rich.text
 
 from backbones.download.progress import show_downloads
+from common import termination
 from common.notice import logger as notice_logger
 from common.text import escape_controls, make_printable
 from common.urls import remove_secrets
@@ -54,7 +55,7 @@ class Console:
         notices = _Notices(self)
         notice_logger.addHandler(notices)
         try:
-            with self._bar:
+            with termination.announced(self._bar.stop), self._bar:
                 yield
         finally:
             notice_logger.removeHandler(notices)

@@ -1,5 +1,6 @@
 """A folder of class folders: flowers/daisy/1.jpg, flowers/roses/2.png, …"""
 
+import errno
 import hashlib
 import os
 from pathlib import Path
@@ -68,7 +69,11 @@ class FolderSource(ClassFolders):
 
     @staticmethod
     def _contents(path: str) -> bytes:
-        return Path(path).read_bytes()
+        file = Path(path)
+        # To read a FIFO is to wait for somebody who writes to it, and some devices have no end.
+        if file.exists() and not file.is_file():
+            raise OSError(errno.EINVAL, "not a regular file")
+        return file.read_bytes()
 
 
 def _is_utf8(name: str) -> bool:

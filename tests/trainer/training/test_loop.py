@@ -2,6 +2,8 @@
 
 import json
 import logging
+import os
+import shutil
 import signal
 
 import keras
@@ -10,13 +12,16 @@ import pytest
 import tensorflow as tf
 from tensorflow.compat.v1.train import summary_iterator
 
+from common import termination
 from common.errors import InputError
+from common.termination import Termination
 from tests.trainer.small_training import CLASSES, Task, write_features, write_images
 from trainer.training.hyperparameters import Hyperparameters
 from trainer.training.loop import Loop, fit
 from trainer.training.metrics import NonFiniteError
 from trainer.training.preemption import PreemptedError
 from trainer.training.train_step import Stepper
+from trainer.training.validation import Validation
 
 
 @pytest.fixture
@@ -344,20 +349,12 @@ def preempt_after(step, monkeypatch, number=signal.SIGTERM):
     """Sends a signal at the end of the epoch that ends with `step`."""
     end = Loop._end_epoch
 
-    def end_epoch(self):
-        end(self)
+    def end_epoch(self, preemption):
+        end(self, preemption)
         if self._step == step:
             signal.raise_signal(number)
 
     monkeypatch.setattr(Loop, "_end_epoch", end_epoch)
-
-
-@pytest.fixture
-def foreground():
-    """As a shell runs it in the foreground; the tests may be run in the background."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.usefixtures("foreground")
@@ -369,7 +366,7 @@ def test_ctrl_c_saves_first_and_pressed_again_ends_at_once(fitted, monkeypatch):
     assert signal.getsignal(signal.SIGINT) is before
     monkeypatch.undo()
 
-    def press_twice(self):
+    def press_twice(self, preemption):
         signal.raise_signal(signal.SIGINT)
         signal.raise_signal(signal.SIGINT)
 
@@ -378,6 +375,96 @@ def test_ctrl_c_saves_first_and_pressed_again_ends_at_once(fitted, monkeypatch):
         fitted(epochs=4)
     assert str(at_once.value) == ""
     assert signal.getsignal(signal.SIGINT) is before
+
+
+@pytest.mark.parametrize("epoch", [2, 4])
+def test_a_validation_that_is_interrupted_is_made_up_for(tmp_path, monkeypatch, epoch):
+    """By the next run, with the weights and the history of an undisturbed training."""
+    write_features(tmp_path)
+    hyperparameters = Hyperparameters(
+        batch_size=10, learning_rate=0.5, epochs=4, ema=0.9, keep="best", deterministic=True
+    )
+    histories, weights = [], []
+    for name in ("undisturbed", "interrupted"):
+        task = Task(tmp_path, hyperparameters)
+        if name == "interrupted":
+            stop_validation(epoch, monkeypatch)
+            with pytest.raises(PreemptedError, match="the training is saved and"):
+                train(task, tmp_path / name)
+            monkeypatch.undo()
+        weights.append(train(task, tmp_path / name).get_weights())
+        shutil.rmtree(tmp_path / "checkpoints")
+        histories.append(json.loads((tmp_path / name / "history.json").read_text()))
+    assert histories[0]["epochs"] == histories[1]["epochs"]
+    np.testing.assert_array_equal(*(np.concatenate([w.ravel() for w in ws]) for ws in weights))
+
+
+def stop_validation(epoch, monkeypatch):
+    """Sends SIGTERM during the validation of an epoch, after its first batch."""
+    test, validations = Stepper.test, []
+    run = Validation.run
+
+    def begin(self, *arguments):
+        validations.append(self)
+        return run(self, *arguments)
+
+    def test_and_be_asked(self, batch):
+        if len(validations) == epoch:
+            signal.raise_signal(signal.SIGTERM)
+        return test(self, batch)
+
+    monkeypatch.setattr(Validation, "run", begin)
+    monkeypatch.setattr(Stepper, "test", test_and_be_asked)
+
+
+@pytest.fixture
+def local_run(monkeypatch):
+    """As in a run on this machine, whose signals end the process; here they raise SystemExit."""
+
+    def leave(status):
+        raise SystemExit(status)
+
+    run = Termination("program")
+    monkeypatch.setattr(termination, "_current", run)
+    monkeypatch.setattr(termination, "kill_descendants", lambda patience: None)
+    monkeypatch.setattr(os, "_exit", leave)
+    return run
+
+
+@pytest.mark.parametrize("step", [10, 20])
+def test_a_local_run_ends_once_its_training_is_saved(fitted, local_run, monkeypatch, capfd, step):
+    """Also where the signal comes in the last step; no caller gets an exception to swallow."""
+    end, saved = Loop._end_epoch, []
+
+    def end_epoch(self, preemption):
+        end(self, preemption)
+        if self._step == step:
+            local_run._receive(signal.SIGTERM)  # as its thread does
+            saved.append(self._checkpoints)
+
+    monkeypatch.setattr(Loop, "_end_epoch", end_epoch)
+    with pytest.raises(SystemExit) as ended:
+        fitted(epochs=4)
+    assert ended.value.code == 143
+    first, last = capfd.readouterr().err.splitlines()
+    assert first == "program: the training is being saved; a second Ctrl-C ends it at once"
+    assert last.startswith("program: terminated: asked to end after ")
+    assert "the training is saved" in last
+    (checkpoints,) = saved
+    assert checkpoints.restore()["step"] == step
+
+
+def test_a_local_run_with_nothing_to_save_ends_at_once(fitted, local_run, monkeypatch, capfd):
+    """Before the first step has ended, and right after a checkpoint."""
+
+    def receive(*_, **__):
+        local_run._receive(signal.SIGINT)
+
+    monkeypatch.setattr(Stepper, "step", receive)
+    with pytest.raises(SystemExit) as ended:
+        fitted(epochs=4)
+    assert ended.value.code == 130
+    assert capfd.readouterr().err.splitlines()[0] == "program: interrupted"
 
 
 @pytest.mark.usefixtures("foreground")
