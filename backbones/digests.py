@@ -16,12 +16,12 @@ _EXPORT_ID = "fingerprint.pb"
 
 
 def digest_file(target: Path) -> Path:
-    """The file that has the digest of `target`."""
+    """Returns the path of the file that has the digest of `target`."""
     return target.with_name(f"{target.name}.sha256")
 
 
 def remembered_digest(target: Path) -> str | None:
-    """The digest that the first download to `target` had; None if there was none.
+    """Returns the digest of the first download to `target`; None if there was none.
 
     Raises:
       InputError: the file that has it is damaged.

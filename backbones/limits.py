@@ -23,7 +23,7 @@ class Admission:
 
 
 def max_model_bytes() -> int:
-    """How large a downloaded archive may be when unpacked: $VIT_MAX_MODEL_GB, by default 20.
+    """Returns the size limit of an unpacked archive: $VIT_MAX_MODEL_GB, by default 20.
 
     Raises:
       InputError: the variable is no number above 0.

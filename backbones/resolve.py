@@ -189,7 +189,7 @@ def _checkpoint(entry: Model, cache: Path) -> Path:
 def _published(
     entry: Model, cache: Path, locations: DownloadLocations, admission: Admission
 ) -> Path:
-    """The published weights of `entry`, from the first place that has them."""
+    """Returns the SavedModel of `entry`, from a cache or from the first host that has it."""
     here = _find_in_caches(entry, cache)
     if here:
         check_kept_model(here)
@@ -256,7 +256,7 @@ def _from_checkpoint(
 
 
 def _conversion(entry: Model) -> dict[str, Any]:
-    """What its checkpoint has to be, and what is made of it."""
+    """Returns the arguments for converting the checkpoint of `entry`."""
     return {
         "task": entry.task,
         "expected": entry.variant.architecture,

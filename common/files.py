@@ -104,7 +104,7 @@ def read_json(path: str | Path, expected: str) -> Any:
 
 
 def _read(path: str | Path) -> bytes | None:
-    """The content of the file at `path`; None without a file."""
+    """Reads the file at `path`; returns None if there is no file."""
     if "://" not in str(path):
         try:
             return Path(path).read_bytes()

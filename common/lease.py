@@ -198,7 +198,7 @@ def _read(path: str) -> str:
 
 
 def _owner(content: str) -> str:
-    """Whose lease it is; empty where there is none, or the file is damaged."""
+    """Returns the owner of the lease; empty if there is none, or if the file is damaged."""
     with contextlib.suppress(ValueError, KeyError, TypeError):
         return str(json.loads(content)["owner"])
     return ""

@@ -13,7 +13,7 @@ _RELATIVE_QUERY = re.compile(rf"(/[^\s?]*)\?[^\s=…]+=\S*?{_END}")
 
 
 def remove_secrets(text: str) -> str:
-    """The text with neither credentials nor query strings in its URLs: `…` stands for them.
+    """Replaces the credentials and query strings of URLs in the text with `…`.
 
     The query string of a signed URL is as good as a password for what it names.
     """

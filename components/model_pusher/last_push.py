@@ -35,7 +35,7 @@ class Push:
 
 
 def push_record(pipeline_root: str) -> str:
-    """Where the last push of the pipeline with this root is recorded."""
+    """Returns the path of the record of the last push, in a pipeline root."""
     return f"{pipeline_root}/pushed.json"
 
 
@@ -82,7 +82,7 @@ class Serving:
         return cls(state, push, damage)
 
     def key(self, training: str) -> str:
-        """What Pusher's cache key has of it.
+        """Returns the part of Pusher's cache key that describes the last push.
 
         Where the last push was of this training, and nothing has changed since, it is the key of
         that push: so an identical second run finds Pusher's result. In all other cases it is a text
@@ -103,7 +103,7 @@ class Serving:
 
 
 def _read(record: str) -> Push | None:
-    """The last push; None where none was recorded."""
+    """Reads the last push; returns None if none was recorded."""
     if not tf.io.gfile.exists(record):
         return None
     with tf.io.gfile.GFile(record) as file:

@@ -39,7 +39,8 @@ class CheckpointDirectory:
 def lease_directory(
     preferred: str, strategy: tf.distribute.Strategy, *, timing: Timing = DEFAULT_TIMING
 ) -> Iterator[CheckpointDirectory]:
-    """A directory for the checkpoints of one training, which no other run has until the end.
+    """Yields a directory for the checkpoints of one training, which no other run uses until the
+    end.
 
     Args:
       preferred: the directory, from `trainer.training.checkpoints.checkpoint_directory`.
@@ -62,7 +63,7 @@ def lease_directory(
 
 
 def _take(preferred: str, timing: Timing) -> tuple[int, Lease]:
-    """The number of a directory that no other run has, and its lease.
+    """Takes the lease of a directory that no other run has; returns its number and the lease.
 
     Of those that are free, one with checkpoints comes first: its run was killed.
     """
@@ -83,7 +84,7 @@ def _take(preferred: str, timing: Timing) -> tuple[int, Lease]:
 
 
 def _existing(preferred: str) -> list[int]:
-    """The numbers of the directories that exist: one request to a bucket, not one for each."""
+    """Returns the numbers of the existing directories, with a single request to a bucket."""
     parent, _ = os.path.split(preferred)
     if not tf.io.gfile.isdir(parent):
         return []

@@ -267,7 +267,7 @@ class Loop:
         preemption.end(f"asked to end after {after}; the training is saved {goes_on}")
 
     def _end_epoch(self, preemption: Preemption) -> None:
-        """Validates; the epoch does not end if the process is asked to end meanwhile.
+        """Validates. If the process is asked to end during validation, the epoch does not end.
 
         Then the next run owes the validation. Several workers have to validate together, so that
         they do not stop.
