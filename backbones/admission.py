@@ -16,7 +16,7 @@ def check_backbone(directory: str | Path, *, trusted: bool = False) -> Shapes:
     SavedModel is refused before a run starts, and before a downloaded archive is kept.
 
     Args:
-      directory: of the SavedModel.
+      directory: the directory of the SavedModel.
       trusted: whether its graph may reach files, the network and Python, see `backbones.program`.
 
     Raises:

@@ -89,7 +89,7 @@ def check_download(target: Path, found: str, *, pinned: str | None = None) -> No
     """Refuses a download that does not have the expected digest. A first one may have any.
 
     Args:
-      target: where it is kept.
+      target: the path of the downloaded file.
       found: its digest.
       pinned: the digest that the catalogue has for it.
 

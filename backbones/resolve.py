@@ -106,8 +106,8 @@ def resolve(
       weights: "pretrained", or "random" for the catalogue's architecture, untrained.
       cache: directory for what is downloaded, converted or made: `models/<catalogue name>`, which
         may also be filled by hand, `checkpoints`, `convert_checkpoint`, `downloaded` and `random`.
-      locations: where models are published.
-      task: what is made of an `.npz` file.
+      locations: the hosts from which models are downloaded.
+      task: the kind of model that is made from an `.npz` file, "fe" or "classification".
       precision: of the matrix products of what is made here. The graph of a SavedModel from
         elsewhere stays as it is; a catalogue model in mixed precision is made of its checkpoint.
       trusted: whether the graph of a downloaded SavedModel may reach files, the network and

@@ -50,7 +50,7 @@ def find_damage(
 
     Args:
       directory: whose files were recorded. Files that came later do not matter.
-      recorded: as `record_files` gives it.
+      recorded: the record that `record_files` returned.
       trust_times: whether a file of the recorded size and time is taken to be as it was. All others
         are read.
     """

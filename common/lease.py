@@ -63,8 +63,8 @@ def take_lease(path: str, *, timing: Timing = DEFAULT_TIMING) -> Lease | None:
     Whether the owner lives is seen at once on a disk, and within `timing.expiry` in a bucket.
 
     Args:
-      path: of a file in a directory that exists, or a URL.
-      timing: of a lease in a bucket.
+      path: the path of a file in a directory that exists, or a URL.
+      timing: the times of a lease in a bucket.
     """
     return _BucketLease.take(path, timing) if "://" in path else _DiskLease.take(Path(path))
 

@@ -35,7 +35,7 @@ class Blessing:
       model: URI of the copy of the Model artifact.
       training: fingerprint of the training that the model is of.
       classes: names, in the order of the model's outputs.
-      contents: of the files of the copy, by relative path.
+      contents: the contents of the files of the copy, by relative path.
     """
 
     record: str

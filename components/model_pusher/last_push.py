@@ -24,7 +24,7 @@ class Push:
       before: `Serving.key` of the run that pushed it.
       after: state of the serving directory when it was pushed.
       version: the directory that was pushed to.
-      contents: of its files, by relative path.
+      contents: the contents of its files, by relative path.
     """
 
     training: str
@@ -50,10 +50,10 @@ def record_push(settings: PusherSettings, base_directory: str) -> None:
 
 @dataclasses.dataclass(frozen=True)
 class Serving:
-    """What a run finds in the serving directory.
+    """The state of the serving directory at the start of a run.
 
     Attributes:
-      state: of the directory; None where nothing is served.
+      state: the state of the directory; None if no model is served.
       last_push: the last one that was recorded.
       damage: how the version that was pushed then has changed since; None where it has not.
     """
@@ -67,7 +67,7 @@ class Serving:
         """Looks at `base_directory`, and says so where the served model is damaged.
 
         Args:
-          record: of `push_record`.
+          record: the path that `push_record` returned.
           base_directory: the serving directory.
         """
         push, state = _read(record), served_state(base_directory)

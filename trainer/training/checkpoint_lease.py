@@ -27,8 +27,8 @@ class CheckpointDirectory:
     """The directory of a training.
 
     Attributes:
-      path: of the directory; the same on all workers.
-      lease: of the chief; None on other workers.
+      path: the path of the directory; the same on all workers.
+      lease: the lease that the chief holds; None on other workers.
     """
 
     path: str
@@ -45,7 +45,7 @@ def lease_directory(
     Args:
       preferred: the directory, from `trainer.training.checkpoints.checkpoint_directory`.
       strategy: of the training; its chief takes the lease, and the others learn the directory.
-      timing: of a lease in a bucket.
+      timing: the times of a lease in a bucket.
     """
     number, lease = 0, None
     if worker_index(strategy)[0] == 0:

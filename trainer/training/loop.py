@@ -134,7 +134,7 @@ class Loop:
         """
         Args:
           stepper: computes the training steps.
-          checkpoints: of this training.
+          checkpoints: the checkpoints of this training.
           train: the training split.
           validation: batches of the validation split.
           schedule: the learning-rate schedule of the stepper's optimizer.
@@ -260,7 +260,7 @@ class Loop:
 
     def _end_preempted(self, preemption: Preemption) -> NoReturn:
         after = f"step {self._step} of {self._total}"
-        goes_on = "and goes on when the same command is given again"
+        goes_on = "and resumes when the same command is given again"
         if self._step == self._total:
             after = "the last step"
             goes_on = "and the model is exported when the same command is given again"
