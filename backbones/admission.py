@@ -1,6 +1,6 @@
-"""What is let in: a SavedModel from elsewhere, before it is kept or used.
+"""Checks a SavedModel from elsewhere before it is kept or used.
 
-Nodes do not import this module. What they compute does not depend on it.
+The nodes of the pipeline do not import this module, so their cache keys do not depend on it.
 """
 
 from pathlib import Path
