@@ -41,7 +41,7 @@ _LONGEST_READ = 1 << 20  # bytes; members are read in smaller pieces, but header
 
 
 def is_saved_model(directory: Path) -> bool:
-    """Whether `directory` looks like what `tf.saved_model.save` writes."""
+    """Whether `directory` looks like a directory that `tf.saved_model.save` has written."""
     return (directory / "saved_model.pb").is_file()
 
 

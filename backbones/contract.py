@@ -79,7 +79,7 @@ def read_shapes(directory: str | Path) -> Shapes:
             "interface of TF-Hub feature vectors (export it with these attributes)"
         )
     for name, (expected, kinds) in _INTERFACE.items():
-        if not _fits(graph, children[name], kinds):
+        if not _has_kind(graph, children[name], kinds):
             raise InputError(
                 f"{directory}: in this SavedModel, {name} is not {expected}, which the reusable "
                 "interface of TF-Hub feature vectors has; export it with one"
@@ -98,7 +98,7 @@ def read_shapes(directory: str | Path) -> Shapes:
         ):
             return Shapes(images.shape[1], images.shape[2], features.shape[1])
     found = dict.fromkeys(
-        f"{_named(images)} -> {_named(features)}" for images, features in signatures
+        f"{_format_spec(images)} -> {_format_spec(features)}" for images, features in signatures
     )
     raise InputError(
         f"{directory}: this SavedModel maps {', '.join(found) or 'no one tensor to another'}; "
@@ -126,7 +126,7 @@ def check_tunable(directory: str | Path) -> None:
 
 
 def read_variables(directory: str | Path) -> list[tuple[str, tuple[int, ...]]]:
-    """Name, without `:0`, and shape of each of `variables`, of which no values are loaded.
+    """Returns name, without `:0`, and shape of each of `variables`. No value is loaded.
 
     Args:
       directory: of a SavedModel that keeps the contract.
@@ -207,7 +207,7 @@ def _read_object_graph(directory: str | Path) -> saved_object_graph_pb2.SavedObj
     return graph
 
 
-def _fits(
+def _has_kind(
     graph: saved_object_graph_pb2.SavedObjectGraph, number: int, members: tuple[str, ...]
 ) -> bool:
     """Whether a node is a list whose members have these kinds; or, without kinds, a function."""
@@ -240,5 +240,5 @@ def _spec(value: struct_pb2.StructuredValue) -> tf.TensorSpec:
     return tf.TensorSpec(tf.TensorShape(spec.shape), tf.as_dtype(spec.dtype))
 
 
-def _named(spec: tf.TensorSpec) -> str:
+def _format_spec(spec: tf.TensorSpec) -> str:
     return f"{spec.dtype.name} {spec.shape}"

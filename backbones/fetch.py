@@ -1,4 +1,4 @@
-"""SavedModels and checkpoints from elsewhere -> the cache."""
+"""Downloads SavedModels and checkpoints to the cache."""
 
 import contextlib
 import itertools
@@ -135,7 +135,7 @@ def convert_downloaded(
     except CheckpointError as error:
         names = (f"{checkpoint.name}.unfit{n or ''}" for n in itertools.count())
         aside = next(p for p in map(checkpoint.with_name, names) if not p.exists())
-        # Another process may have done it, and downloaded a better one.
+        # Another process may have renamed it, and downloaded a usable checkpoint.
         with contextlib.suppress(FileNotFoundError):
             if os.path.samestat(checkpoint.stat(), seen):
                 checkpoint.rename(aside)

@@ -31,20 +31,20 @@ class DownloadLocations:
     storage: str = "https://storage.googleapis.com"
 
     def archives(self, entry: Model) -> tuple[str, ...]:
-        """The URLs of the archive of the SavedModel `entry`, in the order of trying."""
+        """Returns the URLs of the archive of the SavedModel `entry`, in the order to try them."""
         assert entry.kaggle is not None and entry.handle is not None
         return self.kaggle_archive(entry.kaggle), self.url(entry.handle)
 
     def checkpoint(self, name: str) -> str:
-        """The URL of the AugReg checkpoint with this file name."""
+        """Returns the URL of the AugReg checkpoint with this file name."""
         return self.url(f"gs://vit_models/augreg/{name}")
 
     def kaggle_archive(self, handle: str) -> str:
-        """The URL of the archive of a Kaggle handle, which includes a version."""
+        """Returns the URL of the archive of a Kaggle handle, which must include a version."""
         return f"{self.kaggle}/api/v1/models/{handle}/download"
 
     def url(self, model: str) -> str:
-        """The URL of `model`, which is an address, a Kaggle handle or a TF-Hub handle."""
+        """Returns the URL of `model`, which is an address, a Kaggle handle or a TF-Hub handle."""
         handle = kaggle_handle(model)
         if handle:
             return self.kaggle_archive(handle)

@@ -1,4 +1,4 @@
-"""Whatever `--model` says -> a SavedModel directory on disk, under the backbone contract."""
+"""Turns the value of `--model` into a SavedModel directory that keeps the backbone contract."""
 
 import functools
 import os
@@ -26,10 +26,10 @@ _TASKS = {"fe": "feature extractor", "classification": "classifier"}
 
 
 def cache_dir() -> Path:
-    """Where models are kept: $VIT_HOME, by default below the user's cache directory.
+    """Returns the directory of models: $VIT_HOME, by default in the user's cache directory.
 
     Raises:
-      InputError: the user has none.
+      InputError: $VIT_HOME is not set, and the user has no home directory.
     """
     home, caches = (os.environ.get(name) for name in ("VIT_HOME", "XDG_CACHE_HOME"))
     if home:
@@ -38,21 +38,23 @@ def cache_dir() -> Path:
         return Path(caches or Path.home() / ".cache", "vit-pipeline")
     except RuntimeError as error:
         raise InputError(
-            "this user has no home directory; expected a place for models; set VIT_HOME to a "
+            "this user has no home directory; expected a directory for models; set VIT_HOME to a "
             "directory"
         ) from error
 
 
 def check_model(model: str, weights: str, *, task: Task = "fe") -> None:
-    """Refuses at once, without TensorFlow or the network, a model that cannot be resolved.
+    """Checks the value of `--model` quickly, without TensorFlow and without the network.
 
     Args:
-      model: as `resolve` takes it.
-      weights: as `resolve` takes it.
-      task: what an entry of the catalogue must be for. The pipeline tunes feature extractors.
+      model: the value of `--model`, as for `resolve`.
+      weights: "pretrained" or "random".
+      task: the task that a model of the catalogue must be for. The pipeline tunes feature
+        extractors, "fe".
 
     Raises:
-      InputError: neither a catalogue name nor an address nor an existing `.npz` file or SavedModel.
+      InputError: the value is neither a catalogue name nor an address nor an existing `.npz` file
+        or SavedModel, or the model is for another task.
     """
     reference = parse_model(model)
     if reference.kind == "name":
@@ -95,7 +97,7 @@ def resolve(
     precision: Precision = "float32",
     trusted: bool = False,
 ) -> Path:
-    """The SavedModel directory that `model` names.
+    """Returns the SavedModel directory that `model` names; downloads or converts it if needed.
 
     Args:
       model: a catalogue name, for either task; a SavedModel directory; an AugReg `.npz` file; a
@@ -141,23 +143,23 @@ def resolve(
         if not _is_cache_or_inside(cache, error.filename):
             raise InputError(f"--model {model}: {error}; expected a path to read") from error
         raise InputError(
-            f"--model {model}: {error}; expected to write below {cache}; "
-            "set VIT_HOME to a directory that can be written"
+            f"--model {model}: {error}; expected a writable directory {cache}; "
+            "set VIT_HOME to another one"
         ) from error
 
 
 def is_cached(entry: Model, cache: Path) -> bool:
-    """Whether the weights of `entry` are on this machine, or need not be had."""
+    """Whether the weights of `entry` are on this machine, or the model has no weights."""
     if entry.variant.checkpoint is None:
         return True
-    # A file that is cut short, or a web page, is at least no archive: to see more takes long.
+    # A truncated file, or a web page, is no zip archive. A complete check would take long.
     return _find_in_caches(entry, cache) is not None or zipfile.is_zipfile(
         _checkpoint(entry, cache)
     )
 
 
 def _is_cache_or_inside(cache: Path, file: str | None) -> bool:
-    """Whether `file` is the cache, in it or above it; what is unknown is."""
+    """Whether `file` is the cache, in it or above it; True if the file is unknown."""
     path = Path(file or cache)
     return path.is_relative_to(cache) or cache.is_relative_to(path)
 
@@ -173,7 +175,7 @@ def _check_task(entry: Model, task: Task) -> None:
 
 
 def _find_in_caches(entry: Model, cache: Path) -> Path | None:
-    """Its SavedModel in our cache, or else in TF-Hub's."""
+    """Finds the SavedModel of `entry` in the cache of this project, or in that of TF-Hub."""
     assert entry.handle is not None
     own = cache / "models" / entry.name
     return own if is_saved_model(own) else find_in_hub_cache(entry.handle)
@@ -199,8 +201,8 @@ def _published(
             return here
         if own.is_dir() and any(own.iterdir()):
             raise InputError(
-                f"--model {entry.name}: there is no saved_model.pb in {own}, but something else; "
-                "expected a SavedModel; put it there, or remove the directory to have it downloaded"
+                f"--model {entry.name}: {own} has files, but no saved_model.pb; expected a "
+                "SavedModel; put it there, or remove the directory to download the model"
             )
         return _from_published_locations(entry, cache, locations, admission)
 
@@ -215,7 +217,7 @@ def _from_published_locations(
         for url in locations.archives(entry)
     ]
     if checkpoint.is_file():
-        # What was converted before stays, rather than be replaced with what another place has.
+        # A checkpoint that was converted before is used again, not replaced by a download.
         ways.insert(
             0, functools.partial(convert_downloaded, checkpoint, cache, **_conversion(entry))
         )
@@ -291,7 +293,8 @@ def _from_address(
     except DownloadError as error:
         raise InputError(
             f"--model {model}: cannot be downloaded: {error}; expected a SavedModel as a tar "
-            "archive, or an AugReg .npz; try again, or fetch it otherwise and give --model its path"
+            "archive, or an AugReg .npz; try again, or download it yourself and give --model its "
+            "path"
         ) from error
     except InputError as error:
         raise InputError(f"--model {model}: {error}") from error

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from common.errors import InputError
+from common.files import read_or_write
 from pipeline.options.config import Config
 
 OWNER = ".pipeline-name"  # the file in a pipeline root that names its pipeline
@@ -64,7 +65,14 @@ def claim_root(directory: Path, config: Config) -> Iterator[None]:
                 f"--pipeline-root {directory}: another run is using it; wait for its end, or "
                 "choose another --name or --pipeline-root"
             ) from error
-        name = _recorded(directory / OWNER, config.name)
+        try:
+            name = read_or_write(directory / OWNER, config.name)
+            reads = read_or_write(directory / _READS, config.reads)
+        except OSError as error:
+            raise InputError(
+                f"--pipeline-root {directory}: {error.strerror}; expected free space for a few "
+                "files; free some, and give the same command again"
+            ) from error
         if name != config.name:
             raise InputError(
                 f"--pipeline-root {directory}: belongs to the pipeline {name}; expected "
@@ -72,17 +80,9 @@ def claim_root(directory: Path, config: Config) -> Iterator[None]:
             )
         # Two folders of the same name may hold different data. Without this check, the models of
         # one would be compared with those of the other.
-        reads = _recorded(directory / _READS, config.reads)
         if reads != config.reads and config.has_default_name:
             raise InputError(
                 f"--pipeline-root {directory}: has runs of {reads}; this run is of {config.reads}; "
                 "give it another --name"
             )
         yield
-
-
-def _recorded(file: Path, text: str) -> str:
-    """Returns the text of `file`. A file that does not exist is written with `text` first."""
-    if not file.exists():
-        file.write_text(text, encoding="utf-8")
-    return file.read_text(encoding="utf-8")

@@ -3,6 +3,7 @@
 import io
 import re
 import shutil
+import signal
 import subprocess
 import sys
 
@@ -107,7 +108,7 @@ COMPILED = [*VERTEX, "--output", "x.json"]
 DATAFLOW = ["--beam-arg=--runner=DataflowRunner"]
 BEAM_USAGE_ERRORS = [
     ([*COMPILED, "--beam-arg=--runer=DataflowRunner"], "no flag --runer; did you mean --runner?"),
-    ([*COMPILED, *DATAFLOW], "--beam-arg=--project and --beam-arg=--region and"),
+    ([*COMPILED, *DATAFLOW], "Missing required option: project"),
     ([*COMPILED, "--beam-arg=--setup_file=./setup.py"], "expected a URL or an absolute path in"),
     (["--model", "vit_mini_fe", "--beam-arg=--direct_num_workers=x"], "invalid int value: 'x'"),
 ]
@@ -175,7 +176,7 @@ def test_help_has_every_flag(project):
 
 
 def test_every_option_is_listed(project):
-    """By its key, with its flag; those that are the same for several nodes once."""
+    """Each has its key and its flag; options that several nodes share are listed once."""
     _, *rows, last = command(project, "--list-options").stdout.splitlines()
     nodes = last.removeprefix("NODE is one of ").rstrip(".").split(", ")
     named = [row.split()[0] for row in rows]
@@ -255,7 +256,7 @@ UNTRAINED = "The model is UNTRAINED: its weights are random.\n"
         ({"model": "gs://bucket/model.npz", "train.precision": "mixed_bfloat16"}, ""),
     ],
 )
-def test_what_must_not_be_overlooked(given, said, tmp_path):
+def test_warnings(given, said, tmp_path):
     out = io.StringIO()
     config = build_config({key: Setting(value, key) for key, value in given.items()})
     announce(config, tmp_path / "log", Console(out, io.StringIO()))
@@ -264,8 +265,37 @@ def test_what_must_not_be_overlooked(given, said, tmp_path):
     assert warnings == said
 
 
+@pytest.mark.usefixtures("foreground")
+@pytest.mark.parametrize(
+    ("number", "status", "line"),
+    [
+        (signal.SIGINT, 130, "pipeline_runner.py: interrupted\n"),
+        (signal.SIGTERM, 143, "pipeline_runner.py: terminated\n"),
+    ],
+)
+def test_a_signal_ends_a_run_that_loads_tensorflow(project, tmp_path, number, status, line):
+    """An exception in the midst of an import may be turned into another one."""
+    command = [sys.executable, "pipeline_runner.py", "--model", "vit_mini_fe"]
+    command += ["--dataset", "digits", "--pipeline-root", str(tmp_path)]
+    with subprocess.Popen(
+        command,
+        cwd=project,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as run:
+        assert run.stdout is not None
+        while "UNTRAINED" not in run.stdout.readline():  # the last line before TensorFlow is loaded
+            pass
+        run.send_signal(number)
+        out, err = run.communicate(timeout=60)
+    assert (run.returncode, out, err) == (status, "", line)
+    (log,) = (tmp_path / "logs").iterdir()
+    assert line in log.read_text()
+
+
 def test_an_interrupted_run_says_so(project):
-    """By Ctrl-C, while nothing but the command line has been imported yet."""
+    """Ctrl-C comes when only the command line has been imported."""
     code = (
         "import sys, pipeline_runner\n"
         "def interrupt(*_): raise KeyboardInterrupt\n"

@@ -23,7 +23,7 @@ def show_downloads(console: rich.console.Console) -> Iterator[None]:
         console=console,
         transient=True,
         disable=not console.is_terminal,
-        redirect_stdout=False,  # what libraries print belongs in the log
+        redirect_stdout=False,  # the output of libraries belongs in the log
         redirect_stderr=False,
     )
     listener = _Listener(bars)

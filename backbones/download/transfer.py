@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urljoin
 
 from common.errors import InputError, one_line
+from common.files import write_whole
 from common.lock import hold_lock
 from common.urls import is_secure
 
@@ -37,7 +38,7 @@ class Patience:
 
     connect: float = 4  # longest wait for a connection to one address of the server
     read: float = 30  # longest wait for the next byte
-    in_all: float = 6 * 3600  # longest duration of the whole download
+    in_all: float = 6 * 3600  # longest duration of a download
     pause: float = 1  # before the second attempt; doubled with each further one
     longest_pause: int = 60  # also if the server asks for more (Retry-After)
     tries: int = 5  # attempts in a row without a new byte
@@ -133,7 +134,7 @@ class _Transfer:
         retry = Retry(
             total=None,
             connect=1,
-            read=False,  # `run` repeats these, from where the body broke off
+            read=False,  # `run` repeats such requests, from where the body broke off
             redirect=False,  # `requests` follows redirects
             status=self._patience.tries,
             status_forcelist=(408, 425, 429, 500, 502, 503, 504),
@@ -181,7 +182,7 @@ class _Transfer:
         if response.status_code in (206, 416):
             if response.status_code == 416 or not self._is_next(header, validator):
                 self._discard()
-                raise _BrokenOffError("the server has another file than the one begun")
+                raise _BrokenOffError("the file on the server has changed")
         elif response.status_code == 200:
             length = header.get("Content-Length", "")
             self._begin(validator, int(length) if length.isdigit() else None)
@@ -233,9 +234,7 @@ class _Transfer:
         self._discard()  # first: else a kill here would leave old bytes with new notes
         self._validator, self._total = validator, total
         notes = {"url": self._url_digest, "validator": validator, "total": total}
-        new = self._notes.with_name(self._notes.name + ".new")
-        new.write_text(json.dumps(notes))
-        os.replace(new, self._notes)
+        write_whole(self._notes, json.dumps(notes))
 
     def _discard(self) -> None:
         self._validator = self._total = None

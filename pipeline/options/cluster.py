@@ -58,7 +58,10 @@ class Cloud:
     image: str | None = option("container image of the nodes", default=None)
     project: str | None = option("Google Cloud project, for vertex", default=None)
     region: str | None = option("region, such as europe-west4, for vertex", default=None)
-    host: str | None = option("URL of Kubeflow Pipelines' API, for kubeflow", default=None)
+    host: str | None = option(
+        "URL of Kubeflow Pipelines' dashboard (needed for --wait) or API, for kubeflow",
+        default=None,
+    )
     schedule: str | None = option(
         "run at the times of this cron expression, such as 'TZ=Europe/Berlin 0 3 * * 1'",
         default=None,

@@ -310,7 +310,7 @@ def build_config(settings: Mapping[str, Setting]) -> Config:
             "--model is missing; expected a catalogue name (see --list-models), a SavedModel "
             "directory, a URL or an .npz file"
         )
-    given = _given(values, settings)
+    given = _changed_origins(values, settings)
     check_runner(values.get("run.runner", Run.runner), given)
     check_together(given)
     compiled = values.get("run.runner") in COMPILED_RUNNERS
@@ -369,7 +369,7 @@ def build_target(settings: Mapping[str, Setting]) -> tuple[str, Cloud]:
         raise InputError(
             f"--runner {runner or Run.runner}: expected {' or '.join(COMPILED_RUNNERS)}"
         )
-    check_runner(runner, _given(values, settings))
+    check_runner(runner, _changed_origins(values, settings))
     start = "cloud."
     given = {k.removeprefix(start): v for k, v in values.items() if k.startswith(start)}
     return runner, Cloud(**given)
@@ -385,7 +385,7 @@ def _checked_values(settings: Mapping[str, Setting]) -> dict[str, Any]:
     return values
 
 
-def _given(values: Mapping[str, Any], settings: Mapping[str, Setting]) -> dict[str, str]:
+def _changed_origins(values: Mapping[str, Any], settings: Mapping[str, Setting]) -> dict[str, str]:
     """Returns the origins of all values that differ from their defaults, by dotted key."""
     return {
         key: settings[key].origin

@@ -17,7 +17,7 @@ MODEL = {"saved_model.pb": b"graph", "variables/variables.index": b"index"}
 
 @pytest.fixture
 def unpacked(tmp_path):
-    """A function that unpacks bytes; then nothing but what it returns is there."""
+    """Returns a function that unpacks bytes, and checks that no other files are left."""
 
     def unpacked(content, max_bytes=10**9):
         packed = tmp_path / "packed"
@@ -43,7 +43,7 @@ def test_a_saved_model_at_the_root_or_one_directory_below(unpacked, folder, tiny
 
 @pytest.mark.parametrize("umask", [0o022, 0o027, 0o077], ids=oct)
 @pytest.mark.parametrize("folder", ["", "vit_b16_fe/"])
-def test_it_is_for_whom_the_umask_says(unpacked, folder, tiny_backbone, umask):
+def test_permissions_follow_the_umask(unpacked, folder, tiny_backbone, umask):
     content = archive({folder + name: file for name, file in files_of(tiny_backbone).items()})
     before = os.umask(umask)
     try:
@@ -102,7 +102,7 @@ def test_a_saved_model_without_the_interface_is_refused(unpacked, tmp_path):
         ),
     ],
 )
-def test_what_is_refused(unpacked, content, expected):
+def test_refused_archives(unpacked, content, expected):
     with pytest.raises(InputError, match=expected) as error:
         unpacked(content)
     assert "\n" not in str(error.value)

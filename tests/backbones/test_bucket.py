@@ -25,7 +25,7 @@ RESOLVE = (
 
 @pytest.fixture
 def model(tiny_backbone, tmp_path):
-    """A SavedModel that may be changed."""
+    """Returns a SavedModel that tests may change."""
     return shutil.copytree(tiny_backbone, tmp_path / "bucket" / "model")
 
 
@@ -62,14 +62,14 @@ def test_a_checkpoint_is_copied(tmp_path):
     assert copy.suffix == ".npz"
 
 
-def test_what_has_not_changed_is_copied_once(model, tmp_path):
+def test_unchanged_files_are_copied_once(model, tmp_path):
     first = resolved(f"file://{model}", tmp_path)
     written = {path: path.stat().st_ino for path in first.rglob("*")}
     assert resolved(f"file://{model}/", tmp_path) == first
     assert {path: path.stat().st_ino for path in first.rglob("*")} == written
 
 
-def test_what_has_changed_is_copied_beside_the_copy_that_a_run_may_read(model, tmp_path):
+def test_changed_files_are_copied_beside_the_old_copy(model, tmp_path):
     first = resolved(f"file://{model}", tmp_path)
     os.utime(model / "variables" / "variables.data-00000-of-00001", ns=(1, 1))
     second = resolved(f"file://{model}", tmp_path)
@@ -77,7 +77,7 @@ def test_what_has_changed_is_copied_beside_the_copy_that_a_run_may_read(model, t
     assert read_shapes(first) == read_shapes(second)
 
 
-def test_what_a_killed_copy_has_left_is_removed(model, tmp_path):
+def test_remains_of_a_killed_copy_are_removed(model, tmp_path):
     first = resolved(f"file://{model}", tmp_path)
     key, _ = first.name.split("-")
     left = first.parent / f".{key}.abc" / first.name

@@ -47,7 +47,7 @@ def arguments(model):
     return [*given, "--head", "gradient", "--set", "train.steps=6", "--set", "augment.mixup=0.2"]
 
 
-def test_the_next_run_goes_on_from_the_checkpoint(pipeline, root, arguments, monkeypatch):
+def test_the_next_run_resumes_from_the_checkpoint(pipeline, root, arguments, monkeypatch):
     save = Loop._save
 
     def save_and_be_asked(self):

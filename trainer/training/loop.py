@@ -2,12 +2,13 @@
 
 import dataclasses
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NoReturn
 
 import keras
 import tensorflow as tf
 
 from common.errors import InputError
+from common.lease import Lease
 from trainer.input.dataset import TrainingData, read_labels
 from trainer.training.checkpoints import Checkpoints
 from trainer.training.history import History
@@ -47,6 +48,7 @@ def fit(
     strategy: tf.distribute.Strategy,
     checkpoints: str,
     log_dir: str,
+    lease: Lease | None = None,
 ) -> Fitted:
     """Trains `model`, from its newest checkpoint if there is one, and writes `history.json`.
 
@@ -58,6 +60,7 @@ def fit(
       strategy: the devices to train on.
       checkpoints: the directory of this training's checkpoints.
       log_dir: the directory of the ModelRun artifact.
+      lease: the lease of the directory `checkpoints`, if other runs know it.
 
     Raises:
       InputError: the batch is larger than the training split, or cannot be divided among the
@@ -84,6 +87,7 @@ def fit(
         [variable.value for variable in model.variables],
         kept=hyperparameters.checkpoints_kept,
         writes=worker_index(strategy)[0] == 0,
+        lease=lease,
     )
     loop = Loop(
         stepper,
@@ -174,11 +178,12 @@ class Loop:
             best=notes.get("best"),
             stale=notes.get("stale", 0),
         )
+        self._owes_validation = notes.get("owes_validation", False)
         if self._step:
             report_resumed(self._step)
 
     def run(self) -> History:
-        """Trains.
+        """Trains to the end, or to an early stop.
 
         Raises:
           NonFiniteError: the loss is not finite.
@@ -191,30 +196,32 @@ class Loop:
             catch_termination_signals() as preemption,
             Profile(hyperparameters.profile, self._log_dir) as profile,
         ):
+            if self._owes_validation:
+                self._end_epoch(preemption)
+                if self._owes_validation:
+                    self._end_preempted(preemption)
+                self._save()
             while self._step < self._total and not self._validation.stops_training:
                 profile.before(self._step + 1)
                 batch = [next(parts) for _ in range(hyperparameters.accumulation)]
                 result = self._stepper.step(batch, preempted=preemption.is_near)
                 self._metrics.add(result)
                 self._step += 1
+                preemption.has_unsaved_steps = True
                 ends_epoch = self._step % self._per_epoch == 0 or self._step == self._total
                 if ends_epoch:
-                    self._end_epoch()
+                    self._end_epoch(preemption)
                 elif self._metrics.is_due(self._step):
                     self._metrics.read(self._step)
                 preempted = self._all_preempted(preemption, result)
                 if ends_epoch or self._step % hyperparameters.checkpoint_steps == 0 or preempted:
                     self._save()
+                    preemption.has_unsaved_steps = False
+                    preempted |= self._workers == 1 and preemption.is_near  # while it was saved
                 if preempted and self._step < self._total:
-                    preemption.end(
-                        f"asked to end after step {self._step} of {self._total}; the training is "
-                        "saved and goes on when the same command is given again"
-                    )
-        if preemption.is_wanted and self._workers == 1:  # in the last step, or what followed it
-            preemption.end(
-                "asked to end after the last step; the training is saved, and exported when the "
-                "same command is given again"
-            )
+                    self._end_preempted(preemption)
+            if preemption.is_near and self._workers == 1:  # in the last step, or what followed it
+                self._end_preempted(preemption)
         if hyperparameters.keeps_best:
             wait_for_all(self._strategy)  # the others read what the chief has written
             self._checkpoints.restore_best()
@@ -251,9 +258,29 @@ class Loop:
         before, self._before = self._before, result
         return before is not None and float(before.preempted) > 0
 
-    def _end_epoch(self) -> None:
+    def _end_preempted(self, preemption: Preemption) -> NoReturn:
+        after = f"step {self._step} of {self._total}"
+        goes_on = "and goes on when the same command is given again"
+        if self._step == self._total:
+            after = "the last step"
+            goes_on = "and the model is exported when the same command is given again"
+        preemption.end(f"asked to end after {after}; the training is saved {goes_on}")
+
+    def _end_epoch(self, preemption: Preemption) -> None:
+        """Validates; the epoch does not end if the process is asked to end meanwhile.
+
+        Then the next run owes the validation. Several workers have to validate together, so that
+        they do not stop.
+        """
+
+        def is_stopped() -> bool:
+            return self._workers == 1 and preemption.is_near
+
         self._metrics.read(self._step)
-        self._metrics.end_epoch(self._step, self._validation.run(self._step))
+        metrics = self._validation.run(self._step, is_stopped)
+        self._owes_validation = metrics is None
+        if metrics is not None:
+            self._metrics.end_epoch(self._step, metrics)
         self._metrics.restart_clock()
 
     def _save(self) -> None:
@@ -264,6 +291,7 @@ class Loop:
                 "step": self._step,
                 "best": self._validation.best,
                 "stale": self._validation.stale,
+                "owes_validation": self._owes_validation,
                 "sums": self._metrics.sums,
                 "history": self._history.values,
             },

@@ -78,7 +78,7 @@ def test_member_that_is_no_array(path):
 
 
 def with_header(path, header):
-    """An archive whose one array has this header and no numbers."""
+    """Writes an archive whose only array has this header and no numbers."""
     content = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header.encode()
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("kernel.npy", content)
@@ -103,7 +103,7 @@ def test_rubbish_in_a_header(path, header):
     assert len(message) < len(str(path)) + 350
 
 
-def test_damage_in_what_is_compressed_by_lzma(path):
+def test_damage_in_an_lzma_stream(path):
     with zipfile.ZipFile(path) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
     with zipfile.ZipFile(path, "w", zipfile.ZIP_LZMA) as archive:

@@ -19,7 +19,7 @@ from trainer.input.augmentation import Augmentation
 
 
 def config_of(**values):
-    """The configuration of dotted keys, written with __ for the dot."""
+    """Builds the configuration of dotted keys, written with __ for the dot."""
     values = {key.replace("__", "."): value for key, value in values.items()}
     return build_config({key: Setting(value, f"--{key}") for key, value in values.items()})
 
@@ -81,7 +81,7 @@ def test_augmentation_is_the_recipes_and_not_for_a_head():
         ("https://tfhub.dev/google/imagenet/mobilenet_v2_100_224/feature_vector/5", "other_full"),
     ],
 )
-def test_what_is_published_for_vits_is_for_vits(model, recipe):
+def test_published_recipes_are_for_vits_only(model, recipe):
     assert config_of(model=model).recipe == recipe
     assert config_of(model=model, tune="head").recipe == "tf_flowers_head"
 
@@ -111,7 +111,7 @@ def test_another_recipe_by_name():
     assert config.train == RECIPES["digits_full"].hyperparameters
 
 
-def test_whoever_asks_for_epochs_gets_no_steps_of_the_recipe():
+def test_epochs_override_the_steps_of_the_recipe():
     assert config_of(model="vit_b16_fe", recipe="augreg_500").train.steps == 500
     by_epochs = config_of(model="vit_b16_fe", recipe="augreg_500", train__epochs="3").train
     assert (by_epochs.epochs, by_epochs.steps) == (3, None)
@@ -145,14 +145,14 @@ def test_whoever_asks_for_epochs_gets_no_steps_of_the_recipe():
         ),
     ],
 )
-def test_what_would_do_nothing_is_refused(values, message):
+def test_options_without_an_effect_are_refused(values, message):
     settings = {key: Setting(value, f"--{key}") for key, value in values.items()}
     with pytest.raises(InputError, match=re.escape(message)):
         build_config({"model": Setting("vit_b16_fe", "--model"), **settings})
 
 
-def test_what_is_as_it_would_be_anyway_is_no_mistake():
-    """So may a configuration be written down whole."""
+def test_an_option_with_its_default_value_is_no_error():
+    """So a configuration can be written out in full."""
     config = config_of(model="vit_b16_fe", tune="head", train__head="linear_probe")
     assert Config.from_json(config.to_json()) == config
     assert config_of(model="vit_b16_fe", tune="head", train__layer_decay="1").tune == "head"

@@ -181,7 +181,7 @@ def test_a_model_that_is_served_already(streams):
     ]
 
 
-def test_what_validation_gave_stays_in_sight(streams):
+def test_validation_metrics_stay_in_sight(streams):
     console = Console(*streams)
     console.node_started("Trainer")
     console.resumed(3)

@@ -9,7 +9,7 @@ from pipeline.report.logs import log_to_file
 
 
 def emit():
-    """A log record, and what C++ does: writes to descriptors 1 and 2."""
+    """Logs a record, and writes to descriptors 1 and 2, as C++ code does."""
     logging.getLogger("some.library").info("from python")
     os.write(1, b"from print\n")
     os.write(2, b"from c++\n")
