@@ -6,11 +6,12 @@ into the cache by hand has no digest, and is used as it is.
 """
 
 import hashlib
-import os
 import re
 from pathlib import Path
 
 from common.errors import InputError
+from common.files import write_whole
+from common.text import escape_controls
 
 _EXPORT_ID = "fingerprint.pb"
 
@@ -42,13 +43,7 @@ def remembered_digest(target: Path) -> str | None:
 
 def remember_digest(target: Path, digest: str) -> None:
     """Keeps the digest of `target`, as `sha256sum` writes it."""
-    file = digest_file(target)
-    new = file.with_name(f"{file.name}.new")
-    with new.open("w", encoding="ascii", errors="replace") as stream:
-        stream.write(f"{digest}  {target.name}\n")
-        stream.flush()
-        os.fsync(stream.fileno())
-    os.replace(new, file)
+    write_whole(digest_file(target), f"{digest}  {escape_controls(target.name)}\n")
 
 
 def digest_of(target: Path) -> str:

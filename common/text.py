@@ -14,6 +14,8 @@ def escape_controls(text: str) -> str:
     turn the direction of writing, and bytes of a file name that are no UTF-8 become escapes as in
     Python's strings: `\x1b`, `\n`, `\u202e`, `\udcff`.
     """
+    if text.isprintable():  # nearly all text, and a hundred times as fast
+        return text
     return "".join(
         character
         if character.isprintable() or character in _HARMLESS
