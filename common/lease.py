@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
+from common import termination
 from common.errors import InputError
 from common.files import write_whole
 from common.notice import notice
@@ -85,7 +86,8 @@ def hold_lease(path: str, what: str, *, timing: Timing = DEFAULT_TIMING) -> Iter
         time.sleep(min(1.0, timing.renewal))
         lease = take_lease(path, timing=timing)
     try:
-        yield lease
+        with termination.announced(lease.release):
+            yield lease
     finally:
         lease.release()
 

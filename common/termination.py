@@ -130,17 +130,15 @@ class Termination:
                 self._end(self._number)
 
     def _end(self, number: int, why: str = "") -> NoReturn:
-        # In a thread of its own, since the main thread may hold what they need, and stand still.
-        farewell = threading.Thread(target=self._bid_farewell, daemon=True)
-        farewell.start()
-        farewell.join(_FAREWELL)
+        until = time.monotonic() + _FAREWELL
+        for farewell in reversed(self._farewells):
+            # In a thread of its own, since the main thread may hold a lock that it needs.
+            thread = threading.Thread(target=farewell, daemon=True)
+            thread.start()
+            thread.join(max(0.0, until - time.monotonic()))
         self._say(f"{_NAMES[signal.Signals(number)]}{why and ': '}{why}")
         kill_descendants(_CHILDREN)
         os._exit(128 + number)
-
-    def _bid_farewell(self) -> None:
-        for farewell in reversed(self._farewells):
-            farewell()
 
     def _say(self, text: str) -> None:
         """Prints a line, on the log as well; unless nobody reads it and the pipe is full."""

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 import numpy as np
 import tensorflow as tf
 
+from common import termination
 from common.lease import DEFAULT_TIMING, Lease, Timing, take_lease
 from common.notice import notice
 from trainer.training.checkpoints import has_checkpoint
@@ -53,7 +54,9 @@ def lease_directory(
     (shared,) = broadcast_from_chief(strategy, [np.array(number, np.float32)])
     path = _numbered(preferred, round(float(shared)))
     try:
-        yield CheckpointDirectory(path, lease)
+        # Where Ctrl-C ends the process, the next run need not wait until a bucket's lease expires.
+        with termination.announced(lease.release) if lease else contextlib.nullcontext():
+            yield CheckpointDirectory(path, lease)
     finally:
         if lease:
             lease.release()
