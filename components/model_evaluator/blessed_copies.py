@@ -17,7 +17,7 @@ def keep_copy(folder: str, model: str) -> tuple[str, dict[str, FileRecord]]:
     so that a copy costs nothing.
 
     Args:
-      folder: of all copies.
+      folder: of all copies; only one process at a time may call this with it.
       model: URI of the artifact.
 
     Returns:
@@ -36,6 +36,8 @@ def keep_copy(folder: str, model: str) -> tuple[str, dict[str, FileRecord]]:
 
 
 def _link(model: str, target: Path) -> None:
+    for left in target.parent.glob(".*"):  # by a process that was killed while it copied
+        shutil.rmtree(left, ignore_errors=True)
     new = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}")
     try:
         link_or_copy(model, str(new))
