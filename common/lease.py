@@ -64,8 +64,8 @@ def take_lease(path: str, *, timing: Timing = DEFAULT_TIMING) -> Lease | None:
     Whether the owner lives is seen at once on a disk, and within `timing.expiry` in a bucket.
 
     Args:
-      path: of a file in a directory that exists, or a URL.
-      timing: of a lease in a bucket.
+      path: the path of a file in a directory that exists, or a URL.
+      timing: the times of a lease in a bucket.
     """
     return _BucketLease.take(path, timing) if "://" in path else _DiskLease.take(Path(path))
 
@@ -200,7 +200,7 @@ def _read(path: str) -> str:
 
 
 def _owner(content: str) -> str:
-    """Whose lease it is; empty where there is none, or the file is damaged."""
+    """Returns the owner of the lease; empty if there is none, or if the file is damaged."""
     with contextlib.suppress(ValueError, KeyError, TypeError):
         return str(json.loads(content)["owner"])
     return ""

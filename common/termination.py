@@ -65,7 +65,7 @@ class Termination:
         self._since = 0.0
 
     def start(self) -> None:
-        """From now on signals end the process. Only for the main thread."""
+        """Makes signals end the process from now on. It must be called in the main thread."""
         with suppress(OSError):  # some sandboxes refuse; then a process without a parent stays
             adopt_orphans()
         read, write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
@@ -162,7 +162,7 @@ def _raise_nothing(*_: Any) -> None:
 
 
 def end_on_signals(program: str) -> None:
-    """From now on Ctrl-C, SIGTERM and SIGHUP end this process and all below it.
+    """Makes Ctrl-C, SIGTERM and SIGHUP end this process and all processes below it.
 
     The exit status is 128 and the number of the signal: 130, 143, 129. Signals that are ignored
     already stay ignored. Only for the main thread of a program, before anything that takes a while.

@@ -123,6 +123,7 @@ def make_properties(config: Config, inputs: Inputs) -> Properties:
         push_record=push_record(config.pipeline_root),
         training=fingerprint,
         fail_on_unblessed=config.run.fail_on_unblessed,
+        keep_versions=config.serve.keep_versions,
         code_fingerprint=code.pusher,
     )
     return Properties(

@@ -27,6 +27,7 @@ from pipeline.options.compatibility import check_runner, check_together
 from pipeline.options.custom_job import check_custom_job
 from pipeline.options.machines import Machines, check_machines
 from pipeline.options.names import check_name
+from pipeline.options.serve import Serve
 from pipeline.options.settings import Option, Setting, check_setting
 from pipeline.options.tuning import check_tune
 from pipeline.recipes import OTHER_BACKBONES, RECIPES, Recipe
@@ -130,6 +131,7 @@ class Config:
     train: Hyperparameters = dataclasses.field(default_factory=Hyperparameters)
     augment: Augmentation = dataclasses.field(default_factory=Augmentation)
     gate: Gate = dataclasses.field(default_factory=Gate)
+    serve: Serve = dataclasses.field(default_factory=Serve)
     run: Run = dataclasses.field(default_factory=Run)
     cloud: Cloud = dataclasses.field(default_factory=Cloud)
     machines: Machines = dataclasses.field(default_factory=Machines)
@@ -375,6 +377,27 @@ def build_target(settings: Mapping[str, Setting]) -> tuple[str, Cloud]:
     return runner, Cloud(**given)
 
 
+def build_serving_dir(settings: Mapping[str, Setting]) -> str:
+    """The serving directory of the pipeline that `settings` name, for commands that run nothing.
+
+    Args:
+      settings: by dotted key; a name, a pipeline root or a serving directory is enough.
+
+    Raises:
+      InputError: as `build_config`; or none of them is given.
+    """
+    values = _checked_values(settings)
+    if values.get("serving_dir"):
+        return _make_absolute(values["serving_dir"])
+    if values.get("pipeline_root"):
+        return default_serving_dir(_make_absolute(values["pipeline_root"]))
+    if values.get("name"):
+        return default_serving_dir(_make_absolute(str(Path("runs") / values["name"])))
+    raise InputError(
+        "found no pipeline; expected its --name, its --pipeline-root or its --serving-dir"
+    )
+
+
 def _checked_values(settings: Mapping[str, Setting]) -> dict[str, Any]:
     values = {}
     for key, setting in settings.items():
@@ -445,6 +468,7 @@ def _fill(
         train=dataclasses.replace(recipe.hyperparameters, **_length(given("train"))),
         augment=dataclasses.replace(recipe.augmentation, **given("augment")),
         gate=Gate(**{"min_accuracy": min_accuracy} | given("gate")),
+        serve=Serve(**given("serve")),
         run=Run(**given("run")),
         cloud=Cloud(**given("cloud")),
         machines=machines,

@@ -55,6 +55,7 @@ _GROUPS = {
     "gate": ("Gate", "The conditions on the `test` split under which a new model is blessed: it "
              "reaches the required accuracy and recall, and its accuracy is not below that of the "
              "last blessed model of the same classes by more than `gate.max_drop`."),
+    "serve": ("Serving", "The serving directory that Pusher writes to ([serving.md](serving.md))."),
     "run": ("Where and how the pipeline runs", "The engines that `--beam-arg` can name are in "
             "[beam.md](beam.md)."),
     "cloud": ("On a cluster", "For `--runner kubeflow` and `--runner vertex` "
@@ -77,6 +78,7 @@ _OTHER_FLAGS = {
     "`--list-models`": "print the models of the catalogue",
     "`--list-datasets`": "print the datasets that have a name of their own",
     "`--list-options`": "print every option by its key",
+    "`--rollback [VERSION]`": "serve an earlier version again ([serving.md](serving.md#rollback))",
     "`--list-schedules`": "print the schedules of kubeflow or vertex",
     "`--pause NAME`": "pause a schedule",
     "`--resume NAME`": "resume a schedule",

@@ -28,8 +28,8 @@ class CheckpointDirectory:
     """The directory of a training.
 
     Attributes:
-      path: of the directory; the same on all workers.
-      lease: of the chief; None on other workers.
+      path: the path of the directory; the same on all workers.
+      lease: the lease that the chief holds; None on other workers.
     """
 
     path: str
@@ -40,12 +40,13 @@ class CheckpointDirectory:
 def lease_directory(
     preferred: str, strategy: tf.distribute.Strategy, *, timing: Timing = DEFAULT_TIMING
 ) -> Iterator[CheckpointDirectory]:
-    """A directory for the checkpoints of one training, which no other run has until the end.
+    """Yields a directory for the checkpoints of one training, which no other run uses until the
+    end.
 
     Args:
       preferred: the directory, from `trainer.training.checkpoints.checkpoint_directory`.
       strategy: of the training; its chief takes the lease, and the others learn the directory.
-      timing: of a lease in a bucket.
+      timing: the times of a lease in a bucket.
     """
     number, lease = 0, None
     if worker_index(strategy)[0] == 0:
@@ -65,7 +66,7 @@ def lease_directory(
 
 
 def _take(preferred: str, timing: Timing) -> tuple[int, Lease]:
-    """The number of a directory that no other run has, and its lease.
+    """Takes the lease of a directory that no other run has; returns its number and the lease.
 
     Of those that are free, one with checkpoints comes first: its run was killed.
     """
@@ -86,7 +87,7 @@ def _take(preferred: str, timing: Timing) -> tuple[int, Lease]:
 
 
 def _existing(preferred: str) -> list[int]:
-    """The numbers of the directories that exist: one request to a bucket, not one for each."""
+    """Returns the numbers of the existing directories, with a single request to a bucket."""
     parent, _ = os.path.split(preferred)
     if not tf.io.gfile.isdir(parent):
         return []

@@ -40,6 +40,7 @@ def report(**changes):
         "reasons": "",
         "pushed_to": "/serving/1",
         "was_served": False,
+        "unpushed": "",
         "images": {"read": 10, "train": 6, "validation": 2, "test": 1, "quarantine": 1},
         "quarantine": "/examples/quarantine.jsonl",
         "anomalies": ("train: label: Unexpected values",),
