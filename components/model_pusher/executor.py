@@ -11,7 +11,6 @@ from tfx.proto import pusher_pb2
 from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import proto_utils
 
-from common import termination
 from common.custom_config import from_custom_config
 from common.errors import InputError, one_line
 from common.file_records import find_damage, record_files
@@ -91,7 +90,6 @@ class Executor(executor.Executor):
                 if not was_served:
                     if reason := _find_withdrawal(base_directory, identity(model)):
                         return reason
-                    termination.stop_here()
                     served = publish(model, base_directory)
                 removed = remove_old_versions(
                     base_directory, keep=settings.keep_versions, champion=identity(model)

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from tfx.dsl.io import fileio
 
+from common import termination
 from common.file_records import list_files
 from common.files import flush_directory
 from common.lease import Lease, hold_lease
@@ -126,6 +127,7 @@ def _write_and_rename(model: str, base_directory: str, version: int) -> None:
             os.fsync(target.fileno())
     for folder, _, _ in os.walk(new):
         flush_directory(Path(folder))
+    termination.stop_here()
     new.rename(Path(base_directory, str(version)))
     flush_directory(Path(base_directory))
 
@@ -133,5 +135,6 @@ def _write_and_rename(model: str, base_directory: str, version: int) -> None:
 def _upload(model: str, directory: str, record: PushRecord) -> None:
     for name in sorted(list_files(model), key=lambda name: (name == _GRAPH, name)):
         fileio.makedirs(os.path.dirname(f"{directory}/{name}"))
+        termination.stop_here()
         fileio.copy(f"{model}/{name}", f"{directory}/{name}", overwrite=True)
     write_record(os.path.dirname(directory), dataclasses.replace(record, is_complete=True))

@@ -36,9 +36,8 @@ class Outcome:
         lines = workload.out.read_text(errors="replace").splitlines()
         wanted = ("test accuracy: ", "verdict: ") if status == 0 else ("",)
         said = [line for line in lines if line.startswith(wanted)]
-        versions = sorted(workload.serving.iterdir()) if workload.serving.exists() else []
         file = workload.out.with_name("weights.npy")
-        served = [server.weights(version, file) for version in versions]
+        served = [server.weights(version, file) for version in workload.versions]
         return cls(status, tuple(said[-2:]), served)
 
     def differences(self, reference: "Outcome", tolerance: float) -> list[str]:

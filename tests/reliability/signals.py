@@ -8,7 +8,6 @@ import subprocess
 import time
 
 from tests.reliability.outcome import Campaign, node_of
-from tests.reliability.workload import Workload
 
 _PATIENCE = 5.0  # seconds; a run must have ended so long after Ctrl-C
 _IMPORT = 12.0  # seconds: about what the import takes
@@ -62,12 +61,12 @@ def _disturb_fork(campaign: Campaign, share: float, number: int) -> _Disturbed:
     process = campaign.server.begin(campaign.workload)
     status = campaign.server.wait(moment)
     is_met = status is None
-    before, begun = _versions(campaign.workload), time.monotonic()
+    before, begun = campaign.workload.versions, time.monotonic()
     if is_met:
         os.kill(process, number)
         status = campaign.server.wait(60)
     seconds = time.monotonic() - begun
-    return _Disturbed(moment, is_met, status, seconds, _versions(campaign.workload) != before)
+    return _Disturbed(moment, is_met, status, seconds, campaign.workload.versions != before)
 
 
 def _disturb_import(campaign: Campaign, share: float, number: int) -> _Disturbed:
@@ -111,7 +110,3 @@ def _judge(campaign: Campaign, part: str, disturbed: _Disturbed) -> None:
         survived=not wrong,
         wrong=wrong,
     )
-
-
-def _versions(workload: Workload) -> set[str]:
-    return set(os.listdir(workload.serving)) if workload.serving.exists() else set()

@@ -50,6 +50,13 @@ class Workload:
         return self.root, self.serving, self.home
 
     @property
+    def versions(self) -> list[Path]:
+        """The versions that a server would find in the serving directory."""
+        if not self.serving.exists():
+            return []
+        return sorted(path for path in self.serving.iterdir() if path.name.isdecimal())
+
+    @property
     def arguments(self) -> list[str]:
         """Of the command line."""
         values = {
