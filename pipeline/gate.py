@@ -1,12 +1,16 @@
 """The gate: which model is blessed, as TFMA's EvalConfig."""
 
+from typing import Any
+
 from tensorflow_model_analysis.proto import config_pb2
 
+from components.model_evaluator.calibration_metrics import COVERAGE, ECE, CalibrationMetrics
 from components.model_evaluator.executor import ACCURACY
 from pipeline.options.config import Gate
 
 # A model that is exactly as good as the last one passes in spite of rounding.
 _ROUNDING = 1e-6
+_SIGN = {"lower_bound": -1, "upper_bound": 1}
 
 
 def make_eval_config(gate: Gate) -> config_pb2.EvalConfig:
@@ -14,8 +18,9 @@ def make_eval_config(gate: Gate) -> config_pb2.EvalConfig:
 
     A model is blessed if its accuracy on the test split clears the floor, the recall of each class
     clears its own where one is set, and accuracy is not below the last blessed model's by more than
-    is allowed. Accuracy on the examples of one class is that class's recall. Thresholds are given
-    per slice: TFMA applies others to every slice, the smallest classes included.
+    is allowed; and calibration error and coverage clear theirs where they are set. Accuracy on the
+    examples of one class is that class's recall. Thresholds are given per slice: TFMA applies
+    others to every slice, the smallest classes included.
     """
     overall = config_pb2.PerSliceMetricThreshold(
         slicing_specs=[config_pb2.SlicingSpec()],
@@ -43,6 +48,17 @@ def make_eval_config(gate: Gate) -> config_pb2.EvalConfig:
                 ),
             )
         )
+    bounds = {
+        COVERAGE: ("lower_bound", gate.min_coverage),
+        ECE: ("upper_bound", gate.max_ece),
+    }
+    calibration = {
+        name: config_pb2.PerSliceMetricThresholds(
+            thresholds=[_overall({bound: {"value": value + _SIGN[bound] * _ROUNDING}})]
+        )
+        for name, (bound, value) in bounds.items()
+        if value is not None
+    }
     return config_pb2.EvalConfig(
         model_specs=[
             config_pb2.ModelSpec(
@@ -61,7 +77,22 @@ def make_eval_config(gate: Gate) -> config_pb2.EvalConfig:
                         per_slice_thresholds=thresholds,
                     ),
                     config_pb2.MetricConfig(class_name="ExampleCount"),
-                ]
+                    config_pb2.MetricConfig(
+                        class_name=CalibrationMetrics.__name__,
+                        module=CalibrationMetrics.__module__,
+                    ),
+                ],
+                per_slice_thresholds=calibration,
             )
         ],
+    )
+
+
+def _overall(bound: dict[str, Any]) -> config_pb2.PerSliceMetricThreshold:
+    """A threshold on all test images together."""
+    return config_pb2.PerSliceMetricThreshold(
+        slicing_specs=[config_pb2.SlicingSpec()],
+        threshold=config_pb2.MetricThreshold(
+            value_threshold=config_pb2.GenericValueThreshold(**bound)
+        ),
     )

@@ -78,6 +78,7 @@ def create_pipeline(config: Config, inputs: Inputs | None) -> Pipeline:
         source=properties.source,
         classes=properties.classes,
         max_side=config.ingest.max_side,
+        max_pixels=config.ingest.max_pixels,
         source_fingerprint=properties.source_fingerprint,
         code_fingerprint=properties.examples_code,
     )

@@ -8,6 +8,7 @@ from google.protobuf import json_format
 from tfx.proto import pusher_pb2
 from tfx.utils import json_utils
 
+from backbones.reference import parse_model
 from common import fingerprint
 from components.model_evaluator.records import directory_of
 from components.model_pusher.executor import FAIL_ON_UNBLESSED
@@ -67,11 +68,15 @@ def make_properties(config: Config, inputs: Inputs) -> Properties:
     destination = pusher_pb2.PushDestination(
         filesystem=pusher_pb2.PushDestination.Filesystem(base_directory=config.serving_dir)
     )
+    limits = {"max_side": config.ingest.max_side, "max_pixels": config.ingest.max_pixels}
     training = {
         "tune": config.tune,
         "classes": list(inputs.classes),
         "hyperparameters": dataclasses.asdict(config.train),
         "augmentation": dataclasses.asdict(config.augment),
+        "limits": limits,
+        "input_range": config.backbone.input_range,
+        "precision": config.serve.precision,
     }
     examples_code = fingerprint.hash_code("components.image_example_gen.executor")
     transform_code = fingerprint.hash_code(
@@ -88,6 +93,9 @@ def make_properties(config: Config, inputs: Inputs) -> Properties:
         transform=json_utils.dumps(
             {
                 "tune": config.tune,
+                "input_range": config.backbone.input_range,
+                # Of AugReg's models it is known.
+                "check_input_range": not parse_model(config.model).is_augreg,
                 "code_fingerprint": transform_code,
             }
         ),
@@ -102,7 +110,7 @@ def make_properties(config: Config, inputs: Inputs) -> Properties:
                 "checkpoints": f"{config.pipeline_root}/checkpoints",
                 "inputs": {
                     "source": inputs.source_fingerprint,
-                    "max_side": config.ingest.max_side,
+                    **limits,
                     "examples_code": examples_code,
                     "transform_code": transform_code,
                     "backbone": inputs.backbone_fingerprint,

@@ -17,6 +17,7 @@ class ImageExampleGenSpec(types.ComponentSpec):
         "source": ExecutionParameter(type=str),  # JSON
         "classes": ExecutionParameter(type=str),  # JSON
         "max_side": ExecutionParameter(type=int),
+        "max_pixels": ExecutionParameter(type=int),
         # What the cache must know beyond the above: see common/fingerprint.py.
         "source_fingerprint": ExecutionParameter(type=str),
         "code_fingerprint": ExecutionParameter(type=str),
@@ -46,6 +47,7 @@ class ImageExampleGen(base_beam_component.BaseBeamComponent):
         source: Any,
         classes: Any,
         max_side: int,
+        max_pixels: int,
         source_fingerprint: Any,
         code_fingerprint: Any,
     ) -> None:
@@ -55,6 +57,7 @@ class ImageExampleGen(base_beam_component.BaseBeamComponent):
           source: JSON of what `components.image_example_gen.sources.registry.make_source` takes.
           classes: JSON of the class names that the pipeline is built for.
           max_side: pixels; images with a longer side are made smaller.
+          max_pixels: images of more pixels are quarantined.
           source_fingerprint: of the source's data.
           code_fingerprint: of the executor's code.
         """
@@ -62,6 +65,7 @@ class ImageExampleGen(base_beam_component.BaseBeamComponent):
             source=source,
             classes=classes,
             max_side=max_side,
+            max_pixels=max_pixels,
             source_fingerprint=source_fingerprint,
             code_fingerprint=code_fingerprint,
             examples=types.Channel(type=standard_artifacts.Examples),

@@ -19,7 +19,7 @@ from backbones.catalogue import MODELS
 from backbones.reference import ModelReference, parse_model
 from backbones.resolve import check_model
 from common.errors import InputError, did_you_mean
-from common.options import AT_LEAST_ONE, FRACTION, WHOLE, Check, option
+from common.options import AT_LEAST_ONE, FRACTION, POSITIVE_FRACTION, WHOLE, Check, option
 from pipeline.datasets import DATASETS, Dataset, find_dataset
 from pipeline.options.cluster import COMPILED_RUNNERS, Cloud, check_reachable
 from pipeline.options.compatibility import check_runner, check_together
@@ -39,12 +39,29 @@ NAME = Check(
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class BackboneInput:
+    """What a backbone expects beyond its SavedModel."""
+
+    input_range: Literal["-1,1", "0,1", "0,255", "imagenet"] = option(
+        "the pixel values that the backbone was trained on; imagenet: in [0, 1], less ImageNet's "
+        "mean, divided by its deviation",
+        default="-1,1",
+    )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Ingest:
     """How images become examples."""
 
     max_side: int = option(
         "images with a longer side of more pixels are made smaller",
         default=1024,
+        check=AT_LEAST_ONE,
+    )
+    max_pixels: int = option(
+        "an image of more pixels is refused by its header, when it is ingested and when it is "
+        "served",
+        default=100_000_000,
         check=AT_LEAST_ONE,
     )
 
@@ -61,8 +78,28 @@ class Gate:
     min_class_recall: float | None = option(
         "least recall of the worst class; null for none", default=None, check=FRACTION
     )
+    max_ece: float | None = option(
+        "greatest expected calibration error; null for none", default=None, check=FRACTION
+    )
+    min_coverage: float | None = option(
+        "least share of test images whose answer is accepted, see serve.precision; null for none",
+        default=None,
+        check=FRACTION,
+    )
     max_drop: float = option(
         "how far accuracy may fall below the last blessed model's", default=0.0, check=FRACTION
+    )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Serve:
+    """How the exported model answers."""
+
+    precision: float | None = option(
+        "wanted share of right answers among those that the exported model accepts; null accepts "
+        "every answer to a valid image",
+        default=None,
+        check=POSITIVE_FRACTION,
     )
 
 
@@ -112,10 +149,12 @@ class Config:
     name: str = option("pipeline name (default: dataset-model-tune)", check=NAME)
     pipeline_root: str = option("where artifacts go (default: ./runs/NAME)")
     serving_dir: str = option("where models are pushed to (default: PIPELINE_ROOT/serving)")
+    backbone: BackboneInput = dataclasses.field(default_factory=BackboneInput)
     ingest: Ingest = dataclasses.field(default_factory=Ingest)
     train: Hyperparameters = dataclasses.field(default_factory=Hyperparameters)
     augment: Augmentation = dataclasses.field(default_factory=Augmentation)
     gate: Gate = dataclasses.field(default_factory=Gate)
+    serve: Serve = dataclasses.field(default_factory=Serve)
     run: Run = dataclasses.field(default_factory=Run)
     cloud: Cloud = dataclasses.field(default_factory=Cloud)
     machines: Machines = dataclasses.field(default_factory=Machines)
@@ -420,10 +459,12 @@ def _fill(
             "pipeline_root": root,
             "serving_dir": _absolute(serving) if serving else default_serving_dir(root),
         },
+        backbone=BackboneInput(**given("backbone")),
         ingest=Ingest(**given("ingest")),
         train=dataclasses.replace(recipe.hyperparameters, **_length(given("train"))),
         augment=dataclasses.replace(recipe.augmentation, **given("augment")),
         gate=Gate(**{"min_accuracy": min_accuracy} | given("gate")),
+        serve=Serve(**given("serve")),
         run=Run(**given("run")),
         cloud=Cloud(**given("cloud")),
         machines=machines,

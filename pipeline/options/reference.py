@@ -48,6 +48,8 @@ gate: {min_accuracy: 0.9, min_class_recall: 0.7}
 _GROUPS = {
     "": ("The run", "What is tuned, on which images, and where the results go. Only `--model` is "
          "required."),
+    "backbone": ("The backbone's input", "What a SavedModel does not say of itself "
+                 "([models.md](models.md))."),
     "ingest": ("Images", "How ImageExampleGen turns images into examples ([data.md](data.md))."),
     "train": ("Training", "How Trainer trains ([training.md](training.md)). `--jit-compile` is a "
               "switch: `--set train.jit_compile=false` turns XLA off."),
@@ -56,6 +58,7 @@ _GROUPS = {
     "gate": ("Gate", "What a model must reach on the `test` split to be blessed. A new model is "
              "blessed if it clears the floors and is not worse than the last blessed model of the "
              "same classes; `gate.max_drop` allows for some."),
+    "serve": ("The exported model", "How it answers ([serving.md](serving.md))."),
     "run": ("Where and how the pipeline runs", "The engines that `--beam-arg` can name are in "
             "[beam.md](beam.md)."),
     "cloud": ("On a cluster", "For `--runner kubeflow` and `--runner vertex` "

@@ -22,9 +22,11 @@ from tensorflow_transform.tf_metadata import schema_utils
 
 from backbones.augreg.convert import convert
 from backbones.augreg.initialization import random_arrays
+from backbones.input_range import DEFAULT_RANGE
 from tests.conftest import TINY
 from tests.trainer.collection_model import write_collection_model
 from tests.trainer.small_training import write_pictures, write_records
+from trainer.decoding.image_file import Limits
 from trainer.input.augmentation import Augmentation
 from trainer.input.transform_graph import TransformGraph
 from trainer.preprocessing import FEATURES, IMAGE, LABEL, preprocessing_fn
@@ -33,6 +35,7 @@ from trainer.training.hyperparameters import Hyperparameters
 from trainer.training.preemption import PreemptedError
 from trainer.training.train_step import Stepper
 
+LIMITS = Limits(max_side=64, max_pixels=10**6)
 CLASSES = ["red", "green", "blue"]
 HYBRID = dataclasses.replace(TINY, patch_size=1, resnet_blocks=(1,), width_factor=0.5)
 
@@ -72,7 +75,7 @@ def write_transform_graph(backbone: Path, tune: str, directory: Path) -> None:
         LABEL: tf.io.FixedLenFeature([], tf.int64),
     }
     metadata = tft.DatasetMetadata(schema_utils.schema_from_feature_spec(spec))
-    config = {"backbone": str(backbone), "tune": tune}
+    config = {"backbone": str(backbone), "tune": tune, "input_range": DEFAULT_RANGE}
     with tft_beam.Context(temp_dir=tempfile.mkdtemp(dir=directory.parent)):
         transform_fn = ((), metadata) | tft_beam.AnalyzeDataset(
             lambda inputs: preprocessing_fn(inputs, config)
@@ -128,6 +131,9 @@ def export(folder: Path, name: str) -> None:
             "classes": CLASSES,
             "hyperparameters": dataclasses.asdict(Hyperparameters(**given)),
             "augmentation": dataclasses.asdict(Augmentation()),
+            "limits": dataclasses.asdict(LIMITS),
+            "input_range": DEFAULT_RANGE,
+            "precision": None,
             "checkpoints": str(folder / f"checkpoints-{name}"),
             "inputs": {"source": "1", "backbone": backbone},
             "code_fingerprint": "1",

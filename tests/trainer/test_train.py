@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from backbones.input_range import DEFAULT_RANGE
 from trainer import train
 from trainer.input.augmentation import Augmentation
 from trainer.training.hyperparameters import Hyperparameters
@@ -16,6 +17,9 @@ CONFIG = {
     "classes": ["a", "b"],
     "hyperparameters": dataclasses.asdict(Hyperparameters()),
     "augmentation": dataclasses.asdict(Augmentation()),
+    "limits": {"max_side": 1024, "max_pixels": 10**8},
+    "input_range": DEFAULT_RANGE,
+    "precision": None,
     "checkpoints": "/checkpoints",
     "inputs": {"source": "1", "backbone": "2"},
     "code_fingerprint": "3",

@@ -1,5 +1,6 @@
 """The search for hyperparameters, on features that take no time."""
 
+import dataclasses
 import json
 from types import SimpleNamespace
 
@@ -8,12 +9,16 @@ import pytest
 from tfx.components.trainer.fn_args_utils import FnArgs
 
 from backbones.contract import Shapes
+from backbones.input_range import DEFAULT_RANGE
 from common.errors import InputError
 from tests.trainer.small_training import CLASSES, Graph, write_features
 from trainer import tuner
+from trainer.decoding.image_file import Limits
 from trainer.input.augmentation import Augmentation
 from trainer.training.hyperparameters import Hyperparameters
 from trainer.training.training_job import Settings
+
+LIMITS = Limits(max_side=1024, max_pixels=10**8)
 
 
 @pytest.fixture
@@ -35,6 +40,9 @@ def fn_args(tmp_path, tiny_backbone, monkeypatch):
             "classes": [str(label) for label in range(CLASSES)],
             "hyperparameters": {"epochs": 3, "batch_size": 10, "learning_rate": 0.1},
             "augmentation": {},
+            "limits": dataclasses.asdict(LIMITS),
+            "input_range": DEFAULT_RANGE,
+            "precision": None,
             "trials": 3,
         },
     )
@@ -92,7 +100,7 @@ def test_what_no_trial_can_do_better_ends_the_search(fn_args):
 
 def test_augmentation_is_searched_only_where_there_is_some():
     def names(tune):
-        space = tuner.search_space(Settings(tune, "ab", Hyperparameters(), Augmentation()))
+        space = tuner.search_space(Settings(tune, "ab", Hyperparameters(), Augmentation(), LIMITS))
         return set(space.values)
 
     assert names("head") == {"train.learning_rate", "train.schedule"}
@@ -108,6 +116,7 @@ def test_the_defaults_of_the_search_are_what_is_set():
         "ab",
         Hyperparameters(learning_rate=0.02, schedule="linear"),
         Augmentation(crop_area=0.1, mixup=0.8, randaugment_layers=4),
+        LIMITS,
     )
     space = tuner.search_space(settings)
     assert settings.changed(space.values) == settings

@@ -32,7 +32,7 @@ class TransformGraph(tf.Module):
     def frozen_backbone(self) -> Any:
         """The restored `trainer.preprocessing.FrozenBackbone`, where features are made.
 
-        It makes the same features as the graph, by the same functions, but of all images at once:
+        It makes the same features as the graph, by the same function, but of all images at once:
         the graph's loop over chunks is for Beam, which hands over a thousand images, and cannot be
         run in a Session, as servers do.
         """

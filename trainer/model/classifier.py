@@ -5,6 +5,7 @@ from typing import Any
 import keras
 
 from backbones.contract import Shapes
+from backbones.input_range import DEFAULT_RANGE
 from trainer.model.backbone_layer import BackboneLayer
 
 
@@ -14,18 +15,21 @@ def make_head(classes: int) -> keras.layers.Layer:
     return keras.layers.Dense(classes, kernel_initializer="zeros", name="head")
 
 
-def make_classifier(backbone: Any, shapes: Shapes, classes: int) -> keras.Sequential:
+def make_classifier(
+    backbone: Any, shapes: Shapes, classes: int, input_range: str = DEFAULT_RANGE
+) -> keras.Sequential:
     """Pixels, float32 [B, H, W, 3] in [-1, 1] -> logits [B, classes]; everything is trainable.
 
     Args:
       backbone: a restored object that keeps the contract of `backbones.contract`.
       shapes: its H, W and D.
       classes: number of classes.
+      input_range: of the pixels that the backbone expects, see `backbones.input_range`.
     """
     return keras.Sequential(
         [
             keras.Input((shapes.height, shapes.width, 3)),
-            BackboneLayer(backbone, shapes.features, name="backbone"),
+            BackboneLayer(backbone, shapes.features, input_range, name="backbone"),
             make_head(classes),
         ]
     )

@@ -1,25 +1,31 @@
 """One training job: what the pipeline hands over, and the model that comes of it."""
 
 import dataclasses
+import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from backbones.contract import Shapes, load_backbone, read_shapes
+from backbones.input_range import DEFAULT_RANGE
+from trainer.decoding.image_file import Limits
 from trainer.input.augmentation import Augmentation
 from trainer.input.dataset import TrainingData, read_features, validation_batches
 from trainer.input.transform_graph import TransformGraph
 from trainer.model.classifier import make_classifier, make_probe
 from trainer.model.linear_probe import fit_linear_probe
-from trainer.preprocessing import PIXELS
+from trainer.serving.calibration import NOTHING_ACCEPTED, Calibration, calibrate
 from trainer.serving.export import ServedClassifier
 from trainer.training.checkpoints import has_checkpoint
 from trainer.training.hyperparameters import OPERATIONAL, Hyperparameters
 from trainer.training.loop import Fitted, fit
 from trainer.training.strategy import broadcast_from_chief, worker_of
+
+logger = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,12 +37,19 @@ class Settings:
       classes: the class names.
       hyperparameters: of the training.
       augmentation: of training images, for tune "full".
+      limits: of large images, as ImageExampleGen has them: for the exported model.
+      input_range: of the pixels that the backbone expects, see `backbones.input_range`.
+      precision: wanted share of right answers among those that the exported model accepts; None
+        accepts all.
     """
 
     tune: str
     classes: Sequence[str]
     hyperparameters: Hyperparameters
     augmentation: Augmentation
+    limits: Limits
+    input_range: str = DEFAULT_RANGE
+    precision: float | None = None
 
     @classmethod
     def of(cls, custom_config: Mapping[str, Any]) -> "Settings":
@@ -46,11 +59,18 @@ class Settings:
             tuple(custom_config["classes"]),
             Hyperparameters(**custom_config["hyperparameters"]),
             Augmentation(**custom_config["augmentation"]),
+            Limits(**custom_config["limits"]),
+            custom_config["input_range"],
+            custom_config["precision"],
         )
 
     def determining(self) -> dict[str, Any]:
-        """What of them determines the trained weights, as JSON can say it."""
+        """What of them determines the trained weights, as JSON can say it.
+
+        The limits do by the examples alone, and the precision does not.
+        """
         values = dataclasses.asdict(self)
+        del values["limits"], values["precision"]
         for name in OPERATIONAL:
             del values["hyperparameters"][name]
         return values
@@ -98,7 +118,8 @@ class TrainingJob:
         classes = len(self.settings.classes)
         if self.settings.tune == "head":
             return make_probe(self._shapes.features, classes)
-        return make_classifier(load_backbone(self.backbone), self._shapes, classes)
+        backbone = load_backbone(self.backbone)
+        return make_classifier(backbone, self._shapes, classes, self.settings.input_range)
 
     def fit(self, strategy: tf.distribute.Strategy, checkpoints: str, log_dir: str) -> Fitted:
         """Trains by gradient descent; see `trainer.training.loop.fit`.
@@ -183,22 +204,41 @@ class TrainingJob:
             variable.assign(trained.numpy())
         if self.settings.tune == "head":
             backbone = self.graph.frozen_backbone
-            of_bytes, of_pixels = backbone.from_bytes, backbone.from_pixels
+            to_features = backbone.from_pixels
         else:
-            layer = plain.get_layer("backbone")
-            backbone, of_pixels = layer.backbone, layer
-
-            def of_bytes(encoded: tf.Tensor) -> tf.Tensor:
-                return layer(self.graph(encoded, PIXELS))
-
+            to_features = plain.get_layer("backbone")
+            backbone = to_features.backbone
         ServedClassifier(
-            features_of_bytes=of_bytes,
-            features_of_pixels=of_pixels,
+            to_features=to_features,
             head=plain.get_layer("head"),
             backbone=backbone,
             classes=self.settings.classes,
             image_shape=(self._shapes.height, self._shapes.width),
+            limits=self.settings.limits,
+            calibration=self._calibrate(plain),
         ).save(directory)
+
+    def _calibrate(self, model: keras.Model) -> Calibration:
+        """By the validation split: its features where the head is tuned, else its images."""
+        batches = validation_batches(
+            self.validation_files,
+            self.graph,
+            tune=self.settings.tune,
+            classes=len(self.settings.classes),
+            batch_size=32,
+        )
+        to_logits = tf.function(model, reduce_retracing=True)
+        parts = [(to_logits(inputs).numpy(), labels.numpy()) for inputs, labels in batches]
+        logits, labels = (np.concatenate(part) for part in zip(*parts, strict=True))
+        calibration = calibrate(logits, labels.argmax(-1), self.settings.precision)
+        logger.info("%s on %d validation images", calibration, len(labels))
+        if calibration.threshold == NOTHING_ACCEPTED:
+            logger.warning(
+                "No probability is so high that %g of the answers above it are right on the "
+                "validation split: the model will accept no answer. Lower serve.precision.",
+                self.settings.precision,
+            )
+        return calibration
 
     @property
     def _shapes(self) -> Shapes:

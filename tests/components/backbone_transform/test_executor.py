@@ -86,7 +86,9 @@ def transformed(project, tmp_path_factory):
             {
                 "preprocessing_fn": "trainer.preprocessing.preprocessing_fn",
                 "splits_config": json.dumps({"analyze": ["train"], "transform": ["train"]}),
-                "custom_config": json.dumps({"tune": "head"}),
+                "custom_config": json.dumps(
+                    {"tune": "head", "input_range": "0,1", "check_input_range": True}
+                ),
                 "disable_statistics": 1,
             },
         )
@@ -110,7 +112,7 @@ def test_it_keeps_no_backbone(transformed):
 
 def test_it_writes_the_features_of_each_image(transformed):
     pixels = decode_images(tf.constant(transformed.images), SIZE, SIZE)
-    means = np.mean(pixels, axis=(1, 2, 3))
+    means = np.mean(pixels, axis=(1, 2, 3)) / 2 + 0.5  # in the range that is asked for
     np.testing.assert_allclose(transformed.features[:, 0], means, rtol=0, atol=1e-6)
 
 
