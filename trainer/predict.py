@@ -1,35 +1,43 @@
-"""Names what is on pictures, by an off-the-shelf ImageNet classifier or an exported model.
+"""Names what is on images, by an exported model or an off-the-shelf ImageNet classifier.
 
-    python -m trainer.predict --model vit_b16_classification cat.jpg dog.jpg
-    python -m trainer.predict --model runs/flowers/serving/1763884800 daisy.jpg
+    python -m trainer.predict --model runs/flowers/serving/1763884800 daisy.jpg more_images/
+    python -m trainer.predict --model vit_b16_classification --top 5 cat.jpg dog.jpg
+    python -m trainer.predict --model runs/flowers/serving/1763884800 images/ --output answers.csv
 
-For each picture, one line for each of its likeliest classes: picture, probability, index of the
-class and its name. Preprocessing is the pipeline's own: plain bilinear resize to the model's size,
-values in [-1, 1]; EXIF orientation is not applied.
+Images are files and folders of any depth, also in a bucket (gs://…). They are treated as the
+pipeline treats them: upright by EXIF, on white, resized, in the model's range of values.
 
-Exit status: 0 all pictures are classified, 1 some could not be read (stderr says which and why),
+Without --output a line is printed for each image, with the probability and name of its likeliest
+classes. With --output they go into a table (.csv, .jsonl, .parquet), by Beam: on the engine that
+--beam-arg names, and from where the same command was interrupted before. Images without an answer
+are in the table as well, with the reason, and in OUTPUT.quarantine.jsonl.
+
+Exit status: 0 all images are classified, 1 some could not be read (stderr says which and why),
 2 bad usage, or no such classifier.
 """
 
 import argparse
+import itertools
 import signal
 import sys
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import rich.console
+import rich.progress
 
 from backbones.download.progress import show_downloads
 from backbones.reference import parse_model
 from backbones.resolve import cache_dir, check_model, resolve
 from common.command_line import BAD_USAGE, Parser, positive, silence_stderr
 from common.errors import InputError
+from trainer.prediction.files import find_files
+from trainer.prediction.tables import check_output
 from trainer.serving.imagenet import NAMES
-from trainer.serving.labelled_image import LabelledImage
 
 if TYPE_CHECKING:
-    from trainer.serving.classifier import Answer, Classifier
+    from trainer.prediction.answers import Answer
+    from trainer.serving.classifier import Classifier
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -37,16 +45,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = make_parser()
     options = parser.parse_args(arguments)
     try:
-        classifier = load_classifier(parser, options)
+        if options.output:
+            check_output(options.output)
+        elif options.beam_arg:
+            parser.error("--beam-arg does nothing without --output")
+        directory, classifier = load_classifier(parser, options)
+        return _classify(parser, options, directory, classifier)
     except InputError as error:
         parser.complain(error)
         return BAD_USAGE
+
+
+def _classify(
+    parser: Parser, options: argparse.Namespace, directory: str, classifier: "Classifier"
+) -> int:
     if names_of(classifier) is None:
         parser.complain(
             f"{options.model} has {classifier.classes} outputs, not ImageNet's {len(NAMES)}: they "
             "are printed as indices, without names (of a feature extractor, they mean nothing)"
         )
-    return classify_files(parser, options, classifier)
+    if options.output:
+        return write_answers(parser, options, directory, classifier)
+    return print_answers(parser, options, classifier)
 
 
 def names_of(classifier: "Classifier") -> Sequence[str] | None:
@@ -54,38 +74,73 @@ def names_of(classifier: "Classifier") -> Sequence[str] | None:
     return classifier.names or (NAMES if classifier.classes == len(NAMES) else None)
 
 
-def classify_files(parser: Parser, options: argparse.Namespace, classifier: "Classifier") -> int:
-    """Prints what the classifier says of `options.images`; returns the exit status."""
-    from trainer.serving.classifier import classify
+def print_answers(parser: Parser, options: argparse.Namespace, classifier: "Classifier") -> int:
+    """Prints a line for each image; returns the exit status."""
+    from trainer.prediction.answers import answer_batch, read_image
+    from trainer.serving.classifier import map_ahead
 
-    pictures = [LabelledImage(name, Path(name)) for name in options.images]
-    width = max(len(picture.name) for picture in pictures)
+    files = find_files(options.images)
+    width = max(map(len, files))
     names = names_of(classifier)
     failed = False
-    for answer in classify(classifier, pictures, batch_size=options.batch_size):
-        if answer.error:
-            parser.complain(f"{answer.picture.name}: {answer.error}")
-            failed = True
-        else:
-            print("\n".join(describe(answer, options.top, width, names)))
+    ahead = 2 * options.batch_size
+    images = map_ahead(lambda numbered: read_image(*numbered), enumerate(files), ahead)
+    while batch := list(itertools.islice(images, options.batch_size)):
+        for answer in answer_batch(classifier, batch, options.top):
+            if answer.error:
+                parser.complain(f"{answer.name}: {answer.error}")
+                failed = True
+            else:
+                print(describe(answer, width, names))
     return int(failed)
 
 
-def describe(answer: "Answer", top: int, width: int, names: Sequence[str] | None) -> Iterator[str]:
-    """A line for each of the `top` likeliest classes, with the picture's name `width` wide."""
-    from trainer.serving.classifier import likeliest
-
-    probabilities = answer.probabilities
-    assert probabilities is not None, "an answer without an error has them"
-    digits = len(str(len(probabilities) - 1))
-    for index in likeliest(probabilities, top):
-        name = f"  {names[index]}" if names else ""
-        percent = f"{100 * probabilities[index]:6.2f} %"
-        yield f"{answer.picture.name:{width}}  {percent}  {index:>{digits}}{name}"
+def describe(answer: "Answer", width: int, names: Sequence[str] | None) -> str:
+    """An image's name, `width` wide, and the probability and name of its likeliest classes."""
+    classes = "  ".join(
+        f"{100 * probability:6.2f} %  {names[index] if names else index}"
+        for index, probability in zip(answer.classes, answer.probabilities, strict=True)
+    )
+    doubt = "" if answer.is_accepted else "  (not accepted)"
+    return f"{answer.name:{width}}  {classes}{doubt}"
 
 
-def load_classifier(parser: Parser, options: argparse.Namespace) -> "Classifier":
-    """The classifier that the options of `add_classifier_arguments` name.
+def write_answers(
+    parser: Parser, options: argparse.Namespace, directory: str, classifier: "Classifier"
+) -> int:
+    """Writes `options.output`; returns the exit status."""
+    from trainer.prediction.bulk import BulkJob, run_bulk
+
+    job = BulkJob(
+        model=directory,
+        names=names_of(classifier),
+        files=find_files(options.images),
+        output=options.output,
+        top=options.top,
+        batch_size=options.batch_size,
+    )
+    classifier.close()  # workers load their own
+    with rich.progress.Progress(
+        *rich.progress.Progress.get_default_columns(),
+        rich.progress.MofNCompleteColumn(),
+        console=rich.console.Console(stderr=True),
+        disable=not sys.stderr.isatty(),
+    ) as bar:
+        task = bar.add_task("images", total=len(job.files))
+        bad = run_bulk(job, options.beam_arg, lambda done, _: bar.update(task, completed=done))
+    print(f"{options.output}: {len(job.files)} images, {len(bad)} of them without an answer")
+    if bad:
+        name, reason = bad[0]
+        parser.complain(f"{name}: {reason}" + _others(len(bad) - 1, job.output))
+    return int(bool(bad))
+
+
+def _others(count: int, output: str) -> str:
+    return f"; {count} more are in {output}.quarantine.jsonl" if count else ""
+
+
+def load_classifier(parser: Parser, options: argparse.Namespace) -> tuple[str, "Classifier"]:
+    """The directory and the classifier that the options of `add_classifier_arguments` name.
 
     Raises:
       InputError: there is none; where that can be seen without TensorFlow, it is not imported.
@@ -99,7 +154,7 @@ def load_classifier(parser: Parser, options: argparse.Namespace) -> "Classifier"
         )
         from trainer.serving.classifier import Classifier
 
-        return Classifier(directory)
+        return str(directory), Classifier(directory)
 
 
 def add_classifier_arguments(parser: Parser, *, batch_size: int) -> None:
@@ -132,11 +187,28 @@ def make_parser() -> Parser:
     parser.add_argument(
         "--top",
         type=positive,
-        default=5,
+        default=1,
         metavar="N",
-        help="how many classes to print for each picture (default: 5)",
+        help="how many classes to name for each image, likeliest first (default: 1)",
     )
-    parser.add_argument("images", nargs="+", metavar="IMAGE", help="JPEG, PNG, GIF or BMP file")
+    parser.add_argument(
+        "--output",
+        metavar="FILE",
+        help="write a table instead: .csv, .jsonl or .parquet, here or in a bucket",
+    )
+    parser.add_argument(
+        "--beam-arg",
+        action="append",
+        default=[],
+        metavar="FLAG",
+        help="a flag for Beam, such as --beam-arg=--runner=FlinkRunner; may be repeated",
+    )
+    parser.add_argument(
+        "images",
+        nargs="+",
+        metavar="IMAGE",
+        help="a JPEG, PNG, GIF, BMP or WebP file, or a folder of such, also gs://…",
+    )
     return parser
 
 
