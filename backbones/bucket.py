@@ -1,4 +1,4 @@
-"""Models on object storage -> this machine."""
+"""Copies models from object storage to this machine."""
 
 import hashlib
 import os
@@ -6,19 +6,23 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from backbones.digests import check_kept_model, digest_of, remember_digest
 from common.errors import InputError
 from common.lock import hold_lock
 
 
 def download_from_bucket(uri: str, cache: Path) -> Path:
-    """A copy of the SavedModel directory or `.npz` file at `uri`, by TensorFlow's file systems.
+    """Copies the SavedModel directory or `.npz` file at `uri`, with TensorFlow's file systems.
 
-    What lies there may be another one by now: it is listed each time, and copied where names,
-    sizes or times are others than those of a copy that is here. Such a copy stays, as a run may
-    still read it.
+    The files are listed in each call, since they may have changed. They are copied again if a name,
+    a size or a time differs from the copies in the cache. Older copies stay, because a run may
+    still read them.
+
+    Returns:
+      The path of the copy.
 
     Raises:
-      InputError: nothing is there, or it cannot be read.
+      InputError: nothing is at `uri`, or it cannot be read.
     """
     import tensorflow as tf
 
@@ -33,10 +37,14 @@ def download_from_bucket(uri: str, cache: Path) -> Path:
                 with tempfile.TemporaryDirectory(prefix=f".{key}.", dir=parent) as folder:
                     new = Path(folder, target.name)
                     for name in files:
+                        _check_name(uri, name)
                         path = new / name
                         path.parent.mkdir(parents=True, exist_ok=True)
                         tf.io.gfile.copy(_join(uri, name), str(path))
+                    remember_digest(target, digest_of(new))
                     new.replace(target)
+            else:
+                check_kept_model(target)
             return target
     except tf.errors.OpError as error:
         reason = " ".join(str(error).split())
@@ -46,9 +54,19 @@ def download_from_bucket(uri: str, cache: Path) -> Path:
         ) from error
 
 
+def _check_name(uri: str, name: str) -> None:
+    """Refuses the name of an object that would be copied elsewhere: a bucket takes any name."""
+    if ".." in name.split("/") or name.startswith("/"):
+        raise InputError(
+            f"--model {uri}: has an object {name}; expected names without .. below that address"
+        )
+
+
 def _files(uri: str) -> Iterator[tuple[str, str]]:
-    """Each file's path relative to `uri`, which is "" for a file itself, and what tells versions of
-    it apart."""
+    """Yields each file's path relative to `uri`, and a text that changes with the file.
+
+    If `uri` is itself a file, its path is "".
+    """
     import tensorflow as tf
 
     names = [""]

@@ -1,10 +1,10 @@
-"""The models, as data. Imports no TensorFlow.
+"""The catalogue of models. Imports no TensorFlow.
 
-Each variant is in the catalogue twice: as feature extractor (`…_fe`), which is what the pipeline
-tunes, and as classifier (`…_classification`).
+Each variant is in the catalogue twice: as a feature extractor (`…_fe`), which the pipeline tunes,
+and as a classifier (`…_classification`).
 
-Sources: the TF-Hub collection sayakpaul/vision_transformer, on Kaggle
-spsayakpaul/vision-transformer; AugReg, Steiner et al., arXiv 2106.10270; architectures as in
+Sources are the TF-Hub collection sayakpaul/vision_transformer (on Kaggle:
+spsayakpaul/vision-transformer); AugReg, Steiner et al., arXiv 2106.10270; and, for architectures,
 google-research/vision_transformer, vit_jax/configs/models.py.
 """
 
@@ -16,18 +16,22 @@ from backbones.augreg.architecture import Architecture, Task
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Variant:
-    """A Vision Transformer, in one size and with one set of weights.
+    """A Vision Transformer of one size with one set of weights.
 
     Attributes:
-      title: as papers name it.
-      architecture: with the 1,000-class head of the checkpoint, where there is one.
-      checkpoint: file name in the AugReg bucket; None for a model that starts untrained.
+      title: the model's name in papers.
+      architecture: the sizes, with the 1,000-class head of the checkpoint, if it has one.
+      checkpoint: the file name in the AugReg bucket; None for a model without published weights.
+      sha256: SHA-256 of the checkpoint, 64 hex digits; None if no source for it is known. The
+        publisher states none. A digest stands here only if independent projects verify their
+        downloads with it.
       top1: published top-1 accuracy on ImageNet-1k at 224 pixels, in percent.
     """
 
     title: str
     architecture: Architecture
     checkpoint: str | None = None
+    sha256: str | None = None
     top1: float | None = None
 
 
@@ -42,21 +46,21 @@ class Model:
 
     @property
     def handle(self) -> str | None:
-        """Its TF-Hub handle; None for a model that starts untrained."""
+        """The TF-Hub handle of the model; None for a model without published weights."""
         if self.variant.checkpoint is None:
             return None
         return f"https://tfhub.dev/sayakpaul/{self.name}/1"
 
     @property
     def kaggle(self) -> str | None:
-        """Its Kaggle handle; None for a model that starts untrained."""
+        """The Kaggle handle of the model; None for a model without published weights."""
         if self.variant.checkpoint is None:
             return None
         return f"spsayakpaul/vision-transformer/tensorFlow2/{self.name.replace('_', '-')}/1"
 
     @property
     def architecture(self) -> Architecture:
-        """Of what the SavedModel holds: a feature extractor has no head."""
+        """The architecture of the SavedModel: without a head for a feature extractor."""
         classes = None if self.task == "fe" else self.variant.architecture.classes
         return dataclasses.replace(self.variant.architecture, classes=classes)
 
@@ -118,6 +122,7 @@ VARIANTS = {
         title="ViT S/16",
         architecture=_vit(16, 384, 12, 6),
         checkpoint=f"S_16-{_I21K}_light1-wd_0.03-do_0.0-sd_0.0--{_FINETUNED}_0.03-res_224.npz",
+        sha256="545815b4e770d2fa6ca4b3ccba7c16b035e474354e52d17ca197ea4efecbf4d3",
         top1=80.462,
     ),
     "vit_b32": Variant(

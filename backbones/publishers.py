@@ -1,15 +1,13 @@
-"""Where models are published, and what addresses stand for. Imports no TensorFlow."""
+"""The addresses of published models. Imports no TensorFlow."""
 
 import dataclasses
 import hashlib
-import os
 import re
-import tempfile
-from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 from backbones.catalogue import Model
 from common.errors import InputError
+from common.urls import is_secure
 
 _HANDLE = re.compile(r"([\w-]+)/([\w-]+)/(tensorflow2)/([\w.-]+)(?:/(\d+))?", re.ASCII | re.I)
 _KAGGLE_FORM = (
@@ -19,13 +17,13 @@ _KAGGLE_FORM = (
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Places:
-    """The base URLs of where models are published.
+class DownloadLocations:
+    """The base URLs of the hosts that publish models.
 
     Attributes:
-      kaggle: Kaggle Models; its public ones need no account.
-      tfhub: TF-Hub, which answers with what is now on Kaggle.
-      storage: Google Cloud Storage: buckets, by HTTP.
+      kaggle: Kaggle Models; its public models need no account.
+      tfhub: TF-Hub, which redirects to the models on Kaggle.
+      storage: Google Cloud Storage, buckets by HTTP.
     """
 
     kaggle: str = "https://www.kaggle.com"
@@ -33,20 +31,20 @@ class Places:
     storage: str = "https://storage.googleapis.com"
 
     def archives(self, entry: Model) -> tuple[str, ...]:
-        """Where the packed SavedModel of `entry` is, in the order of trying."""
+        """Returns the URLs of the archive of the SavedModel `entry`, in the order to try them."""
         assert entry.kaggle is not None and entry.handle is not None
         return self.kaggle_archive(entry.kaggle), self.url(entry.handle)
 
     def checkpoint(self, name: str) -> str:
-        """Where an AugReg checkpoint is, by its file name."""
+        """Returns the URL of the AugReg checkpoint with this file name."""
         return self.url(f"gs://vit_models/augreg/{name}")
 
     def kaggle_archive(self, handle: str) -> str:
-        """Where the packed files of a Kaggle handle with a version are."""
+        """Returns the URL of the archive of a Kaggle handle, which must include a version."""
         return f"{self.kaggle}/api/v1/models/{handle}/download"
 
     def url(self, model: str) -> str:
-        """Where what `model` stands for is: an address, a Kaggle handle or a TF-Hub handle."""
+        """Returns the URL of `model`, which is an address, a Kaggle handle or a TF-Hub handle."""
         handle = kaggle_handle(model)
         if handle:
             return self.kaggle_archive(handle)
@@ -58,7 +56,7 @@ class Places:
         return model
 
 
-PUBLIC = Places()
+PUBLIC = DownloadLocations()
 
 
 def is_address(model: str) -> bool:
@@ -67,14 +65,20 @@ def is_address(model: str) -> bool:
 
 
 def check_address(model: str) -> None:
-    """Refuses an address that stands for nothing.
+    """Refuses an address that cannot be a model's.
 
     Raises:
-      InputError: it has no host or bucket, or is a page of Kaggle that is no variation.
+      InputError: the address has no host or bucket, is a page of Kaggle, but no variation's, or
+        begins with http:// and is not of this machine.
     """
     kaggle_handle(model)
     if not _HANDLE.fullmatch(model) and not _host(model):
         raise InputError(f"--model {model}: not an address; expected https://… or gs://…")
+    if not is_secure(model):
+        raise InputError(
+            f"--model {model}: by http, anybody on the way could put another model in its place; "
+            "expected https://…"
+        )
 
 
 def is_checkpoint(model: str) -> bool:
@@ -90,13 +94,14 @@ def is_bucket_directory(model: str) -> bool:
 
 
 def kaggle_handle(model: str) -> str | None:
-    """The Kaggle handle, with its version, that `model` is or is the page of; None if neither.
+    """Returns the Kaggle handle in `model`, with its version; None if `model` contains none.
 
-    Pages are known with and without `frameworks`, `variations` and `versions`. No version is
-    version 1, so that the same words always mean the same model.
+    `model` may be a handle or the address of a page, with or without the words `frameworks`,
+    `variations` and `versions`. A missing version means version 1, so that the same text always
+    names the same model.
 
     Raises:
-      InputError: a page of Kaggle, but not of a TensorFlow 2 variation.
+      InputError: `model` is a page of Kaggle, but not of a TensorFlow 2 variation.
     """
     is_page = _host(model) in ("kaggle.com", "www.kaggle.com")
     path = urlsplit(model).path.strip("/") if is_page else model
@@ -112,17 +117,8 @@ def kaggle_handle(model: str) -> str | None:
     return None
 
 
-def in_hub_cache(handle: str) -> Path:
-    """Where TensorFlow Hub, which may have been asked for `handle` before, keeps the SavedModel.
-
-    As in `tensorflow_hub/compressed_module_resolver.py`.
-    """
-    cache = os.environ.get("TFHUB_CACHE_DIR") or Path(tempfile.gettempdir(), "tfhub_modules")
-    return Path(cache, hashlib.sha1(handle.encode()).hexdigest())
-
-
 def slug(url: str) -> str:
-    """A file name for what `url` answers: what a person can read of it, and a hash."""
+    """Makes a file name for the download of `url`: words of the URL, and a hash of it."""
     path = re.sub(r"(\.(tar|tgz|tar\.gz|npz)|/download)$", "", urlsplit(url).path)
     words = "-".join(re.findall("[a-z0-9]+", "/".join(path.lower().split("/")[-4:])))
     return f"{words[:120] or 'model'}-{hashlib.sha256(url.encode()).hexdigest()[:12]}"

@@ -1,6 +1,6 @@
-"""ImageNet pictures with their classes: from TFDS, or from a folder of class folders.
+"""Reads ImageNet images with their classes, from TFDS or from a folder of class folders.
 
-TensorFlow is imported for TFDS alone.
+TensorFlow is imported only for TFDS.
 """
 
 import dataclasses
@@ -19,30 +19,30 @@ TFDS_NAME, SPLIT = "imagenet2012", "validation"
 
 @dataclasses.dataclass(frozen=True)
 class Data:
-    """Pictures whose labels are indices of `trainer.serving.imagenet`.
+    """Images whose labels are indices of `trainer.serving.imagenet`.
 
     Attributes:
-      about: what they are, in words.
-      count: how many there are.
-      pictures: can be walked once.
+      about: a description of the images.
+      count: the number of images.
+      images: the images; can be iterated once.
     """
 
     about: str
     count: int
-    pictures: Iterable[LabelledImage]
+    images: Iterable[LabelledImage]
 
 
 def read_data(directory: str, limit: int | None) -> Data:
-    """What lies in `directory`: the TFDS dataset imagenet2012, or else class folders.
+    """Reads the images in `directory`: the TFDS dataset imagenet2012, or else class folders.
 
     Args:
-      directory: a TFDS data directory (imagenet2012/5.1.0/… below it), or a folder whose folders
-        are classes, each named by its WordNet id, its name or its index.
-      limit: take so many at most, the same ones each time: of folders a random sample; of TFDS the
-        first ones, which are in random order, since TFDS shuffles what it prepares.
+      directory: a TFDS data directory (with imagenet2012/5.1.0/… below it), or a folder of class
+        folders, each named by WordNet id, class name or index.
+      limit: the largest number of images. The choice is the same each time: from class folders, a
+        random sample; from TFDS, the first images, which TFDS shuffled when it prepared them.
 
     Raises:
-      InputError: it is neither, or has a class that is none of ImageNet's.
+      InputError: the directory is neither, or has a class that ImageNet does not have.
     """
     if (Path(directory) / TFDS_NAME).is_dir():
         return _read_tfds(directory, limit)
@@ -55,11 +55,11 @@ def _read_folder(directory: str, limit: int | None) -> Data:
     indices = _class_indices(directory, source.classes())
     files = source.files()
     random.Random(0).shuffle(files)
-    pictures = [
+    images = [
         LabelledImage(path, Path(path), indices[name.split("/", 1)[0]])
         for name, path in files[:limit]
     ]
-    return Data(f"{directory}, {len(indices)} class folders", len(pictures), pictures)
+    return Data(f"{directory}, {len(indices)} class folders", len(images), images)
 
 
 def _read_tfds(directory: str, limit: int | None) -> Data:
@@ -75,11 +75,11 @@ def _read_tfds(directory: str, limit: int | None) -> Data:
     if limit is not None:
         count = min(count, limit)
     names = builder.info.features["label"].names
-    pictures = _tfds_pictures(builder, f"{SPLIT}[:{count}]", _class_indices(directory, names))
-    return Data(f"{directory}, TFDS {builder.info.full_name}, {SPLIT}", count, pictures)
+    images = _tfds_images(builder, f"{SPLIT}[:{count}]", _class_indices(directory, names))
+    return Data(f"{directory}, TFDS {builder.info.full_name}, {SPLIT}", count, images)
 
 
-def _tfds_pictures(builder: Any, split: str, indices: dict[str, int]) -> Iterator[LabelledImage]:
+def _tfds_images(builder: Any, split: str, indices: dict[str, int]) -> Iterator[LabelledImage]:
     import tensorflow_datasets as tfds
 
     dataset = builder.as_dataset(
@@ -93,12 +93,12 @@ def _tfds_pictures(builder: Any, split: str, indices: dict[str, int]) -> Iterato
 
 
 def _class_indices(directory: str, names: Iterable[str]) -> dict[str, int]:
-    """Class name -> ImageNet index, in the order of the names."""
+    """Returns the ImageNet index of each class name, in the order of the names."""
     indices = {name: class_index(name) for name in names}
     unknown = next((name for name, index in indices.items() if index is None), None)
     if unknown is not None:
         raise InputError(
-            f"{directory}: class {unknown} is none of ImageNet's; expected WordNet ids "
-            "(n02124075), names as in trainer/imagenet_classes.txt, or indices (0 to 999)"
+            f"{directory}: ImageNet has no class {unknown}; expected WordNet ids (n02124075), "
+            "names as in trainer/imagenet_classes.txt, or indices (0 to 999)"
         )
     return indices

@@ -50,7 +50,7 @@ def export_model(backbone: str, directory: str) -> None:
     import tensorflow as tf
 
     from backbones.contract import load_backbone, read_shapes
-    from trainer.decoding.image_file import Limits
+    from trainer.decoding.limits import Limits
     from trainer.model.classifier import make_classifier
     from trainer.preprocessing import resize, value_range
     from trainer.serving import export

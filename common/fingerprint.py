@@ -1,28 +1,35 @@
-"""Fingerprints of what a node reads beyond its input artifacts.
+"""Fingerprints of code and data that a node reads beyond its input artifacts.
 
-TFX hashes module files only. A function given by import path, or a path to data, to a backbone or
-to a schema, is a mere string to it. Every node therefore carries the fingerprint of what stands
-behind such strings as an execution property, so that its cache is right.
+TFX only hashes module files. For TFX, the import path of a function, or a path to data, a backbone
+or a schema, is only a string. So every node has an execution property with the fingerprint of such
+code or data, which makes the node run again when they change.
 """
 
 import ast
+import dataclasses
+import functools
 import hashlib
 import importlib.util
 import os
+from collections.abc import Collection, Iterator, Mapping
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
+
+from common.versions import installed_versions
+from common.wording import remove_wording
 
 FIRST_PARTY = ("pipeline", "components", "trainer", "backbones", "common", "schemas")
 
 
-# TensorFlow writes it with every SavedModel; it has a random id, the rest follows from the content.
+# TensorFlow writes this file with every SavedModel. It contains a random id, and values that follow
+# from the content of the other files.
 _EXPORT_ID = "fingerprint.pb"
 
 
 def hash_directory(directory: str | Path) -> str:
-    """SHA-256 over the names and contents of all files below `directory`, as 64 hex digits.
+    """Returns the SHA-256 of names and contents of all files below `directory`, 64 hex digits.
 
-    So a SavedModel that is converted from the same checkpoint elsewhere is the same.
+    SavedModels that two machines convert from the same checkpoint have the same SHA-256.
     """
     root = Path(directory)
     digest = hashlib.sha256()
@@ -40,70 +47,114 @@ def hash_directory(directory: str | Path) -> str:
 
 
 def hash_bytes(content: bytes) -> str:
-    """SHA-256 of `content`, as 64 hex digits."""
+    """Returns the SHA-256 of `content`, 64 hex digits."""
     return hashlib.sha256(content).hexdigest()
 
 
-def hash_code(*modules: str) -> str:
-    """SHA-256 over the code of `modules` and of every module of this project that they import.
+def hash_code(
+    *modules: str, data: Mapping[str, str] | None = None, apart: Collection[str] = ()
+) -> str:
+    """Returns the SHA-256 of the code of `modules` and of all modules of this project they import.
 
-    What counts is the syntax tree without docstrings: comments, formatting and docstrings do not
-    change the fingerprint, any change of code does.
+    It covers the syntax trees without wording (see `common.wording`), including the `__init__` of
+    packages, and the installed versions of imported libraries.
 
     Args:
       modules: import paths, such as "trainer.train".
+      data: import paths of modules that list entries, such as a catalogue, each with a text that
+        names the values that the run uses. The text is hashed instead of the module.
+      apart: top-level packages of libraries whose versions are left out.
     """
-    trees = modules_of(*modules)
-    return hash_bytes("".join(f"{name}\0{tree}\n" for name, tree in sorted(trees.items())).encode())
+    data = dict(data or {})
+    sources = modules_of(*modules, apart=data)
+    libraries = {name for source in sources.values() for name in source.libraries} - set(apart)
+    parts = [
+        *sorted(data.items()),
+        *sorted((name, source.tree) for name, source in sources.items()),
+        *installed_versions(libraries).items(),
+    ]
+    return hash_bytes("".join(f"{name}\0{text}\n" for name, text in parts).encode())
 
 
-def modules_of(*modules: str) -> dict[str, str]:
-    """`modules` and every module of this project that they import, each with its syntax tree.
+def hash_libraries(*packages: str) -> str:
+    """Returns the SHA-256 of the installed versions of top-level packages, 64 hex digits."""
+    return hash_bytes(repr(installed_versions(packages)).encode())
 
-    They are found and parsed, but not imported.
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """The parsed source of a module.
+
+    Attributes:
+      tree: the syntax tree without wording.
+      first_party: the names that it imports from this project: modules, but also functions and
+        classes.
+      libraries: the top-level packages of libraries that it imports.
     """
-    trees: dict[str, str] = {}
+
+    tree: str
+    first_party: frozenset[str]
+    libraries: frozenset[str]
+
+
+def modules_of(*modules: str, apart: Collection[str] = ()) -> dict[str, Source]:
+    """Parses `modules` and every module of this project that they import; returns them by name.
+
+    Importing a module runs the `__init__` of its packages, so these are included. No module is
+    imported.
+
+    Args:
+      modules: import paths.
+      apart: modules that are not followed, nor the modules that only they import.
+    """
+    sources: dict[str, Source] = {}
     waiting = list(modules)
     while waiting:
         module = waiting.pop()
-        if module not in trees:
-            tree = ast.parse(_source(module))
-            _remove_docstrings(tree)
-            trees[module] = ast.dump(tree)
-            waiting.extend(_imported(tree))
-    return trees
+        if module not in sources and module not in apart:
+            sources[module] = _read(*_source(module))
+            waiting.extend(name for name in sources[module].first_party if _find(name))
+            waiting.extend([module.rpartition(".")[0]] if "." in module else [])
+    return sources
 
 
-def _remove_docstrings(tree: ast.AST) -> None:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(
-            node
-        ):
-            node.body = node.body[1:]
+@functools.lru_cache(maxsize=1024)
+def _read(package: str, content: bytes) -> Source:
+    tree = ast.parse(content)
+    imported: set[str] = set()
+    for node in _running(tree):
+        if isinstance(node, ast.Import):
+            imported.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            name = "." * node.level + (node.module or "")
+            module = importlib.util.resolve_name(name, package)
+            imported.add(module)
+            imported.update(f"{module}.{alias.name}" for alias in node.names)
+    remove_wording(tree)
+    first_party = {name for name in imported if name.split(".")[0] in FIRST_PARTY}
+    libraries = {name.split(".")[0] for name in imported - first_party}
+    return Source(ast.dump(tree), frozenset(first_party), frozenset(libraries))
 
 
-def _source(module: str) -> bytes:
+def _running(tree: ast.AST) -> Iterator[ast.AST]:
+    """Yields all nodes below `tree`, except those that only a type checker looks at."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING":
+            continue
+        yield node
+        yield from _running(node)
+
+
+def _source(module: str) -> tuple[str, bytes]:
+    """Returns the package of `module` (itself, if it is a package), and the content of its file."""
     spec = _find(module)
     if spec is None or spec.origin is None:
-        raise ModuleNotFoundError(f"{module}: no such module to take a fingerprint of")
-    return Path(spec.origin).read_bytes()
-
-
-def _imported(tree: ast.AST) -> set[str]:
-    """The modules of this project that `tree` imports, at its top or inside a function."""
-    candidates: set[str] = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            candidates.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            candidates.add(node.module)
-            # A name is a module only if it can be found as one.
-            candidates.update(f"{node.module}.{alias.name}" for alias in node.names)
-    return {name for name in candidates if name.split(".")[0] in FIRST_PARTY and _find(name)}
+        raise ModuleNotFoundError(f"{module}: no such module; its fingerprint cannot be computed")
+    return spec.parent or "", Path(spec.origin).read_bytes()
 
 
 def _find(module: str) -> ModuleSpec | None:
-    """Where `module` is. `importlib.util.find_spec` alone would import its parents."""
+    """Finds a module. `importlib.util.find_spec` alone would import its parent packages."""
     top, *rest = module.split(".")
     spec = importlib.util.find_spec(top)
     for index in range(len(rest)):

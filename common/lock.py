@@ -10,11 +10,11 @@ from pathlib import Path
 
 @contextmanager
 def hold_lock(target: Path) -> Iterator[None]:
-    """Waits until no other process holds the lock of `target`, and holds it.
+    """A context that holds the lock of `target`, after waiting for other processes to release it.
 
-    The lock ends with the process at the latest. A new directory is written as `.<name>.*` beside
-    the target and renamed at the end. A directory of such a name that is there when the lock is
-    acquired was left by a process that was killed, and is removed.
+    The lock is released at the latest when the process ends. The holder writes a new directory as
+    `.<name>.*` beside the target, and renames it at the end. If there is such a directory when the
+    lock is acquired, a process that was killed has left it, and it is removed.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     with (target.parent / f".{target.name}.lock").open("w") as file:

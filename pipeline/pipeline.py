@@ -6,10 +6,11 @@ source -- ImageExampleGen -+- StatisticsGen - SchemaGen or PackagedSchema - Exam
                                  |            |           |
              backbone SavedModel +------------+           +- the last blessed model
 
-Compiled for a cluster it begins with ResolveInputs, which finds there what is found here before.
+A pipeline that is compiled for a cluster starts with the node ResolveInputs, which finds data and
+backbone for each run.
 """
 
-from tfx.components import (  # isort: skip (it fits out tfx_bsl for the TFDV that is pinned)
+from tfx.components import (  # isort: skip (it patches tfx_bsl, for the pinned TFDV)
     ExampleValidator,
     SchemaGen,
     StatisticsGen,
@@ -38,11 +39,11 @@ from pipeline.properties import Properties, make_properties
 from pipeline.resolve_inputs.component import ResolveInputs
 from pipeline.run_parameters import runtime_parameters
 
-# Workers import it before anything else: the TFDV that is pinned looks for a part of tfx_bsl that
-# is no more, and importing tfx puts something in its place.
+# Workers import tfx before anything else: the pinned TFDV imports a part of tfx_bsl that no longer
+# exists, and tfx puts a substitute in its place.
 _BEAM_PLUGIN = "--beam_plugins=tfx"
 
-# So that TFDV counts labels, and does not take the bytes of images for words.
+# With these types TFDV counts labels, and does not take the bytes of images for words.
 _EXAMPLE_TYPES = schema_pb2.Schema(
     feature=[
         schema_pb2.Feature(
@@ -58,35 +59,38 @@ _EXAMPLE_TYPES = schema_pb2.Schema(
 
 
 def create_pipeline(config: Config, inputs: Inputs | None) -> Pipeline:
-    """The pipeline that `config` describes.
+    """Builds the pipeline that `config` describes.
 
-    Loads no model code: user functions are given by import path. Whatever a node reads beyond its
-    input artifacts stands in its execution properties as a fingerprint, so that its cache is right.
+    No model code is loaded: user functions are given by import path. If a node reads data beyond
+    its input artifacts, its execution properties contain their fingerprint, so that the node runs
+    again when the data change.
 
     Args:
       config: the configuration.
-      inputs: what the run reads from outside; None has the run find it, as its first node.
+      inputs: the data, backbone and schema of the run; if None, the node ResolveInputs finds them.
     """
     first: list[BaseNode] = []
     if inputs is None:
         resolved = ResolveInputs(settings=config.to_json(), parameters=runtime_parameters(config))
-        properties = Properties(**resolved.placeholders())
+        properties = Properties.from_names(resolved.placeholders())
         first = [resolved]
     else:
         properties = make_properties(config, inputs)
     examples = ImageExampleGen(
-        source=properties.source,
-        classes=properties.classes,
+        source=properties.example_gen.source,
+        classes=properties.example_gen.classes,
         max_side=config.ingest.max_side,
         max_pixels=config.ingest.max_pixels,
-        source_fingerprint=properties.source_fingerprint,
-        code_fingerprint=properties.examples_code,
+        source_fingerprint=properties.example_gen.source_fingerprint,
+        code_fingerprint=properties.example_gen.code_fingerprint,
+        unread_notes=properties.example_gen.unread_notes,
     )
     statistics = StatisticsGen(
         examples=examples.outputs["examples"],
         stats_options=tfdv.StatsOptions(
             schema=_EXAMPLE_TYPES,
-            # From few examples a domain would be inferred for their names, and others be anomalies.
+            # File names are left out if the schema is inferred: from few examples, SchemaGen would
+            # infer the list of their names, and new names would be anomalies.
             feature_allowlist=None if config.schema else ["image", "label"],
         ),
     )
@@ -94,17 +98,20 @@ def create_pipeline(config: Config, inputs: Inputs | None) -> Pipeline:
     if config.schema:
         schema = PackagedSchema(
             name=config.schema,
-            fingerprint=properties.schema_fingerprint,
-            code_fingerprint=properties.schema_code,
+            fingerprint=properties.schema.fingerprint,
+            code_fingerprint=properties.schema.code_fingerprint,
         )
     else:
         schema = SchemaGen(statistics=statistics.outputs["statistics"], exclude_splits=["test"])
     validator = ExampleValidator(
         statistics=statistics.outputs["statistics"], schema=schema.outputs["schema"]
     )
+    # TFX's components have no such property, so it is added to their specs: it is in the cache key.
+    for node in (statistics, validator, *([] if config.schema else [schema])):
+        node.spec.exec_properties["library_fingerprint"] = properties.validation.library_fingerprint
     backbone, backbone_model = _backbone(config, inputs, properties)
-    # To tune the whole backbone nothing is materialised, and nothing is analysed: no pass over the
-    # data. To tune a head each image meets the backbone here, once.
+    # To tune the whole backbone, Transform materialises and analyses nothing, so that it makes no
+    # pass over the data. To tune a head, it computes the features of each image once.
     head_only = config.tune == "head"
     transform = BackboneTransform(
         examples=examples.outputs["examples"],
@@ -113,7 +120,7 @@ def create_pipeline(config: Config, inputs: Inputs | None) -> Pipeline:
         preprocessing_fn="trainer.preprocessing.preprocessing_fn",
         analyze=["train"],
         materialize=["train", "validation"] if head_only else [],
-        custom_config=properties.transform,
+        custom_config=properties.transform.custom_config,
     ).with_id("Transform")
     training_examples = (
         transform.outputs["transformed_examples"] if head_only else (examples.outputs["examples"])
@@ -134,25 +141,26 @@ def create_pipeline(config: Config, inputs: Inputs | None) -> Pipeline:
         hyperparameters=tuners[0].outputs["best_hyperparameters"] if tuners else None,
         **training,
     ).with_id("Trainer")
-    # TFX takes mappings only, which a text that the run finds out is not.
+    # The constructors of Trainer and Tuner only take a mapping, but this is a text or placeholder.
     for tuner in tuners:
-        tuner.spec.exec_properties["custom_config"] = properties.tuning
-    trainer.spec.exec_properties["custom_config"] = properties.training
+        tuner.spec.exec_properties["custom_config"] = properties.tuner.custom_config
+    trainer.spec.exec_properties["custom_config"] = properties.trainer.custom_config
     evaluator = ModelEvaluator(
         examples=examples.outputs["examples"],
         example_splits=["test"],
         model=trainer.outputs["model"],
         schema=schema.outputs["schema"],
-        eval_config=properties.gate,
-        baseline=properties.baseline,
-        records=properties.records,
-        code_fingerprint=properties.gate_code,
+        eval_config=properties.evaluator.eval_config,
+        champion=properties.evaluator.champion,
+        records=properties.evaluator.records,
+        training=properties.evaluator.training,
+        code_fingerprint=properties.evaluator.code_fingerprint,
     ).with_id("Evaluator")
     pusher = ModelPusher(
         model=trainer.outputs["model"],
         model_blessing=evaluator.outputs["blessing"],
-        push_destination=properties.push_destination,
-        custom_config=properties.push,
+        push_destination=properties.pusher.push_destination,
+        custom_config=properties.pusher.custom_config,
     ).with_id("Pusher")
     return Pipeline(
         pipeline_name=config.name,
@@ -178,18 +186,20 @@ def create_pipeline(config: Config, inputs: Inputs | None) -> Pipeline:
 def _backbone(
     config: Config, inputs: Inputs | None, properties: Properties
 ) -> tuple[BaseNode, BaseChannel]:
-    """The node that provides the backbone, and its output.
+    """Returns the node that provides the backbone, and its output.
 
-    Where it lies on the disk of all that read it, its artifact is that directory. The containers of
-    a cluster, and a Beam engine's workers elsewhere, may have no more than the pipeline root in
-    common with this machine: for them it is copied there.
+    If all readers share this machine's disk, the artifact is the backbone's own directory. The
+    containers of a cluster, and the workers of some Beam engines, may share only the pipeline root
+    with this machine: for them the backbone is copied there.
     """
     if inputs is None or workers_are_elsewhere(config.run.beam_args):
         node = Backbone(
-            model=config.model,
+            # A URL may have a token in it, which has no place in the metadata store.
+            model=config.model if inputs is None else inputs.backbone,
             weights=config.weights,
             precision=config.train.precision,
-            fingerprint=properties.backbone_fingerprint,
+            trusted=int(config.trust_model),
+            fingerprint=properties.backbone.fingerprint,
         )
         return node, node.outputs["backbone"]
     node = Importer(

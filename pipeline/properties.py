@@ -1,135 +1,188 @@
-"""Execution properties that a run finds out: from what it reads, and from its parameters."""
+"""The execution properties that follow from the inputs and parameters of a run."""
 
 import dataclasses
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from google.protobuf import json_format
 from tfx.proto import pusher_pb2
-from tfx.utils import json_utils
 
 from backbones.reference import parse_model
-from common import fingerprint
-from components.model_evaluator.records import directory_of
-from components.model_pusher.executor import FAIL_ON_UNBLESSED
+from common.custom_config import to_custom_config
+from common.fingerprint import hash_bytes
+from components.image_example_gen.unread import unread_directory
+from components.model_evaluator.records import NONE, records_directory
+from components.model_pusher.last_push import push_record
+from components.model_pusher.settings import PusherSettings
+from components.property_value import PropertyValue
+from pipeline.code import hash_nodes
 from pipeline.gate import make_eval_config
 from pipeline.inputs import Inputs
+from pipeline.node_properties import (
+    BackboneProperties,
+    EvaluatorProperties,
+    ExampleGenProperties,
+    PusherProperties,
+    SchemaProperties,
+    TrainerProperties,
+    TransformProperties,
+    TunerProperties,
+    ValidationProperties,
+)
 from pipeline.options.config import Config
+from trainer.decoding.limits import Limits
+from trainer.training.settings import (
+    ServingSettings,
+    TrainerSettings,
+    TrainingInputs,
+    TrainingSettings,
+    TunerSettings,
+)
+from trainer.transform_settings import TransformSettings
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Properties:
-    """Texts, each the value of an execution property of some node, or a placeholder of it.
+    """The execution properties of each node, as texts, or as placeholders of texts.
 
-    A run on this machine knows them before it begins. The first node of a compiled pipeline,
-    `ResolveInputs`, finds them out, and the others take them from it by value: so a run looks at
-    its source anew however long ago it was compiled, and a node whose properties are as before is
-    taken from the cache.
-
-    Attributes:
-      source: for `components.image_example_gen.sources.registry.make_source`, JSON.
-      source_fingerprint: of the images.
-      classes: the class names, JSON.
-      examples_code: fingerprint of ImageExampleGen's code.
-      schema_fingerprint: of the packaged schema's file.
-      schema_code: fingerprint of PackagedSchema's code.
-      backbone_fingerprint: of its SavedModel.
-      transform: Transform's custom_config, JSON.
-      tuning: Tuner's custom_config, JSON.
-      training: Trainer's custom_config, JSON.
-      gate: TFMA's EvalConfig, JSON.
-      gate_code: fingerprint of ModelEvaluator's code.
-      baseline: URI of the model to compare with, or `components.model_evaluator.records.NONE`.
-      records: directory where a blessing is recorded.
-      push_destination: TFX's PushDestination, JSON.
-      push: ModelPusher's custom_config, JSON.
+    For a run on this machine, the texts are known before it starts. In a compiled pipeline, the
+    first node, `ResolveInputs`, writes them in each run, and placeholders pass them to the other
+    nodes by value. So each run fingerprints its source again, and nodes whose properties have not
+    changed are taken from the cache.
     """
 
-    source: Any
-    source_fingerprint: Any
-    classes: Any
-    examples_code: Any
-    schema_fingerprint: Any
-    schema_code: Any
-    backbone_fingerprint: Any
-    transform: Any
-    tuning: Any
-    training: Any
-    gate: Any
-    gate_code: Any
-    baseline: Any
-    records: Any
-    push_destination: Any
-    push: Any
+    example_gen: ExampleGenProperties
+    validation: ValidationProperties
+    schema: SchemaProperties
+    backbone: BackboneProperties
+    transform: TransformProperties
+    tuner: TunerProperties
+    trainer: TrainerProperties
+    evaluator: EvaluatorProperties
+    pusher: PusherProperties
+
+    def by_name(self) -> dict[str, PropertyValue]:
+        """Returns all values by names `<node>_<property>`, such as `evaluator_champion`."""
+        return {
+            f"{node}_{name}": value
+            for node, properties in vars(self).items()
+            for name, value in vars(properties).items()
+        }
+
+    @classmethod
+    def from_names(cls, values: Mapping[str, PropertyValue]) -> "Properties":
+        """Returns the properties with the values that `by_name` returned."""
+        nodes: dict[str, Any] = {
+            node: properties(**{name: values[f"{node}_{name}"] for name in _fields(properties)})
+            for node, properties in _fields(cls).items()
+        }
+        return cls(**nodes)
+
+
+def _fields(properties: Any) -> dict[str, Any]:
+    """Returns the type of each field of a dataclass, by its name."""
+    return {field.name: field.type for field in dataclasses.fields(properties)}
+
+
+PROPERTY_NAMES = tuple(
+    f"{node}_{name}"
+    for node, properties in _fields(Properties).items()
+    for name in _fields(properties)
+)
 
 
 def make_properties(config: Config, inputs: Inputs) -> Properties:
-    """The properties of a run of `config` on `inputs`."""
-    destination = pusher_pb2.PushDestination(
-        filesystem=pusher_pb2.PushDestination.Filesystem(base_directory=config.serving_dir)
+    """Returns the properties of a run of `config` on `inputs`."""
+    code = hash_nodes(inputs.source, inputs.backbone_layout)
+    training = TrainingSettings(
+        tune=config.tune,
+        classes=inputs.classes,
+        hyperparameters=config.train,
+        augmentation=config.augment,
+        input_range=config.backbone.input_range,
     )
-    limits = {"max_side": config.ingest.max_side, "max_pixels": config.ingest.max_pixels}
-    training = {
-        "tune": config.tune,
-        "classes": list(inputs.classes),
-        "hyperparameters": dataclasses.asdict(config.train),
-        "augmentation": dataclasses.asdict(config.augment),
-        "limits": limits,
-        "input_range": config.backbone.input_range,
-        "precision": config.serve.precision,
-    }
-    examples_code = fingerprint.hash_code("components.image_example_gen.executor")
-    transform_code = fingerprint.hash_code(
-        "trainer.preprocessing", "components.backbone_transform.executor"
+    training_inputs = TrainingInputs(
+        source_fingerprint=inputs.source_fingerprint,
+        max_side=config.ingest.max_side,
+        max_pixels=config.ingest.max_pixels,
+        examples_code=code.example_gen,
+        transform_code=code.transform,
+        backbone_fingerprint=inputs.backbone_fingerprint,
+    )
+    transform_settings = TransformSettings(
+        tune=config.tune,
+        input_range=config.backbone.input_range,
+        # The range of AugReg's models is known.
+        check_input_range=not parse_model(config.model).is_augreg,
+        code_fingerprint=code.transform,
+    )
+    tuner_settings = TunerSettings(
+        training=training, trials=config.tuner, code_fingerprint=code.tuner
+    )
+    trainer_settings = TrainerSettings(
+        training=training,
+        serving=ServingSettings(
+            limits=Limits(max_side=config.ingest.max_side, max_pixels=config.ingest.max_pixels),
+            precision=config.serve.precision,
+        ),
+        inputs=training_inputs,
+        # Not in the Trainer's output directory, which is a new one for each execution.
+        checkpoints=f"{config.pipeline_root}/checkpoints",
+        code_fingerprint=code.trainer,
+    )
+    fingerprint = _training_fingerprint(inputs, trainer_settings, tuner_settings)
+    champions = (record for made_by, record in inputs.champions.items() if made_by != fingerprint)
+    pusher_settings = PusherSettings(
+        serving_state=inputs.serving.key(fingerprint),
+        push_record=push_record(config.pipeline_root),
+        training=fingerprint,
+        fail_on_unblessed=config.run.fail_on_unblessed,
+        code_fingerprint=code.pusher,
     )
     return Properties(
-        source=json.dumps(dict(inputs.source), sort_keys=True),
-        source_fingerprint=inputs.source_fingerprint,
-        classes=json.dumps(list(inputs.classes)),
-        examples_code=examples_code,
-        schema_fingerprint=inputs.schema_fingerprint,
-        schema_code=fingerprint.hash_code("components.packaged_schema.component"),
-        backbone_fingerprint=inputs.backbone_fingerprint,
-        transform=json_utils.dumps(
-            {
-                "tune": config.tune,
-                "input_range": config.backbone.input_range,
-                # Of AugReg's models it is known.
-                "check_input_range": not parse_model(config.model).is_augreg,
-                "code_fingerprint": transform_code,
-            }
+        example_gen=ExampleGenProperties(
+            source=json.dumps(dict(inputs.source), sort_keys=True),
+            classes=json.dumps(list(inputs.classes)),
+            source_fingerprint=inputs.source_fingerprint,
+            code_fingerprint=code.example_gen,
+            unread_notes=unread_directory(config.pipeline_root),
         ),
-        tuning=json_utils.dumps(
-            training
-            | {"trials": config.tuner, "code_fingerprint": fingerprint.hash_code("trainer.tuner")}
+        validation=ValidationProperties(library_fingerprint=code.validation),
+        schema=SchemaProperties(
+            fingerprint=inputs.schema_fingerprint,
+            code_fingerprint=code.schema,
         ),
-        training=json_utils.dumps(
-            training
-            | {
-                # Not below the Trainer's outputs: each execution has others.
-                "checkpoints": f"{config.pipeline_root}/checkpoints",
-                "inputs": {
-                    "source": inputs.source_fingerprint,
-                    **limits,
-                    "examples_code": examples_code,
-                    "transform_code": transform_code,
-                    "backbone": inputs.backbone_fingerprint,
-                },
-                "code_fingerprint": fingerprint.hash_code("trainer.train"),
-            }
+        backbone=BackboneProperties(fingerprint=inputs.backbone_fingerprint),
+        transform=TransformProperties(custom_config=to_custom_config(transform_settings)),
+        tuner=TunerProperties(custom_config=to_custom_config(tuner_settings)),
+        trainer=TrainerProperties(custom_config=to_custom_config(trainer_settings)),
+        evaluator=EvaluatorProperties(
+            eval_config=json_format.MessageToJson(make_eval_config(config.gate), sort_keys=True),
+            champion=next(champions, NONE),
+            records=records_directory(config.pipeline_root),
+            training=fingerprint,
+            code_fingerprint=code.evaluator,
         ),
-        gate=json_format.MessageToJson(make_eval_config(config.gate), sort_keys=True),
-        gate_code=fingerprint.hash_code("components.model_evaluator.executor"),
-        baseline=inputs.baseline,
-        records=directory_of(config.pipeline_root),
-        push_destination=json_format.MessageToJson(
-            destination, preserving_proto_field_name=True, sort_keys=True
-        ),
-        push=json_utils.dumps(
-            {
-                "served": inputs.served,
-                FAIL_ON_UNBLESSED: config.run.fail_on_unblessed,
-                "code_fingerprint": fingerprint.hash_code("components.model_pusher.executor"),
-            }
+        pusher=PusherProperties(
+            push_destination=_push_destination(config.serving_dir),
+            custom_config=to_custom_config(pusher_settings),
         ),
     )
+
+
+def _training_fingerprint(inputs: Inputs, trainer: TrainerSettings, tuner: TunerSettings) -> str:
+    """Of everything that determines a model: two trainings with the same one are repetitions."""
+    determining = dataclasses.replace(trainer, checkpoints="")
+    texts = [to_custom_config(determining), inputs.schema_fingerprint]
+    if tuner.trials:
+        texts.append(to_custom_config(tuner))
+    return hash_bytes("\0".join(texts).encode())
+
+
+def _push_destination(serving_dir: str) -> str:
+    """Returns TFX's PushDestination for a serving directory, as JSON."""
+    destination = pusher_pb2.PushDestination(
+        filesystem=pusher_pb2.PushDestination.Filesystem(base_directory=serving_dir)
+    )
+    return json_format.MessageToJson(destination, preserving_proto_field_name=True, sort_keys=True)

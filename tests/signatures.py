@@ -28,7 +28,7 @@ def example_of(image: bytes) -> bytes:
 
 
 def answers_by_object_graph(directory: Any, inputs: Arrays) -> Arrays:
-    """What a model answers that `tf.saved_model.load` has loaded, by signature."""
+    """Returns the outputs of a model that `tf.saved_model.load` has loaded, by signature."""
     signatures = tf.saved_model.load(str(directory)).signatures
     answers = {}
     for name, given in inputs.items():

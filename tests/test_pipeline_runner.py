@@ -3,6 +3,7 @@
 import io
 import re
 import shutil
+import signal
 import subprocess
 import sys
 
@@ -44,7 +45,7 @@ USAGE_ERRORS = [
     (["--model", "vit-b61-fe"], "did you mean vit_b16_fe?"),
     (
         ["--model", "vit_b16_fe", "--dataset", "digits", "--data-dir", "x"],
-        "--data-dir x: does nothing beside --dataset digits, which is not TFDS's",
+        "--data-dir x: has no effect with --dataset digits",
     ),
     (["--epochs"], "argument --epochs: expected one argument"),
     (["--dataset", "digits"], "--model is missing"),
@@ -55,16 +56,20 @@ USAGE_ERRORS = [
     (["--runner", "kubeflow", "--pause", "x"], "--host missing"),
     ([*VERTEX, "--region", "r"], "--image and --pipeline-root missing"),
     ([*VERTEX, "--region", "r", "--image", "i", "--pipeline-root", "/r"], "expected gs://BUCKET"),
-    ([*VERTEX, "--pipeline-root", "here"], "expected a place that all containers see"),
+    ([*VERTEX, "--pipeline-root", "here"], "expected a directory that all containers can reach"),
     (
         [*KUBEFLOW, "--output", "x.yaml", "--pipeline-root", "s3://b/p"],
-        "--pipeline-root s3://b/p: expected a place that all containers see",
+        "--pipeline-root s3://b/p: expected a directory that all containers can reach",
     ),
     ([*VERTEX, "--model", "./here"], "--model ./here: expected, for a container, a name"),
+    (
+        [*VERTEX, "--model", "https://u:p@host/m.tgz?sig=1"],
+        "--model https://…@host/m.tgz?…: has a query string or credentials, which a compiled",
+    ),
     ([*VERTEX, "--dataset", "./here"], "--dataset ./here: expected, for a container, a name"),
     ([*VERTEX, *SUBMIT, "--schedule", "daily"], "expected five fields of cron"),
     ([*SCHEDULE, "--schedule", "0 3 * *"], "--schedule 0 3 * *: expected five fields of cron"),
-    ([*SCHEDULE, "--end", "2020-01-01T00:00:00Z"], "--end 2020-01-01T00:00:00Z: is over; expected"),
+    ([*SCHEDULE, "--end", "2020-01-01T00:00:00Z"], "--end 2020-01-01T00:00:00Z: is in the past"),
     (
         [*SCHEDULE, "--start", "2099-02-01T00:00:00Z", "--end", "2099-01-01T00:00:00Z"],
         "--end 2099-01-01T00:00:00Z: expected a time after --start 2099-02-01T00:00:00Z",
@@ -73,12 +78,24 @@ USAGE_ERRORS = [
         [*SCHEDULE, "--max-concurrent-runs", "11"],
         "--max-concurrent-runs 11: expected 1 to 10 for kubeflow",
     ),
-    ([*VERTEX, *SUBMIT, "--end", "2030-01-01T00:00:00Z"], "--end: does nothing without --schedule"),
-    ([*VERTEX, "--host", "h"], "--host: found --runner vertex; expected kubeflow"),
-    (["--model", "vit_b16_fe", "--wait"], "--wait: found --runner local; expected kubeflow or ver"),
-    ([*VERTEX, "--output", "job.yaml"], "expected a file name that ends in .json, which is what"),
-    ([*KUBEFLOW, "--output", "job.json"], "expected a file name that ends in .yaml, which is wh"),
-    ([*VERTEX, *SUBMIT, "--name", "7flowers"], "--name 7flowers: expected, for vertex, a letter"),
+    (
+        [*VERTEX, *SUBMIT, "--end", "2030-01-01T00:00:00Z"],
+        "--end: has no effect without --schedule",
+    ),
+    (
+        [*VERTEX, "--host", "h"],
+        "--host: has no effect with --runner vertex; expected --runner kubeflow",
+    ),
+    (
+        ["--model", "vit_b16_fe", "--wait"],
+        "--wait: has no effect with --runner local; expected --runner kubeflow",
+    ),
+    ([*VERTEX, "--output", "job.yaml"], "expected a file name that ends in .json, for"),
+    ([*KUBEFLOW, "--output", "job.json"], "expected a file name that ends in .yaml, for"),
+    (
+        [*VERTEX, *SUBMIT, "--name", "7flowers"],
+        "--name 7flowers: expected a name that starts with a letter",
+    ),
     ([*VERTEX, *SUBMIT, "--name", "n" * 64], "found 64 letters; expected at most 63"),
     ([*KUBEFLOW, "--dataset", f"gs://b/{'n' * 60}"], "found 76 letters; expected at most 63"),
     (["--model", "vit_b16_fe", "--name", "n" * 64], "found 64 letters; expected at most 63"),
@@ -91,7 +108,7 @@ COMPILED = [*VERTEX, "--output", "x.json"]
 DATAFLOW = ["--beam-arg=--runner=DataflowRunner"]
 BEAM_USAGE_ERRORS = [
     ([*COMPILED, "--beam-arg=--runer=DataflowRunner"], "no flag --runer; did you mean --runner?"),
-    ([*COMPILED, *DATAFLOW], "--beam-arg=--project and --beam-arg=--region and"),
+    ([*COMPILED, *DATAFLOW], "Missing required option: project"),
     ([*COMPILED, "--beam-arg=--setup_file=./setup.py"], "expected a URL or an absolute path in"),
     (["--model", "vit_mini_fe", "--beam-arg=--direct_num_workers=x"], "invalid int value: 'x'"),
 ]
@@ -159,7 +176,7 @@ def test_help_has_every_flag(project):
 
 
 def test_every_option_is_listed(project):
-    """By its key, with its flag; those that are the same for several nodes once."""
+    """Each has its key and its flag; options that several nodes share are listed once."""
     _, *rows, last = command(project, "--list-options").stdout.splitlines()
     nodes = last.removeprefix("NODE is one of ").rstrip(".").split(", ")
     named = [row.split()[0] for row in rows]
@@ -239,7 +256,7 @@ UNTRAINED = "The model is UNTRAINED: its weights are random.\n"
         ({"model": "gs://bucket/model.npz", "train.precision": "mixed_bfloat16"}, ""),
     ],
 )
-def test_what_must_not_be_overlooked(given, said, tmp_path):
+def test_warnings(given, said, tmp_path):
     out = io.StringIO()
     config = build_config({key: Setting(value, key) for key, value in given.items()})
     announce(config, tmp_path / "log", Console(out, io.StringIO()))
@@ -248,8 +265,37 @@ def test_what_must_not_be_overlooked(given, said, tmp_path):
     assert warnings == said
 
 
+@pytest.mark.usefixtures("foreground")
+@pytest.mark.parametrize(
+    ("number", "status", "line"),
+    [
+        (signal.SIGINT, 130, "pipeline_runner.py: interrupted\n"),
+        (signal.SIGTERM, 143, "pipeline_runner.py: terminated\n"),
+    ],
+)
+def test_a_signal_ends_a_run_that_loads_tensorflow(project, tmp_path, number, status, line):
+    """An exception in the midst of an import may be turned into another one."""
+    command = [sys.executable, "pipeline_runner.py", "--model", "vit_mini_fe"]
+    command += ["--dataset", "digits", "--pipeline-root", str(tmp_path)]
+    with subprocess.Popen(
+        command,
+        cwd=project,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as run:
+        assert run.stdout is not None
+        while "UNTRAINED" not in run.stdout.readline():  # the last line before TensorFlow is loaded
+            pass
+        run.send_signal(number)
+        out, err = run.communicate(timeout=60)
+    assert (run.returncode, out, err) == (status, "", line)
+    (log,) = (tmp_path / "logs").iterdir()
+    assert line in log.read_text()
+
+
 def test_an_interrupted_run_says_so(project):
-    """By Ctrl-C, while nothing but the command line has been imported yet."""
+    """Ctrl-C comes when only the command line has been imported."""
     code = (
         "import sys, pipeline_runner\n"
         "def interrupt(*_): raise KeyboardInterrupt\n"

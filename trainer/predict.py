@@ -1,4 +1,4 @@
-"""Names what is on images, by an exported model or an off-the-shelf ImageNet classifier.
+"""Classifies images, by an exported model or an off-the-shelf ImageNet classifier.
 
     python -m trainer.predict --model runs/flowers/serving/1763884800 daisy.jpg more_images/
     python -m trainer.predict --model vit_b16_classification --top 5 cat.jpg dog.jpg
@@ -31,6 +31,7 @@ from backbones.reference import parse_model
 from backbones.resolve import cache_dir, check_model, resolve
 from common.command_line import BAD_USAGE, Parser, positive, silence_stderr
 from common.errors import InputError
+from common.text import escape_controls
 from trainer.prediction.files import find_files
 from trainer.prediction.tables import check_output
 from trainer.serving.imagenet import NAMES
@@ -59,18 +60,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _classify(
     parser: Parser, options: argparse.Namespace, directory: str, classifier: "Classifier"
 ) -> int:
-    if names_of(classifier) is None:
+    if find_class_names(classifier) is None:
         parser.complain(
-            f"{options.model} has {classifier.classes} outputs, not ImageNet's {len(NAMES)}: they "
-            "are printed as indices, without names (of a feature extractor, they mean nothing)"
+            f"{options.model} has {classifier.classes} outputs, not ImageNet's {len(NAMES)}: "
+            "indices are printed, without names (the outputs of a feature extractor are no classes)"
         )
     if options.output:
         return write_answers(parser, options, directory, classifier)
     return print_answers(parser, options, classifier)
 
 
-def names_of(classifier: "Classifier") -> Sequence[str] | None:
-    """The names of the classes: its own, or ImageNet's where it has as many; None of others."""
+def find_class_names(classifier: "Classifier") -> Sequence[str] | None:
+    """Returns the classifier's class names, or ImageNet's if it has as many classes, or None."""
     return classifier.names or (NAMES if classifier.classes == len(NAMES) else None)
 
 
@@ -80,8 +81,8 @@ def print_answers(parser: Parser, options: argparse.Namespace, classifier: "Clas
     from trainer.serving.classifier import map_ahead
 
     files = find_files(options.images)
-    width = max(map(len, files))
-    names = names_of(classifier)
+    width = max(len(escape_controls(file)) for file in files)
+    names = find_class_names(classifier)
     failed = False
     ahead = 2 * options.batch_size
     images = map_ahead(lambda numbered: read_image(*numbered), enumerate(files), ahead)
@@ -98,11 +99,11 @@ def print_answers(parser: Parser, options: argparse.Namespace, classifier: "Clas
 def describe(answer: "Answer", width: int, names: Sequence[str] | None) -> str:
     """An image's name, `width` wide, and the probability and name of its likeliest classes."""
     classes = "  ".join(
-        f"{100 * probability:6.2f} %  {names[index] if names else index}"
+        f"{100 * probability:6.2f} %  {escape_controls(names[index]) if names else index}"
         for index, probability in zip(answer.classes, answer.probabilities, strict=True)
     )
     doubt = "" if answer.is_accepted else "  (not accepted)"
-    return f"{answer.name:{width}}  {classes}{doubt}"
+    return f"{escape_controls(answer.name):{width}}  {classes}{doubt}"
 
 
 def write_answers(
@@ -113,7 +114,7 @@ def write_answers(
 
     job = BulkJob(
         model=directory,
-        names=names_of(classifier),
+        names=find_class_names(classifier),
         files=find_files(options.images),
         output=options.output,
         top=options.top,
@@ -140,48 +141,66 @@ def _others(count: int, output: str) -> str:
 
 
 def load_classifier(parser: Parser, options: argparse.Namespace) -> tuple[str, "Classifier"]:
-    """The directory and the classifier that the options of `add_classifier_arguments` name.
+    """Loads the classifier that the options of `add_classifier_arguments` name.
+
+    Returns:
+      Its directory, and the classifier.
 
     Raises:
-      InputError: there is none; where that can be seen without TensorFlow, it is not imported.
+      InputError: there is no such classifier. TensorFlow is imported only if that is necessary to
+        find out.
     """
     check_model(options.model, options.weights, task="classification")
     if parse_model(options.model).is_untrained(options.weights):
         parser.complain("the model is UNTRAINED: its weights are random")
     with silence_stderr() as screen, show_downloads(rich.console.Console(file=screen)):
         directory = resolve(
-            options.model, weights=options.weights, cache=cache_dir(), task="classification"
+            options.model,
+            weights=options.weights,
+            cache=cache_dir(),
+            task="classification",
+            trusted=options.trust_model,
         )
+        from backbones.program import check_operations
         from trainer.serving.classifier import Classifier
 
+        if not options.trust_model:
+            check_operations(directory)
         return str(directory), Classifier(directory)
 
 
 def add_classifier_arguments(parser: Parser, *, batch_size: int) -> None:
-    """Adds --model, --weights and --batch-size."""
+    """Adds --model, --trust-model, --weights and --batch-size."""
     parser.add_argument(
         "--model",
         required=True,
         help="a classifier: catalogue name (pipeline_runner.py --list-models), directory of a "
-        "SavedModel or of an exported model, URL or AugReg .npz",
+        "SavedModel or of an exported model, URL or AugReg .npz; a SavedModel is a program, "
+        "which must do no more than compute",
+    )
+    parser.add_argument(
+        "--trust-model",
+        action="store_true",
+        help="accept a SavedModel whose program reaches files, the network or Python; it runs with "
+        "your rights",
     )
     parser.add_argument(
         "--weights",
         choices=("pretrained", "random"),
         default="pretrained",
-        help="random makes the named architecture, untrained (default: pretrained)",
+        help="use pretrained weights, or random ones (default: pretrained)",
     )
     parser.add_argument(
         "--batch-size",
         type=positive,
         default=batch_size,
         metavar="N",
-        help=f"images that the model is given at once (default: {batch_size})",
+        help=f"number of images in a batch (default: {batch_size})",
     )
 
 
 def make_parser() -> Parser:
-    """The parser of the command line."""
+    """Makes the parser of the command line."""
     parser = Parser(prog="python -m trainer.predict", description=__doc__.splitlines()[0])
     add_classifier_arguments(parser, batch_size=32)
     parser.add_argument(

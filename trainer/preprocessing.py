@@ -1,7 +1,8 @@
-"""The ViT preprocessing: one graph, written by Transform, run by Trainer, Evaluator and servers.
+"""Preprocessing, as one graph that Transform writes and Trainer, Evaluator and servers run.
 
-decode -> resize to the backbone's H x W, bilinear -> [-1, 1]; for `--tune head` also -> features.
-As in google-research/vision_transformer, vit_jax/input_pipeline.py.
+Images are decoded, resized to the backbone's H x W (bilinear), and scaled to [-1, 1], as in
+google-research/vision_transformer, vit_jax/input_pipeline.py. For `--tune head`, the graph also
+computes features.
 """
 
 from collections.abc import Callable
@@ -9,48 +10,49 @@ from typing import Any
 
 import tensorflow as tf
 
-from backbones.contract import call_backbone, load_backbone_once, read_shapes
+from backbones.contract import call_backbone, load_shared_backbone, read_shapes
 from backbones.input_range import to_input_range
+from common.custom_config import from_custom_config
 from trainer.decoding.jpeg import DCT_METHOD
+from trainer.transform_settings import TransformSettings
 
 IMAGE = "image"
 LABEL = "label"
 PIXELS = "pixels"
 FEATURES = "features"
 
-# Images that Transform and Evaluator take at once. Beam hands over up to 1,000; as pixels they
-# would take 600 MB.
+# The number of images that Transform and Evaluator process at once. Beam passes up to 1,000 images,
+# whose pixels would take 600 MB.
 CHUNK = 32
 
 
 def preprocessing_fn(
     inputs: dict[str, tf.Tensor], custom_config: dict[str, Any]
 ) -> dict[str, tf.Tensor]:
-    """TFX Transform's user function.
+    """Preprocesses examples; TFX's Transform traces this function.
 
     Args:
-      inputs: `image`, encoded images, string [B] or [B, 1]; `label`, int64, likewise.
-      custom_config: `backbone`, its directory; `tune`, "full" or "head"; `input_range`, of the
-        pixels that the backbone expects (`backbones.input_range`).
+      inputs: `image`, encoded images, string [B] or [B, 1]; and `label`, int64 [B] or [B, 1].
+      custom_config: the fields of `trainer.transform_settings.TransformSettings`, with the
+        backbone's directory.
 
     Returns:
-      `label`, int64 [B]; and `pixels`, float32 [B, H, W, 3] in [-1, 1], to tune the whole backbone,
-      or `features`, float32 [B, D], to tune a head.
+      `label`, int64 [B]; and `pixels`, float32 [B, H, W, 3] in [-1, 1], for tune "full", or
+      `features`, float32 [B, D], for tune "head".
     """
+    settings = from_custom_config(TransformSettings, custom_config)
     encoded = tf.reshape(inputs[IMAGE], [-1])
     outputs = {LABEL: tf.reshape(inputs[LABEL], [-1])}
-    if custom_config["tune"] == "full":
-        shapes = read_shapes(custom_config["backbone"])
+    if settings.tune == "full":
+        shapes = read_shapes(settings.backbone)
         outputs[PIXELS] = decode_images(encoded, shapes.height, shapes.width)
     else:
-        outputs[FEATURES] = _frozen_features(
-            encoded, custom_config["backbone"], custom_config["input_range"]
-        )
+        outputs[FEATURES] = _frozen_features(encoded, settings.backbone, settings.input_range)
     return outputs
 
 
 def decode_images(encoded: tf.Tensor, height: int, width: int) -> tf.Tensor:
-    """Encoded images, string [B] -> float32 [B, height, width, 3] in [-1, 1]."""
+    """Decodes encoded images, string [B], to float32 [B, height, width, 3] in [-1, 1]."""
 
     def one(image: tf.Tensor) -> tf.Tensor:
         return value_range(resize(decode(image), height, width))
@@ -60,18 +62,21 @@ def decode_images(encoded: tf.Tensor, height: int, width: int) -> tf.Tensor:
 
 
 def decode(encoded: tf.Tensor) -> tf.Tensor:
-    """An ingested image, a JPEG, string [] -> uint8 [h, w, 3]: the op takes PNG and GIF as well."""
+    """Decodes an ingested image, a JPEG, string [], to uint8 [h, w, 3]; PNG and GIF as well."""
     image = tf.io.decode_jpeg(encoded, channels=3, dct_method=DCT_METHOD)
     return tf.ensure_shape(image, [None, None, 3])
 
 
 def resize(image: tf.Tensor, height: int, width: int) -> tf.Tensor:
-    """uint8 [h, w, 3] -> float32 [height, width, 3] in [0, 255], bilinear, without antialiasing."""
+    """Resizes uint8 [h, w, 3] to float32 [height, width, 3] in [0, 255], bilinear.
+
+    There is no antialiasing.
+    """
     return tf.image.resize(image, [height, width], method="bilinear")
 
 
 def value_range(image: tf.Tensor) -> tf.Tensor:
-    """float32 in [0, 255] -> [-1, 1]."""
+    """Scales float32 values from [0, 255] to [-1, 1]."""
     return image / 127.5 - 1.0
 
 
@@ -85,12 +90,12 @@ class FrozenBackbone(tf.Module):
     def __init__(self, directory: str, input_range: str) -> None:
         """
         Args:
-          directory: of the backbone's SavedModel.
+          directory: the directory of the backbone's SavedModel.
           input_range: of the pixels that it expects, see `backbones.input_range`.
         """
         super().__init__()
         shapes = read_shapes(directory)
-        self.backbone = load_backbone_once(directory)
+        self.backbone = load_shared_backbone(directory)
         pixels = tf.TensorSpec([None, shapes.height, shapes.width, 3], tf.float32)
 
         @tf.function(input_signature=[pixels])
@@ -107,9 +112,10 @@ class FrozenBackbone(tf.Module):
 
 
 def _frozen_features(encoded: tf.Tensor, directory: str, input_range: str) -> tf.Tensor:
-    """Encoded images, string [B] -> features of the frozen backbone, float32 [B, D].
+    """Computes features of the frozen backbone, float32 [B, D], of encoded images, string [B].
 
-    The backbone becomes part of the transform graph's SavedModel, where it is `.frozen_backbone`.
+    The backbone becomes part of the transform graph's SavedModel, as its attribute
+    `frozen_backbone`.
     """
     import tensorflow_transform as tft  # training needs the rest of this module, and no Transform
 
@@ -136,7 +142,7 @@ def _in_even_number(function: Callable[[tf.Tensor], tf.Tensor], images: tf.Tenso
 def _in_chunks(
     function: Callable[[tf.Tensor], tf.Tensor], encoded: tf.Tensor, features: int
 ) -> tf.Tensor:
-    """`function`, string [b] -> float32 [b, features], over [B] in chunks of at most `CHUNK`."""
+    """Calls `function`, from string [b] to float32 [b, features], on chunks of up to `CHUNK`."""
     batch = tf.shape(encoded)[0]
     chunks = tf.TensorArray(
         tf.float32,

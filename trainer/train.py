@@ -1,42 +1,46 @@
-"""Fine-tuning: what TFX Trainer runs."""
+"""The function that TFX's Trainer runs."""
 
+import dataclasses
 import tempfile
 from typing import Any
 
 import keras_tuner
 import tensorflow as tf
 
+from common.custom_config import from_custom_config
 from trainer.input.transform_graph import TransformGraph
+from trainer.training.checkpoint_lease import lease_directory
 from trainer.training.checkpoints import checkpoint_directory
-from trainer.training.strategy import make_strategy, wait_for_all, worker_of
-from trainer.training.training_job import Settings, TrainingJob, backbone_directory
+from trainer.training.settings import TrainerSettings
+from trainer.training.strategy import make_strategy, wait_for_all, worker_index
+from trainer.training.training_job import TrainingJob, backbone_directory
 
 
 def run_fn(fn_args: Any) -> None:
-    """TFX Trainer's user function: tunes, and exports the SavedModel with its three signatures.
+    """Tunes a model, and exports it as a SavedModel with three signatures.
 
     Args:
-      fn_args: `tfx.components.FnArgs`: raw examples for tune "full", transformed ones for "head";
-        the transform graph; the backbone as base model; statistics, for the number of examples;
-        hyperparameters, where a Tuner found them. Its `custom_config` is that of
-        `trainer.training.training_job.Settings`, with `checkpoints`, the directory of them all;
-        `inputs`, what the fingerprints of data and backbone are; and `code_fingerprint`.
+      fn_args: `tfx.components.FnArgs` with these fields: raw examples for tune "full" or
+        transformed ones for "head"; the transform graph; the backbone as base model; statistics,
+        for the number of examples; the Tuner's hyperparameters, if there is a Tuner; and a
+        `custom_config` with the fields of `trainer.training.settings.TrainerSettings`.
 
     Raises:
-      InputError: the settings do not fit one another, the data or the machine.
-      NonFiniteError: the loss is no number any more.
-      PreemptedError: the process was asked to end; the training goes on when it is run again.
+      InputError: the settings contradict each other, or do not fit the data or the machine.
+      NonFiniteError: the loss became NaN or infinite.
+      PreemptedError: the process received a signal to end; when it is run again, training resumes.
     """
-    settings = Settings.of(fn_args.custom_config)
-    if settings.hyperparameters.deterministic:
+    settings = from_custom_config(TrainerSettings, fn_args.custom_config)
+    training = settings.training
+    if training.hyperparameters.deterministic:
         tf.config.experimental.enable_op_determinism()
-    is_solved = settings.tune == "head" and settings.hyperparameters.head == "linear_probe"
-    strategy = make_strategy("single" if is_solved else settings.hyperparameters.strategy)
+    is_solved = training.tune == "head" and training.hyperparameters.head == "linear_probe"
+    strategy = make_strategy("single" if is_solved else training.hyperparameters.strategy)
     found = {}
     if fn_args.hyperparameters:
         found = keras_tuner.HyperParameters.from_config(fn_args.hyperparameters).values
     job = TrainingJob(
-        settings=settings.changed(found),
+        settings=training.replace_options(found),
         graph=TransformGraph(fn_args.transform_graph_path),
         backbone=backbone_directory(fn_args.base_model),
         train_files=fn_args.train_files,
@@ -46,21 +50,21 @@ def run_fn(fn_args: Any) -> None:
     if is_solved:
         model = job.make_model()
         job.probe(model, strategy, fn_args.model_run_dir)
-        job.export(model, fn_args.serving_model_dir)
+        job.export(model, fn_args.serving_model_dir, settings.serving)
         return
     checkpoints = checkpoint_directory(
-        fn_args.custom_config["checkpoints"],
-        inputs=fn_args.custom_config["inputs"],
-        code=fn_args.custom_config["code_fingerprint"],
-        settings=job.settings.determining(),
+        settings.checkpoints,
+        inputs=dataclasses.asdict(settings.inputs),
+        code=settings.code_fingerprint,
+        settings=job.settings.values_that_determine_weights(),
     )
-    is_chief = worker_of(strategy)[0] == 0
-    # The curves of all workers are the same, and would go into the same files.
-    fitted = job.fit(
-        strategy, checkpoints, fn_args.model_run_dir if is_chief else tempfile.mkdtemp()
-    )
-    if is_chief:
-        job.export(fitted.model, fn_args.serving_model_dir)
-    # TFX looks for the model in every worker, as soon as this returns.
-    wait_for_all(strategy)
-    fitted.checkpoints.remove()
+    is_chief = worker_index(strategy)[0] == 0
+    # All workers have the same curves. Only the chief writes them to the output directory.
+    log_dir = fn_args.model_run_dir if is_chief else tempfile.mkdtemp()
+    with lease_directory(checkpoints, strategy) as directory:
+        fitted = job.fit(strategy, directory.path, log_dir, directory.lease)
+        if is_chief:
+            job.export(fitted.model, fn_args.serving_model_dir, settings.serving)
+        # When this function returns, TFX looks for the model, in every worker.
+        wait_for_all(strategy)
+        fitted.checkpoints.remove()

@@ -1,4 +1,4 @@
-"""Downloads as a person sees them. Imports no TensorFlow."""
+"""Shows downloads on the console. Imports no TensorFlow."""
 
 import logging
 from collections.abc import Iterator
@@ -8,13 +8,14 @@ import rich.console
 import rich.progress
 
 from backbones.download.transfer import logger
+from common.text import make_printable
 
 
 @contextmanager
 def show_downloads(console: rich.console.Console) -> Iterator[None]:
-    """Within it, a download is a bar on a terminal; elsewhere a line where it begins and ends."""
+    """Within it, a terminal shows a bar for each download; a file gets a line at start and end."""
     bars = rich.progress.Progress(
-        rich.progress.TextColumn("downloading {task.description}"),
+        rich.progress.TextColumn("downloading {task.description}", markup=False),
         rich.progress.BarColumn(bar_width=24),
         rich.progress.DownloadColumn(),
         rich.progress.TransferSpeedColumn(),
@@ -22,7 +23,7 @@ def show_downloads(console: rich.console.Console) -> Iterator[None]:
         console=console,
         transient=True,
         disable=not console.is_terminal,
-        redirect_stdout=False,  # what libraries print belongs in the log
+        redirect_stdout=False,  # the output of libraries belongs in the log
         redirect_stderr=False,
     )
     listener = _Listener(bars)
@@ -38,7 +39,7 @@ def show_downloads(console: rich.console.Console) -> Iterator[None]:
 
 
 class _Listener(logging.Handler):
-    """Draws the bars from the log records of downloads."""
+    """Updates the bars from the log records of downloads."""
 
     def __init__(self, bars: rich.progress.Progress) -> None:
         super().__init__()
@@ -49,13 +50,14 @@ class _Listener(logging.Handler):
         state = getattr(record, "download", None)
         if state is None:
             return
+        name = make_printable(state.name)
         begins = state.name not in self._tasks
         if begins:
-            self._tasks[state.name] = self._bars.add_task(state.name)
+            self._tasks[state.name] = self._bars.add_task(name)
         self._bars.update(self._tasks[state.name], completed=state.done, total=state.total)
         if state.ended:
             self._bars.remove_task(self._tasks.pop(state.name))
         if state.ended or (begins and not self._bars.console.is_terminal):
             size = "" if state.total is None else f": {state.total / 1e6:.1f} MB"
-            line = f"{'downloaded' if state.ended else 'downloading'} {state.name}{size}"
+            line = f"{'downloaded' if state.ended else 'downloading'} {name}{size}"
             self._bars.console.print(line, markup=False, highlight=False, soft_wrap=True)

@@ -1,7 +1,6 @@
-"""BackboneTransform: TFX's Transform, which is handed the backbone as an artifact."""
+"""BackboneTransform: TFX's Transform, with the backbone as a further input artifact."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from tfx import types
 from tfx.dsl.components.base import base_beam_component, executor_spec
@@ -10,10 +9,11 @@ from tfx.types import standard_artifacts, standard_component_specs
 from tfx.types.component_spec import ChannelParameter
 
 from components.backbone_transform.executor import BACKBONE_KEY, Executor
+from components.property_value import PropertyValue
 
 
 class BackboneTransformSpec(standard_component_specs.TransformSpec):
-    """TFX's, with the backbone as a further input."""
+    """The spec of TFX's Transform, with the backbone as a further input."""
 
     INPUTS = standard_component_specs.TransformSpec.INPUTS | {
         BACKBONE_KEY: ChannelParameter(type=standard_artifacts.Model),
@@ -21,10 +21,10 @@ class BackboneTransformSpec(standard_component_specs.TransformSpec):
 
 
 class BackboneTransform(base_beam_component.BaseBeamComponent):
-    """TFX's Transform; `preprocessing_fn` finds the backbone's directory in its `custom_config`.
+    """TFX's Transform with the backbone as an input, without statistics and analyzer cache.
 
-    So lineage shows the backbone, and the cache knows it, wherever it lies. No statistics, no
-    analyzer cache.
+    Because the backbone is an input artifact, it appears in the lineage and in the cache key.
+    `preprocessing_fn` finds its directory in `TransformSettings`.
     """
 
     SPEC_CLASS = BackboneTransformSpec
@@ -39,17 +39,17 @@ class BackboneTransform(base_beam_component.BaseBeamComponent):
         preprocessing_fn: str,
         analyze: Sequence[str],
         materialize: Sequence[str],
-        custom_config: Any,
+        custom_config: PropertyValue,
     ) -> None:
         """
         Args:
-          examples: one Examples.
-          schema: one Schema.
-          backbone: one Model, whose SavedModel lies directly in it.
-          preprocessing_fn: import path.
-          analyze: splits that are analysed.
-          materialize: splits of which transformed examples are written; may be empty.
-          custom_config: for `preprocessing_fn`, JSON or a placeholder of it.
+          examples: channel of one Examples artifact.
+          schema: channel of one Schema artifact.
+          backbone: channel of one Model artifact, whose directory is a SavedModel.
+          preprocessing_fn: import path of the preprocessing function.
+          analyze: the splits that are analysed.
+          materialize: the splits whose transformed examples are written; may be empty.
+          custom_config: `trainer.transform_settings.TransformSettings`, as JSON.
         """
         outputs = {"transform_graph": types.Channel(type=standard_artifacts.TransformGraph)}
         if materialize:

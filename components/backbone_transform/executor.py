@@ -1,6 +1,6 @@
 """Executor of `BackboneTransform`."""
 
-import json
+import dataclasses
 from typing import Any
 
 from absl import logging
@@ -9,15 +9,17 @@ from tfx.components.transform import executor
 from tfx.dsl.io import fileio
 from tfx.types import artifact_utils, standard_component_specs
 
-from backbones.contract import one_backbone
+from backbones.contract import share_backbone
+from common.custom_config import from_custom_config, to_custom_config
 from components.backbone_transform.input_range import warn_of_input_range
+from trainer.transform_settings import TransformSettings
 
 BACKBONE_KEY = "backbone"
 WARNING = "warning"  # custom property of a TransformGraph
 
 
 class Executor(executor.Executor):
-    """TFX's, with the backbone's directory put into the `custom_config`."""
+    """TFX's executor of Transform; adds the backbone's directory to the `custom_config`."""
 
     def Do(  # noqa: N802 (TFX's name)
         self,
@@ -25,32 +27,34 @@ class Executor(executor.Executor):
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """As TFX's; `custom_config` gets the key `backbone`.
+        """Runs Transform as TFX does, with the backbone's directory in `TransformSettings`.
 
-        Where `check_input_range` of it asks for it, and another range of pixel values suits the
-        backbone better, the transform graph's custom property `warning` says so.
+        If the settings ask for it, and another range of pixel values suits the backbone better, the
+        custom property `warning` of the transform graph says so.
         """
         inputs = dict(input_dict)
         directory = artifact_utils.get_single_uri(inputs.pop(BACKBONE_KEY))
         key = standard_component_specs.CUSTOM_CONFIG_KEY
-        custom_config = json.loads(exec_properties[key]) | {"backbone": directory}
-        with one_backbone():
-            if custom_config["check_input_range"]:
-                _check_input_range(input_dict, output_dict, custom_config)
-            super().Do(inputs, output_dict, exec_properties | {key: json.dumps(custom_config)})
+        settings = from_custom_config(TransformSettings, exec_properties[key])
+        settings = dataclasses.replace(settings, backbone=directory)
+        custom_config = to_custom_config(settings)
+        with share_backbone():
+            if settings.check_input_range:
+                _check_input_range(input_dict, output_dict, settings)
+            super().Do(inputs, output_dict, exec_properties | {key: custom_config})
 
 
 def _check_input_range(
     input_dict: dict[str, list[types.Artifact]],
     output_dict: dict[str, list[types.Artifact]],
-    custom_config: dict[str, Any],
+    settings: TransformSettings,
 ) -> None:
     (examples,) = input_dict[standard_component_specs.EXAMPLES_KEY]
     split = artifact_utils.get_split_uri([examples], "train")
     warning = warn_of_input_range(
-        custom_config["backbone"],
+        settings.backbone,
         [f"{split}/{name}" for name in fileio.listdir(split)],
-        custom_config["input_range"],
+        settings.input_range,
     )
     if warning:
         logging.warning("%s.", warning)

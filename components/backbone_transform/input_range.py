@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import tensorflow as tf
 
-from backbones.contract import call_backbone, load_backbone_once, read_shapes
+from backbones.contract import call_backbone, load_shared_backbone, read_shapes
 from backbones.input_range import INPUT_RANGES, to_input_range
 from trainer.preprocessing import IMAGE, LABEL, decode_images
 
@@ -70,7 +70,7 @@ def read_some(files: Sequence[str]) -> Labelled:
 
 
 def _features(backbone: str, images: Sequence[bytes]) -> list[tuple[str, np.ndarray]]:
-    model, shapes = load_backbone_once(backbone), read_shapes(backbone)
+    model, shapes = load_shared_backbone(backbone), read_shapes(backbone)
 
     def in_range(name: str) -> Callable[[tf.Tensor], tf.Tensor]:
         return tf.function(

@@ -1,6 +1,4 @@
-"""ImageExampleGen: labelled images of any source -> tf.Examples."""
-
-from typing import Any
+"""ImageExampleGen, which turns labelled images of any source into tf.Examples."""
 
 from tfx import types
 from tfx.dsl.components.base import base_beam_component, executor_spec
@@ -8,6 +6,7 @@ from tfx.types import standard_artifacts
 from tfx.types.component_spec import ChannelParameter, ExecutionParameter
 
 from components.image_example_gen.executor import EXAMPLES_KEY, Executor
+from components.property_value import PropertyValue
 
 
 class ImageExampleGenSpec(types.ComponentSpec):
@@ -21,6 +20,7 @@ class ImageExampleGenSpec(types.ComponentSpec):
         # What the cache must know beyond the above: see common/fingerprint.py.
         "source_fingerprint": ExecutionParameter(type=str),
         "code_fingerprint": ExecutionParameter(type=str),
+        "unread_notes": ExecutionParameter(type=str),
     }
     INPUTS: dict[str, ChannelParameter] = {}  # noqa: RUF012
     OUTPUTS = {EXAMPLES_KEY: ChannelParameter(type=standard_artifacts.Examples)}  # noqa: RUF012
@@ -29,13 +29,13 @@ class ImageExampleGenSpec(types.ComponentSpec):
 class ImageExampleGen(base_beam_component.BaseBeamComponent):
     """Turns labelled images into tf.Examples `image`, `label` and `file_name`.
 
-    Every image is decoded once. What is an upright RGB JPEG of reasonable size passes byte for
-    byte; anything else is re-encoded as one; what cannot be decoded, or has a label that is none of
-    the classes, goes to `quarantine.jsonl` with the reason. `counts.json` says how many were read,
-    written to each split, and quarantined; the first is always the sum of the others. Both files
-    lie in the Examples artifact.
+    Every image is decoded once. An upright RGB JPEG of limited size is kept byte for byte; any
+    other image is re-encoded as such a JPEG. An image that cannot be decoded, or whose label is not
+    one of the classes, is listed in `quarantine.jsonl` with the reason. `counts.json` has the
+    numbers of images that were read, written to each split, and quarantined; the first is always
+    the sum of the others. Both files are in the Examples artifact.
 
-    Splits: `train`, `validation`, `test`; see `components.image_example_gen.split`.
+    The splits are `train`, `validation` and `test`; see `components.image_example_gen.split`.
     """
 
     SPEC_CLASS = ImageExampleGenSpec
@@ -44,15 +44,15 @@ class ImageExampleGen(base_beam_component.BaseBeamComponent):
     def __init__(
         self,
         *,
-        source: Any,
-        classes: Any,
+        source: PropertyValue,
+        classes: PropertyValue,
         max_side: int,
         max_pixels: int,
-        source_fingerprint: Any,
-        code_fingerprint: Any,
+        source_fingerprint: PropertyValue,
+        code_fingerprint: PropertyValue,
+        unread_notes: PropertyValue,
     ) -> None:
-        """Texts may be placeholders of such.
-
+        """
         Args:
           source: JSON of what `components.image_example_gen.sources.registry.make_source` takes.
           classes: JSON of the class names that the pipeline is built for.
@@ -60,6 +60,7 @@ class ImageExampleGen(base_beam_component.BaseBeamComponent):
           max_pixels: images of more pixels are quarantined.
           source_fingerprint: of the source's data.
           code_fingerprint: of the executor's code.
+          unread_notes: directory for notes of images that could not be read.
         """
         spec = ImageExampleGenSpec(
             source=source,
@@ -68,6 +69,7 @@ class ImageExampleGen(base_beam_component.BaseBeamComponent):
             max_pixels=max_pixels,
             source_fingerprint=source_fingerprint,
             code_fingerprint=code_fingerprint,
+            unread_notes=unread_notes,
             examples=types.Channel(type=standard_artifacts.Examples),
         )
         super().__init__(spec=spec)

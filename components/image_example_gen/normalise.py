@@ -1,4 +1,4 @@
-"""Any encoded image -> an upright RGB JPEG of reasonable size."""
+"""Converts encoded images to upright RGB JPEGs of limited size."""
 
 import functools
 import io
@@ -9,7 +9,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from trainer.decoding.image_file import Decoded, Limits, decode_upright, find_format
+from trainer.decoding.image_file import Decoded, decode_upright, find_format
+from trainer.decoding.limits import Limits
 
 ORIENTATION = 0x0112  # the EXIF tag; 1 is upright
 QUALITY = 98
@@ -22,7 +23,7 @@ _PARTLY_BY_PILLOW = ("BMP", "WebP")
 
 
 class UndecodableError(ValueError):
-    """The bytes are not an image that can be decoded; the message says why."""
+    """The bytes are not an image that can be decoded; the message gives the reason."""
 
 
 def normalise(encoded: bytes, limits: Limits) -> bytes:
@@ -101,7 +102,7 @@ def _normalise_by_pillow(encoded: bytes, limits: Limits) -> bytes:
 
 
 def _orientation(image: Any) -> int:
-    """By EXIF, 1 (upright) to 8; 1 where EXIF is missing or damaged."""
+    """Returns the EXIF orientation, 1 (upright) to 8; 1 if EXIF is missing or damaged."""
     try:
         orientation = image.getexif().get(ORIENTATION, 1)
     except Exception:  # Pillow's EXIF reader raises of everything; the image is as good without

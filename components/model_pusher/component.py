@@ -1,6 +1,4 @@
-"""ModelPusher: TFX's Pusher, but a model that is served already is not pushed again."""
-
-from typing import Any
+"""ModelPusher, TFX's Pusher that does not push a model again that is served already."""
 
 from tfx import types
 from tfx.dsl.components.base import base_component, executor_spec
@@ -9,6 +7,7 @@ from tfx.types.component_spec import ChannelParameter
 
 from components.model_pusher.executor import Executor
 from components.model_pusher.verdict import OUTPUT
+from components.property_value import PropertyValue
 
 
 class ModelPusherSpec(standard_component_specs.PusherSpec):
@@ -23,8 +22,9 @@ class ModelPusherSpec(standard_component_specs.PusherSpec):
 class ModelPusher(base_component.BaseComponent):
     """TFX's Pusher with `components.model_pusher.executor`.
 
-    Evaluator blesses anew whenever the baseline changes, so TFX's own Pusher would push an
-    unchanged model a second time. Its output `verdict` is a `components.model_pusher.verdict`.
+    Whenever the baseline changes, Evaluator blesses the model again, and TFX's own Pusher would
+    push an unchanged model a second time. The output `verdict` is a
+    `components.model_pusher.verdict`.
     """
 
     SPEC_CLASS = ModelPusherSpec
@@ -35,16 +35,15 @@ class ModelPusher(base_component.BaseComponent):
         *,
         model: types.BaseChannel,
         model_blessing: types.BaseChannel,
-        push_destination: Any,
-        custom_config: Any,
+        push_destination: PropertyValue,
+        custom_config: PropertyValue,
     ) -> None:
         """
         Args:
-          model: one Model.
-          model_blessing: one ModelBlessing.
-          push_destination: TFX's PushDestination, JSON or a placeholder of it.
-          custom_config: `fail_on_unblessed`, whether a model that is not blessed fails the node;
-            and what the cache must know. JSON or a placeholder of it.
+          model: channel of one Model artifact.
+          model_blessing: channel of one ModelBlessing artifact.
+          push_destination: TFX's PushDestination, as JSON.
+          custom_config: `components.model_pusher.settings.PusherSettings`, as JSON.
         """
         spec = ModelPusherSpec(
             model=model,

@@ -1,6 +1,5 @@
 """Executor of `ModelPusher`."""
 
-import json
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -11,13 +10,17 @@ from tfx.proto import pusher_pb2
 from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import io_utils, proto_utils
 
+from common import termination
+from common.custom_config import from_custom_config
 from common.errors import InputError
-from components.model_evaluator.reasons import reasons_of
+from common.file_records import find_damage, record_files
+from components.model_evaluator.reasons import read_reasons
+from components.model_pusher.last_push import record_push
 from components.model_pusher.serving_directory import identity, newest_version
+from components.model_pusher.settings import PusherSettings
 from components.model_pusher.verdict import OUTPUT, Verdict
 
-FAIL_ON_UNBLESSED = "fail_on_unblessed"
-WAS_SERVED = "was_served"  # custom property of a PushedModel: 1 where nothing had to be copied
+WAS_SERVED = "was_served"  # custom property of a PushedModel: 1 if the model was served already
 
 
 class Executor(executor.Executor):
@@ -34,7 +37,7 @@ class Executor(executor.Executor):
         Writes the verdict as well.
 
         Raises:
-          InputError: the model is not blessed, and `custom_config` has `fail_on_unblessed`.
+          InputError: the model is not blessed, and its settings have `fail_on_unblessed`.
         """
         reason = ""
         if self.CheckBlessing(input_dict):
@@ -54,10 +57,18 @@ class Executor(executor.Executor):
         proto_utils.json_to_proto(
             exec_properties[standard_component_specs.PUSH_DESTINATION_KEY], destination
         )
-        served = newest_version(destination.filesystem.base_directory)
+        directory = destination.filesystem.base_directory
+        served = newest_version(directory)
         model = self.GetModelPath(input_dict)
-        if not (served and identity(model) == identity(served)):
+        if not (served and _is_same(model, served)):
+            termination.stop_here()
             super().Do(input_dict, output_dict, exec_properties)
+            record_push(
+                from_custom_config(
+                    PusherSettings, exec_properties[standard_component_specs.CUSTOM_CONFIG_KEY]
+                ),
+                directory,
+            )
             return
         logging.info("%s is this model already: nothing to push.", served)
         pushed = artifact_utils.get_single_instance(
@@ -79,11 +90,11 @@ class Executor(executor.Executor):
         blessing = artifact_utils.get_single_instance(
             input_dict[standard_component_specs.MODEL_BLESSING_KEY]
         )
-        why = f"not pushed, the model is not blessed: {reasons_of(blessing)}"
-        custom_config = json.loads(
-            exec_properties.get(standard_component_specs.CUSTOM_CONFIG_KEY, "{}")
+        why = f"not pushed, the model is not blessed: {read_reasons(blessing)}"
+        settings = from_custom_config(
+            PusherSettings, exec_properties[standard_component_specs.CUSTOM_CONFIG_KEY]
         )
-        if custom_config.get(FAIL_ON_UNBLESSED):
+        if settings.fail_on_unblessed:
             raise InputError(why)
         pushed = artifact_utils.get_single_instance(
             output_dict[standard_component_specs.PUSHED_MODEL_KEY]
@@ -92,3 +103,8 @@ class Executor(executor.Executor):
         pushed.set_string_custom_property("reason", why)
         logging.warning("%s.", why)
         return why
+
+
+def _is_same(model: str, served: str) -> bool:
+    """Whether the directory `served` holds the SavedModel `model`, undamaged."""
+    return identity(model) == identity(served) and not find_damage(served, record_files(model))

@@ -1,4 +1,4 @@
-"""What Beam is told beyond the flags that were given: which engine, and what its workers run."""
+"""Adds flags to the given flags for Beam, for its engine and its workers."""
 
 import dataclasses
 import re
@@ -19,30 +19,32 @@ from pipeline.options.config import Config
 
 _DIRECT = (
     "--runner=DirectRunner",
-    # Without triggers this changes nothing, except that Beam takes its own Python engine at once
-    # rather than try to download another one first.
+    # This project uses no triggers, so the only effect of this flag is that Beam chooses its own
+    # Python engine at once, instead of first trying to download another one.
     "--allow_unsafe_triggers",
 )
-# Where nothing says what workers run, TFX packs itself up for them, two seconds a node, and pip is
-# to install it, which cannot satisfy TFX's pins. Workers that are no containers run what is
-# installed, and nobody looks at this.
+# If no flag says what workers run, TFX builds a package of itself for them, which takes two seconds
+# for each node, and has pip install it, which fails because of TFX's pinned versions. Workers that
+# are no containers run the installed code and ignore this flag.
 _INSTALLED = "--sdk_container_image=none"
 
 
-def with_engine(config: Config) -> Config:
-    """`config` with all flags for Beam; see `beam_arguments`."""
+def set_engine(config: Config) -> Config:
+    """Returns `config` with all flags for Beam; see `beam_arguments`."""
     run = dataclasses.replace(config.run, beam_args=beam_arguments(config.run.beam_args))
     return dataclasses.replace(config, run=run)
 
 
 def beam_arguments(given: Sequence[str]) -> tuple[str, ...]:
-    """All flags for Beam's pipelines, from those that were given; these come last, and win.
+    """Adds to the given flags for Beam those that every pipeline of this project needs.
+
+    The given flags come last, so that they override the added ones.
 
     Raises:
-      InputError: workers would be containers, and it is not said of which image.
+      InputError: the workers would be containers, and no flag names their image.
     """
     options = PipelineOptions(list(given))
-    runner = runner_of(options)
+    runner = selected_runner(options)
     if runner.endswith("DirectRunner"):
         return (*_DIRECT, _INSTALLED, *given)
     if _environment(options) != "DOCKER":
@@ -51,14 +53,15 @@ def beam_arguments(given: Sequence[str]) -> tuple[str, ...]:
     named = options.view_as(WorkerOptions).sdk_container_image or setup.extra_packages
     if not (named or setup.setup_file or setup.requirements_file):
         raise InputError(
-            f"--beam-arg=--runner={runner}: its workers are containers, of no image; expected "
-            "--beam-arg=--sdk_container_image=IMAGE, one of this project (make image TARGET=worker)"
+            f"--beam-arg=--runner={runner}: its workers are containers, but no image is given; "
+            "expected --beam-arg=--sdk_container_image=IMAGE, an image of this project (make image "
+            "TARGET=worker)"
         )
     return tuple(given)
 
 
 def workers_are_elsewhere(given: Sequence[str]) -> bool:
-    """Whether workers may have no more in common with this process than the pipeline root.
+    """Returns whether Beam's workers may share only the pipeline root with this process.
 
     Args:
       given: flags for Beam.
@@ -66,17 +69,17 @@ def workers_are_elsewhere(given: Sequence[str]) -> bool:
     return _environment(PipelineOptions(list(given))) not in ("", "LOOPBACK")
 
 
-def runner_of(options: PipelineOptions) -> str:
-    """The runner that `options` name, as Beam spells it: `--runner=dataflow` will do."""
+def selected_runner(options: PipelineOptions) -> str:
+    """Returns the name of the runner as Beam spells it; `--runner=dataflow` is accepted too."""
     name = options.view_as(StandardOptions).runner or "DirectRunner"
     known = {runner.lower(): runner for runner in StandardOptions.KNOWN_RUNNER_NAMES}
     return known.get(name.lower(), known.get(f"{name}runner".lower(), name))
 
 
 def _environment(options: PipelineOptions) -> str:
-    """What workers are, by the rules of Beam's own runners: empty for parts of this process."""
+    """Returns Beam's `environment_type` of the workers; empty if they belong to this process."""
     environment = options.view_as(PortableOptions).environment_type
-    runner = runner_of(options)
+    runner = selected_runner(options)
     if runner.endswith("DirectRunner"):
         return ""
     if environment:

@@ -1,4 +1,4 @@
-"""Where log lines go: to a file, and to the screen only if asked. Imports no TensorFlow."""
+"""Sends log lines to a file, and with `--verbose` to the screen. Imports no TensorFlow."""
 
 import logging
 import os
@@ -8,22 +8,33 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
+from common.text import make_printable
+
 _FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
-@contextmanager
-def logging_to(path: Path, *, verbose: bool) -> Iterator[tuple[TextIO, TextIO]]:
-    """Sends everything that libraries print or log to the file `path`.
+class _Formatter(logging.Formatter):
+    """Leaves secrets out of log lines, also of the tracebacks of other libraries' errors."""
 
-    TensorFlow's C++ code writes to file descriptor 2 rather than to `sys.stderr`, and it does so as
-    early as at import; so the descriptors themselves are redirected.
+    def format(self, record: logging.LogRecord) -> str:
+        lines = super().format(record).split("\n")
+        return "\n".join(map(make_printable, lines))
+
+
+@contextmanager
+def log_to_file(path: Path, *, verbose: bool) -> Iterator[tuple[TextIO, TextIO]]:
+    """A context in which everything that libraries print or log goes to the file `path`.
+
+    TensorFlow's C++ code writes to file descriptor 2 rather than to `sys.stderr`, and does so
+    already when it is imported; therefore the descriptors themselves are redirected.
 
     Args:
-      path: the log file; it is appended to.
-      verbose: log lines go to the screen as well, those of C++ code there alone.
+      path: the log file; lines are appended to it.
+      verbose: whether log lines also go to the screen. The log lines of C++ code then go to the
+        screen only.
 
     Yields:
-      The screen, as streams for stdout and stderr.
+      Two streams to the screen: its stdout and its stderr.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     sys.stdout.flush()
@@ -37,7 +48,7 @@ def logging_to(path: Path, *, verbose: bool) -> Iterator[tuple[TextIO, TextIO]]:
     level = root.level
     for handler in handlers:
         handler.setLevel(logging.INFO)
-        handler.setFormatter(logging.Formatter(_FORMAT))
+        handler.setFormatter(_Formatter(_FORMAT))
         root.addHandler(handler)
     root.setLevel(logging.INFO)
     try:

@@ -1,4 +1,4 @@
-"""ResolveInputs: what a run on a cluster reads from outside, found when it begins."""
+"""ResolveInputs: finds the inputs of a run on a cluster when the run begins."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,14 +8,15 @@ from tfx.dsl.components.base import base_component, executor_spec
 from tfx.types import standard_artifacts
 from tfx.types.component_spec import ChannelParameter, ExecutionParameter
 
-from pipeline.resolve_inputs.executor import OUTPUTS, SETTINGS, Executor
+from pipeline.properties import PROPERTY_NAMES
+from pipeline.resolve_inputs.executor import SETTINGS, Executor
 from pipeline.run_parameters import PARAMETERS
 
 
 class ResolveInputsSpec(types.ComponentSpec):
     """Execution properties and outputs of `ResolveInputs`."""
 
-    PARAMETERS = {  # noqa: RUF012 (TFX's way)
+    PARAMETERS = {  # noqa: RUF012 (as TFX defines specs)
         SETTINGS: ExecutionParameter(type=str),  # JSON
         **{
             parameter.name: ExecutionParameter(type=parameter.type, optional=True)
@@ -24,14 +25,14 @@ class ResolveInputsSpec(types.ComponentSpec):
     }
     INPUTS: dict[str, ChannelParameter] = {}  # noqa: RUF012
     OUTPUTS = {  # noqa: RUF012
-        name: ChannelParameter(type=standard_artifacts.String) for name in OUTPUTS
+        name: ChannelParameter(type=standard_artifacts.String) for name in PROPERTY_NAMES
     }
 
 
 class ResolveInputs(base_component.BaseComponent):
-    """Finds source and backbone, and gives the other nodes their execution properties by value.
+    """Finds the data and the backbone; its outputs are execution properties of the other nodes.
 
-    It must never be taken from a cache.
+    Its results must never be cached: each run has to look for new data.
     """
 
     SPEC_CLASS = ResolveInputsSpec
@@ -40,12 +41,12 @@ class ResolveInputs(base_component.BaseComponent):
     def __init__(self, *, settings: str, parameters: Mapping[str, Any]) -> None:
         """
         Args:
-          settings: the configuration, as `pipeline.options.config.Config.to_json` writes it.
-          parameters: of the run, by name.
+          settings: the configuration, from `pipeline.options.config.Config.to_json`.
+          parameters: the run's parameters by name, as TFX's RuntimeParameters.
         """
-        outputs = {name: types.Channel(type=standard_artifacts.String) for name in OUTPUTS}
+        outputs = {name: types.Channel(type=standard_artifacts.String) for name in PROPERTY_NAMES}
         super().__init__(spec=ResolveInputsSpec(settings=settings, **parameters, **outputs))
 
     def placeholders(self) -> dict[str, Any]:
-        """The value of each output, for execution properties of other nodes."""
-        return {name: self.outputs[name].future()[0].value for name in OUTPUTS}
+        """Returns a placeholder of each output, by the name of the property."""
+        return {name: self.outputs[name].future()[0].value for name in PROPERTY_NAMES}

@@ -1,26 +1,22 @@
-"""Which pipeline a pipeline root belongs to, wherever it lies."""
+"""Records which pipeline a pipeline root belongs to, also on remote storage."""
 
 from tfx.dsl.io import fileio
 
 from common.errors import InputError
+from common.files import read_or_write
 from pipeline.options.config import Config
 from pipeline.root import OWNER
 
 
 def claim(config: Config) -> None:
-    """Takes the pipeline root for the pipeline that `config` describes.
+    """Records that the pipeline root belongs to the pipeline that `config` describes.
 
     Raises:
-      InputError: it belongs to another one, whose models would be gated against these.
+      InputError: the root belongs to another pipeline, whose models would be compared with those
+        of this one.
     """
-    file = f"{config.pipeline_root}/{OWNER}"
-    if not fileio.exists(file):
-        fileio.makedirs(config.pipeline_root)
-        with fileio.open(file, "w") as stream:
-            stream.write(config.name)
-        return
-    with fileio.open(file) as stream:
-        name = stream.read()
+    fileio.makedirs(config.pipeline_root)
+    name = read_or_write(f"{config.pipeline_root}/{OWNER}", config.name)
     if name != config.name:
         raise InputError(
             f"{config.pipeline_root}: belongs to the pipeline {name}; expected {config.name}: "

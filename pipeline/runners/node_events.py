@@ -1,6 +1,6 @@
-"""What happens inside a local run, heard from its log records.
+"""Follows the nodes of a local run through log records.
 
-TFX's LocalDagRunner has no hooks but its log lines.
+TFX's LocalDagRunner offers no hooks, so its log lines are the only source.
 """
 
 import logging
@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 import absl.logging
 
+from common import termination
 from pipeline.report.console import Console
 
 _NODE_LINE = re.compile(r"Component (\S+) is (running|finished)\.")
@@ -17,27 +18,32 @@ _TRAINER = "trainer.training.progress"
 
 
 @contextmanager
-def reported_to(console: Console, is_cached: Callable[[str], bool]) -> Iterator[None]:
-    """Within it, nodes that start and end, and steps of the Trainer, are shown on `console`.
+def report_nodes_to(console: Console, is_cached: Callable[[str], bool]) -> Iterator[None]:
+    """A context in which `console` shows the start and end of nodes, and steps of the Trainer.
 
     Args:
-      console: shows them.
-      is_cached: whether a node that has just ended took its outputs from an earlier run.
+      console: the console.
+      is_cached: a function that says whether the node of this name, which has just ended, took its
+        outputs from an earlier run.
     """
     listener = _Listener(console, is_cached)
     loggers = [logging.getLogger("absl"), logging.getLogger(_TRAINER)]
     level = loggers[1].level
     loggers[1].setLevel(logging.DEBUG)
-    # By absl's own call: TensorFlow sets the level back to absl's idea of it whenever it saves.
+    # absl's own function is used because TensorFlow, whenever it saves a model, sets the level back
+    # to the one that absl knows.
     absl.logging.set_verbosity(absl.logging.INFO)
     for logger in loggers:
         logger.addHandler(listener)
     try:
-        yield
-    except BaseException as error:
+        with termination.announced(listener.report_interrupted):
+            yield
+    except KeyboardInterrupt:
+        listener.report_interrupted()
+        raise
+    except BaseException:
         if listener.running:
-            interrupted = isinstance(error, KeyboardInterrupt)
-            console.node_failed(listener.running, interrupted=interrupted)
+            console.node_failed(listener.running)
         raise
     finally:
         for logger in loggers:
@@ -51,6 +57,11 @@ class _Listener(logging.Handler):
         self._console = console
         self._is_cached = is_cached
         self.running: str | None = None
+
+    def report_interrupted(self) -> None:
+        """Shows that the node that runs was interrupted."""
+        if self.running:
+            self._console.node_failed(self.running, interrupted=True)
 
     def emit(self, record: logging.LogRecord) -> None:
         progress = getattr(record, "progress", None)
@@ -66,6 +77,7 @@ class _Listener(logging.Handler):
             return
         node, what = match.groups()
         if what == "running":
+            termination.stop_here()
             self.running = node
             self._console.node_started(node)
         else:

@@ -7,16 +7,16 @@ import pytest
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
+from backbones.admission import check_backbone
 from backbones.augreg.convert import convert
 from backbones.augreg.initialization import random_arrays
 from backbones.contract import (
     Shapes,
-    check_backbone,
     check_tunable,
     load_backbone,
-    load_backbone_once,
-    one_backbone,
+    load_shared_backbone,
     read_shapes,
+    share_backbone,
 )
 from common.errors import InputError
 from tests.backbones.scripted_server import random_bytes
@@ -33,16 +33,16 @@ def test_shapes_of_a_real_backbone(shared):
 
 
 def test_a_directory_that_is_no_saved_model(tmp_path):
-    with pytest.raises(InputError, match="not the file of a SavedModel"):
+    with pytest.raises(InputError, match="missing or corrupt"):
         read_shapes(tmp_path)
     (tmp_path / "saved_model.pb").write_bytes(b"rubbish")
-    with pytest.raises(InputError, match="not the file of a SavedModel"):
+    with pytest.raises(InputError, match="missing or corrupt"):
         read_shapes(tmp_path)
 
 
 @pytest.fixture(scope="module")
 def in_two_shards(tiny_backbone, tmp_path_factory):
-    """That SavedModel with its variables in two files of data."""
+    """Returns the SavedModel with its variables in two data files."""
     directory = str(tmp_path_factory.mktemp("backbone") / "shards")
     policy = tf.train.experimental.MaxShardSizePolicy(20_000)
     options = tf.saved_model.SaveOptions(experimental_sharding_callback=policy)
@@ -130,12 +130,12 @@ def test_a_saved_model_with_the_variables_of_another(tiny_backbone, tmp_path, ot
     assert "\n" not in str(error.value)
 
 
-def test_a_graph_that_refers_to_what_is_not_there(tiny_backbone, tmp_path):
+def test_a_graph_that_refers_to_missing_objects(tiny_backbone, tmp_path):
     model = shutil.copytree(tiny_backbone, tmp_path / "model")
     saved = saved_model_pb2.SavedModel.FromString((model / "saved_model.pb").read_bytes())
     del saved.meta_graphs[0].object_graph_def.nodes[-3:]
     (model / "saved_model.pb").write_bytes(saved.SerializeToString())
-    with pytest.raises(InputError, match=r"saved_model\.pb: is rubbish"):
+    with pytest.raises(InputError, match=r"saved_model\.pb: corrupt SavedModel"):
         read_shapes(model)
 
 
@@ -160,12 +160,12 @@ def test_a_saved_model_that_cannot_be_loaded(tiny_backbone, tmp_path):
 
 def test_a_backbone_is_kept_within_one_backbone_alone(tiny_backbone):
     def is_kept():
-        return load_backbone_once(tiny_backbone) is load_backbone_once(tiny_backbone)
+        return load_shared_backbone(tiny_backbone) is load_shared_backbone(tiny_backbone)
 
     assert not is_kept()
-    with one_backbone():
+    with share_backbone():
         assert is_kept()
-        kept = weakref.ref(load_backbone_once(tiny_backbone))
+        kept = weakref.ref(load_shared_backbone(tiny_backbone))
     assert not is_kept()
     gc.collect()
     assert kept() is None
@@ -248,7 +248,7 @@ def test_an_interface_of_something_else(tmp_path, name, value, expected):
 
 
 def test_a_backbone_without_trainable_variables_can_be_used_but_not_tuned(tmp_path, tiny_backbone):
-    """As the collection's classifiers are saved."""
+    """The classifiers of the TF-Hub collection are saved so."""
     save(tmp_path, trainable_variables=[])
     assert read_shapes(tmp_path) == Shapes(height=8, width=8, features=3)
     with pytest.raises(InputError, match=f"{tmp_path}: .* --tune head") as error:

@@ -3,10 +3,10 @@ import hashlib
 import pytest
 
 from backbones.catalogue import MODELS
+from backbones.hub_cache import hub_cache_directory
 from backbones.publishers import (
     PUBLIC,
     check_address,
-    in_hub_cache,
     is_address,
     is_checkpoint,
     slug,
@@ -46,7 +46,7 @@ def test_pages_of_kaggle_that_are_no_saved_models(model):
 
 
 @pytest.mark.parametrize("model", ["https://", "gs://", "http://[/x"])
-def test_what_is_no_address(model):
+def test_invalid_addresses(model):
     with pytest.raises(InputError, match="not an address"):
         check_address(model)
 
@@ -88,13 +88,13 @@ def test_a_catalogue_model():
     )
 
 
-def test_where_tensorflow_hub_keeps_what_it_downloads(monkeypatch, tmp_path):
+def test_the_cache_directory_of_tensorflow_hub(monkeypatch, tmp_path):
     monkeypatch.setenv("TFHUB_CACHE_DIR", str(tmp_path))
     handle = MODELS["vit_b16_fe"].handle
-    assert in_hub_cache(handle) == tmp_path / hashlib.sha1(handle.encode()).hexdigest()
+    assert hub_cache_directory(handle) == tmp_path / hashlib.sha1(handle.encode()).hexdigest()
     from tensorflow_hub.compressed_module_resolver import _module_dir
 
-    assert str(in_hub_cache(handle)) == _module_dir(handle)
+    assert str(hub_cache_directory(handle)) == _module_dir(handle)
 
 
 def test_slugs():

@@ -1,4 +1,4 @@
-"""The benchmark, with a model that reads its answer off a picture's colour."""
+"""The benchmark, with a model that reads its answer off an image's colour."""
 
 import shutil
 import subprocess
@@ -19,7 +19,7 @@ from trainer.serving.imagenet import NAMES, WORDNET_IDS
 
 
 class ColourReader(tf.Module):
-    """Answers class 4 r + g for a picture of the colour (r, g, 0); then those next to it."""
+    """Answers class 4 r + g for an image of the colour (r, g, 0); then those next to it."""
 
     variables = trainable_variables = None  # tf.Module's properties cannot be saved; lists can
 
@@ -36,15 +36,15 @@ class ColourReader(tf.Module):
         return -tf.abs(tf.range(self.classes, dtype=tf.float32) - answers)
 
 
-def picture(answer, height=12, width=20):
-    """A picture for which the model answers `answer`, lossless."""
+def make_image(answer, height=12, width=20):
+    """Writes a lossless image for which the model answers `answer`."""
     colour = np.array([answer // 4, answer % 4, 0], np.uint8)
     return PIL.Image.fromarray(np.broadcast_to(colour, [height, width, 3]).copy())
 
 
-# Of each picture: its class, and what the model answers. Five are right; for two more the class is
-# among the five likeliest; one is wrong.
-PICTURES = [(0, 0), (0, 1), (7, 7), (7, 7), (281, 281), (281, 279), (999, 999), (999, 990)]
+# The class of each image, and the model's prediction. Five are right; for two more, the class is
+# among the five most probable ones; one is wrong.
+ANSWERS = [(0, 0), (0, 1), (7, 7), (7, 7), (281, 281), (281, 279), (999, 999), (999, 990)]
 
 
 @pytest.fixture(scope="module")
@@ -55,16 +55,16 @@ def model(tmp_path_factory):
 
 
 def folder(root, names):
-    """The pictures in class folders; `names` gives the folder's name of a class."""
-    for number, (label, answer) in enumerate(PICTURES):
+    """Returns class folders with the images; `names` gives the folder name of a class."""
+    for number, (label, answer) in enumerate(ANSWERS):
         (root / names(label)).mkdir(parents=True, exist_ok=True)
-        picture(answer).save(root / names(label) / f"{number}.png")
+        make_image(answer).save(root / names(label) / f"{number}.png")
     return str(root)
 
 
 @pytest.fixture(scope="module")
 def tfds_dir(tmp_path_factory):
-    """A TFDS data directory with a small imagenet2012, in the format that TFDS prepares."""
+    """Returns a TFDS data directory with a small imagenet2012, in the format of TFDS."""
     data_dir = tmp_path_factory.mktemp("tfds")
     version_dir = data_dir / "imagenet2012" / "5.1.0"
     version_dir.mkdir(parents=True)
@@ -77,9 +77,9 @@ def tfds_dir(tmp_path_factory):
     )
     records = [
         features.serialize_example(
-            {"file_name": "a.JPEG", "image": np.asarray(picture(answer)), "label": label}
+            {"file_name": "a.JPEG", "image": np.asarray(make_image(answer)), "label": label}
         )
-        for label, answer in PICTURES
+        for label, answer in ANSWERS
     ]
     file = version_dir / "imagenet2012-validation.tfrecord-00000-of-00001"
     with tf.io.TFRecordWriter(str(file)) as writer:
@@ -100,7 +100,7 @@ def tfds_dir(tmp_path_factory):
 
 
 def run(capsys, *arguments):
-    """Exit status, the printed lines by their first word, and stderr."""
+    """Runs the command; returns exit status, the printed lines by their first word, and stderr."""
     status = main(list(map(str, arguments)))
     out, err = capsys.readouterr()
     return status, dict(line.split(maxsplit=1) for line in out.splitlines()), err
@@ -122,7 +122,7 @@ def test_class_folders(model, capsys, tmp_path, names, batch_size):
     assert lines["top-1"].startswith("62.500% (")
     assert lines["top-1"].endswith("), published -")
     assert lines["top-5"].startswith("87.500% (")
-    assert lines["resize"] == "direct: the whole picture, to 8 x 8"
+    assert lines["resize"] == "direct: the whole image, to 8 x 8"
 
 
 def test_tfds(model, capsys, tfds_dir):
@@ -135,7 +135,7 @@ def test_tfds(model, capsys, tfds_dir):
 
 
 def test_the_published_figure_stands_beside(model, capsys, tmp_path, monkeypatch):
-    """That of the name under which a model is found."""
+    """It is the published accuracy of the catalogue's model with this name."""
     monkeypatch.setenv("VIT_HOME", str(tmp_path / "home"))
     shutil.copytree(model, tmp_path / "home" / "models" / "vit_b16_classification")
     data = folder(tmp_path / "data", str)
@@ -145,11 +145,11 @@ def test_the_published_figure_stands_beside(model, capsys, tmp_path, monkeypatch
 
 def test_a_limit_takes_the_same_ones_each_time(tfds_dir, tmp_path):
     for directory in (tfds_dir, folder(tmp_path, str)):
-        chosen = [list(read_data(directory, limit).pictures) for limit in (3, 3, 100)]
-        assert [len(pictures) for pictures in chosen] == [3, 3, 8]
+        chosen = [list(read_data(directory, limit).images) for limit in (3, 3, 100)]
+        assert [len(images) for images in chosen] == [3, 3, 8]
         assert chosen[0] == chosen[1]
         assert read_data(directory, 3).count == 3
-        assert {picture.label for picture in chosen[2]} == {0, 7, 281, 999}
+        assert {image.label for image in chosen[2]} == {0, 7, 281, 999}
 
 
 def test_a_limited_measurement(model, capsys, tmp_path):
@@ -160,7 +160,7 @@ def test_a_limited_measurement(model, capsys, tmp_path):
 
 def test_the_crop_does_not_see_the_edges(model, capsys, tmp_path):
     for label in (5, 6):
-        image = picture(label, 16, 80)
+        image = make_image(label, 16, 80)
         image.paste((255, 0, 0), (0, 0, 31, 16))
         image.paste((255, 0, 0), (49, 0, 80, 16))
         (tmp_path / str(label)).mkdir()
@@ -173,7 +173,7 @@ def test_the_crop_does_not_see_the_edges(model, capsys, tmp_path):
 
 @pytest.mark.parametrize(("height", "width"), [(128, 256), (256, 128), (128, 128)])
 def test_the_crop_is_the_central_square(height, width):
-    """8/7 of 112 is 128: such an image is cropped and not resized."""
+    """8/7 of 112 is 128, so the image is cropped without being resized."""
     image = np.random.default_rng(0).integers(0, 256, [height, width, 3], np.uint8)
     crop = central_square(tf.constant(encode(PIL.Image.fromarray(image), "PNG")), 112, 112)
     top, left = (height - 112) // 2, (width - 112) // 2
@@ -184,16 +184,16 @@ def test_the_crop_is_the_central_square(height, width):
 @pytest.mark.parametrize("side", [1, 5, 37, 500])
 @pytest.mark.parametrize("function", [central_square, preprocess_image])
 def test_pixels_of_images_of_any_size(function, side):
-    encoded = tf.constant(encode(picture(999, side, 61), "PNG"))
+    encoded = tf.constant(encode(make_image(999, side, 61), "PNG"))
     pixels = function(encoded, 48, 48).numpy()
     assert pixels.shape == (48, 48, 3)
-    grey_level = 1 / 127.5  # what the crop may lose, since it goes on with whole ones
+    grey_level = 1 / 127.5  # the crop may lose this much, because it rounds to whole numbers
     np.testing.assert_allclose(
         pixels[0, 0], np.array([249, 3, 0]) / 127.5 - 1, atol=grey_level * 1.001
     )
 
 
-def test_pictures_that_cannot_be_read_are_left_out(model, capsys, tmp_path):
+def test_images_that_cannot_be_read_are_left_out(model, capsys, tmp_path):
     data = folder(tmp_path, str)
     (tmp_path / "7" / "rubbish.png").write_bytes(b"rubbish")
     status, lines, err = run(capsys, "--model", model, "--data-dir", data)
@@ -204,21 +204,21 @@ def test_pictures_that_cannot_be_read_are_left_out(model, capsys, tmp_path):
     assert f"{tmp_path}/7/rubbish.png: does not decode" in err
 
 
-def test_no_readable_picture(model, capsys, tmp_path):
+def test_no_readable_image(model, capsys, tmp_path):
     for name in ("7", "8"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "a.png").touch()
     status, lines, err = run(capsys, "--model", model, "--data-dir", tmp_path)
     assert (status, lines) == (2, {})
-    assert err.endswith("none of its pictures could be read\n")
+    assert err.endswith("none of its images could be read\n")
 
 
-def test_a_class_that_is_none_of_imagenets(capsys, tmp_path):
+def test_a_class_that_imagenet_does_not_have(capsys, tmp_path):
     data = folder(tmp_path, str)
     (tmp_path / "7").rename(tmp_path / "spaceship")
     status, _, err = run(capsys, "--model", "vit_b16_classification", "--data-dir", data)
     assert status == 2
-    assert "class spaceship is none of ImageNet's; expected WordNet ids" in err
+    assert "ImageNet has no class spaceship; expected WordNet ids" in err
     assert err.count("\n") == 1
 
 
@@ -237,7 +237,7 @@ def test_a_dataset_that_is_not_prepared(tmp_path):
 
 
 def test_what_is_wrong_is_said_without_tensorflow(project, tmp_path):
-    """As a script, from another directory."""
+    """The benchmark runs as a script, from another directory."""
     code = (
         "import runpy, sys; sys.modules['tensorflow'] = None\n"
         "sys.argv[0] = sys.argv.pop(1); runpy.run_path(sys.argv[0], run_name='__main__')"

@@ -36,11 +36,11 @@ def run(pipeline, root):
 
 @pytest.fixture(scope="module")
 def served(run):
-    """The pushed model."""
+    """Returns the pushed model."""
     return Path(run.value("pushed to"))
 
 
-def test_it_ends_pushed_and_accurate(run, root):
+def test_the_model_is_pushed_and_accurate(run, root):
     assert (run.status, run.err) == (0, "")
     assert run.ran == NODES
     assert run.accuracy >= 0.95
@@ -56,14 +56,14 @@ def test_the_model_can_be_tried_from_the_command_line(
     files = [str(file) for file in run.artifacts["ImageExampleGen.examples"].glob("Split-test/*")]
     record = next(iter(tf.data.TFRecordDataset(files, "GZIP"))).numpy()
     image = tf.train.Example.FromString(record).features.feature["image"].bytes_list.value[0]
-    picture = tmp_path / "digit.jpg"
-    picture.write_bytes(image)
+    path = tmp_path / "digit.jpg"
+    path.write_bytes(image)
     inputs = {"serving_default": {"image_bytes": [image]}}
     expected = server_process.ask(served, inputs)["serving_default"]
-    assert main(["--model", str(served), "--top", "1", str(picture)]) == 0
+    assert main(["--model", str(served), "--top", "1", str(path)]) == 0
     out, err = capsys.readouterr()
     name, percent, _, index, label = out.split()
-    assert (name, err) == (str(picture), "")
+    assert (name, err) == (str(path), "")
     assert label == expected["label"][0].decode()
     assert int(index) == int(expected["label_id"][0])
     assert float(percent) == pytest.approx(100 * float(expected["probability"][0]), abs=0.01)
@@ -101,14 +101,14 @@ def test_the_screen_has_the_story_and_the_log_the_rest(run, root):
 
 @pytest.fixture(scope="module")
 def examples(run):
-    """The serialized examples of the test split."""
+    """Returns the serialized examples of the test split."""
     files = [str(file) for file in run.artifacts["ImageExampleGen.examples"].glob("Split-test/*")]
     return [record.numpy() for record in tf.data.TFRecordDataset(files, "GZIP")]
 
 
 @pytest.fixture(scope="module")
 def answers(served, server_process, examples):
-    """What the pushed model answers to the test split, as servers load it."""
+    """Returns the outputs of the pushed model, loaded as servers load it, for the test split."""
     spec = {"image": tf.io.FixedLenFeature([], tf.string)}
     images = list(tf.io.parse_example(examples, spec)["image"].numpy())
     return server_process.ask(

@@ -6,10 +6,13 @@ import json
 import pytest
 from tfx.orchestration.metadata import sqlite_metadata_connection_config
 
+from components.model_pusher.last_push import Serving
+from pipeline.code import hash_nodes
 from pipeline.inputs import Inputs
 from pipeline.options.config import build_config
 from pipeline.options.settings import Setting
 from pipeline.pipeline import create_pipeline
+from pipeline.properties import PROPERTY_NAMES, Properties, make_properties
 
 INPUTS = Inputs(
     source={"kind": "digits"},
@@ -18,15 +21,23 @@ INPUTS = Inputs(
     schema_fingerprint="schema",
     backbone="/models/backbone",
     backbone_fingerprint="backbone",
-    baseline="none",
-    served="",
+    backbone_layout="",
+    champions={},
+    serving=Serving("state", None),
 )
 
 
-def nodes(tmp_path, inputs=INPUTS, **settings):
+def configure(**settings):
     settings = {"model": "vit_b16_fe", "dataset": "digits", "name": "test"} | settings
-    config = build_config({key: Setting(value, key) for key, value in settings.items()})
-    pipeline = create_pipeline(config, inputs)
+    return build_config({key: Setting(value, key) for key, value in settings.items()})
+
+
+# The nodes that read the fingerprint of the training.
+READERS = {"Evaluator", "Pusher"}
+
+
+def nodes(tmp_path, inputs=INPUTS, **settings):
+    pipeline = create_pipeline(configure(**settings), inputs)
     pipeline.metadata_connection_config = sqlite_metadata_connection_config(str(tmp_path / "db"))
     return {component.id: component for component in pipeline.components}
 
@@ -75,8 +86,8 @@ def test_user_functions_are_given_by_import_path(tmp_path):
         assert not built[component].exec_properties.get("module_file")
 
 
-def test_what_a_training_runs_on_is_no_part_of_what_it_is(tmp_path):
-    """So it goes on from the checkpoints of other machines, and is cached whatever they were."""
+def test_the_machines_of_a_training_do_not_change_its_properties(tmp_path):
+    """So a training resumes from checkpoints of other machines, and is cached on any machines."""
     there = {"run.runner": "vertex", "pipeline_root": "gs://bucket/root", "cloud.image": "vit:1"}
     there |= {"cloud.project": "p", "cloud.region": "europe-west4"}
     job = {"machines.trainer.machine_type": "n1-standard-8", "machines.trainer.workers": "2"}
@@ -95,7 +106,7 @@ def test_what_a_training_runs_on_is_no_part_of_what_it_is(tmp_path):
     ],
 )
 def test_workers_here_read_the_backbone_where_it_lies(tmp_path, flags):
-    """So it is no other pipeline than without an engine, and nothing is trained again."""
+    """So the pipeline is the same as without an engine, and no node trains again."""
     engine = {"run.runner": "beam", "run.beam_args": flags}
     assert nodes(tmp_path, **engine)["Backbone"].exec_properties["artifact_uri"] == INPUTS.backbone
 
@@ -112,9 +123,10 @@ def test_workers_here_read_the_backbone_where_it_lies(tmp_path, flags):
 def test_workers_elsewhere_find_the_backbone_below_the_pipeline_root(tmp_path, flags):
     engine = {"run.runner": "beam", "run.beam_args": flags}
     assert nodes(tmp_path, **engine)["Backbone"].exec_properties == {
-        "model": "vit_b16_fe",
+        "model": INPUTS.backbone,  # and not its URL, which may have a token in it
         "weights": "pretrained",
         "precision": "float32",
+        "trusted": 0,
         "fingerprint": INPUTS.backbone_fingerprint,
     }
 
@@ -127,22 +139,87 @@ def test_only_a_head_has_its_features_materialised(tmp_path):
 @pytest.mark.parametrize(
     ("field", "changed"),
     [
-        ("source_fingerprint", {"ImageExampleGen", "Trainer"}),
-        ("schema_fingerprint", {"PackagedSchema"}),
-        ("backbone_fingerprint", {"Backbone", "Trainer"}),
-        ("baseline", {"Evaluator"}),
-        ("served", {"Pusher"}),
-        ("classes", {"ImageExampleGen", "Trainer"}),
+        ("source_fingerprint", {"ImageExampleGen", "Trainer", *READERS}),
+        ("schema_fingerprint", {"PackagedSchema", *READERS}),
+        ("backbone_fingerprint", {"Backbone", "Trainer", *READERS}),
+        ("backbone_layout", {"Trainer", *READERS}),
+        ("champions", {"Evaluator"}),
+        ("serving", {"Pusher"}),
+        ("classes", {"ImageExampleGen", "Trainer", *READERS}),
     ],
 )
 def test_each_fingerprint_is_a_property_of_the_nodes_that_read_it(tmp_path, field, changed):
-    def properties(inputs):
-        return {
-            name: (str(component.exec_properties), str(component.outputs))
-            for name, component in nodes(tmp_path, inputs).items()
-        }
-
-    value = ("x", "y") if field == "classes" else "other"
-    before = properties(INPUTS)
-    after = properties(dataclasses.replace(INPUTS, **{field: value}))
+    values = {
+        "classes": ("x", "y"),
+        "champions": {"another training": "/root/blessed/1.json"},
+        "serving": Serving("another state", None),
+    }
+    before = properties(nodes(tmp_path))
+    after = properties(
+        nodes(tmp_path, dataclasses.replace(INPUTS, **{field: values.get(field, "other")}))
+    )
     assert {name for name in before if before[name] != after[name]} == changed
+
+
+@pytest.mark.parametrize(
+    ("field", "changed"),
+    [
+        ("example_gen", {"ImageExampleGen", "Trainer", *READERS}),
+        ("validation", {"StatisticsGen", "ExampleValidator"}),
+        ("schema", {"PackagedSchema"}),
+        ("transform", {"Transform", "Trainer", *READERS}),
+        ("tuner", {"Tuner", *READERS}),
+        ("trainer", {"Trainer", *READERS}),
+        ("evaluator", {"Evaluator"}),
+        ("pusher", {"Pusher"}),
+    ],
+)
+def test_the_code_of_each_node_is_a_property_of_it(tmp_path, monkeypatch, field, changed):
+    before = properties(nodes(tmp_path, tuner="2"))
+    code = dataclasses.replace(hash_nodes(INPUTS.source, ""), **{field: "other"})
+    monkeypatch.setattr("pipeline.properties.hash_nodes", lambda source, layout: code)
+    after = properties(nodes(tmp_path, tuner="2"))
+    assert {name for name in before if before[name] != after[name]} == changed
+
+
+def test_an_inferred_schema_depends_on_the_library_that_infers_it(tmp_path):
+    inferred = nodes(tmp_path, dataset="tfds:mnist")
+    statistics, schema = (inferred[name].exec_properties for name in ("StatisticsGen", "SchemaGen"))
+    assert len(statistics["library_fingerprint"]) == 64
+    assert schema["library_fingerprint"] == statistics["library_fingerprint"]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "changed"),
+    [
+        ("train.learning_rate", "0.5", {"Tuner", "Trainer", *READERS}),
+        ("augment.flip", "true", {"Tuner", "Trainer", *READERS}),
+        ("tuner", "3", {"Tuner", *READERS}),
+        ("ingest.max_side", "300", {"ImageExampleGen", "Trainer", *READERS}),
+        ("ingest.max_pixels", "300", {"ImageExampleGen", "Trainer", *READERS}),
+        ("backbone.input_range", "0,1", {"Transform", "Tuner", "Trainer", *READERS}),
+        ("serve.precision", "0.9", {"Trainer", *READERS}),
+        ("gate.min_accuracy", "0.5", {"Evaluator"}),
+        ("gate.max_ece", "0.1", {"Evaluator"}),
+        ("serving_dir", "elsewhere", {"Pusher"}),
+    ],
+)
+def test_each_option_is_a_property_of_the_nodes_that_read_it(tmp_path, key, value, changed):
+    before = properties(nodes(tmp_path, tuner="2"))
+    after = properties(nodes(tmp_path, **{"tuner": "2", key: value}))
+    assert {name for name in before if before[name] != after[name]} == changed
+
+
+def test_properties_have_names_by_which_they_are_found_again():
+    """ResolveInputs writes each to the output of its name, before the texts are known."""
+    properties = make_properties(configure(), INPUTS)
+    assert tuple(properties.by_name()) == PROPERTY_NAMES
+    assert Properties.from_names(properties.by_name()) == properties
+    assert properties.by_name()["backbone_fingerprint"] == INPUTS.backbone_fingerprint
+
+
+def properties(built):
+    return {
+        name: (str(component.exec_properties), str(component.outputs))
+        for name, component in built.items()
+    }

@@ -7,6 +7,7 @@ from common.errors import InputError
 from pipeline.options.config import build_config
 from pipeline.options.settings import Setting
 from pipeline.root import check_serving_dir, claim_root, state_directory
+from tests.full_disk import no_room
 
 
 def config_of(model="vit_b16_fe", **values):
@@ -20,7 +21,7 @@ ONE, TWO = config_of(name="one"), config_of(name="two")
 def test_a_second_run_at_the_same_time_is_refused(tmp_path):
     with (
         claim_root(tmp_path, ONE),
-        pytest.raises(InputError, match="another run is going on"),
+        pytest.raises(InputError, match="another run is using it"),
         claim_root(tmp_path, ONE),
     ):
         pass
@@ -37,6 +38,30 @@ def test_a_root_of_another_pipeline_is_refused(tmp_path):
         pass
     with pytest.raises(InputError, match="belongs to the pipeline one"), claim_root(tmp_path, TWO):
         pass
+
+
+@pytest.mark.parametrize("name", [".pipeline-name", ".pipeline-reads"])
+@pytest.mark.parametrize("content", [b"", b"\0" * 20, b"\xff\xfe"])
+def test_a_damaged_name_is_written_again_and_a_line_says_so(tmp_path, name, content, caplog):
+    with claim_root(tmp_path, ONE):
+        before = (tmp_path / name).read_text()
+    (tmp_path / name).write_bytes(content)
+    with claim_root(tmp_path, ONE):
+        assert (tmp_path / name).read_text() == before
+    assert f"{tmp_path / name}: the file is damaged or empty" in caplog.text
+
+
+def test_a_full_disk_leaves_a_root_that_works_once_there_is_room(tmp_path):
+    root = tmp_path / "root"
+    with (
+        no_room(),
+        pytest.raises(InputError, match=r"root: File too large; expected free space"),
+        claim_root(root, ONE),
+    ):
+        pass
+    assert [file.name for file in root.iterdir()] == [".lock"]
+    with claim_root(root, ONE):
+        assert (root / ".pipeline-name").read_text() == "one"
 
 
 def test_a_killed_run_leaves_no_lock(tmp_path, project):
@@ -57,7 +82,7 @@ with claim_root(Path({str(tmp_path)!r}), ONE):
 def test_a_root_that_is_a_file_is_refused(tmp_path):
     (tmp_path / "file").touch()
     with (
-        pytest.raises(InputError, match="expected a directory"),
+        pytest.raises(InputError, match="expected a writable directory"),
         claim_root(tmp_path / "file", ONE),
     ):
         pass
@@ -70,7 +95,7 @@ def test_state_of_a_remote_root_stays_here(tmp_path, monkeypatch):
 
 
 def test_other_data_of_the_same_default_name_is_refused(tmp_path):
-    """Its models would be gated against those of the first."""
+    """Otherwise, its models would be compared with those of the first dataset."""
     folders = [tmp_path / "a" / "flowers", tmp_path / "b" / "flowers"]
     for folder in folders:
         folder.mkdir(parents=True)
@@ -81,7 +106,7 @@ def test_other_data_of_the_same_default_name_is_refused(tmp_path):
         with claim_root(root, first):
             pass
     with (
-        pytest.raises(InputError, match=f"found runs on .*{folders[0]}.*--name"),
+        pytest.raises(InputError, match=f"has runs of .*{folders[0]}.*--name"),
         claim_root(root, second),
     ):
         pass
@@ -95,5 +120,5 @@ def test_a_serving_directory_that_cannot_be_written_is_refused(tmp_path):
     check_serving_dir(str(tmp_path / "new" / "serving"))
     check_serving_dir("gs://bucket/serving")
     (tmp_path / "file").touch()
-    with pytest.raises(InputError, match="is not a directory that can be written"):
+    with pytest.raises(InputError, match="is not a writable directory"):
         check_serving_dir(str(tmp_path / "file" / "serving"))

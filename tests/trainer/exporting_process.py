@@ -22,24 +22,30 @@ from tensorflow_transform.tf_metadata import schema_utils
 
 from backbones.augreg.convert import convert
 from backbones.augreg.initialization import random_arrays
-from backbones.input_range import DEFAULT_RANGE
 from tests.conftest import TINY
 from tests.trainer.collection_model import write_collection_model
-from tests.trainer.small_training import write_pictures, write_records
-from trainer.decoding.image_file import Limits
+from tests.trainer.small_training import write_images, write_records
+from trainer.decoding.limits import Limits
 from trainer.input.augmentation import Augmentation
 from trainer.input.transform_graph import TransformGraph
 from trainer.preprocessing import FEATURES, IMAGE, LABEL, preprocessing_fn
 from trainer.train import run_fn
 from trainer.training.hyperparameters import Hyperparameters
 from trainer.training.preemption import PreemptedError
+from trainer.training.settings import (
+    ServingSettings,
+    TrainerSettings,
+    TrainingInputs,
+    TrainingSettings,
+)
 from trainer.training.train_step import Stepper
+from trainer.transform_settings import TransformSettings
 
 LIMITS = Limits(max_side=64, max_pixels=10**6)
 CLASSES = ["red", "green", "blue"]
 HYBRID = dataclasses.replace(TINY, patch_size=1, resnet_blocks=(1,), width_factor=0.5)
 
-# Name -> backbone, what is tuned, and hyperparameters. MobileNets: tests/end_to_end.
+# By name: backbone, `--tune`, and hyperparameters. MobileNets are in tests/end_to_end.
 KINDS = {
     # And after a resume.
     "full_plain": ("plain", "full", {"strategy": "mirrored", "ema": 0.9, "jit_compile": True}),
@@ -55,7 +61,7 @@ RESUMED = "full_plain"
 
 
 def graph_directory(folder: Path, name: str) -> Path:
-    """Where the transform graph of a kind lies."""
+    """Returns the directory of the transform graph of a kind."""
     backbone, tune, _ = KINDS[name]
     return folder / f"graph-{backbone}-{tune}"
 
@@ -75,7 +81,8 @@ def write_transform_graph(backbone: Path, tune: str, directory: Path) -> None:
         LABEL: tf.io.FixedLenFeature([], tf.int64),
     }
     metadata = tft.DatasetMetadata(schema_utils.schema_from_feature_spec(spec))
-    config = {"backbone": str(backbone), "tune": tune, "input_range": DEFAULT_RANGE}
+    settings = TransformSettings(tune=tune, code_fingerprint="", backbone=str(backbone))
+    config = dataclasses.asdict(settings)
     with tft_beam.Context(temp_dir=tempfile.mkdtemp(dir=directory.parent)):
         transform_fn = ((), metadata) | tft_beam.AnalyzeDataset(
             lambda inputs: preprocessing_fn(inputs, config)
@@ -83,11 +90,11 @@ def write_transform_graph(backbone: Path, tune: str, directory: Path) -> None:
         transform_fn | tft_beam.WriteTransformFn(str(directory))
 
 
-def write_features(pictures: Path, graph: TransformGraph, folder: Path) -> None:
+def write_features(images: Path, graph: TransformGraph, folder: Path) -> None:
     """Writes the transformed examples of all splits."""
     folder.mkdir()
     spec = {IMAGE: tf.io.FixedLenFeature([], tf.string), LABEL: tf.io.FixedLenFeature([], tf.int64)}
-    for file in sorted(pictures.iterdir()):
+    for file in sorted(images.iterdir()):
         records = list(tf.data.TFRecordDataset(str(file), "GZIP"))
         parsed = tf.io.parse_example(records, spec)
         features = graph(parsed[IMAGE], FEATURES).numpy()
@@ -98,7 +105,7 @@ def write_features(pictures: Path, graph: TransformGraph, folder: Path) -> None:
 
 @contextmanager
 def terminated_after(steps: int) -> Iterator[None]:
-    """Within it, the process gets SIGTERM after so many training steps."""
+    """A context in which the process gets SIGTERM after this number of training steps."""
     step, done = Stepper.step, []
 
     def counting_step(self, parts, **options):
@@ -118,26 +125,34 @@ def export(folder: Path, name: str) -> None:
     """Runs Trainer's user function for one kind."""
     backbone, tune, options = KINDS[name]
     graph = graph_directory(folder, name)
-    records = folder / "pictures"
+    records = folder / "images"
     write_transform_graph(folder / "backbones" / backbone, tune, graph)
     if tune == "head":
         records = folder / f"features-{backbone}"
-        write_features(folder / "pictures", TransformGraph(str(graph)), records)
-    # The head starts at zero: the first step leaves the backbone as it is.
+        write_features(folder / "images", TransformGraph(str(graph)), records)
+    # The head starts at zero, so the first step does not change the backbone.
     given = {"strategy": "single", "steps": 3, "batch_size": 8, "learning_rate": 0.1} | options
+    settings = TrainerSettings(
+        training=TrainingSettings(
+            tune=tune,
+            classes=tuple(CLASSES),
+            hyperparameters=Hyperparameters(**given),
+            augmentation=Augmentation(),
+        ),
+        serving=ServingSettings(limits=LIMITS, precision=None),
+        inputs=TrainingInputs(
+            source_fingerprint="1",
+            max_side=512,
+            max_pixels=10**8,
+            examples_code="2",
+            transform_code="3",
+            backbone_fingerprint=backbone,
+        ),
+        checkpoints=str(folder / f"checkpoints-{name}"),
+        code_fingerprint="4",
+    )
     arguments = SimpleNamespace(
-        custom_config={
-            "tune": tune,
-            "classes": CLASSES,
-            "hyperparameters": dataclasses.asdict(Hyperparameters(**given)),
-            "augmentation": dataclasses.asdict(Augmentation()),
-            "limits": dataclasses.asdict(LIMITS),
-            "input_range": DEFAULT_RANGE,
-            "precision": None,
-            "checkpoints": str(folder / f"checkpoints-{name}"),
-            "inputs": {"source": "1", "backbone": backbone},
-            "code_fingerprint": "1",
-        },
+        custom_config=dataclasses.asdict(settings),
         train_files=[str(records / "train-*")],
         eval_files=[str(records / "validation")],
         transform_graph_path=str(graph),
@@ -161,8 +176,8 @@ def export(folder: Path, name: str) -> None:
 def main(folder: Path) -> None:
     (cpu,) = tf.config.list_physical_devices("CPU")
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-    (folder / "pictures").mkdir()
-    write_pictures(folder / "pictures")
+    (folder / "images").mkdir()
+    write_images(folder / "images")
     write_backbones(folder / "backbones")
     for name in KINDS:
         export(folder, name)

@@ -25,7 +25,7 @@ from trainer.serving.imagenet import NAMES
 
 
 def arrays(classes):
-    """A checkpoint whose head, unlike a fresh one, tells classes apart."""
+    """Returns a checkpoint whose head, unlike a new one, distinguishes classes."""
     arrays = random_arrays(dataclasses.replace(TINY, classes=classes), seed=0)
     head = arrays["head/kernel"]
     arrays["head/kernel"] = np.random.default_rng(1).normal(size=head.shape).astype(np.float32)
@@ -41,7 +41,7 @@ def classifier(tmp_path_factory):
 
 @pytest.fixture
 def files(tmp_path):
-    """A JPEG, a PNG and a GIF, all different."""
+    """Returns a JPEG, a PNG and a GIF, all different."""
     files = []
     for index, format in enumerate(("JPEG", "PNG", "GIF")):
         files.append(tmp_path / f"{index}.{format.lower()}")
@@ -50,7 +50,9 @@ def files(tmp_path):
 
 
 def expected(directory, files, top):
-    """What NumPy makes of the loaded model's logits for the same pixels: rows as `printed`."""
+    """Computes, with NumPy, the rows of `printed` from the loaded model's logits for the same
+    pixels.
+    """
     model = tf.saved_model.load(str(directory))
     pixels = decode_images(tf.constant([file.read_bytes() for file in files]), 16, 16)
     rows = []
@@ -64,7 +66,7 @@ def expected(directory, files, top):
 
 
 def printed(text):
-    """What the command prints, a line an image, as rows: image, percent, name of the class."""
+    """Returns the rows that the command prints: image, percent, name; a line is an image."""
     rows = []
     for line in text.splitlines():
         image = line.split()[0]
@@ -98,7 +100,7 @@ def test_a_checkpoint_is_converted_with_its_head(classifier, files, capsys, tmp_
     assert printed(capsys.readouterr().out) == expected(classifier, files, 1)
 
 
-def test_pictures_that_cannot_be_had_do_not_hinder_the_others(classifier, files, capsys, tmp_path):
+def test_images_that_cannot_be_had_do_not_hinder_the_others(classifier, files, capsys, tmp_path):
     (tmp_path / "rubbish.jpg").write_bytes(b"rubbish")
     (tmp_path / "empty.jpg").touch()
     (tmp_path / "cut.jpg").write_bytes(files[0].read_bytes()[:300])
@@ -115,7 +117,7 @@ def test_pictures_that_cannot_be_had_do_not_hinder_the_others(classifier, files,
     assert all("does not decode; expected a JPEG" in line for line in lines[1:4])
 
 
-def test_no_readable_picture_at_all(classifier, capsys):
+def test_no_readable_image_at_all(classifier, capsys):
     assert main(["--model", str(classifier), "missing.jpg"]) == 1
     assert capsys.readouterr().out == ""
 
@@ -229,7 +231,7 @@ def test_a_killed_run_goes_on_where_it_was(classifier, files, tmp_path, monkeypa
 
 @pytest.mark.slow
 def test_a_download_is_shown(classifier, files, server, tmp_path):
-    """Though TensorFlow's messages, which come at the same time, are not."""
+    """TensorFlow's messages, which come at the same time, are not shown."""
     packed = archive(files_of(classifier))
     url = server.answer("/tiny.tar.gz", Answer(body=packed))
     done = subprocess.run(
@@ -254,6 +256,38 @@ def test_a_saved_model_without_the_interface(files, tmp_path, capsys):
     assert error.count("\n") == 1
 
 
+def test_a_program_is_refused_unless_it_is_trusted(classifier, files, tmp_path, capsys):
+    """Also where the pipeline seems to have exported it: a file says so, which anybody can add."""
+    model = tf.saved_model.load(str(classifier))
+    model.more = tf.function(tf.io.read_file, [tf.TensorSpec([], tf.string)])
+    tf.saved_model.save(model, str(tmp_path / "model"))
+    assert main(["--model", str(tmp_path / "model"), str(files[0])]) == 2
+    error = capsys.readouterr().err
+    assert "does more than compute: it has ReadFile in " in error
+    assert error.count("\n") == 1
+    assert main(["--model", str(tmp_path / "model"), "--trust-model", str(files[0])]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 5
+    (tmp_path / "model" / "assets.extra").mkdir()
+    (tmp_path / "model" / "assets.extra" / "classes.json").write_text('["a", "b"]')
+    assert main(["--model", str(tmp_path / "model"), str(files[0])]) == 2
+    assert "does more than compute: it has ReadFile in " in capsys.readouterr().err
+
+
+def test_names_of_files_and_classes_are_text(classifier, files, tmp_path, capsys, monkeypatch):
+    evil = tmp_path / "a\x1b[2J\nb\udcff.jpg"
+    evil.write_bytes(files[0].read_bytes())
+    monkeypatch.setattr("trainer.predict.NAMES", ["c\x1b[31m\u202ed"] * len(NAMES))
+    arguments = ["--model", str(classifier), "--top", "2", str(evil), f"{evil}.missing"]
+    assert main(arguments) == 1
+    out, err = capsys.readouterr()
+    lines = out.splitlines()
+    assert len(lines) == 2
+    assert all(line.startswith(rf"{tmp_path}/a\x1b[2J\nb\udcff.jpg  ") for line in lines)
+    assert all(line.endswith(r"  c\x1b[31m\u202ed") for line in lines)
+    assert rf"{tmp_path}/a\x1b[2J\nb\udcff.jpg.missing: cannot be read" in err
+    assert err.count("\n") == 1
+
+
 def test_a_saved_model_whose_weights_are_cut_short(classifier, files, tmp_path, capsys):
     model = shutil.copytree(classifier, tmp_path / "model")
     (data,) = model.glob("variables/variables.data*")
@@ -265,7 +299,7 @@ def test_a_saved_model_whose_weights_are_cut_short(classifier, files, tmp_path, 
 
 
 def test_what_is_wrong_is_said_without_tensorflow(tmp_path):
-    """One process for all: TensorFlow cannot be imported in it."""
+    """One process, in which TensorFlow cannot be imported, runs all cases."""
     headless = random_arrays(TINY, seed=0)
     np.savez(tmp_path / "headless.npz", **headless)
     code = (
@@ -282,7 +316,7 @@ def test_what_is_wrong_is_said_without_tensorflow(tmp_path):
         f"--model {tmp_path} a.jpg": "no SavedModel",
         f"--model {'a' * 300} a.jpg": "no such model in the catalogue and no such path",
         f"--model {tmp_path} --weights random a.jpg": "expected a catalogue name",
-        f"--model {tmp_path}/headless.npz a.jpg": "expected a head to classify with",
+        f"--model {tmp_path}/headless.npz a.jpg": "expected a head, which a classifier needs",
         "a.jpg": "--model",
         "--model vit_b16_classification": "IMAGE",
         "--model vit_b16_classification --top 0 a.jpg": "found '0'",
@@ -304,7 +338,7 @@ def test_what_is_wrong_is_said_without_tensorflow(tmp_path):
 
 @pytest.mark.slow
 def test_the_command_itself(classifier, photographs):
-    """Real photographs; TensorFlow's own messages do not get between the lines."""
+    """The images are real; TensorFlow's own messages do not get between the lines."""
     command = [sys.executable, "-m", "trainer.predict", "--model", str(classifier)]
     files = photographs[:40]
     process = subprocess.run(

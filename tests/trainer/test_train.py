@@ -1,29 +1,49 @@
 """Where the checkpoints of a training lie. Mocked: the training itself."""
 
 import copy
-import dataclasses
+import json
+from contextlib import contextmanager
 from types import SimpleNamespace
 
 import pytest
 
-from backbones.input_range import DEFAULT_RANGE
+from common.custom_config import to_custom_config
 from trainer import train
+from trainer.decoding.limits import Limits
 from trainer.input.augmentation import Augmentation
+from trainer.training.checkpoint_lease import CheckpointDirectory
 from trainer.training.hyperparameters import Hyperparameters
 from trainer.training.loop import Fitted
+from trainer.training.settings import (
+    ServingSettings,
+    TrainerSettings,
+    TrainingInputs,
+    TrainingSettings,
+)
 
-CONFIG = {
-    "tune": "full",
-    "classes": ["a", "b"],
-    "hyperparameters": dataclasses.asdict(Hyperparameters()),
-    "augmentation": dataclasses.asdict(Augmentation()),
-    "limits": {"max_side": 1024, "max_pixels": 10**8},
-    "input_range": DEFAULT_RANGE,
-    "precision": None,
-    "checkpoints": "/checkpoints",
-    "inputs": {"source": "1", "backbone": "2"},
-    "code_fingerprint": "3",
-}
+CONFIG = json.loads(
+    to_custom_config(
+        TrainerSettings(
+            training=TrainingSettings(
+                tune="full",
+                classes=("a", "b"),
+                hyperparameters=Hyperparameters(),
+                augmentation=Augmentation(),
+            ),
+            serving=ServingSettings(limits=Limits(), precision=None),
+            inputs=TrainingInputs(
+                source_fingerprint="1",
+                max_side=512,
+                max_pixels=10**8,
+                examples_code="2",
+                transform_code="3",
+                backbone_fingerprint="4",
+            ),
+            checkpoints="/checkpoints",
+            code_fingerprint="5",
+        )
+    )
+)
 
 
 class Checkpoints:
@@ -33,13 +53,19 @@ class Checkpoints:
 
 @pytest.fixture
 def directory(monkeypatch, tmp_path):
-    """Where a training of this `custom_config` and these URIs has its checkpoints."""
+    """Returns the directory of checkpoints of a training with this `custom_config` and these
+    URIs."""
     found = []
 
-    def fit(job, strategy, checkpoints, log_dir):
+    def fit(job, strategy, checkpoints, log_dir, lease):
         found.append(checkpoints)
         return Fitted(None, None, Checkpoints())
 
+    @contextmanager
+    def lease_directory(preferred, strategy):
+        yield CheckpointDirectory(preferred, None)
+
+    monkeypatch.setattr(train, "lease_directory", lease_directory)
     monkeypatch.setattr(train, "TransformGraph", lambda directory: None)
     monkeypatch.setattr(train.TrainingJob, "fit", fit)
     monkeypatch.setattr(train.TrainingJob, "export", lambda *arguments: None)
@@ -66,18 +92,21 @@ def directory(monkeypatch, tmp_path):
 @pytest.mark.parametrize(
     ("path", "value"),
     [
-        (("inputs", "source"), "other"),
-        (("inputs", "backbone"), "other"),
+        (("inputs", "source_fingerprint"), "other"),
+        (("inputs", "max_side"), 256),
+        (("inputs", "examples_code"), "other"),
+        (("inputs", "transform_code"), "other"),
+        (("inputs", "backbone_fingerprint"), "other"),
         (("code_fingerprint",), "other"),
-        (("classes",), ["a", "c"]),
-        (("tune",), "head"),
-        (("hyperparameters", "learning_rate"), 0.5),
-        (("hyperparameters", "seed"), 7),
-        (("hyperparameters", "precision"), "mixed_bfloat16"),
-        (("augmentation", "mixup"), 0.5),
+        (("training", "classes"), ["a", "c"]),
+        (("training", "tune"), "head"),
+        (("training", "hyperparameters", "learning_rate"), 0.5),
+        (("training", "hyperparameters", "seed"), 7),
+        (("training", "hyperparameters", "precision"), "mixed_bfloat16"),
+        (("training", "augmentation", "mixup"), 0.5),
     ],
 )
-def test_what_determines_a_training_gives_it_another_directory(directory, path, value):
+def test_settings_that_determine_the_weights_change_the_directory(directory, path, value):
     assert directory(CONFIG).startswith("/checkpoints/")
     assert directory(CONFIG) != directory(_changed(path, value))
 
@@ -92,12 +121,12 @@ def test_what_determines_a_training_gives_it_another_directory(directory, path, 
         ("profile", 4),
     ],
 )
-def test_what_makes_no_difference_does_not(directory, name, value):
-    assert directory(CONFIG) == directory(_changed(("hyperparameters", name), value))
+def test_settings_that_make_no_difference_keep_the_directory(directory, name, value):
+    assert directory(CONFIG) == directory(_changed(("training", "hyperparameters", name), value))
 
 
-def test_nor_do_the_places_of_the_same_inputs(directory):
-    """A node that runs again writes elsewhere."""
+def test_the_directories_of_equal_inputs_make_no_difference(directory):
+    """A node that runs again writes to another directory."""
     assert directory(CONFIG, "x") == directory(CONFIG, "y")
 
 

@@ -4,7 +4,6 @@ ImageExampleGen and the exported model run the same ops: a served image is treat
 one.
 """
 
-import dataclasses
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -13,20 +12,8 @@ import tensorflow as tf
 from trainer.decoding import bmp, gif, jpeg, png, webp
 from trainer.decoding.file_bytes import FileBytes
 from trainer.decoding.header import Header
+from trainer.decoding.limits import Limits
 from trainer.decoding.orientation import UPRIGHT, turn_upright
-
-
-@dataclasses.dataclass(frozen=True)
-class Limits:
-    """What is done about large images.
-
-    Attributes:
-      max_side: an image with a longer side of more pixels is made smaller.
-      max_pixels: an image of more pixels, as stored, is refused by its header.
-    """
-
-    max_side: int
-    max_pixels: int
 
 
 class Format(NamedTuple):

@@ -9,6 +9,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from common.files import write_whole
+
 logger = logging.getLogger(__name__)
 
 # Strengths of L2 regularisation (scikit-learn's 1 / C) that are tried, from strong to weak.
@@ -26,15 +28,15 @@ def fit_linear_probe(
 ) -> None:
     """Sets `head` to the logistic regression that is best on the validation split.
 
-    Features are standardised, which is then made part of the head. Classes without an example get
-    a probability of next to nothing.
+    The features are standardised, and the standardisation is folded into the head's weights.
+    Classes without an example get a probability of almost 0.
 
     Args:
       head: of `trainer.model.classifier.make_head`, built.
       train: features, float32 [N, D], and labels, int64 [N].
-      validation: likewise.
-      balanced: whether all classes weigh the same, however many examples each has.
-      log_dir: `linear_probe.json` goes there, with what was tried.
+      validation: features and labels of the validation split, shaped as in `train`.
+      balanced: whether all classes count equally, however many examples each has.
+      log_dir: the directory where `linear_probe.json` lists the strengths that were tried.
     """
     from sklearn.linear_model import LogisticRegression
 
@@ -54,8 +56,7 @@ def fit_linear_probe(
             best = accuracy, probe
     _set_head(head, best[1], mean, deviation)
     tf.io.gfile.makedirs(log_dir)
-    with tf.io.gfile.GFile(os.path.join(log_dir, "linear_probe.json"), "w") as file:
-        json.dump(tried, file, indent=1)
+    write_whole(os.path.join(log_dir, "linear_probe.json"), json.dumps(tried, indent=1))
 
 
 def _set_head(

@@ -1,4 +1,4 @@
-"""Off-the-shelf classifiers: encoded images -> probabilities of the classes."""
+"""Classifies encoded images, with an off-the-shelf classifier or an exported model."""
 
 import dataclasses
 import itertools
@@ -13,7 +13,8 @@ import tensorflow as tf
 
 from backbones.contract import call_backbone, load_backbone, read_shapes
 from common.errors import InputError
-from trainer.decoding.image_file import Limits, decode_plain_jpeg, decode_upright
+from trainer.decoding.image_file import decode_plain_jpeg, decode_upright
+from trainer.decoding.limits import Limits
 from trainer.preprocessing import resize, value_range
 from trainer.serving.exported_model import FROM_BYTES, FROM_PIXELS, read_classes
 from trainer.serving.labelled_image import LabelledImage
@@ -34,29 +35,29 @@ ToProbabilities = Callable[[np.ndarray], np.ndarray]
 
 @dataclasses.dataclass(frozen=True)
 class Answer:
-    """What a classifier says of a picture.
+    """The answer of a classifier for one image.
 
     Attributes:
-      picture: the picture.
-      probabilities: float32 [C], which add up to 1; None where the picture cannot be had.
-      error: why it cannot be had, else empty.
+      image: the image.
+      probabilities: float32 [C], with sum 1; None if the image cannot be read or decoded.
+      error: why the image cannot be read or decoded; else empty.
     """
 
-    picture: LabelledImage
+    image: LabelledImage
     probabilities: np.ndarray | None
     error: str = ""
 
 
 class Classifier:
-    """A SavedModel that tells classes apart.
+    """A SavedModel that classifies images.
 
-    Either one with the reusable interface whose outputs are logits, or one that the pipeline has
+    It is a model with the reusable interface whose outputs are logits, or a model that the pipeline
     exported, which is loaded as servers load it.
 
     Attributes:
-      height, width: of the images it takes, in pixels.
-      classes: how many it tells apart, C.
-      names: of the classes, where the pipeline has exported it; else None.
+      height, width: size of the input images, in pixels.
+      classes: number of classes, C.
+      names: names of the classes, if the pipeline exported the model; else None.
     """
 
     _session: SessionModel | None = None
@@ -66,7 +67,7 @@ class Classifier:
     def __init__(self, directory: str | Path) -> None:
         """
         Args:
-          directory: of the SavedModel, see `backbones.contract`.
+          directory: directory of the SavedModel; see `backbones.contract`.
 
         Raises:
           InputError: it is no SavedModel, or does not have the interface.
@@ -77,7 +78,7 @@ class Classifier:
         )
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
-        """float32 [B, H, W, 3] in [-1, 1] -> probabilities, float32 [B, C]."""
+        """Maps images, float32 [B, H, W, 3] in [-1, 1], to probabilities, float32 [B, C]."""
         return self._probabilities(images)
 
     def close(self) -> None:
@@ -157,44 +158,44 @@ def preprocess_image(encoded: tf.Tensor, height: int, width: int) -> tf.Tensor:
 
 def classify(
     classifier: Classifier,
-    pictures: Iterable[LabelledImage],
+    images: Iterable[LabelledImage],
     *,
     batch_size: int,
     to_pixels: ToPixels = preprocess_image,
 ) -> Iterator[Answer]:
-    """Classifies pictures in batches, and reads and decodes the next ones meanwhile.
+    """Classifies images in batches, and reads and decodes the next images meanwhile.
 
     Args:
       classifier: a classifier.
-      pictures: any number; one that cannot be read or decoded does not keep others from an answer.
-      batch_size: how many the classifier is given at once.
+      images: any number of images. If one cannot be read or decoded, the others are still answered.
+      batch_size: number of images in a batch.
       to_pixels: the preprocessing.
 
     Yields:
-      An answer for each picture, in the order of the pictures.
+      An answer for each image, in the order of the images.
     """
     size = classifier.height, classifier.width
     spec = tf.TensorSpec([], tf.string)
-    # Traced here: threads that found it untraced would each trace it.
+    # The function is traced here, before the threads start: else each of them would trace it.
     traced = tf.function(lambda encoded: to_pixels(encoded, *size)).get_concrete_function(spec)
-    prepared = map_ahead(lambda picture: _prepare(picture, traced), pictures, 2 * batch_size)
+    prepared = map_ahead(lambda image: _prepare(image, traced), images, 2 * batch_size)
     while batch := list(itertools.islice(prepared, batch_size)):
         decoded = [pixels for _, pixels, _ in batch if pixels is not None]
         rows = iter(classifier(np.stack(decoded)) if decoded else ())
-        for picture, pixels, error in batch:
-            yield Answer(picture, None if pixels is None else next(rows), error)
+        for image, pixels, error in batch:
+            yield Answer(image, None if pixels is None else next(rows), error)
 
 
 def likeliest(probabilities: np.ndarray, count: int) -> np.ndarray:
-    """Indices of the `count` likeliest classes of float32 [C], likeliest first.
+    """Returns the indices of the `count` likeliest classes of float32 [C], likeliest first.
 
-    Of classes that are equally likely, those with lower indices come first.
+    Of equally likely classes, the one with the lower index comes first.
     """
     return np.argsort(-probabilities, kind="stable")[:count]
 
 
 def map_ahead(function: Callable[[T], U], items: Iterable[T], ahead: int) -> Iterator[U]:
-    """`map` in threads, in order, and at most `ahead` items ahead of whom asks for them."""
+    """Maps `function` over `items` in threads, in order, at most `ahead` items in advance."""
     with ThreadPoolExecutor() as pool:
         waiting: deque[Future[U]] = deque()
         for item in items:
@@ -206,14 +207,14 @@ def map_ahead(function: Callable[[T], U], items: Iterable[T], ahead: int) -> Ite
 
 
 def _prepare(
-    picture: LabelledImage, to_pixels: Callable[[bytes], Any]
+    image: LabelledImage, to_pixels: Callable[[bytes], Any]
 ) -> tuple[LabelledImage, np.ndarray | None, str]:
-    """The picture, its pixels (None where it has none), and why it has none."""
-    encoded = picture.encoded
+    """Returns the image, its pixels, and the error, if there is one: pixels are then None."""
+    encoded = image.encoded
     try:
         content = encoded.read_bytes() if isinstance(encoded, Path) else encoded
-        return picture, to_pixels(tf.constant(content)).numpy(), ""
+        return image, to_pixels(tf.constant(content)).numpy(), ""
     except OSError as error:
-        return picture, None, f"cannot be read ({error.strerror})"
+        return image, None, f"cannot be read ({error.strerror})"
     except tf.errors.InvalidArgumentError:  # its message is a page about the graph
-        return picture, None, "does not decode; expected a JPEG, PNG, GIF, BMP or WebP image"
+        return image, None, "does not decode; expected a JPEG, PNG, GIF, BMP or WebP image"

@@ -1,4 +1,4 @@
-"""The exported model: from raw bytes to class names, needing nothing but TensorFlow."""
+"""Exports a model, from raw bytes to class names, that needs only TensorFlow."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -6,7 +6,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from trainer.decoding.image_file import Limits, decode_plain_jpeg, decode_upright
+from trainer.decoding.image_file import decode_plain_jpeg, decode_upright
+from trainer.decoding.limits import Limits
 from trainer.preprocessing import IMAGE, resize, value_range
 from trainer.serving.calibration import Calibration
 from trainer.serving.exported_model import (

@@ -1,4 +1,4 @@
-"""What is known of an exported model besides its graph: its signatures and its class names."""
+"""The names of an exported model's signatures, and the file of its class names."""
 
 import dataclasses
 import json
@@ -9,14 +9,15 @@ from typing import Any
 import tensorflow as tf
 
 from common.errors import InputError
+from common.files import write_whole
 from trainer.serving.calibration import Calibration
 
-# The signatures, named by what they take.
+# The signatures, named by their inputs.
 FROM_BYTES = "serving_default"
 FROM_EXAMPLES = "from_examples"
 FROM_PIXELS = "from_pixels"
 
-# Beside the graph, which has all of it as well, for those who do not load it.
+# The graph contains all of it as well; these files are for readers that do not load the graph.
 _CLASSES = "assets.extra/classes.json"
 _CALIBRATION = "assets.extra/calibration.json"
 
@@ -33,18 +34,20 @@ def write_calibration(directory: str, calibration: Calibration) -> None:
 
 def _write(file: str, content: Any) -> None:
     tf.io.gfile.makedirs(os.path.dirname(file))
-    with tf.io.gfile.GFile(file, "w") as stream:
-        json.dump(content, stream, ensure_ascii=False)
+    write_whole(file, json.dumps(content, ensure_ascii=False))
 
 
 def read_classes(directory: str) -> list[str] | None:
-    """The class names of an exported model, in the order of its outputs; None of another model.
+    """Reads the class names of an exported model, in the order of its outputs.
 
     Args:
-      directory: of the SavedModel.
+      directory: the directory of the SavedModel.
+
+    Returns:
+      The names; None if this pipeline did not export the model.
 
     Raises:
-      InputError: the file that has them is damaged.
+      InputError: the file of the class names is damaged.
     """
     file = f"{directory}/{_CLASSES}"
     if not tf.io.gfile.exists(file):
@@ -53,4 +56,4 @@ def read_classes(directory: str) -> list[str] | None:
         with tf.io.gfile.GFile(file) as stream:
             return json.load(stream)
     except ValueError as error:
-        raise InputError(f"{file}: is damaged ({error}); expected it as it was exported") from error
+        raise InputError(f"{file}: damaged file ({error}); export the model again") from error

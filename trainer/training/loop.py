@@ -1,13 +1,14 @@
-"""Training by gradient descent: the loop, from model and data to a trained model."""
+"""The training loop: gradient descent from model and data to a trained model."""
 
 import dataclasses
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NoReturn
 
 import keras
 import tensorflow as tf
 
 from common.errors import InputError
+from common.lease import Lease
 from trainer.input.dataset import TrainingData, read_labels
 from trainer.training.checkpoints import Checkpoints
 from trainer.training.history import History
@@ -18,7 +19,7 @@ from trainer.training.optimizer import Schedule
 from trainer.training.preemption import Preemption, catch_termination_signals
 from trainer.training.profiler import Profile
 from trainer.training.progress import report_resumed
-from trainer.training.strategy import input_options, wait_for_all, worker_of
+from trainer.training.strategy import input_options, wait_for_all, worker_index
 from trainer.training.train_step import Result, Stepper
 from trainer.training.validation import Validation
 
@@ -30,7 +31,7 @@ class Fitted:
     Attributes:
       model: with the weights that are to be exported.
       history: the curves of the training.
-      checkpoints: to be removed once the model is safe.
+      checkpoints: the checkpoints, to be removed once the model is exported.
     """
 
     model: keras.Model
@@ -47,22 +48,24 @@ def fit(
     strategy: tf.distribute.Strategy,
     checkpoints: str,
     log_dir: str,
+    lease: Lease | None = None,
 ) -> Fitted:
-    """Trains `model`, from the newest checkpoint where there is one; writes `history.json`.
+    """Trains `model`, from its newest checkpoint if there is one, and writes `history.json`.
 
     Args:
-      model: gives logits; made in the scope of `strategy`.
+      model: returns logits; created in the scope of `strategy`.
       train: the training split.
       validation: batches of the validation split.
-      hyperparameters: optimizer, schedule, length.
-      strategy: where to train.
-      checkpoints: directory of this training's.
-      log_dir: of the ModelRun artifact.
+      hyperparameters: set the optimizer, its schedule and the length of the training.
+      strategy: the devices to train on.
+      checkpoints: the directory of this training's checkpoints.
+      log_dir: the directory of the ModelRun artifact.
+      lease: the lease of the directory `checkpoints`, if other runs know it.
 
     Raises:
       InputError: the batch is larger than the training split, or cannot be divided among the
         devices; the options do not fit the model; checkpoints cannot be read or written.
-      NonFiniteError: the loss is no number any more.
+      NonFiniteError: the loss is not finite.
       PreemptedError: the process was asked to end.
     """
     _check_batch(hyperparameters, train.examples, strategy.num_replicas_in_sync)
@@ -83,7 +86,8 @@ def fit(
         stepper.variables,
         [variable.value for variable in model.variables],
         kept=hyperparameters.checkpoints_kept,
-        writes=worker_of(strategy)[0] == 0,
+        writes=worker_index(strategy)[0] == 0,
+        lease=lease,
     )
     loop = Loop(
         stepper,
@@ -113,7 +117,7 @@ def _check_batch(hyperparameters: Hyperparameters, examples: int, replicas: int)
 
 
 class Loop:
-    """A training from its first step, or from its newest checkpoint, to its end."""
+    """Runs a training from its first step, or from its newest checkpoint, to its end."""
 
     def __init__(
         self,
@@ -129,20 +133,20 @@ class Loop:
     ) -> None:
         """
         Args:
-          stepper: does the steps.
+          stepper: computes the training steps.
           checkpoints: of this training.
           train: the training split.
           validation: batches of the validation split.
-          schedule: what the stepper's optimizer follows.
-          hyperparameters: length, and what is kept.
-          strategy: the stepper's.
-          log_dir: of the ModelRun artifact.
+          schedule: the learning-rate schedule of the stepper's optimizer.
+          hyperparameters: set the length of the training and which weights are kept.
+          strategy: the strategy of the stepper.
+          log_dir: the directory of the ModelRun artifact.
         """
         self._stepper = stepper
         self._checkpoints = checkpoints
         self._train = train
         self._strategy = strategy
-        self._worker, self._workers = worker_of(strategy)
+        self._worker, self._workers = worker_index(strategy)
         self._hyperparameters = hyperparameters
         self._log_dir = log_dir
         self._total = hyperparameters.total_steps(train.examples)
@@ -162,7 +166,7 @@ class Loop:
             leaves_out_overflows=stepper.leaves_out_overflows,
         )
         self._input_options = input_options(strategy)
-        # Each worker goes through all of it.
+        # Each worker validates on the whole split.
         batches = strategy.distribute_datasets_from_function(
             lambda _: validation, self._input_options
         )
@@ -174,16 +178,17 @@ class Loop:
             best=notes.get("best"),
             stale=notes.get("stale", 0),
         )
+        self._owes_validation = notes.get("owes_validation", False)
         if self._step:
             report_resumed(self._step)
 
     def run(self) -> History:
-        """Trains.
+        """Trains to the end, or to an early stop.
 
         Raises:
-          NonFiniteError: the loss is no number any more.
+          NonFiniteError: the loss is not finite.
           PreemptedError: the process was asked to end; the training was saved.
-          KeyboardInterrupt: likewise, by Ctrl-C.
+          KeyboardInterrupt: Ctrl-C was pressed; the training was saved.
         """
         hyperparameters = self._hyperparameters
         parts = self._parts()
@@ -191,30 +196,32 @@ class Loop:
             catch_termination_signals() as preemption,
             Profile(hyperparameters.profile, self._log_dir) as profile,
         ):
+            if self._owes_validation:
+                self._end_epoch(preemption)
+                if self._owes_validation:
+                    self._end_preempted(preemption)
+                self._save()
             while self._step < self._total and not self._validation.stops_training:
                 profile.before(self._step + 1)
                 batch = [next(parts) for _ in range(hyperparameters.accumulation)]
                 result = self._stepper.step(batch, preempted=preemption.is_near)
                 self._metrics.add(result)
                 self._step += 1
+                preemption.has_unsaved_steps = True
                 ends_epoch = self._step % self._per_epoch == 0 or self._step == self._total
                 if ends_epoch:
-                    self._end_epoch()
+                    self._end_epoch(preemption)
                 elif self._metrics.is_due(self._step):
                     self._metrics.read(self._step)
                 preempted = self._all_preempted(preemption, result)
                 if ends_epoch or self._step % hyperparameters.checkpoint_steps == 0 or preempted:
                     self._save()
+                    preemption.has_unsaved_steps = False
+                    preempted |= self._workers == 1 and preemption.is_near  # while it was saved
                 if preempted and self._step < self._total:
-                    preemption.end(
-                        f"asked to end after step {self._step} of {self._total}; the training is "
-                        "saved and goes on when the same command is given again"
-                    )
-        if preemption.is_wanted and self._workers == 1:  # in the last step, or what followed it
-            preemption.end(
-                "asked to end after the last step; the training is saved, and exported when the "
-                "same command is given again"
-            )
+                    self._end_preempted(preemption)
+            if preemption.is_near and self._workers == 1:  # in the last step, or what followed it
+                self._end_preempted(preemption)
         if hyperparameters.keeps_best:
             wait_for_all(self._strategy)  # the others read what the chief has written
             self._checkpoints.restore_best()
@@ -241,28 +248,50 @@ class Loop:
         )
 
     def _all_preempted(self, preemption: Preemption, result: Result) -> bool:
-        """Whether to end now, which all workers have to do after the same step.
+        """Returns whether to end now; all workers end after the same step.
 
-        Several workers look at the step before: to look at this one would wait for it, each time.
+        Several workers read the flag of the previous step: reading that of this step would wait
+        for the device in every step.
         """
         if self._workers == 1:
             return preemption.is_near
         before, self._before = self._before, result
         return before is not None and float(before.preempted) > 0
 
-    def _end_epoch(self) -> None:
+    def _end_preempted(self, preemption: Preemption) -> NoReturn:
+        after = f"step {self._step} of {self._total}"
+        goes_on = "and goes on when the same command is given again"
+        if self._step == self._total:
+            after = "the last step"
+            goes_on = "and the model is exported when the same command is given again"
+        preemption.end(f"asked to end after {after}; the training is saved {goes_on}")
+
+    def _end_epoch(self, preemption: Preemption) -> None:
+        """Validates; the epoch does not end if the process is asked to end meanwhile.
+
+        Then the next run owes the validation. Several workers have to validate together, so that
+        they do not stop.
+        """
+
+        def is_stopped() -> bool:
+            return self._workers == 1 and preemption.is_near
+
         self._metrics.read(self._step)
-        self._metrics.end_epoch(self._step, self._validation.run(self._step))
+        metrics = self._validation.run(self._step, is_stopped)
+        self._owes_validation = metrics is None
+        if metrics is not None:
+            self._metrics.end_epoch(self._step, metrics)
         self._metrics.restart_clock()
 
     def _save(self) -> None:
-        self._metrics.read(self._step)  # raises rather than save what is not finite
+        self._metrics.read(self._step)  # so that weights that are not finite are not saved
         self._checkpoints.save(
             self._step,
             {
                 "step": self._step,
                 "best": self._validation.best,
                 "stale": self._validation.stale,
+                "owes_validation": self._owes_validation,
                 "sums": self._metrics.sums,
                 "history": self._history.values,
             },

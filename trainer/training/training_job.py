@@ -1,19 +1,16 @@
-"""One training job: what the pipeline hands over, and the model that comes of it."""
+"""One training: its settings and files, the trained model, and the exported model."""
 
 import dataclasses
 import logging
 import os
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from backbones.contract import Shapes, load_backbone, read_shapes
-from backbones.input_range import DEFAULT_RANGE
-from trainer.decoding.image_file import Limits
-from trainer.input.augmentation import Augmentation
+from common.lease import Lease
 from trainer.input.dataset import TrainingData, read_features, validation_batches
 from trainer.input.transform_graph import TransformGraph
 from trainer.model.classifier import make_classifier, make_probe
@@ -21,92 +18,28 @@ from trainer.model.linear_probe import fit_linear_probe
 from trainer.serving.calibration import NOTHING_ACCEPTED, Calibration, calibrate
 from trainer.serving.export import ServedClassifier
 from trainer.training.checkpoints import has_checkpoint
-from trainer.training.hyperparameters import OPERATIONAL, Hyperparameters
 from trainer.training.loop import Fitted, fit
-from trainer.training.strategy import broadcast_from_chief, worker_of
+from trainer.training.settings import ServingSettings, TrainingSettings
+from trainer.training.strategy import broadcast_from_chief, worker_index
 
 logger = logging.getLogger(__name__)
 
 
-@dataclasses.dataclass(frozen=True)
-class Settings:
-    """What the pipeline tells Trainer and Tuner, as their `custom_config`.
-
-    Attributes:
-      tune: "full" or "head".
-      classes: the class names.
-      hyperparameters: of the training.
-      augmentation: of training images, for tune "full".
-      limits: of large images, as ImageExampleGen has them: for the exported model.
-      input_range: of the pixels that the backbone expects, see `backbones.input_range`.
-      precision: wanted share of right answers among those that the exported model accepts; None
-        accepts all.
-    """
-
-    tune: str
-    classes: Sequence[str]
-    hyperparameters: Hyperparameters
-    augmentation: Augmentation
-    limits: Limits
-    input_range: str = DEFAULT_RANGE
-    precision: float | None = None
-
-    @classmethod
-    def of(cls, custom_config: Mapping[str, Any]) -> "Settings":
-        """From the `custom_config` that TFX hands over."""
-        return cls(
-            custom_config["tune"],
-            tuple(custom_config["classes"]),
-            Hyperparameters(**custom_config["hyperparameters"]),
-            Augmentation(**custom_config["augmentation"]),
-            Limits(**custom_config["limits"]),
-            custom_config["input_range"],
-            custom_config["precision"],
-        )
-
-    def determining(self) -> dict[str, Any]:
-        """What of them determines the trained weights, as JSON can say it.
-
-        The limits do by the examples alone, and the precision does not.
-        """
-        values = dataclasses.asdict(self)
-        del values["limits"], values["precision"]
-        for name in OPERATIONAL:
-            del values["hyperparameters"][name]
-        return values
-
-    def changed(self, values: Mapping[str, Any]) -> "Settings":
-        """With other values for some options.
-
-        Args:
-          values: by key, such as `train.learning_rate`.
-        """
-
-        def group(prefix: str) -> dict[str, Any]:
-            start = f"{prefix}."
-            return {k.removeprefix(start): v for k, v in values.items() if k.startswith(start)}
-
-        return dataclasses.replace(
-            self,
-            hyperparameters=dataclasses.replace(self.hyperparameters, **group("train")),
-            augmentation=dataclasses.replace(self.augmentation, **group("augment")),
-        )
-
-
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TrainingJob:
-    """A training, short of where it is computed.
+    """A training on given files; its methods take the devices.
 
     Attributes:
-      settings: how.
-      graph: what Transform wrote.
-      backbone: directory of its SavedModel.
-      train_files: of the training split: raw examples for tune "full", transformed for "head".
-      validation_files: of the validation split, likewise.
+      settings: how the model is trained.
+      graph: the transform graph.
+      backbone: directory of the backbone's SavedModel.
+      train_files: file patterns of the training split: raw examples for tune "full", transformed
+        examples for tune "head".
+      validation_files: file patterns of the validation split, with the same kind of examples.
       examples: number of training examples.
     """
 
-    settings: Settings
+    settings: TrainingSettings
     graph: TransformGraph
     backbone: str
     train_files: Sequence[str]
@@ -114,20 +47,27 @@ class TrainingJob:
     examples: int
 
     def make_model(self) -> keras.Model:
-        """The untrained model, which gives logits; made in the scope of a strategy."""
+        """Makes the untrained model, whose outputs are logits, in the current strategy's scope."""
         classes = len(self.settings.classes)
         if self.settings.tune == "head":
             return make_probe(self._shapes.features, classes)
         backbone = load_backbone(self.backbone)
         return make_classifier(backbone, self._shapes, classes, self.settings.input_range)
 
-    def fit(self, strategy: tf.distribute.Strategy, checkpoints: str, log_dir: str) -> Fitted:
+    def fit(
+        self,
+        strategy: tf.distribute.Strategy,
+        checkpoints: str,
+        log_dir: str,
+        lease: Lease | None = None,
+    ) -> Fitted:
         """Trains by gradient descent; see `trainer.training.loop.fit`.
 
         Args:
-          strategy: where.
-          checkpoints: directory of this training's.
-          log_dir: for `history.json` and TensorBoard.
+          strategy: the devices.
+          checkpoints: directory of the checkpoints of this training.
+          log_dir: directory for `history.json` and TensorBoard.
+          lease: the lease of the directory `checkpoints`, if other runs know it.
         """
         hyperparameters = self.settings.hyperparameters
         keras.utils.set_random_seed(hyperparameters.seed)
@@ -161,18 +101,20 @@ class TrainingJob:
             strategy=strategy,
             checkpoints=checkpoints,
             log_dir=log_dir,
+            lease=lease,
         )
 
     def probe(self, model: keras.Model, strategy: tf.distribute.Strategy, log_dir: str) -> None:
         """Sets the head of `model` by logistic regression; see `trainer.model.linear_probe`.
 
         Args:
-          model: of `make_model`.
-          strategy: whose scope it was made in. Of several workers the chief finds the head.
-          log_dir: for what was tried.
+          model: the model that `make_model` returned.
+          strategy: the strategy of the model. If there are several workers, the chief finds the
+            head and sends it to the others.
+          log_dir: directory for the list of the strengths that were tried.
         """
         head = model.get_layer("head")
-        if worker_of(strategy)[0] == 0:
+        if worker_index(strategy)[0] == 0:
             read = read_features if self.settings.tune == "head" else self._features_of(model)
             fit_linear_probe(
                 head,
@@ -184,7 +126,7 @@ class TrainingJob:
         head.set_weights(broadcast_from_chief(strategy, head.get_weights()))
 
     def _features_of(self, model: keras.Model) -> Callable[..., tuple[tf.Tensor, tf.Tensor]]:
-        """Reads images, without augmentation, as the model's backbone sees them."""
+        """Returns a function that reads images, not augmented, and computes their features."""
         backbone = tf.function(model.get_layer("backbone"), reduce_retracing=True)
 
         def read(files: Sequence[str], graph: TransformGraph) -> tuple[tf.Tensor, tf.Tensor]:
@@ -197,8 +139,8 @@ class TrainingJob:
 
         return read
 
-    def export(self, model: keras.Model, directory: str) -> None:
-        """Writes the SavedModel with its three signatures: of a copy without a strategy."""
+    def export(self, model: keras.Model, directory: str, serving: ServingSettings) -> None:
+        """Writes the SavedModel with its three signatures, from a copy without a strategy."""
         plain = self.make_model()
         for variable, trained in zip(plain.variables, model.variables, strict=True):
             variable.assign(trained.numpy())
@@ -214,11 +156,11 @@ class TrainingJob:
             backbone=backbone,
             classes=self.settings.classes,
             image_shape=(self._shapes.height, self._shapes.width),
-            limits=self.settings.limits,
-            calibration=self._calibrate(plain),
+            limits=serving.limits,
+            calibration=self._calibrate(plain, serving.precision),
         ).save(directory)
 
-    def _calibrate(self, model: keras.Model) -> Calibration:
+    def _calibrate(self, model: keras.Model, precision: float | None) -> Calibration:
         """By the validation split: its features where the head is tuned, else its images."""
         batches = validation_batches(
             self.validation_files,
@@ -230,13 +172,13 @@ class TrainingJob:
         to_logits = tf.function(model, reduce_retracing=True)
         parts = [(to_logits(inputs).numpy(), labels.numpy()) for inputs, labels in batches]
         logits, labels = (np.concatenate(part) for part in zip(*parts, strict=True))
-        calibration = calibrate(logits, labels.argmax(-1), self.settings.precision)
+        calibration = calibrate(logits, labels.argmax(-1), precision)
         logger.info("%s on %d validation images", calibration, len(labels))
         if calibration.threshold == NOTHING_ACCEPTED:
             logger.warning(
                 "No probability is so high that %g of the answers above it are right on the "
                 "validation split: the model will accept no answer. Lower serve.precision.",
-                self.settings.precision,
+                precision,
             )
         return calibration
 
@@ -246,10 +188,10 @@ class TrainingJob:
 
 
 def backbone_directory(base_model: str) -> str:
-    """The SavedModel directory of the `base_model` artifact.
+    """Returns the SavedModel directory of the `base_model` artifact.
 
-    TFX expects a Model artifact to have its SavedModel in a folder of its own, which a backbone's
-    directory has not.
+    TFX expects the SavedModel in a subfolder of a Model artifact, but the directory of a backbone's
+    artifact is itself the SavedModel.
     """
     own = os.path.dirname(base_model)
     return own if tf.io.gfile.exists(os.path.join(own, "saved_model.pb")) else base_model

@@ -1,4 +1,7 @@
-"""The validation split after each epoch: its metrics, the best weights, and when to stop."""
+"""Validation after each epoch: metrics, the best weights, and early stopping."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import tensorflow as tf
 
@@ -8,7 +11,7 @@ from trainer.training.train_step import Stepper
 
 
 class Validation:
-    """Validates the model, with its averaged weights where it has any, and keeps the best."""
+    """Validates the model, with its averaged weights if it has any, and keeps the best weights."""
 
     def __init__(
         self,
@@ -22,12 +25,13 @@ class Validation:
     ) -> None:
         """
         Args:
-          stepper: has the model.
-          checkpoints: where the best weights are kept.
-          batches: of the validation split, distributed by the stepper's strategy.
-          hyperparameters: whether there are averages, what is kept, when to stop.
-          best: score of the best weights so far, [accuracy, -loss]; None before the first.
-          stale: epochs since then.
+          stepper: holds the model.
+          checkpoints: keep the best weights.
+          batches: batches of the validation split, distributed by the stepper's strategy.
+          hyperparameters: set weight averaging, which weights are kept, and early stopping.
+          best: score of the best weights so far, [accuracy, -loss]; None before the first
+            validation.
+          stale: number of epochs since the best weights.
         """
         self._stepper = stepper
         self._checkpoints = checkpoints
@@ -36,15 +40,36 @@ class Validation:
         self.best = best
         self.stale = stale
 
-    def run(self, step: int) -> dict[str, float]:
-        """Validates after `step` steps; returns `val_loss` and `val_accuracy`."""
+    def run(self, step: int, is_stopped: Callable[[], bool]) -> dict[str, float] | None:
+        """Validates after `step` steps; returns `val_loss` and `val_accuracy`.
+
+        Args:
+          step: the number of steps so far.
+          is_stopped: asked before each batch; if it returns true, the validation is abandoned, and
+            None is returned.
+        """
         averaged = self._hyperparameters.ema is not None
         if averaged:
             self._stepper.swap_averages()
-        sums = sum(self._stepper.test(batch) for batch in self._batches)
+        metrics = self._measure(is_stopped)
+        if metrics is not None:
+            self._judge(step, metrics)
+        if averaged:
+            self._stepper.swap_averages()
+        return metrics
+
+    def _measure(self, is_stopped: Callable[[], bool]) -> dict[str, float] | None:
+        sums: Any = 0
+        for batch in self._batches:
+            if is_stopped():
+                return None
+            sums += self._stepper.test(batch)
         loss, right, count = (float(x) for x in sums)
-        metrics = {"val_loss": loss / count, "val_accuracy": right / count}
-        # The more accurate, and of the equally accurate the surer.
+        return {"val_loss": loss / count, "val_accuracy": right / count}
+
+    def _judge(self, step: int, metrics: Mapping[str, float]) -> None:
+        """Keeps the weights if they are the best so far."""
+        # More accurate weights win; at equal accuracy, weights with the lower loss.
         score = [metrics["val_accuracy"], -metrics["val_loss"]]
         if self.best is None or score > self.best:
             self.best, self.stale = score, 0
@@ -52,12 +77,9 @@ class Validation:
                 self._checkpoints.save_best(step)
         else:
             self.stale += 1
-        if averaged:
-            self._stepper.swap_averages()
-        return metrics
 
     @property
     def stops_training(self) -> bool:
-        """Whether so many epochs were no better that training ends early."""
+        """Returns whether training ends early, after too many epochs without an improvement."""
         patience = self._hyperparameters.early_stopping
         return patience is not None and self.stale >= patience

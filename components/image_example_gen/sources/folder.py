@@ -1,9 +1,11 @@
 """A folder of class folders: flowers/daisy/1.jpg, flowers/roses/2.png, …"""
 
+import errno
 import hashlib
 import os
 from pathlib import Path
 
+from common.content_index import FileContent, read_contents
 from common.errors import InputError
 from components.image_example_gen.sources.class_folders import ClassFolders, is_visible
 
@@ -22,7 +24,9 @@ class FolderSource(ClassFolders):
         try:
             classes = self.classes()
         except OSError as error:
-            raise InputError(f"{self._path}: {error.strerror}; expected to be let in") from error
+            raise InputError(
+                f"{self._path}: {error.strerror}; expected a folder that can be read"
+            ) from error
         if set(classes) and set(classes) <= _SPLITS:
             raise InputError(
                 f"{self._path}: found the folders {', '.join(classes)}, which look like splits; "
@@ -44,18 +48,14 @@ class FolderSource(ClassFolders):
             sorted(p.name for p in Path(self._path).iterdir() if p.is_dir() and is_visible(p.name))
         )
 
-    def fingerprint(self) -> str:
-        digest = hashlib.sha256()
-        for file_name, path in self.files():
-            stat = os.stat(path) if os.path.exists(path) else os.lstat(path)
-            digest.update(os.fsencode(file_name))
-            digest.update(f"\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode())
-        return digest.hexdigest()
+    def contents(self, cache: Path | None = None) -> list[FileContent]:
+        key = hashlib.sha256(os.fsencode(os.path.realpath(self._path))).hexdigest()[:16]
+        return read_contents(self.files(), cache / "contents" / f"{key}.json" if cache else None)
 
     def files(self) -> list[tuple[str, str]]:
         files = []
         for name in self.classes():
-            seen = set()  # a link may lead back to where it came from
+            seen = set()  # links may form a loop
             for directory, below, names in os.walk(Path(self._path, name), followlinks=True):
                 seen.add(os.path.realpath(directory))
                 below[:] = [
@@ -64,11 +64,16 @@ class FolderSource(ClassFolders):
                     if os.path.realpath(os.path.join(directory, folder)) not in seen
                 ]
                 files += [os.path.join(directory, file) for file in names if is_visible(file)]
-        return sorted((os.path.relpath(path, self._path), path) for path in files)
+        start = len(os.path.join(self._path, ""))
+        return sorted((path[start:], path) for path in files)
 
     @staticmethod
     def _contents(path: str) -> bytes:
-        return Path(path).read_bytes()
+        file = Path(path)
+        # To read a FIFO is to wait for somebody who writes to it, and some devices have no end.
+        if file.exists() and not file.is_file():
+            raise OSError(errno.EINVAL, "not a regular file")
+        return file.read_bytes()
 
 
 def _is_utf8(name: str) -> bool:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from backbones.augreg.architecture import Architecture
-from backbones.augreg.checkpoint import architecture_of, load_checkpoint, published_layout
+from backbones.augreg.checkpoint import infer_architecture, load_checkpoint, published_layout
 from backbones.augreg.initialization import random_arrays
 from backbones.augreg.npz import CheckpointError
 
@@ -20,7 +20,7 @@ TODAYS_NAMES = {
 
 
 def as_written_today(arrays):
-    """The same checkpoint as today's public code would save it."""
+    """Returns the same checkpoint in the layout of today's public code."""
     today = {}
     for name, array in arrays.items():
         parts = [TODAYS_NAMES.get(part, part) for part in name.split("/")]
@@ -39,7 +39,7 @@ def error(arrays):
 
 @pytest.mark.parametrize("name", GOLDEN)
 def test_reads_the_architecture(name, checkpoint_path):
-    assert architecture_of(load_checkpoint(checkpoint_path(name))) == GOLDEN[name]
+    assert infer_architecture(load_checkpoint(checkpoint_path(name))) == GOLDEN[name]
 
 
 @pytest.mark.parametrize(
@@ -64,8 +64,8 @@ def test_reads_the_architecture(name, checkpoint_path):
 )
 def test_reads_any_architecture(architecture):
     arrays = random_arrays(architecture, seed=0)
-    assert architecture_of(published_layout(arrays)) == architecture
-    assert architecture_of(published_layout(as_written_today(arrays))) == architecture
+    assert infer_architecture(published_layout(arrays)) == architecture
+    assert infer_architecture(published_layout(as_written_today(arrays))) == architecture
 
 
 @pytest.mark.parametrize("name", GOLDEN)
@@ -122,7 +122,7 @@ def test_each_misshapen_array_is_named(name, misshape, checkpoint):
         misshapen = misshape(array)
         if misshapen.shape != array.shape:
             message = error({**original, key: misshapen})
-            # Where the sizes are read from it, it is another array that does not fit.
+            # If sizes are read from this array, the message names another array that does not fit.
             assert f"'{key}'" in message or key in SIZES
 
 
@@ -136,7 +136,7 @@ def test_a_name_with_a_line_break_takes_one_line(checkpoint):
     assert r"array 'evil\nname' is unexpected" in message
 
 
-def test_misnamed_array_is_told_with_its_wrong_name(checkpoint):
+def test_message_has_the_wrong_name_of_an_array(checkpoint):
     arrays = checkpoint("tiny_plain")
     arrays["head/kernels"] = arrays.pop("head/kernel")
     assert "array 'head/kernel' is missing and array 'head/kernels' is unexpected" in error(arrays)

@@ -9,17 +9,19 @@ import pytest
 import tensorflow as tf
 from tfx.types import standard_artifacts
 
-from backbones.contract import load_backbone_once
+from backbones.contract import load_shared_backbone
+from common.custom_config import to_custom_config
 from components.backbone_transform.executor import Executor
 from tests.conftest import encode, gradient
 from tests.trainer.small_training import write_records
 from trainer.preprocessing import FEATURES, IMAGE, LABEL, decode_images
+from trainer.transform_settings import TransformSettings
 
 SIZE = 8
 
 
 class Backbone(tf.Module):
-    """Images -> the mean of each, and how many there are. Has no argument `training`."""
+    """Maps images to the mean of each and the size of the batch. It has no argument `training`."""
 
     variables = trainable_variables = None  # tf.Module's properties cannot be saved; lists can
 
@@ -41,7 +43,7 @@ def artifact_of(kind, folder):
 
 
 def read_features(split):
-    """Features of the images of a split, float32 [B, 2], by their labels."""
+    """Returns the features of the images of a split, float32 [B, 2], by their labels."""
     spec = {
         FEATURES: tf.io.FixedLenFeature([2], tf.float32),
         LABEL: tf.io.FixedLenFeature([], tf.int64),
@@ -54,7 +56,8 @@ def read_features(split):
 
 @pytest.fixture(scope="module")
 def transformed(project, tmp_path_factory):
-    """What is written of three images, and how often the backbone is loaded."""
+    """Transforms three images; returns the written features, and how often the backbone was
+    loaded."""
     folder = tmp_path_factory.mktemp("transform")
     backbone = artifact_of(standard_artifacts.Model, folder / "backbone")
     tf.saved_model.save(Backbone(), backbone.uri)
@@ -72,6 +75,9 @@ def transformed(project, tmp_path_factory):
         "transform_graph": [artifact_of(standard_artifacts.TransformGraph, folder / "graph")],
         "transformed_examples": [artifact_of(standard_artifacts.Examples, folder / "transformed")],
     }
+    settings = TransformSettings(
+        tune="head", code_fingerprint="", input_range="0,1", check_input_range=True
+    )
     with pytest.MonkeyPatch.context() as patch:
         load, loaded = tf.saved_model.load, []
 
@@ -86,9 +92,7 @@ def transformed(project, tmp_path_factory):
             {
                 "preprocessing_fn": "trainer.preprocessing.preprocessing_fn",
                 "splits_config": json.dumps({"analyze": ["train"], "transform": ["train"]}),
-                "custom_config": json.dumps(
-                    {"tune": "head", "input_range": "0,1", "check_input_range": True}
-                ),
+                "custom_config": to_custom_config(settings),
                 "disable_statistics": 1,
             },
         )
@@ -100,17 +104,17 @@ def transformed(project, tmp_path_factory):
     )
 
 
-def test_it_loads_the_backbone_once(transformed):
-    """Though TFX traces `preprocessing_fn` several times, and reloads its module."""
+def test_the_backbone_is_loaded_once(transformed):
+    """TFX traces `preprocessing_fn` several times, and reloads its module."""
     assert transformed.loads == 1
 
 
 def test_it_keeps_no_backbone(transformed):
-    again = [load_backbone_once(transformed.backbone) for _ in range(2)]
+    again = [load_shared_backbone(transformed.backbone) for _ in range(2)]
     assert again[0] is not again[1]
 
 
-def test_it_writes_the_features_of_each_image(transformed):
+def test_features_of_each_image_are_written(transformed):
     pixels = decode_images(tf.constant(transformed.images), SIZE, SIZE)
     means = np.mean(pixels, axis=(1, 2, 3)) / 2 + 0.5  # in the range that is asked for
     np.testing.assert_allclose(transformed.features[:, 0], means, rtol=0, atol=1e-6)

@@ -16,7 +16,7 @@ from tfx.types import artifact_utils, standard_artifacts
 
 from common.errors import InputError
 from components.image_example_gen.executor import Executor
-from components.image_example_gen.split import SPLITS, split_of
+from components.image_example_gen.split import SPLITS, choose_split
 from tests.conftest import class_folder, encode, gradient
 
 
@@ -25,6 +25,7 @@ def ingest(folder: Path, source: dict, classes: list[str], max_side: int = 64) -
     artifact = standard_artifacts.Examples()
     artifact.uri = str(folder)
     properties = {"source": json.dumps(source), "classes": json.dumps(classes)}
+    properties |= {"source_fingerprint": "fingerprint", "unread_notes": str(folder / "unread")}
     context = BaseBeamExecutor.Context(
         beam_pipeline_args=["--runner=FnApiRunner"], tmp_dir=str(folder / "tmp"), unique_id="1"
     )
@@ -36,7 +37,7 @@ def ingest(folder: Path, source: dict, classes: list[str], max_side: int = 64) -
 
 
 def read(folder: Path) -> dict[str, list[dict]]:
-    """The examples of each split."""
+    """Returns the examples of each split."""
     spec = {
         "image": tf.io.FixedLenFeature([], tf.string),
         "label": tf.io.FixedLenFeature([], tf.int64),
@@ -55,13 +56,15 @@ def read(folder: Path) -> dict[str, list[dict]]:
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory):
-    """40 different pictures in two classes, one of them three times, and four that are none."""
+    """Returns a folder with 40 different images in two classes, one of them three times, and four
+    files that are no images.
+    """
     folder = class_folder(tmp_path_factory.mktemp("source") / "data", images=20)
     jpeg = encode(gradient(20, 20), "JPEG")
     for name in ("c0/copy.jpg", "c1/copy.jpg", "c1/again.jpg"):
         (folder / name).write_bytes(jpeg)
     (folder / "c0" / "empty.jpg").write_bytes(b"")
-    (folder / "c0" / "notes.txt").write_text("not a picture")
+    (folder / "c0" / "notes.txt").write_text("not an image")
     (folder / "c1" / "cut.png").write_bytes(encode(gradient(90, 90), "PNG")[:200])
     (folder / "c1" / "link.png").symlink_to(folder / "nowhere")
     return folder
@@ -81,6 +84,12 @@ def test_in_is_out_plus_quarantined(written):
     assert {split: len(examples) for split, examples in read(written).items()} == {
         split: counts[split] for split in SPLITS
     }
+
+
+def test_missing_files_are_noted(written):
+    (note,) = (written / "unread").iterdir()
+    assert note.name == "fingerprint.json"
+    assert json.loads(note.read_text()) == ["c1/link.png"]
 
 
 def test_quarantine_says_which_and_why(written, source):
@@ -114,14 +123,14 @@ def test_jpegs_pass_byte_for_byte(written, source):
 
 
 def test_examples_are_the_same_bytes_in_every_process(written):
-    """The order of a protobuf map's entries is the process's own, unless they are sorted."""
+    """Without sorting, the order of a protobuf map's entries differs between processes."""
     files = [str(file) for file in written.glob("Split-*/*")]
     for record in tf.data.TFRecordDataset(files, "GZIP").as_numpy_iterator():
         example = tf.train.Example.FromString(record)
         assert example.SerializeToString(deterministic=True) == record
 
 
-def test_copies_of_a_picture_are_in_one_split(written):
+def test_copies_of_a_image_are_in_one_split(written):
     where = {
         split
         for split, examples in read(written).items()
@@ -143,16 +152,16 @@ def test_too_few_images_for_three_splits_are_refused(tmp_path):
 
 
 def in_split(split: str, count: int) -> Iterator[bytes]:
-    """Different JPEGs that fall to one split."""
-    pictures = (encode(gradient(16 + n, 16), "JPEG") for n in itertools.count())
-    return itertools.islice((p for p in pictures if split_of(p, "train", False) == split), count)
+    """Returns different JPEGs that belong to one split."""
+    images = (encode(gradient(16 + n, 16), "JPEG") for n in itertools.count())
+    return itertools.islice((p for p in images if choose_split(p, "train", False) == split), count)
 
 
 def test_a_class_without_an_image_to_train_on_is_refused(tmp_path):
     folder = class_folder(tmp_path / "data", images=20)
     (folder / "c2").mkdir()
     (folder / "c2" / "only.jpg").write_bytes(next(in_split("test", 1)))
-    (folder / "c2" / "notes.txt").write_text("not a picture")
+    (folder / "c2" / "notes.txt").write_text("not an image")
     with pytest.raises(
         InputError, match=r"no training image for the class c2 \(2 read, 1 of them quarantined\);"
     ):
@@ -161,18 +170,18 @@ def test_a_class_without_an_image_to_train_on_is_refused(tmp_path):
 
 
 def tfds_dataset(data_dir: Path, labels: list[int], names: list[str]) -> dict:
-    """A prepared TFDS dataset of pictures with these labels, enough for every split."""
+    """Prepares a TFDS dataset of images with these labels, enough for every split."""
     features = tfds.features.FeaturesDict(
         {"image": tfds.features.Image(), "label": tfds.features.ClassLabel(names=names)}
     )
-    pictures = [p for split in SPLITS for p in in_split(split, len(labels))]
+    images = [p for split in SPLITS for p in in_split(split, len(labels))]
     tfds.dataset_builders.store_as_tfds_dataset(
         name="small",
         version="1.0.0",
         data_dir=data_dir,
         split_datasets={
-            "train": tf.data.Dataset.from_tensor_slices((pictures, labels * len(SPLITS))).map(
-                lambda picture, label: {"image": tf.io.decode_jpeg(picture), "label": label}
+            "train": tf.data.Dataset.from_tensor_slices((images, labels * len(SPLITS))).map(
+                lambda image, label: {"image": tf.io.decode_jpeg(image), "label": label}
             )
         },
         features=features,
@@ -181,7 +190,7 @@ def tfds_dataset(data_dir: Path, labels: list[int], names: list[str]) -> dict:
 
 
 def test_an_image_that_nobody_has_labelled_is_quarantined(tmp_path):
-    """TFDS says so by -1."""
+    """TFDS gives unlabelled images the label -1."""
     source = tfds_dataset(tmp_path / "tfds", [0, 1, 1, 0, -1, 0, 1] * 3, ["c0", "c1"])
     written = ingest(tmp_path / "out", source, ["c0", "c1"])
     records = [json.loads(r) for r in (written / "quarantine.jsonl").read_text().splitlines()]
@@ -204,7 +213,8 @@ def test_a_dataset_that_has_images_of_one_class_is_refused(tmp_path):
 
 
 def test_a_source_with_its_own_test_split(shared, tmp_path):
-    """Oxford-IIIT Pet: its test split is kept whole, and nothing grows by more than a tenth."""
+    """The test split of Oxford-IIIT Pet is kept whole, and no example grows by more than a
+    tenth."""
     from components.image_example_gen.sources.tfds import TfdsSource
 
     data_dir = str(shared / "tfds")

@@ -29,13 +29,13 @@ def config_of(settings=VERTEX, **machine) -> Config:
 
 
 def job_of(settings=VERTEX, **machine) -> CustomJob:
-    """The job; whatever is no field of Google's protos is an error."""
+    """Returns the job; a field that Google's protos do not have is an error."""
     config = config_of(settings, **machine)
     job = custom_job(config.name, config.machines.trainer, config.cloud)
     assert job.pop("project") == "p"
     message = CustomJob.pb(CustomJob())
     timeout = job["job_spec"]["scheduling"].get("timeout")
-    if timeout:  # JSON's way of writing what a proto's constructor, and so TFX, takes as a mapping
+    if timeout:  # text in JSON, but a mapping for the proto
         job["job_spec"]["scheduling"]["timeout"] = f"{timeout['seconds']}s"
     json_format.ParseDict(json.loads(json.dumps(job)), message)
     return CustomJob.wrap(message)
@@ -89,7 +89,7 @@ def test_a_tpu_is_found_in_its_own_machine(machine):
     assert (variable.name, variable.value) == ("TPU_NAME", "local")
 
 
-def test_whose_it_is():
+def test_account_network_key_and_labels():
     job = job_of(
         VERTEX
         | {
@@ -110,9 +110,9 @@ def test_the_step_that_waits_needs_no_machine():
     machines = config_of(
         machine_type="n1-standard-8", accelerator="NVIDIA_TESLA_T4:2", retries="3"
     ).machines
-    assert dict(machines.of_steps(["Trainer"])) == {"Trainer": Machine(retries=3)}
+    assert dict(machines.for_steps(["Trainer"])) == {"Trainer": Machine(retries=3)}
     as_step = config_of(accelerator="NVIDIA_TESLA_T4:2", retries="3").machines
-    assert dict(as_step.of_steps(["Trainer"])) == {"Trainer": as_step.trainer}
+    assert dict(as_step.for_steps(["Trainer"])) == {"Trainer": as_step.trainer}
 
 
 TYPE = {"machine_type": "n1-standard-8"}
@@ -131,16 +131,16 @@ TPU = {"machine_type": "ct5lp-hightpu-4t", "tpu_topology": "2x2"}
             "no accelerator NVIDIA_L5; did you mean NVIDIA_L",
         ),
         ({}, TPU | {"tpu_topology": "four"}, "expected a topology such as 2x2"),
-        ({"cloud.project": None}, TYPE, "^--project missing; Trainer's step submits"),
+        ({"cloud.project": None}, TYPE, "^--project missing; the Trainer node submits"),
         ({"cloud.image": None}, TYPE, "^--image missing"),
-        ({}, TYPE | {"cpu": "8"}, "trainer.cpu: the type of machine says that"),
+        ({}, TYPE | {"cpu": "8"}, "trainer.cpu: has no effect with --trainer-machine"),
         ({}, TYPE | {"accelerator": "nvidia.com/gpu:1"}, "expected one of Vertex AI's types"),
         ({}, TYPE | {"accelerator": "TPU_V3:8"}, "expected cloud-tpu"),
         ({}, TYPE | {"tpu_topology": "2x2"}, "found 4 chips for n1-standard-8; expected none"),
         ({}, TPU | {"tpu_topology": "4x4"}, "found 16 chips .* expected the 4 of one machine"),
         ({}, TPU | {"tpu_topology": None}, "topology None: found 0 chips .* expected the 4"),
         ({}, TPU | {"workers": "2"}, "workers 2: ct5lp-hightpu-4t has a TPU"),
-        ({}, TPU | {"accelerator": "NVIDIA_L4:1"}, "has its TPU; expected none"),
+        ({}, TPU | {"accelerator": "NVIDIA_L4:1"}, "includes its TPU; expected no"),
         ({}, {"machine_type": "cloud-tpu"}, "expected TPU_V2:8 or TPU_V3:8 with cloud-tpu"),
         ({"train.strategy": "mirrored"}, TYPE | {"workers": "2"}, "expected auto or multiworker"),
         ({"train.strategy": "multiworker"}, TYPE, "expected auto or single or mirrored"),
@@ -158,7 +158,7 @@ TPU = {"machine_type": "ct5lp-hightpu-4t", "tpu_topology": "2x2"}
         ({}, {"spot": "true"}, "expected --runner kubeflow or --trainer-machine, a custom job"),
     ],
 )
-def test_what_makes_no_sense(settings, machine, message):
+def test_contradictory_options(settings, machine, message):
     given = {k: v for k, v in (VERTEX | settings).items() if v is not None}
     with pytest.raises(InputError, match=message) as error:
         config_of(given, **machine)

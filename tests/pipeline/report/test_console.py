@@ -177,7 +177,7 @@ def test_a_model_that_was_not_blessed(streams):
 
 def test_classes_without_a_test_image_are_not_passed_over(streams):
     Console(*streams).summary(report(unmeasured=("a", "b")))
-    assert "no test image of a, b: nothing is known" in streams[0].getvalue()
+    assert "no test image of a, b: the recall" in streams[0].getvalue()
     Console(*streams).summary(report(unmeasured=tuple("abcdefg")))
     assert "no test image of a, b, c, d, e and 2 more: " in streams[0].getvalue()
 
@@ -185,12 +185,12 @@ def test_classes_without_a_test_image_are_not_passed_over(streams):
 def test_a_model_that_is_served_already(streams):
     Console(*streams).summary(report(was_served=True))
     assert streams[0].getvalue().splitlines()[-2:] == [
-        "it is served already: nothing had to be copied",
+        "the model is served already: nothing was copied",
         "pushed to: /serving/1",
     ]
 
 
-def test_what_validation_gave_stays_in_sight(streams):
+def test_validation_metrics_stay_in_sight(streams):
     console = Console(*streams)
     console.node_started("Trainer")
     console.resumed(3)
@@ -198,13 +198,38 @@ def test_what_validation_gave_stays_in_sight(streams):
     console.progress(dataclasses.replace(progress(4, 10), metrics=metrics))
     console.progress(progress(6, 10))
     lines = streams[0].getvalue().splitlines()
-    assert lines[1] == "  goes on from the checkpoint of step 3"
+    assert lines[1] == "  resumes from the checkpoint of step 3"
     assert lines[-1].startswith("  step 6 of 10: loss 2.000, val_accuracy 0.750, ")
 
 
 def test_text_is_not_taken_for_markup(streams):
     Console(*streams).line("[red]/path[/red] [1]")
     assert streams[0].getvalue() == "[red]/path[/red] [1]\n"
+
+
+def test_names_from_the_data_are_text(streams):
+    """Whatever they are, an entry is a line, and a terminal gets no escape sequence."""
+    evil = "roses\x1b[2J\nverdict: blessed\u202e"
+    console = Console(*streams)
+    settings = {"model": "vit_b16_fe", "pipeline_root": f"/{evil}"}
+    console.plan(build_config({key: Setting(value, key) for key, value in settings.items()}), evil)
+    before = len(streams[0].getvalue().splitlines())
+    console.summary(
+        report(
+            worst_class=(evil, 0.5, 4),
+            unmeasured=(evil,),
+            anomalies=(evil,),
+            artifacts={"Trainer.model": evil},
+            pushed_to=evil,
+        )
+    )
+    console.error(evil)
+    shown = r"roses\x1b[2J\nverdict: blessed\u202e"
+    assert all(shown in line for line in streams[0].getvalue().splitlines()[before - 3 : before])
+    lines = streams[0].getvalue().splitlines()[before:]
+    assert sum(shown in line for line in lines) == 5
+    assert lines.count("verdict: blessed") == 1  # the true one
+    assert streams[1].getvalue() == f"{shown}\n"
 
 
 def test_errors_go_to_stderr(streams):

@@ -5,11 +5,11 @@ import sys
 
 import pytest
 
-from pipeline.report.logs import logging_to
+from pipeline.report.logs import log_to_file
 
 
 def emit():
-    """A log record, and what C++ does: writes to descriptors 1 and 2."""
+    """Logs a record, and writes to descriptors 1 and 2, as C++ code does."""
     logging.getLogger("some.library").info("from python")
     os.write(1, b"from print\n")
     os.write(2, b"from c++\n")
@@ -17,7 +17,7 @@ def emit():
 
 def test_everything_goes_to_the_file_and_the_screen_stays_free(tmp_path, capfd):
     log = tmp_path / "logs" / "run.log"
-    with logging_to(log, verbose=False) as (out, err):
+    with log_to_file(log, verbose=False) as (out, err):
         emit()
         print("for the person", file=out)
         print("an error", file=err)
@@ -30,7 +30,7 @@ def test_everything_goes_to_the_file_and_the_screen_stays_free(tmp_path, capfd):
 
 def test_verbose_shows_it(tmp_path, capfd):
     log = tmp_path / "run.log"
-    with logging_to(log, verbose=True):
+    with log_to_file(log, verbose=True):
         emit()
     out, err = capfd.readouterr()
     assert "from print" in out
@@ -42,7 +42,7 @@ def test_verbose_shows_it(tmp_path, capfd):
 @pytest.mark.parametrize("verbose", [False, True])
 def test_afterwards_all_is_as_before(tmp_path, capfd, verbose):
     handlers = list(logging.getLogger().handlers)
-    with logging_to(tmp_path / "run.log", verbose=verbose):
+    with log_to_file(tmp_path / "run.log", verbose=verbose):
         pass
     print("out")
     print("err", file=sys.stderr)
@@ -54,10 +54,28 @@ def test_a_crash_of_the_process_loses_nothing_of_the_log(tmp_path, project):
     code = f"""
 import os, signal
 from pathlib import Path
-from pipeline.report.logs import logging_to
-with logging_to(Path({str(tmp_path)!r}) / "run.log", verbose=False):
+from pipeline.report.logs import log_to_file
+with log_to_file(Path({str(tmp_path)!r}) / "run.log", verbose=False):
     os.write(2, b"last words")
     os.kill(os.getpid(), signal.SIGKILL)
 """
     subprocess.run([sys.executable, "-c", code], cwd=project, check=False)
     assert (tmp_path / "run.log").read_text() == "last words"
+
+
+@pytest.mark.parametrize("verbose", [False, True])
+def test_passwords_and_signatures_get_into_no_log(tmp_path, capfd, verbose):
+    """Not from the errors of libraries either, whose tracebacks are logged."""
+    log = tmp_path / "run.log"
+    with log_to_file(log, verbose=verbose):
+        try:
+            raise OSError("Max retries exceeded with url: /m.tar.gz?X-Goog-Signature=hunter1")
+        except OSError as error:
+            url = "https://hunter2:hunter3@host/m.tar.gz?sig=hunter4"
+            logging.getLogger("any").exception("%s: %s \x1b[2J", url, error)
+    text = "".join((log.read_text(), *capfd.readouterr()))
+    assert "https://…@host/m.tar.gz?…: Max retries exceeded with url: /m.tar.gz?…" in text
+    assert "Traceback" in text
+    assert r"\x1b[2J" in text
+    assert "hunter" not in text
+    assert "\x1b" not in text

@@ -11,11 +11,11 @@ import tensorflow as tf
 from tests.conftest import encode, gradient
 from tests.trainer.decoding import image_files
 from trainer.decoding.image_file import (
-    Limits,
     decode_plain_jpeg,
     decode_upright,
     find_format,
 )
+from trainer.decoding.limits import Limits
 
 SUITE = Path(__file__).parent / "suite"
 LIMITS = Limits(max_side=1024, max_pixels=10**6)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.trainer.small_training import Task, write_features, write_pictures
+from tests.trainer.small_training import Task, write_features, write_images
 from trainer.input.augmentation import Augmentation
 from trainer.input.dataset import read_features, read_labels
 from trainer.training.hyperparameters import Hyperparameters
@@ -12,14 +12,14 @@ from trainer.training.hyperparameters import Hyperparameters
 
 @pytest.fixture(params=[50, 16], ids=["kept", "read every epoch"])
 def train(tmp_path, monkeypatch, request):
-    """50 examples, which the shuffle buffer holds or does not."""
+    """Returns 50 examples, which fit into the shuffle buffer or do not."""
     monkeypatch.setattr("trainer.input.dataset._SHUFFLE_BUFFER", request.param)
     write_features(tmp_path, count=50)
     return Task(tmp_path, Hyperparameters(seed=0)).train
 
 
 def rows(dataset, count):
-    """The first `count` examples of a dataset of batches."""
+    """Returns the first `count` examples of a dataset of batches."""
     batches = (inputs.numpy() for inputs, _ in dataset)
     return list(itertools.islice(itertools.chain.from_iterable(batches), count))
 
@@ -33,7 +33,7 @@ def test_each_epoch_has_every_example_once_in_another_order(train):
 
 
 @pytest.mark.parametrize("start", [7, 50, 77, 100])
-def test_it_goes_on_from_any_position(train, start):
+def test_batches_start_at_any_position(train, start):
     examples = rows(train.batches(1), 120)
     np.testing.assert_array_equal(rows(train.batches(1, start=start), 20), examples[start:][:20])
 
@@ -54,24 +54,24 @@ def test_another_seed_is_another_order(tmp_path):
 @pytest.mark.parametrize(
     "augmentation",
     [Augmentation(crop_area=0.3, flip=True), Augmentation(mixup=0.5, cutmix=0.5)],
-    ids=["picture", "batch"],
+    ids=["image", "batch"],
 )
-def test_augmented_pictures_are_the_same_when_training_goes_on(tmp_path, augmentation):
-    write_pictures(tmp_path)
+def test_augmented_images_are_the_same_when_training_resumes(tmp_path, augmentation):
+    write_images(tmp_path)
     task = Task(tmp_path, Hyperparameters(seed=0), tune="full", augmentation=augmentation)
-    pictures = rows(task.train.batches(4), 48)
+    images = rows(task.train.batches(4), 48)
     resumed = rows(task.train.batches(4, start=28), 20)
-    np.testing.assert_array_equal(resumed, pictures[28:])
+    np.testing.assert_array_equal(resumed, images[28:])
     epochs = (
-        {tuple(p.reshape(-1)) for p in pictures[:24]},
-        {tuple(p.reshape(-1)) for p in pictures[24:]},
+        {tuple(p.reshape(-1)) for p in images[:24]},
+        {tuple(p.reshape(-1)) for p in images[24:]},
     )
-    assert not epochs[0] & epochs[1]  # another variant of each picture in each epoch
+    assert not epochs[0] & epochs[1]  # another variant of each image in each epoch
 
 
 @pytest.mark.parametrize("mixing", [{"mixup": 0.5}, {"cutmix": 0.5}], ids=["mixup", "cutmix"])
 def test_a_batch_is_mixed_the_same_however_it_is_divided(tmp_path, mixing):
-    write_pictures(tmp_path)
+    write_images(tmp_path)
     task = Task(tmp_path, Hyperparameters(seed=0), tune="full", augmentation=Augmentation(**mixing))
     whole = rows(task.train.batches(8), 48)
     np.testing.assert_array_equal(rows(task.train.batches(1, parts=8), 48), whole)
@@ -81,7 +81,7 @@ def test_a_batch_is_mixed_the_same_however_it_is_divided(tmp_path, mixing):
 
 
 def test_mixed_labels_are_shares(tmp_path):
-    write_pictures(tmp_path)
+    write_images(tmp_path)
     augmentation = Augmentation(mixup=1.0)
     task = Task(tmp_path, Hyperparameters(seed=0), tune="full", augmentation=augmentation)
     labels = np.concatenate([labels for _, labels in task.train.batches(8).take(3)])
@@ -90,7 +90,7 @@ def test_mixed_labels_are_shares(tmp_path):
 
 
 def test_what_is_shuffled_is_encoded(train):
-    """Decoded pictures would fill the memory."""
+    """Decoded images would fill the memory."""
     shuffled = train._records(0)
     assert shuffled.element_spec[1] == tf.TensorSpec([], tf.string)
     assert train.batches(4).element_spec[0].dtype == tf.float32

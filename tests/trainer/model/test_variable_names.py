@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from backbones import layout
 from backbones.augreg.initialization import random_arrays
 from backbones.catalogue import MODELS, Model, Variant
-from backbones.contract import call_backbone, load_backbone, read_shapes
+from backbones.contract import call_backbone, load_backbone, read_shapes, read_variables
 from common.errors import InputError
 from tests.conftest import TINY
 from tests.trainer.collection_model import write_collection_model
-from trainer.model import variable_names
 from trainer.model.backbone_layer import BackboneLayer
 from trainer.model.variable_names import named_variables
 from trainer.training.optimizer import layer_rates
@@ -20,24 +20,30 @@ HYBRID = dataclasses.replace(TINY, image_size=32, patch_size=1, resnet_blocks=(1
 
 @pytest.fixture(params=[TINY, HYBRID], ids=["plain", "hybrid"])
 def published(request, tmp_path, monkeypatch):
-    """A model of the collection and its architecture, which the catalogue has."""
+    """Returns a model like those of the TF-Hub collection, and its architecture, which is in the
+    catalogue.
+    """
     architecture = request.param
     entry = Model(name="x", task="fe", variant=Variant(title="X", architecture=architecture))
-    monkeypatch.setattr(variable_names, "MODELS", {"x": entry})
+    monkeypatch.setattr(layout, "MODELS", {"x": entry})
     write_collection_model(architecture, tmp_path / "model")
     return architecture, tmp_path / "model"
 
 
 def test_variables_of_the_collection_get_the_names_of_the_checkpoint(published):
     architecture, directory = published
-    named = named_variables(load_backbone(directory))
+    backbone = load_backbone(directory)
+    named = named_variables(backbone)
+    read = read_variables(directory)
+    assert read == [("Variable", tuple(variable.shape)) for variable in backbone.variables]
+    assert layout.find_layout(read).forward == tuple(architecture.array_shapes())
     arrays = random_arrays(architecture, seed=0)
     assert [name for name, _ in named] == list(architecture.array_shapes())
     for name, variable in named:
         np.testing.assert_array_equal(variable.numpy(), arrays[name])
 
 
-def test_so_layers_are_told(published):
+def test_layers_are_recognised(published):
     architecture, directory = published
     layer = BackboneLayer(load_backbone(directory), architecture.width)
     names = [variable.name for variable in layer.trainable_variables]
@@ -47,18 +53,19 @@ def test_so_layers_are_told(published):
     assert rates["embedding_kernel"] < rates["Transformer_encoderblock_0_LayerNorm_0_scale"]
 
 
-def test_names_of_others_are_their_own(tiny_backbone, tmp_path):
+def test_named_variables_of_other_backbones_keep_their_names(tiny_backbone, tmp_path):
     names = [name for name, _ in named_variables(load_backbone(tiny_backbone))]
     assert names == list(TINY.array_shapes())
-    write_collection_model(TINY, tmp_path / "model")  # which is in no catalogue
+    assert read_variables(tiny_backbone) == list(TINY.array_shapes().items())
+    write_collection_model(TINY, tmp_path / "model")  # the catalogue has no such model
     assert {name for name, _ in named_variables(load_backbone(tmp_path / "model"))} == {"Variable"}
 
 
-def test_architectures_of_the_catalogue_can_be_told_apart():
+def test_architectures_of_the_catalogue_are_distinguishable():
     seen = {}
     for name, model in MODELS.items():
         shapes = model.architecture.array_shapes()
-        key = tuple(variable_names._without_ones([shapes[n] for n in sorted(shapes)]))
+        key = tuple(layout._without_ones([shapes[n] for n in sorted(shapes)]))
         other = seen.setdefault(key, name)
         assert MODELS[other].architecture == model.architecture
 
@@ -77,5 +84,5 @@ def test_a_function_without_the_argument_training_is_called_without_it(tmp_path)
 
 def test_a_function_for_batches_of_one_size_is_refused(tmp_path):
     write_collection_model(TINY, tmp_path / "model", batch=1)
-    with pytest.raises(InputError, match=r"maps float32 \(1, 16, 16, 3\).*in batches of any"):
+    with pytest.raises(InputError, match=r"maps float32 \(1, 16, 16, 3\).*any batch size"):
         read_shapes(tmp_path / "model")

@@ -66,7 +66,7 @@ def made(shapes, head=(), rate=0.1, **changes):
 
 
 def steps_of(shapes, gradient=1.0, **changes):
-    """How far one step goes, by name."""
+    """Returns the change of each variable in one step, by name."""
     variables, optimizer = made(shapes, **changes)
     optimizer.apply([tf.fill(v.shape, gradient) for v in variables], variables)
     return {v.name: 1 - float(np.mean(v)) for v in variables}
@@ -145,7 +145,7 @@ def test_blocks_are_in_the_order_of_their_numbers():
 
 def test_layers_of_names_without_numbers():
     assert layer_rates(["kernel", "bias"], 1.0) == [1, 1]
-    with pytest.raises(InputError, match="number no blocks"):
+    with pytest.raises(InputError, match=r"no variable .* has a block's number"):
         layer_rates(["kernel", "bias"], 0.5)
 
 

@@ -1,5 +1,7 @@
+import hashlib
 import itertools
 import os
+import socket
 
 import apache_beam as beam
 import pytest
@@ -8,6 +10,8 @@ from apache_beam.testing import util as beam_testing
 from common.errors import InputError
 from components.image_example_gen.sources.folder import FolderSource
 from tests.conftest import class_folder
+
+UNREAD = "cannot be read: not a regular file"
 
 
 def source_of(folder, **kwargs):
@@ -24,23 +28,57 @@ def test_classes_are_the_sorted_folders(tmp_path):
 
 def test_the_fingerprint_sees_every_change(tmp_path):
     source = source_of(tmp_path)
-    image = tmp_path / "data" / "c0" / "0.png"
-    seen = {source.fingerprint()}
+    image, other = (tmp_path / "data" / name / "0.png" for name in ("c0", "c1"))
+    seen = {source.fingerprint(tmp_path)}
 
     def changed():
         before = len(seen)
-        seen.add(source.fingerprint())
+        seen.add(source.fingerprint(tmp_path))
         return len(seen) > before
 
     assert not changed()
     image.write_bytes(image.read_bytes() + b"x")
     assert changed()
-    os.utime(image, ns=(1, 1))
-    assert changed()
+    os.utime(image, ns=(1, 1))  # another copy of the same data has other times
+    assert not changed()
     image.rename(image.with_name("9.png"))
     assert changed()
-    (tmp_path / "data" / "c1" / "0.png").unlink()
+    other.unlink()
     assert changed()
+
+
+def test_two_files_of_one_size_and_time_that_are_exchanged(tmp_path):
+    source = source_of(tmp_path)
+    one, other = (tmp_path / "data" / name / "0.png" for name in ("c0", "c1"))
+    for path, content in ((one, b"cat"), (other, b"dog")):
+        path.write_bytes(content)
+        os.utime(path, ns=(1, 1))
+    before = source.fingerprint(tmp_path)
+    one.rename(tmp_path / "aside")
+    other.rename(one)
+    (tmp_path / "aside").rename(other)
+    assert source.fingerprint(tmp_path) != before
+
+
+def test_a_file_that_is_missing_and_comes_back(tmp_path):
+    source = source_of(tmp_path)
+    image = tmp_path / "data" / "c0" / "0.png"
+    link = image.with_name("link.png")
+    link.symlink_to(tmp_path / "elsewhere")
+    away = source.fingerprint(tmp_path)
+    (tmp_path / "elsewhere").write_bytes(image.read_bytes())
+    assert source.fingerprint(tmp_path) != away
+    (tmp_path / "elsewhere").unlink()
+    assert source.fingerprint(tmp_path) == away
+
+
+def test_contents_say_size_and_digest_of_each_file(tmp_path):
+    source = source_of(tmp_path, images=2)
+    contents = source.contents(tmp_path)
+    assert [file.name for file in contents] == [name for name, _ in source.files()]
+    for file in contents:
+        encoded = (tmp_path / "data" / file.name).read_bytes()
+        assert (file.size, file.digest) == (len(encoded), hashlib.sha256(encoded).hexdigest())
 
 
 def test_files_of_nested_folders_count(tmp_path):
@@ -118,3 +156,25 @@ def test_file_names_that_are_not_utf8(tmp_path):
     (tmp_path / "data" / "c0").rename(tmp_path / "data" / os.fsdecode(b"caf\xe9"))
     with pytest.raises(InputError, match="is not UTF-8"):
         source.check()
+
+
+def test_what_is_no_regular_file_is_not_read(tmp_path):
+    """A FIFO would have the run wait for a writer, and /dev/zero has no end."""
+    source = source_of(tmp_path, images=1)
+    folder = tmp_path / "data" / "c0"
+    os.mkfifo(folder / "fifo.png")
+    (folder / "device.png").symlink_to("/dev/zero")
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(folder / "socket.png"))
+        source.prepare()
+        assert len(source.fingerprint()) == 64
+        with beam.Pipeline() as pipeline:
+            beam_testing.assert_that(
+                pipeline
+                | source.read("train")
+                | beam.Map(lambda image: (image.file_name, image.error)),
+                beam_testing.equal_to(
+                    [(f"c0/{name}.png", UNREAD) for name in ("fifo", "device", "socket")]
+                    + [("c0/0.png", ""), ("c1/0.png", "")]
+                ),
+            )

@@ -1,4 +1,4 @@
-"""By Beam's file system for local paths; that for gs:// has the same interface."""
+"""By Beam's file system for local paths; listing gs:// is tested in test_bucket_listing.py."""
 
 import apache_beam as beam
 import pytest
@@ -11,7 +11,7 @@ from tests.conftest import class_folder
 
 @pytest.fixture
 def folder(tmp_path):
-    folder = class_folder(tmp_path / "pictures")
+    folder = class_folder(tmp_path / "images")
     (folder / "c0" / ".hidden").touch()
     (folder / "README").touch()
     (folder / "c1" / "deeper").mkdir()
@@ -19,7 +19,7 @@ def folder(tmp_path):
     return folder
 
 
-def test_it_reads_the_bytes(folder, tmp_path):
+def test_bytes_are_read(folder, tmp_path):
     with beam.Pipeline() as pipeline:
         _ = (
             pipeline
@@ -36,7 +36,7 @@ def test_it_reads_the_bytes(folder, tmp_path):
     assert len(expected) == 7
 
 
-def test_it_finds_what_a_local_folder_finds(folder):
+def test_a_remote_folder_finds_the_same_as_a_local_folder(folder):
     remote, local = RemoteFolderSource(f"{folder}/"), FolderSource(str(folder))
     remote.prepare()
     assert remote.classes() == local.classes()

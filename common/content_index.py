@@ -1,0 +1,178 @@
+"""Keeps the digests of files in an index, so that a second look costs one `stat` a file.
+
+A file counts as unchanged if its size, time of modification, time of change and inode are the same
+as before. The kernel sets the time of change, and no program can. As in Git (Documentation/
+technical/racy-git.adoc), a file that had just been changed when it was read is read again the next
+time: a further change within the same tick of the clock would alter none of the four.
+"""
+
+import contextlib
+import hashlib
+import json
+import logging
+import os
+import stat
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+from common.lock import hold_lock
+
+logger = logging.getLogger(__name__)
+
+# Version of the index format; an index of another version is rebuilt.
+_FORMAT = 1
+# The slowest clock is that of FAT, which ticks every 2 s; one more second allows for the clocks of
+# file servers.
+_SETTLED_AFTER = 3_000_000_000
+_KEPT = 32  # indices in one directory; the oldest are removed
+_THREADS = 8
+
+# Size, times of modification and of change (ns), inode.
+_Identity = list[int]
+# By name: the identity of the file when it was read, and the digest of its content.
+_Entries = dict[str, list]
+
+
+class FileContent(NamedTuple):
+    """Size and digest of a file.
+
+    Attributes:
+      name: the name that the caller gave the file.
+      size: in bytes.
+      digest: digest of its content, 64 hex digits; empty if it could not be read.
+    """
+
+    name: str
+    size: int
+    digest: str
+
+
+def hash_file(path: str) -> str:
+    """SHA-256 of the bytes of a file, as 64 hex digits."""
+    with open(path, "rb", buffering=0) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def read_contents(
+    files: Sequence[tuple[str, str]],
+    index: Path | None,
+    digest_of: Callable[[str], str] = hash_file,
+) -> list[FileContent]:
+    """Returns size and digest of each file, and reads only files that are new or have changed.
+
+    Args:
+      files: name and path of each; names are unique.
+      index: path of the index, which is replaced if something changed. If it is damaged, it is
+        rebuilt; if it cannot be written, all files are read again the next time. If None, every
+        file is read.
+      digest_of: function from the path of a file to its digest; several threads call it. Each
+        function needs an index of its own.
+
+    Returns:
+      One entry for each of `files`, in the same order. A file that cannot be read has no digest,
+      and the next call tries it again.
+    """
+    known = _load(index) if index else {}
+    found: dict[str, FileContent] = {}
+    entries: _Entries = {}
+    unknown = []
+    for name, path in files:
+        try:
+            identity = _identity(os.stat(path))
+        except OSError:
+            found[name] = FileContent(name, 0, "")
+            continue
+        entry = known.get(name)
+        if entry and entry[0] == identity:
+            found[name] = FileContent(name, identity[0], entry[1])
+            entries[name] = entry
+        else:
+            unknown.append((name, path))
+    try:
+        _read_all(unknown, digest_of, found, entries)
+    finally:  # if interrupted, the next call resumes here
+        if index and (unknown or len(entries) < len(known)):
+            _save(index, entries)
+    return [found[name] for name, _ in files]
+
+
+def _read_all(
+    files: Sequence[tuple[str, str]],
+    digest_of: Callable[[str], str],
+    found: dict[str, FileContent],
+    entries: _Entries,
+) -> None:
+    if not files:
+        return
+    logger.info("reading %d files, to know them by their contents", len(files))
+    pool = ThreadPoolExecutor(_THREADS)  # hashing and disk access release Python's lock
+    try:
+        for content, identity in pool.map(lambda file: _read(file[0], file[1], digest_of), files):
+            found[content.name] = content
+            if identity:
+                entries[content.name] = [identity, content.digest]
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _read(
+    name: str, path: str, digest_of: Callable[[str], str]
+) -> tuple[FileContent, _Identity | None]:
+    """Reads a file; its identity is None if a later change could leave the identity as it is."""
+    now = time.time_ns()
+    try:
+        before = os.stat(path)
+        if not stat.S_ISREG(before.st_mode):
+            return FileContent(name, 0, ""), None  # opening a pipe would wait for a writer
+        digest = digest_of(path)
+        after = os.stat(path)
+    except OSError:
+        return FileContent(name, 0, ""), None
+    identity = _identity(after)
+    is_known = _identity(before) == identity and _is_settled(after, now)
+    return FileContent(name, after.st_size, digest), identity if is_known else None
+
+
+def _identity(status: os.stat_result) -> _Identity:
+    return [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
+
+
+def _is_settled(status: os.stat_result, now: int) -> bool:
+    """Whether any change after `now` (ns) gives the file another identity."""
+    # A time of modification far in the future, as of a camera, is replaced by any change.
+    return (
+        status.st_ctime_ns < now - _SETTLED_AFTER and abs(status.st_mtime_ns - now) > _SETTLED_AFTER
+    )
+
+
+def _load(index: Path) -> _Entries:
+    """Reads the entries of an index; empty if it is missing, damaged, or of another format."""
+    try:
+        digest, _, content = index.read_bytes().partition(b"\n")
+        if hashlib.sha256(content).hexdigest().encode() != digest:
+            return {}
+        stored = json.loads(content)
+    except (OSError, ValueError):
+        return {}
+    return stored["entries"] if stored["format"] == _FORMAT else {}
+
+
+def _save(index: Path, entries: _Entries) -> None:
+    content = json.dumps({"format": _FORMAT, "entries": entries}, separators=(",", ":")).encode()
+    new = index.with_name(f".{index.name}.new")
+    try:
+        with hold_lock(index):
+            new.write_bytes(hashlib.sha256(content).hexdigest().encode() + b"\n" + content)
+            new.replace(index)
+    except OSError as error:
+        logger.warning(
+            "%s cannot be written (%s): the next run reads all files again", index, error.strerror
+        )
+        return
+    with contextlib.suppress(FileNotFoundError):  # another process may remove the same index
+        indices = sorted(index.parent.glob("*.json"), key=lambda i: i.stat().st_mtime_ns)
+        for oldest in indices[:-_KEPT]:
+            oldest.unlink()

@@ -1,0 +1,43 @@
+"""Finds the installed versions of the libraries that a program imports."""
+
+import importlib.metadata
+import sys
+from collections.abc import Iterable
+
+# The names of distributions that differ from the name of their top-level package.
+_NAMES = {"PIL": "pillow", "sklearn": "scikit-learn"}
+# Libraries whose results depend on further libraries.
+_WITH = {"scikit-learn": ("scipy",)}
+# Libraries for flags, logging and protocol buffers, which compute nothing.
+_WITHOUT_NUMBERS = {"absl", "google"}
+
+
+def installed_versions(packages: Iterable[str]) -> dict[str, str]:
+    """Returns the versions of the distributions that these top-level packages belong to.
+
+    Args:
+      packages: names as in import statements. The standard library, and libraries that no result
+        depends on, are left out.
+
+    Returns:
+      Version by name of the distribution; `"none"` if it is not installed. No package is imported.
+    """
+    third_party = set(packages) - set(sys.stdlib_module_names) - _WITHOUT_NUMBERS
+    names = {distribution for package in third_party for distribution in _distributions(package)}
+    return {name: _version(name) or "none" for name in sorted(names)}
+
+
+def _distributions(package: str) -> list[str]:
+    name = _NAMES.get(package, package.replace("_", "-"))
+    if _version(name) is None:
+        # For distributions of other names, such as special builds of TensorFlow. This reads the
+        # file lists of all distributions, which takes most of a second.
+        return importlib.metadata.packages_distributions().get(package, [name])
+    return [name, *_WITH.get(name, ())]
+
+
+def _version(distribution: str) -> str | None:
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return None

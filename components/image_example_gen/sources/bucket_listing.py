@@ -1,0 +1,65 @@
+"""Lists the files below a folder on remote storage, with a version of each."""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from common.errors import InputError
+
+_GOOGLE = "gs://"
+_PATIENCE = 20  # seconds that a page of a listing may take; Google's default is two minutes
+
+
+class ListedFile(NamedTuple):
+    """An entry of a listing.
+
+    Attributes:
+      uri: address of the file.
+      size: in bytes.
+      version: checksum of the content on Google's storage; size and time of modification on
+        others.
+    """
+
+    uri: str
+    size: int
+    version: str
+
+
+def list_files(folder: str) -> list[ListedFile]:
+    """Returns all files below `folder`, a URI of any scheme that Beam knows.
+
+    Raises:
+      InputError: the folder cannot be listed.
+    """
+    try:
+        return list(_list_google(folder) if folder.startswith(_GOOGLE) else _list_beam(folder))
+    except Exception as error:  # three libraries raise their own for no access, no network, …
+        reason = " ".join(str(error).split())
+        raise InputError(f"{folder}: cannot be listed ({reason[:300]})") from error
+
+
+def _list_google(folder: str) -> Iterator[ListedFile]:
+    """Lists files with Google's client, which Beam sets up; Beam's own listing has no checksums."""
+    from apache_beam.io.gcp.gcsio import GcsIO, parse_gcs_path
+    from google.cloud.storage.retry import DEFAULT_RETRY
+
+    storage: Any = GcsIO()
+    bucket, prefix = parse_gcs_path(f"{folder}/", object_optional=True)
+    blobs = storage.client.list_blobs(
+        bucket,
+        prefix=prefix,
+        fields="items(name,size,md5Hash,crc32c),nextPageToken",
+        timeout=_PATIENCE,
+        retry=DEFAULT_RETRY.with_timeout(_PATIENCE),
+    )
+    for blob in blobs:
+        # Objects that were composed from parts have no MD5.
+        yield ListedFile(f"{_GOOGLE}{bucket}/{blob.name}", blob.size, blob.md5_hash or blob.crc32c)
+
+
+def _list_beam(folder: str) -> Iterator[ListedFile]:
+    from apache_beam.io.filesystems import FileSystems
+
+    (found,) = FileSystems.match([f"{folder}/**"])
+    for file in found.metadata_list:
+        version = f"{file.size_in_bytes} {file.last_updated_in_seconds}"
+        yield ListedFile(file.path, file.size_in_bytes, version)

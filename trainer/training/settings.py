@@ -1,0 +1,131 @@
+"""The settings that the pipeline gives to Trainer and Tuner. Imports no TensorFlow.
+
+`common.custom_config` turns them into TFX's `custom_config` and back.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from backbones.input_range import DEFAULT_RANGE
+from common.custom_config import node_settings
+from trainer.decoding.limits import Limits
+from trainer.input.augmentation import Augmentation
+from trainer.training.hyperparameters import OPERATIONAL, Hyperparameters
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TrainingSettings:
+    """How a model is trained, in Trainer as well as in each trial of Tuner.
+
+    Attributes:
+      tune: "full" trains the backbone and the head, "head" the head alone.
+      classes: the class names, in the order of the model's outputs.
+      hyperparameters: the options `train.…`.
+      augmentation: the options `augment.…`; training images are augmented only for tune "full".
+      input_range: the range of the backbone's pixels, a key of `INPUT_RANGES` of
+        `backbones.input_range`.
+    """
+
+    tune: Literal["full", "head"]
+    classes: tuple[str, ...]
+    hyperparameters: Hyperparameters
+    augmentation: Augmentation
+    input_range: str = DEFAULT_RANGE
+
+    def replace_options(self, values: Mapping[str, Any]) -> "TrainingSettings":
+        """Returns a copy in which some options have other values.
+
+        Args:
+          values: by the option's key, such as `train.learning_rate`.
+        """
+
+        def group(prefix: str) -> dict[str, Any]:
+            start = f"{prefix}."
+            return {k.removeprefix(start): v for k, v in values.items() if k.startswith(start)}
+
+        return dataclasses.replace(
+            self,
+            hyperparameters=dataclasses.replace(self.hyperparameters, **group("train")),
+            augmentation=dataclasses.replace(self.augmentation, **group("augment")),
+        )
+
+    def values_that_determine_weights(self) -> dict[str, Any]:
+        """Returns the settings, as JSON values, that determine the trained weights."""
+        values = dataclasses.asdict(self)
+        for name in OPERATIONAL:
+            del values["hyperparameters"][name]
+        return values
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TrainingInputs:
+    """Fingerprints of the data and the backbone of a training.
+
+    A training that was killed resumes from its checkpoints only if these are the same.
+
+    Attributes:
+      source_fingerprint: fingerprint of the images.
+      max_side: longest side of an image, in pixels; ImageExampleGen scales larger images down.
+      max_pixels: an image with more pixels is quarantined.
+      examples_code: fingerprint of ImageExampleGen's code.
+      transform_code: fingerprint of Transform's code.
+      backbone_fingerprint: fingerprint of the backbone's SavedModel.
+    """
+
+    source_fingerprint: str
+    max_side: int
+    max_pixels: int
+    examples_code: str
+    transform_code: str
+    backbone_fingerprint: str
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ServingSettings:
+    """How the exported model answers.
+
+    Attributes:
+      limits: the limits that ImageExampleGen had; the exported model has the same.
+      precision: the wanted share of right answers among those that the model accepts; None accepts
+        all.
+    """
+
+    limits: Limits
+    precision: float | None
+
+
+@node_settings
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TrainerSettings:
+    """The settings of Trainer.
+
+    Attributes:
+      training: how the model is trained.
+      serving: how the exported model answers.
+      inputs: which data and backbone it is trained on.
+      checkpoints: the directory of the checkpoints of all trainings of the pipeline.
+      code_fingerprint: fingerprint of `trainer.train` and all that it imports.
+    """
+
+    training: TrainingSettings
+    serving: ServingSettings
+    inputs: TrainingInputs
+    checkpoints: str
+    code_fingerprint: str
+
+
+@node_settings
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TunerSettings:
+    """The settings of Tuner.
+
+    Attributes:
+      training: how the model of a trial is trained, apart from the options that are searched.
+      trials: number of trials.
+      code_fingerprint: fingerprint of `trainer.tuner` and all that it imports.
+    """
+
+    training: TrainingSettings
+    trials: int
+    code_fingerprint: str
