@@ -173,7 +173,20 @@ def test_weights_are_stored_once(folder, name):
     """Only the weights of the backbone and of the head are stored."""
     backbone = folder / "backbones" / KINDS[name][0]
     head = (read_shapes(backbone).features + 1) * len(CLASSES)
-    assert numbers_in(folder / "exported" / name) == numbers_in(backbone) + head
+    exported = folder / "exported" / name
+    assert numbers_in(exported) == numbers_in(backbone) + head
+    assert bytes_in(exported) <= bytes_in(backbone) + 4 * head + 10**6
+
+
+@pytest.mark.parametrize("name", ["full_hybrid", "head_plain"])
+def test_it_does_nothing_but_compute(folder, name):
+    """Its datasets hold what they are given, and read nothing."""
+    check_operations(folder / "exported" / name)
+
+
+def bytes_in(model):
+    """The size of a SavedModel."""
+    return sum(file.stat().st_size for file in model.rglob("*") if file.is_file())
 
 
 def numbers_in(model):
