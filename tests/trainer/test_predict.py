@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -20,7 +21,7 @@ from tests.backbones.scripted_server import Answer, archive, files_of
 from tests.conftest import TINY, encode, gradient
 from trainer.predict import main
 from trainer.prediction import answers, bulk
-from trainer.preprocessing import decode_images
+from trainer.serving.classifier import preprocess_image
 from trainer.serving.imagenet import NAMES
 
 
@@ -54,7 +55,7 @@ def expected(directory, files, top):
     pixels.
     """
     model = tf.saved_model.load(str(directory))
-    pixels = decode_images(tf.constant([file.read_bytes() for file in files]), 16, 16)
+    pixels = tf.stack([preprocess_image(tf.constant(f.read_bytes()), 16, 16) for f in files])
     rows = []
     logits = model(pixels, training=False).numpy().astype(np.float64)
     for file, exponentials in zip(files, np.exp(logits), strict=True):
@@ -144,7 +145,7 @@ def test_folders_at_any_depth(classifier, files, capsys, tmp_path):
     """Sorted by name; what is hidden or called otherwise is left out."""
     below = tmp_path / "folder" / "a" / "b"
     below.mkdir(parents=True)
-    moved = [shutil.copy(file, below) for file in files]
+    moved = [Path(shutil.copy(file, below)) for file in files]
     shutil.copy(files[0], tmp_path / "folder" / ".hidden.jpg")
     (tmp_path / "folder" / "Thumbs.db").write_bytes(b"x")
     assert main(["--model", str(classifier), str(tmp_path / "folder")]) == 0
@@ -266,7 +267,7 @@ def test_a_program_is_refused_unless_it_is_trusted(classifier, files, tmp_path, 
     assert "does more than compute: it has ReadFile in " in error
     assert error.count("\n") == 1
     assert main(["--model", str(tmp_path / "model"), "--trust-model", str(files[0])]) == 0
-    assert len(capsys.readouterr().out.splitlines()) == 5
+    assert len(capsys.readouterr().out.splitlines()) == 1
     (tmp_path / "model" / "assets.extra").mkdir()
     (tmp_path / "model" / "assets.extra" / "classes.json").write_text('["a", "b"]')
     assert main(["--model", str(tmp_path / "model"), str(files[0])]) == 2
@@ -280,10 +281,9 @@ def test_names_of_files_and_classes_are_text(classifier, files, tmp_path, capsys
     arguments = ["--model", str(classifier), "--top", "2", str(evil), f"{evil}.missing"]
     assert main(arguments) == 1
     out, err = capsys.readouterr()
-    lines = out.splitlines()
-    assert len(lines) == 2
-    assert all(line.startswith(rf"{tmp_path}/a\x1b[2J\nb\udcff.jpg  ") for line in lines)
-    assert all(line.endswith(r"  c\x1b[31m\u202ed") for line in lines)
+    (line,) = out.splitlines()
+    assert line.startswith(rf"{tmp_path}/a\x1b[2J\nb\udcff.jpg  ")
+    assert line.count(r"  c\x1b[31m\u202ed") == 2
     assert rf"{tmp_path}/a\x1b[2J\nb\udcff.jpg.missing: cannot be read" in err
     assert err.count("\n") == 1
 

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import PurePosixPath
@@ -46,17 +47,20 @@ def _parquet(path: str) -> Iterator[Write]:
     import tensorflow as tf
 
     writers: list[pa.parquet.ParquetWriter] = []
-    with tf.io.gfile.GFile(path, "wb") as file:
+    # TensorFlow's files are not such that PyArrow can write to them.
+    with tempfile.TemporaryDirectory() as folder:
+        local = f"{folder}/table.parquet"
 
         def write(rows: list[Row]) -> None:
             table = pa.Table.from_pylist(rows)
             if not writers:
-                writers.append(pa.parquet.ParquetWriter(file, table.schema))
+                writers.append(pa.parquet.ParquetWriter(local, table.schema))
             writers[0].write_table(table)
 
         yield write
         for writer in writers:
             writer.close()
+        tf.io.gfile.copy(local, path, overwrite=True)
 
 
 # By the ending of the file's name.
