@@ -41,12 +41,29 @@ NAME = Check(
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class BackboneInput:
+    """What a backbone expects beyond its SavedModel."""
+
+    input_range: Literal["-1,1", "0,1", "0,255", "imagenet"] = option(
+        "the pixel values that the backbone was trained on; imagenet: in [0, 1], less ImageNet's "
+        "mean, divided by its deviation",
+        default="-1,1",
+    )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Ingest:
     """The options of reading images into examples."""
 
     max_side: int = option(
         "longest side of an image in pixels; larger images are scaled down",
         default=1024,
+        check=AT_LEAST_ONE,
+    )
+    max_pixels: int = option(
+        "an image of more pixels is refused by its header, when it is ingested and when it is "
+        "served",
+        default=100_000_000,
         check=AT_LEAST_ONE,
     )
 
@@ -62,6 +79,14 @@ class Gate:
     )
     min_class_recall: float | None = option(
         "required recall of every class; null for no requirement", default=None, check=FRACTION
+    )
+    max_ece: float | None = option(
+        "greatest expected calibration error; null for none", default=None, check=FRACTION
+    )
+    min_coverage: float | None = option(
+        "least share of test images whose answer is accepted, see serve.precision; null for none",
+        default=None,
+        check=FRACTION,
     )
     max_drop: float = option(
         "largest allowed drop in accuracy from the last blessed model",
@@ -127,6 +152,7 @@ class Config:
     name: str = option("name of the pipeline (default: dataset-model-tune)", check=NAME)
     pipeline_root: str = option("directory of artifacts (default: ./runs/NAME)")
     serving_dir: str = option("directory of pushed models (default: PIPELINE_ROOT/serving)")
+    backbone: BackboneInput = dataclasses.field(default_factory=BackboneInput)
     ingest: Ingest = dataclasses.field(default_factory=Ingest)
     train: Hyperparameters = dataclasses.field(default_factory=Hyperparameters)
     augment: Augmentation = dataclasses.field(default_factory=Augmentation)
@@ -464,6 +490,7 @@ def _fill(
             "pipeline_root": root,
             "serving_dir": _make_absolute(serving) if serving else default_serving_dir(root),
         },
+        backbone=BackboneInput(**given("backbone")),
         ingest=Ingest(**given("ingest")),
         train=dataclasses.replace(recipe.hyperparameters, **_length(given("train"))),
         augment=dataclasses.replace(recipe.augmentation, **given("augment")),
