@@ -5,6 +5,7 @@
     python pipeline_runner.py --config run.yaml --set train.epochs=8
     python pipeline_runner.py --model vit_b16_fe --runner vertex --schedule "0 3 * * 1" …
     python pipeline_runner.py --runner vertex --list-schedules …
+    python pipeline_runner.py --version
 
 Exit status: 0 pushed (or pushed already; compiled, submitted, scheduled), 1 the pipeline failed,
 2 bad usage, 3 the gate did not bless the model, 130 interrupted.
@@ -13,21 +14,25 @@ Exit status: 0 pushed (or pushed already; compiled, submitted, scheduled), 1 the
 import argparse
 import datetime
 import importlib
+import importlib.metadata
 import logging
+import os
 import re
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from backbones.catalogue import MODELS
 from backbones.reference import parse_model
 from backbones.resolve import cache_dir, is_cached
-from common.errors import InputError, did_you_mean
+from common.errors import InputError, UnreachableError, did_you_mean
 from components.image_example_gen.sources.registry import make_source
+from components.image_example_gen.sources.similar_names import similar_names
 from pipeline.datasets import DATASETS
+from pipeline.locations import check_buckets, check_locations
 from pipeline.options.cluster import check_output, check_submission, check_target, check_times
 from pipeline.options.config import (
     FLAGS,
@@ -38,12 +43,13 @@ from pipeline.options.config import (
     read_assignment,
     read_yaml,
 )
+from pipeline.options.devices import check_strategy, check_strategy_of_step
 from pipeline.options.machines import Machines
 from pipeline.options.schedule import check_schedule
 from pipeline.options.settings import Setting
 from pipeline.report.console import Console
 from pipeline.report.logs import logging_to
-from pipeline.root import check_serving_dir, claim_root, state_directory
+from pipeline.root import claim_root, state_directory
 
 PUSHED, FAILED, BAD_USAGE, NOT_BLESSED, INTERRUPTED = 0, 1, 2, 3, 130
 DONE = PUSHED  # compiled, submitted, scheduled
@@ -68,6 +74,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except InputError as error:
         print(f"pipeline_runner.py: {error}", file=sys.stderr)
         return BAD_USAGE
+    except UnreachableError as error:
+        print(f"pipeline_runner.py: {error}", file=sys.stderr)
+        return FAILED
     except OSError as error:  # a disk that is full, a directory that lets nobody in
         print(f"pipeline_runner.py: {describe(error)}", file=sys.stderr)
         return FAILED
@@ -88,12 +97,14 @@ def do(parsed: argparse.Namespace) -> int:
     config = build_config(read_settings(parsed))
     if config.run.is_compiled:
         return submit(config)
+    check_strategy(config.train.strategy, os.environ)
+    check_locations(config)
     make_source(config.source).check()
-    check_serving_dir(config.serving_dir)
     check_engine(config)
+    check_buckets(config)
     directory = state_directory(config)
-    with claim_root(directory, config):
-        return run(config, new_log(directory))
+    with claim_root(directory, config) as record_owner:
+        return run(config, new_log(directory), record_owner)
 
 
 def submit(config: Config) -> int:
@@ -106,6 +117,8 @@ def submit(config: Config) -> int:
     if cloud.schedule:
         check_schedule(cloud.schedule, runner)
         check_times(runner, cloud, datetime.datetime.now(datetime.UTC))
+    if config.machines.trainer.machine_type is None:  # else `build_config` has looked at it
+        check_strategy_of_step(config.train.strategy)
     check_engine(config)
 
     def job(console: Console) -> int:
@@ -158,8 +171,14 @@ def new_log(directory: Path) -> Path:
     return directory / "logs" / time.strftime("%Y-%m-%dT%H-%M-%S.log")
 
 
-def run(config: Config, log: Path) -> int:
-    """Runs the pipeline that `config` describes, logging to the file `log`."""
+def run(config: Config, log: Path, record_owner: Callable[[], None]) -> int:
+    """Runs the pipeline that `config` describes, logging to the file `log`.
+
+    Args:
+      config: the configuration.
+      log: a new file.
+      record_owner: of `pipeline.root.claim_root`.
+    """
 
     def job(console: Console) -> int:
         announce(config, log, console)
@@ -170,6 +189,8 @@ def run(config: Config, log: Path) -> int:
         console.busy("looking at data and model")
         with console.downloads():
             inputs = resolve_inputs(config)
+        warn_of_similar_names(inputs.classes, console)
+        record_owner()
         report = local.run(config, inputs, console)
         console.summary(report)
         return PUSHED if report.blessed else NOT_BLESSED
@@ -185,6 +206,15 @@ def announce(config: Config, log: Path, console: Console) -> None:
         console.warn("The model is UNTRAINED: its weights are random.")
     if config.train.precision != "float32" and reference.keeps_its_graph:
         console.warn("The graph of this SavedModel computes in float32, whatever --precision says.")
+
+
+def warn_of_similar_names(classes: Iterable[str], console: Console) -> None:
+    """Warns of classes that may be one class under several names."""
+    for names in similar_names(classes):
+        console.warn(
+            f"The classes {' and '.join(map(ascii, names))} differ only in upper and lower case or "
+            "in Unicode normalisation: if they are one class, give it one name."
+        )
 
 
 def logged(log: Path, job: Callable[[Console], int], *, verbose: bool) -> int:
@@ -234,6 +264,30 @@ class Parser(argparse.ArgumentParser):
         raise InputError(f"{message}; {meant or '--help lists the flags'}")
 
 
+class Once(argparse.Action):
+    """Takes a flag's value, and refuses a second: argparse itself forgets the first."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        first = getattr(namespace, self.dest)
+        if first is not None:
+            parser.error(f"{option_string} {values}: found a second one, after {first}; expected 1")
+        setattr(namespace, self.dest, values)
+
+
+def version() -> str:
+    """Name and version of the installed package."""
+    try:
+        return f"vit-pipeline {importlib.metadata.version('vit-pipeline')}"
+    except importlib.metadata.PackageNotFoundError:
+        return "vit-pipeline, not installed (make setup installs it)"
+
+
 def make_parser() -> argparse.ArgumentParser:
     """The parser; its options are those of `FLAGS`, and described by the configuration's fields."""
     parser = Parser(
@@ -259,7 +313,9 @@ def make_parser() -> argparse.ArgumentParser:
             metavar = "|".join(option.choices) or key.rsplit(".", 1)[-1].upper()
             group.add_argument(flag, dest=key, metavar=metavar, help=described(key))
     every = groups[""]
-    every.add_argument("--config", metavar="FILE", help="YAML file of options, by their keys")
+    every.add_argument(
+        "--config", metavar="FILE", action=Once, help="YAML file of options, by their keys"
+    )
     every.add_argument(
         "--set",
         metavar="KEY=VALUE",
@@ -268,6 +324,7 @@ def make_parser() -> argparse.ArgumentParser:
         help="any option by its key (--list-options)",
     )
     lists = parser.add_argument_group("instead of a run")
+    lists.add_argument("--version", action="version", version=version(), help="print the version")
     for what in ("models", "datasets", "options"):
         lists.add_argument(f"--list-{what}", action="store_true", help=f"print the {what}")
     lists.add_argument(

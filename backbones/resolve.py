@@ -16,6 +16,7 @@ from backbones.download import DownloadError
 from backbones.fetch import convert_kept, fetch_checkpoint, fetch_saved_model
 from backbones.publishers import PUBLIC, Places
 from backbones.reference import exists, parse_model
+from common.buckets import TENSORFLOW_SCHEMES, check_scheme
 from common.errors import InputError, did_you_mean
 from common.lock import hold_lock
 
@@ -29,10 +30,10 @@ def cache_dir() -> Path:
       InputError: the user has none.
     """
     home, caches = (os.environ.get(name) for name in ("VIT_HOME", "XDG_CACHE_HOME"))
-    if home:
-        return Path(home)
     try:
-        return Path(caches or Path.home() / ".cache", "vit-pipeline")
+        if home:
+            return Path(home).expanduser()
+        return Path(caches or Path.home() / ".cache", "vit-pipeline").expanduser()
     except RuntimeError as error:
         raise InputError(
             "this user has no home directory; expected a place for models; set VIT_HOME to a "
@@ -61,6 +62,7 @@ def check_model(model: str, weights: str, *, task: Task = "fe") -> None:
             f"found {model}"
         )
     if reference.kind == "bucket":
+        check_scheme("--model", model, TENSORFLOW_SCHEMES, "a SavedModel directory in gs://…")
         return
     if reference.kind == "address":
         publishers.check_address(model)

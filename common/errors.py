@@ -12,6 +12,10 @@ class InputError(Exception):
     """
 
 
+class UnreachableError(OSError):
+    """Something on the network does not answer. Its message is as that of an `InputError`."""
+
+
 def did_you_mean(given: str, known: Iterable[str], *, cutoff: float = 0.6) -> str:
     """The end of such a message: which of `known` was probably meant; empty where none is close.
 

@@ -1,8 +1,7 @@
 """Who owns a pipeline root, and who runs on it now. Imports no TensorFlow."""
 
 import fcntl
-import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,30 +20,19 @@ def state_directory(config: Config) -> Path:
     return Path("runs", config.name).resolve() if elsewhere else Path(root)
 
 
-def check_serving_dir(path: str) -> None:
-    """Refuses a serving directory that could not be written, before hours of training.
-
-    Raises:
-      InputError: it, or what it would be made in, is no directory or is not writable.
-    """
-    if "://" in path:
-        return
-    there = next(p for p in (Path(path), *Path(path).parents) if p.exists())
-    if not there.is_dir() or not os.access(there, os.W_OK):
-        raise InputError(
-            f"--serving-dir {path}: {there} is not a directory that can be written; choose another"
-        )
-
-
 @contextmanager
-def claim_root(directory: Path, config: Config) -> Iterator[None]:
+def claim_root(directory: Path, config: Config) -> Iterator[Callable[[], None]]:
     """Holds `directory` for one run of the pipeline that `config` describes.
 
     The lock is the process's: it is gone when the process is, however that ends.
 
+    Yields:
+      A function that records the pipeline as the owner of the directory. A run calls it once it has
+      found its data and its model: a run that ends before that leaves the root to any pipeline.
+
     Raises:
       InputError: it belongs to another pipeline; or to one whose name was made of the names of
-        other data or of another model; or another run is going on.
+      other data or of another model; or another run is going on.
     """
     try:
         directory.mkdir(parents=True, exist_ok=True)
@@ -62,7 +50,9 @@ def claim_root(directory: Path, config: Config) -> Iterator[None]:
                 f"--pipeline-root {directory}: another run is going on there; wait for its end, or "
                 "choose another --name or --pipeline-root"
             ) from error
-        name = _recorded(directory / OWNER, config.name)
+        recorded = {directory / OWNER: config.name, directory / _READS: config.reads}
+        found = {file: _text(file) or text for file, text in recorded.items()}
+        name, reads = found.values()
         if name != config.name:
             raise InputError(
                 f"--pipeline-root {directory}: belongs to the pipeline {name}; expected "
@@ -70,17 +60,19 @@ def claim_root(directory: Path, config: Config) -> Iterator[None]:
             )
         # Two folders of the same name are not the same data: without this, one's models would be
         # gated against the other's.
-        reads = _recorded(directory / _READS, config.reads)
         if reads != config.reads and config.has_default_name:
             raise InputError(
                 f"--pipeline-root {directory}: found runs on {reads}; this one is on "
                 f"{config.reads}: give it a --name of its own"
             )
-        yield
+
+        def record_owner() -> None:
+            for file, text in found.items():
+                file.write_text(text, encoding="utf-8")
+
+        yield record_owner
 
 
-def _recorded(file: Path, text: str) -> str:
-    """What `file` says; `text`, which is written to it, where there is none."""
-    if not file.exists():
-        file.write_text(text, encoding="utf-8")
-    return file.read_text(encoding="utf-8")
+def _text(file: Path) -> str:
+    """The text of `file`; empty where there is none."""
+    return file.read_text(encoding="utf-8") if file.exists() else ""

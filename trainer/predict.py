@@ -15,6 +15,7 @@ import argparse
 import signal
 import sys
 from collections.abc import Iterator, Sequence
+from os.path import expanduser
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -107,6 +108,7 @@ def add_classifier_arguments(parser: Parser, *, batch_size: int) -> None:
     parser.add_argument(
         "--model",
         required=True,
+        type=expanduser,
         help="a classifier: catalogue name (pipeline_runner.py --list-models), directory of a "
         "SavedModel or of an exported model, URL or AugReg .npz",
     )
@@ -136,7 +138,9 @@ def make_parser() -> Parser:
         metavar="N",
         help="how many classes to print for each picture (default: 5)",
     )
-    parser.add_argument("images", nargs="+", metavar="IMAGE", help="JPEG, PNG, GIF or BMP file")
+    parser.add_argument(
+        "images", nargs="+", type=expanduser, metavar="IMAGE", help="JPEG, PNG, GIF or BMP file"
+    )
     return parser
 
 

@@ -54,6 +54,7 @@ class Cloud:
         "file for the compiled pipeline, which is then not submitted: .yaml for kubeflow, .json "
         "for vertex",
         default=None,
+        is_path=True,
     )
     image: str | None = option("container image that the nodes run in", default=None)
     project: str | None = option("Google Cloud project, for vertex", default=None)
@@ -88,7 +89,7 @@ class Cloud:
     )
     namespace: str | None = option("namespace, for kubeflow with several users", default=None)
     token_file: str | None = option(
-        "file with the bearer token for Kubeflow Pipelines' API", default=None
+        "file with the bearer token for Kubeflow Pipelines' API", default=None, is_path=True
     )
 
     def label_values(self) -> dict[str, str]:

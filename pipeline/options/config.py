@@ -22,12 +22,19 @@ from common.errors import InputError, did_you_mean
 from common.options import AT_LEAST_ONE, FRACTION, WHOLE, Check, option
 from pipeline.datasets import DATASETS, Dataset, find_dataset
 from pipeline.options.cluster import COMPILED_RUNNERS, Cloud, check_reachable
-from pipeline.options.compatibility import check_runner, check_together
+from pipeline.options.compatibility import (
+    ALTERNATIVES,
+    check_alternatives,
+    check_runner,
+    check_together,
+    leave_alternatives_out,
+)
 from pipeline.options.custom_job import check_custom_job
 from pipeline.options.machines import Machines, check_machines
 from pipeline.options.names import check_name
 from pipeline.options.settings import Option, Setting, check_setting
 from pipeline.options.tuning import check_tune
+from pipeline.options.unique_keys import load_yaml
 from pipeline.recipes import OTHER_BACKBONES, RECIPES, Recipe
 from trainer.input.augmentation import Augmentation
 from trainer.training.hyperparameters import OPERATIONAL, Hyperparameters
@@ -90,15 +97,19 @@ class Run:
 class Config:
     """Everything a run is told from outside."""
 
-    model: str = option("catalogue name, SavedModel directory, URL, or AugReg .npz")
+    model: str = option("catalogue name, SavedModel directory, URL, or AugReg .npz", is_path=True)
     weights: Literal["pretrained", "random"] = option(
         "pretrained; random makes the named architecture, untrained", default="pretrained"
     )
     dataset: str = option(
-        f"{', '.join(DATASETS)}, tfds:NAME, or a folder of class folders", default="tf_flowers"
+        f"{', '.join(DATASETS)}, tfds:NAME, or a folder of class folders",
+        default="tf_flowers",
+        is_path=True,
     )
     data_dir: str | None = option(
-        "where TFDS datasets lie or are to be put (default: TFDS's own)", default=None
+        "where TFDS datasets lie or are to be put (default: TFDS's own)",
+        default=None,
+        is_path=True,
     )
     tune: Literal["full", "head"] = option(
         "full tunes the whole backbone; head only a head on its frozen features", default="full"
@@ -110,8 +121,10 @@ class Config:
     )
     recipe: str = option(f"{', '.join(RECIPES)} (default: the dataset's and the model family's)")
     name: str = option("pipeline name (default: dataset-model-tune)", check=NAME)
-    pipeline_root: str = option("where artifacts go (default: ./runs/NAME)")
-    serving_dir: str = option("where models are pushed to (default: PIPELINE_ROOT/serving)")
+    pipeline_root: str = option("where artifacts go (default: ./runs/NAME)", is_path=True)
+    serving_dir: str = option(
+        "where models are pushed to (default: PIPELINE_ROOT/serving)", is_path=True
+    )
     ingest: Ingest = dataclasses.field(default_factory=Ingest)
     train: Hyperparameters = dataclasses.field(default_factory=Hyperparameters)
     augment: Augmentation = dataclasses.field(default_factory=Augmentation)
@@ -170,7 +183,8 @@ class Config:
     @classmethod
     def of_json(cls, text: str) -> "Config":
         """What `to_json` wrote."""
-        given = {key: value for key, value in json.loads(text).items() if value != ""}
+        values = leave_alternatives_out(json.loads(text))
+        given = {key: value for key, value in values.items() if value != ""}
         return build_config({key: Setting(value, key) for key, value in given.items()})
 
 
@@ -236,10 +250,10 @@ def read_yaml(path: str) -> dict[str, Setting]:
     """The settings of a YAML file, by dotted key.
 
     Raises:
-      InputError: the file cannot be read, is no YAML, or is no mapping.
+      InputError: the file cannot be read, is no YAML or no mapping, or has a key twice.
     """
     try:
-        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        content = load_yaml(Path(path).expanduser().read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"--config {path}: {error.strerror}; expected a YAML file") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -247,7 +261,12 @@ def read_yaml(path: str) -> dict[str, Setting]:
         raise InputError(f"--config {path}: not YAML ({reason})") from error
     if not isinstance(content, dict):
         raise InputError(f"--config {path}: expected a mapping such as 'train: {{epochs: 8}}'")
-    return {key: Setting(value, f"{path}: {key}") for key, value in _flatten(content)}
+    settings: dict[str, Setting] = {}
+    for key, value in _flatten(content):
+        if key in settings:
+            raise InputError(f"--config {path}: {key} is given twice; expected it once")
+        settings[key] = Setting(value, f"{path}: {key}")
+    return settings
 
 
 def _flatten(tree: Mapping[Any, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -292,6 +311,7 @@ def build_config(settings: Mapping[str, Setting]) -> Config:
     given = _given(values, settings)
     check_runner(values.get("run.runner", Run.runner), given)
     check_together(given)
+    check_alternatives(values, {key: setting.origin for key, setting in settings.items()})
     compiled = values.get("run.runner") in COMPILED_RUNNERS
     if compiled:
         check_reachable(
@@ -421,7 +441,7 @@ def _fill(
             "serving_dir": _absolute(serving) if serving else default_serving_dir(root),
         },
         ingest=Ingest(**given("ingest")),
-        train=dataclasses.replace(recipe.hyperparameters, **_length(given("train"))),
+        train=dataclasses.replace(recipe.hyperparameters, **_override_alternatives(given("train"))),
         augment=dataclasses.replace(recipe.augmentation, **given("augment")),
         gate=Gate(**{"min_accuracy": min_accuracy} | given("gate")),
         run=Run(**given("run")),
@@ -432,9 +452,13 @@ def _fill(
     return config
 
 
-def _length(given: dict[str, Any]) -> dict[str, Any]:
-    """Whoever asks for epochs does not want the recipe's steps."""
-    return {"steps": None} | given if "epochs" in given else given
+def _override_alternatives(given: dict[str, Any]) -> dict[str, Any]:
+    """Sets `train.steps` to None where epochs are given: a person who asks for epochs does not want
+    the recipe's steps. The same holds for every pair of `ALTERNATIVES`."""
+    for first, second in ALTERNATIVES:
+        if second.removeprefix("train.") in given:
+            given = {first.removeprefix("train."): None} | given
+    return given
 
 
 def default_recipe(dataset: Dataset, model: ModelReference, tune: str) -> str:

@@ -4,6 +4,7 @@ Imports no TensorFlow.
 """
 
 import dataclasses
+import os
 import types
 import typing
 from typing import Any, Literal, NamedTuple
@@ -53,12 +54,16 @@ class Option(NamedTuple):
 def check_setting(setting: Setting, declared: Option) -> Any:
     """The value of `setting`, converted to the type of its option, and checked.
 
+    In a path, `~` is expanded: a shell does not do it within `--flag=~/x`, nor in a YAML file.
+
     Raises:
       InputError: it is of another type, or outside its option's range.
     """
     check: Check | None = declared.field.metadata["check"]
     try:
         value = _convert(setting.value, declared.type)
+        if declared.field.metadata["is_path"] and value is not None:
+            value = os.path.expanduser(value)
         if value is None or check is None or check.holds(value):
             return value
     except ValueError:

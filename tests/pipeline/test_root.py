@@ -6,7 +6,7 @@ import pytest
 from common.errors import InputError
 from pipeline.options.config import build_config
 from pipeline.options.settings import Setting
-from pipeline.root import check_serving_dir, claim_root, state_directory
+from pipeline.root import claim_root, state_directory
 
 
 def config_of(model="vit_b16_fe", **values):
@@ -33,9 +33,19 @@ def test_one_run_after_the_other(tmp_path):
 
 
 def test_a_root_of_another_pipeline_is_refused(tmp_path):
-    with claim_root(tmp_path, ONE):
-        pass
+    with claim_root(tmp_path, ONE) as record_owner:
+        record_owner()
     with pytest.raises(InputError, match="belongs to the pipeline one"), claim_root(tmp_path, TWO):
+        pass
+
+
+def test_a_run_that_ends_before_it_has_found_its_inputs_leaves_the_root_to_any(tmp_path):
+    """Such as by Ctrl-C, while TensorFlow is loaded; or where the model cannot be downloaded."""
+    with pytest.raises(KeyboardInterrupt), claim_root(tmp_path, ONE):
+        raise KeyboardInterrupt
+    with claim_root(tmp_path, TWO) as record_owner:
+        record_owner()
+    with pytest.raises(InputError, match="belongs to the pipeline two"), claim_root(tmp_path, ONE):
         pass
 
 
@@ -78,8 +88,8 @@ def test_other_data_of_the_same_default_name_is_refused(tmp_path):
     assert first.name == second.name
     root = tmp_path / "root"
     for _ in range(2):
-        with claim_root(root, first):
-            pass
+        with claim_root(root, first) as record_owner:
+            record_owner()
     with (
         pytest.raises(InputError, match=f"found runs on .*{folders[0]}.*--name"),
         claim_root(root, second),
@@ -87,13 +97,5 @@ def test_other_data_of_the_same_default_name_is_refused(tmp_path):
         pass
     named = [config_of(dataset=str(folder), name="mine") for folder in folders]
     for config in named:
-        with claim_root(tmp_path / "named", config):
-            pass
-
-
-def test_a_serving_directory_that_cannot_be_written_is_refused(tmp_path):
-    check_serving_dir(str(tmp_path / "new" / "serving"))
-    check_serving_dir("gs://bucket/serving")
-    (tmp_path / "file").touch()
-    with pytest.raises(InputError, match="is not a directory that can be written"):
-        check_serving_dir(str(tmp_path / "file" / "serving"))
+        with claim_root(tmp_path / "named", config) as record_owner:
+            record_owner()
