@@ -14,6 +14,7 @@ from backbones.catalogue import MODELS, Model
 from backbones.conversion import convert_checkpoint, make_random_model
 from backbones.download import DownloadError
 from backbones.fetch import convert_kept, fetch_checkpoint, fetch_saved_model
+from backbones.keras_models import HOW_TO_CONVERT, is_keras_file
 from backbones.publishers import PUBLIC, Places
 from backbones.reference import exists, parse_model
 from common.buckets import TENSORFLOW_SCHEMES, check_scheme
@@ -77,6 +78,11 @@ def check_model(model: str, weights: str, *, task: Task = "fe") -> None:
         )
     if path.is_file() and reference.is_checkpoint:
         return
+    if is_keras_file(path):
+        raise InputError(
+            f"--model {model}: is a file of Keras's; expected a SavedModel with the reusable "
+            f"interface of TF-Hub feature vectors: {HOW_TO_CONVERT}"
+        )
     if not is_saved_model(path):
         raise InputError(
             f"--model {model}: no SavedModel (there is no saved_model.pb in it); expected a "
