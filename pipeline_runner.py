@@ -48,7 +48,7 @@ from pipeline.options.machines import Machines
 from pipeline.options.schedule import check_schedule
 from pipeline.options.settings import Setting
 from pipeline.report.console import Console
-from pipeline.report.logs import logging_to
+from pipeline.report.logs import log_to_file
 from pipeline.root import claim_root, state_directory
 
 PUSHED, FAILED, BAD_USAGE, NOT_BLESSED, INTERRUPTED = 0, 1, 2, 3, 130
@@ -70,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line; returns the exit status."""
     try:
         arguments = sys.argv[1:] if arguments is None else arguments
-        return do(make_parser().parse_args(list(joined(arguments))))
+        return do(make_parser().parse_args(list(join_values(arguments))))
     except InputError as error:
         print(f"pipeline_runner.py: {error}", file=sys.stderr)
         return BAD_USAGE
@@ -124,10 +124,10 @@ def submit(config: Config) -> int:
     def job(console: Console) -> int:
         announce(config, log, console)
         console.busy("loading TFX")
-        return DONE if backend_of(runner).run(config, console) else NOT_BLESSED
+        return DONE if make_backend(runner).run(config, console) else NOT_BLESSED
 
     log = new_log(state_directory(config))
-    return logged(log, job, verbose=config.run.verbose)
+    return run_with_log(log, job, verbose=config.run.verbose)
 
 
 def check_engine(config: Config) -> None:
@@ -146,7 +146,7 @@ def manage(parsed: argparse.Namespace) -> int:
     def job(console: Console) -> int:
         from pipeline.runners.backend import schedule_id
 
-        backend = backend_of(runner).connect(cloud)
+        backend = make_backend(runner).connect(cloud)
         for action, did in (("pause", "paused"), ("resume", "resumed"), ("delete", "deleted")):
             name = getattr(parsed, f"{action}_schedule")
             if name:
@@ -158,10 +158,10 @@ def manage(parsed: argparse.Namespace) -> int:
             console.line(_table(rows))
         return DONE
 
-    return logged(new_log(Path("runs")), job, verbose=parsed.__dict__["run.verbose"] or False)
+    return run_with_log(new_log(Path("runs")), job, verbose=parsed.__dict__["run.verbose"] or False)
 
 
-def backend_of(runner: str) -> ModuleType:
+def make_backend(runner: str) -> ModuleType:
     """The module of a runner that has a cluster."""
     return importlib.import_module(f"pipeline.runners.{runner}")
 
@@ -195,7 +195,7 @@ def run(config: Config, log: Path, record_owner: Callable[[], None]) -> int:
         console.summary(report)
         return PUSHED if report.blessed else NOT_BLESSED
 
-    return logged(log, job, verbose=config.run.verbose)
+    return run_with_log(log, job, verbose=config.run.verbose)
 
 
 def announce(config: Config, log: Path, console: Console) -> None:
@@ -217,13 +217,13 @@ def warn_of_similar_names(classes: Iterable[str], console: Console) -> None:
         )
 
 
-def logged(log: Path, job: Callable[[Console], int], *, verbose: bool) -> int:
+def run_with_log(log: Path, job: Callable[[Console], int], *, verbose: bool) -> int:
     """Does `job`, with everything that libraries say in the file `log`.
 
     Returns:
       Its exit status; FAILED where it raises.
     """
-    with logging_to(log, verbose=verbose) as screen:
+    with log_to_file(log, verbose=verbose) as screen:
         console = Console(*screen)
         try:
             with console.live():
@@ -245,7 +245,7 @@ def describe(error: Exception) -> str:
     return f"{type(error).__name__}: {line}"
 
 
-def joined(arguments: Sequence[str]) -> Iterator[str]:
+def join_values(arguments: Sequence[str]) -> Iterator[str]:
     """Makes `--beam-arg --x` one argument, since argparse would take `--x` for a flag of ours."""
     rest = iter(arguments)
     for argument in rest:
@@ -311,7 +311,7 @@ def make_parser() -> argparse.ArgumentParser:
             group.add_argument(flag, dest=key, action="append", metavar="ARG", help=option.help)
         else:
             metavar = "|".join(option.choices) or key.rsplit(".", 1)[-1].upper()
-            group.add_argument(flag, dest=key, metavar=metavar, help=described(key))
+            group.add_argument(flag, dest=key, metavar=metavar, help=describe_option(key))
     every = groups[""]
     every.add_argument(
         "--config", metavar="FILE", action=Once, help="YAML file of options, by their keys"
@@ -338,10 +338,10 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def described(key: str) -> str:
+def describe_option(key: str) -> str:
     """What an option says of itself, with its default, which the recipe has for some."""
     of_recipe = key.startswith(("train.", "augment."))
-    return OPTIONS[key].help if of_recipe else OPTIONS[key].described
+    return OPTIONS[key].help if of_recipe else OPTIONS[key].help_with_default
 
 
 def list_options() -> str:
@@ -351,7 +351,7 @@ def list_options() -> str:
     for key, option in OPTIONS.items():
         shown = re.sub(r"^machines\.(?!trainer\.)\w+", "machines.NODE", key)
         choices = f" [{', '.join(option.choices)}]" if option.choices else ""
-        rows[shown] = (shown, flags.get(key, ""), described(key) + choices)
+        rows[shown] = (shown, flags.get(key, ""), describe_option(key) + choices)
     nodes = ", ".join(vars(Machines()))
     return _table([("KEY", "FLAG", "WHAT IT IS"), *rows.values()]) + f"\nNODE is one of {nodes}."
 

@@ -151,8 +151,8 @@ def call_backbone(backbone: Any, images: tf.Tensor, *, training: bool = False) -
 _loaders: list[Callable[[str | Path], Any]] = [load_backbone]
 
 
-def load_backbone_once(directory: str | Path) -> Any:
-    """As `load_backbone`, but within `one_backbone` the same object again.
+def load_shared_backbone(directory: str | Path) -> Any:
+    """As `load_backbone`, but within `share_backbone` the same object again.
 
     Transform traces `preprocessing_fn` several times, and to load a backbone takes seconds. What is
     kept is kept here, since TFX reloads the module of `preprocessing_fn`.
@@ -161,8 +161,8 @@ def load_backbone_once(directory: str | Path) -> Any:
 
 
 @contextlib.contextmanager
-def one_backbone() -> Iterator[None]:
-    """Within it, `load_backbone_once` keeps what it has loaded.
+def share_backbone() -> Iterator[None]:
+    """Within it, `load_shared_backbone` keeps what it has loaded.
 
     Elsewhere nothing is kept: a Beam worker, which lives long, would hold a backbone that it needs
     no more.

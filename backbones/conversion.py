@@ -79,11 +79,11 @@ def convert_checkpoint(
 
 def _load(checkpoint: Path, task: Task, expected: Architecture | None) -> dict[str, Any]:
     """The checkpoint's arrays (NumPy's, which is imported late)."""
-    from backbones.augreg.checkpoint import architecture_of, load_checkpoint
+    from backbones.augreg.checkpoint import infer_architecture, load_checkpoint
     from backbones.augreg.npz import CheckpointError
 
     arrays = load_checkpoint(checkpoint)
-    found = architecture_of(arrays)
+    found = infer_architecture(arrays)
     if expected is not None and found != expected:
         raise CheckpointError(f"{checkpoint}: {_difference(found, expected)}")
     if task == "classification" and found.classes is None:  # which is no fault of the file's

@@ -71,7 +71,7 @@ def fetch_checkpoint(
     unfit = ""
     if checkpoint.is_file():
         try:
-            return convert_kept(checkpoint, cache, **conversion)
+            return convert_downloaded(checkpoint, cache, **conversion)
         except CheckpointError as error:
             unfit = f"; {error}"
     try:
@@ -87,7 +87,7 @@ def fetch_checkpoint(
         raise DownloadError(f"{url}: {why}") from error
 
 
-def convert_kept(checkpoint: Path, cache: Path, **conversion: Any) -> Path:
+def convert_downloaded(checkpoint: Path, cache: Path, **conversion: Any) -> Path:
     """Converts a checkpoint that is kept in the cache, and gets one that is unfit out of the way.
 
     It may have been put there by hand: it is renamed, to `….unfit`, and not removed.

@@ -19,7 +19,7 @@ _KAGGLE_FORM = (
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Places:
+class DownloadLocations:
     """The base URLs of where models are published.
 
     Attributes:
@@ -58,7 +58,7 @@ class Places:
         return model
 
 
-PUBLIC = Places()
+PUBLIC = DownloadLocations()
 
 
 def is_address(model: str) -> bool:
@@ -112,7 +112,7 @@ def kaggle_handle(model: str) -> str | None:
     return None
 
 
-def in_hub_cache(handle: str) -> Path:
+def hub_cache_directory(handle: str) -> Path:
     """Where TensorFlow Hub, which may have been asked for `handle` before, keeps the SavedModel.
 
     As in `tensorflow_hub/compressed_module_resolver.py`.

@@ -13,9 +13,9 @@ from backbones.bucket import download_from_bucket
 from backbones.catalogue import MODELS, Model
 from backbones.conversion import convert_checkpoint, make_random_model
 from backbones.download import DownloadError
-from backbones.fetch import convert_kept, fetch_checkpoint, fetch_saved_model
+from backbones.fetch import convert_downloaded, fetch_checkpoint, fetch_saved_model
 from backbones.keras_models import HOW_TO_CONVERT, is_keras_file
-from backbones.publishers import PUBLIC, Places
+from backbones.publishers import PUBLIC, DownloadLocations
 from backbones.reference import exists, parse_model
 from common.buckets import TENSORFLOW_SCHEMES, check_scheme
 from common.errors import InputError, did_you_mean
@@ -95,7 +95,7 @@ def resolve(
     *,
     weights: str,
     cache: Path,
-    places: Places = PUBLIC,
+    locations: DownloadLocations = PUBLIC,
     task: Task = "fe",
     precision: Precision = "float32",
 ) -> Path:
@@ -108,7 +108,7 @@ def resolve(
       weights: "pretrained", or "random" for the catalogue's architecture, untrained.
       cache: directory for what is downloaded, converted or made: `models/<catalogue name>`, which
         may also be filled by hand, `checkpoints`, `convert_checkpoint`, `downloaded` and `random`.
-      places: where models are published.
+      locations: where models are published.
       task: what is made of an `.npz` file.
       precision: of the matrix products of what is made here. The graph of a SavedModel from
         elsewhere stays as it is; a catalogue model in mixed precision is made of its checkpoint.
@@ -127,17 +127,17 @@ def resolve(
             if reference.is_untrained(weights):
                 return make_random_model(entry, cache, precision=precision)
             if precision != "float32":
-                return _from_checkpoint(entry, cache, places, precision)
-            return _published(entry, cache, places)
+                return _from_checkpoint(entry, cache, locations, precision)
+            return _published(entry, cache, locations)
         if reference.kind == "address":
-            return _from_address(model, cache, places, task, precision)
+            return _from_address(model, cache, locations, task, precision)
         is_copied = reference.kind == "bucket"
         path = download_from_bucket(model, cache) if is_copied else Path(model).resolve()
         if path.is_dir():
             return path
         return convert_checkpoint(path, cache, task=task, precision=precision)
     except OSError as error:
-        if not _is_on_the_way(cache, error.filename):
+        if not _is_cache_or_inside(cache, error.filename):
             raise InputError(f"--model {model}: {error}; expected a path to read") from error
         raise InputError(
             f"--model {model}: {error}; expected to write below {cache}; "
@@ -150,10 +150,12 @@ def is_cached(entry: Model, cache: Path) -> bool:
     if entry.variant.checkpoint is None:
         return True
     # A file that is cut short, or a web page, is at least no archive: to see more takes long.
-    return _at_hand(entry, cache) is not None or zipfile.is_zipfile(_checkpoint(entry, cache))
+    return _find_in_caches(entry, cache) is not None or zipfile.is_zipfile(
+        _checkpoint(entry, cache)
+    )
 
 
-def _is_on_the_way(cache: Path, file: str | None) -> bool:
+def _is_cache_or_inside(cache: Path, file: str | None) -> bool:
     """Whether `file` is the cache, in it or above it; what is unknown is."""
     path = Path(file or cache)
     return path.is_relative_to(cache) or cache.is_relative_to(path)
@@ -169,10 +171,10 @@ def _check_task(entry: Model, task: Task) -> None:
     )
 
 
-def _at_hand(entry: Model, cache: Path) -> Path | None:
+def _find_in_caches(entry: Model, cache: Path) -> Path | None:
     """Its SavedModel in our cache, or else in TF-Hub's."""
     assert entry.handle is not None
-    for directory in (cache / "models" / entry.name, publishers.in_hub_cache(entry.handle)):
+    for directory in (cache / "models" / entry.name, publishers.hub_cache_directory(entry.handle)):
         if is_saved_model(directory):
             return directory
     return None
@@ -183,14 +185,14 @@ def _checkpoint(entry: Model, cache: Path) -> Path:
     return cache / "checkpoints" / entry.variant.checkpoint
 
 
-def _published(entry: Model, cache: Path, places: Places) -> Path:
+def _published(entry: Model, cache: Path, locations: DownloadLocations) -> Path:
     """The published weights of `entry`, from the first place that has them."""
-    here = _at_hand(entry, cache)
+    here = _find_in_caches(entry, cache)
     if here:
         return here
     own = cache / "models" / entry.name
     with hold_lock(own):
-        here = _at_hand(entry, cache)  # another process may have had the lock
+        here = _find_in_caches(entry, cache)  # another process may have had the lock
         if here:
             return here
         if own.is_dir() and any(own.iterdir()):
@@ -198,17 +200,21 @@ def _published(entry: Model, cache: Path, places: Places) -> Path:
                 f"--model {entry.name}: there is no saved_model.pb in {own}, but something else; "
                 "expected a SavedModel; put it there, or remove the directory to have it downloaded"
             )
-        return _from_places(entry, cache, places)
+        return _from_published_locations(entry, cache, locations)
 
 
-def _from_places(entry: Model, cache: Path, places: Places) -> Path:
+def _from_published_locations(entry: Model, cache: Path, locations: DownloadLocations) -> Path:
     own, checkpoint = cache / "models" / entry.name, _checkpoint(entry, cache)
     tried = [f"{own} (no SavedModel)"]
-    ways = [functools.partial(_from_archive, url, entry, cache) for url in places.archives(entry)]
+    ways = [
+        functools.partial(_from_archive, url, entry, cache) for url in locations.archives(entry)
+    ]
     if checkpoint.is_file():
         # What was converted before stays, rather than be replaced with what another place has.
-        ways.insert(0, functools.partial(convert_kept, checkpoint, cache, **_conversion(entry)))
-    for way in (*ways, functools.partial(_from_checkpoint, entry, cache, places, "float32")):
+        ways.insert(
+            0, functools.partial(convert_downloaded, checkpoint, cache, **_conversion(entry))
+        )
+    for way in (*ways, functools.partial(_from_checkpoint, entry, cache, locations, "float32")):
         try:
             return way()
         except InputError as error:
@@ -228,10 +234,12 @@ def _from_archive(url: str, entry: Model, cache: Path) -> Path:
     return own
 
 
-def _from_checkpoint(entry: Model, cache: Path, places: Places, precision: Precision) -> Path:
+def _from_checkpoint(
+    entry: Model, cache: Path, locations: DownloadLocations, precision: Precision
+) -> Path:
     checkpoint = _checkpoint(entry, cache)
     return fetch_checkpoint(
-        places.checkpoint(checkpoint.name),
+        locations.checkpoint(checkpoint.name),
         checkpoint,
         cache,
         name=entry.name,
@@ -246,9 +254,9 @@ def _conversion(entry: Model) -> dict[str, Any]:
 
 
 def _from_address(
-    model: str, cache: Path, places: Places, task: Task, precision: Precision
+    model: str, cache: Path, locations: DownloadLocations, task: Task, precision: Precision
 ) -> Path:
-    url = places.url(model)
+    url = locations.url(model)
     target = cache / "downloaded" / publishers.slug(url)
     try:
         if publishers.is_checkpoint(model):
@@ -256,7 +264,7 @@ def _from_address(
             return fetch_checkpoint(
                 url, checkpoint, cache, name=model, task=task, precision=precision
             )
-        for directory in (target, publishers.in_hub_cache(model)):
+        for directory in (target, publishers.hub_cache_directory(model)):
             if is_saved_model(directory):
                 return directory
         with hold_lock(target):

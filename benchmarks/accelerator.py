@@ -66,7 +66,7 @@ def main(given: list[str] | None = None) -> None:
                         table.row(title, *measure(), goal)
                     except SideError as error:
                         table.row(title, f"failed: {error}", "", "", goal)
-                    measurement.restart_what_ended()
+                    measurement.restart_ended_processes()
         finally:
             measurement.close()
 
@@ -118,7 +118,7 @@ class Measurement:
             if side:
                 side.close()
 
-    def restart_what_ended(self) -> None:
+    def restart_ended_processes(self) -> None:
         """Starts the processes anew that did not survive a row."""
         if not self._ours.is_running:
             self._ours = start_tensorflow()

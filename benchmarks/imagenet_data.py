@@ -1,4 +1,4 @@
-"""ImageNet pictures with their classes: from TFDS, or from a folder of class folders.
+"""ImageNet images with their classes: from TFDS, or from a folder of class folders.
 
 TensorFlow is imported for TFDS alone.
 """
@@ -19,17 +19,17 @@ TFDS_NAME, SPLIT = "imagenet2012", "validation"
 
 @dataclasses.dataclass(frozen=True)
 class Data:
-    """Pictures whose labels are indices of `trainer.serving.imagenet`.
+    """Images whose labels are indices of `trainer.serving.imagenet`.
 
     Attributes:
       about: what they are, in words.
       count: how many there are.
-      pictures: can be walked once.
+      images: can be walked once.
     """
 
     about: str
     count: int
-    pictures: Iterable[LabelledImage]
+    images: Iterable[LabelledImage]
 
 
 def read_data(directory: str, limit: int | None) -> Data:
@@ -55,11 +55,11 @@ def _read_folder(directory: str, limit: int | None) -> Data:
     indices = _class_indices(directory, source.classes())
     files = source.files()
     random.Random(0).shuffle(files)
-    pictures = [
+    images = [
         LabelledImage(path, Path(path), indices[name.split("/", 1)[0]])
         for name, path in files[:limit]
     ]
-    return Data(f"{directory}, {len(indices)} class folders", len(pictures), pictures)
+    return Data(f"{directory}, {len(indices)} class folders", len(images), images)
 
 
 def _read_tfds(directory: str, limit: int | None) -> Data:
@@ -75,11 +75,11 @@ def _read_tfds(directory: str, limit: int | None) -> Data:
     if limit is not None:
         count = min(count, limit)
     names = builder.info.features["label"].names
-    pictures = _tfds_pictures(builder, f"{SPLIT}[:{count}]", _class_indices(directory, names))
-    return Data(f"{directory}, TFDS {builder.info.full_name}, {SPLIT}", count, pictures)
+    images = _tfds_images(builder, f"{SPLIT}[:{count}]", _class_indices(directory, names))
+    return Data(f"{directory}, TFDS {builder.info.full_name}, {SPLIT}", count, images)
 
 
-def _tfds_pictures(builder: Any, split: str, indices: dict[str, int]) -> Iterator[LabelledImage]:
+def _tfds_images(builder: Any, split: str, indices: dict[str, int]) -> Iterator[LabelledImage]:
     import tensorflow_datasets as tfds
 
     dataset = builder.as_dataset(

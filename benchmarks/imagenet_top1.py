@@ -7,7 +7,7 @@ any folder of class folders that are named by WordNet ids, class names or indice
 
 There are two public ways to preprocess, and they do not give the same pixels:
 
-- `--resize direct`, the default: the whole picture is resized to the model's size, bilinear, and
+- `--resize direct`, the default: the whole image is resized to the model's size, bilinear, and
   scaled to [-1, 1]. So do google-research/vision_transformer (vit_jax/input_pipeline.py), the
   notebook with which the collection's author evaluated (sayakpaul/ViT-jax2tf, i1k_eval), and this
   project's pipeline.
@@ -19,7 +19,7 @@ The published figures are those of the collection's README. They seem to be the 
 `adapt_final_test` of AugReg's own index of checkpoints, by which the collection was chosen; with
 which of the two they were measured is stated nowhere that we know of.
 
-Exit status: 0 measured, 1 measured but for pictures that could not be read (stderr says which),
+Exit status: 0 measured, 1 measured but for images that could not be read (stderr says which),
 2 bad usage, or no such model or data.
 """
 
@@ -53,9 +53,9 @@ class Score:
     """What was counted.
 
     Attributes:
-      images: pictures that were classified.
+      images: images that were classified.
       top1, top5: of these, how many have their class at the head of the answer, or among its five.
-      unreadable: pictures that were not.
+      unreadable: images that were not.
       seconds: of reading, decoding and classifying.
     """
 
@@ -84,7 +84,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return BAD_USAGE
     score = measure(parser, classifier, data, options)
     if not score.images:
-        parser.complain(f"{options.data_dir}: none of its pictures could be read")
+        parser.complain(f"{options.data_dir}: none of its images could be read")
         return BAD_USAGE
     print("\n".join(report(options, data, classifier, score)))
     return int(score.unreadable > 0)
@@ -93,7 +93,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def measure(
     parser: Parser, classifier: "Classifier", data: Data, options: argparse.Namespace
 ) -> Score:
-    """Classifies all pictures; complains about those that cannot be read."""
+    """Classifies all images; complains about those that cannot be read."""
     import numpy as np
 
     from trainer.serving.classifier import classify, likeliest
@@ -103,17 +103,17 @@ def measure(
     score = Score()
     started = time.perf_counter()
     answers = classify(
-        classifier, data.pictures, batch_size=options.batch_size, to_pixels=to_pixels(options)
+        classifier, data.images, batch_size=options.batch_size, to_pixels=to_pixels(options)
     )
     for answer in answers:
         if answer.error:
-            parser.complain(f"{answer.picture.name}: {answer.error}")
+            parser.complain(f"{answer.image.name}: {answer.error}")
             score.unreadable += 1
             continue
         best = list(likeliest(answer.probabilities, 5))
         score.images += 1
-        score.top1 += answer.picture.label == best[0]
-        score.top5 += answer.picture.label in best
+        score.top1 += answer.image.label == best[0]
+        score.top5 += answer.image.label in best
         if score.images % options.batch_size == 0:
             say_progress(score.images, data.count)
     say_progress(score.images, data.count, end="\n")
@@ -131,7 +131,7 @@ def report(
     options: argparse.Namespace, data: Data, classifier: "Classifier", score: Score
 ) -> Iterator[str]:
     """The lines to print."""
-    resize = {"direct": "the whole picture", "crop": "the central square"}[options.resize]
+    resize = {"direct": "the whole image", "crop": "the central square"}[options.resize]
     published = published_top1(options)
     yield f"model   {options.model}, {options.weights} weights"
     yield f"data    {data.about}"
@@ -199,7 +199,7 @@ def make_parser() -> Parser:
         "--data-dir", required=True, metavar="DIR", help="TFDS data directory, or class folders"
     )
     parser.add_argument(
-        "--limit", type=positive, metavar="N", help="measure on so many pictures only"
+        "--limit", type=positive, metavar="N", help="measure on so many images only"
     )
     parser.add_argument(
         "--resize", choices=("direct", "crop"), default="direct", help="see below (default: direct)"

@@ -21,7 +21,7 @@ decodes and resizes encoded images that lie in memory. By wall clock the other s
 `tf.data` map with batches and prefetching; by core it is one thread, and both are counted in images
 a CPU second, so that other processes matter little. Every round takes an epoch, and so pays for
 reading all files once, and for one filling of the shuffle buffer. The crop decodes less of a
-picture than the whole, and may therefore win.
+image than the whole, and may therefore win.
 
 memory: peak resident memory (VmHWM) of a new process that trains by `trainer.training.loop.fit` on
 10 times the data, over that of one that trains as many steps on once the data. The larger the

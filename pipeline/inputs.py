@@ -9,7 +9,7 @@ from backbones.contract import check_backbone, check_tunable
 from backbones.resolve import cache_dir, resolve
 from common import fingerprint
 from components.image_example_gen.sources.registry import make_source
-from components.model_evaluator.records import directory_of, last_blessed
+from components.model_evaluator.records import last_blessed, records_directory
 from components.model_pusher.serving_directory import served_state
 from pipeline.options.config import Config
 
@@ -64,7 +64,7 @@ def resolve_inputs(config: Config) -> Inputs:
         schema_fingerprint=_schema_fingerprint(config.schema),
         backbone=str(backbone),
         backbone_fingerprint=fingerprint.hash_directory(backbone),
-        baseline=last_blessed(directory_of(config.pipeline_root), classes),
+        baseline=last_blessed(records_directory(config.pipeline_root), classes),
         served=served_state(config.serving_dir),
     )
 

@@ -70,16 +70,16 @@ def create_pipeline(config: Config, inputs: Inputs | None) -> Pipeline:
     first: list[BaseNode] = []
     if inputs is None:
         resolved = ResolveInputs(settings=config.to_json(), parameters=runtime_parameters(config))
-        properties = Properties(**resolved.placeholders())
+        properties = Properties.from_names(resolved.placeholders())
         first = [resolved]
     else:
         properties = make_properties(config, inputs)
     examples = ImageExampleGen(
-        source=properties.source,
-        classes=properties.classes,
+        source=properties.example_gen.source,
+        classes=properties.example_gen.classes,
         max_side=config.ingest.max_side,
-        source_fingerprint=properties.source_fingerprint,
-        code_fingerprint=properties.examples_code,
+        source_fingerprint=properties.example_gen.source_fingerprint,
+        code_fingerprint=properties.example_gen.code_fingerprint,
     )
     statistics = StatisticsGen(
         examples=examples.outputs["examples"],
@@ -93,8 +93,8 @@ def create_pipeline(config: Config, inputs: Inputs | None) -> Pipeline:
     if config.schema:
         schema = PackagedSchema(
             name=config.schema,
-            fingerprint=properties.schema_fingerprint,
-            code_fingerprint=properties.schema_code,
+            fingerprint=properties.schema.fingerprint,
+            code_fingerprint=properties.schema.code_fingerprint,
         )
     else:
         schema = SchemaGen(statistics=statistics.outputs["statistics"], exclude_splits=["test"])
@@ -112,7 +112,7 @@ def create_pipeline(config: Config, inputs: Inputs | None) -> Pipeline:
         preprocessing_fn="trainer.preprocessing.preprocessing_fn",
         analyze=["train"],
         materialize=["train", "validation"] if head_only else [],
-        custom_config=properties.transform,
+        custom_config=properties.transform.custom_config,
     ).with_id("Transform")
     training_examples = (
         transform.outputs["transformed_examples"] if head_only else (examples.outputs["examples"])
@@ -135,23 +135,23 @@ def create_pipeline(config: Config, inputs: Inputs | None) -> Pipeline:
     ).with_id("Trainer")
     # TFX takes mappings only, which a text that the run finds out is not.
     for tuner in tuners:
-        tuner.spec.exec_properties["custom_config"] = properties.tuning
-    trainer.spec.exec_properties["custom_config"] = properties.training
+        tuner.spec.exec_properties["custom_config"] = properties.tuner.custom_config
+    trainer.spec.exec_properties["custom_config"] = properties.trainer.custom_config
     evaluator = ModelEvaluator(
         examples=examples.outputs["examples"],
         example_splits=["test"],
         model=trainer.outputs["model"],
         schema=schema.outputs["schema"],
-        eval_config=properties.gate,
-        baseline=properties.baseline,
-        records=properties.records,
-        code_fingerprint=properties.gate_code,
+        eval_config=properties.evaluator.eval_config,
+        baseline=properties.evaluator.baseline,
+        records=properties.evaluator.records,
+        code_fingerprint=properties.evaluator.code_fingerprint,
     ).with_id("Evaluator")
     pusher = ModelPusher(
         model=trainer.outputs["model"],
         model_blessing=evaluator.outputs["blessing"],
-        push_destination=properties.push_destination,
-        custom_config=properties.push,
+        push_destination=properties.pusher.push_destination,
+        custom_config=properties.pusher.custom_config,
     ).with_id("Pusher")
     return Pipeline(
         pipeline_name=config.name,
@@ -188,7 +188,7 @@ def _backbone(
             model=config.model,
             weights=config.weights,
             precision=config.train.precision,
-            fingerprint=properties.backbone_fingerprint,
+            fingerprint=properties.backbone.fingerprint,
         )
         return node, node.outputs["backbone"]
     node = Importer(

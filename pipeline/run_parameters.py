@@ -61,7 +61,7 @@ def runtime_parameters(config: Config) -> dict[str, Any]:
             name=parameter.name,
             ptype=parameter.type,
             default=defaults.get(parameter.name),
-            description=_about(key),
+            description=_describe_parameter(key),
         )
         for parameter in PARAMETERS
         if (key := parameter.key_in(config)) is not None
@@ -109,7 +109,7 @@ def with_parameters(config: Config, given: Mapping[str, Any]) -> Config:
     return build_config({key: settings[key] for key, value in used.items() if value != ""})
 
 
-def _about(key: str) -> str:
+def _describe_parameter(key: str) -> str:
     open_value = {True: " (0 or empty for none)", False: ""}[_may_be_open(key)]
     return OPTIONS[key].help + open_value
 

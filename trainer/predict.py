@@ -1,13 +1,13 @@
-"""Names what is on pictures, by an off-the-shelf ImageNet classifier or an exported model.
+"""Names what is on images, by an off-the-shelf ImageNet classifier or an exported model.
 
     python -m trainer.predict --model vit_b16_classification cat.jpg dog.jpg
     python -m trainer.predict --model runs/flowers/serving/1763884800 daisy.jpg
 
-For each picture, one line for each of its likeliest classes: picture, probability, index of the
+For each image, one line for each of its likeliest classes: image, probability, index of the
 class and its name. Preprocessing is the pipeline's own: plain bilinear resize to the model's size,
 values in [-1, 1]; EXIF orientation is not applied.
 
-Exit status: 0 all pictures are classified, 1 some could not be read (stderr says which and why),
+Exit status: 0 all images are classified, 1 some could not be read (stderr says which and why),
 2 bad usage, or no such classifier.
 """
 
@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except InputError as error:
         parser.complain(error)
         return BAD_USAGE
-    if names_of(classifier) is None:
+    if find_class_names(classifier) is None:
         parser.complain(
             f"{options.model} has {classifier.classes} outputs, not ImageNet's {len(NAMES)}: they "
             "are printed as indices, without names (of a feature extractor, they mean nothing)"
@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return classify_files(parser, options, classifier)
 
 
-def names_of(classifier: "Classifier") -> Sequence[str] | None:
+def find_class_names(classifier: "Classifier") -> Sequence[str] | None:
     """The names of the classes: its own, or ImageNet's where it has as many; None of others."""
     return classifier.names or (NAMES if classifier.classes == len(NAMES) else None)
 
@@ -59,13 +59,13 @@ def classify_files(parser: Parser, options: argparse.Namespace, classifier: "Cla
     """Prints what the classifier says of `options.images`; returns the exit status."""
     from trainer.serving.classifier import classify
 
-    pictures = [LabelledImage(name, Path(name)) for name in options.images]
-    width = max(len(picture.name) for picture in pictures)
-    names = names_of(classifier)
+    images = [LabelledImage(name, Path(name)) for name in options.images]
+    width = max(len(image.name) for image in images)
+    names = find_class_names(classifier)
     failed = False
-    for answer in classify(classifier, pictures, batch_size=options.batch_size):
+    for answer in classify(classifier, images, batch_size=options.batch_size):
         if answer.error:
-            parser.complain(f"{answer.picture.name}: {answer.error}")
+            parser.complain(f"{answer.image.name}: {answer.error}")
             failed = True
         else:
             print("\n".join(describe(answer, options.top, width, names)))
@@ -73,7 +73,7 @@ def classify_files(parser: Parser, options: argparse.Namespace, classifier: "Cla
 
 
 def describe(answer: "Answer", top: int, width: int, names: Sequence[str] | None) -> Iterator[str]:
-    """A line for each of the `top` likeliest classes, with the picture's name `width` wide."""
+    """A line for each of the `top` likeliest classes, with the image's name `width` wide."""
     from trainer.serving.classifier import likeliest
 
     probabilities = answer.probabilities
@@ -82,7 +82,7 @@ def describe(answer: "Answer", top: int, width: int, names: Sequence[str] | None
     for index in likeliest(probabilities, top):
         name = f"  {names[index]}" if names else ""
         percent = f"{100 * probabilities[index]:6.2f} %"
-        yield f"{answer.picture.name:{width}}  {percent}  {index:>{digits}}{name}"
+        yield f"{answer.image.name:{width}}  {percent}  {index:>{digits}}{name}"
 
 
 def load_classifier(parser: Parser, options: argparse.Namespace) -> "Classifier":
@@ -136,7 +136,7 @@ def make_parser() -> Parser:
         type=positive,
         default=5,
         metavar="N",
-        help="how many classes to print for each picture (default: 5)",
+        help="how many classes to print for each image (default: 5)",
     )
     parser.add_argument(
         "images", nargs="+", type=expanduser, metavar="IMAGE", help="JPEG, PNG, GIF or BMP file"

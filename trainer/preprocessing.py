@@ -9,7 +9,9 @@ from typing import Any
 
 import tensorflow as tf
 
-from backbones.contract import call_backbone, load_backbone_once, read_shapes
+from backbones.contract import call_backbone, load_shared_backbone, read_shapes
+from common.custom_config import from_custom_config
+from trainer.transform_settings import TransformSettings
 
 IMAGE = "image"
 LABEL = "label"
@@ -28,19 +30,20 @@ def preprocessing_fn(
 
     Args:
       inputs: `image`, encoded images, string [B] or [B, 1]; `label`, int64, likewise.
-      custom_config: `backbone`, its directory; `tune`, "full" or "head".
+      custom_config: `trainer.transform_settings.TransformSettings`, with the backbone's directory.
 
     Returns:
       `label`, int64 [B]; and `pixels`, float32 [B, H, W, 3] in [-1, 1], to tune the whole backbone,
       or `features`, float32 [B, D], to tune a head.
     """
+    settings = from_custom_config(TransformSettings, custom_config)
     encoded = tf.reshape(inputs[IMAGE], [-1])
     outputs = {LABEL: tf.reshape(inputs[LABEL], [-1])}
-    if custom_config["tune"] == "full":
-        shapes = read_shapes(custom_config["backbone"])
+    if settings.tune == "full":
+        shapes = read_shapes(settings.backbone)
         outputs[PIXELS] = decode_images(encoded, shapes.height, shapes.width)
     else:
-        outputs[FEATURES] = _frozen_features(encoded, custom_config["backbone"])
+        outputs[FEATURES] = _frozen_features(encoded, settings.backbone)
     return outputs
 
 
@@ -84,7 +87,7 @@ class FrozenBackbone(tf.Module):
         """
         super().__init__()
         shapes = read_shapes(directory)
-        self.backbone = load_backbone_once(directory)
+        self.backbone = load_shared_backbone(directory)
         pixels = tf.TensorSpec([None, shapes.height, shapes.width, 3], tf.float32)
 
         @tf.function(input_signature=[pixels])

@@ -1,15 +1,18 @@
 """Fine-tuning: what TFX Trainer runs."""
 
+import dataclasses
 import tempfile
 from typing import Any
 
 import keras_tuner
 import tensorflow as tf
 
+from common.custom_config import from_custom_config
 from trainer.input.transform_graph import TransformGraph
 from trainer.training.checkpoints import checkpoint_directory
-from trainer.training.strategy import make_strategy, wait_for_all, worker_of
-from trainer.training.training_job import Settings, TrainingJob, backbone_directory
+from trainer.training.settings import TrainerSettings
+from trainer.training.strategy import make_strategy, wait_for_all, worker_index
+from trainer.training.training_job import TrainingJob, backbone_directory
 
 
 def run_fn(fn_args: Any) -> None:
@@ -18,25 +21,25 @@ def run_fn(fn_args: Any) -> None:
     Args:
       fn_args: `tfx.components.FnArgs`: raw examples for tune "full", transformed ones for "head";
         the transform graph; the backbone as base model; statistics, for the number of examples;
-        hyperparameters, where a Tuner found them. Its `custom_config` is that of
-        `trainer.training.training_job.Settings`, with `checkpoints`, the directory of them all;
-        `inputs`, what the fingerprints of data and backbone are; and `code_fingerprint`.
+        hyperparameters, where a Tuner found them. Its `custom_config` is
+        `trainer.training.settings.TrainerSettings`.
 
     Raises:
       InputError: the settings do not fit one another, the data or the machine.
       NonFiniteError: the loss is no number any more.
       PreemptedError: the process was asked to end; the training goes on when it is run again.
     """
-    settings = Settings.of(fn_args.custom_config)
-    if settings.hyperparameters.deterministic:
+    settings = from_custom_config(TrainerSettings, fn_args.custom_config)
+    training = settings.training
+    if training.hyperparameters.deterministic:
         tf.config.experimental.enable_op_determinism()
-    is_solved = settings.tune == "head" and settings.hyperparameters.head == "linear_probe"
-    strategy = make_strategy("single" if is_solved else settings.hyperparameters.strategy)
+    is_solved = training.tune == "head" and training.hyperparameters.head == "linear_probe"
+    strategy = make_strategy("single" if is_solved else training.hyperparameters.strategy)
     found = {}
     if fn_args.hyperparameters:
         found = keras_tuner.HyperParameters.from_config(fn_args.hyperparameters).values
     job = TrainingJob(
-        settings=settings.changed(found),
+        settings=training.replace_options(found),
         graph=TransformGraph(fn_args.transform_graph_path),
         backbone=backbone_directory(fn_args.base_model),
         train_files=fn_args.train_files,
@@ -49,12 +52,12 @@ def run_fn(fn_args: Any) -> None:
         job.export(model, fn_args.serving_model_dir)
         return
     checkpoints = checkpoint_directory(
-        fn_args.custom_config["checkpoints"],
-        inputs=fn_args.custom_config["inputs"],
-        code=fn_args.custom_config["code_fingerprint"],
-        settings=job.settings.determining(),
+        settings.checkpoints,
+        inputs=dataclasses.asdict(settings.inputs),
+        code=settings.code_fingerprint,
+        settings=job.settings.values_that_determine_weights(),
     )
-    is_chief = worker_of(strategy)[0] == 0
+    is_chief = worker_index(strategy)[0] == 0
     # The curves of all workers are the same, and would go into the same files.
     fitted = job.fit(
         strategy, checkpoints, fn_args.model_run_dir if is_chief else tempfile.mkdtemp()

@@ -9,12 +9,14 @@ import keras_tuner
 import tensorflow as tf
 from tfx.components.tuner.component import TunerFnResult
 
+from common.custom_config import from_custom_config
 from common.errors import InputError
 from trainer.input.dataset import read_labels
 from trainer.input.transform_graph import TransformGraph
 from trainer.training.preemption import PreemptedError
+from trainer.training.settings import TrainingSettings, TunerSettings
 from trainer.training.strategy import make_strategy
-from trainer.training.training_job import Settings, TrainingJob, backbone_directory
+from trainer.training.training_job import TrainingJob, backbone_directory
 
 OBJECTIVE = "val_accuracy"
 
@@ -23,18 +25,18 @@ def tuner_fn(fn_args: Any) -> TunerFnResult:
     """TFX Tuner's user function: trials of `TrainingJob.fit` by Bayesian optimisation.
 
     Args:
-      fn_args: as `trainer.train.run_fn` takes it. Its `custom_config` is that of
-        `trainer.training.training_job.Settings`, with `trials`, how many there are.
+      fn_args: as `trainer.train.run_fn` takes it. Its `custom_config` is
+        `trainer.training.settings.TunerSettings`.
     """
-    settings = Settings.of(fn_args.custom_config)
-    hyperparameters = settings.hyperparameters
+    settings = from_custom_config(TunerSettings, fn_args.custom_config)
+    hyperparameters = settings.training.hyperparameters
     if hyperparameters.deterministic:
         tf.config.experimental.enable_op_determinism()
     # Trials run on this machine alone: other workers are Trainer's.
     strategy = hyperparameters.strategy
     strategy = make_strategy("mirrored" if strategy == "multiworker" else strategy)
     job = TrainingJob(
-        settings=settings,
+        settings=settings.training,
         graph=TransformGraph(fn_args.transform_graph_path),
         backbone=backbone_directory(fn_args.base_model),
         train_files=fn_args.train_files,
@@ -43,8 +45,8 @@ def tuner_fn(fn_args: Any) -> TunerFnResult:
     )
     oracle = Oracle(
         objective=keras_tuner.Objective(OBJECTIVE, "max"),
-        max_trials=fn_args.custom_config["trials"],
-        hyperparameters=search_space(settings),
+        max_trials=settings.trials,
+        hyperparameters=search_space(settings.training),
         seed=hyperparameters.seed,
     )
     search = Search(
@@ -53,7 +55,7 @@ def tuner_fn(fn_args: Any) -> TunerFnResult:
     return TunerFnResult(tuner=search, fit_kwargs={})
 
 
-def search_space(settings: Settings) -> keras_tuner.HyperParameters:
+def search_space(settings: TrainingSettings) -> keras_tuner.HyperParameters:
     """What is searched, around the values that are set: learning rate, schedule, augmentation.
 
     Names are the keys of the configuration; defaults are what is set.
@@ -68,7 +70,7 @@ def search_space(settings: Settings) -> keras_tuner.HyperParameters:
     )
     if settings.tune == "full":
         augmentation = settings.augmentation
-        # To crop or not is a question of what the pictures show: digits must not be cropped.
+        # To crop or not is a question of what the images show: digits must not be cropped.
         if augmentation.crop_area is not None:
             _choice(space, "augment.crop_area", (0.05, 0.35, 1.0), augmentation.crop_area)
         _choice(space, "augment.randaugment_layers", (0, 1, 2), augmentation.randaugment_layers)
@@ -113,7 +115,7 @@ class Search(keras_tuner.Tuner):
         Raises:
           FatalError: of KerasTuner: no trial can do better, or the process was asked to end.
         """
-        settings = self._job.settings.changed(trial.hyperparameters.values)
+        settings = self._job.settings.replace_options(trial.hyperparameters.values)
         directory = self.get_trial_dir(trial.trial_id)
         try:
             fitted = dataclasses.replace(self._job, settings=settings).fit(

@@ -55,7 +55,7 @@ def published_layout(arrays: Arrays) -> dict[str, np.ndarray]:
     parameters the shape `(C,)` rather than `(1, 1, 1, C)`. Values are never changed.
 
     Returns:
-      Name -> float32 array, for exactly the names in `architecture_of(...).array_shapes()`.
+      Name -> float32 array, for exactly the names in `infer_architecture(...).array_shapes()`.
 
     Raises:
       CheckpointError: an array is missing, unexpected, of another shape than the others imply, or
@@ -67,14 +67,14 @@ def published_layout(arrays: Arrays) -> dict[str, np.ndarray]:
         if published_name in arrays:  # Both namings at once: leave it, to be found unexpected.
             published_name = name
         published[published_name] = _published_shape(name, array)
-    shapes = architecture_of(published).array_shapes()
+    shapes = infer_architecture(published).array_shapes()
     _check_names(published, shapes)
     for name, shape in shapes.items():
         _check_array(name, published[name], shape)
     return {name: published[name] for name in shapes}
 
 
-def architecture_of(arrays: Arrays) -> Architecture:
+def infer_architecture(arrays: Arrays) -> Architecture:
     """Reads the architecture off arrays in the published layout.
 
     Each size is read from one array. An array that does not fit them is found when all shapes are

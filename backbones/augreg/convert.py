@@ -9,7 +9,7 @@ from typing import get_args
 import numpy as np
 
 from backbones.augreg.architecture import Architecture, Precision, Task
-from backbones.augreg.checkpoint import architecture_of, published_layout
+from backbones.augreg.checkpoint import infer_architecture, published_layout
 from backbones.augreg.npz import CheckpointError
 from backbones.augreg.position_embedding import resize_position_embedding
 from common.errors import InputError
@@ -56,7 +56,7 @@ def convert(
             f"{directory}: exists; expected a new directory; remove it or name another"
         )
     arrays = published_layout(arrays)
-    architecture = _converted_architecture(architecture_of(arrays), task, image_size)
+    architecture = _converted_architecture(infer_architecture(arrays), task, image_size)
     name = "Transformer/posembed_input/pos_embedding"
     try:
         arrays[name] = resize_position_embedding(arrays[name], architecture.grid_size)

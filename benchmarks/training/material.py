@@ -21,7 +21,7 @@ from trainer.model.classifier import make_classifier
 from trainer.preprocessing import decode_images
 
 CLASSES = 5
-_SIZE = (500, 375)  # width and height of generated pictures; tf_flowers' are of about this size
+_SIZE = (500, 375)  # width and height of generated images; tf_flowers' are of about this size
 _DISTINCT = 64  # of them
 
 
@@ -130,13 +130,13 @@ def _generated(count: int) -> Iterator[bytes]:
     generator = np.random.default_rng(0)
     width, height = _SIZE
     for _ in range(count):
-        picture = np.zeros([height, width, 3])
+        image = np.zeros([height, width, 3])
         for scale, weight in ((60, 0.6), (12, 0.25), (3, 0.15)):
             noise = generator.integers(0, 256, [height // scale, width // scale, 3], np.uint8)
             smooth = PIL.Image.fromarray(noise).resize(_SIZE, PIL.Image.Resampling.BICUBIC)
-            picture += weight * np.asarray(smooth)
+            image += weight * np.asarray(smooth)
         file = io.BytesIO()
-        PIL.Image.fromarray(picture.astype(np.uint8)).save(file, "JPEG", quality=92)
+        PIL.Image.fromarray(image.astype(np.uint8)).save(file, "JPEG", quality=92)
         yield file.getvalue()
 
 

@@ -1,7 +1,6 @@
 """BackboneTransform: TFX's Transform, which is handed the backbone as an artifact."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from tfx import types
 from tfx.dsl.components.base import base_beam_component, executor_spec
@@ -10,6 +9,7 @@ from tfx.types import standard_artifacts, standard_component_specs
 from tfx.types.component_spec import ChannelParameter
 
 from components.backbone_transform.executor import BACKBONE_KEY, Executor
+from components.property_value import PropertyValue
 
 
 class BackboneTransformSpec(standard_component_specs.TransformSpec):
@@ -39,7 +39,7 @@ class BackboneTransform(base_beam_component.BaseBeamComponent):
         preprocessing_fn: str,
         analyze: Sequence[str],
         materialize: Sequence[str],
-        custom_config: Any,
+        custom_config: PropertyValue,
     ) -> None:
         """
         Args:
@@ -49,7 +49,7 @@ class BackboneTransform(base_beam_component.BaseBeamComponent):
           preprocessing_fn: import path.
           analyze: splits that are analysed.
           materialize: splits of which transformed examples are written; may be empty.
-          custom_config: for `preprocessing_fn`, JSON or a placeholder of it.
+          custom_config: `trainer.transform_settings.TransformSettings`, as JSON.
         """
         outputs = {"transform_graph": types.Channel(type=standard_artifacts.TransformGraph)}
         if materialize:

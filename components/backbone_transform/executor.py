@@ -1,13 +1,15 @@
 """Executor of `BackboneTransform`."""
 
-import json
+import dataclasses
 from typing import Any
 
 from tfx import types
 from tfx.components.transform import executor
 from tfx.types import artifact_utils, standard_component_specs
 
-from backbones.contract import one_backbone
+from backbones.contract import share_backbone
+from common.custom_config import from_custom_config, to_custom_config
+from trainer.transform_settings import TransformSettings
 
 BACKBONE_KEY = "backbone"
 
@@ -21,10 +23,11 @@ class Executor(executor.Executor):
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """As TFX's; `custom_config` gets the key `backbone`."""
+        """As TFX's, with the backbone's directory in `TransformSettings`."""
         inputs = dict(input_dict)
         directory = artifact_utils.get_single_uri(inputs.pop(BACKBONE_KEY))
         key = standard_component_specs.CUSTOM_CONFIG_KEY
-        custom_config = json.loads(exec_properties[key]) | {"backbone": directory}
-        with one_backbone():
-            super().Do(inputs, output_dict, exec_properties | {key: json.dumps(custom_config)})
+        settings = from_custom_config(TransformSettings, exec_properties[key])
+        custom_config = to_custom_config(dataclasses.replace(settings, backbone=directory))
+        with share_backbone():
+            super().Do(inputs, output_dict, exec_properties | {key: custom_config})

@@ -37,7 +37,7 @@ _RETRYING = Retry(
 
 
 @contextmanager
-def ending_with_step(job: dict[str, Any], region: str) -> Iterator[None]:
+def end_job_with_step(job: dict[str, Any], region: str) -> Iterator[None]:
     """Within it, SIGTERM raises SystemExit; and whatever is raised cancels the job made of `job`.
 
     A job that has ended is left alone. Only for the main thread, which alone can handle signals.
@@ -55,7 +55,7 @@ def ending_with_step(job: dict[str, Any], region: str) -> Iterator[None]:
     except BaseException as error:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # not before the job is cancelled
         try:
-            _cancel(step, parent, region, patience=_UNTIL_LISTED if _may_come(error) else 0)
+            _cancel(step, parent, region, patience=_UNTIL_LISTED if _may_appear_later(error) else 0)
         except Exception:
             logger.exception("the custom job with label %s=%s was not cancelled", _LABEL, step)
         raise
@@ -68,7 +68,7 @@ def _end(*_: Any) -> None:
     raise SystemExit(_STATUS)
 
 
-def _may_come(error: BaseException) -> bool:
+def _may_appear_later(error: BaseException) -> bool:
     """Whether a job that is not listed yet may be so later.
 
     Its creation may have been interrupted anywhere, or its answer lost. A request that was refused

@@ -8,8 +8,8 @@ from tfx.dsl.components.base import base_executor
 from tfx.extensions.google_cloud_ai_platform import runner
 from tfx.utils import name_utils
 
-from components.custom_job_trainer.cancel import ending_with_step
-from components.custom_job_trainer.job_request import read_order
+from components.custom_job_trainer.cancel import end_job_with_step
+from components.custom_job_trainer.job_request import read_job_request
 
 
 class Executor(base_executor.BaseExecutor):
@@ -32,8 +32,8 @@ class Executor(base_executor.BaseExecutor):
           SystemExit: the step was told to end.
         """
         self._log_startup(input_dict, output_dict, exec_properties)
-        order = read_order(output_dict)
-        with ending_with_step(order["job"], order["region"]):
+        order = read_job_request(output_dict)
+        with end_job_with_step(order["job"], order["region"]):
             runner.start_cloud_training(
                 input_dict,
                 output_dict,

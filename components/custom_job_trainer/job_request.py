@@ -16,7 +16,9 @@ from tfx.dsl.io import fileio
 _FILE = "trainer_job.json"
 
 
-def leave_order(outputs: Mapping[str, list[types.Artifact]], order: Mapping[str, Any]) -> None:
+def write_job_request(
+    outputs: Mapping[str, list[types.Artifact]], order: Mapping[str, Any]
+) -> None:
     """Writes the order of a run.
 
     Args:
@@ -27,7 +29,7 @@ def leave_order(outputs: Mapping[str, list[types.Artifact]], order: Mapping[str,
         file.write(json.dumps(order))
 
 
-def read_order(outputs: Mapping[str, list[types.Artifact]]) -> dict[str, Any]:
+def read_job_request(outputs: Mapping[str, list[types.Artifact]]) -> dict[str, Any]:
     """The order of the run that a step belongs to.
 
     Args:

@@ -1,13 +1,12 @@
 """ImageExampleGen: labelled images of any source -> tf.Examples."""
 
-from typing import Any
-
 from tfx import types
 from tfx.dsl.components.base import base_beam_component, executor_spec
 from tfx.types import standard_artifacts
 from tfx.types.component_spec import ChannelParameter, ExecutionParameter
 
 from components.image_example_gen.executor import EXAMPLES_KEY, Executor
+from components.property_value import PropertyValue
 
 
 class ImageExampleGenSpec(types.ComponentSpec):
@@ -43,14 +42,13 @@ class ImageExampleGen(base_beam_component.BaseBeamComponent):
     def __init__(
         self,
         *,
-        source: Any,
-        classes: Any,
+        source: PropertyValue,
+        classes: PropertyValue,
         max_side: int,
-        source_fingerprint: Any,
-        code_fingerprint: Any,
+        source_fingerprint: PropertyValue,
+        code_fingerprint: PropertyValue,
     ) -> None:
-        """Texts may be placeholders of such.
-
+        """
         Args:
           source: JSON of what `components.image_example_gen.sources.registry.make_source` takes.
           classes: JSON of the class names that the pipeline is built for.

@@ -19,7 +19,7 @@ _KEYS = (READ, *SPLITS, QUARANTINE)
 _BY_LABEL = "by_label"
 
 
-def counts_text(tallies: Mapping[tuple[str, int], int]) -> str:
+def format_counts(tallies: Mapping[tuple[str, int], int]) -> str:
     """What COUNTS_FILE says.
 
     Args:

@@ -20,14 +20,14 @@ from components.image_example_gen.counts import (
     QUARANTINE,
     QUARANTINE_FILE,
     READ,
-    counts_text,
+    format_counts,
     read_counts,
     read_counts_of_classes,
 )
 from components.image_example_gen.normalise import UndecodableError, normalise
 from components.image_example_gen.sources.base import TEST, TRAIN, SourceImage
 from components.image_example_gen.sources.registry import make_source
-from components.image_example_gen.split import SPLITS, split_of
+from components.image_example_gen.split import SPLITS, choose_split
 from components.image_example_gen.write_examples import WriteExamples
 
 EXAMPLES_KEY = "examples"
@@ -100,7 +100,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
                 | "MergeTallies" >> beam.Flatten()
                 | beam.combiners.Count.PerElement()
                 | beam.combiners.ToDict()
-                | beam.Map(counts_text)
+                | beam.Map(format_counts)
                 | "WriteCounts" >> _write_text(artifact.uri, COUNTS_FILE)
             )
         _check_counts(read_counts(artifact.uri))
@@ -140,7 +140,7 @@ class _ToExample(beam.DoFn):
             }
             yield (QUARANTINE, image.label), json.dumps(record)
         else:
-            split = split_of(image.encoded, source_split, self._source_has_test)
+            split = choose_split(image.encoded, source_split, self._source_has_test)
             yield (split, image.label), _example(encoded, image.label, image.file_name)
 
     def _check(self, image: SourceImage) -> None:

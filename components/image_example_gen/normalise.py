@@ -55,7 +55,7 @@ def _orientation(image: Any) -> int:
     """By EXIF, 1 (upright) to 8; 1 where EXIF is missing or damaged."""
     try:
         orientation = image.getexif().get(ORIENTATION, 1)
-    except Exception:  # Pillow's EXIF reader raises of everything; the picture is as good without
+    except Exception:  # Pillow's EXIF reader raises of everything; the image is as good without
         return 1
     return orientation if orientation in range(1, 9) else 1
 

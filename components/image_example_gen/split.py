@@ -9,10 +9,10 @@ SPLITS = (TRAIN, VALIDATION, TEST)
 _BUCKETS = 10  # one for each of validation and test, the rest for train
 
 
-def split_of(encoded: bytes, source_split: str, source_has_test: bool) -> str:
+def choose_split(encoded: bytes, source_split: str, source_has_test: bool) -> str:
     """The split of an image, from the SHA-256 of its source bytes alone.
 
-    So two copies of one picture never straddle two splits, and a picture never moves when others
+    So two copies of one image never straddle two splits, and an image never moves when others
     come or go. Where the source has its own test split, that is `test`, and `validation` is cut
     from its train split; otherwise the cut is 80/10/10.
 

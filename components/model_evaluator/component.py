@@ -1,7 +1,6 @@
 """ModelEvaluator: TFX's Evaluator, which is told by URI what to compare with."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from tfx import types
 from tfx.dsl.components.base import base_beam_component, executor_spec
@@ -10,6 +9,7 @@ from tfx.types.component_spec import ExecutionParameter
 from tfx.utils import json_utils
 
 from components.model_evaluator.executor import BASELINE, RECORDS, Executor
+from components.property_value import PropertyValue
 
 
 class ModelEvaluatorSpec(standard_component_specs.EvaluatorSpec):
@@ -39,10 +39,10 @@ class ModelEvaluator(base_beam_component.BaseBeamComponent):
         example_splits: Sequence[str],
         model: types.BaseChannel,
         schema: types.BaseChannel,
-        eval_config: Any,
-        baseline: Any,
-        records: Any,
-        code_fingerprint: Any,
+        eval_config: PropertyValue,
+        baseline: PropertyValue,
+        records: PropertyValue,
+        code_fingerprint: PropertyValue,
     ) -> None:
         """
         Args:
@@ -50,7 +50,7 @@ class ModelEvaluator(base_beam_component.BaseBeamComponent):
           example_splits: those that are scored.
           model: one Model.
           schema: one Schema.
-          eval_config: TFMA's EvalConfig, JSON or a placeholder of it.
+          eval_config: TFMA's EvalConfig, as JSON.
           baseline: URI of a Model artifact, or `components.model_evaluator.records.NONE`.
           records: directory where a blessing is recorded.
           code_fingerprint: of the executor's code.

@@ -6,7 +6,7 @@ from typing import Any
 REASONS = "reasons"  # custom property of a ModelBlessing that says no
 
 
-def reasons_of(blessing: Any) -> str:
+def read_reasons(blessing: Any) -> str:
     """What the ModelBlessing artifact `blessing` says on why the model was not blessed."""
     return blessing.get_string_custom_property(REASONS) or "no reason given"
 

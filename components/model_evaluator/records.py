@@ -16,7 +16,7 @@ from trainer.serving.exported_model import read_classes
 NONE = "none"
 
 
-def directory_of(pipeline_root: str) -> str:
+def records_directory(pipeline_root: str) -> str:
     """Where the records of the pipeline with this root lie."""
     return f"{pipeline_root}/blessed"
 

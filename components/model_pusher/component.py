@@ -1,7 +1,5 @@
 """ModelPusher: TFX's Pusher, but a model that is served already is not pushed again."""
 
-from typing import Any
-
 from tfx import types
 from tfx.dsl.components.base import base_component, executor_spec
 from tfx.types import standard_artifacts, standard_component_specs
@@ -9,6 +7,7 @@ from tfx.types.component_spec import ChannelParameter
 
 from components.model_pusher.executor import Executor
 from components.model_pusher.verdict import OUTPUT
+from components.property_value import PropertyValue
 
 
 class ModelPusherSpec(standard_component_specs.PusherSpec):
@@ -35,16 +34,15 @@ class ModelPusher(base_component.BaseComponent):
         *,
         model: types.BaseChannel,
         model_blessing: types.BaseChannel,
-        push_destination: Any,
-        custom_config: Any,
+        push_destination: PropertyValue,
+        custom_config: PropertyValue,
     ) -> None:
         """
         Args:
           model: one Model.
           model_blessing: one ModelBlessing.
-          push_destination: TFX's PushDestination, JSON or a placeholder of it.
-          custom_config: `fail_on_unblessed`, whether a model that is not blessed fails the node;
-            and what the cache must know. JSON or a placeholder of it.
+          push_destination: TFX's PushDestination, as JSON.
+          custom_config: `components.model_pusher.settings.PusherSettings`, as JSON.
         """
         spec = ModelPusherSpec(
             model=model,

@@ -1,6 +1,5 @@
 """Executor of `ModelPusher`."""
 
-import json
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -11,12 +10,13 @@ from tfx.proto import pusher_pb2
 from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import io_utils, proto_utils
 
+from common.custom_config import from_custom_config
 from common.errors import InputError
-from components.model_evaluator.reasons import reasons_of
+from components.model_evaluator.reasons import read_reasons
 from components.model_pusher.serving_directory import identity, newest_version
+from components.model_pusher.settings import PusherSettings
 from components.model_pusher.verdict import OUTPUT, Verdict
 
-FAIL_ON_UNBLESSED = "fail_on_unblessed"
 WAS_SERVED = "was_served"  # custom property of a PushedModel: 1 where nothing had to be copied
 
 
@@ -34,7 +34,7 @@ class Executor(executor.Executor):
         Writes the verdict as well.
 
         Raises:
-          InputError: the model is not blessed, and `custom_config` has `fail_on_unblessed`.
+          InputError: the model is not blessed, and its settings have `fail_on_unblessed`.
         """
         reason = ""
         if self.CheckBlessing(input_dict):
@@ -79,11 +79,11 @@ class Executor(executor.Executor):
         blessing = artifact_utils.get_single_instance(
             input_dict[standard_component_specs.MODEL_BLESSING_KEY]
         )
-        why = f"not pushed, the model is not blessed: {reasons_of(blessing)}"
-        custom_config = json.loads(
-            exec_properties.get(standard_component_specs.CUSTOM_CONFIG_KEY, "{}")
+        why = f"not pushed, the model is not blessed: {read_reasons(blessing)}"
+        settings = from_custom_config(
+            PusherSettings, exec_properties[standard_component_specs.CUSTOM_CONFIG_KEY]
         )
-        if custom_config.get(FAIL_ON_UNBLESSED):
+        if settings.fail_on_unblessed:
             raise InputError(why)
         pushed = artifact_utils.get_single_instance(
             output_dict[standard_component_specs.PUSHED_MODEL_KEY]

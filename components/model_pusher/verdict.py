@@ -28,7 +28,7 @@ class Verdict:
         return json.dumps(dataclasses.asdict(self))
 
     @classmethod
-    def of_json(cls, content: Any) -> "Verdict | None":
+    def from_json(cls, content: Any) -> "Verdict | None":
         """The verdict in `content`, which is decoded JSON; None if it is something else."""
         match content:
             case {"pushed": bool(pushed), "reason": str(reason)}:

@@ -29,7 +29,7 @@ _DIRECT = (
 _INSTALLED = "--sdk_container_image=none"
 
 
-def with_engine(config: Config) -> Config:
+def set_engine(config: Config) -> Config:
     """`config` with all flags for Beam; see `beam_arguments`."""
     run = dataclasses.replace(config.run, beam_args=beam_arguments(config.run.beam_args))
     return dataclasses.replace(config, run=run)
@@ -42,7 +42,7 @@ def beam_arguments(given: Sequence[str]) -> tuple[str, ...]:
       InputError: workers would be containers, and it is not said of which image.
     """
     options = PipelineOptions(list(given))
-    runner = runner_of(options)
+    runner = selected_runner(options)
     if runner.endswith("DirectRunner"):
         return (*_DIRECT, _INSTALLED, *given)
     if _environment(options) != "DOCKER":
@@ -66,7 +66,7 @@ def workers_are_elsewhere(given: Sequence[str]) -> bool:
     return _environment(PipelineOptions(list(given))) not in ("", "LOOPBACK")
 
 
-def runner_of(options: PipelineOptions) -> str:
+def selected_runner(options: PipelineOptions) -> str:
     """The runner that `options` name, as Beam spells it: `--runner=dataflow` will do."""
     name = options.view_as(StandardOptions).runner or "DirectRunner"
     known = {runner.lower(): runner for runner in StandardOptions.KNOWN_RUNNER_NAMES}
@@ -76,7 +76,7 @@ def runner_of(options: PipelineOptions) -> str:
 def _environment(options: PipelineOptions) -> str:
     """What workers are, by the rules of Beam's own runners: empty for parts of this process."""
     environment = options.view_as(PortableOptions).environment_type
-    runner = runner_of(options)
+    runner = selected_runner(options)
     if runner.endswith("DirectRunner"):
         return ""
     if environment:

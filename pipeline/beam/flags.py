@@ -23,7 +23,7 @@ from apache_beam.options.pipeline_options_validator import PipelineOptionsValida
 from apache_beam.runners.runner import PipelineRunner, create_runner
 
 from common.errors import InputError, did_you_mean
-from pipeline.beam.engine import beam_arguments, runner_of, workers_are_elsewhere
+from pipeline.beam.engine import beam_arguments, selected_runner, workers_are_elsewhere
 from pipeline.options.config import Config
 
 # Their job servers, in Java, have flags that Beam for Python does not know.
@@ -74,10 +74,10 @@ def check_beam_flags(config: Config) -> None:
         there; or workers on other machines could not read what is only on this one.
     """
     given = config.run.beam_args
-    with _unheard():
+    with _silence_beam():
         _check_known(given)
         options = PipelineOptions(list(given))
-        name = runner_of(options)
+        name = selected_runner(options)
         runner = _runner(name)
         if name.endswith("DataflowRunner"):
             _check_complete(options)
@@ -94,7 +94,7 @@ def _check_known(given: Sequence[str]) -> None:
     parser = _parser()
     _, unknown = parser.parse_known_args(list(given))
     known = re.findall(r"--\w+", parser.format_usage())
-    runner = runner_of(PipelineOptions(list(given)))
+    runner = selected_runner(PipelineOptions(list(given)))
     for text in unknown:
         flag = text.partition("=")[0]
         has_others = flag.startswith("--") and runner.endswith(_JOB_SERVERS)
@@ -175,7 +175,7 @@ def _check_places(config: Config, runner: str) -> None:
 
 
 @contextmanager
-def _unheard() -> Iterator[None]:
+def _silence_beam() -> Iterator[None]:
     """Keeps Beam from setting up logging to the screen, which it does where nobody else has."""
     root, handler = logging.getLogger(), logging.NullHandler()
     root.addHandler(handler)

@@ -136,7 +136,7 @@ class Config:
     @property
     def reads(self) -> str:
         """What a run reads, for people to tell runs of the same name apart."""
-        model = self.model if self.model in MODELS else _absolute(self.model)
+        model = self.model if self.model in MODELS else _make_absolute(self.model)
         return f"model {model}, dataset {self.source.get('path', self.dataset)}"
 
     @property
@@ -160,7 +160,7 @@ class Config:
         """Where the images come from, as `make_source` takes it."""
         source = dict(self._dataset.source)
         if source["kind"] == "tfds":
-            source["data_dir"] = _absolute(self.data_dir) if self.data_dir else None
+            source["data_dir"] = _make_absolute(self.data_dir) if self.data_dir else None
         return source
 
     @property
@@ -177,11 +177,11 @@ class Config:
         return {key: _value(self, key) for key in OPTIONS}
 
     def to_json(self) -> str:
-        """Itself as a text, for `of_json`."""
+        """Itself as a text, for `from_json`."""
         return json.dumps(self.values(), sort_keys=True)
 
     @classmethod
-    def of_json(cls, text: str) -> "Config":
+    def from_json(cls, text: str) -> "Config":
         """What `to_json` wrote."""
         values = leave_alternatives_out(json.loads(text))
         given = {key: value for key, value in values.items() if value != ""}
@@ -420,7 +420,7 @@ def _fill(
     name = top.get("name") or default_name(dataset.name, top["model"], top.get("tune", "full"))
     compiled = values.get("run.runner") in COMPILED_RUNNERS
     given_root = top.get("pipeline_root") or ("" if compiled else str(Path("runs") / name))
-    root = _absolute(given_root) if given_root else ""
+    root = _make_absolute(given_root) if given_root else ""
     serving = top.get("serving_dir")
     machines = Machines(
         **{
@@ -438,7 +438,7 @@ def _fill(
             "recipe": recipe_name,
             "name": name,
             "pipeline_root": root,
-            "serving_dir": _absolute(serving) if serving else default_serving_dir(root),
+            "serving_dir": _make_absolute(serving) if serving else default_serving_dir(root),
         },
         ingest=Ingest(**given("ingest")),
         train=dataclasses.replace(recipe.hyperparameters, **_override_alternatives(given("train"))),
@@ -497,5 +497,5 @@ def _value(config: Config, key: str) -> Any:
     return value
 
 
-def _absolute(path: str) -> str:
+def _make_absolute(path: str) -> str:
     return path if "://" in path else str(Path(path).expanduser().resolve())

@@ -71,7 +71,7 @@ class Machine:
         return int(self.accelerator.rpartition(":")[2]) if self.accelerator else 0
 
     @property
-    def of_step(self) -> "Machine":
+    def for_step(self) -> "Machine":
         """What the node's own container runs on."""
         return self
 
@@ -98,7 +98,7 @@ class TrainerMachine(Machine):
     )
 
     @property
-    def of_step(self) -> Machine:
+    def for_step(self) -> Machine:
         """What the node's own container runs on."""
         return Machine(retries=self.retries) if self.machine_type else self
 
@@ -131,12 +131,12 @@ class Machines:
     evaluator: Machine = dataclasses.field(default_factory=Machine)
     pusher: Machine = dataclasses.field(default_factory=Machine)
 
-    def of_steps(self, nodes: Container[str]) -> Iterator[tuple[str, Machine]]:
+    def for_steps(self, nodes: Container[str]) -> Iterator[tuple[str, Machine]]:
         """What the steps of those of `nodes` run on, by the name of the node."""
         for name, machine in vars(self).items():
             node = "".join(word.capitalize() for word in name.split("_"))
             if node in nodes:
-                yield node, machine.of_step
+                yield node, machine.for_step
 
 
 def check_machines(runner: str, machines: Machines) -> None:
@@ -148,7 +148,7 @@ def check_machines(runner: str, machines: Machines) -> None:
     for name, machine in vars(machines).items():
         _check_accelerator(runner, name, machine)
         for key in ("disk_gb", "spot", "timeout_minutes"):
-            if runner == "vertex" and getattr(machine.of_step, key):
+            if runner == "vertex" and getattr(machine.for_step, key):
                 job = " or --trainer-machine, a custom job" if name == "trainer" else ""
                 raise InputError(
                     f"machines.{name}.{key}: steps of a Vertex AI pipeline cannot have that; "
@@ -160,7 +160,7 @@ def _check_accelerator(runner: str, name: str, machine: Machine) -> None:
     kind = machine.accelerator_type
     given = f"machines.{name}.accelerator {machine.accelerator}"
     if kind.startswith("TPU"):
-        if machine.of_step.accelerator:
+        if machine.for_step.accelerator:
             raise InputError(
                 f"{given}: a step has no TPU; expected a GPU, or Trainer as a custom job of Vertex "
                 "AI's (--trainer-machine)"

@@ -43,7 +43,7 @@ class Option(NamedTuple):
         return typing.get_args(self.type) if typing.get_origin(self.type) is Literal else ()
 
     @property
-    def described(self) -> str:
+    def help_with_default(self) -> str:
         """What it says of itself, and its default where it has one."""
         default = self.field.default
         if default in (dataclasses.MISSING, None, ()) or isinstance(default, bool):

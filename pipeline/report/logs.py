@@ -12,7 +12,7 @@ _FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
 @contextmanager
-def logging_to(path: Path, *, verbose: bool) -> Iterator[tuple[TextIO, TextIO]]:
+def log_to_file(path: Path, *, verbose: bool) -> Iterator[tuple[TextIO, TextIO]]:
     """Sends everything that libraries print or log to the file `path`.
 
     TensorFlow's C++ code writes to file descriptor 2 rather than to `sys.stderr`, and it does so as

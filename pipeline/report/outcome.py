@@ -16,7 +16,7 @@ from tfx.utils import path_utils
 from common.interval import wilson_interval
 from components.image_example_gen.counts import QUARANTINE_FILE, read_counts
 from components.model_evaluator.executor import ACCURACY
-from components.model_evaluator.reasons import reasons_of
+from components.model_evaluator.reasons import read_reasons
 from components.model_pusher.executor import WAS_SERVED
 from pipeline.report.lineage import NodeRun
 from trainer.serving.exported_model import read_classes
@@ -84,7 +84,7 @@ def make_report(run: Mapping[str, NodeRun]) -> Report:
         ),
         unmeasured=tuple(name for name in classes if name not in recalls),
         blessed=blessed,
-        reasons="" if blessed else reasons_of(blessing),
+        reasons="" if blessed else read_reasons(blessing),
         pushed_to=(
             pushed.get_string_custom_property("pushed_destination")
             if pushed.get_int_custom_property("pushed")

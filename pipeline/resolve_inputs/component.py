@@ -8,7 +8,8 @@ from tfx.dsl.components.base import base_component, executor_spec
 from tfx.types import standard_artifacts
 from tfx.types.component_spec import ChannelParameter, ExecutionParameter
 
-from pipeline.resolve_inputs.executor import OUTPUTS, SETTINGS, Executor
+from pipeline.properties import PROPERTY_NAMES
+from pipeline.resolve_inputs.executor import SETTINGS, Executor
 from pipeline.run_parameters import PARAMETERS
 
 
@@ -24,7 +25,7 @@ class ResolveInputsSpec(types.ComponentSpec):
     }
     INPUTS: dict[str, ChannelParameter] = {}  # noqa: RUF012
     OUTPUTS = {  # noqa: RUF012
-        name: ChannelParameter(type=standard_artifacts.String) for name in OUTPUTS
+        name: ChannelParameter(type=standard_artifacts.String) for name in PROPERTY_NAMES
     }
 
 
@@ -43,9 +44,9 @@ class ResolveInputs(base_component.BaseComponent):
           settings: the configuration, as `pipeline.options.config.Config.to_json` writes it.
           parameters: of the run, by name.
         """
-        outputs = {name: types.Channel(type=standard_artifacts.String) for name in OUTPUTS}
+        outputs = {name: types.Channel(type=standard_artifacts.String) for name in PROPERTY_NAMES}
         super().__init__(spec=ResolveInputsSpec(settings=settings, **parameters, **outputs))
 
     def placeholders(self) -> dict[str, Any]:
         """The value of each output, for execution properties of other nodes."""
-        return {name: self.outputs[name].future()[0].value for name in OUTPUTS}
+        return {name: self.outputs[name].future()[0].value for name in PROPERTY_NAMES}

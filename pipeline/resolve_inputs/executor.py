@@ -1,6 +1,5 @@
 """Executor of `ResolveInputs`."""
 
-import dataclasses
 from typing import Any
 
 from absl import logging
@@ -8,16 +7,15 @@ from tfx import types
 from tfx.dsl.components.base import base_executor
 from tfx.types import artifact_utils
 
-from components.custom_job_trainer.job_request import leave_order
+from components.custom_job_trainer.job_request import write_job_request
 from pipeline.inputs import resolve_inputs
 from pipeline.options.config import Config
 from pipeline.options.custom_job import custom_job
-from pipeline.properties import Properties, make_properties
+from pipeline.properties import make_properties
 from pipeline.resolve_inputs.ownership import claim
 from pipeline.run_parameters import with_parameters
 
 SETTINGS = "settings"
-OUTPUTS = tuple(field.name for field in dataclasses.fields(Properties))
 
 
 class Executor(base_executor.BaseExecutor):
@@ -29,7 +27,7 @@ class Executor(base_executor.BaseExecutor):
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Writes each of `pipeline.properties.Properties` to the output of its name.
+        """Writes each property of `pipeline.properties.Properties` to the output of its name.
 
         Raises:
           InputError: a parameter is missing or outside its range; data or model cannot be had;
@@ -37,12 +35,12 @@ class Executor(base_executor.BaseExecutor):
         """
         self._log_startup(input_dict, output_dict, exec_properties)
         properties = dict(exec_properties)
-        config = with_parameters(Config.of_json(properties.pop(SETTINGS)), properties)
+        config = with_parameters(Config.from_json(properties.pop(SETTINGS)), properties)
         claim(config)
         inputs = resolve_inputs(config)
         logging.info("This run reads %s: %s", config.reads, inputs)
-        for name, value in vars(make_properties(config, inputs)).items():
+        for name, value in make_properties(config, inputs).by_name().items():
             artifact_utils.get_single_instance(output_dict[name]).value = value
         if config.machines.trainer.machine_type:
             job = custom_job(config.name, config.machines.trainer, config.cloud)
-            leave_order(output_dict, {"region": config.cloud.region, "job": job})
+            write_job_request(output_dict, {"region": config.cloud.region, "job": job})

@@ -197,7 +197,7 @@ def deploy(config: Config, console: Console, connect: Callable[[Cloud], Backend]
         run, page = backend.submit(config, file)
     console.line(f"submitted: {run}", style="bold green")
     console.line(f"see: {page}")
-    return not cloud.wait or _followed(backend, run, page, console, cloud.poll_seconds)
+    return not cloud.wait or _follow_run(backend, run, page, console, cloud.poll_seconds)
 
 
 def _refuse_second(backend: Backend, name: str) -> None:
@@ -208,7 +208,7 @@ def _refuse_second(backend: Backend, name: str) -> None:
         )
 
 
-def _followed(backend: Backend, run: str, page: str, console: Console, seconds: float) -> bool:
+def _follow_run(backend: Backend, run: str, page: str, console: Console, seconds: float) -> bool:
     seen: dict[str, str] = {}
     while True:
         try:

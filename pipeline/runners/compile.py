@@ -16,7 +16,7 @@ from tfx.orchestration.kubeflow.v2.kubeflow_v2_dag_runner import (
     KubeflowV2DagRunnerConfig,
 )
 
-from pipeline.beam.engine import with_engine
+from pipeline.beam.engine import set_engine
 from pipeline.options.config import Config
 from pipeline.options.machines import Machines
 from pipeline.pipeline import create_pipeline
@@ -40,9 +40,9 @@ def compile_job(config: Config) -> pipeline_spec_pb2.PipelineJob:
             default_image=image, default_commands=list(COMMAND), use_pipeline_spec_2_1=True
         )
     )
-    compiled = runner.run(create_pipeline(with_engine(config), None), write_out=False)
+    compiled = runner.run(create_pipeline(set_engine(config), None), write_out=False)
     job = json_format.ParseDict(compiled, pipeline_spec_pb2.PipelineJob())
-    spec = spec_of(job)
+    spec = read_pipeline_spec(job)
     _name_producers(spec)
     _declare_outputs(spec)
     _describe_parameters(spec, runtime_parameters(config))
@@ -54,7 +54,7 @@ def compile_job(config: Config) -> pipeline_spec_pb2.PipelineJob:
     return job
 
 
-def spec_of(job: pipeline_spec_pb2.PipelineJob) -> pipeline_spec_pb2.PipelineSpec:
+def read_pipeline_spec(job: pipeline_spec_pb2.PipelineJob) -> pipeline_spec_pb2.PipelineSpec:
     """The PipelineSpec in `job`."""
     return json_format.ParseDict(
         json_format.MessageToDict(job.pipeline_spec), pipeline_spec_pb2.PipelineSpec()

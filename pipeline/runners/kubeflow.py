@@ -31,7 +31,7 @@ from pipeline.runners.backend import (
 _PAGE = 100
 
 
-def _said(error: kfp_server_api.ApiException) -> str:
+def _api_error_message(error: kfp_server_api.ApiException) -> str:
     try:
         message = json.loads(error.body)["message"]
     except (TypeError, ValueError, KeyError):  # the dashboard's text, a proxy's page, or nothing
@@ -41,7 +41,7 @@ def _said(error: kfp_server_api.ApiException) -> str:
 
 
 _ERRORS: Errors = {
-    kfp_server_api.ApiException: _said,
+    kfp_server_api.ApiException: _api_error_message,
     TimeoutError: lambda error: (  # the client's own, after five refusals
         f"{error} Is that the API's or the dashboard's address, and does it take the token in "
         "cloud.token_file?"
@@ -164,7 +164,7 @@ class _Kubeflow(Backend):
             return None, str(error)
         if content == "":
             return None, f"the dashboard found no file gs://{bucket}/{query['key']}"
-        found = verdict.Verdict.of_json(content)
+        found = verdict.Verdict.from_json(content)
         if found is None:
             return None, (
                 "--host sent something else than Pusher's verdict; expected the dashboard's URL, "

@@ -3,7 +3,7 @@
 from tfx.orchestration.local.local_dag_runner import LocalDagRunner
 from tfx.orchestration.metadata import sqlite_metadata_connection_config
 
-from pipeline.beam.engine import with_engine
+from pipeline.beam.engine import set_engine
 from pipeline.inputs import Inputs
 from pipeline.options.config import Config
 from pipeline.pipeline import create_pipeline
@@ -12,7 +12,7 @@ from pipeline.report.lineage import latest_run
 from pipeline.report.outcome import Report, make_report
 from pipeline.resolve_inputs.ownership import claim
 from pipeline.root import state_directory
-from pipeline.runners.node_events import reported_to
+from pipeline.runners.node_events import report_nodes_to
 
 
 def run(config: Config, inputs: Inputs, console: Console) -> Report:
@@ -23,12 +23,12 @@ def run(config: Config, inputs: Inputs, console: Console) -> Report:
         what its workers run.
       Exception: whatever a node raises.
     """
-    config = with_engine(config)
+    config = set_engine(config)
     if "://" in config.pipeline_root:  # one on this machine was claimed before TFX was loaded
         claim(config)
     connection = sqlite_metadata_connection_config(str(state_directory(config) / "metadata.sqlite"))
     pipeline = create_pipeline(config, inputs)
     pipeline.metadata_connection_config = connection
-    with reported_to(console, lambda node: latest_run(connection)[node].cached):
+    with report_nodes_to(console, lambda node: latest_run(connection)[node].cached):
         LocalDagRunner().run(pipeline)
     return make_report(latest_run(connection))

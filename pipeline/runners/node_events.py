@@ -17,7 +17,7 @@ _TRAINER = "trainer.training.progress"
 
 
 @contextmanager
-def reported_to(console: Console, is_cached: Callable[[str], bool]) -> Iterator[None]:
+def report_nodes_to(console: Console, is_cached: Callable[[str], bool]) -> Iterator[None]:
     """Within it, nodes that start and end, and steps of the Trainer, are shown on `console`.
 
     Args:

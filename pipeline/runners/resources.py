@@ -23,7 +23,7 @@ def set_machines(
     """Sets resources and retries of the nodes in `spec`."""
     deployment = pipeline_spec_pb2.PipelineDeploymentConfig()
     json_format.ParseDict(json_format.MessageToDict(spec.deployment_spec), deployment)
-    for node, machine in machines.of_steps(spec.root.dag.tasks):
+    for node, machine in machines.for_steps(spec.root.dag.tasks):
         _set_resources(deployment.executors[f"{node}_executor"].container, machine, on_kubernetes)
         if machine.retries:
             policy = spec.root.dag.tasks[node].retry_policy
@@ -70,7 +70,7 @@ def platform_spec(machines: Machines, nodes: Container[str]) -> dict[str, Any]:
     Pipelines takes beside the pipeline; empty where nothing is asked for."""
     executors = {
         f"{node}_executor": config
-        for node, machine in machines.of_steps(nodes)
+        for node, machine in machines.for_steps(nodes)
         if (config := _kubernetes(machine))
     }
     if not executors:

@@ -14,9 +14,9 @@ from backbones.contract import (
     check_backbone,
     check_tunable,
     load_backbone,
-    load_backbone_once,
-    one_backbone,
+    load_shared_backbone,
     read_shapes,
+    share_backbone,
 )
 from common.errors import InputError
 from tests.backbones.scripted_server import random_bytes
@@ -160,12 +160,12 @@ def test_a_saved_model_that_cannot_be_loaded(tiny_backbone, tmp_path):
 
 def test_a_backbone_is_kept_within_one_backbone_alone(tiny_backbone):
     def is_kept():
-        return load_backbone_once(tiny_backbone) is load_backbone_once(tiny_backbone)
+        return load_shared_backbone(tiny_backbone) is load_shared_backbone(tiny_backbone)
 
     assert not is_kept()
-    with one_backbone():
+    with share_backbone():
         assert is_kept()
-        kept = weakref.ref(load_backbone_once(tiny_backbone))
+        kept = weakref.ref(load_shared_backbone(tiny_backbone))
     assert not is_kept()
     gc.collect()
     assert kept() is None

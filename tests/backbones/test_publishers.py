@@ -6,7 +6,7 @@ from backbones.catalogue import MODELS
 from backbones.publishers import (
     PUBLIC,
     check_address,
-    in_hub_cache,
+    hub_cache_directory,
     is_address,
     is_checkpoint,
     slug,
@@ -91,10 +91,10 @@ def test_a_catalogue_model():
 def test_where_tensorflow_hub_keeps_what_it_downloads(monkeypatch, tmp_path):
     monkeypatch.setenv("TFHUB_CACHE_DIR", str(tmp_path))
     handle = MODELS["vit_b16_fe"].handle
-    assert in_hub_cache(handle) == tmp_path / hashlib.sha1(handle.encode()).hexdigest()
+    assert hub_cache_directory(handle) == tmp_path / hashlib.sha1(handle.encode()).hexdigest()
     from tensorflow_hub.compressed_module_resolver import _module_dir
 
-    assert str(in_hub_cache(handle)) == _module_dir(handle)
+    assert str(hub_cache_directory(handle)) == _module_dir(handle)
 
 
 def test_slugs():

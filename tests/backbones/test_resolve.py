@@ -14,10 +14,10 @@ import pytest
 import tensorflow as tf
 
 from backbones import conversion
-from backbones.augreg.checkpoint import architecture_of, load_checkpoint
+from backbones.augreg.checkpoint import infer_architecture, load_checkpoint
 from backbones.augreg.initialization import random_arrays
 from backbones.catalogue import MODELS, Model, Variant
-from backbones.publishers import PUBLIC, Places
+from backbones.publishers import PUBLIC, DownloadLocations
 from backbones.resolve import cache_dir, check_model, is_cached, resolve
 from common.errors import InputError
 from tests.backbones.scripted_server import Answer, archive, files_of, random_bytes
@@ -29,18 +29,18 @@ AUGREG = f"/vit_models/augreg/{MODELS['vit_b16_fe'].variant.checkpoint}"
 
 RESOLVE = (
     "import sys; from pathlib import Path; from backbones.resolve import resolve; "
-    "from backbones.publishers import Places; "
-    "places = Places(kaggle=sys.argv[2], tfhub=sys.argv[2], storage=sys.argv[2]); cache = "
-    "Path(sys.argv[1]); "
-    "print(resolve('vit_b16_fe', weights='pretrained', cache=cache, places=places))"
+    "from backbones.publishers import DownloadLocations; "
+    "locations = DownloadLocations(kaggle=sys.argv[2], tfhub=sys.argv[2], storage=sys.argv[2]); "
+    "cache = Path(sys.argv[1]); "
+    "print(resolve('vit_b16_fe', weights='pretrained', cache=cache, locations=locations))"
 )
 # TensorFlow is not needed for what is there as a SavedModel, and takes seconds to import.
 QUICK = f"{RESOLVE}; assert 'tensorflow' not in sys.modules"
 
 
-def resolved(model, cache, weights="pretrained", places=PUBLIC, task="fe"):
+def resolved(model, cache, weights="pretrained", locations=PUBLIC, task="fe"):
     check_model(model, weights, task=task)
-    return resolve(model, weights=weights, cache=cache, places=places)
+    return resolve(model, weights=weights, cache=cache, locations=locations)
 
 
 def saved_models(cache):
@@ -53,8 +53,8 @@ def no_hub_cache(monkeypatch, tmp_path):
 
 
 @pytest.fixture
-def places(server):
-    return Places(kaggle=server.url, tfhub=server.url, storage=server.url)
+def locations(server):
+    return DownloadLocations(kaggle=server.url, tfhub=server.url, storage=server.url)
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +73,7 @@ def golden(project):
 @pytest.fixture
 def tiny_entries(golden, monkeypatch):
     """Entries of the catalogue whose checkpoint that is."""
-    architecture = architecture_of(load_checkpoint(golden))
+    architecture = infer_architecture(load_checkpoint(golden))
     variant = Variant(title="tiny", architecture=architecture, checkpoint="tiny.npz")
     for task in ("fe", "classification"):
         entry = Model(name=f"tiny_{task}", task=task, variant=variant)
@@ -220,12 +220,12 @@ def test_a_name_is_taken_from_the_cache_of_tensorflow_hub(tiny_backbone, tmp_pat
     assert resolved(MODELS["vit_b16_fe"].handle, tmp_path) == hub / key
 
 
-def test_a_name_is_had_from_kaggle_first_and_once(server, places, tmp_path, packed):
+def test_a_name_is_had_from_kaggle_first_and_once(server, locations, tmp_path, packed):
     server.answer(KAGGLE, Answer(body=packed))
-    directory = resolved("vit_b16_fe", tmp_path, places=places)
+    directory = resolved("vit_b16_fe", tmp_path, locations=locations)
     assert directory == tmp_path / "models" / "vit_b16_fe"
     assert is_cached(MODELS["vit_b16_fe"], tmp_path)
-    assert resolved("vit_b16_fe", tmp_path, places=places) == directory
+    assert resolved("vit_b16_fe", tmp_path, locations=locations) == directory
     assert server.paths == [KAGGLE]
     assert list((tmp_path / "downloaded").glob("[!.]*")) == []
 
@@ -235,21 +235,23 @@ def test_a_name_is_had_from_kaggle_first_and_once(server, places, tmp_path, pack
     [b"<html>Log in!</html>", archive({"saved_model.pb": b"rubbish"})],
     ids=["web page", "rubbish in an archive"],
 )
-def test_a_name_is_had_from_tfhub_next(server, places, tmp_path, *, packed, tiny_backbone, body):
+def test_a_name_is_had_from_tfhub_next(server, locations, tmp_path, *, packed, tiny_backbone, body):
     server.answer(KAGGLE, Answer(body=body))
     server.answer(TFHUB, Answer(body=packed))
-    directory = resolved("vit_b16_fe", tmp_path, places=places)
+    directory = resolved("vit_b16_fe", tmp_path, locations=locations)
     assert files_of(directory).items() >= files_of(tiny_backbone).items()
     assert server.paths == [KAGGLE, TFHUB]
 
 
-def test_archives_that_are_unfit_are_listed_and_not_kept(server, places, tmp_path, tiny_backbone):
+def test_archives_that_are_unfit_are_listed_and_not_kept(
+    server, locations, tmp_path, tiny_backbone
+):
     model = files_of(tiny_backbone)
     del model["variables/variables.data-00000-of-00001"]
     server.answer(KAGGLE, Answer(body=archive(model)))
     server.answer(TFHUB, Answer(body=archive({"saved_model.pb": b"rubbish"})))
     with pytest.raises(InputError) as error:
-        resolved("vit_b16_fe", tmp_path, places=places)
+        resolved("vit_b16_fe", tmp_path, locations=locations)
     unfit, message = "the server sent an archive with an unfit SavedModel", str(error.value)
     assert f"{KAGGLE}: {unfit} (this SavedModel cannot be loaded" in message
     assert f"{TFHUB}: {unfit} (saved_model.pb: not the file of a SavedModel" in message
@@ -259,15 +261,17 @@ def test_archives_that_are_unfit_are_listed_and_not_kept(server, places, tmp_pat
     assert not is_cached(MODELS["vit_b16_fe"], tmp_path)
 
 
-def test_a_name_is_converted_from_augreg_last(server, places, tmp_path, golden, tiny_entries):
+def test_a_name_is_converted_from_augreg_last(server, locations, tmp_path, golden, tiny_entries):
     server.answer("/vit_models/augreg/tiny.npz", Answer(body=golden.read_bytes()))
-    directory = resolved("tiny_fe", tmp_path, places=places)
+    directory = resolved("tiny_fe", tmp_path, locations=locations)
     assert directory.parent == tmp_path / "converted"
     assert tf.saved_model.load(str(directory))(tf.zeros([1, 64, 64, 3])).shape == (1, 48)
     assert len(server.requests) == 3
     assert is_cached(MODELS["tiny_fe"], tmp_path)
-    assert resolved("tiny_fe", tmp_path, places=places) == directory
-    classifier = resolved("tiny_classification", tmp_path, places=places, task="classification")
+    assert resolved("tiny_fe", tmp_path, locations=locations) == directory
+    classifier = resolved(
+        "tiny_classification", tmp_path, locations=locations, task="classification"
+    )
     logits = tf.saved_model.load(str(classifier))(tf.zeros([1, 64, 64, 3]))
     assert logits.shape == (1, tiny_entries.classes)
     assert len(server.requests) == 3  # the checkpoint was kept
@@ -275,16 +279,16 @@ def test_a_name_is_converted_from_augreg_last(server, places, tmp_path, golden, 
 
 @pytest.mark.parametrize("content", ["nothing", "rubbish", "another"])
 def test_a_kept_checkpoint_that_is_unfit_is_set_aside(
-    server, places, tmp_path, *, packed, golden, content
+    server, locations, tmp_path, *, packed, golden, content
 ):
-    """It may have been put there by hand. All places are tried, as if it were not there."""
+    """It may have been put there by hand. All locations are tried, as if it were not there."""
     name = MODELS["vit_b16_fe"].variant.checkpoint
     kept = tmp_path / "checkpoints" / name
     kept.parent.mkdir()
     kept.write_bytes({"nothing": b"", "rubbish": b"PK", "another": golden.read_bytes()}[content])
     assert is_cached(MODELS["vit_b16_fe"], tmp_path) == (content == "another")
     with pytest.raises(InputError) as error:
-        resolved("vit_b16_fe", tmp_path, places=places)
+        resolved("vit_b16_fe", tmp_path, locations=locations)
     assert server.paths == [KAGGLE, TFHUB, AUGREG]
     message = str(error.value)
     assert f"{kept}: " in message
@@ -294,46 +298,48 @@ def test_a_kept_checkpoint_that_is_unfit_is_set_aside(
     assert [path.name for path in kept.parent.glob("[!.]*")] == [f"{name}.unfit"]
     assert not is_cached(MODELS["vit_b16_fe"], tmp_path)
     server.answer(KAGGLE, Answer(body=packed))
-    assert resolved("vit_b16_fe", tmp_path, places=places) == tmp_path / "models" / "vit_b16_fe"
+    assert (
+        resolved("vit_b16_fe", tmp_path, locations=locations) == tmp_path / "models" / "vit_b16_fe"
+    )
 
 
-def test_a_kept_checkpoint_that_is_unfit_is_replaced(server, places, tmp_path, golden):
+def test_a_kept_checkpoint_that_is_unfit_is_replaced(server, locations, tmp_path, golden):
     url = server.answer("/x.npz", Answer(body=golden.read_bytes()))
-    resolved(url, tmp_path, places=places)
+    resolved(url, tmp_path, locations=locations)
     (kept,) = (tmp_path / "downloaded").glob("*.npz")
     kept.write_bytes(b"PK")
-    assert resolved(url, tmp_path, places=places).parent == tmp_path / "converted"
+    assert resolved(url, tmp_path, locations=locations).parent == tmp_path / "converted"
     assert kept.read_bytes() == golden.read_bytes()
     kept.write_bytes(b"PK")
     server.answer("/x.npz", Answer(status=404))
     with pytest.raises(InputError, match=f"HTTP 404.*; {kept}: .*renamed") as error:
-        resolved(url, tmp_path, places=places)
+        resolved(url, tmp_path, locations=locations)
     assert "\n" not in str(error.value)
 
 
-def test_a_checkpoint_without_a_head_is_kept_for_who_wants_none(server, places, tmp_path):
+def test_a_checkpoint_without_a_head_is_kept_for_who_wants_none(server, locations, tmp_path):
     np.savez(tmp_path / "headless.npz", **random_arrays(TINY, seed=0))
     body = (tmp_path / "headless.npz").read_bytes()
     url = server.answer("/m.npz", Answer(body=body))
-    first = resolved(url, tmp_path / "cache", places=places)
+    first = resolved(url, tmp_path / "cache", locations=locations)
     expected = f"--model {url}: .*expected a head to classify with"
     with pytest.raises(InputError, match=expected) as error:
         resolve(
             url,
             weights="pretrained",
             cache=tmp_path / "cache",
-            places=places,
+            locations=locations,
             task="classification",
         )
     assert "the server sent" not in str(error.value)
     assert "\n" not in str(error.value)
-    assert resolved(url, tmp_path / "cache", places=places) == first
+    assert resolved(url, tmp_path / "cache", locations=locations) == first
     assert len(server.requests) == 1
 
 
 @pytest.mark.parametrize("is_rubbish", [True, False])
 def test_a_checkpoint_that_is_not_the_names_is_refused(
-    server, places, tmp_path, golden, is_rubbish
+    server, locations, tmp_path, golden, is_rubbish
 ):
     body = b"<html>" if is_rubbish else golden.read_bytes()
     server.answer(AUGREG, Answer(body=body))
@@ -343,13 +349,13 @@ def test_a_checkpoint_that_is_not_the_names_is_refused(
         else "image_size 64, width 48, .*; expected image_size 224, width 768, "
     )
     with pytest.raises(InputError, match=f"another file than this checkpoint .*{expected}"):
-        resolved("vit_b16_fe", tmp_path, places=places)
+        resolved("vit_b16_fe", tmp_path, locations=locations)
     assert saved_models(tmp_path) == []
     assert not list(tmp_path.rglob("*.npz"))
     assert not is_cached(MODELS["vit_b16_fe"], tmp_path)
 
 
-def test_a_download_that_is_killed_is_gone_on_with(server, places, tmp_path, project, packed):
+def test_a_download_that_is_killed_is_gone_on_with(server, locations, tmp_path, project, packed):
     server.answer(KAGGLE, Answer(body=packed, pace=100_000), Answer(body=packed))
     first = subprocess.Popen(
         [sys.executable, "-c", RESOLVE, str(tmp_path), server.url], cwd=project
@@ -365,17 +371,17 @@ def test_a_download_that_is_killed_is_gone_on_with(server, places, tmp_path, pro
     size = parts[0].stat().st_size
     assert not is_cached(MODELS["vit_b16_fe"], tmp_path)
     assert saved_models(tmp_path) == []
-    resolved("vit_b16_fe", tmp_path, places=places)
+    resolved("vit_b16_fe", tmp_path, locations=locations)
     assert server.ranges == [None, f"bytes={size}-"]
     assert not list(tmp_path.rglob("*.part*"))
 
 
-def test_what_a_killed_unpacking_has_left_is_removed(server, places, tmp_path, packed):
+def test_what_a_killed_unpacking_has_left_is_removed(server, locations, tmp_path, packed):
     left = tmp_path / "models" / ".vit_b16_fe.abc"
     left.mkdir(parents=True)
     (left / "saved_model.pb").write_bytes(b"")
     server.answer(KAGGLE, Answer(body=packed))
-    resolved("vit_b16_fe", tmp_path, places=places)
+    resolved("vit_b16_fe", tmp_path, locations=locations)
     assert not left.exists()
 
 
@@ -391,10 +397,10 @@ def test_two_processes_download_a_name_once(server, tmp_path, project, packed):
     subprocess.run([sys.executable, "-c", QUICK, *command[3:]], cwd=project, check=True)
 
 
-def test_a_cache_with_something_else_in_the_models_place(places, tmp_path, server):
+def test_a_cache_with_something_else_in_the_models_place(locations, tmp_path, server):
     (tmp_path / "models" / "vit_b16_fe" / "variables").mkdir(parents=True)
     with pytest.raises(InputError, match=r"no saved_model\.pb in .*/models/vit_b16_fe"):
-        resolved("vit_b16_fe", tmp_path, places=places)
+        resolved("vit_b16_fe", tmp_path, locations=locations)
     assert server.requests == []
 
 
@@ -407,12 +413,12 @@ def test_a_cache_with_something_else_in_the_models_place(places, tmp_path, serve
         ("gs://bucket/model.tar.gz", "/bucket/model.tar.gz"),
     ],
 )
-def test_addresses(server, places, tmp_path, *, model, path, packed):
+def test_addresses(server, locations, tmp_path, *, model, path, packed):
     server.answer(path, Answer(body=packed))
     model = model.format(server=server.url)
-    directory = resolved(model, tmp_path, places=places)
+    directory = resolved(model, tmp_path, locations=locations)
     assert directory.parent == tmp_path / "downloaded"
-    assert resolved(model, tmp_path, places=places) == directory
+    assert resolved(model, tmp_path, locations=locations) == directory
     assert server.paths == [path]
 
 
@@ -424,10 +430,10 @@ def test_a_path_goes_before_a_kaggle_handle(tiny_backbone, tmp_path, monkeypatch
     assert resolved(handle, tmp_path) == tiny_backbone
 
 
-def test_the_address_of_a_checkpoint(server, places, tmp_path, golden):
+def test_the_address_of_a_checkpoint(server, locations, tmp_path, golden):
     server.answer("/bucket/x.npz", Answer(body=golden.read_bytes()))
     for model in ("gs://bucket/x.npz", f"{server.url}/bucket/x.npz"):
-        directory = resolved(model, tmp_path, places=places)
+        directory = resolved(model, tmp_path, locations=locations)
         assert directory.parent == tmp_path / "converted"
     assert len(server.requests) == 1
 
@@ -438,19 +444,19 @@ def test_the_address_of_a_checkpoint(server, places, tmp_path, golden):
     [b"", b"<html></html>", random_bytes(999), archive({"saved_model.pb": b"rubbish"})],
     ids=["nothing", "web page", "garbage", "rubbish in an archive"],
 )
-def test_rubbish_leaves_nothing_behind(server, places, tmp_path, name, body):
+def test_rubbish_leaves_nothing_behind(server, locations, tmp_path, name, body):
     url = server.answer(f"/{name}", Answer(body=body))
     with pytest.raises(InputError, match=f"{url}: the server sent") as error:
-        resolved(url, tmp_path, places=places)
+        resolved(url, tmp_path, locations=locations)
     assert "\n" not in str(error.value)
     assert list((tmp_path / "downloaded").glob("[!.]*")) == []
 
 
-def test_a_cache_that_cannot_be_written(places, tmp_path):
+def test_a_cache_that_cannot_be_written(locations, tmp_path):
     (tmp_path / "cache").write_text("")
     for model in ("vit_b16_fe", "vit_mini_fe", "gs://bucket/x.npz"):
         with pytest.raises(InputError, match=f"{tmp_path}/cache"):
-            resolved(model, tmp_path / "cache", places=places)
+            resolved(model, tmp_path / "cache", locations=locations)
 
 
 def test_a_checkpoint_that_cannot_be_read(tmp_path, golden, monkeypatch):
@@ -508,9 +514,9 @@ def test_what_cannot_be_resolved_is_refused_at_once(model, weights, expected):
         check_model(model, weights)
 
 
-def test_an_address_may_be_longer_than_a_file_name(server, places, tmp_path, packed):
+def test_an_address_may_be_longer_than_a_file_name(server, locations, tmp_path, packed):
     url = server.answer(f"/m.tar.gz?X-Goog-Signature={'a' * 300}", Answer(body=packed))
-    assert resolved(url, tmp_path, places=places).parent == tmp_path / "downloaded"
+    assert resolved(url, tmp_path, locations=locations).parent == tmp_path / "downloaded"
 
 
 def test_who_wants_a_classifier_is_refused_a_feature_extractor():

@@ -1,4 +1,4 @@
-"""The benchmark, with a model that reads its answer off a picture's colour."""
+"""The benchmark, with a model that reads its answer off an image's colour."""
 
 import shutil
 import subprocess
@@ -19,7 +19,7 @@ from trainer.serving.imagenet import NAMES, WORDNET_IDS
 
 
 class ColourReader(tf.Module):
-    """Answers class 4 r + g for a picture of the colour (r, g, 0); then those next to it."""
+    """Answers class 4 r + g for an image of the colour (r, g, 0); then those next to it."""
 
     variables = trainable_variables = None  # tf.Module's properties cannot be saved; lists can
 
@@ -36,13 +36,13 @@ class ColourReader(tf.Module):
         return -tf.abs(tf.range(self.classes, dtype=tf.float32) - answers)
 
 
-def picture(answer, height=12, width=20):
-    """A picture for which the model answers `answer`, lossless."""
+def make_image(answer, height=12, width=20):
+    """An image for which the model answers `answer`, lossless."""
     colour = np.array([answer // 4, answer % 4, 0], np.uint8)
     return PIL.Image.fromarray(np.broadcast_to(colour, [height, width, 3]).copy())
 
 
-# Of each picture: its class, and what the model answers. Five are right; for two more the class is
+# Of each image: its class, and what the model answers. Five are right; for two more the class is
 # among the five likeliest; one is wrong.
 PICTURES = [(0, 0), (0, 1), (7, 7), (7, 7), (281, 281), (281, 279), (999, 999), (999, 990)]
 
@@ -55,10 +55,10 @@ def model(tmp_path_factory):
 
 
 def folder(root, names):
-    """The pictures in class folders; `names` gives the folder's name of a class."""
+    """The images in class folders; `names` gives the folder's name of a class."""
     for number, (label, answer) in enumerate(PICTURES):
         (root / names(label)).mkdir(parents=True, exist_ok=True)
-        picture(answer).save(root / names(label) / f"{number}.png")
+        make_image(answer).save(root / names(label) / f"{number}.png")
     return str(root)
 
 
@@ -77,7 +77,7 @@ def tfds_dir(tmp_path_factory):
     )
     records = [
         features.serialize_example(
-            {"file_name": "a.JPEG", "image": np.asarray(picture(answer)), "label": label}
+            {"file_name": "a.JPEG", "image": np.asarray(make_image(answer)), "label": label}
         )
         for label, answer in PICTURES
     ]
@@ -122,7 +122,7 @@ def test_class_folders(model, capsys, tmp_path, names, batch_size):
     assert lines["top-1"].startswith("62.500% (")
     assert lines["top-1"].endswith("), published -")
     assert lines["top-5"].startswith("87.500% (")
-    assert lines["resize"] == "direct: the whole picture, to 8 x 8"
+    assert lines["resize"] == "direct: the whole image, to 8 x 8"
 
 
 def test_tfds(model, capsys, tfds_dir):
@@ -145,11 +145,11 @@ def test_the_published_figure_stands_beside(model, capsys, tmp_path, monkeypatch
 
 def test_a_limit_takes_the_same_ones_each_time(tfds_dir, tmp_path):
     for directory in (tfds_dir, folder(tmp_path, str)):
-        chosen = [list(read_data(directory, limit).pictures) for limit in (3, 3, 100)]
-        assert [len(pictures) for pictures in chosen] == [3, 3, 8]
+        chosen = [list(read_data(directory, limit).images) for limit in (3, 3, 100)]
+        assert [len(images) for images in chosen] == [3, 3, 8]
         assert chosen[0] == chosen[1]
         assert read_data(directory, 3).count == 3
-        assert {picture.label for picture in chosen[2]} == {0, 7, 281, 999}
+        assert {image.label for image in chosen[2]} == {0, 7, 281, 999}
 
 
 def test_a_limited_measurement(model, capsys, tmp_path):
@@ -160,7 +160,7 @@ def test_a_limited_measurement(model, capsys, tmp_path):
 
 def test_the_crop_does_not_see_the_edges(model, capsys, tmp_path):
     for label in (5, 6):
-        image = picture(label, 16, 80)
+        image = make_image(label, 16, 80)
         image.paste((255, 0, 0), (0, 0, 31, 16))
         image.paste((255, 0, 0), (49, 0, 80, 16))
         (tmp_path / str(label)).mkdir()
@@ -184,7 +184,7 @@ def test_the_crop_is_the_central_square(height, width):
 @pytest.mark.parametrize("side", [1, 5, 37, 500])
 @pytest.mark.parametrize("function", [central_square, preprocess_image])
 def test_pixels_of_images_of_any_size(function, side):
-    encoded = tf.constant(encode(picture(999, side, 61), "PNG"))
+    encoded = tf.constant(encode(make_image(999, side, 61), "PNG"))
     pixels = function(encoded, 48, 48).numpy()
     assert pixels.shape == (48, 48, 3)
     grey_level = 1 / 127.5  # what the crop may lose, since it goes on with whole ones
@@ -193,7 +193,7 @@ def test_pixels_of_images_of_any_size(function, side):
     )
 
 
-def test_pictures_that_cannot_be_read_are_left_out(model, capsys, tmp_path):
+def test_images_that_cannot_be_read_are_left_out(model, capsys, tmp_path):
     data = folder(tmp_path, str)
     (tmp_path / "7" / "rubbish.png").write_bytes(b"rubbish")
     status, lines, err = run(capsys, "--model", model, "--data-dir", data)
@@ -204,13 +204,13 @@ def test_pictures_that_cannot_be_read_are_left_out(model, capsys, tmp_path):
     assert f"{tmp_path}/7/rubbish.png: does not decode" in err
 
 
-def test_no_readable_picture(model, capsys, tmp_path):
+def test_no_readable_image(model, capsys, tmp_path):
     for name in ("7", "8"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "a.png").touch()
     status, lines, err = run(capsys, "--model", model, "--data-dir", tmp_path)
     assert (status, lines) == (2, {})
-    assert err.endswith("none of its pictures could be read\n")
+    assert err.endswith("none of its images could be read\n")
 
 
 def test_a_class_that_is_none_of_imagenets(capsys, tmp_path):

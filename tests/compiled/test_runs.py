@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from common.custom_config import from_custom_config
 from components.model_pusher.verdict import Verdict
 from tests.compiled.cluster import Cluster, StepFailed
 from tests.conftest import encode, gradient
 from trainer.serving.serving_process import ServingProcess
+from trainer.training.settings import TrainerSettings
 
 pytestmark = pytest.mark.slow
 
@@ -45,7 +47,8 @@ def ran(steps):
 
 
 def hyperparameters(steps):
-    return json.loads(steps["ResolveInputs"].parameters["training"].string_value)["hyperparameters"]
+    resolved = steps["ResolveInputs"].parameters["trainer_custom_config"].string_value
+    return from_custom_config(TrainerSettings, resolved).training.hyperparameters
 
 
 def test_on_vertex(run_on, container_bin):
@@ -55,7 +58,7 @@ def test_on_vertex(run_on, container_bin):
     assert pushed["pushed"] == 1
     (served,) = (root / "serving").iterdir()
     assert pushed["pushed_destination"] == str(served)
-    assert hyperparameters(steps)["steps"] == 60
+    assert hyperparameters(steps).steps == 60
     image = encode(gradient(), "PNG")
     with ServingProcess(container_bin / "python") as process:
         answers = process.ask(served, {"serving_default": {"image_bytes": [image]}})
@@ -107,7 +110,7 @@ def test_a_run_whose_model_is_not_blessed_succeeds_and_says_why(kubeflow):
     assert "below 1.0000" in pushed["reason"]
     assert pushed["reason"] in third["Pusher"].log
     verdict = Path(third["Pusher"].artifacts["verdict"].uri)
-    assert Verdict.of_json(json.loads(verdict.read_text())) == Verdict(False, pushed["reason"])
+    assert Verdict.from_json(json.loads(verdict.read_text())) == Verdict(False, pushed["reason"])
     # Where `--wait` looks for it: below root, pipeline and run.
     assert verdict.relative_to(root).match("*/*/Pusher/*/verdict")
     assert len(list((root / "serving").iterdir())) == 1
@@ -135,9 +138,9 @@ def test_a_source_that_changed_is_seen_by_the_next_run(compile_to, container_bin
     """
     from components.image_example_gen.sources.digits import _images
 
-    pictures = tmp_path / "pictures"
+    dataset = tmp_path / "images"
     for image in _images()[:200]:
-        directory = pictures / f"digit_{image.label}"
+        directory = dataset / f"digit_{image.label}"
         directory.mkdir(parents=True, exist_ok=True)
         (directory / image.file_name).write_bytes(image.encoded)
     root = tmp_path / "root"
@@ -148,11 +151,11 @@ def test_a_source_that_changed_is_seen_by_the_next_run(compile_to, container_bin
     )
 
     def run():
-        return cluster.run(until="ImageExampleGen", data_path=str(pictures))
+        return cluster.run(until="ImageExampleGen", data_path=str(dataset))
 
     assert ran(run()) == LOOKS | {"ImageExampleGen"}
     assert ran(run()) == LOOKS
-    one, other = sorted(pictures.glob("*/*"))[:2]
+    one, other = sorted(dataset.glob("*/*"))[:2]
     one.write_bytes(other.read_bytes())
     assert ran(run()) == LOOKS | {"ImageExampleGen"}
 

@@ -58,13 +58,13 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def results(project, folder):
-    """The results of one session on a folder of pictures, by the name of the step."""
-    pictures = folder / "pictures"
+    """The results of one session on a folder of images, by the name of the step."""
+    dataset = folder / "images"
     for image in _images()[:300]:
-        directory = pictures / f"digit_{image.label}"
+        directory = dataset / f"digit_{image.label}"
         directory.mkdir(parents=True, exist_ok=True)
         (directory / image.file_name).write_bytes(image.encoded)
-    one, other = sorted(pictures.glob("*/*"))[:2]
+    one, other = sorted(dataset.glob("*/*"))[:2]
     arrays = random_arrays(TINY, seed=0)
     backbone, changed = folder / "backbone", folder / "changed"
     convert(arrays, backbone)
@@ -76,7 +76,7 @@ def results(project, folder):
     ]
 
     root = folder / "root"
-    base = ["--model", str(backbone), "--dataset", str(pictures), "--tune", "head"]
+    base = ["--model", str(backbone), "--dataset", str(dataset), "--tune", "head"]
     base += ["--epochs", "1", "--name", "cache", "--pipeline-root", str(root)]
     base += ["--min-accuracy", "0", "--set", "gate.max_drop=1"]
     preprocessing = ["trainer/preprocessing.py", "image / 127.5 - 1.0", "image / 127.0 - 1.0"]
@@ -92,7 +92,7 @@ def results(project, folder):
         "preprocessing": {"edits": [preprocessing]},
         "training": {"edits": [training]},
         "weight": {"copies": weights},
-        "picture": {"copies": [[str(other), str(one)]]},
+        "image": {"copies": [[str(other), str(one)]]},
         "vanished again": {"removals": [str(root / "serving")]},
         "and again": {"removals": [str(root / "serving")]},
     }
@@ -138,7 +138,7 @@ def test_a_model_that_vanished_from_serving_is_pushed_again(results, step):
         ("training", FROM_TRAINER),
         ("weight", FROM_TRANSFORM),
         (
-            "picture",
+            "image",
             {"ImageExampleGen", "StatisticsGen", "SchemaGen", "ExampleValidator", *FROM_TRANSFORM},
         ),
     ],

@@ -56,14 +56,14 @@ def test_the_model_can_be_tried_from_the_command_line(
     files = [str(file) for file in run.artifacts["ImageExampleGen.examples"].glob("Split-test/*")]
     record = next(iter(tf.data.TFRecordDataset(files, "GZIP"))).numpy()
     image = tf.train.Example.FromString(record).features.feature["image"].bytes_list.value[0]
-    picture = tmp_path / "digit.jpg"
-    picture.write_bytes(image)
+    path = tmp_path / "digit.jpg"
+    path.write_bytes(image)
     inputs = {"serving_default": {"image_bytes": [image]}}
     expected = server_process.ask(served, inputs)["serving_default"]
-    assert main(["--model", str(served), "--top", "1", str(picture)]) == 0
+    assert main(["--model", str(served), "--top", "1", str(path)]) == 0
     out, err = capsys.readouterr()
     name, percent, _, index, label = out.split()
-    assert (name, err) == (str(picture), "")
+    assert (name, err) == (str(path), "")
     assert label == expected["label"][0].decode()
     assert int(index) == int(expected["label_id"][0])
     assert float(percent) == pytest.approx(100 * float(expected["probability"][0]), abs=0.01)

@@ -46,8 +46,8 @@ def dataset(tmp_path_factory, project):
     folder = tmp_path_factory.mktemp("source") / "flowers"
     for kind in ("daisy", "roses", "tulips"):
         (folder / kind).mkdir(parents=True)
-        for picture in sorted((shared / "images" / "tf_flowers" / kind).iterdir())[:PICTURES]:
-            (folder / kind / picture.name).symlink_to(picture)
+        for image in sorted((shared / "images" / "tf_flowers" / kind).iterdir())[:PICTURES]:
+            (folder / kind / image.name).symlink_to(image)
     return str(folder)
 
 

@@ -135,8 +135,8 @@ def test_pets(pipeline, shared, tmp_path, backbone, server_process):
     (missing,) = [line for line in run.lines if line.startswith("no test image of ")]
     assert " and 25 more" in missing
     assert run.accuracy >= 0.80
-    picture = next((shared / "images" / "oxford_iiit_pet").glob("*/*")).read_bytes()
-    inputs = {"serving_default": {"image_bytes": [picture]}}
+    encoded = next((shared / "images" / "oxford_iiit_pet").glob("*/*")).read_bytes()
+    inputs = {"serving_default": {"image_bytes": [encoded]}}
     answers = server_process.ask(run.value("pushed to"), inputs)
     assert answers["serving_default"]["probabilities"].shape == (1, 37)
 
@@ -145,5 +145,5 @@ def test_pets(pipeline, shared, tmp_path, backbone, server_process):
     full = pipeline(tmp_path, *arguments(shared, "oxford_iiit_pet", "full", *few_steps))
     assert full.status == 3
     exported = full.artifacts["Trainer.model"] / "Format-Serving"
-    assert_served(server_process, exported, [picture])
+    assert_served(server_process, exported, [encoded])
     assert not kernels(backbone) & weights(exported)

@@ -10,6 +10,7 @@ from pipeline.inputs import Inputs
 from pipeline.options.config import build_config
 from pipeline.options.settings import Setting
 from pipeline.pipeline import create_pipeline
+from pipeline.properties import PROPERTY_NAMES, Properties, make_properties
 
 INPUTS = Inputs(
     source={"kind": "digits"},
@@ -23,10 +24,13 @@ INPUTS = Inputs(
 )
 
 
-def nodes(tmp_path, inputs=INPUTS, **settings):
+def configure(**settings):
     settings = {"model": "vit_b16_fe", "dataset": "digits", "name": "test"} | settings
-    config = build_config({key: Setting(value, key) for key, value in settings.items()})
-    pipeline = create_pipeline(config, inputs)
+    return build_config({key: Setting(value, key) for key, value in settings.items()})
+
+
+def nodes(tmp_path, inputs=INPUTS, **settings):
+    pipeline = create_pipeline(configure(**settings), inputs)
     pipeline.metadata_connection_config = sqlite_metadata_connection_config(str(tmp_path / "db"))
     return {component.id: component for component in pipeline.components}
 
@@ -136,13 +140,39 @@ def test_only_a_head_has_its_features_materialised(tmp_path):
     ],
 )
 def test_each_fingerprint_is_a_property_of_the_nodes_that_read_it(tmp_path, field, changed):
-    def properties(inputs):
-        return {
-            name: (str(component.exec_properties), str(component.outputs))
-            for name, component in nodes(tmp_path, inputs).items()
-        }
-
     value = ("x", "y") if field == "classes" else "other"
-    before = properties(INPUTS)
-    after = properties(dataclasses.replace(INPUTS, **{field: value}))
+    before = properties(nodes(tmp_path))
+    after = properties(nodes(tmp_path, dataclasses.replace(INPUTS, **{field: value})))
     assert {name for name in before if before[name] != after[name]} == changed
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "changed"),
+    [
+        ("train.learning_rate", "0.5", {"Tuner", "Trainer"}),
+        ("augment.flip", "true", {"Tuner", "Trainer"}),
+        ("tuner", "3", {"Tuner"}),
+        ("ingest.max_side", "300", {"ImageExampleGen", "Trainer"}),
+        ("gate.min_accuracy", "0.5", {"Evaluator"}),
+        ("serving_dir", "elsewhere", {"Pusher"}),
+    ],
+)
+def test_each_option_is_a_property_of_the_nodes_that_read_it(tmp_path, key, value, changed):
+    before = properties(nodes(tmp_path, tuner="2"))
+    after = properties(nodes(tmp_path, **{"tuner": "2", key: value}))
+    assert {name for name in before if before[name] != after[name]} == changed
+
+
+def test_properties_have_names_by_which_they_are_found_again():
+    """ResolveInputs writes each to the output of its name, before the texts are known."""
+    properties = make_properties(configure(), INPUTS)
+    assert tuple(properties.by_name()) == PROPERTY_NAMES
+    assert Properties.from_names(properties.by_name()) == properties
+    assert properties.by_name()["backbone_fingerprint"] == INPUTS.backbone_fingerprint
+
+
+def properties(built):
+    return {
+        name: (str(component.exec_properties), str(component.outputs))
+        for name, component in built.items()
+    }

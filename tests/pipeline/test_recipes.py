@@ -24,7 +24,7 @@ def rates(recipe, examples, steps):
 
 
 def test_the_notebooks_recipe():
-    """As its cells have it, for 3,303 training pictures."""
+    """As its cells have it, for 3,303 training images."""
     total, found = rates("tf_flowers_full", 3303, (0, 5, 10, 413))
     assert total == 413  # the notebook rounds down: 412
     np.testing.assert_allclose(found, [0.006, 0.018, 0.03, 0], atol=1e-7)

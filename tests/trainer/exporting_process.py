@@ -24,14 +24,16 @@ from backbones.augreg.convert import convert
 from backbones.augreg.initialization import random_arrays
 from tests.conftest import TINY
 from tests.trainer.collection_model import write_collection_model
-from tests.trainer.small_training import write_pictures, write_records
+from tests.trainer.small_training import write_images, write_records
 from trainer.input.augmentation import Augmentation
 from trainer.input.transform_graph import TransformGraph
 from trainer.preprocessing import FEATURES, IMAGE, LABEL, preprocessing_fn
 from trainer.train import run_fn
 from trainer.training.hyperparameters import Hyperparameters
 from trainer.training.preemption import PreemptedError
+from trainer.training.settings import TrainerSettings, TrainingInputs, TrainingSettings
 from trainer.training.train_step import Stepper
+from trainer.transform_settings import TransformSettings
 
 CLASSES = ["red", "green", "blue"]
 HYBRID = dataclasses.replace(TINY, patch_size=1, resnet_blocks=(1,), width_factor=0.5)
@@ -72,7 +74,8 @@ def write_transform_graph(backbone: Path, tune: str, directory: Path) -> None:
         LABEL: tf.io.FixedLenFeature([], tf.int64),
     }
     metadata = tft.DatasetMetadata(schema_utils.schema_from_feature_spec(spec))
-    config = {"backbone": str(backbone), "tune": tune}
+    settings = TransformSettings(tune=tune, code_fingerprint="", backbone=str(backbone))
+    config = dataclasses.asdict(settings)
     with tft_beam.Context(temp_dir=tempfile.mkdtemp(dir=directory.parent)):
         transform_fn = ((), metadata) | tft_beam.AnalyzeDataset(
             lambda inputs: preprocessing_fn(inputs, config)
@@ -80,11 +83,11 @@ def write_transform_graph(backbone: Path, tune: str, directory: Path) -> None:
         transform_fn | tft_beam.WriteTransformFn(str(directory))
 
 
-def write_features(pictures: Path, graph: TransformGraph, folder: Path) -> None:
+def write_features(images: Path, graph: TransformGraph, folder: Path) -> None:
     """Writes the transformed examples of all splits."""
     folder.mkdir()
     spec = {IMAGE: tf.io.FixedLenFeature([], tf.string), LABEL: tf.io.FixedLenFeature([], tf.int64)}
-    for file in sorted(pictures.iterdir()):
+    for file in sorted(images.iterdir()):
         records = list(tf.data.TFRecordDataset(str(file), "GZIP"))
         parsed = tf.io.parse_example(records, spec)
         features = graph(parsed[IMAGE], FEATURES).numpy()
@@ -115,23 +118,32 @@ def export(folder: Path, name: str) -> None:
     """Runs Trainer's user function for one kind."""
     backbone, tune, options = KINDS[name]
     graph = graph_directory(folder, name)
-    records = folder / "pictures"
+    records = folder / "images"
     write_transform_graph(folder / "backbones" / backbone, tune, graph)
     if tune == "head":
         records = folder / f"features-{backbone}"
-        write_features(folder / "pictures", TransformGraph(str(graph)), records)
+        write_features(folder / "images", TransformGraph(str(graph)), records)
     # The head starts at zero: the first step leaves the backbone as it is.
     given = {"strategy": "single", "steps": 3, "batch_size": 8, "learning_rate": 0.1} | options
+    settings = TrainerSettings(
+        training=TrainingSettings(
+            tune=tune,
+            classes=tuple(CLASSES),
+            hyperparameters=Hyperparameters(**given),
+            augmentation=Augmentation(),
+        ),
+        inputs=TrainingInputs(
+            source_fingerprint="1",
+            max_side=512,
+            examples_code="2",
+            transform_code="3",
+            backbone_fingerprint=backbone,
+        ),
+        checkpoints=str(folder / f"checkpoints-{name}"),
+        code_fingerprint="4",
+    )
     arguments = SimpleNamespace(
-        custom_config={
-            "tune": tune,
-            "classes": CLASSES,
-            "hyperparameters": dataclasses.asdict(Hyperparameters(**given)),
-            "augmentation": dataclasses.asdict(Augmentation()),
-            "checkpoints": str(folder / f"checkpoints-{name}"),
-            "inputs": {"source": "1", "backbone": backbone},
-            "code_fingerprint": "1",
-        },
+        custom_config=dataclasses.asdict(settings),
         train_files=[str(records / "train-*")],
         eval_files=[str(records / "validation")],
         transform_graph_path=str(graph),
@@ -155,8 +167,8 @@ def export(folder: Path, name: str) -> None:
 def main(folder: Path) -> None:
     (cpu,) = tf.config.list_physical_devices("CPU")
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-    (folder / "pictures").mkdir()
-    write_pictures(folder / "pictures")
+    (folder / "images").mkdir()
+    write_images(folder / "images")
     write_backbones(folder / "backbones")
     for name in KINDS:
         export(folder, name)

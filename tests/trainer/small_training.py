@@ -1,4 +1,4 @@
-"""A small training for tests: a head on features, or a tiny ViT on pictures."""
+"""A small training for tests: a head on features, or a tiny ViT on images."""
 
 import dataclasses
 from pathlib import Path
@@ -18,7 +18,7 @@ CLASSES = 3
 
 
 class Graph:
-    """Stands for the transform graph: parses features, or decodes pictures of 16 x 16."""
+    """Stands for the transform graph: parses features, or decodes images of 16 x 16."""
 
     feature_spec = {  # noqa: RUF012
         FEATURES: tf.io.FixedLenFeature([4], tf.float32),
@@ -59,8 +59,8 @@ def write_features(folder: Path, count: int = 50) -> None:
     write_records(folder / "validation", examples[:13])
 
 
-def write_pictures(folder: Path, count: int = 24) -> None:
-    """`train` and `validation` of noise pictures in three colours."""
+def write_images(folder: Path, count: int = 24) -> None:
+    """`train` and `validation` of noise images in three colours."""
     generator = np.random.default_rng(0)
     examples = []
     for index in range(count):

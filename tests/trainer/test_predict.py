@@ -59,7 +59,7 @@ def expected(directory, files, top):
 
 
 def printed(text):
-    """The rows of what the command prints: picture, percent, index, name."""
+    """The rows of what the command prints: image, percent, index, name."""
     rows = []
     for line in text.splitlines():
         head, tail = line.split(" %  ")
@@ -91,7 +91,7 @@ def test_a_checkpoint_is_converted_with_its_head(classifier, files, capsys, tmp_
     assert printed(capsys.readouterr().out) == expected(classifier, files, 5)
 
 
-def test_pictures_that_cannot_be_had_do_not_hinder_the_others(classifier, files, capsys, tmp_path):
+def test_images_that_cannot_be_had_do_not_hinder_the_others(classifier, files, capsys, tmp_path):
     (tmp_path / "rubbish.jpg").write_bytes(b"rubbish")
     (tmp_path / "empty.jpg").touch()
     (tmp_path / "cut.jpg").write_bytes(files[0].read_bytes()[:300])
@@ -106,7 +106,7 @@ def test_pictures_that_cannot_be_had_do_not_hinder_the_others(classifier, files,
     assert all("does not decode; expected a JPEG" in line for line in lines[1:4])
 
 
-def test_no_readable_picture_at_all(classifier, capsys):
+def test_no_readable_image_at_all(classifier, capsys):
     assert main(["--model", str(classifier), "missing.jpg"]) == 1
     assert capsys.readouterr().out == ""
 

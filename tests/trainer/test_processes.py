@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from common.errors import InputError
-from tests.trainer.small_training import write_pictures
+from tests.trainer.small_training import write_images
 from trainer.training.strategy import make_strategy
 
 pytestmark = pytest.mark.slow
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory, tiny_backbone):
     folder = tmp_path_factory.mktemp("strategies")
-    write_pictures(folder)
+    write_images(folder)
     (folder / "backbone").symlink_to(tiny_backbone)
     return folder
 

@@ -1,25 +1,39 @@
 """Where the checkpoints of a training lie. Mocked: the training itself."""
 
 import copy
-import dataclasses
+import json
 from types import SimpleNamespace
 
 import pytest
 
+from common.custom_config import to_custom_config
 from trainer import train
 from trainer.input.augmentation import Augmentation
 from trainer.training.hyperparameters import Hyperparameters
 from trainer.training.loop import Fitted
+from trainer.training.settings import TrainerSettings, TrainingInputs, TrainingSettings
 
-CONFIG = {
-    "tune": "full",
-    "classes": ["a", "b"],
-    "hyperparameters": dataclasses.asdict(Hyperparameters()),
-    "augmentation": dataclasses.asdict(Augmentation()),
-    "checkpoints": "/checkpoints",
-    "inputs": {"source": "1", "backbone": "2"},
-    "code_fingerprint": "3",
-}
+CONFIG = json.loads(
+    to_custom_config(
+        TrainerSettings(
+            training=TrainingSettings(
+                tune="full",
+                classes=("a", "b"),
+                hyperparameters=Hyperparameters(),
+                augmentation=Augmentation(),
+            ),
+            inputs=TrainingInputs(
+                source_fingerprint="1",
+                max_side=512,
+                examples_code="2",
+                transform_code="3",
+                backbone_fingerprint="4",
+            ),
+            checkpoints="/checkpoints",
+            code_fingerprint="5",
+        )
+    )
+)
 
 
 class Checkpoints:
@@ -62,15 +76,18 @@ def directory(monkeypatch, tmp_path):
 @pytest.mark.parametrize(
     ("path", "value"),
     [
-        (("inputs", "source"), "other"),
-        (("inputs", "backbone"), "other"),
+        (("inputs", "source_fingerprint"), "other"),
+        (("inputs", "max_side"), 256),
+        (("inputs", "examples_code"), "other"),
+        (("inputs", "transform_code"), "other"),
+        (("inputs", "backbone_fingerprint"), "other"),
         (("code_fingerprint",), "other"),
-        (("classes",), ["a", "c"]),
-        (("tune",), "head"),
-        (("hyperparameters", "learning_rate"), 0.5),
-        (("hyperparameters", "seed"), 7),
-        (("hyperparameters", "precision"), "mixed_bfloat16"),
-        (("augmentation", "mixup"), 0.5),
+        (("training", "classes"), ["a", "c"]),
+        (("training", "tune"), "head"),
+        (("training", "hyperparameters", "learning_rate"), 0.5),
+        (("training", "hyperparameters", "seed"), 7),
+        (("training", "hyperparameters", "precision"), "mixed_bfloat16"),
+        (("training", "augmentation", "mixup"), 0.5),
     ],
 )
 def test_what_determines_a_training_gives_it_another_directory(directory, path, value):
@@ -89,7 +106,7 @@ def test_what_determines_a_training_gives_it_another_directory(directory, path, 
     ],
 )
 def test_what_makes_no_difference_does_not(directory, name, value):
-    assert directory(CONFIG) == directory(_changed(("hyperparameters", name), value))
+    assert directory(CONFIG) == directory(_changed(("training", "hyperparameters", name), value))
 
 
 def test_nor_do_the_places_of_the_same_inputs(directory):

@@ -8,12 +8,13 @@ import pytest
 from tfx.components.trainer.fn_args_utils import FnArgs
 
 from backbones.contract import Shapes
+from common.custom_config import from_custom_config
 from common.errors import InputError
 from tests.trainer.small_training import CLASSES, Graph, write_features
 from trainer import tuner
 from trainer.input.augmentation import Augmentation
 from trainer.training.hyperparameters import Hyperparameters
-from trainer.training.training_job import Settings
+from trainer.training.settings import TrainingSettings, TunerSettings
 
 
 @pytest.fixture
@@ -31,11 +32,14 @@ def fn_args(tmp_path, tiny_backbone, monkeypatch):
         base_model=str(tiny_backbone),
         working_dir=str(tmp_path / "tuner"),
         custom_config={
-            "tune": "head",
-            "classes": [str(label) for label in range(CLASSES)],
-            "hyperparameters": {"epochs": 3, "batch_size": 10, "learning_rate": 0.1},
-            "augmentation": {},
+            "training": {
+                "tune": "head",
+                "classes": [str(label) for label in range(CLASSES)],
+                "hyperparameters": {"epochs": 3, "batch_size": 10, "learning_rate": 0.1},
+                "augmentation": {},
+            },
             "trials": 3,
+            "code_fingerprint": "",
         },
     )
 
@@ -57,7 +61,8 @@ def test_the_best_of_the_trials_is_found(fn_args, tmp_path):
     # As TFX writes them down, and as the Trainer takes them.
     config = json.loads(json.dumps(best.get_config()))
     values = keras_tuner.HyperParameters.from_config(config).values
-    settings = Settings.of(fn_args.custom_config).changed(values)
+    settings = from_custom_config(TunerSettings, fn_args.custom_config)
+    settings = settings.training.replace_options(values)
     assert settings.hyperparameters.learning_rate == trials[0].hyperparameters.get(
         "train.learning_rate"
     )
@@ -68,7 +73,7 @@ def test_the_best_of_the_trials_is_found(fn_args, tmp_path):
 @pytest.mark.parametrize(("keep", "score"), [("last", 0.5), ("best", 0.9)])
 def test_the_score_is_that_of_the_weights_that_would_be_exported(fn_args, monkeypatch, keep, score):
     """Mocked: the training, which is at its best before its end."""
-    fn_args.custom_config["hyperparameters"] |= {"keep": keep}
+    fn_args.custom_config["training"]["hyperparameters"] |= {"keep": keep}
     fn_args.custom_config["trials"] = 1
     epochs = [{"val_accuracy": accuracy} for accuracy in (0.3, 0.9, 0.5)]
     fitted = SimpleNamespace(
@@ -83,7 +88,7 @@ def test_the_score_is_that_of_the_weights_that_would_be_exported(fn_args, monkey
 
 
 def test_what_no_trial_can_do_better_ends_the_search(fn_args):
-    fn_args.custom_config["hyperparameters"] |= {"accumulation": 3}
+    fn_args.custom_config["training"]["hyperparameters"] |= {"accumulation": 3}
     result = tuner.tuner_fn(fn_args)
     with pytest.raises(keras_tuner.errors.FatalError, match="expected a multiple of 3") as error:
         result.tuner.search()
@@ -92,7 +97,7 @@ def test_what_no_trial_can_do_better_ends_the_search(fn_args):
 
 def test_augmentation_is_searched_only_where_there_is_some():
     def names(tune):
-        space = tuner.search_space(Settings(tune, "ab", Hyperparameters(), Augmentation()))
+        space = tuner.search_space(_settings(tune, Hyperparameters(), Augmentation()))
         return set(space.values)
 
     assert names("head") == {"train.learning_rate", "train.schedule"}
@@ -103,22 +108,30 @@ def test_augmentation_is_searched_only_where_there_is_some():
 
 def test_the_defaults_of_the_search_are_what_is_set():
     """However unusual, such as a mixup that is none of the usual ones."""
-    settings = Settings(
+    settings = _settings(
         "full",
-        "ab",
         Hyperparameters(learning_rate=0.02, schedule="linear"),
         Augmentation(crop_area=0.1, mixup=0.8, randaugment_layers=4),
     )
     space = tuner.search_space(settings)
-    assert settings.changed(space.values) == settings
+    assert settings.replace_options(space.values) == settings
     found = {tuple(hp.values) for hp in space.space if hp.name == "augment.mixup"}
     assert found == {(0.0, 0.2, 0.5, 0.8)}
 
 
 def test_trials_of_a_training_on_several_workers_run_on_this_one(fn_args, monkeypatch):
     monkeypatch.delenv("TF_CONFIG", raising=False)
-    fn_args.custom_config["hyperparameters"] |= {"strategy": "multiworker", "epochs": 1}
+    fn_args.custom_config["training"]["hyperparameters"] |= {"strategy": "multiworker", "epochs": 1}
     fn_args.custom_config["trials"] = 1
     result = tuner.tuner_fn(fn_args)
     result.tuner.search()
     assert len(result.tuner.oracle.get_best_trials(2)) == 1
+
+
+def _settings(tune, hyperparameters, augmentation):
+    return TrainingSettings(
+        tune=tune,
+        classes=("a", "b"),
+        hyperparameters=hyperparameters,
+        augmentation=augmentation,
+    )

@@ -2,7 +2,7 @@
 
     python -m tests.trainer.training_process FOLDER NAME,… [DEVICES]
 
-trains a tiny ViT on the pictures below FOLDER, as each name says, and writes its losses and weights
+trains a tiny ViT on the images below FOLDER, as each name says, and writes its losses and weights
 to NAME-WORKER.npz. A name is a strategy, or a key of `KINDS`.
 """
 
@@ -20,7 +20,7 @@ from tests.trainer.small_training import Task
 from trainer.input.augmentation import Augmentation
 from trainer.training.hyperparameters import Hyperparameters
 from trainer.training.loop import fit
-from trainer.training.strategy import broadcast_from_chief, make_strategy, worker_of
+from trainer.training.strategy import broadcast_from_chief, make_strategy, worker_index
 from trainer.training.train_step import Stepper
 
 KINDS = {
@@ -54,7 +54,7 @@ def train(folder: Path, name: str) -> None:
     )
     strategy = make_strategy(hyperparameters.strategy)
     (of_worker,) = broadcast_from_chief(
-        strategy, [np.array([worker_of(strategy)[0] + 5], np.float32)]
+        strategy, [np.array([worker_index(strategy)[0] + 5], np.float32)]
     )
     with strategy.scope():
         model = task.make_model()
@@ -65,14 +65,14 @@ def train(folder: Path, name: str) -> None:
         hyperparameters=hyperparameters,
         strategy=strategy,
         checkpoints=str(folder / f"checkpoints-{result.name}"),
-        log_dir=str(folder / f"log-{result.name}-{worker_of(strategy)[0]}"),
+        log_dir=str(folder / f"log-{result.name}-{worker_index(strategy)[0]}"),
     )
-    log = folder / f"log-{result.name}-{worker_of(strategy)[0]}" / "history.json"
+    log = folder / f"log-{result.name}-{worker_index(strategy)[0]}" / "history.json"
     weights = np.concatenate([weight.reshape(-1) for weight in model.get_weights()])
-    temporary = result.with_suffix(f".{worker_of(strategy)[0]}")
+    temporary = result.with_suffix(f".{worker_index(strategy)[0]}")
     losses = losses_of(json.loads(log.read_text()))
     np.savez(temporary.open("wb"), weights=weights, losses=losses, of_worker=of_worker)
-    temporary.rename(f"{result}-{worker_of(strategy)[0]}.npz")
+    temporary.rename(f"{result}-{worker_index(strategy)[0]}.npz")
 
 
 def die_in_save(step: int) -> None:

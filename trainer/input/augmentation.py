@@ -17,7 +17,7 @@ from common.options import (
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Augmentation:
-    """How training pictures are varied; each field is a key `augment.…` of the pipeline's.
+    """How training images are varied; each field is a key `augment.…` of the pipeline's.
 
     The defaults vary nothing. AugReg (Steiner et al., https://arxiv.org/abs/2106.10270; settings in
     big_vision/configs/vit_i1k.py) trained with `crop_area` 0.05, `flip`, and from "light1" to
@@ -27,13 +27,13 @@ class Augmentation:
     """
 
     crop_area: float | None = option(
-        "least area of the random crop, as a fraction of the picture; null for no crop",
+        "least area of the random crop, as a fraction of the image; null for no crop",
         default=None,
         check=POSITIVE_FRACTION,
     )
-    flip: bool = option("mirror every other picture, at random", default=False)
+    flip: bool = option("mirror every other image, at random", default=False)
     randaugment_layers: int = option(
-        "RandAugment: random operations a picture; 0 for none", default=0, check=WHOLE
+        "RandAugment: random operations on each image; 0 for none", default=0, check=WHOLE
     )
     randaugment_magnitude: float = option(
         "RandAugment: their strength, 0 to 30 (AugReg: up to 20)", default=10.0, check=MAGNITUDE
@@ -44,7 +44,7 @@ class Augmentation:
         check=NOT_NEGATIVE,
     )
     erasing: float = option(
-        "probability that a rectangle of a picture is erased", default=0.0, check=FRACTION
+        "probability that a rectangle of an image is erased", default=0.0, check=FRACTION
     )
     mixup: float = option(
         "MixUp: alpha of its Beta distribution; 0 for none", default=0.0, check=NOT_NEGATIVE

@@ -23,7 +23,7 @@ _ENCODED = {IMAGE: tf.io.FixedLenFeature([], tf.string), LABEL: tf.io.FixedLenFe
 class TrainingData:
     """The training split, without end, in an order that follows from the seed alone.
 
-    The picture at each position of that order, and what augmentation makes of it, are functions of
+    The image at each position of that order, and what augmentation makes of it, are functions of
     seed and position: training can go on from any of them, and on any number of devices. (MixUp and
     CutMix take partners from what a worker has of a batch: on another number of workers, others.
     And if ImageExampleGen was run again meanwhile, by an engine that writes records in another
@@ -90,7 +90,7 @@ class TrainingData:
         # What fits the shuffle buffer would be held there anyway: it is read once.
         kept = _records_of(files).cache() if self.examples <= _SHUFFLE_BUFFER else None
 
-        def in_order_of(epoch: tf.Tensor) -> tf.data.Dataset:
+        def read_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
             # Of this function's graph alone; under a seed of 0, epochs could not be seeds.
             tf.random.set_seed(self.seed + 1)
             records = kept
@@ -98,7 +98,7 @@ class TrainingData:
                 records = _records_of(files.shuffle(len(names), seed=epoch))
             return records.shuffle(_SHUFFLE_BUFFER, seed=epoch)
 
-        records = tf.data.Dataset.counter(first).flat_map(in_order_of)
+        records = tf.data.Dataset.counter(first).flat_map(read_epoch)
         return records.enumerate(first * self.examples).skip(skipped)
 
     def _parse(

@@ -13,7 +13,7 @@ class BackboneLayer(keras.layers.Layer):
     """Calls a restored backbone, and lets Keras train its variables.
 
     Every restored variable is tracked as a `keras.Variable` that holds the very same `tf.Variable`.
-    A layer that merely keeps the restored object trains nothing in it and says nothing;
+    A layer that merely keeps the restored object trains none of its variables, without a warning;
     `keras.layers.TFSMLayer` gives its variables names that optimizers with slots reject; and
     `hub.KerasLayer` is for Keras 2.
 
@@ -24,7 +24,7 @@ class BackboneLayer(keras.layers.Layer):
         """
         Args:
           backbone: a restored object that keeps the contract of `backbones.contract`.
-          features: D.
+          features: D, the number of features.
         """
         super().__init__(**kwargs)
         self.backbone = backbone

@@ -9,17 +9,22 @@ from trainer.model.backbone_layer import BackboneLayer
 
 
 def make_head(classes: int) -> keras.layers.Layer:
-    """Features [B, D] -> logits [B, classes]. Starts at zero, as AugReg's fine-tuning does, so that
-    the first steps do not disturb the backbone."""
+    """Builds the head, a dense layer from features [B, D] to logits [B, classes].
+
+    Its weights start at zero, as in AugReg's fine-tuning, so that the first steps do not
+    disturb the backbone.
+    """
     return keras.layers.Dense(classes, kernel_initializer="zeros", name="head")
 
 
 def make_classifier(backbone: Any, shapes: Shapes, classes: int) -> keras.Sequential:
-    """Pixels, float32 [B, H, W, 3] in [-1, 1] -> logits [B, classes]; everything is trainable.
+    """Builds a model from pixels, float32 [B, H, W, 3] in [-1, 1], to logits, [B, classes].
+
+    All its variables are trainable.
 
     Args:
       backbone: a restored object that keeps the contract of `backbones.contract`.
-      shapes: its H, W and D.
+      shapes: H, W and D of the backbone.
       classes: number of classes.
     """
     return keras.Sequential(
@@ -32,5 +37,5 @@ def make_classifier(backbone: Any, shapes: Shapes, classes: int) -> keras.Sequen
 
 
 def make_probe(features: int, classes: int) -> keras.Sequential:
-    """Features, float32 [B, D] -> logits [B, classes]."""
+    """Builds a model from features, float32 [B, D], to logits, [B, classes]."""
     return keras.Sequential([keras.Input((features,)), make_head(classes)])

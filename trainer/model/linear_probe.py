@@ -26,15 +26,15 @@ def fit_linear_probe(
 ) -> None:
     """Sets `head` to the logistic regression that is best on the validation split.
 
-    Features are standardised, which is then made part of the head. Classes without an example get
-    a probability of next to nothing.
+    The features are standardised, and the standardisation is folded into the head's weights.
+    Classes without an example get a probability of almost 0.
 
     Args:
       head: of `trainer.model.classifier.make_head`, built.
       train: features, float32 [N, D], and labels, int64 [N].
-      validation: likewise.
-      balanced: whether all classes weigh the same, however many examples each has.
-      log_dir: `linear_probe.json` goes there, with what was tried.
+      validation: features and labels of the validation split, shaped as in `train`.
+      balanced: whether all classes count equally, however many examples each has.
+      log_dir: the directory where `linear_probe.json` lists the strengths that were tried.
     """
     from sklearn.linear_model import LogisticRegression
 

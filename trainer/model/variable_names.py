@@ -1,4 +1,4 @@
-"""The names of a restored backbone's variables, which layer decay and weight decay go by."""
+"""The names of a restored backbone's variables, which layer decay and weight decay depend on."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -16,9 +16,9 @@ def named_variables(backbone: Any) -> list[tuple[str, tf.Variable]]:
     """All variables of a backbone with their names, such as `block_1/kernel`.
 
     The SavedModels of the collection were written by JAX's jax2tf, with a flat list of variables
-    that have no names (github.com/sayakpaul/ViT-jax2tf, conversion.ipynb). They are told by their
-    shapes, and come out as those of a checkpoint that is converted here: by the checkpoint's names,
-    in the order of the forward pass.
+    that have no names (github.com/sayakpaul/ViT-jax2tf, conversion.ipynb). They are
+    recognised by their shapes, and returned as for a checkpoint that this project converts: with
+    the checkpoint's names, in the order of the forward pass.
 
     Args:
       backbone: a restored object that keeps the contract of `backbones.contract`.
@@ -36,10 +36,10 @@ def named_variables(backbone: Any) -> list[tuple[str, tf.Variable]]:
 
 
 def _in_order_of_jax(names: Iterable[str]) -> list[str]:
-    """As trees of parameters are flattened: by the names of each level."""
+    """Returns the order in which JAX flattens a tree of parameters: by the names of each level."""
     return sorted(names, key=lambda name: name.split("/"))
 
 
 def _without_ones(shapes: Sequence[Shape]) -> list[Shape]:
-    """Vectors of a group norm are [C] in some checkpoints and [1, 1, 1, C] in others."""
+    """Drops axes of length 1: group norms have [C] in some checkpoints, [1, 1, 1, C] in others."""
     return [shape[-1:] if math.prod(shape[:-1]) == 1 else shape for shape in shapes]

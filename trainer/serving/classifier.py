@@ -29,15 +29,15 @@ ToProbabilities = Callable[[np.ndarray], np.ndarray]
 
 @dataclasses.dataclass(frozen=True)
 class Answer:
-    """What a classifier says of a picture.
+    """What a classifier says of an image.
 
     Attributes:
-      picture: the picture.
-      probabilities: float32 [C], which add up to 1; None where the picture cannot be had.
+      image: the image.
+      probabilities: float32 [C], which add up to 1; None where the image cannot be had.
       error: why it cannot be had, else empty.
     """
 
-    picture: LabelledImage
+    image: LabelledImage
     probabilities: np.ndarray | None
     error: str = ""
 
@@ -107,32 +107,32 @@ def preprocess_image(encoded: tf.Tensor, height: int, width: int) -> tf.Tensor:
 
 def classify(
     classifier: Classifier,
-    pictures: Iterable[LabelledImage],
+    images: Iterable[LabelledImage],
     *,
     batch_size: int,
     to_pixels: ToPixels = preprocess_image,
 ) -> Iterator[Answer]:
-    """Classifies pictures in batches, and reads and decodes the next ones meanwhile.
+    """Classifies images in batches, and reads and decodes the next ones meanwhile.
 
     Args:
       classifier: a classifier.
-      pictures: any number; one that cannot be read or decoded does not keep others from an answer.
+      images: any number; one that cannot be read or decoded does not keep others from an answer.
       batch_size: how many the classifier is given at once.
       to_pixels: the preprocessing.
 
     Yields:
-      An answer for each picture, in the order of the pictures.
+      An answer for each image, in the order of the images.
     """
     size = classifier.height, classifier.width
     spec = tf.TensorSpec([], tf.string)
     # Traced here: threads that found it untraced would each trace it.
     traced = tf.function(lambda encoded: to_pixels(encoded, *size)).get_concrete_function(spec)
-    prepared = map_ahead(lambda picture: _prepare(picture, traced), pictures, 2 * batch_size)
+    prepared = map_ahead(lambda image: _prepare(image, traced), images, 2 * batch_size)
     while batch := list(itertools.islice(prepared, batch_size)):
         decoded = [pixels for _, pixels, _ in batch if pixels is not None]
         rows = iter(classifier(np.stack(decoded)) if decoded else ())
-        for picture, pixels, error in batch:
-            yield Answer(picture, None if pixels is None else next(rows), error)
+        for image, pixels, error in batch:
+            yield Answer(image, None if pixels is None else next(rows), error)
 
 
 def likeliest(probabilities: np.ndarray, count: int) -> np.ndarray:
@@ -156,14 +156,14 @@ def map_ahead(function: Callable[[T], U], items: Iterable[T], ahead: int) -> Ite
 
 
 def _prepare(
-    picture: LabelledImage, to_pixels: Callable[[bytes], Any]
+    image: LabelledImage, to_pixels: Callable[[bytes], Any]
 ) -> tuple[LabelledImage, np.ndarray | None, str]:
-    """The picture, its pixels (None where it has none), and why it has none."""
-    encoded = picture.encoded
+    """The image, its pixels (None where it has none), and why it has none."""
+    encoded = image.encoded
     try:
         content = encoded.read_bytes() if isinstance(encoded, Path) else encoded
-        return picture, to_pixels(tf.constant(content)).numpy(), ""
+        return image, to_pixels(tf.constant(content)).numpy(), ""
     except OSError as error:
-        return picture, None, f"cannot be read ({error.strerror})"
+        return image, None, f"cannot be read ({error.strerror})"
     except tf.errors.InvalidArgumentError:  # its message is a page about the graph
-        return picture, None, "does not decode; expected a JPEG, PNG, GIF or BMP image"
+        return image, None, "does not decode; expected a JPEG, PNG, GIF or BMP image"

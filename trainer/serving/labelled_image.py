@@ -1,4 +1,4 @@
-"""Pictures to classify. Imports no TensorFlow."""
+"""Images to classify. Imports no TensorFlow."""
 
 import dataclasses
 from pathlib import Path

@@ -132,11 +132,11 @@ def _uninitialized(session: tf.compat.v1.Session) -> Iterator[str]:
             if not is_initialized:
                 yield operation.get_attr("shared_name").decode() or operation.name
         for operation in operations:
-            if operation.type in _LOOKUP_TABLES and not _answers(session, operation):
+            if operation.type in _LOOKUP_TABLES and not _is_initialized(session, operation):
                 yield operation.name
 
 
-def _answers(session: tf.compat.v1.Session, table: tf.Operation) -> bool:
+def _is_initialized(session: tf.compat.v1.Session, table: tf.Operation) -> bool:
     """Whether a lookup table can be asked, here for no key at all: it fails until it is filled."""
     keys, values = (tf.as_dtype(table.get_attr(name)) for name in ("key_dtype", "value_dtype"))
     ask = (

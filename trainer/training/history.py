@@ -1,4 +1,4 @@
-"""What happened in a training: `history.json`, and TensorBoard's summaries."""
+"""The curves of a training, written to `history.json` and as TensorBoard summaries."""
 
 import json
 import os
@@ -13,15 +13,16 @@ _POINTS = 500  # of a curve over the steps of a training
 class History:
     """The curves of a training, by step and by epoch.
 
-    They go on when the training does: its checkpoints hold them.
+    Checkpoints hold the curves, so a resumed training continues them.
     """
 
     def __init__(self, directory: str, total_steps: int, values: Mapping[str, Any]) -> None:
         """
         Args:
-          directory: of the ModelRun artifact.
-          total_steps: of the training.
-          values: what `values` was at the checkpoint that the training goes on from; else empty.
+          directory: the directory of the ModelRun artifact.
+          total_steps: the number of steps of the training.
+          values: the attribute `values` at the checkpoint that training resumes from; empty for
+            a new training.
         """
         self._directory = directory
         self._interval = max(total_steps // _POINTS, 1)
@@ -33,21 +34,21 @@ class History:
                 self._summarize(prefix, record)
 
     def add_step(self, step: int, metrics: Mapping[str, float]) -> None:
-        """What one step gave; some are left out of a long training."""
+        """Adds the metrics of one step. A long training records only some of its steps."""
         if step % self._interval == 0:
             self._add("steps", "train", {"step": step} | dict(metrics))
 
     def add_epoch(self, step: int, metrics: Mapping[str, float]) -> None:
-        """What an epoch gave, which ended with `step`."""
+        """Adds the metrics of the epoch that ended with `step`."""
         self._add("epochs", "epoch", {"step": step} | dict(metrics))
 
     def add_speed(self, step: int, images_per_second: float) -> None:
-        """How fast training goes: for TensorBoard alone, since it says nothing of the model."""
+        """Adds the speed of training, to TensorBoard only: it is no property of the model."""
         with self._writer.as_default(step=step):
             tf.summary.scalar("train/images_per_second", images_per_second)
 
     def add_images(self, step: int, images: tf.Tensor) -> None:
-        """Some of the inputs after `step`, float32 [B, H, W, 3] in [-1, 1]."""
+        """Adds a few input images after `step`, float32 [B, H, W, 3] in [-1, 1]."""
         with self._writer.as_default(step=step):
             tf.summary.image("inputs", images / 2 + 0.5, max_outputs=len(images))
 

@@ -1,4 +1,4 @@
-"""Training by gradient descent: the loop, from model and data to a trained model."""
+"""The training loop: gradient descent from model and data to a trained model."""
 
 import dataclasses
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ from trainer.training.optimizer import Schedule
 from trainer.training.preemption import Preemption, catch_termination_signals
 from trainer.training.profiler import Profile
 from trainer.training.progress import report_resumed
-from trainer.training.strategy import input_options, wait_for_all, worker_of
+from trainer.training.strategy import input_options, wait_for_all, worker_index
 from trainer.training.train_step import Result, Stepper
 from trainer.training.validation import Validation
 
@@ -30,7 +30,7 @@ class Fitted:
     Attributes:
       model: with the weights that are to be exported.
       history: the curves of the training.
-      checkpoints: to be removed once the model is safe.
+      checkpoints: the checkpoints, to be removed once the model is exported.
     """
 
     model: keras.Model
@@ -48,21 +48,21 @@ def fit(
     checkpoints: str,
     log_dir: str,
 ) -> Fitted:
-    """Trains `model`, from the newest checkpoint where there is one; writes `history.json`.
+    """Trains `model`, from its newest checkpoint if there is one, and writes `history.json`.
 
     Args:
-      model: gives logits; made in the scope of `strategy`.
+      model: returns logits; created in the scope of `strategy`.
       train: the training split.
       validation: batches of the validation split.
-      hyperparameters: optimizer, schedule, length.
-      strategy: where to train.
-      checkpoints: directory of this training's.
-      log_dir: of the ModelRun artifact.
+      hyperparameters: set the optimizer, its schedule and the length of the training.
+      strategy: the devices to train on.
+      checkpoints: the directory of this training's checkpoints.
+      log_dir: the directory of the ModelRun artifact.
 
     Raises:
       InputError: the batch is larger than the training split, or cannot be divided among the
         devices; the options do not fit the model; checkpoints cannot be read or written.
-      NonFiniteError: the loss is no number any more.
+      NonFiniteError: the loss is not finite.
       PreemptedError: the process was asked to end.
     """
     _check_batch(hyperparameters, train.examples, strategy.num_replicas_in_sync)
@@ -83,7 +83,7 @@ def fit(
         stepper.variables,
         [variable.value for variable in model.variables],
         kept=hyperparameters.checkpoints_kept,
-        writes=worker_of(strategy)[0] == 0,
+        writes=worker_index(strategy)[0] == 0,
     )
     loop = Loop(
         stepper,
@@ -113,7 +113,7 @@ def _check_batch(hyperparameters: Hyperparameters, examples: int, replicas: int)
 
 
 class Loop:
-    """A training from its first step, or from its newest checkpoint, to its end."""
+    """Runs a training from its first step, or from its newest checkpoint, to its end."""
 
     def __init__(
         self,
@@ -129,20 +129,20 @@ class Loop:
     ) -> None:
         """
         Args:
-          stepper: does the steps.
+          stepper: computes the training steps.
           checkpoints: of this training.
           train: the training split.
           validation: batches of the validation split.
-          schedule: what the stepper's optimizer follows.
-          hyperparameters: length, and what is kept.
-          strategy: the stepper's.
-          log_dir: of the ModelRun artifact.
+          schedule: the learning-rate schedule of the stepper's optimizer.
+          hyperparameters: set the length of the training and which weights are kept.
+          strategy: the strategy of the stepper.
+          log_dir: the directory of the ModelRun artifact.
         """
         self._stepper = stepper
         self._checkpoints = checkpoints
         self._train = train
         self._strategy = strategy
-        self._worker, self._workers = worker_of(strategy)
+        self._worker, self._workers = worker_index(strategy)
         self._hyperparameters = hyperparameters
         self._log_dir = log_dir
         self._total = hyperparameters.total_steps(train.examples)
@@ -162,7 +162,7 @@ class Loop:
             leaves_out_overflows=stepper.leaves_out_overflows,
         )
         self._input_options = input_options(strategy)
-        # Each worker goes through all of it.
+        # Each worker validates on the whole split.
         batches = strategy.distribute_datasets_from_function(
             lambda _: validation, self._input_options
         )
@@ -181,9 +181,9 @@ class Loop:
         """Trains.
 
         Raises:
-          NonFiniteError: the loss is no number any more.
+          NonFiniteError: the loss is not finite.
           PreemptedError: the process was asked to end; the training was saved.
-          KeyboardInterrupt: likewise, by Ctrl-C.
+          KeyboardInterrupt: Ctrl-C was pressed; the training was saved.
         """
         hyperparameters = self._hyperparameters
         parts = self._parts()
@@ -241,9 +241,10 @@ class Loop:
         )
 
     def _all_preempted(self, preemption: Preemption, result: Result) -> bool:
-        """Whether to end now, which all workers have to do after the same step.
+        """Returns whether to end now; all workers end after the same step.
 
-        Several workers look at the step before: to look at this one would wait for it, each time.
+        Several workers read the flag of the previous step: reading that of this step would wait
+        for the device in every step.
         """
         if self._workers == 1:
             return preemption.is_near
@@ -256,7 +257,7 @@ class Loop:
         self._metrics.restart_clock()
 
     def _save(self) -> None:
-        self._metrics.read(self._step)  # raises rather than save what is not finite
+        self._metrics.read(self._step)  # so that weights that are not finite are not saved
         self._checkpoints.save(
             self._step,
             {

@@ -1,4 +1,4 @@
-"""What is minimised, image by image."""
+"""The training loss of each image."""
 
 from collections.abc import Sequence
 
@@ -32,7 +32,9 @@ def cross_entropy(
 
 
 def balanced_class_weights(counts: Sequence[int]) -> list[float]:
-    """Class weights under which all classes that there are weigh the same; their mean image has 1.
+    """Returns class weights under which every class that has images counts equally.
+
+    The mean weight of an image is 1.
 
     Args:
       counts: images of each class.

@@ -1,4 +1,4 @@
-"""What steps give: checked, summed over an epoch, written to the history, reported."""
+"""The metrics of training steps: checked, averaged over epochs, recorded and reported."""
 
 import logging
 import math
@@ -12,8 +12,8 @@ from trainer.training.train_step import Result
 
 logger = logging.getLogger(__name__)
 
-_INTERVAL = 0.5  # seconds between two looks at results, each of which waits for the device
-_OVERFLOWS = 20  # in a row, each of which halves the loss's scale: it began at 2^15
+_INTERVAL = 0.5  # seconds between two reads of results, each of which waits for the device
+_OVERFLOWS = 20  # overflows in a row end a training; each halves the loss scale, 2^15 at first
 
 
 class NonFiniteError(Exception):
@@ -21,7 +21,7 @@ class NonFiniteError(Exception):
 
 
 class StepMetrics:
-    """Takes in the results of steps, a few at a time: to read one waits for the device."""
+    """Collects the results of steps, and reads several at a time: a read waits for the device."""
 
     def __init__(
         self,
@@ -37,14 +37,14 @@ class StepMetrics:
     ) -> None:
         """
         Args:
-          history: where each step is written.
-          schedule: of the learning rate.
-          batch_size: images a step.
-          total: steps of the training.
-          per_epoch: steps of an epoch.
-          begun: the step that the training goes on from; 0 for a new one.
-          sums: of loss and accuracy in the epoch that step `begun` belongs to.
-          leaves_out_overflows: whether a step whose gradients are not finite changes nothing.
+          history: records each step.
+          schedule: the learning-rate schedule.
+          batch_size: images in each step.
+          total: number of steps of the training.
+          per_epoch: number of steps of an epoch.
+          begun: the step that the training resumes from; 0 for a new training.
+          sums: the sums of loss and accuracy so far, in the epoch that contains step `begun`.
+          leaves_out_overflows: whether a step whose gradients overflow changes no weights.
         """
         self._history = history
         self._schedule = schedule
@@ -52,19 +52,19 @@ class StepMetrics:
         self._total = total
         self._per_epoch = per_epoch
         self._allowed_overflows = _OVERFLOWS if leaves_out_overflows else 0
-        self._overflows = 0  # steps that were left out, since the last that was not
-        self._first = begun + 1  # which traces the graph, and says nothing of the others
+        self._overflows = 0  # steps that were left out in a row
+        self._first = begun + 1  # it traces the graph: its duration is not typical
         self._pending: list[Result] = []
         self._seconds_a_step: float | None = None
         self._looked = time.monotonic()
         self.sums = sums
 
     def add(self, result: Result) -> None:
-        """Takes the result of one more step, without waiting for it."""
+        """Adds the result of one more step, without waiting for the device."""
         self._pending.append(result)
 
     def is_due(self, step: int) -> bool:
-        """Whether it is time to read the results, after `step` steps."""
+        """Returns whether it is time to read the results, after `step` steps."""
         return step == self._first or time.monotonic() - self._looked > _INTERVAL
 
     def read(self, step: int) -> None:
@@ -88,7 +88,7 @@ class StepMetrics:
         self._report(step, metrics, logging.DEBUG)
 
     def end_epoch(self, step: int, validation: Mapping[str, float]) -> None:
-        """Reports the epoch that ends with `step`: its means, and the metrics of validation."""
+        """Reports the epoch that ends with `step`: its mean metrics and its validation metrics."""
         steps = (step - 1) % self._per_epoch + 1
         metrics = {"loss": self.sums[0] / steps, "accuracy": self.sums[1] / steps, **validation}
         self.sums = [0.0, 0.0]
@@ -96,7 +96,7 @@ class StepMetrics:
         self._report(step, metrics, logging.INFO)
 
     def restart_clock(self) -> None:
-        """Leaves what was done since the last results, such as validation, out of the speed."""
+        """Excludes the time since the last read, such as validation, from the speed."""
         self._looked = time.monotonic()
 
     def _read_one(self, step: int, result: Result) -> dict[str, float]:

@@ -15,8 +15,8 @@ class Preemption:
     """Whether the process was asked to end.
 
     Attributes:
-      is_near: whether it was.
-      is_wanted: whether a person did it.
+      is_near: whether the process was asked to end.
+      is_wanted: whether a person asked, by Ctrl-C.
     """
 
     def __init__(self) -> None:

@@ -11,24 +11,24 @@ _STEPS = 10
 
 
 class Profile:
-    """A context in which ten steps are profiled, or what is left of them.
+    """A context in which ten steps are profiled.
 
-    A training that goes on from a checkpoint within them profiles the rest.
+    A training that resumes from a checkpoint between the ten steps profiles the remaining ones.
     """
 
     def __init__(self, first: int | None, log_dir: str) -> None:
         """
         Args:
-          first: the first of the steps, which are counted from 1; None for none.
-          log_dir: where TensorBoard looks.
+          first: the number of the first step, counted from 1; None to profile nothing.
+          log_dir: the directory of TensorBoard's summaries.
         """
         self._steps = range(0) if first is None else range(first, first + _STEPS)
         self._log_dir = log_dir
         self._is_on = False
-        self._last = 0  # step that was begun
+        self._last = 0  # the last step that was begun
 
     def before(self, step: int) -> None:
-        """To be called before each step."""
+        """Starts or stops profiling; the loop calls it before each step."""
         self._last = step
         if (step in self._steps) == self._is_on:
             return
@@ -51,7 +51,7 @@ class Profile:
             return
         self._stop()
         if self._last < self._steps[-1]:
-            logger.info("profiled fewer steps than %d: the training ended before", _STEPS)
+            logger.info("profiled fewer steps than %d, because the training ended", _STEPS)
 
     def _stop(self) -> None:
         self._is_on = False

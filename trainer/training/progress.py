@@ -1,4 +1,4 @@
-"""How far a training is, as log records that a console can turn into a bar."""
+"""The progress of a training, as log records that a console can show as a progress bar."""
 
 import dataclasses
 import logging
@@ -9,11 +9,11 @@ logger = logging.getLogger(__name__)
 
 @dataclasses.dataclass(frozen=True)
 class Pace:
-    """How fast a training goes.
+    """The speed of a training.
 
     Attributes:
-      images_per_second: lately.
-      seconds_left: at that rate, without validation.
+      images_per_second: over the last steps.
+      seconds_left: the remaining time at that speed, without validation.
     """
 
     images_per_second: float
@@ -25,12 +25,12 @@ class Progress:
     """State of a training after `step` of `total_steps` optimizer steps.
 
     Attributes:
-      step: how many there have been.
-      total_steps: how many there will be, if none is saved by early stopping.
-      epoch: that this step belongs to, from 1.
-      metrics: loss, accuracy, …
-      pace: None after the first step of a training, also of one that goes on from a checkpoint:
-        that step takes far longer than the others.
+      step: number of finished steps.
+      total_steps: number of steps of the training, unless it stops early.
+      epoch: the epoch that contains this step, counted from 1.
+      metrics: values by name, such as loss and accuracy.
+      pace: the speed; None after the first step of a training, or after a resume, because that
+        step takes far longer than the others.
     """
 
     step: int
@@ -41,7 +41,7 @@ class Progress:
 
 
 def report_resumed(step: int) -> None:
-    """Logs a record with the attribute `resumed`, the step that a training goes on from."""
+    """Logs a record with the attribute `resumed`, the step that training resumes from."""
     logger.info("goes on from the checkpoint of step %d", step, extra={"resumed": step})
 
 
@@ -49,8 +49,9 @@ def report(progress: Progress, level: int) -> None:
     """Logs a record with the attribute `progress`.
 
     Args:
-      progress: what is reported.
-      level: INFO once an epoch, DEBUG in between, so that a plain log has a line an epoch.
+      progress: the state of the training.
+      level: INFO at the end of each epoch, DEBUG in between, so that a plain log has one line for
+        each epoch.
     """
     detail = [f"{name} {value:.4f}" for name, value in progress.metrics.items()]
     if progress.pace:

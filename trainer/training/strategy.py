@@ -25,7 +25,7 @@ def make_strategy(name: str) -> tf.distribute.Strategy:
     return _MAKERS[_detected() if name == "auto" else name]()
 
 
-def worker_of(strategy: tf.distribute.Strategy) -> tuple[int, int]:
+def worker_index(strategy: tf.distribute.Strategy) -> tuple[int, int]:
     """Index of this process among the workers, and how many there are. Worker 0 is the chief."""
     if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
         return 0, 1
@@ -43,14 +43,14 @@ def input_options(strategy: tf.distribute.Strategy) -> tf.distribute.InputOption
     There, a thread fetches batches to the devices ahead. Between workers without accelerators that
     gains nothing, and such a thread was seen to take up to 100 s to end after a training.
     """
-    if worker_of(strategy)[1] == 1 or tf.config.list_logical_devices("GPU"):
+    if worker_index(strategy)[1] == 1 or tf.config.list_logical_devices("GPU"):
         return None
     return tf.distribute.InputOptions(experimental_fetch_to_device=False)
 
 
 def wait_for_all(strategy: tf.distribute.Strategy) -> None:
     """Returns once every worker has called it."""
-    if worker_of(strategy)[1] == 1:
+    if worker_index(strategy)[1] == 1:
         return
     _sum(strategy, [tf.constant(1.0)])
 
@@ -62,7 +62,7 @@ def broadcast_from_chief(
 
     Every worker has to call it, with arrays of the same shapes.
     """
-    index, workers = worker_of(strategy)
+    index, workers = worker_index(strategy)
     if workers == 1:
         return list(arrays)
     replicas = strategy.num_replicas_in_sync // workers

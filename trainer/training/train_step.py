@@ -21,13 +21,13 @@ Batch = tuple[tf.Tensor, tf.Tensor]
 
 @dataclasses.dataclass(frozen=True)
 class Result:
-    """Of one step, over its whole batch; each float32 [].
+    """The result of one training step over its whole batch; each float32 [].
 
     Attributes:
-      loss: mean over the images.
-      accuracy: share of them that were right.
-      preempted: how many replicas were told that their process was asked to end.
-      gradient_norm: global norm before clipping.
+      loss: mean loss of the images.
+      accuracy: share of the images that were classified correctly.
+      preempted: number of replicas whose process was asked to end.
+      gradient_norm: global norm of the gradients before clipping.
     """
 
     loss: tf.Tensor
@@ -37,7 +37,7 @@ class Result:
 
 
 class Stepper:
-    """Does the steps of a training.
+    """Computes the steps of a training.
 
     Gradients are summed over all parts of a batch and all replicas, and divided by the size of the
     whole batch, before they are clipped: a step is the same however its batch is divided.
@@ -54,11 +54,11 @@ class Stepper:
     ) -> None:
         """
         Args:
-          model: gives logits, float32 [B, C]; made in the scope of `strategy`.
-          schedule: of the learning rate.
-          hyperparameters: optimizer and loss.
-          class_weights: factor on the loss of each class.
-          strategy: where the model is.
+          model: returns logits, float32 [B, C]; created in the scope of `strategy`.
+          schedule: the learning-rate schedule.
+          hyperparameters: set the optimizer and the loss.
+          class_weights: factor on the loss of each class, [C].
+          strategy: the strategy in whose scope the model was created.
         """
         self.model = model
         self._hyperparameters = hyperparameters
@@ -71,7 +71,7 @@ class Stepper:
                 model.trainable_variables,
                 model.get_layer("head").trainable_variables,
             )
-        # A GPU computed a step of ViT-B/16 in 0.23 of the time by XLA: docs/performance.md.
+        # On a GPU, XLA reduced the time of a ViT-B/16 step to 0.23: docs/performance.md.
         is_default = hyperparameters.jit_compile is None
         self._tries_xla = is_default and bool(tf.config.list_logical_devices("GPU"))
         self._make_step(with_xla=hyperparameters.jit_compile or self._tries_xla)
@@ -79,20 +79,20 @@ class Stepper:
 
     @property
     def variables(self) -> list[tf.Variable]:
-        """All that a step changes."""
+        """All variables that a step changes."""
         return [v.value for v in (*self.model.variables, *self.optimizer.variables)]
 
     @property
     def leaves_out_overflows(self) -> bool:
-        """Whether a step whose gradients are not finite changes nothing but the loss's scale."""
+        """Whether a step with gradients that are not finite only lowers the loss scale."""
         return isinstance(self.optimizer, keras.optimizers.LossScaleOptimizer)
 
     def step(self, parts: Sequence[Any], *, preempted: bool = False) -> Result:
-        """Changes the model once.
+        """Computes one optimizer step.
 
         Args:
-          parts: of the batch: distributed (inputs, labels), as the strategy's iterator gives them.
-          preempted: whether this process was asked to end; all workers find it in the result.
+          parts: the parts of the batch: distributed (inputs, labels) of the strategy's iterator.
+          preempted: whether this process was asked to end; the result tells all workers.
         """
         arguments = (tuple(parts), tf.constant(preempted, tf.float32))
         try:
@@ -100,9 +100,10 @@ class Stepper:
         except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError) as error:
             if not self._tries_xla:
                 raise
-            # Nothing was changed yet: gradients come first.
+            # No variable has been changed yet, because gradients are computed first.
             logger.warning(
-                "XLA cannot compile this backbone; going on without: %s", one_line(error)
+                "XLA cannot compile this backbone, training continues without: %s",
+                one_line(error),
             )
             self._make_step(with_xla=False)
             result = Result(*self._run(*arguments))
@@ -110,11 +111,14 @@ class Stepper:
         return result
 
     def test(self, batch: Any) -> tf.Tensor:
-        """Float32 [3]: summed loss, right answers, and number of the images of a batch."""
+        """Returns float32 [3]: summed loss, number of correct answers, number of images."""
         return self._test(batch)
 
     def swap_averages(self) -> None:
-        """Exchanges the model's weights and their moving averages; twice is never."""
+        """Exchanges the model's weights and their moving averages.
+
+        A second call restores the original weights.
+        """
         optimizer = self.optimizer.inner_optimizer if self.leaves_out_overflows else self.optimizer
         averages = optimizer._model_variables_moving_average
         for variable, average in zip(self.model.trainable_variables, averages, strict=True):
@@ -127,8 +131,8 @@ class Stepper:
         if with_xla:
             self._gradients = compile_with_xla(self._part)
             with self._strategy.scope():
-                # XLA cannot take the exchange between replicas, by which Keras updates variables
-                # that are replicated.
+                # XLA cannot compile the communication between replicas by which Keras updates
+                # replicated variables.
                 if not tf.distribute.has_strategy():
                     self._apply = tf.function(self._update, jit_compile=True)
         self._run = tf.function(self._distributed)
@@ -140,7 +144,7 @@ class Stepper:
     def _on_replica(self, parts: Sequence[Batch], preempted: tf.Tensor) -> tuple[tf.Tensor, ...]:
         total: list[tf.Tensor] = []
         for inputs, labels in parts:
-            with tf.control_dependencies(total):  # one after the other, to save memory
+            with tf.control_dependencies(total):  # one part after the other, to save memory
                 part = self._gradients(tf.identity(inputs), labels)
             total = [a + b for a, b in zip(total, part, strict=True)] if total else list(part)
         context = tf.distribute.get_replica_context()
@@ -150,10 +154,10 @@ class Stepper:
         return loss, accuracy, preempted, self._apply(gradients)
 
     def _update(self, gradients: list[tf.Tensor]) -> tf.Tensor:
-        """Clips the gradients of the scaled loss, and changes the model by them.
+        """Clips the gradients of the scaled loss, and applies them to the model.
 
         Returns:
-          Their global norm before clipping, that of the loss itself, float32 [].
+          The global norm of the gradients of the unscaled loss, before clipping, float32 [].
         """
         norm = tf.linalg.global_norm(gradients)
         scale = self.optimizer.scale_loss(tf.ones([]))
@@ -164,7 +168,7 @@ class Stepper:
     def _clipped(
         self, gradients: list[tf.Tensor], scale: tf.Tensor, norm: tf.Tensor
     ) -> list[tf.Tensor]:
-        """Gradients, which the loss's `scale` has scaled, at the norm that they may have."""
+        """Returns the gradients of the loss times `scale`, clipped to the allowed norm."""
         clip = self._hyperparameters.clip_norm
         if clip is None:
             return gradients
@@ -190,7 +194,7 @@ class Stepper:
             loss += sum(self.model.losses) / parts
             scaled = self.optimizer.scale_loss(loss)
         gradients = tape.gradient(scaled, variables, unconnected_gradients="zero")
-        accuracy = tf.reduce_sum(_right(labels, logits)) / hyperparameters.batch_size
+        accuracy = tf.reduce_sum(_correct(labels, logits)) / hyperparameters.batch_size
         return [loss, accuracy, *map(tf.convert_to_tensor, gradients)]
 
     def _distributed_test(self, batch: Any) -> tf.Tensor:
@@ -201,9 +205,9 @@ class Stepper:
         logits = self.model(inputs, training=False)
         losses = cross_entropy(labels, logits)
         count = tf.cast(tf.shape(labels)[0], tf.float32)
-        return tf.stack([tf.reduce_sum(losses), tf.reduce_sum(_right(labels, logits)), count])
+        return tf.stack([tf.reduce_sum(losses), tf.reduce_sum(_correct(labels, logits)), count])
 
 
-def _right(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
-    """Float32 [B]: 1 where the likeliest class is the one with the greatest share."""
+def _correct(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+    """Returns float32 [B]: 1 where the likeliest class is the one with the greatest share."""
     return tf.cast(tf.equal(tf.argmax(labels, -1), tf.argmax(logits, -1)), tf.float32)

@@ -2,14 +2,12 @@
 
 import dataclasses
 import os
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import keras
 import tensorflow as tf
 
 from backbones.contract import Shapes, load_backbone, read_shapes
-from trainer.input.augmentation import Augmentation
 from trainer.input.dataset import TrainingData, read_features, validation_batches
 from trainer.input.transform_graph import TransformGraph
 from trainer.model.classifier import make_classifier, make_probe
@@ -17,60 +15,9 @@ from trainer.model.linear_probe import fit_linear_probe
 from trainer.preprocessing import PIXELS
 from trainer.serving.export import ServedClassifier
 from trainer.training.checkpoints import has_checkpoint
-from trainer.training.hyperparameters import OPERATIONAL, Hyperparameters
 from trainer.training.loop import Fitted, fit
-from trainer.training.strategy import broadcast_from_chief, worker_of
-
-
-@dataclasses.dataclass(frozen=True)
-class Settings:
-    """What the pipeline tells Trainer and Tuner, as their `custom_config`.
-
-    Attributes:
-      tune: "full" or "head".
-      classes: the class names.
-      hyperparameters: of the training.
-      augmentation: of training images, for tune "full".
-    """
-
-    tune: str
-    classes: Sequence[str]
-    hyperparameters: Hyperparameters
-    augmentation: Augmentation
-
-    @classmethod
-    def of(cls, custom_config: Mapping[str, Any]) -> "Settings":
-        """From the `custom_config` that TFX hands over."""
-        return cls(
-            custom_config["tune"],
-            tuple(custom_config["classes"]),
-            Hyperparameters(**custom_config["hyperparameters"]),
-            Augmentation(**custom_config["augmentation"]),
-        )
-
-    def determining(self) -> dict[str, Any]:
-        """What of them determines the trained weights, as JSON can say it."""
-        values = dataclasses.asdict(self)
-        for name in OPERATIONAL:
-            del values["hyperparameters"][name]
-        return values
-
-    def changed(self, values: Mapping[str, Any]) -> "Settings":
-        """With other values for some options.
-
-        Args:
-          values: by key, such as `train.learning_rate`.
-        """
-
-        def group(prefix: str) -> dict[str, Any]:
-            start = f"{prefix}."
-            return {k.removeprefix(start): v for k, v in values.items() if k.startswith(start)}
-
-        return dataclasses.replace(
-            self,
-            hyperparameters=dataclasses.replace(self.hyperparameters, **group("train")),
-            augmentation=dataclasses.replace(self.augmentation, **group("augment")),
-        )
+from trainer.training.settings import TrainingSettings
+from trainer.training.strategy import broadcast_from_chief, worker_index
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -78,7 +25,7 @@ class TrainingJob:
     """A training, short of where it is computed.
 
     Attributes:
-      settings: how.
+      settings: how the model is trained.
       graph: what Transform wrote.
       backbone: directory of its SavedModel.
       train_files: of the training split: raw examples for tune "full", transformed for "head".
@@ -86,7 +33,7 @@ class TrainingJob:
       examples: number of training examples.
     """
 
-    settings: Settings
+    settings: TrainingSettings
     graph: TransformGraph
     backbone: str
     train_files: Sequence[str]
@@ -151,7 +98,7 @@ class TrainingJob:
           log_dir: for what was tried.
         """
         head = model.get_layer("head")
-        if worker_of(strategy)[0] == 0:
+        if worker_index(strategy)[0] == 0:
             read = read_features if self.settings.tune == "head" else self._features_of(model)
             fit_linear_probe(
                 head,

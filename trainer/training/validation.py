@@ -1,4 +1,4 @@
-"""The validation split after each epoch: its metrics, the best weights, and when to stop."""
+"""Validation after each epoch: metrics, the best weights, and early stopping."""
 
 import tensorflow as tf
 
@@ -8,7 +8,7 @@ from trainer.training.train_step import Stepper
 
 
 class Validation:
-    """Validates the model, with its averaged weights where it has any, and keeps the best."""
+    """Validates the model, with its averaged weights if it has any, and keeps the best weights."""
 
     def __init__(
         self,
@@ -22,12 +22,13 @@ class Validation:
     ) -> None:
         """
         Args:
-          stepper: has the model.
-          checkpoints: where the best weights are kept.
-          batches: of the validation split, distributed by the stepper's strategy.
-          hyperparameters: whether there are averages, what is kept, when to stop.
-          best: score of the best weights so far, [accuracy, -loss]; None before the first.
-          stale: epochs since then.
+          stepper: holds the model.
+          checkpoints: keep the best weights.
+          batches: batches of the validation split, distributed by the stepper's strategy.
+          hyperparameters: set weight averaging, which weights are kept, and early stopping.
+          best: score of the best weights so far, [accuracy, -loss]; None before the first
+            validation.
+          stale: number of epochs since the best weights.
         """
         self._stepper = stepper
         self._checkpoints = checkpoints
@@ -44,7 +45,7 @@ class Validation:
         sums = sum(self._stepper.test(batch) for batch in self._batches)
         loss, right, count = (float(x) for x in sums)
         metrics = {"val_loss": loss / count, "val_accuracy": right / count}
-        # The more accurate, and of the equally accurate the surer.
+        # More accurate weights win; at equal accuracy, weights with the lower loss.
         score = [metrics["val_accuracy"], -metrics["val_loss"]]
         if self.best is None or score > self.best:
             self.best, self.stale = score, 0
@@ -58,6 +59,6 @@ class Validation:
 
     @property
     def stops_training(self) -> bool:
-        """Whether so many epochs were no better that training ends early."""
+        """Returns whether training ends early, after too many epochs without an improvement."""
         patience = self._hyperparameters.early_stopping
         return patience is not None and self.stale >= patience

@@ -1,4 +1,4 @@
-"""Compiling by XLA what calls functions of a SavedModel, and their gradients."""
+"""Compilation by XLA of functions that call, and differentiate, functions of a SavedModel."""
 
 import itertools
 from collections.abc import Callable
@@ -34,7 +34,7 @@ def compile_with_xla(function: Callable[..., Any]) -> Callable[..., Any]:
         concrete = tf.function(function).get_concrete_function(*specs)
         graph = tf.compat.v1.get_default_graph()
         captures = [graph.capture(tensor) for tensor in concrete.captured_inputs]
-        graph_def, used = _inlined(concrete)
+        graph_def, used = _inline_calls(concrete)
         given = zip(concrete.inputs, [*tf.nest.flatten(inputs), *captures], strict=True)
         outputs = tf.graph_util.import_graph_def(
             graph_def,
@@ -47,19 +47,19 @@ def compile_with_xla(function: Callable[..., Any]) -> Callable[..., Any]:
     return compiled
 
 
-def _inlined(function: Any) -> tuple[tf.compat.v1.GraphDef, set[str]]:
-    """The graph of a concrete function with the bodies of all functions that it calls.
+def _inline_calls(function: Any) -> tuple[tf.compat.v1.GraphDef, set[str]]:
+    """Replaces each call in the graph of a concrete function by the body of the called function.
 
-    Control flow stays functional, as XLA wants it.
+    Control flow stays functional, as XLA requires.
 
     Returns:
-      The graph without the placeholders of its inputs; and the names of what its nodes refer to.
+      The graph without the placeholders of its inputs, and the names that its nodes refer to.
     """
     graph_def = function.graph.as_graph_def()
     for owner in (graph_def, *graph_def.library.function):
         nodes = owner.node if owner is graph_def else owner.node_def
         for node in nodes:
-            # Grappler leaves alone what is to be compiled by itself.
+            # Grappler does not inline functions that carry this attribute.
             node.attr.pop(_MUST_COMPILE, None)
             node.attr.pop("_lower_using_switch_merge", None)
     for called in graph_def.library.function:
@@ -85,10 +85,10 @@ def _inlined(function: Any) -> tuple[tf.compat.v1.GraphDef, set[str]]:
 
 
 def _register_functions(graph_def: tf.compat.v1.GraphDef) -> None:
-    """Makes the branches and loop bodies that Grappler wrote known to TensorFlow.
+    """Registers the branches and loop bodies that Grappler wrote with TensorFlow.
 
-    Grappler names a function after what it was made from: made for another batch size, it may have
-    the same name and another body. So each gets a name of its own here.
+    Grappler names a function after its source function: functions that were made for two batch
+    sizes can have the same name and different bodies. So each function gets a unique name here.
     """
     known = context.context()
     new = {

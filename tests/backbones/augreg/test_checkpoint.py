@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from backbones.augreg.architecture import Architecture
-from backbones.augreg.checkpoint import architecture_of, load_checkpoint, published_layout
+from backbones.augreg.checkpoint import infer_architecture, load_checkpoint, published_layout
 from backbones.augreg.initialization import random_arrays
 from backbones.augreg.npz import CheckpointError
 
@@ -39,7 +39,7 @@ def error(arrays):
 
 @pytest.mark.parametrize("name", GOLDEN)
 def test_reads_the_architecture(name, checkpoint_path):
-    assert architecture_of(load_checkpoint(checkpoint_path(name))) == GOLDEN[name]
+    assert infer_architecture(load_checkpoint(checkpoint_path(name))) == GOLDEN[name]
 
 
 @pytest.mark.parametrize(
@@ -64,8 +64,8 @@ def test_reads_the_architecture(name, checkpoint_path):
 )
 def test_reads_any_architecture(architecture):
     arrays = random_arrays(architecture, seed=0)
-    assert architecture_of(published_layout(arrays)) == architecture
-    assert architecture_of(published_layout(as_written_today(arrays))) == architecture
+    assert infer_architecture(published_layout(arrays)) == architecture
+    assert infer_architecture(published_layout(as_written_today(arrays))) == architecture
 
 
 @pytest.mark.parametrize("name", GOLDEN)

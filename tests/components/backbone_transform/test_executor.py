@@ -9,11 +9,13 @@ import pytest
 import tensorflow as tf
 from tfx.types import standard_artifacts
 
-from backbones.contract import load_backbone_once
+from backbones.contract import load_shared_backbone
+from common.custom_config import to_custom_config
 from components.backbone_transform.executor import Executor
 from tests.conftest import encode, gradient
 from tests.trainer.small_training import write_records
 from trainer.preprocessing import FEATURES, IMAGE, LABEL, decode_images
+from trainer.transform_settings import TransformSettings
 
 SIZE = 8
 
@@ -72,6 +74,7 @@ def transformed(project, tmp_path_factory):
         "transform_graph": [artifact_of(standard_artifacts.TransformGraph, folder / "graph")],
         "transformed_examples": [artifact_of(standard_artifacts.Examples, folder / "transformed")],
     }
+    settings = TransformSettings(tune="head", code_fingerprint="")
     with pytest.MonkeyPatch.context() as patch:
         load, loaded = tf.saved_model.load, []
 
@@ -86,7 +89,7 @@ def transformed(project, tmp_path_factory):
             {
                 "preprocessing_fn": "trainer.preprocessing.preprocessing_fn",
                 "splits_config": json.dumps({"analyze": ["train"], "transform": ["train"]}),
-                "custom_config": json.dumps({"tune": "head"}),
+                "custom_config": to_custom_config(settings),
                 "disable_statistics": 1,
             },
         )
@@ -104,7 +107,7 @@ def test_it_loads_the_backbone_once(transformed):
 
 
 def test_it_keeps_no_backbone(transformed):
-    again = [load_backbone_once(transformed.backbone) for _ in range(2)]
+    again = [load_shared_backbone(transformed.backbone) for _ in range(2)]
     assert again[0] is not again[1]
 
 

@@ -18,7 +18,7 @@ from tfx.types import artifact_utils, standard_artifacts
 
 from components.custom_job_trainer import cancel
 from components.custom_job_trainer.executor import Executor
-from components.custom_job_trainer.job_request import leave_order
+from components.custom_job_trainer.job_request import write_job_request
 from pipeline.options.config import build_config
 from pipeline.options.custom_job import custom_job
 from pipeline.options.settings import Setting
@@ -77,13 +77,13 @@ def step(tmp_path):
         standard_artifacts.Examples(),
         standard_artifacts.Model(),
     )
-    first.uri = str(tmp_path / "run" / "ResolveInputs_1" / "training")
+    first.uri = str(tmp_path / "run" / "ResolveInputs_1" / "trainer_custom_config")
     examples.uri = str(tmp_path / "run" / "ImageExampleGen_2" / "examples")
     model.uri = str(tmp_path / "run" / "Trainer_3" / "model")
 
     def step(**order):
         (tmp_path / "run").mkdir(exist_ok=True)
-        leave_order({"training": [first]}, order_of(**order))
+        write_job_request({"training": [first]}, order_of(**order))
         Executor().Do({"examples": [examples]}, {"model": [model]}, dict(PROPERTIES))
 
     return SimpleNamespace(run=step, inputs={"examples": [examples]}, outputs={"model": [model]})

@@ -16,7 +16,7 @@ from tfx.types import artifact_utils, standard_artifacts
 
 from common.errors import InputError
 from components.image_example_gen.executor import Executor
-from components.image_example_gen.split import SPLITS, split_of
+from components.image_example_gen.split import SPLITS, choose_split
 from tests.conftest import class_folder, encode, gradient
 
 
@@ -54,13 +54,13 @@ def read(folder: Path) -> dict[str, list[dict]]:
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory):
-    """40 different pictures in two classes, one of them three times, and four that are none."""
+    """40 different images in two classes, one of them three times, and four that are none."""
     folder = class_folder(tmp_path_factory.mktemp("source") / "data", images=20)
     jpeg = encode(gradient(20, 20), "JPEG")
     for name in ("c0/copy.jpg", "c1/copy.jpg", "c1/again.jpg"):
         (folder / name).write_bytes(jpeg)
     (folder / "c0" / "empty.jpg").write_bytes(b"")
-    (folder / "c0" / "notes.txt").write_text("not a picture")
+    (folder / "c0" / "notes.txt").write_text("not an image")
     (folder / "c1" / "cut.png").write_bytes(encode(gradient(90, 90), "PNG")[:200])
     (folder / "c1" / "link.png").symlink_to(folder / "nowhere")
     return folder
@@ -120,7 +120,7 @@ def test_examples_are_the_same_bytes_in_every_process(written):
         assert example.SerializeToString(deterministic=True) == record
 
 
-def test_copies_of_a_picture_are_in_one_split(written):
+def test_copies_of_a_image_are_in_one_split(written):
     where = {
         split
         for split, examples in read(written).items()
@@ -143,15 +143,15 @@ def test_too_few_images_for_three_splits_are_refused(tmp_path):
 
 def in_split(split: str, count: int) -> Iterator[bytes]:
     """Different JPEGs that fall to one split."""
-    pictures = (encode(gradient(16 + n, 16), "JPEG") for n in itertools.count())
-    return itertools.islice((p for p in pictures if split_of(p, "train", False) == split), count)
+    images = (encode(gradient(16 + n, 16), "JPEG") for n in itertools.count())
+    return itertools.islice((p for p in images if choose_split(p, "train", False) == split), count)
 
 
 def test_a_class_without_an_image_to_train_on_is_refused(tmp_path):
     folder = class_folder(tmp_path / "data", images=20)
     (folder / "c2").mkdir()
     (folder / "c2" / "only.jpg").write_bytes(next(in_split("test", 1)))
-    (folder / "c2" / "notes.txt").write_text("not a picture")
+    (folder / "c2" / "notes.txt").write_text("not an image")
     with pytest.raises(
         InputError, match=r"no training image for the class c2 \(2 read, 1 of them quarantined\);"
     ):
@@ -160,18 +160,18 @@ def test_a_class_without_an_image_to_train_on_is_refused(tmp_path):
 
 
 def tfds_dataset(data_dir: Path, labels: list[int], names: list[str]) -> dict:
-    """A prepared TFDS dataset of pictures with these labels, enough for every split."""
+    """A prepared TFDS dataset of images with these labels, enough for every split."""
     features = tfds.features.FeaturesDict(
         {"image": tfds.features.Image(), "label": tfds.features.ClassLabel(names=names)}
     )
-    pictures = [p for split in SPLITS for p in in_split(split, len(labels))]
+    images = [p for split in SPLITS for p in in_split(split, len(labels))]
     tfds.dataset_builders.store_as_tfds_dataset(
         name="small",
         version="1.0.0",
         data_dir=data_dir,
         split_datasets={
-            "train": tf.data.Dataset.from_tensor_slices((pictures, labels * len(SPLITS))).map(
-                lambda picture, label: {"image": tf.io.decode_jpeg(picture), "label": label}
+            "train": tf.data.Dataset.from_tensor_slices((images, labels * len(SPLITS))).map(
+                lambda image, label: {"image": tf.io.decode_jpeg(image), "label": label}
             )
         },
         features=features,

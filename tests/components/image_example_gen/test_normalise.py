@@ -67,7 +67,7 @@ def test_rotated_photographs_become_upright(orientation):
     ],
     ids=["rubbish", "offset", "text", "99"],
 )
-def test_a_picture_with_damaged_exif_is_as_good_as_one_without(exif):
+def test_a_image_with_damaged_exif_is_as_good_as_one_without(exif):
     source = encode(gradient(), "JPEG", exif=exif, quality=95)
     assert difference(decoded(normalise(source, max_side=100)), gradient()) < 6
     assert max(decoded(normalise(source, max_side=16)).size) == 16

@@ -2,7 +2,7 @@ from collections import Counter
 
 import pytest
 
-from components.image_example_gen.split import split_of
+from components.image_example_gen.split import choose_split
 
 
 def images(count):
@@ -10,21 +10,21 @@ def images(count):
 
 
 def test_eighty_ten_ten():
-    counts = Counter(split_of(image, "train", False) for image in images(10_000))
+    counts = Counter(choose_split(image, "train", False) for image in images(10_000))
     assert counts["train"] == pytest.approx(8000, rel=0.03)
     assert counts["validation"] == pytest.approx(1000, rel=0.1)
     assert counts["test"] == pytest.approx(1000, rel=0.1)
 
 
 def test_where_the_source_has_a_test_split_only_validation_is_cut():
-    counts = Counter(split_of(image, "train", True) for image in images(10_000))
+    counts = Counter(choose_split(image, "train", True) for image in images(10_000))
     assert set(counts) == {"train", "validation"}
     assert counts["validation"] == pytest.approx(1000, rel=0.1)
-    assert {split_of(image, "test", True) for image in images(100)} == {"test"}
+    assert {choose_split(image, "test", True) for image in images(100)} == {"test"}
 
 
 def test_the_cut_is_the_same_for_ever():
-    """A picture never moves: these are part of the format."""
+    """An image never moves: these are part of the format."""
     letters = {"train": "-", "validation": "v", "test": "t"}
-    splits = [letters[split_of(image, "train", False)] for image in images(60)]
+    splits = [letters[choose_split(image, "train", False)] for image in images(60)]
     assert "".join(splits) == "--------t-------------tt------------------v--tt-------------"

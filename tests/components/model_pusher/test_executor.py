@@ -12,9 +12,11 @@ from tfx.components.evaluator import constants
 from tfx.proto import pusher_pb2
 from tfx.types import standard_artifacts
 
+from common.custom_config import to_custom_config
 from common.errors import InputError
 from components.model_pusher.executor import WAS_SERVED, Executor
 from components.model_pusher.serving_directory import identity, newest_version, served_state
+from components.model_pusher.settings import PusherSettings
 from components.model_pusher.verdict import OUTPUT, Verdict
 
 
@@ -27,7 +29,12 @@ def model_of(folder: Path) -> Path:
 
 
 def push(
-    model: Path, serving: Path, output: Path, *, blessed: bool = True, custom_config: str = "{}"
+    model: Path,
+    serving: Path,
+    output: Path,
+    *,
+    blessed: bool = True,
+    fail_on_unblessed: bool = False,
 ):
     """Runs the executor; returns the PushedModel artifact."""
     model_artifact, blessing = standard_artifacts.Model(), standard_artifacts.ModelBlessing()
@@ -44,12 +51,15 @@ def push(
     destination = pusher_pb2.PushDestination(
         filesystem=pusher_pb2.PushDestination.Filesystem(base_directory=str(serving))
     )
+    settings = PusherSettings(
+        serving_state="", fail_on_unblessed=fail_on_unblessed, code_fingerprint=""
+    )
     Executor().Do(
         {"model": [model_artifact], "model_blessing": [blessing]},
         {"pushed_model": [pushed], OUTPUT: [verdict]},
         {
             "push_destination": json_format.MessageToJson(destination),
-            "custom_config": custom_config,
+            "custom_config": to_custom_config(settings),
         },
     )
     return pushed
@@ -70,7 +80,7 @@ def serving(tmp_path):
 
 def verdict_in(output):
     """What the file of the verdict says."""
-    return Verdict.of_json(json.loads((output / "verdict").read_text()))
+    return Verdict.from_json(json.loads((output / "verdict").read_text()))
 
 
 def versions(serving):
@@ -164,5 +174,5 @@ def test_what_is_not_blessed_fails_the_node_where_that_is_wanted(serving, tmp_pa
             serving,
             tmp_path / "out",
             blessed=False,
-            custom_config='{"fail_on_unblessed": true}',
+            fail_on_unblessed=True,
         )

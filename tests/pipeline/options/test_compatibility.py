@@ -80,4 +80,4 @@ def test_options_that_do_nothing_together_or_alone(runner, settings, message):
 def test_defaults_are_no_options_given(runner):
     """A configuration that was written out and is read again gives every key."""
     config = config_of(runner)
-    assert Config.of_json(config.to_json()) == config
+    assert Config.from_json(config.to_json()) == config

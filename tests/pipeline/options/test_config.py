@@ -116,7 +116,7 @@ def test_whoever_asks_for_epochs_gets_no_steps_of_the_recipe():
     assert (by_epochs.epochs, by_epochs.steps) == (3, None)
     assert (
         config_of(model="vit_b16_fe", recipe="augreg_500").to_json()
-        == Config.of_json(config_of(model="vit_b16_fe", recipe="augreg_500").to_json()).to_json()
+        == Config.from_json(config_of(model="vit_b16_fe", recipe="augreg_500").to_json()).to_json()
     )
 
 
@@ -173,7 +173,7 @@ def test_what_would_do_nothing_is_refused(values, message):
 def test_what_is_as_it_would_be_anyway_is_no_mistake():
     """So may a configuration be written down whole."""
     config = config_of(model="vit_b16_fe", tune="head", train__head="linear_probe")
-    assert Config.of_json(config.to_json()) == config
+    assert Config.from_json(config.to_json()) == config
     assert config_of(model="vit_b16_fe", tune="head", train__layer_decay="1").tune == "head"
 
 

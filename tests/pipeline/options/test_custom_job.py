@@ -110,9 +110,9 @@ def test_the_step_that_waits_needs_no_machine():
     machines = config_of(
         machine_type="n1-standard-8", accelerator="NVIDIA_TESLA_T4:2", retries="3"
     ).machines
-    assert dict(machines.of_steps(["Trainer"])) == {"Trainer": Machine(retries=3)}
+    assert dict(machines.for_steps(["Trainer"])) == {"Trainer": Machine(retries=3)}
     as_step = config_of(accelerator="NVIDIA_TESLA_T4:2", retries="3").machines
-    assert dict(as_step.of_steps(["Trainer"])) == {"Trainer": as_step.trainer}
+    assert dict(as_step.for_steps(["Trainer"])) == {"Trainer": as_step.trainer}
 
 
 TYPE = {"machine_type": "n1-standard-8"}

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from pipeline.report.logs import logging_to
+from pipeline.report.logs import log_to_file
 
 
 def emit():
@@ -17,7 +17,7 @@ def emit():
 
 def test_everything_goes_to_the_file_and_the_screen_stays_free(tmp_path, capfd):
     log = tmp_path / "logs" / "run.log"
-    with logging_to(log, verbose=False) as (out, err):
+    with log_to_file(log, verbose=False) as (out, err):
         emit()
         print("for the person", file=out)
         print("an error", file=err)
@@ -30,7 +30,7 @@ def test_everything_goes_to_the_file_and_the_screen_stays_free(tmp_path, capfd):
 
 def test_verbose_shows_it(tmp_path, capfd):
     log = tmp_path / "run.log"
-    with logging_to(log, verbose=True):
+    with log_to_file(log, verbose=True):
         emit()
     out, err = capfd.readouterr()
     assert "from print" in out
@@ -42,7 +42,7 @@ def test_verbose_shows_it(tmp_path, capfd):
 @pytest.mark.parametrize("verbose", [False, True])
 def test_afterwards_all_is_as_before(tmp_path, capfd, verbose):
     handlers = list(logging.getLogger().handlers)
-    with logging_to(tmp_path / "run.log", verbose=verbose):
+    with log_to_file(tmp_path / "run.log", verbose=verbose):
         pass
     print("out")
     print("err", file=sys.stderr)
@@ -54,8 +54,8 @@ def test_a_crash_of_the_process_loses_nothing_of_the_log(tmp_path, project):
     code = f"""
 import os, signal
 from pathlib import Path
-from pipeline.report.logs import logging_to
-with logging_to(Path({str(tmp_path)!r}) / "run.log", verbose=False):
+from pipeline.report.logs import log_to_file
+with log_to_file(Path({str(tmp_path)!r}) / "run.log", verbose=False):
     os.write(2, b"last words")
     os.kill(os.getpid(), signal.SIGKILL)
 """

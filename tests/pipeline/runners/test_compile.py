@@ -14,7 +14,7 @@ from pipeline.options.config import Config, build_config
 from pipeline.options.machines import GPUS, Machines
 from pipeline.options.settings import Setting
 from pipeline.run_parameters import parameter_values, with_parameters
-from pipeline.runners.compile import compile_job, spec_of, write_job
+from pipeline.runners.compile import compile_job, read_pipeline_spec, write_job
 from tests.compiled.cluster import check
 from tests.pipeline.runners.server import run_captured
 
@@ -33,7 +33,7 @@ def config_of(**settings):
 def compiled(**settings):
     """The PipelineJob of a configuration, and its spec."""
     job = compile_job(config_of(**settings))
-    return job, spec_of(job)
+    return job, read_pipeline_spec(job)
 
 
 @pytest.fixture(scope="module")
@@ -141,7 +141,7 @@ def test_a_pipeline_root_that_is_not_given_is_asked_of_each_run():
 
 def test_a_run_gets_the_configuration_that_was_compiled_with_its_own_values():
     config = config_of(train__epochs="5", serving_dir="gs://bucket/elsewhere")
-    assert with_parameters(Config.of_json(config.to_json()), parameter_values(config)) == config
+    assert with_parameters(Config.from_json(config.to_json()), parameter_values(config)) == config
     given = parameter_values(config) | {"steps": 7, "epochs": 3, "data_path": "gs://bucket/tfds"}
     changed = with_parameters(config, given)
     assert changed.train.steps == 7
@@ -279,11 +279,13 @@ def test_machines_on_kubernetes(tmp_path):
         **MACHINES,
     )
     job = compile_job(config)
-    accelerator = containers(spec_of(job))["Trainer_executor"].container.resources.accelerator
+    accelerator = containers(read_pipeline_spec(job))[
+        "Trainer_executor"
+    ].container.resources.accelerator
     assert (accelerator.type, accelerator.count) == ("nvidia.com/gpu", 2)
     write_job(job, tmp_path / "pipeline.yaml", config.machines)
     spec, platform = yaml.safe_load_all((tmp_path / "pipeline.yaml").read_text())
-    assert json_format.ParseDict(spec, pipeline_spec_pb2.PipelineSpec()) == spec_of(job)
+    assert json_format.ParseDict(spec, pipeline_spec_pb2.PipelineSpec()) == read_pipeline_spec(job)
     json_format.ParseDict(platform, pipeline_spec_pb2.PlatformSpec())
     executors = platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
     assert set(executors) == {"Backbone_executor", "Trainer_executor"}

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.trainer.small_training import Task, write_features, write_pictures
+from tests.trainer.small_training import Task, write_features, write_images
 from trainer.input.augmentation import Augmentation
 from trainer.input.dataset import read_features, read_labels
 from trainer.training.hyperparameters import Hyperparameters
@@ -54,24 +54,24 @@ def test_another_seed_is_another_order(tmp_path):
 @pytest.mark.parametrize(
     "augmentation",
     [Augmentation(crop_area=0.3, flip=True), Augmentation(mixup=0.5, cutmix=0.5)],
-    ids=["picture", "batch"],
+    ids=["image", "batch"],
 )
-def test_augmented_pictures_are_the_same_when_training_goes_on(tmp_path, augmentation):
-    write_pictures(tmp_path)
+def test_augmented_images_are_the_same_when_training_goes_on(tmp_path, augmentation):
+    write_images(tmp_path)
     task = Task(tmp_path, Hyperparameters(seed=0), tune="full", augmentation=augmentation)
-    pictures = rows(task.train.batches(4), 48)
+    images = rows(task.train.batches(4), 48)
     resumed = rows(task.train.batches(4, start=28), 20)
-    np.testing.assert_array_equal(resumed, pictures[28:])
+    np.testing.assert_array_equal(resumed, images[28:])
     epochs = (
-        {tuple(p.reshape(-1)) for p in pictures[:24]},
-        {tuple(p.reshape(-1)) for p in pictures[24:]},
+        {tuple(p.reshape(-1)) for p in images[:24]},
+        {tuple(p.reshape(-1)) for p in images[24:]},
     )
-    assert not epochs[0] & epochs[1]  # another variant of each picture in each epoch
+    assert not epochs[0] & epochs[1]  # another variant of each image in each epoch
 
 
 @pytest.mark.parametrize("mixing", [{"mixup": 0.5}, {"cutmix": 0.5}], ids=["mixup", "cutmix"])
 def test_a_batch_is_mixed_the_same_however_it_is_divided(tmp_path, mixing):
-    write_pictures(tmp_path)
+    write_images(tmp_path)
     task = Task(tmp_path, Hyperparameters(seed=0), tune="full", augmentation=Augmentation(**mixing))
     whole = rows(task.train.batches(8), 48)
     np.testing.assert_array_equal(rows(task.train.batches(1, parts=8), 48), whole)
@@ -81,7 +81,7 @@ def test_a_batch_is_mixed_the_same_however_it_is_divided(tmp_path, mixing):
 
 
 def test_mixed_labels_are_shares(tmp_path):
-    write_pictures(tmp_path)
+    write_images(tmp_path)
     augmentation = Augmentation(mixup=1.0)
     task = Task(tmp_path, Hyperparameters(seed=0), tune="full", augmentation=augmentation)
     labels = np.concatenate([labels for _, labels in task.train.batches(8).take(3)])
@@ -90,7 +90,7 @@ def test_mixed_labels_are_shares(tmp_path):
 
 
 def test_what_is_shuffled_is_encoded(train):
-    """Decoded pictures would fill the memory."""
+    """Decoded images would fill the memory."""
     shuffled = train._records(0)
     assert shuffled.element_spec[1] == tf.TensorSpec([], tf.string)
     assert train.batches(4).element_spec[0].dtype == tf.float32

@@ -11,7 +11,7 @@ import tensorflow as tf
 from tensorflow.compat.v1.train import summary_iterator
 
 from common.errors import InputError
-from tests.trainer.small_training import CLASSES, Task, write_features, write_pictures
+from tests.trainer.small_training import CLASSES, Task, write_features, write_images
 from trainer.training.hyperparameters import Hyperparameters
 from trainer.training.loop import Loop, fit
 from trainer.training.metrics import NonFiniteError
@@ -77,7 +77,7 @@ def summaries(log_dir):
 
 def test_inputs_are_shown_wherever_it_begins(tiny_backbone, tmp_path, monkeypatch):
     """A training that goes on has another log directory."""
-    write_pictures(tmp_path)
+    write_images(tmp_path)
     task = Task(tmp_path, Hyperparameters(batch_size=6), tune="full", backbone=tiny_backbone)
     preempt_after(4, monkeypatch)
     with pytest.raises(PreemptedError):
@@ -87,10 +87,10 @@ def test_inputs_are_shown_wherever_it_begins(tiny_backbone, tmp_path, monkeypatc
     for log, step in (("first", 0), ("second", 4)):
         shown = [(s, v) for s, v in summaries(tmp_path / log) if v.tag == "inputs"]
         assert [s for s, _ in shown] == [step]
-        width, height, *pictures = tf.make_ndarray(shown[0][1].tensor)
-        assert (width, height, len(pictures)) == (b"16", b"16", 6)
+        width, height, *images = tf.make_ndarray(shown[0][1].tensor)
+        assert (width, height, len(images)) == (b"16", b"16", 6)
         # Noise above black in one colour each, where [-1, 0] would be cut off.
-        assert 40 < np.mean([tf.io.decode_png(picture) for picture in pictures]) < 160
+        assert 40 < np.mean([tf.io.decode_png(image) for image in images]) < 160
 
 
 def test_the_head_begins_at_zero(fitted):

@@ -129,7 +129,7 @@ def test_what_xla_cannot_compile_is_trained_without_it_by_default(tmp_path, monk
     assert losses[None] == pytest.approx(losses[False])
     assert losses[None][1] < losses[None][0]
     (message,) = [record.getMessage() for record in caplog.records if "XLA" in record.getMessage()]
-    assert message.startswith("XLA cannot compile this backbone; going on without:")
+    assert message.startswith("XLA cannot compile this backbone, training continues without:")
 
 
 def _write_branching_model(directory):

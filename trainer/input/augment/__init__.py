@@ -1,10 +1,10 @@
-"""Augmentation of training pictures, as small ops for tf.data. Evaluation and serving use none.
+"""Augmentation of training images, as small ops for tf.data. Evaluation and serving use none.
 
-Every op that draws takes a `seed`, int32 or int64 [2], and gives the same picture for the same
-seed, whatever ran before or beside it: a training that is resumed sees the same pictures. Keras's
+Every op that draws takes a `seed`, int32 or int64 [2], and gives the same image for the same
+seed, whatever ran before or beside it: a training that is resumed sees the same images. Keras's
 layers (RandAugment, MixUp, CutMix, RandomErasing, RandomColorJitter) are not used because they draw
-from a SeedGenerator, whose state depends on how many pictures came before, and in which order; its
+from a SeedGenerator, whose state depends on how many images came before, and in which order; its
 RandAugment also runs all of its operations, to keep one.
 
-Pictures are float32 [H, W, 3] in [0, 255] up to `trainer.preprocessing.value_range`.
+Images are float32 [H, W, 3] in [0, 255] up to `trainer.preprocessing.value_range`.
 """

@@ -9,7 +9,7 @@ _ATTEMPTS = 100
 
 
 def inception_crop(encoded: tf.Tensor, seed: tf.Tensor, area: float) -> tf.Tensor:
-    """A random window of a picture. Of a JPEG, only the window is decoded.
+    """A random window of an image. Of a JPEG, only the window is decoded.
 
     As in big_vision, `decode_jpeg_and_inception_crop`; after Szegedy et al., "Going Deeper with
     Convolutions" (https://arxiv.org/abs/1409.4842), section 6.
@@ -17,10 +17,10 @@ def inception_crop(encoded: tf.Tensor, seed: tf.Tensor, area: float) -> tf.Tenso
     Args:
       encoded: an encoded image (JPEG, PNG, GIF, BMP), string [].
       seed: int32 or int64 [2].
-      area: least area of the window, as a fraction of the picture's, in (0, 1].
+      area: least area of the window, as a fraction of the image's, in (0, 1].
 
     Returns:
-      uint8 [h, w, 3]; w / h lies between 3/4 and 4/3. The whole picture where no such window is
+      uint8 [h, w, 3]; w / h lies between 3/4 and 4/3. The whole image where no such window is
       found in 100 attempts.
     """
 
@@ -38,7 +38,7 @@ def inception_crop(encoded: tf.Tensor, seed: tf.Tensor, area: float) -> tf.Tenso
 
 
 def _sample_window(shape: tf.Tensor, seed: tf.Tensor, area: float) -> tf.Tensor:
-    """A window of a picture of `shape`, int32 [3], as (top, left, height, width), int32 [4]."""
+    """A window of an image of `shape`, int32 [3], as (top, left, height, width), int32 [4]."""
     begin, size, _ = tf.image.stateless_sample_distorted_bounding_box(
         shape,
         tf.zeros([0, 0, 4]),

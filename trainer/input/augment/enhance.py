@@ -1,8 +1,8 @@
-"""Operations that go from a poorer picture through the picture itself and beyond.
+"""Operations that go from a poorer image through the image itself and beyond.
 
 They agree with Pillow's `ImageEnhance`, and so with torchvision's jitter, but do not round. All
 take float32 [H, W, 3] in [0, 255] and a factor of at least 0, a number or float32 []: 0 gives the
-poorer picture, 1 the picture itself, more than 1 its exaggeration, clipped to [0, 255].
+poorer image, 1 the image itself, more than 1 its exaggeration, clipped to [0, 255].
 
 `tf.image.adjust_brightness`, `adjust_contrast` and `adjust_saturation` are other operations: they
 add, take each channel's own mean, and go through HSV.
@@ -20,7 +20,7 @@ def brightness(image: tf.Tensor, factor: tf.Tensor | float) -> tf.Tensor:
 
 
 def contrast(image: tf.Tensor, factor: tf.Tensor | float) -> tf.Tensor:
-    """Away from the picture's mean luma."""
+    """Away from the image's mean luma."""
     # Rounded as Pillow does; so the order in which threads add it up does not matter.
     mean = tf.round(tf.reduce_mean(_luma(image)))
     return _blend(mean, image, factor)
@@ -32,7 +32,7 @@ def color(image: tf.Tensor, factor: tf.Tensor | float) -> tf.Tensor:
 
 
 def sharpness(image: tf.Tensor, factor: tf.Tensor | float) -> tf.Tensor:
-    """Away from a smoothed picture, whose outermost pixels are those of the picture.
+    """Away from a smoothed image, whose outermost pixels are those of the image.
 
     H and W are at least 2.
     """

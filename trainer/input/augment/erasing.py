@@ -14,14 +14,14 @@ _ASPECT_RATIO = (0.3, 3.3)
 def erase(image: tf.Tensor, seed: tf.Tensor, probability: float) -> tf.Tensor:
     """Replaces a random rectangle by noise, with some probability.
 
-    The rectangle covers 2 % to 33 % of the picture, uniformly drawn; its height / width is from 0.3
-    to 3.3, uniformly in the logarithm; it is cut to the picture's height and width where it would
+    The rectangle covers 2 % to 33 % of the image, uniformly drawn; its height / width is from 0.3
+    to 3.3, uniformly in the logarithm; it is cut to the image's height and width where it would
     be longer. The noise is uniform, the paper's best choice ("RE-R").
 
     Args:
       image: float32 [H, W, 3] in [-1, 1]; H and W are static.
       seed: int32 or int64 [2].
-      probability: that the picture is erased at all.
+      probability: that the image is erased at all.
 
     Returns:
       float32 [H, W, 3] in [-1, 1].

@@ -12,7 +12,7 @@ _GREY = 128.0
 
 
 def rotate(image: tf.Tensor, degrees: tf.Tensor | float) -> tf.Tensor:
-    """Turns the picture counter-clockwise around its centre."""
+    """Turns the image counter-clockwise around its centre."""
     height, width = _size(image)
     radians = degrees * (math.pi / 180.0)
     sine, cosine = tf.sin(radians), tf.cos(radians)
@@ -33,12 +33,12 @@ def shear_y(image: tf.Tensor, slope: tf.Tensor | float) -> tf.Tensor:
 
 
 def translate_x(image: tf.Tensor, fraction: tf.Tensor | float) -> tf.Tensor:
-    """Moves the picture to the left by a fraction of its width."""
+    """Moves the image to the left by a fraction of its width."""
     return _transform(image, 1.0, 0.0, fraction * _size(image)[1], 0.0, 1.0, 0.0)
 
 
 def translate_y(image: tf.Tensor, fraction: tf.Tensor | float) -> tf.Tensor:
-    """Moves the picture upwards by a fraction of its height."""
+    """Moves the image upwards by a fraction of its height."""
     return _transform(image, 1.0, 0.0, 0.0, 0.0, 1.0, fraction * _size(image)[0])
 
 

@@ -1,4 +1,4 @@
-"""All that happens to a training picture by itself."""
+"""All that happens to a training image by itself."""
 
 import tensorflow as tf
 

@@ -1,4 +1,4 @@
-"""MixUp and CutMix: each picture of a batch is mixed with the next one."""
+"""MixUp and CutMix: each image of a batch is mixed with the next one."""
 
 import tensorflow as tf
 
@@ -37,9 +37,9 @@ def mix(
 
 
 def mix_up(images: tf.Tensor, labels: tf.Tensor, seed: tf.Tensor, alpha: float) -> Batch:
-    """Blends pictures and labels by one weight for the whole batch, from Beta(alpha, alpha).
+    """Blends images and labels by one weight for the whole batch, from Beta(alpha, alpha).
 
-    Zhang et al., https://arxiv.org/abs/1710.09412; one weight a batch, and the next picture as
+    Zhang et al., https://arxiv.org/abs/1710.09412; one weight a batch, and the next image as
     partner, as in big_vision.
     """
     weight = sample_beta(seed, alpha)
@@ -47,11 +47,11 @@ def mix_up(images: tf.Tensor, labels: tf.Tensor, seed: tf.Tensor, alpha: float) 
 
 
 def cut_mix(images: tf.Tensor, labels: tf.Tensor, seed: tf.Tensor, alpha: float) -> Batch:
-    """Pastes a rectangle of the next picture over each picture; labels follow the pasted area.
+    """Pastes a rectangle of the next image over each image; labels follow the pasted area.
 
-    Yun et al., https://arxiv.org/abs/1905.04899: the rectangle has the picture's aspect ratio and
+    Yun et al., https://arxiv.org/abs/1905.04899: the rectangle has the image's aspect ratio and
     the area 1 - weight, weight from Beta(alpha, alpha); its centre is uniform. What reaches beyond
-    the picture is cut off, and the labels count what is left.
+    the image is cut off, and the labels count what is left.
     """
     weight_seed, centre_seed = tf.unstack(tf.random.split(seed, 2))
     size = tf.shape(images)[1:3]

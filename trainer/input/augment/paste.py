@@ -1,16 +1,16 @@
-"""Rectangles of pictures."""
+"""Rectangles of images."""
 
 import tensorflow as tf
 
 
 def paste(images: tf.Tensor, patch: tf.Tensor, top: tf.Tensor, left: tf.Tensor) -> tf.Tensor:
-    """Replaces a rectangle of pictures; several times as fast as `tf.where` with a mask.
+    """Replaces a rectangle of images; several times as fast as `tf.where` with a mask.
 
     Args:
       images: [..., H, W, 3].
       patch: [..., h, w, 3], what is put there; may be empty.
       top: first row of the rectangle, int32 [].
-      left: first column of the rectangle, int32 []; the rectangle lies within the pictures.
+      left: first column of the rectangle, int32 []; the rectangle lies within the images.
 
     Returns:
       [..., H, W, 3].

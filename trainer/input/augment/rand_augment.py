@@ -50,8 +50,8 @@ def operations(magnitude: float, sign: tf.Tensor | float) -> dict[str, Operation
     Contrast, Brightness and Sharpness do nothing at 5, and below it the opposite.
 
     Three things differ. Cutout is not among them, since erasing is an augmentation of its own;
-    translation is relative to the picture, as in timm (100 pixels of 224 there); and the poorer
-    picture of Contrast has the mean of the picture, as in Pillow and the paper, where that code
+    translation is relative to the image, as in timm (100 pixels of 224 there); and the poorer
+    image of Contrast has the mean of the image, as in Pillow and the paper, where that code
     has a number that depends on the number of pixels alone.
 
     Args:

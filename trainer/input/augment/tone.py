@@ -57,7 +57,7 @@ def equalize(image: tf.Tensor) -> tf.Tensor:
 
 
 def _as_row(channels: tf.Tensor, image: tf.Tensor) -> tf.Tensor:
-    """float32 [3] -> [W, 3]. A row broadcasts over a picture several times as fast as channels."""
+    """float32 [3] -> [W, 3]. A row broadcasts over an image several times as fast as channels."""
     return tf.broadcast_to(channels, tf.shape(image)[1:])
 
 

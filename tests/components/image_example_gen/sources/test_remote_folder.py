@@ -11,7 +11,7 @@ from tests.conftest import class_folder
 
 @pytest.fixture
 def folder(tmp_path):
-    folder = class_folder(tmp_path / "pictures")
+    folder = class_folder(tmp_path / "images")
     (folder / "c0" / ".hidden").touch()
     (folder / "README").touch()
     (folder / "c1" / "deeper").mkdir()

@@ -74,7 +74,7 @@ def reversed_features(_, example):
 
 
 def one_bit_changed(index, example):
-    """The 300th picture with another last bit, of the same size."""
+    """The 300th image with another last bit, of the same size."""
     (image,) = example.features.feature["image"].bytes_list.value
     if index == 300:
         example.features.feature["image"].bytes_list.value[0] = image[:-1] + bytes([image[-1] ^ 1])
@@ -92,8 +92,8 @@ def test_two_copies_have_one_fingerprint(data_dir, tmp_path, flowers_record):
     assert TfdsSource("tf_flowers", str(tmp_path)).fingerprint() == expected
 
 
-def test_the_fingerprint_follows_the_pictures(data_dir, tmp_path, flowers_record):
-    """Also where a picture was changed in place: same name, size and time."""
+def test_the_fingerprint_follows_the_images(data_dir, tmp_path, flowers_record):
+    """Also where an image was changed in place: same name, size and time."""
     stat = flowers_record.stat()
     rewrite(flowers_record, one_bit_changed)
     os.utime(flowers_record, ns=(stat.st_atime_ns, stat.st_mtime_ns))

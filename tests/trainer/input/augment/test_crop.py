@@ -11,7 +11,7 @@ crop = tf.function(inception_crop)
 
 
 def coordinates(height, width):
-    """A picture of at most 256 x 256 whose red is its column and whose green is its row."""
+    """An image of at most 256 x 256 whose red is its column and whose green is its row."""
     rows, columns = np.mgrid[0:height, 0:width].astype(np.uint8)
     return PIL.Image.fromarray(np.stack([columns, rows, rows * 0], axis=-1))
 
@@ -26,14 +26,14 @@ def window(height, width, seed, area):
     return top, left, h, w
 
 
-def test_windows_lie_in_the_picture_and_within_the_bounds():
+def test_windows_lie_in_the_image_and_within_the_bounds():
     windows = np.array([window(120, 200, [3, index], 0.3) for index in range(150)])
     top, left, height, width = windows.T
     assert np.all((top + height <= 120) & (left + width <= 200))
     share = height * width / (120 * 200)
     # One pixel more or less on a side of 60 changes a share or a ratio by 2 %.
     assert 0.29 < share.min() < 0.33
-    assert share.max() > 0.6  # the largest window of this picture within the ratio has 0.8
+    assert share.max() > 0.6  # the largest window of this image within the ratio has 0.8
     ratio = width / height
     assert 0.73 < ratio.min() < 0.78
     assert 1.29 < ratio.max() < 1.36
@@ -50,7 +50,7 @@ def test_the_smallest_area_is_reached():
 
 
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "GIF", "BMP"])
-def test_the_crop_is_that_window_of_the_decoded_picture(format):
+def test_the_crop_is_that_window_of_the_decoded_image(format):
     encoded = encode(gradient(120, 200), format)
     for index in range(5):
         top, left, height, width = window(120, 200, [7, index], 0.1)
@@ -83,12 +83,12 @@ def assert_same_but_for_chroma_at_the_edge(image, expected, *, exact):
         assert np.abs(image - expected).max() <= 16
 
 
-def test_the_whole_picture_where_no_window_fits():
+def test_the_whole_image_where_no_window_fits():
     image = gradient(4, 200)
     for format in ("PNG", "JPEG"):
         assert crop(encode(image, format), tf.constant([0, 0]), 0.9).shape == (4, 200, 3)
 
 
-def test_a_picture_of_one_pixel():
+def test_a_image_of_one_pixel():
     encoded = encode(PIL.Image.new("RGB", (1, 1), "red"), "PNG")
     np.testing.assert_array_equal(crop(encoded, tf.constant([0, 0]), 0.05), [[[255, 0, 0]]])

@@ -15,22 +15,22 @@ PILLOWS = {
 
 @pytest.mark.parametrize("factor", [0.0, 0.1, 0.5, 1.0, 1.9, 3.0])
 @pytest.mark.parametrize("operation", PILLOWS)
-def test_as_pillow(picture, operation, factor):
-    image = tf.constant(np.asarray(picture), tf.float32)
-    expected = np.asarray(PILLOWS[operation](picture).enhance(factor), np.float32)
+def test_as_pillow(pil_image, operation, factor):
+    image = tf.constant(np.asarray(pil_image), tf.float32)
+    expected = np.asarray(PILLOWS[operation](pil_image).enhance(factor), np.float32)
     result = operation(image, factor)
     assert result.shape == image.shape
-    # Pillow rounds twice: the poorer picture to whole numbers, the result down.
+    # Pillow rounds twice: the poorer image to whole numbers, the result down.
     np.testing.assert_allclose(result, expected + 0.5, atol=0.5 + 0.6 * max(1, abs(factor - 1)))
 
 
 @pytest.mark.parametrize("operation", PILLOWS)
-def test_a_factor_of_one_changes_nothing(picture, operation):
-    image = tf.constant(np.asarray(picture), tf.float32)
+def test_a_factor_of_one_changes_nothing(pil_image, operation):
+    image = tf.constant(np.asarray(pil_image), tf.float32)
     np.testing.assert_array_equal(operation(image, 1.0), image)
 
 
 @pytest.mark.parametrize("size", [(2, 2), (2, 5), (3, 3)])
-def test_small_pictures_can_be_sharpened(size):
+def test_small_images_can_be_sharpened(size):
     image = tf.random.stateless_uniform([*size, 3], [1, 2], 0.0, 255.0)
     assert sharpness(image, 1.5).shape == image.shape

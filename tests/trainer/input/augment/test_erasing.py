@@ -11,8 +11,8 @@ erased = tf.function(erase)
 
 def boxes(count, probability):
     """Masks of what was erased, bool [count, H, W]."""
-    pictures = [erased(IMAGE, tf.constant([1, index]), probability) for index in range(count)]
-    return np.any(np.stack(pictures) != 2.0, axis=-1)
+    images = [erased(IMAGE, tf.constant([1, index]), probability) for index in range(count)]
+    return np.any(np.stack(images) != 2.0, axis=-1)
 
 
 def test_a_rectangle_of_the_stated_share():
@@ -24,7 +24,7 @@ def test_a_rectangle_of_the_stated_share():
         rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
         height, width = np.ptp(rows) + 1, np.ptp(columns) + 1
         assert mask.sum() == height * width
-        # Rounding and the picture's own height and width move the ratio.
+        # Rounding and the image's own height and width move the ratio.
         assert 0.25 < height / width < 3.9
     assert masks.any(axis=0).mean() > 0.99  # the corners, too
     assert masks.mean(axis=0).max() < 0.5
@@ -37,8 +37,8 @@ def test_as_often_as_stated():
 
 
 def test_noise_is_uniform_and_the_rest_untouched():
-    picture = erased(IMAGE, tf.constant([1, 1]), 1.0).numpy()
-    noise = picture[picture != 2.0]
+    image = erased(IMAGE, tf.constant([1, 1]), 1.0).numpy()
+    noise = image[image != 2.0]
     assert noise.min() >= -1
     assert noise.max() < 1
     assert abs(noise.mean()) < 0.1
@@ -46,6 +46,6 @@ def test_noise_is_uniform_and_the_rest_untouched():
 
 
 def test_seeds():
-    pictures = [erased(IMAGE, tf.constant([1, index]), 1.0).numpy() for index in range(10)]
-    assert len({one.tobytes() for one in pictures}) == 10
-    np.testing.assert_array_equal(erased(IMAGE, tf.constant([1, 3]), 1.0), pictures[3])
+    images = [erased(IMAGE, tf.constant([1, index]), 1.0).numpy() for index in range(10)]
+    assert len({one.tobytes() for one in images}) == 10
+    np.testing.assert_array_equal(erased(IMAGE, tf.constant([1, 3]), 1.0), images[3])

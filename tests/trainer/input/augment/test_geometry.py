@@ -8,12 +8,14 @@ from trainer.input.augment.geometry import rotate, shear_x, shear_y, translate_x
 GREY = (128, 128, 128)
 
 
-def as_float(picture):
-    return tf.constant(np.asarray(picture), tf.float32)
+def as_float(pil_image):
+    return tf.constant(np.asarray(pil_image), tf.float32)
 
 
-def affine(picture, *coefficients):
-    return picture.transform(picture.size, PIL.Image.Transform.AFFINE, coefficients, fillcolor=GREY)
+def affine(pil_image, *coefficients):
+    return pil_image.transform(
+        pil_image.size, PIL.Image.Transform.AFFINE, coefficients, fillcolor=GREY
+    )
 
 
 # Pillow's coordinates are those of corners, TensorFlow's those of centres: a shear by a differs
@@ -29,9 +31,9 @@ def affine(picture, *coefficients):
         (lambda p, a: rotate(p, 100 * a), lambda p, a: p.rotate(100 * a, fillcolor=GREY)),
     ],
 )
-def test_as_pillow(picture, ours, pillows, amount):
-    result = ours(as_float(picture), tf.constant(amount)).numpy()
-    same = np.all(result == np.asarray(pillows(picture, amount)), axis=-1)
+def test_as_pillow(pil_image, ours, pillows, amount):
+    result = ours(as_float(pil_image), tf.constant(amount)).numpy()
+    same = np.all(result == np.asarray(pillows(pil_image, amount)), axis=-1)
     # Where a coordinate lies between two pixels, rounding decides.
     assert same.mean() > 0.98
 
@@ -42,8 +44,8 @@ def test_rotation_is_counter_clockwise():
     np.testing.assert_array_equal(result, np.rot90(image))
 
 
-def test_what_comes_in_from_outside_is_grey(picture):
-    image = as_float(picture)
+def test_what_comes_in_from_outside_is_grey(pil_image):
+    image = as_float(pil_image)
     np.testing.assert_array_equal(translate_x(image, 0.5)[:, :32], image[:, 32:])
     assert np.all(translate_x(image, 0.5)[:, 32:] == 128)
     np.testing.assert_array_equal(translate_y(image, -0.5)[24:], image[:24])
@@ -52,5 +54,5 @@ def test_what_comes_in_from_outside_is_grey(picture):
 
 
 @pytest.mark.parametrize("operation", [rotate, shear_x, shear_y, translate_x, translate_y])
-def test_an_amount_of_zero_changes_nothing(picture, operation):
-    np.testing.assert_array_equal(operation(as_float(picture), 0.0), as_float(picture))
+def test_an_amount_of_zero_changes_nothing(pil_image, operation):
+    np.testing.assert_array_equal(operation(as_float(pil_image), 0.0), as_float(pil_image))

@@ -38,8 +38,8 @@ def traced(augmentation):
     )
 
 
-def pictures(augmentation, files=FILES, *, seed=0, order=None, parallel=1):
-    """Augmented pictures, float32 [B, H, W, 3], in the order of `files`, but made in `order`.
+def images(augmentation, files=FILES, *, seed=0, order=None, parallel=1):
+    """Augmented images, float32 [B, H, W, 3], in the order of `files`, but made in `order`.
 
     The seed of the one at `index` is [seed, index].
     """
@@ -52,23 +52,21 @@ def pictures(augmentation, files=FILES, *, seed=0, order=None, parallel=1):
 
 
 def test_the_default_is_the_plain_preprocessing():
-    np.testing.assert_array_equal(
-        pictures(Augmentation()), decode_images(tf.constant(FILES), *SIZE)
-    )
+    np.testing.assert_array_equal(images(Augmentation()), decode_images(tf.constant(FILES), *SIZE))
 
 
 def test_the_default_is_the_plain_preprocessing_of_photographs(photographs):
     files = [path.read_bytes() for path in photographs[::40]]
     np.testing.assert_array_equal(
-        pictures(Augmentation(), files), decode_images(tf.constant(files), *SIZE)
+        images(Augmentation(), files), decode_images(tf.constant(files), *SIZE)
     )
 
 
-def test_the_same_seed_gives_the_same_picture_in_any_order_and_in_parallel():
-    once = pictures(EVERYTHING)
+def test_the_same_seed_gives_the_same_image_in_any_order_and_in_parallel():
+    once = images(EVERYTHING)
     order = np.random.default_rng(0).permutation(len(FILES))
-    np.testing.assert_array_equal(pictures(EVERYTHING, order=order, parallel=4), once)
-    other = pictures(EVERYTHING, seed=1)
+    np.testing.assert_array_equal(images(EVERYTHING, order=order, parallel=4), once)
+    other = images(EVERYTHING, seed=1)
     assert np.all(np.abs(other - once).max(axis=(1, 2, 3)) > 0)
 
 
@@ -81,20 +79,20 @@ def test_the_seeds_type_makes_no_difference():
 
 
 def test_range():
-    made = pictures(EVERYTHING, FILES * 5)
+    made = images(EVERYTHING, FILES * 5)
     assert made.dtype == np.float32
     assert made.min() >= -1
     assert made.max() <= 1
 
 
 def test_range_of_photographs(photographs):
-    made = pictures(EVERYTHING, [path.read_bytes() for path in photographs[::20]])
+    made = images(EVERYTHING, [path.read_bytes() for path in photographs[::20]])
     assert made.min() >= -1
     assert made.max() <= 1
 
 
-def test_flip_mirrors_half_of_the_pictures():
-    plain, flipped = pictures(Augmentation()), pictures(Augmentation(flip=True))
+def test_flip_mirrors_half_of_the_images():
+    plain, flipped = images(Augmentation()), images(Augmentation(flip=True))
     mirrored = np.all(flipped == plain[:, :, ::-1], axis=(1, 2, 3))
     assert np.all(mirrored ^ np.all(flipped == plain, axis=(1, 2, 3)))
     assert 6 <= mirrored.sum() <= 18
@@ -104,11 +102,11 @@ def test_flip_mirrors_half_of_the_pictures():
 def test_what_is_off_leaves_the_draws_of_the_others(off):
     without = dataclasses.replace(GEOMETRY, **{off: getattr(Augmentation(), off)})
     # Noise is put in last: of the same seed, it is the same to the last bit.
-    same = np.all(pictures(GEOMETRY) == pictures(without), axis=-1).mean(axis=(1, 2))
+    same = np.all(images(GEOMETRY) == images(without), axis=-1).mean(axis=(1, 2))
     assert np.all(same > 0.015)
 
 
 @pytest.mark.parametrize("step", ["crop_area", "randaugment_layers", "color_jitter", "erasing"])
 def test_every_step_is_taken(step):
     only = Augmentation(**{step: getattr(EVERYTHING, step)})
-    assert np.any(pictures(only) != pictures(Augmentation()))
+    assert np.any(images(only) != images(Augmentation()))

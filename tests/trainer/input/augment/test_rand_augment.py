@@ -11,8 +11,8 @@ DIRECTED = ("Rotate", "ShearX", "ShearY", "TranslateX", "TranslateY")
 
 
 @pytest.fixture
-def image(picture):
-    return tf.constant(np.asarray(picture), tf.float32)
+def image(pil_image):
+    return tf.constant(np.asarray(pil_image), tf.float32)
 
 
 @pytest.mark.parametrize("magnitude", [0, 5, 10, 15, 30])
@@ -25,7 +25,7 @@ def test_range_shape_and_type(image, magnitude):
             assert np.all((result >= 0) & (result <= 255))
 
 
-def test_the_scale(picture, image):
+def test_the_scale(pil_image, image):
     """What the magnitudes of the published code mean."""
 
     def pillow(expected):
@@ -33,7 +33,7 @@ def test_the_scale(picture, image):
 
     weakest, strongest = operations(0, 1.0), operations(10, 1.0)
     np.testing.assert_array_equal(
-        strongest["Posterize"](image), pillow(PIL.ImageOps.posterize(picture, 4))
+        strongest["Posterize"](image), pillow(PIL.ImageOps.posterize(pil_image, 4))
     )
     np.testing.assert_array_equal(weakest["Solarize"](image), 255 - image)
     np.testing.assert_array_equal(strongest["Solarize"](image), image)
@@ -55,7 +55,7 @@ def test_magnitude_five_enhances_nothing(image, name):
 
 
 @pytest.mark.parametrize("magnitude", [20, 30])
-def test_posterize_ends_at_the_picture(image, magnitude):
+def test_posterize_ends_at_the_image(image, magnitude):
     np.testing.assert_array_equal(operations(magnitude, 1.0)["Posterize"](image), image)
 
 
@@ -67,18 +67,18 @@ def test_every_operation_is_drawn_with_both_signs_and_repeats():
         for sign in (-1.0, 1.0)
     }
     draw = tf.function(lambda seed: rand_augment(image, seed, layers=1, magnitude=10))
-    pictures = [draw(tf.constant([0, index])).numpy() for index in range(450)]
-    np.testing.assert_array_equal(draw(tf.constant([0, 7])), pictures[7])
+    images = [draw(tf.constant([0, index])).numpy() for index in range(450)]
+    np.testing.assert_array_equal(draw(tf.constant([0, 7])), images[7])
     for (name, _), result in results.items():
-        count = sum(np.allclose(result, one, atol=1e-3) for one in pictures)
+        count = sum(np.allclose(result, one, atol=1e-3) for one in images)
         if name in DIRECTED:
             assert 3 <= count <= 32  # 15 are expected
         else:
-            assert count >= 12  # 30 are expected; some give the same picture, and count together
+            assert count >= 12  # 30 are expected; some give the same image, and count together
 
 
 def test_two_layers_follow_one_another():
     image = tf.constant(np.asarray(gradient(12, 16)), tf.float32)
     draw = tf.function(lambda seed: rand_augment(image, seed, layers=2, magnitude=7))
-    pictures = {draw(tf.constant([1, index])).numpy().tobytes() for index in range(40)}
-    assert len(pictures) > 20  # one layer has 10 operations, and 5 with two signs
+    images = {draw(tf.constant([1, index])).numpy().tobytes() for index in range(40)}
+    assert len(images) > 20  # one layer has 10 operations, and 5 with two signs

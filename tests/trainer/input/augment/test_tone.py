@@ -14,8 +14,8 @@ from trainer.input.augment.tone import (
 )
 
 
-def as_float(picture):
-    return tf.constant(np.asarray(picture), tf.float32)
+def as_float(pil_image):
+    return tf.constant(np.asarray(pil_image), tf.float32)
 
 
 @pytest.mark.parametrize(
@@ -33,14 +33,14 @@ def as_float(picture):
         ),
     ],
 )
-def test_as_pillow(picture, ours, pillows):
-    np.testing.assert_array_equal(ours(as_float(picture)), np.asarray(pillows(picture)))
+def test_as_pillow(pil_image, ours, pillows):
+    np.testing.assert_array_equal(ours(as_float(pil_image)), np.asarray(pillows(pil_image)))
 
 
-def test_auto_contrast_as_pillow(picture):
-    expected = np.asarray(PIL.ImageOps.autocontrast(picture), np.float32)
+def test_auto_contrast_as_pillow(pil_image):
+    expected = np.asarray(PIL.ImageOps.autocontrast(pil_image), np.float32)
     # Pillow rounds down.
-    np.testing.assert_allclose(auto_contrast(as_float(picture)), expected + 0.5, atol=0.51)
+    np.testing.assert_allclose(auto_contrast(as_float(pil_image)), expected + 0.5, atol=0.51)
 
 
 def test_solarize_add():

@@ -1,0 +1,22 @@
+"""The settings that the pipeline gives to ModelPusher. Imports neither TensorFlow nor TFX."""
+
+import dataclasses
+
+from common.custom_config import node_settings
+
+
+@node_settings
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PusherSettings:
+    """The settings of ModelPusher, as `custom_config`; see `common.custom_config`.
+
+    Attributes:
+      serving_state: of the serving directory when the run began, from
+        `components.model_pusher.serving_directory.served_state`; a part of the cache key.
+      fail_on_unblessed: whether the node fails if the model is not blessed.
+      code_fingerprint: fingerprint of the executor's code.
+    """
+
+    serving_state: str
+    fail_on_unblessed: bool
+    code_fingerprint: str

@@ -1,0 +1,98 @@
+"""The settings of nodes, there and back again through the JSON that TFX carries."""
+
+import dataclasses
+import json
+import subprocess
+import sys
+
+import pytest
+
+from common.custom_config import from_custom_config, to_custom_config
+from common.errors import InputError
+from components.model_pusher.settings import PusherSettings
+from trainer.input.augmentation import Augmentation
+from trainer.training.hyperparameters import Hyperparameters
+from trainer.training.settings import (
+    TrainerSettings,
+    TrainingInputs,
+    TrainingSettings,
+    TunerSettings,
+)
+from trainer.transform_settings import TransformSettings
+
+TRAINING = TrainingSettings(
+    tune="full",
+    classes=("daisy", "tulip"),
+    hyperparameters=Hyperparameters(learning_rate=1, steps=3, early_stopping=2),
+    augmentation=Augmentation(crop_area=0.05),
+)
+TRAINER = TrainerSettings(
+    training=TRAINING,
+    inputs=TrainingInputs(
+        source_fingerprint="1",
+        max_side=512,
+        examples_code="2",
+        transform_code="3",
+        backbone_fingerprint="4",
+    ),
+    checkpoints="gs://bucket/checkpoints",
+    code_fingerprint="5",
+)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        TRAINER,
+        TunerSettings(training=TRAINING, trials=3, code_fingerprint="5"),
+        TransformSettings(tune="head", code_fingerprint="5"),
+        PusherSettings(serving_state="", fail_on_unblessed=True, code_fingerprint="5"),
+    ],
+)
+def test_settings_come_back_as_they_were(settings):
+    text = to_custom_config(settings)
+    assert from_custom_config(type(settings), text) == settings  # as executors get it
+    assert from_custom_config(type(settings), json.loads(text)) == settings  # as TFX decodes it
+
+
+@pytest.mark.parametrize(
+    ("group", "change", "expected"),
+    [
+        ((), {"lr": 1}, "found lr: unknown key; expected TrainerSettings of this version"),
+        (("training", "hyperparameters"), {"lr": 1}, "training.hyperparameters.lr: unknown key"),
+        (("inputs",), {"data": ""}, "inputs.data: unknown key"),
+        (("training",), {"tune": "half"}, "training.tune: Input should be 'full' or 'head'"),
+        (("training", "hyperparameters"), {"steps": "3"}, "steps: Input should be a valid integer"),
+        (("training", "hyperparameters"), {"epochs": 1.5}, "epochs: Input should be a valid int"),
+        (("training",), {"classes": "daisy"}, "training.classes: Input should be a valid array"),
+    ],
+)
+def test_other_settings_are_refused(group, change, expected):
+    config = json.loads(to_custom_config(TRAINER))
+    changed = config
+    for name in group:
+        changed = changed[name]
+    changed |= change
+    with pytest.raises(InputError, match="compile the pipeline again") as error:
+        from_custom_config(TrainerSettings, config)
+    assert expected in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_missing_key_is_refused():
+    config = dataclasses.asdict(TRAINER)
+    del config["checkpoints"]
+    with pytest.raises(InputError, match="found checkpoints: key is missing"):
+        from_custom_config(TrainerSettings, config)
+
+
+def test_settings_need_no_tensorflow(project):
+    """The pipeline builds them, and its process is not to wait for TensorFlow because of it."""
+    code = (
+        "import sys\n"
+        "import components.model_pusher.settings, trainer.training.settings\n"
+        "import trainer.transform_settings\n"
+        "heavy = {'tensorflow', 'tfx', 'keras', 'apache_beam', 'numpy'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=project, check=True)

@@ -1,0 +1,108 @@
+"""The settings that the pipeline gives to Trainer and Tuner. Imports no TensorFlow.
+
+`common.custom_config` turns them into TFX's `custom_config` and back.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from common.custom_config import node_settings
+from trainer.input.augmentation import Augmentation
+from trainer.training.hyperparameters import OPERATIONAL, Hyperparameters
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TrainingSettings:
+    """How a model is trained, in Trainer as well as in each trial of Tuner.
+
+    Attributes:
+      tune: "full" trains the backbone and the head, "head" the head alone.
+      classes: the class names, in the order of the model's outputs.
+      hyperparameters: the options `train.…`.
+      augmentation: the options `augment.…`; training images are augmented only for tune "full".
+    """
+
+    tune: Literal["full", "head"]
+    classes: tuple[str, ...]
+    hyperparameters: Hyperparameters
+    augmentation: Augmentation
+
+    def replace_options(self, values: Mapping[str, Any]) -> "TrainingSettings":
+        """Returns a copy in which some options have other values.
+
+        Args:
+          values: by the option's key, such as `train.learning_rate`.
+        """
+
+        def group(prefix: str) -> dict[str, Any]:
+            start = f"{prefix}."
+            return {k.removeprefix(start): v for k, v in values.items() if k.startswith(start)}
+
+        return dataclasses.replace(
+            self,
+            hyperparameters=dataclasses.replace(self.hyperparameters, **group("train")),
+            augmentation=dataclasses.replace(self.augmentation, **group("augment")),
+        )
+
+    def values_that_determine_weights(self) -> dict[str, Any]:
+        """The settings as JSON values, without the options that do not change trained weights."""
+        values = dataclasses.asdict(self)
+        for name in OPERATIONAL:
+            del values["hyperparameters"][name]
+        return values
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TrainingInputs:
+    """What the data and the backbone of a training are, wherever their files lie.
+
+    A training that was killed goes on from its checkpoints only if these are the same.
+
+    Attributes:
+      source_fingerprint: fingerprint of the images.
+      max_side: pixels; ImageExampleGen makes images with a longer side smaller.
+      examples_code: fingerprint of ImageExampleGen's code.
+      transform_code: fingerprint of Transform's code.
+      backbone_fingerprint: fingerprint of the backbone's SavedModel.
+    """
+
+    source_fingerprint: str
+    max_side: int
+    examples_code: str
+    transform_code: str
+    backbone_fingerprint: str
+
+
+@node_settings
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TrainerSettings:
+    """The settings of Trainer.
+
+    Attributes:
+      training: how the model is trained.
+      inputs: which data and backbone it is trained on.
+      checkpoints: the directory of the checkpoints of all trainings of the pipeline.
+      code_fingerprint: fingerprint of `trainer.train` and all that it imports.
+    """
+
+    training: TrainingSettings
+    inputs: TrainingInputs
+    checkpoints: str
+    code_fingerprint: str
+
+
+@node_settings
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TunerSettings:
+    """The settings of Tuner.
+
+    Attributes:
+      training: how the model of a trial is trained, apart from the options that are searched.
+      trials: number of trials.
+      code_fingerprint: fingerprint of `trainer.tuner` and all that it imports.
+    """
+
+    training: TrainingSettings
+    trials: int
+    code_fingerprint: str

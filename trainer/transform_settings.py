@@ -1,0 +1,27 @@
+"""The settings that the pipeline gives to Transform. Imports no TensorFlow.
+
+They do not lie beside those of Trainer: Transform's cache key has a fingerprint of all code that
+Transform imports, and a new option of the training must not run Transform again.
+"""
+
+import dataclasses
+from typing import Literal
+
+from common.custom_config import node_settings
+
+
+@node_settings
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TransformSettings:
+    """The settings of Transform, as `custom_config`; see `common.custom_config`.
+
+    Attributes:
+      tune: "full" has Transform write pixels, "head" the features of the frozen backbone.
+      code_fingerprint: fingerprint of Transform's code.
+      backbone: directory of the backbone's SavedModel. Only the executor of BackboneTransform
+        knows it; it is empty in the execution properties, which are part of the cache key.
+    """
+
+    tune: Literal["full", "head"]
+    code_fingerprint: str
+    backbone: str = ""
