@@ -31,6 +31,7 @@ from backbones.resolve import cache_dir, is_cached
 from common.errors import InputError, UnreachableError, did_you_mean
 from components.image_example_gen.sources.registry import make_source
 from components.image_example_gen.sources.similar_names import similar_names
+from pipeline.clean import clean
 from pipeline.datasets import DATASETS
 from pipeline.locations import check_buckets, check_locations
 from pipeline.options.cluster import check_output, check_submission, check_target, check_times
@@ -92,6 +93,8 @@ def do(parsed: argparse.Namespace) -> int:
         if getattr(parsed, make_list.__name__):
             print(make_list())
             return DONE
+    if parsed.clean_cache:
+        return clean_caches(parsed)
     if any(getattr(parsed, action) for action in ACTIONS):
         return manage(parsed)
     config = build_config(read_settings(parsed))
@@ -105,6 +108,19 @@ def do(parsed: argparse.Namespace) -> int:
     directory = state_directory(config)
     with claim_root(directory, config) as record_owner:
         return run(config, new_log(directory), record_owner)
+
+
+def clean_caches(parsed: argparse.Namespace) -> int:
+    """Empties the cache of models and removes checkpoints, of `./runs` or of a given root."""
+    root = parsed.pipeline_root
+    if root and "://" in root:
+        raise InputError(
+            f"--pipeline-root {root}: --clean-cache cleans places on this machine; expected a path"
+        )
+    roots = [Path(root).expanduser()] if root else sorted(Path("runs").resolve().glob("*"))
+    lines = list(clean(cache_dir(), roots)) or ["nothing to remove"]
+    print("\n".join(lines))
+    return DONE
 
 
 def submit(config: Config) -> int:
@@ -324,6 +340,12 @@ def make_parser() -> argparse.ArgumentParser:
         help="any option by its key (--list-options)",
     )
     lists = parser.add_argument_group("instead of a run")
+    lists.add_argument(
+        "--clean-cache",
+        action="store_true",
+        help="remove models that can be made or copied again, and checkpoints of trainings that "
+        "never ended, below ./runs or --pipeline-root",
+    )
     lists.add_argument("--version", action="version", version=version(), help="print the version")
     for what in ("models", "datasets", "options"):
         lists.add_argument(f"--list-{what}", action="store_true", help=f"print the {what}")

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from backbones.kept import use_entry
 from common.errors import InputError
 from common.lock import hold_lock
 
@@ -14,8 +15,8 @@ def download_from_bucket(uri: str, cache: Path) -> Path:
     """A copy of the SavedModel directory or `.npz` file at `uri`, by TensorFlow's file systems.
 
     What lies there may be another one by now: it is listed each time, and copied where names,
-    sizes or times are others than those of a copy that is here. Such a copy stays, as a run may
-    still read it.
+    sizes or times are others than those of a copy that is here. Such a copy stays for a while, as
+    a run may still read it: see `backbones.kept`.
 
     Raises:
       InputError: nothing is there, or it cannot be read.
@@ -37,7 +38,7 @@ def download_from_bucket(uri: str, cache: Path) -> Path:
                         path.parent.mkdir(parents=True, exist_ok=True)
                         tf.io.gfile.copy(_join(uri, name), str(path))
                     new.replace(target)
-            return target
+            return use_entry(target)
     except tf.errors.OpError as error:
         reason = " ".join(str(error).split())
         raise InputError(

@@ -10,7 +10,7 @@ from pipeline.options.config import Config
 
 OWNER = ".pipeline-name"  # the file in a pipeline root that names its pipeline
 _READS = ".pipeline-reads"
-_LOCK = ".lock"
+LOCK = ".lock"  # the file that a run holds a lock on while it is going on
 
 
 def state_directory(config: Config) -> Path:
@@ -36,7 +36,7 @@ def claim_root(directory: Path, config: Config) -> Iterator[Callable[[], None]]:
     """
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        lock = (directory / _LOCK).open("w")
+        lock = (directory / LOCK).open("w")
     except OSError as error:
         raise InputError(
             f"--pipeline-root {directory}: {error.strerror}; expected a directory that can be "

@@ -1,4 +1,4 @@
-"""Downloads as a person sees them. Imports no TensorFlow."""
+"""Downloads, and waits for other processes, as a person sees them. Imports no TensorFlow."""
 
 import logging
 from collections.abc import Iterator
@@ -7,12 +7,16 @@ from contextlib import contextmanager
 import rich.console
 import rich.progress
 
+import common.lock
 from backbones.download.transfer import logger
 
 
 @contextmanager
 def show_downloads(console: rich.console.Console) -> Iterator[None]:
-    """Within it, a download is a bar on a terminal; elsewhere a line where it begins and ends."""
+    """Within it, a download is a bar on a terminal; elsewhere a line where it begins and ends.
+
+    If another process has to be waited for, a line says what it is writing.
+    """
     bars = rich.progress.Progress(
         rich.progress.TextColumn("downloading {task.description}"),
         rich.progress.BarColumn(bar_width=24),
@@ -29,16 +33,18 @@ def show_downloads(console: rich.console.Console) -> Iterator[None]:
     level = logger.level
     logger.setLevel(logging.DEBUG)
     logger.addHandler(listener)
+    common.lock.logger.addHandler(listener)
     try:
         with bars:
             yield
     finally:
         logger.removeHandler(listener)
+        common.lock.logger.removeHandler(listener)
         logger.setLevel(level)
 
 
 class _Listener(logging.Handler):
-    """Draws the bars from the log records of downloads."""
+    """Draws the bars from the log records of downloads, and says what is waited for."""
 
     def __init__(self, bars: rich.progress.Progress) -> None:
         super().__init__()
@@ -46,6 +52,9 @@ class _Listener(logging.Handler):
         self._tasks: dict[str, rich.progress.TaskID] = {}
 
     def emit(self, record: logging.LogRecord) -> None:
+        if hasattr(record, "waits_for"):
+            self._print(record.getMessage())
+            return
         state = getattr(record, "download", None)
         if state is None:
             return
@@ -58,4 +67,7 @@ class _Listener(logging.Handler):
         if state.ended or (begins and not self._bars.console.is_terminal):
             size = "" if state.total is None else f": {state.total / 1e6:.1f} MB"
             line = f"{'downloaded' if state.ended else 'downloading'} {state.name}{size}"
-            self._bars.console.print(line, markup=False, highlight=False, soft_wrap=True)
+            self._print(line)
+
+    def _print(self, line: str) -> None:
+        self._bars.console.print(line, markup=False, highlight=False, soft_wrap=True)
