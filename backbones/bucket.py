@@ -1,4 +1,4 @@
-"""Models on object storage -> this machine."""
+"""Copies models from object storage to this machine."""
 
 import hashlib
 import os
@@ -12,14 +12,17 @@ from common.lock import hold_lock
 
 
 def download_from_bucket(uri: str, cache: Path) -> Path:
-    """A copy of the SavedModel directory or `.npz` file at `uri`, by TensorFlow's file systems.
+    """Copies the SavedModel directory or `.npz` file at `uri`, with TensorFlow's file systems.
 
-    What lies there may be another one by now: it is listed each time, and copied where names,
-    sizes or times are others than those of a copy that is here. Such a copy stays for a while, as
-    a run may still read it: see `backbones.kept`.
+    The files are listed in each call, since they may have changed. They are copied again if a name,
+    a size or a time differs from the copies in the cache. Older copies stay for a while, because a
+    run may still read them: see `backbones.kept`.
+
+    Returns:
+      The path of the copy.
 
     Raises:
-      InputError: nothing is there, or it cannot be read.
+      InputError: nothing is at `uri`, or it cannot be read.
     """
     import tensorflow as tf
 
@@ -48,8 +51,10 @@ def download_from_bucket(uri: str, cache: Path) -> Path:
 
 
 def _files(uri: str) -> Iterator[tuple[str, str]]:
-    """Each file's path relative to `uri`, which is "" for a file itself, and what tells versions of
-    it apart."""
+    """Yields each file's path relative to `uri`, and a text that changes with the file.
+
+    If `uri` is itself a file, its path is "".
+    """
     import tensorflow as tf
 
     names = [""]

@@ -1,10 +1,10 @@
-"""The models, as data. Imports no TensorFlow.
+"""The catalogue of models. Imports no TensorFlow.
 
-Each variant is in the catalogue twice: as feature extractor (`…_fe`), which is what the pipeline
-tunes, and as classifier (`…_classification`).
+Each variant is in the catalogue twice: as a feature extractor (`…_fe`), which the pipeline tunes,
+and as a classifier (`…_classification`).
 
-Sources: the TF-Hub collection sayakpaul/vision_transformer, on Kaggle
-spsayakpaul/vision-transformer; AugReg, Steiner et al., arXiv 2106.10270; architectures as in
+Sources are the TF-Hub collection sayakpaul/vision_transformer (on Kaggle:
+spsayakpaul/vision-transformer); AugReg, Steiner et al., arXiv 2106.10270; and, for architectures,
 google-research/vision_transformer, vit_jax/configs/models.py.
 """
 
@@ -16,12 +16,12 @@ from backbones.augreg.architecture import Architecture, Task
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Variant:
-    """A Vision Transformer, in one size and with one set of weights.
+    """A Vision Transformer of one size with one set of weights.
 
     Attributes:
-      title: as papers name it.
-      architecture: with the 1,000-class head of the checkpoint, where there is one.
-      checkpoint: file name in the AugReg bucket; None for a model that starts untrained.
+      title: the model's name in papers.
+      architecture: the sizes, with the 1,000-class head of the checkpoint, if it has one.
+      checkpoint: the file name in the AugReg bucket; None for a model without published weights.
       top1: published top-1 accuracy on ImageNet-1k at 224 pixels, in percent.
     """
 
@@ -42,21 +42,21 @@ class Model:
 
     @property
     def handle(self) -> str | None:
-        """Its TF-Hub handle; None for a model that starts untrained."""
+        """The TF-Hub handle of the model; None for a model without published weights."""
         if self.variant.checkpoint is None:
             return None
         return f"https://tfhub.dev/sayakpaul/{self.name}/1"
 
     @property
     def kaggle(self) -> str | None:
-        """Its Kaggle handle; None for a model that starts untrained."""
+        """The Kaggle handle of the model; None for a model without published weights."""
         if self.variant.checkpoint is None:
             return None
         return f"spsayakpaul/vision-transformer/tensorFlow2/{self.name.replace('_', '-')}/1"
 
     @property
     def architecture(self) -> Architecture:
-        """Of what the SavedModel holds: a feature extractor has no head."""
+        """The architecture of the SavedModel: without a head for a feature extractor."""
         classes = None if self.task == "fe" else self.variant.architecture.classes
         return dataclasses.replace(self.variant.architecture, classes=classes)
 

@@ -1,10 +1,10 @@
-"""The backbone contract: what a SavedModel must have to be tuned here.
+"""The backbone contract: the interface that a SavedModel must have to be tuned here.
 
-It is the TF-Hub "reusable SavedModel" interface for image feature vectors
+It is TF-Hub's "reusable SavedModel" interface for image feature vectors
 (tensorflow.org/hub/reusable_saved_models): `obj(images, training=False)` maps float32 [B, H, W, 3]
 in [-1, 1] to features float32 [B, D]; `obj.variables`, `obj.trainable_variables` and
-`obj.regularization_losses` are lists. The argument `training` may be missing, as the interface says
-and as it is in the collection's own SavedModels.
+`obj.regularization_losses` are lists. The interface allows that the argument `training` is missing,
+as in the SavedModels of the TF-Hub collection sayakpaul/vision_transformer.
 """
 
 import contextlib
@@ -22,7 +22,7 @@ from tensorflow.core.protobuf import saved_model_pb2, saved_object_graph_pb2, st
 from backbones.keras_models import HOW_TO_CONVERT, is_keras_export
 from common.errors import InputError, one_line
 
-# What the interface has -> what it is, and what kinds of node the members of a list are.
+# The attributes of the interface: what each must be, and the allowed kinds of a list's members.
 _INTERFACE = {
     "__call__": ("a function", ()),
     "variables": ("a list of variables", ("variable",)),
@@ -34,7 +34,7 @@ _LISTS = ("trackable_list_wrapper", "trackable_tuple_wrapper")
 
 @dataclasses.dataclass(frozen=True)
 class Shapes:
-    """What a backbone takes and gives: images [B, height, width, 3] -> features [B, features]."""
+    """The shapes of a backbone: images [B, height, width, 3] and features [B, features]."""
 
     height: int
     width: int
@@ -42,13 +42,13 @@ class Shapes:
 
 
 def read_shapes(directory: str | Path) -> Shapes:
-    """Holds the SavedModel in `directory` to the contract, and reads H, W and D off its function.
+    """Checks that the SavedModel in `directory` keeps the contract, and reads its H, W and D.
 
-    Neither weights nor graph are loaded: within `preprocessing_fn` that would make the backbone a
+    Neither weights nor graph are loaded: in `preprocessing_fn`, loading would make the backbone
     part of the transform graph.
 
     Raises:
-      InputError: it is no SavedModel, or does not have the interface.
+      InputError: the directory is no SavedModel, or the SavedModel lacks the interface.
     """
     graph = _read_object_graph(directory)
     children = {child.local_name: child.node_id for child in graph.nodes[0].children}
@@ -83,19 +83,19 @@ def read_shapes(directory: str | Path) -> Shapes:
     )
     raise InputError(
         f"{directory}: this SavedModel maps {', '.join(found) or 'no one tensor to another'}; "
-        "expected images, float32 (None, H, W, 3) of a fixed size and in batches of any -> "
+        "expected images, float32 (None, H, W, 3) with fixed H and W and any batch size -> "
         "features, float32 (None, D)"
     )
 
 
 def check_backbone(directory: str | Path) -> Shapes:
-    """Holds the SavedModel in `directory` to the contract, and loads it once.
+    """Checks that the SavedModel in `directory` keeps the contract, and loads it once.
 
     Loading reads all variables and compares their checksums, so that a damaged or incomplete
-    SavedModel is refused before a run has begun, or an archive is kept.
+    SavedModel is refused before a run starts, and before a downloaded archive is kept.
 
     Raises:
-      InputError: it does not have the interface, or cannot be loaded.
+      InputError: the SavedModel lacks the interface, or cannot be loaded.
     """
     shapes = read_shapes(directory)
     load_backbone(directory)
@@ -103,32 +103,46 @@ def check_backbone(directory: str | Path) -> Shapes:
 
 
 def check_tunable(directory: str | Path) -> None:
-    """Refuses a backbone that cannot be tuned as a whole, as none of its variables is trainable.
+    """Checks that a backbone has trainable variables, so that it can be tuned as a whole.
 
-    The contract lets `trainable_variables` be empty: a head can be tuned on such a backbone, and
-    the collection's classifiers are saved so.
+    The contract allows `trainable_variables` to be empty: a head can be tuned on such a backbone.
+    The classifiers of the TF-Hub collection are saved so.
 
     Raises:
-      InputError: it cannot.
+      InputError: the backbone has no trainable variables.
     """
     graph = _read_object_graph(directory)
     children = {child.local_name: child.node_id for child in graph.nodes[0].children}
     if not graph.nodes[children["trainable_variables"]].children:
         raise InputError(
-            f"{directory}: this SavedModel has no trainable variables; expected some to tune the "
-            "whole backbone; give --tune head, or export it with trainable_variables"
+            f"{directory}: this SavedModel has no trainable variables, which --tune full needs; "
+            "give --tune head, or export the model with trainable_variables"
         )
 
 
+def read_variables(directory: str | Path) -> list[tuple[str, tuple[int, ...]]]:
+    """Name, without `:0`, and shape of each of `variables`, of which no values are loaded.
+
+    Args:
+      directory: of a SavedModel that keeps the contract.
+    """
+    graph = _read_object_graph(directory)
+    children = {child.local_name: child.node_id for child in graph.nodes[0].children}
+    # The names of a list's members are their indices.
+    members = sorted(graph.nodes[children["variables"]].children, key=lambda m: int(m.local_name))
+    variables = (graph.nodes[member.node_id].variable for member in members)
+    return [(v.name, tuple(tf.TensorShape(v.shape).as_list())) for v in variables]
+
+
 def load_backbone(directory: str | Path) -> Any:
-    """The object that is saved in `directory`, which has to keep the contract.
+    """Loads the SavedModel in `directory`, which must keep the contract.
 
     Raises:
-      InputError: it cannot be loaded.
+      InputError: the SavedModel cannot be loaded.
     """
     try:
         return tf.saved_model.load(str(directory))
-    except Exception as error:  # a rubbish graph can have TensorFlow raise anything, KeyError too
+    except Exception as error:  # a corrupt graph can make TensorFlow raise anything, even KeyError
         raise InputError(
             f"{directory}: this SavedModel cannot be loaded ({one_line(error)}); expected one that "
             f"TensorFlow {tf.__version__} loads"
@@ -136,12 +150,12 @@ def load_backbone(directory: str | Path) -> Any:
 
 
 def call_backbone(backbone: Any, images: tf.Tensor, *, training: bool = False) -> tf.Tensor:
-    """Features, float32 [B, D], of images, float32 [B, H, W, 3] in [-1, 1].
+    """Computes features, float32 [B, D], of images.
 
     Args:
       backbone: a restored object that keeps the contract.
-      images: what it is called with.
-      training: whether batch norms and dropout work as in training, where the backbone has any.
+      images: float32 [B, H, W, 3] in [-1, 1].
+      training: whether batch norms and dropout of the backbone, if any, work as in training.
     """
     if "training" in inspect.signature(backbone.__call__).parameters:
         return backbone(images, training=training)
@@ -152,20 +166,20 @@ _loaders: list[Callable[[str | Path], Any]] = [load_backbone]
 
 
 def load_shared_backbone(directory: str | Path) -> Any:
-    """As `load_backbone`, but within `share_backbone` the same object again.
+    """Loads a backbone as `load_backbone` does; inside `share_backbone`, only once.
 
-    Transform traces `preprocessing_fn` several times, and to load a backbone takes seconds. What is
-    kept is kept here, since TFX reloads the module of `preprocessing_fn`.
+    Transform traces `preprocessing_fn` several times, and loading a backbone takes seconds. The
+    loaded backbone is kept in this module, because TFX reloads the module of `preprocessing_fn`.
     """
     return _loaders[-1](directory)
 
 
 @contextlib.contextmanager
 def share_backbone() -> Iterator[None]:
-    """Within it, `load_shared_backbone` keeps what it has loaded.
+    """A context in which `load_shared_backbone` keeps the loaded backbone and returns it again.
 
-    Elsewhere nothing is kept: a Beam worker, which lives long, would hold a backbone that it needs
-    no more.
+    Outside of it, no backbone is kept: a Beam worker lives long, and would hold a backbone in
+    memory that it no longer needs.
     """
     _loaders.append(functools.lru_cache(maxsize=1)(load_backbone))
     try:
@@ -181,18 +195,25 @@ def _read_object_graph(directory: str | Path) -> saved_object_graph_pb2.SavedObj
             saved_model = saved_model_pb2.SavedModel.FromString(file.read())
         graph = saved_model.meta_graphs[0].object_graph_def
     except (tf.errors.OpError, DecodeError, IndexError) as error:
-        raise InputError(f"{path}: not the file of a SavedModel; is it complete?") from error
+        raise InputError(
+            f"{path}: missing or corrupt; expected a SavedModel; export or download it again"
+        ) from error
     if any(child.node_id >= len(graph.nodes) for node in graph.nodes for child in node.children):
-        raise InputError(f"{path}: is rubbish: it refers to objects that are not there")
+        raise InputError(
+            f"{path}: corrupt SavedModel (it refers to objects that do not exist); export or "
+            "download it again"
+        )
     if not graph.nodes:
-        raise InputError(f"{directory}: written by TensorFlow 1; expected a SavedModel of 2.x")
+        raise InputError(
+            f"{directory}: written by TensorFlow 1; expected a SavedModel of TensorFlow 2"
+        )
     return graph
 
 
 def _fits(
     graph: saved_object_graph_pb2.SavedObjectGraph, number: int, members: tuple[str, ...]
 ) -> bool:
-    """Whether a node is a list whose members are of these kinds; with no kinds, a function."""
+    """Whether a node is a list whose members have these kinds; or, without kinds, a function."""
     node = graph.nodes[number]
     if not members:
         return node.WhichOneof("kind") == "function"
@@ -203,7 +224,7 @@ def _fits(
 def _signatures(
     graph: saved_object_graph_pb2.SavedObjectGraph, call: int
 ) -> Iterator[tuple[tf.TensorSpec, tf.TensorSpec]]:
-    """First argument and result of each trace of the function that is node `call`."""
+    """Yields the first argument and the result of each trace of the function at node `call`."""
     for name in graph.nodes[call].function.concrete_functions:
         function = graph.concrete_functions[name]
         for positional in function.canonicalized_input_signature.tuple_value.values[:1]:

@@ -1,4 +1,4 @@
-"""Where models are published, and what addresses stand for. Imports no TensorFlow."""
+"""The addresses of published models. Imports no TensorFlow."""
 
 import dataclasses
 import hashlib
@@ -20,12 +20,12 @@ _KAGGLE_FORM = (
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class DownloadLocations:
-    """The base URLs of where models are published.
+    """The base URLs of the hosts that publish models.
 
     Attributes:
-      kaggle: Kaggle Models; its public ones need no account.
-      tfhub: TF-Hub, which answers with what is now on Kaggle.
-      storage: Google Cloud Storage: buckets, by HTTP.
+      kaggle: Kaggle Models; its public models need no account.
+      tfhub: TF-Hub, which redirects to the models on Kaggle.
+      storage: Google Cloud Storage, buckets by HTTP.
     """
 
     kaggle: str = "https://www.kaggle.com"
@@ -33,20 +33,20 @@ class DownloadLocations:
     storage: str = "https://storage.googleapis.com"
 
     def archives(self, entry: Model) -> tuple[str, ...]:
-        """Where the packed SavedModel of `entry` is, in the order of trying."""
+        """The URLs of the archive of the SavedModel `entry`, in the order of trying."""
         assert entry.kaggle is not None and entry.handle is not None
         return self.kaggle_archive(entry.kaggle), self.url(entry.handle)
 
     def checkpoint(self, name: str) -> str:
-        """Where an AugReg checkpoint is, by its file name."""
+        """The URL of the AugReg checkpoint with this file name."""
         return self.url(f"gs://vit_models/augreg/{name}")
 
     def kaggle_archive(self, handle: str) -> str:
-        """Where the packed files of a Kaggle handle with a version are."""
+        """The URL of the archive of a Kaggle handle, which includes a version."""
         return f"{self.kaggle}/api/v1/models/{handle}/download"
 
     def url(self, model: str) -> str:
-        """Where what `model` stands for is: an address, a Kaggle handle or a TF-Hub handle."""
+        """The URL of `model`, which is an address, a Kaggle handle or a TF-Hub handle."""
         handle = kaggle_handle(model)
         if handle:
             return self.kaggle_archive(handle)
@@ -67,10 +67,10 @@ def is_address(model: str) -> bool:
 
 
 def check_address(model: str) -> None:
-    """Refuses an address that stands for nothing.
+    """Refuses an address that cannot be a model's.
 
     Raises:
-      InputError: it has no host or bucket, or is a page of Kaggle that is no variation.
+      InputError: the address has no host or bucket, or is a page of Kaggle, but no variation's.
     """
     kaggle_handle(model)
     if not _HANDLE.fullmatch(model) and not _host(model):
@@ -90,13 +90,14 @@ def is_bucket_directory(model: str) -> bool:
 
 
 def kaggle_handle(model: str) -> str | None:
-    """The Kaggle handle, with its version, that `model` is or is the page of; None if neither.
+    """Returns the Kaggle handle in `model`, with its version; None if `model` contains none.
 
-    Pages are known with and without `frameworks`, `variations` and `versions`. No version is
-    version 1, so that the same words always mean the same model.
+    `model` may be a handle or the address of a page, with or without the words `frameworks`,
+    `variations` and `versions`. A missing version means version 1, so that the same text always
+    names the same model.
 
     Raises:
-      InputError: a page of Kaggle, but not of a TensorFlow 2 variation.
+      InputError: `model` is a page of Kaggle, but not of a TensorFlow 2 variation.
     """
     is_page = _host(model) in ("kaggle.com", "www.kaggle.com")
     path = urlsplit(model).path.strip("/") if is_page else model
@@ -113,16 +114,16 @@ def kaggle_handle(model: str) -> str | None:
 
 
 def hub_cache_directory(handle: str) -> Path:
-    """Where TensorFlow Hub, which may have been asked for `handle` before, keeps the SavedModel.
+    """The directory in which TensorFlow Hub caches the SavedModel `handle`.
 
-    As in `tensorflow_hub/compressed_module_resolver.py`.
+    The rule is that of `tensorflow_hub/compressed_module_resolver.py`.
     """
     cache = os.environ.get("TFHUB_CACHE_DIR") or Path(tempfile.gettempdir(), "tfhub_modules")
     return Path(cache, hashlib.sha1(handle.encode()).hexdigest())
 
 
 def slug(url: str) -> str:
-    """A file name for what `url` answers: what a person can read of it, and a hash."""
+    """Makes a file name for the download of `url`: words of the URL, and a hash of it."""
     path = re.sub(r"(\.(tar|tgz|tar\.gz|npz)|/download)$", "", urlsplit(url).path)
     words = "-".join(re.findall("[a-z0-9]+", "/".join(path.lower().split("/")[-4:])))
     return f"{words[:120] or 'model'}-{hashlib.sha256(url.encode()).hexdigest()[:12]}"

@@ -1,4 +1,4 @@
-"""The text of `--model`, parsed once. Imports no TensorFlow."""
+"""Parses the value of `--model`. Imports no TensorFlow."""
 
 import dataclasses
 import errno
@@ -12,21 +12,23 @@ from common.errors import InputError
 
 Kind = Literal["name", "bucket", "address", "path"]
 
-# In a SavedModel that was converted from an AugReg checkpoint, variables have the checkpoint's
-# names, and saved_model.pb holds them.
+# In a SavedModel that was converted from an AugReg checkpoint, variables have the names of the
+# checkpoint, and saved_model.pb contains these names.
 _AUGREG_VARIABLE = b"Transformer/encoderblock_0/MultiHeadDotProductAttention_1/"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ModelReference:
-    """What the text of `--model` stands for.
+    """The model that the value of `--model` refers to.
 
     Attributes:
-      text: as it was given.
-      kind: "name", of the catalogue; "bucket", on object storage and copied by TensorFlow's file
-        systems; "address", downloaded by HTTP, a Kaggle handle among them; "path", on this machine.
-      entry: the model of the catalogue that it is, by its name or a handle; None for another.
-      is_checkpoint: whether it is an AugReg `.npz` file.
+      text: the value as it was given.
+      kind: "name" for a name of the catalogue; "bucket" for a model on object storage, which
+        TensorFlow's file systems copy; "address" for a model that is downloaded by HTTP, such as a
+        URL or a Kaggle handle; "path" for a path on this machine.
+      entry: the model of the catalogue that the text names by its name or a handle; None for any
+        other model.
+      is_checkpoint: whether the model is an AugReg `.npz` file.
     """
 
     text: str
@@ -36,19 +38,19 @@ class ModelReference:
 
     @property
     def keeps_its_graph(self) -> bool:
-        """Whether it is a SavedModel from elsewhere, whose precision cannot be chosen."""
+        """Whether the model is a SavedModel from elsewhere, whose precision cannot be chosen."""
         return self.kind != "name" and not self.is_checkpoint
 
     @functools.cached_property
     def is_augreg(self) -> bool:
-        """Whether it is of AugReg's family, for which the datasets' own recipes were made.
+        """Whether the model belongs to the AugReg family, for which the recipes of datasets are.
 
-        A directory is known by the names of its variables, not by its own name.
+        A directory is recognised by the names of its variables, not by its own name.
         """
         return self.entry is not None or self.is_checkpoint or _has_augreg_variables(self)
 
     def is_untrained(self, weights: str) -> bool:
-        """Whether it is used with random weights.
+        """Whether the model is used with random weights.
 
         Args:
           weights: "pretrained" or "random".
@@ -57,34 +59,35 @@ class ModelReference:
 
     @property
     def has_weights(self) -> bool:
-        """Whether there are pretrained weights of it: not so for the smallest of the catalogue."""
+        """Whether the model has pretrained weights; the smallest one of the catalogue has none."""
         return self.entry is None or self.entry.variant.checkpoint is not None
 
 
 def parse_model(text: str) -> ModelReference:
-    """Parses the text of `--model`. Whether the model is there is not looked at.
+    """Parses the value of `--model`, without checking that the model exists.
 
     Raises:
-      InputError: it is a path that cannot be read.
+      InputError: the value is a path, and the system refuses to look it up.
     """
     kind: Kind = "path"
     if text in MODELS:
         kind = "name"
-    elif _is_copied(text):
+    elif _is_in_bucket(text):
         kind = "bucket"
     elif publishers.is_address(text) and not exists(text):
         kind = "address"
-    entry = MODELS.get(text) if kind == "name" else _entry_of_handle(text)
+    entry = MODELS.get(text) if kind == "name" else _find_by_handle(text)
     is_checkpoint = kind != "name" and publishers.is_checkpoint(text)
     return ModelReference(text=text, kind=kind, entry=entry, is_checkpoint=is_checkpoint)
 
 
 def exists(text: str) -> bool:
-    """Whether `text` is a path that exists. A text that is too long for a path, as signed URLs
-    are, is none.
+    """Whether `text` is a path that exists.
+
+    A text that is too long for a path, such as a signed URL, is no path.
 
     Raises:
-      InputError: it cannot be looked at.
+      InputError: the system refuses to look the path up, for example for lack of permission.
     """
     try:
         return Path(text).exists()
@@ -94,18 +97,18 @@ def exists(text: str) -> bool:
         raise InputError(f"--model {text}: {error.strerror}; expected a path to read") from error
 
 
-def _is_copied(text: str) -> bool:
-    """Whether `text` is on object storage, and no file that HTTP can download."""
+def _is_in_bucket(text: str) -> bool:
+    """Whether `text` is an address on object storage that cannot be downloaded by HTTP."""
     if "://" not in text or text.startswith(("http://", "https://")):
         return False
     return not text.startswith("gs://") or publishers.is_bucket_directory(text)
 
 
-def _entry_of_handle(text: str) -> Model | None:
-    """The model of the catalogue whose TF-Hub or Kaggle handle `text` is, in any version."""
+def _find_by_handle(text: str) -> Model | None:
+    """Returns the catalogue's model with the TF-Hub or Kaggle handle `text`, in any version."""
     try:
         handle = publishers.kaggle_handle(text) or text
-    except InputError:  # a page of Kaggle that is no model's: `check_model` says so
+    except InputError:  # a page of Kaggle, but of no model; `check_model` reports it
         return None
     unversioned = handle.rpartition("/")[0]
     for entry in MODELS.values():
@@ -121,5 +124,5 @@ def _has_augreg_variables(reference: ModelReference) -> bool:
     graph = Path(reference.text, "saved_model.pb")
     try:
         return _AUGREG_VARIABLE in graph.read_bytes()
-    except OSError:  # `check_model` says what is wrong with it
+    except OSError:  # `check_model` reports the error
         return False

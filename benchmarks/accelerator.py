@@ -1,23 +1,25 @@
-"""What an accelerator gives: training steps, forward passes, agreement with the CPU, memory.
+"""Measures an accelerator: speed of training and inference, memory, and agreement with the CPU.
 
     python benchmarks/accelerator.py [PART ...] [--torch PYTHON] [--output FILE.md]
                                      [--models vit_b16_fe vit_s16_fe] [--minutes 10]
 
-prints a table in Markdown, a row as soon as it is measured, so that a run that is cut short keeps
-what it has. Needs TensorFlow and Keras, and no TFX. On a CPU it runs too, slowly; take small sizes.
+It prints a table in Markdown, each row as soon as it is measured, so that an interrupted run keeps
+its rows. It needs TensorFlow and Keras, but not TFX. It also runs on a CPU, slowly; use small sizes
+there.
 
-`--torch` names a Python that has PyTorch: each row of steps is then compared with the same model
-there (timm's where it is installed), by `torch.compile` and in bfloat16 by autocast. The two are
-measured in turn, each in a process of its own, and the median of the turns' ratios is printed.
+`--torch` names a Python with PyTorch. Then each row of steps is compared with the same model in
+PyTorch (timm's, if it is installed), with `torch.compile`, and in bfloat16 by autocast. The two
+frameworks take turns, each in a process of its own, and the median of the ratios of all turns is
+printed.
 
 training: images/s of the Trainer's own step (SGD with momentum, clipping) on a batch in the
 device's memory, with XLA (--jit-compile) and without.
-forward: images/s of the backbone alone, each step waited for: at batch 1, latency.
-agreement: features on the device against those on the CPU, by the norm of their difference over
-their norm; and the losses of 20 steps of the whole Trainer, by their largest difference.
-loop: the Trainer's loop, reading, decoding, cropping and flipping JPEGs, against the same step on a
-batch in memory; and what the input gives alone.
-replicas: a step under MirroredStrategy on one device, against one without a strategy.
+forward: images/s of the backbone; each step waits for its result, so batch 1 measures latency.
+agreement: the difference between the features on the device and on the CPU, as norm of the
+difference / norm of the features; and the largest difference of the losses of 20 training steps.
+loop: speed of the Trainer's loop, which reads, decodes, crops and flips JPEGs, relative to the same
+step on a batch in memory; and images/s of the input pipeline alone.
+replicas: speed of a step under MirroredStrategy on one device, relative to a step without strategy.
 memory: peak memory of a training step by model and batch size.
 """
 
@@ -48,7 +50,7 @@ _CLASSES = 1000
 
 
 def main(given: list[str] | None = None) -> None:
-    """Measures the parts that are asked for."""
+    """Measures the parts that the command line names."""
     options = _parse(given)
     deadline = time.monotonic() + 60 * options.minutes
     with Table(options.output) as table, start_tensorflow() as ours:
@@ -78,12 +80,12 @@ class Table:
         self._file = file.open("w") if file else None
 
     def title(self, text: str) -> None:
-        """What was measured on, and the columns."""
+        """Writes the device and the names of the columns."""
         self._write(f"{text}\n")
-        self._write("| what | here | other | ratio | goal |\n| --- | --- | --- | --- | --- |")
+        self._write("| row | here | other | ratio | goal |\n| --- | --- | --- | --- | --- |")
 
     def row(self, *columns: str) -> None:
-        """One measurement."""
+        """Writes the row of one measurement."""
         self._write("| " + " | ".join(columns) + " |")
 
     def _write(self, line: str) -> None:
@@ -103,7 +105,7 @@ Rows = Iterator[tuple[str, str, Callable[[], tuple[str, str, str]]]]
 
 
 class Measurement:
-    """The parts of the table; each gives titles, goals, and functions that measure a row."""
+    """The parts of the table. Each yields titles, goals, and functions that measure a row."""
 
     def __init__(self, options: argparse.Namespace, ours: Side, other: Side | None) -> None:
         self._options = options
@@ -113,13 +115,13 @@ class Measurement:
         self._prepared = ""  # in the other process
 
     def close(self) -> None:
-        """Ends the processes."""
+        """Ends all processes."""
         for side in (self._ours, self._other, self._cpu):
             if side:
                 side.close()
 
     def restart_ended_processes(self) -> None:
-        """Starts the processes anew that did not survive a row."""
+        """Restarts processes that ended during a row."""
         if not self._ours.is_running:
             self._ours = start_tensorflow()
         if self._other and not self._other.is_running:
@@ -230,9 +232,9 @@ class Measurement:
 
     def _features(self, model: str, precision: str, tensor_float: bool) -> tuple[str, str, str]:
         with tempfile.TemporaryDirectory() as folder:
-            made = []
+            features = []
             for side in (self._ours, self._on_cpu()):
-                output = f"{folder}/{len(made)}.npy"
+                output = f"{folder}/{len(features)}.npy"
                 side.ask(
                     "features",
                     model=model,
@@ -241,8 +243,8 @@ class Measurement:
                     output=output,
                     tensor_float=tensor_float,
                 )
-                made.append(np.load(output))
-        device, cpu = made
+                features.append(np.load(output))
+        device, cpu = features
         return "", "", f"{np.linalg.norm(device - cpu) / np.linalg.norm(cpu):.1e}"
 
     def _losses(self, model: str) -> tuple[str, str, str]:
@@ -344,8 +346,8 @@ _PARTS = ("training", "forward", "agreement", "loop", "replicas", "memory")
 def _parse(given: list[str] | None) -> argparse.Namespace:
     parser = Parser(prog="benchmarks/accelerator.py", description=__doc__.splitlines()[0])
     parser.add_argument("parts", nargs="*", default=_PARTS, help=", ".join(_PARTS) + "; all")
-    parser.add_argument("--torch", metavar="PYTHON", help="compare with PyTorch, which it has")
-    parser.add_argument("--output", type=Path, help="a file for the table")
+    parser.add_argument("--torch", metavar="PYTHON", help="compare with the PyTorch of this Python")
+    parser.add_argument("--output", type=Path, help="write the table to this file as well")
     parser.add_argument("--models", nargs="+", default=["vit_b16_fe", "vit_s16_fe"])
     parser.add_argument("--precision", default="mixed_bfloat16")
     parser.add_argument("--batch-sizes", nargs="+", type=positive, default=[128, 512])
@@ -356,11 +358,11 @@ def _parse(given: list[str] | None) -> argparse.Namespace:
         "--memory-models", nargs="+", default=["vit_s16_fe", "vit_b16_fe", "vit_l16_fe"]
     )
     parser.add_argument("--memory-batch-sizes", nargs="+", type=positive, default=[64, 128, 256])
-    parser.add_argument("--images", type=positive, default=1024, help="of the input")
-    parser.add_argument("--loop-steps", type=positive, default=30, help="of a turn of the loop")
+    parser.add_argument("--images", type=positive, default=1024, help="images of the input")
+    parser.add_argument("--loop-steps", type=positive, default=30, help="steps in a turn of `loop`")
     parser.add_argument("--rounds", type=positive, default=3)
-    parser.add_argument("--seconds", type=float, default=2.0, help="of each side's turn")
-    parser.add_argument("--minutes", type=float, default=60.0, help="no row begins after these")
+    parser.add_argument("--seconds", type=float, default=2.0, help="length of each side's turn")
+    parser.add_argument("--minutes", type=float, default=60.0, help="start no row after this time")
     options = parser.parse_args(given)
     if unknown := set(options.parts) - set(_PARTS):
         parser.error(f"{', '.join(unknown)}: expected some of {', '.join(_PARTS)}")

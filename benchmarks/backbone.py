@@ -1,23 +1,23 @@
-"""How fast our Vision Transformers are, against what the machine's matrix product can do.
+"""Measures the speed of the project's Vision Transformers, relative to a plain matrix product.
 
     python benchmarks/backbone.py [--model vit_s16_fe] [--batch-size 16] [--rounds 9]
                                   [--precision float32] [--torch OTHER_ENVIRONMENT/bin/python]
 
-Prints images/s and the fraction of peak for the forward pass and for a full training step (forward,
-backward, SGD with momentum) of the SavedModel, with random weights. Peak is a square matrix product
-in TensorFlow, in the precision that is measured, of the size that is fastest here by the median of
-several tries. Every round measures it for a second before each step, and what is printed is the
-median of the rounds' ratios: so a machine whose speed drifts does not matter, and a lucky moment
-does not make the peak.
+It prints images/s and the fraction of peak for the forward pass and for a full training step
+(forward, backward, SGD with momentum) of the SavedModel, with random weights. Peak is the speed of
+a square matrix product in TensorFlow in the same precision, at the size with the highest median
+speed. Every round measures the peak for a second before each step, and the median of the ratios of
+all rounds is printed. So neither a drift in the machine's speed nor one lucky moment distorts the
+result.
 
-Floating-point operations are counted twice: as published (every token goes through every block; 9.2
-GFLOP an image for S/16, three times that to train), which is what makes fractions comparable with
-other code; and as done here, where the last block computes what follows attention for the class
-token alone.
+Floating-point operations are counted in two ways. As published, every token goes through every
+block: 9.2 GFLOP per image for S/16, and three times that for training; this makes fractions
+comparable with other code. As computed here, the last block computes its layers after attention for
+the class token only.
 
-`--torch` names a Python that has PyTorch: each round then measures the same model there as well, as
-it is and by `torch.compile`, on the CPU (`benchmarks/sides/torch_side.py`; in 16 bits by autocast).
-How many times as fast as each of them ours is, is printed as the median of the rounds.
+`--torch` names a Python with PyTorch. Then each round also measures the same model in PyTorch, with
+and without `torch.compile`, on the CPU (`benchmarks/sides/torch_side.py`; 16 bits by autocast), and
+the median ratio of the speeds is printed.
 """
 
 import contextlib
@@ -39,20 +39,20 @@ from common.command_line import Parser, positive
 
 
 def published_flops(architecture: Architecture) -> int:
-    """Floating-point operations of one image through a plain ViT; a multiply-add is two."""
+    """Returns the floating-point operations of a plain ViT per image; a multiply-add is two."""
     a = architecture
     embedding = 2 * a.grid_size**2 * a.patch_size**2 * 3 * a.width
     return embedding + a.depth * block_flops(a, a.tokens)
 
 
 def flops_done(architecture: Architecture) -> int:
-    """The same without what `backbones.augreg.vit` leaves out."""
+    """Returns the operations that `backbones.augreg.vit` computes; its last block needs fewer."""
     whole = block_flops(architecture, architecture.tokens)
     return published_flops(architecture) - whole + block_flops(architecture, 1)
 
 
 def block_flops(a: Architecture, queries: int) -> int:
-    """Of an encoder block whose outputs are wanted for so many of its tokens."""
+    """Returns the operations of an encoder block that computes the outputs of `queries` tokens."""
     keys_and_values = 2 * 2 * a.tokens * a.width**2
     query_and_output = 2 * 2 * queries * a.width**2
     attention = 2 * 2 * queries * a.tokens * a.width
@@ -61,7 +61,7 @@ def block_flops(a: Architecture, queries: int) -> int:
 
 
 def make_peak(precision: str) -> Callable[[], float]:
-    """A function that multiplies matrices for about a second, and returns FLOP/s."""
+    """Returns a function that multiplies matrices for about a second, and returns FLOP/s."""
     import tensorflow as tf
 
     def measure(matrix: tf.Tensor, seconds: float) -> float:
@@ -81,7 +81,7 @@ def make_peak(precision: str) -> Callable[[], float]:
 
 
 def make_steps(directory: str, size: int, batch_size: int) -> dict[str, Callable[[], object]]:
-    """A forward pass and a training step of the SavedModel in `directory`, on one batch."""
+    """Returns functions that do a forward pass and a training step of a SavedModel on one batch."""
     import keras
     import tensorflow as tf
 
@@ -104,7 +104,7 @@ def make_steps(directory: str, size: int, batch_size: int) -> dict[str, Callable
 
 
 def peak_memory() -> float:
-    """Of this process until now, in MiB."""
+    """Returns the peak memory of this process so far, in MiB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
@@ -114,13 +114,13 @@ def main(given: list[str] | None = None) -> None:
     parser.add_argument("--batch-size", type=positive, default=16)
     parser.add_argument("--rounds", type=positive, default=9)
     parser.add_argument("--precision", choices=["float32", "mixed_bfloat16"], default="float32")
-    parser.add_argument("--torch", metavar="PYTHON", help="compare with PyTorch, which it has")
+    parser.add_argument("--torch", metavar="PYTHON", help="compare with the PyTorch of this Python")
     arguments = parser.parse_args(given)
     if arguments.model not in MODELS:
         parser.error(f"--model {arguments.model}: expected a catalogue name (--list-models)")
     architecture = MODELS[arguments.model].architecture
     if arguments.torch and architecture.resnet_blocks is not None:
-        parser.error(f"--torch: {arguments.model} begins with a ResNet; expected a plain ViT")
+        parser.error(f"--torch: {arguments.model} is a hybrid with a ResNet; expected a plain ViT")
 
     from backbones.augreg.convert import convert
     from backbones.augreg.initialization import random_arrays
@@ -170,13 +170,13 @@ def main(given: list[str] | None = None) -> None:
     peak = statistics.median(itertools.chain(*peaks.values()))
     print(f"matrix product, {precision.removeprefix('mixed_')}: {peak / 1e9:.0f} GFLOP/s")
     published, done = published_flops(architecture), flops_done(architecture)
-    print(f"an image: {published / 1e9:.2f} GFLOP as published, {done / 1e9:.2f} done here")
+    print(f"an image: {published / 1e9:.2f} GFLOP as published, {done / 1e9:.2f} computed here")
     for name, factor in (("forward", 1), ("training", 3)):
         pairs = zip(rates[name], peaks[name], strict=True)
         fraction = statistics.median(rate * factor / peak for rate, peak in pairs)
         print(
             f"{name}: {statistics.median(rates[name]):.1f} images/s, "
-            f"{fraction * published:.3f} of peak as published, {fraction * done:.3f} as done, "
+            f"{fraction * published:.3f} of peak as published, {fraction * done:.3f} as computed, "
             f"peak memory {memory[name]:.0f} MiB"
         )
         for kind in others:

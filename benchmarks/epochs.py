@@ -1,12 +1,12 @@
-"""What epochs of a head cost, within the whole pipeline.
+"""Measures how much time the epochs of a head add to a run of the whole pipeline.
 
     python benchmarks/epochs.py --model DIR --dataset DIR [--epochs 100] [--rounds 3]
 
-times `pipeline_runner.py --tune head` with that many epochs over the same with one, both from an
-empty pipeline root to the pushed model, in turns; of the rounds' ratios the median is printed. The
-frozen backbone sees every image once, in Transform, so that epochs should cost next to nothing:
-the goal is a ratio of at most 1.2 for 100 epochs on 600 photographs. What `--model` names is made
-or downloaded before the first round.
+It times `pipeline_runner.py --tune head` with that many epochs and with one epoch, each from an
+empty pipeline root to the pushed model. The two take turns, and the median of the ratios of all
+rounds is printed. The frozen backbone is computed once for every image, in Transform, so epochs
+should cost almost nothing: the goal is a ratio of at most 1.2 for 100 epochs on 600 images. A run
+before the first round downloads or converts the model.
 """
 
 import argparse
@@ -36,16 +36,16 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--model", required=True, help="as of pipeline_runner.py")
-    parser.add_argument("--dataset", required=True, help="as of pipeline_runner.py")
-    parser.add_argument("--data-dir", help="as of pipeline_runner.py")
+    parser.add_argument("--model", required=True, help="as for pipeline_runner.py")
+    parser.add_argument("--dataset", required=True, help="as for pipeline_runner.py")
+    parser.add_argument("--data-dir", help="as for pipeline_runner.py")
     parser.add_argument("--epochs", type=int, default=100)
     parser.add_argument("--rounds", type=int, default=3)
     return parser.parse_args(arguments)
 
 
 def _seconds(options: argparse.Namespace, epochs: int) -> float:
-    """Of a run that has nothing to go on from, and ends pushed."""
+    """Returns the seconds of a run from an empty pipeline root to the pushed model."""
     with tempfile.TemporaryDirectory() as root:
         command = [sys.executable, str(_RUNNER), "--tune", "head", "--min-accuracy", "0"]
         command += ["--model", options.model, "--dataset", options.dataset]

@@ -1,6 +1,6 @@
-"""ImageNet images with their classes: from TFDS, or from a folder of class folders.
+"""Reads ImageNet images with their classes, from TFDS or from a folder of class folders.
 
-TensorFlow is imported for TFDS alone.
+TensorFlow is imported only for TFDS.
 """
 
 import dataclasses
@@ -22,9 +22,9 @@ class Data:
     """Images whose labels are indices of `trainer.serving.imagenet`.
 
     Attributes:
-      about: what they are, in words.
-      count: how many there are.
-      images: can be walked once.
+      about: a description of the images.
+      count: the number of images.
+      images: the images; can be iterated once.
     """
 
     about: str
@@ -33,16 +33,16 @@ class Data:
 
 
 def read_data(directory: str, limit: int | None) -> Data:
-    """What lies in `directory`: the TFDS dataset imagenet2012, or else class folders.
+    """Reads the images in `directory`: the TFDS dataset imagenet2012, or else class folders.
 
     Args:
-      directory: a TFDS data directory (imagenet2012/5.1.0/… below it), or a folder whose folders
-        are classes, each named by its WordNet id, its name or its index.
-      limit: take so many at most, the same ones each time: of folders a random sample; of TFDS the
-        first ones, which are in random order, since TFDS shuffles what it prepares.
+      directory: a TFDS data directory (with imagenet2012/5.1.0/… below it), or a folder of class
+        folders, each named by WordNet id, class name or index.
+      limit: the largest number of images. The choice is the same each time: from class folders, a
+        random sample; from TFDS, the first images, which TFDS shuffled when it prepared them.
 
     Raises:
-      InputError: it is neither, or has a class that is none of ImageNet's.
+      InputError: the directory is neither, or has a class that ImageNet does not have.
     """
     if (Path(directory) / TFDS_NAME).is_dir():
         return _read_tfds(directory, limit)
@@ -93,12 +93,12 @@ def _tfds_images(builder: Any, split: str, indices: dict[str, int]) -> Iterator[
 
 
 def _class_indices(directory: str, names: Iterable[str]) -> dict[str, int]:
-    """Class name -> ImageNet index, in the order of the names."""
+    """Returns the ImageNet index of each class name, in the order of the names."""
     indices = {name: class_index(name) for name in names}
     unknown = next((name for name, index in indices.items() if index is None), None)
     if unknown is not None:
         raise InputError(
-            f"{directory}: class {unknown} is none of ImageNet's; expected WordNet ids "
-            "(n02124075), names as in trainer/imagenet_classes.txt, or indices (0 to 999)"
+            f"{directory}: ImageNet has no class {unknown}; expected WordNet ids (n02124075), "
+            "names as in trainer/imagenet_classes.txt, or indices (0 to 999)"
         )
     return indices

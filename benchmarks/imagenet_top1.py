@@ -1,26 +1,26 @@
-"""Top-1 and top-5 accuracy of an off-the-shelf classifier on ImageNet, next to the published one.
+"""Measures top-1 and top-5 accuracy of a classifier on ImageNet, beside the published top-1.
 
     python benchmarks/imagenet_top1.py --model vit_b16_classification --data-dir ~/tfds
 
 The data directory is TFDS's, with a prepared `imagenet2012` (its `validation` split is read), or
 any folder of class folders that are named by WordNet ids, class names or indices.
 
-There are two public ways to preprocess, and they do not give the same pixels:
+There are two public ways to preprocess, which result in different pixels:
 
 - `--resize direct`, the default: the whole image is resized to the model's size, bilinear, and
-  scaled to [-1, 1]. So do google-research/vision_transformer (vit_jax/input_pipeline.py), the
-  notebook with which the collection's author evaluated (sayakpaul/ViT-jax2tf, i1k_eval), and this
-  project's pipeline.
+  scaled to [-1, 1]. google-research/vision_transformer (vit_jax/input_pipeline.py), the evaluation
+  notebook of the TF-Hub collection (sayakpaul/ViT-jax2tf, i1k_eval) and this project's pipeline
+  preprocess in this way.
 - `--resize crop`: the shorter side is resized to 8/7 of the model's size (256 for 224), and the
-  central square is taken. So do google-research/big_vision's transfers of AugReg models
-  (configs/transfer.py).
+  central square is cut out. google-research/big_vision's transfers of AugReg models
+  (configs/transfer.py) preprocess in this way.
 
-The published figures are those of the collection's README. They seem to be the column
-`adapt_final_test` of AugReg's own index of checkpoints, by which the collection was chosen; with
-which of the two they were measured is stated nowhere that we know of.
+The published figures are from the README of the TF-Hub collection. They seem to be the column
+`adapt_final_test` of AugReg's index of checkpoints, from which the collection was chosen. No source
+known to us says with which preprocessing they were measured.
 
-Exit status: 0 measured, 1 measured but for images that could not be read (stderr says which),
-2 bad usage, or no such model or data.
+Exit status: 0 if all images were measured, 1 if some images could not be read (stderr names them),
+2 for a wrong command line, or if model or data were not found.
 """
 
 import argparse
@@ -50,13 +50,14 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass
 class Score:
-    """What was counted.
+    """The counts of a measurement.
 
     Attributes:
-      images: images that were classified.
-      top1, top5: of these, how many have their class at the head of the answer, or among its five.
-      unreadable: images that were not.
-      seconds: of reading, decoding and classifying.
+      images: the number of classified images.
+      top1: the number of images whose class is the most probable one.
+      top5: the number of images whose class is among the five most probable ones.
+      unreadable: the number of images that could not be read.
+      seconds: the time of reading, decoding and classifying.
     """
 
     images: int = 0
@@ -93,13 +94,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def measure(
     parser: Parser, classifier: "Classifier", data: Data, options: argparse.Namespace
 ) -> Score:
-    """Classifies all images; complains about those that cannot be read."""
+    """Classifies all images, and reports unreadable images on stderr."""
     import numpy as np
 
     from trainer.serving.classifier import classify, likeliest
 
     size = (options.batch_size, classifier.height, classifier.width, 3)
-    classifier(np.zeros(size, np.float32))  # warms up: the clock starts behind it
+    classifier(np.zeros(size, np.float32))  # warms up before the clock starts
     score = Score()
     started = time.perf_counter()
     answers = classify(
@@ -115,14 +116,14 @@ def measure(
         score.top1 += answer.image.label == best[0]
         score.top5 += answer.image.label in best
         if score.images % options.batch_size == 0:
-            say_progress(score.images, data.count)
-    say_progress(score.images, data.count, end="\n")
+            print_progress(score.images, data.count)
+    print_progress(score.images, data.count, end="\n")
     score.seconds = time.perf_counter() - started
     return score
 
 
-def say_progress(done: int, count: int, end: str = "") -> None:
-    """How far it is, on a terminal alone."""
+def print_progress(done: int, count: int, end: str = "") -> None:
+    """Prints the number of classified images, only on a terminal."""
     if sys.stderr.isatty():
         print(f"\r{done:,} of {count:,} images", end=end, file=sys.stderr, flush=True)
 
@@ -130,7 +131,7 @@ def say_progress(done: int, count: int, end: str = "") -> None:
 def report(
     options: argparse.Namespace, data: Data, classifier: "Classifier", score: Score
 ) -> Iterator[str]:
-    """The lines to print."""
+    """Yields the lines of the result."""
     resize = {"direct": "the whole image", "crop": "the central square"}[options.resize]
     published = published_top1(options)
     yield f"model   {options.model}, {options.weights} weights"
@@ -143,13 +144,13 @@ def report(
 
 
 def accuracy(hits: int, images: int) -> str:
-    """A fraction in percent, with its confidence interval."""
+    """Returns an accuracy in percent, with its confidence interval, as text."""
     low, high = wilson_interval(hits, images)
     return f"{hits / images:.3%} (95 % confidence interval {low:.3%} to {high:.3%})"
 
 
 def published_top1(options: argparse.Namespace) -> str:
-    """The catalogue's accuracy of these weights, where it has one."""
+    """Returns the published accuracy of these weights as text; "-" if there is none."""
     entry = MODELS.get(options.model)
     if entry is None or entry.variant.top1 is None or options.weights == "random":
         return "-"
@@ -157,18 +158,19 @@ def published_top1(options: argparse.Namespace) -> str:
 
 
 def to_pixels(options: argparse.Namespace) -> "ToPixels":
-    """The preprocessing that --resize names."""
+    """Returns the preprocessing function that --resize names."""
     from trainer.serving.classifier import preprocess_image
 
     return {"direct": preprocess_image, "crop": central_square}[options.resize]
 
 
 def central_square(encoded: "tf.Tensor", height: int, width: int) -> "tf.Tensor":
-    """big_vision's `decode|resize_small(256)|central_crop(224)|value_range(-1, 1)`.
+    """Preprocesses as big_vision's `decode|resize_small(256)|central_crop(224)|value_range(-1, 1)`.
 
     Args:
       encoded: an encoded image, string [].
-      height, width: of the crop; 8/7 of it is what the image is made to cover.
+      height: the height of the crop; the image is resized to cover 8/7 of height and width.
+      width: the width of the crop.
 
     Returns:
       float32 [height, width, 3] in [-1, 1].
@@ -181,13 +183,13 @@ def central_square(encoded: "tf.Tensor", height: int, width: int) -> "tf.Tensor"
     size = tf.cast(tf.shape(image)[:2], tf.float32)
     scale = tf.reduce_max(tf.constant([height * 8 / 7, width * 8 / 7]) / size)
     resized = tf.image.resize(image, tf.cast(tf.round(size * scale), tf.int32), method="area")
-    resized = tf.floor(resized)  # it goes on with whole numbers there
+    resized = tf.floor(resized)  # big_vision converts to uint8 here
     top, left = [(tf.shape(resized)[axis] - side) // 2 for axis, side in ((0, height), (1, width))]
     return value_range(tf.image.crop_to_bounding_box(resized, top, left, height, width))
 
 
 def make_parser() -> Parser:
-    """The parser of the command line."""
+    """Makes the parser of the command line."""
     parser = Parser(
         prog="benchmarks/imagenet_top1.py",
         description=__doc__.split("\n\n", 1)[0],
@@ -199,7 +201,7 @@ def make_parser() -> Parser:
         "--data-dir", required=True, metavar="DIR", help="TFDS data directory, or class folders"
     )
     parser.add_argument(
-        "--limit", type=positive, metavar="N", help="measure on so many images only"
+        "--limit", type=positive, metavar="N", help="measure on a sample of N images"
     )
     parser.add_argument(
         "--resize", choices=("direct", "crop"), default="direct", help="see below (default: direct)"

@@ -1,31 +1,31 @@
-"""What the Trainer costs beyond the model's own arithmetic: in time, and in memory.
+"""Measures the overhead of the Trainer over the model's own arithmetic, in time and memory.
 
     python benchmarks/trainer.py [steps] [input] [memory] [--model vit_s16_fe] [--data-dir DIR]
 
-takes some minutes on 2 cores; on a GPU, give it steps and a batch of a real training's size.
-Everything is a ratio of two things that are measured in turns in this run, since a machine's speed
-drifts; of the rounds' ratios the median is printed. Figures of the two sides are medians too, so
-their quotient is not exactly the ratio. Weights are random, which makes no difference to speed.
+It takes some minutes on 2 cores; on a GPU, choose steps and batch size of a real training. Every
+result is a ratio of two measurements that take turns, because a machine's speed drifts; the median
+of the ratios of all rounds is printed. The figures beside it are medians too, so their quotient is
+not exactly the ratio. Weights are random, which makes no difference to speed.
 
 steps: steps/s of `trainer.training.loop.Loop` with its input pipeline (gzipped TFRecords, crop and
-flip as published), results, history and logs, over those of a bare `model.fit` with the same model,
-optimizer, clipping and batch on tensors that lie in memory. Neither counts tracing nor the first
-steps of a round. The second line adds a checkpoint every 500 steps, which is the default.
-Validation is work that the bare loop does not do, and is left out. `model.fit` is told to use XLA
-where the Trainer is (--jit-compile), which is not Keras's default. On a CPU, decoding takes its
-time from the very cores that train, so that a model which takes no longer than decoding (vit_mini)
-tells about the decoder: for the loop itself, take one that does.
+flip as published), metrics, history and logs, relative to a bare `model.fit` with the same model,
+optimizer, clipping and batch size on tensors in memory. Tracing and the first steps of a round do
+not count. The second line adds a checkpoint every 500 steps, the default. Validation is left out,
+because the bare loop does none. `model.fit` uses XLA if the Trainer does (--jit-compile), which is
+not Keras's default. On a CPU, decoding and training share the cores: with a model that takes no
+longer than decoding (vit_mini), the result is about the decoder, so choose a larger model to
+measure the loop.
 
-input: `TrainingData.batches` alone, without augmentation and with crop and flip, over a loop that
-decodes and resizes encoded images that lie in memory. By wall clock the other side is a parallel
-`tf.data` map with batches and prefetching; by core it is one thread, and both are counted in images
-a CPU second, so that other processes matter little. Every round takes an epoch, and so pays for
-reading all files once, and for one filling of the shuffle buffer. The crop decodes less of a
-image than the whole, and may therefore win.
+input: `TrainingData.batches`, without augmentation and with crop and flip, relative to a loop that
+decodes and resizes encoded images in memory. Two ratios are printed. By wall clock, the other side
+is a parallel `tf.data` map with batches and prefetching. By core, the other side is one thread, and
+both are counted in images per CPU second, so that other processes matter little. Every round takes
+an epoch, which includes reading all files and filling the shuffle buffer once. A crop decodes only
+part of an image, so its ratio may exceed 1.
 
 memory: peak resident memory (VmHWM) of a new process that trains by `trainer.training.loop.fit` on
-10 times the data, over that of one that trains as many steps on once the data. The larger the
-model, the less of it are data: a small model is the harder test.
+10 times the data, relative to a process that trains as many steps on the data once. The larger the
+model, the smaller the share of the data, so a small model is the harder test.
 """
 
 import argparse
@@ -40,7 +40,7 @@ from backbones.catalogue import MODELS
 from pipeline.recipes import INCEPTION, NOTEBOOK
 
 _PARTS = ("steps", "input", "memory")
-_TIMES = 10  # the data
+_TIMES = 10  # how many times the data the larger training of `memory` has
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -75,11 +75,11 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("parts", nargs="*", default=_PARTS, help=", ".join(_PARTS) + "; all")
     parser.add_argument("--model", default="vit_s16_fe", choices=[n for n in MODELS if "_fe" in n])
     parser.add_argument("--batch-size", type=int, default=4)
-    parser.add_argument("--steps", type=int, default=3, help="of each round")
-    parser.add_argument("--images", type=int, default=512, help="of once the data")
+    parser.add_argument("--steps", type=int, default=3, help="steps in each round")
+    parser.add_argument("--images", type=int, default=512, help="number of training images")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--data-dir", type=Path, help="class folders of photographs")
-    parser.add_argument("--jit-compile", action="store_true", help="by XLA, both sides")
+    parser.add_argument("--data-dir", type=Path, help="class folders (default: generated images)")
+    parser.add_argument("--jit-compile", action="store_true", help="compile both sides with XLA")
     options = parser.parse_args(arguments)
     if unknown := set(options.parts) - set(_PARTS):
         parser.error(f"{', '.join(unknown)}: expected some of {', '.join(_PARTS)}")
@@ -110,7 +110,7 @@ def _print_input(material, batch_size: int, rounds: int) -> None:
             figures = [
                 f"{statistics.median(getattr(rates[side], unit)):.0f}" for side in (name, other)
             ]
-            per = "images/s" if unit == "wall" else "images/s a core"
+            per = "images/s" if unit == "wall" else "images/s per core"
             _row(f"{title}, {per}", *figures, f"{ratio:.3f}", ">= 0.9")
 
 
@@ -123,7 +123,7 @@ def _print_memory(material, steps: int, batch_size: int) -> None:
 
 
 def _row(name: str, trainer: str, bare: str, ratio: str, goal: str) -> None:
-    print(f"{name:38}{trainer:>10}{bare:>10}{ratio:>8}  {goal}", flush=True)
+    print(f"{name:40}{trainer:>10}{bare:>10}{ratio:>8}  {goal}", flush=True)
 
 
 if __name__ == "__main__":

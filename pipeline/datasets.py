@@ -1,6 +1,6 @@
-"""The datasets, as data. Imports no TensorFlow.
+"""The datasets that `--dataset` knows by name. Imports no TensorFlow.
 
-A new dataset is one entry here, a `schemas/<name>.pbtxt`, and its recipes in `recipes.py`.
+To add a dataset, add an entry here, a file `schemas/<name>.pbtxt`, and recipes in `recipes.py`.
 """
 
 import dataclasses
@@ -16,14 +16,14 @@ _ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".7z", ".
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Dataset:
-    """A dataset and how it is read.
+    """A dataset, and how it is read and tuned.
 
     Attributes:
-      name: as `--dataset` takes it; part of the pipeline's default name.
-      about: one line for `--list-datasets`.
-      source: what `components.image_example_gen.sources.registry.make_source` takes.
-      schema: name of the curated schema in `schemas/`; None has the schema inferred.
-      recipes: name of the default recipe for each way of tuning.
+      name: the value of `--dataset`; part of the pipeline's default name.
+      about: a line for `--list-datasets`.
+      source: the argument of `components.image_example_gen.sources.registry.make_source`.
+      schema: the name of the curated schema in `schemas/`; if None, the schema is inferred.
+      recipes: the name of the default recipe for `--tune full` and for `--tune head`.
     """
 
     name: str
@@ -40,21 +40,21 @@ DATASETS = {
     for dataset in (
         Dataset(
             name="tf_flowers",
-            about="3,670 photographs of 5 flowers (TFDS; 230 MB)",
+            about="3,670 images of 5 kinds of flowers (TFDS; 230 MB)",
             source={"kind": "tfds", "name": "tf_flowers"},
             schema="tf_flowers",
             recipes={"full": "tf_flowers_full", "head": "tf_flowers_head"},
         ),
         Dataset(
             name="oxford_iiit_pet",
-            about="7,349 photographs of 37 breeds of cats and dogs (TFDS; 800 MB)",
+            about="7,349 images of 37 breeds of cats and dogs (TFDS; 800 MB)",
             source={"kind": "tfds", "name": "oxford_iiit_pet"},
             schema="oxford_iiit_pet",
             recipes={"full": "oxford_iiit_pet_full", "head": "oxford_iiit_pet_head"},
         ),
         Dataset(
             name="digits",
-            about="1,797 handwritten digits, 8 x 8 pixels (in scikit-learn; no download)",
+            about="1,797 images of handwritten digits, 8 x 8 pixels (in scikit-learn; no download)",
             source={"kind": "digits"},
             schema="digits",
             recipes={"full": "digits_full", "head": "default_head"},
@@ -64,14 +64,14 @@ DATASETS = {
 
 
 def find_dataset(text: str, *, here: bool = True) -> Dataset:
-    """What `--dataset` says: a name of `DATASETS`, `tfds:NAME`, or a folder of class folders.
+    """Returns the dataset that the value of `--dataset` names.
 
     Args:
-      text: what it says.
-      here: whether a folder has to be on this machine, rather than in a container.
+      text: a name of `DATASETS`, `tfds:NAME`, or the path or URI of a folder of class folders.
+      here: whether a folder must exist on this machine; False if it is read in a container.
 
     Raises:
-      InputError: it is none of these.
+      InputError: the value is none of these.
     """
     if text in DATASETS:
         return DATASETS[text]

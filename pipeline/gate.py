@@ -1,21 +1,22 @@
-"""The gate: which model is blessed, as TFMA's EvalConfig."""
+"""The gate, which decides whether a model is blessed, as TFMA's EvalConfig."""
 
 from tensorflow_model_analysis.proto import config_pb2
 
 from components.model_evaluator.executor import ACCURACY
 from pipeline.options.config import Gate
 
-# A model that is exactly as good as the last one passes in spite of rounding.
+# A tolerance for rounding errors: a model exactly as good as the last one must pass.
 _ROUNDING = 1e-6
 
 
 def make_eval_config(gate: Gate) -> config_pb2.EvalConfig:
-    """Thresholds on the exported model's answers to raw examples.
+    """Returns the thresholds that the exported model must reach on raw test examples.
 
-    A model is blessed if its accuracy on the test split clears the floor, the recall of each class
-    clears its own where one is set, and accuracy is not below the last blessed model's by more than
-    is allowed. Accuracy on the examples of one class is that class's recall. Thresholds are given
-    per slice: TFMA applies others to every slice, the smallest classes included.
+    A model is blessed if three conditions hold. Its accuracy on the test split is at least
+    `gate.min_accuracy`; the recall of each class is at least `gate.min_class_recall`, if that is
+    given; and its accuracy is at most `gate.max_drop` below that of the last blessed model. The
+    recall of a class is the accuracy on its examples. Every threshold names its slice, because
+    TFMA applies other thresholds to every slice, even to the smallest class.
     """
     overall = config_pb2.PerSliceMetricThreshold(
         slicing_specs=[config_pb2.SlicingSpec()],
@@ -29,7 +30,7 @@ def make_eval_config(gate: Gate) -> config_pb2.EvalConfig:
             ),
         ),
     )
-    # feature_keys, not feature_values: the latter fail where a class is absent from the test split.
+    # feature_keys, because feature_values fail if a class is absent from the test split.
     by_class = config_pb2.SlicingSpec(feature_keys=["label"])
     thresholds = [overall]
     if gate.min_class_recall is not None:

@@ -6,10 +6,11 @@ source -- ImageExampleGen -+- StatisticsGen - SchemaGen or PackagedSchema - Exam
                                  |            |           |
              backbone SavedModel +------------+           +- the last blessed model
 
-Compiled for a cluster it begins with ResolveInputs, which finds there what is found here before.
+A pipeline that is compiled for a cluster begins with ResolveInputs, which finds data and backbone
+when a run begins.
 """
 
-from tfx.components import (  # isort: skip (it fits out tfx_bsl for the TFDV that is pinned)
+from tfx.components import (  # isort: skip (it patches tfx_bsl, for the pinned TFDV)
     ExampleValidator,
     SchemaGen,
     StatisticsGen,
@@ -38,11 +39,11 @@ from pipeline.properties import Properties, make_properties
 from pipeline.resolve_inputs.component import ResolveInputs
 from pipeline.run_parameters import runtime_parameters
 
-# Workers import it before anything else: the TFDV that is pinned looks for a part of tfx_bsl that
-# is no more, and importing tfx puts something in its place.
+# Workers import tfx before anything else: the pinned TFDV imports a part of tfx_bsl that no longer
+# exists, and tfx puts a substitute in its place.
 _BEAM_PLUGIN = "--beam_plugins=tfx"
 
-# So that TFDV counts labels, and does not take the bytes of images for words.
+# With these types TFDV counts labels, and does not take the bytes of images for words.
 _EXAMPLE_TYPES = schema_pb2.Schema(
     feature=[
         schema_pb2.Feature(
@@ -58,14 +59,14 @@ _EXAMPLE_TYPES = schema_pb2.Schema(
 
 
 def create_pipeline(config: Config, inputs: Inputs | None) -> Pipeline:
-    """The pipeline that `config` describes.
+    """Builds the pipeline that `config` describes.
 
-    Loads no model code: user functions are given by import path. Whatever a node reads beyond its
-    input artifacts stands in its execution properties as a fingerprint, so that its cache is right.
+    No model code is loaded: user functions are given by import path. Data that a node reads beyond
+    its input artifacts have a fingerprint in its execution properties, so that its cache is right.
 
     Args:
       config: the configuration.
-      inputs: what the run reads from outside; None has the run find it, as its first node.
+      inputs: the data, backbone and schema of the run; None has ResolveInputs find them.
     """
     first: list[BaseNode] = []
     if inputs is None:
@@ -80,12 +81,14 @@ def create_pipeline(config: Config, inputs: Inputs | None) -> Pipeline:
         max_side=config.ingest.max_side,
         source_fingerprint=properties.example_gen.source_fingerprint,
         code_fingerprint=properties.example_gen.code_fingerprint,
+        unread_notes=properties.example_gen.unread_notes,
     )
     statistics = StatisticsGen(
         examples=examples.outputs["examples"],
         stats_options=tfdv.StatsOptions(
             schema=_EXAMPLE_TYPES,
-            # From few examples a domain would be inferred for their names, and others be anomalies.
+            # From few examples SchemaGen would infer a domain of file names, and others would be
+            # anomalies.
             feature_allowlist=None if config.schema else ["image", "label"],
         ),
     )
@@ -101,9 +104,12 @@ def create_pipeline(config: Config, inputs: Inputs | None) -> Pipeline:
     validator = ExampleValidator(
         statistics=statistics.outputs["statistics"], schema=schema.outputs["schema"]
     )
+    # They are TFX's own, and have no property for this.
+    for node in (statistics, validator, *([] if config.schema else [schema])):
+        node.spec.exec_properties["library_fingerprint"] = properties.validation.library_fingerprint
     backbone, backbone_model = _backbone(config, inputs, properties)
-    # To tune the whole backbone nothing is materialised, and nothing is analysed: no pass over the
-    # data. To tune a head each image meets the backbone here, once.
+    # To tune the whole backbone, Transform materialises and analyses nothing, so that it makes no
+    # pass over the data. To tune a head, it computes the features of each image once.
     head_only = config.tune == "head"
     transform = BackboneTransform(
         examples=examples.outputs["examples"],
@@ -133,7 +139,7 @@ def create_pipeline(config: Config, inputs: Inputs | None) -> Pipeline:
         hyperparameters=tuners[0].outputs["best_hyperparameters"] if tuners else None,
         **training,
     ).with_id("Trainer")
-    # TFX takes mappings only, which a text that the run finds out is not.
+    # The arguments of Trainer and Tuner must be mappings, and these are texts or placeholders.
     for tuner in tuners:
         tuner.spec.exec_properties["custom_config"] = properties.tuner.custom_config
     trainer.spec.exec_properties["custom_config"] = properties.trainer.custom_config
@@ -177,11 +183,11 @@ def create_pipeline(config: Config, inputs: Inputs | None) -> Pipeline:
 def _backbone(
     config: Config, inputs: Inputs | None, properties: Properties
 ) -> tuple[BaseNode, BaseChannel]:
-    """The node that provides the backbone, and its output.
+    """Returns the node that provides the backbone, and its output.
 
-    Where it lies on the disk of all that read it, its artifact is that directory. The containers of
-    a cluster, and a Beam engine's workers elsewhere, may have no more than the pipeline root in
-    common with this machine: for them it is copied there.
+    If all readers share this machine's disk, the artifact is the backbone's own directory. The
+    containers of a cluster, and the workers of some Beam engines, may share only the pipeline root
+    with this machine: for them the backbone is copied there.
     """
     if inputs is None or workers_are_elsewhere(config.run.beam_args):
         node = Backbone(

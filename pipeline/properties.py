@@ -9,12 +9,24 @@ from google.protobuf import json_format
 from tfx.proto import pusher_pb2
 
 from common.custom_config import to_custom_config
-from common.fingerprint import hash_code
+from components.image_example_gen.unread import unread_directory
 from components.model_evaluator.records import records_directory
 from components.model_pusher.settings import PusherSettings
 from components.property_value import PropertyValue
+from pipeline.code import hash_nodes
 from pipeline.gate import make_eval_config
 from pipeline.inputs import Inputs
+from pipeline.node_properties import (
+    BackboneProperties,
+    EvaluatorProperties,
+    ExampleGenProperties,
+    PusherProperties,
+    SchemaProperties,
+    TrainerProperties,
+    TransformProperties,
+    TunerProperties,
+    ValidationProperties,
+)
 from pipeline.options.config import Config
 from trainer.training.settings import (
     TrainerSettings,
@@ -23,110 +35,6 @@ from trainer.training.settings import (
     TunerSettings,
 )
 from trainer.transform_settings import TransformSettings
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class ExampleGenProperties:
-    """Execution properties of ImageExampleGen.
-
-    Attributes:
-      source: argument of `components.image_example_gen.sources.registry.make_source`, as JSON.
-      classes: the class names, as JSON.
-      source_fingerprint: fingerprint of the images.
-      code_fingerprint: fingerprint of the node's code.
-    """
-
-    source: PropertyValue
-    classes: PropertyValue
-    source_fingerprint: PropertyValue
-    code_fingerprint: PropertyValue
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class SchemaProperties:
-    """Execution properties of PackagedSchema.
-
-    Attributes:
-      fingerprint: fingerprint of the schema's file; empty if the schema is inferred.
-      code_fingerprint: fingerprint of the node's code.
-    """
-
-    fingerprint: PropertyValue
-    code_fingerprint: PropertyValue
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class BackboneProperties:
-    """Execution properties of Backbone.
-
-    Attributes:
-      fingerprint: fingerprint of the SavedModel.
-    """
-
-    fingerprint: PropertyValue
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class TransformProperties:
-    """Execution properties of Transform.
-
-    Attributes:
-      custom_config: `trainer.transform_settings.TransformSettings`, as JSON.
-    """
-
-    custom_config: PropertyValue
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class TunerProperties:
-    """Execution properties of Tuner.
-
-    Attributes:
-      custom_config: `trainer.training.settings.TunerSettings`, as JSON.
-    """
-
-    custom_config: PropertyValue
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class TrainerProperties:
-    """Execution properties of Trainer.
-
-    Attributes:
-      custom_config: `trainer.training.settings.TrainerSettings`, as JSON.
-    """
-
-    custom_config: PropertyValue
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class EvaluatorProperties:
-    """Execution properties of Evaluator.
-
-    Attributes:
-      eval_config: TFMA's EvalConfig, as JSON.
-      baseline: URI of the model to compare with, or `components.model_evaluator.records.NONE`.
-      records: directory in which a blessing is recorded.
-      code_fingerprint: fingerprint of the node's code.
-    """
-
-    eval_config: PropertyValue
-    baseline: PropertyValue
-    records: PropertyValue
-    code_fingerprint: PropertyValue
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class PusherProperties:
-    """Execution properties of Pusher.
-
-    Attributes:
-      push_destination: TFX's PushDestination, as JSON.
-      custom_config: `components.model_pusher.settings.PusherSettings`, as JSON.
-    """
-
-    push_destination: PropertyValue
-    custom_config: PropertyValue
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -140,6 +48,7 @@ class Properties:
     """
 
     example_gen: ExampleGenProperties
+    validation: ValidationProperties
     schema: SchemaProperties
     backbone: BackboneProperties
     transform: TransformProperties
@@ -179,9 +88,8 @@ PROPERTY_NAMES = tuple(
 
 
 def make_properties(config: Config, inputs: Inputs) -> Properties:
-    """The properties of a run of `config` on `inputs`."""
-    examples_code = hash_code("components.image_example_gen.executor")
-    transform_code = hash_code("trainer.preprocessing", "components.backbone_transform.executor")
+    """Returns the properties of a run of `config` on `inputs`."""
+    code = hash_nodes(inputs.source, inputs.backbone_layout)
     training = TrainingSettings(
         tune=config.tune,
         classes=inputs.classes,
@@ -191,36 +99,38 @@ def make_properties(config: Config, inputs: Inputs) -> Properties:
     training_inputs = TrainingInputs(
         source_fingerprint=inputs.source_fingerprint,
         max_side=config.ingest.max_side,
-        examples_code=examples_code,
-        transform_code=transform_code,
+        examples_code=code.example_gen,
+        transform_code=code.transform,
         backbone_fingerprint=inputs.backbone_fingerprint,
     )
-    transform_settings = TransformSettings(tune=config.tune, code_fingerprint=transform_code)
+    transform_settings = TransformSettings(tune=config.tune, code_fingerprint=code.transform)
     tuner_settings = TunerSettings(
-        training=training, trials=config.tuner, code_fingerprint=hash_code("trainer.tuner")
+        training=training, trials=config.tuner, code_fingerprint=code.tuner
     )
     trainer_settings = TrainerSettings(
         training=training,
         inputs=training_inputs,
         # Not below the Trainer's outputs: each execution has others.
         checkpoints=f"{config.pipeline_root}/checkpoints",
-        code_fingerprint=hash_code("trainer.train"),
+        code_fingerprint=code.trainer,
     )
     pusher_settings = PusherSettings(
         serving_state=inputs.served,
         fail_on_unblessed=config.run.fail_on_unblessed,
-        code_fingerprint=hash_code("components.model_pusher.executor"),
+        code_fingerprint=code.pusher,
     )
     return Properties(
         example_gen=ExampleGenProperties(
             source=json.dumps(dict(inputs.source), sort_keys=True),
             classes=json.dumps(list(inputs.classes)),
             source_fingerprint=inputs.source_fingerprint,
-            code_fingerprint=examples_code,
+            code_fingerprint=code.example_gen,
+            unread_notes=unread_directory(config.pipeline_root),
         ),
+        validation=ValidationProperties(library_fingerprint=code.validation),
         schema=SchemaProperties(
             fingerprint=inputs.schema_fingerprint,
-            code_fingerprint=hash_code("components.packaged_schema.component"),
+            code_fingerprint=code.schema,
         ),
         backbone=BackboneProperties(fingerprint=inputs.backbone_fingerprint),
         transform=TransformProperties(custom_config=to_custom_config(transform_settings)),
@@ -230,7 +140,7 @@ def make_properties(config: Config, inputs: Inputs) -> Properties:
             eval_config=json_format.MessageToJson(make_eval_config(config.gate), sort_keys=True),
             baseline=inputs.baseline,
             records=records_directory(config.pipeline_root),
-            code_fingerprint=hash_code("components.model_evaluator.executor"),
+            code_fingerprint=code.evaluator,
         ),
         pusher=PusherProperties(
             push_destination=_push_destination(config.serving_dir),

@@ -1,7 +1,7 @@
-"""Fine-tuning recipes, as data. Imports no TensorFlow.
+"""Fine-tuning recipes. Imports no TensorFlow.
 
-A recipe says how a model is tuned, what accuracy that has been published to reach, and what
-accuracy it has to reach here. Every value can be overridden by flag, `--set` or YAML.
+A recipe says how a model is tuned, which accuracy was published for it, and which accuracy the gate
+requires. Every value can be overridden by a flag, `--set` or YAML.
 """
 
 import dataclasses
@@ -13,13 +13,14 @@ from trainer.training.hyperparameters import Hyperparameters
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Published:
-    """An accuracy that somebody reached with a recipe.
+    """A published accuracy of a recipe.
 
     Attributes:
-      model: name in the catalogue.
-      accuracy: in percent, on held-out images.
-      spread: standard error of it in percentage points, from the number of those images alone.
-      source: where it is published.
+      model: the name of the model in the catalogue.
+      accuracy: the accuracy on held-out images, in percent.
+      spread: the standard error of the accuracy in percentage points; it accounts only for the
+        number of held-out images.
+      source: the place of publication.
     """
 
     model: str
@@ -30,15 +31,15 @@ class Published:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """How to tune, and what to expect of it.
+    """A way to tune a model, and the accuracy to expect.
 
     Attributes:
-      about: where the recipe comes from.
-      tune: the way of tuning that it is for, "full" or "head".
-      hyperparameters: for the Trainer.
-      augmentation: of training images.
-      min_accuracy: the gate's floor for a model of the catalogue, as a fraction.
-      published: what it reached.
+      about: the origin or purpose of the recipe.
+      tune: the value of `--tune` that it is for, "full" or "head".
+      hyperparameters: the hyperparameters of the Trainer.
+      augmentation: the augmentation of training images.
+      min_accuracy: the lowest accuracy that the gate accepts for AugReg's weights, as a fraction.
+      published: the accuracies that were published for it.
     """
 
     about: str
@@ -51,9 +52,9 @@ class Recipe:
 
 _COLLECTION = "github.com/sayakpaul/ViT-jax2tf, fine_tune.ipynb"
 
-# The notebook that the collection was published with: batch 64, 8 epochs, Keras's SGD, which has no
-# momentum unless told, and its `clipnorm` of 1, which is each variable's own; warm-up over 10 steps
-# from 0.006 to 0.03, then cosine to 0; inception crop and flip.
+# The settings of the notebook that was published with the TF-Hub collection: batch 64, 8 epochs;
+# Keras's SGD with its default of no momentum, and `clipnorm` 1, which clips the gradient of each
+# variable; warm-up over 10 steps from 0.006 to 0.03, then cosine to 0; inception crop and flip.
 NOTEBOOK = Hyperparameters(
     epochs=8,
     batch_size=64,
@@ -67,9 +68,10 @@ NOTEBOOK = Hyperparameters(
 )
 INCEPTION = Augmentation(crop_area=0.05, flip=True)
 
-# AugReg's own fine-tuning, Steiner et al., arXiv 2106.10270, appendix; the best of the learning
-# rates 0.001, 0.003, 0.01 and 0.03 was taken there, and of resolutions 224 and 384. Flax's momentum
-# adds up gradients and Keras's adds up steps: they differ a little while the rate changes.
+# AugReg's own fine-tuning, from the appendix of Steiner et al., arXiv 2106.10270. The authors took
+# the best of the learning rates 0.001, 0.003, 0.01 and 0.03 and of the resolutions 224 and 384.
+# Momentum accumulates gradients in Flax, but steps in Keras; the two differ a little while the
+# learning rate changes.
 AUGREG = Hyperparameters(
     steps=500,
     batch_size=512,
@@ -80,21 +82,22 @@ AUGREG = Hyperparameters(
     clip_norm=1.0,
 )
 
-# AugReg's optimizer at the notebook's length and batch.
+# AugReg's optimizer with the number of epochs and the batch size of the notebook.
 DEFAULT = dataclasses.replace(
     AUGREG, steps=None, epochs=8, batch_size=64, accumulation=1, warmup_steps=10
 )
 
-# A linear head on frozen features: cheap steps, so many of them.
+# A linear head on frozen features. Its steps are cheap, so there are many.
 HEAD = Hyperparameters(
     epochs=60, batch_size=64, optimizer="adamw", learning_rate=0.003, weight_decay=0.01
 )
 
-# For weights whose training nobody here knows: the head that is best on frozen features first, then
-# everything at a rate too small to spoil it (Kumar et al., arXiv 2202.10054), for as long as small
-# data need. With a MobileNetV2 on 476 of tf_flowers' photographs it named 112 of 124 others (72 for
-# validation, 52 for test), and 111 with another seed; 8 epochs at 0.001 and a wider crop 109 and
-# 108, and the best head on frozen features 110.
+# For backbones whose pretraining is unknown. The head starts as the best head on frozen features;
+# then all weights are trained at a learning rate too small to spoil it (Kumar et al., arXiv
+# 2202.10054), for enough epochs for small datasets. With a MobileNetV2 and 476 images of tf_flowers
+# this recipe classified 112 of 124 held-out images correctly (72 of the validation and 52 of the
+# test split), and 111 with another seed. A recipe with 8 epochs, learning rate 0.001 and a wider
+# range of crops reached 109 and 108; the best head on frozen features reached 110.
 OTHER = Hyperparameters(
     epochs=20,
     batch_size=32,
@@ -118,7 +121,7 @@ FROM_SCRATCH = Hyperparameters(
 
 RECIPES = {
     "tf_flowers_full": Recipe(
-        about="the collection's notebook",
+        about="the notebook of the TF-Hub collection",
         hyperparameters=NOTEBOOK,
         augmentation=INCEPTION,
         min_accuracy=0.95,
@@ -130,7 +133,7 @@ RECIPES = {
         ),
     ),
     "oxford_iiit_pet_full": Recipe(
-        about="the collection's notebook",
+        about="the notebook of the TF-Hub collection",
         hyperparameters=NOTEBOOK,
         augmentation=INCEPTION,
         min_accuracy=0.88,
@@ -142,10 +145,12 @@ RECIPES = {
         ),
     ),
     "augreg_500": Recipe(
-        about="AugReg's own, 500 steps", hyperparameters=AUGREG, augmentation=INCEPTION
+        about="AugReg's own fine-tuning, 500 steps",
+        hyperparameters=AUGREG,
+        augmentation=INCEPTION,
     ),
     "augreg_2500": Recipe(
-        about="AugReg's own, 2,500 steps",
+        about="AugReg's own fine-tuning, 2,500 steps",
         hyperparameters=dataclasses.replace(AUGREG, steps=2500),
         augmentation=INCEPTION,
     ),
@@ -165,7 +170,7 @@ RECIPES = {
         about="a small ViT from scratch", hyperparameters=FROM_SCRATCH, min_accuracy=0.9
     ),
     "default_full": Recipe(
-        about="AugReg's optimizer, for any dataset",
+        about="AugReg's optimizer, for any dataset and AugReg backbones",
         hyperparameters=DEFAULT,
         augmentation=INCEPTION,
     ),
@@ -175,12 +180,12 @@ RECIPES = {
         hyperparameters=HEAD,
     ),
     "other_full": Recipe(
-        about="a backbone that is none of AugReg's, for any dataset",
+        about="for any dataset and backbones of other families than AugReg",
         hyperparameters=OTHER,
         augmentation=Augmentation(crop_area=0.25, flip=True),
     ),
 }
 
-# Instead of the dataset's, by way of tuning, for a backbone that is none of AugReg's: what is
-# published for a dataset is published for these Vision Transformers.
+# The default recipe, by `--tune`, for backbones of other families than AugReg. It replaces the
+# recipe of the dataset, which was published for AugReg's Vision Transformers.
 OTHER_BACKBONES = {"full": "other_full"}

@@ -1,4 +1,4 @@
-"""Who owns a pipeline root, and who runs on it now. Imports no TensorFlow."""
+"""Records which pipeline owns a pipeline root, and locks it for a run. Imports no TensorFlow."""
 
 import fcntl
 from collections.abc import Callable, Iterator
@@ -9,45 +9,47 @@ from common.errors import InputError
 from pipeline.options.config import Config
 
 OWNER = ".pipeline-name"  # the file in a pipeline root that names its pipeline
-_READS = ".pipeline-reads"
-LOCK = ".lock"  # the file that a run holds a lock on while it is going on
+_READS = ".pipeline-reads"  # the file in a pipeline root that names model and dataset
+LOCK = ".lock"  # the file that a run locks while it is going on
 
 
 def state_directory(config: Config) -> Path:
-    """Where metadata store and logs lie: the root, or `./runs/<name>` where that is elsewhere."""
+    """Returns the directory of metadata store and logs.
+
+    It is the pipeline root if that is on this machine, and otherwise `./runs/<name>`.
+    """
     root = config.pipeline_root
-    elsewhere = "://" in root or config.run.is_compiled
-    return Path("runs", config.name).resolve() if elsewhere else Path(root)
+    is_remote = "://" in root or config.run.is_compiled
+    return Path("runs", config.name).resolve() if is_remote else Path(root)
 
 
 @contextmanager
 def claim_root(directory: Path, config: Config) -> Iterator[Callable[[], None]]:
-    """Holds `directory` for one run of the pipeline that `config` describes.
+    """A context that locks the pipeline root `directory` for one run of a pipeline.
 
-    The lock is the process's: it is gone when the process is, however that ends.
+    The operating system frees the lock when the process ends, even if it is killed.
 
     Yields:
       A function that records the pipeline as the owner of the directory. A run calls it once it has
       found its data and its model: a run that ends before that leaves the root to any pipeline.
 
     Raises:
-      InputError: it belongs to another pipeline; or to one whose name was made of the names of
-      other data or of another model; or another run is going on.
+      InputError: the root cannot be written; another run uses it; it belongs to another pipeline;
+        or it belongs to a pipeline of the same default name with other data or another model.
     """
     try:
         directory.mkdir(parents=True, exist_ok=True)
         lock = (directory / LOCK).open("w")
     except OSError as error:
         raise InputError(
-            f"--pipeline-root {directory}: {error.strerror}; expected a directory that can be "
-            "written"
+            f"--pipeline-root {directory}: {error.strerror}; expected a writable directory"
         ) from error
     with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise InputError(
-                f"--pipeline-root {directory}: another run is going on there; wait for its end, or "
+                f"--pipeline-root {directory}: another run is using it; wait for its end, or "
                 "choose another --name or --pipeline-root"
             ) from error
         recorded = {directory / OWNER: config.name, directory / _READS: config.reads}
@@ -58,12 +60,12 @@ def claim_root(directory: Path, config: Config) -> Iterator[Callable[[], None]]:
                 f"--pipeline-root {directory}: belongs to the pipeline {name}; expected "
                 f"{config.name}: give --name {name}, or another --pipeline-root"
             )
-        # Two folders of the same name are not the same data: without this, one's models would be
-        # gated against the other's.
+        # Two folders of the same name may hold different data. Without this check, the models of
+        # one would be compared with those of the other.
         if reads != config.reads and config.has_default_name:
             raise InputError(
-                f"--pipeline-root {directory}: found runs on {reads}; this one is on "
-                f"{config.reads}: give it a --name of its own"
+                f"--pipeline-root {directory}: has runs of {reads}; this run is of {config.reads}; "
+                "give it another --name"
             )
 
         def record_owner() -> None:
@@ -74,5 +76,5 @@ def claim_root(directory: Path, config: Config) -> Iterator[Callable[[], None]]:
 
 
 def _text(file: Path) -> str:
-    """The text of `file`; empty where there is none."""
+    """Returns the text of `file`; empty if the file does not exist."""
     return file.read_text(encoding="utf-8") if file.exists() else ""

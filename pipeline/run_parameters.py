@@ -1,6 +1,6 @@
-"""What a person may change from run to run of a compiled pipeline, as data.
+"""The parameters of a compiled pipeline, which a person may change for each run.
 
-Imports TFX only to build a pipeline.
+Imports TFX only when a pipeline is built.
 """
 
 import dataclasses
@@ -19,9 +19,10 @@ class RunParameter:
     """A parameter of a compiled pipeline.
 
     Attributes:
-      name: as the run dialog shows it.
+      name: the name in the dialog that starts a run.
       type: int, float or str.
-      key: of the option that it sets; by kind of source where that differs.
+      key: the dotted key of the option that the parameter sets; or, if that depends on the source
+        of images, the key for each kind of source.
     """
 
     name: str
@@ -29,7 +30,7 @@ class RunParameter:
     key: str | Mapping[str, str]
 
     def key_in(self, config: Config) -> str | None:
-        """The dotted key of its option; None where `config` has no use for it."""
+        """Returns the dotted key of the option; None if `config` has no such option."""
         return self.key if isinstance(self.key, str) else self.key.get(config.source["kind"])
 
 
@@ -48,10 +49,10 @@ PARAMETERS = (
 
 
 def runtime_parameters(config: Config) -> dict[str, Any]:
-    """TFX's RuntimeParameters of the pipeline that `config` describes, by name.
+    """Returns TFX's RuntimeParameters of the pipeline that `config` describes, by name.
 
-    Where an option may be left open, 0 or the empty text stands for that. Where there is no
-    default, the run has to give a value.
+    For an option that may be unset, 0 or the empty text means unset. For a parameter without a
+    default, each run must give a value.
     """
     from tfx.orchestration.data_types import RuntimeParameter
 
@@ -69,10 +70,10 @@ def runtime_parameters(config: Config) -> dict[str, Any]:
 
 
 def parameter_values(config: Config) -> dict[str, int | float | str]:
-    """The values of `config` for the parameters of its pipeline, by name."""
+    """Returns the values of the pipeline's parameters in `config`, by name."""
     values = config.values()
     if config.serving_dir == default_serving_dir(config.pipeline_root):
-        values["serving_dir"] = ""  # so that it goes where the root goes
+        values["serving_dir"] = ""  # so that it follows the pipeline root of each run
     found = {}
     for parameter in PARAMETERS:
         key = parameter.key_in(config)
@@ -84,11 +85,11 @@ def parameter_values(config: Config) -> dict[str, int | float | str]:
 
 
 def with_parameters(config: Config, given: Mapping[str, Any]) -> Config:
-    """`config` with what a run was given for its parameters.
+    """Returns the configuration of a run: `config` with the values of the run's parameters.
 
     Args:
-      config: of the compiled pipeline.
-      given: values by name.
+      config: the configuration of the compiled pipeline.
+      given: the values of the parameters, by name.
 
     Raises:
       InputError: a value is missing or outside its range.
@@ -102,8 +103,8 @@ def with_parameters(config: Config, given: Mapping[str, Any]) -> Config:
             settings[key] = Setting(None if is_open else value, f"parameter {parameter.name}")
     if not settings["pipeline_root"].value:
         raise InputError(
-            "parameter pipeline_root: is empty; expected a place that all containers see, such as "
-            "gs://BUCKET/PATH"
+            "parameter pipeline_root: is empty; expected a directory that all containers can "
+            "reach, such as gs://BUCKET/PATH"
         )
     used = leave_alternatives_out({key: setting.value for key, setting in settings.items()})
     return build_config({key: settings[key] for key, value in used.items() if value != ""})

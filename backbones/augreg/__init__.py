@@ -1,1 +1,1 @@
-"""AugReg checkpoints (Steiner et al., https://arxiv.org/abs/2106.10270) as backbone SavedModels."""
+"""Converts AugReg checkpoints (Steiner et al., arXiv 2106.10270) to backbone SavedModels."""

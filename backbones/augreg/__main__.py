@@ -16,7 +16,11 @@ from common.errors import InputError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command; returns its exit status: 0 written, 1 not, with the reason on stderr."""
+    """Runs the command.
+
+    Returns:
+      The exit status: 0 if the SavedModel was written; 1 if not, with the reason on stderr.
+    """
     parser = _parser()
     options = parser.parse_args(arguments)
     try:
@@ -43,7 +47,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> Parser:
     parser = Parser(prog="python -m backbones.augreg", description=__doc__.splitlines()[0])
     parser.add_argument(
-        "--checkpoint", required=True, type=expanduser, metavar="X.npz", help="what to convert"
+        "--checkpoint",
+        required=True,
+        type=expanduser,
+        metavar="X.npz",
+        help="checkpoint to convert",
     )
     parser.add_argument(
         "--output", required=True, type=expanduser, metavar="DIR", help="new directory to write"
@@ -52,19 +60,19 @@ def _parser() -> Parser:
         "--task",
         choices=get_args(Task),
         default="fe",
-        help="what to make: a feature extractor, or the classifier with its head (default: fe)",
+        help="make a feature extractor (fe), or the classifier with its head (default: fe)",
     )
     parser.add_argument(
         "--image-size",
         type=int,
         metavar="N",
-        help="height and width of the images in pixels (default: the checkpoint's)",
+        help="height and width of the images in pixels (default: as the checkpoint was trained)",
     )
     parser.add_argument(
         "--precision",
         choices=get_args(Precision),
         default="float32",
-        help="the mixed ones compute matrix products in 16 bits (default: float32)",
+        help="precision of matrix products: 32 bits, or 16 with a mixed one (default: float32)",
     )
     return parser
 

@@ -1,8 +1,8 @@
-"""The Vision Transformers of the AugReg family, as numbers.
+"""The sizes of the Vision Transformers of the AugReg family, and the shapes of their arrays.
 
 Names and shapes are those of the published checkpoints, `gs://vit_models/augreg/*.npz`, which the
 public code (github.com/google-research/vision_transformer, `vit_jax/models_vit.py` and
-`vit_jax/models_resnet.py`) writes and reads. Nothing here imports TensorFlow or NumPy.
+`vit_jax/models_resnet.py`) writes and reads. This module imports neither TensorFlow nor NumPy.
 """
 
 import math
@@ -12,7 +12,7 @@ from typing import Literal
 from common.errors import InputError
 
 Shape = tuple[int, ...]
-Task = Literal["fe", "classification"]  # feature extractor, or with its head
+Task = Literal["fe", "classification"]  # a feature extractor, or a classifier with its head
 Precision = Literal["float32", "mixed_bfloat16", "mixed_float16"]
 
 
@@ -22,21 +22,22 @@ class Architecture:
 
     Attributes:
       image_size: height and width of the images, in pixels; a multiple of `stride`.
-      patch_size: height and width of a patch: in pixels, or, behind a ResNet, in cells of the
+      patch_size: height and width of a patch: in pixels, or, after a ResNet, in cells of the
         ResNet's output.
-      width: features of a token.
-      depth: encoder blocks.
-      heads: attention heads; a divisor of `width`.
-      mlp_dim: hidden features of the MLP in an encoder block.
-      resnet_blocks: units in each block of the ResNet in front of the encoder. `()` is the
-        ResNet's root alone (R-Ti/16), `None` no ResNet at all.
-      width_factor: width of the ResNet, as a multiple of 64 channels; a multiple of 0.5, since
+      width: number of features of a token.
+      depth: number of encoder blocks.
+      heads: number of attention heads; a divisor of `width`.
+      mlp_dim: number of hidden features of the MLP in an encoder block.
+      resnet_blocks: number of units in each block of the ResNet in front of the encoder. `()`
+        means only the ResNet's root (R-Ti/16), `None` no ResNet.
+      width_factor: width of the ResNet, as a multiple of 64 channels; a multiple of 0.5, because
         GroupNorm has 32 groups.
-      representation_size: features of the tanh layer `pre_logits`, `None` where there is none.
-      classes: outputs of the head, `None` where there is none.
+      representation_size: number of features of the tanh layer `pre_logits`; `None` if the model
+        has no such layer.
+      classes: number of outputs of the head; `None` if the model has no head.
 
     Raises:
-      InputError: a size contradicts another one.
+      InputError: two sizes contradict each other, or a size is not positive.
     """
 
     image_size: int
@@ -66,36 +67,36 @@ class Architecture:
 
     @property
     def stride(self) -> int:
-        """Pixels from one token's patch to the next."""
+        """Distance between the patches of two neighbouring tokens, in pixels."""
         return patch_stride(self.patch_size, self.resnet_blocks)
 
     @property
     def grid_size(self) -> int:
-        """Tokens along each side of the image."""
+        """Number of tokens along each side of the image."""
         return self.image_size // self.stride
 
     @property
     def tokens(self) -> int:
-        """Tokens in the encoder: the class token and one for each patch."""
+        """Number of tokens in the encoder: the class token, and one for each patch."""
         return 1 + self.grid_size**2
 
     @property
     def feature_width(self) -> int:
-        """Features of an image: what the feature extractor puts out, and the head takes."""
+        """Number of features of an image: outputs of the feature extractor, inputs of the head."""
         return self.representation_size or self.width
 
     @property
     def resnet_width(self) -> int:
-        """Channels of the ResNet's root, and of the bottlenecks in its first block."""
+        """Number of channels of the ResNet's root, and of the bottlenecks in its first block."""
         return int(64 * self.width_factor)
 
     @property
     def parameter_count(self) -> int:
-        """Numbers in the checkpoint."""
+        """Number of parameters in the checkpoint."""
         return sum(math.prod(shape) for shape in self.array_shapes().values())
 
     def array_shapes(self) -> dict[str, Shape]:
-        """The name and shape of every array in the checkpoint, in the order of the forward pass."""
+        """Returns name and shape of every array of the checkpoint, in order of the forward pass."""
         channels = 3
         shapes: dict[str, Shape] = {}
         if self.resnet_blocks is not None:
@@ -130,7 +131,7 @@ class Architecture:
         }
 
     def _resnet_shapes(self, blocks: tuple[int, ...]) -> tuple[int, dict[str, Shape]]:
-        """The channels of the ResNet's output, and the shapes of its arrays."""
+        """Returns the number of channels of the ResNet's output, and the shapes of its arrays."""
         channels = self.resnet_width
         shapes = {
             "conv_root/kernel": (7, 7, 3, channels),
@@ -150,10 +151,15 @@ class Architecture:
 
 
 def patch_stride(patch_size: int, resnet_blocks: tuple[int, ...] | None) -> int:
-    """Pixels from one token's patch to the next; arguments as for `Architecture`."""
+    """Returns the distance between the patches of two neighbouring tokens, in pixels.
+
+    Args:
+      patch_size: as in `Architecture`.
+      resnet_blocks: as in `Architecture`.
+    """
     if resnet_blocks is None:
         return patch_size
-    # The root's convolution and its pooling halve the resolution, and so do blocks 2, 3 and 4.
+    # The root's convolution, its pooling, and blocks 2, 3 and 4 each halve the resolution.
     return patch_size * 2 ** (2 + len(resnet_blocks[1:]))
 
 

@@ -1,4 +1,4 @@
-"""AugReg checkpoints: brought into the published layout, and checked array by array."""
+"""Reads AugReg checkpoints, brings them into the published layout, and checks every array."""
 
 import math
 import os
@@ -15,7 +15,7 @@ Arrays = Mapping[str, np.ndarray]
 
 _BLOCK = r"Transformer/encoderblock_\d+"
 
-# What today's public code calls the parts of an encoder block -> what the checkpoints call them.
+# The names of an encoder block's parts in today's public code, and in the published checkpoints.
 _PUBLISHED_PARTS = {
     "LayerNorm_1": "LayerNorm_2",
     "MultiHeadDotProductAttention_0": "MultiHeadDotProductAttention_1",
@@ -32,11 +32,11 @@ def load_checkpoint(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
       path: an `.npz` file such as those in `gs://vit_models/augreg`.
 
     Returns:
-      Name -> float32 array, as `published_layout` returns them.
+      float32 arrays by name, in the layout that `published_layout` describes.
 
     Raises:
-      CheckpointError: the file cannot be read, is no checkpoint of the AugReg family, or has values
-        that are not finite.
+      CheckpointError: the file cannot be read, is no checkpoint of the AugReg family, or contains
+        NaN or infinite values.
     """
     arrays = read_npz(path)
     try:
@@ -49,22 +49,22 @@ def load_checkpoint(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
 
 
 def published_layout(arrays: Arrays) -> dict[str, np.ndarray]:
-    """The same arrays with the names and shapes of the published checkpoints.
+    """Returns the same arrays with the names and shapes of the published checkpoints.
 
     Today's public code numbers the parts of an encoder block differently, and gives GroupNorm's
     parameters the shape `(C,)` rather than `(1, 1, 1, C)`. Values are never changed.
 
     Returns:
-      Name -> float32 array, for exactly the names in `infer_architecture(...).array_shapes()`.
+      float32 arrays by name, for exactly the names in `infer_architecture(...).array_shapes()`.
 
     Raises:
-      CheckpointError: an array is missing, unexpected, of another shape than the others imply, or
-        not float32.
+      CheckpointError: an array is missing, unexpected or not float32, or its shape does not fit the
+        other arrays.
     """
     published = {}
     for name, array in arrays.items():
         published_name = _published_name(name)
-        if published_name in arrays:  # Both namings at once: leave it, to be found unexpected.
+        if published_name in arrays:  # Both names are there: keep this one, reported as unexpected.
             published_name = name
         published[published_name] = _published_shape(name, array)
     shapes = infer_architecture(published).array_shapes()
@@ -75,13 +75,13 @@ def published_layout(arrays: Arrays) -> dict[str, np.ndarray]:
 
 
 def infer_architecture(arrays: Arrays) -> Architecture:
-    """Reads the architecture off arrays in the published layout.
+    """Infers the architecture from the shapes of arrays in the published layout.
 
-    Each size is read from one array. An array that does not fit them is found when all shapes are
-    compared with those of the architecture.
+    Each size is read from one array. `published_layout` then compares the shapes of all arrays with
+    those of the architecture.
 
     Raises:
-      CheckpointError: an array that tells the architecture is missing, or tells nonsense.
+      CheckpointError: an array that a size is read from is missing, or its size is impossible.
     """
     block = "Transformer/encoderblock_0"
     patch_size = _size(arrays, "embedding/kernel", 0)
@@ -141,16 +141,16 @@ def _grid_size(arrays: Arrays) -> int:
 
 
 def _count(arrays: Arrays, pattern: str) -> int:
-    """How many different values the group in `pattern` takes in the names."""
+    """Counts the different values of the group in `pattern` over all names."""
     matches = (re.fullmatch(pattern, name) for name in arrays)
     return len({match[1] for match in matches if match})
 
 
 def _size(arrays: Arrays, name: str, axis: int) -> int:
-    """The size of one axis of the array `name`."""
+    """Returns the size of one axis of the array `name`."""
     array = arrays.get(name)
     if array is None or array.ndim <= axis or array.size == 0:
-        raise CheckpointError(f"array {name!r} is missing, empty or short of axes; {_ADVICE}")
+        raise CheckpointError(f"array {name!r} is missing, empty or has too few axes; {_ADVICE}")
     return array.shape[axis]
 
 

@@ -1,4 +1,4 @@
-"""From checkpoint to SavedModel."""
+"""Converts a checkpoint to a SavedModel."""
 
 import os
 from collections.abc import Mapping
@@ -25,28 +25,30 @@ def convert(
 ) -> Architecture:
     """Writes a checkpoint as a SavedModel with the reusable interface.
 
-    Every array becomes a float32 variable of the same name, shape and value, but for two: a feature
-    extractor has no head, and another `image_size` resizes the position embeddings.
+    Every array becomes a float32 variable of the same name, shape and value, with two exceptions:
+    a feature extractor has no head, and another `image_size` resizes the position embeddings.
 
     Args:
-      arrays: name -> float32 array, as `load_checkpoint` or `random_arrays` returns them. Values
-        are not looked at, which up to 1.3 GB of them would take a while.
-      directory: where to write; does not exist yet, or is empty. It appears complete or not at all.
-      task: "fe", feature extractor: the outputs are float32 `[B, feature_width]`, the class token
-        behind the encoder's last normalisation and, where there is one, behind `pre_logits`.
-        "classification": float32 `[B, classes]`, logits.
-      image_size: height and width of the images in pixels; None is what the checkpoint was
-        trained with.
-      precision: "float32", or "mixed_bfloat16" or "mixed_float16": variables, images and outputs
-        stay float32, but convolutions and the encoder's matrix products are computed in 16 bits.
+      arrays: float32 arrays by name, as `load_checkpoint` or `random_arrays` returns them. Their
+        values, up to 1.3 GB, are not checked, since that takes a while.
+      directory: the directory to write, which does not exist yet or is empty. It appears complete
+        or not at all.
+      task: "fe" for a feature extractor, whose outputs are float32 `[B, feature_width]`: the class
+        token after the encoder's last normalisation and, if the model has one, after the layer
+        `pre_logits`. "classification" for logits, float32 `[B, classes]`.
+      image_size: height and width of the images in pixels; None for the size that the checkpoint
+        was trained with.
+      precision: "float32", "mixed_bfloat16" or "mixed_float16". With a mixed precision, variables,
+        images and outputs stay float32, but convolutions and the encoder's matrix products are
+        computed in 16 bits.
 
     Returns:
-      The architecture of what was written.
+      The architecture of the written model.
 
     Raises:
-      CheckpointError: the arrays are not those of an AugReg checkpoint.
-      InputError: the directory is taken, the image size does not fit the patches, or there is no
-        head to classify with.
+      CheckpointError: the arrays are not those of an AugReg checkpoint, or have no head although
+        `task` is "classification".
+      InputError: the directory is not empty, or the image size does not fit the patches.
     """
     if task not in get_args(Task) or precision not in get_args(Precision):
         raise ValueError(f"{task=}, {precision=}: expected {get_args(Task)}, {get_args(Precision)}")
@@ -60,13 +62,13 @@ def convert(
     name = "Transformer/posembed_input/pos_embedding"
     try:
         arrays[name] = resize_position_embedding(arrays[name], architecture.grid_size)
-    except (MemoryError, ValueError) as error:  # NumPy's ValueError: no machine has that much
+    except (MemoryError, ValueError) as error:  # ValueError: more than NumPy can address
         raise InputError(
             f"image size {image_size}: {architecture.tokens:,} position embeddings do not fit into "
             "memory; expected a smaller size"
         ) from error
 
-    # Only now, since it takes seconds: whatever is wrong with the input has been said before.
+    # This import takes seconds. By now the input has been checked, and its errors were reported.
     import tensorflow as tf
 
     from backbones.augreg.saved_model import write_saved_model
@@ -83,8 +85,8 @@ def _converted_architecture(
 ) -> Architecture:
     if task == "classification" and architecture.classes is None:
         raise CheckpointError(
-            "array 'head/kernel' is missing, expected a head to classify with; convert it as a "
-            "feature extractor (task fe)"
+            "array 'head/kernel' is missing; expected a head, which a classifier needs; convert "
+            "the checkpoint as a feature extractor (task fe)"
         )
     return replace(
         architecture,

@@ -8,19 +8,19 @@ from backbones.augreg.architecture import Architecture, Shape
 
 
 def random_arrays(architecture: Architecture, seed: int) -> dict[str, np.ndarray]:
-    """A checkpoint whose model has learned nothing, initialised as the published ones were.
+    """Returns the arrays of an untrained model, initialised as AugReg's models were.
 
-    The distributions are those of `vit_jax/models_vit.py` and `models_resnet.py`: convolutions and
-    `pre_logits` LeCun normal (truncated at two standard deviations), attention and MLP Xavier
-    uniform, position embeddings normal with deviation 0.02, scales 1. The class token, biases, the
-    head, and the scale that closes each residual unit of a ResNet start at 0.
+    The distributions are those of `vit_jax/models_vit.py` and `models_resnet.py`. Convolutions and
+    `pre_logits` are LeCun normal (truncated at two standard deviations), attention and MLP Xavier
+    uniform, position embeddings normal with standard deviation 0.02, and scales 1. The class token,
+    biases, the head, and the last scale of each residual unit of a ResNet start at 0.
 
     Args:
-      architecture: of the model.
-      seed: the same seed gives the same arrays.
+      architecture: the architecture of the model.
+      seed: the seed; the same seed gives the same arrays.
 
     Returns:
-      Name -> float32 array, for every name in `architecture.array_shapes()`.
+      float32 arrays by name, for every name in `architecture.array_shapes()`.
     """
     generator = np.random.default_rng(seed)
     return {
@@ -37,7 +37,8 @@ def _random_array(name: str, shape: Shape, generator: np.random.Generator) -> np
     if name.endswith("/scale"):
         return np.ones(shape, np.float32)
     if "/encoderblock_" in name:
-        # Attention's kernels are split into heads: on the side of the outputs but for the last.
+        # Attention kernels have separate axes for the heads: the kernel `out` among its inputs,
+        # the others among their outputs.
         input_axes = 2 if name.endswith("/out/kernel") else 1
         return _xavier_uniform(shape, math.prod(shape[:input_axes]), generator)
     return _lecun_normal(shape, generator)
@@ -53,6 +54,6 @@ def _lecun_normal(shape: Shape, generator: np.random.Generator) -> np.ndarray:
     samples = generator.standard_normal(shape, np.float32)
     while (outside := np.abs(samples) > 2).any():
         samples[outside] = generator.standard_normal(np.count_nonzero(outside), np.float32)
-    # 0.8796…: the standard deviation of a standard normal that is truncated at ±2.
+    # 0.8796…: the standard deviation of a standard normal distribution truncated at ±2.
     deviation = math.sqrt(1 / math.prod(shape[:-1])) / 0.87962566103423978
     return np.float32(deviation) * samples

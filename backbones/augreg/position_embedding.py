@@ -1,4 +1,4 @@
-"""Position embeddings for another number of patches."""
+"""Resizes position embeddings for another number of patches."""
 
 import numpy as np
 
@@ -6,13 +6,13 @@ import numpy as np
 def resize_position_embedding(embedding: np.ndarray, grid_size: int) -> np.ndarray:
     """Interpolates position embeddings for images of another size (arXiv 2010.11929, section 3.2).
 
-    Bilinear with the corners of both grids aligned, as `interpolate_posembed` in
-    `vit_jax/checkpoint.py` does it with `scipy.ndimage.zoom(order=1)`. The class token's embedding
-    stays as it is.
+    The interpolation is bilinear, with the corners of both grids aligned, as in
+    `interpolate_posembed` of `vit_jax/checkpoint.py`, which uses `scipy.ndimage.zoom(order=1)`. The
+    embedding of the class token stays as it is.
 
     Args:
-      embedding: float32 `[1, 1 + old_grid_size**2, width]`, the class token's first.
-      grid_size: patches along each side of the new images.
+      embedding: float32 `[1, 1 + old_grid_size**2, width]`; the class token comes first.
+      grid_size: number of patches along each side of the new images.
 
     Returns:
       float32 `[1, 1 + grid_size**2, width]`.
@@ -30,7 +30,7 @@ def resize_position_embedding(embedding: np.ndarray, grid_size: int) -> np.ndarr
 
 
 def _interpolation(old_size: int, new_size: int) -> np.ndarray:
-    """float64 `[new_size, old_size]`: what each old point contributes to each new one."""
+    """Returns the weight of each old point in each new point, float64 `[new_size, old_size]`."""
     positions = np.linspace(0, old_size - 1, new_size)
     distances = np.abs(positions[:, None] - np.arange(old_size))
     return np.maximum(1 - distances, 0)

@@ -1,8 +1,8 @@
-"""The ResNet of the hybrids as a TensorFlow graph.
+"""The ResNet of hybrid Vision Transformers as a TensorFlow graph.
 
-A ResNet-v1 with weight standardisation (Qiao et al., arXiv 1903.10520) and GroupNorm (Wu and He,
-arXiv 1803.08494). Agrees with github.com/google-research/vision_transformer,
-`vit_jax/models_resnet.py`: SAME padding, and the stride of a unit in its second convolution.
+It is a ResNet-v1 with weight standardisation (Qiao et al., arXiv 1903.10520) and GroupNorm (Wu and
+He, arXiv 1803.08494). As in github.com/google-research/vision_transformer,
+`vit_jax/models_resnet.py`, padding is SAME, and the second convolution of a unit has the stride.
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ GROUPS = 32
 
 
 class ResNet:
-    """The ResNet in front of the encoder: root, then blocks of bottleneck units."""
+    """The ResNet in front of the encoder: a root, followed by blocks of bottleneck units."""
 
     def __init__(
         self,
@@ -22,19 +22,19 @@ class ResNet:
         *,
         compute_dtype: tf.DType = tf.float32,
     ):
-        """Creates no variables: it uses those it is given.
+        """Uses existing variables and creates none.
 
         Args:
-          blocks: units in each block.
-          weights: name -> float32 variable, as in the published checkpoints.
-          compute_dtype: of the convolutions, float32 or bfloat16.
+          blocks: number of units in each block.
+          weights: float32 variables by their names in the published checkpoints.
+          compute_dtype: dtype in which convolutions are computed: float32, bfloat16 or float16.
         """
         self._blocks = blocks
         self._weights = weights
         self._compute_dtype = compute_dtype
 
     def __call__(self, images: tf.Tensor) -> tf.Tensor:
-        """float32 `[B, H, W, 3]` -> float32 `[B, H / stride, W / stride, channels]`."""
+        """Maps images, float32 `[B, H, W, 3]`, to `[B, H / stride, W / stride, channels]`."""
         cells = self._convolution(images, "conv_root", stride=2)
         cells = tf.nn.relu(self._group_norm(cells, "gn_root"))
         cells = tf.nn.max_pool2d(cells, ksize=3, strides=2, padding="SAME")

@@ -1,6 +1,6 @@
 """The Vision Transformer as a TensorFlow graph (Dosovitskiy et al., arXiv 2010.11929, section 3.1).
 
-Agrees with github.com/google-research/vision_transformer, `vit_jax/models_vit.py`.
+It agrees with github.com/google-research/vision_transformer, `vit_jax/models_vit.py`.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,12 +15,12 @@ from backbones.augreg.resnet import ResNet
 class VisionTransformer(tf.Module):
     """A Vision Transformer whose variables are the arrays of a checkpoint.
 
-    Tokens travel as the rows of one matrix, `[B * tokens, width]`, so that every dense layer is one
-    plain matrix product.
+    Tokens are the rows of one matrix, `[B * tokens, width]`, so that every dense layer is one plain
+    matrix product.
 
     Attributes:
-      architecture: decides the graph.
-      weights: name -> float32 variable, for every name in `architecture.array_shapes()`.
+      architecture: the sizes of the model, which determine the graph.
+      weights: float32 variables by name, for every name in `architecture.array_shapes()`.
     """
 
     def __init__(
@@ -33,10 +33,11 @@ class VisionTransformer(tf.Module):
         """Creates the variables.
 
         Args:
-          architecture: of the model.
-          arrays: name -> float32 array, at least those in `architecture.array_shapes()`.
-          compute_dtype: of convolutions and of the encoder's matrix products, float32 or 16 bits.
-            Normalisation, softmax, residuals and the layers behind the encoder stay float32.
+          architecture: the sizes of the model.
+          arrays: float32 arrays by name, at least those in `architecture.array_shapes()`.
+          compute_dtype: dtype of convolutions and of the encoder's matrix products: float32,
+            bfloat16 or float16. Normalisation, softmax, residuals and the layers after the encoder
+            stay float32.
         """
         super().__init__()
         self.architecture = architecture
@@ -46,19 +47,20 @@ class VisionTransformer(tf.Module):
         self._compute_dtype = compute_dtype
 
     def __call__(self, images: tf.Tensor) -> tf.Tensor:
-        """Computes features, or logits where the architecture has a head.
+        """Computes features, or logits if the architecture has a head.
 
         Args:
           images: float32 `[B, image_size, image_size, 3]` in [-1, 1].
 
         Returns:
-          Logits, float32 `[B, classes]`; or without a head features, float32 `[B, feature_width]`:
-          the class token behind the last normalisation and, where there is one, `pre_logits`.
+          Logits, float32 `[B, classes]`; or, without a head, features, float32
+          `[B, feature_width]`: the class token after the last normalisation and, if the model has
+          one, after the layer `pre_logits`.
         """
         tokens = self._embed(images)
         for index in range(self.architecture.depth - 1):
             tokens = self._encoder_block(tokens, index)
-        # Of the last block's outputs only the class token is used: the others are not computed.
+        # Only the class token of the last block is used, so its other outputs are not computed.
         tokens = self._encoder_block(tokens, self.architecture.depth - 1, class_token_only=True)
         outputs = self._layer_norm(tokens, "Transformer/encoder_norm")
         if self.architecture.representation_size is not None:
@@ -68,7 +70,7 @@ class VisionTransformer(tf.Module):
         return outputs
 
     def _embed(self, images: tf.Tensor) -> tf.Tensor:
-        """`[B, H, W, 3]` -> tokens with their position embeddings."""
+        """Maps images, `[B, H, W, 3]`, to tokens with positions, `[B * tokens, width]`."""
         cells, width = images, self.architecture.width
         if self.architecture.resnet_blocks is not None:
             resnet = ResNet(
@@ -91,7 +93,10 @@ class VisionTransformer(tf.Module):
     def _encoder_block(
         self, tokens: tf.Tensor, index: int, *, class_token_only: bool = False
     ) -> tf.Tensor:
-        """`[B * tokens, width]` -> the same, or with `class_token_only` `[B, width]`."""
+        """Maps tokens, `[B * tokens, width]`, to the same shape.
+
+        With `class_token_only`, it returns the class tokens, `[B, width]`.
+        """
         name = f"Transformer/encoderblock_{index}"
         normalized = self._layer_norm(tokens, f"{name}/LayerNorm_0")
         keys = queries = tf.cast(normalized, self._compute_dtype)
@@ -105,17 +110,17 @@ class VisionTransformer(tf.Module):
         return tokens + tf.cast(hidden, tf.float32)
 
     def _class_token(self, tokens: tf.Tensor) -> tf.Tensor:
-        """`[B * tokens, width]` -> `[B, width]`."""
+        """Returns the class tokens, `[B, width]`, of all tokens, `[B * tokens, width]`."""
         sequences = tf.reshape(tokens, [-1, self.architecture.tokens, self.architecture.width])
         return sequences[:, 0]
 
     def _attention(self, queries: tf.Tensor, keys: tf.Tensor, name: str) -> tf.Tensor:
-        """Every query looks at every key of its image.
+        """Computes attention of every query to every key of its image.
 
         Args:
           queries: `[B * Q, width]`, where Q is `tokens`, or 1 for the class token alone.
-          keys: `[B * tokens, width]`, which are the values as well.
-          name: of the layer.
+          keys: `[B * tokens, width]`; the values are computed from them as well.
+          name: the name of the layer.
 
         Returns:
           float32 `[B * Q, width]`.
@@ -131,7 +136,7 @@ class VisionTransformer(tf.Module):
         return tf.cast(self._dense(attended, f"{name}/out"), tf.float32)
 
     def _split_heads(self, rows: tf.Tensor, tokens: int) -> tf.Tensor:
-        """`[B * tokens, width]` -> `[B, heads, tokens, width / heads]`."""
+        """Splits rows, `[B * tokens, width]`, into `[B, heads, tokens, width / heads]`."""
         heads = self.architecture.heads
         rows = tf.reshape(rows, [-1, tokens, heads, self.architecture.width // heads])
         return tf.transpose(rows, [0, 2, 1, 3])
@@ -143,7 +148,10 @@ class VisionTransformer(tf.Module):
         *,
         activation: Callable[[tf.Tensor], tf.Tensor] | None = None,
     ) -> tf.Tensor:
-        """`[N, inputs]` -> `[N, outputs]` of the same dtype; joins kernels split into heads."""
+        """Applies a dense layer: `[N, inputs]` to `[N, outputs]` of the same dtype.
+
+        A kernel that is split into heads is reshaped to one matrix.
+        """
         kernel = tf.cast(self.weights[f"{name}/kernel"], rows.dtype)
         bias = tf.cast(self.weights[f"{name}/bias"], rows.dtype)
         inputs = rows.shape[-1]
@@ -151,14 +159,14 @@ class VisionTransformer(tf.Module):
         product = tf.matmul(rows, tf.reshape(kernel, [inputs, outputs]))
         bias = tf.reshape(bias, [outputs])
         if activation is None:
-            # `bias_add` would be made a part of the product by oneDNN, in a form for which it has
-            # no kernel that uses AMX.
+            # oneDNN would fuse `bias_add` with the product, and has no kernel for the fused product
+            # that uses AMX.
             return product + bias
         return activation(tf.nn.bias_add(product, bias))
 
     def _layer_norm(self, rows: tf.Tensor, name: str) -> tf.Tensor:
-        """float32 `[N, width]` -> the same."""
-        # Of several ways to write it, the one with the fewest passes over whole rows.
+        """Normalises rows, float32 `[N, width]`."""
+        # Of several ways to write it, this one passes over whole rows least often.
         centred = rows - tf.reduce_mean(rows, axis=-1, keepdims=True)
         variance = tf.reduce_mean(tf.square(centred), axis=-1, keepdims=True)
         normalized = centred * tf.math.rsqrt(variance + 1e-6)
@@ -166,10 +174,10 @@ class VisionTransformer(tf.Module):
 
 
 def _gelu(values: tf.Tensor) -> tf.Tensor:
-    """GELU by its approximation with tanh, which AugReg was trained with (arXiv 1606.08415).
+    """Computes GELU by its approximation with tanh (arXiv 1606.08415), as AugReg's training did.
 
-    In inference oneDNN makes this form a part of the matrix product before it, which spares passes
-    over the widest activations. On a processor with AVX-512 the product and GELU of S/16 take
-    5.8 ms in place of 20.8 in bfloat16, and 12.6 in place of 18.6 in float32.
+    In inference, oneDNN fuses this form with the matrix product before it, which saves passes over
+    the widest activations. On a processor with AVX-512, product and GELU of S/16 take 5.8 ms
+    instead of 20.8 ms in bfloat16, and 12.6 ms instead of 18.6 ms in float32.
     """
     return tf.nn.gelu(values, approximate=True)

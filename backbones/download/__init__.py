@@ -1,6 +1,6 @@
-"""Files by HTTP: resumed, retried, checked, and there as a whole or not at all.
+"""Downloads files by HTTP: resumes, retries and checks them, and renames only complete ones.
 
-Imports neither TensorFlow nor, before a download, `requests`. Proxies are those of the environment
+Imports neither TensorFlow nor, before a download, `requests`. The environment sets proxies
 (`https_proxy` and so on).
 """
 

@@ -1,4 +1,4 @@
-"""Downloads, and waits for other processes, as a person sees them. Imports no TensorFlow."""
+"""Shows downloads, and waits for other processes, on the console. Imports no TensorFlow."""
 
 import logging
 from collections.abc import Iterator
@@ -13,9 +13,9 @@ from backbones.download.transfer import logger
 
 @contextmanager
 def show_downloads(console: rich.console.Console) -> Iterator[None]:
-    """Within it, a download is a bar on a terminal; elsewhere a line where it begins and ends.
+    """Within it, a terminal shows a bar for each download; a file gets a line at start and end.
 
-    If another process has to be waited for, a line says what it is writing.
+    If the process waits for another one, a line says what the other one is writing.
     """
     bars = rich.progress.Progress(
         rich.progress.TextColumn("downloading {task.description}"),
@@ -44,7 +44,7 @@ def show_downloads(console: rich.console.Console) -> Iterator[None]:
 
 
 class _Listener(logging.Handler):
-    """Draws the bars from the log records of downloads, and says what is waited for."""
+    """Updates the bars from the log records of downloads, and prints those of waits."""
 
     def __init__(self, bars: rich.progress.Progress) -> None:
         super().__init__()

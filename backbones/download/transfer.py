@@ -1,7 +1,7 @@
-"""One file by HTTP, over `requests`.
+"""Downloads one file by HTTP, with `requests`.
 
-`requests` and `urllib3.Retry` connect, follow redirects, use proxies, and ask again after answers
-such as 503. Neither goes on with a body that broke off, so this is done here.
+`requests` and `urllib3.Retry` connect, follow redirects, use proxies, and repeat requests after
+responses such as 503. Neither resumes a body that broke off, so this module does.
 """
 
 import contextlib
@@ -21,53 +21,53 @@ from common.lock import hold_lock
 
 logger = logging.getLogger("backbones.download")
 
-_CHUNK = 1 << 16  # bytes that are read at a time, at most
+_CHUNK = 1 << 16  # most bytes of one read
 _INTERVAL = 0.2  # seconds between two progress records
 
 
 class DownloadError(InputError):
-    """A file could not be downloaded. The message is one line: the URL, and why."""
+    """A file could not be downloaded. The message is one line with the URL and the reason."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Patience:
-    """How long a download is tried, in seconds."""
+    """How long a download is tried; times are in seconds."""
 
-    connect: float = 4  # for one address of the server
-    read: float = 30  # without a byte
-    in_all: float = 6 * 3600
+    connect: float = 4  # longest wait for a connection to one address of the server
+    read: float = 30  # longest wait for the next byte
+    in_all: float = 6 * 3600  # longest duration of the whole download
     pause: float = 1  # before the second attempt; doubled with each further one
-    longest_pause: int = 60  # also where the server asks for more (Retry-After)
-    tries: int = 5  # attempts in a row that bring nothing new
+    longest_pause: int = 60  # also if the server asks for more (Retry-After)
+    tries: int = 5  # attempts in a row without a new byte
 
 
 class Download(NamedTuple):
-    """State of a download: bytes that are there, and that there will be if the server says so."""
+    """State of a download: received bytes, and the size of the file if the server sent it."""
 
     name: str
     done: int
     total: int | None
-    ended: bool = False  # whether the file is there and checked
+    ended: bool = False  # whether the file is complete and checked
 
 
 def download(
     url: str, target: Path, *, name: str, sha256: str | None = None, patience: Patience = Patience()
 ) -> None:
-    """Downloads `url` into the file `target`, unless it is there.
+    """Downloads `url` into the file `target`, unless the file exists.
 
     The bytes received before a failure, or before the process was killed, are kept in
-    `<target>.part`, and a later call goes on from there if the server still has the same file.
-    Log records carry a `Download` as their attribute `download`, several times a second.
+    `<target>.part`; a later call resumes there if the server still has the same file. Several times
+    a second, a log record carries a `Download` as its attribute `download`.
 
     Args:
-      url: http or https.
-      target: appears when it is complete and checked.
-      name: what to call the file for a person.
-      sha256: hexadecimal digest that the file must have; None if it is not known.
+      url: an address with the scheme http or https.
+      target: the file; it appears when it is complete and checked.
+      name: the name of the file in progress displays.
+      sha256: the expected digest, hexadecimal; None if it is not known.
       patience: how long to try.
 
     Raises:
-      DownloadError: the file cannot be downloaded, or not be written.
+      DownloadError: the file cannot be downloaded or written.
     """
     try:
         with hold_lock(target):
@@ -78,7 +78,7 @@ def download(
 
 
 class _BrokenOffError(Exception):
-    """An attempt failed, and the next one may not."""
+    """An attempt failed, and the next one may succeed."""
 
 
 class _Transfer:
@@ -94,7 +94,7 @@ class _Transfer:
         self._validator, self._total = self._read_notes()
 
     def run(self) -> None:
-        """Tries until the file is there, or there is no point in trying."""
+        """Tries until the file is complete, or until another attempt would be useless."""
         in_vain = 0
         with self._session() as session:
             while self._total is None or self._size != self._total:
@@ -119,8 +119,8 @@ class _Transfer:
         retry = Retry(
             total=None,
             connect=1,
-            read=False,  # is tried again here, from where it broke off
-            redirect=False,  # requests follows them
+            read=False,  # `run` repeats these, from where the body broke off
+            redirect=False,  # `requests` follows redirects
             status=self._patience.tries,
             status_forcelist=(408, 425, 429, 500, 502, 503, 504),
             raise_on_status=False,
@@ -137,7 +137,7 @@ class _Transfer:
         from requests import exceptions
         from urllib3.exceptions import HTTPError, MaxRetryError, ReadTimeoutError
 
-        # A compressed body would have another length and digest than the file.
+        # A compressed body has another length and digest than the file.
         header = {"Accept-Encoding": "identity"}
         if self._size and self._validator:
             header |= {"Range": f"bytes={self._size}-", "If-Range": self._validator}
@@ -149,7 +149,7 @@ class _Transfer:
             why = f"the server sent nothing for {self._patience.read:g} s"
             raise _BrokenOffError(why) from error
         except (exceptions.SSLError, exceptions.TooManyRedirects, ValueError) as error:
-            raise self._failure(_reason(error)) from error  # ValueError: not a proper URL
+            raise self._failure(_reason(error)) from error  # ValueError: an invalid URL
         except exceptions.ConnectionError as error:
             if isinstance(next(iter(error.args), None), MaxRetryError):
                 raise self._failure(f"no connection ({_reason(error)})") from error
@@ -160,9 +160,9 @@ class _Transfer:
             raise _BrokenOffError(why) from error
 
     def _receive(self, response: Any) -> None:
-        """Appends the body to the partial file, or begins it anew."""
+        """Appends the body to the partial file, or restarts the file."""
         header = response.headers
-        etag = header.get("ETag", "")  # If-Range takes a strong one (RFC 9110, section 13.1.5)
+        etag = header.get("ETag", "")  # If-Range needs a strong one (RFC 9110, section 13.1.5)
         validator = etag if etag.startswith('"') else header.get("Last-Modified")
         if response.status_code in (206, 416):
             if response.status_code == 416 or not self._is_next(header, validator):
@@ -184,7 +184,7 @@ class _Transfer:
                     self._report(logging.DEBUG)
 
     def _is_next(self, header: Mapping[str, str], validator: str | None) -> bool:
-        """Whether the server sends the rest of the file that was begun: not all heed If-Range."""
+        """Whether the body is the rest of the partial file: some servers ignore If-Range."""
         expected = rf"bytes {self._size}-\d+/{self._total}"
         has_rest = re.fullmatch(expected, header.get("Content-Range", ""))
         return bool(has_rest) and validator in (None, self._validator)
@@ -205,7 +205,7 @@ class _Transfer:
         return self._part.stat().st_size if self._part.exists() else 0
 
     def _read_notes(self) -> tuple[str | None, int | None]:
-        """Validator and size of the file that was begun, unless it cannot be gone on with."""
+        """Returns validator and size of the partial file; discards it if it cannot be resumed."""
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
             notes = json.loads(self._notes.read_text())
             total = notes["total"]
@@ -216,7 +216,7 @@ class _Transfer:
         return None, None
 
     def _begin(self, validator: str | None, total: int | None) -> None:
-        self._discard()  # first, or a kill here would leave old bytes with new notes
+        self._discard()  # first: else a kill here would leave old bytes with new notes
         self._validator, self._total = validator, total
         notes = {"url": self._url, "validator": validator, "total": total}
         new = self._notes.with_name(self._notes.name + ".new")
@@ -240,7 +240,7 @@ class _Transfer:
 
 
 def _reason(error: Any) -> str:
-    """The innermost cause, in a line: the errors that `requests` raises nest."""
+    """Returns the innermost cause in one line: `requests` raises errors within errors."""
     inner = [e for e in (*error.args, getattr(error, "reason", None)) if isinstance(e, Exception)]
     if inner:
         return _reason(inner[-1])

@@ -1,7 +1,7 @@
-"""A process that measures one framework, and answers questions in JSON, a line each.
+"""Controls a process that measures one framework; requests and replies are lines of JSON.
 
-Two frameworks that are compared each get a process of their own, and are measured in turn: neither
-shares a thread pool, a memory allocator or a library with the other.
+Each of two compared frameworks runs in a process of its own, and they take turns: so they share no
+thread pool, memory allocator or library.
 """
 
 import json
@@ -18,7 +18,7 @@ _TORCH_SHAPE = ("image_size", "patch_size", "width", "depth", "heads", "mlp_dim"
 
 
 class SideError(Exception):
-    """A side could not do what it was asked; the message is one line."""
+    """An error for a request that a process could not fulfil; the message is one line."""
 
 
 class Side:
@@ -30,9 +30,9 @@ class Side:
         """Starts the process.
 
         Args:
-          name: of the framework, for messages.
-          command: reads requests from stdin and writes replies to stdout.
-          environment: of the process; None for this process's own.
+          name: the name of the framework, for messages.
+          command: the command, which reads requests from stdin and writes replies to stdout.
+          environment: the environment variables of the process; None for those of this process.
         """
         self.name = name
         self._process = subprocess.Popen(
@@ -48,11 +48,11 @@ class Side:
 
         Args:
           do: the name of the request.
-          timeout: seconds, after which the process is killed.
-          arguments: of the request.
+          timeout: the time limit in seconds, after which the process is killed.
+          arguments: the arguments of the request.
 
         Raises:
-          SideError: the side replied that it failed, ended, or did not reply in time.
+          SideError: the process replied with an error, has ended, or did not reply in time.
         """
         assert self._process.stdin is not None and self._process.stdout is not None
         try:
@@ -75,7 +75,7 @@ class Side:
 
     @property
     def is_running(self) -> bool:
-        """Whether the process can still be asked."""
+        """Whether the process is still running."""
         return self._process.poll() is None
 
     def close(self) -> None:
@@ -105,7 +105,8 @@ def start_torch(python: str) -> Side:
     """Starts a process that measures the same models in PyTorch.
 
     Args:
-      python: an interpreter that has torch; paths that were set for TensorFlow are not handed on.
+      python: the path of a Python with torch. Environment variables with paths for TensorFlow are
+        not passed on.
     """
     dropped = ("PYTHONPATH", "LD_LIBRARY_PATH", "XLA_FLAGS")
     environment = {name: value for name, value in os.environ.items() if name not in dropped}
@@ -113,7 +114,7 @@ def start_torch(python: str) -> Side:
 
 
 def torch_shape(architecture: Any) -> dict[str, int]:
-    """What the PyTorch side has to know of an `Architecture`: that of a plain ViT."""
+    """Returns the sizes of a plain ViT that the PyTorch side needs."""
     return {name: getattr(architecture, name) for name in _TORCH_SHAPE}
 
 
@@ -121,11 +122,12 @@ def serve(requests: Mapping[str, Callable[..., dict[str, Any]]], failures: type[
     """Answers requests from stdin until it ends.
 
     Args:
-      requests: name -> function of the request's arguments that returns the reply.
-      failures: exceptions that are sent as the reply; any other ends the process.
+      requests: functions by the name of the request; each takes its arguments and returns the
+        reply.
+      failures: exceptions that are sent as the reply; any other exception ends the process.
     """
     replies = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # what libraries print is no reply
+    os.dup2(2, 1)  # so that the output of libraries does not mix with replies
     for line in sys.stdin:
         request = json.loads(line)
         try:
@@ -138,13 +140,16 @@ def serve(requests: Mapping[str, Callable[..., dict[str, Any]]], failures: type[
 def time_turns(
     sides: Sequence[Side], name: str, *, rounds: int, seconds: float
 ) -> list[list[float]]:
-    """Seconds a step of each side, one figure a round; the sides take turns.
+    """Measures the seconds per step of each side; the sides take turns.
 
     Args:
-      sides: have each prepared steps under `name`.
-      name: of the prepared steps.
-      rounds: how many turns each side gets.
-      seconds: about how long a turn is.
+      sides: the processes, each of which has prepared steps of this name.
+      name: the name of the prepared steps.
+      rounds: the number of turns of each side.
+      seconds: the approximate length of a turn.
+
+    Returns:
+      For each side, a list with the seconds per step in each round.
     """
     steps = []
     for side in sides:

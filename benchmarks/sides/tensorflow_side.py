@@ -2,7 +2,7 @@
 
     python -m benchmarks.sides.tensorflow_side
 
-answers the requests of `benchmarks/sides/process.py`. Needs TensorFlow and Keras, not TFX.
+It answers the requests of `benchmarks/sides/process.py`, and needs TensorFlow and Keras, not TFX.
 """
 
 import gc
@@ -35,26 +35,25 @@ CROP_AND_FLIP = Augmentation(crop_area=0.05, flip=True)
 
 
 def make_hyperparameters(batch_size: int, **more: Any) -> Hyperparameters:
-    """Of every training that is measured: SGD with momentum, gradients clipped."""
+    """Returns the hyperparameters of all measured trainings: SGD with momentum and clipping."""
     return Hyperparameters(batch_size=batch_size, learning_rate=1e-3, schedule="constant", **more)
 
 
 class TensorFlowSide:
-    """Prepared steps by name, and measurements that are one request each."""
+    """The functions that answer requests; it keeps prepared steps by name."""
 
     def __init__(self, folder: Path) -> None:
-        """Nothing is measured yet.
-
+        """
         Args:
-          folder: an empty one, for converted backbones.
+          folder: an empty folder, for converted backbones.
         """
         self._folder = folder
         self._steps: dict[str, Callable[[int], float]] = {}
-        for gpu in tf.config.list_physical_devices("GPU"):  # leave the others some memory
+        for gpu in tf.config.list_physical_devices("GPU"):  # leave memory for other processes
             tf.config.experimental.set_memory_growth(gpu, True)
 
     def device(self) -> dict[str, Any]:
-        """What TensorFlow computes on."""
+        """Returns the names of TensorFlow's device and of the implementation."""
         gpus = tf.config.list_physical_devices("GPU")
         name = tf.config.experimental.get_device_details(gpus[0])["device_name"] if gpus else "CPU"
         return {"device": name, "implementation": f"TensorFlow {tf.__version__}"}
@@ -72,17 +71,17 @@ class TensorFlowSide:
         strategy: str = "single",
         keep: bool = False,
     ) -> dict[str, Any]:
-        """Makes steps on one batch in the device's memory, and warms up.
+        """Prepares steps on one batch in the device's memory, and warms up.
 
         Args:
-          name: of the steps.
-          kind: "forward", or "training" by the Trainer's own step.
-          model: a feature extractor in the catalogue; its weights are random.
-          batch_size: images a step.
+          name: the name of the steps.
+          kind: "forward", or "training" for the Trainer's own step.
+          model: the name of a feature extractor in the catalogue; its weights are random.
+          batch_size: the number of images per step.
           precision: "float32" or "mixed_bfloat16".
-          compiled: whether by XLA.
-          classes: of the head, for a training.
-          strategy: "single" or "mirrored", for a training.
+          compiled: whether steps are compiled with XLA.
+          classes: the number of classes of the head, for "training".
+          strategy: "single" or "mirrored", for "training".
           keep: whether steps that were prepared earlier stay in memory.
         """
         if not keep:
@@ -98,11 +97,11 @@ class TensorFlowSide:
         return {"seconds": time.perf_counter() - started}
 
     def run(self, name: str, steps: int) -> dict[str, Any]:
-        """Seconds that so many steps take."""
+        """Does a number of prepared steps, and returns the seconds that they take."""
         return {"seconds": self._steps[name](steps)}
 
     def peak(self) -> dict[str, Any]:
-        """Most memory on the device since the last call, in MiB; None on a CPU."""
+        """Returns the peak memory of the device since the last call, in MiB; None on a CPU."""
         if not tf.config.list_physical_devices("GPU"):
             return {"mib": None}
         peak = tf.config.experimental.get_memory_info("GPU:0")["peak"] / 2**20
@@ -115,18 +114,18 @@ class TensorFlowSide:
         """Writes the features of random images to the file `output`, float32 [B, D].
 
         Args:
-          model: a feature extractor in the catalogue.
+          model: the name of a feature extractor in the catalogue.
           precision: "float32" or "mixed_bfloat16".
-          batch_size: B.
-          output: path of an `.npy` file.
+          batch_size: B, the number of images.
+          output: the path of an `.npy` file.
           tensor_float: whether a GPU may round float32 products to TensorFloat-32.
         """
         tf.config.experimental.enable_tensor_float_32_execution(tensor_float)
         directory = self._converted(model, precision)
         size = read_shapes(directory).height
         images = np.random.default_rng(0).uniform(-1, 1, [batch_size, size, size, 3])
-        made = call_backbone(load_backbone(directory), tf.constant(images, tf.float32))
-        np.save(output, made.numpy())
+        features = call_backbone(load_backbone(directory), tf.constant(images, tf.float32))
+        np.save(output, features.numpy())
         tf.config.experimental.enable_tensor_float_32_execution(True)
         return {}
 
@@ -140,7 +139,7 @@ class TensorFlowSide:
         compiled: bool,
         precision: str,
     ) -> dict[str, Any]:
-        """Losses of a training by `trainer.training.loop.fit` from a fixed seed, one a step."""
+        """Trains by `trainer.training.loop.fit` with a fixed seed; returns each step's loss."""
         material = self._material(model, images, precision)
         keras.utils.set_random_seed(0)
         with tempfile.TemporaryDirectory() as folder:
@@ -166,12 +165,12 @@ class TensorFlowSide:
         compiled: bool,
         precision: str,
     ) -> dict[str, Any]:
-        """Seconds a step of the Trainer's loop and of the same step on one batch in memory.
+        """Measures the Trainer's loop, in turns with the same step on one batch in memory.
 
-        The loop reads, decodes, crops and flips JPEGs, and keeps its history.
+        The loop reads, decodes, crops and flips JPEGs, and records its history.
 
         Returns:
-          "loop" and "bare": lists with a figure for each round.
+          The seconds per step in each round: "loop" for the loop, "bare" for the step alone.
         """
         self._drop()
         material = self._material(model, images, precision)
@@ -210,7 +209,7 @@ class TensorFlowSide:
     def input(
         self, *, model: str, batch_size: int, images: int, batches: int, rounds: int
     ) -> dict[str, Any]:
-        """Images/s of the Trainer's input alone, JPEGs with crop and flip; one figure a round."""
+        """Measures images/s of the Trainer's input alone, JPEGs with crop and flip, per round."""
         material = self._material(model, images, "float32")
         dataset = iter(material.train(CROP_AND_FLIP).batches(batch_size))
         next(dataset)
@@ -244,7 +243,7 @@ class TensorFlowSide:
 
 
 class _LoopStepper(Stepper):
-    """Times turns of the loop's steps; after each, as many steps on one batch in memory."""
+    """A stepper that times turns of the loop, each followed by as many steps on one batch."""
 
     def __init__(self, *args: Any, turn: int, **options: Any) -> None:
         super().__init__(*args, **options)

@@ -1,9 +1,9 @@
-"""Vision Transformers in PyTorch, for benchmarks to compare the project's own with.
+"""Measures Vision Transformers in PyTorch, for benchmarks that compare them with this project's.
 
-Runs as a script in a Python that has torch, which this project does not need, and knows nothing of
-the rest: `benchmarks/sides/process.py` sends it requests. Where timm is installed the model is
-timm's; otherwise it is the same model written out here, as timm has it: one product for queries,
-keys and values, and `scaled_dot_product_attention`.
+It runs as a script in another Python that has torch, and imports nothing of this project;
+`benchmarks/sides/process.py` sends it requests. If timm is installed, the model is timm's.
+Otherwise it is the same model written out in this file, with one product for queries, keys and
+values, and `scaled_dot_product_attention`, as in timm.
 """
 
 import contextlib
@@ -22,7 +22,7 @@ DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 class Attention(nn.Module):
-    """Attention of several heads."""
+    """Multi-head attention."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
@@ -31,7 +31,7 @@ class Attention(nn.Module):
         self.out = nn.Linear(width, width)
 
     def forward(self, tokens: torch.Tensor) -> torch.Tensor:
-        """float32 [B, N, D] to the same."""
+        """Maps tokens, float32 [B, N, D], to the same shape."""
         batch, count, width = tokens.shape
         qkv = self.qkv(tokens).reshape(batch, count, 3, self.heads, width // self.heads)
         query, key, value = qkv.permute(2, 0, 3, 1, 4).unbind(0)
@@ -51,13 +51,13 @@ class Block(nn.Module):
         )
 
     def forward(self, tokens: torch.Tensor) -> torch.Tensor:
-        """float32 [B, N, D] to the same."""
+        """Maps tokens, float32 [B, N, D], to the same shape."""
         tokens = tokens + self.attention(self.norm1(tokens))
         return tokens + self.mlp(self.norm2(tokens))
 
 
 class ViT(nn.Module):
-    """Features of the class token, or logits."""
+    """A Vision Transformer that returns features of the class token, or logits."""
 
     def __init__(
         self,
@@ -79,14 +79,18 @@ class ViT(nn.Module):
         self.head = nn.Linear(width, classes) if classes else nn.Identity()
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """float32 [B, 3, H, W] to float32 [B, D], or [B, classes]."""
+        """Maps images, float32 [B, 3, H, W], to features, [B, D], or logits, [B, classes]."""
         patches = self.embedding(images).flatten(2).transpose(1, 2)
         tokens = torch.cat([self.cls.expand(len(images), -1, -1), patches], dim=1)
         return self.head(self.norm(self.blocks(tokens + self.positions))[:, 0])
 
 
 def make_model(architecture: dict[str, int], classes: int) -> tuple[nn.Module, str]:
-    """The model, and the name of its implementation. Without classes it ends in features."""
+    """Makes a model that returns logits, or features if `classes` is 0.
+
+    Returns:
+      The model, and the name of its implementation.
+    """
     try:
         import timm
         from timm.models.vision_transformer import VisionTransformer
@@ -105,11 +109,11 @@ def make_model(architecture: dict[str, int], classes: int) -> tuple[nn.Module, s
 
 
 class Steps:
-    """Prepared steps by name."""
+    """The functions that answer requests; it keeps prepared steps by name."""
 
     def __init__(self) -> None:
         self._steps: dict[str, Callable[[], Any]] = {}
-        # As TensorFlow does on a GPU: float32 products in TensorFloat-32.
+        # float32 products in TensorFloat-32, as in TensorFlow on a GPU.
         torch.set_float32_matmul_precision("high")
 
     def prepare(
@@ -126,15 +130,15 @@ class Steps:
         """Makes the model and does three steps.
 
         Args:
-          name: of the steps.
+          name: the name of the steps.
           kind: "forward" or "training".
-          architecture: keyword arguments of `ViT`.
-          batch_size: images a step.
-          precision: "float32", or "mixed_bfloat16": autocast.
-          compiled: whether by `torch.compile`.
-          classes: of the head; 0 for none.
+          architecture: the keyword arguments of `ViT`.
+          batch_size: the number of images per step.
+          precision: "float32", or "mixed_bfloat16" for autocast.
+          compiled: whether the model is compiled with `torch.compile`.
+          classes: the number of classes of the head; 0 for no head.
         """
-        if DEVICE.type == "cuda":  # its memory is for the steps that come now
+        if DEVICE.type == "cuda":  # free the memory of earlier steps
             self._steps.clear()
             torch.cuda.empty_cache()
         torch.manual_seed(0)
@@ -173,7 +177,7 @@ class Steps:
         return {"implementation": implementation, "device": device}
 
     def run(self, name: str, steps: int) -> dict[str, Any]:
-        """Seconds that so many steps take."""
+        """Does a number of prepared steps, and returns the seconds that they take."""
         started = time.perf_counter()
         for _ in range(steps):
             last = self._steps[name]()
@@ -181,7 +185,7 @@ class Steps:
         return {"seconds": time.perf_counter() - started}
 
     def peak(self) -> dict[str, Any]:
-        """Most memory on the device since the last call, in MiB; None on a CPU."""
+        """Returns the peak memory of the device since the last call, in MiB; None on a CPU."""
         if DEVICE.type != "cuda":
             return {"mib": None}
         peak = torch.cuda.max_memory_allocated() / 2**20
@@ -190,7 +194,7 @@ class Steps:
 
 
 def main() -> None:
-    """Answers requests until stdin ends, as `serve` in `process.py`, which this cannot import."""
+    """Answers requests until stdin ends, as `serve` in `process.py`, which cannot be imported."""
     steps = Steps()
     replies = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)

@@ -1,1 +1,1 @@
-"""What `benchmarks/trainer.py` measures, each in a module of its own."""
+"""The measurements of `benchmarks/trainer.py`."""

@@ -1,4 +1,4 @@
-"""The Trainer's input pipeline, and bare loops that decode and resize, in turns."""
+"""Measures the Trainer's input pipeline, in turns with bare loops that decode and resize."""
 
 import dataclasses
 import statistics
@@ -13,13 +13,13 @@ from trainer.input.augmentation import Augmentation
 
 @dataclasses.dataclass(frozen=True)
 class Rates:
-    """Images a second, and images a CPU second: of user and system time, of all threads."""
+    """Images per second of wall time, and per CPU second (user and system, all threads)."""
 
     wall: Sequence[float]
     cpu: Sequence[float]
 
     def over(self, other: "Rates") -> tuple[float, float]:
-        """Medians of the ratios, turn by turn."""
+        """Returns the medians, over all turns, of the ratios of wall and of CPU rates."""
         pairs = ((self.wall, other.wall), (self.cpu, other.cpu))
         wall, cpu = (statistics.median(a / b for a, b in zip(*pair, strict=True)) for pair in pairs)
         return wall, cpu
@@ -28,9 +28,9 @@ class Rates:
 def measure_input(
     material: Material, augmentation: Augmentation, batch_size: int, rounds: int
 ) -> dict[str, Rates]:
-    """Rates of "plain", "augmented", "bare" and "one thread", over an epoch in each turn.
+    """Measures the rates of "plain", "augmented", "bare" and "one thread", an epoch in each turn.
 
-    Every turn makes a new iterator, and starts its clock once that is warm.
+    Every turn makes a new iterator, and starts the clock after a few batches.
     """
     datasets = {
         "plain": material.train(Augmentation()).batches(batch_size),
@@ -49,7 +49,7 @@ def measure_input(
 
 
 def _bare(material: Material, batch_size: int, parallel_calls: int | None) -> tf.data.Dataset:
-    """Encoded images in memory -> batches of pixels, float32 in [0, 255]."""
+    """Returns batches of pixels, float32 in [0, 255], from encoded images in memory."""
     height, width = material.shapes.height, material.shapes.width
 
     def decode(encoded: tf.Tensor) -> tf.Tensor:

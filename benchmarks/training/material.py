@@ -1,4 +1,4 @@
-"""What the Trainer's benchmarks train: a backbone, and photographs in the pipeline's format."""
+"""Makes the backbone and the images, in the pipeline's format, for benchmarks of the Trainer."""
 
 import dataclasses
 import io
@@ -21,17 +21,17 @@ from trainer.model.classifier import make_classifier
 from trainer.preprocessing import decode_images
 
 CLASSES = 5
-_SIZE = (500, 375)  # width and height of generated images; tf_flowers' are of about this size
-_DISTINCT = 64  # of them
+_SIZE = (500, 375)  # width and height of generated images, about the size of those of tf_flowers
+_DISTINCT = 64  # number of different generated images
 
 
 @dataclasses.dataclass(frozen=True)
 class Material:
-    """A folder with a backbone and a shard of photographs.
+    """A folder with a backbone and a shard of images.
 
     Attributes:
-      folder: holds `backbone` and `shard.gz`.
-      images: examples in the shard.
+      folder: the folder, with the directory `backbone` and the file `shard.gz`.
+      images: the number of examples in the shard.
     """
 
     folder: Path
@@ -39,21 +39,21 @@ class Material:
 
     @property
     def shapes(self) -> Shapes:
-        """Of the backbone."""
+        """The shapes of the backbone."""
         return read_shapes(self.folder / "backbone")
 
     def make_model(self):
-        """A new classifier with the backbone."""
+        """Makes a new classifier with the backbone."""
         return make_classifier(load_backbone(self.folder / "backbone"), self.shapes, CLASSES)
 
     def encoded(self) -> list[bytes]:
-        """The photographs, encoded."""
+        """Returns the encoded images."""
         spec = {"image": tf.io.FixedLenFeature([], tf.string)}
         records = tf.data.TFRecordDataset(str(self.folder / "shard.gz"), compression_type="GZIP")
         return [tf.io.parse_single_example(r, spec)["image"].numpy() for r in records]
 
     def train(self, augmentation: Augmentation, copies: int = 1) -> TrainingData:
-        """So many times the data: links to the shard, which take no room."""
+        """Returns the training data, `copies` times; the copies are links to the shard."""
         split = self.folder / f"train-{copies}"
         split.mkdir(exist_ok=True)
         for copy in range(copies):
@@ -71,9 +71,9 @@ class Material:
         )
 
     def validation(self, batch_size: int) -> tf.data.Dataset:
-        """One batch of it.
+        """Returns one validation batch.
 
-        The transform graph's place is taken by the function that it is written from.
+        The transform graph is replaced by the function that it is made from.
         """
         shapes = self.shapes
         batches = validation_batches(
@@ -94,27 +94,27 @@ def make_material(
     *,
     precision: Precision = "float32",
 ) -> Material:
-    """Writes both into `folder`.
+    """Writes backbone and images into `folder`.
 
     Args:
-      folder: an empty one.
-      model: name of a feature extractor in the catalogue; its weights are random.
-      images: how many examples; photographs are repeated where there are fewer.
-      data_dir: class folders of photographs; None for generated ones.
-      precision: of the backbone's matrix products.
+      folder: an empty folder.
+      model: the name of a feature extractor in the catalogue; its weights are random.
+      images: the number of examples; if there are fewer images, they are repeated.
+      data_dir: a folder of class folders; None for generated images.
+      precision: the precision of the backbone's matrix products.
     """
     arrays = random_arrays(MODELS[model].architecture, seed=0)
     convert(arrays, folder / "backbone", precision=precision)
-    photographs = list(_generated(min(images, _DISTINCT)) if data_dir is None else _read(data_dir))
-    as_image_example_gen = tf.io.TFRecordOptions("GZIP", compression_level=0)
-    with tf.io.TFRecordWriter(str(folder / "shard.gz"), as_image_example_gen) as writer:
+    distinct = list(_generate(min(images, _DISTINCT)) if data_dir is None else _read(data_dir))
+    options = tf.io.TFRecordOptions("GZIP", compression_level=0)  # as in ImageExampleGen
+    with tf.io.TFRecordWriter(str(folder / "shard.gz"), options) as writer:
         for index in range(images):
-            writer.write(_example(photographs[index % len(photographs)], index % CLASSES))
+            writer.write(_example(distinct[index % len(distinct)], index % CLASSES))
     return Material(folder, images)
 
 
 def cores() -> int:
-    """That this process may use."""
+    """Returns the number of processor cores that this process may use."""
     return len(os.sched_getaffinity(0))
 
 
@@ -125,8 +125,8 @@ def _read(data_dir: Path) -> Iterator[bytes]:
             yield encoded
 
 
-def _generated(count: int) -> Iterator[bytes]:
-    """JPEGs of smoothed noise, at three scales; some 65 kB each."""
+def _generate(count: int) -> Iterator[bytes]:
+    """Generates JPEGs of smoothed noise at three scales, some 65 kB each."""
     generator = np.random.default_rng(0)
     width, height = _SIZE
     for _ in range(count):

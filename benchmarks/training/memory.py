@@ -1,4 +1,4 @@
-"""Peak memory of a training, in a process of its own.
+"""Measures the peak memory of a training, in a process of its own.
 
 python -m benchmarks.training.memory FOLDER IMAGES COPIES STEPS BATCH_SIZE
 """
@@ -14,7 +14,7 @@ _PROJECT = Path(__file__).resolve().parents[2]
 
 
 def measure_memory(material: Material, copies: int, steps: int, batch_size: int) -> float:
-    """Peak resident memory, in MiB, of a training on `copies` times the data."""
+    """Returns the peak resident memory, in MiB, of a training on `copies` times the data."""
     arguments = (material.folder, material.images, copies, steps, batch_size)
     output = subprocess.run(
         [sys.executable, "-m", "benchmarks.training.memory", *map(str, arguments)],
@@ -48,9 +48,9 @@ def _train(material: Material, copies: int, steps: int, batch_size: int) -> None
 
 
 def _peak() -> float:
-    """Of this process until now, in MiB.
+    """Returns the peak memory of this process so far, in MiB.
 
-    Not `ru_maxrss`, which begins with what the parent had.
+    `ru_maxrss` is not used, because it starts at the memory of the parent process.
     """
     lines = Path("/proc/self/status").read_text().splitlines()
     (peak,) = (line.split()[1] for line in lines if line.startswith("VmHWM:"))

@@ -1,4 +1,4 @@
-"""Steps of the Trainer's loop, and of a bare `model.fit`, in turns."""
+"""Measures steps of the Trainer's loop, in turns with steps of a bare `model.fit`."""
 
 import dataclasses
 import tempfile
@@ -17,12 +17,20 @@ from trainer.training.loop import Loop
 from trainer.training.optimizer import Schedule
 from trainer.training.train_step import Result, Stepper
 
-_SETTLE = 2  # steps of each turn that are not timed: buffers that filled meanwhile are used up
+# The first steps of each turn, which are not timed: they use up buffers that were filled during the
+# turn of the other side.
+_SETTLE = 2
 
 
 @dataclasses.dataclass(frozen=True)
 class Times:
-    """Seconds a step in each turn of the Trainer and of the bare loop; seconds of a checkpoint."""
+    """The measured times.
+
+    Attributes:
+      trainer: seconds per step in each turn of the Trainer.
+      bare: seconds per step in each turn of the bare loop.
+      checkpoint: seconds to save a checkpoint.
+    """
 
     trainer: Sequence[float]
     bare: Sequence[float]
@@ -32,9 +40,9 @@ class Times:
 def measure_steps(
     material: Material, hyperparameters: Hyperparameters, augmentation: Augmentation, rounds: int
 ) -> Times:
-    """Trains in `rounds` turns of `hyperparameters.steps` steps each, after one that warms up.
+    """Trains in `rounds` turns of `hyperparameters.steps` steps each, after a turn to warm up.
 
-    The Trainer's data are long enough that no epoch ends within them.
+    The Trainer has so much data that no epoch ends during the measurement.
     """
     turn = _SETTLE + hyperparameters.steps
     trained = dataclasses.replace(hyperparameters, steps=(rounds + 1) * turn)
@@ -76,7 +84,7 @@ def measure_steps(
 
 
 class _TakingTurns(Stepper):
-    """A stepper that times the steps between two of its own, and whatever the loop does there."""
+    """A stepper that times its steps, including the loop's work between them, in turns."""
 
     def __init__(self, *args: Any, steps: int, other: Callable[[], None], **options: Any) -> None:
         super().__init__(*args, **options)

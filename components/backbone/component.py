@@ -1,4 +1,4 @@
-"""Backbone: whatever `--model` names, as a Model artifact."""
+"""Backbone, a node that provides the model that `--model` names as a Model artifact."""
 
 from tfx.dsl.component.experimental.annotations import OutputArtifact, Parameter
 from tfx.dsl.component.experimental.decorators import component
@@ -16,17 +16,17 @@ def Backbone(  # noqa: N802 (a component is named like a class)
     precision: Parameter[str],
     fingerprint: Parameter[str],
 ) -> None:
-    """Finds, downloads, makes or converts a backbone, and copies its SavedModel into the artifact.
+    """Finds, downloads or converts a backbone, and copies its SavedModel into the artifact.
 
-    For runs whose nodes, or whose Beam workers, may have no more than the pipeline root in common:
-    they take it from there rather than find it anew.
+    It is for runs whose nodes or Beam workers share only the pipeline root: they read the backbone
+    from there.
 
     Args:
-      backbone: the artifact; the SavedModel lies directly in it.
-      model: what `backbones.resolve.resolve` takes.
-      weights: likewise.
-      precision: likewise.
-      fingerprint: of the backbone's content, for the cache key.
+      backbone: the artifact, whose directory becomes the SavedModel.
+      model: the value of `--model`.
+      weights: the value of `--weights`.
+      precision: the value of `--precision`.
+      fingerprint: a fingerprint of the backbone's content, part of the cache key.
     """
     del fingerprint
     directory = resolve(model, weights=weights, cache=cache_dir(), precision=precision)

@@ -1,4 +1,4 @@
-"""BackboneTransform: TFX's Transform, which is handed the backbone as an artifact."""
+"""BackboneTransform: TFX's Transform, with the backbone as a further input artifact."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ from components.property_value import PropertyValue
 
 
 class BackboneTransformSpec(standard_component_specs.TransformSpec):
-    """TFX's, with the backbone as a further input."""
+    """The spec of TFX's Transform, with the backbone as a further input."""
 
     INPUTS = standard_component_specs.TransformSpec.INPUTS | {
         BACKBONE_KEY: ChannelParameter(type=standard_artifacts.Model),
@@ -21,10 +21,10 @@ class BackboneTransformSpec(standard_component_specs.TransformSpec):
 
 
 class BackboneTransform(base_beam_component.BaseBeamComponent):
-    """TFX's Transform; `preprocessing_fn` finds the backbone's directory in its `custom_config`.
+    """TFX's Transform with the backbone as an input, without statistics and analyzer cache.
 
-    So lineage shows the backbone, and the cache knows it, wherever it lies. No statistics, no
-    analyzer cache.
+    Because the backbone is an input artifact, lineage shows it and the cache depends on it,
+    wherever its files are. There are no statistics and no analyzer cache.
     """
 
     SPEC_CLASS = BackboneTransformSpec
@@ -43,12 +43,12 @@ class BackboneTransform(base_beam_component.BaseBeamComponent):
     ) -> None:
         """
         Args:
-          examples: one Examples.
-          schema: one Schema.
-          backbone: one Model, whose SavedModel lies directly in it.
-          preprocessing_fn: import path.
-          analyze: splits that are analysed.
-          materialize: splits of which transformed examples are written; may be empty.
+          examples: channel of one Examples artifact.
+          schema: channel of one Schema artifact.
+          backbone: channel of one Model artifact, whose directory is the SavedModel's.
+          preprocessing_fn: import path of the function.
+          analyze: the splits that are analysed.
+          materialize: the splits whose transformed examples are written; may be empty.
           custom_config: `trainer.transform_settings.TransformSettings`, as JSON.
         """
         outputs = {"transform_graph": types.Channel(type=standard_artifacts.TransformGraph)}

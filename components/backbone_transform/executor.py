@@ -15,7 +15,7 @@ BACKBONE_KEY = "backbone"
 
 
 class Executor(executor.Executor):
-    """TFX's, with the backbone's directory put into the `custom_config`."""
+    """TFX's executor of Transform; adds the backbone's directory to the `custom_config`."""
 
     def Do(  # noqa: N802 (TFX's name)
         self,
@@ -23,7 +23,7 @@ class Executor(executor.Executor):
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """As TFX's, with the backbone's directory in `TransformSettings`."""
+        """Runs Transform as TFX does, with the backbone's directory in `TransformSettings`."""
         inputs = dict(input_dict)
         directory = artifact_utils.get_single_uri(inputs.pop(BACKBONE_KEY))
         key = standard_component_specs.CUSTOM_CONFIG_KEY

@@ -1,10 +1,10 @@
-"""A step that ends before its custom job has the job end as well.
+"""Cancels the custom job of a step that ends before its job.
 
-Vertex AI tells a step by SIGTERM that its run is cancelled, and knows nothing of the job that the
-step waits for: left alone, that would train on, and cost, until it is done. Google's own components
+When a run is cancelled, Vertex AI sends SIGTERM to the step, but does not know the job that the
+step waits for: the job would go on training, and cost money, until its end. Google's own components
 pass a cancellation on in the same way (google_cloud_pipeline_components, execution_context.py). A
-wait that fails leaves such a job too, and a retry of the step would start a second one beside it,
-with the same checkpoints.
+step that fails while it waits leaves a job too: a retry would start a second job beside it, with
+the same checkpoints.
 """
 
 import logging
@@ -21,14 +21,14 @@ from google.cloud.aiplatform import gapic
 
 logger = logging.getLogger(__name__)
 
-# By which a step knows its job, even where it is told to end before it has the job's name.
+# This label identifies the job of a step, even if the step ends before it knows the job's name.
 _LABEL = "vit-step"
 _STATUS = 128 + signal.SIGTERM
 
-# In seconds: a container commonly has 30 from SIGTERM to SIGKILL.
-_UNTIL_LISTED = 10.0
-_ANSWER = 5.0
-_RETRYING = Retry(
+# Times in seconds. A container commonly has 30 s from SIGTERM to SIGKILL.
+_LISTING_PATIENCE = 10.0
+_REQUEST_TIMEOUT = 5.0
+_RETRY = Retry(
     if_exception_type(exceptions.ServerError, exceptions.TooManyRequests),
     initial=0.5,
     maximum=2.0,
@@ -38,13 +38,14 @@ _RETRYING = Retry(
 
 @contextmanager
 def end_job_with_step(job: dict[str, Any], region: str) -> Iterator[None]:
-    """Within it, SIGTERM raises SystemExit; and whatever is raised cancels the job made of `job`.
+    """Within it, SIGTERM raises SystemExit, and any exception cancels the job made from `job`.
 
-    A job that has ended is left alone. Only for the main thread, which alone can handle signals.
+    A job that has ended is not cancelled. Only the main thread can use it, since only the main
+    thread can handle signals.
 
     Args:
-      job: as `tfx.extensions.google_cloud_ai_platform` takes it; it gets a label.
-      region: where it is submitted to.
+      job: the job, in the form of `tfx.extensions.google_cloud_ai_platform`; it gets a label.
+      region: the region in which the job is submitted.
     """
     step = uuid.uuid4().hex
     parent = f"projects/{job['project']}/locations/{region}"
@@ -53,9 +54,10 @@ def end_job_with_step(job: dict[str, Any], region: str) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # not before the job is cancelled
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # until the job is cancelled
         try:
-            _cancel(step, parent, region, patience=_UNTIL_LISTED if _may_appear_later(error) else 0)
+            patience = _LISTING_PATIENCE if _may_appear_later(error) else 0
+            _cancel(step, parent, region, patience=patience)
         except Exception:
             logger.exception("the custom job with label %s=%s was not cancelled", _LABEL, step)
         raise
@@ -64,15 +66,15 @@ def end_job_with_step(job: dict[str, Any], region: str) -> Iterator[None]:
 
 
 def _end(*_: Any) -> None:
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # once is enough
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second SIGTERM changes nothing
     raise SystemExit(_STATUS)
 
 
 def _may_appear_later(error: BaseException) -> bool:
-    """Whether a job that is not listed yet may be so later.
+    """Whether a job that is not listed yet may be listed later.
 
-    Its creation may have been interrupted anywhere, or its answer lost. A request that was refused
-    has made none, and a job that was waited for is listed already.
+    The request for its creation may have been interrupted, or the response lost. A refused request
+    creates no job, and a job whose end was waited for is listed already.
     """
     return not isinstance(error, Exception) or isinstance(error, exceptions.ServerError)
 
@@ -83,22 +85,22 @@ def _cancel(step: str, parent: str, region: str, *, patience: float) -> None:
     )
     jobs = _find(client, step, parent, patience=patience)
     if patience and not jobs:
-        logger.warning("the step ends: no custom job with label %s=%s came up", _LABEL, step)
+        logger.warning("the step ends: found no custom job with label %s=%s", _LABEL, step)
     for job in jobs:
         if job.end_time is None:
             logger.warning("the step ends: cancelling %s", job.name)
-            with suppress(exceptions.FailedPrecondition):  # it has ended meanwhile
-                _RETRYING(client.cancel_custom_job)(name=job.name, timeout=_ANSWER)
+            with suppress(exceptions.FailedPrecondition):  # the job has ended in the meantime
+                _RETRY(client.cancel_custom_job)(name=job.name, timeout=_REQUEST_TIMEOUT)
 
 
 def _find(
     client: gapic.JobServiceClient, step: str, parent: str, *, patience: float
 ) -> list[gapic.CustomJob]:
-    """The job of the step; while there is none, it is looked for again for `patience` seconds."""
+    """Lists the jobs of the step; repeats it for up to `patience` seconds while there are none."""
     request = {"parent": parent, "filter": f"labels.{_LABEL}={step}"}
     until = time.monotonic() + patience
     while True:
-        jobs = list(_RETRYING(client.list_custom_jobs)(request=request, timeout=_ANSWER))
+        jobs = list(_RETRY(client.list_custom_jobs)(request=request, timeout=_REQUEST_TIMEOUT))
         if jobs or time.monotonic() >= until:
             return jobs
         time.sleep(0.5)

@@ -1,4 +1,4 @@
-"""CustomJobTrainer: TFX's Trainer, as a custom job of Vertex AI's."""
+"""CustomJobTrainer: TFX's Trainer, run as a custom job of Vertex AI."""
 
 from tfx.components import Trainer
 from tfx.dsl.components.base import executor_spec
@@ -7,9 +7,10 @@ from components.custom_job_trainer.executor import Executor
 
 
 class CustomJobTrainer(Trainer):
-    """TFX's Trainer, whose step has a custom job do it.
+    """TFX's Trainer, whose step submits a custom job that trains.
 
-    The Trainer that TFX has for this takes no statistics, and the job from its `custom_config`.
+    TFX's own Trainer for Vertex AI has no input for statistics, and reads the job from its
+    `custom_config`, which is part of the cache key.
     """
 
     EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(Executor)

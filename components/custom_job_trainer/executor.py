@@ -21,26 +21,26 @@ class Executor(base_executor.BaseExecutor):
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Has every worker of the job that the run ordered do what Trainer's executor does.
+        """Submits the job of the run, each of whose workers runs Trainer's executor.
 
-        Whatever ends the wait for it, SIGTERM or an error, cancels the job.
+        If SIGTERM or an error ends the wait for the job, the job is cancelled.
 
         Raises:
-          google.api_core.exceptions.GoogleAPIError: Vertex AI does not take the job, or does not
-            say how it is.
-          RuntimeError: the job failed, or was cancelled.
-          SystemExit: the step was told to end.
+          google.api_core.exceptions.GoogleAPIError: Vertex AI refuses the job, or does not report
+            its state.
+          RuntimeError: the job failed or was cancelled.
+          SystemExit: the step received SIGTERM.
         """
         self._log_startup(input_dict, output_dict, exec_properties)
-        order = read_job_request(output_dict)
-        with end_job_with_step(order["job"], order["region"]):
+        request = read_job_request(output_dict)
+        with end_job_with_step(request.job, request.region):
             runner.start_cloud_training(
                 input_dict,
                 output_dict,
                 exec_properties,
                 name_utils.get_full_name(GenericExecutor),
-                order["job"],
+                request.job,
                 job_id=None,
                 enable_vertex=True,
-                vertex_region=order["region"],
+                vertex_region=request.region,
             )

@@ -1,10 +1,10 @@
-"""The custom job that a run asks for, as its first step leaves it for Trainer.
+"""The request for a custom job, a file that the first step of a run writes for Trainer.
 
-It is no execution property, though the first step gives the others those: what a training is
-computed on does not change what it is, so it must neither keep a result from being taken from the
-cache, nor a training from going on from the checkpoints that other machines left.
+The request is no execution property, since the machines of a training do not change its result: a
+run on other machines may take the model from the cache, and resume from existing checkpoints.
 """
 
+import dataclasses
 import json
 import os
 from collections.abc import Mapping
@@ -16,30 +16,41 @@ from tfx.dsl.io import fileio
 _FILE = "trainer_job.json"
 
 
-def write_job_request(
-    outputs: Mapping[str, list[types.Artifact]], order: Mapping[str, Any]
-) -> None:
-    """Writes the order of a run.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class JobRequest:
+    """A request for a custom job.
+
+    Attributes:
+      job: the job, in the form of `tfx.extensions.google_cloud_ai_platform`.
+      region: the region in which the job is submitted.
+    """
+
+    job: dict[str, Any]
+    region: str
+
+
+def write_job_request(outputs: Mapping[str, list[types.Artifact]], request: JobRequest) -> None:
+    """Writes the request of a run.
 
     Args:
-      outputs: of the step that calls.
-      order: `job`, as `tfx.extensions.google_cloud_ai_platform` takes it, and its `region`.
+      outputs: the output artifacts of the calling step.
+      request: the request.
     """
     with fileio.open(_path(outputs), "w") as file:
-        file.write(json.dumps(order))
+        file.write(json.dumps(dataclasses.asdict(request)))
 
 
-def read_job_request(outputs: Mapping[str, list[types.Artifact]]) -> dict[str, Any]:
-    """The order of the run that a step belongs to.
+def read_job_request(outputs: Mapping[str, list[types.Artifact]]) -> JobRequest:
+    """Reads the request of the run that a step belongs to.
 
     Args:
-      outputs: of the step that calls.
+      outputs: the output artifacts of the calling step.
     """
     with fileio.open(_path(outputs)) as file:
-        return json.loads(file.read())
+        return JobRequest(**json.loads(file.read()))
 
 
 def _path(outputs: Mapping[str, list[types.Artifact]]) -> str:
-    """In the directory of the run: Vertex AI has a step write `output` to RUN/STEP/output."""
+    """A file in the directory of the run: Vertex AI puts an output at RUN/STEP/output."""
     (artifact,) = next(iter(outputs.values()))
     return os.path.join(os.path.dirname(os.path.dirname(artifact.uri)), _FILE)

@@ -19,6 +19,7 @@ class ImageExampleGenSpec(types.ComponentSpec):
         # What the cache must know beyond the above: see common/fingerprint.py.
         "source_fingerprint": ExecutionParameter(type=str),
         "code_fingerprint": ExecutionParameter(type=str),
+        "unread_notes": ExecutionParameter(type=str),
     }
     INPUTS: dict[str, ChannelParameter] = {}  # noqa: RUF012
     OUTPUTS = {EXAMPLES_KEY: ChannelParameter(type=standard_artifacts.Examples)}  # noqa: RUF012
@@ -47,6 +48,7 @@ class ImageExampleGen(base_beam_component.BaseBeamComponent):
         max_side: int,
         source_fingerprint: PropertyValue,
         code_fingerprint: PropertyValue,
+        unread_notes: PropertyValue,
     ) -> None:
         """
         Args:
@@ -55,6 +57,7 @@ class ImageExampleGen(base_beam_component.BaseBeamComponent):
           max_side: pixels; images with a longer side are made smaller.
           source_fingerprint: of the source's data.
           code_fingerprint: of the executor's code.
+          unread_notes: directory for notes of images that could not be read.
         """
         spec = ImageExampleGenSpec(
             source=source,
@@ -62,6 +65,7 @@ class ImageExampleGen(base_beam_component.BaseBeamComponent):
             max_side=max_side,
             source_fingerprint=source_fingerprint,
             code_fingerprint=code_fingerprint,
+            unread_notes=unread_notes,
             examples=types.Channel(type=standard_artifacts.Examples),
         )
         super().__init__(spec=spec)

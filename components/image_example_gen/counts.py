@@ -1,4 +1,4 @@
-"""What became of the images of a source, as written beside the examples."""
+"""Counts of the images that ImageExampleGen read, wrote and quarantined."""
 
 import json
 from collections import Counter
@@ -9,7 +9,7 @@ from tfx.dsl.io import fileio
 
 from components.image_example_gen.split import SPLITS
 
-# Both lie in the Examples artifact, beside its Split-… folders.
+# Both files are in the Examples artifact, beside its Split-… folders.
 QUARANTINE_FILE = "quarantine.jsonl"
 COUNTS_FILE = "counts.json"
 
@@ -20,10 +20,10 @@ _BY_LABEL = "by_label"
 
 
 def format_counts(tallies: Mapping[tuple[str, int], int]) -> str:
-    """What COUNTS_FILE says.
+    """Formats the content of COUNTS_FILE.
 
     Args:
-      tallies: numbers of images by what became of them (READ, a split, QUARANTINE) and label.
+      tallies: numbers of images by READ, a split or QUARANTINE, and by label.
     """
     totals: Counter[str] = Counter()
     by_label: dict[str, dict[str, int]] = {key: {} for key in _KEYS}
@@ -34,24 +34,27 @@ def format_counts(tallies: Mapping[tuple[str, int], int]) -> str:
 
 
 def read_counts(uri: str) -> dict[str, int]:
-    """How many images were read, written to each split, and quarantined.
+    """Returns the numbers of images that were read, written to each split, and quarantined.
 
     Args:
-      uri: of the Examples artifact.
+      uri: URI of the Examples artifact.
 
     Returns:
-      The keys are READ, the splits, and QUARANTINE; the first is the sum of the others.
+      Numbers by READ, the splits, and QUARANTINE; the first is the sum of the others.
     """
     counts = _read(uri)
     return {key: counts[key] for key in _KEYS}
 
 
 def read_counts_of_classes(uri: str, classes: int) -> dict[str, list[int]]:
-    """As `read_counts`, but the numbers of each class, by label.
+    """Returns the numbers of `read_counts` for each class.
 
     Args:
-      uri: of the Examples artifact.
-      classes: how many there are; labels that are none of them are left out.
+      uri: URI of the Examples artifact.
+      classes: number of classes; images with another label are left out.
+
+    Returns:
+      Lists of numbers, in the order of the labels, by the keys of `read_counts`.
     """
     counts = _read(uri)[_BY_LABEL]
     return {key: [counts[key].get(str(label), 0) for label in range(classes)] for key in _KEYS}

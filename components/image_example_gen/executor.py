@@ -11,6 +11,7 @@ import tensorflow as tf
 from tfx import types
 from tfx.components.util import examples_utils
 from tfx.dsl.components.base import base_beam_executor
+from tfx.dsl.io import fileio
 from tfx.proto import example_gen_pb2
 from tfx.types import artifact_utils
 
@@ -25,9 +26,10 @@ from components.image_example_gen.counts import (
     read_counts_of_classes,
 )
 from components.image_example_gen.normalise import UndecodableError, normalise
-from components.image_example_gen.sources.base import TEST, TRAIN, SourceImage
+from components.image_example_gen.sources.base import TEST, TRAIN, UNREAD, SourceImage
 from components.image_example_gen.sources.registry import make_source
 from components.image_example_gen.split import SPLITS, choose_split
+from components.image_example_gen.unread import note_unread
 from components.image_example_gen.write_examples import WriteExamples
 
 EXAMPLES_KEY = "examples"
@@ -103,6 +105,10 @@ class Executor(base_beam_executor.BaseBeamExecutor):
                 | beam.Map(format_counts)
                 | "WriteCounts" >> _write_text(artifact.uri, COUNTS_FILE)
             )
+        unread = _unread(artifact.uri)
+        if unread:
+            fingerprint = exec_properties["source_fingerprint"]
+            note_unread(exec_properties["unread_notes"], fingerprint, unread)
         _check_counts(read_counts(artifact.uri))
         _check_classes(read_counts_of_classes(artifact.uri, len(classes)), classes)
 
@@ -176,6 +182,13 @@ def _write_text(directory: str, name: str) -> beam.PTransform:
     return beam.io.WriteToText(
         path, file_name_suffix=PurePosixPath(name).suffix, num_shards=1, shard_name_template=""
     )
+
+
+def _unread(uri: str) -> list[str]:
+    """File names of the images in quarantine whose files were away."""
+    with fileio.open(f"{uri}/{QUARANTINE_FILE}") as file:
+        records = [json.loads(line) for line in file.read().splitlines()]
+    return [record["file_name"] for record in records if record["reason"].startswith(UNREAD)]
 
 
 def _check_counts(counts: dict[str, int]) -> None:

@@ -1,4 +1,4 @@
-"""ModelPusher: TFX's Pusher, but a model that is served already is not pushed again."""
+"""ModelPusher: TFX's Pusher, which does not push a model that is served already."""
 
 from tfx import types
 from tfx.dsl.components.base import base_component, executor_spec
@@ -39,8 +39,8 @@ class ModelPusher(base_component.BaseComponent):
     ) -> None:
         """
         Args:
-          model: one Model.
-          model_blessing: one ModelBlessing.
+          model: channel of one Model artifact.
+          model_blessing: channel of one ModelBlessing artifact.
           push_destination: TFX's PushDestination, as JSON.
           custom_config: `components.model_pusher.settings.PusherSettings`, as JSON.
         """

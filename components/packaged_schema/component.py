@@ -17,14 +17,14 @@ def PackagedSchema(  # noqa: N802 (a component is named like a class)
 ) -> None:
     """Copies `schemas/<name>.pbtxt` into a Schema artifact.
 
-    TFX's ImportSchemaGen takes a path, which a container has not got, and does not notice when the
-    file behind it changes. Here `fingerprint`, of the file, is part of the cache key.
+    TFX's ImportSchemaGen reads a path, which a container does not have, and its cache key does not
+    change with the content of the file. Here the fingerprint of the file is part of the cache key.
 
     Args:
       schema: the artifact.
-      name: of the schema.
-      fingerprint: of its file.
-      code_fingerprint: of this code.
+      name: name of the schema.
+      fingerprint: fingerprint of the schema's file.
+      code_fingerprint: fingerprint of this function's code.
     """
     content = resources.files("schemas").joinpath(f"{name}.pbtxt").read_text(encoding="utf-8")
     fileio.makedirs(schema.uri)

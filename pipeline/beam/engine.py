@@ -1,4 +1,4 @@
-"""What Beam is told beyond the flags that were given: which engine, and what its workers run."""
+"""The flags that Beam needs beyond the given ones: for its engine and for what workers run."""
 
 import dataclasses
 import re
@@ -23,23 +23,25 @@ _DIRECT = (
     # rather than try to download another one first.
     "--allow_unsafe_triggers",
 )
-# Where nothing says what workers run, TFX packs itself up for them, two seconds a node, and pip is
-# to install it, which cannot satisfy TFX's pins. Workers that are no containers run what is
-# installed, and nobody looks at this.
+# If no flag says what workers run, TFX builds a package of itself for them, which takes two seconds
+# for each node, and has pip install it, which fails because of TFX's pinned versions. Workers that
+# are no containers run the installed code and ignore this flag.
 _INSTALLED = "--sdk_container_image=none"
 
 
 def set_engine(config: Config) -> Config:
-    """`config` with all flags for Beam; see `beam_arguments`."""
+    """Returns `config` with all flags for Beam; see `beam_arguments`."""
     run = dataclasses.replace(config.run, beam_args=beam_arguments(config.run.beam_args))
     return dataclasses.replace(config, run=run)
 
 
 def beam_arguments(given: Sequence[str]) -> tuple[str, ...]:
-    """All flags for Beam's pipelines, from those that were given; these come last, and win.
+    """Adds to the given flags for Beam those that every pipeline here needs.
+
+    The given flags come last, so that they override the added ones.
 
     Raises:
-      InputError: workers would be containers, and it is not said of which image.
+      InputError: the workers would be containers, and no flag names their image.
     """
     options = PipelineOptions(list(given))
     runner = selected_runner(options)
@@ -58,7 +60,7 @@ def beam_arguments(given: Sequence[str]) -> tuple[str, ...]:
 
 
 def workers_are_elsewhere(given: Sequence[str]) -> bool:
-    """Whether workers may have no more in common with this process than the pipeline root.
+    """Returns whether Beam's workers may share only the pipeline root with this process.
 
     Args:
       given: flags for Beam.
@@ -67,14 +69,14 @@ def workers_are_elsewhere(given: Sequence[str]) -> bool:
 
 
 def selected_runner(options: PipelineOptions) -> str:
-    """The runner that `options` name, as Beam spells it: `--runner=dataflow` will do."""
+    """Returns the name of the runner as Beam spells it; `--runner=dataflow` is accepted too."""
     name = options.view_as(StandardOptions).runner or "DirectRunner"
     known = {runner.lower(): runner for runner in StandardOptions.KNOWN_RUNNER_NAMES}
     return known.get(name.lower(), known.get(f"{name}runner".lower(), name))
 
 
 def _environment(options: PipelineOptions) -> str:
-    """What workers are, by the rules of Beam's own runners: empty for parts of this process."""
+    """Returns Beam's `environment_type` of the workers; empty if they belong to this process."""
     environment = options.view_as(PortableOptions).environment_type
     runner = selected_runner(options)
     if runner.endswith("DirectRunner"):

@@ -1,6 +1,9 @@
-"""Refuses flags for Beam that could not work, before anything is run or compiled.
+"""Refuses flags for Beam that cannot work, before a pipeline is run or compiled.
 
-Imports Beam, a matter of two seconds, and no TensorFlow.
+Most checks are Beam's own, called early. The rest is what Beam does not check: it discards unknown
+flags with a warning, and does not know what the workers of this pipeline read.
+
+Imports Beam, which takes two seconds, and no TensorFlow.
 """
 
 import argparse
@@ -17,16 +20,15 @@ from apache_beam.options.pipeline_options import (
     PipelineOptions,
     SetupOptions,
     SparkRunnerOptions,
-    StandardOptions,
 )
 from apache_beam.options.pipeline_options_validator import PipelineOptionsValidator
-from apache_beam.runners.runner import PipelineRunner, create_runner
+from apache_beam.runners.runner import create_runner
 
 from common.errors import InputError, did_you_mean
 from pipeline.beam.engine import beam_arguments, selected_runner, workers_are_elsewhere
 from pipeline.options.config import Config
 
-# Their job servers, in Java, have flags that Beam for Python does not know.
+# The job servers of these runners, in Java, have flags that Beam for Python does not know.
 _JOB_SERVERS = ("FlinkRunner", "SparkRunner", "PortableRunner")
 
 # Flags whose values are files of the machine that hands the pipeline to the engine.
@@ -39,13 +41,10 @@ _FILES = (
 )
 
 
-_DATAFLOW_NEEDS = ("project", "region", "temp_location")
-
-
 class _CloudOptions(GoogleCloudOptions):
-    """Google Cloud's, checked without a look at the bucket.
+    """Google Cloud's options, validated without a request to the bucket.
 
-    Beam's own check takes credentials for that, and minutes where there is no network.
+    For that request Beam's own validation needs credentials, and it takes minutes without network.
     """
 
     def validate(self, validator: PipelineOptionsValidator) -> list[str]:
@@ -58,7 +57,7 @@ class _CloudOptions(GoogleCloudOptions):
 
 
 class _Validator(PipelineOptionsValidator):
-    """Beam's own, with the above."""
+    """Beam's validator, with `_CloudOptions` in place of Google Cloud's options."""
 
     OPTIONS = [  # noqa: RUF012 (Beam's way)
         _CloudOptions if kind is GoogleCloudOptions else kind
@@ -67,23 +66,18 @@ class _Validator(PipelineOptionsValidator):
 
 
 def check_beam_flags(config: Config) -> None:
-    """Refuses flags for Beam that its engine does not know, lacks or could not follow.
+    """Checks the flags for Beam in `config`.
 
     Raises:
-      InputError: a flag is unknown, missing, of no use with others or names a file that is not
-        there; or workers on other machines could not read what is only on this one.
+      InputError: a flag is unknown, missing, contradicts another one, or names a file that does not
+        exist; or workers on other machines would have to read files of this machine.
     """
     given = config.run.beam_args
     with _silence_beam():
         _check_known(given)
         options = PipelineOptions(list(given))
         name = selected_runner(options)
-        runner = _runner(name)
-        if name.endswith("DataflowRunner"):
-            _check_complete(options)
-        errors = _Validator(options, runner).validate()
-        if errors:
-            raise InputError(f"--beam-arg, for {name}: {' '.join(' '.join(errors).split())}")
+        _check_by_beam(options, name, in_image=config.run.is_compiled)
         _check_files(options, in_image=config.run.is_compiled)
         beam_arguments(given)
         if workers_are_elsewhere(given):
@@ -98,7 +92,7 @@ def _check_known(given: Sequence[str]) -> None:
     for text in unknown:
         flag = text.partition("=")[0]
         has_others = flag.startswith("--") and runner.endswith(_JOB_SERVERS)
-        # There, only what looks like a slip is refused.
+        # A job server may know the flag: only a flag that looks like a misspelling is refused.
         meant = did_you_mean(flag, known, cutoff=0.85 if has_others else 0.6)
         if meant or not has_others:
             hint = meant or "expected one of Beam's own"
@@ -106,7 +100,7 @@ def _check_known(given: Sequence[str]) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    """Beam's own, with every flag, that raises InputError at a value of the wrong kind."""
+    """Returns Beam's parser of all flags; it raises InputError for a value of the wrong type."""
     parsers: list[argparse.ArgumentParser] = []
     PipelineOptions([]).get_all_options(add_extra_args_fn=parsers.append)
     (parser,) = parsers
@@ -118,25 +112,17 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _runner(name: str) -> PipelineRunner:
+def _check_by_beam(options: PipelineOptions, name: str, *, in_image: bool) -> None:
+    """Raises InputError with Beam's own messages if Beam refuses the runner or its options."""
     try:
-        return create_runner(name)
+        runner = create_runner(name)
     except (ValueError, ImportError, AttributeError) as error:
-        raise InputError(
-            f"--beam-arg=--runner={name}: no such runner; expected one of "
-            f"{', '.join(StandardOptions.KNOWN_RUNNER_NAMES)}, or the import path of another"
-        ) from error
-
-
-def _check_complete(options: PipelineOptions) -> None:
-    """Nothing is taken from gcloud's settings: they are this machine's, and not a container's."""
-    cloud = options.view_as(GoogleCloudOptions)
-    missing = [f"--beam-arg=--{name}" for name in _DATAFLOW_NEEDS if not getattr(cloud, name)]
-    if missing:
-        raise InputError(
-            f"{' and '.join(missing)} missing; Dataflow needs --project=PROJECT, --region=REGION "
-            "and --temp_location=gs://BUCKET/PATH, each as a --beam-arg"
-        )
+        raise InputError(f"--beam-arg=--runner={name}: {error}") from error
+    if in_image:  # Beam would take a region from gcloud's settings, which the image does not have
+        runner.get_default_gcp_region = lambda: None
+    errors = _Validator(options, runner).validate()
+    if errors:
+        raise InputError(f"--beam-arg, for {name}: {' '.join(' '.join(errors).split())}")
 
 
 def _check_files(options: PipelineOptions, *, in_image: bool) -> None:
@@ -155,16 +141,16 @@ def _check_files(options: PipelineOptions, *, in_image: bool) -> None:
 
 
 def _check_places(config: Config, runner: str) -> None:
-    """Refuses what workers on other machines surely lack."""
+    """Refuses data and directories that workers on other machines cannot reach."""
     if config.source["kind"] == "tfds" and not config.data_dir:
         raise InputError(
-            f"--dataset {config.dataset}: TFDS's own place is on this machine's disk, which the "
+            f"--dataset {config.dataset}: TFDS keeps its data on this machine's disk, which the "
             f"workers of {runner} may not have; expected --data-dir, such as gs://BUCKET/PATH"
         )
-    if not runner.endswith("DataflowRunner"):  # others may share a file system with this machine
+    if not runner.endswith("DataflowRunner"):  # workers of other runners may share this disk
         return
     places: dict[str, str | None] = {"--pipeline-root": config.pipeline_root}
-    if not config.run.is_compiled:  # else the workers' image may have them, as the nodes' has
+    if not config.run.is_compiled:  # in a compiled pipeline, the workers' image may have them
         places |= {"--dataset": config.source.get("path"), "--data-dir": config.data_dir}
     for flag, place in places.items():
         if place and "://" not in place:
@@ -176,7 +162,7 @@ def _check_places(config: Config, runner: str) -> None:
 
 @contextmanager
 def _silence_beam() -> Iterator[None]:
-    """Keeps Beam from setting up logging to the screen, which it does where nobody else has."""
+    """Keeps Beam from logging to the screen, which it sets up if the root logger has no handler."""
     root, handler = logging.getLogger(), logging.NullHandler()
     root.addHandler(handler)
     try:

@@ -1,1 +1,1 @@
-"""The configuration: its fields, where values come from, and checks. Imports no TensorFlow."""
+"""The configuration of a run: options, their values and checks. Imports no TensorFlow."""

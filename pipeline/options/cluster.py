@@ -9,14 +9,14 @@ from backbones.catalogue import MODELS
 from common.errors import InputError
 from common.options import AT_LEAST_ONE, POSITIVE, Check, option
 
-# The files that each takes: by another suffix it would take them for something else.
+# The suffix of the file that each service takes; it judges the format by the suffix.
 SUFFIXES = {"kubeflow": ".yaml", "vertex": ".json"}
 COMPILED_RUNNERS = tuple(SUFFIXES)
 
-MOST_CONCURRENT_RUNS = {"kubeflow": 10}  # what a server allows
+MOST_CONCURRENT_RUNS = {"kubeflow": 10}  # the limit of the service
 
 
-# RFC 3339, which is less than what Python reads.
+# RFC 3339, which allows fewer forms than Python's `fromisoformat`.
 _RFC_3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 
 
@@ -40,7 +40,7 @@ _KEY = Check(
     lambda name: _KEY_NAME.fullmatch(name) is not None,
 )
 _LABELS = Check(
-    "KEY=VALUE, each of at most 63 of a-z, 0-9, _ and -, and a letter first in KEY",
+    "KEY=VALUE, each with at most 63 of a-z, 0-9, _ and -; KEY starts with a letter",
     lambda labels: all(map(_LABEL.fullmatch, labels)),
 )
 _TIME = Check("a time with its zone, such as 2026-12-24T18:00:00Z", _is_time)
@@ -48,36 +48,38 @@ _TIME = Check("a time with its zone, such as 2026-12-24T18:00:00Z", _is_time)
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Cloud:
-    """Where a compiled pipeline goes, and when it runs."""
+    """The service that runs a compiled pipeline, and the times of runs."""
 
     output: str | None = option(
-        "file for the compiled pipeline, which is then not submitted: .yaml for kubeflow, .json "
-        "for vertex",
+        "only compile the pipeline, to this file: .yaml for kubeflow, .json for vertex",
         default=None,
         is_path=True,
     )
-    image: str | None = option("container image that the nodes run in", default=None)
+    image: str | None = option("container image of the nodes", default=None)
     project: str | None = option("Google Cloud project, for vertex", default=None)
     region: str | None = option("region, such as europe-west4, for vertex", default=None)
     host: str | None = option("URL of Kubeflow Pipelines' API, for kubeflow", default=None)
     schedule: str | None = option(
-        "run at these times, in cron's fields, such as 'TZ=Europe/Berlin 0 3 * * 1'", default=None
+        "run at the times of this cron expression, such as 'TZ=Europe/Berlin 0 3 * * 1'",
+        default=None,
     )
-    start: str | None = option("no scheduled run before this time", default=None, check=_TIME)
-    end: str | None = option("no scheduled run after this time", default=None, check=_TIME)
+    start: str | None = option("start of the schedule, RFC 3339", default=None, check=_TIME)
+    end: str | None = option("end of the schedule, RFC 3339", default=None, check=_TIME)
     max_concurrent_runs: int = option(
-        "scheduled runs at the same time, at most", default=1, check=AT_LEAST_ONE
+        "largest number of scheduled runs at the same time", default=1, check=AT_LEAST_ONE
     )
     wait: bool = option("follow the submitted run to its end", default=False)
-    poll_seconds: float = option("how often --wait looks at the run", default=15.0, check=POSITIVE)
-    service_account: str | None = option("account that the run acts as", default=None)
+    poll_seconds: float = option(
+        "seconds between two looks of --wait at the run", default=15.0, check=POSITIVE
+    )
+    service_account: str | None = option("service account of the run", default=None)
     network: str | None = option(
-        "full name of the network that the run is peered with, for vertex",
+        "full name of the VPC network to peer the run with, for vertex",
         default=None,
         check=_NETWORK,
     )
     encryption_key: str | None = option(
-        "full name of the Cloud KMS key for all that the run makes, for vertex",
+        "full name of the Cloud KMS key that encrypts the outputs of the run, for vertex",
         default=None,
         check=_KEY,
     )
@@ -85,33 +87,33 @@ class Cloud:
         "a label KEY=VALUE of the run, for vertex", default=(), check=_LABELS
     )
     api_endpoint: str | None = option(
-        "address of Vertex AI where it is not Google's public one", default=None
+        "address of Vertex AI's API, if it is not Google's public one", default=None
     )
-    namespace: str | None = option("namespace, for kubeflow with several users", default=None)
+    namespace: str | None = option("namespace of the user, for multi-user kubeflow", default=None)
     token_file: str | None = option(
         "file with the bearer token for Kubeflow Pipelines' API", default=None, is_path=True
     )
 
     def label_values(self) -> dict[str, str]:
-        """The labels by their keys."""
+        """Returns the labels as a dictionary."""
         return dict(label.split("=", 1) for label in self.labels)
 
 
 def check_output(runner: str, file: str) -> None:
-    """Refuses a file for the compiled pipeline that would not be one.
+    """Checks the suffix of the file for the compiled pipeline.
 
     Raises:
-      InputError: its name ends as another runner's.
+      InputError: the file name does not have the suffix that the service needs.
     """
     if PurePosixPath(file).suffix != SUFFIXES[runner]:
         raise InputError(
-            f"--output {file}: expected a file name that ends in {SUFFIXES[runner]}, which is what "
-            f"--runner {runner} takes"
+            f"--output {file}: expected a file name that ends in {SUFFIXES[runner]}, for --runner "
+            f"{runner}"
         )
 
 
 def check_target(runner: str, cloud: Cloud) -> None:
-    """Refuses what leaves open where to connect to.
+    """Checks that the flags name the service to connect to.
 
     Raises:
       InputError: a flag is missing.
@@ -124,33 +126,34 @@ def check_target(runner: str, cloud: Cloud) -> None:
 
 
 def check_submission(runner: str, cloud: Cloud, pipeline_root: str) -> None:
-    """Refuses what cannot be submitted.
+    """Checks that everything is given to submit a pipeline.
 
     Raises:
-      InputError: a flag is missing, or the root is not one that the containers can write to.
+      InputError: a flag is missing, or the containers could not write to the pipeline root.
     """
     check_target(runner, cloud)
     needed = {"--image": cloud.image, "--pipeline-root": pipeline_root}
     _check_given(runner, needed, " (or --output, to compile only)")
-    # s3:// and minio:// are not among the file systems of TFX.
+    # TFX has no file systems for s3:// and minio://.
     if not pipeline_root.startswith("gs://"):
         raise InputError(f"--pipeline-root {pipeline_root}: expected gs://BUCKET/PATH")
 
 
 def check_times(runner: str, cloud: Cloud, now: datetime.datetime) -> None:
-    """Refuses a schedule that would never begin a run, or more at a time than `runner` allows.
+    """Checks the times and limits of a schedule.
 
     Args:
-      runner: where it would be.
-      cloud: how it was asked for.
-      now: the time, with its zone.
+      runner: the name of the runner.
+      cloud: the options of the schedule.
+      now: the present time, with its time zone.
 
     Raises:
-      InputError: it is such a schedule.
+      InputError: the schedule would never start a run, or `runner` does not allow so many runs at
+        the same time.
     """
     start, end = (t and datetime.datetime.fromisoformat(t) for t in (cloud.start, cloud.end))
     if end and end <= now:
-        raise InputError(f"--end {cloud.end}: is over; expected a time to come")
+        raise InputError(f"--end {cloud.end}: is in the past; expected a time in the future")
     if start and end and end <= start:
         raise InputError(f"--end {cloud.end}: expected a time after --start {cloud.start}")
     most = MOST_CONCURRENT_RUNS.get(runner, cloud.max_concurrent_runs)
@@ -169,36 +172,36 @@ def _check_given(runner: str, needed: dict[str, str | None], instead: str) -> No
 
 
 def check_reachable(*, model: str, dataset: str, pipeline_root: str | None) -> None:
-    """Refuses what a container on a cluster could not find.
+    """Checks that a container on a cluster can find model, dataset and pipeline root.
 
     Args:
-      model: what `--model` says.
-      dataset: what `--dataset` says.
-      pipeline_root: what `--pipeline-root` says; None leaves it to each run.
+      model: the value of `--model`.
+      dataset: the value of `--dataset`.
+      pipeline_root: the value of `--pipeline-root`; None if each run gives it.
 
     Raises:
-      InputError: a path relative to this machine's directory, or a pipeline root on a file system
-        that the containers do not have.
+      InputError: a path is relative to a directory of this machine, or the pipeline root is on a
+        file system that the containers do not have.
     """
-    # A root of another scheme fails in the first step, if not before: neither TFX nor TensorFlow
-    # has its file system, and Vertex AI and Kubeflow Pipelines refuse most others themselves. An
-    # absolute path may be a volume.
+    # A pipeline root with another scheme than gs:// would fail in the first step at the latest,
+    # because neither TFX nor TensorFlow has its file system. An absolute path may be a mounted
+    # volume.
     if pipeline_root is not None and not pipeline_root.startswith(("gs://", "/")):
         raise InputError(
-            f"--pipeline-root {pipeline_root}: expected a place that all containers see, such as "
-            "gs://BUCKET/PATH"
+            f"--pipeline-root {pipeline_root}: expected a directory that all containers can reach, "
+            "such as gs://BUCKET/PATH"
         )
-    if model not in MODELS and not _is_everywhere(model):
+    if model not in MODELS and not _is_absolute(model):
         raise InputError(
             f"--model {model}: expected, for a container, a name from --list-models, a URL, "
             "gs://… or an absolute path in the image"
         )
-    if PurePosixPath(dataset).name != dataset and not _is_everywhere(dataset):
+    if PurePosixPath(dataset).name != dataset and not _is_absolute(dataset):
         raise InputError(
             f"--dataset {dataset}: expected, for a container, a name, gs://… or an absolute path "
             "in the image"
         )
 
 
-def _is_everywhere(place: str) -> bool:
-    return "://" in place or place.startswith("/")
+def _is_absolute(location: str) -> bool:
+    return "://" in location or location.startswith("/")

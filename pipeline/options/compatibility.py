@@ -1,4 +1,4 @@
-"""Which options do something where, as data; what would be ignored is refused.
+"""Checks that every given option has an effect with the given runner and the other options.
 
 Imports no TensorFlow.
 """
@@ -12,8 +12,8 @@ from pipeline.options.cluster import COMPILED_RUNNERS
 _VERTEX = ("vertex",)
 _KUBEFLOW = ("kubeflow",)
 
-# The runners that honour an option, by its key; a key that ends in a dot stands for all below it.
-# What is not here is for every runner.
+# The runners for which an option has an effect, by its key. A key that ends in a dot stands for all
+# options below it. All other options have an effect with every runner.
 RUNNERS: Mapping[str, tuple[str, ...]] = {
     "cloud.project": _VERTEX,
     "cloud.region": _VERTEX,
@@ -32,10 +32,11 @@ RUNNERS: Mapping[str, tuple[str, ...]] = {
     "run.fail_on_unblessed": COMPILED_RUNNERS,
 }
 
-# What does nothing without a schedule.
-OF_SCHEDULES = ("cloud.start", "cloud.end", "cloud.max_concurrent_runs")
+# Options that have no effect without a schedule.
+SCHEDULE_OPTIONS = ("cloud.start", "cloud.end", "cloud.max_concurrent_runs")
 
-# Of two options the one that would do nothing, the other, and why.
+# Pairs of options that exclude each other: the first has no effect beside the second, because of
+# the reason in the third place.
 CONFLICTS = (
     ("cloud.schedule", "cloud.output", "which only compiles"),
     ("cloud.wait", "cloud.output", "which only compiles"),
@@ -51,40 +52,41 @@ ALTERNATIVES = (
 
 
 def check_runner(runner: str, given: Mapping[str, str]) -> None:
-    """Refuses options that `runner` ignores.
+    """Checks that no given option is ignored by `runner`.
 
     Args:
-      runner: its name.
-      given: where each option that has not its default was given, by dotted key.
+      runner: the name of the runner.
+      given: the origins (a flag, or a file's key) of all options that differ from their defaults,
+        by dotted key.
 
     Raises:
-      InputError: there is one.
+      InputError: `runner` ignores an option.
     """
     for key, origin in given.items():
-        honouring = _runners(key)
-        if honouring and runner not in honouring:
+        supporting = _runners(key)
+        if supporting and runner not in supporting:
             raise InputError(
-                f"{origin}: found --runner {runner}; expected {' or '.join(honouring)}, or leave "
-                "it out"
+                f"{origin}: has no effect with --runner {runner}; expected --runner "
+                f"{' or '.join(supporting)}, or leave it out"
             )
 
 
 def check_together(given: Mapping[str, str]) -> None:
-    """Refuses options that do nothing beside, or without, another.
+    """Checks that no option is ignored because another one is given or missing.
 
     Args:
-      given: as `check_runner` takes it.
+      given: the origins of options, as for `check_runner`.
 
     Raises:
-      InputError: there is one.
+      InputError: an option would be ignored.
     """
-    for key in OF_SCHEDULES:
+    for key in SCHEDULE_OPTIONS:
         if key in given and "cloud.schedule" not in given:
-            raise InputError(f"{given[key]}: does nothing without --schedule; expected both")
+            raise InputError(f"{given[key]}: has no effect without --schedule; expected both")
     for key, other, why in CONFLICTS:
         if key in given and other in given:
             raise InputError(
-                f"{given[key]}: does nothing beside {given[other]}, {why}; expected one of them"
+                f"{given[key]}: has no effect with {given[other]}, {why}; expected one of them"
             )
 
 

@@ -1,7 +1,7 @@
-"""The configuration of a run: one tree of frozen dataclasses. Imports no TensorFlow.
+"""The configuration of a run, as a tree of frozen dataclasses. Imports no TensorFlow.
 
-Every option has a dotted key (`train.epochs`), which YAML files and `--set` use. The flags of the
-command line are names for some of the keys, and `FLAGS` is the one table of them.
+Every option has a dotted key (`train.epochs`), which YAML files and `--set` use. The table `FLAGS`
+lists the options that also have a flag on the command line.
 """
 
 import dataclasses
@@ -47,10 +47,10 @@ NAME = Check(
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Ingest:
-    """How images become examples."""
+    """The options of reading images into examples."""
 
     max_side: int = option(
-        "images with a longer side of more pixels are made smaller",
+        "longest side of an image in pixels; larger images are scaled down",
         default=1024,
         check=AT_LEAST_ONE,
     )
@@ -58,48 +58,52 @@ class Ingest:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Gate:
-    """What a model must reach on the test split to be blessed."""
+    """The conditions on the test split under which a model is blessed."""
 
     min_accuracy: float = option(
-        "least accuracy (default: the recipe's for AugReg's weights, else 0.5)",
+        "required accuracy (default: the recipe's for AugReg's weights, else 0.5)",
         default=0.5,
         check=FRACTION,
     )
     min_class_recall: float | None = option(
-        "least recall of the worst class; null for none", default=None, check=FRACTION
+        "required recall of every class; null for no requirement", default=None, check=FRACTION
     )
     max_drop: float = option(
-        "how far accuracy may fall below the last blessed model's", default=0.0, check=FRACTION
+        "largest allowed drop in accuracy from the last blessed model",
+        default=0.0,
+        check=FRACTION,
     )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Run:
-    """Where and how the pipeline runs."""
+    """The options of where and how the pipeline runs."""
 
     runner: Literal["local", "beam", "kubeflow", "vertex"] = option(
-        "local; beam is local with the engine named by --beam-arg; kubeflow; vertex",
+        "run on this machine (local), with a Beam engine (beam; see --beam-arg), on Kubeflow "
+        "Pipelines, or on Vertex AI",
         default="local",
     )
     beam_args: tuple[str, ...] = option("a flag for Beam; may be repeated", default=())
-    verbose: bool = option("logs on the screen, tracebacks", default=False)
+    verbose: bool = option("show logs and tracebacks on the screen", default=False)
     fail_on_unblessed: bool = option(
-        "a run on a cluster whose model is not blessed fails, so that alerts fire", default=False
+        "let a run on a cluster fail if its model is not blessed, so that alerts fire",
+        default=False,
     )
 
     @property
     def is_compiled(self) -> bool:
-        """Whether the pipeline is compiled, to run in containers on a cluster."""
+        """Whether the pipeline is compiled to run in containers on a cluster."""
         return self.runner in COMPILED_RUNNERS
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Config:
-    """Everything a run is told from outside."""
+    """All options of a run."""
 
     model: str = option("catalogue name, SavedModel directory, URL, or AugReg .npz", is_path=True)
     weights: Literal["pretrained", "random"] = option(
-        "pretrained; random makes the named architecture, untrained", default="pretrained"
+        "use pretrained weights, or start from random weights", default="pretrained"
     )
     dataset: str = option(
         f"{', '.join(DATASETS)}, tfds:NAME, or a folder of class folders",
@@ -107,23 +111,24 @@ class Config:
         is_path=True,
     )
     data_dir: str | None = option(
-        "where TFDS datasets lie or are to be put (default: TFDS's own)",
+        "directory of TFDS datasets, also for downloads (default: TFDS's own)",
         default=None,
         is_path=True,
     )
     tune: Literal["full", "head"] = option(
-        "full tunes the whole backbone; head only a head on its frozen features", default="full"
+        "tune the whole backbone (full), or only a head on its frozen features (head)",
+        default="full",
     )
     tuner: int = option(
-        "trials of a search for hyperparameters before the training; 0 for none",
+        "number of trials of a hyperparameter search before the training; 0 for no search",
         default=0,
         check=WHOLE,
     )
-    recipe: str = option(f"{', '.join(RECIPES)} (default: the dataset's and the model family's)")
-    name: str = option("pipeline name (default: dataset-model-tune)", check=NAME)
-    pipeline_root: str = option("where artifacts go (default: ./runs/NAME)", is_path=True)
+    recipe: str = option(f"{', '.join(RECIPES)} (default: chosen by dataset, model and --tune)")
+    name: str = option("name of the pipeline (default: dataset-model-tune)", check=NAME)
+    pipeline_root: str = option("directory of artifacts (default: ./runs/NAME)", is_path=True)
     serving_dir: str = option(
-        "where models are pushed to (default: PIPELINE_ROOT/serving)", is_path=True
+        "directory of pushed models (default: PIPELINE_ROOT/serving)", is_path=True
     )
     ingest: Ingest = dataclasses.field(default_factory=Ingest)
     train: Hyperparameters = dataclasses.field(default_factory=Hyperparameters)
@@ -135,7 +140,7 @@ class Config:
 
     @property
     def reads(self) -> str:
-        """What a run reads, for people to tell runs of the same name apart."""
+        """Model and dataset in words, to distinguish runs of the same name."""
         model = self.model if self.model in MODELS else _make_absolute(self.model)
         return f"model {model}, dataset {self.source.get('path', self.dataset)}"
 
@@ -146,7 +151,7 @@ class Config:
 
     @property
     def has_recipe_of_dataset(self) -> bool:
-        """Whether it trains as the dataset's own recipe does, on whatever devices."""
+        """Whether training follows the dataset's own recipe; the devices do not matter."""
         recipe = RECIPES[self.recipe]
         operational = {name: getattr(self.train, name) for name in OPERATIONAL}
         return (
@@ -157,7 +162,7 @@ class Config:
 
     @property
     def source(self) -> dict[str, Any]:
-        """Where the images come from, as `make_source` takes it."""
+        """The source of the images, the argument of `make_source`."""
         source = dict(self._dataset.source)
         if source["kind"] == "tfds":
             source["data_dir"] = _make_absolute(self.data_dir) if self.data_dir else None
@@ -165,7 +170,7 @@ class Config:
 
     @property
     def schema(self) -> str | None:
-        """Name of the dataset's curated schema; None where it has none."""
+        """The name of the dataset's curated schema; None if it has none."""
         return self._dataset.schema
 
     @property
@@ -173,16 +178,16 @@ class Config:
         return find_dataset(self.dataset, here=not self.run.is_compiled)
 
     def values(self) -> dict[str, Any]:
-        """The value of every option, by dotted key."""
+        """Returns the value of every option, by dotted key."""
         return {key: _value(self, key) for key in OPTIONS}
 
     def to_json(self) -> str:
-        """Itself as a text, for `from_json`."""
+        """Returns the configuration as JSON, for `from_json`."""
         return json.dumps(self.values(), sort_keys=True)
 
     @classmethod
     def from_json(cls, text: str) -> "Config":
-        """What `to_json` wrote."""
+        """Returns the configuration that `to_json` wrote."""
         values = leave_alternatives_out(json.loads(text))
         given = {key: value for key, value in values.items() if value != ""}
         return build_config({key: Setting(value, key) for key, value in given.items()})
@@ -247,7 +252,7 @@ _GROUPS = {key.rsplit(".", 1)[0] for key in OPTIONS if "." in key}
 
 
 def read_yaml(path: str) -> dict[str, Setting]:
-    """The settings of a YAML file, by dotted key.
+    """Reads the settings of a YAML file, by dotted key.
 
     Raises:
       InputError: the file cannot be read, is no YAML or no mapping, or has a key twice.
@@ -281,10 +286,10 @@ def _flatten(tree: Mapping[Any, Any], prefix: str = "") -> Iterator[tuple[str, A
 
 
 def read_assignment(text: str) -> tuple[str, Setting]:
-    """One `--set KEY=VALUE`.
+    """Parses the text of one `--set KEY=VALUE`.
 
     Raises:
-      InputError: there is no `=` in it.
+      InputError: the text has no `=`.
     """
     key, equals, value = text.partition("=")
     if not equals:
@@ -293,14 +298,14 @@ def read_assignment(text: str) -> tuple[str, Setting]:
 
 
 def build_config(settings: Mapping[str, Setting]) -> Config:
-    """The configuration that `settings` ask for; whatever they leave open is filled in.
+    """Builds the configuration from `settings`, and fills in all other options.
 
     Args:
-      settings: by dotted key.
+      settings: the given settings, by dotted key.
 
     Raises:
-      InputError: an unknown key, a value of the wrong type or outside its range, an unknown model,
-        dataset or recipe; or an option that would be ignored.
+      InputError: a key, model, dataset or recipe is unknown; a value has the wrong type or is
+        outside its range; or an option would have no effect.
     """
     values = _checked_values(settings)
     if "model" not in values:
@@ -324,13 +329,13 @@ def build_config(settings: Mapping[str, Setting]) -> Config:
     if values.get("run.runner") == "beam" and not values.get("run.beam_args"):
         raise InputError(
             "--runner beam: no --beam-arg; expected at least one that names the engine, such as "
-            "--beam-arg=--runner=FlinkRunner (--runner local takes Beam's own)"
+            "--beam-arg=--runner=FlinkRunner (--runner local uses Beam's own engine)"
         )
     dataset = find_dataset(values.get("dataset", "tf_flowers"), here=not compiled)
     if values.get("data_dir") and dataset.source["kind"] != "tfds":
         raise InputError(
-            f"{settings['data_dir'].origin} {values['data_dir']}: does nothing beside --dataset "
-            f"{values['dataset']}, which is not TFDS's; expected one of them"
+            f"{settings['data_dir'].origin} {values['data_dir']}: has no effect with --dataset "
+            f"{values['dataset']}, which is no TFDS dataset; expected one of them"
         )
     reference = parse_model(values["model"])
     recipe_name = values.get("recipe") or default_recipe(
@@ -354,13 +359,13 @@ def build_config(settings: Mapping[str, Setting]) -> Config:
 
 
 def build_target(settings: Mapping[str, Setting]) -> tuple[str, Cloud]:
-    """The runner and the cluster that `settings` name, for what needs no pipeline.
+    """Returns runner and cluster, for commands that need no pipeline, such as --list-schedules.
 
     Args:
-      settings: by dotted key.
+      settings: the given settings, by dotted key.
 
     Raises:
-      InputError: as `build_config`; or the runner is not one with a cluster.
+      InputError: the same errors as of `build_config`; or the runner has no cluster.
     """
     values = _checked_values(settings)
     runner = values.get("run.runner")
@@ -385,7 +390,7 @@ def _checked_values(settings: Mapping[str, Setting]) -> dict[str, Any]:
 
 
 def _given(values: Mapping[str, Any], settings: Mapping[str, Setting]) -> dict[str, str]:
-    """Where each value that is not its option's default was given, by dotted key."""
+    """Returns the origins of all values that differ from their defaults, by dotted key."""
     return {
         key: settings[key].origin
         for key, value in values.items()
@@ -394,18 +399,18 @@ def _given(values: Mapping[str, Any], settings: Mapping[str, Setting]) -> dict[s
 
 
 def _is_changed(config: Config, key: str) -> bool:
-    """Whether an option is not as it would be if nobody had given it, but the recipe."""
+    """Whether the value of an option differs from the recipe's value, or else from its default."""
     recipe = RECIPES[config.recipe]
     group, _, name = key.rpartition(".")
-    of_recipe = {"train": recipe.hyperparameters, "augment": recipe.augmentation}.get(group)
-    default = getattr(of_recipe, name) if of_recipe else OPTIONS[key].field.default
+    settings = {"train": recipe.hyperparameters, "augment": recipe.augmentation}.get(group)
+    default = getattr(settings, name) if settings else OPTIONS[key].field.default
     return bool(_value(config, key) != default)
 
 
 def _fill(
     values: dict[str, Any], dataset: Dataset, reference: ModelReference, recipe_name: str
 ) -> Config:
-    """The tree, from given `values`, then the recipe, then names derived from names."""
+    """Builds the configuration from given `values`; the recipe and defaults supply the rest."""
     recipe = RECIPES[recipe_name]
 
     def given(group: str) -> dict[str, Any]:
@@ -453,8 +458,10 @@ def _fill(
 
 
 def _override_alternatives(given: dict[str, Any]) -> dict[str, Any]:
-    """Sets `train.steps` to None where epochs are given: a person who asks for epochs does not want
-    the recipe's steps. The same holds for every pair of `ALTERNATIVES`."""
+    """Removes the recipe's number of steps if a number of epochs is given.
+
+    The same holds for every pair of `ALTERNATIVES`.
+    """
     for first, second in ALTERNATIVES:
         if second.removeprefix("train.") in given:
             given = {first.removeprefix("train."): None} | given
@@ -462,26 +469,26 @@ def _override_alternatives(given: dict[str, Any]) -> dict[str, Any]:
 
 
 def default_recipe(dataset: Dataset, model: ModelReference, tune: str) -> str:
-    """The name of the recipe where none is given."""
+    """Returns the name of the default recipe."""
     recipes = dataset.recipes if model.is_augreg else {**dataset.recipes, **OTHER_BACKBONES}
     return recipes[tune]
 
 
 def default_floor(recipe: Recipe, model: ModelReference, weights: str) -> float:
-    """The least accuracy where none is given: the recipe's, for weights that it was made for."""
+    """Returns the default of `gate.min_accuracy`: the recipe's for AugReg's weights, else 0.5."""
     is_as_published = model.is_augreg and not (weights == "random" and model.has_weights)
     return recipe.min_accuracy if is_as_published else Gate.min_accuracy
 
 
 def default_name(dataset: str, model: str, tune: str) -> str:
-    """The pipeline name where none is given: `dataset-model-tune`, in a-z, 0-9 and -."""
+    """Returns the default name of a pipeline: `dataset-model-tune`, in a-z, 0-9 and -."""
     segments = [part for part in model.partition("?")[0].split("/") if not part.isdecimal()]
     stem = next(filter(None, reversed(segments)), model)  # a trailing number is a version
     return "-".join(map(_slug, (dataset, stem.removesuffix(".npz"), tune)))
 
 
 def default_serving_dir(pipeline_root: str) -> str:
-    """Where models are pushed to unless told; empty where the run is yet to give its root."""
+    """Returns the default of `serving_dir`; empty if each run gives its pipeline root."""
     return f"{pipeline_root}/serving" if pipeline_root else ""
 
 

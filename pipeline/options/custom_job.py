@@ -1,4 +1,4 @@
-"""Trainer as a custom job of Vertex AI's: worker pools, a TPU, spot machines.
+"""Trainer as a custom job of Vertex AI: worker pools, a TPU, spot machines.
 
 Imports no TensorFlow.
 """
@@ -13,20 +13,20 @@ from trainer.training.hyperparameters import Hyperparameters
 
 _KEYS = ("machine_type", "workers", "tpu_topology")
 _DISKS = range(100, 64001)  # 10^9 bytes
-_OLD_TPUS = ("TPU_V2:8", "TPU_V3:8")  # more cores are several machines
+_OLD_TPUS = ("TPU_V2:8", "TPU_V3:8")  # those of one machine; more cores need several machines
 
 
 def custom_job(name: str, machine: TrainerMachine, cloud: Cloud) -> dict[str, Any]:
-    """What TFX makes a custom job of: a google.cloud.aiplatform.v1.CustomJob, as JSON.
+    """Describes the custom job to TFX: a google.cloud.aiplatform.v1.CustomJob, as JSON.
 
-    TFX takes `project` out of it, and puts the command of the containers in.
+    TFX removes `project` from it and adds the command of the containers.
 
     Args:
-      name: of the pipeline.
-      machine: of each worker.
-      cloud: where, in which image and as whom.
+      name: name of the pipeline.
+      machine: the machine of each worker.
+      cloud: project, image, account and network of the job.
     """
-    # The first pool is the chief's, the second those of all other workers.
+    # The first pool is the chief, the second all other workers.
     replicas = [1, machine.workers - 1] if machine.workers > 1 else [1]
     spec: dict[str, Any] = {
         "worker_pool_specs": [_pool(machine, cloud) | {"replica_count": n} for n in replicas],
@@ -48,7 +48,7 @@ def custom_job(name: str, machine: TrainerMachine, cloud: Cloud) -> dict[str, An
 
 
 def _pool(machine: TrainerMachine, cloud: Cloud) -> dict[str, Any]:
-    """A WorkerPoolSpec, but for the number of its machines."""
+    """Returns a WorkerPoolSpec without the number of machines."""
     machine_spec: dict[str, Any] = {"machine_type": machine.machine_type}
     if machine.accelerator:
         machine_spec["accelerator_type"] = machine.accelerator_type
@@ -56,7 +56,7 @@ def _pool(machine: TrainerMachine, cloud: Cloud) -> dict[str, Any]:
     if machine.tpu_topology:
         machine_spec["tpu_topology"] = machine.tpu_topology
     container: dict[str, Any] = {"image_uri": cloud.image}
-    if machine.has_tpu:  # by which TensorFlow knows that the TPU is this machine's own
+    if machine.has_tpu:  # tells TensorFlow that the TPU belongs to this machine
         container["env"] = [{"name": "TPU_NAME", "value": "local"}]
     pool = {"machine_spec": machine_spec, "container_spec": container}
     if machine.disk_gb:
@@ -65,7 +65,7 @@ def _pool(machine: TrainerMachine, cloud: Cloud) -> dict[str, Any]:
 
 
 def _scheduling(machine: TrainerMachine) -> dict[str, Any]:
-    # Workers cannot join a training that goes on; all together go on from its last checkpoint.
+    # A worker cannot join a running training: all restart together from the last checkpoint.
     scheduling: dict[str, Any] = {"restart_job_on_worker_restart": machine.workers > 1}
     if machine.spot:
         scheduling["strategy"] = "SPOT"
@@ -77,37 +77,37 @@ def _scheduling(machine: TrainerMachine) -> dict[str, Any]:
 def check_custom_job(
     machine: TrainerMachine, cloud: Cloud, train: Hyperparameters, *, tune: str
 ) -> None:
-    """Refuses a custom job that could not be had, or in which the training could not run.
+    """Refuses a custom job that Vertex AI does not offer, or in which the training cannot run.
 
     Raises:
-      InputError: it is asked for in part, or against itself.
+      InputError: an option is missing, or two options contradict each other.
     """
     given = [key for key in _KEYS if getattr(machine, key) != getattr(TrainerMachine, key)]
     if not given:
         return
     if machine.machine_type is None:
-        asked = f"machines.trainer.{given[0]} {getattr(machine, given[0])}"
+        option = f"machines.trainer.{given[0]} {getattr(machine, given[0])}"
         raise InputError(
-            f"{asked}: expected the type of machine as well, such as --trainer-machine "
+            f"{option}: expected the type of machine as well, such as --trainer-machine "
             "n1-standard-8"
         )
     needed = {"--project": cloud.project, "--region": cloud.region, "--image": cloud.image}
     missing = [flag for flag, value in needed.items() if not value]
     if missing:
         raise InputError(
-            f"{' and '.join(missing)} missing; Trainer's step submits the custom job itself, and "
+            f"{' and '.join(missing)} missing; the Trainer node submits the custom job itself, and "
             f"needs {', '.join(needed)}"
         )
     for key in ("cpu", "memory_gb"):
         if getattr(machine, key):
             raise InputError(
-                f"machines.trainer.{key}: the type of machine says that; expected a type that has "
-                f"it instead of {machine.machine_type}"
+                f"machines.trainer.{key}: has no effect with --trainer-machine "
+                f"{machine.machine_type}, which determines it; choose a machine type of that size"
             )
     if machine.disk_gb and machine.disk_gb not in _DISKS:
         raise InputError(
-            f"machines.trainer.disk_gb {machine.disk_gb}: expected {_DISKS[0]} to {_DISKS[-1]}, of "
-            "a machine of a custom job"
+            f"machines.trainer.disk_gb {machine.disk_gb}: expected {_DISKS[0]} to {_DISKS[-1]} for "
+            "a custom job"
         )
     _check_tpu(machine)
     _check_training(machine, train, tune)
@@ -117,8 +117,8 @@ def _check_tpu(machine: TrainerMachine) -> None:
     kind, topology, accelerator = machine.machine_type, machine.tpu_topology, machine.accelerator
     if machine.has_tpu and machine.workers > 1:
         raise InputError(
-            f"machines.trainer.workers {machine.workers}: {kind} has a TPU, and a training takes "
-            "the TPU of one machine; expected 1"
+            f"machines.trainer.workers {machine.workers}: {kind} has a TPU, and a training can use "
+            "the TPU of one machine only; expected 1"
         )
     if kind == OLD_TPU:
         if accelerator not in _OLD_TPUS:
@@ -133,7 +133,8 @@ def _check_tpu(machine: TrainerMachine) -> None:
         )
     if machine.tpu_chips and accelerator:
         raise InputError(
-            f"machines.trainer.accelerator {accelerator}: {kind} has its TPU; expected none"
+            f"machines.trainer.accelerator {accelerator}: {kind} includes its TPU; expected no "
+            "accelerator"
         )
     chips = math.prod(map(int, topology.split("x"))) if topology else 0
     if chips != machine.tpu_chips:
@@ -152,21 +153,21 @@ def _check_training(machine: TrainerMachine, train: Hyperparameters, tune: str) 
         fitting = ("auto", "multiworker") if workers > 1 else ("auto", "single", "mirrored")
     if train.strategy not in fitting:
         raise InputError(
-            f"--strategy {train.strategy}: found {workers} of {machine.machine_type}; expected "
-            f"{' or '.join(fitting)}"
+            f"--strategy {train.strategy}: found {workers} machines of type "
+            f"{machine.machine_type}; expected {' or '.join(fitting)}"
         )
     if tune == "head" and train.head == "linear_probe":
         if workers > 1:
             raise InputError(
-                f"--head linear_probe: found machines.trainer.workers {workers}; expected 1, since "
-                "it is solved on one machine"
+                f"--head linear_probe: found machines.trainer.workers {workers}; expected 1, "
+                "because a linear probe is computed on one machine"
             )
         return
     devices = workers * max(machine.accelerator_count, 1)
     parts = devices * train.accumulation
     if not machine.has_tpu and train.strategy != "single" and train.batch_size % parts:
         raise InputError(
-            f"--batch-size {train.batch_size}: found {devices} devices in {workers} of "
-            f"{machine.machine_type}, and train.accumulation {train.accumulation}; expected a "
-            f"multiple of {parts}"
+            f"--batch-size {train.batch_size}: found {devices} devices in {workers} machines of "
+            f"type {machine.machine_type}, and train.accumulation {train.accumulation}; expected "
+            f"a multiple of {parts}"
         )

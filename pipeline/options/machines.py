@@ -1,4 +1,4 @@
-"""What each node of a pipeline on a cluster runs on. Imports no TensorFlow."""
+"""The machines of the nodes of a pipeline on a cluster. Imports no TensorFlow."""
 
 import dataclasses
 import re
@@ -14,8 +14,8 @@ _ACCELERATOR = Check(
 _TOPOLOGY = Check(
     "a topology such as 2x2", lambda text: re.fullmatch(r"\d+(x\d+){1,2}", text) is not None
 )
-# Of google.cloud.aiplatform_v1's AcceleratorType, which is too slow to import, those of steps; by
-# the same names, in lower case and with hyphens, Google Kubernetes Engine labels its nodes.
+# The GPUs in google.cloud.aiplatform_v1's AcceleratorType, which is too slow to import. Google
+# Kubernetes Engine labels its nodes with the same names, in lower case and with hyphens.
 GPUS = (
     "NVIDIA_TESLA_K80",
     "NVIDIA_TESLA_P100",
@@ -32,84 +32,90 @@ GPUS = (
     "NVIDIA_GB200",
     "NVIDIA_RTX_PRO_6000",
 )
-# Compute Engine's types with a TPU end in the number of its chips: ct5lp-hightpu-4t.
+# Compute Engine's machine types with a TPU end in the number of chips: ct5lp-hightpu-4t.
 _TPU_TYPE = re.compile(r"(?:ct|tpu)\d\w*-\w+-(\d+)t")
 OLD_TPU = "cloud-tpu"  # Vertex AI's name for machines with a TPU v2 or v3
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Machine:
-    """What a node runs on, how often and how long it is tried; None is the cluster's default."""
+    """The machine, timeout and retries of a node; None stands for the cluster's default."""
 
-    cpu: float | None = option("processor cores", default=None, check=POSITIVE)
-    memory_gb: float | None = option("memory, 10^9 bytes", default=None, check=POSITIVE)
-    accelerator: str | None = option("accelerators, TYPE:COUNT", default=None, check=_ACCELERATOR)
+    cpu: float | None = option("number of processor cores", default=None, check=POSITIVE)
+    memory_gb: float | None = option("memory in GB (10^9 bytes)", default=None, check=POSITIVE)
+    accelerator: str | None = option(
+        "type and number of accelerators, TYPE:COUNT", default=None, check=_ACCELERATOR
+    )
     disk_gb: int | None = option(
-        "disk for temporary files, 10^9 bytes; kubeflow (at most), or Trainer as a custom job",
+        "disk for temporary files in GB (10^9 bytes), for kubeflow or for Trainer as a custom job",
         default=None,
         check=AT_LEAST_ONE,
     )
     spot: bool = option(
-        "a spot machine, which may be taken away; kubeflow, or Trainer as a custom job",
+        "use a cheaper spot machine, which may be preempted; for kubeflow or for Trainer as a "
+        "custom job",
         default=False,
     )
     timeout_minutes: int | None = option(
-        "minutes after which the node fails; kubeflow, or Trainer as a custom job",
+        "time limit in minutes, after which the node fails; for kubeflow or for Trainer as a "
+        "custom job",
         default=None,
         check=AT_LEAST_ONE,
     )
-    retries: int = option("how often a node that failed is tried again", default=0, check=WHOLE)
+    retries: int = option("number of retries of a node that fails", default=0, check=WHOLE)
 
     @property
     def accelerator_type(self) -> str:
-        """Of its accelerators; empty where it has none."""
+        """The type of the accelerators; empty if there are none."""
         return self.accelerator.rpartition(":")[0] if self.accelerator else ""
 
     @property
     def accelerator_count(self) -> int:
-        """How many accelerators it has."""
+        """The number of accelerators."""
         return int(self.accelerator.rpartition(":")[2]) if self.accelerator else 0
 
     @property
     def for_step(self) -> "Machine":
-        """What the node's own container runs on."""
+        """The machine of the node's own container."""
         return self
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TrainerMachine(Machine):
-    """What Trainer runs on: as a step, or with a `machine_type` as a custom job of Vertex AI's.
+    """The machine of Trainer, which with a `machine_type` runs as a custom job of Vertex AI.
 
-    Of a custom job, accelerators, disk, spot machines and timeout are those of its machines. The
-    step only submits it, waits for it, and is what is tried again.
+    Accelerators, disk, spot machines and timeout are then those of the job's machines. The step
+    submits the job and waits for its end; `retries` counts attempts of the step.
     """
 
     machine_type: str | None = option(
-        "type of machine, such as n1-standard-8: Trainer runs as a custom job; vertex only",
+        "run Trainer as a custom job on this type of machine, such as n1-standard-8; vertex only",
         default=None,
     )
     workers: int = option(
-        "how many such machines share the training; vertex only", default=1, check=AT_LEAST_ONE
+        "number of machines that share the training, with --trainer-machine; vertex only",
+        default=1,
+        check=AT_LEAST_ONE,
     )
     tpu_topology: str | None = option(
-        "how the chips of the machine's TPU lie, such as 2x2; vertex only",
+        "topology of the machine's TPU, such as 2x2; vertex only",
         default=None,
         check=_TOPOLOGY,
     )
 
     @property
     def for_step(self) -> Machine:
-        """What the node's own container runs on."""
+        """The machine of the node's own container."""
         return Machine(retries=self.retries) if self.machine_type else self
 
     @property
     def has_tpu(self) -> bool:
-        """Whether its type is one with a TPU."""
+        """Whether the type of machine has a TPU."""
         return self.machine_type == OLD_TPU or self.tpu_chips > 0
 
     @property
     def tpu_chips(self) -> int:
-        """How many chips its type says that it has; 0 where the type says nothing of it."""
+        """The number of TPU chips in the name of the type; 0 if the name has none."""
         match = _TPU_TYPE.fullmatch(self.machine_type or "")
         return int(match[1]) if match else 0
 
@@ -132,7 +138,7 @@ class Machines:
     pusher: Machine = dataclasses.field(default_factory=Machine)
 
     def for_steps(self, nodes: Container[str]) -> Iterator[tuple[str, Machine]]:
-        """What the steps of those of `nodes` run on, by the name of the node."""
+        """Yields the name of each node in `nodes`, and the machine of its container."""
         for name, machine in vars(self).items():
             node = "".join(word.capitalize() for word in name.split("_"))
             if node in nodes:
@@ -140,10 +146,11 @@ class Machines:
 
 
 def check_machines(runner: str, machines: Machines) -> None:
-    """Refuses what the steps of a pipeline cannot have there.
+    """Refuses machines that the steps of a pipeline cannot have with this runner.
 
     Raises:
-      InputError: an accelerator that is none, or Vertex AI is asked for what only Kubernetes has.
+      InputError: an accelerator is unknown, or a setting that only Kubernetes has is given for
+        Vertex AI.
     """
     for name, machine in vars(machines).items():
         _check_accelerator(runner, name, machine)
@@ -151,7 +158,7 @@ def check_machines(runner: str, machines: Machines) -> None:
             if runner == "vertex" and getattr(machine.for_step, key):
                 job = " or --trainer-machine, a custom job" if name == "trainer" else ""
                 raise InputError(
-                    f"machines.{name}.{key}: steps of a Vertex AI pipeline cannot have that; "
+                    f"machines.{name}.{key}: has no effect on steps of a Vertex AI pipeline; "
                     f"expected --runner kubeflow{job}"
                 )
 
@@ -162,8 +169,8 @@ def _check_accelerator(runner: str, name: str, machine: Machine) -> None:
     if kind.startswith("TPU"):
         if machine.for_step.accelerator:
             raise InputError(
-                f"{given}: a step has no TPU; expected a GPU, or Trainer as a custom job of Vertex "
-                "AI's (--trainer-machine)"
+                f"{given}: a step cannot have a TPU; expected a GPU, or Trainer as a custom job of "
+                "Vertex AI (--trainer-machine)"
             )
     elif "/" in kind and runner == "vertex":
         raise InputError(f"{given}: expected one of Vertex AI's types, such as NVIDIA_TESLA_T4")

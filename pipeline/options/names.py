@@ -1,30 +1,30 @@
-"""What pipelines may be called. Imports no TensorFlow."""
+"""The names that pipelines may have. Imports no TensorFlow."""
 
 from collections.abc import Mapping
 
 from common.errors import InputError
 from common.options import Check
 
-_LONGEST = 63  # letters; TFX makes no pipeline of a longer name
+_LONGEST = 63  # letters; TFX refuses a longer name of a pipeline
 
-# What a runner expects of a name beyond a-z, 0-9 and -.
-_OF_RUNNERS: Mapping[str, Check] = {
-    # Its runs are called after the pipeline (_VALID_NAME_PATTERN of google-cloud-aiplatform).
+# Further conditions of runners on a name, which consists of a-z, 0-9 and -.
+_RUNNER_CHECKS: Mapping[str, Check] = {
+    # The names of runs begin with the pipeline's (_VALID_NAME_PATTERN of google-cloud-aiplatform).
     "vertex": Check("a letter first", lambda name: name[0].isalpha()),
 }
 
 
 def check_name(runner: str, name: str) -> None:
-    """Refuses a name, of a-z, 0-9 and -, that a pipeline of `runner` cannot have.
+    """Checks that a pipeline of `runner` can have a name, which consists of a-z, 0-9 and -.
 
     Raises:
-      InputError: it is too long, or begins with what it must not.
+      InputError: the name is too long, or does not begin with a letter where it has to.
     """
     if len(name) > _LONGEST:
         raise InputError(
-            f"--name {name}: found {len(name)} letters; expected at most {_LONGEST}: give a name, "
-            "if this one is made of dataset, model and tune"
+            f"--name {name}: found {len(name)} letters; expected at most {_LONGEST}; give a "
+            "shorter --name (by default it is dataset-model-tune)"
         )
-    check = _OF_RUNNERS.get(runner)
+    check = _RUNNER_CHECKS.get(runner)
     if check and not check.holds(name):
-        raise InputError(f"--name {name}: expected, for {runner}, {check.expected}")
+        raise InputError(f"--name {name}: expected {check.expected}, for --runner {runner}")

@@ -1,4 +1,4 @@
-"""Writes docs/options.md from the options' own declarations. Imports no TensorFlow.
+"""Generates docs/options.md from the declarations of the options. Imports no TensorFlow.
 
     python -m pipeline.options.reference > docs/options.md
 
@@ -23,9 +23,9 @@ Every option of a run, generated from the option table by `python -m pipeline.op
 docs/options.md`. `python pipeline_runner.py --list-options` prints the same options on a terminal.
 
 Every option has a dotted key. A YAML file (`--config`) and `--set KEY=VALUE` take any option by its
-key; the options that are needed most have a flag as well. If an option is given more than once, a
-flag wins over `--set`, and `--set` wins over the YAML file. An option that would be ignored is
-refused.
+key; the most common options have a flag as well. If an option is given more than once, a flag
+overrides `--set`, and `--set` overrides the YAML file. If an option would have no effect, the
+command line reports an error.
 
 ```
 python pipeline_runner.py --model vit_b16_fe --dataset flowers/ --set train.ema=0.999
@@ -43,19 +43,18 @@ gate: {min_accuracy: 0.9, min_class_recall: 0.7}
 ```
 
 "the recipe's" in the column *default* means that the recipe of the run sets the value: see
-[Recipes](#recipes). An option with an empty default is not set unless it is given."""
+[Recipes](#recipes). An option with an empty default is unset unless you give it."""
 
 _GROUPS = {
-    "": ("The run", "What is tuned, on which images, and where the results go. Only `--model` is "
-         "required."),
+    "": ("The run", "Model, images and directories for results. Only `--model` is required."),
     "ingest": ("Images", "How ImageExampleGen turns images into examples ([data.md](data.md))."),
     "train": ("Training", "How Trainer trains ([training.md](training.md)). `--jit-compile` is a "
               "switch: `--set train.jit_compile=false` turns XLA off."),
     "augment": ("Augmentation", "How Trainer varies the training images. Only `--tune full` "
                 "augments."),
-    "gate": ("Gate", "What a model must reach on the `test` split to be blessed. A new model is "
-             "blessed if it clears the floors and is not worse than the last blessed model of the "
-             "same classes; `gate.max_drop` allows for some."),
+    "gate": ("Gate", "The conditions on the `test` split under which a new model is blessed: it "
+             "reaches the required accuracy and recall, and its accuracy is not below that of the "
+             "last blessed model of the same classes by more than `gate.max_drop`."),
     "run": ("Where and how the pipeline runs", "The engines that `--beam-arg` can name are in "
             "[beam.md](beam.md)."),
     "cloud": ("On a cluster", "For `--runner kubeflow` and `--runner vertex` "
@@ -70,10 +69,10 @@ _GROUPS = {
                  "([vertex.md](vertex.md#trainer-on-machines-of-its-own))."),
 }  # fmt: skip
 
-# The flags that are no options. A test compares them with the parser's.
+# The flags that are no options. A test compares them with the flags of the parser.
 _OTHER_FLAGS = {
-    "`--config FILE`": "a YAML file of options, by their keys",
-    "`--set KEY=VALUE`": "any option by its key, such as `train.momentum=0.8`; may be repeated",
+    "`--config FILE`": "read options from a YAML file, by their keys",
+    "`--set KEY=VALUE`": "set any option by its key, such as `train.momentum=0.8`; may be repeated",
     "`--help`": "print the flags",
     "`--clean-cache`": "remove models that can be made or copied again, and the checkpoints of "
     "trainings that never ended below `./runs` or `--pipeline-root`",
@@ -89,7 +88,7 @@ _OTHER_FLAGS = {
 
 
 def write_reference() -> str:
-    """The text of docs/options.md: all flags and keys, their meanings, values and defaults."""
+    """Returns the text of docs/options.md: flags, keys, meanings, values and defaults."""
     parts = [_INTRODUCTION]
     for group, (title, about) in _GROUPS.items():
         parts += [f"## {title}", _wrap(about), _table(_HEADER, _rows(group))]
@@ -104,11 +103,11 @@ def write_reference() -> str:
     return "\n\n".join(parts) + "\n"
 
 
-_HEADER = ("flag", "key", "what it is", "values", "default")
-_RECIPES_HEADER = ("recipe", "for", "what it is", "least accuracy")
+_HEADER = ("flag", "key", "meaning", "values", "default")
+_RECIPES_HEADER = ("recipe", "for", "meaning", "required accuracy")
 _RECIPES = """\
-`--recipe` names one of these. The least accuracy is the gate's floor for the weights that the
-recipe was made for, AugReg's; for other weights it is 0.5."""
+`--recipe` names one of these. The required accuracy is the default of `--min-accuracy` for AugReg's
+pretrained weights, for which the recipes were made; for other weights the default is 0.5."""
 _DIFFERENCES = """\
 The options in which the recipes differ:"""
 
@@ -123,14 +122,14 @@ def _rows(group: str) -> Iterator[Sequence[str]]:
         if shown in seen:  # all nodes but Trainer have the same options
             continue
         seen.add(shown)
-        meaning, stated = _split_default(option.help)
+        meaning, default = _split_default(option.help)
         flag = f"`{flags[key]}`" if key in flags else ""
         values = ", ".join(f"`{choice}`" for choice in option.choices)
-        yield flag, f"`{shown}`", meaning, values, stated or _default(key, option)
+        yield flag, f"`{shown}`", meaning, values, default or _default(key, option)
 
 
 def _split_default(text: str) -> tuple[str, str]:
-    """The meaning and, where a help text states it, the default."""
+    """Splits a help text into the meaning and the default; the default is empty if it has none."""
     match = re.fullmatch(r"(.*) \(default: (.*)\)", text)
     return (match[1], match[2]) if match else (text, "")
 
@@ -147,7 +146,7 @@ def _default(key: str, option: Option) -> str:
 
 
 def _values_in_recipes(key: str) -> list[Any]:
-    """The value of a `train.` or `augment.` option in each recipe, in their order."""
+    """Returns the value of a `train.` or `augment.` option in each recipe, in their order."""
     group, _, name = key.partition(".")
     return [getattr(_part(recipe, group), name) for recipe in RECIPES.values()]
 
@@ -182,12 +181,12 @@ def _difference_rows() -> Iterator[Sequence[str]]:
 
 
 def _wrap(text: str) -> str:
-    """A paragraph in lines as long as the other documents have them."""
+    """Wraps a paragraph to lines of 100 characters, as in the other documents."""
     return textwrap.fill(text, 100, break_long_words=False, break_on_hyphens=False)
 
 
 def _table(header: Sequence[str], rows: Any) -> str:
-    """A table of Markdown."""
+    """Returns a Markdown table."""
     lines = [header, ["---"] * len(header), *rows]
     return "\n".join(
         "| " + " | ".join(cell.replace("|", r"\|") for cell in line) + " |" for line in lines

@@ -1,7 +1,7 @@
-"""When a schedule begins a run. Imports no TensorFlow.
+"""The times of scheduled runs, as cron expressions. Imports no TensorFlow.
 
-Vertex AI takes cron's five fields (minute, hour, day of month, month, day of week), with
-`TZ=<IANA zone> ` in front; Kubeflow Pipelines takes six, seconds first, in UTC.
+Vertex AI expects cron's five fields (minute, hour, day of month, month, day of week), after
+`TZ=<IANA zone> `; Kubeflow Pipelines expects six fields, seconds first, in UTC.
 """
 
 import re
@@ -14,10 +14,10 @@ _UTC = ("UTC", "Etc/UTC")
 
 
 def check_cron(text: str) -> None:
-    """Refuses what is no schedule at all. The values of the fields are checked by the server.
+    """Checks the time zone and the number of fields; the server checks the values of the fields.
 
     Raises:
-      InputError: an unknown time zone, or neither five nor six fields.
+      InputError: the time zone is unknown, or there are neither five nor six fields.
     """
     zone, fields = _split(text)
     if zone is not None and zone not in zoneinfo.available_timezones():
@@ -30,25 +30,28 @@ def check_cron(text: str) -> None:
 
 
 def check_schedule(text: str, runner: str) -> None:
-    """Refuses what `runner`, a key of `FORMS`, does not take.
+    """Refuses a cron expression that `runner`, a key of `FORMS`, cannot follow.
 
     Raises:
-      InputError: it is no schedule, or none that this runner takes.
+      InputError: the text is no cron expression, or not one for this runner.
     """
     check_cron(text)
     FORMS[runner](text)
 
 
 def for_vertex(text: str) -> str:
-    """`text` as Vertex AI takes it.
+    """Converts a cron expression for Vertex AI.
 
     Raises:
-      InputError: it has seconds.
+      InputError: the seconds are not 0.
     """
     zone, fields = _split(text)
     if len(fields) == 6:
         if fields[0] != "0":
-            raise InputError(f"--schedule {text}: expected five fields; Vertex AI has no seconds")
+            raise InputError(
+                f"--schedule {text}: found six fields; expected five, since Vertex AI's schedules "
+                "have no seconds"
+            )
         fields = fields[1:]
     return " ".join(
         ([f"TZ={zone}"] if zone else []) + [field.replace("?", "*") for field in fields]
@@ -56,10 +59,10 @@ def for_vertex(text: str) -> str:
 
 
 def for_kubeflow(text: str) -> str:
-    """`text` as Kubeflow Pipelines takes it.
+    """Converts a cron expression for Kubeflow Pipelines.
 
     Raises:
-      InputError: it names a time zone other than UTC.
+      InputError: the time zone is not UTC.
     """
     zone, fields = _split(text)
     if zone is not None and zone not in _UTC:

@@ -1,7 +1,4 @@
-"""Values that somebody gave for options, and how they become what the options are.
-
-Imports no TensorFlow.
-"""
+"""Converts and checks the values that were given for options. Imports no TensorFlow."""
 
 import dataclasses
 import os
@@ -15,36 +12,41 @@ from common.options import Check
 
 @dataclasses.dataclass(frozen=True)
 class Setting:
-    """A value that somebody gave for a key, and where, for messages: a flag, or a file's name."""
+    """A value that was given for an option.
+
+    Attributes:
+      value: the value, not yet converted.
+      origin: the flag, or the file and key, with which it was given; messages name it.
+    """
 
     value: Any
     origin: str
 
 
 class Option(NamedTuple):
-    """An option as its dataclass declares it."""
+    """An option, as declared by a field of a dataclass."""
 
     field: dataclasses.Field
     type: Any
 
     @property
     def help(self) -> str:
-        """What it says of itself."""
+        """The help text."""
         return self.field.metadata["help"]
 
     @property
     def is_switch(self) -> bool:
-        """Whether its flag takes no value."""
+        """Whether the flag of the option takes no value."""
         return self.type is bool or bool in typing.get_args(self.type)
 
     @property
     def choices(self) -> tuple[str, ...]:
-        """The values that it takes, where they can be listed."""
+        """The allowed values; empty if they cannot be listed."""
         return typing.get_args(self.type) if typing.get_origin(self.type) is Literal else ()
 
     @property
     def help_with_default(self) -> str:
-        """What it says of itself, and its default where it has one."""
+        """The help text, followed by the default value if the option has one."""
         default = self.field.default
         if default in (dataclasses.MISSING, None, ()) or isinstance(default, bool):
             return self.help
@@ -52,12 +54,12 @@ class Option(NamedTuple):
 
 
 def check_setting(setting: Setting, declared: Option) -> Any:
-    """The value of `setting`, converted to the type of its option, and checked.
+    """Returns the value of `setting`, converted to the type of its option, after checking it.
 
     In a path, `~` is expanded: a shell does not do it within `--flag=~/x`, nor in a YAML file.
 
     Raises:
-      InputError: it is of another type, or outside its option's range.
+      InputError: the value has another type, or is outside the option's range.
     """
     check: Check | None = declared.field.metadata["check"]
     try:
@@ -67,16 +69,16 @@ def check_setting(setting: Setting, declared: Option) -> Any:
         if value is None or check is None or check.holds(value):
             return value
     except ValueError:
-        pass  # a value of another type; the message below is for both cases
+        pass  # the value has another type; both cases share the message below
     expected = check.expected if check else _describe(declared.type)
     raise InputError(f"{setting.origin} {setting.value}: expected {expected}")
 
 
 def _convert(value: Any, hint: Any) -> Any:
-    """`value`, text from the command line or whatever YAML made of it, as the type `hint`.
+    """Converts `value`, text from the command line or a value from YAML, to the type `hint`.
 
     Raises:
-      ValueError: it is no such thing.
+      ValueError: the value cannot be converted to that type.
     """
     if isinstance(hint, types.UnionType):  # T | None
         if value is None or value in ("null", "none"):

@@ -1,35 +1,35 @@
-"""What each way of tuning has a use for. Imports no TensorFlow."""
+"""Refuses options that have no effect with the given `--tune`. Imports no TensorFlow."""
 
 from collections.abc import Mapping
 
 from common.errors import InputError
 from pipeline.recipes import RECIPES
 
-# Of the options `train.…`: what the linear probe, without steps, looks at, or what may be said of
-# any training.
-_OF_PROBE = {"head", "class_weights", "seed", "deterministic", "precision"}
+# The options `train.…` that have an effect on the linear probe, which trains without steps, or on
+# every training.
+_LINEAR_PROBE_OPTIONS = {"head", "class_weights", "seed", "deterministic", "precision"}
 
 
 def check_tune(
     recipe: str, *, tune: str, head: str, tuner: int, given: Mapping[str, str], origin: str
 ) -> None:
-    """Refuses a recipe and options that are for another way of tuning, and would do nothing.
+    """Refuses a recipe for another `--tune`, and options that would have no effect.
 
     Args:
-      recipe: its name.
+      recipe: name of the recipe.
       tune: "full" or "head".
       head: "gradient" or "linear_probe".
-      tuner: trials of a search for hyperparameters.
-      given: where each option that is not as the recipe has it was given, by dotted key.
+      tuner: number of trials of a search for hyperparameters.
+      given: the options that differ from the recipe, by dotted key, and where each was given.
       origin: where the recipe was given.
 
     Raises:
-      InputError: there is such a recipe or option.
+      InputError: the recipe or an option does not fit.
     """
     if RECIPES[recipe].tune != tune:
         fitting = [name for name, other in RECIPES.items() if other.tune == tune]
         raise InputError(
-            f"{origin} {recipe}: is for --tune {RECIPES[recipe].tune}; expected one of "
+            f"{origin} {recipe}: this recipe is for --tune {RECIPES[recipe].tune}; expected one of "
             f"{', '.join(fitting)}"
         )
     if tune == "full":
@@ -38,18 +38,19 @@ def check_tune(
     for key, where in given.items():
         if key.startswith("augment."):
             raise InputError(
-                f"{where}: --tune head sees each image once, as it is; expected --tune full, which "
-                "augments"
+                f"{where}: has no effect with --tune head, which does not augment images; expected "
+                "--tune full"
             )
         if key in ("train.layer_decay", "train.backbone_mode"):
             raise InputError(
-                f"{where}: --tune head leaves the backbone as it is; expected --tune full, which "
-                "trains it"
+                f"{where}: has no effect with --tune head, which does not train the backbone; "
+                "expected --tune full"
             )
-        if is_probe and key.startswith("train.") and key.removeprefix("train.") not in _OF_PROBE:
+        group, _, name = key.partition(".")
+        if is_probe and group == "train" and name not in _LINEAR_PROBE_OPTIONS:
             raise InputError(
-                f"{where}: --head linear_probe trains in no steps, and has no use for it; expected "
-                "--head gradient"
+                f"{where}: has no effect with --head linear_probe, which trains without steps; "
+                "expected --head gradient"
             )
     if tuner and is_probe:
         raise InputError(

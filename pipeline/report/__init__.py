@@ -1,1 +1,1 @@
-"""What is said of a run: console, outcome, lineage, logs."""
+"""Reports a run: console output, outcome, lineage, logs."""

@@ -1,7 +1,7 @@
-"""What a person sees of a run. Imports no TensorFlow.
+"""Prints a run for a person. Imports no TensorFlow.
 
-On a terminal: a spinner for the node that runs, a bar for the Trainer. Piped: plain lines, one an
-entry, neither wrapped nor coloured.
+On a terminal, it shows a spinner for the running node and a progress bar for the Trainer. Into a
+pipe, it prints plain lines, one for each entry, neither wrapped nor coloured.
 """
 
 import datetime
@@ -36,7 +36,7 @@ class Console:
             console=self._out,
             transient=True,
             disable=not self._out.is_terminal,
-            redirect_stdout=False,  # what libraries print belongs in the log
+            redirect_stdout=False,  # the output of libraries belongs in the log
             redirect_stderr=False,
         )
         self._task: rich.progress.TaskID | None = None
@@ -46,12 +46,12 @@ class Console:
 
     @contextmanager
     def live(self) -> Iterator[None]:
-        """Within it the spinner or bar of what is being done is shown."""
+        """A context in which the spinner or progress bar of the current work is shown."""
         with self._bar:
             yield
 
     def busy(self, text: str) -> None:
-        """Something that takes a while begins; it ends with the next thing that is printed."""
+        """Shows a spinner with `text` on a terminal, until the next entry is printed."""
         self._remove_task()
         if self._out.is_terminal:
             self._task = self._bar.add_task(text, total=None, detail="")
@@ -65,7 +65,7 @@ class Console:
         self._err.print(rich.text.Text(text))
 
     def plan(self, config: Config, log: str) -> None:
-        """Prints what is about to happen."""
+        """Prints the plan of a run: model, data, recipe, gate and directories."""
         train, gate = config.train, config.gate
         length = f"{train.steps} steps" if train.steps else f"{train.epochs} epochs"
         recall = gate.min_class_recall
@@ -82,18 +82,18 @@ class Console:
                 + (f", recall of each class at least {recall:g}" if recall is not None else "")
                 + ", not below the last blessed model's"
                 + (f" by more than {gate.max_drop:g}" if gate.max_drop else ""),
-                "artifacts": config.pipeline_root or "where each run says",
-                "serving": config.serving_dir or "below that",
+                "artifacts": config.pipeline_root or "given with each run",
+                "serving": config.serving_dir or "the directory `serving` below the artifacts",
                 "log": log,
             }
         )
 
     def warn(self, text: str) -> None:
-        """Prints something that must not be overlooked."""
+        """Prints a warning."""
         self.line(text, style="bold yellow")
 
     def node_started(self, node: str) -> None:
-        """A node begins."""
+        """Shows that a node starts."""
         self._started = time.monotonic()
         self._announced = 0
         self._validated = {}
@@ -102,24 +102,24 @@ class Console:
             self.line(f"{node}: started")
 
     def node_finished(self, node: str, *, cached: bool) -> None:
-        """A node has ended well."""
+        """Shows that a node has succeeded."""
         self._remove_task()
         seconds = time.monotonic() - self._started
         self.line(f"{node}: " + ("cached" if cached else f"done in {seconds:.1f} s"))
 
     def node_failed(self, node: str, *, interrupted: bool = False) -> None:
-        """A node has ended otherwise."""
+        """Shows that a node has failed or was interrupted."""
         self._remove_task()
         how = "interrupted" if interrupted else "failed"
         self.error(f"{node}: {how} after {time.monotonic() - self._started:.1f} s")
 
     def resumed(self, step: int) -> None:
-        """The Trainer goes on from what an earlier run has saved."""
-        self.line(f"  goes on from the checkpoint of step {step}")
+        """Prints that the Trainer resumes from a checkpoint of an earlier run."""
+        self.line(f"  resumes from the checkpoint of step {step}")
 
     def progress(self, progress: Progress) -> None:
-        """The Trainer has done some more steps."""
-        # What the last epoch's validation gave stays in sight.
+        """Shows the progress of the Trainer."""
+        # The validation metrics of the last epoch stay in sight.
         self._validated |= {k: v for k, v in progress.metrics.items() if k.startswith("val_")}
         metrics = {**progress.metrics, **self._validated}
         parts = [f"{name} {value:.3f}" for name, value in metrics.items()]
@@ -135,11 +135,15 @@ class Console:
             self.line(f"  step {done} of {total}: {detail}")
 
     def downloads(self) -> AbstractContextManager[None]:
-        """Within it, downloads are shown."""
+        """A context in which downloads are shown."""
         return show_downloads(self._out)
 
     def summary(self, report: Any) -> None:
-        """Prints how the run ended."""
+        """Prints how the run ended.
+
+        Args:
+          report: a `pipeline.report.outcome.Report`.
+        """
         self.line("")
         self._fields(report.artifacts)
         counts = dict(report.images)
@@ -153,7 +157,7 @@ class Console:
         if report.unmeasured:
             first, others = report.unmeasured[:5], len(report.unmeasured[5:])
             names = ", ".join(first) + (f" and {others} more" if others else "")
-            self.warn(f"no test image of {names}: nothing is known of how they are told")
+            self.warn(f"no test image of {names}: the recall of these classes is unknown")
         low, high = report.interval
         self.line(
             f"test accuracy: {report.accuracy:.4f} on {report.test_images} images "
@@ -167,7 +171,7 @@ class Console:
             return
         self.line("verdict: blessed", style="bold green")
         if report.was_served:
-            self.line("it is served already: nothing had to be copied")
+            self.line("the model is served already: nothing was copied")
         self.line(f"pushed to: {report.pushed_to}")
 
     def _fields(self, fields: Mapping[str, str]) -> None:
@@ -182,7 +186,7 @@ class Console:
 
 
 def _published(config: Config) -> dict[str, str]:
-    """What the recipe is known to reach with the model, if it is."""
+    """Returns the published accuracy of the recipe with the model; empty if there is none."""
     recipe = RECIPES[config.recipe]
     as_published = config.weights == "pretrained" and config.has_recipe_of_dataset
     for entry in recipe.published if as_published else ():

@@ -1,4 +1,4 @@
-"""What happened in a pipeline run, read from its metadata store."""
+"""Reads the nodes and artifacts of a pipeline run from its metadata store."""
 
 import dataclasses
 from typing import Any
@@ -13,8 +13,8 @@ class NodeRun:
     """One node of one run.
 
     Attributes:
-      cached: whether its outputs are those of an earlier run.
-      outputs: artifacts by output key.
+      cached: whether the node took its outputs from an earlier run.
+      outputs: the artifacts by output key.
     """
 
     cached: bool
@@ -22,10 +22,10 @@ class NodeRun:
 
 
 def latest_run(connection: Any) -> dict[str, NodeRun]:
-    """The nodes of the newest pipeline run in the metadata store, by node id, in their order.
+    """Returns the nodes of the newest pipeline run, by node id, in the order in which they ran.
 
     Args:
-      connection: an ML Metadata ConnectionConfig.
+      connection: the ML Metadata ConnectionConfig of the metadata store.
     """
     with metadata.Metadata(connection) as handle:
         store = handle.store

@@ -1,4 +1,4 @@
-"""Where log lines go: to a file, and to the screen only if asked. Imports no TensorFlow."""
+"""Sends log lines to a file, and with `--verbose` to the screen. Imports no TensorFlow."""
 
 import logging
 import os
@@ -13,17 +13,18 @@ _FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 @contextmanager
 def log_to_file(path: Path, *, verbose: bool) -> Iterator[tuple[TextIO, TextIO]]:
-    """Sends everything that libraries print or log to the file `path`.
+    """A context in which everything that libraries print or log goes to the file `path`.
 
-    TensorFlow's C++ code writes to file descriptor 2 rather than to `sys.stderr`, and it does so as
-    early as at import; so the descriptors themselves are redirected.
+    TensorFlow's C++ code writes to file descriptor 2 rather than to `sys.stderr`, and does so
+    already when it is imported; therefore the descriptors themselves are redirected.
 
     Args:
-      path: the log file; it is appended to.
-      verbose: log lines go to the screen as well, those of C++ code there alone.
+      path: the log file; lines are appended to it.
+      verbose: whether log lines also go to the screen. The log lines of C++ code then go to the
+        screen only.
 
     Yields:
-      The screen, as streams for stdout and stderr.
+      Two streams to the screen: its stdout and its stderr.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     sys.stdout.flush()

@@ -1,4 +1,4 @@
-"""How a run ended, from its artifacts: so a cached run says the same."""
+"""The result of a run, read from its artifacts, so that a cached run reports the same."""
 
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,22 +24,22 @@ from trainer.serving.exported_model import read_classes
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Report:
-    """How a run ended.
+    """The result of a run.
 
     Attributes:
-      accuracy: of the exported model on the test split, as a fraction.
-      test_images: how many that are.
+      accuracy: accuracy of the exported model on the test split, in [0, 1].
+      test_images: number of images in the test split.
       interval: 95 % confidence interval of the accuracy.
-      worst_class: the class of the least recall: its name, that, and the number of its images.
-      unmeasured: the classes of which the test split has no image.
-      blessed: the gate's verdict.
-      reasons: why it was not blessed; empty where it was.
-      pushed_to: the model's directory for serving; None where it was not pushed.
-      was_served: whether it lay there already.
-      images: how many were read, written to each split, and quarantined.
-      quarantine: the file that lists the quarantined ones.
-      anomalies: where the examples are not as the schema says, one line each.
-      artifacts: what each node wrote, by node and output, as URIs.
+      worst_class: name, recall and number of images of the class with the least recall.
+      unmeasured: the classes that have no image in the test split.
+      blessed: whether the gate blessed the model.
+      reasons: why the model was not blessed; empty if it was.
+      pushed_to: the model's directory for serving; None if the model was not pushed.
+      was_served: whether the model was in that directory before the run.
+      images: numbers of images that were read, written to each split, and quarantined.
+      quarantine: the file that lists the quarantined images.
+      anomalies: differences between the examples and the schema, one line each.
+      artifacts: the URIs of the artifacts, by node and output.
     """
 
     accuracy: float
@@ -58,10 +58,10 @@ class Report:
 
 
 def make_report(run: Mapping[str, NodeRun]) -> Report:
-    """The report of a finished run.
+    """Makes the report of a finished run.
 
     Args:
-      run: its nodes, as `pipeline.report.lineage.latest_run` gives them.
+      run: the nodes of the run, from `pipeline.report.lineage.latest_run`.
     """
     evaluator = run["Evaluator"].outputs
     (evaluation,) = evaluator["evaluation"]
@@ -105,12 +105,12 @@ def make_report(run: Mapping[str, NodeRun]) -> Report:
 
 
 def _measured(metrics: Mapping[str, Any]) -> tuple[float, int]:
-    """Accuracy over the images of a slice, and how many they are."""
+    """Returns the accuracy on a slice, and the number of its images."""
     return metrics[ACCURACY]["doubleValue"], round(metrics["example_count"]["doubleValue"])
 
 
 def _recalls(result: Any, classes: Sequence[str]) -> Iterator[tuple[str, tuple[float, int]]]:
-    """Each class of which there are images: its name, recall, and how many they are."""
+    """Yields the name of each class with test images, its recall, and the number of its images."""
     for key in result.get_slice_names():
         if key:
             ((_, label),) = key

@@ -1,4 +1,4 @@
-"""ResolveInputs: what a run on a cluster reads from outside, found when it begins."""
+"""ResolveInputs: finds the inputs of a run on a cluster when the run begins."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -16,7 +16,7 @@ from pipeline.run_parameters import PARAMETERS
 class ResolveInputsSpec(types.ComponentSpec):
     """Execution properties and outputs of `ResolveInputs`."""
 
-    PARAMETERS = {  # noqa: RUF012 (TFX's way)
+    PARAMETERS = {  # noqa: RUF012 (as TFX defines specs)
         SETTINGS: ExecutionParameter(type=str),  # JSON
         **{
             parameter.name: ExecutionParameter(type=parameter.type, optional=True)
@@ -30,9 +30,9 @@ class ResolveInputsSpec(types.ComponentSpec):
 
 
 class ResolveInputs(base_component.BaseComponent):
-    """Finds source and backbone, and gives the other nodes their execution properties by value.
+    """Finds the data and the backbone; its outputs are execution properties of the other nodes.
 
-    It must never be taken from a cache.
+    Its results must never be cached: each run has to look for new data.
     """
 
     SPEC_CLASS = ResolveInputsSpec
@@ -41,12 +41,12 @@ class ResolveInputs(base_component.BaseComponent):
     def __init__(self, *, settings: str, parameters: Mapping[str, Any]) -> None:
         """
         Args:
-          settings: the configuration, as `pipeline.options.config.Config.to_json` writes it.
-          parameters: of the run, by name.
+          settings: the configuration, from `pipeline.options.config.Config.to_json`.
+          parameters: the run's parameters by name, as TFX's RuntimeParameters.
         """
         outputs = {name: types.Channel(type=standard_artifacts.String) for name in PROPERTY_NAMES}
         super().__init__(spec=ResolveInputsSpec(settings=settings, **parameters, **outputs))
 
     def placeholders(self) -> dict[str, Any]:
-        """The value of each output, for execution properties of other nodes."""
+        """Returns a placeholder of each output, by the name of the property."""
         return {name: self.outputs[name].future()[0].value for name in PROPERTY_NAMES}

@@ -7,7 +7,7 @@ from tfx import types
 from tfx.dsl.components.base import base_executor
 from tfx.types import artifact_utils
 
-from components.custom_job_trainer.job_request import write_job_request
+from components.custom_job_trainer.job_request import JobRequest, write_job_request
 from pipeline.inputs import resolve_inputs
 from pipeline.options.config import Config
 from pipeline.options.custom_job import custom_job
@@ -19,7 +19,7 @@ SETTINGS = "settings"
 
 
 class Executor(base_executor.BaseExecutor):
-    """Does in a container what the command line does before a run on its own machine."""
+    """Does in a container what the command line does before a run on this machine."""
 
     def Do(  # noqa: N802 (TFX's name)
         self,
@@ -27,11 +27,11 @@ class Executor(base_executor.BaseExecutor):
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Writes each property of `pipeline.properties.Properties` to the output of its name.
+        """Writes each property of `pipeline.properties.Properties` to the output of the same name.
 
         Raises:
-          InputError: a parameter is missing or outside its range; data or model cannot be had;
-            the pipeline root belongs to another pipeline.
+          InputError: a parameter is missing or outside its range; the data or the model cannot be
+            found; or the pipeline root belongs to another pipeline.
         """
         self._log_startup(input_dict, output_dict, exec_properties)
         properties = dict(exec_properties)
@@ -42,5 +42,6 @@ class Executor(base_executor.BaseExecutor):
         for name, value in make_properties(config, inputs).by_name().items():
             artifact_utils.get_single_instance(output_dict[name]).value = value
         if config.machines.trainer.machine_type:
+            assert config.cloud.region is not None  # `check_custom_job` refuses that
             job = custom_job(config.name, config.machines.trainer, config.cloud)
-            write_job_request(output_dict, {"region": config.cloud.region, "job": job})
+            write_job_request(output_dict, JobRequest(job=job, region=config.cloud.region))

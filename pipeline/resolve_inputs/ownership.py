@@ -1,4 +1,4 @@
-"""Which pipeline a pipeline root belongs to, wherever it lies."""
+"""Records which pipeline a pipeline root belongs to, also on remote storage."""
 
 from tfx.dsl.io import fileio
 
@@ -8,10 +8,11 @@ from pipeline.root import OWNER
 
 
 def claim(config: Config) -> None:
-    """Takes the pipeline root for the pipeline that `config` describes.
+    """Records that the pipeline root belongs to the pipeline that `config` describes.
 
     Raises:
-      InputError: it belongs to another one, whose models would be gated against these.
+      InputError: the root belongs to another pipeline, whose models would be compared with those
+        of this one.
     """
     file = f"{config.pipeline_root}/{OWNER}"
     if not fileio.exists(file):

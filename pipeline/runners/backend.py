@@ -1,4 +1,4 @@
-"""What a place that runs compiled pipelines can do, and the way of a pipeline there."""
+"""The interface of Vertex AI and Kubeflow Pipelines, and how a pipeline gets there."""
 
 import abc
 import dataclasses
@@ -19,31 +19,31 @@ from pipeline.report.console import Console
 Result = TypeVar("Result")
 Errors = Mapping[type[Exception], Callable[[Any], str]]
 
-FIRST_WAIT = 1.0  # seconds, before a request is made again; then twice as long, up to 30
-PATIENCE = 20.0  # seconds, with what only looks
-OUTAGE = 900.0  # seconds that a run that is followed may be out of sight
+FIRST_WAIT = 1.0  # seconds before a request is repeated; doubled each time, up to 30
+PATIENCE = 20.0  # seconds for which a request that changes nothing is repeated
+OUTAGE = 900.0  # seconds for which the state of a followed run may be unavailable
 
 HINTS = {
-    400: "the request was refused as it is",
+    400: "the service refused the request; correct what the message names",
     401: "the credentials are not accepted; log in again",
-    403: "the account lacks a permission",
+    403: "permission denied: the account lacks a permission",
     404: "check project, region, host and name",
-    409: "it is there already; delete it, or give another --name",
-    429: "a quota is used up; try again later",
-    500: "the fault is on the other side; try again later",
+    409: "it exists already; delete it, or give another --name",
+    429: "quota exceeded; try again later",
+    500: "the service failed; try again later",
 }
 
 
 @dataclasses.dataclass(frozen=True)
 class Schedule:
-    """A schedule, as it is listed.
+    """A schedule as `--list-schedules` shows it.
 
     Attributes:
-      id: the backend's own.
-      name: the pipeline's.
+      id: the id that the backend gave it.
+      name: the name of the pipeline.
       state: such as ACTIVE or PAUSED.
-      cron: its times.
-      next_run: when it runs next; empty where that is not known.
+      cron: its times, in cron's fields.
+      next_run: the time of the next run; empty if it is not known.
     """
 
     id: str
@@ -55,16 +55,16 @@ class Schedule:
 
 @dataclasses.dataclass(frozen=True)
 class RunState:
-    """A submitted run at one moment.
+    """The state of a submitted run at one moment.
 
     Attributes:
       state: such as RUNNING.
       is_over: whether it has ended.
-      succeeded: whether it has ended well.
-      tasks: the state of each task.
-      not_pushed: why the model was not pushed; empty where it was, or the run goes on; None where
-        that cannot be known.
-      unknown: why it cannot be known; empty where it can.
+      succeeded: whether it has ended without a failure.
+      tasks: the state of each task, by its name.
+      not_pushed: why the model was not pushed; empty if it was pushed or the run has not ended;
+        None if this cannot be found out.
+      unknown: why it cannot be found out; empty if it can.
     """
 
     state: str
@@ -76,37 +76,37 @@ class RunState:
 
 
 class Backend(abc.ABC):
-    """A connection to Vertex AI or Kubeflow Pipelines.
+    """A connection to Vertex AI or Kubeflow Pipelines, called the service below.
 
-    Every method raises InputError, in a line, where the other side says no.
+    Every method raises InputError with a message of one line if the server refuses the request.
 
     Attributes:
-      title: what it is called.
-      pages: where its runs and schedules are seen.
-      errors: what each kind of its client's errors says, but for those of connections.
-      lost: the kinds that say that a connection failed.
+      title: its name in messages.
+      pages: the website that shows its runs and schedules, in messages.
+      errors: makes the message for each class of its client's errors, except failed connections.
+      connection_errors: the classes of errors that mean that a connection failed.
     """
 
     title: str
     pages: str
     errors: Errors
-    lost: tuple[type[Exception], ...]
+    connection_errors: tuple[type[Exception], ...]
 
     @staticmethod
     @abc.abstractmethod
     def is_refusal(error: Exception) -> bool:
-        """Whether a request was refused before it was looked at: asked again, it does no harm."""
+        """Whether the server refused a request unread, so that it is safe to repeat it."""
 
     @staticmethod
     @abc.abstractmethod
-    def is_passing(error: Exception) -> bool:
-        """Whether what only looks may see more when it looks again."""
+    def is_temporary(error: Exception) -> bool:
+        """Whether a request that changes nothing may succeed when it is repeated."""
 
     def _ask(self, what: str, question: Callable[[], Result]) -> Result:
-        """Asks for something to be done; once more only where that can do no harm."""
+        """Makes a request that changes something; repeats it only where `is_refusal` allows it."""
         again = retry.Retry(self.is_refusal, initial=FIRST_WAIT, maximum=30.0, timeout=120.0)
         lost = (
-            "it is not known whether the request arrived: look with --list-schedules or in "
+            "it is not known whether the request arrived: check with --list-schedules or in "
             f"{self.pages} before you try again"
         )
         with explain_errors(f"{self.title}, {what}", self._errors(lost)):
@@ -115,61 +115,67 @@ class Backend(abc.ABC):
     def _look(
         self, what: str, question: Callable[[], Result], *, patience: float | None = None
     ) -> Result:
-        """Asks for what changes nothing, again and again for `patience` seconds."""
+        """Makes a request that changes nothing; repeats it for up to `patience` seconds."""
         again = retry.Retry(
-            self.is_passing, initial=FIRST_WAIT, maximum=30.0, timeout=patience or PATIENCE
+            self.is_temporary, initial=FIRST_WAIT, maximum=30.0, timeout=patience or PATIENCE
         )
-        with explain_errors(f"{self.title}, {what}", self._errors("look at address and network")):
+        with explain_errors(f"{self.title}, {what}", self._errors("check address and network")):
             return again(question)()
 
-    def _errors(self, lost: str) -> Errors:
-        """What all kinds of errors say; those of connections, with `lost` as what to do."""
-        failed = {kind: lambda e: f"the connection failed ({e}); {lost}" for kind in self.lost}
+    def _errors(self, after_failed_connection: str) -> Errors:
+        """The messages of all errors; the argument says what to do after a failed connection."""
+        failed = {
+            kind: lambda e: f"the connection failed ({e}); {after_failed_connection}"
+            for kind in self.connection_errors
+        }
         return failed | dict(self.errors)
 
     @abc.abstractmethod
     def submit(self, config: Config, job: Path) -> tuple[str, str]:
-        """Runs the compiled `job`; returns the run's id and its page."""
+        """Submits a run of the compiled pipeline in the file `job`.
+
+        Returns:
+          The id of the run, and the URL of its page.
+        """
 
     @abc.abstractmethod
     def run_state(self, run: str) -> RunState:
-        """How the run of this id is."""
+        """Returns the state of the run with this id."""
 
     @abc.abstractmethod
     def create_schedule(self, config: Config, job: Path) -> str:
-        """Runs the compiled `job` at the times of `config`; returns the schedule's page or id."""
+        """Schedules the compiled `job` as `config` says; returns the schedule's page or id."""
 
     @abc.abstractmethod
     def schedules(self) -> list[Schedule]:
-        """All schedules of pipelines."""
+        """Returns all schedules of pipelines."""
 
     @abc.abstractmethod
     def pause(self, schedule: str) -> None:
-        """Keeps the schedule of this id from beginning runs."""
+        """Pauses the schedule with this id: it begins no more runs."""
 
     @abc.abstractmethod
     def resume(self, schedule: str) -> None:
-        """Has the schedule of this id begin runs again."""
+        """Resumes the schedule with this id."""
 
     @abc.abstractmethod
     def delete(self, schedule: str) -> None:
-        """Deletes the schedule of this id."""
+        """Deletes the schedule with this id."""
 
 
 def deploy(config: Config, console: Console, connect: Callable[[Cloud], Backend]) -> bool:
-    """Compiles the pipeline, and writes, submits or schedules it, whatever `config` asks for.
+    """Compiles the pipeline, then writes, submits or schedules it, as `config` says.
 
     Args:
       config: the configuration.
-      console: says what was done.
-      connect: makes the connection, before hours or minutes are spent on anything else.
+      console: shows what was done.
+      connect: makes the connection, before minutes are spent on compiling.
 
     Returns:
-      Whether all is well; False where a run that was followed did not push its model, because it
-      was not blessed.
+      False if a run was followed to its end and its model was not blessed; else True.
 
     Raises:
-      InputError: the other side says no, or the run that was followed failed.
+      InputError: the server refuses a request, or the run that was followed failed.
     """
     cloud = config.cloud
     backend = None if cloud.output else connect(cloud)
@@ -189,7 +195,7 @@ def deploy(config: Config, console: Console, connect: Callable[[Cloud], Backend]
         write_job(job, file, config.machines)
         console.busy("submitting")
         if cloud.schedule:
-            _refuse_second(backend, config.name)
+            _check_no_schedule(backend, config.name)
             page = backend.create_schedule(config, file)
             console.line(f"scheduled: {config.name}: {cloud.schedule}", style="bold green")
             console.line(f"see: {page}")
@@ -200,11 +206,11 @@ def deploy(config: Config, console: Console, connect: Callable[[Cloud], Backend]
     return not cloud.wait or _follow_run(backend, run, page, console, cloud.poll_seconds)
 
 
-def _refuse_second(backend: Backend, name: str) -> None:
+def _check_no_schedule(backend: Backend, name: str) -> None:
     if any(schedule.name == name for schedule in backend.schedules()):
         raise InputError(
-            f"--schedule: there is one for {name} already; --delete-schedule {name} first, or give "
-            "another --name"
+            f"--schedule: the pipeline {name} has a schedule already; delete it with "
+            f"--delete-schedule {name}, or give another --name"
         )
 
 
@@ -214,7 +220,7 @@ def _follow_run(backend: Backend, run: str, page: str, console: Console, seconds
         try:
             now = backend.run_state(run)
         except InputError as error:
-            raise InputError(f"{error}; the run goes on without --wait: see {page}") from error
+            raise InputError(f"{error}; the run itself continues: see {page}") from error
         for task, state in now.tasks.items():
             if seen.get(task) != state:
                 console.line(f"{task}: {state.lower()}")
@@ -231,16 +237,16 @@ def _follow_run(backend: Backend, run: str, page: str, console: Console, seconds
     if now.not_pushed is None:
         console.line(
             f"verdict: unknown: {now.unknown}; Pusher's log says whether the model was blessed and "
-            "pushed; with --fail-on-unblessed, a run fails where it was not blessed"
+            "pushed; with --fail-on-unblessed, a run fails if its model is not blessed"
         )
     return True
 
 
 def schedule_id(backend: Backend, name: str) -> str:
-    """The id of the schedule that `name` names, by its own name or its id.
+    """Returns the id of the schedule whose name or id is `name`.
 
     Raises:
-      InputError: there is none, or several are called so.
+      InputError: there is no such schedule, or several have the name.
     """
     schedules = backend.schedules()
     found = [s.id for s in schedules if name in (s.name, s.id)]
@@ -248,7 +254,8 @@ def schedule_id(backend: Backend, name: str) -> str:
         return found[0]
     if found:
         raise InputError(
-            f"{name}: {len(found)} schedules are called so; expected an id of {', '.join(found)}"
+            f"{name}: {len(found)} schedules have this name; expected one of the ids "
+            f"{', '.join(found)}"
         )
     raise InputError(
         f"{name}: there is no such schedule; expected one of "
@@ -258,26 +265,26 @@ def schedule_id(backend: Backend, name: str) -> str:
 
 @contextmanager
 def explain_errors(what: str, errors: Errors) -> Iterator[None]:
-    """Within it, errors of a client's library become one line.
+    """Within it, errors of a client library become an InputError of one line.
 
     Args:
-      what: was tried.
-      errors: what each kind says.
+      what: what was tried, the beginning of the message.
+      errors: makes the rest of the message, by the class of the error.
 
     Raises:
-      InputError: instead of one of `errors`.
+      InputError: in place of one of `errors`.
     """
     kinds: tuple[type[Exception], ...] = (exceptions.RetryError, *errors)
     try:
         yield
     except kinds as given_up:
-        # A retry that gives up hides what it gave up on.
+        # A RetryError hides the error that was retried.
         error = (isinstance(given_up, exceptions.RetryError) and given_up.cause) or given_up
         say = next((say for kind, say in errors.items() if isinstance(error, kind)), str)
         raise InputError(f"{what}: {' '.join(say(error).split())}") from given_up
 
 
-def answer(status: int | None, message: str) -> str:
-    """What is said of an HTTP answer that is an error."""
+def describe_response(status: int | None, message: str) -> str:
+    """The message for an HTTP response with an error status."""
     hint = HINTS.get(status or 500, HINTS[500] if (status or 500) >= 500 else HINTS[400])
     return f"{status} {message.strip()[:300]}; {hint}"

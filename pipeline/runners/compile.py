@@ -1,6 +1,7 @@
-"""The pipeline as Kubeflow Pipelines and Vertex AI take it: a PipelineJob of schema 2.1.
+"""Compiles the pipeline for Kubeflow Pipelines and Vertex AI, as a PipelineJob of schema 2.1.
 
-The same for both: no node needs anything but its container, neither a resolver nor an importer.
+Both run the same pipeline: each node is a container, and none is a resolver or an importer, which
+Kubeflow Pipelines does not run.
 """
 
 import json
@@ -24,16 +25,16 @@ from pipeline.run_parameters import runtime_parameters
 from pipeline.runners.container import COMMAND, DECLARED_OUTPUTS
 from pipeline.runners.resources import platform_spec, set_machines
 
-DEFAULT_IMAGE = "vit-pipeline:latest"  # what `make image` calls it
+DEFAULT_IMAGE = "vit-pipeline:latest"  # the name that `make image` gives it
 
-# What looks at the world outside must look each time. On Kubeflow Pipelines, `--wait` finds the
-# verdict of a run only in the folder of that run: there Pusher must write it each time. It pushes
-# no model twice.
+# ResolveInputs looks for new data and models in each run. On Kubeflow Pipelines, `--wait` reads the
+# verdict of a run from the folder of that run, so that Pusher has to write it in each run; it does
+# not push the same model twice.
 _NEVER_CACHED = {"vertex": ("ResolveInputs",), "kubeflow": ("ResolveInputs", "Pusher")}
 
 
 def compile_job(config: Config) -> pipeline_spec_pb2.PipelineJob:
-    """Compiles the pipeline that `config` describes; reads neither data nor weights."""
+    """Compiles the pipeline that `config` describes, without reading data or weights."""
     image = config.cloud.image or DEFAULT_IMAGE
     runner = KubeflowV2DagRunner(
         KubeflowV2DagRunnerConfig(
@@ -55,15 +56,18 @@ def compile_job(config: Config) -> pipeline_spec_pb2.PipelineJob:
 
 
 def read_pipeline_spec(job: pipeline_spec_pb2.PipelineJob) -> pipeline_spec_pb2.PipelineSpec:
-    """The PipelineSpec in `job`."""
+    """Returns the PipelineSpec of `job`."""
     return json_format.ParseDict(
         json_format.MessageToDict(job.pipeline_spec), pipeline_spec_pb2.PipelineSpec()
     )
 
 
 def write_job(job: pipeline_spec_pb2.PipelineJob, path: Path, machines: Machines) -> None:
-    """Writes `job`: to `.json` all of it, as Vertex AI takes it; to `.yaml` the bare spec, as
-    Kubeflow Pipelines takes it, and behind it what only Kubernetes has of `machines`."""
+    """Writes `job` to the file `path`.
+
+    A `.json` file gets the whole job, for Vertex AI. A `.yaml` file gets the pipeline spec, for
+    Kubeflow Pipelines, followed by the settings of `machines` that only Kubernetes has.
+    """
     content = json_format.MessageToDict(job)
     if path.suffix == ".json":
         text = json.dumps(content, indent=1, sort_keys=True)
@@ -76,7 +80,7 @@ def write_job(job: pipeline_spec_pb2.PipelineJob, path: Path, machines: Machines
 
 
 def _name_producers(spec: pipeline_spec_pb2.PipelineSpec) -> None:
-    """TFX gives the producer of a parameter a name that no task has."""
+    """Corrects the producers of parameters: TFX gives them names that no task has."""
     tasks = spec.root.dag.tasks
     for task in tasks.values():
         for parameter in task.inputs.parameters.values():
@@ -86,9 +90,9 @@ def _name_producers(spec: pipeline_spec_pb2.PipelineSpec) -> None:
 
 
 def _declare_outputs(spec: pipeline_spec_pb2.PipelineSpec) -> None:
-    """Tells each container its declared outputs: Kubeflow Pipelines adds one that nobody declared.
+    """Passes to each container the names of its declared outputs.
 
-    `pipeline.runners.container` reads them.
+    Kubeflow Pipelines adds an output that is not declared; `pipeline.runners.container` removes it.
     """
     for component in spec.components.values():
         executor = spec.deployment_spec["executors"][component.executor_label]
@@ -99,7 +103,7 @@ def _declare_outputs(spec: pipeline_spec_pb2.PipelineSpec) -> None:
 def _describe_parameters(
     spec: pipeline_spec_pb2.PipelineSpec, parameters: dict[str, RuntimeParameter]
 ) -> None:
-    """TFX drops defaults and descriptions."""
+    """Adds the defaults and descriptions of the parameters, which TFX drops."""
     for name, definition in spec.root.input_definitions.parameters.items():
         definition.description = parameters[name].description
         default = parameters[name].default

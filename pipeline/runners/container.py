@@ -1,18 +1,19 @@
-"""The entry point of each container of a compiled pipeline: TFX's own, on a complete ExecutorInput.
+"""The entry point of each container: completes the ExecutorInput, then calls TFX's entry point.
 
 TFX's entry point (tfx.orchestration.kubeflow.v2.container.kubeflow_v2_run_executor) was written for
 Vertex AI. Kubeflow Pipelines' open-source driver sends it an ExecutorInput that it cannot read
-(tensorflow/tfx#7768), in two ways that this module puts right. Both are in the repository
+(tensorflow/tfx#7768), for two reasons, which this module corrects. Both are in the repository
 kubeflow/pipelines, below backend/src/v2, at release 2.17.0:
 
-- An input artifact has no type: `"type": {"instanceSchema": ""}`. ML Metadata is asked for the
-  outputs of the step before (metadata/client.go, GetOutputArtifactsByExecutionId), which leaves
-  the schema empty. TFX looks for the artifact's class in it. All releases from 2.0.0 on do so.
+- An input artifact has no type: `"type": {"instanceSchema": ""}`. The driver takes the outputs of
+  the step before from ML Metadata and leaves the schema empty (metadata/client.go,
+  GetOutputArtifactsByExecutionId). TFX reads the artifact's class from it. This is so in all
+  releases since 2.0.0.
 - There is an output artifact that no component declares: `executor-logs`, of the type
-  `system.Artifact` (driver/driver.go, provisionOutputs), where `PUBLISH_LOGS` is `true`, its
-  default. TFX looks for a class of that name. All releases from 2.5.0 on do so.
+  `system.Artifact` (driver/driver.go, provisionOutputs), if `PUBLISH_LOGS` is `true`, its
+  default. TFX looks for a class of that name. This is so in all releases since 2.5.0.
 
-Vertex AI sends full types and only declared outputs, and its containers start here too.
+Vertex AI sends full types and only declared outputs; its containers use this entry point too.
 
     python -m pipeline.runners.container --executor_class_path=CLASS \
         --json_serialized_invocation_args=EXECUTOR_INPUT \
@@ -38,11 +39,11 @@ def complete_executor_input(
     inputs_spec: pipeline_spec_pb2.ComponentInputsSpec,
     declared_outputs: Collection[str],
 ) -> None:
-    """Gives each input artifact its type, and removes output artifacts that nobody declared.
+    """Gives each input artifact its type, and removes output artifacts that are not declared.
 
     Args:
-      executor_input: what the container is to do; changed in place. A type that says something is
-        left as it is.
+      executor_input: the arguments of the container; changed in place. A type that is not empty
+        is left as it is.
       inputs_spec: the inputs that the component declares, with their types.
       declared_outputs: the names of the output artifacts that the component declares.
     """
@@ -57,7 +58,7 @@ def complete_executor_input(
 
 
 def _parse_flags(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
-    """TFX's three flags and `--declared_outputs`; the others are Beam's."""
+    """Parses TFX's three flags and `--declared_outputs`; returns all other flags for Beam."""
     parser = argparse_flags.ArgumentParser(allow_abbrev=False)
     parser.add_argument("--executor_class_path", required=True)
     parser.add_argument("--json_serialized_invocation_args", required=True)
@@ -69,7 +70,7 @@ def _parse_flags(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
 def main(flags: tuple[argparse.Namespace, list[str]]) -> None:
     """Runs the executor that `flags` name."""
     arguments, beam_flags = flags
-    # Unknown fields are ignored, as TFX does: Vertex AI and Kubeflow Pipelines send newer ones.
+    # Unknown fields are ignored, as in TFX: Vertex AI and Kubeflow Pipelines send newer fields.
     executor_input = json_format.Parse(
         arguments.json_serialized_invocation_args,
         pipeline_spec_pb2.ExecutorInput(),

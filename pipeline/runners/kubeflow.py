@@ -23,8 +23,8 @@ from pipeline.runners.backend import (
     Errors,
     RunState,
     Schedule,
-    answer,
     deploy,
+    describe_response,
     explain_errors,
 )
 
@@ -34,19 +34,19 @@ _PAGE = 100
 def _api_error_message(error: kfp_server_api.ApiException) -> str:
     try:
         message = json.loads(error.body)["message"]
-    except (TypeError, ValueError, KeyError):  # the dashboard's text, a proxy's page, or nothing
+    except (TypeError, ValueError, KeyError):  # the body is plain text, a proxy's page, or empty
         text = (error.body or "").strip()
         message = text if text and not text.startswith("<") else error.reason or ""
-    return answer(error.status, message)
+    return describe_response(error.status, message)
 
 
 _ERRORS: Errors = {
     kfp_server_api.ApiException: _api_error_message,
-    TimeoutError: lambda error: (  # the client's own, after five refusals
-        f"{error} Is that the API's or the dashboard's address, and does it take the token in "
-        "cloud.token_file?"
+    TimeoutError: lambda error: (  # raised by the client after five refusals
+        f"{error} Check that this is the address of the API or the dashboard, and that it accepts "
+        "the token in cloud.token_file."
     ),
-    ValueError: str,  # the client's own, such as two pipelines of one name
+    ValueError: str,  # raised by the client, for example if two pipelines have the same name
 }
 
 
@@ -56,10 +56,10 @@ def run(config: Config, console: Console) -> bool:
 
 
 def connect(cloud: Cloud) -> Backend:
-    """A connection to Kubeflow Pipelines.
+    """Connects to Kubeflow Pipelines.
 
     Raises:
-      InputError: it does not answer.
+      InputError: the server does not answer.
     """
     return _Kubeflow(cloud)
 
@@ -68,29 +68,31 @@ class _Kubeflow(Backend):
     title = "Kubeflow Pipelines"
     pages = "the dashboard"
     errors = _ERRORS
-    lost = (urllib3.exceptions.HTTPError,)
+    connection_errors = (urllib3.exceptions.HTTPError,)
 
     @staticmethod
     def is_refusal(error: Exception) -> bool:
         return getattr(error, "status", None) == 429
 
     @staticmethod
-    def is_passing(error: Exception) -> bool:
+    def is_temporary(error: Exception) -> bool:
         if isinstance(error, kfp_server_api.ApiException):
             return error.status == 429 or (error.status or 0) >= 500
-        return isinstance(error, _Kubeflow.lost)
+        return isinstance(error, _Kubeflow.connection_errors)
 
     def __init__(self, cloud: Cloud) -> None:
         self._namespace = cloud.namespace
-        self._folders: dict[str, str] = {}  # of each submitted run: all it writes is below it
+        self._folders: dict[str, str] = {}  # the folder of each submitted run, by the run's id
         with explain_errors(f"--host {cloud.host}", self._errors("is the address right?")):
             self._client = kfp.client.Client(
                 host=cloud.host,
                 namespace=cloud.namespace or "kubeflow",
                 existing_token=_token(cloud.token_file),
             )
-            if cloud.token_file:  # which somebody renews while a run is followed
-                self._client._existing_config.refresh_api_key_hook = _renewing(cloud.token_file)
+            if cloud.token_file:  # the file may be renewed while a run is followed
+                self._client._existing_config.refresh_api_key_hook = _make_token_hook(
+                    cloud.token_file
+                )
             # A request may have been carried out although no answer came.
             pool = self._client._run_api.api_client.rest_client.pool_manager
             pool.connection_pool_kw["retries"] = urllib3.Retry(
@@ -98,7 +100,7 @@ class _Kubeflow(Backend):
             )
 
     def submit(self, config: Config, job: Path) -> tuple[str, str]:
-        pipeline, version = self._uploaded(config, job)
+        pipeline, version = self._upload(config, job)
         experiment = self._experiment(config)
         run = self._ask(
             "submitting",
@@ -112,7 +114,7 @@ class _Kubeflow(Backend):
                 service_account=config.cloud.service_account,
             ),
         )
-        # As the driver puts it together: backend/src/v2/metadata/client.go, GetPipeline.
+        # The driver makes this path in backend/src/v2/metadata/client.go, GetPipeline.
         self._folders[run.run_id] = f"{config.pipeline_root.rstrip('/')}/{config.name}/{run.run_id}"
         return run.run_id, f"{self._client._get_url_prefix()}/#/runs/details/{run.run_id}"
 
@@ -132,15 +134,15 @@ class _Kubeflow(Backend):
         )
 
     def _why_not_pushed(self, run: str) -> tuple[str | None, str]:
-        """`RunState.not_pushed` and `RunState.unknown` of a run that succeeded.
+        """Returns `RunState.not_pushed` and `RunState.unknown` of a run that succeeded.
 
         The API has no metadata of artifacts. The dashboard's server reads files of the bucket
         (frontend/server/app.ts and handlers/artifacts.ts, getGCSArtifactHandler): a `*` in the key
-        stands for anything; of no file it sends an empty text, of several all contents, with status
-        200. Where it lacks the permission it sends 500.
+        matches anything. If no file matches, it sends an empty text; if several match, all of their
+        contents; both with status 200. If it lacks the permission, it sends status 500.
         """
         bucket, _, folder = self._folders[run].removeprefix("gs://").partition("/")
-        # The driver puts a random name between the task's and the output's.
+        # The driver puts a random folder name between the names of the task and of the output.
         query = {
             "source": "gcs",
             "bucket": bucket,
@@ -167,16 +169,16 @@ class _Kubeflow(Backend):
         found = verdict.Verdict.from_json(content)
         if found is None:
             return None, (
-                "--host sent something else than Pusher's verdict; expected the dashboard's URL, "
-                "and a token that it takes in cloud.token_file"
+                "the server at --host did not send Pusher's verdict; expected the dashboard's URL, "
+                "and a token in cloud.token_file that the dashboard accepts"
             )
-        return "" if found.pushed else found.reason or "Pusher gives no reason", ""
+        return "" if found.pushed else found.reason or "Pusher gave no reason", ""
 
     def create_schedule(self, config: Config, job: Path) -> str:
         cloud = config.cloud
         assert cloud.schedule is not None
         cron = for_kubeflow(cloud.schedule)
-        pipeline, version = self._uploaded(config, job)
+        pipeline, version = self._upload(config, job)
         experiment = self._experiment(config)
         schedule = self._ask(
             "scheduling",
@@ -234,8 +236,8 @@ class _Kubeflow(Backend):
     def delete(self, schedule: str) -> None:
         self._ask("deleting", lambda: self._client.delete_recurring_run(schedule))
 
-    def _uploaded(self, config: Config, job: Path) -> tuple[str, str]:
-        """The pipeline's id and that of the version that was just uploaded."""
+    def _upload(self, config: Config, job: Path) -> tuple[str, str]:
+        """Uploads the pipeline; returns the ids of the pipeline and of its new version."""
         name = config.name
         pipeline = self._look(
             "looking for the pipeline", lambda: self._client.get_pipeline_id(name)
@@ -250,8 +252,8 @@ class _Kubeflow(Backend):
             )
             if not versions.pipeline_versions:
                 raise InputError(
-                    f"{self.title}: found no version of the pipeline {name}, which was just "
-                    f"uploaded; expected one: look in {self.pages}, delete it and try again"
+                    f"{self.title}: the pipeline {name} was uploaded, but has no version; delete "
+                    f"the pipeline in {self.pages} and try again"
                 )
             return pipeline, versions.pipeline_versions[0].pipeline_version_id
         version = self._ask(
@@ -264,7 +266,7 @@ class _Kubeflow(Backend):
 
     def _experiment(self, config: Config) -> str:
         return self._ask(
-            "making the experiment",
+            "creating the experiment",
             lambda: self._client.create_experiment(config.name, namespace=self._namespace),
         ).experiment_id
 
@@ -276,17 +278,17 @@ def _token(file: str | None) -> str | None:
         return Path(file).read_text(encoding="utf-8").strip()
     except OSError as error:
         raise InputError(
-            f"cloud.token_file {file}: {error.strerror}; expected a file with a token"
+            f"cloud.token_file {file}: {error.strerror}; expected a file with a bearer token"
         ) from error
 
 
-def _renewing(file: str) -> Callable[[Any], None]:
-    """What puts the token in `file` into the client's configuration, before each request."""
+def _make_token_hook(file: str) -> Callable[[Any], None]:
+    """Returns a hook that reads the token from `file` before each request of the client."""
 
-    def renew(config: Any) -> None:
+    def read_token(config: Any) -> None:
         config.api_key["authorization"] = _token(file)
 
-    return renew
+    return read_token
 
 
 def _cron(trigger: Any) -> str:

@@ -16,15 +16,15 @@ from pipeline.runners.node_events import report_nodes_to
 
 
 def run(config: Config, inputs: Inputs, console: Console) -> Report:
-    """Runs the pipeline to its end.
+    """Runs the pipeline to its end, and reports how it ended.
 
     Raises:
-      InputError: a remote pipeline root belongs to another pipeline, or Beam's flags do not say
-        what its workers run.
-      Exception: whatever a node raises.
+      InputError: a remote pipeline root belongs to another pipeline, or Beam's flags name no
+        environment for workers on other machines.
+      Exception: the exception of a node that fails.
     """
     config = set_engine(config)
-    if "://" in config.pipeline_root:  # one on this machine was claimed before TFX was loaded
+    if "://" in config.pipeline_root:  # a local root was claimed before TFX was loaded
         claim(config)
     connection = sqlite_metadata_connection_config(str(state_directory(config) / "metadata.sqlite"))
     pipeline = create_pipeline(config, inputs)

@@ -1,6 +1,6 @@
-"""What happens inside a local run, heard from its log records.
+"""Follows the nodes of a local run through log records.
 
-TFX's LocalDagRunner has no hooks but its log lines.
+TFX's LocalDagRunner offers no hooks, so its log lines are the only source.
 """
 
 import logging
@@ -18,17 +18,19 @@ _TRAINER = "trainer.training.progress"
 
 @contextmanager
 def report_nodes_to(console: Console, is_cached: Callable[[str], bool]) -> Iterator[None]:
-    """Within it, nodes that start and end, and steps of the Trainer, are shown on `console`.
+    """A context in which `console` shows the start and end of nodes, and steps of the Trainer.
 
     Args:
-      console: shows them.
-      is_cached: whether a node that has just ended took its outputs from an earlier run.
+      console: the console.
+      is_cached: a function that says whether the node of this name, which has just ended, took its
+        outputs from an earlier run.
     """
     listener = _Listener(console, is_cached)
     loggers = [logging.getLogger("absl"), logging.getLogger(_TRAINER)]
     level = loggers[1].level
     loggers[1].setLevel(logging.DEBUG)
-    # By absl's own call: TensorFlow sets the level back to absl's idea of it whenever it saves.
+    # absl's own function is used because TensorFlow, whenever it saves a model, sets the level back
+    # to the one that absl knows.
     absl.logging.set_verbosity(absl.logging.INFO)
     for logger in loggers:
         logger.addHandler(listener)

@@ -1,4 +1,4 @@
-"""Puts the machines of a configuration into a compiled pipeline."""
+"""Writes the machines of a configuration into a compiled pipeline."""
 
 from collections.abc import Container
 from typing import Any
@@ -20,7 +20,7 @@ _FOUR_WEEKS = 28 * 24 * _HOUR
 def set_machines(
     spec: pipeline_spec_pb2.PipelineSpec, machines: Machines, *, on_kubernetes: bool
 ) -> None:
-    """Sets resources and retries of the nodes in `spec`."""
+    """Sets the resources and retries of the nodes in `spec`."""
     deployment = pipeline_spec_pb2.PipelineDeploymentConfig()
     json_format.ParseDict(json_format.MessageToDict(spec.deployment_spec), deployment)
     for node, machine in machines.for_steps(spec.root.dag.tasks):
@@ -36,17 +36,20 @@ def _retry_on_vertex(policy: Any, machine: Machine) -> None:
     policy.max_retry_count = machine.retries
     policy.backoff_duration.seconds = 60
     policy.backoff_factor = 2.0
-    policy.backoff_max_duration.seconds = _HOUR  # more is cut to that
+    policy.backoff_max_duration.seconds = _HOUR  # Vertex AI's maximum
 
 
 def _retry_on_kubernetes(policy: Any, machine: Machine) -> None:
-    """Kubeflow Pipelines hands this to Argo, whose longest duration is no wait: it counts from the
-    beginning of the first attempt, and after it nothing is tried again. Left out, it is 0."""
+    """Sets Argo's retry policy, which Kubeflow Pipelines copies from here.
+
+    Argo's `maxDuration` does not bound a single wait: it counts from the beginning of the first
+    attempt, and once it is over nothing is tried again. If it is left out, it is 0.
+    """
     policy.max_retry_count = machine.retries
     policy.backoff_duration.seconds = 60
-    policy.backoff_factor = 1.0  # nothing bounds a wait that doubles
+    policy.backoff_factor = 1.0  # waits do not double, since nothing would limit them
     attempts = machine.retries + 1
-    if machine.timeout_minutes:  # which counts neither the wait for a node nor that for a retry
+    if machine.timeout_minutes:  # the timeout includes no wait for a machine or for a retry
         longest = attempts * (machine.timeout_minutes * 60 + _HOUR)
     else:
         longest = _FOUR_WEEKS
@@ -66,8 +69,12 @@ def _set_resources(container: Any, machine: Machine, on_kubernetes: bool) -> Non
 
 
 def platform_spec(machines: Machines, nodes: Container[str]) -> dict[str, Any]:
-    """What only Kubernetes has of the machines of `nodes`, as the PlatformSpec that Kubeflow
-    Pipelines takes beside the pipeline; empty where nothing is asked for."""
+    """The settings of the machines of `nodes` that only Kubernetes has, such as spot machines.
+
+    Returns:
+      The PlatformSpec that Kubeflow Pipelines reads beside the pipeline, as JSON; empty if no such
+      setting is given.
+    """
     executors = {
         f"{node}_executor": config
         for node, machine in machines.for_steps(nodes)
@@ -79,7 +86,7 @@ def platform_spec(machines: Machines, nodes: Container[str]) -> dict[str, Any]:
 
 
 def _kubernetes(machine: Machine) -> dict[str, Any]:
-    """kfp_kubernetes.KubernetesExecutorConfig, as JSON."""
+    """Returns a kfp_kubernetes.KubernetesExecutorConfig, as JSON."""
     config: dict[str, Any] = {}
     labels = {}
     if machine.accelerator and "/" not in machine.accelerator_type:
@@ -94,8 +101,8 @@ def _kubernetes(machine: Machine) -> dict[str, Any]:
     if machine.timeout_minutes:
         config["activeDeadlineSeconds"] = str(machine.timeout_minutes * 60)
     if machine.disk_gb:
-        # Anyone may write to it. A volume that is claimed belongs to root, and the image's user is
-        # not; no field makes it the user's.
+        # Every user may write to an emptyDir. A claimed volume belongs to root, the image does not
+        # run as root, and no field of the PlatformSpec changes the owner.
         config["emptyDirMounts"] = [
             {"volumeName": "temporary", "mountPath": "/tmp", "sizeLimit": f"{machine.disk_gb}G"}
         ]

@@ -20,14 +20,14 @@ from pipeline.runners.backend import (
     Errors,
     RunState,
     Schedule,
-    answer,
     deploy,
+    describe_response,
     explain_errors,
 )
 
 _SCOPES = ["https://www.googleapis.com/auth/cloud-platform"]
 _LOG_IN = "run gcloud auth application-default login, or set GOOGLE_APPLICATION_CREDENTIALS"
-_REQUEST = re.compile(r"^[A-Z]+ https?://\S+: ")  # which the client puts before what was answered
+_REQUEST = re.compile(r"^[A-Z]+ https?://\S+: ")  # the client's prefix of the server's message
 _PASSING = (
     exceptions.TooManyRequests,
     exceptions.ServerError,
@@ -38,21 +38,21 @@ _PASSING = (
 )
 
 
-def _about_credentials(error: DefaultCredentialsError) -> str:
-    said = str(error.args[0])
-    if said.startswith("Your default credentials were not found"):
+def _describe_credentials_error(error: DefaultCredentialsError) -> str:
+    message = str(error.args[0])
+    if message.startswith("Your default credentials were not found"):
         return f"there are no Google Cloud credentials; {_LOG_IN}"
-    return f"{said.rstrip('.')}; expected a file with Google Cloud credentials: {_LOG_IN}"
+    return f"{message.rstrip('.')}; expected a file with Google Cloud credentials: {_LOG_IN}"
 
 
 _ERRORS: Errors = {
-    DefaultCredentialsError: _about_credentials,
+    DefaultCredentialsError: _describe_credentials_error,
     TransportError: lambda error: (
-        f"the connection to Google's token server failed ({error}), and nothing was asked for yet; "
-        "look at the network and try again"
+        f"the connection to Google's token server failed ({error}); nothing was submitted; check "
+        "the network and try again"
     ),
     GoogleAuthError: lambda error: f"the credentials are not accepted ({error}); log in again",
-    exceptions.GoogleAPICallError: lambda error: answer(
+    exceptions.GoogleAPICallError: lambda error: describe_response(
         error.code, _REQUEST.sub("", error.message)
     ),
 }
@@ -64,10 +64,10 @@ def run(config: Config, console: Console) -> bool:
 
 
 def connect(cloud: Cloud) -> Backend:
-    """A connection to Vertex AI.
+    """Connects to Vertex AI.
 
     Raises:
-      InputError: there are no credentials.
+      InputError: no credentials are found.
     """
     return _Vertex(cloud)
 
@@ -76,14 +76,14 @@ class _Vertex(Backend):
     title = "Vertex AI"
     pages = "the console"
     errors = _ERRORS
-    lost = (requests.exceptions.RequestException,)
+    connection_errors = (requests.exceptions.RequestException,)
 
     @staticmethod
     def is_refusal(error: Exception) -> bool:
         return isinstance(error, exceptions.TooManyRequests)
 
     @staticmethod
-    def is_passing(error: Exception) -> bool:
+    def is_temporary(error: Exception) -> bool:
         return isinstance(error, _PASSING)
 
     def __init__(self, cloud: Cloud) -> None:

@@ -254,7 +254,7 @@ def test_archives_that_are_unfit_are_listed_and_not_kept(
         resolved("vit_b16_fe", tmp_path, locations=locations)
     unfit, message = "the server sent an archive with an unfit SavedModel", str(error.value)
     assert f"{KAGGLE}: {unfit} (this SavedModel cannot be loaded" in message
-    assert f"{TFHUB}: {unfit} (saved_model.pb: not the file of a SavedModel" in message
+    assert f"{TFHUB}: {unfit} (saved_model.pb: missing or corrupt" in message
     assert f"{AUGREG}: HTTP 404" in message
     assert "\n" not in message
     assert saved_models(tmp_path) == []

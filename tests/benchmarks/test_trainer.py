@@ -14,7 +14,7 @@ def rows(capsys, *arguments):
     """Name -> (figures, goal) of the rows; and what is printed above them."""
     main([*arguments, *SMALL])
     model, data, _, *lines = capsys.readouterr().out.splitlines()
-    columns = [(line[:38].strip(), line[38:].split(maxsplit=3)) for line in lines]
+    columns = [(line[:40].strip(), line[40:].split(maxsplit=3)) for line in lines]
     return {name: ([*map(float, figures)], goal) for name, (*figures, goal) in columns}, model, data
 
 
@@ -27,9 +27,9 @@ def test_steps_and_input(capsys):
         "training, steps/s": ">= 0.95",
         "and checkpoints": ">= 0.95",
         "input, images/s": ">= 0.9",
-        "input, images/s a core": ">= 0.9",
+        "input, images/s per core": ">= 0.9",
         "input, crop and flip, images/s": ">= 0.9",
-        "input, crop and flip, images/s a core": ">= 0.9",
+        "input, crop and flip, images/s per core": ">= 0.9",
     }
     assert all(len(figures) == 3 and min(figures) > 0 for figures, _ in found.values())
     assert found["and checkpoints"][0][2] < found["training, steps/s"][0][2]

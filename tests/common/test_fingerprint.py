@@ -1,8 +1,9 @@
+import importlib.metadata
 import sys
 
 import pytest
 
-from common import fingerprint
+from common import fingerprint, versions
 
 
 def test_a_directory_is_known_by_names_and_contents(tmp_path):
@@ -28,11 +29,18 @@ def package(tmp_path, monkeypatch):
     folder.mkdir()
     (folder / "__init__.py").write_text("")
     (folder / "a.py").write_text(
-        "import json\nfrom firstparty import b\n\ndef f():\n    return 1\n"
+        "import json\nimport numpy.linalg\nfrom firstparty import b\n\ndef f():\n    return 1\n"
     )
     (folder / "b.py").write_text("def g():\n    from firstparty.c import h\n    return h\n")
-    (folder / "c.py").write_text("def h(): ...\n")
+    (folder / "c.py").write_text(
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import firstparty.d\n\n"
+        "def h(): ...\n"
+    )
     (folder / "d.py").write_text("x = 1\n")
+    (folder / "sub").mkdir()
+    (folder / "sub" / "__init__.py").write_text("from firstparty import e\n")
+    (folder / "sub" / "s.py").write_text("from ..c import h\n")
+    (folder / "e.py").write_text("y = 1\n")
     monkeypatch.delitem(sys.modules, "firstparty", raising=False)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(fingerprint, "FIRST_PARTY", ("firstparty",))
@@ -55,6 +63,72 @@ def test_code_is_known_by_itself_and_what_it_imports(package, module, old, new, 
     path = package / f"{module}.py"
     path.write_text(path.read_text().replace(old, new))
     assert (fingerprint.hash_code("firstparty.a") != before) == changes
+
+
+def test_importing_a_module_runs_the_init_of_its_packages(package):
+    modules = fingerprint.modules_of("firstparty.sub.s")
+    names = {"firstparty", "firstparty.sub", "firstparty.sub.s", "firstparty.c", "firstparty.e"}
+    assert set(modules) == names
+    before = fingerprint.hash_code("firstparty.sub.s")
+    (package / "e.py").write_text("y = 2\n")
+    assert fingerprint.hash_code("firstparty.sub.s") != before
+
+
+def test_of_data_counts_what_the_caller_says(package):
+    def hashed(used):
+        return fingerprint.hash_code("firstparty.a", data={"firstparty.c": used})
+
+    before, other = hashed("one"), hashed("two")
+    assert before != other
+    (package / "c.py").write_text("def h(x): ...\n")
+    assert (hashed("one"), hashed("two")) == (before, other)
+
+
+def install(folder, name, version):
+    """As pip does it, in short; found before what is installed."""
+    metadata = folder / f"{name}-{version}.dist-info" / "METADATA"
+    metadata.parent.mkdir()
+    metadata.write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+    importlib.invalidate_caches()
+
+
+def test_installed_libraries_count_where_they_are_imported(package, tmp_path):
+    def hashed():
+        return tuple(fingerprint.hash_code(f"firstparty.{name}") for name in ("a", "b"))
+
+    before = hashed()
+    assert fingerprint.hash_code("firstparty.a", apart=["numpy"]) != before[0]
+    install(tmp_path, "keras", "0.1")
+    assert hashed() == before
+    install(tmp_path, "numpy", "0.1")
+    after = hashed()
+    assert after[0] != before[0]
+    assert after[1] == before[1]
+
+
+def test_libraries_are_known_by_their_distributions():
+    found = versions.installed_versions(
+        ["os", "sys", "numpy", "PIL", "sklearn", "tensorflow_datasets", "absl", "google", "missing"]
+    )
+    assert found.pop("missing") == "none"
+    expected = ["numpy", "pillow", "scikit-learn", "scipy", "tensorflow-datasets"]
+    assert found == {name: importlib.metadata.version(name) for name in expected}
+
+
+def test_every_library_of_a_node_is_found(project):
+    """A package whose distribution has another name than it must be in the table."""
+    files = [path for name in fingerprint.FIRST_PARTY for path in (project / name).rglob("*.py")]
+    modules = [
+        ".".join(path.relative_to(project).with_suffix("").parts).removesuffix(".__init__")
+        for path in files
+    ]
+    libraries = {
+        library
+        for source in fingerprint.modules_of(*modules).values()
+        for library in source.libraries
+    }
+    assert "tensorflow" in libraries
+    assert "none" not in versions.installed_versions(libraries).values()
 
 
 def test_a_module_that_is_not_there():

@@ -63,7 +63,7 @@ def test_two_workers(compile_to, container_bin, service, begun, tmp_path):
     for name, process in replicas.processes.items():
         assert process.wait(timeout=60) == 0, replicas.log(name)
         assert "Training complete. Model written" in replicas.log(name)
-    assert "goes on from the checkpoint" not in replicas.log("workerpool0-0")
+    assert "resumes from the checkpoint" not in replicas.log("workerpool0-0")
 
     artifacts = steps["Trainer"].artifacts
     (model,) = root.glob("*/Trainer_*/model/*")

@@ -59,6 +59,10 @@ if __name__ == "__main__":
             edit(*change)
         for source, target in step.get("copies", ()):
             Path(target).write_bytes(Path(source).read_bytes())
+        for one, other in step.get("exchanges", ()):
+            Path(one).rename(f"{one}.aside")
+            Path(other).rename(one)
+            Path(f"{one}.aside").rename(other)
         for directory in step.get("removals", ()):
             __import__("shutil").rmtree(directory)
         print(json.dumps(run(step["arguments"])), flush=True)

@@ -51,7 +51,7 @@ def test_the_next_run_goes_on_from_the_checkpoint(pipeline, root, arguments, mon
     assert (resumed.status, resumed.err) == (0, "")
     assert resumed.ran == {"Trainer", "Evaluator", "Pusher"}
     (log,) = [log for log in (root / "logs").iterdir() if "goes on from" in log.read_text()]
-    assert "goes on from the checkpoint of step 5" in log.read_text()
+    assert "resumes from the checkpoint of step 5" in log.read_text()
     assert not any((root / "checkpoints").iterdir())
     assert list(resumed.artifacts["Trainer.model_run"].glob("events.out.tfevents.*"))
 

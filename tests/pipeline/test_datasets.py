@@ -3,7 +3,7 @@ from importlib import resources
 import pytest
 
 from common.errors import InputError
-from components.image_example_gen.sources.registry import KINDS
+from components.image_example_gen.sources.kinds import KINDS
 from pipeline.datasets import DATASETS, find_dataset
 from pipeline.recipes import RECIPES
 

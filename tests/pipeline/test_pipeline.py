@@ -6,6 +6,7 @@ import json
 import pytest
 from tfx.orchestration.metadata import sqlite_metadata_connection_config
 
+from pipeline.code import hash_nodes
 from pipeline.inputs import Inputs
 from pipeline.options.config import build_config
 from pipeline.options.settings import Setting
@@ -19,6 +20,7 @@ INPUTS = Inputs(
     schema_fingerprint="schema",
     backbone="/models/backbone",
     backbone_fingerprint="backbone",
+    backbone_layout="",
     baseline="none",
     served="",
 )
@@ -134,6 +136,7 @@ def test_only_a_head_has_its_features_materialised(tmp_path):
         ("source_fingerprint", {"ImageExampleGen", "Trainer"}),
         ("schema_fingerprint", {"PackagedSchema"}),
         ("backbone_fingerprint", {"Backbone", "Trainer"}),
+        ("backbone_layout", {"Trainer"}),
         ("baseline", {"Evaluator"}),
         ("served", {"Pusher"}),
         ("classes", {"ImageExampleGen", "Trainer"}),
@@ -144,6 +147,34 @@ def test_each_fingerprint_is_a_property_of_the_nodes_that_read_it(tmp_path, fiel
     before = properties(nodes(tmp_path))
     after = properties(nodes(tmp_path, dataclasses.replace(INPUTS, **{field: value})))
     assert {name for name in before if before[name] != after[name]} == changed
+
+
+@pytest.mark.parametrize(
+    ("field", "changed"),
+    [
+        ("example_gen", {"ImageExampleGen", "Trainer"}),
+        ("validation", {"StatisticsGen", "ExampleValidator"}),
+        ("schema", {"PackagedSchema"}),
+        ("transform", {"Transform", "Trainer"}),
+        ("tuner", {"Tuner"}),
+        ("trainer", {"Trainer"}),
+        ("evaluator", {"Evaluator"}),
+        ("pusher", {"Pusher"}),
+    ],
+)
+def test_the_code_of_each_node_is_a_property_of_it(tmp_path, monkeypatch, field, changed):
+    before = properties(nodes(tmp_path, tuner="2"))
+    code = dataclasses.replace(hash_nodes(INPUTS.source, ""), **{field: "other"})
+    monkeypatch.setattr("pipeline.properties.hash_nodes", lambda source, layout: code)
+    after = properties(nodes(tmp_path, tuner="2"))
+    assert {name for name in before if before[name] != after[name]} == changed
+
+
+def test_an_inferred_schema_depends_on_the_library_that_infers_it(tmp_path):
+    inferred = nodes(tmp_path, dataset="tfds:mnist")
+    statistics, schema = (inferred[name].exec_properties for name in ("StatisticsGen", "SchemaGen"))
+    assert len(statistics["library_fingerprint"]) == 64
+    assert schema["library_fingerprint"] == statistics["library_fingerprint"]
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ ONE, TWO = config_of(name="one"), config_of(name="two")
 def test_a_second_run_at_the_same_time_is_refused(tmp_path):
     with (
         claim_root(tmp_path, ONE),
-        pytest.raises(InputError, match="another run is going on"),
+        pytest.raises(InputError, match="another run is using it"),
         claim_root(tmp_path, ONE),
     ):
         pass
@@ -67,7 +67,7 @@ with claim_root(Path({str(tmp_path)!r}), ONE):
 def test_a_root_that_is_a_file_is_refused(tmp_path):
     (tmp_path / "file").touch()
     with (
-        pytest.raises(InputError, match="expected a directory"),
+        pytest.raises(InputError, match="expected a writable directory"),
         claim_root(tmp_path / "file", ONE),
     ):
         pass
@@ -91,7 +91,7 @@ def test_other_data_of_the_same_default_name_is_refused(tmp_path):
         with claim_root(root, first) as record_owner:
             record_owner()
     with (
-        pytest.raises(InputError, match=f"found runs on .*{folders[0]}.*--name"),
+        pytest.raises(InputError, match=f"has runs of .*{folders[0]}.*--name"),
         claim_root(root, second),
     ):
         pass

@@ -1,1 +1,1 @@
-"""Examples -> batches, and augmentation."""
+"""Turns examples into batches, and augments training images."""

@@ -1,4 +1,4 @@
-"""The Trainer's input pipeline: record files -> batches of (inputs, labels)."""
+"""The Trainer's input pipeline, from record files to batches of (inputs, labels)."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -14,30 +14,31 @@ from trainer.preprocessing import FEATURES, IMAGE, LABEL, PIXELS
 if TYPE_CHECKING:  # so that reading examples needs no TensorFlow Transform
     from trainer.input.transform_graph import TransformGraph
 
-# Records, which hold encoded images or features, never decoded pixels: some 100 MB of photographs.
+# In records. They hold encoded images or features, never decoded pixels, so the buffer takes about
+# 100 MB for images as cameras write them.
 _SHUFFLE_BUFFER = 1024
 _ENCODED = {IMAGE: tf.io.FixedLenFeature([], tf.string), LABEL: tf.io.FixedLenFeature([], tf.int64)}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TrainingData:
-    """The training split, without end, in an order that follows from the seed alone.
+    """The training split, repeated without end, in an order that only the seed determines.
 
-    The image at each position of that order, and what augmentation makes of it, are functions of
-    seed and position: training can go on from any of them, and on any number of devices. (MixUp and
-    CutMix take partners from what a worker has of a batch: on another number of workers, others.
-    And if ImageExampleGen was run again meanwhile, by an engine that writes records in another
-    order, a training goes on in that one.)
+    The seed and a position in that order determine the image there and its augmentation. So
+    training can resume from any position, on any number of devices. There are two exceptions. MixUp
+    and CutMix mix images that one worker holds, so another number of workers mixes other pairs. And
+    if ImageExampleGen ran again in between, with an engine that writes records in another order,
+    training resumes in the new order.
 
     Attributes:
-      files: gzipped TFRecords: raw examples for tune "full", transformed for "head".
-      examples: how many are in them.
-      classes: how many classes there are.
-      seed: of order and augmentation.
+      files: gzipped TFRecord files: raw examples for tune "full", transformed ones for "head".
+      examples: the number of examples in the files.
+      classes: the number of classes.
+      seed: the seed of the order and of augmentation.
       tune: "full" or "head".
-      graph: how transformed examples are parsed.
+      graph: the transform graph, which says how transformed examples are parsed.
       image_shape: H and W of the backbone.
-      augmentation: of the images; not for tune "head".
+      augmentation: the augmentation of the images; not used for tune "head".
     """
 
     files: Sequence[str]
@@ -52,18 +53,19 @@ class TrainingData:
     def batches(
         self, batch_size: int, *, parts: int = 1, start: int = 0, worker: int = 0, workers: int = 1
     ) -> tf.data.Dataset:
-        """Batches of one worker, for its devices in turn.
+        """Returns the batches of one worker, for its devices in turn.
 
         Args:
-          batch_size: of one device.
-          parts: how many such batches a worker takes in one step, which are mixed as one.
-          start: position of the first example.
-          worker: which of the workers; each takes every `workers`th example.
-          workers: how many there are.
+          batch_size: the number of images in the batch of one device.
+          parts: the number of such batches that a worker takes in one step; MixUp and CutMix mix
+            images across all of them.
+          start: the position of the first example.
+          worker: the index of the worker; each worker takes every `workers`th example.
+          workers: the number of workers.
 
         Returns:
-          (float32 [B, H, W, 3] in [-1, 1], or [B, D] for a head; float32 [B, C], the share of each
-          class in each image).
+          Pairs of inputs and labels. Inputs are float32 [B, H, W, 3] in [-1, 1], or [B, D] for tune
+          "head"; labels are float32 [B, C], the share of each class in each image.
         """
         records = self._records(start).shard(workers, worker)
         examples = records.map(self._parse, num_parallel_calls=tf.data.AUTOTUNE)
@@ -71,9 +73,9 @@ class TrainingData:
             share = parts * batch_size
             whole = examples.batch(share, drop_remainder=True)
             batches = whole.map(
-                # All workers draw the same, from which of the steps it is.
+                # The number of the step is the seed, so all workers draw the same mixture.
                 lambda positions, *batch: self._mix(positions[0] // (share * workers), *batch),
-                num_parallel_calls=2,  # each holds all of its pixels
+                num_parallel_calls=2,  # each call holds the pixels of its whole batch
             )
             if parts > 1:
                 batches = batches.unbatch().batch(batch_size, drop_remainder=True)
@@ -83,19 +85,20 @@ class TrainingData:
         return batches.prefetch(tf.data.AUTOTUNE)
 
     def _records(self, start: int) -> tf.data.Dataset:
-        """(position, record) from position `start` on."""
+        """Returns pairs of position and record, from position `start` on."""
         first, skipped = divmod(start, self.examples)
-        names = _matching(self.files)
+        names = _list_files(self.files)
         files = tf.data.Dataset.from_tensor_slices(names)
-        # What fits the shuffle buffer would be held there anyway: it is read once.
-        kept = _records_of(files).cache() if self.examples <= _SHUFFLE_BUFFER else None
+        # Records that all fit into the shuffle buffer would stay in memory anyway: read them once.
+        cached = _read_records(files).cache() if self.examples <= _SHUFFLE_BUFFER else None
 
         def read_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
-            # Of this function's graph alone; under a seed of 0, epochs could not be seeds.
+            # Sets the seed of this function's graph only. With 0, TensorFlow would compare the
+            # tensor `epoch`, the op's seed, with 0 while it builds the graph, which fails.
             tf.random.set_seed(self.seed + 1)
-            records = kept
+            records = cached
             if records is None:
-                records = _records_of(files.shuffle(len(names), seed=epoch))
+                records = _read_records(files.shuffle(len(names), seed=epoch))
             return records.shuffle(_SHUFFLE_BUFFER, seed=epoch)
 
         records = tf.data.Dataset.counter(first).flat_map(read_epoch)
@@ -117,7 +120,7 @@ class TrainingData:
     def _mix(
         self, step: tf.Tensor, images: tf.Tensor, labels: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        seed = self._seed(-1 - step)  # no image's
+        seed = self._seed(-1 - step)  # below 0, so that no image has the same seed
         return mix(
             images, labels, seed, mixup=self.augmentation.mixup, cutmix=self.augmentation.cutmix
         )
@@ -129,19 +132,19 @@ class TrainingData:
 def validation_batches(
     files: Sequence[str], graph: "TransformGraph", *, tune: str, classes: int, batch_size: int
 ) -> tf.data.Dataset:
-    """Batches of the validation split, in order, once; preprocessed by the transform graph.
+    """Returns the batches of the validation split, in order, once, preprocessed by the graph.
 
     Args:
-      files: as for `TrainingData`.
-      graph: turns encoded images into pixels.
+      files: gzipped TFRecord files: raw examples for tune "full", transformed ones for "head".
+      graph: the transform graph, which turns encoded images into pixels.
       tune: "full" or "head".
-      classes: how many there are.
-      batch_size: images in a batch; the last one may be smaller.
+      classes: the number of classes.
+      batch_size: the number of images in a batch; the last batch may be smaller.
 
     Returns:
-      As `TrainingData.batches`.
+      Pairs of inputs and labels, shaped as those of `TrainingData.batches`.
     """
-    records = _records_of(tf.data.Dataset.from_tensor_slices(_matching(files)))
+    records = _read_records(tf.data.Dataset.from_tensor_slices(_list_files(files)))
 
     def parse(batch: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         if tune == "head":
@@ -157,25 +160,25 @@ def validation_batches(
 
 
 def read_labels(files: Sequence[str]) -> list[int]:
-    """The labels of all examples, in no particular order."""
-    records = _records_of(tf.data.Dataset.from_tensor_slices(_matching(files)))
+    """Returns the labels of all examples, in no particular order."""
+    records = _read_records(tf.data.Dataset.from_tensor_slices(_list_files(files)))
     spec = {LABEL: _ENCODED[LABEL]}
     labels = records.batch(1024).map(lambda batch: tf.io.parse_example(batch, spec)[LABEL])
     return [int(label) for batch in labels for label in batch.numpy().reshape(-1)]
 
 
 def read_features(files: Sequence[str], graph: "TransformGraph") -> tuple[tf.Tensor, tf.Tensor]:
-    """All transformed examples of a split: features, float32 [N, D], and labels, int64 [N]."""
-    records = _records_of(tf.data.Dataset.from_tensor_slices(_matching(files)))
+    """Returns the features, float32 [N, D], and labels, int64 [N], of all transformed examples."""
+    records = _read_records(tf.data.Dataset.from_tensor_slices(_list_files(files)))
     batches = records.batch(1024).map(lambda b: tf.io.parse_example(b, graph.feature_spec))
     parts = [(batch[FEATURES], batch[LABEL]) for batch in batches]
     features, labels = zip(*parts, strict=True)
     return tf.concat(features, 0), tf.reshape(tf.concat(labels, 0), [-1])
 
 
-def _matching(patterns: Sequence[str]) -> list[str]:
+def _list_files(patterns: Sequence[str]) -> list[str]:
     return sorted(name for pattern in patterns for name in tf.io.gfile.glob(pattern))
 
 
-def _records_of(files: tf.data.Dataset) -> tf.data.Dataset:
+def _read_records(files: tf.data.Dataset) -> tf.data.Dataset:
     return files.flat_map(lambda file: tf.data.TFRecordDataset(file, compression_type="GZIP"))

@@ -1,4 +1,4 @@
-"""The graph that Transform wrote, as Trainer and the exported model run it."""
+"""Loads and runs the graph that Transform wrote; the Trainer and the exported model use it."""
 
 import os
 from typing import Any
@@ -14,13 +14,13 @@ class TransformGraph(tf.Module):
     """Runs the transform graph on encoded images.
 
     `tft.TransformFeaturesLayer` would do the same, but hides the objects that `preprocessing_fn`
-    tracked, and the exported model runs those of `.frozen_backbone`.
+    tracked; the exported model needs one of them, `frozen_backbone`.
     """
 
     def __init__(self, directory: str) -> None:
         """
         Args:
-          directory: of a TransformGraph artifact.
+          directory: the directory of a TransformGraph artifact.
         """
         super().__init__()
         self._output = tft.TFTransformOutput(directory)
@@ -30,25 +30,25 @@ class TransformGraph(tf.Module):
 
     @property
     def frozen_backbone(self) -> Any:
-        """The restored `trainer.preprocessing.FrozenBackbone`, where features are made.
+        """The restored `trainer.preprocessing.FrozenBackbone`, if Transform computed features.
 
-        It makes the same features as the graph, by the same functions, but of all images at once:
-        the graph's loop over chunks is for Beam, which hands over a thousand images, and cannot be
-        run in a Session, as servers do.
+        It computes the same features as the graph, with the same functions, but for all images at
+        once. The graph computes them in a loop over chunks, because Beam hands it a thousand images
+        at a time; that loop cannot run in a Session, which is how servers run a model.
         """
         return self._loaded.frozen_backbone
 
     @property
     def feature_spec(self) -> dict[str, tf.io.FixedLenFeature]:
-        """How the transformed examples are parsed."""
+        """The feature specification with which transformed examples are parsed."""
         return self._output.transformed_feature_spec()
 
     def __call__(self, encoded: tf.Tensor, output: str) -> tf.Tensor:
-        """What the graph makes of encoded images.
+        """Returns one output of the graph for encoded images.
 
         Args:
-          encoded: string [B].
-          output: `PIXELS` or `FEATURES` of `trainer.preprocessing`.
+          encoded: encoded images, string [B].
+          output: the name of the output: `PIXELS` or `FEATURES` of `trainer.preprocessing`.
         """
         function = self._loaded.transform_fn
         specs = tf2_utils.get_structured_inputs_from_func_graph(function.graph)

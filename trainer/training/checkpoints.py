@@ -1,4 +1,4 @@
-"""Checkpoints of a training: what it goes on from after it was killed."""
+"""Checkpoints, from which a training resumes after it was killed."""
 
 import hashlib
 import json
@@ -11,31 +11,32 @@ import tensorflow as tf
 
 from common.errors import InputError
 
-# What TensorFlow raises, beside its own: objects are left over; other shapes; damaged files.
+# TensorFlow raises these besides its own errors: for missing objects, other shapes, damaged files.
 _UNREADABLE = AssertionError, ValueError, IndexError, RuntimeError
 
 
 def checkpoint_directory(root: str, **determined_by: Any) -> str:
-    """Where the checkpoints of one training lie, known by what determines it.
+    """Returns the directory of the checkpoints of one training.
 
-    TFX gives every execution a new output directory; a training that was killed is found again in
-    this one by the next run, or by a retried step in the cloud.
+    TFX gives every execution a new output directory. This directory depends only on the inputs and
+    settings of the training, so that the next run, or a retried step in the cloud, finds the
+    checkpoints of a training that was killed.
 
     Args:
-      root: of all trainings of a pipeline.
-      determined_by: anything that JSON can say.
+      root: directory of the checkpoints of all trainings of a pipeline.
+      determined_by: everything that determines the trained weights, as JSON values.
     """
     key = hashlib.sha256(json.dumps(determined_by, sort_keys=True).encode()).hexdigest()
     return os.path.join(root, key[:16])
 
 
 def has_checkpoint(directory: str) -> bool:
-    """Whether a training has got as far as a checkpoint there."""
+    """Whether the directory has a complete checkpoint."""
     return tf.train.latest_checkpoint(f"{directory}/newest") is not None
 
 
 class _Notes(tf.train.experimental.PythonState):
-    """Plain values that lie in the checkpoint, so that they and the weights never disagree."""
+    """Plain values that are saved in the checkpoint, so that they always fit its weights."""
 
     def __init__(self) -> None:
         self.values: dict[str, Any] = {}
@@ -48,10 +49,10 @@ class _Notes(tf.train.experimental.PythonState):
 
 
 class Checkpoints:
-    """The newest checkpoints of a training, and apart from them its best weights.
+    """The newest checkpoints of a training and, separately, its best weights.
 
-    A checkpoint counts once it is complete: TensorFlow writes its files first, and then the name of
-    the newest into the file `checkpoint`, which is replaced atomically.
+    Only complete checkpoints are restored: TensorFlow writes the files of a checkpoint first, and
+    then its name into the file `checkpoint`, which is replaced atomically.
     """
 
     def __init__(
@@ -65,11 +66,12 @@ class Checkpoints:
     ) -> None:
         """
         Args:
-          directory: of this training.
-          variables: all that a step changes.
-          weights: those of the model.
-          kept: how many checkpoints are kept.
-          writes: whether this process is the one whose files count. All workers have to save.
+          directory: directory of this training's checkpoints.
+          variables: all variables that a step changes.
+          weights: the variables of the model.
+          kept: number of checkpoints that are kept.
+          writes: whether the files of this process are kept. All workers have to save, but only
+            the chief's files are kept.
         """
         self._notes = _Notes()
         self._directory = directory
@@ -84,10 +86,13 @@ class Checkpoints:
         )
 
     def restore(self) -> Mapping[str, Any]:
-        """Goes back to the newest checkpoint; what was noted in it, empty where there is none.
+        """Restores the newest checkpoint, if there is one.
+
+        Returns:
+          The notes that were saved in it; empty if there is no checkpoint.
 
         Raises:
-          InputError: it is damaged, or another training's.
+          InputError: the checkpoint is damaged or belongs to another training.
         """
         newest = tf.train.latest_checkpoint(f"{self._directory}/newest")
         if newest is None:
@@ -96,28 +101,28 @@ class Checkpoints:
         return self._notes.values
 
     def save(self, step: int, notes: Mapping[str, Any]) -> None:
-        """Writes everything.
+        """Saves a checkpoint.
 
         Args:
-          step: how many there have been.
-          notes: JSON values for `restore`.
+          step: number of steps so far.
+          notes: JSON values that `restore` returns.
 
         Raises:
-          InputError: it cannot be written; the checkpoint before it is still there.
+          InputError: the checkpoint cannot be written; the previous checkpoint is still there.
         """
         self._notes.values = dict(notes)
         self._write(self._newest, step)
 
     def save_best(self, step: int) -> None:
-        """Writes the weights as the best so far; raises as `save`."""
+        """Saves the weights as the best so far; raises the errors of `save`."""
         self._write(self._best, step)
 
     def restore_best(self) -> None:
-        """Puts the best weights into the model."""
+        """Restores the best weights of the model."""
         self._read(self._weights, tf.train.latest_checkpoint(f"{self._directory}/best"))
 
     def remove(self) -> None:
-        """Removes all of them: the training is over."""
+        """Removes all checkpoints, once the training has ended."""
         if tf.io.gfile.exists(self._own):
             tf.io.gfile.rmtree(self._own)
 

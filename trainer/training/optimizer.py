@@ -1,4 +1,4 @@
-"""The optimizer, its learning-rate schedule, and the factors on it that variables have."""
+"""The optimizer, its learning-rate schedule, and the rates of single variables."""
 
 import math
 import re
@@ -12,7 +12,8 @@ from common.errors import InputError
 from trainer.training.hyperparameters import Hyperparameters
 
 _BLOCK = re.compile(r"([a-z]*(?:block|layer|stage|encoder)s?[_.]?)(\d+)", re.IGNORECASE)
-# By the last part of their names, Keras's and Flax's; and embeddings and tokens by any part.
+# Variables without weight decay, by the end of the names that Keras and Flax give them; position
+# and class embeddings by any part of their names.
 _UNDECAYED = re.compile(
     r"(bias|beta|gamma|scale|offset|mean|variance|tokens?|(^|[/_])cls)$|pos[a-z]*_?emb|"
     r"class_emb|relative_pos",
@@ -22,24 +23,24 @@ _KERNEL = re.compile(r"(kernel|weights?)$", re.IGNORECASE)
 
 
 class Schedule(keras.optimizers.schedules.LearningRateSchedule):
-    """Linear warm-up to the peak, then down to 0, or on at the peak."""
+    """Linear warm-up to the peak, followed by a decay to 0 or a constant rate."""
 
     def __init__(
         self, peak: float, warmup: int, total: int, shape: str, *, start: float = 0.0
     ) -> None:
         """
         Args:
-          peak: learning rate.
-          warmup: steps of warm-up.
-          total: steps in all.
+          peak: the peak learning rate.
+          warmup: number of warm-up steps.
+          total: number of all steps.
           shape: "cosine", "linear" or "constant".
-          start: what warm-up begins at, as a fraction of the peak.
+          start: the learning rate of the first step, as a fraction of the peak.
         """
         self._peak, self._warmup, self._total, self._shape = peak, warmup, total, shape
         self._start = start
 
     def __call__(self, step: Any) -> tf.Tensor:
-        """Learning rate, float32 [], of the step that follows `step` others."""
+        """Returns the learning rate, float32 [], after `step` steps."""
         step = tf.cast(step, tf.float32)
         rising = self._start + (1 - self._start) * step / max(self._warmup, 1)
         done = tf.clip_by_value((step - self._warmup) / max(self._total - self._warmup, 1), 0, 1)
@@ -52,10 +53,10 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule):
 
 
 class _PerVariable:
-    """What this project's optimizers add to Keras's: rates and weight decay of single variables.
+    """Adds rates and weight decay of single variables to an optimizer of Keras.
 
-    They are given gradients that have been summed over all replicas already, since clipping comes
-    before the update and needs the sum. It stands in front of an optimizer of Keras's.
+    The optimizer expects gradients that are summed over all replicas: clipping comes before the
+    update and needs the sum.
     """
 
     _rates: Sequence[float] = ()
@@ -65,7 +66,7 @@ class _PerVariable:
         """
         Args:
           rates: a factor on the learning rate for each variable, in the order of `build`.
-          decays: weight decay of each, likewise.
+          decays: the weight decay of each variable, in the same order.
         """
         self._rates, self._decays = tuple(rates), tuple(decays)
 
@@ -94,16 +95,16 @@ def make_optimizer(
     variables: Sequence[keras.Variable],
     head: Sequence[keras.Variable],
 ) -> keras.optimizers.Optimizer:
-    """The optimizer of `variables`, built; in float16, within one that scales the loss.
+    """Builds the optimizer of `variables`; in float16, within an optimizer that scales the loss.
 
     Args:
-      hyperparameters: which one, and its rates.
-      schedule: of the learning rate.
-      variables: all that are trained.
-      head: those of them that are the head's.
+      hyperparameters: the kind of optimizer, and its rates.
+      schedule: the learning-rate schedule.
+      variables: all trained variables.
+      head: the variables of the head, which are among `variables`.
 
     Raises:
-      InputError: a layer decay is asked for, and the backbone has no numbered blocks.
+      InputError: `layer_decay` is not 1, and the backbone has no numbered blocks.
     """
     averaging = {"use_ema": True, "ema_momentum": hyperparameters.ema}
     if hyperparameters.ema is None:
@@ -134,18 +135,19 @@ def make_optimizer(
 
 
 def layer_rates(names: Sequence[str], decay: float) -> list[float]:
-    """A factor on the learning rate for each variable of a backbone: `decay` to its depth.
+    """Returns a factor on the learning rate for each variable of a backbone.
 
-    Blocks are told by their names (`encoderblock_3`, `block_12_expand`, `layer4`): kinds of them
-    in their order, those of a kind by their numbers. What is between two blocks belongs to the one
-    before, what is above all of them has factor 1.
+    The factor falls by `decay` from each block to the block below. Blocks are recognised by their
+    names (`encoderblock_3`, `block_12_expand`, `layer4`), and ordered by the first appearance of
+    their kind, then by number. Variables between two blocks belong to the lower block; variables
+    above all blocks have the factor 1.
 
     Args:
-      names: of the variables, in the order of the backbone.
-      decay: factor from each block to the one below.
+      names: names of the variables, in the order of the forward pass.
+      decay: factor from each block to the block below.
 
     Raises:
-      InputError: `decay` is not 1, and no name has a block's number in it.
+      InputError: `decay` is not 1, and no name contains the number of a block.
     """
     if decay == 1:
         return [1.0] * len(names)
@@ -155,8 +157,8 @@ def layer_rates(names: Sequence[str], decay: float) -> list[float]:
     blocks = sorted(set(filter(None, found)), key=lambda block: (kinds.index(block[0]), block[1]))
     if not blocks:
         raise InputError(
-            "train.layer_decay: the names of this backbone's variables number no blocks; expected "
-            "names such as block_1; leave it at 1"
+            "train.layer_decay: no variable of this backbone has a block's number in its name; "
+            "expected names such as block_1; set train.layer_decay to 1"
         )
     last = max(index for index, block in enumerate(found) if block)
     depths, depth = [], 0
@@ -168,15 +170,15 @@ def layer_rates(names: Sequence[str], decay: float) -> list[float]:
 
 
 def is_decayed(name: str, shape: tuple[int, ...]) -> bool:
-    """Whether a variable is decayed: biases, norms, tokens and position embeddings are not.
+    """Whether a variable has weight decay; biases, norms, tokens and position embeddings have none.
 
-    Biases of AugReg's attention are matrices, [heads, D / heads], and so have to be told by their
-    names. Where a name says nothing, the shape does: group norms of AugReg's ResNets are
-    [1, 1, 1, C]; tokens and embeddings are [1, N, D].
+    Biases of AugReg's attention are matrices, [heads, D / heads], so that only their names tell
+    them from kernels. If the name does not decide, the shape does: group norms of AugReg's ResNets
+    are [1, 1, 1, C]; tokens and embeddings are [1, N, D].
 
     Args:
-      name: of the variable, such as `block_1/kernel`.
-      shape: of the variable.
+      name: name of the variable, such as `block_1/kernel`.
+      shape: shape of the variable.
     """
     if _UNDECAYED.search(name):
         return False

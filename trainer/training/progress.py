@@ -42,7 +42,7 @@ class Progress:
 
 def report_resumed(step: int) -> None:
     """Logs a record with the attribute `resumed`, the step that training resumes from."""
-    logger.info("goes on from the checkpoint of step %d", step, extra={"resumed": step})
+    logger.info("resumes from the checkpoint of step %d", step, extra={"resumed": step})
 
 
 def report(progress: Progress, level: int) -> None:

@@ -1,4 +1,4 @@
-"""Where a training is computed: one device, the GPUs of a machine, several machines, a TPU."""
+"""The devices of a training: one, the GPUs of a machine, several machines, or a TPU."""
 
 import json
 import os
@@ -11,22 +11,23 @@ from common.errors import InputError
 
 
 def make_strategy(name: str) -> tf.distribute.Strategy:
-    """The strategy that `train.strategy` names.
+    """Makes the strategy that the option `train.strategy` names.
 
-    Several workers meet as TensorFlow starts: nothing may have been computed before.
+    Several workers connect when TensorFlow starts, so that nothing may be computed before.
 
     Args:
-      name: "single", "mirrored", "multiworker", "tpu"; or "auto": a TPU where there is one, several
-        workers where `TF_CONFIG` names them, mirrored where there are several GPUs, else single.
+      name: "single", "mirrored", "multiworker" or "tpu"; "auto" chooses a TPU if there is one,
+        several workers if `TF_CONFIG` names them, "mirrored" if there are several GPUs, else
+        "single".
 
     Raises:
-      InputError: what is asked for is not there.
+      InputError: the machine has no such devices.
     """
     return _MAKERS[_detected() if name == "auto" else name]()
 
 
 def worker_index(strategy: tf.distribute.Strategy) -> tuple[int, int]:
-    """Index of this process among the workers, and how many there are. Worker 0 is the chief."""
+    """Returns the index of this worker, and the number of workers. Worker 0 is the chief."""
     if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
         return 0, 1
     resolver = strategy.cluster_resolver
@@ -38,10 +39,10 @@ def worker_index(strategy: tf.distribute.Strategy) -> tuple[int, int]:
 
 
 def input_options(strategy: tf.distribute.Strategy) -> tf.distribute.InputOptions | None:
-    """How datasets are distributed by `strategy`; None is TensorFlow's way.
+    """Returns how `strategy` distributes datasets; None is TensorFlow's default.
 
-    There, a thread fetches batches to the devices ahead. Between workers without accelerators that
-    gains nothing, and such a thread was seen to take up to 100 s to end after a training.
+    By default, a thread copies batches to the devices in advance. For workers without accelerators
+    this has no advantage, and the thread was seen to take up to 100 s to end after a training.
     """
     if worker_index(strategy)[1] == 1 or tf.config.list_logical_devices("GPU"):
         return None
@@ -73,7 +74,7 @@ def broadcast_from_chief(
 
 
 def _sum(strategy: tf.distribute.Strategy, tensors: Sequence[tf.Tensor]) -> list[np.ndarray]:
-    """Over all replicas, each of which has the tensors of its worker."""
+    """Sums tensors over all replicas, each of which has the tensors of its worker."""
 
     @tf.function
     def meet() -> list[tf.Tensor]:
@@ -92,7 +93,7 @@ def _detected() -> str:
     workers = json.loads(os.environ.get("TF_CONFIG") or "{}").get("cluster", {})
     if sum(len(addresses) for addresses in workers.values()) > 1:
         return "multiworker"
-    # To ask for devices starts TensorFlow, after which no workers can meet any more.
+    # Listing devices starts TensorFlow, after which no workers can connect any more.
     if tf.config.list_logical_devices("TPU"):
         return "tpu"
     return "mirrored" if len(tf.config.list_logical_devices("GPU")) > 1 else "single"

@@ -1,4 +1,4 @@
-"""One training job: what the pipeline hands over, and the model that comes of it."""
+"""One training: its settings and files, the trained model, and the exported model."""
 
 import dataclasses
 import os
@@ -22,14 +22,15 @@ from trainer.training.strategy import broadcast_from_chief, worker_index
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TrainingJob:
-    """A training, short of where it is computed.
+    """A training on given files, on devices that its methods are told.
 
     Attributes:
       settings: how the model is trained.
-      graph: what Transform wrote.
-      backbone: directory of its SavedModel.
-      train_files: of the training split: raw examples for tune "full", transformed for "head".
-      validation_files: of the validation split, likewise.
+      graph: the transform graph.
+      backbone: directory of the backbone's SavedModel.
+      train_files: file patterns of the training split: raw examples for tune "full", transformed
+        examples for tune "head".
+      validation_files: file patterns of the validation split, with the same kind of examples.
       examples: number of training examples.
     """
 
@@ -41,7 +42,7 @@ class TrainingJob:
     examples: int
 
     def make_model(self) -> keras.Model:
-        """The untrained model, which gives logits; made in the scope of a strategy."""
+        """Makes the untrained model, whose outputs are logits, in the current strategy's scope."""
         classes = len(self.settings.classes)
         if self.settings.tune == "head":
             return make_probe(self._shapes.features, classes)
@@ -51,9 +52,9 @@ class TrainingJob:
         """Trains by gradient descent; see `trainer.training.loop.fit`.
 
         Args:
-          strategy: where.
-          checkpoints: directory of this training's.
-          log_dir: for `history.json` and TensorBoard.
+          strategy: the devices.
+          checkpoints: directory of the checkpoints of this training.
+          log_dir: directory for `history.json` and TensorBoard.
         """
         hyperparameters = self.settings.hyperparameters
         keras.utils.set_random_seed(hyperparameters.seed)
@@ -93,9 +94,10 @@ class TrainingJob:
         """Sets the head of `model` by logistic regression; see `trainer.model.linear_probe`.
 
         Args:
-          model: of `make_model`.
-          strategy: whose scope it was made in. Of several workers the chief finds the head.
-          log_dir: for what was tried.
+          model: the model that `make_model` returned.
+          strategy: the strategy of the model. If there are several workers, the chief finds the
+            head and sends it to the others.
+          log_dir: directory for the list of the strengths that were tried.
         """
         head = model.get_layer("head")
         if worker_index(strategy)[0] == 0:
@@ -110,7 +112,7 @@ class TrainingJob:
         head.set_weights(broadcast_from_chief(strategy, head.get_weights()))
 
     def _features_of(self, model: keras.Model) -> Callable[..., tuple[tf.Tensor, tf.Tensor]]:
-        """Reads images, without augmentation, as the model's backbone sees them."""
+        """Returns a function that reads images, not augmented, and computes their features."""
         backbone = tf.function(model.get_layer("backbone"), reduce_retracing=True)
 
         def read(files: Sequence[str], graph: TransformGraph) -> tuple[tf.Tensor, tf.Tensor]:
@@ -124,7 +126,7 @@ class TrainingJob:
         return read
 
     def export(self, model: keras.Model, directory: str) -> None:
-        """Writes the SavedModel with its three signatures: of a copy without a strategy."""
+        """Writes the SavedModel with its three signatures, from a copy without a strategy."""
         plain = self.make_model()
         for variable, trained in zip(plain.variables, model.variables, strict=True):
             variable.assign(trained.numpy())

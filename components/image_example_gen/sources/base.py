@@ -2,9 +2,13 @@
 
 import abc
 import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 TRAIN, TEST = "train", "test"
+# How the reason begins of an image that is in quarantine since its file could not be read.
+UNREAD = "cannot be read: "
 
 
 @dataclasses.dataclass(frozen=True)
@@ -15,7 +19,7 @@ class SourceImage:
       file_name: the source's own name or id for it.
       label: class index, 0 to number of classes - 1.
       encoded: the bytes of its file; empty where it could not be read.
-      error: why it could not be read, else empty.
+      error: why it could not be read, which begins with `UNREAD`; else empty.
     """
 
     file_name: str
@@ -55,8 +59,21 @@ class Source(abc.ABC):
         """The source's own splits that are used: TRAIN, and TEST where it has one."""
 
     @abc.abstractmethod
-    def fingerprint(self) -> str:
-        """Changes whenever an image is added, removed, renamed or changed; 64 hex digits."""
+    def fingerprint(self, cache: Path | None = None) -> str:
+        """Changes whenever an image is added, removed, renamed or changed; 64 hex digits.
+
+        Args:
+          cache: directory where what is known of the data may be kept for the next time.
+        """
+
+    def has_any(self, file_names: Sequence[str], cache: Path | None = None) -> bool:
+        """Whether any of these images can be read now. None can where only all can be read.
+
+        Args:
+          file_names: `SourceImage.file_name` of images that could not be read.
+          cache: as of `fingerprint`.
+        """
+        return False
 
     @abc.abstractmethod
     def read(self, split: str) -> Any:

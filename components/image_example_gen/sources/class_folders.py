@@ -3,10 +3,13 @@
 import abc
 import hashlib
 import os
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
+from common.content_index import FileContent
 from common.errors import InputError
-from components.image_example_gen.sources.base import TRAIN, Source, SourceImage
+from components.image_example_gen.sources.base import TRAIN, UNREAD, Source, SourceImage
 
 
 class ClassFolders(Source):
@@ -31,6 +34,27 @@ class ClassFolders(Source):
             | f"Read[{split}]" >> beam.MapTuple(type(self)._read)
         )
 
+    def fingerprint(self, cache: Path | None = None) -> str:
+        digest = hashlib.sha256()
+        for file in self.contents(cache):
+            digest.update(os.fsencode(f"{file.name}\0{file.digest}\n"))
+        return digest.hexdigest()
+
+    def has_any(self, file_names: Sequence[str], cache: Path | None = None) -> bool:
+        names = set(file_names)
+        return any(file.name in names and file.digest for file in self.contents(cache))
+
+    @abc.abstractmethod
+    def contents(self, cache: Path | None = None) -> list[FileContent]:
+        """Size and digest of each of `files`, in the same order.
+
+        In a bucket, the digest is that of the checksum or, where a listing has none, of the size
+        and the time that the listing shows.
+
+        Args:
+          cache: as of `fingerprint`.
+        """
+
     @abc.abstractmethod
     def files(self) -> list[tuple[str, str]]:
         """All files as (path relative to the folder, path or URI), in a fixed order.
@@ -49,7 +73,7 @@ class ClassFolders(Source):
             return SourceImage(file_name, label, cls._contents(path))
         except OSError as error:  # it vanished, or may not be read: that is counted, not lost
             reason = error.strerror or error
-            return SourceImage(file_name, label, b"", error=f"cannot be read: {reason}")
+            return SourceImage(file_name, label, b"", error=f"{UNREAD}{reason}")
 
     def _shuffled(self) -> list[tuple[str, int, str]]:
         """File name, label and path of all files, always in the same random order.

@@ -6,6 +6,7 @@ C. Kaynak, 1998), as `sklearn.datasets.load_digits` reads it.
 
 import hashlib
 import io
+from pathlib import Path
 from typing import Any
 
 from components.image_example_gen.sources.base import TRAIN, Source, SourceImage
@@ -23,7 +24,7 @@ class DigitsSource(Source):
     def splits(self) -> tuple[str, ...]:
         return (TRAIN,)
 
-    def fingerprint(self) -> str:
+    def fingerprint(self, cache: Path | None = None) -> str:
         digest = hashlib.sha256()
         for image in _images():
             digest.update(f"{image.file_name}\0{image.label}\0".encode() + image.encoded)

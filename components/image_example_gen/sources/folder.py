@@ -4,6 +4,7 @@ import hashlib
 import os
 from pathlib import Path
 
+from common.content_index import FileContent, read_contents
 from common.errors import InputError
 from components.image_example_gen.sources.class_folders import ClassFolders, is_visible
 
@@ -55,13 +56,9 @@ class FolderSource(ClassFolders):
             sorted(p.name for p in Path(self._path).iterdir() if p.is_dir() and is_visible(p.name))
         )
 
-    def fingerprint(self) -> str:
-        digest = hashlib.sha256()
-        for file_name, path in self.files():
-            stat = os.stat(path) if os.path.exists(path) else os.lstat(path)
-            digest.update(os.fsencode(file_name))
-            digest.update(f"\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode())
-        return digest.hexdigest()
+    def contents(self, cache: Path | None = None) -> list[FileContent]:
+        key = hashlib.sha256(os.fsencode(os.path.realpath(self._path))).hexdigest()[:16]
+        return read_contents(self.files(), cache / "contents" / f"{key}.json" if cache else None)
 
     def files(self) -> list[tuple[str, str]]:
         files = []
@@ -75,7 +72,8 @@ class FolderSource(ClassFolders):
                     if os.path.realpath(os.path.join(directory, folder)) not in seen
                 ]
                 files += [os.path.join(directory, file) for file in names if is_visible(file)]
-        return sorted((os.path.relpath(path, self._path), path) for path in files)
+        start = len(os.path.join(self._path, ""))
+        return sorted((path[start:], path) for path in files)
 
     @staticmethod
     def _contents(path: str) -> bytes:

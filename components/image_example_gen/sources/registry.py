@@ -1,21 +1,16 @@
-"""The kinds of sources, by the name that a dataset's entry gives."""
+"""Makes a source of the kind that a dataset's entry names.
 
+A kind's module is imported when such a source is made, so that no run depends on the code of kinds
+that it does not use.
+"""
+
+import importlib
 import json
 from collections.abc import Mapping
 from typing import Any
 
 from components.image_example_gen.sources.base import Source
-from components.image_example_gen.sources.digits import DigitsSource
-from components.image_example_gen.sources.folder import FolderSource
-from components.image_example_gen.sources.remote_folder import RemoteFolderSource
-from components.image_example_gen.sources.tfds import TfdsSource
-
-KINDS: Mapping[str, type[Source]] = {
-    "digits": DigitsSource,
-    "folder": FolderSource,
-    "remote_folder": RemoteFolderSource,
-    "tfds": TfdsSource,
-}
+from components.image_example_gen.sources.kinds import KINDS
 
 
 def make_source(specification: Mapping[str, Any] | str) -> Source:
@@ -26,4 +21,5 @@ def make_source(specification: Mapping[str, Any] | str) -> Source:
     """
     given = specification
     arguments = json.loads(given) if isinstance(given, str) else dict(given)
-    return KINDS[arguments.pop("kind")](**arguments)
+    module, _, name = KINDS[arguments.pop("kind")].rpartition(".")
+    return getattr(importlib.import_module(module), name)(**arguments)

@@ -2,9 +2,10 @@
 
 import functools
 import hashlib
-from typing import Any
+from pathlib import Path
 
-from common.errors import InputError
+from common.content_index import FileContent
+from components.image_example_gen.sources.bucket_listing import ListedFile, list_files
 from components.image_example_gen.sources.class_folders import ClassFolders, is_visible
 
 
@@ -24,15 +25,14 @@ class RemoteFolderSource(ClassFolders):
     def classes(self) -> tuple[str, ...]:
         return tuple(sorted({name.split("/", 1)[0] for name, _ in self._found}))
 
-    def fingerprint(self) -> str:
-        digest = hashlib.sha256()
-        for name, found in self._found:
-            changed = found.last_updated_in_seconds
-            digest.update(f"{name}\0{found.size_in_bytes}\0{changed}\n".encode())
-        return digest.hexdigest()
+    def contents(self, cache: Path | None = None) -> list[FileContent]:
+        return [
+            FileContent(name, file.size, hashlib.sha256(file.version.encode()).hexdigest())
+            for name, file in self._found
+        ]
 
     def files(self) -> list[tuple[str, str]]:
-        return [(name, found.path) for name, found in self._found]
+        return [(name, file.uri) for name, file in self._found]
 
     @staticmethod
     def _contents(path: str) -> bytes:
@@ -42,19 +42,11 @@ class RemoteFolderSource(ClassFolders):
             return file.read()
 
     @functools.cached_property
-    def _found(self) -> list[tuple[str, Any]]:
-        """All files as (path relative to the folder, Beam's FileMetadata), in a fixed order."""
-        from apache_beam.io.filesystem import BeamIOError
-        from apache_beam.io.filesystems import FileSystems
-
-        try:
-            (found,) = FileSystems.match([f"{self._path}/**"])
-        except (BeamIOError, ValueError) as error:  # no access; no such scheme
-            reason = " ".join(str(error).split())
-            raise InputError(f"{self._path}: cannot be listed ({reason[:300]})") from error
+    def _found(self) -> list[tuple[str, ListedFile]]:
+        """All images by their path relative to the folder, in a fixed order."""
         start = len(self._path) + 1
-        files = ((metadata.path[start:], metadata) for metadata in found.metadata_list)
-        return sorted((name, metadata) for name, metadata in files if _is_image(name))
+        files = ((file.uri[start:], file) for file in list_files(self._path))
+        return sorted((name, file) for name, file in files if _is_image(name))
 
 
 def _is_image(name: str) -> bool:

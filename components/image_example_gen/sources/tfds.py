@@ -107,7 +107,7 @@ class TfdsSource(Source):
     def splits(self) -> tuple[str, ...]:
         return (TRAIN, TEST) if TEST in self._builder.info.splits else (TRAIN,)
 
-    def fingerprint(self) -> str:
+    def fingerprint(self, cache: Path | None = None) -> str:
         info = self._builder.info
         digest = hashlib.sha256(info.full_name.encode())
         stats = {f: self._stat(f) for split in self.splits() for f in info.splits[split].filepaths}

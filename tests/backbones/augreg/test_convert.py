@@ -203,7 +203,7 @@ def test_returns_what_was_written(checkpoint, tmp_path):
             {"head/kernel", "head/bias"},
             {"task": "classification"},
             CheckpointError,
-            "array 'head/kernel' is missing, expected a head to classify with",
+            "array 'head/kernel' is missing; expected a head",
         ),
         ({}, {"task": "features"}, ValueError, "task='features'"),
         ({}, {"precision": "bfloat16"}, ValueError, "precision='bfloat16'"),

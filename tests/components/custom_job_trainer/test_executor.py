@@ -18,7 +18,7 @@ from tfx.types import artifact_utils, standard_artifacts
 
 from components.custom_job_trainer import cancel
 from components.custom_job_trainer.executor import Executor
-from components.custom_job_trainer.job_request import write_job_request
+from components.custom_job_trainer.job_request import JobRequest, write_job_request
 from pipeline.options.config import build_config
 from pipeline.options.custom_job import custom_job
 from pipeline.options.settings import Setting
@@ -52,7 +52,7 @@ def service(environment, monkeypatch):
     return service
 
 
-def order_of(*, project="p", image="europe-docker.pkg.dev/p/r/vit:1", **machine):
+def make_request(*, project="p", image="europe-docker.pkg.dev/p/r/vit:1", **machine):
     given = {
         "model": "vit_b16_fe",
         "name": "flowers",
@@ -66,12 +66,12 @@ def order_of(*, project="p", image="europe-docker.pkg.dev/p/r/vit:1", **machine)
     } | {f"machines.trainer.{key}": value for key, value in machine.items()}
     config = build_config({key: Setting(value, key) for key, value in given.items()})
     job = custom_job(config.name, config.machines.trainer, config.cloud)
-    return {"region": config.cloud.region, "job": job}
+    return JobRequest(job=job, region=config.cloud.region)
 
 
 @pytest.fixture
 def step(tmp_path):
-    """Has a run order a job, and its Trainer executed."""
+    """Writes the request for a job as the first step does, and runs Trainer's step."""
     first, examples, model = (
         standard_artifacts.String(),
         standard_artifacts.Examples(),
@@ -81,9 +81,9 @@ def step(tmp_path):
     examples.uri = str(tmp_path / "run" / "ImageExampleGen_2" / "examples")
     model.uri = str(tmp_path / "run" / "Trainer_3" / "model")
 
-    def step(**order):
+    def step(**options):
         (tmp_path / "run").mkdir(exist_ok=True)
-        write_job_request({"training": [first]}, order_of(**order))
+        write_job_request({"training": [first]}, make_request(**options))
         Executor().Do({"examples": [examples]}, {"model": [model]}, dict(PROPERTIES))
 
     return SimpleNamespace(run=step, inputs={"examples": [examples]}, outputs={"model": [model]})
@@ -248,7 +248,7 @@ def test_a_step_that_is_told_to_end_waits_for_the_job_that_is_being_created(serv
 
 
 def test_a_step_that_is_told_to_end_does_not_wait_for_ever(service, step, monkeypatch, caplog):
-    monkeypatch.setattr(cancel, "_UNTIL_LISTED", 1.0)
+    monkeypatch.setattr(cancel, "_LISTING_PATIENCE", 1.0)
 
     def begin(_):
         end_step_while_creating(service)

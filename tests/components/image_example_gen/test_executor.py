@@ -25,6 +25,7 @@ def ingest(folder: Path, source: dict, classes: list[str], max_side: int = 64) -
     artifact = standard_artifacts.Examples()
     artifact.uri = str(folder)
     properties = {"source": json.dumps(source), "classes": json.dumps(classes)}
+    properties |= {"source_fingerprint": "fingerprint", "unread_notes": str(folder / "unread")}
     context = BaseBeamExecutor.Context(
         beam_pipeline_args=["--runner=FnApiRunner"], tmp_dir=str(folder / "tmp"), unique_id="1"
     )
@@ -80,6 +81,12 @@ def test_in_is_out_plus_quarantined(written):
     assert {split: len(examples) for split, examples in read(written).items()} == {
         split: counts[split] for split in SPLITS
     }
+
+
+def test_files_that_were_away_are_noted(written):
+    (note,) = (written / "unread").iterdir()
+    assert note.name == "fingerprint.json"
+    assert json.loads(note.read_text()) == ["c1/link.png"]
 
 
 def test_quarantine_says_which_and_why(written, source):

@@ -58,14 +58,16 @@ def test_what_works_passes(flags, options):
         (["--qqq=1"], "DirectRunner has no flag --qqq; expected one of Beam's own"),
         (["runner"], "DirectRunner has no flag runner; did you mean --runner?"),
         (["--runner=FlinkRunner", "--paralelism=2"], "did you mean --parallelism?"),
-        (["--runner=FlinkRuner"], "--runner=FlinkRuner: no such runner; expected one of"),
-        (["--runner=no.such.Runner"], "--runner=no.such.Runner: no such runner"),
+        (
+            ["--runner=FlinkRuner"],
+            "--runner=FlinkRuner: Unexpected pipeline runner: FlinkRuner. Valid",
+        ),
+        (["--runner=no.such.Runner"], "--runner=no.such.Runner: No module named 'no'"),
         (["--direct_num_workers=two"], "--direct_num_workers: invalid int value: 'two'"),
         (["--direct_running_mode=x"], "invalid choice: 'x' (choose from 'in_memory'"),
         (["--setup_file=nope/setup.py"], "--setup_file=nope/setup.py: no such file"),
         (["--runner=PortableRunner", "--environment_type=EXTERNAL"], "external_service_address is"),
-        (DATAFLOW[:1], "--beam-arg=--project and --beam-arg=--region and --beam-arg=--temp_loc"),
-        (DATAFLOW[:2], "--beam-arg=--region and --beam-arg=--temp_location missing"),
+        (DATAFLOW[:1], "Missing GCS path option: temp_location. Missing required option: project."),
         ([*DATAFLOW, "--temp_location=s3://bucket/tmp"], "Invalid GCS path (s3://bucket/tmp)"),
         ([*DATAFLOW, "--project=123"], "Invalid Project ID (123)"),
         ([*DATAFLOW, "--num_workers=9", "--max_num_workers=2"], "cannot exceed max_num_workers"),
@@ -74,13 +76,20 @@ def test_what_works_passes(flags, options):
         ([*DATAFLOW, IMAGE], "the workers of DataflowRunner do not have this machine's disk"),
     ],
 )
-def test_what_cannot_work_is_refused(flags, expected, monkeypatch):
-    # A region that gcloud knows of is this machine's, and not the container's.
-    monkeypatch.setenv("CLOUDSDK_COMPUTE_REGION", "europe-west4")
+def test_what_cannot_work_is_refused(flags, expected):
     with pytest.raises(InputError) as refused:
         check(*flags)
     assert expected in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+def test_the_region_that_gcloud_has_set_is_not_the_image_s(monkeypatch):
+    """Beam takes it where no region is given, but it is a setting of this machine."""
+    monkeypatch.setenv("CLOUDSDK_COMPUTE_REGION", "europe-west4")
+    without_region = [*DATAFLOW[:2], DATAFLOW[3], IMAGE]
+    check(*without_region, pipeline_root="gs://my-bucket/root")
+    with pytest.raises(InputError, match="for DataflowRunner: Missing required option: region"):
+        check(*without_region, **COMPILED)
 
 
 @pytest.mark.parametrize(

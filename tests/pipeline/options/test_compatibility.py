@@ -4,7 +4,7 @@ import pytest
 
 from common.errors import InputError
 from pipeline.options.cluster import COMPILED_RUNNERS
-from pipeline.options.compatibility import CONFLICTS, OF_SCHEDULES, RUNNERS
+from pipeline.options.compatibility import CONFLICTS, RUNNERS, SCHEDULE_OPTIONS
 from pipeline.options.config import OPTIONS, Config, build_config, build_target
 from pipeline.options.settings import Setting
 
@@ -19,7 +19,7 @@ def config_of(runner, **settings):
 
 
 def test_the_tables_name_options():
-    for key in (*RUNNERS, *OF_SCHEDULES, *(key for row in CONFLICTS for key in row[:2])):
+    for key in (*RUNNERS, *SCHEDULE_OPTIONS, *(key for row in CONFLICTS for key in row[:2])):
         assert key in OPTIONS or (key.endswith(".") and any(o.startswith(key) for o in OPTIONS))
 
 
@@ -48,10 +48,13 @@ def test_the_tables_name_options():
 def test_another_runners_options(runner, key, value, expected):
     with pytest.raises(InputError) as error:
         config_of(runner, **{key: value})
-    assert f"--{key}: found --runner {runner}; expected {expected}, or" in str(error.value)
+    assert (
+        f"--{key}: has no effect with --runner {runner}; expected --runner {expected}, or"
+        in str(error.value)
+    )
     if runner in COMPILED_RUNNERS:
         settings = {"run.runner": Setting(runner, "--runner"), key: Setting(value, "--it")}
-        with pytest.raises(InputError, match="--it: found --runner"):
+        with pytest.raises(InputError, match="--it: has no effect with --runner"):
             build_target(settings)
 
 
@@ -62,12 +65,12 @@ SCHEDULE = {"cloud.schedule": "0 3 * * 1"}
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"cloud.start": "2030-01-01T00:00:00Z"}, "cloud.start: does nothing without --schedule"),
-        ({"cloud.end": "2030-01-01T00:00:00Z"}, "cloud.end: does nothing without --schedule"),
-        ({"cloud.max_concurrent_runs": "2"}, "concurrent_runs: does nothing without --schedule"),
-        (SCHEDULE | {"cloud.output": "job"}, "cloud.schedule: does nothing beside --cloud.output"),
-        ({"cloud.wait": "true", "cloud.output": "job"}, "cloud.wait: does nothing beside --cloud."),
-        (SCHEDULE | {"cloud.wait": "true"}, "cloud.wait: does nothing beside --cloud.schedule"),
+        ({"cloud.start": "2030-01-01T00:00:00Z"}, "cloud.start: has no effect without --schedule"),
+        ({"cloud.end": "2030-01-01T00:00:00Z"}, "cloud.end: has no effect without --schedule"),
+        ({"cloud.max_concurrent_runs": "2"}, "concurrent_runs: has no effect without --schedule"),
+        (SCHEDULE | {"cloud.output": "job"}, "cloud.schedule: has no effect with --cloud.output"),
+        ({"cloud.wait": "true", "cloud.output": "job"}, "cloud.wait: has no effect with --cloud."),
+        (SCHEDULE | {"cloud.wait": "true"}, "cloud.wait: has no effect with --cloud.schedule"),
     ],
 )
 def test_options_that_do_nothing_together_or_alone(runner, settings, message):

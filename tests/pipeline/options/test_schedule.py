@@ -40,7 +40,7 @@ def test_what_is_no_schedule(text, message):
 
 
 def test_what_one_of_them_does_not_take():
-    with pytest.raises(InputError, match="Vertex AI has no seconds"):
+    with pytest.raises(InputError, match="found six fields; expected five"):
         for_vertex("30 0 3 * * 1")
     assert for_vertex("TZ=Europe/Berlin 0 3 * * 1") == "TZ=Europe/Berlin 0 3 * * 1"
     with pytest.raises(InputError, match="schedules are in UTC"):

@@ -168,7 +168,7 @@ def test_a_model_that_was_not_blessed(streams):
 
 def test_classes_without_a_test_image_are_not_passed_over(streams):
     Console(*streams).summary(report(unmeasured=("a", "b")))
-    assert "no test image of a, b: nothing is known" in streams[0].getvalue()
+    assert "no test image of a, b: the recall" in streams[0].getvalue()
     Console(*streams).summary(report(unmeasured=tuple("abcdefg")))
     assert "no test image of a, b, c, d, e and 2 more: " in streams[0].getvalue()
 
@@ -176,7 +176,7 @@ def test_classes_without_a_test_image_are_not_passed_over(streams):
 def test_a_model_that_is_served_already(streams):
     Console(*streams).summary(report(was_served=True))
     assert streams[0].getvalue().splitlines()[-2:] == [
-        "it is served already: nothing had to be copied",
+        "the model is served already: nothing was copied",
         "pushed to: /serving/1",
     ]
 
@@ -189,7 +189,7 @@ def test_what_validation_gave_stays_in_sight(streams):
     console.progress(dataclasses.replace(progress(4, 10), metrics=metrics))
     console.progress(progress(6, 10))
     lines = streams[0].getvalue().splitlines()
-    assert lines[1] == "  goes on from the checkpoint of step 3"
+    assert lines[1] == "  resumes from the checkpoint of step 3"
     assert lines[-1].startswith("  step 6 of 10: loss 2.000, val_accuracy 0.750, ")
 
 

@@ -17,10 +17,10 @@ from tests.end_to_end.conftest import captured
 # Statuses that an API fails with on purpose, 0 for a line that is cut, and what is said of each.
 REFUSALS = [
     (401, "401 on purpose 401; the credentials are not accepted; log in again"),
-    (403, "403 on purpose 403; the account lacks a permission"),
+    (403, "403 on purpose 403; permission denied: the account lacks"),
     (404, "404 on purpose 404; check project, region"),
-    (409, "409 on purpose 409; it is there already"),
-    (500, "500 on purpose 500; the fault is on the other side"),
+    (409, "409 on purpose 409; it exists already"),
+    (500, "500 on purpose 500; the service failed"),
     (0, "it is not known whether the request arrived"),
 ]
 # Of what only looks: the others have it look again.

@@ -306,8 +306,12 @@ def test_machines_on_kubernetes(tmp_path):
         ("accelerator", "nvidia.com/gpu:1", "expected one of Vertex AI's types"),
         ("accelerator", "NVIDIA_FOO:3", "there is no accelerator NVIDIA_FOO; expected one of"),
         ("accelerator", "nvidia_tesla_t4:1", "there is no accelerator nvidia_tesla_t4"),
-        ("accelerator", "TPU_V3:8", "a step has no TPU; expected a GPU, or Trainer as a custom"),
-        ("spot", "true", "steps of a Vertex AI pipeline cannot have that"),
+        (
+            "accelerator",
+            "TPU_V3:8",
+            "a step cannot have a TPU; expected a GPU, or Trainer as a custom",
+        ),
+        ("spot", "true", "has no effect on steps of a Vertex AI pipeline"),
         ("cpu", "0", "expected a number above 0"),
     ],
 )
@@ -322,7 +326,7 @@ def test_machines_that_cannot_be_had(key, value, message):
         (
             "tuner__accelerator",
             "TPU_V3:8",
-            "a step has no TPU; expected a GPU, or Trainer as a custom job",
+            "a step cannot have a TPU; expected a GPU, or Trainer as a custom job",
         ),
         ("trainer__accelerator", "NVIDIA_TESLA_T5:1", "did you mean NVIDIA_TESLA_T4?"),
     ],

@@ -343,8 +343,8 @@ def no_dashboard(request):
         (None, "the dashboard found no file gs://bucket/root/tf-flowers-vit-b16-fe-full/r0/Pusher"),
         (no_permission, "500 Failed to download GCS file(s). Error: 403 storage.objects.list"),
         (no_dashboard, "404 Not Found"),
-        (lambda request: b"<html>Log in</html>", "--host sent something else"),
-        (lambda request: b'{"pushed": "yes"}', "--host sent something else"),
+        (lambda request: b"<html>Log in</html>", "did not send Pusher"),
+        (lambda request: b'{"pushed": "yes"}', "did not send Pusher"),
     ],
 )
 def test_a_verdict_that_cannot_be_read(command, kubeflow, monkeypatch, answer, why):
@@ -377,7 +377,7 @@ def test_the_life_of_a_schedule(command, kubeflow):
     assert schedule["no_catchup"]
     status, _, err = command(*PIPELINE, *times, "--name", "weekly")
     assert status == 1
-    assert "there is one for weekly already" in err
+    assert "the pipeline weekly has a schedule already" in err
     assert command("--pause", "weekly")[0] == 0
     lines = command("--list-schedules")[1].splitlines()
     assert [line.split()[:2] for line in lines[1:]] == [["monthly", "ACTIVE"], ["weekly", "PAUSED"]]
@@ -415,7 +415,7 @@ def test_a_wait_that_cannot_go_on_names_the_run(command, kubeflow, status, expec
     exit_status, _, err = command(*PIPELINE, "--wait")
     assert exit_status == 1
     assert f"looking at the run: {expected}" in err
-    assert f"the run goes on without --wait: see {kubeflow.url}/#/runs/details/r0" in err
+    assert f"the run itself continues: see {kubeflow.url}/#/runs/details/r0" in err
     assert len(err.splitlines()) == 1
 
 
@@ -487,7 +487,7 @@ def test_an_upload_of_which_no_version_is_found(command, kubeflow, monkeypatch):
     monkeypatch.setattr(kubeflow, "list_versions", lambda request, pipeline: {})
     status, _, err = command(*PIPELINE)
     assert status == 1
-    assert "found no version of the pipeline tf-flowers-vit-b16-fe-full" in err
+    assert "the pipeline tf-flowers-vit-b16-fe-full was uploaded, but has no version" in err
     assert len(err.splitlines()) == 1
 
 

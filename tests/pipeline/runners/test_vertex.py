@@ -260,7 +260,7 @@ def test_the_life_of_a_schedule(command, vertex):
 
     status, _, err = command(*PIPELINE, *times, "--name", "weekly")
     assert status == 1
-    assert "there is one for weekly already" in err
+    assert "the pipeline weekly has a schedule already" in err
 
     assert command("--pause", "weekly")[0] == 0
     status, out, _ = command("--list-schedules")
@@ -314,7 +314,7 @@ def test_a_wait_that_cannot_go_on_names_the_run(command, vertex, status, expecte
     exit_status, _, err = command(*PIPELINE, "--wait")
     assert exit_status == 1
     assert f"looking at the run: {expected}" in err
-    assert "the run goes on without --wait: see https://console.cloud.google.com" in err
+    assert "the run itself continues: see https://console.cloud.google.com" in err
     assert len(err.splitlines()) == 1
 
 

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from backbones import layout
 from backbones.augreg.initialization import random_arrays
 from backbones.catalogue import MODELS, Model, Variant
-from backbones.contract import call_backbone, load_backbone, read_shapes
+from backbones.contract import call_backbone, load_backbone, read_shapes, read_variables
 from common.errors import InputError
 from tests.conftest import TINY
 from tests.trainer.collection_model import write_collection_model
-from trainer.model import variable_names
 from trainer.model.backbone_layer import BackboneLayer
 from trainer.model.variable_names import named_variables
 from trainer.training.optimizer import layer_rates
@@ -23,14 +23,18 @@ def published(request, tmp_path, monkeypatch):
     """A model of the collection and its architecture, which the catalogue has."""
     architecture = request.param
     entry = Model(name="x", task="fe", variant=Variant(title="X", architecture=architecture))
-    monkeypatch.setattr(variable_names, "MODELS", {"x": entry})
+    monkeypatch.setattr(layout, "MODELS", {"x": entry})
     write_collection_model(architecture, tmp_path / "model")
     return architecture, tmp_path / "model"
 
 
 def test_variables_of_the_collection_get_the_names_of_the_checkpoint(published):
     architecture, directory = published
-    named = named_variables(load_backbone(directory))
+    backbone = load_backbone(directory)
+    named = named_variables(backbone)
+    read = read_variables(directory)
+    assert read == [("Variable", tuple(variable.shape)) for variable in backbone.variables]
+    assert layout.find_layout(read).forward == tuple(architecture.array_shapes())
     arrays = random_arrays(architecture, seed=0)
     assert [name for name, _ in named] == list(architecture.array_shapes())
     for name, variable in named:
@@ -50,6 +54,7 @@ def test_so_layers_are_told(published):
 def test_names_of_others_are_their_own(tiny_backbone, tmp_path):
     names = [name for name, _ in named_variables(load_backbone(tiny_backbone))]
     assert names == list(TINY.array_shapes())
+    assert read_variables(tiny_backbone) == list(TINY.array_shapes().items())
     write_collection_model(TINY, tmp_path / "model")  # which is in no catalogue
     assert {name for name, _ in named_variables(load_backbone(tmp_path / "model"))} == {"Variable"}
 
@@ -58,7 +63,7 @@ def test_architectures_of_the_catalogue_can_be_told_apart():
     seen = {}
     for name, model in MODELS.items():
         shapes = model.architecture.array_shapes()
-        key = tuple(variable_names._without_ones([shapes[n] for n in sorted(shapes)]))
+        key = tuple(layout._without_ones([shapes[n] for n in sorted(shapes)]))
         other = seen.setdefault(key, name)
         assert MODELS[other].architecture == model.architecture
 
@@ -77,5 +82,5 @@ def test_a_function_without_the_argument_training_is_called_without_it(tmp_path)
 
 def test_a_function_for_batches_of_one_size_is_refused(tmp_path):
     write_collection_model(TINY, tmp_path / "model", batch=1)
-    with pytest.raises(InputError, match=r"maps float32 \(1, 16, 16, 3\).*in batches of any"):
+    with pytest.raises(InputError, match=r"maps float32 \(1, 16, 16, 3\).*any batch size"):
         read_shapes(tmp_path / "model")

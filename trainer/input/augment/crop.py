@@ -1,4 +1,4 @@
-"""The random crop that Inception networks were first trained with."""
+"""The random crop of Inception networks."""
 
 import tensorflow as tf
 
@@ -9,19 +9,19 @@ _ATTEMPTS = 100
 
 
 def inception_crop(encoded: tf.Tensor, seed: tf.Tensor, area: float) -> tf.Tensor:
-    """A random window of an image. Of a JPEG, only the window is decoded.
+    """Returns a random window of an image. If the image is a JPEG, only the window is decoded.
 
-    As in big_vision, `decode_jpeg_and_inception_crop`; after Szegedy et al., "Going Deeper with
-    Convolutions" (https://arxiv.org/abs/1409.4842), section 6.
+    It works as `decode_jpeg_and_inception_crop` of big_vision. The source is Szegedy et al., "Going
+    Deeper with Convolutions" (https://arxiv.org/abs/1409.4842), section 6.
 
     Args:
       encoded: an encoded image (JPEG, PNG, GIF, BMP), string [].
       seed: int32 or int64 [2].
-      area: least area of the window, as a fraction of the image's, in (0, 1].
+      area: the smallest area of the window, as a fraction of the image's area, in (0, 1].
 
     Returns:
-      uint8 [h, w, 3]; w / h lies between 3/4 and 4/3. The whole image where no such window is
-      found in 100 attempts.
+      uint8 [h, w, 3], with w / h between 3/4 and 4/3; or the whole image, if 100 attempts find no
+      such window.
     """
 
     def crop_jpeg() -> tf.Tensor:
@@ -38,7 +38,7 @@ def inception_crop(encoded: tf.Tensor, seed: tf.Tensor, area: float) -> tf.Tenso
 
 
 def _sample_window(shape: tf.Tensor, seed: tf.Tensor, area: float) -> tf.Tensor:
-    """A window of an image of `shape`, int32 [3], as (top, left, height, width), int32 [4]."""
+    """Draws a window of an image of `shape`, int32 [3]: (top, left, height, width), int32 [4]."""
     begin, size, _ = tf.image.stateless_sample_distorted_bounding_box(
         shape,
         tf.zeros([0, 0, 4]),

@@ -1,7 +1,8 @@
-"""Operations that move pixels: nearest neighbour, grey (128) where nothing was.
+"""Rotation, shear and translation.
 
-As AutoAugment's code and big_vision. All take and give float32 [H, W, 3] in [0, 255]; amounts are
-numbers or float32 [].
+As in AutoAugment's code and in big_vision, pixels are interpolated by nearest neighbour, and areas
+outside the image become grey (128). All operations take and return float32 [H, W, 3] in [0, 255];
+amounts are numbers or float32 [].
 """
 
 import math
@@ -23,12 +24,12 @@ def rotate(image: tf.Tensor, degrees: tf.Tensor | float) -> tf.Tensor:
 
 
 def shear_x(image: tf.Tensor, slope: tf.Tensor | float) -> tf.Tensor:
-    """Moves row y to the left by `slope` y pixels."""
+    """Moves row y to the left by `slope` * y pixels."""
     return _transform(image, 1.0, slope, 0.0, 0.0, 1.0, 0.0)
 
 
 def shear_y(image: tf.Tensor, slope: tf.Tensor | float) -> tf.Tensor:
-    """Moves column x upwards by `slope` x pixels."""
+    """Moves column x upwards by `slope` * x pixels."""
     return _transform(image, 1.0, 0.0, 0.0, slope, 1.0, 0.0)
 
 
@@ -43,13 +44,18 @@ def translate_y(image: tf.Tensor, fraction: tf.Tensor | float) -> tf.Tensor:
 
 
 def _size(image: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Height and width, float32 []."""
+    """Returns height and width, float32 []."""
     height, width = tf.unstack(tf.cast(tf.shape(image)[:2], tf.float32))
     return height, width
 
 
 def _transform(image: tf.Tensor, *affine: tf.Tensor | float) -> tf.Tensor:
-    """Output pixel (x, y) is input pixel (a x + b y + c, d x + e y + f), `affine` being a to f."""
+    """Moves pixels so that output pixel (x, y) is input pixel (a*x + b*y + c, d*x + e*y + f).
+
+    Args:
+      image: float32 [H, W, 3].
+      affine: the numbers a to f.
+    """
     moved = tf.raw_ops.ImageProjectiveTransformV3(
         images=image[None],
         transforms=tf.stack([*map(tf.convert_to_tensor, affine), 0.0, 0.0])[None],

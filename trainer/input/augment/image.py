@@ -1,4 +1,4 @@
-"""All that happens to a training image by itself."""
+"""Augmentation of a single training image."""
 
 import tensorflow as tf
 
@@ -13,18 +13,19 @@ from trainer.preprocessing import decode, resize, value_range
 def augment_image(
     encoded: tf.Tensor, seed: tf.Tensor, height: int, width: int, augmentation: Augmentation
 ) -> tf.Tensor:
-    """crop -> resize -> flip -> RandAugment -> colour jitter -> [-1, 1] -> erasing.
+    """Decodes and augments an image.
 
-    Each step draws from a seed of its own: turning one on or off leaves the draws of the others
-    as they were. What is off is not in the graph; with everything off, this is
-    `trainer.preprocessing.decode_images`.
+    The steps are crop, resize, flip, RandAugment, colour jitter, scaling to [-1, 1] and erasing.
+    Each step has a seed of its own, so turning one on or off does not change the random numbers of
+    the others. Steps that are off are not in the graph; with all of them off, this function does
+    the same as `trainer.preprocessing.decode_images`.
 
     Args:
       encoded: an encoded image (JPEG, PNG, GIF, BMP), string [].
-      seed: int32 or int64 [2]; its type makes no difference.
-      height: of the result.
-      width: of the result.
-      augmentation: what to do; its `mixup` and `cutmix` are for `trainer.input.augment.mix`.
+      seed: int32 or int64 [2]; both types lead to the same image.
+      height: the height of the result.
+      width: the width of the result.
+      augmentation: the settings; `mixup` and `cutmix` are applied by `trainer.input.augment.mix`.
 
     Returns:
       float32 [height, width, 3] in [-1, 1].

@@ -1,4 +1,4 @@
-"""MixUp and CutMix: each image of a batch is mixed with the next one."""
+"""MixUp and CutMix, which mix each image of a batch with the next image."""
 
 import tensorflow as tf
 
@@ -10,17 +10,19 @@ Batch = tuple[tf.Tensor, tf.Tensor]
 def mix(
     images: tf.Tensor, labels: tf.Tensor, seed: tf.Tensor, *, mixup: float, cutmix: float
 ) -> Batch:
-    """MixUp or CutMix; where both are on, one of them, at random, for the whole batch (as timm).
+    """Applies MixUp or CutMix to a batch.
+
+    If both are on, one of them is drawn at random for the whole batch, as in timm.
 
     Args:
       images: float32 [B, H, W, 3], of any range.
       labels: probabilities (one-hot or smoothed), float32 [B, C].
-      seed: int32 or int64 [2], another for every batch; its type makes no difference.
+      seed: int32 or int64 [2], different for every batch; both types lead to the same mixture.
       mixup: alpha of MixUp's Beta distribution; 0 for no MixUp.
-      cutmix: alpha of CutMix's; 0 for no CutMix.
+      cutmix: alpha of CutMix's Beta distribution; 0 for no CutMix.
 
     Returns:
-      Images and labels as they came in, mixed.
+      Mixed images and labels, with the same shapes and types as the arguments.
     """
     choice_seed, mix_seed = tf.unstack(tf.random.split(tf.cast(seed, tf.int64), 2))
     if mixup and cutmix:
@@ -37,21 +39,23 @@ def mix(
 
 
 def mix_up(images: tf.Tensor, labels: tf.Tensor, seed: tf.Tensor, alpha: float) -> Batch:
-    """Blends images and labels by one weight for the whole batch, from Beta(alpha, alpha).
+    """Blends each image, and its label, with the next one.
 
-    Zhang et al., https://arxiv.org/abs/1710.09412; one weight a batch, and the next image as
-    partner, as in big_vision.
+    The weight is drawn from Beta(alpha, alpha), once for the whole batch. The source is Zhang et
+    al., https://arxiv.org/abs/1710.09412; one weight per batch, and the next image as partner, are
+    as in big_vision.
     """
     weight = sample_beta(seed, alpha)
     return _interpolate(images, weight), _interpolate(labels, weight)
 
 
 def cut_mix(images: tf.Tensor, labels: tf.Tensor, seed: tf.Tensor, alpha: float) -> Batch:
-    """Pastes a rectangle of the next image over each image; labels follow the pasted area.
+    """Pastes a rectangle of the next image over each image, and blends labels by its area.
 
-    Yun et al., https://arxiv.org/abs/1905.04899: the rectangle has the image's aspect ratio and
-    the area 1 - weight, weight from Beta(alpha, alpha); its centre is uniform. What reaches beyond
-    the image is cut off, and the labels count what is left.
+    As in Yun et al., https://arxiv.org/abs/1905.04899, the rectangle has the aspect ratio of the
+    image; its share of the area is 1 - weight, with the weight drawn from Beta(alpha, alpha). Its
+    centre is drawn uniformly. The part of the rectangle outside the image is cut off, and labels
+    are blended by the area of the remaining part.
     """
     weight_seed, centre_seed = tf.unstack(tf.random.split(seed, 2))
     size = tf.shape(images)[1:3]
@@ -67,8 +71,9 @@ def cut_mix(images: tf.Tensor, labels: tf.Tensor, seed: tf.Tensor, alpha: float)
 
 
 def sample_beta(seed: tf.Tensor, alpha: float) -> tf.Tensor:
-    """A draw from Beta(alpha, alpha), float32 []: X / (X + Y) of two from Gamma(alpha)."""
-    # In float64, and with 0 / 0 as 0: of a small alpha, both draws may be too small for a float.
+    """Draws from Beta(alpha, alpha), float32 []: X / (X + Y), with X and Y from Gamma(alpha)."""
+    # With a small alpha, both X and Y may be too small for float32, or even for float64: then
+    # 0 / 0 counts as 0.
     first, second = tf.unstack(tf.random.stateless_gamma([2], seed, alpha, dtype=tf.float64))
     return tf.cast(tf.math.divide_no_nan(first, first + second), tf.float32)
 
@@ -78,5 +83,5 @@ def _interpolate(batch: tf.Tensor, weight: tf.Tensor) -> tf.Tensor:
 
 
 def _partners(batch: tf.Tensor) -> tf.Tensor:
-    """For every element the one after it; for the last, the first."""
+    """Returns, for every element of a batch, the next one; for the last, the first."""
     return tf.roll(batch, shift=-1, axis=0)

@@ -1,14 +1,14 @@
-"""Rectangles of images."""
+"""Pasting of rectangles into images."""
 
 import tensorflow as tf
 
 
 def paste(images: tf.Tensor, patch: tf.Tensor, top: tf.Tensor, left: tf.Tensor) -> tf.Tensor:
-    """Replaces a rectangle of images; several times as fast as `tf.where` with a mask.
+    """Replaces a rectangle of images. It is several times as fast as `tf.where` with a mask.
 
     Args:
       images: [..., H, W, 3].
-      patch: [..., h, w, 3], what is put there; may be empty.
+      patch: the new content of the rectangle, [..., h, w, 3]; h or w may be 0.
       top: first row of the rectangle, int32 [].
       left: first column of the rectangle, int32 []; the rectangle lies within the images.
 

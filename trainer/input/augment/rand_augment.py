@@ -20,13 +20,13 @@ Operation = Callable[[tf.Tensor], tf.Tensor]
 
 
 def rand_augment(image: tf.Tensor, seed: tf.Tensor, *, layers: int, magnitude: float) -> tf.Tensor:
-    """Applies `layers` operations, each drawn from all of them; no other is run.
+    """Applies `layers` operations, each drawn from all of them. Only these are computed.
 
     Args:
       image: float32 [H, W, 3] in [0, 255].
       seed: int32 or int64 [2].
-      layers: how many; N of the paper.
-      magnitude: 0 to 30, the same for all; M of the paper. See `operations`.
+      layers: the number of operations; N in the paper.
+      magnitude: the strength of every operation, 0 to 30; M in the paper. See `operations`.
 
     Returns:
       float32 [H, W, 3] in [0, 255].
@@ -41,25 +41,26 @@ def rand_augment(image: tf.Tensor, seed: tf.Tensor, *, layers: int, magnitude: f
 
 
 def operations(magnitude: float, sign: tf.Tensor | float) -> dict[str, Operation]:
-    """The operations at one magnitude.
+    """Returns the operations at one magnitude.
 
-    Operations and scale are those of the code that EfficientNet, AugReg and big_vision were trained
-    with (big_vision/pp/autoaugment.py, `distort_image_with_randaugment`), so that their magnitudes
-    mean the same here. 10 is the end of AutoAugment's scale and not a limit. Not every operation
-    grows with it: Posterize (which keeps at least one bit) and Solarize do most at 0; Color,
-    Contrast, Brightness and Sharpness do nothing at 5, and below it the opposite.
+    EfficientNet, AugReg and big_vision were trained with the code of big_vision/pp/autoaugment.py,
+    `distort_image_with_randaugment`. Operations and scale here are the same, so that a magnitude
+    from their publications means the same here. Magnitude 10 is the end of AutoAugment's scale, but
+    no limit here. Some operations do not grow stronger with the magnitude: Posterize (which keeps
+    at least one bit) and Solarize are strongest at 0; Color, Contrast, Brightness and Sharpness
+    change nothing at 5, and have the opposite effect below 5.
 
-    Three things differ. Cutout is not among them, since erasing is an augmentation of its own;
-    translation is relative to the image, as in timm (100 pixels of 224 there); and the poorer
-    image of Contrast has the mean of the image, as in Pillow and the paper, where that code
-    has a number that depends on the number of pixels alone.
+    There are three differences from that code. Cutout is missing, because erasing is an
+    augmentation of its own. Translation is a fraction of the image, as in timm; there, it is up to
+    100 pixels of 224. And Contrast blends with the mean of the image, as in Pillow and the paper;
+    there, it blends with a number that depends only on the number of pixels.
 
     Args:
       magnitude: 0 to 30.
-      sign: -1 or 1, of what has a direction; float32 [].
+      sign: -1 or 1, the direction of rotation, shear and translation; float32 [].
 
     Returns:
-      Functions, float32 [H, W, 3] in [0, 255] to the same, by name.
+      Functions by name; each takes and returns float32 [H, W, 3] in [0, 255].
     """
     level = magnitude / 10.0
     signed = level * sign

@@ -1,6 +1,6 @@
-"""Operations on each value by itself, or by itself and its channel's histogram.
+"""Operations that compute each new value from the old value, some also from the histogram.
 
-They agree with Pillow's `ImageOps`. All take and give float32 [H, W, 3] in [0, 255].
+They agree with Pillow's `ImageOps`. All take and return float32 [H, W, 3] in [0, 255].
 """
 
 import tensorflow as tf
@@ -9,32 +9,35 @@ _LEVELS = 256
 
 
 def invert(image: tf.Tensor) -> tf.Tensor:
-    """The negative, as `ImageOps.invert`."""
+    """Returns the negative of an image, as `ImageOps.invert` does."""
     return 255.0 - image
 
 
 def posterize(image: tf.Tensor, bits: int) -> tf.Tensor:
-    """Keeps the `bits` highest bits (1 to 8) of every value, as `ImageOps.posterize`."""
+    """Keeps the `bits` highest bits (1 to 8) of every value, as `ImageOps.posterize` does."""
     step = float(2 ** (8 - bits))
     return tf.floor(image / step) * step
 
 
 def solarize(image: tf.Tensor, threshold: float) -> tf.Tensor:
-    """Inverts values of at least `threshold` (0: all, 256: none), as `ImageOps.solarize`."""
+    """Inverts values of at least `threshold` (0: all, 256: none), as `ImageOps.solarize` does."""
     return tf.where(image < threshold, image, 255.0 - image)
 
 
 def solarize_add(image: tf.Tensor, addition: float) -> tf.Tensor:
     """Adds `addition` (0 to 255) to values below 128.
 
-    As in AutoAugment's code; Pillow has no such operation.
+    It works as in AutoAugment's code; Pillow has no such operation.
     """
     dark = tf.cast(image < 128.0, tf.float32)
     return tf.minimum(image + addition * dark, 255.0)
 
 
 def auto_contrast(image: tf.Tensor) -> tf.Tensor:
-    """Stretches every channel to [0, 255], as `ImageOps.autocontrast`; one of one value stays."""
+    """Stretches every channel to [0, 255], as `ImageOps.autocontrast` does.
+
+    A channel in which all values are equal stays as it is.
+    """
     low = tf.reduce_min(tf.reduce_min(image, axis=0), axis=0)
     high = tf.reduce_max(tf.reduce_max(image, axis=0), axis=0)
     flat = high <= low
@@ -45,8 +48,9 @@ def auto_contrast(image: tf.Tensor) -> tf.Tensor:
 
 
 def equalize(image: tf.Tensor) -> tf.Tensor:
-    """Flattens every channel's histogram, as `ImageOps.equalize`. Values are rounded first."""
-    # Channel c has the indices 256 c to 256 c + 255: one histogram, one table, one look-up.
+    """Flattens every channel's histogram, as `ImageOps.equalize` does. Values are rounded first."""
+    # Channel c uses the indices 256 c to 256 c + 255, so that all channels share one histogram, one
+    # table and one look-up.
     offsets = tf.constant([0.0, _LEVELS, 2 * _LEVELS])
     indices = tf.cast(image + _as_row(offsets + 0.5, image), tf.int32)
     counts = tf.math.bincount(
@@ -57,12 +61,16 @@ def equalize(image: tf.Tensor) -> tf.Tensor:
 
 
 def _as_row(channels: tf.Tensor, image: tf.Tensor) -> tf.Tensor:
-    """float32 [3] -> [W, 3]. A row broadcasts over an image several times as fast as channels."""
+    """Repeats float32 [3] to [W, 3], which broadcasts over an image several times as fast."""
     return tf.broadcast_to(channels, tf.shape(image)[1:])
 
 
 def _equalization(counts: tf.Tensor) -> tf.Tensor:
-    """New values for the 256 old ones, float32 [3, 256], from histograms, int32 [3, 256]."""
+    """Returns the new value for each of the 256 old ones, float32 [3, 256].
+
+    Args:
+      counts: the histogram of each channel, int32 [3, 256].
+    """
     levels = tf.range(_LEVELS)
     highest = tf.reduce_max(tf.where(counts > 0, levels, 0), axis=1)
     rest = tf.reduce_sum(tf.where(levels == highest[:, None], 0, counts), axis=1, keepdims=True)

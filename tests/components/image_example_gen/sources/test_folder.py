@@ -1,3 +1,4 @@
+import hashlib
 import itertools
 import os
 
@@ -24,23 +25,57 @@ def test_classes_are_the_sorted_folders(tmp_path):
 
 def test_the_fingerprint_sees_every_change(tmp_path):
     source = source_of(tmp_path)
-    image = tmp_path / "data" / "c0" / "0.png"
-    seen = {source.fingerprint()}
+    image, other = (tmp_path / "data" / name / "0.png" for name in ("c0", "c1"))
+    seen = {source.fingerprint(tmp_path)}
 
     def changed():
         before = len(seen)
-        seen.add(source.fingerprint())
+        seen.add(source.fingerprint(tmp_path))
         return len(seen) > before
 
     assert not changed()
     image.write_bytes(image.read_bytes() + b"x")
     assert changed()
-    os.utime(image, ns=(1, 1))
-    assert changed()
+    os.utime(image, ns=(1, 1))  # as another copy of the same data has other times
+    assert not changed()
     image.rename(image.with_name("9.png"))
     assert changed()
-    (tmp_path / "data" / "c1" / "0.png").unlink()
+    other.unlink()
     assert changed()
+
+
+def test_two_files_of_one_size_and_time_that_are_exchanged(tmp_path):
+    source = source_of(tmp_path)
+    one, other = (tmp_path / "data" / name / "0.png" for name in ("c0", "c1"))
+    for path, content in ((one, b"cat"), (other, b"dog")):
+        path.write_bytes(content)
+        os.utime(path, ns=(1, 1))
+    before = source.fingerprint(tmp_path)
+    one.rename(tmp_path / "aside")
+    other.rename(one)
+    (tmp_path / "aside").rename(other)
+    assert source.fingerprint(tmp_path) != before
+
+
+def test_a_file_that_is_away_while_it_is_looked_at_and_comes_back(tmp_path):
+    source = source_of(tmp_path)
+    image = tmp_path / "data" / "c0" / "0.png"
+    link = image.with_name("link.png")
+    link.symlink_to(tmp_path / "elsewhere")
+    away = source.fingerprint(tmp_path)
+    (tmp_path / "elsewhere").write_bytes(image.read_bytes())
+    assert source.fingerprint(tmp_path) != away
+    (tmp_path / "elsewhere").unlink()
+    assert source.fingerprint(tmp_path) == away
+
+
+def test_contents_say_size_and_digest_of_each_file(tmp_path):
+    source = source_of(tmp_path, images=2)
+    contents = source.contents(tmp_path)
+    assert [file.name for file in contents] == [name for name, _ in source.files()]
+    for file in contents:
+        encoded = (tmp_path / "data" / file.name).read_bytes()
+        assert (file.size, file.digest) == (len(encoded), hashlib.sha256(encoded).hexdigest())
 
 
 def test_files_of_nested_folders_count(tmp_path):

@@ -1,4 +1,4 @@
-"""By Beam's file system for local paths; that for gs:// has the same interface."""
+"""By Beam's file system for local paths; listing gs:// is tested in test_bucket_listing.py."""
 
 import apache_beam as beam
 import pytest

@@ -1,0 +1,58 @@
+"""Finds the layout of a backbone whose variables have no names. Imports no TensorFlow."""
+
+import dataclasses
+import math
+from collections.abc import Iterable, Sequence
+
+from backbones.augreg.architecture import Shape
+from backbones.catalogue import MODELS
+
+_NAMELESS = "Variable"
+
+
+@dataclasses.dataclass(frozen=True)
+class Layout:
+    """Which variable of a nameless backbone is which; the names are those of the checkpoint.
+
+    Attributes:
+      stored: a name for each variable, in the backbone's own order.
+      forward: the same names in the order of the forward pass.
+    """
+
+    stored: tuple[str, ...]
+    forward: tuple[str, ...]
+
+
+def find_layout(variables: Sequence[tuple[str, Shape]]) -> Layout | None:
+    """The layout of the catalogue's model whose variables have these shapes.
+
+    The SavedModels of the collection were written by JAX's jax2tf, with a flat list of variables
+    that have no names (github.com/sayakpaul/ViT-jax2tf, conversion.ipynb). Only their shapes say
+    which is which.
+
+    Args:
+      variables: name, as TensorFlow has it, without `:0`, and shape of each.
+
+    Returns:
+      None if the variables have names of their own, or if no model of the catalogue has these
+      shapes.
+    """
+    if any(name != _NAMELESS for name, _ in variables):
+        return None
+    shapes = _without_ones([shape for _, shape in variables])
+    for model in MODELS.values():
+        expected = model.architecture.array_shapes()
+        names = _in_order_of_jax(expected)
+        if shapes == _without_ones([expected[name] for name in names]):
+            return Layout(stored=tuple(names), forward=tuple(expected))
+    return None
+
+
+def _in_order_of_jax(names: Iterable[str]) -> list[str]:
+    """Returns the order in which JAX flattens a tree of parameters: by the names of each level."""
+    return sorted(names, key=lambda name: name.split("/"))
+
+
+def _without_ones(shapes: Sequence[Shape]) -> list[Shape]:
+    """Drops axes of length 1: group norms have [C] in some checkpoints, [1, 1, 1, C] in others."""
+    return [shape[-1:] if math.prod(shape[:-1]) == 1 else shape for shape in shapes]

@@ -1,0 +1,59 @@
+"""How long a run looks at a folder of images before it begins.
+
+    python benchmarks/source_fingerprint.py [--files 100000] [--bytes 10000]
+
+makes a folder of that many files in 100 classes, and times its fingerprint: at the first look,
+which reads every file, and at later ones, which ask for each file's size, times and inode. The goal
+of a later look is at most 1 s per 100,000 files.
+"""
+
+import argparse
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from components.image_example_gen.sources.folder import FolderSource
+
+_CLASSES = 100
+_ROUNDS = 5
+_SETTLED = 4  # seconds after which files that were just written are known at the next look
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--files", type=int, default=100_000)
+    parser.add_argument("--bytes", type=int, default=10_000, help="size of a file")
+    options = parser.parse_args(arguments)
+    with tempfile.TemporaryDirectory() as folder:
+        images, cache = Path(folder, "images"), Path(folder, "cache")
+        _write(images, options.files, options.bytes)
+        time.sleep(_SETTLED)
+        source = FolderSource(str(images))
+        first = _seconds(lambda: source.fingerprint(cache))
+        later = statistics.median(
+            _seconds(lambda: source.fingerprint(cache)) for _ in range(_ROUNDS)
+        )
+    print(f"{options.files:,} files of {options.bytes:,} bytes{'':12}{'seconds':>10}  goal")
+    print(f"{'first look':40}{first:>10.2f}")
+    goal = f"<= {options.files / 100_000:g}"
+    print(f"{f'later look, median of {_ROUNDS}':40}{later:>10.2f}  {goal}")
+
+
+def _write(folder: Path, files: int, size: int) -> None:
+    for index in range(files):
+        directory = folder / f"class_{index % _CLASSES:03}"
+        directory.mkdir(parents=True, exist_ok=True)
+        (directory / f"image_{index:08}.jpg").write_bytes(os.urandom(size))
+
+
+def _seconds(function: Callable[[], object]) -> float:
+    begin = time.perf_counter()
+    function()
+    return time.perf_counter() - begin
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,100 @@
+"""Tells, by its syntax tree, which text of a program only people read.
+
+No result depends on such text: docstrings, the messages of exceptions and assertions, log lines,
+help texts. Every other string is a value and counts, a feature name or the key of a dictionary
+above all. A message that is put together in a variable first counts as well: the tree does not say
+what becomes of it.
+"""
+
+import ast
+from typing import Any
+
+_EXCEPTIONS = ("Error", "Exception", "Interrupt", "Warning")  # the ends of their names
+_LOG_METHODS = {"log", "debug", "info", "warning", "error", "exception", "critical"}
+_LOGGERS = {"logger", "logging"}
+# Functions of `common.options`, whose first argument is the text that --help or a message prints.
+_HELP = {"option", "Check"}
+_HELP_KEYWORDS = {"help", "description", "epilog"}
+_TEXT = ast.Constant("wording")
+
+
+def remove_wording(tree: ast.Module) -> None:
+    """Puts the same constant in place of all text that only people read; removes docstrings.
+
+    Afterwards the tree is fit to be compared, and not to be compiled: blocks may be empty.
+    """
+    _Neutral().visit(tree)
+
+
+class _Neutral(ast.NodeTransformer):
+    def visit_Expr(self, node: ast.Expr) -> Any:
+        """Removes docstrings and other constants; takes the text out of log lines."""
+        if isinstance(node.value, ast.Constant):
+            return None
+        if isinstance(node.value, ast.Call) and _is_log_line(node.value):
+            _neutralise_arguments(node.value)
+        return self.generic_visit(node)
+
+    def visit_Pass(self, node: ast.Pass) -> None:
+        """Beside a docstring, it may stand or not."""
+
+    def visit_Raise(self, node: ast.Raise) -> Any:
+        if isinstance(node.exc, ast.Call):
+            _neutralise_arguments(node.exc)
+        return self.generic_visit(node)
+
+    def visit_Assert(self, node: ast.Assert) -> Any:
+        node.msg = None
+        return self.generic_visit(node)
+
+    def visit_Call(self, node: ast.Call) -> Any:
+        if isinstance(node.func, ast.Name):
+            if node.func.id.endswith(_EXCEPTIONS):
+                _neutralise_arguments(node)
+            elif node.func.id in _HELP and node.args and _is_text(node.args[0]):
+                node.args[0] = _TEXT
+        for keyword in node.keywords:
+            if keyword.arg in _HELP_KEYWORDS and _is_text(keyword.value):
+                keyword.value = _TEXT
+        return self.generic_visit(node)
+
+
+def _is_log_line(call: ast.Call) -> bool:
+    function = call.func
+    if isinstance(function, ast.Name):
+        return function.id == "print" and not any(word.arg == "file" for word in call.keywords)
+    return (
+        isinstance(function, ast.Attribute)
+        and function.attr in _LOG_METHODS
+        and isinstance(function.value, ast.Name)
+        and function.value.id in _LOGGERS
+    )
+
+
+def _neutralise_arguments(call: ast.Call) -> None:
+    """Takes the messages out of the positional arguments.
+
+    A single word is kept, and so is what a keyword names: a handler may go by them.
+    """
+    call.args = [_TEXT if _is_text(a) and _has_space(a) else a for a in call.args]
+
+
+def _is_text(node: ast.expr) -> bool:
+    """Whether the value of `node` is certainly a string, and put together right there."""
+    if isinstance(node, ast.Constant):
+        return isinstance(node.value, str)
+    if isinstance(node, ast.BinOp):
+        is_sum = isinstance(node.op, ast.Add)
+        is_format = isinstance(node.op, ast.Mod)
+        return ((is_sum or is_format) and _is_text(node.left)) or (is_sum and _is_text(node.right))
+    if isinstance(node, ast.IfExp):
+        return _is_text(node.body) and _is_text(node.orelse)
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+        return node.func.attr in ("join", "format") and _is_text(node.func.value)
+    return isinstance(node, ast.JoinedStr)
+
+
+def _has_space(node: ast.expr) -> bool:
+    """Whether any constant in `node` has a space between, before or behind words."""
+    constants = (n.value for n in ast.walk(node) if isinstance(n, ast.Constant))
+    return any(isinstance(value, str) and " " in value for value in constants)

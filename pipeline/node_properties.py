@@ -1,0 +1,122 @@
+"""The execution properties of each node that a run finds out."""
+
+import dataclasses
+
+from components.property_value import PropertyValue
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ExampleGenProperties:
+    """Execution properties of ImageExampleGen.
+
+    Attributes:
+      source: argument of `components.image_example_gen.sources.registry.make_source`, as JSON.
+      classes: the class names, as JSON.
+      source_fingerprint: fingerprint of the images.
+      code_fingerprint: fingerprint of the node's code.
+      unread_notes: directory of notes of images that could not be read.
+    """
+
+    source: PropertyValue
+    classes: PropertyValue
+    source_fingerprint: PropertyValue
+    code_fingerprint: PropertyValue
+    unread_notes: PropertyValue
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ValidationProperties:
+    """Execution properties of StatisticsGen, SchemaGen and ExampleValidator.
+
+    Attributes:
+      library_fingerprint: fingerprint of the libraries that they run.
+    """
+
+    library_fingerprint: PropertyValue
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SchemaProperties:
+    """Execution properties of PackagedSchema.
+
+    Attributes:
+      fingerprint: fingerprint of the schema's file; empty if the schema is inferred.
+      code_fingerprint: fingerprint of the node's code.
+    """
+
+    fingerprint: PropertyValue
+    code_fingerprint: PropertyValue
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class BackboneProperties:
+    """Execution properties of Backbone.
+
+    Attributes:
+      fingerprint: fingerprint of the SavedModel.
+    """
+
+    fingerprint: PropertyValue
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TransformProperties:
+    """Execution properties of Transform.
+
+    Attributes:
+      custom_config: `trainer.transform_settings.TransformSettings`, as JSON.
+    """
+
+    custom_config: PropertyValue
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TunerProperties:
+    """Execution properties of Tuner.
+
+    Attributes:
+      custom_config: `trainer.training.settings.TunerSettings`, as JSON.
+    """
+
+    custom_config: PropertyValue
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TrainerProperties:
+    """Execution properties of Trainer.
+
+    Attributes:
+      custom_config: `trainer.training.settings.TrainerSettings`, as JSON.
+    """
+
+    custom_config: PropertyValue
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class EvaluatorProperties:
+    """Execution properties of Evaluator.
+
+    Attributes:
+      eval_config: TFMA's EvalConfig, as JSON.
+      baseline: URI of the model to compare with, or `components.model_evaluator.records.NONE`.
+      records: directory in which a blessing is recorded.
+      code_fingerprint: fingerprint of the node's code.
+    """
+
+    eval_config: PropertyValue
+    baseline: PropertyValue
+    records: PropertyValue
+    code_fingerprint: PropertyValue
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PusherProperties:
+    """Execution properties of Pusher.
+
+    Attributes:
+      push_destination: TFX's PushDestination, as JSON.
+      custom_config: `components.model_pusher.settings.PusherSettings`, as JSON.
+    """
+
+    push_destination: PropertyValue
+    custom_config: PropertyValue

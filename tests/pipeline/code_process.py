@@ -1,0 +1,58 @@
+"""Fingerprints of the nodes' code after each of some edits of a copy of the project.
+
+    python code_process.py < STEPS.json
+
+in that copy. Each step is `{"source": {…}, "shapes": […], "edits": [[file, old, new], …], "files":
+{name: text}}`: what `pipeline.code.hash_nodes` takes, shapes of a backbone's nameless variables,
+and what to change. A line of JSON is printed for each, and the changes are undone.
+"""
+
+import dataclasses
+import importlib
+import json
+import os
+import sys
+from pathlib import Path
+
+HOLDING_DATA = ("backbones", "components")
+
+
+def hash_code(source, shapes):
+    # Only what is run here; `common.fingerprint` is no step's and knows what it has parsed.
+    for name in [n for n in sys.modules if n.split(".")[0] in ("pipeline", *HOLDING_DATA)]:
+        del sys.modules[name]
+    importlib.invalidate_caches()
+    from backbones.layout import find_layout
+    from pipeline.code import hash_nodes
+
+    layout = find_layout([("Variable", tuple(shape)) for shape in shapes])
+    return dataclasses.asdict(hash_nodes(source, repr(layout)))
+
+
+def edited(file, old, new):
+    text = Path(file).read_text()
+    assert text.count(old) == 1, f"{file}: {text.count(old)} times {old!r}"
+    return text.replace(old, new)
+
+
+def main():
+    for step in json.load(sys.stdin):
+        files = {file: edited(file, old, new) for file, old, new in step.get("edits", ())}
+        files |= step.get("files", {})
+        before = {name: Path(name).read_text() if Path(name).exists() else None for name in files}
+        for name, text in files.items():
+            Path(name).parent.mkdir(exist_ok=True)
+            Path(name).write_text(text)
+        print(json.dumps(hash_code(step["source"], step["shapes"])), flush=True)
+        for name, text in before.items():
+            if text is None:
+                Path(name).unlink()
+                Path(name).parent.rmdir()
+            else:
+                Path(name).write_text(text)
+
+
+if __name__ == "__main__":
+    sys.dont_write_bytecode = True  # an edit within the same second would go unnoticed
+    sys.path.insert(0, os.getcwd())
+    main()

@@ -1,0 +1,216 @@
+"""Which nodes run again after which edit of the code, and after which installation of a library.
+
+Each edit is a real one, to the files of a copy of the project. Compared are the fingerprints that
+are part of the nodes' keys. That a node of the same key does not run is TFX's promise, and
+tests/end_to_end/test_cache.py sees it kept. A node that reads the output of a node that runs again
+runs again, too, and is not named here.
+"""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from backbones.catalogue import MODELS
+from common.fingerprint import FIRST_PARTY
+
+FOLDER, DIGITS = {"kind": "folder", "path": "/data"}, {"kind": "digits"}
+SOURCES = "components/image_example_gen/sources"
+CATALOGUE = "backbones/catalogue.py"
+ENTRY = """VARIANTS = {
+    "vit_xs16": Variant(title="ViT XS/16", architecture=_vit(16, 192, 12, 3), top1=70.1),"""
+
+NONE: set[str] = set()
+INGESTION = {"example_gen"}
+TRAINING = {"tuner", "trainer"}
+MODEL = {"transform", "evaluator", *TRAINING}
+
+# What is edited -> the source of the run, the edits, the nodes whose keys change.
+EDITS = {
+    "nothing": (FOLDER, [], NONE),
+    "a new model of the catalogue": (FOLDER, [[CATALOGUE, "VARIANTS = {", ENTRY]], NONE),
+    "a published figure": (FOLDER, [[CATALOGUE, "top1=84.018", "top1=84.02"]], NONE),
+    "a title": (FOLDER, [[CATALOGUE, '"ViT B/16"', '"ViT base, 16"']], NONE),
+    "a licence": (FOLDER, [[CATALOGUE, '"Apache-2.0"', '"MIT"']], NONE),
+    "another model's architecture": (FOLDER, [[CATALOGUE, "_vit(8, 768", "_vit(8, 384"]], NONE),
+    "a help text": (
+        FOLDER,
+        [["trainer/training/hyperparameters.py", '"peak learning rate"', '"its peak"']],
+        NONE,
+    ),
+    "a check's expectation": (
+        FOLDER,
+        [["common/options.py", '"a number above 0"', '"a positive number"']],
+        NONE,
+    ),
+    "errors": (
+        FOLDER,
+        [
+            ["backbones/contract.py", "not the file of a SavedModel; is", "no SavedModel; is"],
+            ["components/image_example_gen/executor.py", "no image for the split", "none for"],
+            [
+                "trainer/training/strategy.py",
+                "no TPU can be reached ({reason})",
+                "there is no TPU: {error}",
+            ],
+        ],
+        NONE,
+    ),
+    "a log line": (
+        FOLDER,
+        [["trainer/training/progress.py", "goes on from the checkpoint", "resumes at that"]],
+        NONE,
+    ),
+    "docstring, comment, formatting": (
+        DIGITS,
+        [
+            ["trainer/preprocessing.py", "image / 127.5 - 1.0", "(image / 127.5) - 1.0  # exact"],
+            ["trainer/model/backbone_layer.py", '"""A backbone as', '"""A restored backbone as'],
+            ["components/packaged_schema/component.py", "Copies `schemas", "Puts `schemas"],
+        ],
+        NONE,
+    ),
+    "a source that this run does not use": (
+        FOLDER,
+        [[f"{SOURCES}/digits.py", "(255 / 16)", "15"]],
+        NONE,
+    ),
+    "a new kind of source": (
+        FOLDER,
+        [[f"{SOURCES}/kinds.py", "= {", '= {\n    "zip": "zip.ZipSource",']],
+        NONE,
+    ),
+    "the index of contents": (
+        FOLDER,
+        [["common/content_index.py", "_THREADS = 8", "_THREADS = 9"]],
+        NONE,
+    ),
+    "the source": (DIGITS, [[f"{SOURCES}/digits.py", "(255 / 16)", "15"]], INGESTION),
+    "what the source inherits": (
+        FOLDER,
+        [[f"{SOURCES}/class_folders.py", 'startswith(".")', 'startswith("_")']],
+        INGESTION,
+    ),
+    "normalisation of images": (
+        FOLDER,
+        [["components/image_example_gen/normalise.py", "QUALITY = 95", "QUALITY = 90"]],
+        INGESTION,
+    ),
+    "oneDNN, off by default": (
+        FOLDER,
+        [["common/environment.py", 'OPTS", "1"', 'OPTS", "0"']],
+        MODEL,
+    ),
+    "a package's __init__": (
+        FOLDER,
+        [["trainer/__init__.py", "import common.env", "import os\nimport common.env"]],
+        MODEL,
+    ),
+    "preprocessing": (FOLDER, [["trainer/preprocessing.py", "/ 127.5", "/ 127.0"]], MODEL),
+    "a feature's name": (
+        FOLDER,
+        [["trainer/preprocessing.py", '"features"\n', '"the features"\n']],
+        MODEL,
+    ),
+    "the classifier": (
+        FOLDER,
+        [["trainer/model/classifier.py", 'kernel_initializer="zeros", ', ""]],
+        TRAINING,
+    ),
+    "the layout of this backbone": (
+        FOLDER,
+        [[CATALOGUE, "_vit(16, 768, 12, 12)", "_vit(16, 768, 11, 12)"]],
+        TRAINING,
+    ),
+    "search for hyperparameters": (
+        FOLDER,
+        [["trainer/tuner.py", "import keras_tuner", "import math\n\nimport keras_tuner"]],
+        {"tuner"},
+    ),
+    "evaluation": (
+        FOLDER,
+        [["components/model_evaluator/records.py", 'NONE = "none"', 'NONE = "no model"']],
+        {"evaluator"},
+    ),
+    "pushing": (
+        FOLDER,
+        [["components/model_pusher/executor.py", '"was_served"', '"is_served"']],
+        {"pusher"},
+    ),
+    "the packaged schema": (
+        FOLDER,
+        [["components/packaged_schema/component.py", '"w"', '"wt"']],
+        {"schema"},
+    ),
+}
+# Another version of a library -> the source of the run, the nodes whose keys change.
+LIBRARIES = {
+    "tensorflow": (FOLDER, MODEL),
+    "keras": (FOLDER, TRAINING),
+    # Trainer runs again because its inputs do.
+    "tfx": (
+        FOLDER,
+        {"example_gen", "validation", "schema", "transform", "tuner", "evaluator", "pusher"},
+    ),
+    "tensorflow-data-validation": (FOLDER, {"validation"}),
+    "tensorflow-transform": (FOLDER, MODEL),
+    "tensorflow-model-analysis": (FOLDER, {"evaluator"}),
+    "pillow": (FOLDER, INGESTION),
+    "tensorflow-datasets": (FOLDER, NONE),
+    "scikit-learn": (FOLDER, TRAINING),  # the linear probe
+    "rich": (FOLDER, NONE),
+}
+LIBRARIES_OF_DIGITS = {"scikit-learn": (DIGITS, {*INGESTION, *TRAINING})}
+
+
+def installed(name):
+    """A file that has `name` look installed in another version."""
+    metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: 0.0.1\n"
+    return {f"{name.replace('-', '_')}-0.0.1.dist-info/METADATA": metadata}
+
+
+STEPS = {
+    **{("edit", name): step for name, step in EDITS.items()},
+    **{("library", name): (s, installed(name), nodes) for name, (s, nodes) in LIBRARIES.items()},
+    **{
+        ("library of digits", name): (s, installed(name), nodes)
+        for name, (s, nodes) in LIBRARIES_OF_DIGITS.items()
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def fingerprints(project, tmp_path_factory):
+    """The fingerprint of each node's code after each step, and by the kind of source before."""
+    copy = tmp_path_factory.mktemp("code") / "project"
+    for name in FIRST_PARTY:
+        shutil.copytree(project / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shapes = MODELS["vit_b16_fe"].architecture.array_shapes()
+    # As the collection's SavedModel has them: in the order of JAX.
+    stored = [shapes[name] for name in sorted(shapes, key=lambda name: name.split("/"))]
+    steps = {source["kind"]: {"source": source} for source in (FOLDER, DIGITS)}
+    for step, (source, change, _) in STEPS.items():
+        key = "files" if isinstance(change, dict) else "edits"
+        steps[step] = {"source": source, key: change}
+    done = subprocess.run(
+        [sys.executable, str(Path(__file__).parent / "code_process.py")],
+        cwd=copy,
+        input=json.dumps([step | {"shapes": stored} for step in steps.values()]),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    return dict(zip(steps, lines, strict=True))
+
+
+@pytest.mark.parametrize("step", STEPS, ids=": ".join)
+def test_exactly_the_nodes_that_depend_on_it_change(fingerprints, step):
+    source, _, nodes = STEPS[step]
+    before, after = fingerprints[source["kind"]], fingerprints[step]
+    assert set(before) == {"example_gen", "validation", "schema", "pusher", *MODEL}
+    assert {node for node in before if before[node] != after[node]} == nodes

@@ -1,0 +1,44 @@
+import shutil
+
+import pytest
+
+from components.image_example_gen.sources.folder import FolderSource
+from components.image_example_gen.sources.remote_folder import RemoteFolderSource
+from components.image_example_gen.unread import note_unread
+from pipeline.source_fingerprint import find_fingerprint
+from tests.conftest import class_folder
+
+
+@pytest.mark.parametrize("kind", [FolderSource, RemoteFolderSource])
+def test_an_image_that_was_away_and_is_back_makes_another_fingerprint(tmp_path, kind):
+    folder, notes, cache = class_folder(tmp_path / "data"), f"{tmp_path}/notes", tmp_path / "home"
+
+    def find():
+        return find_fingerprint(kind(str(folder)), notes, cache)
+
+    first = find()
+    assert first == find() == kind(str(folder)).fingerprint()
+    # It was there when the run began, away when it read, and is back.
+    note_unread(notes, first, ["c0/0.png"])
+    second = find()
+    assert second != first
+    assert find() == second
+    # It was away the next time as well.
+    note_unread(notes, second, ["c0/0.png"])
+    assert find() not in (first, second)
+    # Now it is really gone.
+    (folder / "c0" / "0.png").unlink()
+    gone = find()
+    assert gone == kind(str(folder)).fingerprint()
+    assert gone not in (first, second)
+
+
+def test_an_image_that_can_never_be_read_is_not_tried_again_and_again(tmp_path):
+    folder, notes, cache = class_folder(tmp_path / "data"), f"{tmp_path}/notes", tmp_path / "home"
+    (folder / "c0" / "link.png").symlink_to(tmp_path / "elsewhere")
+    source = FolderSource(str(folder))
+    first = find_fingerprint(source, notes, cache)
+    note_unread(notes, first, ["c0/link.png"])
+    assert find_fingerprint(source, notes, cache) == first
+    shutil.copy(folder / "c0" / "0.png", tmp_path / "elsewhere")
+    assert find_fingerprint(source, notes, cache) != first
