@@ -33,7 +33,7 @@ from components.image_example_gen.sources.registry import make_source
 from components.image_example_gen.sources.similar_names import similar_names
 from pipeline.clean import clean
 from pipeline.datasets import DATASETS
-from pipeline.locations import check_buckets, check_locations
+from pipeline.locations import check_buckets, check_locations, check_written
 from pipeline.options.cluster import check_output, check_submission, check_target, check_times
 from pipeline.options.config import (
     FLAGS,
@@ -98,10 +98,11 @@ def do(parsed: argparse.Namespace) -> int:
     if any(getattr(parsed, action) for action in ACTIONS):
         return manage(parsed)
     config = build_config(read_settings(parsed))
+    check_locations(config)
     if config.run.is_compiled:
         return submit(config)
     check_strategy(config.train.strategy, os.environ)
-    check_locations(config)
+    check_written(config)
     make_source(config.source).check()
     check_engine(config)
     check_buckets(config)

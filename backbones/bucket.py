@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from backbones.kept import use_entry
-from common.errors import InputError
+from common.buckets import check_reachable
+from common.errors import InputError, UnreachableError
 from common.lock import hold_lock
 
 
@@ -30,6 +31,7 @@ def download_from_bucket(uri: str, cache: Path) -> Path:
     key = hashlib.sha256(uri.encode()).hexdigest()[:12]
     parent = cache / "remote"
     try:
+        check_reachable("--model", uri)
         with hold_lock(parent / key):
             files = dict(_files(uri))
             target = parent / f"{key}-{_version(files)}{Path(uri).suffix}"
@@ -42,6 +44,8 @@ def download_from_bucket(uri: str, cache: Path) -> Path:
                         tf.io.gfile.copy(_join(uri, name), str(path))
                     new.replace(target)
             return use_entry(target)
+    except UnreachableError as error:
+        raise InputError(str(error)) from error
     except tf.errors.OpError as error:
         reason = " ".join(str(error).split())
         raise InputError(

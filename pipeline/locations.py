@@ -24,12 +24,12 @@ _APART = (
 
 
 def check_locations(config: Config) -> None:
-    """Refuses places that lie in one another or cannot be written, before anything is written.
+    """Refuses places that lie in one another, or that no file system has.
 
     Raises:
       InputError: there are such places.
     """
-    written = {_ROOT: config.pipeline_root, _SERVING: config.serving_dir}
+    written = _written(config)
     for flag, place in written.items():
         check_scheme(flag, place, TENSORFLOW_SCHEMES, "a path or gs://BUCKET/PATH")
     if config.data_dir:
@@ -42,7 +42,15 @@ def check_locations(config: Config) -> None:
                 f"{inner} {places[inner]}: {'is' if is_same else 'lies in'} {outer} "
                 f"{places[outer]}, where {why}; expected another {inner} or {outer}"
             )
-    for flag, place in written.items():
+
+
+def check_written(config: Config) -> None:
+    """Refuses places that cannot be written on this machine, before hours of training.
+
+    Raises:
+      InputError: there is one.
+    """
+    for flag, place in _written(config).items():
         check_writable(flag, place)
 
 
@@ -65,7 +73,7 @@ def check_buckets(config: Config) -> None:
 
 
 def check_writable(flag: str, place: str) -> None:
-    """Refuses a directory that could not be written, before hours of training.
+    """Refuses a directory that could not be written.
 
     Args:
       flag: of the option that names it.
@@ -82,6 +90,12 @@ def check_writable(flag: str, place: str) -> None:
         raise InputError(
             f"{flag} {place}: {there} is not a directory that can be written; choose another"
         )
+
+
+def _written(config: Config) -> dict[str, str]:
+    """The places that a run writes, by flag; without those that each run is yet to give."""
+    places = {_ROOT: config.pipeline_root, _SERVING: config.serving_dir}
+    return {flag: place for flag, place in places.items() if place}
 
 
 def _read(config: Config) -> Iterator[tuple[str, str]]:

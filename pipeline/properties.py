@@ -28,6 +28,7 @@ from pipeline.node_properties import (
     ValidationProperties,
 )
 from pipeline.options.config import Config
+from trainer.training.run_label import RunLabel
 from trainer.training.settings import (
     TrainerSettings,
     TrainingInputs,
@@ -104,12 +105,14 @@ def make_properties(config: Config, inputs: Inputs) -> Properties:
         backbone_fingerprint=inputs.backbone_fingerprint,
     )
     transform_settings = TransformSettings(tune=config.tune, code_fingerprint=code.transform)
+    label = RunLabel(name=config.name, options=config.options_beside_recipe())
     tuner_settings = TunerSettings(
-        training=training, trials=config.tuner, code_fingerprint=code.tuner
+        training=training, label=label, trials=config.tuner, code_fingerprint=code.tuner
     )
     trainer_settings = TrainerSettings(
         training=training,
         inputs=training_inputs,
+        label=label,
         # Not below the Trainer's outputs: each execution has others.
         checkpoints=f"{config.pipeline_root}/checkpoints",
         code_fingerprint=code.trainer,

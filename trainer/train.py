@@ -7,8 +7,10 @@ from typing import Any
 import keras_tuner
 import tensorflow as tf
 
+from backbones.contract import read_shapes
 from common.custom_config import from_custom_config
 from trainer.input.transform_graph import TransformGraph
+from trainer.training.abandoned import remove_abandoned
 from trainer.training.checkpoints import checkpoint_directory
 from trainer.training.settings import TrainerSettings
 from trainer.training.strategy import make_strategy, wait_for_all, worker_index
@@ -20,9 +22,8 @@ def run_fn(fn_args: Any) -> None:
 
     Args:
       fn_args: `tfx.components.FnArgs`: raw examples for tune "full", transformed ones for "head";
-        the transform graph; the backbone as base model; statistics, for the number of examples;
-        hyperparameters, where a Tuner found them. Its `custom_config` is
-        `trainer.training.settings.TrainerSettings`.
+        the transform graph; the backbone as base model; hyperparameters, where a Tuner found them.
+        Its `custom_config` is `trainer.training.settings.TrainerSettings`.
 
     Raises:
       InputError: the settings do not fit one another, the data or the machine.
@@ -38,13 +39,16 @@ def run_fn(fn_args: Any) -> None:
     found = {}
     if fn_args.hyperparameters:
         found = keras_tuner.HyperParameters.from_config(fn_args.hyperparameters).values
+    backbone = backbone_directory(fn_args.base_model)
+    changed = {k: v for k, v in found.items() if training.replace_options({k: v}) != training}
     job = TrainingJob(
         settings=training.replace_options(found),
         graph=TransformGraph(fn_args.transform_graph_path),
-        backbone=backbone_directory(fn_args.base_model),
+        backbone=backbone,
+        shapes=read_shapes(backbone),
         train_files=fn_args.train_files,
         validation_files=fn_args.eval_files,
-        examples=fn_args.num_examples["train"],
+        label=settings.label.with_options(changed),
     )
     if is_solved:
         model = job.make_model()
@@ -58,6 +62,8 @@ def run_fn(fn_args: Any) -> None:
         settings=job.settings.values_that_determine_weights(),
     )
     is_chief = worker_index(strategy)[0] == 0
+    if is_chief:
+        remove_abandoned(settings.checkpoints, checkpoints)
     # The curves of all workers are the same, and would go into the same files.
     fitted = job.fit(
         strategy, checkpoints, fn_args.model_run_dir if is_chief else tempfile.mkdtemp()

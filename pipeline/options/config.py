@@ -160,6 +160,19 @@ class Config:
             and self.train == dataclasses.replace(recipe.hyperparameters, **operational)
         )
 
+    def options_beside_recipe(self) -> dict[str, Any]:
+        """The options of the training whose values are not the recipe's, by dotted key."""
+        recipe = RECIPES[self.recipe]
+        return {
+            f"{group}.{field.name}": getattr(values, field.name)
+            for group, values, defaults in (
+                ("train", self.train, recipe.hyperparameters),
+                ("augment", self.augment, recipe.augmentation),
+            )
+            for field in dataclasses.fields(values)
+            if getattr(values, field.name) != getattr(defaults, field.name)
+        }
+
     @property
     def source(self) -> dict[str, Any]:
         """The source of the images, the argument of `make_source`."""

@@ -12,6 +12,7 @@ from common.errors import InputError
 from components.model_pusher.settings import PusherSettings
 from trainer.input.augmentation import Augmentation
 from trainer.training.hyperparameters import Hyperparameters
+from trainer.training.run_label import RunLabel
 from trainer.training.settings import (
     TrainerSettings,
     TrainingInputs,
@@ -35,6 +36,7 @@ TRAINER = TrainerSettings(
         transform_code="3",
         backbone_fingerprint="4",
     ),
+    label=RunLabel(name="flowers", options={"train.learning_rate": 1.0, "train.steps": None}),
     checkpoints="gs://bucket/checkpoints",
     code_fingerprint="5",
 )
@@ -44,7 +46,7 @@ TRAINER = TrainerSettings(
     "settings",
     [
         TRAINER,
-        TunerSettings(training=TRAINING, trials=3, code_fingerprint="5"),
+        TunerSettings(training=TRAINING, label=RunLabel(), trials=3, code_fingerprint="5"),
         TransformSettings(tune="head", code_fingerprint="5"),
         PusherSettings(serving_state="", fail_on_unblessed=True, code_fingerprint="5"),
     ],

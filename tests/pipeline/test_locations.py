@@ -3,7 +3,7 @@ import os
 import pytest
 
 from common.errors import InputError, UnreachableError
-from pipeline.locations import check_buckets, check_locations
+from pipeline.locations import check_buckets, check_locations, check_written
 from tests.pipeline.test_root import config_of
 
 
@@ -17,11 +17,11 @@ def places(tmp_path):
     return tmp_path
 
 
-def check(places, **values):
-    """Checks a run on `flowers` and `mine`; values are relative to their folder."""
+def make_config(places, **values):
+    """A run on `flowers` and `mine`; values are relative to their folder."""
     given = {"dataset": "flowers", "model": "mine", "pipeline_root": "root"} | values
     given = {k: v if "://" in v else str(places / v) for k, v in given.items()}
-    check_locations(config_of(given.pop("model"), **given))
+    return config_of(given.pop("model"), **given)
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def check(places, **values):
 )
 def test_places_that_must_not_be(places, values, message):
     with pytest.raises(InputError, match=f"^{message}"):
-        check(places, **values)
+        check_locations(make_config(places, **values))
 
 
 @pytest.mark.parametrize(
@@ -64,23 +64,34 @@ def test_places_that_must_not_be(places, values, message):
     ],
 )
 def test_places_that_may_be(places, values):
-    check(places, **values)
+    check_locations(make_config(places, **values))
+    check_written(make_config(places, **values))
+
+
+def test_a_compiled_pipeline_must_not_write_among_its_data_either():
+    there = {"run.runner": "kubeflow", "dataset": "gs://b/flowers"}
+    with pytest.raises(
+        InputError, match=r"^--pipeline-root gs://b/flowers/runs: lies in --dataset"
+    ):
+        check_locations(config_of(pipeline_root="gs://b/flowers/runs", **there))
+    check_locations(config_of(pipeline_root="gs://b/runs", **there))
+    check_locations(config_of(**there))  # each run gives a root
 
 
 def test_the_place_that_cannot_be_written_is_named_by_its_own_flag(places):
     (places / "file").touch()
     message = r"^--pipeline-root .*/file/root: .*/file is not a directory that can be written"
     with pytest.raises(InputError, match=message):
-        check(places, pipeline_root="file/root")
+        check_written(make_config(places, pipeline_root="file/root"))
     with pytest.raises(InputError, match=r"^--serving-dir .*/file/serving: .*/file is not a dir"):
-        check(places, serving_dir="file/serving")
+        check_written(make_config(places, serving_dir="file/serving"))
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_a_root_without_permission(places):
     (places / "closed").mkdir(mode=0o500)
     with pytest.raises(InputError, match=r"^--pipeline-root .*/closed is not a directory that can"):
-        check(places, pipeline_root="closed/root")
+        check_written(make_config(places, pipeline_root="closed/root"))
 
 
 @pytest.mark.parametrize(

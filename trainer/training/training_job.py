@@ -5,9 +5,11 @@ import os
 from collections.abc import Callable, Sequence
 
 import keras
+import numpy as np
 import tensorflow as tf
 
-from backbones.contract import Shapes, load_backbone, read_shapes
+from backbones.contract import Shapes, load_backbone
+from trainer.input.class_counts import read_class_counts
 from trainer.input.dataset import TrainingData, read_features, validation_batches
 from trainer.input.transform_graph import TransformGraph
 from trainer.model.classifier import make_classifier, make_probe
@@ -16,6 +18,7 @@ from trainer.preprocessing import PIXELS
 from trainer.serving.export import ServedClassifier
 from trainer.training.checkpoints import has_checkpoint
 from trainer.training.loop import Fitted, fit
+from trainer.training.run_label import RunLabel
 from trainer.training.settings import TrainingSettings
 from trainer.training.strategy import broadcast_from_chief, worker_index
 
@@ -28,25 +31,27 @@ class TrainingJob:
       settings: how the model is trained.
       graph: the transform graph.
       backbone: directory of the backbone's SavedModel.
+      shapes: shapes of the backbone, read from its SavedModel once for all trials of a search.
       train_files: file patterns of the training split: raw examples for tune "full", transformed
         examples for tune "head".
       validation_files: file patterns of the validation split, with the same kind of examples.
-      examples: number of training examples.
+      label: the name of the training in TensorBoard.
     """
 
     settings: TrainingSettings
     graph: TransformGraph
     backbone: str
+    shapes: Shapes
     train_files: Sequence[str]
     validation_files: Sequence[str]
-    examples: int
+    label: RunLabel
 
     def make_model(self) -> keras.Model:
         """Makes the untrained model, whose outputs are logits, in the current strategy's scope."""
         classes = len(self.settings.classes)
         if self.settings.tune == "head":
-            return make_probe(self._shapes.features, classes)
-        return make_classifier(load_backbone(self.backbone), self._shapes, classes)
+            return make_probe(self.shapes.features, classes)
+        return make_classifier(load_backbone(self.backbone), self.shapes, classes)
 
     def fit(self, strategy: tf.distribute.Strategy, checkpoints: str, log_dir: str) -> Fitted:
         """Trains by gradient descent; see `trainer.training.loop.fit`.
@@ -64,14 +69,14 @@ class TrainingJob:
             self.probe(model, strategy, log_dir)
         train = TrainingData(
             files=self.train_files,
-            examples=self.examples,
-            classes=len(self.settings.classes),
+            class_counts=read_class_counts(self.train_files, len(self.settings.classes)),
             seed=hyperparameters.seed,
             tune=self.settings.tune,
             graph=self.graph,
-            image_shape=(self._shapes.height, self._shapes.width),
+            image_shape=(self.shapes.height, self.shapes.width),
             augmentation=self.settings.augmentation,
         )
+        worker, workers = worker_index(strategy)
         parts = hyperparameters.accumulation * strategy.num_replicas_in_sync
         validation = validation_batches(
             self.validation_files,
@@ -79,6 +84,8 @@ class TrainingJob:
             tune=self.settings.tune,
             classes=len(self.settings.classes),
             batch_size=max(hyperparameters.batch_size // parts, 1),
+            worker=worker,
+            workers=workers,
         )
         return fit(
             model,
@@ -88,6 +95,7 @@ class TrainingJob:
             strategy=strategy,
             checkpoints=checkpoints,
             log_dir=log_dir,
+            label=self.label,
         )
 
     def probe(self, model: keras.Model, strategy: tf.distribute.Strategy, log_dir: str) -> None:
@@ -111,17 +119,20 @@ class TrainingJob:
             )
         head.set_weights(broadcast_from_chief(strategy, head.get_weights()))
 
-    def _features_of(self, model: keras.Model) -> Callable[..., tuple[tf.Tensor, tf.Tensor]]:
+    def _features_of(self, model: keras.Model) -> Callable[..., tuple[np.ndarray, np.ndarray]]:
         """Returns a function that reads images, not augmented, and computes their features."""
         backbone = tf.function(model.get_layer("backbone"), reduce_retracing=True)
 
-        def read(files: Sequence[str], graph: TransformGraph) -> tuple[tf.Tensor, tf.Tensor]:
+        def read(files: Sequence[str], graph: TransformGraph) -> tuple[np.ndarray, np.ndarray]:
             batches = validation_batches(
                 files, graph, tune="full", classes=len(self.settings.classes), batch_size=32
             )
-            parts = [(backbone(images), tf.argmax(labels, -1)) for images, labels in batches]
+            parts = [
+                (backbone(images).numpy(), tf.argmax(labels, -1).numpy())
+                for images, labels in batches
+            ]
             features, labels = zip(*parts, strict=True)
-            return tf.concat(features, 0), tf.concat(labels, 0)
+            return np.concatenate(features), np.concatenate(labels)
 
         return read
 
@@ -146,12 +157,8 @@ class TrainingJob:
             head=plain.get_layer("head"),
             backbone=backbone,
             classes=self.settings.classes,
-            image_shape=(self._shapes.height, self._shapes.width),
+            image_shape=(self.shapes.height, self.shapes.width),
         ).save(directory)
-
-    @property
-    def _shapes(self) -> Shapes:
-        return read_shapes(self.backbone)
 
 
 def backbone_directory(base_model: str) -> str:
