@@ -1,11 +1,11 @@
-# The image that runs the pipeline's nodes; the compiled job brings command and arguments.
+# The image of the pipeline's nodes. A compiled pipeline sets the command and its arguments.
 #
-#   docker build --tag vit-pipeline .                                 the CPU's
+#   docker build --tag vit-pipeline .                                 for CPUs
 #   docker build --tag vit-pipeline:cuda --build-arg VARIANT=cuda .   with NVIDIA's libraries
 #   docker build --tag vit-pipeline:worker --target worker .          for the workers of Beam's engines
 #
-# NVIDIA's libraries come from requirements-cuda.lock, in the versions that TensorFlow asks for: the
-# base is the same, and the machine needs a driver and NVIDIA's container toolkit only.
+# NVIDIA's libraries are in requirements-cuda.lock, in the versions that TensorFlow requires. So the
+# base image is the same, and the machine needs only a driver and NVIDIA's container toolkit.
 
 ARG BASE=docker.io/library/python:3.11-slim-bookworm
 ARG BEAM_VERSION=2.77.0
@@ -32,9 +32,10 @@ ENV PATH=/opt/vit/environment/bin:$PATH \
     NVIDIA_VISIBLE_DEVICES=all \
     NVIDIA_DRIVER_CAPABILITIES=compute,utility
 
-# Beam starts its containers by `boot`. Dataflow mounts what root alone may write, so this one is
-# root's; and an environment that `boot` made of its own would not see this one. Whether Beam is
-# installed `boot` asks `python -m pip`: the base's, which then is in sight.
+# Beam starts the containers of workers with `boot`. Dataflow mounts directories that only root can
+# write, so this image runs as root. `boot` must use this environment: one that it creates would lack
+# the project. `boot` checks with `python -m pip` whether Beam is installed, so the pip of the base
+# image is made visible in this environment.
 FROM docker.io/apache/beam_python3.11_sdk:${BEAM_VERSION} AS beam
 FROM installed AS worker
 COPY --from=beam /opt/apache/beam /opt/apache/beam
@@ -43,10 +44,10 @@ RUN sed -i 's/^include-system-site-packages.*/include-system-site-packages = tru
 ENTRYPOINT ["/opt/apache/beam/boot"]
 
 FROM installed AS pipeline
-# Where weights are downloaded: on Kubernetes, machines.<node>.disk_gb bounds what lies in /tmp.
+# The directory of downloaded weights. On Kubernetes, machines.<node>.disk_gb limits the size of /tmp.
 ENV VIT_HOME=/tmp/vit-pipeline
 RUN useradd --uid 1000 --create-home vit
-# By its number, so that Kubernetes can tell that it is not root.
+# The user is given by number, so that Kubernetes can check that it is not root.
 USER 1000
 WORKDIR /home/vit
 ENTRYPOINT ["python", "-m", "pipeline_runner"]

@@ -1,11 +1,13 @@
-# make setup   the environment, in .venv
-# make demo    the main job on the embedded default: handwritten digits, a small ViT from scratch
-# make test    the tests, with branch coverage; make test-jobs: those that start many processes
-# make check   formatting, lint, types, layers
-# make format  format the code
-# make lock    renew the requirements*.lock from pyproject.toml
-# make image   the container image (VARIANT=cuda, TARGET=worker, IMAGE=name, DOCKER=podman)
-# make flink-job-server   what tests/end_to_end/test_flink.py needs, in .cache/flink (BEAM=version)
+# make setup      create the environment, .venv
+# make demo       run the pipeline on handwritten digits, with a small ViT from scratch
+# make test       run the tests, with branch coverage
+# make test-jobs  run the tests that start many processes
+# make check      check formatting, lint, types and layers
+# make format     format the code
+# make lock       update the requirements*.lock from pyproject.toml
+# make image      build the container image (VARIANT=cuda, TARGET=worker, IMAGE=name, DOCKER=podman)
+# make flink-job-server  download the job server for tests/end_to_end/test_flink.py to .cache/flink
+#                        (BEAM=version)
 
 PYTHON ?= python3.11
 UV_VERSION := 0.13.9
@@ -13,11 +15,11 @@ IMAGE ?= vit-pipeline
 DOCKER ?= docker
 VARIANT ?= cpu
 TARGET ?= pipeline
-# Each step of a compiled job, each worker of a training and each edited copy of the project is a
-# process that imports TensorFlow, and an image is hundreds of packages.
+# These tests are slow: each step of a compiled job, each worker of a training and each edited copy of
+# the project is a process that imports TensorFlow, and an image has hundreds of packages.
 JOB_TESTS := tests/compiled tests/image/test_install.py tests/trainer/test_processes.py \
     tests/end_to_end/test_installed.py tests/end_to_end/test_cache.py
-# tests/conftest.py has the files that take longest begin first, which xdist would undo.
+# tests/conftest.py starts the slowest files first; without this flag, xdist would reorder them.
 PYTEST := .venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 export UV_PYTHON_DOWNLOADS := never
 
@@ -25,8 +27,8 @@ export UV_PYTHON_DOWNLOADS := never
 
 setup: .venv/.ready
 
-# TFX takes a minute to import until its bytecode is compiled, and some environments forbid Python
-# to write bytecode: so it is compiled once, here.
+# Without bytecode, TFX takes a minute to import, and some environments forbid Python to write
+# bytecode. So it is compiled once, here.
 .venv/.ready: requirements.lock requirements-dev.lock pyproject.toml setup.py | .uv/bin/uv
 	.uv/bin/uv venv --quiet --allow-existing --python $(PYTHON) .venv
 	.uv/bin/uv pip sync --quiet --python .venv --require-hashes --compile-bytecode \
@@ -34,7 +36,7 @@ setup: .venv/.ready
 	.uv/bin/uv pip install --quiet --python .venv --no-deps --no-build-isolation --editable .
 	@touch $@
 
-# uv lives in an environment of its own: the Python of Debian and Ubuntu refuses system-wide pip.
+# uv gets an environment of its own, because the Python of Debian and Ubuntu refuses system-wide pip.
 .uv/bin/uv:
 	@command -v $(PYTHON) >/dev/null || { echo "make: $(PYTHON) not found; TFX 1.21 needs \
 	Python 3.11 (apt install python3.11, or PYTHON=/path/to/python3.11)" >&2; exit 1; }
@@ -64,7 +66,7 @@ format: setup
 	.venv/bin/ruff format .
 	.venv/bin/ruff check --fix .
 
-# The locks have hashes and no addresses; uv.lock has addresses and stays out of git.
+# The locks have hashes, but no addresses of packages. uv.lock has addresses, and is not in git.
 lock: .uv/bin/uv
 	.uv/bin/uv lock --upgrade
 	.uv/bin/uv export --quiet --frozen --only-group run --output-file requirements.lock
@@ -73,7 +75,7 @@ lock: .uv/bin/uv
 
 image:
 	@$(DOCKER) info >/dev/null 2>&1 || { echo "make: $(DOCKER) cannot build here (DOCKER=podman or \
-	DOCKER=buildah need no daemon); image/install.sh shows what would be in the image" >&2; exit 1; }
+	DOCKER=buildah need no daemon); image/install.sh has the steps that build the image" >&2; exit 1; }
 	$(DOCKER) build --target $(TARGET) --build-arg VARIANT=$(VARIANT) --tag $(IMAGE) .
 
 flink-job-server: setup

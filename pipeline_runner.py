@@ -8,8 +8,13 @@
     python pipeline_runner.py --version
 
 Exit status: 0 pushed (or pushed already; compiled, submitted, scheduled), 1 the pipeline failed,
-2 bad usage, 3 the gate did not bless the model, 130 interrupted.
+2 bad usage, 3 the gate did not bless the model, 130 interrupted, 143 terminated.
 """
+
+if __name__ == "__main__":  # before the imports, which take a while
+    from common.termination import end_on_signals
+
+    end_on_signals("pipeline_runner.py")
 
 import argparse
 import datetime
@@ -29,11 +34,13 @@ from backbones.catalogue import MODELS
 from backbones.reference import parse_model
 from backbones.resolve import cache_dir, is_cached
 from common.errors import InputError, UnreachableError, did_you_mean
+from common.text import make_printable
 from components.image_example_gen.sources.registry import make_source
 from components.image_example_gen.sources.similar_names import similar_names
 from pipeline.clean import clean
 from pipeline.datasets import DATASETS
 from pipeline.locations import check_buckets, check_locations, check_written
+from pipeline.metadata_store import check_metadata
 from pipeline.options.cluster import check_output, check_submission, check_target, check_times
 from pipeline.options.config import (
     FLAGS,
@@ -76,10 +83,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"pipeline_runner.py: {error}", file=sys.stderr)
         return BAD_USAGE
     except UnreachableError as error:
-        print(f"pipeline_runner.py: {error}", file=sys.stderr)
+        print(f"pipeline_runner.py: {make_printable(str(error))}", file=sys.stderr)
         return FAILED
     except OSError as error:  # a disk that is full, a directory that lets nobody in
-        print(f"pipeline_runner.py: {describe(error)}", file=sys.stderr)
+        print(f"pipeline_runner.py: {make_printable(describe(error))}", file=sys.stderr)
         return FAILED
     except KeyboardInterrupt as interrupt:
         why = f": {interrupt}" if str(interrupt) else ""
@@ -88,7 +95,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def do(parsed: argparse.Namespace) -> int:
-    """Does what the arguments say; returns the exit status."""
+    """Runs the command that the arguments describe; returns the exit status."""
     for make_list in (list_models, list_datasets, list_options):
         if getattr(parsed, make_list.__name__):
             print(make_list())
@@ -148,7 +155,7 @@ def submit(config: Config) -> int:
 
 
 def check_engine(config: Config) -> None:
-    """Refuses flags for Beam that could not work; without any, Beam is not even imported."""
+    """Checks the flags for Beam; if there are none, Beam is not imported."""
     if config.run.beam_args:
         from pipeline.beam.flags import check_beam_flags
 
@@ -172,19 +179,20 @@ def manage(parsed: argparse.Namespace) -> int:
         if parsed.list_schedules:
             rows = [("NAME", "STATE", "TIMES", "NEXT RUN", "ID")]
             rows += [(s.name, s.state, s.cron, s.next_run, s.id) for s in backend.schedules()]
-            console.line(_table(rows))
+            for line in _table(rows).splitlines():
+                console.line(line)
         return DONE
 
     return run_with_log(new_log(Path("runs")), job, verbose=parsed.__dict__["run.verbose"] or False)
 
 
 def make_backend(runner: str) -> ModuleType:
-    """The module of a runner that has a cluster."""
+    """Connects to the service of a runner that has a cluster."""
     return importlib.import_module(f"pipeline.runners.{runner}")
 
 
 def new_log(directory: Path) -> Path:
-    """A file for the log lines of this command."""
+    """Returns the path of a new file for the log lines of this command."""
     return directory / "logs" / time.strftime("%Y-%m-%dT%H-%M-%S.log")
 
 
@@ -199,6 +207,7 @@ def run(config: Config, log: Path, record_owner: Callable[[], None]) -> int:
 
     def job(console: Console) -> int:
         announce(config, log, console)
+        check_metadata(state_directory(config))
         console.busy("loading TensorFlow and TFX")
         from pipeline.inputs import resolve_inputs
         from pipeline.runners import local
@@ -216,13 +225,13 @@ def run(config: Config, log: Path, record_owner: Callable[[], None]) -> int:
 
 
 def announce(config: Config, log: Path, console: Console) -> None:
-    """Says what is about to happen."""
+    """Prints the plan of the run, and warnings about the model."""
     console.plan(config, str(log))
     reference = parse_model(config.model)
     if reference.is_untrained(config.weights):
         console.warn("The model is UNTRAINED: its weights are random.")
     if config.train.precision != "float32" and reference.keeps_its_graph:
-        console.warn("The graph of this SavedModel computes in float32, whatever --precision says.")
+        console.warn("--precision has no effect: the graph of this SavedModel computes in float32.")
 
 
 def warn_of_similar_names(classes: Iterable[str], console: Console) -> None:
@@ -235,10 +244,10 @@ def warn_of_similar_names(classes: Iterable[str], console: Console) -> None:
 
 
 def run_with_log(log: Path, job: Callable[[Console], int], *, verbose: bool) -> int:
-    """Does `job`, with everything that libraries say in the file `log`.
+    """Runs `job`, with all output of libraries in the file `log`.
 
     Returns:
-      Its exit status; FAILED where it raises.
+      The exit status of `job`; FAILED if it raises an exception.
     """
     with log_to_file(log, verbose=verbose) as screen:
         console = Console(*screen)
@@ -251,19 +260,20 @@ def run_with_log(log: Path, job: Callable[[Console], int], *, verbose: bool) -> 
             return FAILED
         except Exception as error:
             logging.getLogger(__name__).exception("The pipeline failed.")  # on --verbose also seen
-            console.error(f"{describe(error)}\nlog: {log}")
+            console.error(describe(error))
+            console.error(f"log: {log}")
             return FAILED
 
 
 def describe(error: Exception) -> str:
-    """One line on an unforeseen error; of a worker's traceback that Beam hands on, the last."""
+    """Describes an unexpected error in one line: the last line, if it is a traceback from Beam."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()] or ["no message"]
     line = lines[-1] if lines[0].startswith("Traceback") else lines[0]
     return f"{type(error).__name__}: {line}"
 
 
 def join_values(arguments: Sequence[str]) -> Iterator[str]:
-    """Makes `--beam-arg --x` one argument, since argparse would take `--x` for a flag of ours."""
+    """Joins `--beam-arg --x` to one argument; argparse would take `--x` for a flag of its own."""
     rest = iter(arguments)
     for argument in rest:
         value = next(rest, None) if argument == "--beam-arg" else None
@@ -271,7 +281,7 @@ def join_values(arguments: Sequence[str]) -> Iterator[str]:
 
 
 class Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line, without the usage in front of it."""
+    """A parser that prints an error in one line, without the usage."""
 
     def error(self, message: str) -> NoReturn:
         _, is_unknown, given = message.partition("unrecognized arguments: ")
@@ -306,13 +316,14 @@ def version() -> str:
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """The parser; its options are those of `FLAGS`, and described by the configuration's fields."""
+    """Makes the parser, with the options of `FLAGS` and the help texts of the configuration."""
     parser = Parser(
         prog="pipeline_runner.py",
         usage="pipeline_runner.py --model MODEL [--dataset DATASET] [--tune full|head] [option …]",
         description="Fine-tunes a Vision Transformer, gates it and pushes it for serving.",
         epilog="exit status: 0 pushed, or pushed already (compiled, submitted, scheduled); 1 the "
-        "pipeline failed; 2 bad usage; 3 the gate did not bless the model; 130 interrupted.",
+        "pipeline failed; 2 bad usage; 3 the gate did not bless the model; 130 interrupted; "
+        "143 terminated.",
         allow_abbrev=False,
     )
     groups = {
@@ -362,13 +373,13 @@ def make_parser() -> argparse.ArgumentParser:
 
 
 def describe_option(key: str) -> str:
-    """What an option says of itself, with its default, which the recipe has for some."""
+    """Returns the help text of an option with its default, which may be the recipe's."""
     of_recipe = key.startswith(("train.", "augment."))
     return OPTIONS[key].help if of_recipe else OPTIONS[key].help_with_default
 
 
 def list_options() -> str:
-    """Every option by its key, with its flag; those of each node but Trainer are the same, once."""
+    """Lists every option by its key, with its flag; the options of all nodes but Trainer, once."""
     flags = {key: flag for flag, key in FLAGS.items()}
     rows = {}
     for key, option in OPTIONS.items():
@@ -380,7 +391,7 @@ def list_options() -> str:
 
 
 def read_settings(parsed: argparse.Namespace) -> dict[str, Setting]:
-    """What was given: the YAML file, then --set, then flags, the later winning."""
+    """Reads all settings; flags override --set, which overrides the YAML file."""
     settings = read_yaml(parsed.config) if parsed.config else {}
     settings |= dict(read_assignment(text) for text in parsed.set)
     for flag, key in FLAGS.items():
@@ -391,7 +402,7 @@ def read_settings(parsed: argparse.Namespace) -> dict[str, Setting]:
 
 
 def list_models() -> str:
-    """The catalogue as a table."""
+    """Returns the catalogue as a table."""
     rows = [("NAME", "MODEL", "PARAMETERS", "IMAGENET TOP-1", "HERE", "LICENCE", "KAGGLE HANDLE")]
     for model in MODELS.values():
         top1 = f"{model.variant.top1:.3f} %" if model.variant.top1 else "-"
@@ -405,7 +416,7 @@ def list_models() -> str:
 
 
 def list_datasets() -> str:
-    """The datasets as a table."""
+    """Returns the datasets as a table."""
     return _table([("NAME", "DATASET")] + [(d.name, d.about) for d in DATASETS.values()])
 
 

@@ -1,7 +1,7 @@
-"""What is packaged.
+"""Lists the packages of this project.
 
-Beam's ``--setup_file`` and a container image install the same code with this file. It declares no
-dependencies: they stand in ``requirements.lock``, because pip cannot satisfy TFX's own pins.
+Beam's ``--setup_file`` and the container image install the project with this file. Dependencies are
+not declared here but in ``requirements.lock``, because pip cannot satisfy TFX's own pins.
 """
 
 from setuptools import find_packages, setup

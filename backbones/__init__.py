@@ -1,3 +1,3 @@
-"""Whatever --model says -> a SavedModel directory that keeps the backbone contract."""
+"""Turns the value of --model into a SavedModel directory that keeps the backbone contract."""
 
 import common.environment  # noqa: F401 (before TensorFlow is imported)

@@ -1,50 +1,203 @@
-"""A packed SavedModel -> its directory."""
+"""A packed SavedModel -> its directory.
 
+A SavedModel consists of regular files and folders. A tar archive can hold more: links, devices,
+paths that lead elsewhere. `tarfile`'s own filter lets a chain of links write outside the target
+(CVE-2025-4517; the interpreter's patch release decides), so links are refused here, together with
+everything else that is neither a file nor a folder, before anything is written.
+"""
+
+import bz2
+import errno
+import gzip
 import lzma
 import os
+import shutil
 import tarfile
 import tempfile
 import zlib
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from typing import IO, Any, cast
 
 from common.errors import InputError, one_line
 
 _UNREADABLE = (tarfile.TarError, EOFError, OSError, zlib.error, lzma.LZMAError, ValueError)
+# How a compressed file begins -> what reads it.
+_COMPRESSIONS: dict[bytes, Callable[[IO[bytes]], Any]] = {
+    b"\x1f\x8b": lambda file: gzip.GzipFile(fileobj=file),
+    b"BZh": bz2.BZ2File,
+    b"\xfd7zXZ\x00": lzma.LZMAFile,
+}
+_KINDS = {
+    tarfile.SYMTYPE: "a symbolic link",
+    tarfile.LNKTYPE: "a hard link",
+    tarfile.CHRTYPE: "a device",
+    tarfile.BLKTYPE: "a device",
+    tarfile.FIFOTYPE: "a pipe",
+}
+_MOST_MEMBERS = 100_000  # a SavedModel has a few, and one for each asset
+_LONGEST_READ = 1 << 20  # bytes; members are read in smaller pieces, but headers as a whole
 
 
 def is_saved_model(directory: Path) -> bool:
-    """Whether `directory` looks like what `tf.saved_model.save` writes."""
+    """Whether `directory` looks like a directory that `tf.saved_model.save` has written."""
     return (directory / "saved_model.pb").is_file()
 
 
-def unpack(archive: Path, directory: Path) -> None:
+def unpack(
+    archive: Path, directory: Path, *, max_bytes: int, check: Callable[[Path], object]
+) -> None:
     """Unpacks a SavedModel that lies at the root of a tar archive, or one directory below.
-
-    Members that would end outside, devices and the like are refused.
 
     Args:
       archive: a tar file, compressed or not.
       directory: does not exist, or is empty. It appears complete and checked, or not at all.
+      max_bytes: how large the unpacked files may be in all.
+      check: is called with the unpacked SavedModel before it is moved to `directory`; raises
+        InputError if the SavedModel must not be kept.
 
     Raises:
-      InputError: no such archive, or none with a SavedModel that keeps the contract of
-        `backbones.contract`, as classifiers have to as well. The message does not name the file.
+      InputError: it is no such archive, holds something other than files and folders, unpacks to
+        more than `max_bytes`, or holds no SavedModel that passes `check`. The message does not
+        name the file.
+      OSError: the files cannot be written.
     """
+    with _open_tar(archive) as tar:
+        size = sum(member.size for member in _members(tar, max_bytes))
+    free = shutil.disk_usage(directory.parent).free
+    if size > free:
+        raise InputError(
+            f"an archive that unpacks to {_gigabytes(size)}, and {directory.parent} has "
+            f"{_gigabytes(free)} free"
+        )
     with tempfile.TemporaryDirectory(prefix=f".{directory.name}.", dir=directory.parent) as staging:
         content = Path(staging, "content")  # for whom the umask says; `staging` is for nobody else
         content.mkdir()
+        with _open_tar(archive) as tar:
+            for member in _members(tar, max_bytes):
+                _write(tar, member, content)
+        model = _saved_model_in(content)
         try:
-            with tarfile.open(archive, "r:*") as tar:
-                tar.extractall(content, filter="data")
-        except tarfile.FilterError as error:
-            raise InputError(f"an archive that reaches outside its directory ({error})") from error
-        except tarfile.ReadError as error:
-            raise InputError(f"{_content(archive)}, not a tar archive") from error
+            check(model)
+        except InputError as error:
+            reason = str(error).replace(f"{model}/", "").removeprefix(f"{model}: ")
+            raise InputError(f"an archive with an unfit SavedModel ({reason})") from error
+        os.rename(model, directory)
+
+
+class _Unpacked:
+    """The bytes of an archive, decompressed: a file for `tarfile` that is read with suspicion.
+
+    An archive may be small and hold terabytes of zeros. `tarfile` reads the extended header of a
+    member into memory whatever its size, and loops for ever where a size is negative
+    (CVE-2025-8194).
+    """
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+
+    def read(self, size: int = -1) -> bytes:
+        """As a file's; refuses reads of a whole."""
+        if not 0 <= size <= _LONGEST_READ:
+            raise InputError("an archive with a header of more than 1 MiB")
+        try:
+            return cast(bytes, self._file.read(size))
         except _UNREADABLE as error:
             raise InputError(f"an unreadable archive ({one_line(error)})") from error
-        model = _saved_model_in(content)
-        _check(model)
-        os.rename(model, directory)
+
+    def seek(self, position: int) -> int:
+        """As a file's; refuses positions that were never written."""
+        if position < 0:
+            raise InputError("an archive with a negative size")
+        try:
+            return cast(int, self._file.seek(position))
+        except _UNREADABLE as error:
+            raise InputError(f"an unreadable archive ({one_line(error)})") from error
+
+    def tell(self) -> int:
+        """As a file's."""
+        return cast(int, self._file.tell())
+
+    def close(self) -> None:
+        """As a file's."""
+        self._file.close()
+
+
+@contextmanager
+def _open_tar(archive: Path) -> Iterator[tarfile.TarFile]:
+    """The archive as a TarFile. What is wrong with it raises InputError."""
+    with archive.open("rb") as packed:
+        start = packed.read(512)
+        packed.seek(0)
+        decompress = next(
+            (d for magic, d in _COMPRESSIONS.items() if start.startswith(magic)), None
+        )
+        file = _Unpacked(decompress(packed) if decompress else packed)
+        try:
+            with tarfile.open(fileobj=cast(Any, file), mode="r:") as tar:
+                yield tar
+        except tarfile.ReadError as error:
+            raise InputError(f"{_content(start)}, not a tar archive ({one_line(error)})") from error
+        except (tarfile.TarError, ValueError) as error:
+            raise InputError(f"an unreadable archive ({one_line(error)})") from error
+
+
+def _members(tar: tarfile.TarFile, max_bytes: int) -> Iterator[tarfile.TarInfo]:
+    """The files and folders of an archive, each checked.
+
+    Raises:
+      InputError: a member is neither, or has a path that leads elsewhere; or they are too many, or
+        larger in all than `max_bytes`.
+    """
+    size = 0
+    for number, member in enumerate(tar):
+        is_file = member.type in (tarfile.REGTYPE, tarfile.AREGTYPE) and member.sparse is None
+        if not is_file and not member.isdir():
+            kind = _KINDS.get(member.type, "a member of an unusual kind")
+            target = f" to {member.linkname}" if member.linkname else ""
+            raise InputError(
+                f"an archive with {kind} ({member.name}{target}); expected regular files and "
+                "folders only, which is all that a SavedModel has"
+            )
+        path = PurePosixPath(member.name)
+        if path.is_absolute() or ".." in path.parts or "\0" in member.name:
+            raise InputError(
+                f"an archive that reaches outside its directory ({member.name}); expected relative "
+                "paths without .."
+            )
+        if member.size < 0:
+            raise InputError(f"an archive with a negative size ({member.name})")
+        size += member.size
+        if size > max_bytes:
+            raise InputError(
+                f"an archive that unpacks to more than {_gigabytes(max_bytes)}; if it is meant to, "
+                "set VIT_MAX_MODEL_GB to a larger number"
+            )
+        if number == _MOST_MEMBERS:
+            raise InputError(f"an archive with more than {_MOST_MEMBERS} members")
+        yield member
+
+
+def _write(tar: tarfile.TarFile, member: tarfile.TarInfo, directory: Path) -> None:
+    """Writes a checked member below `directory`, with the access rights of a new file."""
+    path = directory / member.name
+    try:
+        if member.isdir():
+            path.mkdir(parents=True, exist_ok=True)
+            return
+        path.parent.mkdir(parents=True, exist_ok=True)
+        target = path.open("xb")
+    except (FileExistsError, NotADirectoryError) as error:
+        raise InputError(f"an archive that has {member.name} twice") from error
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        raise InputError("an archive with a name that is too long for a file") from error
+    source = tar.extractfile(member)
+    assert source is not None, "a regular file has content"
+    with source, target:
+        shutil.copyfileobj(source, target, _LONGEST_READ)
 
 
 def _saved_model_in(content: Path) -> Path:
@@ -54,19 +207,11 @@ def _saved_model_in(content: Path) -> Path:
     raise InputError("an archive without a SavedModel (there is no saved_model.pb in it)")
 
 
-def _check(model: Path) -> None:
-    from backbones.contract import check_backbone  # imports TensorFlow, which takes seconds
-
-    try:
-        check_backbone(model)
-    except InputError as error:
-        reason = str(error).replace(f"{model}/", "").removeprefix(f"{model}: ")
-        raise InputError(f"an archive with an unfit SavedModel ({reason})") from error
+def _gigabytes(size: int) -> str:
+    return f"{size / 1e9:.3g} GB"
 
 
-def _content(archive: Path) -> str:
-    with archive.open("rb") as file:
-        start = file.read(256)
+def _content(start: bytes) -> str:
     if not start:
         return "an empty file"
     if start.lstrip().lower().startswith((b"<!doctype", b"<html")):

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from backbones.digests import check_kept_model, digest_of, remember_digest
 from backbones.kept import use_entry
 from common.buckets import check_reachable
 from common.errors import InputError, UnreachableError
@@ -39,10 +40,14 @@ def download_from_bucket(uri: str, cache: Path) -> Path:
                 with tempfile.TemporaryDirectory(prefix=f".{key}.", dir=parent) as folder:
                     new = Path(folder, target.name)
                     for name in files:
+                        _check_name(uri, name)
                         path = new / name
                         path.parent.mkdir(parents=True, exist_ok=True)
                         tf.io.gfile.copy(_join(uri, name), str(path))
+                    remember_digest(target, digest_of(new))
                     new.replace(target)
+            else:
+                check_kept_model(target)
             return use_entry(target)
     except UnreachableError as error:
         raise InputError(str(error)) from error
@@ -52,6 +57,14 @@ def download_from_bucket(uri: str, cache: Path) -> Path:
             f"--model {uri}: cannot be read ({reason[:300]}); expected a SavedModel directory or "
             "an .npz file there"
         ) from error
+
+
+def _check_name(uri: str, name: str) -> None:
+    """Refuses the name of an object that would be copied elsewhere: a bucket takes any name."""
+    if ".." in name.split("/") or name.startswith("/"):
+        raise InputError(
+            f"--model {uri}: has an object {name}; expected names without .. below that address"
+        )
 
 
 def _files(uri: str) -> Iterator[tuple[str, str]]:

@@ -22,12 +22,16 @@ class Variant:
       title: the model's name in papers.
       architecture: the sizes, with the 1,000-class head of the checkpoint, if it has one.
       checkpoint: the file name in the AugReg bucket; None for a model without published weights.
+      sha256: SHA-256 of the checkpoint, 64 hex digits; None if no source for it is known. The
+        publisher states none. A digest stands here only if independent projects verify their
+        downloads with it.
       top1: published top-1 accuracy on ImageNet-1k at 224 pixels, in percent.
     """
 
     title: str
     architecture: Architecture
     checkpoint: str | None = None
+    sha256: str | None = None
     top1: float | None = None
 
 
@@ -118,6 +122,7 @@ VARIANTS = {
         title="ViT S/16",
         architecture=_vit(16, 384, 12, 6),
         checkpoint=f"S_16-{_I21K}_light1-wd_0.03-do_0.0-sd_0.0--{_FINETUNED}_0.03-res_224.npz",
+        sha256="545815b4e770d2fa6ca4b3ccba7c16b035e474354e52d17ca197ea4efecbf4d3",
         top1=80.462,
     ),
     "vit_b32": Variant(

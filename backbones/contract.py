@@ -41,6 +41,27 @@ class Shapes:
     features: int
 
 
+def read_saved_model(directory: str | Path) -> saved_model_pb2.SavedModel:
+    """What is in `saved_model.pb`, the file that TensorFlow's loader in Python reads first.
+
+    Raises:
+      InputError: it is missing or no such file.
+    """
+    path = f"{directory}/saved_model.pb"
+    try:
+        with tf.io.gfile.GFile(path, "rb") as file:
+            saved_model = saved_model_pb2.SavedModel.FromString(file.read())
+    except (tf.errors.OpError, DecodeError) as error:
+        raise InputError(
+            f"{path}: missing or corrupt; expected a SavedModel; export or download it again"
+        ) from error
+    if not saved_model.meta_graphs:
+        raise InputError(
+            f"{path}: corrupt SavedModel (it has no graph); export or download it again"
+        )
+    return saved_model
+
+
 def read_shapes(directory: str | Path) -> Shapes:
     """Checks that the SavedModel in `directory` keeps the contract, and reads its H, W and D.
 
@@ -60,7 +81,7 @@ def read_shapes(directory: str | Path) -> Shapes:
             f"interface of TF-Hub feature vectors ({hint})"
         )
     for name, (expected, kinds) in _INTERFACE.items():
-        if not _fits(graph, children[name], kinds):
+        if not _has_kind(graph, children[name], kinds):
             raise InputError(
                 f"{directory}: in this SavedModel, {name} is not {expected}, which the reusable "
                 "interface of TF-Hub feature vectors has; export it with one"
@@ -79,27 +100,13 @@ def read_shapes(directory: str | Path) -> Shapes:
         ):
             return Shapes(images.shape[1], images.shape[2], features.shape[1])
     found = dict.fromkeys(
-        f"{_named(images)} -> {_named(features)}" for images, features in signatures
+        f"{_format_spec(images)} -> {_format_spec(features)}" for images, features in signatures
     )
     raise InputError(
         f"{directory}: this SavedModel maps {', '.join(found) or 'no one tensor to another'}; "
         "expected images, float32 (None, H, W, 3) with fixed H and W and any batch size -> "
         "features, float32 (None, D)"
     )
-
-
-def check_backbone(directory: str | Path) -> Shapes:
-    """Checks that the SavedModel in `directory` keeps the contract, and loads it once.
-
-    Loading reads all variables and compares their checksums, so that a damaged or incomplete
-    SavedModel is refused before a run starts, and before a downloaded archive is kept.
-
-    Raises:
-      InputError: the SavedModel lacks the interface, or cannot be loaded.
-    """
-    shapes = read_shapes(directory)
-    load_backbone(directory)
-    return shapes
 
 
 def check_tunable(directory: str | Path) -> None:
@@ -121,7 +128,7 @@ def check_tunable(directory: str | Path) -> None:
 
 
 def read_variables(directory: str | Path) -> list[tuple[str, tuple[int, ...]]]:
-    """Name, without `:0`, and shape of each of `variables`, of which no values are loaded.
+    """Returns name, without `:0`, and shape of each of `variables`. No value is loaded.
 
     Args:
       directory: of a SavedModel that keeps the contract.
@@ -189,19 +196,11 @@ def share_backbone() -> Iterator[None]:
 
 
 def _read_object_graph(directory: str | Path) -> saved_object_graph_pb2.SavedObjectGraph:
-    path = f"{directory}/saved_model.pb"
-    try:
-        with tf.io.gfile.GFile(path, "rb") as file:
-            saved_model = saved_model_pb2.SavedModel.FromString(file.read())
-        graph = saved_model.meta_graphs[0].object_graph_def
-    except (tf.errors.OpError, DecodeError, IndexError) as error:
-        raise InputError(
-            f"{path}: missing or corrupt; expected a SavedModel; export or download it again"
-        ) from error
+    graph = read_saved_model(directory).meta_graphs[0].object_graph_def
     if any(child.node_id >= len(graph.nodes) for node in graph.nodes for child in node.children):
         raise InputError(
-            f"{path}: corrupt SavedModel (it refers to objects that do not exist); export or "
-            "download it again"
+            f"{directory}/saved_model.pb: corrupt SavedModel (it refers to objects that do not "
+            "exist); export or download it again"
         )
     if not graph.nodes:
         raise InputError(
@@ -210,7 +209,7 @@ def _read_object_graph(directory: str | Path) -> saved_object_graph_pb2.SavedObj
     return graph
 
 
-def _fits(
+def _has_kind(
     graph: saved_object_graph_pb2.SavedObjectGraph, number: int, members: tuple[str, ...]
 ) -> bool:
     """Whether a node is a list whose members have these kinds; or, without kinds, a function."""
@@ -243,5 +242,5 @@ def _spec(value: struct_pb2.StructuredValue) -> tf.TensorSpec:
     return tf.TensorSpec(tf.TensorShape(spec.shape), tf.as_dtype(spec.dtype))
 
 
-def _named(spec: tf.TensorSpec) -> str:
+def _format_spec(spec: tf.TensorSpec) -> str:
     return f"{spec.dtype.name} {spec.shape}"

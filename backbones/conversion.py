@@ -1,4 +1,4 @@
-"""SavedModels that are made here: from a checkpoint, or from a seed."""
+"""Makes SavedModels in the cache: from a checkpoint, or with random weights."""
 
 import dataclasses
 import hashlib
@@ -17,9 +17,17 @@ _SEED = 0
 
 
 def make_random_model(entry: Model, cache: Path, *, precision: Precision = "float32") -> Path:
-    """The architecture of `entry` with random weights from a fixed seed.
+    """Makes a SavedModel with random weights from a fixed seed, or finds it in the cache.
 
-    Another one if the architecture, the seed or the code changes.
+    If the architecture, the seed or the converting code changed, a new SavedModel is made.
+
+    Args:
+      entry: the model of the catalogue.
+      cache: the cache directory.
+      precision: the precision of matrix products.
+
+    Returns:
+      The directory of the SavedModel.
     """
     content = fingerprint.hash_bytes(f"{entry.architecture} {_SEED}".encode())
     code = fingerprint.hash_code("backbones.augreg.convert", "backbones.augreg.initialization")
@@ -44,18 +52,24 @@ def convert_checkpoint(
     precision: Precision = "float32",
     expected: Architecture | None = None,
 ) -> Path:
-    """The SavedModel of an AugReg checkpoint; another one if the converting code changes.
+    """Converts an AugReg checkpoint to a SavedModel, or finds the SavedModel in the cache.
+
+    If the checkpoint or the converting code changed, it is converted again.
 
     Args:
-      checkpoint: an `.npz` file.
-      cache: below which it is put.
-      task: what to make of it.
-      precision: of its matrix products.
-      expected: the architecture that it must have, its head included; None is any.
+      checkpoint: the path of an `.npz` file.
+      cache: the cache directory.
+      task: "fe" for a feature extractor, "classification" for a classifier.
+      precision: the precision of matrix products.
+      expected: the architecture, with its head, that the checkpoint must have; if None, any
+        architecture is accepted.
+
+    Returns:
+      The directory of the SavedModel.
 
     Raises:
-      CheckpointError: it is no AugReg checkpoint, or not the expected one.
-      InputError: it cannot be read, or has no head to make a classifier of.
+      CheckpointError: the file is no AugReg checkpoint, or has another architecture.
+      InputError: the file cannot be read, or has no head although `task` is "classification".
     """
     try:
         with checkpoint.open("rb") as file:
@@ -79,7 +93,7 @@ def convert_checkpoint(
 
 
 def _load(checkpoint: Path, task: Task, expected: Architecture | None) -> dict[str, Any]:
-    """The checkpoint's arrays (NumPy's, which is imported late)."""
+    """Reads the arrays of a checkpoint. NumPy is imported only here."""
     from backbones.augreg.checkpoint import infer_architecture, load_checkpoint
     from backbones.augreg.npz import CheckpointError
 
@@ -87,16 +101,16 @@ def _load(checkpoint: Path, task: Task, expected: Architecture | None) -> dict[s
     found = infer_architecture(arrays)
     if expected is not None and found != expected:
         raise CheckpointError(f"{checkpoint}: {_difference(found, expected)}")
-    if task == "classification" and found.classes is None:  # which is no fault of the file's
+    if task == "classification" and found.classes is None:  # the file itself is valid
         raise InputError(
-            f"{checkpoint}: array 'head/kernel' is missing, expected a head to classify with; "
-            "use the checkpoint of a classifier"
+            f"{checkpoint}: array 'head/kernel' is missing; expected a head, which a classifier "
+            "needs; use the checkpoint of a classifier"
         )
     return arrays
 
 
 def _difference(found: Architecture, expected: Architecture) -> str:
-    """What one architecture has otherwise than the other."""
+    """Describes the sizes in which two architectures differ."""
     names = [field.name for field in dataclasses.fields(Architecture)]
     other = [name for name in names if getattr(found, name) != getattr(expected, name)]
     first, second = (

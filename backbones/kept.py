@@ -12,6 +12,8 @@ import shutil
 import time
 from pathlib import Path
 
+from backbones.digests import digest_file
+
 FOLDERS = ("converted", "random", "remote")
 _MOST = 10  # entries of a folder
 _DAYS = 7  # for which an entry is not removed after its last use: a run may still read it
@@ -68,8 +70,12 @@ def clean_cache(cache: Path) -> list[tuple[Path, int]]:
 
 
 def _entries(folder: Path) -> list[Path]:
-    """All but locks and what is being written."""
-    return [path for path in folder.iterdir() if not path.name.startswith(".")]
+    """All but locks, directories that are being written, and digests, which go with their entry."""
+    return [
+        path
+        for path in folder.iterdir()
+        if not path.name.startswith(".") and path.suffix != digest_file(path).suffix
+    ]
 
 
 def _remove(entry: Path) -> None:
@@ -77,6 +83,7 @@ def _remove(entry: Path) -> None:
         shutil.rmtree(entry)
     else:
         entry.unlink(missing_ok=True)
+    digest_file(entry).unlink(missing_ok=True)
 
 
 def _size(entry: Path) -> int:

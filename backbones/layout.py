@@ -12,10 +12,10 @@ _NAMELESS = "Variable"
 
 @dataclasses.dataclass(frozen=True)
 class Layout:
-    """Which variable of a nameless backbone is which; the names are those of the checkpoint.
+    """The checkpoint's names for the variables of a backbone that have none.
 
     Attributes:
-      stored: a name for each variable, in the backbone's own order.
+      stored: a name for each variable, in the order of the SavedModel.
       forward: the same names in the order of the forward pass.
     """
 
@@ -24,17 +24,17 @@ class Layout:
 
 
 def find_layout(variables: Sequence[tuple[str, Shape]]) -> Layout | None:
-    """The layout of the catalogue's model whose variables have these shapes.
+    """Returns the layout of the catalogue's model whose variables have these shapes.
 
-    The SavedModels of the collection were written by JAX's jax2tf, with a flat list of variables
-    that have no names (github.com/sayakpaul/ViT-jax2tf, conversion.ipynb). Only their shapes say
-    which is which.
+    The SavedModels of the TF-Hub collection were written by JAX's jax2tf, with a flat list of
+    variables that have no names (github.com/sayakpaul/ViT-jax2tf, conversion.ipynb). Only their
+    shapes identify them.
 
     Args:
-      variables: name, as TensorFlow has it, without `:0`, and shape of each.
+      variables: TensorFlow's name, without `:0`, and shape of each variable.
 
     Returns:
-      None if the variables have names of their own, or if no model of the catalogue has these
+      The layout; None if the variables have names, or if no model of the catalogue has these
       shapes.
     """
     if any(name != _NAMELESS for name, _ in variables):

@@ -2,14 +2,12 @@
 
 import dataclasses
 import hashlib
-import os
 import re
-import tempfile
-from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 from backbones.catalogue import Model
 from common.errors import InputError
+from common.urls import is_secure
 
 _HANDLE = re.compile(r"([\w-]+)/([\w-]+)/(tensorflow2)/([\w.-]+)(?:/(\d+))?", re.ASCII | re.I)
 _KAGGLE_FORM = (
@@ -33,20 +31,20 @@ class DownloadLocations:
     storage: str = "https://storage.googleapis.com"
 
     def archives(self, entry: Model) -> tuple[str, ...]:
-        """The URLs of the archive of the SavedModel `entry`, in the order of trying."""
+        """Returns the URLs of the archive of the SavedModel `entry`, in the order to try them."""
         assert entry.kaggle is not None and entry.handle is not None
         return self.kaggle_archive(entry.kaggle), self.url(entry.handle)
 
     def checkpoint(self, name: str) -> str:
-        """The URL of the AugReg checkpoint with this file name."""
+        """Returns the URL of the AugReg checkpoint with this file name."""
         return self.url(f"gs://vit_models/augreg/{name}")
 
     def kaggle_archive(self, handle: str) -> str:
-        """The URL of the archive of a Kaggle handle, which includes a version."""
+        """Returns the URL of the archive of a Kaggle handle, which must include a version."""
         return f"{self.kaggle}/api/v1/models/{handle}/download"
 
     def url(self, model: str) -> str:
-        """The URL of `model`, which is an address, a Kaggle handle or a TF-Hub handle."""
+        """Returns the URL of `model`, which is an address, a Kaggle handle or a TF-Hub handle."""
         handle = kaggle_handle(model)
         if handle:
             return self.kaggle_archive(handle)
@@ -70,11 +68,17 @@ def check_address(model: str) -> None:
     """Refuses an address that cannot be a model's.
 
     Raises:
-      InputError: the address has no host or bucket, or is a page of Kaggle, but no variation's.
+      InputError: the address has no host or bucket, is a page of Kaggle, but no variation's, or
+        begins with http:// and is not of this machine.
     """
     kaggle_handle(model)
     if not _HANDLE.fullmatch(model) and not _host(model):
         raise InputError(f"--model {model}: not an address; expected https://… or gs://…")
+    if not is_secure(model):
+        raise InputError(
+            f"--model {model}: by http, anybody on the way could put another model in its place; "
+            "expected https://…"
+        )
 
 
 def is_checkpoint(model: str) -> bool:
@@ -111,15 +115,6 @@ def kaggle_handle(model: str) -> str | None:
     if is_page:
         raise InputError(f"--model {model}: not a model's variation; expected {_KAGGLE_FORM}")
     return None
-
-
-def hub_cache_directory(handle: str) -> Path:
-    """The directory in which TensorFlow Hub caches the SavedModel `handle`.
-
-    The rule is that of `tensorflow_hub/compressed_module_resolver.py`.
-    """
-    cache = os.environ.get("TFHUB_CACHE_DIR") or Path(tempfile.gettempdir(), "tfhub_modules")
-    return Path(cache, hashlib.sha1(handle.encode()).hexdigest())
 
 
 def slug(url: str) -> str:

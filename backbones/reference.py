@@ -43,7 +43,7 @@ class ModelReference:
 
     @functools.cached_property
     def is_augreg(self) -> bool:
-        """Whether the model belongs to the AugReg family, for which the recipes of datasets are.
+        """Whether the model belongs to the AugReg family, for which datasets have recipes.
 
         A directory is recognised by the names of its variables, not by its own name.
         """

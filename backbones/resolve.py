@@ -1,4 +1,4 @@
-"""Whatever `--model` says -> a SavedModel directory on disk, under the backbone contract."""
+"""Turns the value of `--model` into a SavedModel directory that keeps the backbone contract."""
 
 import functools
 import os
@@ -12,9 +12,12 @@ from backbones.augreg.architecture import Precision, Task
 from backbones.bucket import download_from_bucket
 from backbones.catalogue import MODELS, Model
 from backbones.conversion import convert_checkpoint, make_random_model
+from backbones.digests import check_kept_model
 from backbones.download import DownloadError
 from backbones.fetch import convert_downloaded, fetch_checkpoint, fetch_saved_model
+from backbones.hub_cache import find_in_hub_cache
 from backbones.keras_models import HOW_TO_CONVERT, is_keras_file
+from backbones.limits import Admission, max_model_bytes
 from backbones.publishers import PUBLIC, DownloadLocations
 from backbones.reference import exists, parse_model
 from common.buckets import TENSORFLOW_SCHEMES, check_scheme
@@ -25,10 +28,10 @@ _TASKS = {"fe": "feature extractor", "classification": "classifier"}
 
 
 def cache_dir() -> Path:
-    """Where models are kept: $VIT_HOME, by default below the user's cache directory.
+    """Returns the directory of models: $VIT_HOME, by default in the user's cache directory.
 
     Raises:
-      InputError: the user has none.
+      InputError: $VIT_HOME is not set, and the user has no home directory.
     """
     home, caches = (os.environ.get(name) for name in ("VIT_HOME", "XDG_CACHE_HOME"))
     try:
@@ -37,21 +40,23 @@ def cache_dir() -> Path:
         return Path(caches or Path.home() / ".cache", "vit-pipeline").expanduser()
     except RuntimeError as error:
         raise InputError(
-            "this user has no home directory; expected a place for models; set VIT_HOME to a "
+            "this user has no home directory; expected a directory for models; set VIT_HOME to a "
             "directory"
         ) from error
 
 
 def check_model(model: str, weights: str, *, task: Task = "fe") -> None:
-    """Refuses at once, without TensorFlow or the network, a model that cannot be resolved.
+    """Checks the value of `--model` quickly, without TensorFlow and without the network.
 
     Args:
-      model: as `resolve` takes it.
-      weights: as `resolve` takes it.
-      task: what an entry of the catalogue must be for. The pipeline tunes feature extractors.
+      model: the value of `--model`, as for `resolve`.
+      weights: "pretrained" or "random".
+      task: the task that a model of the catalogue must be for. The pipeline tunes feature
+        extractors, "fe".
 
     Raises:
-      InputError: neither a catalogue name nor an address nor an existing `.npz` file or SavedModel.
+      InputError: the value is neither a catalogue name nor an address nor an existing `.npz` file
+        or SavedModel, or the model is for another task.
     """
     reference = parse_model(model)
     if reference.kind == "name":
@@ -98,8 +103,9 @@ def resolve(
     locations: DownloadLocations = PUBLIC,
     task: Task = "fe",
     precision: Precision = "float32",
+    trusted: bool = False,
 ) -> Path:
-    """The SavedModel directory that `model` names.
+    """Returns the SavedModel directory that `model` names; downloads or converts it if needed.
 
     Args:
       model: a catalogue name, for either task; a SavedModel directory; an AugReg `.npz` file; a
@@ -112,6 +118,8 @@ def resolve(
       task: what is made of an `.npz` file.
       precision: of the matrix products of what is made here. The graph of a SavedModel from
         elsewhere stays as it is; a catalogue model in mixed precision is made of its checkpoint.
+      trusted: whether the graph of a downloaded SavedModel may reach files, the network and
+        Python. One that is on this machine already is not looked at here.
 
     Returns:
       An absolute path.
@@ -120,6 +128,7 @@ def resolve(
       InputError: it cannot be had; the message lists what was tried.
     """
     cache = cache.absolute()
+    admission = Admission(max_bytes=max_model_bytes(), trusted=trusted)
     reference = parse_model(model)
     try:
         if reference.kind == "name":
@@ -128,9 +137,11 @@ def resolve(
                 return make_random_model(entry, cache, precision=precision)
             if precision != "float32":
                 return _from_checkpoint(entry, cache, locations, precision)
-            return _published(entry, cache, locations)
+            return _published(entry, cache, locations, admission)
         if reference.kind == "address":
-            return _from_address(model, cache, locations, task, precision)
+            return _from_address(
+                model, cache, locations, task=task, precision=precision, admission=admission
+            )
         is_copied = reference.kind == "bucket"
         path = download_from_bucket(model, cache) if is_copied else Path(model).resolve()
         if path.is_dir():
@@ -140,23 +151,23 @@ def resolve(
         if not _is_cache_or_inside(cache, error.filename):
             raise InputError(f"--model {model}: {error}; expected a path to read") from error
         raise InputError(
-            f"--model {model}: {error}; expected to write below {cache}; "
-            "set VIT_HOME to a directory that can be written"
+            f"--model {model}: {error}; expected a writable directory {cache}; "
+            "set VIT_HOME to another one"
         ) from error
 
 
 def is_cached(entry: Model, cache: Path) -> bool:
-    """Whether the weights of `entry` are on this machine, or need not be had."""
+    """Whether the weights of `entry` are on this machine, or the model has no weights."""
     if entry.variant.checkpoint is None:
         return True
-    # A file that is cut short, or a web page, is at least no archive: to see more takes long.
+    # A truncated file, or a web page, is no zip archive. A complete check would take long.
     return _find_in_caches(entry, cache) is not None or zipfile.is_zipfile(
         _checkpoint(entry, cache)
     )
 
 
 def _is_cache_or_inside(cache: Path, file: str | None) -> bool:
-    """Whether `file` is the cache, in it or above it; what is unknown is."""
+    """Whether `file` is the cache, in it or above it; True if the file is unknown."""
     path = Path(file or cache)
     return path.is_relative_to(cache) or cache.is_relative_to(path)
 
@@ -172,12 +183,10 @@ def _check_task(entry: Model, task: Task) -> None:
 
 
 def _find_in_caches(entry: Model, cache: Path) -> Path | None:
-    """Its SavedModel in our cache, or else in TF-Hub's."""
+    """Finds the SavedModel of `entry` in the cache of this project, or in that of TF-Hub."""
     assert entry.handle is not None
-    for directory in (cache / "models" / entry.name, publishers.hub_cache_directory(entry.handle)):
-        if is_saved_model(directory):
-            return directory
-    return None
+    own = cache / "models" / entry.name
+    return own if is_saved_model(own) else find_in_hub_cache(entry.handle)
 
 
 def _checkpoint(entry: Model, cache: Path) -> Path:
@@ -185,10 +194,13 @@ def _checkpoint(entry: Model, cache: Path) -> Path:
     return cache / "checkpoints" / entry.variant.checkpoint
 
 
-def _published(entry: Model, cache: Path, locations: DownloadLocations) -> Path:
+def _published(
+    entry: Model, cache: Path, locations: DownloadLocations, admission: Admission
+) -> Path:
     """The published weights of `entry`, from the first place that has them."""
     here = _find_in_caches(entry, cache)
     if here:
+        check_kept_model(here)
         return here
     own = cache / "models" / entry.name
     with hold_lock(own):
@@ -197,20 +209,23 @@ def _published(entry: Model, cache: Path, locations: DownloadLocations) -> Path:
             return here
         if own.is_dir() and any(own.iterdir()):
             raise InputError(
-                f"--model {entry.name}: there is no saved_model.pb in {own}, but something else; "
-                "expected a SavedModel; put it there, or remove the directory to have it downloaded"
+                f"--model {entry.name}: {own} has files, but no saved_model.pb; expected a "
+                "SavedModel; put it there, or remove the directory to download the model"
             )
-        return _from_published_locations(entry, cache, locations)
+        return _from_published_locations(entry, cache, locations, admission)
 
 
-def _from_published_locations(entry: Model, cache: Path, locations: DownloadLocations) -> Path:
+def _from_published_locations(
+    entry: Model, cache: Path, locations: DownloadLocations, admission: Admission
+) -> Path:
     own, checkpoint = cache / "models" / entry.name, _checkpoint(entry, cache)
     tried = [f"{own} (no SavedModel)"]
     ways = [
-        functools.partial(_from_archive, url, entry, cache) for url in locations.archives(entry)
+        functools.partial(_from_archive, url, entry, cache, admission)
+        for url in locations.archives(entry)
     ]
     if checkpoint.is_file():
-        # What was converted before stays, rather than be replaced with what another place has.
+        # A checkpoint that was converted before is used again, not replaced by a download.
         ways.insert(
             0, functools.partial(convert_downloaded, checkpoint, cache, **_conversion(entry))
         )
@@ -228,9 +243,9 @@ def _from_published_locations(entry: Model, cache: Path, locations: DownloadLoca
     )
 
 
-def _from_archive(url: str, entry: Model, cache: Path) -> Path:
+def _from_archive(url: str, entry: Model, cache: Path, admission: Admission) -> Path:
     own = cache / "models" / entry.name
-    fetch_saved_model(url, own, cache, name=entry.name)
+    fetch_saved_model(url, own, cache, name=entry.name, admission=admission)
     return own
 
 
@@ -250,11 +265,21 @@ def _from_checkpoint(
 
 def _conversion(entry: Model) -> dict[str, Any]:
     """What its checkpoint has to be, and what is made of it."""
-    return {"task": entry.task, "expected": entry.variant.architecture}
+    return {
+        "task": entry.task,
+        "expected": entry.variant.architecture,
+        "sha256": entry.variant.sha256,
+    }
 
 
 def _from_address(
-    model: str, cache: Path, locations: DownloadLocations, task: Task, precision: Precision
+    model: str,
+    cache: Path,
+    locations: DownloadLocations,
+    *,
+    task: Task,
+    precision: Precision,
+    admission: Admission,
 ) -> Path:
     url = locations.url(model)
     target = cache / "downloaded" / publishers.slug(url)
@@ -264,18 +289,20 @@ def _from_address(
             return fetch_checkpoint(
                 url, checkpoint, cache, name=model, task=task, precision=precision
             )
-        for directory in (target, publishers.hub_cache_directory(model)):
-            if is_saved_model(directory):
-                return directory
+        here = target if is_saved_model(target) else find_in_hub_cache(model)
+        if here:
+            check_kept_model(here)
+            return here
         with hold_lock(target):
             if is_saved_model(target):
                 return target  # another process had the lock
-            fetch_saved_model(url, target, cache, name=model)
+            fetch_saved_model(url, target, cache, name=model, admission=admission)
         return target
     except DownloadError as error:
         raise InputError(
             f"--model {model}: cannot be downloaded: {error}; expected a SavedModel as a tar "
-            "archive, or an AugReg .npz; try again, or fetch it otherwise and give --model its path"
+            "archive, or an AugReg .npz; try again, or download it yourself and give --model its "
+            "path"
         ) from error
     except InputError as error:
         raise InputError(f"--model {model}: {error}") from error

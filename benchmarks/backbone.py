@@ -45,7 +45,7 @@ def published_flops(architecture: Architecture) -> int:
     return embedding + a.depth * block_flops(a, a.tokens)
 
 
-def flops_done(architecture: Architecture) -> int:
+def computed_flops(architecture: Architecture) -> int:
     """Returns the operations that `backbones.augreg.vit` computes; its last block needs fewer."""
     whole = block_flops(architecture, architecture.tokens)
     return published_flops(architecture) - whole + block_flops(architecture, 1)
@@ -169,7 +169,7 @@ def main(given: list[str] | None = None) -> None:
     print(f"{arguments.model}, batch {batch_size}, median of {arguments.rounds} rounds")
     peak = statistics.median(itertools.chain(*peaks.values()))
     print(f"matrix product, {precision.removeprefix('mixed_')}: {peak / 1e9:.0f} GFLOP/s")
-    published, done = published_flops(architecture), flops_done(architecture)
+    published, done = published_flops(architecture), computed_flops(architecture)
     print(f"an image: {published / 1e9:.2f} GFLOP as published, {done / 1e9:.2f} computed here")
     for name, factor in (("forward", 1), ("training", 3)):
         pairs = zip(rates[name], peaks[name], strict=True)

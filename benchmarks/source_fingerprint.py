@@ -1,10 +1,10 @@
-"""How long a run looks at a folder of images before it begins.
+"""Measures how long a run takes to fingerprint a folder of images.
 
     python benchmarks/source_fingerprint.py [--files 100000] [--bytes 10000]
 
-makes a folder of that many files in 100 classes, and times its fingerprint: at the first look,
-which reads every file, and at later ones, which ask for each file's size, times and inode. The goal
-of a later look is at most 1 s per 100,000 files.
+It creates a folder of that many files in 100 classes, and times its fingerprint: the first one,
+which reads every file, and later ones, which only read the size, times and inode of each file. The
+goal for a later one is at most 1 s per 100,000 files.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from components.image_example_gen.sources.folder import FolderSource
 
 _CLASSES = 100
 _ROUNDS = 5
-_SETTLED = 4  # seconds after which files that were just written are known at the next look
+_SETTLED = 4  # seconds after which new files are old enough to be indexed
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -37,9 +37,9 @@ def main(arguments: list[str] | None = None) -> None:
             _seconds(lambda: source.fingerprint(cache)) for _ in range(_ROUNDS)
         )
     print(f"{options.files:,} files of {options.bytes:,} bytes{'':12}{'seconds':>10}  goal")
-    print(f"{'first look':40}{first:>10.2f}")
+    print(f"{'first fingerprint':40}{first:>10.2f}")
     goal = f"<= {options.files / 100_000:g}"
-    print(f"{f'later look, median of {_ROUNDS}':40}{later:>10.2f}  {goal}")
+    print(f"{f'later fingerprint, median of {_ROUNDS}':40}{later:>10.2f}  {goal}")
 
 
 def _write(folder: Path, files: int, size: int) -> None:

@@ -1,4 +1,4 @@
-"""What the package's command lines share. Imports no TensorFlow."""
+"""The common parts of this project's command lines. Imports no TensorFlow."""
 
 import argparse
 import os
@@ -7,22 +7,24 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NoReturn, TextIO
 
+from common.text import make_printable
+
 BAD_USAGE = 2  # exit status, as argparse has it
 
 
 class Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line on stderr, without the usage in front of it; exits with 2."""
+    """A parser that prints an error in one line on stderr, without the usage, and exits with 2."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(BAD_USAGE, f"{self.prog}: {message}; see --help\n")
+        self.exit(BAD_USAGE, f"{self.prog}: {make_printable(message)}; see --help\n")
 
     def complain(self, message: object) -> None:
         """One message on stderr, with the command's name in front of it."""
-        print(f"{self.prog}: {message}", file=sys.stderr)
+        print(f"{self.prog}: {make_printable(str(message))}", file=sys.stderr)
 
 
 def positive(text: str) -> int:
-    """An argument's whole number of at least 1."""
+    """Parses an argument as a whole number of at least 1."""
     if not (text.isdecimal() and int(text)):
         raise argparse.ArgumentTypeError(f"found {text!r}; expected a whole number of at least 1")
     return int(text)
@@ -30,12 +32,11 @@ def positive(text: str) -> int:
 
 @contextmanager
 def silence_stderr() -> Iterator[TextIO]:
-    """Drops what is written to stderr, but for what is written to the stream that it yields.
+    """A context in which output to stderr is dropped, except for output to the yielded stream.
 
-    What is raised can be printed afterwards.
-
-    For the first use of TensorFlow: its C++ code writes to descriptor 2 at import already, before
-    TF_CPP_MIN_LOG_LEVEL, which is set here too, is heeded.
+    It is for the first use of TensorFlow, whose C++ code writes to descriptor 2 already when it is
+    imported, before it reads TF_CPP_MIN_LOG_LEVEL, which is set here too. Exceptions pass through,
+    so that they can be printed afterwards.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     sys.stderr.flush()

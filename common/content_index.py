@@ -1,9 +1,9 @@
-"""Digests of files, kept in an index so that a second look costs one `stat` a file.
+"""Keeps the digests of files in an index, so that a second look costs one `stat` a file.
 
-A file is taken to be unchanged if size, time of modification, time of change and inode are as they
-were. The time of change is the kernel's: no program sets it. As in Git (Documentation/technical/
-racy-git.adoc), a file that had just been changed when it was read is read again the next time: a
-further change within the same tick of the clock would leave all of these as they are.
+A file counts as unchanged if its size, time of modification, time of change and inode are the same
+as before. The kernel sets the time of change, and no program can. As in Git (Documentation/
+technical/racy-git.adoc), a file that had just been changed when it was read is read again the next
+time: a further change within the same tick of the clock would alter none of the four.
 """
 
 import contextlib
@@ -13,7 +13,7 @@ import logging
 import os
 import stat
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -22,26 +22,27 @@ from common.lock import hold_lock
 
 logger = logging.getLogger(__name__)
 
-# Of the entries' form; an index of another one is made anew.
+# Version of the index format; an index of another version is rebuilt.
 _FORMAT = 1
-# FAT's clock ticks every 2 s, which is the slowest; another second is for clocks of file servers.
+# The slowest clock is that of FAT, which ticks every 2 s; one more second allows for the clocks of
+# file servers.
 _SETTLED_AFTER = 3_000_000_000
-_KEPT = 32  # indices in one directory; those that were written longest ago are removed
+_KEPT = 32  # indices in one directory; the oldest are removed
 _THREADS = 8
 
 # Size, times of modification and of change (ns), inode.
 _Identity = list[int]
-# By name: the identity of the file that was read, and the digest of what was read.
+# By name: the identity of the file when it was read, and the digest of its content.
 _Entries = dict[str, list]
 
 
 class FileContent(NamedTuple):
-    """What a file holds.
+    """Size and digest of a file.
 
     Attributes:
-      name: as it was asked for.
+      name: the name that the caller gave the file.
       size: in bytes.
-      digest: SHA-256 of its content, 64 hex digits; empty where it could not be read.
+      digest: digest of its content, 64 hex digits; empty if it could not be read.
     """
 
     name: str
@@ -49,17 +50,30 @@ class FileContent(NamedTuple):
     digest: str
 
 
-def read_contents(files: Sequence[tuple[str, str]], index: Path | None) -> list[FileContent]:
-    """Size and digest of each file; only those are read that the index does not know as they are.
+def hash_file(path: str) -> str:
+    """SHA-256 of the bytes of a file, as 64 hex digits."""
+    with open(path, "rb", buffering=0) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def read_contents(
+    files: Sequence[tuple[str, str]],
+    index: Path | None,
+    digest_of: Callable[[str], str] = hash_file,
+) -> list[FileContent]:
+    """Returns size and digest of each file, and reads only files that are new or have changed.
 
     Args:
       files: name and path of each; names are unique.
-      index: file that is read, and replaced where something changed. One that is damaged or cannot
-        be written costs time and nothing else. None reads every file.
+      index: path of the index, which is replaced if something changed. If it is damaged, it is
+        rebuilt; if it cannot be written, all files are read again the next time. If None, every
+        file is read.
+      digest_of: function from the path of a file to its digest; several threads call it. Each
+        function needs an index of its own.
 
     Returns:
-      In the order of `files`. A file that cannot be read has no digest and is looked at anew the
-      next time.
+      One entry for each of `files`, in the same order. A file that cannot be read has no digest,
+      and the next call tries it again.
     """
     known = _load(index) if index else {}
     found: dict[str, FileContent] = {}
@@ -78,40 +92,43 @@ def read_contents(files: Sequence[tuple[str, str]], index: Path | None) -> list[
         else:
             unknown.append((name, path))
     try:
-        _read_all(unknown, found, entries)
-    finally:  # also where it is interrupted, to go on from there
+        _read_all(unknown, digest_of, found, entries)
+    finally:  # if interrupted, the next call resumes here
         if index and (unknown or len(entries) < len(known)):
             _save(index, entries)
     return [found[name] for name, _ in files]
 
 
 def _read_all(
-    files: Sequence[tuple[str, str]], found: dict[str, FileContent], entries: _Entries
+    files: Sequence[tuple[str, str]],
+    digest_of: Callable[[str], str],
+    found: dict[str, FileContent],
+    entries: _Entries,
 ) -> None:
     if not files:
         return
     logger.info("reading %d files, to know them by their contents", len(files))
-    pool = ThreadPoolExecutor(_THREADS)  # hashing and waiting for a disk leave Python's lock alone
+    pool = ThreadPoolExecutor(_THREADS)  # hashing and disk access release Python's lock
     try:
-        names = [name for name, _ in files]
-        for name, read in zip(names, pool.map(_read, *zip(*files, strict=True)), strict=True):
-            found[name], identity = read
+        for content, identity in pool.map(lambda file: _read(file[0], file[1], digest_of), files):
+            found[content.name] = content
             if identity:
-                entries[name] = [identity, found[name].digest]
+                entries[content.name] = [identity, content.digest]
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def _read(name: str, path: str) -> tuple[FileContent, _Identity | None]:
-    """The content of a file; and its identity, if that will tell whether it has changed since."""
+def _read(
+    name: str, path: str, digest_of: Callable[[str], str]
+) -> tuple[FileContent, _Identity | None]:
+    """Reads a file; its identity is None if a later change could leave the identity as it is."""
     now = time.time_ns()
     try:
-        if not stat.S_ISREG(os.stat(path).st_mode):
+        before = os.stat(path)
+        if not stat.S_ISREG(before.st_mode):
             return FileContent(name, 0, ""), None  # opening a pipe would wait for a writer
-        with open(path, "rb", buffering=0) as file:
-            before = os.fstat(file.fileno())
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-            after = os.fstat(file.fileno())
+        digest = digest_of(path)
+        after = os.stat(path)
     except OSError:
         return FileContent(name, 0, ""), None
     identity = _identity(after)
@@ -124,7 +141,7 @@ def _identity(status: os.stat_result) -> _Identity:
 
 
 def _is_settled(status: os.stat_result, now: int) -> bool:
-    """Whether a change after `now` (ns) gives the file another identity."""
+    """Whether any change after `now` (ns) gives the file another identity."""
     # A time of modification far in the future, as of a camera, is replaced by any change.
     return (
         status.st_ctime_ns < now - _SETTLED_AFTER and abs(status.st_mtime_ns - now) > _SETTLED_AFTER
@@ -132,7 +149,7 @@ def _is_settled(status: os.stat_result, now: int) -> bool:
 
 
 def _load(index: Path) -> _Entries:
-    """The entries of an index; none where it is missing, damaged, or of another format."""
+    """Reads the entries of an index; empty if it is missing, damaged, or of another format."""
     try:
         digest, _, content = index.read_bytes().partition(b"\n")
         if hashlib.sha256(content).hexdigest().encode() != digest:
@@ -151,9 +168,11 @@ def _save(index: Path, entries: _Entries) -> None:
             new.write_bytes(hashlib.sha256(content).hexdigest().encode() + b"\n" + content)
             new.replace(index)
     except OSError as error:
-        logger.warning("%s cannot be written (%s): all files are read anew", index, error.strerror)
+        logger.warning(
+            "%s cannot be written (%s): the next run reads all files again", index, error.strerror
+        )
         return
-    with contextlib.suppress(FileNotFoundError):  # another process removes one at the same time
+    with contextlib.suppress(FileNotFoundError):  # another process may remove the same index
         indices = sorted(index.parent.glob("*.json"), key=lambda i: i.stat().st_mtime_ns)
         for oldest in indices[:-_KEPT]:
             oldest.unlink()

@@ -1,15 +1,21 @@
-"""The one kind of exception that is meant for the person at the keyboard."""
+"""The exception for errors in the user's input, and functions for its messages."""
 
 import difflib
 from collections.abc import Iterable
+
+from common.text import make_printable
 
 
 class InputError(Exception):
     """Something given from outside (a flag, a file, a dataset, a model) cannot be used.
 
-    Its message is one or two lines: what was found, what was expected, what to do next. It is
-    printed as it is, without a traceback.
+    Its message is one line: what was found, what was expected, what to do next. It is printed
+    without a traceback. Names, paths and URLs can stand in it as they are: secrets are left out of
+    the message, and control characters are escaped, whoever prints it.
     """
+
+    def __init__(self, message: object) -> None:
+        super().__init__(make_printable(str(message)))
 
 
 class UnreachableError(OSError):
@@ -17,18 +23,18 @@ class UnreachableError(OSError):
 
 
 def did_you_mean(given: str, known: Iterable[str], *, cutoff: float = 0.6) -> str:
-    """The end of such a message: which of `known` was probably meant; empty where none is close.
+    """Returns a suggestion for the end of a message, "did you mean …?"; empty if none is similar.
 
     Args:
-      given: what was found.
-      known: what would have been right.
-      cutoff: how alike they have to be, from 0 to 1, the same.
+      given: the value found.
+      known: the allowed values.
+      cutoff: the required similarity, from 0 to 1 (equal).
     """
     close = difflib.get_close_matches(given, list(known), n=1, cutoff=cutoff)
     return f"did you mean {close[0]}?" if close else ""
 
 
 def one_line(error: Exception) -> str:
-    """What `error` says, in one line of at most 200 characters, for use in such a message."""
+    """Returns the message of `error` in one line of at most 200 characters."""
     text = " ".join(str(error).split()) or type(error).__name__
     return text if len(text) <= 200 else f"{text[:199]}…"

@@ -1,8 +1,8 @@
-"""Fingerprints of what a node reads beyond its input artifacts.
+"""Fingerprints of code and data that a node reads beyond its input artifacts.
 
-TFX hashes module files only. A function given by import path, or a path to data, to a backbone or
-to a schema, is a mere string to it. Every node therefore carries the fingerprint of what stands
-behind such strings as an execution property, so that its cache is right.
+TFX only hashes module files. For TFX, the import path of a function, or a path to data, a backbone
+or a schema, is only a string. So every node has an execution property with the fingerprint of such
+code or data, which makes the node run again when they change.
 """
 
 import ast
@@ -21,14 +21,15 @@ from common.wording import remove_wording
 FIRST_PARTY = ("pipeline", "components", "trainer", "backbones", "common", "schemas")
 
 
-# TensorFlow writes it with every SavedModel; it has a random id, the rest follows from the content.
+# TensorFlow writes this file with every SavedModel. It contains a random id, and values that follow
+# from the content of the other files.
 _EXPORT_ID = "fingerprint.pb"
 
 
 def hash_directory(directory: str | Path) -> str:
-    """SHA-256 over the names and contents of all files below `directory`, as 64 hex digits.
+    """Returns the SHA-256 of names and contents of all files below `directory`, 64 hex digits.
 
-    So a SavedModel that is converted from the same checkpoint elsewhere is the same.
+    SavedModels that two machines convert from the same checkpoint have the same SHA-256.
     """
     root = Path(directory)
     digest = hashlib.sha256()
@@ -46,23 +47,23 @@ def hash_directory(directory: str | Path) -> str:
 
 
 def hash_bytes(content: bytes) -> str:
-    """SHA-256 of `content`, as 64 hex digits."""
+    """Returns the SHA-256 of `content`, 64 hex digits."""
     return hashlib.sha256(content).hexdigest()
 
 
 def hash_code(
     *modules: str, data: Mapping[str, str] | None = None, apart: Collection[str] = ()
 ) -> str:
-    """SHA-256 over the code of `modules` and of every module of this project that they import.
+    """Returns the SHA-256 of the code of `modules` and of all modules of this project they import.
 
-    What counts is the syntax tree without wording (see `common.wording`), of a package's
-    `__init__` as of any other module, and which versions of the imported libraries are installed.
+    It covers the syntax trees without wording (see `common.wording`), including the `__init__` of
+    packages, and the installed versions of imported libraries.
 
     Args:
       modules: import paths, such as "trainer.train".
       data: import paths of modules that list entries, such as a catalogue, each with a text that
-        says which values of them the run uses. The text counts in place of the module.
-      apart: top-level packages of libraries whose versions do not count.
+        names the values that the run uses. The text is hashed instead of the module.
+      apart: top-level packages of libraries whose versions are left out.
     """
     data = dict(data or {})
     sources = modules_of(*modules, apart=data)
@@ -76,19 +77,19 @@ def hash_code(
 
 
 def hash_libraries(*packages: str) -> str:
-    """SHA-256 over the installed versions of top-level packages, as 64 hex digits."""
+    """Returns the SHA-256 of the installed versions of top-level packages, 64 hex digits."""
     return hash_bytes(repr(installed_versions(packages)).encode())
 
 
 @dataclasses.dataclass(frozen=True)
 class Source:
-    """What is read off the source of a module.
+    """The parsed source of a module.
 
     Attributes:
-      tree: its syntax tree without wording.
-      first_party: modules of this project that it may import; names that turn out to be functions
-        or classes are among them.
-      libraries: top-level packages of others that it imports.
+      tree: the syntax tree without wording.
+      first_party: the names that it imports from this project: modules, but also functions and
+        classes.
+      libraries: the top-level packages of libraries that it imports.
     """
 
     tree: str
@@ -97,14 +98,14 @@ class Source:
 
 
 def modules_of(*modules: str, apart: Collection[str] = ()) -> dict[str, Source]:
-    """`modules` and every module of this project that they import, by name.
+    """Parses `modules` and every module of this project that they import; returns them by name.
 
-    Importing a module runs its packages' `__init__`, so these are among them. All are found and
-    parsed, but not imported.
+    Importing a module runs the `__init__` of its packages, so these are included. No module is
+    imported.
 
     Args:
       modules: import paths.
-      apart: modules that are left out, with all that only they import.
+      apart: modules that are not followed, nor the modules that only they import.
     """
     sources: dict[str, Source] = {}
     waiting = list(modules)
@@ -136,7 +137,7 @@ def _read(package: str, content: bytes) -> Source:
 
 
 def _running(tree: ast.AST) -> Iterator[ast.AST]:
-    """All nodes but those that are only for a type checker."""
+    """Yields all nodes below `tree`, except those that only a type checker looks at."""
     for node in ast.iter_child_nodes(tree):
         if isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING":
             continue
@@ -145,15 +146,15 @@ def _running(tree: ast.AST) -> Iterator[ast.AST]:
 
 
 def _source(module: str) -> tuple[str, bytes]:
-    """The package that `module` is in, or that it is, and the content of its file."""
+    """Returns the package of `module` (itself, if it is a package), and the content of its file."""
     spec = _find(module)
     if spec is None or spec.origin is None:
-        raise ModuleNotFoundError(f"{module}: no such module to take a fingerprint of")
+        raise ModuleNotFoundError(f"{module}: no such module; its fingerprint cannot be computed")
     return spec.parent or "", Path(spec.origin).read_bytes()
 
 
 def _find(module: str) -> ModuleSpec | None:
-    """Where `module` is. `importlib.util.find_spec` alone would import its parents."""
+    """Finds a module. `importlib.util.find_spec` alone would import its parent packages."""
     top, *rest = module.split(".")
     spec = importlib.util.find_spec(top)
     for index in range(len(rest)):

@@ -16,15 +16,15 @@ logger = logging.getLogger(__name__)
 
 @contextmanager
 def hold_lock(target: Path) -> Iterator[None]:
-    """Waits until no other process holds the lock of `target`, and holds it.
+    """A context that holds the lock of `target`, after waiting for other processes to release it.
 
-    If it has to wait, it logs a warning with the attribute `waits_for`, the target, so that a
-    person sees why nothing happens. The lock ends with the process at the latest. Its file is
-    removed when it is released; one that a killed process left is used, and removed, by the next.
+    If the process has to wait, it logs a warning with the attribute `waits_for`, the target, so
+    that a person sees why nothing happens.
 
-    A new directory is written as `.<name>.*` beside the target and renamed at the end. A directory
-    of such a name that is there when the lock is acquired was left by a process that was killed,
-    and is removed.
+    The lock is released at the latest when the process ends. Its file is removed when it is
+    released; the next holder removes the file that a killed process has left. The holder writes a
+    new directory as `.<name>.*` beside the target, and renames it at the end. If there is such a
+    directory when the lock is acquired, a process that was killed has left it, and it is removed.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     path = target.parent / f".{target.name}.lock"

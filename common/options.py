@@ -13,7 +13,7 @@ from typing import Any
 
 @dataclasses.dataclass(frozen=True)
 class Check:
-    """What a value must satisfy, and how that is said in an error message."""
+    """A condition on the values of an option, and its description in error messages."""
 
     expected: str
     holds: Callable[[Any], bool]

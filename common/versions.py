@@ -1,26 +1,26 @@
-"""Which versions of the libraries that a program imports are installed."""
+"""Finds the installed versions of the libraries that a program imports."""
 
 import importlib.metadata
 import sys
 from collections.abc import Iterable
 
-# Top-level package -> distribution, where its name is another one.
+# The names of distributions that differ from the name of their top-level package.
 _NAMES = {"PIL": "pillow", "sklearn": "scikit-learn"}
-# Their own numbers come from these.
+# Libraries whose results depend on further libraries.
 _WITH = {"scikit-learn": ("scipy",)}
-# They parse flags, log, and frame messages: no number comes from them.
+# Libraries for flags, logging and protocol buffers, which compute nothing.
 _WITHOUT_NUMBERS = {"absl", "google"}
 
 
 def installed_versions(packages: Iterable[str]) -> dict[str, str]:
-    """The versions of the distributions that these top-level packages come from.
+    """Returns the versions of the distributions that these top-level packages belong to.
 
     Args:
-      packages: names as in import statements; those of the standard library, and those that no
-        result depends on, are left out.
+      packages: names as in import statements. The standard library, and libraries that no result
+        depends on, are left out.
 
     Returns:
-      By the name of the distribution; `"none"` where it is not installed. Nothing is imported.
+      Version by name of the distribution; `"none"` if it is not installed. No package is imported.
     """
     third_party = set(packages) - set(sys.stdlib_module_names) - _WITHOUT_NUMBERS
     names = {distribution for package in third_party for distribution in _distributions(package)}
@@ -30,8 +30,8 @@ def installed_versions(packages: Iterable[str]) -> dict[str, str]:
 def _distributions(package: str) -> list[str]:
     name = _NAMES.get(package, package.replace("_", "-"))
     if _version(name) is None:
-        # By the files of all distributions, which takes most of a second: a build of TensorFlow,
-        # say, whose distribution has a name of its own.
+        # For distributions of other names, such as special builds of TensorFlow. This reads the
+        # file lists of all distributions, which takes most of a second.
         return importlib.metadata.packages_distributions().get(package, [name])
     return [name, *_WITH.get(name, ())]
 

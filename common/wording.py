@@ -1,34 +1,33 @@
-"""Tells, by its syntax tree, which text of a program only people read.
+"""Recognises, by its syntax tree, the text of a program that only people read.
 
-No result depends on such text: docstrings, the messages of exceptions and assertions, log lines,
-help texts. Every other string is a value and counts, a feature name or the key of a dictionary
-above all. A message that is put together in a variable first counts as well: the tree does not say
-what becomes of it.
+No result depends on docstrings, the messages of exceptions and assertions, log lines and help
+texts. Every other string is a value, such as the name of a feature or the key of a dictionary. A
+message that is assigned to a variable first is a value, too: it may be written to a file.
 """
 
 import ast
 from typing import Any
 
-_EXCEPTIONS = ("Error", "Exception", "Interrupt", "Warning")  # the ends of their names
+_EXCEPTIONS = ("Error", "Exception", "Interrupt", "Warning")  # endings of exceptions' names
 _LOG_METHODS = {"log", "debug", "info", "warning", "error", "exception", "critical"}
 _LOGGERS = {"logger", "logging"}
-# Functions of `common.options`, whose first argument is the text that --help or a message prints.
+# Functions of `common.options` whose first argument is text of --help or of a message.
 _HELP = {"option", "Check"}
 _HELP_KEYWORDS = {"help", "description", "epilog"}
 _TEXT = ast.Constant("wording")
 
 
 def remove_wording(tree: ast.Module) -> None:
-    """Puts the same constant in place of all text that only people read; removes docstrings.
+    """Replaces all text that only people read by one constant, and removes docstrings.
 
-    Afterwards the tree is fit to be compared, and not to be compiled: blocks may be empty.
+    The result can be compared, but not compiled: blocks may be empty.
     """
     _Neutral().visit(tree)
 
 
 class _Neutral(ast.NodeTransformer):
     def visit_Expr(self, node: ast.Expr) -> Any:
-        """Removes docstrings and other constants; takes the text out of log lines."""
+        """Removes docstrings and other constants, and the text of log lines."""
         if isinstance(node.value, ast.Constant):
             return None
         if isinstance(node.value, ast.Call) and _is_log_line(node.value):
@@ -36,7 +35,7 @@ class _Neutral(ast.NodeTransformer):
         return self.generic_visit(node)
 
     def visit_Pass(self, node: ast.Pass) -> None:
-        """Beside a docstring, it may stand or not."""
+        """Removes `pass`: beside a docstring, it makes no difference."""
 
     def visit_Raise(self, node: ast.Raise) -> Any:
         if isinstance(node.exc, ast.Call):
@@ -72,15 +71,15 @@ def _is_log_line(call: ast.Call) -> bool:
 
 
 def _neutralise_arguments(call: ast.Call) -> None:
-    """Takes the messages out of the positional arguments.
+    """Replaces the messages among the positional arguments.
 
-    A single word is kept, and so is what a keyword names: a handler may go by them.
+    Single words and keyword arguments stay: a handler may depend on them.
     """
     call.args = [_TEXT if _is_text(a) and _has_space(a) else a for a in call.args]
 
 
 def _is_text(node: ast.expr) -> bool:
-    """Whether the value of `node` is certainly a string, and put together right there."""
+    """Whether `node` is a string literal, or an expression of literals that gives a string."""
     if isinstance(node, ast.Constant):
         return isinstance(node.value, str)
     if isinstance(node, ast.BinOp):
@@ -95,6 +94,6 @@ def _is_text(node: ast.expr) -> bool:
 
 
 def _has_space(node: ast.expr) -> bool:
-    """Whether any constant in `node` has a space between, before or behind words."""
+    """Whether any string constant in `node` has a space."""
     constants = (n.value for n in ast.walk(node) if isinstance(n, ast.Constant))
     return any(isinstance(value, str) and " " in value for value in constants)

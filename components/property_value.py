@@ -1,16 +1,16 @@
-"""The type of an execution property that is found out when a run begins."""
+"""The type of an execution property whose value may be known only when a run starts."""
 
 from typing import Any, Protocol
 
 
 class Placeholder(Protocol):
-    """TFX's `tfx.dsl.placeholder.Placeholder`, by the method that compilers call.
+    """The method of TFX's `tfx.dsl.placeholder.Placeholder` that compilers call.
 
-    In a compiled pipeline it stands for a text that a node writes while the pipeline runs.
+    In a compiled pipeline, a placeholder stands for a text that a node writes during the run.
     """
 
     def encode(self, component_spec: Any = None) -> Any:
-        """The placeholder as the protocol buffer that an orchestrator evaluates."""
+        """Returns the placeholder as a protocol buffer, which an orchestrator evaluates."""
 
 
 PropertyValue = str | Placeholder

@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# Installs what the image holds. The Dockerfile runs this, and so does tests/image/test_install.py:
-# what breaks the image breaks the tests, where there is no Docker as well.
+# Installs the content of the image. The Dockerfile runs this script, and tests/image/test_install.py
+# runs it without Docker, so that the tests find what would break the image.
 #
 #   image/install.sh dependencies DIRECTORY [cpu|cuda]   the locked packages: DIRECTORY/environment
-#   image/install.sh project DIRECTORY                   the project's own: DIRECTORY/project
+#   image/install.sh project DIRECTORY                   the project itself: DIRECTORY/project
 #
-# Two steps make two layers, so that new code is a small one. $UV names uv, if it is not on the PATH.
+# The two steps make two layers of the image, so that new code is a small layer. Set $UV to the path
+# of uv, if it is not on the PATH.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -16,8 +17,9 @@ variant=${3:-cpu}
 environment=$directory/environment
 
 export UV_PYTHON_DOWNLOADS=never
-# TFX takes a minute to import without bytecode, and who runs the image cannot write any. What is in
-# an image does not change: the bytecode need not look at its source, whose time may be lost.
+# Without bytecode, TFX takes a minute to import, and the user of the image cannot write bytecode. The
+# files of an image do not change, so the bytecode is used without a check against its source, whose
+# modification time may be lost.
 export UV_COMPILE_BYTECODE=${UV_COMPILE_BYTECODE:-1} PYC_INVALIDATION_MODE=UNCHECKED_HASH
 
 case $step-$variant in
@@ -34,7 +36,7 @@ esac
 if [[ $step == dependencies ]]; then
     "$uv" venv --quiet --python "${PYTHON:-python3.11}" "$environment"
     "$uv" pip sync --quiet --python "$environment" --require-hashes "${locks[@]}"
-    # The project lies beside the environment, in a layer of its own, and is found from it.
+    # The project is in a directory, and a layer, of its own; this file adds it to Python's path.
     echo "$directory/project" >"$environment/lib/python3.11/site-packages/project.pth"
 else
     "$uv" pip install --quiet --python "$environment" --target "$directory/project" \

@@ -1,4 +1,4 @@
-"""Fingerprints of the code that each node executes. Imports neither TensorFlow nor TFX."""
+"""Takes fingerprints of the code that each node executes. Imports neither TensorFlow nor TFX."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -13,9 +13,9 @@ _CATALOGUE = "backbones.catalogue"
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class NodeCode:
-    """For each node, the fingerprint of its code and of the libraries that its numbers depend on.
+    """For each node, the fingerprint of its code and of the libraries that its results depend on.
 
-    TFX hashes module files only; our code is given to it by import path.
+    TFX itself takes fingerprints of module files only, and our functions have import paths.
     """
 
     example_gen: str
@@ -29,13 +29,14 @@ class NodeCode:
 
 
 def hash_nodes(source: Mapping[str, Any], layout: str) -> NodeCode:
-    """The code of a run.
+    """Takes the fingerprints of the code that a run executes.
 
     Args:
-      source: as `components.image_example_gen.sources.registry.make_source` takes it. The code of
-        other kinds of sources does not count.
-      layout: what the training takes from the catalogue, as `pipeline.inputs.Inputs` has it. The
-        rest of the catalogue does not count, since the backbone has a fingerprint of its own.
+      source: the argument of `components.image_example_gen.sources.registry.make_source`. The code
+        of other kinds of sources is not part of the fingerprint.
+      layout: `backbone_layout` of `pipeline.inputs.Inputs`, which training takes from the
+        catalogue. The rest of the catalogue is not part of the fingerprint, since the backbone has
+        a fingerprint of its own.
     """
     kind = KINDS[source["kind"]]
     training = {_CATALOGUE: layout}
@@ -43,12 +44,12 @@ def hash_nodes(source: Mapping[str, Any], layout: str) -> NodeCode:
         example_gen=hash_code(
             "components.image_example_gen.executor",
             kind.rpartition(".")[0],
-            # The index tells what the images are; it is no way to the examples.
+            # The index is for the source's fingerprint, and not for its examples.
             data={_KINDS: kind, "common.content_index": ""},
-            # It writes examples and reads records there, whose bytes are the same in any version.
+            # TensorFlow reads records and writes examples, with the same bytes in any version.
             apart=("tensorflow",),
         ),
-        # StatisticsGen, SchemaGen and ExampleValidator: code of TFX alone.
+        # StatisticsGen, SchemaGen and ExampleValidator run only code of TFX and TFDV.
         validation=hash_libraries("tfx", "tensorflow_data_validation"),
         schema=hash_code("components.packaged_schema.component"),
         transform=hash_code("trainer.preprocessing", "components.backbone_transform.executor"),

@@ -1,4 +1,4 @@
-"""What a run reads from outside, resolved once, with its fingerprints."""
+"""Finds data and backbone of a run, once, with their fingerprints."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -6,33 +6,34 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from backbones.contract import check_backbone, check_tunable, read_variables
+from backbones.admission import check_backbone
+from backbones.contract import check_tunable, read_variables
 from backbones.layout import find_layout
 from backbones.resolve import cache_dir, resolve
 from common import fingerprint
 from components.image_example_gen.sources.registry import make_source
 from components.image_example_gen.unread import unread_directory
-from components.model_evaluator.records import last_blessed, records_directory
-from components.model_pusher.serving_directory import served_state
+from components.model_evaluator.records import find_champions, records_directory
+from components.model_pusher.last_push import Serving, push_record
 from pipeline.options.config import Config
 from pipeline.source_fingerprint import find_fingerprint
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Inputs:
-    """What lies outside the pipeline: data, backbone and schema.
+    """The inputs of a run from outside the pipeline: data, backbone and schema.
 
     Attributes:
-      source: for `components.image_example_gen.sources.registry.make_source`.
-      source_fingerprint: of the images.
+      source: the argument of `components.image_example_gen.sources.registry.make_source`.
+      source_fingerprint: the fingerprint of the images.
       classes: the class names.
       schema_fingerprint: of the packaged schema's file; empty where there is none.
       backbone: a SavedModel directory.
       backbone_fingerprint: of its content.
       backbone_layout: what a training of the whole backbone takes from the catalogue: the names of
         variables that have none, as text.
-      baseline: URI of the last blessed model that a new one can be compared with.
-      served: the state of the serving directory now.
+      champions: from `components.model_evaluator.records.find_champions`.
+      serving: the serving directory now.
     """
 
     source: Mapping[str, Any]
@@ -42,23 +43,24 @@ class Inputs:
     backbone: str
     backbone_fingerprint: str
     backbone_layout: str
-    baseline: str
-    served: str
+    champions: Mapping[str, str]
+    serving: Serving
 
 
 def resolve_inputs(config: Config) -> Inputs:
-    """Finds, and where need be downloads, makes or converts, what `config` names.
+    """Finds the inputs that `config` names; downloads or converts them if necessary.
 
     Raises:
-      InputError: something is missing or unfit; the message says what to do.
+      InputError: an input is missing or unusable.
     """
     backbone = resolve(
         config.model,
         weights=config.weights,
         cache=cache_dir(),
         precision=config.train.precision,
+        trusted=config.trust_model,
     )
-    check_backbone(backbone)  # before data are fetched
+    check_backbone(backbone, trusted=config.trust_model)  # before data are fetched
     if config.tune == "full":
         check_tunable(backbone)
     images = make_source(config.source)
@@ -74,8 +76,8 @@ def resolve_inputs(config: Config) -> Inputs:
         backbone=str(backbone),
         backbone_fingerprint=fingerprint.hash_directory(backbone),
         backbone_layout=_layout(backbone) if config.tune == "full" else "",
-        baseline=last_blessed(records_directory(config.pipeline_root), classes),
-        served=served_state(config.serving_dir),
+        champions=find_champions(records_directory(config.pipeline_root), classes),
+        serving=Serving.find(push_record(config.pipeline_root), config.serving_dir),
     )
 
 

@@ -98,14 +98,17 @@ class EvaluatorProperties:
 
     Attributes:
       eval_config: TFMA's EvalConfig, as JSON.
-      baseline: URI of the model to compare with, or `components.model_evaluator.records.NONE`.
+      champion: URI of the record of the last blessed model of another training, or
+        `components.model_evaluator.records.NONE`.
       records: directory in which a blessing is recorded.
+      training: fingerprint of the training that makes the model.
       code_fingerprint: fingerprint of the node's code.
     """
 
     eval_config: PropertyValue
-    baseline: PropertyValue
+    champion: PropertyValue
     records: PropertyValue
+    training: PropertyValue
     code_fingerprint: PropertyValue
 
 

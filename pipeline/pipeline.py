@@ -6,8 +6,8 @@ source -- ImageExampleGen -+- StatisticsGen - SchemaGen or PackagedSchema - Exam
                                  |            |           |
              backbone SavedModel +------------+           +- the last blessed model
 
-A pipeline that is compiled for a cluster begins with ResolveInputs, which finds data and backbone
-when a run begins.
+A pipeline that is compiled for a cluster starts with the node ResolveInputs, which finds data and
+backbone for each run.
 """
 
 from tfx.components import (  # isort: skip (it patches tfx_bsl, for the pinned TFDV)
@@ -61,12 +61,13 @@ _EXAMPLE_TYPES = schema_pb2.Schema(
 def create_pipeline(config: Config, inputs: Inputs | None) -> Pipeline:
     """Builds the pipeline that `config` describes.
 
-    No model code is loaded: user functions are given by import path. Data that a node reads beyond
-    its input artifacts have a fingerprint in its execution properties, so that its cache is right.
+    No model code is loaded: user functions are given by import path. If a node reads data beyond
+    its input artifacts, its execution properties contain their fingerprint, so that the node runs
+    again when the data change.
 
     Args:
       config: the configuration.
-      inputs: the data, backbone and schema of the run; None has ResolveInputs find them.
+      inputs: the data, backbone and schema of the run; if None, the node ResolveInputs finds them.
     """
     first: list[BaseNode] = []
     if inputs is None:
@@ -87,8 +88,8 @@ def create_pipeline(config: Config, inputs: Inputs | None) -> Pipeline:
         examples=examples.outputs["examples"],
         stats_options=tfdv.StatsOptions(
             schema=_EXAMPLE_TYPES,
-            # From few examples SchemaGen would infer a domain of file names, and others would be
-            # anomalies.
+            # File names are left out if the schema is inferred: from few examples, SchemaGen would
+            # infer the list of their names, and new names would be anomalies.
             feature_allowlist=None if config.schema else ["image", "label"],
         ),
     )
@@ -104,7 +105,7 @@ def create_pipeline(config: Config, inputs: Inputs | None) -> Pipeline:
     validator = ExampleValidator(
         statistics=statistics.outputs["statistics"], schema=schema.outputs["schema"]
     )
-    # They are TFX's own, and have no property for this.
+    # TFX's components have no such property, so it is added to their specs: it is in the cache key.
     for node in (statistics, validator, *([] if config.schema else [schema])):
         node.spec.exec_properties["library_fingerprint"] = properties.validation.library_fingerprint
     backbone, backbone_model = _backbone(config, inputs, properties)
@@ -138,7 +139,7 @@ def create_pipeline(config: Config, inputs: Inputs | None) -> Pipeline:
         hyperparameters=tuners[0].outputs["best_hyperparameters"] if tuners else None,
         **training,
     ).with_id("Trainer")
-    # The arguments of Trainer and Tuner must be mappings, and these are texts or placeholders.
+    # The constructors of Trainer and Tuner only take a mapping, but this is a text or placeholder.
     for tuner in tuners:
         tuner.spec.exec_properties["custom_config"] = properties.tuner.custom_config
     trainer.spec.exec_properties["custom_config"] = properties.trainer.custom_config
@@ -148,8 +149,9 @@ def create_pipeline(config: Config, inputs: Inputs | None) -> Pipeline:
         model=trainer.outputs["model"],
         schema=schema.outputs["schema"],
         eval_config=properties.evaluator.eval_config,
-        baseline=properties.evaluator.baseline,
+        champion=properties.evaluator.champion,
         records=properties.evaluator.records,
+        training=properties.evaluator.training,
         code_fingerprint=properties.evaluator.code_fingerprint,
     ).with_id("Evaluator")
     pusher = ModelPusher(
@@ -190,9 +192,11 @@ def _backbone(
     """
     if inputs is None or workers_are_elsewhere(config.run.beam_args):
         node = Backbone(
-            model=config.model,
+            # A URL may have a token in it, which has no place in the metadata store.
+            model=config.model if inputs is None else inputs.backbone,
             weights=config.weights,
             precision=config.train.precision,
+            trusted=int(config.trust_model),
             fingerprint=properties.backbone.fingerprint,
         )
         return node, node.outputs["backbone"]

@@ -1,4 +1,4 @@
-"""The execution properties that a run finds out, from its inputs and its parameters."""
+"""The execution properties that follow from the inputs and parameters of a run."""
 
 import dataclasses
 import json
@@ -9,8 +9,10 @@ from google.protobuf import json_format
 from tfx.proto import pusher_pb2
 
 from common.custom_config import to_custom_config
+from common.fingerprint import hash_bytes
 from components.image_example_gen.unread import unread_directory
-from components.model_evaluator.records import records_directory
+from components.model_evaluator.records import NONE, records_directory
+from components.model_pusher.last_push import push_record
 from components.model_pusher.settings import PusherSettings
 from components.property_value import PropertyValue
 from pipeline.code import hash_nodes
@@ -42,10 +44,10 @@ from trainer.transform_settings import TransformSettings
 class Properties:
     """The execution properties of each node, as texts, or as placeholders of texts.
 
-    A run on this machine knows the texts before it begins. In a compiled pipeline the first node,
-    `ResolveInputs`, finds them out, and the other nodes take them from it by value: so a run looks
-    at its source anew however long ago it was compiled, and a node whose properties are as before
-    is taken from the cache.
+    For a run on this machine, the texts are known before it starts. In a compiled pipeline, the
+    first node, `ResolveInputs`, writes them in each run, and placeholders pass them to the other
+    nodes by value. So each run fingerprints its source again, and nodes whose properties have not
+    changed are taken from the cache.
     """
 
     example_gen: ExampleGenProperties
@@ -59,7 +61,7 @@ class Properties:
     pusher: PusherProperties
 
     def by_name(self) -> dict[str, PropertyValue]:
-        """The value of each property by `<node>_<property>`, such as `evaluator_baseline`."""
+        """Returns all values by names `<node>_<property>`, such as `evaluator_champion`."""
         return {
             f"{node}_{name}": value
             for node, properties in vars(self).items()
@@ -68,7 +70,7 @@ class Properties:
 
     @classmethod
     def from_names(cls, values: Mapping[str, PropertyValue]) -> "Properties":
-        """The properties whose `by_name` is `values`."""
+        """Returns the properties with the values that `by_name` returned."""
         nodes: dict[str, Any] = {
             node: properties(**{name: values[f"{node}_{name}"] for name in _fields(properties)})
             for node, properties in _fields(cls).items()
@@ -77,7 +79,7 @@ class Properties:
 
 
 def _fields(properties: Any) -> dict[str, Any]:
-    """The type of each field of a dataclass, by its name."""
+    """Returns the type of each field of a dataclass, by its name."""
     return {field.name: field.type for field in dataclasses.fields(properties)}
 
 
@@ -113,12 +115,16 @@ def make_properties(config: Config, inputs: Inputs) -> Properties:
         training=training,
         inputs=training_inputs,
         label=label,
-        # Not below the Trainer's outputs: each execution has others.
+        # Not in the Trainer's output directory, which is a new one for each execution.
         checkpoints=f"{config.pipeline_root}/checkpoints",
         code_fingerprint=code.trainer,
     )
+    fingerprint = _training_fingerprint(inputs, trainer_settings, tuner_settings)
+    champions = (record for made_by, record in inputs.champions.items() if made_by != fingerprint)
     pusher_settings = PusherSettings(
-        serving_state=inputs.served,
+        serving_state=inputs.serving.key(fingerprint),
+        push_record=push_record(config.pipeline_root),
+        training=fingerprint,
         fail_on_unblessed=config.run.fail_on_unblessed,
         code_fingerprint=code.pusher,
     )
@@ -141,8 +147,9 @@ def make_properties(config: Config, inputs: Inputs) -> Properties:
         trainer=TrainerProperties(custom_config=to_custom_config(trainer_settings)),
         evaluator=EvaluatorProperties(
             eval_config=json_format.MessageToJson(make_eval_config(config.gate), sort_keys=True),
-            baseline=inputs.baseline,
+            champion=next(champions, NONE),
             records=records_directory(config.pipeline_root),
+            training=fingerprint,
             code_fingerprint=code.evaluator,
         ),
         pusher=PusherProperties(
@@ -152,8 +159,17 @@ def make_properties(config: Config, inputs: Inputs) -> Properties:
     )
 
 
+def _training_fingerprint(inputs: Inputs, trainer: TrainerSettings, tuner: TunerSettings) -> str:
+    """Of everything that determines a model: two trainings with the same one are repetitions."""
+    determining = dataclasses.replace(trainer, checkpoints="")
+    texts = [to_custom_config(determining), inputs.schema_fingerprint]
+    if tuner.trials:
+        texts.append(to_custom_config(tuner))
+    return hash_bytes("\0".join(texts).encode())
+
+
 def _push_destination(serving_dir: str) -> str:
-    """TFX's PushDestination for a serving directory, as JSON."""
+    """Returns TFX's PushDestination for a serving directory, as JSON."""
     destination = pusher_pb2.PushDestination(
         filesystem=pusher_pb2.PushDestination.Filesystem(base_directory=serving_dir)
     )

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from common.errors import InputError
+from common.files import read_or_write, read_text
 from pipeline.options.config import Config
 
 OWNER = ".pipeline-name"  # the file in a pipeline root that names its pipeline
@@ -53,7 +54,7 @@ def claim_root(directory: Path, config: Config) -> Iterator[Callable[[], None]]:
                 "choose another --name or --pipeline-root"
             ) from error
         recorded = {directory / OWNER: config.name, directory / _READS: config.reads}
-        found = {file: _text(file) or text for file, text in recorded.items()}
+        found = {file: read_text(file) or text for file, text in recorded.items()}
         name, reads = found.values()
         if name != config.name:
             raise InputError(
@@ -69,12 +70,13 @@ def claim_root(directory: Path, config: Config) -> Iterator[Callable[[], None]]:
             )
 
         def record_owner() -> None:
-            for file, text in found.items():
-                file.write_text(text, encoding="utf-8")
+            try:
+                for file, text in found.items():
+                    read_or_write(file, text)
+            except OSError as error:
+                raise InputError(
+                    f"--pipeline-root {directory}: {error.strerror}; expected free space for a few "
+                    "files; free some, and give the same command again"
+                ) from error
 
         yield record_owner
-
-
-def _text(file: Path) -> str:
-    """Returns the text of `file`; empty if the file does not exist."""
-    return file.read_text(encoding="utf-8") if file.exists() else ""

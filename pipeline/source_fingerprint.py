@@ -1,4 +1,4 @@
-"""The fingerprint under which the examples of a source are in the cache."""
+"""The fingerprint of a source, by which the cache finds its examples."""
 
 from pathlib import Path
 
@@ -8,12 +8,12 @@ from components.image_example_gen.unread import read_unread
 
 
 def find_fingerprint(source: Source, unread_notes: str, cache: Path) -> str:
-    """The fingerprint of `source`; another one, if it has an image again that was away before.
+    """Returns the fingerprint of `source`, or a new one if an image that was away is back.
 
     Args:
-      source: prepared.
+      source: the source, after `prepare`.
       unread_notes: directory of the notes of `components.image_example_gen.unread`.
-      cache: as `Source.fingerprint` takes it.
+      cache: the cache directory, as for `Source.fingerprint`.
     """
     fingerprint = source.fingerprint(cache)
     while unread := read_unread(unread_notes, fingerprint):

@@ -10,7 +10,7 @@ EMAIL = "me@p.iam.gserviceaccount.com"
 
 
 def private_pem(key: rsa.RSAPrivateKey) -> bytes:
-    """A private key as files have it."""
+    """Returns a private key in PEM format."""
     return key.private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.PKCS8,

@@ -2,6 +2,7 @@
 
 import io
 import os
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,13 +30,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def project() -> Path:
-    """The project's root."""
+    """Returns the root of the project."""
     return PROJECT
 
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
-    """The folder with real photographs and a real pretrained backbone."""
+    """Returns the folder with real images and a real pretrained backbone."""
     folder = Path(os.environ.get("VIT_SHARED", PROJECT.parent / "shared")).resolve()
     if not (folder / "tfds").is_dir():
         pytest.skip(f"no photographs at {folder} (set VIT_SHARED)")
@@ -44,19 +45,29 @@ def shared() -> Path:
 
 @pytest.fixture(scope="session")
 def photographs(shared: Path) -> list[Path]:
-    """Some original photographs, of flowers and of pets."""
+    """Returns some original images, of flowers and of pets."""
     return sorted((shared / "images").glob("*/*/*.jpg"))
 
 
 @pytest.fixture
+def foreground() -> Iterator[None]:
+    """As a shell runs it in the foreground; the tests may be run in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture
 def jpeg() -> bytes:
-    """A small upright RGB JPEG."""
+    """Returns a small upright RGB JPEG."""
     return encode(gradient(), "JPEG")
 
 
 @pytest.fixture(scope="session")
 def tiny_backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The SavedModel directory of a ViT of 16 pixels, 2 layers and 16 features, untrained."""
+    """Returns the SavedModel directory of an untrained ViT for 16 pixels, with 2 layers and 16
+    features.
+    """
     directory = tmp_path_factory.mktemp("backbone") / "tiny"
     convert(random_arrays(TINY, seed=0), directory)
     return directory
@@ -64,42 +75,42 @@ def tiny_backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def server_process() -> Iterator[ServingProcess]:
-    """A process that loads exported models as servers do, with TensorFlow alone."""
+    """Returns a process that loads exported models as servers do, with TensorFlow only."""
     with ServingProcess() as process:
         yield process
 
 
 @pytest.fixture(scope="session")
 def tensorflow_java() -> Iterator[TensorFlowJava]:
-    """Another runtime; the test is skipped where there is no Maven or no Java."""
+    """Returns TensorFlow Java, another runtime; tests are skipped without Maven or Java."""
     with tempfile.TemporaryDirectory() as folder:
         yield TensorFlowJava(Path(folder))
 
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    """A scripted web server, which no proxy of the environment is asked for."""
+    """Returns a scripted web server, which is reached without the proxies of the environment."""
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     with Server() as server:
         yield server
 
 
 def gradient(height: int = 24, width: int = 32) -> PIL.Image.Image:
-    """An RGB image whose red grows to the right and whose green grows downwards."""
+    """Returns an RGB image whose red grows to the right and whose green grows downwards."""
     rows, columns = np.mgrid[0:height, 0:width]
     red, green = columns * 255 // (width - 1), rows * 255 // (height - 1)
     return PIL.Image.fromarray(np.stack([red, green, red // 2], axis=-1).astype(np.uint8))
 
 
 def encode(image: PIL.Image.Image, format: str, **options) -> bytes:
-    """The bytes of an image file."""
+    """Returns the bytes of an image file."""
     file = io.BytesIO()
     image.save(file, format, **options)
     return file.getvalue()
 
 
 def class_folder(folder: Path, classes: int = 2, images: int = 3) -> Path:
-    """A folder of class folders c0, c1, … with different images 0.png, 1.png, …"""
+    """Returns a folder of class folders c0, c1, … with different images 0.png, 1.png, …"""
     for label in range(classes):
         (folder / f"c{label}").mkdir(parents=True)
         for index in range(images):

@@ -28,7 +28,7 @@ def build_wheel(project: Path, folder: Path) -> Path:
 
 
 def make_environment(project: Path, folder: Path) -> Path:
-    """A virtual environment with the project's wheel in it, as in an image.
+    """Makes a virtual environment with the project's wheel in it, as in an image.
 
     The 227 packages of requirements.lock are not installed a second time: a .pth file leads to
     those of the environment that runs the tests. What that one has of the project is not seen,

@@ -25,7 +25,7 @@ def inputs_of(images: Sequence[bytes], height: int, width: int) -> Arrays:
 
 
 def answers_by_object_graph(directory: Any, inputs: Arrays) -> Arrays:
-    """What a model answers that `tf.saved_model.load` has loaded, by signature."""
+    """Returns the outputs of a model that `tf.saved_model.load` has loaded, by signature."""
     signatures = tf.saved_model.load(str(directory)).signatures
     answers = {}
     for name, given in inputs.items():

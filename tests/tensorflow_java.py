@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 _SOURCES = Path(__file__).parent / "java"
-# Maven's words for a registry that it cannot reach; a wrong POM is told in others.
+# Maven's messages for a registry that it cannot reach; those for a wrong POM are different.
 _OFFLINE = ("Could not transfer", "Unknown host", "Connection refused", "in offline mode")
 
 
@@ -47,7 +47,7 @@ class TensorFlowJava:
     def classify(
         self, models: Sequence[Path], images: Sequence[Path]
     ) -> dict[str, tuple[list[str], list[float]]]:
-        """By model, the labels of the images and how probable they are."""
+        """Returns, by model, the labels of the images and their probabilities."""
         done = subprocess.run(
             [*self._command, *map(str, models), "--", *map(str, images)],
             env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "0"},
@@ -56,7 +56,7 @@ class TensorFlowJava:
             check=False,
         )
         assert done.returncode == 0, done.stderr
-        # TensorFlow's own words for what has loaded them.
+        # The name of the loader in TensorFlow's own messages.
         assert done.stderr.count("cc/saved_model/loader.cc") >= len(models), done.stderr
         answers: dict[str, tuple[list[str], list[float]]] = {}
         for line in done.stdout.splitlines():

@@ -10,7 +10,7 @@ from common.fingerprint import FIRST_PARTY
 
 @pytest.fixture(scope="module")
 def packages(project):
-    """The product's packages: the folders in the root that have an `__init__.py`."""
+    """Returns the project's packages: the folders in the root that have an `__init__.py`."""
     return {path.parent.name for path in project.glob("*/__init__.py")}
 
 

@@ -4,6 +4,7 @@ import io
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 
@@ -85,6 +86,10 @@ USAGE_ERRORS = [
         "--pipeline-root s3://b/p: expected a directory that all containers can reach",
     ),
     ([*VERTEX, "--model", "./here"], "--model ./here: expected, for a container, a name"),
+    (
+        [*VERTEX, "--model", "https://u:p@host/m.tgz?sig=1"],
+        "--model https://…@host/m.tgz?…: has a query string or credentials, which a compiled",
+    ),
     ([*VERTEX, "--dataset", "./here"], "--dataset ./here: expected, for a container, a name"),
     ([*VERTEX, *SUBMIT, "--schedule", "daily"], "expected five fields of cron"),
     ([*SCHEDULE, "--schedule", "0 3 * *"], "--schedule 0 3 * *: expected five fields of cron"),
@@ -131,7 +136,7 @@ LATER_USAGE_ERRORS = [
         "tfds:tf_flower: TFDS has no such dataset;",
     ),
     ([*COMPILED, "--beam-arg=--runer=DataflowRunner"], "no flag --runer; did you mean --runner?"),
-    ([*COMPILED, *DATAFLOW], "--beam-arg=--project and --beam-arg=--region and"),
+    ([*COMPILED, *DATAFLOW], "Missing required option: project"),
     ([*COMPILED, "--beam-arg=--setup_file=./setup.py"], "expected a URL or an absolute path in"),
     (["--model", "vit_mini_fe", "--beam-arg=--direct_num_workers=x"], "invalid int value: 'x'"),
 ]
@@ -229,7 +234,7 @@ def test_help_has_every_flag(project):
 
 
 def test_every_option_is_listed(project):
-    """By its key, with its flag; those that are the same for several nodes once."""
+    """Each has its key and its flag; options that several nodes share are listed once."""
     _, *rows, last = command(project, "--list-options").stdout.splitlines()
     nodes = last.removeprefix("NODE is one of ").rstrip(".").split(", ")
     named = [row.split()[0] for row in rows]
@@ -309,7 +314,7 @@ UNTRAINED = "The model is UNTRAINED: its weights are random.\n"
         ({"model": "gs://bucket/model.npz", "train.precision": "mixed_bfloat16"}, ""),
     ],
 )
-def test_what_must_not_be_overlooked(given, said, tmp_path):
+def test_warnings(given, said, tmp_path):
     out = io.StringIO()
     config = build_config({key: Setting(value, key) for key, value in given.items()})
     announce(config, tmp_path / "log", Console(out, io.StringIO()))
@@ -318,8 +323,37 @@ def test_what_must_not_be_overlooked(given, said, tmp_path):
     assert warnings == said
 
 
+@pytest.mark.usefixtures("foreground")
+@pytest.mark.parametrize(
+    ("number", "status", "line"),
+    [
+        (signal.SIGINT, 130, "pipeline_runner.py: interrupted\n"),
+        (signal.SIGTERM, 143, "pipeline_runner.py: terminated\n"),
+    ],
+)
+def test_a_signal_ends_a_run_that_loads_tensorflow(project, tmp_path, number, status, line):
+    """An exception in the midst of an import may be turned into another one."""
+    command = [sys.executable, "pipeline_runner.py", "--model", "vit_mini_fe"]
+    command += ["--dataset", "digits", "--pipeline-root", str(tmp_path)]
+    with subprocess.Popen(
+        command,
+        cwd=project,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as run:
+        assert run.stdout is not None
+        while "UNTRAINED" not in run.stdout.readline():  # the last line before TensorFlow is loaded
+            pass
+        run.send_signal(number)
+        out, err = run.communicate(timeout=60)
+    assert (run.returncode, out, err) == (status, "", line)
+    (log,) = (tmp_path / "logs").iterdir()
+    assert line in log.read_text()
+
+
 def test_an_interrupted_run_says_so(project):
-    """By Ctrl-C, while nothing but the command line has been imported yet."""
+    """Ctrl-C comes when only the command line has been imported."""
     code = (
         "import sys, pipeline_runner\n"
         "def interrupt(*_): raise KeyboardInterrupt\n"

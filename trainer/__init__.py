@@ -1,3 +1,3 @@
-"""What is tuned, and how: preprocessing, input, model, training, serving."""
+"""Tunes models: preprocessing, input, model, training, serving."""
 
 import common.environment  # noqa: F401 (before TensorFlow is imported)

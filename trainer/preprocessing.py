@@ -1,7 +1,8 @@
-"""The ViT preprocessing: one graph, written by Transform, run by Trainer, Evaluator and servers.
+"""Preprocessing, as one graph that Transform writes and Trainer, Evaluator and servers run.
 
-decode -> resize to the backbone's H x W, bilinear -> [-1, 1]; for `--tune head` also -> features.
-As in google-research/vision_transformer, vit_jax/input_pipeline.py.
+Images are decoded, resized to the backbone's H x W (bilinear), and scaled to [-1, 1], as in
+google-research/vision_transformer, vit_jax/input_pipeline.py. For `--tune head`, the graph also
+computes features.
 """
 
 from collections.abc import Callable
@@ -18,23 +19,24 @@ LABEL = "label"
 PIXELS = "pixels"
 FEATURES = "features"
 
-# Images that Transform and Evaluator take at once. Beam hands over up to 1,000; as pixels they
-# would take 600 MB.
+# The number of images that Transform and Evaluator process at once. Beam passes up to 1,000 images,
+# whose pixels would take 600 MB.
 CHUNK = 32
 
 
 def preprocessing_fn(
     inputs: dict[str, tf.Tensor], custom_config: dict[str, Any]
 ) -> dict[str, tf.Tensor]:
-    """TFX Transform's user function.
+    """Preprocesses examples; TFX's Transform traces this function.
 
     Args:
-      inputs: `image`, encoded images, string [B] or [B, 1]; `label`, int64, likewise.
-      custom_config: `trainer.transform_settings.TransformSettings`, with the backbone's directory.
+      inputs: `image`, encoded images, string [B] or [B, 1]; and `label`, int64 [B] or [B, 1].
+      custom_config: the fields of `trainer.transform_settings.TransformSettings`, with the
+        backbone's directory.
 
     Returns:
-      `label`, int64 [B]; and `pixels`, float32 [B, H, W, 3] in [-1, 1], to tune the whole backbone,
-      or `features`, float32 [B, D], to tune a head.
+      `label`, int64 [B]; and `pixels`, float32 [B, H, W, 3] in [-1, 1], for tune "full", or
+      `features`, float32 [B, D], for tune "head".
     """
     settings = from_custom_config(TransformSettings, custom_config)
     encoded = tf.reshape(inputs[IMAGE], [-1])
@@ -48,7 +50,7 @@ def preprocessing_fn(
 
 
 def decode_images(encoded: tf.Tensor, height: int, width: int) -> tf.Tensor:
-    """Encoded images, string [B] -> float32 [B, height, width, 3] in [-1, 1]."""
+    """Decodes encoded images, string [B], to float32 [B, height, width, 3] in [-1, 1]."""
 
     def one(image: tf.Tensor) -> tf.Tensor:
         return value_range(resize(decode(image), height, width))
@@ -58,18 +60,21 @@ def decode_images(encoded: tf.Tensor, height: int, width: int) -> tf.Tensor:
 
 
 def decode(encoded: tf.Tensor) -> tf.Tensor:
-    """An encoded image (JPEG, PNG, GIF, BMP), string [] -> uint8 [h, w, 3]."""
+    """Decodes an encoded image (JPEG, PNG, GIF, BMP), string [], to uint8 [h, w, 3]."""
     image = tf.io.decode_image(encoded, channels=3, expand_animations=False)
     return tf.ensure_shape(image, [None, None, 3])
 
 
 def resize(image: tf.Tensor, height: int, width: int) -> tf.Tensor:
-    """uint8 [h, w, 3] -> float32 [height, width, 3] in [0, 255], bilinear, without antialiasing."""
+    """Resizes uint8 [h, w, 3] to float32 [height, width, 3] in [0, 255], bilinear.
+
+    There is no antialiasing.
+    """
     return tf.image.resize(image, [height, width], method="bilinear")
 
 
 def value_range(image: tf.Tensor) -> tf.Tensor:
-    """float32 in [0, 255] -> [-1, 1]."""
+    """Scales float32 values from [0, 255] to [-1, 1]."""
     return image / 127.5 - 1.0
 
 
@@ -83,7 +88,7 @@ class FrozenBackbone(tf.Module):
     def __init__(self, directory: str) -> None:
         """
         Args:
-          directory: of the backbone's SavedModel.
+          directory: the directory of the backbone's SavedModel.
         """
         super().__init__()
         shapes = read_shapes(directory)
@@ -104,9 +109,10 @@ class FrozenBackbone(tf.Module):
 
 
 def _frozen_features(encoded: tf.Tensor, directory: str) -> tf.Tensor:
-    """Encoded images, string [B] -> features of the frozen backbone, float32 [B, D].
+    """Computes features of the frozen backbone, float32 [B, D], of encoded images, string [B].
 
-    The backbone becomes part of the transform graph's SavedModel, where it is `.frozen_backbone`.
+    The backbone becomes part of the transform graph's SavedModel, as its attribute
+    `frozen_backbone`.
     """
     import tensorflow_transform as tft  # training needs the rest of this module, and no Transform
 
@@ -131,7 +137,7 @@ def _in_even_number(function: Callable[[tf.Tensor], tf.Tensor], images: tf.Tenso
 def _in_chunks(
     function: Callable[[tf.Tensor], tf.Tensor], encoded: tf.Tensor, features: int
 ) -> tf.Tensor:
-    """`function`, string [b] -> float32 [b, features], over [B] in chunks of at most `CHUNK`."""
+    """Calls `function`, from string [b] to float32 [b, features], on chunks of up to `CHUNK`."""
     batch = tf.shape(encoded)[0]
     chunks = tf.TensorArray(
         tf.float32,

@@ -1,4 +1,4 @@
-"""Fine-tuning: what TFX Trainer runs."""
+"""The function that TFX's Trainer runs."""
 
 import dataclasses
 import tempfile
@@ -11,6 +11,7 @@ from backbones.contract import read_shapes
 from common.custom_config import from_custom_config
 from trainer.input.transform_graph import TransformGraph
 from trainer.training.abandoned import remove_abandoned
+from trainer.training.checkpoint_lease import lease_directory
 from trainer.training.checkpoints import checkpoint_directory
 from trainer.training.settings import TrainerSettings
 from trainer.training.strategy import make_strategy, wait_for_all, worker_index
@@ -18,17 +19,18 @@ from trainer.training.training_job import TrainingJob, backbone_directory
 
 
 def run_fn(fn_args: Any) -> None:
-    """TFX Trainer's user function: tunes, and exports the SavedModel with its three signatures.
+    """Tunes a model, and exports it as a SavedModel with three signatures.
 
     Args:
-      fn_args: `tfx.components.FnArgs`: raw examples for tune "full", transformed ones for "head";
-        the transform graph; the backbone as base model; hyperparameters, where a Tuner found them.
-        Its `custom_config` is `trainer.training.settings.TrainerSettings`.
+      fn_args: `tfx.components.FnArgs` with these fields: raw examples for tune "full" or
+        transformed ones for "head"; the transform graph; the backbone as base model; the Tuner's
+        hyperparameters, if there is a Tuner; and a `custom_config` with the fields of
+        `trainer.training.settings.TrainerSettings`.
 
     Raises:
-      InputError: the settings do not fit one another, the data or the machine.
-      NonFiniteError: the loss is no number any more.
-      PreemptedError: the process was asked to end; the training goes on when it is run again.
+      InputError: the settings contradict each other, or do not fit the data or the machine.
+      NonFiniteError: the loss became NaN or infinite.
+      PreemptedError: the process received a signal to end; when it is run again, training resumes.
     """
     settings = from_custom_config(TrainerSettings, fn_args.custom_config)
     training = settings.training
@@ -62,14 +64,14 @@ def run_fn(fn_args: Any) -> None:
         settings=job.settings.values_that_determine_weights(),
     )
     is_chief = worker_index(strategy)[0] == 0
-    if is_chief:
-        remove_abandoned(settings.checkpoints, checkpoints)
-    # The curves of all workers are the same, and would go into the same files.
-    fitted = job.fit(
-        strategy, checkpoints, fn_args.model_run_dir if is_chief else tempfile.mkdtemp()
-    )
-    if is_chief:
-        job.export(fitted.model, fn_args.serving_model_dir)
-    # TFX looks for the model in every worker, as soon as this returns.
-    wait_for_all(strategy)
-    fitted.checkpoints.remove()
+    # All workers have the same curves. Only the chief writes them to the output directory.
+    log_dir = fn_args.model_run_dir if is_chief else tempfile.mkdtemp()
+    with lease_directory(checkpoints, strategy) as directory:
+        if is_chief:
+            remove_abandoned(settings.checkpoints, directory.path)
+        fitted = job.fit(strategy, directory.path, log_dir, directory.lease)
+        if is_chief:
+            job.export(fitted.model, fn_args.serving_model_dir)
+        # When this function returns, TFX looks for the model, in every worker.
+        wait_for_all(strategy)
+        fitted.checkpoints.remove()

@@ -1,7 +1,7 @@
 """The settings that the pipeline gives to Transform. Imports no TensorFlow.
 
-They do not lie beside those of Trainer: Transform's cache key has a fingerprint of all code that
-Transform imports, and a new option of the training must not run Transform again.
+They are in a module apart from the settings of Trainer. Transform's cache key has a fingerprint of
+all code that Transform imports, and a new option of training must not run Transform again.
 """
 
 import dataclasses
@@ -16,7 +16,7 @@ class TransformSettings:
     """The settings of Transform, as `custom_config`; see `common.custom_config`.
 
     Attributes:
-      tune: "full" has Transform write pixels, "head" the features of the frozen backbone.
+      tune: with "full", Transform computes pixels; with "head", features of the frozen backbone.
       code_fingerprint: fingerprint of Transform's code.
       backbone: directory of the backbone's SavedModel. Only the executor of BackboneTransform
         knows it; it is empty in the execution properties, which are part of the cache key.

@@ -1,4 +1,4 @@
-"""Search for hyperparameters: what TFX Tuner runs."""
+"""The hyperparameter search that TFX's Tuner runs."""
 
 import dataclasses
 import os
@@ -14,7 +14,7 @@ from backbones.contract import read_shapes
 from common.custom_config import from_custom_config
 from common.errors import InputError
 from trainer.input.transform_graph import TransformGraph
-from trainer.training.preemption import PreemptedError
+from trainer.training.preemption import PreemptedError, end_at_once
 from trainer.training.settings import TrainingSettings, TunerSettings
 from trainer.training.strategy import make_strategy
 from trainer.training.training_job import TrainingJob, backbone_directory
@@ -23,17 +23,17 @@ OBJECTIVE = "val_accuracy"
 
 
 def tuner_fn(fn_args: Any) -> TunerFnResult:
-    """TFX Tuner's user function: trials of `TrainingJob.fit` by Bayesian optimisation.
+    """Returns the tuner, which runs trials of `TrainingJob.fit` with Bayesian optimisation.
 
     Args:
-      fn_args: as `trainer.train.run_fn` takes it. Its `custom_config` is
+      fn_args: the same fields as for `trainer.train.run_fn`, with a `custom_config` of
         `trainer.training.settings.TunerSettings`.
     """
     settings = from_custom_config(TunerSettings, fn_args.custom_config)
     hyperparameters = settings.training.hyperparameters
     if hyperparameters.deterministic:
         tf.config.experimental.enable_op_determinism()
-    # Trials run on this machine alone: other workers are Trainer's.
+    # Trials run on this machine only; other workers belong to Trainer.
     strategy = hyperparameters.strategy
     strategy = make_strategy("mirrored" if strategy == "multiworker" else strategy)
     backbone = backbone_directory(fn_args.base_model)
@@ -59,9 +59,9 @@ def tuner_fn(fn_args: Any) -> TunerFnResult:
 
 
 def search_space(settings: TrainingSettings) -> keras_tuner.HyperParameters:
-    """What is searched, around the values that are set: learning rate, schedule, augmentation.
+    """Returns the search space: learning rate, schedule and augmentation, around the given values.
 
-    Names are the keys of the configuration; defaults are what is set.
+    Names are the keys of options; the defaults are the given values.
     """
     space = keras_tuner.HyperParameters()
     rate = settings.hyperparameters.learning_rate
@@ -73,7 +73,7 @@ def search_space(settings: TrainingSettings) -> keras_tuner.HyperParameters:
     )
     if settings.tune == "full":
         augmentation = settings.augmentation
-        # To crop or not is a question of what the images show: digits must not be cropped.
+        # The search does not turn cropping on: digits, for example, must not be cropped.
         if augmentation.crop_area is not None:
             _choice(space, "augment.crop_area", (0.05, 0.35, 1.0), augmentation.crop_area)
         _choice(space, "augment.randaugment_layers", (0, 1, 2), augmentation.randaugment_layers)
@@ -88,10 +88,10 @@ def _choice(
 
 
 class Oracle(keras_tuner.oracles.BayesianOptimizationOracle):
-    """Begins with the defaults, where KerasTuner's begins at random."""
+    """KerasTuner's Bayesian optimisation, with the defaults in the first trial."""
 
     def populate_space(self, trial_id: str) -> dict[str, Any]:
-        """The values of the next trial, as KerasTuner takes them."""
+        """Returns the values of the next trial, in KerasTuner's form."""
         if self.trials:
             return super().populate_space(trial_id)
         status = keras_tuner.engine.trial.TrialStatus.RUNNING
@@ -104,19 +104,20 @@ class Search(keras_tuner.Tuner):
     def __init__(self, job: TrainingJob, strategy: tf.distribute.Strategy, **options: Any) -> None:
         """
         Args:
-          job: whose settings each trial changes.
-          strategy: where trials are computed.
-          **options: of `keras_tuner.Tuner`.
+          job: the training, whose settings each trial changes.
+          strategy: the devices of the trials.
+          **options: the options of `keras_tuner.Tuner`.
         """
         super().__init__(hypermodel=lambda space: None, **options)
         self._job = job
         self._strategy = strategy
 
     def run_trial(self, trial: keras_tuner.engine.trial.Trial) -> dict[str, float]:
-        """The validation accuracy of the weights that one training would export.
+        """Trains once; returns the validation accuracy of the weights that would be exported.
 
         Raises:
-          FatalError: of KerasTuner: no trial can do better, or the process was asked to end.
+          FatalError: an error, such as a wrong setting, that all trials would have, or the process
+            was asked to end.
         """
         settings = self._job.settings.replace_options(trial.hyperparameters.values)
         directory = self.get_trial_dir(trial.trial_id)
@@ -126,18 +127,19 @@ class Search(keras_tuner.Tuner):
         # What Keras remembers of each model by name would grow from trial to trial.
         keras.utils.clear_session()
         try:
-            fitted = dataclasses.replace(self._job, settings=settings, label=label).fit(
-                self._strategy,
-                os.path.join(directory, "checkpoints"),
-                os.path.join(directory, "log"),
-            )
+            with end_at_once():
+                fitted = dataclasses.replace(self._job, settings=settings, label=label).fit(
+                    self._strategy,
+                    os.path.join(directory, "checkpoints"),
+                    os.path.join(directory, "log"),
+                )
         # KerasTuner would go on with other trials.
         except InputError as error:
             raise keras_tuner.errors.FatalError(str(error)) from error
         except (PreemptedError, KeyboardInterrupt) as error:
             message = (
-                f"asked to end in trial {trial.trial_id}; the search begins anew when the same "
-                "command is given again"
+                f"asked to end in trial {trial.trial_id}; the search starts from the beginning "
+                "when the same command is given again"
             )
             if isinstance(error, KeyboardInterrupt):
                 raise KeyboardInterrupt(message) from error

@@ -156,7 +156,7 @@ def _size(arrays: Arrays, name: str, axis: int) -> int:
 
 def _check_names(arrays: Arrays, shapes: Mapping[str, Shape]) -> None:
     problems = [
-        f"{_listing(names)} {problem}"
+        f"{_describe_names(names)} {problem}"
         for names, problem in (
             ([name for name in shapes if name not in arrays], "missing"),
             ([name for name in arrays if name not in shapes], "unexpected"),
@@ -167,7 +167,7 @@ def _check_names(arrays: Arrays, shapes: Mapping[str, Shape]) -> None:
         raise CheckpointError(f"{' and '.join(problems)}; {_ADVICE}")
 
 
-def _listing(names: list[str]) -> str:
+def _describe_names(names: list[str]) -> str:
     others = f" (and {len(names) - 1} more)" if len(names) > 1 else ""
     return f"array {names[0]!r}{others} is"
 
@@ -186,6 +186,6 @@ def _check_values(name: str, array: np.ndarray) -> None:
     if not np.isfinite(array).all():
         count = np.count_nonzero(~np.isfinite(array))
         raise CheckpointError(
-            f"array {name!r} has {count} values that are NaN or infinite, expected finite "
+            f"array {name!r} has {count} values that are NaN or infinite; expected finite "
             f"numbers; {_ADVICE}"
         )

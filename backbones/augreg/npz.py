@@ -9,6 +9,9 @@ import numpy as np
 
 from common.errors import InputError, one_line
 
+_LARGEST_RATIO = 10  # trained weights look random: the published files unpack to their own size
+_SLACK = 100_000_000  # bytes
+
 
 class CheckpointError(InputError):
     """An error about a file that is no AugReg checkpoint.
@@ -34,6 +37,7 @@ def read_npz(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
     try:
         with np.load(path, allow_pickle=False) as archive:
             _check_names(archive.files)
+            _check_size(path, archive.zip)
             return {name: _read_array(archive, name) for name in archive.files}
     except CheckpointError as error:
         raise CheckpointError(f"{path}: {error}") from error
@@ -58,6 +62,16 @@ def _check_names(names: list[str]) -> None:
         raise CheckpointError(
             f"array {name!r} appears {count} times; expected each name once; download the "
             "checkpoint again"
+        )
+
+
+def _check_size(path: Path, archive: zipfile.ZipFile) -> None:
+    """Refuses a small file that would fill the memory. (`zipfile` reads no more than is stated.)"""
+    packed, unpacked = path.stat().st_size, sum(member.file_size for member in archive.infolist())
+    if unpacked > _LARGEST_RATIO * packed + _SLACK:
+        raise CheckpointError(
+            f"unpacks from {packed / 1e6:.3g} MB to {unpacked / 1e9:.3g} GB; expected weights, "
+            "which can hardly be compressed; download the checkpoint again"
         )
 
 

@@ -9,6 +9,7 @@ import rich.progress
 
 import common.lock
 from backbones.download.transfer import logger
+from common.text import make_printable
 
 
 @contextmanager
@@ -18,7 +19,7 @@ def show_downloads(console: rich.console.Console) -> Iterator[None]:
     If the process waits for another one, a line says what the other one is writing.
     """
     bars = rich.progress.Progress(
-        rich.progress.TextColumn("downloading {task.description}"),
+        rich.progress.TextColumn("downloading {task.description}", markup=False),
         rich.progress.BarColumn(bar_width=24),
         rich.progress.DownloadColumn(),
         rich.progress.TransferSpeedColumn(),
@@ -26,7 +27,7 @@ def show_downloads(console: rich.console.Console) -> Iterator[None]:
         console=console,
         transient=True,
         disable=not console.is_terminal,
-        redirect_stdout=False,  # what libraries print belongs in the log
+        redirect_stdout=False,  # the output of libraries belongs in the log
         redirect_stderr=False,
     )
     listener = _Listener(bars)
@@ -53,20 +54,21 @@ class _Listener(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         if hasattr(record, "waits_for"):
-            self._print(record.getMessage())
+            self._print(make_printable(record.getMessage()))
             return
         state = getattr(record, "download", None)
         if state is None:
             return
+        name = make_printable(state.name)
         begins = state.name not in self._tasks
         if begins:
-            self._tasks[state.name] = self._bars.add_task(state.name)
+            self._tasks[state.name] = self._bars.add_task(name)
         self._bars.update(self._tasks[state.name], completed=state.done, total=state.total)
         if state.ended:
             self._bars.remove_task(self._tasks.pop(state.name))
         if state.ended or (begins and not self._bars.console.is_terminal):
             size = "" if state.total is None else f": {state.total / 1e6:.1f} MB"
-            line = f"{'downloaded' if state.ended else 'downloading'} {state.name}{size}"
+            line = f"{'downloaded' if state.ended else 'downloading'} {name}{size}"
             self._print(line)
 
     def _print(self, line: str) -> None:

@@ -15,9 +15,12 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import urljoin
 
 from common.errors import InputError, one_line
+from common.files import write_whole
 from common.lock import hold_lock
+from common.urls import is_secure
 
 logger = logging.getLogger("backbones.download")
 
@@ -35,7 +38,7 @@ class Patience:
 
     connect: float = 4  # longest wait for a connection to one address of the server
     read: float = 30  # longest wait for the next byte
-    in_all: float = 6 * 3600  # longest duration of the whole download
+    in_all: float = 6 * 3600  # longest duration of a download
     pause: float = 1  # before the second attempt; doubled with each further one
     longest_pause: int = 60  # also if the server asks for more (Retry-After)
     tries: int = 5  # attempts in a row without a new byte
@@ -86,6 +89,8 @@ class _Transfer:
         self, url: str, target: Path, name: str, sha256: str | None, patience: Patience
     ) -> None:
         self._url, self._target, self._name = url, target, name
+        # The URL itself may be signed, which is not to be written anywhere.
+        self._url_digest = hashlib.sha256(url.encode()).hexdigest()
         self._sha256, self._patience = sha256, patience
         self._part = target.with_name(target.name + ".part")
         self._notes = target.with_name(target.name + ".part.json")
@@ -116,10 +121,20 @@ class _Transfer:
         import requests
         from urllib3 import Retry
 
+        class _SecureSession(requests.Session):
+            def get_redirect_target(self, response: Any) -> str | None:
+                """Refuses to be sent from https to http."""
+                target = super().get_redirect_target(response)
+                if target and not is_secure(urljoin(response.url, target)):
+                    raise requests.exceptions.InvalidSchema(
+                        f"redirected to {target}, where anybody on the way could change the file"
+                    )
+                return target
+
         retry = Retry(
             total=None,
             connect=1,
-            read=False,  # `run` repeats these, from where the body broke off
+            read=False,  # `run` repeats such requests, from where the body broke off
             redirect=False,  # `requests` follows redirects
             status=self._patience.tries,
             status_forcelist=(408, 425, 429, 500, 502, 503, 504),
@@ -128,7 +143,7 @@ class _Transfer:
             backoff_max=self._patience.longest_pause,
             retry_after_max=self._patience.longest_pause,
         )
-        session = requests.Session()
+        session = _SecureSession()
         for scheme in ("http://", "https://"):
             session.mount(scheme, requests.adapters.HTTPAdapter(max_retries=retry))
         return session
@@ -167,7 +182,7 @@ class _Transfer:
         if response.status_code in (206, 416):
             if response.status_code == 416 or not self._is_next(header, validator):
                 self._discard()
-                raise _BrokenOffError("the server has another file than the one begun")
+                raise _BrokenOffError("the file on the server has changed")
         elif response.status_code == 200:
             length = header.get("Content-Length", "")
             self._begin(validator, int(length) if length.isdigit() else None)
@@ -210,7 +225,7 @@ class _Transfer:
             notes = json.loads(self._notes.read_text())
             total = notes["total"]
             fits = total is None or self._size <= total
-            if notes["url"] == self._url and notes["validator"] and fits:
+            if notes["url"] == self._url_digest and notes["validator"] and fits:
                 return notes["validator"], total
         self._discard()
         return None, None
@@ -218,10 +233,8 @@ class _Transfer:
     def _begin(self, validator: str | None, total: int | None) -> None:
         self._discard()  # first: else a kill here would leave old bytes with new notes
         self._validator, self._total = validator, total
-        notes = {"url": self._url, "validator": validator, "total": total}
-        new = self._notes.with_name(self._notes.name + ".new")
-        new.write_text(json.dumps(notes))
-        os.replace(new, self._notes)
+        notes = {"url": self._url_digest, "validator": validator, "total": total}
+        write_whole(self._notes, json.dumps(notes))
 
     def _discard(self) -> None:
         self._validator = self._total = None

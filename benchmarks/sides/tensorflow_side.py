@@ -86,7 +86,7 @@ class TensorFlowSide:
         """
         if not keep:
             self._drop()
-        directory = self._converted(model, precision)
+        directory = self._convert_backbone(model, precision)
         if kind == "forward":
             step = _forward(directory, batch_size, compiled)
         else:
@@ -121,7 +121,7 @@ class TensorFlowSide:
           tensor_float: whether a GPU may round float32 products to TensorFloat-32.
         """
         tf.config.experimental.enable_tensor_float_32_execution(tensor_float)
-        directory = self._converted(model, precision)
+        directory = self._convert_backbone(model, precision)
         size = read_shapes(directory).height
         images = np.random.default_rng(0).uniform(-1, 1, [batch_size, size, size, 3])
         features = call_backbone(load_backbone(directory), tf.constant(images, tf.float32))
@@ -221,7 +221,7 @@ class TensorFlowSide:
             rates.append(batches * batch_size / (time.perf_counter() - started))
         return {"images_per_second": rates}
 
-    def _converted(self, model: str, precision: str) -> Path:
+    def _convert_backbone(self, model: str, precision: str) -> Path:
         directory = self._folder / f"{model}-{precision}"
         if not directory.exists():
             convert(

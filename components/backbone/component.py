@@ -9,11 +9,12 @@ from backbones.resolve import cache_dir, resolve
 
 
 @component
-def Backbone(  # noqa: N802 (a component is named like a class)
+def Backbone(  # noqa: N802, PLR0917 (a component is named like a class, and called by name)
     backbone: OutputArtifact[standard_artifacts.Model],
     model: Parameter[str],
     weights: Parameter[str],
     precision: Parameter[str],
+    trusted: Parameter[int],
     fingerprint: Parameter[str],
 ) -> None:
     """Finds, downloads or converts a backbone, and copies its SavedModel into the artifact.
@@ -26,8 +27,11 @@ def Backbone(  # noqa: N802 (a component is named like a class)
       model: the value of `--model`.
       weights: the value of `--weights`.
       precision: the value of `--precision`.
+      trusted: 1 with `--trust-model`, otherwise 0.
       fingerprint: a fingerprint of the backbone's content, part of the cache key.
     """
     del fingerprint
-    directory = resolve(model, weights=weights, cache=cache_dir(), precision=precision)
+    directory = resolve(
+        model, weights=weights, cache=cache_dir(), precision=precision, trusted=bool(trusted)
+    )
     io_utils.copy_dir(str(directory), backbone.uri)

@@ -23,8 +23,8 @@ class BackboneTransformSpec(standard_component_specs.TransformSpec):
 class BackboneTransform(base_beam_component.BaseBeamComponent):
     """TFX's Transform with the backbone as an input, without statistics and analyzer cache.
 
-    Because the backbone is an input artifact, lineage shows it and the cache depends on it,
-    wherever its files are. There are no statistics and no analyzer cache.
+    Because the backbone is an input artifact, it appears in the lineage and in the cache key.
+    `preprocessing_fn` finds its directory in `TransformSettings`.
     """
 
     SPEC_CLASS = BackboneTransformSpec
@@ -45,8 +45,8 @@ class BackboneTransform(base_beam_component.BaseBeamComponent):
         Args:
           examples: channel of one Examples artifact.
           schema: channel of one Schema artifact.
-          backbone: channel of one Model artifact, whose directory is the SavedModel's.
-          preprocessing_fn: import path of the function.
+          backbone: channel of one Model artifact, whose directory is a SavedModel.
+          preprocessing_fn: import path of the preprocessing function.
           analyze: the splits that are analysed.
           materialize: the splits whose transformed examples are written; may be empty.
           custom_config: `trainer.transform_settings.TransformSettings`, as JSON.

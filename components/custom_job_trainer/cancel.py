@@ -38,10 +38,10 @@ _RETRY = Retry(
 
 @contextmanager
 def end_job_with_step(job: dict[str, Any], region: str) -> Iterator[None]:
-    """Within it, SIGTERM raises SystemExit, and any exception cancels the job made from `job`.
+    """A context in which SIGTERM raises SystemExit, and any exception cancels the job.
 
-    A job that has ended is not cancelled. Only the main thread can use it, since only the main
-    thread can handle signals.
+    A job that has ended is not cancelled. Only the main thread can use the context, since only the
+    main thread can handle signals.
 
     Args:
       job: the job, in the form of `tfx.extensions.google_cloud_ai_platform`; it gets a label.
@@ -50,7 +50,7 @@ def end_job_with_step(job: dict[str, Any], region: str) -> Iterator[None]:
     step = uuid.uuid4().hex
     parent = f"projects/{job['project']}/locations/{region}"
     job["labels"] = job.get("labels", {}) | {_LABEL: step}
-    before = signal.signal(signal.SIGTERM, _end)
+    before = signal.signal(signal.SIGTERM, _exit_on_sigterm)
     try:
         yield
     except BaseException as error:
@@ -65,7 +65,7 @@ def end_job_with_step(job: dict[str, Any], region: str) -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _end(*_: Any) -> None:
+def _exit_on_sigterm(*_: Any) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second SIGTERM changes nothing
     raise SystemExit(_STATUS)
 

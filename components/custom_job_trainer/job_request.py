@@ -13,6 +13,8 @@ from typing import Any
 from tfx import types
 from tfx.dsl.io import fileio
 
+from common.files import write_whole
+
 _FILE = "trainer_job.json"
 
 
@@ -36,8 +38,7 @@ def write_job_request(outputs: Mapping[str, list[types.Artifact]], request: JobR
       outputs: the output artifacts of the calling step.
       request: the request.
     """
-    with fileio.open(_path(outputs), "w") as file:
-        file.write(json.dumps(dataclasses.asdict(request)))
+    write_whole(_path(outputs), json.dumps(dataclasses.asdict(request)))
 
 
 def read_job_request(outputs: Mapping[str, list[types.Artifact]]) -> JobRequest:
@@ -51,6 +52,6 @@ def read_job_request(outputs: Mapping[str, list[types.Artifact]]) -> JobRequest:
 
 
 def _path(outputs: Mapping[str, list[types.Artifact]]) -> str:
-    """A file in the directory of the run: Vertex AI puts an output at RUN/STEP/output."""
+    """Returns the path of the file, in the directory of the run: outputs are at RUN/STEP/output."""
     (artifact,) = next(iter(outputs.values()))
     return os.path.join(os.path.dirname(os.path.dirname(artifact.uri)), _FILE)

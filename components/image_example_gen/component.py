@@ -1,4 +1,4 @@
-"""ImageExampleGen: labelled images of any source -> tf.Examples."""
+"""ImageExampleGen, which turns labelled images of any source into tf.Examples."""
 
 from tfx import types
 from tfx.dsl.components.base import base_beam_component, executor_spec
@@ -28,13 +28,13 @@ class ImageExampleGenSpec(types.ComponentSpec):
 class ImageExampleGen(base_beam_component.BaseBeamComponent):
     """Turns labelled images into tf.Examples `image`, `label` and `file_name`.
 
-    Every image is decoded once. What is an upright RGB JPEG of reasonable size passes byte for
-    byte; anything else is re-encoded as one; what cannot be decoded, or has a label that is none of
-    the classes, goes to `quarantine.jsonl` with the reason. `counts.json` says how many were read,
-    written to each split, and quarantined; the first is always the sum of the others. Both files
-    lie in the Examples artifact.
+    Every image is decoded once. An upright RGB JPEG of limited size is kept byte for byte; any
+    other image is re-encoded as such a JPEG. An image that cannot be decoded, or whose label is not
+    one of the classes, is listed in `quarantine.jsonl` with the reason. `counts.json` has the
+    numbers of images that were read, written to each split, and quarantined; the first is always
+    the sum of the others. Both files are in the Examples artifact.
 
-    Splits: `train`, `validation`, `test`; see `components.image_example_gen.split`.
+    The splits are `train`, `validation` and `test`; see `components.image_example_gen.split`.
     """
 
     SPEC_CLASS = ImageExampleGenSpec

@@ -7,6 +7,7 @@ from typing import Any
 
 from tfx.dsl.io import fileio
 
+from common.errors import InputError
 from common.example_counts import BY_LABEL, COUNTS_FILE
 from components.image_example_gen.split import SPLITS
 
@@ -60,5 +61,13 @@ def read_counts_of_classes(uri: str, classes: int) -> dict[str, list[int]]:
 
 
 def _read(uri: str) -> dict[str, Any]:
-    with fileio.open(f"{uri}/{COUNTS_FILE}") as file:
-        return json.loads(file.read())
+    file = f"{uri}/{COUNTS_FILE}"
+    with fileio.open(file) as stream:
+        text = stream.read()
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise InputError(
+            f"{file}: the file is damaged ({error}); expected the numbers of images; remove {uri} "
+            "to have the examples made again"
+        ) from error

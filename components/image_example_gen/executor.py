@@ -1,4 +1,4 @@
-"""Images of any source -> tf.Examples in three splits, a quarantine file, and counts."""
+"""Writes images of any source as tf.Examples in three splits, a quarantine file, and counts."""
 
 import hashlib
 import json
@@ -50,12 +50,12 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         Args:
           input_dict: empty.
           output_dict: `examples`, one Examples artifact.
-          exec_properties: as in `ImageExampleGenSpec`.
+          exec_properties: the properties that `ImageExampleGenSpec` lists.
 
         Raises:
-          InputError: the source cannot be read, its classes are others than the pipeline was built
-            for, a split comes out empty, or a class without an image to train on.
-          RuntimeError: not every image that was read was written or quarantined.
+          InputError: the source cannot be read; it has other classes than the pipeline was built
+            for; a split is empty; or a class has no training image.
+          RuntimeError: an image that was read was neither written nor quarantined.
         """
         self._log_startup(input_dict, output_dict, exec_properties)
         artifact = artifact_utils.get_single_instance(output_dict[EXAMPLES_KEY])
@@ -113,18 +113,19 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         _check_classes(read_counts_of_classes(artifact.uri, len(classes)), classes)
 
 
-# What became of an image, and its label.
+# The outcome of an image (a split or QUARANTINE), and its label.
 _Fate = tuple[str, int]
 
 
 class _UnusableError(Exception):
-    """An image cannot be an example; the message says why."""
+    """An image cannot become an example; the message gives the reason."""
 
 
 class _ToExample(beam.DoFn):
-    """A SourceImage -> ((outcome, label), value).
+    """Turns a SourceImage into ((outcome, label), value).
 
-    The outcome is a split and the value a serialized tf.Example, or QUARANTINE and a JSON record.
+    The outcome is a split, and the value a serialized tf.Example; or the outcome is QUARANTINE, and
+    the value a JSON record.
     """
 
     def __init__(self, *, classes: int, max_side: int, source_has_test: bool) -> None:
@@ -152,7 +153,7 @@ class _ToExample(beam.DoFn):
     def _check(self, image: SourceImage) -> None:
         if image.error:
             raise _UnusableError(image.error)
-        # TFDS gives images that nobody has labelled -1.
+        # TFDS gives unlabelled images the label -1.
         if not 0 <= image.label < self._classes:
             raise _UnusableError(f"label {image.label}: expected 0 to {self._classes - 1}")
 
@@ -172,12 +173,12 @@ def _example(encoded: bytes, label: int, file_name: str) -> bytes:
         "file_name": feature(file_name.encode(errors="backslashreplace")),
     }
     example = tf.train.Example(features=tf.train.Features(feature=features))
-    # A protobuf map has no order: without this no two runs would write the same bytes.
+    # A protobuf map has no order. Without this option, two runs would write different bytes.
     return example.SerializeToString(deterministic=True)
 
 
 def _write_text(directory: str, name: str) -> beam.PTransform:
-    """Writes lines to one file of a fixed name."""
+    """Writes lines to one file with a fixed name."""
     path = f"{directory}/{PurePosixPath(name).stem}"
     return beam.io.WriteToText(
         path, file_name_suffix=PurePosixPath(name).suffix, num_shards=1, shard_name_template=""
@@ -185,7 +186,7 @@ def _write_text(directory: str, name: str) -> beam.PTransform:
 
 
 def _unread(uri: str) -> list[str]:
-    """File names of the images in quarantine whose files were away."""
+    """Returns the file names of quarantined images whose files were missing."""
     with fileio.open(f"{uri}/{QUARANTINE_FILE}") as file:
         records = [json.loads(line) for line in file.read().splitlines()]
     return [record["file_name"] for record in records if record["reason"].startswith(UNREAD)]
@@ -204,7 +205,7 @@ def _check_counts(counts: dict[str, int]) -> None:
 
 
 def _check_classes(counts: dict[str, list[int]], classes: Sequence[str]) -> None:
-    """A class that is in the data, and not in what is trained on, would never be answered."""
+    """Checks that every class has a training image; a model could not learn it otherwise."""
     lost = [
         f"{name} ({read} read, {quarantined} of them quarantined)"
         for name, read, trained, quarantined in zip(

@@ -1,4 +1,4 @@
-"""Any encoded image -> an upright RGB JPEG of reasonable size."""
+"""Converts encoded images to upright RGB JPEGs of limited size."""
 
 import io
 import struct
@@ -9,7 +9,7 @@ QUALITY = 95
 
 
 class UndecodableError(ValueError):
-    """The bytes are not an image that can be decoded; the message says why."""
+    """The bytes are not an image that can be decoded; the message gives the reason."""
 
 
 def normalise(encoded: bytes, max_side: int) -> bytes:
@@ -52,7 +52,7 @@ def normalise(encoded: bytes, max_side: int) -> bytes:
 
 
 def _orientation(image: Any) -> int:
-    """By EXIF, 1 (upright) to 8; 1 where EXIF is missing or damaged."""
+    """Returns the EXIF orientation, 1 (upright) to 8; 1 if EXIF is missing or damaged."""
     try:
         orientation = image.getexif().get(ORIENTATION, 1)
     except Exception:  # Pillow's EXIF reader raises of everything; the image is as good without

@@ -1,4 +1,4 @@
-"""Which split an image belongs to."""
+"""Assigns images to splits."""
 
 import hashlib
 
@@ -6,20 +6,20 @@ from components.image_example_gen.sources.base import TEST, TRAIN
 
 VALIDATION = "validation"
 SPLITS = (TRAIN, VALIDATION, TEST)
-_BUCKETS = 10  # one for each of validation and test, the rest for train
+_BUCKETS = 10  # validation and test have one bucket each, train has the others
 
 
 def choose_split(encoded: bytes, source_split: str, source_has_test: bool) -> str:
-    """The split of an image, from the SHA-256 of its source bytes alone.
+    """Chooses the split of an image by the SHA-256 of its source bytes.
 
-    So two copies of one image never straddle two splits, and an image never moves when others
-    come or go. Where the source has its own test split, that is `test`, and `validation` is cut
-    from its train split; otherwise the cut is 80/10/10.
+    So copies of an image are always in the same split, and an image stays in its split when other
+    images are added or removed. The shares are 80 % train, 10 % validation and 10 % test. If the
+    source has a test split of its own, that is kept, and 10 % of its train split are validation.
 
     Args:
-      encoded: the image's bytes as its source has them, before any re-encoding.
-      source_split: the source's own split, "train" or "test".
-      source_has_test: whether the source has a test split of its own.
+      encoded: the bytes of the image in its source, before any re-encoding.
+      source_split: the split of the image in its source, "train" or "test".
+      source_has_test: whether the source has a test split.
     """
     if source_split == TEST:
         return TEST

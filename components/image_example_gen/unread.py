@@ -1,8 +1,8 @@
-"""Notes of images whose files were away while a run read them.
+"""Notes of images whose files were missing while a run read them.
 
-Such an image is in quarantine, and the examples without it are in the cache, under the fingerprint
-of a source that has it. The note tells the next run to read it after all. Notes lie below the
-pipeline root, where any runner finds them.
+Such an image is quarantined, and the examples without it are cached under the fingerprint of a
+source that lists it. The note makes a later run read the image again when its file is back. Notes
+are in the pipeline root, where every runner finds them.
 """
 
 import json
@@ -10,32 +10,34 @@ from collections.abc import Sequence
 
 from tfx.dsl.io import fileio
 
+from common.files import read_json, write_whole
+
 
 def unread_directory(pipeline_root: str) -> str:
-    """Where the notes of the pipeline with this root lie."""
+    """Returns the directory of the notes in a pipeline root."""
     return f"{pipeline_root}/unread"
 
 
 def note_unread(directory: str, fingerprint: str, file_names: Sequence[str]) -> None:
-    """Notes which images could not be read.
+    """Writes the note of images that could not be read.
 
     Args:
-      directory: of the notes.
-      fingerprint: of the source, as the cache has it.
-      file_names: of the images.
+      directory: the directory of notes.
+      fingerprint: the fingerprint of the source in the cache key.
+      file_names: the file names of the images.
     """
     fileio.makedirs(directory)
-    with fileio.open(_note(directory, fingerprint), "w") as file:
-        file.write(json.dumps(list(file_names)))
+    write_whole(_note(directory, fingerprint), json.dumps(list(file_names)))
 
 
 def read_unread(directory: str, fingerprint: str) -> list[str]:
-    """File names of the images that could not be read when a source had this fingerprint."""
-    note = _note(directory, fingerprint)
-    if not fileio.exists(note):
-        return []
-    with fileio.open(note) as file:
-        return json.loads(file.read())
+    """Returns the file names of images that a run on a source with this fingerprint could not read.
+
+    Args:
+      directory: the directory of notes.
+      fingerprint: the fingerprint of the source in the cache key.
+    """
+    return read_json(_note(directory, fingerprint), "the names of images") or []
 
 
 def _note(directory: str, fingerprint: str) -> str:

@@ -1,4 +1,4 @@
-"""Serialized examples -> the files of an Examples artifact's split."""
+"""Writes serialized examples to the files of a split of an Examples artifact."""
 
 import gzip
 from typing import Any
@@ -11,21 +11,23 @@ from tfx.components.example_gen.write_split import DEFAULT_TF_RECORD_FILE_NAME
 
 
 class WriteExamples(beam.PTransform):
-    """Writes gzipped TFRecords, as every reader of Examples expects them, but compresses nothing.
+    """Writes TFRecords in gzip's format, which readers of Examples expect, without compressing.
 
-    Photographs are compressed already: gzip saves a fiftieth of them, and undoing it takes about a
-    tenth of the input pipeline's time in every epoch of a training.
-
-    In place of TFX's `WriteSplit`, since Beam's gzip has no level.
+    Images are compressed already: gzip would save a fiftieth of their size, and decompressing would
+    take about a tenth of the input pipeline's time in every epoch of a training. TFX's `WriteSplit`
+    is not used because Beam cannot set gzip's compression level.
     """
 
     def __init__(self, split_uri: str) -> None:
-        """`split_uri`: the folder of the split."""
+        """
+        Args:
+          split_uri: the URI of the folder of the split.
+        """
         super().__init__()
         self._prefix = f"{split_uri}/{DEFAULT_TF_RECORD_FILE_NAME}"
 
     def expand(self, examples: beam.PCollection[bytes]) -> beam.PCollection:
-        """PCollection of serialized examples -> one of the files' names."""
+        """Writes a PCollection of serialized examples; returns a PCollection of file names."""
         sink = _StoredTFRecordSink(
             self._prefix,
             coder=beam.coders.BytesCoder(),
@@ -38,13 +40,13 @@ class WriteExamples(beam.PTransform):
 
 
 class _StoredTFRecordSink(_TFRecordSink):
-    """Beam's sink, with gzip that only frames what is written."""
+    """Beam's sink, with gzip at compression level 0."""
 
     def open(self, temp_path: str) -> gzip.GzipFile:
         raw = FileSystems.create(temp_path, self.mime_type, CompressionTypes.UNCOMPRESSED)
         return gzip.GzipFile("", "wb", compresslevel=0, fileobj=raw, mtime=0)
 
     def close(self, file_handle: gzip.GzipFile) -> None:
-        raw: Any = file_handle.fileobj  # which gzip leaves open, and forgets
+        raw: Any = file_handle.fileobj  # `GzipFile.close` does not close this file
         file_handle.close()
         raw.close()

@@ -12,10 +12,10 @@ from trainer.preprocessing import CHUNK
 def chunked_extractors(
     eval_shared_model: Any, eval_config: tfma.EvalConfig, tensor_adapter_config: Any
 ) -> list[tfma.extractors.Extractor]:
-    """The `custom_extractors` of TFX's Evaluator: TFMA's own, behind one that cuts batches.
+    """Returns the `custom_extractors` of TFX's Evaluator: TFMA's, after one that splits batches.
 
-    TFMA gives a model whole batches of TFXIO's, up to 1,000 examples, and the exported model
-    decodes and runs all images of a request at once, as servers need it.
+    TFMA passes TFXIO's batches of up to 1,000 examples to a model, but the exported model, which is
+    made for servers, decodes and computes all images of a request at once.
     """
     chunks = tfma.extractors.Extractor(
         stage_name="ExtractChunks", ptransform=beam.FlatMap(cut_into_chunks)
@@ -29,10 +29,10 @@ def chunked_extractors(
 
 
 def cut_into_chunks(extracts: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Cuts the extracts of a batch into extracts of at most `CHUNK` examples each.
+    """Splits the extracts of a batch into extracts of at most `CHUNK` examples each.
 
     Args:
-      extracts: TFMA's first ones, which hold an Arrow RecordBatch and nothing else.
+      extracts: TFMA's first extracts, which contain only an Arrow RecordBatch.
     """
     ((key, batch),) = extracts.items()
     for start in range(0, batch.num_rows, CHUNK):

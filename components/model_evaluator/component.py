@@ -1,4 +1,4 @@
-"""ModelEvaluator: TFX's Evaluator, which is told by URI what to compare with."""
+"""ModelEvaluator: TFX's Evaluator, which compares with the last blessed model."""
 
 from collections.abc import Sequence
 
@@ -8,22 +8,23 @@ from tfx.types import standard_artifacts, standard_component_specs
 from tfx.types.component_spec import ExecutionParameter
 from tfx.utils import json_utils
 
-from components.model_evaluator.executor import BASELINE, RECORDS, Executor
+from components.model_evaluator.executor import CHAMPION, RECORDS, TRAINING, Executor
 from components.property_value import PropertyValue
 
 
 class ModelEvaluatorSpec(standard_component_specs.EvaluatorSpec):
-    """TFX's, with the execution properties of `ModelEvaluator`."""
+    """The spec of TFX's Evaluator, with the execution properties of `ModelEvaluator`."""
 
     PARAMETERS = standard_component_specs.EvaluatorSpec.PARAMETERS | {
-        BASELINE: ExecutionParameter(type=str),
+        CHAMPION: ExecutionParameter(type=str),
         RECORDS: ExecutionParameter(type=str),
+        TRAINING: ExecutionParameter(type=str),
         "code_fingerprint": ExecutionParameter(type=str),
     }
 
 
 class ModelEvaluator(base_beam_component.BaseBeamComponent):
-    """TFX's Evaluator, with the baseline given by its URI.
+    """TFX's Evaluator, with the baseline from the records of blessings.
 
     TFX takes it from a Resolver, which Kubeflow Pipelines does not have. By value it is also just
     what the cache key needs: compared with the same model, a model need not be compared again.
@@ -40,8 +41,9 @@ class ModelEvaluator(base_beam_component.BaseBeamComponent):
         model: types.BaseChannel,
         schema: types.BaseChannel,
         eval_config: PropertyValue,
-        baseline: PropertyValue,
+        champion: PropertyValue,
         records: PropertyValue,
+        training: PropertyValue,
         code_fingerprint: PropertyValue,
     ) -> None:
         """
@@ -51,8 +53,10 @@ class ModelEvaluator(base_beam_component.BaseBeamComponent):
           model: one Model.
           schema: one Schema.
           eval_config: TFMA's EvalConfig, as JSON.
-          baseline: URI of a Model artifact, or `components.model_evaluator.records.NONE`.
+          champion: URI of the record of the last blessed model of another training, or
+            `components.model_evaluator.records.NONE`.
           records: directory where a blessing is recorded.
+          training: fingerprint of the training that made the model.
           code_fingerprint: of the executor's code.
         """
         spec = ModelEvaluatorSpec(
@@ -61,8 +65,9 @@ class ModelEvaluator(base_beam_component.BaseBeamComponent):
             model=model,
             schema=schema,
             eval_config=eval_config,
-            baseline=baseline,
+            champion=champion,
             records=records,
+            training=training,
             code_fingerprint=code_fingerprint,
             fairness_indicator_thresholds="null",
             evaluation=types.Channel(type=standard_artifacts.ModelEvaluation),

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import tensorflow as tf
 import tensorflow_model_analysis as tfma
 from absl import logging
 from tfx import types
@@ -10,19 +11,22 @@ from tfx.components.util import model_utils
 from tfx.types import artifact_utils, standard_artifacts, standard_component_specs
 from tfx.utils import path_utils
 
+from common.lease import hold_lease
+from common.notice import notice
 from components.model_evaluator.chunks import chunked_extractors
 from components.model_evaluator.reasons import REASONS, reasons
-from components.model_evaluator.records import NONE, record
+from components.model_evaluator.records import Blessing, last_blessed, record
 from trainer.serving.exported_model import read_classes
 
-BASELINE, RECORDS = "baseline", "records"
+# The champion is read from the records; as an execution property it is part of the cache key.
+CHAMPION, RECORDS, TRAINING = "champion", "records", "training"
 ACCURACY = "accuracy"
 # TFX takes a function by its import path.
 EXTRACTORS = {"custom_extractors": f"{chunked_extractors.__module__}.{chunked_extractors.__name__}"}
 
 
 class Executor(executor.Executor):
-    """TFX's, with the baseline by URI; says why, and records what was blessed."""
+    """TFX's, with the baseline from our records; says why, and records what was blessed."""
 
     def Do(  # noqa: N802 (TFX's name)
         self,
@@ -30,36 +34,76 @@ class Executor(executor.Executor):
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """As TFX's; the blessing gets the custom property `reasons` where it says no."""
+        """Evaluates the model against the last blessed one of another training.
+
+        The blessing gets the custom property `reasons` where it says no. A blessing is recorded
+        only if nobody recorded one since the comparison: else the model is compared again.
+
+        Raises:
+          InputError: the last blessed model is damaged.
+        """
         properties = dict(exec_properties)
-        baseline, records = properties.pop(BASELINE), properties.pop(RECORDS)
-        inputs = dict(input_dict)
-        if baseline != NONE:
-            artifact = standard_artifacts.Model()
-            artifact.uri = baseline
-            inputs[standard_component_specs.BASELINE_MODEL_KEY] = [artifact]
-        super().Do(inputs, output_dict, properties | EXTRACTORS)
-        blessing = artifact_utils.get_single_instance(
-            output_dict[standard_component_specs.BLESSING_KEY]
+        properties.pop(CHAMPION)
+        records, training = properties.pop(RECORDS), properties.pop(TRAINING)
+        model = artifact_utils.get_single_uri(input_dict[standard_component_specs.MODEL_KEY])
+        classes = read_classes(path_utils.serving_model_path(model)) or []
+        champion = last_blessed(records, classes, other_than=training)
+        while self._is_blessed(champion, input_dict, output_dict, properties):
+            tf.io.gfile.makedirs(records)
+            with hold_lease(f"{records}/.lease", "the records of blessed models"):
+                now = last_blessed(records, classes, other_than=training)
+                if _name(now) == _name(champion):
+                    record(records, model, training)
+                    return
+            notice(
+                "Another run's model was blessed since this one was compared: it is compared again."
+            )
+            champion = now
+            for artifact in (a for artifacts in output_dict.values() for a in artifacts):
+                _empty(artifact.uri)
+        blessing = _blessing_of(output_dict)
+        evaluation = artifact_utils.get_single_uri(
+            output_dict[standard_component_specs.EVALUATION_KEY]
         )
+        lines = reasons(tfma.load_validation_result(evaluation), classes, ACCURACY)
+        why = "; ".join(lines)
+        blessing.set_string_custom_property(REASONS, why)
+        logging.warning("The model is not blessed: %s.", why)
+
+    def _is_blessed(
+        self,
+        champion: Blessing | None,
+        input_dict: dict[str, list[types.Artifact]],
+        output_dict: dict[str, list[types.Artifact]],
+        properties: dict[str, Any],
+    ) -> bool:
+        """Evaluates the model as TFX's Evaluator does; returns its verdict."""
+        inputs = dict(input_dict)
+        if champion is not None:
+            champion.check_copy()
+            baseline = standard_artifacts.Model()
+            baseline.uri = champion.model
+            inputs[standard_component_specs.BASELINE_MODEL_KEY] = [baseline]
+        super().Do(inputs, output_dict, properties | EXTRACTORS)
+        blessing = _blessing_of(output_dict)
         # The baseline is known by its URI; TFX's container entry point fails on an id that it did
         # not give.
         blessing.mlmd_artifact.custom_properties.pop(
             constants.ARTIFACT_PROPERTY_BASELINE_MODEL_ID_KEY, None
         )
-        model = artifact_utils.get_single_uri(inputs[standard_component_specs.MODEL_KEY])
-        if model_utils.is_model_blessed(blessing):
-            record(records, model)
-            return
-        evaluation = artifact_utils.get_single_uri(
-            output_dict[standard_component_specs.EVALUATION_KEY]
-        )
-        why = "; ".join(
-            reasons(
-                tfma.load_validation_result(evaluation),
-                read_classes(path_utils.serving_model_path(model)) or (),
-                ACCURACY,
-            )
-        )
-        blessing.set_string_custom_property(REASONS, why)
-        logging.warning("The model is not blessed: %s.", why)
+        return model_utils.is_model_blessed(blessing)
+
+
+def _blessing_of(output_dict: dict[str, list[types.Artifact]]) -> types.Artifact:
+    return artifact_utils.get_single_instance(output_dict[standard_component_specs.BLESSING_KEY])
+
+
+def _name(blessing: Blessing | None) -> str | None:
+    return blessing.record if blessing else None
+
+
+def _empty(directory: str) -> None:
+    """TFX adds its verdict to what lies there."""
+    if tf.io.gfile.exists(directory):
+        tf.io.gfile.rmtree(directory)
+    tf.io.gfile.makedirs(directory)

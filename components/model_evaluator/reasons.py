@@ -1,29 +1,29 @@
-"""Why a model was not blessed, in words."""
+"""Describes, in words, why a model was not blessed."""
 
 from collections.abc import Sequence
 from typing import Any
 
-REASONS = "reasons"  # custom property of a ModelBlessing that says no
+REASONS = "reasons"  # custom property of the ModelBlessing of a model that was not blessed
 
 
 def read_reasons(blessing: Any) -> str:
-    """What the ModelBlessing artifact `blessing` says on why the model was not blessed."""
+    """Returns the reasons that a ModelBlessing artifact has for not blessing the model."""
     return blessing.get_string_custom_property(REASONS) or "no reason given"
 
 
 def reasons(validation: Any, classes: Sequence[str], metric: str) -> list[str]:
-    """One line for each threshold that was not met.
+    """Returns one line for each threshold that was not met.
 
     Args:
       validation: TFMA's ValidationResult.
-      classes: the class names; the metric of a class's slice is its recall.
-      metric: name of the metric over all classes.
+      classes: the class names; in the slice of a class, the metric is the recall of the class.
+      metric: the name of the metric over all classes.
     """
     lines = []
-    for of_slice in validation.metric_validations_per_slice:
-        keys = of_slice.slice_key.single_slice_keys
+    for result in validation.metric_validations_per_slice:
+        keys = result.slice_key.single_slice_keys
         name = f"recall of {classes[keys[0].int64_value]}" if keys else metric
-        for failure in of_slice.failures:
+        for failure in result.failures:
             value = failure.metric_value.double_value.value
             threshold = failure.metric_threshold
             if threshold.HasField("change_threshold"):

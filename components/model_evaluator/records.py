@@ -1,58 +1,164 @@
-"""Which models were blessed: one small file each, below the pipeline root.
+"""Which models were blessed: one small file each, below the pipeline root, and a copy of the model.
 
-Metadata would know it too, but only on the machine that has the metadata store; these files lie
-where the models lie, for any runner.
+Metadata would know it too, but only on the machine that has the metadata store, and it counts from
+1 again when that store is lost: then the directories of old models are written again. The records
+lie where the models lie, for any runner, and the copies are named by their content.
 """
 
+import dataclasses
 import json
+import posixpath
 import time
 from collections.abc import Iterator, Sequence
+from typing import Any
 
-from tfx.dsl.io import fileio
+import tensorflow as tf
 from tfx.utils import path_utils
 
+from common.errors import InputError
+from common.file_records import FileRecord, find_damage
+from common.files import write_whole
+from common.notice import notice
+from components.model_evaluator.blessed_copies import keep_copy
 from trainer.serving.exported_model import read_classes
 
 NONE = "none"
+_COPIES = "models"
+
+
+@dataclasses.dataclass(frozen=True)
+class Blessing:
+    """The record of a blessing.
+
+    Attributes:
+      record: URI of the file that has it.
+      model: URI of the copy of the Model artifact.
+      training: fingerprint of the training that the model is of.
+      classes: names, in the order of the model's outputs.
+      contents: of the files of the copy, by relative path.
+    """
+
+    record: str
+    model: str
+    training: str
+    classes: Sequence[str]
+    contents: dict[str, FileRecord]
+
+    @classmethod
+    def read(cls, record: str) -> "Blessing":
+        """The blessing recorded in the file at the URI `record`.
+
+        Raises:
+          ValueError: the file is damaged.
+        """
+        with tf.io.gfile.GFile(record) as file:
+            values = json.loads(file.read())
+        try:
+            return cls(
+                record,
+                f"{posixpath.dirname(record)}/{_COPIES}/{values['model']}",
+                values["training"],
+                values["classes"],
+                {name: FileRecord(*content) for name, content in values["files"].items()},
+            )
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"it has no {error}") from error
+
+    def check_copy(self) -> None:
+        """Compares the copy with what was recorded, byte for byte.
+
+        Raises:
+          InputError: it is damaged.
+        """
+        damage = find_damage(self.model, self.contents)
+        if damage:
+            raise InputError(
+                f"{damage}: the last blessed model, which the new one has to be compared with, is "
+                f"damaged; put the file back as it was, or remove {self.model} to compare with the "
+                "model that was blessed before it"
+            )
 
 
 def records_directory(pipeline_root: str) -> str:
-    """Where the records of the pipeline with this root lie."""
+    """Returns the directory of records in a pipeline root."""
     return f"{pipeline_root}/blessed"
 
 
-def record(records: str, model: str) -> None:
-    """Records in the directory `records` that the Model artifact at the URI `model` was blessed."""
-    fileio.makedirs(records)
-    with fileio.open(f"{records}/{time.time_ns():020}.json", "w") as file:
-        file.write(json.dumps({"model": model}))
+def record(records: str, model: str, training: str) -> Blessing:
+    """Records in the directory `records` that a model was blessed, and keeps a copy of it there.
+
+    Args:
+      records: directory.
+      model: URI of the Model artifact.
+      training: fingerprint of the training that it is of.
+    """
+    tf.io.gfile.makedirs(f"{records}/{_COPIES}")
+    copy, contents = keep_copy(f"{records}/{_COPIES}", model)
+    classes = read_classes(path_utils.serving_model_path(model)) or []
+    name = f"{records}/{time.time_ns():020}.json"
+    values: dict[str, Any] = {
+        "model": posixpath.basename(copy),
+        "training": training,
+        "classes": classes,
+        "files": contents,
+    }
+    write_whole(name, json.dumps(values))
+    return Blessing(name, copy, training, classes, contents)
 
 
-def last_blessed(records: str, classes: Sequence[str]) -> str:
-    """The last blessed model that is still there and has the same classes.
+def last_blessed(records: str, classes: Sequence[str], *, other_than: str) -> Blessing | None:
+    """The last blessed model that can be compared with, of another training than `other_than`.
 
-    A model of other classes cannot be compared: its answers mean something else.
+    A training that is repeated is not compared with itself.
+
+    Args:
+      records: directory.
+      classes: names, in the order of the model's outputs.
+      other_than: fingerprint of the training whose model is compared.
+    """
+    return next((b for b in _comparable(records, classes) if b.training != other_than), None)
+
+
+def find_champions(records: str, classes: Sequence[str]) -> dict[str, str]:
+    """The last blessings of the two trainings that were blessed last: one is the champion.
 
     Args:
       records: directory.
       classes: names, in the order of the model's outputs.
 
     Returns:
-      URI of a Model artifact; NONE where there is no such model.
+      The URI of the record of a blessing by the fingerprint of its training, the newest first.
     """
-    comparable = (uri for uri in _blessed(records) if _has_classes(uri, list(classes)))
-    return next(comparable, NONE)
+    champions: dict[str, str] = {}
+    for blessing in _comparable(records, classes):
+        champions.setdefault(blessing.training, blessing.record)
+        if len(champions) == 2:
+            break
+    return champions
 
 
-def _blessed(records: str) -> Iterator[str]:
+def _comparable(records: str, classes: Sequence[str]) -> Iterator[Blessing]:
+    """The blessings of models that are still there and have the same classes, the newest first.
+
+    A model of other classes cannot be compared: its answers mean something else.
+    """
+    for blessing in _blessed(records):
+        if list(blessing.classes) == list(classes) and tf.io.gfile.isdir(blessing.model):
+            yield blessing
+
+
+def _blessed(records: str) -> Iterator[Blessing]:
     """The newest first."""
-    if not fileio.isdir(records):
+    if not tf.io.gfile.isdir(records):
         return
-    for name in sorted(fileio.listdir(records), reverse=True):
-        with fileio.open(f"{records}/{name}") as file:
-            yield json.loads(file.read())["model"]
-
-
-def _has_classes(uri: str, classes: list[str]) -> bool:
-    model = path_utils.serving_model_path(uri)
-    return fileio.exists(f"{model}/saved_model.pb") and read_classes(model) == classes
+    names = (name for name in tf.io.gfile.listdir(records) if name.endswith(".json"))
+    for name in sorted(names, reverse=True):
+        if name.startswith("."):  # left by a process that was killed while it wrote
+            continue
+        try:
+            yield Blessing.read(f"{records}/{name}")
+        except ValueError as error:
+            notice(
+                f"{records}/{name}: is damaged ({error}); expected the record of a blessed model; "
+                "it is left out, and can be removed"
+            )

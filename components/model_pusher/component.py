@@ -1,4 +1,4 @@
-"""ModelPusher: TFX's Pusher, which does not push a model that is served already."""
+"""ModelPusher, TFX's Pusher that does not push a model again that is served already."""
 
 from tfx import types
 from tfx.dsl.components.base import base_component, executor_spec
@@ -22,8 +22,9 @@ class ModelPusherSpec(standard_component_specs.PusherSpec):
 class ModelPusher(base_component.BaseComponent):
     """TFX's Pusher with `components.model_pusher.executor`.
 
-    Evaluator blesses anew whenever the baseline changes, so TFX's own Pusher would push an
-    unchanged model a second time. Its output `verdict` is a `components.model_pusher.verdict`.
+    Whenever the baseline changes, Evaluator blesses the model again, and TFX's own Pusher would
+    push an unchanged model a second time. The output `verdict` is a
+    `components.model_pusher.verdict`.
     """
 
     SPEC_CLASS = ModelPusherSpec

@@ -10,14 +10,17 @@ from tfx.proto import pusher_pb2
 from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import io_utils, proto_utils
 
+from common import termination
 from common.custom_config import from_custom_config
 from common.errors import InputError
+from common.file_records import find_damage, record_files
 from components.model_evaluator.reasons import read_reasons
+from components.model_pusher.last_push import record_push
 from components.model_pusher.serving_directory import identity, newest_version
 from components.model_pusher.settings import PusherSettings
 from components.model_pusher.verdict import OUTPUT, Verdict
 
-WAS_SERVED = "was_served"  # custom property of a PushedModel: 1 where nothing had to be copied
+WAS_SERVED = "was_served"  # custom property of a PushedModel: 1 if the model was served already
 
 
 class Executor(executor.Executor):
@@ -54,10 +57,18 @@ class Executor(executor.Executor):
         proto_utils.json_to_proto(
             exec_properties[standard_component_specs.PUSH_DESTINATION_KEY], destination
         )
-        served = newest_version(destination.filesystem.base_directory)
+        directory = destination.filesystem.base_directory
+        served = newest_version(directory)
         model = self.GetModelPath(input_dict)
-        if not (served and identity(model) == identity(served)):
+        if not (served and _is_same(model, served)):
+            termination.stop_here()
             super().Do(input_dict, output_dict, exec_properties)
+            record_push(
+                from_custom_config(
+                    PusherSettings, exec_properties[standard_component_specs.CUSTOM_CONFIG_KEY]
+                ),
+                directory,
+            )
             return
         logging.info("%s is this model already: nothing to push.", served)
         pushed = artifact_utils.get_single_instance(
@@ -92,3 +103,8 @@ class Executor(executor.Executor):
         pushed.set_string_custom_property("reason", why)
         logging.warning("%s.", why)
         return why
+
+
+def _is_same(model: str, served: str) -> bool:
+    """Whether the directory `served` holds the SavedModel `model`, undamaged."""
+    return identity(model) == identity(served) and not find_damage(served, record_files(model))

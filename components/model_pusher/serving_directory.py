@@ -1,8 +1,7 @@
-"""What a serving directory holds now."""
+"""Reads the state of a serving directory."""
 
 import hashlib
 import os
-import uuid
 
 from tfx.dsl.io import fileio
 
@@ -37,15 +36,14 @@ def identity(model: str) -> str:
     return digest.hexdigest()
 
 
-def served_state(base_directory: str) -> str:
-    """The state of `base_directory`, for the Pusher's cache key.
+def served_state(base_directory: str) -> str | None:
+    """Which version `base_directory` serves, and whether something was changed there since.
 
-    It never recurs once something was taken away: where nothing is served it is another text each
-    time, and a local directory's time of change is part of it. Otherwise a model that vanishes for
-    the second time would be found pushed already.
+    A local directory's time of change is part of it: a version that was taken away and put back
+    does not give the same text. None where nothing is served.
     """
     version = newest_version(base_directory)
     if version is None:
-        return f"nothing {uuid.uuid4()}"
+        return None
     changed = os.stat(base_directory).st_mtime_ns if os.path.isdir(base_directory) else ""
     return f"{version} {identity(version)} {changed}"

@@ -12,11 +12,15 @@ class PusherSettings:
 
     Attributes:
       serving_state: of the serving directory when the run began, from
-        `components.model_pusher.serving_directory.served_state`; a part of the cache key.
+        `components.model_pusher.last_push.Serving.key`; a part of the cache key.
+      push_record: URI of the file that records the last push.
+      training: fingerprint of the training that made the model.
       fail_on_unblessed: whether the node fails if the model is not blessed.
       code_fingerprint: fingerprint of the executor's code.
     """
 
     serving_state: str
+    push_record: str
+    training: str
     fail_on_unblessed: bool
     code_fingerprint: str

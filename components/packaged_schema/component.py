@@ -7,6 +7,8 @@ from tfx.dsl.component.experimental.decorators import component
 from tfx.dsl.io import fileio
 from tfx.types import standard_artifacts
 
+from common.files import write_whole
+
 
 @component
 def PackagedSchema(  # noqa: N802 (a component is named like a class)
@@ -28,5 +30,4 @@ def PackagedSchema(  # noqa: N802 (a component is named like a class)
     """
     content = resources.files("schemas").joinpath(f"{name}.pbtxt").read_text(encoding="utf-8")
     fileio.makedirs(schema.uri)
-    with fileio.open(f"{schema.uri}/schema.pbtxt", "w") as file:
-        file.write(content)
+    write_whole(f"{schema.uri}/schema.pbtxt", content)

@@ -1,4 +1,4 @@
-"""The flags that Beam needs beyond the given ones: for its engine and for what workers run."""
+"""Adds flags to the given flags for Beam, for its engine and its workers."""
 
 import dataclasses
 import re
@@ -19,8 +19,8 @@ from pipeline.options.config import Config
 
 _DIRECT = (
     "--runner=DirectRunner",
-    # Without triggers this changes nothing, except that Beam takes its own Python engine at once
-    # rather than try to download another one first.
+    # This project uses no triggers, so the only effect of this flag is that Beam chooses its own
+    # Python engine at once, instead of first trying to download another one.
     "--allow_unsafe_triggers",
 )
 # If no flag says what workers run, TFX builds a package of itself for them, which takes two seconds
@@ -36,7 +36,7 @@ def set_engine(config: Config) -> Config:
 
 
 def beam_arguments(given: Sequence[str]) -> tuple[str, ...]:
-    """Adds to the given flags for Beam those that every pipeline here needs.
+    """Adds to the given flags for Beam those that every pipeline of this project needs.
 
     The given flags come last, so that they override the added ones.
 
@@ -53,8 +53,9 @@ def beam_arguments(given: Sequence[str]) -> tuple[str, ...]:
     named = options.view_as(WorkerOptions).sdk_container_image or setup.extra_packages
     if not (named or setup.setup_file or setup.requirements_file):
         raise InputError(
-            f"--beam-arg=--runner={runner}: its workers are containers, of no image; expected "
-            "--beam-arg=--sdk_container_image=IMAGE, one of this project (make image TARGET=worker)"
+            f"--beam-arg=--runner={runner}: its workers are containers, but no image is given; "
+            "expected --beam-arg=--sdk_container_image=IMAGE, an image of this project (make image "
+            "TARGET=worker)"
         )
     return tuple(given)
 

@@ -1,9 +1,9 @@
 """Refuses flags for Beam that cannot work, before a pipeline is run or compiled.
 
-Most checks are Beam's own, called early. The rest is what Beam does not check: it discards unknown
-flags with a warning, and does not know what the workers of this pipeline read.
+Most checks are Beam's own, called early. This module adds two checks: for unknown flags, which Beam
+discards with a warning, and for files that workers could not read.
 
-Imports Beam, which takes two seconds, and no TensorFlow.
+Imports Beam, which takes two seconds, but no TensorFlow.
 """
 
 import argparse
@@ -95,7 +95,7 @@ def _check_known(given: Sequence[str]) -> None:
         # A job server may know the flag: only a flag that looks like a misspelling is refused.
         meant = did_you_mean(flag, known, cutoff=0.85 if has_others else 0.6)
         if meant or not has_others:
-            hint = meant or "expected one of Beam's own"
+            hint = meant or "expected a flag of Beam"
             raise InputError(f"--beam-arg={text}: {runner} has no flag {flag}; {hint}")
 
 
@@ -137,7 +137,9 @@ def _check_files(options: PipelineOptions, *, in_image: bool) -> None:
                     "file; expected a URL or an absolute path in the image"
                 )
             if not in_image and not Path(file).exists():
-                raise InputError(f"--beam-arg=--{name}={file}: no such file; expected one here")
+                raise InputError(
+                    f"--beam-arg=--{name}={file}: no such file; expected a file on this machine"
+                )
 
 
 def _check_places(config: Config, runner: str) -> None:

@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 from backbones.catalogue import MODELS
 from common.errors import InputError
 from common.options import AT_LEAST_ONE, POSITIVE, Check, option
+from common.urls import remove_secrets
 
 # The suffix of the file that each service takes; it judges the format by the suffix.
 SUFFIXES = {"kubeflow": ".yaml", "vertex": ".json"}
@@ -58,7 +59,10 @@ class Cloud:
     image: str | None = option("container image of the nodes", default=None)
     project: str | None = option("Google Cloud project, for vertex", default=None)
     region: str | None = option("region, such as europe-west4, for vertex", default=None)
-    host: str | None = option("URL of Kubeflow Pipelines' API, for kubeflow", default=None)
+    host: str | None = option(
+        "URL of Kubeflow Pipelines' dashboard (needed for --wait) or API, for kubeflow",
+        default=None,
+    )
     schedule: str | None = option(
         "run at the times of this cron expression, such as 'TZ=Europe/Berlin 0 3 * * 1'",
         default=None,
@@ -180,8 +184,9 @@ def check_reachable(*, model: str, dataset: str, pipeline_root: str | None) -> N
       pipeline_root: the value of `--pipeline-root`; None if each run gives it.
 
     Raises:
-      InputError: a path is relative to a directory of this machine, or the pipeline root is on a
-        file system that the containers do not have.
+      InputError: a path is relative to a directory of this machine, the URL of the model has
+        credentials or a query string, or the pipeline root is on a file system that the containers
+        do not have.
     """
     # A pipeline root with another scheme than gs:// would fail in the first step at the latest,
     # because neither TFX nor TensorFlow has its file system. An absolute path may be a mounted
@@ -195,6 +200,11 @@ def check_reachable(*, model: str, dataset: str, pipeline_root: str | None) -> N
         raise InputError(
             f"--model {model}: expected, for a container, a name from --list-models, a URL, "
             "gs://… or an absolute path in the image"
+        )
+    if remove_secrets(model) != model:
+        raise InputError(
+            f"--model {model}: has a query string or credentials, which a compiled pipeline would "
+            "show to all who may read it; put the model into a bucket, and give its gs:// address"
         )
     if PurePosixPath(dataset).name != dataset and not _is_absolute(dataset):
         raise InputError(

@@ -20,6 +20,7 @@ from backbones.reference import ModelReference, parse_model
 from backbones.resolve import check_model
 from common.errors import InputError, did_you_mean
 from common.options import AT_LEAST_ONE, FRACTION, WHOLE, Check, option
+from common.urls import remove_secrets
 from pipeline.datasets import DATASETS, Dataset, find_dataset
 from pipeline.options.cluster import COMPILED_RUNNERS, Cloud, check_reachable
 from pipeline.options.compatibility import (
@@ -101,7 +102,16 @@ class Run:
 class Config:
     """All options of a run."""
 
-    model: str = option("catalogue name, SavedModel directory, URL, or AugReg .npz", is_path=True)
+    model: str = option(
+        "catalogue name, SavedModel directory, URL, or AugReg .npz; a SavedModel is a program, "
+        "which must do no more than compute",
+        is_path=True,
+    )
+    trust_model: bool = option(
+        "accept a SavedModel whose program reaches files, the network or Python; it runs with your "
+        "rights",
+        default=False,
+    )
     weights: Literal["pretrained", "random"] = option(
         "use pretrained weights, or start from random weights", default="pretrained"
     )
@@ -142,7 +152,7 @@ class Config:
     def reads(self) -> str:
         """Model and dataset in words, to distinguish runs of the same name."""
         model = self.model if self.model in MODELS else _make_absolute(self.model)
-        return f"model {model}, dataset {self.source.get('path', self.dataset)}"
+        return f"model {remove_secrets(model)}, dataset {self.source.get('path', self.dataset)}"
 
     @property
     def has_default_name(self) -> bool:
@@ -195,8 +205,14 @@ class Config:
         return {key: _value(self, key) for key in OPTIONS}
 
     def to_json(self) -> str:
-        """Returns the configuration as JSON, for `from_json`."""
-        return json.dumps(self.values(), sort_keys=True)
+        """Returns the configuration as JSON, for `from_json`.
+
+        It stands in compiled pipelines and in the metadata store. So a password in `--host`, which
+        no node needs, is left out; `check_reachable` refuses one in a model's address.
+        """
+        values = self.values()
+        host = values["cloud.host"]
+        return json.dumps(values | {"cloud.host": host and remove_secrets(host)}, sort_keys=True)
 
     @classmethod
     def from_json(cls, text: str) -> "Config":
@@ -208,6 +224,7 @@ class Config:
 
 FLAGS = {
     "--model": "model",
+    "--trust-model": "trust_model",
     "--weights": "weights",
     "--dataset": "dataset",
     "--data-dir": "data_dir",
@@ -326,7 +343,7 @@ def build_config(settings: Mapping[str, Setting]) -> Config:
             "--model is missing; expected a catalogue name (see --list-models), a SavedModel "
             "directory, a URL or an .npz file"
         )
-    given = _given(values, settings)
+    given = _changed_origins(values, settings)
     check_runner(values.get("run.runner", Run.runner), given)
     check_together(given)
     check_alternatives(values, {key: setting.origin for key, setting in settings.items()})
@@ -386,7 +403,7 @@ def build_target(settings: Mapping[str, Setting]) -> tuple[str, Cloud]:
         raise InputError(
             f"--runner {runner or Run.runner}: expected {' or '.join(COMPILED_RUNNERS)}"
         )
-    check_runner(runner, _given(values, settings))
+    check_runner(runner, _changed_origins(values, settings))
     start = "cloud."
     given = {k.removeprefix(start): v for k, v in values.items() if k.startswith(start)}
     return runner, Cloud(**given)
@@ -402,7 +419,7 @@ def _checked_values(settings: Mapping[str, Setting]) -> dict[str, Any]:
     return values
 
 
-def _given(values: Mapping[str, Any], settings: Mapping[str, Setting]) -> dict[str, str]:
+def _changed_origins(values: Mapping[str, Any], settings: Mapping[str, Setting]) -> dict[str, str]:
     """Returns the origins of all values that differ from their defaults, by dotted key."""
     return {
         key: settings[key].origin
@@ -495,7 +512,8 @@ def default_floor(recipe: Recipe, model: ModelReference, weights: str) -> float:
 
 def default_name(dataset: str, model: str, tune: str) -> str:
     """Returns the default name of a pipeline: `dataset-model-tune`, in a-z, 0-9 and -."""
-    segments = [part for part in model.partition("?")[0].split("/") if not part.isdecimal()]
+    public = remove_secrets(model).partition("?")[0]
+    segments = [part for part in public.split("/") if not part.isdecimal()]
     stem = next(filter(None, reversed(segments)), model)  # a trailing number is a version
     return "-".join(map(_slug, (dataset, stem.removesuffix(".npz"), tune)))
 

@@ -10,7 +10,7 @@ _LONGEST = 63  # letters; TFX refuses a longer name of a pipeline
 # Further conditions of runners on a name, which consists of a-z, 0-9 and -.
 _RUNNER_CHECKS: Mapping[str, Check] = {
     # The names of runs begin with the pipeline's (_VALID_NAME_PATTERN of google-cloud-aiplatform).
-    "vertex": Check("a letter first", lambda name: name[0].isalpha()),
+    "vertex": Check("a name that starts with a letter", lambda name: name[0].isalpha()),
 }
 
 

@@ -148,10 +148,10 @@ def _default(key: str, option: Option) -> str:
 def _values_in_recipes(key: str) -> list[Any]:
     """Returns the value of a `train.` or `augment.` option in each recipe, in their order."""
     group, _, name = key.partition(".")
-    return [getattr(_part(recipe, group), name) for recipe in RECIPES.values()]
+    return [getattr(_settings_of_recipe(recipe, group), name) for recipe in RECIPES.values()]
 
 
-def _part(recipe: Recipe, group: str) -> Any:
+def _settings_of_recipe(recipe: Recipe, group: str) -> Any:
     return recipe.hyperparameters if group == "train" else recipe.augmentation
 
 

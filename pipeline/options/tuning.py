@@ -20,8 +20,9 @@ def check_tune(
       tune: "full" or "head".
       head: "gradient" or "linear_probe".
       tuner: number of trials of a search for hyperparameters.
-      given: the options that differ from the recipe, by dotted key, and where each was given.
-      origin: where the recipe was given.
+      given: for each option that differs from the recipe, by dotted key, the flag or the file and
+        key that gave it.
+      origin: the flag, or the file and key, that gave the recipe.
 
     Raises:
       InputError: the recipe or an option does not fit.

@@ -5,6 +5,7 @@ pipe, it prints plain lines, one for each entry, neither wrapped nor coloured.
 """
 
 import datetime
+import logging
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -16,6 +17,10 @@ import rich.table
 import rich.text
 
 from backbones.download.progress import show_downloads
+from common import termination
+from common.notice import logger as notice_logger
+from common.text import escape_controls, make_printable
+from common.urls import remove_secrets
 from pipeline.options.config import Config
 from pipeline.recipes import RECIPES
 from trainer.training.progress import Progress
@@ -46,9 +51,14 @@ class Console:
 
     @contextmanager
     def live(self) -> Iterator[None]:
-        """A context in which the spinner or progress bar of the current work is shown."""
-        with self._bar:
-            yield
+        """A context in which a spinner or bar of the current work is shown, and each notice."""
+        notices = _Notices(self)
+        notice_logger.addHandler(notices)
+        try:
+            with termination.announced(self._bar.stop), self._bar:
+                yield
+        finally:
+            notice_logger.removeHandler(notices)
 
     def busy(self, text: str) -> None:
         """Shows a spinner with `text` on a terminal, until the next entry is printed."""
@@ -57,12 +67,12 @@ class Console:
             self._task = self._bar.add_task(text, total=None, detail="")
 
     def line(self, text: str, style: str | None = None) -> None:
-        """Prints one entry."""
-        self._out.print(rich.text.Text(text), style=style)
+        """Prints one entry, in one line whatever names from the data stand in it."""
+        self._out.print(rich.text.Text(escape_controls(text)), style=style)
 
     def error(self, text: str) -> None:
-        """Prints an error to stderr."""
-        self._err.print(rich.text.Text(text))
+        """Prints an error to stderr, in one line."""
+        self._err.print(rich.text.Text(make_printable(text)))
 
     def plan(self, config: Config, log: str) -> None:
         """Prints the plan of a run: model, data, recipe, gate and directories."""
@@ -72,7 +82,8 @@ class Console:
         self.line(f"Pipeline {config.name}", style="bold")
         self._fields(
             {
-                "model": config.model + (" (random weights)" * (config.weights == "random")),
+                "model": remove_secrets(config.model)
+                + (" (random weights)" * (config.weights == "random")),
                 "dataset": config.dataset,
                 "tune": "the whole backbone" if config.tune == "full" else "a head on its features",
                 "recipe": f"{config.recipe}: {length} of {train.optimizer}, batch "
@@ -183,6 +194,17 @@ class Console:
         if self._task is not None:
             self._bar.remove_task(self._task)
             self._task = None
+
+
+class _Notices(logging.Handler):
+    """Prints each `common.notice.notice`."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__()
+        self._console = console
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._console.warn(record.getMessage())
 
 
 def _published(config: Config) -> dict[str, str]:

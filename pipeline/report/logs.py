@@ -8,7 +8,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
+from common.text import make_printable
+
 _FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+
+
+class _Formatter(logging.Formatter):
+    """Leaves secrets out of log lines, also of the tracebacks of other libraries' errors."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        lines = super().format(record).split("\n")
+        return "\n".join(map(make_printable, lines))
 
 
 @contextmanager
@@ -38,7 +48,7 @@ def log_to_file(path: Path, *, verbose: bool) -> Iterator[tuple[TextIO, TextIO]]
     level = root.level
     for handler in handlers:
         handler.setLevel(logging.INFO)
-        handler.setFormatter(logging.Formatter(_FORMAT))
+        handler.setFormatter(_Formatter(_FORMAT))
         root.addHandler(handler)
     root.setLevel(logging.INFO)
     try:

@@ -20,7 +20,7 @@ SETTINGS = "settings"
 
 
 class Executor(base_executor.BaseExecutor):
-    """Does in a container what the command line does before a run on this machine."""
+    """Finds the inputs of a run in a container, as the command line does for a local run."""
 
     def Do(  # noqa: N802 (TFX's name)
         self,

@@ -3,6 +3,7 @@
 from tfx.dsl.io import fileio
 
 from common.errors import InputError
+from common.files import read_or_write
 from pipeline.options.config import Config
 from pipeline.root import OWNER
 
@@ -14,14 +15,8 @@ def claim(config: Config) -> None:
       InputError: the root belongs to another pipeline, whose models would be compared with those
         of this one.
     """
-    file = f"{config.pipeline_root}/{OWNER}"
-    if not fileio.exists(file):
-        fileio.makedirs(config.pipeline_root)
-        with fileio.open(file, "w") as stream:
-            stream.write(config.name)
-        return
-    with fileio.open(file) as stream:
-        name = stream.read()
+    fileio.makedirs(config.pipeline_root)
+    name = read_or_write(f"{config.pipeline_root}/{OWNER}", config.name)
     if name != config.name:
         raise InputError(
             f"{config.pipeline_root}: belongs to the pipeline {name}; expected {config.name}: "

@@ -1,4 +1,4 @@
-"""The interface of Vertex AI and Kubeflow Pipelines, and how a pipeline gets there."""
+"""Deploys a compiled pipeline, and defines the common interface of the services that run it."""
 
 import abc
 import dataclasses
@@ -39,10 +39,10 @@ class Schedule:
     """A schedule as `--list-schedules` shows it.
 
     Attributes:
-      id: the id that the backend gave it.
+      id: the id of the schedule in the service.
       name: the name of the pipeline.
-      state: such as ACTIVE or PAUSED.
-      cron: its times, in cron's fields.
+      state: the state, such as ACTIVE or PAUSED.
+      cron: the times, in cron's fields.
       next_run: the time of the next run; empty if it is not known.
     """
 
@@ -58,13 +58,13 @@ class RunState:
     """The state of a submitted run at one moment.
 
     Attributes:
-      state: such as RUNNING.
-      is_over: whether it has ended.
-      succeeded: whether it has ended without a failure.
+      state: the state, such as RUNNING.
+      is_over: whether the run has ended.
+      succeeded: whether the run has ended without a failure.
       tasks: the state of each task, by its name.
-      not_pushed: why the model was not pushed; empty if it was pushed or the run has not ended;
-        None if this cannot be found out.
-      unknown: why it cannot be found out; empty if it can.
+      not_pushed: the reason why the model was not pushed; empty if it was pushed or the run has not
+        ended; None if it is unknown whether it was pushed.
+      unknown: the reason why that is unknown; empty if it is known.
     """
 
     state: str
@@ -78,12 +78,13 @@ class RunState:
 class Backend(abc.ABC):
     """A connection to Vertex AI or Kubeflow Pipelines, called the service below.
 
-    Every method raises InputError with a message of one line if the server refuses the request.
+    Every method raises InputError with a message of one line if the service refuses the request.
 
     Attributes:
-      title: its name in messages.
-      pages: the website that shows its runs and schedules, in messages.
-      errors: makes the message for each class of its client's errors, except failed connections.
+      title: the name of the service in messages.
+      pages: the name, in messages, of the website that shows runs and schedules.
+      errors: functions that make the message, by class of the client's errors; failed connections
+        are not among them.
       connection_errors: the classes of errors that mean that a connection failed.
     """
 
@@ -95,14 +96,14 @@ class Backend(abc.ABC):
     @staticmethod
     @abc.abstractmethod
     def is_refusal(error: Exception) -> bool:
-        """Whether the server refused a request unread, so that it is safe to repeat it."""
+        """Whether the service refused a request without acting on it, so that a retry is safe."""
 
     @staticmethod
     @abc.abstractmethod
     def is_temporary(error: Exception) -> bool:
         """Whether a request that changes nothing may succeed when it is repeated."""
 
-    def _ask(self, what: str, question: Callable[[], Result]) -> Result:
+    def _request(self, what: str, question: Callable[[], Result]) -> Result:
         """Makes a request that changes something; repeats it only where `is_refusal` allows it."""
         again = retry.Retry(self.is_refusal, initial=FIRST_WAIT, maximum=30.0, timeout=120.0)
         lost = (
@@ -112,7 +113,7 @@ class Backend(abc.ABC):
         with explain_errors(f"{self.title}, {what}", self._errors(lost)):
             return again(question)()
 
-    def _look(
+    def _query(
         self, what: str, question: Callable[[], Result], *, patience: float | None = None
     ) -> Result:
         """Makes a request that changes nothing; repeats it for up to `patience` seconds."""
@@ -123,7 +124,11 @@ class Backend(abc.ABC):
             return again(question)()
 
     def _errors(self, after_failed_connection: str) -> Errors:
-        """The messages of all errors; the argument says what to do after a failed connection."""
+        """Returns the functions that make the messages of all errors.
+
+        Args:
+          after_failed_connection: the advice in the message of a failed connection.
+        """
         failed = {
             kind: lambda e: f"the connection failed ({e}); {after_failed_connection}"
             for kind in self.connection_errors
@@ -144,7 +149,11 @@ class Backend(abc.ABC):
 
     @abc.abstractmethod
     def create_schedule(self, config: Config, job: Path) -> str:
-        """Schedules the compiled `job` as `config` says; returns the schedule's page or id."""
+        """Schedules the compiled pipeline in the file `job` at the times of `config`.
+
+        Returns:
+          The URL of the schedule's page.
+        """
 
     @abc.abstractmethod
     def schedules(self) -> list[Schedule]:
@@ -152,7 +161,7 @@ class Backend(abc.ABC):
 
     @abc.abstractmethod
     def pause(self, schedule: str) -> None:
-        """Pauses the schedule with this id: it begins no more runs."""
+        """Pauses the schedule with this id: it starts no runs until it is resumed."""
 
     @abc.abstractmethod
     def resume(self, schedule: str) -> None:
@@ -168,14 +177,15 @@ def deploy(config: Config, console: Console, connect: Callable[[Cloud], Backend]
 
     Args:
       config: the configuration.
-      console: shows what was done.
-      connect: makes the connection, before minutes are spent on compiling.
+      console: the console that shows the results.
+      connect: a function that connects to the service; it is called first, so that a failed
+        connection costs no time.
 
     Returns:
       False if a run was followed to its end and its model was not blessed; else True.
 
     Raises:
-      InputError: the server refuses a request, or the run that was followed failed.
+      InputError: the service refuses a request, or the followed run failed.
     """
     cloud = config.cloud
     backend = None if cloud.output else connect(cloud)
@@ -265,14 +275,14 @@ def schedule_id(backend: Backend, name: str) -> str:
 
 @contextmanager
 def explain_errors(what: str, errors: Errors) -> Iterator[None]:
-    """Within it, errors of a client library become an InputError of one line.
+    """A context in which errors of a client library become an InputError of one line.
 
     Args:
-      what: what was tried, the beginning of the message.
-      errors: makes the rest of the message, by the class of the error.
+      what: the attempted action, with which the message starts.
+      errors: functions that make the rest of the message, by the class of the error.
 
     Raises:
-      InputError: in place of one of `errors`.
+      InputError: one of `errors` was raised.
     """
     kinds: tuple[type[Exception], ...] = (exceptions.RetryError, *errors)
     try:
@@ -285,6 +295,6 @@ def explain_errors(what: str, errors: Errors) -> Iterator[None]:
 
 
 def describe_response(status: int | None, message: str) -> str:
-    """The message for an HTTP response with an error status."""
+    """Returns the message for an HTTP response with an error status, with advice."""
     hint = HINTS.get(status or 500, HINTS[500] if (status or 500) >= 500 else HINTS[400])
     return f"{status} {message.strip()[:300]}; {hint}"

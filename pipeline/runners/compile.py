@@ -17,6 +17,7 @@ from tfx.orchestration.kubeflow.v2.kubeflow_v2_dag_runner import (
     KubeflowV2DagRunnerConfig,
 )
 
+from common.files import write_whole
 from pipeline.beam.engine import set_engine
 from pipeline.options.config import Config
 from pipeline.options.machines import Machines
@@ -76,7 +77,7 @@ def write_job(job: pipeline_spec_pb2.PipelineJob, path: Path, machines: Machines
         documents = [spec, platform_spec(machines, spec["root"]["dag"]["tasks"])]
         text = yaml.safe_dump_all(filter(None, documents), sort_keys=True)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text.rstrip("\n") + "\n", encoding="utf-8")
+    write_whole(path, text.rstrip("\n") + "\n")
 
 
 def _name_producers(spec: pipeline_spec_pb2.PipelineSpec) -> None:

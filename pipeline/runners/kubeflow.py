@@ -93,7 +93,7 @@ class _Kubeflow(Backend):
                 self._client._existing_config.refresh_api_key_hook = _make_token_hook(
                     cloud.token_file
                 )
-            # A request may have been carried out although no answer came.
+            # A request is not repeated if its answer got lost: the service may have acted on it.
             pool = self._client._run_api.api_client.rest_client.pool_manager
             pool.connection_pool_kw["retries"] = urllib3.Retry(
                 total=3, connect=3, read=False, redirect=3, other=0, status=0
@@ -102,7 +102,7 @@ class _Kubeflow(Backend):
     def submit(self, config: Config, job: Path) -> tuple[str, str]:
         pipeline, version = self._upload(config, job)
         experiment = self._experiment(config)
-        run = self._ask(
+        run = self._request(
             "submitting",
             lambda: self._client.run_pipeline(
                 experiment_id=experiment,
@@ -119,7 +119,9 @@ class _Kubeflow(Backend):
         return run.run_id, f"{self._client._get_url_prefix()}/#/runs/details/{run.run_id}"
 
     def run_state(self, run: str) -> RunState:
-        found = self._look("looking at the run", lambda: self._client.get_run(run), patience=OUTAGE)
+        found = self._query(
+            "looking at the run", lambda: self._client.get_run(run), patience=OUTAGE
+        )
         details = (found.run_details and found.run_details.task_details) or []
         state = found.state or "PENDING"
         succeeded = state == "SUCCEEDED"
@@ -151,7 +153,7 @@ class _Kubeflow(Backend):
         if self._namespace:
             query["namespace"] = self._namespace
         try:
-            content = self._look(
+            content = self._query(
                 "reading Pusher's verdict through the dashboard",
                 lambda: self._client._run_api.api_client.call_api(
                     "/artifacts/get",
@@ -180,7 +182,7 @@ class _Kubeflow(Backend):
         cron = for_kubeflow(cloud.schedule)
         pipeline, version = self._upload(config, job)
         experiment = self._experiment(config)
-        schedule = self._ask(
+        schedule = self._request(
             "scheduling",
             lambda: self._client.create_recurring_run(
                 experiment_id=experiment,
@@ -204,7 +206,7 @@ class _Kubeflow(Backend):
         found: list[Any] = []
         page = ""
         while True:
-            answered = self._look("listing schedules", self._page_of_schedules(page))
+            answered = self._query("listing schedules", self._page_of_schedules(page))
             found += answered.recurring_runs or []
             page = answered.next_page_token or ""
             if not page:
@@ -228,26 +230,26 @@ class _Kubeflow(Backend):
         )
 
     def pause(self, schedule: str) -> None:
-        self._ask("pausing", lambda: self._client.disable_recurring_run(schedule))
+        self._request("pausing", lambda: self._client.disable_recurring_run(schedule))
 
     def resume(self, schedule: str) -> None:
-        self._ask("resuming", lambda: self._client.enable_recurring_run(schedule))
+        self._request("resuming", lambda: self._client.enable_recurring_run(schedule))
 
     def delete(self, schedule: str) -> None:
-        self._ask("deleting", lambda: self._client.delete_recurring_run(schedule))
+        self._request("deleting", lambda: self._client.delete_recurring_run(schedule))
 
     def _upload(self, config: Config, job: Path) -> tuple[str, str]:
         """Uploads the pipeline; returns the ids of the pipeline and of its new version."""
         name = config.name
-        pipeline = self._look(
+        pipeline = self._query(
             "looking for the pipeline", lambda: self._client.get_pipeline_id(name)
         )
         if pipeline is None:
-            pipeline = self._ask(
+            pipeline = self._request(
                 "uploading",
                 lambda: self._client.upload_pipeline(str(job), name, namespace=self._namespace),
             ).pipeline_id
-            versions = self._look(
+            versions = self._query(
                 "looking for the version", lambda: self._client.list_pipeline_versions(pipeline)
             )
             if not versions.pipeline_versions:
@@ -256,7 +258,7 @@ class _Kubeflow(Backend):
                     f"the pipeline in {self.pages} and try again"
                 )
             return pipeline, versions.pipeline_versions[0].pipeline_version_id
-        version = self._ask(
+        version = self._request(
             "uploading",
             lambda: self._client.upload_pipeline_version(
                 str(job), f"{name}-{time.strftime('%Y%m%d%H%M%S')}", pipeline_id=pipeline
@@ -265,7 +267,7 @@ class _Kubeflow(Backend):
         return pipeline, version.pipeline_version_id
 
     def _experiment(self, config: Config) -> str:
-        return self._ask(
+        return self._request(
             "creating the experiment",
             lambda: self._client.create_experiment(config.name, namespace=self._namespace),
         ).experiment_id

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 import absl.logging
 
+from common import termination
 from pipeline.report.console import Console
 
 _NODE_LINE = re.compile(r"Component (\S+) is (running|finished)\.")
@@ -35,11 +36,14 @@ def report_nodes_to(console: Console, is_cached: Callable[[str], bool]) -> Itera
     for logger in loggers:
         logger.addHandler(listener)
     try:
-        yield
-    except BaseException as error:
+        with termination.announced(listener.report_interrupted):
+            yield
+    except KeyboardInterrupt:
+        listener.report_interrupted()
+        raise
+    except BaseException:
         if listener.running:
-            interrupted = isinstance(error, KeyboardInterrupt)
-            console.node_failed(listener.running, interrupted=interrupted)
+            console.node_failed(listener.running)
         raise
     finally:
         for logger in loggers:
@@ -53,6 +57,11 @@ class _Listener(logging.Handler):
         self._console = console
         self._is_cached = is_cached
         self.running: str | None = None
+
+    def report_interrupted(self) -> None:
+        """Shows that the node that runs was interrupted."""
+        if self.running:
+            self._console.node_failed(self.running, interrupted=True)
 
     def emit(self, record: logging.LogRecord) -> None:
         progress = getattr(record, "progress", None)
@@ -68,6 +77,7 @@ class _Listener(logging.Handler):
             return
         node, what = match.groups()
         if what == "running":
+            termination.stop_here()
             self.running = node
             self._console.node_started(node)
         else:

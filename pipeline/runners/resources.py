@@ -69,7 +69,7 @@ def _set_resources(container: Any, machine: Machine, on_kubernetes: bool) -> Non
 
 
 def platform_spec(machines: Machines, nodes: Container[str]) -> dict[str, Any]:
-    """The settings of the machines of `nodes` that only Kubernetes has, such as spot machines.
+    """Returns the settings of the machines of `nodes` that only Kubernetes has, such as spot.
 
     Returns:
       The PlatformSpec that Kubeflow Pipelines reads beside the pipeline, as JSON; empty if no such

@@ -103,14 +103,14 @@ class _Vertex(Backend):
     def submit(self, config: Config, job: Path) -> tuple[str, str]:
         cloud = config.cloud
         submitted = self._job(config, job)
-        self._ask(
+        self._request(
             "submitting",
             lambda: submitted.submit(service_account=cloud.service_account, network=cloud.network),
         )
         return submitted.resource_name, submitted._dashboard_uri()
 
     def run_state(self, run: str) -> RunState:
-        job = self._look(
+        job = self._query(
             "looking at the run", lambda: self._sdk.PipelineJob.get(run), patience=OUTAGE
         ).to_dict()
         state = job["state"].removeprefix("PIPELINE_STATE_")
@@ -128,7 +128,7 @@ class _Vertex(Backend):
         assert cloud.schedule is not None
         cron = for_vertex(cloud.schedule)
         scheduled = self._job(config, job)
-        schedule = self._ask(
+        schedule = self._request(
             "scheduling",
             lambda: scheduled.create_schedule(
                 cron=cron,
@@ -143,7 +143,7 @@ class _Vertex(Backend):
         return schedule._dashboard_uri()
 
     def schedules(self) -> list[Schedule]:
-        found = self._look("listing schedules", self._sdk.PipelineJobSchedule.list)
+        found = self._query("listing schedules", self._sdk.PipelineJobSchedule.list)
         return [
             Schedule(
                 id=schedule.name,
@@ -156,13 +156,13 @@ class _Vertex(Backend):
         ]
 
     def pause(self, schedule: str) -> None:
-        self._ask("pausing", lambda: self._sdk.PipelineJobSchedule.get(schedule).pause())
+        self._request("pausing", lambda: self._sdk.PipelineJobSchedule.get(schedule).pause())
 
     def resume(self, schedule: str) -> None:
-        self._ask("resuming", lambda: self._sdk.PipelineJobSchedule.get(schedule).resume())
+        self._request("resuming", lambda: self._sdk.PipelineJobSchedule.get(schedule).resume())
 
     def delete(self, schedule: str) -> None:
-        self._ask("deleting", lambda: self._sdk.PipelineJobSchedule.get(schedule).delete())
+        self._request("deleting", lambda: self._sdk.PipelineJobSchedule.get(schedule).delete())
 
     def _job(self, config: Config, job: Path) -> Any:
         cloud = config.cloud

@@ -15,7 +15,7 @@ _STEP = 0.02  # seconds between the pieces of an answer with a pace
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Answer:
-    """What to answer to one request.
+    """The answer to one request.
 
     Attributes:
       body: of the whole file.
@@ -41,7 +41,7 @@ class Answer:
 
 
 class Server:
-    """Within it, `requests` holds the path and the header of each request."""
+    """A context in which a server runs; `requests` has the path and the headers of each request."""
 
     def __init__(self) -> None:
         self.requests: list[tuple[str, dict[str, str]]] = []
@@ -52,7 +52,7 @@ class Server:
         self.url = f"http://127.0.0.1:{self._server.server_port}"
 
     def __enter__(self) -> "Server":
-        # Polls often, since a test ends with it.
+        # The server polls often, because the test waits for its end.
         threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
         return self
 
@@ -67,12 +67,12 @@ class Server:
 
     @property
     def paths(self) -> list[str]:
-        """The paths of the requests."""
+        """Returns the paths of the requests."""
         return [path for path, _ in self.requests]
 
     @property
     def ranges(self) -> list[str | None]:
-        """The `Range` of each request."""
+        """Returns the `Range` header of each request."""
         return [header.get("Range") for _, header in self.requests]
 
     def _next(self, path: str) -> Answer:
@@ -84,7 +84,7 @@ class Server:
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 server.requests.append((self.path, dict(self.headers)))
-                with contextlib.suppress(OSError):  # the client may have gone
+                with contextlib.suppress(OSError):  # the client may have disconnected
                     _send(self, server._next(self.path))
                 self.close_connection = True
 
@@ -119,7 +119,7 @@ def _send(handler: http.server.BaseHTTPRequestHandler, answer: Answer) -> None:
 
 
 def _part(header, answer: Answer) -> tuple[int, int]:
-    """First byte to send, and status."""
+    """Returns the first byte to send, and the status."""
     wanted = header.get("Range")
     is_same = not answer.conditions or header.get("If-Range") == answer.etag
     if answer.status == 200 and wanted and answer.ranges and is_same:
@@ -128,7 +128,7 @@ def _part(header, answer: Answer) -> tuple[int, int]:
 
 
 def archive(files: dict[str, bytes]) -> bytes:
-    """A `.tar.gz` of files."""
+    """Returns a `.tar.gz` of files."""
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w:gz") as tar:
         for name, content in files.items():
@@ -139,12 +139,12 @@ def archive(files: dict[str, bytes]) -> bytes:
 
 
 def files_of(directory: Path) -> dict[str, bytes]:
-    """The files below `directory`, by their paths relative to it."""
+    """Returns the files below `directory`, by their relative paths."""
     files = (path for path in directory.rglob("*") if path.is_file())
     return {path.relative_to(directory).as_posix(): path.read_bytes() for path in files}
 
 
 def random_bytes(size: int) -> bytes:
-    """Bytes that cannot be compressed, always the same."""
+    """Returns bytes that cannot be compressed, always the same."""
     blocks = (hashlib.sha256(str(index).encode()).digest() for index in range(size // 32 + 1))
     return b"".join(blocks)[:size]

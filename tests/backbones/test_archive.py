@@ -1,3 +1,4 @@
+import gzip
 import io
 import os
 import tarfile
@@ -5,6 +6,8 @@ import tarfile
 import pytest
 import tensorflow as tf
 
+from backbones import archive as archives
+from backbones.admission import check_backbone
 from backbones.archive import unpack
 from common.errors import InputError
 from tests.backbones.scripted_server import archive, files_of, random_bytes
@@ -14,15 +17,15 @@ MODEL = {"saved_model.pb": b"graph", "variables/variables.index": b"index"}
 
 @pytest.fixture
 def unpacked(tmp_path):
-    """A function that unpacks bytes; then nothing but what it returns is there."""
+    """Returns a function that unpacks bytes, and checks that no other files are left."""
 
-    def unpacked(content):
+    def unpacked(content, max_bytes=10**9):
         packed = tmp_path / "packed"
         packed.write_bytes(content)
         directory = tmp_path / "cache" / "model"
         directory.parent.mkdir(exist_ok=True)
         try:
-            unpack(packed, directory)
+            unpack(packed, directory, max_bytes=max_bytes, check=check_backbone)
         except InputError:
             assert list(directory.parent.iterdir()) == []
             raise
@@ -40,7 +43,7 @@ def test_a_saved_model_at_the_root_or_one_directory_below(unpacked, folder, tiny
 
 @pytest.mark.parametrize("umask", [0o022, 0o027, 0o077], ids=oct)
 @pytest.mark.parametrize("folder", ["", "vit_b16_fe/"])
-def test_it_is_for_whom_the_umask_says(unpacked, folder, tiny_backbone, umask):
+def test_permissions_follow_the_umask(unpacked, folder, tiny_backbone, umask):
     content = archive({folder + name: file for name, file in files_of(tiny_backbone).items()})
     before = os.umask(umask)
     try:
@@ -83,7 +86,7 @@ def test_a_saved_model_without_the_interface_is_refused(unpacked, tmp_path):
         pytest.param(random_bytes(2000), "a damaged file, not a tar archive", id="garbage"),
         pytest.param(
             archive(MODEL),
-            r"SavedModel \(saved_model\.pb: not the file of a Sav",
+            r"SavedModel \(saved_model\.pb: missing or corrupt",
             id="rubbish_model",
         ),
         pytest.param(archive({"readme.txt": b""}), "without a SavedModel", id="no_model"),
@@ -99,17 +102,156 @@ def test_a_saved_model_without_the_interface_is_refused(unpacked, tmp_path):
         ),
     ],
 )
-def test_what_is_refused(unpacked, content, expected):
+def test_refused_archives(unpacked, content, expected):
     with pytest.raises(InputError, match=expected) as error:
         unpacked(content)
     assert "\n" not in str(error.value)
 
 
-def test_links_that_lead_outside(unpacked):
+@pytest.fixture
+def outside(tmp_path):
+    """Whatever an archive may write beside its directory; afterwards all is as it was."""
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside" / "file").write_text("mine")
+    yield tmp_path / "outside"
+    assert [path.name for path in (tmp_path / "outside").iterdir()] == ["file"]
+    assert (tmp_path / "outside" / "file").read_text() == "mine"
+
+
+def members(*given):
+    """A tar archive of members: a TarInfo, or a TarInfo and its content."""
     packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w") as tar:
-        member = tarfile.TarInfo("saved_model.pb")
-        member.type, member.linkname = tarfile.SYMTYPE, "../../../etc/passwd"
-        tar.addfile(member)
-    with pytest.raises(InputError, match="reaches outside"):
-        unpacked(packed.getvalue())
+    with tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as tar:
+        for member in given:
+            info, content = member if isinstance(member, tuple) else (member, b"")
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+    return packed.getvalue()
+
+
+def member(name, kind=tarfile.REGTYPE, target=""):
+    info = tarfile.TarInfo(name)
+    info.type, info.linkname = kind, target
+    return info
+
+
+def chain_of_links():
+    """The archive of CVE-2025-4517: `realpath`, with which `tarfile` looks where a link leads, does
+    not follow a path of more than 4,096 characters, and the last link leads outside."""
+    steps, folder, path, links = "abcdefghijklmnop", "d" * 247, "", []
+    for step in steps:
+        links += [member(f"{path}{folder}", tarfile.DIRTYPE), member(path + step, SYMLINK, folder)]
+        path += f"{folder}/"
+    deep = f"{'/'.join(steps)}/{'l' * 254}"
+    links += [member(deep, SYMLINK, "../" * len(steps))]
+    # Up from `content`, the folder of the unpacking and `cache`.
+    links += [member("escape", SYMLINK, f"{deep}/../../../outside")]
+    return members(*links, member("flag", tarfile.LNKTYPE, "escape/file"), (member("flag"), b"!"))
+
+
+SYMLINK = tarfile.SYMTYPE
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (members(member("m", SYMLINK, "../../outside/file")), r"a symbolic link \(m to \.\./"),
+        (members(member("m", SYMLINK, "variables")), "a symbolic link"),
+        (members(member("m", tarfile.LNKTYPE, "saved_model.pb")), "a hard link"),
+        (chain_of_links(), "a symbolic link"),
+        (
+            members(member("m", tarfile.CHRTYPE)),
+            r"a device \(m\); expected regular files and folders",
+        ),
+        (members(member("m", tarfile.BLKTYPE)), "a device"),
+        (members(member("m", tarfile.FIFOTYPE)), "a pipe"),
+        (members(member("m", tarfile.CONTTYPE)), "unusual kind"),
+        (members((member("../../outside/file"), b"!")), "reaches outside"),
+        (members((member("a/../../../outside/file"), b"!")), "reaches outside"),
+        (members((member("/tmp/outside"), b"!")), "reaches outside"),
+        (members((member("m"), b"1"), (member("m"), b"2")), "has m twice"),
+        (members((member("m"), b"1"), (member("m/n"), b"2")), "has m/n twice"),
+        (members((member("m" * 300), b"1")), "a name that is too long"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+@pytest.mark.usefixtures("outside")
+def test_a_member_that_is_neither_file_nor_folder_or_lies_elsewhere(unpacked, content, expected):
+    with pytest.raises(InputError, match=expected) as error:
+        unpacked(content)
+    assert "\n" not in str(error.value)
+
+
+def test_nothing_is_written_before_all_members_are_known(unpacked, monkeypatch):
+    """The refused member is the last one."""
+    written = []
+    monkeypatch.setattr(archives, "_write", lambda *given: written.append(given))
+    with pytest.raises(InputError, match="a symbolic link"):
+        unpacked(members((member("saved_model.pb"), b"graph"), member("m", SYMLINK, "x")))
+    assert written == []
+
+
+def test_a_sparse_file_is_refused(unpacked):
+    """It may claim terabytes, of which the archive has none. (GNU tar's format 1.0.)"""
+    info = member("m")
+    info.pax_headers = {
+        "GNU.sparse.major": "1",
+        "GNU.sparse.minor": "0",
+        "GNU.sparse.name": "m",
+        "GNU.sparse.realsize": str(10**12),
+    }
+    with pytest.raises(InputError, match="unusual kind"):
+        unpacked(members((info, b"1\n0\n1\n".ljust(512, b"\0") + b"x")))
+
+
+@pytest.mark.parametrize("compression", ["gz", "bz2", "xz"])
+def test_a_bomb_is_refused_before_it_is_unpacked(unpacked, compression):
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode=f"w:{compression}") as tar:
+        for name in ("saved_model.pb", "a", "b"):
+            info = member(name)
+            info.size = 400_000
+            tar.addfile(info, io.BytesIO(bytes(info.size)))
+    assert len(packed.getvalue()) < 5_000
+    with pytest.raises(InputError, match=r"unpacks to more than 0\.001 GB; .* VIT_MAX_MODEL_GB"):
+        unpacked(packed.getvalue(), max_bytes=1_000_000)
+
+
+def test_the_declared_size_alone_is_enough(unpacked):
+    """Not a byte of the member is read, and none is there."""
+    info = member("saved_model.pb")
+    info.size = 10**15
+    with pytest.raises(InputError, match="unpacks to more than 1 GB"):
+        unpacked(info.tobuf(tarfile.GNU_FORMAT))
+
+
+def test_an_archive_for_which_there_is_no_room(unpacked, monkeypatch):
+    usage = archives.shutil.disk_usage("/")
+    monkeypatch.setattr(archives.shutil, "disk_usage", lambda _: usage._replace(free=9))
+    with pytest.raises(InputError, match="cache has 9e-09 GB free"):
+        unpacked(archive(MODEL))
+
+
+def test_a_header_is_not_read_into_memory_whatever_its_size(unpacked):
+    """`tarfile` reads an extended header as a whole: 100 KB of gzip are 100 MB of memory."""
+    header = member("pax", tarfile.XHDTYPE)
+    header.size = 100_000_000
+    content = gzip.compress(header.tobuf(tarfile.USTAR_FORMAT) + bytes(header.size))
+    with pytest.raises(InputError, match="a header of more than 1 MiB"):
+        unpacked(content)
+
+
+def test_a_negative_size(unpacked):
+    """Which sends `tarfile` back to the header that it has just read (CVE-2025-8194)."""
+    info = member("saved_model.pb")
+    block = bytearray(info.tobuf(tarfile.GNU_FORMAT))
+    block[124:136] = tarfile.itn(-512, 12, tarfile.GNU_FORMAT)
+    block[148:156] = b"%06o\0 " % tarfile.calc_chksums(bytes(block))[0]
+    with pytest.raises(InputError, match="a negative size"):
+        unpacked(bytes(block) + bytes(1024))
+
+
+def test_an_archive_of_very_many_members(unpacked, monkeypatch):
+    monkeypatch.setattr(archives, "_MOST_MEMBERS", 5)
+    with pytest.raises(InputError, match="more than 5 members"):
+        unpacked(members(*(member(str(number)) for number in range(6))))

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from backbones import bucket
 from backbones.augreg.initialization import random_arrays
 from backbones.catalogue import MODELS
 from backbones.contract import read_shapes
@@ -24,7 +25,7 @@ RESOLVE = (
 
 @pytest.fixture
 def model(tiny_backbone, tmp_path):
-    """A SavedModel that may be changed."""
+    """Returns a SavedModel that tests may change."""
     return shutil.copytree(tiny_backbone, tmp_path / "bucket" / "model")
 
 
@@ -33,7 +34,8 @@ def resolved(uri, cache):
 
 
 def copies(cache):
-    return sorted(path for path in (cache / "remote").iterdir() if not path.name.startswith("."))
+    paths = (cache / "remote").glob("[!.]*")
+    return sorted(path for path in paths if path.suffix != ".sha256")
 
 
 def test_without_a_network_it_fails_at_once(tmp_path, monkeypatch):
@@ -67,14 +69,14 @@ def test_a_checkpoint_is_copied(tmp_path):
     assert copy.suffix == ".npz"
 
 
-def test_what_has_not_changed_is_copied_once(model, tmp_path):
+def test_unchanged_files_are_copied_once(model, tmp_path):
     first = resolved(f"file://{model}", tmp_path)
     written = {path: path.stat().st_ino for path in first.rglob("*")}
     assert resolved(f"file://{model}/", tmp_path) == first
     assert {path: path.stat().st_ino for path in first.rglob("*")} == written
 
 
-def test_what_has_changed_is_copied_beside_the_copy_that_a_run_may_read(model, tmp_path):
+def test_changed_files_are_copied_beside_the_old_copy(model, tmp_path):
     first = resolved(f"file://{model}", tmp_path)
     os.utime(model / "variables" / "variables.data-00000-of-00001", ns=(1, 1))
     second = resolved(f"file://{model}", tmp_path)
@@ -82,7 +84,7 @@ def test_what_has_changed_is_copied_beside_the_copy_that_a_run_may_read(model, t
     assert read_shapes(first) == read_shapes(second)
 
 
-def test_what_a_killed_copy_has_left_is_removed(model, tmp_path):
+def test_remains_of_a_killed_copy_are_removed(model, tmp_path):
     first = resolved(f"file://{model}", tmp_path)
     key, _ = first.name.split("-")
     left = first.parent / f".{key}.abc" / first.name
@@ -100,6 +102,24 @@ def test_two_processes_copy_once(model, tmp_path, project):
     answers = {process.communicate(timeout=200)[0].strip() for process in processes}
     (copy,) = copies(tmp_path)
     assert answers == {str(copy)}
+
+
+def test_a_copy_that_has_changed_since(model, tmp_path):
+    copy = resolved(f"file://{model}", tmp_path)
+    (data,) = copy.glob("variables/variables.data*")
+    data.write_bytes(data.read_bytes()[:-1] + b"!")
+    with pytest.raises(InputError, match=f"{copy}: has changed since it was downloaded"):
+        resolved(f"file://{model}", tmp_path)
+    shutil.rmtree(copy)
+    assert resolved(f"file://{model}", tmp_path) == copy
+
+
+def test_an_object_whose_name_leads_elsewhere(model, tmp_path, monkeypatch):
+    """A bucket is no file system: cloud.google.com/storage/docs/objects#naming allows `a/../b`."""
+    monkeypatch.setattr(bucket, "_files", lambda uri: [("saved_model.pb", "1"), ("../../x", "2")])
+    with pytest.raises(InputError, match=r"has an object \.\./\.\./x; expected names without"):
+        resolved(f"file://{model}", tmp_path)
+    assert copies(tmp_path) == []
 
 
 def test_nothing_there(tmp_path):

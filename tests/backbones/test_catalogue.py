@@ -29,7 +29,7 @@ def test_published_parameter_counts(variant):
     assert counts == PARAMETERS[variant]
 
 
-# as published: the checkpoint of each variant, and its top-1 accuracy on ImageNet-1k in percent
+# published checkpoint of each variant, and its top-1 accuracy on ImageNet-1k in percent
 PUBLISHED = {
     "vit_b8": (
         "B_8-i21k-300ep-lr_0.001-aug_medium2-wd_0.1-do_0.0-sd_0.0"

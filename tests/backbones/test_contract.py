@@ -7,11 +7,11 @@ import pytest
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
+from backbones.admission import check_backbone
 from backbones.augreg.convert import convert
 from backbones.augreg.initialization import random_arrays
 from backbones.contract import (
     Shapes,
-    check_backbone,
     check_tunable,
     load_backbone,
     load_shared_backbone,
@@ -42,7 +42,7 @@ def test_a_directory_that_is_no_saved_model(tmp_path):
 
 @pytest.fixture(scope="module")
 def in_two_shards(tiny_backbone, tmp_path_factory):
-    """That SavedModel with its variables in two files of data."""
+    """Returns the SavedModel with its variables in two data files."""
     directory = str(tmp_path_factory.mktemp("backbone") / "shards")
     policy = tf.train.experimental.MaxShardSizePolicy(20_000)
     options = tf.saved_model.SaveOptions(experimental_sharding_callback=policy)
@@ -130,7 +130,7 @@ def test_a_saved_model_with_the_variables_of_another(tiny_backbone, tmp_path, ot
     assert "\n" not in str(error.value)
 
 
-def test_a_graph_that_refers_to_what_is_not_there(tiny_backbone, tmp_path):
+def test_a_graph_that_refers_to_missing_objects(tiny_backbone, tmp_path):
     model = shutil.copytree(tiny_backbone, tmp_path / "model")
     saved = saved_model_pb2.SavedModel.FromString((model / "saved_model.pb").read_bytes())
     del saved.meta_graphs[0].object_graph_def.nodes[-3:]
@@ -248,7 +248,7 @@ def test_an_interface_of_something_else(tmp_path, name, value, expected):
 
 
 def test_a_backbone_without_trainable_variables_can_be_used_but_not_tuned(tmp_path, tiny_backbone):
-    """As the collection's classifiers are saved."""
+    """The classifiers of the TF-Hub collection are saved so."""
     save(tmp_path, trainable_variables=[])
     assert read_shapes(tmp_path) == Shapes(height=8, width=8, features=3)
     with pytest.raises(InputError, match=f"{tmp_path}: .* --tune head") as error:

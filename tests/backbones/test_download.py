@@ -26,7 +26,7 @@ def fetch(url, target, patience=HURRIED, sha256=None):
 
 
 def left(target):
-    """The files beside `target`, but for the lock."""
+    """Returns the files beside `target`, except its lock."""
     return sorted(path.name for path in target.parent.iterdir() if path.suffix != ".lock")
 
 
@@ -37,7 +37,7 @@ def test_a_file(server, target):
     assert len(server.requests) == 1  # it was there
 
 
-def test_what_was_cut_off_is_gone_on_with(server, target):
+def test_an_interrupted_download_is_resumed(server, target):
     url = server.answer(
         "/file", Answer(body=BODY, sent=100_000), Answer(body=BODY, sent=200_000), Answer(body=BODY)
     )
@@ -76,7 +76,7 @@ def test_a_server_that_ignores_ranges(server, target):
 
 @pytest.mark.parametrize("conditions", [True, False])
 def test_a_file_that_changed_in_between(server, target, conditions):
-    """Also where the server does not heed `If-Range` and sends the rest of the new file."""
+    """The server may also ignore `If-Range` and send the rest of the new file."""
     other = BODY[::-1]
     changed = Answer(body=other, etag='"2"', conditions=conditions)
     assert fetch(server.answer("/file", Answer(body=BODY, sent=9), changed), target) == other
@@ -111,7 +111,7 @@ def test_a_trickle_has_an_end(server, target):
 
 
 @pytest.mark.parametrize("status", [401, 403, 404])
-def test_what_there_is_no_point_in_asking_for_again(server, target, status):
+def test_permanent_errors_are_not_retried(server, target, status):
     with pytest.raises(DownloadError, match=f"HTTP {status}"):
         fetch(server.answer("/file", Answer(status=status)), target)
     assert len(server.requests) == 1
@@ -138,8 +138,8 @@ def test_a_server_that_sends_less_than_it_says(server, target):
     assert not target.exists()
 
 
-def test_what_is_elsewhere_is_gone_on_with_there(server, target):
-    """As model hosts redirect to addresses that are signed, and others each time."""
+def test_a_redirected_download_is_resumed_at_the_new_address(server, target):
+    """Model hosts redirect to signed addresses, which are different each time."""
     moved = [Answer(status=302, header={"Location": f"/signed?{n}"}) for n in (1, 2)]
     url = server.answer("/file", *moved)
     server.answer("/signed?1", Answer(body=BODY, sent=100_000))
@@ -158,7 +158,9 @@ def test_a_redirection_that_never_ends(server, target):
 
 
 def chunked(content, *, ended):
-    """An answer in chunks, which states no length; cut off, it lacks the last, empty one."""
+    """Returns a chunked answer, which has no length; if it is cut off, the last, empty chunk is
+    missing.
+    """
     parts = (content[start : start + 50_000] for start in range(0, len(content), 50_000))
     body = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in parts)
     return Answer(
@@ -201,14 +203,14 @@ def test_a_damaged_partial_file_is_found_out(server, target):
     assert server.ranges[-2:] == ["bytes=1000-", None]
 
 
-def test_a_partial_file_of_another_url_is_not_gone_on_with(server, target):
+def test_a_partial_file_of_another_url_is_not_resumed(server, target):
     with pytest.raises(DownloadError):
         fetch(server.answer("/one", Answer(body=BODY, sent=1000)), target)
     assert fetch(server.answer("/two", Answer(body=BODY[::-1])), target) == BODY[::-1]
     assert server.ranges[-1] is None
 
 
-def test_a_process_that_is_killed_is_gone_on_with(server, target, project):
+def test_the_download_of_a_killed_process_is_resumed(server, target, project):
     url = server.answer("/file", Answer(body=BODY, pace=100_000), Answer(body=BODY))
     code = (
         "import sys; from pathlib import Path; from backbones.download import download; "
@@ -229,7 +231,7 @@ def test_a_process_that_is_killed_is_gone_on_with(server, target, project):
 
 
 def test_killed_between_the_last_byte_and_the_end(server, target):
-    """What is complete is checked and taken, without a request."""
+    """The complete partial file is checked and used, without a request."""
     url = server.answer("/file", Answer(body=BODY, sent=9))
     with pytest.raises(DownloadError):
         fetch(url, target)
@@ -257,7 +259,7 @@ def test_the_proxy_of_the_environment_is_asked(server, target, monkeypatch):
         fetch("https://nowhere.invalid/file", target.with_name("other"))
 
 
-def test_a_url_that_is_none(target):
+def test_an_invalid_url(target):
     for url in ("http://", "http://127.0.0.1:port/", "http://[/"):
         with pytest.raises(DownloadError):
             fetch(url, target)
@@ -286,3 +288,20 @@ def test_progress(server, target, caplog):
     assert (states[0].done, states[0].total, states[0].ended) == (0, len(BODY), False)
     assert (states[-1].done, states[-1].total, states[-1].ended) == (len(BODY), len(BODY), True)
     assert sorted(s.done for s in states) == [s.done for s in states]
+
+
+def test_a_server_that_sends_us_on_by_http(server, target):
+    """Nothing is asked for there."""
+    elsewhere = {"Location": "http://example.org/file?signature=1"}
+    url = server.answer("/file", Answer(status=302, header=elsewhere))
+    with pytest.raises(DownloadError, match=r"redirected to http://example\.org/file\?…, where"):
+        fetch(url, target)
+    assert left(target) == []
+
+
+def test_the_partial_file_does_not_keep_the_signature(server, target):
+    url = server.answer("/file?signature=1", Answer(body=BODY, sent=1000), Answer(status=404))
+    with pytest.raises(DownloadError, match=r"/file\?…: HTTP 404"):
+        fetch(url, target)
+    assert left(target) == ["file.part", "file.part.json"]
+    assert "signature" not in (target.parent / "file.part.json").read_text()

@@ -3,10 +3,10 @@ import hashlib
 import pytest
 
 from backbones.catalogue import MODELS
+from backbones.hub_cache import hub_cache_directory
 from backbones.publishers import (
     PUBLIC,
     check_address,
-    hub_cache_directory,
     is_address,
     is_checkpoint,
     slug,
@@ -46,7 +46,7 @@ def test_pages_of_kaggle_that_are_no_saved_models(model):
 
 
 @pytest.mark.parametrize("model", ["https://", "gs://", "http://[/x"])
-def test_what_is_no_address(model):
+def test_invalid_addresses(model):
     with pytest.raises(InputError, match="not an address"):
         check_address(model)
 
@@ -88,7 +88,7 @@ def test_a_catalogue_model():
     )
 
 
-def test_where_tensorflow_hub_keeps_what_it_downloads(monkeypatch, tmp_path):
+def test_the_cache_directory_of_tensorflow_hub(monkeypatch, tmp_path):
     monkeypatch.setenv("TFHUB_CACHE_DIR", str(tmp_path))
     handle = MODELS["vit_b16_fe"].handle
     assert hub_cache_directory(handle) == tmp_path / hashlib.sha1(handle.encode()).hexdigest()

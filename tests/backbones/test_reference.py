@@ -27,7 +27,7 @@ HANDLE = "spsayakpaul/vision-transformer/tensorFlow2/vit-b16-fe"
         ("vit_b16", "path", None),
     ],
 )
-def test_what_a_text_stands_for(text, kind, entry):
+def test_kinds_of_references(text, kind, entry):
     reference = parse_model(text)
     assert (reference.text, reference.kind) == (text, kind)
     assert reference.entry is (MODELS[entry] if entry else None)
@@ -44,7 +44,7 @@ def test_a_checkpoint_is_of_augregs_family(text):
 
 
 def test_a_directory_is_known_by_its_variables_and_not_by_its_name(tiny_backbone, tmp_path):
-    """As a MobileNet is that somebody keeps in a folder of that name."""
+    """A folder with the name of an AugReg model may contain a MobileNet."""
     shutil.copytree(tiny_backbone, tmp_path / "mine")
     assert parse_model(str(tmp_path / "mine")).is_augreg
     other = tmp_path / "vit_b16_fe"
@@ -61,7 +61,7 @@ def test_a_path_goes_before_an_address(tmp_path, monkeypatch):
     assert parse_model(f"{HANDLE}/1").kind == "path"
 
 
-def test_what_is_untrained():
+def test_untrained_models():
     assert parse_model("vit_b16_fe").is_untrained("random")
     assert not parse_model("vit_b16_fe").is_untrained("pretrained")
     assert parse_model("vit_mini_fe").is_untrained("pretrained")

@@ -3,6 +3,7 @@ import errno
 import fcntl
 import hashlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -34,7 +35,7 @@ RESOLVE = (
     "cache = Path(sys.argv[1]); "
     "print(resolve('vit_b16_fe', weights='pretrained', cache=cache, locations=locations))"
 )
-# TensorFlow is not needed for what is there as a SavedModel, and takes seconds to import.
+# TensorFlow is not needed for an existing SavedModel, and takes seconds to import.
 QUICK = f"{RESOLVE}; assert 'tensorflow' not in sys.modules"
 
 
@@ -59,13 +60,13 @@ def locations(server):
 
 @pytest.fixture(scope="module")
 def packed(tiny_backbone):
-    """The archive of a SavedModel, large enough for a download to be killed in the midst of it."""
+    """Returns the archive of a SavedModel that is large enough to kill a download halfway."""
     return archive(files_of(tiny_backbone) | {"assets/padding": random_bytes(300_000)})
 
 
 @pytest.fixture
 def golden(project):
-    """A small AugReg checkpoint with a head."""
+    """Returns a small AugReg checkpoint with a head."""
     folder = project / "tests" / "backbones" / "augreg" / "golden"
     return folder / "tiny_plain.params.npz"
 
@@ -92,7 +93,7 @@ def test_a_model_that_is_made_on_the_spot_is_made_once(tmp_path):
     assert (first / "saved_model.pb").stat().st_mtime_ns == written
 
 
-def test_it_is_made_again_if_the_catalogue_or_the_seed_changes(tmp_path, monkeypatch):
+def test_a_random_model_is_made_again_if_the_catalogue_or_the_seed_changes(tmp_path, monkeypatch):
     entry = MODELS["vit_mini_fe"]
     made = {resolved("vit_mini_fe", tmp_path)}
     smaller = dataclasses.replace(entry.variant.architecture, depth=1)
@@ -111,7 +112,7 @@ def test_it_is_made_again_if_the_catalogue_or_the_seed_changes(tmp_path, monkeyp
 
 
 def test_a_conversion_that_is_killed_leaves_nothing_that_counts(tmp_path, project, golden):
-    """It is killed when all is written, but not yet where it belongs."""
+    """It is killed when all files are written, but not yet moved to their place."""
     code = (
         "import os, signal, sys; from pathlib import Path; import tensorflow as tf; "
         "from backbones.resolve import resolve; "
@@ -131,7 +132,7 @@ def test_a_conversion_that_is_killed_leaves_nothing_that_counts(tmp_path, projec
 
 
 def test_two_processes_make_a_model_once(tmp_path, project):
-    """The second waits for the first, which holds the lock, and takes what that one made."""
+    """The second process waits for the lock of the first, and uses the model of the first."""
     directory = resolved("vit_mini_fe", tmp_path / "elsewhere")
     target = tmp_path / "cache" / "random" / directory.name
     target.parent.mkdir(parents=True)
@@ -220,6 +221,16 @@ def test_a_name_is_taken_from_the_cache_of_tensorflow_hub(tiny_backbone, tmp_pat
     assert resolved(MODELS["vit_b16_fe"].handle, tmp_path) == hub / key
 
 
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give a directory away")
+def test_another_users_model_in_the_cache_of_tensorflow_hub_is_not_used(tiny_backbone, tmp_path):
+    """By default that cache lies in /tmp, where anybody can put a model."""
+    key = hashlib.sha1(MODELS["vit_b16_fe"].handle.encode()).hexdigest()
+    model = shutil.copytree(tiny_backbone, tmp_path / "hub" / key)
+    assert is_cached(MODELS["vit_b16_fe"], tmp_path)
+    os.chown(model, 12345, -1)
+    assert not is_cached(MODELS["vit_b16_fe"], tmp_path)
+
+
 def test_a_name_is_had_from_kaggle_first_and_once(server, locations, tmp_path, packed):
     server.answer(KAGGLE, Answer(body=packed))
     directory = resolved("vit_b16_fe", tmp_path, locations=locations)
@@ -243,9 +254,7 @@ def test_a_name_is_had_from_tfhub_next(server, locations, tmp_path, *, packed, t
     assert server.paths == [KAGGLE, TFHUB]
 
 
-def test_archives_that_are_unfit_are_listed_and_not_kept(
-    server, locations, tmp_path, tiny_backbone
-):
+def test_unusable_archives_are_listed_and_not_kept(server, locations, tmp_path, tiny_backbone):
     model = files_of(tiny_backbone)
     del model["variables/variables.data-00000-of-00001"]
     server.answer(KAGGLE, Answer(body=archive(model)))
@@ -254,7 +263,8 @@ def test_archives_that_are_unfit_are_listed_and_not_kept(
         resolved("vit_b16_fe", tmp_path, locations=locations)
     unfit, message = "the server sent an archive with an unfit SavedModel", str(error.value)
     assert f"{KAGGLE}: {unfit} (this SavedModel cannot be loaded" in message
-    assert f"{TFHUB}: {unfit} (saved_model.pb: missing or corrupt" in message
+    shown = TFHUB.partition("?")[0] + "?…"  # query strings may be signatures
+    assert f"{shown}: {unfit} (saved_model.pb: missing or corrupt" in message
     assert f"{AUGREG}: HTTP 404" in message
     assert "\n" not in message
     assert saved_models(tmp_path) == []
@@ -278,10 +288,10 @@ def test_a_name_is_converted_from_augreg_last(server, locations, tmp_path, golde
 
 
 @pytest.mark.parametrize("content", ["nothing", "rubbish", "another"])
-def test_a_kept_checkpoint_that_is_unfit_is_set_aside(
+def test_an_unusable_cached_checkpoint_is_renamed(
     server, locations, tmp_path, *, packed, golden, content
 ):
-    """It may have been put there by hand. All locations are tried, as if it were not there."""
+    """A person may have put it there. All hosts are then tried, as without the file."""
     name = MODELS["vit_b16_fe"].variant.checkpoint
     kept = tmp_path / "checkpoints" / name
     kept.parent.mkdir()
@@ -303,7 +313,7 @@ def test_a_kept_checkpoint_that_is_unfit_is_set_aside(
     )
 
 
-def test_a_kept_checkpoint_that_is_unfit_is_replaced(server, locations, tmp_path, golden):
+def test_an_unusable_cached_checkpoint_is_replaced(server, locations, tmp_path, golden):
     url = server.answer("/x.npz", Answer(body=golden.read_bytes()))
     resolved(url, tmp_path, locations=locations)
     (kept,) = (tmp_path / "downloaded").glob("*.npz")
@@ -322,7 +332,7 @@ def test_a_checkpoint_without_a_head_is_kept_for_who_wants_none(server, location
     body = (tmp_path / "headless.npz").read_bytes()
     url = server.answer("/m.npz", Answer(body=body))
     first = resolved(url, tmp_path / "cache", locations=locations)
-    expected = f"--model {url}: .*expected a head to classify with"
+    expected = f"--model {url}: .*expected a head, which a classifier needs"
     with pytest.raises(InputError, match=expected) as error:
         resolve(
             url,
@@ -355,7 +365,7 @@ def test_a_checkpoint_that_is_not_the_names_is_refused(
     assert not is_cached(MODELS["vit_b16_fe"], tmp_path)
 
 
-def test_a_download_that_is_killed_is_gone_on_with(server, locations, tmp_path, project, packed):
+def test_a_killed_download_is_resumed(server, locations, tmp_path, project, packed):
     server.answer(KAGGLE, Answer(body=packed, pace=100_000), Answer(body=packed))
     first = subprocess.Popen(
         [sys.executable, "-c", RESOLVE, str(tmp_path), server.url], cwd=project
@@ -376,7 +386,7 @@ def test_a_download_that_is_killed_is_gone_on_with(server, locations, tmp_path, 
     assert not list(tmp_path.rglob("*.part*"))
 
 
-def test_what_a_killed_unpacking_has_left_is_removed(server, locations, tmp_path, packed):
+def test_remains_of_a_killed_unpacking_are_removed(server, locations, tmp_path, packed):
     left = tmp_path / "models" / ".vit_b16_fe.abc"
     left.mkdir(parents=True)
     (left / "saved_model.pb").write_bytes(b"")
@@ -399,7 +409,7 @@ def test_two_processes_download_a_name_once(server, tmp_path, project, packed):
 
 def test_a_cache_with_something_else_in_the_models_place(locations, tmp_path, server):
     (tmp_path / "models" / "vit_b16_fe" / "variables").mkdir(parents=True)
-    with pytest.raises(InputError, match=r"no saved_model\.pb in .*/models/vit_b16_fe"):
+    with pytest.raises(InputError, match=r"models/vit_b16_fe has files, but no saved_model\.pb"):
         resolved("vit_b16_fe", tmp_path, locations=locations)
     assert server.requests == []
 
@@ -460,7 +470,7 @@ def test_a_cache_that_cannot_be_written(locations, tmp_path):
 
 
 def test_a_checkpoint_that_cannot_be_read(tmp_path, golden, monkeypatch):
-    """Whose user may be root, who may read everything."""
+    """The test may run as root, who can read every file."""
     opened = Path.open
 
     def refuse(path, *arguments, **options):
@@ -509,7 +519,7 @@ def test_a_url_that_cannot_be_reached(tmp_path):
         ("a\0b", "pretrained", "no such model in the catalogue and no such path"),
     ],
 )
-def test_what_cannot_be_resolved_is_refused_at_once(model, weights, expected):
+def test_models_that_cannot_be_resolved_are_refused_at_once(model, weights, expected):
     with pytest.raises(InputError, match=expected):
         check_model(model, weights)
 
@@ -519,7 +529,7 @@ def test_an_address_may_be_longer_than_a_file_name(server, locations, tmp_path, 
     assert resolved(url, tmp_path, locations=locations).parent == tmp_path / "downloaded"
 
 
-def test_who_wants_a_classifier_is_refused_a_feature_extractor():
+def test_a_feature_extractor_is_refused_as_a_classifier():
     check_model("vit_b16_classification", "pretrained", task="classification")
     with pytest.raises(InputError, match=r"expected a classifier, such as vit_b16_classification"):
         check_model("vit_b16_fe", "pretrained", task="classification")

@@ -22,7 +22,7 @@ SMALL = [
 
 @pytest.mark.slow
 def test_every_row_is_measured_and_each_step_compiled_once(tmp_path, monkeypatch, capsys):
-    """Between two steps the weights change, which must not make XLA compile again."""
+    """Weights change between two steps, which must not make XLA compile again."""
     flags = f"--xla_dump_to={tmp_path}/xla --xla_dump_hlo_module_re=inference_(compiled|_update).*"
     monkeypatch.setenv("XLA_FLAGS", flags)
     main([*SMALL, "--output", str(tmp_path / "table.md")])
@@ -67,8 +67,8 @@ def test_bad_usage(arguments, message, capsys):
 
 
 @pytest.mark.slow
-def test_it_needs_no_tfx():
-    """A machine that is borrowed for its GPU has TensorFlow and Keras alone."""
+def test_the_benchmark_needs_no_tfx():
+    """A machine with a GPU may have only TensorFlow and Keras."""
     code = (
         "import sys, benchmarks.accelerator, benchmarks.sides.tensorflow_side;"
         "print([name for name in ('tfx', 'tensorflow_transform', 'apache_beam', 'tensorflow_hub')"

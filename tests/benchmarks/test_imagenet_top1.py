@@ -37,14 +37,14 @@ class ColourReader(tf.Module):
 
 
 def make_image(answer, height=12, width=20):
-    """An image for which the model answers `answer`, lossless."""
+    """Writes a lossless image for which the model answers `answer`."""
     colour = np.array([answer // 4, answer % 4, 0], np.uint8)
     return PIL.Image.fromarray(np.broadcast_to(colour, [height, width, 3]).copy())
 
 
-# Of each image: its class, and what the model answers. Five are right; for two more the class is
-# among the five likeliest; one is wrong.
-PICTURES = [(0, 0), (0, 1), (7, 7), (7, 7), (281, 281), (281, 279), (999, 999), (999, 990)]
+# The class of each image, and the model's prediction. Five are right; for two more, the class is
+# among the five most probable ones; one is wrong.
+ANSWERS = [(0, 0), (0, 1), (7, 7), (7, 7), (281, 281), (281, 279), (999, 999), (999, 990)]
 
 
 @pytest.fixture(scope="module")
@@ -55,8 +55,8 @@ def model(tmp_path_factory):
 
 
 def folder(root, names):
-    """The images in class folders; `names` gives the folder's name of a class."""
-    for number, (label, answer) in enumerate(PICTURES):
+    """Returns class folders with the images; `names` gives the folder name of a class."""
+    for number, (label, answer) in enumerate(ANSWERS):
         (root / names(label)).mkdir(parents=True, exist_ok=True)
         make_image(answer).save(root / names(label) / f"{number}.png")
     return str(root)
@@ -64,7 +64,7 @@ def folder(root, names):
 
 @pytest.fixture(scope="module")
 def tfds_dir(tmp_path_factory):
-    """A TFDS data directory with a small imagenet2012, in the format that TFDS prepares."""
+    """Returns a TFDS data directory with a small imagenet2012, in the format of TFDS."""
     data_dir = tmp_path_factory.mktemp("tfds")
     version_dir = data_dir / "imagenet2012" / "5.1.0"
     version_dir.mkdir(parents=True)
@@ -79,7 +79,7 @@ def tfds_dir(tmp_path_factory):
         features.serialize_example(
             {"file_name": "a.JPEG", "image": np.asarray(make_image(answer)), "label": label}
         )
-        for label, answer in PICTURES
+        for label, answer in ANSWERS
     ]
     file = version_dir / "imagenet2012-validation.tfrecord-00000-of-00001"
     with tf.io.TFRecordWriter(str(file)) as writer:
@@ -100,7 +100,7 @@ def tfds_dir(tmp_path_factory):
 
 
 def run(capsys, *arguments):
-    """Exit status, the printed lines by their first word, and stderr."""
+    """Runs the command; returns exit status, the printed lines by their first word, and stderr."""
     status = main(list(map(str, arguments)))
     out, err = capsys.readouterr()
     return status, dict(line.split(maxsplit=1) for line in out.splitlines()), err
@@ -135,7 +135,7 @@ def test_tfds(model, capsys, tfds_dir):
 
 
 def test_the_published_figure_stands_beside(model, capsys, tmp_path, monkeypatch):
-    """That of the name under which a model is found."""
+    """It is the published accuracy of the catalogue's model with this name."""
     monkeypatch.setenv("VIT_HOME", str(tmp_path / "home"))
     shutil.copytree(model, tmp_path / "home" / "models" / "vit_b16_classification")
     data = folder(tmp_path / "data", str)
@@ -173,7 +173,7 @@ def test_the_crop_does_not_see_the_edges(model, capsys, tmp_path):
 
 @pytest.mark.parametrize(("height", "width"), [(128, 256), (256, 128), (128, 128)])
 def test_the_crop_is_the_central_square(height, width):
-    """8/7 of 112 is 128: such an image is cropped and not resized."""
+    """8/7 of 112 is 128, so the image is cropped without being resized."""
     image = np.random.default_rng(0).integers(0, 256, [height, width, 3], np.uint8)
     crop = central_square(tf.constant(encode(PIL.Image.fromarray(image), "PNG")), 112, 112)
     top, left = (height - 112) // 2, (width - 112) // 2
@@ -187,7 +187,7 @@ def test_pixels_of_images_of_any_size(function, side):
     encoded = tf.constant(encode(make_image(999, side, 61), "PNG"))
     pixels = function(encoded, 48, 48).numpy()
     assert pixels.shape == (48, 48, 3)
-    grey_level = 1 / 127.5  # what the crop may lose, since it goes on with whole ones
+    grey_level = 1 / 127.5  # the crop may lose this much, because it rounds to whole numbers
     np.testing.assert_allclose(
         pixels[0, 0], np.array([249, 3, 0]) / 127.5 - 1, atol=grey_level * 1.001
     )
@@ -213,7 +213,7 @@ def test_no_readable_image(model, capsys, tmp_path):
     assert err.endswith("none of its images could be read\n")
 
 
-def test_a_class_that_is_none_of_imagenets(capsys, tmp_path):
+def test_a_class_that_imagenet_does_not_have(capsys, tmp_path):
     data = folder(tmp_path, str)
     (tmp_path / "7").rename(tmp_path / "spaceship")
     status, _, err = run(capsys, "--model", "vit_b16_classification", "--data-dir", data)
@@ -237,7 +237,7 @@ def test_a_dataset_that_is_not_prepared(tmp_path):
 
 
 def test_what_is_wrong_is_said_without_tensorflow(project, tmp_path):
-    """As a script, from another directory."""
+    """The benchmark runs as a script, from another directory."""
     code = (
         "import runpy, sys; sys.modules['tensorflow'] = None\n"
         "sys.argv[0] = sys.argv.pop(1); runpy.run_path(sys.argv[0], run_name='__main__')"

@@ -1,7 +1,7 @@
 from benchmarks import source_fingerprint
 
 
-def test_it_prints_both_looks(capsys, monkeypatch):
+def test_the_benchmark_prints_both_fingerprints(capsys, monkeypatch):
     monkeypatch.setattr(source_fingerprint, "_SETTLED", 0)
     source_fingerprint.main(["--files", "200", "--bytes", "10"])
     lines = capsys.readouterr().out.splitlines()

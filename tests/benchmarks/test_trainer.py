@@ -11,7 +11,9 @@ SMALL = ["--model", "vit_mini_fe", "--batch-size", "2", "--steps", "1", "--round
 
 
 def rows(capsys, *arguments):
-    """Name -> (figures, goal) of the rows; and what is printed above them."""
+    """Runs the benchmark; returns figures and goal of each row by its name, and the lines above the
+    rows.
+    """
     main([*arguments, *SMALL])
     model, data, _, *lines = capsys.readouterr().out.splitlines()
     columns = [(line[:40].strip(), line[40:].split(maxsplit=3)) for line in lines]

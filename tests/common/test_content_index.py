@@ -15,7 +15,7 @@ LATER = 10_000_000_000  # ns
 
 @pytest.fixture
 def folder(tmp_path):
-    """Three files, and a place for the index beside them."""
+    """Returns a folder with three files, and the path of an index beside it."""
     for name in ("a", "b", "c"):
         (tmp_path / "files").mkdir(exist_ok=True)
         (tmp_path / "files" / name).write_text(f"content of {name}")
@@ -29,16 +29,16 @@ def index(tmp_path):
 
 @pytest.fixture
 def reads(monkeypatch):
-    """The names of the files that are read."""
+    """Returns the names of the files that are read."""
     names = []
     read = content_index._read
-    monkeypatch.setattr(content_index, "_read", lambda n, p: names.append(n) or read(n, p))
+    monkeypatch.setattr(content_index, "_read", lambda n, *rest: names.append(n) or read(n, *rest))
     return names
 
 
 @pytest.fixture
 def later(monkeypatch):
-    """It is so much later that the files have settled."""
+    """Moves the clock so far that all files count as settled."""
     now = time.time_ns
     monkeypatch.setattr(time, "time_ns", lambda: now() + LATER)
 
@@ -121,7 +121,7 @@ def test_a_file_that_changes_while_it_is_read_is_read_again(
     assert contents[1].digest == hashlib.sha256(b"more than before").hexdigest()
 
 
-def test_a_file_that_is_away_is_looked_at_anew(folder, index, later, monkeypatch):
+def test_a_missing_file_is_looked_up_again(folder, index, later, monkeypatch):
     expected = contents_of(folder, None)
 
     def away(file, name):
@@ -133,7 +133,7 @@ def test_a_file_that_is_away_is_looked_at_anew(folder, index, later, monkeypatch
     assert contents_of(folder, index) == expected
 
 
-def test_what_is_no_file_has_no_digest(folder, index):
+def test_a_pipe_and_a_broken_link_have_no_digest(folder, index):
     os.mkfifo(folder / "d")
     (folder / "e").symlink_to(folder / "nowhere")
     assert [file.digest for file in contents_of(folder, index)][3:] == ["", ""]
@@ -150,7 +150,7 @@ def test_what_is_no_file_has_no_digest(folder, index):
     ],
     ids=["empty", "cut off", "changed", "rubbish", "without checksum"],
 )
-def test_a_damaged_index_is_made_anew(folder, index, reads, later, damage):
+def test_a_damaged_index_is_replaced(folder, index, reads, later, damage):
     first = contents_of(folder, index)
     content = index.read_bytes()
     index.write_bytes(damage(content))
@@ -159,7 +159,7 @@ def test_a_damaged_index_is_made_anew(folder, index, reads, later, damage):
     assert index.read_bytes() == content
 
 
-def test_an_index_of_another_format_is_made_anew(folder, index, reads, later, monkeypatch):
+def test_an_index_of_another_format_is_replaced(folder, index, reads, later, monkeypatch):
     contents_of(folder, index)
     monkeypatch.setattr(content_index, "_FORMAT", 0)
     contents_of(folder, index)
@@ -173,15 +173,15 @@ def test_without_a_place_for_the_index_it_works_as_well(folder, tmp_path, caplog
     assert "cannot be written" in caplog.text
 
 
-def test_where_it_was_interrupted_it_goes_on(folder, index, reads, later, monkeypatch):
+def test_an_interrupted_index_is_completed(folder, index, reads, later, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(content_index, "_THREADS", 1)
         read = content_index._read
 
-        def interrupted(name, path):
+        def interrupted(name, *rest):
             if name == "c":
                 raise KeyboardInterrupt
-            return read(name, path)
+            return read(name, *rest)
 
         patch.setattr(content_index, "_read", interrupted)
         with pytest.raises(KeyboardInterrupt):

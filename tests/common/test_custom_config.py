@@ -48,7 +48,13 @@ TRAINER = TrainerSettings(
         TRAINER,
         TunerSettings(training=TRAINING, label=RunLabel(), trials=3, code_fingerprint="5"),
         TransformSettings(tune="head", code_fingerprint="5"),
-        PusherSettings(serving_state="", fail_on_unblessed=True, code_fingerprint="5"),
+        PusherSettings(
+            serving_state="",
+            push_record="/root/pushed.json",
+            training="6",
+            fail_on_unblessed=True,
+            code_fingerprint="5",
+        ),
     ],
 )
 def test_settings_come_back_as_they_were(settings):
@@ -89,7 +95,8 @@ def test_a_missing_key_is_refused():
 
 
 def test_settings_need_no_tensorflow(project):
-    """The pipeline builds them, and its process is not to wait for TensorFlow because of it."""
+    """The process that builds the pipeline should not have to import TensorFlow for its
+    settings."""
     code = (
         "import sys\n"
         "import components.model_pusher.settings, trainer.training.settings\n"

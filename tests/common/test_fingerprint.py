@@ -24,7 +24,7 @@ def test_a_directory_is_known_by_names_and_contents(tmp_path):
 
 @pytest.fixture
 def package(tmp_path, monkeypatch):
-    """A package whose module `a` imports `b` and a function of `c`, but not `d`."""
+    """Writes a package whose module `a` imports `b` and a function of `c`, but not `d`."""
     folder = tmp_path / "firstparty"
     folder.mkdir()
     (folder / "__init__.py").write_text("")
@@ -74,7 +74,7 @@ def test_importing_a_module_runs_the_init_of_its_packages(package):
     assert fingerprint.hash_code("firstparty.sub.s") != before
 
 
-def test_of_data_counts_what_the_caller_says(package):
+def test_the_text_of_data_is_hashed_instead_of_the_module(package):
     def hashed(used):
         return fingerprint.hash_code("firstparty.a", data={"firstparty.c": used})
 
@@ -85,7 +85,7 @@ def test_of_data_counts_what_the_caller_says(package):
 
 
 def install(folder, name, version):
-    """As pip does it, in short; found before what is installed."""
+    """Installs a distribution as pip does, in a directory that comes before the installed ones."""
     metadata = folder / f"{name}-{version}.dist-info" / "METADATA"
     metadata.parent.mkdir()
     metadata.write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
@@ -116,7 +116,7 @@ def test_libraries_are_known_by_their_distributions():
 
 
 def test_every_library_of_a_node_is_found(project):
-    """A package whose distribution has another name than it must be in the table."""
+    """A package whose distribution has another name must be in the table of names."""
     files = [path for name in fingerprint.FIRST_PARTY for path in (project / name).rglob("*.py")]
     modules = [
         ".".join(path.relative_to(project).with_suffix("").parts).removesuffix(".__init__")
@@ -137,7 +137,7 @@ def test_a_module_that_is_not_there():
 
 
 def test_preprocessing_does_not_depend_on_the_training_code():
-    """Else a line of training code would run Transform again."""
+    """Otherwise, a change in the training code would run Transform again."""
     before = set(sys.modules)
     trees = fingerprint.modules_of("trainer.preprocessing")
     assert set(sys.modules) == before  # nothing was imported

@@ -57,7 +57,7 @@ def test_wording_is_nothing(before, after):
         ("x == 'an image'", "x == 'the image'"),
         ("x: Literal['an image']", "x: Literal['the image']"),
         ("why = 'no such file'\nraise E(why)", "why = 'no file'\nraise E(why)"),
-        # Of an exception: its class, and what a handler may go by.
+        # The class of an exception, and its arguments that a handler may depend on.
         ("raise E('no file')", "raise F('no file')"),
         ("raise E('no file') from a", "raise E('no file')"),
         ("raise E('image')", "raise E('label')"),

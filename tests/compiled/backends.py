@@ -24,28 +24,32 @@ EXECUTOR_LOGS = "executor-logs"
 
 
 class JobError(Exception):
-    """The job is not one that the backend would run."""
+    """An error for a job that the backend would not run."""
 
 
 class Backend(abc.ABC):
-    """Vertex AI or Kubeflow Pipelines."""
+    """A stand-in for Vertex AI or Kubeflow Pipelines."""
 
     def __init__(self) -> None:
         self._ids = itertools.count(1)
 
     @abc.abstractmethod
     def read(self, job: Path, root: str) -> tuple[Mapping[str, Any], str]:
-        """The PipelineSpec in the file `job`, as JSON, and the root of a run of it at `root`."""
+        """Reads the PipelineSpec in the file `job`, as JSON, and the root of a run with the
+        pipeline root `root`.
+        """
 
     @abc.abstractmethod
     def run_root(self, root: str, pipeline: str, run: str) -> str:
-        """Below which the containers of a run write, where `root` is the pipeline root."""
+        """Returns the directory in which the containers of a run write, for the pipeline root
+        `root`.
+        """
 
     @abc.abstractmethod
     def outputs(
         self, declared: pb.ComponentOutputsSpec, run_root: str, task: str, disk: Path
     ) -> pb.ExecutorInput.Outputs:
-        """Where the container of `task` is to write."""
+        """Returns the outputs that the container of `task` must write."""
 
     def prepare(self, outputs: pb.ExecutorInput.Outputs) -> None:
         """Does what comes before the container's command: it may rely on some directories."""
@@ -54,7 +58,7 @@ class Backend(abc.ABC):
 
     @abc.abstractmethod
     def sent(self, artifact: pb.RuntimeArtifact) -> pb.RuntimeArtifact:
-        """A recorded artifact, as a step that reads it is told of it."""
+        """Returns a recorded artifact in the form in which a step that reads it receives it."""
 
     @abc.abstractmethod
     def recorded(
@@ -63,7 +67,7 @@ class Backend(abc.ABC):
         provisioned: pb.RuntimeArtifact,
         written: pb.RuntimeArtifact | None,
     ) -> pb.RuntimeArtifact:
-        """An output artifact, completed with what the container wrote of it.
+        """Returns an output artifact, completed with the metadata that the container wrote.
 
         Raises:
           JobError: the backend cannot record it.
@@ -77,7 +81,7 @@ class Backend(abc.ABC):
         inputs: pb.ExecutorInput.Inputs,
         outputs: pb.ExecutorInput.Outputs,
     ) -> Any:
-        """What two executions with the same outputs have in common, as JSON."""
+        """Returns, as JSON, the key that two executions with the same outputs share."""
 
 
 class VertexAi(Backend):
@@ -258,8 +262,9 @@ def _copy(artifact: pb.RuntimeArtifact) -> pb.RuntimeArtifact:
 
 
 def _stored(key: str, name: str, value: Any) -> Any:
-    """A value of metadata after it was in ML Metadata: metadata/converter.go,
-    StructValueToMLMDValue and toRuntimeArtifact."""
+    """Returns a value of metadata as it comes back from ML Metadata: metadata/converter.go,
+    StructValueToMLMDValue and toRuntimeArtifact.
+    """
     if value is None:
         raise JobError(f"{key}: unknown/unsupported value type of {name}: null")
     if isinstance(value, bool):
@@ -272,7 +277,9 @@ def _stored(key: str, name: str, value: Any) -> Any:
 
 
 def _inputs_key(inputs: pb.ExecutorInput.Inputs) -> Any:
-    """Both backends know an input artifact by its name, a parameter by its value."""
+    """Returns the inputs by which both backends identify an execution: artifacts by name,
+    parameters by value.
+    """
     return {
         "artifacts": {k: [a.name for a in v.artifacts] for k, v in inputs.artifacts.items()},
         "parameters": {k: json_format.MessageToDict(v) for k, v in inputs.parameter_values.items()},

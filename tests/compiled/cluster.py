@@ -36,12 +36,14 @@ _KINDS = {
 
 
 class StepFailed(Exception):  # noqa: N818 (it is not the job that is wrong)
-    """A step's container ended with another status than 0; the message is the end of its log."""
+    """An error for a container that ended with another status than 0; the message is the end of its
+    log.
+    """
 
 
 @dataclasses.dataclass
 class Step:
-    """What became of a task.
+    """The result of a task.
 
     Attributes:
       cached: whether its outputs are those of an earlier run.
@@ -199,7 +201,7 @@ class Cluster:
         outputs: pb.ExecutorInput.Outputs,
         written: pb.ExecutorOutput,
     ) -> Iterator[tuple[str, pb.RuntimeArtifact]]:
-        """The output artifacts, as what a container wrote completes them."""
+        """Returns the output artifacts, completed with the metadata that a container wrote."""
         unknown = set(written.artifacts) - set(outputs.artifacts)
         if unknown:
             raise JobError(f"{name} wrote of outputs that it has not: {unknown}")
@@ -241,7 +243,7 @@ def prepare_disk(disk: Path, bin: Path) -> dict[str, str]:
 
 
 def _spec(content: Mapping[str, Any]) -> pb.PipelineSpec:
-    """Strictly: fields that the proto does not have are refused."""
+    """Parses a spec strictly: fields that the proto does not have are errors."""
     spec = json_format.ParseDict(content, pb.PipelineSpec())
     if spec.schema_version != "2.1.0":
         raise JobError(f"schema version {spec.schema_version}; expected 2.1.0")
@@ -315,7 +317,7 @@ def _producer(spec: pb.PipelineSpec, name: str, producer: str) -> pb.ComponentOu
 
 
 def in_order(spec: pb.PipelineSpec) -> Iterator[tuple[str, pb.PipelineTaskSpec]]:
-    """The tasks, each after those that it depends on: compiler/argocompiler/dag.go."""
+    """Returns the tasks, each after the tasks that it depends on: compiler/argocompiler/dag.go."""
     waiting, done = dict(spec.root.dag.tasks.items()), set()
     while waiting:
         ready = sorted(n for n, task in waiting.items() if _upstream(task) <= done)
@@ -338,7 +340,7 @@ def _needed(spec: pb.PipelineSpec, name: str) -> set[str]:
 
 
 def read_parameters(spec: pb.PipelineSpec, given: Mapping[str, Any]) -> dict[str, struct_pb2.Value]:
-    """The values of a run's parameters: ../apiserver/template/v2_template.go,
+    """Returns the values of a run's parameters: ../apiserver/template/v2_template.go,
     validatePipelineJobInputs; their defaults: compiler/argocompiler/argo.go, Compile.
 
     Raises:

@@ -12,7 +12,7 @@ from tests.installation import make_environment
 
 @pytest.fixture(scope="session")
 def container_bin(project, tmp_path_factory) -> Path:
-    """The `bin` directory of an environment as an image has it."""
+    """Returns the `bin` directory of an environment that is installed as in the image."""
     return make_environment(project, tmp_path_factory.mktemp("image"))
 
 

@@ -20,7 +20,7 @@ _TASKS = ("chief", "worker", "ps", "evaluator")  # of the pools, in their order
 
 
 class Replicas:
-    """The containers of one job.
+    """The containers of one custom job.
 
     Attributes:
       processes: by their names, such as "workerpool0-0".
@@ -45,7 +45,7 @@ class Replicas:
     def _start(self, name: str, container: ContainerSpec, cluster: dict[str, str]) -> None:
         disk = self._folder / name
         environment = prepare_disk(disk, self._bin) | cluster
-        # As Popen looks for the command on the path of this process, not of the container.
+        # Popen searches the PATH of this process, not that of the container.
         command, *arguments = [*container.command, *container.args]
         with (disk / "log").open("wb") as log:
             self.processes[name] = subprocess.Popen(
@@ -57,11 +57,11 @@ class Replicas:
             )
 
     def log(self, name: str) -> str:
-        """What a container wrote."""
+        """Returns the output of a container."""
         return (self._folder / name / "log").read_text(errors="replace")
 
     def state(self) -> tuple[JobState, str]:
-        """The state of the job, and where it failed, why."""
+        """Returns the state of the job, and, if it failed, the reason."""
         ended = {name: process.poll() for name, process in self.processes.items()}
         for name, status in ended.items():
             if status:
@@ -80,7 +80,9 @@ class Replicas:
 
 
 def _cluster(job: CustomJob, addresses: list[list[str]], pool: int, index: int) -> dict[str, str]:
-    """What Vertex AI says of the cluster in the environment of one container."""
+    """Returns the description of the cluster that Vertex AI puts into the environment of a
+    container.
+    """
     more = {"environment": "cloud", "job": CustomJob.to_dict(job)["job_spec"]}
 
     def described(names: list[str]) -> str:

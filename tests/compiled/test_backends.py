@@ -72,7 +72,9 @@ def declared(**schemas):
 
 
 def sent_by(backend, tmp_path):
-    """What StatisticsGen is told after ImageExampleGen wrote `METADATA`; names as in `RECORDED`."""
+    """Returns the input that StatisticsGen receives after ImageExampleGen wrote `METADATA`; names
+    as in `RECORDED`.
+    """
     root, disk = tmp_path / "root", tmp_path / "disk"
     run_root = backend.run_root(str(root), "digits", "RUN")
     before = backend.outputs(declared(examples=EXAMPLES), run_root, "ImageExampleGen", disk)
@@ -89,12 +91,12 @@ def sent_by(backend, tmp_path):
     return json_format.MessageToDict(json_format.Parse(text, pb.ExecutorInput()))
 
 
-def test_it_sends_what_the_driver_of_2_17_0_sent(tmp_path):
+def test_the_backend_sends_the_same_as_the_driver_of_2_17_0(tmp_path):
     assert sent_by(KubeflowPipelines("2.17.0"), tmp_path) == RECORDED
 
 
 def test_an_earlier_driver_names_no_output_and_has_another_file(tmp_path):
-    """2.14.3: backend/src/v2/driver/driver.go, lines 476 to 527."""
+    """The code of 2.14.3 is in backend/src/v2/driver/driver.go, lines 476 to 527."""
     sent = sent_by(KubeflowPipelines("2.14.3"), tmp_path)
     assert sent["inputs"] == RECORDED["inputs"]
     assert sent["outputs"]["outputFile"] == "DISK/tmp/kfp_outputs/output_metadata.json"
@@ -115,7 +117,7 @@ def record(tmp_path, **written):
 
 
 def test_ml_metadata_has_neither_booleans_nor_bare_lists(tmp_path):
-    """metadata/converter.go, StructValueToMLMDValue."""
+    """The code is in metadata/converter.go, StructValueToMLMDValue."""
     recorded = record(tmp_path, metadata={"flag": True, "names": ["a"], "nested": {"a": 1.5}})
     metadata = json_format.MessageToDict(recorded.metadata)
     assert metadata["flag"] == 1

@@ -24,7 +24,7 @@ ARGUMENTS = (
 
 @pytest.fixture
 def begun():
-    """The jobs that were begun; what still runs of them is ended."""
+    """Returns the jobs that were started; jobs that still run are ended after the test."""
     jobs: list[Replicas] = []
     yield jobs
     for replicas in jobs:

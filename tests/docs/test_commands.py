@@ -12,7 +12,7 @@ from pipeline.options.config import FLAGS, OPTIONS
 from pipeline_runner import make_parser
 
 ROOT = Path(__file__).parents[2]
-# They begin with nothing and define what they use.
+# These pages start from nothing, and define all variables that they use.
 STEP_BY_STEP = ["docs/kubeflow.md", "docs/vertex.md"]
 PAGES = ["README.md", *sorted(f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md"))]
 LONGEST_README = 150  # lines: it is a front door
@@ -20,18 +20,18 @@ LONGEST_README = 150  # lines: it is a front door
 
 @pytest.fixture(params=STEP_BY_STEP)
 def document(project, request):
-    """The text of one of them."""
+    """Returns the text of a step-by-step page."""
     return (project / request.param).read_text()
 
 
 @pytest.fixture(params=PAGES)
 def page(project, request):
-    """The path of one of all pages."""
+    """Returns the path of a page."""
     return project / request.param
 
 
 def blocks(document):
-    """The commands, with lines that are continued in the next joined."""
+    """Returns the commands of a page, with continued lines joined."""
     return "\n".join(re.findall(r"^```\n(.*?)^```", document, re.MULTILINE | re.DOTALL)).replace(
         "\\\n", " "
     )
@@ -48,7 +48,7 @@ def test_every_variable_has_been_given_a_value(document):
     assert {"PROJECT", "BUCKET", "IMAGE"} <= {name for name, _ in used}
 
 
-def test_what_is_read_from_the_bucket_has_been_copied_to_it(document):
+def test_files_that_are_read_from_the_bucket_were_copied_to_it(document):
     copied = re.findall(r"^gcloud storage rsync .* (gs://\S+)$", blocks(document), re.MULTILINE)
     read = re.findall(r"--(?:dataset|model) (gs://\S+)", blocks(document))
     assert read
@@ -56,7 +56,7 @@ def test_what_is_read_from_the_bucket_has_been_copied_to_it(document):
 
 
 def commands_of(text):
-    """What is given to the pipeline's command line, for each of its commands."""
+    """Returns the arguments of each command line of the pipeline."""
     return re.findall(r"^(?:python pipeline_runner\.py|…) (.*)$", blocks(text), re.MULTILINE)
 
 
@@ -76,12 +76,12 @@ def test_every_flag_and_key_exists(page):
 
 
 def flowing(text):
-    """The prose of a page without its blocks of code, each paragraph in one line."""
+    """Returns the prose of a page without code blocks, each paragraph in one line."""
     return re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL).replace("\n", " ")
 
 
 def anchors(page):
-    """What a link to a heading of `page` may end in."""
+    """Returns the anchors of the headings of `page`."""
     headings = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
     return {re.sub(r"[^\w -]", "", text.lower()).replace(" ", "-") for text in headings}
 

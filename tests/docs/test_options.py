@@ -33,7 +33,7 @@ def test_the_other_flags_are_those_of_the_command_line():
 
 
 def test_defaults_are_stated():
-    """The option's own, the one that all recipes share, or the one that a help text states."""
+    """The default is the option's own, the one of all recipes, or the one in the help text."""
     rows = {
         cells[1]: cells[-1]
         for line in write_reference().splitlines()

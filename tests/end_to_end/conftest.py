@@ -37,7 +37,7 @@ class Run:
         return self.out.splitlines()
 
     def value(self, name: str) -> str:
-        """The rest of the line `name: …` of the summary."""
+        """Returns the rest of the line `name: …` of the summary."""
         return next(line for line in self.lines if line.startswith(f"{name}: ")).split(": ", 1)[1]
 
     @property
@@ -47,7 +47,7 @@ class Run:
 
 @contextmanager
 def captured() -> Iterator[tuple[TextIO, TextIO]]:
-    """Within it, descriptors 1 and 2 are files."""
+    """A context in which descriptors 1 and 2 are files."""
     saved = os.dup(1), os.dup(2)
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
         os.dup2(out.fileno(), 1)
@@ -89,7 +89,7 @@ def vit_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def uncovered() -> Iterator[None]:
-    """Within it, coverage is not measured.
+    """A context in which coverage is not measured.
 
     It traces every call, and most are Beam's and TFX's: a run takes 1.7 times as long. The short
     runs of test_resume.py have the lines that the long ones have.

@@ -50,7 +50,9 @@ def get(directory: Path, beam: str) -> Path:
 
 
 def manifest(main: str, class_path: list[str]) -> str:
-    """The manifest of a jar that is nothing but a class path, relative to itself, and a program."""
+    """Returns the manifest of a jar that only has a class path, relative to itself, and a main
+    class.
+    """
     entries = [
         "Manifest-Version: 1.0",
         f"Main-Class: {main}",

@@ -2,16 +2,19 @@
 
     python session.py STEPS.json
 
-in a copy of the project. Each step is `{"arguments": […], "edits": [[file, old, new], …]}`. After
+in a copy of the project. Each step is `{"arguments": […], "edits": [[file, old, new], …]}`; it may
+have `copies`, `removals` and `damages` as well. After
 each run a line of JSON is printed: exit status, the nodes that were not taken from the cache, and
 where the model was pushed to. Importing TFX once for many runs is what this is for; the project's
 own modules are imported anew each time.
 """
 
 import contextlib
+import glob
 import io
 import json
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -25,6 +28,14 @@ def edit(file: str, old: str, new: str) -> None:
     text = path.read_text()
     assert text.count(old) == 1, f"{file}: {text.count(old)} times {old!r}"
     path.write_text(text.replace(old, new))
+
+
+def damage(pattern: str) -> None:
+    """Flips a bit in the middle of the newest file that matches `pattern`."""
+    path = max(map(Path, glob.glob(pattern)), key=lambda path: path.stat().st_mtime_ns)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(bytes(content))
 
 
 def run(arguments: list[str]) -> dict:
@@ -47,6 +58,7 @@ def run(arguments: list[str]) -> dict:
         "status": status,
         "ran": sorted(line.split(":")[0] for line in lines if ": done in " in line),
         "pushed": next((x.split(": ")[1] for x in lines if x.startswith("pushed to: ")), None),
+        "notices": [line for line in lines if line.endswith(" runs again")],
         "accuracy": next((x for x in lines if x.startswith("test accuracy: ")), None),
     }
 
@@ -63,6 +75,8 @@ if __name__ == "__main__":
             Path(one).rename(f"{one}.aside")
             Path(other).rename(one)
             Path(f"{one}.aside").rename(other)
-        for directory in step.get("removals", ()):
-            __import__("shutil").rmtree(directory)
+        for path in map(Path, step.get("removals", ())):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        if "damages" in step:
+            damage(step["damages"])
         print(json.dumps(run(step["arguments"])), flush=True)

@@ -36,11 +36,11 @@ def run(pipeline, root):
 
 @pytest.fixture(scope="module")
 def served(run):
-    """The pushed model."""
+    """Returns the pushed model."""
     return Path(run.value("pushed to"))
 
 
-def test_it_ends_pushed_and_accurate(run, root):
+def test_the_model_is_pushed_and_accurate(run, root):
     assert (run.status, run.err) == (0, "")
     assert run.ran == NODES
     assert run.accuracy >= 0.95
@@ -101,14 +101,14 @@ def test_the_screen_has_the_story_and_the_log_the_rest(run, root):
 
 @pytest.fixture(scope="module")
 def examples(run):
-    """The serialized examples of the test split."""
+    """Returns the serialized examples of the test split."""
     files = [str(file) for file in run.artifacts["ImageExampleGen.examples"].glob("Split-test/*")]
     return [record.numpy() for record in tf.data.TFRecordDataset(files, "GZIP")]
 
 
 @pytest.fixture(scope="module")
 def answers(served, server_process, examples):
-    """What the pushed model answers to the test split, as servers load it."""
+    """Returns the outputs of the pushed model, loaded as servers load it, for the test split."""
     spec = {"image": tf.io.FixedLenFeature([], tf.string)}
     images = list(tf.io.parse_example(examples, spec)["image"].numpy())
     return server_process.ask(

@@ -12,7 +12,7 @@ from tests.trainer.collection_model import write_collection_model
 
 @pytest.fixture
 def no_network(monkeypatch, tmp_path):
-    """A proxy that refuses every connection, and empty caches."""
+    """Sets a proxy that refuses every connection, and empty caches."""
     for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     monkeypatch.setenv("TFHUB_CACHE_DIR", str(tmp_path / "hub"))
@@ -39,7 +39,7 @@ def test_a_saved_model_without_the_interface(pipeline, tmp_path):
 
 @pytest.mark.usefixtures("no_network")
 def test_a_saved_model_whose_variables_are_missing(pipeline, tmp_path, tiny_backbone):
-    """Before the data are looked for, of which there are none."""
+    """The error comes before the search for data, which do not exist."""
     shutil.copytree(tiny_backbone, tmp_path / "model")
     (tmp_path / "model" / "variables" / "variables.index").unlink()
     data = str(tmp_path / "data")
@@ -48,8 +48,20 @@ def test_a_saved_model_whose_variables_are_missing(pipeline, tmp_path, tiny_back
 
 
 @pytest.mark.usefixtures("no_network")
+def test_a_saved_model_that_does_more_than_compute(pipeline, tmp_path, tiny_backbone):
+    """It is refused before it is loaded; with --trust-model, the run comes as far as the data."""
+    model = tf.saved_model.load(str(tiny_backbone))
+    model.more = tf.function(tf.io.read_file, [tf.TensorSpec([], tf.string)])
+    tf.saved_model.save(model, str(tmp_path / "model"))
+    arguments = ["--model", str(tmp_path / "model"), "--data-dir", str(tmp_path / "data")]
+    run = pipeline(tmp_path / "root", *arguments)
+    failed(run, f"{tmp_path}/model: this SavedModel does more than compute: it has ReadFile in")
+    failed(pipeline(tmp_path / "root", *arguments, "--trust-model"), "downloading it failed")
+
+
+@pytest.mark.usefixtures("no_network")
 def test_a_frozen_backbone_cannot_be_tuned_as_a_whole(pipeline, tmp_path):
-    """Said before the data are looked for."""
+    """The error comes before the search for data."""
     write_collection_model(dataclasses.replace(TINY, classes=3), tmp_path / "model")
     data = str(tmp_path / "data")
     run = pipeline(tmp_path / "root", "--model", str(tmp_path / "model"), "--data-dir", data)
@@ -67,6 +79,14 @@ def test_data_that_cannot_be_had(pipeline, tmp_path):
     data = str(tmp_path / "data")
     run = pipeline(tmp_path / "root", "--model", "vit_mini_fe", "--data-dir", data)
     failed(run, f"not found below {data}/tf_flowers", "downloading it failed", "--data-dir")
+
+
+def test_a_damaged_metadata_store(pipeline, tmp_path, tiny_backbone):
+    store = tmp_path / "root" / "metadata.sqlite"
+    store.parent.mkdir()
+    store.write_bytes(b"no database" * 100)
+    arguments = ["--model", str(tiny_backbone), "--dataset", "digits"]
+    failed(pipeline(tmp_path / "root", *arguments), f"{store}: the metadata store is damaged")
 
 
 def test_a_node_that_refuses_its_input(pipeline, tmp_path, tiny_backbone):

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow
 
 SPLITS = ("train", "validation", "test")
 BEAM_NODES = ("ImageExampleGen", "StatisticsGen", "Transform", "Evaluator")
-PICTURES = 12  # a class: enough for each split to have some
+IMAGES_OF_A_CLASS = 12  # enough for each split to have some
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,7 @@ def job_server(project, monkeypatch_module):
         pytest.skip(f"no job server at {jar} (make flink-job-server, or set VIT_FLINK_JAR)")
     if not shutil.which("java"):
         pytest.skip("no java, which Flink needs")
-    # A JVM a node: it is to start quickly and be small.
+    # Each node has a JVM, which should start quickly and be small.
     monkeypatch_module.setenv("JAVA_TOOL_OPTIONS", "-XX:TieredStopAtLevel=1 -Xmx2g")
     return jar
 
@@ -39,14 +39,16 @@ def monkeypatch_module():
 
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory, project):
-    """Some real photographs; the digits where there are none."""
+    """Returns some real images; the digits if there are none."""
     shared = Path(os.environ.get("VIT_SHARED", project.parent / "shared"))
     if not (shared / "images").is_dir():
         return "digits"
     folder = tmp_path_factory.mktemp("source") / "flowers"
     for kind in ("daisy", "roses", "tulips"):
         (folder / kind).mkdir(parents=True)
-        for image in sorted((shared / "images" / "tf_flowers" / kind).iterdir())[:PICTURES]:
+        for image in sorted((shared / "images" / "tf_flowers" / kind).iterdir())[
+            :IMAGES_OF_A_CLASS
+        ]:
             (folder / kind / image.name).symlink_to(image)
     return str(folder)
 
@@ -85,7 +87,7 @@ def records(directory: Path) -> list[bytes]:
 
 
 def test_every_node_of_beam_ran_on_flink(flink):
-    """Each has a job server of its own, and each of their jobs came to its end."""
+    """Each node has its own job server, and each of their jobs ended."""
     _, log = flink
     ran = [
         part.split(" ", 1)[0] for part in log.split("Component ") if "state changed to DONE" in part

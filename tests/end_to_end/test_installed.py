@@ -14,19 +14,19 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def installed(project, tmp_path_factory):
-    """A directory with nothing but the project's wheel, unpacked."""
+    """Returns a directory with only the project's wheel, unpacked."""
     folder = tmp_path_factory.mktemp("installed")
     with zipfile.ZipFile(build_wheel(project, folder)) as archive:
         archive.extractall(folder / "site")
     return folder / "site"
 
 
-def test_it_declares_no_dependencies(installed):
+def test_the_wheel_declares_no_dependencies(installed):
     (metadata,) = installed.glob("*.dist-info/METADATA")
     assert "Requires-Dist" not in metadata.read_text()
 
 
-def test_it_has_its_data_files(installed):
+def test_the_wheel_has_its_data_files(installed):
     assert (installed / "trainer" / "imagenet_classes.txt").is_file()
     assert list((installed / "schemas").glob("*.pbtxt"))
 

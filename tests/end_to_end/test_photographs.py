@@ -1,4 +1,4 @@
-"""The main job on real photographs with a real pretrained backbone."""
+"""A run of the whole pipeline on real images with a real pretrained backbone."""
 
 from pathlib import Path
 
@@ -18,21 +18,23 @@ def arguments(shared, dataset, tune, *more):
 
 
 def weights(saved_model: Path) -> set[bytes]:
-    """All arrays of a SavedModel's checkpoint, as bytes."""
+    """Returns all arrays of a SavedModel's checkpoint, as bytes."""
     reader = tf.train.load_checkpoint(str(saved_model / "variables" / "variables"))
     arrays = (reader.get_tensor(name) for name in reader.get_variable_to_shape_map())
     return {array.tobytes() for array in arrays if isinstance(array, np.ndarray)}
 
 
 def assert_served(server_process, model, images: list[bytes]) -> None:
-    """All signatures answer in a Session as they do by `tf.saved_model.load`."""
+    """Checks that all signatures return the same in a Session as with `tf.saved_model.load`."""
     inputs = inputs_of(images, 160, 160)
     expected = answers_by_object_graph(model, inputs)
     assert_same(server_process.ask(model, inputs), expected)
 
 
 def kernels(backbone: Path) -> set[bytes]:
-    """Its trainable matrices. (Some biases have no gradient: a normalisation takes them off.)"""
+    """Returns the trainable matrices. (Some biases have no gradient, because a normalisation
+    follows.)
+    """
     variables = tf.saved_model.load(str(backbone)).trainable_variables
     return {variable.numpy().tobytes() for variable in variables if variable.shape.rank > 1}
 
@@ -127,7 +129,7 @@ def test_full_tuning_changes_the_backbone_and_a_worse_model_is_not_pushed(
 
 
 def test_pets(pipeline, shared, tmp_path, backbone, server_process):
-    """Only 7 of the 37 breeds are there; the gate has the dataset's own test split."""
+    """Only 7 of the 37 breeds are there; the gate measures on the dataset's own test split."""
     run = pipeline(tmp_path, *arguments(shared, "oxford_iiit_pet", "head"))
     assert (run.status, run.err) == (0, "")
     assert " on 84 images " in run.value("test accuracy")
@@ -140,7 +142,7 @@ def test_pets(pipeline, shared, tmp_path, backbone, server_process):
     answers = server_process.ask(run.value("pushed to"), inputs)
     assert answers["serving_default"]["probabilities"].shape == (1, 37)
 
-    # Two steps: the head starts at zero, so the first one leaves the backbone as it is.
+    # Two steps, because the head starts at zero, and the first step does not change the backbone.
     few_steps = ("--set", "train.steps=2", "--head", "gradient")
     full = pipeline(tmp_path, *arguments(shared, "oxford_iiit_pet", "full", *few_steps))
     assert full.status == 3

@@ -1,17 +1,25 @@
 """A run that is asked to end in the middle of its training, the next one, and one with a search."""
 
+import base64
 import dataclasses
 import json
+import os
+import re
 import signal
+from pathlib import Path
 
 import keras_tuner
 import pytest
 
+from tests.backbones.scripted_server import Answer, Server, archive, files_of
 from tests.conftest import TINY
 from tests.trainer.collection_model import write_collection_model
 from trainer.training.loop import Loop
 
 pytestmark = pytest.mark.slow
+
+USER, PASSWORD, SIGNATURE = "somebody", "hunter2hunter2", "5EC12E7"
+PRINTED = []  # by all runs
 
 
 @pytest.fixture(scope="module")
@@ -21,19 +29,25 @@ def root(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
-    """A SavedModel as those of the collection."""
+    """The address of a SavedModel as those of the collection, with a password and a signature."""
     directory = tmp_path_factory.mktemp("backbone") / "published"
     write_collection_model(dataclasses.replace(TINY, depth=1), directory)
-    return directory
+    with pytest.MonkeyPatch.context() as patch, Server() as server:
+        patch.setenv("no_proxy", "127.0.0.1")
+        path = f"/published.tar.gz?X-Goog-Signature={SIGNATURE}"
+        body = archive(files_of(directory))
+        # It breaks off once, so that the partial file is written, and the log has a line of it.
+        url = server.answer(path, Answer(body=body, sent=len(body) // 2), Answer(body=body))
+        yield url.replace("://", f"://{USER}:{PASSWORD}@")
 
 
 @pytest.fixture
 def arguments(model):
-    given = ["--model", str(model), "--dataset", "digits", "--min-accuracy", "0"]
+    given = ["--model", model, "--dataset", "digits", "--min-accuracy", "0"]
     return [*given, "--head", "gradient", "--set", "train.steps=6", "--set", "augment.mixup=0.2"]
 
 
-def test_the_next_run_goes_on_from_the_checkpoint(pipeline, root, arguments, monkeypatch):
+def test_the_next_run_resumes_from_the_checkpoint(pipeline, root, arguments, monkeypatch):
     save = Loop._save
 
     def save_and_be_asked(self):
@@ -43,14 +57,16 @@ def test_the_next_run_goes_on_from_the_checkpoint(pipeline, root, arguments, mon
 
     monkeypatch.setattr(Loop, "_save", save_and_be_asked)
     asked = pipeline(root, *arguments, "--set", "train.checkpoint_steps=4")
+    PRINTED.extend([asked.out, asked.err])
     assert asked.status == 1
     assert "asked to end after step 5 of 6" in asked.err
     assert list((root / "checkpoints").glob("*/newest/step-5.index"))
     monkeypatch.setattr(Loop, "_save", save)
     resumed = pipeline(root, *arguments, "--set", "train.checkpoint_steps=4")
+    PRINTED.extend([resumed.out, resumed.err])
     assert (resumed.status, resumed.err) == (0, "")
     assert resumed.ran == {"Trainer", "Evaluator", "Pusher"}
-    (log,) = [log for log in (root / "logs").iterdir() if "goes on from" in log.read_text()]
+    (log,) = [log for log in (root / "logs").iterdir() if "resumes from" in log.read_text()]
     assert "resumes from the checkpoint of step 5" in log.read_text()
     assert not any((root / "checkpoints").iterdir())
     assert list(resumed.artifacts["Trainer.model_run"].rglob("events.out.tfevents.*"))
@@ -58,6 +74,7 @@ def test_the_next_run_goes_on_from_the_checkpoint(pipeline, root, arguments, mon
 
 def test_training_takes_the_best_of_a_search(pipeline, root, arguments):
     run = pipeline(root, *arguments, "--tuner", "2")
+    PRINTED.extend([run.out, run.err])
     assert (run.err, run.status in (0, 3)) == ("", True)
     assert {"Tuner", "Trainer"} <= run.ran
     (found,) = run.artifacts["Tuner.best_hyperparameters"].iterdir()
@@ -66,3 +83,17 @@ def test_training_takes_the_best_of_a_search(pipeline, root, arguments):
     rates = [step["learning_rate"] for step in json.loads(curves.read_text())["steps"]]
     assert max(rates) == pytest.approx(values["train.learning_rate"], rel=1e-5)
     assert run.artifacts["Trainer.model"].is_dir()
+
+
+def test_password_and_signature_of_the_models_address_are_nowhere(root):
+    """Neither printed nor in a file of these runs: logs, metadata store, artifacts, cache."""
+    assert len(PRINTED) == 6
+    assert re.search(r"model +http://…@127\.0\.0\.1:\d+/published\.tar\.gz\?…$", PRINTED[0], re.M)
+    files = [path for path in root.rglob("*") if path.is_file()]
+    files += [path for path in Path(os.environ["VIT_HOME"]).rglob("*") if path.is_file()]
+    assert {"metadata.sqlite", ".pipeline-reads", "saved_model.pb"} <= {path.name for path in files}
+    basic = base64.b64encode(f"{USER}:{PASSWORD}".encode())
+    for secret in (USER.encode(), PASSWORD.encode(), SIGNATURE.encode(), basic):
+        assert not [text for text in PRINTED if secret.decode() in text]
+        assert not [path for path in files if secret in path.read_bytes()]
+        assert not [path for path in files if secret.decode().lower() in str(path).lower()]

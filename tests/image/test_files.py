@@ -20,12 +20,12 @@ def dockerfile(project):
 
 
 def locked(file: Path) -> dict[str, str]:
-    """Versions by package."""
+    """Returns the locked versions by package."""
     return dict(re.findall(r"^([\w.-]+)(?:\[.*\])?==([^ ;]+)", file.read_text(), re.MULTILINE))
 
 
 def let_in(project: Path) -> set[str]:
-    """What .dockerignore lets into the build, of what lies in the project's root."""
+    """Returns the files in the project's root that .dockerignore lets into the build."""
     first, *lines = [
         line
         for line in (project / ".dockerignore").read_text().splitlines()
@@ -41,7 +41,7 @@ def test_nothing_but_code_and_locks_gets_in(project):
     assert all((project / name).exists() for name in let_in(project))
 
 
-def test_what_is_copied_is_let_in(dockerfile, project):
+def test_dockerignore_admits_copied_files(dockerfile, project):
     copied = re.findall(r"^COPY (?!--from)(.+) \S+$", dockerfile, re.MULTILINE)
     sources = {source.split("/")[0] for line in copied for source in line.split()} - {"."}
     assert sources
@@ -67,7 +67,7 @@ def test_versions_agree(dockerfile, project):
 
 
 def test_the_tools_are_locked_apart(project):
-    """In the versions that everything else has, so that both can be installed together."""
+    """Their versions agree with the other locks, so that all can be installed together."""
     run, tools = (locked(project / f"requirements{suffix}.lock") for suffix in ("", "-dev"))
     assert not {"pytest", "mypy", "ruff", "coverage"} & set(run)
     assert {name: run[name] for name in run.keys() & tools.keys()} == {

@@ -15,12 +15,14 @@ from tests.pipeline.runners.test_compile import CUSTOM_JOB, compiled, containers
 
 pytestmark = pytest.mark.slow
 
-# Pipelines that have every node between them.
+# Together, these pipelines have every node.
 PIPELINES = ({"tuner": "2"}, {"dataset": "gs://bucket/flowers"}, CUSTOM_JOB)
 
 
 def loaded():
-    """What the commands of compiled jobs load: TFX's entry point, then each node's class."""
+    """Loads the modules that the commands of compiled jobs load: TFX's entry point, then each
+    node's class.
+    """
     for settings in PIPELINES:
         _, spec = compiled(**settings)
         for executor in containers(spec).values():
@@ -30,7 +32,7 @@ def loaded():
 
 @pytest.fixture(scope="module")
 def installed(project, tmp_path_factory):
-    """The directory that is /opt/vit in the image.
+    """Returns the directory that is /opt/vit in the image.
 
     The packages come from uv's cache, most of them as hard links, and are not compiled to bytecode:
     that would be most of the time and of the disk. The project's own are. There is no compiler, as
@@ -77,7 +79,7 @@ def python(installed, tmp_path_factory):
     return run
 
 
-def test_it_has_the_project_compiled_and_with_its_data(installed):
+def test_the_image_has_the_project_compiled_and_with_its_data(installed):
     project = installed / "project"
     assert list((project / "schemas").glob("*.pbtxt"))
     assert (project / "trainer" / "imagenet_classes.txt").is_file()
@@ -85,17 +87,17 @@ def test_it_has_the_project_compiled_and_with_its_data(installed):
     assert not (project / "tests").exists()
 
 
-def test_it_has_no_tools(installed):
+def test_the_image_has_no_tools(installed):
     scripts = {path.name for path in (installed / "environment" / "bin").iterdir()}
     assert not {"pytest", "mypy", "ruff", "pip", "uv"} & scripts
 
 
-def test_what_jobs_load_is_there(python, installed):
+def test_the_image_has_the_modules_that_jobs_load(python, installed):
     names = {name for both in loaded() for name in both}
     assert len(names) == 1 + 13
     code = "import pkgutil, sys\nfor name in sys.argv[1:]: pkgutil.resolve_name(name)\n"
     code += "import trainer, pipeline; print(trainer.__file__, pipeline.__file__)"
-    # What TFX's own executors are told to load, by its import path.
+    # The import paths of functions that TFX's own executors load.
     functions = ("trainer.preprocessing", "trainer.train", "trainer.tuner")
     run = python("-c", code, *sorted(names), *functions)
     assert run.returncode == 0, run.stderr
@@ -103,7 +105,8 @@ def test_what_jobs_load_is_there(python, installed):
 
 
 def test_the_entry_point_runs_a_node(python, tmp_path):
-    """As a compiled job calls it: everything is in the arguments, and Kubeflow's log with it."""
+    """A compiled job calls it in this way: all inputs are arguments, also Kubeflow's executor
+    log."""
     examples = {"name": "1", "uri": str(tmp_path / "examples"), "type": {"instanceSchema": TYPE}}
     logs = {"uri": str(tmp_path / "logs"), "type": {"schemaTitle": "system.Artifact"}}
     parameters = {
@@ -155,7 +158,8 @@ def test_the_image_s_own_command(python):
 
 
 def test_beam_s_boot_finds_beam_in_the_worker_s_image(python, installed, project):
-    """It asks `python -m pip show`, and ends where that says no. Leaves pip in sight."""
+    """`boot` asks `python -m pip show`, and ends if Beam is not found. The test leaves pip
+    visible."""
     if subprocess.run(["python3.11", "-m", "pip", "--version"], check=False).returncode:
         pytest.skip("this machine's Python has no pip; that of the image's base has")
     assert python("-m", "pip", "show", "apache-beam").returncode

@@ -18,7 +18,7 @@ HOLDING_DATA = ("backbones", "components")
 
 
 def hash_code(source, shapes):
-    # Only what is run here; `common.fingerprint` is no step's and knows what it has parsed.
+    # Unloads only these modules; `common.fingerprint` stays loaded, with its parsed modules.
     for name in [n for n in sys.modules if n.split(".")[0] in ("pipeline", *HOLDING_DATA)]:
         del sys.modules[name]
     importlib.invalidate_caches()

@@ -7,6 +7,7 @@ runs again, too, and is not named here.
 """
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -28,7 +29,7 @@ INGESTION = {"example_gen"}
 TRAINING = {"tuner", "trainer"}
 MODEL = {"transform", "evaluator", *TRAINING}
 
-# What is edited -> the source of the run, the edits, the nodes whose keys change.
+# By a description of the edit: the source of the run, the edits, the nodes whose keys change.
 EDITS = {
     "nothing": (FOLDER, [], NONE),
     "a new model of the catalogue": (FOLDER, [[CATALOGUE, "VARIANTS = {", ENTRY]], NONE),
@@ -38,38 +39,48 @@ EDITS = {
     "another model's architecture": (FOLDER, [[CATALOGUE, "_vit(8, 768", "_vit(8, 384"]], NONE),
     "a help text": (
         FOLDER,
-        [["trainer/training/hyperparameters.py", '"peak learning rate"', '"its peak"']],
+        [
+            [
+                "trainer/training/hyperparameters.py",
+                'learning_rate: float = option("',
+                'learning_rate: float = option("the ',
+            ]
+        ],
         NONE,
     ),
     "a check's expectation": (
         FOLDER,
-        [["common/options.py", '"a number above 0"', '"a positive number"']],
+        [["common/options.py", 'POSITIVE = Check("', 'POSITIVE = Check("that is, ']],
         NONE,
     ),
     "errors": (
         FOLDER,
         [
-            ["backbones/contract.py", "not the file of a SavedModel; is", "no SavedModel; is"],
+            ["backbones/contract.py", "written by TensorFlow 1", "written by Google's {one_line}"],
             ["components/image_example_gen/executor.py", "no image for the split", "none for"],
-            [
-                "trainer/training/strategy.py",
-                "no TPU can be reached ({reason})",
-                "there is no TPU: {error}",
-            ],
+            ["trainer/training/strategy.py", "tpu: no TPU can", "tpu: none can"],
         ],
         NONE,
     ),
     "a log line": (
         FOLDER,
-        [["trainer/training/progress.py", "goes on from the checkpoint", "resumes at that"]],
+        [["trainer/training/progress.py", 'logger.info("', 'logger.info("now it ']],
         NONE,
     ),
     "docstring, comment, formatting": (
         DIGITS,
         [
             ["trainer/preprocessing.py", "image / 127.5 - 1.0", "(image / 127.5) - 1.0  # exact"],
-            ["trainer/model/backbone_layer.py", '"""A backbone as', '"""A restored backbone as'],
-            ["components/packaged_schema/component.py", "Copies `schemas", "Puts `schemas"],
+            [
+                "trainer/model/backbone_layer.py",
+                'class BackboneLayer(keras.layers.Layer):\n    """',
+                'class BackboneLayer(\n    keras.layers.Layer,\n):\n    """Is one. ',
+            ],
+            [
+                "components/packaged_schema/component.py",
+                ') -> None:\n    """',
+                ') -> None:\n    """It ',
+            ],
         ],
         NONE,
     ),
@@ -142,11 +153,11 @@ EDITS = {
     ),
     "the packaged schema": (
         FOLDER,
-        [["components/packaged_schema/component.py", '"w"', '"wt"']],
+        [["components/packaged_schema/component.py", "/schema.pbtxt", "/schema.txt"]],
         {"schema"},
     ),
 }
-# Another version of a library -> the source of the run, the nodes whose keys change.
+# By a library with another version: the source of the run, the nodes whose keys change.
 LIBRARIES = {
     "tensorflow": (FOLDER, MODEL),
     "keras": (FOLDER, TRAINING),
@@ -167,7 +178,7 @@ LIBRARIES_OF_DIGITS = {"scikit-learn": (DIGITS, {*INGESTION, *TRAINING})}
 
 
 def installed(name):
-    """A file that has `name` look installed in another version."""
+    """Writes a file that makes `name` look installed in another version."""
     metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: 0.0.1\n"
     return {f"{name.replace('-', '_')}-0.0.1.dist-info/METADATA": metadata}
 
@@ -184,12 +195,14 @@ STEPS = {
 
 @pytest.fixture(scope="module")
 def fingerprints(project, tmp_path_factory):
-    """The fingerprint of each node's code after each step, and by the kind of source before."""
+    """Returns the fingerprint of each node's code after each step, and before, by the kind of
+    source.
+    """
     copy = tmp_path_factory.mktemp("code") / "project"
     for name in FIRST_PARTY:
         shutil.copytree(project / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
     shapes = MODELS["vit_b16_fe"].architecture.array_shapes()
-    # As the collection's SavedModel has them: in the order of JAX.
+    # In the order of JAX, as in the SavedModels of the TF-Hub collection.
     stored = [shapes[name] for name in sorted(shapes, key=lambda name: name.split("/"))]
     steps = {source["kind"]: {"source": source} for source in (FOLDER, DIGITS)}
     for step, (source, change, _) in STEPS.items():
@@ -214,3 +227,14 @@ def test_exactly_the_nodes_that_depend_on_it_change(fingerprints, step):
     before, after = fingerprints[source["kind"]], fingerprints[step]
     assert set(before) == {"example_gen", "validation", "schema", "pusher", *MODEL}
     assert {node for node in before if before[node] != after[node]} == nodes
+
+
+def test_no_node_imports_what_no_import_statement_names(project):
+    """Fingerprints follow import statements. The registry's module is handed to them by name."""
+    files = [path for name in ("components", "trainer") for path in (project / name).rglob("*.py")]
+    found = {
+        path.relative_to(project).as_posix()
+        for path in files
+        if re.search("import_module|__import__|runpy", path.read_text())
+    }
+    assert found == {f"{SOURCES}/registry.py"}

@@ -46,7 +46,7 @@ def test_the_configuration_is_valid_with_and_without_a_baseline():
 
 
 def test_accuracy_by_class_is_recall():
-    """What the thresholds are compared with, computed by TFMA on given predictions."""
+    """TFMA computes, on given predictions, the values that thresholds are compared with."""
     labels = np.array([0, 0, 0, 0, 1, 1])
     predicted = np.array([0, 0, 0, 1, 1, 0])
     config = tfma.utils.update_eval_config_with_defaults(

@@ -6,6 +6,7 @@ import json
 import pytest
 from tfx.orchestration.metadata import sqlite_metadata_connection_config
 
+from components.model_pusher.last_push import Serving
 from pipeline.code import hash_nodes
 from pipeline.inputs import Inputs
 from pipeline.options.config import build_config
@@ -21,14 +22,18 @@ INPUTS = Inputs(
     backbone="/models/backbone",
     backbone_fingerprint="backbone",
     backbone_layout="",
-    baseline="none",
-    served="",
+    champions={},
+    serving=Serving("state", None),
 )
 
 
 def configure(**settings):
     settings = {"model": "vit_b16_fe", "dataset": "digits", "name": "test"} | settings
     return build_config({key: Setting(value, key) for key, value in settings.items()})
+
+
+# The nodes that read the fingerprint of the training.
+READERS = {"Evaluator", "Pusher"}
 
 
 def nodes(tmp_path, inputs=INPUTS, **settings):
@@ -81,8 +86,8 @@ def test_user_functions_are_given_by_import_path(tmp_path):
         assert not built[component].exec_properties.get("module_file")
 
 
-def test_what_a_training_runs_on_is_no_part_of_what_it_is(tmp_path):
-    """So it goes on from the checkpoints of other machines, and is cached whatever they were."""
+def test_the_machines_of_a_training_do_not_change_its_properties(tmp_path):
+    """So a training resumes from checkpoints of other machines, and is cached on any machines."""
     there = {"run.runner": "vertex", "pipeline_root": "gs://bucket/root", "cloud.image": "vit:1"}
     there |= {"cloud.project": "p", "cloud.region": "europe-west4"}
     job = {"machines.trainer.machine_type": "n1-standard-8", "machines.trainer.workers": "2"}
@@ -101,7 +106,7 @@ def test_what_a_training_runs_on_is_no_part_of_what_it_is(tmp_path):
     ],
 )
 def test_workers_here_read_the_backbone_where_it_lies(tmp_path, flags):
-    """So it is no other pipeline than without an engine, and nothing is trained again."""
+    """So the pipeline is the same as without an engine, and no node trains again."""
     engine = {"run.runner": "beam", "run.beam_args": flags}
     assert nodes(tmp_path, **engine)["Backbone"].exec_properties["artifact_uri"] == INPUTS.backbone
 
@@ -118,9 +123,10 @@ def test_workers_here_read_the_backbone_where_it_lies(tmp_path, flags):
 def test_workers_elsewhere_find_the_backbone_below_the_pipeline_root(tmp_path, flags):
     engine = {"run.runner": "beam", "run.beam_args": flags}
     assert nodes(tmp_path, **engine)["Backbone"].exec_properties == {
-        "model": "vit_b16_fe",
+        "model": INPUTS.backbone,  # and not its URL, which may have a token in it
         "weights": "pretrained",
         "precision": "float32",
+        "trusted": 0,
         "fingerprint": INPUTS.backbone_fingerprint,
     }
 
@@ -133,31 +139,37 @@ def test_only_a_head_has_its_features_materialised(tmp_path):
 @pytest.mark.parametrize(
     ("field", "changed"),
     [
-        ("source_fingerprint", {"ImageExampleGen", "Trainer"}),
-        ("schema_fingerprint", {"PackagedSchema"}),
-        ("backbone_fingerprint", {"Backbone", "Trainer"}),
-        ("backbone_layout", {"Trainer"}),
-        ("baseline", {"Evaluator"}),
-        ("served", {"Pusher"}),
-        ("classes", {"ImageExampleGen", "Trainer"}),
+        ("source_fingerprint", {"ImageExampleGen", "Trainer", *READERS}),
+        ("schema_fingerprint", {"PackagedSchema", *READERS}),
+        ("backbone_fingerprint", {"Backbone", "Trainer", *READERS}),
+        ("backbone_layout", {"Trainer", *READERS}),
+        ("champions", {"Evaluator"}),
+        ("serving", {"Pusher"}),
+        ("classes", {"ImageExampleGen", "Trainer", *READERS}),
     ],
 )
 def test_each_fingerprint_is_a_property_of_the_nodes_that_read_it(tmp_path, field, changed):
-    value = ("x", "y") if field == "classes" else "other"
+    values = {
+        "classes": ("x", "y"),
+        "champions": {"another training": "/root/blessed/1.json"},
+        "serving": Serving("another state", None),
+    }
     before = properties(nodes(tmp_path))
-    after = properties(nodes(tmp_path, dataclasses.replace(INPUTS, **{field: value})))
+    after = properties(
+        nodes(tmp_path, dataclasses.replace(INPUTS, **{field: values.get(field, "other")}))
+    )
     assert {name for name in before if before[name] != after[name]} == changed
 
 
 @pytest.mark.parametrize(
     ("field", "changed"),
     [
-        ("example_gen", {"ImageExampleGen", "Trainer"}),
+        ("example_gen", {"ImageExampleGen", "Trainer", *READERS}),
         ("validation", {"StatisticsGen", "ExampleValidator"}),
         ("schema", {"PackagedSchema"}),
-        ("transform", {"Transform", "Trainer"}),
-        ("tuner", {"Tuner"}),
-        ("trainer", {"Trainer"}),
+        ("transform", {"Transform", "Trainer", *READERS}),
+        ("tuner", {"Tuner", *READERS}),
+        ("trainer", {"Trainer", *READERS}),
         ("evaluator", {"Evaluator"}),
         ("pusher", {"Pusher"}),
     ],
@@ -180,10 +192,10 @@ def test_an_inferred_schema_depends_on_the_library_that_infers_it(tmp_path):
 @pytest.mark.parametrize(
     ("key", "value", "changed"),
     [
-        ("train.learning_rate", "0.5", {"Tuner", "Trainer"}),
-        ("augment.flip", "true", {"Tuner", "Trainer"}),
-        ("tuner", "3", {"Tuner"}),
-        ("ingest.max_side", "300", {"ImageExampleGen", "Trainer"}),
+        ("train.learning_rate", "0.5", {"Tuner", "Trainer", *READERS}),
+        ("augment.flip", "true", {"Tuner", "Trainer", *READERS}),
+        ("tuner", "3", {"Tuner", *READERS}),
+        ("ingest.max_side", "300", {"ImageExampleGen", "Trainer", *READERS}),
         ("gate.min_accuracy", "0.5", {"Evaluator"}),
         ("serving_dir", "elsewhere", {"Pusher"}),
     ],

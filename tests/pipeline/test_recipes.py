@@ -10,7 +10,7 @@ from trainer.training.optimizer import Schedule
 
 
 def rates(recipe, examples, steps):
-    """Learning rates of a training of so many examples, at some steps."""
+    """Returns the learning rates at some steps of a training on this number of examples."""
     train = RECIPES[recipe].hyperparameters
     total = train.total_steps(examples)
     schedule = Schedule(
@@ -24,7 +24,7 @@ def rates(recipe, examples, steps):
 
 
 def test_the_notebooks_recipe():
-    """As its cells have it, for 3,303 training images."""
+    """The expected values are from the notebook's cells, for 3,303 training images."""
     total, found = rates("tf_flowers_full", 3303, (0, 5, 10, 413))
     assert total == 413  # the notebook rounds down: 412
     np.testing.assert_allclose(found, [0.006, 0.018, 0.03, 0], atol=1e-7)
@@ -34,7 +34,9 @@ def test_the_notebooks_recipe():
 
 @pytest.mark.parametrize(("recipe", "steps"), [("augreg_500", 500), ("augreg_2500", 2500)])
 def test_augregs_recipes(recipe, steps):
-    """Warm-up from 0 over 100 steps, then cosine; batch 512, momentum 0.9, global norm 1."""
+    """The recipe has warm-up from 0 over 100 steps, then cosine; batch 512, momentum 0.9, global
+    norm 1.
+    """
     total, found = rates(recipe, 3303, (0, 50, 100, steps))
     assert total == steps
     np.testing.assert_allclose(found, [0, 0.005, 0.01, 0], atol=1e-7)

@@ -7,6 +7,7 @@ from common.errors import InputError
 from pipeline.options.config import build_config
 from pipeline.options.settings import Setting
 from pipeline.root import claim_root, state_directory
+from tests.full_disk import no_room
 
 
 def config_of(model="vit_b16_fe", **values):
@@ -49,6 +50,33 @@ def test_a_run_that_ends_before_it_has_found_its_inputs_leaves_the_root_to_any(t
         pass
 
 
+@pytest.mark.parametrize("name", [".pipeline-name", ".pipeline-reads"])
+@pytest.mark.parametrize("content", [b"", b"\0" * 20, b"\xff\xfe"])
+def test_a_damaged_name_is_written_again_and_a_line_says_so(tmp_path, name, content, caplog):
+    with claim_root(tmp_path, ONE) as record_owner:
+        record_owner()
+        before = (tmp_path / name).read_text()
+    (tmp_path / name).write_bytes(content)
+    with claim_root(tmp_path, ONE) as record_owner:
+        record_owner()
+        assert (tmp_path / name).read_text() == before
+    assert f"{tmp_path / name}: the file is damaged or empty" in caplog.text
+
+
+def test_a_full_disk_leaves_a_root_that_works_once_there_is_room(tmp_path):
+    root = tmp_path / "root"
+    with (
+        no_room(),
+        pytest.raises(InputError, match=r"root: File too large; expected free space"),
+        claim_root(root, ONE) as record_owner,
+    ):
+        record_owner()
+    assert [file.name for file in root.iterdir()] == [".lock"]
+    with claim_root(root, ONE) as record_owner:
+        record_owner()
+        assert (root / ".pipeline-name").read_text() == "one"
+
+
 def test_a_killed_run_leaves_no_lock(tmp_path, project):
     code = f"""
 import os, signal
@@ -80,7 +108,7 @@ def test_state_of_a_remote_root_stays_here(tmp_path, monkeypatch):
 
 
 def test_other_data_of_the_same_default_name_is_refused(tmp_path):
-    """Its models would be gated against those of the first."""
+    """Otherwise, its models would be compared with those of the first dataset."""
     folders = [tmp_path / "a" / "flowers", tmp_path / "b" / "flowers"]
     for folder in folders:
         folder.mkdir(parents=True)

@@ -10,7 +10,7 @@ from tests.conftest import class_folder
 
 
 @pytest.mark.parametrize("kind", [FolderSource, RemoteFolderSource])
-def test_an_image_that_was_away_and_is_back_makes_another_fingerprint(tmp_path, kind):
+def test_an_image_that_is_back_changes_the_fingerprint(tmp_path, kind):
     folder, notes, cache = class_folder(tmp_path / "data"), f"{tmp_path}/notes", tmp_path / "home"
 
     def find():
@@ -18,15 +18,15 @@ def test_an_image_that_was_away_and_is_back_makes_another_fingerprint(tmp_path, 
 
     first = find()
     assert first == find() == kind(str(folder)).fingerprint()
-    # It was there when the run began, away when it read, and is back.
+    # The file existed when the run started, was missing when it was read, and is back.
     note_unread(notes, first, ["c0/0.png"])
     second = find()
     assert second != first
     assert find() == second
-    # It was away the next time as well.
+    # The file was missing in the next run as well.
     note_unread(notes, second, ["c0/0.png"])
     assert find() not in (first, second)
-    # Now it is really gone.
+    # Now the file is removed for good.
     (folder / "c0" / "0.png").unlink()
     gone = find()
     assert gone == kind(str(folder)).fingerprint()

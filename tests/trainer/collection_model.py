@@ -10,7 +10,7 @@ from backbones.augreg.vit import VisionTransformer
 
 
 class _ReusableSavedModelWrapper(tf.train.Checkpoint):
-    """As in github.com/sayakpaul/ViT-jax2tf, conversion.ipynb."""
+    """The same class as in github.com/sayakpaul/ViT-jax2tf, conversion.ipynb."""
 
     def __init__(self, function, variables):
         super().__init__()

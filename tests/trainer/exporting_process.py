@@ -39,7 +39,7 @@ from trainer.transform_settings import TransformSettings
 CLASSES = ["red", "green", "blue"]
 HYBRID = dataclasses.replace(TINY, patch_size=1, resnet_blocks=(1,), width_factor=0.5)
 
-# Name -> backbone, what is tuned, and hyperparameters. MobileNets: tests/end_to_end.
+# By name: backbone, `--tune`, and hyperparameters. MobileNets are in tests/end_to_end.
 KINDS = {
     # And after a resume.
     "full_plain": ("plain", "full", {"strategy": "mirrored", "ema": 0.9, "jit_compile": True}),
@@ -55,7 +55,7 @@ RESUMED = "full_plain"
 
 
 def graph_directory(folder: Path, name: str) -> Path:
-    """Where the transform graph of a kind lies."""
+    """Returns the directory of the transform graph of a kind."""
     backbone, tune, _ = KINDS[name]
     return folder / f"graph-{backbone}-{tune}"
 
@@ -99,7 +99,7 @@ def write_features(images: Path, graph: TransformGraph, folder: Path) -> None:
 
 @contextmanager
 def terminated_after(steps: int) -> Iterator[None]:
-    """Within it, the process gets SIGTERM after so many training steps."""
+    """A context in which the process gets SIGTERM after this number of training steps."""
     step, done = Stepper.step, []
 
     def counting_step(self, parts, **options):
@@ -124,7 +124,7 @@ def export(folder: Path, name: str) -> None:
     if tune == "head":
         records = folder / f"features-{backbone}"
         write_features(folder / "images", TransformGraph(str(graph)), records)
-    # The head starts at zero: the first step leaves the backbone as it is.
+    # The head starts at zero, so the first step does not change the backbone.
     given = {"strategy": "single", "steps": 3, "batch_size": 8, "learning_rate": 0.1} | options
     settings = TrainerSettings(
         training=TrainingSettings(

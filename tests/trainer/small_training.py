@@ -48,7 +48,7 @@ def write_records(path: Path, examples) -> None:
 
 
 def write_features(folder: Path, count: int = 50) -> None:
-    """Two shards of `train` and one of `validation`: features of three clouds."""
+    """Writes two shards of `train` and one of `validation`, with features of three clouds."""
     generator = np.random.default_rng(0)
     labels = generator.integers(CLASSES, size=count)
     features = generator.normal(size=[count, 4]).astype(np.float32) + np.eye(4)[labels]
@@ -62,7 +62,7 @@ def write_features(folder: Path, count: int = 50) -> None:
 
 
 def write_images(folder: Path, count: int = 24) -> None:
-    """`train` and `validation` of noise images in three colours."""
+    """Writes `train` and `validation` with noise images in three colours."""
     generator = np.random.default_rng(0)
     examples = []
     for index in range(count):
@@ -77,7 +77,8 @@ def write_images(folder: Path, count: int = 24) -> None:
 
 @dataclasses.dataclass
 class Task:
-    """Everything that `trainer.train.fit` takes, but the model, which a strategy's scope makes."""
+    """All arguments of `trainer.train.fit` except the model, which is made in a strategy's
+    scope."""
 
     folder: Path
     hyperparameters: Hyperparameters

@@ -20,7 +20,7 @@ from trainer.serving.imagenet import NAMES
 
 
 def arrays(classes):
-    """A checkpoint whose head, unlike a fresh one, tells classes apart."""
+    """Returns a checkpoint whose head, unlike a new one, distinguishes classes."""
     arrays = random_arrays(dataclasses.replace(TINY, classes=classes), seed=0)
     head = arrays["head/kernel"]
     arrays["head/kernel"] = np.random.default_rng(1).normal(size=head.shape).astype(np.float32)
@@ -36,7 +36,7 @@ def classifier(tmp_path_factory):
 
 @pytest.fixture
 def files(tmp_path):
-    """A JPEG, a PNG and a GIF, all different."""
+    """Returns a JPEG, a PNG and a GIF, all different."""
     files = []
     for index, format in enumerate(("JPEG", "PNG", "GIF")):
         files.append(tmp_path / f"{index}.{format.lower()}")
@@ -45,7 +45,9 @@ def files(tmp_path):
 
 
 def expected(directory, files, top):
-    """What NumPy makes of the loaded model's logits for the same pixels: rows as `printed`."""
+    """Computes, with NumPy, the rows of `printed` from the loaded model's logits for the same
+    pixels.
+    """
     model = tf.saved_model.load(str(directory))
     pixels = decode_images(tf.constant([file.read_bytes() for file in files]), 16, 16)
     rows = []
@@ -59,7 +61,7 @@ def expected(directory, files, top):
 
 
 def printed(text):
-    """The rows of what the command prints: image, percent, index, name."""
+    """Returns the rows that the command prints: image, percent, index, name."""
     rows = []
     for line in text.splitlines():
         head, tail = line.split(" %  ")
@@ -131,7 +133,7 @@ def test_untrained_weights_are_announced(files, capsys, tmp_path, monkeypatch):
 
 @pytest.mark.slow
 def test_a_download_is_shown(classifier, files, server, tmp_path):
-    """Though TensorFlow's messages, which come at the same time, are not."""
+    """TensorFlow's messages, which come at the same time, are not shown."""
     packed = archive(files_of(classifier))
     url = server.answer("/tiny.tar.gz", Answer(body=packed))
     done = subprocess.run(
@@ -156,6 +158,38 @@ def test_a_saved_model_without_the_interface(files, tmp_path, capsys):
     assert error.count("\n") == 1
 
 
+def test_a_program_is_refused_unless_it_is_trusted(classifier, files, tmp_path, capsys):
+    """Also where the pipeline seems to have exported it: a file says so, which anybody can add."""
+    model = tf.saved_model.load(str(classifier))
+    model.more = tf.function(tf.io.read_file, [tf.TensorSpec([], tf.string)])
+    tf.saved_model.save(model, str(tmp_path / "model"))
+    assert main(["--model", str(tmp_path / "model"), str(files[0])]) == 2
+    error = capsys.readouterr().err
+    assert "does more than compute: it has ReadFile in " in error
+    assert error.count("\n") == 1
+    assert main(["--model", str(tmp_path / "model"), "--trust-model", str(files[0])]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 5
+    (tmp_path / "model" / "assets.extra").mkdir()
+    (tmp_path / "model" / "assets.extra" / "classes.json").write_text('["a", "b"]')
+    assert main(["--model", str(tmp_path / "model"), str(files[0])]) == 2
+    assert "does more than compute: it has ReadFile in " in capsys.readouterr().err
+
+
+def test_names_of_files_and_classes_are_text(classifier, files, tmp_path, capsys, monkeypatch):
+    evil = tmp_path / "a\x1b[2J\nb\udcff.jpg"
+    evil.write_bytes(files[0].read_bytes())
+    monkeypatch.setattr("trainer.predict.NAMES", ["c\x1b[31m\u202ed"] * len(NAMES))
+    arguments = ["--model", str(classifier), "--top", "2", str(evil), f"{evil}.missing"]
+    assert main(arguments) == 1
+    out, err = capsys.readouterr()
+    lines = out.splitlines()
+    assert len(lines) == 2
+    assert all(line.startswith(rf"{tmp_path}/a\x1b[2J\nb\udcff.jpg  ") for line in lines)
+    assert all(line.endswith(r"  c\x1b[31m\u202ed") for line in lines)
+    assert rf"{tmp_path}/a\x1b[2J\nb\udcff.jpg.missing: cannot be read" in err
+    assert err.count("\n") == 1
+
+
 def test_a_saved_model_whose_weights_are_cut_short(classifier, files, tmp_path, capsys):
     model = shutil.copytree(classifier, tmp_path / "model")
     (data,) = model.glob("variables/variables.data*")
@@ -167,7 +201,7 @@ def test_a_saved_model_whose_weights_are_cut_short(classifier, files, tmp_path, 
 
 
 def test_what_is_wrong_is_said_without_tensorflow(tmp_path):
-    """One process for all: TensorFlow cannot be imported in it."""
+    """One process, in which TensorFlow cannot be imported, runs all cases."""
     headless = random_arrays(TINY, seed=0)
     np.savez(tmp_path / "headless.npz", **headless)
     code = (
@@ -184,7 +218,7 @@ def test_what_is_wrong_is_said_without_tensorflow(tmp_path):
         f"--model {tmp_path} a.jpg": "no SavedModel",
         f"--model {'a' * 300} a.jpg": "no such model in the catalogue and no such path",
         f"--model {tmp_path} --weights random a.jpg": "expected a catalogue name",
-        f"--model {tmp_path}/headless.npz a.jpg": "expected a head to classify with",
+        f"--model {tmp_path}/headless.npz a.jpg": "expected a head, which a classifier needs",
         "a.jpg": "--model",
         "--model vit_b16_classification": "IMAGE",
         "--model vit_b16_classification --top 0 a.jpg": "found '0'",
@@ -204,7 +238,7 @@ def test_what_is_wrong_is_said_without_tensorflow(tmp_path):
 
 @pytest.mark.slow
 def test_the_command_itself(classifier, photographs):
-    """Real photographs; TensorFlow's own messages do not get between the lines."""
+    """The images are real; TensorFlow's own messages do not get between the lines."""
     command = [sys.executable, "-m", "trainer.predict", "--model", str(classifier)]
     files = photographs[:40]
     process = subprocess.run(

@@ -62,7 +62,7 @@ def test_chunks_give_what_the_whole_batch_gives(batch):
 
 @pytest.mark.parametrize("batch", [0, 1, 2, 3, 8])
 def test_a_backbone_sees_an_even_number_of_images(batch):
-    """And every image's features are its own."""
+    """Every image still gets its own features."""
 
     def features(images):
         count = tf.shape(images)[0]

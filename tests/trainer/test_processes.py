@@ -57,7 +57,7 @@ def assert_same(one, other):
     np.testing.assert_allclose(one["weights"], other["weights"], atol=1e-3)
 
 
-def test_it_learns(single):
+def test_a_single_process_learns(single):
     assert single["losses"][-1] < 0.7 * single["losses"][0]
 
 
@@ -113,7 +113,7 @@ def test_two_workers(project, single, folder):
     for index in range(2):
         worker = np.load(folder / f"auto-{index}.npz")
         assert_same(single, worker)
-        assert worker["of_worker"] == 5  # what the chief has, both have
+        assert worker["of_worker"] == 5  # both workers have the chief's value
     assert {path.name for path in checkpoints.iterdir()} <= {"newest", "best"}
 
 
@@ -142,7 +142,8 @@ def kill(training, checkpoints, seconds):
 
 
 def test_a_training_that_is_killed_ends_with_the_same_weights(project, single, folder):
-    """Once between the writing of a checkpoint and its naming, and at two random moments."""
+    """It is killed between the writing of a checkpoint and its naming, and at two random
+    moments."""
     checkpoints = folder / "checkpoints-survivor"
     suicide = process(project, folder, "survivor", KILLED_IN_SAVE="4")
     suicide.communicate(timeout=300)
@@ -151,7 +152,7 @@ def test_a_training_that_is_killed_ends_with_the_same_weights(project, single, f
     assert newest_step(checkpoints) < 4
     for _ in range(2):
         moment = random.uniform(0, 0.5)
-        print(f"killed {moment:.3f} s after a checkpoint")  # which a failure shows
+        print(f"killed {moment:.3f} s after a checkpoint")  # a failure shows it
         training = process(project, folder, "survivor", SECONDS_A_STEP="0.2")
         kill(training, checkpoints, moment)
         assert training.returncode == -signal.SIGKILL
@@ -161,7 +162,7 @@ def test_a_training_that_is_killed_ends_with_the_same_weights(project, single, f
     np.testing.assert_array_equal(survivor["losses"], single["losses"])
 
 
-def test_what_is_not_there_is_refused(monkeypatch):
+def test_missing_devices_are_refused(monkeypatch):
     monkeypatch.delenv("TF_CONFIG", raising=False)
     with pytest.raises(InputError, match="TF_CONFIG is not set"):
         make_strategy("multiworker")

@@ -2,6 +2,7 @@
 
 import copy
 import json
+from contextlib import contextmanager
 from types import SimpleNamespace
 
 import pytest
@@ -10,6 +11,7 @@ from backbones.contract import Shapes
 from common.custom_config import to_custom_config
 from trainer import train
 from trainer.input.augmentation import Augmentation
+from trainer.training.checkpoint_lease import CheckpointDirectory
 from trainer.training.hyperparameters import Hyperparameters
 from trainer.training.loop import Fitted
 from trainer.training.run_label import RunLabel
@@ -46,13 +48,19 @@ class Checkpoints:
 
 @pytest.fixture
 def directory(monkeypatch, tmp_path):
-    """Where a training of this `custom_config` and these URIs has its checkpoints."""
+    """Returns the directory of checkpoints of a training with this `custom_config` and these
+    URIs."""
     found = []
 
-    def fit(job, strategy, checkpoints, log_dir):
+    def fit(job, strategy, checkpoints, log_dir, lease):
         found.append(checkpoints)
         return Fitted(None, None, Checkpoints())
 
+    @contextmanager
+    def lease_directory(preferred, strategy):
+        yield CheckpointDirectory(preferred, None)
+
+    monkeypatch.setattr(train, "lease_directory", lease_directory)
     monkeypatch.setattr(train, "TransformGraph", lambda directory: None)
     monkeypatch.setattr(train, "read_shapes", lambda directory: Shapes(16, 16, 4))
     monkeypatch.setattr(train.TrainingJob, "fit", fit)
@@ -93,7 +101,7 @@ def directory(monkeypatch, tmp_path):
         (("training", "augmentation", "mixup"), 0.5),
     ],
 )
-def test_what_determines_a_training_gives_it_another_directory(directory, path, value):
+def test_settings_that_determine_the_weights_change_the_directory(directory, path, value):
     assert directory(CONFIG).startswith("/checkpoints/")
     assert directory(CONFIG) != directory(_changed(path, value))
 
@@ -108,12 +116,12 @@ def test_what_determines_a_training_gives_it_another_directory(directory, path, 
         ("profile", 4),
     ],
 )
-def test_what_makes_no_difference_does_not(directory, name, value):
+def test_settings_that_make_no_difference_keep_the_directory(directory, name, value):
     assert directory(CONFIG) == directory(_changed(("training", "hyperparameters", name), value))
 
 
-def test_nor_do_the_places_of_the_same_inputs(directory):
-    """A node that runs again writes elsewhere."""
+def test_the_directories_of_equal_inputs_make_no_difference(directory):
+    """A node that runs again writes to another directory."""
     assert directory(CONFIG, "x") == directory(CONFIG, "y")
 
 

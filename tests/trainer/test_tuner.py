@@ -63,7 +63,7 @@ def test_the_best_of_the_trials_is_found(fn_args, tmp_path):
     assert first.hyperparameters.get("train.schedule") == "cosine"
     assert all(0.01 <= rate <= 1 for rate in rates)
     (best,) = result.tuner.get_best_hyperparameters()
-    # As TFX writes them down, and as the Trainer takes them.
+    # In the form that TFX writes and that the Trainer takes.
     config = json.loads(json.dumps(best.get_config()))
     values = keras_tuner.HyperParameters.from_config(config).values
     settings = from_custom_config(TunerSettings, fn_args.custom_config)
@@ -112,7 +112,7 @@ def test_no_example_is_read_to_count_them(fn_args, tmp_path):
 
 @pytest.mark.parametrize(("keep", "score"), [("last", 0.5), ("best", 0.9)])
 def test_the_score_is_that_of_the_weights_that_would_be_exported(fn_args, monkeypatch, keep, score):
-    """Mocked: the training, which is at its best before its end."""
+    """The training is mocked, with its best accuracy before its end."""
     fn_args.custom_config["training"]["hyperparameters"] |= {"keep": keep}
     fn_args.custom_config["trials"] = 1
     epochs = [{"val_accuracy": accuracy} for accuracy in (0.3, 0.9, 0.5)]
@@ -127,7 +127,7 @@ def test_the_score_is_that_of_the_weights_that_would_be_exported(fn_args, monkey
     assert trial.score == score
 
 
-def test_what_no_trial_can_do_better_ends_the_search(fn_args):
+def test_an_error_of_every_trial_ends_the_search(fn_args):
     fn_args.custom_config["training"]["hyperparameters"] |= {"accumulation": 3}
     result = tuner.tuner_fn(fn_args)
     with pytest.raises(keras_tuner.errors.FatalError, match="expected a multiple of 3") as error:
@@ -146,8 +146,8 @@ def test_augmentation_is_searched_only_where_there_is_some():
     assert "augment.crop_area" not in names("full")  # where nothing is cropped
 
 
-def test_the_defaults_of_the_search_are_what_is_set():
-    """However unusual, such as a mixup that is none of the usual ones."""
+def test_the_defaults_of_the_search_are_the_given_values():
+    """The values may be unusual, such as a mixup outside the usual choices."""
     settings = _settings(
         "full",
         Hyperparameters(learning_rate=0.02, schedule="linear"),

@@ -121,7 +121,7 @@ def slow_down(seconds: float) -> None:
 
 
 def losses_of(history: dict) -> list[float]:
-    """Training losses of all steps, then validation losses of all epochs."""
+    """Returns the training losses of all steps, then the validation losses of all epochs."""
     return [r["loss"] for r in history["steps"]] + [r["val_loss"] for r in history["epochs"]]
 
 

@@ -9,6 +9,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from common.files import write_whole
+
 logger = logging.getLogger(__name__)
 
 # Strengths of L2 regularisation (scikit-learn's 1 / C) that are tried, from strong to weak.
@@ -61,8 +63,7 @@ def fit_linear_probe(
             best = accuracy, probe
     _set_head(head, best[1], mean, deviation)
     tf.io.gfile.makedirs(log_dir)
-    with tf.io.gfile.GFile(os.path.join(log_dir, "linear_probe.json"), "w") as file:
-        json.dump(tried, file, indent=1)
+    write_whole(os.path.join(log_dir, "linear_probe.json"), json.dumps(tried, indent=1))
 
 
 def _set_head(

@@ -8,7 +8,7 @@ from backbones.layout import find_layout
 
 
 def named_variables(backbone: Any) -> list[tuple[str, tf.Variable]]:
-    """All variables of a backbone with their names, such as `block_1/kernel`.
+    """Returns all variables of a backbone with their names, such as `block_1/kernel`.
 
     If they have no names, but the shapes of a model of the catalogue, they are returned as for a
     checkpoint that this project converts: with the checkpoint's names, in the order of the forward

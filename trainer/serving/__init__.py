@@ -1,1 +1,1 @@
-"""The exported model, and those who load it."""
+"""Exports models, and loads exported models."""

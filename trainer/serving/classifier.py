@@ -1,4 +1,4 @@
-"""Off-the-shelf classifiers: encoded images -> probabilities of the classes."""
+"""Classifies encoded images, with an off-the-shelf classifier or an exported model."""
 
 import dataclasses
 import itertools
@@ -29,12 +29,12 @@ ToProbabilities = Callable[[np.ndarray], np.ndarray]
 
 @dataclasses.dataclass(frozen=True)
 class Answer:
-    """What a classifier says of an image.
+    """The answer of a classifier for one image.
 
     Attributes:
       image: the image.
-      probabilities: float32 [C], which add up to 1; None where the image cannot be had.
-      error: why it cannot be had, else empty.
+      probabilities: float32 [C], with sum 1; None if the image cannot be read or decoded.
+      error: why the image cannot be read or decoded; else empty.
     """
 
     image: LabelledImage
@@ -43,21 +43,21 @@ class Answer:
 
 
 class Classifier:
-    """A SavedModel that tells classes apart.
+    """A SavedModel that classifies images.
 
-    Either one with the reusable interface whose outputs are logits, or one that the pipeline has
+    It is a model with the reusable interface whose outputs are logits, or a model that the pipeline
     exported, which is loaded as servers load it.
 
     Attributes:
-      height, width: of the images it takes, in pixels.
-      classes: how many it tells apart, C.
-      names: of the classes, where the pipeline has exported it; else None.
+      height, width: size of the input images, in pixels.
+      classes: number of classes, C.
+      names: names of the classes, if the pipeline exported the model; else None.
     """
 
     def __init__(self, directory: str | Path) -> None:
         """
         Args:
-          directory: of the SavedModel, see `backbones.contract`.
+          directory: directory of the SavedModel; see `backbones.contract`.
 
         Raises:
           InputError: it is no SavedModel, or does not have the interface.
@@ -68,7 +68,7 @@ class Classifier:
         )
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
-        """float32 [B, H, W, 3] in [-1, 1] -> probabilities, float32 [B, C]."""
+        """Maps images, float32 [B, H, W, 3] in [-1, 1], to probabilities, float32 [B, C]."""
         return self._probabilities(images)
 
     def _load_backbone(self, directory: str | Path) -> ToProbabilities:
@@ -101,7 +101,7 @@ class Classifier:
 
 
 def preprocess_image(encoded: tf.Tensor, height: int, width: int) -> tf.Tensor:
-    """The project's own preprocessing (`trainer.preprocessing`), of one image."""
+    """Preprocesses one image as the pipeline does (`trainer.preprocessing`)."""
     return decode_images(encoded[tf.newaxis], height, width)[0]
 
 
@@ -112,12 +112,12 @@ def classify(
     batch_size: int,
     to_pixels: ToPixels = preprocess_image,
 ) -> Iterator[Answer]:
-    """Classifies images in batches, and reads and decodes the next ones meanwhile.
+    """Classifies images in batches, and reads and decodes the next images meanwhile.
 
     Args:
       classifier: a classifier.
-      images: any number; one that cannot be read or decoded does not keep others from an answer.
-      batch_size: how many the classifier is given at once.
+      images: any number of images. If one cannot be read or decoded, the others are still answered.
+      batch_size: number of images in a batch.
       to_pixels: the preprocessing.
 
     Yields:
@@ -125,7 +125,7 @@ def classify(
     """
     size = classifier.height, classifier.width
     spec = tf.TensorSpec([], tf.string)
-    # Traced here: threads that found it untraced would each trace it.
+    # The function is traced here, before the threads start: else each of them would trace it.
     traced = tf.function(lambda encoded: to_pixels(encoded, *size)).get_concrete_function(spec)
     prepared = map_ahead(lambda image: _prepare(image, traced), images, 2 * batch_size)
     while batch := list(itertools.islice(prepared, batch_size)):
@@ -136,15 +136,15 @@ def classify(
 
 
 def likeliest(probabilities: np.ndarray, count: int) -> np.ndarray:
-    """Indices of the `count` likeliest classes of float32 [C], likeliest first.
+    """Returns the indices of the `count` likeliest classes of float32 [C], likeliest first.
 
-    Of classes that are equally likely, those with lower indices come first.
+    Of equally likely classes, the one with the lower index comes first.
     """
     return np.argsort(-probabilities, kind="stable")[:count]
 
 
 def map_ahead(function: Callable[[T], U], items: Iterable[T], ahead: int) -> Iterator[U]:
-    """`map` in threads, in order, and at most `ahead` items ahead of whom asks for them."""
+    """Maps `function` over `items` in threads, in order, at most `ahead` items in advance."""
     with ThreadPoolExecutor() as pool:
         waiting: deque[Future[U]] = deque()
         for item in items:
@@ -158,7 +158,7 @@ def map_ahead(function: Callable[[T], U], items: Iterable[T], ahead: int) -> Ite
 def _prepare(
     image: LabelledImage, to_pixels: Callable[[bytes], Any]
 ) -> tuple[LabelledImage, np.ndarray | None, str]:
-    """The image, its pixels (None where it has none), and why it has none."""
+    """Returns the image, its pixels, and the error, if there is one: pixels are then None."""
     encoded = image.encoded
     try:
         content = encoded.read_bytes() if isinstance(encoded, Path) else encoded

@@ -1,4 +1,4 @@
-"""The exported model: from raw bytes to class names, needing nothing but TensorFlow."""
+"""Exports a model, from raw bytes to class names, that needs only TensorFlow."""
 
 from collections.abc import Callable, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""What is known of an exported model besides its graph: its signatures and its class names."""
+"""The names of an exported model's signatures, and the file of its class names."""
 
 import json
 import os
@@ -7,13 +7,14 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 from common.errors import InputError
+from common.files import write_whole
 
-# The signatures, named by what they take.
+# The signatures, named by their inputs.
 FROM_BYTES = "serving_default"
 FROM_EXAMPLES = "from_examples"
 FROM_PIXELS = "from_pixels"
 
-# Beside the graph, which has the names as well, for those who do not load it.
+# The graph contains the class names as well; this file is for readers that do not load the graph.
 _CLASSES = "assets.extra/classes.json"
 
 
@@ -21,18 +22,20 @@ def write_classes(directory: str, classes: Sequence[str]) -> None:
     """Writes the class names of an exported model, in the order of its outputs."""
     file = f"{directory}/{_CLASSES}"
     tf.io.gfile.makedirs(os.path.dirname(file))
-    with tf.io.gfile.GFile(file, "w") as stream:
-        json.dump(list(classes), stream, ensure_ascii=False)
+    write_whole(file, json.dumps(list(classes), ensure_ascii=False))
 
 
 def read_classes(directory: str) -> list[str] | None:
-    """The class names of an exported model, in the order of its outputs; None of another model.
+    """Reads the class names of an exported model, in the order of its outputs.
 
     Args:
-      directory: of the SavedModel.
+      directory: the directory of the SavedModel.
+
+    Returns:
+      The names; None if this pipeline did not export the model.
 
     Raises:
-      InputError: the file that has them is damaged.
+      InputError: the file of the class names is damaged.
     """
     file = f"{directory}/{_CLASSES}"
     if not tf.io.gfile.exists(file):
@@ -41,4 +44,4 @@ def read_classes(directory: str) -> list[str] | None:
         with tf.io.gfile.GFile(file) as stream:
             return json.load(stream)
     except ValueError as error:
-        raise InputError(f"{file}: is damaged ({error}); expected it as it was exported") from error
+        raise InputError(f"{file}: damaged file ({error}); export the model again") from error

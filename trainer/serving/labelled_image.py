@@ -1,4 +1,4 @@
-"""Images to classify. Imports no TensorFlow."""
+"""An image to classify. Imports no TensorFlow."""
 
 import dataclasses
 from pathlib import Path
@@ -9,9 +9,9 @@ class LabelledImage:
     """An image to classify.
 
     Attributes:
-      name: what messages call it.
+      name: the name of the image in messages.
       encoded: the bytes of its file (JPEG, PNG, GIF, BMP), or the path of that file.
-      label: index of its class, where that is known.
+      label: the index of its class; None if it is unknown.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""A process that answers by a SavedModel as a server would. Imports no TensorFlow."""
+"""Runs a SavedModel in a process that loads it as a server would. Imports no TensorFlow."""
 
 import contextlib
 import pickle
@@ -18,26 +18,27 @@ _SCRIPT = Path(__file__).with_name("session_model.py")
 
 
 class ServingProcess:
-    """Runs `trainer/serving/session_model.py`: TensorFlow, a Session, and no code of this project.
+    """A context manager that runs `trainer/serving/session_model.py` in a process of its own.
 
-    Used as a context manager. To import TensorFlow takes seconds, so one process is for many models
-    and requests; a model stays loaded until another one is asked for.
+    The process imports TensorFlow, but no code of this project. Importing TensorFlow takes seconds,
+    so one process serves many models and requests. A model stays loaded until a request for another
+    model.
 
     Attributes:
-      modules: top-level modules that the process has imported.
+      modules: the names of top-level modules that the process has imported.
     """
 
     def __init__(self, python: str | Path = sys.executable) -> None:
         """
         Args:
-          python: an interpreter that has TensorFlow.
+          python: the path of a Python with TensorFlow.
 
         Raises:
           InputError: the process ends before it is ready.
         """
         self._log = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115 (until the end)
         self._process = subprocess.Popen(
-            # -I: neither the environment nor the current directory adds modules of its own.
+            # With -I, Python ignores PYTHONPATH and the modules in the current directory.
             [python, "-I", _SCRIPT, "--requests"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -48,29 +49,32 @@ class ServingProcess:
     def ask(
         self, directory: str | Path, inputs: Mapping[str, Mapping[str, Any]]
     ) -> dict[str, dict[str, np.ndarray]]:
-        """The outputs of some signatures of a model: {signature: {output: array}}.
+        """Runs signatures of a model.
 
         Args:
-          directory: of the SavedModel.
-          inputs: {signature: {input: array, or list of bytes for strings}}.
+          directory: the directory of the SavedModel.
+          inputs: the inputs as {signature: {input: array}}; strings are lists of bytes.
+
+        Returns:
+          The outputs as {signature: {output: array}}.
 
         Raises:
-          InputError: the model cannot be loaded in a Session, some of its variables or tables have
-            no value there, it fails to answer, or the process dies of it.
+          InputError: the model cannot be loaded in a Session; some of its variables or tables have
+            no value there; a signature fails; or the process crashes.
         """
         return self._exchange(directory, {name: dict(given) for name, given in inputs.items()})
 
     def input_shapes(self, directory: str | Path) -> dict[str, dict[str, list[int | None]]]:
-        """The shapes of the inputs of a model: {signature: {input: shape}}.
+        """Returns the shapes of a model's inputs as {signature: {input: shape}}.
 
         Raises:
-          InputError: as `ask`.
+          InputError: the same errors as of `ask`.
         """
         return self._exchange(directory, None)
 
     def _exchange(self, directory: str | Path, inputs: Any) -> Any:
         assert self._process.stdin is not None
-        with contextlib.suppress(BrokenPipeError):  # `_receive` says why the process has ended
+        with contextlib.suppress(BrokenPipeError):  # `_receive` reports why the process has ended
             pickle.dump((str(directory), inputs), self._process.stdin)
             self._process.stdin.flush()
         kind, value = self._receive(str(directory))
@@ -85,7 +89,7 @@ class ServingProcess:
         except (EOFError, pickle.UnpicklingError) as error:
             status = self._process.wait()
             self._log.seek(0)
-            last = (self._log.read().strip().splitlines() or ["it said nothing"])[-1]
+            last = (self._log.read().strip().splitlines() or ["without a message"])[-1]
             raise InputError(
                 f"{subject}: the process that serves it ended with status {status} ({last})"
             ) from error

@@ -1,17 +1,18 @@
-"""A SavedModel as servers load it: in a Session, by its restore operation.
+"""Loads a SavedModel as servers do: in a Session, with its restore operation.
 
     python -P trainer/serving/session_model.py SAVED_MODEL…
 
-prints which signatures each model answers, or why a server could not serve it (exit status 1).
+This command prints the signatures of each model, or the reason why a server could not serve it
+(exit status 1).
 
-TensorFlow Serving and TensorFlow's C, Java and Go interfaces do not load a model as
-`tf.saved_model.load` does, which restores every object by the object graph. They import the graph,
-run its restore operation and its initialization operation, and then answer requests: see
+TensorFlow Serving and TensorFlow's C, Java and Go interfaces import the graph into a Session, run
+its restore operation and its initialization operation, and then answer requests: see
 `LoadSavedModel` in tensorflow/cc/saved_model/loader.cc. `tf.compat.v1.saved_model.load` does the
-same from Python. A model can be whole for the one and broken for the other.
+same in Python. `tf.saved_model.load` instead restores every object by the object graph. So a model
+may load with one loader and fail with the other.
 
-This file imports only TensorFlow and NumPy, and nothing of this project, so that a process that
-runs it has no more than a server has. `trainer.serving.serving_process` talks to such a process.
+This file imports only TensorFlow and NumPy, because a server has no code of this project either.
+`trainer.serving.serving_process` communicates with a process that runs this file.
 """
 
 import os
@@ -27,20 +28,20 @@ _LOOKUP_TABLES = ("HashTable", "HashTableV2", "MutableHashTable", "MutableHashTa
 
 
 class SessionError(Exception):
-    """A model cannot be loaded in a Session, or does not answer there; the message is one line."""
+    """An error for a model that cannot be loaded or run in a Session; the message is one line."""
 
 
 class SessionModel:
     """A SavedModel in a Session of its own.
 
     Attributes:
-      signatures: names of the signatures, without those that TensorFlow adds for itself.
+      signatures: the names of the signatures, without those that TensorFlow adds for its own use.
     """
 
     def __init__(self, directory: str) -> None:
         """
         Args:
-          directory: of the SavedModel.
+          directory: the directory of the SavedModel.
 
         Raises:
           SessionError: the model cannot be loaded, or some of its variables and tables have no
@@ -71,19 +72,19 @@ class SessionModel:
         self.signatures: Sequence[str] = sorted(self._signatures)
 
     def input_shapes(self, signature: str) -> dict[str, list[int | None]]:
-        """The shape of each input of a signature; None where any size will do."""
+        """Returns the shape of each input of a signature; None stands for any size."""
         inputs = self._signatures[signature].inputs
         return {name: tf.TensorShape(info.tensor_shape).as_list() for name, info in inputs.items()}
 
     def __call__(self, signature: str, inputs: Mapping[str, Any]) -> dict[str, np.ndarray]:
-        """The outputs of a signature, by name; strings are arrays of bytes objects.
+        """Runs a signature; returns its outputs by name. Strings are arrays of bytes objects.
 
         Args:
           signature: one of `signatures`.
-          inputs: an array for each of its inputs, or a list of bytes for strings.
+          inputs: an array for each input by its name, or a list of bytes for strings.
 
         Raises:
-          SessionError: the model has no such signature, or fails to answer.
+          SessionError: the model has no such signature, or the signature fails.
         """
         if signature not in self._signatures:
             raise SessionError(
@@ -92,7 +93,7 @@ class SessionModel:
         definition = self._signatures[signature]
         if set(inputs) != set(definition.inputs):
             raise SessionError(
-                f"{self._directory}: {signature} was given {sorted(inputs)}; it takes "
+                f"{self._directory}: found the inputs {sorted(inputs)} for {signature}; expected "
                 f"{sorted(definition.inputs)}"
             )
         feeds = {definition.inputs[name].name: value for name, value in inputs.items()}
@@ -110,7 +111,11 @@ class SessionModel:
 
 
 def _quietly_load(session: tf.compat.v1.Session, directory: str) -> Any:
-    """The MetaGraphDef; without the warning that the function is not for TensorFlow 2."""
+    """Loads a model without the warning that this function is deprecated in TensorFlow 2.
+
+    Returns:
+      The MetaGraphDef.
+    """
     level = tf.compat.v1.logging.get_verbosity()
     tf.compat.v1.logging.set_verbosity(tf.compat.v1.logging.ERROR)
     try:
@@ -122,7 +127,7 @@ def _quietly_load(session: tf.compat.v1.Session, directory: str) -> Any:
 
 
 def _uninitialized(session: tf.compat.v1.Session) -> Iterator[str]:
-    """Names of the variables and lookup tables of the graph that have no value."""
+    """Yields the names of the graph's variables and lookup tables that have no value."""
     graph = session.graph
     operations = graph.get_operations()
     with graph.as_default():
@@ -137,14 +142,14 @@ def _uninitialized(session: tf.compat.v1.Session) -> Iterator[str]:
 
 
 def _is_initialized(session: tf.compat.v1.Session, table: tf.Operation) -> bool:
-    """Whether a lookup table can be asked, here for no key at all: it fails until it is filled."""
+    """Whether a lookup table is filled; until then, even a lookup of no keys fails."""
     keys, values = (tf.as_dtype(table.get_attr(name)) for name in ("key_dtype", "value_dtype"))
-    ask = (
+    find = (
         tf.raw_ops.LookupTableFindV2
         if table.outputs[0].dtype == tf.resource
         else tf.raw_ops.LookupTableFind
     )
-    found = ask(
+    found = find(
         table_handle=table.outputs[0],
         keys=tf.zeros([0], keys),
         default_value=tf.zeros([], values),
@@ -157,18 +162,18 @@ def _is_initialized(session: tf.compat.v1.Session, table: tf.Operation) -> bool:
 
 
 def _line(error: Exception) -> str:
-    """What an error says, in one line of at most 300 characters; a TensorFlow error is a page."""
+    """Returns an error's message in one line, cut to 300 characters; TensorFlow's take a page."""
     text = " ".join(getattr(error, "message", str(error)).split()) or type(error).__name__
     return text if len(text) <= 300 else f"{text[:299]}…"
 
 
 def answer_requests(requests: BinaryIO, answers: BinaryIO) -> None:
-    """Answers pickled requests, one after the other, until there are no more.
+    """Answers pickled requests, one after the other, until the stream ends.
 
-    First come the names of all top-level modules that this process has imported. A request is
-    (directory, {signature: inputs}); it is answered by ("answers", {signature: outputs}), where the
-    inputs are None by ("answers", {signature: input shapes}), or by ("error", message). The last
-    model stays loaded for the requests that follow.
+    The first message is the list of all top-level modules that this process has imported. A request
+    is (directory, {signature: inputs}), or (directory, None) for the shapes of inputs. The answer
+    is ("answers", {signature: outputs}), ("answers", {signature: input shapes}) or ("error",
+    message). The last model stays loaded for the following requests.
     """
     modules = sorted({name.partition(".")[0] for name in sys.modules})
     pickle.dump(modules, answers)
@@ -217,7 +222,7 @@ def main(directories: Sequence[str]) -> int:
 
 if __name__ == "__main__":
     if sys.argv[1:] == ["--requests"]:
-        # Whatever else is written to stdout would get between the answers.
+        # Answers have stdout for themselves: other output to it goes to stderr.
         with os.fdopen(os.dup(1), "wb") as stream:
             os.dup2(2, 1)
             answer_requests(sys.stdin.buffer, stream)

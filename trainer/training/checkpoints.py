@@ -12,6 +12,7 @@ from typing import Any
 import tensorflow as tf
 
 from common.errors import InputError
+from common.lease import Lease
 
 # TensorFlow raises these besides its own errors: for missing objects, other shapes, damaged files.
 _UNREADABLE = AssertionError, ValueError, IndexError, RuntimeError
@@ -38,7 +39,7 @@ def has_checkpoint(directory: str) -> bool:
 
 
 class _Notes(tf.train.experimental.PythonState):
-    """Plain values that are saved in the checkpoint, so that they always fit its weights."""
+    """JSON values that are saved in the same checkpoint as the weights, so that both fit."""
 
     def __init__(self) -> None:
         self.text = "{}"
@@ -70,6 +71,7 @@ class Checkpoints:
         *,
         kept: int,
         writes: bool = True,
+        lease: Lease | None = None,
         in_background: bool = False,
     ) -> None:
         """
@@ -80,9 +82,13 @@ class Checkpoints:
           kept: number of checkpoints that are kept.
           writes: whether the files of this process are kept. All workers have to save, but only
             the chief's files are kept.
+          lease: of the directory, from `trainer.training.checkpoint_lease`; None if no other
+            process knows the directory.
           in_background: whether training goes on while a checkpoint is written, from a copy of the
             variables in the host's memory.
         """
+        self._lease = lease
+        self.in_background = in_background
         self._options = tf.train.CheckpointOptions(
             experimental_enable_async_checkpoint=in_background
         )
@@ -122,8 +128,8 @@ class Checkpoints:
           notes: JSON values that `restore` returns.
 
         Raises:
-          InputError: this checkpoint or the previous one cannot be written; the last checkpoint
-            that was written is still there.
+          InputError: this checkpoint or the previous one cannot be written, and the last that was
+            written is still there; or another run took over the directory.
         """
         self._newest.sync()  # else the previous checkpoint might get these notes
         self._notes.text = json.dumps(notes)
@@ -151,9 +157,21 @@ class Checkpoints:
         self._read(self._weights, tf.train.latest_checkpoint(f"{self._directory}/best"))
 
     def remove(self) -> None:
-        """Removes all checkpoints, once the training has ended."""
-        if tf.io.gfile.exists(self._own):
-            tf.io.gfile.rmtree(self._own)
+        """Removes all checkpoints, once the training has ended.
+
+        Raises:
+          InputError: another run took over the directory; its checkpoints are left alone.
+        """
+        self._check_lease()
+        # The lease, if there is one, is given back after that, and the directory goes with it.
+        leased = [self._newest.directory, self._best.directory]
+        for directory in leased if self._lease else [self._own]:
+            if tf.io.gfile.exists(directory):
+                tf.io.gfile.rmtree(directory)
+
+    def _check_lease(self) -> None:
+        if self._lease:
+            self._lease.check()
 
     def __enter__(self) -> "Checkpoints":
         return self
@@ -181,8 +199,8 @@ class Checkpoints:
             variables.restore(path).assert_consumed()
         except (*_UNREADABLE, tf.errors.OpError) as error:
             raise InputError(
-                f"{path}: no checkpoint of this training ({_reason(error)}); to begin it anew, "
-                f"remove {self._directory}"
+                f"{path}: no checkpoint of this training ({_reason(error)}); to start the training "
+                f"from the beginning, remove {self._directory}"
             ) from error
 
     def _write(
@@ -192,14 +210,15 @@ class Checkpoints:
         options: tf.train.CheckpointOptions | None = None,
     ) -> str:
         """Returns the path of the checkpoint."""
+        self._check_lease()
         try:
             return manager.save(checkpoint_number=step, options=options)
         except tf.errors.OpError as error:
             self._end_thread()
             raise InputError(
                 f"{manager.directory}: the checkpoint of step {step} cannot be written "
-                f"({_reason(error)}); make room there and give the same command again: the "
-                "training goes on from the checkpoint before"
+                f"({_reason(error)}); free some disk space and give the same command again: the "
+                "training resumes from the previous checkpoint"
             ) from error
 
 

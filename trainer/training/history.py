@@ -8,6 +8,7 @@ from typing import Any
 import tensorflow as tf
 from tensorboard.plugins.hparams.summary_v2 import hparams
 
+from common.files import write_whole
 from trainer.training.run_label import RunLabel
 
 _POINTS = 500  # of a curve over the steps of a training
@@ -71,8 +72,7 @@ class History:
         """Writes `history.json`."""
         self._writer.flush()
         path = os.path.join(self._directory, "history.json")
-        with tf.io.gfile.GFile(path, "w") as file:
-            json.dump(self.values, file, indent=1)
+        write_whole(path, json.dumps(self.values, indent=1))
 
     def _add(self, key: str, prefix: str, record: dict[str, float]) -> None:
         self.values[key].append(record)

@@ -44,7 +44,7 @@ class Hyperparameters:
     optimizer: Literal["sgd", "adamw"] = option("sgd (with momentum) or adamw", default="sgd")
     learning_rate: float = option("peak learning rate", default=0.03, check=POSITIVE)
     schedule: Literal["cosine", "linear", "constant"] = option(
-        "how the learning rate falls to 0 after its warm-up", default="cosine"
+        "curve of the learning rate after warm-up: a fall to 0, or constant", default="cosine"
     )
     warmup_steps: int = option(
         "steps of linear warm-up, at most half of all", default=10, check=WHOLE
@@ -79,8 +79,8 @@ class Hyperparameters:
         "factor on the learning rate of the head", default=1.0, check=POSITIVE
     )
     backbone_mode: Literal["inference", "training"] = option(
-        "keep batch norms (and dropout) of the backbone in inference mode while its weights "
-        "are trained: statistics of few images do more harm than good",
+        "mode of the backbone's batch norms and dropout while its weights are trained; "
+        "batch statistics of few images do more harm than good",
         default="inference",
     )
     label_smoothing: float = option("label smoothing", default=0.0, check=SHARE)
@@ -88,7 +88,7 @@ class Hyperparameters:
         "weight images by the inverse frequency of their class, for unbalanced data", default=False
     )
     ema: float | None = option(
-        "decay of the exponential moving average of the weights that is exported; null for none",
+        "export an exponential moving average of the weights with this decay; null for no average",
         default=None,
         check=FRACTION,
     )
@@ -96,8 +96,8 @@ class Hyperparameters:
         "export the last weights, or the best on the validation split", default="last"
     )
     early_stopping: int | None = option(
-        "epochs without a better validation accuracy, or a lower loss at the same, after which "
-        "training ends; exports the best",
+        "end training after this many epochs without a better validation accuracy (or, at equal "
+        "accuracy, a lower loss), and export the best weights",
         default=None,
         check=AT_LEAST_ONE,
     )
@@ -106,11 +106,12 @@ class Hyperparameters:
         "bit-identical weights from the same seed, at some cost in speed", default=False
     )
     strategy: Literal["auto", "single", "mirrored", "multiworker", "tpu"] = option(
-        "devices: auto takes all GPUs of the machine, a TPU, or TF_CONFIG's workers", default="auto"
+        "devices of the training; auto uses a TPU, the workers of TF_CONFIG, or all GPUs",
+        default="auto",
     )
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = option(
         "precision of matrix products, if the backbone is made from a checkpoint; mixed_float16 "
-        "scales the loss, and leaves out steps whose gradients overflow",
+        "scales the loss, and skips steps whose gradients overflow",
         default="float32",
     )
     jit_compile: bool | None = option(
@@ -122,7 +123,9 @@ class Hyperparameters:
         default=500,
         check=AT_LEAST_ONE,
     )
-    checkpoints_kept: int = option("checkpoints that are kept", default=2, check=AT_LEAST_ONE)
+    checkpoints_kept: int = option(
+        "number of latest checkpoints to keep", default=2, check=AT_LEAST_ONE
+    )
     profile: int | None = option(
         "first of ten steps to profile for TensorBoard; null for none",
         default=None,

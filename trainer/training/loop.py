@@ -4,12 +4,13 @@ import dataclasses
 import itertools
 import time
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NoReturn
 
 import keras
 import tensorflow as tf
 
 from common.errors import InputError
+from common.lease import Lease
 from trainer.input.dataset import TrainingData
 from trainer.training.checkpoints import Checkpoints
 from trainer.training.history import History
@@ -52,6 +53,7 @@ def fit(
     strategy: tf.distribute.Strategy,
     checkpoints: str,
     log_dir: str,
+    lease: Lease | None = None,
     label: RunLabel = RunLabel(),  # noqa: B008 (immutable)
 ) -> Fitted:
     """Trains `model`, from its newest checkpoint if there is one, and writes `history.json`.
@@ -64,6 +66,7 @@ def fit(
       strategy: the devices to train on.
       checkpoints: the directory of this training's checkpoints.
       log_dir: the directory of the ModelRun artifact.
+      lease: the lease of the directory `checkpoints`, if other runs know it.
       label: what TensorBoard calls the training.
 
     Raises:
@@ -91,6 +94,7 @@ def fit(
         [variable.value for variable in model.variables],
         kept=hyperparameters.checkpoints_kept,
         writes=worker == 0,
+        lease=lease,
         in_background=workers == 1,  # several save together
     )
     loop = Loop(
@@ -184,11 +188,12 @@ class Loop:
             best=notes.get("best"),
             stale=notes.get("stale", 0),
         )
+        self._owes_validation = notes.get("owes_validation", False)
         if self._step:
             report_resumed(self._step)
 
     def run(self) -> History:
-        """Trains.
+        """Trains to the end, or to an early stop.
 
         Raises:
           NonFiniteError: the loss is not finite.
@@ -202,32 +207,35 @@ class Loop:
             Profile(hyperparameters.profile, self._history.summaries) as profile,
             self._checkpoints,
         ):
+            if self._owes_validation:
+                self._end_epoch(preemption)
+                if self._owes_validation:
+                    self._end_preempted(preemption)
+                self._save()
             while self._step < self._total and not self._validation.stops_training:
                 profile.before(self._step + 1)
                 batch = [next(parts) for _ in range(hyperparameters.accumulation)]
                 result = self._stepper.step(batch, preempted=preemption.is_near)
                 self._metrics.add(result)
                 self._step += 1
+                preemption.has_unsaved_steps = True
                 ends_epoch = self._step % self._per_epoch == 0 or self._step == self._total
                 if ends_epoch:
-                    self._end_epoch()
+                    self._end_epoch(preemption)
                 elif self._metrics.is_due(self._step):
                     self._metrics.read(self._step)
                 preempted = self._all_preempted(preemption, result)
                 if preempted or self._is_checkpoint_due(ends_epoch):
                     self._save()
+                    # In the background, the steps are not saved before the files are written.
+                    preemption.has_unsaved_steps = self._checkpoints.in_background
+                    preempted |= self._workers == 1 and preemption.is_near  # while it was saved
                 if preempted and self._step < self._total:
-                    self._checkpoints.finish(self._step)
-                    preemption.end(
-                        f"asked to end after step {self._step} of {self._total}; the training is "
-                        "saved and goes on when the same command is given again"
-                    )
+                    self._end_preempted(preemption)
             self._checkpoints.finish(self._step)
-        if preemption.is_wanted and self._workers == 1:  # in the last step, or what followed it
-            preemption.end(
-                "asked to end after the last step; the training is saved, and exported when the "
-                "same command is given again"
-            )
+            preemption.has_unsaved_steps = False
+            if preemption.is_near and self._workers == 1:  # in the last step, or what followed it
+                self._end_preempted(preemption)
         if hyperparameters.keeps_best:
             wait_for_all(self._strategy)  # the others read what the chief has written
             self._checkpoints.restore_best()
@@ -281,9 +289,30 @@ class Loop:
         is_late = time.monotonic() - self._saved >= SECONDS_BETWEEN_CHECKPOINTS
         return self._validation.stops_training or agree(self._strategy, is_late)
 
-    def _end_epoch(self) -> None:
+    def _end_preempted(self, preemption: Preemption) -> NoReturn:
+        self._checkpoints.finish(self._step)
+        after = f"step {self._step} of {self._total}"
+        goes_on = "and goes on when the same command is given again"
+        if self._step == self._total:
+            after = "the last step"
+            goes_on = "and the model is exported when the same command is given again"
+        preemption.end(f"asked to end after {after}; the training is saved {goes_on}")
+
+    def _end_epoch(self, preemption: Preemption) -> None:
+        """Validates; the epoch does not end if the process is asked to end meanwhile.
+
+        Then the next run owes the validation. Several workers have to validate together, so that
+        they do not stop.
+        """
+
+        def is_stopped() -> bool:
+            return self._workers == 1 and preemption.is_near
+
         self._metrics.read(self._step)
-        self._metrics.end_epoch(self._step, self._validation.run(self._step))
+        metrics = self._validation.run(self._step, is_stopped)
+        self._owes_validation = metrics is None
+        if metrics is not None:
+            self._metrics.end_epoch(self._step, metrics)
         self._metrics.restart_clock()
 
     def _save(self) -> None:
@@ -294,6 +323,7 @@ class Loop:
                 "step": self._step,
                 "best": self._validation.best,
                 "stale": self._validation.stale,
+                "owes_validation": self._owes_validation,
                 "sums": self._metrics.sums,
                 "history": self._history.values,
             },

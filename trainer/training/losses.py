@@ -12,7 +12,7 @@ def cross_entropy(
     smoothing: float = 0.0,
     class_weights: Sequence[float] | None = None,
 ) -> tf.Tensor:
-    """Softmax cross-entropy of each image.
+    """Computes the softmax cross-entropy of each image.
 
     Args:
       labels: float32 [B, C], the share that each class has in an image; rows sum to 1.

@@ -43,7 +43,7 @@ class StepMetrics:
           total: number of steps of the training.
           per_epoch: number of steps of an epoch.
           begun: the step that the training resumes from; 0 for a new training.
-          sums: the sums of loss and accuracy so far, in the epoch that contains step `begun`.
+          sums: the sums of loss and accuracy over the finished steps of the current epoch.
           leaves_out_overflows: whether a step whose gradients overflow changes no weights.
         """
         self._history = history

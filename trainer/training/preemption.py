@@ -1,4 +1,4 @@
-"""SIGTERM and Ctrl-C: the machine is about to go, or somebody wants the training to end."""
+"""Ends a training in order on SIGTERM (the machine is preempted) and on Ctrl-C."""
 
 import signal
 import threading
@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
+from common import termination
+
 
 class PreemptedError(Exception):
-    """The process was asked to end; the training is saved and goes on when it is started again."""
+    """The process received SIGTERM. The training is saved, and resumes when it is started again."""
 
 
 class Preemption:
@@ -17,43 +19,69 @@ class Preemption:
     Attributes:
       is_near: whether the process was asked to end.
       is_wanted: whether a person asked, by Ctrl-C.
+      has_unsaved_steps: whether there are steps that no checkpoint has. The training says so; while
+        it has none, a run on this machine ends without asking it.
     """
 
     def __init__(self) -> None:
         self.is_near = False
         self.is_wanted = False
+        self.has_unsaved_steps = False
 
     def announce(self, number: int, _: Any) -> None:
-        """The signal handler. Whoever is out of patience has but to press Ctrl-C again."""
+        """Remembers the signal `number`."""
         self.is_near = True
+        self.is_wanted |= number == signal.SIGINT
+
+    def handle(self, number: int, frame: Any) -> None:
+        """The signal handler: as `announce`; a second Ctrl-C ends the process at once."""
+        self.announce(number, frame)
         if number == signal.SIGINT:
-            self.is_wanted = True
             signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def end(self, message: str) -> NoReturn:
-        """Ends the training that was saved, as whoever asked for it expects.
+        """Raises the exception that ends the process, after the training was saved.
 
         Raises:
-          KeyboardInterrupt: a person asked for it.
-          PreemptedError: the machine did, or another worker of the training.
+          KeyboardInterrupt: a person pressed Ctrl-C.
+          PreemptedError: this process, or another worker of the training, received SIGTERM.
         """
         raise (KeyboardInterrupt if self.is_wanted else PreemptedError)(message)
 
 
 @contextmanager
-def catch_termination_signals() -> Iterator[Preemption]:
-    """Within it, SIGTERM and SIGINT do not end the process: the `Preemption` remembers them.
+def end_at_once() -> Iterator[None]:
+    """Within it, a signal ends a run on this machine at once, whatever is trained.
 
-    Only the main thread can handle signals; in another thread none is remembered.
+    For a training whose checkpoints no later run goes on with.
+    """
+    if not termination.ends_on_signals():
+        yield
+        return
+    with termination.postponed(Preemption()):  # which has no unsaved steps
+        yield
+
+
+@contextmanager
+def catch_termination_signals() -> Iterator[Preemption]:
+    """A context in which SIGTERM and SIGINT do not end the process; `Preemption` records them.
+
+    In a run on this machine, whose signals `common.termination` has, they do so only while the
+    `Preemption` has unsaved steps, and the process ends when the context does. Elsewhere only the
+    main thread can handle signals; in another thread none is remembered.
     """
     preemption = Preemption()
+    if termination.ends_on_signals():
+        with termination.postponed(preemption):
+            yield preemption
+        return
     if threading.current_thread() is not threading.main_thread():
         yield preemption
         return
     before = {
-        number: signal.signal(number, preemption.announce)
+        number: signal.signal(number, preemption.handle)
         for number in (signal.SIGTERM, signal.SIGINT)
-        # A shell has what it runs in the background ignore Ctrl-C, which is for the foreground.
+        # A shell starts background processes so that they ignore Ctrl-C; that is kept.
         if signal.getsignal(number) is not signal.SIG_IGN
     }
     try:

@@ -47,7 +47,7 @@ class TrainingSettings:
         )
 
     def values_that_determine_weights(self) -> dict[str, Any]:
-        """The settings as JSON values, without the options that do not change trained weights."""
+        """Returns the settings, as JSON values, that determine the trained weights."""
         values = dataclasses.asdict(self)
         for name in OPERATIONAL:
             del values["hyperparameters"][name]
@@ -56,13 +56,13 @@ class TrainingSettings:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TrainingInputs:
-    """What the data and the backbone of a training are, wherever their files lie.
+    """Fingerprints of the data and the backbone of a training.
 
-    A training that was killed goes on from its checkpoints only if these are the same.
+    A training that was killed resumes from its checkpoints only if these are the same.
 
     Attributes:
       source_fingerprint: fingerprint of the images.
-      max_side: pixels; ImageExampleGen makes images with a longer side smaller.
+      max_side: longest side of an image, in pixels; ImageExampleGen scales larger images down.
       examples_code: fingerprint of ImageExampleGen's code.
       transform_code: fingerprint of Transform's code.
       backbone_fingerprint: fingerprint of the backbone's SavedModel.

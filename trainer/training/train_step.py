@@ -1,4 +1,4 @@
-"""One optimizer step of a model, on whatever devices a strategy has."""
+"""One optimizer step of a model, on the devices of a strategy."""
 
 import dataclasses
 import logging
@@ -102,7 +102,7 @@ class Stepper:
                 raise
             # No variable has been changed yet, because gradients are computed first.
             logger.warning(
-                "XLA cannot compile this backbone, training continues without: %s",
+                "XLA cannot compile this backbone; training continues without XLA: %s",
                 one_line(error),
             )
             self._make_step(with_xla=False)
@@ -177,8 +177,10 @@ class Stepper:
         return tf.clip_by_global_norm(gradients, clip * scale, use_norm=norm)[0]
 
     def _part(self, inputs: tf.Tensor, labels: tf.Tensor) -> list[tf.Tensor]:
-        """Loss, accuracy and gradients (of the scaled loss) of one replica's part, as shares of
-        the batch's."""
+        """Computes loss, accuracy and gradients (of the scaled loss) of one replica's part.
+
+        They are divided by the size of the batch, so that they add up to those of the batch.
+        """
         hyperparameters = self._hyperparameters
         variables = [v.value for v in self.model.trainable_variables]
         with tf.GradientTape() as tape:
@@ -209,5 +211,5 @@ class Stepper:
 
 
 def _correct(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
-    """Returns float32 [B]: 1 where the likeliest class is the one with the greatest share."""
+    """Returns float32 [B]: 1 if the most probable class is the class with the largest share."""
     return tf.cast(tf.equal(tf.argmax(labels, -1), tf.argmax(logits, -1)), tf.float32)

@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from backbones.contract import Shapes, load_backbone
+from common.lease import Lease
 from trainer.input.class_counts import read_class_counts
 from trainer.input.dataset import TrainingData, read_features, validation_batches
 from trainer.input.transform_graph import TransformGraph
@@ -25,7 +26,7 @@ from trainer.training.strategy import broadcast_from_chief, worker_index
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TrainingJob:
-    """A training on given files, on devices that its methods are told.
+    """A training on given files; its methods take the devices.
 
     Attributes:
       settings: how the model is trained.
@@ -53,13 +54,20 @@ class TrainingJob:
             return make_probe(self.shapes.features, classes)
         return make_classifier(load_backbone(self.backbone), self.shapes, classes)
 
-    def fit(self, strategy: tf.distribute.Strategy, checkpoints: str, log_dir: str) -> Fitted:
+    def fit(
+        self,
+        strategy: tf.distribute.Strategy,
+        checkpoints: str,
+        log_dir: str,
+        lease: Lease | None = None,
+    ) -> Fitted:
         """Trains by gradient descent; see `trainer.training.loop.fit`.
 
         Args:
           strategy: the devices.
           checkpoints: directory of the checkpoints of this training.
           log_dir: directory for `history.json` and TensorBoard.
+          lease: the lease of the directory `checkpoints`, if other runs know it.
         """
         hyperparameters = self.settings.hyperparameters
         keras.utils.set_random_seed(hyperparameters.seed)
@@ -95,6 +103,7 @@ class TrainingJob:
             strategy=strategy,
             checkpoints=checkpoints,
             log_dir=log_dir,
+            lease=lease,
             label=self.label,
         )
 
@@ -162,10 +171,10 @@ class TrainingJob:
 
 
 def backbone_directory(base_model: str) -> str:
-    """The SavedModel directory of the `base_model` artifact.
+    """Returns the SavedModel directory of the `base_model` artifact.
 
-    TFX expects a Model artifact to have its SavedModel in a folder of its own, which a backbone's
-    directory has not.
+    TFX expects the SavedModel in a subfolder of a Model artifact, but the directory of a backbone's
+    artifact is itself the SavedModel.
     """
     own = os.path.dirname(base_model)
     return own if tf.io.gfile.exists(os.path.join(own, "saved_model.pb")) else base_model

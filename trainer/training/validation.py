@@ -1,5 +1,8 @@
 """Validation after each epoch: metrics, the best weights, and early stopping."""
 
+from collections.abc import Callable, Mapping
+from typing import Any
+
 import tensorflow as tf
 
 from trainer.training.checkpoints import Checkpoints
@@ -37,14 +40,35 @@ class Validation:
         self.best = best
         self.stale = stale
 
-    def run(self, step: int) -> dict[str, float]:
-        """Validates after `step` steps; returns `val_loss` and `val_accuracy`."""
+    def run(self, step: int, is_stopped: Callable[[], bool]) -> dict[str, float] | None:
+        """Validates after `step` steps; returns `val_loss` and `val_accuracy`.
+
+        Args:
+          step: the number of steps so far.
+          is_stopped: asked before each batch; if it returns true, the validation is abandoned, and
+            None is returned.
+        """
         averaged = self._hyperparameters.ema is not None
         if averaged:
             self._stepper.swap_averages()
-        sums = sum(self._stepper.test(batch) for batch in self._batches)
+        metrics = self._measure(is_stopped)
+        if metrics is not None:
+            self._judge(step, metrics)
+        if averaged:
+            self._stepper.swap_averages()
+        return metrics
+
+    def _measure(self, is_stopped: Callable[[], bool]) -> dict[str, float] | None:
+        sums: Any = 0
+        for batch in self._batches:
+            if is_stopped():
+                return None
+            sums += self._stepper.test(batch)
         loss, right, count = (float(x) for x in sums)
-        metrics = {"val_loss": loss / count, "val_accuracy": right / count}
+        return {"val_loss": loss / count, "val_accuracy": right / count}
+
+    def _judge(self, step: int, metrics: Mapping[str, float]) -> None:
+        """Keeps the weights if they are the best so far."""
         # More accurate weights win; at equal accuracy, weights with the lower loss.
         score = [metrics["val_accuracy"], -metrics["val_loss"]]
         if self.best is None or score > self.best:
@@ -53,9 +77,6 @@ class Validation:
                 self._checkpoints.save_best(step)
         else:
             self.stale += 1
-        if averaged:
-            self._stepper.swap_averages()
-        return metrics
 
     @property
     def stops_training(self) -> bool:

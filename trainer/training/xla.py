@@ -16,7 +16,7 @@ _numbers = itertools.count()
 def compile_with_xla(function: Callable[..., Any]) -> Callable[..., Any]:
     """Returns a `tf.function` that XLA compiles once for each shape of its inputs.
 
-    `tf.function(jit_compile=True)` alone compiles anew in every training step when `function` takes
+    `tf.function(jit_compile=True)` alone compiles again in every training step if `function` takes
     gradients of a restored function. XLA needs some operands as constants, such as the axes of a
     transposition. The backward pass gets its axes as outputs of the call to the forward pass. If an
     output of a call has to be constant, XLA takes all inputs of that call for constants: here the

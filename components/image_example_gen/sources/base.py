@@ -1,4 +1,4 @@
-"""What a source of labelled images is. Imports neither TensorFlow nor Beam."""
+"""The interface of sources of labelled images. Imports neither TensorFlow nor Beam."""
 
 import abc
 import dataclasses
@@ -7,19 +7,19 @@ from pathlib import Path
 from typing import Any
 
 TRAIN, TEST = "train", "test"
-# How the reason begins of an image that is in quarantine since its file could not be read.
+# The start of the reason for the quarantine of an image whose file could not be read.
 UNREAD = "cannot be read: "
 
 
 @dataclasses.dataclass(frozen=True)
 class SourceImage:
-    """One image as its source has it.
+    """One image of a source.
 
     Attributes:
-      file_name: the source's own name or id for it.
-      label: class index, 0 to number of classes - 1.
-      encoded: the bytes of its file; empty where it could not be read.
-      error: why it could not be read, which begins with `UNREAD`; else empty.
+      file_name: the name or id of the image in the source.
+      label: the class index, 0 to number of classes - 1.
+      encoded: the bytes of the file; empty if it could not be read.
+      error: the reason, starting with `UNREAD`, why the file could not be read; empty if it was.
     """
 
     file_name: str
@@ -31,50 +31,54 @@ class SourceImage:
 class Source(abc.ABC):
     """A set of labelled images.
 
-    A source is made from plain values in every process that needs it, so that it can stand in a
-    pipeline's specification.
+    Every process that needs a source makes it from plain values, which can be part of a compiled
+    pipeline.
     """
 
     def check(self) -> None:  # noqa: B027 (most sources have nothing to check)
-        """Refuses at once what can be seen to be wrong without TensorFlow and without a download.
+        """Finds faults that can be found quickly, without TensorFlow and without a download.
 
         Raises:
-          InputError: the data cannot be what was asked for.
+          InputError: the data are missing or unusable.
         """
 
     @abc.abstractmethod
     def prepare(self) -> None:
-        """Makes the data readable: looks whether it is there, downloads it where it is not.
+        """Makes sure that the data can be read, and downloads them if necessary.
 
         Raises:
-          InputError: it is not there and cannot be had.
+          InputError: the data are missing and cannot be downloaded.
         """
 
     @abc.abstractmethod
     def classes(self) -> tuple[str, ...]:
-        """The class names; a label is an index into them."""
+        """Returns the class names; a label is an index into them."""
 
     @abc.abstractmethod
     def splits(self) -> tuple[str, ...]:
-        """The source's own splits that are used: TRAIN, and TEST where it has one."""
+        """Returns the splits of the source that are used: TRAIN, and TEST if the source has one."""
 
     @abc.abstractmethod
     def fingerprint(self, cache: Path | None = None) -> str:
-        """Changes whenever an image is added, removed, renamed or changed; 64 hex digits.
+        """Returns a fingerprint of 64 hex digits.
+
+        It changes whenever an image is added, removed, renamed or changed.
 
         Args:
-          cache: directory where what is known of the data may be kept for the next time.
+          cache: a directory for data that make the next fingerprint faster; None for none.
         """
 
     def has_any(self, file_names: Sequence[str], cache: Path | None = None) -> bool:
-        """Whether any of these images can be read now. None can where only all can be read.
+        """Whether any of these images can be read now.
+
+        A source that cannot read single images returns False.
 
         Args:
           file_names: `SourceImage.file_name` of images that could not be read.
-          cache: as of `fingerprint`.
+          cache: the directory that `fingerprint` takes.
         """
         return False
 
     @abc.abstractmethod
     def read(self, split: str) -> Any:
-        """A Beam PTransform from a pipeline's begin to `SourceImage`s of one of its splits."""
+        """Returns a Beam PTransform that reads the `SourceImage`s of one of the source's splits."""

@@ -1,4 +1,4 @@
-"""Lists the files below a folder on remote storage, with what tells their versions apart."""
+"""Lists the files below a folder on remote storage, with a version of each."""
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -6,17 +6,17 @@ from typing import Any, NamedTuple
 from common.errors import InputError
 
 _GOOGLE = "gs://"
-_PATIENCE = 20  # seconds that a page of a listing may take; Google's own are two minutes
+_PATIENCE = 20  # seconds that a page of a listing may take; Google's default is two minutes
 
 
 class ListedFile(NamedTuple):
-    """A file as a listing shows it; none of it is read.
+    """An entry of a listing.
 
     Attributes:
-      uri: where it lies.
+      uri: address of the file.
       size: in bytes.
-      version: on Google's storage a checksum of the content, elsewhere size and time of
-        modification.
+      version: checksum of the content on Google's storage; size and time of modification on
+        others.
     """
 
     uri: str
@@ -25,20 +25,20 @@ class ListedFile(NamedTuple):
 
 
 def list_files(folder: str) -> list[ListedFile]:
-    """All files below `folder`, a URI of any scheme that Beam knows.
+    """Returns all files below `folder`, a URI of any scheme that Beam knows.
 
     Raises:
-      InputError: it cannot be listed.
+      InputError: the folder cannot be listed.
     """
     try:
         return list(_list_google(folder) if folder.startswith(_GOOGLE) else _list_beam(folder))
-    except Exception as error:  # of three libraries: no access, no network, no such scheme
+    except Exception as error:  # three libraries raise their own for no access, no network, …
         reason = " ".join(str(error).split())
         raise InputError(f"{folder}: cannot be listed ({reason[:300]})") from error
 
 
 def _list_google(folder: str) -> Iterator[ListedFile]:
-    """By Google's own client, as Beam makes it: Beam's listing leaves the checksums out."""
+    """Lists files with Google's client, which Beam sets up; Beam's own listing has no checksums."""
     from apache_beam.io.gcp.gcsio import GcsIO, parse_gcs_path
     from google.cloud.storage.retry import DEFAULT_RETRY
 
@@ -52,7 +52,7 @@ def _list_google(folder: str) -> Iterator[ListedFile]:
         retry=DEFAULT_RETRY.with_timeout(_PATIENCE),
     )
     for blob in blobs:
-        # Objects that were composed of parts have no MD5.
+        # Objects that were composed from parts have no MD5.
         yield ListedFile(f"{_GOOGLE}{bucket}/{blob.name}", blob.size, blob.md5_hash or blob.crc32c)
 
 

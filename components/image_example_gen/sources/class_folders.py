@@ -1,4 +1,4 @@
-"""What folders of class folders have in common, wherever they lie."""
+"""The common parts of sources that are folders of class folders, on a disk or in a bucket."""
 
 import abc
 import hashlib
@@ -13,10 +13,10 @@ from components.image_example_gen.sources.base import TRAIN, UNREAD, Source, Sou
 
 
 class ClassFolders(Source):
-    """Each folder directly below `path` is a class; each file below that is an image of it.
+    """A source in which each folder directly below `path` is a class, with its images below it.
 
-    Names that begin with a dot are left out; all other files count, and those that are no images
-    end in quarantine. Classes are sorted by name.
+    Files and folders whose names start with a dot are left out. All other files are images of the
+    class; those that are no images are quarantined. Classes are sorted by name.
     """
 
     def __init__(self, path: str) -> None:
@@ -46,18 +46,18 @@ class ClassFolders(Source):
 
     @abc.abstractmethod
     def contents(self, cache: Path | None = None) -> list[FileContent]:
-        """Size and digest of each of `files`, in the same order.
+        """Returns the size and digest of each of `files`, in the same order.
 
-        In a bucket, the digest is that of the checksum or, where a listing has none, of the size
-        and the time that the listing shows.
+        In a bucket, the digest is computed from the checksum in the listing, or, if the listing has
+        no checksum, from its size and time.
 
         Args:
-          cache: as of `fingerprint`.
+          cache: the directory that `fingerprint` takes.
         """
 
     @abc.abstractmethod
     def files(self) -> list[tuple[str, str]]:
-        """All files as (path relative to the folder, path or URI), in a fixed order.
+        """Returns all files as pairs of relative path and path (or URI), in a fixed order.
 
         The first part of the relative path is the class.
         """
@@ -65,21 +65,21 @@ class ClassFolders(Source):
     @staticmethod
     @abc.abstractmethod
     def _contents(path: str) -> bytes:
-        """The bytes of the file at a path or URI; OSError where it cannot be read."""
+        """Reads the file at a path or URI; raises OSError if it cannot be read."""
 
     @classmethod
     def _read(cls, file_name: str, label: int, path: str) -> SourceImage:
         try:
             return SourceImage(file_name, label, cls._contents(path))
-        except OSError as error:  # it vanished, or may not be read: that is counted, not lost
+        except OSError as error:  # a file that vanished, or cannot be read, is quarantined
             reason = error.strerror or error
             return SourceImage(file_name, label, b"", error=f"{UNREAD}{reason}")
 
     def _shuffled(self) -> list[tuple[str, int, str]]:
-        """File name, label and path of all files, always in the same random order.
+        """Returns file name, label and path of all files, always in the same random order.
 
-        Examples are written in this order, and a class after the other would be more than the
-        Trainer's shuffle buffer can undo.
+        Examples are written in this order. If they were written class by class, the Trainer's
+        shuffle buffer would be too small to mix the classes.
         """
         labels = {name: label for label, name in enumerate(self.classes())}
         files = [(name, labels[name.split("/", 1)[0]], path) for name, path in self.files()]

@@ -1,7 +1,7 @@
 """The handwritten digits that scikit-learn ships: 1,797 grey images of 8 x 8 pixels.
 
-A copy of the test set of UCI's "Optical Recognition of Handwritten Digits" (E. Alpaydin,
-C. Kaynak, 1998), as `sklearn.datasets.load_digits` reads it.
+`sklearn.datasets.load_digits` reads them, a copy of the test set of UCI's "Optical Recognition of
+Handwritten Digits" (E. Alpaydin, C. Kaynak, 1998).
 """
 
 import hashlib
@@ -13,10 +13,10 @@ from components.image_example_gen.sources.base import TRAIN, Source, SourceImage
 
 
 class DigitsSource(Source):
-    """The digits as PNG images; values 0 to 16 become 0 to 255."""
+    """The digits as PNG images, with values from 0 to 16 scaled to 0 to 255."""
 
     def prepare(self) -> None:
-        """They come with scikit-learn: nothing to do."""
+        """Does nothing: scikit-learn contains the images."""
 
     def classes(self) -> tuple[str, ...]:
         return tuple("0123456789")

@@ -1,5 +1,6 @@
 """A folder of class folders: flowers/daisy/1.jpg, flowers/roses/2.png, …"""
 
+import errno
 import hashlib
 import os
 from pathlib import Path
@@ -23,7 +24,9 @@ class FolderSource(ClassFolders):
         try:
             classes = self.classes()
         except OSError as error:
-            raise InputError(f"{self._path}: {error.strerror}; expected to be let in") from error
+            raise InputError(
+                f"{self._path}: {error.strerror}; expected a folder that can be read"
+            ) from error
         if set(classes) and set(classes) <= _SPLITS:
             raise InputError(
                 f"{self._path}: found the folders {', '.join(classes)}, which look like splits; "
@@ -63,7 +66,7 @@ class FolderSource(ClassFolders):
     def files(self) -> list[tuple[str, str]]:
         files = []
         for name in self.classes():
-            seen = set()  # a link may lead back to where it came from
+            seen = set()  # links may form a loop
             for directory, below, names in os.walk(Path(self._path, name), followlinks=True):
                 seen.add(os.path.realpath(directory))
                 below[:] = [
@@ -77,7 +80,11 @@ class FolderSource(ClassFolders):
 
     @staticmethod
     def _contents(path: str) -> bytes:
-        return Path(path).read_bytes()
+        file = Path(path)
+        # To read a FIFO is to wait for somebody who writes to it, and some devices have no end.
+        if file.exists() and not file.is_file():
+            raise OSError(errno.EINVAL, "not a regular file")
+        return file.read_bytes()
 
 
 def _is_utf8(name: str) -> bool:

@@ -1,4 +1,4 @@
-"""The kinds of sources, as data: by the name that a dataset's entry gives, each one's class."""
+"""The kinds of sources: the import path of each class, by the name that a dataset's entry has."""
 
 from collections.abc import Mapping
 

@@ -1,7 +1,7 @@
-"""Makes a source of the kind that a dataset's entry names.
+"""Makes sources of images by the name of their kind.
 
-A kind's module is imported when such a source is made, so that no run depends on the code of kinds
-that it does not use.
+The module of a kind is imported only when such a source is made, so that a run does not depend on
+the code of other kinds.
 """
 
 import importlib
@@ -14,10 +14,11 @@ from components.image_example_gen.sources.kinds import KINDS
 
 
 def make_source(specification: Mapping[str, Any] | str) -> Source:
-    """The source that `specification` describes.
+    """Makes the source that `specification` describes.
 
     Args:
-      specification: `{"kind": …}` and the arguments of that kind's class, or the same as JSON.
+      specification: a mapping with the key `kind` and the arguments of that kind's class; or the
+        mapping as JSON.
     """
     given = specification
     arguments = json.loads(given) if isinstance(given, str) else dict(given)

@@ -10,7 +10,7 @@ from components.image_example_gen.sources.class_folders import ClassFolders, is_
 
 
 class RemoteFolderSource(ClassFolders):
-    """A folder of class folders in Beam's file systems: whatever has a scheme that Beam knows."""
+    """A folder of class folders at a URI of any scheme that Beam supports."""
 
     def prepare(self) -> None:
         self._check_count(self.classes(), self._hint())
@@ -43,7 +43,7 @@ class RemoteFolderSource(ClassFolders):
 
     @functools.cached_property
     def _found(self) -> list[tuple[str, ListedFile]]:
-        """All images by their path relative to the folder, in a fixed order."""
+        """Returns all images by their paths relative to the folder, in a fixed order."""
         start = len(self._path) + 1
         files = ((file.uri[start:], file) for file in list_files(self._path))
         return sorted((name, file) for name, file in files if _is_image(name))

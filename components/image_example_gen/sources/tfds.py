@@ -9,13 +9,15 @@ from typing import Any
 
 from google.protobuf.message import DecodeError
 
+from common.content_index import hash_file, read_contents
 from common.errors import InputError, did_you_mean
 from components.image_example_gen.sources.base import TEST, TRAIN, Source, SourceImage
 
-# Of a download: some 12 s of waiting in all. TFDS's own ten make three minutes without a network.
+# Retries of a download, with some 12 s of waiting in all. TFDS's default of ten retries takes three
+# minutes without a network.
 _RETRIES = 6
 
-# Bytes whose examples are read for a fingerprint, at some 100 MB/s; of more, files are listed.
+# Bytes whose examples are read for a fingerprint, at some 100 MB/s; of more, the files as they are.
 _READ_UP_TO = 2_000_000_000
 
 
@@ -82,7 +84,7 @@ class TfdsSource(Source):
             downloader.MAX_RETRIES = _RETRIES
             try:
                 builder.download_and_prepare()
-            except Exception as error:  # TFDS raises whatever its downloader and its parser do
+            except Exception as error:  # TFDS passes on all exceptions of downloader and parser
                 reason = " ".join(f"{type(error).__name__}: {error}".split())
                 raise InputError(
                     f"--dataset {self._name}: not found below {Path(builder.data_dir).parent}, and "
@@ -109,17 +111,25 @@ class TfdsSource(Source):
 
     def fingerprint(self, cache: Path | None = None) -> str:
         info = self._builder.info
-        digest = hashlib.sha256(info.full_name.encode())
         stats = {f: self._stat(f) for split in self.splits() for f in info.splits[split].filepaths}
-        is_remote = any("://" in os.fspath(file) for file in stats)
-        is_listed = is_remote or sum(stat.length for stat in stats.values()) > _READ_UP_TO
-        for file, stat in stats.items():
-            version = f"{stat.length}\0{stat.mtime}" if is_listed else self._of_records(file)
+        if any("://" in os.fspath(file) for file in stats):
+            versions = [f"{stat.length}\0{stat.mtime}" for stat in stats.values()]
+        else:
+            is_large = sum(stat.length for stat in stats.values()) > _READ_UP_TO
+            versions = self._digests([os.fspath(file) for file in stats], is_large, cache)
+        digest = hashlib.sha256(info.full_name.encode())
+        for file, version in zip(stats, versions, strict=True):
             digest.update(f"{file.name}\0{version}\n".encode())
         return digest.hexdigest()
 
+    def _digests(self, files: list[str], is_large: bool, cache: Path | None) -> list[str]:
+        digest_of = hash_file if is_large else self._hash_records
+        key = hashlib.sha256(f"{digest_of.__name__} {Path(files[0]).parent}".encode()).hexdigest()
+        index = cache / "contents" / f"{key[:16]}.json" if cache else None
+        return [file.digest for file in read_contents([(f, f) for f in files], index, digest_of)]
+
     def _stat(self, file: Any) -> Any:
-        """Length and time of a record file, asked for once: in a bucket, that is a request."""
+        """Returns length and time of a record file; cached, because in a bucket it is a request."""
         try:
             return file.stat()
         except FileNotFoundError as error:
@@ -128,7 +138,7 @@ class TfdsSource(Source):
                 f"{file.parent} and prepare it again"
             ) from error
 
-    def _of_records(self, file: Any) -> str:
+    def _hash_records(self, file: str) -> str:
         """SHA-256 over the examples of a record file, as 64 hex digits.
 
         Containers without a data directory in common prepare the dataset each for itself. What they
@@ -136,21 +146,23 @@ class TfdsSource(Source):
         serializes them in that of a hash table, which is another one in every process.
         """
         import tensorflow as tf
+        from etils import epath
         from tensorflow_datasets.core import file_adapters
 
         adapter = file_adapters.ADAPTER_FOR_FORMAT[self._builder.info.file_format]
         digest = hashlib.sha256()
         try:
-            for record in adapter.make_tf_data(file).as_numpy_iterator():
+            for record in adapter.make_tf_data(epath.Path(file)).as_numpy_iterator():
                 example = tf.train.Example.FromString(record)
-                # Parts of known length, so that no two sequences of examples look the same.
+                # The length comes first, so that different sequences of examples never look the
+                # same.
                 digest.update(
                     hashlib.sha256(example.SerializeToString(deterministic=True)).digest()
                 )
         except (tf.errors.DataLossError, DecodeError) as error:
             raise InputError(
                 f"--dataset tfds:{self._name}: {file} is damaged; expected what TFDS wrote: delete "
-                f"{file.parent} and prepare it again"
+                f"{Path(file).parent} and prepare it again"
             ) from error
         return digest.hexdigest()
 

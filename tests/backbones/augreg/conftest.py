@@ -10,13 +10,13 @@ GOLDEN = Path(__file__).parent / "golden"
 
 @pytest.fixture(scope="session")
 def checkpoint_path():
-    """Golden name -> its `.npz` file."""
+    """Returns the `.npz` file of each golden checkpoint, by its name."""
     return lambda name: GOLDEN / f"{name}.params.npz"
 
 
 @pytest.fixture(scope="session")
 def checkpoint(checkpoint_path):
-    """Golden name -> its arrays, as they lie in the file."""
+    """Returns the arrays in the file of each golden checkpoint, by its name."""
 
     def load(name):
         with np.load(checkpoint_path(name), allow_pickle=False) as arrays:
@@ -27,7 +27,7 @@ def checkpoint(checkpoint_path):
 
 @pytest.fixture(scope="session")
 def expected():
-    """Golden name -> inputs and expected outputs."""
+    """Returns inputs and expected outputs of each golden checkpoint, by its name."""
 
     def load(name):
         with np.load(GOLDEN / f"{name}.expected.npz", allow_pickle=False) as arrays:

@@ -20,7 +20,7 @@ TODAYS_NAMES = {
 
 
 def as_written_today(arrays):
-    """The same checkpoint as today's public code would save it."""
+    """Returns the same checkpoint in the layout of today's public code."""
     today = {}
     for name, array in arrays.items():
         parts = [TODAYS_NAMES.get(part, part) for part in name.split("/")]
@@ -122,7 +122,7 @@ def test_each_misshapen_array_is_named(name, misshape, checkpoint):
         misshapen = misshape(array)
         if misshapen.shape != array.shape:
             message = error({**original, key: misshapen})
-            # Where the sizes are read from it, it is another array that does not fit.
+            # If sizes are read from this array, the message names another array that does not fit.
             assert f"'{key}'" in message or key in SIZES
 
 
@@ -136,7 +136,7 @@ def test_a_name_with_a_line_break_takes_one_line(checkpoint):
     assert r"array 'evil\nname' is unexpected" in message
 
 
-def test_misnamed_array_is_told_with_its_wrong_name(checkpoint):
+def test_message_has_the_wrong_name_of_an_array(checkpoint):
     arrays = checkpoint("tiny_plain")
     arrays["head/kernels"] = arrays.pop("head/kernel")
     assert "array 'head/kernel' is missing and array 'head/kernels' is unexpected" in error(arrays)

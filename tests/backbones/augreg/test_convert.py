@@ -25,7 +25,7 @@ POSITION_EMBEDDING = "Transformer/posembed_input/pos_embedding"
 
 @pytest.fixture(scope="module")
 def directory(checkpoint, tmp_path_factory):
-    """Golden name and options of `convert` -> the SavedModel, written once."""
+    """Returns the SavedModel of a golden checkpoint and options of `convert`, written once."""
     directories = {}
 
     def get(name, **options):
@@ -40,7 +40,7 @@ def directory(checkpoint, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def backbone(directory):
-    """Golden name and options of `convert` -> the SavedModel, loaded once."""
+    """Returns the loaded SavedModel of a golden checkpoint and options of `convert`."""
     load = functools.cache(tf.saved_model.load)
     return lambda name, **options: load(str(directory(name, **options)))
 
@@ -109,7 +109,7 @@ def test_gradients_reach_every_variable(name, precision, backbone, expected):
         assert gradient is not None, variable.name
         assert gradient.shape == variable.shape
         assert np.isfinite(gradient).all(), variable.name
-        # Softmax does not see what is added to all keys: their bias has no gradient but noise.
+        # Softmax ignores a constant in all keys, so the gradient of their bias is only noise.
         assert np.any(gradient) or variable.name.endswith("key/bias:0"), variable.name
 
 
@@ -238,7 +238,7 @@ def test_never_overwrites(taken_by, checkpoint, tmp_path):
 
 @pytest.mark.parametrize("given", ["{}", ".", ""])
 def test_an_empty_directory_will_do(checkpoint, tmp_path, monkeypatch, given):
-    """It stays the same directory, since a shell or a mount may be there."""
+    """The directory is not replaced, since it may be a mount or the directory of a shell."""
     monkeypatch.chdir(tmp_path)
     before = tmp_path.stat()
     convert(checkpoint("tiny_plain"), given.format(tmp_path))
@@ -281,7 +281,8 @@ def test_readable_by_others(directory, tmp_path):
     ],
 )
 def test_full_size(name, parameters, tmp_path):
-    """As published, but for the weights. Up to 1.3 GB each, which pytest would keep."""
+    """Architectures as published, with random weights, up to 1.3 GB each; pytest would keep
+    them."""
     path, directory = tmp_path / "checkpoint.npz", tmp_path / "classifier"
     try:
         np.savez(path, **random_arrays(VARIANTS[name].architecture, seed=0))
@@ -297,7 +298,7 @@ def test_full_size(name, parameters, tmp_path):
 
 
 def test_a_hybrid_whose_resnet_is_its_root_alone(tmp_path):
-    """As R-Ti/16 is."""
+    """R-Ti/16 is such a hybrid."""
     architecture = Architecture(
         image_size=64, patch_size=8, width=32, depth=1, heads=2, mlp_dim=64, resnet_blocks=()
     )

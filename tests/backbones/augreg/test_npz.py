@@ -3,6 +3,7 @@ import zipfile
 import numpy as np
 import pytest
 
+from backbones.augreg import npz
 from backbones.augreg.npz import CheckpointError, read_npz
 
 
@@ -77,7 +78,7 @@ def test_member_that_is_no_array(path):
 
 
 def with_header(path, header):
-    """An archive whose one array has this header and no numbers."""
+    """Writes an archive whose only array has this header and no numbers."""
     content = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header.encode()
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("kernel.npy", content)
@@ -102,7 +103,7 @@ def test_rubbish_in_a_header(path, header):
     assert len(message) < len(str(path)) + 350
 
 
-def test_damage_in_what_is_compressed_by_lzma(path):
+def test_damage_in_an_lzma_stream(path):
     with zipfile.ZipFile(path) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
     with zipfile.ZipFile(path, "w", zipfile.ZIP_LZMA) as archive:
@@ -125,3 +126,13 @@ def test_two_arrays_of_one_name(path, name):
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr(name, archive.read("kernel.npy"))
     assert "array 'bias' appears 2 times" in error(path)
+
+
+def test_a_small_file_that_would_fill_the_memory(tmp_path, monkeypatch):
+    """Nothing of it is unpacked."""
+    np.savez_compressed(tmp_path / "bomb.npz", kernel=np.zeros(10_000_000, np.float32))
+    read_npz(tmp_path / "bomb.npz")
+    monkeypatch.setattr(npz, "_SLACK", 1_000_000)
+    monkeypatch.setattr(npz, "_read_array", lambda *_: pytest.fail("it was unpacked"))
+    with pytest.raises(CheckpointError, match=r"unpacks from 0\.\d+ MB to 0\.04 GB; expected"):
+        read_npz(tmp_path / "bomb.npz")

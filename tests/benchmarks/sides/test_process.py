@@ -32,12 +32,12 @@ def side():
 
 
 def test_turns(side):
-    """A turn has as many steps as fill it; figures are of one step."""
+    """A turn has as many steps as fit into its time; figures are per step."""
     ((first, second),) = time_turns([side], "steps", rounds=2, seconds=0.02)
     assert first == second == pytest.approx(0.001)
 
 
-def test_a_failure_is_one_line_and_the_process_goes_on(side):
+def test_a_failure_is_one_line_and_the_process_continues(side):
     with pytest.raises(SideError, match="a framework: ValueError: no memory in the second line"):
         side.ask("fail")
     assert side.ask("run", name="steps", steps=2) == {"seconds": 0.002}

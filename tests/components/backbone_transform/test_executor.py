@@ -21,7 +21,7 @@ SIZE = 8
 
 
 class Backbone(tf.Module):
-    """Images -> the mean of each, and how many there are. Has no argument `training`."""
+    """Maps images to the mean of each and the size of the batch. It has no argument `training`."""
 
     variables = trainable_variables = None  # tf.Module's properties cannot be saved; lists can
 
@@ -43,7 +43,7 @@ def artifact_of(kind, folder):
 
 
 def read_features(split):
-    """Features of the images of a split, float32 [B, 2], by their labels."""
+    """Returns the features of the images of a split, float32 [B, 2], by their labels."""
     spec = {
         FEATURES: tf.io.FixedLenFeature([2], tf.float32),
         LABEL: tf.io.FixedLenFeature([], tf.int64),
@@ -56,7 +56,8 @@ def read_features(split):
 
 @pytest.fixture(scope="module")
 def transformed(project, tmp_path_factory):
-    """What is written of three images, and how often the backbone is loaded."""
+    """Transforms three images; returns the written features, and how often the backbone was
+    loaded."""
     folder = tmp_path_factory.mktemp("transform")
     backbone = artifact_of(standard_artifacts.Model, folder / "backbone")
     tf.saved_model.save(Backbone(), backbone.uri)
@@ -103,8 +104,8 @@ def transformed(project, tmp_path_factory):
     )
 
 
-def test_it_loads_the_backbone_once(transformed):
-    """Though TFX traces `preprocessing_fn` several times, and reloads its module."""
+def test_the_backbone_is_loaded_once(transformed):
+    """TFX traces `preprocessing_fn` several times, and reloads its module."""
     assert transformed.loads == 1
 
 
@@ -117,7 +118,7 @@ def test_it_keeps_no_backbone(transformed):
     assert again[0] is not again[1]
 
 
-def test_it_writes_the_features_of_each_image(transformed):
+def test_features_of_each_image_are_written(transformed):
     pixels = decode_images(tf.constant(transformed.images), SIZE, SIZE)
     means = np.mean(pixels, axis=(1, 2, 3))
     np.testing.assert_allclose(transformed.features[:, 0], means, rtol=0, atol=1e-6)

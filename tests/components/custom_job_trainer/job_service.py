@@ -46,17 +46,17 @@ _ENDED = (
 
 
 class Execution(Protocol):
-    """A job that was begun."""
+    """A job that was started."""
 
     def state(self) -> tuple[JobState, str]:
-        """Its state, and where it failed, why."""
+        """Returns the state of the job, and, if it failed, the reason."""
 
     def stop(self) -> None:
         """Ends what still runs."""
 
 
 class Ended:
-    """A job that ends as soon as it begins."""
+    """A job that ends as soon as it starts."""
 
     def __init__(self, state: JobState, message: str = "") -> None:
         self._state = state, message
@@ -69,7 +69,7 @@ class Ended:
 
 
 class JobService:
-    """Custom jobs, in memory.
+    """An implementation of Vertex AI's custom jobs, in memory.
 
     Attributes:
       jobs: those that were created, by name.
@@ -92,11 +92,11 @@ class JobService:
         self._failures: dict[str, list[tuple[grpc.StatusCode, str]]] = defaultdict(list)
 
     def fail(self, method: str, code: grpc.StatusCode, message: str) -> None:
-        """The next call of `method` is answered so."""
+        """Makes the next call of `method` fail."""
         self._failures[method].append((code, message))
 
     def add(self, job: CustomJob, execution: Execution) -> None:
-        """A job that was begun, which gets its name."""
+        """Adds a job, which gets a name, and starts it."""
         job.name = f"{PARENT}/customJobs/{1000 + len(self.jobs)}"
         self.jobs[job.name] = job
         self._executions[job.name] = execution
@@ -120,7 +120,7 @@ class JobService:
     def list(
         self, request: ListCustomJobsRequest, context: grpc.ServicerContext
     ) -> ListCustomJobsResponse:
-        """Those with a label."""
+        """Lists the jobs with a label."""
         self._admit("list", context)
         asked = re.fullmatch(r"labels\.([-_a-z0-9]+)=(\w+)", request.filter)
         if request.parent != PARENT or not asked:
@@ -198,7 +198,7 @@ def _problems_of_pool(pool: WorkerPoolSpec) -> Iterator[str]:
 
 @contextmanager
 def serving(service: JobService, folder: Path) -> Iterator[dict[str, str]]:
-    """Within it, `service` answers; yields the environment in which a client finds it.
+    """A context in which `service` answers; yields the environment with which a client finds it.
 
     Args:
       service: what answers.
@@ -231,7 +231,7 @@ def serving(service: JobService, folder: Path) -> Iterator[dict[str, str]]:
             yield {
                 "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH": str(roots),
                 "grpc_proxy": proxy.url,
-                # Of which the client signs its tokens itself.
+                # With this key, the client signs its tokens itself.
                 "GOOGLE_APPLICATION_CREDENTIALS": str(
                     write_account(folder, token_uri="http://127.0.0.1:9/nobody")
                 ),

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 
 
 class _Tunnel(socketserver.StreamRequestHandler):
-    """A CONNECT request, and then bytes both ways."""
+    """Answers a CONNECT request, and then passes bytes on in both directions."""
 
-    rbufsize = 0  # what follows the request is not the proxy's to read
+    rbufsize = 0  # the proxy must not read beyond the request
 
     def handle(self) -> None:
         method, target, _ = self.rfile.readline().decode().split()
@@ -32,7 +32,7 @@ def _copy(source: socket.socket, target: socket.socket) -> None:
             target.sendall(data)
         target.shutdown(socket.SHUT_WR)
     except OSError:
-        pass  # one end has gone, which the other will notice
+        pass  # one end has disconnected; the other will notice
 
 
 class Proxy(socketserver.ThreadingTCPServer):
@@ -57,7 +57,7 @@ class Proxy(socketserver.ThreadingTCPServer):
 
 @contextmanager
 def leading_to(port: int) -> Iterator[Proxy]:
-    """Within it, the proxy answers."""
+    """A context in which the proxy runs."""
     with Proxy(port) as proxy:
         threading.Thread(target=proxy.serve_forever, daemon=True).start()
         yield proxy

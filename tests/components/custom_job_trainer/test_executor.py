@@ -35,7 +35,8 @@ PROPERTIES = {"run_fn": "trainer.train.run_fn", "custom_config": json.dumps({"tu
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory):
-    """A service and the way there: gRPC reads the certificates once in a process."""
+    """Returns a service and the environment to reach it; gRPC reads certificates once per
+    process."""
     service = JobService(lambda job: Ended(JobState.JOB_STATE_SUCCEEDED))
     with serving(service, tmp_path_factory.mktemp("service")) as variables:
         yield service, variables
@@ -116,7 +117,7 @@ def test_every_worker_runs_what_trainer_runs(service, step):
         "--outputs",
         artifact_utils.jsonify_artifact_dict(step.outputs),
     )
-    # Nothing of the machines: the checkpoints of a training are known by what it is told.
+    # The machines are not in these properties, which determine the directory of checkpoints.
     assert (flag, json.loads(properties)) == ("--exec-properties", PROPERTIES)
     assert (chief.replica_count, others.replica_count) == (1, 3)
     assert job.job_spec.scheduling.strategy.name == "SPOT"
@@ -171,7 +172,7 @@ def test_a_job_that_does_not_succeed(service, step, state, message):
 
 
 class Running:
-    """A job that does not end by itself; whoever asks how it is gets a SIGTERM if that is said.
+    """A job that does not end by itself; it can send SIGTERM to the client that asks for its state.
 
     That comes a moment later, when the client waits: out of its midst, SystemExit could leave a
     lock of gRPC's taken, which the service, in this same process, would then wait for.
@@ -191,8 +192,8 @@ class Running:
         self.is_stopped = True
 
 
-def test_a_step_that_is_told_to_end_cancels_its_job(service, step, caplog):
-    """And none of another step's."""
+def test_a_terminated_step_cancels_its_job(service, step, caplog):
+    """It cancels no job of another step."""
     others, own = Running(), Running(terminates=True)
     service.add(CustomJob(labels={"vit-step": "another"}), others)
     service.begin = lambda job: own
@@ -227,13 +228,13 @@ def looked_for_twice(service):
 
 
 def end_step_while_creating(service):
-    """To be called while a job begins; the step does not hear of its beginning any more."""
+    """Ends the step while its job is being created, so that it never gets the answer."""
     time.sleep(0.2)  # as in Running
     os.kill(os.getpid(), signal.SIGTERM)
     looked_for_twice(service)
 
 
-def test_a_step_that_is_told_to_end_waits_for_the_job_that_is_being_created(service, step):
+def test_a_terminated_step_waits_for_the_job_that_is_being_created(service, step):
     job = Running()
 
     def begin(_):
@@ -247,7 +248,7 @@ def test_a_step_that_is_told_to_end_waits_for_the_job_that_is_being_created(serv
     assert "get" not in service.requests
 
 
-def test_a_step_that_is_told_to_end_does_not_wait_for_ever(service, step, monkeypatch, caplog):
+def test_a_terminated_step_does_not_wait_for_ever(service, step, monkeypatch, caplog):
     monkeypatch.setattr(cancel, "_LISTING_PATIENCE", 1.0)
 
     def begin(_):
@@ -257,7 +258,7 @@ def test_a_step_that_is_told_to_end_does_not_wait_for_ever(service, step, monkey
     service.begin = begin
     with pytest.raises(SystemExit):
         step.run()
-    assert "the step ends: no custom job with label vit-step=" in caplog.text
+    assert "the step ends: found no custom job with label vit-step=" in caplog.text
 
 
 def test_a_job_whose_creation_is_answered_by_an_error(service, step):
@@ -288,7 +289,7 @@ def test_a_cancel_is_tried_again(service, step, method):
 
 
 def test_a_cancel_waits_for_no_answer_for_ever(service, step):
-    """The step is killed half a minute after it was told to end."""
+    """The container is killed half a minute after SIGTERM."""
     service.begin = lambda _: Running(terminates=True)
     with pytest.raises(SystemExit):
         step.run()
@@ -314,7 +315,7 @@ def test_a_cancel_that_fails_hides_no_error(service, step, caplog):
     assert "no customJobs.list" in caplog.text
 
 
-def test_a_step_that_is_told_to_end_lets_a_job_rest_that_has_ended(service, step):
+def test_a_terminated_step_does_not_cancel_a_job_that_has_ended(service, step):
     class SucceedsMeanwhile(Running):
         def state(self):
             if "list" in service.requests:

@@ -36,7 +36,7 @@ def ingest(folder: Path, source: dict, classes: list[str], max_side: int = 64) -
 
 
 def read(folder: Path) -> dict[str, list[dict]]:
-    """The examples of each split."""
+    """Returns the examples of each split."""
     spec = {
         "image": tf.io.FixedLenFeature([], tf.string),
         "label": tf.io.FixedLenFeature([], tf.int64),
@@ -55,7 +55,9 @@ def read(folder: Path) -> dict[str, list[dict]]:
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory):
-    """40 different images in two classes, one of them three times, and four that are none."""
+    """Returns a folder with 40 different images in two classes, one of them three times, and four
+    files that are no images.
+    """
     folder = class_folder(tmp_path_factory.mktemp("source") / "data", images=20)
     jpeg = encode(gradient(20, 20), "JPEG")
     for name in ("c0/copy.jpg", "c1/copy.jpg", "c1/again.jpg"):
@@ -83,7 +85,7 @@ def test_in_is_out_plus_quarantined(written):
     }
 
 
-def test_files_that_were_away_are_noted(written):
+def test_missing_files_are_noted(written):
     (note,) = (written / "unread").iterdir()
     assert note.name == "fingerprint.json"
     assert json.loads(note.read_text()) == ["c1/link.png"]
@@ -120,7 +122,7 @@ def test_jpegs_pass_byte_for_byte(written, source):
 
 
 def test_examples_are_the_same_bytes_in_every_process(written):
-    """The order of a protobuf map's entries is the process's own, unless they are sorted."""
+    """Without sorting, the order of a protobuf map's entries differs between processes."""
     files = [str(file) for file in written.glob("Split-*/*")]
     for record in tf.data.TFRecordDataset(files, "GZIP").as_numpy_iterator():
         example = tf.train.Example.FromString(record)
@@ -149,7 +151,7 @@ def test_too_few_images_for_three_splits_are_refused(tmp_path):
 
 
 def in_split(split: str, count: int) -> Iterator[bytes]:
-    """Different JPEGs that fall to one split."""
+    """Returns different JPEGs that belong to one split."""
     images = (encode(gradient(16 + n, 16), "JPEG") for n in itertools.count())
     return itertools.islice((p for p in images if choose_split(p, "train", False) == split), count)
 
@@ -167,7 +169,7 @@ def test_a_class_without_an_image_to_train_on_is_refused(tmp_path):
 
 
 def tfds_dataset(data_dir: Path, labels: list[int], names: list[str]) -> dict:
-    """A prepared TFDS dataset of images with these labels, enough for every split."""
+    """Prepares a TFDS dataset of images with these labels, enough for every split."""
     features = tfds.features.FeaturesDict(
         {"image": tfds.features.Image(), "label": tfds.features.ClassLabel(names=names)}
     )
@@ -187,7 +189,7 @@ def tfds_dataset(data_dir: Path, labels: list[int], names: list[str]) -> dict:
 
 
 def test_an_image_that_nobody_has_labelled_is_quarantined(tmp_path):
-    """TFDS says so by -1."""
+    """TFDS gives unlabelled images the label -1."""
     source = tfds_dataset(tmp_path / "tfds", [0, 1, 1, 0, -1, 0, 1] * 3, ["c0", "c1"])
     written = ingest(tmp_path / "out", source, ["c0", "c1"])
     records = [json.loads(r) for r in (written / "quarantine.jsonl").read_text().splitlines()]
@@ -210,7 +212,8 @@ def test_a_dataset_that_has_images_of_one_class_is_refused(tmp_path):
 
 
 def test_a_source_with_its_own_test_split(shared, tmp_path):
-    """Oxford-IIIT Pet: its test split is kept whole, and nothing grows by more than a tenth."""
+    """The test split of Oxford-IIIT Pet is kept whole, and no example grows by more than a
+    tenth."""
     from components.image_example_gen.sources.tfds import TfdsSource
 
     data_dir = str(shared / "tfds")

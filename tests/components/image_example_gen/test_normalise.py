@@ -15,7 +15,7 @@ def decoded(encoded: bytes) -> PIL.Image.Image:
 
 
 def difference(one: PIL.Image.Image, other: PIL.Image.Image) -> float:
-    """Mean absolute difference of two RGB images, in steps of 0 to 255."""
+    """Returns the mean absolute difference of two RGB images, in values of 0 to 255."""
     return float(np.abs(np.asarray(one, np.float32) - np.asarray(other, np.float32)).mean())
 
 
@@ -61,7 +61,7 @@ def test_rotated_photographs_become_upright(orientation):
     [
         b"Exif\x00\x00rubbish",
         b"Exif\x00\x00II*\x00\xff\xff\xff\xff",
-        # an orientation that is a text, and one that there is not
+        # an orientation that is a text, and one that does not exist
         b"Exif\x00\x00II*\x00\x08\x00\x00\x00\x01\x00\x12\x01\x02\x00\x02\x00\x00\x00x\x00\x00\x00\x00\x00\x00\x00",
         b"Exif\x00\x00II*\x00\x08\x00\x00\x00\x01\x00\x12\x01\x03\x00\x01\x00\x00\x00\x63\x00\x00\x00\x00\x00\x00\x00",
     ],
@@ -118,14 +118,14 @@ def test_large_images_are_made_smaller_in_proportion(jpeg, side):
     ],
     ids=["empty", "rubbish", "truncated jpeg", "truncated png", "png header"],
 )
-def test_what_cannot_be_decoded_says_why(source, reason):
+def test_the_error_of_an_undecodable_image(source, reason):
     with pytest.raises(UndecodableError, match=reason) as error:
         normalise(source, 100)
     assert str(error.value)
 
 
 def test_every_cut_of_a_file_is_decoded_or_refused(jpeg):
-    """A file that breaks off anywhere never ends in another exception."""
+    """A file that is truncated anywhere never leads to another exception."""
     for source in (jpeg, encode(gradient(), "PNG"), encode(gradient(), "WEBP")):
         for length in range(0, len(source), 7):
             try:

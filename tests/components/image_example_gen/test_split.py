@@ -16,7 +16,7 @@ def test_eighty_ten_ten():
     assert counts["test"] == pytest.approx(1000, rel=0.1)
 
 
-def test_where_the_source_has_a_test_split_only_validation_is_cut():
+def test_a_source_with_a_test_split_only_gets_a_validation_split():
     counts = Counter(choose_split(image, "train", True) for image in images(10_000))
     assert set(counts) == {"train", "validation"}
     assert counts["validation"] == pytest.approx(1000, rel=0.1)
@@ -24,7 +24,7 @@ def test_where_the_source_has_a_test_split_only_validation_is_cut():
 
 
 def test_the_cut_is_the_same_for_ever():
-    """An image never moves: these are part of the format."""
+    """An image never changes its split, so these values are part of the format."""
     letters = {"train": "-", "validation": "v", "test": "t"}
     splits = [letters[choose_split(image, "train", False)] for image in images(60)]
     assert "".join(splits) == "--------t-------------tt------------------v--tt-------------"

@@ -8,7 +8,7 @@ import tensorflow as tf
 from components.image_example_gen.write_examples import WriteExamples
 
 
-def test_what_gzip_could_squeeze_is_left_as_it_is(tmp_path):
+def test_examples_are_not_compressed(tmp_path):
     records = [bytes([index]) * 10_000 for index in range(50)]
     with beam.Pipeline(runner="FnApiRunner") as pipeline:
         _ = pipeline | beam.Create(records) | WriteExamples(str(tmp_path / "Split-train"))

@@ -16,7 +16,9 @@ def test_a_batch_is_cut_into_chunks():
 
 
 def test_tfx_finds_the_extractors():
-    """Of a wrong path it says nothing, and takes its own. It reloads the module of a right one."""
+    """With a wrong path, TFX silently uses its own extractors. It reloads the module of a right
+    path.
+    """
     found = udf_utils.try_get_fn(EXTRACTORS, "custom_extractors")
     assert (found.__module__, found.__name__) == (
         "components.model_evaluator.chunks",

@@ -1,46 +1,131 @@
+import os
 import shutil
+from pathlib import Path
 
 import pytest
-import tensorflow as tf
 
-from components.model_evaluator.records import NONE, last_blessed, record
-
-
-@pytest.fixture
-def models(tmp_path):
-    """URIs of two blessed models of the classes a and b, the second the later one."""
-    uris = []
-    for name in ("1", "2"):
-        directory = tmp_path / name / "Format-Serving"
-        tf.saved_model.save(tf.Module(), str(directory))
-        (directory / "assets.extra").mkdir()
-        (directory / "assets.extra" / "classes.json").write_text('["a", "b"]')
-        uris.append(str(tmp_path / name))
-        record(str(tmp_path / "blessed"), uris[-1])
-    return uris
+from common.errors import InputError
+from components.model_evaluator.records import find_champions, last_blessed, record
 
 
-def test_the_last_blessed_model(models, tmp_path):
-    assert last_blessed(str(tmp_path / "blessed"), ["a", "b"]) == models[1]
+def champion(records, classes=("a", "b"), other_than="new"):
+    return last_blessed(records, list(classes), other_than=other_than)
 
 
-def test_one_that_is_blessed_again_is_the_last(models, tmp_path):
-    record(str(tmp_path / "blessed"), models[0])
-    assert last_blessed(str(tmp_path / "blessed"), ["a", "b"]) == models[0]
+def test_the_last_blessed_model(blessings, records):
+    assert champion(records) == blessings[1]
 
 
-def test_before_the_first_blessing_there_is_none(tmp_path):
-    assert last_blessed(str(tmp_path / "blessed"), ["a", "b"]) == NONE
+def test_a_training_is_not_compared_with_its_own_model(blessings, records):
+    assert champion(records, other_than="two") == blessings[0]
 
 
-def test_a_model_whose_files_are_gone_is_passed_over(models, tmp_path):
-    records = str(tmp_path / "blessed")
-    shutil.rmtree(models[1])
-    assert last_blessed(records, ["a", "b"]) == models[0]
-    shutil.rmtree(models[0])
-    assert last_blessed(records, ["a", "b"]) == NONE
+def test_one_that_is_blessed_again_is_the_last(blessings, make_model, records):
+    again = record(records, make_model("again"), "one")
+    assert champion(records) == again
+    assert champion(records, other_than="one") == blessings[1]
+
+
+def test_the_champion_is_one_of_two(blessings, make_model, records):
+    new = record(records, make_model("new"), "new")
+    again = record(records, make_model("again"), "new")
+    assert list(find_champions(records, ["a", "b"]).items()) == [
+        ("new", again.record),
+        ("two", blessings[1].record),
+    ]
+    assert new.record < again.record
+
+
+def test_before_the_first_blessing_there_is_none(records):
+    assert champion(records) is None
+
+
+def test_the_copy_survives_that_the_model_is_replaced(make_model, records, tmp_path):
+    """As it is when the metadata store was lost, and execution numbers begin again."""
+    model = make_model("7", 1.0)
+    blessing = record(records, model, "one")
+    shutil.rmtree(model)
+    make_model("7", 2.0)
+    blessing.check_copy()
+    assert champion(records) == blessing
+
+
+def test_a_copy_shares_its_bytes_with_the_model(make_model, records):
+    model = make_model("1")
+    copy = record(records, model, "one").model
+    files = ("Format-Serving/saved_model.pb", "Format-Serving/assets.extra/classes.json")
+    for name in files:
+        assert os.path.samefile(f"{model}/{name}", f"{copy}/{name}")
+
+
+def test_a_file_system_without_hard_links(make_model, records, monkeypatch):
+    def refuse(*_):
+        raise PermissionError("Operation not permitted")  # as FAT and some network disks do
+
+    monkeypatch.setattr(os, "link", refuse)
+    model = make_model("1")
+    blessing = record(records, model, "one")
+    blessing.check_copy()
+    assert not os.path.samefile(
+        f"{model}/Format-Serving/saved_model.pb", f"{blessing.model}/Format-Serving/saved_model.pb"
+    )
+
+
+def test_the_same_content_is_kept_once_and_mended(make_model, records):
+    model = make_model("1")
+    first = record(records, model, "one")
+    damaged = Path(first.model, "Format-Serving", "saved_model.pb")
+    content = damaged.read_bytes()
+    damaged.unlink()  # and not written, since it is a link to the model's
+    damaged.write_bytes(content[:-1])
+    second = record(records, model, "two")
+    assert second.model == first.model
+    second.check_copy()
+    assert [p.name for p in Path(records, "models").iterdir()] == [Path(first.model).name]
+
+
+def test_a_model_that_was_removed_is_passed_over(blessings, records):
+    assert blessings[0].model != blessings[1].model
+    shutil.rmtree(blessings[1].model)
+    assert champion(records) == blessings[0]
+    shutil.rmtree(blessings[0].model)
+    assert champion(records) is None
+
+
+def test_a_damaged_copy_is_named(blessings):
+    name = "Format-Serving/variables/variables.data-00000-of-00001"
+    file = Path(blessings[1].model, name)
+    content = bytearray(file.read_bytes())
+    content[-1] ^= 1
+    file.write_bytes(bytes(content))
+    with pytest.raises(InputError, match=f"{file} has other bytes.*last blessed model.*remove"):
+        blessings[1].check_copy()
+    file.write_bytes(b"")
+    with pytest.raises(InputError, match=f"{file} has 0 bytes"):
+        blessings[1].check_copy()
+    file.unlink()
+    with pytest.raises(InputError, match=f"{file} is missing"):
+        blessings[1].check_copy()
 
 
 @pytest.mark.parametrize("classes", [["b", "a"], ["a", "b", "c"]])
-def test_a_model_of_other_classes_is_no_baseline(models, tmp_path, classes):
-    assert last_blessed(str(tmp_path / "blessed"), classes) == NONE
+def test_a_model_of_other_classes_is_no_champion(blessings, records, classes):
+    assert champion(records, classes) is None
+
+
+@pytest.mark.parametrize(
+    "content", ["", '{"model": "abc', "[]", '{"model": "/root/Trainer/model/7"}', "\x00" * 9]
+)
+def test_a_damaged_record_is_left_out_and_named(blessings, records, content, caplog):
+    Path(blessings[1].record).write_text(content)
+    assert champion(records) == blessings[0]
+    (line,) = (entry.getMessage() for entry in caplog.records)
+    assert line.startswith(f"{blessings[1].record}: is damaged (")
+
+
+def test_in_a_bucket(make_model):
+    """`ram://` stands for it: a file system of TensorFlow's without links and locks."""
+    records = "ram://bucket/blessed"
+    blessing = record(records, make_model("1"), "one")
+    blessing.check_copy()
+    assert champion(records) == blessing

@@ -15,13 +15,14 @@ from tfx.types import standard_artifacts
 from common.custom_config import to_custom_config
 from common.errors import InputError
 from components.model_pusher.executor import WAS_SERVED, Executor
+from components.model_pusher.last_push import Serving
 from components.model_pusher.serving_directory import identity, newest_version, served_state
 from components.model_pusher.settings import PusherSettings
 from components.model_pusher.verdict import OUTPUT, Verdict
 
 
 def model_of(folder: Path) -> Path:
-    """A Model artifact's directory, with a SavedModel that was just exported."""
+    """Returns the directory of a Model artifact with a SavedModel that was just exported."""
     module = tf.Module()
     module.weight = tf.Variable(1.0)
     tf.saved_model.save(module, str(folder / "Format-Serving"))
@@ -35,8 +36,10 @@ def push(
     *,
     blessed: bool = True,
     fail_on_unblessed: bool = False,
+    training: str = "one",
 ):
     """Runs the executor; returns the PushedModel artifact."""
+    record = str(serving.parent / "pushed.json")
     model_artifact, blessing = standard_artifacts.Model(), standard_artifacts.ModelBlessing()
     model_artifact.uri, blessing.uri = str(model), str(output / "blessing")
     blessing.set_int_custom_property(constants.ARTIFACT_PROPERTY_BLESSED_KEY, int(blessed))
@@ -52,7 +55,11 @@ def push(
         filesystem=pusher_pb2.PushDestination.Filesystem(base_directory=str(serving))
     )
     settings = PusherSettings(
-        serving_state="", fail_on_unblessed=fail_on_unblessed, code_fingerprint=""
+        serving_state=Serving.find(record, str(serving)).key(training),
+        push_record=record,
+        training=training,
+        fail_on_unblessed=fail_on_unblessed,
+        code_fingerprint="",
     )
     Executor().Do(
         {"model": [model_artifact], "model_blessing": [blessing]},
@@ -67,7 +74,7 @@ def push(
 
 @pytest.fixture
 def clock(monkeypatch):
-    """Versions are seconds: each push here gets the next one."""
+    """Gives each push the next second, since versions are seconds."""
     seconds = iter(range(9, 100))
     clock = SimpleNamespace(time=lambda: next(seconds))
     monkeypatch.setattr("tfx.components.pusher.executor.time", clock)
@@ -79,7 +86,7 @@ def serving(tmp_path):
 
 
 def verdict_in(output):
-    """What the file of the verdict says."""
+    """Returns the content of the verdict's file."""
     return Verdict.from_json(json.loads((output / "verdict").read_text()))
 
 
@@ -108,7 +115,7 @@ def test_another_model_is_a_new_version_and_so_is_going_back(tmp_path, serving):
     one, other = model_of(tmp_path / "one"), model_of(tmp_path / "other")
     push(one, serving, tmp_path / "1")
     push(other, serving, tmp_path / "2")
-    # Ten is newer than nine, though not in the order of strings; and what is served is `other`.
+    # Ten is newer than nine, although not in the order of strings; and `other` is served.
     assert newest_version(str(serving)) == f"{serving}/10"
     push(one, serving, tmp_path / "3")
     assert versions(serving) == ["10", "11", "9"]
@@ -139,26 +146,71 @@ def test_a_model_that_is_not_blessed_is_never_pushed(tmp_path, serving):
     assert again.get_int_custom_property("pushed") == 0
 
 
+def state(serving, training="one"):
+    """Of the serving directory, as the next run's cache key has it."""
+    return Serving.find(str(serving.parent / "pushed.json"), str(serving)).key(training)
+
+
 @pytest.mark.usefixtures("clock")
-def test_the_state_is_the_same_until_something_changes_and_never_recurs(tmp_path, serving):
-    seen = [served_state(str(serving))]
+def test_an_identical_run_finds_the_state_before_the_push(tmp_path, serving):
+    before = state(serving)
+    assert state(serving) == before
+    push(model_of(tmp_path / "model"), serving, tmp_path / "1")
+    assert state(serving) == before
+    other = state(serving, "two")
+    assert other == state(serving, "two") != before
+    push(model_of(tmp_path / "other"), serving, tmp_path / "2", training="two")
+    assert state(serving, "two") == other
+    # The first model is not what is served any more: it has to be pushed again.
+    assert state(serving) not in (before, other)
+
+
+@pytest.mark.usefixtures("clock")
+def test_a_state_never_recurs_once_something_vanished(tmp_path, serving):
+    seen = [state(serving)]
     model = model_of(tmp_path / "model")
-    for number in range(2):
+    for number in range(3):
         push(model, serving, tmp_path / str(number))
-        seen.append(served_state(str(serving)))
-        assert served_state(str(serving)) == seen[-1]
         shutil.rmtree(serving)
-        seen.append(served_state(str(serving)))
+        seen.append(state(serving))
+        assert state(serving) == seen[-1]
     assert len(set(seen)) == len(seen)
+
+
+@pytest.mark.usefixtures("clock")
+def test_weights_that_were_changed_in_place_are_named_and_pushed_again(tmp_path, serving, caplog):
+    """Of the same size: the export's identity is that of the model still."""
+    model = model_of(tmp_path / "model")
+    push(model, serving, tmp_path / "1")
+    pushed = state(serving)
+    weights = serving / "9" / "variables" / "variables.data-00000-of-00001"
+    content = bytearray(weights.read_bytes())
+    content[0] ^= 1
+    weights.write_bytes(bytes(content))
+    assert identity(f"{serving}/9") == identity(f"{model}/Format-Serving")
+    assert state(serving) != pushed
+    assert f"{weights} has other bytes than were recorded: the served model" in caplog.text
+    push(model, serving, tmp_path / "2")
+    assert versions(serving) == ["10", "9"]
+    tf.saved_model.load(f"{serving}/10")
+
+
+@pytest.mark.usefixtures("clock")
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"training": "one"}'])
+def test_a_damaged_record_of_the_last_push_is_named(tmp_path, serving, content, caplog):
+    push(model_of(tmp_path / "model"), serving, tmp_path / "1")
+    (tmp_path / "pushed.json").write_text(content)
+    assert state(serving) == served_state(str(serving))
+    assert f"{tmp_path}/pushed.json: is damaged" in caplog.text
 
 
 def test_a_folder_that_is_no_version_is_not_served(serving):
     (serving / "notes").mkdir(parents=True)
     assert newest_version(str(serving)) is None
-    assert served_state(str(serving)).startswith("nothing ")
+    assert served_state(str(serving)) is None
 
 
-def test_what_is_not_blessed_is_not_pushed_and_the_artifact_says_why(serving, tmp_path):
+def test_an_unblessed_model_is_not_pushed_and_the_artifact_has_the_reason(serving, tmp_path):
     pushed = push(model_of(tmp_path / "model"), serving, tmp_path / "out", blessed=False)
     assert pushed.get_int_custom_property("pushed") == 0
     reason = pushed.get_string_custom_property("reason")
@@ -167,7 +219,7 @@ def test_what_is_not_blessed_is_not_pushed_and_the_artifact_says_why(serving, tm
     assert not serving.exists()
 
 
-def test_what_is_not_blessed_fails_the_node_where_that_is_wanted(serving, tmp_path):
+def test_an_unblessed_model_fails_the_node_with_fail_on_unblessed(serving, tmp_path):
     with pytest.raises(InputError, match=r"not blessed: accuracy 0\.1"):
         push(
             model_of(tmp_path / "model"),

@@ -19,22 +19,22 @@ IMAGE = "--sdk_container_image=registry.example/vit:1"
 
 
 def given(text: str) -> list[str]:
-    """The flags for Beam in a command."""
+    """Returns the flags for Beam in a command."""
     return [flag.strip("'\"") for flag in re.findall(r"--beam-arg=('[^']+'|\S+)", text)]
 
 
 def with_exports(text: str) -> str:
-    """`text` with the values that its own `export` lines give to variables of the shell."""
+    """Returns `text` with the shell variables that its own `export` lines set replaced."""
     lines = re.findall(r"^export (.+)$", text, re.MULTILINE)
     exports = re.findall(r"(\w+)=(\S+)", " ".join(lines))
-    for name, value in reversed(exports):  # the later refer to the earlier
+    for name, value in reversed(exports):  # later variables refer to earlier ones
         text = re.sub(rf"\${name}\b", value, text)
     return text
 
 
 @pytest.fixture(scope="module")
 def documented(project):
-    """The flags for Beam of each documented command that has some, by document and engine."""
+    """Returns the flags for Beam of each documented command, by document and engine."""
     found = {}
     for document in ("docs/beam.md", "docs/vertex.md"):
         text = with_exports((project / document).read_text()).replace("\\\n", " ")
@@ -59,7 +59,7 @@ def documented(project):
         ("--runner=PortableRunner", "--environment_type=LOOPBACK"),
     ],
 )
-def test_workers_that_are_no_containers_run_what_is_installed(flags):
+def test_workers_that_are_no_containers_run_the_installed_code(flags):
     arguments = beam_arguments(flags)
     assert arguments[-len(flags) or len(arguments) :] == flags
     assert HERE in arguments
@@ -108,7 +108,7 @@ def test_the_documented_flags_are_known_to_beam(documented):
 def test_dataflow_takes_the_documented_flags_and_needs_them(
     documented, document, missing, monkeypatch
 ):
-    # It looks at the bucket, and for minutes where there is no network, to warn of a setting of it.
+    # Beam would request the bucket, for minutes without a network, to warn about a setting of it.
     monkeypatch.setattr(GoogleCloudOptions, "_warn_if_soft_delete_policy_enabled", lambda *_: None)
     flags = [f for f in documented[document, "DataflowRunner"] if not missing or missing not in f]
     assert not any("$" in flag for flag in flags)

@@ -33,7 +33,7 @@ COMPILED = {"run.runner": "vertex"}
         (["--direct_num_workers=2", "--direct_running_mode=multi_processing"], {}),
         (["--runner=FlinkRunner", "--flink_master", "[local]", "--parallelism=2"], {}),
         (["--runner=SparkRunner", "--spark_master_url=local[2]"], COMPILED),
-        # The job server's own, which is not known here.
+        # This flag belongs to the job server, and Beam for Python does not know it.
         (["--runner=FlinkRunner", "--flink_master=[local]", "--checkpointing_interval=9"], {}),
         (["--runner=FlinkRunner", "--flink_master=flink:8081", IMAGE], COMPILED),
         ([*DATAFLOW, IMAGE], COMPILED),
@@ -45,7 +45,7 @@ COMPILED = {"run.runner": "vertex"}
         (["--direct_num_workers=2"], {"dataset": "tf_flowers", **COMPILED}),
     ],
 )
-def test_what_works_passes(flags, options):
+def test_flags_that_work_pass(flags, options):
     handlers = list(logging.getLogger().handlers)
     check(*flags, **options)
     assert logging.getLogger().handlers == handlers  # Beam would set up logging to the screen
@@ -55,7 +55,7 @@ def test_what_works_passes(flags, options):
     ("flags", "expected"),
     [
         (["--runer=DataflowRunner"], "DirectRunner has no flag --runer; did you mean --runner?"),
-        (["--qqq=1"], "DirectRunner has no flag --qqq; expected one of Beam's own"),
+        (["--qqq=1"], "DirectRunner has no flag --qqq; expected a flag of Beam"),
         (["runner"], "DirectRunner has no flag runner; did you mean --runner?"),
         (["--runner=FlinkRunner", "--paralelism=2"], "did you mean --parallelism?"),
         (
@@ -76,7 +76,7 @@ def test_what_works_passes(flags, options):
         ([*DATAFLOW, IMAGE], "the workers of DataflowRunner do not have this machine's disk"),
     ],
 )
-def test_what_cannot_work_is_refused(flags, expected):
+def test_flags_that_cannot_work_are_refused(flags, expected):
     with pytest.raises(InputError) as refused:
         check(*flags)
     assert expected in str(refused.value)
@@ -84,7 +84,7 @@ def test_what_cannot_work_is_refused(flags, expected):
 
 
 def test_the_region_that_gcloud_has_set_is_not_the_image_s(monkeypatch):
-    """Beam takes it where no region is given, but it is a setting of this machine."""
+    """Without a region, Beam uses gcloud's, which is a setting of this machine only."""
     monkeypatch.setenv("CLOUDSDK_COMPUTE_REGION", "europe-west4")
     without_region = [*DATAFLOW[:2], DATAFLOW[3], IMAGE]
     check(*without_region, pipeline_root="gs://my-bucket/root")

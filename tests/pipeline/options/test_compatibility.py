@@ -81,6 +81,6 @@ def test_options_that_do_nothing_together_or_alone(runner, settings, message):
 
 @pytest.mark.parametrize("runner", ["local", "beam", *COMPILED_RUNNERS])
 def test_defaults_are_no_options_given(runner):
-    """A configuration that was written out and is read again gives every key."""
+    """A configuration that was written and read again gives every key."""
     config = config_of(runner)
     assert Config.from_json(config.to_json()) == config

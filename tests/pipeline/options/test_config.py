@@ -19,7 +19,7 @@ from trainer.input.augmentation import Augmentation
 
 
 def config_of(**values):
-    """The configuration of dotted keys, written with __ for the dot."""
+    """Builds the configuration of dotted keys, written with __ for the dot."""
     values = {key.replace("__", "."): value for key, value in values.items()}
     return build_config({key: Setting(value, f"--{key}") for key, value in values.items()})
 
@@ -54,6 +54,7 @@ def test_a_directory_with_the_name_of_a_catalogue_model_is_not_that_model(tmp_pa
     [
         ("https://tfhub.dev/google/imagenet/mobilenet/feature_vector/5", "feature-vector"),
         ("https://example.com/models/My_ViT.tar.gz?token=a/b", "my-vit-tar-gz"),
+        ("https://user:password@example.com/1", "example-com"),
         ("https://example.com/花/", None),
     ],
 )
@@ -80,7 +81,7 @@ def test_augmentation_is_the_recipes_and_not_for_a_head():
         ("https://tfhub.dev/google/imagenet/mobilenet_v2_100_224/feature_vector/5", "other_full"),
     ],
 )
-def test_what_is_published_for_vits_is_for_vits(model, recipe):
+def test_published_recipes_are_for_vits_only(model, recipe):
     assert config_of(model=model).recipe == recipe
     assert config_of(model=model, tune="head").recipe == "tf_flowers_head"
 
@@ -110,7 +111,7 @@ def test_another_recipe_by_name():
     assert config.train == RECIPES["digits_full"].hyperparameters
 
 
-def test_whoever_asks_for_epochs_gets_no_steps_of_the_recipe():
+def test_epochs_override_the_steps_of_the_recipe():
     assert config_of(model="vit_b16_fe", recipe="augreg_500").train.steps == 500
     by_epochs = config_of(model="vit_b16_fe", recipe="augreg_500", train__epochs="3").train
     assert (by_epochs.epochs, by_epochs.steps) == (3, None)
@@ -164,14 +165,14 @@ def test_warmup_in_steps_is_not_overruled_by_a_recipe_in_epochs(monkeypatch):
         ),
     ],
 )
-def test_what_would_do_nothing_is_refused(values, message):
+def test_options_without_an_effect_are_refused(values, message):
     settings = {key: Setting(value, f"--{key}") for key, value in values.items()}
     with pytest.raises(InputError, match=re.escape(message)):
         build_config({"model": Setting("vit_b16_fe", "--model"), **settings})
 
 
-def test_what_is_as_it_would_be_anyway_is_no_mistake():
-    """So may a configuration be written down whole."""
+def test_an_option_with_its_default_value_is_no_error():
+    """So a configuration can be written out in full."""
     config = config_of(model="vit_b16_fe", tune="head", train__head="linear_probe")
     assert Config.from_json(config.to_json()) == config
     assert config_of(model="vit_b16_fe", tune="head", train__layer_decay="1").tune == "head"
@@ -330,3 +331,13 @@ def test_assignment():
 def test_every_flag_names_a_key_and_every_key_has_a_help_text():
     assert set(FLAGS.values()) <= set(OPTIONS)
     assert all(option.help for option in OPTIONS.values())
+
+
+def test_passwords_and_signatures_are_no_part_of_what_is_kept():
+    config = config_of(model="https://user:password@host/m.tgz?signature=1", dataset="digits")
+    assert config.reads == "model https://…@host/m.tgz?…, dataset digits"
+    there = {"run.runner": "kubeflow", "cloud.host": "https://user:password@kfp.example"}
+    config = config_of(model="vit_b16_fe", **there)
+    assert "kfp.example" in config.to_json()
+    assert "password" not in config.to_json()
+    assert config.cloud.host == there["cloud.host"]

@@ -29,13 +29,13 @@ def config_of(settings=VERTEX, **machine) -> Config:
 
 
 def job_of(settings=VERTEX, **machine) -> CustomJob:
-    """The job; whatever is no field of Google's protos is an error."""
+    """Returns the job; a field that Google's protos do not have is an error."""
     config = config_of(settings, **machine)
     job = custom_job(config.name, config.machines.trainer, config.cloud)
     assert job.pop("project") == "p"
     message = CustomJob.pb(CustomJob())
     timeout = job["job_spec"]["scheduling"].get("timeout")
-    if timeout:  # JSON's way of writing what a proto's constructor, and so TFX, takes as a mapping
+    if timeout:  # text in JSON, but a mapping for the proto
         job["job_spec"]["scheduling"]["timeout"] = f"{timeout['seconds']}s"
     json_format.ParseDict(json.loads(json.dumps(job)), message)
     return CustomJob.wrap(message)
@@ -89,7 +89,7 @@ def test_a_tpu_is_found_in_its_own_machine(machine):
     assert (variable.name, variable.value) == ("TPU_NAME", "local")
 
 
-def test_whose_it_is():
+def test_account_network_key_and_labels():
     job = job_of(
         VERTEX
         | {
@@ -158,7 +158,7 @@ TPU = {"machine_type": "ct5lp-hightpu-4t", "tpu_topology": "2x2"}
         ({}, {"spot": "true"}, "expected --runner kubeflow or --trainer-machine, a custom job"),
     ],
 )
-def test_what_makes_no_sense(settings, machine, message):
+def test_contradictory_options(settings, machine, message):
     given = {k: v for k, v in (VERTEX | settings).items() if v is not None}
     with pytest.raises(InputError, match=message) as error:
         config_of(given, **machine)

@@ -34,12 +34,12 @@ def test_both_forms(text, vertex, kubeflow):
         ("TZ=Europe/Berln 0 3 * * 1", "there is no time zone Europe/Berln"),
     ],
 )
-def test_what_is_no_schedule(text, message):
+def test_invalid_schedules(text, message):
     with pytest.raises(InputError, match=message):
         check_cron(text)
 
 
-def test_what_one_of_them_does_not_take():
+def test_schedules_that_one_service_does_not_take():
     with pytest.raises(InputError, match="found six fields; expected five"):
         for_vertex("30 0 3 * * 1")
     assert for_vertex("TZ=Europe/Berlin 0 3 * * 1") == "TZ=Europe/Berlin 0 3 * * 1"

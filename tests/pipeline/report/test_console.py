@@ -189,7 +189,7 @@ def test_a_model_that_is_served_already(streams):
     ]
 
 
-def test_what_validation_gave_stays_in_sight(streams):
+def test_validation_metrics_stay_in_sight(streams):
     console = Console(*streams)
     console.node_started("Trainer")
     console.resumed(3)
@@ -204,6 +204,31 @@ def test_what_validation_gave_stays_in_sight(streams):
 def test_text_is_not_taken_for_markup(streams):
     Console(*streams).line("[red]/path[/red] [1]")
     assert streams[0].getvalue() == "[red]/path[/red] [1]\n"
+
+
+def test_names_from_the_data_are_text(streams):
+    """Whatever they are, an entry is a line, and a terminal gets no escape sequence."""
+    evil = "roses\x1b[2J\nverdict: blessed\u202e"
+    console = Console(*streams)
+    settings = {"model": "vit_b16_fe", "pipeline_root": f"/{evil}"}
+    console.plan(build_config({key: Setting(value, key) for key, value in settings.items()}), evil)
+    before = len(streams[0].getvalue().splitlines())
+    console.summary(
+        report(
+            worst_class=(evil, 0.5, 4),
+            unmeasured=(evil,),
+            anomalies=(evil,),
+            artifacts={"Trainer.model": evil},
+            pushed_to=evil,
+        )
+    )
+    console.error(evil)
+    shown = r"roses\x1b[2J\nverdict: blessed\u202e"
+    assert all(shown in line for line in streams[0].getvalue().splitlines()[before - 3 : before])
+    lines = streams[0].getvalue().splitlines()[before:]
+    assert sum(shown in line for line in lines) == 5
+    assert lines.count("verdict: blessed") == 1  # the true one
+    assert streams[1].getvalue() == f"{shown}\n"
 
 
 def test_errors_go_to_stderr(streams):

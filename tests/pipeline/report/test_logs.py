@@ -9,7 +9,7 @@ from pipeline.report.logs import log_to_file
 
 
 def emit():
-    """A log record, and what C++ does: writes to descriptors 1 and 2."""
+    """Logs a record, and writes to descriptors 1 and 2, as C++ code does."""
     logging.getLogger("some.library").info("from python")
     os.write(1, b"from print\n")
     os.write(2, b"from c++\n")
@@ -61,3 +61,21 @@ with log_to_file(Path({str(tmp_path)!r}) / "run.log", verbose=False):
 """
     subprocess.run([sys.executable, "-c", code], cwd=project, check=False)
     assert (tmp_path / "run.log").read_text() == "last words"
+
+
+@pytest.mark.parametrize("verbose", [False, True])
+def test_passwords_and_signatures_get_into_no_log(tmp_path, capfd, verbose):
+    """Not from the errors of libraries either, whose tracebacks are logged."""
+    log = tmp_path / "run.log"
+    with log_to_file(log, verbose=verbose):
+        try:
+            raise OSError("Max retries exceeded with url: /m.tar.gz?X-Goog-Signature=hunter1")
+        except OSError as error:
+            url = "https://hunter2:hunter3@host/m.tar.gz?sig=hunter4"
+            logging.getLogger("any").exception("%s: %s \x1b[2J", url, error)
+    text = "".join((log.read_text(), *capfd.readouterr()))
+    assert "https://…@host/m.tar.gz?…: Max retries exceeded with url: /m.tar.gz?…" in text
+    assert "Traceback" in text
+    assert r"\x1b[2J" in text
+    assert "hunter" not in text
+    assert "\x1b" not in text

@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 import pipeline_runner
 from tests.end_to_end.conftest import captured
 
-# Statuses that an API fails with on purpose, 0 for a line that is cut, and what is said of each.
+# The statuses with which the API fails on purpose (0 closes the connection), and their messages.
 REFUSALS = [
     (401, "401 on purpose 401; the credentials are not accepted; log in again"),
     (403, "403 on purpose 403; permission denied: the account lacks"),
@@ -23,13 +23,13 @@ REFUSALS = [
     (500, "500 on purpose 500; the service failed"),
     (0, "it is not known whether the request arrived"),
 ]
-# Of what only looks: the others have it look again.
+# For requests that only read; after the other statuses, they are repeated.
 FINAL = [refusal for refusal in REFUSALS if refusal[0] in (401, 403, 404)]
 PASSING = (429, 500, 502, 503, 504, 0)
 
 
 def _cron(*values: str) -> re.Pattern[str]:
-    """Of cron's fields, each of which takes such values, and lists, ranges and steps of them."""
+    """Checks one of cron's fields: values in this range, and lists, ranges and steps of them."""
     parts = [rf"(\*|({value})(-({value}))?)(/\d+)?" for value in values]
     return re.compile(" ".join(f"{part}(,{part})*" for part in parts), re.IGNORECASE)
 
@@ -48,7 +48,7 @@ SIX_FIELDS = _cron(_MINUTE, *_TIMES)
 
 @dataclasses.dataclass
 class Request:
-    """A request as it came.
+    """A request that the server received.
 
     Attributes:
       method: such as GET.
@@ -70,7 +70,7 @@ class Request:
 
 
 class ApiError(Exception):
-    """The answer to a request that is refused; a message in bytes is all of its body."""
+    """The answer to a refused request; a message in bytes is its whole body."""
 
     def __init__(self, status: int, message: str | bytes) -> None:
         super().__init__(message)
@@ -100,14 +100,14 @@ class Api:
         self.url = ""
 
     def fail(self, method: str, end: str, status: int, times: int = 1) -> None:
-        """The next `times` requests by `method` whose path ends so get `status`.
+        """Answers the next `times` requests by `method` whose path has this ending with `status`.
 
         0 drops the connection.
         """
         self._failures += [(method, end, status)] * times
 
     def of(self, method: str, end: str) -> list[Request]:
-        """The requests by `method` whose path ends so."""
+        """Returns the requests by `method` whose path has this ending."""
         return [r for r in self.requests if r.method == method and r.path.endswith(end)]
 
     def answer(self, request: Request) -> tuple[int, Any]:
@@ -131,13 +131,13 @@ class Api:
         """Refuses what is refused whatever it is about."""
 
     def error(self, status: int, message: str) -> Any:
-        """The body of an answer that is an error."""
+        """Returns the body of an error."""
         raise NotImplementedError
 
 
 @contextmanager
 def serving(api: Api) -> Iterator[Api]:
-    """Within it, `api` answers at `api.url`."""
+    """A context in which `api` answers at `api.url`."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(api))
     api.url = f"http://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, daemon=True)

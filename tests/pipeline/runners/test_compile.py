@@ -31,7 +31,7 @@ def config_of(**settings):
 
 
 def compiled(**settings):
-    """The PipelineJob of a configuration, and its spec."""
+    """Returns the PipelineJob of a configuration, and its spec."""
     job = compile_job(config_of(**settings))
     return job, read_pipeline_spec(job)
 
@@ -65,7 +65,7 @@ def test_every_node_is_a_container_of_the_image_that_runs_a_module(flowers):
 @pytest.mark.parametrize("model", ["vit_b16_fe", "gs://bucket/models/mine", "/models/mine"])
 @pytest.mark.parametrize("dataset", ["tf_flowers", "gs://bucket/flowers", "/data/flowers"])
 def test_nothing_of_it_needs_this_machine(model, dataset, monkeypatch, tmp_path):
-    """Neither weights nor data are here, and no path of here is in it."""
+    """Weights and data are not on this machine, and the job has no path of this machine."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("VIT_HOME", str(tmp_path / "home"))
     job, spec = compiled(model=model, dataset=dataset, name="test")
@@ -82,7 +82,7 @@ def test_flags_for_beam_reach_every_node_that_runs_on_it():
     assert reached >= {f"{node}_executor" for node in nodes}
 
 
-def test_what_changes_from_run_to_run_is_a_parameter_with_type_and_default(flowers):
+def test_parameters_have_types_and_defaults(flowers):
     _, spec = flowers
     found = {
         name: (
@@ -98,13 +98,13 @@ def test_what_changes_from_run_to_run_is_a_parameter_with_type_and_default(flowe
         "batch_size": ("NUMBER_INTEGER", 64),
         "learning_rate": ("NUMBER_DOUBLE", 0.03),
         "min_accuracy": ("NUMBER_DOUBLE", 0.95),
-        "serving_dir": ("STRING", ""),  # so that it goes where the root goes
+        "serving_dir": ("STRING", ""),  # so that it follows the pipeline root
         "data_path": ("STRING", ""),
     }
     assert all(p.description for p in spec.root.input_definitions.parameters.values())
 
 
-def test_where_data_come_from_is_a_parameter_unless_they_come_with_the_image():
+def test_data_path_is_a_parameter_unless_the_data_are_in_the_image():
     _, spec = compiled(dataset="gs://bucket/flowers", name="test")
     path = spec.root.input_definitions.parameters["data_path"].default_value.string_value
     assert path == "gs://bucket/flowers"
@@ -115,7 +115,7 @@ def test_where_data_come_from_is_a_parameter_unless_they_come_with_the_image():
     ("runner", "file"), [("kubeflow", "pipeline.yaml"), ("vertex", "job.json")]
 )
 def test_model_runner_and_output_are_enough(runner, file, monkeypatch, tmp_path):
-    """So is a machine without a network."""
+    """A machine without a network is enough, too."""
 
     def refuse(*arguments):
         raise AssertionError(f"connects to {arguments}")
@@ -168,7 +168,7 @@ def test_bad_values_of_parameters(given, message):
         with_parameters(config, parameter_values(config) | given)
 
 
-def test_the_first_node_looks_each_time_and_the_others_only_at_what_it_found(flowers):
+def test_only_the_first_node_is_never_cached(flowers):
     _, spec = flowers
     cached = {name for name, t in spec.root.dag.tasks.items() if t.caching_options.enable_cache}
     assert set(spec.root.dag.tasks) - cached == {"ResolveInputs"}
@@ -210,7 +210,7 @@ def test_machines_on_vertex():
     ],
 )
 def test_retries_go_on_for_as_long_as_the_node_may_take(runner, timeout, seconds):
-    """On Kubernetes, where no retry begins later than that after the first attempt did."""
+    """On Kubernetes, no retry starts later than this after the start of the first attempt."""
     machine = {"machines__trainer__retries": "3", "machines__trainer__timeout_minutes": timeout}
     policy = compiled(run__runner=runner, **machine)[1].root.dag.tasks["Trainer"].retry_policy
     assert policy.max_retry_count == 3
@@ -219,7 +219,7 @@ def test_retries_go_on_for_as_long_as_the_node_may_take(runner, timeout, seconds
     assert sum(waits) < seconds
 
 
-# With and without a curated schema, which come from different nodes.
+# Different nodes provide the schema, with and without a curated one.
 @pytest.mark.parametrize("dataset", ["tf_flowers", "gs://bucket/flowers"])
 def test_every_node_may_have_a_machine_of_its_own(dataset):
     keys = [f"machines__{field.name}" for field in dataclasses.fields(Machines)]
@@ -256,16 +256,16 @@ def test_trainer_as_a_custom_job():
     assert "components.custom_job_trainer.executor.Executor" in container.args
     assert not container.HasField("resources")  # it only waits
     assert spec.root.dag.tasks["Trainer"].retry_policy.max_retry_count == 3
-    tuner = containers(spec)["Tuner_executor"].container.resources  # which stays a step
+    tuner = containers(spec)["Tuner_executor"].container.resources  # the Tuner stays a step
     assert (tuner.accelerator.type, tuner.accelerator.count) == ("NVIDIA_L4", 1)
 
 
-def test_what_a_training_runs_on_is_nothing_that_its_cache_knows():
+def test_machines_are_no_part_of_the_cache_key():
     machines = {"machines__trainer__workers": "2", "machines__trainer__spot": "true"}
     (_, one), (_, other) = compiled(**CUSTOM_JOB), compiled(**CUSTOM_JOB | machines)
     assert one.root.dag.tasks["Trainer"] == other.root.dag.tasks["Trainer"]
     assert containers(one)["Trainer_executor"] == containers(other)["Trainer_executor"]
-    assert one != other  # by what the first node is told
+    assert one != other  # the arguments of the first node differ
 
 
 def test_machines_on_kubernetes(tmp_path):
@@ -275,7 +275,7 @@ def test_machines_on_kubernetes(tmp_path):
         machines__trainer__disk_gb="100",
         machines__trainer__timeout_minutes="90",
         machines__backbone__disk_gb="10",
-        machines__tuner__disk_gb="10",  # of a node that is not there
+        machines__tuner__disk_gb="10",  # the pipeline has no such node
         **MACHINES,
     )
     job = compile_job(config)
@@ -295,7 +295,7 @@ def test_machines_on_kubernetes(tmp_path):
         "cloud.google.com/gke-accelerator": "nvidia-tesla-t4",
         "cloud.google.com/gke-spot": "true",
     }
-    (temporary,) = trainer["emptyDirMounts"]  # which the image's user may write to
+    (temporary,) = trainer["emptyDirMounts"]  # the user of the image can write to it
     assert (temporary["mountPath"], temporary["sizeLimit"]) == ("/tmp", "100G")
 
 
@@ -344,7 +344,7 @@ def test_the_accelerators_are_those_of_vertex_ai():
     assert set(GPUS) == {kind.name for kind in AcceleratorType if kind.name.startswith("NVIDIA")}
 
 
-def test_what_is_written_is_read_again(flowers, tmp_path):
+def test_a_written_job_is_read_again(flowers, tmp_path):
     job, spec = flowers
     write_job(job, tmp_path / "job.json", Machines())
     assert json_format.Parse(

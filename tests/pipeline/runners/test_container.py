@@ -15,7 +15,7 @@ SPEC = json_format.ParseDict(
 
 
 def completed(type_, outputs=(), declared=()):
-    """The ExecutorInput with a model of type `type_` as its input, after it was completed."""
+    """Returns the completed ExecutorInput with a model of type `type_` as its input."""
     model = {"name": "7", "uri": "gs://bucket/model"} | ({"type": type_} if type_ else {})
     content = {
         "inputs": {"artifacts": {"model": {"artifacts": [model]}}},
@@ -33,8 +33,9 @@ def type_of(executor_input):
 
 
 def test_an_input_without_a_type_gets_the_declared_one():
-    """`{"instanceSchema": ""}` is what Kubeflow Pipelines sends: metadata/client.go,
-    ToRuntimeArtifact, below its backend/src/v2."""
+    """Kubeflow Pipelines sends `{"instanceSchema": ""}`: metadata/client.go, ToRuntimeArtifact,
+    below its backend/src/v2.
+    """
     for nothing in ({"instanceSchema": ""}, {"schemaTitle": ""}, {}, None):
         assert type_of(completed(nothing)) == {"instanceSchema": SCHEMA}
 

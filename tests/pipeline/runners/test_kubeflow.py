@@ -58,7 +58,7 @@ def check_platform(document):
 
 
 class Kubeflow(Api):
-    """The API server."""
+    """A stand-in for the API server."""
 
     ROUTES = (
         ("GET", f"{ROOT}/healthz", "health"),
@@ -176,7 +176,9 @@ class Kubeflow(Api):
         return self.runs[name] | {"state": state, "run_details": details}
 
     def get_artifact(self, request):
-        """getArtifactsHandler and getGCSArtifactHandler: answers and errors are bare texts."""
+        """Answers as getArtifactsHandler and getGCSArtifactHandler do, whose answers and errors are
+        plain texts.
+        """
         if request.query["source"] != "gcs":
             raise ApiError(500, b"Unknown storage source")
         if not re.fullmatch("[a-z0-9]([-a-z0-9]*[a-z0-9])?", request.query["bucket"]):
@@ -199,7 +201,7 @@ class Kubeflow(Api):
         return self.schedules[name]
 
     def list_schedules(self, request):
-        """One a page."""
+        """Answers with one schedule on each page."""
         names = sorted(self.schedules)
         index = int(request.query.get("page_token") or 0)
         page = [self.schedules[name] for name in names[index : index + 1]]
@@ -274,8 +276,8 @@ def test_the_next_one_is_a_version_of_it_in_the_same_experiment(command, kubeflo
     assert used == ["v0", "v1"]
 
 
-def test_what_only_kubernetes_has_is_uploaded_with_it(command, kubeflow):
-    """As a second document of the file."""
+def test_the_platform_spec_is_uploaded_with_the_pipeline(command, kubeflow):
+    """It is a second document in the file."""
     machine = ["machines.trainer.spot=true", "machines.trainer.disk_gb=100"]
     status, _, err = command(*PIPELINE, *(a for setting in machine for a in ("--set", setting)))
     assert (status, err) == (0, "")
@@ -476,7 +478,7 @@ def test_a_list_outlasts_what_passes(command, kubeflow):
     assert command("--list-schedules")[0] == 0
 
 
-def test_what_was_refused_for_a_quota_is_asked_again(command, kubeflow):
+def test_a_request_that_exceeded_a_quota_is_repeated(command, kubeflow):
     kubeflow.fail("POST", "/runs", 429, times=2)
     assert command(*PIPELINE)[0] == 0
     assert len(kubeflow.of("POST", "/runs")) == 3

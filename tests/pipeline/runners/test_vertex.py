@@ -34,7 +34,7 @@ PLACE = "/v1/projects/p/locations/europe-west4"
 
 
 class Vertex(Api):
-    """Vertex AI's pipeline jobs and schedules, in memory."""
+    """An implementation of Vertex AI's pipeline jobs and schedules, in memory."""
 
     ROUTES = (
         ("POST", "/token", "token"),
@@ -278,7 +278,7 @@ def test_the_life_of_a_schedule(command, vertex):
 @pytest.mark.parametrize(("status", "expected"), REFUSALS)
 @pytest.mark.parametrize("times", [[], ["--schedule", "0 3 * * 1"]], ids=["submit", "schedule"])
 def test_an_error_is_one_line(command, vertex, status, expected, times):
-    # With a token that is not accepted the client fetches another one, and asks twice more.
+    # If a token is not accepted, the client gets another one, and repeats the request twice.
     end = "/schedules" if times else "/pipelineJobs"
     vertex.fail("POST", end, status, times=3 if status == 401 else 1)
     exit_status, _, err = command(*PIPELINE, *times)
@@ -354,7 +354,7 @@ def test_a_list_outlasts_what_passes(command, vertex):
     assert command("--list-schedules")[0] == 0
 
 
-def test_what_was_refused_for_a_quota_is_asked_again(command, vertex):
+def test_a_request_that_exceeded_a_quota_is_repeated(command, vertex):
     vertex.fail("POST", "/pipelineJobs", 429, times=2)
     assert command(*PIPELINE)[0] == 0
     assert len(vertex.of("POST", "/pipelineJobs")) == 3
@@ -394,7 +394,7 @@ def test_credentials_that_are_none(command, monkeypatch, tmp_path, content, expe
 
 
 def test_without_a_network(command, monkeypatch, tmp_path):
-    """What a person's login needs first is Google's token server, here an address of nobody."""
+    """A person's login first needs Google's token server, which has an unreachable address here."""
     account = {"type": "authorized_user", "client_id": "i", "client_secret": "s"}
     (tmp_path / "login.json").write_text(json.dumps(account | {"refresh_token": "t"}))
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "login.json"))

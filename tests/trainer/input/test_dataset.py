@@ -15,14 +15,14 @@ from trainer.training.hyperparameters import Hyperparameters
 
 @pytest.fixture(params=[50, 16], ids=["kept", "read every epoch"])
 def train(tmp_path, monkeypatch, request):
-    """50 examples, which the shuffle buffer holds or does not."""
+    """Returns 50 examples, which fit into the shuffle buffer or do not."""
     monkeypatch.setattr("trainer.input.dataset._SHUFFLE_BUFFER", request.param)
     write_features(tmp_path, count=50)
     return Task(tmp_path, Hyperparameters(seed=0)).train
 
 
 def rows(dataset, count):
-    """The first `count` examples of a dataset of batches."""
+    """Returns the first `count` examples of a dataset of batches."""
     batches = (inputs.numpy() for inputs, _ in dataset)
     return list(itertools.islice(itertools.chain.from_iterable(batches), count))
 
@@ -36,7 +36,7 @@ def test_each_epoch_has_every_example_once_in_another_order(train):
 
 
 @pytest.mark.parametrize("start", [7, 50, 77, 100])
-def test_it_goes_on_from_any_position(train, start):
+def test_batches_start_at_any_position(train, start):
     examples = rows(train.batches(1), 120)
     np.testing.assert_array_equal(rows(train.batches(1, start=start), 20), examples[start:][:20])
 
@@ -59,7 +59,7 @@ def test_another_seed_is_another_order(tmp_path):
     [Augmentation(crop_area=0.3, flip=True), Augmentation(mixup=0.5, cutmix=0.5)],
     ids=["image", "batch"],
 )
-def test_augmented_images_are_the_same_when_training_goes_on(tmp_path, augmentation):
+def test_augmented_images_are_the_same_when_training_resumes(tmp_path, augmentation):
     write_images(tmp_path)
     task = Task(tmp_path, Hyperparameters(seed=0), tune="full", augmentation=augmentation)
     images = rows(task.train.batches(4), 48)

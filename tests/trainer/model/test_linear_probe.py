@@ -11,7 +11,7 @@ from trainer.training.losses import cross_entropy
 
 
 def split(seed, classes, count=200):
-    """Three overlapping clouds in four dimensions of very different scales."""
+    """Returns three overlapping clouds in four dimensions with very different scales."""
     generator = np.random.default_rng(seed)
     labels = generator.choice(classes, count)
     features = generator.normal(size=[count, 4]) + np.eye(4)[labels] * 3

@@ -20,7 +20,9 @@ HYBRID = dataclasses.replace(TINY, image_size=32, patch_size=1, resnet_blocks=(1
 
 @pytest.fixture(params=[TINY, HYBRID], ids=["plain", "hybrid"])
 def published(request, tmp_path, monkeypatch):
-    """A model of the collection and its architecture, which the catalogue has."""
+    """Returns a model like those of the TF-Hub collection, and its architecture, which is in the
+    catalogue.
+    """
     architecture = request.param
     entry = Model(name="x", task="fe", variant=Variant(title="X", architecture=architecture))
     monkeypatch.setattr(layout, "MODELS", {"x": entry})
@@ -41,7 +43,7 @@ def test_variables_of_the_collection_get_the_names_of_the_checkpoint(published):
         np.testing.assert_array_equal(variable.numpy(), arrays[name])
 
 
-def test_so_layers_are_told(published):
+def test_layers_are_recognised(published):
     architecture, directory = published
     layer = BackboneLayer(load_backbone(directory), architecture.width)
     names = [variable.name for variable in layer.trainable_variables]
@@ -51,15 +53,15 @@ def test_so_layers_are_told(published):
     assert rates["embedding_kernel"] < rates["Transformer_encoderblock_0_LayerNorm_0_scale"]
 
 
-def test_names_of_others_are_their_own(tiny_backbone, tmp_path):
+def test_named_variables_of_other_backbones_keep_their_names(tiny_backbone, tmp_path):
     names = [name for name, _ in named_variables(load_backbone(tiny_backbone))]
     assert names == list(TINY.array_shapes())
     assert read_variables(tiny_backbone) == list(TINY.array_shapes().items())
-    write_collection_model(TINY, tmp_path / "model")  # which is in no catalogue
+    write_collection_model(TINY, tmp_path / "model")  # the catalogue has no such model
     assert {name for name, _ in named_variables(load_backbone(tmp_path / "model"))} == {"Variable"}
 
 
-def test_architectures_of_the_catalogue_can_be_told_apart():
+def test_architectures_of_the_catalogue_are_distinguishable():
     seen = {}
     for name, model in MODELS.items():
         shapes = model.architecture.array_shapes()

@@ -12,6 +12,7 @@ import tensorflow as tf
 from backbones.augreg.convert import convert
 from backbones.augreg.initialization import random_arrays
 from backbones.contract import read_shapes
+from backbones.program import check_operations
 from tests.conftest import TINY, encode, gradient
 from tests.signatures import answers_by_object_graph, assert_same, inputs_of
 from tests.trainer.exporting_process import CLASSES, HYBRID, KINDS, graph_directory
@@ -20,13 +21,13 @@ from trainer.preprocessing import CHUNK, FEATURES, PIXELS
 
 pytestmark = pytest.mark.slow
 
-# More than Transform's chunks are large, which the exported model takes at once.
+# More images than in a chunk of Transform; the exported model takes all of them at once.
 IMAGES = [encode(gradient(20 + i, 30), ("JPEG", "PNG")[i % 2]) for i in range(CHUNK + 3)]
 
 
 @pytest.fixture(scope="module")
 def folder(project, tmp_path_factory):
-    """What `tests.trainer.exporting_process` leaves."""
+    """Returns the folder that `tests.trainer.exporting_process` writes."""
     folder = tmp_path_factory.mktemp("serving")
     command = [sys.executable, "-m", "tests.trainer.exporting_process", str(folder)]
     done = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
@@ -35,14 +36,14 @@ def folder(project, tmp_path_factory):
 
 
 def inputs_for(backbone):
-    """The images, as each signature of a model with this backbone takes them."""
+    """Returns the images, in the form for each signature of a model with this backbone."""
     shapes = read_shapes(backbone)
     return inputs_of(IMAGES, shapes.height, shapes.width)
 
 
 @pytest.fixture(scope="module")
 def answers_of(folder, server_process):
-    """Name of a kind -> its answers in a Session, by signature."""
+    """Returns the outputs of each kind in a Session, by signature."""
 
     @functools.cache
     def answers_of(name):
@@ -54,6 +55,11 @@ def answers_of(folder, server_process):
 
 
 @pytest.mark.parametrize("name", KINDS)
+def test_its_program_does_no_more_than_compute(folder, name):
+    check_operations(folder / "exported" / name)
+
+
+@pytest.mark.parametrize("name", KINDS)
 def test_a_session_answers_all_signatures(folder, answers_of, name):
     directory = folder / "exported" / name
     inputs = inputs_for(folder / "backbones" / KINDS[name][0])
@@ -61,7 +67,7 @@ def test_a_session_answers_all_signatures(folder, answers_of, name):
 
 
 def test_another_runtime_answers(folder, answers_of, tensorflow_java, tmp_path):
-    """By the C++ loader itself, of another version of TensorFlow."""
+    """The C++ loader of another version of TensorFlow loads the model."""
     files = [tmp_path / str(index) for index in range(3)]
     for file, image in zip(files, IMAGES[:3], strict=True):
         file.write_bytes(image)
@@ -85,7 +91,7 @@ def test_all_signatures_say_the_same(answers_of, name):
 
 
 def test_every_model_has_learnt_something_else(answers_of):
-    """Else all of them would answer the same, whatever is restored."""
+    """Otherwise, all of them would return the same, whichever weights are restored."""
     probabilities = [answers_of(name)["serving_default"]["probabilities"] for name in KINDS]
     for index, one in enumerate(probabilities):
         assert np.abs(one - 1 / len(CLASSES)).max() > 1e-3
@@ -94,7 +100,7 @@ def test_every_model_has_learnt_something_else(answers_of):
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_the_transform_graph_is_what_is_served(folder, answers_of, name):
+def test_the_transform_graph_is_served(folder, answers_of, name):
     graph = TransformGraph(str(graph_directory(folder, name)))
     answers = answers_of(name)
     if KINDS[name][1] == "head":
@@ -114,14 +120,14 @@ def test_the_transform_graph_is_what_is_served(folder, answers_of, name):
 
 @pytest.mark.parametrize("name", KINDS)
 def test_weights_are_stored_once(folder, name):
-    """The backbone's, the head's, and nothing else."""
+    """Only the weights of the backbone and of the head are stored."""
     backbone = folder / "backbones" / KINDS[name][0]
     head = (read_shapes(backbone).features + 1) * len(CLASSES)
     assert numbers_in(folder / "exported" / name) == numbers_in(backbone) + head
 
 
 def numbers_in(model):
-    """How many numbers the variables of a SavedModel are."""
+    """Returns the number of parameters in the variables of a SavedModel."""
     reader = tf.train.load_checkpoint(str(model / "variables" / "variables"))
     shapes = reader.get_variable_to_shape_map()
     shapes.pop("_CHECKPOINTABLE_OBJECT_GRAPH")

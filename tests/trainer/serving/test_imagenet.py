@@ -18,7 +18,7 @@ def test_the_order_is_that_of_tfds():
 
 
 def test_known_outputs():
-    """As any list of ImageNet's classes on the web has them."""
+    """The expected values are those of published lists of ImageNet's classes."""
     known = {0: "tench", 207: "golden retriever", 281: "tabby", 985: "daisy", 999: "toilet tissue"}
     assert {index: NAMES[index] for index in known} == known
 
@@ -30,5 +30,5 @@ def test_every_class_by_its_id_name_and_index():
 
 
 @pytest.mark.parametrize("text", ["", "1000", "-1", "n00000000", "Tench", "roses", "²"])
-def test_what_is_no_class(text):
+def test_texts_that_name_no_class(text):
     assert class_index(text) is None

@@ -19,7 +19,9 @@ DEFAULT = tf.saved_model.DEFAULT_SERVING_SIGNATURE_DEF_KEY
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
-    """A model with a variable and a lookup table: it adds the number of each word to a number."""
+    """Returns a model with a variable and a lookup table: it adds the number of each word to a
+    number.
+    """
     module = tf.Module()
     module.number = tf.Variable(5, dtype=tf.int64)
     entries = tf.lookup.KeyValueTensorInitializer(["one", "two"], tf.constant([1, 2], tf.int64))
@@ -35,7 +37,7 @@ def whole(tmp_path_factory):
     return directory
 
 
-def test_it_answers(whole):
+def test_a_signature_answers(whole):
     model = SessionModel(str(whole))
     assert model.signatures == ["other", DEFAULT]
     assert model.input_shapes("other") == {"words": [None]}
@@ -48,19 +50,25 @@ def test_it_answers(whole):
     ("signature", "inputs", "message"),
     [
         ("third", {}, "has no signature third; found "),
-        ("other", {"word": [b"one"]}, r"other was given \['word'\]; it takes \['words'\]"),
+        (
+            "other",
+            {"word": [b"one"]},
+            r"found the inputs \['word'\] for other; expected \['words'\]",
+        ),
         ("other", {"words": [b"bad"]}, r"other fails in a Session \(.*assert"),
         ("other", {"words": np.zeros([2, 2])}, "other fails in a Session"),
     ],
 )
-def test_what_it_cannot_answer(whole, signature, inputs, message):
+def test_requests_that_fail(whole, signature, inputs, message):
     with pytest.raises(SessionError, match=message) as raised:
         SessionModel(str(whole))(signature, inputs)
     assert "\n" not in str(raised.value)
 
 
 def test_a_keras_layer_is_not_restored(tmp_path):
-    """Though `tf.saved_model.load` restores it. If Keras mends this, `ServedClassifier` may too."""
+    """`tf.saved_model.load` does restore it. If a Session does so too one day, `ServedClassifier`
+    can be simpler.
+    """
     module = tf.Module()
     module.layer = keras.layers.Dense(2, name="head")
     module.layer.build([None, 3])
@@ -124,7 +132,7 @@ def test_the_process_has_nothing_of_ours(server_process):
 
 
 def test_one_process_for_many_requests(server_process, whole, tmp_path):
-    """An error leaves it as it was."""
+    """The process continues after an error."""
     inputs = {"other": {"words": [b"one"]}, DEFAULT: {"words": np.array([b"two", b"one"], object)}}
     expected = SessionModel(str(whole))
     shapes = {"words": [None]}
@@ -139,13 +147,13 @@ def test_one_process_for_many_requests(server_process, whole, tmp_path):
 
 
 def test_a_process_that_dies(tmp_path):
-    """At once, for want of TensorFlow, or later, of a model."""
+    """It dies at once without TensorFlow, or later because of a model."""
     python = tmp_path / "python"
     ready = "import pickle; pickle.dump([], sys.stdout.buffer); sys.stdout.flush(); input()"
     for code, message in [
         ("sys.exit('ModuleNotFoundError')", r"TensorFlow: .*status 1 \(ModuleNotFound"),
         (f"{ready}; sys.exit('terminate called')", r"/m: .*status 1 \(terminate called"),
-        (f"{ready}; import os; os.abort()", r"/m: .*status -6 \(it said nothing"),
+        (f"{ready}; import os; os.abort()", r"/m: .*status -6 \(without a message"),
     ]:
         python.write_text(f"#!{sys.executable}\nimport sys\n{code}\n")
         python.chmod(0o755)
@@ -153,8 +161,8 @@ def test_a_process_that_dies(tmp_path):
             process.ask("/m", {"\n": {}})
 
 
-def test_it_runs_by_its_path(project, whole, tmp_path):
-    """-P: the folder beside it has modules that are named as those of the standard library."""
+def test_the_script_runs_by_its_path(project, whole, tmp_path):
+    """-P is needed because the folder of the script has modules with the names of standard ones."""
     done = subprocess.run(
         [sys.executable, "-P", project / "trainer" / "serving" / "session_model.py", str(whole)],
         cwd=tmp_path,

@@ -70,7 +70,9 @@ def test_the_best_weights_are_apart(training):
 
 @pytest.mark.parametrize("left", ["step-2.data-00000-of-00001", "step-2.index", "nothing"])
 def test_a_checkpoint_that_is_not_complete_does_not_count(training, tmp_path, left):
-    """As a process leaves it that is killed while it writes: it is not yet named the newest."""
+    """A process that is killed while it writes leaves a checkpoint that is not yet named the
+    newest.
+    """
     weight, _, saved = training()
     weight.assign(10)
     saved.save(1, {"step": 1})
@@ -99,7 +101,7 @@ def test_a_checkpoint_that_is_not_complete_does_not_count(training, tmp_path, le
     ids=["fewer", "more", "other shapes"],
 )
 def test_a_checkpoint_of_another_model_in_the_way(tmp_path, others):
-    """Of another number of classes, say."""
+    """The other model has another number of classes, for example."""
     variables = [tf.Variable(value) for value in others]
     Checkpoints(str(tmp_path), variables, variables, kept=1).save(3, {})
     own = [tf.Variable(np.zeros([2])), tf.Variable(np.zeros([3]))]
@@ -122,7 +124,7 @@ def test_a_checkpoint_that_was_damaged(training, tmp_path, damaged):
 
 @pytest.fixture
 def little_room():
-    """No file of this process can have more than 100 kB: to write more fails, as on a full disk."""
+    """Limits files of this process to 100 kB; larger writes fail, as on a full disk."""
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
     yield

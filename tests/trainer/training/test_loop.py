@@ -2,6 +2,8 @@
 
 import json
 import logging
+import os
+import shutil
 import signal
 
 import keras
@@ -10,7 +12,9 @@ import pytest
 import tensorflow as tf
 from tensorflow.compat.v1.train import summary_iterator
 
+from common import termination
 from common.errors import InputError
+from common.termination import Termination
 from tests.trainer.small_training import CLASSES, Task, write_features, write_images
 from trainer.input.dataset import TrainingData
 from trainer.training import loop
@@ -19,6 +23,7 @@ from trainer.training.loop import Loop, fit
 from trainer.training.metrics import NonFiniteError
 from trainer.training.preemption import PreemptedError
 from trainer.training.train_step import Stepper
+from trainer.training.validation import Validation
 
 
 @pytest.fixture
@@ -35,7 +40,7 @@ def fitted(tmp_path):
 
 
 def train(task, log_dir):
-    """The model that comes of a task; its checkpoints lie beside the data."""
+    """Returns the trained model of a task; its checkpoints are beside the data."""
     model = task.make_model()
     fit(
         model,
@@ -49,7 +54,7 @@ def train(task, log_dir):
     return model
 
 
-def test_it_learns_and_writes_its_history(fitted, tmp_path):
+def test_training_learns_and_writes_its_history(fitted, tmp_path):
     _, history = fitted(epochs=20)
     assert [record["step"] for record in history["epochs"]] == list(range(5, 101, 5))
     assert [record["step"] for record in history["steps"]] == list(range(1, 101))
@@ -78,7 +83,7 @@ def summaries(log_dir):
 
 
 def test_inputs_are_shown_wherever_it_begins(tiny_backbone, tmp_path, monkeypatch):
-    """A training that goes on has another log directory."""
+    """A training that resumes has another log directory."""
     write_images(tmp_path)
     task = Task(tmp_path, Hyperparameters(batch_size=6), tune="full", backbone=tiny_backbone)
     preempt_after(4, monkeypatch)
@@ -114,7 +119,7 @@ def test_the_input_pipeline_is_started_once(tiny_backbone, tmp_path, monkeypatch
 
 
 def test_the_head_begins_at_zero(fitted):
-    """So that every class is as likely as another before the first step."""
+    """So every class is equally probable before the first step."""
     _, history = fitted(steps=1)
     assert history["steps"][0]["loss"] == pytest.approx(np.log(CLASSES))
 
@@ -124,7 +129,7 @@ def test_gradients_are_clipped_by_their_global_norm(fitted, clip):
     model, history = fitted(steps=1, learning_rate=0.5, schedule="constant", clip_norm=clip)
     norm = history["steps"][0]["gradient_norm"]
     assert norm > 0.1
-    # From zero, the weights are the step.
+    # The weights start at zero, so they equal the step.
     step = np.sqrt(sum(np.sum(np.square(w)) for w in model.get_weights()))
     assert step == pytest.approx(0.5 * (clip or norm), rel=1e-5)
 
@@ -146,7 +151,7 @@ def test_steps_are_counted_exactly(fitted, steps, epochs, caplog):
 
 
 def test_the_first_step_tells_nothing_about_the_pace(fitted, caplog):
-    """It traces the graph: the time left, reckoned from it, would be many times too long."""
+    """It traces the graph: the remaining time, computed from it, would be many times too long."""
     with caplog.at_level(logging.DEBUG, "trainer.training.progress"):
         fitted(steps=7)
     first, *_, last = _reported(caplog)
@@ -197,7 +202,7 @@ def test_compiled_by_xla_it_learns_the_same(fitted, tmp_path, monkeypatch):
 
 
 def is_compiled(stepper):
-    """Whether XLA was told to take the gradients."""
+    """Returns whether XLA compiled the gradients."""
     (graph,) = stepper._gradients._list_all_concrete_functions()
     return graph.function_def.attr["_XlaMustCompile"].b
 
@@ -210,7 +215,8 @@ def test_label_smoothing_keeps_the_loss_up(fitted, tmp_path):
 
 
 def test_early_stopping_exports_the_best(fitted):
-    """At this rate it gets worse: the best of the epochs is exported, and the rest saved."""
+    """With this learning rate, accuracy falls: the best epoch is exported, and training ends
+    early."""
     model, history = fitted(
         epochs=50, learning_rate=50.0, clip_norm=None, schedule="constant", early_stopping=2
     )
@@ -242,14 +248,14 @@ def test_the_average_of_the_weights_is_exported(fitted, tmp_path):
     plain, _ = fitted(epochs=4)
     tf.io.gfile.rmtree(str(tmp_path / "checkpoints"))
     averaged, history = fitted(epochs=4, ema=0.99)
-    # It lags behind: the first steps' small weights are still in it.
+    # The average lags behind: it contains the small weights of the first steps.
     assert np.abs(averaged.get_weights()[0]).mean() < np.abs(plain.get_weights()[0]).mean()
     losses = [record["val_loss"] for record in history["epochs"]]
     assert losses == sorted(losses, reverse=True)
 
 
 def test_class_weights_move_the_answers_to_rare_classes(fitted, tmp_path):
-    """Weighing by rarity evens out how often each class is answered."""
+    """With class weights, the model predicts all classes about equally often."""
     from tests.trainer.small_training import FEATURES, LABEL, write_records
 
     generator = np.random.default_rng(0)
@@ -357,7 +363,7 @@ def test_steps_are_profiled_until_the_training_ends(fitted, tmp_path, caplog, fi
     assert not is_profiling(tmp_path)
 
 
-def test_a_training_that_goes_on_profiles_the_rest(fitted, tmp_path, monkeypatch):
+def test_a_resumed_training_profiles_the_remaining_steps(fitted, tmp_path, monkeypatch):
     preempt_after(10, monkeypatch)
     with pytest.raises(PreemptedError):
         fitted(epochs=4, profile=6)
@@ -374,7 +380,7 @@ def profiles_in(log):
 
 
 def is_profiling(folder):
-    """Whether a profile was left on: TensorFlow allows for one at a time."""
+    """Returns whether a profile is still active: TensorFlow allows one at a time."""
     try:
         tf.profiler.experimental.start(str(folder / "other"))
     except tf.errors.AlreadyExistsError:
@@ -387,20 +393,12 @@ def preempt_after(step, monkeypatch, number=signal.SIGTERM):
     """Sends a signal at the end of the epoch that ends with `step`."""
     end = Loop._end_epoch
 
-    def end_epoch(self):
-        end(self)
+    def end_epoch(self, preemption):
+        end(self, preemption)
         if self._step == step:
             signal.raise_signal(number)
 
     monkeypatch.setattr(Loop, "_end_epoch", end_epoch)
-
-
-@pytest.fixture
-def foreground():
-    """As a shell runs it in the foreground; the tests may be run in the background."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.usefixtures("foreground")
@@ -412,7 +410,7 @@ def test_ctrl_c_saves_first_and_pressed_again_ends_at_once(fitted, monkeypatch):
     assert signal.getsignal(signal.SIGINT) is before
     monkeypatch.undo()
 
-    def press_twice(self):
+    def press_twice(self, preemption):
         signal.raise_signal(signal.SIGINT)
         signal.raise_signal(signal.SIGINT)
 
@@ -421,6 +419,96 @@ def test_ctrl_c_saves_first_and_pressed_again_ends_at_once(fitted, monkeypatch):
         fitted(epochs=4)
     assert str(at_once.value) == ""
     assert signal.getsignal(signal.SIGINT) is before
+
+
+@pytest.mark.parametrize("epoch", [2, 4])
+def test_a_validation_that_is_interrupted_is_made_up_for(tmp_path, monkeypatch, epoch):
+    """By the next run, with the weights and the history of an undisturbed training."""
+    write_features(tmp_path)
+    hyperparameters = Hyperparameters(
+        batch_size=10, learning_rate=0.5, epochs=4, ema=0.9, keep="best", deterministic=True
+    )
+    histories, weights = [], []
+    for name in ("undisturbed", "interrupted"):
+        task = Task(tmp_path, hyperparameters)
+        if name == "interrupted":
+            stop_validation(epoch, monkeypatch)
+            with pytest.raises(PreemptedError, match="the training is saved and"):
+                train(task, tmp_path / name)
+            monkeypatch.undo()
+        weights.append(train(task, tmp_path / name).get_weights())
+        shutil.rmtree(tmp_path / "checkpoints")
+        histories.append(json.loads((tmp_path / name / "history.json").read_text()))
+    assert histories[0]["epochs"] == histories[1]["epochs"]
+    np.testing.assert_array_equal(*(np.concatenate([w.ravel() for w in ws]) for ws in weights))
+
+
+def stop_validation(epoch, monkeypatch):
+    """Sends SIGTERM during the validation of an epoch, after its first batch."""
+    test, validations = Stepper.test, []
+    run = Validation.run
+
+    def begin(self, *arguments):
+        validations.append(self)
+        return run(self, *arguments)
+
+    def test_and_be_asked(self, batch):
+        if len(validations) == epoch:
+            signal.raise_signal(signal.SIGTERM)
+        return test(self, batch)
+
+    monkeypatch.setattr(Validation, "run", begin)
+    monkeypatch.setattr(Stepper, "test", test_and_be_asked)
+
+
+@pytest.fixture
+def local_run(monkeypatch):
+    """As in a run on this machine, whose signals end the process; here they raise SystemExit."""
+
+    def leave(status):
+        raise SystemExit(status)
+
+    run = Termination("program")
+    monkeypatch.setattr(termination, "_current", run)
+    monkeypatch.setattr(termination, "kill_descendants", lambda patience: None)
+    monkeypatch.setattr(os, "_exit", leave)
+    return run
+
+
+@pytest.mark.parametrize("step", [10, 20])
+def test_a_local_run_ends_once_its_training_is_saved(fitted, local_run, monkeypatch, capfd, step):
+    """Also where the signal comes in the last step; no caller gets an exception to swallow."""
+    end, saved = Loop._end_epoch, []
+
+    def end_epoch(self, preemption):
+        end(self, preemption)
+        if self._step == step:
+            local_run._receive(signal.SIGTERM)  # as its thread does
+            saved.append(self._checkpoints)
+
+    monkeypatch.setattr(Loop, "_end_epoch", end_epoch)
+    with pytest.raises(SystemExit) as ended:
+        fitted(epochs=4)
+    assert ended.value.code == 143
+    first, last = capfd.readouterr().err.splitlines()
+    assert first == "program: the training is being saved; a second Ctrl-C ends it at once"
+    assert last.startswith("program: terminated: asked to end after ")
+    assert "the training is saved" in last
+    (checkpoints,) = saved
+    assert checkpoints.restore()["step"] == step
+
+
+def test_a_local_run_with_nothing_to_save_ends_at_once(fitted, local_run, monkeypatch, capfd):
+    """Before the first step has ended, and right after a checkpoint."""
+
+    def receive(*_, **__):
+        local_run._receive(signal.SIGINT)
+
+    monkeypatch.setattr(Stepper, "step", receive)
+    with pytest.raises(SystemExit) as ended:
+        fitted(epochs=4)
+    assert ended.value.code == 130
+    assert capfd.readouterr().err.splitlines()[0] == "program: interrupted"
 
 
 @pytest.mark.usefixtures("foreground")
@@ -433,8 +521,8 @@ def test_ctrl_c_in_the_last_step_is_heeded_too(fitted, monkeypatch):
     assert [record["step"] for record in history["steps"]] == list(range(1, 21))
 
 
-def test_what_ignores_ctrl_c_goes_on_to_do_so(fitted, monkeypatch):
-    """As whatever a shell runs in the background."""
+def test_a_process_that_ignores_ctrl_c_still_ignores_it(fitted, monkeypatch):
+    """Background processes of a shell ignore Ctrl-C."""
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         preempt_after(10, monkeypatch, signal.SIGINT)
@@ -470,7 +558,7 @@ def test_sigterm_saves_first(fitted, tmp_path, monkeypatch):
     ids=["sgd", "adamw", "early stopping"],
 )
 def test_going_on_from_any_step_gives_the_same_weights(fitted, tmp_path, monkeypatch, changes):
-    """Killed after every third step: nothing but the checkpoint is left."""
+    """The training is killed after every third step; only the checkpoint is left."""
 
     class KilledError(Exception):
         pass

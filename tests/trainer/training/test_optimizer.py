@@ -66,7 +66,7 @@ def made(shapes, head=(), rate=0.1, **changes):
 
 
 def steps_of(shapes, gradient=1.0, **changes):
-    """How far one step goes, by name."""
+    """Returns the change of each variable in one step, by name."""
     variables, optimizer = made(shapes, **changes)
     optimizer.apply([tf.fill(v.shape, gradient) for v in variables], variables)
     return {v.name: 1 - float(np.mean(v)) for v in variables}

@@ -24,7 +24,7 @@ ALONE = {"TF_CONFIG": json.dumps({"cluster": {"chief": ["a:1"]}})}
         (WORKERS, {"GPU": 2}, "multiworker"),
     ],
 )
-def test_auto_takes_what_is_there(monkeypatch, environment, devices, expected):
+def test_auto_uses_the_available_devices(monkeypatch, environment, devices, expected):
     for name in ("TF_CONFIG", "TPU_NAME"):
         monkeypatch.delenv(name, raising=False)
     for name, value in environment.items():

@@ -23,7 +23,8 @@ TINY = Architecture(
 
 @pytest.fixture
 def collection_model(tmp_path):
-    """Its function is compiled by XLA by itself, and its gradients are saved with it."""
+    """Returns a model whose function XLA compiles by itself, and whose gradients are saved with
+    it."""
     write_collection_model(TINY, tmp_path / "collection")
     return load_backbone(tmp_path / "collection")
 
@@ -99,12 +100,12 @@ def test_a_batch_norm_in_training_changes_its_averages_once(normalizing_model):
         normalizing_model.moving_mean.assign(before)
         np.testing.assert_allclose(compiled(batch), expected, rtol=1e-3, atol=1e-5)
         np.testing.assert_allclose(normalizing_model.moving_mean, changed, rtol=1e-4, atol=1e-6)
-        batch = tf.concat([batch, batch], 0)  # of another size, and the same statistics
+        batch = tf.concat([batch, batch], 0)  # another batch size with the same statistics
         expected = 2 * expected
 
 
-def test_what_xla_cannot_compile_is_trained_without_it_by_default(tmp_path, monkeypatch, caplog):
-    """XLA knows no gradient of a branch within a restored function. A GPU is pretended."""
+def test_a_backbone_that_xla_cannot_compile_is_trained_without_xla(tmp_path, monkeypatch, caplog):
+    """XLA cannot compute the gradient of a branch in a restored function. The GPU is mocked."""
     devices = tf.config.list_logical_devices
     monkeypatch.setattr(
         tf.config,
@@ -129,7 +130,7 @@ def test_what_xla_cannot_compile_is_trained_without_it_by_default(tmp_path, monk
     assert losses[None] == pytest.approx(losses[False])
     assert losses[None][1] < losses[None][0]
     (message,) = [record.getMessage() for record in caplog.records if "XLA" in record.getMessage()]
-    assert message.startswith("XLA cannot compile this backbone, training continues without:")
+    assert message.startswith("XLA cannot compile this backbone; training continues without XLA:")
 
 
 def _write_branching_model(directory):

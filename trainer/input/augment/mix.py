@@ -65,7 +65,7 @@ def cut_mix(images: tf.Tensor, labels: tf.Tensor, seed: tf.Tensor, alpha: float)
     first = tf.cast(centre, tf.int32) - sides // 2
     top, left = tf.unstack(tf.maximum(first, 0))
     bottom, right = tf.unstack(tf.minimum(first + sides, size))
-    patch = _partners(images[:, top:bottom, left:right])
+    patch = _next_elements(images[:, top:bottom, left:right])
     pasted = tf.reduce_prod(tf.shape(patch)[1:3]) / tf.reduce_prod(size)
     return paste(images, patch, top, left), _interpolate(labels, 1.0 - tf.cast(pasted, tf.float32))
 
@@ -79,9 +79,9 @@ def sample_beta(seed: tf.Tensor, alpha: float) -> tf.Tensor:
 
 
 def _interpolate(batch: tf.Tensor, weight: tf.Tensor) -> tf.Tensor:
-    return weight * batch + (1.0 - weight) * _partners(batch)
+    return weight * batch + (1.0 - weight) * _next_elements(batch)
 
 
-def _partners(batch: tf.Tensor) -> tf.Tensor:
+def _next_elements(batch: tf.Tensor) -> tf.Tensor:
     """Returns, for every element of a batch, the next one; for the last, the first."""
     return tf.roll(batch, shift=-1, axis=0)

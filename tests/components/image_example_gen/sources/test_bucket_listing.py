@@ -22,7 +22,7 @@ def encoded(digest):
 
 
 class Storage(Api):
-    """One bucket; two objects a page."""
+    """A bucket whose listing has two objects on each page."""
 
     ROUTES = (("POST", "/token", "token"), ("GET", "/storage/v1/b/(bucket|none)/o", "list"))
 

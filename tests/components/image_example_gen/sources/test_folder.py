@@ -1,6 +1,7 @@
 import hashlib
 import itertools
 import os
+import socket
 
 import apache_beam as beam
 import pytest
@@ -9,6 +10,8 @@ from apache_beam.testing import util as beam_testing
 from common.errors import InputError
 from components.image_example_gen.sources.folder import FolderSource
 from tests.conftest import class_folder
+
+UNREAD = "cannot be read: not a regular file"
 
 
 def source_of(folder, **kwargs):
@@ -36,7 +39,7 @@ def test_the_fingerprint_sees_every_change(tmp_path):
     assert not changed()
     image.write_bytes(image.read_bytes() + b"x")
     assert changed()
-    os.utime(image, ns=(1, 1))  # as another copy of the same data has other times
+    os.utime(image, ns=(1, 1))  # another copy of the same data has other times
     assert not changed()
     image.rename(image.with_name("9.png"))
     assert changed()
@@ -57,7 +60,7 @@ def test_two_files_of_one_size_and_time_that_are_exchanged(tmp_path):
     assert source.fingerprint(tmp_path) != before
 
 
-def test_a_file_that_is_away_while_it_is_looked_at_and_comes_back(tmp_path):
+def test_a_file_that_is_missing_and_comes_back(tmp_path):
     source = source_of(tmp_path)
     image = tmp_path / "data" / "c0" / "0.png"
     link = image.with_name("link.png")
@@ -164,3 +167,25 @@ def test_file_names_that_are_not_utf8(tmp_path):
     (tmp_path / "data" / "c0").rename(tmp_path / "data" / os.fsdecode(b"caf\xe9"))
     with pytest.raises(InputError, match="is not UTF-8"):
         source.check()
+
+
+def test_what_is_no_regular_file_is_not_read(tmp_path):
+    """A FIFO would have the run wait for a writer, and /dev/zero has no end."""
+    source = source_of(tmp_path, images=1)
+    folder = tmp_path / "data" / "c0"
+    os.mkfifo(folder / "fifo.png")
+    (folder / "device.png").symlink_to("/dev/zero")
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(folder / "socket.png"))
+        source.prepare()
+        assert len(source.fingerprint()) == 64
+        with beam.Pipeline() as pipeline:
+            beam_testing.assert_that(
+                pipeline
+                | source.read("train")
+                | beam.Map(lambda image: (image.file_name, image.error)),
+                beam_testing.equal_to(
+                    [(f"c0/{name}.png", UNREAD) for name in ("fifo", "device", "socket")]
+                    + [("c0/0.png", ""), ("c1/0.png", "")]
+                ),
+            )

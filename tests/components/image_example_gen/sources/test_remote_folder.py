@@ -19,7 +19,7 @@ def folder(tmp_path):
     return folder
 
 
-def test_it_reads_the_bytes(folder, tmp_path):
+def test_bytes_are_read(folder, tmp_path):
     with beam.Pipeline() as pipeline:
         _ = (
             pipeline
@@ -36,7 +36,7 @@ def test_it_reads_the_bytes(folder, tmp_path):
     assert len(expected) == 7
 
 
-def test_it_finds_what_a_local_folder_finds(folder):
+def test_a_remote_folder_finds_the_same_as_a_local_folder(folder):
     remote, local = RemoteFolderSource(f"{folder}/"), FolderSource(str(folder))
     remote.prepare()
     assert remote.classes() == local.classes()

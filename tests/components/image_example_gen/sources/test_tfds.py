@@ -6,6 +6,7 @@ import os
 import shutil
 import tarfile
 import threading
+import time
 from unittest import mock
 
 import apache_beam as beam
@@ -52,7 +53,7 @@ def test_a_name_that_tfds_does_not_know_is_refused_with_the_near_miss(tmp_path):
 
 @pytest.fixture
 def flowers_record(data_dir, tmp_path):
-    """The record file of a copy of tf_flowers below `tmp_path`."""
+    """Returns the record file of a copy of tf_flowers in `tmp_path`."""
     shutil.copytree(f"{data_dir}/tf_flowers", tmp_path / "tf_flowers", copy_function=shutil.copy)
     (record,) = (tmp_path / "tf_flowers").glob("*/*.tfrecord-*")
     return record
@@ -67,14 +68,14 @@ def rewrite(record, change):
 
 
 def reversed_features(_, example):
-    """Another serialization of the same example, as another process may write it."""
+    """Serializes the same example differently, as another process may do."""
     features = sorted(example.features.feature.items(), reverse=True)
     parts = [tf.train.Example(features={"feature": {name: value}}) for name, value in features]
     return b"".join(part.SerializeToString() for part in parts)
 
 
 def one_bit_changed(index, example):
-    """The 300th image with another last bit, of the same size."""
+    """Changes the last bit of the 300th image, whose size stays the same."""
     (image,) = example.features.feature["image"].bytes_list.value
     if index == 300:
         example.features.feature["image"].bytes_list.value[0] = image[:-1] + bytes([image[-1] ^ 1])
@@ -82,7 +83,7 @@ def one_bit_changed(index, example):
 
 
 def test_two_copies_have_one_fingerprint(data_dir, tmp_path, flowers_record):
-    """Whenever, wherever and by whichever process the dataset was prepared."""
+    """The time, place and process of the preparation make no difference."""
     expected = TfdsSource("tf_flowers", data_dir).fingerprint()
     os.utime(flowers_record, ns=(1, 1))
     assert TfdsSource("tf_flowers", str(tmp_path)).fingerprint() == expected
@@ -93,7 +94,7 @@ def test_two_copies_have_one_fingerprint(data_dir, tmp_path, flowers_record):
 
 
 def test_the_fingerprint_follows_the_images(data_dir, tmp_path, flowers_record):
-    """Also where an image was changed in place: same name, size and time."""
+    """An image may also be changed in place, with the same name, size and time."""
     stat = flowers_record.stat()
     rewrite(flowers_record, one_bit_changed)
     os.utime(flowers_record, ns=(stat.st_atime_ns, stat.st_mtime_ns))
@@ -102,13 +103,23 @@ def test_the_fingerprint_follows_the_images(data_dir, tmp_path, flowers_record):
     assert TfdsSource("tf_flowers", str(tmp_path)).fingerprint() != before
 
 
-def test_a_large_dataset_is_listed(data_dir, tmp_path, flowers_record, monkeypatch):
+def test_of_a_large_dataset_the_bytes_of_its_files_count(tmp_path, flowers_record, monkeypatch):
     monkeypatch.setattr(tfds_source, "_READ_UP_TO", 1_000_000)
     source = TfdsSource("tf_flowers", str(tmp_path))
-    before = source.fingerprint()
-    assert source.fingerprint() == before
+    before = source.fingerprint(tmp_path)
     os.utime(flowers_record, (1, 1))
-    assert source.fingerprint() != before
+    assert source.fingerprint(tmp_path) == before
+    rewrite(flowers_record, one_bit_changed)
+    assert source.fingerprint(tmp_path) != before
+
+
+def test_a_second_look_reads_no_examples(tmp_path, flowers_record, monkeypatch):
+    later = time.time_ns() + 10**10
+    monkeypatch.setattr(time, "time_ns", lambda: later)
+    source = TfdsSource("tf_flowers", str(tmp_path))
+    before = source.fingerprint(tmp_path)
+    monkeypatch.setattr(tf.train.Example, "FromString", None)
+    assert source.fingerprint(tmp_path) == before
 
 
 def test_a_damaged_record_file_is_named(tmp_path, flowers_record):
@@ -128,7 +139,7 @@ def test_a_missing_record_file_is_named(tmp_path, flowers_record):
 
 
 def test_in_a_bucket_the_listing_is_the_fingerprint(data_dir, monkeypatch):
-    """Nothing is read: the files stay where they are. The bucket's listing is a stand-in."""
+    """No file is read. A stand-in replaces the bucket's listing."""
     stat = mock.Mock(length=5, mtime=7)
     file = mock.MagicMock(spec=epath.Path, stat=lambda: stat)
     file.name, file.__fspath__.return_value = "a.tfrecord", "gs://bucket/tf_flowers/a.tfrecord"
@@ -164,7 +175,7 @@ def test_a_download_that_fails_says_what_to_do(tmp_path, monkeypatch):
 
 
 def test_a_download_that_succeeds(tmp_path, monkeypatch, jpeg):
-    """The published archive's layout, from a server of ours, by TFDS's own downloader."""
+    """TFDS's own downloader gets an archive with the published layout from a local server."""
     from tensorflow_datasets.datasets.tf_flowers import tf_flowers_dataset_builder as flowers
 
     site = tmp_path / "site"

@@ -11,13 +11,14 @@ crop = tf.function(inception_crop)
 
 
 def coordinates(height, width):
-    """An image of at most 256 x 256 whose red is its column and whose green is its row."""
+    """Returns an image of at most 256 x 256 whose red is its column and whose green is its row."""
     rows, columns = np.mgrid[0:height, 0:width].astype(np.uint8)
     return PIL.Image.fromarray(np.stack([columns, rows, rows * 0], axis=-1))
 
 
 def window(height, width, seed, area):
-    """Top, left, height and width of the window that `seed` gives, read from the cropped pixels."""
+    """Returns top, left, height and width of the window for `seed`, read from the cropped
+    pixels."""
     image = crop(encode(coordinates(height, width), "PNG"), tf.constant(seed), area).numpy()
     left, top = image[0, 0, :2].astype(int)
     expected = np.asarray(coordinates(height, width))

@@ -10,7 +10,7 @@ erased = tf.function(erase)
 
 
 def boxes(count, probability):
-    """Masks of what was erased, bool [count, H, W]."""
+    """Returns masks of the erased pixels, bool [count, H, W]."""
     images = [erased(IMAGE, tf.constant([1, index]), probability) for index in range(count)]
     return np.any(np.stack(images) != 2.0, axis=-1)
 

@@ -18,7 +18,7 @@ def affine(pil_image, *coefficients):
     )
 
 
-# Pillow's coordinates are those of corners, TensorFlow's those of centres: a shear by a differs
+# Pillow uses the coordinates of corners, TensorFlow those of centres: a shear by a differs
 # by a / 2 pixels; a rotation around the centre does not.
 @pytest.mark.parametrize("amount", [-0.29, 0.29])
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ def affine(pil_image, *coefficients):
 def test_as_pillow(pil_image, ours, pillows, amount):
     result = ours(as_float(pil_image), tf.constant(amount)).numpy()
     same = np.all(result == np.asarray(pillows(pil_image, amount)), axis=-1)
-    # Where a coordinate lies between two pixels, rounding decides.
+    # If a coordinate lies between two pixels, rounding decides.
     assert same.mean() > 0.98
 
 
@@ -44,7 +44,7 @@ def test_rotation_is_counter_clockwise():
     np.testing.assert_array_equal(result, np.rot90(image))
 
 
-def test_what_comes_in_from_outside_is_grey(pil_image):
+def test_pixels_from_outside_are_grey(pil_image):
     image = as_float(pil_image)
     np.testing.assert_array_equal(translate_x(image, 0.5)[:, :32], image[:, 32:])
     assert np.all(translate_x(image, 0.5)[:, 32:] == 128)

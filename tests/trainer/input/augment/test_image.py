@@ -30,7 +30,7 @@ FILES = [
 
 @functools.cache
 def traced(augmentation):
-    """`augment_image` as a function of the encoded image and the seed."""
+    """Returns `augment_image` as a function of the encoded image and the seed."""
     signature = [tf.TensorSpec([], tf.string), tf.TensorSpec([2], tf.int64)]
     return tf.function(
         lambda encoded, seed: augment_image(encoded, seed, *SIZE, augmentation),
@@ -39,7 +39,7 @@ def traced(augmentation):
 
 
 def images(augmentation, files=FILES, *, seed=0, order=None, parallel=1):
-    """Augmented images, float32 [B, H, W, 3], in the order of `files`, but made in `order`.
+    """Returns augmented images, float32 [B, H, W, 3], in the order of `files`, computed in `order`.
 
     The seed of the one at `index` is [seed, index].
     """
@@ -99,9 +99,9 @@ def test_flip_mirrors_half_of_the_images():
 
 
 @pytest.mark.parametrize("off", ["crop_area", "flip"])
-def test_what_is_off_leaves_the_draws_of_the_others(off):
+def test_steps_that_are_off_do_not_change_the_random_numbers_of_others(off):
     without = dataclasses.replace(GEOMETRY, **{off: getattr(Augmentation(), off)})
-    # Noise is put in last: of the same seed, it is the same to the last bit.
+    # Noise is inserted last, so the same seed leads to bit-identical noise.
     same = np.all(images(GEOMETRY) == images(without), axis=-1).mean(axis=(1, 2))
     assert np.all(same > 0.015)
 

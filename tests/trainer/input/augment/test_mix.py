@@ -56,7 +56,7 @@ def test_cutmix_pastes_a_rectangle_and_labels_count_its_area():
 
 
 def test_cutmix_of_nothing_and_of_everything():
-    """A tiny alpha gives weights that are almost 0 or almost 1."""
+    """A tiny alpha leads to weights that are almost 0 or almost 1."""
     shares = {round(float(cut_mix(IMAGES, LABELS, seed(i), 1e-3)[1][0, 1]), 3) for i in range(20)}
     assert 0.0 in shares
     assert max(shares) > 0.2

@@ -26,7 +26,7 @@ def test_range_shape_and_type(image, magnitude):
 
 
 def test_the_scale(pil_image, image):
-    """What the magnitudes of the published code mean."""
+    """The expected values are those of the published code at these magnitudes."""
 
     def pillow(expected):
         return np.asarray(expected, np.float32)

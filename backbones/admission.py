@@ -1,0 +1,30 @@
+"""What is let in: a SavedModel from elsewhere, before it is kept or used.
+
+Nodes do not import this module. What they compute does not depend on it.
+"""
+
+from pathlib import Path
+
+from backbones.contract import Shapes, load_backbone, read_shapes
+from backbones.program import check_operations
+
+
+def check_backbone(directory: str | Path, *, trusted: bool = False) -> Shapes:
+    """Checks that the SavedModel in `directory` keeps the contract, and loads it once.
+
+    Loading reads all variables and compares their checksums, so that a damaged or incomplete
+    SavedModel is refused before a run starts, and before a downloaded archive is kept.
+
+    Args:
+      directory: of the SavedModel.
+      trusted: whether its graph may reach files, the network and Python, see `backbones.program`.
+
+    Raises:
+      InputError: the SavedModel lacks the interface, its graph does more than compute, or it cannot
+        be loaded.
+    """
+    shapes = read_shapes(directory)
+    if not trusted:
+        check_operations(directory)
+    load_backbone(directory)
+    return shapes

@@ -1,0 +1,108 @@
+"""Digests of downloaded models: trust on first use. Imports no TensorFlow.
+
+The SHA-256 of what a download brought is kept beside it, in `<name>.sha256`, and the download has
+to have it from then on: whenever it is used, and if it is downloaded again. Something that was put
+into the cache by hand has no digest, and is used as it is.
+"""
+
+import hashlib
+import os
+import re
+from pathlib import Path
+
+from common.errors import InputError
+
+_EXPORT_ID = "fingerprint.pb"
+
+
+def digest_file(target: Path) -> Path:
+    """The file that has the digest of `target`."""
+    return target.with_name(f"{target.name}.sha256")
+
+
+def remembered_digest(target: Path) -> str | None:
+    """The digest that the first download to `target` had; None if there was none.
+
+    Raises:
+      InputError: the file that has it is damaged.
+    """
+    file = digest_file(target)
+    try:
+        text = file.read_text(encoding="ascii", errors="replace")
+    except FileNotFoundError:
+        return None
+    digest = text.partition(" ")[0]
+    if not re.fullmatch("[0-9a-f]{64}", digest):
+        raise InputError(
+            f"{file}: is damaged; expected the SHA-256 of {target.name}; remove it to trust the "
+            "model as it is now"
+        )
+    return digest
+
+
+def remember_digest(target: Path, digest: str) -> None:
+    """Keeps the digest of `target`, as `sha256sum` writes it."""
+    file = digest_file(target)
+    new = file.with_name(f"{file.name}.new")
+    with new.open("w", encoding="ascii", errors="replace") as stream:
+        stream.write(f"{digest}  {target.name}\n")
+        stream.flush()
+        os.fsync(stream.fileno())
+    os.replace(new, file)
+
+
+def digest_of(target: Path) -> str:
+    """Returns the SHA-256 of a file, or of the list of a directory's files; 64 hex digits.
+
+    The list is `sha256sum`'s, with paths relative to the directory and in their order; it has no
+    `fingerprint.pb`, to which TensorFlow gives a random id. The digest is kept for years, so it
+    does not depend on how the pipeline takes its fingerprints.
+    """
+    if target.is_dir():
+        files = (path for path in target.rglob("*") if path.is_file() and path.name != _EXPORT_ID)
+        names = {path.relative_to(target).as_posix(): path for path in files}
+        lines = (f"{digest_of(path)}  {name}\n" for name, path in sorted(names.items()))
+        return hashlib.sha256("".join(lines).encode(errors="surrogateescape")).hexdigest()
+    with target.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def check_kept_model(directory: Path) -> None:
+    """Refuses a downloaded SavedModel that has changed since.
+
+    Raises:
+      InputError: it has.
+    """
+    expected = remembered_digest(directory)
+    if expected is None:
+        return
+    found = digest_of(directory)
+    if found != expected:
+        raise InputError(
+            f"{directory}: has changed since it was downloaded: its SHA-256 is {found}; expected "
+            f"{expected}; remove it to have it downloaded again, or remove "
+            f"{digest_file(directory)} to use it as it is"
+        )
+
+
+def check_download(target: Path, found: str, *, pinned: str | None = None) -> None:
+    """Refuses a download that does not have the expected digest. A first one may have any.
+
+    Args:
+      target: where it is kept.
+      found: its digest.
+      pinned: the digest that the catalogue has for it.
+
+    Raises:
+      InputError: it has another. The message names neither source nor target.
+    """
+    expected = pinned or remembered_digest(target)
+    if expected in (None, found):
+        return
+    way_out = (
+        "the catalogue has that digest: do not use this file"
+        if pinned
+        else f"the first download had that digest; if you trust the new one, remove "
+        f"{digest_file(target)}"
+    )
+    raise InputError(f"its SHA-256 is {found}; expected {expected}; {way_out}")

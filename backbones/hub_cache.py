@@ -1,0 +1,30 @@
+"""TensorFlow Hub's own cache, which may have a model already. Imports no TensorFlow."""
+
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+
+from backbones.archive import is_saved_model
+
+
+def find_in_hub_cache(handle: str) -> Path | None:
+    """Returns the SavedModel of `handle` in TensorFlow Hub's cache; None if it has none of ours.
+
+    The cache lies in the directory for temporary files by default, where any user of the machine
+    could have put a model. It is used only if it belongs to this user or to root.
+    """
+    directory = hub_cache_directory(handle)
+    if not is_saved_model(directory):
+        return None
+    owners = {directory.lstat().st_uid, directory.stat().st_uid}
+    return directory if owners <= {os.getuid(), 0} else None
+
+
+def hub_cache_directory(handle: str) -> Path:
+    """The directory in which TensorFlow Hub caches the SavedModel `handle`.
+
+    The rule is that of `tensorflow_hub/compressed_module_resolver.py`.
+    """
+    cache = os.environ.get("TFHUB_CACHE_DIR") or Path(tempfile.gettempdir(), "tfhub_modules")
+    return Path(cache, hashlib.sha1(handle.encode()).hexdigest())

@@ -1,0 +1,40 @@
+"""What a downloaded SavedModel may be. Imports no TensorFlow."""
+
+import dataclasses
+import math
+import os
+
+from common.errors import InputError
+
+_DEFAULT_MAX_GB = 20
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Admission:
+    """What a downloaded SavedModel may be.
+
+    Attributes:
+      max_bytes: its largest size, unpacked.
+      trusted: whether its graph may reach files, the network and Python.
+    """
+
+    max_bytes: int
+    trusted: bool = False
+
+
+def max_model_bytes() -> int:
+    """How large a downloaded archive may be when unpacked: $VIT_MAX_MODEL_GB, by default 20.
+
+    Raises:
+      InputError: the variable is no number above 0.
+    """
+    text = os.environ.get("VIT_MAX_MODEL_GB") or str(_DEFAULT_MAX_GB)
+    try:
+        size = float(text)
+        if not 0 < size < math.inf:
+            raise ValueError
+    except ValueError as error:
+        raise InputError(
+            f"VIT_MAX_MODEL_GB={text}: expected a number above 0, such as {_DEFAULT_MAX_GB}"
+        ) from error
+    return int(size * 1e9)

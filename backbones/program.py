@@ -1,0 +1,144 @@
+"""The program in a SavedModel: its graph and functions, inspected before TensorFlow runs any.
+
+`tf.saved_model.load` runs a part of the graph, and a Session more. So the operations are read in
+`saved_model.pb` first. Nothing is loaded here.
+"""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+from tensorflow.core.framework import function_pb2, node_def_pb2
+from tensorflow.core.protobuf import meta_graph_pb2
+from tensorflow.python.framework import op_def_registry
+
+from backbones.contract import read_saved_model
+from backbones.operations import RESTORE, SAVE, is_pure
+from common.errors import InputError
+
+_CALLS = ("PartitionedCall", "StatefulPartitionedCall")
+
+
+def check_operations(directory: str | Path) -> None:
+    """Refuses a SavedModel whose graph does more than compute.
+
+    `backbones.operations` says which operations do. The functions that save and restore the
+    variables may use the operations for that, to the file that the caller names, and nothing but
+    the saver may call them.
+
+    Raises:
+      InputError: it has such operations, or is no SavedModel.
+    """
+    for meta_graph in read_saved_model(directory).meta_graphs:
+        found = dict.fromkeys(_found(meta_graph))
+        if found:
+            more = f" and {len(found) - 3} more" if len(found) > 3 else ""
+            raise InputError(
+                f"{directory}: this SavedModel does more than compute: it has "
+                f"{', '.join(list(found)[:3])}{more}; expected no operation that reaches files, "
+                "the network or Python; give --trust-model if you trust its author"
+            )
+
+
+def _found(meta_graph: meta_graph_pb2.MetaGraphDef) -> Iterator[str]:
+    """What the graph has that it must not have, each as a few words."""
+    graph = meta_graph.graph_def
+    functions = {function.signature.name: function for function in graph.library.function}
+    saver = _Saver(meta_graph, functions)
+    yield from _impure("the graph", graph.node, functions)
+    for name, function in functions.items():
+        yield from _impure(name, function.node_def, functions, saver.operations(function))
+    yield from saver.other_callers()
+
+
+def _impure(
+    place: str,
+    nodes: Iterable[node_def_pb2.NodeDef],
+    functions: Iterable[str],
+    allowed: Iterable[str] = (),
+) -> Iterator[str]:
+    # In an order of their own, so that the same model is always described alike.
+    for name in sorted({node.op for node in nodes}.difference(allowed, functions)):
+        definition = op_def_registry.get(name)
+        if definition is None:
+            yield f"{name} in {place}, which TensorFlow {tf.__version__} does not know"
+        elif not is_pure(name, stateful=definition.is_stateful):
+            yield f"{name} in {place}"
+
+
+class _Saver:
+    """The part of a graph that saves and restores variables: two nodes, each calls a function."""
+
+    def __init__(
+        self,
+        meta_graph: meta_graph_pb2.MetaGraphDef,
+        functions: dict[str, function_pb2.FunctionDef],
+    ) -> None:
+        self._meta_graph = meta_graph
+        definition = meta_graph.saver_def
+        # Node -> the operations that its function may use.
+        wanted = {_node(definition.save_tensor_name): SAVE, definition.restore_op_name: RESTORE}
+        self._nodes = {
+            node.name: node.attr["f"].func.name
+            for node in meta_graph.graph_def.node
+            if node.name in wanted and node.op in _CALLS
+        }
+        self._allowed = {name: wanted[node] for node, name in self._nodes.items()}
+        self._functions = functions
+
+    def operations(self, function: function_pb2.FunctionDef) -> frozenset[str]:
+        """The operations of the saver that a function may use."""
+        allowed = self._allowed.get(function.signature.name, frozenset())
+        arguments = {argument.name for argument in function.signature.input_arg}
+        # It restores from the file that it is given, and not from one that the graph names.
+        elsewhere = any(
+            node.op in RESTORE and (not node.input or node.input[0] not in arguments)
+            for node in function.node_def
+        )
+        return allowed - RESTORE if elsewhere else allowed
+
+    def other_callers(self) -> Iterator[str]:
+        """Whatever but the saver calls the functions of the saver, or uses what they return."""
+        graph, own = self._meta_graph.graph_def, set(self._allowed)
+        for node in graph.node:
+            uses = {_node(name) for name in node.input} & set(self._nodes)
+            if uses or (node.name not in self._nodes and _functions_of(node) & own):
+                yield "a call of the saver's functions in the graph"
+        for name, function in self._functions.items():
+            if any(_functions_of(node) & own for node in function.node_def):
+                yield f"a call of the saver's functions in {name}"
+        gradients = {gradient.gradient_func for gradient in graph.library.gradient}
+        gradients |= {gradient.gradient_func for gradient in graph.library.registered_gradients}
+        if gradients & own:
+            yield "a gradient that calls the saver's functions"
+        if own & set(self._meta_graph.object_graph_def.concrete_functions):
+            yield "an object with the saver's functions"
+        for name, signature in self._meta_graph.signature_def.items():
+            tensors = {
+                info.name for info in (*signature.inputs.values(), *signature.outputs.values())
+            }
+            if {_node(tensor) for tensor in tensors} & set(self._nodes):
+                yield f"the signature {name} that calls the saver's functions"
+        for name, collection in self._meta_graph.collection_def.items():
+            if {_node(node) for node in collection.node_list.value} & set(self._nodes):
+                yield f"the collection {name} that calls the saver's functions"
+
+
+def _functions_of(node: node_def_pb2.NodeDef) -> set[str]:
+    """The names of all functions that a node may call."""
+    return {node.op, *_functions_in(node.attr)}
+
+
+def _functions_in(attributes: Any) -> Iterator[str]:
+    """The functions among the attributes of a node, and among the attributes of these."""
+    for value in attributes.values():
+        for function in (value.func, *value.list.func):
+            if function.name:
+                yield function.name
+                yield from _functions_in(function.attr)
+
+
+def _node(tensor: str) -> str:
+    """The name of the node in the name of a tensor, or of a control input."""
+    return tensor.removeprefix("^").partition(":")[0]

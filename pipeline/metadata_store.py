@@ -1,0 +1,39 @@
+"""The metadata store of the runs on this machine: where it is, and whether it is intact.
+
+Imports neither TensorFlow nor ML Metadata.
+"""
+
+import contextlib
+import sqlite3
+from pathlib import Path
+
+from common.errors import InputError
+
+
+def metadata_file(state_directory: Path) -> Path:
+    """The SQLite file of the store, in the directory `pipeline.root.state_directory`."""
+    return state_directory / "metadata.sqlite"
+
+
+def check_metadata(state_directory: Path) -> None:
+    """Refuses a damaged store, before anything is computed that could not be recorded.
+
+    Raises:
+      InputError: the file is damaged.
+    """
+    file = metadata_file(state_directory)
+    if not file.exists():
+        return
+    try:
+        # Not read-only: SQLite first takes back what a killed process left half done.
+        with contextlib.closing(sqlite3.connect(file)) as store:
+            (found,) = store.execute("PRAGMA quick_check(1)").fetchone()
+    except sqlite3.DatabaseError as error:
+        if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+            raise  # such as a disk that cannot be read: nothing is known of the file
+        found = str(error)
+    if found != "ok":
+        raise InputError(
+            f"{file}: the metadata store is damaged ({' '.join(found.split())}); put back a copy, "
+            "or remove the file: all nodes run again then, and blessed models are still known"
+        )

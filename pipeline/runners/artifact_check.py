@@ -1,0 +1,161 @@
+"""A local run's artifacts: recorded when a node ends, checked when the cache uses them.
+
+TFX's cache looks whether a directory is there, and gives an execution its output directory by a
+number that begins again with 1 when the metadata store is lost. On Kubeflow Pipelines and Vertex AI
+the cache is the server's, and output directories have names that are given once.
+"""
+
+import dataclasses
+import functools
+import json
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+from ml_metadata import proto
+from tfx.orchestration.local import local_dag_runner
+from tfx.orchestration.portable import cache_utils, launcher
+from tfx.types import Artifact
+
+from common.errors import InputError
+from common.file_records import FileRecord, find_damage, record_files
+from common.files import write_whole
+from common.notice import notice
+
+# To train again may take days: it is for a person to decide.
+_TRAINING = ("Trainer", "Tuner")
+
+
+@contextmanager
+def check_artifacts(pipeline_root: str) -> Iterator[None]:
+    """Within it TFX's LocalDagRunner records and checks artifacts, and overwrites none.
+
+    An artifact that has changed since its node ended is made again by its node, where that is no
+    training. Artifacts in a bucket are not read back, which would double what is transferred.
+    """
+    contents = ArtifactContents(Path(pipeline_root)) if "://" not in pipeline_root else None
+    with _replaced(
+        local_dag_runner.launcher, "Launcher", functools.partial(_Launcher, contents=contents)
+    ):
+        yield
+
+
+@dataclasses.dataclass(frozen=True)
+class ArtifactContents:
+    """The recorded contents of artifacts: one small file each, below the pipeline root.
+
+    Attributes:
+      root: the pipeline root.
+    """
+
+    root: Path
+
+    def record(self, uri: str) -> None:
+        """Records the files of the artifact at `uri`, which was just written."""
+        file = self._file(uri)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(file, json.dumps(record_files(_directory(uri))))
+
+    def find_damage(self, uri: str) -> str | None:
+        """How the artifact at `uri` has changed; None if it has not, or was never recorded."""
+        file = self._file(uri)
+        if not file.exists():
+            return None
+        try:
+            recorded = {
+                name: FileRecord(*content) for name, content in json.loads(file.read_text()).items()
+            }
+        except (ValueError, TypeError, AttributeError) as error:
+            return f"{file}, which says what {uri} holds, is damaged ({error})"
+        return find_damage(_directory(uri), recorded, trust_times=True)
+
+    def _file(self, uri: str) -> Path:
+        name = uri.removeprefix(str(self.root)).strip("/").replace("/", ".")
+        return self.root / ".contents" / f"{name}.json"
+
+
+class _Launcher(launcher.Launcher):
+    """TFX's, for one node of a local run."""
+
+    def __init__(self, *, contents: ArtifactContents | None, **given: Any) -> None:
+        super().__init__(**given)
+        self._contents = contents
+        self._node = given["pipeline_node"].node_info.id
+
+    def _prepare_execution(self) -> Any:
+        find = functools.partial(self._cached_outputs, cache_utils.get_cached_outputs)
+        with _replaced(cache_utils, "get_cached_outputs", find):
+            return super()._prepare_execution()
+
+    def _run_executor(self, execution_info: Any) -> Any:
+        outputs = _flat(execution_info.output_dict)
+        for artifact in outputs:
+            artifact.uri = _unused(artifact.uri)
+        result = super()._run_executor(execution_info)
+        if self._contents:
+            for artifact in outputs:
+                self._contents.record(artifact.uri)
+        return result
+
+    def _cached_outputs(
+        self, find: Any, metadata_handle: Any, cache_context: Any
+    ) -> Mapping[str, Sequence[Artifact]] | None:
+        """The outputs of the newest execution of this cache key whose artifacts are undamaged."""
+        while True:
+            outputs = find(metadata_handle=metadata_handle, cache_context=cache_context)
+            if outputs is None or self._contents is None:
+                return outputs
+            for artifact in _flat(outputs):
+                damage = self._contents.find_damage(artifact.uri)
+                if damage:
+                    break
+            else:
+                return outputs
+            if self._node in _TRAINING:
+                raise InputError(
+                    f"{damage}: this is an output of {self._node}, which is in the cache; put the "
+                    f"file back as it was, or remove {artifact.uri} to have {self._node} run again"
+                )
+            notice(
+                f"{damage}: this is an output of {self._node}, which was in the cache; "
+                f"{self._node} runs again"
+            )
+            # TFX's cache takes live artifacts only.
+            artifact.mlmd_artifact.state = proto.Artifact.ABANDONED
+            metadata_handle.store.put_artifacts([artifact.mlmd_artifact])
+
+
+def _directory(uri: str) -> str:
+    """Of an artifact; that of a value is a file."""
+    return uri if Path(uri).is_dir() else str(Path(uri).parent)
+
+
+def _flat(artifacts: Mapping[str, Sequence[Artifact]]) -> list[Artifact]:
+    return [artifact for of_key in artifacts.values() for artifact in of_key]
+
+
+def _unused(uri: str) -> str:
+    """`uri`, or where something lies there that no execution knows of, one of another name.
+
+    The last part of a URI is the execution's number; that of a value's URI is a file name after it.
+    """
+    if not tf.io.gfile.exists(uri):
+        return uri
+    parts = uri.split("/")
+    number = -2 if parts[-1] == "value" else -1
+    parts[number] += f"-{uuid.uuid4().hex[:8]}"
+    return "/".join(parts)
+
+
+@contextmanager
+def _replaced(module: Any, name: str, value: Any) -> Iterator[None]:
+    """Within it `module.name` is `value`: TFX has no hooks there."""
+    original = getattr(module, name)
+    setattr(module, name, value)
+    try:
+        yield
+    finally:
+        setattr(module, name, original)

@@ -1,0 +1,109 @@
+"""Leases of real processes, on a disk and in what has no locks (`_BucketLease` on any path)."""
+
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from common.errors import InputError
+from common.lease import Timing, _BucketLease, hold_lease, take_lease
+
+QUICK = Timing(renewal=0.1, expiry=0.8, settle=0.05)
+KINDS = ("disk", "bucket")
+HOLDER = """
+import sys, time
+from pathlib import Path
+from common.lease import Timing, _BucketLease, _DiskLease
+kind, path = sys.argv[1:]
+timing = Timing(renewal=0.1, expiry=0.8, settle=0.05)
+lease = _DiskLease.take(Path(path)) if kind == "disk" else _BucketLease.take(path, timing)
+print(bool(lease), flush=True)
+time.sleep(60)
+"""
+
+
+def take(kind, path):
+    return take_lease(str(path)) if kind == "disk" else _BucketLease.take(str(path), QUICK)
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "lease"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_one_after_the_other(kind, path):
+    for _ in range(2):
+        lease = take(kind, path)
+        assert lease is not None
+        lease.check()
+        assert path.exists()
+        lease.release()
+        assert not path.exists()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_lease_of_a_living_process_is_kept_and_of_a_dead_one_taken_over(kind, path, project):
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, kind, str(path)], cwd=project, stdout=subprocess.PIPE
+    )
+    try:
+        assert holder.stdout.readline() == b"True\n"
+        assert take(kind, path) is None
+    finally:
+        holder.kill()
+        holder.wait()
+        holder.stdout.close()
+    lease = take(kind, path)
+    assert lease is not None
+    lease.release()
+
+
+def test_of_many_at_once_one_has_it(path):
+    found = []
+    threads = [
+        threading.Thread(target=lambda: found.append(take("bucket", path))) for _ in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    (lease,) = [lease for lease in found if lease]
+    lease.check()
+    lease.release()
+
+
+def test_one_that_was_taken_over_is_noticed_and_not_released(path):
+    lease = take("bucket", path)
+    path.write_text('{"owner": "machine b process 7"}')
+    lease._thread.join(10)
+    with pytest.raises(InputError, match="machine b process 7 took this over"):
+        lease.check()
+    lease.release()
+    assert "machine b" in path.read_text()
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"owner": '])
+def test_a_damaged_lease_is_taken_over(path, content):
+    path.write_text(content)
+    lease = take("bucket", path)
+    lease.check()
+    lease.release()
+
+
+def test_one_who_waits_says_for_what(path, caplog):
+    lease = take("disk", path)
+    timer = threading.Timer(0.3, lease.release)
+    timer.start()
+    with hold_lease(str(path), "the records of blessed models"):
+        pass
+    assert "waiting for the records of blessed models" in caplog.text
+
+
+def test_by_the_address_of_a_bucket():
+    """`ram://` stands for it. It appends where a bucket replaces, so there is no renewal here."""
+    once = Timing(renewal=60, expiry=0.2, settle=0.05)
+    for _ in range(2):
+        with hold_lease("ram://bucket/lease", "it", timing=once) as lease:
+            lease.check()

@@ -1,0 +1,212 @@
+"""What a process does when it is sent a signal. Each test is a small process of its own."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.usefixtures("foreground")
+START = "from common.termination import end_on_signals; end_on_signals('program')\n"
+# As TensorFlow does where it has called Python code: whatever is raised, the work goes on.
+SWALLOWS = """
+print("ready", flush=True)
+while True:
+    try:
+        time.sleep(0.1)
+    except BaseException:
+        pass
+"""
+# OpenSSL lets other threads run meanwhile, but the main thread executes no Python code.
+LONG_CALL = """
+print("ready", flush=True)
+hashlib.pbkdf2_hmac("sha512", b"", b"", 2**31 - 1)
+"""
+
+
+class Program:
+    """A Python program that has said "ready"."""
+
+    def __init__(self, project: Path, code: str, **options) -> None:
+        imports = "import hashlib, os, signal, subprocess, sys, threading, time\n"
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", imports + START + textwrap.dedent(code)],
+            cwd=project,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            **options,
+        )
+        self.said = ""
+        while "ready" not in self.said:
+            line = self.process.stdout.readline()
+            assert line, self.process.stderr.read()
+            self.said += line
+
+    def send(self, number: int) -> None:
+        self.process.send_signal(number)
+
+    def end(self) -> tuple[int, str]:
+        """Its exit status, and what it has written to stderr."""
+        out, err = self.process.communicate(timeout=30)
+        self.said += out
+        return self.process.returncode, err
+
+
+@pytest.fixture
+def program(project):
+    programs = []
+
+    def start(code, **options):
+        programs.append(Program(project, code, **options))
+        return programs[-1]
+
+    yield start
+    for started in programs:
+        started.process.kill()
+        started.process.communicate()
+
+
+@pytest.mark.parametrize("code", [SWALLOWS, LONG_CALL], ids=["swallows", "long call"])
+@pytest.mark.parametrize(
+    ("number", "status", "line"),
+    [
+        (signal.SIGINT, 130, "program: interrupted\n"),
+        (signal.SIGTERM, 143, "program: terminated\n"),
+        (signal.SIGHUP, 129, "program: ended, as its terminal is gone\n"),
+    ],
+)
+def test_a_signal_ends_whatever_the_main_thread_does(program, code, number, status, line):
+    running = program(code)
+    running.send(number)
+    assert running.end() == (status, line)
+
+
+def test_ignored_signals_stay_ignored(program):
+    """As in the background jobs of a shell."""
+    code = "print('ready', flush=True)\ntime.sleep(0.5)\nprint('went on')"
+    running = program(code, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN))
+    running.send(signal.SIGINT)
+    assert running.end() == (0, "")
+    assert running.said.endswith("went on\n")
+
+
+def is_alive(process: int) -> bool:
+    try:
+        state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+    return state not in "ZX"
+
+
+def test_no_process_is_left_below(program):
+    """Neither one that ignores signals in a session of its own, nor one whose parent has ended."""
+    running = program(
+        """
+        deaf = [
+            "import signal, time",
+            "signal.signal(signal.SIGTERM, signal.SIG_IGN)",
+            "print('deaf', flush=True)",
+            "time.sleep(60)",
+        ]
+        child = subprocess.Popen(
+            [sys.executable, "-c", "\\n".join(deaf)],
+            stdout=subprocess.PIPE,
+            start_new_session=True,
+        )
+        child.stdout.readline()
+        shell = "sleep 60 > /dev/null 2>&1 & echo $!"
+        orphan = int(subprocess.run(shell, shell=True, stdout=subprocess.PIPE).stdout)
+        print("ready", child.pid, orphan, flush=True)
+        time.sleep(60)
+        """
+    )
+    below = [int(process) for process in running.said.split()[1:]]
+    assert [is_alive(process) for process in below] == [True, True]
+    running.send(signal.SIGTERM)
+    assert running.end()[0] == 143
+    assert [is_alive(process) for process in below] == [False, False]
+
+
+def test_a_signal_for_a_fork_is_not_for_its_parent(program):
+    running = program(
+        """
+        child = os.fork()
+        if not child:
+            time.sleep(60)
+        print("ready", child, flush=True)
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+        time.sleep(0.2)
+        """
+    )
+    os.kill(int(running.said.split()[1]), signal.SIGTERM)
+    assert running.end() == (0, "")
+    assert running.said.endswith(f"{-signal.SIGTERM}\n")
+
+
+WORK = """
+from common.termination import announced, postponed, stop_here
+class Work:
+    has_unsaved_steps = {unsaved}
+    asked = threading.Event()
+    def announce(self, number, frame):
+        self.asked.set()
+work = Work()
+with postponed(work):
+    print("ready", flush=True)
+    work.asked.wait()
+    time.sleep({seconds})
+    print("saved", flush=True)
+    raise KeyboardInterrupt("saved, and goes on")
+"""
+SAVING = "program: the training is being saved; a second Ctrl-C ends it at once\n"
+
+
+def test_unsaved_steps_are_saved_first(program):
+    running = program(WORK.format(unsaved=True, seconds=0))
+    running.send(signal.SIGTERM)
+    assert running.end() == (143, f"{SAVING}program: terminated: saved, and goes on\n")
+    assert running.said == "ready\nsaved\n"
+
+
+def test_without_unsaved_steps_nothing_is_waited_for(program):
+    running = program(WORK.format(unsaved=False, seconds=0))
+    running.send(signal.SIGINT)
+    assert running.end() == (130, "program: interrupted\n")
+
+
+def test_a_second_signal_ends_at_once(program):
+    running = program(WORK.format(unsaved=True, seconds=600))
+    running.send(signal.SIGINT)
+    running.send(signal.SIGINT)  # a wrapper that passes the terminal's signal on
+    time.sleep(0.7)
+    assert running.process.poll() is None
+    running.send(signal.SIGINT)
+    assert running.end() == (130, f"{SAVING}program: interrupted\n")
+    assert running.said == "ready\n"
+
+
+def test_what_must_not_happen_after_a_signal_does_not(program):
+    """Although the process takes a while to end: something is announced first."""
+    running = program(
+        """
+        from common.termination import announced, stop_here
+        begun = threading.Event()
+        def farewell():
+            print("farewell", file=sys.stderr, flush=True)
+            begun.set()
+            time.sleep(600)
+        with announced(farewell):
+            print("ready", flush=True)
+            begun.wait()
+            stop_here()
+            print("pushed", flush=True)
+        """
+    )
+    running.send(signal.SIGINT)
+    assert running.end() == (130, "farewell\nprogram: interrupted\n")
+    assert running.said == "ready\n"

@@ -1,0 +1,34 @@
+import pytest
+import tensorflow as tf
+
+from components.model_evaluator.records import record
+
+
+@pytest.fixture
+def make_model(tmp_path):
+    """Makes a Model artifact of the classes a and b, and returns its URI."""
+
+    def make_model(name: str, weight: float = 0.0) -> str:
+        directory = tmp_path / "Trainer" / name / "Format-Serving"
+        module = tf.Module()
+        module.weight = tf.Variable(weight)
+        tf.saved_model.save(module, str(directory))
+        (directory / "assets.extra").mkdir()
+        (directory / "assets.extra" / "classes.json").write_text('["a", "b"]')
+        return str(directory.parent)
+
+    return make_model
+
+
+@pytest.fixture
+def records(tmp_path):
+    """The directory of the records of blessings."""
+    return str(tmp_path / "blessed")
+
+
+@pytest.fixture
+def blessings(make_model, records):
+    """Two blessings, of the trainings "one" and "two", the second the later one."""
+    return [
+        record(records, make_model(str(index)), name) for index, name in enumerate(("one", "two"))
+    ]

@@ -1,0 +1,95 @@
+"""A checkpoint directory for one training at a time.
+
+Two runs with the same inputs would use the same directory, and the one that ends first would remove
+the other's checkpoints. So a run takes a lease of its directory, and where another run has that,
+it gets a directory of its own, with a number. A run that was killed is found again there.
+"""
+
+import contextlib
+import dataclasses
+import os
+from collections.abc import Iterator
+
+import numpy as np
+import tensorflow as tf
+
+from common.lease import DEFAULT_TIMING, Lease, Timing, take_lease
+from common.notice import notice
+from trainer.training.checkpoints import has_checkpoint
+from trainer.training.strategy import broadcast_from_chief, worker_index
+
+_LEASE = "lease"
+_MOST = 100  # runs with the same inputs at the same time
+
+
+@dataclasses.dataclass(frozen=True)
+class CheckpointDirectory:
+    """The directory of a training.
+
+    Attributes:
+      path: of the directory; the same on all workers.
+      lease: of the chief; None on other workers.
+    """
+
+    path: str
+    lease: Lease | None
+
+
+@contextlib.contextmanager
+def lease_directory(
+    preferred: str, strategy: tf.distribute.Strategy, *, timing: Timing = DEFAULT_TIMING
+) -> Iterator[CheckpointDirectory]:
+    """A directory for the checkpoints of one training, which no other run has until the end.
+
+    Args:
+      preferred: the directory, from `trainer.training.checkpoints.checkpoint_directory`.
+      strategy: of the training; its chief takes the lease, and the others learn the directory.
+      timing: of a lease in a bucket.
+    """
+    number, lease = 0, None
+    if worker_index(strategy)[0] == 0:
+        number, lease = _take(preferred, timing)
+    (shared,) = broadcast_from_chief(strategy, [np.array(number, np.float32)])
+    path = _numbered(preferred, round(float(shared)))
+    try:
+        yield CheckpointDirectory(path, lease)
+    finally:
+        if lease:
+            lease.release()
+            if "://" not in path:
+                with contextlib.suppress(OSError):  # it has checkpoints, or another run's lease
+                    os.rmdir(path)
+
+
+def _take(preferred: str, timing: Timing) -> tuple[int, Lease]:
+    """The number of a directory that no other run has, and its lease.
+
+    Of those that are free, one with checkpoints comes first: its run was killed.
+    """
+    there = _existing(preferred)
+    there.sort(key=lambda number: not has_checkpoint(_numbered(preferred, number)))
+    unused = (number for number in range(_MOST) if number not in there)
+    for number in (*there, *unused):
+        path = _numbered(preferred, number)
+        tf.io.gfile.makedirs(path)
+        lease = take_lease(f"{path}/{_LEASE}", timing=timing)
+        if lease:
+            return number, lease
+        notice(
+            f"{path}: another run trains with the same inputs, and has its checkpoints there; this "
+            "one gets a directory of its own"
+        )
+    raise RuntimeError(f"{preferred}: {_MOST} runs train with the same inputs")
+
+
+def _existing(preferred: str) -> list[int]:
+    """The numbers of the directories that exist: one request to a bucket, not one for each."""
+    parent, _ = os.path.split(preferred)
+    if not tf.io.gfile.isdir(parent):
+        return []
+    names = {name.rstrip("/") for name in tf.io.gfile.listdir(parent)}
+    return [n for n in range(_MOST) if os.path.basename(_numbered(preferred, n)) in names]
+
+
+def _numbered(preferred: str, number: int) -> str:
+    return f"{preferred}-{number}" if number else preferred
