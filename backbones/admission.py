@@ -1,6 +1,6 @@
-"""What is let in: a SavedModel from elsewhere, before it is kept or used.
+"""Checks a SavedModel from elsewhere before it is kept or used.
 
-Nodes do not import this module. What they compute does not depend on it.
+The nodes of the pipeline do not import this module, so their cache keys do not depend on it.
 """
 
 from pathlib import Path
@@ -16,7 +16,7 @@ def check_backbone(directory: str | Path, *, trusted: bool = False) -> Shapes:
     SavedModel is refused before a run starts, and before a downloaded archive is kept.
 
     Args:
-      directory: of the SavedModel.
+      directory: the directory of the SavedModel.
       trusted: whether its graph may reach files, the network and Python, see `backbones.program`.
 
     Raises:

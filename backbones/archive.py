@@ -82,7 +82,7 @@ def unpack(
             check(model)
         except InputError as error:
             reason = str(error).replace(f"{model}/", "").removeprefix(f"{model}: ")
-            raise InputError(f"an archive with an unfit SavedModel ({reason})") from error
+            raise InputError(f"an archive with an unusable SavedModel ({reason})") from error
         os.rename(model, directory)
 
 
@@ -116,17 +116,17 @@ class _Unpacked:
             raise InputError(f"an unreadable archive ({one_line(error)})") from error
 
     def tell(self) -> int:
-        """As a file's."""
+        """Returns the position, as a file does."""
         return cast(int, self._file.tell())
 
     def close(self) -> None:
-        """As a file's."""
+        """Closes the file."""
         self._file.close()
 
 
 @contextmanager
 def _open_tar(archive: Path) -> Iterator[tarfile.TarFile]:
-    """The archive as a TarFile. What is wrong with it raises InputError."""
+    """Opens the archive as a TarFile; raises InputError for faults of the archive."""
     with archive.open("rb") as packed:
         start = packed.read(512)
         packed.seek(0)
@@ -144,7 +144,7 @@ def _open_tar(archive: Path) -> Iterator[tarfile.TarFile]:
 
 
 def _members(tar: tarfile.TarFile, max_bytes: int) -> Iterator[tarfile.TarInfo]:
-    """The files and folders of an archive, each checked.
+    """Yields the files and folders of an archive, each checked.
 
     Raises:
       InputError: a member is neither, or has a path that leads elsewhere; or they are too many, or

@@ -6,22 +6,23 @@ into the cache by hand has no digest, and is used as it is.
 """
 
 import hashlib
-import os
 import re
 from pathlib import Path
 
 from common.errors import InputError
+from common.files import write_whole
+from common.text import escape_controls
 
 _EXPORT_ID = "fingerprint.pb"
 
 
 def digest_file(target: Path) -> Path:
-    """The file that has the digest of `target`."""
+    """Returns the path of the file that has the digest of `target`."""
     return target.with_name(f"{target.name}.sha256")
 
 
 def remembered_digest(target: Path) -> str | None:
-    """The digest that the first download to `target` had; None if there was none.
+    """Returns the digest of the first download to `target`; None if there was none.
 
     Raises:
       InputError: the file that has it is damaged.
@@ -42,13 +43,7 @@ def remembered_digest(target: Path) -> str | None:
 
 def remember_digest(target: Path, digest: str) -> None:
     """Keeps the digest of `target`, as `sha256sum` writes it."""
-    file = digest_file(target)
-    new = file.with_name(f"{file.name}.new")
-    with new.open("w", encoding="ascii", errors="replace") as stream:
-        stream.write(f"{digest}  {target.name}\n")
-        stream.flush()
-        os.fsync(stream.fileno())
-    os.replace(new, file)
+    write_whole(digest_file(target), f"{digest}  {escape_controls(target.name)}\n")
 
 
 def digest_of(target: Path) -> str:
@@ -89,7 +84,7 @@ def check_download(target: Path, found: str, *, pinned: str | None = None) -> No
     """Refuses a download that does not have the expected digest. A first one may have any.
 
     Args:
-      target: where it is kept.
+      target: the path of the downloaded file.
       found: its digest.
       pinned: the digest that the catalogue has for it.
 

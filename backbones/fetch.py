@@ -22,7 +22,7 @@ def fetch_saved_model(
     """Downloads and unpacks a SavedModel.
 
     Args:
-      url: of a tar archive.
+      url: the URL of a tar archive.
       directory: appears complete and checked, or not at all; the caller holds its lock.
       cache: keeps what has come of the archive, should it be cut off.
       name: what to call it for a person.
@@ -65,12 +65,12 @@ def fetch_checkpoint(
     """Downloads an AugReg checkpoint, unless it is there and fit, and converts it.
 
     Args:
-      url: of an `.npz` file.
-      checkpoint: where the file is kept, unless it is unfit.
+      url: the URL of an `.npz` file.
+      checkpoint: the path of the file in the cache.
       cache: below which the SavedModel is put.
       name: what to call it for a person.
-      task: what to make of it.
-      precision: of its matrix products.
+      task: "fe" for a feature extractor, "classification" for a classifier.
+      precision: the precision of matrix products.
       expected: the architecture that it must have, its head included; None is any.
       sha256: the digest that it must have; None is that of the first download.
 

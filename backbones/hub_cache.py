@@ -22,7 +22,7 @@ def find_in_hub_cache(handle: str) -> Path | None:
 
 
 def hub_cache_directory(handle: str) -> Path:
-    """The directory in which TensorFlow Hub caches the SavedModel `handle`.
+    """Returns the directory in which TensorFlow Hub caches the SavedModel `handle`.
 
     The rule is that of `tensorflow_hub/compressed_module_resolver.py`.
     """

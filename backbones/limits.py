@@ -1,4 +1,4 @@
-"""What a downloaded SavedModel may be. Imports no TensorFlow."""
+"""The limits for a downloaded SavedModel. Imports no TensorFlow."""
 
 import dataclasses
 import math
@@ -11,7 +11,7 @@ _DEFAULT_MAX_GB = 20
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Admission:
-    """What a downloaded SavedModel may be.
+    """The limits for a downloaded SavedModel.
 
     Attributes:
       max_bytes: its largest size, unpacked.
@@ -23,7 +23,7 @@ class Admission:
 
 
 def max_model_bytes() -> int:
-    """How large a downloaded archive may be when unpacked: $VIT_MAX_MODEL_GB, by default 20.
+    """Returns the size limit of an unpacked archive: $VIT_MAX_MODEL_GB, by default 20.
 
     Raises:
       InputError: the variable is no number above 0.

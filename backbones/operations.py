@@ -94,7 +94,7 @@ def is_pure(name: str, *, stateful: bool) -> bool:
     """Whether an operation does nothing but compute.
 
     Args:
-      name: of the operation.
+      name: the name of the operation.
       stateful: whether TensorFlow registers it as such.
     """
     if name.startswith("_"):

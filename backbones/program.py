@@ -126,12 +126,12 @@ class _Saver:
 
 
 def _functions_of(node: node_def_pb2.NodeDef) -> set[str]:
-    """The names of all functions that a node may call."""
+    """Returns the names of all functions that a node may call."""
     return {node.op, *_functions_in(node.attr)}
 
 
 def _functions_in(attributes: Any) -> Iterator[str]:
-    """The functions among the attributes of a node, and among the attributes of these."""
+    """Returns the functions among the attributes of a node, and among the attributes of these."""
     for value in attributes.values():
         for function in (value.func, *value.list.func):
             if function.name:
@@ -140,5 +140,5 @@ def _functions_in(attributes: Any) -> Iterator[str]:
 
 
 def _node(tensor: str) -> str:
-    """The name of the node in the name of a tensor, or of a control input."""
+    """Returns the name of the node in the name of a tensor or of a control input."""
     return tensor.removeprefix("^").partition(":")[0]

@@ -114,8 +114,8 @@ def resolve(
       weights: "pretrained", or "random" for the catalogue's architecture, untrained.
       cache: directory for what is downloaded, converted or made: `models/<catalogue name>`, which
         may also be filled by hand, `checkpoints`, `convert_checkpoint`, `downloaded` and `random`.
-      locations: where models are published.
-      task: what is made of an `.npz` file.
+      locations: the hosts from which models are downloaded.
+      task: the kind of model that is made from an `.npz` file, "fe" or "classification".
       precision: of the matrix products of what is made here. The graph of a SavedModel from
         elsewhere stays as it is; a catalogue model in mixed precision is made of its checkpoint.
       trusted: whether the graph of a downloaded SavedModel may reach files, the network and
@@ -197,7 +197,7 @@ def _checkpoint(entry: Model, cache: Path) -> Path:
 def _published(
     entry: Model, cache: Path, locations: DownloadLocations, admission: Admission
 ) -> Path:
-    """The published weights of `entry`, from the first place that has them."""
+    """Returns the SavedModel of `entry`, from a cache or from the first host that has it."""
     here = _find_in_caches(entry, cache)
     if here:
         check_kept_model(here)
@@ -264,7 +264,7 @@ def _from_checkpoint(
 
 
 def _conversion(entry: Model) -> dict[str, Any]:
-    """What its checkpoint has to be, and what is made of it."""
+    """Returns the arguments for converting the checkpoint of `entry`."""
     return {
         "task": entry.task,
         "expected": entry.variant.architecture,

@@ -9,7 +9,7 @@ from typing import NoReturn, TextIO
 
 from common.text import make_printable
 
-BAD_USAGE = 2  # exit status, as argparse has it
+BAD_USAGE = 2  # the exit status of argparse
 
 
 class Parser(argparse.ArgumentParser):
@@ -19,7 +19,7 @@ class Parser(argparse.ArgumentParser):
         self.exit(BAD_USAGE, f"{self.prog}: {make_printable(message)}; see --help\n")
 
     def complain(self, message: object) -> None:
-        """One message on stderr, with the command's name in front of it."""
+        """Prints a message on stderr, after the name of the command."""
         print(f"{self.prog}: {make_printable(str(message))}", file=sys.stderr)
 
 

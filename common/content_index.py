@@ -51,7 +51,7 @@ class FileContent(NamedTuple):
 
 
 def hash_file(path: str) -> str:
-    """SHA-256 of the bytes of a file, as 64 hex digits."""
+    """Returns the SHA-256 of the bytes of a file, 64 hex digits."""
     with open(path, "rb", buffering=0) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -126,7 +126,7 @@ def _read(
     try:
         before = os.stat(path)
         if not stat.S_ISREG(before.st_mode):
-            return FileContent(name, 0, ""), None  # opening a pipe would wait for a writer
+            return FileContent(name, 0, ""), None  # a pipe: opening it would wait for a writer
         digest = digest_of(path)
         after = os.stat(path)
     except OSError:

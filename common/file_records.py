@@ -30,7 +30,7 @@ def record_files(directory: str) -> dict[str, FileRecord]:
 
 
 def list_files(directory: str) -> Iterator[str]:
-    """The relative paths of the files below `directory`, in no order."""
+    """Returns the relative paths of the files below `directory`, in no particular order."""
     for parent, _, names in tf.io.gfile.walk(directory):
         folder = parent.rstrip("/").removeprefix(directory.rstrip("/")).lstrip("/")
         for name in names:
@@ -38,7 +38,7 @@ def list_files(directory: str) -> Iterator[str]:
 
 
 def hash_records(records: Mapping[str, FileRecord]) -> str:
-    """SHA-256 over names and contents, as 64 hex digits."""
+    """Returns the SHA-256 of names and contents, 64 hex digits."""
     lines = (f"{name}\0{record.sha256}\n" for name, record in sorted(records.items()))
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
@@ -46,11 +46,11 @@ def hash_records(records: Mapping[str, FileRecord]) -> str:
 def find_damage(
     directory: str, recorded: Mapping[str, FileRecord], *, trust_times: bool = False
 ) -> str | None:
-    """The first file that is not as it was recorded, and how; None if all are.
+    """Finds the first file that differs from its record, and how; None if all are the same.
 
     Args:
       directory: whose files were recorded. Files that came later do not matter.
-      recorded: as `record_files` gives it.
+      recorded: the record that `record_files` returned.
       trust_times: whether a file of the recorded size and time is taken to be as it was. All others
         are read.
     """
@@ -82,7 +82,7 @@ def _read(path: str) -> FileRecord:
 
 
 def _stat(path: str) -> tuple[int, int]:
-    """Size and time of change. TensorFlow gives whole seconds on a disk."""
+    """Returns size and time of change of a file. On a disk, TensorFlow gives whole seconds."""
     if "://" in path:
         found = tf.io.gfile.stat(path)
         return found.length, found.mtime_nsec

@@ -73,7 +73,7 @@ def read_or_write(path: str | Path, text: str) -> str:
 
     Args:
       path: as in `write_whole`.
-      text: what the file is to say.
+      text: the new content of the file.
 
     Raises:
       OSError: the file cannot be read or written.
@@ -91,7 +91,7 @@ def read_json(path: str | Path, expected: str) -> Any:
 
     Args:
       path: as in `write_whole`.
-      expected: what the file holds, for that notice.
+      expected: the expected content of the file, in words, for that notice.
     """
     content = _read(path)
     if content is None:
@@ -104,7 +104,7 @@ def read_json(path: str | Path, expected: str) -> Any:
 
 
 def _read(path: str | Path) -> bytes | None:
-    """The content of the file at `path`; None without a file."""
+    """Reads the file at `path`; returns None if there is no file."""
     if "://" not in str(path):
         try:
             return Path(path).read_bytes()

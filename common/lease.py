@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
+from common import termination
 from common.errors import InputError
 from common.files import write_whole
 from common.notice import notice
@@ -63,8 +64,8 @@ def take_lease(path: str, *, timing: Timing = DEFAULT_TIMING) -> Lease | None:
     Whether the owner lives is seen at once on a disk, and within `timing.expiry` in a bucket.
 
     Args:
-      path: of a file in a directory that exists, or a URL.
-      timing: of a lease in a bucket.
+      path: the path of a file in a directory that exists, or a URL.
+      timing: the times of a lease in a bucket.
     """
     return _BucketLease.take(path, timing) if "://" in path else _DiskLease.take(Path(path))
 
@@ -85,7 +86,8 @@ def hold_lease(path: str, what: str, *, timing: Timing = DEFAULT_TIMING) -> Iter
         time.sleep(min(1.0, timing.renewal))
         lease = take_lease(path, timing=timing)
     try:
-        yield lease
+        with termination.announced(lease.release):
+            yield lease
     finally:
         lease.release()
 
@@ -198,7 +200,7 @@ def _read(path: str) -> str:
 
 
 def _owner(content: str) -> str:
-    """Whose lease it is; empty where there is none, or the file is damaged."""
+    """Returns the owner of the lease; empty if there is none, or if the file is damaged."""
     with contextlib.suppress(ValueError, KeyError, TypeError):
         return str(json.loads(content)["owner"])
     return ""

@@ -2,6 +2,8 @@
 
 import logging
 
+from common.text import make_printable
+
 logger = logging.getLogger(__name__)
 
 
@@ -11,4 +13,4 @@ def notice(text: str) -> None:
     The console listens to the logger of this module. Before there is a console, the line goes to
     stderr, and in a container to its log.
     """
-    logger.warning("%s", text)
+    logger.warning("%s", make_printable(text))

@@ -26,7 +26,8 @@ def adopt_orphans() -> None:
 
 
 def descendants() -> list[int]:
-    """The ids of all living processes below this one, children before their own children."""
+    """Returns the ids of all living processes below this one, children before their own
+    children."""
     children: dict[int, list[int]] = {}
     for process, parent in _parents():
         children.setdefault(parent, []).append(process)
@@ -52,7 +53,7 @@ def kill_descendants(patience: float) -> None:
 
 
 def _parents() -> Iterator[tuple[int, int]]:
-    """(id, id of the parent) of each process that has not ended."""
+    """Returns the id of each process that has not ended, and the id of its parent."""
     for directory in Path("/proc").iterdir():
         if not directory.name.isdecimal():
             continue

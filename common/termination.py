@@ -65,7 +65,7 @@ class Termination:
         self._since = 0.0
 
     def start(self) -> None:
-        """From now on signals end the process. Only for the main thread."""
+        """Makes signals end the process from now on. It must be called in the main thread."""
         with suppress(OSError):  # some sandboxes refuse; then a process without a parent stays
             adopt_orphans()
         read, write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
@@ -130,17 +130,15 @@ class Termination:
                 self._end(self._number)
 
     def _end(self, number: int, why: str = "") -> NoReturn:
-        # In a thread of its own, since the main thread may hold what they need, and stand still.
-        farewell = threading.Thread(target=self._bid_farewell, daemon=True)
-        farewell.start()
-        farewell.join(_FAREWELL)
+        until = time.monotonic() + _FAREWELL
+        for farewell in reversed(self._farewells):
+            # In a thread of its own, since the main thread may hold a lock that it needs.
+            thread = threading.Thread(target=farewell, daemon=True)
+            thread.start()
+            thread.join(max(0.0, until - time.monotonic()))
         self._say(f"{_NAMES[signal.Signals(number)]}{why and ': '}{why}")
         kill_descendants(_CHILDREN)
         os._exit(128 + number)
-
-    def _bid_farewell(self) -> None:
-        for farewell in reversed(self._farewells):
-            farewell()
 
     def _say(self, text: str) -> None:
         """Prints a line, on the log as well; unless nobody reads it and the pipe is full."""
@@ -164,7 +162,7 @@ def _raise_nothing(*_: Any) -> None:
 
 
 def end_on_signals(program: str) -> None:
-    """From now on Ctrl-C, SIGTERM and SIGHUP end this process and all below it.
+    """Makes Ctrl-C, SIGTERM and SIGHUP end this process and all processes below it.
 
     The exit status is 128 and the number of the signal: 130, 143, 129. Signals that are ignored
     already stay ignored. Only for the main thread of a program, before anything that takes a while.

@@ -8,12 +8,14 @@ _HARMLESS = "\u200c\u200d\xa0\u202f\u3000"
 
 
 def escape_controls(text: str) -> str:
-    r"""The text such that a terminal shows it as it is, in one line.
+    """Escapes control characters, so that a terminal shows the text as it is, in one line.
 
     Control characters (among them the escape sequences of terminals), line breaks, characters that
     turn the direction of writing, and bytes of a file name that are no UTF-8 become escapes as in
     Python's strings: `\x1b`, `\n`, `\u202e`, `\udcff`.
     """
+    if text.isprintable():  # nearly all text, and a hundred times as fast
+        return text
     return "".join(
         character
         if character.isprintable() or character in _HARMLESS
@@ -23,5 +25,5 @@ def escape_controls(text: str) -> str:
 
 
 def make_printable(text: str) -> str:
-    """The text without secrets and with escaped controls."""
+    """Removes secrets from the text, and escapes its control characters."""
     return escape_controls(remove_secrets(text))

@@ -9,6 +9,9 @@ from components.image_example_gen.sources.kinds import KINDS
 
 _KINDS = "components.image_example_gen.sources.kinds"
 _CATALOGUE = "backbones.catalogue"
+# Some nodes only read and write files and records with these, and any version of them gives the
+# same bytes.
+_FILE_SYSTEMS = ("tensorflow",)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -46,15 +49,14 @@ def hash_nodes(source: Mapping[str, Any], layout: str) -> NodeCode:
             kind.rpartition(".")[0],
             # The index is for the source's fingerprint, and not for its examples.
             data={_KINDS: kind, "common.content_index": ""},
-            # TensorFlow reads records and writes examples, with the same bytes in any version.
-            apart=("tensorflow",),
+            apart=_FILE_SYSTEMS,
         ),
         # StatisticsGen, SchemaGen and ExampleValidator run only code of TFX and TFDV.
         validation=hash_libraries("tfx", "tensorflow_data_validation"),
-        schema=hash_code("components.packaged_schema.component"),
+        schema=hash_code("components.packaged_schema.component", apart=_FILE_SYSTEMS),
         transform=hash_code("trainer.preprocessing", "components.backbone_transform.executor"),
         tuner=hash_code("trainer.tuner", data=training),
         trainer=hash_code("trainer.train", data=training),
         evaluator=hash_code("components.model_evaluator.executor"),
-        pusher=hash_code("components.model_pusher.executor"),
+        pusher=hash_code("components.model_pusher.executor", apart=_FILE_SYSTEMS),
     )

@@ -27,9 +27,9 @@ class Inputs:
       source: the argument of `components.image_example_gen.sources.registry.make_source`.
       source_fingerprint: the fingerprint of the images.
       classes: the class names.
-      schema_fingerprint: of the packaged schema's file; empty where there is none.
+      schema_fingerprint: the fingerprint of the packaged schema's file; empty if there is none.
       backbone: a SavedModel directory.
-      backbone_fingerprint: of its content.
+      backbone_fingerprint: the fingerprint of the backbone's content.
       backbone_layout: what a training of the whole backbone takes from the catalogue: the names of
         variables that have none, as text.
       champions: from `components.model_evaluator.records.find_champions`.

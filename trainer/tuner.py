@@ -133,7 +133,7 @@ class Search(keras_tuner.Tuner):
                     os.path.join(directory, "checkpoints"),
                     os.path.join(directory, "log"),
                 )
-        # KerasTuner would go on with other trials.
+        # After other errors, KerasTuner would continue with the next trial.
         except InputError as error:
             raise keras_tuner.errors.FatalError(str(error)) from error
         except (PreemptedError, KeyboardInterrupt) as error:

@@ -52,11 +52,12 @@ class ImageExampleGen(base_beam_component.BaseBeamComponent):
     ) -> None:
         """
         Args:
-          source: JSON of what `components.image_example_gen.sources.registry.make_source` takes.
-          classes: JSON of the class names that the pipeline is built for.
-          max_side: pixels; images with a longer side are made smaller.
-          source_fingerprint: of the source's data.
-          code_fingerprint: of the executor's code.
+          source: the argument of `components.image_example_gen.sources.registry.make_source`, as
+            JSON.
+          classes: the class names that the pipeline is built for, as JSON.
+          max_side: the longest side of an image in pixels; larger images are scaled down.
+          source_fingerprint: the fingerprint of the source's data.
+          code_fingerprint: the fingerprint of the executor's code.
           unread_notes: directory for notes of images that could not be read.
         """
         spec = ImageExampleGenSpec(

@@ -57,7 +57,7 @@ class ModelEvaluator(base_beam_component.BaseBeamComponent):
             `components.model_evaluator.records.NONE`.
           records: directory where a blessing is recorded.
           training: fingerprint of the training that made the model.
-          code_fingerprint: of the executor's code.
+          code_fingerprint: fingerprint of the executor's code.
         """
         spec = ModelEvaluatorSpec(
             examples=examples,

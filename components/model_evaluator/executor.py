@@ -86,8 +86,8 @@ class Executor(executor.Executor):
             inputs[standard_component_specs.BASELINE_MODEL_KEY] = [baseline]
         super().Do(inputs, output_dict, properties | EXTRACTORS)
         blessing = _blessing_of(output_dict)
-        # The baseline is known by its URI; TFX's container entry point fails on an id that it did
-        # not give.
+        # The baseline has a URI but no id: TFX's container entry point fails if an artifact has an
+        # id that it did not assign.
         blessing.mlmd_artifact.custom_properties.pop(
             constants.ARTIFACT_PROPERTY_BASELINE_MODEL_ID_KEY, None
         )

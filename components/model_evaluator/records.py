@@ -35,7 +35,7 @@ class Blessing:
       model: URI of the copy of the Model artifact.
       training: fingerprint of the training that the model is of.
       classes: names, in the order of the model's outputs.
-      contents: of the files of the copy, by relative path.
+      contents: the contents of the files of the copy, by relative path.
     """
 
     record: str
@@ -46,7 +46,7 @@ class Blessing:
 
     @classmethod
     def read(cls, record: str) -> "Blessing":
-        """The blessing recorded in the file at the URI `record`.
+        """Reads the blessing recorded in the file at the URI `record`.
 
         Raises:
           ValueError: the file is damaged.
@@ -107,7 +107,8 @@ def record(records: str, model: str, training: str) -> Blessing:
 
 
 def last_blessed(records: str, classes: Sequence[str], *, other_than: str) -> Blessing | None:
-    """The last blessed model that can be compared with, of another training than `other_than`.
+    """Finds the last blessed model that a new one can be compared with, not of the training
+    `other_than`.
 
     A training that is repeated is not compared with itself.
 
@@ -138,7 +139,7 @@ def find_champions(records: str, classes: Sequence[str]) -> dict[str, str]:
 
 
 def _comparable(records: str, classes: Sequence[str]) -> Iterator[Blessing]:
-    """The blessings of models that are still there and have the same classes, the newest first.
+    """Yields the blessings of models that still exist and have the same classes, the newest first.
 
     A model of other classes cannot be compared: its answers mean something else.
     """
@@ -148,7 +149,7 @@ def _comparable(records: str, classes: Sequence[str]) -> Iterator[Blessing]:
 
 
 def _blessed(records: str) -> Iterator[Blessing]:
-    """The newest first."""
+    """Yields the blessings, the newest first."""
     if not tf.io.gfile.isdir(records):
         return
     names = (name for name in tf.io.gfile.listdir(records) if name.endswith(".json"))

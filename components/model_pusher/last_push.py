@@ -24,7 +24,7 @@ class Push:
       before: `Serving.key` of the run that pushed it.
       after: state of the serving directory when it was pushed.
       version: the directory that was pushed to.
-      contents: of its files, by relative path.
+      contents: the contents of its files, by relative path.
     """
 
     training: str
@@ -35,7 +35,7 @@ class Push:
 
 
 def push_record(pipeline_root: str) -> str:
-    """Where the last push of the pipeline with this root is recorded."""
+    """Returns the path of the record of the last push, in a pipeline root."""
     return f"{pipeline_root}/pushed.json"
 
 
@@ -50,10 +50,10 @@ def record_push(settings: PusherSettings, base_directory: str) -> None:
 
 @dataclasses.dataclass(frozen=True)
 class Serving:
-    """What a run finds in the serving directory.
+    """The state of the serving directory at the start of a run.
 
     Attributes:
-      state: of the directory; None where nothing is served.
+      state: the state of the directory; None if no model is served.
       last_push: the last one that was recorded.
       damage: how the version that was pushed then has changed since; None where it has not.
     """
@@ -67,7 +67,7 @@ class Serving:
         """Looks at `base_directory`, and says so where the served model is damaged.
 
         Args:
-          record: of `push_record`.
+          record: the path that `push_record` returned.
           base_directory: the serving directory.
         """
         push, state = _read(record), served_state(base_directory)
@@ -82,7 +82,7 @@ class Serving:
         return cls(state, push, damage)
 
     def key(self, training: str) -> str:
-        """What Pusher's cache key has of it.
+        """Returns the part of Pusher's cache key that describes the last push.
 
         Where the last push was of this training, and nothing has changed since, it is the key of
         that push: so an identical second run finds Pusher's result. In all other cases it is a text
@@ -103,7 +103,7 @@ class Serving:
 
 
 def _read(record: str) -> Push | None:
-    """The last push; None where none was recorded."""
+    """Reads the last push; returns None if none was recorded."""
     if not tf.io.gfile.exists(record):
         return None
     with tf.io.gfile.GFile(record) as file:

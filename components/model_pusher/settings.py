@@ -11,7 +11,7 @@ class PusherSettings:
     """The settings of ModelPusher, as `custom_config`; see `common.custom_config`.
 
     Attributes:
-      serving_state: of the serving directory when the run began, from
+      serving_state: the state of the serving directory when the run started, from
         `components.model_pusher.last_push.Serving.key`; a part of the cache key.
       push_record: URI of the file that records the last push.
       training: fingerprint of the training that made the model.

@@ -31,7 +31,7 @@ _TRAINING = ("Trainer", "Tuner")
 
 @contextmanager
 def check_artifacts(pipeline_root: str) -> Iterator[None]:
-    """Within it TFX's LocalDagRunner records and checks artifacts, and overwrites none.
+    """A context in which TFX's LocalDagRunner records and checks artifacts, and overwrites none.
 
     An artifact that has changed since its node ended is made again by its node, where that is no
     training. Artifacts in a bucket are not read back, which would double what is transferred.
@@ -60,7 +60,9 @@ class ArtifactContents:
         write_whole(file, json.dumps(record_files(_directory(uri))))
 
     def find_damage(self, uri: str) -> str | None:
-        """How the artifact at `uri` has changed; None if it has not, or was never recorded."""
+        """Finds how the artifact at `uri` has changed; None if it is unchanged or was never
+        recorded.
+        """
         file = self._file(uri)
         if not file.exists():
             return None
@@ -103,7 +105,9 @@ class _Launcher(launcher.Launcher):
     def _cached_outputs(
         self, find: Any, metadata_handle: Any, cache_context: Any
     ) -> Mapping[str, Sequence[Artifact]] | None:
-        """The outputs of the newest execution of this cache key whose artifacts are undamaged."""
+        """Returns the outputs of the newest execution with this cache key whose artifacts are
+        undamaged.
+        """
         while True:
             outputs = find(metadata_handle=metadata_handle, cache_context=cache_context)
             if outputs is None or self._contents is None:
@@ -129,7 +133,7 @@ class _Launcher(launcher.Launcher):
 
 
 def _directory(uri: str) -> str:
-    """Of an artifact; that of a value is a file."""
+    """Returns the directory of an artifact; an artifact of a value is a file."""
     return uri if Path(uri).is_dir() else str(Path(uri).parent)
 
 
@@ -152,7 +156,7 @@ def _unused(uri: str) -> str:
 
 @contextmanager
 def _replaced(module: Any, name: str, value: Any) -> Iterator[None]:
-    """Within it `module.name` is `value`: TFX has no hooks there."""
+    """A context in which `module.name` is `value`, since TFX offers no hooks there."""
     original = getattr(module, name)
     setattr(module, name, value)
     try:

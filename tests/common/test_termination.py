@@ -190,6 +190,22 @@ def test_a_second_signal_ends_at_once(program):
     assert running.said == "ready\n"
 
 
+def test_farewells_do_not_wait_for_one_that_hangs(program):
+    """As a network that is away."""
+    running = program(
+        """
+        from common.termination import announced
+        def say(text):
+            return lambda: print(text, file=sys.stderr, flush=True)
+        with announced(say("screen")), announced(lambda: time.sleep(60)), announced(say("node")):
+            print("ready", flush=True)
+            time.sleep(60)
+        """
+    )
+    running.send(signal.SIGINT)
+    assert running.end() == (130, "node\nscreen\nprogram: interrupted\n")
+
+
 def test_what_must_not_happen_after_a_signal_does_not(program):
     """Although the process takes a while to end: something is announced first."""
     running = program(

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 import numpy as np
 import tensorflow as tf
 
+from common import termination
 from common.lease import DEFAULT_TIMING, Lease, Timing, take_lease
 from common.notice import notice
 from trainer.training.checkpoints import has_checkpoint
@@ -27,8 +28,8 @@ class CheckpointDirectory:
     """The directory of a training.
 
     Attributes:
-      path: of the directory; the same on all workers.
-      lease: of the chief; None on other workers.
+      path: the path of the directory; the same on all workers.
+      lease: the lease that the chief holds; None on other workers.
     """
 
     path: str
@@ -39,12 +40,13 @@ class CheckpointDirectory:
 def lease_directory(
     preferred: str, strategy: tf.distribute.Strategy, *, timing: Timing = DEFAULT_TIMING
 ) -> Iterator[CheckpointDirectory]:
-    """A directory for the checkpoints of one training, which no other run has until the end.
+    """Yields a directory for the checkpoints of one training, which no other run uses until the
+    end.
 
     Args:
       preferred: the directory, from `trainer.training.checkpoints.checkpoint_directory`.
       strategy: of the training; its chief takes the lease, and the others learn the directory.
-      timing: of a lease in a bucket.
+      timing: the times of a lease in a bucket.
     """
     number, lease = 0, None
     if worker_index(strategy)[0] == 0:
@@ -52,7 +54,9 @@ def lease_directory(
     (shared,) = broadcast_from_chief(strategy, [np.array(number, np.float32)])
     path = _numbered(preferred, round(float(shared)))
     try:
-        yield CheckpointDirectory(path, lease)
+        # Where Ctrl-C ends the process, the next run need not wait until a bucket's lease expires.
+        with termination.announced(lease.release) if lease else contextlib.nullcontext():
+            yield CheckpointDirectory(path, lease)
     finally:
         if lease:
             lease.release()
@@ -62,7 +66,7 @@ def lease_directory(
 
 
 def _take(preferred: str, timing: Timing) -> tuple[int, Lease]:
-    """The number of a directory that no other run has, and its lease.
+    """Takes the lease of a directory that no other run has; returns its number and the lease.
 
     Of those that are free, one with checkpoints comes first: its run was killed.
     """
@@ -83,7 +87,7 @@ def _take(preferred: str, timing: Timing) -> tuple[int, Lease]:
 
 
 def _existing(preferred: str) -> list[int]:
-    """The numbers of the directories that exist: one request to a bucket, not one for each."""
+    """Returns the numbers of the existing directories, with a single request to a bucket."""
     parent, _ = os.path.split(preferred)
     if not tf.io.gfile.isdir(parent):
         return []

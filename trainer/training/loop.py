@@ -144,7 +144,7 @@ class Loop:
         """
         Args:
           stepper: computes the training steps.
-          checkpoints: of this training.
+          checkpoints: the checkpoints of this training.
           train: the training split.
           validation: batches of the validation split.
           schedule: the learning-rate schedule of the stepper's optimizer.
@@ -292,14 +292,14 @@ class Loop:
     def _end_preempted(self, preemption: Preemption) -> NoReturn:
         self._checkpoints.finish(self._step)
         after = f"step {self._step} of {self._total}"
-        goes_on = "and goes on when the same command is given again"
+        goes_on = "and resumes when the same command is given again"
         if self._step == self._total:
             after = "the last step"
             goes_on = "and the model is exported when the same command is given again"
         preemption.end(f"asked to end after {after}; the training is saved {goes_on}")
 
     def _end_epoch(self, preemption: Preemption) -> None:
-        """Validates; the epoch does not end if the process is asked to end meanwhile.
+        """Validates. If the process is asked to end during validation, the epoch does not end.
 
         Then the next run owes the validation. Several workers have to validate together, so that
         they do not stop.

@@ -34,7 +34,7 @@ class Preemption:
         self.is_wanted |= number == signal.SIGINT
 
     def handle(self, number: int, frame: Any) -> None:
-        """The signal handler: as `announce`; a second Ctrl-C ends the process at once."""
+        """Handles a signal as `announce` does; a second Ctrl-C ends the process at once."""
         self.announce(number, frame)
         if number == signal.SIGINT:
             signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -51,9 +51,9 @@ class Preemption:
 
 @contextmanager
 def end_at_once() -> Iterator[None]:
-    """Within it, a signal ends a run on this machine at once, whatever is trained.
+    """A context in which a signal ends a run on this machine at once, without a checkpoint.
 
-    For a training whose checkpoints no later run goes on with.
+    It is for a training from whose checkpoints no later run resumes.
     """
     if not termination.ends_on_signals():
         yield

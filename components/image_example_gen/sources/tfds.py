@@ -139,7 +139,7 @@ class TfdsSource(Source):
             ) from error
 
     def _hash_records(self, file: str) -> str:
-        """SHA-256 over the examples of a record file, as 64 hex digits.
+        """Returns the SHA-256 of the examples in a record file, 64 hex digits.
 
         Containers without a data directory in common prepare the dataset each for itself. What they
         write is the same but for times and for the order of the features in an example: TFDS

@@ -50,10 +50,10 @@ def operations(magnitude: float, sign: tf.Tensor | float) -> dict[str, Operation
     at least one bit) and Solarize are strongest at 0; Color, Contrast, Brightness and Sharpness
     change nothing at 5, and have the opposite effect below 5.
 
-    There are three differences from that code. Cutout is missing, because erasing is an
-    augmentation of its own. Translation is a fraction of the image, as in timm; there, it is up to
-    100 pixels of 224. And Contrast blends with the mean of the image, as in Pillow and the paper;
-    there, it blends with a number that depends only on the number of pixels.
+    There are three differences from big_vision's code. Cutout is missing, because erasing is an
+    augmentation of its own. Translation is a fraction of the image, as in timm, and not a number of
+    pixels (in big_vision, up to 100 pixels of 224). And Contrast blends with the mean of the image,
+    as in Pillow and the paper, and not with a number that depends only on the number of pixels.
 
     Args:
       magnitude: 0 to 30.
