@@ -78,6 +78,9 @@ _OTHER_FLAGS = {
     "`--config FILE`": "read options from a YAML file, by their keys",
     "`--set KEY=VALUE`": "set any option by its key, such as `train.momentum=0.8`; may be repeated",
     "`--help`": "print the flags",
+    "`--clean-cache`": "remove models that can be made or copied again, and the checkpoints of "
+    "trainings that never ended below `./runs` or `--pipeline-root`",
+    "`--version`": "print the version",
     "`--list-models`": "print the models of the catalogue",
     "`--list-datasets`": "print the datasets that have a name of their own",
     "`--list-options`": "print every option by its key",
