@@ -57,6 +57,7 @@ TRAINER = TrainerSettings(
             push_record="/root/pushed.json",
             training="6",
             fail_on_unblessed=True,
+            keep_versions=5,
             code_fingerprint="5",
         ),
     ],
