@@ -7,13 +7,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from backbones.contract import (
-    call_backbone,
-    check_backbone,
-    check_tunable,
-    load_backbone,
-    read_shapes,
-)
+from backbones.admission import check_backbone
+from backbones.contract import call_backbone, check_tunable, load_backbone, read_shapes
 from backbones.resolve import check_model
 from common.errors import InputError
 from tests.conftest import encode, gradient
