@@ -5,6 +5,7 @@
     python pipeline_runner.py --config run.yaml --set train.epochs=8
     python pipeline_runner.py --model vit_b16_fe --runner vertex --schedule "0 3 * * 1" …
     python pipeline_runner.py --runner vertex --list-schedules …
+    python pipeline_runner.py --name NAME --rollback
     python pipeline_runner.py --version
 
 Exit status: 0 pushed (or pushed already; compiled, submitted, scheduled), 1 the pipeline failed,
@@ -47,6 +48,7 @@ from pipeline.options.config import (
     OPTIONS,
     Config,
     build_config,
+    build_serving_dir,
     build_target,
     read_assignment,
     read_yaml,
@@ -67,6 +69,7 @@ _GROUPS = {
     "ingest": "how images become examples",
     "train": "the training; what is not given is the recipe's",
     "gate": "what a model must reach",
+    "serve": "how models are served",
     "run": "where and how it runs",
     "cloud": "for a cluster: kubeflow, vertex",
     "machines": "what the nodes run on there",
@@ -100,6 +103,8 @@ def do(parsed: argparse.Namespace) -> int:
         if getattr(parsed, make_list.__name__):
             print(make_list())
             return DONE
+    if parsed.rollback is not None:
+        return serve_earlier_version(parsed)
     if parsed.clean_cache:
         return clean_caches(parsed)
     if any(getattr(parsed, action) for action in ACTIONS):
@@ -186,6 +191,20 @@ def manage(parsed: argparse.Namespace) -> int:
     return run_with_log(new_log(Path("runs")), job, verbose=parsed.__dict__["run.verbose"] or False)
 
 
+def serve_earlier_version(parsed: argparse.Namespace) -> int:
+    """Makes an earlier version of a pipeline's model the one that is served."""
+    version = parsed.rollback or None
+    if version and not (version.isascii() and version.isdecimal()):
+        raise InputError(f"--rollback {version}: expected the number of a version")
+    base_directory = build_serving_dir(read_settings(parsed))
+    from components.model_pusher.rollback import roll_back
+
+    done = roll_back(base_directory, int(version) if version else None)
+    print(f"version {done.withdrawn} is withdrawn: a run does not push that model again")
+    print(f"served now: {done.served}, a copy of version {done.copy_of}")
+    return DONE
+
+
 def make_backend(runner: str) -> ModuleType:
     """Connects to the service of a runner that has a cluster."""
     return importlib.import_module(f"pipeline.runners.{runner}")
@@ -219,7 +238,7 @@ def run(config: Config, log: Path, record_owner: Callable[[], None]) -> int:
         record_owner()
         report = local.run(config, inputs, console)
         console.summary(report)
-        return PUSHED if report.blessed else NOT_BLESSED
+        return PUSHED if report.pushed_to else NOT_BLESSED
 
     return run_with_log(log, job, verbose=config.run.verbose)
 
@@ -361,6 +380,13 @@ def make_parser() -> argparse.ArgumentParser:
     lists.add_argument("--version", action="version", version=version(), help="print the version")
     for what in ("models", "datasets", "options"):
         lists.add_argument(f"--list-{what}", action="store_true", help=f"print the {what}")
+    lists.add_argument(
+        "--rollback",
+        nargs="?",
+        const="",
+        metavar="VERSION",
+        help="serve an earlier version of the model again; by default the one before",
+    )
     lists.add_argument(
         "--list-schedules", action="store_true", help="print the schedules of kubeflow or vertex"
     )

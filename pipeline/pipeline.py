@@ -80,6 +80,7 @@ def create_pipeline(config: Config, inputs: Inputs | None) -> Pipeline:
         source=properties.example_gen.source,
         classes=properties.example_gen.classes,
         max_side=config.ingest.max_side,
+        max_pixels=config.ingest.max_pixels,
         source_fingerprint=properties.example_gen.source_fingerprint,
         code_fingerprint=properties.example_gen.code_fingerprint,
         unread_notes=properties.example_gen.unread_notes,

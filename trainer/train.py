@@ -55,7 +55,7 @@ def run_fn(fn_args: Any) -> None:
     if is_solved:
         model = job.make_model()
         job.probe(model, strategy, fn_args.model_run_dir)
-        job.export(model, fn_args.serving_model_dir)
+        job.export(model, fn_args.serving_model_dir, settings.serving)
         return
     checkpoints = checkpoint_directory(
         settings.checkpoints,
@@ -71,7 +71,7 @@ def run_fn(fn_args: Any) -> None:
             remove_abandoned(settings.checkpoints, directory.path)
         fitted = job.fit(strategy, directory.path, log_dir, directory.lease)
         if is_chief:
-            job.export(fitted.model, fn_args.serving_model_dir)
+            job.export(fitted.model, fn_args.serving_model_dir, settings.serving)
         # When this function returns, TFX looks for the model, in every worker.
         wait_for_all(strategy)
         fitted.checkpoints.remove()

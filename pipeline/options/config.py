@@ -33,6 +33,7 @@ from pipeline.options.compatibility import (
 from pipeline.options.custom_job import check_custom_job
 from pipeline.options.machines import Machines, check_machines
 from pipeline.options.names import check_name
+from pipeline.options.serve import Serve
 from pipeline.options.settings import Option, Setting, check_setting
 from pipeline.options.tuning import check_tune
 from pipeline.options.unique_keys import load_yaml
@@ -47,12 +48,29 @@ NAME = Check(
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class BackboneInput:
+    """What a backbone expects beyond its SavedModel."""
+
+    input_range: Literal["-1,1", "0,1", "0,255", "imagenet"] = option(
+        "the pixel values that the backbone was trained on; imagenet: in [0, 1], less ImageNet's "
+        "mean, divided by its deviation",
+        default="-1,1",
+    )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Ingest:
     """The options of reading images into examples."""
 
     max_side: int = option(
         "longest side of an image in pixels; larger images are scaled down",
         default=1024,
+        check=AT_LEAST_ONE,
+    )
+    max_pixels: int = option(
+        "an image of more pixels is refused by its header, when it is ingested and when it is "
+        "served",
+        default=100_000_000,
         check=AT_LEAST_ONE,
     )
 
@@ -68,6 +86,14 @@ class Gate:
     )
     min_class_recall: float | None = option(
         "required recall of every class; null for no requirement", default=None, check=FRACTION
+    )
+    max_ece: float | None = option(
+        "greatest expected calibration error; null for none", default=None, check=FRACTION
+    )
+    min_coverage: float | None = option(
+        "least share of test images whose answer is accepted, see serve.precision; null for none",
+        default=None,
+        check=FRACTION,
     )
     max_drop: float = option(
         "largest allowed drop in accuracy from the last blessed model",
@@ -140,10 +166,12 @@ class Config:
     serving_dir: str = option(
         "directory of pushed models (default: PIPELINE_ROOT/serving)", is_path=True
     )
+    backbone: BackboneInput = dataclasses.field(default_factory=BackboneInput)
     ingest: Ingest = dataclasses.field(default_factory=Ingest)
     train: Hyperparameters = dataclasses.field(default_factory=Hyperparameters)
     augment: Augmentation = dataclasses.field(default_factory=Augmentation)
     gate: Gate = dataclasses.field(default_factory=Gate)
+    serve: Serve = dataclasses.field(default_factory=Serve)
     run: Run = dataclasses.field(default_factory=Run)
     cloud: Cloud = dataclasses.field(default_factory=Cloud)
     machines: Machines = dataclasses.field(default_factory=Machines)
@@ -409,6 +437,27 @@ def build_target(settings: Mapping[str, Setting]) -> tuple[str, Cloud]:
     return runner, Cloud(**given)
 
 
+def build_serving_dir(settings: Mapping[str, Setting]) -> str:
+    """The serving directory of the pipeline that `settings` name, for commands that run nothing.
+
+    Args:
+      settings: by dotted key; a name, a pipeline root or a serving directory is enough.
+
+    Raises:
+      InputError: as `build_config`; or none of them is given.
+    """
+    values = _checked_values(settings)
+    if values.get("serving_dir"):
+        return _make_absolute(values["serving_dir"])
+    if values.get("pipeline_root"):
+        return default_serving_dir(_make_absolute(values["pipeline_root"]))
+    if values.get("name"):
+        return default_serving_dir(_make_absolute(str(Path("runs") / values["name"])))
+    raise InputError(
+        "found no pipeline; expected its --name, its --pipeline-root or its --serving-dir"
+    )
+
+
 def _checked_values(settings: Mapping[str, Setting]) -> dict[str, Any]:
     values = {}
     for key, setting in settings.items():
@@ -475,10 +524,12 @@ def _fill(
             "pipeline_root": root,
             "serving_dir": _make_absolute(serving) if serving else default_serving_dir(root),
         },
+        backbone=BackboneInput(**given("backbone")),
         ingest=Ingest(**given("ingest")),
         train=dataclasses.replace(recipe.hyperparameters, **_override_alternatives(given("train"))),
         augment=dataclasses.replace(recipe.augmentation, **given("augment")),
         gate=Gate(**{"min_accuracy": min_accuracy} | given("gate")),
+        serve=Serve(**given("serve")),
         run=Run(**given("run")),
         cloud=Cloud(**given("cloud")),
         machines=machines,

@@ -10,12 +10,18 @@ import pytest
 from backbones.contract import Shapes
 from common.custom_config import to_custom_config
 from trainer import train
+from trainer.decoding.limits import Limits
 from trainer.input.augmentation import Augmentation
 from trainer.training.checkpoint_lease import CheckpointDirectory
 from trainer.training.hyperparameters import Hyperparameters
 from trainer.training.loop import Fitted
 from trainer.training.run_label import RunLabel
-from trainer.training.settings import TrainerSettings, TrainingInputs, TrainingSettings
+from trainer.training.settings import (
+    ServingSettings,
+    TrainerSettings,
+    TrainingInputs,
+    TrainingSettings,
+)
 
 CONFIG = json.loads(
     to_custom_config(
@@ -26,9 +32,11 @@ CONFIG = json.loads(
                 hyperparameters=Hyperparameters(),
                 augmentation=Augmentation(),
             ),
+            serving=ServingSettings(limits=Limits(), precision=None),
             inputs=TrainingInputs(
                 source_fingerprint="1",
                 max_side=512,
+                max_pixels=10**8,
                 examples_code="2",
                 transform_code="3",
                 backbone_fingerprint="4",

@@ -1,6 +1,7 @@
 """One training: its settings and files, the trained model, and the exported model."""
 
 import dataclasses
+import logging
 import os
 from collections.abc import Callable, Sequence
 
@@ -15,13 +16,15 @@ from trainer.input.dataset import TrainingData, read_features, validation_batche
 from trainer.input.transform_graph import TransformGraph
 from trainer.model.classifier import make_classifier, make_probe
 from trainer.model.linear_probe import fit_linear_probe
-from trainer.preprocessing import PIXELS
+from trainer.serving.calibration import NOTHING_ACCEPTED, Calibration, calibrate
 from trainer.serving.export import ServedClassifier
 from trainer.training.checkpoints import has_checkpoint
 from trainer.training.loop import Fitted, fit
 from trainer.training.run_label import RunLabel
-from trainer.training.settings import TrainingSettings
+from trainer.training.settings import ServingSettings, TrainingSettings
 from trainer.training.strategy import broadcast_from_chief, worker_index
+
+logger = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -52,7 +55,8 @@ class TrainingJob:
         classes = len(self.settings.classes)
         if self.settings.tune == "head":
             return make_probe(self.shapes.features, classes)
-        return make_classifier(load_backbone(self.backbone), self.shapes, classes)
+        backbone = load_backbone(self.backbone)
+        return make_classifier(backbone, self.shapes, classes, self.settings.input_range)
 
     def fit(
         self,
@@ -145,29 +149,48 @@ class TrainingJob:
 
         return read
 
-    def export(self, model: keras.Model, directory: str) -> None:
+    def export(self, model: keras.Model, directory: str, serving: ServingSettings) -> None:
         """Writes the SavedModel with its three signatures, from a copy without a strategy."""
         plain = self.make_model()
         for variable, trained in zip(plain.variables, model.variables, strict=True):
             variable.assign(trained.numpy())
         if self.settings.tune == "head":
             backbone = self.graph.frozen_backbone
-            of_bytes, of_pixels = backbone.from_bytes, backbone.from_pixels
+            to_features = backbone.from_pixels
         else:
-            layer = plain.get_layer("backbone")
-            backbone, of_pixels = layer.backbone, layer
-
-            def of_bytes(encoded: tf.Tensor) -> tf.Tensor:
-                return layer(self.graph(encoded, PIXELS))
-
+            to_features = plain.get_layer("backbone")
+            backbone = to_features.backbone
         ServedClassifier(
-            features_of_bytes=of_bytes,
-            features_of_pixels=of_pixels,
+            to_features=to_features,
             head=plain.get_layer("head"),
             backbone=backbone,
             classes=self.settings.classes,
             image_shape=(self.shapes.height, self.shapes.width),
+            limits=serving.limits,
+            calibration=self._calibrate(plain, serving.precision),
         ).save(directory)
+
+    def _calibrate(self, model: keras.Model, precision: float | None) -> Calibration:
+        """By the validation split: its features where the head is tuned, else its images."""
+        batches = validation_batches(
+            self.validation_files,
+            self.graph,
+            tune=self.settings.tune,
+            classes=len(self.settings.classes),
+            batch_size=32,
+        )
+        to_logits = tf.function(model, reduce_retracing=True)
+        parts = [(to_logits(inputs).numpy(), labels.numpy()) for inputs, labels in batches]
+        logits, labels = (np.concatenate(part) for part in zip(*parts, strict=True))
+        calibration = calibrate(logits, labels.argmax(-1), precision)
+        logger.info("%s on %d validation images", calibration, len(labels))
+        if calibration.threshold == NOTHING_ACCEPTED:
+            logger.warning(
+                "No probability is so high that %g of the answers above it are right on the "
+                "validation split: the model will accept no answer. Lower serve.precision.",
+                precision,
+            )
+        return calibration
 
 
 def backbone_directory(base_model: str) -> str:

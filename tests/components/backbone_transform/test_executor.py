@@ -76,7 +76,9 @@ def transformed(project, tmp_path_factory):
         "transform_graph": [artifact_of(standard_artifacts.TransformGraph, folder / "graph")],
         "transformed_examples": [artifact_of(standard_artifacts.Examples, folder / "transformed")],
     }
-    settings = TransformSettings(tune="head", code_fingerprint="")
+    settings = TransformSettings(
+        tune="head", code_fingerprint="", input_range="0,1", check_input_range=True
+    )
     with pytest.MonkeyPatch.context() as patch:
         load, loaded = tf.saved_model.load, []
 
@@ -120,7 +122,7 @@ def test_it_keeps_no_backbone(transformed):
 
 def test_features_of_each_image_are_written(transformed):
     pixels = decode_images(tf.constant(transformed.images), SIZE, SIZE)
-    means = np.mean(pixels, axis=(1, 2, 3))
+    means = np.mean(pixels, axis=(1, 2, 3)) / 2 + 0.5  # in the range that is asked for
     np.testing.assert_allclose(transformed.features[:, 0], means, rtol=0, atol=1e-6)
 
 
