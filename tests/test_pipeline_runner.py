@@ -299,7 +299,7 @@ def test_which_models_are_here(tmp_path, monkeypatch, tiny_backbone):
     assert here() == {"vit_mini_fe", "vit_b16_fe"}
 
 
-FLOAT32 = "The graph of this SavedModel computes in float32, whatever --precision says.\n"
+FLOAT32 = "--precision has no effect: the graph of this SavedModel computes in float32.\n"
 UNTRAINED = "The model is UNTRAINED: its weights are random.\n"
 
 

@@ -8,12 +8,7 @@ import pytest
 import tensorflow as tf
 
 from backbones.admission import check_backbone
-from backbones.contract import (
-    call_backbone,
-    check_tunable,
-    load_backbone,
-    read_shapes,
-)
+from backbones.contract import call_backbone, check_tunable, load_backbone, read_shapes
 from backbones.resolve import check_model
 from common.errors import InputError
 from tests.conftest import encode, gradient

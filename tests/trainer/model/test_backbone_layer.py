@@ -81,7 +81,8 @@ tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfigur
 from backbones.contract import load_backbone, read_shapes
 from trainer.model.classifier import make_classifier
 directory = {str(tiny_backbone)!r}
-with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
+strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1", "CPU:2"])
+with strategy.scope():
     model = make_classifier(load_backbone(directory), read_shapes(directory), classes=3)
     model.compile(optimizer=keras.optimizers.SGD(0.1, momentum=0.9), jit_compile=False,
                   loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True))
@@ -89,7 +90,7 @@ images = np.random.default_rng(0).uniform(-1, 1, [6, 16, 16, 3]).astype("float32
 losses = model.fit(images, np.arange(6) % 3, epochs=10, verbose=0).history["loss"]
 assert losses[-1] < 0.5 * losses[0], losses
 from tests.trainer.training_process import check_broadcast
-check_broadcast(tf.distribute.MirroredStrategy(["CPU:0", "CPU:1", "CPU:2"]))
+check_broadcast(strategy)
 """
     subprocess.run([sys.executable, "-c", code], cwd=project, check=True, capture_output=True)
 
