@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from backbones.admission import check_backbone
 from backbones.contract import (
     call_backbone,
-    check_backbone,
     check_tunable,
     load_backbone,
     read_shapes,
