@@ -123,7 +123,7 @@ EDITS = {
     "the decoding that ingestion and serving share": (
         FOLDER,
         [["trainer/decoding/gif.py", '_WHITE = b"\\xff', '_WHITE = b"\\xfe']],
-        {*INGESTION, *MODEL},
+        {*INGESTION, *TRAINING},
     ),
     "the calibration of the model": (
         FOLDER,
