@@ -1,6 +1,7 @@
 """Small files that outlive a run: records, names, notes. Imports no TensorFlow until a bucket is
 named."""
 
+import contextlib
 import errno
 import json
 import os
@@ -42,7 +43,7 @@ def write_whole(path: str | Path, text: str) -> None:
     except BaseException:
         new.unlink(missing_ok=True)
         raise
-    _flush_directory(target.parent)
+    flush_directory(target.parent)
 
 
 def read_text(path: str | Path) -> str:
@@ -119,7 +120,7 @@ def _read(path: str | Path) -> bytes | None:
         return None
 
 
-def _flush_directory(directory: Path) -> None:
+def flush_directory(directory: Path) -> None:
     """Has the names in `directory` survive a power failure, where the file system can do that."""
     descriptor = os.open(directory, os.O_RDONLY)
     try:
@@ -129,3 +130,35 @@ def _flush_directory(directory: Path) -> None:
             raise
     finally:
         os.close(descriptor)
+
+
+def link_or_copy(source: str, target: str) -> None:
+    """Gives the directory `target` the files of `source`, as hard links where that is possible.
+
+    Hard links cost no room. Neither directory may be changed in place afterwards: its files would
+    change in both. In a bucket, on another disk, or on a file system without hard links the files
+    are copied.
+
+    Args:
+      source: a directory, or a URL of a file system that TensorFlow knows.
+      target: a directory or URL; created if it does not exist. A file that it has is replaced.
+    """
+    import tensorflow as tf
+
+    for folder, _, names in tf.io.gfile.walk(source):
+        inner = folder.rstrip("/").removeprefix(source.rstrip("/"))
+        tf.io.gfile.makedirs(f"{target}{inner}")
+        for name in names:
+            _link_or_copy_file(f"{folder}/{name}", f"{target}{inner}/{name}")
+
+
+def _link_or_copy_file(source: str, target: str) -> None:
+    import tensorflow as tf
+
+    if "://" not in source and "://" not in target:
+        with contextlib.suppress(FileNotFoundError):
+            os.remove(target)
+        with contextlib.suppress(OSError):  # another disk, or a file system without links
+            os.link(source, target)
+            return
+    tf.io.gfile.copy(source, target, overwrite=True)

@@ -137,7 +137,6 @@ def create_pipeline(config: Config, inputs: Inputs | None) -> Pipeline:
     trainer_class = CustomJobTrainer if config.machines.trainer.machine_type else Trainer
     trainer = trainer_class(
         run_fn="trainer.train.run_fn",
-        statistics=statistics.outputs["statistics"],
         hyperparameters=tuners[0].outputs["best_hyperparameters"] if tuners else None,
         **training,
     ).with_id("Trainer")

@@ -32,6 +32,7 @@ from pipeline.node_properties import (
 )
 from pipeline.options.config import Config
 from trainer.decoding.limits import Limits
+from trainer.training.run_label import RunLabel
 from trainer.training.settings import (
     ServingSettings,
     TrainerSettings,
@@ -117,8 +118,9 @@ def make_properties(config: Config, inputs: Inputs) -> Properties:
         check_input_range=not parse_model(config.model).is_augreg,
         code_fingerprint=code.transform,
     )
+    label = RunLabel(name=config.name, options=config.options_beside_recipe())
     tuner_settings = TunerSettings(
-        training=training, trials=config.tuner, code_fingerprint=code.tuner
+        training=training, label=label, trials=config.tuner, code_fingerprint=code.tuner
     )
     trainer_settings = TrainerSettings(
         training=training,
@@ -127,6 +129,7 @@ def make_properties(config: Config, inputs: Inputs) -> Properties:
             precision=config.serve.precision,
         ),
         inputs=training_inputs,
+        label=label,
         # Not in the Trainer's output directory, which is a new one for each execution.
         checkpoints=f"{config.pipeline_root}/checkpoints",
         code_fingerprint=code.trainer,
@@ -138,6 +141,7 @@ def make_properties(config: Config, inputs: Inputs) -> Properties:
         push_record=push_record(config.pipeline_root),
         training=fingerprint,
         fail_on_unblessed=config.run.fail_on_unblessed,
+        keep_versions=config.serve.keep_versions,
         code_fingerprint=code.pusher,
     )
     return Properties(

@@ -21,6 +21,7 @@ import itertools
 import signal
 import sys
 from collections.abc import Sequence
+from os.path import expanduser
 from typing import TYPE_CHECKING
 
 import rich.console
@@ -174,6 +175,7 @@ def add_classifier_arguments(parser: Parser, *, batch_size: int) -> None:
     parser.add_argument(
         "--model",
         required=True,
+        type=expanduser,
         help="a classifier: catalogue name (pipeline_runner.py --list-models), directory of a "
         "SavedModel or of an exported model, URL or AugReg .npz; a SavedModel is a program, "
         "which must do no more than compute",
@@ -225,6 +227,7 @@ def make_parser() -> Parser:
     parser.add_argument(
         "images",
         nargs="+",
+        type=expanduser,
         metavar="IMAGE",
         help="a JPEG, PNG, GIF, BMP or WebP file, or a folder of such, also gs://…",
     )

@@ -8,9 +8,11 @@ from tfx import types
 from tfx.components.transform import executor
 from tfx.dsl.io import fileio
 from tfx.types import artifact_utils, standard_component_specs
+from tfx.types.standard_component_specs import EXAMPLES_KEY, TRANSFORMED_EXAMPLES_KEY
 
 from backbones.contract import share_backbone
 from common.custom_config import from_custom_config, to_custom_config
+from common.example_counts import COUNTS_FILE
 from components.backbone_transform.input_range import warn_of_input_range
 from trainer.transform_settings import TransformSettings
 
@@ -19,7 +21,10 @@ WARNING = "warning"  # custom property of a TransformGraph
 
 
 class Executor(executor.Executor):
-    """TFX's executor of Transform; adds the backbone's directory to the `custom_config`."""
+    """TFX's executor of Transform; adds the backbone's directory to the `custom_config`.
+
+    It also copies the counts that are beside the examples to the transformed examples.
+    """
 
     def Do(  # noqa: N802 (TFX's name)
         self,
@@ -42,6 +47,11 @@ class Executor(executor.Executor):
             if settings.check_input_range:
                 _check_input_range(input_dict, output_dict, settings)
             super().Do(inputs, output_dict, exec_properties | {key: custom_config})
+        # Trainer, which may get the transformed examples alone, reads the counts beside them.
+        for transformed in output_dict.get(TRANSFORMED_EXAMPLES_KEY, ()):
+            counted = artifact_utils.get_single_uri(inputs[EXAMPLES_KEY])
+            fileio.makedirs(transformed.uri)
+            fileio.copy(f"{counted}/{COUNTS_FILE}", f"{transformed.uri}/{COUNTS_FILE}", True)
 
 
 def _check_input_range(

@@ -16,8 +16,8 @@ from tfx.proto import example_gen_pb2
 from tfx.types import artifact_utils
 
 from common.errors import InputError
+from common.example_counts import COUNTS_FILE
 from components.image_example_gen.counts import (
-    COUNTS_FILE,
     QUARANTINE,
     QUARANTINE_FILE,
     READ,

@@ -1,14 +1,13 @@
 """Copies of blessed models, named by their content: no later run writes where they lie."""
 
-import os
 import shutil
 import uuid
-from collections.abc import Mapping
 from pathlib import Path
 
 import tensorflow as tf
 
 from common.file_records import FileRecord, find_damage, hash_records, record_files
+from common.files import link_or_copy
 
 
 def keep_copy(folder: str, model: str) -> tuple[str, dict[str, FileRecord]]:
@@ -18,7 +17,7 @@ def keep_copy(folder: str, model: str) -> tuple[str, dict[str, FileRecord]]:
     so that a copy costs nothing.
 
     Args:
-      folder: of all copies.
+      folder: of all copies; only one process at a time may call this with it.
       model: URI of the artifact.
 
     Returns:
@@ -29,28 +28,19 @@ def keep_copy(folder: str, model: str) -> tuple[str, dict[str, FileRecord]]:
     target = f"{folder}/{hash_records(contents)}"
     if not tf.io.gfile.exists(target) or find_damage(target, contents):
         if "://" in folder:
-            _upload(model, target, contents)
+            # A bucket has no directories to rename; the copy counts once it is recorded.
+            link_or_copy(model, target)
         else:
-            _link(Path(model), Path(target), contents)
+            _link(model, Path(target))
     return target, contents
 
 
-def _upload(model: str, target: str, contents: Mapping[str, FileRecord]) -> None:
-    """In a bucket there are no directories to rename; the copy counts once it is recorded."""
-    for name in contents:
-        tf.io.gfile.makedirs(os.path.dirname(f"{target}/{name}"))
-        tf.io.gfile.copy(f"{model}/{name}", f"{target}/{name}", overwrite=True)
-
-
-def _link(model: Path, target: Path, contents: Mapping[str, FileRecord]) -> None:
+def _link(model: str, target: Path) -> None:
+    for left in target.parent.glob(".*"):  # by a process that was killed while it copied
+        shutil.rmtree(left, ignore_errors=True)
     new = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}")
     try:
-        for name in contents:
-            (new / name).parent.mkdir(parents=True, exist_ok=True)
-            try:
-                os.link(model / name, new / name)
-            except OSError:  # another disk, or a file system without links
-                shutil.copy2(model / name, new / name)
+        link_or_copy(model, str(new))
         if target.exists():  # and is damaged
             shutil.rmtree(target)
         new.replace(target)

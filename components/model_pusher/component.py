@@ -1,4 +1,4 @@
-"""ModelPusher, TFX's Pusher that does not push a model again that is served already."""
+"""ModelPusher, TFX's Pusher whose versions appear complete, and which pushes no model twice."""
 
 from tfx import types
 from tfx.dsl.components.base import base_component, executor_spec

@@ -3,19 +3,24 @@
 from pathlib import PurePosixPath
 from typing import Any
 
+import tensorflow as tf
 from absl import logging
 from tfx import types
 from tfx.components.pusher import executor
 from tfx.proto import pusher_pb2
 from tfx.types import artifact_utils, standard_component_specs
-from tfx.utils import io_utils, proto_utils
+from tfx.utils import proto_utils
 
 from common import termination
 from common.custom_config import from_custom_config
-from common.errors import InputError
+from common.errors import InputError, one_line
 from common.file_records import find_damage, record_files
+from common.files import link_or_copy
 from components.model_evaluator.reasons import read_reasons
 from components.model_pusher.last_push import record_push
+from components.model_pusher.publish import hold_serving_directory, publish, remove_leftovers
+from components.model_pusher.push_records import read_records
+from components.model_pusher.retention import remove_old_versions
 from components.model_pusher.serving_directory import identity, newest_version
 from components.model_pusher.settings import PusherSettings
 from components.model_pusher.verdict import OUTPUT, Verdict
@@ -24,7 +29,11 @@ WAS_SERVED = "was_served"  # custom property of a PushedModel: 1 if the model wa
 
 
 class Executor(executor.Executor):
-    """Pushes a blessed model to a filesystem unless it is the version served there now."""
+    """Pushes a blessed model to a filesystem unless it is the version served there now.
+
+    TFX's own executor copies into the numbered directory in place, names it by the second, and
+    says nothing if that name is taken (tfx/components/pusher/executor.py, `Do`).
+    """
 
     def Do(  # noqa: N802 (TFX's name)
         self,
@@ -32,79 +41,102 @@ class Executor(executor.Executor):
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """As TFX's; the artifact of a model that is served already names that version.
-
-        Writes the verdict as well.
+        """Pushes the model, or records in the artifact why it is not pushed; writes the verdict.
 
         Raises:
-          InputError: the model is not blessed, and its settings have `fail_on_unblessed`.
+          InputError: the model cannot be written to the serving directory; or it is not pushed, and
+            its settings have `fail_on_unblessed`.
         """
-        reason = ""
+        self._log_startup(input_dict, output_dict, exec_properties)
+        settings = from_custom_config(
+            PusherSettings, exec_properties[standard_component_specs.CUSTOM_CONFIG_KEY]
+        )
+        pushed = artifact_utils.get_single_instance(
+            output_dict[standard_component_specs.PUSHED_MODEL_KEY]
+        )
         if self.CheckBlessing(input_dict):
-            self._push(input_dict, output_dict, exec_properties)
+            reason = self._push(self.GetModelPath(input_dict), pushed, exec_properties, settings)
         else:
-            reason = self._not_blessed(input_dict, output_dict, exec_properties)
+            blessing = artifact_utils.get_single_instance(
+                input_dict[standard_component_specs.MODEL_BLESSING_KEY]
+            )
+            reason = f"not pushed, the model is not blessed: {read_reasons(blessing)}"
+        if reason:
+            if settings.fail_on_unblessed:
+                raise InputError(reason)
+            self._MarkNotPushed(pushed)
+            pushed.set_string_custom_property("reason", reason)
+            logging.warning("%s.", reason)
         verdict = artifact_utils.get_single_instance(output_dict[OUTPUT])
         verdict.value = Verdict(pushed=not reason, reason=reason).to_json()
 
     def _push(
         self,
-        input_dict: dict[str, list[types.Artifact]],
-        output_dict: dict[str, list[types.Artifact]],
+        model: str,
+        pushed: types.Artifact,
         exec_properties: dict[str, Any],
-    ) -> None:
+        settings: PusherSettings,
+    ) -> str:
+        """Makes `model` the version that is served; returns why not, empty if it is."""
         destination = pusher_pb2.PushDestination()
         proto_utils.json_to_proto(
             exec_properties[standard_component_specs.PUSH_DESTINATION_KEY], destination
         )
-        directory = destination.filesystem.base_directory
-        served = newest_version(directory)
-        model = self.GetModelPath(input_dict)
-        if not (served and _is_same(model, served)):
-            termination.stop_here()
-            super().Do(input_dict, output_dict, exec_properties)
-            record_push(
-                from_custom_config(
-                    PusherSettings, exec_properties[standard_component_specs.CUSTOM_CONFIG_KEY]
-                ),
-                directory,
-            )
-            return
-        logging.info("%s is this model already: nothing to push.", served)
-        pushed = artifact_utils.get_single_instance(
-            output_dict[standard_component_specs.PUSHED_MODEL_KEY]
-        )
-        io_utils.copy_dir(model, pushed.uri)
+        base_directory = destination.filesystem.base_directory
+        try:
+            with hold_serving_directory(base_directory):
+                remove_leftovers(base_directory)
+                served = newest_version(base_directory)
+                was_served = served is not None and _is_same(model, served)
+                if not was_served:
+                    if reason := _find_withdrawal(base_directory, identity(model)):
+                        return reason
+                    termination.stop_here()
+                    served = publish(model, base_directory)
+                removed = remove_old_versions(
+                    base_directory, keep=settings.keep_versions, champion=identity(model)
+                )
+        except (OSError, tf.errors.OpError) as error:
+            raise InputError(
+                f"{base_directory}: the model could not be written there ({one_line(error)}); "
+                f"{_still_served(base_directory)}; make the directory writable, with room for one "
+                "more model, and give the same command again"
+            ) from error
+        if removed:
+            logging.info("Removed old versions from %s: %s.", base_directory, removed)
+        if not was_served:
+            record_push(settings, base_directory)
+        link_or_copy(model, pushed.uri)
         self._MarkPushed(
-            pushed, pushed_destination=served, pushed_version=PurePosixPath(served).name
+            pushed, pushed_destination=served, pushed_version=PurePosixPath(str(served)).name
         )
-        pushed.set_int_custom_property(WAS_SERVED, 1)
-
-    def _not_blessed(
-        self,
-        input_dict: dict[str, list[types.Artifact]],
-        output_dict: dict[str, list[types.Artifact]],
-        exec_properties: dict[str, Any],
-    ) -> str:
-        """Marks the model as not pushed; returns why."""
-        blessing = artifact_utils.get_single_instance(
-            input_dict[standard_component_specs.MODEL_BLESSING_KEY]
-        )
-        why = f"not pushed, the model is not blessed: {read_reasons(blessing)}"
-        settings = from_custom_config(
-            PusherSettings, exec_properties[standard_component_specs.CUSTOM_CONFIG_KEY]
-        )
-        if settings.fail_on_unblessed:
-            raise InputError(why)
-        pushed = artifact_utils.get_single_instance(
-            output_dict[standard_component_specs.PUSHED_MODEL_KEY]
-        )
-        self._MarkNotPushed(pushed)
-        pushed.set_string_custom_property("reason", why)
-        logging.warning("%s.", why)
-        return why
+        if was_served:
+            logging.info("%s is this model already: nothing to push.", served)
+            pushed.set_int_custom_property(WAS_SERVED, 1)
+        return ""
 
 
 def _is_same(model: str, served: str) -> bool:
     """Whether the directory `served` holds the SavedModel `model`, undamaged."""
     return identity(model) == identity(served) and not find_damage(served, record_files(model))
+
+
+def _find_withdrawal(base_directory: str, name: str) -> str:
+    """Why the model with the identity `name` is not pushed again; empty if it may be."""
+    for record in read_records(base_directory).values():
+        if record.withdrawn_at and record.identity == name:
+            return (
+                f"not pushed, version {record.version} is this model and was withdrawn by a "
+                f"rollback at {record.withdrawn_at}; train another model, or serve it again by "
+                f"--rollback {record.version}"
+            )
+    return ""
+
+
+def _still_served(base_directory: str) -> str:
+    """What is served after a push that failed."""
+    try:
+        served = newest_version(base_directory)
+    except (OSError, tf.errors.OpError):
+        return "nothing in it was changed"
+    return f"{served} is still served" if served else "nothing is served there"

@@ -5,21 +5,26 @@ import os
 
 from tfx.dsl.io import fileio
 
+from components.model_pusher.push_records import read_records
+from components.model_pusher.versions import list_versions
+
 # TensorFlow writes it with every SavedModel; it has a random id, so it identifies an export.
 _FINGERPRINT = "fingerprint.pb"
 
 
 def newest_version(base_directory: str) -> str | None:
-    """The directory that TensorFlow Serving serves from `base_directory`: the highest number."""
-    if not fileio.isdir(base_directory):
-        return None
-    names = (name.rstrip("/") for name in fileio.listdir(base_directory))
-    versions = [name for name in names if name.isdecimal()]
-    return f"{base_directory}/{max(versions, key=int)}" if versions else None
+    """The directory that TensorFlow Serving serves: the greatest number of a complete version."""
+    records = read_records(base_directory)
+    complete = [
+        name
+        for version, name in list_versions(base_directory).items()
+        if version not in records or records[version].is_complete
+    ]
+    return f"{base_directory}/{complete[-1]}" if complete else None
 
 
 def identity(model: str) -> str:
-    """Which export the SavedModel directory `model` holds, and whether all of it is there.
+    """Identifies the export in the SavedModel directory `model`, and whether it is complete.
 
     Two directories have the same identity if they have files of the same names and sizes and the
     same export id; the weights are not read. 64 hex digits.

@@ -15,7 +15,8 @@ class PusherSettings:
         `components.model_pusher.last_push.Serving.key`; a part of the cache key.
       push_record: URI of the file that records the last push.
       training: fingerprint of the training that made the model.
-      fail_on_unblessed: whether the node fails if the model is not blessed.
+      fail_on_unblessed: whether the node fails if the model is not pushed.
+      keep_versions: how many versions stay in the serving directory.
       code_fingerprint: fingerprint of the executor's code.
     """
 
@@ -23,4 +24,5 @@ class PusherSettings:
     push_record: str
     training: str
     fail_on_unblessed: bool
+    keep_versions: int
     code_fingerprint: str

@@ -19,16 +19,24 @@ from backbones.catalogue import MODELS
 from backbones.reference import ModelReference, parse_model
 from backbones.resolve import check_model
 from common.errors import InputError, did_you_mean
-from common.options import AT_LEAST_ONE, FRACTION, POSITIVE_FRACTION, WHOLE, Check, option
+from common.options import AT_LEAST_ONE, FRACTION, WHOLE, Check, option
 from common.urls import remove_secrets
 from pipeline.datasets import DATASETS, Dataset, find_dataset
 from pipeline.options.cluster import COMPILED_RUNNERS, Cloud, check_reachable
-from pipeline.options.compatibility import check_runner, check_together
+from pipeline.options.compatibility import (
+    ALTERNATIVES,
+    check_alternatives,
+    check_runner,
+    check_together,
+    leave_alternatives_out,
+)
 from pipeline.options.custom_job import check_custom_job
 from pipeline.options.machines import Machines, check_machines
 from pipeline.options.names import check_name
+from pipeline.options.serve import Serve
 from pipeline.options.settings import Option, Setting, check_setting
 from pipeline.options.tuning import check_tune
+from pipeline.options.unique_keys import load_yaml
 from pipeline.recipes import OTHER_BACKBONES, RECIPES, Recipe
 from trainer.input.augmentation import Augmentation
 from trainer.training.hyperparameters import OPERATIONAL, Hyperparameters
@@ -95,18 +103,6 @@ class Gate:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Serve:
-    """How the exported model answers."""
-
-    precision: float | None = option(
-        "wanted share of right answers among those that the exported model accepts; null accepts "
-        "every answer to a valid image",
-        default=None,
-        check=POSITIVE_FRACTION,
-    )
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
 class Run:
     """The options of where and how the pipeline runs."""
 
@@ -134,7 +130,8 @@ class Config:
 
     model: str = option(
         "catalogue name, SavedModel directory, URL, or AugReg .npz; a SavedModel is a program, "
-        "which must do no more than compute"
+        "which must do no more than compute",
+        is_path=True,
     )
     trust_model: bool = option(
         "accept a SavedModel whose program reaches files, the network or Python; it runs with your "
@@ -145,10 +142,14 @@ class Config:
         "use pretrained weights, or start from random weights", default="pretrained"
     )
     dataset: str = option(
-        f"{', '.join(DATASETS)}, tfds:NAME, or a folder of class folders", default="tf_flowers"
+        f"{', '.join(DATASETS)}, tfds:NAME, or a folder of class folders",
+        default="tf_flowers",
+        is_path=True,
     )
     data_dir: str | None = option(
-        "directory of TFDS datasets, also for downloads (default: TFDS's own)", default=None
+        "directory of TFDS datasets, also for downloads (default: TFDS's own)",
+        default=None,
+        is_path=True,
     )
     tune: Literal["full", "head"] = option(
         "tune the whole backbone (full), or only a head on its frozen features (head)",
@@ -161,8 +162,10 @@ class Config:
     )
     recipe: str = option(f"{', '.join(RECIPES)} (default: chosen by dataset, model and --tune)")
     name: str = option("name of the pipeline (default: dataset-model-tune)", check=NAME)
-    pipeline_root: str = option("directory of artifacts (default: ./runs/NAME)")
-    serving_dir: str = option("directory of pushed models (default: PIPELINE_ROOT/serving)")
+    pipeline_root: str = option("directory of artifacts (default: ./runs/NAME)", is_path=True)
+    serving_dir: str = option(
+        "directory of pushed models (default: PIPELINE_ROOT/serving)", is_path=True
+    )
     backbone: BackboneInput = dataclasses.field(default_factory=BackboneInput)
     ingest: Ingest = dataclasses.field(default_factory=Ingest)
     train: Hyperparameters = dataclasses.field(default_factory=Hyperparameters)
@@ -194,6 +197,19 @@ class Config:
             and self.augment == recipe.augmentation
             and self.train == dataclasses.replace(recipe.hyperparameters, **operational)
         )
+
+    def options_beside_recipe(self) -> dict[str, Any]:
+        """The options of the training whose values are not the recipe's, by dotted key."""
+        recipe = RECIPES[self.recipe]
+        return {
+            f"{group}.{field.name}": getattr(values, field.name)
+            for group, values, defaults in (
+                ("train", self.train, recipe.hyperparameters),
+                ("augment", self.augment, recipe.augmentation),
+            )
+            for field in dataclasses.fields(values)
+            if getattr(values, field.name) != getattr(defaults, field.name)
+        }
 
     @property
     def source(self) -> dict[str, Any]:
@@ -229,7 +245,8 @@ class Config:
     @classmethod
     def from_json(cls, text: str) -> "Config":
         """Returns the configuration that `to_json` wrote."""
-        given = {key: value for key, value in json.loads(text).items() if value != ""}
+        values = leave_alternatives_out(json.loads(text))
+        given = {key: value for key, value in values.items() if value != ""}
         return build_config({key: Setting(value, key) for key, value in given.items()})
 
 
@@ -296,10 +313,10 @@ def read_yaml(path: str) -> dict[str, Setting]:
     """Reads the settings of a YAML file, by dotted key.
 
     Raises:
-      InputError: the file cannot be read, is no YAML, or is no mapping.
+      InputError: the file cannot be read, is no YAML or no mapping, or has a key twice.
     """
     try:
-        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        content = load_yaml(Path(path).expanduser().read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"--config {path}: {error.strerror}; expected a YAML file") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -307,7 +324,12 @@ def read_yaml(path: str) -> dict[str, Setting]:
         raise InputError(f"--config {path}: not YAML ({reason})") from error
     if not isinstance(content, dict):
         raise InputError(f"--config {path}: expected a mapping such as 'train: {{epochs: 8}}'")
-    return {key: Setting(value, f"{path}: {key}") for key, value in _flatten(content)}
+    settings: dict[str, Setting] = {}
+    for key, value in _flatten(content):
+        if key in settings:
+            raise InputError(f"--config {path}: {key} is given twice; expected it once")
+        settings[key] = Setting(value, f"{path}: {key}")
+    return settings
 
 
 def _flatten(tree: Mapping[Any, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -352,6 +374,7 @@ def build_config(settings: Mapping[str, Setting]) -> Config:
     given = _changed_origins(values, settings)
     check_runner(values.get("run.runner", Run.runner), given)
     check_together(given)
+    check_alternatives(values, {key: setting.origin for key, setting in settings.items()})
     compiled = values.get("run.runner") in COMPILED_RUNNERS
     if compiled:
         check_reachable(
@@ -412,6 +435,27 @@ def build_target(settings: Mapping[str, Setting]) -> tuple[str, Cloud]:
     start = "cloud."
     given = {k.removeprefix(start): v for k, v in values.items() if k.startswith(start)}
     return runner, Cloud(**given)
+
+
+def build_serving_dir(settings: Mapping[str, Setting]) -> str:
+    """The serving directory of the pipeline that `settings` name, for commands that run nothing.
+
+    Args:
+      settings: by dotted key; a name, a pipeline root or a serving directory is enough.
+
+    Raises:
+      InputError: as `build_config`; or none of them is given.
+    """
+    values = _checked_values(settings)
+    if values.get("serving_dir"):
+        return _make_absolute(values["serving_dir"])
+    if values.get("pipeline_root"):
+        return default_serving_dir(_make_absolute(values["pipeline_root"]))
+    if values.get("name"):
+        return default_serving_dir(_make_absolute(str(Path("runs") / values["name"])))
+    raise InputError(
+        "found no pipeline; expected its --name, its --pipeline-root or its --serving-dir"
+    )
 
 
 def _checked_values(settings: Mapping[str, Setting]) -> dict[str, Any]:
@@ -482,7 +526,7 @@ def _fill(
         },
         backbone=BackboneInput(**given("backbone")),
         ingest=Ingest(**given("ingest")),
-        train=dataclasses.replace(recipe.hyperparameters, **_length(given("train"))),
+        train=dataclasses.replace(recipe.hyperparameters, **_override_alternatives(given("train"))),
         augment=dataclasses.replace(recipe.augmentation, **given("augment")),
         gate=Gate(**{"min_accuracy": min_accuracy} | given("gate")),
         serve=Serve(**given("serve")),
@@ -494,9 +538,15 @@ def _fill(
     return config
 
 
-def _length(given: dict[str, Any]) -> dict[str, Any]:
-    """Removes the recipe's number of steps if a number of epochs is given."""
-    return {"steps": None} | given if "epochs" in given else given
+def _override_alternatives(given: dict[str, Any]) -> dict[str, Any]:
+    """Removes the recipe's number of steps if a number of epochs is given.
+
+    The same holds for every pair of `ALTERNATIVES`.
+    """
+    for first, second in ALTERNATIVES:
+        if second.removeprefix("train.") in given:
+            given = {first.removeprefix("train."): None} | given
+    return given
 
 
 def default_recipe(dataset: Dataset, model: ModelReference, tune: str) -> str:

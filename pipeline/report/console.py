@@ -195,6 +195,9 @@ class Console:
             self.line("pushed to: nothing was pushed")
             return
         self.line("verdict: blessed", style="bold green")
+        if report.unpushed:
+            self.line(f"pushed to: nothing: {report.unpushed}", style="bold red")
+            return
         if report.was_served:
             self.line("the model is served already: nothing was copied")
         self.line(f"pushed to: {report.pushed_to}")

@@ -39,6 +39,7 @@ class Report:
       reasons: why the model was not blessed; empty if it was.
       pushed_to: the model's directory for serving; None if the model was not pushed.
       was_served: whether the model was in that directory before the run.
+      unpushed: why the model was not pushed; empty if it was.
       images: numbers of images that were read, written to each split, and quarantined.
       quarantine: the file that lists the quarantined images.
       anomalies: differences between the examples and the schema, one line each.
@@ -56,6 +57,7 @@ class Report:
     reasons: str
     pushed_to: str | None
     was_served: bool
+    unpushed: str
     images: Mapping[str, int]
     quarantine: str
     anomalies: tuple[str, ...]
@@ -99,6 +101,7 @@ def make_report(run: Mapping[str, NodeRun]) -> Report:
             if pushed.get_int_custom_property("pushed")
             else None
         ),
+        unpushed=pushed.get_string_custom_property("reason") or "",
         was_served=bool(pushed.get_int_custom_property(WAS_SERVED)),
         images=read_counts(examples.uri),
         quarantine=f"{examples.uri}/{QUARANTINE_FILE}",

@@ -13,6 +13,7 @@ from components.model_pusher.settings import PusherSettings
 from trainer.decoding.limits import Limits
 from trainer.input.augmentation import Augmentation
 from trainer.training.hyperparameters import Hyperparameters
+from trainer.training.run_label import RunLabel
 from trainer.training.settings import (
     ServingSettings,
     TrainerSettings,
@@ -39,6 +40,7 @@ TRAINER = TrainerSettings(
         transform_code="3",
         backbone_fingerprint="4",
     ),
+    label=RunLabel(name="flowers", options={"train.learning_rate": 1.0, "train.steps": None}),
     checkpoints="gs://bucket/checkpoints",
     code_fingerprint="5",
 )
@@ -48,7 +50,7 @@ TRAINER = TrainerSettings(
     "settings",
     [
         TRAINER,
-        TunerSettings(training=TRAINING, trials=3, code_fingerprint="5"),
+        TunerSettings(training=TRAINING, label=RunLabel(), trials=3, code_fingerprint="5"),
         TransformSettings(tune="head", code_fingerprint="5"),
         PusherSettings(
             serving_state="",

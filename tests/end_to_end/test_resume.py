@@ -59,17 +59,17 @@ def test_the_next_run_resumes_from_the_checkpoint(pipeline, root, arguments, mon
     asked = pipeline(root, *arguments, "--set", "train.checkpoint_steps=4")
     PRINTED.extend([asked.out, asked.err])
     assert asked.status == 1
-    assert "asked to end after step 5 of 6" in asked.err
-    assert list((root / "checkpoints").glob("*/newest/step-5.index"))
+    assert "asked to end after step 4 of 6" in asked.err
+    assert list((root / "checkpoints").glob("*/newest/step-4.index"))
     monkeypatch.setattr(Loop, "_save", save)
     resumed = pipeline(root, *arguments, "--set", "train.checkpoint_steps=4")
     PRINTED.extend([resumed.out, resumed.err])
     assert (resumed.status, resumed.err) == (0, "")
     assert resumed.ran == {"Trainer", "Evaluator", "Pusher"}
     (log,) = [log for log in (root / "logs").iterdir() if "resumes from" in log.read_text()]
-    assert "resumes from the checkpoint of step 5" in log.read_text()
+    assert "resumes from the checkpoint of step 4" in log.read_text()
     assert not any((root / "checkpoints").iterdir())
-    assert list(resumed.artifacts["Trainer.model_run"].glob("events.out.tfevents.*"))
+    assert list(resumed.artifacts["Trainer.model_run"].rglob("events.out.tfevents.*"))
 
 
 def test_training_takes_the_best_of_a_search(pipeline, root, arguments):

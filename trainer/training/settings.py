@@ -12,6 +12,7 @@ from common.custom_config import node_settings
 from trainer.decoding.limits import Limits
 from trainer.input.augmentation import Augmentation
 from trainer.training.hyperparameters import OPERATIONAL, Hyperparameters
+from trainer.training.run_label import RunLabel
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -104,6 +105,7 @@ class TrainerSettings:
       training: how the model is trained.
       serving: how the exported model answers.
       inputs: which data and backbone it is trained on.
+      label: what TensorBoard calls the training; it determines nothing.
       checkpoints: the directory of the checkpoints of all trainings of the pipeline.
       code_fingerprint: fingerprint of `trainer.train` and all that it imports.
     """
@@ -111,6 +113,7 @@ class TrainerSettings:
     training: TrainingSettings
     serving: ServingSettings
     inputs: TrainingInputs
+    label: RunLabel
     checkpoints: str
     code_fingerprint: str
 
@@ -122,10 +125,12 @@ class TunerSettings:
 
     Attributes:
       training: how the model of a trial is trained, apart from the options that are searched.
+      label: what TensorBoard calls the search; each trial adds the values that it tries.
       trials: number of trials.
       code_fingerprint: fingerprint of `trainer.tuner` and all that it imports.
     """
 
     training: TrainingSettings
+    label: RunLabel
     trials: int
     code_fingerprint: str

@@ -9,8 +9,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from backbones.contract import Shapes, load_backbone, read_shapes
+from backbones.contract import Shapes, load_backbone
 from common.lease import Lease
+from trainer.input.class_counts import read_class_counts
 from trainer.input.dataset import TrainingData, read_features, validation_batches
 from trainer.input.transform_graph import TransformGraph
 from trainer.model.classifier import make_classifier, make_probe
@@ -19,6 +20,7 @@ from trainer.serving.calibration import NOTHING_ACCEPTED, Calibration, calibrate
 from trainer.serving.export import ServedClassifier
 from trainer.training.checkpoints import has_checkpoint
 from trainer.training.loop import Fitted, fit
+from trainer.training.run_label import RunLabel
 from trainer.training.settings import ServingSettings, TrainingSettings
 from trainer.training.strategy import broadcast_from_chief, worker_index
 
@@ -33,26 +35,28 @@ class TrainingJob:
       settings: how the model is trained.
       graph: the transform graph.
       backbone: directory of the backbone's SavedModel.
+      shapes: shapes of the backbone, read from its SavedModel once for all trials of a search.
       train_files: file patterns of the training split: raw examples for tune "full", transformed
         examples for tune "head".
       validation_files: file patterns of the validation split, with the same kind of examples.
-      examples: number of training examples.
+      label: the name of the training in TensorBoard.
     """
 
     settings: TrainingSettings
     graph: TransformGraph
     backbone: str
+    shapes: Shapes
     train_files: Sequence[str]
     validation_files: Sequence[str]
-    examples: int
+    label: RunLabel
 
     def make_model(self) -> keras.Model:
         """Makes the untrained model, whose outputs are logits, in the current strategy's scope."""
         classes = len(self.settings.classes)
         if self.settings.tune == "head":
-            return make_probe(self._shapes.features, classes)
+            return make_probe(self.shapes.features, classes)
         backbone = load_backbone(self.backbone)
-        return make_classifier(backbone, self._shapes, classes, self.settings.input_range)
+        return make_classifier(backbone, self.shapes, classes, self.settings.input_range)
 
     def fit(
         self,
@@ -77,14 +81,14 @@ class TrainingJob:
             self.probe(model, strategy, log_dir)
         train = TrainingData(
             files=self.train_files,
-            examples=self.examples,
-            classes=len(self.settings.classes),
+            class_counts=read_class_counts(self.train_files, len(self.settings.classes)),
             seed=hyperparameters.seed,
             tune=self.settings.tune,
             graph=self.graph,
-            image_shape=(self._shapes.height, self._shapes.width),
+            image_shape=(self.shapes.height, self.shapes.width),
             augmentation=self.settings.augmentation,
         )
+        worker, workers = worker_index(strategy)
         parts = hyperparameters.accumulation * strategy.num_replicas_in_sync
         validation = validation_batches(
             self.validation_files,
@@ -92,6 +96,8 @@ class TrainingJob:
             tune=self.settings.tune,
             classes=len(self.settings.classes),
             batch_size=max(hyperparameters.batch_size // parts, 1),
+            worker=worker,
+            workers=workers,
         )
         return fit(
             model,
@@ -102,6 +108,7 @@ class TrainingJob:
             checkpoints=checkpoints,
             log_dir=log_dir,
             lease=lease,
+            label=self.label,
         )
 
     def probe(self, model: keras.Model, strategy: tf.distribute.Strategy, log_dir: str) -> None:
@@ -125,17 +132,20 @@ class TrainingJob:
             )
         head.set_weights(broadcast_from_chief(strategy, head.get_weights()))
 
-    def _features_of(self, model: keras.Model) -> Callable[..., tuple[tf.Tensor, tf.Tensor]]:
+    def _features_of(self, model: keras.Model) -> Callable[..., tuple[np.ndarray, np.ndarray]]:
         """Returns a function that reads images, not augmented, and computes their features."""
         backbone = tf.function(model.get_layer("backbone"), reduce_retracing=True)
 
-        def read(files: Sequence[str], graph: TransformGraph) -> tuple[tf.Tensor, tf.Tensor]:
+        def read(files: Sequence[str], graph: TransformGraph) -> tuple[np.ndarray, np.ndarray]:
             batches = validation_batches(
                 files, graph, tune="full", classes=len(self.settings.classes), batch_size=32
             )
-            parts = [(backbone(images), tf.argmax(labels, -1)) for images, labels in batches]
+            parts = [
+                (backbone(images).numpy(), tf.argmax(labels, -1).numpy())
+                for images, labels in batches
+            ]
             features, labels = zip(*parts, strict=True)
-            return tf.concat(features, 0), tf.concat(labels, 0)
+            return np.concatenate(features), np.concatenate(labels)
 
         return read
 
@@ -155,7 +165,7 @@ class TrainingJob:
             head=plain.get_layer("head"),
             backbone=backbone,
             classes=self.settings.classes,
-            image_shape=(self._shapes.height, self._shapes.width),
+            image_shape=(self.shapes.height, self.shapes.width),
             limits=serving.limits,
             calibration=self._calibrate(plain, serving.precision),
         ).save(directory)
@@ -181,10 +191,6 @@ class TrainingJob:
                 precision,
             )
         return calibration
-
-    @property
-    def _shapes(self) -> Shapes:
-        return read_shapes(self.backbone)
 
 
 def backbone_directory(base_model: str) -> str:

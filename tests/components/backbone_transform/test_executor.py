@@ -71,6 +71,7 @@ def transformed(project, tmp_path_factory):
         folder / "examples" / "Split-train" / "data.gz",
         [{IMAGE: image, LABEL: label, "file_name": b"a"} for label, image in enumerate(images)],
     )
+    (folder / "examples" / "counts.json").write_text('{"by_label": {}}')
     outputs = {
         "transform_graph": [artifact_of(standard_artifacts.TransformGraph, folder / "graph")],
         "transformed_examples": [artifact_of(standard_artifacts.Examples, folder / "transformed")],
@@ -101,12 +102,17 @@ def transformed(project, tmp_path_factory):
         features=read_features(folder / "transformed" / "Split-train"),
         backbone=backbone.uri,
         loads=loaded.count(backbone.uri),
+        counts=(folder / "transformed" / "counts.json").read_text(),
     )
 
 
 def test_the_backbone_is_loaded_once(transformed):
     """TFX traces `preprocessing_fn` several times, and reloads its module."""
     assert transformed.loads == 1
+
+
+def test_it_hands_the_counts_on(transformed):
+    assert transformed.counts == '{"by_label": {}}'
 
 
 def test_it_keeps_no_backbone(transformed):

@@ -16,6 +16,7 @@ from common.custom_config import to_custom_config
 from common.errors import InputError
 from components.model_pusher.executor import WAS_SERVED, Executor
 from components.model_pusher.last_push import Serving
+from components.model_pusher.rollback import roll_back
 from components.model_pusher.serving_directory import identity, newest_version, served_state
 from components.model_pusher.settings import PusherSettings
 from components.model_pusher.verdict import OUTPUT, Verdict
@@ -37,6 +38,7 @@ def push(
     blessed: bool = True,
     fail_on_unblessed: bool = False,
     training: str = "one",
+    keep: int = 5,
 ):
     """Runs the executor; returns the PushedModel artifact."""
     record = str(serving.parent / "pushed.json")
@@ -59,6 +61,7 @@ def push(
         push_record=record,
         training=training,
         fail_on_unblessed=fail_on_unblessed,
+        keep_versions=keep,
         code_fingerprint="",
     )
     Executor().Do(
@@ -77,7 +80,7 @@ def clock(monkeypatch):
     """Gives each push the next second, since versions are seconds."""
     seconds = iter(range(9, 100))
     clock = SimpleNamespace(time=lambda: next(seconds))
-    monkeypatch.setattr("tfx.components.pusher.executor.time", clock)
+    monkeypatch.setattr("components.model_pusher.publish.time", clock)
 
 
 @pytest.fixture
@@ -91,7 +94,7 @@ def verdict_in(output):
 
 
 def versions(serving):
-    return sorted(path.name for path in serving.iterdir())
+    return sorted((path.name for path in serving.iterdir() if path.name.isdecimal()), key=int)
 
 
 @pytest.mark.usefixtures("clock")
@@ -118,7 +121,7 @@ def test_another_model_is_a_new_version_and_so_is_going_back(tmp_path, serving):
     # Ten is newer than nine, although not in the order of strings; and `other` is served.
     assert newest_version(str(serving)) == f"{serving}/10"
     push(one, serving, tmp_path / "3")
-    assert versions(serving) == ["10", "11", "9"]
+    assert versions(serving) == ["9", "10", "11"]
 
 
 @pytest.mark.usefixtures("clock")
@@ -191,7 +194,7 @@ def test_weights_that_were_changed_in_place_are_named_and_pushed_again(tmp_path,
     assert state(serving) != pushed
     assert f"{weights} has other bytes than were recorded: the served model" in caplog.text
     push(model, serving, tmp_path / "2")
-    assert versions(serving) == ["10", "9"]
+    assert versions(serving) == ["9", "10"]
     tf.saved_model.load(f"{serving}/10")
 
 
@@ -228,3 +231,42 @@ def test_an_unblessed_model_fails_the_node_with_fail_on_unblessed(serving, tmp_p
             blessed=False,
             fail_on_unblessed=True,
         )
+
+
+@pytest.mark.usefixtures("clock")
+def test_old_versions_are_removed_after_a_push(tmp_path, serving):
+    for number in range(4):
+        push(model_of(tmp_path / f"m{number}"), serving, tmp_path / str(number), keep=2)
+    assert versions(serving) == ["11", "12"]
+
+
+@pytest.mark.usefixtures("clock")
+def test_a_withdrawn_model_is_not_pushed_again_and_the_run_says_why(tmp_path, serving):
+    models = [model_of(tmp_path / f"m{number}") for number in range(2)]
+    for number, model in enumerate(models):
+        push(model, serving, tmp_path / str(number))
+    roll_back(str(serving), None)
+    pushed = push(models[1], serving, tmp_path / "again")
+    assert pushed.get_int_custom_property("pushed") == 0
+    reason = pushed.get_string_custom_property("reason")
+    assert reason.startswith("not pushed, version 10 is this model and was withdrawn by a rollback")
+    assert "--rollback 10" in reason
+    assert verdict_in(tmp_path / "again") == Verdict(False, reason)
+    assert versions(serving) == ["9", "10", "11"]
+
+
+@pytest.mark.usefixtures("clock")
+def test_a_model_is_stored_once_below_the_root_and_once_where_it_is_served(tmp_path, serving):
+    model = model_of(tmp_path / "model")
+    pushed = push(model, serving, tmp_path / "out")
+    for path in (model / "Format-Serving").rglob("*"):
+        if path.is_file():
+            name = path.relative_to(model / "Format-Serving")
+            assert path.samefile(Path(pushed.uri) / name)
+            assert not path.samefile(serving / "9" / name)
+
+
+def test_a_serving_directory_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "serving").write_text("a file")
+    with pytest.raises(InputError, match=r"serving: the model could not be written there \("):
+        push(model_of(tmp_path / "model"), tmp_path / "serving", tmp_path / "out")

@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+import common.lock
 from backbones.download import Download
 from pipeline.options.config import build_config
 from pipeline.options.settings import Setting
@@ -46,6 +47,7 @@ def report(**changes):
         "reasons": "",
         "pushed_to": "/serving/1",
         "was_served": False,
+        "unpushed": "",
         "images": {"read": 10, "train": 6, "validation": 2, "test": 1, "quarantine": 1},
         "quarantine": "/examples/quarantine.jsonl",
         "warning": "",
@@ -135,6 +137,13 @@ def test_piped_a_download_is_two_lines(streams):
         "downloaded vit_b16_fe: 100.0 MB",
         "downloading vit_b16_fe",
     ]
+
+
+def test_a_wait_for_another_process_is_a_line(streams):
+    """As `common.lock.hold_lock` logs it while another process has the lock."""
+    with Console(*streams).downloads():
+        common.lock.logger.warning("waiting for %s", "x", extra={"waits_for": "x"})
+    assert streams[0].getvalue() == "waiting for x\n"
 
 
 def test_on_a_terminal_a_download_is_a_bar():

@@ -1,0 +1,137 @@
+"""Puts a SavedModel into a serving directory, whole or not at all.
+
+On a disk the files are written to a directory whose name TensorFlow Serving ignores, flushed, and
+that directory is renamed. A bucket has no rename: there `saved_model.pb`, without which nothing
+loads, is written last, and the version's record says from when on the version is complete.
+
+Whoever changes a serving directory holds its lease (`hold_serving_directory`).
+"""
+
+import dataclasses
+import datetime
+import os
+import shutil
+import time
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+from tfx.dsl.io import fileio
+
+from common.file_records import list_files
+from common.files import flush_directory
+from common.lease import Lease, hold_lease
+from components.model_pusher.push_records import (
+    FOLDER,
+    PushRecord,
+    read_records,
+    remove_record,
+    write_record,
+)
+from components.model_pusher.serving_directory import identity
+from components.model_pusher.versions import choose_version, list_versions
+
+# Both lie beside the records, so that the time of change of the serving directory is that of its
+# versions.
+_LEASE = f"{FOLDER}/lease"
+_UNFINISHED = f"{FOLDER}/unfinished-"  # the start of paths of what is being written or removed
+_GRAPH = "saved_model.pb"
+
+
+def hold_serving_directory(base_directory: str) -> AbstractContextManager[Lease]:
+    """A context in which no other process changes the serving directory; creates it."""
+    fileio.makedirs(f"{base_directory}/{FOLDER}")
+    return hold_lease(f"{base_directory}/{_LEASE}", f"the serving directory {base_directory}")
+
+
+def publish(model: str, base_directory: str, *, copy_of: int | None = None) -> str:
+    """Copies a SavedModel to a new version, which servers see complete or not at all.
+
+    Args:
+      model: the directory of the SavedModel.
+      base_directory: the serving directory, held by this process.
+      copy_of: the version that `model` is, if an earlier version becomes the newest again.
+
+    Returns:
+      The directory of the new version.
+
+    Raises:
+      InputError: no greater version number is left.
+      OSError, tf.errors.OpError: the files cannot be written. The versions that were there before
+        are unchanged.
+    """
+    remove_leftovers(base_directory)
+    version = choose_version(base_directory, int(time.time()))
+    record = PushRecord(
+        version=version,
+        identity=identity(model),
+        pushed_at=now(),
+        is_complete="://" not in base_directory,
+        copy_of=copy_of,
+    )
+    # The record comes first: a version without one would count as somebody else's.
+    write_record(base_directory, record)
+    try:
+        if record.is_complete:
+            _write_and_rename(model, base_directory, version)
+        else:
+            _upload(model, f"{base_directory}/{version}", record)
+    except BaseException:
+        remove_leftovers(base_directory)
+        raise
+    return f"{base_directory}/{version}"
+
+
+def remove_version(base_directory: str, record: PushRecord) -> None:
+    """Removes a version that this project pushed, in such an order that no half of it is served."""
+    directory = f"{base_directory}/{record.version}"
+    if "://" in base_directory:
+        unfinished = dataclasses.replace(record, is_complete=False)
+        write_record(base_directory, unfinished)
+        if fileio.exists(f"{directory}/{_GRAPH}"):
+            fileio.remove(f"{directory}/{_GRAPH}")
+    else:
+        os.rename(directory, f"{base_directory}/{_UNFINISHED}{record.version}")
+    remove_leftovers(base_directory)
+
+
+def remove_leftovers(base_directory: str) -> None:
+    """Removes what pushes that were killed have left; the caller holds the serving directory."""
+    if "://" not in base_directory:
+        for leftover in Path(base_directory).glob(f"{_UNFINISHED}*"):
+            shutil.rmtree(leftover)
+        for leftover in Path(base_directory, FOLDER).glob(".*.new"):  # of `write_whole`
+            leftover.unlink()
+    versions = list_versions(base_directory)
+    for version, record in read_records(base_directory).items():
+        if version in versions and not record.is_complete:
+            fileio.rmtree(f"{base_directory}/{versions[version]}")
+        # The record of a withdrawn model is kept, so that no run pushes that model again.
+        is_gone = version not in versions or not record.is_complete
+        if is_gone and record.withdrawn_at is None:
+            remove_record(base_directory, version)
+
+
+def now() -> str:
+    """The time, such as 2026-01-31T12:00:00Z."""
+    return datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _write_and_rename(model: str, base_directory: str, version: int) -> None:
+    new = Path(base_directory, f"{_UNFINISHED}{version}")
+    for name in list_files(model):
+        (new / name).parent.mkdir(parents=True, exist_ok=True)
+        with fileio.open(f"{model}/{name}", "rb") as source, (new / name).open("xb") as target:
+            shutil.copyfileobj(source, target, 1 << 20)
+            target.flush()
+            os.fsync(target.fileno())
+    for folder, _, _ in os.walk(new):
+        flush_directory(Path(folder))
+    new.rename(Path(base_directory, str(version)))
+    flush_directory(Path(base_directory))
+
+
+def _upload(model: str, directory: str, record: PushRecord) -> None:
+    for name in sorted(list_files(model), key=lambda name: (name == _GRAPH, name)):
+        fileio.makedirs(os.path.dirname(f"{directory}/{name}"))
+        fileio.copy(f"{model}/{name}", f"{directory}/{name}", overwrite=True)
+    write_record(os.path.dirname(directory), dataclasses.replace(record, is_complete=True))

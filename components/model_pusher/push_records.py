@@ -1,0 +1,83 @@
+"""Records of pushes: one small JSON file for each version that this project pushed.
+
+They lie in `.pushed/` in the serving directory, a name that TensorFlow Serving ignores. A version
+without a record was put there by somebody else, and is left alone.
+"""
+
+import dataclasses
+import json
+from typing import Any
+
+from tfx.dsl.io import fileio
+
+from common.files import write_whole
+from common.notice import notice
+
+FOLDER = ".pushed"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PushRecord:
+    """One version that was pushed.
+
+    Attributes:
+      version: its number.
+      identity: `components.model_pusher.serving_directory.identity` of its model.
+      pushed_at: time of the push, such as 2026-01-31T12:00:00Z.
+      is_complete: False while its files are being written or removed.
+      copy_of: the version that a rollback copied; None for a model that a run pushed.
+      withdrawn_at: time of the rollback that replaced this version; None if none did. A run does
+        not push a withdrawn model again.
+    """
+
+    version: int
+    identity: str
+    pushed_at: str
+    is_complete: bool
+    copy_of: int | None = None
+    withdrawn_at: str | None = None
+
+
+def write_record(base_directory: str, record: PushRecord) -> None:
+    """Writes the record of a version, or replaces it."""
+    fileio.makedirs(f"{base_directory}/{FOLDER}")
+    write_whole(_path(base_directory, record.version), json.dumps(dataclasses.asdict(record)))
+
+
+def remove_record(base_directory: str, version: int) -> None:
+    """Removes the record of a version, if there is one."""
+    path = _path(base_directory, version)
+    if fileio.exists(path):
+        fileio.remove(path)
+
+
+def read_records(base_directory: str) -> dict[int, PushRecord]:
+    """The records of a serving directory by version. A damaged record is left out, and named."""
+    folder = f"{base_directory}/{FOLDER}"
+    if not fileio.isdir(folder):
+        return {}
+    names = sorted(name for name in fileio.listdir(folder) if name.endswith(".json"))
+    records = (_read(f"{folder}/{name}") for name in names if not name.startswith("."))
+    return {record.version: record for record in records if record is not None}
+
+
+def _read(path: str) -> PushRecord | None:
+    try:
+        with fileio.open(path) as file:
+            return _parse(json.loads(file.read()))
+    except (ValueError, TypeError) as error:
+        notice(
+            f"{path}: damaged record of a pushed version ({error}); the version is left as it is, "
+            "and will not be removed when newer ones are pushed"
+        )
+        return None
+
+
+def _parse(content: Any) -> PushRecord:
+    if not isinstance(content, dict):
+        raise TypeError(f"found {type(content).__name__}, expected an object")
+    return PushRecord(**content)
+
+
+def _path(base_directory: str, version: int) -> str:
+    return f"{base_directory}/{FOLDER}/{version}.json"

@@ -1,0 +1,32 @@
+"""Removal of old versions from a serving directory."""
+
+from collections.abc import Iterator
+
+from components.model_pusher.publish import remove_version
+from components.model_pusher.push_records import read_records
+from components.model_pusher.versions import list_versions
+
+
+def remove_old_versions(base_directory: str, *, keep: int, champion: str) -> list[int]:
+    """Removes all but the newest versions that this project pushed.
+
+    Versions of somebody else are neither counted nor removed.
+
+    Args:
+      base_directory: the serving directory, held by this process.
+      keep: how many versions stay, at least 1: the newest is the one that is served.
+      champion: identity of the last blessed model, whose version stays whatever its age.
+
+    Returns:
+      The numbers of the versions that were removed.
+    """
+    return list(_remove(base_directory, keep, champion))
+
+
+def _remove(base_directory: str, keep: int, champion: str) -> Iterator[int]:
+    records = read_records(base_directory)
+    ours = [number for number in list_versions(base_directory) if number in records]
+    for number in ours[:-keep]:
+        if records[number].identity != champion:
+            remove_version(base_directory, records[number])
+            yield number

@@ -1,0 +1,94 @@
+"""Rollback: an earlier version becomes the one that is served."""
+
+import dataclasses
+
+from common.errors import InputError
+from components.model_pusher.publish import hold_serving_directory, now, publish
+from components.model_pusher.push_records import PushRecord, read_records, write_record
+from components.model_pusher.serving_directory import identity, newest_version
+from components.model_pusher.versions import list_versions
+
+
+@dataclasses.dataclass(frozen=True)
+class Rollback:
+    """A rollback that was made.
+
+    Attributes:
+      served: the directory of the new version, which is served from now on.
+      copy_of: the number of the earlier version that it is a copy of.
+      withdrawn: the number of the version that was served before.
+    """
+
+    served: str
+    copy_of: int
+    withdrawn: int
+
+
+def roll_back(base_directory: str, version: int | None) -> Rollback:
+    """Serves a copy of an earlier version under a new number, and withdraws the version before.
+
+    Servers prefer the greatest number, so the earlier version needs a new one. A run does not push
+    a withdrawn model again; a rollback to a withdrawn version ends its withdrawal.
+
+    Args:
+      base_directory: the serving directory.
+      version: the number of the earlier version; None for the newest one of another model that is
+        not withdrawn.
+
+    Raises:
+      InputError: there is no such version, or the version is served already.
+    """
+    if newest_version(base_directory) is None:
+        raise InputError(
+            f"--rollback: {base_directory} has no version; expected one that was pushed"
+        )
+    with hold_serving_directory(base_directory):
+        versions, records = list_versions(base_directory), read_records(base_directory)
+        served = str(newest_version(base_directory))
+        identities = {
+            number: identity(f"{base_directory}/{versions[number]}") for number in versions
+        }
+        current = next(number for number in versions if served.endswith(f"/{versions[number]}"))
+        target = _choose(base_directory, version, current, identities, records)
+        new = publish(f"{base_directory}/{versions[target]}", base_directory, copy_of=target)
+        for record in read_records(base_directory).values():
+            if record.identity == identities[target] and record.withdrawn_at:
+                write_record(base_directory, dataclasses.replace(record, withdrawn_at=None))
+        write_record(base_directory, _withdraw(current, identities[current], records.get(current)))
+    return Rollback(new, target, current)
+
+
+def _choose(
+    base_directory: str,
+    version: int | None,
+    current: int,
+    identities: dict[int, str],
+    records: dict[int, PushRecord],
+) -> int:
+    """The version to go back to."""
+    others = [number for number, name in identities.items() if name != identities[current]]
+    if version is None:
+        withdrawn = {record.identity for record in records.values() if record.withdrawn_at}
+        earlier = [n for n in others if n < current and identities[n] not in withdrawn]
+        if not earlier:
+            raise InputError(
+                f"--rollback: {base_directory} has no earlier version of another model; found "
+                f"only version {current}"
+            )
+        return earlier[-1]
+    if version not in identities:
+        found = ", ".join(map(str, identities))
+        raise InputError(
+            f"--rollback {version}: no such version in {base_directory}; found {found}"
+        )
+    if version not in others:
+        raise InputError(
+            f"--rollback {version}: this model is served already, as version {current}"
+        )
+    return version
+
+
+def _withdraw(version: int, name: str, record: PushRecord | None) -> PushRecord:
+    """The record of a withdrawn version, which had none if somebody else put it there."""
+    known = record or PushRecord(version=version, identity=name, pushed_at="", is_complete=True)
+    return dataclasses.replace(known, withdrawn_at=now())

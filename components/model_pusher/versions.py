@@ -1,0 +1,43 @@
+"""The numbered version directories of a serving directory, by the rules of TensorFlow Serving.
+
+TensorFlow Serving takes every entry of the serving directory whose name is a number of 64 bits for
+a version, whatever the entry holds, and serves the greatest
+(tensorflow_serving/sources/storage_path/file_system_storage_path_source.cc,
+`IndexChildrenByVersion`, `AspireLatestVersions`). It ignores every other name.
+"""
+
+import re
+
+from tfx.dsl.io import fileio
+
+from common.errors import InputError
+
+LARGEST = 2**63 - 1
+
+
+def list_versions(base_directory: str) -> dict[int, str]:
+    """The name of each entry that TensorFlow Serving takes for a version, by its number."""
+    if not fileio.isdir(base_directory):
+        return {}
+    names = (name.rstrip("/") for name in fileio.listdir(base_directory))
+    numbers = {int(name): name for name in names if re.fullmatch("[0-9]+", name)}
+    return {number: name for number, name in sorted(numbers.items()) if number <= LARGEST}
+
+
+def choose_version(base_directory: str, seconds: int) -> int:
+    """A version number that TensorFlow Serving prefers to all that are there.
+
+    Args:
+      base_directory: the serving directory.
+      seconds: the Unix time, which is the number unless a greater one is there.
+
+    Raises:
+      InputError: no greater number has 64 bits.
+    """
+    greatest = max(list_versions(base_directory), default=-1)
+    if greatest == LARGEST:
+        raise InputError(
+            f"{base_directory}/{greatest}: found the greatest version number that TensorFlow "
+            "Serving knows, so no new version would be served; rename or remove that entry"
+        )
+    return max(seconds, greatest + 1)

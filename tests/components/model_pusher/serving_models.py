@@ -1,0 +1,27 @@
+"""SavedModels and serving directories for the tests of the push."""
+
+import json
+from pathlib import Path
+
+import tensorflow as tf
+
+from components.model_pusher.serving_directory import identity
+from components.model_pusher.versions import list_versions
+
+
+def export_model(directory: Path) -> str:
+    """Writes a small SavedModel; each one is another export."""
+    module = tf.Module()
+    module.weight = tf.Variable(tf.ones([100]))
+    tf.saved_model.save(module, str(directory))
+    return str(directory)
+
+
+def read_identities(serving: Path) -> list[str]:
+    """The identity of every version in the serving directory, in the order of their numbers."""
+    return [identity(f"{serving}/{name}") for name in list_versions(str(serving)).values()]
+
+
+def read_record(serving: Path, version: int) -> dict:
+    """The content of the record of a version."""
+    return json.loads((serving / ".pushed" / f"{version}.json").read_text())
