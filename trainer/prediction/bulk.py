@@ -9,6 +9,7 @@ number.
 import dataclasses
 import hashlib
 import json
+import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -93,7 +94,7 @@ def run_bulk(
     except (OSError, tf.errors.OpError) as error:
         raise InputError(f"--output {job.output}: cannot be written ({error})") from error
     if left:
-        with _watched(job, report):
+        with _watched(job, report), _without_memory_warnings():
             _run(job, left, beam_arguments)
     report(len(job.files), len(job.files))
     return _put_together(job)
@@ -220,6 +221,20 @@ def _put_together(job: BulkJob) -> list[tuple[str, str]]:
     tf.io.gfile.rename(partial, job.output, overwrite=True)
     tf.io.gfile.rmtree(job.parts)
     return bad
+
+
+@contextmanager
+def _without_memory_warnings() -> Iterator[None]:
+    """RunInference warns that it cannot measure memory, if its model manager cannot be imported."""
+
+    def is_other(record: logging.LogRecord) -> bool:
+        return "Resource module is not available" not in record.getMessage()
+
+    logging.getLogger().addFilter(is_other)
+    try:
+        yield
+    finally:
+        logging.getLogger().removeFilter(is_other)
 
 
 @contextmanager
