@@ -1,0 +1,146 @@
+"""Faults at every file that a run creates or renames, one after the other on the same root."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.reliability.outcome import Campaign, node_of
+from tests.reliability.workload import Workload
+
+
+def disturb_files(campaign: Campaign, part: str, fault: str) -> None:
+    """Meets each file once; adds a result for each, and one for the run after the last fault.
+
+    Args:
+      campaign: what is run, and where results go.
+      part: its name in the results.
+      fault: `KILL` or `ENOSPC`.
+    """
+    chain = _Chain(campaign, fault)
+    values = {"part": part, "tune": campaign.workload.tune}
+    done = {row["file"] for row in campaign.results.read(**values)}
+    chain.begin(goes_on=bool(done))
+    for file in _created(campaign):
+        if file in done:
+            continue
+        if campaign.is_over:
+            return
+        for disturbed, node, status, wrong in chain.meet(file):
+            campaign.results.add(
+                **values,
+                file=disturbed,
+                node=node,
+                status=status,
+                said=chain.said,
+                survived=not wrong,
+                wrong=wrong,
+            )
+    if LAST not in done:
+        wrong = chain.end()
+        campaign.results.add(**values, file=LAST, survived=not wrong, wrong=wrong)
+
+
+LAST = "the run after the last fault"
+
+
+def _created(campaign: Campaign) -> list[str]:
+    """The files that an undisturbed run creates, in their order, in the form of FAULT_PATH."""
+    log = campaign.workload.out.with_name("created.log")
+    if not log.exists():
+        campaign.workload.clear()
+        campaign.server.begin(campaign.workload, **_logged(campaign.workload, log))
+        assert campaign.server.wait() == 0
+    files = _read_created(log)
+    others = log.parents[1] / "full" / log.name
+    if campaign.workload.tune == "head" and others.exists():
+        known = {file.partition("/full/")[2] for file in _read_created(others)}
+        return [file for file in files if file.partition("/head/")[2] not in known]
+    return files
+
+
+def _read_created(log: Path) -> list[str]:
+    lines = log.read_text().splitlines()
+    created = [line.split(" ", 1)[1] for line in lines if line.startswith("create ")]
+    return [file for file in dict.fromkeys(created) if "metadata.sqlite" not in file]
+
+
+def _logged(workload: Workload, log: Path) -> dict[str, str]:
+    return {"FAULT_UNDER": ":".join(map(str, workload.written)), "FAULT_LOG": str(log)}
+
+
+class _Chain:
+    """Runs on one root, each of which goes on from what the one before has left."""
+
+    def __init__(self, campaign: Campaign, fault: str) -> None:
+        self._campaign = campaign
+        self._server = campaign.server
+        self._workload = workload = campaign.workload
+        self._fault = fault
+        self._log = workload.out.with_name("fault.log")
+        self._now, self._before = (
+            workload.out.with_name(f"{name}-{fault}") for name in ("now", "before")
+        )
+        self._last: tuple[str, str] | None = None  # the file that was met last, and the node then
+        self.said = ""
+
+    def begin(self, *, goes_on: bool) -> None:
+        """Begins with an empty root, or where an earlier call has ended."""
+        self._workload.clear()
+        if not goes_on:
+            self._workload.keep(self._now)
+
+    def meet(self, file: str) -> Iterator[tuple[str, str, int | None, list[str]]]:
+        """Disturbs a run at `file`; yields (file, node, status, what is wrong).
+
+        Where an earlier fault keeps the run from getting there, that fault's result comes first.
+        """
+        self._workload.put_back(self._now)
+        is_met, status = self._run(file)
+        if not is_met and status and self._last:
+            # It failed by itself: the fault before has done damage. Without that, once more.
+            yield (*self._last, status, [f"the next run: {self.said}"])
+            self._workload.put_back(self._before)
+            self._workload.keep(self._now)
+            self._last = None
+            is_met, status = self._run(file)
+        if not is_met and status == 0:
+            # A run that goes on from here does not create it any more; one on an empty root does.
+            self._workload.clear()
+            self._workload.keep(self._now)
+            self._last = None
+            is_met, status = self._run(file)
+        wrong = [] if is_met else [f"not met: {self.said}"]
+        text = self._workload.out.read_text(errors="replace")
+        if self._fault == "ENOSPC" and status and "Traceback" in text:
+            wrong.append("a traceback")
+        if status == 0:
+            wrong += self._campaign.compare(status)
+        node = node_of(self._workload)
+        yield file, node, status, wrong
+        if status == 0 or not is_met:  # the next fault needs the state before
+            self._last = None
+        else:
+            self._last = file, node
+            shutil.rmtree(self._before, ignore_errors=True)
+            self._now.rename(self._before)
+            self._workload.keep(self._now)
+
+    def end(self) -> list[str]:
+        """Has a run that nothing disturbs; returns what is wrong with its end."""
+        self._workload.put_back(self._now)
+        return self._campaign.run()
+
+    def _run(self, file: str) -> tuple[bool, int | None]:
+        """Runs until the fault at `file`; returns whether there was one, and the status."""
+        self._log.unlink(missing_ok=True)
+        self._server.begin(
+            self._workload,
+            **_logged(self._workload, self._log),
+            FAULT_PATH=file,
+            FAULT_ACT=self._fault,
+        )
+        status = self._server.wait()
+        lines = self._workload.out.read_text(errors="replace").splitlines()
+        self.said = " | ".join(lines[-2:])
+        log = self._log.read_text() if self._log.exists() else ""
+        return "disturbed " in log, status
