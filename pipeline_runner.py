@@ -6,6 +6,7 @@
     python pipeline_runner.py --model vit_b16_fe --runner vertex --schedule "0 3 * * 1" …
     python pipeline_runner.py --runner vertex --list-schedules …
     python pipeline_runner.py --name NAME --rollback
+    python pipeline_runner.py --version
 
 Exit status: 0 pushed (or pushed already; compiled, submitted, scheduled), 1 the pipeline failed,
 2 bad usage, 3 the gate did not bless the model, 130 interrupted, 143 terminated.
@@ -19,22 +20,27 @@ if __name__ == "__main__":  # before the imports, which take a while
 import argparse
 import datetime
 import importlib
+import importlib.metadata
 import logging
+import os
 import re
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from backbones.catalogue import MODELS
 from backbones.reference import parse_model
 from backbones.resolve import cache_dir, is_cached
-from common.errors import InputError, did_you_mean
+from common.errors import InputError, UnreachableError, did_you_mean
 from common.text import make_printable
 from components.image_example_gen.sources.registry import make_source
+from components.image_example_gen.sources.similar_names import similar_names
+from pipeline.clean import clean
 from pipeline.datasets import DATASETS
+from pipeline.locations import check_buckets, check_locations, check_written
 from pipeline.metadata_store import check_metadata
 from pipeline.options.cluster import check_output, check_submission, check_target, check_times
 from pipeline.options.config import (
@@ -47,12 +53,13 @@ from pipeline.options.config import (
     read_assignment,
     read_yaml,
 )
+from pipeline.options.devices import check_strategy, check_strategy_of_step
 from pipeline.options.machines import Machines
 from pipeline.options.schedule import check_schedule
 from pipeline.options.settings import Setting
 from pipeline.report.console import Console
 from pipeline.report.logs import log_to_file
-from pipeline.root import check_serving_dir, claim_root, state_directory
+from pipeline.root import claim_root, state_directory
 
 PUSHED, FAILED, BAD_USAGE, NOT_BLESSED, INTERRUPTED = 0, 1, 2, 3, 130
 DONE = PUSHED  # compiled, submitted, scheduled
@@ -78,6 +85,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except InputError as error:
         print(f"pipeline_runner.py: {error}", file=sys.stderr)
         return BAD_USAGE
+    except UnreachableError as error:
+        print(f"pipeline_runner.py: {make_printable(str(error))}", file=sys.stderr)
+        return FAILED
     except OSError as error:  # a disk that is full, a directory that lets nobody in
         print(f"pipeline_runner.py: {make_printable(describe(error))}", file=sys.stderr)
         return FAILED
@@ -95,17 +105,35 @@ def do(parsed: argparse.Namespace) -> int:
             return DONE
     if parsed.rollback is not None:
         return serve_earlier_version(parsed)
+    if parsed.clean_cache:
+        return clean_caches(parsed)
     if any(getattr(parsed, action) for action in ACTIONS):
         return manage(parsed)
     config = build_config(read_settings(parsed))
+    check_locations(config)
     if config.run.is_compiled:
         return submit(config)
+    check_strategy(config.train.strategy, os.environ)
+    check_written(config)
     make_source(config.source).check()
-    check_serving_dir(config.serving_dir)
     check_engine(config)
+    check_buckets(config)
     directory = state_directory(config)
-    with claim_root(directory, config):
-        return run(config, new_log(directory))
+    with claim_root(directory, config) as record_owner:
+        return run(config, new_log(directory), record_owner)
+
+
+def clean_caches(parsed: argparse.Namespace) -> int:
+    """Empties the cache of models and removes checkpoints, of `./runs` or of a given root."""
+    root = parsed.pipeline_root
+    if root and "://" in root:
+        raise InputError(
+            f"--pipeline-root {root}: --clean-cache cleans places on this machine; expected a path"
+        )
+    roots = [Path(root).expanduser()] if root else sorted(Path("runs").resolve().glob("*"))
+    lines = list(clean(cache_dir(), roots)) or ["nothing to remove"]
+    print("\n".join(lines))
+    return DONE
 
 
 def submit(config: Config) -> int:
@@ -118,6 +146,8 @@ def submit(config: Config) -> int:
     if cloud.schedule:
         check_schedule(cloud.schedule, runner)
         check_times(runner, cloud, datetime.datetime.now(datetime.UTC))
+    if config.machines.trainer.machine_type is None:  # else `build_config` has looked at it
+        check_strategy_of_step(config.train.strategy)
     check_engine(config)
 
     def job(console: Console) -> int:
@@ -185,8 +215,14 @@ def new_log(directory: Path) -> Path:
     return directory / "logs" / time.strftime("%Y-%m-%dT%H-%M-%S.log")
 
 
-def run(config: Config, log: Path) -> int:
-    """Runs the pipeline that `config` describes, logging to the file `log`."""
+def run(config: Config, log: Path, record_owner: Callable[[], None]) -> int:
+    """Runs the pipeline that `config` describes, logging to the file `log`.
+
+    Args:
+      config: the configuration.
+      log: a new file.
+      record_owner: of `pipeline.root.claim_root`.
+    """
 
     def job(console: Console) -> int:
         announce(config, log, console)
@@ -198,6 +234,8 @@ def run(config: Config, log: Path) -> int:
         console.busy("looking at data and model")
         with console.downloads():
             inputs = resolve_inputs(config)
+        warn_of_similar_names(inputs.classes, console)
+        record_owner()
         report = local.run(config, inputs, console)
         console.summary(report)
         return PUSHED if report.pushed_to else NOT_BLESSED
@@ -213,6 +251,15 @@ def announce(config: Config, log: Path, console: Console) -> None:
         console.warn("The model is UNTRAINED: its weights are random.")
     if config.train.precision != "float32" and reference.keeps_its_graph:
         console.warn("--precision has no effect: the graph of this SavedModel computes in float32.")
+
+
+def warn_of_similar_names(classes: Iterable[str], console: Console) -> None:
+    """Warns of classes that may be one class under several names."""
+    for names in similar_names(classes):
+        console.warn(
+            f"The classes {' and '.join(map(ascii, names))} differ only in upper and lower case or "
+            "in Unicode normalisation: if they are one class, give it one name."
+        )
 
 
 def run_with_log(log: Path, job: Callable[[Console], int], *, verbose: bool) -> int:
@@ -263,6 +310,30 @@ class Parser(argparse.ArgumentParser):
         raise InputError(f"{message}; {meant or '--help lists the flags'}")
 
 
+class Once(argparse.Action):
+    """Takes a flag's value, and refuses a second: argparse itself forgets the first."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        first = getattr(namespace, self.dest)
+        if first is not None:
+            parser.error(f"{option_string} {values}: found a second one, after {first}; expected 1")
+        setattr(namespace, self.dest, values)
+
+
+def version() -> str:
+    """Name and version of the installed package."""
+    try:
+        return f"vit-pipeline {importlib.metadata.version('vit-pipeline')}"
+    except importlib.metadata.PackageNotFoundError:
+        return "vit-pipeline, not installed (make setup installs it)"
+
+
 def make_parser() -> argparse.ArgumentParser:
     """Makes the parser, with the options of `FLAGS` and the help texts of the configuration."""
     parser = Parser(
@@ -289,7 +360,9 @@ def make_parser() -> argparse.ArgumentParser:
             metavar = "|".join(option.choices) or key.rsplit(".", 1)[-1].upper()
             group.add_argument(flag, dest=key, metavar=metavar, help=describe_option(key))
     every = groups[""]
-    every.add_argument("--config", metavar="FILE", help="YAML file of options, by their keys")
+    every.add_argument(
+        "--config", metavar="FILE", action=Once, help="YAML file of options, by their keys"
+    )
     every.add_argument(
         "--set",
         metavar="KEY=VALUE",
@@ -298,6 +371,13 @@ def make_parser() -> argparse.ArgumentParser:
         help="any option by its key (--list-options)",
     )
     lists = parser.add_argument_group("instead of a run")
+    lists.add_argument(
+        "--clean-cache",
+        action="store_true",
+        help="remove models that can be made or copied again, and checkpoints of trainings that "
+        "never ended, below ./runs or --pipeline-root",
+    )
+    lists.add_argument("--version", action="version", version=version(), help="print the version")
     for what in ("models", "datasets", "options"):
         lists.add_argument(f"--list-{what}", action="store_true", help=f"print the {what}")
     lists.add_argument(

@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from backbones.digests import check_kept_model, digest_of, remember_digest
-from common.errors import InputError
+from backbones.kept import use_entry
+from common.buckets import check_reachable
+from common.errors import InputError, UnreachableError
 from common.lock import hold_lock
 
 
@@ -15,8 +17,8 @@ def download_from_bucket(uri: str, cache: Path) -> Path:
     """Copies the SavedModel directory or `.npz` file at `uri`, with TensorFlow's file systems.
 
     The files are listed in each call, since they may have changed. They are copied again if a name,
-    a size or a time differs from the copies in the cache. Older copies stay, because a run may
-    still read them.
+    a size or a time differs from the copies in the cache. Older copies stay for a while, because a
+    run may still read them: see `backbones.kept`.
 
     Returns:
       The path of the copy.
@@ -30,6 +32,7 @@ def download_from_bucket(uri: str, cache: Path) -> Path:
     key = hashlib.sha256(uri.encode()).hexdigest()[:12]
     parent = cache / "remote"
     try:
+        check_reachable("--model", uri)
         with hold_lock(parent / key):
             files = dict(_files(uri))
             target = parent / f"{key}-{_version(files)}{Path(uri).suffix}"
@@ -45,7 +48,9 @@ def download_from_bucket(uri: str, cache: Path) -> Path:
                     new.replace(target)
             else:
                 check_kept_model(target)
-            return target
+            return use_entry(target)
+    except UnreachableError as error:
+        raise InputError(str(error)) from error
     except tf.errors.OpError as error:
         reason = " ".join(str(error).split())
         raise InputError(

@@ -19,6 +19,7 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf import saved_model_pb2, saved_object_graph_pb2, struct_pb2
 
+from backbones.keras_models import HOW_TO_CONVERT, is_keras_export
 from common.errors import InputError, one_line
 
 # The attributes of the interface: what each must be, and the allowed kinds of a list's members.
@@ -74,9 +75,10 @@ def read_shapes(directory: str | Path) -> Shapes:
     children = {child.local_name: child.node_id for child in graph.nodes[0].children}
     missing = [name for name in _INTERFACE if name not in children]
     if missing:
+        hint = HOW_TO_CONVERT if is_keras_export(children) else "export it with these attributes"
         raise InputError(
             f"{directory}: this SavedModel has no {', '.join(missing)}; expected the reusable "
-            "interface of TF-Hub feature vectors (export it with these attributes)"
+            f"interface of TF-Hub feature vectors ({hint})"
         )
     for name, (expected, kinds) in _INTERFACE.items():
         if not _has_kind(graph, children[name], kinds):

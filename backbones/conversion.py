@@ -8,6 +8,7 @@ from typing import Any
 from backbones.archive import is_saved_model
 from backbones.augreg.architecture import Architecture, Precision, Task
 from backbones.catalogue import Model
+from backbones.kept import use_entry
 from common import fingerprint
 from common.errors import InputError
 from common.lock import hold_lock
@@ -32,7 +33,7 @@ def make_random_model(entry: Model, cache: Path, *, precision: Precision = "floa
     code = fingerprint.hash_code("backbones.augreg.convert", "backbones.augreg.initialization")
     directory = cache / "random" / f"{entry.name}-{precision}-{content[:12]}-{code[:12]}"
     if is_saved_model(directory):
-        return directory
+        return use_entry(directory)
     with hold_lock(directory):
         if not is_saved_model(directory):
             from backbones.augreg.convert import convert
@@ -40,7 +41,7 @@ def make_random_model(entry: Model, cache: Path, *, precision: Precision = "floa
 
             arrays = random_arrays(entry.architecture, seed=_SEED)
             convert(arrays, directory, task=entry.task, precision=precision)
-    return directory
+    return use_entry(directory)
 
 
 def convert_checkpoint(
@@ -81,14 +82,14 @@ def convert_checkpoint(
     name = f"{checkpoint.stem}-{task}-{precision}-{content[:12]}-{code[:12]}"
     directory = cache / "converted" / name
     if is_saved_model(directory):
-        return directory
+        return use_entry(directory)
     with hold_lock(directory):
         if not is_saved_model(directory):
             arrays = _load(checkpoint, task, expected)
             from backbones.augreg.convert import convert
 
             convert(arrays, directory, task=task, precision=precision)
-    return directory
+    return use_entry(directory)
 
 
 def _load(checkpoint: Path, task: Task, expected: Architecture | None) -> dict[str, Any]:

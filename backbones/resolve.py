@@ -16,9 +16,11 @@ from backbones.digests import check_kept_model
 from backbones.download import DownloadError
 from backbones.fetch import convert_downloaded, fetch_checkpoint, fetch_saved_model
 from backbones.hub_cache import find_in_hub_cache
+from backbones.keras_models import HOW_TO_CONVERT, is_keras_file
 from backbones.limits import Admission, max_model_bytes
 from backbones.publishers import PUBLIC, DownloadLocations
 from backbones.reference import exists, parse_model
+from common.buckets import TENSORFLOW_SCHEMES, check_scheme
 from common.errors import InputError, did_you_mean
 from common.lock import hold_lock
 
@@ -32,10 +34,10 @@ def cache_dir() -> Path:
       InputError: $VIT_HOME is not set, and the user has no home directory.
     """
     home, caches = (os.environ.get(name) for name in ("VIT_HOME", "XDG_CACHE_HOME"))
-    if home:
-        return Path(home)
     try:
-        return Path(caches or Path.home() / ".cache", "vit-pipeline")
+        if home:
+            return Path(home).expanduser()
+        return Path(caches or Path.home() / ".cache", "vit-pipeline").expanduser()
     except RuntimeError as error:
         raise InputError(
             "this user has no home directory; expected a directory for models; set VIT_HOME to a "
@@ -66,6 +68,7 @@ def check_model(model: str, weights: str, *, task: Task = "fe") -> None:
             f"found {model}"
         )
     if reference.kind == "bucket":
+        check_scheme("--model", model, TENSORFLOW_SCHEMES, "a SavedModel directory in gs://…")
         return
     if reference.kind == "address":
         publishers.check_address(model)
@@ -80,6 +83,11 @@ def check_model(model: str, weights: str, *, task: Task = "fe") -> None:
         )
     if path.is_file() and reference.is_checkpoint:
         return
+    if is_keras_file(path):
+        raise InputError(
+            f"--model {model}: is a file of Keras's; expected a SavedModel with the reusable "
+            f"interface of TF-Hub feature vectors: {HOW_TO_CONVERT}"
+        )
     if not is_saved_model(path):
         raise InputError(
             f"--model {model}: no SavedModel (there is no saved_model.pb in it); expected a "

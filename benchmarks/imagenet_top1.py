@@ -74,7 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with silence_stderr():
             data = read_data(options.data_dir, options.limit)
-        classifier = load_classifier(parser, options)
+        _, classifier = load_classifier(parser, options)
         if classifier.classes != len(NAMES):
             raise InputError(
                 f"--model {options.model}: has {classifier.classes} outputs; expected a "

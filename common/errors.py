@@ -18,6 +18,10 @@ class InputError(Exception):
         super().__init__(make_printable(str(message)))
 
 
+class UnreachableError(OSError):
+    """Something on the network does not answer. Its message is as that of an `InputError`."""
+
+
 def did_you_mean(given: str, known: Iterable[str], *, cutoff: float = 0.6) -> str:
     """Returns a suggestion for the end of a message, "did you mean …?"; empty if none is similar.
 

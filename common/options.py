@@ -30,12 +30,20 @@ POSITIVE_FRACTION = Check("a number above 0 and at most 1", lambda value: 0 < va
 MAGNITUDE = Check("a number from 0 to 30", lambda value: 0 <= value <= 30)
 
 
-def option(help: str, *, default: Any = dataclasses.MISSING, check: Check | None = None) -> Any:
+def option(
+    help: str,
+    *,
+    default: Any = dataclasses.MISSING,
+    check: Check | None = None,
+    is_path: bool = False,
+) -> Any:
     """A dataclass field with a help text and an optional check of its values.
 
     Args:
       help: one line, as `--help` prints it.
       default: the field's default; a field without one must be given.
       check: what values other than None must satisfy.
+      is_path: whether a value may be a path, in which `~` stands for the user's home directory.
     """
-    return dataclasses.field(default=default, metadata={"help": help, "check": check})
+    metadata = {"help": help, "check": check, "is_path": is_path}
+    return dataclasses.field(default=default, metadata=metadata)

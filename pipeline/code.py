@@ -49,7 +49,6 @@ def hash_nodes(source: Mapping[str, Any], layout: str) -> NodeCode:
             kind.rpartition(".")[0],
             # The index is for the source's fingerprint, and not for its examples.
             data={_KINDS: kind, "common.content_index": ""},
-            apart=_FILE_SYSTEMS,
         ),
         # StatisticsGen, SchemaGen and ExampleValidator run only code of TFX and TFDV.
         validation=hash_libraries("tfx", "tensorflow_data_validation"),

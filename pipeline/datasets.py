@@ -8,7 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from common.errors import InputError
+from common.buckets import BEAM_SCHEMES, check_scheme
+from common.errors import InputError, did_you_mean
+
+_ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".7z", ".rar")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -75,6 +78,16 @@ def find_dataset(text: str, *, here: bool = True) -> Dataset:
     if text.startswith("tfds:"):
         name = text.removeprefix("tfds:")
         return Dataset(name=name, about=f"TFDS {name}", source={"kind": "tfds", "name": name})
+    expected = (
+        f"{', '.join(DATASETS)}, tfds:NAME, or the path or gs:// URI of a folder of class folders"
+    )
+    check_scheme("--dataset", text, BEAM_SCHEMES, expected)
+    is_archive = text.lower().endswith(_ARCHIVES)
+    if (is_archive and "://" in text) or (here and Path(text).is_file()):
+        raise InputError(
+            f"--dataset {text}: is {'an archive' if is_archive else 'a file'}; expected a folder "
+            f"of class folders{': unpack it, and name the folder' if is_archive else ''}"
+        )
     if "://" in text:
         return Dataset(
             name=text.rstrip("/").rsplit("/", 1)[-1],
@@ -88,7 +101,8 @@ def find_dataset(text: str, *, here: bool = True) -> Dataset:
             about=f"class folders below {folder}",
             source={"kind": "folder", "path": str(folder)},
         )
+    meant = did_you_mean(text.lower().replace("-", "_"), DATASETS)
     raise InputError(
-        f"--dataset {text}: no such dataset and no such folder; expected "
-        f"{', '.join(DATASETS)}, tfds:NAME, or the path or gs:// URI of a folder of class folders"
+        f"--dataset {text}: no such dataset and no such folder; expected {expected}"
+        + (f"; {meant}" if meant else "")
     )

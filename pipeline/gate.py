@@ -1,22 +1,28 @@
 """The gate, which decides whether a model is blessed, as TFMA's EvalConfig."""
 
+from typing import Any
+
 from tensorflow_model_analysis.proto import config_pb2
 
+from components.model_evaluator.calibration_metrics import COVERAGE, ECE, CalibrationMetrics
 from components.model_evaluator.executor import ACCURACY
 from pipeline.options.config import Gate
 
 # A tolerance for rounding errors: a model exactly as good as the last one must pass.
 _ROUNDING = 1e-6
+_SIGN = {"lower_bound": -1, "upper_bound": 1}
 
 
 def make_eval_config(gate: Gate) -> config_pb2.EvalConfig:
     """Returns the thresholds that the exported model must reach on raw test examples.
 
-    A model is blessed if three conditions hold. Its accuracy on the test split is at least
+    A model is blessed if all of these conditions hold. Its accuracy on the test split is at least
     `gate.min_accuracy`; the recall of each class is at least `gate.min_class_recall`, if that is
-    given; and its accuracy is at most `gate.max_drop` below that of the last blessed model. The
-    recall of a class is the accuracy on its examples. Every threshold names its slice, because
-    TFMA applies other thresholds to every slice, even to the smallest class.
+    given; its accuracy is at most `gate.max_drop` below that of the last blessed model; its
+    expected calibration error is at most `gate.max_ece`, and its coverage at least
+    `gate.min_coverage`, if these are given. The recall of a class is the accuracy on its examples.
+    Every threshold names its slice, because TFMA applies other thresholds to every slice, even to
+    the smallest class.
     """
     overall = config_pb2.PerSliceMetricThreshold(
         slicing_specs=[config_pb2.SlicingSpec()],
@@ -44,6 +50,17 @@ def make_eval_config(gate: Gate) -> config_pb2.EvalConfig:
                 ),
             )
         )
+    bounds = {
+        COVERAGE: ("lower_bound", gate.min_coverage),
+        ECE: ("upper_bound", gate.max_ece),
+    }
+    calibration = {
+        name: config_pb2.PerSliceMetricThresholds(
+            thresholds=[_overall({bound: {"value": value + _SIGN[bound] * _ROUNDING}})]
+        )
+        for name, (bound, value) in bounds.items()
+        if value is not None
+    }
     return config_pb2.EvalConfig(
         model_specs=[
             config_pb2.ModelSpec(
@@ -62,7 +79,22 @@ def make_eval_config(gate: Gate) -> config_pb2.EvalConfig:
                         per_slice_thresholds=thresholds,
                     ),
                     config_pb2.MetricConfig(class_name="ExampleCount"),
-                ]
+                    config_pb2.MetricConfig(
+                        class_name=CalibrationMetrics.__name__,
+                        module=CalibrationMetrics.__module__,
+                    ),
+                ],
+                per_slice_thresholds=calibration,
             )
         ],
+    )
+
+
+def _overall(bound: dict[str, Any]) -> config_pb2.PerSliceMetricThreshold:
+    """A threshold on all test images together."""
+    return config_pb2.PerSliceMetricThreshold(
+        slicing_specs=[config_pb2.SlicingSpec()],
+        threshold=config_pb2.MetricThreshold(
+            value_threshold=config_pb2.GenericValueThreshold(**bound)
+        ),
     )

@@ -80,6 +80,7 @@ def create_pipeline(config: Config, inputs: Inputs | None) -> Pipeline:
         source=properties.example_gen.source,
         classes=properties.example_gen.classes,
         max_side=config.ingest.max_side,
+        max_pixels=config.ingest.max_pixels,
         source_fingerprint=properties.example_gen.source_fingerprint,
         code_fingerprint=properties.example_gen.code_fingerprint,
         unread_notes=properties.example_gen.unread_notes,
@@ -136,7 +137,6 @@ def create_pipeline(config: Config, inputs: Inputs | None) -> Pipeline:
     trainer_class = CustomJobTrainer if config.machines.trainer.machine_type else Trainer
     trainer = trainer_class(
         run_fn="trainer.train.run_fn",
-        statistics=statistics.outputs["statistics"],
         hyperparameters=tuners[0].outputs["best_hyperparameters"] if tuners else None,
         **training,
     ).with_id("Trainer")

@@ -8,6 +8,7 @@ from typing import Any
 from google.protobuf import json_format
 from tfx.proto import pusher_pb2
 
+from backbones.reference import parse_model
 from common.custom_config import to_custom_config
 from common.fingerprint import hash_bytes
 from components.image_example_gen.unread import unread_directory
@@ -30,7 +31,10 @@ from pipeline.node_properties import (
     ValidationProperties,
 )
 from pipeline.options.config import Config
+from trainer.decoding.limits import Limits
+from trainer.training.run_label import RunLabel
 from trainer.training.settings import (
+    ServingSettings,
     TrainerSettings,
     TrainingInputs,
     TrainingSettings,
@@ -97,21 +101,35 @@ def make_properties(config: Config, inputs: Inputs) -> Properties:
         classes=inputs.classes,
         hyperparameters=config.train,
         augmentation=config.augment,
+        input_range=config.backbone.input_range,
     )
     training_inputs = TrainingInputs(
         source_fingerprint=inputs.source_fingerprint,
         max_side=config.ingest.max_side,
+        max_pixels=config.ingest.max_pixels,
         examples_code=code.example_gen,
         transform_code=code.transform,
         backbone_fingerprint=inputs.backbone_fingerprint,
     )
-    transform_settings = TransformSettings(tune=config.tune, code_fingerprint=code.transform)
+    transform_settings = TransformSettings(
+        tune=config.tune,
+        input_range=config.backbone.input_range,
+        # The range of AugReg's models is known.
+        check_input_range=not parse_model(config.model).is_augreg,
+        code_fingerprint=code.transform,
+    )
+    label = RunLabel(name=config.name, options=config.options_beside_recipe())
     tuner_settings = TunerSettings(
-        training=training, trials=config.tuner, code_fingerprint=code.tuner
+        training=training, label=label, trials=config.tuner, code_fingerprint=code.tuner
     )
     trainer_settings = TrainerSettings(
         training=training,
+        serving=ServingSettings(
+            limits=Limits(max_side=config.ingest.max_side, max_pixels=config.ingest.max_pixels),
+            precision=config.serve.precision,
+        ),
         inputs=training_inputs,
+        label=label,
         # Not in the Trainer's output directory, which is a new one for each execution.
         checkpoints=f"{config.pipeline_root}/checkpoints",
         code_fingerprint=code.trainer,

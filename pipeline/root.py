@@ -1,18 +1,17 @@
 """Records which pipeline owns a pipeline root, and locks it for a run. Imports no TensorFlow."""
 
 import fcntl
-import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from common.errors import InputError
-from common.files import read_or_write
+from common.files import read_or_write, read_text
 from pipeline.options.config import Config
 
 OWNER = ".pipeline-name"  # the file in a pipeline root that names its pipeline
 _READS = ".pipeline-reads"  # the file in a pipeline root that names model and dataset
-_LOCK = ".lock"
+LOCK = ".lock"  # the file that a run locks while it is going on
 
 
 def state_directory(config: Config) -> Path:
@@ -25,26 +24,15 @@ def state_directory(config: Config) -> Path:
     return Path("runs", config.name).resolve() if is_remote else Path(root)
 
 
-def check_serving_dir(path: str) -> None:
-    """Checks, before hours of training, that the serving directory can be written.
-
-    Raises:
-      InputError: the path, or the first existing directory above it, is not a writable directory.
-    """
-    if "://" in path:
-        return
-    existing = next(p for p in (Path(path), *Path(path).parents) if p.exists())
-    if not existing.is_dir() or not os.access(existing, os.W_OK):
-        raise InputError(
-            f"--serving-dir {path}: {existing} is not a writable directory; choose another"
-        )
-
-
 @contextmanager
-def claim_root(directory: Path, config: Config) -> Iterator[None]:
+def claim_root(directory: Path, config: Config) -> Iterator[Callable[[], None]]:
     """A context that locks the pipeline root `directory` for one run of a pipeline.
 
     The operating system frees the lock when the process ends, even if it is killed.
+
+    Yields:
+      A function that records the pipeline as the owner of the directory. A run calls it once it has
+      found its data and its model: a run that ends before that leaves the root to any pipeline.
 
     Raises:
       InputError: the root cannot be written; another run uses it; it belongs to another pipeline;
@@ -52,7 +40,7 @@ def claim_root(directory: Path, config: Config) -> Iterator[None]:
     """
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        lock = (directory / _LOCK).open("w")
+        lock = (directory / LOCK).open("w")
     except OSError as error:
         raise InputError(
             f"--pipeline-root {directory}: {error.strerror}; expected a writable directory"
@@ -65,14 +53,9 @@ def claim_root(directory: Path, config: Config) -> Iterator[None]:
                 f"--pipeline-root {directory}: another run is using it; wait for its end, or "
                 "choose another --name or --pipeline-root"
             ) from error
-        try:
-            name = read_or_write(directory / OWNER, config.name)
-            reads = read_or_write(directory / _READS, config.reads)
-        except OSError as error:
-            raise InputError(
-                f"--pipeline-root {directory}: {error.strerror}; expected free space for a few "
-                "files; free some, and give the same command again"
-            ) from error
+        recorded = {directory / OWNER: config.name, directory / _READS: config.reads}
+        found = {file: read_text(file) or text for file, text in recorded.items()}
+        name, reads = found.values()
         if name != config.name:
             raise InputError(
                 f"--pipeline-root {directory}: belongs to the pipeline {name}; expected "
@@ -85,4 +68,15 @@ def claim_root(directory: Path, config: Config) -> Iterator[None]:
                 f"--pipeline-root {directory}: has runs of {reads}; this run is of {config.reads}; "
                 "give it another --name"
             )
-        yield
+
+        def record_owner() -> None:
+            try:
+                for file, text in found.items():
+                    read_or_write(file, text)
+            except OSError as error:
+                raise InputError(
+                    f"--pipeline-root {directory}: {error.strerror}; expected free space for a few "
+                    "files; free some, and give the same command again"
+                ) from error
+
+        yield record_owner

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from common.errors import InputError
+from pipeline.options.compatibility import leave_alternatives_out
 from pipeline.options.config import OPTIONS, Config, build_config, default_serving_dir
 from pipeline.options.settings import Setting
 
@@ -105,7 +106,8 @@ def with_parameters(config: Config, given: Mapping[str, Any]) -> Config:
             "parameter pipeline_root: is empty; expected a directory that all containers can "
             "reach, such as gs://BUCKET/PATH"
         )
-    return build_config({key: s for key, s in settings.items() if s.value != ""})
+    used = leave_alternatives_out({key: setting.value for key, setting in settings.items()})
+    return build_config({key: settings[key] for key, value in used.items() if value != ""})
 
 
 def _describe_parameter(key: str) -> str:

@@ -1,6 +1,7 @@
 """The command line, as a process."""
 
 import io
+import os
 import re
 import shutil
 import signal
@@ -14,14 +15,15 @@ from pipeline.datasets import DATASETS
 from pipeline.options.config import FLAGS, OPTIONS, build_config
 from pipeline.options.settings import Setting
 from pipeline.report.console import Console
-from pipeline_runner import announce, list_models
+from pipeline_runner import announce, list_models, warn_of_similar_names
 
 
-def command(project, *arguments, cwd=None):
+def command(project, *arguments, cwd=None, env=None):
     """Runs the command line."""
     return subprocess.run(
         [sys.executable, str(project / "pipeline_runner.py"), *arguments],
         cwd=cwd or project,
+        env=env,
         capture_output=True,
         text=True,
         check=False,
@@ -46,6 +48,28 @@ USAGE_ERRORS = [
     (
         ["--model", "vit_b16_fe", "--dataset", "digits", "--data-dir", "x"],
         "--data-dir x: has no effect with --dataset digits",
+    ),
+    (
+        ["--model", "vit_b16_fe", "--config", "a.yaml", "--config", "b.yaml"],
+        "--config b.yaml: found a second one, after a.yaml; expected 1",
+    ),
+    (
+        ["--model", "vit_b16_fe", "--epochs", "3", "--set", "train.steps=8"],
+        "--epochs 3: does nothing beside --set train.steps 8; expected one of them",
+    ),
+    (["--model", "vit_b16_fe", "--dataset", "s3://b/x"], "--dataset s3://b/x: s3:// is not suppor"),
+    (["--model", "vit_b16_fe", "--dataset", "README.md"], "--dataset README.md: is a file"),
+    (["--model", "vit_b16_fe", "--dataset", "gs://b/x.zip"], "unpack it, and name the folder"),
+    (["--model", "vit_b16_fe", "--dataset", "tf-flower"], "; did you mean tf_flowers?"),
+    (["--model", "s3://b/x"], "--model s3://b/x: s3:// is not supported"),
+    (
+        ["--model", "vit_mini_fe", "--dataset", "digits", "--strategy", "multiworker"],
+        "--strategy multiworker: TF_CONFIG is not set",
+    ),
+    ([*VERTEX, *SUBMIT, "--strategy", "tpu"], "Trainer runs as a step, on one machine without a"),
+    (
+        ["--model", "vit_mini_fe", "--dataset", "digits", "--name", "x", "--serving-dir", "runs/x"],
+        "where a server would look for models among the artifacts",
     ),
     (["--epochs"], "argument --epochs: expected one argument"),
     (["--dataset", "digits"], "--model is missing"),
@@ -106,7 +130,11 @@ USAGE_ERRORS = [
 
 COMPILED = [*VERTEX, "--output", "x.json"]
 DATAFLOW = ["--beam-arg=--runner=DataflowRunner"]
-BEAM_USAGE_ERRORS = [
+LATER_USAGE_ERRORS = [
+    (
+        ["--model", "vit_b16_fe", "--dataset", "tfds:tf_flower", "--data-dir", "nowhere"],
+        "tfds:tf_flower: TFDS has no such dataset;",
+    ),
     ([*COMPILED, "--beam-arg=--runer=DataflowRunner"], "no flag --runer; did you mean --runner?"),
     ([*COMPILED, *DATAFLOW], "Missing required option: project"),
     ([*COMPILED, "--beam-arg=--setup_file=./setup.py"], "expected a URL or an absolute path in"),
@@ -114,8 +142,8 @@ BEAM_USAGE_ERRORS = [
 ]
 
 
-@pytest.mark.parametrize(("arguments", "expected"), BEAM_USAGE_ERRORS, ids=lambda x: str(x)[-30:])
-def test_flags_for_beam_are_checked_before_tensorflow_is_loaded(project, arguments, expected):
+@pytest.mark.parametrize(("arguments", "expected"), LATER_USAGE_ERRORS, ids=lambda x: str(x)[-30:])
+def test_these_are_found_by_beam_and_tfds_before_tensorflow_is_loaded(project, arguments, expected):
     code = (
         "import sys, pipeline_runner\n"
         "status = pipeline_runner.main(sys.argv[1:])\n"
@@ -167,6 +195,36 @@ def test_these_answer_without_tensorflow(project, arguments):
         [sys.executable, "-c", code, *arguments], cwd=project, capture_output=True, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_version(project):
+    done = command(project, "--version")
+    assert (done.returncode, done.stderr) == (0, "")
+    (declared,) = re.findall('^version = "(.*)"$', (project / "pyproject.toml").read_text(), re.M)
+    assert done.stdout == f"vit-pipeline {declared}\n"
+
+
+def test_without_a_network_a_bucket_is_an_error_of_one_line(project, tmp_path):
+    done = command(
+        project,
+        *["--model", "vit_mini_fe", "--dataset", "gs://bucket/flowers"],
+        cwd=tmp_path,
+        env=os.environ | {"STORAGE_EMULATOR_HOST": "http://127.0.0.1:1", "no_proxy": "127.0.0.1"},
+    )
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert re.fullmatch(
+        r"pipeline_runner\.py: --dataset gs://bucket/flowers: .* cannot be reached .*\n",
+        done.stderr,
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_classes_that_may_be_one_are_warned_of():
+    out = io.StringIO()
+    warn_of_similar_names(["Roses", "daisy", "roses"], Console(out, io.StringIO()))
+    assert out.getvalue().startswith("The classes 'Roses' and 'roses' differ only in upper and")
+    assert len(out.getvalue().splitlines()) == 1
 
 
 def test_help_has_every_flag(project):
@@ -241,7 +299,7 @@ def test_which_models_are_here(tmp_path, monkeypatch, tiny_backbone):
     assert here() == {"vit_mini_fe", "vit_b16_fe"}
 
 
-FLOAT32 = "The graph of this SavedModel computes in float32, whatever --precision says.\n"
+FLOAT32 = "--precision has no effect: the graph of this SavedModel computes in float32.\n"
 UNTRAINED = "The model is UNTRAINED: its weights are random.\n"
 
 

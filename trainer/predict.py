@@ -1,24 +1,31 @@
-"""Classifies images, with an off-the-shelf ImageNet classifier or an exported model.
+"""Classifies images, by an exported model or an off-the-shelf ImageNet classifier.
 
-    python -m trainer.predict --model vit_b16_classification cat.jpg dog.jpg
-    python -m trainer.predict --model runs/flowers/serving/1763884800 daisy.jpg
+    python -m trainer.predict --model runs/flowers/serving/1763884800 daisy.jpg more_images/
+    python -m trainer.predict --model vit_b16_classification --top 5 cat.jpg dog.jpg
+    python -m trainer.predict --model runs/flowers/serving/1763884800 images/ --output answers.csv
 
-It prints a line for each of the most probable classes of each image: image, probability, index and
-name of the class. Images are preprocessed as in the pipeline: resized to the model's size
-(bilinear), with values in [-1, 1]; EXIF orientation is not applied.
+Images are files and folders of any depth, also in a bucket (gs://…). They are treated as the
+pipeline treats them: upright by EXIF, on white, resized, in the model's range of values.
 
-Exit status: 0 if all images were classified, 1 if some could not be read (stderr gives the
-reasons), 2 for a wrong command line, or if there is no such classifier.
+Without --output a line is printed for each image, with the probability and name of its likeliest
+classes. With --output they go into a table (.csv, .jsonl, .parquet), by Beam: on the engine that
+--beam-arg names, and from where the same command was interrupted before. Images without an answer
+are in the table as well, with the reason, and in OUTPUT.quarantine.jsonl.
+
+Exit status: 0 all images are classified, 1 some could not be read (stderr says which and why),
+2 bad usage, or no such classifier.
 """
 
 import argparse
+import itertools
 import signal
 import sys
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
+from os.path import expanduser
 from typing import TYPE_CHECKING
 
 import rich.console
+import rich.progress
 
 from backbones.download.progress import show_downloads
 from backbones.reference import parse_model
@@ -26,11 +33,13 @@ from backbones.resolve import cache_dir, check_model, resolve
 from common.command_line import BAD_USAGE, Parser, positive, silence_stderr
 from common.errors import InputError
 from common.text import escape_controls
+from trainer.prediction.files import find_files
+from trainer.prediction.tables import check_output
 from trainer.serving.imagenet import NAMES
-from trainer.serving.labelled_image import LabelledImage
 
 if TYPE_CHECKING:
-    from trainer.serving.classifier import Answer, Classifier
+    from trainer.prediction.answers import Answer
+    from trainer.serving.classifier import Classifier
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -38,16 +47,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = make_parser()
     options = parser.parse_args(arguments)
     try:
-        classifier = load_classifier(parser, options)
+        if options.output:
+            check_output(options.output)
+        elif options.beam_arg:
+            parser.error("--beam-arg does nothing without --output")
+        directory, classifier = load_classifier(parser, options)
+        return _classify(parser, options, directory, classifier)
     except InputError as error:
         parser.complain(error)
         return BAD_USAGE
+
+
+def _classify(
+    parser: Parser, options: argparse.Namespace, directory: str, classifier: "Classifier"
+) -> int:
     if find_class_names(classifier) is None:
         parser.complain(
             f"{options.model} has {classifier.classes} outputs, not ImageNet's {len(NAMES)}: "
             "indices are printed, without names (the outputs of a feature extractor are no classes)"
         )
-    return classify_files(parser, options, classifier)
+    if options.output:
+        return write_answers(parser, options, directory, classifier)
+    return print_answers(parser, options, classifier)
 
 
 def find_class_names(classifier: "Classifier") -> Sequence[str] | None:
@@ -55,39 +76,76 @@ def find_class_names(classifier: "Classifier") -> Sequence[str] | None:
     return classifier.names or (NAMES if classifier.classes == len(NAMES) else None)
 
 
-def classify_files(parser: Parser, options: argparse.Namespace, classifier: "Classifier") -> int:
-    """Classifies `options.images` and prints the results; returns the exit status."""
-    from trainer.serving.classifier import classify
+def print_answers(parser: Parser, options: argparse.Namespace, classifier: "Classifier") -> int:
+    """Prints a line for each image; returns the exit status."""
+    from trainer.prediction.answers import answer_batch, read_image
+    from trainer.serving.classifier import map_ahead
 
-    images = [LabelledImage(name, Path(name)) for name in options.images]
-    width = max(len(escape_controls(image.name)) for image in images)
+    files = find_files(options.images)
+    width = max(len(escape_controls(file)) for file in files)
     names = find_class_names(classifier)
     failed = False
-    for answer in classify(classifier, images, batch_size=options.batch_size):
-        if answer.error:
-            parser.complain(f"{answer.image.name}: {answer.error}")
-            failed = True
-        else:
-            print("\n".join(describe(answer, options.top, width, names)))
+    ahead = 2 * options.batch_size
+    images = map_ahead(lambda numbered: read_image(*numbered), enumerate(files), ahead)
+    while batch := list(itertools.islice(images, options.batch_size)):
+        for answer in answer_batch(classifier, batch, options.top):
+            if answer.error:
+                parser.complain(f"{answer.name}: {answer.error}")
+                failed = True
+            else:
+                print(describe(answer, width, names))
     return int(failed)
 
 
-def describe(answer: "Answer", top: int, width: int, names: Sequence[str] | None) -> Iterator[str]:
-    """Yields a line for each of the `top` most probable classes; the name is `width` wide."""
-    from trainer.serving.classifier import likeliest
-
-    probabilities = answer.probabilities
-    assert probabilities is not None, "an answer without an error has them"
-    digits = len(str(len(probabilities) - 1))
-    for index in likeliest(probabilities, top):
-        name = f"  {escape_controls(names[index])}" if names else ""
-        percent = f"{100 * probabilities[index]:6.2f} %"
-        shown = escape_controls(answer.image.name)
-        yield f"{shown:{width}}  {percent}  {index:>{digits}}{name}"
+def describe(answer: "Answer", width: int, names: Sequence[str] | None) -> str:
+    """An image's name, `width` wide, and the probability and name of its likeliest classes."""
+    classes = "  ".join(
+        f"{100 * probability:6.2f} %  {escape_controls(names[index]) if names else index}"
+        for index, probability in zip(answer.classes, answer.probabilities, strict=True)
+    )
+    doubt = "" if answer.is_accepted else "  (not accepted)"
+    return f"{escape_controls(answer.name):{width}}  {classes}{doubt}"
 
 
-def load_classifier(parser: Parser, options: argparse.Namespace) -> "Classifier":
+def write_answers(
+    parser: Parser, options: argparse.Namespace, directory: str, classifier: "Classifier"
+) -> int:
+    """Writes `options.output`; returns the exit status."""
+    from trainer.prediction.bulk import BulkJob, run_bulk
+
+    job = BulkJob(
+        model=directory,
+        names=find_class_names(classifier),
+        files=find_files(options.images),
+        output=options.output,
+        top=options.top,
+        batch_size=options.batch_size,
+    )
+    classifier.close()  # workers load their own
+    with rich.progress.Progress(
+        *rich.progress.Progress.get_default_columns(),
+        rich.progress.MofNCompleteColumn(),
+        console=rich.console.Console(stderr=True),
+        disable=not sys.stderr.isatty(),
+    ) as bar:
+        task = bar.add_task("images", total=len(job.files))
+        bad = run_bulk(job, options.beam_arg, lambda done, _: bar.update(task, completed=done))
+    print(f"{options.output}: {len(job.files)} images, {len(bad)} of them without an answer")
+    if bad:
+        name, reason = bad[0]
+        parser.complain(f"{name}: {reason}" + _others(len(bad) - 1, job.output))
+    return int(bool(bad))
+
+
+def _others(count: int, output: str) -> str:
+    return f"; {count} more are in {output}.quarantine.jsonl" if count else ""
+
+
+def load_classifier(parser: Parser, options: argparse.Namespace) -> tuple[str, "Classifier"]:
     """Loads the classifier that the options of `add_classifier_arguments` name.
+
+    Returns:
+      Its directory, and the classifier.
 
     Raises:
       InputError: there is no such classifier. TensorFlow is imported only if that is necessary to
@@ -109,7 +167,7 @@ def load_classifier(parser: Parser, options: argparse.Namespace) -> "Classifier"
 
         if not options.trust_model:
             check_operations(directory)
-        return Classifier(directory)
+        return str(directory), Classifier(directory)
 
 
 def add_classifier_arguments(parser: Parser, *, batch_size: int) -> None:
@@ -117,6 +175,7 @@ def add_classifier_arguments(parser: Parser, *, batch_size: int) -> None:
     parser.add_argument(
         "--model",
         required=True,
+        type=expanduser,
         help="a classifier: catalogue name (pipeline_runner.py --list-models), directory of a "
         "SavedModel or of an exported model, URL or AugReg .npz; a SavedModel is a program, "
         "which must do no more than compute",
@@ -149,11 +208,29 @@ def make_parser() -> Parser:
     parser.add_argument(
         "--top",
         type=positive,
-        default=5,
+        default=1,
         metavar="N",
-        help="number of classes to print for each image (default: 5)",
+        help="how many classes to name for each image, likeliest first (default: 1)",
     )
-    parser.add_argument("images", nargs="+", metavar="IMAGE", help="JPEG, PNG, GIF or BMP file")
+    parser.add_argument(
+        "--output",
+        metavar="FILE",
+        help="write a table instead: .csv, .jsonl or .parquet, here or in a bucket",
+    )
+    parser.add_argument(
+        "--beam-arg",
+        action="append",
+        default=[],
+        metavar="FLAG",
+        help="a flag for Beam, such as --beam-arg=--runner=FlinkRunner; may be repeated",
+    )
+    parser.add_argument(
+        "images",
+        nargs="+",
+        type=expanduser,
+        metavar="IMAGE",
+        help="a JPEG, PNG, GIF, BMP or WebP file, or a folder of such, also gs://…",
+    )
     return parser
 
 

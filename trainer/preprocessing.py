@@ -11,7 +11,9 @@ from typing import Any
 import tensorflow as tf
 
 from backbones.contract import call_backbone, load_shared_backbone, read_shapes
+from backbones.input_range import to_input_range
 from common.custom_config import from_custom_config
+from trainer.decoding.jpeg import DCT_METHOD
 from trainer.transform_settings import TransformSettings
 
 IMAGE = "image"
@@ -45,7 +47,7 @@ def preprocessing_fn(
         shapes = read_shapes(settings.backbone)
         outputs[PIXELS] = decode_images(encoded, shapes.height, shapes.width)
     else:
-        outputs[FEATURES] = _frozen_features(encoded, settings.backbone)
+        outputs[FEATURES] = _frozen_features(encoded, settings.backbone, settings.input_range)
     return outputs
 
 
@@ -60,8 +62,8 @@ def decode_images(encoded: tf.Tensor, height: int, width: int) -> tf.Tensor:
 
 
 def decode(encoded: tf.Tensor) -> tf.Tensor:
-    """Decodes an encoded image (JPEG, PNG, GIF, BMP), string [], to uint8 [h, w, 3]."""
-    image = tf.io.decode_image(encoded, channels=3, expand_animations=False)
+    """Decodes an ingested image, a JPEG, string [], to uint8 [h, w, 3]; PNG and GIF as well."""
+    image = tf.io.decode_jpeg(encoded, channels=3, dct_method=DCT_METHOD)
     return tf.ensure_shape(image, [None, None, 3])
 
 
@@ -82,13 +84,14 @@ class FrozenBackbone(tf.Module):
     """A backbone behind the preprocessing: encoded images -> features.
 
     It becomes part of the transform graph's SavedModel, with the functions that Transform ran, and
-    the exported model runs these very functions.
+    the exported model runs `from_pixels` of it.
     """
 
-    def __init__(self, directory: str) -> None:
+    def __init__(self, directory: str, input_range: str) -> None:
         """
         Args:
           directory: the directory of the backbone's SavedModel.
+          input_range: of the pixels that it expects, see `backbones.input_range`.
         """
         super().__init__()
         shapes = read_shapes(directory)
@@ -97,18 +100,18 @@ class FrozenBackbone(tf.Module):
 
         @tf.function(input_signature=[pixels])
         def from_pixels(images: tf.Tensor) -> tf.Tensor:
-            features = _in_even_number(lambda even: call_backbone(self.backbone, even), images)
+            features = call_backbone(self.backbone, to_input_range(images, input_range))
             return tf.ensure_shape(features, [None, shapes.features])
 
         @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
         def from_bytes(encoded: tf.Tensor) -> tf.Tensor:
-            return from_pixels(decode_images(encoded, shapes.height, shapes.width))
+            return _in_even_number(from_pixels, decode_images(encoded, shapes.height, shapes.width))
 
         self.from_pixels = from_pixels
         self.from_bytes = from_bytes
 
 
-def _frozen_features(encoded: tf.Tensor, directory: str) -> tf.Tensor:
+def _frozen_features(encoded: tf.Tensor, directory: str, input_range: str) -> tf.Tensor:
     """Computes features of the frozen backbone, float32 [B, D], of encoded images, string [B].
 
     The backbone becomes part of the transform graph's SavedModel, as its attribute
@@ -116,7 +119,9 @@ def _frozen_features(encoded: tf.Tensor, directory: str) -> tf.Tensor:
     """
     import tensorflow_transform as tft  # training needs the rest of this module, and no Transform
 
-    frozen = tft.make_and_track_object(lambda: FrozenBackbone(directory), name="frozen_backbone")
+    frozen = tft.make_and_track_object(
+        lambda: FrozenBackbone(directory, input_range), name="frozen_backbone"
+    )
     return _in_chunks(frozen.from_bytes, encoded, read_shapes(directory).features)
 
 
@@ -124,11 +129,11 @@ def _in_even_number(function: Callable[[tf.Tensor], tf.Tensor], images: tf.Tenso
     """`function`, [B, H, W, 3] -> [B, D]; it is given a grey image more where B is odd.
 
     An image's features are to be the same whatever batch it comes in: Beam's engines cut batches
-    where they like, and requests come singly. On CPUs an odd number takes other kernels, which add
-    up in another order. In even numbers a convolutional backbone's features are exactly the same
-    (a MobileNet's were up to 2.5e-5 apart); a ViT's stay within 2.4e-6 either way. A single request
-    costs one image more: S/16 takes 168 ms in place of 150, a MobileNet 29 in place of 22, on two
-    cores.
+    where they like. On CPUs an odd number takes other kernels, which add up in another order. In
+    even numbers a convolutional backbone's features are exactly the same (a MobileNet's were up to
+    2.5e-5 apart); a ViT's stay within 2.4e-6 either way. The exported model does without: a single
+    request would cost one image more (S/16 168 ms in place of 150, a MobileNet 29 in place of 22,
+    on two cores).
     """
     odd = tf.shape(images)[0] % 2
     return function(tf.pad(images, [[0, odd], [0, 0], [0, 0], [0, 0]]))[: tf.shape(images)[0]]

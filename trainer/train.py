@@ -7,8 +7,10 @@ from typing import Any
 import keras_tuner
 import tensorflow as tf
 
+from backbones.contract import read_shapes
 from common.custom_config import from_custom_config
 from trainer.input.transform_graph import TransformGraph
+from trainer.training.abandoned import remove_abandoned
 from trainer.training.checkpoint_lease import lease_directory
 from trainer.training.checkpoints import checkpoint_directory
 from trainer.training.settings import TrainerSettings
@@ -21,9 +23,9 @@ def run_fn(fn_args: Any) -> None:
 
     Args:
       fn_args: `tfx.components.FnArgs` with these fields: raw examples for tune "full" or
-        transformed ones for "head"; the transform graph; the backbone as base model; statistics,
-        for the number of examples; the Tuner's hyperparameters, if there is a Tuner; and a
-        `custom_config` with the fields of `trainer.training.settings.TrainerSettings`.
+        transformed ones for "head"; the transform graph; the backbone as base model; the Tuner's
+        hyperparameters, if there is a Tuner; and a `custom_config` with the fields of
+        `trainer.training.settings.TrainerSettings`.
 
     Raises:
       InputError: the settings contradict each other, or do not fit the data or the machine.
@@ -39,18 +41,21 @@ def run_fn(fn_args: Any) -> None:
     found = {}
     if fn_args.hyperparameters:
         found = keras_tuner.HyperParameters.from_config(fn_args.hyperparameters).values
+    backbone = backbone_directory(fn_args.base_model)
+    changed = {k: v for k, v in found.items() if training.replace_options({k: v}) != training}
     job = TrainingJob(
         settings=training.replace_options(found),
         graph=TransformGraph(fn_args.transform_graph_path),
-        backbone=backbone_directory(fn_args.base_model),
+        backbone=backbone,
+        shapes=read_shapes(backbone),
         train_files=fn_args.train_files,
         validation_files=fn_args.eval_files,
-        examples=fn_args.num_examples["train"],
+        label=settings.label.with_options(changed),
     )
     if is_solved:
         model = job.make_model()
         job.probe(model, strategy, fn_args.model_run_dir)
-        job.export(model, fn_args.serving_model_dir)
+        job.export(model, fn_args.serving_model_dir, settings.serving)
         return
     checkpoints = checkpoint_directory(
         settings.checkpoints,
@@ -62,9 +67,11 @@ def run_fn(fn_args: Any) -> None:
     # All workers have the same curves. Only the chief writes them to the output directory.
     log_dir = fn_args.model_run_dir if is_chief else tempfile.mkdtemp()
     with lease_directory(checkpoints, strategy) as directory:
+        if is_chief:
+            remove_abandoned(settings.checkpoints, directory.path)
         fitted = job.fit(strategy, directory.path, log_dir, directory.lease)
         if is_chief:
-            job.export(fitted.model, fn_args.serving_model_dir)
+            job.export(fitted.model, fn_args.serving_model_dir, settings.serving)
         # When this function returns, TFX looks for the model, in every worker.
         wait_for_all(strategy)
         fitted.checkpoints.remove()

@@ -7,6 +7,7 @@ all code that Transform imports, and a new option of training must not run Trans
 import dataclasses
 from typing import Literal
 
+from backbones.input_range import DEFAULT_RANGE
 from common.custom_config import node_settings
 
 
@@ -17,6 +18,9 @@ class TransformSettings:
 
     Attributes:
       tune: with "full", Transform computes pixels; with "head", features of the frozen backbone.
+      input_range: the range of the backbone's pixels, a key of `INPUT_RANGES` of
+        `backbones.input_range`.
+      check_input_range: whether Transform compares the ranges on some training images.
       code_fingerprint: fingerprint of Transform's code.
       backbone: directory of the backbone's SavedModel. Only the executor of BackboneTransform
         knows it; it is empty in the execution properties, which are part of the cache key.
@@ -24,4 +28,6 @@ class TransformSettings:
 
     tune: Literal["full", "head"]
     code_fingerprint: str
+    input_range: str = DEFAULT_RANGE
+    check_input_range: bool = False
     backbone: str = ""

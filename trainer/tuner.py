@@ -5,13 +5,14 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
+import keras
 import keras_tuner
 import tensorflow as tf
 from tfx.components.tuner.component import TunerFnResult
 
+from backbones.contract import read_shapes
 from common.custom_config import from_custom_config
 from common.errors import InputError
-from trainer.input.dataset import read_labels
 from trainer.input.transform_graph import TransformGraph
 from trainer.training.preemption import PreemptedError, end_at_once
 from trainer.training.settings import TrainingSettings, TunerSettings
@@ -35,13 +36,15 @@ def tuner_fn(fn_args: Any) -> TunerFnResult:
     # Trials run on this machine only; other workers belong to Trainer.
     strategy = hyperparameters.strategy
     strategy = make_strategy("mirrored" if strategy == "multiworker" else strategy)
+    backbone = backbone_directory(fn_args.base_model)
     job = TrainingJob(
         settings=settings.training,
         graph=TransformGraph(fn_args.transform_graph_path),
-        backbone=backbone_directory(fn_args.base_model),
+        backbone=backbone,
+        shapes=read_shapes(backbone),
         train_files=fn_args.train_files,
         validation_files=fn_args.eval_files,
-        examples=len(read_labels(fn_args.train_files)),
+        label=settings.label,
     )
     oracle = Oracle(
         objective=keras_tuner.Objective(OBJECTIVE, "max"),
@@ -118,9 +121,14 @@ class Search(keras_tuner.Tuner):
         """
         settings = self._job.settings.replace_options(trial.hyperparameters.values)
         directory = self.get_trial_dir(trial.trial_id)
+        label = self._job.label.with_options(
+            trial.hyperparameters.values, suffix=f"-trial-{trial.trial_id}"
+        )
+        # What Keras remembers of each model by name would grow from trial to trial.
+        keras.utils.clear_session()
         try:
             with end_at_once():
-                fitted = dataclasses.replace(self._job, settings=settings).fit(
+                fitted = dataclasses.replace(self._job, settings=settings, label=label).fit(
                     self._strategy,
                     os.path.join(directory, "checkpoints"),
                     os.path.join(directory, "log"),

@@ -5,6 +5,7 @@ python -m backbones.augreg --checkpoint B_16.npz --output models/vit_b16_fe
 
 import sys
 from collections.abc import Sequence
+from os.path import expanduser
 from typing import get_args
 
 from backbones.augreg.architecture import Precision, Task
@@ -46,9 +47,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> Parser:
     parser = Parser(prog="python -m backbones.augreg", description=__doc__.splitlines()[0])
     parser.add_argument(
-        "--checkpoint", required=True, metavar="X.npz", help="checkpoint to convert"
+        "--checkpoint",
+        required=True,
+        type=expanduser,
+        metavar="X.npz",
+        help="checkpoint to convert",
     )
-    parser.add_argument("--output", required=True, metavar="DIR", help="new directory to write")
+    parser.add_argument(
+        "--output", required=True, type=expanduser, metavar="DIR", help="new directory to write"
+    )
     parser.add_argument(
         "--task",
         choices=get_args(Task),

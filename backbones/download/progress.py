@@ -1,4 +1,4 @@
-"""Shows downloads on the console. Imports no TensorFlow."""
+"""Shows downloads, and waits for other processes, on the console. Imports no TensorFlow."""
 
 import logging
 from collections.abc import Iterator
@@ -7,13 +7,17 @@ from contextlib import contextmanager
 import rich.console
 import rich.progress
 
+import common.lock
 from backbones.download.transfer import logger
 from common.text import make_printable
 
 
 @contextmanager
 def show_downloads(console: rich.console.Console) -> Iterator[None]:
-    """Within it, a terminal shows a bar for each download; a file gets a line at start and end."""
+    """Within it, a terminal shows a bar for each download; a file gets a line at start and end.
+
+    If the process waits for another one, a line says what the other one is writing.
+    """
     bars = rich.progress.Progress(
         rich.progress.TextColumn("downloading {task.description}", markup=False),
         rich.progress.BarColumn(bar_width=24),
@@ -30,16 +34,18 @@ def show_downloads(console: rich.console.Console) -> Iterator[None]:
     level = logger.level
     logger.setLevel(logging.DEBUG)
     logger.addHandler(listener)
+    common.lock.logger.addHandler(listener)
     try:
         with bars:
             yield
     finally:
         logger.removeHandler(listener)
+        common.lock.logger.removeHandler(listener)
         logger.setLevel(level)
 
 
 class _Listener(logging.Handler):
-    """Updates the bars from the log records of downloads."""
+    """Updates the bars from the log records of downloads, and prints those of waits."""
 
     def __init__(self, bars: rich.progress.Progress) -> None:
         super().__init__()
@@ -47,6 +53,9 @@ class _Listener(logging.Handler):
         self._tasks: dict[str, rich.progress.TaskID] = {}
 
     def emit(self, record: logging.LogRecord) -> None:
+        if hasattr(record, "waits_for"):
+            self._print(make_printable(record.getMessage()))
+            return
         state = getattr(record, "download", None)
         if state is None:
             return
@@ -60,4 +69,7 @@ class _Listener(logging.Handler):
         if state.ended or (begins and not self._bars.console.is_terminal):
             size = "" if state.total is None else f": {state.total / 1e6:.1f} MB"
             line = f"{'downloaded' if state.ended else 'downloading'} {name}{size}"
-            self._bars.console.print(line, markup=False, highlight=False, soft_wrap=True)
+            self._print(line)
+
+    def _print(self, line: str) -> None:
+        self._bars.console.print(line, markup=False, highlight=False, soft_wrap=True)

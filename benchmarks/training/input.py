@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 from benchmarks.training.material import Material
+from trainer.decoding.jpeg import DCT_METHOD
 from trainer.input.augmentation import Augmentation
 
 
@@ -53,7 +54,9 @@ def _bare(material: Material, batch_size: int, parallel_calls: int | None) -> tf
     height, width = material.shapes.height, material.shapes.width
 
     def decode(encoded: tf.Tensor) -> tf.Tensor:
-        return tf.image.resize(tf.io.decode_jpeg(encoded, channels=3), [height, width])
+        return tf.image.resize(
+            tf.io.decode_jpeg(encoded, channels=3, dct_method=DCT_METHOD), [height, width]
+        )
 
     dataset = tf.data.Dataset.from_tensor_slices(material.encoded()).repeat()
     dataset = dataset.map(decode, num_parallel_calls=parallel_calls)

@@ -3,19 +3,28 @@
 import dataclasses
 from typing import Any
 
+from absl import logging
 from tfx import types
 from tfx.components.transform import executor
+from tfx.dsl.io import fileio
 from tfx.types import artifact_utils, standard_component_specs
+from tfx.types.standard_component_specs import EXAMPLES_KEY, TRANSFORMED_EXAMPLES_KEY
 
 from backbones.contract import share_backbone
 from common.custom_config import from_custom_config, to_custom_config
+from common.example_counts import COUNTS_FILE
+from components.backbone_transform.input_range import warn_of_input_range
 from trainer.transform_settings import TransformSettings
 
 BACKBONE_KEY = "backbone"
+WARNING = "warning"  # custom property of a TransformGraph
 
 
 class Executor(executor.Executor):
-    """TFX's executor of Transform; adds the backbone's directory to the `custom_config`."""
+    """TFX's executor of Transform; adds the backbone's directory to the `custom_config`.
+
+    It also copies the counts that are beside the examples to the transformed examples.
+    """
 
     def Do(  # noqa: N802 (TFX's name)
         self,
@@ -23,11 +32,41 @@ class Executor(executor.Executor):
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Runs Transform as TFX does, with the backbone's directory in `TransformSettings`."""
+        """Runs Transform as TFX does, with the backbone's directory in `TransformSettings`.
+
+        If the settings ask for it, and another range of pixel values suits the backbone better, the
+        custom property `warning` of the transform graph says so.
+        """
         inputs = dict(input_dict)
         directory = artifact_utils.get_single_uri(inputs.pop(BACKBONE_KEY))
         key = standard_component_specs.CUSTOM_CONFIG_KEY
         settings = from_custom_config(TransformSettings, exec_properties[key])
-        custom_config = to_custom_config(dataclasses.replace(settings, backbone=directory))
+        settings = dataclasses.replace(settings, backbone=directory)
+        custom_config = to_custom_config(settings)
         with share_backbone():
+            if settings.check_input_range:
+                _check_input_range(input_dict, output_dict, settings)
             super().Do(inputs, output_dict, exec_properties | {key: custom_config})
+        # Trainer, which may get the transformed examples alone, reads the counts beside them.
+        for transformed in output_dict.get(TRANSFORMED_EXAMPLES_KEY, ()):
+            counted = artifact_utils.get_single_uri(inputs[EXAMPLES_KEY])
+            fileio.makedirs(transformed.uri)
+            fileio.copy(f"{counted}/{COUNTS_FILE}", f"{transformed.uri}/{COUNTS_FILE}", True)
+
+
+def _check_input_range(
+    input_dict: dict[str, list[types.Artifact]],
+    output_dict: dict[str, list[types.Artifact]],
+    settings: TransformSettings,
+) -> None:
+    (examples,) = input_dict[standard_component_specs.EXAMPLES_KEY]
+    split = artifact_utils.get_split_uri([examples], "train")
+    warning = warn_of_input_range(
+        settings.backbone,
+        [f"{split}/{name}" for name in fileio.listdir(split)],
+        settings.input_range,
+    )
+    if warning:
+        logging.warning("%s.", warning)
+        (graph,) = output_dict[standard_component_specs.TRANSFORM_GRAPH_KEY]
+        graph.set_string_custom_property(WARNING, warning)

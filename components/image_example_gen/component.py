@@ -16,6 +16,7 @@ class ImageExampleGenSpec(types.ComponentSpec):
         "source": ExecutionParameter(type=str),  # JSON
         "classes": ExecutionParameter(type=str),  # JSON
         "max_side": ExecutionParameter(type=int),
+        "max_pixels": ExecutionParameter(type=int),
         # What the cache must know beyond the above: see common/fingerprint.py.
         "source_fingerprint": ExecutionParameter(type=str),
         "code_fingerprint": ExecutionParameter(type=str),
@@ -46,6 +47,7 @@ class ImageExampleGen(base_beam_component.BaseBeamComponent):
         source: PropertyValue,
         classes: PropertyValue,
         max_side: int,
+        max_pixels: int,
         source_fingerprint: PropertyValue,
         code_fingerprint: PropertyValue,
         unread_notes: PropertyValue,
@@ -56,6 +58,7 @@ class ImageExampleGen(base_beam_component.BaseBeamComponent):
             JSON.
           classes: the class names that the pipeline is built for, as JSON.
           max_side: the longest side of an image in pixels; larger images are scaled down.
+          max_pixels: an image with more pixels is quarantined.
           source_fingerprint: the fingerprint of the source's data.
           code_fingerprint: the fingerprint of the executor's code.
           unread_notes: directory for notes of images that could not be read.
@@ -64,6 +67,7 @@ class ImageExampleGen(base_beam_component.BaseBeamComponent):
             source=source,
             classes=classes,
             max_side=max_side,
+            max_pixels=max_pixels,
             source_fingerprint=source_fingerprint,
             code_fingerprint=code_fingerprint,
             unread_notes=unread_notes,

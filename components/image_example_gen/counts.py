@@ -8,16 +8,15 @@ from typing import Any
 from tfx.dsl.io import fileio
 
 from common.errors import InputError
+from common.example_counts import BY_LABEL, COUNTS_FILE
 from components.image_example_gen.split import SPLITS
 
-# Both files are in the Examples artifact, beside its Split-… folders.
+# The file is in the Examples artifact, beside its Split-… folders.
 QUARANTINE_FILE = "quarantine.jsonl"
-COUNTS_FILE = "counts.json"
 
 READ = "read"
 QUARANTINE = "quarantine"
 _KEYS = (READ, *SPLITS, QUARANTINE)
-_BY_LABEL = "by_label"
 
 
 def format_counts(tallies: Mapping[tuple[str, int], int]) -> str:
@@ -31,7 +30,7 @@ def format_counts(tallies: Mapping[tuple[str, int], int]) -> str:
     for (key, label), count in sorted(tallies.items()):
         totals[key] += count
         by_label[key][str(label)] = count
-    return json.dumps({key: totals[key] for key in _KEYS} | {_BY_LABEL: by_label})
+    return json.dumps({key: totals[key] for key in _KEYS} | {BY_LABEL: by_label})
 
 
 def read_counts(uri: str) -> dict[str, int]:
@@ -57,7 +56,7 @@ def read_counts_of_classes(uri: str, classes: int) -> dict[str, list[int]]:
     Returns:
       Lists of numbers, in the order of the labels, by the keys of `read_counts`.
     """
-    counts = _read(uri)[_BY_LABEL]
+    counts = _read(uri)[BY_LABEL]
     return {key: [counts[key].get(str(label), 0) for label in range(classes)] for key in _KEYS}
 
 

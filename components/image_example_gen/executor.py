@@ -16,8 +16,8 @@ from tfx.proto import example_gen_pb2
 from tfx.types import artifact_utils
 
 from common.errors import InputError
+from common.example_counts import COUNTS_FILE
 from components.image_example_gen.counts import (
-    COUNTS_FILE,
     QUARANTINE,
     QUARANTINE_FILE,
     READ,
@@ -31,6 +31,7 @@ from components.image_example_gen.sources.registry import make_source
 from components.image_example_gen.split import SPLITS, choose_split
 from components.image_example_gen.unread import note_unread
 from components.image_example_gen.write_examples import WriteExamples
+from trainer.decoding.limits import Limits
 
 EXAMPLES_KEY = "examples"
 OUTCOMES = (*SPLITS, QUARANTINE)
@@ -73,7 +74,9 @@ class Executor(base_beam_executor.BaseBeamExecutor):
 
         to_example = _ToExample(
             classes=len(classes),
-            max_side=exec_properties["max_side"],
+            limits=Limits(
+                max_side=exec_properties["max_side"], max_pixels=exec_properties["max_pixels"]
+            ),
             source_has_test=TEST in source.splits(),
         )
         with self._make_beam_pipeline() as pipeline:
@@ -128,15 +131,15 @@ class _ToExample(beam.DoFn):
     the value a JSON record.
     """
 
-    def __init__(self, *, classes: int, max_side: int, source_has_test: bool) -> None:
+    def __init__(self, *, classes: int, limits: Limits, source_has_test: bool) -> None:
         self._classes = classes
-        self._max_side = max_side
+        self._limits = limits
         self._source_has_test = source_has_test
 
     def process(self, image: SourceImage, source_split: str) -> Iterator[tuple[_Fate, Any]]:
         try:
             self._check(image)
-            encoded = normalise(image.encoded, self._max_side)
+            encoded = normalise(image.encoded, self._limits)
         except (_UnusableError, UndecodableError) as error:
             record = {
                 "file_name": image.file_name,

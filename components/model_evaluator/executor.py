@@ -13,7 +13,10 @@ from tfx.utils import path_utils
 
 from common.lease import hold_lease
 from common.notice import notice
-from components.model_evaluator.chunks import chunked_extractors
+
+# Imported for its code to be part of the fingerprint: the EvalConfig names it.
+from components.model_evaluator import calibration_metrics  # noqa: F401
+from components.model_evaluator.extractors import make_extractors
 from components.model_evaluator.reasons import REASONS, reasons
 from components.model_evaluator.records import Blessing, last_blessed, record
 from trainer.serving.exported_model import read_classes
@@ -22,7 +25,7 @@ from trainer.serving.exported_model import read_classes
 CHAMPION, RECORDS, TRAINING = "champion", "records", "training"
 ACCURACY = "accuracy"
 # TFX takes a function by its import path.
-EXTRACTORS = {"custom_extractors": f"{chunked_extractors.__module__}.{chunked_extractors.__name__}"}
+EXTRACTORS = {"custom_extractors": f"{make_extractors.__module__}.{make_extractors.__name__}"}
 
 
 class Executor(executor.Executor):
@@ -65,7 +68,7 @@ class Executor(executor.Executor):
         evaluation = artifact_utils.get_single_uri(
             output_dict[standard_component_specs.EVALUATION_KEY]
         )
-        lines = reasons(tfma.load_validation_result(evaluation), classes, ACCURACY)
+        lines = reasons(tfma.load_validation_result(evaluation), classes)
         why = "; ".join(lines)
         blessing.set_string_custom_property(REASONS, why)
         logging.warning("The model is not blessed: %s.", why)

@@ -54,6 +54,7 @@ class Cloud:
     output: str | None = option(
         "only compile the pipeline, to this file: .yaml for kubeflow, .json for vertex",
         default=None,
+        is_path=True,
     )
     image: str | None = option("container image of the nodes", default=None)
     project: str | None = option("Google Cloud project, for vertex", default=None)
@@ -94,7 +95,7 @@ class Cloud:
     )
     namespace: str | None = option("namespace of the user, for multi-user kubeflow", default=None)
     token_file: str | None = option(
-        "file with the bearer token for Kubeflow Pipelines' API", default=None
+        "file with the bearer token for Kubeflow Pipelines' API", default=None, is_path=True
     )
 
     def label_values(self) -> dict[str, str]:

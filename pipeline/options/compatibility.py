@@ -4,6 +4,7 @@ Imports no TensorFlow.
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 from common.errors import InputError
 from pipeline.options.cluster import COMPILED_RUNNERS
@@ -40,6 +41,13 @@ CONFLICTS = (
     ("cloud.schedule", "cloud.output", "which only compiles"),
     ("cloud.wait", "cloud.output", "which only compiles"),
     ("cloud.wait", "cloud.schedule", "whose runs begin later"),
+)
+
+
+# Options of which the first, where it is given, says all that the second does.
+ALTERNATIVES = (
+    ("train.steps", "train.epochs"),
+    ("train.warmup_epochs", "train.warmup_steps"),
 )
 
 
@@ -80,6 +88,34 @@ def check_together(given: Mapping[str, str]) -> None:
             raise InputError(
                 f"{given[key]}: has no effect with {given[other]}, {why}; expected one of them"
             )
+
+
+def check_alternatives(values: Mapping[str, Any], origins: Mapping[str, str]) -> None:
+    """Refuses two options that say the same thing.
+
+    Args:
+      values: what was given, by dotted key.
+      origins: where each of them was given, by dotted key.
+
+    Raises:
+      InputError: there are two.
+    """
+    for first, second in ALTERNATIVES:
+        if values.get(first) is not None and values.get(second) is not None:
+            raise InputError(
+                f"{origins[second]} {values[second]}: does nothing beside {origins[first]} "
+                f"{values[first]}; expected one of them"
+            )
+
+
+def leave_alternatives_out(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Leaves out of a whole configuration each option that another one makes useless.
+
+    Args:
+      values: of all options, by dotted key.
+    """
+    unused = {second for first, second in ALTERNATIVES if values[first] is not None}
+    return {key: value for key, value in values.items() if key not in unused}
 
 
 def _runners(key: str) -> tuple[str, ...]:

@@ -23,13 +23,20 @@ from common.options import AT_LEAST_ONE, FRACTION, WHOLE, Check, option
 from common.urls import remove_secrets
 from pipeline.datasets import DATASETS, Dataset, find_dataset
 from pipeline.options.cluster import COMPILED_RUNNERS, Cloud, check_reachable
-from pipeline.options.compatibility import check_runner, check_together
+from pipeline.options.compatibility import (
+    ALTERNATIVES,
+    check_alternatives,
+    check_runner,
+    check_together,
+    leave_alternatives_out,
+)
 from pipeline.options.custom_job import check_custom_job
 from pipeline.options.machines import Machines, check_machines
 from pipeline.options.names import check_name
 from pipeline.options.serve import Serve
 from pipeline.options.settings import Option, Setting, check_setting
 from pipeline.options.tuning import check_tune
+from pipeline.options.unique_keys import load_yaml
 from pipeline.recipes import OTHER_BACKBONES, RECIPES, Recipe
 from trainer.input.augmentation import Augmentation
 from trainer.training.hyperparameters import OPERATIONAL, Hyperparameters
@@ -41,12 +48,29 @@ NAME = Check(
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class BackboneInput:
+    """What a backbone expects beyond its SavedModel."""
+
+    input_range: Literal["-1,1", "0,1", "0,255", "imagenet"] = option(
+        "the pixel values that the backbone was trained on; imagenet: in [0, 1], less ImageNet's "
+        "mean, divided by its deviation",
+        default="-1,1",
+    )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Ingest:
     """The options of reading images into examples."""
 
     max_side: int = option(
         "longest side of an image in pixels; larger images are scaled down",
         default=1024,
+        check=AT_LEAST_ONE,
+    )
+    max_pixels: int = option(
+        "an image of more pixels is refused by its header, when it is ingested and when it is "
+        "served",
+        default=100_000_000,
         check=AT_LEAST_ONE,
     )
 
@@ -62,6 +86,14 @@ class Gate:
     )
     min_class_recall: float | None = option(
         "required recall of every class; null for no requirement", default=None, check=FRACTION
+    )
+    max_ece: float | None = option(
+        "greatest expected calibration error; null for none", default=None, check=FRACTION
+    )
+    min_coverage: float | None = option(
+        "least share of test images whose answer is accepted, see serve.precision; null for none",
+        default=None,
+        check=FRACTION,
     )
     max_drop: float = option(
         "largest allowed drop in accuracy from the last blessed model",
@@ -98,7 +130,8 @@ class Config:
 
     model: str = option(
         "catalogue name, SavedModel directory, URL, or AugReg .npz; a SavedModel is a program, "
-        "which must do no more than compute"
+        "which must do no more than compute",
+        is_path=True,
     )
     trust_model: bool = option(
         "accept a SavedModel whose program reaches files, the network or Python; it runs with your "
@@ -109,10 +142,14 @@ class Config:
         "use pretrained weights, or start from random weights", default="pretrained"
     )
     dataset: str = option(
-        f"{', '.join(DATASETS)}, tfds:NAME, or a folder of class folders", default="tf_flowers"
+        f"{', '.join(DATASETS)}, tfds:NAME, or a folder of class folders",
+        default="tf_flowers",
+        is_path=True,
     )
     data_dir: str | None = option(
-        "directory of TFDS datasets, also for downloads (default: TFDS's own)", default=None
+        "directory of TFDS datasets, also for downloads (default: TFDS's own)",
+        default=None,
+        is_path=True,
     )
     tune: Literal["full", "head"] = option(
         "tune the whole backbone (full), or only a head on its frozen features (head)",
@@ -125,8 +162,11 @@ class Config:
     )
     recipe: str = option(f"{', '.join(RECIPES)} (default: chosen by dataset, model and --tune)")
     name: str = option("name of the pipeline (default: dataset-model-tune)", check=NAME)
-    pipeline_root: str = option("directory of artifacts (default: ./runs/NAME)")
-    serving_dir: str = option("directory of pushed models (default: PIPELINE_ROOT/serving)")
+    pipeline_root: str = option("directory of artifacts (default: ./runs/NAME)", is_path=True)
+    serving_dir: str = option(
+        "directory of pushed models (default: PIPELINE_ROOT/serving)", is_path=True
+    )
+    backbone: BackboneInput = dataclasses.field(default_factory=BackboneInput)
     ingest: Ingest = dataclasses.field(default_factory=Ingest)
     train: Hyperparameters = dataclasses.field(default_factory=Hyperparameters)
     augment: Augmentation = dataclasses.field(default_factory=Augmentation)
@@ -157,6 +197,19 @@ class Config:
             and self.augment == recipe.augmentation
             and self.train == dataclasses.replace(recipe.hyperparameters, **operational)
         )
+
+    def options_beside_recipe(self) -> dict[str, Any]:
+        """The options of the training whose values are not the recipe's, by dotted key."""
+        recipe = RECIPES[self.recipe]
+        return {
+            f"{group}.{field.name}": getattr(values, field.name)
+            for group, values, defaults in (
+                ("train", self.train, recipe.hyperparameters),
+                ("augment", self.augment, recipe.augmentation),
+            )
+            for field in dataclasses.fields(values)
+            if getattr(values, field.name) != getattr(defaults, field.name)
+        }
 
     @property
     def source(self) -> dict[str, Any]:
@@ -192,7 +245,8 @@ class Config:
     @classmethod
     def from_json(cls, text: str) -> "Config":
         """Returns the configuration that `to_json` wrote."""
-        given = {key: value for key, value in json.loads(text).items() if value != ""}
+        values = leave_alternatives_out(json.loads(text))
+        given = {key: value for key, value in values.items() if value != ""}
         return build_config({key: Setting(value, key) for key, value in given.items()})
 
 
@@ -259,10 +313,10 @@ def read_yaml(path: str) -> dict[str, Setting]:
     """Reads the settings of a YAML file, by dotted key.
 
     Raises:
-      InputError: the file cannot be read, is no YAML, or is no mapping.
+      InputError: the file cannot be read, is no YAML or no mapping, or has a key twice.
     """
     try:
-        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        content = load_yaml(Path(path).expanduser().read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"--config {path}: {error.strerror}; expected a YAML file") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -270,7 +324,12 @@ def read_yaml(path: str) -> dict[str, Setting]:
         raise InputError(f"--config {path}: not YAML ({reason})") from error
     if not isinstance(content, dict):
         raise InputError(f"--config {path}: expected a mapping such as 'train: {{epochs: 8}}'")
-    return {key: Setting(value, f"{path}: {key}") for key, value in _flatten(content)}
+    settings: dict[str, Setting] = {}
+    for key, value in _flatten(content):
+        if key in settings:
+            raise InputError(f"--config {path}: {key} is given twice; expected it once")
+        settings[key] = Setting(value, f"{path}: {key}")
+    return settings
 
 
 def _flatten(tree: Mapping[Any, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -315,6 +374,7 @@ def build_config(settings: Mapping[str, Setting]) -> Config:
     given = _changed_origins(values, settings)
     check_runner(values.get("run.runner", Run.runner), given)
     check_together(given)
+    check_alternatives(values, {key: setting.origin for key, setting in settings.items()})
     compiled = values.get("run.runner") in COMPILED_RUNNERS
     if compiled:
         check_reachable(
@@ -464,8 +524,9 @@ def _fill(
             "pipeline_root": root,
             "serving_dir": _make_absolute(serving) if serving else default_serving_dir(root),
         },
+        backbone=BackboneInput(**given("backbone")),
         ingest=Ingest(**given("ingest")),
-        train=dataclasses.replace(recipe.hyperparameters, **_length(given("train"))),
+        train=dataclasses.replace(recipe.hyperparameters, **_override_alternatives(given("train"))),
         augment=dataclasses.replace(recipe.augmentation, **given("augment")),
         gate=Gate(**{"min_accuracy": min_accuracy} | given("gate")),
         serve=Serve(**given("serve")),
@@ -477,9 +538,15 @@ def _fill(
     return config
 
 
-def _length(given: dict[str, Any]) -> dict[str, Any]:
-    """Removes the recipe's number of steps if a number of epochs is given."""
-    return {"steps": None} | given if "epochs" in given else given
+def _override_alternatives(given: dict[str, Any]) -> dict[str, Any]:
+    """Removes the recipe's number of steps if a number of epochs is given.
+
+    The same holds for every pair of `ALTERNATIVES`.
+    """
+    for first, second in ALTERNATIVES:
+        if second.removeprefix("train.") in given:
+            given = {first.removeprefix("train."): None} | given
+    return given
 
 
 def default_recipe(dataset: Dataset, model: ModelReference, tune: str) -> str:

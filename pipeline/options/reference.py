@@ -47,6 +47,8 @@ gate: {min_accuracy: 0.9, min_class_recall: 0.7}
 
 _GROUPS = {
     "": ("The run", "Model, images and directories for results. Only `--model` is required."),
+    "backbone": ("The backbone's input", "What a SavedModel does not say of itself "
+                 "([models.md](models.md))."),
     "ingest": ("Images", "How ImageExampleGen turns images into examples ([data.md](data.md))."),
     "train": ("Training", "How Trainer trains ([training.md](training.md)). `--jit-compile` is a "
               "switch: `--set train.jit_compile=false` turns XLA off."),
@@ -55,7 +57,8 @@ _GROUPS = {
     "gate": ("Gate", "The conditions on the `test` split under which a new model is blessed: it "
              "reaches the required accuracy and recall, and its accuracy is not below that of the "
              "last blessed model of the same classes by more than `gate.max_drop`."),
-    "serve": ("Serving", "The serving directory that Pusher writes to ([serving.md](serving.md))."),
+    "serve": ("Serving", "How the exported model answers, and how many versions of it stay in the "
+              "serving directory ([serving.md](serving.md))."),
     "run": ("Where and how the pipeline runs", "The engines that `--beam-arg` can name are in "
             "[beam.md](beam.md)."),
     "cloud": ("On a cluster", "For `--runner kubeflow` and `--runner vertex` "
@@ -75,6 +78,9 @@ _OTHER_FLAGS = {
     "`--config FILE`": "read options from a YAML file, by their keys",
     "`--set KEY=VALUE`": "set any option by its key, such as `train.momentum=0.8`; may be repeated",
     "`--help`": "print the flags",
+    "`--clean-cache`": "remove models that can be made or copied again, and the checkpoints of "
+    "trainings that never ended below `./runs` or `--pipeline-root`",
+    "`--version`": "print the version",
     "`--list-models`": "print the models of the catalogue",
     "`--list-datasets`": "print the datasets that have a name of their own",
     "`--list-options`": "print every option by its key",

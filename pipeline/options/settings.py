@@ -1,6 +1,7 @@
 """Converts and checks the values that were given for options. Imports no TensorFlow."""
 
 import dataclasses
+import os
 import types
 import typing
 from typing import Any, Literal, NamedTuple
@@ -55,12 +56,16 @@ class Option(NamedTuple):
 def check_setting(setting: Setting, declared: Option) -> Any:
     """Returns the value of `setting`, converted to the type of its option, after checking it.
 
+    In a path, `~` is expanded: a shell does not do it within `--flag=~/x`, nor in a YAML file.
+
     Raises:
       InputError: the value has another type, or is outside the option's range.
     """
     check: Check | None = declared.field.metadata["check"]
     try:
         value = _convert(setting.value, declared.type)
+        if declared.field.metadata["is_path"] and value is not None:
+            value = os.path.expanduser(value)
         if value is None or check is None or check.holds(value):
             return value
     except ValueError:

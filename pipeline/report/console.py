@@ -165,6 +165,8 @@ class Console:
             self.warn(f"quarantined images: see {report.quarantine}")
         for anomaly in report.anomalies:
             self.warn(f"anomaly: {anomaly}")
+        if report.warning:
+            self.warn(f"warning: {report.warning}")
         if report.unmeasured:
             first, others = report.unmeasured[:5], len(report.unmeasured[5:])
             names = ", ".join(first) + (f" and {others} more" if others else "")
@@ -176,6 +178,18 @@ class Console:
         )
         name, recall, images = report.worst_class
         self.line(f"worst class: {name}, recall {recall:.4f} on {images} images")
+        calibration = report.calibration
+        self.line(
+            f"calibration: expected error {calibration['expected_calibration_error']:.4f}, "
+            f"negative log likelihood {calibration['negative_log_likelihood']:.4f}"
+        )
+        if (coverage := calibration["coverage"]) < 1:
+            right = calibration["accepted_accuracy"]
+            self.line(
+                f"accepted answers: {coverage:.1%} of the test images, accuracy {right:.4f}"
+                if coverage
+                else "accepted answers: none"
+            )
         if not report.blessed:
             self.line(f"verdict: not blessed: {report.reasons}", style="bold red")
             self.line("pushed to: nothing was pushed")

@@ -14,7 +14,9 @@ from tfx.types import artifact_utils
 from tfx.utils import path_utils
 
 from common.interval import wilson_interval
+from components.backbone_transform.executor import WARNING
 from components.image_example_gen.counts import QUARANTINE_FILE, read_counts
+from components.model_evaluator.calibration_metrics import NAMES
 from components.model_evaluator.executor import ACCURACY
 from components.model_evaluator.reasons import read_reasons
 from components.model_pusher.executor import WAS_SERVED
@@ -30,6 +32,7 @@ class Report:
       accuracy: accuracy of the exported model on the test split, in [0, 1].
       test_images: number of images in the test split.
       interval: 95 % confidence interval of the accuracy.
+      calibration: TFMA's values of `components.model_evaluator.calibration_metrics.NAMES`.
       worst_class: name, recall and number of images of the class with the least recall.
       unmeasured: the classes that have no image in the test split.
       blessed: whether the gate blessed the model.
@@ -40,12 +43,14 @@ class Report:
       images: numbers of images that were read, written to each split, and quarantined.
       quarantine: the file that lists the quarantined images.
       anomalies: differences between the examples and the schema, one line each.
+      warning: what Transform found out about the backbone; empty for nothing.
       artifacts: the URIs of the artifacts, by node and output.
     """
 
     accuracy: float
     test_images: int
     interval: tuple[float, float]
+    calibration: Mapping[str, float]
     worst_class: tuple[str, float, int]
     unmeasured: tuple[str, ...]
     blessed: bool
@@ -56,6 +61,7 @@ class Report:
     images: Mapping[str, int]
     quarantine: str
     anomalies: tuple[str, ...]
+    warning: str
     artifacts: Mapping[str, str]
 
 
@@ -72,8 +78,10 @@ def make_report(run: Mapping[str, NodeRun]) -> Report:
     (examples,) = run["ImageExampleGen"].outputs["examples"]
     (anomalies,) = run["ExampleValidator"].outputs["anomalies"]
     (model,) = run["Trainer"].outputs["model"]
+    (graph,) = run["Transform"].outputs["transform_graph"]
     result = tfma.load_eval_result(evaluation.uri)
-    accuracy, images = _measured(result.get_metrics_for_slice())
+    metrics = result.get_metrics_for_slice()
+    accuracy, images = _measured(metrics)
     classes = read_classes(path_utils.serving_model_path(model.uri)) or []
     recalls = dict(_recalls(result, classes))
     blessed = model_utils.is_model_blessed(blessing)
@@ -81,6 +89,7 @@ def make_report(run: Mapping[str, NodeRun]) -> Report:
         accuracy=accuracy,
         test_images=images,
         interval=wilson_interval(round(accuracy * images), images),
+        calibration={name: metrics[name]["doubleValue"] for name in NAMES},
         worst_class=min(
             ((name, *found) for name, found in recalls.items()), key=lambda found: found[1]
         ),
@@ -97,6 +106,7 @@ def make_report(run: Mapping[str, NodeRun]) -> Report:
         images=read_counts(examples.uri),
         quarantine=f"{examples.uri}/{QUARANTINE_FILE}",
         anomalies=tuple(_anomalies(anomalies)),
+        warning=graph.get_string_custom_property(WARNING),
         artifacts={
             f"{node}.{key}": artifact.uri
             for node, node_run in run.items()

@@ -9,6 +9,7 @@ from tfx.types import artifact_utils
 
 from components.custom_job_trainer.job_request import JobRequest, write_job_request
 from pipeline.inputs import resolve_inputs
+from pipeline.locations import check_locations
 from pipeline.options.config import Config
 from pipeline.options.custom_job import custom_job
 from pipeline.properties import make_properties
@@ -31,11 +32,13 @@ class Executor(base_executor.BaseExecutor):
 
         Raises:
           InputError: a parameter is missing or outside its range; the data or the model cannot be
-            found; or the pipeline root belongs to another pipeline.
+            found; the run would write among its data; or the pipeline root belongs to another
+            pipeline.
         """
         self._log_startup(input_dict, output_dict, exec_properties)
         properties = dict(exec_properties)
         config = with_parameters(Config.from_json(properties.pop(SETTINGS)), properties)
+        check_locations(config)
         claim(config)
         inputs = resolve_inputs(config)
         logging.info("This run reads %s: %s", config.reads, inputs)

@@ -38,6 +38,13 @@ def copies(cache):
     return sorted(path for path in paths if path.suffix != ".sha256")
 
 
+def test_without_a_network_it_fails_at_once(tmp_path, monkeypatch):
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", "http://127.0.0.1:1")
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    with pytest.raises(InputError, match=r"^--model gs://b/m: http.* cannot be reached"):
+        resolved("gs://b/m", tmp_path)
+
+
 def test_a_saved_model_is_copied(tiny_backbone, tmp_path):
     uri = "ram://bucket/model"
     for path in tiny_backbone.rglob("*"):

@@ -10,9 +10,12 @@ import pytest
 from common.custom_config import from_custom_config, to_custom_config
 from common.errors import InputError
 from components.model_pusher.settings import PusherSettings
+from trainer.decoding.limits import Limits
 from trainer.input.augmentation import Augmentation
 from trainer.training.hyperparameters import Hyperparameters
+from trainer.training.run_label import RunLabel
 from trainer.training.settings import (
+    ServingSettings,
     TrainerSettings,
     TrainingInputs,
     TrainingSettings,
@@ -28,13 +31,16 @@ TRAINING = TrainingSettings(
 )
 TRAINER = TrainerSettings(
     training=TRAINING,
+    serving=ServingSettings(limits=Limits(), precision=0.9),
     inputs=TrainingInputs(
         source_fingerprint="1",
         max_side=512,
+        max_pixels=10**8,
         examples_code="2",
         transform_code="3",
         backbone_fingerprint="4",
     ),
+    label=RunLabel(name="flowers", options={"train.learning_rate": 1.0, "train.steps": None}),
     checkpoints="gs://bucket/checkpoints",
     code_fingerprint="5",
 )
@@ -44,13 +50,14 @@ TRAINER = TrainerSettings(
     "settings",
     [
         TRAINER,
-        TunerSettings(training=TRAINING, trials=3, code_fingerprint="5"),
+        TunerSettings(training=TRAINING, label=RunLabel(), trials=3, code_fingerprint="5"),
         TransformSettings(tune="head", code_fingerprint="5"),
         PusherSettings(
             serving_state="",
             push_record="/root/pushed.json",
             training="6",
             fail_on_unblessed=True,
+            keep_versions=5,
             code_fingerprint="5",
         ),
     ],

@@ -62,10 +62,9 @@ def test_the_model_can_be_tried_from_the_command_line(
     expected = server_process.ask(served, inputs)["serving_default"]
     assert main(["--model", str(served), "--top", "1", str(path)]) == 0
     out, err = capsys.readouterr()
-    name, percent, _, index, label = out.split()
+    name, percent, _, label = out.split()
     assert (name, err) == (str(path), "")
     assert label == expected["label"][0].decode()
-    assert int(index) == int(expected["label_id"][0])
     assert float(percent) == pytest.approx(100 * float(expected["probability"][0]), abs=0.01)
 
 
@@ -129,7 +128,10 @@ def test_the_signatures(answers, served, server_process, examples):
             "label_id": ("int64", (count,)),
             "probability": ("float32", (count,)),
             "probabilities": ("float32", (count, 10)),
+            "valid": ("bool", (count,)),
+            "accepted": ("bool", (count,)),
         }
+        assert outputs["valid"].all()
         np.testing.assert_allclose(outputs["probabilities"].sum(-1), 1, atol=1e-5)
 
 

@@ -69,7 +69,7 @@ def test_the_next_run_resumes_from_the_checkpoint(pipeline, root, arguments, mon
     (log,) = [log for log in (root / "logs").iterdir() if "resumes from" in log.read_text()]
     assert "resumes from the checkpoint of step 4" in log.read_text()
     assert not any((root / "checkpoints").iterdir())
-    assert list(resumed.artifacts["Trainer.model_run"].glob("events.out.tfevents.*"))
+    assert list(resumed.artifacts["Trainer.model_run"].rglob("events.out.tfevents.*"))
 
 
 def test_training_takes_the_best_of_a_search(pipeline, root, arguments):

@@ -113,6 +113,7 @@ def test_the_entry_point_runs_a_node(python, tmp_path):
         "source": json.dumps({"kind": "digits"}),
         "classes": json.dumps(list("0123456789")),
         "max_side": 1024.0,
+        "max_pixels": 1e8,
     }
     invocation = {
         "inputs": {"parameterValues": parameters},
@@ -124,7 +125,8 @@ def test_the_entry_point_runs_a_node(python, tmp_path):
             "outputFile": str(tmp_path / "task" / "executor_output.json"),
         },
     }
-    integer = {"parameters": {"max_side": {"parameterType": "NUMBER_INTEGER"}}}
+    names = ("max_side", "max_pixels")
+    integer = {"parameters": {name: {"parameterType": "NUMBER_INTEGER"} for name in names}}
     run = python(
         "-m",
         "pipeline.runners.container",

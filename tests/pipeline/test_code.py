@@ -107,18 +107,28 @@ EDITS = {
     ),
     "normalisation of images": (
         FOLDER,
-        [["components/image_example_gen/normalise.py", "QUALITY = 95", "QUALITY = 90"]],
+        [["components/image_example_gen/normalise.py", "QUALITY = 98", "QUALITY = 90"]],
         INGESTION,
     ),
     "oneDNN, off by default": (
         FOLDER,
         [["common/environment.py", 'OPTS", "1"', 'OPTS", "0"']],
-        MODEL,
+        {*MODEL, *INGESTION},
     ),
     "a package's __init__": (
         FOLDER,
         [["trainer/__init__.py", "import common.env", "import os\nimport common.env"]],
-        MODEL,
+        {*MODEL, *INGESTION},
+    ),
+    "the decoding that ingestion and serving share": (
+        FOLDER,
+        [["trainer/decoding/gif.py", '_WHITE = b"\\xff', '_WHITE = b"\\xfe']],
+        {*INGESTION, *TRAINING},
+    ),
+    "the calibration of the model": (
+        FOLDER,
+        [["trainer/serving/calibration.py", "_BINS = 15", "_BINS = 14"]],
+        {*TRAINING, "evaluator"},
     ),
     "preprocessing": (FOLDER, [["trainer/preprocessing.py", "/ 127.5", "/ 127.0"]], MODEL),
     "a feature's name": (
@@ -159,7 +169,7 @@ EDITS = {
 }
 # By a library with another version: the source of the run, the nodes whose keys change.
 LIBRARIES = {
-    "tensorflow": (FOLDER, MODEL),
+    "tensorflow": (FOLDER, {*MODEL, *INGESTION}),  # ImageExampleGen decodes by its ops
     "keras": (FOLDER, TRAINING),
     # Trainer runs again because its inputs do.
     "tfx": (

@@ -10,7 +10,7 @@ from pipeline.options.config import Gate
 
 
 def thresholds(gate):
-    (metric, _) = make_eval_config(gate).metrics_specs[0].metrics
+    metric, *_ = make_eval_config(gate).metrics_specs[0].metrics
     return {
         tuple(t.slicing_specs[0].feature_keys): t.threshold for t in metric.per_slice_thresholds
     }
@@ -35,10 +35,21 @@ def test_classes_have_a_floor_only_where_one_is_set_and_never_a_baseline():
     assert not by_class.HasField("change_threshold")
 
 
+def test_calibration_has_bounds_only_where_they_are_set():
+    assert not make_eval_config(Gate()).metrics_specs[0].per_slice_thresholds
+    spec = make_eval_config(Gate(max_ece=0.1, min_coverage=0.8)).metrics_specs[0]
+    found = {
+        name: thresholds.thresholds[0].threshold.value_threshold
+        for name, thresholds in spec.per_slice_thresholds.items()
+    }
+    assert found["expected_calibration_error"].upper_bound.value == pytest.approx(0.1, abs=1e-5)
+    assert found["coverage"].lower_bound.value == pytest.approx(0.8, abs=1e-5)
+
+
 def test_the_configuration_is_valid_with_and_without_a_baseline():
     for has_baseline in (False, True):
         config = tfma.utils.update_eval_config_with_defaults(
-            make_eval_config(Gate(min_class_recall=0.5)),
+            make_eval_config(Gate(min_class_recall=0.5, max_ece=0.1, min_coverage=0.5)),
             has_baseline=has_baseline,
             rubber_stamp=True,
         )
@@ -55,6 +66,9 @@ def test_accuracy_by_class_is_recall():
     config.model_specs[0].ClearField("signature_name")  # there is no model here
     frame = pd.DataFrame({"label": labels, "probabilities": list(np.eye(2)[predicted])})
     result = tfma.analyze_raw_data(frame, config)
+    overall = result.get_metrics_for_slice()
+    assert overall["expected_calibration_error"]["doubleValue"] == pytest.approx(2 / 6)
+    assert overall["coverage"]["doubleValue"] == 1
     metrics = {key: value["accuracy"] for key, value in result.get_metrics_for_all_slices().items()}
     assert metrics == {
         (): {"doubleValue": pytest.approx(4 / 6)},

@@ -196,7 +196,11 @@ def test_an_inferred_schema_depends_on_the_library_that_infers_it(tmp_path):
         ("augment.flip", "true", {"Tuner", "Trainer", *READERS}),
         ("tuner", "3", {"Tuner", *READERS}),
         ("ingest.max_side", "300", {"ImageExampleGen", "Trainer", *READERS}),
+        ("ingest.max_pixels", "300", {"ImageExampleGen", "Trainer", *READERS}),
+        ("backbone.input_range", "0,1", {"Transform", "Tuner", "Trainer", *READERS}),
+        ("serve.precision", "0.9", {"Trainer", *READERS}),
         ("gate.min_accuracy", "0.5", {"Evaluator"}),
+        ("gate.max_ece", "0.1", {"Evaluator"}),
         ("serving_dir", "elsewhere", {"Pusher"}),
     ],
 )

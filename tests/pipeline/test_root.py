@@ -6,7 +6,7 @@ import pytest
 from common.errors import InputError
 from pipeline.options.config import build_config
 from pipeline.options.settings import Setting
-from pipeline.root import check_serving_dir, claim_root, state_directory
+from pipeline.root import claim_root, state_directory
 from tests.full_disk import no_room
 
 
@@ -34,19 +34,31 @@ def test_one_run_after_the_other(tmp_path):
 
 
 def test_a_root_of_another_pipeline_is_refused(tmp_path):
-    with claim_root(tmp_path, ONE):
-        pass
+    with claim_root(tmp_path, ONE) as record_owner:
+        record_owner()
     with pytest.raises(InputError, match="belongs to the pipeline one"), claim_root(tmp_path, TWO):
+        pass
+
+
+def test_a_run_that_ends_before_it_has_found_its_inputs_leaves_the_root_to_any(tmp_path):
+    """Such as by Ctrl-C, while TensorFlow is loaded; or where the model cannot be downloaded."""
+    with pytest.raises(KeyboardInterrupt), claim_root(tmp_path, ONE):
+        raise KeyboardInterrupt
+    with claim_root(tmp_path, TWO) as record_owner:
+        record_owner()
+    with pytest.raises(InputError, match="belongs to the pipeline two"), claim_root(tmp_path, ONE):
         pass
 
 
 @pytest.mark.parametrize("name", [".pipeline-name", ".pipeline-reads"])
 @pytest.mark.parametrize("content", [b"", b"\0" * 20, b"\xff\xfe"])
 def test_a_damaged_name_is_written_again_and_a_line_says_so(tmp_path, name, content, caplog):
-    with claim_root(tmp_path, ONE):
+    with claim_root(tmp_path, ONE) as record_owner:
+        record_owner()
         before = (tmp_path / name).read_text()
     (tmp_path / name).write_bytes(content)
-    with claim_root(tmp_path, ONE):
+    with claim_root(tmp_path, ONE) as record_owner:
+        record_owner()
         assert (tmp_path / name).read_text() == before
     assert f"{tmp_path / name}: the file is damaged or empty" in caplog.text
 
@@ -56,11 +68,12 @@ def test_a_full_disk_leaves_a_root_that_works_once_there_is_room(tmp_path):
     with (
         no_room(),
         pytest.raises(InputError, match=r"root: File too large; expected free space"),
-        claim_root(root, ONE),
+        claim_root(root, ONE) as record_owner,
     ):
-        pass
+        record_owner()
     assert [file.name for file in root.iterdir()] == [".lock"]
-    with claim_root(root, ONE):
+    with claim_root(root, ONE) as record_owner:
+        record_owner()
         assert (root / ".pipeline-name").read_text() == "one"
 
 
@@ -103,8 +116,8 @@ def test_other_data_of_the_same_default_name_is_refused(tmp_path):
     assert first.name == second.name
     root = tmp_path / "root"
     for _ in range(2):
-        with claim_root(root, first):
-            pass
+        with claim_root(root, first) as record_owner:
+            record_owner()
     with (
         pytest.raises(InputError, match=f"has runs of .*{folders[0]}.*--name"),
         claim_root(root, second),
@@ -112,13 +125,5 @@ def test_other_data_of_the_same_default_name_is_refused(tmp_path):
         pass
     named = [config_of(dataset=str(folder), name="mine") for folder in folders]
     for config in named:
-        with claim_root(tmp_path / "named", config):
-            pass
-
-
-def test_a_serving_directory_that_cannot_be_written_is_refused(tmp_path):
-    check_serving_dir(str(tmp_path / "new" / "serving"))
-    check_serving_dir("gs://bucket/serving")
-    (tmp_path / "file").touch()
-    with pytest.raises(InputError, match="is not a writable directory"):
-        check_serving_dir(str(tmp_path / "file" / "serving"))
+        with claim_root(tmp_path / "named", config) as record_owner:
+            record_owner()

@@ -24,17 +24,25 @@ from backbones.augreg.convert import convert
 from backbones.augreg.initialization import random_arrays
 from tests.conftest import TINY
 from tests.trainer.collection_model import write_collection_model
-from tests.trainer.small_training import write_images, write_records
+from tests.trainer.small_training import write_counts, write_images, write_records
+from trainer.decoding.limits import Limits
 from trainer.input.augmentation import Augmentation
 from trainer.input.transform_graph import TransformGraph
 from trainer.preprocessing import FEATURES, IMAGE, LABEL, preprocessing_fn
 from trainer.train import run_fn
 from trainer.training.hyperparameters import Hyperparameters
 from trainer.training.preemption import PreemptedError
-from trainer.training.settings import TrainerSettings, TrainingInputs, TrainingSettings
+from trainer.training.run_label import RunLabel
+from trainer.training.settings import (
+    ServingSettings,
+    TrainerSettings,
+    TrainingInputs,
+    TrainingSettings,
+)
 from trainer.training.train_step import Stepper
 from trainer.transform_settings import TransformSettings
 
+LIMITS = Limits(max_side=64, max_pixels=10**6)
 CLASSES = ["red", "green", "blue"]
 HYBRID = dataclasses.replace(TINY, patch_size=1, resnet_blocks=(1,), width_factor=0.5)
 
@@ -132,13 +140,16 @@ def export(folder: Path, name: str) -> None:
             hyperparameters=Hyperparameters(**given),
             augmentation=Augmentation(),
         ),
+        serving=ServingSettings(limits=LIMITS, precision=None),
         inputs=TrainingInputs(
             source_fingerprint="1",
             max_side=512,
+            max_pixels=10**8,
             examples_code="2",
             transform_code="3",
             backbone_fingerprint=backbone,
         ),
+        label=RunLabel(name=name),
         checkpoints=str(folder / f"checkpoints-{name}"),
         code_fingerprint="4",
     )
@@ -151,7 +162,6 @@ def export(folder: Path, name: str) -> None:
         model_run_dir=str(folder / f"log-{name}"),
         serving_model_dir=str(folder / "exported" / name),
         hyperparameters=None,
-        num_examples={"train": 24},
     )
     if name == RESUMED:
         with terminated_after(2):
@@ -169,6 +179,7 @@ def main(folder: Path) -> None:
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
     (folder / "images").mkdir()
     write_images(folder / "images")
+    write_counts(folder / "images")
     write_backbones(folder / "backbones")
     for name in KINDS:
         export(folder, name)

@@ -1,6 +1,7 @@
 """A small training for tests: a head on features, or a tiny ViT on images."""
 
 import dataclasses
+import json
 from pathlib import Path
 
 import keras
@@ -8,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from backbones.contract import load_backbone, read_shapes
+from common.example_counts import BY_LABEL, COUNTS_FILE
 from trainer.input.augmentation import Augmentation
 from trainer.input.dataset import TrainingData, validation_batches
 from trainer.model.classifier import make_classifier, make_probe
@@ -89,8 +91,7 @@ class Task:
         files = [str(self.folder / "train-*")]
         return TrainingData(
             files=files,
-            examples=sum(1 for file in self.folder.glob("train-*") for _ in _read(file)),
-            classes=CLASSES,
+            class_counts=count_classes(self.folder),
             seed=self.hyperparameters.seed,
             tune=self.tune,
             graph=Graph(),
@@ -98,14 +99,15 @@ class Task:
             augmentation=self.augmentation,
         )
 
-    @property
-    def validation(self) -> tf.data.Dataset:
+    def validation(self, worker: int = 0, workers: int = 1) -> tf.data.Dataset:
         return validation_batches(
             [str(self.folder / "validation")],
             Graph(),
             tune=self.tune,
             classes=CLASSES,
             batch_size=5,
+            worker=worker,
+            workers=workers,
         )
 
     def make_model(self) -> keras.Model:
@@ -115,5 +117,16 @@ class Task:
         return make_classifier(load_backbone(self.backbone), read_shapes(self.backbone), CLASSES)
 
 
-def _read(file: Path):
-    return tf.data.TFRecordDataset(str(file), compression_type="GZIP")
+def count_classes(folder: Path) -> list[int]:
+    """Number of training examples of each class."""
+    spec = {LABEL: tf.io.FixedLenFeature([], tf.int64)}
+    files = [str(file) for file in folder.glob("train-*")]
+    records = list(tf.data.TFRecordDataset(files, compression_type="GZIP"))
+    labels = tf.io.parse_example(records, spec)[LABEL]
+    return np.bincount(labels, minlength=CLASSES).tolist()
+
+
+def write_counts(folder: Path) -> None:
+    """Writes the counts of the training examples in `folder` where ingestion writes them."""
+    counts = {str(label): count for label, count in enumerate(count_classes(folder))}
+    (folder.parent / COUNTS_FILE).write_text(json.dumps({BY_LABEL: {"train": counts}}))

@@ -1,12 +1,17 @@
 """The command, on tiny classifiers that the project's own conversion wrote."""
 
 import dataclasses
+import functools
+import json
 import os
+import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import tensorflow as tf
 
@@ -15,7 +20,8 @@ from backbones.augreg.initialization import random_arrays
 from tests.backbones.scripted_server import Answer, archive, files_of
 from tests.conftest import TINY, encode, gradient
 from trainer.predict import main
-from trainer.preprocessing import decode_images
+from trainer.prediction import answers, bulk
+from trainer.serving.classifier import preprocess_image
 from trainer.serving.imagenet import NAMES
 
 
@@ -49,39 +55,41 @@ def expected(directory, files, top):
     pixels.
     """
     model = tf.saved_model.load(str(directory))
-    pixels = decode_images(tf.constant([file.read_bytes() for file in files]), 16, 16)
+    pixels = tf.stack([preprocess_image(tf.constant(f.read_bytes()), 16, 16) for f in files])
     rows = []
     logits = model(pixels, training=False).numpy().astype(np.float64)
     for file, exponentials in zip(files, np.exp(logits), strict=True):
         percents = 100 * exponentials / exponentials.sum()
         for index in np.argsort(percents)[::-1][:top]:
             rounded = pytest.approx(percents[index], abs=0.0051)
-            rows.append((str(file), rounded, index, NAMES[index]))
+            rows.append((str(file), rounded, NAMES[index]))
     return rows
 
 
 def printed(text):
-    """Returns the rows that the command prints: image, percent, index, name."""
+    """Returns the rows that the command prints: image, percent, name; a line is an image."""
     rows = []
     for line in text.splitlines():
-        head, tail = line.split(" %  ")
-        name, percent = head.rsplit(maxsplit=1)
-        index, label = tail.split(maxsplit=1)
-        rows.append((name, float(percent), int(index), label))
+        image = line.split()[0]
+        classes = re.findall(r"(\d+\.\d\d) %  (.+?)(?=  |$)", line)
+        rows += [(image, float(percent), label) for percent, label in classes]
     return rows
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 32])
 def test_the_likeliest_classes_are_those_of_the_model(classifier, files, capsys, batch_size):
-    arguments = ["--model", str(classifier), "--batch-size", str(batch_size)]
+    arguments = ["--model", str(classifier), "--batch-size", str(batch_size), "--top", "5"]
     assert main([*arguments, *map(str, files)]) == 0
     out, err = capsys.readouterr()
     assert printed(out) == expected(classifier, files, 5)
+    assert len(out.splitlines()) == len(files)
     assert len({line.index(" %") for line in out.splitlines()}) == 1
     assert err == ""
 
 
 def test_as_many_as_wanted(classifier, files, capsys):
+    assert main(["--model", str(classifier), *map(str, files)]) == 0
+    assert printed(capsys.readouterr().out) == expected(classifier, files, 1)
     assert main(["--model", str(classifier), "--top", "2", *map(str, files)]) == 0
     assert printed(capsys.readouterr().out) == expected(classifier, files, 2)
 
@@ -90,7 +98,7 @@ def test_a_checkpoint_is_converted_with_its_head(classifier, files, capsys, tmp_
     monkeypatch.setenv("VIT_HOME", str(tmp_path / "home"))
     np.savez(tmp_path / "tiny.npz", **arrays(1000))
     assert main(["--model", str(tmp_path / "tiny.npz"), *map(str, files)]) == 0
-    assert printed(capsys.readouterr().out) == expected(classifier, files, 5)
+    assert printed(capsys.readouterr().out) == expected(classifier, files, 1)
 
 
 def test_images_that_cannot_be_had_do_not_hinder_the_others(classifier, files, capsys, tmp_path):
@@ -98,10 +106,12 @@ def test_images_that_cannot_be_had_do_not_hinder_the_others(classifier, files, c
     (tmp_path / "empty.jpg").touch()
     (tmp_path / "cut.jpg").write_bytes(files[0].read_bytes()[:300])
     bad = [tmp_path / name for name in ("missing.jpg", "rubbish.jpg", "empty.jpg", "cut.jpg", ".")]
+    bad[-1] = tmp_path / "unreadable.jpg"
+    bad[-1].symlink_to(tmp_path / "gone")
     mixed = [bad[0], files[0], *bad[1:], *files[1:]]
     assert main(["--model", str(classifier), "--batch-size", "3", *map(str, mixed)]) == 1
     out, err = capsys.readouterr()
-    assert printed(out) == expected(classifier, files, 5)
+    assert printed(out) == expected(classifier, files, 1)
     lines = err.splitlines()
     assert [line.split(": ")[1] for line in lines] == list(map(str, bad))
     assert "cannot be read (No such file or directory)" in lines[0]
@@ -117,7 +127,7 @@ def test_a_classifier_of_something_else_has_no_names(files, tmp_path, capsys):
     convert(arrays(7), tmp_path / "seven", task="classification")
     assert main(["--model", str(tmp_path / "seven"), "--top", "9", str(files[0])]) == 0
     out, err = capsys.readouterr()
-    assert sorted(line.split(" %  ")[1] for line in out.splitlines()) == list("0123456")
+    assert sorted(label for _, _, label in printed(out)) == list("0123456")
     assert "has 7 outputs, not ImageNet's 1000" in err
     assert err.count("\n") == 1
 
@@ -128,7 +138,96 @@ def test_untrained_weights_are_announced(files, capsys, tmp_path, monkeypatch):
     assert main([*arguments, str(files[0])]) == 0
     out, err = capsys.readouterr()
     assert "UNTRAINED" in err
-    assert [row[1] for row in printed(out)] == [0.1] * 5  # its head is all zeros
+    assert [row[1] for row in printed(out)] == [0.1]  # its head is all zeros
+
+
+def test_folders_at_any_depth(classifier, files, capsys, tmp_path):
+    """Sorted by name; what is hidden or called otherwise is left out."""
+    below = tmp_path / "folder" / "a" / "b"
+    below.mkdir(parents=True)
+    moved = [Path(shutil.copy(file, below)) for file in files]
+    shutil.copy(files[0], tmp_path / "folder" / ".hidden.jpg")
+    (tmp_path / "folder" / "Thumbs.db").write_bytes(b"x")
+    assert main(["--model", str(classifier), str(tmp_path / "folder")]) == 0
+    assert printed(capsys.readouterr().out) == expected(classifier, moved, 1)
+    (tmp_path / "empty").mkdir()
+    assert main(["--model", str(classifier), str(tmp_path / "empty")]) == 2
+    assert "no image below it" in capsys.readouterr().err
+
+
+def read_table(path):
+    """The rows of an output file, numbers as numbers."""
+    if path.suffix == ".csv":
+        return pd.read_csv(path, keep_default_na=False).to_dict("records")
+    if path.suffix == ".parquet":
+        return pd.read_parquet(path).to_dict("records")
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+@pytest.fixture
+def small_shards(monkeypatch):
+    monkeypatch.setattr(bulk, "SHARD", 2)
+
+
+@pytest.mark.parametrize("format", ["csv", "jsonl", "parquet"])
+@pytest.mark.usefixtures("small_shards")
+def test_a_table(classifier, files, capsys, tmp_path, format):
+    """In the order of the files, in several shards, with the bad images and why."""
+    (tmp_path / "rubbish.jpg").write_bytes(b"rubbish")
+    paths = [files[0], tmp_path / "rubbish.jpg", tmp_path / "missing.jpg", *files[1:]]
+    output = tmp_path / f"answers.{format}"
+    arguments = ["--model", str(classifier), "--top", "2", "--output", str(output)]
+    assert main([*arguments, *map(str, paths)]) == 1
+    out, err = capsys.readouterr()
+    assert "5 images, 2 of them without an answer" in out
+    assert "rubbish.jpg: does not decode" in err
+    rows = read_table(output)
+    assert [row["image"] for row in rows] == list(map(str, paths))
+    found = [
+        (row["image"], 100 * row[f"probability{suffix}"], row[f"label{suffix}"])
+        for row in rows
+        if not row["error"]
+        for suffix in ("", "_2")
+    ]
+    assert found == expected(classifier, files, 2)
+    assert [row["accepted"] for row in rows] == [True, False, False, True, True]
+    assert rows[1] | {"label_id": -1, "probability": 0, "label": ""} == rows[1]
+    listed = (tmp_path / f"answers.{format}.quarantine.jsonl").read_text().splitlines()
+    assert [json.loads(line)["image"] for line in listed] == list(map(str, paths[1:3]))
+    assert not (tmp_path / f"answers.{format}.parts").exists()
+
+
+def test_a_killed_run_goes_on_where_it_was(classifier, files, tmp_path, monkeypatch, capsys):
+    """Only the shards that are left are classified, unless other images are asked for."""
+    monkeypatch.setattr(bulk, "SHARD", 1)
+    answered = []
+
+    def failing(classifier, batch, top, failing_at="2.gif"):
+        answered.extend(image.name for image in batch)
+        if any(image.name.endswith(failing_at) for image in batch):
+            raise RuntimeError("killed")
+        return answers.answer_batch(classifier, batch, top)
+
+    def run(*paths, failing_at):
+        answered.clear()
+        monkeypatch.setattr(bulk, "answer_batch", functools.partial(failing, failing_at=failing_at))
+        return main([*arguments, *map(str, paths)])
+
+    output = tmp_path / "answers.csv"
+    arguments = ["--model", str(classifier), "--batch-size", "1", "--output", str(output)]
+    with pytest.raises(RuntimeError, match="killed"):
+        run(*files, failing_at="2.gif")
+    assert not output.exists()
+    with pytest.raises(RuntimeError, match="killed"):
+        run(*files, failing_at="2.gif")
+    assert answered == [str(files[2])]
+    assert run(*files, failing_at="none") == 0
+    assert answered == [str(files[2])]
+    assert [row["image"] for row in read_table(output)] == list(map(str, files))
+    with pytest.raises(RuntimeError, match="killed"):
+        run(*files, failing_at="2.gif")
+    assert run(files[1], failing_at="none") == 0  # of other files, none is done
+    assert [row["image"] for row in read_table(output)] == [str(files[1])]
 
 
 @pytest.mark.slow
@@ -145,7 +244,7 @@ def test_a_download_is_shown(classifier, files, server, tmp_path):
     )
     size = f"{len(packed) / 1e6:.1f} MB"
     assert done.stderr == f"downloading {url}: {size}\ndownloaded {url}: {size}\n"
-    assert len(done.stdout.splitlines()) == 5
+    assert len(done.stdout.splitlines()) == 1
 
 
 def test_a_saved_model_without_the_interface(files, tmp_path, capsys):
@@ -168,7 +267,7 @@ def test_a_program_is_refused_unless_it_is_trusted(classifier, files, tmp_path, 
     assert "does more than compute: it has ReadFile in " in error
     assert error.count("\n") == 1
     assert main(["--model", str(tmp_path / "model"), "--trust-model", str(files[0])]) == 0
-    assert len(capsys.readouterr().out.splitlines()) == 5
+    assert len(capsys.readouterr().out.splitlines()) == 1
     (tmp_path / "model" / "assets.extra").mkdir()
     (tmp_path / "model" / "assets.extra" / "classes.json").write_text('["a", "b"]')
     assert main(["--model", str(tmp_path / "model"), str(files[0])]) == 2
@@ -182,10 +281,9 @@ def test_names_of_files_and_classes_are_text(classifier, files, tmp_path, capsys
     arguments = ["--model", str(classifier), "--top", "2", str(evil), f"{evil}.missing"]
     assert main(arguments) == 1
     out, err = capsys.readouterr()
-    lines = out.splitlines()
-    assert len(lines) == 2
-    assert all(line.startswith(rf"{tmp_path}/a\x1b[2J\nb\udcff.jpg  ") for line in lines)
-    assert all(line.endswith(r"  c\x1b[31m\u202ed") for line in lines)
+    (line,) = out.splitlines()
+    assert line.startswith(rf"{tmp_path}/a\x1b[2J\nb\udcff.jpg  ")
+    assert line.count(r"  c\x1b[31m\u202ed") == 2
     assert rf"{tmp_path}/a\x1b[2J\nb\udcff.jpg.missing: cannot be read" in err
     assert err.count("\n") == 1
 
@@ -222,6 +320,8 @@ def test_what_is_wrong_is_said_without_tensorflow(tmp_path):
         "a.jpg": "--model",
         "--model vit_b16_classification": "IMAGE",
         "--model vit_b16_classification --top 0 a.jpg": "found '0'",
+        "--model vit_b16_classification --output a.txt a.jpg": "ends in .csv, .jsonl, .parquet",
+        "--model vit_b16_classification --beam-arg=--x a.jpg": "does nothing without --output",
     }
     process = subprocess.run(
         [sys.executable, "-c", code, *wrong],
@@ -245,7 +345,7 @@ def test_the_command_itself(classifier, photographs):
         [*command, *map(str, files), "missing.jpg"], capture_output=True, text=True, check=False
     )
     assert process.returncode == 1
-    assert printed(process.stdout) == expected(classifier, files, 5)
+    assert printed(process.stdout) == expected(classifier, files, 1)
     assert process.stderr == (
         "python -m trainer.predict: missing.jpg: cannot be read (No such file or directory)\n"
     )

@@ -7,13 +7,21 @@ from types import SimpleNamespace
 
 import pytest
 
+from backbones.contract import Shapes
 from common.custom_config import to_custom_config
 from trainer import train
+from trainer.decoding.limits import Limits
 from trainer.input.augmentation import Augmentation
 from trainer.training.checkpoint_lease import CheckpointDirectory
 from trainer.training.hyperparameters import Hyperparameters
 from trainer.training.loop import Fitted
-from trainer.training.settings import TrainerSettings, TrainingInputs, TrainingSettings
+from trainer.training.run_label import RunLabel
+from trainer.training.settings import (
+    ServingSettings,
+    TrainerSettings,
+    TrainingInputs,
+    TrainingSettings,
+)
 
 CONFIG = json.loads(
     to_custom_config(
@@ -24,13 +32,16 @@ CONFIG = json.loads(
                 hyperparameters=Hyperparameters(),
                 augmentation=Augmentation(),
             ),
+            serving=ServingSettings(limits=Limits(), precision=None),
             inputs=TrainingInputs(
                 source_fingerprint="1",
                 max_side=512,
+                max_pixels=10**8,
                 examples_code="2",
                 transform_code="3",
                 backbone_fingerprint="4",
             ),
+            label=RunLabel(),
             checkpoints="/checkpoints",
             code_fingerprint="5",
         )
@@ -59,6 +70,7 @@ def directory(monkeypatch, tmp_path):
 
     monkeypatch.setattr(train, "lease_directory", lease_directory)
     monkeypatch.setattr(train, "TransformGraph", lambda directory: None)
+    monkeypatch.setattr(train, "read_shapes", lambda directory: Shapes(16, 16, 4))
     monkeypatch.setattr(train.TrainingJob, "fit", fit)
     monkeypatch.setattr(train.TrainingJob, "export", lambda *arguments: None)
 
@@ -73,7 +85,6 @@ def directory(monkeypatch, tmp_path):
                 model_run_dir=str(tmp_path),
                 serving_model_dir=f"{uri}/model",
                 hyperparameters=None,
-                num_examples={"train": 10},
             )
         )
         return found[-1]

@@ -1,8 +1,10 @@
 """The search for hyperparameters, on features that take no time."""
 
 import json
+import re
 from types import SimpleNamespace
 
+import keras
 import keras_tuner
 import pytest
 from tfx.components.trainer.fn_args_utils import FnArgs
@@ -10,9 +12,10 @@ from tfx.components.trainer.fn_args_utils import FnArgs
 from backbones.contract import Shapes
 from common.custom_config import from_custom_config
 from common.errors import InputError
-from tests.trainer.small_training import CLASSES, Graph, write_features
+from tests.trainer.small_training import CLASSES, Graph, write_counts, write_features
 from trainer import tuner
 from trainer.input.augmentation import Augmentation
+from trainer.model.classifier import make_probe
 from trainer.training.hyperparameters import Hyperparameters
 from trainer.training.settings import TrainingSettings, TunerSettings
 
@@ -20,14 +23,15 @@ from trainer.training.settings import TrainingSettings, TunerSettings
 @pytest.fixture
 def fn_args(tmp_path, tiny_backbone, monkeypatch):
     """What TFX's Tuner hands over, for a head on features of 4 numbers."""
-    write_features(tmp_path)
+    data = tmp_path / "Split-train"
+    data.mkdir()
+    write_features(data)
+    write_counts(data)
     monkeypatch.setattr(tuner, "TransformGraph", lambda directory: Graph())
-    monkeypatch.setattr(
-        "trainer.training.training_job.read_shapes", lambda directory: Shapes(16, 16, 4)
-    )
+    monkeypatch.setattr(tuner, "read_shapes", lambda directory: Shapes(16, 16, 4))
     return FnArgs(
-        train_files=[str(tmp_path / "train-*")],
-        eval_files=[str(tmp_path / "validation")],
+        train_files=[str(data / "train-*")],
+        eval_files=[str(data / "validation")],
         transform_graph_path="",
         base_model=str(tiny_backbone),
         working_dir=str(tmp_path / "tuner"),
@@ -38,6 +42,7 @@ def fn_args(tmp_path, tiny_backbone, monkeypatch):
                 "hyperparameters": {"epochs": 3, "batch_size": 10, "learning_rate": 0.1},
                 "augmentation": {},
             },
+            "label": {"name": "flowers", "options": {}},
             "trials": 3,
             "code_fingerprint": "",
         },
@@ -68,6 +73,41 @@ def test_the_best_of_the_trials_is_found(fn_args, tmp_path):
     )
     assert settings.hyperparameters.epochs == 3
     assert not list((tmp_path / "tuner").rglob("checkpoints/*"))
+    # TensorBoard calls each trial by the name of the run and by the values that it tries.
+    folders = {file.parent.name for file in (tmp_path / "tuner").rglob("events.out.tfevents.*")}
+    assert len(folders) == 3
+    assert all(re.match("flowers-trial-.*,learning_rate=.*,schedule=", name) for name in folders)
+
+
+def test_shapes_are_read_once_for_all_trials(fn_args, monkeypatch):
+    read = []
+
+    def read_shapes(directory):
+        read.append(directory)
+        return Shapes(16, 16, 4)
+
+    for module in ("trainer.tuner", "backbones.contract", "trainer.training.training_job"):
+        monkeypatch.setattr(f"{module}.read_shapes", read_shapes, raising=False)
+    tuner.tuner_fn(fn_args).tuner.search()
+    assert len(read) == 1
+
+
+def test_trials_leave_nothing_in_kerass_session(fn_args):
+    """There the names of the layers of all models are counted."""
+    keras.layers.Dense(1)
+    result = tuner.tuner_fn(fn_args)
+    result.tuner.search(**result.fit_kwargs)
+    assert make_probe(4, CLASSES).name == "sequential_1"  # after that of the last trial alone
+
+
+def test_no_example_is_read_to_count_them(fn_args, tmp_path):
+    for file in (tmp_path / "Split-train").glob("train-*"):
+        file.write_bytes(b"")
+    counts = {"by_label": {"train": {"0": 20, "1": 30}}}
+    (tmp_path / "counts.json").write_text(json.dumps(counts))
+    fn_args.custom_config["training"]["hyperparameters"] |= {"batch_size": 51}
+    with pytest.raises(keras_tuner.errors.FatalError, match="found 50 training images"):
+        tuner.tuner_fn(fn_args).tuner.search()
 
 
 @pytest.mark.parametrize(("keep", "score"), [("last", 0.5), ("best", 0.9)])

@@ -20,7 +20,12 @@ from tests.trainer.small_training import Task
 from trainer.input.augmentation import Augmentation
 from trainer.training.hyperparameters import Hyperparameters
 from trainer.training.loop import fit
-from trainer.training.strategy import broadcast_from_chief, make_strategy, worker_index
+from trainer.training.strategy import (
+    broadcast_from_chief,
+    broadcast_from_first_replica,
+    make_strategy,
+    worker_index,
+)
 from trainer.training.train_step import Stepper
 
 KINDS = {
@@ -53,15 +58,15 @@ def train(folder: Path, name: str) -> None:
         augmentation=Augmentation(crop_area=0.5, flip=True, **mixing),
     )
     strategy = make_strategy(hyperparameters.strategy)
-    (of_worker,) = broadcast_from_chief(
-        strategy, [np.array([worker_index(strategy)[0] + 5], np.float32)]
-    )
+    own = np.array([worker_index(strategy)[0] + 5], np.float32)
+    (of_worker,) = broadcast_from_chief(strategy, [own])
+    check_broadcast(strategy)
     with strategy.scope():
         model = task.make_model()
     fit(
         model,
         task.train,
-        task.validation,
+        task.validation(*worker_index(strategy)),
         hyperparameters=hyperparameters,
         strategy=strategy,
         checkpoints=str(folder / f"checkpoints-{result.name}"),
@@ -73,6 +78,21 @@ def train(folder: Path, name: str) -> None:
     losses = losses_of(json.loads(log.read_text()))
     np.savez(temporary.open("wb"), weights=weights, losses=losses, of_worker=of_worker)
     temporary.rename(f"{result}-{worker_index(strategy)[0]}.npz")
+
+
+def check_broadcast(strategy: tf.distribute.Strategy) -> None:
+    """Broadcasts numbers that no replica but the first has, and compares their bits."""
+    generator = np.random.default_rng(0)
+    sent = generator.normal(size=1000).astype(np.float32) * 10.0 ** generator.integers(
+        -36, 38, 1000
+    )
+    sent = np.append(sent, [-0.0, np.inf, np.finfo(np.float32).tiny]).astype(np.float32)
+    counted = np.arange(5)
+    is_chief = worker_index(strategy)[0] == 0
+    own = [sent, counted] if is_chief else [np.ones_like(sent), np.ones_like(counted)]
+    floats, integers = broadcast_from_first_replica(strategy, own)
+    assert floats.tobytes() == sent.tobytes()
+    assert integers.tolist() == counted.tolist()
 
 
 def die_in_save(step: int) -> None:

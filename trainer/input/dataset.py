@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
 import tensorflow as tf
 
 from trainer.input.augment.image import augment_image
@@ -32,8 +33,7 @@ class TrainingData:
 
     Attributes:
       files: gzipped TFRecord files: raw examples for tune "full", transformed ones for "head".
-      examples: the number of examples in the files.
-      classes: the number of classes.
+      class_counts: the number of examples of each class.
       seed: the seed of the order and of augmentation.
       tune: "full" or "head".
       graph: the transform graph, which says how transformed examples are parsed.
@@ -42,13 +42,22 @@ class TrainingData:
     """
 
     files: Sequence[str]
-    examples: int
-    classes: int
+    class_counts: Sequence[int]
     seed: int
     tune: str
     graph: "TransformGraph"
     image_shape: tuple[int, int]
     augmentation: Augmentation
+
+    @property
+    def examples(self) -> int:
+        """Number of training examples."""
+        return sum(self.class_counts)
+
+    @property
+    def classes(self) -> int:
+        """Number of classes."""
+        return len(self.class_counts)
 
     def batches(
         self, batch_size: int, *, parts: int = 1, start: int = 0, worker: int = 0, workers: int = 1
@@ -130,7 +139,14 @@ class TrainingData:
 
 
 def validation_batches(
-    files: Sequence[str], graph: "TransformGraph", *, tune: str, classes: int, batch_size: int
+    files: Sequence[str],
+    graph: "TransformGraph",
+    *,
+    tune: str,
+    classes: int,
+    batch_size: int,
+    worker: int = 0,
+    workers: int = 1,
 ) -> tf.data.Dataset:
     """Returns the batches of the validation split, in order, once, preprocessed by the graph.
 
@@ -140,11 +156,14 @@ def validation_batches(
       tune: "full" or "head".
       classes: the number of classes.
       batch_size: the number of images in a batch; the last batch may be smaller.
+      worker: the index of this worker; each worker takes every `workers`th example.
+      workers: the number of workers.
 
     Returns:
       Pairs of inputs and labels, shaped as those of `TrainingData.batches`.
     """
     records = _read_records(tf.data.Dataset.from_tensor_slices(_list_files(files)))
+    records = records.shard(workers, worker)
 
     def parse(batch: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         if tune == "head":
@@ -159,21 +178,13 @@ def validation_batches(
     return parsed.prefetch(tf.data.AUTOTUNE)
 
 
-def read_labels(files: Sequence[str]) -> list[int]:
-    """Returns the labels of all examples, in no particular order."""
-    records = _read_records(tf.data.Dataset.from_tensor_slices(_list_files(files)))
-    spec = {LABEL: _ENCODED[LABEL]}
-    labels = records.batch(1024).map(lambda batch: tf.io.parse_example(batch, spec)[LABEL])
-    return [int(label) for batch in labels for label in batch.numpy().reshape(-1)]
-
-
-def read_features(files: Sequence[str], graph: "TransformGraph") -> tuple[tf.Tensor, tf.Tensor]:
+def read_features(files: Sequence[str], graph: "TransformGraph") -> tuple[np.ndarray, np.ndarray]:
     """Returns the features, float32 [N, D], and labels, int64 [N], of all transformed examples."""
     records = _read_records(tf.data.Dataset.from_tensor_slices(_list_files(files)))
     batches = records.batch(1024).map(lambda b: tf.io.parse_example(b, graph.feature_spec))
-    parts = [(batch[FEATURES], batch[LABEL]) for batch in batches]
+    parts = [(batch[FEATURES].numpy(), batch[LABEL].numpy()) for batch in batches]
     features, labels = zip(*parts, strict=True)
-    return tf.concat(features, 0), tf.reshape(tf.concat(labels, 0), [-1])
+    return np.concatenate(features), np.concatenate(labels).reshape(-1)
 
 
 def _list_files(patterns: Sequence[str]) -> list[str]:

@@ -32,7 +32,7 @@ class TransformGraph(tf.Module):
     def frozen_backbone(self) -> Any:
         """The restored `trainer.preprocessing.FrozenBackbone`, if Transform computed features.
 
-        It computes the same features as the graph, with the same functions, but for all images at
+        It computes the same features as the graph, with the same function, but for all images at
         once. The graph computes them in a loop over chunks, because Beam hands it a thousand images
         at a time; that loop cannot run in a Session, which is how servers run a model.
         """

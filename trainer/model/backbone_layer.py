@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 
 from backbones.contract import call_backbone
+from backbones.input_range import DEFAULT_RANGE, to_input_range
 from trainer.model.variable_names import named_variables
 
 
@@ -20,14 +21,18 @@ class BackboneLayer(keras.layers.Layer):
     Maps float32 [B, H, W, 3] in [-1, 1] to float32 [B, D].
     """
 
-    def __init__(self, backbone: Any, features: int, **kwargs: Any) -> None:
+    def __init__(
+        self, backbone: Any, features: int, input_range: str = DEFAULT_RANGE, **kwargs: Any
+    ) -> None:
         """
         Args:
           backbone: a restored object that keeps the contract of `backbones.contract`.
           features: D, the number of features.
+          input_range: of the pixels that the backbone expects, see `backbones.input_range`.
         """
         super().__init__(**kwargs)
         self.backbone = backbone
+        self._input_range = input_range
         self._features = features
         trainable = {id(variable) for variable in backbone.trainable_variables}
         for name, variable in named_variables(backbone):
@@ -43,6 +48,7 @@ class BackboneLayer(keras.layers.Layer):
         self.built = True
 
     def call(self, images: tf.Tensor, training: bool = False) -> tf.Tensor:
+        images = to_input_range(images, self._input_range)
         features = call_backbone(self.backbone, images, training=bool(training))
         for loss in self.backbone.regularization_losses:
             self.add_loss(loss())

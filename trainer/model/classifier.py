@@ -5,6 +5,7 @@ from typing import Any
 import keras
 
 from backbones.contract import Shapes
+from backbones.input_range import DEFAULT_RANGE
 from trainer.model.backbone_layer import BackboneLayer
 
 
@@ -17,7 +18,9 @@ def make_head(classes: int) -> keras.layers.Layer:
     return keras.layers.Dense(classes, kernel_initializer="zeros", name="head")
 
 
-def make_classifier(backbone: Any, shapes: Shapes, classes: int) -> keras.Sequential:
+def make_classifier(
+    backbone: Any, shapes: Shapes, classes: int, input_range: str = DEFAULT_RANGE
+) -> keras.Sequential:
     """Builds a model from pixels, float32 [B, H, W, 3] in [-1, 1], to logits, [B, classes].
 
     All its variables are trainable.
@@ -26,11 +29,12 @@ def make_classifier(backbone: Any, shapes: Shapes, classes: int) -> keras.Sequen
       backbone: a restored object that keeps the contract of `backbones.contract`.
       shapes: H, W and D of the backbone.
       classes: number of classes.
+      input_range: of the pixels that the backbone expects, see `backbones.input_range`.
     """
     return keras.Sequential(
         [
             keras.Input((shapes.height, shapes.width, 3)),
-            BackboneLayer(backbone, shapes.features, name="backbone"),
+            BackboneLayer(backbone, shapes.features, input_range, name="backbone"),
             make_head(classes),
         ]
     )

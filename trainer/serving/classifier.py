@@ -3,7 +3,7 @@
 import dataclasses
 import itertools
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,13 +13,19 @@ import tensorflow as tf
 
 from backbones.contract import call_backbone, load_backbone, read_shapes
 from common.errors import InputError
-from trainer.preprocessing import decode_images
-from trainer.serving.exported_model import FROM_PIXELS, read_classes
+from trainer.decoding.image_file import decode_plain_jpeg, decode_upright
+from trainer.decoding.limits import Limits
+from trainer.preprocessing import resize, value_range
+from trainer.serving.exported_model import FROM_BYTES, FROM_PIXELS, read_classes
 from trainer.serving.labelled_image import LabelledImage
+from trainer.serving.safe_decode import map_valid
 from trainer.serving.session_model import SessionError, SessionModel
 
 T = TypeVar("T")
 U = TypeVar("U")
+
+# Of models that were not exported here; the defaults of the pipeline.
+LIMITS = Limits(max_side=1024, max_pixels=10**8)
 
 # An encoded image, string [], and H and W -> float32 [H, W, 3] in [-1, 1].
 ToPixels = Callable[[tf.Tensor, int, int], tf.Tensor]
@@ -54,6 +60,10 @@ class Classifier:
       names: names of the classes, if the pipeline exported the model; else None.
     """
 
+    _session: SessionModel | None = None
+    _backbone: Any = None
+    _from_bytes: Callable[[Sequence[bytes]], Mapping[str, np.ndarray]]
+
     def __init__(self, directory: str | Path) -> None:
         """
         Args:
@@ -71,13 +81,50 @@ class Classifier:
         """Maps images, float32 [B, H, W, 3] in [-1, 1], to probabilities, float32 [B, C]."""
         return self._probabilities(images)
 
+    def close(self) -> None:
+        """Frees the memory of an exported model; the classifier cannot be used any more."""
+        if self._session is not None:
+            self._session.close()
+
+    def from_bytes(self, encoded: Sequence[bytes]) -> Mapping[str, np.ndarray]:
+        """What a server would answer for image files: bad ones harm no other.
+
+        Returns:
+          `probabilities`, float32 [B, C]; `valid`, bool [B]: whether each image was decoded; and
+          `accepted`, bool [B]: whether the answer should be believed, by an exported model.
+        """
+        outputs = self._from_bytes(encoded)
+        # A model that an earlier version of the pipeline exported does not say it.
+        is_valid = outputs.get("valid", np.ones(len(encoded), bool))
+        return {"valid": is_valid, "accepted": is_valid} | dict(outputs)
+
     def _load_backbone(self, directory: str | Path) -> ToProbabilities:
         shapes = read_shapes(directory)
         self.height, self.width, self.classes = shapes.height, shapes.width, shapes.features
-        model = load_backbone(directory)
+        model = self._backbone = load_backbone(directory)  # traced functions do not keep it
         probabilities = tf.function(
             lambda images: tf.nn.softmax(call_backbone(model, images))
         ).get_concrete_function(tf.TensorSpec([None, self.height, self.width, 3], tf.float32))
+
+        def decode(encoded: tf.Tensor) -> tf.Tensor:
+            return preprocess_image(encoded, self.height, self.width)
+
+        def decode_common(encoded: tf.Tensor) -> tf.Tensor:
+            image = decode_plain_jpeg(encoded, LIMITS)
+            return value_range(resize(image, self.height, self.width))
+
+        @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
+        def from_bytes(encoded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            pixels, is_valid = map_valid(
+                decode_common, decode, encoded, (self.height, self.width, 3)
+            )
+            return probabilities(pixels), is_valid
+
+        def answer(encoded: Sequence[bytes]) -> dict[str, np.ndarray]:
+            found, is_valid = from_bytes(tf.constant(encoded, tf.string))
+            return {"probabilities": found.numpy(), "valid": is_valid.numpy()}
+
+        self._from_bytes = answer
         return lambda images: probabilities(tf.constant(images)).numpy()
 
     def _load_exported(self, directory: str | Path) -> ToProbabilities:
@@ -97,12 +144,16 @@ class Classifier:
         _, height, width, _ = shape
         assert self.names is not None and height is not None and width is not None
         self.height, self.width, self.classes = height, width, len(self.names)
+        self._session = model
+        self._from_bytes = lambda encoded: model(
+            FROM_BYTES, {"image_bytes": np.array(encoded, object)}
+        )
         return lambda images: model(FROM_PIXELS, {"images": images})["probabilities"]
 
 
 def preprocess_image(encoded: tf.Tensor, height: int, width: int) -> tf.Tensor:
-    """Preprocesses one image as the pipeline does (`trainer.preprocessing`)."""
-    return decode_images(encoded[tf.newaxis], height, width)[0]
+    """The project's own preprocessing, of one image, as ImageExampleGen and Transform do it."""
+    return value_range(resize(decode_upright(encoded, LIMITS).image, height, width))
 
 
 def classify(
@@ -166,4 +217,4 @@ def _prepare(
     except OSError as error:
         return image, None, f"cannot be read ({error.strerror})"
     except tf.errors.InvalidArgumentError:  # its message is a page about the graph
-        return image, None, "does not decode; expected a JPEG, PNG, GIF or BMP image"
+        return image, None, "does not decode; expected a JPEG, PNG, GIF, BMP or WebP image"

@@ -1,28 +1,40 @@
 """The names of an exported model's signatures, and the file of its class names."""
 
+import dataclasses
 import json
 import os
 from collections.abc import Sequence
+from typing import Any
 
 import tensorflow as tf
 
 from common.errors import InputError
 from common.files import write_whole
+from trainer.serving.calibration import Calibration
 
 # The signatures, named by their inputs.
 FROM_BYTES = "serving_default"
 FROM_EXAMPLES = "from_examples"
 FROM_PIXELS = "from_pixels"
 
-# The graph contains the class names as well; this file is for readers that do not load the graph.
+# The graph contains all of it as well; these files are for readers that do not load the graph.
 _CLASSES = "assets.extra/classes.json"
+_CALIBRATION = "assets.extra/calibration.json"
 
 
 def write_classes(directory: str, classes: Sequence[str]) -> None:
     """Writes the class names of an exported model, in the order of its outputs."""
-    file = f"{directory}/{_CLASSES}"
+    _write(f"{directory}/{_CLASSES}", list(classes))
+
+
+def write_calibration(directory: str, calibration: Calibration) -> None:
+    """Writes the temperature and the threshold of an exported model."""
+    _write(f"{directory}/{_CALIBRATION}", dataclasses.asdict(calibration))
+
+
+def _write(file: str, content: Any) -> None:
     tf.io.gfile.makedirs(os.path.dirname(file))
-    write_whole(file, json.dumps(list(classes), ensure_ascii=False))
+    write_whole(file, json.dumps(content, ensure_ascii=False))
 
 
 def read_classes(directory: str) -> list[str] | None:

@@ -1,5 +1,7 @@
 """Checkpoints, from which a training resumes after it was killed."""
 
+import atexit
+import contextlib
 import hashlib
 import json
 import os
@@ -40,20 +42,25 @@ class _Notes(tf.train.experimental.PythonState):
     """JSON values that are saved in the same checkpoint as the weights, so that both fit."""
 
     def __init__(self) -> None:
-        self.values: dict[str, Any] = {}
+        self.text = "{}"
 
     def serialize(self) -> str:
-        return json.dumps(self.values)
+        return self.text
+
+    def _copy_trackable_to_cpu(self, object_map: dict[Any, Any]) -> None:
+        """Tells TensorFlow that there is nothing to copy before it saves in the background."""
+        object_map[self] = self
 
     def deserialize(self, string_value: bytes) -> None:
-        self.values = json.loads(string_value)
+        self.text = string_value.decode()
 
 
 class Checkpoints:
     """The newest checkpoints of a training and, separately, its best weights.
 
     Only complete checkpoints are restored: TensorFlow writes the files of a checkpoint first, and
-    then its name into the file `checkpoint`, which is replaced atomically.
+    then its name into the file `checkpoint`, which is replaced atomically. In the background, the
+    same thread writes the files and the name.
     """
 
     def __init__(
@@ -65,6 +72,7 @@ class Checkpoints:
         kept: int,
         writes: bool = True,
         lease: Lease | None = None,
+        in_background: bool = False,
     ) -> None:
         """
         Args:
@@ -76,8 +84,15 @@ class Checkpoints:
             the chief's files are kept.
           lease: of the directory, from `trainer.training.checkpoint_lease`; None if no other
             process knows the directory.
+          in_background: whether training goes on while a checkpoint is written, from a copy of the
+            variables in the host's memory.
         """
         self._lease = lease
+        self.in_background = in_background
+        self._options = tf.train.CheckpointOptions(
+            experimental_enable_async_checkpoint=in_background
+        )
+        self._asked: str | None = None  # path of the last checkpoint that `save` began
         self._notes = _Notes()
         self._directory = directory
         self._own = directory if writes else tempfile.mkdtemp()
@@ -103,21 +118,35 @@ class Checkpoints:
         if newest is None:
             return {}
         self._read(self._all, newest)
-        return self._notes.values
+        return json.loads(self._notes.text)
 
     def save(self, step: int, notes: Mapping[str, Any]) -> None:
-        """Saves a checkpoint.
+        """Saves a checkpoint, or begins to save it in the background.
 
         Args:
           step: number of steps so far.
           notes: JSON values that `restore` returns.
 
         Raises:
-          InputError: the checkpoint cannot be written, and the previous checkpoint is still there;
-            or another run took over the directory.
+          InputError: this checkpoint or the previous one cannot be written, and the last that was
+            written is still there; or another run took over the directory.
         """
-        self._notes.values = dict(notes)
-        self._write(self._newest, step)
+        self._newest.sync()  # else the previous checkpoint might get these notes
+        self._notes.text = json.dumps(notes)
+        self._asked = self._write(self._newest, step, self._options)
+
+    def finish(self, step: int) -> None:
+        """Waits until the last checkpoint is written.
+
+        Args:
+          step: number of steps so far.
+
+        Raises:
+          InputError: the checkpoint cannot be written.
+        """
+        self._newest.sync()
+        if self._asked not in (None, self._newest.latest_checkpoint):
+            self._write(self._newest, step)  # raises the reason if it fails again
 
     def save_best(self, step: int) -> None:
         """Saves the weights as the best so far; raises the errors of `save`."""
@@ -144,6 +173,27 @@ class Checkpoints:
         if self._lease:
             self._lease.check()
 
+    def __enter__(self) -> "Checkpoints":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Waits for a checkpoint that is being written, also where a training fails."""
+        self._end_thread()
+
+    def _end_thread(self) -> None:
+        """Ends the thread that writes checkpoints, and frees the memory of its copy.
+
+        TensorFlow 2.21 keeps both until the process ends, which may run an evaluation, or other
+        trainings, before that. It then prints the traceback of the last error of the thread.
+        """
+        helper = self._all._async_checkpointer_impl
+        if helper is None:
+            return
+        atexit.unregister(helper._join_async_save_thread)
+        with contextlib.suppress(tf.errors.OpError):  # `_write` says what was wrong
+            helper._join_async_save_thread()
+        self._all._async_checkpointer_impl = None
+
     def _read(self, variables: tf.train.Checkpoint, path: str) -> None:
         try:
             variables.restore(path).assert_consumed()
@@ -153,11 +203,18 @@ class Checkpoints:
                 f"from the beginning, remove {self._directory}"
             ) from error
 
-    def _write(self, manager: tf.train.CheckpointManager, step: int) -> None:
+    def _write(
+        self,
+        manager: tf.train.CheckpointManager,
+        step: int,
+        options: tf.train.CheckpointOptions | None = None,
+    ) -> str:
+        """Returns the path of the checkpoint."""
         self._check_lease()
         try:
-            manager.save(checkpoint_number=step)
+            return manager.save(checkpoint_number=step, options=options)
         except tf.errors.OpError as error:
+            self._end_thread()
             raise InputError(
                 f"{manager.directory}: the checkpoint of step {step} cannot be written "
                 f"({_reason(error)}); free some disk space and give the same command again: the "

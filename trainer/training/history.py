@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import tensorflow as tf
+from tensorboard.plugins.hparams.summary_v2 import hparams
 
 from common.files import write_whole
+from trainer.training.run_label import RunLabel
 
 _POINTS = 500  # of a curve over the steps of a training
 
@@ -16,21 +18,33 @@ class History:
     """The curves of a training, by step and by epoch.
 
     Checkpoints hold the curves, so a resumed training continues them.
+
+    Attributes:
+      values: the curves.
+      summaries: the directory of TensorBoard's files.
     """
 
-    def __init__(self, directory: str, total_steps: int, values: Mapping[str, Any]) -> None:
+    def __init__(
+        self, directory: str, total_steps: int, values: Mapping[str, Any], label: RunLabel
+    ) -> None:
         """
         Args:
           directory: the directory of the ModelRun artifact.
           total_steps: the number of steps of the training.
           values: the attribute `values` at the checkpoint that training resumes from; empty for
             a new training.
+          label: what TensorBoard calls the training.
         """
         self._directory = directory
         self._interval = max(total_steps // _POINTS, 1)
         self.values = {key: list(values.get(key, ())) for key in ("steps", "epochs")}
         tf.io.gfile.makedirs(directory)
-        self._writer = tf.summary.create_file_writer(directory)
+        self.summaries = os.path.join(directory, label.folder)
+        self._writer = tf.summary.create_file_writer(self.summaries)
+        with self._writer.as_default(step=0):
+            # For the tab HPARAMS; of a value that is None, TensorBoard knows no kind.
+            options = {key: str(v) if v is None else v for key, v in label.options.items()}
+            hparams({"name": label.name, **options}, trial_id=label.folder or None)
         for key, prefix in (("steps", "train"), ("epochs", "epoch")):
             for record in self.values[key]:
                 self._summarize(prefix, record)

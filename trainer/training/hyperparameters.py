@@ -118,7 +118,8 @@ class Hyperparameters:
         "compile the training step with XLA; by default on a GPU only", default=None
     )
     checkpoint_steps: int = option(
-        "steps between two checkpoints; each epoch ends with one as well",
+        "steps between two checkpoints; an epoch ends with one as well, unless the last is younger "
+        "than 30 seconds",
         default=500,
         check=AT_LEAST_ONE,
     )

@@ -1,6 +1,8 @@
 """The training loop: gradient descent from model and data to a trained model."""
 
 import dataclasses
+import itertools
+import time
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
@@ -9,7 +11,7 @@ import tensorflow as tf
 
 from common.errors import InputError
 from common.lease import Lease
-from trainer.input.dataset import TrainingData, read_labels
+from trainer.input.dataset import TrainingData
 from trainer.training.checkpoints import Checkpoints
 from trainer.training.history import History
 from trainer.training.hyperparameters import Hyperparameters
@@ -19,9 +21,12 @@ from trainer.training.optimizer import Schedule
 from trainer.training.preemption import Preemption, catch_termination_signals
 from trainer.training.profiler import Profile
 from trainer.training.progress import report_resumed
-from trainer.training.strategy import input_options, wait_for_all, worker_index
+from trainer.training.run_label import RunLabel
+from trainer.training.strategy import agree, input_options, wait_for_all, worker_index
 from trainer.training.train_step import Result, Stepper
 from trainer.training.validation import Validation
+
+SECONDS_BETWEEN_CHECKPOINTS = 30.0  # at the ends of epochs
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,6 +54,7 @@ def fit(
     checkpoints: str,
     log_dir: str,
     lease: Lease | None = None,
+    label: RunLabel = RunLabel(),  # noqa: B008 (immutable)
 ) -> Fitted:
     """Trains `model`, from its newest checkpoint if there is one, and writes `history.json`.
 
@@ -61,6 +67,7 @@ def fit(
       checkpoints: the directory of this training's checkpoints.
       log_dir: the directory of the ModelRun artifact.
       lease: the lease of the directory `checkpoints`, if other runs know it.
+      label: what TensorBoard calls the training.
 
     Raises:
       InputError: the batch is larger than the training split, or cannot be divided among the
@@ -78,16 +85,17 @@ def fit(
     )
     weights = None
     if hyperparameters.class_weights:
-        labels = read_labels(train.files)
-        weights = balanced_class_weights([labels.count(label) for label in range(train.classes)])
+        weights = balanced_class_weights(train.class_counts)
     stepper = Stepper(model, schedule, hyperparameters, class_weights=weights, strategy=strategy)
+    worker, workers = worker_index(strategy)
     saved = Checkpoints(
         checkpoints,
         stepper.variables,
         [variable.value for variable in model.variables],
         kept=hyperparameters.checkpoints_kept,
-        writes=worker_index(strategy)[0] == 0,
+        writes=worker == 0,
         lease=lease,
+        in_background=workers == 1,  # several save together
     )
     loop = Loop(
         stepper,
@@ -98,6 +106,7 @@ def fit(
         hyperparameters=hyperparameters,
         strategy=strategy,
         log_dir=log_dir,
+        label=label,
     )
     return Fitted(model, loop.run(), saved)
 
@@ -130,6 +139,7 @@ class Loop:
         hyperparameters: Hyperparameters,
         strategy: tf.distribute.Strategy,
         log_dir: str,
+        label: RunLabel = RunLabel(),  # noqa: B008 (immutable)
     ) -> None:
         """
         Args:
@@ -141,6 +151,7 @@ class Loop:
           hyperparameters: set the length of the training and which weights are kept.
           strategy: the strategy of the stepper.
           log_dir: the directory of the ModelRun artifact.
+          label: what TensorBoard calls the training.
         """
         self._stepper = stepper
         self._checkpoints = checkpoints
@@ -148,13 +159,13 @@ class Loop:
         self._strategy = strategy
         self._worker, self._workers = worker_index(strategy)
         self._hyperparameters = hyperparameters
-        self._log_dir = log_dir
         self._total = hyperparameters.total_steps(train.examples)
         self._per_epoch = min(hyperparameters.steps_per_epoch(train.examples), self._total)
         self._before: Result | None = None
+        self._saved = time.monotonic()
         notes = checkpoints.restore()
         self._step = notes.get("step", 0)
-        self._history = History(log_dir, self._total, notes.get("history", {}))
+        self._history = History(log_dir, self._total, notes.get("history", {}), label)
         self._metrics = StepMetrics(
             self._history,
             schedule,
@@ -166,7 +177,6 @@ class Loop:
             leaves_out_overflows=stepper.leaves_out_overflows,
         )
         self._input_options = input_options(strategy)
-        # Each worker validates on the whole split.
         batches = strategy.distribute_datasets_from_function(
             lambda _: validation, self._input_options
         )
@@ -194,7 +204,8 @@ class Loop:
         parts = self._parts()
         with (
             catch_termination_signals() as preemption,
-            Profile(hyperparameters.profile, self._log_dir) as profile,
+            Profile(hyperparameters.profile, self._history.summaries) as profile,
+            self._checkpoints,
         ):
             if self._owes_validation:
                 self._end_epoch(preemption)
@@ -214,12 +225,15 @@ class Loop:
                 elif self._metrics.is_due(self._step):
                     self._metrics.read(self._step)
                 preempted = self._all_preempted(preemption, result)
-                if ends_epoch or self._step % hyperparameters.checkpoint_steps == 0 or preempted:
+                if preempted or self._is_checkpoint_due(ends_epoch):
                     self._save()
-                    preemption.has_unsaved_steps = False
+                    # In the background, the steps are not saved before the files are written.
+                    preemption.has_unsaved_steps = self._checkpoints.in_background
                     preempted |= self._workers == 1 and preemption.is_near  # while it was saved
                 if preempted and self._step < self._total:
                     self._end_preempted(preemption)
+            self._checkpoints.finish(self._step)
+            preemption.has_unsaved_steps = False
             if preemption.is_near and self._workers == 1:  # in the last step, or what followed it
                 self._end_preempted(preemption)
         if hyperparameters.keeps_best:
@@ -240,12 +254,16 @@ class Loop:
             worker=self._worker,
             workers=self._workers,
         )
-        if self._train.tune == "full":
-            for images, _ in dataset.take(1):
-                self._history.add_images(self._step, images[:8])
-        return iter(
+        batches = iter(
             self._strategy.distribute_datasets_from_function(lambda _: dataset, self._input_options)
         )
+        if self._train.tune != "full" or self._step >= self._total:
+            return batches
+        # The images of the first step itself: to ask the dataset for some would start it twice.
+        first = next(batches)
+        images, *_ = self._strategy.experimental_local_results(first[0])
+        self._history.add_images(self._step, images[:8])
+        return itertools.chain([first], batches)
 
     def _all_preempted(self, preemption: Preemption, result: Result) -> bool:
         """Returns whether to end now; all workers end after the same step.
@@ -258,7 +276,21 @@ class Loop:
         before, self._before = self._before, result
         return before is not None and float(before.preempted) > 0
 
+    def _is_checkpoint_due(self, ends_epoch: bool) -> bool:
+        """Returns whether to save after this step; all workers save after the same one.
+
+        Between the steps of `train.checkpoint_steps`, epochs end with a checkpoint, but not each of
+        them where they take a few seconds: to write one may take longer.
+        """
+        if self._step % self._hyperparameters.checkpoint_steps == 0 or self._step == self._total:
+            return True
+        if not ends_epoch:
+            return False
+        is_late = time.monotonic() - self._saved >= SECONDS_BETWEEN_CHECKPOINTS
+        return self._validation.stops_training or agree(self._strategy, is_late)
+
     def _end_preempted(self, preemption: Preemption) -> NoReturn:
+        self._checkpoints.finish(self._step)
         after = f"step {self._step} of {self._total}"
         goes_on = "and resumes when the same command is given again"
         if self._step == self._total:
@@ -296,4 +328,5 @@ class Loop:
                 "history": self._history.values,
             },
         )
+        self._saved = time.monotonic()
         self._metrics.restart_clock()

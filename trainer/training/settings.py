@@ -7,9 +7,12 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from backbones.input_range import DEFAULT_RANGE
 from common.custom_config import node_settings
+from trainer.decoding.limits import Limits
 from trainer.input.augmentation import Augmentation
 from trainer.training.hyperparameters import OPERATIONAL, Hyperparameters
+from trainer.training.run_label import RunLabel
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -21,12 +24,15 @@ class TrainingSettings:
       classes: the class names, in the order of the model's outputs.
       hyperparameters: the options `train.…`.
       augmentation: the options `augment.…`; training images are augmented only for tune "full".
+      input_range: the range of the backbone's pixels, a key of `INPUT_RANGES` of
+        `backbones.input_range`.
     """
 
     tune: Literal["full", "head"]
     classes: tuple[str, ...]
     hyperparameters: Hyperparameters
     augmentation: Augmentation
+    input_range: str = DEFAULT_RANGE
 
     def replace_options(self, values: Mapping[str, Any]) -> "TrainingSettings":
         """Returns a copy in which some options have other values.
@@ -62,6 +68,7 @@ class TrainingInputs:
     Attributes:
       source_fingerprint: fingerprint of the images.
       max_side: longest side of an image, in pixels; ImageExampleGen scales larger images down.
+      max_pixels: an image with more pixels is quarantined.
       examples_code: fingerprint of ImageExampleGen's code.
       transform_code: fingerprint of Transform's code.
       backbone_fingerprint: fingerprint of the backbone's SavedModel.
@@ -69,9 +76,24 @@ class TrainingInputs:
 
     source_fingerprint: str
     max_side: int
+    max_pixels: int
     examples_code: str
     transform_code: str
     backbone_fingerprint: str
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ServingSettings:
+    """How the exported model answers.
+
+    Attributes:
+      limits: the limits that ImageExampleGen had; the exported model has the same.
+      precision: the wanted share of right answers among those that the model accepts; None accepts
+        all.
+    """
+
+    limits: Limits
+    precision: float | None
 
 
 @node_settings
@@ -81,13 +103,17 @@ class TrainerSettings:
 
     Attributes:
       training: how the model is trained.
+      serving: how the exported model answers.
       inputs: which data and backbone it is trained on.
+      label: what TensorBoard calls the training; it determines nothing.
       checkpoints: the directory of the checkpoints of all trainings of the pipeline.
       code_fingerprint: fingerprint of `trainer.train` and all that it imports.
     """
 
     training: TrainingSettings
+    serving: ServingSettings
     inputs: TrainingInputs
+    label: RunLabel
     checkpoints: str
     code_fingerprint: str
 
@@ -99,10 +125,12 @@ class TunerSettings:
 
     Attributes:
       training: how the model of a trial is trained, apart from the options that are searched.
+      label: what TensorBoard calls the search; each trial adds the values that it tries.
       trials: number of trials.
       code_fingerprint: fingerprint of `trainer.tuner` and all that it imports.
     """
 
     training: TrainingSettings
+    label: RunLabel
     trials: int
     code_fingerprint: str

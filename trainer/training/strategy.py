@@ -56,6 +56,16 @@ def wait_for_all(strategy: tf.distribute.Strategy) -> None:
     _sum(strategy, [tf.constant(1.0)])
 
 
+def agree(strategy: tf.distribute.Strategy, flag: bool) -> bool:
+    """Returns on every worker whether the flag of any worker is true.
+
+    Every worker has to call it.
+    """
+    if worker_index(strategy)[1] == 1:
+        return flag
+    return bool(_sum(strategy, [tf.constant(float(flag))])[0] > 0)
+
+
 def broadcast_from_chief(
     strategy: tf.distribute.Strategy, arrays: Sequence[np.ndarray]
 ) -> list[np.ndarray]:
@@ -63,24 +73,44 @@ def broadcast_from_chief(
 
     Every worker has to call it, with arrays of the same shapes.
     """
-    index, workers = worker_index(strategy)
-    if workers == 1:
+    if worker_index(strategy)[1] == 1:
         return list(arrays)
-    replicas = strategy.num_replicas_in_sync // workers
-    own = [
-        tf.constant(array) / replicas if index == 0 else tf.zeros_like(array) for array in arrays
-    ]
-    return _sum(strategy, own)
+    return broadcast_from_first_replica(strategy, arrays)
 
 
-def _sum(strategy: tf.distribute.Strategy, tensors: Sequence[tf.Tensor]) -> list[np.ndarray]:
-    """Sums tensors over all replicas, each of which has the tensors of its worker."""
+def broadcast_from_first_replica(
+    strategy: tf.distribute.Strategy, arrays: Sequence[np.ndarray]
+) -> list[np.ndarray]:
+    """Returns the arrays of the first replica, bit for bit, for any number of replicas.
+
+    Only denormal numbers, below 1.2e-38, come as 0, which TensorFlow's kernels take them for. Every
+    worker has to call it, with arrays of the same shapes.
+    """
+    return _sum(strategy, [tf.constant(array) for array in arrays], of_first=True)
+
+
+def _sum(
+    strategy: tf.distribute.Strategy, tensors: Sequence[tf.Tensor], *, of_first: bool = False
+) -> list[np.ndarray]:
+    """Sums tensors over all replicas, each of which has the tensors of its worker.
+
+    Args:
+      strategy: the strategy that has the replicas.
+      tensors: the tensors of this worker.
+      of_first: whether only the tensors of the first replica count.
+    """
 
     @tf.function
     def meet() -> list[tf.Tensor]:
         def here() -> list[tf.Tensor]:
             context = tf.distribute.get_replica_context()
-            return context.all_reduce(tf.distribute.ReduceOp.SUM, list(tensors))
+            own = list(tensors)
+            if of_first:
+                is_first = tf.equal(context.replica_id_in_sync_group, 0)
+                # -0.0, added to any number, gives that number; 0.0 would make 0.0 of -0.0.
+                own = [tf.where(is_first, t, -tf.zeros_like(t)) for t in own]
+            # One by one: TensorFlow packs those of a list together, whatever their types.
+            return [context.all_reduce(tf.distribute.ReduceOp.SUM, t) for t in own]
 
         return strategy.run(here)
 

@@ -1,24 +1,30 @@
 """One training: its settings and files, the trained model, and the exported model."""
 
 import dataclasses
+import logging
 import os
 from collections.abc import Callable, Sequence
 
 import keras
+import numpy as np
 import tensorflow as tf
 
-from backbones.contract import Shapes, load_backbone, read_shapes
+from backbones.contract import Shapes, load_backbone
 from common.lease import Lease
+from trainer.input.class_counts import read_class_counts
 from trainer.input.dataset import TrainingData, read_features, validation_batches
 from trainer.input.transform_graph import TransformGraph
 from trainer.model.classifier import make_classifier, make_probe
 from trainer.model.linear_probe import fit_linear_probe
-from trainer.preprocessing import PIXELS
+from trainer.serving.calibration import NOTHING_ACCEPTED, Calibration, calibrate
 from trainer.serving.export import ServedClassifier
 from trainer.training.checkpoints import has_checkpoint
 from trainer.training.loop import Fitted, fit
-from trainer.training.settings import TrainingSettings
+from trainer.training.run_label import RunLabel
+from trainer.training.settings import ServingSettings, TrainingSettings
 from trainer.training.strategy import broadcast_from_chief, worker_index
+
+logger = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -29,25 +35,28 @@ class TrainingJob:
       settings: how the model is trained.
       graph: the transform graph.
       backbone: directory of the backbone's SavedModel.
+      shapes: shapes of the backbone, read from its SavedModel once for all trials of a search.
       train_files: file patterns of the training split: raw examples for tune "full", transformed
         examples for tune "head".
       validation_files: file patterns of the validation split, with the same kind of examples.
-      examples: number of training examples.
+      label: the name of the training in TensorBoard.
     """
 
     settings: TrainingSettings
     graph: TransformGraph
     backbone: str
+    shapes: Shapes
     train_files: Sequence[str]
     validation_files: Sequence[str]
-    examples: int
+    label: RunLabel
 
     def make_model(self) -> keras.Model:
         """Makes the untrained model, whose outputs are logits, in the current strategy's scope."""
         classes = len(self.settings.classes)
         if self.settings.tune == "head":
-            return make_probe(self._shapes.features, classes)
-        return make_classifier(load_backbone(self.backbone), self._shapes, classes)
+            return make_probe(self.shapes.features, classes)
+        backbone = load_backbone(self.backbone)
+        return make_classifier(backbone, self.shapes, classes, self.settings.input_range)
 
     def fit(
         self,
@@ -72,14 +81,14 @@ class TrainingJob:
             self.probe(model, strategy, log_dir)
         train = TrainingData(
             files=self.train_files,
-            examples=self.examples,
-            classes=len(self.settings.classes),
+            class_counts=read_class_counts(self.train_files, len(self.settings.classes)),
             seed=hyperparameters.seed,
             tune=self.settings.tune,
             graph=self.graph,
-            image_shape=(self._shapes.height, self._shapes.width),
+            image_shape=(self.shapes.height, self.shapes.width),
             augmentation=self.settings.augmentation,
         )
+        worker, workers = worker_index(strategy)
         parts = hyperparameters.accumulation * strategy.num_replicas_in_sync
         validation = validation_batches(
             self.validation_files,
@@ -87,6 +96,8 @@ class TrainingJob:
             tune=self.settings.tune,
             classes=len(self.settings.classes),
             batch_size=max(hyperparameters.batch_size // parts, 1),
+            worker=worker,
+            workers=workers,
         )
         return fit(
             model,
@@ -97,6 +108,7 @@ class TrainingJob:
             checkpoints=checkpoints,
             log_dir=log_dir,
             lease=lease,
+            label=self.label,
         )
 
     def probe(self, model: keras.Model, strategy: tf.distribute.Strategy, log_dir: str) -> None:
@@ -120,47 +132,65 @@ class TrainingJob:
             )
         head.set_weights(broadcast_from_chief(strategy, head.get_weights()))
 
-    def _features_of(self, model: keras.Model) -> Callable[..., tuple[tf.Tensor, tf.Tensor]]:
+    def _features_of(self, model: keras.Model) -> Callable[..., tuple[np.ndarray, np.ndarray]]:
         """Returns a function that reads images, not augmented, and computes their features."""
         backbone = tf.function(model.get_layer("backbone"), reduce_retracing=True)
 
-        def read(files: Sequence[str], graph: TransformGraph) -> tuple[tf.Tensor, tf.Tensor]:
+        def read(files: Sequence[str], graph: TransformGraph) -> tuple[np.ndarray, np.ndarray]:
             batches = validation_batches(
                 files, graph, tune="full", classes=len(self.settings.classes), batch_size=32
             )
-            parts = [(backbone(images), tf.argmax(labels, -1)) for images, labels in batches]
+            parts = [
+                (backbone(images).numpy(), tf.argmax(labels, -1).numpy())
+                for images, labels in batches
+            ]
             features, labels = zip(*parts, strict=True)
-            return tf.concat(features, 0), tf.concat(labels, 0)
+            return np.concatenate(features), np.concatenate(labels)
 
         return read
 
-    def export(self, model: keras.Model, directory: str) -> None:
+    def export(self, model: keras.Model, directory: str, serving: ServingSettings) -> None:
         """Writes the SavedModel with its three signatures, from a copy without a strategy."""
         plain = self.make_model()
         for variable, trained in zip(plain.variables, model.variables, strict=True):
             variable.assign(trained.numpy())
         if self.settings.tune == "head":
             backbone = self.graph.frozen_backbone
-            of_bytes, of_pixels = backbone.from_bytes, backbone.from_pixels
+            to_features = backbone.from_pixels
         else:
-            layer = plain.get_layer("backbone")
-            backbone, of_pixels = layer.backbone, layer
-
-            def of_bytes(encoded: tf.Tensor) -> tf.Tensor:
-                return layer(self.graph(encoded, PIXELS))
-
+            to_features = plain.get_layer("backbone")
+            backbone = to_features.backbone
         ServedClassifier(
-            features_of_bytes=of_bytes,
-            features_of_pixels=of_pixels,
+            to_features=to_features,
             head=plain.get_layer("head"),
             backbone=backbone,
             classes=self.settings.classes,
-            image_shape=(self._shapes.height, self._shapes.width),
+            image_shape=(self.shapes.height, self.shapes.width),
+            limits=serving.limits,
+            calibration=self._calibrate(plain, serving.precision),
         ).save(directory)
 
-    @property
-    def _shapes(self) -> Shapes:
-        return read_shapes(self.backbone)
+    def _calibrate(self, model: keras.Model, precision: float | None) -> Calibration:
+        """By the validation split: its features where the head is tuned, else its images."""
+        batches = validation_batches(
+            self.validation_files,
+            self.graph,
+            tune=self.settings.tune,
+            classes=len(self.settings.classes),
+            batch_size=32,
+        )
+        to_logits = tf.function(model, reduce_retracing=True)
+        parts = [(to_logits(inputs).numpy(), labels.numpy()) for inputs, labels in batches]
+        logits, labels = (np.concatenate(part) for part in zip(*parts, strict=True))
+        calibration = calibrate(logits, labels.argmax(-1), precision)
+        logger.info("%s on %d validation images", calibration, len(labels))
+        if calibration.threshold == NOTHING_ACCEPTED:
+            logger.warning(
+                "No probability is so high that %g of the answers above it are right on the "
+                "validation split: the model will accept no answer. Lower serve.precision.",
+                precision,
+            )
+        return calibration
 
 
 def backbone_directory(base_model: str) -> str:

@@ -85,11 +85,11 @@ class ClassFolders(Source):
         files = [(name, labels[name.split("/", 1)[0]], path) for name, path in self.files()]
         return sorted(files, key=lambda file: hashlib.sha256(os.fsencode(file[0])).digest())
 
-    def _check_count(self, classes: tuple[str, ...]) -> None:
+    def _check_count(self, classes: tuple[str, ...], hint: str) -> None:
         if len(classes) < 2:
             raise InputError(
                 f"{self._path}: found {len(classes)} class folders; expected at least 2, each "
-                "with the images of one class"
+                f"with the images of one class{hint}"
             )
 
 

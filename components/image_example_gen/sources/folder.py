@@ -35,13 +35,24 @@ class FolderSource(ClassFolders):
         unreadable = [name for name in classes if not _is_utf8(name)]
         if unreadable:
             raise InputError(f"{self._path}: the name of {unreadable[0]!r} is not UTF-8; rename it")
-        self._check_count(classes)
+        self._check_count(classes, self._hint(classes))
         counts = dict.fromkeys(classes, 0)
         for file_name, _ in self.files():
             counts[file_name.split("/", 1)[0]] += 1
         empty = [name for name, count in counts.items() if not count]
         if empty:
             raise InputError(f"{self._path}: no images in class folder {', '.join(empty)}")
+
+    def _hint(self, classes: tuple[str, ...]) -> str:
+        """Which folder was probably meant; empty where there is nothing to go by."""
+        folder = Path(self._path)
+        if not classes and any(p.is_file() and is_visible(p.name) for p in folder.iterdir()):
+            return f"; did you mean the folder above it, {folder.resolve().parent}?"
+        if len(classes) != 1:
+            return ""
+        below = [p for p in (folder / classes[0]).iterdir() if is_visible(p.name)]
+        is_nested = len(below) > 1 and all(p.is_dir() for p in below)
+        return f"; did you mean {folder / classes[0]}?" if is_nested else ""
 
     def classes(self) -> tuple[str, ...]:
         return tuple(

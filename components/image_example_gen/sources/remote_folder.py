@@ -13,7 +13,14 @@ class RemoteFolderSource(ClassFolders):
     """A folder of class folders at a URI of any scheme that Beam supports."""
 
     def prepare(self) -> None:
-        self._check_count(self.classes())
+        self._check_count(self.classes(), self._hint())
+
+    def _hint(self) -> str:
+        """The folder that was probably meant: the only one, if every image lies deeper in it."""
+        paths = [name.split("/") for name, _ in self._found]
+        below = {path[1] for path in paths if len(path) > 2}
+        is_nested = len(below) > 1 and all(len(path) > 2 for path in paths)
+        return f"; did you mean {self._path}/{paths[0][0]}?" if is_nested else ""
 
     def classes(self) -> tuple[str, ...]:
         return tuple(sorted({name.split("/", 1)[0] for name, _ in self._found}))

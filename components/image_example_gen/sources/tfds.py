@@ -10,7 +10,7 @@ from typing import Any
 from google.protobuf.message import DecodeError
 
 from common.content_index import hash_file, read_contents
-from common.errors import InputError
+from common.errors import InputError, did_you_mean
 from components.image_example_gen.sources.base import TEST, TRAIN, Source, SourceImage
 
 # Retries of a download, with some 12 s of waiting in all. TFDS's default of ten retries takes three
@@ -28,6 +28,35 @@ class TfdsSource(Source):
         self._name = name
         self._data_dir = data_dir
 
+    def check(self) -> None:
+        """Refuses a name that TFDS does not know, unless such a dataset lies in the data directory.
+
+        TFDS itself takes most of a minute to find that out.
+        """
+        import tensorflow_datasets as tfds
+
+        try:
+            dataset, _ = tfds.core.naming.parse_builder_name_kwargs(self._name)
+        except ValueError as error:
+            raise InputError(
+                f"--dataset tfds:{self._name}: is no name of a dataset; expected "
+                "tfds:NAME[/CONFIG][:VERSION]"
+            ) from error
+        directory = self._data_dir or str(tfds.core.constants.DATA_DIR)
+        if dataset.namespace or "://" in directory:
+            return  # neither lists nor directories of others are on this machine
+        known = tfds.list_builders(with_community_datasets=False)  # no builder is imported
+        if dataset.name in known or Path(directory, dataset.name).is_dir():
+            return
+        raise InputError(self._unknown(did_you_mean(dataset.name, known)))
+
+    def _unknown(self, meant: str = "") -> str:
+        return (
+            f"--dataset tfds:{self._name}: TFDS has no such dataset; expected a name from "
+            "tensorflow.org/datasets/catalog, or one prepared below --data-dir"
+            + (f"; {meant}" if meant else "")
+        )
+
     @functools.cached_property
     def _builder(self) -> Any:
         import tensorflow_datasets as tfds
@@ -35,10 +64,7 @@ class TfdsSource(Source):
         try:
             builder = tfds.builder(self._name, data_dir=self._data_dir)
         except tfds.core.DatasetNotFoundError as error:
-            raise InputError(
-                f"--dataset tfds:{self._name}: TFDS has no such dataset; expected a name from "
-                "tensorflow.org/datasets/catalog, or one prepared below --data-dir"
-            ) from error
+            raise InputError(self._unknown()) from error
         features = dict(builder.info.features or {})
         if not (
             isinstance(features.get("image"), tfds.features.Image)

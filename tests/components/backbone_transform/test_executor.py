@@ -71,11 +71,14 @@ def transformed(project, tmp_path_factory):
         folder / "examples" / "Split-train" / "data.gz",
         [{IMAGE: image, LABEL: label, "file_name": b"a"} for label, image in enumerate(images)],
     )
+    (folder / "examples" / "counts.json").write_text('{"by_label": {}}')
     outputs = {
         "transform_graph": [artifact_of(standard_artifacts.TransformGraph, folder / "graph")],
         "transformed_examples": [artifact_of(standard_artifacts.Examples, folder / "transformed")],
     }
-    settings = TransformSettings(tune="head", code_fingerprint="")
+    settings = TransformSettings(
+        tune="head", code_fingerprint="", input_range="0,1", check_input_range=True
+    )
     with pytest.MonkeyPatch.context() as patch:
         load, loaded = tf.saved_model.load, []
 
@@ -99,12 +102,17 @@ def transformed(project, tmp_path_factory):
         features=read_features(folder / "transformed" / "Split-train"),
         backbone=backbone.uri,
         loads=loaded.count(backbone.uri),
+        counts=(folder / "transformed" / "counts.json").read_text(),
     )
 
 
 def test_the_backbone_is_loaded_once(transformed):
     """TFX traces `preprocessing_fn` several times, and reloads its module."""
     assert transformed.loads == 1
+
+
+def test_it_hands_the_counts_on(transformed):
+    assert transformed.counts == '{"by_label": {}}'
 
 
 def test_it_keeps_no_backbone(transformed):
@@ -114,7 +122,7 @@ def test_it_keeps_no_backbone(transformed):
 
 def test_features_of_each_image_are_written(transformed):
     pixels = decode_images(tf.constant(transformed.images), SIZE, SIZE)
-    means = np.mean(pixels, axis=(1, 2, 3))
+    means = np.mean(pixels, axis=(1, 2, 3)) / 2 + 0.5  # in the range that is asked for
     np.testing.assert_allclose(transformed.features[:, 0], means, rtol=0, atol=1e-6)
 
 

@@ -29,7 +29,8 @@ def ingest(folder: Path, source: dict, classes: list[str], max_side: int = 64) -
     context = BaseBeamExecutor.Context(
         beam_pipeline_args=["--runner=FnApiRunner"], tmp_dir=str(folder / "tmp"), unique_id="1"
     )
-    Executor(context).Do({}, {"examples": [artifact]}, properties | {"max_side": max_side})
+    limits = {"max_side": max_side, "max_pixels": 10**8}
+    Executor(context).Do({}, {"examples": [artifact]}, properties | limits)
     assert artifact_utils.decode_split_names(artifact.split_names) == list(SPLITS)
     assert examples_utils.get_payload_format_string(artifact) == "FORMAT_TF_EXAMPLE"
     return folder

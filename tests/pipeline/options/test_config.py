@@ -115,12 +115,32 @@ def test_epochs_override_the_steps_of_the_recipe():
     assert config_of(model="vit_b16_fe", recipe="augreg_500").train.steps == 500
     by_epochs = config_of(model="vit_b16_fe", recipe="augreg_500", train__epochs="3").train
     assert (by_epochs.epochs, by_epochs.steps) == (3, None)
-    both = config_of(model="vit_b16_fe", train__epochs="3", train__steps="7").train
-    assert (both.epochs, both.steps) == (3, 7)
     assert (
         config_of(model="vit_b16_fe", recipe="augreg_500").to_json()
         == Config.from_json(config_of(model="vit_b16_fe", recipe="augreg_500").to_json()).to_json()
     )
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("--train.epochs 3", "--train.steps 7"),
+        ("--train.warmup_steps 3", "--train.warmup_epochs 7.0"),
+    ],
+)
+def test_two_lengths_are_refused(one, other):
+    given = [text.removeprefix("--").replace(".", "__", 1).split() for text in (one, other)]
+    with pytest.raises(InputError, match=f"^{one}: does nothing beside {other}; expected one"):
+        config_of(model="vit_b16_fe", **dict(given))
+
+
+def test_warmup_in_steps_is_not_overruled_by_a_recipe_in_epochs(monkeypatch):
+    recipe = RECIPES["tf_flowers_full"]
+    in_epochs = dataclasses.replace(recipe.hyperparameters, warmup_epochs=1.0)
+    changed = dataclasses.replace(recipe, hyperparameters=in_epochs)
+    monkeypatch.setitem(RECIPES, "tf_flowers_full", changed)
+    train = config_of(model="vit_b16_fe", train__warmup_steps="5").train
+    assert (train.warmup_steps, train.warmup_epochs) == (5, None)
 
 
 @pytest.mark.parametrize(
@@ -248,13 +268,46 @@ def test_a_yaml_group_with_nothing_below_it(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("content", "expected"), [("- a\n- b", "expected a mapping"), ("a: [", "not YAML")]
+    ("content", "expected"),
+    [
+        ("- a\n- b", "expected a mapping"),
+        ("a: [", "not YAML"),
+        ("tune: full\nmodel: x\ntune: head", "found the key tune twice; expected it once"),
+        ("train:\n  epochs: 1\n  seed: 2\n  epochs: 3", "found the key epochs twice"),
+        ("train: {epochs: 1}\ntrain: {seed: 2}", "found the key train twice"),
+        ("train.epochs: 1\ntrain: {epochs: 1}", "train.epochs is given twice; expected it once"),
+    ],
 )
 def test_bad_yaml(tmp_path, content, expected):
     path = tmp_path / "run.yaml"
     path.write_text(content)
     with pytest.raises(InputError, match=expected):
         read_yaml(str(path))
+
+
+def test_yaml_may_override_what_it_merges(tmp_path):
+    path = tmp_path / "run.yaml"
+    path.write_text("x: &base {epochs: 3, seed: 1}\ntrain: {<<: *base, epochs: 5}\n")
+    settings = read_yaml(str(path))
+    assert (settings["train.epochs"].value, settings["train.seed"].value) == (5, 1)
+
+
+def test_the_home_directory_is_expanded_in_every_path(tmp_path, monkeypatch):
+    """As no shell does within `--flag=~/x`, nor in a YAML file."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "saved_model.pb").touch()
+    (tmp_path / "flowers").mkdir()
+    (tmp_path / "run.yaml").write_text(
+        "{model: ~/mine, dataset: ~/flowers, pipeline_root: ~/root, serving_dir: ~/serving}"
+    )
+    config = build_config(read_yaml("~/run.yaml"))
+    assert config.model == f"{tmp_path}/mine"
+    assert config.source["path"] == f"{tmp_path}/flowers"
+    assert (config.pipeline_root, config.serving_dir) == (f"{tmp_path}/root", f"{tmp_path}/serving")
+    assert config_of(model="vit_b16_fe", data_dir="~/t").source["data_dir"] == f"{tmp_path}/t"
+    compiled = config_of(model="vit_b16_fe", run__runner="kubeflow", cloud__token_file="~/token")
+    assert compiled.cloud.token_file == f"{tmp_path}/token"
 
 
 def test_missing_yaml():

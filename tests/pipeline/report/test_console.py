@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+import common.lock
 from backbones.download import Download
 from pipeline.options.config import build_config
 from pipeline.options.settings import Setting
@@ -35,6 +36,12 @@ def report(**changes):
         "test_images": 100,
         "interval": (0.79, 0.92),
         "worst_class": ("roses", 0.5, 4),
+        "calibration": {
+            "expected_calibration_error": 0.03,
+            "negative_log_likelihood": 0.4,
+            "coverage": 0.8,
+            "accepted_accuracy": 0.95,
+        },
         "unmeasured": (),
         "blessed": True,
         "reasons": "",
@@ -43,6 +50,7 @@ def report(**changes):
         "unpushed": "",
         "images": {"read": 10, "train": 6, "validation": 2, "test": 1, "quarantine": 1},
         "quarantine": "/examples/quarantine.jsonl",
+        "warning": "",
         "anomalies": ("train: label: Unexpected values",),
         "artifacts": {"Trainer.model": "/root/" + "long/" * 60},
     }
@@ -68,12 +76,14 @@ def test_piped_output_is_one_plain_unwrapped_line_an_entry(streams):
     assert any(line.endswith("deep/" * 59 + "deep") for line in lines)
     assert any(line.startswith("Trainer: done in") for line in lines)
     assert "Pusher: cached" in lines
-    assert lines[-7:] == [
+    assert lines[-9:] == [
         "images: 10 read: 6 train, 2 validation, 1 test, 1 quarantined",
         "quarantined images: see /examples/quarantine.jsonl",
         "anomaly: train: label: Unexpected values",
         "test accuracy: 0.8700 on 100 images (95 % interval 0.79 to 0.92)",
         "worst class: roses, recall 0.5000 on 4 images",
+        "calibration: expected error 0.0300, negative log likelihood 0.4000",
+        "accepted answers: 80.0% of the test images, accuracy 0.9500",
         "verdict: blessed",
         "pushed to: /serving/1",
     ]
@@ -127,6 +137,13 @@ def test_piped_a_download_is_two_lines(streams):
         "downloaded vit_b16_fe: 100.0 MB",
         "downloading vit_b16_fe",
     ]
+
+
+def test_a_wait_for_another_process_is_a_line(streams):
+    """As `common.lock.hold_lock` logs it while another process has the lock."""
+    with Console(*streams).downloads():
+        common.lock.logger.warning("waiting for %s", "x", extra={"waits_for": "x"})
+    assert streams[0].getvalue() == "waiting for x\n"
 
 
 def test_on_a_terminal_a_download_is_a_bar():

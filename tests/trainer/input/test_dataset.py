@@ -4,9 +4,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from common.errors import InputError
+from components.image_example_gen.counts import format_counts
 from tests.trainer.small_training import Task, write_features, write_images
 from trainer.input.augmentation import Augmentation
-from trainer.input.dataset import read_features, read_labels
+from trainer.input.class_counts import read_class_counts
+from trainer.input.dataset import read_features
 from trainer.training.hyperparameters import Hyperparameters
 
 
@@ -89,6 +92,15 @@ def test_mixed_labels_are_shares(tmp_path):
     assert ((labels > 0) & (labels < 1)).any()
 
 
+def test_workers_share_validation(tmp_path):
+    write_features(tmp_path)
+    task = Task(tmp_path, Hyperparameters())
+    everything = rows(task.validation(), 13)
+    shares = [rows(task.validation(worker, 3), 13) for worker in range(3)]
+    assert sorted(map(len, shares)) == [4, 4, 5]
+    assert sorted(map(tuple, itertools.chain(*shares))) == sorted(map(tuple, everything))
+
+
 def test_what_is_shuffled_is_encoded(train):
     """Decoded images would fill the memory."""
     shuffled = train._records(0)
@@ -96,9 +108,17 @@ def test_what_is_shuffled_is_encoded(train):
     assert train.batches(4).element_spec[0].dtype == tf.float32
 
 
-def test_reading_everything(train, tmp_path):
-    labels = read_labels(train.files)
-    assert len(labels) == 50
-    features, same = read_features(train.files, train.graph)
+def test_reading_everything(train):
+    features, labels = read_features(train.files, train.graph)
     assert features.shape == (50, 4)
-    assert list(same.numpy()) == labels
+    assert np.bincount(labels).tolist() == list(train.class_counts)
+
+
+def test_counts_are_ingestions_own(tmp_path):
+    """No example is read: there is none. A class without an example has no entry."""
+    tallies = {("read", 0): 9, ("train", 0): 7, ("test", 0): 2, ("read", 2): 5, ("train", 2): 5}
+    files = [f"{tmp_path}/Split-train/*"]
+    with pytest.raises(InputError, match=rf"^{tmp_path}/counts.json: no such file; expected the c"):
+        read_class_counts(files, 4)
+    (tmp_path / "counts.json").write_text(format_counts(tallies))
+    assert read_class_counts(files, 4) == [7, 0, 5, 0]

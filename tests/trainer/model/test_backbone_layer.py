@@ -66,27 +66,33 @@ def test_weights_can_be_saved_and_loaded(model, batch, tmp_path, tiny_backbone):
     np.testing.assert_array_equal(other(batch[0]), model(batch[0]))
 
 
-def test_it_trains_on_two_devices(tiny_backbone, batch):
-    """MirroredStrategy over two logical CPUs, in a process of its own."""
+def test_it_trains_on_several_devices(project, tiny_backbone):
+    """MirroredStrategy over logical CPUs, in a process of its own.
+
+    Three of them broadcast numbers bit for bit: a third of a number may be no float32.
+    """
     import subprocess
     import sys
 
     code = f"""
 import keras, numpy as np, tensorflow as tf
 cpu = tf.config.list_physical_devices("CPU")[0]
-tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 3)
 from backbones.contract import load_backbone, read_shapes
 from trainer.model.classifier import make_classifier
 directory = {str(tiny_backbone)!r}
-with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
+strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1", "CPU:2"])
+with strategy.scope():
     model = make_classifier(load_backbone(directory), read_shapes(directory), classes=3)
     model.compile(optimizer=keras.optimizers.SGD(0.1, momentum=0.9), jit_compile=False,
                   loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True))
 images = np.random.default_rng(0).uniform(-1, 1, [6, 16, 16, 3]).astype("float32")
 losses = model.fit(images, np.arange(6) % 3, epochs=10, verbose=0).history["loss"]
 assert losses[-1] < 0.5 * losses[0], losses
+from tests.trainer.training_process import check_broadcast
+check_broadcast(strategy)
 """
-    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+    subprocess.run([sys.executable, "-c", code], cwd=project, check=True, capture_output=True)
 
 
 def test_regularization_losses_are_added(tmp_path):

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from trainer.model.classifier import make_probe
 from trainer.model.linear_probe import fit_linear_probe
+from trainer.training.losses import cross_entropy
 
 
 def split(seed, classes, count=200):
@@ -14,10 +15,7 @@ def split(seed, classes, count=200):
     generator = np.random.default_rng(seed)
     labels = generator.choice(classes, count)
     features = generator.normal(size=[count, 4]) + np.eye(4)[labels] * 3
-    return (
-        tf.constant(features * [1, 100, 0.01, 1] + 5, tf.float32),
-        tf.constant(labels, tf.int64),
-    )
+    return (features * [1, 100, 0.01, 1] + 5).astype(np.float32), labels
 
 
 @pytest.mark.parametrize("classes", [[0, 1], [0, 1, 3]], ids=["two", "one missing"])
@@ -27,16 +25,39 @@ def test_the_head_answers_like_the_regression(tmp_path, classes):
     from sklearn.preprocessing import StandardScaler
 
     train, validation = split(0, classes), split(1, classes)
+    given = split(0, classes), split(1, classes)  # of which the probe overwrites the features
     model = make_probe(4, max(classes) + 1)
-    fit_linear_probe(model.get_layer("head"), train, validation, log_dir=str(tmp_path))
+    fit_linear_probe(model.get_layer("head"), *given, log_dir=str(tmp_path))
     tried = json.loads((tmp_path / "linear_probe.json").read_text())
     best = max(tried, key=lambda entry: entry["val_accuracy"])  # the first of the best
     probe = make_pipeline(StandardScaler(), LogisticRegression(C=1 / best["strength"]))
-    probe.fit(train[0].numpy(), train[1].numpy())
+    probe.fit(*train)
     probabilities = keras.ops.softmax(model(validation[0])).numpy()
-    expected = probe.predict_proba(validation[0].numpy())
+    expected = probe.predict_proba(validation[0])
     np.testing.assert_allclose(probabilities[:, classes], expected, atol=2e-3)
-    assert (probabilities.argmax(-1) == validation[1].numpy()).mean() == best["val_accuracy"] > 0.8
+    assert (probabilities.argmax(-1) == validation[1]).mean() == best["val_accuracy"] > 0.8
+    missing = [label for label in range(max(classes) + 1) if label not in classes]
+    assert (probabilities[:, missing] < 3e-9).all()
+
+
+def test_label_smoothing_after_a_probe_costs_little_for_a_class_without_an_example(tmp_path):
+    """A tenth of each label is spread over four classes: a logit of -1e4 would cost 250."""
+    model = make_probe(4, 4)
+    fit_linear_probe(
+        model.get_layer("head"), split(0, [0, 1, 3]), split(1, [0, 1, 3]), log_dir=str(tmp_path)
+    )
+    features, labels = split(0, [0, 1, 3])
+    losses = cross_entropy(tf.one_hot(labels, 4), model(features), smoothing=0.1)
+    assert float(tf.reduce_mean(losses)) < 2
+
+
+def test_features_are_standardised_once_and_held_once(tmp_path):
+    train, validation = split(0, [0, 1]), split(1, [0, 1])
+    held = train[0]
+    fit_linear_probe(make_probe(4, 2).get_layer("head"), train, validation, log_dir=str(tmp_path))
+    assert train[0] is held
+    np.testing.assert_allclose(held.mean(0), 0, atol=1e-4)
+    np.testing.assert_allclose(held.std(0), 1, atol=1e-3)
 
 
 def test_balanced_classes_weigh_the_same(tmp_path):
@@ -45,7 +66,11 @@ def test_balanced_classes_weigh_the_same(tmp_path):
     for balanced in (False, True):
         model = make_probe(4, 2)
         fit_linear_probe(
-            model.get_layer("head"), rare, rare, balanced=balanced, log_dir=str(tmp_path)
+            model.get_layer("head"),
+            split(0, [0] * 9 + [1]),
+            split(0, [0] * 9 + [1]),
+            balanced=balanced,
+            log_dir=str(tmp_path),
         )
         found.append(keras.ops.softmax(model(rare[0])).numpy()[:, 1].mean())
     assert found[0] == pytest.approx(0.1, abs=0.03)  # as frequent as it is

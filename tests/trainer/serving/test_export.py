@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import json
 import subprocess
 import sys
 
@@ -14,7 +15,8 @@ from backbones.augreg.initialization import random_arrays
 from backbones.contract import read_shapes
 from backbones.program import check_operations
 from tests.conftest import TINY, encode, gradient
-from tests.signatures import answers_by_object_graph, assert_same, inputs_of
+from tests.signatures import answers_by_object_graph, assert_same, example_of, inputs_of
+from tests.trainer.decoding import image_files
 from tests.trainer.exporting_process import CLASSES, HYBRID, KINDS, graph_directory
 from trainer.input.transform_graph import TransformGraph
 from trainer.preprocessing import CHUNK, FEATURES, PIXELS
@@ -88,6 +90,7 @@ def test_all_signatures_say_the_same(answers_of, name):
         np.testing.assert_allclose(outputs["probabilities"].sum(-1), 1, atol=1e-5)
         labels = [label.decode() for label in outputs["label"]]
         assert labels == [CLASSES[index] for index in outputs["label_id"]]
+        assert outputs["valid"].all()
 
 
 def test_every_model_has_learnt_something_else(answers_of):
@@ -110,7 +113,10 @@ def test_the_transform_graph_is_served(folder, answers_of, name):
         kernel, bias = (
             reader.get_tensor(f"head/{index}/.ATTRIBUTES/VARIABLE_VALUE") for index in range(2)
         )
-        probabilities = tf.nn.softmax(features @ kernel + bias)
+        calibration = folder / "exported" / name / "assets.extra" / "calibration.json"
+        temperature = json.loads(calibration.read_text())["temperature"]
+        assert temperature != 1
+        probabilities = tf.nn.softmax((features @ kernel + bias) / temperature)
         expected = answers["serving_default"]["probabilities"]
     else:
         probabilities = graph(tf.constant(IMAGES), PIXELS)
@@ -118,12 +124,69 @@ def test_the_transform_graph_is_served(folder, answers_of, name):
     np.testing.assert_allclose(probabilities, expected, rtol=0, atol=1e-5)
 
 
+BAD = {
+    "nothing": b"",
+    "rubbish": b"rubbish",
+    "a truncated JPEG": IMAGES[0][: len(IMAGES[0]) // 2],
+    "a truncated PNG": IMAGES[1][:-60],
+    "too many pixels": image_files.png_bomb(1001),
+    "an animated WebP": image_files.animation("WEBP"),
+}
+
+
+@pytest.mark.parametrize("name", ["full_plain", "head_hybrid"])
+def test_a_bad_image_harms_no_other(folder, server_process, answers_of, name):
+    """They are other clients' requests, where a server batches them."""
+    images = [image for pair in zip(IMAGES, BAD.values(), strict=False) for image in pair]
+    expected = answers_of(name)["serving_default"]
+    examples = [example_of(image) for image in images]
+    examples[1::2] = [b"rubbish", example_of(b""), *examples[5::2]]
+    inputs = {"serving_default": {"image_bytes": images}, "from_examples": {"examples": examples}}
+    for outputs in server_process.ask(folder / "exported" / name, inputs).values():
+        np.testing.assert_array_equal(outputs["valid"], [True, False] * len(BAD))
+        for key, value in outputs.items():
+            good, of_bad = expected[key][: len(BAD)], value[1::2]
+            if value.dtype == np.float32:
+                np.testing.assert_allclose(value[::2], good, rtol=0, atol=1e-5)
+            else:
+                np.testing.assert_array_equal(value[::2], good)
+            nothing = {"label": b"", "label_id": -1}.get(key, 0)
+            np.testing.assert_array_equal(of_bad, np.full(of_bad.shape, nothing))
+
+
+@pytest.mark.parametrize("name", ["full_collection", "head_bfloat16"])
+@pytest.mark.parametrize("batch", [0, 1, 7, 33])
+def test_every_output_has_the_batch_first(folder, server_process, name, batch):
+    """TensorFlow Serving cuts batches apart by it."""
+    inputs = inputs_for(folder / "backbones" / KINDS[name][0])
+    given = {
+        signature: {key: value[:batch] for key, value in arrays.items()}
+        for signature, arrays in inputs.items()
+    }
+    for outputs in server_process.ask(folder / "exported" / name, given).values():
+        assert {value.shape[0] for value in outputs.values()} == {batch}
+        assert outputs["probabilities"].shape == (batch, len(CLASSES))
+
+
 @pytest.mark.parametrize("name", KINDS)
 def test_weights_are_stored_once(folder, name):
     """Only the weights of the backbone and of the head are stored."""
     backbone = folder / "backbones" / KINDS[name][0]
     head = (read_shapes(backbone).features + 1) * len(CLASSES)
-    assert numbers_in(folder / "exported" / name) == numbers_in(backbone) + head
+    exported = folder / "exported" / name
+    assert numbers_in(exported) == numbers_in(backbone) + head
+    assert bytes_in(exported) <= bytes_in(backbone) + 4 * head + 10**6
+
+
+@pytest.mark.parametrize("name", ["full_hybrid", "head_plain"])
+def test_it_does_nothing_but_compute(folder, name):
+    """Its datasets hold what they are given, and read nothing."""
+    check_operations(folder / "exported" / name)
+
+
+def bytes_in(model):
+    """The size of a SavedModel."""
+    return sum(file.stat().st_size for file in model.rglob("*") if file.is_file())
 
 
 def numbers_in(model):

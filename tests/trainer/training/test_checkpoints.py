@@ -1,5 +1,6 @@
 import os
 import resource
+import threading
 
 import numpy as np
 import pytest
@@ -9,12 +10,13 @@ from common.errors import InputError
 from trainer.training.checkpoints import Checkpoints, checkpoint_directory
 
 
-@pytest.fixture
-def training(tmp_path):
+@pytest.fixture(params=[False, True], ids=["in turn", "in background"])
+def training(tmp_path, request):
     """Checkpoints of a weight and of a variable of the optimizer."""
 
     def make(kept=2, **more):
         weight, slot = tf.Variable(1.0), tf.Variable(2.0)
+        more["in_background"] = request.param
         return weight, slot, Checkpoints(str(tmp_path), [weight, slot], [weight], kept=kept, **more)
 
     return make
@@ -37,7 +39,11 @@ def test_going_back_to_the_newest(training):
     for step in (10, 20, 30):
         weight.assign(step)
         slot.assign(-step)
-        saved.save(step, {"step": step, "history": [step]})
+        history = [step]
+        saved.save(step, {"step": step, "history": history})
+        history.append("later")  # what changes after that is none of it
+        weight.assign(-1)
+    saved.finish(30)
     weight, slot, saved = training()
     assert saved.restore() == {"step": 30, "history": [30]}
     assert (float(weight), float(slot)) == (30, -30)
@@ -47,6 +53,7 @@ def test_a_bounded_number_is_kept(training, tmp_path):
     _, _, saved = training(kept=2)
     for step in range(5):
         saved.save(step, {})
+    saved.finish(4)
     names = sorted(name for name in os.listdir(tmp_path / "newest") if name.endswith(".index"))
     assert names == ["step-3.index", "step-4.index"]
 
@@ -69,8 +76,10 @@ def test_a_checkpoint_that_is_not_complete_does_not_count(training, tmp_path, le
     weight, _, saved = training()
     weight.assign(10)
     saved.save(1, {"step": 1})
+    saved.finish(1)
     state = (tmp_path / "newest" / "checkpoint").read_bytes()
     saved.save(2, {"step": 2})
+    saved.finish(2)
     (tmp_path / "newest" / "checkpoint").write_bytes(state)
     for path in (tmp_path / "newest").glob("step-2*"):
         if path.name == left:
@@ -106,6 +115,7 @@ def test_a_checkpoint_of_another_model_in_the_way(tmp_path, others):
 def test_a_checkpoint_that_was_damaged(training, tmp_path, damaged):
     _, _, saved = training()
     saved.save(1, {"step": 1})
+    saved.finish(1)
     path = tmp_path / "newest" / damaged
     path.write_bytes(path.read_bytes()[:10])
     with pytest.raises(InputError, match="step-1: no checkpoint of this training"):
@@ -121,16 +131,19 @@ def little_room():
     resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
+@pytest.mark.parametrize("in_background", [False, True], ids=["in turn", "in background"])
 @pytest.mark.parametrize("save", ["save", "save_best"])
-def test_a_full_disk_leaves_the_checkpoint_before(tmp_path, request, save):
+def test_a_full_disk_leaves_the_checkpoint_before(tmp_path, request, save, in_background):
     def training():
         weights = [tf.Variable(np.zeros([100_000], np.float32))]
-        return *weights, Checkpoints(str(tmp_path), weights, weights, kept=1)
+        options = {"kept": 1, "in_background": in_background}
+        return *weights, Checkpoints(str(tmp_path), weights, weights, **options)
 
     weight, saved = training()
     weight.assign(np.ones_like(weight))
     saved.save(1, {"step": 1})
     saved.save_best(1)
+    saved.finish(1)
     weight.assign(np.zeros_like(weight))
     request.getfixturevalue("little_room")
     arguments = {"save": (2, {"step": 2}), "save_best": (2,)}[save]
@@ -138,6 +151,7 @@ def test_a_full_disk_leaves_the_checkpoint_before(tmp_path, request, save):
         InputError, match=r"the checkpoint of step 2 cannot be written \(.*too large"
     ):
         getattr(saved, save)(*arguments)
+        saved.finish(2)
     weight, saved = training()
     assert saved.restore() == {"step": 1}
     assert float(weight[0]) == 1
@@ -154,6 +168,7 @@ def test_another_worker_reads_what_the_first_one_wrote(training):
         other_weight.assign(value)
         saved.save(value, {"step": value})
         saved.save_best(value)
+        saved.finish(value)
     other.restore_best()
     assert float(other_weight) == 5
     assert other.restore() == {"step": 5}
@@ -162,9 +177,12 @@ def test_another_worker_reads_what_the_first_one_wrote(training):
 
 
 def test_a_finished_training_cleans_up(training, tmp_path):
+    threads = threading.active_count()
     _, _, saved = training()
-    saved.save(1, {})
-    saved.save_best(1)
+    with saved:
+        saved.save(1, {})
+        saved.save_best(1)
     saved.remove()
+    assert threading.active_count() == threads
     assert not tmp_path.exists()
     tmp_path.mkdir()  # which pytest removes

@@ -16,6 +16,8 @@ from common import termination
 from common.errors import InputError
 from common.termination import Termination
 from tests.trainer.small_training import CLASSES, Task, write_features, write_images
+from trainer.input.dataset import TrainingData
+from trainer.training import loop
 from trainer.training.hyperparameters import Hyperparameters
 from trainer.training.loop import Loop, fit
 from trainer.training.metrics import NonFiniteError
@@ -43,7 +45,7 @@ def train(task, log_dir):
     fit(
         model,
         task.train,
-        task.validation,
+        task.validation(),
         hyperparameters=task.hyperparameters,
         strategy=tf.distribute.get_strategy(),
         checkpoints=str(task.folder / "checkpoints"),
@@ -96,6 +98,24 @@ def test_inputs_are_shown_wherever_it_begins(tiny_backbone, tmp_path, monkeypatc
         assert (width, height, len(images)) == (b"16", b"16", 6)
         # Noise above black in one colour each, where [-1, 0] would be cut off.
         assert 40 < np.mean([tf.io.decode_png(image) for image in images]) < 160
+
+
+def test_the_input_pipeline_is_started_once(tiny_backbone, tmp_path, monkeypatch):
+    """Though TensorBoard shows some of its images."""
+    write_images(tmp_path)
+    task = Task(tmp_path, Hyperparameters(batch_size=6), tune="full", backbone=tiny_backbone)
+    batches, starts = TrainingData.batches, []
+
+    def counted(self, *arguments, **options):
+        def start(_):
+            tf.py_function(lambda: starts.append(None), [], [])
+            return batches(self, *arguments, **options)
+
+        return tf.data.Dataset.range(1).flat_map(start)
+
+    monkeypatch.setattr(TrainingData, "batches", counted)
+    train(task, tmp_path / "log")
+    assert len(starts) == 1
 
 
 def test_the_head_begins_at_zero(fitted):
@@ -219,7 +239,7 @@ def accuracy_of(model, fitted):
     task = Task(fitted.__closure__[0].cell_contents, Hyperparameters())
     right = [
         tf.equal(tf.argmax(model(inputs), -1), tf.argmax(labels, -1))
-        for inputs, labels in task.validation
+        for inputs, labels in task.validation()
     ]
     return float(tf.reduce_mean(tf.cast(tf.concat(right, 0), tf.float32)))
 
@@ -259,6 +279,29 @@ def test_class_weights_move_the_answers_to_rare_classes(fitted, tmp_path):
     assert answers()[0] > answers(class_weights=True)[0] + 5
 
 
+@pytest.mark.parametrize(
+    ("seconds", "changes", "expected"),
+    [
+        (30, {}, [15]),
+        (0, {}, [5, 10, 15]),
+        (30, {"checkpoint_steps": 4}, [4, 8, 12, 15]),
+        (30, {"early_stopping": 1, "learning_rate": 1e-30}, [10]),
+    ],
+)
+def test_when_checkpoints_are_written(fitted, monkeypatch, seconds, changes, expected):
+    """At the ends of epochs only where the last one is some time ago."""
+    save, saved = Loop._save, []
+
+    def noted(self):
+        saved.append(self._step)
+        save(self)
+
+    monkeypatch.setattr(Loop, "_save", noted)
+    monkeypatch.setattr(loop, "SECONDS_BETWEEN_CHECKPOINTS", seconds)
+    fitted(epochs=3, **changes)
+    assert saved == expected
+
+
 def test_a_loss_that_is_no_number_stops_it_at_the_last_good_checkpoint(fitted, tmp_path):
     step = Stepper.step
 
@@ -269,6 +312,7 @@ def test_a_loss_that_is_no_number_stops_it_at_the_last_good_checkpoint(fitted, t
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Stepper, "step", broken)
+        patch.setattr(loop, "SECONDS_BETWEEN_CHECKPOINTS", 0)
         with pytest.raises(NonFiniteError, match="not finite at step 7"):
             fitted(epochs=2)
     newest = tf.train.latest_checkpoint(str(tmp_path / "checkpoints" / "newest"))

@@ -2,6 +2,7 @@
 
 import tensorflow as tf
 
+from trainer.decoding.jpeg import DCT_METHOD
 from trainer.preprocessing import decode
 
 _ASPECT_RATIO = (3 / 4, 4 / 3)
@@ -26,7 +27,7 @@ def inception_crop(encoded: tf.Tensor, seed: tf.Tensor, area: float) -> tf.Tenso
 
     def crop_jpeg() -> tf.Tensor:
         window = _sample_window(tf.image.extract_jpeg_shape(encoded), seed, area)
-        return tf.io.decode_and_crop_jpeg(encoded, window, channels=3)
+        return tf.io.decode_and_crop_jpeg(encoded, window, channels=3, dct_method=DCT_METHOD)
 
     def crop_decoded() -> tf.Tensor:
         image = decode(encoded)

@@ -95,6 +95,17 @@ def test_one_class_is_not_enough(tmp_path):
         source_of(tmp_path, classes=1).check()
 
 
+def test_the_folder_below_or_above_is_named(tmp_path):
+    """An archive is often unpacked into a folder of its own name."""
+    flowers = class_folder(tmp_path / "flowers" / "flowers")
+    with pytest.raises(InputError, match=rf"found 1 class folders;.*; did you mean {flowers}\?$"):
+        FolderSource(str(tmp_path / "flowers")).check()
+    with pytest.raises(InputError, match=f"found 0 class folders;.*the folder above it, {flowers}"):
+        FolderSource(str(flowers / "c0")).check()
+    with pytest.raises(InputError, match=r"with the images of one class$"):
+        source_of(tmp_path, classes=1).check()
+
+
 def test_an_empty_class_is_named(tmp_path):
     source = source_of(tmp_path)
     (tmp_path / "data" / "zebra").mkdir()

@@ -56,6 +56,9 @@ def test_any_change_changes_the_fingerprint(folder):
 def test_too_few_classes_are_refused(tmp_path):
     with pytest.raises(InputError, match="found 1 class folders"):
         RemoteFolderSource(str(class_folder(tmp_path / "one", classes=1))).prepare()
+    folder = class_folder(tmp_path / "flowers" / "flowers")
+    with pytest.raises(InputError, match=rf"; did you mean {folder}\?$"):
+        RemoteFolderSource(str(folder.parent)).prepare()
 
 
 def test_a_scheme_that_nobody_knows_is_refused():

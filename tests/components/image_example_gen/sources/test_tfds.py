@@ -39,6 +39,18 @@ def test_pets_have_a_test_split_and_all_breeds(data_dir):
     assert source.splits() == ("train", "test")
 
 
+def test_a_name_that_tfds_does_not_know_is_refused_with_the_near_miss(tmp_path):
+    for name in ("mnist", "mnist:3.0.1", "cifar10_h/config", "huggingface:any"):
+        TfdsSource(name, str(tmp_path)).check()
+    unknown = TfdsSource("tf_flower", str(tmp_path))
+    with pytest.raises(InputError, match=r"TFDS has no such dataset;.*did you mean tf_flowers"):
+        unknown.check()
+    (tmp_path / "tf_flower").mkdir()  # one that somebody has prepared
+    unknown.check()
+    with pytest.raises(InputError, match=r"tfds:a b: is no name.*tfds:NAME\[/CONFIG\]\[:VERSION\]"):
+        TfdsSource("a b", str(tmp_path)).check()
+
+
 @pytest.fixture
 def flowers_record(data_dir, tmp_path):
     """Returns the record file of a copy of tf_flowers in `tmp_path`."""

@@ -1,0 +1,35 @@
+"""The ranges of pixel values that backbones are trained on."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+# Mean and deviation of a pixel in [0, 1], for red, green and blue; pixels are given to the backbone
+# less the one and divided by the other. "imagenet": torchvision's and timm's usual ones.
+INPUT_RANGES = {
+    "-1,1": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
+    "0,1": ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
+    "0,255": ((0.0, 0.0, 0.0), (1 / 255, 1 / 255, 1 / 255)),
+    "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+}
+# That of the contract (`backbones.contract`), of the collection and of AugReg.
+DEFAULT_RANGE = "-1,1"
+
+
+def to_input_range(images: "tf.Tensor", input_range: str) -> "tf.Tensor":
+    """Pixels as a backbone expects them.
+
+    Args:
+      images: float32 [B, H, W, 3] in [-1, 1].
+      input_range: a key of `INPUT_RANGES`.
+
+    Returns:
+      float32 [B, H, W, 3]; the very same where they are in the range already.
+    """
+    if input_range == DEFAULT_RANGE:
+        return images
+    mean, deviation = INPUT_RANGES[input_range]
+    scale = [0.5 / d for d in deviation]
+    offset = [(0.5 - m) / d for m, d in zip(mean, deviation, strict=True)]
+    return images * scale + offset

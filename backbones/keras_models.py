@@ -1,0 +1,21 @@
+"""What Keras 3 writes, for messages: neither form is a backbone. Imports no TensorFlow."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+HOW_TO_CONVERT = 'docs/models.md, "A Keras model", has the lines that make one of it'
+
+_FILES = (".keras", ".h5", ".hdf5")
+# What `model.export()` gives its root object, as src/export/saved_model_export_archive.py has it.
+_EXPORTED = {"serve", "_misc_assets", "non_trainable_variables"}
+
+
+def is_keras_file(path: Path) -> bool:
+    """Whether `path` is a file of one of Keras's own formats, by its name."""
+    return path.is_file() and path.suffix in _FILES
+
+
+def is_keras_export(attributes: Iterable[str]) -> bool:
+    """Whether a SavedModel whose root object has these attributes was written by
+    `model.export()`."""
+    return set(attributes) >= _EXPORTED

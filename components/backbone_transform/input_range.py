@@ -1,0 +1,110 @@
+"""Whether another range of pixel values suits a backbone better than the one that is set."""
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from backbones.contract import call_backbone, load_shared_backbone, read_shapes
+from backbones.input_range import INPUT_RANGES, to_input_range
+from trainer.preprocessing import IMAGE, LABEL, decode_images
+
+MOST_IMAGES = 200
+_BATCH = 8
+# An advantage that chance alone would give in one of twenty cases (one-sided, McNemar's test).
+_CLEARLY = 1.645
+_LEAST = 0.05  # and of so many of the images
+
+Labelled = tuple[Sequence[bytes], np.ndarray]
+
+
+def warn_of_input_range(backbone: str, files: Sequence[str], input_range: str) -> str:
+    """Compares how well the features of each range separate the classes of some training images.
+
+    Args:
+      backbone: directory of its SavedModel.
+      files: gzipped TFRecords of training examples.
+      input_range: the one that is set.
+
+    Returns:
+      What a person should know; empty where no other range is clearly better.
+    """
+    images, labels = read_some(files)
+    if len(set(labels)) < 2:
+        return ""
+    right = {
+        name: nearest_is_of_the_same_class(features, labels)
+        for name, features in _features(backbone, images)
+    }
+    best = max(right, key=lambda name: right[name].mean())
+    if not is_clearly_better(right[best], right[input_range]):
+        return ""
+    shares = ", ".join(f"{name}: {found.mean():.3f}" for name, found in right.items())
+    return (
+        f"backbone.input_range={input_range} does not seem to be what the backbone was trained on: "
+        f"of {len(labels)} training images, so many have a nearest neighbour of their own class: "
+        f"{shares}. Try --set backbone.input_range={best}"
+    )
+
+
+def read_some(files: Sequence[str]) -> Labelled:
+    """Up to `MOST_IMAGES` images and their labels: of each class as many as of every other."""
+    spec = {IMAGE: tf.io.FixedLenFeature([], tf.string), LABEL: tf.io.FixedLenFeature([], tf.int64)}
+    label_of = {LABEL: spec[LABEL]}
+    records = tf.data.TFRecordDataset(sorted(files), "GZIP", num_parallel_reads=None)
+    by_class: dict[int, list[int]] = {}
+    for index, record in enumerate(records):
+        label = int(tf.io.parse_single_example(record, label_of)[LABEL])
+        by_class.setdefault(label, []).append(index)
+    taken: list[int] = []
+    for rank in range(max(map(len, by_class.values()), default=0)):
+        taken += [indices[rank] for indices in by_class.values() if rank < len(indices)]
+    wanted = set(taken[:MOST_IMAGES])
+    parsed = [
+        tf.io.parse_single_example(record, spec)
+        for index, record in enumerate(records)
+        if index in wanted
+    ]
+    return [p[IMAGE].numpy() for p in parsed], np.array([int(p[LABEL]) for p in parsed])
+
+
+def _features(backbone: str, images: Sequence[bytes]) -> list[tuple[str, np.ndarray]]:
+    model, shapes = load_shared_backbone(backbone), read_shapes(backbone)
+
+    def in_range(name: str) -> Callable[[tf.Tensor], tf.Tensor]:
+        return tf.function(
+            lambda encoded: call_backbone(
+                model,
+                to_input_range(decode_images(encoded, shapes.height, shapes.width), name),
+            ),
+            input_signature=[tf.TensorSpec([None], tf.string)],
+        )
+
+    found = []
+    for name in INPUT_RANGES:
+        function = in_range(name)
+        starts = range(0, len(images), _BATCH)
+        parts = [function(tf.constant(images[i : i + _BATCH])).numpy() for i in starts]
+        found.append((name, np.concatenate(parts)))
+    return found
+
+
+def nearest_is_of_the_same_class(features: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Whether the image whose features are most like an image's is of its class, bool [N].
+
+    By the cosine of features that are centred over all images.
+    """
+    centred = features - features.mean(0)
+    unit = centred / np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), 1e-12)
+    likeness = unit @ unit.T
+    np.fill_diagonal(likeness, -np.inf)
+    return labels[likeness.argmax(1)] == labels
+
+
+def is_clearly_better(one: np.ndarray, other: np.ndarray) -> bool:
+    """Whether `one` is right so much more often that it is hardly chance, bool [N] each."""
+    gained, lost = (one & ~other).sum(), (other & ~one).sum()
+    difference = gained - lost
+    is_more_than_chance = difference >= _CLEARLY * math.sqrt(max(gained + lost, 1))
+    return bool(is_more_than_chance and difference >= _LEAST * len(one))

@@ -1,0 +1,17 @@
+"""Class names that people would take for the same. Imports no TensorFlow."""
+
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable
+
+
+def similar_names(names: Iterable[str]) -> list[list[str]]:
+    """Groups of names that differ only in upper and lower case or in Unicode normalisation.
+
+    `Roses` and `roses` are two folders on Linux and one on macOS; "ä" is one code point in most
+    names, and two in those that macOS's file systems wrote.
+    """
+    groups = defaultdict(list)
+    for name in names:
+        groups[unicodedata.normalize("NFKC", name.casefold())].append(name)
+    return [group for group in groups.values() if len(group) > 1]

@@ -1,0 +1,118 @@
+"""TFMA's metric of how well probabilities are calibrated, which it has none of."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import apache_beam as beam
+import numpy as np
+from tensorflow_model_analysis.metrics import metric_types
+
+from trainer.serving.calibration import (
+    calibration_bins,
+    expected_calibration_error,
+    negative_log_likelihood,
+)
+
+ECE, NLL = "expected_calibration_error", "negative_log_likelihood"
+COVERAGE, ACCEPTED_ACCURACY = "coverage", "accepted_accuracy"
+NAMES = (ECE, NLL, COVERAGE, ACCEPTED_ACCURACY)
+
+# Number of answers, number of accepted ones, of accepted right ones, sum of the negative log
+# likelihoods; and `calibration_bins`.
+_Sums = tuple[np.ndarray, np.ndarray]
+
+
+class CalibrationMetrics(metric_types.Metric):
+    """Four metrics of one pass.
+
+    `expected_calibration_error` (15 bins), `negative_log_likelihood` (an image that is not valid
+    counts as a probability of 1e-7), `coverage` (share of accepted answers) and
+    `accepted_accuracy` (share of right answers among them; 1 where none is accepted).
+    """
+
+    def __init__(self, name: str = "calibration_metrics") -> None:
+        super().__init__(_make_computations, name=name)
+
+
+metric_types.register_metric(CalibrationMetrics)
+
+
+def _make_computations(
+    name: str = "",
+    eval_config: Any = None,
+    model_names: Iterable[str] = ("",),
+    output_names: Iterable[str] = ("",),
+    example_weighted: bool = False,
+) -> metric_types.MetricComputations:
+    del name, eval_config, output_names, example_weighted
+    return [
+        metric_types.MetricComputation(
+            keys=[metric_types.MetricKey(name, model_name=model) for name in NAMES],
+            preprocessors=None,
+            combiner=_Combiner(model),
+        )
+        for model in model_names
+    ]
+
+
+class _Combiner(beam.CombineFn):
+    """Of the answers of one model."""
+
+    def __init__(self, model: str) -> None:
+        self._model = model
+
+    def create_accumulator(self) -> _Sums:
+        return np.zeros(4), np.zeros([3, 15])
+
+    def add_input(self, sums: _Sums, element: Any) -> _Sums:
+        answers = _of_model(element.predictions, self._model)
+        totals, bins = measure(answers, np.ravel(_first(element.labels)))
+        return sums[0] + totals, sums[1] + bins
+
+    def merge_accumulators(self, accumulators: Iterable[_Sums]) -> _Sums:
+        totals, bins = zip(*accumulators, strict=True)
+        return np.sum(totals, 0), np.sum(bins, 0)
+
+    def extract_output(self, sums: _Sums) -> dict[metric_types.MetricKey, float]:
+        (count, accepted, accepted_right, likelihood), bins = sums
+        values = {
+            ECE: expected_calibration_error(bins),
+            NLL: likelihood / max(count, 1),
+            COVERAGE: accepted / max(count, 1),
+            ACCEPTED_ACCURACY: accepted_right / accepted if accepted else 1.0,
+        }
+        return {
+            metric_types.MetricKey(name, model_name=self._model): float(value)
+            for name, value in values.items()
+        }
+
+
+def _of_model(predictions: Any, model: str) -> Mapping[str, Any]:
+    """The outputs by name; without a model, TFMA is given probabilities alone."""
+    if not isinstance(predictions, Mapping):
+        return {"probabilities": predictions}
+    return predictions.get(model, predictions)
+
+
+def _first(values: Any) -> Any:
+    """Of several models, each has the same labels."""
+    return next(iter(values.values())) if isinstance(values, Mapping) else values
+
+
+def measure(answers: Mapping[str, Any], labels: np.ndarray) -> _Sums:
+    """The sums over some images.
+
+    Args:
+      answers: `probabilities`, [C + 1] or [N, C + 1]: see `extractors.count_invalid_as_wrong`;
+        `accepted`, where the model says it.
+      labels: int [N].
+    """
+    probabilities = np.reshape(answers["probabilities"], [len(labels), -1])
+    accepted = np.reshape(answers.get("accepted", np.ones(len(labels))), -1).astype(bool)
+    is_right = probabilities.argmax(-1) == labels
+    # Of an image that is not valid the classes have 0 each.
+    is_valid = np.reshape(answers.get("valid", np.ones(len(labels))), -1).astype(bool)
+    confidences = np.where(is_valid, probabilities.max(-1), 0)
+    likelihood = negative_log_likelihood(probabilities, labels)
+    totals = [len(labels), accepted.sum(), (accepted & is_right).sum(), likelihood.sum()]
+    return np.array(totals, np.float64), calibration_bins(confidences, is_right)

@@ -1,0 +1,36 @@
+"""`--clean-cache`: removes what can be made again. Imports no TensorFlow."""
+
+import fcntl
+import shutil
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from backbones.kept import clean_cache
+from pipeline.root import LOCK, OWNER
+
+
+def clean(cache: Path, roots: Iterable[Path]) -> Iterator[str]:
+    """Empties the cache of models, and removes the checkpoints of trainings that never ended.
+
+    Args:
+      cache: of `backbones.resolve.cache_dir`.
+      roots: pipeline roots; one in which a run is going on is left alone.
+
+    Yields:
+      Lines that say what was removed.
+    """
+    for folder, size in clean_cache(cache):
+        yield f"removed: {folder} ({size / 1e6:.1f} MB)"
+    for root in roots:
+        checkpoints = root / "checkpoints"
+        if not (root / OWNER).is_file() or not checkpoints.is_dir():
+            continue
+        with (root / LOCK).open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                yield f"left alone: {checkpoints}: a run is going on there"
+                continue
+            size = sum(file.stat().st_size for file in checkpoints.rglob("*") if file.is_file())
+            shutil.rmtree(checkpoints)
+            yield f"removed: {checkpoints} ({size / 1e6:.1f} MB)"

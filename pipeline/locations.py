@@ -1,0 +1,118 @@
+"""Where a run reads and writes: places that must not lie in one another. Imports no TensorFlow."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+from backbones.reference import parse_model
+from common.buckets import TENSORFLOW_SCHEMES, check_reachable, check_scheme
+from common.errors import InputError
+from pipeline.options.config import Config
+
+_ROOT, _SERVING, _DATASET, _MODEL = "--pipeline-root", "--serving-dir", "--dataset", "--model"
+
+# A place, another that it must neither be nor lie in, and why.
+_APART = (
+    (_ROOT, _DATASET, "artifacts would be taken for images"),
+    (_SERVING, _DATASET, "pushed models would be taken for images"),
+    (_DATASET, _ROOT, "artifacts are removed with the root, and the images with them"),
+    (_DATASET, _SERVING, "a server would look for models among the images"),
+    (_ROOT, _SERVING, "a server would look for models among the artifacts"),
+    (_ROOT, _MODEL, "artifacts would become a part of the SavedModel"),
+    (_SERVING, _MODEL, "pushed models would become a part of the SavedModel"),
+)
+
+
+def check_locations(config: Config) -> None:
+    """Refuses places that lie in one another, or that no file system has.
+
+    Raises:
+      InputError: there are such places.
+    """
+    written = _written(config)
+    for flag, place in written.items():
+        check_scheme(flag, place, TENSORFLOW_SCHEMES, "a path or gs://BUCKET/PATH")
+    if config.data_dir:
+        check_scheme("--data-dir", config.data_dir, TENSORFLOW_SCHEMES, "a path or gs://…")
+    places = written | dict(_read(config))
+    for inner, outer, why in _APART:
+        if inner in places and outer in places and _is_within(places[inner], places[outer]):
+            is_same = _parts(places[inner]) == _parts(places[outer])
+            raise InputError(
+                f"{inner} {places[inner]}: {'is' if is_same else 'lies in'} {outer} "
+                f"{places[outer]}, where {why}; expected another {inner} or {outer}"
+            )
+
+
+def check_written(config: Config) -> None:
+    """Refuses places that cannot be written on this machine, before hours of training.
+
+    Raises:
+      InputError: there is one.
+    """
+    for flag, place in _written(config).items():
+        check_writable(flag, place)
+
+
+def check_buckets(config: Config) -> None:
+    """Fails within seconds where a bucket that `config` names cannot be reached.
+
+    Raises:
+      UnreachableError: there is no network.
+    """
+    for flag, place in {
+        _MODEL: config.model,
+        _DATASET: config.dataset,
+        "--data-dir": config.data_dir or "",
+        _ROOT: config.pipeline_root,
+        _SERVING: config.serving_dir,
+    }.items():
+        if place.startswith("gs://"):
+            check_reachable(flag, place)
+            return  # they are all reached in the same way
+
+
+def check_writable(flag: str, place: str) -> None:
+    """Refuses a directory that could not be written.
+
+    Args:
+      flag: of the option that names it.
+      place: a path, or a URI, which is not looked at.
+
+    Raises:
+      InputError: it, or the directory that it would be made in, is no directory or cannot be
+        written.
+    """
+    if "://" in place:
+        return
+    there = next(p for p in (Path(place), *Path(place).parents) if os.path.lexists(p))
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        raise InputError(
+            f"{flag} {place}: {there} is not a directory that can be written; choose another"
+        )
+
+
+def _written(config: Config) -> dict[str, str]:
+    """The places that a run writes, by flag; without those that each run is yet to give."""
+    places = {_ROOT: config.pipeline_root, _SERVING: config.serving_dir}
+    return {flag: place for flag, place in places.items() if place}
+
+
+def _read(config: Config) -> Iterator[tuple[str, str]]:
+    """The folders that a run reads as a whole: images, and the SavedModel."""
+    if "path" in config.source:
+        yield _DATASET, config.source["path"]
+    if parse_model(config.model).kind == "path" and Path(config.model).is_dir():
+        yield _MODEL, config.model
+
+
+def _is_within(inner: str, outer: str) -> bool:
+    return _parts(inner)[: len(_parts(outer))] == _parts(outer)
+
+
+def _parts(place: str) -> tuple[str, ...]:
+    """A path or URI without links, so that the names of one place are all the same."""
+    if "://" in place:
+        scheme, _, path = place.partition("://")
+        return (f"{scheme}://", *PurePosixPath(path).parts)
+    return Path(place).resolve().parts

@@ -1,0 +1,69 @@
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from components.model_evaluator import calibration_metrics
+from components.model_evaluator.calibration_metrics import (
+    ACCEPTED_ACCURACY,
+    COVERAGE,
+    ECE,
+    NLL,
+    CalibrationMetrics,
+)
+
+# As behind `count_invalid_as_wrong`: the last image is not valid.
+ANSWERS = {
+    "probabilities": np.array([[0.9, 0.1, 0], [0.2, 0.8, 0], [0.6, 0.4, 0], [0, 0, 1]]),
+    "valid": np.array([True, True, True, False]),
+    "accepted": np.array([True, True, False, False]),
+}
+LABELS = np.array([0, 0, 1, 0])
+
+
+def combined(model, predictions_of, labels_of=lambda label: label):
+    """What TFMA does: one element for each image, two accumulators."""
+    computations = CalibrationMetrics().computations(model_names=[model])
+    (computation,) = computations
+    combiner = computation.combiner
+    parts = [combiner.create_accumulator(), combiner.create_accumulator()]
+    for index, label in enumerate(LABELS):
+        answers = {name: values[index] for name, values in ANSWERS.items()}
+        element = SimpleNamespace(
+            predictions=predictions_of(answers), labels=labels_of(np.array([label]))
+        )
+        parts[index % 2] = combiner.add_input(parts[index % 2], element)
+    found = combiner.extract_output(combiner.merge_accumulators(parts))
+    assert set(found) == set(computation.keys)
+    return {key.name: value for key, value in found.items()}
+
+
+@pytest.mark.parametrize("model", ["", "candidate"])
+def test_the_four_metrics(model):
+    def predictions_of(answers):
+        return {"candidate": answers, "baseline": {}} if model else answers
+
+    def labels_of(label):
+        return {"candidate": label, "baseline": label} if model else label
+
+    found = combined(model, predictions_of, labels_of)
+    assert found[COVERAGE] == 0.5
+    assert found[ACCEPTED_ACCURACY] == 0.5
+    likelihoods = -np.log([0.9, 0.2, 0.4, 1e-7])
+    assert found[NLL] == pytest.approx(likelihoods.mean())
+    # The image that is not valid: wrong, with a probability of 0.
+    assert found[ECE] == pytest.approx((abs(0.9 - 1) + 0.8 + 0.6 + 0) / 4)
+
+
+def test_where_no_answer_is_accepted():
+    sums = calibration_metrics.measure(ANSWERS | {"accepted": np.zeros(4, bool)}, LABELS)
+    (computation,) = CalibrationMetrics().computations(model_names=[""])
+    found = computation.combiner.extract_output(sums)
+    values = {key.name: value for key, value in found.items()}
+    assert (values[COVERAGE], values[ACCEPTED_ACCURACY]) == (0, 1)
+
+
+def test_a_model_that_accepts_nothing_explicitly_accepts_all():
+    answers = {"probabilities": ANSWERS["probabilities"]}
+    totals, _ = calibration_metrics.measure(answers, LABELS)
+    assert list(totals[:3]) == [4, 4, 1]

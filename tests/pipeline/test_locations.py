@@ -1,0 +1,112 @@
+import os
+
+import pytest
+
+from common.errors import InputError, UnreachableError
+from pipeline.locations import check_buckets, check_locations, check_written
+from tests.pipeline.test_root import config_of
+
+
+@pytest.fixture
+def places(tmp_path):
+    """A folder of class folders, a SavedModel, and a link to the former."""
+    (tmp_path / "flowers" / "daisy").mkdir(parents=True)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "saved_model.pb").touch()
+    (tmp_path / "link").symlink_to(tmp_path / "flowers")
+    return tmp_path
+
+
+def make_config(places, **values):
+    """A run on `flowers` and `mine`; values are relative to their folder."""
+    given = {"dataset": "flowers", "model": "mine", "pipeline_root": "root"} | values
+    given = {k: v if "://" in v else str(places / v) for k, v in given.items()}
+    return config_of(given.pop("model"), **given)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"pipeline_root": "flowers/out"}, "--pipeline-root .* lies in --dataset .*for images"),
+        ({"pipeline_root": "link/out"}, "--pipeline-root .* lies in --dataset"),
+        ({"pipeline_root": "flowers"}, "--pipeline-root .* is --dataset"),
+        ({"serving_dir": "flowers/serving"}, "--serving-dir .* lies in --dataset"),
+        ({"pipeline_root": "."}, "--dataset .* lies in --pipeline-root"),
+        ({"serving_dir": "."}, "--dataset .* lies in --serving-dir"),
+        ({"serving_dir": "root"}, "--pipeline-root .* is --serving-dir .*among the artifacts"),
+        (
+            {"pipeline_root": "serving/root", "serving_dir": "serving"},
+            "--pipeline-root .* lies in --serving-dir",
+        ),
+        ({"pipeline_root": "mine/root"}, "--pipeline-root .* lies in --model"),
+        (
+            {"dataset": "gs://b/flowers", "pipeline_root": "gs://b/flowers/runs/"},
+            "--pipeline-root gs://b/flowers/runs/: lies in --dataset gs://b/flowers,",
+        ),
+        ({"pipeline_root": "s3://b/root"}, "--pipeline-root s3://b/root: s3:// is not supported"),
+        ({"serving_dir": "s3://b/s"}, "--serving-dir s3://b/s: s3:// is not supported"),
+    ],
+)
+def test_places_that_must_not_be(places, values, message):
+    with pytest.raises(InputError, match=f"^{message}"):
+        check_locations(make_config(places, **values))
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {},
+        {"serving_dir": "root/serving"},
+        {"serving_dir": "elsewhere"},
+        {"pipeline_root": "flowers-runs"},
+        {"dataset": "gs://b/flowers", "pipeline_root": "gs://b/flowers-runs"},
+        {"pipeline_root": "gs://b/root", "serving_dir": "gs://b/root/serving"},
+    ],
+)
+def test_places_that_may_be(places, values):
+    check_locations(make_config(places, **values))
+    check_written(make_config(places, **values))
+
+
+def test_a_compiled_pipeline_must_not_write_among_its_data_either():
+    there = {"run.runner": "kubeflow", "dataset": "gs://b/flowers"}
+    with pytest.raises(
+        InputError, match=r"^--pipeline-root gs://b/flowers/runs: lies in --dataset"
+    ):
+        check_locations(config_of(pipeline_root="gs://b/flowers/runs", **there))
+    check_locations(config_of(pipeline_root="gs://b/runs", **there))
+    check_locations(config_of(**there))  # each run gives a root
+
+
+def test_the_place_that_cannot_be_written_is_named_by_its_own_flag(places):
+    (places / "file").touch()
+    message = r"^--pipeline-root .*/file/root: .*/file is not a directory that can be written"
+    with pytest.raises(InputError, match=message):
+        check_written(make_config(places, pipeline_root="file/root"))
+    with pytest.raises(InputError, match=r"^--serving-dir .*/file/serving: .*/file is not a dir"):
+        check_written(make_config(places, serving_dir="file/serving"))
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_root_without_permission(places):
+    (places / "closed").mkdir(mode=0o500)
+    with pytest.raises(InputError, match=r"^--pipeline-root .*/closed is not a directory that can"):
+        check_written(make_config(places, pipeline_root="closed/root"))
+
+
+@pytest.mark.parametrize(
+    ("flag", "values"),
+    [
+        ("--model", {"model": "gs://b/model"}),
+        ("--dataset", {"dataset": "gs://b/flowers"}),
+        ("--data-dir", {"data_dir": "gs://b/tfds"}),
+        ("--pipeline-root", {"pipeline_root": "gs://b/root", "serving_dir": "/serving"}),
+        ("--serving-dir", {"serving_dir": "gs://b/serving"}),
+    ],
+)
+def test_a_bucket_is_asked_for_before_anything_long(flag, values, monkeypatch):
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", "http://127.0.0.1:1")
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    with pytest.raises(UnreachableError, match=f"^{flag} gs://b/.* cannot be reached"):
+        check_buckets(config_of(**values))
+    check_buckets(config_of())

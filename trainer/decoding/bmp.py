@@ -1,0 +1,73 @@
+"""BMP without compression, of 1, 4, 8, 24 or 32 bits a pixel.
+
+By its own header: learn.microsoft.com/windows/win32/gdi/bitmap-storage. TensorFlow's decoder takes
+the numbers of colours in a palette for shades of grey.
+"""
+
+import tensorflow as tf
+
+from trainer.decoding.file_bytes import FileBytes, little_endian
+from trainer.decoding.header import Header
+from trainer.decoding.orientation import UPRIGHT
+
+_DEPTHS = (1, 4, 8, 24, 32)
+_FILE_HEADER = 14
+
+
+def read_header(file: FileBytes) -> Header:
+    """An error for compressed pixels, other depths, and the headers of OS/2."""
+    fields = file.window(_FILE_HEADER, 20)
+    depth = little_endian(fields[14:16])
+    is_known = (
+        (little_endian(fields[0:4]) >= 40)
+        & tf.equal(little_endian(fields[16:20]), 0)
+        & tf.reduce_any(tf.equal(depth, _DEPTHS))
+    )
+    with tf.control_dependencies(
+        [tf.debugging.Assert(is_known, ["a BMP of a kind that only Pillow decodes"])]
+    ):
+        height = tf.bitcast(file.slice(_FILE_HEADER + 8, 4), tf.int32)
+    return Header(
+        height=tf.abs(height),
+        width=little_endian(fields[4:8]),
+        orientation=UPRIGHT,
+        has_colors=True,
+        has_alpha=False,
+    )
+
+
+def decode(file: FileBytes, header: Header) -> tf.Tensor:
+    """The pixels, uint8 [h, w, 3]; of 32 bits a pixel 8 are not used."""
+    fields = file.window(_FILE_HEADER, 36)
+    depth = little_endian(fields[14:16])
+    stride = (header.width * depth + 31) // 32 * 4
+    pixels = file.slice(little_endian(file.window(10, 4)), stride * header.height)
+    rows = tf.reshape(pixels, [header.height, stride])  # an error where some are missing
+    is_top_down = fields[11] >= 128
+    rows = tf.cond(is_top_down, lambda: rows, lambda: tf.reverse(rows, [0]))
+
+    def with_channels(channels: int) -> tf.Tensor:
+        used = rows[:, : header.width * channels]
+        return tf.reshape(used, [header.height, header.width, channels])[..., 2::-1]
+
+    def with_palette(bits: int) -> tf.Tensor:
+        shifts = tf.range(8 - bits, -1, -bits)
+        parts = tf.bitwise.right_shift(tf.cast(rows, tf.int32)[..., tf.newaxis], shifts) % 2**bits
+        indices = tf.reshape(parts, [header.height, stride * 8 // bits])[:, : header.width]
+        colors = tf.reshape(_palette(file, fields, 2**bits), [-1, 4])[:, 2::-1]
+        return tf.gather(colors, indices)
+
+    return tf.switch_case(
+        tf.argmax(tf.equal(depth, _DEPTHS), output_type=tf.int32),
+        [
+            *(lambda bits=bits: with_palette(bits) for bits in (1, 4, 8)),
+            *(lambda channels=channels: with_channels(channels) for channels in (3, 4)),
+        ],
+    )
+
+
+def _palette(file: FileBytes, fields: tf.Tensor, most: int) -> tf.Tensor:
+    """uint8 [4 n]: blue, green, red and nothing, of `most` colours, or as many as are used."""
+    used = little_endian(fields[32:36])
+    count = tf.where((used > 0) & (used < most), used, most)
+    return file.slice(_FILE_HEADER + little_endian(fields[0:4]), 4 * count)

@@ -1,0 +1,144 @@
+"""JPEG, by its markers: ITU-T T.81, annex B; EXIF in APP1: Exif 2.32, section 4.7.2."""
+
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from trainer.decoding.file_bytes import FileBytes, big_endian, equals
+from trainer.decoding.header import Header
+from trainer.decoding.orientation import read_orientation
+
+# TensorFlow's default is INTEGER_FAST, which at qualities above 92 is off by up to 18 of 255 on
+# average over an image; this one is off by 1.4 at quality 98, and no slower.
+DCT_METHOD = "INTEGER_ACCURATE"
+
+# What a marker begins: a segment with a length, a frame header, the end of all headers, nothing
+# (a stuffed zero, TEM, RST0 to RST7, SOI), or another marker (a fill byte).
+_SEGMENT, _FRAME, _END, _BARE, _FILL, _RUBBISH = range(6)
+_KINDS = [
+    *[_BARE] * 2,
+    *[_SEGMENT] * (0xC0 - 2),
+    *[_FRAME] * 4,  # SOF0 to SOF15, short of DHT, JPG and DAC
+    _SEGMENT,
+    *[_FRAME] * 3,
+    _SEGMENT,
+    *[_FRAME] * 3,
+    _SEGMENT,
+    *[_FRAME] * 3,
+    *[_BARE] * 9,
+    *[_END] * 2,  # EOI, SOS
+    *[_SEGMENT] * (0xFF - 0xDB),
+    _FILL,
+]
+_APP1 = 0xE1
+_MOST_SEGMENTS = 2000
+_SEARCHED = 4096  # bytes that are searched at once for the next marker, where rubbish precedes it
+
+
+class Frame(NamedTuple):
+    """What stands before the pixels.
+
+    Attributes:
+      height, width, channels: int32 []; 0 where no frame header was found.
+      exif: position of the EXIF block, int32 []; -1 where there is none.
+    """
+
+    height: tf.Tensor
+    width: tf.Tensor
+    channels: tf.Tensor
+    exif: tf.Tensor
+
+
+def read_header(file: FileBytes) -> Header:
+    """The header of a JPEG."""
+    frame = read_frame(file)
+    return Header(
+        height=frame.height,
+        width=frame.width,
+        orientation=read_orientation(file, frame.exif),
+        has_colors=tf.equal(frame.channels, 3),
+        has_alpha=False,
+    )
+
+
+def read_frame(file: FileBytes) -> Frame:
+    """Walks from marker to marker up to the frame header, which stands behind EXIF."""
+
+    def step(
+        position: tf.Tensor, exif: tf.Tensor, frame: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        segment = file.window(position, 10)
+        kind = tf.where(tf.equal(segment[0], 0xFF), _kind_of(segment[1]), _RUBBISH)
+        is_exif = tf.equal(segment[1], _APP1) & equals(segment[4:10], b"Exif\0\0")
+        advance = tf.switch_case(
+            kind,
+            [
+                lambda: 2 + big_endian(segment[2:4]),
+                lambda: file.size,
+                lambda: file.size,
+                lambda: 2,
+                lambda: 1,
+                lambda: _to_next_marker(file, position),
+            ],
+        )
+        return (
+            position + tf.maximum(advance, 1),
+            tf.where(is_exif & tf.equal(kind, _SEGMENT) & (exif < 0), position + 10, exif),
+            tf.where(tf.equal(kind, _FRAME), position, frame),
+        )
+
+    _, exif, frame = tf.while_loop(
+        lambda position, *_: position < file.size,
+        step,
+        (tf.constant(2), tf.constant(-1), tf.constant(-1)),
+        maximum_iterations=_MOST_SEGMENTS,
+        parallel_iterations=1,
+    )
+    return _read_fields(file, frame, exif)
+
+
+def read_plain_frame(file: FileBytes) -> Frame:
+    """`read_frame` by few ops, for a JPEG without EXIF, and with nothing between its markers.
+
+    Anything else has no frame.
+    """
+
+    def step(position: tf.Tensor, _: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        segment = file.window(position, 6)
+        kind = _kind_of(segment[1])
+        is_other = tf.not_equal(segment[0], 0xFF) | equals(segment[4:6], b"Ex")
+        # Of a frame, the position is its own.
+        length = tf.where(tf.equal(kind, _FRAME), 0, 2 + 256 * segment[2] + segment[3])
+        return position + length, tf.where(is_other, _END, kind)
+
+    position, kind = tf.while_loop(
+        lambda _, kind: tf.equal(kind, _SEGMENT),
+        step,
+        (tf.constant(2), tf.constant(_SEGMENT)),
+        maximum_iterations=_MOST_SEGMENTS,
+        parallel_iterations=1,
+    )
+    is_jpeg = equals(file.window(0, 3), b"\xff\xd8\xff")
+    frame = tf.where(is_jpeg & tf.equal(kind, _FRAME), position, -1)
+    return _read_fields(file, frame, tf.constant(-1))
+
+
+def _read_fields(file: FileBytes, frame: tf.Tensor, exif: tf.Tensor) -> Frame:
+    fields = file.window(frame, 10)  # zeros where no frame was found
+    return Frame(big_endian(fields[5:7]), big_endian(fields[7:9]), fields[9], exif)
+
+
+def _kind_of(marker: tf.Tensor) -> tf.Tensor:
+    return tf.gather(_KINDS, marker)
+
+
+def _to_next_marker(file: FileBytes, position: tf.Tensor) -> tf.Tensor:
+    """How many bytes before the next 0xFF, int32 []; `_SEARCHED` where it is no nearer."""
+    is_start = tf.equal(file.slice(position, _SEARCHED), 0xFF)
+    end = tf.fill([_SEARCHED + 1 - tf.size(is_start)], True)
+    return tf.argmax(tf.concat([is_start, end], axis=0), output_type=tf.int32)
+
+
+def decode(file: FileBytes) -> tf.Tensor:
+    """The pixels, uint8 [h, w, 3], as stored; grey, CMYK and YCCK as RGB."""
+    return tf.io.decode_jpeg(file.encoded, channels=3, dct_method=DCT_METHOD)

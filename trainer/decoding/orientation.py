@@ -1,0 +1,75 @@
+"""EXIF orientation: found in the bytes, and applied to the pixels.
+
+Exif 2.32 (CIPA DC-008), section 4.6.4: tag 0x0112, 1 (upright) to 8, in the first directory (IFD)
+of a TIFF structure, whose header is described in TIFF 6.0, section 2.
+"""
+
+import tensorflow as tf
+
+from trainer.decoding.file_bytes import FileBytes, big_endian, equals, little_endian
+
+UPRIGHT = 1
+_TAG = 0x0112
+_ENTRY = 12  # bytes of an entry: tag, type, count, value
+_MOST_ENTRIES = 1000
+_SHORT, _LONG = 3, 4
+
+
+def read_orientation(file: FileBytes, position: tf.Tensor) -> tf.Tensor:
+    """The orientation that an EXIF block states, int32 [] from 1 to 8.
+
+    Args:
+      file: has the block.
+      position: of its TIFF header, int32 []; -1 where there is no block. `Exif`, two zeros and
+        the header are accepted as well.
+
+    Returns:
+      1 where there is no block, the block is damaged, or it states no orientation that exists.
+    """
+    return tf.cond(position < 0, lambda: UPRIGHT, lambda: _of_block(file, position))
+
+
+def _of_block(file: FileBytes, position: tf.Tensor) -> tf.Tensor:
+    start = file.window(position, 6)
+    position += tf.where(equals(start, b"Exif\0\0"), 6, 0)
+    header = file.window(position, 8)
+    is_little = equals(header[:4], b"II*\0")
+    is_tiff = is_little | equals(header[:4], b"MM\0*")
+
+    def number(digits: tf.Tensor) -> tf.Tensor:
+        return tf.where(is_little, little_endian(digits), big_endian(digits))
+
+    directory = tf.minimum(number(header[4:]), file.size) + position
+    count = tf.minimum(number(file.window(directory, 2)), _MOST_ENTRIES)
+    table = file.slice(directory + 2, count * _ENTRY)
+    table = tf.cast(table[: tf.size(table) // _ENTRY * _ENTRY], tf.int32)
+    entries = tf.reshape(table, [-1, _ENTRY])
+    first, second = entries[:, 0], entries[:, 1]
+    tags = tf.where(is_little, first + 256 * second, 256 * first + second)
+    found = tf.where(tf.equal(tags, _TAG))[:, 0]
+
+    def value() -> tf.Tensor:
+        entry = entries[found[0]]
+        kind = number(entry[2:4])
+        orientation = tf.where(
+            tf.equal(kind, _SHORT),
+            number(entry[8:10]),
+            tf.where(tf.equal(kind, _LONG), number(entry[8:12]), UPRIGHT),
+        )
+        return tf.where((orientation >= 1) & (orientation <= 8), orientation, UPRIGHT)
+
+    return tf.cond(is_tiff & (tf.size(found) > 0), value, lambda: UPRIGHT)
+
+
+def turn_upright(image: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
+    """Applies an orientation from 1 to 8, int32 [], to uint8 [h, w, c]."""
+
+    def turned() -> tf.Tensor:
+        is_transposed = orientation >= 5
+        is_mirrored = tf.reduce_any(tf.equal(orientation, [2, 3, 6, 7]))
+        is_upside_down = tf.reduce_any(tf.equal(orientation, [3, 4, 7, 8]))
+        result = tf.cond(is_transposed, lambda: tf.transpose(image, [1, 0, 2]), lambda: image)
+        result = tf.cond(is_mirrored, lambda: tf.reverse(result, [1]), lambda: result)
+        return tf.cond(is_upside_down, lambda: tf.reverse(result, [0]), lambda: result)
+
+    return tf.cond(tf.equal(orientation, UPRIGHT), lambda: image, turned)

@@ -1,0 +1,95 @@
+"""PNG, by its chunks: W3C, Portable Network Graphics, third edition, sections 5 and 11."""
+
+import tensorflow as tf
+
+from trainer.decoding.file_bytes import FileBytes, big_endian, equals
+from trainer.decoding.header import Header, lay_on_white
+from trainer.decoding.orientation import UPRIGHT, read_orientation
+
+_PROFILE = b"Raw profile type exif\0"  # ImageMagick's: EXIF as hexadecimal digits
+_MENTIONS_EXIF = r"(?s)\C*(eXIf|Raw profile type exif)\C*"
+_MOST_CHUNKS = 20000
+_WITH_ALPHA = [4, 6]  # types of colour
+_RGB = 2
+
+
+def read_header(file: FileBytes) -> Header:
+    """Walks from chunk to chunk up to the pixels, and behind them where EXIF is mentioned."""
+    fields = file.window(16, 10)
+    exif, profile, transparency = _walk(file)
+    kind = fields[9]
+    orientation = tf.cond(
+        profile < 0,
+        lambda: read_orientation(file, exif),
+        lambda: _orientation_of_profile(file, profile),
+    )
+    return Header(
+        height=big_endian(fields[4:8]),
+        width=big_endian(fields[0:4]),
+        orientation=orientation,
+        has_colors=tf.equal(kind, _RGB),
+        has_alpha=(transparency >= 0) | tf.reduce_any(tf.equal(kind, _WITH_ALPHA)),
+    )
+
+
+def _walk(file: FileBytes) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Positions of EXIF, of ImageMagick's profile and of tRNS, int32 []; -1 for none."""
+    mentions_exif = tf.strings.regex_full_match(file.encoded, _MENTIONS_EXIF)
+
+    def step(
+        position: tf.Tensor, exif: tf.Tensor, profile: tf.Tensor, transparency: tf.Tensor
+    ) -> tuple[tf.Tensor, ...]:
+        chunk = file.window(position, 8 + len(_PROFILE))
+        name, content = chunk[4:8], position + 8
+        is_last = equals(name, b"IEND") | (equals(name, b"IDAT") & ~mentions_exif)
+        is_profile = equals(name, b"tEXt") & equals(chunk[8:], _PROFILE)
+        following = tf.minimum(big_endian(chunk[:4]), file.size) + content + 4
+        return (
+            tf.where(is_last, file.size, following),
+            tf.where(equals(name, b"eXIf"), content, exif),
+            tf.where(is_profile, content, profile),
+            tf.where(equals(name, b"tRNS"), content, transparency),
+        )
+
+    none = tf.constant(-1)
+    _, exif, profile, transparency = tf.while_loop(
+        lambda position, *_: position < file.size,
+        step,
+        (tf.constant(8), none, none, none),
+        maximum_iterations=_MOST_CHUNKS,
+        parallel_iterations=1,
+    )
+    return exif, profile, transparency
+
+
+def _orientation_of_profile(file: FileBytes, position: tf.Tensor) -> tf.Tensor:
+    """Of "exif", the number of bytes, and hexadecimal digits, with line ends between them."""
+    length = big_endian(file.window(position - 8, 4))
+    text = file.string(position + len(_PROFILE), length - len(_PROFILE))
+    digits = tf.strings.regex_replace(text, r"^\s*exif\s+[0-9]+|\s", "")
+    is_whole = tf.strings.regex_full_match(digits, "([0-9A-Fa-f]{2})+")
+
+    def decoded() -> tf.Tensor:
+        codes = tf.cast(tf.io.decode_raw(tf.strings.upper(digits), tf.uint8), tf.int32)
+        values = tf.reshape(codes - tf.where(codes > ord("9"), ord("A") - 10, ord("0")), [-1, 2])
+        content = tf.gather(_BYTES, 16 * values[:, 0] + values[:, 1])
+        return read_orientation(FileBytes(tf.strings.reduce_join(content)), tf.constant(0))
+
+    return tf.cond(is_whole, decoded, lambda: UPRIGHT)
+
+
+# Every byte as a string of its own.
+_BYTES = [bytes([value]) for value in range(256)]
+
+
+def decode(file: FileBytes, header: Header) -> tf.Tensor:
+    """The pixels on white, uint8 [h, w, 3]; of 16 bits a channel the 8 higher ones.
+
+    libpng gives an opaque file a channel of alpha, but with 1, 3 or 15 in place of 255 where a
+    channel has 1, 2 or 4 bits: it is asked for one only where pixels may be transparent.
+    """
+    return tf.cond(
+        header.has_alpha,
+        lambda: lay_on_white(tf.io.decode_png(file.encoded, channels=4)),
+        lambda: tf.io.decode_png(file.encoded, channels=3),
+    )

@@ -1,0 +1,36 @@
+"""How many training examples there are of each class, as ingestion has counted them."""
+
+import json
+import os
+from collections.abc import Sequence
+
+import tensorflow as tf
+
+from common.errors import InputError
+from common.example_counts import BY_LABEL, COUNTS_FILE
+
+
+def read_class_counts(files: Sequence[str], classes: int) -> list[int]:
+    """Returns the number of training examples of each class, [C].
+
+    ImageExampleGen counts examples as it writes them, and Transform hands the counts on: no example
+    is read for this.
+
+    Args:
+      files: patterns of the files of the training split, such as `URI/Split-train/*`; TFX gives
+        one.
+      classes: number of classes.
+
+    Raises:
+      InputError: there are no counts beside the examples.
+    """
+    path = os.path.join(os.path.dirname(os.path.dirname(files[0])), COUNTS_FILE)
+    try:
+        with tf.io.gfile.GFile(path) as file:
+            counts = json.load(file)[BY_LABEL]["train"]
+    except tf.errors.NotFoundError as error:
+        raise InputError(
+            f"{path}: no such file; expected the counts that ImageExampleGen writes beside its "
+            "examples: give another --pipeline-root, so that it runs again"
+        ) from error
+    return [counts.get(str(label), 0) for label in range(classes)]

@@ -1,0 +1,1 @@
+"""Classification of many images: which files, by which engine, into which file."""

@@ -1,0 +1,257 @@
+"""Classifies many images by Beam's RunInference, on any engine, and goes on after a kill.
+
+The list of files is cut into shards. Each shard that is done lies as a file in a folder beside the
+output, which all workers must be able to write to; a run that was killed does the others. Then the
+shards are put together into the output. No image crosses a shuffle: memory does not grow with their
+number.
+"""
+
+import dataclasses
+import hashlib
+import json
+import logging
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import apache_beam as beam
+import tensorflow as tf
+from apache_beam.ml.inference.base import ModelHandler, RunInference
+from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.utils.windowed_value import WindowedValue
+
+from common.errors import InputError
+from trainer.prediction.answers import Answer, Read, answer_batch, read_image, row_of
+from trainer.prediction.tables import open_table
+from trainer.serving.classifier import Classifier
+
+SHARD = 256  # images
+_LIST, _JOB = "files.json", "job.json"
+# Without triggers the second changes nothing, except that Beam takes its own Python engine at once
+# rather than try to download another one first. Another --runner that is given wins.
+_DIRECT = ("--runner=DirectRunner", "--allow_unsafe_triggers")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class BulkJob:
+    """What is classified, by which model, into which file.
+
+    Attributes:
+      model: directory of the SavedModel.
+      names: of its classes; None where they have none.
+      files: paths and URIs of the images.
+      output: the file that is written, see `trainer.prediction.tables`.
+      top: classes an image.
+      batch_size: images that the model is given at once.
+    """
+
+    model: str
+    names: Sequence[str] | None
+    files: Sequence[str]
+    output: str
+    top: int
+    batch_size: int
+
+    @property
+    def parts(self) -> str:
+        """The folder of the shards that are done."""
+        return f"{self.output}.parts"
+
+    @property
+    def shards(self) -> range:
+        """The numbers of all shards."""
+        return range(-(-len(self.files) // SHARD))
+
+    def fingerprint(self) -> str:
+        """Of what the content of a shard depends on."""
+        content = [self.model, self.names, list(self.files), self.top, SHARD]
+        return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+
+    def shard_file(self, shard: int) -> str:
+        """The file of a shard that is done."""
+        return f"{self.parts}/{shard:06d}.jsonl"
+
+
+def run_bulk(
+    job: BulkJob, beam_arguments: Sequence[str], report: Callable[[int, int], None]
+) -> list[tuple[str, str]]:
+    """Runs a job, or what is left of it.
+
+    Args:
+      job: what is to be done.
+      beam_arguments: flags for Beam; none for its in-process engine.
+      report: is called now and then with how many images are done, and how many there are.
+
+    Returns:
+      Name and reason of each image that has no answer; `OUTPUT.quarantine.jsonl` lists them.
+
+    Raises:
+      InputError: the folder of the output cannot be written to.
+    """
+    try:
+        left = _prepare(job)
+    except (OSError, tf.errors.OpError) as error:
+        raise InputError(f"--output {job.output}: cannot be written ({error})") from error
+    if left:
+        with _watched(job, report), _without_memory_warnings():
+            _run(job, left, beam_arguments)
+    report(len(job.files), len(job.files))
+    return _put_together(job)
+
+
+def _prepare(job: BulkJob) -> list[int]:
+    """Makes the folder of the shards; returns the numbers of those that are not done."""
+    mark = f"{job.parts}/{_JOB}"
+    if tf.io.gfile.exists(mark):
+        with tf.io.gfile.GFile(mark) as file:
+            is_the_same = file.read() == job.fingerprint()
+        if not is_the_same:  # other files, or another model
+            tf.io.gfile.rmtree(job.parts)
+    tf.io.gfile.makedirs(job.parts)
+    _write(f"{job.parts}/{_LIST}", json.dumps(list(job.files)))
+    _write(mark, job.fingerprint())
+    return [shard for shard in job.shards if not tf.io.gfile.exists(job.shard_file(shard))]
+
+
+def _write(path: str, text: str) -> None:
+    """At once: a file that is there is whole."""
+    partial = f"{path}.partial"
+    with tf.io.gfile.GFile(partial, "w") as file:
+        file.write(text)
+    tf.io.gfile.rename(partial, path, overwrite=True)
+
+
+def _run(job: BulkJob, shards: Sequence[int], beam_arguments: Sequence[str]) -> None:
+    options = PipelineOptions([*_DIRECT, *beam_arguments])
+    small = dataclasses.replace(job, files=())  # the list would be part of the job's graph
+    with beam.Pipeline(options=options) as pipeline:
+        _ = (
+            pipeline
+            | "Shards" >> beam.Create(list(shards))
+            | "Read" >> beam.FlatMap(_read_shard, f"{job.parts}/{_LIST}")
+            | "Classify" >> RunInference(_Handler(job.model, job.batch_size, job.top))
+            | "Write" >> beam.ParDo(_WriteShards(small, len(job.files)))
+        )
+
+
+def _read_shard(shard: int, file_list: str) -> Iterator[Read]:
+    with tf.io.gfile.GFile(file_list) as file:
+        names = json.load(file)
+    for position in _positions(shard, len(names)):
+        yield read_image(position, names[position])
+
+
+def _positions(shard: int, count: int) -> range:
+    return range(shard * SHARD, min((shard + 1) * SHARD, count))
+
+
+class _Handler(ModelHandler[Read, Answer, Classifier]):
+    """The classifier, as RunInference loads and calls it."""
+
+    def __init__(self, model: str, batch_size: int, top: int) -> None:
+        super().__init__()
+        self._model, self._batch_size, self._top = model, batch_size, top
+
+    def load_model(self) -> Classifier:
+        return Classifier(self._model)
+
+    def run_inference(
+        self,
+        batch: Sequence[Read],
+        model: Classifier,
+        inference_args: dict[str, Any] | None = None,
+    ) -> Iterable[Answer]:
+        return list(answer_batch(model, batch, self._top))
+
+    def batch_elements_kwargs(self) -> dict[str, int]:
+        return {"min_batch_size": self._batch_size, "max_batch_size": self._batch_size}
+
+    def get_num_bytes(self, batch: Sequence[Read]) -> int:
+        return sum(len(image.content) for image in batch)
+
+
+class _WriteShards(beam.DoFn):
+    """Writes a shard as soon as all its answers have come.
+
+    They come in one bundle, for nothing between the reading of a shard and here breaks fusion.
+    """
+
+    def __init__(self, job: BulkJob, count: int) -> None:
+        self._job, self._count = job, count
+
+    def start_bundle(self) -> None:
+        self._answers: dict[int, list[Answer]] = {}
+
+    def process(self, answer: Answer) -> None:
+        shard = answer.position // SHARD
+        answers = self._answers.setdefault(shard, [])
+        answers.append(answer)
+        if len(answers) == len(_positions(shard, self._count)):
+            answers.sort(key=lambda answer: answer.position)
+            rows = (row_of(answer, self._job.top, self._job.names) for answer in answers)
+            lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+            _write(self._job.shard_file(shard), "".join(lines))
+            del self._answers[shard]
+
+    def finish_bundle(self) -> Iterator[WindowedValue]:
+        if self._answers:
+            raise RuntimeError(
+                f"the images of the shards {sorted(self._answers)} came in several bundles; "
+                "expected an engine that runs the steps of this pipeline as one"
+            )
+        return iter(())
+
+
+def _put_together(job: BulkJob) -> list[tuple[str, str]]:
+    bad: list[tuple[str, str]] = []
+    # The ending says the format.
+    stem, dot, ending = job.output.rpartition(".")
+    partial = f"{stem}.partial{dot}{ending}"
+    with open_table(partial) as write:
+        for shard in job.shards:
+            with tf.io.gfile.GFile(job.shard_file(shard)) as file:
+                rows = [json.loads(line) for line in file]
+            bad += [(row["image"], row["error"]) for row in rows if row["error"]]
+            write(rows)
+    if bad:
+        entries = ({"image": name, "reason": reason} for name, reason in bad)
+        lines = (json.dumps(entry, ensure_ascii=False) + "\n" for entry in entries)
+        _write(f"{job.output}.quarantine.jsonl", "".join(lines))
+    tf.io.gfile.rename(partial, job.output, overwrite=True)
+    tf.io.gfile.rmtree(job.parts)
+    return bad
+
+
+@contextmanager
+def _without_memory_warnings() -> Iterator[None]:
+    """RunInference warns that it cannot measure memory, if its model manager cannot be imported."""
+
+    def is_other(record: logging.LogRecord) -> bool:
+        return "Resource module is not available" not in record.getMessage()
+
+    logging.getLogger().addFilter(is_other)
+    try:
+        yield
+    finally:
+        logging.getLogger().removeFilter(is_other)
+
+
+@contextmanager
+def _watched(job: BulkJob, report: Callable[[int, int], None]) -> Iterator[None]:
+    """Within it, `report` is called with what the files say, whatever the engine."""
+    is_over = threading.Event()
+
+    def watch() -> None:
+        while not is_over.wait(2):
+            names = tf.io.gfile.listdir(job.parts)
+            done = sum(name.endswith(".jsonl") for name in names)
+            report(min(done * SHARD, len(job.files)), len(job.files))
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        thread.join()

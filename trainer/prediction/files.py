@@ -1,0 +1,71 @@
+"""The image files that a command line names: files, and folders at any depth, also in buckets."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from common.errors import InputError
+
+# What a file in a folder must be called to count; a file that is named itself always counts.
+SUFFIXES = {
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".gif", ".bmp", ".dib", ".webp",
+}  # fmt: skip
+
+
+def find_files(paths: Sequence[str]) -> list[str]:
+    """The files in the order of `paths`; those of a folder sorted by name.
+
+    A file that does not exist is one of them, so that it is reported like any other that cannot be
+    read. Names that begin with a dot are left out of folders.
+
+    Raises:
+      InputError: a folder has no image, or a bucket cannot be listed.
+    """
+    return [file for path in paths for file in _files_of(path)]
+
+
+def _files_of(path: str) -> list[str]:
+    if "://" not in path:
+        if not Path(path).is_dir():
+            return [path]
+        found = sorted(str(file) for file in Path(path).rglob("*") if _counts(file, Path(path)))
+    else:
+        found = sorted(_walk_bucket(path.rstrip("/")))
+    if not found:
+        raise InputError(f"{path}: no image below it; expected files such as a.jpg or b.png")
+    return found
+
+
+def _counts(file: Path, root: Path) -> bool:
+    parts = file.relative_to(root).parts
+    is_hidden = any(part.startswith(".") for part in parts)
+    return file.suffix.lower() in SUFFIXES and not is_hidden and not file.is_dir()
+
+
+def _walk_bucket(uri: str) -> Iterator[str]:
+    import tensorflow as tf
+
+    try:
+        if not tf.io.gfile.isdir(uri):
+            yield uri
+            return
+        for folder, _, names in tf.io.gfile.walk(uri):
+            for name in names:
+                file = f"{folder.rstrip('/')}/{name}"
+                if _counts(Path(file), Path(uri)):
+                    yield file
+    except tf.errors.OpError as error:
+        reason = " ".join(error.message.split())[:200]
+        raise InputError(f"{uri}: cannot be listed ({reason}); expected a folder") from error
+
+
+def read_file(path: str) -> bytes:
+    """The content of a file; OSError if it cannot be read."""
+    if "://" not in path:
+        return Path(path).read_bytes()
+    import tensorflow as tf
+
+    try:
+        with tf.io.gfile.GFile(path, "rb") as file:
+            return file.read()
+    except tf.errors.OpError as error:
+        raise OSError(0, " ".join(error.message.split())[:200]) from error
