@@ -56,7 +56,7 @@ def test_on_vertex(run_on, container_bin):
     steps = cluster.run(**QUICK)
     pushed = properties(steps, "Pusher", "pushed_model")
     assert pushed["pushed"] == 1
-    (served,) = (root / "serving").iterdir()
+    (served,) = (root / "serving").glob("[!.]*")
     assert pushed["pushed_destination"] == str(served)
     assert hyperparameters(steps).steps == 60
     image = encode(gradient(), "PNG")
@@ -100,7 +100,7 @@ def test_an_identical_second_run_computes_nothing(kubeflow):
     """Pusher looks whether the model is still served."""
     _, root, (_, second, _) = kubeflow
     assert ran(second) == LOOKS | {"Pusher"}
-    assert len(list((root / "serving").iterdir())) == 1
+    assert len(list((root / "serving").glob("[!.]*"))) == 1
 
 
 def test_a_run_whose_model_is_not_blessed_succeeds_and_says_why(kubeflow):
@@ -114,7 +114,7 @@ def test_a_run_whose_model_is_not_blessed_succeeds_and_says_why(kubeflow):
     assert Verdict.from_json(json.loads(verdict.read_text())) == Verdict(False, pushed["reason"])
     # `--wait` looks for it in the directory root/pipeline/run.
     assert verdict.relative_to(root).match("*/*/Pusher/*/verdict")
-    assert len(list((root / "serving").iterdir())) == 1
+    assert len(list((root / "serving").glob("[!.]*"))) == 1
 
 
 def test_fail_on_unblessed(kubeflow, compile_to, tmp_path):

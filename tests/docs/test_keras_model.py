@@ -13,8 +13,10 @@ from backbones.resolve import check_model
 from common.errors import InputError
 from tests.conftest import encode, gradient
 from tests.signatures import answers_by_object_graph, assert_same, inputs_of
+from trainer.decoding.limits import Limits
 from trainer.model.classifier import make_classifier
 from trainer.preprocessing import decode_images
+from trainer.serving.calibration import Calibration
 from trainer.serving.export import ServedClassifier
 
 HINT = 'docs/models.md, "A Keras model", has the lines that make one of it'
@@ -88,12 +90,13 @@ def test_it_is_tuned_and_served(backbone, tmp_path, server_process):
     assert np.abs(classifier(pixels) - before).max() > 1e-3
 
     ServedClassifier(
-        features_of_bytes=lambda encoded: layer(decode_images(encoded, SIZE, SIZE)),
-        features_of_pixels=layer,
+        to_features=layer,
         head=head,
         backbone=layer.backbone,
         classes=["a", "b", "c"],
         image_shape=(SIZE, SIZE),
+        limits=Limits(),
+        calibration=Calibration(),
     ).save(str(tmp_path / "served"))
     inputs = inputs_of(images, SIZE, SIZE)
     expected = answers_by_object_graph(tmp_path / "served", inputs)

@@ -44,7 +44,7 @@ def size(directory: Path) -> int:
 
 
 def versions(root: Path) -> list[Path]:
-    return sorted((root / "serving").iterdir())
+    return sorted((root / "serving").glob("[!.]*"))
 
 
 @pytest.fixture(scope="module")
