@@ -74,7 +74,7 @@ def test_a_saved_model_without_the_interface_is_refused(unpacked, tmp_path):
     module = tf.Module()
     module.weight = tf.Variable(1.0)
     tf.saved_model.save(module, str(tmp_path / "model"))
-    with pytest.raises(InputError, match=r"unfit SavedModel \(this SavedModel has no __call__"):
+    with pytest.raises(InputError, match=r"unusable SavedModel \(this SavedModel has no __call__"):
         unpacked(archive(files_of(tmp_path / "model")))
 
 

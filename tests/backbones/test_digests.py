@@ -91,7 +91,7 @@ def test_a_publisher_who_sends_another_saved_model(
     shutil.rmtree(model)
     monkeypatch.setattr(tf.saved_model, "load", lambda *_: pytest.fail("it was loaded"))
     message = refused(url)
-    assert "with an unfit SavedModel (its SHA-256 is " in message
+    assert "with an unusable SavedModel (its SHA-256 is " in message
     assert f"if you trust the new one, remove {beside(model)}" in message
     assert not model.exists()
     monkeypatch.undo()

@@ -261,7 +261,7 @@ def test_unusable_archives_are_listed_and_not_kept(server, locations, tmp_path, 
     server.answer(TFHUB, Answer(body=archive({"saved_model.pb": b"rubbish"})))
     with pytest.raises(InputError) as error:
         resolved("vit_b16_fe", tmp_path, locations=locations)
-    unfit, message = "the server sent an archive with an unfit SavedModel", str(error.value)
+    unfit, message = "the server sent an archive with an unusable SavedModel", str(error.value)
     assert f"{KAGGLE}: {unfit} (this SavedModel cannot be loaded" in message
     shown = TFHUB.partition("?")[0] + "?…"  # query strings may be signatures
     assert f"{shown}: {unfit} (saved_model.pb: missing or corrupt" in message

@@ -6,5 +6,5 @@ def test_the_benchmark_prints_both_fingerprints(capsys, monkeypatch):
     source_fingerprint.main(["--files", "200", "--bytes", "10"])
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("200 files of 10 bytes")
-    assert [line.split(" look")[0] for line in lines[1:]] == ["first", "later"]
+    assert [line.split(" fingerprint")[0] for line in lines[1:]] == ["first", "later"]
     assert lines[2].endswith("<= 0.002")

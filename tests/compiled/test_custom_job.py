@@ -71,5 +71,5 @@ def test_two_workers(compile_to, container_bin, service, begun, tmp_path):
     assert (model / "saved_model.pb").is_file()
     (history,) = root.glob("*/Trainer_*/model_run/history.json")
     assert len(json.loads(history.read_text())["steps"]) == 8
-    assert len(list(history.parent.glob("events.*"))) == 1  # the chief's
+    assert len(list(history.parent.rglob("events.*"))) == 1  # the chief's
     assert not list((root / "checkpoints").iterdir())
