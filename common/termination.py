@@ -32,6 +32,7 @@ _NAMES = {
 # to their child once more: that is no second request.
 _SAME_REQUEST = 0.5
 _FAREWELL = 1.0
+_IN_ORDER = 0.2
 _CHILDREN = 2.0
 
 
@@ -131,10 +132,12 @@ class Termination:
 
     def _end(self, number: int, why: str = "") -> NoReturn:
         until = time.monotonic() + _FAREWELL
-        for farewell in reversed(self._farewells):
-            # In a thread of its own, since the main thread may hold a lock that it needs.
-            thread = threading.Thread(target=farewell, daemon=True)
+        # In threads of their own, since the main thread may hold a lock that they need.
+        threads = [threading.Thread(target=f, daemon=True) for f in reversed(self._farewells)]
+        for thread in threads:
             thread.start()
+            thread.join(_IN_ORDER)  # quick ones keep their order, and none waits for one that hangs
+        for thread in threads:
             thread.join(max(0.0, until - time.monotonic()))
         self._say(f"{_NAMES[signal.Signals(number)]}{why and ': '}{why}")
         kill_descendants(_CHILDREN)

@@ -51,10 +51,12 @@ def photographs(shared: Path) -> list[Path]:
 
 @pytest.fixture
 def foreground() -> Iterator[None]:
-    """As a shell runs it in the foreground; the tests may be run in the background."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    """As a shell runs it in the foreground; the tests may be run in the background, or by nohup."""
+    handlers = {signal.SIGINT: signal.default_int_handler, signal.SIGHUP: signal.SIG_DFL}
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     yield
-    signal.signal(signal.SIGINT, before)
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture
