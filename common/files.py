@@ -59,7 +59,7 @@ def read_text(path: str | Path) -> str:
     Raises:
       OSError: the file cannot be read.
     """
-    content = _read(path)
+    content = read_bytes(path)
     if content is None:
         return ""
     found = content.decode(errors="ignore").strip("\0 \n")
@@ -94,7 +94,7 @@ def read_json(path: str | Path, expected: str) -> Any:
       path: as in `write_whole`.
       expected: the expected content of the file, in words, for that notice.
     """
-    content = _read(path)
+    content = read_bytes(path)
     if content is None:
         return None
     try:
@@ -104,8 +104,8 @@ def read_json(path: str | Path, expected: str) -> Any:
         return None
 
 
-def _read(path: str | Path) -> bytes | None:
-    """Reads the file at `path`; returns None if there is no file."""
+def read_bytes(path: str | Path) -> bytes | None:
+    """Reads the small file at `path`, as in `write_whole`; returns None if there is no file."""
     if "://" not in str(path):
         try:
             return Path(path).read_bytes()

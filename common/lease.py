@@ -7,7 +7,6 @@ over.
 
 import contextlib
 import dataclasses
-import fcntl
 import json
 import os
 import socket
@@ -16,11 +15,12 @@ import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TextIO
 
 from common import termination
 from common.errors import InputError
-from common.files import write_whole
+from common.files import read_bytes, write_whole
+from common.lock import try_lock
 from common.notice import notice
 
 
@@ -93,31 +93,21 @@ def hold_lease(path: str, what: str, *, timing: Timing = DEFAULT_TIMING) -> Iter
 
 
 class _DiskLease:
-    def __init__(self, path: Path, descriptor: int) -> None:
+    def __init__(self, path: Path, lock: TextIO) -> None:
         self._path = path
-        self._descriptor = descriptor
+        self._lock = lock
 
     @classmethod
     def take(cls, path: Path) -> "_DiskLease | None":
-        while True:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                os.close(descriptor)
-                return None
-            # The owner before may have removed the file after it was opened here.
-            with contextlib.suppress(FileNotFoundError):
-                if os.path.samestat(os.fstat(descriptor), path.stat()):
-                    return cls(path, descriptor)
-            os.close(descriptor)
+        lock = try_lock(path)
+        return cls(path, lock) if lock else None
 
     def check(self) -> None:
         """The operating system takes it from nobody."""
 
     def release(self) -> None:
         self._path.unlink(missing_ok=True)
-        os.close(self._descriptor)
+        self._lock.close()
 
 
 class _BucketLease:
@@ -137,7 +127,7 @@ class _BucketLease:
         lease = cls(path, timing)
         lease._write()
         time.sleep(timing.settle)
-        if _owner(_read(path)) != lease._owner:
+        if _owner(read_bytes(path)) != lease._owner:
             return None
         lease._thread.start()
         return lease
@@ -154,14 +144,14 @@ class _BucketLease:
 
         self._ended.set()
         self._thread.join()
-        if _owner(_read(self._path)) == self._owner:
+        if _owner(read_bytes(self._path)) == self._owner:
             with contextlib.suppress(tf.errors.NotFoundError):
                 tf.io.gfile.remove(self._path)
 
     def _keep_renewing(self) -> None:
         while not self._ended.wait(self._timing.renewal):
             try:
-                owner = _owner(_read(self._path))
+                owner = _owner(read_bytes(self._path))
                 if owner not in ("", self._owner):
                     self._taken_by = owner
                     return
@@ -178,29 +168,18 @@ class _BucketLease:
 
 def _is_renewed(path: str, timing: Timing) -> bool:
     """Whether the owner of the lease, if there is one, is seen to renew it."""
-    content, end = _read(path), time.monotonic() + timing.expiry
+    content, end = read_bytes(path), time.monotonic() + timing.expiry
     while content and time.monotonic() < end:
         time.sleep(min(timing.renewal / 3, timing.expiry / 10))
-        now = _read(path)
-        if now not in ("", content):
+        now = read_bytes(path)
+        if now and now != content:
             return True
         content = now
     return False
 
 
-def _read(path: str) -> str:
-    """The content of the file; empty where there is none."""
-    import tensorflow as tf
-
-    try:
-        with tf.io.gfile.GFile(path) as file:
-            return file.read()
-    except tf.errors.NotFoundError:
-        return ""
-
-
-def _owner(content: str) -> str:
+def _owner(content: bytes | None) -> str:
     """Returns the owner of the lease; empty if there is none, or if the file is damaged."""
     with contextlib.suppress(ValueError, KeyError, TypeError):
-        return str(json.loads(content)["owner"])
+        return str(json.loads(content or b"")["owner"])
     return ""

@@ -28,33 +28,44 @@ def hold_lock(target: Path) -> Iterator[None]:
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     path = target.parent / f".{target.name}.lock"
-    with _acquire(path, target):
+    if (lock := try_lock(path)) is None:
+        logger.warning(
+            "waiting for another process, which is writing %s", target, extra={"waits_for": target}
+        )
+        lock = _wait_for_lock(path)
+    with lock:
         try:
             for left in target.parent.glob(f".{glob.escape(target.name)}.*/"):
                 shutil.rmtree(left, ignore_errors=True)
             yield
         finally:
-            path.unlink(
-                missing_ok=True
-            )  # while it is held: whoever waits for this file looks for another one
+            # While it is held: a process that waits for this file locks another one.
+            path.unlink(missing_ok=True)
 
 
-def _acquire(path: Path, target: Path) -> TextIO:
-    """Returns the open file at `path`, locked."""
-    has_warned = False
+def try_lock(path: Path) -> TextIO | None:
+    """Opens the file at `path` and locks it; returns None if another process has the lock.
+
+    The lock ends when the file is closed, at the latest with the process. Its owner may remove the
+    file before it closes it.
+    """
+    return _lock(path, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _wait_for_lock(path: Path) -> TextIO:
+    lock = _lock(path, fcntl.LOCK_EX)
+    assert lock is not None
+    return lock
+
+
+def _lock(path: Path, operation: int) -> TextIO | None:
     while True:
         file = path.open("w")
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, operation)
         except BlockingIOError:
-            if not has_warned:
-                has_warned = True
-                logger.warning(
-                    "waiting for another process, which is writing %s",
-                    target,
-                    extra={"waits_for": target},
-                )
-            fcntl.flock(file, fcntl.LOCK_EX)
+            file.close()
+            return None
         # The process that had the lock may have removed the file meanwhile, and a third one may
         # have made and locked another.
         with contextlib.suppress(FileNotFoundError):

@@ -1,11 +1,11 @@
 """`--clean-cache`: removes what can be made again. Imports no TensorFlow."""
 
-import fcntl
 import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from backbones.kept import clean_cache
+from common.lock import try_lock
 from pipeline.root import LOCK, OWNER
 
 
@@ -25,12 +25,11 @@ def clean(cache: Path, roots: Iterable[Path]) -> Iterator[str]:
         checkpoints = root / "checkpoints"
         if not (root / OWNER).is_file() or not checkpoints.is_dir():
             continue
-        with (root / LOCK).open("w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                yield f"left alone: {checkpoints}: a run is going on there"
-                continue
+        lock = try_lock(root / LOCK)
+        if lock is None:
+            yield f"left alone: {checkpoints}: a run is going on there"
+            continue
+        with lock:
             size = sum(file.stat().st_size for file in checkpoints.rglob("*") if file.is_file())
             shutil.rmtree(checkpoints)
             yield f"removed: {checkpoints} ({size / 1e6:.1f} MB)"

@@ -1,12 +1,12 @@
 """Records which pipeline owns a pipeline root, and locks it for a run. Imports no TensorFlow."""
 
-import fcntl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from common.errors import InputError
 from common.files import read_or_write, read_text
+from common.lock import try_lock
 from pipeline.options.config import Config
 
 OWNER = ".pipeline-name"  # the file in a pipeline root that names its pipeline
@@ -40,19 +40,17 @@ def claim_root(directory: Path, config: Config) -> Iterator[Callable[[], None]]:
     """
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        lock = (directory / LOCK).open("w")
+        lock = try_lock(directory / LOCK)
     except OSError as error:
         raise InputError(
             f"--pipeline-root {directory}: {error.strerror}; expected a writable directory"
         ) from error
+    if lock is None:
+        raise InputError(
+            f"--pipeline-root {directory}: another run is using it; wait for its end, or choose "
+            "another --name or --pipeline-root"
+        )
     with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise InputError(
-                f"--pipeline-root {directory}: another run is using it; wait for its end, or "
-                "choose another --name or --pipeline-root"
-            ) from error
         recorded = {directory / OWNER: config.name, directory / _READS: config.reads}
         found = {file: read_text(file) or text for file, text in recorded.items()}
         name, reads = found.values()
