@@ -17,7 +17,7 @@ from common.file_records import find_damage, record_files
 from common.files import link_or_copy
 from components.model_evaluator.reasons import read_reasons
 from components.model_pusher.last_push import record_push
-from components.model_pusher.publish import hold_serving_directory, publish, remove_leftovers
+from components.model_pusher.publish import hold_serving_directory, publish
 from components.model_pusher.push_records import read_records
 from components.model_pusher.retention import remove_old_versions
 from components.model_pusher.serving_directory import identity, newest_version
@@ -84,15 +84,19 @@ class Executor(executor.Executor):
         base_directory = destination.filesystem.base_directory
         try:
             with hold_serving_directory(base_directory):
-                remove_leftovers(base_directory)
+                name = identity(model)
                 served = newest_version(base_directory)
-                was_served = served is not None and _is_same(model, served)
+                was_served = (
+                    served is not None
+                    and identity(served) == name
+                    and not find_damage(served, record_files(model))
+                )
                 if not was_served:
-                    if reason := _find_withdrawal(base_directory, identity(model)):
+                    if reason := _find_withdrawal(base_directory, name):
                         return reason
                     served = publish(model, base_directory)
                 removed = remove_old_versions(
-                    base_directory, keep=settings.keep_versions, champion=identity(model)
+                    base_directory, keep=settings.keep_versions, champion=name
                 )
         except (OSError, tf.errors.OpError) as error:
             raise InputError(
@@ -112,11 +116,6 @@ class Executor(executor.Executor):
             logging.info("%s is this model already: nothing to push.", served)
             pushed.set_int_custom_property(WAS_SERVED, 1)
         return ""
-
-
-def _is_same(model: str, served: str) -> bool:
-    """Whether the directory `served` holds the SavedModel `model`, undamaged."""
-    return identity(model) == identity(served) and not find_damage(served, record_files(model))
 
 
 def _find_withdrawal(base_directory: str, name: str) -> str:

@@ -12,7 +12,8 @@ import datetime
 import os
 import shutil
 import time
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from tfx.dsl.io import fileio
@@ -20,7 +21,7 @@ from tfx.dsl.io import fileio
 from common import termination
 from common.file_records import list_files
 from common.files import flush_directory
-from common.lease import Lease, hold_lease
+from common.lease import hold_lease
 from components.model_pusher.push_records import (
     FOLDER,
     PushRecord,
@@ -38,10 +39,16 @@ _UNFINISHED = f"{FOLDER}/unfinished-"  # the start of paths of what is being wri
 _GRAPH = "saved_model.pb"
 
 
-def hold_serving_directory(base_directory: str) -> AbstractContextManager[Lease]:
-    """A context in which no other process changes the serving directory; creates it."""
+@contextmanager
+def hold_serving_directory(base_directory: str) -> Iterator[None]:
+    """A context in which no other process changes the serving directory.
+
+    The directory is created if it does not exist. What killed pushes have left there is removed.
+    """
     fileio.makedirs(f"{base_directory}/{FOLDER}")
-    return hold_lease(f"{base_directory}/{_LEASE}", f"the serving directory {base_directory}")
+    with hold_lease(f"{base_directory}/{_LEASE}", f"the serving directory {base_directory}"):
+        remove_leftovers(base_directory)
+        yield
 
 
 def publish(model: str, base_directory: str, *, copy_of: int | None = None) -> str:
@@ -60,7 +67,6 @@ def publish(model: str, base_directory: str, *, copy_of: int | None = None) -> s
       OSError, tf.errors.OpError: the files cannot be written. The versions that were there before
         are unchanged.
     """
-    remove_leftovers(base_directory)
     version = choose_version(base_directory, int(time.time()))
     record = PushRecord(
         version=version,
@@ -96,7 +102,7 @@ def remove_version(base_directory: str, record: PushRecord) -> None:
 
 
 def remove_leftovers(base_directory: str) -> None:
-    """Removes what pushes that were killed have left; the caller holds the serving directory."""
+    """Removes unfinished versions, and the records of versions that do not exist."""
     if "://" not in base_directory:
         for leftover in Path(base_directory).glob(f"{_UNFINISHED}*"):
             shutil.rmtree(leftover)

@@ -5,6 +5,7 @@ import os
 
 from tfx.dsl.io import fileio
 
+from common.file_records import list_files
 from components.model_pusher.push_records import read_records
 from components.model_pusher.versions import list_versions
 
@@ -29,11 +30,7 @@ def identity(model: str) -> str:
     Two directories have the same identity if they have files of the same names and sizes and the
     same export id; the weights are not read. 64 hex digits.
     """
-    files = sorted(
-        (f"{parent}/{name}".removeprefix(model), fileio.stat(f"{parent}/{name}").length)
-        for parent, _, names in fileio.walk(model)
-        for name in names
-    )
+    files = sorted((name, fileio.stat(f"{model}/{name}").length) for name in list_files(model))
     digest = hashlib.sha256(repr(files).encode())
     if fileio.exists(f"{model}/{_FINGERPRINT}"):
         with fileio.open(f"{model}/{_FINGERPRINT}", "rb") as file:
