@@ -1,7 +1,6 @@
 """Makes SavedModels in the cache: from a checkpoint, or with random weights."""
 
 import dataclasses
-import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ from backbones.augreg.architecture import Architecture, Precision, Task
 from backbones.catalogue import Model
 from backbones.kept import use_entry
 from common import fingerprint
+from common.content_index import hash_file
 from common.errors import InputError
 from common.lock import hold_lock
 
@@ -72,8 +72,7 @@ def convert_checkpoint(
       InputError: the file cannot be read, or has no head although `task` is "classification".
     """
     try:
-        with checkpoint.open("rb") as file:
-            content = hashlib.file_digest(file, "sha256").hexdigest()
+        content = hash_file(checkpoint)
     except OSError as error:
         raise InputError(
             f"{checkpoint}: cannot be read ({error.strerror}); expected an AugReg checkpoint (.npz)"

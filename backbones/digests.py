@@ -9,6 +9,7 @@ import hashlib
 import re
 from pathlib import Path
 
+from common.content_index import hash_file
 from common.errors import InputError
 from common.files import write_whole
 from common.text import escape_controls
@@ -58,8 +59,7 @@ def digest_of(target: Path) -> str:
         names = {path.relative_to(target).as_posix(): path for path in files}
         lines = (f"{digest_of(path)}  {name}\n" for name, path in sorted(names.items()))
         return hashlib.sha256("".join(lines).encode(errors="surrogateescape")).hexdigest()
-    with target.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return hash_file(target)
 
 
 def check_kept_model(directory: Path) -> None:

@@ -50,9 +50,9 @@ class FileContent(NamedTuple):
     digest: str
 
 
-def hash_file(path: str) -> str:
+def hash_file(path: str | Path) -> str:
     """Returns the SHA-256 of the bytes of a file, 64 hex digits."""
-    with open(path, "rb", buffering=0) as file:
+    with Path(path).open("rb", buffering=0) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

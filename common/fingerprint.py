@@ -15,6 +15,7 @@ from collections.abc import Collection, Iterator, Mapping
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 
+from common.content_index import hash_file
 from common.versions import installed_versions
 from common.wording import remove_wording
 
@@ -40,9 +41,7 @@ def hash_directory(directory: str | Path) -> str:
         if name != _EXPORT_ID
     )
     for path in sorted(files):
-        with path.open("rb") as file:
-            content = hashlib.file_digest(file, "sha256").hexdigest()
-        digest.update(f"{path.relative_to(root).as_posix()}\0{content}\n".encode())
+        digest.update(f"{path.relative_to(root).as_posix()}\0{hash_file(path)}\n".encode())
     return digest.hexdigest()
 
 
