@@ -26,6 +26,9 @@ from trainer.training.strategy import broadcast_from_chief, worker_index
 
 logger = logging.getLogger(__name__)
 
+# A batch of inputs -> a batch of outputs.
+ToOutputs = Callable[[tf.Tensor], tf.Tensor]
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TrainingJob:
@@ -135,19 +138,24 @@ class TrainingJob:
     def _features_of(self, model: keras.Model) -> Callable[..., tuple[np.ndarray, np.ndarray]]:
         """Returns a function that reads images, not augmented, and computes their features."""
         backbone = tf.function(model.get_layer("backbone"), reduce_retracing=True)
+        return lambda files, graph: self._compute(backbone, files, graph)
 
-        def read(files: Sequence[str], graph: TransformGraph) -> tuple[np.ndarray, np.ndarray]:
-            batches = validation_batches(
-                files, graph, tune="full", classes=len(self.settings.classes), batch_size=32
-            )
-            parts = [
-                (backbone(images).numpy(), tf.argmax(labels, -1).numpy())
-                for images, labels in batches
-            ]
-            features, labels = zip(*parts, strict=True)
-            return np.concatenate(features), np.concatenate(labels)
-
-        return read
+    def _compute(
+        self, function: ToOutputs, files: Sequence[str], graph: TransformGraph
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Computes the outputs of `function`, [N, …], and reads the labels, int64 [N]."""
+        batches = validation_batches(
+            files,
+            graph,
+            tune=self.settings.tune,
+            classes=len(self.settings.classes),
+            batch_size=32,
+        )
+        parts = [
+            (function(inputs).numpy(), tf.argmax(labels, -1).numpy()) for inputs, labels in batches
+        ]
+        outputs, labels = zip(*parts, strict=True)
+        return np.concatenate(outputs), np.concatenate(labels)
 
     def export(self, model: keras.Model, directory: str, serving: ServingSettings) -> None:
         """Writes the SavedModel with its three signatures, from a copy without a strategy."""
@@ -172,17 +180,9 @@ class TrainingJob:
 
     def _calibrate(self, model: keras.Model, precision: float | None) -> Calibration:
         """By the validation split: its features where the head is tuned, else its images."""
-        batches = validation_batches(
-            self.validation_files,
-            self.graph,
-            tune=self.settings.tune,
-            classes=len(self.settings.classes),
-            batch_size=32,
-        )
         to_logits = tf.function(model, reduce_retracing=True)
-        parts = [(to_logits(inputs).numpy(), labels.numpy()) for inputs, labels in batches]
-        logits, labels = (np.concatenate(part) for part in zip(*parts, strict=True))
-        calibration = calibrate(logits, labels.argmax(-1), precision)
+        logits, labels = self._compute(to_logits, self.validation_files, self.graph)
+        calibration = calibrate(logits, labels, precision)
         logger.info("%s on %d validation images", calibration, len(labels))
         if calibration.threshold == NOTHING_ACCEPTED:
             logger.warning(
