@@ -12,9 +12,23 @@ from typing import Any
 from common.errors import InputError
 from components.image_example_gen.sources.folder import FolderSource
 from trainer.serving.imagenet import class_index
-from trainer.serving.labelled_image import LabelledImage
 
 TFDS_NAME, SPLIT = "imagenet2012", "validation"
+
+
+@dataclasses.dataclass(frozen=True)
+class LabelledImage:
+    """An image to classify.
+
+    Attributes:
+      name: the name of the image in messages.
+      encoded: the bytes of its file (JPEG, PNG, GIF, BMP), or the path of that file.
+      label: the index of its class; None if it is unknown.
+    """
+
+    name: str
+    encoded: bytes | Path
+    label: int | None = None
 
 
 @dataclasses.dataclass(frozen=True)

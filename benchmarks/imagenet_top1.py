@@ -45,7 +45,8 @@ from trainer.serving.imagenet import NAMES
 if TYPE_CHECKING:
     import tensorflow as tf
 
-    from trainer.serving.classifier import Classifier, ToPixels
+    from benchmarks.imagenet_answers import ToPixels
+    from trainer.serving.classifier import Classifier
 
 
 @dataclasses.dataclass
@@ -97,7 +98,8 @@ def measure(
     """Classifies all images, and reports unreadable images on stderr."""
     import numpy as np
 
-    from trainer.serving.classifier import classify, likeliest
+    from benchmarks.imagenet_answers import classify
+    from trainer.serving.classifier import likeliest
 
     size = (options.batch_size, classifier.height, classifier.width, 3)
     classifier(np.zeros(size, np.float32))  # warms up before the clock starts

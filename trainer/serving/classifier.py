@@ -1,7 +1,5 @@
 """Classifies encoded images, with an off-the-shelf classifier or an exported model."""
 
-import dataclasses
-import itertools
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -17,7 +15,6 @@ from trainer.decoding.image_file import decode_plain_jpeg, decode_upright
 from trainer.decoding.limits import Limits
 from trainer.preprocessing import resize, value_range
 from trainer.serving.exported_model import FROM_BYTES, FROM_PIXELS, read_classes
-from trainer.serving.labelled_image import LabelledImage
 from trainer.serving.safe_decode import map_valid
 from trainer.serving.session_model import SessionError, SessionModel
 
@@ -27,25 +24,8 @@ U = TypeVar("U")
 # Of models that were not exported here; the defaults of the pipeline.
 LIMITS = Limits(max_side=1024, max_pixels=10**8)
 
-# An encoded image, string [], and H and W -> float32 [H, W, 3] in [-1, 1].
-ToPixels = Callable[[tf.Tensor, int, int], tf.Tensor]
 # float32 [B, H, W, 3] in [-1, 1] -> float32 [B, C].
 ToProbabilities = Callable[[np.ndarray], np.ndarray]
-
-
-@dataclasses.dataclass(frozen=True)
-class Answer:
-    """The answer of a classifier for one image.
-
-    Attributes:
-      image: the image.
-      probabilities: float32 [C], with sum 1; None if the image cannot be read or decoded.
-      error: why the image cannot be read or decoded; else empty.
-    """
-
-    image: LabelledImage
-    probabilities: np.ndarray | None
-    error: str = ""
 
 
 class Classifier:
@@ -156,36 +136,6 @@ def preprocess_image(encoded: tf.Tensor, height: int, width: int) -> tf.Tensor:
     return value_range(resize(decode_upright(encoded, LIMITS).image, height, width))
 
 
-def classify(
-    classifier: Classifier,
-    images: Iterable[LabelledImage],
-    *,
-    batch_size: int,
-    to_pixels: ToPixels = preprocess_image,
-) -> Iterator[Answer]:
-    """Classifies images in batches, and reads and decodes the next images meanwhile.
-
-    Args:
-      classifier: a classifier.
-      images: any number of images. If one cannot be read or decoded, the others are still answered.
-      batch_size: number of images in a batch.
-      to_pixels: the preprocessing.
-
-    Yields:
-      An answer for each image, in the order of the images.
-    """
-    size = classifier.height, classifier.width
-    spec = tf.TensorSpec([], tf.string)
-    # The function is traced here, before the threads start: else each of them would trace it.
-    traced = tf.function(lambda encoded: to_pixels(encoded, *size)).get_concrete_function(spec)
-    prepared = map_ahead(lambda image: _prepare(image, traced), images, 2 * batch_size)
-    while batch := list(itertools.islice(prepared, batch_size)):
-        decoded = [pixels for _, pixels, _ in batch if pixels is not None]
-        rows = iter(classifier(np.stack(decoded)) if decoded else ())
-        for image, pixels, error in batch:
-            yield Answer(image, None if pixels is None else next(rows), error)
-
-
 def likeliest(probabilities: np.ndarray, count: int) -> np.ndarray:
     """Returns the indices of the `count` likeliest classes of float32 [C], likeliest first.
 
@@ -204,17 +154,3 @@ def map_ahead(function: Callable[[T], U], items: Iterable[T], ahead: int) -> Ite
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
-
-
-def _prepare(
-    image: LabelledImage, to_pixels: Callable[[bytes], Any]
-) -> tuple[LabelledImage, np.ndarray | None, str]:
-    """Returns the image, its pixels, and the error, if there is one: pixels are then None."""
-    encoded = image.encoded
-    try:
-        content = encoded.read_bytes() if isinstance(encoded, Path) else encoded
-        return image, to_pixels(tf.constant(content)).numpy(), ""
-    except OSError as error:
-        return image, None, f"cannot be read ({error.strerror})"
-    except tf.errors.InvalidArgumentError:  # its message is a page about the graph
-        return image, None, "does not decode; expected a JPEG, PNG, GIF, BMP or WebP image"

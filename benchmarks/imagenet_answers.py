@@ -1,0 +1,75 @@
+"""The answers of a classifier for labelled images, with a preprocessing of the caller's choice."""
+
+import dataclasses
+import itertools
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from benchmarks.imagenet_data import LabelledImage
+from trainer.serving.classifier import Classifier, map_ahead
+
+# An encoded image, string [], and H and W -> float32 [H, W, 3] in [-1, 1].
+ToPixels = Callable[[tf.Tensor, int, int], tf.Tensor]
+
+
+@dataclasses.dataclass(frozen=True)
+class Answer:
+    """The answer of a classifier for one image.
+
+    Attributes:
+      image: the image.
+      probabilities: float32 [C], with sum 1; None if the image cannot be read or decoded.
+      error: why the image cannot be read or decoded; else empty.
+    """
+
+    image: LabelledImage
+    probabilities: np.ndarray | None
+    error: str = ""
+
+
+def classify(
+    classifier: Classifier,
+    images: Iterable[LabelledImage],
+    *,
+    batch_size: int,
+    to_pixels: ToPixels,
+) -> Iterator[Answer]:
+    """Classifies images in batches, and reads and decodes the next images meanwhile.
+
+    Args:
+      classifier: a classifier.
+      images: any number of images. If one cannot be read or decoded, the others are still answered.
+      batch_size: number of images in a batch.
+      to_pixels: the preprocessing.
+
+    Yields:
+      An answer for each image, in the order of the images.
+    """
+    size = classifier.height, classifier.width
+    spec = tf.TensorSpec([], tf.string)
+    # The function is traced here, before the threads start: else each of them would trace it.
+    traced = tf.function(lambda encoded: to_pixels(encoded, *size)).get_concrete_function(spec)
+    prepared = map_ahead(lambda image: _prepare(image, traced), images, 2 * batch_size)
+    while batch := list(itertools.islice(prepared, batch_size)):
+        decoded = [pixels for _, pixels, _ in batch if pixels is not None]
+        rows = iter(classifier(np.stack(decoded)) if decoded else ())
+        for image, pixels, error in batch:
+            yield Answer(image, None if pixels is None else next(rows), error)
+
+
+def _prepare(
+    image: LabelledImage, to_pixels: Callable[[bytes], Any]
+) -> tuple[LabelledImage, np.ndarray | None, str]:
+    """Returns the image, its pixels, and the error, if there is one: pixels are then None."""
+    encoded = image.encoded
+    try:
+        content = encoded.read_bytes() if isinstance(encoded, Path) else encoded
+        return image, to_pixels(tf.constant(content)).numpy(), ""
+    except OSError as error:
+        return image, None, f"cannot be read ({error.strerror})"
+    except tf.errors.InvalidArgumentError:  # its message is a page about the graph
+        return image, None, "does not decode; expected a JPEG, PNG, GIF, BMP or WebP image"
