@@ -16,6 +16,7 @@ from backbones.publishers import DownloadLocations
 from backbones.resolve import check_model, resolve
 from common.errors import InputError
 from tests.backbones.scripted_server import Answer, archive, files_of
+from tests.reusable_module import ReusableModule
 
 
 @pytest.fixture
@@ -169,18 +170,13 @@ def test_a_damaged_digest_is_named(fetch, refused, server, tiny_backbone, conten
 
 
 def test_a_downloaded_program_is_refused_unless_it_is_trusted(fetch, refused, server, tmp_path):
-    class Model(tf.Module):
-        variables = trainable_variables = None  # tf.Module's properties cannot be saved
-
+    class Model(ReusableModule):
         @tf.function(input_signature=[tf.TensorSpec([None, 8, 8, 3], tf.float32)])
         def __call__(self, images):
             tf.io.write_file("/nowhere/file", "!")
             return tf.reduce_mean(images, [1, 2])
 
-    model = Model()
-    model.variables = model.trainable_variables = [tf.Variable(1.0)]
-    model.regularization_losses = []
-    tf.saved_model.save(model, str(tmp_path / "model"))
+    tf.saved_model.save(Model(), str(tmp_path / "model"))
     url = server.answer("/m.tar.gz", Answer(body=archive(files_of(tmp_path / "model"))))
     assert "does more than compute: it has WriteFile in " in refused(url)
     fetch(url, trusted=True)

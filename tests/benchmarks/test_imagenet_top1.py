@@ -14,19 +14,16 @@ from benchmarks.imagenet_data import read_data
 from benchmarks.imagenet_top1 import central_square, main
 from common.errors import InputError
 from tests.conftest import encode
+from tests.reusable_module import ReusableModule
 from trainer.serving.classifier import preprocess_image
 from trainer.serving.imagenet import NAMES, WORDNET_IDS
 
 
-class ColourReader(tf.Module):
+class ColourReader(ReusableModule):
     """Answers class 4 r + g for an image of the colour (r, g, 0); then those next to it."""
-
-    variables = trainable_variables = None  # tf.Module's properties cannot be saved; lists can
 
     def __init__(self, classes=1000):
         super().__init__()
-        self.variables = self.trainable_variables = [tf.Variable(1.0)]
-        self.regularization_losses = []
         self.classes = classes
 
     @tf.function(input_signature=[tf.TensorSpec([None, 8, 8, 3]), tf.TensorSpec([], tf.bool)])

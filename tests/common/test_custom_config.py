@@ -10,6 +10,7 @@ import pytest
 from common.custom_config import from_custom_config, to_custom_config
 from common.errors import InputError
 from components.model_pusher.settings import PusherSettings
+from tests.trainer.training_inputs import make_training_inputs
 from trainer.decoding.limits import Limits
 from trainer.input.augmentation import Augmentation
 from trainer.training.hyperparameters import Hyperparameters
@@ -17,7 +18,6 @@ from trainer.training.run_label import RunLabel
 from trainer.training.settings import (
     ServingSettings,
     TrainerSettings,
-    TrainingInputs,
     TrainingSettings,
     TunerSettings,
 )
@@ -32,14 +32,7 @@ TRAINING = TrainingSettings(
 TRAINER = TrainerSettings(
     training=TRAINING,
     serving=ServingSettings(limits=Limits(), precision=0.9),
-    inputs=TrainingInputs(
-        source_fingerprint="1",
-        max_side=512,
-        max_pixels=10**8,
-        examples_code="2",
-        transform_code="3",
-        backbone_fingerprint="4",
-    ),
+    inputs=make_training_inputs(),
     label=RunLabel(name="flowers", options={"train.learning_rate": 1.0, "train.steps": None}),
     checkpoints="gs://bucket/checkpoints",
     code_fingerprint="5",

@@ -25,6 +25,7 @@ from backbones.augreg.initialization import random_arrays
 from tests.conftest import TINY
 from tests.trainer.collection_model import write_collection_model
 from tests.trainer.small_training import write_counts, write_images, write_records
+from tests.trainer.training_inputs import make_training_inputs
 from trainer.decoding.limits import Limits
 from trainer.input.augmentation import Augmentation
 from trainer.input.transform_graph import TransformGraph
@@ -36,7 +37,6 @@ from trainer.training.run_label import RunLabel
 from trainer.training.settings import (
     ServingSettings,
     TrainerSettings,
-    TrainingInputs,
     TrainingSettings,
 )
 from trainer.training.train_step import Stepper
@@ -141,14 +141,7 @@ def export(folder: Path, name: str) -> None:
             augmentation=Augmentation(),
         ),
         serving=ServingSettings(limits=LIMITS, precision=None),
-        inputs=TrainingInputs(
-            source_fingerprint="1",
-            max_side=512,
-            max_pixels=10**8,
-            examples_code="2",
-            transform_code="3",
-            backbone_fingerprint=backbone,
-        ),
+        inputs=make_training_inputs(backbone),
         label=RunLabel(name=name),
         checkpoints=str(folder / f"checkpoints-{name}"),
         code_fingerprint="4",

@@ -9,6 +9,7 @@ import pytest
 
 from backbones.contract import Shapes
 from common.custom_config import to_custom_config
+from tests.trainer.training_inputs import make_training_inputs
 from trainer import train
 from trainer.decoding.limits import Limits
 from trainer.input.augmentation import Augmentation
@@ -19,7 +20,6 @@ from trainer.training.run_label import RunLabel
 from trainer.training.settings import (
     ServingSettings,
     TrainerSettings,
-    TrainingInputs,
     TrainingSettings,
 )
 
@@ -33,14 +33,7 @@ CONFIG = json.loads(
                 augmentation=Augmentation(),
             ),
             serving=ServingSettings(limits=Limits(), precision=None),
-            inputs=TrainingInputs(
-                source_fingerprint="1",
-                max_side=512,
-                max_pixels=10**8,
-                examples_code="2",
-                transform_code="3",
-                backbone_fingerprint="4",
-            ),
+            inputs=make_training_inputs(),
             label=RunLabel(),
             checkpoints="/checkpoints",
             code_fingerprint="5",

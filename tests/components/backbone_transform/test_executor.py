@@ -13,6 +13,7 @@ from backbones.contract import load_shared_backbone
 from common.custom_config import to_custom_config
 from components.backbone_transform.executor import Executor
 from tests.conftest import encode, gradient
+from tests.reusable_module import ReusableModule
 from tests.trainer.small_training import write_records
 from trainer.preprocessing import FEATURES, IMAGE, LABEL, decode_images
 from trainer.transform_settings import TransformSettings
@@ -20,14 +21,8 @@ from trainer.transform_settings import TransformSettings
 SIZE = 8
 
 
-class Backbone(tf.Module):
+class Backbone(ReusableModule):
     """Maps images to the mean of each and the size of the batch. It has no argument `training`."""
-
-    variables = trainable_variables = None  # tf.Module's properties cannot be saved; lists can
-
-    def __init__(self):
-        self.variables = self.trainable_variables = [tf.Variable(1.0)]
-        self.regularization_losses = []
 
     @tf.function(input_signature=[tf.TensorSpec([None, SIZE, SIZE, 3])])
     def __call__(self, images):

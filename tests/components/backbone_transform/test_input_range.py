@@ -11,20 +11,15 @@ from components.backbone_transform.input_range import (
     read_some,
     warn_of_input_range,
 )
+from tests.reusable_module import ReusableModule
 from tests.trainer.small_training import write_records
 from trainer.preprocessing import IMAGE, LABEL
 
 SIZE, CLASSES = 8, 4
 
 
-class Backbone(tf.Module):
+class Backbone(ReusableModule):
     """Tells shades of grey in [0, 1] apart, and nothing beside: what is darker is all the same."""
-
-    variables = trainable_variables = None  # tf.Module's properties cannot be saved; lists can
-
-    def __init__(self):
-        self.variables = self.trainable_variables = [tf.Variable(1.0)]
-        self.regularization_losses = []
 
     @tf.function(input_signature=[tf.TensorSpec([None, SIZE, SIZE, 3])])
     def __call__(self, images):

@@ -1,0 +1,14 @@
+"""A base class for small models with the reusable interface of TF-Hub."""
+
+import tensorflow as tf
+
+
+class ReusableModule(tf.Module):
+    """A model with one variable; a subclass adds `__call__`."""
+
+    variables = trainable_variables = None  # tf.Module's properties cannot be saved; lists can
+
+    def __init__(self):
+        super().__init__()
+        self.variables = self.trainable_variables = [tf.Variable(1.0)]
+        self.regularization_losses = []

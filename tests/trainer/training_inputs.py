@@ -1,0 +1,15 @@
+"""Inputs of a training, as the pipeline states them in its settings. Imports no TensorFlow."""
+
+from trainer.training.settings import TrainingInputs
+
+
+def make_training_inputs(backbone_fingerprint: str = "4") -> TrainingInputs:
+    """Makes fingerprints that are each another text."""
+    return TrainingInputs(
+        source_fingerprint="1",
+        max_side=512,
+        max_pixels=10**8,
+        examples_code="2",
+        transform_code="3",
+        backbone_fingerprint=backbone_fingerprint,
+    )
