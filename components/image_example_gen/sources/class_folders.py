@@ -1,15 +1,19 @@
 """The common parts of sources that are folders of class folders, on a disk or in a bucket."""
 
 import abc
-import hashlib
-import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from common.content_index import FileContent
 from common.errors import InputError
-from components.image_example_gen.sources.base import TRAIN, UNREAD, Source, SourceImage
+from components.image_example_gen.sources.base import (
+    CHANGED,
+    ImageReference,
+    Source,
+    SourceImage,
+    source_image,
+    unread_image,
+)
 
 
 class ClassFolders(Source):
@@ -22,27 +26,22 @@ class ClassFolders(Source):
     def __init__(self, path: str) -> None:
         self._path = path.rstrip("/") or path
 
-    def splits(self) -> tuple[str, ...]:
-        return (TRAIN,)
+    def images(self, cache: Path | None = None) -> Sequence[ImageReference]:
+        labels = {name: label for label, name in enumerate(self.classes())}
+        return [
+            ImageReference(content.name, labels[content.name.split("/", 1)[0]], path, *content[1:])
+            for content, (_, path) in zip(self.contents(cache), self.files(), strict=True)
+        ]
 
-    def read(self, split: str) -> Any:
-        import apache_beam as beam
-
-        return (
-            f"List[{split}]" >> beam.Create(self._shuffled())
-            | f"Spread[{split}]" >> beam.Reshuffle()
-            | f"Read[{split}]" >> beam.MapTuple(type(self)._read)
-        )
-
-    def fingerprint(self, cache: Path | None = None) -> str:
-        digest = hashlib.sha256()
-        for file in self.contents(cache):
-            digest.update(os.fsencode(f"{file.name}\0{file.digest}\n"))
-        return digest.hexdigest()
-
-    def has_any(self, file_names: Sequence[str], cache: Path | None = None) -> bool:
-        names = set(file_names)
-        return any(file.name in names and file.digest for file in self.contents(cache))
+    def read(self, images: Iterable[ImageReference]) -> Iterator[SourceImage]:
+        for image in images:
+            try:
+                encoded = self._contents(image.location)
+            except OSError as error:  # a file that vanished, or cannot be read, is quarantined
+                yield unread_image(image, str(error.strerror or error))
+            else:
+                is_same = self._is_same(encoded, image)
+                yield source_image(image, encoded) if is_same else unread_image(image, CHANGED)
 
     @abc.abstractmethod
     def contents(self, cache: Path | None = None) -> list[FileContent]:
@@ -67,23 +66,10 @@ class ClassFolders(Source):
     def _contents(path: str) -> bytes:
         """Reads the file at a path or URI; raises OSError if it cannot be read."""
 
-    @classmethod
-    def _read(cls, file_name: str, label: int, path: str) -> SourceImage:
-        try:
-            return SourceImage(file_name, label, cls._contents(path))
-        except OSError as error:  # a file that vanished, or cannot be read, is quarantined
-            reason = error.strerror or error
-            return SourceImage(file_name, label, b"", error=f"{UNREAD}{reason}")
-
-    def _shuffled(self) -> list[tuple[str, int, str]]:
-        """Returns file name, label and path of all files, always in the same random order.
-
-        Examples are written in this order. If they were written class by class, the Trainer's
-        shuffle buffer would be too small to mix the classes.
-        """
-        labels = {name: label for label, name in enumerate(self.classes())}
-        files = [(name, labels[name.split("/", 1)[0]], path) for name, path in self.files()]
-        return sorted(files, key=lambda file: hashlib.sha256(os.fsencode(file[0])).digest())
+    @staticmethod
+    @abc.abstractmethod
+    def _is_same(encoded: bytes, image: ImageReference) -> bool:
+        """Whether bytes that were read are those that were listed."""
 
     def _check_count(self, classes: tuple[str, ...], hint: str) -> None:
         if len(classes) < 2:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from common.content_index import FileContent, read_contents
 from common.errors import InputError
+from components.image_example_gen.sources.base import ImageReference
 from components.image_example_gen.sources.class_folders import ClassFolders, is_visible
 
 _SPLITS = {"train", "val", "valid", "validation", "test"}
@@ -85,6 +86,10 @@ class FolderSource(ClassFolders):
         if file.exists() and not file.is_file():
             raise OSError(errno.EINVAL, "not a regular file")
         return file.read_bytes()
+
+    @staticmethod
+    def _is_same(encoded: bytes, image: ImageReference) -> bool:
+        return hashlib.sha256(encoded).hexdigest() == image.digest
 
 
 def _is_utf8(name: str) -> bool:

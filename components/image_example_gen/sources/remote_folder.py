@@ -5,6 +5,7 @@ import hashlib
 from pathlib import Path
 
 from common.content_index import FileContent
+from components.image_example_gen.sources.base import ImageReference
 from components.image_example_gen.sources.bucket_listing import ListedFile, list_files
 from components.image_example_gen.sources.class_folders import ClassFolders, is_visible
 
@@ -40,6 +41,10 @@ class RemoteFolderSource(ClassFolders):
 
         with FileSystems.open(path) as file:
             return file.read()
+
+    @staticmethod
+    def _is_same(encoded: bytes, image: ImageReference) -> bool:
+        return len(encoded) == image.size  # the digest is not that of the bytes
 
     @functools.cached_property
     def _found(self) -> list[tuple[str, ListedFile]]:
