@@ -15,6 +15,7 @@ from components.image_example_gen.sources.registry import make_source
 from components.image_example_gen.unread import unread_directory
 from components.model_evaluator.records import find_champions, records_directory
 from components.model_pusher.last_push import Serving, push_record
+from pipeline.found_images import FoundImages, find_images
 from pipeline.options.config import Config
 from pipeline.source_fingerprint import find_fingerprint
 
@@ -34,6 +35,7 @@ class Inputs:
         variables that have none, as text.
       champions: from `components.model_evaluator.records.find_champions`.
       serving: the serving directory now.
+      found: numbers of images.
     """
 
     source: Mapping[str, Any]
@@ -45,6 +47,7 @@ class Inputs:
     backbone_layout: str
     champions: Mapping[str, str]
     serving: Serving
+    found: FoundImages
 
 
 def resolve_inputs(config: Config) -> Inputs:
@@ -64,7 +67,7 @@ def resolve_inputs(config: Config) -> Inputs:
     if config.tune == "full":
         check_tunable(backbone)
     images = make_source(config.source)
-    images.prepare()
+    images.prepare(cache_dir())
     classes = images.classes()
     return Inputs(
         source=config.source,
@@ -78,6 +81,7 @@ def resolve_inputs(config: Config) -> Inputs:
         backbone_layout=_layout(backbone) if config.tune == "full" else "",
         champions=find_champions(records_directory(config.pipeline_root), classes),
         serving=Serving.find(push_record(config.pipeline_root), config.serving_dir),
+        found=find_images(images),
     )
 
 

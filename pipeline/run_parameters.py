@@ -45,7 +45,10 @@ PARAMETERS = (
     RunParameter("min_accuracy", float, "gate.min_accuracy"),
     RunParameter("serving_dir", str, "serving_dir"),
     RunParameter(
-        "data_path", str, {"tfds": "data_dir", "folder": "dataset", "remote_folder": "dataset"}
+        "data_path",
+        str,
+        {"tfds": "data_dir"}
+        | dict.fromkeys(("folder", "remote_folder", "manifest", "tfrecord"), "dataset"),
     ),
 )
 

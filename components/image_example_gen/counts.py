@@ -9,7 +9,7 @@ from tfx.dsl.io import fileio
 
 from common.errors import InputError
 from common.example_counts import BY_LABEL, COUNTS_FILE
-from components.image_example_gen.split import SPLITS
+from components.image_example_gen.sources.base import SPLITS
 
 # The file is in the Examples artifact, beside its Split-… folders.
 QUARANTINE_FILE = "quarantine.jsonl"

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
 from typing import Any
@@ -26,9 +27,15 @@ from components.image_example_gen.counts import (
     read_counts_of_classes,
 )
 from components.image_example_gen.normalise import UndecodableError, normalise
-from components.image_example_gen.sources.base import TEST, TRAIN, UNREAD, SourceImage
+from components.image_example_gen.sources.base import (
+    SPLITS,
+    TRAIN,
+    UNREAD,
+    ImageReference,
+    SourceImage,
+)
 from components.image_example_gen.sources.registry import make_source
-from components.image_example_gen.split import SPLITS, choose_split
+from components.image_example_gen.split import assign_splits
 from components.image_example_gen.unread import note_unread
 from components.image_example_gen.write_examples import WriteExamples
 from trainer.decoding.limits import Limits
@@ -77,19 +84,23 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             limits=Limits(
                 max_side=exec_properties["max_side"], max_pixels=exec_properties["max_pixels"]
             ),
-            source_has_test=TEST in source.splits(),
         )
+        images = source.images()
+        plan = [(image, split) for image, split in zip(images, assign_splits(images), strict=True)]
+        # Examples are written in this order. If they were written class by class, the Trainer's
+        # shuffle buffer would be too small to mix the classes.
+        plan.sort(key=lambda item: hashlib.sha256(os.fsencode(item[0].file_name)).digest())
         with self._make_beam_pipeline() as pipeline:
-            tallies, outcomes = [], []
-            for split in source.splits():
-                images = pipeline | f"Read[{split}]" >> source.read(split)
-                tallies.append(
-                    images | f"Tally[{split}]" >> beam.Map(lambda image: (READ, image.label))
-                )
-                outcomes.append(images | f"ToExample[{split}]" >> beam.ParDo(to_example, split))
+            read = (
+                pipeline
+                | "List" >> beam.Create(plan)
+                | "Spread" >> beam.Reshuffle()
+                | "Read" >> beam.ParDo(_Read(exec_properties["source"]))
+            )
+            tallies = [read | "Tally" >> beam.Map(lambda item: (READ, item[0].label))]
             sorted_out = (
-                outcomes
-                | "Merge" >> beam.Flatten()
+                read
+                | "ToExample" >> beam.ParDo(to_example)
                 | "SortOut" >> beam.Partition(_outcome_index, len(OUTCOMES))
             )
             for outcome, records in zip(OUTCOMES, sorted_out, strict=True):
@@ -124,19 +135,34 @@ class _UnusableError(Exception):
     """An image cannot become an example; the message gives the reason."""
 
 
+class _Read(beam.DoFn):
+    """Reads the image of an (ImageReference, split); yields (SourceImage, split)."""
+
+    def __init__(self, source: str) -> None:
+        self._specification = source
+
+    def setup(self) -> None:
+        self._source = make_source(self._specification)
+
+    def process(self, item: tuple[ImageReference, str]) -> Iterator[tuple[SourceImage, str]]:
+        image, split = item
+        for read in self._source.read([image]):
+            yield read, split
+
+
 class _ToExample(beam.DoFn):
-    """Turns a SourceImage into ((outcome, label), value).
+    """Turns a (SourceImage, split) into ((outcome, label), value).
 
     The outcome is a split, and the value a serialized tf.Example; or the outcome is QUARANTINE, and
     the value a JSON record.
     """
 
-    def __init__(self, *, classes: int, limits: Limits, source_has_test: bool) -> None:
+    def __init__(self, *, classes: int, limits: Limits) -> None:
         self._classes = classes
         self._limits = limits
-        self._source_has_test = source_has_test
 
-    def process(self, image: SourceImage, source_split: str) -> Iterator[tuple[_Fate, Any]]:
+    def process(self, item: tuple[SourceImage, str]) -> Iterator[tuple[_Fate, Any]]:
+        image, split = item
         try:
             self._check(image)
             encoded = normalise(image.encoded, self._limits)
@@ -150,7 +176,6 @@ class _ToExample(beam.DoFn):
             }
             yield (QUARANTINE, image.label), json.dumps(record)
         else:
-            split = choose_split(image.encoded, source_split, self._source_has_test)
             yield (split, image.label), _example(encoded, image.label, image.file_name)
 
     def _check(self, image: SourceImage) -> None:

@@ -29,12 +29,13 @@ from pipeline.options.defaults import (
     make_absolute,
 )
 from pipeline.options.gate import Gate
-from pipeline.options.ingest import Ingest
+from pipeline.options.ingest import Features, Ingest, Splits
 from pipeline.options.machines import Machines, check_machines
 from pipeline.options.names import check_name
 from pipeline.options.run import Run
 from pipeline.options.serve import Serve
 from pipeline.options.settings import Setting, check_setting
+from pipeline.options.source_options import check_source_options
 from pipeline.options.tuning import check_tune
 from pipeline.recipes import RECIPES
 
@@ -86,6 +87,7 @@ def build_config(settings: Mapping[str, Setting]) -> Config:
             f"{settings['data_dir'].origin} {values['data_dir']}: has no effect with --dataset "
             f"{values['dataset']}, which is no TFDS dataset; expected one of them"
         )
+    check_source_options(dataset.source["kind"], values, given)
     reference = parse_model(values["model"])
     recipe_name = values.get("recipe") or default_recipe(
         dataset, reference, values.get("tune", "full")
@@ -216,7 +218,11 @@ def _fill(
             "serving_dir": make_absolute(serving) if serving else default_serving_dir(root),
         },
         backbone=BackboneInput(**given("backbone")),
-        ingest=Ingest(**given("ingest")),
+        ingest=Ingest(
+            **given("ingest"),
+            splits=Splits(**given("ingest.splits")),
+            features=Features(**given("ingest.features")),
+        ),
         train=dataclasses.replace(recipe.hyperparameters, **_override_alternatives(given("train"))),
         augment=dataclasses.replace(recipe.augmentation, **given("augment")),
         gate=Gate(**{"min_accuracy": min_accuracy} | given("gate")),

@@ -8,6 +8,7 @@ from tfx.dsl.components.base import base_executor
 from tfx.types import artifact_utils
 
 from components.custom_job_trainer.job_request import JobRequest, write_job_request
+from pipeline.batch import fit_batch
 from pipeline.inputs import resolve_inputs
 from pipeline.locations import check_locations
 from pipeline.options.build import read_config
@@ -42,7 +43,14 @@ class Executor(base_executor.BaseExecutor):
         claim(config)
         inputs = resolve_inputs(config)
         logging.info("This run reads %s: %s", config.reads, inputs)
-        for name, value in make_properties(config, inputs).by_name().items():
+        for name, text in inputs.found.describe().items():
+            logging.info("%s: %s", name, text)
+        for warning in inputs.found.warnings():
+            logging.warning("%s", warning)
+        fitted = fit_batch(config, inputs.found.train_images)
+        if fitted != config:
+            logging.warning("batch size: %d", fitted.train.batch_size)
+        for name, value in make_properties(fitted, inputs).by_name().items():
             artifact_utils.get_single_instance(output_dict[name]).value = value
         if config.machines.trainer.machine_type:
             assert config.cloud.region is not None  # `check_custom_job` refuses that

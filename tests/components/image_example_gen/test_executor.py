@@ -1,10 +1,8 @@
 """ImageExampleGen's executor on real files, with Beam's in-process engine."""
 
 import hashlib
-import itertools
 import json
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,7 +14,7 @@ from tfx.types import artifact_utils, standard_artifacts
 
 from common.errors import InputError
 from components.image_example_gen.executor import Executor
-from components.image_example_gen.split import SPLITS, choose_split
+from components.image_example_gen.sources.base import SPLITS
 from tests.conftest import class_folder, encode, gradient
 
 
@@ -151,16 +149,17 @@ def test_too_few_images_for_three_splits_are_refused(tmp_path):
         ingest(tmp_path / "out", {"kind": "folder", "path": str(folder)}, ["c0", "c1"])
 
 
-def in_split(split: str, count: int) -> Iterator[bytes]:
-    """Returns different JPEGs that belong to one split."""
-    images = (encode(gradient(16 + n, 16), "JPEG") for n in itertools.count())
-    return itertools.islice((p for p in images if choose_split(p, "train", False) == split), count)
+def different_jpegs(count: int) -> list[bytes]:
+    return [encode(gradient(16 + n, 16), "JPEG") for n in range(count)]
 
 
 def test_a_class_without_an_image_to_train_on_is_refused(tmp_path):
     folder = class_folder(tmp_path / "data", images=20)
     (folder / "c2").mkdir()
-    (folder / "c2" / "only.jpg").write_bytes(next(in_split("test", 1)))
+    image = next(
+        i for i in different_jpegs(50) if int(hashlib.sha256(i).hexdigest()[:16], 16) % 10 == 1
+    )
+    (folder / "c2" / "only.jpg").write_bytes(image)  # in the test split
     (folder / "c2" / "notes.txt").write_text("not an image")
     with pytest.raises(
         InputError, match=r"no training image for the class c2 \(2 read, 1 of them quarantined\);"
@@ -170,17 +169,17 @@ def test_a_class_without_an_image_to_train_on_is_refused(tmp_path):
 
 
 def tfds_dataset(data_dir: Path, labels: list[int], names: list[str]) -> dict:
-    """Prepares a TFDS dataset of images with these labels, enough for every split."""
+    """Prepares a TFDS dataset of images with these labels, three times each."""
     features = tfds.features.FeaturesDict(
         {"image": tfds.features.Image(), "label": tfds.features.ClassLabel(names=names)}
     )
-    images = [p for split in SPLITS for p in in_split(split, len(labels))]
+    images = different_jpegs(3 * len(labels))
     tfds.dataset_builders.store_as_tfds_dataset(
         name="small",
         version="1.0.0",
         data_dir=data_dir,
         split_datasets={
-            "train": tf.data.Dataset.from_tensor_slices((images, labels * len(SPLITS))).map(
+            "train": tf.data.Dataset.from_tensor_slices((images, labels * 3)).map(
                 lambda image, label: {"image": tf.io.decode_jpeg(image), "label": label}
             )
         },
