@@ -11,6 +11,7 @@ from tfx.proto import pusher_pb2
 from backbones.reference import parse_model
 from common.custom_config import to_custom_config
 from common.fingerprint import hash_bytes
+from components.image_example_gen.listing import listing_path
 from components.image_example_gen.unread import unread_directory
 from components.model_evaluator.records import NONE, records_directory
 from components.model_pusher.last_push import push_record
@@ -107,6 +108,7 @@ def make_properties(config: Config, inputs: Inputs) -> Properties:
         source_fingerprint=inputs.source_fingerprint,
         max_side=config.ingest.max_side,
         max_pixels=config.ingest.max_pixels,
+        max_value=config.ingest.max_value,
         examples_code=code.example_gen,
         transform_code=code.transform,
         backbone_fingerprint=inputs.backbone_fingerprint,
@@ -125,7 +127,11 @@ def make_properties(config: Config, inputs: Inputs) -> Properties:
     trainer_settings = TrainerSettings(
         training=training,
         serving=ServingSettings(
-            limits=Limits(max_side=config.ingest.max_side, max_pixels=config.ingest.max_pixels),
+            limits=Limits(
+                max_side=config.ingest.max_side,
+                max_pixels=config.ingest.max_pixels,
+                max_value=config.ingest.max_value,
+            ),
             precision=config.serve.precision,
         ),
         inputs=training_inputs,
@@ -151,6 +157,7 @@ def make_properties(config: Config, inputs: Inputs) -> Properties:
             source_fingerprint=inputs.source_fingerprint,
             code_fingerprint=code.example_gen,
             unread_notes=unread_directory(config.pipeline_root),
+            listing=listing_path(config.pipeline_root, inputs.source_fingerprint),
         ),
         validation=ValidationProperties(library_fingerprint=code.validation),
         schema=SchemaProperties(

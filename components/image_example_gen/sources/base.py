@@ -76,9 +76,13 @@ class Source(abc.ABC):
 
     Every process that needs a source makes it from plain values, which can be part of a compiled
     pipeline.
+
+    Attributes:
+      downloads: whether `prepare` may download the data.
     """
 
     _images: Sequence[ImageReference] | None = None
+    downloads = False
 
     def check(self) -> None:  # noqa: B027 (most sources have nothing to check)
         """Finds faults that can be found quickly, without TensorFlow and without a download.
