@@ -14,11 +14,12 @@ from common.fingerprint import hash_bytes
 from components.image_example_gen.listing import listing_path
 from components.image_example_gen.unread import unread_directory
 from components.model_evaluator.records import NONE, records_directory
+from components.model_evaluator.settings import GateSettings
 from components.model_pusher.last_push import push_record
 from components.model_pusher.settings import PusherSettings
 from components.property_value import PropertyValue
 from pipeline.code import hash_nodes
-from pipeline.gate import make_eval_config
+from pipeline.eval_config import make_eval_config
 from pipeline.inputs import Inputs
 from pipeline.node_properties import (
     BackboneProperties,
@@ -169,10 +170,11 @@ def make_properties(config: Config, inputs: Inputs) -> Properties:
         tuner=TunerProperties(custom_config=to_custom_config(tuner_settings)),
         trainer=TrainerProperties(custom_config=to_custom_config(trainer_settings)),
         evaluator=EvaluatorProperties(
-            eval_config=json_format.MessageToJson(make_eval_config(config.gate), sort_keys=True),
+            eval_config=json_format.MessageToJson(make_eval_config(), sort_keys=True),
             champion=next(champions, NONE),
             records=records_directory(config.pipeline_root),
             training=fingerprint,
+            gate=to_custom_config(GateSettings(**vars(config.gate))),
             code_fingerprint=code.evaluator,
         ),
         pusher=PusherProperties(
