@@ -149,6 +149,8 @@ def make_properties(config: Config, inputs: Inputs) -> Properties:
         training=fingerprint,
         fail_on_unblessed=config.run.fail_on_unblessed,
         keep_versions=config.serve.keep_versions,
+        model_name=config.name,
+        max_batch=config.serve.max_batch,
         code_fingerprint=code.pusher,
     )
     return Properties(
