@@ -69,15 +69,15 @@ def resolve_inputs(config: Config) -> Inputs:
     return Inputs(
         source=config.source,
         source_fingerprint=find_fingerprint(
-            images, unread_directory(config.pipeline_root), cache_dir()
+            images, unread_directory(config.state_dir), cache_dir()
         ),
         classes=classes,
         schema_fingerprint=_schema_fingerprint(config.schema),
         backbone=str(backbone),
         backbone_fingerprint=fingerprint.hash_directory(backbone),
         backbone_layout=_layout(backbone) if config.tune == "full" else "",
-        champions=find_champions(records_directory(config.pipeline_root), classes),
-        serving=Serving.find(push_record(config.pipeline_root), config.serving_dir),
+        champions=find_champions(records_directory(config.state_dir), classes),
+        serving=Serving.find(push_record(config.state_dir), config.serving_dir),
     )
 
 
