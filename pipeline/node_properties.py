@@ -42,11 +42,11 @@ class SchemaProperties:
     """Execution properties of PackagedSchema.
 
     Attributes:
-      fingerprint: fingerprint of the schema's file; empty if the schema is inferred.
+      content: the text of the schema; empty if the schema is inferred.
       code_fingerprint: fingerprint of the node's code.
     """
 
-    fingerprint: PropertyValue
+    content: PropertyValue
     code_fingerprint: PropertyValue
 
 

@@ -93,14 +93,13 @@ def create_pipeline(config: Config, inputs: Inputs | None) -> Pipeline:
             schema=_EXAMPLE_TYPES,
             # File names are left out if the schema is inferred: from few examples, SchemaGen would
             # infer the list of their names, and new names would be anomalies.
-            feature_allowlist=None if config.schema else ["image", "label"],
+            feature_allowlist=None if config.has_schema else ["image", "label"],
         ),
     )
     schema: BaseNode
-    if config.schema:
+    if config.has_schema:
         schema = PackagedSchema(
-            name=config.schema,
-            fingerprint=properties.schema.fingerprint,
+            content=properties.schema.content,
             code_fingerprint=properties.schema.code_fingerprint,
         )
     else:
@@ -109,7 +108,7 @@ def create_pipeline(config: Config, inputs: Inputs | None) -> Pipeline:
         statistics=statistics.outputs["statistics"], schema=schema.outputs["schema"]
     )
     # TFX's components have no such property, so it is added to their specs: it is in the cache key.
-    for node in (statistics, validator, *([] if config.schema else [schema])):
+    for node in (statistics, validator, *([] if config.has_schema else [schema])):
         node.spec.exec_properties["library_fingerprint"] = properties.validation.library_fingerprint
     backbone, backbone_model = _backbone(config, inputs, properties)
     # To tune the whole backbone, Transform materialises and analyses nothing, so that it makes no

@@ -6,6 +6,7 @@ FLAGS = {
     "--weights": "weights",
     "--dataset": "dataset",
     "--data-dir": "data_dir",
+    "--schema": "schema",
     "--tune": "tune",
     "--recipe": "recipe",
     "--epochs": "train.epochs",

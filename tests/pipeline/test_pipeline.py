@@ -20,7 +20,7 @@ INPUTS = Inputs(
     source={"kind": "digits"},
     source_fingerprint="source",
     classes=("a", "b"),
-    schema_fingerprint="schema",
+    schema="schema",
     backbone="/models/backbone",
     backbone_fingerprint="backbone",
     backbone_layout="",
@@ -143,7 +143,7 @@ def test_only_a_head_has_its_features_materialised(tmp_path):
     ("field", "changed"),
     [
         ("source_fingerprint", {"ImageExampleGen", "Trainer", *READERS}),
-        ("schema_fingerprint", {"PackagedSchema", *READERS}),
+        ("schema", {"PackagedSchema", *READERS}),
         ("backbone_fingerprint", {"Backbone", "Trainer", *READERS}),
         ("backbone_layout", {"Trainer", *READERS}),
         ("champions", {"Evaluator"}),
