@@ -18,6 +18,13 @@ class InputError(Exception):
         super().__init__(make_printable(str(message)))
 
 
+class CheckError(InputError):
+    """A check says that a run must not go on: of its data, of its model.
+
+    It is no failure of the pipeline: the exit status says so.
+    """
+
+
 class UnreachableError(OSError):
     """Something on the network does not answer. Its message is as that of an `InputError`."""
 

@@ -159,7 +159,9 @@ def make_properties(config: Config, inputs: Inputs) -> Properties:
             unread_notes=unread_directory(config.pipeline_root),
             listing=listing_path(config.pipeline_root, inputs.source_fingerprint),
         ),
-        validation=ValidationProperties(library_fingerprint=code.validation),
+        validation=ValidationProperties(
+            library_fingerprint=code.validation, check_fingerprint=code.example_check
+        ),
         schema=SchemaProperties(
             fingerprint=inputs.schema_fingerprint,
             code_fingerprint=code.schema,

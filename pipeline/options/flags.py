@@ -21,6 +21,7 @@ FLAGS = {
     "--min-accuracy": "gate.min_accuracy",
     "--min-class-recall": "gate.min_class_recall",
     "--max-side": "ingest.max_side",
+    "--allow-anomalies": "ingest.allow_anomalies",
     "--runner": "run.runner",
     "--beam-arg": "run.beam_args",
     "--name": "name",
