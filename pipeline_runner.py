@@ -9,7 +9,7 @@
     python pipeline_runner.py --version
 
 Exit status: 0 pushed (or pushed already; compiled, submitted, scheduled), 1 the pipeline failed,
-2 bad usage, 3 a check said no (the gate, or a check of the data), 130 interrupted, 143 terminated.
+2 bad usage, 3 a check said no, which the last lines name, 130 interrupted, 143 terminated.
 """
 
 if __name__ == "__main__":  # before the imports, which take a while
@@ -31,10 +31,11 @@ from types import ModuleType
 
 from backbones.reference import parse_model
 from backbones.resolve import cache_dir
-from common.errors import CheckError, InputError, UnreachableError
+from common.errors import InputError, RefusedError, UnreachableError
 from common.text import make_printable
 from components.image_example_gen.sources.registry import make_source
 from components.image_example_gen.sources.similar_names import similar_names
+from pipeline.batch import fit_batch
 from pipeline.clean import clean
 from pipeline.command_line.parser import join_values, make_parser, read_settings
 from pipeline.command_line.tables import list_datasets, list_models, list_options, make_table
@@ -211,9 +212,12 @@ def run(config: Config, log: Path, record_owner: Callable[[], None]) -> int:
         console.busy("looking at data and model")
         with console.downloads():
             inputs = resolve_inputs(config)
+        console.found(inputs.found)
         warn_of_similar_names(inputs.classes, console)
+        fitted = fit_batch(config, inputs.found.train_images)
+        console.fitted(config, fitted)
         record_owner()
-        report = local.run(config, inputs, console)
+        report = local.run(fitted, inputs, console)
         console.summary(report)
         return PUSHED if report.pushed_to else REFUSED
 
@@ -250,9 +254,10 @@ def run_with_log(log: Path, job: Callable[[Console], int], *, verbose: bool) -> 
         try:
             with console.live():
                 return job(console)
-        except CheckError as error:
-            logging.getLogger(__name__).info("A check has stopped the run.", exc_info=True)
-            console.error(f"pipeline_runner.py: {error}")
+        except RefusedError as error:
+            logging.getLogger(__name__).info("A check said no.", exc_info=True)
+            console.error(f"verdict: {error}")
+            console.line("pushed to: nothing was pushed")
             return REFUSED
         except InputError as error:
             logging.getLogger(__name__).info("The pipeline failed.", exc_info=True)

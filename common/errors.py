@@ -18,10 +18,10 @@ class InputError(Exception):
         super().__init__(make_printable(str(message)))
 
 
-class CheckError(InputError):
-    """A check says that a run must not go on: of its data, of its model.
+class RefusedError(InputError):
+    """A check of the data or of the model said no, and ends the run: its exit status is 3.
 
-    It is no failure of the pipeline: the exit status says so.
+    The message names the check, the measured value and the limit.
     """
 
 

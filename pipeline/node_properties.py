@@ -106,6 +106,7 @@ class EvaluatorProperties:
         `components.model_evaluator.records.NONE`.
       records: directory in which a blessing is recorded.
       training: fingerprint of the training that makes the model.
+      gate: `components.model_evaluator.settings.GateSettings`, as JSON.
       code_fingerprint: fingerprint of the node's code.
     """
 
@@ -113,6 +114,7 @@ class EvaluatorProperties:
     champion: PropertyValue
     records: PropertyValue
     training: PropertyValue
+    gate: PropertyValue
     code_fingerprint: PropertyValue
 
 

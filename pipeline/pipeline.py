@@ -163,6 +163,7 @@ def create_pipeline(config: Config, inputs: Inputs | None) -> Pipeline:
         champion=properties.evaluator.champion,
         records=properties.evaluator.records,
         training=properties.evaluator.training,
+        gate=properties.evaluator.gate,
         code_fingerprint=properties.evaluator.code_fingerprint,
     ).with_id("Evaluator")
     pusher = ModelPusher(

@@ -14,11 +14,12 @@ from common.fingerprint import hash_bytes
 from components.image_example_gen.listing import listing_path
 from components.image_example_gen.unread import unread_directory
 from components.model_evaluator.records import NONE, records_directory
+from components.model_evaluator.settings import GateSettings
 from components.model_pusher.last_push import push_record
 from components.model_pusher.settings import PusherSettings
 from components.property_value import PropertyValue
 from pipeline.code import hash_nodes
-from pipeline.gate import make_eval_config
+from pipeline.eval_config import make_eval_config
 from pipeline.inputs import Inputs
 from pipeline.node_properties import (
     BackboneProperties,
@@ -137,17 +138,19 @@ def make_properties(config: Config, inputs: Inputs) -> Properties:
         inputs=training_inputs,
         label=label,
         # Not in the Trainer's output directory, which is a new one for each execution.
-        checkpoints=f"{config.pipeline_root}/checkpoints",
+        checkpoints=f"{config.state_dir}/checkpoints",
         code_fingerprint=code.trainer,
     )
     fingerprint = _training_fingerprint(inputs, trainer_settings, tuner_settings)
     champions = (record for made_by, record in inputs.champions.items() if made_by != fingerprint)
     pusher_settings = PusherSettings(
         serving_state=inputs.serving.key(fingerprint),
-        push_record=push_record(config.pipeline_root),
+        push_record=push_record(config.state_dir),
         training=fingerprint,
         fail_on_unblessed=config.run.fail_on_unblessed,
         keep_versions=config.serve.keep_versions,
+        model_name=config.name,
+        max_batch=config.serve.max_batch,
         code_fingerprint=code.pusher,
     )
     return Properties(
@@ -156,8 +159,8 @@ def make_properties(config: Config, inputs: Inputs) -> Properties:
             classes=json.dumps(list(inputs.classes)),
             source_fingerprint=inputs.source_fingerprint,
             code_fingerprint=code.example_gen,
-            unread_notes=unread_directory(config.pipeline_root),
-            listing=listing_path(config.pipeline_root, inputs.source_fingerprint),
+            unread_notes=unread_directory(config.state_dir),
+            listing=listing_path(config.state_dir, inputs.source_fingerprint),
         ),
         validation=ValidationProperties(
             library_fingerprint=code.validation, check_fingerprint=code.example_check
@@ -171,10 +174,11 @@ def make_properties(config: Config, inputs: Inputs) -> Properties:
         tuner=TunerProperties(custom_config=to_custom_config(tuner_settings)),
         trainer=TrainerProperties(custom_config=to_custom_config(trainer_settings)),
         evaluator=EvaluatorProperties(
-            eval_config=json_format.MessageToJson(make_eval_config(config.gate), sort_keys=True),
+            eval_config=json_format.MessageToJson(make_eval_config(), sort_keys=True),
             champion=next(champions, NONE),
-            records=records_directory(config.pipeline_root),
+            records=records_directory(config.state_dir),
             training=fingerprint,
+            gate=to_custom_config(GateSettings(**vars(config.gate))),
             code_fingerprint=code.evaluator,
         ),
         pusher=PusherProperties(

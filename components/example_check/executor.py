@@ -10,7 +10,7 @@ from tfx.types import artifact_utils
 from tfx.types.standard_component_specs import ANOMALIES_KEY, SCHEMA_KEY
 from tfx.utils import io_utils
 
-from common.errors import CheckError
+from common.errors import RefusedError
 from common.notice import notice
 from components.example_check.anomalies import find_anomalies
 from components.example_check.findings import format_table
@@ -31,7 +31,7 @@ class Executor(executor.Executor):
         """Writes the anomalies of each split as TFX does, and says what it found.
 
         Raises:
-          CheckError: too many images are in quarantine; or there are anomalies, and they are not
+          RefusedError: too many images are in quarantine; or there are anomalies, and they are not
             allowed.
         """
         examples = artifact_utils.get_single_uri(input_dict[EXAMPLES_KEY])
@@ -47,7 +47,7 @@ class Executor(executor.Executor):
             notice(line)
         if findings and not exec_properties["allow_anomalies"]:
             fileio.rmtree(anomalies.uri)
-            raise CheckError(
+            raise RefusedError(
                 f"{len(findings)} anomalies in the data: the lines above say what was found and "
                 "what was expected; mend the data or the schema, or go on with --allow-anomalies"
             )

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from itertools import islice
 
-from common.errors import CheckError
+from common.errors import RefusedError
 from common.notice import notice
 from components.example_check.findings import Finding
 from components.image_example_gen.counts import (
@@ -29,7 +29,7 @@ def check_quarantine(examples: str, classes: Sequence[str], max_quarantined: flo
       max_quarantined: the largest share, from 0 to 1.
 
     Raises:
-      CheckError: the share is larger. The message has the three commonest reasons.
+      RefusedError: the share is larger. The message has the three commonest reasons.
     """
     counts = read_counts(examples)
     read, quarantined = counts[READ], counts[QUARANTINE]
@@ -38,7 +38,7 @@ def check_quarantine(examples: str, classes: Sequence[str], max_quarantined: flo
     named = f"most images of the class {', '.join(lost[:_SHOWN])}{more}" if lost else ""
     if quarantined > max_quarantined * read:
         reasons = islice(read_reasons(examples).items(), 3)
-        raise CheckError(
+        raise RefusedError(
             f"{quarantined} of {read} images are quarantined "
             f"({', '.join(f'{reason}: {count}' for reason, count in reasons)})"
             f"{', among them ' if named else ''}{named}; expected at most {max_quarantined:.1%}: "

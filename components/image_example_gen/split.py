@@ -36,21 +36,47 @@ def assign_splits(images: Sequence[ImageReference]) -> list[str]:
     """
     given = {image.split for image in images}
     cut = (TRAIN, *(split for split in (VALIDATION, TEST) if split not in given))
-    free = [image for image in images if image.split in ("", TRAIN)]
-    splits = {key: _split_of(key, cut) for key in map(_key, free) if key}
-    for keys in _keys_by_class(free):
-        _fill_empty(splits, keys, cut)
+    keys = _keys(images)
+    free = [
+        (key, image.label)
+        for key, image in zip(keys, images, strict=True)
+        if key and image.split in ("", TRAIN)
+    ]
+    splits = {key: _split_of(key, cut) for key, _ in free}
+    for keys_of_class in _keys_by_class(free):
+        _fill_empty(splits, keys_of_class, cut)
     return [
-        splits.get(_key(image), TRAIN) if image.split in ("", TRAIN) else image.split
-        for image in images
+        splits.get(key, TRAIN) if image.split in ("", TRAIN) else image.split
+        for key, image in zip(keys, images, strict=True)
     ]
 
 
-def _key(image: ImageReference) -> str:
-    """Returns what decides on the split, 64 hex digits; empty for an image that was not read."""
-    if image.group:
-        return hashlib.sha256(image.group.encode(errors="surrogateescape")).hexdigest()
-    return image.digest
+def _keys(images: Sequence[ImageReference]) -> list[str]:
+    """Returns for each image the digest of what is never divided, 64 hex digits.
+
+    It is the digest of the image or of its group. Groups that share an image have one key. The key
+    is empty for an image that could not be read and has no group.
+    """
+    keys = [_hash(image.group) if image.group else image.digest for image in images]
+    if not any(image.group for image in images):
+        return keys
+    parents: dict[str, str] = {}
+
+    def find(key: str) -> str:
+        while (parent := parents.get(key, key)) != key:
+            parents[key] = parents.get(parent, parent)
+            key = parent
+        return key
+
+    for key, image in zip(keys, images, strict=True):
+        if image.digest:
+            first, second = sorted((find(key), find(image.digest)))
+            parents[second] = first
+    return [find(key) for key in keys]
+
+
+def _hash(group: str) -> str:
+    return hashlib.sha256(group.encode(errors="surrogateescape")).hexdigest()
 
 
 def _split_of(key: str, cut: Sequence[str]) -> str:
@@ -58,16 +84,19 @@ def _split_of(key: str, cut: Sequence[str]) -> str:
     return next((split for split in cut if _BUCKET_OF.get(split) == bucket), TRAIN)
 
 
-def _keys_by_class(images: Iterable[ImageReference]) -> Iterator[list[str]]:
-    """Yields the sorted keys of each class that no other class has."""
+def _keys_by_class(labelled: Iterable[tuple[str, int]]) -> Iterator[list[str]]:
+    """Yields the sorted keys of each class that no other class has.
+
+    Args:
+      labelled: key and label of each image.
+    """
     label_of: dict[str, int] = {}
-    for image in images:
-        key = _key(image)
+    for key, label in labelled:
         # An image in two classes stays where it is, since a move would change both.
-        label_of[key] = image.label if label_of.get(key, image.label) == image.label else NO_LABEL
+        label_of[key] = label if label_of.get(key, label) == label else NO_LABEL
     by_label: dict[int, list[str]] = {}
     for key, label in label_of.items():
-        if key and label != NO_LABEL:
+        if label != NO_LABEL:
             by_label.setdefault(label, []).append(key)
     for _, keys in sorted(by_label.items()):
         yield sorted(keys)

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from google.api_core import exceptions, retry
 
-from common.errors import CheckError, InputError
+from common.errors import InputError, RefusedError
 from pipeline.options.cluster import SUFFIXES, Cloud
 from pipeline.options.config import Config
 from pipeline.report.console import Console
@@ -197,14 +197,14 @@ def deploy(config: Config, console: Console, connect: Callable[[Cloud], Backend]
     job = compile_job(config)
     if backend is None:
         assert cloud.output is not None
-        write_job(job, Path(cloud.output), config.machines)
+        write_job(job, Path(cloud.output), config)
         if cloud.image is None:
             console.warn(f"The image is {DEFAULT_IMAGE}; --image names the one in your registry.")
         console.line(f"compiled: {cloud.output}", style="bold green")
         return True
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, config.name + SUFFIXES[config.run.runner])
-        write_job(job, file, config.machines)
+        write_job(job, file, config)
         console.busy("submitting")
         if cloud.schedule:
             _check_no_schedule(backend, config.name)
@@ -246,7 +246,7 @@ def _follow_run(backend: Backend, run: str, page: str, console: Console, seconds
             task.lower() == DATA_CHECK.lower() and state == "FAILED"
             for task, state in now.tasks.items()
         ):
-            raise CheckError(f"{run}: {DATA_CHECK} has refused the data: see its log, {page}")
+            raise RefusedError(f"{run}: {DATA_CHECK} has refused the data: see its log, {page}")
         raise InputError(f"{run}: ended as {now.state.lower()}; see {page}")
     if now.not_pushed:
         console.line(f"verdict: not blessed: {now.not_pushed}", style="bold red")

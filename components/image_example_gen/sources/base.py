@@ -81,6 +81,7 @@ class Source(abc.ABC):
       downloads: whether `prepare` may download the data.
     """
 
+    _images: Sequence[ImageReference] | None = None
     downloads = False
 
     def check(self) -> None:  # noqa: B027 (most sources have nothing to check)
@@ -91,8 +92,11 @@ class Source(abc.ABC):
         """
 
     @abc.abstractmethod
-    def prepare(self) -> None:
+    def prepare(self, cache: Path | None = None) -> None:
         """Makes sure that the data can be read, and downloads them if necessary.
+
+        Args:
+          cache: the directory that `images` takes.
 
         Raises:
           InputError: the data are missing and cannot be downloaded.
@@ -102,11 +106,11 @@ class Source(abc.ABC):
     def classes(self) -> tuple[str, ...]:
         """Returns the class names; a label is an index into them."""
 
-    @abc.abstractmethod
     def images(self, cache: Path | None = None) -> Sequence[ImageReference]:
         """Lists all images, in an order that depends on the data alone.
 
-        This is the one walk through a folder or listing of a bucket: call it once a run.
+        The first call walks through a folder, lists a bucket or reads record files; each later call
+        returns the same list. So make one source for a run.
 
         Args:
           cache: a directory for data that make the next call faster; None for none.
@@ -114,6 +118,21 @@ class Source(abc.ABC):
         Raises:
           InputError: the source cannot be listed.
         """
+        if self._images is None:
+            self._images = self._list_images(cache)
+        return self._images
+
+    @abc.abstractmethod
+    def _list_images(self, cache: Path | None) -> Sequence[ImageReference]:
+        """Lists all images, as `images`."""
+
+    def left_out(self) -> tuple[str, ...]:
+        """Returns the names of folders or splits whose images are left out."""
+        return ()
+
+    def dropped(self) -> int:
+        """Returns the number of duplicates that `images` leaves out."""
+        return 0
 
     @abc.abstractmethod
     def read(self, images: Iterable[ImageReference]) -> Iterator[SourceImage]:

@@ -21,13 +21,13 @@ from components.image_example_gen.sources.base import (
 class DigitsSource(Source):
     """The digits as PNG images, with values from 0 to 16 scaled to 0 to 255."""
 
-    def prepare(self) -> None:
+    def prepare(self, cache: Path | None = None) -> None:
         """Does nothing: scikit-learn contains the images."""
 
     def classes(self) -> tuple[str, ...]:
         return tuple("0123456789")
 
-    def images(self, cache: Path | None = None) -> Sequence[ImageReference]:
+    def _list_images(self, cache: Path | None) -> Sequence[ImageReference]:
         return [
             ImageReference(
                 file_name=f"digit_{index:04}.png",

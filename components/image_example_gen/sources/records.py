@@ -1,11 +1,10 @@
 """Lists the images in record files of tf.Examples, and reads single ones."""
 
 import contextlib
-import dataclasses
 import hashlib
 import itertools
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -47,13 +46,15 @@ class RecordImage(NamedTuple):
     digest: str
 
 
-@dataclasses.dataclass(frozen=True)
-class Features:
-    """The names of the features of a tf.Example that hold an image, its label and its name."""
+class Features(NamedTuple):
+    """The features of a tf.Example that hold an image, its label and its name.
 
-    image: str = "image"
-    label: str = "label"
-    name: str = "file_name"
+    Each is a tuple of names, of which the first that an example has counts.
+    """
+
+    image: tuple[str, ...] = ("image",)
+    label: tuple[str, ...] = ("label",)
+    name: tuple[str, ...] = ("file_name",)
 
 
 class RecordFiles:
@@ -117,8 +118,8 @@ class RecordFiles:
                     raise InputError(
                         f"{path}: record {index} has the features "
                         f"{', '.join(sorted(example.features.feature)) or '(none)'}; expected an "
-                        f"image in {self._features.image}: name its feature with "
-                        "ingest.features.image"
+                        f"encoded image in {' or '.join(self._features.image)}: name the feature "
+                        "with ingest.features.image"
                     )
                 label = _values(example, self._features.label)
                 name = _values(example, self._features.name)
@@ -221,13 +222,14 @@ def _place(image: ImageReference) -> tuple[int, int, str]:
     return int(offset), int(length), path
 
 
-def _values(example: Any, feature: str) -> list[Any]:
-    """Returns the values of a feature of a tf.Example; empty without it."""
-    if feature not in example.features.feature:  # to ask for its value would add it
-        return []
-    found = example.features.feature[feature]
-    kind = found.WhichOneof("kind")
-    return list(getattr(found, kind).value) if kind else []
+def _values(example: Any, names: Sequence[str]) -> list[Any]:
+    """Returns the values of the first of these features that an example has; empty for none."""
+    for name in names:
+        if name in example.features.feature:  # to ask for the value of another would add it
+            found = example.features.feature[name]
+            kind = found.WhichOneof("kind")
+            return list(getattr(found, kind).value) if kind else []
+    return []
 
 
 def _text(value: Any) -> int | str:

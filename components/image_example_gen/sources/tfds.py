@@ -81,7 +81,7 @@ class TfdsSource(Source):
             )
         return builder
 
-    def prepare(self) -> None:
+    def prepare(self, cache: Path | None = None) -> None:
         builder = self._builder
         if not builder.info.splits:
             from tensorflow_datasets.core.download import downloader
@@ -111,7 +111,7 @@ class TfdsSource(Source):
     def classes(self) -> tuple[str, ...]:
         return tuple(self._builder.info.features["label"].names)
 
-    def images(self, cache: Path | None = None) -> Sequence[ImageReference]:
+    def _list_images(self, cache: Path | None) -> Sequence[ImageReference]:
         images = []
         for split in self._splits():
             for content in self._contents(split, cache):

@@ -12,7 +12,7 @@ from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 from tfx.types import artifact_utils, standard_artifacts
 
-from common.errors import CheckError
+from common.errors import RefusedError
 from common.notice import logger
 from components.example_check.executor import Executor
 from components.image_example_gen.counts import DARK, DEEP, format_counts
@@ -82,7 +82,7 @@ def test_data_as_expected(check, tmp_path):
 
 
 def test_anomalies_stop_the_run(check, caplog):
-    with pytest.raises(CheckError, match=r"^1 anomalies in the data: the lines above"):
+    with pytest.raises(RefusedError, match=r"^1 anomalies in the data: the lines above"):
         check(labels=(0, 2))
     title, row = [record.getMessage() for record in caplog.records if record.name == logger.name]
     assert title.split() == ["ANOMALY", "WHERE", "EXPECTED", "FOUND"]
@@ -97,7 +97,7 @@ def test_anomalies_that_are_allowed_are_shown(check):
 
 def test_too_many_quarantined_images_stop_the_run(check):
     with pytest.raises(
-        CheckError,
+        RefusedError,
         match=r"^7 of 100 images are quarantined \(damaged: 4, heic: 3\); expected at most 5.0%: "
         r"see .*quarantine.jsonl",
     ):
@@ -106,14 +106,14 @@ def test_too_many_quarantined_images_stop_the_run(check):
 
 
 def test_a_class_that_lost_most_of_its_images_is_named(check):
-    with pytest.raises(CheckError, match=r"most images of the class roses \(6 of 10\); expected"):
+    with pytest.raises(RefusedError, match=r"most images of the class roses \(6 of 10\); expected"):
         check(roses_quarantined=6)
     (line,) = check(roses_quarantined=6, max_quarantined=0.1)
     assert line.startswith("Quarantined are most images of the class roses (6 of 10): see ")
 
 
 def test_images_of_12_bits_in_16_stop_the_run(check, caplog):
-    with pytest.raises(CheckError):
+    with pytest.raises(RefusedError):
         check(deep=10, dark=6)
     assert "6 of 10 have none above 4095: give the value of white" in caplog.text
     assert check(deep=10, dark=5) == []

@@ -84,6 +84,8 @@ def test_copies_and_groups_are_never_divided():
     for patient in range(40):
         assert len(set(assign_splits(grouped)[patient::40])) == 1
     assert set(assign_splits(grouped)) == {"train", "validation", "test"}
+    copies = [image(7, group=f"patient {n}") for n in range(40)]  # all patients share an image
+    assert len(set(assign_splits(grouped + copies))) == 1
 
 
 def test_too_few_different_images_stay_where_their_digests_put_them():
