@@ -10,6 +10,12 @@ from backbones.contract import check_tunable, read_variables
 from backbones.layout import find_layout
 from backbones.resolve import cache_dir, resolve
 from common import fingerprint
+from components.image_example_gen.listing import (
+    Listing,
+    has_listing,
+    listing_path,
+    write_listing,
+)
 from components.image_example_gen.sources.registry import make_source
 from components.image_example_gen.unread import unread_directory
 from components.model_evaluator.records import find_champions, records_directory
@@ -69,11 +75,15 @@ def resolve_inputs(config: Config) -> Inputs:
     images = make_source(config.source)
     images.prepare(cache_dir())
     classes = images.classes()
+    source_fingerprint = find_fingerprint(
+        images, unread_directory(config.pipeline_root), cache_dir()
+    )
+    listing = listing_path(config.pipeline_root, source_fingerprint)
+    if not has_listing(listing):
+        write_listing(listing, Listing(classes, images.images(cache_dir())))
     return Inputs(
         source=config.source,
-        source_fingerprint=find_fingerprint(
-            images, unread_directory(config.pipeline_root), cache_dir()
-        ),
+        source_fingerprint=source_fingerprint,
         classes=classes,
         schema=_read_schema(config),
         backbone=str(backbone),

@@ -3,7 +3,7 @@
 import dataclasses
 from typing import Literal
 
-from common.options import AT_LEAST_ONE, option
+from common.options import AT_LEAST_ONE, WHOLE, option
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -63,4 +63,10 @@ class Ingest:
         "served",
         default=100_000_000,
         check=AT_LEAST_ONE,
+    )
+    max_value: int = option(
+        "the value that is white in images of more than 8 bits a channel, such as 4095 of a camera "
+        "with 12 bits; 0: the value that the file states, or 65535 of 16 bits",
+        default=0,
+        check=WHOLE,
     )

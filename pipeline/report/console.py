@@ -92,6 +92,7 @@ class Console:
                 **_published(config),
                 "gate": f"accuracy at least {gate.min_accuracy:g}"
                 + (f", recall of each class at least {recall:g}" if recall is not None else "")
+                + (f", with {100 * gate.confidence:g} % confidence" if gate.confidence else "")
                 + ", not below the last blessed model's"
                 + (f" by more than {gate.max_drop:g}" if gate.max_drop else ""),
                 "artifacts": config.pipeline_root or "given with each run",
@@ -183,10 +184,6 @@ class Console:
             self.warn(f"anomaly: {anomaly}")
         if report.warning:
             self.warn(f"warning: {report.warning}")
-        if report.unmeasured:
-            first, others = report.unmeasured[:5], len(report.unmeasured[5:])
-            names = ", ".join(first) + (f" and {others} more" if others else "")
-            self.warn(f"no test image of {names}: the recall of these classes is unknown")
         low, high = report.interval
         self.line(
             f"test accuracy: {report.accuracy:.4f} on {report.test_images} images "
@@ -206,8 +203,10 @@ class Console:
                 if coverage
                 else "accepted answers: none"
             )
-        if not report.blessed:
-            self.line(f"verdict: not blessed: {report.reasons}", style="bold red")
+        self._gate(report.gate)
+        if not report.gate.blessed:
+            reasons = "; ".join(report.gate.reasons)
+            self.line(f"verdict: not blessed by the gate: {reasons}", style="bold red")
             self.line("pushed to: nothing was pushed")
             return
         self.line("verdict: blessed", style="bold green")
@@ -217,6 +216,25 @@ class Console:
         if report.was_served:
             self.line("the model is served already: nothing was copied")
         self.line(f"pushed to: {report.pushed_to}")
+
+    def _gate(self, verdict: Any) -> None:
+        """Prints measured values beside their limits, and the comparison with the champion.
+
+        Args:
+          verdict: a `components.model_evaluator.verdict.Verdict`.
+        """
+        if verdict.top5 is not None:
+            self.line(f"top-5 accuracy: {verdict.top5:.4f}")
+        for limit in verdict.limits:
+            if not limit.name.startswith("recall of "):  # of many classes, only those that fail
+                self.line(f"gate: {limit.describe()}")
+        if (comparison := verdict.comparison) is not None:
+            self.line(
+                f"champion: accuracy {comparison.champion_accuracy:.4f}; the new model is "
+                f"{comparison.describe()}"
+            )
+        for warning in verdict.warnings:
+            self.warn(warning)
 
     def _fields(self, fields: Mapping[str, str]) -> None:
         width = max(map(len, fields))

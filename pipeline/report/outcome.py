@@ -8,7 +8,6 @@ from typing import Any
 import tensorflow_model_analysis as tfma
 from tensorflow_metadata.proto.v0 import anomalies_pb2
 from tfx.components.example_validator.executor import DEFAULT_FILE_NAME as ANOMALIES_FILE
-from tfx.components.util import model_utils
 from tfx.dsl.io import fileio
 from tfx.types import artifact_utils
 from tfx.utils import path_utils
@@ -18,7 +17,7 @@ from components.backbone_transform.executor import WARNING
 from components.image_example_gen.counts import QUARANTINE_FILE, read_counts
 from components.model_evaluator.calibration_metrics import NAMES
 from components.model_evaluator.executor import ACCURACY
-from components.model_evaluator.reasons import read_reasons
+from components.model_evaluator.verdict import Verdict
 from components.model_pusher.executor import WAS_SERVED
 from pipeline.report.lineage import NodeRun
 from trainer.serving.exported_model import read_classes
@@ -34,9 +33,7 @@ class Report:
       interval: 95 % confidence interval of the accuracy.
       calibration: TFMA's values of `components.model_evaluator.calibration_metrics.NAMES`.
       worst_class: name, recall and number of images of the class with the least recall.
-      unmeasured: the classes that have no image in the test split.
-      blessed: whether the gate blessed the model.
-      reasons: why the model was not blessed; empty if it was.
+      gate: the verdict of the gate.
       pushed_to: the model's directory for serving; None if the model was not pushed.
       was_served: whether the model was in that directory before the run.
       unpushed: why the model was not pushed; empty if it was.
@@ -52,9 +49,7 @@ class Report:
     interval: tuple[float, float]
     calibration: Mapping[str, float]
     worst_class: tuple[str, float, int]
-    unmeasured: tuple[str, ...]
-    blessed: bool
-    reasons: str
+    gate: Verdict
     pushed_to: str | None
     was_served: bool
     unpushed: str
@@ -73,7 +68,6 @@ def make_report(run: Mapping[str, NodeRun]) -> Report:
     """
     evaluator = run["Evaluator"].outputs
     (evaluation,) = evaluator["evaluation"]
-    (blessing,) = evaluator["blessing"]
     (pushed,) = run["Pusher"].outputs["pushed_model"]
     (examples,) = run["ImageExampleGen"].outputs["examples"]
     (anomalies,) = run["ExampleValidator"].outputs["anomalies"]
@@ -84,7 +78,6 @@ def make_report(run: Mapping[str, NodeRun]) -> Report:
     accuracy, images = _measured(metrics)
     classes = read_classes(path_utils.serving_model_path(model.uri)) or []
     recalls = dict(_recalls(result, classes))
-    blessed = model_utils.is_model_blessed(blessing)
     return Report(
         accuracy=accuracy,
         test_images=images,
@@ -93,9 +86,7 @@ def make_report(run: Mapping[str, NodeRun]) -> Report:
         worst_class=min(
             ((name, *found) for name, found in recalls.items()), key=lambda found: found[1]
         ),
-        unmeasured=tuple(name for name in classes if name not in recalls),
-        blessed=blessed,
-        reasons="" if blessed else read_reasons(blessing),
+        gate=Verdict.read(evaluation.uri),
         pushed_to=(
             pushed.get_string_custom_property("pushed_destination")
             if pushed.get_int_custom_property("pushed")

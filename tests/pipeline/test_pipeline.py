@@ -204,6 +204,7 @@ def test_an_inferred_schema_depends_on_the_library_that_infers_it(tmp_path):
         ("serve.precision", "0.9", {"Trainer", *READERS}),
         ("gate.min_accuracy", "0.5", {"Evaluator"}),
         ("gate.max_ece", "0.1", {"Evaluator"}),
+        ("gate.confidence", "0.9", {"Evaluator"}),
         ("serving_dir", "elsewhere", {"Pusher"}),
     ],
 )

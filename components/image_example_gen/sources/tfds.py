@@ -27,6 +27,8 @@ _RETRIES = 6
 class TfdsSource(Source):
     """The encoded images of a prepared TFDS dataset, as they are in its record files."""
 
+    downloads = True
+
     def __init__(self, name: str, data_dir: str | None = None) -> None:
         self._name = name
         self._data_dir = data_dir

@@ -13,9 +13,28 @@ from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
 from tfx.types import artifact_utils, standard_artifacts
 
 from common.errors import InputError
+from components.image_example_gen.counts import read_reasons
 from components.image_example_gen.executor import Executor
 from components.image_example_gen.sources.base import SPLITS
 from tests.conftest import class_folder, encode, gradient
+
+
+class _RecordingExecutor(Executor):
+    """Keeps Beam's description of the job that it has run."""
+
+    def _make_beam_pipeline(self):
+        pipeline = super()._make_beam_pipeline()
+        run = pipeline.run
+
+        def record_and_run(*args, **options):
+            self.job = pipeline.to_runner_api().SerializeToString()
+            return run(*args, **options)
+
+        pipeline.run = record_and_run
+        return pipeline
+
+
+jobs: dict[Path, bytes] = {}  # by the folder of the examples
 
 
 def ingest(folder: Path, source: dict, classes: list[str], max_side: int = 64) -> Path:
@@ -24,11 +43,14 @@ def ingest(folder: Path, source: dict, classes: list[str], max_side: int = 64) -
     artifact.uri = str(folder)
     properties = {"source": json.dumps(source), "classes": json.dumps(classes)}
     properties |= {"source_fingerprint": "fingerprint", "unread_notes": str(folder / "unread")}
+    properties["listing"] = str(folder / "listing.jsonl")
     context = BaseBeamExecutor.Context(
         beam_pipeline_args=["--runner=FnApiRunner"], tmp_dir=str(folder / "tmp"), unique_id="1"
     )
-    limits = {"max_side": max_side, "max_pixels": 10**8}
-    Executor(context).Do({}, {"examples": [artifact]}, properties | limits)
+    limits = {"max_side": max_side, "max_pixels": 10**8, "max_value": 0}
+    executor = _RecordingExecutor(context)
+    executor.Do({}, {"examples": [artifact]}, properties | limits)
+    jobs[folder] = executor.job
     assert artifact_utils.decode_split_names(artifact.split_names) == list(SPLITS)
     assert examples_utils.get_payload_format_string(artifact) == "FORMAT_TF_EXAMPLE"
     return folder
@@ -84,6 +106,19 @@ def test_in_is_out_plus_quarantined(written):
     }
 
 
+def test_files_of_the_artifact(written):
+    """One record file for each planned shard, and nothing that is needed only to write them."""
+    found = {str(file.relative_to(written)) for file in written.rglob("*") if file.is_file()}
+    shards = {f"Split-{split}/data_tfrecord-00000-of-00001.gz" for split in SPLITS}
+    assert found == shards | {"counts.json", "quarantine.jsonl", "unread/fingerprint.json"}
+
+
+def test_the_job_does_not_list_the_images(written):
+    """A job has a limited size."""
+    assert b"Spread" in jobs[written]
+    assert b"again.jpg" not in jobs[written]
+
+
 def test_missing_files_are_noted(written):
     (note,) = (written / "unread").iterdir()
     assert note.name == "fingerprint.json"
@@ -94,8 +129,15 @@ def test_quarantine_says_which_and_why(written, source):
     lines = (written / "quarantine.jsonl").read_text().splitlines()
     records = {record["file_name"]: record for record in map(json.loads, lines)}
     assert set(records) == {"c0/empty.jpg", "c0/notes.txt", "c1/cut.png", "c1/link.png"}
-    assert records["c1/link.png"]["reason"] == "cannot be read: No such file or directory"
-    assert all(record["reason"] for record in records.values())
+    assert records["c1/link.png"]["detail"] == "cannot be read: No such file or directory"
+    reasons = {name: record["reason"] for name, record in records.items()}
+    assert reasons == {
+        "c0/empty.jpg": "empty",
+        "c0/notes.txt": "format",
+        "c1/cut.png": "damaged",
+        "c1/link.png": "unreadable",
+    }
+    assert read_reasons(str(written)) == dict.fromkeys(reasons.values(), 1)
     notes = (source / "c0" / "notes.txt").read_bytes()
     assert records["c0/notes.txt"]["sha256"] == hashlib.sha256(notes).hexdigest()
     assert records["c0/notes.txt"]["label"] == 0
@@ -193,7 +235,7 @@ def test_an_image_that_nobody_has_labelled_is_quarantined(tmp_path):
     source = tfds_dataset(tmp_path / "tfds", [0, 1, 1, 0, -1, 0, 1] * 3, ["c0", "c1"])
     written = ingest(tmp_path / "out", source, ["c0", "c1"])
     records = [json.loads(r) for r in (written / "quarantine.jsonl").read_text().splitlines()]
-    assert {(r["label"], r["reason"]) for r in records} == {(-1, "label -1: expected 0 to 1")}
+    assert {(r["label"], r["detail"]) for r in records} == {(-1, "label -1: expected 0 to 1")}
     labels = Counter(int(example["label"]) for split in read(written).values() for example in split)
     assert set(labels) == {0, 1}
     assert sum(labels.values()) + len(records) == 63
