@@ -75,10 +75,8 @@ def resolve_inputs(config: Config) -> Inputs:
     images = make_source(config.source)
     images.prepare(cache_dir())
     classes = images.classes()
-    source_fingerprint = find_fingerprint(
-        images, unread_directory(config.pipeline_root), cache_dir()
-    )
-    listing = listing_path(config.pipeline_root, source_fingerprint)
+    source_fingerprint = find_fingerprint(images, unread_directory(config.state_dir), cache_dir())
+    listing = listing_path(config.state_dir, source_fingerprint)
     if not has_listing(listing):
         write_listing(listing, Listing(classes, images.images(cache_dir())))
     return Inputs(
@@ -89,8 +87,8 @@ def resolve_inputs(config: Config) -> Inputs:
         backbone=str(backbone),
         backbone_fingerprint=fingerprint.hash_directory(backbone),
         backbone_layout=_layout(backbone) if config.tune == "full" else "",
-        champions=find_champions(records_directory(config.pipeline_root), classes),
-        serving=Serving.find(push_record(config.pipeline_root), config.serving_dir),
+        champions=find_champions(records_directory(config.state_dir), classes),
+        serving=Serving.find(push_record(config.state_dir), config.serving_dir),
         found=find_images(images),
     )
 

@@ -138,14 +138,14 @@ def make_properties(config: Config, inputs: Inputs) -> Properties:
         inputs=training_inputs,
         label=label,
         # Not in the Trainer's output directory, which is a new one for each execution.
-        checkpoints=f"{config.pipeline_root}/checkpoints",
+        checkpoints=f"{config.state_dir}/checkpoints",
         code_fingerprint=code.trainer,
     )
     fingerprint = _training_fingerprint(inputs, trainer_settings, tuner_settings)
     champions = (record for made_by, record in inputs.champions.items() if made_by != fingerprint)
     pusher_settings = PusherSettings(
         serving_state=inputs.serving.key(fingerprint),
-        push_record=push_record(config.pipeline_root),
+        push_record=push_record(config.state_dir),
         training=fingerprint,
         fail_on_unblessed=config.run.fail_on_unblessed,
         keep_versions=config.serve.keep_versions,
@@ -159,8 +159,8 @@ def make_properties(config: Config, inputs: Inputs) -> Properties:
             classes=json.dumps(list(inputs.classes)),
             source_fingerprint=inputs.source_fingerprint,
             code_fingerprint=code.example_gen,
-            unread_notes=unread_directory(config.pipeline_root),
-            listing=listing_path(config.pipeline_root, inputs.source_fingerprint),
+            unread_notes=unread_directory(config.state_dir),
+            listing=listing_path(config.state_dir, inputs.source_fingerprint),
         ),
         validation=ValidationProperties(library_fingerprint=code.validation),
         schema=SchemaProperties(
@@ -174,7 +174,7 @@ def make_properties(config: Config, inputs: Inputs) -> Properties:
         evaluator=EvaluatorProperties(
             eval_config=json_format.MessageToJson(make_eval_config(), sort_keys=True),
             champion=next(champions, NONE),
-            records=records_directory(config.pipeline_root),
+            records=records_directory(config.state_dir),
             training=fingerprint,
             gate=to_custom_config(GateSettings(**vars(config.gate))),
             code_fingerprint=code.evaluator,

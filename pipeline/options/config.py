@@ -82,7 +82,9 @@ class Config:
     name: str = option("name of the pipeline (default: dataset-model-tune)", check=NAME)
     pipeline_root: str = option("directory of artifacts (default: ./runs/NAME)", is_path=True)
     serving_dir: str = option(
-        "directory of pushed models (default: PIPELINE_ROOT/serving)", is_path=True
+        "directory of pushed models (default: serving in cloud.state_dir, or else in the pipeline "
+        "root)",
+        is_path=True,
     )
     backbone: BackboneInput = dataclasses.field(default_factory=BackboneInput)
     ingest: Ingest = dataclasses.field(default_factory=Ingest)
@@ -137,8 +139,17 @@ class Config:
         if self.ingest.drop_duplicates:
             source[DROP_DUPLICATES] = True
         if source["kind"] == "tfds":
-            source["data_dir"] = make_absolute(self.data_dir) if self.data_dir else None
+            default = self.cloud.state_dir and f"{self.cloud.state_dir}/tfds"
+            source["data_dir"] = make_absolute(self.data_dir) if self.data_dir else default
         return source
+
+    @property
+    def state_dir(self) -> str:
+        """The directory of files that outlive a run and are no artifacts: records of blessings, the
+        blessed models, checkpoints, the record of the last push; empty if each run gives its
+        pipeline root.
+        """
+        return self.cloud.state_dir or self.pipeline_root
 
     @property
     def curated_schema(self) -> str | None:

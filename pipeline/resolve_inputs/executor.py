@@ -9,12 +9,14 @@ from tfx.types import artifact_utils
 
 from components.custom_job_trainer.job_request import JobRequest, write_job_request
 from pipeline.batch import fit_batch
+from pipeline.beam.flags import check_places_of_workers
 from pipeline.inputs import resolve_inputs
 from pipeline.locations import check_locations
 from pipeline.options.build import read_config
 from pipeline.options.custom_job import custom_job
 from pipeline.properties import make_properties
 from pipeline.resolve_inputs.ownership import claim
+from pipeline.resolve_inputs.volumes import check_volumes
 from pipeline.run_parameters import with_parameters
 
 SETTINGS = "settings"
@@ -33,13 +35,15 @@ class Executor(base_executor.BaseExecutor):
 
         Raises:
           InputError: a parameter is missing or outside its range; the data or the model cannot be
-            found; the run would write among its data; or the pipeline root belongs to another
-            pipeline.
+            found; the run would write among its data; a volume cannot be written; or the state
+            directory belongs to another pipeline.
         """
         self._log_startup(input_dict, output_dict, exec_properties)
         properties = dict(exec_properties)
         config = with_parameters(read_config(properties.pop(SETTINGS)), properties)
         check_locations(config)
+        check_places_of_workers(config)
+        check_volumes(config)
         claim(config)
         inputs = resolve_inputs(config)
         logging.info("This run reads %s: %s", config.reads, inputs)
