@@ -92,8 +92,8 @@ class FoundImages:
             yield f"{_count_of(self.unlabelled, 'image')} without a label, to be quarantined."
         empty = [name for name, images in self.classes.items() if not images]
         if empty:
-            absent = _count_of(len(empty), "class", "classes")
-            yield f"{absent} without an image, such as {empty[0]}."
+            count_of = _count_of(len(empty), "class", "classes")
+            yield f"{count_of} without an image, such as {empty[0]}."
 
 
 def find_images(source: Source) -> FoundImages:

@@ -197,7 +197,12 @@ def _check_given(runner: str, needed: dict[str, str | None], instead: str) -> No
 
 
 def check_reachable(
-    runner: str, *, model: str, dataset: str, pipeline_root: str | None, schema: str | None = None
+    runner: str,
+    *,
+    model: str,
+    dataset: str,
+    pipeline_root: str | None,
+    schema: str | None = None,
 ) -> None:
     """Checks that a container on a cluster can find model, dataset, pipeline root and schema.
 
