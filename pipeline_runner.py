@@ -35,6 +35,7 @@ from common.errors import InputError, RefusedError, UnreachableError
 from common.text import make_printable
 from components.image_example_gen.sources.registry import make_source
 from components.image_example_gen.sources.similar_names import similar_names
+from pipeline.batch import fit_batch
 from pipeline.clean import clean
 from pipeline.command_line.parser import join_values, make_parser, read_settings
 from pipeline.command_line.tables import list_datasets, list_models, list_options, make_table
@@ -211,9 +212,12 @@ def run(config: Config, log: Path, record_owner: Callable[[], None]) -> int:
         console.busy("looking at data and model")
         with console.downloads():
             inputs = resolve_inputs(config)
+        console.found(inputs.found)
         warn_of_similar_names(inputs.classes, console)
+        fitted = fit_batch(config, inputs.found.train_images)
+        console.fitted(config, fitted)
         record_owner()
-        report = local.run(config, inputs, console)
+        report = local.run(fitted, inputs, console)
         console.summary(report)
         return PUSHED if report.pushed_to else REFUSED
 

@@ -12,6 +12,8 @@ _CATALOGUE = "backbones.catalogue"
 # Some nodes only read and write files and records with these, and any version of them gives the
 # same bytes.
 _FILE_SYSTEMS = ("tensorflow",)
+# Pusher makes the images of its warm-up requests with these; what they show does not matter.
+_WARM_UP = ("PIL", "numpy", "tensorflow_serving")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -57,5 +59,5 @@ def hash_nodes(source: Mapping[str, Any], layout: str) -> NodeCode:
         tuner=hash_code("trainer.tuner", data=training),
         trainer=hash_code("trainer.train", data=training),
         evaluator=hash_code("components.model_evaluator.executor"),
-        pusher=hash_code("components.model_pusher.executor", apart=_FILE_SYSTEMS),
+        pusher=hash_code("components.model_pusher.executor", apart=(*_FILE_SYSTEMS, *_WARM_UP)),
     )

@@ -15,6 +15,7 @@ class ExampleGenProperties:
       source_fingerprint: fingerprint of the images.
       code_fingerprint: fingerprint of the node's code.
       unread_notes: directory of notes of images that could not be read.
+      listing: path of the list of images that was made when the run began.
     """
 
     source: PropertyValue
@@ -22,6 +23,7 @@ class ExampleGenProperties:
     source_fingerprint: PropertyValue
     code_fingerprint: PropertyValue
     unread_notes: PropertyValue
+    listing: PropertyValue
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -11,6 +11,7 @@ from tfx.proto import pusher_pb2
 from backbones.reference import parse_model
 from common.custom_config import to_custom_config
 from common.fingerprint import hash_bytes
+from components.image_example_gen.listing import listing_path
 from components.image_example_gen.unread import unread_directory
 from components.model_evaluator.records import NONE, records_directory
 from components.model_evaluator.settings import GateSettings
@@ -108,6 +109,7 @@ def make_properties(config: Config, inputs: Inputs) -> Properties:
         source_fingerprint=inputs.source_fingerprint,
         max_side=config.ingest.max_side,
         max_pixels=config.ingest.max_pixels,
+        max_value=config.ingest.max_value,
         examples_code=code.example_gen,
         transform_code=code.transform,
         backbone_fingerprint=inputs.backbone_fingerprint,
@@ -126,23 +128,29 @@ def make_properties(config: Config, inputs: Inputs) -> Properties:
     trainer_settings = TrainerSettings(
         training=training,
         serving=ServingSettings(
-            limits=Limits(max_side=config.ingest.max_side, max_pixels=config.ingest.max_pixels),
+            limits=Limits(
+                max_side=config.ingest.max_side,
+                max_pixels=config.ingest.max_pixels,
+                max_value=config.ingest.max_value,
+            ),
             precision=config.serve.precision,
         ),
         inputs=training_inputs,
         label=label,
         # Not in the Trainer's output directory, which is a new one for each execution.
-        checkpoints=f"{config.pipeline_root}/checkpoints",
+        checkpoints=f"{config.state_dir}/checkpoints",
         code_fingerprint=code.trainer,
     )
     fingerprint = _training_fingerprint(inputs, trainer_settings, tuner_settings)
     champions = (record for made_by, record in inputs.champions.items() if made_by != fingerprint)
     pusher_settings = PusherSettings(
         serving_state=inputs.serving.key(fingerprint),
-        push_record=push_record(config.pipeline_root),
+        push_record=push_record(config.state_dir),
         training=fingerprint,
         fail_on_unblessed=config.run.fail_on_unblessed,
         keep_versions=config.serve.keep_versions,
+        model_name=config.name,
+        max_batch=config.serve.max_batch,
         code_fingerprint=code.pusher,
     )
     return Properties(
@@ -151,7 +159,8 @@ def make_properties(config: Config, inputs: Inputs) -> Properties:
             classes=json.dumps(list(inputs.classes)),
             source_fingerprint=inputs.source_fingerprint,
             code_fingerprint=code.example_gen,
-            unread_notes=unread_directory(config.pipeline_root),
+            unread_notes=unread_directory(config.state_dir),
+            listing=listing_path(config.state_dir, inputs.source_fingerprint),
         ),
         validation=ValidationProperties(library_fingerprint=code.validation),
         schema=SchemaProperties(
@@ -165,7 +174,7 @@ def make_properties(config: Config, inputs: Inputs) -> Properties:
         evaluator=EvaluatorProperties(
             eval_config=json_format.MessageToJson(make_eval_config(), sort_keys=True),
             champion=next(champions, NONE),
-            records=records_directory(config.pipeline_root),
+            records=records_directory(config.state_dir),
             training=fingerprint,
             gate=to_custom_config(GateSettings(**vars(config.gate))),
             code_fingerprint=code.evaluator,

@@ -87,7 +87,7 @@ USAGE_ERRORS = [
     ([*VERTEX, "--pipeline-root", "here"], "expected a directory that all containers can reach"),
     (
         [*KUBEFLOW, "--output", "x.yaml", "--pipeline-root", "s3://b/p"],
-        "--pipeline-root s3://b/p: expected a directory that all containers can reach",
+        "--pipeline-root s3://b/p: found no cloud.state_dir, and this store can only have",
     ),
     ([*VERTEX, "--model", "./here"], "--model ./here: expected, for a container, a name"),
     (

@@ -21,6 +21,7 @@ from common import termination
 from common.notice import logger as notice_logger
 from common.text import escape_controls, make_printable
 from common.urls import remove_secrets
+from pipeline.found_images import FoundImages
 from pipeline.options.config import Config
 from pipeline.recipes import RECIPES
 from trainer.training.progress import Progress
@@ -99,6 +100,21 @@ class Console:
                 "log": log,
             }
         )
+
+    def found(self, found: FoundImages) -> None:
+        """Prints the images that a run found, and warnings about them."""
+        self._fields(found.describe())
+        for warning in found.warnings():
+            self.warn(warning)
+
+    def fitted(self, config: Config, fitted: Config) -> None:
+        """Prints what `pipeline.batch.fit_batch` changed."""
+        before, after = config.train.batch_size, fitted.train.batch_size
+        if after != before:
+            self.warn(
+                f"The batch size is {after} instead of the recipe's {before}: there are fewer "
+                "training images than in one batch."
+            )
 
     def warn(self, text: str) -> None:
         """Prints a warning."""

@@ -6,8 +6,10 @@ import json
 import pytest
 from tfx.orchestration.metadata import sqlite_metadata_connection_config
 
+from components.image_example_gen.sources.registry import make_source
 from components.model_pusher.last_push import Serving
 from pipeline.code import hash_nodes
+from pipeline.found_images import find_images
 from pipeline.inputs import Inputs
 from pipeline.options.build import build_config
 from pipeline.options.settings import Setting
@@ -24,6 +26,7 @@ INPUTS = Inputs(
     backbone_layout="",
     champions={},
     serving=Serving("state", None),
+    found=find_images(make_source({"kind": "digits"})),
 )
 
 
