@@ -23,57 +23,34 @@ import importlib
 import importlib.metadata
 import logging
 import os
-import re
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import Any, NoReturn
 
-from backbones.catalogue import MODELS
 from backbones.reference import parse_model
-from backbones.resolve import cache_dir, is_cached
-from common.errors import InputError, UnreachableError, did_you_mean
+from backbones.resolve import cache_dir
+from common.errors import InputError, UnreachableError
 from common.text import make_printable
 from components.image_example_gen.sources.registry import make_source
 from components.image_example_gen.sources.similar_names import similar_names
 from pipeline.clean import clean
-from pipeline.datasets import DATASETS
+from pipeline.command_line.parser import join_values, make_parser, read_settings
+from pipeline.command_line.tables import list_datasets, list_models, list_options, make_table
 from pipeline.locations import check_buckets, check_locations, check_written
 from pipeline.metadata_store import check_metadata
+from pipeline.options.build import build_config, build_serving_dir, build_target
 from pipeline.options.cluster import check_output, check_submission, check_target, check_times
-from pipeline.options.config import (
-    FLAGS,
-    OPTIONS,
-    Config,
-    build_config,
-    build_serving_dir,
-    build_target,
-    read_assignment,
-    read_yaml,
-)
+from pipeline.options.config import Config
 from pipeline.options.devices import check_strategy, check_strategy_of_step
-from pipeline.options.machines import Machines
 from pipeline.options.schedule import check_schedule
-from pipeline.options.settings import Setting
 from pipeline.report.console import Console
 from pipeline.report.logs import log_to_file
 from pipeline.root import claim_root, state_directory
 
 PUSHED, FAILED, BAD_USAGE, NOT_BLESSED, INTERRUPTED = 0, 1, 2, 3, 130
 DONE = PUSHED  # compiled, submitted, scheduled
-# The groups of --help, by the first part of the options' keys.
-_GROUPS = {
-    "": "what is tuned, on what, and where it goes",
-    "ingest": "how images become examples",
-    "train": "the training; what is not given is the recipe's",
-    "gate": "what a model must reach",
-    "serve": "how models are served",
-    "run": "where and how it runs",
-    "cloud": "for a cluster: kubeflow, vertex",
-    "machines": "what the nodes run on there",
-}
 ACTIONS = ("list_schedules", "pause_schedule", "resume_schedule", "delete_schedule")
 
 
@@ -184,7 +161,7 @@ def manage(parsed: argparse.Namespace) -> int:
         if parsed.list_schedules:
             rows = [("NAME", "STATE", "TIMES", "NEXT RUN", "ID")]
             rows += [(s.name, s.state, s.cron, s.next_run, s.id) for s in backend.schedules()]
-            for line in _table(rows).splitlines():
+            for line in make_table(rows).splitlines():
                 console.line(line)
         return DONE
 
@@ -289,167 +266,6 @@ def describe(error: Exception) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()] or ["no message"]
     line = lines[-1] if lines[0].startswith("Traceback") else lines[0]
     return f"{type(error).__name__}: {line}"
-
-
-def join_values(arguments: Sequence[str]) -> Iterator[str]:
-    """Joins `--beam-arg --x` to one argument; argparse would take `--x` for a flag of its own."""
-    rest = iter(arguments)
-    for argument in rest:
-        value = next(rest, None) if argument == "--beam-arg" else None
-        yield argument if value is None else f"{argument}={value}"
-
-
-class Parser(argparse.ArgumentParser):
-    """A parser that prints an error in one line, without the usage."""
-
-    def error(self, message: str) -> NoReturn:
-        _, is_unknown, given = message.partition("unrecognized arguments: ")
-        known = [flag for action in self._actions for flag in action.option_strings]
-        flag = given.partition(" ")[0].partition("=")[0]
-        meant = did_you_mean(flag, known) if is_unknown else ""
-        raise InputError(f"{message}; {meant or '--help lists the flags'}")
-
-
-class Once(argparse.Action):
-    """Takes a flag's value, and refuses a second: argparse itself forgets the first."""
-
-    def __call__(
-        self,
-        parser: argparse.ArgumentParser,
-        namespace: argparse.Namespace,
-        values: Any,
-        option_string: str | None = None,
-    ) -> None:
-        first = getattr(namespace, self.dest)
-        if first is not None:
-            parser.error(f"{option_string} {values}: found a second one, after {first}; expected 1")
-        setattr(namespace, self.dest, values)
-
-
-def version() -> str:
-    """Name and version of the installed package."""
-    try:
-        return f"vit-pipeline {importlib.metadata.version('vit-pipeline')}"
-    except importlib.metadata.PackageNotFoundError:
-        return "vit-pipeline, not installed (make setup installs it)"
-
-
-def make_parser() -> argparse.ArgumentParser:
-    """Makes the parser, with the options of `FLAGS` and the help texts of the configuration."""
-    parser = Parser(
-        prog="pipeline_runner.py",
-        usage="pipeline_runner.py --model MODEL [--dataset DATASET] [--tune full|head] [option …]",
-        description="Fine-tunes a Vision Transformer, gates it and pushes it for serving.",
-        epilog="exit status: 0 pushed, or pushed already (compiled, submitted, scheduled); 1 the "
-        "pipeline failed; 2 bad usage; 3 the gate did not bless the model; 130 interrupted; "
-        "143 terminated.",
-        allow_abbrev=False,
-    )
-    groups = {
-        key: parser.add_argument_group(f"options {key}.…" if key else "main options", about)
-        for key, about in _GROUPS.items()
-    }
-    for flag, key in FLAGS.items():
-        group = groups[key.rpartition(".")[0].partition(".")[0]]
-        option = OPTIONS[key]
-        if option.is_switch:
-            group.add_argument(flag, dest=key, action="store_const", const=True, help=option.help)
-        elif option.type == tuple[str, ...]:
-            group.add_argument(flag, dest=key, action="append", metavar="ARG", help=option.help)
-        else:
-            metavar = "|".join(option.choices) or key.rsplit(".", 1)[-1].upper()
-            group.add_argument(flag, dest=key, metavar=metavar, help=describe_option(key))
-    every = groups[""]
-    every.add_argument(
-        "--config", metavar="FILE", action=Once, help="YAML file of options, by their keys"
-    )
-    every.add_argument(
-        "--set",
-        metavar="KEY=VALUE",
-        action="append",
-        default=[],
-        help="any option by its key (--list-options)",
-    )
-    lists = parser.add_argument_group("instead of a run")
-    lists.add_argument(
-        "--clean-cache",
-        action="store_true",
-        help="remove models that can be made or copied again, and checkpoints of trainings that "
-        "never ended, below ./runs or --pipeline-root",
-    )
-    lists.add_argument("--version", action="version", version=version(), help="print the version")
-    for what in ("models", "datasets", "options"):
-        lists.add_argument(f"--list-{what}", action="store_true", help=f"print the {what}")
-    lists.add_argument(
-        "--rollback",
-        nargs="?",
-        const="",
-        metavar="VERSION",
-        help="serve an earlier version of the model again; by default the one before",
-    )
-    lists.add_argument(
-        "--list-schedules", action="store_true", help="print the schedules of kubeflow or vertex"
-    )
-    for action in ("pause", "resume", "delete"):
-        flag = "--delete-schedule" if action == "delete" else f"--{action}"
-        lists.add_argument(
-            flag, dest=f"{action}_schedule", metavar="NAME", help=f"{action} a schedule"
-        )
-    return parser
-
-
-def describe_option(key: str) -> str:
-    """Returns the help text of an option with its default, which may be the recipe's."""
-    of_recipe = key.startswith(("train.", "augment."))
-    return OPTIONS[key].help if of_recipe else OPTIONS[key].help_with_default
-
-
-def list_options() -> str:
-    """Lists every option by its key, with its flag; the options of all nodes but Trainer, once."""
-    flags = {key: flag for flag, key in FLAGS.items()}
-    rows = {}
-    for key, option in OPTIONS.items():
-        shown = re.sub(r"^machines\.(?!trainer\.)\w+", "machines.NODE", key)
-        choices = f" [{', '.join(option.choices)}]" if option.choices else ""
-        rows[shown] = (shown, flags.get(key, ""), describe_option(key) + choices)
-    nodes = ", ".join(vars(Machines()))
-    return _table([("KEY", "FLAG", "WHAT IT IS"), *rows.values()]) + f"\nNODE is one of {nodes}."
-
-
-def read_settings(parsed: argparse.Namespace) -> dict[str, Setting]:
-    """Reads all settings; flags override --set, which overrides the YAML file."""
-    settings = read_yaml(parsed.config) if parsed.config else {}
-    settings |= dict(read_assignment(text) for text in parsed.set)
-    for flag, key in FLAGS.items():
-        value = getattr(parsed, key)
-        if value is not None:
-            settings[key] = Setting(value, flag)
-    return settings
-
-
-def list_models() -> str:
-    """Returns the catalogue as a table."""
-    rows = [("NAME", "MODEL", "PARAMETERS", "IMAGENET TOP-1", "HERE", "LICENCE", "KAGGLE HANDLE")]
-    for model in MODELS.values():
-        top1 = f"{model.variant.top1:.3f} %" if model.variant.top1 else "-"
-        parameters = f"{model.architecture.parameter_count:,}"
-        here = "yes" if is_cached(model, cache_dir()) else "no"
-        handle = model.kaggle or "made on the spot"
-        rows.append(
-            (model.name, model.variant.title, parameters, top1, here, model.licence, handle)
-        )
-    return _table(rows)
-
-
-def list_datasets() -> str:
-    """Returns the datasets as a table."""
-    return _table([("NAME", "DATASET")] + [(d.name, d.about) for d in DATASETS.values()])
-
-
-def _table(rows: Sequence[Sequence[str]]) -> str:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
-    return "\n".join(lines)
 
 
 if __name__ == "__main__":

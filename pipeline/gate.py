@@ -6,7 +6,7 @@ from tensorflow_model_analysis.proto import config_pb2
 
 from components.model_evaluator.calibration_metrics import COVERAGE, ECE, CalibrationMetrics
 from components.model_evaluator.executor import ACCURACY
-from pipeline.options.config import Gate
+from pipeline.options.gate import Gate
 
 # A tolerance for rounding errors: a model exactly as good as the last one must pass.
 _ROUNDING = 1e-6

@@ -9,8 +9,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from common.errors import InputError
+from pipeline.options.build import build_config
 from pipeline.options.compatibility import leave_alternatives_out
-from pipeline.options.config import OPTIONS, Config, build_config, default_serving_dir
+from pipeline.options.config import OPTIONS, Config
+from pipeline.options.defaults import default_serving_dir
 from pipeline.options.settings import Setting
 
 

@@ -11,11 +11,14 @@ import sys
 import pytest
 
 from backbones.catalogue import MODELS
+from pipeline.command_line.tables import list_models
 from pipeline.datasets import DATASETS
-from pipeline.options.config import FLAGS, OPTIONS, build_config
+from pipeline.options.build import build_config
+from pipeline.options.config import OPTIONS
+from pipeline.options.flags import FLAGS
 from pipeline.options.settings import Setting
 from pipeline.report.console import Console
-from pipeline_runner import announce, list_models, warn_of_similar_names
+from pipeline_runner import announce, warn_of_similar_names
 
 
 def command(project, *arguments, cwd=None, env=None):

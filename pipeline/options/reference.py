@@ -11,7 +11,8 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from pipeline.options.config import FLAGS, OPTIONS
+from pipeline.options.config import OPTIONS
+from pipeline.options.flags import FLAGS
 from pipeline.options.machines import Machines
 from pipeline.options.settings import Option
 from pipeline.recipes import RECIPES, Recipe

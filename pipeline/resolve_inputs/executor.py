@@ -10,7 +10,7 @@ from tfx.types import artifact_utils
 from components.custom_job_trainer.job_request import JobRequest, write_job_request
 from pipeline.inputs import resolve_inputs
 from pipeline.locations import check_locations
-from pipeline.options.config import Config
+from pipeline.options.build import read_config
 from pipeline.options.custom_job import custom_job
 from pipeline.properties import make_properties
 from pipeline.resolve_inputs.ownership import claim
@@ -37,7 +37,7 @@ class Executor(base_executor.BaseExecutor):
         """
         self._log_startup(input_dict, output_dict, exec_properties)
         properties = dict(exec_properties)
-        config = with_parameters(Config.from_json(properties.pop(SETTINGS)), properties)
+        config = with_parameters(read_config(properties.pop(SETTINGS)), properties)
         check_locations(config)
         claim(config)
         inputs = resolve_inputs(config)

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.options.config import FLAGS, OPTIONS
-from pipeline_runner import make_parser
+from pipeline.command_line.parser import make_parser
+from pipeline.options.config import OPTIONS
+from pipeline.options.flags import FLAGS
 
 ROOT = Path(__file__).parents[2]
 # These pages start from nothing, and define all variables that they use.

@@ -2,10 +2,11 @@
 
 import re
 
-from pipeline.options.config import FLAGS, OPTIONS
+from pipeline.command_line.parser import make_parser
+from pipeline.options.config import OPTIONS
+from pipeline.options.flags import FLAGS
 from pipeline.options.machines import Machines
 from pipeline.options.reference import write_reference
-from pipeline_runner import make_parser
 
 
 def test_the_page_is_the_generator_s(project):

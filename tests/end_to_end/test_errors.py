@@ -115,7 +115,7 @@ def test_an_unforeseen_error_names_the_log_which_has_the_traceback(
 
 
 def test_a_second_run_on_a_root_is_refused(pipeline, tmp_path, tiny_backbone):
-    from pipeline.options.config import build_config
+    from pipeline.options.build import build_config
     from pipeline.options.settings import Setting
     from pipeline.root import claim_root
 

@@ -6,7 +6,7 @@ import pytest
 import tensorflow_model_analysis as tfma
 
 from pipeline.gate import make_eval_config
-from pipeline.options.config import Gate
+from pipeline.options.gate import Gate
 
 
 def thresholds(gate):

@@ -9,7 +9,7 @@ from tfx.orchestration.metadata import sqlite_metadata_connection_config
 from components.model_pusher.last_push import Serving
 from pipeline.code import hash_nodes
 from pipeline.inputs import Inputs
-from pipeline.options.config import build_config
+from pipeline.options.build import build_config
 from pipeline.options.settings import Setting
 from pipeline.pipeline import create_pipeline
 from pipeline.properties import PROPERTY_NAMES, Properties, make_properties

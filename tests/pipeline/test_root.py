@@ -4,7 +4,7 @@ import sys
 import pytest
 
 from common.errors import InputError
-from pipeline.options.config import build_config
+from pipeline.options.build import build_config
 from pipeline.options.settings import Setting
 from pipeline.root import claim_root, state_directory
 from tests.full_disk import no_room

@@ -19,7 +19,7 @@ from tfx.types import artifact_utils, standard_artifacts
 from components.custom_job_trainer import cancel
 from components.custom_job_trainer.executor import Executor
 from components.custom_job_trainer.job_request import JobRequest, write_job_request
-from pipeline.options.config import build_config
+from pipeline.options.build import build_config
 from pipeline.options.custom_job import custom_job
 from pipeline.options.settings import Setting
 from tests.components.custom_job_trainer.job_service import (

@@ -6,7 +6,7 @@ import pytest
 
 from common.errors import InputError
 from pipeline.beam.flags import check_beam_flags
-from pipeline.options.config import build_config
+from pipeline.options.build import build_config
 from pipeline.options.settings import Setting
 
 IMAGE = "--sdk_container_image=registry.example/vit:1"

@@ -3,9 +3,10 @@
 import pytest
 
 from common.errors import InputError
+from pipeline.options.build import build_config, build_target, read_config
 from pipeline.options.cluster import COMPILED_RUNNERS
 from pipeline.options.compatibility import CONFLICTS, RUNNERS, SCHEDULE_OPTIONS
-from pipeline.options.config import OPTIONS, Config, build_config, build_target
+from pipeline.options.config import OPTIONS
 from pipeline.options.settings import Setting
 
 KEY = "projects/p/locations/l/keyRings/r/cryptoKeys/k"
@@ -83,4 +84,4 @@ def test_options_that_do_nothing_together_or_alone(runner, settings, message):
 def test_defaults_are_no_options_given(runner):
     """A configuration that was written and read again gives every key."""
     config = config_of(runner)
-    assert Config.from_json(config.to_json()) == config
+    assert read_config(config.to_json()) == config

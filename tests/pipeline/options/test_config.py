@@ -4,15 +4,11 @@ import re
 import pytest
 
 from common.errors import InputError
-from pipeline.options.config import (
-    FLAGS,
-    OPTIONS,
-    Config,
-    build_config,
-    default_name,
-    read_assignment,
-    read_yaml,
-)
+from pipeline.options.build import build_config, read_config
+from pipeline.options.config import OPTIONS
+from pipeline.options.config_file import read_assignment, read_yaml
+from pipeline.options.defaults import default_name
+from pipeline.options.flags import FLAGS
 from pipeline.options.settings import Setting
 from pipeline.recipes import RECIPES
 from trainer.input.augmentation import Augmentation
@@ -117,7 +113,7 @@ def test_epochs_override_the_steps_of_the_recipe():
     assert (by_epochs.epochs, by_epochs.steps) == (3, None)
     assert (
         config_of(model="vit_b16_fe", recipe="augreg_500").to_json()
-        == Config.from_json(config_of(model="vit_b16_fe", recipe="augreg_500").to_json()).to_json()
+        == read_config(config_of(model="vit_b16_fe", recipe="augreg_500").to_json()).to_json()
     )
 
 
@@ -174,7 +170,7 @@ def test_options_without_an_effect_are_refused(values, message):
 def test_an_option_with_its_default_value_is_no_error():
     """So a configuration can be written out in full."""
     config = config_of(model="vit_b16_fe", tune="head", train__head="linear_probe")
-    assert Config.from_json(config.to_json()) == config
+    assert read_config(config.to_json()) == config
     assert config_of(model="vit_b16_fe", tune="head", train__layer_decay="1").tune == "head"
 
 

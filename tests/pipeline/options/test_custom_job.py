@@ -7,7 +7,8 @@ from google.cloud.aiplatform_v1.types import CustomJob
 from google.protobuf import json_format
 
 from common.errors import InputError
-from pipeline.options.config import Config, build_config
+from pipeline.options.build import build_config
+from pipeline.options.config import Config
 from pipeline.options.custom_job import custom_job
 from pipeline.options.machines import Machine
 from pipeline.options.settings import Setting

@@ -8,7 +8,7 @@ import pytest
 
 import common.lock
 from backbones.download import Download
-from pipeline.options.config import build_config
+from pipeline.options.build import build_config
 from pipeline.options.settings import Setting
 from pipeline.report.console import Console
 from pipeline.report.outcome import Report

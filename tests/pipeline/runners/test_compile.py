@@ -10,7 +10,7 @@ from google.protobuf import json_format
 from kfp.pipeline_spec import pipeline_spec_pb2
 
 from common.errors import InputError
-from pipeline.options.config import Config, build_config
+from pipeline.options.build import build_config, read_config
 from pipeline.options.machines import GPUS, Machines
 from pipeline.options.settings import Setting
 from pipeline.run_parameters import parameter_values, with_parameters
@@ -141,7 +141,7 @@ def test_a_pipeline_root_that_is_not_given_is_asked_of_each_run():
 
 def test_a_run_gets_the_configuration_that_was_compiled_with_its_own_values():
     config = config_of(train__epochs="5", serving_dir="gs://bucket/elsewhere")
-    assert with_parameters(Config.from_json(config.to_json()), parameter_values(config)) == config
+    assert with_parameters(read_config(config.to_json()), parameter_values(config)) == config
     given = parameter_values(config) | {"steps": 7, "epochs": 3, "data_path": "gs://bucket/tfds"}
     changed = with_parameters(config, given)
     assert changed.train.steps == 7

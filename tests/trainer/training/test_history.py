@@ -4,7 +4,7 @@ import pytest
 from tensorboard.plugins.hparams import plugin_data_pb2
 from tensorflow.compat.v1.train import summary_iterator
 
-from pipeline.options.config import build_config
+from pipeline.options.build import build_config
 from pipeline.options.settings import Setting
 from trainer.training.history import History
 from trainer.training.run_label import RunLabel

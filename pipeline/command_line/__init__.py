@@ -1,0 +1,1 @@
+"""Flags, help texts and tables of the command line."""

@@ -1,0 +1,143 @@
+"""The parser of the command line, and the settings that it gives."""
+
+import argparse
+import importlib.metadata
+from collections.abc import Iterator, Sequence
+from typing import Any, NoReturn
+
+from common.errors import InputError, did_you_mean
+from pipeline.command_line.tables import describe_option
+from pipeline.options.config import OPTIONS
+from pipeline.options.config_file import read_assignment, read_yaml
+from pipeline.options.flags import FLAGS
+from pipeline.options.settings import Setting
+
+# The groups of --help, by the first part of the options' keys.
+_GROUPS = {
+    "": "what is tuned, on what, and where it goes",
+    "ingest": "how images become examples",
+    "train": "the training; what is not given is the recipe's",
+    "gate": "what a model must reach",
+    "serve": "how models are served",
+    "run": "where and how it runs",
+    "cloud": "for a cluster: kubeflow, vertex",
+    "machines": "what the nodes run on there",
+}
+
+
+def join_values(arguments: Sequence[str]) -> Iterator[str]:
+    """Joins `--beam-arg --x` to one argument; argparse would take `--x` for a flag of its own."""
+    rest = iter(arguments)
+    for argument in rest:
+        value = next(rest, None) if argument == "--beam-arg" else None
+        yield argument if value is None else f"{argument}={value}"
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that prints an error in one line, without the usage."""
+
+    def error(self, message: str) -> NoReturn:
+        _, is_unknown, given = message.partition("unrecognized arguments: ")
+        known = [flag for action in self._actions for flag in action.option_strings]
+        flag = given.partition(" ")[0].partition("=")[0]
+        meant = did_you_mean(flag, known) if is_unknown else ""
+        raise InputError(f"{message}; {meant or '--help lists the flags'}")
+
+
+class Once(argparse.Action):
+    """Takes a flag's value, and refuses a second: argparse itself forgets the first."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        first = getattr(namespace, self.dest)
+        if first is not None:
+            parser.error(f"{option_string} {values}: found a second one, after {first}; expected 1")
+        setattr(namespace, self.dest, values)
+
+
+def version() -> str:
+    """Name and version of the installed package."""
+    try:
+        return f"vit-pipeline {importlib.metadata.version('vit-pipeline')}"
+    except importlib.metadata.PackageNotFoundError:
+        return "vit-pipeline, not installed (make setup installs it)"
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Makes the parser, with the options of `FLAGS` and the help texts of the configuration."""
+    parser = Parser(
+        prog="pipeline_runner.py",
+        usage="pipeline_runner.py --model MODEL [--dataset DATASET] [--tune full|head] [option …]",
+        description="Fine-tunes a Vision Transformer, gates it and pushes it for serving.",
+        epilog="exit status: 0 pushed, or pushed already (compiled, submitted, scheduled); 1 the "
+        "pipeline failed; 2 bad usage; 3 the gate did not bless the model; 130 interrupted; "
+        "143 terminated.",
+        allow_abbrev=False,
+    )
+    groups = {
+        key: parser.add_argument_group(f"options {key}.…" if key else "main options", about)
+        for key, about in _GROUPS.items()
+    }
+    for flag, key in FLAGS.items():
+        group = groups[key.rpartition(".")[0].partition(".")[0]]
+        option = OPTIONS[key]
+        if option.is_switch:
+            group.add_argument(flag, dest=key, action="store_const", const=True, help=option.help)
+        elif option.type == tuple[str, ...]:
+            group.add_argument(flag, dest=key, action="append", metavar="ARG", help=option.help)
+        else:
+            metavar = "|".join(option.choices) or key.rsplit(".", 1)[-1].upper()
+            group.add_argument(flag, dest=key, metavar=metavar, help=describe_option(key))
+    every = groups[""]
+    every.add_argument(
+        "--config", metavar="FILE", action=Once, help="YAML file of options, by their keys"
+    )
+    every.add_argument(
+        "--set",
+        metavar="KEY=VALUE",
+        action="append",
+        default=[],
+        help="any option by its key (--list-options)",
+    )
+    lists = parser.add_argument_group("instead of a run")
+    lists.add_argument(
+        "--clean-cache",
+        action="store_true",
+        help="remove models that can be made or copied again, and checkpoints of trainings that "
+        "never ended, below ./runs or --pipeline-root",
+    )
+    lists.add_argument("--version", action="version", version=version(), help="print the version")
+    for what in ("models", "datasets", "options"):
+        lists.add_argument(f"--list-{what}", action="store_true", help=f"print the {what}")
+    lists.add_argument(
+        "--rollback",
+        nargs="?",
+        const="",
+        metavar="VERSION",
+        help="serve an earlier version of the model again; by default the one before",
+    )
+    lists.add_argument(
+        "--list-schedules", action="store_true", help="print the schedules of kubeflow or vertex"
+    )
+    for action in ("pause", "resume", "delete"):
+        flag = "--delete-schedule" if action == "delete" else f"--{action}"
+        lists.add_argument(
+            flag, dest=f"{action}_schedule", metavar="NAME", help=f"{action} a schedule"
+        )
+    return parser
+
+
+def read_settings(parsed: argparse.Namespace) -> dict[str, Setting]:
+    """Reads all settings; flags override --set, which overrides the YAML file."""
+    settings = read_yaml(parsed.config) if parsed.config else {}
+    settings |= dict(read_assignment(text) for text in parsed.set)
+    for flag, key in FLAGS.items():
+        value = getattr(parsed, key)
+        if value is not None:
+            settings[key] = Setting(value, flag)
+    return settings

@@ -1,0 +1,240 @@
+"""Builds the configuration of a run from given settings, checks it, and fills in defaults."""
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from backbones.reference import ModelReference, parse_model
+from backbones.resolve import check_model
+from common.errors import InputError, did_you_mean
+from pipeline.datasets import Dataset, find_dataset
+from pipeline.options.backbone_input import BackboneInput
+from pipeline.options.cluster import COMPILED_RUNNERS, Cloud, check_reachable
+from pipeline.options.compatibility import (
+    ALTERNATIVES,
+    check_alternatives,
+    check_runner,
+    check_together,
+    leave_alternatives_out,
+)
+from pipeline.options.config import OPTIONS, Config
+from pipeline.options.custom_job import check_custom_job
+from pipeline.options.defaults import (
+    default_floor,
+    default_name,
+    default_recipe,
+    default_serving_dir,
+    make_absolute,
+)
+from pipeline.options.gate import Gate
+from pipeline.options.ingest import Ingest
+from pipeline.options.machines import Machines, check_machines
+from pipeline.options.names import check_name
+from pipeline.options.run import Run
+from pipeline.options.serve import Serve
+from pipeline.options.settings import Setting, check_setting
+from pipeline.options.tuning import check_tune
+from pipeline.recipes import RECIPES
+
+
+def read_config(text: str) -> Config:
+    """Returns the configuration that `Config.to_json` wrote."""
+    values = leave_alternatives_out(json.loads(text))
+    given = {key: value for key, value in values.items() if value != ""}
+    return build_config({key: Setting(value, key) for key, value in given.items()})
+
+
+def build_config(settings: Mapping[str, Setting]) -> Config:
+    """Builds the configuration from `settings`, and fills in all other options.
+
+    Args:
+      settings: the given settings, by dotted key.
+
+    Raises:
+      InputError: a key, model, dataset or recipe is unknown; a value has the wrong type or is
+        outside its range; or an option would have no effect.
+    """
+    values = _checked_values(settings)
+    if "model" not in values:
+        raise InputError(
+            "--model is missing; expected a catalogue name (see --list-models), a SavedModel "
+            "directory, a URL or an .npz file"
+        )
+    given = _changed_origins(values, settings)
+    check_runner(values.get("run.runner", Run.runner), given)
+    check_together(given)
+    check_alternatives(values, {key: setting.origin for key, setting in settings.items()})
+    compiled = values.get("run.runner") in COMPILED_RUNNERS
+    if compiled:
+        check_reachable(
+            model=values["model"],
+            dataset=values.get("dataset", "tf_flowers"),
+            pipeline_root=values.get("pipeline_root"),
+        )
+    else:
+        check_model(values["model"], values.get("weights", "pretrained"))
+    if values.get("run.runner") == "beam" and not values.get("run.beam_args"):
+        raise InputError(
+            "--runner beam: no --beam-arg; expected at least one that names the engine, such as "
+            "--beam-arg=--runner=FlinkRunner (--runner local uses Beam's own engine)"
+        )
+    dataset = find_dataset(values.get("dataset", "tf_flowers"), here=not compiled)
+    if values.get("data_dir") and dataset.source["kind"] != "tfds":
+        raise InputError(
+            f"{settings['data_dir'].origin} {values['data_dir']}: has no effect with --dataset "
+            f"{values['dataset']}, which is no TFDS dataset; expected one of them"
+        )
+    reference = parse_model(values["model"])
+    recipe_name = values.get("recipe") or default_recipe(
+        dataset, reference, values.get("tune", "full")
+    )
+    if recipe_name not in RECIPES:
+        raise InputError(
+            f"{settings['recipe'].origin} {recipe_name}: expected one of {', '.join(RECIPES)}"
+        )
+    config = _fill(values, dataset, reference, recipe_name)
+    check_tune(
+        config.recipe,
+        tune=config.tune,
+        head=config.train.head,
+        tuner=config.tuner,
+        given={key: settings[key].origin for key in values if _is_changed(config, key)},
+        origin=settings["recipe"].origin if "recipe" in settings else "",
+    )
+    check_name(config.run.runner, config.name)
+    return config
+
+
+def build_target(settings: Mapping[str, Setting]) -> tuple[str, Cloud]:
+    """Returns runner and cluster, for commands that need no pipeline, such as --list-schedules.
+
+    Args:
+      settings: the given settings, by dotted key.
+
+    Raises:
+      InputError: the same errors as of `build_config`; or the runner has no cluster.
+    """
+    values = _checked_values(settings)
+    runner = values.get("run.runner")
+    if runner not in COMPILED_RUNNERS:
+        raise InputError(
+            f"--runner {runner or Run.runner}: expected {' or '.join(COMPILED_RUNNERS)}"
+        )
+    check_runner(runner, _changed_origins(values, settings))
+    start = "cloud."
+    given = {k.removeprefix(start): v for k, v in values.items() if k.startswith(start)}
+    return runner, Cloud(**given)
+
+
+def build_serving_dir(settings: Mapping[str, Setting]) -> str:
+    """The serving directory of the pipeline that `settings` name, for commands that run nothing.
+
+    Args:
+      settings: by dotted key; a name, a pipeline root or a serving directory is enough.
+
+    Raises:
+      InputError: as `build_config`; or none of them is given.
+    """
+    values = _checked_values(settings)
+    if values.get("serving_dir"):
+        return make_absolute(values["serving_dir"])
+    if values.get("pipeline_root"):
+        return default_serving_dir(make_absolute(values["pipeline_root"]))
+    if values.get("name"):
+        return default_serving_dir(make_absolute(str(Path("runs") / values["name"])))
+    raise InputError(
+        "found no pipeline; expected its --name, its --pipeline-root or its --serving-dir"
+    )
+
+
+def _checked_values(settings: Mapping[str, Setting]) -> dict[str, Any]:
+    values = {}
+    for key, setting in settings.items():
+        if key not in OPTIONS:
+            hint = did_you_mean(key, OPTIONS) or "--list-options prints the keys"
+            raise InputError(f"{setting.origin}: there is no key {key}; {hint}")
+        values[key] = check_setting(setting, OPTIONS[key])
+    return values
+
+
+def _changed_origins(values: Mapping[str, Any], settings: Mapping[str, Setting]) -> dict[str, str]:
+    """Returns the origins of all values that differ from their defaults, by dotted key."""
+    return {
+        key: settings[key].origin
+        for key, value in values.items()
+        if value != OPTIONS[key].field.default
+    }
+
+
+def _is_changed(config: Config, key: str) -> bool:
+    """Whether the value of an option differs from the recipe's value, or else from its default."""
+    recipe = RECIPES[config.recipe]
+    group, _, name = key.rpartition(".")
+    settings = {"train": recipe.hyperparameters, "augment": recipe.augmentation}.get(group)
+    default = getattr(settings, name) if settings else OPTIONS[key].field.default
+    return bool(config.value(key) != default)
+
+
+def _fill(
+    values: dict[str, Any], dataset: Dataset, reference: ModelReference, recipe_name: str
+) -> Config:
+    """Builds the configuration from given `values`; the recipe and defaults supply the rest."""
+    recipe = RECIPES[recipe_name]
+
+    def given(group: str) -> dict[str, Any]:
+        start = f"{group}." if group else ""
+        return {
+            key.removeprefix(start): value
+            for key, value in values.items()
+            if key.startswith(start) and "." not in key.removeprefix(start)
+        }
+
+    top = given("")
+    name = top.get("name") or default_name(dataset.name, top["model"], top.get("tune", "full"))
+    compiled = values.get("run.runner") in COMPILED_RUNNERS
+    given_root = top.get("pipeline_root") or ("" if compiled else str(Path("runs") / name))
+    root = make_absolute(given_root) if given_root else ""
+    serving = top.get("serving_dir")
+    machines = Machines(
+        **{
+            node: dataclasses.replace(machine, **given(f"machines.{node}"))
+            for node, machine in vars(Machines()).items()
+        }
+    )
+    runner = values.get("run.runner", Run.runner)
+    check_machines(runner, machines)
+    weights = top.get("weights", Config.weights)
+    min_accuracy = default_floor(recipe, reference, weights)
+    config = Config(
+        **top
+        | {
+            "recipe": recipe_name,
+            "name": name,
+            "pipeline_root": root,
+            "serving_dir": make_absolute(serving) if serving else default_serving_dir(root),
+        },
+        backbone=BackboneInput(**given("backbone")),
+        ingest=Ingest(**given("ingest")),
+        train=dataclasses.replace(recipe.hyperparameters, **_override_alternatives(given("train"))),
+        augment=dataclasses.replace(recipe.augmentation, **given("augment")),
+        gate=Gate(**{"min_accuracy": min_accuracy} | given("gate")),
+        serve=Serve(**given("serve")),
+        run=Run(**given("run")),
+        cloud=Cloud(**given("cloud")),
+        machines=machines,
+    )
+    check_custom_job(machines.trainer, config.cloud, config.train, tune=config.tune)
+    return config
+
+
+def _override_alternatives(given: dict[str, Any]) -> dict[str, Any]:
+    """Removes the recipe's number of steps if a number of epochs is given.
+
+    The same holds for every pair of `ALTERNATIVES`.
+    """
+    for first, second in ALTERNATIVES:
+        if second.removeprefix("train.") in given:
+            given = {first.removeprefix("train."): None} | given
+    return given

@@ -1,0 +1,46 @@
+"""Defaults that follow from dataset, model and `--tune`."""
+
+import hashlib
+import re
+from pathlib import Path
+
+from backbones.reference import ModelReference
+from common.urls import remove_secrets
+from pipeline.datasets import Dataset
+from pipeline.options.gate import Gate
+from pipeline.recipes import OTHER_BACKBONES, Recipe
+
+
+def default_recipe(dataset: Dataset, model: ModelReference, tune: str) -> str:
+    """Returns the name of the default recipe."""
+    recipes = dataset.recipes if model.is_augreg else {**dataset.recipes, **OTHER_BACKBONES}
+    return recipes[tune]
+
+
+def default_floor(recipe: Recipe, model: ModelReference, weights: str) -> float:
+    """Returns the default of `gate.min_accuracy`: the recipe's for AugReg's weights, else 0.5."""
+    is_as_published = model.is_augreg and not (weights == "random" and model.has_weights)
+    return recipe.min_accuracy if is_as_published else Gate.min_accuracy
+
+
+def default_name(dataset: str, model: str, tune: str) -> str:
+    """Returns the default name of a pipeline: `dataset-model-tune`, in a-z, 0-9 and -."""
+    public = remove_secrets(model).partition("?")[0]
+    segments = [part for part in public.split("/") if not part.isdecimal()]
+    stem = next(filter(None, reversed(segments)), model)  # a trailing number is a version
+    return "-".join(map(_slug, (dataset, stem.removesuffix(".npz"), tune)))
+
+
+def default_serving_dir(pipeline_root: str) -> str:
+    """Returns the default of `serving_dir`; empty if each run gives its pipeline root."""
+    return f"{pipeline_root}/serving" if pipeline_root else ""
+
+
+def _slug(text: str) -> str:
+    slug = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+    return slug or hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def make_absolute(path: str) -> str:
+    """Returns an absolute path; URLs stay as they are."""
+    return path if "://" in path else str(Path(path).expanduser().resolve())
