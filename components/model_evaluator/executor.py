@@ -17,6 +17,7 @@ from common.notice import notice
 # Imported for its code to be part of the fingerprint: the EvalConfig names it.
 from components.model_evaluator import calibration_metrics  # noqa: F401
 from components.model_evaluator.extractors import make_extractors
+from components.model_evaluator.predictions import predictions_in
 from components.model_evaluator.reasons import REASONS, reasons
 from components.model_evaluator.records import Blessing, last_blessed, record
 from trainer.serving.exported_model import read_classes
@@ -87,7 +88,9 @@ class Executor(executor.Executor):
             baseline = standard_artifacts.Model()
             baseline.uri = champion.model
             inputs[standard_component_specs.BASELINE_MODEL_KEY] = [baseline]
-        super().Do(inputs, output_dict, properties | EXTRACTORS)
+        evaluation = output_dict[standard_component_specs.EVALUATION_KEY]
+        with predictions_in(artifact_utils.get_single_uri(evaluation)):
+            super().Do(inputs, output_dict, properties | EXTRACTORS)
         blessing = _blessing_of(output_dict)
         # The baseline has a URI but no id: TFX's container entry point fails if an artifact has an
         # id that it did not assign.

@@ -156,6 +156,11 @@ EDITS = {
         [["components/model_evaluator/records.py", 'NONE = "none"', 'NONE = "no model"']],
         {"evaluator"},
     ),
+    "the table of predictions": (
+        FOLDER,
+        [["components/model_evaluator/predictions.py", '"champion_"', '"baseline_"']],
+        {"evaluator"},
+    ),
     "pushing": (
         FOLDER,
         [["components/model_pusher/executor.py", '"was_served"', '"is_served"']],
@@ -179,6 +184,7 @@ LIBRARIES = {
     "tensorflow-data-validation": (FOLDER, {"validation"}),
     "tensorflow-transform": (FOLDER, MODEL),
     "tensorflow-model-analysis": (FOLDER, {"evaluator"}),
+    "pyarrow": (FOLDER, {"evaluator"}),
     "pillow": (FOLDER, INGESTION),
     "tensorflow-datasets": (FOLDER, NONE),
     "scikit-learn": (FOLDER, TRAINING),  # the linear probe
