@@ -23,13 +23,16 @@ _VARIABLES = {
     "bad": "#010207",
     "second": "#010208",
     "third": "#010209",
+    "card": "#01020a",
 }
-_INK, _MUTED, _GRID, _GOOD, _BAD, _SECOND, _THIRD = _VARIABLES.values()
+_INK, _MUTED, _GRID, _GOOD, _BAD, _SECOND, _THIRD, _CARD = _VARIABLES.values()
 _SCHEMA = "https://vega.github.io/schema/vega-lite/v5.json"
-_WIDTH, _HEIGHT = 330, 210
+_WIDTH, _HEIGHT = 330, 210  # pixels
+_LARGEST = 1.3  # a chart is enlarged to its container, up to this
 
 _CONFIG = {
     "background": None,
+    "padding": {"left": 5, "right": 14, "top": 5, "bottom": 5},
     "font": "sans-serif",
     "view": {"stroke": None},
     "axis": {
@@ -42,6 +45,8 @@ _CONFIG = {
         "titleFontSize": 12,
         "titleFontWeight": "normal",
         "labelLimit": 130,
+        "labelOverlap": "greedy",
+        "labelSeparation": 6,
         "titlePadding": 8,
     },
     "legend": {
@@ -83,7 +88,7 @@ def render(spec: Mapping[str, Any], title: str) -> str:
     view = re.search(r'viewBox="[^"]*"', opening[0])
     assert view
     head = (
-        f'<svg {view[0]} style="max-width:{width[1]}px" role="group" '
+        f'<svg {view[0]} style="max-width:{float(width[1]) * _LARGEST:.0f}px" role="group" '
         f'aria-label="{_attribute(title)}">'
     )
     return head + svg[opening.end() :]
@@ -98,10 +103,15 @@ def accuracy_bar(answers: Answers, floor: float) -> str:
         {"model": name, "accuracy": share.value, "low": share.low, "high": share.high}
         for name, share in results
     ]
-    lowest = min(floor, *(row["low"] for row in rows))
+    lowest = min([floor, *(share.low for _, share in results)])
     domain = [max(0.0, lowest - 0.05), 1.0]
     names = [name for name, _ in results]
-    y = {"field": "model", "type": "nominal", "sort": names, "axis": _bare(labelFontSize=13)}
+    y = {
+        "field": "model",
+        "type": "nominal",
+        "sort": names,
+        "axis": _bare(labelFontSize=12, labelPadding=8),
+    }
     colour = {
         "field": "model",
         "type": "nominal",
@@ -283,7 +293,10 @@ def confusion_matrix(answers: Answers) -> str:
                     "x": x,
                     "y": y,
                     "text": {"field": "images"},
-                    "color": {"value": _INK},
+                    "color": {
+                        "condition": {"test": "datum.share > 0.5", "value": _CARD},
+                        "value": _INK,
+                    },
                 },
             }
         )

@@ -1,4 +1,4 @@
-"""What a report says, as data: the page and the model card are drawn from it, and from nothing else.
+"""What a report says, as data; the page and the model card are drawn from nothing else.
 
 Imports neither TensorFlow nor TFX. A part that a run did not reach is None or empty.
 """

@@ -60,7 +60,7 @@ def _render(contents: Contents, drawn: dict[str, Any], images: int) -> str:
     environment.filters |= {
         "percent": lambda value: f"{100 * value:.1f} %",
         "percent0": lambda value: f"{100 * value:.0f} %",
-        "whole": lambda value: f"{100 * value:.0f} %",
+        "interval": lambda share: f"{100 * share.low:.0f} to {100 * share.high:.0f} %",
         "thousands": lambda value: f"{value:,}",
         "duration": describe_duration,
     }
@@ -191,7 +191,7 @@ def _mistakes(contents: Contents, answers: Answers, most: int) -> Iterator[dict[
             "image": base64.b64encode(image.jpeg).decode() if image else "",
             "width": image.width if image else 0,
             "height": image.height if image else 0,
-            "small": bool(image) and max(image.width, image.height) <= _SMALL,
+            "small": image is not None and max(image.width, image.height) <= _SMALL,
         }
 
 

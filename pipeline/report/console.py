@@ -190,6 +190,10 @@ class Console:
                 if coverage
                 else "accepted answers: none"
             )
+        self._verdict(report)
+        self.line(f"report: {report.page}")
+
+    def _verdict(self, report: Any) -> None:
         if not report.blessed:
             self.line(f"verdict: not blessed: {report.reasons}", style="bold red")
             self.line("pushed to: nothing was pushed")

@@ -3,7 +3,7 @@
 from tfx.orchestration.local.local_dag_runner import LocalDagRunner
 from tfx.orchestration.metadata import sqlite_metadata_connection_config
 
-from pipeline.beam.engine import set_engine
+from pipeline.beam.engine import beam_arguments
 from pipeline.inputs import Inputs
 from pipeline.metadata_store import metadata_file
 from pipeline.options.config import Config
@@ -11,6 +11,7 @@ from pipeline.pipeline import create_pipeline
 from pipeline.report.console import Console
 from pipeline.report.lineage import latest_run
 from pipeline.report.outcome import Report, make_report
+from pipeline.report.stopped_run import report_stopped_run
 from pipeline.resolve_inputs.ownership import claim
 from pipeline.root import state_directory
 from pipeline.runners.artifact_check import check_artifacts
@@ -25,15 +26,23 @@ def run(config: Config, inputs: Inputs, console: Console) -> Report:
         environment for workers on other machines.
       Exception: the exception of a node that fails.
     """
-    config = set_engine(config)
+    beam_args = beam_arguments(config.run.beam_args)
     if "://" in config.pipeline_root:  # a local root was claimed before TFX was loaded
         claim(config)
     connection = sqlite_metadata_connection_config(str(metadata_file(state_directory(config))))
-    pipeline = create_pipeline(config, inputs)
+    pipeline = create_pipeline(config, inputs, beam_args)
     pipeline.metadata_connection_config = connection
-    with (
-        report_nodes_to(console, lambda node: latest_run(connection)[node].cached),
-        check_artifacts(config.pipeline_root),
-    ):
-        LocalDagRunner().run(pipeline)
+    try:
+        with (
+            report_nodes_to(console, lambda node: latest_run(connection)[node].cached),
+            check_artifacts(config.pipeline_root),
+        ):
+            LocalDagRunner().run(pipeline)
+    except Exception as error:
+        (report,) = [node for node in pipeline.components if node.id == "Report"]
+        settings = report.exec_properties["settings"]
+        directory = state_directory(config) / "reports"
+        if page := report_stopped_run(connection, settings, directory, error):
+            console.line(f"report: {page}")
+        raise
     return make_report(latest_run(connection))

@@ -105,7 +105,7 @@ def test_the_gate_says_by_how_much_a_model_falls_short(flowers_head, pipeline, s
     before = versions(flowers)
     run = pipeline(flowers, *arguments(shared, "tf_flowers", "head", "--min-accuracy", "0.999"))
     assert run.status == 3
-    assert run.ran == {"Evaluator", "Pusher"}
+    assert run.ran == {"Evaluator", "Pusher", "Report"}
     missing = 0.999 - flowers_head.accuracy
     expected = f"not blessed: accuracy {flowers_head.accuracy:.4f} is {missing:.4f} below 0.9990"
     assert run.value("verdict") == expected

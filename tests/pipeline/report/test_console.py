@@ -50,6 +50,7 @@ def report(**changes):
         "unpushed": "",
         "images": {"read": 10, "train": 6, "validation": 2, "test": 1, "quarantine": 1},
         "quarantine": "/examples/quarantine.jsonl",
+        "page": "/Report/report/9/report.html",
         "warning": "",
         "anomalies": ("train: label: Unexpected values",),
         "artifacts": {"Trainer.model": "/root/" + "long/" * 60},
@@ -76,7 +77,7 @@ def test_piped_output_is_one_plain_unwrapped_line_an_entry(streams):
     assert any(line.endswith("deep/" * 59 + "deep") for line in lines)
     assert any(line.startswith("Trainer: done in") for line in lines)
     assert "Pusher: cached" in lines
-    assert lines[-9:] == [
+    assert lines[-10:] == [
         "images: 10 read: 6 train, 2 validation, 1 test, 1 quarantined",
         "quarantined images: see /examples/quarantine.jsonl",
         "anomaly: train: label: Unexpected values",
@@ -86,6 +87,7 @@ def test_piped_output_is_one_plain_unwrapped_line_an_entry(streams):
         "accepted answers: 80.0% of the test images, accuracy 0.9500",
         "verdict: blessed",
         "pushed to: /serving/1",
+        "report: /Report/report/9/report.html",
     ]
 
 
@@ -180,8 +182,7 @@ def test_a_model_that_was_not_blessed(streams):
     reasons = "accuracy 0.8700 is 0.0300 below 0.9000; recall of roses 0.5 is 0.1 below 0.6"
     Console(*streams).summary(report(blessed=False, reasons=reasons, pushed_to=None))
     lines = streams[0].getvalue().splitlines()
-    assert lines[-2] == f"verdict: not blessed: {reasons}"
-    assert lines[-1] == "pushed to: nothing was pushed"
+    assert lines[-3:-1] == [f"verdict: not blessed: {reasons}", "pushed to: nothing was pushed"]
 
 
 def test_classes_without_a_test_image_are_not_passed_over(streams):
@@ -193,9 +194,10 @@ def test_classes_without_a_test_image_are_not_passed_over(streams):
 
 def test_a_model_that_is_served_already(streams):
     Console(*streams).summary(report(was_served=True))
-    assert streams[0].getvalue().splitlines()[-2:] == [
+    assert streams[0].getvalue().splitlines()[-3:] == [
         "the model is served already: nothing was copied",
         "pushed to: /serving/1",
+        "report: /Report/report/9/report.html",
     ]
 
 
