@@ -9,7 +9,7 @@
     python pipeline_runner.py --version
 
 Exit status: 0 pushed (or pushed already; compiled, submitted, scheduled), 1 the pipeline failed,
-2 bad usage, 3 the gate did not bless the model, 130 interrupted, 143 terminated.
+2 bad usage, 3 a check said no, which the last lines name, 130 interrupted, 143 terminated.
 """
 
 if __name__ == "__main__":  # before the imports, which take a while
@@ -31,10 +31,11 @@ from types import ModuleType
 
 from backbones.reference import parse_model
 from backbones.resolve import cache_dir
-from common.errors import InputError, UnreachableError
+from common.errors import InputError, RefusedError, UnreachableError
 from common.text import make_printable
 from components.image_example_gen.sources.registry import make_source
 from components.image_example_gen.sources.similar_names import similar_names
+from pipeline.batch import fit_batch
 from pipeline.clean import clean
 from pipeline.command_line.parser import join_values, make_parser, read_settings
 from pipeline.command_line.tables import list_datasets, list_models, list_options, make_table
@@ -49,7 +50,7 @@ from pipeline.report.console import Console
 from pipeline.report.logs import log_to_file
 from pipeline.root import claim_root, state_directory
 
-PUSHED, FAILED, BAD_USAGE, NOT_BLESSED, INTERRUPTED = 0, 1, 2, 3, 130
+PUSHED, FAILED, BAD_USAGE, REFUSED, INTERRUPTED = 0, 1, 2, 3, 130
 DONE = PUSHED  # compiled, submitted, scheduled
 ACTIONS = ("list_schedules", "pause_schedule", "resume_schedule", "delete_schedule")
 
@@ -130,7 +131,7 @@ def submit(config: Config) -> int:
     def job(console: Console) -> int:
         announce(config, log, console)
         console.busy("loading TFX")
-        return DONE if make_backend(runner).run(config, console) else NOT_BLESSED
+        return DONE if make_backend(runner).run(config, console) else REFUSED
 
     log = new_log(state_directory(config))
     return run_with_log(log, job, verbose=config.run.verbose)
@@ -211,11 +212,14 @@ def run(config: Config, log: Path, record_owner: Callable[[], None]) -> int:
         console.busy("looking at data and model")
         with console.downloads():
             inputs = resolve_inputs(config)
+        console.found(inputs.found)
         warn_of_similar_names(inputs.classes, console)
+        fitted = fit_batch(config, inputs.found.train_images)
+        console.fitted(config, fitted)
         record_owner()
-        report = local.run(config, inputs, console)
+        report = local.run(fitted, inputs, console)
         console.summary(report)
-        return PUSHED if report.pushed_to else NOT_BLESSED
+        return PUSHED if report.pushed_to else REFUSED
 
     return run_with_log(log, job, verbose=config.run.verbose)
 
@@ -250,6 +254,11 @@ def run_with_log(log: Path, job: Callable[[Console], int], *, verbose: bool) -> 
         try:
             with console.live():
                 return job(console)
+        except RefusedError as error:
+            logging.getLogger(__name__).info("A check said no.", exc_info=True)
+            console.error(f"verdict: {error}")
+            console.line("pushed to: nothing was pushed")
+            return REFUSED
         except InputError as error:
             logging.getLogger(__name__).info("The pipeline failed.", exc_info=True)
             console.error(f"pipeline_runner.py: {error}")

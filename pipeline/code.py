@@ -13,12 +13,15 @@ _CATALOGUE = "backbones.catalogue"
 # Some nodes only read and write files and records with these, and any version of them gives the
 # same bytes.
 _FILE_SYSTEMS = ("tensorflow",)
+# Pusher makes the images of its warm-up requests with these; what they show does not matter.
+_WARM_UP = ("PIL", "numpy", "tensorflow_serving")
 
 # From these modules of other nodes, Report takes names of files and properties.
 _ONLY_NAMES = (
     "components.backbone_transform.executor",
     "components.image_example_gen.counts",
     "components.model_evaluator.predictions",
+    "components.model_evaluator.verdict",
     "components.model_pusher.executor",
 )
 
@@ -72,7 +75,7 @@ def hash_nodes(source: Mapping[str, Any], layout: str) -> NodeCode:
         tuner=hash_code("trainer.tuner", data=training),
         trainer=hash_code("trainer.train", data=training),
         evaluator=hash_code("components.model_evaluator.executor"),
-        pusher=hash_code("components.model_pusher.executor", apart=_FILE_SYSTEMS),
+        pusher=hash_code("components.model_pusher.executor", apart=(*_FILE_SYSTEMS, *_WARM_UP)),
         report=hash_bytes(
             (
                 hash_code("components.report.executor", data=dict.fromkeys(_ONLY_NAMES, ""))

@@ -11,10 +11,17 @@ from backbones.contract import check_tunable, read_variables
 from backbones.layout import find_layout
 from backbones.resolve import cache_dir, resolve
 from common import fingerprint
+from components.image_example_gen.listing import (
+    Listing,
+    has_listing,
+    listing_path,
+    write_listing,
+)
 from components.image_example_gen.sources.registry import make_source
 from components.image_example_gen.unread import unread_directory
 from components.model_evaluator.records import find_champions, records_directory
 from components.model_pusher.last_push import Serving, push_record
+from pipeline.found_images import FoundImages, find_images
 from pipeline.options.config import Config
 from pipeline.source_fingerprint import find_fingerprint
 
@@ -34,6 +41,7 @@ class Inputs:
         variables that have none, as text.
       champions: from `components.model_evaluator.records.find_champions`.
       serving: the serving directory now.
+      found: numbers of images.
     """
 
     source: Mapping[str, Any]
@@ -45,6 +53,7 @@ class Inputs:
     backbone_layout: str
     champions: Mapping[str, str]
     serving: Serving
+    found: FoundImages
 
 
 def resolve_inputs(config: Config) -> Inputs:
@@ -64,20 +73,23 @@ def resolve_inputs(config: Config) -> Inputs:
     if config.tune == "full":
         check_tunable(backbone)
     images = make_source(config.source)
-    images.prepare()
+    images.prepare(cache_dir())
     classes = images.classes()
+    source_fingerprint = find_fingerprint(images, unread_directory(config.state_dir), cache_dir())
+    listing = listing_path(config.state_dir, source_fingerprint)
+    if not has_listing(listing):
+        write_listing(listing, Listing(classes, images.images(cache_dir())))
     return Inputs(
         source=config.source,
-        source_fingerprint=find_fingerprint(
-            images, unread_directory(config.pipeline_root), cache_dir()
-        ),
+        source_fingerprint=source_fingerprint,
         classes=classes,
         schema_fingerprint=_schema_fingerprint(config.schema),
         backbone=str(backbone),
         backbone_fingerprint=fingerprint.hash_directory(backbone),
         backbone_layout=_layout(backbone) if config.tune == "full" else "",
-        champions=find_champions(records_directory(config.pipeline_root), classes),
-        serving=Serving.find(push_record(config.pipeline_root), config.serving_dir),
+        champions=find_champions(records_directory(config.state_dir), classes),
+        serving=Serving.find(push_record(config.state_dir), config.serving_dir),
+        found=find_images(images),
     )
 
 

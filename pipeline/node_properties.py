@@ -15,6 +15,7 @@ class ExampleGenProperties:
       source_fingerprint: fingerprint of the images.
       code_fingerprint: fingerprint of the node's code.
       unread_notes: directory of notes of images that could not be read.
+      listing: path of the list of images that was made when the run began.
     """
 
     source: PropertyValue
@@ -22,6 +23,7 @@ class ExampleGenProperties:
     source_fingerprint: PropertyValue
     code_fingerprint: PropertyValue
     unread_notes: PropertyValue
+    listing: PropertyValue
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -102,6 +104,7 @@ class EvaluatorProperties:
         `components.model_evaluator.records.NONE`.
       records: directory in which a blessing is recorded.
       training: fingerprint of the training that makes the model.
+      gate: `components.model_evaluator.settings.GateSettings`, as JSON.
       code_fingerprint: fingerprint of the node's code.
     """
 
@@ -109,6 +112,7 @@ class EvaluatorProperties:
     champion: PropertyValue
     records: PropertyValue
     training: PropertyValue
+    gate: PropertyValue
     code_fingerprint: PropertyValue
 
 

@@ -87,9 +87,11 @@ def create_pipeline(
         classes=properties.example_gen.classes,
         max_side=config.ingest.max_side,
         max_pixels=config.ingest.max_pixels,
+        max_value=config.ingest.max_value,
         source_fingerprint=properties.example_gen.source_fingerprint,
         code_fingerprint=properties.example_gen.code_fingerprint,
         unread_notes=properties.example_gen.unread_notes,
+        listing=properties.example_gen.listing,
     )
     statistics = StatisticsGen(
         examples=examples.outputs["examples"],
@@ -159,6 +161,7 @@ def create_pipeline(
         champion=properties.evaluator.champion,
         records=properties.evaluator.records,
         training=properties.evaluator.training,
+        gate=properties.evaluator.gate,
         code_fingerprint=properties.evaluator.code_fingerprint,
     ).with_id("Evaluator")
     pusher = ModelPusher(

@@ -11,13 +11,15 @@ from tfx.proto import pusher_pb2
 from backbones.reference import parse_model
 from common.custom_config import to_custom_config
 from common.fingerprint import hash_bytes
+from components.image_example_gen.listing import listing_path
 from components.image_example_gen.unread import unread_directory
 from components.model_evaluator.records import NONE, records_directory
+from components.model_evaluator.settings import GateSettings
 from components.model_pusher.last_push import push_record
 from components.model_pusher.settings import PusherSettings
 from components.property_value import PropertyValue
 from pipeline.code import hash_nodes
-from pipeline.gate import make_eval_config
+from pipeline.eval_config import make_eval_config
 from pipeline.inputs import Inputs
 from pipeline.node_properties import (
     BackboneProperties,
@@ -110,6 +112,7 @@ def make_properties(config: Config, inputs: Inputs) -> Properties:
         source_fingerprint=inputs.source_fingerprint,
         max_side=config.ingest.max_side,
         max_pixels=config.ingest.max_pixels,
+        max_value=config.ingest.max_value,
         examples_code=code.example_gen,
         transform_code=code.transform,
         backbone_fingerprint=inputs.backbone_fingerprint,
@@ -128,13 +131,17 @@ def make_properties(config: Config, inputs: Inputs) -> Properties:
     trainer_settings = TrainerSettings(
         training=training,
         serving=ServingSettings(
-            limits=Limits(max_side=config.ingest.max_side, max_pixels=config.ingest.max_pixels),
+            limits=Limits(
+                max_side=config.ingest.max_side,
+                max_pixels=config.ingest.max_pixels,
+                max_value=config.ingest.max_value,
+            ),
             precision=config.serve.precision,
         ),
         inputs=training_inputs,
         label=label,
         # Not in the Trainer's output directory, which is a new one for each execution.
-        checkpoints=f"{config.pipeline_root}/checkpoints",
+        checkpoints=f"{config.state_dir}/checkpoints",
         code_fingerprint=code.trainer,
     )
     fingerprint = _training_fingerprint(inputs, trainer_settings, tuner_settings)
@@ -142,10 +149,12 @@ def make_properties(config: Config, inputs: Inputs) -> Properties:
     champion = next(champions, NONE)
     pusher_settings = PusherSettings(
         serving_state=inputs.serving.key(fingerprint),
-        push_record=push_record(config.pipeline_root),
+        push_record=push_record(config.state_dir),
         training=fingerprint,
         fail_on_unblessed=config.run.fail_on_unblessed,
         keep_versions=config.serve.keep_versions,
+        model_name=config.name,
+        max_batch=config.serve.max_batch,
         code_fingerprint=code.pusher,
     )
     return Properties(
@@ -154,7 +163,8 @@ def make_properties(config: Config, inputs: Inputs) -> Properties:
             classes=json.dumps(list(inputs.classes)),
             source_fingerprint=inputs.source_fingerprint,
             code_fingerprint=code.example_gen,
-            unread_notes=unread_directory(config.pipeline_root),
+            unread_notes=unread_directory(config.state_dir),
+            listing=listing_path(config.state_dir, inputs.source_fingerprint),
         ),
         validation=ValidationProperties(library_fingerprint=code.validation),
         schema=SchemaProperties(
@@ -166,10 +176,11 @@ def make_properties(config: Config, inputs: Inputs) -> Properties:
         tuner=TunerProperties(custom_config=to_custom_config(tuner_settings)),
         trainer=TrainerProperties(custom_config=to_custom_config(trainer_settings)),
         evaluator=EvaluatorProperties(
-            eval_config=json_format.MessageToJson(make_eval_config(config.gate), sort_keys=True),
+            eval_config=json_format.MessageToJson(make_eval_config(), sort_keys=True),
             champion=champion,
-            records=records_directory(config.pipeline_root),
+            records=records_directory(config.state_dir),
             training=fingerprint,
+            gate=to_custom_config(GateSettings(**vars(config.gate))),
             code_fingerprint=code.evaluator,
         ),
         pusher=PusherProperties(

@@ -1,10 +1,8 @@
 """What the node Report is told of a run. Imports neither TensorFlow nor TFX."""
 
-import dataclasses
-
 from backbones.catalogue import MODELS
 from common.urls import remove_secrets
-from components.report.settings import ReportSettings, Requirements
+from components.report.settings import ReportSettings
 from pipeline.datasets import DATASETS
 from pipeline.inputs import Inputs
 from pipeline.options.command import make_command
@@ -45,9 +43,6 @@ def make_report_settings(
         training=f"{recipe.about}. {length} of {train.optimizer}, batch {train.batch_size}, "
         f"learning rate {train.learning_rate:g}, seed {train.seed}",
         beside_recipe=beside,
-        requirements=Requirements(
-            **{field.name: getattr(config.gate, field.name) for field in _REQUIREMENTS}
-        ),
         lineage={
             "images": inputs.source_fingerprint,
             "backbone": inputs.backbone_fingerprint,
@@ -58,9 +53,6 @@ def make_report_settings(
         serving_dir=config.serving_dir,
         command=make_command(config),
     )
-
-
-_REQUIREMENTS = dataclasses.fields(Requirements)
 
 
 def _licence(config: Config) -> str:

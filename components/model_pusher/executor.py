@@ -15,11 +15,13 @@ from common.custom_config import from_custom_config
 from common.errors import InputError, one_line
 from common.file_records import find_damage, record_files
 from common.files import link_or_copy
+from common.notice import notice
 from components.model_evaluator.reasons import read_reasons
 from components.model_pusher.last_push import record_push
 from components.model_pusher.publish import hold_serving_directory, publish
 from components.model_pusher.push_records import read_records
 from components.model_pusher.retention import remove_old_versions
+from components.model_pusher.server_config import largest_batch, write_server_config
 from components.model_pusher.serving_directory import identity, newest_version
 from components.model_pusher.settings import PusherSettings
 from components.model_pusher.verdict import OUTPUT, Verdict
@@ -94,18 +96,21 @@ class Executor(executor.Executor):
                 if not was_served:
                     if reason := _find_withdrawal(base_directory, name):
                         return reason
-                    served = publish(model, base_directory)
-                removed = remove_old_versions(
-                    base_directory, keep=settings.keep_versions, champion=name
-                )
+                    write_server_config(
+                        base_directory, name=settings.model_name, max_batch=settings.max_batch
+                    )
+                    served = publish(
+                        model,
+                        base_directory,
+                        max_batch=largest_batch(base_directory, settings.max_batch),
+                    )
+                _tidy(base_directory, settings.keep_versions, name)
         except (OSError, tf.errors.OpError) as error:
             raise InputError(
                 f"{base_directory}: the model could not be written there ({one_line(error)}); "
                 f"{_still_served(base_directory)}; make the directory writable, with room for one "
                 "more model, and give the same command again"
             ) from error
-        if removed:
-            logging.info("Removed old versions from %s: %s.", base_directory, removed)
         if not was_served:
             record_push(settings, base_directory)
         link_or_copy(model, pushed.uri)
@@ -116,6 +121,20 @@ class Executor(executor.Executor):
             logging.info("%s is this model already: nothing to push.", served)
             pushed.set_int_custom_property(WAS_SERVED, 1)
         return ""
+
+
+def _tidy(base_directory: str, keep: int, champion: str) -> None:
+    """Removes old versions; a directory in which that fails is named, since the push succeeded."""
+    try:
+        removed = remove_old_versions(base_directory, keep=keep, champion=champion)
+    except (OSError, tf.errors.OpError) as error:
+        notice(
+            f"{base_directory}: old versions could not be removed ({one_line(error)}); the new "
+            "version is served; make room there yourself, or the next push tries again"
+        )
+        return
+    if removed:
+        logging.info("Removed old versions from %s: %s.", base_directory, removed)
 
 
 def _find_withdrawal(base_directory: str, name: str) -> str:

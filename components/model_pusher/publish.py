@@ -29,8 +29,9 @@ from components.model_pusher.push_records import (
     remove_record,
     write_record,
 )
-from components.model_pusher.serving_directory import identity
+from components.model_pusher.serving_directory import WARM_UP, identity
 from components.model_pusher.versions import choose_version, list_versions
+from components.model_pusher.warm_up import write_warm_up
 
 # Both lie beside the records, so that the time of change of the serving directory is that of its
 # versions.
@@ -51,13 +52,17 @@ def hold_serving_directory(base_directory: str) -> Iterator[None]:
         yield
 
 
-def publish(model: str, base_directory: str, *, copy_of: int | None = None) -> str:
+def publish(
+    model: str, base_directory: str, *, copy_of: int | None = None, max_batch: int | None = None
+) -> str:
     """Copies a SavedModel to a new version, which servers see complete or not at all.
 
     Args:
       model: the directory of the SavedModel.
       base_directory: the serving directory, held by this process.
       copy_of: the version that `model` is, if an earlier version becomes the newest again.
+      max_batch: the number of images of the largest warm-up request that the version gets; None
+        for no warm-up requests but those that `model` has.
 
     Returns:
       The directory of the new version.
@@ -79,9 +84,9 @@ def publish(model: str, base_directory: str, *, copy_of: int | None = None) -> s
     write_record(base_directory, record)
     try:
         if record.is_complete:
-            _write_and_rename(model, base_directory, version)
+            _write_and_rename(model, base_directory, version, max_batch)
         else:
-            _upload(model, f"{base_directory}/{version}", record)
+            _upload(model, f"{base_directory}/{version}", record, max_batch)
     except BaseException:
         remove_leftovers(base_directory)
         raise
@@ -123,7 +128,7 @@ def now() -> str:
     return datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _write_and_rename(model: str, base_directory: str, version: int) -> None:
+def _write_and_rename(model: str, base_directory: str, version: int, max_batch: int | None) -> None:
     new = Path(base_directory, f"{_UNFINISHED}{version}")
     for name in list_files(model):
         (new / name).parent.mkdir(parents=True, exist_ok=True)
@@ -131,6 +136,9 @@ def _write_and_rename(model: str, base_directory: str, version: int) -> None:
             shutil.copyfileobj(source, target, 1 << 20)
             target.flush()
             os.fsync(target.fileno())
+    if max_batch:
+        write_warm_up(model, str(new), max_batch=max_batch)
+        _flush_file(new / WARM_UP)
     for folder, _, _ in os.walk(new):
         flush_directory(Path(folder))
     termination.stop_here()
@@ -138,7 +146,16 @@ def _write_and_rename(model: str, base_directory: str, version: int) -> None:
     flush_directory(Path(base_directory))
 
 
-def _upload(model: str, directory: str, record: PushRecord) -> None:
+def _flush_file(path: Path) -> None:
+    """Has a file that a library wrote survive a power failure; it may be missing."""
+    if path.exists():
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+
+
+def _upload(model: str, directory: str, record: PushRecord, max_batch: int | None) -> None:
+    if max_batch:
+        write_warm_up(model, directory, max_batch=max_batch)
     for name in sorted(list_files(model), key=lambda name: (name == _GRAPH, name)):
         fileio.makedirs(os.path.dirname(f"{directory}/{name}"))
         termination.stop_here()

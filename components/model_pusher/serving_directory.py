@@ -11,6 +11,7 @@ from components.model_pusher.versions import list_versions
 
 # TensorFlow writes it with every SavedModel; it has a random id, so it identifies an export.
 _FINGERPRINT = "fingerprint.pb"
+WARM_UP = "assets.extra/tf_serving_warmup_requests"  # of a version; a push adds it to the model
 
 
 def newest_version(base_directory: str) -> str | None:
@@ -28,9 +29,10 @@ def identity(model: str) -> str:
     """Identifies the export in the SavedModel directory `model`, and whether it is complete.
 
     Two directories have the same identity if they have files of the same names and sizes and the
-    same export id; the weights are not read. 64 hex digits.
+    same export id; the weights are not read, and the warm-up requests do not count. 64 hex digits.
     """
-    files = sorted((name, fileio.stat(f"{model}/{name}").length) for name in list_files(model))
+    names = sorted(name for name in list_files(model) if name != WARM_UP)
+    files = [(name, fileio.stat(f"{model}/{name}").length) for name in names]
     digest = hashlib.sha256(repr(files).encode())
     if fileio.exists(f"{model}/{_FINGERPRINT}"):
         with fileio.open(f"{model}/{_FINGERPRINT}", "rb") as file:

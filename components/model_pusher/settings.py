@@ -17,6 +17,8 @@ class PusherSettings:
       training: fingerprint of the training that made the model.
       fail_on_unblessed: whether the node fails if the model is not pushed.
       keep_versions: how many versions stay in the serving directory.
+      model_name: the name of the model in the configuration of TensorFlow Serving.
+      max_batch: the number of images of the largest batch that a server computes.
       code_fingerprint: fingerprint of the executor's code.
     """
 
@@ -25,4 +27,6 @@ class PusherSettings:
     training: str
     fail_on_unblessed: bool
     keep_versions: int
+    model_name: str
+    max_batch: int
     code_fingerprint: str

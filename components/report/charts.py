@@ -94,7 +94,7 @@ def render(spec: Mapping[str, Any], title: str) -> str:
     return head + svg[opening.end() :]
 
 
-def accuracy_bar(answers: Answers, floor: float) -> str:
+def accuracy_bar(answers: Answers, floor: float | None) -> str:
     """Draws the accuracy of the model, and of the champion, with intervals, against the floor."""
     results = [("this model", answers.accuracy)]
     if answers.champion_accuracy is not None:
@@ -103,7 +103,7 @@ def accuracy_bar(answers: Answers, floor: float) -> str:
         {"model": name, "accuracy": share.value, "low": share.low, "high": share.high}
         for name, share in results
     ]
-    lowest = min([floor, *(share.low for _, share in results)])
+    lowest = min([1.0 if floor is None else floor, *(share.low for _, share in results)])
     domain = [max(0.0, lowest - 0.05), 1.0]
     names = [name for name, _ in results]
     y = {
@@ -125,7 +125,7 @@ def accuracy_bar(answers: Answers, floor: float) -> str:
         "scale": {"domain": domain, "zero": False, "nice": False},
         "axis": {"format": ".0%", "tickCount": 5},
     }
-    spec = {
+    spec: dict[str, Any] = {
         "width": _WIDTH,
         "height": {"step": 34},
         "data": {"values": rows},
@@ -143,13 +143,16 @@ def accuracy_bar(answers: Answers, floor: float) -> str:
                 "mark": {"type": "point", "filled": True, "size": 110, "opacity": 1},
                 "encoding": {"x": x, "y": y, "color": colour},
             },
+        ],
+    }
+    if floor is not None:
+        spec["layer"].append(
             {
                 "data": {"values": [{"floor": floor, "text": f"required {floor:.0%}"}]},
                 "mark": {"type": "rule", "strokeDash": [4, 3], "strokeWidth": 1.5, "color": _BAD},
                 "encoding": {"x": {"field": "floor", "type": "quantitative"}},
-            },
-        ],
-    }
+            }
+        )
     return render(spec, "Accuracy on the test images with its 95 % interval, and the required one")
 
 

@@ -61,6 +61,10 @@ class Verdict:
     Attributes:
       blessed: whether the gate blessed the model.
       reasons: why it did not; empty if it did.
+      limits: each limit of the gate with the measured value, in words.
+      floor: the required accuracy; None if that is not known.
+      comparison: the comparison with the champion, in words; empty if there is no champion.
+      warnings: what is unsure about the gate's verdict, one line each.
       pushed_to: the directory or endpoint that the model was pushed to; empty if it was not.
       version: the version that was pushed; empty if none was.
       was_served: whether the model was served already.
@@ -69,6 +73,10 @@ class Verdict:
 
     blessed: bool
     reasons: str = ""
+    limits: Sequence[str] = ()
+    floor: float | None = None
+    comparison: str = ""
+    warnings: Sequence[str] = ()
     pushed_to: str = ""
     version: str = ""
     was_served: bool = False

@@ -10,7 +10,7 @@ from typing import Any
 import jinja2
 
 from components.report import charts
-from components.report.answers import Answers, ClassResult, Share
+from components.report.answers import Answers, ClassResult
 from components.report.contents import Contents, NodeUsage
 from components.report.issue_groups import group_issues
 
@@ -118,14 +118,8 @@ def _head(contents: Contents) -> _Head:
 def _warnings(contents: Contents) -> Iterator[str]:
     if contents.warning:
         yield contents.warning
-    if contents.answers is not None:
-        absent = [r.name for r in contents.answers.by_class() if not r.recall.of]
-        if absent:
-            more = f" and {len(absent) - 8} more" if len(absent) > 8 else ""
-            yield (
-                f"No test image of {', '.join(absent[:8])}{more}: the recall of these classes is "
-                "unknown."
-            )
+    if contents.verdict is not None:
+        yield from (f"{line[:1].upper()}{line[1:]}." for line in contents.verdict.warnings)
     if contents.data is not None and contents.data.anomalies:
         yield "The examples differ from the schema: see Anomalies in the section Data."
 
@@ -137,7 +131,6 @@ def _values(contents: Contents, images: int) -> dict[str, Any]:
         "c": contents,
         "s": settings,
         "a": answers,
-        "gate": list(_describe_gate(contents)),
         "lineage": [
             *settings.lineage.items(),
             *((f"{name}", version) for name, version in contents.versions.items()),
@@ -195,36 +188,12 @@ def _mistakes(contents: Contents, answers: Answers, most: int) -> Iterator[dict[
         }
 
 
-def _describe_gate(contents: Contents) -> Iterator[tuple[str, str]]:
-    """Yields each condition of the gate in words, with what was measured."""
-    required, answers = contents.settings.requirements, contents.answers
-    accuracy = _measured(answers.accuracy if answers else None)
-    yield "accuracy", f"at least {100 * required.min_accuracy:g} %{accuracy}"
-    if required.min_class_recall is not None:
-        worst = _measured(answers.by_class()[0].recall if answers else None)
-        yield "recall of each class", f"at least {100 * required.min_class_recall:g} %{worst}"
-    drop = f" by more than {100 * required.max_drop:g} %" if required.max_drop else ""
-    champion = answers.champion_accuracy if answers else None
-    seen = f" ({100 * champion.value:.1f} %)" if champion else " (there is none)"
-    yield "accuracy of the champion", f"not below{drop}{seen if answers else ''}"
-    if required.max_ece is not None:
-        error = f": {100 * answers.calibration_error:.1f} %" if answers else ""
-        yield "calibration error", f"at most {100 * required.max_ece:g} %{error}"
-    if required.min_coverage is not None:
-        share = f": {100 * answers.accepted.mean():.1f} %" if answers else ""
-        yield "accepted answers", f"at least {100 * required.min_coverage:g} %{share}"
-
-
-def _measured(share: Share | None) -> str:
-    return f": {100 * share.value:.1f} %" if share else ""
-
-
 def _draw_charts(contents: Contents) -> dict[str, Any]:
     answers, curves, data = contents.answers, contents.curves, contents.data
     classes = contents.settings.classes
     drawn: dict[str, Any] = {"training": []}
     if answers is not None:
-        floor = contents.settings.requirements.min_accuracy
+        floor = contents.verdict.floor if contents.verdict else None
         drawn |= {
             "accuracy": charts.accuracy_bar(answers, floor),
             "confusion": charts.confusion_matrix(answers),

@@ -7,7 +7,6 @@ from typing import Any
 
 from tensorflow_metadata.proto.v0 import anomalies_pb2
 from tfx.components.example_validator.executor import DEFAULT_FILE_NAME as ANOMALIES_FILE
-from tfx.components.util import model_utils
 from tfx.dsl.io import fileio
 from tfx.types import Artifact, artifact_utils
 
@@ -20,7 +19,7 @@ from components.image_example_gen.counts import (
     read_counts_of_classes,
 )
 from components.model_evaluator.predictions import read_predictions
-from components.model_evaluator.reasons import read_reasons
+from components.model_evaluator.verdict import Verdict as GateVerdict
 from components.model_pusher.executor import WAS_SERVED
 from components.node_usage import read_usage
 from components.report.answers import Answers
@@ -122,14 +121,18 @@ def _read_thumbnails(found: Mapping[str, Artifact], answers: Answers | None) -> 
 
 
 def _read_verdict(found: Mapping[str, Artifact]) -> Verdict | None:
-    blessing, pushed = found.get("blessing"), found.get("pushed_model")
-    if blessing is None or pushed is None:
+    evaluation, pushed = found.get("evaluation"), found.get("pushed_model")
+    if evaluation is None or pushed is None:
         return None
-    blessed = model_utils.is_model_blessed(blessing)
+    gate = GateVerdict.read(evaluation.uri)
     is_pushed = bool(pushed.get_int_custom_property("pushed"))
     return Verdict(
-        blessed=blessed,
-        reasons="" if blessed else read_reasons(blessing),
+        blessed=gate.blessed,
+        reasons="; ".join(gate.reasons),
+        limits=[limit.describe() for limit in gate.limits],
+        floor=next((limit.limit for limit in gate.limits if limit.name == "accuracy"), None),
+        comparison=gate.comparison.describe() if gate.comparison else "",
+        warnings=gate.warnings,
         pushed_to=pushed.get_string_custom_property("pushed_destination") if is_pushed else "",
         version=pushed.get_string_custom_property("pushed_version") if is_pushed else "",
         was_served=bool(pushed.get_int_custom_property(WAS_SERVED)),

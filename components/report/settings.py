@@ -7,26 +7,6 @@ from common.custom_config import node_settings
 
 @node_settings
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Requirements:
-    """The conditions of the gate; None for no condition.
-
-    Attributes:
-      min_accuracy: required accuracy.
-      min_class_recall: required recall of each class.
-      max_drop: allowed drop in accuracy from the champion.
-      max_ece: greatest expected calibration error.
-      min_coverage: least share of accepted answers.
-    """
-
-    min_accuracy: float
-    min_class_recall: float | None
-    max_drop: float
-    max_ece: float | None
-    min_coverage: float | None
-
-
-@node_settings
-@dataclasses.dataclass(frozen=True, kw_only=True)
 class ReportSettings:
     """The options of a run as a report shows them, and where its data and its backbone come from.
 
@@ -42,7 +22,6 @@ class ReportSettings:
       training: the recipe in words.
       beside_recipe: options whose values are not the recipe's: value and the recipe's value, as
         texts, by dotted key.
-      requirements: of the gate.
       lineage: fingerprints and other facts about the inputs of the run, by name.
       serving_dir: the directory of pushed models.
       command: the command that repeats the run.
@@ -58,7 +37,6 @@ class ReportSettings:
     recipe: str
     training: str
     beside_recipe: dict[str, tuple[str, str]]
-    requirements: Requirements
     lineage: dict[str, str]
     serving_dir: str
     command: str

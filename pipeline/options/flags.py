@@ -20,6 +20,7 @@ FLAGS = {
     "--deterministic": "train.deterministic",
     "--min-accuracy": "gate.min_accuracy",
     "--min-class-recall": "gate.min_class_recall",
+    "--layout": "ingest.layout",
     "--max-side": "ingest.max_side",
     "--runner": "run.runner",
     "--beam-arg": "run.beam_args",

@@ -20,3 +20,9 @@ class Serve:
         default=5,
         check=AT_LEAST_ONE,
     )
+    max_batch: int = option(
+        "images in the largest batch of a server: of the warm-up requests, and in batching.config "
+        "when it is first written",
+        default=32,
+        check=AT_LEAST_ONE,
+    )

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import tensorflow_model_analysis as tfma
-from tfx.components.util import model_utils
 from tfx.utils import path_utils
 
 from common.interval import wilson_interval
@@ -14,7 +13,7 @@ from components.backbone_transform.executor import WARNING
 from components.image_example_gen.counts import QUARANTINE_FILE, read_counts
 from components.model_evaluator.calibration_metrics import NAMES
 from components.model_evaluator.executor import ACCURACY
-from components.model_evaluator.reasons import read_reasons
+from components.model_evaluator.verdict import Verdict
 from components.model_pusher.executor import WAS_SERVED
 from components.report.artifact_files import page_of
 from components.report.read_artifacts import read_anomalies
@@ -32,9 +31,7 @@ class Report:
       interval: 95 % confidence interval of the accuracy.
       calibration: TFMA's values of `components.model_evaluator.calibration_metrics.NAMES`.
       worst_class: name, recall and number of images of the class with the least recall.
-      unmeasured: the classes that have no image in the test split.
-      blessed: whether the gate blessed the model.
-      reasons: why the model was not blessed; empty if it was.
+      gate: the verdict of the gate.
       pushed_to: the model's directory for serving; None if the model was not pushed.
       was_served: whether the model was in that directory before the run.
       unpushed: why the model was not pushed; empty if it was.
@@ -51,9 +48,7 @@ class Report:
     interval: tuple[float, float]
     calibration: Mapping[str, float]
     worst_class: tuple[str, float, int]
-    unmeasured: tuple[str, ...]
-    blessed: bool
-    reasons: str
+    gate: Verdict
     pushed_to: str | None
     was_served: bool
     unpushed: str
@@ -73,7 +68,6 @@ def make_report(run: Mapping[str, NodeRun]) -> Report:
     """
     evaluator = run["Evaluator"].outputs
     (evaluation,) = evaluator["evaluation"]
-    (blessing,) = evaluator["blessing"]
     (pushed,) = run["Pusher"].outputs["pushed_model"]
     (examples,) = run["ImageExampleGen"].outputs["examples"]
     (anomalies,) = run["ExampleValidator"].outputs["anomalies"]
@@ -85,7 +79,6 @@ def make_report(run: Mapping[str, NodeRun]) -> Report:
     accuracy, images = _measured(metrics)
     classes = read_classes(path_utils.serving_model_path(model.uri)) or []
     recalls = dict(_recalls(result, classes))
-    blessed = model_utils.is_model_blessed(blessing)
     return Report(
         accuracy=accuracy,
         test_images=images,
@@ -94,9 +87,7 @@ def make_report(run: Mapping[str, NodeRun]) -> Report:
         worst_class=min(
             ((name, *found) for name, found in recalls.items()), key=lambda found: found[1]
         ),
-        unmeasured=tuple(name for name in classes if name not in recalls),
-        blessed=blessed,
-        reasons="" if blessed else read_reasons(blessing),
+        gate=Verdict.read(evaluation.uri),
         pushed_to=(
             pushed.get_string_custom_property("pushed_destination")
             if pushed.get_int_custom_property("pushed")

@@ -195,14 +195,14 @@ def deploy(config: Config, console: Console, connect: Callable[[Cloud], Backend]
     job = compile_job(config)
     if backend is None:
         assert cloud.output is not None
-        write_job(job, Path(cloud.output), config.machines)
+        write_job(job, Path(cloud.output), config)
         if cloud.image is None:
             console.warn(f"The image is {DEFAULT_IMAGE}; --image names the one in your registry.")
         console.line(f"compiled: {cloud.output}", style="bold green")
         return True
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, config.name + SUFFIXES[config.run.runner])
-        write_job(job, file, config.machines)
+        write_job(job, file, config)
         console.busy("submitting")
         if cloud.schedule:
             _check_no_schedule(backend, config.name)

@@ -51,6 +51,8 @@ TRAINER = TrainerSettings(
             training="6",
             fail_on_unblessed=True,
             keep_versions=5,
+            model_name="flowers",
+            max_batch=32,
             code_fingerprint="5",
         ),
     ],

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from components.model_evaluator.predictions import read_predictions
 from tests.signatures import inputs_of
 
 NODES = {
@@ -165,7 +166,22 @@ def test_all_three_signatures_say_the_same(answers):
 
 
 def test_the_gate_measured_what_the_served_model_does(answers, run, examples):
-    spec = {"label": tf.io.FixedLenFeature([], tf.int64)}
-    labels = tf.io.parse_example(examples, spec)["label"].numpy()
+    spec = {"label": ([], tf.int64), "file_name": ([], tf.string)}
+    spec = {name: tf.io.FixedLenFeature(*feature) for name, feature in spec.items()}
+    parsed = tf.io.parse_example(examples, spec)
+    labels, names = parsed["label"].numpy(), parsed["file_name"].numpy()
     accuracy = np.mean(answers["from_examples"]["label_id"] == labels)
     assert accuracy == pytest.approx(run.accuracy, abs=1e-4)
+    predictions = read_predictions(str(run.artifacts["Evaluator.evaluation"]))
+    outputs = answers["from_examples"]
+    by_name = dict(
+        zip(names, zip(outputs["label"], outputs["probability"], strict=True), strict=True)
+    )
+    for row in predictions.select(["file_name", "predicted", "probability"]).to_pylist():
+        label, probability = by_name[row["file_name"].encode()]
+        assert (row["predicted"], row["probability"]) == (
+            label.decode(),
+            pytest.approx(probability, abs=1e-4),
+        )
+    top5 = np.mean(np.asarray(predictions["rank"]) <= 5)
+    assert float(run.value("top-5 accuracy")) == pytest.approx(top5, abs=1e-4)

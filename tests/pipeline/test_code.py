@@ -102,7 +102,7 @@ EDITS = {
     "the source": (DIGITS, [[f"{SOURCES}/digits.py", "(255 / 16)", "15"]], INGESTION),
     "what the source inherits": (
         FOLDER,
-        [[f"{SOURCES}/class_folders.py", 'startswith(".")', 'startswith("_")']],
+        [[f"{SOURCES}/visible.py", 'startswith(".")', 'startswith("_")']],
         INGESTION,
     ),
     "normalisation of images": (

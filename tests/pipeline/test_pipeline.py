@@ -6,8 +6,10 @@ import json
 import pytest
 from tfx.orchestration.metadata import sqlite_metadata_connection_config
 
+from components.image_example_gen.sources.registry import make_source
 from components.model_pusher.last_push import Serving
 from pipeline.code import hash_nodes
+from pipeline.found_images import find_images
 from pipeline.inputs import Inputs
 from pipeline.options.build import build_config
 from pipeline.options.settings import Setting
@@ -24,6 +26,7 @@ INPUTS = Inputs(
     backbone_layout="",
     champions={},
     serving=Serving("state", None),
+    found=find_images(make_source({"kind": "digits"})),
 )
 
 
@@ -202,6 +205,7 @@ def test_an_inferred_schema_depends_on_the_library_that_infers_it(tmp_path):
         ("serve.precision", "0.9", {"Trainer", *READERS}),
         ("gate.min_accuracy", "0.5", {"Evaluator", "Report"}),
         ("gate.max_ece", "0.1", {"Evaluator", "Report"}),
+        ("gate.confidence", "0.9", {"Evaluator", "Report"}),
         ("serving_dir", "elsewhere", {"Pusher", "Report"}),
     ],
 )

@@ -62,6 +62,8 @@ def push(
         training=training,
         fail_on_unblessed=fail_on_unblessed,
         keep_versions=keep,
+        model_name="flowers",
+        max_batch=4,
         code_fingerprint="",
     )
     Executor().Do(

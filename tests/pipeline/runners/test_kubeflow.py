@@ -42,6 +42,7 @@ KUBERNETES_FIELDS = {
     "tolerations": {"key", "operator", "value", "effect"},
     "emptyDirMounts": {"volumeName", "mountPath", "sizeLimit"},
     "activeDeadlineSeconds": None,
+    "pvcMount": {"pvcNameParameter", "mountPath"},
 }
 
 
@@ -278,8 +279,12 @@ def test_the_next_one_is_a_version_of_it_in_the_same_experiment(command, kubeflo
 
 def test_the_platform_spec_is_uploaded_with_the_pipeline(command, kubeflow):
     """It is a second document in the file."""
-    machine = ["machines.trainer.spot=true", "machines.trainer.disk_gb=100"]
-    status, _, err = command(*PIPELINE, *(a for setting in machine for a in ("--set", setting)))
+    settings = [
+        "machines.trainer.spot=true",
+        "machines.trainer.disk_gb=100",
+        "cloud.volumes=vit-state:/state",
+    ]
+    status, _, err = command(*PIPELINE, *(a for setting in settings for a in ("--set", setting)))
     assert (status, err) == (0, "")
     (version,) = kubeflow.versions.values()
     (platform,) = version["platforms"]
@@ -288,9 +293,13 @@ def test_the_platform_spec_is_uploaded_with_the_pipeline(command, kubeflow):
         "nodeSelector",
         "tolerations",
         "emptyDirMounts",
+        "pvcMount",
     }
+    assert executors["Pusher_executor"] == {"pvcMount": [MOUNT]}
 
 
+# As in kubernetes_platform/python/test/unit/test_volume.py of kubeflow/pipelines, for `mount_pvc`.
+MOUNT = {"mountPath": "/state", "pvcNameParameter": {"runtimeValue": {"constant": "vit-state"}}}
 PUSHER = "root/tf-flowers-vit-b16-fe-full/{run}/Pusher/5e1f-42/{output}"
 
 

@@ -1,0 +1,150 @@
+"""Warm-up requests, which TensorFlow Serving replays before it answers the first request.
+
+The first request to a loaded model takes seconds, because TensorFlow then optimises the graph and
+allocates memory. TensorFlow Serving reads `assets.extra/tf_serving_warmup_requests`, TFRecords of
+the proto PredictionLog, and runs each request once when it loads the version
+(`RunSavedModelWarmupUntracked` in
+tensorflow_serving/servables/tensorflow/saved_model_warmup_util.cc). A request that fails there
+makes the version fail to load.
+"""
+
+import io
+import os
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import PIL.Image
+import tensorflow as tf
+from tensorflow.core.framework import tensor_pb2
+from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
+from tensorflow_serving.apis import prediction_log_pb2
+from tfx.dsl.io import fileio
+
+from components.model_pusher.serving_directory import WARM_UP
+
+_GRAPH = "saved_model.pb"
+# The decoders of the formats are separate parts of the graph. JPEG comes last: it is the commonest.
+_FORMATS = ("BMP", "GIF", "PNG", "WEBP", "JPEG")
+# The names of the inputs of an exported model's signatures.
+_IMAGE_BYTES, _EXAMPLES, _PIXELS = "image_bytes", "examples", "images"
+
+
+def write_warm_up(model: str, target: str, *, max_batch: int) -> None:
+    """Writes the warm-up requests of a model, if it has the signatures of an exported model.
+
+    Args:
+      model: the directory of the SavedModel.
+      target: the directory of the model's copy that servers will load.
+      max_batch: the number of images of the largest request, at least 1.
+
+    Raises:
+      OSError, tf.errors.OpError: the file cannot be written.
+    """
+    logs = make_warm_up(model, max_batch=max_batch)
+    if not logs:
+        return
+    path = f"{target}/{WARM_UP}"
+    fileio.makedirs(os.path.dirname(path))
+    with tf.io.TFRecordWriter(path) as writer:
+        for log in logs:
+            writer.write(log.SerializeToString())
+
+
+def make_warm_up(model: str, *, max_batch: int) -> list[prediction_log_pb2.PredictionLog]:
+    """Makes a small and a largest request for each signature of a model.
+
+    Args:
+      model: the directory of the SavedModel.
+      max_batch: the number of images of the largest request, at least 1.
+
+    Returns:
+      The requests; empty for a model with other signatures than those of an exported model.
+    """
+    signatures = _read_signatures(model)
+    shapes = [
+        [dimension.size for dimension in inputs[_PIXELS].tensor_shape.dim]
+        for inputs in signatures.values()
+        if _PIXELS in inputs
+    ]
+    if len(shapes) != 1 or len(shapes[0]) != 4:
+        return []
+    _, height, width, channels = shapes[0]
+    files = [encode_image(height, width, name) for name in _FORMATS]
+    # A tensor of one value and a larger shape repeats the value: pixels take no room in the file.
+    pixels = {
+        count: tf.make_tensor_proto(0.0, tf.float32, [count, height, width, channels])
+        for count in (max_batch, 1)
+    }
+    requests = {
+        _IMAGE_BYTES: [_strings(batch) for batch in _batches(files, max_batch)],
+        _EXAMPLES: [
+            _strings([_example(file) for file in batch])
+            for batch in _batches(files[-1:], max_batch)
+        ],
+        _PIXELS: list(pixels.values()),
+    }
+    return [
+        _prediction_log(signature, name, tensor)
+        for signature, inputs in sorted(signatures.items())
+        for name in inputs
+        for tensor in requests.get(name, [])
+    ]
+
+
+def encode_image(height: int, width: int, image_format: str) -> bytes:
+    """Encodes an image of random squares, the same each time.
+
+    Args:
+      height: in pixels.
+      width: in pixels.
+      image_format: one of Pillow's names, such as JPEG.
+    """
+    generator = np.random.default_rng(0)
+    rows, columns = -(-height // 8), -(-width // 8)
+    squares = generator.integers(0, 256, (rows, columns, 3), np.uint8)
+    image = PIL.Image.fromarray(squares).resize(
+        (columns * 8, rows * 8), PIL.Image.Resampling.NEAREST
+    )
+    stream = io.BytesIO()
+    image.crop((0, 0, width, height)).save(stream, image_format)
+    return stream.getvalue()
+
+
+def _read_signatures(model: str) -> dict[str, dict[str, meta_graph_pb2.TensorInfo]]:
+    """Reads the inputs of each signature from the graph's file, without loading the model."""
+    with fileio.open(f"{model}/{_GRAPH}", "rb") as file:
+        saved_model = saved_model_pb2.SavedModel.FromString(file.read())
+    return {
+        name: dict(signature.inputs)
+        for graph in saved_model.meta_graphs
+        for name, signature in graph.signature_def.items()
+    }
+
+
+def _batches(files: Sequence[bytes], max_batch: int) -> Iterator[list[bytes]]:
+    """A largest batch of the last file, and each file alone."""
+    yield [files[-1]] * max_batch
+    for file in files:
+        yield [file]
+
+
+def _example(file: bytes) -> bytes:
+    """A serialized tf.Example with an encoded image."""
+    image = tf.train.Feature(bytes_list=tf.train.BytesList(value=[file]))
+    features = tf.train.Features(feature={"image": image})
+    return tf.train.Example(features=features).SerializeToString()
+
+
+def _strings(values: list[bytes]) -> tensor_pb2.TensorProto:
+    return tf.make_tensor_proto(values, tf.string, [len(values)])
+
+
+def _prediction_log(
+    signature: str, name: str, tensor: tensor_pb2.TensorProto
+) -> prediction_log_pb2.PredictionLog:
+    """A logged request of a signature's input; the model's name is not read at the replay."""
+    log = prediction_log_pb2.PredictionLog()
+    request = log.predict_log.request
+    request.model_spec.signature_name = signature
+    request.inputs[name].CopyFrom(tensor)
+    return log
