@@ -129,3 +129,16 @@ class PusherProperties:
 
     push_destination: PropertyValue
     custom_config: PropertyValue
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ReportProperties:
+    """Execution properties of Report.
+
+    Attributes:
+      settings: `components.report.settings.ReportSettings`, as JSON.
+      code_fingerprint: fingerprint of the node's code.
+    """
+
+    settings: PropertyValue
+    code_fingerprint: PropertyValue

@@ -2,13 +2,15 @@
 
 source -- ImageExampleGen -+- StatisticsGen - SchemaGen or PackagedSchema - ExampleValidator
                            |
-                           +- Transform -- Trainer -- Evaluator -- Pusher
+                           +- Transform -- Trainer -- Evaluator -- Pusher -- Report
                                  |            |           |
              backbone SavedModel +------------+           +- the last blessed model
 
 A pipeline that is compiled for a cluster starts with the node ResolveInputs, which finds data and
 backbone for each run.
 """
+
+from collections.abc import Sequence
 
 from tfx.components import (  # isort: skip (it patches tfx_bsl, for the pinned TFDV)
     SchemaGen,
@@ -32,6 +34,7 @@ from components.image_example_gen.component import ImageExampleGen
 from components.model_evaluator.component import ModelEvaluator
 from components.model_pusher.component import ModelPusher
 from components.packaged_schema.component import PackagedSchema
+from components.report.component import Report
 from pipeline.beam.engine import workers_are_elsewhere
 from pipeline.inputs import Inputs
 from pipeline.options.config import Config
@@ -58,7 +61,9 @@ _EXAMPLE_TYPES = schema_pb2.Schema(
 )
 
 
-def create_pipeline(config: Config, inputs: Inputs | None) -> Pipeline:
+def create_pipeline(
+    config: Config, inputs: Inputs | None, beam_args: Sequence[str] = ()
+) -> Pipeline:
     """Builds the pipeline that `config` describes.
 
     No model code is loaded: user functions are given by import path. If a node reads data beyond
@@ -68,6 +73,7 @@ def create_pipeline(config: Config, inputs: Inputs | None) -> Pipeline:
     Args:
       config: the configuration.
       inputs: the data, backbone and schema of the run; if None, the node ResolveInputs finds them.
+      beam_args: flags for Beam, from `pipeline.beam.engine.beam_arguments`.
     """
     first: list[BaseNode] = []
     if inputs is None:
@@ -171,6 +177,22 @@ def create_pipeline(config: Config, inputs: Inputs | None) -> Pipeline:
         push_destination=properties.pusher.push_destination,
         custom_config=properties.pusher.custom_config,
     ).with_id("Pusher")
+    report = Report(
+        artifacts={
+            "examples": examples.outputs["examples"],
+            "statistics": statistics.outputs["statistics"],
+            "schema": schema.outputs["schema"],
+            "anomalies": validator.outputs["anomalies"],
+            "transform_graph": transform.outputs["transform_graph"],
+            "model": trainer.outputs["model"],
+            "model_run": trainer.outputs["model_run"],
+            "evaluation": evaluator.outputs["evaluation"],
+            "blessing": evaluator.outputs["blessing"],
+            "pushed_model": pusher.outputs["pushed_model"],
+        },
+        settings=properties.report.settings,
+        code_fingerprint=properties.report.code_fingerprint,
+    ).with_id("Report")
     return Pipeline(
         pipeline_name=config.name,
         pipeline_root=config.pipeline_root,
@@ -186,9 +208,10 @@ def create_pipeline(config: Config, inputs: Inputs | None) -> Pipeline:
             trainer,
             evaluator,
             pusher,
+            report,
         ],
         enable_cache=True,
-        beam_pipeline_args=[_BEAM_PLUGIN, *config.run.beam_args],
+        beam_pipeline_args=[_BEAM_PLUGIN, *beam_args],
     )
 
 

@@ -6,7 +6,7 @@ from tfx.dsl.io import fileio
 from tfx.orchestration.local.local_dag_runner import LocalDagRunner
 from tfx.orchestration.metadata import sqlite_metadata_connection_config
 
-from pipeline.beam.engine import set_engine
+from pipeline.beam.engine import beam_arguments
 from pipeline.inputs import Inputs
 from pipeline.metadata_store import metadata_file
 from pipeline.options.config import Config
@@ -14,6 +14,7 @@ from pipeline.pipeline import create_pipeline
 from pipeline.report.console import Console
 from pipeline.report.lineage import NodeRun, latest_run
 from pipeline.report.outcome import Report, make_report
+from pipeline.report.stopped_run import report_stopped_run
 from pipeline.resolve_inputs.ownership import claim
 from pipeline.root import state_directory
 from pipeline.runners.artifact_check import check_artifacts
@@ -50,17 +51,26 @@ def _run(
     config: Config, inputs: Inputs, console: Console, only: Collection[str] = ()
 ) -> dict[str, NodeRun]:
     """Runs the pipeline, or some of its nodes; returns the nodes that ran."""
-    config = set_engine(config)
+    beam_args = beam_arguments(config.run.beam_args)
     if "://" in config.pipeline_root:  # a local root was claimed before TFX was loaded
         claim(config)
     connection = sqlite_metadata_connection_config(str(metadata_file(state_directory(config))))
-    pipeline = create_pipeline(config, inputs)
+    pipeline = create_pipeline(config, inputs, beam_args)
     if only:
         pipeline.components = [node for node in pipeline.components if node.id in only]
     pipeline.metadata_connection_config = connection
-    with (
-        report_nodes_to(console, lambda node: latest_run(connection)[node].cached),
-        check_artifacts(config.pipeline_root),
-    ):
-        LocalDagRunner().run(pipeline)
+    try:
+        with (
+            report_nodes_to(console, lambda node: latest_run(connection)[node].cached),
+            check_artifacts(config.pipeline_root),
+        ):
+            LocalDagRunner().run(pipeline)
+    except Exception as error:
+        for node in pipeline.components:
+            if node.id == "Report":
+                directory = state_directory(config) / "reports"
+                settings = node.exec_properties["settings"]
+                if page := report_stopped_run(connection, settings, directory, error):
+                    console.line(f"report: {page}")
+        raise
     return latest_run(connection)
