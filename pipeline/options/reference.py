@@ -57,9 +57,12 @@ _GROUPS = {
                 "augments."),
     "gate": ("Gate", "The conditions on the `test` split under which a new model is blessed: it "
              "reaches the required accuracy and recall, and its accuracy is not below that of the "
-             "last blessed model of the same classes by more than `gate.max_drop`."),
+             "last blessed model of the same classes by more than `gate.max_drop` "
+             "([gate.md](gate.md))."),
     "serve": ("Serving", "How the exported model answers, and how many versions of it stay in the "
               "serving directory ([serving.md](serving.md))."),
+    "serving_check": ("Check of serving", "What the exported model must do in a process that loads "
+                      "it as a server does ([gate.md](gate.md#servingcheck))."),
     "run": ("Where and how the pipeline runs", "The engines that `--beam-arg` can name are in "
             "[beam.md](beam.md)."),
     "cloud": ("On a cluster", "For `--runner kubeflow` and `--runner vertex` "
