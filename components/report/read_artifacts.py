@@ -85,8 +85,10 @@ def _read_data(found: Mapping[str, Artifact], settings: ReportSettings) -> Data 
     examples, anomalies = found.get("examples"), found.get("anomalies")
     if examples is None:
         return None
-    with fileio.open(f"{examples.uri}/{QUARANTINE_FILE}") as file:
-        records = [json.loads(line) for line in file.read().splitlines()[:_MOST_QUARANTINED]]
+    quarantine, records = f"{examples.uri}/{QUARANTINE_FILE}", []
+    if fileio.exists(quarantine):  # only if an image was quarantined
+        with fileio.open(quarantine) as file:
+            records = [json.loads(line) for line in file.read().splitlines()[:_MOST_QUARANTINED]]
     return Data(
         counts=read_counts(examples.uri),
         by_class=read_counts_of_classes(examples.uri, len(settings.classes)),
