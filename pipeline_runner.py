@@ -284,6 +284,7 @@ def find_inputs(config: Config, log: Path, console: Console) -> "Inputs":
     with console.downloads():
         inputs = resolve_inputs(config)
     console.found(inputs.found)
+    inputs.found.check()
     warn_of_similar_names(inputs.classes, console)
     return inputs
 
