@@ -1,10 +1,9 @@
 """Runs the pipeline in this process, one node after the other."""
 
-from collections.abc import Collection
-
 from tfx.dsl.io import fileio
 from tfx.orchestration.local.local_dag_runner import LocalDagRunner
 from tfx.orchestration.metadata import sqlite_metadata_connection_config
+from tfx.orchestration.pipeline import RunOptions
 
 from pipeline.beam.engine import set_engine
 from pipeline.inputs import Inputs
@@ -18,8 +17,6 @@ from pipeline.resolve_inputs.ownership import claim
 from pipeline.root import state_directory
 from pipeline.runners.artifact_check import check_artifacts
 from pipeline.runners.node_events import report_nodes_to
-
-SCHEMA_NODES = ("ImageExampleGen", "StatisticsGen", "SchemaGen")
 
 
 def run(config: Config, inputs: Inputs, console: Console) -> Report:
@@ -40,14 +37,14 @@ def infer_schema(config: Config, inputs: Inputs, console: Console) -> str:
       InputError: as `run`.
       Exception: the exception of a node that fails.
     """
-    nodes = _run(config, inputs, console, SCHEMA_NODES)
+    nodes = _run(config, inputs, console, RunOptions(to_nodes=["SchemaGen"]))
     (schema,) = nodes["SchemaGen"].outputs["schema"]
     with fileio.open(f"{schema.uri}/schema.pbtxt") as file:
         return file.read()
 
 
 def _run(
-    config: Config, inputs: Inputs, console: Console, only: Collection[str] = ()
+    config: Config, inputs: Inputs, console: Console, options: RunOptions | None = None
 ) -> dict[str, NodeRun]:
     """Runs the pipeline, or some of its nodes; returns the nodes that ran."""
     config = set_engine(config)
@@ -55,12 +52,10 @@ def _run(
         claim(config)
     connection = sqlite_metadata_connection_config(str(metadata_file(state_directory(config))))
     pipeline = create_pipeline(config, inputs)
-    if only:
-        pipeline.components = [node for node in pipeline.components if node.id in only]
     pipeline.metadata_connection_config = connection
     with (
         report_nodes_to(console, lambda node: latest_run(connection)[node].cached),
         check_artifacts(config.pipeline_root),
     ):
-        LocalDagRunner().run(pipeline)
+        LocalDagRunner().run(pipeline, run_options=options)
     return latest_run(connection)
