@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
 
-from common.errors import InputError
+from common.errors import RefusedError
 from components.image_example_gen.sources.base import SPLITS, TRAIN, ImageReference, Source
 from components.image_example_gen.sources.duplicates import (
     are_across_classes,
@@ -59,18 +59,18 @@ class FoundImages:
         """Refuses images that no model can be trained and measured on.
 
         Raises:
-          InputError: a split has no image, or a class none to train on.
+          RefusedError: a split has no image, or a class none to train on.
         """
         empty = [split for split in SPLITS if not self.splits[split]]
         if empty:
-            raise InputError(
+            raise RefusedError(
                 f"no image for the split {', '.join(empty)}: found {self.total} images; expected "
                 "enough for train, validation and test (80/10/10)"
             )
         if self.untrained:
             more = len(self.untrained) - _SHOWN
             names = ", ".join(self.untrained[:_SHOWN])
-            raise InputError(
+            raise RefusedError(
                 f"no training image for the class {names}"
                 + (f" and {more} more classes" if more > 0 else "")
                 + "; expected about 10 or more images of each class: a tenth goes to validation, "

@@ -32,9 +32,11 @@ class ValidationProperties:
 
     Attributes:
       library_fingerprint: fingerprint of the libraries that they run.
+      check_fingerprint: fingerprint of the code of ExampleValidator.
     """
 
     library_fingerprint: PropertyValue
+    check_fingerprint: PropertyValue
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

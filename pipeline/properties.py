@@ -162,7 +162,9 @@ def make_properties(config: Config, inputs: Inputs) -> Properties:
             unread_notes=unread_directory(config.state_dir),
             listing=listing_path(config.state_dir, inputs.source_fingerprint),
         ),
-        validation=ValidationProperties(library_fingerprint=code.validation),
+        validation=ValidationProperties(
+            library_fingerprint=code.validation, check_fingerprint=code.example_check
+        ),
         schema=SchemaProperties(
             content=inputs.schema,
             code_fingerprint=code.schema,

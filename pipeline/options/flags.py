@@ -23,6 +23,7 @@ FLAGS = {
     "--min-class-recall": "gate.min_class_recall",
     "--layout": "ingest.layout",
     "--max-side": "ingest.max_side",
+    "--allow-anomalies": "ingest.allow_anomalies",
     "--runner": "run.runner",
     "--beam-arg": "run.beam_args",
     "--name": "name",

@@ -6,14 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import tensorflow_model_analysis as tfma
-from tensorflow_metadata.proto.v0 import anomalies_pb2
-from tfx.components.example_validator.executor import DEFAULT_FILE_NAME as ANOMALIES_FILE
-from tfx.dsl.io import fileio
-from tfx.types import artifact_utils
 from tfx.utils import path_utils
 
 from common.interval import wilson_interval
 from components.backbone_transform.executor import WARNING
+from components.example_check.anomalies import read_anomalies
 from components.image_example_gen.counts import QUARANTINE_FILE, read_counts
 from components.model_evaluator.calibration_metrics import NAMES
 from components.model_evaluator.executor import ACCURACY
@@ -122,9 +119,6 @@ def _recalls(result: Any, classes: Sequence[str]) -> Iterator[tuple[str, tuple[f
 
 
 def _anomalies(artifact: Any) -> Iterator[str]:
-    for split in artifact_utils.decode_split_names(artifact.split_names):
-        uri = artifact_utils.get_split_uri([artifact], split)
-        with fileio.open(f"{uri}/{ANOMALIES_FILE}", "rb") as file:
-            found = anomalies_pb2.Anomalies.FromString(file.read()).anomaly_info
-        for feature, anomaly in sorted(found.items()):
+    for split, found in read_anomalies(artifact):
+        for feature, anomaly in sorted(found.anomaly_info.items()):
             yield f"{split}: {feature}: {anomaly.short_description}"

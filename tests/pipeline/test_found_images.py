@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from common.errors import InputError
+from common.errors import RefusedError
 from components.image_example_gen.sources.registry import make_source
 from pipeline.found_images import find_images
 from tests.conftest import class_folder, encode, gradient
@@ -114,10 +114,10 @@ def test_images_that_cannot_be_split_are_refused(tmp_path):
         return find_images(make_source({"kind": "folder", "path": str(folder)}))
 
     found(5).check()
-    with pytest.raises(InputError, match=r"no image for the split .*: found 2 images; expected"):
+    with pytest.raises(RefusedError, match=r"no image for the split .*: found 2 images; expected"):
         found(1).check()
     untrained = dataclasses.replace(found(4), untrained=tuple(map(str, range(7))))
-    with pytest.raises(InputError, match="for the class 0, 1, 2, 3 and 3 more classes; expected"):
+    with pytest.raises(RefusedError, match="for the class 0, 1, 2, 3 and 3 more classes; expected"):
         untrained.check()
 
 

@@ -148,7 +148,7 @@ def test_only_a_head_has_its_features_materialised(tmp_path):
         ("backbone_layout", {"Trainer", *READERS}),
         ("champions", {"Evaluator"}),
         ("serving", {"Pusher"}),
-        ("classes", {"ImageExampleGen", "Trainer", *READERS}),
+        ("classes", {"ImageExampleGen", "ExampleValidator", "Trainer", *READERS}),
     ],
 )
 def test_each_fingerprint_is_a_property_of_the_nodes_that_read_it(tmp_path, field, changed):
@@ -169,6 +169,7 @@ def test_each_fingerprint_is_a_property_of_the_nodes_that_read_it(tmp_path, fiel
     [
         ("example_gen", {"ImageExampleGen", "Trainer", *READERS}),
         ("validation", {"StatisticsGen", "ExampleValidator"}),
+        ("example_check", {"ExampleValidator"}),
         ("schema", {"PackagedSchema"}),
         ("transform", {"Transform", "Trainer", *READERS}),
         ("tuner", {"Tuner", *READERS}),
@@ -200,6 +201,9 @@ def test_an_inferred_schema_depends_on_the_library_that_infers_it(tmp_path):
         ("tuner", "3", {"Tuner", *READERS}),
         ("ingest.max_side", "300", {"ImageExampleGen", "Trainer", *READERS}),
         ("ingest.max_pixels", "300", {"ImageExampleGen", "Trainer", *READERS}),
+        ("ingest.max_value", "4095", {"ImageExampleGen", "Trainer", *READERS}),
+        ("ingest.max_quarantined", "0.5", {"ExampleValidator"}),
+        ("ingest.allow_anomalies", "true", {"ExampleValidator"}),
         ("backbone.input_range", "0,1", {"Transform", "Tuner", "Trainer", *READERS}),
         ("serve.precision", "0.9", {"Trainer", *READERS}),
         ("gate.min_accuracy", "0.5", {"Evaluator"}),
