@@ -52,7 +52,7 @@ from pipeline.options.devices import check_strategy, check_strategy_of_step
 from pipeline.options.schedule import check_schedule
 from pipeline.report.console import Console
 from pipeline.report.logs import log_to_file
-from pipeline.reviewed_schema import read_schema
+from pipeline.reviewed_schema import check_write_schema, read_schema
 from pipeline.root import claim_root, state_directory
 
 if TYPE_CHECKING:
@@ -252,27 +252,6 @@ def write_schema(path: str, config: Config, log: Path, record_owner: Callable[[]
     return run_with_log(log, job, verbose=config.run.verbose)
 
 
-def check_write_schema(path: str, config: Config) -> None:
-    """Refuses to write a schema that is not inferred, or to a place that cannot be written.
-
-    Raises:
-      InputError: the configuration or `path` does not allow it.
-    """
-    if config.run.is_compiled:
-        raise InputError(
-            f"--write-schema {path}: has no effect with --runner {config.run.runner}; expected "
-            "--runner local"
-        )
-    if config.has_schema:
-        given = f"--schema {config.schema}" if config.schema else f"--dataset {config.dataset}"
-        raise InputError(
-            f"--write-schema {path}: has no effect with {given}, whose schema is not inferred; "
-            "expected another dataset"
-        )
-    if "://" not in path and not Path(path).absolute().parent.is_dir():
-        raise InputError(f"--write-schema {path}: no such directory; expected a path in one")
-
-
 def find_inputs(config: Config, log: Path, console: Console) -> "Inputs":
     """Loads TFX, finds data and model, and prints what was found."""
     announce(config, log, console)
@@ -284,6 +263,7 @@ def find_inputs(config: Config, log: Path, console: Console) -> "Inputs":
     with console.downloads():
         inputs = resolve_inputs(config)
     console.found(inputs.found)
+    inputs.found.check()
     warn_of_similar_names(inputs.classes, console)
     return inputs
 

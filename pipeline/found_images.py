@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
 
+from common.errors import RefusedError
 from components.image_example_gen.sources.base import SPLITS, TRAIN, ImageReference, Source
 from components.image_example_gen.sources.duplicates import (
     are_across_classes,
@@ -26,6 +27,7 @@ class FoundImages:
       suffixes: number of images by the suffix of the file name in lower case; empty for none.
       classes: number of images by class name.
       unlabelled: number of images without a label.
+      untrained: the classes that have images, but none in train.
       splits: number of images by split.
       given: the splits that the source gives.
       left_out: folders whose images are left out.
@@ -40,6 +42,7 @@ class FoundImages:
     suffixes: Mapping[str, int]
     classes: Mapping[str, int]
     unlabelled: int
+    untrained: tuple[str, ...]
     splits: Mapping[str, int]
     given: tuple[str, ...]
     left_out: tuple[str, ...]
@@ -51,6 +54,28 @@ class FoundImages:
     def train_images(self) -> int:
         """The number of images in train."""
         return self.splits[TRAIN]
+
+    def check(self) -> None:
+        """Refuses images that no model can be trained and measured on.
+
+        Raises:
+          RefusedError: a split has no image, or a class none to train on.
+        """
+        empty = [split for split in SPLITS if not self.splits[split]]
+        if empty:
+            raise RefusedError(
+                f"no image for the split {', '.join(empty)}: found {self.total} images; expected "
+                "enough for train, validation and test (80/10/10)"
+            )
+        if self.untrained:
+            more = len(self.untrained) - _SHOWN
+            names = ", ".join(self.untrained[:_SHOWN])
+            raise RefusedError(
+                f"no training image for the class {names}"
+                + (f" and {more} more classes" if more > 0 else "")
+                + "; expected about 10 or more images of each class: a tenth goes to validation, "
+                "another to test. Add images, or take the class away"
+            )
 
     def describe(self) -> dict[str, str]:
         """Returns what was found, by the names of the lines that the console prints."""
@@ -101,7 +126,9 @@ def find_images(source: Source) -> FoundImages:
     images = source.images()
     copies = list(find_copies(images))
     labels = Counter(image.label for image in images)
-    splits = Counter(assign_splits(images))
+    assigned = assign_splits(images)
+    splits = Counter(assigned)
+    trained = {i.label for i, split in zip(images, assigned, strict=True) if split == TRAIN}
     given = {image.split for image in images}
     return FoundImages(
         total=len(images),
@@ -110,6 +137,11 @@ def find_images(source: Source) -> FoundImages:
         classes={name: labels[label] for label, name in enumerate(source.classes())},
         unlabelled=sum(
             n for label, n in labels.items() if label not in range(len(source.classes()))
+        ),
+        untrained=tuple(
+            name
+            for label, name in enumerate(source.classes())
+            if labels[label] and label not in trained
         ),
         splits={split: splits[split] for split in SPLITS},
         given=tuple(split for split in SPLITS if split in given),

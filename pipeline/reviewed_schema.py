@@ -1,9 +1,14 @@
-"""Reads the schema that a run is given. Imports no TensorFlow until a bucket is named."""
+"""Reads the schema that a run is given, and checks where an inferred one is written.
+
+Imports no TensorFlow until a bucket is named.
+"""
 
 from importlib import resources
+from pathlib import Path
 
 from common.errors import InputError
 from common.files import read_bytes
+from pipeline.options.config import Config
 
 # What ImageExampleGen writes, as in the curated schemas.
 _FILE_NAME = """
@@ -59,3 +64,24 @@ def read_schema(path: str) -> str:
             f"{', '.join(missing)} as well"
         )
     return text if "file_name" in names else f"{text.rstrip()}{_FILE_NAME}"
+
+
+def check_write_schema(path: str, config: Config) -> None:
+    """Refuses to write a schema that is not inferred, or to a place that cannot be written.
+
+    Raises:
+      InputError: the configuration or `path` does not allow it.
+    """
+    if config.run.is_compiled:
+        raise InputError(
+            f"--write-schema {path}: has no effect with --runner {config.run.runner}; expected "
+            "--runner local"
+        )
+    if config.has_schema:
+        given = f"--schema {config.schema}" if config.schema else f"--dataset {config.dataset}"
+        raise InputError(
+            f"--write-schema {path}: has no effect with {given}, whose schema is not inferred; "
+            "expected another dataset"
+        )
+    if "://" not in path and not Path(path).absolute().parent.is_dir():
+        raise InputError(f"--write-schema {path}: no such directory; expected a path in one")
