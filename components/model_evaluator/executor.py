@@ -17,13 +17,12 @@ from common.notice import notice
 # Imported for its code to be part of the fingerprint: the EvalConfig names it.
 from components.model_evaluator import calibration_metrics  # noqa: F401
 from components.model_evaluator.extractors import make_extractors
-from components.model_evaluator.reasons import REASONS, reasons
+from components.model_evaluator.reasons import ACCURACY, REASONS, reasons
 from components.model_evaluator.records import Blessing, last_blessed, record
 from trainer.serving.exported_model import read_classes
 
 # The champion is read from the records; as an execution property it is part of the cache key.
 CHAMPION, RECORDS, TRAINING = "champion", "records", "training"
-ACCURACY = "accuracy"
 # TFX takes a function by its import path.
 EXTRACTORS = {"custom_extractors": f"{make_extractors.__module__}.{make_extractors.__name__}"}
 
@@ -39,7 +38,8 @@ class Executor(executor.Executor):
     ) -> None:
         """Evaluates the model against the last blessed one of another training.
 
-        The blessing gets the custom property `reasons` where it says no. A blessing is recorded
+        The blessing gets the custom property `reasons` where it says no, and `accuracy` where it
+        says yes. A blessing is recorded
         only if nobody recorded one since the comparison: else the model is compared again.
 
         Raises:
@@ -57,6 +57,9 @@ class Executor(executor.Executor):
                 now = last_blessed(records, classes, other_than=training)
                 if _name(now) == _name(champion):
                     record(records, model, training)
+                    _blessing_of(output_dict).set_string_custom_property(
+                        ACCURACY, f"{read_accuracy(_evaluation_of(output_dict)):.4f}"
+                    )
                     return
             notice(
                 "Another run's model was blessed since this one was compared: it is compared again."
@@ -65,10 +68,7 @@ class Executor(executor.Executor):
             for artifact in (a for artifacts in output_dict.values() for a in artifacts):
                 _empty(artifact.uri)
         blessing = _blessing_of(output_dict)
-        evaluation = artifact_utils.get_single_uri(
-            output_dict[standard_component_specs.EVALUATION_KEY]
-        )
-        lines = reasons(tfma.load_validation_result(evaluation), classes)
+        lines = reasons(tfma.load_validation_result(_evaluation_of(output_dict)), classes)
         why = "; ".join(lines)
         blessing.set_string_custom_property(REASONS, why)
         logging.warning("The model is not blessed: %s.", why)
@@ -99,6 +99,16 @@ class Executor(executor.Executor):
 
 def _blessing_of(output_dict: dict[str, list[types.Artifact]]) -> types.Artifact:
     return artifact_utils.get_single_instance(output_dict[standard_component_specs.BLESSING_KEY])
+
+
+def _evaluation_of(output_dict: dict[str, list[types.Artifact]]) -> str:
+    return artifact_utils.get_single_uri(output_dict[standard_component_specs.EVALUATION_KEY])
+
+
+def read_accuracy(evaluation: str) -> float:
+    """Reads the accuracy on the test split, in [0, 1], from the evaluation at a URI."""
+    metrics = tfma.load_eval_result(evaluation).get_metrics_for_slice()
+    return float(metrics[ACCURACY]["doubleValue"])
 
 
 def _name(blessing: Blessing | None) -> str | None:

@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
-REASONS = "reasons"  # custom property of the ModelBlessing of a model that was not blessed
+# Custom properties of a ModelBlessing: of a model that was not blessed, and of one that was.
+REASONS = "reasons"
+ACCURACY = "accuracy"  # on the test split, a decimal number; the metric has the same name
 
 
 def read_reasons(blessing: Any) -> str:

@@ -37,6 +37,7 @@ def evaluate(make_model, records, tmp_path, monkeypatch):
 
         monkeypatch.setattr(tfx_executor.Executor, "Do", do)
         monkeypatch.setattr(tfma, "load_validation_result", lambda _: ValidationResult())
+        monkeypatch.setattr("components.model_evaluator.executor.read_accuracy", lambda _: 0.9614)
         model, blessing = standard_artifacts.Model(), standard_artifacts.ModelBlessing()
         evaluation = standard_artifacts.ModelEvaluation()
         model.uri, blessing.uri = make_model("new", 9.0), str(tmp_path / "blessing")
