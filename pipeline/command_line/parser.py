@@ -19,6 +19,7 @@ _GROUPS = {
     "train": "the training; what is not given is the recipe's",
     "gate": "what a model must reach",
     "serve": "how models are served",
+    "endpoint": "where Vertex AI serves them",
     "run": "where and how it runs",
     "cloud": "for a cluster: kubeflow, vertex",
     "machines": "what the nodes run on there",
@@ -125,6 +126,11 @@ def make_parser() -> argparse.ArgumentParser:
         const="",
         metavar="VERSION",
         help="serve an earlier version of the model again; by default the one before",
+    )
+    lists.add_argument(
+        "--promote",
+        action="store_true",
+        help="give all requests of --endpoint to the model that it got last",
     )
     lists.add_argument(
         "--list-schedules", action="store_true", help="print the schedules of kubeflow or vertex"
