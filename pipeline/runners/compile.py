@@ -29,8 +29,8 @@ from pipeline.runners.resources import platform_spec, set_machines
 DEFAULT_IMAGE = "vit-pipeline:latest"  # the name that `make image` gives it
 
 # ResolveInputs looks for new data and models in each run. On Kubeflow Pipelines, `--wait` reads the
-# verdict of a run from the folder of that run, so that Pusher has to write it in each run; it does
-# not push the same model twice.
+# verdict from the folder of the run, so Pusher has to write it in each run; Pusher does not push
+# the same model twice.
 _NEVER_CACHED = {"vertex": ("ResolveInputs",), "kubeflow": ("ResolveInputs", "Pusher")}
 
 
@@ -94,9 +94,9 @@ def _name_producers(spec: pipeline_spec_pb2.PipelineSpec) -> None:
 
 
 def _declare_outputs(spec: pipeline_spec_pb2.PipelineSpec) -> None:
-    """Passes to each container the names of its declared outputs.
+    """Passes the names of the declared outputs to each container.
 
-    Kubeflow Pipelines adds an output that is not declared; `pipeline.runners.container` removes it.
+    Kubeflow Pipelines adds an undeclared output, which `pipeline.runners.container` removes.
     """
     for component in spec.components.values():
         executor = spec.deployment_spec["executors"][component.executor_label]
@@ -105,7 +105,7 @@ def _declare_outputs(spec: pipeline_spec_pb2.PipelineSpec) -> None:
 
 
 def _keep_downloaded_models(spec: pipeline_spec_pb2.PipelineSpec, state_dir: str | None) -> None:
-    """Makes a volume the place of downloaded weights, so that they are downloaded once.
+    """Sets the cache directory of weights to a volume, so that they are downloaded once.
 
     Without a volume, each step that needs weights downloads them to its own disk.
     """

@@ -93,7 +93,7 @@ class _Kubeflow(Backend):
                 self._client._existing_config.refresh_api_key_hook = _make_token_hook(
                     cloud.token_file
                 )
-            # A request is not repeated if its answer got lost: the service may have acted on it.
+            # A request is not repeated if its response is lost: the service may have acted on it.
             pool = self._client._run_api.api_client.rest_client.pool_manager
             pool.connection_pool_kw["retries"] = urllib3.Retry(
                 total=3, connect=3, read=False, redirect=3, other=0, status=0
@@ -114,7 +114,7 @@ class _Kubeflow(Backend):
                 service_account=config.cloud.service_account,
             ),
         )
-        # The driver makes this path in backend/src/v2/metadata/client.go, GetPipeline.
+        # The driver builds this path in backend/src/v2/metadata/client.go, GetPipeline.
         self._folders[run.run_id] = f"{config.pipeline_root.rstrip('/')}/{config.name}/{run.run_id}"
         return run.run_id, f"{self._client._get_url_prefix()}/#/runs/details/{run.run_id}"
 
