@@ -41,6 +41,8 @@ def check_locations(config: Config) -> None:
         check_scheme(flag, place, TENSORFLOW_SCHEMES, "a path or gs://BUCKET/PATH")
     if config.data_dir:
         check_scheme("--data-dir", config.data_dir, TENSORFLOW_SCHEMES, "a path or gs://…")
+    if config.schema:
+        check_scheme("--schema", config.schema, TENSORFLOW_SCHEMES, "a path or gs://…")
     places = written | dict(_read(config))
     for inner, outer, why in _APART:
         if inner in places and outer in places and _is_within(places[inner], places[outer]):
@@ -71,6 +73,7 @@ def check_buckets(config: Config) -> None:
         _MODEL: config.model,
         _DATASET: config.dataset,
         "--data-dir": config.data_dir or "",
+        "--schema": config.schema or "",
         _ROOT: config.pipeline_root,
         _SERVING: config.serving_dir,
     }.items():

@@ -3,7 +3,7 @@
 import dataclasses
 from typing import Literal
 
-from common.options import AT_LEAST_ONE, WHOLE, option
+from common.options import AT_LEAST_ONE, FRACTION, WHOLE, option
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -69,6 +69,16 @@ class Ingest:
         "ingestion and in serving",
         default=100_000_000,
         check=AT_LEAST_ONE,
+    )
+    max_quarantined: float = option(
+        "largest share of images in quarantine with which a run goes on",
+        default=0.05,
+        check=FRACTION,
+    )
+    allow_anomalies: bool = option(
+        "go on with data that differ from their schema, or in which most 16-bit images are nearly "
+        "black",
+        default=False,
     )
     max_value: int = option(
         "the value of white in images of more than 8 bits per channel, such as 4095 for a 12-bit "

@@ -204,6 +204,10 @@ class Console:
                 else "accepted answers: none"
             )
         self._gate(report.gate)
+        self._verdict(report)
+        self.line(f"report: {report.page}")
+
+    def _verdict(self, report: Any) -> None:
         if not report.gate.blessed:
             reasons = "; ".join(report.gate.reasons)
             self.line(f"verdict: not blessed by the gate: {reasons}", style="bold red")

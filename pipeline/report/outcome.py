@@ -6,10 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import tensorflow_model_analysis as tfma
-from tensorflow_metadata.proto.v0 import anomalies_pb2
-from tfx.components.example_validator.executor import DEFAULT_FILE_NAME as ANOMALIES_FILE
-from tfx.dsl.io import fileio
-from tfx.types import artifact_utils
 from tfx.utils import path_utils
 
 from common.interval import wilson_interval
@@ -19,6 +15,8 @@ from components.model_evaluator.calibration_metrics import NAMES
 from components.model_evaluator.executor import ACCURACY
 from components.model_evaluator.verdict import Verdict
 from components.model_pusher.executor import WAS_SERVED
+from components.report.artifact_files import page_of
+from components.report.read_artifacts import list_anomalies
 from pipeline.report.lineage import NodeRun
 from trainer.serving.exported_model import read_classes
 
@@ -40,6 +38,7 @@ class Report:
       images: numbers of images that were read, written to each split, and quarantined.
       quarantine: the file that lists the quarantined images.
       anomalies: differences between the examples and the schema, one line each.
+      page: the page of the report.
       warning: Transform's warning about the backbone's range of pixel values; empty for none.
       artifacts: the URIs of the artifacts, by node and output.
     """
@@ -56,6 +55,7 @@ class Report:
     images: Mapping[str, int]
     quarantine: str
     anomalies: tuple[str, ...]
+    page: str
     warning: str
     artifacts: Mapping[str, str]
 
@@ -72,6 +72,7 @@ def make_report(run: Mapping[str, NodeRun]) -> Report:
     (examples,) = run["ImageExampleGen"].outputs["examples"]
     (anomalies,) = run["ExampleValidator"].outputs["anomalies"]
     (model,) = run["Trainer"].outputs["model"]
+    (report,) = run["Report"].outputs["report"]
     (graph,) = run["Transform"].outputs["transform_graph"]
     result = tfma.load_eval_result(evaluation.uri)
     metrics = result.get_metrics_for_slice()
@@ -96,7 +97,8 @@ def make_report(run: Mapping[str, NodeRun]) -> Report:
         was_served=bool(pushed.get_int_custom_property(WAS_SERVED)),
         images=read_counts(examples.uri),
         quarantine=f"{examples.uri}/{QUARANTINE_FILE}",
-        anomalies=tuple(_anomalies(anomalies)),
+        anomalies=tuple(list_anomalies(anomalies)),
+        page=page_of(report.uri),
         warning=graph.get_string_custom_property(WARNING),
         artifacts={
             f"{node}.{key}": artifact.uri
@@ -119,12 +121,3 @@ def _recalls(result: Any, classes: Sequence[str]) -> Iterator[tuple[str, tuple[f
         if key:
             ((_, label),) = key
             yield classes[int(label)], _measured(result.get_metrics_for_slice(key))
-
-
-def _anomalies(artifact: Any) -> Iterator[str]:
-    for split in artifact_utils.decode_split_names(artifact.split_names):
-        uri = artifact_utils.get_split_uri([artifact], split)
-        with fileio.open(f"{uri}/{ANOMALIES_FILE}", "rb") as file:
-            found = anomalies_pb2.Anomalies.FromString(file.read()).anomaly_info
-        for feature, anomaly in sorted(found.items()):
-            yield f"{split}: {feature}: {anomaly.short_description}"

@@ -51,6 +51,7 @@ class Executor(base_executor.BaseExecutor):
             logging.info("%s: %s", name, text)
         for warning in inputs.found.warnings():
             logging.warning("%s", warning)
+        inputs.found.check()
         fitted = fit_batch(config, inputs.found.train_images)
         if fitted != config:
             logging.warning("batch size: %d", fitted.train.batch_size)

@@ -14,7 +14,7 @@ from common.custom_config import from_custom_config
 from common.file_records import record_files
 from components.model_pusher.verdict import Verdict
 from tests.compiled.cluster import Cluster, Step, StepFailed
-from tests.conftest import encode, gradient
+from tests.conftest import digit_folders, encode, gradient
 from trainer.serving.serving_process import ServingProcess
 from trainer.training.settings import TrainerSettings
 
@@ -192,13 +192,7 @@ def test_a_source_that_changed_is_seen_by_the_next_run(compile_to, container_bin
 
     On the oldest release of Kubeflow Pipelines that docs/kubeflow.md names.
     """
-    from components.image_example_gen.sources.digits import _images
-
-    dataset = tmp_path / "images"
-    for image in _images()[:200]:
-        directory = dataset / f"digit_{image.label}"
-        directory.mkdir(parents=True, exist_ok=True)
-        (directory / image.file_name).write_bytes(image.encoded)
+    dataset = digit_folders(tmp_path / "images", 200)
     root = tmp_path / "root"
     arguments = ["--model", "vit_mini_fe", "--dataset", "/nowhere/yet", "--name", "folder"]
     job = compile_to(tmp_path / "pipeline.yaml", *arguments, "--pipeline-root", str(root))
