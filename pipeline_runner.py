@@ -7,6 +7,7 @@
     python pipeline_runner.py --runner vertex --list-schedules …
     python pipeline_runner.py --model vit_b16_fe --dataset path/to/images --write-schema FILE
     python pipeline_runner.py --name NAME --rollback
+    python pipeline_runner.py --name NAME --endpoint E [--traffic 10] | --promote | --rollback …
     python pipeline_runner.py --version
 
 Exit status: 0 pushed (or pushed already; compiled, submitted, scheduled), 1 the pipeline failed,
@@ -42,11 +43,22 @@ from components.image_example_gen.sources.registry import make_source
 from components.image_example_gen.sources.similar_names import similar_names
 from pipeline.batch import fit_batch
 from pipeline.clean import clean
+from pipeline.command_line.endpoint import (
+    deploy_served,
+    is_about_endpoint,
+    promote_candidate,
+    roll_endpoint_back,
+)
 from pipeline.command_line.parser import join_values, make_parser, read_settings
 from pipeline.command_line.tables import list_datasets, list_models, list_options, make_table
 from pipeline.locations import check_buckets, check_locations, check_written
 from pipeline.metadata_store import check_metadata
-from pipeline.options.build import build_config, build_serving_dir, build_target
+from pipeline.options.build import (
+    build_config,
+    build_endpoint,
+    build_serving_dir,
+    build_target,
+)
 from pipeline.options.cluster import check_output, check_submission, check_target, check_times
 from pipeline.options.config import Config
 from pipeline.options.devices import check_strategy, check_strategy_of_step
@@ -90,12 +102,8 @@ def do(parsed: argparse.Namespace) -> int:
         if getattr(parsed, make_list.__name__):
             print(make_list())
             return DONE
-    if parsed.rollback is not None:
-        return serve_earlier_version(parsed)
-    if parsed.clean_cache:
-        return clean_caches(parsed)
-    if any(getattr(parsed, action) for action in ACTIONS):
-        return manage(parsed)
+    if command := find_command(parsed):
+        return command(parsed)
     config = build_config(read_settings(parsed))
     check_locations(config)
     if parsed.write_schema is not None:
@@ -112,8 +120,21 @@ def do(parsed: argparse.Namespace) -> int:
     directory = state_directory(config)
     with claim_root(directory, config) as record_owner:
         path = parsed.write_schema
-        command = run if path is None else functools.partial(write_schema, path)
-        return command(config, new_log(directory), record_owner)
+        start = run if path is None else functools.partial(write_schema, path)
+        return start(config, new_log(directory), record_owner)
+
+
+def find_command(parsed: argparse.Namespace) -> Callable[[argparse.Namespace], int] | None:
+    """Finds the command that the arguments give instead of a run; None if they describe a run."""
+    if is_about_endpoint(
+        read_settings(parsed), promote=parsed.promote, rollback=parsed.rollback is not None
+    ):
+        return serve_at_endpoint
+    if parsed.rollback is not None:
+        return serve_earlier_version
+    if parsed.clean_cache:
+        return clean_caches
+    return manage if any(getattr(parsed, action) for action in ACTIONS) else None
 
 
 def clean_caches(parsed: argparse.Namespace) -> int:
@@ -196,6 +217,32 @@ def serve_earlier_version(parsed: argparse.Namespace) -> int:
     print(f"version {done.withdrawn} is withdrawn: a run does not push that model again")
     print(f"served now: {done.served}, a copy of version {done.copy_of}")
     return DONE
+
+
+def serve_at_endpoint(parsed: argparse.Namespace) -> int:
+    """Deploys the served version to an endpoint of Vertex AI, promotes it, or goes back."""
+    given = read_settings(parsed)
+    if parsed.rollback:
+        raise InputError(
+            f"--rollback {parsed.rollback}: an endpoint goes back to the version that served "
+            "before; expected --rollback without a version"
+        )
+    settings = build_endpoint(given)
+    serving_dir = build_serving_dir(given)
+
+    def job(console: Console) -> int:
+        console.busy("asking Vertex AI")
+        if parsed.promote:
+            lines = promote_candidate(settings)
+        elif parsed.rollback is not None:
+            lines = roll_endpoint_back(settings)
+        else:
+            lines = deploy_served(settings, serving_dir)
+        for line in lines:
+            console.line(line)
+        return DONE
+
+    return run_with_log(new_log(Path("runs")), job, verbose=parsed.__dict__["run.verbose"] or False)
 
 
 def make_backend(runner: str) -> ModuleType:

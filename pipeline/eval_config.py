@@ -3,7 +3,7 @@
 from tensorflow_model_analysis.proto import config_pb2
 
 from components.model_evaluator.calibration_metrics import CalibrationMetrics
-from components.model_evaluator.executor import ACCURACY
+from components.model_evaluator.reasons import ACCURACY
 
 
 def make_eval_config() -> config_pb2.EvalConfig:

@@ -34,6 +34,7 @@ from pipeline.node_properties import (
     ValidationProperties,
 )
 from pipeline.options.config import Config
+from pipeline.options.endpoint import make_endpoint_settings
 from pipeline.report_settings import make_report_settings
 from trainer.decoding.limits import Limits
 from trainer.training.run_label import RunLabel
@@ -155,6 +156,7 @@ def make_properties(config: Config, inputs: Inputs) -> Properties:
         keep_versions=config.serve.keep_versions,
         model_name=config.name,
         max_batch=config.serve.max_batch,
+        endpoint=make_endpoint_settings(config.name, config.endpoint, config.cloud),
         code_fingerprint=code.pusher,
     )
     return Properties(

@@ -19,6 +19,7 @@ _GROUPS = {
     "train": "training; the recipe gives all other values",
     "gate": "conditions on a new model",
     "serve": "the exported model and its versions",
+    "endpoint": "the endpoint of Vertex AI",
     "run": "the runner",
     "cloud": "clusters: kubeflow, vertex",
     "machines": "the machines of nodes on a cluster",
@@ -125,6 +126,11 @@ def make_parser() -> argparse.ArgumentParser:
         const="",
         metavar="VERSION",
         help="serve an earlier version of the model again; by default the one before",
+    )
+    lists.add_argument(
+        "--promote",
+        action="store_true",
+        help="give all requests of --endpoint to the model that it got last",
     )
     lists.add_argument(
         "--list-schedules", action="store_true", help="print the schedules of kubeflow or vertex"

@@ -9,6 +9,7 @@ from typing import Any
 from backbones.reference import ModelReference, parse_model
 from backbones.resolve import check_model
 from common.errors import InputError, did_you_mean
+from components.vertex_endpoint.settings import EndpointSettings
 from pipeline.datasets import Dataset, find_dataset
 from pipeline.options.backbone_input import BackboneInput
 from pipeline.options.cluster import COMPILED_RUNNERS, Cloud, check_reachable
@@ -28,6 +29,7 @@ from pipeline.options.defaults import (
     default_serving_dir,
     make_absolute,
 )
+from pipeline.options.endpoint import Endpoint, check_endpoint, make_endpoint_settings
 from pipeline.options.gate import Gate
 from pipeline.options.ingest import Features, Ingest, Splits
 from pipeline.options.machines import Machines, check_machines
@@ -131,6 +133,29 @@ def build_target(settings: Mapping[str, Setting]) -> tuple[str, Cloud]:
     start = "cloud."
     given = {k.removeprefix(start): v for k, v in values.items() if k.startswith(start)}
     return runner, Cloud(**given)
+
+
+def build_endpoint(settings: Mapping[str, Setting]) -> EndpointSettings:
+    """The endpoint that `settings` name, for commands that run no pipeline.
+
+    Args:
+      settings: by dotted key; a name, an endpoint, a project and a region are needed.
+
+    Raises:
+      InputError: as `build_config`; or one of them is missing.
+    """
+    values = _checked_values(settings)
+    if not values.get("name"):
+        raise InputError("found no pipeline; expected its --name")
+
+    def given(group: str) -> dict[str, Any]:
+        start = f"{group}."
+        return {k.removeprefix(start): v for k, v in values.items() if k.startswith(start)}
+
+    endpoint = Endpoint(**given("endpoint"))
+    found = make_endpoint_settings(values["name"], endpoint, Cloud(**given("cloud")))
+    assert found is not None  # `is_about_endpoint` has seen a name
+    return found
 
 
 def build_serving_dir(settings: Mapping[str, Setting]) -> str:
@@ -238,6 +263,7 @@ def _fill(
         augment=dataclasses.replace(recipe.augmentation, **given("augment")),
         gate=Gate(**{"min_accuracy": min_accuracy} | given("gate")),
         serve=Serve(**given("serve")),
+        endpoint=Endpoint(**given("endpoint")),
         run=Run(**given("run")),
         cloud=cloud,
         machines=machines,
@@ -250,6 +276,7 @@ def _fill(
             written={"--serving-dir": config.serving_dir},
         )
     check_custom_job(machines.trainer, config.cloud, config.train, tune=config.tune)
+    check_endpoint(config.name, config.endpoint, config.cloud)
     return config
 
 

@@ -21,6 +21,7 @@ RUNNERS: Mapping[str, tuple[str, ...]] = {
     "cloud.encryption_key": _VERTEX,
     "cloud.labels": _VERTEX,
     "cloud.api_endpoint": _VERTEX,
+    "endpoint.": _VERTEX,
     "cloud.host": _KUBEFLOW,
     "cloud.namespace": _KUBEFLOW,
     "cloud.token_file": _KUBEFLOW,
@@ -36,6 +37,16 @@ RUNNERS: Mapping[str, tuple[str, ...]] = {
 
 # Options that have no effect without a schedule.
 SCHEDULE_OPTIONS = ("cloud.start", "cloud.end", "cloud.max_concurrent_runs")
+
+# Options that have no effect without an endpoint.
+ENDPOINT_OPTIONS = (
+    "endpoint.traffic",
+    "endpoint.container",
+    "endpoint.machine_type",
+    "endpoint.accelerator",
+    "endpoint.min_replicas",
+    "endpoint.max_replicas",
+)
 
 # Pairs of options that exclude each other: the first one has no effect if the second one is given.
 # The third element says why.
@@ -85,6 +96,9 @@ def check_together(given: Mapping[str, str]) -> None:
     for key in SCHEDULE_OPTIONS:
         if key in given and "cloud.schedule" not in given:
             raise InputError(f"{given[key]}: has no effect without --schedule; expected both")
+    for key in ENDPOINT_OPTIONS:
+        if key in given and "endpoint.name" not in given:
+            raise InputError(f"{given[key]}: has no effect without --endpoint; expected both")
     for key, other, why in CONFLICTS:
         if key in given and other in given:
             raise InputError(

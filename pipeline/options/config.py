@@ -18,6 +18,7 @@ from pipeline.datasets import DATASETS, Dataset, find_dataset
 from pipeline.options.backbone_input import BackboneInput
 from pipeline.options.cluster import Cloud
 from pipeline.options.defaults import default_name, make_absolute
+from pipeline.options.endpoint import Endpoint
 from pipeline.options.gate import Gate
 from pipeline.options.ingest import Ingest
 from pipeline.options.machines import Machines
@@ -92,6 +93,7 @@ class Config:
     augment: Augmentation = dataclasses.field(default_factory=Augmentation)
     gate: Gate = dataclasses.field(default_factory=Gate)
     serve: Serve = dataclasses.field(default_factory=Serve)
+    endpoint: Endpoint = dataclasses.field(default_factory=Endpoint)
     run: Run = dataclasses.field(default_factory=Run)
     cloud: Cloud = dataclasses.field(default_factory=Cloud)
     machines: Machines = dataclasses.field(default_factory=Machines)

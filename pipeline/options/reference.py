@@ -60,6 +60,8 @@ _GROUPS = {
              "last blessed model of the same classes by more than `gate.max_drop`."),
     "serve": ("Serving", "The predictions that the exported model accepts, and the number of its "
               "versions in the serving directory ([serving.md](serving.md))."),
+    "endpoint": ("At an endpoint of Vertex AI", "For `--endpoint`, in a run with `--runner vertex` "
+                 "or as a command of its own ([vertex.md](vertex.md#an-endpoint))."),
     "run": ("Where and how the pipeline runs", "The engines that `--beam-arg` can name are in "
             "[beam.md](beam.md)."),
     "cloud": ("On a cluster", "For `--runner kubeflow` and `--runner vertex` "
@@ -88,6 +90,8 @@ _OTHER_FLAGS = {
     "`--list-datasets`": "print the datasets that have a name for `--dataset`",
     "`--list-options`": "print every option by its key",
     "`--rollback [VERSION]`": "serve an earlier version again ([serving.md](serving.md#rollback))",
+    "`--promote`": "give all requests of `--endpoint` to the model that it got last "
+    "([vertex.md](vertex.md#an-endpoint))",
     "`--list-schedules`": "print the schedules of kubeflow or vertex",
     "`--pause NAME`": "pause a schedule",
     "`--resume NAME`": "resume a schedule",

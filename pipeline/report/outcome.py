@@ -12,7 +12,7 @@ from common.interval import wilson_interval
 from components.backbone_transform.executor import WARNING
 from components.image_example_gen.counts import QUARANTINE_FILE, read_counts
 from components.model_evaluator.calibration_metrics import NAMES
-from components.model_evaluator.executor import ACCURACY
+from components.model_evaluator.reasons import ACCURACY
 from components.model_evaluator.verdict import Verdict
 from components.model_pusher.executor import WAS_SERVED
 from components.report.artifact_files import page_of

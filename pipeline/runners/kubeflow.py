@@ -11,22 +11,14 @@ import kfp_server_api
 import urllib3.exceptions
 
 from common.errors import InputError
+from common.service_errors import Errors, describe_response, explain_errors
 from components.model_pusher import verdict
 from pipeline.options.cluster import Cloud
 from pipeline.options.config import Config
 from pipeline.options.schedule import for_kubeflow
 from pipeline.report.console import Console
 from pipeline.run_parameters import parameter_values
-from pipeline.runners.backend import (
-    OUTAGE,
-    Backend,
-    Errors,
-    RunState,
-    Schedule,
-    deploy,
-    describe_response,
-    explain_errors,
-)
+from pipeline.runners.backend import OUTAGE, Backend, RunState, Schedule, deploy
 
 _PAGE = 100
 
