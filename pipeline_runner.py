@@ -11,7 +11,8 @@
     python pipeline_runner.py --version
 
 Exit status: 0 pushed (or pushed already; compiled, submitted, scheduled), 1 the pipeline failed,
-2 bad usage, 3 a check said no, which the last lines name, 130 interrupted, 143 terminated.
+2 bad usage, 3 a check of the data or of the model failed (the last lines name it), 130 interrupted,
+143 terminated.
 """
 
 if __name__ == "__main__":  # before the imports, which take a while
@@ -71,7 +72,7 @@ if TYPE_CHECKING:
     from pipeline.inputs import Inputs
 
 PUSHED, FAILED, BAD_USAGE, REFUSED, INTERRUPTED = 0, 1, 2, 3, 130
-DONE = PUSHED  # compiled, submitted, scheduled
+DONE = PUSHED  # the status after a command that pushes nothing, such as compiling
 ACTIONS = ("list_schedules", "pause_schedule", "resume_schedule", "delete_schedule")
 
 
@@ -86,7 +87,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UnreachableError as error:
         print(f"pipeline_runner.py: {make_printable(str(error))}", file=sys.stderr)
         return FAILED
-    except OSError as error:  # a disk that is full, a directory that lets nobody in
+    except OSError as error:  # for example a full disk, or a directory without permission
         print(f"pipeline_runner.py: {make_printable(describe(error))}", file=sys.stderr)
         return FAILED
     except KeyboardInterrupt as interrupt:
@@ -159,7 +160,7 @@ def submit(config: Config) -> int:
     if cloud.schedule:
         check_schedule(cloud.schedule, runner)
         check_times(runner, cloud, datetime.datetime.now(datetime.UTC))
-    if config.machines.trainer.machine_type is None:  # else `build_config` has looked at it
+    if config.machines.trainer.machine_type is None:  # otherwise `build_config` has checked it
         check_strategy_of_step(config.train.strategy)
     check_engine(config)
 
@@ -205,7 +206,7 @@ def manage(parsed: argparse.Namespace) -> int:
 
 
 def serve_earlier_version(parsed: argparse.Namespace) -> int:
-    """Makes an earlier version of a pipeline's model the one that is served."""
+    """Serves an earlier version of a pipeline's model again."""
     version = parsed.rollback or None
     if version and not (version.isascii() and version.isdecimal()):
         raise InputError(f"--rollback {version}: expected the number of a version")
@@ -245,7 +246,7 @@ def serve_at_endpoint(parsed: argparse.Namespace) -> int:
 
 
 def make_backend(runner: str) -> ModuleType:
-    """Connects to the service of a runner that has a cluster."""
+    """Imports the module of a runner that has a cluster."""
     return importlib.import_module(f"pipeline.runners.{runner}")
 
 
@@ -260,7 +261,7 @@ def run(config: Config, log: Path, record_owner: Callable[[], None]) -> int:
     Args:
       config: the configuration.
       log: a new file.
-      record_owner: of `pipeline.root.claim_root`.
+      record_owner: the function that `pipeline.root.claim_root` yielded.
     """
 
     def job(console: Console) -> int:
@@ -346,7 +347,7 @@ def run_with_log(log: Path, job: Callable[[Console], int], *, verbose: bool) -> 
             with console.live():
                 return job(console)
         except RefusedError as error:
-            logging.getLogger(__name__).info("A check said no.", exc_info=True)
+            logging.getLogger(__name__).info("A check failed.", exc_info=True)
             console.error(f"verdict: {error}")
             console.line("pushed to: nothing was pushed")
             return REFUSED
@@ -355,7 +356,8 @@ def run_with_log(log: Path, job: Callable[[Console], int], *, verbose: bool) -> 
             console.error(f"pipeline_runner.py: {error}")
             return FAILED
         except Exception as error:
-            logging.getLogger(__name__).exception("The pipeline failed.")  # on --verbose also seen
+            # With --verbose, the traceback goes to the screen as well.
+            logging.getLogger(__name__).exception("The pipeline failed.")
             console.error(describe(error))
             console.error(f"log: {log}")
             return FAILED

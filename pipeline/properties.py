@@ -207,7 +207,10 @@ def make_properties(config: Config, inputs: Inputs) -> Properties:
 
 
 def _training_fingerprint(inputs: Inputs, trainer: TrainerSettings, tuner: TunerSettings) -> str:
-    """Of everything that determines a model: two trainings with the same one are repetitions."""
+    """Returns the fingerprint of everything that determines a model.
+
+    A training with the same fingerprint is a repetition.
+    """
     determining = dataclasses.replace(trainer, checkpoints="")
     texts = [to_custom_config(determining), inputs.schema]
     if tuner.trials:

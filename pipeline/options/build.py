@@ -90,7 +90,7 @@ def build_config(settings: Mapping[str, Setting]) -> Config:
     if values.get("data_dir") and dataset.source["kind"] != "tfds":
         raise InputError(
             f"{settings['data_dir'].origin} {values['data_dir']}: has no effect with --dataset "
-            f"{values['dataset']}, which is no TFDS dataset; expected one of them"
+            f"{values['dataset']}, which is no TFDS dataset; expected --dataset tfds:NAME"
         )
     check_source_options(dataset.source["kind"], values, given)
     reference = parse_model(values["model"])
@@ -121,7 +121,7 @@ def build_target(settings: Mapping[str, Setting]) -> tuple[str, Cloud]:
       settings: the given settings, by dotted key.
 
     Raises:
-      InputError: the same errors as of `build_config`; or the runner has no cluster.
+      InputError: a setting is wrong, as in `build_config`; or the runner has no cluster.
     """
     values = _checked_values(settings)
     runner = values.get("run.runner")
@@ -159,13 +159,14 @@ def build_endpoint(settings: Mapping[str, Setting]) -> EndpointSettings:
 
 
 def build_serving_dir(settings: Mapping[str, Setting]) -> str:
-    """The serving directory of the pipeline that `settings` name, for commands that run nothing.
+    """Returns the serving directory of the pipeline in `settings`, for commands that run nothing.
 
     Args:
-      settings: by dotted key; a name, a pipeline root or a serving directory is enough.
+      settings: the given settings, by dotted key; they must contain the name, the pipeline root or
+        the serving directory.
 
     Raises:
-      InputError: as `build_config`; or none of them is given.
+      InputError: a setting is wrong, as in `build_config`; or none of the three is given.
     """
     values = _checked_values(settings)
     if values.get("serving_dir"):
@@ -282,7 +283,7 @@ def _fill(
 def _override_alternatives(given: dict[str, Any]) -> dict[str, Any]:
     """Removes the recipe's number of steps if a number of epochs is given.
 
-    The same holds for every pair of `ALTERNATIVES`.
+    It does the same for every pair of `ALTERNATIVES`.
     """
     for first, second in ALTERNATIVES:
         if second.removeprefix("train.") in given:

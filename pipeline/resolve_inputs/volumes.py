@@ -8,13 +8,13 @@ from pipeline.options.config import Config
 
 
 def check_volumes(config: Config) -> None:
-    """Refuses directories in volumes that this process, and so every other step, cannot write to.
+    """Refuses directories in volumes if this process, and so every other step, cannot write there.
 
-    A new claim often belongs to root, and the image runs as another user. Kubernetes would give the
-    volume to the user by `fsGroup`, for which the compiled pipeline has no field.
+    The volume of a new claim often belongs to root, but the image runs as another user. `fsGroup`
+    of Kubernetes could change the owner, but the compiled pipeline has no field for it.
 
     Raises:
-      InputError: there is such a directory.
+      InputError: a directory cannot be written.
     """
     for option, place in {
         "cloud.state_dir": config.state_dir,

@@ -21,7 +21,7 @@ from pipeline.runners.node_events import report_nodes_to
 
 
 def run(config: Config, inputs: Inputs, console: Console) -> Report:
-    """Runs the pipeline to its end, and reports how it ended.
+    """Runs the pipeline to its end; returns its result.
 
     Raises:
       InputError: a remote pipeline root belongs to another pipeline, or Beam's flags name no
