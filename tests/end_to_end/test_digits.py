@@ -20,6 +20,7 @@ NODES = {
     "Trainer",
     "Evaluator",
     "Pusher",
+    "Report",
 }
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("uncovered")]
@@ -46,7 +47,23 @@ def test_the_model_is_pushed_and_accurate(run, root):
     assert run.ran == NODES
     assert run.accuracy >= 0.95
     assert run.value("verdict") == "blessed"
-    assert [str(path) for path in (root / "serving").glob("[!.]*")] == [run.value("pushed to")]
+    assert [str(path) for path in (root / "serving").glob("[0-9]*")] == [run.value("pushed to")]
+
+
+def test_the_last_line_names_the_report(run, served):
+    assert run.lines[-1].startswith("report: ")
+    page = Path(run.value("report"))
+    text = page.read_text()
+    assert len(text) < 5_000_000
+    assert f"version {served.name}: {served}" in text
+    assert f"{100 * run.accuracy:.1f} %" in text
+    assert "Most time went into Trainer" in text
+    assert "from the cache" not in text
+    wrong = 207 - round(run.accuracy * 207)
+    assert text.count("<li data-class=") == wrong == text.count("data:image/jpeg;base64,")
+    assert "python pipeline_runner.py --model vit_mini_fe --dataset digits --pipeline-root" in text
+    card = page.with_name("README.md").read_text()
+    assert (served.parent / "cards" / served.name / "README.md").read_text() == card
 
 
 def test_the_model_can_be_tried_from_the_command_line(
@@ -67,6 +84,14 @@ def test_the_model_can_be_tried_from_the_command_line(
     assert (name, err) == (str(path), "")
     assert label == expected["label"][0].decode()
     assert float(percent) == pytest.approx(100 * float(expected["probability"][0]), abs=0.01)
+
+
+def test_what_was_found_is_said_before_the_first_node(run):
+    (images,) = [line for line in run.lines if line.startswith("  images ")]
+    assert images.endswith("kB: 1,797 .png")
+    (classes,) = [line for line in run.lines if line.startswith("  classes ")]
+    assert classes.split(maxsplit=1)[1] == "10: fewest 8 (174), most 3 (183)"
+    assert run.lines.index(classes) < run.lines.index("ImageExampleGen: started")
 
 
 def test_every_image_is_accounted_for(run):

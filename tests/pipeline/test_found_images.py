@@ -4,6 +4,7 @@ import dataclasses
 
 import pytest
 
+from common.errors import RefusedError
 from components.image_example_gen.sources.registry import make_source
 from pipeline.found_images import find_images
 from tests.conftest import class_folder, encode, gradient
@@ -54,9 +55,9 @@ def test_copies_across_given_splits_and_classes_are_counted(split_folders):
     assert found.describe()["splits"].endswith(", 10 test (given)")
     assert found.given == ("train", "test")
     assert list(found.warnings()) == [
-        "1 images are in more than one split, such as test/c0/0.png and train/c0/x.png: a model is "
+        "1 image is in more than one split, such as test/c0/0.png and train/c0/x.png: a model is "
         "measured on images that it has seen. ingest.drop_duplicates removes them from train.",
-        "1 images are in more than one class, such as train/c0/y.png and train/c1/0.png. "
+        "1 image is in more than one class, such as train/c0/y.png and train/c1/0.png. "
         "ingest.drop_duplicates removes them.",
     ]
     without = find_images(make_source(source | {"drop_duplicates": True}))
@@ -81,8 +82,8 @@ def test_warnings_of_a_manifest_with_gaps(tmp_path):
     (tmp_path / "x.csv").write_text("c0/0.png,a\nc1/0.png,b\nc0/0.png?,\n")
     source = {"kind": "manifest", "path": str(tmp_path / "x.csv"), "classes": ["a", "b", "c"]}
     assert list(find_images(make_source(source)).warnings()) == [
-        "1 images have no label: they will be quarantined.",
-        "1 classes have no image, such as c.",
+        "1 image is without a label, to be quarantined.",
+        "1 class is without an image, such as c.",
     ]
 
 
@@ -105,3 +106,23 @@ def test_sizes_are_readable(tmp_path, size, text):
     source = make_source({"kind": "folder", "path": str(class_folder(tmp_path, images=1))})
     found = dataclasses.replace(find_images(source), size=size, suffixes={".png": 1, "": 1})
     assert images(found) == f"2, {text}: 1 .png, 1 without a suffix"
+
+
+def test_images_that_cannot_be_split_are_refused(tmp_path):
+    def found(images):
+        folder = class_folder(tmp_path / str(images), images=images)
+        return find_images(make_source({"kind": "folder", "path": str(folder)}))
+
+    found(5).check()
+    with pytest.raises(RefusedError, match=r"no image for the split .*: found 2 images; expected"):
+        found(1).check()
+    untrained = dataclasses.replace(found(4), untrained=tuple(map(str, range(7))))
+    with pytest.raises(RefusedError, match="for the class 0, 1, 2, 3 and 3 more classes; expected"):
+        untrained.check()
+
+
+def test_a_class_without_a_training_image(split_folders):
+    for path in (split_folders / "train" / "c0").glob("*.png"):
+        path.unlink()
+    source = {"kind": "folder", "path": str(split_folders), "layout": "splits"}
+    assert find_images(make_source(source)).untrained == ("c0",)
