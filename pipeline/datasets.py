@@ -1,4 +1,4 @@
-"""The datasets that `--dataset` knows by name. Imports no TensorFlow.
+"""The datasets that have a name for `--dataset`. Imports no TensorFlow.
 
 To add a dataset, add an entry here, a file `schemas/<name>.pbtxt`, and recipes in `recipes.py`.
 """
@@ -19,12 +19,13 @@ _ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".7z", ".
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Dataset:
-    """A dataset, and how it is read and tuned.
+    """A dataset, with its source, its schema and its recipes.
 
     Attributes:
       name: the value of `--dataset`; part of the pipeline's default name.
       about: a line for `--list-datasets`.
       source: the argument of `components.image_example_gen.sources.registry.make_source`.
+      licence: of the images, by Hugging Face's identifier; empty if it is not known.
       schema: the name of the curated schema in `schemas/`; if None, the schema is inferred.
       recipes: the name of the default recipe for `--tune full` and for `--tune head`.
     """
@@ -32,6 +33,7 @@ class Dataset:
     name: str
     about: str
     source: Mapping[str, Any]
+    licence: str = ""
     schema: str | None = None
     recipes: Mapping[str, str] = dataclasses.field(
         default_factory=lambda: {"full": "default_full", "head": "default_head"}
@@ -45,6 +47,7 @@ DATASETS = {
             name="tf_flowers",
             about="3,670 images of 5 kinds of flowers (TFDS; 230 MB)",
             source={"kind": "tfds", "name": "tf_flowers"},
+            licence="cc-by-2.0",
             schema="tf_flowers",
             recipes={"full": "tf_flowers_full", "head": "tf_flowers_head"},
         ),
@@ -52,6 +55,7 @@ DATASETS = {
             name="oxford_iiit_pet",
             about="7,349 images of 37 breeds of cats and dogs (TFDS; 800 MB)",
             source={"kind": "tfds", "name": "oxford_iiit_pet"},
+            licence="cc-by-sa-4.0",
             schema="oxford_iiit_pet",
             recipes={"full": "oxford_iiit_pet_full", "head": "oxford_iiit_pet_head"},
         ),
@@ -59,6 +63,7 @@ DATASETS = {
             name="digits",
             about="1,797 images of handwritten digits, 8 x 8 pixels (in scikit-learn; no download)",
             source={"kind": "digits"},
+            licence="cc-by-4.0",
             schema="digits",
             recipes={"full": "digits_full", "head": "default_head"},
         ),
@@ -125,7 +130,7 @@ def find_dataset(text: str, *, here: bool = True) -> Dataset:
 
 
 def _kind_of_file(path: str) -> str | None:
-    """Returns the kind of source that a path names by its form; None for a folder or other file."""
+    """Returns the kind of source, judged by the form of a path; None for a folder or other file."""
     name = path.rsplit("/", 1)[-1].lower()
     if name.endswith(MANIFEST_SUFFIXES):
         return "manifest"

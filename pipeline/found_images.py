@@ -24,7 +24,8 @@ class FoundImages:
     Attributes:
       total: number of images.
       size: number of bytes of all images.
-      suffixes: number of images by the suffix of the file name in lower case; empty for none.
+      suffixes: number of images by the suffix of the file name, in lower case; the key is empty for
+        names without a suffix.
       classes: number of images by class name.
       unlabelled: number of images without a label.
       untrained: the classes that have images, but none in train.
@@ -34,7 +35,8 @@ class FoundImages:
       dropped: number of duplicates that were removed.
       leaks: copies of one image in several given splits: the number of such images, and the file
         names of one of them.
-      conflicts: copies of one image in several classes: as `leaks`.
+      conflicts: copies of one image in several classes: the number of such images, and the file
+        names of one of them.
     """
 
     total: int
@@ -78,7 +80,7 @@ class FoundImages:
             )
 
     def describe(self) -> dict[str, str]:
-        """Returns what was found, by the names of the lines that the console prints."""
+        """Returns the descriptions of images, classes and splits that the console prints."""
         suffixes = Counter(self.suffixes).most_common()
         shown = [f"{count:,} {suffix or 'without a suffix'}" for suffix, count in suffixes[:_SHOWN]]
         others = sum(count for _, count in suffixes[_SHOWN:])

@@ -2,13 +2,15 @@
 
 source -- ImageExampleGen -+- StatisticsGen - SchemaGen or PackagedSchema - ExampleValidator
                            |
-                           +- Transform -- Trainer -- Evaluator -- Pusher
+                           +- Transform -- Trainer -- Evaluator -- Pusher -- Report
                                  |            |           |
              backbone SavedModel +------------+           +- the last blessed model
 
 A pipeline that is compiled for a cluster starts with the node ResolveInputs, which finds data and
 backbone for each run.
 """
+
+from collections.abc import Sequence
 
 from tfx.components import (  # isort: skip (it patches tfx_bsl, for the pinned TFDV)
     SchemaGen,
@@ -32,6 +34,7 @@ from components.image_example_gen.component import ImageExampleGen
 from components.model_evaluator.component import ModelEvaluator
 from components.model_pusher.component import ModelPusher
 from components.packaged_schema.component import PackagedSchema
+from components.report.component import Report
 from pipeline.beam.engine import workers_are_elsewhere
 from pipeline.inputs import Inputs
 from pipeline.options.config import Config
@@ -39,11 +42,11 @@ from pipeline.properties import Properties, make_properties
 from pipeline.resolve_inputs.component import ResolveInputs
 from pipeline.run_parameters import runtime_parameters
 
-# Workers import tfx before anything else: the pinned TFDV imports a part of tfx_bsl that no longer
-# exists, and tfx puts a substitute in its place.
+# Workers must import tfx first: the pinned TFDV imports a part of tfx_bsl that no longer exists,
+# and tfx provides a substitute.
 _BEAM_PLUGIN = "--beam_plugins=tfx"
 
-# With these types TFDV counts labels, and does not take the bytes of images for words.
+# With these types, TFDV treats labels as categories, and the bytes of images not as text.
 _EXAMPLE_TYPES = schema_pb2.Schema(
     feature=[
         schema_pb2.Feature(
@@ -58,7 +61,9 @@ _EXAMPLE_TYPES = schema_pb2.Schema(
 )
 
 
-def create_pipeline(config: Config, inputs: Inputs | None) -> Pipeline:
+def create_pipeline(
+    config: Config, inputs: Inputs | None, beam_args: Sequence[str] = ()
+) -> Pipeline:
     """Builds the pipeline that `config` describes.
 
     No model code is loaded: user functions are given by import path. If a node reads data beyond
@@ -68,6 +73,7 @@ def create_pipeline(config: Config, inputs: Inputs | None) -> Pipeline:
     Args:
       config: the configuration.
       inputs: the data, backbone and schema of the run; if None, the node ResolveInputs finds them.
+      beam_args: flags for Beam, from `pipeline.beam.engine.beam_arguments`.
     """
     first: list[BaseNode] = []
     if inputs is None:
@@ -114,12 +120,13 @@ def create_pipeline(config: Config, inputs: Inputs | None) -> Pipeline:
         library_fingerprint=properties.validation.library_fingerprint,
         code_fingerprint=properties.validation.check_fingerprint,
     ).with_id("ExampleValidator")
-    # TFX's components have no such property, so it is added to their specs: it is in the cache key.
+    # TFX's components do not have this property. Adding it to their specs puts it into the cache
+    # key.
     for node in (statistics, *([] if config.has_schema else [schema])):
         node.spec.exec_properties["library_fingerprint"] = properties.validation.library_fingerprint
     backbone, backbone_model = _backbone(config, inputs, properties)
-    # To tune the whole backbone, Transform materialises and analyses nothing, so that it makes no
-    # pass over the data. To tune a head, it computes the features of each image once.
+    # If the whole backbone is tuned, Transform writes no examples and has nothing to analyse, so it
+    # does not read the data. If only a head is tuned, it computes the features of each image once.
     head_only = config.tune == "head"
     transform = BackboneTransform(
         examples=examples.outputs["examples"],
@@ -149,7 +156,8 @@ def create_pipeline(config: Config, inputs: Inputs | None) -> Pipeline:
         hyperparameters=tuners[0].outputs["best_hyperparameters"] if tuners else None,
         **training,
     ).with_id("Trainer")
-    # The constructors of Trainer and Tuner only take a mapping, but this is a text or placeholder.
+    # Trainer's and Tuner's constructors accept only a mapping, but `custom_config` is a text or a
+    # placeholder here.
     for tuner in tuners:
         tuner.spec.exec_properties["custom_config"] = properties.tuner.custom_config
     trainer.spec.exec_properties["custom_config"] = properties.trainer.custom_config
@@ -171,6 +179,22 @@ def create_pipeline(config: Config, inputs: Inputs | None) -> Pipeline:
         push_destination=properties.pusher.push_destination,
         custom_config=properties.pusher.custom_config,
     ).with_id("Pusher")
+    report = Report(
+        artifacts={
+            "examples": examples.outputs["examples"],
+            "statistics": statistics.outputs["statistics"],
+            "schema": schema.outputs["schema"],
+            "anomalies": validator.outputs["anomalies"],
+            "transform_graph": transform.outputs["transform_graph"],
+            "model": trainer.outputs["model"],
+            "model_run": trainer.outputs["model_run"],
+            "evaluation": evaluator.outputs["evaluation"],
+            "blessing": evaluator.outputs["blessing"],
+            "pushed_model": pusher.outputs["pushed_model"],
+        },
+        settings=properties.report.settings,
+        code_fingerprint=properties.report.code_fingerprint,
+    ).with_id("Report")
     return Pipeline(
         pipeline_name=config.name,
         pipeline_root=config.pipeline_root,
@@ -186,9 +210,10 @@ def create_pipeline(config: Config, inputs: Inputs | None) -> Pipeline:
             trainer,
             evaluator,
             pusher,
+            report,
         ],
         enable_cache=True,
-        beam_pipeline_args=[_BEAM_PLUGIN, *config.run.beam_args],
+        beam_pipeline_args=[_BEAM_PLUGIN, *beam_args],
     )
 
 
@@ -203,7 +228,8 @@ def _backbone(
     """
     if inputs is None or workers_are_elsewhere(config.run.beam_args):
         node = Backbone(
-            # A URL may have a token in it, which has no place in the metadata store.
+            # Not `config.model`, since a URL may contain a token, which the metadata store would
+            # show.
             model=config.model if inputs is None else inputs.backbone,
             weights=config.weights,
             precision=config.train.precision,

@@ -26,6 +26,7 @@ from pipeline.node_properties import (
     EvaluatorProperties,
     ExampleGenProperties,
     PusherProperties,
+    ReportProperties,
     SchemaProperties,
     TrainerProperties,
     TransformProperties,
@@ -33,6 +34,8 @@ from pipeline.node_properties import (
     ValidationProperties,
 )
 from pipeline.options.config import Config
+from pipeline.options.endpoint import make_endpoint_settings
+from pipeline.report_settings import make_report_settings
 from trainer.decoding.limits import Limits
 from trainer.training.run_label import RunLabel
 from trainer.training.settings import (
@@ -64,6 +67,7 @@ class Properties:
     trainer: TrainerProperties
     evaluator: EvaluatorProperties
     pusher: PusherProperties
+    report: ReportProperties
 
     def by_name(self) -> dict[str, PropertyValue]:
         """Returns all values by names `<node>_<property>`, such as `evaluator_champion`."""
@@ -143,6 +147,7 @@ def make_properties(config: Config, inputs: Inputs) -> Properties:
     )
     fingerprint = _training_fingerprint(inputs, trainer_settings, tuner_settings)
     champions = (record for made_by, record in inputs.champions.items() if made_by != fingerprint)
+    champion = next(champions, NONE)
     pusher_settings = PusherSettings(
         serving_state=inputs.serving.key(fingerprint),
         push_record=push_record(config.state_dir),
@@ -151,6 +156,7 @@ def make_properties(config: Config, inputs: Inputs) -> Properties:
         keep_versions=config.serve.keep_versions,
         model_name=config.name,
         max_batch=config.serve.max_batch,
+        endpoint=make_endpoint_settings(config.name, config.endpoint, config.cloud),
         code_fingerprint=code.pusher,
     )
     return Properties(
@@ -175,7 +181,7 @@ def make_properties(config: Config, inputs: Inputs) -> Properties:
         trainer=TrainerProperties(custom_config=to_custom_config(trainer_settings)),
         evaluator=EvaluatorProperties(
             eval_config=json_format.MessageToJson(make_eval_config(), sort_keys=True),
-            champion=next(champions, NONE),
+            champion=champion,
             records=records_directory(config.state_dir),
             training=fingerprint,
             gate=to_custom_config(GateSettings(**vars(config.gate))),
@@ -185,11 +191,26 @@ def make_properties(config: Config, inputs: Inputs) -> Properties:
             push_destination=_push_destination(config.serving_dir),
             custom_config=to_custom_config(pusher_settings),
         ),
+        report=ReportProperties(
+            settings=to_custom_config(
+                make_report_settings(
+                    config,
+                    inputs,
+                    training=fingerprint,
+                    champion="" if champion == NONE else champion,
+                    code=code.all(),
+                )
+            ),
+            code_fingerprint=code.report,
+        ),
     )
 
 
 def _training_fingerprint(inputs: Inputs, trainer: TrainerSettings, tuner: TunerSettings) -> str:
-    """Of everything that determines a model: two trainings with the same one are repetitions."""
+    """Returns the fingerprint of everything that determines a model.
+
+    A training with the same fingerprint is a repetition.
+    """
     determining = dataclasses.replace(trainer, checkpoints="")
     texts = [to_custom_config(determining), inputs.schema]
     if tuner.trials:

@@ -1,6 +1,5 @@
 """Adds flags to the given flags for Beam, for its engine and its workers."""
 
-import dataclasses
 import re
 from collections.abc import Sequence
 
@@ -15,7 +14,6 @@ from apache_beam.options.pipeline_options import (
 )
 
 from common.errors import InputError
-from pipeline.options.config import Config
 
 _DIRECT = (
     "--runner=DirectRunner",
@@ -23,16 +21,10 @@ _DIRECT = (
     # Python engine at once, instead of first trying to download another one.
     "--allow_unsafe_triggers",
 )
-# If no flag says what workers run, TFX builds a package of itself for them, which takes two seconds
-# for each node, and has pip install it, which fails because of TFX's pinned versions. Workers that
-# are no containers run the installed code and ignore this flag.
+# If no flag names the code for the workers, TFX builds a package of itself for each node, which
+# takes two seconds, and installs it with pip, which fails because of TFX's pinned versions. Workers
+# outside containers run the installed code and ignore this flag.
 _INSTALLED = "--sdk_container_image=none"
-
-
-def set_engine(config: Config) -> Config:
-    """Returns `config` with all flags for Beam; see `beam_arguments`."""
-    run = dataclasses.replace(config.run, beam_args=beam_arguments(config.run.beam_args))
-    return dataclasses.replace(config, run=run)
 
 
 def beam_arguments(given: Sequence[str]) -> tuple[str, ...]:

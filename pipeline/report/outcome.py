@@ -1,4 +1,4 @@
-"""The result of a run, read from its artifacts, so that a cached run reports the same."""
+"""Reads the result of a run from its artifacts, so that a cached run reports the same result."""
 
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,12 +10,13 @@ from tfx.utils import path_utils
 
 from common.interval import wilson_interval
 from components.backbone_transform.executor import WARNING
-from components.example_check.anomalies import read_anomalies
 from components.image_example_gen.counts import QUARANTINE_FILE, read_counts
 from components.model_evaluator.calibration_metrics import NAMES
-from components.model_evaluator.executor import ACCURACY
+from components.model_evaluator.reasons import ACCURACY
 from components.model_evaluator.verdict import Verdict
 from components.model_pusher.executor import WAS_SERVED
+from components.report.artifact_files import page_of
+from components.report.read_artifacts import list_anomalies
 from pipeline.report.lineage import NodeRun
 from trainer.serving.exported_model import read_classes
 
@@ -33,11 +34,12 @@ class Report:
       gate: the verdict of the gate.
       pushed_to: the model's directory for serving; None if the model was not pushed.
       was_served: whether the model was in that directory before the run.
-      unpushed: why the model was not pushed; empty if it was.
+      unpushed: the reason why the model was not pushed; empty if it was pushed.
       images: numbers of images that were read, written to each split, and quarantined.
       quarantine: the file that lists the quarantined images.
       anomalies: differences between the examples and the schema, one line each.
-      warning: what Transform found out about the backbone; empty for nothing.
+      page: the page of the report.
+      warning: Transform's warning about the backbone's range of pixel values; empty for none.
       artifacts: the URIs of the artifacts, by node and output.
     """
 
@@ -53,6 +55,7 @@ class Report:
     images: Mapping[str, int]
     quarantine: str
     anomalies: tuple[str, ...]
+    page: str
     warning: str
     artifacts: Mapping[str, str]
 
@@ -69,6 +72,7 @@ def make_report(run: Mapping[str, NodeRun]) -> Report:
     (examples,) = run["ImageExampleGen"].outputs["examples"]
     (anomalies,) = run["ExampleValidator"].outputs["anomalies"]
     (model,) = run["Trainer"].outputs["model"]
+    (report,) = run["Report"].outputs["report"]
     (graph,) = run["Transform"].outputs["transform_graph"]
     result = tfma.load_eval_result(evaluation.uri)
     metrics = result.get_metrics_for_slice()
@@ -93,7 +97,8 @@ def make_report(run: Mapping[str, NodeRun]) -> Report:
         was_served=bool(pushed.get_int_custom_property(WAS_SERVED)),
         images=read_counts(examples.uri),
         quarantine=f"{examples.uri}/{QUARANTINE_FILE}",
-        anomalies=tuple(_anomalies(anomalies)),
+        anomalies=tuple(list_anomalies(anomalies)),
+        page=page_of(report.uri),
         warning=graph.get_string_custom_property(WARNING),
         artifacts={
             f"{node}.{key}": artifact.uri
@@ -116,9 +121,3 @@ def _recalls(result: Any, classes: Sequence[str]) -> Iterator[tuple[str, tuple[f
         if key:
             ((_, label),) = key
             yield classes[int(label)], _measured(result.get_metrics_for_slice(key))
-
-
-def _anomalies(artifact: Any) -> Iterator[str]:
-    for split, found in read_anomalies(artifact):
-        for feature, anomaly in sorted(found.anomaly_info.items()):
-            yield f"{split}: {feature}: {anomaly.short_description}"

@@ -18,20 +18,18 @@ from tfx.orchestration.kubeflow.v2.kubeflow_v2_dag_runner import (
 )
 
 from common.files import write_whole
-from pipeline.beam.engine import set_engine
+from components.report.artifact import HtmlReport
+from pipeline.beam.engine import beam_arguments
 from pipeline.options.config import Config
 from pipeline.options.storage import Volume
 from pipeline.pipeline import create_pipeline
 from pipeline.run_parameters import runtime_parameters
-from pipeline.runners.container import COMMAND, DECLARED_OUTPUTS
+from pipeline.runners.container import COMMAND, DECLARED_OUTPUTS, HTML
 from pipeline.runners.resources import platform_spec, set_machines
 
 DEFAULT_IMAGE = "vit-pipeline:latest"  # the name that `make image` gives it
 
-# ResolveInputs looks for new data and models in each run. On Kubeflow Pipelines, `--wait` reads the
-# verdict of a run from the folder of that run, so that Pusher has to write it in each run; it does
-# not push the same model twice.
-_NEVER_CACHED = {"vertex": ("ResolveInputs",), "kubeflow": ("ResolveInputs", "Pusher")}
+_NEVER_CACHED = ("ResolveInputs",)  # it looks for new data and models in each run
 
 
 def compile_job(config: Config) -> pipeline_spec_pb2.PipelineJob:
@@ -42,15 +40,17 @@ def compile_job(config: Config) -> pipeline_spec_pb2.PipelineJob:
             default_image=image, default_commands=list(COMMAND), use_pipeline_spec_2_1=True
         )
     )
-    compiled = runner.run(create_pipeline(set_engine(config), None), write_out=False)
+    pipeline = create_pipeline(config, None, beam_arguments(config.run.beam_args))
+    compiled = runner.run(pipeline, write_out=False)
     job = json_format.ParseDict(compiled, pipeline_spec_pb2.PipelineJob())
     spec = read_pipeline_spec(job)
     _name_producers(spec)
     _declare_outputs(spec)
+    _declare_pages(spec)
     _keep_downloaded_models(spec, config.cloud.state_dir)
     _describe_parameters(spec, runtime_parameters(config))
     set_machines(spec, config.machines, on_kubernetes=config.run.runner == "kubeflow")
-    for name in _NEVER_CACHED[config.run.runner]:
+    for name in _NEVER_CACHED:
         spec.root.dag.tasks[name].caching_options.enable_cache = False
     job.pipeline_spec.Clear()
     job.pipeline_spec.update(json_format.MessageToDict(spec))
@@ -102,6 +102,17 @@ def _declare_outputs(spec: pipeline_spec_pb2.PipelineSpec) -> None:
         executor = spec.deployment_spec["executors"][component.executor_label]
         names = ",".join(sorted(component.output_definitions.artifacts))
         executor["container"]["args"].append(f"{DECLARED_OUTPUTS}={names}")
+
+
+def _declare_pages(spec: pipeline_spec_pb2.PipelineSpec) -> None:
+    """Gives the outputs that are HTML pages the type that the UI of Kubeflow Pipelines shows."""
+    ours = f"title: {HtmlReport.TYPE_NAME}\n"
+    for component in spec.components.values():
+        for artifact in component.output_definitions.artifacts.values():
+            if ours in artifact.artifact_type.instance_schema:
+                artifact.artifact_type.Clear()
+                artifact.artifact_type.schema_title = HTML
+                artifact.artifact_type.schema_version = "0.0.1"
 
 
 def _keep_downloaded_models(spec: pipeline_spec_pb2.PipelineSpec, state_dir: str | None) -> None:

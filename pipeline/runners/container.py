@@ -1,19 +1,23 @@
-"""The entry point of each container: adapts what the backend sends, and calls TFX's entry point.
+"""The entry point of each container: adapts its arguments, and calls TFX's entry point.
 
 TFX's entry point (tfx.orchestration.kubeflow.v2.container.kubeflow_v2_run_executor) was written for
 Vertex AI. Kubeflow Pipelines' open-source driver sends it an ExecutorInput that it cannot read
 (tensorflow/tfx#7768), for two reasons, which this module corrects. Both are in the repository
 kubeflow/pipelines, below backend/src/v2, at release 2.17.0:
 
-- An input artifact has no type: `"type": {"instanceSchema": ""}`. The driver takes the outputs of
-  the step before from ML Metadata and leaves the schema empty (metadata/client.go,
-  GetOutputArtifactsByExecutionId). TFX reads the artifact's class from it. This is so in all
-  releases since 2.0.0.
+- An input artifact has no type: `"type": {"instanceSchema": ""}`. The driver reads the outputs of
+  the previous step from ML Metadata and leaves the schema empty (metadata/client.go,
+  GetOutputArtifactsByExecutionId), but TFX reads the artifact's class from the schema. All releases
+  since 2.0.0 do this.
 - There is an output artifact that no component declares: `executor-logs`, of the type
-  `system.Artifact` (driver/driver.go, provisionOutputs), if `PUBLISH_LOGS` is `true`, its
-  default. TFX looks for a class of that name. This is so in all releases since 2.5.0.
+  `system.Artifact` (driver/driver.go, provisionOutputs), if `PUBLISH_LOGS` is `true`, its default.
+  TFX looks for a class of that name. All releases since 2.5.0 do this.
 
 Vertex AI sends full types and only declared outputs; its containers use this entry point too.
+
+It also gives TFX the class of an output of the type `system.HTML`, which TFX does not know, and
+makes the URI of that artifact the HTML file itself, which the UI opens; and it records time and
+memory of each node.
 
 Artifacts in Kubeflow Pipelines' own object store, which TFX cannot read, are given to TFX as files
 on the container's disk: see `pipeline.runners.launcher_paths`.
@@ -25,6 +29,7 @@ on the container's disk: see `pipeline.runners.launcher_paths`.
 """
 
 import argparse
+import functools
 import sys
 from collections.abc import Collection, Sequence
 
@@ -34,14 +39,19 @@ from google.protobuf import json_format
 from kfp.pipeline_spec import pipeline_spec_pb2
 from tfx.dsl.io import fileio
 from tfx.orchestration.kubeflow.v2.container import kubeflow_v2_run_executor
+from tfx.utils import import_utils
 
 from common.errors import InputError, UnreachableError
 from common.text import make_printable
+from components.node_usage import record_usage
+from components.report.artifact import HtmlReport
+from components.report.artifact_files import page_of
 from pipeline.runners.launcher_paths import LauncherPaths
 
 COMMAND = ("python", "-m", "pipeline.runners.container")
 DECLARED_OUTPUTS = "--declared_outputs"
-# The directory in which the launcher's directories are, if it is not that of a pod.
+HTML = "system.HTML"  # the type of an artifact that Kubeflow Pipelines' UI shows as a page
+# The directory that contains the launcher's directories; in a pod, it is `/`.
 LAUNCHER_ROOT = "--launcher_root"
 
 
@@ -50,7 +60,7 @@ def complete_executor_input(
     inputs_spec: pipeline_spec_pb2.ComponentInputsSpec,
     declared_outputs: Collection[str],
 ) -> None:
-    """Gives each input artifact its type, and removes output artifacts that are not declared.
+    """Gives each artifact the type that TFX knows, and removes outputs that are not declared.
 
     Args:
       executor_input: the arguments of the container; changed in place. A type that is not empty
@@ -66,10 +76,16 @@ def complete_executor_input(
     outputs = executor_input.outputs.artifacts
     for name in set(outputs) - set(declared_outputs):
         del outputs[name]
+    for artifact in (artifact for found in outputs.values() for artifact in found.artifacts):
+        if artifact.type.schema_title == HTML:
+            # TFX takes the title of a type that it does not have for an import path.
+            title = f"{HtmlReport.__module__}.{HtmlReport.__name__}"
+            artifact.type.instance_schema = f"title: {title}\ntype: object\n"
+            artifact.uri = page_of(artifact.uri)
 
 
 def _parse_flags(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
-    """Parses TFX's three flags and our two; returns all other flags for Beam."""
+    """Parses TFX's three flags and two of this project; returns them, and the flags for Beam."""
     parser = argparse_flags.ArgumentParser(allow_abbrev=False)
     parser.add_argument("--executor_class_path", required=True)
     parser.add_argument("--json_serialized_invocation_args", required=True)
@@ -99,6 +115,9 @@ def main(flags: tuple[argparse.Namespace, list[str]]) -> None:
     )
     declared = [name for name in arguments.declared_outputs.split(",") if name]
     complete_executor_input(executor_input, inputs_spec, declared)
+    executor = import_utils.import_class_by_path(arguments.executor_class_path)
+    original = executor.Do
+    executor.Do = lambda self, *given: record_usage(functools.partial(original, self))(*given)
     paths = LauncherPaths(executor_input, arguments.launcher_root)
     paths.map_inputs(executor_input)
     arguments.json_serialized_invocation_args = json_format.MessageToJson(executor_input)

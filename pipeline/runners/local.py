@@ -5,7 +5,7 @@ from tfx.orchestration.local.local_dag_runner import LocalDagRunner
 from tfx.orchestration.metadata import sqlite_metadata_connection_config
 from tfx.orchestration.pipeline import RunOptions
 
-from pipeline.beam.engine import set_engine
+from pipeline.beam.engine import beam_arguments
 from pipeline.inputs import Inputs
 from pipeline.metadata_store import metadata_file
 from pipeline.options.config import Config
@@ -13,6 +13,7 @@ from pipeline.pipeline import create_pipeline
 from pipeline.report.console import Console
 from pipeline.report.lineage import NodeRun, latest_run
 from pipeline.report.outcome import Report, make_report
+from pipeline.report.stopped_run import report_stopped_run
 from pipeline.resolve_inputs.ownership import claim
 from pipeline.root import state_directory
 from pipeline.runners.artifact_check import check_artifacts
@@ -20,7 +21,7 @@ from pipeline.runners.node_events import report_nodes_to
 
 
 def run(config: Config, inputs: Inputs, console: Console) -> Report:
-    """Runs the pipeline to its end, and reports how it ended.
+    """Runs the pipeline to its end; returns its result.
 
     Raises:
       InputError: a remote pipeline root belongs to another pipeline, or Beam's flags name no
@@ -47,15 +48,24 @@ def _run(
     config: Config, inputs: Inputs, console: Console, options: RunOptions | None = None
 ) -> dict[str, NodeRun]:
     """Runs the pipeline, or some of its nodes; returns the nodes that ran."""
-    config = set_engine(config)
+    beam_args = beam_arguments(config.run.beam_args)
     if "://" in config.pipeline_root:  # a local root was claimed before TFX was loaded
         claim(config)
     connection = sqlite_metadata_connection_config(str(metadata_file(state_directory(config))))
-    pipeline = create_pipeline(config, inputs)
+    pipeline = create_pipeline(config, inputs, beam_args)
     pipeline.metadata_connection_config = connection
-    with (
-        report_nodes_to(console, lambda node: latest_run(connection)[node].cached),
-        check_artifacts(config.pipeline_root),
-    ):
-        LocalDagRunner().run(pipeline, run_options=options)
+    try:
+        with (
+            report_nodes_to(console, lambda node: latest_run(connection)[node].cached),
+            check_artifacts(config.pipeline_root),
+        ):
+            LocalDagRunner().run(pipeline, run_options=options)
+    except Exception as error:
+        if options is None:
+            (report,) = [node for node in pipeline.components if node.id == "Report"]
+            settings = report.exec_properties["settings"]
+            directory = state_directory(config) / "reports"
+            if page := report_stopped_run(connection, settings, directory, error):
+                console.line(f"report: {page}")
+        raise
     return latest_run(connection)

@@ -20,6 +20,7 @@ NODES = {
     "Trainer",
     "Evaluator",
     "Pusher",
+    "Report",
 }
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("uncovered")]
@@ -46,7 +47,23 @@ def test_the_model_is_pushed_and_accurate(run, root):
     assert run.ran == NODES
     assert run.accuracy >= 0.95
     assert run.value("verdict") == "blessed"
-    assert [str(path) for path in (root / "serving").glob("[!.]*")] == [run.value("pushed to")]
+    assert [str(path) for path in (root / "serving").glob("[0-9]*")] == [run.value("pushed to")]
+
+
+def test_the_last_line_names_the_report(run, served):
+    assert run.lines[-1].startswith("report: ")
+    page = Path(run.value("report"))
+    text = page.read_text()
+    assert len(text) < 5_000_000
+    assert f"version {served.name}: {served}" in text
+    assert f"{100 * run.accuracy:.1f} %" in text
+    assert "Most time went into Trainer" in text
+    assert "from the cache" not in text
+    wrong = 207 - round(run.accuracy * 207)
+    assert text.count("<li data-class=") == wrong == text.count("data:image/jpeg;base64,")
+    assert "python pipeline_runner.py --model vit_mini_fe --dataset digits --pipeline-root" in text
+    card = page.with_name("README.md").read_text()
+    assert (served.parent / "cards" / served.name / "README.md").read_text() == card
 
 
 def test_the_model_can_be_tried_from_the_command_line(

@@ -113,12 +113,12 @@ EDITS = {
     "oneDNN, off by default": (
         FOLDER,
         [["common/environment.py", 'OPTS", "1"', 'OPTS", "0"']],
-        {*MODEL, *INGESTION},
+        {*MODEL, *INGESTION, "report"},
     ),
     "a package's __init__": (
         FOLDER,
         [["trainer/__init__.py", "import common.env", "import os\nimport common.env"]],
-        {*MODEL, *INGESTION},
+        {*MODEL, *INGESTION, "report"},
     ),
     "the decoding that ingestion and serving share": (
         FOLDER,
@@ -128,7 +128,7 @@ EDITS = {
     "the calibration of the model": (
         FOLDER,
         [["trainer/serving/calibration.py", "_BINS = 15", "_BINS = 14"]],
-        {*TRAINING, "evaluator"},
+        {*TRAINING, "evaluator", "report"},
     ),
     "preprocessing": (FOLDER, [["trainer/preprocessing.py", "/ 127.5", "/ 127.0"]], MODEL),
     "a feature's name": (
@@ -171,6 +171,11 @@ EDITS = {
         [["components/example_check/quarantine.py", "_MOST = 1 / 2", "_MOST = 1 / 3"]],
         {"example_check"},
     ),
+    "the page of the report": (
+        FOLDER,
+        [["components/report/templates/style.css", "--paper:#f6f6f3", "--paper:#fff"]],
+        {"report"},
+    ),
     "the packaged schema": (
         FOLDER,
         [["components/packaged_schema/component.py", "/schema.pbtxt", "/schema.txt"]],
@@ -179,21 +184,21 @@ EDITS = {
 }
 # By a library with another version: the source of the run, the nodes whose keys change.
 LIBRARIES = {
-    "tensorflow": (FOLDER, {*MODEL, *INGESTION}),  # ImageExampleGen decodes by its ops
+    "tensorflow": (FOLDER, {*MODEL, *INGESTION, "report"}),  # ImageExampleGen decodes by its ops
     "keras": (FOLDER, TRAINING),
     # Trainer runs again because its inputs do.
     "tfx": (
         FOLDER,
         {
-            *("example_gen", "validation", "example_check", "schema", "transform", "tuner"),
-            *("evaluator", "pusher"),
+            *("example_gen", "validation", "example_check", "schema", "pusher", "report"),
+            *MODEL - {"trainer"},
         },
     ),
     "tensorflow-data-validation": (FOLDER, {"validation"}),
     "tensorflow-transform": (FOLDER, MODEL),
     "tensorflow-model-analysis": (FOLDER, {"evaluator"}),
     "pyarrow": (FOLDER, {"evaluator"}),
-    "pillow": (FOLDER, INGESTION),
+    "pillow": (FOLDER, {*INGESTION, "report"}),
     "tensorflow-datasets": (FOLDER, NONE),
     "scikit-learn": (FOLDER, TRAINING),  # the linear probe
     "rich": (FOLDER, NONE),
@@ -250,7 +255,7 @@ def test_exactly_the_nodes_that_depend_on_it_change(fingerprints, step):
     source, _, nodes = STEPS[step]
     before, after = fingerprints[source["kind"]], fingerprints[step]
     assert set(before) == {
-        *("example_gen", "validation", "example_check", "schema", "pusher"),
+        *("example_gen", "validation", "example_check", "schema", "pusher", "report"),
         *MODEL,
     }
     assert {node for node in before if before[node] != after[node]} == nodes

@@ -36,7 +36,7 @@ def configure(**settings):
 
 
 # The nodes that read the fingerprint of the training.
-READERS = {"Evaluator", "Pusher"}
+READERS = {"Evaluator", "Pusher", "Report"}
 
 
 def nodes(tmp_path, inputs=INPUTS, **settings):
@@ -48,7 +48,7 @@ def nodes(tmp_path, inputs=INPUTS, **settings):
 def test_the_nodes(tmp_path):
     expected = (
         "ImageExampleGen StatisticsGen PackagedSchema ExampleValidator Backbone Transform Trainer "
-        "Evaluator Pusher"
+        "Evaluator Pusher Report"
     )
     assert set(nodes(tmp_path)) == set(expected.split())
 
@@ -146,7 +146,7 @@ def test_only_a_head_has_its_features_materialised(tmp_path):
         ("schema", {"PackagedSchema", *READERS}),
         ("backbone_fingerprint", {"Backbone", "Trainer", *READERS}),
         ("backbone_layout", {"Trainer", *READERS}),
-        ("champions", {"Evaluator"}),
+        ("champions", {"Evaluator", "Report"}),
         ("serving", {"Pusher"}),
         ("classes", {"ImageExampleGen", "ExampleValidator", "Trainer", *READERS}),
     ],
@@ -168,14 +168,15 @@ def test_each_fingerprint_is_a_property_of_the_nodes_that_read_it(tmp_path, fiel
     ("field", "changed"),
     [
         ("example_gen", {"ImageExampleGen", "Trainer", *READERS}),
-        ("validation", {"StatisticsGen", "ExampleValidator"}),
-        ("example_check", {"ExampleValidator"}),
-        ("schema", {"PackagedSchema"}),
+        ("validation", {"StatisticsGen", "ExampleValidator", "Report"}),
+        ("example_check", {"ExampleValidator", "Report"}),
+        ("schema", {"PackagedSchema", "Report"}),
         ("transform", {"Transform", "Trainer", *READERS}),
         ("tuner", {"Tuner", *READERS}),
         ("trainer", {"Trainer", *READERS}),
-        ("evaluator", {"Evaluator"}),
-        ("pusher", {"Pusher"}),
+        ("evaluator", {"Evaluator", "Report"}),
+        ("pusher", {"Pusher", "Report"}),
+        ("report", {"Report"}),
     ],
 )
 def test_the_code_of_each_node_is_a_property_of_it(tmp_path, monkeypatch, field, changed):
@@ -202,14 +203,14 @@ def test_an_inferred_schema_depends_on_the_library_that_infers_it(tmp_path):
         ("ingest.max_side", "300", {"ImageExampleGen", "Trainer", *READERS}),
         ("ingest.max_pixels", "300", {"ImageExampleGen", "Trainer", *READERS}),
         ("ingest.max_value", "4095", {"ImageExampleGen", "Trainer", *READERS}),
-        ("ingest.max_quarantined", "0.5", {"ExampleValidator"}),
-        ("ingest.allow_anomalies", "true", {"ExampleValidator"}),
+        ("ingest.max_quarantined", "0.5", {"ExampleValidator", "Report"}),
+        ("ingest.allow_anomalies", "true", {"ExampleValidator", "Report"}),
         ("backbone.input_range", "0,1", {"Transform", "Tuner", "Trainer", *READERS}),
         ("serve.precision", "0.9", {"Trainer", *READERS}),
-        ("gate.min_accuracy", "0.5", {"Evaluator"}),
-        ("gate.max_ece", "0.1", {"Evaluator"}),
-        ("gate.confidence", "0.9", {"Evaluator"}),
-        ("serving_dir", "elsewhere", {"Pusher"}),
+        ("gate.min_accuracy", "0.5", {"Evaluator", "Report"}),
+        ("gate.max_ece", "0.1", {"Evaluator", "Report"}),
+        ("gate.confidence", "0.9", {"Evaluator", "Report"}),
+        ("serving_dir", "elsewhere", {"Pusher", "Report"}),
     ],
 )
 def test_each_option_is_a_property_of_the_nodes_that_read_it(tmp_path, key, value, changed):

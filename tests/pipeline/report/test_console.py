@@ -56,6 +56,7 @@ def report(**changes):
         "unpushed": "",
         "images": {"read": 10, "train": 6, "validation": 2, "test": 1, "quarantine": 1},
         "quarantine": "/examples/quarantine.jsonl",
+        "page": "/Report/report/9/report.html",
         "warning": "",
         "anomalies": ("train: label: Unexpected values",),
         "artifacts": {"Trainer.model": "/root/" + "long/" * 60},
@@ -82,7 +83,7 @@ def test_piped_output_is_one_plain_unwrapped_line_an_entry(streams):
     assert any(line.endswith("deep/" * 59 + "deep") for line in lines)
     assert any(line.startswith("Trainer: done in") for line in lines)
     assert "Pusher: cached" in lines
-    assert lines[-9:] == [
+    assert lines[-10:] == [
         "images: 10 read: 6 train, 2 validation, 1 test, 1 quarantined",
         "quarantined images: see /examples/quarantine.jsonl",
         "anomaly: train: label: Unexpected values",
@@ -92,6 +93,7 @@ def test_piped_output_is_one_plain_unwrapped_line_an_entry(streams):
         "accepted answers: 80.0% of the test images, accuracy 0.9500",
         "verdict: blessed",
         "pushed to: /serving/1",
+        "report: /Report/report/9/report.html",
     ]
 
 
@@ -186,8 +188,10 @@ def test_a_model_that_was_not_blessed(streams):
     reasons = ("accuracy 0.8700 is 0.0300 below 0.9000", "recall of roses 0.5 is 0.1 below 0.6")
     Console(*streams).summary(report(gate=gate(reasons=reasons), pushed_to=None))
     lines = streams[0].getvalue().splitlines()
-    assert lines[-2] == f"verdict: not blessed by the gate: {'; '.join(reasons)}"
-    assert lines[-1] == "pushed to: nothing was pushed"
+    assert lines[-3:-1] == [
+        f"verdict: not blessed by the gate: {'; '.join(reasons)}",
+        "pushed to: nothing was pushed",
+    ]
 
 
 def test_the_verdict_is_explained(streams):
@@ -203,7 +207,7 @@ def test_the_verdict_is_explained(streams):
         top5=0.98,
     )
     Console(*streams).summary(report(gate=verdict))
-    assert streams[0].getvalue().splitlines()[-7:] == [
+    assert streams[0].getvalue().splitlines()[-8:] == [
         "top-5 accuracy: 0.9800",
         "gate: accuracy 0.8700 on 100 images, with 95 % confidence at least 0.8044; 0.8000 is "
         "required",
@@ -212,14 +216,16 @@ def test_the_verdict_is_explained(streams):
         "no test image of a: the recall of these classes is unknown",
         "verdict: blessed",
         "pushed to: /serving/1",
+        "report: /Report/report/9/report.html",
     ]
 
 
 def test_a_model_that_is_served_already(streams):
     Console(*streams).summary(report(was_served=True))
-    assert streams[0].getvalue().splitlines()[-2:] == [
+    assert streams[0].getvalue().splitlines()[-3:] == [
         "the model is served already: nothing was copied",
         "pushed to: /serving/1",
+        "report: /Report/report/9/report.html",
     ]
 
 
