@@ -24,7 +24,6 @@ from components.model_pusher.retention import remove_old_versions
 from components.model_pusher.server_config import largest_batch, write_server_config
 from components.model_pusher.serving_directory import identity, newest_version
 from components.model_pusher.settings import PusherSettings
-from components.model_pusher.verdict import OUTPUT, Verdict
 from components.vertex_endpoint.settings import EndpointSettings
 
 WAS_SERVED = "was_served"  # custom property of a PushedModel: 1 if the model was served already
@@ -43,7 +42,7 @@ class Executor(executor.Executor):
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Pushes the model, or records in the artifact why it is not pushed; writes the verdict.
+        """Pushes the model, or records in the artifact why it is not pushed.
 
         Raises:
           InputError: the model cannot be written to the serving directory; or it is not pushed, and
@@ -83,8 +82,6 @@ class Executor(executor.Executor):
             self._MarkNotPushed(pushed)
             pushed.set_string_custom_property("reason", reason)
             logging.warning("%s.", reason)
-        verdict = artifact_utils.get_single_instance(output_dict[OUTPUT])
-        verdict.value = Verdict(pushed=not reason, reason=reason).to_json()
 
     def _push(
         self,

@@ -29,10 +29,7 @@ from pipeline.runners.resources import platform_spec, set_machines
 
 DEFAULT_IMAGE = "vit-pipeline:latest"  # the name that `make image` gives it
 
-# ResolveInputs looks for new data and models in each run. On Kubeflow Pipelines, `--wait` reads the
-# verdict from the folder of the run, so Pusher has to write it in each run; Pusher does not push
-# the same model twice.
-_NEVER_CACHED = {"vertex": ("ResolveInputs",), "kubeflow": ("ResolveInputs", "Pusher")}
+_NEVER_CACHED = ("ResolveInputs",)  # it looks for new data and models in each run
 
 
 def compile_job(config: Config) -> pipeline_spec_pb2.PipelineJob:
@@ -53,7 +50,7 @@ def compile_job(config: Config) -> pipeline_spec_pb2.PipelineJob:
     _keep_downloaded_models(spec, config.cloud.state_dir)
     _describe_parameters(spec, runtime_parameters(config))
     set_machines(spec, config.machines, on_kubernetes=config.run.runner == "kubeflow")
-    for name in _NEVER_CACHED[config.run.runner]:
+    for name in _NEVER_CACHED:
         spec.root.dag.tasks[name].caching_options.enable_cache = False
     job.pipeline_spec.Clear()
     job.pipeline_spec.update(json_format.MessageToDict(spec))
@@ -97,9 +94,9 @@ def _name_producers(spec: pipeline_spec_pb2.PipelineSpec) -> None:
 
 
 def _declare_outputs(spec: pipeline_spec_pb2.PipelineSpec) -> None:
-    """Passes the names of the declared outputs to each container.
+    """Passes to each container the names of its declared outputs.
 
-    Kubeflow Pipelines adds an undeclared output, which `pipeline.runners.container` removes.
+    Kubeflow Pipelines adds an output that is not declared; `pipeline.runners.container` removes it.
     """
     for component in spec.components.values():
         executor = spec.deployment_spec["executors"][component.executor_label]
@@ -119,7 +116,7 @@ def _declare_pages(spec: pipeline_spec_pb2.PipelineSpec) -> None:
 
 
 def _keep_downloaded_models(spec: pipeline_spec_pb2.PipelineSpec, state_dir: str | None) -> None:
-    """Sets the cache directory of weights to a volume, so that they are downloaded once.
+    """Makes a volume the place of downloaded weights, so that they are downloaded once.
 
     Without a volume, each step that needs weights downloads them to its own disk.
     """

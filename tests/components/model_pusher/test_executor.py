@@ -1,6 +1,5 @@
 """ModelPusher's executor on real SavedModels."""
 
-import json
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,7 +18,6 @@ from components.model_pusher.last_push import Serving
 from components.model_pusher.rollback import roll_back
 from components.model_pusher.serving_directory import identity, newest_version, served_state
 from components.model_pusher.settings import PusherSettings
-from components.model_pusher.verdict import OUTPUT, Verdict
 from components.vertex_endpoint.deploy import roll_back as roll_endpoint_back
 from components.vertex_endpoint.settings import EndpointSettings
 from tests.account import write_account
@@ -60,8 +58,6 @@ def push(
     (Path(blessing.uri) / ("BLESSED" if blessed else "NOT_BLESSED")).touch()
     pushed = standard_artifacts.PushedModel()
     pushed.uri = str(output / "pushed")
-    verdict = standard_artifacts.String()
-    verdict.uri = str(output / "verdict")
     destination = pusher_pb2.PushDestination(
         filesystem=pusher_pb2.PushDestination.Filesystem(base_directory=str(serving))
     )
@@ -78,7 +74,7 @@ def push(
     )
     Executor().Do(
         {"model": [model_artifact], "model_blessing": [blessing]},
-        {"pushed_model": [pushed], OUTPUT: [verdict]},
+        {"pushed_model": [pushed]},
         {
             "push_destination": json_format.MessageToJson(destination),
             "custom_config": to_custom_config(settings),
@@ -100,11 +96,6 @@ def serving(tmp_path):
     return tmp_path / "serving"
 
 
-def verdict_in(output):
-    """Returns the content of the verdict's file."""
-    return Verdict.from_json(json.loads((output / "verdict").read_text()))
-
-
 def versions(serving):
     return sorted((path.name for path in serving.iterdir() if path.name.isdecimal()), key=int)
 
@@ -121,7 +112,6 @@ def test_a_model_is_pushed_once(tmp_path, serving):
         assert pushed.get_string_custom_property("pushed_destination") == f"{serving}/9"
         assert pushed.get_string_custom_property("pushed_version") == "9"
         assert (Path(pushed.uri) / "saved_model.pb").is_file()
-    assert verdict_in(tmp_path / "1") == verdict_in(tmp_path / "2") == Verdict(True, "")
     tf.saved_model.load(f"{serving}/9")
 
 
@@ -230,7 +220,6 @@ def test_an_unblessed_model_is_not_pushed_and_the_artifact_has_the_reason(servin
     assert pushed.get_int_custom_property("pushed") == 0
     reason = pushed.get_string_custom_property("reason")
     assert reason == "not pushed, the model is not blessed: accuracy 0.1 is too low"
-    assert verdict_in(tmp_path / "out") == Verdict(False, reason)
     assert not serving.exists()
 
 
@@ -263,7 +252,6 @@ def test_a_withdrawn_model_is_not_pushed_again_and_the_run_says_why(tmp_path, se
     reason = pushed.get_string_custom_property("reason")
     assert reason.startswith("not pushed, version 10 is this model and was withdrawn by a rollback")
     assert "--rollback 10" in reason
-    assert verdict_in(tmp_path / "again") == Verdict(False, reason)
     assert versions(serving) == ["9", "10", "11"]
 
 
