@@ -5,6 +5,7 @@
     python pipeline_runner.py --config run.yaml --set train.epochs=8
     python pipeline_runner.py --model vit_b16_fe --runner vertex --schedule "0 3 * * 1" …
     python pipeline_runner.py --runner vertex --list-schedules …
+    python pipeline_runner.py --model vit_b16_fe --dataset path/to/images --write-schema FILE
     python pipeline_runner.py --name NAME --rollback
     python pipeline_runner.py --version
 
@@ -19,6 +20,7 @@ if __name__ == "__main__":  # before the imports, which take a while
 
 import argparse
 import datetime
+import functools
 import importlib
 import importlib.metadata
 import logging
@@ -28,10 +30,12 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 from backbones.reference import parse_model
 from backbones.resolve import cache_dir
 from common.errors import InputError, RefusedError, UnreachableError
+from common.files import write_whole
 from common.text import make_printable
 from components.image_example_gen.sources.registry import make_source
 from components.image_example_gen.sources.similar_names import similar_names
@@ -48,7 +52,11 @@ from pipeline.options.devices import check_strategy, check_strategy_of_step
 from pipeline.options.schedule import check_schedule
 from pipeline.report.console import Console
 from pipeline.report.logs import log_to_file
+from pipeline.reviewed_schema import read_schema
 from pipeline.root import claim_root, state_directory
+
+if TYPE_CHECKING:
+    from pipeline.inputs import Inputs
 
 PUSHED, FAILED, BAD_USAGE, REFUSED, INTERRUPTED = 0, 1, 2, 3, 130
 DONE = PUSHED  # compiled, submitted, scheduled
@@ -89,16 +97,22 @@ def do(parsed: argparse.Namespace) -> int:
         return manage(parsed)
     config = build_config(read_settings(parsed))
     check_locations(config)
+    if parsed.write_schema is not None:
+        check_write_schema(parsed.write_schema, config)
     if config.run.is_compiled:
         return submit(config)
     check_strategy(config.train.strategy, os.environ)
     check_written(config)
     make_source(config.source).check()
+    if config.schema and "://" not in config.schema:
+        read_schema(config.schema)
     check_engine(config)
     check_buckets(config)
     directory = state_directory(config)
     with claim_root(directory, config) as record_owner:
-        return run(config, new_log(directory), record_owner)
+        path = parsed.write_schema
+        command = run if path is None else functools.partial(write_schema, path)
+        return command(config, new_log(directory), record_owner)
 
 
 def clean_caches(parsed: argparse.Namespace) -> int:
@@ -203,25 +217,75 @@ def run(config: Config, log: Path, record_owner: Callable[[], None]) -> int:
     """
 
     def job(console: Console) -> int:
-        announce(config, log, console)
-        check_metadata(state_directory(config))
-        console.busy("loading TensorFlow and TFX")
-        from pipeline.inputs import resolve_inputs
-        from pipeline.runners import local
-
-        console.busy("looking at data and model")
-        with console.downloads():
-            inputs = resolve_inputs(config)
-        console.found(inputs.found)
-        warn_of_similar_names(inputs.classes, console)
+        inputs = find_inputs(config, log, console)
         fitted = fit_batch(config, inputs.found.train_images)
         console.fitted(config, fitted)
         record_owner()
+        from pipeline.runners import local
+
         report = local.run(fitted, inputs, console)
         console.summary(report)
         return PUSHED if report.pushed_to else REFUSED
 
     return run_with_log(log, job, verbose=config.run.verbose)
+
+
+def write_schema(path: str, config: Config, log: Path, record_owner: Callable[[], None]) -> int:
+    """Runs the pipeline up to SchemaGen, and writes the inferred schema.
+
+    Args:
+      path: of a file; an earlier one is replaced.
+      config: the configuration.
+      log: a new file.
+      record_owner: of `pipeline.root.claim_root`.
+    """
+
+    def job(console: Console) -> int:
+        inputs = find_inputs(config, log, console)
+        record_owner()
+        from pipeline.runners import local
+
+        write_whole(path, local.infer_schema(config, inputs, console))
+        console.line(f"schema: {path}: review it, and give it with --schema", style="bold green")
+        return DONE
+
+    return run_with_log(log, job, verbose=config.run.verbose)
+
+
+def check_write_schema(path: str, config: Config) -> None:
+    """Refuses to write a schema that is not inferred, or to a place that cannot be written.
+
+    Raises:
+      InputError: the configuration or `path` does not allow it.
+    """
+    if config.run.is_compiled:
+        raise InputError(
+            f"--write-schema {path}: has no effect with --runner {config.run.runner}; expected "
+            "--runner local"
+        )
+    if config.has_schema:
+        given = f"--schema {config.schema}" if config.schema else f"--dataset {config.dataset}"
+        raise InputError(
+            f"--write-schema {path}: has no effect with {given}, whose schema is not inferred; "
+            "expected another dataset"
+        )
+    if "://" not in path and not Path(path).absolute().parent.is_dir():
+        raise InputError(f"--write-schema {path}: no such directory; expected a path in one")
+
+
+def find_inputs(config: Config, log: Path, console: Console) -> "Inputs":
+    """Loads TFX, finds data and model, and prints what was found."""
+    announce(config, log, console)
+    check_metadata(state_directory(config))
+    console.busy("loading TensorFlow and TFX")
+    from pipeline.inputs import resolve_inputs
+
+    console.busy("looking at data and model")
+    with console.downloads():
+        inputs = resolve_inputs(config)
+    console.found(inputs.found)
+    warn_of_similar_names(inputs.classes, console)
+    return inputs
 
 
 def announce(config: Config, log: Path, console: Console) -> None:

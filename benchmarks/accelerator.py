@@ -167,11 +167,8 @@ class Measurement:
                 goal,
                 lambda p=precision, t=tensor_float: self._features(model, p, t),
             )
-        for precision, fused in (
-            ("float32", False),
-            ("mixed_bfloat16", False),
-            ("mixed_bfloat16", True),
-        ):
+        fused_too = [("mixed_bfloat16", True)] if "fused" in self._options.ways else []
+        for precision, fused in [("float32", False), *fused_too]:
             yield (
                 f"{model} losses of 20 steps on device and CPU, {precision}"
                 f"{_WAYS['fused'] if fused else ''}",

@@ -74,25 +74,26 @@ class FoundImages:
             names = ", ".join(self.left_out[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
             yield f"The images in {names} are left out: ingest.splits does not name these folders."
         if self.dropped:
-            yield f"{self.dropped:,} duplicates are left out (ingest.drop_duplicates)."
+            yield f"{_count_of(self.dropped, 'duplicate')} left out (ingest.drop_duplicates)."
         count, copies = self.leaks
         if count:
             yield (
-                f"{count:,} images are in more than one split, such as {' and '.join(copies)}: a "
-                "model is measured on images that it has seen. ingest.drop_duplicates removes them "
-                "from train."
+                f"{_count_of(count, 'image')} in more than one split, such as "
+                f"{' and '.join(copies)}: a model is measured on images that it has seen. "
+                "ingest.drop_duplicates removes them from train."
             )
         count, copies = self.conflicts
         if count:
             yield (
-                f"{count:,} images are in more than one class, such as {' and '.join(copies)}. "
-                "ingest.drop_duplicates removes them."
+                f"{_count_of(count, 'image')} in more than one class, such as "
+                f"{' and '.join(copies)}. ingest.drop_duplicates removes them."
             )
         if self.unlabelled:
-            yield f"{self.unlabelled:,} images have no label: they will be quarantined."
+            yield f"{_count_of(self.unlabelled, 'image')} without a label, to be quarantined."
         empty = [name for name, images in self.classes.items() if not images]
         if empty:
-            yield f"{len(empty):,} classes have no image, such as {empty[0]}."
+            count_of = _count_of(len(empty), "class", "classes")
+            yield f"{count_of} without an image, such as {empty[0]}."
 
 
 def find_images(source: Source) -> FoundImages:
@@ -125,6 +126,10 @@ def _count(groups: Sequence[Sequence[ImageReference]]) -> tuple[int, tuple[str, 
     group = groups[0]
     other = next(i for i in group if (i.split, i.label) != (group[0].split, group[0].label))
     return len(groups), (group[0].file_name, other.file_name)
+
+
+def _count_of(count: int, one: str, many: str = "") -> str:
+    return f"{count:,} {one} is" if count == 1 else f"{count:,} {many or one + 's'} are"
 
 
 def _suffix(name: str) -> str:

@@ -2,7 +2,6 @@
 
 import dataclasses
 from collections.abc import Mapping
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from components.model_evaluator.records import find_champions, records_directory
 from components.model_pusher.last_push import Serving, push_record
 from pipeline.found_images import FoundImages, find_images
 from pipeline.options.config import Config
+from pipeline.reviewed_schema import read_curated_schema, read_schema
 from pipeline.source_fingerprint import find_fingerprint
 
 
@@ -34,7 +34,7 @@ class Inputs:
       source: the argument of `components.image_example_gen.sources.registry.make_source`.
       source_fingerprint: the fingerprint of the images.
       classes: the class names.
-      schema_fingerprint: the fingerprint of the packaged schema's file; empty if there is none.
+      schema: the text of the given or curated schema; empty if it is inferred.
       backbone: a SavedModel directory.
       backbone_fingerprint: the fingerprint of the backbone's content.
       backbone_layout: what a training of the whole backbone takes from the catalogue: the names of
@@ -47,7 +47,7 @@ class Inputs:
     source: Mapping[str, Any]
     source_fingerprint: str
     classes: tuple[str, ...]
-    schema_fingerprint: str
+    schema: str
     backbone: str
     backbone_fingerprint: str
     backbone_layout: str
@@ -83,7 +83,7 @@ def resolve_inputs(config: Config) -> Inputs:
         source=config.source,
         source_fingerprint=source_fingerprint,
         classes=classes,
-        schema_fingerprint=_schema_fingerprint(config.schema),
+        schema=_read_schema(config),
         backbone=str(backbone),
         backbone_fingerprint=fingerprint.hash_directory(backbone),
         backbone_layout=_layout(backbone) if config.tune == "full" else "",
@@ -97,7 +97,7 @@ def _layout(backbone: Path) -> str:
     return repr(find_layout(read_variables(backbone)))
 
 
-def _schema_fingerprint(name: str | None) -> str:
-    if name is None:
-        return ""
-    return fingerprint.hash_bytes(resources.files("schemas").joinpath(f"{name}.pbtxt").read_bytes())
+def _read_schema(config: Config) -> str:
+    if config.schema:
+        return read_schema(config.schema)
+    return read_curated_schema(config.curated_schema) if config.curated_schema else ""

@@ -32,9 +32,11 @@ class ValidationProperties:
 
     Attributes:
       library_fingerprint: fingerprint of the libraries that they run.
+      check_fingerprint: fingerprint of the code of ExampleValidator.
     """
 
     library_fingerprint: PropertyValue
+    check_fingerprint: PropertyValue
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -42,11 +44,11 @@ class SchemaProperties:
     """Execution properties of PackagedSchema.
 
     Attributes:
-      fingerprint: fingerprint of the schema's file; empty if the schema is inferred.
+      content: the text of the schema; empty if the schema is inferred.
       code_fingerprint: fingerprint of the node's code.
     """
 
-    fingerprint: PropertyValue
+    content: PropertyValue
     code_fingerprint: PropertyValue
 
 

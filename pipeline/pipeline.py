@@ -13,7 +13,6 @@ backbone for each run.
 from collections.abc import Sequence
 
 from tfx.components import (  # isort: skip (it patches tfx_bsl, for the pinned TFDV)
-    ExampleValidator,
     SchemaGen,
     StatisticsGen,
     Trainer,
@@ -30,6 +29,7 @@ from tfx.types import BaseChannel, standard_artifacts
 from components.backbone.component import Backbone
 from components.backbone_transform.component import BackboneTransform
 from components.custom_job_trainer.component import CustomJobTrainer
+from components.example_check.component import ExampleCheck
 from components.image_example_gen.component import ImageExampleGen
 from components.model_evaluator.component import ModelEvaluator
 from components.model_pusher.component import ModelPusher
@@ -99,23 +99,29 @@ def create_pipeline(
             schema=_EXAMPLE_TYPES,
             # File names are left out if the schema is inferred: from few examples, SchemaGen would
             # infer the list of their names, and new names would be anomalies.
-            feature_allowlist=None if config.schema else ["image", "label"],
+            feature_allowlist=None if config.has_schema else ["image", "label"],
         ),
     )
     schema: BaseNode
-    if config.schema:
+    if config.has_schema:
         schema = PackagedSchema(
-            name=config.schema,
-            fingerprint=properties.schema.fingerprint,
+            content=properties.schema.content,
             code_fingerprint=properties.schema.code_fingerprint,
         )
     else:
         schema = SchemaGen(statistics=statistics.outputs["statistics"], exclude_splits=["test"])
-    validator = ExampleValidator(
-        statistics=statistics.outputs["statistics"], schema=schema.outputs["schema"]
-    )
+    validator = ExampleCheck(
+        examples=examples.outputs["examples"],
+        statistics=statistics.outputs["statistics"],
+        schema=schema.outputs["schema"],
+        classes=properties.example_gen.classes,
+        max_quarantined=config.ingest.max_quarantined,
+        allow_anomalies=config.ingest.allow_anomalies,
+        library_fingerprint=properties.validation.library_fingerprint,
+        code_fingerprint=properties.validation.check_fingerprint,
+    ).with_id("ExampleValidator")
     # TFX's components have no such property, so it is added to their specs: it is in the cache key.
-    for node in (statistics, validator, *([] if config.schema else [schema])):
+    for node in (statistics, *([] if config.has_schema else [schema])):
         node.spec.exec_properties["library_fingerprint"] = properties.validation.library_fingerprint
     backbone, backbone_model = _backbone(config, inputs, properties)
     # To tune the whole backbone, Transform materialises and analyses nothing, so that it makes no
@@ -130,6 +136,7 @@ def create_pipeline(
         materialize=["train", "validation"] if head_only else [],
         custom_config=properties.transform.custom_config,
     ).with_id("Transform")
+    transform.add_upstream_node(validator)  # nothing long runs on data that are refused
     training_examples = (
         transform.outputs["transformed_examples"] if head_only else (examples.outputs["examples"])
     )

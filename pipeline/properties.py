@@ -166,9 +166,11 @@ def make_properties(config: Config, inputs: Inputs) -> Properties:
             unread_notes=unread_directory(config.state_dir),
             listing=listing_path(config.state_dir, inputs.source_fingerprint),
         ),
-        validation=ValidationProperties(library_fingerprint=code.validation),
+        validation=ValidationProperties(
+            library_fingerprint=code.validation, check_fingerprint=code.example_check
+        ),
         schema=SchemaProperties(
-            fingerprint=inputs.schema_fingerprint,
+            content=inputs.schema,
             code_fingerprint=code.schema,
         ),
         backbone=BackboneProperties(fingerprint=inputs.backbone_fingerprint),
@@ -205,7 +207,7 @@ def make_properties(config: Config, inputs: Inputs) -> Properties:
 def _training_fingerprint(inputs: Inputs, trainer: TrainerSettings, tuner: TunerSettings) -> str:
     """Of everything that determines a model: two trainings with the same one are repetitions."""
     determining = dataclasses.replace(trainer, checkpoints="")
-    texts = [to_custom_config(determining), inputs.schema_fingerprint]
+    texts = [to_custom_config(determining), inputs.schema]
     if tuner.trials:
         texts.append(to_custom_config(tuner))
     return hash_bytes("\0".join(texts).encode())

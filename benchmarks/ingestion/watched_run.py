@@ -28,8 +28,8 @@ class NodeUse(NamedTuple):
     wall: float
 
 
-def watch_run(arguments: Sequence[str], log: Path) -> dict[str, NodeUse]:
-    """Runs `pipeline_runner.py` to its end; returns the use of each node.
+def watch_run(arguments: Sequence[str], log: Path, last: str = "Pusher") -> dict[str, NodeUse]:
+    """Runs `pipeline_runner.py` until the node `last` is done; returns the use of each node.
 
     The kernel's record of a process's peak memory (VmHWM) is set back when a node starts, see
     `clear_refs` in proc(5).
@@ -37,9 +37,10 @@ def watch_run(arguments: Sequence[str], log: Path) -> dict[str, NodeUse]:
     Args:
       arguments: the flags of the command line.
       log: a file for the output of the run.
+      last: the name of a node; the run is ended after it.
 
     Raises:
-      RuntimeError: the run failed.
+      RuntimeError: the node was not reached.
     """
     process = subprocess.Popen(
         [sys.executable, "pipeline_runner.py", *arguments],
@@ -61,8 +62,11 @@ def watch_run(arguments: Sequence[str], log: Path) -> dict[str, NodeUse]:
                 used[event[1]] = NodeUse(
                     _peak(process.pid), _cpu(process.pid) - cpu, time.monotonic() - wall
                 )
-    if process.wait() not in (0, 3):  # 3: the model is not good enough to be pushed
-        raise RuntimeError(f"the run failed with status {process.returncode}: see {log}")
+                if event[1] == last:
+                    process.terminate()
+    process.wait()
+    if last not in used:
+        raise RuntimeError(f"{last} was not reached: see {log}")
     return used
 
 

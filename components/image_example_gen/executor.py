@@ -13,7 +13,7 @@ from tfx.dsl.io import fileio
 from tfx.proto import example_gen_pb2
 from tfx.types import artifact_utils
 
-from common.errors import InputError
+from common.errors import InputError, RefusedError
 from common.example_counts import COUNTS_FILE
 from common.files import write_whole
 from components.image_example_gen.counts import (
@@ -56,8 +56,9 @@ class Executor(base_beam_executor.BaseBeamExecutor):
           exec_properties: the properties that `ImageExampleGenSpec` lists.
 
         Raises:
-          InputError: the source cannot be read; it has other classes than the pipeline was built
-            for; a split is empty; or a class has no training image.
+          InputError: the source cannot be read, or has other classes than the pipeline was built
+            for.
+          RefusedError: a split is empty, or a class has no training image.
           RuntimeError: an image that was read was neither written nor quarantined.
         """
         self._log_startup(input_dict, output_dict, exec_properties)
@@ -145,7 +146,7 @@ def _check_counts(counts: dict[str, int], listed: int) -> None:
         raise RuntimeError(f"images were lost: {counts}; the first should be the sum of the rest")
     empty = [split for split in SPLITS if not counts[split]]
     if empty:
-        raise InputError(
+        raise RefusedError(
             f"no image for the split {', '.join(empty)}: {read} images read, {quarantined} of "
             "them quarantined; expected enough for train, validation and test (80/10/10)"
         )
@@ -162,13 +163,13 @@ def _check_classes(counts: dict[str, list[int]], classes: Sequence[str]) -> None
     ]
     if lost:
         more = f" and {len(lost) - 5} more classes" if len(lost) > 5 else ""
-        raise InputError(
+        raise RefusedError(
             f"no training image for the class {', '.join(lost[:5])}{more}; expected about 10 or "
             "more of each: a tenth goes to validation, another to test. Add images, or take the "
             "class away"
         )
     found = [name for name, trained in zip(classes, counts[TRAIN], strict=True) if trained]
     if len(found) < 2:
-        raise InputError(
+        raise RefusedError(
             f"all training images are of the class {found[0]}; expected at least 2 classes"
         )

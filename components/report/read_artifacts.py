@@ -5,14 +5,13 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tensorflow_metadata.proto.v0 import anomalies_pb2
-from tfx.components.example_validator.executor import DEFAULT_FILE_NAME as ANOMALIES_FILE
 from tfx.dsl.io import fileio
 from tfx.types import Artifact, artifact_utils
 
 from common.files import read_bytes, read_json
 from common.versions import installed_versions
 from components.backbone_transform.executor import WARNING
+from components.example_check.anomalies import read_anomalies
 from components.image_example_gen.counts import (
     QUARANTINE_FILE,
     read_counts,
@@ -75,13 +74,10 @@ def read_contents(
     )
 
 
-def read_anomalies(artifact: Artifact) -> Iterator[str]:
+def list_anomalies(artifact: Artifact) -> Iterator[str]:
     """Yields the differences between the examples and the schema, one line each."""
-    for split in artifact_utils.decode_split_names(artifact.split_names):
-        uri = artifact_utils.get_split_uri([artifact], split)
-        with fileio.open(f"{uri}/{ANOMALIES_FILE}", "rb") as file:
-            found = anomalies_pb2.Anomalies.FromString(file.read()).anomaly_info
-        for feature, anomaly in sorted(found.items()):
+    for split, found in read_anomalies(artifact):
+        for feature, anomaly in sorted(found.anomaly_info.items()):
             yield f"{split}: {feature}: {anomaly.short_description}"
 
 
@@ -94,7 +90,7 @@ def _read_data(found: Mapping[str, Artifact], settings: ReportSettings) -> Data 
         counts=read_counts(examples.uri),
         by_class=read_counts_of_classes(examples.uri, len(settings.classes)),
         quarantine=[json.loads(line) for line in lines[:_MOST_QUARANTINED]],
-        anomalies=tuple(read_anomalies(anomalies)) if anomalies else (),
+        anomalies=tuple(list_anomalies(anomalies)) if anomalies else (),
     )
 
 

@@ -111,6 +111,11 @@ def make_parser() -> argparse.ArgumentParser:
         help="remove models that can be made or copied again, and checkpoints of trainings that "
         "never ended, below ./runs or --pipeline-root",
     )
+    lists.add_argument(
+        "--write-schema",
+        metavar="FILE",
+        help="ingest the images, write the inferred schema to a file for review, and stop",
+    )
     lists.add_argument("--version", action="version", version=version(), help="print the version")
     for what in ("models", "datasets", "options"):
         lists.add_argument(f"--list-{what}", action="store_true", help=f"print the {what}")

@@ -75,6 +75,7 @@ def build_config(settings: Mapping[str, Setting]) -> Config:
             model=values["model"],
             dataset=values.get("dataset", "tf_flowers"),
             pipeline_root=values.get("pipeline_root"),
+            schema=values.get("schema"),
         )
     else:
         check_model(values["model"], values.get("weights", "pretrained"))

@@ -196,14 +196,22 @@ def _check_given(runner: str, needed: dict[str, str | None], instead: str) -> No
         )
 
 
-def check_reachable(runner: str, *, model: str, dataset: str, pipeline_root: str | None) -> None:
-    """Checks that a container on a cluster can find model, dataset and pipeline root.
+def check_reachable(
+    runner: str,
+    *,
+    model: str,
+    dataset: str,
+    pipeline_root: str | None,
+    schema: str | None = None,
+) -> None:
+    """Checks that a container on a cluster can find model, dataset, pipeline root and schema.
 
     Args:
       runner: the name of the runner.
       model: the value of `--model`.
       dataset: the value of `--dataset`.
       pipeline_root: the value of `--pipeline-root`; None if each run gives it.
+      schema: the value of `--schema`; None if it is not given.
 
     Raises:
       InputError: a path is relative to a directory of this machine, the URL of the model has
@@ -239,6 +247,10 @@ def check_reachable(runner: str, *, model: str, dataset: str, pipeline_root: str
         raise InputError(
             f"--dataset {dataset}: expected, for a container, a name, gs://… or an absolute path "
             "in the image"
+        )
+    if schema is not None and not _is_absolute(schema):
+        raise InputError(
+            f"--schema {schema}: expected, for a container, gs://… or an absolute path in the image"
         )
 
 

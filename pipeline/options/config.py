@@ -63,6 +63,12 @@ class Config:
         default=None,
         is_path=True,
     )
+    schema: str | None = option(
+        "reviewed schema of the examples, as --write-schema writes it (default: the dataset's "
+        "curated schema, or else inferred)",
+        default=None,
+        is_path=True,
+    )
     tune: Literal["full", "head"] = option(
         "tune the whole backbone (full), or only a head on its frozen features (head)",
         default="full",
@@ -146,9 +152,14 @@ class Config:
         return self.cloud.state_dir or self.pipeline_root
 
     @property
-    def schema(self) -> str | None:
+    def curated_schema(self) -> str | None:
         """The name of the dataset's curated schema; None if it has none."""
         return self._dataset.schema
+
+    @property
+    def has_schema(self) -> bool:
+        """Whether the schema is given or curated, and not inferred."""
+        return bool(self.schema or self.curated_schema)
 
     @property
     def _dataset(self) -> Dataset:

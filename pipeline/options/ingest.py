@@ -3,7 +3,7 @@
 import dataclasses
 from typing import Literal
 
-from common.options import AT_LEAST_ONE, WHOLE, option
+from common.options import AT_LEAST_ONE, FRACTION, WHOLE, option
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -63,6 +63,16 @@ class Ingest:
         "served",
         default=100_000_000,
         check=AT_LEAST_ONE,
+    )
+    max_quarantined: float = option(
+        "largest share of images in quarantine with which a run goes on",
+        default=0.05,
+        check=FRACTION,
+    )
+    allow_anomalies: bool = option(
+        "go on with data that differ from their schema, or in which most 16-bit images are nearly "
+        "black",
+        default=False,
     )
     max_value: int = option(
         "the value that is white in images of more than 8 bits a channel, such as 4095 of a camera "

@@ -16,7 +16,7 @@ from components.model_evaluator.executor import ACCURACY
 from components.model_evaluator.verdict import Verdict
 from components.model_pusher.executor import WAS_SERVED
 from components.report.artifact_files import page_of
-from components.report.read_artifacts import read_anomalies
+from components.report.read_artifacts import list_anomalies
 from pipeline.report.lineage import NodeRun
 from trainer.serving.exported_model import read_classes
 
@@ -97,7 +97,7 @@ def make_report(run: Mapping[str, NodeRun]) -> Report:
         was_served=bool(pushed.get_int_custom_property(WAS_SERVED)),
         images=read_counts(examples.uri),
         quarantine=f"{examples.uri}/{QUARANTINE_FILE}",
-        anomalies=tuple(read_anomalies(anomalies)),
+        anomalies=tuple(list_anomalies(anomalies)),
         page=page_of(report.uri),
         warning=graph.get_string_custom_property(WARNING),
         artifacts={

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from google.api_core import exceptions, retry
 
-from common.errors import InputError
+from common.errors import InputError, RefusedError
 from pipeline.options.cluster import SUFFIXES, Cloud
 from pipeline.options.config import Config
 from pipeline.report.console import Console
@@ -22,6 +22,8 @@ Errors = Mapping[type[Exception], Callable[[Any], str]]
 FIRST_WAIT = 1.0  # seconds before a request is repeated; doubled each time, up to 30
 PATIENCE = 20.0  # seconds for which a request that changes nothing is repeated
 OUTAGE = 900.0  # seconds for which the state of a followed run may be unavailable
+
+DATA_CHECK = "ExampleValidator"  # a node that only checks: it fails where it refuses the data
 
 HINTS = {
     400: "the service refused the request; correct what the message names",
@@ -239,6 +241,12 @@ def _follow_run(backend: Backend, run: str, page: str, console: Console, seconds
             break
         time.sleep(seconds)
     if not now.succeeded:
+        # The service reports the whole run as a failed task as well.
+        if any(
+            task.lower() == DATA_CHECK.lower() and state == "FAILED"
+            for task, state in now.tasks.items()
+        ):
+            raise RefusedError(f"{run}: {DATA_CHECK} has refused the data: see its log, {page}")
         raise InputError(f"{run}: ended as {now.state.lower()}; see {page}")
     if now.not_pushed:
         console.line(f"verdict: not blessed: {now.not_pushed}", style="bold red")

@@ -166,6 +166,11 @@ EDITS = {
         [["components/model_pusher/executor.py", '"was_served"', '"is_served"']],
         {"pusher"},
     ),
+    "the check of the examples": (
+        FOLDER,
+        [["components/example_check/quarantine.py", "_MOST = 1 / 2", "_MOST = 1 / 3"]],
+        {"example_check"},
+    ),
     "the page of the report": (
         FOLDER,
         [["components/report/templates/style.css", "--paper:#f6f6f3", "--paper:#fff"]],
@@ -184,7 +189,10 @@ LIBRARIES = {
     # Trainer runs again because its inputs do.
     "tfx": (
         FOLDER,
-        {"example_gen", "validation", "schema", *MODEL, "pusher", "report"} - {"trainer"},
+        {
+            *("example_gen", "validation", "example_check", "schema", "pusher", "report"),
+            *MODEL - {"trainer"},
+        },
     ),
     "tensorflow-data-validation": (FOLDER, {"validation"}),
     "tensorflow-transform": (FOLDER, MODEL),
@@ -246,7 +254,10 @@ def fingerprints(project, tmp_path_factory):
 def test_exactly_the_nodes_that_depend_on_it_change(fingerprints, step):
     source, _, nodes = STEPS[step]
     before, after = fingerprints[source["kind"]], fingerprints[step]
-    assert set(before) == {"example_gen", "validation", "schema", "pusher", "report", *MODEL}
+    assert set(before) == {
+        *("example_gen", "validation", "example_check", "schema", "pusher", "report"),
+        *MODEL,
+    }
     assert {node for node in before if before[node] != after[node]} == nodes
 
 

@@ -54,9 +54,9 @@ def test_copies_across_given_splits_and_classes_are_counted(split_folders):
     assert found.describe()["splits"].endswith(", 10 test (given)")
     assert found.given == ("train", "test")
     assert list(found.warnings()) == [
-        "1 images are in more than one split, such as test/c0/0.png and train/c0/x.png: a model is "
+        "1 image is in more than one split, such as test/c0/0.png and train/c0/x.png: a model is "
         "measured on images that it has seen. ingest.drop_duplicates removes them from train.",
-        "1 images are in more than one class, such as train/c0/y.png and train/c1/0.png. "
+        "1 image is in more than one class, such as train/c0/y.png and train/c1/0.png. "
         "ingest.drop_duplicates removes them.",
     ]
     without = find_images(make_source(source | {"drop_duplicates": True}))
@@ -81,8 +81,8 @@ def test_warnings_of_a_manifest_with_gaps(tmp_path):
     (tmp_path / "x.csv").write_text("c0/0.png,a\nc1/0.png,b\nc0/0.png?,\n")
     source = {"kind": "manifest", "path": str(tmp_path / "x.csv"), "classes": ["a", "b", "c"]}
     assert list(find_images(make_source(source)).warnings()) == [
-        "1 images have no label: they will be quarantined.",
-        "1 classes have no image, such as c.",
+        "1 image is without a label, to be quarantined.",
+        "1 class is without an image, such as c.",
     ]
 
 

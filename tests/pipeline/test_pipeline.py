@@ -20,7 +20,7 @@ INPUTS = Inputs(
     source={"kind": "digits"},
     source_fingerprint="source",
     classes=("a", "b"),
-    schema_fingerprint="schema",
+    schema="schema",
     backbone="/models/backbone",
     backbone_fingerprint="backbone",
     backbone_layout="",
@@ -143,12 +143,12 @@ def test_only_a_head_has_its_features_materialised(tmp_path):
     ("field", "changed"),
     [
         ("source_fingerprint", {"ImageExampleGen", "Trainer", *READERS}),
-        ("schema_fingerprint", {"PackagedSchema", *READERS}),
+        ("schema", {"PackagedSchema", *READERS}),
         ("backbone_fingerprint", {"Backbone", "Trainer", *READERS}),
         ("backbone_layout", {"Trainer", *READERS}),
         ("champions", {"Evaluator", "Report"}),
         ("serving", {"Pusher"}),
-        ("classes", {"ImageExampleGen", "Trainer", *READERS}),
+        ("classes", {"ImageExampleGen", "ExampleValidator", "Trainer", *READERS}),
     ],
 )
 def test_each_fingerprint_is_a_property_of_the_nodes_that_read_it(tmp_path, field, changed):
@@ -169,6 +169,7 @@ def test_each_fingerprint_is_a_property_of_the_nodes_that_read_it(tmp_path, fiel
     [
         ("example_gen", {"ImageExampleGen", "Trainer", *READERS}),
         ("validation", {"StatisticsGen", "ExampleValidator", "Report"}),
+        ("example_check", {"ExampleValidator", "Report"}),
         ("schema", {"PackagedSchema", "Report"}),
         ("transform", {"Transform", "Trainer", *READERS}),
         ("tuner", {"Tuner", *READERS}),
@@ -201,6 +202,9 @@ def test_an_inferred_schema_depends_on_the_library_that_infers_it(tmp_path):
         ("tuner", "3", {"Tuner", *READERS}),
         ("ingest.max_side", "300", {"ImageExampleGen", "Trainer", *READERS}),
         ("ingest.max_pixels", "300", {"ImageExampleGen", "Trainer", *READERS}),
+        ("ingest.max_value", "4095", {"ImageExampleGen", "Trainer", *READERS}),
+        ("ingest.max_quarantined", "0.5", {"ExampleValidator", "Report"}),
+        ("ingest.allow_anomalies", "true", {"ExampleValidator", "Report"}),
         ("backbone.input_range", "0,1", {"Transform", "Tuner", "Trainer", *READERS}),
         ("serve.precision", "0.9", {"Trainer", *READERS}),
         ("gate.min_accuracy", "0.5", {"Evaluator", "Report"}),

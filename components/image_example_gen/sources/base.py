@@ -153,12 +153,12 @@ class Source(abc.ABC):
         """Returns a fingerprint of 64 hex digits.
 
         It changes whenever an image is added, removed, renamed or changed, or is given another
-        label, split or group.
+        label, split or group, and whenever the class names change.
 
         Args:
           cache: the directory that `images` takes.
         """
-        digest = hashlib.sha256()
+        digest = hashlib.sha256(os.fsencode("\0".join(self.classes()) + "\n"))
         for image in self.images(cache):
             given = (image.file_name, str(image.label), image.digest, image.split, image.group)
             digest.update(os.fsencode("\0".join(given) + "\n"))

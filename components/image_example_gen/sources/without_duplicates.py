@@ -12,6 +12,7 @@ class WithoutDuplicates(Source):
 
     def __init__(self, source: Source) -> None:
         self._source = source
+        self.downloads = source.downloads
 
     def check(self) -> None:
         self._source.check()

@@ -85,6 +85,7 @@ class Kubeflow(Api):
         self.pipelines, self.versions, self.experiments = {}, {}, {}
         self.runs, self.schedules = {}, {}
         self.states = ["RUNNING", "SUCCEEDED"]
+        self.task = "Trainer"
         self.files = {}  # of the bucket `bucket`: the content of each
 
     def check(self, request):
@@ -173,7 +174,7 @@ class Kubeflow(Api):
 
     def get_run(self, request, name):
         state = self.states.pop(0) if len(self.states) > 1 else self.states[0]
-        details = {"task_details": [{"display_name": "Trainer", "state": state}]}
+        details = {"task_details": [{"display_name": self.task, "state": state}]}
         return self.runs[name] | {"state": state, "run_details": details}
 
     def get_artifact(self, request):
@@ -328,6 +329,10 @@ def test_a_run_is_followed_to_its_end(command, kubeflow, write_verdict):
     status, _, err = command(*PIPELINE, "--wait")
     assert status == 1
     assert f"ended as failed; see {kubeflow.url}/#/runs" in err
+    kubeflow.task = "examplevalidator"
+    status, _, err = command(*PIPELINE, "--wait")
+    assert status == 3
+    assert f"ExampleValidator has refused the data: see its log, {kubeflow.url}/#/runs" in err
     assert len(kubeflow.of("GET", "/artifacts/get")) == 1
 
 

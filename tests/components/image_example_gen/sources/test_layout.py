@@ -123,6 +123,9 @@ def test_given_classes_fix_the_labels(tmp_path, kind):
     source.prepare()
     assert source.classes() == ("c9", "c1", "c0")
     assert {i.file_name: i.label for i in source.images()} == {"c0/0.png": 2, "c1/0.png": 1}
+    more = kind(folder, classes=["c9", "c1", "c0", "c7"])
+    assert more.images() == source.images()
+    assert more.fingerprint() != source.fingerprint()
     with pytest.raises(
         InputError, match=r"found the class c1; expected one of ingest.classes \(c0"
     ):
