@@ -36,6 +36,7 @@ from pipeline.node_properties import (
     ValidationProperties,
 )
 from pipeline.options.config import Config
+from pipeline.options.endpoint import make_endpoint_settings
 from pipeline.report_settings import make_report_settings
 from trainer.decoding.limits import Limits
 from trainer.training.run_label import RunLabel
@@ -158,6 +159,7 @@ def make_properties(config: Config, inputs: Inputs) -> Properties:
         keep_versions=config.serve.keep_versions,
         model_name=config.name,
         max_batch=config.serve.max_batch,
+        endpoint=make_endpoint_settings(config.name, config.endpoint, config.cloud),
         code_fingerprint=code.pusher,
     )
     return Properties(
@@ -230,7 +232,10 @@ def _tolerance(config: Config) -> float:
 
 
 def _training_fingerprint(inputs: Inputs, trainer: TrainerSettings, tuner: TunerSettings) -> str:
-    """Of everything that determines a model: two trainings with the same one are repetitions."""
+    """Returns the fingerprint of everything that determines a model.
+
+    A training with the same fingerprint is a repetition.
+    """
     determining = dataclasses.replace(trainer, checkpoints="")
     texts = [to_custom_config(determining), inputs.schema]
     if tuner.trials:

@@ -21,7 +21,7 @@ from components.model_evaluator import calibration_metrics  # noqa: F401
 from components.model_evaluator.extractors import make_extractors
 from components.model_evaluator.predictions import read_predictions
 from components.model_evaluator.predictions_writer import predictions_in
-from components.model_evaluator.reasons import REASONS
+from components.model_evaluator.reasons import ACCURACY, REASONS
 from components.model_evaluator.records import Blessing, last_blessed, record
 from components.model_evaluator.settings import GateSettings
 from components.model_evaluator.verdict import Verdict, judge
@@ -29,7 +29,6 @@ from trainer.serving.exported_model import read_classes
 
 # The champion is read from the records; as an execution property it is part of the cache key.
 CHAMPION, RECORDS, TRAINING, GATE = "champion", "records", "training", "gate"
-ACCURACY = "accuracy"
 # TFX takes a function by its import path.
 EXTRACTORS = {"custom_extractors": f"{make_extractors.__module__}.{make_extractors.__name__}"}
 
@@ -51,8 +50,8 @@ class Executor(executor.Executor):
         """Evaluates the model against the last blessed one of another training.
 
         The evaluation gets the file of the verdict. The blessing gets what TFX's Evaluator writes,
-        and the custom property `reasons` if the model is not blessed. A blessing is recorded only
-        if nobody recorded one since the comparison: else the model is compared again.
+        and the custom property `accuracy` if the model is blessed, else `reasons`. A blessing is
+        recorded only if nobody recorded one since the comparison: else the model is compared again.
 
         Raises:
           InputError: the last blessed model is damaged.
@@ -148,7 +147,10 @@ def _write_blessing(
     )
     io_utils.write_string_file(f"{blessing.uri}/{name}", "")
     blessing.set_int_custom_property(constants.ARTIFACT_PROPERTY_BLESSED_KEY, value)
-    if not verdict.blessed:
+    if verdict.blessed:
+        (accuracy,) = (limit.value for limit in verdict.limits if limit.name == ACCURACY)
+        blessing.set_string_custom_property(ACCURACY, f"{accuracy:.4f}")
+    else:
         why = "; ".join(verdict.reasons)
         blessing.set_string_custom_property(REASONS, why)
         logging.warning("The model is not blessed: %s.", why)

@@ -53,7 +53,13 @@ def hold_serving_directory(base_directory: str) -> Iterator[None]:
 
 
 def publish(
-    model: str, base_directory: str, *, copy_of: int | None = None, max_batch: int | None = None
+    model: str,
+    base_directory: str,
+    *,
+    copy_of: int | None = None,
+    max_batch: int | None = None,
+    run: str = "",
+    accuracy: float | None = None,
 ) -> str:
     """Copies a SavedModel to a new version, which servers see complete or not at all.
 
@@ -63,6 +69,8 @@ def publish(
       copy_of: the version that `model` is, if an earlier version becomes the newest again.
       max_batch: the number of images of the largest warm-up request that the version gets; None
         for no warm-up requests but those that `model` has.
+      run: the id of the run that pushes, for the record.
+      accuracy: of the model, for the record.
 
     Returns:
       The directory of the new version.
@@ -79,6 +87,8 @@ def publish(
         pushed_at=now(),
         is_complete="://" not in base_directory,
         copy_of=copy_of,
+        run=run,
+        accuracy=accuracy,
     )
     # The record comes first: a version without one would count as somebody else's.
     write_record(base_directory, record)

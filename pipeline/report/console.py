@@ -1,7 +1,7 @@
-"""Prints a run for a person. Imports no TensorFlow.
+"""Shows a run on the console. Imports no TensorFlow.
 
-On a terminal, it shows a spinner for the running node and a progress bar for the Trainer. Into a
-pipe, it prints plain lines, one for each entry, neither wrapped nor coloured.
+A terminal shows a spinner for the running node and a progress bar for the Trainer. If the output
+goes to a pipe or a file, each entry is one plain line, neither wrapped nor coloured.
 """
 
 import datetime
@@ -52,11 +52,11 @@ class Console:
 
     @contextmanager
     def live(self) -> Iterator[None]:
-        """A context in which a spinner or bar of the current work is shown, and each notice."""
+        """A context in which the console shows the current work, and each notice."""
         notices = _Notices(self)
         notice_logger.addHandler(notices)
         try:
-            with termination.announced(self._bar.stop), self._bar:
+            with termination.call_before_end(self._bar.stop), self._bar:
                 yield
         finally:
             notice_logger.removeHandler(notices)
@@ -68,7 +68,7 @@ class Console:
             self._task = self._bar.add_task(text, total=None, detail="")
 
     def line(self, text: str, style: str | None = None) -> None:
-        """Prints one entry, in one line whatever names from the data stand in it."""
+        """Prints one entry in one line, even if names from the data contain line breaks."""
         self._out.print(rich.text.Text(escape_controls(text)), style=style)
 
     def error(self, text: str) -> None:
@@ -108,7 +108,7 @@ class Console:
             self.warn(warning)
 
     def fitted(self, config: Config, fitted: Config) -> None:
-        """Prints what `pipeline.batch.fit_batch` changed."""
+        """Warns if `pipeline.batch.fit_batch` changed the batch size."""
         before, after = config.train.batch_size, fitted.train.batch_size
         if after != before:
             self.warn(
@@ -147,7 +147,7 @@ class Console:
 
     def progress(self, progress: Progress) -> None:
         """Shows the progress of the Trainer."""
-        # The validation metrics of the last epoch stay in sight.
+        # The validation metrics of the last epoch stay visible.
         self._validated |= {k: v for k, v in progress.metrics.items() if k.startswith("val_")}
         metrics = {**progress.metrics, **self._validated}
         parts = [f"{name} {value:.3f}" for name, value in metrics.items()]
@@ -167,7 +167,7 @@ class Console:
         return show_downloads(self._out)
 
     def summary(self, report: Any) -> None:
-        """Prints how the run ended.
+        """Prints the results of a run.
 
         Args:
           report: a `pipeline.report.outcome.Report`.

@@ -1,4 +1,4 @@
-"""The result of a run, read from its artifacts, so that a cached run reports the same."""
+"""Reads the result of a run from its artifacts, so that a cached run reports the same result."""
 
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,7 +12,7 @@ from common.interval import wilson_interval
 from components.backbone_transform.executor import WARNING
 from components.image_example_gen.counts import QUARANTINE_FILE, read_counts
 from components.model_evaluator.calibration_metrics import NAMES
-from components.model_evaluator.executor import ACCURACY
+from components.model_evaluator.reasons import ACCURACY
 from components.model_evaluator.verdict import Verdict
 from components.model_pusher.executor import WAS_SERVED
 from components.report.artifact_files import page_of
@@ -36,12 +36,12 @@ class Report:
       serving: the findings of ServingCheck.
       pushed_to: the model's directory for serving; None if the model was not pushed.
       was_served: whether the model was in that directory before the run.
-      unpushed: why the model was not pushed; empty if it was.
+      unpushed: the reason why the model was not pushed; empty if it was pushed.
       images: numbers of images that were read, written to each split, and quarantined.
       quarantine: the file that lists the quarantined images.
       anomalies: differences between the examples and the schema, one line each.
-      page: the page of the report.
-      warning: what Transform found out about the backbone; empty for nothing.
+      page: the path or URI of the report's HTML page.
+      warning: Transform's warning about the backbone's range of pixel values; empty for none.
       artifacts: the URIs of the artifacts, by node and output.
     """
 

@@ -98,6 +98,14 @@ def test_the_model_was_seen_to_serve(run):
     assert len(sent & set(predictions["file_name"].to_pylist())) == 64
 
 
+def test_what_was_found_is_said_before_the_first_node(run):
+    (images,) = [line for line in run.lines if line.startswith("  images ")]
+    assert images.endswith("kB: 1,797 .png")
+    (classes,) = [line for line in run.lines if line.startswith("  classes ")]
+    assert classes.split(maxsplit=1)[1] == "10: fewest 8 (174), most 3 (183)"
+    assert run.lines.index(classes) < run.lines.index("ImageExampleGen: started")
+
+
 def test_every_image_is_accounted_for(run):
     counts = json.loads((run.artifacts["ImageExampleGen.examples"] / "counts.json").read_text())
     assert counts["read"] == 1797
