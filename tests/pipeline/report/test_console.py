@@ -96,7 +96,7 @@ def test_piped_output_is_one_plain_unwrapped_line_an_entry(streams):
     assert any(line.endswith("deep/" * 59 + "deep") for line in lines)
     assert any(line.startswith("Trainer: done in") for line in lines)
     assert "Pusher: cached" in lines
-    assert lines[-10:] == [
+    assert lines[-11:] == [
         "images: 10 read: 6 train, 2 validation, 1 test, 1 quarantined",
         "quarantined images: see /examples/quarantine.jsonl",
         "anomaly: train: label: Unexpected values",
@@ -212,9 +212,9 @@ def test_a_model_that_servingcheck_refuses(streams):
     refused = serving("no bytes: valid is True", "text: valid is True")
     Console(*streams).summary(report(serving=refused, pushed_to=None))
     expected = "refused by ServingCheck: no bytes: valid is True; text: valid is True"
-    assert streams[0].getvalue().splitlines()[-2] == f"verdict: {expected}"
+    assert streams[0].getvalue().splitlines()[-3] == f"verdict: {expected}"
     Console(*streams).summary(report(gate=gate(reasons=("a",)), serving=refused, pushed_to=None))
-    assert streams[0].getvalue().splitlines()[-2:] == [
+    assert streams[0].getvalue().splitlines()[-3:-1] == [
         f"verdict: not blessed by the gate: a; {expected}",
         "pushed to: nothing was pushed",
     ]
@@ -233,7 +233,7 @@ def test_the_verdict_is_explained(streams):
         top5=0.98,
     )
     Console(*streams).summary(report(gate=verdict))
-    assert streams[0].getvalue().splitlines()[-8:] == [
+    assert streams[0].getvalue().splitlines()[-9:] == [
         "top-5 accuracy: 0.9800",
         "gate: accuracy 0.8700 on 100 images, with 95 % confidence at least 0.8044; 0.8000 is "
         "required",
