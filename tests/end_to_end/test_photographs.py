@@ -46,7 +46,7 @@ def size(directory: Path) -> int:
 
 
 def versions(root: Path) -> list[Path]:
-    return sorted((root / "serving").glob("[!.]*"))
+    return sorted((root / "serving").glob("[0-9]*"))
 
 
 @pytest.fixture(scope="module")
