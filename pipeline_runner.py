@@ -5,12 +5,13 @@
     python pipeline_runner.py --config run.yaml --set train.epochs=8
     python pipeline_runner.py --model vit_b16_fe --runner vertex --schedule "0 3 * * 1" …
     python pipeline_runner.py --runner vertex --list-schedules …
+    python pipeline_runner.py --model vit_b16_fe --dataset path/to/images --write-schema FILE
     python pipeline_runner.py --name NAME --rollback
     python pipeline_runner.py --name NAME --endpoint E [--traffic 10] | --promote | --rollback …
     python pipeline_runner.py --version
 
 Exit status: 0 pushed (or pushed already; compiled, submitted, scheduled), 1 the pipeline failed,
-2 bad usage, 3 the gate did not bless the model, 130 interrupted, 143 terminated.
+2 bad usage, 3 a check said no, which the last lines name, 130 interrupted, 143 terminated.
 """
 
 if __name__ == "__main__":  # before the imports, which take a while
@@ -20,6 +21,7 @@ if __name__ == "__main__":  # before the imports, which take a while
 
 import argparse
 import datetime
+import functools
 import importlib
 import importlib.metadata
 import logging
@@ -29,13 +31,16 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 from backbones.reference import parse_model
 from backbones.resolve import cache_dir
-from common.errors import InputError, UnreachableError
+from common.errors import InputError, RefusedError, UnreachableError
+from common.files import write_whole
 from common.text import make_printable
 from components.image_example_gen.sources.registry import make_source
 from components.image_example_gen.sources.similar_names import similar_names
+from pipeline.batch import fit_batch
 from pipeline.clean import clean
 from pipeline.command_line.endpoint import (
     deploy_served,
@@ -59,9 +64,13 @@ from pipeline.options.devices import check_strategy, check_strategy_of_step
 from pipeline.options.schedule import check_schedule
 from pipeline.report.console import Console
 from pipeline.report.logs import log_to_file
+from pipeline.reviewed_schema import read_schema
 from pipeline.root import claim_root, state_directory
 
-PUSHED, FAILED, BAD_USAGE, NOT_BLESSED, INTERRUPTED = 0, 1, 2, 3, 130
+if TYPE_CHECKING:
+    from pipeline.inputs import Inputs
+
+PUSHED, FAILED, BAD_USAGE, REFUSED, INTERRUPTED = 0, 1, 2, 3, 130
 DONE = PUSHED  # compiled, submitted, scheduled
 ACTIONS = ("list_schedules", "pause_schedule", "resume_schedule", "delete_schedule")
 
@@ -96,16 +105,22 @@ def do(parsed: argparse.Namespace) -> int:
         return command(parsed)
     config = build_config(read_settings(parsed))
     check_locations(config)
+    if parsed.write_schema is not None:
+        check_write_schema(parsed.write_schema, config)
     if config.run.is_compiled:
         return submit(config)
     check_strategy(config.train.strategy, os.environ)
     check_written(config)
     make_source(config.source).check()
+    if config.schema and "://" not in config.schema:
+        read_schema(config.schema)
     check_engine(config)
     check_buckets(config)
     directory = state_directory(config)
     with claim_root(directory, config) as record_owner:
-        return run(config, new_log(directory), record_owner)
+        path = parsed.write_schema
+        command = run if path is None else functools.partial(write_schema, path)
+        return command(config, new_log(directory), record_owner)
 
 
 def find_command(parsed: argparse.Namespace) -> Callable[[argparse.Namespace], int] | None:
@@ -151,7 +166,7 @@ def submit(config: Config) -> int:
     def job(console: Console) -> int:
         announce(config, log, console)
         console.busy("loading TFX")
-        return DONE if make_backend(runner).run(config, console) else NOT_BLESSED
+        return DONE if make_backend(runner).run(config, console) else REFUSED
 
     log = new_log(state_directory(config))
     return run_with_log(log, job, verbose=config.run.verbose)
@@ -249,22 +264,75 @@ def run(config: Config, log: Path, record_owner: Callable[[], None]) -> int:
     """
 
     def job(console: Console) -> int:
-        announce(config, log, console)
-        check_metadata(state_directory(config))
-        console.busy("loading TensorFlow and TFX")
-        from pipeline.inputs import resolve_inputs
+        inputs = find_inputs(config, log, console)
+        fitted = fit_batch(config, inputs.found.train_images)
+        console.fitted(config, fitted)
+        record_owner()
         from pipeline.runners import local
 
-        console.busy("looking at data and model")
-        with console.downloads():
-            inputs = resolve_inputs(config)
-        warn_of_similar_names(inputs.classes, console)
-        record_owner()
-        report = local.run(config, inputs, console)
+        report = local.run(fitted, inputs, console)
         console.summary(report)
-        return PUSHED if report.pushed_to else NOT_BLESSED
+        return PUSHED if report.pushed_to else REFUSED
 
     return run_with_log(log, job, verbose=config.run.verbose)
+
+
+def write_schema(path: str, config: Config, log: Path, record_owner: Callable[[], None]) -> int:
+    """Runs the pipeline up to SchemaGen, and writes the inferred schema.
+
+    Args:
+      path: of a file; an earlier one is replaced.
+      config: the configuration.
+      log: a new file.
+      record_owner: of `pipeline.root.claim_root`.
+    """
+
+    def job(console: Console) -> int:
+        inputs = find_inputs(config, log, console)
+        record_owner()
+        from pipeline.runners import local
+
+        write_whole(path, local.infer_schema(config, inputs, console))
+        console.line(f"schema: {path}: review it, and give it with --schema", style="bold green")
+        return DONE
+
+    return run_with_log(log, job, verbose=config.run.verbose)
+
+
+def check_write_schema(path: str, config: Config) -> None:
+    """Refuses to write a schema that is not inferred, or to a place that cannot be written.
+
+    Raises:
+      InputError: the configuration or `path` does not allow it.
+    """
+    if config.run.is_compiled:
+        raise InputError(
+            f"--write-schema {path}: has no effect with --runner {config.run.runner}; expected "
+            "--runner local"
+        )
+    if config.has_schema:
+        given = f"--schema {config.schema}" if config.schema else f"--dataset {config.dataset}"
+        raise InputError(
+            f"--write-schema {path}: has no effect with {given}, whose schema is not inferred; "
+            "expected another dataset"
+        )
+    if "://" not in path and not Path(path).absolute().parent.is_dir():
+        raise InputError(f"--write-schema {path}: no such directory; expected a path in one")
+
+
+def find_inputs(config: Config, log: Path, console: Console) -> "Inputs":
+    """Loads TFX, finds data and model, and prints what was found."""
+    announce(config, log, console)
+    check_metadata(state_directory(config))
+    console.busy("loading TensorFlow and TFX")
+    from pipeline.inputs import resolve_inputs
+
+    console.busy("looking at data and model")
+    with console.downloads():
+        inputs = resolve_inputs(config)
+    console.found(inputs.found)
+    warn_of_similar_names(inputs.classes, console)
+    return inputs
 
 
 def announce(config: Config, log: Path, console: Console) -> None:
@@ -297,6 +365,11 @@ def run_with_log(log: Path, job: Callable[[Console], int], *, verbose: bool) -> 
         try:
             with console.live():
                 return job(console)
+        except RefusedError as error:
+            logging.getLogger(__name__).info("A check said no.", exc_info=True)
+            console.error(f"verdict: {error}")
+            console.line("pushed to: nothing was pushed")
+            return REFUSED
         except InputError as error:
             logging.getLogger(__name__).info("The pipeline failed.", exc_info=True)
             console.error(f"pipeline_runner.py: {error}")

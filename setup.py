@@ -11,5 +11,9 @@ PACKAGES = ("pipeline", "components", "trainer", "backbones", "common", "schemas
 setup(
     packages=find_packages(include=[f"{name}*" for name in PACKAGES]),
     py_modules=["pipeline_runner"],
-    package_data={"schemas": ["*.pbtxt"], "trainer": ["imagenet_classes.txt"]},
+    package_data={
+        "schemas": ["*.pbtxt"],
+        "trainer": ["imagenet_classes.txt"],
+        "components.report": ["templates/*"],
+    },
 )

@@ -130,12 +130,14 @@ class Measurement:
     def training(self) -> Rows:
         for model in self._options.models:
             for batch_size in self._options.batch_sizes:
-                for compiled in (True, False):
+                for way in self._options.ways:
                     yield (
                         f"{model} training, batch {batch_size}, {self._options.precision}"
-                        f"{', XLA' if compiled else ''}",
-                        ">= 1.0" if compiled else "",
-                        lambda m=model, b=batch_size, c=compiled: self._steps("training", m, b, c),
+                        f"{_WAYS[way]}",
+                        ">= 1.0" if way == "fused" else "",
+                        lambda m=model, b=batch_size, w=way: self._steps(
+                            "training", m, b, w != "plain", fused=w == "fused"
+                        ),
                     )
 
     def forward(self) -> Rows:
@@ -165,11 +167,14 @@ class Measurement:
                 goal,
                 lambda p=precision, t=tensor_float: self._features(model, p, t),
             )
-        yield (
-            f"{model} losses of 20 steps on device and CPU",
-            "<= 1e-2",
-            lambda: self._losses(model),
-        )
+        fused_too = [("mixed_bfloat16", True)] if "fused" in self._options.ways else []
+        for precision, fused in [("float32", False), *fused_too]:
+            yield (
+                f"{model} losses of 20 steps on device and CPU, {precision}"
+                f"{_WAYS['fused'] if fused else ''}",
+                "<= 1e-2",
+                lambda p=precision, f=fused: self._losses(model, p, f),
+            )
 
     def loop(self) -> Rows:
         for model in self._options.models:
@@ -202,13 +207,20 @@ class Measurement:
                 )
 
     def _steps(
-        self, kind: str, model: str, batch_size: int, compiled: bool, precision: str | None = None
+        self,
+        kind: str,
+        model: str,
+        batch_size: int,
+        compiled: bool,
+        precision: str | None = None,
+        *,
+        fused: bool = False,
     ) -> tuple[str, str, str]:
         precision = precision or self._options.precision
         classes = _CLASSES if kind == "training" else 0
         same = {"kind": kind, "batch_size": batch_size, "precision": precision, "classes": classes}
         self._ours.ask("peak")
-        self._ours.ask("prepare", name="steps", model=model, compiled=compiled, **same)
+        self._ours.ask("prepare", name="steps", model=model, compiled=compiled, fused=fused, **same)
         sides = [self._ours]
         if self._other:
             sides.append(self._other)
@@ -247,7 +259,7 @@ class Measurement:
         device, cpu = features
         return "", "", f"{np.linalg.norm(device - cpu) / np.linalg.norm(cpu):.1e}"
 
-    def _losses(self, model: str) -> tuple[str, str, str]:
+    def _losses(self, model: str, precision: str, fused: bool) -> tuple[str, str, str]:
         device, cpu = (
             side.ask(
                 "losses",
@@ -255,8 +267,9 @@ class Measurement:
                 batch_size=self._options.agreement_batch_size,
                 steps=20,
                 images=4 * self._options.agreement_batch_size,
-                compiled=False,
-                precision="float32",
+                compiled=None,
+                fused=fused and side is self._ours,
+                precision=precision,
             )["losses"]
             for side in (self._ours, self._on_cpu())
         )
@@ -340,6 +353,8 @@ class Measurement:
         return self._cpu
 
 
+# Ways to compile the training step, and how a row names them.
+_WAYS = {"fused": ", XLA and cuDNN's attention", "xla": ", XLA", "plain": ""}
 _PARTS = ("training", "forward", "agreement", "loop", "replicas", "memory")
 
 
@@ -349,6 +364,7 @@ def _parse(given: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--torch", metavar="PYTHON", help="compare with the PyTorch of this Python")
     parser.add_argument("--output", type=Path, help="write the table to this file as well")
     parser.add_argument("--models", nargs="+", default=["vit_b16_fe", "vit_s16_fe"])
+    parser.add_argument("--ways", nargs="+", choices=_WAYS, default=list(_WAYS))
     parser.add_argument("--precision", default="mixed_bfloat16")
     parser.add_argument("--batch-sizes", nargs="+", type=positive, default=[128, 512])
     parser.add_argument("--forward-batch-sizes", nargs="+", type=positive, default=[1, 256])

@@ -11,6 +11,7 @@ from typing import Any
 
 from common.errors import InputError
 from components.image_example_gen.sources.folder import FolderSource
+from components.image_example_gen.sources.layout import CLASSES
 from trainer.serving.imagenet import class_index
 
 TFDS_NAME, SPLIT = "imagenet2012", "validation"
@@ -64,7 +65,7 @@ def read_data(directory: str, limit: int | None) -> Data:
 
 
 def _read_folder(directory: str, limit: int | None) -> Data:
-    source = FolderSource(directory)
+    source = FolderSource(directory, layout=CLASSES)
     source.check()
     indices = _class_indices(directory, source.classes())
     files = source.files()

@@ -18,6 +18,13 @@ class InputError(Exception):
         super().__init__(make_printable(str(message)))
 
 
+class RefusedError(InputError):
+    """A check of the data or of the model said no, and ends the run: its exit status is 3.
+
+    The message names the check, the measured value and the limit.
+    """
+
+
 class UnreachableError(OSError):
     """Something on the network does not answer. Its message is as that of an `InputError`."""
 

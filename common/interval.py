@@ -1,18 +1,60 @@
-"""The confidence interval of a measured fraction. Imports no TensorFlow."""
+"""Confidence in a measured fraction: Wilson's score interval. Imports no TensorFlow.
+
+E. B. Wilson, "Probable inference, the law of succession, and statistical inference", Journal of the
+American Statistical Association 22 (1927). The values agree with
+`scipy.stats.binomtest(hits, images).proportion_ci(method="wilson")`.
+"""
 
 import math
+import statistics
 
 
-def wilson_interval(hits: int, images: int) -> tuple[float, float]:
-    """Returns the 95 % confidence interval of a fraction, in [0, 1] (E. B. Wilson, 1927).
+def wilson_interval(hits: int, images: int, confidence: float = 0.95) -> tuple[float, float]:
+    """Returns the two-sided confidence interval of a fraction, in [0, 1].
 
     Args:
       hits: the number of correctly classified images.
       images: the number of images, at least 1.
+      confidence: the confidence that the interval contains the fraction, in [0, 1).
     """
-    z = 1.959964  # the 97.5th percentile of the standard normal distribution
+    z = _quantile((1 + confidence) / 2)
     fraction = hits / images
     centre = (fraction + z**2 / (2 * images)) / (1 + z**2 / images)
     spread = math.sqrt(fraction * (1 - fraction) / images + z**2 / (4 * images**2))
     half = spread * z / (1 + z**2 / images)
     return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def wilson_lower_bound(hits: int, images: int, confidence: float) -> float:
+    """Returns the lower end of the one-sided confidence interval of a fraction, in [0, 1].
+
+    Args:
+      hits: the number of correctly classified images.
+      images: the number of images, at least 1.
+      confidence: the confidence that the fraction is at least the bound, in [0, 1); with 0.5 or
+        less, the bound is `hits / images`.
+    """
+    return wilson_interval(hits, images, max(0.0, 2 * confidence - 1))[0]
+
+
+def images_needed(floor: float, confidence: float) -> int | None:
+    """Returns the least number of images whose lower bound reaches a floor if all are right.
+
+    If all of n images are right, the lower bound is n / (n + z²).
+
+    Args:
+      floor: the wanted lower bound, in [0, 1].
+      confidence: as in `wilson_lower_bound`.
+
+    Returns:
+      The number, at least 1; None if no number of images is enough, which is so for a floor of 1.
+    """
+    z = _quantile(max(confidence, 0.5))
+    if z == 0:
+        return 1
+    return None if floor >= 1 else max(1, math.ceil(floor * z**2 / (1 - floor)))
+
+
+def _quantile(probability: float) -> float:
+    """Returns a quantile of the standard normal distribution."""
+    return statistics.NormalDist().inv_cdf(probability)

@@ -36,6 +36,7 @@ def option(
     default: Any = dataclasses.MISSING,
     check: Check | None = None,
     is_path: bool = False,
+    is_list: bool = False,
 ) -> Any:
     """A dataclass field with a help text and an optional check of its values.
 
@@ -44,6 +45,7 @@ def option(
       default: the field's default; a field without one must be given.
       check: what values other than None must satisfy.
       is_path: whether a value may be a path, in which `~` stands for the user's home directory.
+      is_list: whether commas in a text separate the values of a list.
     """
-    metadata = {"help": help, "check": check, "is_path": is_path}
+    metadata = {"help": help, "check": check, "is_path": is_path, "is_list": is_list}
     return dataclasses.field(default=default, metadata=metadata)

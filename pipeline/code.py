@@ -2,9 +2,10 @@
 
 import dataclasses
 from collections.abc import Mapping
+from importlib import resources
 from typing import Any
 
-from common.fingerprint import hash_code, hash_libraries
+from common.fingerprint import hash_bytes, hash_code, hash_libraries
 from components.image_example_gen.sources.kinds import KINDS
 
 _KINDS = "components.image_example_gen.sources.kinds"
@@ -14,6 +15,15 @@ _CATALOGUE = "backbones.catalogue"
 _FILE_SYSTEMS = ("tensorflow",)
 # Pusher makes the images of its warm-up requests with these; what they show does not matter.
 _WARM_UP = ("PIL", "numpy", "tensorflow_serving")
+
+# From these modules of other nodes, Report takes names of files and properties.
+_ONLY_NAMES = (
+    "components.backbone_transform.executor",
+    "components.image_example_gen.counts",
+    "components.model_evaluator.predictions",
+    "components.model_evaluator.verdict",
+    "components.model_pusher.executor",
+)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -25,12 +35,19 @@ class NodeCode:
 
     example_gen: str
     validation: str
+    example_check: str
     schema: str
     transform: str
     tuner: str
     trainer: str
     evaluator: str
     pusher: str
+    report: str
+
+    def all(self) -> str:
+        """Returns a fingerprint of the code of all nodes but Report."""
+        texts = [text for name, text in vars(self).items() if name != "report"]
+        return hash_bytes("".join(texts).encode())
 
 
 def hash_nodes(source: Mapping[str, Any], layout: str) -> NodeCode:
@@ -52,12 +69,26 @@ def hash_nodes(source: Mapping[str, Any], layout: str) -> NodeCode:
             # The index is for the source's fingerprint, and not for its examples.
             data={_KINDS: kind, "common.content_index": ""},
         ),
-        # StatisticsGen, SchemaGen and ExampleValidator run only code of TFX and TFDV.
+        # StatisticsGen and SchemaGen run only code of TFX and TFDV.
         validation=hash_libraries("tfx", "tensorflow_data_validation"),
+        example_check=hash_code("components.example_check.executor", apart=_FILE_SYSTEMS),
         schema=hash_code("components.packaged_schema.component", apart=_FILE_SYSTEMS),
         transform=hash_code("trainer.preprocessing", "components.backbone_transform.executor"),
         tuner=hash_code("trainer.tuner", data=training),
         trainer=hash_code("trainer.train", data=training),
         evaluator=hash_code("components.model_evaluator.executor"),
         pusher=hash_code("components.model_pusher.executor", apart=(*_FILE_SYSTEMS, *_WARM_UP)),
+        report=hash_bytes(
+            (
+                hash_code("components.report.executor", data=dict.fromkeys(_ONLY_NAMES, ""))
+                + _hash_templates()
+            ).encode()
+        ),
     )
+
+
+def _hash_templates() -> str:
+    """Returns a fingerprint of the files that the page of a report is made of."""
+    folder = resources.files("components.report").joinpath("templates")
+    files = sorted(folder.iterdir(), key=lambda file: file.name)
+    return hash_bytes(b"".join(file.read_bytes() for file in files))

@@ -2,7 +2,6 @@
 
 import dataclasses
 from collections.abc import Mapping
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +10,19 @@ from backbones.contract import check_tunable, read_variables
 from backbones.layout import find_layout
 from backbones.resolve import cache_dir, resolve
 from common import fingerprint
+from components.image_example_gen.listing import (
+    Listing,
+    has_listing,
+    listing_path,
+    write_listing,
+)
 from components.image_example_gen.sources.registry import make_source
 from components.image_example_gen.unread import unread_directory
 from components.model_evaluator.records import find_champions, records_directory
 from components.model_pusher.last_push import Serving, push_record
+from pipeline.found_images import FoundImages, find_images
 from pipeline.options.config import Config
+from pipeline.reviewed_schema import read_curated_schema, read_schema
 from pipeline.source_fingerprint import find_fingerprint
 
 
@@ -27,24 +34,26 @@ class Inputs:
       source: the argument of `components.image_example_gen.sources.registry.make_source`.
       source_fingerprint: the fingerprint of the images.
       classes: the class names.
-      schema_fingerprint: the fingerprint of the packaged schema's file; empty if there is none.
+      schema: the text of the given or curated schema; empty if it is inferred.
       backbone: a SavedModel directory.
       backbone_fingerprint: the fingerprint of the backbone's content.
       backbone_layout: what a training of the whole backbone takes from the catalogue: the names of
         variables that have none, as text.
       champions: from `components.model_evaluator.records.find_champions`.
       serving: the serving directory now.
+      found: numbers of images.
     """
 
     source: Mapping[str, Any]
     source_fingerprint: str
     classes: tuple[str, ...]
-    schema_fingerprint: str
+    schema: str
     backbone: str
     backbone_fingerprint: str
     backbone_layout: str
     champions: Mapping[str, str]
     serving: Serving
+    found: FoundImages
 
 
 def resolve_inputs(config: Config) -> Inputs:
@@ -64,20 +73,23 @@ def resolve_inputs(config: Config) -> Inputs:
     if config.tune == "full":
         check_tunable(backbone)
     images = make_source(config.source)
-    images.prepare()
+    images.prepare(cache_dir())
     classes = images.classes()
+    source_fingerprint = find_fingerprint(images, unread_directory(config.state_dir), cache_dir())
+    listing = listing_path(config.state_dir, source_fingerprint)
+    if not has_listing(listing):
+        write_listing(listing, Listing(classes, images.images(cache_dir())))
     return Inputs(
         source=config.source,
-        source_fingerprint=find_fingerprint(
-            images, unread_directory(config.pipeline_root), cache_dir()
-        ),
+        source_fingerprint=source_fingerprint,
         classes=classes,
-        schema_fingerprint=_schema_fingerprint(config.schema),
+        schema=_read_schema(config),
         backbone=str(backbone),
         backbone_fingerprint=fingerprint.hash_directory(backbone),
         backbone_layout=_layout(backbone) if config.tune == "full" else "",
-        champions=find_champions(records_directory(config.pipeline_root), classes),
-        serving=Serving.find(push_record(config.pipeline_root), config.serving_dir),
+        champions=find_champions(records_directory(config.state_dir), classes),
+        serving=Serving.find(push_record(config.state_dir), config.serving_dir),
+        found=find_images(images),
     )
 
 
@@ -85,7 +97,7 @@ def _layout(backbone: Path) -> str:
     return repr(find_layout(read_variables(backbone)))
 
 
-def _schema_fingerprint(name: str | None) -> str:
-    if name is None:
-        return ""
-    return fingerprint.hash_bytes(resources.files("schemas").joinpath(f"{name}.pbtxt").read_bytes())
+def _read_schema(config: Config) -> str:
+    if config.schema:
+        return read_schema(config.schema)
+    return read_curated_schema(config.curated_schema) if config.curated_schema else ""

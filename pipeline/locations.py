@@ -8,8 +8,10 @@ from backbones.reference import parse_model
 from common.buckets import TENSORFLOW_SCHEMES, check_reachable, check_scheme
 from common.errors import InputError
 from pipeline.options.config import Config
+from pipeline.options.storage import is_in_launcher_store
 
 _ROOT, _SERVING, _DATASET, _MODEL = "--pipeline-root", "--serving-dir", "--dataset", "--model"
+_STATE = "cloud.state_dir"
 
 # A place, another that it must neither be nor lie in, and why.
 _APART = (
@@ -20,6 +22,9 @@ _APART = (
     (_ROOT, _SERVING, "a server would look for models among the artifacts"),
     (_ROOT, _MODEL, "artifacts would become a part of the SavedModel"),
     (_SERVING, _MODEL, "pushed models would become a part of the SavedModel"),
+    (_STATE, _DATASET, "checkpoints and blessed models would be taken for images"),
+    (_STATE, _SERVING, "a server would look for models among the checkpoints"),
+    (_STATE, _MODEL, "checkpoints would become a part of the SavedModel"),
 )
 
 
@@ -31,6 +36,8 @@ def check_locations(config: Config) -> None:
     """
     written = _written(config)
     for flag, place in written.items():
+        if flag == _ROOT and config.run.runner == "kubeflow" and is_in_launcher_store(place):
+            continue
         check_scheme(flag, place, TENSORFLOW_SCHEMES, "a path or gs://BUCKET/PATH")
     if config.data_dir:
         check_scheme("--data-dir", config.data_dir, TENSORFLOW_SCHEMES, "a path or gs://…")
@@ -94,7 +101,11 @@ def check_writable(flag: str, place: str) -> None:
 
 def _written(config: Config) -> dict[str, str]:
     """The places that a run writes, by flag; without those that each run is yet to give."""
-    places = {_ROOT: config.pipeline_root, _SERVING: config.serving_dir}
+    places = {
+        _ROOT: config.pipeline_root,
+        _SERVING: config.serving_dir,
+        _STATE: config.cloud.state_dir or "",
+    }
     return {flag: place for flag, place in places.items() if place}
 
 

@@ -15,6 +15,7 @@ class ExampleGenProperties:
       source_fingerprint: fingerprint of the images.
       code_fingerprint: fingerprint of the node's code.
       unread_notes: directory of notes of images that could not be read.
+      listing: path of the list of images that was made when the run began.
     """
 
     source: PropertyValue
@@ -22,6 +23,7 @@ class ExampleGenProperties:
     source_fingerprint: PropertyValue
     code_fingerprint: PropertyValue
     unread_notes: PropertyValue
+    listing: PropertyValue
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -30,9 +32,11 @@ class ValidationProperties:
 
     Attributes:
       library_fingerprint: fingerprint of the libraries that they run.
+      check_fingerprint: fingerprint of the code of ExampleValidator.
     """
 
     library_fingerprint: PropertyValue
+    check_fingerprint: PropertyValue
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -40,11 +44,11 @@ class SchemaProperties:
     """Execution properties of PackagedSchema.
 
     Attributes:
-      fingerprint: fingerprint of the schema's file; empty if the schema is inferred.
+      content: the text of the schema; empty if the schema is inferred.
       code_fingerprint: fingerprint of the node's code.
     """
 
-    fingerprint: PropertyValue
+    content: PropertyValue
     code_fingerprint: PropertyValue
 
 
@@ -102,6 +106,7 @@ class EvaluatorProperties:
         `components.model_evaluator.records.NONE`.
       records: directory in which a blessing is recorded.
       training: fingerprint of the training that makes the model.
+      gate: `components.model_evaluator.settings.GateSettings`, as JSON.
       code_fingerprint: fingerprint of the node's code.
     """
 
@@ -109,6 +114,7 @@ class EvaluatorProperties:
     champion: PropertyValue
     records: PropertyValue
     training: PropertyValue
+    gate: PropertyValue
     code_fingerprint: PropertyValue
 
 
@@ -123,3 +129,16 @@ class PusherProperties:
 
     push_destination: PropertyValue
     custom_config: PropertyValue
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ReportProperties:
+    """Execution properties of Report.
+
+    Attributes:
+      settings: `components.report.settings.ReportSettings`, as JSON.
+      code_fingerprint: fingerprint of the node's code.
+    """
+
+    settings: PropertyValue
+    code_fingerprint: PropertyValue

@@ -2,7 +2,7 @@
 
 source -- ImageExampleGen -+- StatisticsGen - SchemaGen or PackagedSchema - ExampleValidator
                            |
-                           +- Transform -- Trainer -- Evaluator -- Pusher
+                           +- Transform -- Trainer -- Evaluator -- Pusher -- Report
                                  |            |           |
              backbone SavedModel +------------+           +- the last blessed model
 
@@ -10,8 +10,9 @@ A pipeline that is compiled for a cluster starts with the node ResolveInputs, wh
 backbone for each run.
 """
 
+from collections.abc import Sequence
+
 from tfx.components import (  # isort: skip (it patches tfx_bsl, for the pinned TFDV)
-    ExampleValidator,
     SchemaGen,
     StatisticsGen,
     Trainer,
@@ -28,10 +29,12 @@ from tfx.types import BaseChannel, standard_artifacts
 from components.backbone.component import Backbone
 from components.backbone_transform.component import BackboneTransform
 from components.custom_job_trainer.component import CustomJobTrainer
+from components.example_check.component import ExampleCheck
 from components.image_example_gen.component import ImageExampleGen
 from components.model_evaluator.component import ModelEvaluator
 from components.model_pusher.component import ModelPusher
 from components.packaged_schema.component import PackagedSchema
+from components.report.component import Report
 from pipeline.beam.engine import workers_are_elsewhere
 from pipeline.inputs import Inputs
 from pipeline.options.config import Config
@@ -58,7 +61,9 @@ _EXAMPLE_TYPES = schema_pb2.Schema(
 )
 
 
-def create_pipeline(config: Config, inputs: Inputs | None) -> Pipeline:
+def create_pipeline(
+    config: Config, inputs: Inputs | None, beam_args: Sequence[str] = ()
+) -> Pipeline:
     """Builds the pipeline that `config` describes.
 
     No model code is loaded: user functions are given by import path. If a node reads data beyond
@@ -68,6 +73,7 @@ def create_pipeline(config: Config, inputs: Inputs | None) -> Pipeline:
     Args:
       config: the configuration.
       inputs: the data, backbone and schema of the run; if None, the node ResolveInputs finds them.
+      beam_args: flags for Beam, from `pipeline.beam.engine.beam_arguments`.
     """
     first: list[BaseNode] = []
     if inputs is None:
@@ -81,9 +87,11 @@ def create_pipeline(config: Config, inputs: Inputs | None) -> Pipeline:
         classes=properties.example_gen.classes,
         max_side=config.ingest.max_side,
         max_pixels=config.ingest.max_pixels,
+        max_value=config.ingest.max_value,
         source_fingerprint=properties.example_gen.source_fingerprint,
         code_fingerprint=properties.example_gen.code_fingerprint,
         unread_notes=properties.example_gen.unread_notes,
+        listing=properties.example_gen.listing,
     )
     statistics = StatisticsGen(
         examples=examples.outputs["examples"],
@@ -91,23 +99,29 @@ def create_pipeline(config: Config, inputs: Inputs | None) -> Pipeline:
             schema=_EXAMPLE_TYPES,
             # File names are left out if the schema is inferred: from few examples, SchemaGen would
             # infer the list of their names, and new names would be anomalies.
-            feature_allowlist=None if config.schema else ["image", "label"],
+            feature_allowlist=None if config.has_schema else ["image", "label"],
         ),
     )
     schema: BaseNode
-    if config.schema:
+    if config.has_schema:
         schema = PackagedSchema(
-            name=config.schema,
-            fingerprint=properties.schema.fingerprint,
+            content=properties.schema.content,
             code_fingerprint=properties.schema.code_fingerprint,
         )
     else:
         schema = SchemaGen(statistics=statistics.outputs["statistics"], exclude_splits=["test"])
-    validator = ExampleValidator(
-        statistics=statistics.outputs["statistics"], schema=schema.outputs["schema"]
-    )
+    validator = ExampleCheck(
+        examples=examples.outputs["examples"],
+        statistics=statistics.outputs["statistics"],
+        schema=schema.outputs["schema"],
+        classes=properties.example_gen.classes,
+        max_quarantined=config.ingest.max_quarantined,
+        allow_anomalies=config.ingest.allow_anomalies,
+        library_fingerprint=properties.validation.library_fingerprint,
+        code_fingerprint=properties.validation.check_fingerprint,
+    ).with_id("ExampleValidator")
     # TFX's components have no such property, so it is added to their specs: it is in the cache key.
-    for node in (statistics, validator, *([] if config.schema else [schema])):
+    for node in (statistics, *([] if config.has_schema else [schema])):
         node.spec.exec_properties["library_fingerprint"] = properties.validation.library_fingerprint
     backbone, backbone_model = _backbone(config, inputs, properties)
     # To tune the whole backbone, Transform materialises and analyses nothing, so that it makes no
@@ -122,6 +136,7 @@ def create_pipeline(config: Config, inputs: Inputs | None) -> Pipeline:
         materialize=["train", "validation"] if head_only else [],
         custom_config=properties.transform.custom_config,
     ).with_id("Transform")
+    transform.add_upstream_node(validator)  # nothing long runs on data that are refused
     training_examples = (
         transform.outputs["transformed_examples"] if head_only else (examples.outputs["examples"])
     )
@@ -153,6 +168,7 @@ def create_pipeline(config: Config, inputs: Inputs | None) -> Pipeline:
         champion=properties.evaluator.champion,
         records=properties.evaluator.records,
         training=properties.evaluator.training,
+        gate=properties.evaluator.gate,
         code_fingerprint=properties.evaluator.code_fingerprint,
     ).with_id("Evaluator")
     pusher = ModelPusher(
@@ -161,6 +177,22 @@ def create_pipeline(config: Config, inputs: Inputs | None) -> Pipeline:
         push_destination=properties.pusher.push_destination,
         custom_config=properties.pusher.custom_config,
     ).with_id("Pusher")
+    report = Report(
+        artifacts={
+            "examples": examples.outputs["examples"],
+            "statistics": statistics.outputs["statistics"],
+            "schema": schema.outputs["schema"],
+            "anomalies": validator.outputs["anomalies"],
+            "transform_graph": transform.outputs["transform_graph"],
+            "model": trainer.outputs["model"],
+            "model_run": trainer.outputs["model_run"],
+            "evaluation": evaluator.outputs["evaluation"],
+            "blessing": evaluator.outputs["blessing"],
+            "pushed_model": pusher.outputs["pushed_model"],
+        },
+        settings=properties.report.settings,
+        code_fingerprint=properties.report.code_fingerprint,
+    ).with_id("Report")
     return Pipeline(
         pipeline_name=config.name,
         pipeline_root=config.pipeline_root,
@@ -176,9 +208,10 @@ def create_pipeline(config: Config, inputs: Inputs | None) -> Pipeline:
             trainer,
             evaluator,
             pusher,
+            report,
         ],
         enable_cache=True,
-        beam_pipeline_args=[_BEAM_PLUGIN, *config.run.beam_args],
+        beam_pipeline_args=[_BEAM_PLUGIN, *beam_args],
     )
 
 

@@ -11,19 +11,22 @@ from tfx.proto import pusher_pb2
 from backbones.reference import parse_model
 from common.custom_config import to_custom_config
 from common.fingerprint import hash_bytes
+from components.image_example_gen.listing import listing_path
 from components.image_example_gen.unread import unread_directory
 from components.model_evaluator.records import NONE, records_directory
+from components.model_evaluator.settings import GateSettings
 from components.model_pusher.last_push import push_record
 from components.model_pusher.settings import PusherSettings
 from components.property_value import PropertyValue
 from pipeline.code import hash_nodes
-from pipeline.gate import make_eval_config
+from pipeline.eval_config import make_eval_config
 from pipeline.inputs import Inputs
 from pipeline.node_properties import (
     BackboneProperties,
     EvaluatorProperties,
     ExampleGenProperties,
     PusherProperties,
+    ReportProperties,
     SchemaProperties,
     TrainerProperties,
     TransformProperties,
@@ -32,6 +35,7 @@ from pipeline.node_properties import (
 )
 from pipeline.options.config import Config
 from pipeline.options.endpoint import make_endpoint_settings
+from pipeline.report_settings import make_report_settings
 from trainer.decoding.limits import Limits
 from trainer.training.run_label import RunLabel
 from trainer.training.settings import (
@@ -63,6 +67,7 @@ class Properties:
     trainer: TrainerProperties
     evaluator: EvaluatorProperties
     pusher: PusherProperties
+    report: ReportProperties
 
     def by_name(self) -> dict[str, PropertyValue]:
         """Returns all values by names `<node>_<property>`, such as `evaluator_champion`."""
@@ -108,6 +113,7 @@ def make_properties(config: Config, inputs: Inputs) -> Properties:
         source_fingerprint=inputs.source_fingerprint,
         max_side=config.ingest.max_side,
         max_pixels=config.ingest.max_pixels,
+        max_value=config.ingest.max_value,
         examples_code=code.example_gen,
         transform_code=code.transform,
         backbone_fingerprint=inputs.backbone_fingerprint,
@@ -126,20 +132,25 @@ def make_properties(config: Config, inputs: Inputs) -> Properties:
     trainer_settings = TrainerSettings(
         training=training,
         serving=ServingSettings(
-            limits=Limits(max_side=config.ingest.max_side, max_pixels=config.ingest.max_pixels),
+            limits=Limits(
+                max_side=config.ingest.max_side,
+                max_pixels=config.ingest.max_pixels,
+                max_value=config.ingest.max_value,
+            ),
             precision=config.serve.precision,
         ),
         inputs=training_inputs,
         label=label,
         # Not in the Trainer's output directory, which is a new one for each execution.
-        checkpoints=f"{config.pipeline_root}/checkpoints",
+        checkpoints=f"{config.state_dir}/checkpoints",
         code_fingerprint=code.trainer,
     )
     fingerprint = _training_fingerprint(inputs, trainer_settings, tuner_settings)
     champions = (record for made_by, record in inputs.champions.items() if made_by != fingerprint)
+    champion = next(champions, NONE)
     pusher_settings = PusherSettings(
         serving_state=inputs.serving.key(fingerprint),
-        push_record=push_record(config.pipeline_root),
+        push_record=push_record(config.state_dir),
         training=fingerprint,
         fail_on_unblessed=config.run.fail_on_unblessed,
         keep_versions=config.serve.keep_versions,
@@ -154,11 +165,14 @@ def make_properties(config: Config, inputs: Inputs) -> Properties:
             classes=json.dumps(list(inputs.classes)),
             source_fingerprint=inputs.source_fingerprint,
             code_fingerprint=code.example_gen,
-            unread_notes=unread_directory(config.pipeline_root),
+            unread_notes=unread_directory(config.state_dir),
+            listing=listing_path(config.state_dir, inputs.source_fingerprint),
         ),
-        validation=ValidationProperties(library_fingerprint=code.validation),
+        validation=ValidationProperties(
+            library_fingerprint=code.validation, check_fingerprint=code.example_check
+        ),
         schema=SchemaProperties(
-            fingerprint=inputs.schema_fingerprint,
+            content=inputs.schema,
             code_fingerprint=code.schema,
         ),
         backbone=BackboneProperties(fingerprint=inputs.backbone_fingerprint),
@@ -166,15 +180,28 @@ def make_properties(config: Config, inputs: Inputs) -> Properties:
         tuner=TunerProperties(custom_config=to_custom_config(tuner_settings)),
         trainer=TrainerProperties(custom_config=to_custom_config(trainer_settings)),
         evaluator=EvaluatorProperties(
-            eval_config=json_format.MessageToJson(make_eval_config(config.gate), sort_keys=True),
-            champion=next(champions, NONE),
-            records=records_directory(config.pipeline_root),
+            eval_config=json_format.MessageToJson(make_eval_config(), sort_keys=True),
+            champion=champion,
+            records=records_directory(config.state_dir),
             training=fingerprint,
+            gate=to_custom_config(GateSettings(**vars(config.gate))),
             code_fingerprint=code.evaluator,
         ),
         pusher=PusherProperties(
             push_destination=_push_destination(config.serving_dir),
             custom_config=to_custom_config(pusher_settings),
+        ),
+        report=ReportProperties(
+            settings=to_custom_config(
+                make_report_settings(
+                    config,
+                    inputs,
+                    training=fingerprint,
+                    champion="" if champion == NONE else champion,
+                    code=code.all(),
+                )
+            ),
+            code_fingerprint=code.report,
         ),
     )
 
@@ -182,7 +209,7 @@ def make_properties(config: Config, inputs: Inputs) -> Properties:
 def _training_fingerprint(inputs: Inputs, trainer: TrainerSettings, tuner: TunerSettings) -> str:
     """Of everything that determines a model: two trainings with the same one are repetitions."""
     determining = dataclasses.replace(trainer, checkpoints="")
-    texts = [to_custom_config(determining), inputs.schema_fingerprint]
+    texts = [to_custom_config(determining), inputs.schema]
     if tuner.trials:
         texts.append(to_custom_config(tuner))
     return hash_bytes("\0".join(texts).encode())

@@ -45,7 +45,10 @@ PARAMETERS = (
     RunParameter("min_accuracy", float, "gate.min_accuracy"),
     RunParameter("serving_dir", str, "serving_dir"),
     RunParameter(
-        "data_path", str, {"tfds": "data_dir", "folder": "dataset", "remote_folder": "dataset"}
+        "data_path",
+        str,
+        {"tfds": "data_dir"}
+        | dict.fromkeys(("folder", "remote_folder", "manifest", "tfrecord"), "dataset"),
     ),
 )
 
@@ -74,7 +77,7 @@ def runtime_parameters(config: Config) -> dict[str, Any]:
 def parameter_values(config: Config) -> dict[str, int | float | str]:
     """Returns the values of the pipeline's parameters in `config`, by name."""
     values = config.values()
-    if config.serving_dir == default_serving_dir(config.pipeline_root):
+    if config.serving_dir == default_serving_dir(config.state_dir):
         values["serving_dir"] = ""  # so that it follows the pipeline root of each run
     found = {}
     for parameter in PARAMETERS:

@@ -11,6 +11,7 @@ import sys
 import pytest
 
 from backbones.catalogue import MODELS
+from common.errors import RefusedError
 from pipeline.command_line.tables import list_models
 from pipeline.datasets import DATASETS
 from pipeline.options.build import build_config
@@ -18,7 +19,7 @@ from pipeline.options.config import OPTIONS
 from pipeline.options.flags import FLAGS
 from pipeline.options.settings import Setting
 from pipeline.report.console import Console
-from pipeline_runner import announce, warn_of_similar_names
+from pipeline_runner import REFUSED, announce, run_with_log, warn_of_similar_names
 
 
 def command(project, *arguments, cwd=None, env=None):
@@ -86,7 +87,7 @@ USAGE_ERRORS = [
     ([*VERTEX, "--pipeline-root", "here"], "expected a directory that all containers can reach"),
     (
         [*KUBEFLOW, "--output", "x.yaml", "--pipeline-root", "s3://b/p"],
-        "--pipeline-root s3://b/p: expected a directory that all containers can reach",
+        "--pipeline-root s3://b/p: found no cloud.state_dir, and this store can only have",
     ),
     ([*VERTEX, "--model", "./here"], "--model ./here: expected, for a container, a name"),
     (
@@ -367,3 +368,14 @@ def test_an_interrupted_run_says_so(project):
         [sys.executable, "-c", code], cwd=project, capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stderr) == (130, "pipeline_runner.py: interrupted\n")
+
+
+def test_a_check_that_says_no_ends_the_run_with_status_3(tmp_path, capfd):
+    def job(console):
+        raise RefusedError("anomalies: the split train has labels that the schema does not have")
+
+    status = run_with_log(tmp_path / "run.log", job, verbose=False)
+    out, err = capfd.readouterr()
+    assert status == REFUSED == 3
+    assert err == "verdict: anomalies: the split train has labels that the schema does not have\n"
+    assert out == "pushed to: nothing was pushed\n"

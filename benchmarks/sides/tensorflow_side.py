@@ -69,6 +69,7 @@ class TensorFlowSide:
         compiled: bool,
         classes: int = 0,
         strategy: str = "single",
+        fused: bool = False,
         keep: bool = False,
     ) -> dict[str, Any]:
         """Prepares steps on one batch in the device's memory, and warms up.
@@ -82,6 +83,7 @@ class TensorFlowSide:
           compiled: whether steps are compiled with XLA.
           classes: the number of classes of the head, for "training".
           strategy: "single" or "mirrored", for "training".
+          fused: whether a GPU computes attention by kernels of cuDNN, for "training" with XLA.
           keep: whether steps that were prepared earlier stay in memory.
         """
         if not keep:
@@ -90,7 +92,10 @@ class TensorFlowSide:
         if kind == "forward":
             step = _forward(directory, batch_size, compiled)
         else:
-            step = _training(directory, batch_size, classes, compiled, strategy)
+            hyperparameters = make_hyperparameters(
+                batch_size, steps=10**6, jit_compile=compiled, fused_attention=fused
+            )
+            step = _training(directory, hyperparameters, classes, strategy)
         self._steps[name] = step
         started = time.perf_counter()
         step(_WARM_UP)
@@ -136,7 +141,8 @@ class TensorFlowSide:
         batch_size: int,
         steps: int,
         images: int,
-        compiled: bool,
+        compiled: bool | None,
+        fused: bool,
         precision: str,
     ) -> dict[str, Any]:
         """Trains by `trainer.training.loop.fit` with a fixed seed; returns each step's loss."""
@@ -147,7 +153,9 @@ class TensorFlowSide:
                 material.make_model(),
                 material.train(CROP_AND_FLIP),
                 material.validation(batch_size),
-                hyperparameters=make_hyperparameters(batch_size, steps=steps, jit_compile=compiled),
+                hyperparameters=make_hyperparameters(
+                    batch_size, steps=steps, jit_compile=compiled, fused_attention=fused
+                ),
                 strategy=tf.distribute.get_strategy(),
                 checkpoints=f"{folder}/checkpoints",
                 log_dir=f"{folder}/log",
@@ -287,9 +295,8 @@ def _forward(directory: Path, batch_size: int, compiled: bool) -> Callable[[int]
 
 
 def _training(
-    directory: Path, batch_size: int, classes: int, compiled: bool, strategy_name: str
+    directory: Path, hyperparameters: Hyperparameters, classes: int, strategy_name: str
 ) -> Callable[[int], float]:
-    hyperparameters = make_hyperparameters(batch_size, steps=10**6, jit_compile=compiled)
     strategy = tf.distribute.get_strategy()
     if strategy_name == "mirrored":
         strategy = tf.distribute.MirroredStrategy()
@@ -298,6 +305,7 @@ def _training(
         model = make_classifier(load_backbone(directory), shapes, classes)
     schedule = _schedule(hyperparameters)
     stepper = Stepper(model, schedule, hyperparameters, class_weights=None, strategy=strategy)
+    batch_size = hyperparameters.batch_size
     images = tf.random.uniform([batch_size, shapes.height, shapes.width, 3], -1, 1)
     batch = [(images, tf.one_hot(tf.range(batch_size) % classes, classes))]
 

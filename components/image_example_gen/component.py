@@ -17,10 +17,12 @@ class ImageExampleGenSpec(types.ComponentSpec):
         "classes": ExecutionParameter(type=str),  # JSON
         "max_side": ExecutionParameter(type=int),
         "max_pixels": ExecutionParameter(type=int),
+        "max_value": ExecutionParameter(type=int),
         # What the cache must know beyond the above: see common/fingerprint.py.
         "source_fingerprint": ExecutionParameter(type=str),
         "code_fingerprint": ExecutionParameter(type=str),
         "unread_notes": ExecutionParameter(type=str),
+        "listing": ExecutionParameter(type=str),
     }
     INPUTS: dict[str, ChannelParameter] = {}  # noqa: RUF012
     OUTPUTS = {EXAMPLES_KEY: ChannelParameter(type=standard_artifacts.Examples)}  # noqa: RUF012
@@ -31,7 +33,8 @@ class ImageExampleGen(base_beam_component.BaseBeamComponent):
 
     Every image is decoded once. An upright RGB JPEG of limited size is kept byte for byte; any
     other image is re-encoded as such a JPEG. An image that cannot be decoded, or whose label is not
-    one of the classes, is listed in `quarantine.jsonl` with the reason. `counts.json` has the
+    one of the classes, is listed in `quarantine.jsonl` with the reason, one of those of
+    `components.image_example_gen.quarantine.Reason`. `counts.json` has the
     numbers of images that were read, written to each split, and quarantined; the first is always
     the sum of the others. Both files are in the Examples artifact.
 
@@ -48,9 +51,11 @@ class ImageExampleGen(base_beam_component.BaseBeamComponent):
         classes: PropertyValue,
         max_side: int,
         max_pixels: int,
+        max_value: int,
         source_fingerprint: PropertyValue,
         code_fingerprint: PropertyValue,
         unread_notes: PropertyValue,
+        listing: PropertyValue,
     ) -> None:
         """
         Args:
@@ -59,18 +64,23 @@ class ImageExampleGen(base_beam_component.BaseBeamComponent):
           classes: the class names that the pipeline is built for, as JSON.
           max_side: the longest side of an image in pixels; larger images are scaled down.
           max_pixels: an image with more pixels is quarantined.
+          max_value: the value that is white in images of more than 8 bits; 0 if the files state it.
           source_fingerprint: the fingerprint of the source's data.
           code_fingerprint: the fingerprint of the executor's code.
           unread_notes: directory for notes of images that could not be read.
+          listing: path of the list of images that was made when the run began; without such a
+            file, the node lists the images itself.
         """
         spec = ImageExampleGenSpec(
             source=source,
             classes=classes,
             max_side=max_side,
             max_pixels=max_pixels,
+            max_value=max_value,
             source_fingerprint=source_fingerprint,
             code_fingerprint=code_fingerprint,
             unread_notes=unread_notes,
+            listing=listing,
             examples=types.Channel(type=standard_artifacts.Examples),
         )
         super().__init__(spec=spec)

@@ -9,28 +9,36 @@ from tfx.dsl.io import fileio
 
 from common.errors import InputError
 from common.example_counts import BY_LABEL, COUNTS_FILE
-from components.image_example_gen.split import SPLITS
+from components.image_example_gen.sources.base import SPLITS
 
 # The file is in the Examples artifact, beside its Split-… folders.
 QUARANTINE_FILE = "quarantine.jsonl"
 
 READ = "read"
 QUARANTINE = "quarantine"
+# Images of 16 bits a channel in which 65535 was taken for white, and those of them whose values are
+# all so small that they have 12 bits: cameras of microscopes and scanners measure so many.
+DEEP, DARK = "16_bits", "16_bits_dark"
+_REASONS = "reasons"
 _KEYS = (READ, *SPLITS, QUARANTINE)
 
 
-def format_counts(tallies: Mapping[tuple[str, int], int]) -> str:
+def format_counts(
+    tallies: Mapping[tuple[str, int], int], reasons: Mapping[str, int] | None = None
+) -> str:
     """Formats the content of COUNTS_FILE.
 
     Args:
-      tallies: numbers of images by READ, a split or QUARANTINE, and by label.
+      tallies: numbers of images by READ, a split, QUARANTINE, DEEP or DARK, and by label.
+      reasons: numbers of images in quarantine by their reasons.
     """
     totals: Counter[str] = Counter()
     by_label: dict[str, dict[str, int]] = {key: {} for key in _KEYS}
     for (key, label), count in sorted(tallies.items()):
         totals[key] += count
-        by_label[key][str(label)] = count
-    return json.dumps({key: totals[key] for key in _KEYS} | {BY_LABEL: by_label})
+        by_label.setdefault(key, {})[str(label)] = count
+    counts: dict[str, Any] = {key: totals[key] for key in (*_KEYS, DEEP, DARK)}
+    return json.dumps(counts | {BY_LABEL: by_label, _REASONS: dict(reasons or {})})
 
 
 def read_counts(uri: str) -> dict[str, int]:
@@ -44,6 +52,25 @@ def read_counts(uri: str) -> dict[str, int]:
     """
     counts = _read(uri)
     return {key: counts[key] for key in _KEYS}
+
+
+def read_reasons(uri: str) -> dict[str, int]:
+    """Returns the numbers of images in quarantine by their reasons, the commonest first.
+
+    Args:
+      uri: URI of the Examples artifact.
+    """
+    return dict(Counter(_read(uri)[_REASONS]).most_common())
+
+
+def read_depths(uri: str) -> tuple[int, int]:
+    """Returns the numbers of images of `DEEP` and of `DARK`.
+
+    Args:
+      uri: URI of the Examples artifact.
+    """
+    counts = _read(uri)
+    return counts[DEEP], counts[DARK]
 
 
 def read_counts_of_classes(uri: str, classes: int) -> dict[str, list[int]]:

@@ -1,13 +1,11 @@
 """Writes images of any source as tf.Examples in three splits, a quarantine file, and counts."""
 
-import hashlib
 import json
-from collections.abc import Iterator, Sequence
-from pathlib import PurePosixPath
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import apache_beam as beam
-import tensorflow as tf
 from tfx import types
 from tfx.components.util import examples_utils
 from tfx.dsl.components.base import base_beam_executor
@@ -15,8 +13,9 @@ from tfx.dsl.io import fileio
 from tfx.proto import example_gen_pb2
 from tfx.types import artifact_utils
 
-from common.errors import InputError
+from common.errors import InputError, RefusedError
 from common.example_counts import COUNTS_FILE
+from common.files import write_whole
 from components.image_example_gen.counts import (
     QUARANTINE,
     QUARANTINE_FILE,
@@ -25,16 +24,19 @@ from components.image_example_gen.counts import (
     read_counts,
     read_counts_of_classes,
 )
-from components.image_example_gen.normalise import UndecodableError, normalise
-from components.image_example_gen.sources.base import TEST, TRAIN, UNREAD, SourceImage
+from components.image_example_gen.listing import Listing, read_listing
+from components.image_example_gen.quarantine import Reason
+from components.image_example_gen.shard_plan import plan_shards
+from components.image_example_gen.sources.base import SPLITS, TRAIN
 from components.image_example_gen.sources.registry import make_source
-from components.image_example_gen.split import SPLITS, choose_split
+from components.image_example_gen.split import assign_splits
 from components.image_example_gen.unread import note_unread
-from components.image_example_gen.write_examples import WriteExamples
+from components.image_example_gen.write_shard import WriteShard, read_result, write_plans
 from trainer.decoding.limits import Limits
 
 EXAMPLES_KEY = "examples"
 OUTCOMES = (*SPLITS, QUARANTINE)
+_UNREAD = (Reason.UNREADABLE, Reason.CHANGED)
 
 
 class Executor(base_beam_executor.BaseBeamExecutor):
@@ -54,154 +56,97 @@ class Executor(base_beam_executor.BaseBeamExecutor):
           exec_properties: the properties that `ImageExampleGenSpec` lists.
 
         Raises:
-          InputError: the source cannot be read; it has other classes than the pipeline was built
-            for; a split is empty; or a class has no training image.
+          InputError: the source cannot be read, or has other classes than the pipeline was built
+            for.
+          RefusedError: a split is empty, or a class has no training image.
           RuntimeError: an image that was read was neither written nor quarantined.
         """
         self._log_startup(input_dict, output_dict, exec_properties)
         artifact = artifact_utils.get_single_instance(output_dict[EXAMPLES_KEY])
-        source = make_source(exec_properties["source"])
-        source.prepare()
         classes = tuple(json.loads(exec_properties["classes"]))
-        if source.classes() != classes:
+        found = _list_images(exec_properties)
+        if found.classes != classes:
             raise InputError(
-                f"the source has the classes {', '.join(source.classes())}; expected "
+                f"the source has the classes {', '.join(found.classes)}; expected "
                 f"{', '.join(classes)}, which the pipeline was built for: build it again"
             )
+        images = found.images
         artifact.split_names = artifact_utils.encode_split_names(list(SPLITS))
         examples_utils.set_payload_format(artifact, example_gen_pb2.FORMAT_TF_EXAMPLE)
         examples_utils.set_file_format(artifact, "tfrecords_gzip")
+        for split in SPLITS:
+            fileio.makedirs(artifact_utils.get_split_uri([artifact], split))
 
-        to_example = _ToExample(
-            classes=len(classes),
-            limits=Limits(
-                max_side=exec_properties["max_side"], max_pixels=exec_properties["max_pixels"]
-            ),
-            source_has_test=TEST in source.splits(),
+        directory = f"{artifact.uri}/plan"
+        plans = write_plans(plan_shards(images, assign_splits(images)), directory)
+        limits = Limits(
+            max_side=exec_properties["max_side"],
+            max_pixels=exec_properties["max_pixels"],
+            max_value=exec_properties["max_value"],
         )
         with self._make_beam_pipeline() as pipeline:
-            tallies, outcomes = [], []
-            for split in source.splits():
-                images = pipeline | f"Read[{split}]" >> source.read(split)
-                tallies.append(
-                    images | f"Tally[{split}]" >> beam.Map(lambda image: (READ, image.label))
-                )
-                outcomes.append(images | f"ToExample[{split}]" >> beam.ParDo(to_example, split))
-            sorted_out = (
-                outcomes
-                | "Merge" >> beam.Flatten()
-                | "SortOut" >> beam.Partition(_outcome_index, len(OUTCOMES))
-            )
-            for outcome, records in zip(OUTCOMES, sorted_out, strict=True):
-                tallies.append(records | f"Tally[out][{outcome}]" >> beam.Keys())
-                values = records | f"Values[{outcome}]" >> beam.Values()
-                if outcome == QUARANTINE:
-                    _ = values | "WriteQuarantine" >> _write_text(artifact.uri, QUARANTINE_FILE)
-                else:
-                    uri = artifact_utils.get_split_uri([artifact], outcome)
-                    _ = values | f"Write[{outcome}]" >> WriteExamples(uri)
+            # The list of images is in the plans: a job has a limited size.
             _ = (
-                tallies
-                | "MergeTallies" >> beam.Flatten()
-                | beam.combiners.Count.PerElement()
-                | beam.combiners.ToDict()
-                | beam.Map(format_counts)
-                | "WriteCounts" >> _write_text(artifact.uri, COUNTS_FILE)
+                pipeline
+                | "Plans" >> beam.Create(plans)
+                | "Spread" >> beam.Reshuffle()
+                | "WriteShard"
+                >> beam.ParDo(
+                    WriteShard(
+                        source=exec_properties["source"],
+                        splits=artifact.uri,
+                        classes=len(classes),
+                        limits=limits,
+                    )
+                )
             )
-        unread = _unread(artifact.uri)
+        quarantine = _collect(plans, artifact.uri)
+        fileio.rmtree(directory)
+        unread = [record["file_name"] for record in quarantine if record["reason"] in _UNREAD]
         if unread:
             fingerprint = exec_properties["source_fingerprint"]
             note_unread(exec_properties["unread_notes"], fingerprint, unread)
-        _check_counts(read_counts(artifact.uri))
+        _check_counts(read_counts(artifact.uri), len(images))
         _check_classes(read_counts_of_classes(artifact.uri, len(classes)), classes)
 
 
-# The outcome of an image (a split or QUARANTINE), and its label.
-_Fate = tuple[str, int]
+def _list_images(exec_properties: dict[str, Any]) -> Listing:
+    """Returns the images that were listed when the run began, or lists them now."""
+    source = make_source(exec_properties["source"])
+    listing = read_listing(exec_properties["listing"])
+    if listing is None:
+        source.prepare()
+        return Listing(source.classes(), source.images())
+    if source.downloads:  # in a container without the directory of the one that made the list
+        source.prepare()
+    return listing
 
 
-class _UnusableError(Exception):
-    """An image cannot become an example; the message gives the reason."""
+def _collect(plans: Sequence[str], uri: str) -> list[dict[str, Any]]:
+    """Writes the quarantine file and the counts; returns the records of the quarantine."""
+    tallies: Counter[tuple[str, int]] = Counter()
+    reasons: Counter[str] = Counter()
+    records = []
+    with fileio.open(f"{uri}/{QUARANTINE_FILE}", "w") as file:
+        for result in map(read_result, plans):
+            tallies.update(result.tallies)
+            for line in result.quarantine:
+                file.write(f"{line}\n")
+                records.append(json.loads(line))
+                reasons[records[-1]["reason"]] += 1
+    write_whole(f"{uri}/{COUNTS_FILE}", format_counts(tallies, reasons))
+    return records
 
 
-class _ToExample(beam.DoFn):
-    """Turns a SourceImage into ((outcome, label), value).
-
-    The outcome is a split, and the value a serialized tf.Example; or the outcome is QUARANTINE, and
-    the value a JSON record.
-    """
-
-    def __init__(self, *, classes: int, limits: Limits, source_has_test: bool) -> None:
-        self._classes = classes
-        self._limits = limits
-        self._source_has_test = source_has_test
-
-    def process(self, image: SourceImage, source_split: str) -> Iterator[tuple[_Fate, Any]]:
-        try:
-            self._check(image)
-            encoded = normalise(image.encoded, self._limits)
-        except (_UnusableError, UndecodableError) as error:
-            record = {
-                "file_name": image.file_name,
-                "label": image.label,
-                "reason": str(error),
-                "bytes": len(image.encoded),
-                "sha256": hashlib.sha256(image.encoded).hexdigest(),
-            }
-            yield (QUARANTINE, image.label), json.dumps(record)
-        else:
-            split = choose_split(image.encoded, source_split, self._source_has_test)
-            yield (split, image.label), _example(encoded, image.label, image.file_name)
-
-    def _check(self, image: SourceImage) -> None:
-        if image.error:
-            raise _UnusableError(image.error)
-        # TFDS gives unlabelled images the label -1.
-        if not 0 <= image.label < self._classes:
-            raise _UnusableError(f"label {image.label}: expected 0 to {self._classes - 1}")
-
-
-def _outcome_index(record: tuple[_Fate, Any], _: int) -> int:
-    (outcome, _label), _value = record
-    return OUTCOMES.index(outcome)
-
-
-def _example(encoded: bytes, label: int, file_name: str) -> bytes:
-    def feature(value: bytes) -> tf.train.Feature:
-        return tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
-
-    features = {
-        "image": feature(encoded),
-        "label": tf.train.Feature(int64_list=tf.train.Int64List(value=[label])),
-        "file_name": feature(file_name.encode(errors="backslashreplace")),
-    }
-    example = tf.train.Example(features=tf.train.Features(feature=features))
-    # A protobuf map has no order. Without this option, two runs would write different bytes.
-    return example.SerializeToString(deterministic=True)
-
-
-def _write_text(directory: str, name: str) -> beam.PTransform:
-    """Writes lines to one file with a fixed name."""
-    path = f"{directory}/{PurePosixPath(name).stem}"
-    return beam.io.WriteToText(
-        path, file_name_suffix=PurePosixPath(name).suffix, num_shards=1, shard_name_template=""
-    )
-
-
-def _unread(uri: str) -> list[str]:
-    """Returns the file names of quarantined images whose files were missing."""
-    with fileio.open(f"{uri}/{QUARANTINE_FILE}") as file:
-        records = [json.loads(line) for line in file.read().splitlines()]
-    return [record["file_name"] for record in records if record["reason"].startswith(UNREAD)]
-
-
-def _check_counts(counts: dict[str, int]) -> None:
+def _check_counts(counts: dict[str, int], listed: int) -> None:
     read, quarantined = counts[READ], counts[QUARANTINE]
+    if read != listed:
+        raise RuntimeError(f"images were lost: {listed} were listed; {counts}")
     if read != sum(counts[outcome] for outcome in OUTCOMES):
         raise RuntimeError(f"images were lost: {counts}; the first should be the sum of the rest")
     empty = [split for split in SPLITS if not counts[split]]
     if empty:
-        raise InputError(
+        raise RefusedError(
             f"no image for the split {', '.join(empty)}: {read} images read, {quarantined} of "
             "them quarantined; expected enough for train, validation and test (80/10/10)"
         )
@@ -218,13 +163,13 @@ def _check_classes(counts: dict[str, list[int]], classes: Sequence[str]) -> None
     ]
     if lost:
         more = f" and {len(lost) - 5} more classes" if len(lost) > 5 else ""
-        raise InputError(
+        raise RefusedError(
             f"no training image for the class {', '.join(lost[:5])}{more}; expected about 10 or "
             "more of each: a tenth goes to validation, another to test. Add images, or take the "
             "class away"
         )
     found = [name for name, trained in zip(classes, counts[TRAIN], strict=True) if trained]
     if len(found) < 2:
-        raise InputError(
+        raise RefusedError(
             f"all training images are of the class {found[0]}; expected at least 2 classes"
         )

@@ -3,30 +3,42 @@
 import functools
 import io
 import re
-import struct
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
+from components.image_example_gen.pillow_formats import decode_by_pillow
+from components.image_example_gen.plain_jpeg import is_plain_jpeg
+from components.image_example_gen.quarantine import Reason, UnusableError
 from trainer.decoding.image_file import Decoded, decode_upright, find_format
 from trainer.decoding.limits import Limits
 
-ORIENTATION = 0x0112  # the EXIF tag; 1 is upright
 QUALITY = 98
 
-# What Pillow decodes where the exported model cannot. It is offered no other format: it would run
-# Ghostscript for an EPS, whatever the file is called.
-PILLOW_FORMATS = ("AVIF", "BMP", "ICO", "JPEG2000", "PPM", "TIFF", "WEBP")
-# Of these two, only some kinds are decoded by the exported model.
+# Of these formats, only some kinds are decoded by the exported model.
 _PARTLY_BY_PILLOW = ("BMP", "WebP")
+# A start of scan, the marker SOS. In compressed data, 0xFF is followed by a zero.
+_SCAN, _MOST_SCANS = b"\xff\xda", 100
+_HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+_DEPTH = 24  # position of the bits of a channel in a PNG
+_HEADERS = 4096  # bytes of a PNG in which its chunk sBIT is looked for
 
 
-class UndecodableError(ValueError):
-    """The bytes are not an image that can be decoded; the message gives the reason."""
+class Normalised(NamedTuple):
+    """An image as it is written.
+
+    Attributes:
+      encoded: an upright RGB JPEG.
+      peak: the greatest value, of an image of 16 bits a channel in which 65535 is taken for white;
+        None for other images.
+    """
+
+    encoded: bytes
+    peak: int | None = None
 
 
-def normalise(encoded: bytes, limits: Limits) -> bytes:
+def normalise(encoded: bytes, limits: Limits) -> Normalised:
     """Decodes an image once; returns it byte for byte if it is an upright RGB JPEG already.
 
     Anything else (PNG, GIF, BMP, WebP, TIFF, grey, CMYK, alpha, EXIF-rotated, longer side above
@@ -36,18 +48,63 @@ def normalise(encoded: bytes, limits: Limits) -> bytes:
     the same files.
 
     Raises:
-      UndecodableError: it cannot be decoded.
+      UnusableError: it cannot be decoded.
     """
+    _check(encoded, limits)
     found = find_format(encoded)
     if found is None:
-        return _normalise_by_pillow(encoded, limits)
+        return _by_pillow(encoded, limits)
     try:
+        if is_plain_jpeg(encoded, limits):
+            # An eighth of the size is decoded by the same code from the same bits, in two thirds of
+            # the time.
+            tf.io.decode_jpeg(encoded, channels=3, ratio=8)
+            return Normalised(encoded)
         decoded = _decoder(limits)(tf.constant(encoded))
     except tf.errors.OpError as error:
         if found.name in _PARTLY_BY_PILLOW:
-            return _normalise_by_pillow(encoded, limits)
-        raise UndecodableError(_reason(error.message, found.name)) from error
-    return encoded if decoded.is_as_stored else _encode(decoded.image.numpy())
+            return _by_pillow(encoded, limits)
+        raise _explain(error.message, found.name) from error
+    if decoded.is_as_stored:
+        return Normalised(encoded)
+    peak = _peak(encoded) if found.name == "PNG" and not limits.max_value else None
+    return Normalised(_encode(decoded.image.numpy()), peak)
+
+
+def _check(encoded: bytes, limits: Limits) -> None:
+    """Refuses files that need no decoder to be refused."""
+    if not encoded:
+        raise UnusableError(Reason.EMPTY, "the file is empty")
+    if len(encoded) > limits.max_bytes:
+        raise UnusableError(
+            Reason.TOO_LARGE,
+            f"of {len(encoded)} bytes; at most {limits.max_bytes} are decoded",
+        )
+    if encoded.startswith(b"\xff\xd8") and (scans := encoded.count(_SCAN)) > _MOST_SCANS:
+        raise UnusableError(
+            Reason.TOO_LARGE, f"a JPEG of {scans} scans; at most {_MOST_SCANS} are decoded"
+        )
+    brands = (encoded[8:12], *(encoded[i : i + 4] for i in range(16, 64, 4)))
+    if encoded[4:8] == b"ftyp" and brands[0] in _HEIC_BRANDS and b"avif" not in brands:
+        raise UnusableError(
+            Reason.HEIC,
+            "a HEIC image, as iPhones write them; convert it to JPEG, for example with "
+            "heif-convert, or set the camera to Most Compatible",
+        )
+
+
+def _by_pillow(encoded: bytes, limits: Limits) -> Normalised:
+    pixels = decode_by_pillow(encoded, limits)
+    return Normalised(_encode(pixels.rgb), pixels.peak)
+
+
+def _peak(png: bytes) -> int | None:
+    """Returns the greatest value of a PNG of 16 bits a channel; None if it has other values."""
+    if png[_DEPTH] != 16 or b"sBIT" in png[:_HEADERS]:
+        return None
+    image = tf.io.decode_png(png, dtype=tf.uint16).numpy()
+    # Of two or four channels, the last is alpha.
+    return int(image[..., : (image.shape[-1] - 1) // 2 * 2 + 1].max())
 
 
 @functools.cache
@@ -56,10 +113,14 @@ def _decoder(limits: Limits) -> Callable[[tf.Tensor], Decoded]:
     return decode.get_concrete_function(tf.TensorSpec([], tf.string))
 
 
-def _reason(message: str, format: str) -> str:
+def _explain(message: str, format: str) -> UnusableError:
     """A failed assertion's own words; the other messages are pages about the graph."""
     failed = re.search(r"assertion failed: \[(.*)\]", message)
-    return failed[1].replace("] [", " ") if failed else f"a damaged or truncated {format}"
+    if failed is None:
+        return UnusableError(Reason.DAMAGED, f"a damaged or truncated {format}")
+    detail = failed[1].replace("] [", " ")
+    is_large = "pixels; at most" in detail
+    return UnusableError(Reason.TOO_LARGE if is_large else Reason.DAMAGED, detail)
 
 
 def _encode(pixels: Any) -> bytes:
@@ -69,71 +130,5 @@ def _encode(pixels: Any) -> bytes:
     try:
         PIL.Image.fromarray(pixels).save(file, "JPEG", quality=QUALITY, subsampling=0)
     except (OSError, ValueError) as error:  # JPEGs have at most 65,500 pixels a side
-        raise UndecodableError(" ".join(str(error).split())) from error
+        raise UnusableError(Reason.TOO_LARGE, " ".join(str(error).split())) from error
     return file.getvalue()
-
-
-def _normalise_by_pillow(encoded: bytes, limits: Limits) -> bytes:
-    import numpy as np
-    import PIL.Image
-
-    try:
-        with PIL.Image.open(io.BytesIO(encoded), formats=PILLOW_FORMATS) as image:
-            if image.width * image.height > limits.max_pixels:
-                raise UndecodableError(
-                    f"of {image.width} x {image.height} pixels; at most {limits.max_pixels} are "
-                    "decoded"
-                )
-            image.load()
-            return _encode(np.asarray(_upright_rgb(image, limits.max_side)))
-    except PIL.UnidentifiedImageError as error:
-        raise UndecodableError("not an image of a known format") from error
-    except (
-        ArithmeticError,
-        LookupError,
-        OSError,  # truncated
-        SyntaxError,
-        TypeError,  # a broken TIFF
-        ValueError,
-        struct.error,
-        PIL.Image.DecompressionBombError,
-    ) as error:
-        raise UndecodableError(" ".join(str(error).split())) from error
-
-
-def _orientation(image: Any) -> int:
-    """Returns the EXIF orientation, 1 (upright) to 8; 1 if EXIF is missing or damaged."""
-    try:
-        orientation = image.getexif().get(ORIENTATION, 1)
-    except Exception:  # Pillow's EXIF reader raises of everything; the image is as good without
-        return 1
-    return orientation if orientation in range(1, 9) else 1
-
-
-def _upright_rgb(image: Any, max_side: int) -> Any:
-    import PIL.ImageOps
-
-    if _orientation(image) != 1:
-        image = PIL.ImageOps.exif_transpose(image)
-    image = _rgb(image)
-    if max(image.size) > max_side:
-        image.thumbnail((max_side, max_side), PIL.Image.Resampling.LANCZOS)
-    return image
-
-
-def _rgb(image: Any) -> Any:
-    import numpy as np
-    import PIL.Image
-
-    if image.mode.startswith("I;16"):  # Pillow's own conversion would clip at 255
-        return PIL.Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
-    if image.mode in ("I", "F"):
-        raise UndecodableError(
-            "an image of 32-bit, signed or floating-point values, whose black and white are not "
-            "known; expected 8 bits, or 16 unsigned bits, a channel"
-        )
-    if image.mode in ("LA", "PA", "RGBA") or "transparency" in image.info:
-        image = image.convert("RGBA")
-        white = PIL.Image.new("RGBA", image.size, "white")
-        return PIL.Image.alpha_composite(white, image).convert("RGB")
-    return image.convert("RGB")

@@ -2,7 +2,7 @@
 
 Such an image is quarantined, and the examples without it are cached under the fingerprint of a
 source that lists it. The note makes a later run read the image again when its file is back. Notes
-are in the pipeline root, where every runner finds them.
+are in the pipeline root, or in `cloud.state_dir`, where every runner finds them.
 """
 
 import json
@@ -13,9 +13,9 @@ from tfx.dsl.io import fileio
 from common.files import read_json, write_whole
 
 
-def unread_directory(pipeline_root: str) -> str:
-    """Returns the directory of the notes in a pipeline root."""
-    return f"{pipeline_root}/unread"
+def unread_directory(state_dir: str) -> str:
+    """Returns the directory of the notes in the directory of a pipeline's state."""
+    return f"{state_dir}/unread"
 
 
 def note_unread(directory: str, fingerprint: str, file_names: Sequence[str]) -> None:

@@ -1,52 +1,61 @@
-"""Writes serialized examples to the files of a split of an Examples artifact."""
+"""Writes serialized examples to a file of a split of an Examples artifact."""
 
 import gzip
-from typing import Any
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
-import apache_beam as beam
-from apache_beam.io.filesystem import CompressionTypes
-from apache_beam.io.filesystems import FileSystems
-from apache_beam.io.tfrecordio import _TFRecordSink
+import tensorflow as tf
+from apache_beam.io.tfrecordio import _TFRecordUtil
 from tfx.components.example_gen.write_split import DEFAULT_TF_RECORD_FILE_NAME
+from tfx.dsl.io import fileio
 
 
-class WriteExamples(beam.PTransform):
-    """Writes TFRecords in gzip's format, which readers of Examples expect, without compressing.
+@contextmanager
+def open_shard(split_uri: str, index: int, count: int) -> Iterator[Callable[[bytes], None]]:
+    """A context that writes one record file; it appears when the context ends without an error.
 
-    Images are compressed already: gzip would save a fiftieth of their size, and decompressing would
-    take about a tenth of the input pipeline's time in every epoch of a training. TFX's `WriteSplit`
-    is not used because Beam cannot set gzip's compression level.
+    The file is a TFRecord file in gzip's format, which readers of Examples expect, without
+    compression. Images are compressed already: gzip would save a fiftieth of their size, and
+    decompressing would take about a tenth of the input pipeline's time in every epoch of a
+    training.
+
+    Args:
+      split_uri: the URI of the folder of the split.
+      index: the index of the file in its split.
+      count: the number of files in the split.
+
+    Yields:
+      A function that writes a serialized example.
     """
-
-    def __init__(self, split_uri: str) -> None:
-        """
-        Args:
-          split_uri: the URI of the folder of the split.
-        """
-        super().__init__()
-        self._prefix = f"{split_uri}/{DEFAULT_TF_RECORD_FILE_NAME}"
-
-    def expand(self, examples: beam.PCollection[bytes]) -> beam.PCollection:
-        """Writes a PCollection of serialized examples; returns a PCollection of file names."""
-        sink = _StoredTFRecordSink(
-            self._prefix,
-            coder=beam.coders.BytesCoder(),
-            file_name_suffix=".gz",
-            num_shards=0,
-            shard_name_template=None,
-            compression_type=CompressionTypes.GZIP,
-        )
-        return examples | beam.Reshuffle() | beam.io.Write(sink)
+    fileio.makedirs(split_uri)
+    path = f"{split_uri}/{DEFAULT_TF_RECORD_FILE_NAME}-{index:05}-of-{count:05}.gz"
+    # Workers may write the same shard at the same time: Beam repeats work that seems to be lost.
+    new = f"{split_uri}/.{index:05}-{uuid.uuid4().hex}"
+    try:
+        with (
+            fileio.open(new, "wb") as raw,
+            gzip.GzipFile("", "wb", compresslevel=0, fileobj=raw, mtime=0) as file,
+        ):
+            yield lambda example: _TFRecordUtil.write_record(file, example)
+    except BaseException:
+        if fileio.exists(new):
+            fileio.remove(new)
+        raise
+    fileio.rename(new, path, overwrite=True)
 
 
-class _StoredTFRecordSink(_TFRecordSink):
-    """Beam's sink, with gzip at compression level 0."""
+def make_example(encoded: bytes, label: int, file_name: str) -> bytes:
+    """Returns a serialized tf.Example with the features `image`, `label` and `file_name`."""
 
-    def open(self, temp_path: str) -> gzip.GzipFile:
-        raw = FileSystems.create(temp_path, self.mime_type, CompressionTypes.UNCOMPRESSED)
-        return gzip.GzipFile("", "wb", compresslevel=0, fileobj=raw, mtime=0)
+    def feature(value: bytes) -> tf.train.Feature:
+        return tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
 
-    def close(self, file_handle: gzip.GzipFile) -> None:
-        raw: Any = file_handle.fileobj  # `GzipFile.close` does not close this file
-        file_handle.close()
-        raw.close()
+    features = {
+        "image": feature(encoded),
+        "label": tf.train.Feature(int64_list=tf.train.Int64List(value=[label])),
+        "file_name": feature(file_name.encode()),
+    }
+    example = tf.train.Example(features=tf.train.Features(feature=features))
+    # A protobuf map has no order. Without this option, two runs would write different bytes.
+    return example.SerializeToString(deterministic=True)

@@ -8,7 +8,7 @@ from tfx.types import standard_artifacts, standard_component_specs
 from tfx.types.component_spec import ExecutionParameter
 from tfx.utils import json_utils
 
-from components.model_evaluator.executor import CHAMPION, RECORDS, TRAINING, Executor
+from components.model_evaluator.executor import CHAMPION, GATE, RECORDS, TRAINING, Executor
 from components.property_value import PropertyValue
 
 
@@ -19,6 +19,7 @@ class ModelEvaluatorSpec(standard_component_specs.EvaluatorSpec):
         CHAMPION: ExecutionParameter(type=str),
         RECORDS: ExecutionParameter(type=str),
         TRAINING: ExecutionParameter(type=str),
+        GATE: ExecutionParameter(type=str),
         "code_fingerprint": ExecutionParameter(type=str),
     }
 
@@ -44,6 +45,7 @@ class ModelEvaluator(base_beam_component.BaseBeamComponent):
         champion: PropertyValue,
         records: PropertyValue,
         training: PropertyValue,
+        gate: PropertyValue,
         code_fingerprint: PropertyValue,
     ) -> None:
         """
@@ -57,6 +59,7 @@ class ModelEvaluator(base_beam_component.BaseBeamComponent):
             `components.model_evaluator.records.NONE`.
           records: directory where a blessing is recorded.
           training: fingerprint of the training that made the model.
+          gate: `components.model_evaluator.settings.GateSettings`, as JSON.
           code_fingerprint: fingerprint of the executor's code.
         """
         spec = ModelEvaluatorSpec(
@@ -68,6 +71,7 @@ class ModelEvaluator(base_beam_component.BaseBeamComponent):
             champion=champion,
             records=records,
             training=training,
+            gate=gate,
             code_fingerprint=code_fingerprint,
             fairness_indicator_thresholds="null",
             evaluation=types.Channel(type=standard_artifacts.ModelEvaluation),

@@ -3,32 +3,40 @@
 from typing import Any
 
 import tensorflow as tf
-import tensorflow_model_analysis as tfma
 from absl import logging
 from tfx import types
 from tfx.components.evaluator import constants, executor
-from tfx.components.util import model_utils
 from tfx.types import artifact_utils, standard_artifacts, standard_component_specs
-from tfx.utils import path_utils
+from tfx.utils import io_utils, path_utils
 
+from common.custom_config import from_custom_config
 from common.lease import hold_lease
 from common.notice import notice
+from components.image_example_gen.counts import READ, read_counts_of_classes
 
 # Imported for its code to be part of the fingerprint: the EvalConfig names it.
 from components.model_evaluator import calibration_metrics  # noqa: F401
 from components.model_evaluator.extractors import make_extractors
-from components.model_evaluator.reasons import ACCURACY, REASONS, reasons
+from components.model_evaluator.predictions import predictions_in, read_predictions
+from components.model_evaluator.reasons import ACCURACY, REASONS
 from components.model_evaluator.records import Blessing, last_blessed, record
+from components.model_evaluator.settings import GateSettings
+from components.model_evaluator.verdict import Verdict, judge
 from trainer.serving.exported_model import read_classes
 
 # The champion is read from the records; as an execution property it is part of the cache key.
-CHAMPION, RECORDS, TRAINING = "champion", "records", "training"
+CHAMPION, RECORDS, TRAINING, GATE = "champion", "records", "training", "gate"
 # TFX takes a function by its import path.
 EXTRACTORS = {"custom_extractors": f"{make_extractors.__module__}.{make_extractors.__name__}"}
 
 
 class Executor(executor.Executor):
-    """TFX's, with the baseline from our records; says why, and records what was blessed."""
+    """TFX's, with the baseline from our records and a verdict of our own.
+
+    TFX blesses a model that meets the thresholds of its EvalConfig. TFMA compares measured values
+    with them and knows no intervals, so the EvalConfig has no thresholds, and the verdict is
+    computed from the table of predictions.
+    """
 
     def Do(  # noqa: N802 (TFX's name)
         self,
@@ -38,9 +46,9 @@ class Executor(executor.Executor):
     ) -> None:
         """Evaluates the model against the last blessed one of another training.
 
-        The blessing gets the custom property `reasons` where it says no, and `accuracy` where it
-        says yes. A blessing is recorded
-        only if nobody recorded one since the comparison: else the model is compared again.
+        The evaluation gets the file of the verdict. The blessing gets what TFX's Evaluator writes,
+        the custom property `accuracy`, and `reasons` if the model is not blessed. A blessing is
+        recorded only if nobody recorded one since the comparison: else the model is compared again.
 
         Raises:
           InputError: the last blessed model is damaged.
@@ -48,67 +56,84 @@ class Executor(executor.Executor):
         properties = dict(exec_properties)
         properties.pop(CHAMPION)
         records, training = properties.pop(RECORDS), properties.pop(TRAINING)
+        gate = from_custom_config(GateSettings, properties.pop(GATE))
         model = artifact_utils.get_single_uri(input_dict[standard_component_specs.MODEL_KEY])
+        examples = artifact_utils.get_single_uri(input_dict[standard_component_specs.EXAMPLES_KEY])
+        evaluation = artifact_utils.get_single_uri(
+            output_dict[standard_component_specs.EVALUATION_KEY]
+        )
         classes = read_classes(path_utils.serving_model_path(model)) or []
+        source_images = read_counts_of_classes(examples, len(classes))[READ]
         champion = last_blessed(records, classes, other_than=training)
-        while self._is_blessed(champion, input_dict, output_dict, properties):
+        while True:
+            self._evaluate(champion, input_dict, output_dict, properties)
+            verdict = judge(read_predictions(evaluation), classes, source_images, gate)
+            if not verdict.blessed:
+                break
             tf.io.gfile.makedirs(records)
             with hold_lease(f"{records}/.lease", "the records of blessed models"):
                 now = last_blessed(records, classes, other_than=training)
                 if _name(now) == _name(champion):
                     record(records, model, training)
-                    _blessing_of(output_dict).set_string_custom_property(
-                        ACCURACY, f"{read_accuracy(_evaluation_of(output_dict)):.4f}"
-                    )
-                    return
+                    break
             notice(
                 "Another run's model was blessed since this one was compared: it is compared again."
             )
             champion = now
-            for artifact in (a for artifacts in output_dict.values() for a in artifacts):
-                _empty(artifact.uri)
-        blessing = _blessing_of(output_dict)
-        lines = reasons(tfma.load_validation_result(_evaluation_of(output_dict)), classes)
-        why = "; ".join(lines)
-        blessing.set_string_custom_property(REASONS, why)
-        logging.warning("The model is not blessed: %s.", why)
+            _empty(evaluation)
+        verdict.write(evaluation)
+        _write_blessing(verdict, model, champion, output_dict)
 
-    def _is_blessed(
+    def _evaluate(
         self,
         champion: Blessing | None,
         input_dict: dict[str, list[types.Artifact]],
         output_dict: dict[str, list[types.Artifact]],
         properties: dict[str, Any],
-    ) -> bool:
-        """Evaluates the model as TFX's Evaluator does; returns its verdict."""
+    ) -> None:
+        """Evaluates the model, and the champion if there is one, as TFX's Evaluator does."""
         inputs = dict(input_dict)
         if champion is not None:
             champion.check_copy()
             baseline = standard_artifacts.Model()
             baseline.uri = champion.model
             inputs[standard_component_specs.BASELINE_MODEL_KEY] = [baseline]
-        super().Do(inputs, output_dict, properties | EXTRACTORS)
-        blessing = _blessing_of(output_dict)
-        # The baseline has a URI but no id: TFX's container entry point fails if an artifact has an
-        # id that it did not assign.
-        blessing.mlmd_artifact.custom_properties.pop(
-            constants.ARTIFACT_PROPERTY_BASELINE_MODEL_ID_KEY, None
+        evaluation = output_dict[standard_component_specs.EVALUATION_KEY]
+        with predictions_in(artifact_utils.get_single_uri(evaluation)):
+            super().Do(inputs, output_dict, properties | EXTRACTORS)
+
+
+def _write_blessing(
+    verdict: Verdict,
+    model: str,
+    champion: Blessing | None,
+    output_dict: dict[str, list[types.Artifact]],
+) -> None:
+    """Writes the ModelBlessing as TFX's Evaluator does at the end of its `Do`
+    (tfx/components/evaluator/executor.py), without ids of artifacts.
+    """
+    blessing = artifact_utils.get_single_instance(
+        output_dict[standard_component_specs.BLESSING_KEY]
+    )
+    blessing.set_string_custom_property(constants.ARTIFACT_PROPERTY_CURRENT_MODEL_URI_KEY, model)
+    if champion is not None:
+        blessing.set_string_custom_property(
+            constants.ARTIFACT_PROPERTY_BASELINE_MODEL_URI_KEY, champion.model
         )
-        return model_utils.is_model_blessed(blessing)
-
-
-def _blessing_of(output_dict: dict[str, list[types.Artifact]]) -> types.Artifact:
-    return artifact_utils.get_single_instance(output_dict[standard_component_specs.BLESSING_KEY])
-
-
-def _evaluation_of(output_dict: dict[str, list[types.Artifact]]) -> str:
-    return artifact_utils.get_single_uri(output_dict[standard_component_specs.EVALUATION_KEY])
-
-
-def read_accuracy(evaluation: str) -> float:
-    """Reads the accuracy on the test split, in [0, 1], from the evaluation at a URI."""
-    metrics = tfma.load_eval_result(evaluation).get_metrics_for_slice()
-    return float(metrics[ACCURACY]["doubleValue"])
+    name, value = (
+        (constants.BLESSED_FILE_NAME, constants.BLESSED_VALUE)
+        if verdict.blessed
+        else (constants.NOT_BLESSED_FILE_NAME, constants.NOT_BLESSED_VALUE)
+    )
+    io_utils.write_string_file(f"{blessing.uri}/{name}", "")
+    blessing.set_int_custom_property(constants.ARTIFACT_PROPERTY_BLESSED_KEY, value)
+    for limit in verdict.limits:
+        if limit.name == ACCURACY:
+            blessing.set_string_custom_property(ACCURACY, f"{limit.value:.4f}")
+    if not verdict.blessed:
+        why = "; ".join(verdict.reasons)
+        blessing.set_string_custom_property(REASONS, why)
+        logging.warning("The model is not blessed: %s.", why)
 
 
 def _name(blessing: Blessing | None) -> str | None:
@@ -116,7 +141,7 @@ def _name(blessing: Blessing | None) -> str | None:
 
 
 def _empty(directory: str) -> None:
-    """TFX adds its verdict to what lies there."""
+    """Removes all files of a directory."""
     if tf.io.gfile.exists(directory):
         tf.io.gfile.rmtree(directory)
     tf.io.gfile.makedirs(directory)

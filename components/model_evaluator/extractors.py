@@ -7,21 +7,22 @@ import apache_beam as beam
 import numpy as np
 import tensorflow_model_analysis as tfma
 
+from components.model_evaluator.predictions import PROBABILITIES, VALID, WritePredictions
 from trainer.preprocessing import CHUNK
 
 _AFTER = "ExtractPredictions"  # TFMA's name of the stage that asks the model
-PROBABILITIES, VALID = "probabilities", "valid"
 
 
 def make_extractors(
     eval_shared_model: Any, eval_config: tfma.EvalConfig, tensor_adapter_config: Any
 ) -> list[tfma.extractors.Extractor]:
-    """The `custom_extractors` of TFX's Evaluator: TFMA's own, and two of ours.
+    """The `custom_extractors` of TFX's Evaluator: TFMA's own, and three of ours.
 
     TFMA gives a model whole batches of TFXIO's, up to 1,000 examples, and the exported model
     decodes and runs all images of a request at once, as servers need it: batches are cut. The
     probabilities of an image that is not valid are all zero, which TFMA would take for an answer
-    of the first class: see `count_invalid_as_wrong`.
+    of the first class: see `count_invalid_as_wrong`. Between the two, the predictions are written:
+    see `components.model_evaluator.predictions`.
     """
     extractors = tfma.default_extractors(
         eval_shared_model=eval_shared_model,
@@ -29,9 +30,11 @@ def make_extractors(
         tensor_adapter_config=tensor_adapter_config,
     )
     (position,) = [i for i, stage in enumerate(extractors) if stage.stage_name == _AFTER]
+    models = tfma.utils.verify_and_update_eval_shared_models(eval_shared_model)
     return [
         _extractor("ExtractChunks", beam.FlatMap(cut_into_chunks)),
         *extractors[: position + 1],
+        _extractor("ExtractRows", WritePredictions(models)),
         _extractor("ExtractInvalid", beam.Map(count_invalid_as_wrong)),
         *extractors[position + 1 :],
     ]

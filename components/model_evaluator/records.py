@@ -79,9 +79,9 @@ class Blessing:
             )
 
 
-def records_directory(pipeline_root: str) -> str:
-    """Returns the directory of records in a pipeline root."""
-    return f"{pipeline_root}/blessed"
+def records_directory(state_dir: str) -> str:
+    """Returns the directory of records in the directory of a pipeline's state."""
+    return f"{state_dir}/blessed"
 
 
 def record(records: str, model: str, training: str) -> Blessing:

@@ -34,9 +34,9 @@ class Push:
     contents: dict[str, FileRecord]
 
 
-def push_record(pipeline_root: str) -> str:
-    """Returns the path of the record of the last push, in a pipeline root."""
-    return f"{pipeline_root}/pushed.json"
+def push_record(state_dir: str) -> str:
+    """Returns the path of the record of the last push, in the directory of a pipeline's state."""
+    return f"{state_dir}/pushed.json"
 
 
 def record_push(settings: PusherSettings, base_directory: str) -> None:

@@ -1,6 +1,5 @@
 """Adds flags to the given flags for Beam, for its engine and its workers."""
 
-import dataclasses
 import re
 from collections.abc import Sequence
 
@@ -15,7 +14,6 @@ from apache_beam.options.pipeline_options import (
 )
 
 from common.errors import InputError
-from pipeline.options.config import Config
 
 _DIRECT = (
     "--runner=DirectRunner",
@@ -27,12 +25,6 @@ _DIRECT = (
 # for each node, and has pip install it, which fails because of TFX's pinned versions. Workers that
 # are no containers run the installed code and ignore this flag.
 _INSTALLED = "--sdk_container_image=none"
-
-
-def set_engine(config: Config) -> Config:
-    """Returns `config` with all flags for Beam; see `beam_arguments`."""
-    run = dataclasses.replace(config.run, beam_args=beam_arguments(config.run.beam_args))
-    return dataclasses.replace(config, run=run)
 
 
 def beam_arguments(given: Sequence[str]) -> tuple[str, ...]:

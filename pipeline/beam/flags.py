@@ -27,6 +27,7 @@ from apache_beam.runners.runner import create_runner
 from common.errors import InputError, did_you_mean
 from pipeline.beam.engine import beam_arguments, selected_runner, workers_are_elsewhere
 from pipeline.options.config import Config
+from pipeline.options.storage import is_in_launcher_store
 
 # The job servers of these runners, in Java, have flags that Beam for Python does not know.
 _JOB_SERVERS = ("FlinkRunner", "SparkRunner", "PortableRunner")
@@ -80,8 +81,7 @@ def check_beam_flags(config: Config) -> None:
         _check_by_beam(options, name, in_image=config.run.is_compiled)
         _check_files(options, in_image=config.run.is_compiled)
         beam_arguments(given)
-        if workers_are_elsewhere(given):
-            _check_places(config, name)
+        check_places_of_workers(config)
 
 
 def _check_known(given: Sequence[str]) -> None:
@@ -142,9 +142,31 @@ def _check_files(options: PipelineOptions, *, in_image: bool) -> None:
                 )
 
 
-def _check_places(config: Config, runner: str) -> None:
-    """Refuses data and directories that workers on other machines cannot reach."""
-    if config.source["kind"] == "tfds" and not config.data_dir:
+def check_places_of_workers(config: Config) -> None:
+    """Refuses data and directories that workers on other machines cannot reach.
+
+    Raises:
+      InputError: Beam's engine has such workers, and there are such places.
+    """
+    given = config.run.beam_args
+    if not workers_are_elsewhere(given):
+        return
+    runner = selected_runner(PipelineOptions(list(given)))
+    if is_in_launcher_store(config.pipeline_root):
+        raise InputError(
+            f"--pipeline-root {config.pipeline_root}: the workers of {runner} cannot read this "
+            "store, which only the launcher in a step's container can; expected gs://BUCKET/PATH, "
+            "or no --beam-arg that names another engine"
+        )
+    state_dir = config.cloud.state_dir
+    if (
+        state_dir and "://" not in state_dir
+    ):  # the champion is there, which Evaluator's workers read
+        raise InputError(
+            f"cloud.state_dir {state_dir}: the workers of {runner} do not mount this volume; "
+            "expected gs://BUCKET/PATH"
+        )
+    if config.source["kind"] == "tfds" and not config.source["data_dir"]:
         raise InputError(
             f"--dataset {config.dataset}: TFDS keeps its data on this machine's disk, which the "
             f"workers of {runner} may not have; expected --data-dir, such as gs://BUCKET/PATH"

@@ -76,8 +76,8 @@ def make_parser() -> argparse.ArgumentParser:
         usage="pipeline_runner.py --model MODEL [--dataset DATASET] [--tune full|head] [option …]",
         description="Fine-tunes a Vision Transformer, gates it and pushes it for serving.",
         epilog="exit status: 0 pushed, or pushed already (compiled, submitted, scheduled); 1 the "
-        "pipeline failed; 2 bad usage; 3 the gate did not bless the model; 130 interrupted; "
-        "143 terminated.",
+        "pipeline failed; 2 bad usage; 3 a check of the data or of the model said no; "
+        "130 interrupted; 143 terminated.",
         allow_abbrev=False,
     )
     groups = {
@@ -111,6 +111,11 @@ def make_parser() -> argparse.ArgumentParser:
         action="store_true",
         help="remove models that can be made or copied again, and checkpoints of trainings that "
         "never ended, below ./runs or --pipeline-root",
+    )
+    lists.add_argument(
+        "--write-schema",
+        metavar="FILE",
+        help="ingest the images, write the inferred schema to a file for review, and stop",
     )
     lists.add_argument("--version", action="version", version=version(), help="print the version")
     for what in ("models", "datasets", "options"):

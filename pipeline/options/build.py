@@ -31,12 +31,14 @@ from pipeline.options.defaults import (
 )
 from pipeline.options.endpoint import Endpoint, check_endpoint, make_endpoint_settings
 from pipeline.options.gate import Gate
-from pipeline.options.ingest import Ingest
+from pipeline.options.ingest import Features, Ingest, Splits
 from pipeline.options.machines import Machines, check_machines
 from pipeline.options.names import check_name
 from pipeline.options.run import Run
 from pipeline.options.serve import Serve
 from pipeline.options.settings import Setting, check_setting
+from pipeline.options.source_options import check_source_options
+from pipeline.options.storage import check_storage, normalise
 from pipeline.options.tuning import check_tune
 from pipeline.recipes import RECIPES
 
@@ -71,9 +73,11 @@ def build_config(settings: Mapping[str, Setting]) -> Config:
     compiled = values.get("run.runner") in COMPILED_RUNNERS
     if compiled:
         check_reachable(
+            values["run.runner"],
             model=values["model"],
             dataset=values.get("dataset", "tf_flowers"),
             pipeline_root=values.get("pipeline_root"),
+            schema=values.get("schema"),
         )
     else:
         check_model(values["model"], values.get("weights", "pretrained"))
@@ -88,6 +92,7 @@ def build_config(settings: Mapping[str, Setting]) -> Config:
             f"{settings['data_dir'].origin} {values['data_dir']}: has no effect with --dataset "
             f"{values['dataset']}, which is no TFDS dataset; expected one of them"
         )
+    check_source_options(dataset.source["kind"], values, given)
     reference = parse_model(values["model"])
     recipe_name = values.get("recipe") or default_recipe(
         dataset, reference, values.get("tune", "full")
@@ -165,6 +170,8 @@ def build_serving_dir(settings: Mapping[str, Setting]) -> str:
     values = _checked_values(settings)
     if values.get("serving_dir"):
         return make_absolute(values["serving_dir"])
+    if values.get("cloud.state_dir"):
+        return default_serving_dir(normalise(values["cloud.state_dir"]))
     if values.get("pipeline_root"):
         return default_serving_dir(make_absolute(values["pipeline_root"]))
     if values.get("name"):
@@ -222,6 +229,9 @@ def _fill(
     given_root = top.get("pipeline_root") or ("" if compiled else str(Path("runs") / name))
     root = make_absolute(given_root) if given_root else ""
     serving = top.get("serving_dir")
+    cloud = Cloud(**given("cloud"))
+    if cloud.state_dir:
+        cloud = dataclasses.replace(cloud, state_dir=normalise(cloud.state_dir))
     machines = Machines(
         **{
             node: dataclasses.replace(machine, **given(f"machines.{node}"))
@@ -238,19 +248,32 @@ def _fill(
             "recipe": recipe_name,
             "name": name,
             "pipeline_root": root,
-            "serving_dir": make_absolute(serving) if serving else default_serving_dir(root),
+            "serving_dir": make_absolute(serving)
+            if serving
+            else default_serving_dir(cloud.state_dir or root),
         },
         backbone=BackboneInput(**given("backbone")),
-        ingest=Ingest(**given("ingest")),
+        ingest=Ingest(
+            **given("ingest"),
+            splits=Splits(**given("ingest.splits")),
+            features=Features(**given("ingest.features")),
+        ),
         train=dataclasses.replace(recipe.hyperparameters, **_override_alternatives(given("train"))),
         augment=dataclasses.replace(recipe.augmentation, **given("augment")),
         gate=Gate(**{"min_accuracy": min_accuracy} | given("gate")),
         serve=Serve(**given("serve")),
         endpoint=Endpoint(**given("endpoint")),
         run=Run(**given("run")),
-        cloud=Cloud(**given("cloud")),
+        cloud=cloud,
         machines=machines,
     )
+    if runner == "kubeflow":
+        check_storage(
+            pipeline_root=root,
+            state_dir=cloud.state_dir,
+            volumes=cloud.volumes,
+            written={"--serving-dir": config.serving_dir},
+        )
     check_custom_job(machines.trainer, config.cloud, config.train, tune=config.tune)
     check_endpoint(config.name, config.endpoint, config.cloud)
     return config

@@ -3,16 +3,21 @@
 import dataclasses
 import datetime
 import re
+from collections.abc import Sequence
 from pathlib import PurePosixPath
 
 from backbones.catalogue import MODELS
 from common.errors import InputError
 from common.options import AT_LEAST_ONE, POSITIVE, Check, option
 from common.urls import remove_secrets
+from pipeline.options.storage import STATE_DIR, VOLUMES, is_in_launcher_store
 
 # The suffix of the file that each service takes; it judges the format by the suffix.
 SUFFIXES = {"kubeflow": ".yaml", "vertex": ".json"}
 COMPILED_RUNNERS = tuple(SUFFIXES)
+
+# The object stores in which a pipeline root may be.
+_STORES = {"kubeflow": ("gs://", "minio://", "s3://"), "vertex": ("gs://",)}
 
 MOST_CONCURRENT_RUNS = {"kubeflow": 10}  # the limit of the service
 
@@ -98,6 +103,19 @@ class Cloud:
         "file with the bearer token for Kubeflow Pipelines' API", default=None, is_path=True
     )
 
+    volumes: tuple[str, ...] = option(
+        "a claim that every step mounts, as CLAIM:/PATH, for kubeflow; a list in a YAML file",
+        default=(),
+        check=VOLUMES,
+    )
+    state_dir: str | None = option(
+        "directory of blessed models, checkpoints, pushed models and downloads, in one of "
+        "cloud.volumes or gs://BUCKET/PATH; required with a minio:// or s3:// pipeline root, for "
+        "kubeflow (default: the pipeline root)",
+        default=None,
+        check=STATE_DIR,
+    )
+
     def label_values(self) -> dict[str, str]:
         """Returns the labels as a dictionary."""
         return dict(label.split("=", 1) for label in self.labels)
@@ -138,9 +156,12 @@ def check_submission(runner: str, cloud: Cloud, pipeline_root: str) -> None:
     check_target(runner, cloud)
     needed = {"--image": cloud.image, "--pipeline-root": pipeline_root}
     _check_given(runner, needed, " (or --output, to compile only)")
-    # TFX has no file systems for s3:// and minio://.
-    if not pipeline_root.startswith("gs://"):
-        raise InputError(f"--pipeline-root {pipeline_root}: expected gs://BUCKET/PATH")
+    stores = _STORES[runner]
+    if not pipeline_root.startswith(stores):
+        raise InputError(
+            f"--pipeline-root {pipeline_root}: expected {_list_places(stores)}, for --runner "
+            f"{runner}"
+        )
 
 
 def check_times(runner: str, cloud: Cloud, now: datetime.datetime) -> None:
@@ -175,27 +196,43 @@ def _check_given(runner: str, needed: dict[str, str | None], instead: str) -> No
         )
 
 
-def check_reachable(*, model: str, dataset: str, pipeline_root: str | None) -> None:
-    """Checks that a container on a cluster can find model, dataset and pipeline root.
+def check_reachable(
+    runner: str,
+    *,
+    model: str,
+    dataset: str,
+    pipeline_root: str | None,
+    schema: str | None = None,
+) -> None:
+    """Checks that a container on a cluster can find model, dataset, pipeline root and schema.
 
     Args:
+      runner: the name of the runner.
       model: the value of `--model`.
       dataset: the value of `--dataset`.
       pipeline_root: the value of `--pipeline-root`; None if each run gives it.
+      schema: the value of `--schema`; None if it is not given.
 
     Raises:
       InputError: a path is relative to a directory of this machine, the URL of the model has
         credentials or a query string, or the pipeline root is on a file system that the containers
         do not have.
     """
-    # A pipeline root with another scheme than gs:// would fail in the first step at the latest,
-    # because neither TFX nor TensorFlow has its file system. An absolute path may be a mounted
-    # volume.
-    if pipeline_root is not None and not pipeline_root.startswith(("gs://", "/")):
+    # A pipeline root with another scheme would fail in the first step at the latest, because
+    # neither TFX nor TensorFlow has its file system, and the launcher does not copy it. An absolute
+    # path may be a mounted volume.
+    stores = _STORES[runner]
+    if pipeline_root is not None and not pipeline_root.startswith((*stores, "/")):
         raise InputError(
             f"--pipeline-root {pipeline_root}: expected a directory that all containers can reach, "
-            "such as gs://BUCKET/PATH"
+            f"such as {_list_places(stores)}"
         )
+    for flag, place in {"--model": model, "--dataset": dataset}.items():
+        if is_in_launcher_store(place):
+            raise InputError(
+                f"{flag} {place}: a step cannot read this store; expected a path in a volume of "
+                "cloud.volumes, or gs://…"
+            )
     if model not in MODELS and not _is_absolute(model):
         raise InputError(
             f"--model {model}: expected, for a container, a name from --list-models, a URL, "
@@ -211,6 +248,14 @@ def check_reachable(*, model: str, dataset: str, pipeline_root: str | None) -> N
             f"--dataset {dataset}: expected, for a container, a name, gs://… or an absolute path "
             "in the image"
         )
+    if schema is not None and not _is_absolute(schema):
+        raise InputError(
+            f"--schema {schema}: expected, for a container, gs://… or an absolute path in the image"
+        )
+
+
+def _list_places(schemes: Sequence[str]) -> str:
+    return " or ".join(f"{scheme}BUCKET/PATH" for scheme in schemes)
 
 
 def _is_absolute(location: str) -> bool:

@@ -25,6 +25,8 @@ RUNNERS: Mapping[str, tuple[str, ...]] = {
     "cloud.host": _KUBEFLOW,
     "cloud.namespace": _KUBEFLOW,
     "cloud.token_file": _KUBEFLOW,
+    "cloud.volumes": _KUBEFLOW,
+    "cloud.state_dir": _KUBEFLOW,
     "cloud.": COMPILED_RUNNERS,
     "machines.trainer.machine_type": _VERTEX,
     "machines.trainer.workers": _VERTEX,

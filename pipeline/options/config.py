@@ -13,6 +13,7 @@ from typing import Any, Literal
 from backbones.catalogue import MODELS
 from common.options import WHOLE, Check, option
 from common.urls import remove_secrets
+from components.image_example_gen.sources.registry import DROP_DUPLICATES
 from pipeline.datasets import DATASETS, Dataset, find_dataset
 from pipeline.options.backbone_input import BackboneInput
 from pipeline.options.cluster import Cloud
@@ -24,6 +25,7 @@ from pipeline.options.machines import Machines
 from pipeline.options.run import Run
 from pipeline.options.serve import Serve
 from pipeline.options.settings import Option
+from pipeline.options.source_options import source_arguments
 from pipeline.recipes import RECIPES
 from trainer.input.augmentation import Augmentation
 from trainer.training.hyperparameters import OPERATIONAL, Hyperparameters
@@ -52,12 +54,19 @@ class Config:
         "use pretrained weights, or start from random weights", default="pretrained"
     )
     dataset: str = option(
-        f"{', '.join(DATASETS)}, tfds:NAME, or a folder of class folders",
+        f"{', '.join(DATASETS)}, tfds:NAME, a folder of class folders or of splits with class "
+        "folders, a manifest (.csv, .jsonl, .parquet), or TFRecords",
         default="tf_flowers",
         is_path=True,
     )
     data_dir: str | None = option(
         "directory of TFDS datasets, also for downloads (default: TFDS's own)",
+        default=None,
+        is_path=True,
+    )
+    schema: str | None = option(
+        "reviewed schema of the examples, as --write-schema writes it (default: the dataset's "
+        "curated schema, or else inferred)",
         default=None,
         is_path=True,
     )
@@ -74,7 +83,9 @@ class Config:
     name: str = option("name of the pipeline (default: dataset-model-tune)", check=NAME)
     pipeline_root: str = option("directory of artifacts (default: ./runs/NAME)", is_path=True)
     serving_dir: str = option(
-        "directory of pushed models (default: PIPELINE_ROOT/serving)", is_path=True
+        "directory of pushed models (default: serving in cloud.state_dir, or else in the pipeline "
+        "root)",
+        is_path=True,
     )
     backbone: BackboneInput = dataclasses.field(default_factory=BackboneInput)
     ingest: Ingest = dataclasses.field(default_factory=Ingest)
@@ -126,14 +137,31 @@ class Config:
     def source(self) -> dict[str, Any]:
         """The source of the images, the argument of `make_source`."""
         source = dict(self._dataset.source)
+        source |= source_arguments(source["kind"], self.ingest)
+        if self.ingest.drop_duplicates:
+            source[DROP_DUPLICATES] = True
         if source["kind"] == "tfds":
-            source["data_dir"] = make_absolute(self.data_dir) if self.data_dir else None
+            default = self.cloud.state_dir and f"{self.cloud.state_dir}/tfds"
+            source["data_dir"] = make_absolute(self.data_dir) if self.data_dir else default
         return source
 
     @property
-    def schema(self) -> str | None:
+    def state_dir(self) -> str:
+        """The directory of files that outlive a run and are no artifacts: records of blessings, the
+        blessed models, checkpoints, the record of the last push; empty if each run gives its
+        pipeline root.
+        """
+        return self.cloud.state_dir or self.pipeline_root
+
+    @property
+    def curated_schema(self) -> str | None:
         """The name of the dataset's curated schema; None if it has none."""
         return self._dataset.schema
+
+    @property
+    def has_schema(self) -> bool:
+        """Whether the schema is given or curated, and not inferred."""
+        return bool(self.schema or self.curated_schema)
 
     @property
     def _dataset(self) -> Dataset:

@@ -31,9 +31,13 @@ def default_name(dataset: str, model: str, tune: str) -> str:
     return "-".join(map(_slug, (dataset, stem.removesuffix(".npz"), tune)))
 
 
-def default_serving_dir(pipeline_root: str) -> str:
-    """Returns the default of `serving_dir`; empty if each run gives its pipeline root."""
-    return f"{pipeline_root}/serving" if pipeline_root else ""
+def default_serving_dir(state_dir: str) -> str:
+    """Returns the default of `serving_dir`.
+
+    Args:
+      state_dir: from `Config.state_dir`; empty if each run gives its pipeline root.
+    """
+    return f"{state_dir}/serving" if state_dir else ""
 
 
 def _slug(text: str) -> str:

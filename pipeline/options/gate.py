@@ -2,7 +2,11 @@
 
 import dataclasses
 
-from common.options import FRACTION, option
+from common.options import FRACTION, WHOLE, Check, option
+
+CONFIDENCE = Check(
+    "0, or a number from 0.5 to below 1", lambda value: value == 0 or 0.5 <= value < 1
+)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -10,12 +14,15 @@ class Gate:
     """The conditions on the test split under which a model is blessed."""
 
     min_accuracy: float = option(
-        "required accuracy (default: the recipe's for AugReg's weights, else 0.5)",
+        "required accuracy, see gate.confidence (default: the recipe's for AugReg's weights, else "
+        "0.5)",
         default=0.5,
         check=FRACTION,
     )
     min_class_recall: float | None = option(
-        "required recall of every class; null for no requirement", default=None, check=FRACTION
+        "required recall of every class, see gate.confidence; null for no requirement",
+        default=None,
+        check=FRACTION,
     )
     max_ece: float | None = option(
         "greatest expected calibration error; null for none", default=None, check=FRACTION
@@ -29,4 +36,21 @@ class Gate:
         "largest allowed drop in accuracy from the last blessed model",
         default=0.0,
         check=FRACTION,
+    )
+    drop_must_be_significant: bool = option(
+        "refuse a larger drop only if McNemar's exact test finds p below 1 - gate.confidence; "
+        "false refuses every larger drop",
+        default=True,
+    )
+    confidence: float = option(
+        "confidence, one-sided, with which accuracy and recall must reach their floors: the lower "
+        "end of Wilson's interval is compared; 0 compares the measured values",
+        default=0.95,
+        check=CONFIDENCE,
+    )
+    min_test_images: int = option(
+        "required number of test images of each class that has images; fewer are refused if "
+        "gate.min_class_recall is given, else a warning",
+        default=1,
+        check=WHOLE,
     )

@@ -1,14 +1,58 @@
 """The options of reading images into examples."""
 
 import dataclasses
+from typing import Literal
 
-from common.options import AT_LEAST_ONE, option
+from common.options import AT_LEAST_ONE, FRACTION, WHOLE, option
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Splits:
+    """The names of given splits in the data: of folders, files, or values of a manifest."""
+
+    train: tuple[str, ...] = option(
+        "the folders, record files or values of a manifest that are the train split; folders that "
+        "no split names are left out",
+        default=(),
+        is_list=True,
+    )
+    validation: tuple[str, ...] = option(
+        "those that are the validation split", default=(), is_list=True
+    )
+    test: tuple[str, ...] = option("those that are the test split", default=(), is_list=True)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Features:
+    """The features of the tf.Examples in TFRecords."""
+
+    image: str | None = option("feature of the encoded image in TFRecords", default=None)
+    label: str | None = option("feature of the label in TFRecords", default=None)
+    name: str | None = option("feature of the file name in TFRecords", default=None)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Ingest:
     """The options of reading images into examples."""
 
+    layout: Literal["auto", "classes", "splits"] = option(
+        "what the folders in --dataset are: classes, or splits with classes in them (auto: their "
+        "names say which)",
+        default="auto",
+    )
+    splits: Splits = dataclasses.field(default_factory=Splits)
+    classes: tuple[str, ...] = option(
+        "the class names in the order of their labels, also of classes without an image (default: "
+        "those in the data, sorted)",
+        default=(),
+        is_list=True,
+    )
+    drop_duplicates: bool = option(
+        "leave out images of train whose bytes are those of an image in another given split, and "
+        "images that are in several classes",
+        default=False,
+    )
+    features: Features = dataclasses.field(default_factory=Features)
     max_side: int = option(
         "longest side of an image in pixels; larger images are scaled down",
         default=1024,
@@ -19,4 +63,20 @@ class Ingest:
         "served",
         default=100_000_000,
         check=AT_LEAST_ONE,
+    )
+    max_quarantined: float = option(
+        "largest share of images in quarantine with which a run goes on",
+        default=0.05,
+        check=FRACTION,
+    )
+    allow_anomalies: bool = option(
+        "go on with data that differ from their schema, or in which most 16-bit images are nearly "
+        "black",
+        default=False,
+    )
+    max_value: int = option(
+        "the value that is white in images of more than 8 bits a channel, such as 4095 of a camera "
+        "with 12 bits; 0: the value that the file states, or 65535 of 16 bits",
+        default=0,
+        check=WHOLE,
     )

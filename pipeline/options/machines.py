@@ -136,6 +136,7 @@ class Machines:
     trainer: TrainerMachine = dataclasses.field(default_factory=TrainerMachine)
     evaluator: Machine = dataclasses.field(default_factory=Machine)
     pusher: Machine = dataclasses.field(default_factory=Machine)
+    report: Machine = dataclasses.field(default_factory=Machine)
 
     def for_steps(self, nodes: Container[str]) -> Iterator[tuple[str, Machine]]:
         """Yields the name of each node in `nodes`, and the machine of its container."""

@@ -83,6 +83,8 @@ _OTHER_FLAGS = {
     "`--help`": "print the flags",
     "`--clean-cache`": "remove models that can be made or copied again, and the checkpoints of "
     "trainings that never ended below `./runs` or `--pipeline-root`",
+    "`--write-schema FILE`": "ingest the images, write the inferred schema to a file for review, "
+    "and stop ([data.md](data.md#schema))",
     "`--version`": "print the version",
     "`--list-models`": "print the models of the catalogue",
     "`--list-datasets`": "print the datasets that have a name of their own",

@@ -62,8 +62,11 @@ def check_setting(setting: Setting, declared: Option) -> Any:
       InputError: the value has another type, or is outside the option's range.
     """
     check: Check | None = declared.field.metadata["check"]
+    given = setting.value
+    if declared.field.metadata["is_list"] and isinstance(given, str):
+        given = [item.strip() for item in given.split(",")]
     try:
-        value = _convert(setting.value, declared.type)
+        value = _convert(given, declared.type)
         if declared.field.metadata["is_path"] and value is not None:
             value = os.path.expanduser(value)
         if value is None or check is None or check.holds(value):

@@ -21,6 +21,7 @@ from common import termination
 from common.notice import logger as notice_logger
 from common.text import escape_controls, make_printable
 from common.urls import remove_secrets
+from pipeline.found_images import FoundImages
 from pipeline.options.config import Config
 from pipeline.recipes import RECIPES
 from trainer.training.progress import Progress
@@ -91,6 +92,7 @@ class Console:
                 **_published(config),
                 "gate": f"accuracy at least {gate.min_accuracy:g}"
                 + (f", recall of each class at least {recall:g}" if recall is not None else "")
+                + (f", with {100 * gate.confidence:g} % confidence" if gate.confidence else "")
                 + ", not below the last blessed model's"
                 + (f" by more than {gate.max_drop:g}" if gate.max_drop else ""),
                 "artifacts": config.pipeline_root or "given with each run",
@@ -98,6 +100,21 @@ class Console:
                 "log": log,
             }
         )
+
+    def found(self, found: FoundImages) -> None:
+        """Prints the images that a run found, and warnings about them."""
+        self._fields(found.describe())
+        for warning in found.warnings():
+            self.warn(warning)
+
+    def fitted(self, config: Config, fitted: Config) -> None:
+        """Prints what `pipeline.batch.fit_batch` changed."""
+        before, after = config.train.batch_size, fitted.train.batch_size
+        if after != before:
+            self.warn(
+                f"The batch size is {after} instead of the recipe's {before}: there are fewer "
+                "training images than in one batch."
+            )
 
     def warn(self, text: str) -> None:
         """Prints a warning."""
@@ -167,10 +184,6 @@ class Console:
             self.warn(f"anomaly: {anomaly}")
         if report.warning:
             self.warn(f"warning: {report.warning}")
-        if report.unmeasured:
-            first, others = report.unmeasured[:5], len(report.unmeasured[5:])
-            names = ", ".join(first) + (f" and {others} more" if others else "")
-            self.warn(f"no test image of {names}: the recall of these classes is unknown")
         low, high = report.interval
         self.line(
             f"test accuracy: {report.accuracy:.4f} on {report.test_images} images "
@@ -190,8 +203,14 @@ class Console:
                 if coverage
                 else "accepted answers: none"
             )
-        if not report.blessed:
-            self.line(f"verdict: not blessed: {report.reasons}", style="bold red")
+        self._gate(report.gate)
+        self._verdict(report)
+        self.line(f"report: {report.page}")
+
+    def _verdict(self, report: Any) -> None:
+        if not report.gate.blessed:
+            reasons = "; ".join(report.gate.reasons)
+            self.line(f"verdict: not blessed by the gate: {reasons}", style="bold red")
             self.line("pushed to: nothing was pushed")
             return
         self.line("verdict: blessed", style="bold green")
@@ -201,6 +220,25 @@ class Console:
         if report.was_served:
             self.line("the model is served already: nothing was copied")
         self.line(f"pushed to: {report.pushed_to}")
+
+    def _gate(self, verdict: Any) -> None:
+        """Prints measured values beside their limits, and the comparison with the champion.
+
+        Args:
+          verdict: a `components.model_evaluator.verdict.Verdict`.
+        """
+        if verdict.top5 is not None:
+            self.line(f"top-5 accuracy: {verdict.top5:.4f}")
+        for limit in verdict.limits:
+            if not limit.name.startswith("recall of "):  # of many classes, only those that fail
+                self.line(f"gate: {limit.describe()}")
+        if (comparison := verdict.comparison) is not None:
+            self.line(
+                f"champion: accuracy {comparison.champion_accuracy:.4f}; the new model is "
+                f"{comparison.describe()}"
+            )
+        for warning in verdict.warnings:
+            self.warn(warning)
 
     def _fields(self, fields: Mapping[str, str]) -> None:
         width = max(map(len, fields))

@@ -29,7 +29,7 @@ def latest_run(connection: Any) -> dict[str, NodeRun]:
     """
     with metadata.Metadata(connection) as handle:
         store = handle.store
-        run = max(store.get_contexts_by_type("pipeline_run"), key=lambda context: context.id)
+        run = _newest(store)
         return {
             _node_id(store, execution): NodeRun(
                 execution.last_known_state == proto.Execution.CACHED, _outputs(store, execution)
@@ -38,6 +38,16 @@ def latest_run(connection: Any) -> dict[str, NodeRun]:
                 store.get_executions_by_context(run.id), key=lambda execution: execution.id
             )
         }
+
+
+def latest_run_id(connection: Any) -> str:
+    """Returns the id of the newest pipeline run, as TFX's executors get it."""
+    with metadata.Metadata(connection) as handle:
+        return _newest(handle.store).name
+
+
+def _newest(store: Any) -> Any:
+    return max(store.get_contexts_by_type("pipeline_run"), key=lambda context: context.id)
 
 
 def _node_id(store: Any, execution: Any) -> str:

@@ -6,11 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import tensorflow_model_analysis as tfma
-from tensorflow_metadata.proto.v0 import anomalies_pb2
-from tfx.components.example_validator.executor import DEFAULT_FILE_NAME as ANOMALIES_FILE
-from tfx.components.util import model_utils
-from tfx.dsl.io import fileio
-from tfx.types import artifact_utils
 from tfx.utils import path_utils
 
 from common.interval import wilson_interval
@@ -18,8 +13,10 @@ from components.backbone_transform.executor import WARNING
 from components.image_example_gen.counts import QUARANTINE_FILE, read_counts
 from components.model_evaluator.calibration_metrics import NAMES
 from components.model_evaluator.executor import ACCURACY
-from components.model_evaluator.reasons import read_reasons
+from components.model_evaluator.verdict import Verdict
 from components.model_pusher.executor import WAS_SERVED
+from components.report.artifact_files import page_of
+from components.report.read_artifacts import list_anomalies
 from pipeline.report.lineage import NodeRun
 from trainer.serving.exported_model import read_classes
 
@@ -34,15 +31,14 @@ class Report:
       interval: 95 % confidence interval of the accuracy.
       calibration: TFMA's values of `components.model_evaluator.calibration_metrics.NAMES`.
       worst_class: name, recall and number of images of the class with the least recall.
-      unmeasured: the classes that have no image in the test split.
-      blessed: whether the gate blessed the model.
-      reasons: why the model was not blessed; empty if it was.
+      gate: the verdict of the gate.
       pushed_to: the model's directory for serving; None if the model was not pushed.
       was_served: whether the model was in that directory before the run.
       unpushed: why the model was not pushed; empty if it was.
       images: numbers of images that were read, written to each split, and quarantined.
       quarantine: the file that lists the quarantined images.
       anomalies: differences between the examples and the schema, one line each.
+      page: the page of the report.
       warning: what Transform found out about the backbone; empty for nothing.
       artifacts: the URIs of the artifacts, by node and output.
     """
@@ -52,15 +48,14 @@ class Report:
     interval: tuple[float, float]
     calibration: Mapping[str, float]
     worst_class: tuple[str, float, int]
-    unmeasured: tuple[str, ...]
-    blessed: bool
-    reasons: str
+    gate: Verdict
     pushed_to: str | None
     was_served: bool
     unpushed: str
     images: Mapping[str, int]
     quarantine: str
     anomalies: tuple[str, ...]
+    page: str
     warning: str
     artifacts: Mapping[str, str]
 
@@ -73,18 +68,17 @@ def make_report(run: Mapping[str, NodeRun]) -> Report:
     """
     evaluator = run["Evaluator"].outputs
     (evaluation,) = evaluator["evaluation"]
-    (blessing,) = evaluator["blessing"]
     (pushed,) = run["Pusher"].outputs["pushed_model"]
     (examples,) = run["ImageExampleGen"].outputs["examples"]
     (anomalies,) = run["ExampleValidator"].outputs["anomalies"]
     (model,) = run["Trainer"].outputs["model"]
+    (report,) = run["Report"].outputs["report"]
     (graph,) = run["Transform"].outputs["transform_graph"]
     result = tfma.load_eval_result(evaluation.uri)
     metrics = result.get_metrics_for_slice()
     accuracy, images = _measured(metrics)
     classes = read_classes(path_utils.serving_model_path(model.uri)) or []
     recalls = dict(_recalls(result, classes))
-    blessed = model_utils.is_model_blessed(blessing)
     return Report(
         accuracy=accuracy,
         test_images=images,
@@ -93,9 +87,7 @@ def make_report(run: Mapping[str, NodeRun]) -> Report:
         worst_class=min(
             ((name, *found) for name, found in recalls.items()), key=lambda found: found[1]
         ),
-        unmeasured=tuple(name for name in classes if name not in recalls),
-        blessed=blessed,
-        reasons="" if blessed else read_reasons(blessing),
+        gate=Verdict.read(evaluation.uri),
         pushed_to=(
             pushed.get_string_custom_property("pushed_destination")
             if pushed.get_int_custom_property("pushed")
@@ -105,7 +97,8 @@ def make_report(run: Mapping[str, NodeRun]) -> Report:
         was_served=bool(pushed.get_int_custom_property(WAS_SERVED)),
         images=read_counts(examples.uri),
         quarantine=f"{examples.uri}/{QUARANTINE_FILE}",
-        anomalies=tuple(_anomalies(anomalies)),
+        anomalies=tuple(list_anomalies(anomalies)),
+        page=page_of(report.uri),
         warning=graph.get_string_custom_property(WARNING),
         artifacts={
             f"{node}.{key}": artifact.uri
@@ -128,12 +121,3 @@ def _recalls(result: Any, classes: Sequence[str]) -> Iterator[tuple[str, tuple[f
         if key:
             ((_, label),) = key
             yield classes[int(label)], _measured(result.get_metrics_for_slice(key))
-
-
-def _anomalies(artifact: Any) -> Iterator[str]:
-    for split in artifact_utils.decode_split_names(artifact.split_names):
-        uri = artifact_utils.get_split_uri([artifact], split)
-        with fileio.open(f"{uri}/{ANOMALIES_FILE}", "rb") as file:
-            found = anomalies_pb2.Anomalies.FromString(file.read()).anomaly_info
-        for feature, anomaly in sorted(found.items()):
-            yield f"{split}: {feature}: {anomaly.short_description}"

@@ -8,12 +8,15 @@ from tfx.dsl.components.base import base_executor
 from tfx.types import artifact_utils
 
 from components.custom_job_trainer.job_request import JobRequest, write_job_request
+from pipeline.batch import fit_batch
+from pipeline.beam.flags import check_places_of_workers
 from pipeline.inputs import resolve_inputs
 from pipeline.locations import check_locations
 from pipeline.options.build import read_config
 from pipeline.options.custom_job import custom_job
 from pipeline.properties import make_properties
 from pipeline.resolve_inputs.ownership import claim
+from pipeline.resolve_inputs.volumes import check_volumes
 from pipeline.run_parameters import with_parameters
 
 SETTINGS = "settings"
@@ -32,17 +35,26 @@ class Executor(base_executor.BaseExecutor):
 
         Raises:
           InputError: a parameter is missing or outside its range; the data or the model cannot be
-            found; the run would write among its data; or the pipeline root belongs to another
-            pipeline.
+            found; the run would write among its data; a volume cannot be written; or the state
+            directory belongs to another pipeline.
         """
         self._log_startup(input_dict, output_dict, exec_properties)
         properties = dict(exec_properties)
         config = with_parameters(read_config(properties.pop(SETTINGS)), properties)
         check_locations(config)
+        check_places_of_workers(config)
+        check_volumes(config)
         claim(config)
         inputs = resolve_inputs(config)
         logging.info("This run reads %s: %s", config.reads, inputs)
-        for name, value in make_properties(config, inputs).by_name().items():
+        for name, text in inputs.found.describe().items():
+            logging.info("%s: %s", name, text)
+        for warning in inputs.found.warnings():
+            logging.warning("%s", warning)
+        fitted = fit_batch(config, inputs.found.train_images)
+        if fitted != config:
+            logging.warning("batch size: %d", fitted.train.batch_size)
+        for name, value in make_properties(fitted, inputs).by_name().items():
             artifact_utils.get_single_instance(output_dict[name]).value = value
         if config.machines.trainer.machine_type:
             assert config.cloud.region is not None  # `check_custom_job` refuses that

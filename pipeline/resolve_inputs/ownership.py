@@ -1,4 +1,4 @@
-"""Records which pipeline a pipeline root belongs to, also on remote storage."""
+"""Records which pipeline a state directory belongs to, also on remote storage."""
 
 from tfx.dsl.io import fileio
 
@@ -9,16 +9,18 @@ from pipeline.root import OWNER
 
 
 def claim(config: Config) -> None:
-    """Records that the pipeline root belongs to the pipeline that `config` describes.
+    """Records that the state directory belongs to the pipeline that `config` describes.
+
+    It is the pipeline root, if `cloud.state_dir` does not name another directory.
 
     Raises:
-      InputError: the root belongs to another pipeline, whose models would be compared with those
-        of this one.
+      InputError: the directory belongs to another pipeline, whose models would be compared with
+        those of this one.
     """
-    fileio.makedirs(config.pipeline_root)
-    name = read_or_write(f"{config.pipeline_root}/{OWNER}", config.name)
+    fileio.makedirs(config.state_dir)
+    name = read_or_write(f"{config.state_dir}/{OWNER}", config.name)
     if name != config.name:
         raise InputError(
-            f"{config.pipeline_root}: belongs to the pipeline {name}; expected {config.name}: "
-            "choose another pipeline_root"
+            f"{config.state_dir}: belongs to the pipeline {name}; expected {config.name}: "
+            f"choose another {'cloud.state_dir' if config.cloud.state_dir else 'pipeline_root'}"
         )

@@ -17,13 +17,14 @@ from typing import Any
 import tensorflow as tf
 from ml_metadata import proto
 from tfx.orchestration.local import local_dag_runner
-from tfx.orchestration.portable import cache_utils, launcher
+from tfx.orchestration.portable import cache_utils, launcher, python_executor_operator
 from tfx.types import Artifact
 
 from common.errors import InputError
 from common.file_records import FileRecord, find_damage, record_files
 from common.files import write_whole
 from common.notice import notice
+from components.node_usage import record_usage
 
 # To train again may take days: it is for a person to decide.
 _TRAINING = ("Trainer", "Tuner")
@@ -96,7 +97,8 @@ class _Launcher(launcher.Launcher):
         outputs = _flat(execution_info.output_dict)
         for artifact in outputs:
             artifact.uri = _unused(artifact.uri)
-        result = super()._run_executor(execution_info)
+        with _replaced(python_executor_operator, "run_with_executor", _run_and_measure):
+            result = super()._run_executor(execution_info)
         if self._contents:
             for artifact in outputs:
                 self._contents.record(artifact.uri)
@@ -130,6 +132,15 @@ class _Launcher(launcher.Launcher):
             # TFX's cache takes live artifacts only.
             artifact.mlmd_artifact.state = proto.Artifact.ABANDONED
             metadata_handle.store.put_artifacts([artifact.mlmd_artifact])
+
+
+def _run_and_measure(execution_info: Any, executor: Any) -> Any:
+    """Runs an executor as TFX does, and records in its outputs what it took."""
+    executor.Do = record_usage(executor.Do, execution_info.pipeline_run_id)
+    return _run_with_executor(execution_info, executor)
+
+
+_run_with_executor = python_executor_operator.run_with_executor
 
 
 def _directory(uri: str) -> str:

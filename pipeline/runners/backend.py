@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from google.api_core import retry
 
-from common.errors import InputError
+from common.errors import InputError, RefusedError
 from common.service_errors import Errors, explain_errors
 from pipeline.options.cluster import SUFFIXES, Cloud
 from pipeline.options.config import Config
@@ -21,6 +21,8 @@ Result = TypeVar("Result")
 FIRST_WAIT = 1.0  # seconds before a request is repeated; doubled each time, up to 30
 PATIENCE = 20.0  # seconds for which a request that changes nothing is repeated
 OUTAGE = 900.0  # seconds for which the state of a followed run may be unavailable
+
+DATA_CHECK = "ExampleValidator"  # a node that only checks: it fails where it refuses the data
 
 
 @dataclasses.dataclass(frozen=True)
@@ -184,14 +186,14 @@ def deploy(config: Config, console: Console, connect: Callable[[Cloud], Backend]
     job = compile_job(config)
     if backend is None:
         assert cloud.output is not None
-        write_job(job, Path(cloud.output), config.machines)
+        write_job(job, Path(cloud.output), config)
         if cloud.image is None:
             console.warn(f"The image is {DEFAULT_IMAGE}; --image names the one in your registry.")
         console.line(f"compiled: {cloud.output}", style="bold green")
         return True
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, config.name + SUFFIXES[config.run.runner])
-        write_job(job, file, config.machines)
+        write_job(job, file, config)
         console.busy("submitting")
         if cloud.schedule:
             _check_no_schedule(backend, config.name)
@@ -228,6 +230,12 @@ def _follow_run(backend: Backend, run: str, page: str, console: Console, seconds
             break
         time.sleep(seconds)
     if not now.succeeded:
+        # The service reports the whole run as a failed task as well.
+        if any(
+            task.lower() == DATA_CHECK.lower() and state == "FAILED"
+            for task, state in now.tasks.items()
+        ):
+            raise RefusedError(f"{run}: {DATA_CHECK} has refused the data: see its log, {page}")
         raise InputError(f"{run}: ended as {now.state.lower()}; see {page}")
     if now.not_pushed:
         console.line(f"verdict: not blessed: {now.not_pushed}", style="bold red")

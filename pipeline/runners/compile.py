@@ -18,12 +18,13 @@ from tfx.orchestration.kubeflow.v2.kubeflow_v2_dag_runner import (
 )
 
 from common.files import write_whole
-from pipeline.beam.engine import set_engine
+from components.report.artifact import HtmlReport
+from pipeline.beam.engine import beam_arguments
 from pipeline.options.config import Config
-from pipeline.options.machines import Machines
+from pipeline.options.storage import Volume
 from pipeline.pipeline import create_pipeline
 from pipeline.run_parameters import runtime_parameters
-from pipeline.runners.container import COMMAND, DECLARED_OUTPUTS
+from pipeline.runners.container import COMMAND, DECLARED_OUTPUTS, HTML
 from pipeline.runners.resources import platform_spec, set_machines
 
 DEFAULT_IMAGE = "vit-pipeline:latest"  # the name that `make image` gives it
@@ -42,11 +43,14 @@ def compile_job(config: Config) -> pipeline_spec_pb2.PipelineJob:
             default_image=image, default_commands=list(COMMAND), use_pipeline_spec_2_1=True
         )
     )
-    compiled = runner.run(create_pipeline(set_engine(config), None), write_out=False)
+    pipeline = create_pipeline(config, None, beam_arguments(config.run.beam_args))
+    compiled = runner.run(pipeline, write_out=False)
     job = json_format.ParseDict(compiled, pipeline_spec_pb2.PipelineJob())
     spec = read_pipeline_spec(job)
     _name_producers(spec)
     _declare_outputs(spec)
+    _declare_pages(spec)
+    _keep_downloaded_models(spec, config.cloud.state_dir)
     _describe_parameters(spec, runtime_parameters(config))
     set_machines(spec, config.machines, on_kubernetes=config.run.runner == "kubeflow")
     for name in _NEVER_CACHED[config.run.runner]:
@@ -63,18 +67,20 @@ def read_pipeline_spec(job: pipeline_spec_pb2.PipelineJob) -> pipeline_spec_pb2.
     )
 
 
-def write_job(job: pipeline_spec_pb2.PipelineJob, path: Path, machines: Machines) -> None:
-    """Writes `job` to the file `path`.
+def write_job(job: pipeline_spec_pb2.PipelineJob, path: Path, config: Config) -> None:
+    """Writes `job`, which was compiled from `config`, to the file `path`.
 
     A `.json` file gets the whole job, for Vertex AI. A `.yaml` file gets the pipeline spec, for
-    Kubeflow Pipelines, followed by the settings of `machines` that only Kubernetes has.
+    Kubeflow Pipelines, followed by the settings that only Kubernetes has: machines and volumes.
     """
     content = json_format.MessageToDict(job)
     if path.suffix == ".json":
         text = json.dumps(content, indent=1, sort_keys=True)
     else:
         spec = content["pipelineSpec"]
-        documents = [spec, platform_spec(machines, spec["root"]["dag"]["tasks"])]
+        volumes = [Volume.parse(text) for text in config.cloud.volumes]
+        tasks = spec["root"]["dag"]["tasks"]
+        documents = [spec, platform_spec(config.machines, volumes, tasks)]
         text = yaml.safe_dump_all(filter(None, documents), sort_keys=True)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, text.rstrip("\n") + "\n")
@@ -99,6 +105,28 @@ def _declare_outputs(spec: pipeline_spec_pb2.PipelineSpec) -> None:
         executor = spec.deployment_spec["executors"][component.executor_label]
         names = ",".join(sorted(component.output_definitions.artifacts))
         executor["container"]["args"].append(f"{DECLARED_OUTPUTS}={names}")
+
+
+def _declare_pages(spec: pipeline_spec_pb2.PipelineSpec) -> None:
+    """Gives the outputs that are HTML pages the type that the UI of Kubeflow Pipelines shows."""
+    ours = f"title: {HtmlReport.TYPE_NAME}\n"
+    for component in spec.components.values():
+        for artifact in component.output_definitions.artifacts.values():
+            if ours in artifact.artifact_type.instance_schema:
+                artifact.artifact_type.Clear()
+                artifact.artifact_type.schema_title = HTML
+                artifact.artifact_type.schema_version = "0.0.1"
+
+
+def _keep_downloaded_models(spec: pipeline_spec_pb2.PipelineSpec, state_dir: str | None) -> None:
+    """Makes a volume the place of downloaded weights, so that they are downloaded once.
+
+    Without a volume, each step that needs weights downloads them to its own disk.
+    """
+    if not state_dir or "://" in state_dir:
+        return
+    for executor in spec.deployment_spec["executors"].values():
+        executor["container"]["env"] = [{"name": "VIT_HOME", "value": f"{state_dir}/weights"}]
 
 
 def _describe_parameters(

@@ -1,4 +1,4 @@
-"""The entry point of each container: completes the ExecutorInput, then calls TFX's entry point.
+"""The entry point of each container: adapts what the backend sends, and calls TFX's entry point.
 
 TFX's entry point (tfx.orchestration.kubeflow.v2.container.kubeflow_v2_run_executor) was written for
 Vertex AI. Kubeflow Pipelines' open-source driver sends it an ExecutorInput that it cannot read
@@ -15,23 +15,44 @@ kubeflow/pipelines, below backend/src/v2, at release 2.17.0:
 
 Vertex AI sends full types and only declared outputs; its containers use this entry point too.
 
+It also gives TFX the class of an output of the type `system.HTML`, which TFX does not know, and
+makes the URI of that artifact the HTML file itself, which the UI opens; and it records time and
+memory of each node.
+
+Artifacts in Kubeflow Pipelines' own object store, which TFX cannot read, are given to TFX as files
+on the container's disk: see `pipeline.runners.launcher_paths`.
+
     python -m pipeline.runners.container --executor_class_path=CLASS \
         --json_serialized_invocation_args=EXECUTOR_INPUT \
         --json_serialized_inputs_spec_args=COMPONENT_INPUTS_SPEC \
-        --declared_outputs=NAME,NAME [BEAM FLAGS]
+        --declared_outputs=NAME,NAME [--launcher_root=/] [BEAM FLAGS]
 """
 
 import argparse
+import functools
+import sys
 from collections.abc import Collection, Sequence
 
 from absl import app
 from absl.flags import argparse_flags
 from google.protobuf import json_format
 from kfp.pipeline_spec import pipeline_spec_pb2
+from tfx.dsl.io import fileio
 from tfx.orchestration.kubeflow.v2.container import kubeflow_v2_run_executor
+from tfx.utils import import_utils
+
+from common.errors import InputError, UnreachableError
+from common.text import make_printable
+from components.node_usage import record_usage
+from components.report.artifact import HtmlReport
+from components.report.artifact_files import page_of
+from pipeline.runners.launcher_paths import LauncherPaths
 
 COMMAND = ("python", "-m", "pipeline.runners.container")
 DECLARED_OUTPUTS = "--declared_outputs"
+HTML = "system.HTML"  # the type of an artifact that Kubeflow Pipelines' UI shows as a page
+# The directory in which the launcher's directories are, if it is not that of a pod.
+LAUNCHER_ROOT = "--launcher_root"
 
 
 def complete_executor_input(
@@ -39,7 +60,7 @@ def complete_executor_input(
     inputs_spec: pipeline_spec_pb2.ComponentInputsSpec,
     declared_outputs: Collection[str],
 ) -> None:
-    """Gives each input artifact its type, and removes output artifacts that are not declared.
+    """Gives each artifact the type that TFX knows, and removes outputs that are not declared.
 
     Args:
       executor_input: the arguments of the container; changed in place. A type that is not empty
@@ -55,20 +76,31 @@ def complete_executor_input(
     outputs = executor_input.outputs.artifacts
     for name in set(outputs) - set(declared_outputs):
         del outputs[name]
+    for artifact in (artifact for found in outputs.values() for artifact in found.artifacts):
+        if artifact.type.schema_title == HTML:
+            # TFX takes the title of a type that it does not have for an import path.
+            title = f"{HtmlReport.__module__}.{HtmlReport.__name__}"
+            artifact.type.instance_schema = f"title: {title}\ntype: object\n"
+            artifact.uri = page_of(artifact.uri)
 
 
 def _parse_flags(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
-    """Parses TFX's three flags and `--declared_outputs`; returns all other flags for Beam."""
+    """Parses TFX's three flags and our two; returns all other flags for Beam."""
     parser = argparse_flags.ArgumentParser(allow_abbrev=False)
     parser.add_argument("--executor_class_path", required=True)
     parser.add_argument("--json_serialized_invocation_args", required=True)
     parser.add_argument("--json_serialized_inputs_spec_args", required=True)
     parser.add_argument(DECLARED_OUTPUTS, required=True)
+    parser.add_argument(LAUNCHER_ROOT, default="/")
     return parser.parse_known_args(argv[1:])
 
 
 def main(flags: tuple[argparse.Namespace, list[str]]) -> None:
-    """Runs the executor that `flags` name."""
+    """Runs the executor that `flags` name.
+
+    Raises:
+      SystemExit: the executor refuses its inputs; its message is one line.
+    """
     arguments, beam_flags = flags
     # Unknown fields are ignored, as in TFX: Vertex AI and Kubeflow Pipelines send newer fields.
     executor_input = json_format.Parse(
@@ -83,8 +115,27 @@ def main(flags: tuple[argparse.Namespace, list[str]]) -> None:
     )
     declared = [name for name in arguments.declared_outputs.split(",") if name]
     complete_executor_input(executor_input, inputs_spec, declared)
+    executor = import_utils.import_class_by_path(arguments.executor_class_path)
+    original = executor.Do
+    executor.Do = lambda self, *given: record_usage(functools.partial(original, self))(*given)
+    paths = LauncherPaths(executor_input, arguments.launcher_root)
+    paths.map_inputs(executor_input)
     arguments.json_serialized_invocation_args = json_format.MessageToJson(executor_input)
-    kubeflow_v2_run_executor.main((arguments, beam_flags))
+    try:
+        kubeflow_v2_run_executor.main((arguments, beam_flags))
+    except (InputError, UnreachableError) as error:
+        sys.exit(make_printable(f"{arguments.executor_class_path}: {error}"))
+    if paths.is_needed:
+        _map_output_file(executor_input.outputs.output_file, paths)
+
+
+def _map_output_file(file: str, paths: LauncherPaths) -> None:
+    """Replaces paths by URIs in the ExecutorOutput that TFX wrote to `file`."""
+    with fileio.open(file, "r") as stream:
+        executor_output = json_format.Parse(stream.read(), pipeline_spec_pb2.ExecutorOutput())
+    paths.map_outputs(executor_output)
+    with fileio.open(file, "w") as stream:
+        stream.write(json_format.MessageToJson(executor_output))
 
 
 if __name__ == "__main__":

@@ -1,20 +1,26 @@
 """Runs the pipeline in this process, one node after the other."""
 
+from collections.abc import Collection
+
+from tfx.dsl.io import fileio
 from tfx.orchestration.local.local_dag_runner import LocalDagRunner
 from tfx.orchestration.metadata import sqlite_metadata_connection_config
 
-from pipeline.beam.engine import set_engine
+from pipeline.beam.engine import beam_arguments
 from pipeline.inputs import Inputs
 from pipeline.metadata_store import metadata_file
 from pipeline.options.config import Config
 from pipeline.pipeline import create_pipeline
 from pipeline.report.console import Console
-from pipeline.report.lineage import latest_run
+from pipeline.report.lineage import NodeRun, latest_run
 from pipeline.report.outcome import Report, make_report
+from pipeline.report.stopped_run import report_stopped_run
 from pipeline.resolve_inputs.ownership import claim
 from pipeline.root import state_directory
 from pipeline.runners.artifact_check import check_artifacts
 from pipeline.runners.node_events import report_nodes_to
+
+SCHEMA_NODES = ("ImageExampleGen", "StatisticsGen", "SchemaGen")
 
 
 def run(config: Config, inputs: Inputs, console: Console) -> Report:
@@ -25,15 +31,46 @@ def run(config: Config, inputs: Inputs, console: Console) -> Report:
         environment for workers on other machines.
       Exception: the exception of a node that fails.
     """
-    config = set_engine(config)
+    return make_report(_run(config, inputs, console))
+
+
+def infer_schema(config: Config, inputs: Inputs, console: Console) -> str:
+    """Runs the pipeline up to SchemaGen, and returns the inferred schema as text.
+
+    Raises:
+      InputError: as `run`.
+      Exception: the exception of a node that fails.
+    """
+    nodes = _run(config, inputs, console, SCHEMA_NODES)
+    (schema,) = nodes["SchemaGen"].outputs["schema"]
+    with fileio.open(f"{schema.uri}/schema.pbtxt") as file:
+        return file.read()
+
+
+def _run(
+    config: Config, inputs: Inputs, console: Console, only: Collection[str] = ()
+) -> dict[str, NodeRun]:
+    """Runs the pipeline, or some of its nodes; returns the nodes that ran."""
+    beam_args = beam_arguments(config.run.beam_args)
     if "://" in config.pipeline_root:  # a local root was claimed before TFX was loaded
         claim(config)
     connection = sqlite_metadata_connection_config(str(metadata_file(state_directory(config))))
-    pipeline = create_pipeline(config, inputs)
+    pipeline = create_pipeline(config, inputs, beam_args)
+    if only:
+        pipeline.components = [node for node in pipeline.components if node.id in only]
     pipeline.metadata_connection_config = connection
-    with (
-        report_nodes_to(console, lambda node: latest_run(connection)[node].cached),
-        check_artifacts(config.pipeline_root),
-    ):
-        LocalDagRunner().run(pipeline)
-    return make_report(latest_run(connection))
+    try:
+        with (
+            report_nodes_to(console, lambda node: latest_run(connection)[node].cached),
+            check_artifacts(config.pipeline_root),
+        ):
+            LocalDagRunner().run(pipeline)
+    except Exception as error:
+        for node in pipeline.components:
+            if node.id == "Report":
+                directory = state_directory(config) / "reports"
+                settings = node.exec_properties["settings"]
+                if page := report_stopped_run(connection, settings, directory, error):
+                    console.line(f"report: {page}")
+        raise
+    return latest_run(connection)

@@ -1,12 +1,13 @@
 """Writes the machines of a configuration into a compiled pipeline."""
 
-from collections.abc import Container
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from google.protobuf import json_format
 from kfp.pipeline_spec import pipeline_spec_pb2
 
 from pipeline.options.machines import Machine, Machines
+from pipeline.options.storage import TEMPORARY_VOLUME, Volume
 
 _GPU = "nvidia.com/gpu"
 # Labels and taints of Google Kubernetes Engine.
@@ -68,21 +69,42 @@ def _set_resources(container: Any, machine: Machine, on_kubernetes: bool) -> Non
         resources.accelerator.count = machine.accelerator_count
 
 
-def platform_spec(machines: Machines, nodes: Container[str]) -> dict[str, Any]:
-    """Returns the settings of the machines of `nodes` that only Kubernetes has, such as spot.
+def platform_spec(
+    machines: Machines, volumes: Sequence[Volume], nodes: Collection[str]
+) -> dict[str, Any]:
+    """Returns the settings of `nodes` that only Kubernetes has, such as volumes and spot.
+
+    Args:
+      machines: the machines of the nodes.
+      volumes: the volumes that each node mounts.
+      nodes: the names of the nodes.
 
     Returns:
       The PlatformSpec that Kubeflow Pipelines reads beside the pipeline, as JSON; empty if no such
       setting is given.
     """
-    executors = {
-        f"{node}_executor": config
-        for node, machine in machines.for_steps(nodes)
-        if (config := _kubernetes(machine))
-    }
+    configs = {node: _mounts(volumes) for node in nodes}
+    for node, machine in machines.for_steps(nodes):
+        configs[node] |= _kubernetes(machine)
+    executors = {f"{node}_executor": config for node, config in configs.items() if config}
     if not executors:
         return {}
     return {"platforms": {"kubernetes": {"deploymentSpec": {"executors": executors}}}}
+
+
+def _mounts(volumes: Sequence[Volume]) -> dict[str, Any]:
+    """Returns the part of a kfp_kubernetes.KubernetesExecutorConfig that mounts `volumes`, as JSON.
+
+    It is as `mount_pvc` of the package kfp-kubernetes writes it.
+    """
+    mounts = [
+        {
+            "pvcNameParameter": {"runtimeValue": {"constant": volume.claim}},
+            "mountPath": volume.path,
+        }
+        for volume in volumes
+    ]
+    return {"pvcMount": mounts} if mounts else {}
 
 
 def _kubernetes(machine: Machine) -> dict[str, Any]:
@@ -104,6 +126,10 @@ def _kubernetes(machine: Machine) -> dict[str, Any]:
         # Every user may write to an emptyDir. A claimed volume belongs to root, the image does not
         # run as root, and no field of the PlatformSpec changes the owner.
         config["emptyDirMounts"] = [
-            {"volumeName": "temporary", "mountPath": "/tmp", "sizeLimit": f"{machine.disk_gb}G"}
+            {
+                "volumeName": TEMPORARY_VOLUME,
+                "mountPath": "/tmp",
+                "sizeLimit": f"{machine.disk_gb}G",
+            }
         ]
     return config

@@ -13,7 +13,17 @@ from benchmarks.accelerator import main
 PROJECT = Path(__file__).parents[2]
 
 SMALL = [
-    *("--models", "vit_mini_fe", "--memory-models", "vit_mini_fe", "--precision", "float32"),
+    *(
+        "--ways",
+        "xla",
+        "plain",
+        "--models",
+        "vit_mini_fe",
+        "--memory-models",
+        "vit_mini_fe",
+        "--precision",
+        "float32",
+    ),
     *("--agreement-model", "vit_mini_fe", "--agreement-batch-size", "4", "--batch-sizes", "4"),
     *("--forward-batch-sizes", "1", "--memory-batch-sizes", "4", "--images", "16"),
     *("--loop-steps", "2", "--rounds", "2", "--seconds", "0.05"),

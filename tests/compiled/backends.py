@@ -5,12 +5,14 @@
   below, as paths in backend/src/v2 at release 2.17.0; 2.14.3 does the same unless it is said. A run
   of each on their own driver and launcher is in docs/kubeflow.md.
 
-Roots are directories here. What the launcher puts below `/gcs` and `/tmp`, which are a container's
-own, lies below that container's disk.
+A directory stands for the bucket of a `gs://` root. What the launcher puts below `/gcs`, `/minio`,
+`/s3` and `/tmp`, which are a container's own, lies below that container's disk.
 """
 
 import abc
 import itertools
+import os
+import shutil
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,7 +22,10 @@ import yaml
 from google.protobuf import json_format, struct_pb2
 from kfp.pipeline_spec import pipeline_spec_pb2 as pb
 
+from pipeline.runners.container import LAUNCHER_ROOT
+
 EXECUTOR_LOGS = "executor-logs"
+_STORED = ("minio", "s3")  # the schemes of object stores that only the launcher reads
 
 
 class JobError(Exception):
@@ -51,10 +56,25 @@ class Backend(abc.ABC):
     ) -> pb.ExecutorInput.Outputs:
         """Returns the outputs that the container of `task` must write."""
 
-    def prepare(self, outputs: pb.ExecutorInput.Outputs) -> None:
+    def prepare(
+        self, inputs: pb.ExecutorInput.Inputs, outputs: pb.ExecutorInput.Outputs, disk: Path
+    ) -> None:
         """Does what comes before the container's command: it may rely on some directories."""
         for artifacts in outputs.artifacts.values():  # object storage has no parents
-            Path(artifacts.artifacts[0].uri).parent.mkdir(parents=True, exist_ok=True)
+            self.path(artifacts.artifacts[0].uri).parent.mkdir(parents=True, exist_ok=True)
+
+    def arguments(self, disk: Path) -> list[str]:
+        """Returns arguments for the container that only this stand-in needs."""
+        return []
+
+    def path(self, uri: str) -> Path:
+        """Returns the file or directory that stands for the object or objects at `uri`."""
+        return Path(uri)
+
+    def finish(  # noqa: B027 (a backend whose containers write the store themselves does nothing)
+        self, artifacts: Mapping[str, pb.RuntimeArtifact], disk: Path
+    ) -> None:
+        """Does what comes after the container's command, with its recorded outputs."""
 
     @abc.abstractmethod
     def sent(self, artifact: pb.RuntimeArtifact) -> pb.RuntimeArtifact:
@@ -146,13 +166,15 @@ class VertexAi(Backend):
 class KubeflowPipelines(Backend):
     """Takes a PipelineSpec as YAML; names an artifact when it is recorded."""
 
-    def __init__(self, release: str = "2.17.0") -> None:
+    def __init__(self, release: str = "2.17.0", *, store: Path | None = None) -> None:
         """
         Args:
           release: "2.17.0" or "2.14.3".
+          store: the directory that stands for the object store; None if nothing is there.
         """
         super().__init__()
         self._is_2_14 = release == "2.14.3"
+        self._store = store
 
     def read(self, job: Path, root: str) -> tuple[Mapping[str, Any], str]:
         # ../apiserver/template/v2_template.go, NewV2SpecTemplate
@@ -187,18 +209,66 @@ class KubeflowPipelines(Backend):
         if self._is_2_14:  # component/launcher_v2.go, OutputMetadataFilepath
             outputs.output_file = f"{disk}/tmp/kfp_outputs/output_metadata.json"
         else:  # lines 797 to 803; the path: component/launcher_v2.go, LocalPathForURI
-            outputs.output_file = f"{disk}/gcs{task_root}/output_metadata.json"
+            outputs.output_file = str(_local_path(f"{task_root}/output_metadata.json", disk))
         return outputs
 
-    def prepare(self, outputs: pb.ExecutorInput.Outputs) -> None:
-        super().prepare(outputs)
+    def prepare(
+        self, inputs: pb.ExecutorInput.Inputs, outputs: pb.ExecutorInput.Outputs, disk: Path
+    ) -> None:
+        super().prepare(inputs, outputs, disk)
+        # component/launcher_v2.go, downloadArtifacts
+        for artifacts in inputs.artifacts.values():
+            for artifact in artifacts.artifacts:
+                if _is_stored(artifact.uri):
+                    self._download(artifact.uri, _local_path(artifact.uri, disk))
         # component/launcher_v2.go, prepareOutputFolders
         for parameter in outputs.parameters.values():
             Path(parameter.output_file).parent.mkdir(parents=True, exist_ok=True)
         if not self._is_2_14:
-            Path(outputs.output_file).parent.mkdir(parents=True)
+            Path(outputs.output_file).parent.mkdir(parents=True, exist_ok=True)
             # component/launcher_v2.go, qualifyExecutorLogsForRetry, at the first attempt
             outputs.artifacts[EXECUTOR_LOGS].artifacts[0].uri += "-0"
+        for artifacts in outputs.artifacts.values():
+            local = _local_path(artifacts.artifacts[0].uri, disk)
+            local.parent.mkdir(parents=True, exist_ok=True)
+
+    def arguments(self, disk: Path) -> list[str]:
+        return [f"{LAUNCHER_ROOT}={disk}"]
+
+    def path(self, uri: str) -> Path:
+        if not _is_stored(uri):
+            return Path(uri)
+        assert self._store is not None
+        return self._store / uri.replace("://", "/", 1)
+
+    def finish(self, artifacts: Mapping[str, pb.RuntimeArtifact], disk: Path) -> None:
+        # component/launcher_v2.go, uploadOutputArtifacts
+        for artifact in artifacts.values():
+            local = _local_path(artifact.uri, disk)
+            if _is_stored(artifact.uri) and local.exists():
+                self._upload(local, artifact.uri)
+        for scheme in _STORED:
+            shutil.rmtree(disk / scheme, ignore_errors=True)
+
+    def _download(self, uri: str, local: Path) -> None:
+        # objectstore/object_store.go, DownloadBlob: 2.14.3 copies all objects whose keys begin like
+        # that of the artifact, such as those of `model_run` with those of `model`.
+        target = self.path(uri)
+        for file in target.parent.rglob("*"):
+            begins = str(file).startswith(str(target))
+            is_below = file == target or target in file.parents
+            if file.is_file() and (begins if self._is_2_14 else is_below):
+                copy = Path(os.path.normpath(local / os.path.relpath(file, target)))
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(file, copy)
+
+    def _upload(self, local: Path, uri: str) -> None:
+        # objectstore/object_store.go, UploadBlob: of a directory, only the files.
+        for file in [local] if local.is_file() else local.rglob("*"):
+            if file.is_file():
+                key = Path(os.path.normpath(self.path(uri) / file.relative_to(local)))
+                key.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(file, key)
 
     def sent(self, artifact: pb.RuntimeArtifact) -> pb.RuntimeArtifact:
         # metadata/client.go, GetOutputArtifactsByExecutionId and ToRuntimeArtifact
@@ -225,7 +295,10 @@ class KubeflowPipelines(Backend):
         # metadata/client.go, RecordArtifact; metadata/converter.go, toMLMDArtifact
         values = {name: _stored(key, name, value) for name, value in artifact.metadata.items()}
         values.setdefault("display_name", key)
-        values.setdefault("store_session_info", '{"Provider":"gs","Params":{"fromEnv":"true"}}')
+        # config/env.go, GetStoreSessionInfo: its parameters name no secret here.
+        provider = artifact.uri.split("://")[0] if _is_stored(artifact.uri) else "gs"
+        session = f'{{"Provider":"{provider}","Params":{{"fromEnv":"true"}}}}'
+        values.setdefault("store_session_info", session)
         artifact.metadata.Clear()
         artifact.metadata.update(values)
         # metadata/converter.go, toRuntimeArtifact
@@ -253,6 +326,17 @@ class KubeflowPipelines(Backend):
             },
             **_inputs_key(inputs),
         }
+
+
+def _is_stored(uri: str) -> bool:
+    return uri.startswith(tuple(f"{scheme}://" for scheme in _STORED))
+
+
+def _local_path(uri: str, disk: Path) -> Path:
+    """Returns the path of an artifact on a container's disk: component/launcher_v2.go,
+    LocalPathForURI.
+    """
+    return disk / (uri.replace("://", "/", 1) if _is_stored(uri) else f"gcs{uri}")
 
 
 def _copy(artifact: pb.RuntimeArtifact) -> pb.RuntimeArtifact:

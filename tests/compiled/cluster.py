@@ -6,8 +6,12 @@ job with kfp's own protos; whatever is not of the format, or would be refused by
 an error here. `tests.compiled.backends` has what differs between the two. Comments name the places
 in the source of Kubeflow Pipelines 2.17.0 that are followed, as paths in its backend/src/v2.
 
-Not imitated: object storage (the root is a directory), the launcher's copies of input artifacts to
-`/gcs`, which no container of ours reads, machines, retries.
+A directory stands for a `gs://` bucket, which the containers read and write themselves. With a
+pipeline root in `minio://` or `s3://`, a container sees no object store: its artifacts are copied
+to and from its own disk, which is new for each step and removed after it.
+
+Not imitated: the launcher's copies of input artifacts to `/gcs`, which no container of ours reads,
+machines, retries, mounted volumes (all containers see the directories of this machine).
 """
 
 import dataclasses
@@ -67,7 +71,7 @@ class Cluster:
         *,
         bin: Path,
         folder: Path,
-        root: Path,
+        root: Path | str,
         surroundings: Mapping[str, str] | None = None,
         kubeflow: str = "2.17.0",
     ) -> None:
@@ -76,7 +80,7 @@ class Cluster:
           job: `.json` for Vertex AI, `.yaml` for Kubeflow Pipelines.
           bin: of the environment that stands for the image.
           folder: for the containers' own disks.
-          root: the pipeline root.
+          root: the pipeline root: a directory, or a URI of `minio://` or `s3://`.
           surroundings: variables that stand for what a container finds around it on a cluster, such
             as the account that it acts as.
           kubeflow: the release of Kubeflow Pipelines.
@@ -84,16 +88,22 @@ class Cluster:
         self._bin, self._folder = bin, folder
         self._surroundings = surroundings or {}
         self._backend: Backend = (
-            VertexAi() if job.suffix == ".json" else KubeflowPipelines(kubeflow)
+            VertexAi()
+            if job.suffix == ".json"
+            else KubeflowPipelines(kubeflow, store=folder / "store")
         )
         self._cache: dict[str, Step] = {}
         self.upload(job, root)
 
-    def upload(self, job: Path, root: Path) -> None:
+    def path(self, artifact: pb.RuntimeArtifact) -> Path:
+        """Returns the file or directory of an artifact, in the store if it is there."""
+        return self._backend.path(artifact.uri)
+
+    def upload(self, job: Path, root: Path | str) -> None:
         """Runs `job` from now on; the cache is that of all versions of a pipeline."""
         content, self._root = self._backend.read(job, str(root))
         self._spec = _spec(content)
-        if Path(self._root) != root:
+        if self._root != str(root):
             raise JobError(f"the job's root is {self._root}; expected {root}")
         self._executors = json_format.ParseDict(
             json_format.MessageToDict(self._spec.deployment_spec), pb.PipelineDeploymentConfig()
@@ -170,12 +180,13 @@ class Cluster:
         container = self._executors[component.executor_label].container
         variables = {variable.name: variable.value for variable in container.env}
         environment = prepare_disk(disk, self._bin) | self._surroundings | variables
-        self._backend.prepare(outputs)
+        self._backend.prepare(inputs, outputs, disk)
         executor_input = pb.ExecutorInput(inputs=inputs, outputs=outputs)
+        command = (*container.command, *container.args, *self._backend.arguments(disk))
         log = disk / "log"
         with log.open("wb") as file:
             done = subprocess.run(
-                [_resolved(part, executor_input) for part in (*container.command, *container.args)],
+                [_resolved(part, executor_input) for part in command],
                 cwd=disk / "empty",
                 env=environment,
                 stdout=file,
@@ -188,12 +199,11 @@ class Cluster:
         if done.returncode:
             raise StepFailed(f"{name}: exit status {done.returncode}\n{text[-4000:]}")
         written = json_format.Parse(Path(outputs.output_file).read_text(), pb.ExecutorOutput())
-        return Step(
-            False,
-            dict(self._recorded(name, outputs, written)),
-            dict(_output_parameters(name, component, written)),
-            text,
-        )
+        artifacts = dict(self._recorded(name, outputs, written))
+        if str(disk) in str(artifacts):
+            raise JobError(f"{name}: an output names a path of the container's disk: {artifacts}")
+        self._backend.finish(artifacts, disk)
+        return Step(False, artifacts, dict(_output_parameters(name, component, written)), text)
 
     def _recorded(
         self,

@@ -82,7 +82,7 @@ def sent_by(backend, tmp_path):
     written = json_format.ParseDict({"metadata": METADATA}, pb.RuntimeArtifact())
     recorded = backend.recorded("examples", provisioned, written)
     outputs = backend.outputs(declared(statistics=STATISTICS), run_root, "StatisticsGen", disk)
-    backend.prepare(outputs)
+    backend.prepare(pb.ExecutorInput.Inputs(), outputs, disk)
     assert (root / "digits" / "RUN" / "StatisticsGen").is_dir()
     sent = pb.ExecutorInput(outputs=outputs)
     sent.inputs.artifacts["examples"].artifacts.add().CopyFrom(backend.sent(recorded))

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from components.model_evaluator.predictions import read_predictions
 from tests.signatures import inputs_of
 
 NODES = {
@@ -19,6 +20,7 @@ NODES = {
     "Trainer",
     "Evaluator",
     "Pusher",
+    "Report",
 }
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("uncovered")]
@@ -45,7 +47,23 @@ def test_the_model_is_pushed_and_accurate(run, root):
     assert run.ran == NODES
     assert run.accuracy >= 0.95
     assert run.value("verdict") == "blessed"
-    assert [str(path) for path in (root / "serving").glob("[!.]*")] == [run.value("pushed to")]
+    assert [str(path) for path in (root / "serving").glob("[0-9]*")] == [run.value("pushed to")]
+
+
+def test_the_last_line_names_the_report(run, served):
+    assert run.lines[-1].startswith("report: ")
+    page = Path(run.value("report"))
+    text = page.read_text()
+    assert len(text) < 5_000_000
+    assert f"version {served.name}: {served}" in text
+    assert f"{100 * run.accuracy:.1f} %" in text
+    assert "Most time went into Trainer" in text
+    assert "from the cache" not in text
+    wrong = 207 - round(run.accuracy * 207)
+    assert text.count("<li data-class=") == wrong == text.count("data:image/jpeg;base64,")
+    assert "python pipeline_runner.py --model vit_mini_fe --dataset digits --pipeline-root" in text
+    card = page.with_name("README.md").read_text()
+    assert (served.parent / "cards" / served.name / "README.md").read_text() == card
 
 
 def test_the_model_can_be_tried_from_the_command_line(
@@ -148,7 +166,22 @@ def test_all_three_signatures_say_the_same(answers):
 
 
 def test_the_gate_measured_what_the_served_model_does(answers, run, examples):
-    spec = {"label": tf.io.FixedLenFeature([], tf.int64)}
-    labels = tf.io.parse_example(examples, spec)["label"].numpy()
+    spec = {"label": ([], tf.int64), "file_name": ([], tf.string)}
+    spec = {name: tf.io.FixedLenFeature(*feature) for name, feature in spec.items()}
+    parsed = tf.io.parse_example(examples, spec)
+    labels, names = parsed["label"].numpy(), parsed["file_name"].numpy()
     accuracy = np.mean(answers["from_examples"]["label_id"] == labels)
     assert accuracy == pytest.approx(run.accuracy, abs=1e-4)
+    predictions = read_predictions(str(run.artifacts["Evaluator.evaluation"]))
+    outputs = answers["from_examples"]
+    by_name = dict(
+        zip(names, zip(outputs["label"], outputs["probability"], strict=True), strict=True)
+    )
+    for row in predictions.select(["file_name", "predicted", "probability"]).to_pylist():
+        label, probability = by_name[row["file_name"].encode()]
+        assert (row["predicted"], row["probability"]) == (
+            label.decode(),
+            pytest.approx(probability, abs=1e-4),
+        )
+    top5 = np.mean(np.asarray(predictions["rank"]) <= 5)
+    assert float(run.value("top-5 accuracy")) == pytest.approx(top5, abs=1e-4)

@@ -19,9 +19,9 @@ def no_network(monkeypatch, tmp_path):
     monkeypatch.setenv("VIT_HOME", str(tmp_path / "home"))
 
 
-def failed(run, *expected):
+def failed(run, *expected, status=1):
     """Asserts that `run` failed with a line or two that say all this; returns them."""
-    assert run.status == 1
+    assert run.status == status
     assert "Traceback" not in run.out + run.err
     assert 1 <= len(run.err.splitlines()) <= 3
     for text in expected:
@@ -92,7 +92,7 @@ def test_a_damaged_metadata_store(pipeline, tmp_path, tiny_backbone):
 def test_a_node_that_refuses_its_input(pipeline, tmp_path, tiny_backbone):
     folder = class_folder(tmp_path / "few", images=1)
     run = pipeline(tmp_path / "root", "--model", str(tiny_backbone), "--dataset", str(folder))
-    failed(run, "ImageExampleGen: failed after", "no image for the split", "80/10/10")
+    failed(run, "ImageExampleGen: failed after", "no image for the split", "80/10/10", status=3)
 
 
 def test_an_unforeseen_error_names_the_log_which_has_the_traceback(

@@ -1,11 +1,13 @@
 """A run of the whole pipeline on real images with a real pretrained backbone."""
 
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from components.model_evaluator.predictions import read_predictions
 from tests.signatures import answers_by_object_graph, assert_same, inputs_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("uncovered")]
@@ -105,10 +107,15 @@ def test_the_gate_says_by_how_much_a_model_falls_short(flowers_head, pipeline, s
     before = versions(flowers)
     run = pipeline(flowers, *arguments(shared, "tf_flowers", "head", "--min-accuracy", "0.999"))
     assert run.status == 3
-    assert run.ran == {"Evaluator", "Pusher"}
-    missing = 0.999 - flowers_head.accuracy
-    expected = f"not blessed: accuracy {flowers_head.accuracy:.4f} is {missing:.4f} below 0.9990"
-    assert run.value("verdict") == expected
+    assert run.ran == {"Evaluator", "Pusher", "Report"}
+    expected = (
+        rf"not blessed by the gate: accuracy {flowers_head.accuracy:.4f} on 52 images is, "
+        r"with 95 % confidence, at least (0\.\d{4}), which is (0\.\d{4}) below 0\.9990 "
+        r"\(even if all answers are right, at least 2703 images are needed\)"
+    )
+    lower, missing = map(float, re.fullmatch(expected, run.value("verdict")).groups())
+    assert lower < flowers_head.accuracy
+    assert lower + missing == pytest.approx(0.999, abs=2e-4)
     assert run.value("pushed to") == "nothing was pushed"
     assert versions(flowers) == before
 
@@ -122,6 +129,12 @@ def test_full_tuning_changes_the_backbone_and_a_worse_model_is_not_pushed(
     assert "ImageExampleGen" not in run.ran
     assert run.status == 3
     assert "below the last blessed model's" in run.value("verdict")
+    assert "the new model is better on " in run.value("champion")
+    predictions = read_predictions(str(run.artifacts["Evaluator.evaluation"])).to_pandas()
+    is_right = predictions["predicted"] == predictions["label"]
+    assert is_right.mean() == pytest.approx(run.accuracy, abs=1e-4)
+    of_champion = predictions["champion_predicted"] == predictions["label"]
+    assert of_champion.mean() == pytest.approx(flowers_head.accuracy, abs=1e-4)
     assert "recall of " in run.value("verdict")
     assert versions(flowers) == before
     exported = run.artifacts["Trainer.model"] / "Format-Serving"

@@ -114,6 +114,8 @@ def test_the_entry_point_runs_a_node(python, tmp_path):
         "classes": json.dumps(list("0123456789")),
         "max_side": 1024.0,
         "max_pixels": 1e8,
+        "max_value": 0.0,
+        "listing": str(tmp_path / "listing.jsonl"),
     }
     invocation = {
         "inputs": {"parameterValues": parameters},
@@ -125,7 +127,7 @@ def test_the_entry_point_runs_a_node(python, tmp_path):
             "outputFile": str(tmp_path / "task" / "executor_output.json"),
         },
     }
-    names = ("max_side", "max_pixels")
+    names = ("max_side", "max_pixels", "max_value")
     integer = {"parameters": {name: {"parameterType": "NUMBER_INTEGER"} for name in names}}
     run = python(
         "-m",

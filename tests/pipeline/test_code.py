@@ -102,7 +102,7 @@ EDITS = {
     "the source": (DIGITS, [[f"{SOURCES}/digits.py", "(255 / 16)", "15"]], INGESTION),
     "what the source inherits": (
         FOLDER,
-        [[f"{SOURCES}/class_folders.py", 'startswith(".")', 'startswith("_")']],
+        [[f"{SOURCES}/visible.py", 'startswith(".")', 'startswith("_")']],
         INGESTION,
     ),
     "normalisation of images": (
@@ -113,12 +113,12 @@ EDITS = {
     "oneDNN, off by default": (
         FOLDER,
         [["common/environment.py", 'OPTS", "1"', 'OPTS", "0"']],
-        {*MODEL, *INGESTION},
+        {*MODEL, *INGESTION, "report"},
     ),
     "a package's __init__": (
         FOLDER,
         [["trainer/__init__.py", "import common.env", "import os\nimport common.env"]],
-        {*MODEL, *INGESTION},
+        {*MODEL, *INGESTION, "report"},
     ),
     "the decoding that ingestion and serving share": (
         FOLDER,
@@ -128,7 +128,7 @@ EDITS = {
     "the calibration of the model": (
         FOLDER,
         [["trainer/serving/calibration.py", "_BINS = 15", "_BINS = 14"]],
-        {*TRAINING, "evaluator"},
+        {*TRAINING, "evaluator", "report"},
     ),
     "preprocessing": (FOLDER, [["trainer/preprocessing.py", "/ 127.5", "/ 127.0"]], MODEL),
     "a feature's name": (
@@ -156,10 +156,25 @@ EDITS = {
         [["components/model_evaluator/records.py", 'NONE = "none"', 'NONE = "no model"']],
         {"evaluator"},
     ),
+    "the table of predictions": (
+        FOLDER,
+        [["components/model_evaluator/predictions.py", '"champion_"', '"baseline_"']],
+        {"evaluator"},
+    ),
     "pushing": (
         FOLDER,
         [["components/model_pusher/executor.py", '"was_served"', '"is_served"']],
         {"pusher"},
+    ),
+    "the check of the examples": (
+        FOLDER,
+        [["components/example_check/quarantine.py", "_MOST = 1 / 2", "_MOST = 1 / 3"]],
+        {"example_check"},
+    ),
+    "the page of the report": (
+        FOLDER,
+        [["components/report/templates/style.css", "--paper:#f6f6f3", "--paper:#fff"]],
+        {"report"},
     ),
     "the packaged schema": (
         FOLDER,
@@ -169,17 +184,21 @@ EDITS = {
 }
 # By a library with another version: the source of the run, the nodes whose keys change.
 LIBRARIES = {
-    "tensorflow": (FOLDER, {*MODEL, *INGESTION}),  # ImageExampleGen decodes by its ops
+    "tensorflow": (FOLDER, {*MODEL, *INGESTION, "report"}),  # ImageExampleGen decodes by its ops
     "keras": (FOLDER, TRAINING),
     # Trainer runs again because its inputs do.
     "tfx": (
         FOLDER,
-        {"example_gen", "validation", "schema", "transform", "tuner", "evaluator", "pusher"},
+        {
+            *("example_gen", "validation", "example_check", "schema", "pusher", "report"),
+            *MODEL - {"trainer"},
+        },
     ),
     "tensorflow-data-validation": (FOLDER, {"validation"}),
     "tensorflow-transform": (FOLDER, MODEL),
     "tensorflow-model-analysis": (FOLDER, {"evaluator"}),
-    "pillow": (FOLDER, INGESTION),
+    "pyarrow": (FOLDER, {"evaluator"}),
+    "pillow": (FOLDER, {*INGESTION, "report"}),
     "tensorflow-datasets": (FOLDER, NONE),
     "scikit-learn": (FOLDER, TRAINING),  # the linear probe
     "rich": (FOLDER, NONE),
@@ -235,7 +254,10 @@ def fingerprints(project, tmp_path_factory):
 def test_exactly_the_nodes_that_depend_on_it_change(fingerprints, step):
     source, _, nodes = STEPS[step]
     before, after = fingerprints[source["kind"]], fingerprints[step]
-    assert set(before) == {"example_gen", "validation", "schema", "pusher", *MODEL}
+    assert set(before) == {
+        *("example_gen", "validation", "example_check", "schema", "pusher", "report"),
+        *MODEL,
+    }
     assert {node for node in before if before[node] != after[node]} == nodes
 
 

@@ -78,6 +78,17 @@ def test_a_compiled_pipeline_must_not_write_among_its_data_either():
     check_locations(config_of(**there))  # each run gives a root
 
 
+def test_the_state_directory_is_apart_from_the_data_but_may_have_them_in_it():
+    storage = {"cloud.volumes": ["vit:/state"], "cloud.state_dir": "/state/flowers"}
+    there = {"run.runner": "kubeflow", "pipeline_root": "minio://b/flowers"} | storage
+    check_locations(config_of(dataset="/state/flowers/images", **there))
+    message = r"^cloud.state_dir /state/flowers: lies in --dataset /state, where checkpoints"
+    with pytest.raises(InputError, match=message):
+        check_locations(config_of(dataset="/state", serving_dir="gs://b/serving", **there))
+    with pytest.raises(InputError, match=r"^cloud.state_dir /state/flowers: is --serving-dir"):
+        check_locations(config_of(serving_dir="/state/flowers", **there))
+
+
 def test_the_place_that_cannot_be_written_is_named_by_its_own_flag(places):
     (places / "file").touch()
     message = r"^--pipeline-root .*/file/root: .*/file is not a directory that can be written"

@@ -6,8 +6,10 @@ import json
 import pytest
 from tfx.orchestration.metadata import sqlite_metadata_connection_config
 
+from components.image_example_gen.sources.registry import make_source
 from components.model_pusher.last_push import Serving
 from pipeline.code import hash_nodes
+from pipeline.found_images import find_images
 from pipeline.inputs import Inputs
 from pipeline.options.build import build_config
 from pipeline.options.settings import Setting
@@ -18,12 +20,13 @@ INPUTS = Inputs(
     source={"kind": "digits"},
     source_fingerprint="source",
     classes=("a", "b"),
-    schema_fingerprint="schema",
+    schema="schema",
     backbone="/models/backbone",
     backbone_fingerprint="backbone",
     backbone_layout="",
     champions={},
     serving=Serving("state", None),
+    found=find_images(make_source({"kind": "digits"})),
 )
 
 
@@ -33,7 +36,7 @@ def configure(**settings):
 
 
 # The nodes that read the fingerprint of the training.
-READERS = {"Evaluator", "Pusher"}
+READERS = {"Evaluator", "Pusher", "Report"}
 
 
 def nodes(tmp_path, inputs=INPUTS, **settings):
@@ -45,7 +48,7 @@ def nodes(tmp_path, inputs=INPUTS, **settings):
 def test_the_nodes(tmp_path):
     expected = (
         "ImageExampleGen StatisticsGen PackagedSchema ExampleValidator Backbone Transform Trainer "
-        "Evaluator Pusher"
+        "Evaluator Pusher Report"
     )
     assert set(nodes(tmp_path)) == set(expected.split())
 
@@ -140,12 +143,12 @@ def test_only_a_head_has_its_features_materialised(tmp_path):
     ("field", "changed"),
     [
         ("source_fingerprint", {"ImageExampleGen", "Trainer", *READERS}),
-        ("schema_fingerprint", {"PackagedSchema", *READERS}),
+        ("schema", {"PackagedSchema", *READERS}),
         ("backbone_fingerprint", {"Backbone", "Trainer", *READERS}),
         ("backbone_layout", {"Trainer", *READERS}),
-        ("champions", {"Evaluator"}),
+        ("champions", {"Evaluator", "Report"}),
         ("serving", {"Pusher"}),
-        ("classes", {"ImageExampleGen", "Trainer", *READERS}),
+        ("classes", {"ImageExampleGen", "ExampleValidator", "Trainer", *READERS}),
     ],
 )
 def test_each_fingerprint_is_a_property_of_the_nodes_that_read_it(tmp_path, field, changed):
@@ -165,13 +168,15 @@ def test_each_fingerprint_is_a_property_of_the_nodes_that_read_it(tmp_path, fiel
     ("field", "changed"),
     [
         ("example_gen", {"ImageExampleGen", "Trainer", *READERS}),
-        ("validation", {"StatisticsGen", "ExampleValidator"}),
-        ("schema", {"PackagedSchema"}),
+        ("validation", {"StatisticsGen", "ExampleValidator", "Report"}),
+        ("example_check", {"ExampleValidator", "Report"}),
+        ("schema", {"PackagedSchema", "Report"}),
         ("transform", {"Transform", "Trainer", *READERS}),
         ("tuner", {"Tuner", *READERS}),
         ("trainer", {"Trainer", *READERS}),
-        ("evaluator", {"Evaluator"}),
-        ("pusher", {"Pusher"}),
+        ("evaluator", {"Evaluator", "Report"}),
+        ("pusher", {"Pusher", "Report"}),
+        ("report", {"Report"}),
     ],
 )
 def test_the_code_of_each_node_is_a_property_of_it(tmp_path, monkeypatch, field, changed):
@@ -197,11 +202,15 @@ def test_an_inferred_schema_depends_on_the_library_that_infers_it(tmp_path):
         ("tuner", "3", {"Tuner", *READERS}),
         ("ingest.max_side", "300", {"ImageExampleGen", "Trainer", *READERS}),
         ("ingest.max_pixels", "300", {"ImageExampleGen", "Trainer", *READERS}),
+        ("ingest.max_value", "4095", {"ImageExampleGen", "Trainer", *READERS}),
+        ("ingest.max_quarantined", "0.5", {"ExampleValidator", "Report"}),
+        ("ingest.allow_anomalies", "true", {"ExampleValidator", "Report"}),
         ("backbone.input_range", "0,1", {"Transform", "Tuner", "Trainer", *READERS}),
         ("serve.precision", "0.9", {"Trainer", *READERS}),
-        ("gate.min_accuracy", "0.5", {"Evaluator"}),
-        ("gate.max_ece", "0.1", {"Evaluator"}),
-        ("serving_dir", "elsewhere", {"Pusher"}),
+        ("gate.min_accuracy", "0.5", {"Evaluator", "Report"}),
+        ("gate.max_ece", "0.1", {"Evaluator", "Report"}),
+        ("gate.confidence", "0.9", {"Evaluator", "Report"}),
+        ("serving_dir", "elsewhere", {"Pusher", "Report"}),
     ],
 )
 def test_each_option_is_a_property_of_the_nodes_that_read_it(tmp_path, key, value, changed):

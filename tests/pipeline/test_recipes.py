@@ -2,9 +2,12 @@ import re
 
 import numpy as np
 import pytest
+import scipy.stats
 
 from backbones.catalogue import MODELS
+from common.interval import wilson_lower_bound
 from pipeline.datasets import DATASETS
+from pipeline.options.gate import Gate
 from pipeline.recipes import OTHER_BACKBONES, RECIPES
 from trainer.training.optimizer import Schedule
 
@@ -64,3 +67,19 @@ def test_the_page_on_training_has_the_published_accuracies(project):
     }
     assert {(model, dataset, float(accuracy)) for model, dataset, accuracy in rows} == published
     assert {model for model, *_ in published} <= set(MODELS)
+
+
+@pytest.mark.parametrize(
+    ("floor", "entry"),
+    [(recipe.min_accuracy, entry) for recipe in RECIPES.values() for entry in recipe.published],
+    ids=str,
+)
+def test_the_gate_accepts_models_that_are_as_accurate_as_the_published_ones(floor, entry):
+    accuracy, images = entry.accuracy / 100, entry.images
+    assert 100 * np.sqrt(accuracy * (1 - accuracy) / images) == pytest.approx(
+        entry.spread, abs=0.05
+    )
+    bounds = [wilson_lower_bound(hits, images, Gate.confidence) for hits in range(images + 1)]
+    needed = int(np.searchsorted(bounds, floor))
+    assert round(accuracy * images) >= needed
+    assert scipy.stats.binom.cdf(needed - 1, images, accuracy) < 0.01

@@ -28,15 +28,22 @@ class Format(NamedTuple):
     name: str
     magic: bytes
     read_header: Callable[[FileBytes], Header]
-    decode: Callable[[FileBytes, Header], tf.Tensor]
+    decode: Callable[[FileBytes, Header, Limits], tf.Tensor]
 
 
 FORMATS = (
-    Format("JPEG", b"\xff\xd8\xff", jpeg.read_header, lambda file, _: jpeg.decode(file)),
-    Format("PNG", b"\x89PNG\r\n\x1a\n", png.read_header, png.decode),
-    Format("GIF", b"GIF8 a", gif.read_header, gif.decode),
-    Format("BMP", b"BM", bmp.read_header, bmp.decode),
-    Format("WebP", b"RIFF    WEBP", webp.read_header, webp.decode),
+    Format("JPEG", b"\xff\xd8\xff", jpeg.read_header, lambda file, *_: jpeg.decode(file)),
+    Format(
+        "PNG",
+        b"\x89PNG\r\n\x1a\n",
+        png.read_header,
+        lambda file, header, limits: png.decode(file, header, limits.max_value),
+    ),
+    Format("GIF", b"GIF8 a", gif.read_header, lambda file, header, _: gif.decode(file, header)),
+    Format("BMP", b"BM", bmp.read_header, lambda file, header, _: bmp.decode(file, header)),
+    Format(
+        "WebP", b"RIFF    WEBP", webp.read_header, lambda file, header, _: webp.decode(file, header)
+    ),
 )
 _ANY = ord(" ")
 
@@ -122,7 +129,7 @@ def _starts_with(file: FileBytes, magic: bytes) -> tf.Tensor:
 def _decode_as(format: Format, file: FileBytes, limits: Limits) -> _Stored:
     header = format.read_header(file)
     with tf.control_dependencies(_check_size(header, limits.max_pixels)):
-        image = format.decode(file, Header(*map(tf.identity, header)))
+        image = format.decode(file, Header(*map(tf.identity, header)), limits)
     is_rgb = tf.logical_and(header.has_colors, tf.logical_not(header.has_alpha))
     return (
         tf.ensure_shape(image, [None, None, 3]),

@@ -11,6 +11,7 @@ _MENTIONS_EXIF = r"(?s)\C*(eXIf|Raw profile type exif)\C*"
 _MOST_CHUNKS = 20000
 _WITH_ALPHA = [4, 6]  # types of colour
 _RGB = 2
+_DEPTH = 24  # position of the bits of a channel; the type of colour follows
 
 
 def read_header(file: FileBytes) -> Header:
@@ -82,14 +83,70 @@ def _orientation_of_profile(file: FileBytes, position: tf.Tensor) -> tf.Tensor:
 _BYTES = [bytes([value]) for value in range(256)]
 
 
-def decode(file: FileBytes, header: Header) -> tf.Tensor:
-    """The pixels on white, uint8 [h, w, 3]; of 16 bits a channel the 8 higher ones.
+def decode(file: FileBytes, header: Header, max_value: int = 0) -> tf.Tensor:
+    """The pixels on white, uint8 [h, w, 3].
+
+    Of 16 bits a channel, 65535 is white, and the 8 higher bits are taken. There are two exceptions:
+    `max_value`, and a chunk sBIT of n bits in a file whose values all have n bits. (By the
+    standard, such values are scaled to 16 bits; files of microscopes and scanners have them as
+    measured.)
 
     libpng gives an opaque file a channel of alpha, but with 1, 3 or 15 in place of 255 where a
     channel has 1, 2 or 4 bits: it is asked for one only where pixels may be transparent.
+
+    Args:
+      file: the file.
+      header: its header.
+      max_value: the value that is white in images of 16 bits; 0 for the above.
     """
+    is_16_bit = tf.equal(file.window(_DEPTH, 1)[0], 16)
     return tf.cond(
         header.has_alpha,
-        lambda: lay_on_white(tf.io.decode_png(file.encoded, channels=4)),
-        lambda: tf.io.decode_png(file.encoded, channels=3),
+        lambda: lay_on_white(_decode(file, is_16_bit, 4, max_value)),
+        lambda: _decode(file, is_16_bit, 3, max_value),
     )
+
+
+def _decode(file: FileBytes, is_16_bit: tf.Tensor, channels: int, max_value: int) -> tf.Tensor:
+    """uint8 [h, w, channels]."""
+
+    def decode_16_bit() -> tf.Tensor:
+        image = tf.cast(tf.io.decode_png(file.encoded, channels, tf.uint16), tf.int32)
+        colors, alpha = image[..., :3], image[..., 3:] // 256
+        white = tf.constant(max_value) if max_value else _find_white(file, colors)
+        scaled = (tf.minimum(colors, white) * 255 + white // 2) // white
+        colors = tf.where(tf.equal(white, 65535), colors // 256, scaled)
+        return tf.cast(tf.concat([colors, alpha], axis=-1), tf.uint8)
+
+    return tf.cond(is_16_bit, decode_16_bit, lambda: tf.io.decode_png(file.encoded, channels))
+
+
+def _find_white(file: FileBytes, colors: tf.Tensor) -> tf.Tensor:
+    """The value that is white, int32 [].
+
+    The chunk sBIT (section 11.3.2.7) has one byte for each channel, first the colours.
+    """
+
+    def step(position: tf.Tensor, found: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        chunk = file.window(position, 8)
+        following = tf.minimum(big_endian(chunk[:4]), file.size) + position + 12
+        is_last = equals(chunk[4:8], b"IDAT")
+        is_found = equals(chunk[4:8], b"sBIT")
+        return (
+            tf.where(is_last | is_found, file.size, following),
+            tf.where(is_found, position + 8, found),
+        )
+
+    _, significant = tf.while_loop(
+        lambda position, _: position < file.size,
+        step,
+        (tf.constant(8), tf.constant(-1)),
+        maximum_iterations=_MOST_CHUNKS,
+        parallel_iterations=1,
+    )
+    bits = file.window(significant, 3)
+    has_colors = tf.equal(file.window(_DEPTH + 1, 1)[0] % 4, _RGB)
+    bits = tf.where(has_colors, tf.reduce_max(bits), bits[0])
+    white = tf.bitwise.left_shift(1, tf.clip_by_value(bits, 1, 16)) - 1
+    is_stated = (significant >= 0) & (bits > 0) & (tf.reduce_max(colors) <= white)
+    return tf.where(is_stated, white, 65535)

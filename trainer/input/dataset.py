@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import tensorflow as tf
@@ -18,6 +18,11 @@ if TYPE_CHECKING:  # so that reading examples needs no TensorFlow Transform
 # In records. They hold encoded images or features, never decoded pixels, so the buffer takes about
 # 100 MB for images as cameras write them.
 _SHUFFLE_BUFFER = 1024
+# Files that are read at the same time. Their records take turns, a few at a time.
+_INTERLEAVED, _TURN = 8, 4
+# With fewer files for each worker, a worker's share of the examples would be too far from its part
+# of the files.
+_FILES_PER_WORKER = 4
 _ENCODED = {IMAGE: tf.io.FixedLenFeature([], tf.string), LABEL: tf.io.FixedLenFeature([], tf.int64)}
 
 
@@ -26,10 +31,12 @@ class TrainingData:
     """The training split, repeated without end, in an order that only the seed determines.
 
     The seed and a position in that order determine the image there and its augmentation. So
-    training can resume from any position, on any number of devices. There are two exceptions. MixUp
-    and CutMix mix images that one worker holds, so another number of workers mixes other pairs. And
-    if ImageExampleGen ran again in between, with an engine that writes records in another order,
-    training resumes in the new order.
+    training can resume from any position, on any number of devices. With another number of workers
+    there are two exceptions. MixUp and CutMix mix images that one worker holds, so they mix other
+    pairs. And if there are at least `_FILES_PER_WORKER` files for each worker, each worker reads
+    only its own part of the files, which is another one in each epoch. Parts differ in size: in an
+    epoch, a worker with a small part reads a few of its images twice, and one with a large part
+    leaves a few out.
 
     Attributes:
       files: gzipped TFRecord files: raw examples for tune "full", transformed ones for "head".
@@ -69,14 +76,14 @@ class TrainingData:
           parts: the number of such batches that a worker takes in one step; MixUp and CutMix mix
             images across all of them.
           start: the position of the first example.
-          worker: the index of the worker; each worker takes every `workers`th example.
+          worker: the index of the worker; each worker takes every `workers`th position.
           workers: the number of workers.
 
         Returns:
           Pairs of inputs and labels. Inputs are float32 [B, H, W, 3] in [-1, 1], or [B, D] for tune
           "head"; labels are float32 [B, C], the share of each class in each image.
         """
-        records = self._records(start).shard(workers, worker)
+        records = self._records(start, worker, workers)
         examples = records.map(self._parse, num_parallel_calls=tf.data.AUTOTUNE)
         if self.augmentation.mixup or self.augmentation.cutmix:
             share = parts * batch_size
@@ -93,13 +100,22 @@ class TrainingData:
             batches = batches.batch(batch_size, drop_remainder=True)
         return batches.prefetch(tf.data.AUTOTUNE)
 
-    def _records(self, start: int) -> tf.data.Dataset:
-        """Returns pairs of position and record, from position `start` on."""
-        first, skipped = divmod(start, self.examples)
+    def _records(self, start: int, worker: int = 0, workers: int = 1) -> tf.data.Dataset:
+        """Returns pairs of position and record of one worker, from position `start` on.
+
+        A worker has the positions `worker`, `worker + workers`, …; `first_turn` is the number of
+        them before an epoch.
+        """
         names = _list_files(self.files)
         files = tf.data.Dataset.from_tensor_slices(names)
+        is_small = self.examples <= _SHUFFLE_BUFFER
         # Records that all fit into the shuffle buffer would stay in memory anyway: read them once.
-        cached = _read_records(files).cache() if self.examples <= _SHUFFLE_BUFFER else None
+        cached = _read_records(files).cache() if is_small else None
+        if workers > 1 and (is_small or len(names) < _FILES_PER_WORKER * workers):
+            return self._records(start).shard(workers, worker)
+
+        def first_turn(epoch: Any) -> Any:
+            return (epoch * self.examples - worker + workers - 1) // workers
 
         def read_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
             # Sets the seed of this function's graph only. With 0, TensorFlow would compare the
@@ -107,11 +123,19 @@ class TrainingData:
             tf.random.set_seed(self.seed + 1)
             records = cached
             if records is None:
-                records = _read_records(files.shuffle(len(names), seed=epoch))
-            return records.shuffle(_SHUFFLE_BUFFER, seed=epoch)
+                shuffled = files.shuffle(len(names), seed=epoch, reshuffle_each_iteration=False)
+                shuffled = shuffled.shard(workers, worker)
+                records = _interleave_records(shuffled)
+            records = records.shuffle(_SHUFFLE_BUFFER, seed=epoch)
+            if workers == 1:
+                return records
+            return records.repeat().take(first_turn(epoch + 1) - first_turn(epoch))
 
-        records = tf.data.Dataset.counter(first).flat_map(read_epoch)
-        return records.enumerate(first * self.examples).skip(skipped)
+        turn = (start - worker + workers - 1) // workers
+        first = (worker + turn * workers) // self.examples
+        records = tf.data.Dataset.counter(first).flat_map(read_epoch).enumerate(first_turn(first))
+        records = records.skip(turn - first_turn(first))
+        return records.map(lambda turn, record: (worker + turn * workers, record))
 
     def _parse(
         self, position: tf.Tensor, record: tf.Tensor
@@ -192,4 +216,19 @@ def _list_files(patterns: Sequence[str]) -> list[str]:
 
 
 def _read_records(files: tf.data.Dataset) -> tf.data.Dataset:
-    return files.flat_map(lambda file: tf.data.TFRecordDataset(file, compression_type="GZIP"))
+    return files.flat_map(_read_file)
+
+
+def _interleave_records(files: tf.data.Dataset) -> tf.data.Dataset:
+    """Reads several files in parallel, in an order that depends on the order of the files alone."""
+    return files.interleave(
+        _read_file,
+        cycle_length=_INTERLEAVED,
+        block_length=_TURN,
+        num_parallel_calls=tf.data.AUTOTUNE,
+        deterministic=True,
+    )
+
+
+def _read_file(file: tf.Tensor) -> tf.data.Dataset:
+    return tf.data.TFRecordDataset(file, compression_type="GZIP")

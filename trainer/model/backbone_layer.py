@@ -1,5 +1,6 @@
 """A backbone as a Keras layer."""
 
+import functools
 from typing import Any
 
 import keras
@@ -7,6 +8,7 @@ import tensorflow as tf
 
 from backbones.contract import call_backbone
 from backbones.input_range import DEFAULT_RANGE, to_input_range
+from trainer.model.fused_attention import fuse_attention
 from trainer.model.variable_names import named_variables
 
 
@@ -19,6 +21,10 @@ class BackboneLayer(keras.layers.Layer):
     `hub.KerasLayer` is for Keras 2.
 
     Maps float32 [B, H, W, 3] in [-1, 1] to float32 [B, D].
+
+    Attributes:
+      fuses_attention: whether attention is computed by kernels of cuDNN, for a call that XLA
+        compiles for a GPU.
     """
 
     def __init__(
@@ -32,6 +38,7 @@ class BackboneLayer(keras.layers.Layer):
         """
         super().__init__(**kwargs)
         self.backbone = backbone
+        self.fuses_attention = False
         self._input_range = input_range
         self._features = features
         trainable = {id(variable) for variable in backbone.trainable_variables}
@@ -49,10 +56,17 @@ class BackboneLayer(keras.layers.Layer):
 
     def call(self, images: tf.Tensor, training: bool = False) -> tf.Tensor:
         images = to_input_range(images, self._input_range)
-        features = call_backbone(self.backbone, images, training=bool(training))
+        features = self._call_backbone(images, bool(training))
         for loss in self.backbone.regularization_losses:
             self.add_loss(loss())
         return tf.ensure_shape(features, [None, self._features])
+
+    def _call_backbone(self, images: tf.Tensor, training: bool) -> tf.Tensor:
+        call = functools.partial(call_backbone, self.backbone, training=training)
+        if self.fuses_attention and images.shape.is_fully_defined():
+            spec = tf.TensorSpec(images.shape, images.dtype)
+            call = fuse_attention(tf.function(call).get_concrete_function(spec))
+        return call(images)
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
         return (input_shape[0], self._features)

@@ -1,6 +1,7 @@
 """Runs a SavedModel in a process that loads it as a server would. Imports no TensorFlow."""
 
 import contextlib
+import os
 import pickle
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from common.errors import InputError
+from trainer.serving.watchdog import Bounds, Watchdog, peak_memory
 
 _SCRIPT = Path(__file__).with_name("session_model.py")
 
@@ -28,14 +30,24 @@ class ServingProcess:
       modules: the names of top-level modules that the process has imported.
     """
 
-    def __init__(self, python: str | Path = sys.executable) -> None:
+    def __init__(
+        self,
+        python: str | Path = sys.executable,
+        *,
+        bounds: Bounds | None = None,
+        on_cpu: bool = False,
+    ) -> None:
         """
         Args:
           python: the path of a Python with TensorFlow.
+          bounds: the longest time of a request, and the most memory of the process; if None, they
+            are not limited. A process that exceeds them is killed.
+          on_cpu: whether the process uses no GPU.
 
         Raises:
           InputError: the process ends before it is ready.
         """
+        self._bounds = bounds
         self._log = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115 (until the end)
         self._process = subprocess.Popen(
             # With -I, Python ignores PYTHONPATH and the modules in the current directory.
@@ -43,8 +55,12 @@ class ServingProcess:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,
+            # An empty value of CUDA_VISIBLE_DEVICES hides all GPUs as well, but not from every
+            # version of the driver.
+            env=os.environ | ({"CUDA_VISIBLE_DEVICES": "-1"} if on_cpu else {}),
         )
-        self.modules: frozenset[str] = frozenset(self._receive("TensorFlow"))
+        with self._watch() as watchdog:
+            self.modules: frozenset[str] = frozenset(self._receive("TensorFlow", watchdog))
 
     def ask(
         self, directory: str | Path, inputs: Mapping[str, Mapping[str, Any]]
@@ -60,7 +76,8 @@ class ServingProcess:
 
         Raises:
           InputError: the model cannot be loaded in a Session; some of its variables or tables have
-            no value there; a signature fails; or the process crashes.
+            no value there; a signature fails; or the process crashes, or is killed because it
+            exceeds its bounds.
         """
         return self._exchange(directory, {name: dict(given) for name, given in inputs.items()})
 
@@ -72,22 +89,34 @@ class ServingProcess:
         """
         return self._exchange(directory, None)
 
+    def peak_memory(self) -> int:
+        """Returns the most memory that the process has used at any time, in bytes."""
+        return peak_memory(self._process.pid)
+
     def _exchange(self, directory: str | Path, inputs: Any) -> Any:
         assert self._process.stdin is not None
-        with contextlib.suppress(BrokenPipeError):  # `_receive` reports why the process has ended
-            pickle.dump((str(directory), inputs), self._process.stdin)
-            self._process.stdin.flush()
-        kind, value = self._receive(str(directory))
+        with self._watch() as watchdog:
+            with contextlib.suppress(BrokenPipeError):  # `_receive` reports why it has ended
+                pickle.dump((str(directory), inputs), self._process.stdin)
+                self._process.stdin.flush()
+            kind, value = self._receive(str(directory), watchdog)
         if kind == "error":
             raise InputError(value)
         return value
 
-    def _receive(self, subject: str) -> Any:
+    def _watch(self) -> Watchdog:
+        return Watchdog(self._process, self._bounds)
+
+    def _receive(self, subject: str, watchdog: Watchdog) -> Any:
         assert self._process.stdout is not None
         try:
             return pickle.load(self._process.stdout)
         except (EOFError, pickle.UnpicklingError) as error:
             status = self._process.wait()
+            if watchdog.reason:
+                raise InputError(
+                    f"{subject}: the process that serves it was stopped: {watchdog.reason}"
+                ) from error
             self._log.seek(0)
             last = (self._log.read().strip().splitlines() or ["without a message"])[-1]
             raise InputError(

@@ -15,7 +15,14 @@ from common.options import (
 )
 
 # These options say how a training is computed: it can be resumed with other values of them.
-OPERATIONAL = ("strategy", "jit_compile", "checkpoint_steps", "checkpoints_kept", "profile")
+OPERATIONAL = (
+    "strategy",
+    "jit_compile",
+    "fused_attention",
+    "checkpoint_steps",
+    "checkpoints_kept",
+    "profile",
+)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -116,6 +123,11 @@ class Hyperparameters:
     )
     jit_compile: bool | None = option(
         "compile the training step with XLA; by default on a GPU only", default=None
+    )
+    fused_attention: bool = option(
+        "compute attention by cuDNN's kernels, which keep no scores in memory; on a GPU of compute "
+        "capability 8.0 or higher, with XLA, a checkpoint and half precision",
+        default=False,
     )
     checkpoint_steps: int = option(
         "steps between two checkpoints; an epoch ends with one as well, unless the last is younger "

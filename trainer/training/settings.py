@@ -69,6 +69,7 @@ class TrainingInputs:
       source_fingerprint: fingerprint of the images.
       max_side: longest side of an image, in pixels; ImageExampleGen scales larger images down.
       max_pixels: an image with more pixels is quarantined.
+      max_value: the value that is white in images of more than 8 bits; 0 if the files state it.
       examples_code: fingerprint of ImageExampleGen's code.
       transform_code: fingerprint of Transform's code.
       backbone_fingerprint: fingerprint of the backbone's SavedModel.
@@ -77,6 +78,7 @@ class TrainingInputs:
     source_fingerprint: str
     max_side: int
     max_pixels: int
+    max_value: int
     examples_code: str
     transform_code: str
     backbone_fingerprint: str

@@ -1,21 +1,31 @@
 """One optimizer step of a model, on the devices of a strategy."""
 
+import contextlib
 import dataclasses
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import keras
 import tensorflow as tf
 
 from common.errors import one_line
+from trainer.model.backbone_layer import BackboneLayer
+from trainer.model.cudnn_attention import has_kernels
+from trainer.model.xla import compile_with_xla
 from trainer.training.hyperparameters import Hyperparameters
 from trainer.training.losses import cross_entropy
 from trainer.training.optimizer import Schedule, make_optimizer
-from trainer.training.xla import compile_with_xla
 
 logger = logging.getLogger(__name__)
 
+_NOT_COMPILED = (
+    tf.errors.InvalidArgumentError,
+    tf.errors.UnimplementedError,
+    tf.errors.InternalError,
+    tf.errors.NotFoundError,  # no implementation of a custom call
+)
+_NO_KERNELS = "it needs XLA and a GPU of compute capability 8.0 or higher"
 Batch = tuple[tf.Tensor, tf.Tensor]
 
 
@@ -71,10 +81,8 @@ class Stepper:
                 model.trainable_variables,
                 model.get_layer("head").trainable_variables,
             )
-        # On a GPU, XLA reduced the time of a ViT-B/16 step to 0.23: docs/performance.md.
-        is_default = hyperparameters.jit_compile is None
-        self._tries_xla = is_default and bool(tf.config.list_logical_devices("GPU"))
-        self._make_step(with_xla=hyperparameters.jit_compile or self._tries_xla)
+        self._ways = _ways(hyperparameters)
+        self._make_step(self._ways.pop(0))
         self._test = tf.function(self._distributed_test, reduce_retracing=True)
 
     @property
@@ -95,20 +103,24 @@ class Stepper:
           preempted: whether this process was asked to end; the result tells all workers.
         """
         arguments = (tuple(parts), tf.constant(preempted, tf.float32))
-        try:
-            result = Result(*self._run(*arguments))
-        except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError) as error:
-            if not self._tries_xla:
-                raise
-            # No variable has been changed yet, because gradients are computed first.
-            logger.warning(
-                "XLA cannot compile this backbone; training continues without XLA: %s",
-                one_line(error),
-            )
-            self._make_step(with_xla=False)
-            result = Result(*self._run(*arguments))
-        self._tries_xla = False
-        return result
+        while True:
+            try:
+                result = Result(*self._run(*arguments))
+            except _NOT_COMPILED as error:
+                if not self._ways:
+                    raise
+                # No variable has been changed yet, because gradients are computed first.
+                way = self._ways.pop(0)
+                logger.warning(
+                    "The training step cannot be compiled %s; training continues %s: %s",
+                    self._way.words,
+                    way.words,
+                    one_line(error),
+                )
+                self._make_step(way)
+            else:
+                self._ways = []
+                return result
 
     def test(self, batch: Any) -> tf.Tensor:
         """Returns float32 [3]: summed loss, number of correct answers, number of images."""
@@ -126,9 +138,10 @@ class Stepper:
             variable.assign(average)
             average.assign(value)
 
-    def _make_step(self, *, with_xla: bool) -> None:
+    def _make_step(self, way: "_Way") -> None:
+        self._way = way
         self._gradients, self._apply = tf.function(self._part), self._update
-        if with_xla:
+        if way.xla:
             self._gradients = compile_with_xla(self._part)
             with self._strategy.scope():
                 # XLA cannot compile the communication between replicas by which Keras updates
@@ -184,7 +197,8 @@ class Stepper:
         hyperparameters = self._hyperparameters
         variables = [v.value for v in self.model.trainable_variables]
         with tf.GradientTape() as tape:
-            logits = self.model(inputs, training=hyperparameters.backbone_mode == "training")
+            with self._fused_attention():
+                logits = self.model(inputs, training=hyperparameters.backbone_mode == "training")
             losses = cross_entropy(
                 labels,
                 logits,
@@ -199,6 +213,18 @@ class Stepper:
         accuracy = tf.reduce_sum(_correct(labels, logits)) / hyperparameters.batch_size
         return [loss, accuracy, *map(tf.convert_to_tensor, gradients)]
 
+    @contextlib.contextmanager
+    def _fused_attention(self) -> Iterator[None]:
+        """Lets the backbone use kernels of cuDNN, if the step is compiled so."""
+        layers = [layer for layer in self.model.layers if isinstance(layer, BackboneLayer)]
+        for layer in layers:
+            layer.fuses_attention = self._way.fuses_attention
+        try:
+            yield
+        finally:
+            for layer in layers:
+                layer.fuses_attention = False
+
     def _distributed_test(self, batch: Any) -> tf.Tensor:
         sums = self._strategy.run(self._test_on_replica, args=batch)
         return self._strategy.reduce("SUM", sums, axis=None)
@@ -208,6 +234,35 @@ class Stepper:
         losses = cross_entropy(labels, logits)
         count = tf.cast(tf.shape(labels)[0], tf.float32)
         return tf.stack([tf.reduce_sum(losses), tf.reduce_sum(_correct(labels, logits)), count])
+
+
+@dataclasses.dataclass(frozen=True)
+class _Way:
+    """A way to compile the training step."""
+
+    words: str
+    xla: bool
+    fuses_attention: bool
+
+
+_FUSED = _Way("with XLA and cuDNN's attention", xla=True, fuses_attention=True)
+_XLA = _Way("with XLA", xla=True, fuses_attention=False)
+_PLAIN = _Way("without XLA", xla=False, fuses_attention=False)
+
+
+def _ways(hyperparameters: Hyperparameters) -> list[_Way]:
+    """Returns the ways to try, the fastest first: docs/performance.md has their speeds on a GPU."""
+    is_default = hyperparameters.jit_compile is None
+    if is_default:
+        has_xla = bool(tf.config.list_logical_devices("GPU"))
+    else:
+        has_xla = bool(hyperparameters.jit_compile)
+    fuses = hyperparameters.fused_attention and has_xla and has_kernels()
+    if hyperparameters.fused_attention and not fuses:
+        logger.warning("train.fused_attention has no effect: %s.", _NO_KERNELS)
+    ways = [_FUSED] if fuses else []
+    ways += [_XLA] if has_xla else []
+    return [*ways, _PLAIN] if is_default else ways or [_PLAIN]
 
 
 def _correct(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:

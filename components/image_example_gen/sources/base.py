@@ -2,13 +2,46 @@
 
 import abc
 import dataclasses
-from collections.abc import Sequence
+import hashlib
+import os
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
-TRAIN, TEST = "train", "test"
+TRAIN, VALIDATION, TEST = "train", "validation", "test"
+SPLITS = (TRAIN, VALIDATION, TEST)
 # The start of the reason for the quarantine of an image whose file could not be read.
 UNREAD = "cannot be read: "
+CHANGED = "the file changed after it was listed"
+# The label of an image without one.
+NO_LABEL = -1
+
+
+class ImageReference(NamedTuple):
+    """An image of a source without its bytes, from which splits and shards can be planned.
+
+    All fields are plain texts and numbers. A file name that is not UTF-8 has surrogates in it, as
+    from `os.fsdecode`.
+
+    Attributes:
+      file_name: the name of the image in the source; no two images of a source have the same.
+      label: the class index, 0 to number of classes - 1; `NO_LABEL` for an image without a label.
+      location: where the source reads the bytes; only the source's `read` understands it.
+      size: number of bytes; 0 if the file could not be read.
+      digest: 64 hex digits, the same for two images if and only if their bytes are: the SHA-256 of
+        the bytes, or, in a bucket, of the checksum in its listing. Empty if the file could not be
+        read.
+      split: the split that the source gives, TRAIN, VALIDATION or TEST; empty for none.
+      group: images of one group belong in one split; empty if the image is a group of its own.
+    """
+
+    file_name: str
+    label: int
+    location: str
+    size: int
+    digest: str
+    split: str = ""
+    group: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,12 +61,28 @@ class SourceImage:
     error: str = ""
 
 
+def source_image(image: ImageReference, encoded: bytes) -> SourceImage:
+    """Returns the image of a reference with its bytes."""
+    return SourceImage(image.file_name, image.label, encoded)
+
+
+def unread_image(image: ImageReference, reason: str) -> SourceImage:
+    """Returns the image of a reference whose bytes could not be read, with the reason."""
+    return SourceImage(image.file_name, image.label, b"", f"{UNREAD}{reason}")
+
+
 class Source(abc.ABC):
     """A set of labelled images.
 
     Every process that needs a source makes it from plain values, which can be part of a compiled
     pipeline.
+
+    Attributes:
+      downloads: whether `prepare` may download the data.
     """
+
+    _images: Sequence[ImageReference] | None = None
+    downloads = False
 
     def check(self) -> None:  # noqa: B027 (most sources have nothing to check)
         """Finds faults that can be found quickly, without TensorFlow and without a download.
@@ -43,8 +92,11 @@ class Source(abc.ABC):
         """
 
     @abc.abstractmethod
-    def prepare(self) -> None:
+    def prepare(self, cache: Path | None = None) -> None:
         """Makes sure that the data can be read, and downloads them if necessary.
+
+        Args:
+          cache: the directory that `images` takes.
 
         Raises:
           InputError: the data are missing and cannot be downloaded.
@@ -54,31 +106,70 @@ class Source(abc.ABC):
     def classes(self) -> tuple[str, ...]:
         """Returns the class names; a label is an index into them."""
 
-    @abc.abstractmethod
-    def splits(self) -> tuple[str, ...]:
-        """Returns the splits of the source that are used: TRAIN, and TEST if the source has one."""
+    def images(self, cache: Path | None = None) -> Sequence[ImageReference]:
+        """Lists all images, in an order that depends on the data alone.
+
+        The first call walks through a folder, lists a bucket or reads record files; each later call
+        returns the same list. So make one source for a run.
+
+        Args:
+          cache: a directory for data that make the next call faster; None for none.
+
+        Raises:
+          InputError: the source cannot be listed.
+        """
+        if self._images is None:
+            self._images = self._list_images(cache)
+        return self._images
 
     @abc.abstractmethod
+    def _list_images(self, cache: Path | None) -> Sequence[ImageReference]:
+        """Lists all images, as `images`."""
+
+    def left_out(self) -> tuple[str, ...]:
+        """Returns the names of folders or splits whose images are left out."""
+        return ()
+
+    def dropped(self) -> int:
+        """Returns the number of duplicates that `images` leaves out."""
+        return 0
+
+    @abc.abstractmethod
+    def read(self, images: Iterable[ImageReference]) -> Iterator[SourceImage]:
+        """Reads images one after the other; at most one is in memory.
+
+        Beam's workers call this on a source of their own, made by `make_source`.
+
+        Args:
+          images: some of the references that `images` returned, in any order.
+
+        Yields:
+          Each image once, in the same order; in the order of their files if they lie in record
+          files in which one cannot seek. An image that cannot be read, or whose bytes are no longer
+          those that were listed, has an `error`.
+        """
+
     def fingerprint(self, cache: Path | None = None) -> str:
         """Returns a fingerprint of 64 hex digits.
 
-        It changes whenever an image is added, removed, renamed or changed.
+        It changes whenever an image is added, removed, renamed or changed, or is given another
+        label, split or group, and whenever the class names change.
 
         Args:
-          cache: a directory for data that make the next fingerprint faster; None for none.
+          cache: the directory that `images` takes.
         """
+        digest = hashlib.sha256(os.fsencode("\0".join(self.classes()) + "\n"))
+        for image in self.images(cache):
+            given = (image.file_name, str(image.label), image.digest, image.split, image.group)
+            digest.update(os.fsencode("\0".join(given) + "\n"))
+        return digest.hexdigest()
 
     def has_any(self, file_names: Sequence[str], cache: Path | None = None) -> bool:
         """Whether any of these images can be read now.
 
-        A source that cannot read single images returns False.
-
         Args:
           file_names: `SourceImage.file_name` of images that could not be read.
-          cache: the directory that `fingerprint` takes.
+          cache: the directory that `images` takes.
         """
-        return False
-
-    @abc.abstractmethod
-    def read(self, split: str) -> Any:
-        """Returns a Beam PTransform that reads the `SourceImage`s of one of the source's splits."""
+        names = set(file_names)
+        return any(image.file_name in names and image.digest for image in self.images(cache))

@@ -1,5 +1,6 @@
 """Lists the files below a folder on remote storage, with a version of each."""
 
+import hashlib
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -22,6 +23,11 @@ class ListedFile(NamedTuple):
     uri: str
     size: int
     version: str
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the version, 64 hex digits."""
+        return hashlib.sha256(self.version.encode()).hexdigest()
 
 
 def list_files(folder: str) -> list[ListedFile]:

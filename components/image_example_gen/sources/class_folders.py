@@ -1,48 +1,102 @@
 """The common parts of sources that are folders of class folders, on a disk or in a bucket."""
 
 import abc
-import hashlib
-import os
-from collections.abc import Sequence
+import functools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from common.content_index import FileContent
 from common.errors import InputError
-from components.image_example_gen.sources.base import TRAIN, UNREAD, Source, SourceImage
+from components.image_example_gen.sources import layout as layouts
+from components.image_example_gen.sources.base import (
+    CHANGED,
+    ImageReference,
+    Source,
+    SourceImage,
+    source_image,
+    unread_image,
+)
+from components.image_example_gen.sources.class_list import ClassList
+from components.image_example_gen.sources.layout import Layout, check_classes, find_layout
 
 
 class ClassFolders(Source):
-    """A source in which each folder directly below `path` is a class, with its images below it.
+    """A folder of class folders, or of split folders with class folders in them.
 
-    Files and folders whose names start with a dot are left out. All other files are images of the
-    class; those that are no images are quarantined. Classes are sorted by name.
+    Files and folders that are not visible (`components.image_example_gen.sources.visible`) are left
+    out, and files outside of class folders. All other files are images of their class, also those
+    in folders below it; files that are no images are quarantined. Classes are sorted by name.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(
+        self,
+        path: str,
+        layout: str = layouts.AUTO,
+        splits: Mapping[str, Sequence[str]] | None = None,
+        classes: Sequence[str] = (),
+    ) -> None:
+        """
+        Args:
+          path: path or URI of the folder.
+          layout: what the folders in it are: a value of `components.image_example_gen.sources.
+            layout`.
+          splits: the folders of each split; None to know them by their names.
+          classes: the class names; empty for those that are found.
+        """
         self._path = path.rstrip("/") or path
+        self._asked = layout
+        self._named = splits or {}
+        self._given_classes = tuple(classes)
 
-    def splits(self) -> tuple[str, ...]:
-        return (TRAIN,)
+    @functools.cached_property
+    def _layout(self) -> Layout:
+        paths = [name for name, _ in self.files()]
+        return find_layout(paths, self._path, self._asked, self._named)
 
-    def read(self, split: str) -> Any:
-        import apache_beam as beam
+    @functools.cached_property
+    def _classes(self) -> ClassList:
+        found = sorted({place.class_name for place in self._places if place})
+        return ClassList(self._given_classes, found, self._path)
 
-        return (
-            f"List[{split}]" >> beam.Create(self._shuffled())
-            | f"Spread[{split}]" >> beam.Reshuffle()
-            | f"Read[{split}]" >> beam.MapTuple(type(self)._read)
-        )
+    @functools.cached_property
+    def _places(self) -> list[layouts.Place | None]:
+        """Returns split and class of each of `files`."""
+        return [self._layout.place(name) for name, _ in self.files()]
 
-    def fingerprint(self, cache: Path | None = None) -> str:
-        digest = hashlib.sha256()
-        for file in self.contents(cache):
-            digest.update(os.fsencode(f"{file.name}\0{file.digest}\n"))
-        return digest.hexdigest()
+    def classes(self) -> tuple[str, ...]:
+        return self._classes.names
 
-    def has_any(self, file_names: Sequence[str], cache: Path | None = None) -> bool:
-        names = set(file_names)
-        return any(file.name in names and file.digest for file in self.contents(cache))
+    def left_out(self) -> tuple[str, ...]:
+        return self._layout.left_out
+
+    def _list_images(self, cache: Path | None) -> Sequence[ImageReference]:
+        return [
+            ImageReference(
+                name, self._classes.label(place.class_name), location, size, digest, place.split
+            )
+            for (name, location), place, (_, size, digest) in zip(
+                self.files(), self._places, self.contents(cache), strict=True
+            )
+            if place
+        ]
+
+    def read(self, images: Iterable[ImageReference]) -> Iterator[SourceImage]:
+        for image in images:
+            try:
+                encoded = self._contents(image.location)
+            except OSError as error:  # a file that vanished, or cannot be read, is quarantined
+                yield unread_image(image, str(error.strerror or error))
+            else:
+                is_same = self._is_same(encoded, image)
+                yield source_image(image, encoded) if is_same else unread_image(image, CHANGED)
+
+    @abc.abstractmethod
+    def files(self) -> list[tuple[str, str]]:
+        """Returns all visible files in folders as pairs of relative path and path (or URI).
+
+        They are in a fixed order, and found once. The first part of a relative path is a class or
+        split.
+        """
 
     @abc.abstractmethod
     def contents(self, cache: Path | None = None) -> list[FileContent]:
@@ -52,14 +106,7 @@ class ClassFolders(Source):
         no checksum, from its size and time.
 
         Args:
-          cache: the directory that `fingerprint` takes.
-        """
-
-    @abc.abstractmethod
-    def files(self) -> list[tuple[str, str]]:
-        """Returns all files as pairs of relative path and path (or URI), in a fixed order.
-
-        The first part of the relative path is the class.
+          cache: the directory that `images` takes.
         """
 
     @staticmethod
@@ -67,32 +114,34 @@ class ClassFolders(Source):
     def _contents(path: str) -> bytes:
         """Reads the file at a path or URI; raises OSError if it cannot be read."""
 
-    @classmethod
-    def _read(cls, file_name: str, label: int, path: str) -> SourceImage:
-        try:
-            return SourceImage(file_name, label, cls._contents(path))
-        except OSError as error:  # a file that vanished, or cannot be read, is quarantined
-            reason = error.strerror or error
-            return SourceImage(file_name, label, b"", error=f"{UNREAD}{reason}")
+    @staticmethod
+    @abc.abstractmethod
+    def _is_same(encoded: bytes, image: ImageReference) -> bool:
+        """Whether bytes that were read are those that were listed."""
 
-    def _shuffled(self) -> list[tuple[str, int, str]]:
-        """Returns file name, label and path of all files, always in the same random order.
+    def _check_folders(self, hint: str = "") -> None:
+        """Refuses too few classes, and splits whose classes differ.
 
-        Examples are written in this order. If they were written class by class, the Trainer's
-        shuffle buffer would be too small to mix the classes.
+        Args:
+          hint: the end of the message about too few classes; by default, the folder that was
+            probably meant is named.
         """
-        labels = {name: label for label, name in enumerate(self.classes())}
-        files = [(name, labels[name.split("/", 1)[0]], path) for name, path in self.files()]
-        return sorted(files, key=lambda file: hashlib.sha256(os.fsencode(file[0])).digest())
-
-    def _check_count(self, classes: tuple[str, ...], hint: str) -> None:
-        if len(classes) < 2:
+        if len(self.classes()) < 2:
             raise InputError(
-                f"{self._path}: found {len(classes)} class folders; expected at least 2, each "
-                f"with the images of one class{hint}"
+                f"{self._path}: found {len(self.classes())} class folders; expected at least 2, "
+                f"each with the images of one class{hint or self._nested()}"
             )
+        found: dict[str, set[str]] = {}
+        for place in self._places:
+            if place and place.split:
+                found.setdefault(place.split, set()).add(place.class_name)
+        is_asked = self._named or self._given_classes or self._asked == layouts.SPLITS
+        if not is_asked:
+            check_classes(found, self._path)
 
-
-def is_visible(name: str) -> bool:
-    """Whether a file or folder of this name counts."""
-    return not name.startswith(".")
+    def _nested(self) -> str:
+        """Names the only folder, if every image lies deeper in it; empty otherwise."""
+        paths = [name.split("/") for name, _ in self.files()]
+        below = {path[1] for path in paths if len(path) > 2}
+        is_nested = len(below) > 1 and all(len(path) > 2 for path in paths)
+        return f"; did you mean {self._path}/{paths[0][0]}?" if is_nested else ""

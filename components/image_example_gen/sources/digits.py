@@ -4,39 +4,50 @@
 Handwritten Digits" (E. Alpaydin, C. Kaynak, 1998).
 """
 
+import functools
 import hashlib
 import io
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
-from components.image_example_gen.sources.base import TRAIN, Source, SourceImage
+from components.image_example_gen.sources.base import (
+    ImageReference,
+    Source,
+    SourceImage,
+    source_image,
+)
 
 
 class DigitsSource(Source):
     """The digits as PNG images, with values from 0 to 16 scaled to 0 to 255."""
 
-    def prepare(self) -> None:
+    def prepare(self, cache: Path | None = None) -> None:
         """Does nothing: scikit-learn contains the images."""
 
     def classes(self) -> tuple[str, ...]:
         return tuple("0123456789")
 
-    def splits(self) -> tuple[str, ...]:
-        return (TRAIN,)
+    def _list_images(self, cache: Path | None) -> Sequence[ImageReference]:
+        return [
+            ImageReference(
+                file_name=f"digit_{index:04}.png",
+                label=label,
+                location=str(index),
+                size=len(encoded),
+                digest=hashlib.sha256(encoded).hexdigest(),
+            )
+            for index, (label, encoded) in enumerate(_digits())
+        ]
 
-    def fingerprint(self, cache: Path | None = None) -> str:
-        digest = hashlib.sha256()
-        for image in _images():
-            digest.update(f"{image.file_name}\0{image.label}\0".encode() + image.encoded)
-        return digest.hexdigest()
-
-    def read(self, split: str) -> Any:
-        import apache_beam as beam
-
-        return f"Digits[{split}]" >> beam.Create(_images())
+    def read(self, images: Iterable[ImageReference]) -> Iterator[SourceImage]:
+        for image in images:
+            _, encoded = _digits()[int(image.location)]
+            yield source_image(image, encoded)
 
 
-def _images() -> list[SourceImage]:
+@functools.cache
+def _digits() -> list[tuple[int, bytes]]:
+    """Returns label and PNG of each digit."""
     import numpy as np
     from PIL import Image
     from sklearn.datasets import load_digits
@@ -44,8 +55,8 @@ def _images() -> list[SourceImage]:
     digits = load_digits()
     pixels = np.round(digits.images * (255 / 16)).astype(np.uint8)
     images = []
-    for index, (image, label) in enumerate(zip(pixels, digits.target, strict=True)):
+    for image, label in zip(pixels, digits.target, strict=True):
         file = io.BytesIO()
         Image.fromarray(image).save(file, "PNG")
-        images.append(SourceImage(f"digit_{index:04}.png", int(label), file.getvalue()))
+        images.append((int(label), file.getvalue()))
     return images

@@ -1,71 +1,70 @@
 """A folder of class folders: flowers/daisy/1.jpg, flowers/roses/2.png, …"""
 
 import errno
+import functools
 import hashlib
 import os
 from pathlib import Path
 
 from common.content_index import FileContent, read_contents
 from common.errors import InputError
-from components.image_example_gen.sources.class_folders import ClassFolders, is_visible
-
-_SPLITS = {"train", "val", "valid", "validation", "test"}
+from components.image_example_gen.sources.base import ImageReference
+from components.image_example_gen.sources.class_folders import ClassFolders
+from components.image_example_gen.sources.layout import split_named
+from components.image_example_gen.sources.visible import is_visible
 
 
 class FolderSource(ClassFolders):
     """A folder of class folders on this machine. Links are followed."""
 
-    def prepare(self) -> None:
+    def prepare(self, cache: Path | None = None) -> None:
         self.check()
 
     def check(self) -> None:
-        if not Path(self._path).is_dir():
+        folder = Path(self._path)
+        if not folder.is_dir():
             raise InputError(f"{self._path}: no such folder; expected a folder of class folders")
         try:
-            classes = self.classes()
+            self.files()
         except OSError as error:
             raise InputError(
                 f"{self._path}: {error.strerror}; expected a folder that can be read"
             ) from error
-        if set(classes) and set(classes) <= _SPLITS:
-            raise InputError(
-                f"{self._path}: found the folders {', '.join(classes)}, which look like splits; "
-                "expected a folder for each class (the pipeline makes the splits)"
-            )
-        unreadable = [name for name in classes if not _is_utf8(name)]
+        empty = [name for name in self._empty_folders() if name not in self._given_classes]
+        if self._layout.splits:
+            empty = [name for name in empty if split_named(name) and not self._named]
+        if empty:
+            kind = "split" if self._layout.splits else "class"
+            raise InputError(f"{self._path}: no images in {kind} folder {', '.join(empty)}")
+        unreadable = [name for name in self.classes() if not _is_utf8(name)]
         if unreadable:
             raise InputError(f"{self._path}: the name of {unreadable[0]!r} is not UTF-8; rename it")
-        self._check_count(classes, self._hint(classes))
-        counts = dict.fromkeys(classes, 0)
-        for file_name, _ in self.files():
-            counts[file_name.split("/", 1)[0]] += 1
-        empty = [name for name, count in counts.items() if not count]
-        if empty:
-            raise InputError(f"{self._path}: no images in class folder {', '.join(empty)}")
+        self._check_folders(self._folder_above())
 
-    def _hint(self, classes: tuple[str, ...]) -> str:
-        """Which folder was probably meant; empty where there is nothing to go by."""
+    def _empty_folders(self) -> list[str]:
+        found = {name.split("/", 1)[0] for name, _ in self.files()}
+        return [name for name in self._folders() if name not in found]
+
+    def _folder_above(self) -> str:
+        """Names the folder above, if the images lie directly in this one; empty otherwise."""
         folder = Path(self._path)
-        if not classes and any(p.is_file() and is_visible(p.name) for p in folder.iterdir()):
+        if not self._folders() and any(
+            path.is_file() and is_visible(path.name) for path in folder.iterdir()
+        ):
             return f"; did you mean the folder above it, {folder.resolve().parent}?"
-        if len(classes) != 1:
-            return ""
-        below = [p for p in (folder / classes[0]).iterdir() if is_visible(p.name)]
-        is_nested = len(below) > 1 and all(p.is_dir() for p in below)
-        return f"; did you mean {folder / classes[0]}?" if is_nested else ""
+        return ""
 
-    def classes(self) -> tuple[str, ...]:
-        return tuple(
-            sorted(p.name for p in Path(self._path).iterdir() if p.is_dir() and is_visible(p.name))
-        )
-
-    def contents(self, cache: Path | None = None) -> list[FileContent]:
-        key = hashlib.sha256(os.fsencode(os.path.realpath(self._path))).hexdigest()[:16]
-        return read_contents(self.files(), cache / "contents" / f"{key}.json" if cache else None)
+    def _folders(self) -> list[str]:
+        paths = filter(Path.is_dir, Path(self._path).iterdir())
+        return sorted(path.name for path in paths if is_visible(path.name))
 
     def files(self) -> list[tuple[str, str]]:
+        return self._found
+
+    @functools.cached_property
+    def _found(self) -> list[tuple[str, str]]:
         files = []
-        for name in self.classes():
+        for name in self._folders():
             seen = set()  # links may form a loop
             for directory, below, names in os.walk(Path(self._path, name), followlinks=True):
                 seen.add(os.path.realpath(directory))
@@ -78,13 +77,30 @@ class FolderSource(ClassFolders):
         start = len(os.path.join(self._path, ""))
         return sorted((path[start:], path) for path in files)
 
+    def contents(self, cache: Path | None = None) -> list[FileContent]:
+        key = hashlib.sha256(os.fsencode(os.path.realpath(self._path))).hexdigest()[:16]
+        return read_contents(self.files(), cache / "contents" / f"{key}.json" if cache else None)
+
     @staticmethod
     def _contents(path: str) -> bytes:
-        file = Path(path)
-        # To read a FIFO is to wait for somebody who writes to it, and some devices have no end.
-        if file.exists() and not file.is_file():
-            raise OSError(errno.EINVAL, "not a regular file")
-        return file.read_bytes()
+        return read_file(path)
+
+    @staticmethod
+    def _is_same(encoded: bytes, image: ImageReference) -> bool:
+        return hashlib.sha256(encoded).hexdigest() == image.digest
+
+
+def read_file(path: str) -> bytes:
+    """Reads a regular file on this machine.
+
+    Raises:
+      OSError: the file cannot be read, or is no regular file.
+    """
+    file = Path(path)
+    # To read a FIFO is to wait for somebody who writes to it, and some devices have no end.
+    if file.exists() and not file.is_file():
+        raise OSError(errno.EINVAL, "not a regular file")
+    return file.read_bytes()
 
 
 def _is_utf8(name: str) -> bool:

@@ -11,16 +11,21 @@ from typing import Any
 
 from components.image_example_gen.sources.base import Source
 from components.image_example_gen.sources.kinds import KINDS
+from components.image_example_gen.sources.without_duplicates import WithoutDuplicates
+
+DROP_DUPLICATES = "drop_duplicates"
 
 
 def make_source(specification: Mapping[str, Any] | str) -> Source:
     """Makes the source that `specification` describes.
 
     Args:
-      specification: a mapping with the key `kind` and the arguments of that kind's class; or the
-        mapping as JSON.
+      specification: a mapping with the key `kind`, the arguments of that kind's class, and
+        `drop_duplicates` if copies are left out; or the mapping as JSON.
     """
     given = specification
     arguments = json.loads(given) if isinstance(given, str) else dict(given)
+    drop_duplicates = arguments.pop(DROP_DUPLICATES, False)
     module, _, name = KINDS[arguments.pop("kind")].rpartition(".")
-    return getattr(importlib.import_module(module), name)(**arguments)
+    source: Source = getattr(importlib.import_module(module), name)(**arguments)
+    return WithoutDuplicates(source) if drop_duplicates else source

@@ -1,45 +1,34 @@
 """A folder of class folders on remote storage: gs://bucket/flowers/daisy/1.jpg, …"""
 
 import functools
-import hashlib
 from pathlib import Path
 
 from common.content_index import FileContent
+from components.image_example_gen.sources.base import ImageReference
 from components.image_example_gen.sources.bucket_listing import ListedFile, list_files
-from components.image_example_gen.sources.class_folders import ClassFolders, is_visible
+from components.image_example_gen.sources.class_folders import ClassFolders
+from components.image_example_gen.sources.visible import is_visible
 
 
 class RemoteFolderSource(ClassFolders):
     """A folder of class folders at a URI of any scheme that Beam supports."""
 
-    def prepare(self) -> None:
-        self._check_count(self.classes(), self._hint())
-
-    def _hint(self) -> str:
-        """The folder that was probably meant: the only one, if every image lies deeper in it."""
-        paths = [name.split("/") for name, _ in self._found]
-        below = {path[1] for path in paths if len(path) > 2}
-        is_nested = len(below) > 1 and all(len(path) > 2 for path in paths)
-        return f"; did you mean {self._path}/{paths[0][0]}?" if is_nested else ""
-
-    def classes(self) -> tuple[str, ...]:
-        return tuple(sorted({name.split("/", 1)[0] for name, _ in self._found}))
-
-    def contents(self, cache: Path | None = None) -> list[FileContent]:
-        return [
-            FileContent(name, file.size, hashlib.sha256(file.version.encode()).hexdigest())
-            for name, file in self._found
-        ]
+    def prepare(self, cache: Path | None = None) -> None:
+        self._check_folders()
 
     def files(self) -> list[tuple[str, str]]:
         return [(name, file.uri) for name, file in self._found]
 
+    def contents(self, cache: Path | None = None) -> list[FileContent]:
+        return [FileContent(name, file.size, file.digest) for name, file in self._found]
+
     @staticmethod
     def _contents(path: str) -> bytes:
-        from apache_beam.io.filesystems import FileSystems
+        return read_file(path)
 
-        with FileSystems.open(path) as file:
-            return file.read()
+    @staticmethod
+    def _is_same(encoded: bytes, image: ImageReference) -> bool:
+        return len(encoded) == image.size  # the digest is not that of the bytes
 
     @functools.cached_property
     def _found(self) -> list[tuple[str, ListedFile]]:
@@ -47,6 +36,19 @@ class RemoteFolderSource(ClassFolders):
         start = len(self._path) + 1
         files = ((file.uri[start:], file) for file in list_files(self._path))
         return sorted((name, file) for name, file in files if _is_image(name))
+
+
+def read_file(uri: str) -> bytes:
+    """Reads a file of any file system that Beam supports.
+
+    Raises:
+      OSError: the file cannot be read.
+    """
+    from apache_beam.io.filesystem import CompressionTypes
+    from apache_beam.io.filesystems import FileSystems
+
+    with FileSystems.open(uri, compression_type=CompressionTypes.UNCOMPRESSED) as file:
+        return file.read()
 
 
 def _is_image(name: str) -> bool:

@@ -3,26 +3,31 @@
 import functools
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from google.protobuf.message import DecodeError
-
-from common.content_index import hash_file, read_contents
+from common.content_index import FileContent, read_contents
 from common.errors import InputError, did_you_mean
-from components.image_example_gen.sources.base import TEST, TRAIN, Source, SourceImage
+from components.image_example_gen.sources.base import (
+    NO_LABEL,
+    SPLITS,
+    TRAIN,
+    ImageReference,
+    Source,
+    SourceImage,
+)
+from components.image_example_gen.sources.records import Features, RecordFiles
 
 # Retries of a download, with some 12 s of waiting in all. TFDS's default of ten retries takes three
 # minutes without a network.
 _RETRIES = 6
 
-# Bytes whose examples are read for a fingerprint, at some 100 MB/s; of more, the files as they are.
-_READ_UP_TO = 2_000_000_000
-
 
 class TfdsSource(Source):
     """The encoded images of a prepared TFDS dataset, as they are in its record files."""
+
+    downloads = True
 
     def __init__(self, name: str, data_dir: str | None = None) -> None:
         self._name = name
@@ -76,7 +81,7 @@ class TfdsSource(Source):
             )
         return builder
 
-    def prepare(self) -> None:
+    def prepare(self, cache: Path | None = None) -> None:
         builder = self._builder
         if not builder.info.splits:
             from tensorflow_datasets.core.download import downloader
@@ -106,27 +111,74 @@ class TfdsSource(Source):
     def classes(self) -> tuple[str, ...]:
         return tuple(self._builder.info.features["label"].names)
 
-    def splits(self) -> tuple[str, ...]:
-        return (TRAIN, TEST) if TEST in self._builder.info.splits else (TRAIN,)
+    def _list_images(self, cache: Path | None) -> Sequence[ImageReference]:
+        images = []
+        for split in self._splits():
+            for content in self._contents(split, cache):
+                images += [
+                    ImageReference(
+                        file_name=image.name or f"{Path(content.name).name}__{index}",
+                        label=image.label if isinstance(image.label, int) else NO_LABEL,
+                        location=self._records.location(content.name, image),
+                        size=image.size,
+                        digest=image.digest,
+                        split=split if len(self._splits()) > 1 else "",
+                    )
+                    for index, image in enumerate(self._records.list(content, cache))
+                ]
+        return images
+
+    def read(self, images: Iterable[ImageReference]) -> Iterator[SourceImage]:
+        return self._records.read(images)
+
+    @functools.cached_property
+    def _records(self) -> RecordFiles:
+        from etils import epath
+        from tensorflow_datasets.core import file_adapters
+
+        file_format = self._builder.info.file_format
+        adapter = file_adapters.ADAPTER_FOR_FORMAT[file_format]
+        return RecordFiles(
+            Features(),
+            lambda file: adapter.make_tf_data(epath.Path(file)),
+            can_seek=file_format == file_adapters.FileFormat.TFRECORD,
+            expected=f"what TFDS wrote: delete {self._builder.data_dir} and prepare it again",
+        )
+
+    def _splits(self) -> tuple[str, ...]:
+        return tuple(name for name in SPLITS if name in self._builder.info.splits)
 
     def fingerprint(self, cache: Path | None = None) -> str:
-        info = self._builder.info
-        stats = {f: self._stat(f) for split in self.splits() for f in info.splits[split].filepaths}
-        if any("://" in os.fspath(file) for file in stats):
-            versions = [f"{stat.length}\0{stat.mtime}" for stat in stats.values()]
-        else:
-            is_large = sum(stat.length for stat in stats.values()) > _READ_UP_TO
-            versions = self._digests([os.fspath(file) for file in stats], is_large, cache)
-        digest = hashlib.sha256(info.full_name.encode())
-        for file, version in zip(stats, versions, strict=True):
-            digest.update(f"{file.name}\0{version}\n".encode())
+        if not any(self._is_remote(split) for split in self._splits()):
+            return super().fingerprint(cache)
+        digest = hashlib.sha256(self._builder.info.full_name.encode())
+        for split in self._splits():
+            for content in self._contents(split, cache):
+                digest.update(f"{Path(content.name).name}\0{content.digest}\n".encode())
         return digest.hexdigest()
 
-    def _digests(self, files: list[str], is_large: bool, cache: Path | None) -> list[str]:
-        digest_of = hash_file if is_large else self._hash_records
-        key = hashlib.sha256(f"{digest_of.__name__} {Path(files[0]).parent}".encode()).hexdigest()
+    def _contents(self, split: str, cache: Path | None) -> list[FileContent]:
+        """Returns path, size and digest of each record file of a split.
+
+        In a bucket, the digest is that of size and time.
+        """
+        files = self._builder.info.splits[split].filepaths
+        stats = {os.fspath(file): self._stat(file) for file in files}
+        if self._is_remote(split):
+            return [
+                FileContent(
+                    path,
+                    stat.length,
+                    hashlib.sha256(f"{stat.length}\0{stat.mtime}".encode()).hexdigest(),
+                )
+                for path, stat in stats.items()
+            ]
+        key = hashlib.sha256(f"{Path(files[0]).parent} {split}".encode()).hexdigest()
         index = cache / "contents" / f"{key[:16]}.json" if cache else None
-        return [file.digest for file in read_contents([(f, f) for f in files], index, digest_of)]
+        return read_contents([(path, path) for path in stats], index)
+
+    def _is_remote(self, split: str) -> bool:
+        return any("://" in os.fspath(file) for file in self._builder.info.splits[split].filepaths)
 
     def _stat(self, file: Any) -> Any:
         """Returns length and time of a record file; cached, because in a bucket it is a request."""
@@ -137,56 +189,3 @@ class TfdsSource(Source):
                 f"--dataset tfds:{self._name}: {file} is missing; expected what TFDS wrote: delete "
                 f"{file.parent} and prepare it again"
             ) from error
-
-    def _hash_records(self, file: str) -> str:
-        """Returns the SHA-256 of the examples in a record file, 64 hex digits.
-
-        Containers without a data directory in common prepare the dataset each for itself. What they
-        write is the same but for times and for the order of the features in an example: TFDS
-        serializes them in that of a hash table, which is another one in every process.
-        """
-        import tensorflow as tf
-        from etils import epath
-        from tensorflow_datasets.core import file_adapters
-
-        adapter = file_adapters.ADAPTER_FOR_FORMAT[self._builder.info.file_format]
-        digest = hashlib.sha256()
-        try:
-            for record in adapter.make_tf_data(epath.Path(file)).as_numpy_iterator():
-                example = tf.train.Example.FromString(record)
-                # The length comes first, so that different sequences of examples never look the
-                # same.
-                digest.update(
-                    hashlib.sha256(example.SerializeToString(deterministic=True)).digest()
-                )
-        except (tf.errors.DataLossError, DecodeError) as error:
-            raise InputError(
-                f"--dataset tfds:{self._name}: {file} is damaged; expected what TFDS wrote: delete "
-                f"{Path(file).parent} and prepare it again"
-            ) from error
-        return digest.hexdigest()
-
-    def read(self, split: str) -> Any:
-        import apache_beam as beam
-        import tensorflow_datasets as tfds
-
-        builder = self._builder
-        name = "file_name" if "file_name" in builder.info.features else "tfds_id"
-        wanted = {key: True for key in ("image", "label", name) if key in builder.info.features}
-        return (
-            f"ReadTFDS[{split}]"
-            >> tfds.beam.ReadFromTFDS(
-                builder,
-                split=split,
-                decoders=tfds.decode.PartialDecoding(
-                    wanted, decoders={"image": tfds.decode.SkipDecoding()}
-                ),
-                read_config=tfds.ReadConfig(add_tfds_id=True),
-            )
-            | f"AsNumpy[{split}]" >> beam.Map(tfds.as_numpy)
-            | f"Image[{split}]" >> beam.Map(_source_image, name)
-        )
-
-
-def _source_image(example: Mapping[str, Any], name: str) -> SourceImage:
-    return SourceImage(example[name].decode(), int(example["label"]), example["image"])

@@ -1,10 +1,8 @@
 """ImageExampleGen's executor on real files, with Beam's in-process engine."""
 
 import hashlib
-import itertools
 import json
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,9 +13,28 @@ from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
 from tfx.types import artifact_utils, standard_artifacts
 
 from common.errors import InputError
+from components.image_example_gen.counts import read_reasons
 from components.image_example_gen.executor import Executor
-from components.image_example_gen.split import SPLITS, choose_split
+from components.image_example_gen.sources.base import SPLITS
 from tests.conftest import class_folder, encode, gradient
+
+
+class _RecordingExecutor(Executor):
+    """Keeps Beam's description of the job that it has run."""
+
+    def _make_beam_pipeline(self):
+        pipeline = super()._make_beam_pipeline()
+        run = pipeline.run
+
+        def record_and_run(*args, **options):
+            self.job = pipeline.to_runner_api().SerializeToString()
+            return run(*args, **options)
+
+        pipeline.run = record_and_run
+        return pipeline
+
+
+jobs: dict[Path, bytes] = {}  # by the folder of the examples
 
 
 def ingest(folder: Path, source: dict, classes: list[str], max_side: int = 64) -> Path:
@@ -26,11 +43,14 @@ def ingest(folder: Path, source: dict, classes: list[str], max_side: int = 64) -
     artifact.uri = str(folder)
     properties = {"source": json.dumps(source), "classes": json.dumps(classes)}
     properties |= {"source_fingerprint": "fingerprint", "unread_notes": str(folder / "unread")}
+    properties["listing"] = str(folder / "listing.jsonl")
     context = BaseBeamExecutor.Context(
         beam_pipeline_args=["--runner=FnApiRunner"], tmp_dir=str(folder / "tmp"), unique_id="1"
     )
-    limits = {"max_side": max_side, "max_pixels": 10**8}
-    Executor(context).Do({}, {"examples": [artifact]}, properties | limits)
+    limits = {"max_side": max_side, "max_pixels": 10**8, "max_value": 0}
+    executor = _RecordingExecutor(context)
+    executor.Do({}, {"examples": [artifact]}, properties | limits)
+    jobs[folder] = executor.job
     assert artifact_utils.decode_split_names(artifact.split_names) == list(SPLITS)
     assert examples_utils.get_payload_format_string(artifact) == "FORMAT_TF_EXAMPLE"
     return folder
@@ -86,6 +106,19 @@ def test_in_is_out_plus_quarantined(written):
     }
 
 
+def test_files_of_the_artifact(written):
+    """One record file for each planned shard, and nothing that is needed only to write them."""
+    found = {str(file.relative_to(written)) for file in written.rglob("*") if file.is_file()}
+    shards = {f"Split-{split}/data_tfrecord-00000-of-00001.gz" for split in SPLITS}
+    assert found == shards | {"counts.json", "quarantine.jsonl", "unread/fingerprint.json"}
+
+
+def test_the_job_does_not_list_the_images(written):
+    """A job has a limited size."""
+    assert b"Spread" in jobs[written]
+    assert b"again.jpg" not in jobs[written]
+
+
 def test_missing_files_are_noted(written):
     (note,) = (written / "unread").iterdir()
     assert note.name == "fingerprint.json"
@@ -96,8 +129,15 @@ def test_quarantine_says_which_and_why(written, source):
     lines = (written / "quarantine.jsonl").read_text().splitlines()
     records = {record["file_name"]: record for record in map(json.loads, lines)}
     assert set(records) == {"c0/empty.jpg", "c0/notes.txt", "c1/cut.png", "c1/link.png"}
-    assert records["c1/link.png"]["reason"] == "cannot be read: No such file or directory"
-    assert all(record["reason"] for record in records.values())
+    assert records["c1/link.png"]["detail"] == "cannot be read: No such file or directory"
+    reasons = {name: record["reason"] for name, record in records.items()}
+    assert reasons == {
+        "c0/empty.jpg": "empty",
+        "c0/notes.txt": "format",
+        "c1/cut.png": "damaged",
+        "c1/link.png": "unreadable",
+    }
+    assert read_reasons(str(written)) == dict.fromkeys(reasons.values(), 1)
     notes = (source / "c0" / "notes.txt").read_bytes()
     assert records["c0/notes.txt"]["sha256"] == hashlib.sha256(notes).hexdigest()
     assert records["c0/notes.txt"]["label"] == 0
@@ -151,16 +191,17 @@ def test_too_few_images_for_three_splits_are_refused(tmp_path):
         ingest(tmp_path / "out", {"kind": "folder", "path": str(folder)}, ["c0", "c1"])
 
 
-def in_split(split: str, count: int) -> Iterator[bytes]:
-    """Returns different JPEGs that belong to one split."""
-    images = (encode(gradient(16 + n, 16), "JPEG") for n in itertools.count())
-    return itertools.islice((p for p in images if choose_split(p, "train", False) == split), count)
+def different_jpegs(count: int) -> list[bytes]:
+    return [encode(gradient(16 + n, 16), "JPEG") for n in range(count)]
 
 
 def test_a_class_without_an_image_to_train_on_is_refused(tmp_path):
     folder = class_folder(tmp_path / "data", images=20)
     (folder / "c2").mkdir()
-    (folder / "c2" / "only.jpg").write_bytes(next(in_split("test", 1)))
+    image = next(
+        i for i in different_jpegs(50) if int(hashlib.sha256(i).hexdigest()[:16], 16) % 10 == 1
+    )
+    (folder / "c2" / "only.jpg").write_bytes(image)  # in the test split
     (folder / "c2" / "notes.txt").write_text("not an image")
     with pytest.raises(
         InputError, match=r"no training image for the class c2 \(2 read, 1 of them quarantined\);"
@@ -170,17 +211,17 @@ def test_a_class_without_an_image_to_train_on_is_refused(tmp_path):
 
 
 def tfds_dataset(data_dir: Path, labels: list[int], names: list[str]) -> dict:
-    """Prepares a TFDS dataset of images with these labels, enough for every split."""
+    """Prepares a TFDS dataset of images with these labels, three times each."""
     features = tfds.features.FeaturesDict(
         {"image": tfds.features.Image(), "label": tfds.features.ClassLabel(names=names)}
     )
-    images = [p for split in SPLITS for p in in_split(split, len(labels))]
+    images = different_jpegs(3 * len(labels))
     tfds.dataset_builders.store_as_tfds_dataset(
         name="small",
         version="1.0.0",
         data_dir=data_dir,
         split_datasets={
-            "train": tf.data.Dataset.from_tensor_slices((images, labels * len(SPLITS))).map(
+            "train": tf.data.Dataset.from_tensor_slices((images, labels * 3)).map(
                 lambda image, label: {"image": tf.io.decode_jpeg(image), "label": label}
             )
         },
@@ -194,7 +235,7 @@ def test_an_image_that_nobody_has_labelled_is_quarantined(tmp_path):
     source = tfds_dataset(tmp_path / "tfds", [0, 1, 1, 0, -1, 0, 1] * 3, ["c0", "c1"])
     written = ingest(tmp_path / "out", source, ["c0", "c1"])
     records = [json.loads(r) for r in (written / "quarantine.jsonl").read_text().splitlines()]
-    assert {(r["label"], r["reason"]) for r in records} == {(-1, "label -1: expected 0 to 1")}
+    assert {(r["label"], r["detail"]) for r in records} == {(-1, "label -1: expected 0 to 1")}
     labels = Counter(int(example["label"]) for split in read(written).values() for example in split)
     assert set(labels) == {0, 1}
     assert sum(labels.values()) + len(records) == 63

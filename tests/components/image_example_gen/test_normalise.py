@@ -2,10 +2,13 @@ import io
 
 import numpy as np
 import PIL.Image
+import PIL.TiffImagePlugin
 import pytest
 import tensorflow as tf
 
-from components.image_example_gen.normalise import ORIENTATION, UndecodableError, normalise
+from components.image_example_gen.normalise import Normalised, normalise
+from components.image_example_gen.pillow_formats import ORIENTATION
+from components.image_example_gen.quarantine import Reason, UnusableError
 from tests.conftest import encode, gradient
 from tests.trainer.decoding import image_files
 from tests.trainer.decoding.test_image_file import KINDS, suite
@@ -19,8 +22,12 @@ def decoded(encoded: bytes) -> PIL.Image.Image:
     return image
 
 
-def limits(max_side: int, max_pixels: int = 10**8) -> Limits:
-    return Limits(max_side=max_side, max_pixels=max_pixels)
+def limits(max_side: int, max_pixels: int = 10**8, max_value: int = 0) -> Limits:
+    return Limits(max_side=max_side, max_pixels=max_pixels, max_value=max_value)
+
+
+def converted(encoded: bytes, limits: Limits) -> bytes:
+    return normalise(encoded, limits).encoded
 
 
 def difference(one: PIL.Image.Image, other: PIL.Image.Image) -> float:
@@ -29,19 +36,19 @@ def difference(one: PIL.Image.Image, other: PIL.Image.Image) -> float:
 
 
 def test_an_upright_rgb_jpeg_passes_byte_for_byte(jpeg):
-    assert normalise(jpeg, limits(32)) is jpeg
+    assert normalise(jpeg, limits(32)) == Normalised(jpeg)
 
 
 @pytest.mark.parametrize("format", ["PNG", "GIF", "BMP", "WEBP", "TIFF"])
 def test_other_formats_become_jpeg_and_look_the_same(format):
-    image = decoded(normalise(encode(gradient(), format), limits(100)))
+    image = decoded(converted(encode(gradient(), format), limits(100)))
     assert (image.format, image.mode) == ("JPEG", "RGB")
     assert difference(image, gradient()) < 6
 
 
 @pytest.mark.parametrize("mode", ["L", "CMYK"])
 def test_jpegs_of_other_colours_become_rgb(mode):
-    image = decoded(normalise(encode(gradient().convert(mode), "JPEG"), limits(100)))
+    image = decoded(converted(encode(gradient().convert(mode), "JPEG"), limits(100)))
     assert (image.format, image.mode) == ("JPEG", "RGB")
     assert difference(image, gradient().convert(mode).convert("RGB")) < 6
 
@@ -51,7 +58,7 @@ def test_rotated_photographs_become_upright(orientation):
     exif = PIL.Image.Exif()
     exif[ORIENTATION] = orientation
     source = encode(gradient(), "JPEG", exif=exif, quality=95)
-    image = decoded(normalise(source, limits(100)))
+    image = decoded(converted(source, limits(100)))
     turned = {
         2: PIL.Image.Transpose.FLIP_LEFT_RIGHT,
         3: PIL.Image.Transpose.ROTATE_180,
@@ -78,21 +85,21 @@ def test_rotated_photographs_become_upright(orientation):
 )
 def test_a_image_with_damaged_exif_is_as_good_as_one_without(exif):
     source = encode(gradient(), "JPEG", exif=exif, quality=95)
-    assert difference(decoded(normalise(source, limits(100))), gradient()) < 6
-    assert max(decoded(normalise(source, limits(16))).size) == 16
+    assert difference(decoded(converted(source, limits(100))), gradient()) < 6
+    assert max(decoded(converted(source, limits(16))).size) == 16
 
 
 def test_alpha_is_laid_on_white():
     image = gradient().convert("RGBA")
     image.putalpha(0)
-    assert difference(decoded(normalise(encode(image, "PNG"), limits(100))), white(image.size)) < 1
+    assert difference(decoded(converted(encode(image, "PNG"), limits(100))), white(image.size)) < 1
 
 
 def test_a_transparent_palette_is_laid_on_white():
     image = PIL.Image.new("P", (16, 16), 0)
     assert (
         difference(
-            decoded(normalise(encode(image, "PNG", transparency=0), limits(100))), white(image.size)
+            decoded(converted(encode(image, "PNG", transparency=0), limits(100))), white(image.size)
         )
         < 1
     )
@@ -100,7 +107,7 @@ def test_a_transparent_palette_is_laid_on_white():
 
 def test_sixteen_bits_are_scaled_not_clipped():
     values = np.linspace(0, 65535, 256, dtype=np.uint16).reshape(16, 16)
-    image = decoded(normalise(encode(PIL.Image.fromarray(values), "PNG"), limits(100)))
+    image = decoded(converted(encode(PIL.Image.fromarray(values), "PNG"), limits(100)))
     expected = PIL.Image.fromarray((values >> 8).astype(np.uint8)).convert("RGB")
     assert difference(image, expected) < 3
 
@@ -108,12 +115,12 @@ def test_sixteen_bits_are_scaled_not_clipped():
 def test_the_first_frame_of_an_animation_counts():
     frames = [gradient(), white((32, 24))]
     source = encode(frames[0], "GIF", save_all=True, append_images=frames[1:])
-    assert difference(decoded(normalise(source, limits(100))), gradient()) < 6
+    assert difference(decoded(converted(source, limits(100))), gradient()) < 6
 
 
 @pytest.mark.parametrize("side", [16, 31])
 def test_large_images_are_made_smaller_in_proportion(jpeg, side):
-    width, height = decoded(normalise(jpeg, limits(side))).size
+    width, height = decoded(converted(jpeg, limits(side))).size
     assert width == side
     assert height == pytest.approx(side * 24 / 32, abs=0.5)
 
@@ -121,7 +128,7 @@ def test_large_images_are_made_smaller_in_proportion(jpeg, side):
 @pytest.mark.parametrize(
     ("source", "reason"),
     [
-        (b"", "not an image of a known format"),
+        (b"", "the file is empty"),
         (b"rubbish", "not an image of a known format"),
         (encode(gradient(200, 300), "JPEG")[:-2000], "truncated"),
         (encode(gradient(200, 300), "PNG")[:100], ""),
@@ -130,8 +137,8 @@ def test_large_images_are_made_smaller_in_proportion(jpeg, side):
     ids=["empty", "rubbish", "truncated jpeg", "truncated png", "png header"],
 )
 def test_the_error_of_an_undecodable_image(source, reason):
-    with pytest.raises(UndecodableError, match=reason) as error:
-        normalise(source, limits(100))
+    with pytest.raises(UnusableError, match=reason) as error:
+        converted(source, limits(100))
     assert str(error.value)
 
 
@@ -140,15 +147,15 @@ def test_every_cut_of_a_file_is_decoded_or_refused(jpeg):
     for source in (jpeg, encode(gradient(), "PNG"), encode(gradient(), "WEBP")):
         for length in range(0, len(source), 7):
             try:
-                normalise(source[:length], limits(100))
-            except UndecodableError:
+                converted(source[:length], limits(100))
+            except UnusableError:
                 continue
 
 
 @pytest.mark.parametrize("format", ["JPEG", "TIFF"])
 def test_an_image_of_too_many_pixels_is_refused(format):
-    with pytest.raises(UndecodableError, match=r"32.*24 pixels; at most 100 are decoded"):
-        normalise(encode(gradient(), format), limits(100, max_pixels=100))
+    with pytest.raises(UnusableError, match=r"32.*24 pixels; at most 100 are decoded"):
+        converted(encode(gradient(), format), limits(100, max_pixels=100))
 
 
 FILES = {path.name: path.read_bytes() for path in suite()} | KINDS
@@ -179,8 +186,8 @@ def test_a_served_image_looks_as_an_ingested_one(served, name):
     """Within 2 of 255, the re-encoding included; and what one refuses the other refuses."""
     pixels = served(FILES[name])
     try:
-        ingested = served(normalise(FILES[name], limits(300, 10**6)))
-    except UndecodableError:
+        ingested = served(converted(FILES[name], limits(300, 10**6)))
+    except UnusableError:
         assert pixels is None
     else:
         assert pixels is not None
@@ -201,28 +208,132 @@ def test_a_served_image_looks_as_an_ingested_one(served, name):
 )
 def test_formats_that_only_pillow_decodes(served, encoded):
     assert served(encoded) is None
-    assert served(normalise(encoded, limits(100))) is not None
+    assert served(converted(encoded, limits(100))) is not None
 
 
 @pytest.mark.parametrize("format", ["EPS", "PDF", "SGI"])
 def test_other_formats_are_not_opened(format):
     """Pillow would run Ghostscript for an EPS."""
-    with pytest.raises(UndecodableError, match="not an image of a known format"):
-        normalise(encode(gradient(), format), limits(100))
+    with pytest.raises(UnusableError, match="not an image of a known format"):
+        converted(encode(gradient(), format), limits(100))
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.int32])
+def tiff(values: np.ndarray, **tags: object) -> bytes:
+    """A TIFF of one channel; the tags are given by their numbers."""
+    info = PIL.TiffImagePlugin.ImageFileDirectory_v2()
+    for tag, value in tags.items():
+        info[int(tag.removeprefix("t"))] = value
+    return encode(PIL.Image.fromarray(values), "TIFF", tiffinfo=info)
+
+
+def shade(encoded: bytes, limits: Limits) -> int:
+    """The grey value of an image of one shade, 0 to 255."""
+    values = np.asarray(decoded(converted(encoded, limits)))
+    assert np.ptp(values) <= 1
+    return int(values[0, 0, 0])
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.int32, np.int16])
 def test_an_image_without_a_known_white_is_refused(dtype):
-    source = encode(PIL.Image.fromarray(np.zeros([9, 9], dtype)), "TIFF")
-    with pytest.raises(UndecodableError, match="whose black and white are not known"):
-        normalise(source, limits(100))
+    with pytest.raises(UnusableError, match="whose black and white are not stated") as error:
+        converted(tiff(np.zeros([9, 9], dtype)), limits(100))
+    assert error.value.reason == Reason.RANGE
+
+
+@pytest.mark.parametrize(
+    ("values", "tags", "max_value", "expected"),
+    [
+        (np.full([9, 9], 0.5, np.float32), {"t340": 0.0, "t341": 1.0}, 0, 128),
+        (np.full([9, 9], 2.0, np.float32), {}, 1, 255),
+        (np.full([9, 9], -2.0, np.float32), {}, 1, 0),
+        (np.full([9, 9], 500, np.int32), {}, 1000, 128),
+        (np.full([9, 9], 65535, np.uint16), {}, 0, 255),
+        (np.full([9, 9], 4095, np.uint16), {}, 0, 15),
+        (np.full([9, 9], 4095, np.uint16), {}, 4095, 255),
+    ],
+    ids=["stated", "above", "below", "counts", "16 bits", "assumed", "12 bits"],
+)
+def test_values_are_scaled_by_the_stated_range(values, tags, max_value, expected):
+    source = tiff(values, **tags)
+    assert shade(source, limits(100, max_value=max_value)) == pytest.approx(expected, abs=1)
+
+
+def test_infinite_values_are_refused():
+    values = np.full([9, 9], np.nan, np.float32)
+    with pytest.raises(UnusableError, match="infinite or not a number") as error:
+        converted(tiff(values), limits(100, max_value=1))
+    assert error.value.reason == Reason.RANGE
+
+
+@pytest.mark.parametrize("channels", [(), (3,), (4,)], ids=["grey", "RGB", "RGBA"])
+@pytest.mark.parametrize(
+    ("significant", "max_value", "expected"),
+    [(None, 0, 15), (None, 4095, 255), (12, 0, 255), (16, 0, 15), (8, 0, 15)],
+)
+def test_white_of_16_bit_pngs(served, channels, significant, max_value, expected):
+    """By sBIT only where no value has more bits. The exported model sees the same."""
+    values = np.full([9, 9, *channels], 4095, np.uint16)
+    if channels == (4,):
+        values[..., 3] = 65535
+    encoded = image_files.png_of_numbers(values)
+    if significant:
+        bits = bytes([significant] * max(1, *channels, 0))
+        encoded = encoded[:33] + image_files.png_chunk(b"sBIT", bits) + encoded[33:]
+    scale = limits(300, 10**6, max_value)
+    assert shade(encoded, scale) == pytest.approx(expected, abs=1)
+    pixels = decode_upright(tf.constant(encoded), scale).image.numpy()
+    np.testing.assert_allclose(pixels, expected, atol=1)
+
+
+@pytest.mark.parametrize("peak", [4095, 4096])
+def test_the_peak_of_16_bits_is_known(peak):
+    """So that a dataset of 12 bits in 16 is noticed."""
+    values = np.zeros([9, 9], np.uint16)
+    values[3, 3] = peak
+    assert normalise(encode(PIL.Image.fromarray(values), "PNG"), limits(100)).peak == peak
+    assert normalise(tiff(values), limits(100)).peak == peak
+    assert normalise(tiff(values), limits(100, max_value=4095)).peak is None
+    colors = image_files.png_of_numbers(np.repeat(values[..., np.newaxis], 3, -1))
+    assert normalise(colors, limits(100)).peak == peak
+    assert normalise(encode(gradient(), "PNG"), limits(100)).peak is None
+
+
+@pytest.mark.parametrize(
+    ("start", "reason"),
+    [
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", Reason.HEIC),
+        (b"\0\0\0\x18ftypmif1\0\0\0\0mif1heic", Reason.HEIC),
+        (b"\0\0\0\x18ftypmif1\0\0\0\0mif1avif", Reason.FORMAT),
+        (b"%!PS-Adobe-3.0 EPSF-3.0", Reason.FORMAT),
+        (b"", Reason.EMPTY),
+    ],
+)
+def test_reasons(start, reason):
+    with pytest.raises(UnusableError) as error:
+        converted(start + bytes(100) * bool(start), limits(100))
+    assert error.value.reason == reason
+
+
+def test_a_file_of_too_many_bytes_is_not_decoded(jpeg):
+    with pytest.raises(UnusableError, match="bytes; at most") as error:
+        converted(jpeg + bytes(2**20), limits(100, max_pixels=100))
+    assert error.value.reason == Reason.TOO_LARGE
+
+
+def test_a_jpeg_of_many_scans_is_not_decoded():
+    """A small file of thousands of scans would take minutes."""
+    encoded = encode(gradient(), "JPEG", progressive=True)
+    scan = encoded[encoded.rindex(b"\xff\xda") : -2]
+    with pytest.raises(UnusableError, match=r"a JPEG of 1.. scans; at most 100") as error:
+        converted(encoded[:-2] + scan * 100 + encoded[-2:], limits(100))
+    assert error.value.reason == Reason.TOO_LARGE
 
 
 def test_photographs_pass_and_tensorflow_decodes_them(photographs):
     re_encoded = []
     for path in photographs:
         source = path.read_bytes()
-        made = normalise(source, limits(1024))
+        made = converted(source, limits(1024))
         if made is not source:
             re_encoded.append(path.name)
         shape = tf.io.decode_image(made, channels=3, expand_animations=False).shape
@@ -233,7 +344,7 @@ def test_photographs_pass_and_tensorflow_decodes_them(photographs):
 
 def test_re_encoding_hardly_grows_the_photographs(photographs):
     before = sum(path.stat().st_size for path in photographs)
-    after = sum(len(normalise(path.read_bytes(), limits(1024))) for path in photographs)
+    after = sum(len(converted(path.read_bytes(), limits(1024))) for path in photographs)
     assert after <= 1.1 * before
 
 

@@ -2,20 +2,30 @@
 
 import gzip
 
-import apache_beam as beam
+import pytest
 import tensorflow as tf
 
-from components.image_example_gen.write_examples import WriteExamples
+from components.image_example_gen.write_examples import open_shard
 
 
 def test_examples_are_not_compressed(tmp_path):
     records = [bytes([index]) * 10_000 for index in range(50)]
-    with beam.Pipeline(runner="FnApiRunner") as pipeline:
-        _ = pipeline | beam.Create(records) | WriteExamples(str(tmp_path / "Split-train"))
-    files = sorted((tmp_path / "Split-train").iterdir())
-    assert all(file.name.startswith("data_tfrecord-") for file in files)
-    assert all(file.suffix == ".gz" for file in files)
-    read = tf.data.TFRecordDataset([str(file) for file in files], compression_type="GZIP")
-    assert sorted(record.numpy() for record in read) == sorted(records)
-    inflated = sum(len(gzip.decompress(file.read_bytes())) for file in files)
-    assert inflated < sum(file.stat().st_size for file in files) < 1.01 * inflated
+    with open_shard(str(tmp_path / "Split-train"), 0, 1) as write:
+        for record in records:
+            write(record)
+    (file,) = (tmp_path / "Split-train").iterdir()
+    assert file.name == "data_tfrecord-00000-of-00001.gz"
+    read = tf.data.TFRecordDataset([str(file)], compression_type="GZIP")
+    assert [record.numpy() for record in read] == records
+    inflated = len(gzip.decompress(file.read_bytes()))
+    assert inflated < file.stat().st_size < 1.01 * inflated
+
+
+def test_a_file_appears_whole_or_not_at_all(tmp_path):
+    with (
+        pytest.raises(OSError, match="no space"),
+        open_shard(str(tmp_path / "Split-train"), 0, 1) as write,
+    ):
+        write(b"example")
+        raise OSError("no space")
+    assert not list((tmp_path / "Split-train").iterdir())

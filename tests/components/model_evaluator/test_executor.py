@@ -1,22 +1,48 @@
 """Which model a new one is compared with. TFMA's part is in tests/end_to_end."""
 
+import json
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
-import tensorflow_model_analysis as tfma
-from tensorflow_model_analysis.proto.validation_result_pb2 import ValidationResult
 from tfx.components.evaluator import executor as tfx_executor
 from tfx.types import standard_artifacts
 
+from common.custom_config import to_custom_config
 from common.errors import InputError
-from components.model_evaluator.executor import CHAMPION, RECORDS, TRAINING, Executor
+from components.image_example_gen.split import SPLITS
+from components.model_evaluator.executor import CHAMPION, GATE, RECORDS, TRAINING, Executor
+from components.model_evaluator.predictions import FILE, SCHEMA
+from components.model_evaluator.reasons import read_reasons
 from components.model_evaluator.records import last_blessed, record
+from components.model_evaluator.settings import GateSettings
+from components.model_evaluator.verdict import Verdict
+from pipeline.options.gate import Gate
+
+
+def write_predictions(evaluation, *, compared, is_better):
+    """Writes the table of predictions of 20 images of the class a.
+
+    The new model answers all of them correctly, or 10 of them where the champion answers all.
+    """
+    right, wrong = ["a"] * 20, ["a"] * 10 + ["b"] * 10
+    new, champion = (right, wrong) if is_better else (wrong, right)
+    columns = {"file_name": list(map(str, range(20))), "label": right, "predicted": new}
+    if compared:
+        columns["champion_predicted"] = champion
+    empty = [None] * 20
+    table = pa.table([pa.array(columns.get(f.name, empty), f.type) for f in SCHEMA], SCHEMA)
+    Path(evaluation).mkdir(exist_ok=True)
+    pq.write_table(table, f"{evaluation}/{FILE}")
 
 
 @pytest.fixture
 def evaluate(make_model, records, tmp_path, monkeypatch):
     """Runs the executor on a new model of the training "new".
 
-    The verdict is written as TFX's Evaluator does (tfx/components/evaluator/executor.py, at its
-    end): no, where the baseline is one of `refused`.
+    TFX's executor is replaced by one that writes the table of predictions only: the new model is
+    worse than the champion where that is one of `refused`.
     """
     compared = []
 
@@ -24,29 +50,46 @@ def evaluate(make_model, records, tmp_path, monkeypatch):
         waiting = list(meanwhile)
 
         def do(self, inputs, outputs, properties):
-            assert not {CHAMPION, RECORDS, TRAINING} & set(properties)
-            (blessing,) = outputs["blessing"]
-            assert not list(tmp_path.glob("blessing/*"))
+            assert not {CHAMPION, RECORDS, TRAINING, GATE} & set(properties)
+            (evaluation,) = outputs["evaluation"]
+            assert not list(Path(evaluation.uri).glob("*"))
             (baseline,) = [a.uri for a in inputs.get("baseline_model", [])] or [None]
             compared.append(baseline)
-            ok = baseline not in refused
-            (tmp_path / "blessing" / ("BLESSED" if ok else "NOT_BLESSED")).touch()
-            blessing.set_int_custom_property("blessed", int(ok))
+            write_predictions(
+                evaluation.uri, compared=baseline is not None, is_better=baseline not in refused
+            )
             if waiting:
                 waiting.pop(0)()
 
         monkeypatch.setattr(tfx_executor.Executor, "Do", do)
-        monkeypatch.setattr(tfma, "load_validation_result", lambda _: ValidationResult())
-        monkeypatch.setattr("components.model_evaluator.executor.read_accuracy", lambda _: 0.9614)
-        model, blessing = standard_artifacts.Model(), standard_artifacts.ModelBlessing()
-        evaluation = standard_artifacts.ModelEvaluation()
-        model.uri, blessing.uri = make_model("new", 9.0), str(tmp_path / "blessing")
-        evaluation.uri = str(tmp_path / "evaluation")
-        (tmp_path / "blessing").mkdir()
-        properties = {CHAMPION: "not looked at", RECORDS: records, TRAINING: "new"}
-        outputs = {"blessing": [blessing], "evaluation": [evaluation]}
-        Executor().Do({"model": [model]}, outputs, properties)
-        return bool(blessing.get_int_custom_property("blessed")), compared
+        artifacts = {
+            "model": standard_artifacts.Model(),
+            "examples": standard_artifacts.Examples(),
+            "blessing": standard_artifacts.ModelBlessing(),
+            "evaluation": standard_artifacts.ModelEvaluation(),
+        }
+        for name, artifact in artifacts.items():
+            artifact.uri = make_model("new", 9.0) if name == "model" else str(tmp_path / name)
+        (tmp_path / "examples").mkdir()
+        counts = {"by_label": {key: {"0": 100} for key in ("read", *SPLITS, "quarantine")}}
+        (tmp_path / "examples" / "counts.json").write_text(json.dumps(counts))
+        gate = to_custom_config(GateSettings(**vars(Gate(min_accuracy=0.4, confidence=0.8))))
+        properties = {CHAMPION: "not looked at", RECORDS: records, TRAINING: "new", GATE: gate}
+        inputs, outputs = (
+            {name: [artifacts[name]] for name in names}
+            for names in (("model", "examples"), ("blessing", "evaluation"))
+        )
+        Executor().Do(inputs, outputs, properties)
+        blessing = artifacts["blessing"]
+        blessed = bool(blessing.get_int_custom_property("blessed"))
+        names = [path.name for path in Path(blessing.uri).iterdir()]
+        assert names == ["BLESSED" if blessed else "NOT_BLESSED"]
+        verdict = Verdict.read(artifacts["evaluation"].uri)
+        assert verdict.blessed == blessed
+        if not blessed:
+            assert read_reasons(blessing) == "; ".join(verdict.reasons)
+            assert "0.5000 below the last blessed model's 1.0000" in read_reasons(blessing)
+        return blessed, compared
 
     return evaluate
 

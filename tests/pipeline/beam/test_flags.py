@@ -106,6 +106,22 @@ def test_a_file_of_this_machine_is_not_in_the_image(flag):
         check(*DATAFLOW, flag, **COMPILED)
 
 
+@pytest.mark.parametrize(
+    "flags", [[*DATAFLOW, IMAGE], ["--runner=FlinkRunner", "--flink_master=flink:8081", IMAGE]]
+)
+def test_workers_elsewhere_have_neither_the_launchers_copies_nor_a_volume(flags):
+    kubeflow = {"run.runner": "kubeflow", "pipeline_root": "minio://b/root"}
+    message = (
+        r"^--pipeline-root minio://b/root: the workers of \w+ cannot read this store, .*no --b"
+    )
+    with pytest.raises(InputError, match=message):
+        check(*flags, **kubeflow, **{"cloud.state_dir": "gs://b/state"})
+    check("--direct_num_workers=2", **kubeflow, **{"cloud.state_dir": "gs://b/state"})
+    volume = {"cloud.volumes": ["vit:/state"], "cloud.state_dir": "/state"}
+    with pytest.raises(InputError, match=r"^cloud.state_dir /state: the workers of \w+ do not"):
+        check(*flags, **kubeflow | {"pipeline_root": "gs://b/root"}, **volume)
+
+
 @pytest.mark.parametrize("options", [COMPILED, {"pipeline_root": "gs://b/root"}])
 @pytest.mark.parametrize("dataset", ["tf_flowers", "tfds:beans"])
 def test_workers_elsewhere_need_a_data_directory_that_they_have(dataset, options):

@@ -222,7 +222,7 @@ def test_data_dir_goes_to_tfds_sources_only(tmp_path):
         ("cloud.network", "projects/p/global/networks/n", "expected a network's full name"),
         ("cloud.encryption_key", "k", "a key's full name, projects/PROJECT/locations"),
         ("recipe", "nope", "expected one of tf_flowers_full"),
-        ("dataset", "nope", "no such dataset and no such folder"),
+        ("dataset", "nope", "no such dataset and no such file or folder"),
         ("train.epoch", 3, "did you mean train.epochs?"),
         ("zzz", 3, "--list-options prints the keys"),
     ],

@@ -8,6 +8,9 @@ import pytest
 
 import common.lock
 from backbones.download import Download
+from components.model_evaluator.comparison import Comparison
+from components.model_evaluator.limits import Limit
+from components.model_evaluator.verdict import Verdict
 from pipeline.options.build import build_config
 from pipeline.options.settings import Setting
 from pipeline.report.console import Console
@@ -30,6 +33,11 @@ def progress(step, total):
     )
 
 
+def gate(**changes):
+    values = {"reasons": (), "warnings": (), "limits": (), "comparison": None, "top5": None}
+    return Verdict(**values | changes)
+
+
 def report(**changes):
     values = {
         "accuracy": 0.87,
@@ -42,14 +50,13 @@ def report(**changes):
             "coverage": 0.8,
             "accepted_accuracy": 0.95,
         },
-        "unmeasured": (),
-        "blessed": True,
-        "reasons": "",
+        "gate": gate(),
         "pushed_to": "/serving/1",
         "was_served": False,
         "unpushed": "",
         "images": {"read": 10, "train": 6, "validation": 2, "test": 1, "quarantine": 1},
         "quarantine": "/examples/quarantine.jsonl",
+        "page": "/Report/report/9/report.html",
         "warning": "",
         "anomalies": ("train: label: Unexpected values",),
         "artifacts": {"Trainer.model": "/root/" + "long/" * 60},
@@ -76,7 +83,7 @@ def test_piped_output_is_one_plain_unwrapped_line_an_entry(streams):
     assert any(line.endswith("deep/" * 59 + "deep") for line in lines)
     assert any(line.startswith("Trainer: done in") for line in lines)
     assert "Pusher: cached" in lines
-    assert lines[-9:] == [
+    assert lines[-10:] == [
         "images: 10 read: 6 train, 2 validation, 1 test, 1 quarantined",
         "quarantined images: see /examples/quarantine.jsonl",
         "anomaly: train: label: Unexpected values",
@@ -86,6 +93,7 @@ def test_piped_output_is_one_plain_unwrapped_line_an_entry(streams):
         "accepted answers: 80.0% of the test images, accuracy 0.9500",
         "verdict: blessed",
         "pushed to: /serving/1",
+        "report: /Report/report/9/report.html",
     ]
 
 
@@ -177,25 +185,47 @@ def log_download(done, total, ended=False):
 
 
 def test_a_model_that_was_not_blessed(streams):
-    reasons = "accuracy 0.8700 is 0.0300 below 0.9000; recall of roses 0.5 is 0.1 below 0.6"
-    Console(*streams).summary(report(blessed=False, reasons=reasons, pushed_to=None))
+    reasons = ("accuracy 0.8700 is 0.0300 below 0.9000", "recall of roses 0.5 is 0.1 below 0.6")
+    Console(*streams).summary(report(gate=gate(reasons=reasons), pushed_to=None))
     lines = streams[0].getvalue().splitlines()
-    assert lines[-2] == f"verdict: not blessed: {reasons}"
-    assert lines[-1] == "pushed to: nothing was pushed"
+    assert lines[-3:-1] == [
+        f"verdict: not blessed by the gate: {'; '.join(reasons)}",
+        "pushed to: nothing was pushed",
+    ]
 
 
-def test_classes_without_a_test_image_are_not_passed_over(streams):
-    Console(*streams).summary(report(unmeasured=("a", "b")))
-    assert "no test image of a, b: the recall" in streams[0].getvalue()
-    Console(*streams).summary(report(unmeasured=tuple("abcdefg")))
-    assert "no test image of a, b, c, d, e and 2 more: " in streams[0].getvalue()
+def test_the_verdict_is_explained(streams):
+    limit = {"images": 100, "confidence": 0.95}
+    verdict = gate(
+        warnings=("no test image of a: the recall of these classes is unknown",),
+        limits=(
+            Limit(name="accuracy", value=0.87, bound=0.8044, limit=0.8, **limit),
+            Limit(name="recall of roses", value=0.5, bound=0.2, limit=0.1, **limit),
+            Limit(name="coverage", value=0.9, bound=0.9, limit=0.8, images=100),
+        ),
+        comparison=Comparison(accuracy=0.87, champion_accuracy=0.82, better=14, worse=9, p=0.4049),
+        top5=0.98,
+    )
+    Console(*streams).summary(report(gate=verdict))
+    assert streams[0].getvalue().splitlines()[-8:] == [
+        "top-5 accuracy: 0.9800",
+        "gate: accuracy 0.8700 on 100 images, with 95 % confidence at least 0.8044; 0.8000 is "
+        "required",
+        "gate: coverage 0.9000, at least 0.8000 is required",
+        "champion: accuracy 0.8200; the new model is better on 14 images, worse on 9, p = 0.40",
+        "no test image of a: the recall of these classes is unknown",
+        "verdict: blessed",
+        "pushed to: /serving/1",
+        "report: /Report/report/9/report.html",
+    ]
 
 
 def test_a_model_that_is_served_already(streams):
     Console(*streams).summary(report(was_served=True))
-    assert streams[0].getvalue().splitlines()[-2:] == [
+    assert streams[0].getvalue().splitlines()[-3:] == [
         "the model is served already: nothing was copied",
         "pushed to: /serving/1",
+        "report: /Report/report/9/report.html",
     ]
 
 
@@ -226,7 +256,7 @@ def test_names_from_the_data_are_text(streams):
     console.summary(
         report(
             worst_class=(evil, 0.5, 4),
-            unmeasured=(evil,),
+            gate=gate(warnings=(evil,)),
             anomalies=(evil,),
             artifacts={"Trainer.model": evil},
             pushed_to=evil,

@@ -55,6 +55,16 @@ def test_a_backend_would_take_it(flowers):
     check(spec, containers(spec))
 
 
+def test_the_ui_of_kubeflow_pipelines_shows_the_report(flowers):
+    _, spec = flowers
+    (label,) = [
+        task.component_ref.name for name, task in spec.root.dag.tasks.items() if name == "Report"
+    ]
+    kind = spec.components[label].output_definitions.artifacts["report"].artifact_type
+    assert (kind.schema_title, kind.schema_version) == ("system.HTML", "0.0.1")
+    assert not kind.instance_schema
+
+
 def test_every_node_is_a_container_of_the_image_that_runs_a_module(flowers):
     _, spec = flowers
     for executor in containers(spec).values():
@@ -97,7 +107,7 @@ def test_parameters_have_types_and_defaults(flowers):
         "steps": ("NUMBER_INTEGER", 0),
         "batch_size": ("NUMBER_INTEGER", 64),
         "learning_rate": ("NUMBER_DOUBLE", 0.03),
-        "min_accuracy": ("NUMBER_DOUBLE", 0.95),
+        "min_accuracy": ("NUMBER_DOUBLE", 0.94),
         "serving_dir": ("STRING", ""),  # so that it follows the pipeline root
         "data_path": ("STRING", ""),
     }
@@ -283,7 +293,7 @@ def test_machines_on_kubernetes(tmp_path):
         "Trainer_executor"
     ].container.resources.accelerator
     assert (accelerator.type, accelerator.count) == ("nvidia.com/gpu", 2)
-    write_job(job, tmp_path / "pipeline.yaml", config.machines)
+    write_job(job, tmp_path / "pipeline.yaml", config)
     spec, platform = yaml.safe_load_all((tmp_path / "pipeline.yaml").read_text())
     assert json_format.ParseDict(spec, pipeline_spec_pb2.PipelineSpec()) == read_pipeline_spec(job)
     json_format.ParseDict(platform, pipeline_spec_pb2.PlatformSpec())
@@ -297,6 +307,32 @@ def test_machines_on_kubernetes(tmp_path):
     }
     (temporary,) = trainer["emptyDirMounts"]  # the user of the image can write to it
     assert (temporary["mountPath"], temporary["sizeLimit"]) == ("/tmp", "100G")
+
+
+STORE = {"run__runner": "kubeflow", "pipeline_root": "minio://mlpipeline/flowers"}
+VOLUME = {"cloud__volumes": ["vit-state:/state"], "cloud__state_dir": "/state/flowers"}
+
+
+def test_downloaded_weights_are_kept_in_the_volume_of_the_state_directory():
+    def environment(**settings):
+        _, spec = compiled(**STORE | settings)
+        variables = [list(executor.container.env) for executor in containers(spec).values()]
+        assert all(found == variables[0] for found in variables)
+        return {variable.name: variable.value for variable in variables[0]}
+
+    assert environment(**VOLUME) == {"VIT_HOME": "/state/flowers/weights"}
+    assert environment(cloud__state_dir="gs://bucket/flowers") == {}
+
+
+def test_a_run_in_the_object_store_needs_a_state_directory():
+    """Where the root is given with each run, ResolveInputs refuses it."""
+    config = config_of(run__runner="kubeflow", pipeline_root=None)
+    root = {"pipeline_root": STORE["pipeline_root"]}
+    with pytest.raises(InputError, match=r"^--pipeline-root minio://.*: found no cloud.state_dir"):
+        with_parameters(read_config(config.to_json()), parameter_values(config) | root)
+    config = config_of(run__runner="kubeflow", pipeline_root=None, **VOLUME)
+    found = with_parameters(read_config(config.to_json()), parameter_values(config) | root)
+    assert found == config_of(**STORE, **VOLUME)
 
 
 @pytest.mark.parametrize(
@@ -346,13 +382,13 @@ def test_the_accelerators_are_those_of_vertex_ai():
 
 def test_a_written_job_is_read_again(flowers, tmp_path):
     job, spec = flowers
-    write_job(job, tmp_path / "job.json", Machines())
+    write_job(job, tmp_path / "job.json", config_of())
     assert json_format.Parse(
         (tmp_path / "job.json").read_text(), pipeline_spec_pb2.PipelineJob()
     ) == (job)
     assert json.loads((tmp_path / "job.json").read_text())["runtimeConfig"] == {
         "gcsOutputDirectory": "gs://bucket/root"
     }
-    write_job(job, tmp_path / "pipeline.yaml", Machines())
+    write_job(job, tmp_path / "pipeline.yaml", config_of())
     content = yaml.safe_load((tmp_path / "pipeline.yaml").read_text())
     assert json_format.ParseDict(content, pipeline_spec_pb2.PipelineSpec()) == spec

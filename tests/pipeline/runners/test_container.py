@@ -4,7 +4,9 @@ import json
 
 from google.protobuf import json_format
 from kfp.pipeline_spec import pipeline_spec_pb2
+from tfx.orchestration.kubeflow.v2.container import kubeflow_v2_entrypoint_utils
 
+from components.report.artifact import HtmlReport
 from pipeline.runners import container
 
 SCHEMA = "title: tfx.Model\ntype: object\n"
@@ -50,6 +52,22 @@ def test_only_declared_outputs_are_left():
     assert set(left["outputs"]["artifacts"]) == {"model", "model_run"}
 
 
+def test_a_page_gets_a_class_of_tfx_and_is_the_html_file_itself():
+    """Kubeflow Pipelines reads the URI of a `system.HTML` artifact as one file."""
+    sent = {"type": {"schemaTitle": "system.HTML", "schemaVersion": "0.0.1"}, "uri": "gs://b/r/1/p"}
+    executor_input = json_format.ParseDict(
+        {"outputs": {"artifacts": {"report": {"artifacts": [sent]}}}},
+        pipeline_spec_pb2.ExecutorInput(),
+    )
+    container.complete_executor_input(executor_input, SPEC, ["report"])
+    (report,) = executor_input.outputs.artifacts["report"].artifacts
+    assert report.uri == "gs://b/r/1/p/report.html"
+    (parsed,) = kubeflow_v2_entrypoint_utils.parse_raw_artifact_dict(
+        executor_input.outputs.artifacts, {}
+    )["report"]
+    assert isinstance(parsed, HtmlReport)
+
+
 def test_flags_that_begin_like_ours_are_beams(monkeypatch):
     """Beam's flags are kept as they are; TFX gets its own, and the completed ExecutorInput."""
     given = []
@@ -60,7 +78,7 @@ def test_flags_that_begin_like_ours_are_beams(monkeypatch):
         [
             "container.py",
             "--executor_class_path",
-            "components.x.Executor",
+            "components.report.executor.Executor",
             "--json_serialized_invocation_args",
             json.dumps(sent | {"newer field": 1}),
             "--json_serialized_inputs_spec_args",
@@ -72,5 +90,5 @@ def test_flags_that_begin_like_ours_are_beams(monkeypatch):
     container.main(flags)
     ((arguments, others),) = given
     assert others == beam_flags
-    assert arguments.executor_class_path == "components.x.Executor"
+    assert arguments.executor_class_path == "components.report.executor.Executor"
     assert json.loads(arguments.json_serialized_invocation_args) == {"outputs": {}}

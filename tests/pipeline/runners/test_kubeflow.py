@@ -42,6 +42,7 @@ KUBERNETES_FIELDS = {
     "tolerations": {"key", "operator", "value", "effect"},
     "emptyDirMounts": {"volumeName", "mountPath", "sizeLimit"},
     "activeDeadlineSeconds": None,
+    "pvcMount": {"pvcNameParameter", "mountPath"},
 }
 
 
@@ -84,6 +85,7 @@ class Kubeflow(Api):
         self.pipelines, self.versions, self.experiments = {}, {}, {}
         self.runs, self.schedules = {}, {}
         self.states = ["RUNNING", "SUCCEEDED"]
+        self.task = "Trainer"
         self.files = {}  # of the bucket `bucket`: the content of each
 
     def check(self, request):
@@ -172,7 +174,7 @@ class Kubeflow(Api):
 
     def get_run(self, request, name):
         state = self.states.pop(0) if len(self.states) > 1 else self.states[0]
-        details = {"task_details": [{"display_name": "Trainer", "state": state}]}
+        details = {"task_details": [{"display_name": self.task, "state": state}]}
         return self.runs[name] | {"state": state, "run_details": details}
 
     def get_artifact(self, request):
@@ -278,8 +280,12 @@ def test_the_next_one_is_a_version_of_it_in_the_same_experiment(command, kubeflo
 
 def test_the_platform_spec_is_uploaded_with_the_pipeline(command, kubeflow):
     """It is a second document in the file."""
-    machine = ["machines.trainer.spot=true", "machines.trainer.disk_gb=100"]
-    status, _, err = command(*PIPELINE, *(a for setting in machine for a in ("--set", setting)))
+    settings = [
+        "machines.trainer.spot=true",
+        "machines.trainer.disk_gb=100",
+        "cloud.volumes=vit-state:/state",
+    ]
+    status, _, err = command(*PIPELINE, *(a for setting in settings for a in ("--set", setting)))
     assert (status, err) == (0, "")
     (version,) = kubeflow.versions.values()
     (platform,) = version["platforms"]
@@ -288,9 +294,13 @@ def test_the_platform_spec_is_uploaded_with_the_pipeline(command, kubeflow):
         "nodeSelector",
         "tolerations",
         "emptyDirMounts",
+        "pvcMount",
     }
+    assert executors["Pusher_executor"] == {"pvcMount": [MOUNT]}
 
 
+# As in kubernetes_platform/python/test/unit/test_volume.py of kubeflow/pipelines, for `mount_pvc`.
+MOUNT = {"mountPath": "/state", "pvcNameParameter": {"runtimeValue": {"constant": "vit-state"}}}
 PUSHER = "root/tf-flowers-vit-b16-fe-full/{run}/Pusher/5e1f-42/{output}"
 
 
@@ -319,6 +329,10 @@ def test_a_run_is_followed_to_its_end(command, kubeflow, write_verdict):
     status, _, err = command(*PIPELINE, "--wait")
     assert status == 1
     assert f"ended as failed; see {kubeflow.url}/#/runs" in err
+    kubeflow.task = "examplevalidator"
+    status, _, err = command(*PIPELINE, "--wait")
+    assert status == 3
+    assert f"ExampleValidator has refused the data: see its log, {kubeflow.url}/#/runs" in err
     assert len(kubeflow.of("GET", "/artifacts/get")) == 1
 
 

@@ -54,6 +54,7 @@ class Vertex(Api):
         self.jobs, self.schedules = {}, {}
         self.states = ["PIPELINE_STATE_RUNNING", "PIPELINE_STATE_SUCCEEDED"]
         self.pushed = {"pushed": 1.0}
+        self.task = "Pusher"
 
     def check(self, request):
         if request.path.startswith("/v1/") and not request.headers.get(
@@ -86,7 +87,7 @@ class Vertex(Api):
         if name not in self.jobs:
             raise ApiError(404, f"{name} not found")
         state = self.states.pop(0) if len(self.states) > 1 else self.states[0]
-        task = {"taskName": "Pusher", "state": state.removeprefix("PIPELINE_STATE_")}
+        task = {"taskName": self.task, "state": state.removeprefix("PIPELINE_STATE_")}
         if task["state"] == "SUCCEEDED":
             task["outputs"] = {"pushed_model": {"artifacts": [{"metadata": self.pushed}]}}
         return self.jobs[name] | {
@@ -235,6 +236,11 @@ def test_a_followed_run_that_fails(command, vertex):
     status, _, err = command(*PIPELINE, "--wait")
     assert status == 1
     assert "ended as failed; see https://console.cloud.google.com" in err
+    vertex.jobs.clear()  # the name of a job has the second of its submission
+    vertex.task = "ExampleValidator"
+    status, _, err = command(*PIPELINE, "--wait")
+    assert status == 3
+    assert "ExampleValidator has refused the data: see its log, https://console.cloud" in err
     assert len(err.splitlines()) == 1
 
 

@@ -6,7 +6,14 @@ import tensorflow as tf
 
 from common.errors import InputError
 from components.image_example_gen.counts import format_counts
-from tests.trainer.small_training import Task, write_features, write_images
+from tests.trainer.small_training import (
+    FEATURES,
+    LABEL,
+    Task,
+    write_features,
+    write_images,
+    write_records,
+)
 from trainer.input.augmentation import Augmentation
 from trainer.input.class_counts import read_class_counts
 from trainer.input.dataset import read_features
@@ -19,6 +26,16 @@ def train(tmp_path, monkeypatch, request):
     monkeypatch.setattr("trainer.input.dataset._SHUFFLE_BUFFER", request.param)
     write_features(tmp_path, count=50)
     return Task(tmp_path, Hyperparameters(seed=0)).train
+
+
+def write_numbered(folder, sizes):
+    """Writes a file of each size; the first feature is 100 times the file's number and so on."""
+    for file, size in enumerate(sizes):
+        examples = [
+            {FEATURES: np.array([100 * file + n, 0, 0, 0], np.float32), LABEL: n % 3}
+            for n in range(size)
+        ]
+        write_records(folder / f"train-{file:02}", examples)
 
 
 def rows(dataset, count):
@@ -46,6 +63,42 @@ def test_workers_share_every_batch(train):
     shares = [rows(train.batches(5, worker=worker, workers=2), 50) for worker in range(2)]
     np.testing.assert_array_equal(shares[0], whole[0::2])
     np.testing.assert_array_equal(shares[1], whole[1::2])
+
+
+def test_each_worker_reads_its_own_files(tmp_path, monkeypatch):
+    """The files of 3 workers in an epoch are different, and other ones in the next epoch."""
+    monkeypatch.setattr("trainer.input.dataset._SHUFFLE_BUFFER", 5)
+    write_numbered(tmp_path, sizes=[7, 5, 6, 6, 7, 5, 6, 6, 5, 7, 6, 6])
+    train = Task(tmp_path, Hyperparameters(seed=0)).train
+    files = []  # of each epoch and worker
+    for worker in range(3):
+        mine = np.array(rows(train.batches(1, worker=worker, workers=3), 48))[:, 0] // 100
+        files.append([set(mine[:24]), set(mine[24:])])
+    first, second = zip(*files, strict=True)
+    for parts in (first, second):
+        assert [len(part) for part in parts] == [4, 4, 4]
+        assert set.union(*parts) == set(range(12))
+    assert first != second
+
+
+@pytest.mark.parametrize("start", [6, 72, 75, 144])
+def test_workers_with_their_own_files_resume(tmp_path, monkeypatch, start):
+    monkeypatch.setattr("trainer.input.dataset._SHUFFLE_BUFFER", 5)
+    write_numbered(tmp_path, sizes=[7, 5, 6, 6, 7, 5, 6, 6, 5, 7, 6, 6])
+    train = Task(tmp_path, Hyperparameters(seed=0)).train
+    for worker in range(3):
+        examples = rows(train.batches(1, worker=worker, workers=3), 60)
+        resumed = rows(train.batches(1, start=start, worker=worker, workers=3), 10)
+        np.testing.assert_array_equal(resumed, examples[start // 3 :][:10])
+
+
+def test_files_take_turns(tmp_path, monkeypatch):
+    """So that a batch is not of one file, even where the shuffle buffer is small."""
+    monkeypatch.setattr("trainer.input.dataset._SHUFFLE_BUFFER", 1)
+    write_numbered(tmp_path, sizes=[20] * 8)
+    train = Task(tmp_path, Hyperparameters(seed=0)).train
+    files = np.array(rows(train.batches(1), 64))[:, 0] // 100
+    assert set(files[:32]) == set(range(8))
 
 
 def test_another_seed_is_another_order(tmp_path):

@@ -1,6 +1,7 @@
 """By Beam's file system for local paths; listing gs:// is tested in test_bucket_listing.py."""
 
-import apache_beam as beam
+from pathlib import Path
+
 import pytest
 
 from common.errors import InputError
@@ -19,28 +20,26 @@ def folder(tmp_path):
     return folder
 
 
-def test_bytes_are_read(folder, tmp_path):
-    with beam.Pipeline() as pipeline:
-        _ = (
-            pipeline
-            | RemoteFolderSource(str(folder)).read("train")
-            | beam.Map(lambda i: f"{i.file_name} {i.label} {i.encoded.hex()} {i.error}")
-            | beam.io.WriteToText(str(tmp_path / "read"), shard_name_template="")
-        )
-    expected = {
-        f"{path.relative_to(folder)} {label} {path.read_bytes().hex()} "
-        for label in (0, 1)
-        for path in (folder / f"c{label}").rglob("*.png")
-    }
-    assert set((tmp_path / "read").read_text().splitlines()) == expected
-    assert len(expected) == 7
-
-
-def test_a_remote_folder_finds_the_same_as_a_local_folder(folder):
+def test_a_remote_folder_lists_and_reads_the_same_as_a_local_folder(folder):
     remote, local = RemoteFolderSource(f"{folder}/"), FolderSource(str(folder))
     remote.prepare()
     assert remote.classes() == local.classes()
-    assert remote._shuffled() == local._shuffled()
+    found = remote.images()
+    assert [image._replace(digest="") for image in found] == [
+        image._replace(digest="") for image in local.images()
+    ]
+    assert list(remote.read(found)) == list(local.read(local.images()))
+    assert len(found) == 7
+
+
+def test_a_file_that_vanished_or_has_another_size_is_passed_on_with_its_error(folder):
+    source = RemoteFolderSource(str(folder))
+    vanished, changed, *_ = source.images()
+    Path(vanished.location).unlink()
+    Path(changed.location).write_bytes(b"x")
+    first, second = source.read([vanished, changed])
+    assert first.error.startswith("cannot be read: ")
+    assert second.error == "cannot be read: the file changed after it was listed"
 
 
 def test_any_change_changes_the_fingerprint(folder):

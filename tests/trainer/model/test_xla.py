@@ -10,10 +10,10 @@ from backbones.augreg.architecture import Architecture
 from backbones.contract import Shapes, call_backbone, load_backbone
 from tests.trainer.collection_model import write_collection_model
 from trainer.model.classifier import make_classifier
+from trainer.model.xla import compile_with_xla
 from trainer.training.hyperparameters import Hyperparameters
 from trainer.training.optimizer import Schedule
 from trainer.training.train_step import Stepper
-from trainer.training.xla import compile_with_xla
 
 TINY = Architecture(
     image_size=32, patch_size=16, width=8, depth=2, heads=2, mlp_dim=16, classes=None,
@@ -130,7 +130,9 @@ def test_a_backbone_that_xla_cannot_compile_is_trained_without_xla(tmp_path, mon
     assert losses[None] == pytest.approx(losses[False])
     assert losses[None][1] < losses[None][0]
     (message,) = [record.getMessage() for record in caplog.records if "XLA" in record.getMessage()]
-    assert message.startswith("XLA cannot compile this backbone; training continues without XLA:")
+    assert message.startswith(
+        "The training step cannot be compiled with XLA; training continues without XLA:"
+    )
 
 
 def _write_branching_model(directory):

@@ -1,7 +1,7 @@
 """Compilation by XLA of functions that call, and differentiate, functions of a SavedModel."""
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -32,19 +32,32 @@ def compile_with_xla(function: Callable[..., Any]) -> Callable[..., Any]:
     def compiled(*inputs: Any) -> Any:
         specs = tf.nest.map_structure(lambda x: tf.TensorSpec(x.shape, x.dtype), inputs)
         concrete = tf.function(function).get_concrete_function(*specs)
-        graph = tf.compat.v1.get_default_graph()
-        captures = [graph.capture(tensor) for tensor in concrete.captured_inputs]
-        graph_def, used = _inline_calls(concrete)
-        given = zip(concrete.inputs, [*tf.nest.flatten(inputs), *captures], strict=True)
-        outputs = tf.graph_util.import_graph_def(
-            graph_def,
-            input_map={own.name: other for own, other in given if own.op.name in used},
-            return_elements=[output.name for output in concrete.outputs],
-            name="",
-        )
-        return tf.nest.pack_sequence_as(concrete.structured_outputs, outputs)
+        return import_inlined(concrete, tf.nest.flatten(inputs))
 
     return compiled
+
+
+def import_inlined(function: Any, inputs: Sequence[tf.Tensor]) -> Any:
+    """Imports the graph of a concrete function, with all calls inlined, into the current graph.
+
+    Args:
+      function: the concrete function.
+      inputs: its arguments.
+
+    Returns:
+      The function's nested outputs.
+    """
+    graph_def, used = _inline_calls(function)
+    graph = tf.compat.v1.get_default_graph()
+    captures = [graph.capture(tensor) for tensor in function.captured_inputs]
+    given = zip(function.inputs, [*inputs, *captures], strict=True)
+    outputs = tf.graph_util.import_graph_def(
+        graph_def,
+        input_map={own.name: other for own, other in given if own.op.name in used},
+        return_elements=[output.name for output in function.outputs],
+        name="",
+    )
+    return tf.nest.pack_sequence_as(function.structured_outputs, outputs)
 
 
 def _inline_calls(function: Any) -> tuple[tf.compat.v1.GraphDef, set[str]]:
@@ -79,6 +92,8 @@ def _inline_calls(function: Any) -> tuple[tf.compat.v1.GraphDef, set[str]]:
     nodes = [node for node in inlined.node if node.name not in placeholders]
     used = {name.lstrip("^").split(":")[0] for node in nodes for name in node.input}
     used |= {tensor.op.name for tensor in function.outputs}
+    for node in nodes:
+        node.attr.pop("_class", None)  # to be placed with an input, whose node is left out
     del inlined.node[:]
     inlined.node.extend(nodes)
     return inlined, used

@@ -1,0 +1,56 @@
+"""Reads the anomalies that TFDV found in the statistics of the examples."""
+
+from collections.abc import Iterator
+
+from google.protobuf import text_format
+from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
+from tfx import types
+from tfx.components.example_validator.executor import DEFAULT_FILE_NAME
+from tfx.dsl.io import fileio
+from tfx.types import artifact_utils
+
+from components.example_check.findings import Finding
+
+_MOST = 100  # characters of a feature's description in the schema
+
+
+def read_anomalies(artifact: types.Artifact) -> Iterator[tuple[str, anomalies_pb2.Anomalies]]:
+    """Yields each split of an ExampleAnomalies artifact, and the anomalies in it."""
+    for split in artifact_utils.decode_split_names(artifact.split_names):
+        uri = artifact_utils.get_split_uri([artifact], split)
+        with fileio.open(f"{uri}/{DEFAULT_FILE_NAME}", "rb") as file:
+            yield split, anomalies_pb2.Anomalies.FromString(file.read())
+
+
+def find_anomalies(artifact: types.Artifact, schema: schema_pb2.Schema) -> Iterator[Finding]:
+    """Yields the anomalies of all splits.
+
+    Args:
+      artifact: the ExampleAnomalies artifact.
+      schema: the schema with which the examples were compared.
+    """
+    features = {feature.name: feature for feature in schema.feature}
+    for split, anomalies in read_anomalies(artifact):
+        for name, anomaly in sorted(anomalies.anomaly_info.items()):
+            yield Finding(
+                anomaly.short_description,
+                f"{split}, feature {name}",
+                _describe(features.get(name)),
+                " ".join(anomaly.description.split()),
+            )
+        if anomalies.HasField("dataset_anomaly_info"):
+            found = anomalies.dataset_anomaly_info
+            yield Finding(
+                found.short_description,
+                f"{split}, all examples",
+                "by the schema",
+                " ".join(found.description.split()),
+            )
+
+
+def _describe(feature: schema_pb2.Feature | None) -> str:
+    """Returns what a schema says of a feature, in one line."""
+    if feature is None:
+        return "no such feature"
+    text = text_format.MessageToString(feature, as_one_line=True)
+    return text if len(text) <= _MOST else f"{text[: _MOST - 1]}…"

@@ -1,0 +1,81 @@
+"""ExampleCheck, which stops a run whose data are not what they should be."""
+
+from tfx import types
+from tfx.dsl.components.base import base_component, executor_spec
+from tfx.types import standard_artifacts, standard_component_specs
+from tfx.types.component_spec import ChannelParameter, ExecutionParameter
+
+from components.example_check.executor import EXAMPLES_KEY, Executor
+from components.property_value import PropertyValue
+
+
+class ExampleCheckSpec(types.ComponentSpec):
+    """Execution properties, inputs and output of `ExampleCheck`."""
+
+    PARAMETERS = {  # noqa: RUF012 (as TFX defines specs)
+        "classes": ExecutionParameter(type=str),  # JSON
+        "max_quarantined": ExecutionParameter(type=float),
+        "allow_anomalies": ExecutionParameter(type=int),
+        "library_fingerprint": ExecutionParameter(type=str),
+        "code_fingerprint": ExecutionParameter(type=str),
+    }
+    INPUTS = {  # noqa: RUF012
+        EXAMPLES_KEY: ChannelParameter(type=standard_artifacts.Examples),
+        standard_component_specs.STATISTICS_KEY: ChannelParameter(
+            type=standard_artifacts.ExampleStatistics
+        ),
+        standard_component_specs.SCHEMA_KEY: ChannelParameter(type=standard_artifacts.Schema),
+    }
+    OUTPUTS = {  # noqa: RUF012
+        standard_component_specs.ANOMALIES_KEY: ChannelParameter(
+            type=standard_artifacts.ExampleAnomalies
+        )
+    }
+
+
+class ExampleCheck(base_component.BaseComponent):
+    """Does what TFX's ExampleValidator does, and fails if it finds an anomaly.
+
+    It also fails if too many images are quarantined, or if most images of 16 bits a channel use
+    only 12 of them. ImageExampleGen itself does not, because then a run with another limit would
+    have to read all images again.
+    """
+
+    SPEC_CLASS = ExampleCheckSpec
+    EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(Executor)
+
+    def __init__(
+        self,
+        *,
+        examples: types.BaseChannel,
+        statistics: types.BaseChannel,
+        schema: types.BaseChannel,
+        classes: PropertyValue,
+        max_quarantined: float,
+        allow_anomalies: bool,
+        library_fingerprint: PropertyValue,
+        code_fingerprint: PropertyValue,
+    ) -> None:
+        """
+        Args:
+          examples: ImageExampleGen's examples, with the counts beside them.
+          statistics: the statistics of the examples.
+          schema: the schema of the examples.
+          classes: the class names, as JSON.
+          max_quarantined: the largest share of images in quarantine with which the run goes on.
+          allow_anomalies: whether the run goes on with anomalies.
+          library_fingerprint: the fingerprint of TFX and TFDV.
+          code_fingerprint: the fingerprint of the executor's code.
+        """
+        spec = ExampleCheckSpec(
+            examples=examples,
+            statistics=statistics,
+            schema=schema,
+            classes=classes,
+            max_quarantined=max_quarantined,
+            allow_anomalies=int(allow_anomalies),
+            library_fingerprint=library_fingerprint,
+            code_fingerprint=code_fingerprint,
+            anomalies=types.Channel(type=standard_artifacts.ExampleAnomalies),
+        )
+        super().__init__(spec=spec)

@@ -1,0 +1,73 @@
+"""Checks how many images ImageExampleGen quarantined, and how it read images of 16 bits."""
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+
+from common.errors import RefusedError
+from common.notice import notice
+from components.example_check.findings import Finding
+from components.image_example_gen.counts import (
+    QUARANTINE,
+    QUARANTINE_FILE,
+    READ,
+    read_counts,
+    read_counts_of_classes,
+    read_depths,
+    read_reasons,
+)
+
+_SHOWN = 5  # classes
+_MOST = 1 / 2
+
+
+def check_quarantine(examples: str, classes: Sequence[str], max_quarantined: float) -> None:
+    """Checks the share of images in quarantine; names classes that lost most of their images.
+
+    Args:
+      examples: URI of the Examples artifact.
+      classes: the class names.
+      max_quarantined: the largest share, from 0 to 1.
+
+    Raises:
+      RefusedError: the share is larger. The message has the three commonest reasons.
+    """
+    counts = read_counts(examples)
+    read, quarantined = counts[READ], counts[QUARANTINE]
+    lost = list(_lost_classes(examples, classes))
+    more = f" and {len(lost) - _SHOWN} more" if len(lost) > _SHOWN else ""
+    named = f"most images of the class {', '.join(lost[:_SHOWN])}{more}" if lost else ""
+    if quarantined > max_quarantined * read:
+        reasons = islice(read_reasons(examples).items(), 3)
+        raise RefusedError(
+            f"{quarantined} of {read} images are quarantined "
+            f"({', '.join(f'{reason}: {count}' for reason, count in reasons)})"
+            f"{', among them ' if named else ''}{named}; expected at most {max_quarantined:.1%}: "
+            f"see {examples}/{QUARANTINE_FILE}, and mend or remove these images, or allow more "
+            "with ingest.max_quarantined"
+        )
+    if named:
+        notice(f"Quarantined are {named}: see {examples}/{QUARANTINE_FILE}.")
+
+
+def _lost_classes(examples: str, classes: Sequence[str]) -> Iterator[str]:
+    counts = read_counts_of_classes(examples, len(classes))
+    for name, read, quarantined in zip(classes, counts[READ], counts[QUARANTINE], strict=True):
+        if quarantined > _MOST * read:
+            yield f"{name} ({quarantined} of {read})"
+
+
+def find_dark_images(examples: str) -> Iterator[Finding]:
+    """Yields a finding if most images of 16 bits a channel use only 12 of them.
+
+    Args:
+      examples: URI of the Examples artifact.
+    """
+    deep, dark = read_depths(examples)
+    if dark > _MOST * deep:
+        yield Finding(
+            "nearly black images",
+            "images of 16 bits a channel",
+            "values up to 65535, which is white",
+            f"{dark} of {deep} have none above 4095: give the value of white, such as "
+            "ingest.max_value=4095 (65535 if they are right)",
+        )

@@ -1,0 +1,162 @@
+"""Decodes, by Pillow, the formats that the exported model does not decode.
+
+Pillow is offered no other format: it would run Ghostscript for an EPS, whatever the file is called.
+"""
+
+import io
+import struct
+from typing import Any, NamedTuple
+
+import numpy as np
+import PIL.Image
+import PIL.ImageOps
+
+from components.image_example_gen.quarantine import Reason, UnusableError
+from trainer.decoding.limits import Limits
+
+PILLOW_FORMATS = ("AVIF", "BMP", "ICO", "JPEG2000", "PPM", "TIFF", "WEBP")
+ORIENTATION = 0x0112  # the EXIF tag; 1 is upright
+_WHITE_OF_16_BITS = 65535
+# TIFF 6.0: tags of the bits of a channel, of the meaning of values (0: white is zero), of the range
+# of the values of an image, and of their type (1: unsigned), sections 3, 8, 19 and 20.
+_BITS, _PHOTOMETRIC, _SAMPLE_FORMAT = 258, 262, 339
+_RANGES = ((340, 341), (280, 281))
+_UNSIGNED = 1
+
+
+class Pixels(NamedTuple):
+    """A decoded image.
+
+    Attributes:
+      rgb: uint8 [h, w, 3]: upright, on white, its longer side at most `Limits.max_side`.
+      peak: the greatest value, of an image of 16 bits a channel in which 65535 is taken for white;
+        None for other images.
+    """
+
+    rgb: np.ndarray
+    peak: int | None
+
+
+def decode_by_pillow(encoded: bytes, limits: Limits) -> Pixels:
+    """Decodes an image of one of `PILLOW_FORMATS`.
+
+    Raises:
+      UnusableError: it cannot be decoded, or it is not known which of its values is white.
+    """
+    try:
+        with PIL.Image.open(io.BytesIO(encoded), formats=PILLOW_FORMATS) as image:
+            if image.width * image.height > limits.max_pixels:
+                raise UnusableError(
+                    Reason.TOO_LARGE,
+                    f"of {image.width} x {image.height} pixels; at most {limits.max_pixels} are "
+                    "decoded",
+                )
+            image.load()
+            rgb, peak = _to_rgb(image, limits.max_value)
+            return Pixels(np.asarray(_turn_and_shrink(rgb, image, limits.max_side)), peak)
+    except PIL.UnidentifiedImageError as error:
+        raise UnusableError(Reason.FORMAT, "not an image of a known format") from error
+    except PIL.Image.DecompressionBombError as error:
+        raise UnusableError(Reason.TOO_LARGE, " ".join(str(error).split())) from error
+    except UnusableError:
+        raise
+    except (
+        ArithmeticError,
+        LookupError,
+        MemoryError,  # Pillow's, for headers that state impossible sizes
+        OSError,  # truncated
+        SyntaxError,
+        TypeError,  # a broken TIFF
+        ValueError,
+        struct.error,
+    ) as error:
+        raise UnusableError(Reason.DAMAGED, " ".join(str(error).split()) or "damaged") from error
+
+
+def _turn_and_shrink(rgb: PIL.Image.Image, image: PIL.Image.Image, max_side: int) -> Any:
+    try:
+        orientation = image.getexif().get(ORIENTATION, 1)
+    except Exception:  # Pillow's EXIF reader raises of everything; the image is as good without
+        orientation = 1
+    turn = _TURNS.get(orientation) if isinstance(orientation, int) else None
+    if turn is not None:
+        rgb = rgb.transpose(turn)
+    if max(rgb.size) > max_side:
+        rgb.thumbnail((max_side, max_side), PIL.Image.Resampling.LANCZOS)
+    return rgb
+
+
+# As in PIL.ImageOps.exif_transpose.
+_TURNS = {
+    2: PIL.Image.Transpose.FLIP_LEFT_RIGHT,
+    3: PIL.Image.Transpose.ROTATE_180,
+    4: PIL.Image.Transpose.FLIP_TOP_BOTTOM,
+    5: PIL.Image.Transpose.TRANSPOSE,
+    6: PIL.Image.Transpose.ROTATE_270,
+    7: PIL.Image.Transpose.TRANSVERSE,
+    8: PIL.Image.Transpose.ROTATE_90,
+}
+
+
+def _to_rgb(image: PIL.Image.Image, max_value: int) -> tuple[PIL.Image.Image, int | None]:
+    """Returns an image of mode RGB, and `Pixels.peak`."""
+    bits = _tag(image, _BITS) or (8,)
+    if image.mode.startswith("I;16") or image.mode in ("I", "F"):
+        return _scale(image, bits[0], max_value)
+    peak = None
+    if max(bits) > 8:  # of more than one channel: Pillow has kept the 8 higher bits
+        if max_value:
+            raise UnusableError(
+                Reason.RANGE,
+                f"{len(bits)} channels of {max(bits)} bits, of which {image.format} images cannot "
+                "be scaled by ingest.max_value; convert it to PNG",
+            )
+        peak = int(np.asarray(image).max()) * 256 + 255
+    if image.mode in ("LA", "PA", "RGBA") or "transparency" in image.info:
+        image = image.convert("RGBA")
+        white = PIL.Image.new("RGBA", image.size, "white")
+        return PIL.Image.alpha_composite(white, image).convert("RGB"), peak
+    return image.convert("RGB"), peak
+
+
+def _scale(image: PIL.Image.Image, bits: int, max_value: int) -> tuple[PIL.Image.Image, int | None]:
+    """Scales the values of a grey image of more than 8 bits to 0 (black) to 255 (white)."""
+    values = np.asarray(image)
+    if image.mode == "I" and _tag(image, _SAMPLE_FORMAT) == (_UNSIGNED,):
+        values = values.view(np.uint32)  # Pillow has no mode of unsigned 32 bits
+    values = values.astype(np.float64)
+    if not np.isfinite(values).all():
+        raise UnusableError(Reason.RANGE, "some of its values are infinite or not a number")
+    low, high = (0.0, float(max_value)) if max_value else _stated_range(image, bits)
+    scaled = np.clip((values - low) / (high - low), 0, 1) * 255
+    if high == _WHITE_OF_16_BITS and not low:  # the 8 higher bits, as of PNGs
+        scaled = np.floor(values / 256)
+    if _tag(image, _PHOTOMETRIC) == (0,):
+        scaled = 255 - scaled
+    rgb = PIL.Image.fromarray(np.rint(scaled).astype(np.uint8)).convert("RGB")
+    is_assumed = not max_value and image.mode.startswith("I;16") and high == _WHITE_OF_16_BITS
+    return rgb, int(values.max()) if is_assumed else None
+
+
+def _stated_range(image: PIL.Image.Image, bits: int) -> tuple[float, float]:
+    """Returns the values of black and white."""
+    for low, high in _RANGES:
+        stated = (_tag(image, low) or (0,))[0], (_tag(image, high) or (0,))[0]
+        if stated[0] < stated[1]:
+            return float(stated[0]), float(stated[1])
+    if image.mode.startswith("I;16"):
+        return 0.0, float(2 ** min(bits, 16) - 1) if bits > 8 else float(_WHITE_OF_16_BITS)
+    if image.format == "PPM" and image.mode == "I":
+        return 0.0, float(_WHITE_OF_16_BITS)  # Pillow has scaled it by the maximum in the header
+    kind = "floating-point" if image.mode == "F" else "signed or 32-bit"
+    raise UnusableError(
+        Reason.RANGE,
+        f"an image of {kind} values, whose black and white are not stated; expected 8 bits, or 16 "
+        "unsigned bits, a channel: convert it, or give the value of white with ingest.max_value",
+    )
+
+
+def _tag(image: PIL.Image.Image, tag: int) -> tuple[Any, ...]:
+    """Returns the values of a tag of a TIFF; empty without it."""
+    value = getattr(image, "tag_v2", {}).get(tag, ())
+    return value if isinstance(value, tuple) else (value,)

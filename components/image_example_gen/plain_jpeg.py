@@ -1,0 +1,37 @@
+"""Recognises the JPEGs that are examples as they are, by their headers. Imports no TensorFlow."""
+
+import struct
+
+from trainer.decoding.limits import Limits
+
+_START = b"\xff\xd8"
+# ITU-T T.81, table B.1: SOF0 to SOF15 are frame headers, short of DHT, JPG and DAC among them.
+_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+# Markers without a length (TEM, RST0 to RST7, SOI, EOI), the start of a scan, and a fill byte.
+_NO_SEGMENTS = frozenset({0x00, 0x01, *range(0xD0, 0xDB), 0xFF})
+_FRAME = struct.Struct(">xBHxHHB")  # after 0xFF: marker, length, precision, height, width, channels
+
+
+def is_plain_jpeg(encoded: bytes, limits: Limits) -> bool:
+    """Whether a file is a JPEG with three channels, without EXIF, and within the limits.
+
+    Only headers are read: the pixels may be damaged. For a JPEG with anything unusual between its
+    markers, the answer is no.
+    """
+    if not encoded.startswith(_START):
+        return False
+    position = len(_START)
+    while position + _FRAME.size <= len(encoded):
+        if encoded[position] != 0xFF or encoded[position + 1] in _NO_SEGMENTS:
+            return False
+        marker, length, height, width, channels = _FRAME.unpack_from(encoded, position)
+        if marker in _FRAMES:
+            return (
+                channels == 3
+                and 0 < max(height, width) <= limits.max_side
+                and 0 < height * width <= limits.max_pixels
+            )
+        if encoded.startswith(b"Exif", position + 4):
+            return False
+        position += 2 + length
+    return False

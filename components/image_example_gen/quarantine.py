@@ -1,0 +1,64 @@
+"""The reasons for the quarantine of an image: a closed list. Imports no TensorFlow."""
+
+import enum
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+
+class Reason(enum.StrEnum):
+    """Why an image is in quarantine. `docs/data.md` describes each reason."""
+
+    UNREADABLE = "unreadable"
+    CHANGED = "changed"
+    NAME = "name"
+    UNLABELLED = "unlabelled"
+    EMPTY = "empty"
+    FORMAT = "format"
+    HEIC = "heic"
+    DAMAGED = "damaged"
+    TOO_LARGE = "too_large"
+    RANGE = "range"
+
+
+class UnusableError(ValueError):
+    """An image cannot become an example.
+
+    Attributes:
+      reason: why.
+      detail: the reason in the words of this image, one line.
+    """
+
+    def __init__(self, reason: Reason, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+        self.detail = detail
+
+
+def format_record(
+    error: UnusableError, *, file_name: str, label: int, size: int, digest: str
+) -> str:
+    """Formats a line of the quarantine file: JSON with the name, the label, and why.
+
+    Args:
+      error: why the image is in quarantine.
+      file_name: the name of the image in the source.
+      label: the class index.
+      size: number of bytes that were read.
+      digest: SHA-256 of these bytes, 64 hex digits.
+    """
+    return json.dumps(
+        {
+            "file_name": file_name,
+            "label": label,
+            "reason": error.reason,
+            "detail": error.detail,
+            "bytes": size,
+            "sha256": digest,
+        }
+    )
+
+
+def read_records(lines: Iterable[str]) -> list[Mapping[str, Any]]:
+    """Reads lines of `format_record`."""
+    return [json.loads(line) for line in lines]

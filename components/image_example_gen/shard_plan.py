@@ -1,0 +1,91 @@
+"""Plans which images go to which file of a split, from the list of images alone."""
+
+import dataclasses
+import hashlib
+import itertools
+import json
+import math
+import os
+from collections.abc import Iterable, Iterator, Sequence
+
+from components.image_example_gen.sources.base import SPLITS, TRAIN, ImageReference
+
+SHARD_BYTES = 128_000_000  # of the images in their source
+# Training reads several shards at a time, also of a dataset of few bytes.
+_TRAIN_SHARDS, _TRAIN_IMAGES = 8, 800
+
+
+@dataclasses.dataclass(frozen=True)
+class Shard:
+    """The images of one record file.
+
+    Attributes:
+      split: the split.
+      index: the index of the file in its split.
+      count: the number of files in the split.
+      images: the images, in the order in which they are written.
+    """
+
+    split: str
+    index: int
+    count: int
+    images: Sequence[ImageReference]
+
+
+def plan_shards(images: Sequence[ImageReference], splits: Sequence[str]) -> Iterator[Shard]:
+    """Yields the shards of all splits: about `SHARD_BYTES` each, at least 8 of 800 training images.
+
+    The plan depends on the list of images alone, and never on Beam's engine or its workers. Within
+    a split, images are in a random order that is always the same: if they were written class by
+    class, the Trainer's shuffle buffer would be too small to mix the classes.
+
+    Args:
+      images: all images of the source.
+      splits: the split of each image.
+    """
+    members: dict[str, list[ImageReference]] = {split: [] for split in SPLITS}
+    for image, split in zip(images, splits, strict=True):
+        members[split].append(image)
+    for split, found in members.items():
+        found.sort(key=lambda image: hashlib.sha256(os.fsencode(image.file_name)).digest())
+        parts = list(_divide(found, _count(split, found)))
+        for index, part in enumerate(parts):
+            yield Shard(split, index, len(parts), part)
+
+
+def _count(split: str, images: Sequence[ImageReference]) -> int:
+    count = math.ceil(sum(image.size for image in images) / SHARD_BYTES)
+    is_parallel = split == TRAIN and len(images) >= _TRAIN_IMAGES
+    return max(count, _TRAIN_SHARDS if is_parallel else 1)
+
+
+def _divide(images: Sequence[ImageReference], count: int) -> Iterator[Sequence[ImageReference]]:
+    """Yields consecutive parts with about as many bytes each; none of them is empty."""
+    # An image that could not be listed has no size, but is a file to open.
+    ends = list(itertools.accumulate(image.size + 1 for image in images))
+    start = 0
+    for part in range(1, count + 1):
+        target = ends[-1] * part / count if ends else 0
+        stop = start
+        while stop < len(images) and ends[stop] <= target:
+            stop += 1
+        if stop > start:
+            yield images[start:stop]
+        start = stop
+
+
+def format_plan(shard: Shard) -> str:
+    """Formats a shard as lines of JSON: its place, and an image each."""
+    lines = [(shard.split, shard.index, shard.count), *shard.images]
+    return "".join(f"{json.dumps(line)}\n" for line in lines)
+
+
+def read_plan(lines: Iterable[str]) -> tuple[Shard, Iterator[ImageReference]]:
+    """Reads the lines of `format_plan`.
+
+    Returns:
+      The shard, without images, and its images one by one.
+    """
+    rows = map(json.loads, lines)
+    split, index, count = next(rows)
+    return Shard(split, index, count, ()), (ImageReference(*row) for row in rows)

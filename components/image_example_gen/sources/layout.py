@@ -1,0 +1,196 @@
+"""Finds out what the folders of a dataset are: classes, or splits with classes in them.
+
+Imports no TensorFlow.
+"""
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from typing import NamedTuple
+
+from common.errors import InputError
+from components.image_example_gen.sources.base import TEST, TRAIN, VALIDATION
+from components.image_example_gen.sources.visible import IMAGE_SUFFIXES
+
+AUTO, CLASSES, SPLITS = "auto", "classes", "splits"
+
+_WORDS = {
+    **dict.fromkeys(("train", "training", "trn"), TRAIN),
+    **dict.fromkeys(("val", "valid", "validate", "validation", "dev"), VALIDATION),
+    **dict.fromkeys(("test", "testing", "tst", "eval", "evaluation"), TEST),
+}
+_SHOWN = 5  # names in a message
+
+
+class Place(NamedTuple):
+    """Split and class of a file; the split is empty without split folders."""
+
+    split: str
+    class_name: str
+
+
+class Layout(NamedTuple):
+    """What the folders of a dataset are.
+
+    Attributes:
+      splits: the split of each split folder, by its relative path; empty for class folders.
+      left_out: folders whose images are left out.
+    """
+
+    splits: Mapping[str, str]
+    left_out: tuple[str, ...] = ()
+
+    def place(self, path: str) -> Place | None:
+        """Returns split and class of the file at a relative path; None if it is left out."""
+        if not self.splits:
+            return Place("", path.split("/", 1)[0])
+        for folder, split in self.splits.items():
+            if path.startswith(f"{folder}/"):
+                class_name, separator, _ = path[len(folder) + 1 :].partition("/")
+                return Place(split, class_name) if separator else None
+        return None
+
+
+def split_named(name: str) -> str | None:
+    """Returns the split that a folder or file of this name holds: `seg_train`, `Val2017`, …"""
+    words = re.findall("[a-z]+", name.lower())
+    found = {_WORDS[word] for word in words if word in _WORDS}
+    return found.pop() if len(found) == 1 else None
+
+
+def find_layout(
+    paths: Sequence[str], where: str, layout: str, named: Mapping[str, Sequence[str]]
+) -> Layout:
+    """Finds out what the folders of a dataset are.
+
+    Args:
+      paths: relative paths of all files, each in a folder.
+      where: path or URI of the dataset, for messages.
+      layout: AUTO, CLASSES or SPLITS.
+      named: the folders of each split, if the user named them.
+
+    Raises:
+      InputError: the folders are neither only splits nor only classes, a split folder has images
+        outside of class folders, or a folder that was named is not there.
+    """
+    folders = _Folders(paths)
+    if named:
+        return _named_layout(folders, where, named)
+    splits = {top: split for top in folders.tops if (split := split_named(top))}
+    if layout == CLASSES or (layout == AUTO and not _may_be_splits(folders, splits)):
+        return Layout({})
+    others = [top for top in folders.tops if top not in splits]
+    loose = [top for top in splits if top in folders.with_images]
+    problem = ""
+    if others:
+        problem = f", beside which {_list(others)} {_is(others)} no split"
+    elif loose:
+        problem = f", but {_list(loose)} {_has(loose)} images outside of class folders"
+    elif len(set(splits.values())) < len(splits):
+        problem = ", two of the same kind"
+    if not splits:
+        raise InputError(
+            f"{where}: found the folders {_list(folders.tops) or '(none)'}, of which none is named "
+            f"like a split; {_expected(splits)}"
+        )
+    if problem:
+        taken = _list([f"{top} ({split})" for top, split in splits.items()])
+        raise InputError(f"{where}: took {taken} for splits{problem}; {_expected(splits)}")
+    return Layout({folders.descend(top, split): split for top, split in splits.items()})
+
+
+def check_classes(classes: Mapping[str, Collection[str]], where: str) -> None:
+    """Refuses splits whose classes differ.
+
+    Args:
+      classes: the classes of each split.
+      where: path or URI of the dataset, for the message.
+
+    Raises:
+      InputError: a class of one split is not in another.
+    """
+    every = sorted(set().union(*classes.values()))
+    for split, names in classes.items():
+        missing = [name for name in every if name not in names]
+        if missing:
+            raise InputError(
+                f"{where}: took {_list(list(classes))} for splits, but {split} has {len(names)} of "
+                f"{len(every)} classes, without {_list(missing)}; expected the same classes in "
+                "each: --layout splits takes the splits as they are, --layout classes takes each "
+                "folder as a class"
+            )
+
+
+class _Folders:
+    """The folders that a list of paths shows."""
+
+    def __init__(self, paths: Sequence[str]) -> None:
+        parts = [path.split("/") for path in paths]
+        self.tops = sorted({path[0] for path in parts})
+        self.with_images = {path[0] for path in parts if len(path) == 2 and _is_image(path[1])}
+        self.with_folders = {path[0] for path in parts if len(path) > 2}
+        self._below: dict[str, set[str]] = {top: set() for top in self.tops}
+        self._deep = {path[0] for path in parts if len(path) > 3}
+        for path in parts:
+            if len(path) > 2:
+                self._below[path[0]].add(path[1])
+
+    def descend(self, top: str, split: str) -> str:
+        """Returns the folder of a split, which may be in another of the same name.
+
+        Archives are often unpacked into a folder of their own name: seg_train/seg_train/street/.
+        """
+        below = list(self._below[top])
+        is_nested = len(below) == 1 and split_named(below[0]) == split and top in self._deep
+        return f"{top}/{below[0]}" if is_nested else top
+
+
+def _may_be_splits(folders: _Folders, splits: Mapping[str, str]) -> bool:
+    """Whether folders with names of splits may be splits.
+
+    A class may be called train as well: its images lie directly in it, and other classes beside it.
+    """
+    return bool(splits) and (
+        len(splits) == len(folders.tops) or any(top in folders.with_folders for top in splits)
+    )
+
+
+def _named_layout(folders: _Folders, where: str, named: Mapping[str, Sequence[str]]) -> Layout:
+    splits = {}
+    for split, names in named.items():
+        for name in names:
+            if name not in folders.tops:
+                raise InputError(
+                    f"{where}: found the folders {_list(folders.tops) or '(none)'}; expected "
+                    f"{name}, which ingest.splits.{split} names"
+                )
+            splits[folders.descend(name, split)] = split
+    tops = {folder.split("/", 1)[0] for folder in splits}
+    return Layout(splits, tuple(top for top in folders.tops if top not in tops))
+
+
+def _expected(splits: Mapping[str, str]) -> str:
+    named = " ".join(
+        f"--set ingest.splits.{split}={folder}"
+        for folder, split in (splits or {"FOLDER": TRAIN}).items()
+    )
+    return (
+        "expected class folders, or split folders with class folders in them: --layout classes "
+        f"takes each folder as a class; {named} takes these as splits, and leaves other folders out"
+    )
+
+
+def _is_image(name: str) -> bool:
+    return name.lower().endswith(IMAGE_SUFFIXES)
+
+
+def _list(names: Sequence[str]) -> str:
+    more = len(names) - _SHOWN
+    return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
+
+
+def _is(names: Sequence[str]) -> str:
+    return "is" if len(names) == 1 else "are"
+
+
+def _has(names: Sequence[str]) -> str:
+    return "has" if len(names) == 1 else "have"

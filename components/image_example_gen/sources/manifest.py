@@ -1,0 +1,167 @@
+"""A manifest of labelled images: flowers.csv with lines such as `daisy/1.jpg,daisy`."""
+
+import functools
+import hashlib
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from common.content_index import FileContent, read_contents
+from common.errors import InputError
+from components.image_example_gen.sources import folder, remote_folder
+from components.image_example_gen.sources.base import (
+    CHANGED,
+    NO_LABEL,
+    ImageReference,
+    Source,
+    SourceImage,
+    source_image,
+    unread_image,
+)
+from components.image_example_gen.sources.bucket_listing import ListedFile, list_files
+from components.image_example_gen.sources.class_list import ClassList, sort_names
+from components.image_example_gen.sources.given_splits import GivenSplits
+from components.image_example_gen.sources.manifest_rows import Row, is_unassigned, read_rows
+
+
+class ManifestSource(Source):
+    """The images that a CSV, JSON Lines or Parquet file lists, on this machine or in a bucket.
+
+    Paths are relative to the folder of the manifest, absolute, or URIs. An image that is not there,
+    or that has no label, is quarantined.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        splits: Mapping[str, Sequence[str]] | None = None,
+        classes: Sequence[str] = (),
+    ) -> None:
+        """
+        Args:
+          path: path or URI of the manifest.
+          splits: the values of each split in the manifest; None for common names.
+          classes: the class names; empty for those that are found.
+        """
+        self._path = path
+        self._splits = GivenSplits(splits)
+        self._given_classes = tuple(classes)
+
+    def check(self) -> None:
+        if "://" not in self._path:
+            self.prepare()
+
+    def prepare(self, cache: Path | None = None) -> None:
+        if len(self.classes()) < 2:
+            raise InputError(
+                f"{self._path}: found {len(self.classes())} classes; expected at least 2"
+            )
+        for row in self._rows:
+            self._split(row)
+        paths = [self._locate(row.path) for row in self._rows]
+        if not any("://" in path or os.path.lexists(path) for path in paths):
+            raise InputError(
+                f"{self._path}: none of its {len(paths)} images is there, such as {paths[0]}; "
+                "expected paths relative to the manifest, absolute paths, or URIs"
+            )
+
+    @functools.cached_property
+    def _rows(self) -> list[Row]:
+        try:
+            content = _read(self._path)
+        except OSError as error:
+            raise InputError(
+                f"{self._path}: {error.strerror or error}; expected a manifest that can be read"
+            ) from error
+        return read_rows(self._path, content)
+
+    @functools.cached_property
+    def _classes(self) -> ClassList:
+        found = sort_names({row.label for row in self._rows if row.label})
+        return ClassList(self._given_classes, found, self._path)
+
+    def classes(self) -> tuple[str, ...]:
+        return self._classes.names
+
+    def _list_images(self, cache: Path | None) -> Sequence[ImageReference]:
+        locations = [self._locate(row.path) for row in self._rows]
+        contents = self._local_contents(locations, cache) | _remote_contents(locations)
+        return [
+            ImageReference(
+                file_name=row.path,
+                label=self._classes.label(row.label) if row.label else NO_LABEL,
+                location=location,
+                size=contents[location].size,
+                digest=contents[location].digest,
+                split=self._split(row),
+                group=row.group,
+            )
+            for row, location in zip(self._rows, locations, strict=True)
+        ]
+
+    def read(self, images: Iterable[ImageReference]) -> Iterator[SourceImage]:
+        for image in images:
+            try:
+                encoded = _read(image.location)
+            except OSError as error:
+                yield unread_image(image, str(error.strerror or error))
+            else:
+                is_same = _is_same(encoded, image)
+                yield source_image(image, encoded) if is_same else unread_image(image, CHANGED)
+
+    def _locate(self, path: str) -> str:
+        if "://" in path or os.path.isabs(path):
+            return path
+        return f"{self._path.rpartition('/')[0] or '.'}/{path}"
+
+    def _split(self, row: Row) -> str:
+        if is_unassigned(row.split):
+            return ""
+        split = self._splits.find(row.split)
+        if split is None:
+            raise InputError(
+                f"{self._path}: line {row.line}: found the split {row.split}; expected train, "
+                f"validation or test, or a name of it in ingest.splits"
+            )
+        return split
+
+    def _local_contents(
+        self, locations: Sequence[str], cache: Path | None
+    ) -> dict[str, FileContent]:
+        key = hashlib.sha256(os.fsencode(os.path.realpath(self._path))).hexdigest()[:16]
+        index = cache / "contents" / f"{key}.json" if cache else None
+        local = sorted({location for location in locations if "://" not in location})
+        return {content.name: content for content in read_contents([(p, p) for p in local], index)}
+
+
+def _remote_contents(locations: Sequence[str]) -> dict[str, FileContent]:
+    """Returns the size of each image in a bucket, and the digest of its checksum in the listing."""
+    remote = [location for location in locations if "://" in location]
+    listed: dict[str, ListedFile] = {}
+    for directory in _roots({location.rpartition("/")[0] for location in remote}):
+        listed |= {file.uri: file for file in list_files(directory)}
+    return {
+        uri: FileContent(uri, listed[uri].size, listed[uri].digest)
+        if uri in listed
+        else FileContent(uri, 0, "")
+        for uri in remote
+    }
+
+
+def _roots(folders: set[str]) -> list[str]:
+    """Leaves out folders that lie in another: their listings are parts of it."""
+    roots: list[str] = []
+    for candidate in sorted(f"{name}/" for name in folders):
+        if not roots or not candidate.startswith(roots[-1]):
+            roots.append(candidate)
+    return [root.removesuffix("/") for root in roots]
+
+
+def _read(place: str) -> bytes:
+    return remote_folder.read_file(place) if "://" in place else folder.read_file(place)
+
+
+def _is_same(encoded: bytes, image: ImageReference) -> bool:
+    if "://" in image.location:  # the digest is not that of the bytes
+        return len(encoded) == image.size
+    return hashlib.sha256(encoded).hexdigest() == image.digest

@@ -1,0 +1,180 @@
+"""Reads the rows of a manifest: a CSV, JSON Lines or Parquet file that lists labelled images.
+
+Vertex AI's import files are read as well: cloud.google.com/vertex-ai/docs/image-data/
+classification/prepare-data. Imports no TensorFlow.
+"""
+
+import csv
+import io
+import json
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import PurePosixPath
+from typing import Any, NamedTuple
+
+from common.errors import InputError
+
+_PATH, _LABEL, _SPLIT, _GROUP = "path", "label", "split", "group"
+# The names that a column may have, in lower case.
+_COLUMNS: Mapping[str, str] = {
+    **dict.fromkeys(
+        (
+            *("path", "file", "filename", "file_name", "filepath", "file_path", "uri"),
+            *("image", "image_path", "image_file", "img", "gcs_file_path", "imagegcsuri"),
+        ),
+        _PATH,
+    ),
+    **dict.fromkeys(("label", "class", "class_name", "category"), _LABEL),
+    **dict.fromkeys(("split", "set", "subset", "usage", "ml_use"), _SPLIT),
+    **dict.fromkeys(("group", "group_id"), _GROUP),
+}
+_VERTEX_SPLIT = "aiplatform.googleapis.com/ml_use"
+_UNASSIGNED = ("", "unassigned")
+_VERTEX_SPLITS = (*_UNASSIGNED, "train", "training", "validation", "test")
+
+
+class Row(NamedTuple):
+    """A row of a manifest.
+
+    Attributes:
+      line: the number of its line, from 1.
+      path: the path or URI of an image, as written.
+      label: the class name; empty for none.
+      split: the split as written; empty for none.
+      group: the group key; empty for none.
+    """
+
+    line: int
+    path: str
+    label: str
+    split: str = ""
+    group: str = ""
+
+
+def read_rows(name: str, content: bytes) -> list[Row]:
+    """Reads the rows of a manifest.
+
+    Args:
+      name: path or URI of the manifest, whose suffix says its format.
+      content: the bytes of the file.
+
+    Raises:
+      InputError: the file has another format, no column of paths or labels, a row without a path,
+        or a path twice.
+    """
+    read = _READERS[PurePosixPath(name).suffix.lower()]
+    try:
+        rows = list(read(name, content))
+    except (UnicodeDecodeError, csv.Error, json.JSONDecodeError) as error:
+        raise InputError(f"{name}: cannot be read ({error}); expected {_EXPECTED}") from error
+    lines: dict[str, int] = {}
+    for row in rows:
+        if not row.path:
+            raise InputError(f"{name}: line {row.line} has no path; expected {_EXPECTED}")
+        if lines.setdefault(row.path, row.line) != row.line:
+            raise InputError(
+                f"{name}: line {row.line}: {row.path} is in line {lines[row.path]} as well; "
+                "expected each image once, with one label"
+            )
+    return rows
+
+
+def is_unassigned(split: str) -> bool:
+    """Whether a row leaves the choice of its split to the pipeline."""
+    return split.lower() in _UNASSIGNED
+
+
+_EXPECTED = "the columns path, label and, if you like, split and group"
+
+
+def _read_csv(name: str, content: bytes) -> Iterator[Row]:
+    text = content.decode("utf-8-sig")
+    first = text.partition("\n")[0]
+    delimiter = max(",;\t", key=first.count)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    columns: Sequence[str] | None = None
+    for number, raw in enumerate(reader):
+        cells = [cell.strip() for cell in raw]
+        if not any(cells):
+            continue
+        if number == 0 and (columns := _header(cells)):
+            continue
+        yield _row(name, reader.line_num, dict(zip(columns or _order(cells), cells, strict=False)))
+        if not columns and len(cells) > 3:
+            raise InputError(
+                f"{name}: line {reader.line_num} has {len(cells)} columns; expected path, label "
+                "and, if you like, split, or a header that names the columns"
+            )
+
+
+def _header(cells: Sequence[str]) -> list[str] | None:
+    """Returns the columns that a first line names; None if it is a row of data."""
+    columns = [_COLUMNS.get(cell.lower(), cell) for cell in cells]
+    return columns if {_PATH, _LABEL} <= set(columns) else None
+
+
+def _order(cells: Sequence[str]) -> tuple[str, str, str]:
+    """Returns the columns of a row without a header; in Vertex AI's files, the split is first."""
+    is_vertex = len(cells) > 2 and cells[0].lower() in _VERTEX_SPLITS
+    return (_SPLIT, _PATH, _LABEL) if is_vertex else (_PATH, _LABEL, _SPLIT)
+
+
+def _read_jsonl(name: str, content: bytes) -> Iterator[Row]:
+    for line, text in enumerate(content.decode("utf-8-sig").splitlines(), 1):
+        if not text.strip():
+            continue
+        value = json.loads(text)
+        if not isinstance(value, dict):
+            raise InputError(f"{name}: line {line} is no JSON object; expected {_EXPECTED}")
+        found = {_COLUMNS.get(key.lower(), key): item for key, item in value.items()}
+        annotation = value.get("classificationAnnotation")
+        if isinstance(annotation, dict):  # Vertex AI
+            found[_LABEL] = annotation.get("displayName")
+            found[_SPLIT] = (value.get("dataItemResourceLabels") or {}).get(_VERTEX_SPLIT)
+        yield _row(name, line, found)
+
+
+def _read_parquet(name: str, content: bytes) -> Iterator[Row]:
+    import pyarrow
+    import pyarrow.parquet
+
+    try:
+        file = pyarrow.parquet.ParquetFile(io.BytesIO(content))
+        columns = [c for c in file.schema_arrow.names if c.lower() in _COLUMNS]
+        table = file.read(columns=columns)
+    except pyarrow.ArrowException as error:
+        raise InputError(f"{name}: is no Parquet file ({error}); expected {_EXPECTED}") from error
+    names = [_COLUMNS[column.lower()] for column in columns]
+    if not {_PATH, _LABEL} <= set(names):
+        raise InputError(
+            f"{name}: found the columns {', '.join(file.schema_arrow.names)}; expected {_EXPECTED}"
+        )
+    for line, values in enumerate(table.to_pylist(), 1):
+        yield _row(name, line, dict(zip(names, values.values(), strict=True)))
+
+
+def _row(name: str, line: int, found: Mapping[str, Any]) -> Row:
+    if _PATH not in found:
+        raise InputError(
+            f"{name}: line {line} has the columns {', '.join(map(str, found))}; expected "
+            f"{_EXPECTED}"
+        )
+    values = {}
+    for column in (_PATH, _LABEL, _SPLIT, _GROUP):
+        value = found.get(column)
+        if isinstance(value, float):  # a column with gaps, as pandas writes it
+            value = None if math.isnan(value) else int(value) if value.is_integer() else value
+        if isinstance(value, list | dict | float | bytes):
+            raise InputError(
+                f"{name}: line {line}: {column} is {value!r}; expected a text, one for each image"
+            )
+        values[column] = "" if value is None else str(value).strip()
+    return Row(line, **values)
+
+
+_READERS: Mapping[str, Callable[[str, bytes], Iterator[Row]]] = {
+    ".csv": _read_csv,
+    ".jsonl": _read_jsonl,
+    ".parquet": _read_parquet,
+}
+SUFFIXES = tuple(_READERS)

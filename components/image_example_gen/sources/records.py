@@ -1,0 +1,236 @@
+"""Lists the images in record files of tf.Examples, and reads single ones."""
+
+import contextlib
+import hashlib
+import itertools
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import IO, Any, NamedTuple
+
+from google.protobuf.message import DecodeError
+
+from common.content_index import FileContent
+from common.errors import InputError
+from components.image_example_gen.sources.base import (
+    CHANGED,
+    ImageReference,
+    SourceImage,
+    source_image,
+    unread_image,
+)
+
+# A TFRecord is a length of 8 bytes, its checksum of 4, the data, and their checksum of 4:
+# tensorflow.org/tutorials/load_data/tfrecord, "TFRecords format details".
+_HEADER, _FOOTER = 12, 4
+
+
+class RecordImage(NamedTuple):
+    """An image in a record file.
+
+    Attributes:
+      offset: where the record's data begin in the file; in a file that cannot be sought, the index
+        of the record.
+      length: number of bytes of the record's data; 0 in a file that cannot be sought.
+      label: the value of the label feature; None without one.
+      name: the value of the name feature; empty without one.
+      size: number of bytes of the image.
+      digest: SHA-256 of the image, 64 hex digits.
+    """
+
+    offset: int
+    length: int
+    label: int | str | None
+    name: str
+    size: int
+    digest: str
+
+
+class Features(NamedTuple):
+    """The features of a tf.Example that hold an image, its label and its name.
+
+    Each is a tuple of names, of which the first that an example has counts.
+    """
+
+    image: tuple[str, ...] = ("image",)
+    label: tuple[str, ...] = ("label",)
+    name: tuple[str, ...] = ("file_name",)
+
+
+class RecordFiles:
+    """Record files of tf.Examples, of one format and with the same features."""
+
+    def __init__(
+        self,
+        features: Features,
+        stream: Callable[[str], Any],
+        *,
+        can_seek: bool,
+        expected: str,
+    ) -> None:
+        """
+        Args:
+          features: the names of the features.
+          stream: returns a `tf.data.Dataset` of the records in a file.
+          can_seek: whether the files are TFRecords without compression. Images in all other files
+            are found by reading the file from its beginning.
+          expected: the expected files and what to do with damaged ones, for a message.
+        """
+        self._features = features
+        self._stream = stream
+        self._can_seek = can_seek
+        self._expected = expected
+
+    def list(self, file: FileContent, cache: Path | None) -> Iterator[RecordImage]:
+        """Lists the images in a file. The list is kept in `cache` under the digest of the file.
+
+        Raises:
+          InputError: the file is damaged, or its examples lack the feature of the image.
+        """
+        kept = cache / "contents" / "records" / f"{self._key(file)}.jsonl" if cache else None
+        if kept and kept.is_file():
+            with kept.open() as lines:
+                yield from (RecordImage(*json.loads(line)) for line in lines)
+            return
+        images = list(self._read_all(file.name))
+        if kept and file.digest:
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            new = kept.with_suffix(".new")
+            new.write_text("".join(f"{json.dumps(image)}\n" for image in images))
+            new.replace(kept)
+        yield from images
+
+    def _key(self, file: FileContent) -> str:
+        text = f"{file.digest} {self._features} {self._can_seek}"
+        return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+    def _read_all(self, path: str) -> Iterator[RecordImage]:
+        import tensorflow as tf
+
+        offset = 0
+        try:
+            for index, record in enumerate(self._stream(path).as_numpy_iterator()):
+                place = (offset + _HEADER, len(record)) if self._can_seek else (index, 0)
+                offset += _HEADER + len(record) + _FOOTER
+                example = tf.train.Example.FromString(record)
+                encoded = self._image(example)
+                if encoded is None:
+                    raise InputError(
+                        f"{path}: record {index} has the features "
+                        f"{', '.join(sorted(example.features.feature)) or '(none)'}; expected an "
+                        f"encoded image in {' or '.join(self._features.image)}: name the feature "
+                        "with ingest.features.image"
+                    )
+                label = _values(example, self._features.label)
+                name = _values(example, self._features.name)
+                yield RecordImage(
+                    *place,
+                    label=_text(label[0]) if label else None,
+                    name=str(_text(name[0])) if name else "",
+                    size=len(encoded),
+                    digest=hashlib.sha256(encoded).hexdigest(),
+                )
+        except (tf.errors.DataLossError, DecodeError) as error:
+            raise InputError(f"{path} is damaged; expected {self._expected}") from error
+
+    def _image(self, example: Any) -> bytes | None:
+        values = _values(example, self._features.image)
+        return values[0] if len(values) == 1 and isinstance(values[0], bytes) else None
+
+    def location(self, path: str, image: RecordImage) -> str:
+        """Returns the `ImageReference.location` of an image in the record file at `path`."""
+        return f"{image.offset} {image.length} {path}"
+
+    def read(self, images: Iterable[ImageReference]) -> Iterator[SourceImage]:
+        """Reads images, each with a `location` from the method of that name.
+
+        Yields:
+          As in `Source.read`. Where files cannot be sought, the order is that of the files.
+        """
+        import tensorflow as tf
+
+        if not self._can_seek:
+            images = sorted(images, key=lambda image: _place(image)[::-1])
+        with contextlib.closing(self._open_reader()) as reader:
+            for image in images:
+                offset, length, path = _place(image)
+                try:
+                    example = tf.train.Example.FromString(reader.read(path, offset, length))
+                except (tf.errors.OpError, OSError, DecodeError, StopIteration) as error:
+                    yield unread_image(image, " ".join(str(error).split())[:100] or CHANGED)
+                    continue
+                encoded = self._image(example) or b""
+                is_same = hashlib.sha256(encoded).hexdigest() == image.digest
+                yield source_image(image, encoded) if is_same else unread_image(image, CHANGED)
+
+    def _open_reader(self) -> "_SeekingReader | _StreamingReader":
+        return _SeekingReader() if self._can_seek else _StreamingReader(self._stream)
+
+
+class _SeekingReader:
+    """Reads records at their offsets; keeps the last file open."""
+
+    def __init__(self) -> None:
+        self._path = ""
+        self._file: IO[bytes] | None = None
+
+    def read(self, path: str, offset: int, length: int) -> bytes:
+        if self._file is None or path != self._path:
+            self.close()
+            self._file, self._path = open_binary(path), path
+        self._file.seek(offset)
+        return self._file.read(length)
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+
+class _StreamingReader:
+    """Reads records by their index, fastest in rising order."""
+
+    def __init__(self, stream: Callable[[str], Any]) -> None:
+        self._stream = stream
+        self._path = ""
+        self._next = 0
+        self._records: Iterator[bytes] = iter(())
+
+    def read(self, path: str, index: int, _: int) -> bytes:
+        if path != self._path or index < self._next:
+            self._records, self._path, self._next = self._stream(path).as_numpy_iterator(), path, 0
+        record = next(itertools.islice(self._records, index - self._next, None))
+        self._next = index + 1
+        return record
+
+    def close(self) -> None:
+        self._records = iter(())
+
+
+def open_binary(path: str) -> IO[bytes]:
+    """Opens a file on this machine or in a bucket for reading, in which one can seek."""
+    if "://" not in path:
+        return Path(path).open("rb", buffering=0)
+    from apache_beam.io.filesystem import CompressionTypes
+    from apache_beam.io.filesystems import FileSystems
+
+    return FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)
+
+
+def _place(image: ImageReference) -> tuple[int, int, str]:
+    offset, length, path = image.location.split(" ", 2)
+    return int(offset), int(length), path
+
+
+def _values(example: Any, names: Sequence[str]) -> list[Any]:
+    """Returns the values of the first of these features that an example has; empty for none."""
+    for name in names:
+        if name in example.features.feature:  # to ask for the value of another would add it
+            found = example.features.feature[name]
+            kind = found.WhichOneof("kind")
+            return list(getattr(found, kind).value) if kind else []
+    return []
+
+
+def _text(value: Any) -> int | str:
+    return value.decode(errors="replace") if isinstance(value, bytes) else int(value)

@@ -1,0 +1,168 @@
+"""TFRecords of tf.Examples: records/train-00000-of-00008.tfrecord, …"""
+
+import functools
+import hashlib
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from common.content_index import FileContent, read_contents
+from common.errors import InputError
+from components.image_example_gen.sources.base import (
+    NO_LABEL,
+    ImageReference,
+    Source,
+    SourceImage,
+)
+from components.image_example_gen.sources.class_list import ClassList, sort_names
+from components.image_example_gen.sources.given_splits import GivenSplits
+from components.image_example_gen.sources.record_files import MARK, RecordFile, find_record_files
+from components.image_example_gen.sources.records import Features, RecordFiles, RecordImage
+
+# The names that are tried, in this order: those of this project's own examples, and others that are
+# common. Texts come before numbers, which count from 1 in datasets of TensorFlow's model garden.
+_FEATURES = Features(
+    image=("image", "image/encoded", "encoded", "image_raw"),
+    label=("label", "image/class/text", "image/class/label", "class"),
+    name=("file_name", "filename", "image/filename"),
+)
+_GZIP = ".gz"
+
+
+class TfrecordSource(Source):
+    """TFRecords of tf.Examples with an encoded image and a label, with or without gzip.
+
+    A label is a class name or a number. A number is an index into the class names that the user
+    gave; without these, it is the name of the class. If the names of files or of their folders say
+    a split, it is kept.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        splits: Mapping[str, Sequence[str]] | None = None,
+        classes: Sequence[str] = (),
+        features: Mapping[str, str] | None = None,
+    ) -> None:
+        """
+        Args:
+          path: path or URI of a record file, a pattern with *, or the path of a folder.
+          splits: the names of the files or folders of each split, with * and ?; None for common
+            names.
+          classes: the class names; empty for those that are found.
+          features: the names of the features of `image`, `label` and `name`, where they are not
+            common ones.
+        """
+        self._path = path
+        self._splits = GivenSplits(splits)
+        self._given_classes = tuple(classes)
+        given = {key: (name,) for key, name in (features or {}).items()}
+        self._features = _FEATURES._replace(**given)
+        self._classes: ClassList | None = None
+
+    def check(self) -> None:
+        if "://" not in self._path:
+            _ = self._files
+
+    def prepare(self, cache: Path | None = None) -> None:
+        self.images(cache)
+        if len(self.classes()) < 2:
+            raise InputError(
+                f"{self._path}: found {len(self.classes())} classes; expected at least 2"
+            )
+
+    def classes(self) -> tuple[str, ...]:
+        self.images()
+        assert self._classes is not None  # `_list_images` sets it
+        return self._classes.names
+
+    def _list_images(self, cache: Path | None) -> Sequence[ImageReference]:
+        listed = [
+            (file, list(self._records(file.path).list(content, cache)))
+            for file, content in zip(self._files, self._contents(cache), strict=True)
+        ]
+        labels = {image.label for _, images in listed for image in images}
+        self._classes = self._find_classes(labels - {None, NO_LABEL, ""})
+        names = [image.name for _, images in listed for image in images]
+        are_names = all(names) and len(set(names)) == len(names)
+        return [
+            ImageReference(
+                file_name=image.name if are_names else f"{file.name}__{index}",
+                label=self._label(image),
+                location=self._records(file.path).location(file.path, image),
+                size=image.size,
+                digest=image.digest,
+                split=self._split(file) or "",
+            )
+            for file, images in listed
+            for index, image in enumerate(images)
+        ]
+
+    def _find_classes(self, labels: set[int | str | None]) -> ClassList:
+        if self._given_classes and all(isinstance(label, int) for label in labels):
+            return ClassList(self._given_classes, (), self._path)
+        return ClassList(self._given_classes, sort_names(set(map(str, labels))), self._path)
+
+    def _label(self, image: RecordImage) -> int:
+        if image.label in (None, NO_LABEL, ""):
+            return NO_LABEL
+        if self._given_classes and isinstance(image.label, int):
+            return image.label  # one that is too large is quarantined
+        assert self._classes is not None
+        return self._classes.label(str(image.label))
+
+    def read(self, images: Iterable[ImageReference]) -> Iterator[SourceImage]:
+        """Reads images; those in compressed files after all others."""
+        compressed: list[ImageReference] = []
+        plain: list[ImageReference] = []
+        for image in images:
+            (compressed if image.location.endswith(_GZIP) else plain).append(image)
+        yield from self._records("").read(plain)
+        yield from self._records(_GZIP).read(compressed)
+
+    def _records(self, path: str) -> RecordFiles:
+        import tensorflow as tf
+
+        is_compressed = path.endswith(_GZIP)
+        return RecordFiles(
+            self._features,
+            lambda file: tf.data.TFRecordDataset(file, "GZIP" if is_compressed else ""),
+            can_seek=not is_compressed,
+            expected="TFRecords of tf.Examples: write it again",
+        )
+
+    @functools.cached_property
+    def _files(self) -> list[RecordFile]:
+        """Returns the record files.
+
+        Raises:
+          InputError: there is none, or only the names of some say a split.
+        """
+        files = find_record_files(self._path)
+        if not files:
+            raise InputError(
+                f"{self._path}: found no record file; expected a path, a pattern or a folder of "
+                f"files with {MARK} in their names"
+            )
+        unknown = [file.name for file in files if not self._split(file)]
+        if 0 < len(unknown) < len(files):
+            raise InputError(
+                f"{self._path}: the names of some files say a split, but {unknown[0]} says none; "
+                "expected all of them or none: name the files of each split, such as "
+                f"--set ingest.splits.train={unknown[0]}"
+            )
+        return files
+
+    def _split(self, file: RecordFile) -> str | None:
+        parts = file.name.split("/")
+        # The name of the file itself says more than those of the folders above it.
+        names = (file.name, *reversed(parts))
+        return next((split for name in names if (split := self._splits.find(name))), None)
+
+    def _contents(self, cache: Path | None) -> list[FileContent]:
+        """Returns path, size and digest of each record file; in a bucket, that of its checksum."""
+        if "://" in self._path:
+            return [FileContent(file.path, file.size, file.digest) for file in self._files]
+        key = hashlib.sha256(os.fsencode(os.path.abspath(self._path))).hexdigest()[:16]
+        index = cache / "contents" / f"{key}.json" if cache else None
+        return read_contents([(file.path, file.path) for file in self._files], index)

@@ -1,0 +1,34 @@
+"""Files and folders that programs leave beside images. Imports no TensorFlow."""
+
+# In lower case. Hidden files and folders, such as .thumbnails, .DS_Store and .ipynb_checkpoints,
+# are known by their first character.
+_LEFT_BEHIND = {
+    "__macosx",  # the forks of files in archives that macOS made
+    "desktop.ini",
+    "ehthumbs.db",  # Windows Media Center
+    "icon\r",  # Finder
+    "lost+found",
+    "thumbs.db",
+    "@eadir",  # thumbnails of Synology's file station
+    "@recycle",
+    "#recycle",
+    "$recycle.bin",
+    "system volume information",
+}
+
+# The suffixes of files that are meant as images. Any other file may be an image too.
+IMAGE_SUFFIXES = tuple(
+    f".{suffix}"
+    for suffix in (
+        *("avif", "bmp", "gif", "heic", "heif", "ico", "j2k", "jfif", "jp2", "jpe", "jpeg", "jpg"),
+        *("pbm", "pgm", "png", "ppm", "tif", "tiff", "webp"),
+    )
+)
+
+
+def is_visible(name: str) -> bool:
+    """Whether a file or folder of this name counts.
+
+    Thumbnails that a file manager keeps beside images would be copies of test images in train.
+    """
+    return not name.startswith(".") and name.lower() not in _LEFT_BEHIND

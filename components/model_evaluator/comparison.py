@@ -1,0 +1,88 @@
+"""Compares a model with the champion, on the same images."""
+
+import dataclasses
+
+import numpy as np
+import pyarrow as pa
+
+from components.model_evaluator.limits import ROUNDING, right_answers
+from components.model_evaluator.predictions import CHAMPION_PREFIX
+from components.model_evaluator.settings import GateSettings
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """How a model differs from the champion.
+
+    Attributes:
+      accuracy: the accuracy of the new model, in [0, 1].
+      champion_accuracy: the accuracy of the champion on the same images, in [0, 1].
+      better: number of images that only the new model answers correctly.
+      worse: number of images that only the champion answers correctly.
+      p: two-sided p-value of McNemar's exact test, in [0, 1].
+    """
+
+    accuracy: float
+    champion_accuracy: float
+    better: int
+    worse: int
+    p: float
+
+    @property
+    def drop(self) -> float:
+        """How much lower the accuracy is than the champion's; negative if it is higher."""
+        return self.champion_accuracy - self.accuracy
+
+    def is_refused(self, settings: GateSettings) -> bool:
+        """Whether the drop is larger than allowed, and significant where that is required."""
+        if self.drop <= settings.max_drop + ROUNDING:
+            return False
+        # A confidence of 0 compares the measured values.
+        needs_test = settings.drop_must_be_significant and settings.confidence > 0
+        return not needs_test or self.p < 1 - settings.confidence
+
+    def describe(self) -> str:
+        """Returns the comparison in words."""
+        p = f"{self.p:.2f}" if self.p >= 0.005 else f"{self.p:.1g}"
+        images = "image" if self.better == 1 else "images"
+        return f"better on {self.better} {images}, worse on {self.worse}, p = {p}"
+
+    def reason(self, settings: GateSettings) -> str:
+        """Returns why the model is refused, in words."""
+        return (
+            f"accuracy {self.accuracy:.4f} is {self.drop:.4f} below the last blessed model's "
+            f"{self.champion_accuracy:.4f}; allowed {settings.max_drop:.4f} ({self.describe()})"
+        )
+
+
+def compare(table: pa.Table) -> Comparison | None:
+    """Compares the two models of a table of predictions; returns None if it has no champion."""
+    if table[f"{CHAMPION_PREFIX}predicted"].null_count:
+        return None
+    new, champion = right_answers(table), right_answers(table, CHAMPION_PREFIX)
+    better, worse = int((new & ~champion).sum()), int((champion & ~new).sum())
+    return Comparison(
+        accuracy=float(np.mean(new)),
+        champion_accuracy=float(np.mean(champion)),
+        better=better,
+        worse=worse,
+        p=mcnemar(better, worse),
+    )
+
+
+def mcnemar(better: int, worse: int) -> float:
+    """Returns the two-sided p-value of McNemar's exact test, in [0, 1].
+
+    Of two equally good models, each is as likely as the other to be the right one where only one
+    of them is right: the test is a binomial test of these images (Q. McNemar, Psychometrika 12,
+    1947; exact version: A. L. Edwards, Psychometrika 13, 1948).
+
+    Args:
+      better: number of images that only the one model answers correctly.
+      worse: number of images that only the other one answers correctly.
+    """
+    import scipy.stats
+
+    if better + worse == 0:
+        return 1.0
+    return float(scipy.stats.binomtest(better, better + worse, 0.5).pvalue)

@@ -1,0 +1,83 @@
+"""Time and memory of a node, recorded in its output artifacts by the process that runs it.
+
+So a report knows them on a cluster too, and also those of a node that was taken from the cache.
+"""
+
+import contextlib
+import dataclasses
+import datetime
+import json
+import resource
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+USAGE = "usage"  # custom property of each output artifact
+_Artifacts = Mapping[str, Sequence[Any]]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Usage:
+    """What one execution of a node took.
+
+    Attributes:
+      started: time in UTC, such as 2026-01-31 12:00:00.
+      seconds: of the execution.
+      peak_mb: the most memory that the process of the node held during the execution, in MiB;
+        child processes are not counted.
+      run: id of the run that executed the node; empty on a cluster.
+    """
+
+    started: str
+    seconds: float
+    peak_mb: int
+    run: str = ""
+
+
+def record_usage(
+    do: Callable[[_Artifacts, _Artifacts, Mapping[str, Any]], Any], run: str = ""
+) -> Callable[[_Artifacts, _Artifacts, Mapping[str, Any]], Any]:
+    """Returns a function that calls the `Do` of a TFX executor, and records its usage.
+
+    Args:
+      do: takes input artifacts, output artifacts and execution properties.
+      run: id of the run.
+    """
+
+    def measured(inputs: _Artifacts, outputs: _Artifacts, properties: Mapping[str, Any]) -> Any:
+        started = datetime.datetime.now(datetime.UTC)
+        before = time.monotonic()
+        _reset_peak()
+        result = do(inputs, outputs, properties)
+        usage = Usage(
+            started=started.strftime("%Y-%m-%d %H:%M:%S"),
+            seconds=round(time.monotonic() - before, 3),
+            peak_mb=_read_peak(),
+            run=run,
+        )
+        text = json.dumps(dataclasses.asdict(usage))
+        for artifact in (artifact for artifacts in outputs.values() for artifact in artifacts):
+            artifact.set_string_custom_property(USAGE, text)
+        return result
+
+    return measured
+
+
+def read_usage(artifact: Any) -> Usage | None:
+    """Returns the usage recorded in an artifact; None if there is none."""
+    text = artifact.get_string_custom_property(USAGE)
+    return Usage(**json.loads(text)) if text else None
+
+
+def _reset_peak() -> None:
+    """Makes the present memory the peak, so that nodes of one process are told apart (proc(5))."""
+    with contextlib.suppress(OSError):  # a kernel or sandbox that does not offer it
+        Path("/proc/self/clear_refs").write_text("5")
+
+
+def _read_peak() -> int:
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) // 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024

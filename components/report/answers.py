@@ -1,0 +1,222 @@
+"""What models answered to the test images, and what follows from it. Imports no TensorFlow."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from common.interval import wilson_interval
+from trainer.serving.calibration import calibration_bins, expected_calibration_error
+
+NOT_VALID = "not valid"  # stands for the answer to an image that the model could not decode
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Answers:
+    """The answers of one model to N test images.
+
+    Attributes:
+      classes: C class names.
+      files: names of the images, str [N].
+      labels: index of each image's class, int [N].
+      predicted: index of each answer, int [N]; C where the image is not valid.
+      probabilities: of the answers, float [N] in [0, 1].
+      accepted: whether the model accepts its answer, bool [N].
+      champion: index of the champion's answers, int [N]; None where there was no champion.
+    """
+
+    classes: Sequence[str]
+    files: np.ndarray
+    labels: np.ndarray
+    predicted: np.ndarray
+    probabilities: np.ndarray
+    accepted: np.ndarray
+    champion: np.ndarray | None = None
+
+    @classmethod
+    def from_columns(cls, columns: Mapping[str, Any], classes: Sequence[str]) -> "Answers":
+        """Makes the answers of the columns of Evaluator's `predictions.parquet`."""
+        index = {name: label for label, name in enumerate(classes)}
+
+        def indices(names: Sequence[str | None]) -> np.ndarray:
+            return np.array([index.get(name or "", len(classes)) for name in names], np.int64)
+
+        champion = columns["champion_predicted"]
+        return cls(
+            classes=tuple(classes),
+            files=np.array(columns["file_name"], object),
+            labels=indices(columns["label"]),
+            predicted=indices(columns["predicted"]),
+            probabilities=np.array(columns["probability"], np.float64),
+            accepted=np.array(columns["accepted"], bool),
+            champion=None if all(name is None for name in champion) else indices(champion),
+        )
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def is_right(self) -> np.ndarray:
+        """Whether each answer is right, bool [N]."""
+        return self.predicted == self.labels
+
+    @property
+    def accuracy(self) -> "Share":
+        """The share of right answers."""
+        return Share.of_flags(self.is_right)
+
+    @property
+    def champion_accuracy(self) -> "Share | None":
+        """The champion's share of right answers; None where there was no champion."""
+        return None if self.champion is None else Share.of_flags(self.champion == self.labels)
+
+    @property
+    def calibration_error(self) -> float:
+        """The expected calibration error, in [0, 1]."""
+        return expected_calibration_error(calibration_bins(self.probabilities, self.is_right))
+
+    def name(self, label: int) -> str:
+        """Returns the name of a class, or NOT_VALID."""
+        return self.classes[label] if label < len(self.classes) else NOT_VALID
+
+    def confusion(self) -> np.ndarray:
+        """Counts the images by class and answer, int [C, C + 1]; the last answer is NOT_VALID."""
+        counts = np.zeros([len(self.classes), len(self.classes) + 1], np.int64)
+        np.add.at(counts, (self.labels, self.predicted), 1)
+        return counts
+
+    def by_class(self) -> list["ClassResult"]:
+        """Returns the results of the classes, the one with the least recall first.
+
+        Classes without a test image are at the end.
+        """
+        counts = self.confusion()
+        images, answers = counts.sum(1), counts.sum(0)
+        results = [
+            ClassResult(
+                name=name,
+                label=label,
+                recall=Share.count(int(counts[label, label]), int(images[label])),
+                precision=Share.count(int(counts[label, label]), int(answers[label])),
+            )
+            for label, name in enumerate(self.classes)
+        ]
+        return sorted(results, key=lambda r: (not r.recall.of, r.recall.value, r.precision.value))
+
+    def worst_pairs(self) -> list[tuple[str, str, int, "Share"]]:
+        """Lists confusions, the most frequent first: class, answer, number, share of the class."""
+        counts = self.confusion()
+        images = counts.sum(1)
+        pairs = [
+            (label, answer, int(counts[label, answer]))
+            for label, answer in np.argwhere(counts).tolist()
+            if label != answer
+        ]
+        pairs.sort(key=lambda pair: (-pair[2], -pair[2] / images[pair[0]], pair[0], pair[1]))
+        return [
+            (self.name(label), self.name(answer), n, Share.count(n, int(images[label])))
+            for label, answer, n in pairs
+        ]
+
+    def confidently_wrong(self, most: int, most_of_class: int) -> list[int]:
+        """Chooses wrong answers, the most probable first.
+
+        Args:
+          most: the number of answers of all classes together.
+          most_of_class: the number of answers of each class that are chosen in any case, while
+            there are at most `most`.
+
+        Returns:
+          Their indices.
+        """
+        wrong = np.flatnonzero(~self.is_right)
+        wrong = wrong[np.argsort(-self.probabilities[wrong], kind="stable")]
+        place: dict[int, int] = {}
+        order = []
+        for index in wrong.tolist():
+            label = int(self.labels[index])
+            place[label] = place.get(label, 0) + 1
+            order.append((place[label] > most_of_class, index))
+        chosen = {index for _, index in sorted(order, key=lambda entry: entry[0])[:most]}
+        return [index for index in wrong.tolist() if index in chosen]
+
+    def reliability(self) -> list[dict[str, float]]:
+        """Returns for each bin of probabilities that has answers: mean probability, share of right
+        answers with interval, and number of answers.
+        """
+        counts, sums, right = calibration_bins(self.probabilities, self.is_right)
+        rows = []
+        for number, total, hits in zip(counts, sums, right, strict=True):
+            if number:
+                share = Share.count(int(hits), int(number))
+                rows.append(
+                    {
+                        "probability": total / number,
+                        "right": share.value,
+                        "low": share.low,
+                        "high": share.high,
+                        "images": int(number),
+                    }
+                )
+        return rows
+
+    def coverage(self, points: int = 200) -> list[dict[str, float]]:
+        """Returns the accuracy of the most probable answers, by their share of all answers."""
+        order = np.argsort(-self.probabilities, kind="stable")
+        accuracy = np.cumsum(self.is_right[order]) / np.arange(1, len(order) + 1)
+        ends = np.unique(np.linspace(1, len(order), min(points, len(order))).round().astype(int))
+        return [
+            {
+                "coverage": float(end / len(order)),
+                "accuracy": float(accuracy[end - 1]),
+                "probability": float(self.probabilities[order[end - 1]]),
+            }
+            for end in ends
+        ]
+
+
+@dataclasses.dataclass(frozen=True)
+class Share:
+    """A share of some images, with its 95 % interval (Wilson).
+
+    Attributes:
+      hits: how many.
+      of: of how many.
+      value: the share; 0 of no images.
+      low, high: the interval; 0 and 1 of no images.
+    """
+
+    hits: int
+    of: int
+    value: float
+    low: float
+    high: float
+
+    @classmethod
+    def count(cls, hits: int, of: int) -> "Share":
+        """Returns the share `hits` of `of`."""
+        low, high = wilson_interval(hits, of) if of else (0.0, 1.0)
+        return cls(hits, of, hits / of if of else 0.0, low, high)
+
+    @classmethod
+    def of_flags(cls, flags: np.ndarray) -> "Share":
+        """Returns the share of true values of bool [N]."""
+        return cls.count(int(flags.sum()), len(flags))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ClassResult:
+    """How a model did on the images of one class.
+
+    Attributes:
+      name: of the class.
+      label: its index.
+      recall: share of right answers among the images of the class.
+      precision: share of right answers among those that name the class.
+    """
+
+    name: str
+    label: int
+    recall: Share
+    precision: Share

@@ -1,0 +1,68 @@
+"""Report: writes one HTML page and a model card about a run, whatever its verdict."""
+
+from collections.abc import Mapping
+
+from tfx import types
+from tfx.dsl.components.base import base_component, executor_spec
+from tfx.types import standard_artifacts
+from tfx.types.component_spec import ChannelParameter, ExecutionParameter
+
+from components.property_value import PropertyValue
+from components.report.artifact import HtmlReport
+from components.report.executor import REPORT, SETTINGS, Executor
+
+# The artifacts that a report reads, by the names that the outputs of their nodes have.
+INPUTS = {
+    "examples": standard_artifacts.Examples,
+    "statistics": standard_artifacts.ExampleStatistics,
+    "schema": standard_artifacts.Schema,
+    "anomalies": standard_artifacts.ExampleAnomalies,
+    "transform_graph": standard_artifacts.TransformGraph,
+    "model": standard_artifacts.Model,
+    "model_run": standard_artifacts.ModelRun,
+    "evaluation": standard_artifacts.ModelEvaluation,
+    "blessing": standard_artifacts.ModelBlessing,
+    "pushed_model": standard_artifacts.PushedModel,
+}
+
+
+class ReportSpec(types.ComponentSpec):
+    """Inputs, execution properties and output of `Report`."""
+
+    PARAMETERS = {  # noqa: RUF012 (TFX's way)
+        SETTINGS: ExecutionParameter(type=str),  # JSON
+        "code_fingerprint": ExecutionParameter(type=str),
+    }
+    INPUTS = {name: ChannelParameter(type=kind) for name, kind in INPUTS.items()}  # noqa: RUF012
+    OUTPUTS = {REPORT: ChannelParameter(type=HtmlReport)}  # noqa: RUF012
+
+
+class Report(base_component.BaseComponent):
+    """Writes `report.html`, one page that loads nothing, and beside it the model card `README.md`.
+
+    It comes last, since it says what Pusher did.
+    """
+
+    SPEC_CLASS = ReportSpec
+    EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(Executor)
+
+    def __init__(
+        self,
+        *,
+        artifacts: Mapping[str, types.BaseChannel],
+        settings: PropertyValue,
+        code_fingerprint: PropertyValue,
+    ) -> None:
+        """
+        Args:
+          artifacts: the artifacts that `INPUTS` lists.
+          settings: `components.report.settings.ReportSettings`, as JSON.
+          code_fingerprint: fingerprint of the executor's code.
+        """
+        spec = ReportSpec(
+            **artifacts,
+            settings=settings,
+            code_fingerprint=code_fingerprint,
+            report=types.Channel(type=HtmlReport),
+        )
+        super().__init__(spec=spec)

@@ -1,0 +1,235 @@
+"""The page of a report: one HTML file that loads nothing. Imports neither TensorFlow nor TFX."""
+
+import base64
+import dataclasses
+import hashlib
+from collections.abc import Iterator, Sequence
+from importlib import resources
+from typing import Any
+
+import jinja2
+
+from components.report import charts
+from components.report.answers import Answers, ClassResult
+from components.report.contents import Contents, NodeUsage
+from components.report.issue_groups import group_issues
+
+MOST_THUMBNAILS, MOST_OF_CLASS = 240, 6
+_MOST_BYTES = 5_000_000  # of the page; images are left out until it is smaller
+_MOST_PAIRS, _MOST_BALANCED = 15, 40
+_SMALL = 64  # pixels: an image of at most this side is shown enlarged, with its pixels
+_SPLITS = ("train", "validation", "test")
+
+
+def make_page(contents: Contents) -> str:
+    """Makes the page, of at most 5 MB.
+
+    Names of classes and files are text in it: markup in them has no effect.
+    """
+    drawn = _draw_charts(contents)
+    images = MOST_THUMBNAILS
+    while True:
+        page = _render(contents, drawn, images)
+        if len(page.encode()) <= _MOST_BYTES or not images:
+            return page
+        images //= 2
+
+
+def choose_mistakes(answers: Answers, most: int = MOST_THUMBNAILS) -> list[int]:
+    """Returns the indices of the wrong answers that a page shows, the most probable first."""
+    return answers.confidently_wrong(most, MOST_OF_CLASS)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Head:
+    """The first lines of the page."""
+
+    title: str
+    tone: str
+    badge: str
+    sentence: str
+    tune: str
+    warnings: Sequence[str]
+    sections: Sequence[tuple[str, str]]
+
+
+def _render(contents: Contents, drawn: dict[str, Any], images: int) -> str:
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters |= {
+        "percent": lambda value: f"{100 * value:.1f} %",
+        "percent0": lambda value: f"{100 * value:.0f} %",
+        "interval": lambda share: f"{100 * share.low:.0f} to {100 * share.high:.0f} %",
+        "thousands": lambda value: f"{value:,}",
+        "duration": describe_duration,
+    }
+    script = _read("script.js")
+    values = _values(contents, images) | {
+        "page": _head(contents),
+        "charts": drawn,
+        "style": _read("style.css"),
+        "script": script,
+        "script_hash": base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+    }
+    return environment.from_string(_read("report.html")).render(values)
+
+
+def _read(name: str) -> str:
+    return resources.files("components.report").joinpath("templates", name).read_text("utf-8")
+
+
+def _head(contents: Contents) -> _Head:
+    settings, verdict = contents.settings, contents.verdict
+    if verdict is None:
+        why = contents.stopped or "The run ended before a model was evaluated."
+        tone, badge, sentence = "stopped", "Stopped", why
+    elif not verdict.blessed:
+        tone, badge, sentence = "bad", "Not pushed", f"The gate says no: {verdict.reasons}."
+    elif verdict.unpushed:
+        tone, badge, sentence = "bad", "Not pushed", f"The model is blessed, but {verdict.unpushed}"
+    else:
+        already = ", which was served already" if verdict.was_served else ""
+        version = f"version {verdict.version}{already}: {verdict.pushed_to}"
+        tone, badge, sentence = "good", "Pushed", f"The gate blessed the model: {version}"
+    sections = [
+        ("mistakes", "Mistakes", contents.answers),
+        ("confusions", "Confusions", contents.answers),
+        ("classes", "Classes", contents.answers),
+        ("confidence", "Confidence", contents.answers),
+        ("training", "Training", contents.curves),
+        ("data", "Data", contents.data),
+        ("issues", "Data check", contents.issues),
+        ("run", "Run", True),
+    ]
+    return _Head(
+        title=f"{settings.name}: {badge.lower()}",
+        tone=tone,
+        badge=badge,
+        sentence=sentence,
+        tune="the whole backbone tuned"
+        if settings.tune == "full"
+        else "a head tuned on its features",
+        warnings=list(_warnings(contents)),
+        sections=[(key, title) for key, title, part in sections if part is not None],
+    )
+
+
+def _warnings(contents: Contents) -> Iterator[str]:
+    if contents.warning:
+        yield contents.warning
+    if contents.verdict is not None:
+        yield from (f"{line[:1].upper()}{line[1:]}." for line in contents.verdict.warnings)
+    if contents.data is not None and contents.data.anomalies:
+        yield "The examples differ from the schema: see Anomalies in the section Data."
+
+
+def _values(contents: Contents, images: int) -> dict[str, Any]:
+    settings, answers = contents.settings, contents.answers
+    usage = sorted(contents.nodes, key=lambda node: -node.seconds)
+    values: dict[str, Any] = {
+        "c": contents,
+        "s": settings,
+        "a": answers,
+        "lineage": [
+            *settings.lineage.items(),
+            *((f"{name}", version) for name, version in contents.versions.items()),
+        ],
+        "longest": max([node.seconds for node in usage], default=0) or 1,
+        "slowest": describe_slowest(contents.nodes),
+        "issue_groups": group_issues(contents.issues) if contents.issues else [],
+        "balance_note": (
+            f"The {_MOST_BALANCED} classes with the fewest images."
+            if len(settings.classes) > _MOST_BALANCED
+            else "The class with the fewest images first."
+        ),
+    }
+    if answers is None:
+        return values
+    rows = answers.by_class()
+    pairs = answers.worst_pairs()
+    wrong = ~answers.is_right
+    return values | {
+        "champion": answers.champion_accuracy,
+        "worst": rows[0],
+        "class_rows": rows,
+        "pairs": pairs[:_MOST_PAIRS],
+        "more_pairs": len(pairs[_MOST_PAIRS:]),
+        "unconfident": int((wrong & ~answers.accepted).sum()),
+        "has_threshold": bool(0 < answers.accepted.sum() < len(answers)),
+        "mistakes": list(_mistakes(contents, answers, images)),
+        "wrong_classes": _wrong_classes(rows),
+    }
+
+
+def _wrong_classes(rows: Sequence[ClassResult]) -> list[tuple[str, int, int]]:
+    """Returns name, label and number of wrong answers of the classes that have wrong answers."""
+    counts = [(row.name, row.label, row.recall.of - row.recall.hits) for row in rows]
+    return sorted((entry for entry in counts if entry[2]), key=lambda entry: entry[1])
+
+
+def _mistakes(contents: Contents, answers: Answers, most: int) -> Iterator[dict[str, Any]]:
+    for index in choose_mistakes(answers, most):
+        truth = answers.name(int(answers.labels[index]))
+        answer = answers.name(int(answers.predicted[index]))
+        file = str(answers.files[index])
+        image = contents.thumbnails.get(file)
+        yield {
+            "label": int(answers.labels[index]),
+            "truth": truth,
+            "answer": answer,
+            "probability": float(answers.probabilities[index]),
+            "file": file,
+            "alt": f"{file}: {truth}, answered as {answer}",
+            "image": base64.b64encode(image.jpeg).decode() if image else "",
+            "width": image.width if image else 0,
+            "height": image.height if image else 0,
+            "small": image is not None and max(image.width, image.height) <= _SMALL,
+        }
+
+
+def _draw_charts(contents: Contents) -> dict[str, Any]:
+    answers, curves, data = contents.answers, contents.curves, contents.data
+    classes = contents.settings.classes
+    drawn: dict[str, Any] = {"training": []}
+    if answers is not None:
+        floor = contents.verdict.floor if contents.verdict else None
+        drawn |= {
+            "accuracy": charts.accuracy_bar(answers, floor),
+            "confusion": charts.confusion_matrix(answers),
+            "reliability": charts.reliability(answers),
+            "coverage": charts.coverage(answers),
+        }
+    if curves is not None:
+        recorded = {key for record in (*curves.steps, *curves.epochs) for key in record}
+        titles = {"loss": "Loss", "accuracy": "Accuracy"}
+        drawn["training"] = [
+            (title, charts.training_curve(curves, metric))
+            for metric, title in titles.items()
+            if metric in recorded
+        ]
+        if "learning_rate" in recorded:
+            drawn["training"].append(("Learning rate", charts.learning_rate(curves)))
+    if data is not None:
+        drawn["balance"] = charts.class_balance(data, classes, _SPLITS, _MOST_BALANCED)
+    return drawn
+
+
+def describe_slowest(nodes: Sequence[NodeUsage]) -> str:
+    """Names the three nodes of a run that took the most time; empty if every node was cached."""
+    ran = [node for node in nodes if not node.cached]
+    slowest = sorted(ran, key=lambda node: -node.seconds)[:3]
+    if not slowest:
+        return "Every node was taken from the cache." if nodes else ""
+    named = ", ".join(f"{node.node} {describe_duration(node.seconds)}" for node in slowest)
+    return f"Most time went into {named}."
+
+
+def describe_duration(seconds: float) -> str:
+    """Returns a duration such as `0.4 s`, `48 s`, `12 min` or `3 h 20 min`."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60} min"

@@ -1,0 +1,161 @@
+"""Reads the contents of a report from the artifacts of a run."""
+
+import datetime
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from tfx.dsl.io import fileio
+from tfx.types import Artifact, artifact_utils
+
+from common.files import read_json
+from common.versions import installed_versions
+from components.backbone_transform.executor import WARNING
+from components.example_check.anomalies import read_anomalies
+from components.image_example_gen.counts import (
+    QUARANTINE_FILE,
+    read_counts,
+    read_counts_of_classes,
+)
+from components.model_evaluator.predictions import read_predictions
+from components.model_evaluator.verdict import Verdict as GateVerdict
+from components.model_pusher.executor import WAS_SERVED
+from components.node_usage import read_usage
+from components.report.answers import Answers
+from components.report.contents import Contents, Curves, Data, NodeUsage, Verdict
+from components.report.page import choose_mistakes
+from components.report.settings import ReportSettings
+from components.report.thumbnails import read_thumbnails
+
+_MOST_QUARANTINED = 100  # records that a report shows
+_LIBRARIES = ("tensorflow", "keras", "tfx", "apache_beam", "tensorflow_model_analysis", "numpy")
+# The nodes by an output of theirs, in the order in which they run.
+_NODES = {
+    "examples": "ImageExampleGen",
+    "statistics": "StatisticsGen",
+    "schema": "Schema",
+    "anomalies": "ExampleValidator",
+    "transform_graph": "Transform",
+    "best_hyperparameters": "Tuner",
+    "model": "Trainer",
+    "evaluation": "Evaluator",
+    "pushed_model": "Pusher",
+}
+
+
+def read_contents(
+    settings: ReportSettings, artifacts: Mapping[str, Artifact], *, run: str, stopped: str = ""
+) -> Contents:
+    """Reads the contents of a report.
+
+    Args:
+      settings: of the node Report.
+      artifacts: of the run, by the names of outputs; those of nodes that did not run are missing.
+      run: id of the run as `components.node_usage.Usage` has it, or, on a cluster, the URI of the
+        report.
+      stopped: why the run ended before its end; empty if it did not.
+    """
+    found = dict(artifacts)
+    answers = _read_answers(found, settings)
+    graph = found.get("transform_graph")
+    now = datetime.datetime.now(datetime.UTC)
+    return Contents(
+        settings=settings,
+        made_at=now.strftime("%Y-%m-%d %H:%M UTC"),
+        versions=installed_versions(("pipeline_runner", *_LIBRARIES)),
+        stopped=stopped,
+        data=_read_data(found, settings),
+        curves=_read_curves(found),
+        answers=answers,
+        verdict=_read_verdict(found),
+        thumbnails=_read_thumbnails(found, answers),
+        warning=(graph.get_string_custom_property(WARNING) or "") if graph else "",
+        nodes=list(_read_usages(found, run)),
+    )
+
+
+def list_anomalies(artifact: Artifact) -> Iterator[str]:
+    """Yields the differences between the examples and the schema, one line each."""
+    for split, found in read_anomalies(artifact):
+        for feature, anomaly in sorted(found.anomaly_info.items()):
+            yield f"{split}: {feature}: {anomaly.short_description}"
+
+
+def _read_data(found: Mapping[str, Artifact], settings: ReportSettings) -> Data | None:
+    examples, anomalies = found.get("examples"), found.get("anomalies")
+    if examples is None:
+        return None
+    with fileio.open(f"{examples.uri}/{QUARANTINE_FILE}") as file:
+        records = [json.loads(line) for line in file.read().splitlines()[:_MOST_QUARANTINED]]
+    return Data(
+        counts=read_counts(examples.uri),
+        by_class=read_counts_of_classes(examples.uri, len(settings.classes)),
+        quarantine=records,
+        anomalies=tuple(list_anomalies(anomalies)) if anomalies else (),
+    )
+
+
+def _read_curves(found: Mapping[str, Artifact]) -> Curves | None:
+    if "model_run" not in found:
+        return None
+    values = read_json(f"{found['model_run'].uri}/history.json", "the curves of a training")
+    return Curves(steps=values["steps"], epochs=values["epochs"]) if values else None
+
+
+def _read_answers(found: Mapping[str, Artifact], settings: ReportSettings) -> Answers | None:
+    if "evaluation" not in found:
+        return None
+    table = read_predictions(found["evaluation"].uri)
+    return Answers.from_columns(table.to_pydict(), settings.classes)
+
+
+def _read_thumbnails(found: Mapping[str, Artifact], answers: Answers | None) -> dict[str, Any]:
+    if answers is None:
+        return {}
+    files = [str(answers.files[index]) for index in choose_mistakes(answers)]
+    return read_thumbnails(artifact_utils.get_split_uri([found["examples"]], "test"), files)
+
+
+def _read_verdict(found: Mapping[str, Artifact]) -> Verdict | None:
+    evaluation, pushed = found.get("evaluation"), found.get("pushed_model")
+    if evaluation is None or pushed is None:
+        return None
+    gate = GateVerdict.read(evaluation.uri)
+    is_pushed = bool(pushed.get_int_custom_property("pushed"))
+    return Verdict(
+        blessed=gate.blessed,
+        reasons="; ".join(gate.reasons),
+        limits=[limit.describe() for limit in gate.limits],
+        floor=next((limit.limit for limit in gate.limits if limit.name == "accuracy"), None),
+        comparison=gate.comparison.describe() if gate.comparison else "",
+        warnings=gate.warnings,
+        pushed_to=pushed.get_string_custom_property("pushed_destination") if is_pushed else "",
+        version=pushed.get_string_custom_property("pushed_version") if is_pushed else "",
+        was_served=bool(pushed.get_int_custom_property(WAS_SERVED)),
+        unpushed=pushed.get_string_custom_property("reason") or "",
+    )
+
+
+def _read_usages(found: Mapping[str, Artifact], run: str) -> Iterator[NodeUsage]:
+    for key, node in _NODES.items():
+        usage = read_usage(found[key]) if key in found else None
+        if usage is not None:
+            yield NodeUsage(
+                node=node,
+                seconds=usage.seconds,
+                peak_mb=usage.peak_mb,
+                cached=_is_cached(usage.run, found[key].uri, run),
+                started=usage.started,
+            )
+
+
+def _is_cached(ran_in: str, uri: str, run: str) -> bool:
+    """Whether an artifact is of an earlier run than `run`.
+
+    On a cluster, the outputs of a run lie in a folder of the run, below which each node has a
+    folder that begins with the name of the node.
+    """
+    if ran_in:
+        return ran_in != run
+    folder, node, _ = run.rpartition("/Report")
+    return bool(node) and not uri.startswith(f"{folder}/")

@@ -1,0 +1,42 @@
+"""What Report must know of a run beyond the artifacts of other nodes. Imports no TensorFlow."""
+
+import dataclasses
+
+from common.custom_config import node_settings
+
+
+@node_settings
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ReportSettings:
+    """The options of a run as a report shows them, and where its data and its backbone come from.
+
+    Attributes:
+      name: of the pipeline.
+      model: the value of --model, without secrets.
+      model_licence: licence of the backbone's weights; empty if it is not known.
+      dataset: the value of --dataset, without secrets.
+      dataset_licence: licence of the images; empty if it is not known.
+      classes: the class names, in the order of the model's outputs.
+      tune: "full" or "head".
+      recipe: name of the recipe.
+      training: the recipe in words.
+      beside_recipe: options whose values are not the recipe's: value and the recipe's value, as
+        texts, by dotted key.
+      lineage: fingerprints and other facts about the inputs of the run, by name.
+      serving_dir: the directory of pushed models.
+      command: the command that repeats the run.
+    """
+
+    name: str
+    model: str
+    model_licence: str
+    dataset: str
+    dataset_licence: str
+    classes: tuple[str, ...]
+    tune: str
+    recipe: str
+    training: str
+    beside_recipe: dict[str, tuple[str, str]]
+    lineage: dict[str, str]
+    serving_dir: str
+    command: str

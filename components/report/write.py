@@ -1,0 +1,35 @@
+"""Writes a report: the page and the model card. Imports TensorFlow only for a bucket."""
+
+import posixpath
+from pathlib import Path
+
+from common.files import write_whole
+from components.report.artifact_files import CARD
+from components.report.contents import Contents
+from components.report.model_card import make_card
+from components.report.page import make_page
+
+CARDS = "cards"  # folder of the serving directory; TensorFlow Serving reads numbered ones only
+
+
+def write_report(contents: Contents, page: str) -> None:
+    """Writes the page to the path or URI `page`, and the model card beside it.
+
+    The card of a version that was pushed to a directory is also written to `cards/<version>/` in
+    the serving directory. Without an evaluation there is no model, and so no card.
+    """
+    _write(page, make_page(contents))
+    if contents.answers is None:
+        return
+    card = make_card(contents, contents.answers)
+    _write(f"{posixpath.dirname(page)}/{CARD}", card)
+    verdict = contents.verdict
+    if verdict is not None and verdict.version and verdict.pushed_to.endswith(verdict.version):
+        serving_dir = posixpath.dirname(verdict.pushed_to)
+        _write(f"{serving_dir}/{CARDS}/{verdict.version}/{CARD}", card)
+
+
+def _write(path: str, text: str) -> None:
+    if "://" not in path:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+    write_whole(path, text)

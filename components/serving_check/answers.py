@@ -1,0 +1,81 @@
+"""Finds faults in the answers of an exported model. Imports neither TensorFlow nor TFX."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+
+# Name, and the dtype kinds that are right.
+OUTPUTS = {
+    "label": "OS",
+    "label_id": "i",
+    "probability": "f",
+    "probabilities": "f",
+    "valid": "b",
+    "accepted": "b",
+}
+_SUM = 1e-3  # allowed difference of the sum of float32 probabilities from 1
+
+Outputs = Mapping[str, np.ndarray]
+
+
+def find_faults(outputs: Outputs, count: int, classes: Sequence[str]) -> Iterator[str]:
+    """Yields what is wrong with the outputs of one request, in words.
+
+    Args:
+      outputs: the outputs of a signature by their names.
+      count: number of images in the request, N.
+      classes: the class names, in the order of the model's outputs.
+    """
+    shapes = dict.fromkeys(OUTPUTS, (count,)) | {"probabilities": (count, len(classes))}
+    for name, kinds in OUTPUTS.items():
+        if name not in outputs:
+            yield f"there is no output {name}"
+            return
+        found = np.asarray(outputs[name])
+        if found.shape != shapes[name] or found.dtype.kind not in kinds:
+            yield (
+                f"the output {name} has the shape {found.shape} and the type {found.dtype}; "
+                f"expected the shape {shapes[name]}"
+            )
+            return
+    probabilities = outputs["probabilities"]
+    if not (np.isfinite(probabilities).all() and np.isfinite(outputs["probability"]).all()):
+        yield "a probability is not finite"
+        return
+    names = [*classes, ""]  # label_id -1 stands for no class
+    for index in range(count):
+        label = outputs["label"][index].decode(errors="replace")
+        label_id, valid = int(outputs["label_id"][index]), bool(outputs["valid"][index])
+        row, top = probabilities[index], float(outputs["probability"][index])
+        if not -1 <= label_id < len(classes) or label != names[label_id]:
+            yield f"the label {label!r} has the number {label_id}, which is not its class"
+        elif valid != (label_id >= 0):
+            yield f"valid is {valid}, but the label is {label!r}"
+        elif valid and abs(float(row.sum()) - 1) > _SUM:
+            yield f"the probabilities of a valid image have the sum {float(row.sum()):.4f}"
+        elif valid and (row.min() < 0 or abs(float(row.max()) - top) > 1e-6):
+            yield f"the probability is {top:.4f}, and the greatest of all {float(row.max()):.4f}"
+        elif not valid and (row.any() or top or outputs["accepted"][index]):
+            yield "an image that is not valid has a probability, or is accepted"
+
+
+def find_difference(name: str, one: Outputs, other: Outputs, tolerance: float) -> str:
+    """Returns, in words, how two answers to the image `name` differ; empty if they do not.
+
+    Args:
+      name: the name of the image.
+      one: outputs for this one image, of which `valid` and `probabilities` are compared.
+      other: other outputs for it.
+      tolerance: the greatest allowed difference of probabilities.
+    """
+    if bool(one["valid"]) != bool(other["valid"]):
+        return f"{name}: valid is {bool(one['valid'])} and {bool(other['valid'])}"
+    difference = float(np.abs(one["probabilities"] - other["probabilities"]).max())
+    if difference > tolerance:
+        return f"{name}: a probability differs by {difference:.6f}"
+    return ""
+
+
+def answer_for(outputs: Outputs, index: int) -> dict[str, np.ndarray]:
+    """Returns the outputs for one image of a request."""
+    return {name: np.asarray(outputs[name])[index] for name in OUTPUTS}

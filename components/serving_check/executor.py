@@ -1,0 +1,112 @@
+"""Executor of `ServingCheck`."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pyarrow as pa
+import tensorflow as tf
+from absl import logging
+from tfx import types
+from tfx.dsl.components.base import base_executor
+from tfx.types import artifact_utils, standard_component_specs
+from tfx.utils import path_utils
+
+from common.custom_config import from_custom_config
+from components.model_evaluator.predictions import read_predictions
+from components.serving_check.check import ServingCheck, TestImage
+from components.serving_check.settings import ServingCheckSettings
+from components.serving_check.verdict import write_verdict
+from trainer.serving.exported_model import read_classes
+from trainer.serving.serving_process import ServingProcess
+
+# Imported for its code to be part of the fingerprint: the process runs it as a script.
+from trainer.serving import session_model  # noqa: F401  # isort: skip
+from trainer.serving.watchdog import Bounds, available_memory
+
+EVALUATION, BLESSING, SETTINGS = "evaluation", "blessing", "settings"
+SPLIT = "test"
+_FREE_SHARE = 0.9  # of the free memory, that the process may use by default
+
+
+class Executor(base_executor.BaseExecutor):
+    """Loads the exported model as a server does, and sends it images."""
+
+    def Do(  # noqa: N802 (TFX's name)
+        self,
+        input_dict: dict[str, list[types.Artifact]],
+        output_dict: dict[str, list[types.Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        """Checks the model in a process of its own, on the CPU; writes the verdict.
+
+        A model that fails, hangs, crashes or uses too much memory is refused, and the node
+        succeeds.
+
+        Raises:
+          InputError: the process cannot be started, or the table of predictions cannot be read.
+        """
+        settings = from_custom_config(ServingCheckSettings, exec_properties[SETTINGS])
+        model = path_utils.serving_model_path(
+            artifact_utils.get_single_uri(input_dict[standard_component_specs.MODEL_KEY])
+        )
+        examples = input_dict[standard_component_specs.EXAMPLES_KEY]
+        evaluation = artifact_utils.get_single_uri(input_dict[EVALUATION])
+        blessing = artifact_utils.get_single_instance(output_dict[BLESSING])
+        images = read_test_images(
+            artifact_utils.get_split_uris(examples, SPLIT),
+            choose_images(read_predictions(evaluation), settings.images),
+        )
+        # The pipeline's own process may hold the whole memory of a GPU.
+        with ServingProcess(bounds=_bounds(settings), on_cpu=True) as process:
+            check = ServingCheck(process, model, read_classes(model) or [], settings)
+            check.run(images)
+        write_verdict(check.findings, blessing)
+        for reason in check.findings.reasons:
+            logging.warning("ServingCheck refuses the model: %s.", reason)
+
+
+def _bounds(settings: ServingCheckSettings) -> Bounds:
+    memory = (
+        _FREE_SHARE * available_memory()
+        if settings.max_memory_gb is None
+        else settings.max_memory_gb * 1e9
+    )
+    return Bounds(settings.timeout_seconds, memory)
+
+
+def choose_images(predictions: pa.Table, count: int) -> dict[str, dict[str, Any]]:
+    """Chooses test images of all classes, evenly; returns rows of the table by file name."""
+    ordered = predictions.sort_by([("label", "ascending"), ("file_name", "ascending")])
+    step = max(1, ordered.num_rows / count)
+    places = [int(index * step) for index in range(min(count, ordered.num_rows))]
+    rows = ordered.take(places).to_pylist()
+    return {row["file_name"]: row for row in rows}
+
+
+def read_test_images(
+    split_uris: list[str], chosen: Mapping[str, Mapping[str, Any]]
+) -> list[TestImage]:
+    """Reads the chosen images from the examples, until all are found.
+
+    Args:
+      split_uris: URIs of the split.
+      chosen: rows of the table of predictions by file name.
+    """
+    files = [file for uri in split_uris for file in sorted(tf.io.gfile.glob(f"{uri}/*"))]
+    found: dict[str, TestImage] = {}
+    for record in tf.data.TFRecordDataset(files, "GZIP").as_numpy_iterator():
+        features = tf.train.Example.FromString(record).features.feature
+        name = features["file_name"].bytes_list.value[0].decode(errors="backslashreplace")
+        if name in chosen and name not in found:
+            row = chosen[name]
+            found[name] = TestImage(
+                name=name,
+                content=features["image"].bytes_list.value[0],
+                example=record,
+                predicted=row["predicted"],
+                probability=row["probability"],
+                valid=row["valid"],
+            )
+            if len(found) == len(chosen):
+                break
+    return list(found.values())

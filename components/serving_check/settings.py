@@ -1,0 +1,29 @@
+"""The settings that the pipeline gives to ServingCheck. Imports neither TensorFlow nor TFX."""
+
+import dataclasses
+
+from common.custom_config import node_settings
+
+
+@node_settings
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ServingCheckSettings:
+    """The settings of ServingCheck, as an execution property.
+
+    Attributes:
+      images: number of test images that are sent.
+      timeout_seconds: the longest time of a request, including the first, which loads the model.
+      max_memory_gb: the most memory of the process that serves, in GB (10^9 bytes); None for nine
+        tenths of the memory that is free when the check starts.
+      max_p99_ms: the greatest 99th percentile of the time for one image, in milliseconds; None for
+        no limit.
+      tolerance: the greatest allowed difference between two probabilities of the same image.
+      code_fingerprint: fingerprint of the executor's code.
+    """
+
+    images: int
+    timeout_seconds: float
+    max_memory_gb: float | None
+    max_p99_ms: float | None
+    tolerance: float
+    code_fingerprint: str

@@ -1,0 +1,36 @@
+"""Fits the batch size of a training to the number of images. Imports no TensorFlow."""
+
+import dataclasses
+
+from common.errors import InputError
+from pipeline.options.config import Config
+from pipeline.recipes import RECIPES
+
+# So many of the images may be quarantined, and a batch still fits.
+_QUARANTINED = 0.05
+
+
+def fit_batch(config: Config, train_images: int) -> Config:
+    """Returns a configuration whose batch is not larger than the training split.
+
+    The batch size of the recipe is halved until it fits, while it remains a multiple of
+    `train.accumulation`.
+
+    Args:
+      config: the configuration.
+      train_images: the number of images in train, before any is quarantined.
+
+    Raises:
+      InputError: the user chose a larger batch, or `train.accumulation` requires one.
+    """
+    batch = config.train.batch_size
+    if batch == RECIPES[config.recipe].hyperparameters.batch_size:
+        parts = config.train.accumulation
+        while batch > (1 - _QUARANTINED) * train_images and batch % (2 * parts) == 0:
+            batch //= 2
+    if batch > train_images:
+        raise InputError(
+            f"--batch-size {batch}: found {train_images} training images; expected a batch of at "
+            "most as many"
+        )
+    return dataclasses.replace(config, train=dataclasses.replace(config.train, batch_size=batch))

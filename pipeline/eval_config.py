@@ -1,0 +1,44 @@
+"""The metrics that Evaluator computes, as TFMA's EvalConfig."""
+
+from tensorflow_model_analysis.proto import config_pb2
+
+from components.model_evaluator.calibration_metrics import CalibrationMetrics
+from components.model_evaluator.executor import ACCURACY
+
+
+def make_eval_config() -> config_pb2.EvalConfig:
+    """Returns the metrics of the exported model on raw test examples, of all and of each class.
+
+    The accuracy on the images of a class is the recall of the class. There are no thresholds: TFMA
+    compares measured values with them, whatever the number of images. The gate is
+    `components.model_evaluator.verdict`.
+    """
+    return config_pb2.EvalConfig(
+        model_specs=[
+            config_pb2.ModelSpec(
+                signature_name="from_examples",
+                label_key="label",
+                prediction_key="probabilities",
+            )
+        ],
+        # feature_keys, because feature_values fail if a class is absent from the test split.
+        slicing_specs=[
+            config_pb2.SlicingSpec(),
+            config_pb2.SlicingSpec(feature_keys=["label"]),
+        ],
+        metrics_specs=[
+            config_pb2.MetricsSpec(
+                metrics=[
+                    config_pb2.MetricConfig(
+                        class_name="SparseCategoricalAccuracy",
+                        config=f'"name": "{ACCURACY}"',
+                    ),
+                    config_pb2.MetricConfig(class_name="ExampleCount"),
+                    config_pb2.MetricConfig(
+                        class_name=CalibrationMetrics.__name__,
+                        module=CalibrationMetrics.__module__,
+                    ),
+                ],
+            )
+        ],
+    )

@@ -1,0 +1,153 @@
+"""Describes the images that a run found, before anything long runs. Imports no TensorFlow."""
+
+import dataclasses
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import PurePosixPath
+
+from components.image_example_gen.sources.base import SPLITS, TRAIN, ImageReference, Source
+from components.image_example_gen.sources.duplicates import (
+    are_across_classes,
+    are_across_splits,
+    find_copies,
+)
+from components.image_example_gen.split import assign_splits
+
+_SHOWN = 4  # suffixes of file names, and folders
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class FoundImages:
+    """The images of a source.
+
+    Attributes:
+      total: number of images.
+      size: number of bytes of all images.
+      suffixes: number of images by the suffix of the file name in lower case; empty for none.
+      classes: number of images by class name.
+      unlabelled: number of images without a label.
+      splits: number of images by split.
+      given: the splits that the source gives.
+      left_out: folders whose images are left out.
+      dropped: number of duplicates that were removed.
+      leaks: copies of one image in several given splits: the number of such images, and the file
+        names of one of them.
+      conflicts: copies of one image in several classes: as `leaks`.
+    """
+
+    total: int
+    size: int
+    suffixes: Mapping[str, int]
+    classes: Mapping[str, int]
+    unlabelled: int
+    splits: Mapping[str, int]
+    given: tuple[str, ...]
+    left_out: tuple[str, ...]
+    dropped: int
+    leaks: tuple[int, tuple[str, ...]]
+    conflicts: tuple[int, tuple[str, ...]]
+
+    @property
+    def train_images(self) -> int:
+        """The number of images in train."""
+        return self.splits[TRAIN]
+
+    def describe(self) -> dict[str, str]:
+        """Returns what was found, by the names of the lines that the console prints."""
+        suffixes = Counter(self.suffixes).most_common()
+        shown = [f"{count:,} {suffix or 'without a suffix'}" for suffix, count in suffixes[:_SHOWN]]
+        others = sum(count for _, count in suffixes[_SHOWN:])
+        formats = ", ".join(shown) + (f", {others:,} others" if others else "")
+        return {
+            "images": f"{self.total:,}, {_show_size(self.size)}: {formats}",
+            "classes": f"{len(self.classes):,}: {_show_range(self.classes)}",
+            "splits": ", ".join(
+                f"{self.splits[split]:,} {split}" + (" (given)" if split in self.given else "")
+                for split in SPLITS
+            ),
+        }
+
+    def warnings(self) -> Iterator[str]:
+        """Yields a sentence for each thing that the user should know."""
+        if self.left_out:
+            more = len(self.left_out) - _SHOWN
+            names = ", ".join(self.left_out[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
+            yield f"The images in {names} are left out: ingest.splits does not name these folders."
+        if self.dropped:
+            yield f"{_count_of(self.dropped, 'duplicate')} left out (ingest.drop_duplicates)."
+        count, copies = self.leaks
+        if count:
+            yield (
+                f"{_count_of(count, 'image')} in more than one split, such as "
+                f"{' and '.join(copies)}: a model is measured on images that it has seen. "
+                "ingest.drop_duplicates removes them from train."
+            )
+        count, copies = self.conflicts
+        if count:
+            yield (
+                f"{_count_of(count, 'image')} in more than one class, such as "
+                f"{' and '.join(copies)}. ingest.drop_duplicates removes them."
+            )
+        if self.unlabelled:
+            yield f"{_count_of(self.unlabelled, 'image')} without a label, to be quarantined."
+        empty = [name for name, images in self.classes.items() if not images]
+        if empty:
+            count_of = _count_of(len(empty), "class", "classes")
+            yield f"{count_of} without an image, such as {empty[0]}."
+
+
+def find_images(source: Source) -> FoundImages:
+    """Describes the images of `source`, after `Source.prepare`."""
+    images = source.images()
+    copies = list(find_copies(images))
+    labels = Counter(image.label for image in images)
+    splits = Counter(assign_splits(images))
+    given = {image.split for image in images}
+    return FoundImages(
+        total=len(images),
+        size=sum(image.size for image in images),
+        suffixes=Counter(_suffix(image.file_name) for image in images),
+        classes={name: labels[label] for label, name in enumerate(source.classes())},
+        unlabelled=sum(
+            n for label, n in labels.items() if label not in range(len(source.classes()))
+        ),
+        splits={split: splits[split] for split in SPLITS},
+        given=tuple(split for split in SPLITS if split in given),
+        left_out=source.left_out(),
+        dropped=source.dropped(),
+        leaks=_count([group for group in copies if are_across_splits(group)]),
+        conflicts=_count([group for group in copies if are_across_classes(group)]),
+    )
+
+
+def _count(groups: Sequence[Sequence[ImageReference]]) -> tuple[int, tuple[str, ...]]:
+    if not groups:
+        return 0, ()
+    group = groups[0]
+    other = next(i for i in group if (i.split, i.label) != (group[0].split, group[0].label))
+    return len(groups), (group[0].file_name, other.file_name)
+
+
+def _count_of(count: int, one: str, many: str = "") -> str:
+    return f"{count:,} {one} is" if count == 1 else f"{count:,} {many or one + 's'} are"
+
+
+def _suffix(name: str) -> str:
+    suffix = PurePosixPath(name).suffix.lower()
+    return suffix if suffix.isascii() and suffix[1:].isalnum() else ""
+
+
+def _show_range(classes: Mapping[str, int]) -> str:
+    fewest = min(classes, key=lambda name: classes[name])
+    most = max(classes, key=lambda name: classes[name])
+    if classes[fewest] == classes[most]:
+        return f"{classes[most]:,} images each"
+    return f"fewest {fewest} ({classes[fewest]:,}), most {most} ({classes[most]:,})"
+
+
+def _show_size(size: float) -> str:
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.1f} {unit}" if unit != "bytes" else f"{size:.0f} bytes"
+        size /= 1000
+    return f"{size:.1f} TB"

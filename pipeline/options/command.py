@@ -1,0 +1,65 @@
+"""The command line that gives the same configuration again. Imports no TensorFlow."""
+
+import shlex
+from pathlib import Path
+from typing import Any
+
+from backbones.reference import parse_model
+from common.urls import remove_secrets
+from pipeline.datasets import find_dataset
+from pipeline.options.config import OPTIONS, Config
+from pipeline.options.defaults import (
+    default_floor,
+    default_name,
+    default_recipe,
+    default_serving_dir,
+    make_absolute,
+)
+from pipeline.options.flags import FLAGS
+from pipeline.recipes import RECIPES
+
+# These say how a run is shown, and not what it does.
+_OF_THE_SCREEN = {"run.verbose", "cloud.wait"}
+
+
+def make_command(config: Config) -> str:
+    """Returns the command that repeats a run, with the options whose values are not the defaults.
+
+    Secrets in addresses are left out.
+    """
+    defaults = _defaults(config)
+    parts = ["python", "pipeline_runner.py"]
+    flags = {key: flag for flag, key in FLAGS.items()}
+    for key, value in config.values().items():
+        is_default = value == defaults[key] and key not in ("model", "dataset")
+        if is_default or value is None or key in _OF_THE_SCREEN:
+            continue
+        parts += _arguments(key, value, flags.get(key))
+    return shlex.join(parts)
+
+
+def _arguments(key: str, value: Any, flag: str | None) -> list[str]:
+    if isinstance(value, tuple):
+        return [f"{flag}={part}" for part in value]
+    if value is True and flag:
+        return [flag]
+    text = str(value).lower() if isinstance(value, bool) else remove_secrets(str(value))
+    return [flag, text] if flag and not isinstance(value, bool) else ["--set", f"{key}={text}"]
+
+
+def _defaults(config: Config) -> dict[str, Any]:
+    """Returns the value of each option that follows from the others, by dotted key."""
+    recipe = RECIPES[config.recipe]
+    reference = parse_model(config.model)
+    dataset = find_dataset(config.dataset, here=not config.run.is_compiled)
+    defaults = {key: option.field.default for key, option in OPTIONS.items()}
+    for group, values in (("train", recipe.hyperparameters), ("augment", recipe.augmentation)):
+        defaults |= {f"{group}.{name}": value for name, value in vars(values).items()}
+    is_there = config.run.is_compiled
+    return defaults | {
+        "recipe": default_recipe(dataset, reference, config.tune),
+        "name": default_name(dataset.name, config.model, config.tune),
+        "pipeline_root": "" if is_there else make_absolute(str(Path("runs") / config.name)),
+        "serving_dir": default_serving_dir(config.pipeline_root),
+        "gate.min_accuracy": default_floor(recipe, reference, config.weights),
+    }

@@ -1,0 +1,70 @@
+"""The options of reading images that depend on the kind of the source. Imports no TensorFlow."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from common.errors import InputError
+from pipeline.options.ingest import Ingest
+
+_FOLDERS = ("layout", "splits", "classes")
+# The options below `ingest.` that each kind of source takes, as arguments of its class.
+_TAKEN: Mapping[str, tuple[str, ...]] = {
+    "digits": (),
+    "folder": _FOLDERS,
+    "manifest": ("splits", "classes"),
+    "remote_folder": _FOLDERS,
+    "tfds": (),
+    "tfrecord": ("splits", "classes", "features"),
+}
+_ALL = sorted({name for names in _TAKEN.values() for name in names})
+
+
+def source_arguments(kind: str, ingest: Ingest) -> dict[str, Any]:
+    """Returns the arguments of a source that were given as options.
+
+    Args:
+      kind: a key of `components.image_example_gen.sources.kinds.KINDS`.
+      ingest: the options.
+    """
+    arguments = {}
+    for name in _TAKEN[kind]:
+        value = getattr(ingest, name)
+        if dataclasses.is_dataclass(value):
+            value = {key: _plain(item) for key, item in vars(value).items() if item}
+        if value and value != getattr(Ingest, name, None):
+            arguments[name] = _plain(value)
+    return arguments
+
+
+def _plain(value: Any) -> Any:
+    """Returns a value as JSON gives it back."""
+    return list(value) if isinstance(value, tuple) else value
+
+
+def check_source_options(kind: str, values: Mapping[str, Any], given: Mapping[str, str]) -> None:
+    """Refuses options that the source of the images does not take.
+
+    Args:
+      kind: the kind of the source.
+      values: the given values, by dotted key.
+      given: the origins (a flag, or a file's key) of all options that differ from their defaults,
+        by dotted key.
+
+    Raises:
+      InputError: there is one.
+    """
+    for key, origin in given.items():
+        name = key.removeprefix("ingest.").partition(".")[0]
+        if key.startswith("ingest.") and name in _ALL and name not in _TAKEN[kind]:
+            kinds = [other for other, names in _TAKEN.items() if name in names]
+            raise InputError(
+                f"{origin}: has no effect with --dataset {values.get('dataset', 'tf_flowers')}, a "
+                f"source of the kind {kind}; expected one of {', '.join(kinds)}, or leave it out"
+            )
+    named = [origin for key, origin in given.items() if key.startswith("ingest.splits.")]
+    if named and values.get("ingest.layout") == "classes":
+        raise InputError(
+            f"{named[0]}: has no effect with {given['ingest.layout']} classes, without splits; "
+            "expected one of them"
+        )

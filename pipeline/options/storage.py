@@ -1,0 +1,135 @@
+"""Where a pipeline on Kubeflow Pipelines keeps its files: its object store, volumes, `state_dir`.
+
+Imports no TensorFlow.
+"""
+
+import dataclasses
+import posixpath
+import re
+from collections.abc import Mapping, Sequence
+
+from common.errors import InputError
+from common.options import Check
+
+# The launcher of Kubeflow Pipelines copies artifacts in these stores to and from the container's
+# disk; neither TensorFlow nor Beam reads them.
+LAUNCHER_SCHEMES = ("minio", "s3")
+
+# A claim's name becomes the name of a volume of the pod, which has to be a label (RFC 1123).
+_CLAIM = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+# Volumes and directories that the pods of Kubeflow Pipelines have already, in kubeflow/pipelines at
+# release 2.17.0: backend/src/v2/compiler/argocompiler/container.go, addContainerExecutorTemplate;
+# and that of machines.<node>.disk_gb.
+TEMPORARY_VOLUME = "temporary"
+_TAKEN_NAMES = (
+    "gcs-scratch",
+    "s3-scratch",
+    "minio-scratch",
+    "dot-local-scratch",
+    "dot-cache-scratch",
+    "dot-config-scratch",
+    "kfp-launcher",
+    TEMPORARY_VOLUME,
+)
+_TAKEN_PATHS = ("/gcs", "/s3", "/minio", "/.local", "/.cache", "/.config", "/kfp-launcher")
+
+
+@dataclasses.dataclass(frozen=True)
+class Volume:
+    """A volume that every step mounts.
+
+    Attributes:
+      claim: the name of the PersistentVolumeClaim, in the namespace of the runs.
+      path: the directory at which the containers see it, absolute and without `/` at its end.
+    """
+
+    claim: str
+    path: str
+
+    @classmethod
+    def parse(cls, text: str) -> "Volume":
+        """Parses `CLAIM:/PATH`."""
+        claim, _, path = text.partition(":")
+        return cls(claim, normalise(path) if path else "")
+
+    @property
+    def _is_possible(self) -> bool:
+        return (
+            _CLAIM.fullmatch(self.claim) is not None
+            and self.claim not in _TAKEN_NAMES
+            and self.path.startswith("/")
+            and self.path not in ("/", "//", "/tmp")
+            and not any(is_within(self.path, taken) for taken in _TAKEN_PATHS)
+        )
+
+
+def _are_possible(texts: Sequence[str]) -> bool:
+    volumes = [Volume.parse(text) for text in texts]
+    # The name of a volume in the pod is that of the claim, so that it can be mounted once only:
+    # backend/src/v2/driver/k8s.go, makeVolumeMountPatch.
+    return all(
+        volume._is_possible and not any(v.claim == volume.claim for v in volumes[:number])
+        for number, volume in enumerate(volumes)
+    )
+
+
+VOLUMES = Check(
+    "CLAIM:/PATH, such as vit-state:/state, with each claim once; CLAIM is of at most 63 of a-z, "
+    f"0-9 and -, /PATH is not below {', '.join(_TAKEN_PATHS)}, which the pods have already",
+    _are_possible,
+)
+STATE_DIR = Check(
+    "gs://BUCKET/PATH, or an absolute path in a volume of cloud.volumes",
+    lambda place: place.startswith(("gs://", "/")),
+)
+
+
+def normalise(place: str) -> str:
+    """Returns the path or URI of a directory without `/` at its end, and a path without `..`."""
+    return place.rstrip("/") if "://" in place else posixpath.normpath(place)
+
+
+def is_in_launcher_store(place: str) -> bool:
+    """Whether only the launcher of Kubeflow Pipelines can read the URI `place`."""
+    return place.partition("://")[0] in LAUNCHER_SCHEMES and "://" in place
+
+
+def is_within(place: str, directory: str) -> bool:
+    """Whether the absolute path `place` is `directory` or lies in it; neither is looked up."""
+    return f"{normalise(place)}/".startswith(f"{normalise(directory)}/")
+
+
+def check_storage(
+    *, pipeline_root: str, state_dir: str | None, volumes: Sequence[str], written: Mapping[str, str]
+) -> None:
+    """Refuses places for files that would be lost, or that a step could not read.
+
+    Args:
+      pipeline_root: the pipeline root; empty if each run gives it.
+      state_dir: the value of `cloud.state_dir`.
+      volumes: the value of `cloud.volumes`.
+      written: other directories that the steps write, by the option that names them.
+
+    Raises:
+      InputError: the pipeline root is in the object store of Kubeflow Pipelines, and there is no
+        `cloud.state_dir`; or a directory is on the own disk of a container, which is lost at the
+        end of the step.
+    """
+    if is_in_launcher_store(pipeline_root) and not state_dir:
+        raise InputError(
+            f"--pipeline-root {pipeline_root}: found no cloud.state_dir, and this store can only "
+            "have artifacts; expected cloud.state_dir, for blessed models, checkpoints, pushed "
+            "models and data: a path in a claim (--set cloud.volumes=CLAIM:/state --set "
+            "cloud.state_dir=/state/NAME), or gs://BUCKET/PATH"
+        )
+    places = {"cloud.state_dir": state_dir or ""}
+    if "://" in pipeline_root or state_dir:
+        places |= written
+    mounted = [Volume.parse(text).path for text in volumes]
+    for option, place in places.items():
+        if place.startswith("/") and not any(is_within(place, path) for path in mounted):
+            raise InputError(
+                f"{option} {place}: lies in no mounted volume, so that each step would lose it; "
+                f"expected a path in {' or '.join(mounted) or 'a volume of cloud.volumes'}, or "
+                "gs://BUCKET/PATH"
+            )

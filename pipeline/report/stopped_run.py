@@ -1,0 +1,50 @@
+"""The report of a run that a node stopped: what it read and found until then."""
+
+import logging
+import time
+from pathlib import Path
+from typing import Any
+
+from common.custom_config import from_custom_config
+from common.errors import one_line
+from components.report.read_artifacts import read_contents
+from components.report.settings import ReportSettings
+from components.report.write import write_report
+from pipeline.report.lineage import latest_run, latest_run_id
+
+
+def report_stopped_run(
+    connection: Any, settings: str, directory: Path, error: Exception
+) -> Path | None:
+    """Writes the report of a run that an error has ended.
+
+    The error itself matters more than its report: a report that fails is logged, and no error.
+
+    Args:
+      connection: the ML Metadata ConnectionConfig of the metadata store.
+      settings: `components.report.settings.ReportSettings`, as JSON.
+      directory: the page is written to a new file in it.
+      error: of the node that stopped the run.
+
+    Returns:
+      The page; None if the run had read no images, or if the report failed.
+    """
+    try:
+        run = latest_run(connection)
+        artifacts = {
+            key: artifacts[0] for node in run.values() for key, artifacts in node.outputs.items()
+        }
+        if "examples" not in artifacts:
+            return None
+        page = directory / time.strftime("%Y-%m-%dT%H-%M-%S.html")
+        contents = read_contents(
+            from_custom_config(ReportSettings, settings),
+            artifacts,
+            run=latest_run_id(connection),
+            stopped=one_line(error),
+        )
+        write_report(contents, str(page))
+        return page
+    except Exception:
+        logging.getLogger(__name__).exception("The report of this run could not be written.")
+        return None

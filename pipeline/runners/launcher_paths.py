@@ -1,0 +1,112 @@
+"""Maps URIs of Kubeflow Pipelines' object store to the files that its launcher copies, and back.
+
+Before the command of a container, the launcher copies input artifacts from `minio://` and `s3://`
+to the container's disk; after it, it copies output artifacts from the disk to the store. So a step
+needs neither credentials nor a file system for the store. The places in kubeflow/pipelines at
+release 2.17.0, below backend/src/v2, which are the same at 2.14.3:
+
+- component/launcher_v2.go, LocalPathForURI: the path of a URI. The pods have empty volumes there
+  (compiler/argocompiler/container.go, addContainerExecutorTemplate), to which every user can write.
+- component/launcher_v2.go, downloadArtifacts and uploadOutputArtifacts: the copies. The launcher
+  takes the URI of an output from the ExecutorOutput that the container writes
+  (mergeRuntimeArtifacts), so that paths have to become URIs there.
+- objectstore/object_store.go, DownloadBlob and UploadBlob: the copies have files only. An empty
+  directory is left out, and so is an output that does not exist.
+
+`gs://` is not mapped, although the launcher copies those artifacts too: TensorFlow and Beam read
+buckets of Google Cloud Storage themselves, also on other machines.
+"""
+
+import posixpath
+import re
+from collections.abc import Callable, Iterable
+
+from google.protobuf import struct_pb2
+from kfp.pipeline_spec import pipeline_spec_pb2
+
+from pipeline.options.storage import is_in_launcher_store
+
+
+class LauncherPaths:
+    """The mapping for one step.
+
+    A property of an artifact that contains a URI is mapped as well: for example, a blessing names
+    the current and the last blessed model.
+    """
+
+    def __init__(self, executor_input: pipeline_spec_pb2.ExecutorInput, root: str = "/") -> None:
+        """
+        Args:
+          executor_input: the arguments of the container, not yet mapped.
+          root: the directory in which the launcher's directories are; `/` in a pod.
+        """
+        buckets = {
+            "/".join(artifact.uri.split("/")[:3])  # such as minio://mlpipeline
+            for artifacts in _all_artifacts(executor_input)
+            for artifact in artifacts.artifacts
+            if is_in_launcher_store(artifact.uri)
+        }
+        self._paths = {
+            bucket: posixpath.join(root, bucket.replace("://", "/", 1)) for bucket in buckets
+        }
+
+    @property
+    def is_needed(self) -> bool:
+        """Whether any artifact of the step is in a store that only the launcher reads."""
+        return bool(self._paths)
+
+    def map_inputs(self, executor_input: pipeline_spec_pb2.ExecutorInput) -> None:
+        """Replaces URIs by paths in all artifacts, in place."""
+        for artifacts in _all_artifacts(executor_input):
+            _map_artifacts(artifacts, self.to_paths)
+
+    def map_outputs(self, executor_output: pipeline_spec_pb2.ExecutorOutput) -> None:
+        """Replaces paths by URIs in all artifacts, in place."""
+        for artifacts in executor_output.artifacts.values():
+            _map_artifacts(artifacts, self.to_uris)
+
+    def to_paths(self, text: str) -> str:
+        """Replaces, in `text`, each URI in a bucket of this step by the launcher's path."""
+        for bucket, path in self._paths.items():
+            text = _replace_start(text, bucket, path)
+        return text
+
+    def to_uris(self, text: str) -> str:
+        """Replaces, in `text`, each path in a bucket of this step by its URI."""
+        for bucket, path in self._paths.items():
+            text = _replace_start(text, path, bucket)
+        return text
+
+
+def _replace_start(text: str, start: str, new: str) -> str:
+    """Replaces `start` by `new` where a path or URI in `text` starts with it."""
+    return re.sub(rf"(?<![\w./-]){re.escape(start)}(?![\w.-])", lambda _: new, text)
+
+
+def _all_artifacts(
+    executor_input: pipeline_spec_pb2.ExecutorInput,
+) -> Iterable[pipeline_spec_pb2.ArtifactList]:
+    yield from executor_input.inputs.artifacts.values()
+    yield from executor_input.outputs.artifacts.values()
+
+
+def _map_artifacts(
+    artifacts: pipeline_spec_pb2.ArtifactList, convert: Callable[[str], str]
+) -> None:
+    for artifact in artifacts.artifacts:
+        artifact.uri = convert(artifact.uri)
+        for value in artifact.metadata.fields.values():
+            _map_value(value, convert)
+
+
+def _map_value(value: struct_pb2.Value, convert: Callable[[str], str]) -> None:
+    """Converts all texts in `value`, in place."""
+    match value.WhichOneof("kind"):
+        case "string_value":
+            value.string_value = convert(value.string_value)
+        case "list_value":
+            for item in value.list_value.values:
+                _map_value(item, convert)
+        case "struct_value":
+            for item in value.struct_value.fields.values():
+                _map_value(item, convert)

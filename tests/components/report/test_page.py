@@ -1,0 +1,112 @@
+"""The page of a report: what it says, and that names in it are only text."""
+
+import dataclasses
+import html.parser
+import re
+
+import pytest
+
+from components.report.contents import Verdict
+from components.report.page import describe_duration, make_page
+from tests.components.report.samples import SCRIPT, make_contents, stopped_contents
+
+FLOWERS = ("daisy", "roses", SCRIPT)
+MANY = (*(f"a class with a long name, number {number}" for number in range(199)), SCRIPT)
+
+
+class Text(html.parser.HTMLParser):
+    """The visible text of a page, its start tags, and attributes that name an address."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.addresses: list[str] = []
+        self.text = ""
+        self.feed(page)
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append(tag)
+        self.addresses += [
+            value for name, value in attributes if name in ("src", "href", "xlink:href")
+        ]
+
+    def handle_data(self, data):
+        self.text += data
+
+
+@pytest.fixture(scope="module")
+def flowers():
+    return Text(make_page(make_contents(FLOWERS)))
+
+
+def test_names_of_classes_and_files_are_text(flowers):
+    assert flowers.tags.count("script") == 1
+    assert flowers.text.count(SCRIPT) > 5
+
+
+def test_it_loads_nothing(flowers):
+    assert flowers.addresses
+    assert {address.partition(":")[0][:1] for address in flowers.addresses} <= {"#", "d"}
+    assert all(
+        address.startswith(("#", "data:image/jpeg;base64,")) for address in flowers.addresses
+    )
+
+
+def test_it_says_what_a_person_asks_first(flowers):
+    text = " ".join(flowers.text.split())
+    for expected in (
+        "Pushed The gate blessed the model: version 17: /runs/flowers/serving/17",
+        "the new model is better on 9 images, worse on 2, p = 0.07.",
+        "No test image of tulips",
+        "Most time went into Trainer 2 min, Evaluator 8.0 s, Transform 7.0 s.",
+        "python pipeline_runner.py --model vit_b16_fe",
+        "same as b.jpg (test, roses)",
+        "truncated",
+    ):
+        assert expected in text
+
+
+@pytest.mark.parametrize(
+    ("verdict", "expected"),
+    [
+        (Verdict(blessed=False, reasons="accuracy 0.8 is below 0.9"), "The gate says no: accuracy"),
+        (Verdict(blessed=True, unpushed="it was withdrawn"), "blessed, but it was withdrawn"),
+        (
+            Verdict(blessed=True, pushed_to="/s/1", version="1", was_served=True),
+            "version 1, which was served already: /s/1",
+        ),
+    ],
+)
+def test_each_verdict(verdict, expected):
+    contents = dataclasses.replace(make_contents(FLOWERS, 30), verdict=verdict)
+    assert expected in " ".join(Text(make_page(contents)).text.split())
+
+
+def test_a_run_that_was_stopped_shows_its_data():
+    page = Text(make_page(stopped_contents(FLOWERS)))
+    text = " ".join(page.text.split())
+    assert "Stopped label: unexpected values" in text
+    assert "Class balance" in text
+    assert "Mistakes" not in text
+
+
+def test_two_hundred_classes_are_at_most_five_megabytes():
+    contents = make_contents(MANY, 9000)
+    page = make_page(contents)
+    assert len(page.encode()) <= 5_000_000
+    assert page.count("<li data-class=") == 60  # 120 images of noise would take more
+    assert "188 further classes" in page
+
+
+def test_colours_follow_the_mode_of_the_reader():
+    page = make_page(make_contents(FLOWERS, 30))
+    assert not re.findall(r"#0102\w\w", page)
+    assert 'fill="var(--good)"' in page
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [(0.04, "0.0 s"), (9.96, "10.0 s"), (48, "48 s"), (720, "12 min"), (12000, "3 h 20 min")],
+)
+def test_durations(seconds, expected):
+    assert describe_duration(seconds) == expected

@@ -1,0 +1,45 @@
+"""The command that repeats a run."""
+
+import shlex
+
+import pytest
+
+from pipeline.command_line.parser import join_values, make_parser, read_settings
+from pipeline.options.build import build_config
+from pipeline.options.command import make_command
+from pipeline.options.settings import Setting
+
+
+def configure(**settings):
+    given = {"model": "vit_b16_fe", "dataset": "digits"} | settings
+    return build_config({key: Setting(value, key) for key, value in given.items()})
+
+
+def repeated(command):
+    """Returns the configuration that a command gives."""
+    python, script, *arguments = shlex.split(command)
+    assert (python, script) == ("python", "pipeline_runner.py")
+    parsed = make_parser().parse_args(list(join_values(arguments)))
+    return build_config(read_settings(parsed))
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"tune": "head", "train.epochs": "3", "gate.min_accuracy": "0.25"},
+        {"train.steps": "7", "augment.flip": "true", "ingest.max_side": "300"},
+        {"name": "other", "pipeline_root": "/a b/root", "serving_dir": "/s"},
+        {"run.runner": "beam", "run.beam_args": ["--direct_num_workers=2"]},
+        {"train.deterministic": "true", "gate.min_class_recall": "0.5", "tuner": "3"},
+        {"run.runner": "vertex", "pipeline_root": "gs://b/r", "cloud.output": "job.json"},
+    ],
+)
+def test_the_command_gives_the_same_configuration(settings):
+    config = configure(**settings)
+    assert repeated(make_command(config)) == config
+
+
+def test_only_what_differs_from_the_defaults_is_in_it():
+    command = make_command(configure(**{"train.epochs": "5", "run.verbose": "true"}))
+    assert command == "python pipeline_runner.py --model vit_b16_fe --dataset digits --epochs 5"

@@ -1,0 +1,222 @@
+"""Attention by cuDNN's kernels.
+
+The kernels run on GPUs only. A stand-in computes on the CPU what they return, according to JAX
+(jax/_src/cudnn/fused_attention_stablehlo.py), which calls the same kernels in the same way; and the
+calls in the compiled program are compared with those of JAX 0.9.0.
+"""
+
+import json
+import re
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from backbones.augreg.architecture import Architecture
+from backbones.augreg.convert import convert
+from backbones.augreg.initialization import random_arrays
+from backbones.contract import Shapes, call_backbone, load_backbone
+from trainer.model import fused_attention
+from trainer.model.classifier import make_classifier
+from trainer.model.fused_attention import fuse_attention
+from trainer.model.xla import compile_with_xla
+from trainer.training import train_step
+from trainer.training.hyperparameters import Hyperparameters
+from trainer.training.optimizer import Schedule
+from trainer.training.train_step import Stepper
+
+SMALL = Architecture(
+    image_size=32, patch_size=8, width=64, depth=3, heads=4, mlp_dim=64, classes=None,
+    representation_size=None, resnet_blocks=None,
+)  # fmt: skip
+JAX = {
+    "forward": {
+        "bmm1_dot_dimension_numbers": ("3", "3", ["0", "2"], ["0", "2"]),
+        "bmm2_dot_dimension_numbers": ("3", "1", ["0", "1"], ["0", "2"]),
+    },
+    "backward": {
+        "bmm1_grad_gemm1_dot_dimension_numbers": ("2", "1", ["0", "1"], ["0", "2"]),
+        "bmm1_grad_gemm2_dot_dimension_numbers": ("3", "1", ["0", "1"], ["0", "2"]),
+        "bmm2_grad_gemm1_dot_dimension_numbers": ("2", "1", ["0", "1"], ["0", "2"]),
+        "bmm2_grad_gemm2_dot_dimension_numbers": ("3", "3", ["0", "2"], ["0", "2"]),
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def backbones(tmp_path_factory):
+    """Returns the same backbone in both precisions; its attention is far from uniform."""
+    folder = tmp_path_factory.mktemp("backbones")
+    arrays = random_arrays(SMALL, seed=0)
+    for name in arrays:
+        if name.endswith(("query/kernel", "key/kernel")):
+            arrays[name] = 8 * arrays[name]
+    directories = {}
+    for precision in ("float32", "mixed_bfloat16"):
+        directories[precision] = folder / precision
+        convert(arrays, directories[precision], precision=precision)
+    return directories
+
+
+def concrete(backbone, batch=2):
+    call = tf.function(lambda images: call_backbone(backbone, images))
+    return call.get_concrete_function(tf.TensorSpec([batch, 32, 32, 3]))
+
+
+def images(batch=2):
+    return tf.random.stateless_uniform([batch, 32, 32, 3], [0, 1], -1, 1)
+
+
+def as_cudnn_forward(scale, query, key, value):
+    query, key, value = (tf.cast(tensor, tf.float32) for tensor in (query, key, value))
+    scores = scale * tf.einsum("btnh,bsnh->bnts", query, key)
+    output = tf.einsum("bnts,bsnh->btnh", tf.nn.softmax(scores), value)
+    return [tf.cast(output, tf.bfloat16), tf.reduce_logsumexp(scores, axis=-1)]
+
+
+def as_cudnn_backward(scale, *operands):
+    operands = (tf.cast(operand, tf.float32) for operand in operands)
+    query, key, value, statistics, gradient, output = operands
+    scores = scale * tf.einsum("btnh,bsnh->bnts", query, key)
+    attention = tf.exp(scores - statistics[..., None])
+    mean = tf.einsum("btnh,btnh->bnt", gradient, output)[..., None]
+    d_scores = attention * (tf.einsum("btnh,bsnh->bnts", gradient, value) - mean) * scale
+    gradients = (
+        tf.einsum("bnts,bsnh->btnh", d_scores, key),
+        tf.einsum("bnts,btnh->bsnh", d_scores, query),
+        tf.einsum("bnts,btnh->bsnh", attention, gradient),
+    )
+    return [tf.cast(tensor, tf.bfloat16) for tensor in gradients]
+
+
+def test_features_and_gradients_stay(backbones, monkeypatch):
+    monkeypatch.setattr(fused_attention, "forward", as_cudnn_forward)
+    monkeypatch.setattr(fused_attention, "backward", as_cudnn_backward)
+    backbone = load_backbone(backbones["mixed_bfloat16"])
+    exact = load_backbone(backbones["float32"])
+    fused = fuse_attention(concrete(backbone))
+    results = []
+    for call, variables in (
+        (concrete(exact), exact.trainable_variables),
+        (concrete(backbone), backbone.trainable_variables),
+        (fused, backbone.trainable_variables),
+    ):
+        with tf.GradientTape() as tape:
+            features = call(images())
+            loss = tf.reduce_sum(features**2)
+        gradients = tape.gradient(loss, list(variables))
+        results.append([features, *(g for g in gradients if g is not None)])
+    exact, unfused, fused = ([np.asarray(t).ravel() for t in result] for result in results)
+    assert len(exact) == len(unfused) == len(fused) > 40
+
+    def distance(found):
+        difference = np.concatenate(found) - np.concatenate(exact)
+        return np.linalg.norm(difference) / np.linalg.norm(np.concatenate(exact))
+
+    assert distance(fused) < 1.2 * distance(unfused) + 1e-4
+    # The gradient of a query's weights sees the gradient of the scores.
+    assert max(np.linalg.norm(g) for g in exact[1:]) > 0
+
+
+def test_all_blocks_but_the_last_are_fused(backbones, monkeypatch):
+    """The last block computes one query an image."""
+    monkeypatch.setattr(fused_attention, "forward", as_cudnn_forward)
+    calls = []
+    attend = fused_attention._attend
+    monkeypatch.setattr(
+        fused_attention, "_attend", lambda *given: (calls.append(given), attend(*given))[1]
+    )
+    backbone = load_backbone(backbones["mixed_bfloat16"])
+    fuse_attention(concrete(backbone))
+    assert [(scale, tuple(query.shape)) for scale, query, *_ in calls] == [
+        (0.25, (2, 17, 4, 16))
+    ] * (SMALL.depth - 1)
+
+
+def test_a_backbone_in_float32_stays(backbones):
+    backbone = load_backbone(backbones["float32"])
+    function = concrete(backbone)
+    fused = fuse_attention(function)
+    assert not [op for op in fused.graph.get_operations() if op.type == "XlaCallModule"]
+    np.testing.assert_array_equal(fused(images()), function(images()))
+
+
+def test_calls_are_those_of_jax(backbones):
+    backbone = load_backbone(backbones["mixed_bfloat16"])
+    fused = fuse_attention(concrete(backbone))
+
+    @compile_with_xla
+    def step(images):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(fused(images) ** 2)
+        return [loss, *tape.gradient(loss, list(backbone.trainable_variables))]
+
+    program = step.experimental_get_compiler_ir(images())(stage="hlo")
+    calls = [line for line in program.splitlines() if "__cudnn$" in line]
+    rows, statistics = "bf16[2,17,4,16]{3,2,1,0}", "f32[2,4,17]{2,1,0}"
+    result = "bf16[2,4,17,16]{3,1,2,0}"
+    assert len(calls) == 2 * (SMALL.depth - 1)
+    for call in calls:
+        is_backward = 'custom_call_target="__cudnn$fmhaSoftmaxBackward"' in call
+        (operands,) = re.findall(r"operand_layout_constraints={(.*?})}", call)
+        (results,) = re.findall(r"= \((.*?)\) custom-call", call)
+        config = json.loads(call[call.index("backend_config=") + len("backend_config=") :])
+        attention = config["cudnn_fmha_backend_config"]
+        if is_backward:
+            assert operands == ", ".join([rows] * 3 + [statistics] + [rows] * 2)
+            assert results == ", ".join([result] * 3 + ["u8[0]{0}"])
+        else:
+            assert 'custom_call_target="__cudnn$fmhaSoftmax"' in call
+            assert operands == ", ".join([rows] * 3)
+            assert results == ", ".join([result, statistics, "u8[0]{0}"])
+        dimensions = {
+            name: (
+                *value["lhs_contracting_dimensions"],
+                *value["rhs_contracting_dimensions"],
+                value["lhs_batch_dimensions"],
+                value["rhs_batch_dimensions"],
+            )
+            for name, value in attention.items()
+            if name.endswith("_dot_dimension_numbers")
+        }
+        assert dimensions == JAX["backward" if is_backward else "forward"]
+        assert attention["fmha_scale"] == 0.25
+        assert attention["intermediate_tensor_shape"]["dimensions"] == ["2", "4", "17", "17"]
+        assert attention["intermediate_tensor_shape"]["element_type"] == "BF16"
+        assert attention["mask_type"] == "NO_MASK" and attention["is_flash_attention"]
+
+
+def test_training_goes_on_where_the_kernels_are_missing(backbones, monkeypatch, caplog):
+    """A CPU has none."""
+    ways = {True: [train_step._FUSED, train_step._PLAIN], False: [train_step._PLAIN]}
+    monkeypatch.setattr(train_step, "_ways", lambda given: list(ways[given.fused_attention]))
+    losses = {}
+    for fuses in (True, False):
+        keras.utils.set_random_seed(0)
+        stepper = Stepper(
+            make_classifier(load_backbone(backbones["mixed_bfloat16"]), Shapes(32, 32, 64), 2),
+            Schedule(0.1, 0, 2, "constant"),
+            Hyperparameters(batch_size=4, fused_attention=fuses),
+            class_weights=None,
+            strategy=tf.distribute.get_strategy(),
+        )
+        batch = [(images(4), tf.one_hot([0, 1, 0, 1], 2))]
+        losses[fuses] = [float(stepper.step(batch).loss) for _ in range(2)]
+    assert losses[True] == losses[False]
+    (message,) = [r.getMessage() for r in caplog.records if "cuDNN" in r.getMessage()]
+    assert message.startswith(
+        "The training step cannot be compiled with XLA and cuDNN's attention; training continues "
+        "without XLA: "
+    )
+
+
+def test_an_option_without_effect_is_said(backbones, caplog):
+    Stepper(
+        make_classifier(load_backbone(backbones["mixed_bfloat16"]), Shapes(32, 32, 64), 2),
+        Schedule(0.1, 0, 2, "constant"),
+        Hyperparameters(batch_size=4, fused_attention=True),
+        class_weights=None,
+        strategy=tf.distribute.get_strategy(),
+    )
+    assert "train.fused_attention has no effect" in caplog.text

@@ -1,0 +1,119 @@
+"""Attention of a backbone by one kernel of cuDNN, which keeps no matrix of scores in memory.
+
+A backbone that `backbones.augreg` wrote in half precision computes attention as a matrix product, a
+softmax and another matrix product, so that it runs on every device. `fuse_attention` replaces the
+three by cuDNN's kernel, forward and backward, in the graph that XLA compiles for a GPU. The
+exported model keeps its graph.
+"""
+
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+
+from trainer.model.cudnn_attention import DTYPES, LONGEST_HEAD, backward, forward
+from trainer.model.xla import import_inlined
+
+_SPLIT = [0, 2, 1, 3]  # from [B, T, N, H] to [B, N, T, H], and back
+
+
+class _Attention(NamedTuple):
+    """The parts of one attention in a graph; each tensor is [B, T, N, H], in half precision."""
+
+    query: tf.Tensor
+    key: tf.Tensor
+    value: tf.Tensor
+    scale: float
+    output: tf.Tensor
+
+
+def fuse_attention(function: Any) -> Any:
+    """Returns a concrete function that computes the same, with every attention fused.
+
+    Args:
+      function: a concrete function of one tensor of a known shape. Where its graph has no attention
+        of the form that `backbones.augreg` writes, nothing is replaced.
+    """
+
+    def fused(*inputs: tf.Tensor) -> Any:
+        outputs = import_inlined(function, inputs)
+        graph = tf.compat.v1.get_default_graph()
+        for variable in function.graph.variables:
+            graph.watch_variable(variable)  # else a gradient tape leaves them out
+        for operation in graph.get_operations():
+            if operation.type == "Softmax" and (found := _match(operation)):
+                _replace(found)
+        return outputs
+
+    images = function.inputs[0]
+    spec = tf.TensorSpec(images.shape, images.dtype)
+    return tf.function(fused, autograph=False).get_concrete_function(spec)
+
+
+def _match(softmax: tf.Operation) -> _Attention | None:
+    scores = _only(_producer(softmax, "Cast"), "BatchMatMulV2")
+    product = _consumer(_consumer(softmax, "Cast"), "BatchMatMulV2")
+    output = _consumer(product, "Transpose")
+    if not (scores and product and output and scores.get_attr("adj_y")):
+        return None
+    scaled, key = scores.inputs[0].op, _rows(scores.inputs[1])
+    value = _rows(product.inputs[1])
+    if scaled.type != "Mul" or key is None or value is None:
+        return None
+    query, scale = _rows(scaled.inputs[0]), tf.get_static_value(scaled.inputs[1])
+    if query is None or scale is None or not _is_split(output):
+        return None
+    shapes = [tensor.shape for tensor in (query, key, value)]
+    if not all(shape.is_fully_defined() and shape == shapes[0] for shape in shapes):
+        return None
+    if query.dtype not in DTYPES or shapes[0][3] % 8 or shapes[0][3] > LONGEST_HEAD:
+        return None
+    return _Attention(query, key, value, float(scale), output.outputs[0])
+
+
+def _producer(operation: tf.Operation, kind: str) -> tf.Operation | None:
+    found = operation.inputs[0].op
+    return found if found.type == kind else None
+
+
+def _only(operation: tf.Operation | None, kind: str) -> tf.Operation | None:
+    return _producer(operation, kind) if operation else None
+
+
+def _consumer(operation: tf.Operation | None, kind: str) -> tf.Operation | None:
+    consumers = operation.outputs[0].consumers() if operation else []
+    return consumers[0] if len(consumers) == 1 and consumers[0].type == kind else None
+
+
+def _is_split(transposition: tf.Operation) -> bool:
+    permutation = tf.get_static_value(transposition.inputs[1])
+    return permutation is not None and permutation.tolist() == _SPLIT
+
+
+def _rows(heads: tf.Tensor) -> tf.Tensor | None:
+    """The tensor [B, T, N, H] of which `heads`, [B, N, T, H], is a transposition."""
+    is_split = heads.op.type == "Transpose" and _is_split(heads.op)
+    return heads.op.inputs[0] if is_split else None
+
+
+def _replace(attention: _Attention) -> None:
+    consumers = attention.output.consumers()
+    fused = _attend(attention.scale, attention.query, attention.key, attention.value)
+    for consumer in consumers:
+        for index, tensor in enumerate(consumer.inputs):
+            if tensor is attention.output:
+                consumer._update_input(index, fused)
+
+
+def _attend(scale: float, query: tf.Tensor, key: tf.Tensor, value: tf.Tensor) -> tf.Tensor:
+    """Computes attention, [B, T, N, H]; `scale` is a factor on the scores."""
+
+    @tf.custom_gradient
+    def attend(query: tf.Tensor, key: tf.Tensor, value: tf.Tensor) -> Any:
+        output, statistics = forward(scale, query, key, value)
+
+        def gradient(gradient: tf.Tensor) -> list[tf.Tensor]:
+            return backward(scale, query, key, value, statistics, gradient, output)
+
+        return output, gradient
+
+    return attend(query, key, value)
