@@ -91,9 +91,9 @@ def read_predictions(evaluation: str) -> pa.Table:
 
 
 class WritePredictions(beam.PTransform):
-    """Writes the table of predictions of the extracts behind TFMA's predictions; passes them on.
+    """Writes the table of predictions from TFMA's extracts; returns the extracts unchanged.
 
-    The rows, without the images, are gathered in memory: about 100 bytes for each test image.
+    The rows, without the images, are collected in memory: about 100 bytes for each test image.
     """
 
     def __init__(self, eval_shared_models: Sequence[Any]) -> None:

@@ -139,10 +139,11 @@ def build_endpoint(settings: Mapping[str, Setting]) -> EndpointSettings:
     """The endpoint that `settings` name, for commands that run no pipeline.
 
     Args:
-      settings: by dotted key; a name, an endpoint, a project and a region are needed.
+      settings: the given settings, by dotted key; they must contain the name, the endpoint, the
+        project and the region.
 
     Raises:
-      InputError: as `build_config`; or one of them is missing.
+      InputError: a setting is wrong, as in `build_config`; or one of the four is missing.
     """
     values = _checked_values(settings)
     if not values.get("name"):

@@ -38,7 +38,7 @@ class Report:
       images: numbers of images that were read, written to each split, and quarantined.
       quarantine: the file that lists the quarantined images.
       anomalies: differences between the examples and the schema, one line each.
-      page: the page of the report.
+      page: the path or URI of the report's HTML page.
       warning: Transform's warning about the backbone's range of pixel values; empty for none.
       artifacts: the URIs of the artifacts, by node and output.
     """
