@@ -50,7 +50,7 @@ class Executor(executor.Executor):
         """Evaluates the model against the last blessed one of another training.
 
         The evaluation gets the file of the verdict. The blessing gets what TFX's Evaluator writes,
-        and the custom property `accuracy` if the model is blessed, else `reasons`. A blessing is
+        the custom property `accuracy`, and `reasons` if the model is not blessed. A blessing is
         recorded only if nobody recorded one since the comparison: else the model is compared again.
 
         Raises:
@@ -147,10 +147,10 @@ def _write_blessing(
     )
     io_utils.write_string_file(f"{blessing.uri}/{name}", "")
     blessing.set_int_custom_property(constants.ARTIFACT_PROPERTY_BLESSED_KEY, value)
-    if verdict.blessed:
-        (accuracy,) = (limit.value for limit in verdict.limits if limit.name == ACCURACY)
-        blessing.set_string_custom_property(ACCURACY, f"{accuracy:.4f}")
-    else:
+    for limit in verdict.limits:
+        if limit.name == ACCURACY:
+            blessing.set_string_custom_property(ACCURACY, f"{limit.value:.4f}")
+    if not verdict.blessed:
         why = "; ".join(verdict.reasons)
         blessing.set_string_custom_property(REASONS, why)
         logging.warning("The model is not blessed: %s.", why)

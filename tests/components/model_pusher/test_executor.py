@@ -219,6 +219,17 @@ def test_a_damaged_record_of_the_last_push_is_named(tmp_path, serving, content, 
     assert f"{tmp_path}/pushed.json: is damaged" in caplog.text
 
 
+@pytest.mark.usefixtures("clock")
+def test_a_version_that_was_put_back_is_a_change_and_a_file_beside_it_is_none(tmp_path, serving):
+    push(model_of(tmp_path / "model"), serving, tmp_path / "1")
+    before = served_state(str(serving))
+    (serving / "cards" / "9").mkdir(parents=True)
+    assert served_state(str(serving)) == before
+    (serving / "9").rename(tmp_path / "9")
+    (tmp_path / "9").rename(serving / "9")
+    assert served_state(str(serving)) != before
+
+
 def test_a_folder_that_is_no_version_is_not_served(serving):
     (serving / "notes").mkdir(parents=True)
     assert newest_version(str(serving)) is None
