@@ -36,6 +36,7 @@ from pipeline.options.machines import Machines, check_machines
 from pipeline.options.names import check_name
 from pipeline.options.run import Run
 from pipeline.options.serve import Serve
+from pipeline.options.serving_check import ServingCheck
 from pipeline.options.settings import Setting, check_setting
 from pipeline.options.source_options import check_source_options
 from pipeline.options.storage import check_storage, normalise
@@ -264,6 +265,7 @@ def _fill(
         augment=dataclasses.replace(recipe.augmentation, **given("augment")),
         gate=Gate(**{"min_accuracy": min_accuracy} | given("gate")),
         serve=Serve(**given("serve")),
+        serving_check=ServingCheck(**given("serving_check")),
         endpoint=Endpoint(**given("endpoint")),
         run=Run(**given("run")),
         cloud=cloud,

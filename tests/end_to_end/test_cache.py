@@ -22,7 +22,7 @@ pytestmark = pytest.mark.slow
 
 # Importer only looks; it has nothing to cache.
 LOOKING = {"Backbone"}
-FROM_EVALUATOR = {"Evaluator", "Pusher", "Report"}
+FROM_EVALUATOR = {"Evaluator", "ServingCheck", "Pusher", "Report"}
 FROM_TRAINER = {"Trainer", *FROM_EVALUATOR}
 FROM_TRANSFORM = {"Transform", *FROM_TRAINER}
 EVERYTHING = {
