@@ -125,7 +125,7 @@ def do(parsed: argparse.Namespace) -> int:
 
 
 def find_command(parsed: argparse.Namespace) -> Callable[[argparse.Namespace], int] | None:
-    """Finds the command that the arguments give instead of a run; None if they describe a run."""
+    """Returns the command that the arguments ask for instead of a run; None for a run."""
     if is_about_endpoint(
         read_settings(parsed), promote=parsed.promote, rollback=parsed.rollback is not None
     ):
@@ -220,7 +220,7 @@ def serve_earlier_version(parsed: argparse.Namespace) -> int:
 
 
 def serve_at_endpoint(parsed: argparse.Namespace) -> int:
-    """Deploys the served version to an endpoint of Vertex AI, promotes it, or goes back."""
+    """Deploys, promotes or rolls back a version at an endpoint of Vertex AI."""
     given = read_settings(parsed)
     if parsed.rollback:
         raise InputError(
@@ -282,10 +282,10 @@ def write_schema(path: str, config: Config, log: Path, record_owner: Callable[[]
     """Runs the pipeline up to SchemaGen, and writes the inferred schema.
 
     Args:
-      path: of a file; an earlier one is replaced.
+      path: path of the schema's file, which is replaced if it exists.
       config: the configuration.
       log: a new file.
-      record_owner: of `pipeline.root.claim_root`.
+      record_owner: the function that `pipeline.root.claim_root` yielded.
     """
 
     def job(console: Console) -> int:

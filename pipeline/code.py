@@ -42,6 +42,7 @@ class NodeCode:
     tuner: str
     trainer: str
     evaluator: str
+    serving_check: str
     pusher: str
     report: str
 
@@ -78,6 +79,7 @@ def hash_nodes(source: Mapping[str, Any], layout: str) -> NodeCode:
         tuner=hash_code("trainer.tuner", data=training),
         trainer=hash_code("trainer.train", data=training),
         evaluator=hash_code("components.model_evaluator.executor"),
+        serving_check=hash_code("components.serving_check.executor"),
         pusher=hash_code("components.model_pusher.executor", without=(*_FILE_SYSTEMS, *_WARM_UP)),
         report=hash_bytes(
             (

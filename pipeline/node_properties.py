@@ -119,6 +119,17 @@ class EvaluatorProperties:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class ServingCheckProperties:
+    """Execution properties of ServingCheck.
+
+    Attributes:
+      settings: `components.serving_check.settings.ServingCheckSettings`, as JSON.
+    """
+
+    settings: PropertyValue
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class PusherProperties:
     """Execution properties of Pusher.
 

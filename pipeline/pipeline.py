@@ -2,7 +2,7 @@
 
 source -- ImageExampleGen -+- StatisticsGen - SchemaGen or PackagedSchema - ExampleValidator
                            |
-                           +- Transform -- Trainer -- Evaluator -- Pusher -- Report
+                           +- Transform -- Trainer -- Evaluator -- ServingCheck -- Pusher -- Report
                                  |            |           |
              backbone SavedModel +------------+           +- the last blessed model
 
@@ -35,6 +35,7 @@ from components.model_evaluator.component import ModelEvaluator
 from components.model_pusher.component import ModelPusher
 from components.packaged_schema.component import PackagedSchema
 from components.report.component import Report
+from components.serving_check.component import ServingCheck
 from pipeline.beam.engine import workers_are_elsewhere
 from pipeline.inputs import Inputs
 from pipeline.options.config import Config
@@ -173,9 +174,16 @@ def create_pipeline(
         gate=properties.evaluator.gate,
         code_fingerprint=properties.evaluator.code_fingerprint,
     ).with_id("Evaluator")
+    serving_check = ServingCheck(
+        model=trainer.outputs["model"],
+        examples=examples.outputs["examples"],
+        evaluation=evaluator.outputs["evaluation"],
+        settings=properties.serving_check.settings,
+    )
     pusher = ModelPusher(
         model=trainer.outputs["model"],
         model_blessing=evaluator.outputs["blessing"],
+        infra_blessing=serving_check.outputs["blessing"],
         push_destination=properties.pusher.push_destination,
         custom_config=properties.pusher.custom_config,
     ).with_id("Pusher")
@@ -209,6 +217,7 @@ def create_pipeline(
             *tuners,
             trainer,
             evaluator,
+            serving_check,
             pusher,
             report,
         ],

@@ -1,6 +1,6 @@
-"""Reads the schema that a run is given, and checks where an inferred one is written.
+"""Reads the schema of `--schema`, and checks the path of `--write-schema`.
 
-Imports no TensorFlow until a bucket is named.
+Imports TensorFlow only for buckets.
 """
 
 from importlib import resources
@@ -10,7 +10,7 @@ from common.errors import InputError
 from common.files import read_bytes
 from pipeline.options.config import Config
 
-# What ImageExampleGen writes, as in the curated schemas.
+# The feature `file_name` that ImageExampleGen writes, as in the curated schemas.
 _FILE_NAME = """
 # The source's own name or id of the image.
 feature {
@@ -38,7 +38,7 @@ def read_schema(path: str) -> str:
       path: path or gs:// URI of a text-format `tensorflow.metadata.v0.Schema`.
 
     Raises:
-      InputError: there is no such file, or it is no schema of images and labels.
+      InputError: there is no such file, or the file is no schema of images and labels.
     """
     from google.protobuf import text_format
     from tensorflow_metadata.proto.v0 import schema_pb2
@@ -67,7 +67,7 @@ def read_schema(path: str) -> str:
 
 
 def check_write_schema(path: str, config: Config) -> None:
-    """Refuses to write a schema that is not inferred, or to a place that cannot be written.
+    """Refuses `--write-schema` if the schema is not inferred, or the file cannot be written.
 
     Raises:
       InputError: the configuration or `path` does not allow it.

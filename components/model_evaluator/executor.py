@@ -1,5 +1,7 @@
 """Executor of `ModelEvaluator`."""
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 import tensorflow as tf
@@ -17,7 +19,8 @@ from components.image_example_gen.counts import READ, read_counts_of_classes
 # Imported for its code to be part of the fingerprint: the EvalConfig names it.
 from components.model_evaluator import calibration_metrics  # noqa: F401
 from components.model_evaluator.extractors import make_extractors
-from components.model_evaluator.predictions import predictions_in, read_predictions
+from components.model_evaluator.predictions import read_predictions
+from components.model_evaluator.predictions_writer import predictions_in
 from components.model_evaluator.reasons import ACCURACY, REASONS
 from components.model_evaluator.records import Blessing, last_blessed, record
 from components.model_evaluator.settings import GateSettings
@@ -47,7 +50,7 @@ class Executor(executor.Executor):
         """Evaluates the model against the last blessed one of another training.
 
         The evaluation gets the file of the verdict. The blessing gets what TFX's Evaluator writes,
-        and the custom property `accuracy` if the model is blessed, else `reasons`. A blessing is
+        the custom property `accuracy`, and `reasons` if the model is not blessed. A blessing is
         recorded only if nobody recorded one since the comparison: else the model is compared again.
 
         Raises:
@@ -99,8 +102,25 @@ class Executor(executor.Executor):
             baseline.uri = champion.model
             inputs[standard_component_specs.BASELINE_MODEL_KEY] = [baseline]
         evaluation = output_dict[standard_component_specs.EVALUATION_KEY]
-        with predictions_in(artifact_utils.get_single_uri(evaluation)):
+        with (
+            predictions_in(artifact_utils.get_single_uri(evaluation)),
+            _full_precision(),
+        ):
             super().Do(inputs, output_dict, properties | EXTRACTORS)
+
+
+@contextlib.contextmanager
+def _full_precision() -> Iterator[None]:
+    """A context in which GPUs compute float32 with all bits, as the CPU of ServingCheck does.
+
+    By default, TensorFlow rounds the factors of matrix products to TensorFloat-32, of 10 bits.
+    """
+    before = tf.config.experimental.tensor_float_32_execution_enabled()
+    tf.config.experimental.enable_tensor_float_32_execution(False)
+    try:
+        yield
+    finally:
+        tf.config.experimental.enable_tensor_float_32_execution(before)
 
 
 def _write_blessing(
@@ -127,10 +147,10 @@ def _write_blessing(
     )
     io_utils.write_string_file(f"{blessing.uri}/{name}", "")
     blessing.set_int_custom_property(constants.ARTIFACT_PROPERTY_BLESSED_KEY, value)
-    if verdict.blessed:
-        (accuracy,) = (limit.value for limit in verdict.limits if limit.name == ACCURACY)
-        blessing.set_string_custom_property(ACCURACY, f"{accuracy:.4f}")
-    else:
+    for limit in verdict.limits:
+        if limit.name == ACCURACY:
+            blessing.set_string_custom_property(ACCURACY, f"{limit.value:.4f}")
+    if not verdict.blessed:
         why = "; ".join(verdict.reasons)
         blessing.set_string_custom_property(REASONS, why)
         logging.warning("The model is not blessed: %s.", why)

@@ -1,10 +1,9 @@
-"""The custom properties of a blessing: why a model was not blessed, or its accuracy."""
+"""The custom property of a blessing that says why a model was not blessed."""
 
 from typing import Any
 
-# Custom properties of a ModelBlessing: of a model that was not blessed, and of one that was.
 REASONS = "reasons"
-ACCURACY = "accuracy"  # on the test split, a decimal number; the metric has the same name
+ACCURACY = "accuracy"  # the blessing's other property: on the test split; also the metric's name
 
 
 def read_reasons(blessing: Any) -> str:

@@ -23,6 +23,7 @@ class ModelPusher(base_component.BaseComponent):
         *,
         model: types.BaseChannel,
         model_blessing: types.BaseChannel,
+        infra_blessing: types.BaseChannel,
         push_destination: PropertyValue,
         custom_config: PropertyValue,
     ) -> None:
@@ -30,12 +31,14 @@ class ModelPusher(base_component.BaseComponent):
         Args:
           model: channel of one Model artifact.
           model_blessing: channel of one ModelBlessing artifact.
+          infra_blessing: channel of one InfraBlessing artifact of ServingCheck.
           push_destination: TFX's PushDestination, as JSON.
           custom_config: `components.model_pusher.settings.PusherSettings`, as JSON.
         """
         spec = standard_component_specs.PusherSpec(
             model=model,
             model_blessing=model_blessing,
+            infra_blessing=infra_blessing,
             push_destination=push_destination,
             custom_config=custom_config,
             pushed_model=types.Channel(type=standard_artifacts.PushedModel),

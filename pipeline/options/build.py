@@ -36,6 +36,7 @@ from pipeline.options.machines import Machines, check_machines
 from pipeline.options.names import check_name
 from pipeline.options.run import Run
 from pipeline.options.serve import Serve
+from pipeline.options.serving_check import ServingCheck
 from pipeline.options.settings import Setting, check_setting
 from pipeline.options.source_options import check_source_options
 from pipeline.options.storage import check_storage, normalise
@@ -139,10 +140,11 @@ def build_endpoint(settings: Mapping[str, Setting]) -> EndpointSettings:
     """The endpoint that `settings` name, for commands that run no pipeline.
 
     Args:
-      settings: by dotted key; a name, an endpoint, a project and a region are needed.
+      settings: the given settings, by dotted key; they must contain the name, the endpoint, the
+        project and the region.
 
     Raises:
-      InputError: as `build_config`; or one of them is missing.
+      InputError: a setting is wrong, as in `build_config`; or one of the four is missing.
     """
     values = _checked_values(settings)
     if not values.get("name"):
@@ -263,6 +265,7 @@ def _fill(
         augment=dataclasses.replace(recipe.augmentation, **given("augment")),
         gate=Gate(**{"min_accuracy": min_accuracy} | given("gate")),
         serve=Serve(**given("serve")),
+        serving_check=ServingCheck(**given("serving_check")),
         endpoint=Endpoint(**given("endpoint")),
         run=Run(**given("run")),
         cloud=cloud,

@@ -24,6 +24,7 @@ from pipeline.options.ingest import Ingest
 from pipeline.options.machines import Machines
 from pipeline.options.run import Run
 from pipeline.options.serve import Serve
+from pipeline.options.serving_check import ServingCheck
 from pipeline.options.settings import Option
 from pipeline.options.source_options import source_arguments
 from pipeline.recipes import RECIPES
@@ -93,6 +94,7 @@ class Config:
     augment: Augmentation = dataclasses.field(default_factory=Augmentation)
     gate: Gate = dataclasses.field(default_factory=Gate)
     serve: Serve = dataclasses.field(default_factory=Serve)
+    serving_check: ServingCheck = dataclasses.field(default_factory=ServingCheck)
     endpoint: Endpoint = dataclasses.field(default_factory=Endpoint)
     run: Run = dataclasses.field(default_factory=Run)
     cloud: Cloud = dataclasses.field(default_factory=Cloud)

@@ -135,6 +135,7 @@ class Machines:
     tuner: Machine = dataclasses.field(default_factory=Machine)
     trainer: TrainerMachine = dataclasses.field(default_factory=TrainerMachine)
     evaluator: Machine = dataclasses.field(default_factory=Machine)
+    serving_check: Machine = dataclasses.field(default_factory=Machine)
     pusher: Machine = dataclasses.field(default_factory=Machine)
     report: Machine = dataclasses.field(default_factory=Machine)
 

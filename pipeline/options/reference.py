@@ -57,9 +57,12 @@ _GROUPS = {
                 "augments."),
     "gate": ("Gate", "The conditions on the `test` split under which a new model is blessed: it "
              "reaches the required accuracy and recall, and its accuracy is not below that of the "
-             "last blessed model of the same classes by more than `gate.max_drop`."),
+             "last blessed model of the same classes by more than `gate.max_drop` "
+             "([gate.md](gate.md))."),
     "serve": ("Serving", "The predictions that the exported model accepts, and the number of its "
               "versions in the serving directory ([serving.md](serving.md))."),
+    "serving_check": ("Check of serving", "What the exported model must do in a process that loads "
+                      "it as a server does ([gate.md](gate.md#servingcheck))."),
     "endpoint": ("At an endpoint of Vertex AI", "For `--endpoint`, in a run with `--runner vertex` "
                  "or as a command of its own ([vertex.md](vertex.md#an-endpoint))."),
     "run": ("Where and how the pipeline runs", "The engines that `--beam-arg` can name are in "

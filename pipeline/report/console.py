@@ -204,13 +204,18 @@ class Console:
                 else "accepted answers: none"
             )
         self._gate(report.gate)
+        self._serving(report.serving)
         self._verdict(report)
         self.line(f"report: {report.page}")
 
     def _verdict(self, report: Any) -> None:
-        if not report.gate.blessed:
-            reasons = "; ".join(report.gate.reasons)
-            self.line(f"verdict: not blessed by the gate: {reasons}", style="bold red")
+        refusals = {
+            "not blessed by the gate": report.gate.reasons,
+            "refused by ServingCheck": report.serving.reasons,
+        }
+        found = [f"{check}: {'; '.join(why)}" for check, why in refusals.items() if why]
+        if found:
+            self.line(f"verdict: {'; '.join(found)}", style="bold red")
             self.line("pushed to: nothing was pushed")
             return
         self.line("verdict: blessed", style="bold green")
@@ -239,6 +244,20 @@ class Console:
             )
         for warning in verdict.warnings:
             self.warn(warning)
+
+    def _serving(self, findings: Any) -> None:
+        """Prints how fast the exported model answers, and how much memory it needs.
+
+        Args:
+          findings: `components.serving_check.findings.Findings`.
+        """
+        parts = [
+            f"{size} image{'s' * (size != '1')} in {found['p50']:.0f} ms (p99 {found['p99']:.0f})"
+            for size, found in findings.latency_ms.items()
+        ]
+        if not parts:  # the model could not be asked
+            return
+        self.line(f"serving: {', '.join(parts)}; peak memory {findings.peak_memory_gb:.1f} GB")
 
     def _fields(self, fields: Mapping[str, str]) -> None:
         width = max(map(len, fields))

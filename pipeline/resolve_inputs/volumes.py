@@ -25,7 +25,7 @@ def check_volumes(config: Config) -> None:
 
 
 def _check_writable(option: str, directory: Path) -> None:
-    # Nothing is written: Pusher takes a new time of the serving directory for a change by others.
+    # Nothing is written: a server may watch the serving directory.
     existing = next(p for p in (directory, *directory.parents) if os.path.lexists(p))
     if existing.is_dir() and os.access(existing, os.W_OK | os.X_OK):
         return

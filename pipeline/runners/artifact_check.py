@@ -132,7 +132,7 @@ class _Launcher(launcher.Launcher):
 
 
 def _run_and_measure(execution_info: Any, executor: Any) -> Any:
-    """Runs an executor as TFX does, and records in its outputs what it took."""
+    """Runs an executor as TFX does, and records its time and memory in its outputs."""
     executor.Do = record_usage(executor.Do, execution_info.pipeline_run_id)
     return _run_with_executor(execution_info, executor)
 

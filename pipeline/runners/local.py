@@ -35,7 +35,7 @@ def infer_schema(config: Config, inputs: Inputs, console: Console) -> str:
     """Runs the pipeline up to SchemaGen, and returns the inferred schema as text.
 
     Raises:
-      InputError: as `run`.
+      InputError: the same errors as in `run`.
       Exception: the exception of a node that fails.
     """
     nodes = _run(config, inputs, console, RunOptions(to_nodes=["SchemaGen"]))

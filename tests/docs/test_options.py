@@ -16,7 +16,7 @@ def test_the_page_is_the_generator_s(project):
 
 def test_every_key_is_listed_once_with_its_flag():
     rows = re.findall(
-        r"^\| (?:`(--[a-z-]+)` )?\| `([A-Za-z_.]+)` \|.*\|.*\|.*\|$", write_reference(), re.M
+        r"^\| (?:`(--[a-z-]+)` )?\| `([A-Za-z0-9_.]+)` \|.*\|.*\|.*\|$", write_reference(), re.M
     )
     keys = [key for _, key in rows]
     assert len(keys) == len(set(keys))

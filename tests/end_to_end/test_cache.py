@@ -22,7 +22,7 @@ pytestmark = pytest.mark.slow
 
 # Importer only looks; it has nothing to cache.
 LOOKING = {"Backbone"}
-FROM_EVALUATOR = {"Evaluator", "Pusher", "Report"}
+FROM_EVALUATOR = {"Evaluator", "ServingCheck", "Pusher", "Report"}
 FROM_TRAINER = {"Trainer", *FROM_EVALUATOR}
 FROM_TRANSFORM = {"Transform", *FROM_TRAINER}
 EVERYTHING = {
@@ -189,10 +189,10 @@ def test_a_floor_that_is_not_met_pushes_nothing(results):
 
 
 def test_a_lost_metadata_store_and_one_line_of_the_schema(project, tmp_path, tiny_backbone):
-    """A curated schema, and tuning in full.
+    """Runs with a curated schema and `--tune full`, of which the second has lost its store.
 
-    Without the store execution numbers begin again: the directory of the champion's training is
-    written again, by a model that is worse.
+    Without the metadata store, execution numbers begin with 1 again, so the second run, whose model
+    is worse, gets the same numbers as the run that trained the champion.
     """
     root = tmp_path / "root"
     base = ["--model", str(tiny_backbone), "--dataset", "digits", "--set", "train.steps=20"]

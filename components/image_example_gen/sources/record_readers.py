@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
+from components.image_example_gen.sources.bucket_reading import open_object
+
 
 class SeekingReader:
     """Reads records at their offsets; keeps the last file open."""
@@ -48,9 +50,4 @@ class StreamingReader:
 
 def open_binary(path: str) -> IO[bytes]:
     """Opens a file on this machine or in a bucket for reading, in which one can seek."""
-    if "://" not in path:
-        return Path(path).open("rb", buffering=0)
-    from apache_beam.io.filesystem import CompressionTypes
-    from apache_beam.io.filesystems import FileSystems
-
-    return FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)
+    return open_object(path) if "://" in path else Path(path).open("rb", buffering=0)

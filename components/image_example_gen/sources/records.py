@@ -167,6 +167,22 @@ class RecordFiles:
         return SeekingReader() if self._can_seek else StreamingReader(self._stream)
 
 
+def name_images(files: Sequence[tuple[str, Sequence[RecordImage]]]) -> Iterator[str]:
+    """Yields a name for each image of record files, in their order.
+
+    It is the name that the record holds, if all images have one and no two have the same. Otherwise
+    it is the name of the file with the index of the record, as the `tfds_id` of TFDS.
+
+    Args:
+      files: name and images of each file.
+    """
+    names = [image.name for _, images in files for image in images]
+    if all(names) and len(set(names)) == len(names):
+        yield from names
+    else:
+        yield from (f"{name}__{index}" for name, images in files for index in range(len(images)))
+
+
 def _place(image: ImageReference) -> tuple[int, int, str]:
     offset, length, path = image.location.split(" ", 2)
     return int(offset), int(length), path

@@ -53,7 +53,7 @@ def files(tmp_path_factory):
 
 def test_a_wrong_range_is_named_with_the_remedy(backbone, files):
     warning = warn_of_input_range(backbone, files, "-1,1")
-    assert "backbone.input_range=-1,1 does not seem" in warning
+    assert "backbone.input_range=-1,1 is probably not the range" in warning
     assert "of 48 training images" in warning
     assert warning.endswith("Try --set backbone.input_range=0,1")
 

@@ -40,6 +40,7 @@ def push(
     output: Path,
     *,
     blessed: bool = True,
+    refusal: str = "",
     fail_on_unblessed: bool = False,
     training: str = "one",
     keep: int = 5,
@@ -56,6 +57,11 @@ def push(
         blessing.set_string_custom_property("reasons", "accuracy 0.1 is too low")
     Path(blessing.uri).mkdir(parents=True)
     (Path(blessing.uri) / ("BLESSED" if blessed else "NOT_BLESSED")).touch()
+    infra_blessing = standard_artifacts.InfraBlessing()
+    infra_blessing.uri = str(output / "infra_blessing")
+    infra_blessing.set_int_custom_property("blessed", int(not refusal))
+    if refusal:
+        infra_blessing.set_string_custom_property("reasons", refusal)
     pushed = standard_artifacts.PushedModel()
     pushed.uri = str(output / "pushed")
     destination = pusher_pb2.PushDestination(
@@ -73,7 +79,11 @@ def push(
         code_fingerprint="",
     )
     Executor().Do(
-        {"model": [model_artifact], "model_blessing": [blessing]},
+        {
+            "model": [model_artifact],
+            "model_blessing": [blessing],
+            "infra_blessing": [infra_blessing],
+        },
         {"pushed_model": [pushed]},
         {
             "push_destination": json_format.MessageToJson(destination),
@@ -209,6 +219,17 @@ def test_a_damaged_record_of_the_last_push_is_named(tmp_path, serving, content, 
     assert f"{tmp_path}/pushed.json: is damaged" in caplog.text
 
 
+@pytest.mark.usefixtures("clock")
+def test_a_version_that_was_put_back_is_a_change_and_a_file_beside_it_is_none(tmp_path, serving):
+    push(model_of(tmp_path / "model"), serving, tmp_path / "1")
+    before = served_state(str(serving))
+    (serving / "cards" / "9").mkdir(parents=True)
+    assert served_state(str(serving)) == before
+    (serving / "9").rename(tmp_path / "9")
+    (tmp_path / "9").rename(serving / "9")
+    assert served_state(str(serving)) != before
+
+
 def test_a_folder_that_is_no_version_is_not_served(serving):
     (serving / "notes").mkdir(parents=True)
     assert newest_version(str(serving)) is None
@@ -219,12 +240,32 @@ def test_an_unblessed_model_is_not_pushed_and_the_artifact_has_the_reason(servin
     pushed = push(model_of(tmp_path / "model"), serving, tmp_path / "out", blessed=False)
     assert pushed.get_int_custom_property("pushed") == 0
     reason = pushed.get_string_custom_property("reason")
-    assert reason == "not pushed, the model is not blessed: accuracy 0.1 is too low"
+    assert reason == "not pushed, the model is not blessed by the gate: accuracy 0.1 is too low"
+    assert not serving.exists()
+
+
+@pytest.mark.parametrize(
+    ("blessed", "reason"),
+    [
+        (True, "refused by ServingCheck: no bytes: valid is True"),
+        (
+            False,
+            "not blessed by the gate: accuracy 0.1 is too low; refused by ServingCheck: no bytes: "
+            "valid is True",
+        ),
+    ],
+)
+def test_a_model_that_servingcheck_refuses_is_not_pushed(serving, tmp_path, blessed, reason):
+    model = model_of(tmp_path / "model")
+    pushed = push(
+        model, serving, tmp_path / "out", blessed=blessed, refusal="no bytes: valid is True"
+    )
+    assert pushed.get_string_custom_property("reason") == f"not pushed, the model is {reason}"
     assert not serving.exists()
 
 
 def test_an_unblessed_model_fails_the_node_with_fail_on_unblessed(serving, tmp_path):
-    with pytest.raises(InputError, match=r"not blessed: accuracy 0\.1"):
+    with pytest.raises(InputError, match=r"not blessed by the gate: accuracy 0\.1"):
         push(
             model_of(tmp_path / "model"),
             serving,

@@ -17,7 +17,7 @@ def make_config(directory, **values):
 
 
 def test_a_volume_that_can_be_written_is_left_as_it_is(tmp_path):
-    """The time of the serving directory too: Pusher would push again."""
+    """Its time of change too."""
     before = tmp_path.stat()
     check_volumes(make_config(tmp_path))
     assert (list(tmp_path.iterdir()), tmp_path.stat().st_mtime_ns) == ([], before.st_mtime_ns)

@@ -48,7 +48,7 @@ KUBERNETES_FIELDS = {
 
 
 def check_platform(document):
-    """Refuses what is no PlatformSpec, or no KubernetesExecutorConfig in it."""
+    """Refuses a document with fields that PlatformSpec or KubernetesExecutorConfig do not have."""
     json_format.ParseDict(document, pipeline_spec_pb2.PlatformSpec())
     for config in document["platforms"]["kubernetes"]["deploymentSpec"]["executors"].values():
         for name, value in config.items():
