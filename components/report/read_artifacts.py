@@ -8,6 +8,7 @@ from typing import Any
 from tfx.types import Artifact, artifact_utils
 
 from common.files import read_bytes, read_json
+from common.text import make_printable
 from common.versions import installed_versions
 from components.backbone_transform.executor import WARNING
 from components.example_check.anomalies import read_anomalies
@@ -88,9 +89,18 @@ def _read_data(found: Mapping[str, Artifact], settings: ReportSettings) -> Data 
     return Data(
         counts=read_counts(examples.uri),
         by_class=read_counts_of_classes(examples.uri, len(settings.classes)),
-        quarantine=[json.loads(line) for line in lines[:_MOST_QUARANTINED]],
+        quarantine=[_read_record(line) for line in lines[:_MOST_QUARANTINED]],
         anomalies=tuple(list_anomalies(anomalies)) if anomalies else (),
     )
+
+
+def _read_record(line: bytes) -> dict[str, str]:
+    record = json.loads(line)
+    return {
+        # A name that is not UTF-8 has surrogates in it, which a page cannot hold.
+        "file_name": make_printable(record["file_name"]),
+        "reason": make_printable(f"{record['reason']}: {record['detail']}"),
+    }
 
 
 def _read_curves(found: Mapping[str, Artifact]) -> Curves | None:

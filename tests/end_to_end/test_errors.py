@@ -1,13 +1,17 @@
 """What a person sees when something is wrong that only a run can find."""
 
 import dataclasses
+import json
+import re
 import shutil
 
 import pytest
 import tensorflow as tf
 
+from tests.components.image_example_gen.hostile_files import write_hostile_files
 from tests.conftest import TINY, class_folder
 from tests.trainer.collection_model import write_collection_model
+from tests.trainer.decoding.test_image_file import suite
 
 
 @pytest.fixture
@@ -89,12 +93,29 @@ def test_a_damaged_metadata_store(pipeline, tmp_path, tiny_backbone):
     failed(pipeline(tmp_path / "root", *arguments), f"{store}: the metadata store is damaged")
 
 
-def test_a_node_that_refuses_its_input(pipeline, tmp_path, tiny_backbone):
-    folder = class_folder(tmp_path / "damaged", images=20)
-    for path in folder.glob("c1/*"):
-        path.write_bytes(path.name.encode())
-    run = pipeline(tmp_path / "root", "--model", str(tiny_backbone), "--dataset", str(folder))
-    failed(run, "ImageExampleGen: failed after", "c1", status=3)
+def test_hostile_files(pipeline, tmp_path, tiny_backbone):
+    """Too many of them stop the run; if they are allowed, the run goes on to its end, without
+    reading an image again. Every file is written or quarantined.
+    """
+    folder = class_folder(tmp_path / "data", images=40)
+    outcomes = write_hostile_files(folder / "c0")
+    for path in suite():
+        (folder / "c1" / f"{path.parent.name}_{path.name}").write_bytes(path.read_bytes())
+    given = ["--model", str(tiny_backbone), "--dataset", str(folder), "--name", "hostile"]
+    given += ["--set", "train.steps=2", "--min-accuracy", "0"]
+    refused = failed(pipeline(tmp_path / "root", *given), "ExampleValidator: failed", status=3)
+    assert re.search(r"images are quarantined \(damaged: \d+, format: \d+, \w+: \d+\)", refused)
+    run = pipeline(tmp_path / "root", *given, "--set", "ingest.max_quarantined=1")
+    assert run.status == 0, run.err
+    assert "ImageExampleGen" not in run.ran
+    examples = run.artifacts["ImageExampleGen.examples"]
+    records = map(json.loads, (examples / "quarantine.jsonl").read_text().splitlines())
+    quarantined = {record["file_name"]: record["reason"] for record in records}
+    found = {name: quarantined.get(f"c0/{name}") for name in outcomes}
+    assert found == outcomes
+    counts = json.loads((examples / "counts.json").read_text())
+    assert counts["read"] == 80 + len(outcomes) + len(suite())
+    assert counts["quarantine"] == len(quarantined)
 
 
 def test_too_few_images_are_refused_before_a_node_runs(pipeline, tmp_path, tiny_backbone):

@@ -15,7 +15,9 @@ from tfx.types import artifact_utils, standard_artifacts
 from common.errors import InputError
 from components.image_example_gen.counts import read_reasons
 from components.image_example_gen.executor import Executor
+from components.image_example_gen.listing import Listing, write_listing
 from components.image_example_gen.sources.base import SPLITS
+from components.image_example_gen.sources.registry import make_source
 from tests.conftest import class_folder, encode, gradient
 
 
@@ -183,6 +185,24 @@ def test_copies_of_a_image_are_in_one_split(written):
 def test_other_classes_than_the_pipeline_was_built_for_are_refused(source, tmp_path):
     with pytest.raises(InputError, match="the source has the classes c0, c1; expected c0, c2"):
         ingest(tmp_path, {"kind": "folder", "path": str(source)}, ["c0", "c2"])
+
+
+def test_the_images_are_those_that_were_listed_when_the_run_began(tmp_path):
+    """One of them has gone since, one has changed, and a new one is left for the next run."""
+    folder = class_folder(tmp_path / "data", images=20)
+    source = make_source({"kind": "folder", "path": str(folder)})
+    source.prepare()
+    (tmp_path / "out").mkdir()
+    listing = Listing(source.classes(), source.images())
+    write_listing(str(tmp_path / "out" / "listing.jsonl"), listing)
+    (folder / "c0" / "3.png").unlink()
+    (folder / "c1" / "4.png").write_bytes((folder / "c1" / "5.png").read_bytes())
+    (folder / "c1" / "new.png").write_bytes(encode(gradient(70, 70), "PNG"))
+    written = ingest(tmp_path / "out", {"kind": "folder", "path": str(folder)}, ["c0", "c1"])
+    assert read_reasons(str(written)) == {"unreadable": 1, "changed": 1}
+    assert json.loads((written / "counts.json").read_text())["read"] == 40
+    (note,) = (written / "unread").iterdir()
+    assert json.loads(note.read_text()) == ["c0/3.png", "c1/4.png"]
 
 
 def test_too_few_images_for_three_splits_are_refused(tmp_path):
