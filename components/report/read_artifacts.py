@@ -5,12 +5,13 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tfx.dsl.io import fileio
 from tfx.types import Artifact, artifact_utils
 
 from common.files import read_bytes, read_json
 from common.versions import installed_versions
 from components.backbone_transform.executor import WARNING
+from components.data_check.issues import FILE as ISSUES_FILE
+from components.data_check.issues import KINDS
 from components.example_check.anomalies import read_anomalies
 from components.image_example_gen.counts import (
     QUARANTINE_FILE,
@@ -22,7 +23,7 @@ from components.model_evaluator.verdict import Verdict as GateVerdict
 from components.model_pusher.executor import WAS_SERVED
 from components.node_usage import read_usage
 from components.report.answers import Answers
-from components.report.contents import Contents, Curves, Data, NodeUsage, Verdict
+from components.report.contents import Contents, Curves, Data, Issues, NodeUsage, Verdict
 from components.report.page import choose_mistakes
 from components.report.settings import ReportSettings
 from components.report.thumbnails import read_thumbnails
@@ -35,6 +36,7 @@ _NODES = {
     "statistics": "StatisticsGen",
     "schema": "Schema",
     "anomalies": "ExampleValidator",
+    "data_issues": "DataCheck",
     "transform_graph": "Transform",
     "best_hyperparameters": "Tuner",
     "model": "Trainer",
@@ -65,6 +67,7 @@ def read_contents(
         versions=installed_versions(("pipeline_runner", *_LIBRARIES)),
         stopped=stopped,
         data=_read_data(found, settings),
+        issues=_read_issues(found),
         curves=_read_curves(found),
         answers=answers,
         verdict=_read_verdict(found),
@@ -92,6 +95,13 @@ def _read_data(found: Mapping[str, Artifact], settings: ReportSettings) -> Data 
         quarantine=[json.loads(line) for line in lines[:_MOST_QUARANTINED]],
         anomalies=tuple(list_anomalies(anomalies)) if anomalies else (),
     )
+
+
+def _read_issues(found: Mapping[str, Artifact]) -> Issues | None:
+    if "data_issues" not in found:
+        return None
+    lines = (read_bytes(f"{found['data_issues'].uri}/{ISSUES_FILE}") or b"").splitlines()
+    return Issues(records=[json.loads(line) for line in lines], examined=KINDS)
 
 
 def _read_curves(found: Mapping[str, Artifact]) -> Curves | None:

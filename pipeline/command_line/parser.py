@@ -16,6 +16,7 @@ from pipeline.options.settings import Setting
 _GROUPS = {
     "": "what is tuned, on what, and where it goes",
     "ingest": "how images become examples",
+    "data": "the check of the images before the training",
     "train": "the training; what is not given is the recipe's",
     "gate": "what a model must reach",
     "serve": "how models are served",
@@ -105,6 +106,11 @@ def make_parser() -> argparse.ArgumentParser:
         help="any option by its key (--list-options)",
     )
     lists = parser.add_argument_group("instead of a run")
+    lists.add_argument(
+        "--history",
+        action="store_true",
+        help="list the runs below ./runs, of --name or below --pipeline-root, and their reports",
+    )
     lists.add_argument(
         "--clean-cache",
         action="store_true",

@@ -31,6 +31,7 @@ EVERYTHING = {
     "StatisticsGen",
     "SchemaGen",
     "ExampleValidator",
+    "DataCheck",
     *FROM_TRANSFORM,
 }
 

@@ -190,7 +190,8 @@ LIBRARIES = {
     "tfx": (
         FOLDER,
         {
-            *("example_gen", "validation", "example_check", "schema", "pusher", "report"),
+            *("example_gen", "validation", "example_check", "data_check", "schema", "pusher"),
+            "report",
             *MODEL - {"trainer"},
         },
     ),
@@ -198,7 +199,7 @@ LIBRARIES = {
     "tensorflow-transform": (FOLDER, MODEL),
     "tensorflow-model-analysis": (FOLDER, {"evaluator"}),
     "pyarrow": (FOLDER, {"evaluator"}),
-    "pillow": (FOLDER, {*INGESTION, "report"}),
+    "pillow": (FOLDER, {*INGESTION, "data_check", "report"}),
     "tensorflow-datasets": (FOLDER, NONE),
     "scikit-learn": (FOLDER, TRAINING),  # the linear probe
     "rich": (FOLDER, NONE),
@@ -255,7 +256,8 @@ def test_exactly_the_nodes_that_depend_on_it_change(fingerprints, step):
     source, _, nodes = STEPS[step]
     before, after = fingerprints[source["kind"]], fingerprints[step]
     assert set(before) == {
-        *("example_gen", "validation", "example_check", "schema", "pusher", "report"),
+        *("example_gen", "validation", "example_check", "data_check", "schema", "pusher"),
+        "report",
         *MODEL,
     }
     assert {node for node in before if before[node] != after[node]} == nodes
