@@ -18,6 +18,7 @@ from components.model_evaluator.settings import GateSettings
 from components.model_pusher.last_push import push_record
 from components.model_pusher.settings import PusherSettings
 from components.property_value import PropertyValue
+from components.serving_check.settings import ServingCheckSettings
 from pipeline.code import hash_nodes
 from pipeline.eval_config import make_eval_config
 from pipeline.inputs import Inputs
@@ -29,12 +30,14 @@ from pipeline.node_properties import (
     PusherProperties,
     ReportProperties,
     SchemaProperties,
+    ServingCheckProperties,
     TrainerProperties,
     TransformProperties,
     TunerProperties,
     ValidationProperties,
 )
 from pipeline.options.config import Config
+from pipeline.options.endpoint import make_endpoint_settings
 from pipeline.report_settings import make_report_settings
 from trainer.decoding.limits import Limits
 from trainer.training.run_label import RunLabel
@@ -67,6 +70,7 @@ class Properties:
     tuner: TunerProperties
     trainer: TrainerProperties
     evaluator: EvaluatorProperties
+    serving_check: ServingCheckProperties
     pusher: PusherProperties
     report: ReportProperties
 
@@ -157,6 +161,7 @@ def make_properties(config: Config, inputs: Inputs) -> Properties:
         keep_versions=config.serve.keep_versions,
         model_name=config.name,
         max_batch=config.serve.max_batch,
+        endpoint=make_endpoint_settings(config.name, config.endpoint, config.cloud),
         code_fingerprint=code.pusher,
     )
     return Properties(
@@ -188,6 +193,18 @@ def make_properties(config: Config, inputs: Inputs) -> Properties:
             gate=to_custom_config(GateSettings(**vars(config.gate))),
             code_fingerprint=code.evaluator,
         ),
+        serving_check=ServingCheckProperties(
+            settings=to_custom_config(
+                ServingCheckSettings(
+                    images=config.serving_check.images,
+                    timeout_seconds=config.serving_check.timeout_seconds,
+                    max_memory_gb=config.serving_check.max_memory_gb,
+                    max_p99_ms=config.serving_check.max_p99_ms,
+                    tolerance=_tolerance(config),
+                    code_fingerprint=code.serving_check,
+                )
+            )
+        ),
         pusher=PusherProperties(
             push_destination=_push_destination(config.serving_dir),
             custom_config=to_custom_config(pusher_settings),
@@ -207,8 +224,21 @@ def make_properties(config: Config, inputs: Inputs) -> Properties:
     )
 
 
+def _tolerance(config: Config) -> float:
+    """Returns the allowed difference between probabilities of the same image.
+
+    With a mixed precision, the order in which sums are rounded depends on the batch.
+    """
+    if config.serving_check.tolerance is not None:
+        return config.serving_check.tolerance
+    return 1e-4 if config.train.precision == "float32" else 0.02
+
+
 def _training_fingerprint(inputs: Inputs, trainer: TrainerSettings, tuner: TunerSettings) -> str:
-    """Of everything that determines a model: two trainings with the same one are repetitions."""
+    """Returns the fingerprint of everything that determines a model.
+
+    A training with the same fingerprint is a repetition.
+    """
     determining = dataclasses.replace(trainer, checkpoints="")
     texts = [to_custom_config(determining), inputs.schema]
     if tuner.trials:

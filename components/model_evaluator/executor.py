@@ -1,5 +1,7 @@
 """Executor of `ModelEvaluator`."""
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 import tensorflow as tf
@@ -17,8 +19,9 @@ from components.image_example_gen.counts import READ, read_counts_of_classes
 # Imported for its code to be part of the fingerprint: the EvalConfig names it.
 from components.model_evaluator import calibration_metrics  # noqa: F401
 from components.model_evaluator.extractors import make_extractors
-from components.model_evaluator.predictions import predictions_in, read_predictions
-from components.model_evaluator.reasons import REASONS
+from components.model_evaluator.predictions import read_predictions
+from components.model_evaluator.predictions_writer import predictions_in
+from components.model_evaluator.reasons import ACCURACY, REASONS
 from components.model_evaluator.records import Blessing, last_blessed, record
 from components.model_evaluator.settings import GateSettings
 from components.model_evaluator.verdict import Verdict, judge
@@ -26,7 +29,6 @@ from trainer.serving.exported_model import read_classes
 
 # The champion is read from the records; as an execution property it is part of the cache key.
 CHAMPION, RECORDS, TRAINING, GATE = "champion", "records", "training", "gate"
-ACCURACY = "accuracy"
 # TFX takes a function by its import path.
 EXTRACTORS = {"custom_extractors": f"{make_extractors.__module__}.{make_extractors.__name__}"}
 
@@ -48,8 +50,8 @@ class Executor(executor.Executor):
         """Evaluates the model against the last blessed one of another training.
 
         The evaluation gets the file of the verdict. The blessing gets what TFX's Evaluator writes,
-        and the custom property `reasons` if the model is not blessed. A blessing is recorded only
-        if nobody recorded one since the comparison: else the model is compared again.
+        the custom property `accuracy`, and `reasons` if the model is not blessed. A blessing is
+        recorded only if nobody recorded one since the comparison: else the model is compared again.
 
         Raises:
           InputError: the last blessed model is damaged.
@@ -100,8 +102,25 @@ class Executor(executor.Executor):
             baseline.uri = champion.model
             inputs[standard_component_specs.BASELINE_MODEL_KEY] = [baseline]
         evaluation = output_dict[standard_component_specs.EVALUATION_KEY]
-        with predictions_in(artifact_utils.get_single_uri(evaluation)):
+        with (
+            predictions_in(artifact_utils.get_single_uri(evaluation)),
+            _full_precision(),
+        ):
             super().Do(inputs, output_dict, properties | EXTRACTORS)
+
+
+@contextlib.contextmanager
+def _full_precision() -> Iterator[None]:
+    """A context in which GPUs compute float32 with all bits, as the CPU of ServingCheck does.
+
+    By default, TensorFlow rounds the factors of matrix products to TensorFloat-32, of 10 bits.
+    """
+    before = tf.config.experimental.tensor_float_32_execution_enabled()
+    tf.config.experimental.enable_tensor_float_32_execution(False)
+    try:
+        yield
+    finally:
+        tf.config.experimental.enable_tensor_float_32_execution(before)
 
 
 def _write_blessing(
@@ -128,6 +147,9 @@ def _write_blessing(
     )
     io_utils.write_string_file(f"{blessing.uri}/{name}", "")
     blessing.set_int_custom_property(constants.ARTIFACT_PROPERTY_BLESSED_KEY, value)
+    for limit in verdict.limits:
+        if limit.name == ACCURACY:
+            blessing.set_string_custom_property(ACCURACY, f"{limit.value:.4f}")
     if not verdict.blessed:
         why = "; ".join(verdict.reasons)
         blessing.set_string_custom_property(REASONS, why)

@@ -3,6 +3,7 @@
 from typing import Any
 
 REASONS = "reasons"
+ACCURACY = "accuracy"  # the blessing's other property: on the test split; also the metric's name
 
 
 def read_reasons(blessing: Any) -> str:

@@ -1,5 +1,6 @@
 """Executor of `ModelPusher`."""
 
+from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -7,6 +8,7 @@ import tensorflow as tf
 from absl import logging
 from tfx import types
 from tfx.components.pusher import executor
+from tfx.components.util import model_utils
 from tfx.proto import pusher_pb2
 from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import proto_utils
@@ -16,7 +18,7 @@ from common.errors import InputError, one_line
 from common.file_records import find_damage, record_files
 from common.files import link_or_copy
 from common.notice import notice
-from components.model_evaluator.reasons import read_reasons
+from components.model_evaluator.reasons import ACCURACY, read_reasons
 from components.model_pusher.last_push import record_push
 from components.model_pusher.publish import hold_serving_directory, publish
 from components.model_pusher.push_records import read_records
@@ -24,7 +26,8 @@ from components.model_pusher.retention import remove_old_versions
 from components.model_pusher.server_config import largest_batch, write_server_config
 from components.model_pusher.serving_directory import identity, newest_version
 from components.model_pusher.settings import PusherSettings
-from components.model_pusher.verdict import OUTPUT, Verdict
+from components.serving_check.refusal import read_refusal
+from components.vertex_endpoint.settings import EndpointSettings
 
 WAS_SERVED = "was_served"  # custom property of a PushedModel: 1 if the model was served already
 
@@ -42,7 +45,7 @@ class Executor(executor.Executor):
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Pushes the model, or records in the artifact why it is not pushed; writes the verdict.
+        """Pushes the model, or records in the artifact why it is not pushed.
 
         Raises:
           InputError: the model cannot be written to the serving directory; or it is not pushed, and
@@ -55,35 +58,43 @@ class Executor(executor.Executor):
         pushed = artifact_utils.get_single_instance(
             output_dict[standard_component_specs.PUSHED_MODEL_KEY]
         )
+        blessing = artifact_utils.get_single_instance(
+            input_dict[standard_component_specs.MODEL_BLESSING_KEY]
+        )
         if self.CheckBlessing(input_dict):
-            reason = self._push(self.GetModelPath(input_dict), pushed, exec_properties, settings)
-        else:
-            blessing = artifact_utils.get_single_instance(
-                input_dict[standard_component_specs.MODEL_BLESSING_KEY]
+            destination = pusher_pb2.PushDestination()
+            proto_utils.json_to_proto(
+                exec_properties[standard_component_specs.PUSH_DESTINATION_KEY], destination
             )
-            reason = f"not pushed, the model is not blessed: {read_reasons(blessing)}"
+            base_directory = destination.filesystem.base_directory
+            accuracy = blessing.get_string_custom_property(ACCURACY)
+            reason = self._push(
+                self.GetModelPath(input_dict),
+                pushed,
+                base_directory,
+                settings,
+                float(accuracy) if accuracy else None,
+            )
+            if not reason and settings.endpoint:
+                reason = _deploy(settings.endpoint, base_directory, pushed)
+        else:
+            reason = f"not pushed, the model is {'; '.join(_find_refusals(input_dict))}"
         if reason:
             if settings.fail_on_unblessed:
                 raise InputError(reason)
             self._MarkNotPushed(pushed)
             pushed.set_string_custom_property("reason", reason)
             logging.warning("%s.", reason)
-        verdict = artifact_utils.get_single_instance(output_dict[OUTPUT])
-        verdict.value = Verdict(pushed=not reason, reason=reason).to_json()
 
     def _push(
         self,
         model: str,
         pushed: types.Artifact,
-        exec_properties: dict[str, Any],
+        base_directory: str,
         settings: PusherSettings,
+        accuracy: float | None,
     ) -> str:
         """Makes `model` the version that is served; returns why not, empty if it is."""
-        destination = pusher_pb2.PushDestination()
-        proto_utils.json_to_proto(
-            exec_properties[standard_component_specs.PUSH_DESTINATION_KEY], destination
-        )
-        base_directory = destination.filesystem.base_directory
         try:
             with hold_serving_directory(base_directory):
                 name = identity(model)
@@ -103,6 +114,8 @@ class Executor(executor.Executor):
                         model,
                         base_directory,
                         max_batch=largest_batch(base_directory, settings.max_batch),
+                        run=self._run_id(pushed),
+                        accuracy=accuracy,
                     )
                 _tidy(base_directory, settings.keep_versions, name)
         except (OSError, tf.errors.OpError) as error:
@@ -122,6 +135,26 @@ class Executor(executor.Executor):
             pushed.set_int_custom_property(WAS_SERVED, 1)
         return ""
 
+    def _run_id(self, pushed: types.Artifact) -> str:
+        """The id of this run. A container of Vertex AI finds it only in the URIs of outputs, which
+        are `<root>/<project>/<run>/<task>/<output>`.
+        """
+        known = self._context.pipeline_run_id if self._context else None
+        parts = PurePosixPath(pushed.uri).parts
+        return known or (parts[-3] if len(parts) > 4 else "")
+
+
+def _deploy(settings: EndpointSettings, base_directory: str, pushed: types.Artifact) -> str:
+    """Deploys the served version to the endpoint; returns why not, empty if it is deployed."""
+    from components.vertex_endpoint.deploy import deploy
+
+    served = str(newest_version(base_directory))
+    record = read_records(base_directory)[int(PurePosixPath(served).name)]
+    done = deploy(settings, served, record, even_withdrawn=False)
+    pushed.set_string_custom_property("endpoint", done.endpoint)
+    logging.info("%s: version %s gets %d %%.", done.endpoint, done.version, done.traffic)
+    return done.reason
+
 
 def _tidy(base_directory: str, keep: int, champion: str) -> None:
     """Removes old versions; a directory in which that fails is named, since the push succeeded."""
@@ -135,6 +168,20 @@ def _tidy(base_directory: str, keep: int, champion: str) -> None:
         return
     if removed:
         logging.info("Removed old versions from %s: %s.", base_directory, removed)
+
+
+def _find_refusals(input_dict: dict[str, list[types.Artifact]]) -> Iterator[str]:
+    """Yields which checks refuse the model, and why."""
+    blessing = artifact_utils.get_single_instance(
+        input_dict[standard_component_specs.MODEL_BLESSING_KEY]
+    )
+    if not model_utils.is_model_blessed(blessing):
+        yield f"not blessed by the gate: {read_reasons(blessing)}"
+    infra_blessing = artifact_utils.get_single_instance(
+        input_dict[standard_component_specs.INFRA_BLESSING_KEY]
+    )
+    if refusal := read_refusal(infra_blessing):
+        yield f"refused by ServingCheck: {refusal}"
 
 
 def _find_withdrawal(base_directory: str, name: str) -> str:

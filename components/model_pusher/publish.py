@@ -33,8 +33,7 @@ from components.model_pusher.serving_directory import WARM_UP, identity
 from components.model_pusher.versions import choose_version, list_versions
 from components.model_pusher.warm_up import write_warm_up
 
-# Both lie beside the records, so that the time of change of the serving directory is that of its
-# versions.
+# Both lie beside the records, where no server looks for versions.
 _LEASE = f"{FOLDER}/lease"
 _UNFINISHED = f"{FOLDER}/unfinished-"  # the start of paths of what is being written or removed
 _GRAPH = "saved_model.pb"
@@ -53,7 +52,13 @@ def hold_serving_directory(base_directory: str) -> Iterator[None]:
 
 
 def publish(
-    model: str, base_directory: str, *, copy_of: int | None = None, max_batch: int | None = None
+    model: str,
+    base_directory: str,
+    *,
+    copy_of: int | None = None,
+    max_batch: int | None = None,
+    run: str = "",
+    accuracy: float | None = None,
 ) -> str:
     """Copies a SavedModel to a new version, which servers see complete or not at all.
 
@@ -63,6 +68,8 @@ def publish(
       copy_of: the version that `model` is, if an earlier version becomes the newest again.
       max_batch: the number of images of the largest warm-up request that the version gets; None
         for no warm-up requests but those that `model` has.
+      run: the id of the run that pushes, for the record.
+      accuracy: of the model, for the record.
 
     Returns:
       The directory of the new version.
@@ -79,6 +86,8 @@ def publish(
         pushed_at=now(),
         is_complete="://" not in base_directory,
         copy_of=copy_of,
+        run=run,
+        accuracy=accuracy,
     )
     # The record comes first: a version without one would count as somebody else's.
     write_record(base_directory, record)

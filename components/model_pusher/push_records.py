@@ -28,6 +28,8 @@ class PushRecord:
       copy_of: the version that a rollback copied; None for a model that a run pushed.
       withdrawn_at: time of the rollback that replaced this version; None if none did. A run does
         not push a withdrawn model again.
+      run: the id of the run that pushed the model; empty if it is not known.
+      accuracy: on the test split, in [0, 1]; None if it is not known.
     """
 
     version: int
@@ -36,6 +38,8 @@ class PushRecord:
     is_complete: bool
     copy_of: int | None = None
     withdrawn_at: str | None = None
+    run: str = ""
+    accuracy: float | None = None
 
 
 def write_record(base_directory: str, record: PushRecord) -> None:

@@ -50,7 +50,14 @@ def roll_back(base_directory: str, version: int | None) -> Rollback:
         }
         current = next(number for number in versions if served.endswith(f"/{versions[number]}"))
         target = _choose(base_directory, version, current, identities, records)
-        new = publish(f"{base_directory}/{versions[target]}", base_directory, copy_of=target)
+        earlier = records.get(target)
+        new = publish(
+            f"{base_directory}/{versions[target]}",
+            base_directory,
+            copy_of=target,
+            run=earlier.run if earlier else "",
+            accuracy=earlier.accuracy if earlier else None,
+        )
         for record in read_records(base_directory).values():
             if record.identity == identities[target] and record.withdrawn_at:
                 write_record(base_directory, dataclasses.replace(record, withdrawn_at=None))

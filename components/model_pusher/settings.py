@@ -3,6 +3,7 @@
 import dataclasses
 
 from common.custom_config import node_settings
+from components.vertex_endpoint.settings import EndpointSettings
 
 
 @node_settings
@@ -19,6 +20,7 @@ class PusherSettings:
       keep_versions: how many versions stay in the serving directory.
       model_name: the name of the model in the configuration of TensorFlow Serving.
       max_batch: the number of images of the largest batch that a server computes.
+      endpoint: the endpoint of Vertex AI that the pushed model is deployed to; None for none.
       code_fingerprint: fingerprint of the executor's code.
     """
 
@@ -29,4 +31,5 @@ class PusherSettings:
     keep_versions: int
     model_name: str
     max_batch: int
+    endpoint: EndpointSettings | None
     code_fingerprint: str

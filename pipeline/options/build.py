@@ -9,6 +9,7 @@ from typing import Any
 from backbones.reference import ModelReference, parse_model
 from backbones.resolve import check_model
 from common.errors import InputError, did_you_mean
+from components.vertex_endpoint.settings import EndpointSettings
 from pipeline.datasets import Dataset, find_dataset
 from pipeline.options.backbone_input import BackboneInput
 from pipeline.options.cluster import COMPILED_RUNNERS, Cloud, check_reachable
@@ -29,12 +30,14 @@ from pipeline.options.defaults import (
     default_serving_dir,
     make_absolute,
 )
+from pipeline.options.endpoint import Endpoint, check_endpoint, make_endpoint_settings
 from pipeline.options.gate import Gate
 from pipeline.options.ingest import Features, Ingest, Splits
 from pipeline.options.machines import Machines, check_machines
 from pipeline.options.names import check_name
 from pipeline.options.run import Run
 from pipeline.options.serve import Serve
+from pipeline.options.serving_check import ServingCheck
 from pipeline.options.settings import Setting, check_setting
 from pipeline.options.source_options import check_source_options
 from pipeline.options.storage import check_storage, normalise
@@ -89,7 +92,7 @@ def build_config(settings: Mapping[str, Setting]) -> Config:
     if values.get("data_dir") and dataset.source["kind"] != "tfds":
         raise InputError(
             f"{settings['data_dir'].origin} {values['data_dir']}: has no effect with --dataset "
-            f"{values['dataset']}, which is no TFDS dataset; expected one of them"
+            f"{values['dataset']}, which is no TFDS dataset; expected --dataset tfds:NAME"
         )
     check_source_options(dataset.source["kind"], values, given)
     reference = parse_model(values["model"])
@@ -120,7 +123,7 @@ def build_target(settings: Mapping[str, Setting]) -> tuple[str, Cloud]:
       settings: the given settings, by dotted key.
 
     Raises:
-      InputError: the same errors as of `build_config`; or the runner has no cluster.
+      InputError: a setting is wrong, as in `build_config`; or the runner has no cluster.
     """
     values = _checked_values(settings)
     runner = values.get("run.runner")
@@ -134,14 +137,39 @@ def build_target(settings: Mapping[str, Setting]) -> tuple[str, Cloud]:
     return runner, Cloud(**given)
 
 
-def build_serving_dir(settings: Mapping[str, Setting]) -> str:
-    """The serving directory of the pipeline that `settings` name, for commands that run nothing.
+def build_endpoint(settings: Mapping[str, Setting]) -> EndpointSettings:
+    """The endpoint that `settings` name, for commands that run no pipeline.
 
     Args:
-      settings: by dotted key; a name, a pipeline root or a serving directory is enough.
+      settings: the given settings, by dotted key; they must contain the name, the endpoint, the
+        project and the region.
 
     Raises:
-      InputError: as `build_config`; or none of them is given.
+      InputError: a setting is wrong, as in `build_config`; or one of the four is missing.
+    """
+    values = _checked_values(settings)
+    if not values.get("name"):
+        raise InputError("found no pipeline; expected its --name")
+
+    def given(group: str) -> dict[str, Any]:
+        start = f"{group}."
+        return {k.removeprefix(start): v for k, v in values.items() if k.startswith(start)}
+
+    endpoint = Endpoint(**given("endpoint"))
+    found = make_endpoint_settings(values["name"], endpoint, Cloud(**given("cloud")))
+    assert found is not None  # `is_about_endpoint` has seen a name
+    return found
+
+
+def build_serving_dir(settings: Mapping[str, Setting]) -> str:
+    """Returns the serving directory of the pipeline in `settings`, for commands that run nothing.
+
+    Args:
+      settings: the given settings, by dotted key; they must contain the name, the pipeline root or
+        the serving directory.
+
+    Raises:
+      InputError: a setting is wrong, as in `build_config`; or none of the three is given.
     """
     values = _checked_values(settings)
     if values.get("serving_dir"):
@@ -239,6 +267,8 @@ def _fill(
         augment=dataclasses.replace(recipe.augmentation, **given("augment")),
         gate=Gate(**{"min_accuracy": min_accuracy} | given("gate")),
         serve=Serve(**given("serve")),
+        serving_check=ServingCheck(**given("serving_check")),
+        endpoint=Endpoint(**given("endpoint")),
         run=Run(**given("run")),
         cloud=cloud,
         machines=machines,
@@ -251,13 +281,14 @@ def _fill(
             written={"--serving-dir": config.serving_dir},
         )
     check_custom_job(machines.trainer, config.cloud, config.train, tune=config.tune)
+    check_endpoint(config.name, config.endpoint, config.cloud)
     return config
 
 
 def _override_alternatives(given: dict[str, Any]) -> dict[str, Any]:
     """Removes the recipe's number of steps if a number of epochs is given.
 
-    The same holds for every pair of `ALTERNATIVES`.
+    It does the same for every pair of `ALTERNATIVES`.
     """
     for first, second in ALTERNATIVES:
         if second.removeprefix("train.") in given:

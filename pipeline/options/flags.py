@@ -30,6 +30,8 @@ FLAGS = {
     "--name": "name",
     "--pipeline-root": "pipeline_root",
     "--serving-dir": "serving_dir",
+    "--endpoint": "endpoint.name",
+    "--traffic": "endpoint.traffic",
     "--fail-on-unblessed": "run.fail_on_unblessed",
     "--output": "cloud.output",
     "--image": "cloud.image",

@@ -4,36 +4,25 @@ import abc
 import dataclasses
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from google.api_core import exceptions, retry
+from google.api_core import retry
 
 from common.errors import InputError, RefusedError
+from common.service_errors import Errors, explain_errors
 from pipeline.options.cluster import SUFFIXES, Cloud
 from pipeline.options.config import Config
 from pipeline.report.console import Console
 
 Result = TypeVar("Result")
-Errors = Mapping[type[Exception], Callable[[Any], str]]
 
 FIRST_WAIT = 1.0  # seconds before a request is repeated; doubled each time, up to 30
 PATIENCE = 20.0  # seconds for which a request that changes nothing is repeated
 OUTAGE = 900.0  # seconds for which the state of a followed run may be unavailable
 
 DATA_CHECK = "ExampleValidator"  # a node that only checks: it fails where it refuses the data
-
-HINTS = {
-    400: "the service refused the request; correct what the message names",
-    401: "the credentials are not accepted; log in again",
-    403: "permission denied: the account lacks a permission",
-    404: "check project, region, host and name",
-    409: "it exists already; delete it, or give another --name",
-    429: "quota exceeded; try again later",
-    500: "the service failed; try again later",
-}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,7 +95,7 @@ class Backend(abc.ABC):
         """Whether a request that changes nothing may succeed when it is repeated."""
 
     def _request(self, what: str, question: Callable[[], Result]) -> Result:
-        """Makes a request that changes something; repeats it only where `is_refusal` allows it."""
+        """Makes a request that changes something; repeats it only after a refusal."""
         again = retry.Retry(self.is_refusal, initial=FIRST_WAIT, maximum=30.0, timeout=120.0)
         lost = (
             "it is not known whether the request arrived: check with --list-schedules or in "
@@ -118,7 +107,7 @@ class Backend(abc.ABC):
     def _query(
         self, what: str, question: Callable[[], Result], *, patience: float | None = None
     ) -> Result:
-        """Makes a request that changes nothing; repeats it for up to `patience` seconds."""
+        """Makes a request that changes nothing; after errors, repeats it for `patience` seconds."""
         again = retry.Retry(
             self.is_temporary, initial=FIRST_WAIT, maximum=30.0, timeout=patience or PATIENCE
         )
@@ -175,7 +164,7 @@ class Backend(abc.ABC):
 
 
 def deploy(config: Config, console: Console, connect: Callable[[Cloud], Backend]) -> bool:
-    """Compiles the pipeline, then writes, submits or schedules it, as `config` says.
+    """Compiles the pipeline, then writes, submits or schedules it, depending on `config`.
 
     Args:
       config: the configuration.
@@ -279,30 +268,3 @@ def schedule_id(backend: Backend, name: str) -> str:
         f"{name}: there is no such schedule; expected one of "
         f"{', '.join(s.name for s in schedules) or 'none'} (--list-schedules)"
     )
-
-
-@contextmanager
-def explain_errors(what: str, errors: Errors) -> Iterator[None]:
-    """A context in which errors of a client library become an InputError of one line.
-
-    Args:
-      what: the attempted action, with which the message starts.
-      errors: functions that make the rest of the message, by the class of the error.
-
-    Raises:
-      InputError: one of `errors` was raised.
-    """
-    kinds: tuple[type[Exception], ...] = (exceptions.RetryError, *errors)
-    try:
-        yield
-    except kinds as given_up:
-        # A RetryError hides the error that was retried.
-        error = (isinstance(given_up, exceptions.RetryError) and given_up.cause) or given_up
-        say = next((say for kind, say in errors.items() if isinstance(error, kind)), str)
-        raise InputError(f"{what}: {' '.join(say(error).split())}") from given_up
-
-
-def describe_response(status: int | None, message: str) -> str:
-    """Returns the message for an HTTP response with an error status, with advice."""
-    hint = HINTS.get(status or 500, HINTS[500] if (status or 500) >= 500 else HINTS[400])
-    return f"{status} {message.strip()[:300]}; {hint}"

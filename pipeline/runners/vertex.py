@@ -1,33 +1,22 @@
 """Runs the pipeline on Vertex AI."""
 
-import re
 from pathlib import Path
 from typing import Any
 
 import google.auth
 import requests.exceptions
 from google.api_core import exceptions
-from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError, TransportError
+from google.auth.exceptions import TransportError
 
+from common.google_errors import GOOGLE_ERRORS, SCOPES
+from common.service_errors import explain_errors
 from pipeline.options.cluster import Cloud
 from pipeline.options.config import Config
 from pipeline.options.schedule import for_vertex
 from pipeline.report.console import Console
 from pipeline.run_parameters import parameter_values
-from pipeline.runners.backend import (
-    OUTAGE,
-    Backend,
-    Errors,
-    RunState,
-    Schedule,
-    deploy,
-    describe_response,
-    explain_errors,
-)
+from pipeline.runners.backend import OUTAGE, Backend, RunState, Schedule, deploy
 
-_SCOPES = ["https://www.googleapis.com/auth/cloud-platform"]
-_LOG_IN = "run gcloud auth application-default login, or set GOOGLE_APPLICATION_CREDENTIALS"
-_REQUEST = re.compile(r"^[A-Z]+ https?://\S+: ")  # the client's prefix of the server's message
 _PASSING = (
     exceptions.TooManyRequests,
     exceptions.ServerError,
@@ -36,26 +25,6 @@ _PASSING = (
     requests.exceptions.Timeout,
     TransportError,
 )
-
-
-def _describe_credentials_error(error: DefaultCredentialsError) -> str:
-    message = str(error.args[0])
-    if message.startswith("Your default credentials were not found"):
-        return f"there are no Google Cloud credentials; {_LOG_IN}"
-    return f"{message.rstrip('.')}; expected a file with Google Cloud credentials: {_LOG_IN}"
-
-
-_ERRORS: Errors = {
-    DefaultCredentialsError: _describe_credentials_error,
-    TransportError: lambda error: (
-        f"the connection to Google's token server failed ({error}); nothing was submitted; check "
-        "the network and try again"
-    ),
-    GoogleAuthError: lambda error: f"the credentials are not accepted ({error}); log in again",
-    exceptions.GoogleAPICallError: lambda error: describe_response(
-        error.code, _REQUEST.sub("", error.message)
-    ),
-}
 
 
 def run(config: Config, console: Console) -> bool:
@@ -75,7 +44,7 @@ def connect(cloud: Cloud) -> Backend:
 class _Vertex(Backend):
     title = "Vertex AI"
     pages = "the console"
-    errors = _ERRORS
+    errors = GOOGLE_ERRORS
     connection_errors = (requests.exceptions.RequestException,)
 
     @staticmethod
@@ -87,8 +56,8 @@ class _Vertex(Backend):
         return isinstance(error, _PASSING)
 
     def __init__(self, cloud: Cloud) -> None:
-        with explain_errors("--runner vertex", _ERRORS):
-            credentials, _ = google.auth.default(scopes=_SCOPES)
+        with explain_errors("--runner vertex", GOOGLE_ERRORS):
+            credentials, _ = google.auth.default(scopes=SCOPES)
         from google.cloud import aiplatform
 
         self._sdk = aiplatform

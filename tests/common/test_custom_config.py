@@ -53,6 +53,7 @@ TRAINER = TrainerSettings(
             keep_versions=5,
             model_name="flowers",
             max_batch=32,
+            endpoint=None,
             code_fingerprint="5",
         ),
     ],

@@ -249,7 +249,7 @@ def test_the_life_of_a_schedule(command, vertex):
     times += ["--start", "2098-01-01T00:00:00Z", "--end", "2099-01-01T00:00:00+01:00"]
     times += ["--service-account", "sa@p.iam.gserviceaccount.com"]
     times += ["--set", "cloud.network=projects/1/global/networks/n"]
-    times += ["--set", f"cloud.encryption_key={KEY}"]
+    times += ["--set", f"cloud.encryption_key={KEY}", "--set", "cloud.labels=team=vision"]
     status, out, err = command(*PIPELINE, *times, "--min-accuracy", "0.5", "--name", "weekly")
     assert (status, err) == (0, "")
     assert "scheduled: weekly: TZ=Europe/Berlin 0 3 * * 1" in out
@@ -258,7 +258,9 @@ def test_the_life_of_a_schedule(command, vertex):
     assert schedule["maxConcurrentRunCount"] == "2"
     assert schedule["startTime"] == "2098-01-01T00:00:00Z"
     assert schedule["endTime"] == "2098-12-31T23:00:00Z"
+    assert schedule["createPipelineJobRequest"]["parent"] == PLACE.removeprefix("/v1/")
     job = schedule["createPipelineJobRequest"]["pipelineJob"]
+    assert job["labels"]["team"] == "vision"
     assert job["runtimeConfig"]["parameterValues"]["min_accuracy"] == 0.5
     assert job["serviceAccount"] == "sa@p.iam.gserviceaccount.com"
     assert job["network"] == "projects/1/global/networks/n"

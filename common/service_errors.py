@@ -1,0 +1,48 @@
+"""Errors of the client libraries of web services, in one line each. Imports no TensorFlow."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from google.api_core import exceptions
+
+from common.errors import InputError
+
+Errors = Mapping[type[Exception], Callable[[Any], str]]
+
+HINTS = {
+    400: "the service refused the request; correct what the message names",
+    401: "the credentials are not accepted; log in again",
+    403: "permission denied: the account lacks a permission",
+    404: "check project, region, host and name",
+    409: "it exists already; delete it, or give another --name",
+    429: "quota exceeded; try again later",
+    500: "the service failed; try again later",
+}
+
+
+@contextmanager
+def explain_errors(what: str, errors: Errors) -> Iterator[None]:
+    """A context in which errors of a client library become an InputError of one line.
+
+    Args:
+      what: the attempted action, with which the message starts.
+      errors: functions that make the rest of the message, by the class of the error.
+
+    Raises:
+      InputError: one of `errors` was raised.
+    """
+    kinds: tuple[type[Exception], ...] = (exceptions.RetryError, *errors)
+    try:
+        yield
+    except kinds as given_up:
+        # A RetryError hides the error that was retried.
+        error = (isinstance(given_up, exceptions.RetryError) and given_up.cause) or given_up
+        say = next((say for kind, say in errors.items() if isinstance(error, kind)), str)
+        raise InputError(f"{what}: {' '.join(say(error).split())}") from given_up
+
+
+def describe_response(status: int | None, message: str) -> str:
+    """Returns the message for an HTTP response with an error status, with advice."""
+    hint = HINTS.get(status or 500, HINTS[500] if (status or 500) >= 500 else HINTS[400])
+    return f"{status} {message.strip()[:300]}; {hint}"

@@ -1,0 +1,61 @@
+"""The connection to Vertex AI, and its errors in one line."""
+
+import concurrent.futures
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import google.auth
+import requests.exceptions
+
+from common.errors import InputError
+from common.google_errors import GOOGLE_ERRORS, SCOPES
+from common.service_errors import Errors, explain_errors
+from components.vertex_endpoint.settings import EndpointSettings
+
+AGAIN = "give the same command again: it goes on where this one stopped"
+UNCHANGED = f"the endpoint serves what it served before; {AGAIN}"
+_ERRORS: Errors = {
+    requests.exceptions.RequestException: lambda error: (
+        f"the connection failed ({error}); check the network"
+    ),
+    concurrent.futures.TimeoutError: lambda error: f"no end within the time ({error})",
+    **GOOGLE_ERRORS,
+    # The client checks some arguments itself.
+    ValueError: lambda error: f"{error}; correct what the message names",
+}
+
+
+@contextmanager
+def explain(what: str, after: str = UNCHANGED) -> Iterator[None]:
+    """A context in which errors of the client become an InputError of one line.
+
+    Args:
+      what: the attempted action.
+      after: what a person should know after a failure.
+    """
+    try:
+        with explain_errors(f"Vertex AI, {what}", _ERRORS):
+            yield
+    except InputError as error:
+        raise InputError(f"{error}; {after}") from error
+
+
+def connect(settings: EndpointSettings) -> Any:
+    """Connects to Vertex AI; returns the client library.
+
+    Raises:
+      InputError: no credentials are found.
+    """
+    with explain("connecting"):
+        credentials, _ = google.auth.default(scopes=SCOPES)
+    from google.cloud import aiplatform
+
+    aiplatform.init(
+        project=settings.project,
+        location=settings.region,
+        credentials=credentials,
+        api_endpoint=settings.api_endpoint,
+        api_transport="rest",
+    )
+    return aiplatform

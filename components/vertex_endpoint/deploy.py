@@ -1,0 +1,258 @@
+"""Deploys a pushed model to an endpoint, promotes it, and goes back.
+
+Each of the three looks at what Vertex AI has, and does what is left to do: after an error, the same
+command goes on. The version that served before stays deployed without requests, so that a rollback
+takes effect at once; older ones are removed from the endpoint.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+
+from common.errors import InputError
+from common.text import make_printable
+from components.model_pusher.push_records import PushRecord
+from components.vertex_endpoint.client import connect
+from components.vertex_endpoint.endpoint import Deployed, Endpoint
+from components.vertex_endpoint.registry import (
+    CANDIDATE,
+    DEFAULT,
+    PREVIOUS,
+    WITHDRAWN,
+    ModelVersion,
+    Registry,
+    find,
+)
+from components.vertex_endpoint.settings import EndpointSettings
+from components.vertex_endpoint.stage import stage_version
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """What the endpoint serves now.
+
+    Attributes:
+      endpoint: its resource name.
+      version: the id of the version in the registry that the command was about.
+      traffic: the per cent of requests that it gets.
+      reason: why nothing was deployed; empty if the version is deployed.
+    """
+
+    endpoint: str
+    version: str
+    traffic: int
+    reason: str = ""
+
+
+def deploy(
+    settings: EndpointSettings, version: str, record: PushRecord, *, even_withdrawn: bool
+) -> Outcome:
+    """Registers a pushed version and deploys it, as the candidate, to a new or existing endpoint.
+
+    The first model of an endpoint gets all requests, and the alias `default`.
+
+    Args:
+      settings: of the endpoint.
+      version: the directory of the pushed version, in a bucket.
+      record: of the push.
+      even_withdrawn: whether a model that was rolled back is deployed again.
+
+    Raises:
+      InputError: Vertex AI refuses something; what was served is served still.
+    """
+    if not settings.container:
+        raise InputError(
+            "endpoint.container is missing; expected the image of TensorFlow Serving in Artifact "
+            "Registry, such as europe-west4-docker.pkg.dev/PROJECT/vit/tensorflow-serving:2.19.1"
+        )
+    sdk = connect(settings)
+    registry = Registry(sdk, settings)
+    endpoint = Endpoint.find(sdk, settings)
+    known = next((v for v in registry.list_versions() if v.identity == record.identity), None)
+    if known and WITHDRAWN in known.aliases:
+        if not even_withdrawn:
+            return Outcome(
+                endpoint.name if endpoint else settings.endpoint,
+                known.id,
+                0,
+                f"not deployed, this model is version {known.id} of {settings.pipeline} in Vertex "
+                "AI's registry and was withdrawn by a rollback; train another model, or deploy it "
+                f"again by --name {settings.pipeline} --endpoint {settings.endpoint}",
+            )
+        registry.remove_alias(WITHDRAWN, known.id)
+    if known is None:
+        uploaded = registry.upload(
+            artifact_uri=stage_version(version),
+            identity=record.identity,
+            source=version,
+            labels=make_labels(settings, record),
+        )
+    else:
+        uploaded = known.id
+    endpoint = endpoint or Endpoint.create(sdk, settings)
+    versions = registry.list_versions()
+    deployed = endpoint.list_deployed()
+    serving = _find_serving(deployed, registry, versions)
+    if serving is None or serving.version == uploaded:
+        _Traffic(endpoint, registry, settings).give(uploaded, 100)
+        registry.move_alias(DEFAULT, uploaded)
+        if known and CANDIDATE in known.aliases:
+            registry.remove_alias(CANDIDATE, uploaded)
+        return Outcome(endpoint.name, uploaded, 100)
+    registry.move_alias(CANDIDATE, uploaded)
+    share = settings.traffic
+    _Traffic(endpoint, registry, settings).give(uploaded, share, {serving.id: 100 - share})
+    _tidy(endpoint, registry)
+    return Outcome(endpoint.name, uploaded, share)
+
+
+def promote(settings: EndpointSettings) -> Outcome:
+    """Gives all requests, and the alias `default`, to the candidate.
+
+    Raises:
+      InputError: there is no candidate, or Vertex AI refuses something.
+    """
+    registry, endpoint = _open(settings)
+    versions = registry.list_versions()
+    candidate, default = find(versions, CANDIDATE), find(versions, DEFAULT)
+    if candidate is None:
+        raise InputError(
+            f"--promote: {settings.pipeline} has no candidate in Vertex AI's registry; found "
+            f"{_describe(versions)}; expected one that --endpoint {settings.endpoint} deployed"
+        )
+    # The alias `candidate` goes last: after an error in between, the same command goes on.
+    _Traffic(endpoint, registry, settings).give(candidate.id, 100)
+    if default and default.id != candidate.id:
+        registry.move_alias(PREVIOUS, default.id)
+    registry.move_alias(DEFAULT, candidate.id)
+    _tidy(endpoint, registry)
+    registry.remove_alias(CANDIDATE, candidate.id)
+    return Outcome(endpoint.name, candidate.id, 100)
+
+
+def roll_back(settings: EndpointSettings) -> Outcome:
+    """Gives all requests back: from a candidate to `default`, or else from it to `previous`.
+
+    The version that loses them gets the alias `withdrawn`, and is removed from the endpoint.
+
+    Raises:
+      InputError: no version served before, or Vertex AI refuses something.
+    """
+    registry, endpoint = _open(settings)
+    versions = registry.list_versions()
+    candidate, default, previous = (find(versions, a) for a in (CANDIDATE, DEFAULT, PREVIOUS))
+    bad, good = (candidate, default) if candidate else (default, previous)
+    # The aliases say which version is bad, so they move last: after an error in between, the same
+    # command must not take the good one for bad. If the good one has both aliases already, only
+    # one of them is left to remove.
+    if default and previous and default.id == previous.id and not candidate:
+        registry.remove_alias(PREVIOUS, default.id)
+        return Outcome(endpoint.name, default.id, 100)
+    if bad is None or good is None:
+        raise InputError(
+            f"--rollback: {settings.pipeline} has no version that served before; found "
+            f"{_describe(versions)}; --endpoint {settings.endpoint} deploys another model"
+        )
+    _Traffic(endpoint, registry, settings).give(good.id, 100)
+    for deployed in endpoint.list_deployed():
+        if _is_version(deployed, registry, bad.id):
+            endpoint.undeploy(deployed)
+    registry.move_alias(WITHDRAWN, bad.id)
+    if candidate:
+        registry.remove_alias(CANDIDATE, bad.id)
+    else:
+        registry.move_alias(DEFAULT, good.id)
+        registry.remove_alias(PREVIOUS, good.id)
+    return Outcome(endpoint.name, good.id, 100)
+
+
+def make_labels(settings: EndpointSettings, record: PushRecord) -> dict[str, str]:
+    """Makes the labels of a version, of a-z, 0-9, _ and -: an accuracy of 0.9614 is 0_9614."""
+    found = {"pipeline": settings.pipeline, "run": record.run}
+    if record.accuracy is not None:
+        found["accuracy"] = f"{record.accuracy:.4f}"
+    return dict(settings.labels) | {key: make_label(value) for key, value in found.items() if value}
+
+
+def make_label(text: str) -> str:
+    """Makes a label's value of a text: at most 63 of a-z, 0-9, _ and -."""
+    return "".join(c if c.isascii() and (c.isalnum() or c == "-") else "_" for c in text.lower())[
+        :63
+    ]
+
+
+def _open(settings: EndpointSettings) -> tuple[Registry, Endpoint]:
+    sdk = connect(settings)
+    registry = Registry(sdk, settings)
+    endpoint = Endpoint.find(sdk, settings)
+    if endpoint is None:
+        raise InputError(
+            f"--endpoint {make_printable(settings.endpoint)}: there is no such endpoint in "
+            f"{settings.project}, {settings.region}; deploy a model to it first, without --promote "
+            "or --rollback"
+        )
+    return registry, endpoint
+
+
+@dataclasses.dataclass(frozen=True)
+class _Traffic:
+    endpoint: Endpoint
+    registry: Registry
+    settings: EndpointSettings
+
+    def give(self, version: str, share: int, others: Mapping[str, int] | None = None) -> None:
+        """Gives a version a share of the requests, and deploys it first if it is not deployed.
+
+        Args:
+          version: its id in the registry.
+          share: per cent.
+          others: per cent by the ids of the other deployed models that get requests.
+        """
+        rest = {name: other for name, other in (others or {}).items() if other}
+        deployed = self.endpoint.list_deployed()
+        there = next((d for d in deployed if _is_version(d, self.registry, version)), None)
+        if there is None:
+            model = self.registry.model(version)
+            self.endpoint.deploy(model, rest | {"0": share}, self.settings)
+            return
+        wanted = rest | ({there.id: share} if share else {})
+        if {d.id: d.traffic for d in deployed if d.traffic} != wanted:
+            self.endpoint.split(wanted)
+
+
+def _tidy(endpoint: Endpoint, registry: Registry) -> None:
+    """Removes versions from the endpoint that have no part in serving any more."""
+    kept = {
+        version.id
+        for version in registry.list_versions()
+        if version.aliases & {CANDIDATE, DEFAULT, PREVIOUS}
+    }
+    for deployed in endpoint.list_deployed():
+        is_ours = deployed.model.partition("@")[0].endswith(_short(registry.resource))
+        if is_ours and deployed.version not in kept and not deployed.traffic:
+            endpoint.undeploy(deployed)
+
+
+def _find_serving(
+    deployed: list[Deployed], registry: Registry, versions: list[ModelVersion]
+) -> Deployed | None:
+    """The deployed model that serves: the one with the alias `default`, or else the busiest."""
+    default = find(versions, DEFAULT)
+    for model in deployed:
+        if default and _is_version(model, registry, default.id) and model.traffic:
+            return model
+    return max(deployed, key=lambda model: model.traffic, default=None)
+
+
+def _is_version(deployed: Deployed, registry: Registry, version: str) -> bool:
+    is_model = deployed.model.partition("@")[0].endswith(_short(registry.resource))
+    return is_model and deployed.version == version
+
+
+def _short(resource: str) -> str:
+    """The end of a resource name: Vertex AI writes the project's number for its name."""
+    return resource[resource.index("/locations/") :]
+
+
+def _describe(versions: list[ModelVersion]) -> str:
+    texts = [f"version {v.id} ({', '.join(sorted(v.aliases)) or 'no alias'})" for v in versions]
+    return ", ".join(texts) or "no version"

@@ -1,0 +1,113 @@
+"""An endpoint of Vertex AI, and the share of requests that each of its deployed models gets."""
+
+import dataclasses
+from typing import Any
+
+from common.errors import InputError
+from components.vertex_endpoint.client import AGAIN, explain
+from components.vertex_endpoint.settings import EndpointSettings
+
+
+@dataclasses.dataclass(frozen=True)
+class Deployed:
+    """A model that is deployed to the endpoint.
+
+    Attributes:
+      id: of the deployed model.
+      model: resource name of the model in the registry.
+      version: the id of its version there.
+      traffic: the per cent of requests that it gets.
+    """
+
+    id: str
+    model: str
+    version: str
+    traffic: int
+
+
+class Endpoint:
+    """One endpoint."""
+
+    def __init__(self, resource: Any) -> None:
+        """
+        Args:
+          resource: the client's object.
+        """
+        self._resource = resource
+
+    @classmethod
+    def find(cls, sdk: Any, settings: EndpointSettings) -> "Endpoint | None":
+        """Finds the endpoint by its display name or its resource name.
+
+        Raises:
+          InputError: several endpoints have the name, or the resource name does not exist.
+        """
+        name = settings.endpoint
+        with explain(f"looking for the endpoint {name}"):
+            if "/" in name:
+                return cls(sdk.Endpoint(name))
+            found = [e for e in sdk.Endpoint.list() if e.display_name == name]
+        if len(found) > 1:
+            names = ", ".join(endpoint.resource_name for endpoint in found)
+            raise InputError(
+                f"--endpoint {name}: {len(found)} endpoints have this name; expected one of {names}"
+            )
+        return cls(found[0]) if found else None
+
+    @classmethod
+    def create(cls, sdk: Any, settings: EndpointSettings) -> "Endpoint":
+        """Creates an endpoint."""
+        with explain(f"creating the endpoint {settings.endpoint}"):
+            return cls(
+                sdk.Endpoint.create(
+                    display_name=settings.endpoint,
+                    labels=dict(settings.labels) | {"pipeline": settings.pipeline},
+                    encryption_spec_key_name=settings.encryption_key,
+                )
+            )
+
+    @property
+    def name(self) -> str:
+        """The resource name."""
+        return str(self._resource.resource_name)
+
+    def list_deployed(self) -> list[Deployed]:
+        """Returns what is deployed there now."""
+        with explain("looking at the endpoint"):
+            resource = self._resource.gca_resource
+            shares = self._resource.traffic_split
+            return [
+                Deployed(model.id, model.model, model.model_version_id, shares.get(model.id, 0))
+                for model in resource.deployed_models
+            ]
+
+    def deploy(self, model: Any, split: dict[str, int], settings: EndpointSettings) -> None:
+        """Deploys a version of a model.
+
+        Args:
+          model: the client's object of the version.
+          split: the per cent of requests by id of the deployed model; the new one is "0".
+          settings: of the machines.
+        """
+        with explain("deploying the model"):
+            self._resource.deploy(
+                model,
+                deployed_model_display_name=f"{settings.pipeline}-{model.version_id}",
+                traffic_split=split,
+                machine_type=settings.machine_type,
+                accelerator_type=settings.accelerator_type or None,
+                accelerator_count=settings.accelerator_count or None,
+                min_replica_count=settings.min_replicas,
+                max_replica_count=settings.max_replicas,
+                service_account=settings.service_account,
+            )
+
+    def split(self, shares: dict[str, int]) -> None:
+        """Sets the per cent of requests of each deployed model, by its id."""
+        with explain("changing the traffic"):
+            self._resource.update(traffic_split=shares)
+
+    def undeploy(self, deployed: Deployed) -> None:
+        """Removes a deployed model that gets no requests."""
+        with explain(f"removing version {deployed.version} from the endpoint", AGAIN):
+            self._resource.undeploy(deployed.id)

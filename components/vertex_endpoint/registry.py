@@ -1,0 +1,152 @@
+"""The versions of a pipeline's model in the model registry of Vertex AI.
+
+All are versions of one model, whose id is the pipeline's name. An alias names at most one of them:
+
+- `candidate` gets a part of the requests, and waits for --promote.
+- `default` is the version that serves; Vertex AI gives this alias to the first version of a model.
+- `previous` served before, and serves again after --rollback.
+- `withdrawn` was rolled back.
+"""
+
+import dataclasses
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from google.api_core import exceptions
+
+from common.errors import InputError
+from components.vertex_endpoint.client import AGAIN, explain
+from components.vertex_endpoint.settings import EndpointSettings
+
+CANDIDATE, DEFAULT, PREVIOUS, WITHDRAWN = "candidate", "default", "previous", "withdrawn"
+_PORT = 8080
+_ID = re.compile(
+    r"[a-z][a-z0-9-]{0,62}"
+)  # of a model: what names of pipelines and ids have in common
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelVersion:
+    """A version in the registry.
+
+    Attributes:
+      id: its number in the registry, as a text.
+      aliases: its aliases.
+      identity: identity of its export, `components.model_pusher.serving_directory.identity`; empty
+        for a version that somebody else uploaded.
+    """
+
+    id: str
+    aliases: frozenset[str]
+    identity: str
+
+
+class Registry:
+    """The registered versions of one pipeline's model."""
+
+    def __init__(self, sdk: Any, settings: EndpointSettings) -> None:
+        """
+        Args:
+          sdk: the connected client library.
+          settings: of the endpoint.
+
+        Raises:
+          InputError: a model cannot have the pipeline's name.
+        """
+        if not _ID.fullmatch(settings.pipeline):
+            raise InputError(
+                f"--name {settings.pipeline}: expected at most 63 of a-z, 0-9 and -, the first a "
+                "letter, since it becomes the id of the model in Vertex AI"
+            )
+        self._sdk = sdk
+        self._settings = settings
+        self._registry = sdk.models.ModelRegistry(settings.pipeline)
+
+    @property
+    def resource(self) -> str:
+        """The resource name of the model."""
+        return str(self._registry.model_resource_name)
+
+    def list_versions(self) -> list[ModelVersion]:
+        """Returns all versions; none if the model does not exist yet."""
+        with explain("listing the versions of the model"):
+            try:
+                found = self._registry.list_versions()
+            except exceptions.NotFound:
+                return []
+        return [
+            ModelVersion(
+                version.version_id,
+                frozenset(version.version_aliases or ()),
+                (version.version_description or "").rpartition("export ")[2],
+            )
+            for version in found
+        ]
+
+    def upload(
+        self, *, artifact_uri: str, identity: str, source: str, labels: Mapping[str, str]
+    ) -> str:
+        """Uploads a model; returns the id of its version.
+
+        The first version of a model gets the alias `default`, and later ones get no alias.
+
+        Args:
+          artifact_uri: the directory in a bucket which has the numbered version directory.
+          identity: identity of the export.
+          source: the version directory that it was pushed to.
+          labels: labels of the version.
+        """
+        name = self._settings.pipeline
+        exists = bool(self.list_versions())
+        with explain("uploading the model"):
+            model = self._sdk.Model.upload(
+                **({"parent_model": name} if exists else {"model_id": name}),
+                display_name=name,
+                is_default_version=False,
+                version_description=f"{source}, export {identity}",
+                labels=dict(labels),
+                artifact_uri=artifact_uri,
+                serving_container_image_uri=self._settings.container,
+                # The image's own entry point listens to other ports, and takes the name of the
+                # model from variables of the environment.
+                serving_container_command=["/usr/bin/tensorflow_model_server"],
+                serving_container_args=[
+                    f"--rest_api_port={_PORT}",
+                    "--port=8500",
+                    f"--model_name={name}",
+                    # Vertex AI's own copy of the artifacts; it replaces the variable.
+                    "--model_base_path=$(AIP_STORAGE_URI)",
+                    "--file_system_poll_wait_seconds=0",  # looks for versions once
+                ],
+                serving_container_ports=[_PORT],
+                serving_container_predict_route=f"/v1/models/{name}:predict",
+                serving_container_health_route=f"/v1/models/{name}",
+                encryption_spec_key_name=self._settings.encryption_key,
+            )
+        return str(model.version_id)
+
+    def model(self, version: str) -> Any:
+        """Returns the client's object of a version."""
+        with explain(f"looking at version {version} of the model"):
+            return self._sdk.Model(f"{self.resource}@{version}")
+
+    def move_alias(self, alias: str, version: str) -> None:
+        """Gives an alias to a version, and takes it from the version that has it."""
+        owner = find(self.list_versions(), alias)
+        if owner and owner.id == version:
+            return
+        if owner and alias != DEFAULT:  # which is never missing: Vertex AI moves it
+            self.remove_alias(alias, owner.id)
+        with explain(f"moving the alias {alias}", AGAIN):
+            self._registry.add_version_aliases([alias], version)
+
+    def remove_alias(self, alias: str, version: str) -> None:
+        """Takes an alias from a version."""
+        with explain(f"removing the alias {alias}", AGAIN):
+            self._registry.remove_version_aliases([alias], version)
+
+
+def find(versions: list[ModelVersion], alias: str) -> ModelVersion | None:
+    """Returns the version with an alias; None if no version has it."""
+    return next((version for version in versions if alias in version.aliases), None)

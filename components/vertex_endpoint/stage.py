@@ -1,0 +1,55 @@
+"""Lays a pushed version out as TensorFlow Serving expects it in a container of Vertex AI.
+
+TensorFlow Serving loads a version only from a numbered directory. Vertex AI gives the container a
+copy of the directory that a model was registered with, so that directory must have the numbered one
+in it, and no other version.
+"""
+
+import os
+import posixpath
+
+from tfx.dsl.io import fileio
+
+from common.errors import InputError
+from common.file_records import list_files
+
+_FOLDER = ".vertex"  # in the serving directory; servers ignore the name
+_SCHEME = "gs://"
+_GRAPH = "saved_model.pb"
+
+
+def stage_version(version: str) -> str:
+    """Copies a version to a directory in which it is the only one.
+
+    Args:
+      version: the directory of a pushed version, in a bucket.
+
+    Returns:
+      The directory that has the numbered directory, `<serving directory>/.vertex/<number>`. Copies
+      of versions that are no longer in the serving directory are removed.
+
+    Raises:
+      InputError: the version is not in a bucket.
+    """
+    if not version.startswith(_SCHEME):
+        raise InputError(
+            f"{version}: Vertex AI reads models from a bucket; expected --pipeline-root or "
+            "--serving-dir gs://BUCKET/PATH"
+        )
+    serving, number = posixpath.split(version)
+    staged = f"{serving}/{_FOLDER}/{number}"
+    _remove_old(serving)
+    # The graph comes last: a copy with a graph is complete.
+    for name in sorted(list_files(version), key=lambda name: (name == _GRAPH, name)):
+        target = f"{staged}/{number}/{name}"
+        fileio.makedirs(os.path.dirname(target))
+        fileio.copy(f"{version}/{name}", target, overwrite=True)
+    return staged
+
+
+def _remove_old(serving: str) -> None:
+    folder = f"{serving}/{_FOLDER}"
+    names = fileio.listdir(folder) if fileio.isdir(folder) else []
+    for name in (name.rstrip("/") for name in names):
+        if not fileio.isdir(f"{serving}/{name}"):
+            fileio.rmtree(f"{folder}/{name}")

@@ -1,0 +1,66 @@
+"""The commands for an endpoint of Vertex AI: deploy, --promote, --rollback."""
+
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+
+from common.errors import InputError
+from components.vertex_endpoint.settings import EndpointSettings
+from pipeline.options.settings import Setting
+
+
+def deploy_served(settings: EndpointSettings, serving_dir: str) -> list[str]:
+    """Deploys the version that a serving directory serves; returns lines for a person.
+
+    Raises:
+      InputError: nothing is served there, this project did not push it, or Vertex AI refuses.
+    """
+    from components.model_pusher.push_records import read_records
+    from components.model_pusher.serving_directory import newest_version
+    from components.vertex_endpoint.deploy import deploy
+
+    served = newest_version(serving_dir)
+    if served is None:
+        raise InputError(
+            f"--endpoint {settings.endpoint}: {serving_dir} has no version; expected one that a "
+            "run of the pipeline pushed"
+        )
+    record = read_records(serving_dir).get(int(PurePosixPath(served).name))
+    if record is None:
+        raise InputError(
+            f"--endpoint {settings.endpoint}: {served} has no record of a push; expected a version "
+            "that a run of the pipeline pushed"
+        )
+    done = deploy(settings, served, record, even_withdrawn=True)
+    return [
+        f"deployed: {served} as version {done.version} of {settings.pipeline}",
+        f"endpoint: {done.endpoint}: it gets {done.traffic} % of the requests",
+    ]
+
+
+def promote_candidate(settings: EndpointSettings) -> list[str]:
+    """Gives all requests to the candidate; returns lines for a person."""
+    from components.vertex_endpoint.deploy import promote
+
+    done = promote(settings)
+    return [
+        f"promoted: version {done.version} of {settings.pipeline} is the default",
+        f"endpoint: {done.endpoint}: it gets all requests",
+    ]
+
+
+def roll_endpoint_back(settings: EndpointSettings) -> list[str]:
+    """Gives all requests to the version before; returns lines for a person."""
+    from components.vertex_endpoint.deploy import roll_back
+
+    done = roll_back(settings)
+    return [
+        f"rolled back: version {done.version} of {settings.pipeline} is the default",
+        f"endpoint: {done.endpoint}: it gets all requests",
+    ]
+
+
+def is_about_endpoint(settings: Mapping[str, Setting], *, promote: bool, rollback: bool) -> bool:
+    """Whether a command without a model is about an endpoint, and not about a run."""
+    if promote and "endpoint.name" not in settings:
+        raise InputError("--promote: found no --endpoint; expected the endpoint of the candidate")
+    return "endpoint.name" in settings and (promote or rollback or "model" not in settings)
