@@ -6,6 +6,7 @@
     python pipeline_runner.py --model vit_b16_fe --runner vertex --schedule "0 3 * * 1" …
     python pipeline_runner.py --runner vertex --list-schedules …
     python pipeline_runner.py --model vit_b16_fe --dataset path/to/images --write-schema FILE
+    python pipeline_runner.py --history
     python pipeline_runner.py --name NAME --rollback
     python pipeline_runner.py --name NAME --endpoint E [--traffic 10] | --promote | --rollback …
     python pipeline_runner.py --version
@@ -49,6 +50,7 @@ from pipeline.command_line.endpoint import (
     promote_candidate,
     roll_endpoint_back,
 )
+from pipeline.command_line.history import list_history
 from pipeline.command_line.parser import join_values, make_parser, read_settings
 from pipeline.command_line.tables import list_datasets, list_models, list_options, make_table
 from pipeline.locations import check_buckets, check_locations, check_written
@@ -132,22 +134,38 @@ def find_command(parsed: argparse.Namespace) -> Callable[[argparse.Namespace], i
         return serve_at_endpoint
     if parsed.rollback is not None:
         return serve_earlier_version
-    if parsed.clean_cache:
-        return clean_caches
+    for name, command in (("clean_cache", clean_caches), ("history", show_history)):
+        if getattr(parsed, name):
+            return command
     return manage if any(getattr(parsed, action) for action in ACTIONS) else None
 
 
 def clean_caches(parsed: argparse.Namespace) -> int:
     """Empties the cache of models and removes checkpoints, of `./runs` or of a given root."""
-    root = parsed.pipeline_root
-    if root and "://" in root:
-        raise InputError(
-            f"--pipeline-root {root}: --clean-cache cleans places on this machine; expected a path"
-        )
-    roots = [Path(root).expanduser()] if root else sorted(Path("runs").resolve().glob("*"))
-    lines = list(clean(cache_dir(), roots)) or ["nothing to remove"]
+    lines = list(clean(cache_dir(), find_roots(parsed))) or ["nothing to remove"]
     print("\n".join(lines))
     return DONE
+
+
+def show_history(parsed: argparse.Namespace) -> int:
+    """Prints the runs of pipelines on this machine."""
+    print(list_history(find_roots(parsed)))
+    return DONE
+
+
+def find_roots(parsed: argparse.Namespace) -> list[Path]:
+    """Returns the pipeline roots on this machine that the arguments name; all without arguments."""
+    root = parsed.pipeline_root
+    if root and "://" in root:
+        action = "--history reads" if parsed.history else "--clean-cache cleans"
+        raise InputError(
+            f"--pipeline-root {root}: {action} places on this machine; expected a path"
+        )
+    if root:
+        return [Path(root).expanduser()]
+    return sorted(
+        Path("runs").resolve().glob(parsed.name if parsed.history and parsed.name else "*")
+    )
 
 
 def submit(config: Config) -> int:

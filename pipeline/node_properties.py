@@ -40,6 +40,17 @@ class ValidationProperties:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class DataCheckProperties:
+    """Execution properties of DataCheck.
+
+    Attributes:
+      code_fingerprint: fingerprint of the node's code.
+    """
+
+    code_fingerprint: PropertyValue
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class SchemaProperties:
     """Execution properties of PackagedSchema.
 

@@ -2,6 +2,8 @@
 
 source -- ImageExampleGen -+- StatisticsGen - SchemaGen or PackagedSchema - ExampleValidator
                            |
+                           +- DataCheck ---+
+                           |               |
                            +- Transform -- Trainer -- Evaluator -- ServingCheck -- Pusher -- Report
                                  |            |           |
              backbone SavedModel +------------+           +- the last blessed model
@@ -29,6 +31,7 @@ from tfx.types import BaseChannel, standard_artifacts
 from components.backbone.component import Backbone
 from components.backbone_transform.component import BackboneTransform
 from components.custom_job_trainer.component import CustomJobTrainer
+from components.data_check.component import DataCheck
 from components.example_check.component import ExampleCheck
 from components.image_example_gen.component import ImageExampleGen
 from components.model_evaluator.component import ModelEvaluator
@@ -138,6 +141,18 @@ def create_pipeline(
         materialize=["train", "validation"] if head_only else [],
         custom_config=properties.transform.custom_config,
     ).with_id("Transform")
+    data_checks = (
+        [
+            DataCheck(
+                examples=examples.outputs["examples"],
+                classes=properties.example_gen.classes,
+                max_leak=config.data.max_leak,
+                code_fingerprint=properties.data_check.code_fingerprint,
+            ).with_id("DataCheck")
+        ]
+        if config.data.check != "off"
+        else []
+    )
     transform.add_upstream_node(validator)  # nothing long runs on data that are refused
     training_examples = (
         transform.outputs["transformed_examples"] if head_only else (examples.outputs["examples"])
@@ -161,6 +176,10 @@ def create_pipeline(
     # placeholder here.
     for tuner in tuners:
         tuner.spec.exec_properties["custom_config"] = properties.tuner.custom_config
+    for check in data_checks:
+        trainer.add_upstream_node(check)
+        for tuner in tuners:
+            tuner.add_upstream_node(check)
     trainer.spec.exec_properties["custom_config"] = properties.trainer.custom_config
     evaluator = ModelEvaluator(
         examples=examples.outputs["examples"],
@@ -193,6 +212,7 @@ def create_pipeline(
             "statistics": statistics.outputs["statistics"],
             "schema": schema.outputs["schema"],
             "anomalies": validator.outputs["anomalies"],
+            **(data_checks[0].outputs if data_checks else {}),
             "transform_graph": transform.outputs["transform_graph"],
             "model": trainer.outputs["model"],
             "model_run": trainer.outputs["model_run"],
@@ -212,6 +232,7 @@ def create_pipeline(
             statistics,
             schema,
             validator,
+            *data_checks,
             backbone,
             transform,
             *tuners,

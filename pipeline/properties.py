@@ -24,6 +24,7 @@ from pipeline.eval_config import make_eval_config
 from pipeline.inputs import Inputs
 from pipeline.node_properties import (
     BackboneProperties,
+    DataCheckProperties,
     EvaluatorProperties,
     ExampleGenProperties,
     PusherProperties,
@@ -62,6 +63,7 @@ class Properties:
 
     example_gen: ExampleGenProperties
     validation: ValidationProperties
+    data_check: DataCheckProperties
     schema: SchemaProperties
     backbone: BackboneProperties
     transform: TransformProperties
@@ -174,6 +176,7 @@ def make_properties(config: Config, inputs: Inputs) -> Properties:
         validation=ValidationProperties(
             library_fingerprint=code.validation, check_fingerprint=code.example_check
         ),
+        data_check=DataCheckProperties(code_fingerprint=code.data_check),
         schema=SchemaProperties(
             content=inputs.schema,
             code_fingerprint=code.schema,

@@ -36,10 +36,10 @@ class ImageRecord:
       file_name: its name in the source.
       split: the split that it is in.
       label: index of its class.
-      hashes: perceptual hashes of V crops of the image, and of the same crops of its mirror image,
-        uint64 [2 V]; the first is that of the whole image.
-      greys: the same crops as float16 [2 V, 576], each with mean 0 and standard deviation 1; zeros
-        where a crop is blank.
+      hashes: perceptual hashes of V views of the image, uint64 [V]: of the whole image, of crops,
+        and of its mirror image.
+      greys: the same views as float16 [V, 576], each with mean 0 and standard deviation 1; zeros
+        where a view is blank.
       width: in pixels.
       height: in pixels.
       suffix: extension of the file name in lower case, without the dot; empty if it has none.
@@ -69,13 +69,13 @@ def measure_image(encoded: bytes, *, file_name: str, split: str, label: int) -> 
         grey = image.convert("L")
     grey.thumbnail((_WORK_SIDE, _WORK_SIDE))
     values = np.asarray(grey, np.float32) / 255
-    crops = list(_crops(grey))
+    views = list(_views(grey))
     return ImageRecord(
         file_name=file_name,
         split=split,
         label=label,
-        hashes=np.array([_hash(crop) for crop in crops], np.uint64),
-        greys=np.stack([_normalise(crop) for crop in crops]).astype(np.float16),
+        hashes=np.array([_hash(view) for view in views], np.uint64),
+        greys=np.stack([_normalise(view) for view in views]).astype(np.float16),
         width=width,
         height=height,
         suffix=PurePosixPath(file_name).suffix.lower().lstrip("."),
@@ -85,13 +85,14 @@ def measure_image(encoded: bytes, *, file_name: str, split: str, label: int) -> 
     )
 
 
-def _crops(image: PIL.Image.Image) -> Iterator[PIL.Image.Image]:
-    for view in (image, PIL.ImageOps.mirror(image)):
-        width, height = view.size
-        for left, upper, right, lower in _CROPS:
-            box = (width * left, height * upper, width * (1 - right), height * (1 - lower))
-            # At four times the size of the comparison: larger images would cost time only.
-            yield view.resize((4 * SIDE, 4 * SIDE), PIL.Image.Resampling.BOX, box)
+def _views(image: PIL.Image.Image) -> Iterator[PIL.Image.Image]:
+    # At four times the size of the comparison: larger images would cost time only.
+    size = (4 * SIDE, 4 * SIDE)
+    width, height = image.size
+    for left, upper, right, lower in _CROPS:
+        box = (width * left, height * upper, width * (1 - right), height * (1 - lower))
+        yield image.resize(size, PIL.Image.Resampling.BOX, box)
+    yield PIL.ImageOps.mirror(image.resize(size, PIL.Image.Resampling.BOX))
 
 
 def _hash(image: PIL.Image.Image) -> int:

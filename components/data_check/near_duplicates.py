@@ -6,7 +6,7 @@ import numpy as np
 
 from components.data_check.measure import SIDE, ImageRecord
 
-# Two images look the same if a crop of one and the other correlate at least so much; see
+# Two images look the same if a view of one and the other correlate at least so much; see
 # `components.data_check.measure`.
 LEAST_LIKENESS = 0.95
 _BANDS, _BITS = 4, 16
@@ -30,8 +30,8 @@ def find_near_duplicates(records: Sequence[ImageRecord]) -> list[tuple[int, int,
     greys = np.stack([record.greys[0] for record in records]).astype(np.float32)
     found: dict[tuple[int, int], float] = {}
     for other, images in _candidates(records):
-        crops = records[other].greys.astype(np.float32)
-        likeness = (greys[images] @ crops.T).max(axis=1) / SIDE**2
+        views = records[other].greys.astype(np.float32)
+        likeness = (greys[images] @ views.T).max(axis=1) / SIDE**2
         for image, value in zip(images.tolist(), likeness.tolist(), strict=True):
             if value >= LEAST_LIKENESS:
                 pair = (min(image, other), max(image, other))

@@ -33,7 +33,11 @@ class ReportSpec(types.ComponentSpec):
         SETTINGS: ExecutionParameter(type=str),  # JSON
         "code_fingerprint": ExecutionParameter(type=str),
     }
-    INPUTS = {name: ChannelParameter(type=kind) for name, kind in INPUTS.items()}  # noqa: RUF012
+    INPUTS = {  # noqa: RUF012
+        **{name: ChannelParameter(type=kind) for name, kind in INPUTS.items()},
+        # Missing with `--data-check off`.
+        "data_issues": ChannelParameter(type=standard_artifacts.ExampleAnomalies, optional=True),
+    }
     OUTPUTS = {REPORT: ChannelParameter(type=HtmlReport)}  # noqa: RUF012
 
 
@@ -55,7 +59,7 @@ class Report(base_component.BaseComponent):
     ) -> None:
         """
         Args:
-          artifacts: the artifacts that `INPUTS` lists.
+          artifacts: the artifacts that `INPUTS` lists, and `data_issues` of DataCheck if it runs.
           settings: `components.report.settings.ReportSettings`, as JSON.
           code_fingerprint: fingerprint of the executor's code.
         """

@@ -38,7 +38,7 @@ class Executor(base_executor.BaseExecutor):
         page = page_of(report.uri)
         contents = read_contents(
             settings,
-            {key: artifact for key, (artifact,) in input_dict.items()},
+            {key: artifacts[0] for key, artifacts in input_dict.items() if artifacts},
             run=(self._context.pipeline_run_id if self._context else None) or report.uri,
         )
         write_report(contents, page)

@@ -29,10 +29,9 @@ def group_issues(issues: Issues) -> list[tuple[str, str, list[dict[str, str]], i
 
 
 def _describe(record: Mapping[str, Any]) -> str:
-    parts = [f"{record['split']}, {record['label']}"] if "split" in record else []
+    parts = [f"{record['split']}, {record['label']}"] if record.get("split") else []
     if other := record.get("other"):
-        where = f" ({record['other_split']}, {record['other_label']})"
-        parts.append(f"same as {other}{where if 'other_split' in record else ''}")
+        parts.append(f"same as {other} ({record['other_split']}, {record['other_label']})")
     if likelier := record.get("likelier_label"):
         parts.append(f"looks like {likelier}")
     if detail := record.get("detail"):

@@ -11,6 +11,8 @@ from common.files import read_bytes, read_json
 from common.text import make_printable
 from common.versions import installed_versions
 from components.backbone_transform.executor import WARNING
+from components.data_check.issues import FILE as ISSUES_FILE
+from components.data_check.issues import KINDS
 from components.example_check.anomalies import read_anomalies
 from components.image_example_gen.counts import (
     QUARANTINE_FILE,
@@ -22,7 +24,7 @@ from components.model_evaluator.verdict import Verdict as GateVerdict
 from components.model_pusher.executor import WAS_SERVED
 from components.node_usage import read_usage
 from components.report.answers import Answers
-from components.report.contents import Contents, Curves, Data, NodeUsage, Verdict
+from components.report.contents import Contents, Curves, Data, Issues, NodeUsage, Verdict
 from components.report.page import choose_mistakes
 from components.report.settings import ReportSettings
 from components.report.thumbnails import read_thumbnails
@@ -35,6 +37,7 @@ _NODES = {
     "statistics": "StatisticsGen",
     "schema": "Schema",
     "anomalies": "ExampleValidator",
+    "data_issues": "DataCheck",
     "transform_graph": "Transform",
     "best_hyperparameters": "Tuner",
     "model": "Trainer",
@@ -65,6 +68,7 @@ def read_contents(
         versions=installed_versions(("pipeline_runner", *_LIBRARIES)),
         stopped=stopped,
         data=_read_data(found, settings),
+        issues=_read_issues(found),
         curves=_read_curves(found),
         answers=answers,
         verdict=_read_verdict(found),
@@ -101,6 +105,13 @@ def _read_record(line: bytes) -> dict[str, str]:
         "file_name": make_printable(record["file_name"]),
         "reason": make_printable(f"{record['reason']}: {record['detail']}"),
     }
+
+
+def _read_issues(found: Mapping[str, Artifact]) -> Issues | None:
+    if "data_issues" not in found:
+        return None
+    lines = (read_bytes(f"{found['data_issues'].uri}/{ISSUES_FILE}") or b"").splitlines()
+    return Issues(records=[json.loads(line) for line in lines], examined=KINDS)
 
 
 def _read_curves(found: Mapping[str, Artifact]) -> Curves | None:

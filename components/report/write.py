@@ -8,12 +8,14 @@ from components.report.artifact_files import CARD
 from components.report.contents import Contents
 from components.report.model_card import make_card
 from components.report.page import make_page
+from components.report.run_record import FILE as RECORD
+from components.report.run_record import format_record, make_record
 
 CARDS = "cards"  # folder of the serving directory; TensorFlow Serving reads numbered ones only
 
 
 def write_report(contents: Contents, page: str) -> None:
-    """Writes the page to the path or URI `page`, and the model card beside it.
+    """Writes the page to the path or URI `page`, and model card and run record beside it.
 
     The card of a version that was pushed to a directory is also written to `cards/<version>/` in
     the serving directory. Without an evaluation there is no model, and so no card.
@@ -21,6 +23,9 @@ def write_report(contents: Contents, page: str) -> None:
     _write(page, make_page(contents))
     if contents.answers is None:
         return
+    record = make_record(contents)
+    if record is not None:
+        _write(f"{posixpath.dirname(page)}/{RECORD}", format_record(record))
     card = make_card(contents, contents.answers)
     _write(f"{posixpath.dirname(page)}/{CARD}", card)
     verdict = contents.verdict

@@ -16,6 +16,7 @@ from pipeline.options.settings import Setting
 _GROUPS = {
     "": "model, images and directories for results",
     "ingest": "reading images into examples",
+    "data": "the check of the images before the training",
     "train": "training; the recipe gives all other values",
     "gate": "conditions on a new model",
     "serve": "the exported model and its versions",
@@ -106,6 +107,11 @@ def make_parser() -> argparse.ArgumentParser:
         help="any option by its key (--list-options)",
     )
     lists = parser.add_argument_group("instead of a run")
+    lists.add_argument(
+        "--history",
+        action="store_true",
+        help="list the runs below ./runs, of --name or below --pipeline-root, and their reports",
+    )
     lists.add_argument(
         "--clean-cache",
         action="store_true",

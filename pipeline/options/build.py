@@ -22,6 +22,7 @@ from pipeline.options.compatibility import (
 )
 from pipeline.options.config import OPTIONS, Config
 from pipeline.options.custom_job import check_custom_job
+from pipeline.options.data import Data
 from pipeline.options.defaults import (
     default_floor,
     default_name,
@@ -261,6 +262,7 @@ def _fill(
             splits=Splits(**given("ingest.splits")),
             features=Features(**given("ingest.features")),
         ),
+        data=Data(**given("data")),
         train=dataclasses.replace(recipe.hyperparameters, **_override_alternatives(given("train"))),
         augment=dataclasses.replace(recipe.augmentation, **given("augment")),
         gate=Gate(**{"min_accuracy": min_accuracy} | given("gate")),

@@ -17,6 +17,7 @@ from components.image_example_gen.sources.registry import DROP_DUPLICATES
 from pipeline.datasets import DATASETS, Dataset, find_dataset
 from pipeline.options.backbone_input import BackboneInput
 from pipeline.options.cluster import Cloud
+from pipeline.options.data import Data
 from pipeline.options.defaults import default_name, make_absolute
 from pipeline.options.endpoint import Endpoint
 from pipeline.options.gate import Gate
@@ -90,6 +91,7 @@ class Config:
     )
     backbone: BackboneInput = dataclasses.field(default_factory=BackboneInput)
     ingest: Ingest = dataclasses.field(default_factory=Ingest)
+    data: Data = dataclasses.field(default_factory=Data)
     train: Hyperparameters = dataclasses.field(default_factory=Hyperparameters)
     augment: Augmentation = dataclasses.field(default_factory=Augmentation)
     gate: Gate = dataclasses.field(default_factory=Gate)

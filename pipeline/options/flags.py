@@ -24,6 +24,7 @@ FLAGS = {
     "--layout": "ingest.layout",
     "--max-side": "ingest.max_side",
     "--allow-anomalies": "ingest.allow_anomalies",
+    "--data-check": "data.check",
     "--runner": "run.runner",
     "--beam-arg": "run.beam_args",
     "--name": "name",

@@ -130,6 +130,7 @@ class Machines:
     schema_gen: Machine = dataclasses.field(default_factory=Machine)
     packaged_schema: Machine = dataclasses.field(default_factory=Machine)
     example_validator: Machine = dataclasses.field(default_factory=Machine)
+    data_check: Machine = dataclasses.field(default_factory=Machine)
     backbone: Machine = dataclasses.field(default_factory=Machine)
     transform: Machine = dataclasses.field(default_factory=Machine)
     tuner: Machine = dataclasses.field(default_factory=Machine)

@@ -51,6 +51,7 @@ _GROUPS = {
     "backbone": ("The backbone's input", "Properties that a SavedModel does not state "
                  "([models.md](models.md))."),
     "ingest": ("Images", "How ImageExampleGen turns images into examples ([data.md](data.md))."),
+    "data": ("Data check", "What DataCheck looks for before the training ([data.md](data.md))."),
     "train": ("Training", "How Trainer trains ([training.md](training.md)). `--jit-compile` is a "
               "switch: `--set train.jit_compile=false` turns XLA off."),
     "augment": ("Augmentation", "How Trainer varies the training images. Only `--tune full` "
@@ -84,6 +85,8 @@ _OTHER_FLAGS = {
     "`--config FILE`": "read options from a YAML file, by their keys",
     "`--set KEY=VALUE`": "set any option by its key, such as `train.momentum=0.8`; may be repeated",
     "`--help`": "print the flags",
+    "`--history`": "list the runs below `./runs`, of `--name` or below `--pipeline-root`, and "
+    "their reports ([report.md](report.md#past-runs))",
     "`--clean-cache`": "remove models that can be created or copied again, and the checkpoints of "
     "unfinished trainings below `./runs` or `--pipeline-root`",
     "`--write-schema FILE`": "ingest the images, write the inferred schema to a file for review, "

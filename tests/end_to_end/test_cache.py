@@ -30,6 +30,7 @@ EVERYTHING = {
     "StatisticsGen",
     "SchemaGen",
     "ExampleValidator",
+    "DataCheck",
     *FROM_TRANSFORM,
 }
 

@@ -16,6 +16,7 @@ NODES = {
     "StatisticsGen",
     "PackagedSchema",
     "ExampleValidator",
+    "DataCheck",
     "Transform",
     "Trainer",
     "Evaluator",

@@ -47,8 +47,8 @@ def nodes(tmp_path, inputs=INPUTS, **settings):
 
 def test_the_nodes(tmp_path):
     expected = (
-        "ImageExampleGen StatisticsGen PackagedSchema ExampleValidator Backbone Transform Trainer "
-        "Evaluator ServingCheck Pusher Report"
+        "ImageExampleGen StatisticsGen PackagedSchema ExampleValidator DataCheck Backbone "
+        "Transform Trainer Evaluator ServingCheck Pusher Report"
     )
     assert set(nodes(tmp_path)) == set(expected.split())
 
@@ -148,7 +148,7 @@ def test_only_a_head_has_its_features_materialised(tmp_path):
         ("backbone_layout", {"Trainer", *READERS}),
         ("champions", {"Evaluator", "Report"}),
         ("serving", {"Pusher"}),
-        ("classes", {"ImageExampleGen", "ExampleValidator", "Trainer", *READERS}),
+        ("classes", {"ImageExampleGen", "ExampleValidator", "DataCheck", "Trainer", *READERS}),
     ],
 )
 def test_each_fingerprint_is_a_property_of_the_nodes_that_read_it(tmp_path, field, changed):
@@ -170,6 +170,7 @@ def test_each_fingerprint_is_a_property_of_the_nodes_that_read_it(tmp_path, fiel
         ("example_gen", {"ImageExampleGen", "Trainer", *READERS}),
         ("validation", {"StatisticsGen", "ExampleValidator", "Report"}),
         ("example_check", {"ExampleValidator", "Report"}),
+        ("data_check", {"DataCheck", "Report"}),
         ("schema", {"PackagedSchema", "Report"}),
         ("transform", {"Transform", "Trainer", *READERS}),
         ("tuner", {"Tuner", *READERS}),
@@ -205,6 +206,7 @@ def test_an_inferred_schema_depends_on_the_library_that_infers_it(tmp_path):
         ("ingest.max_pixels", "300", {"ImageExampleGen", "Trainer", *READERS}),
         ("ingest.max_value", "4095", {"ImageExampleGen", "Trainer", *READERS}),
         ("ingest.max_quarantined", "0.5", {"ExampleValidator", "Report"}),
+        ("data.max_leak", "0.5", {"DataCheck"}),
         ("ingest.allow_anomalies", "true", {"ExampleValidator", "Report"}),
         ("backbone.input_range", "0,1", {"Transform", "Tuner", "Trainer", *READERS}),
         ("serve.precision", "0.9", {"Trainer", *READERS}),

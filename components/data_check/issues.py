@@ -1,0 +1,171 @@
+"""Issues of data, and the list of them. Imports neither TensorFlow nor TFX."""
+
+import dataclasses
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+
+from components.data_check.measure import ImageRecord
+from components.data_check.near_duplicates import find_near_duplicates
+
+FILE = "data_issues.jsonl"
+LEAK, CONFLICT, DUPLICATE = (
+    "near duplicate in another split",
+    "near duplicate of another class",
+    "near duplicate",
+)
+SHORTCUT, TINY, BLANK, DARK, BLURRED = "shortcut", "tiny", "blank", "dark", "blurred"
+# What is looked for, by kind of issue.
+KINDS = {
+    LEAK: "Images of the test or validation split that look the same as one of another split: the "
+    "measured accuracy is too good.",
+    CONFLICT: "Images that look the same and have different classes: one label may be wrong.",
+    DUPLICATE: "Images of one split that look the same.",
+    SHORTCUT: "Sizes and file formats that are usual in one class and rare in all others: a model "
+    "can learn them instead of what the images show.",
+    TINY: "Images with a side of less than 32 pixels. They are not compared with others.",
+    BLANK: "Images of one colour.",
+    DARK: "Images that are almost black.",
+    BLURRED: "Images without sharp edges.",
+}
+_LEAST_SIDE = 32  # pixels
+_LEAST_CONTRAST, _LEAST_BRIGHTNESS, _LEAST_SHARPNESS = 0.02, 0.06, 2e-4
+_USUAL, _RARE = 0.5, 0.05  # shares of the images of a class
+_LEAST_IMAGES = 10  # of a class whose formats and sizes are looked at
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Issue:
+    """Something in the data that a person should look at.
+
+    Attributes:
+      kind: of `KINDS`.
+      score: how grave it is, in [0, 1]; near duplicates: how alike.
+      label: the name of the class.
+      file_name: the image; empty if the issue is of a class.
+      split: the split of the image.
+      other, other_split, other_label: the image that looks the same; empty if there is none.
+      detail: what was found, in words.
+    """
+
+    kind: str
+    score: float
+    label: str
+    file_name: str = ""
+    split: str = ""
+    other: str = ""
+    other_split: str = ""
+    other_label: str = ""
+    detail: str = ""
+
+
+def find_issues(records: Sequence[ImageRecord], classes: Sequence[str]) -> list[Issue]:
+    """Finds all issues; those of one kind are sorted, the gravest first."""
+    order = list(KINDS)
+    found = [
+        *_find_pairs(records, classes),
+        *_find_shortcuts(records, classes),
+        *_find_odd_looks(records, classes),
+    ]
+    return sorted(found, key=lambda issue: (order.index(issue.kind), -issue.score))
+
+
+def count_leaks(issues: Iterable[Issue]) -> int:
+    """Returns the number of test images that look the same as an image of another split."""
+    return len(
+        {
+            name
+            for issue in issues
+            if issue.kind == LEAK
+            for name, split in (
+                (issue.file_name, issue.split),
+                (issue.other, issue.other_split),
+            )
+            if split == "test"
+        }
+    )
+
+
+def format_issues(issues: Iterable[Issue]) -> str:
+    """Formats the list, a line of JSON for each issue."""
+    return "".join(json.dumps(dataclasses.asdict(issue)) + "\n" for issue in issues)
+
+
+def _find_pairs(records: Sequence[ImageRecord], classes: Sequence[str]) -> Iterator[Issue]:
+    large = [record for record in records if _least_side(record) >= _LEAST_SIDE]
+    for first, second, likeness in find_near_duplicates(large):
+        pair = sorted((large[first], large[second]), key=lambda record: record.split == "train")
+        one, other = pair
+        if one.split != other.split:
+            kind = LEAK
+        elif one.label != other.label:
+            kind = CONFLICT
+        else:
+            kind = DUPLICATE
+        yield Issue(
+            kind=kind,
+            score=round(likeness, 4),
+            label=classes[one.label],
+            file_name=one.file_name,
+            split=one.split,
+            other=other.file_name,
+            other_split=other.split,
+            other_label=classes[other.label],
+        )
+
+
+def _find_shortcuts(records: Sequence[ImageRecord], classes: Sequence[str]) -> Iterator[Issue]:
+    totals = Counter(record.label for record in records)
+    for what in ("format", "size"):
+        counts: dict[str, Counter[int]] = defaultdict(Counter)
+        for record in records:
+            value = record.suffix if what == "format" else f"{record.width} x {record.height}"
+            counts[value][record.label] += 1
+        for value, by_label in counts.items():
+            shares = {label: by_label[label] / total for label, total in totals.items()}
+            label, share = max(shares.items(), key=lambda entry: entry[1])
+            others = max((v for k, v in shares.items() if k != label), default=1.0)
+            if value and totals[label] >= _LEAST_IMAGES and share >= _USUAL and others <= _RARE:
+                yield Issue(
+                    kind=SHORTCUT,
+                    score=round(share - others, 4),
+                    label=classes[label],
+                    detail=f"{share:.0%} of the images of {classes[label]} have the {what} "
+                    f"{value}, and at most {others:.0%} of those of any other class",
+                )
+
+
+def _find_odd_looks(records: Sequence[ImageRecord], classes: Sequence[str]) -> Iterator[Issue]:
+    looks: dict[str, list[tuple[float, ImageRecord, str]]] = {
+        kind: [] for kind in (TINY, BLANK, DARK, BLURRED)
+    }
+    for record in records:
+        side = _least_side(record)
+        if side < _LEAST_SIDE:
+            looks[TINY].append(
+                (1 - side / _LEAST_SIDE, record, f"{record.width} x {record.height}")
+            )
+        elif record.contrast < _LEAST_CONTRAST:
+            looks[BLANK].append((1 - record.contrast / _LEAST_CONTRAST, record, ""))
+        elif record.brightness < _LEAST_BRIGHTNESS:
+            looks[DARK].append((1 - record.brightness / _LEAST_BRIGHTNESS, record, ""))
+        elif record.sharpness < _LEAST_SHARPNESS:
+            looks[BLURRED].append((1 - record.sharpness / _LEAST_SHARPNESS, record, ""))
+    for kind, found in looks.items():
+        if len(found) > len(records) / 2:  # it is how these data are, and no fault of some images
+            detail = f"{len(found)} of {len(records)} images are so"
+            yield Issue(kind=kind, score=0.0, label="", detail=detail)
+            continue
+        for score, record, detail in found:
+            yield Issue(
+                kind=kind,
+                score=round(score, 4),
+                label=classes[record.label],
+                file_name=record.file_name,
+                split=record.split,
+                detail=detail,
+            )
+
+
+def _least_side(record: ImageRecord) -> int:
+    return min(record.width, record.height)
