@@ -11,7 +11,8 @@
     python pipeline_runner.py --version
 
 Exit status: 0 pushed (or pushed already; compiled, submitted, scheduled), 1 the pipeline failed,
-2 bad usage, 3 a check said no, which the last lines name, 130 interrupted, 143 terminated.
+2 bad usage, 3 a check of the data or of the model failed (the last lines name it), 130 interrupted,
+143 terminated.
 """
 
 if __name__ == "__main__":  # before the imports, which take a while
@@ -64,14 +65,14 @@ from pipeline.options.devices import check_strategy, check_strategy_of_step
 from pipeline.options.schedule import check_schedule
 from pipeline.report.console import Console
 from pipeline.report.logs import log_to_file
-from pipeline.reviewed_schema import read_schema
+from pipeline.reviewed_schema import check_write_schema, read_schema
 from pipeline.root import claim_root, state_directory
 
 if TYPE_CHECKING:
     from pipeline.inputs import Inputs
 
 PUSHED, FAILED, BAD_USAGE, REFUSED, INTERRUPTED = 0, 1, 2, 3, 130
-DONE = PUSHED  # compiled, submitted, scheduled
+DONE = PUSHED  # the status after a command that pushes nothing, such as compiling
 ACTIONS = ("list_schedules", "pause_schedule", "resume_schedule", "delete_schedule")
 
 
@@ -86,7 +87,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UnreachableError as error:
         print(f"pipeline_runner.py: {make_printable(str(error))}", file=sys.stderr)
         return FAILED
-    except OSError as error:  # a disk that is full, a directory that lets nobody in
+    except OSError as error:  # for example a full disk, or a directory without permission
         print(f"pipeline_runner.py: {make_printable(describe(error))}", file=sys.stderr)
         return FAILED
     except KeyboardInterrupt as interrupt:
@@ -119,12 +120,12 @@ def do(parsed: argparse.Namespace) -> int:
     directory = state_directory(config)
     with claim_root(directory, config) as record_owner:
         path = parsed.write_schema
-        command = run if path is None else functools.partial(write_schema, path)
-        return command(config, new_log(directory), record_owner)
+        start = run if path is None else functools.partial(write_schema, path)
+        return start(config, new_log(directory), record_owner)
 
 
 def find_command(parsed: argparse.Namespace) -> Callable[[argparse.Namespace], int] | None:
-    """Finds the command that the arguments give instead of a run; None if they describe a run."""
+    """Returns the command that the arguments ask for instead of a run; None for a run."""
     if is_about_endpoint(
         read_settings(parsed), promote=parsed.promote, rollback=parsed.rollback is not None
     ):
@@ -159,7 +160,7 @@ def submit(config: Config) -> int:
     if cloud.schedule:
         check_schedule(cloud.schedule, runner)
         check_times(runner, cloud, datetime.datetime.now(datetime.UTC))
-    if config.machines.trainer.machine_type is None:  # else `build_config` has looked at it
+    if config.machines.trainer.machine_type is None:  # otherwise `build_config` has checked it
         check_strategy_of_step(config.train.strategy)
     check_engine(config)
 
@@ -205,7 +206,7 @@ def manage(parsed: argparse.Namespace) -> int:
 
 
 def serve_earlier_version(parsed: argparse.Namespace) -> int:
-    """Makes an earlier version of a pipeline's model the one that is served."""
+    """Serves an earlier version of a pipeline's model again."""
     version = parsed.rollback or None
     if version and not (version.isascii() and version.isdecimal()):
         raise InputError(f"--rollback {version}: expected the number of a version")
@@ -219,7 +220,7 @@ def serve_earlier_version(parsed: argparse.Namespace) -> int:
 
 
 def serve_at_endpoint(parsed: argparse.Namespace) -> int:
-    """Deploys the served version to an endpoint of Vertex AI, promotes it, or goes back."""
+    """Deploys, promotes or rolls back a version at an endpoint of Vertex AI."""
     given = read_settings(parsed)
     if parsed.rollback:
         raise InputError(
@@ -245,7 +246,7 @@ def serve_at_endpoint(parsed: argparse.Namespace) -> int:
 
 
 def make_backend(runner: str) -> ModuleType:
-    """Connects to the service of a runner that has a cluster."""
+    """Imports the module of a runner that has a cluster."""
     return importlib.import_module(f"pipeline.runners.{runner}")
 
 
@@ -260,7 +261,7 @@ def run(config: Config, log: Path, record_owner: Callable[[], None]) -> int:
     Args:
       config: the configuration.
       log: a new file.
-      record_owner: of `pipeline.root.claim_root`.
+      record_owner: the function that `pipeline.root.claim_root` yielded.
     """
 
     def job(console: Console) -> int:
@@ -281,10 +282,10 @@ def write_schema(path: str, config: Config, log: Path, record_owner: Callable[[]
     """Runs the pipeline up to SchemaGen, and writes the inferred schema.
 
     Args:
-      path: of a file; an earlier one is replaced.
+      path: path of the schema's file, which is replaced if it exists.
       config: the configuration.
       log: a new file.
-      record_owner: of `pipeline.root.claim_root`.
+      record_owner: the function that `pipeline.root.claim_root` yielded.
     """
 
     def job(console: Console) -> int:
@@ -299,27 +300,6 @@ def write_schema(path: str, config: Config, log: Path, record_owner: Callable[[]
     return run_with_log(log, job, verbose=config.run.verbose)
 
 
-def check_write_schema(path: str, config: Config) -> None:
-    """Refuses to write a schema that is not inferred, or to a place that cannot be written.
-
-    Raises:
-      InputError: the configuration or `path` does not allow it.
-    """
-    if config.run.is_compiled:
-        raise InputError(
-            f"--write-schema {path}: has no effect with --runner {config.run.runner}; expected "
-            "--runner local"
-        )
-    if config.has_schema:
-        given = f"--schema {config.schema}" if config.schema else f"--dataset {config.dataset}"
-        raise InputError(
-            f"--write-schema {path}: has no effect with {given}, whose schema is not inferred; "
-            "expected another dataset"
-        )
-    if "://" not in path and not Path(path).absolute().parent.is_dir():
-        raise InputError(f"--write-schema {path}: no such directory; expected a path in one")
-
-
 def find_inputs(config: Config, log: Path, console: Console) -> "Inputs":
     """Loads TFX, finds data and model, and prints what was found."""
     announce(config, log, console)
@@ -331,6 +311,7 @@ def find_inputs(config: Config, log: Path, console: Console) -> "Inputs":
     with console.downloads():
         inputs = resolve_inputs(config)
     console.found(inputs.found)
+    inputs.found.check()
     warn_of_similar_names(inputs.classes, console)
     return inputs
 
@@ -366,7 +347,7 @@ def run_with_log(log: Path, job: Callable[[Console], int], *, verbose: bool) -> 
             with console.live():
                 return job(console)
         except RefusedError as error:
-            logging.getLogger(__name__).info("A check said no.", exc_info=True)
+            logging.getLogger(__name__).info("A check failed.", exc_info=True)
             console.error(f"verdict: {error}")
             console.line("pushed to: nothing was pushed")
             return REFUSED
@@ -375,7 +356,8 @@ def run_with_log(log: Path, job: Callable[[Console], int], *, verbose: bool) -> 
             console.error(f"pipeline_runner.py: {error}")
             return FAILED
         except Exception as error:
-            logging.getLogger(__name__).exception("The pipeline failed.")  # on --verbose also seen
+            # With --verbose, the traceback goes to the screen as well.
+            logging.getLogger(__name__).exception("The pipeline failed.")
             console.error(describe(error))
             console.error(f"log: {log}")
             return FAILED

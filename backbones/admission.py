@@ -1,4 +1,4 @@
-"""Checks a SavedModel from elsewhere before it is kept or used.
+"""Checks a SavedModel that this project did not write, before it is kept or used.
 
 The nodes of the pipeline do not import this module, so their cache keys do not depend on it.
 """
@@ -17,7 +17,7 @@ def check_backbone(directory: str | Path, *, trusted: bool = False) -> Shapes:
 
     Args:
       directory: the directory of the SavedModel.
-      trusted: whether its graph may reach files, the network and Python, see `backbones.program`.
+      trusted: whether its graph may access files, the network and Python, see `backbones.program`.
 
     Raises:
       InputError: the SavedModel lacks the interface, its graph does more than compute, or it cannot

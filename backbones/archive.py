@@ -1,4 +1,4 @@
-"""A packed SavedModel -> its directory.
+"""Unpacks the tar archive of a SavedModel.
 
 A SavedModel consists of regular files and folders. A tar archive can hold more: links, devices,
 paths that lead elsewhere. `tarfile`'s own filter lets a chain of links write outside the target
@@ -23,7 +23,7 @@ from typing import IO, Any, cast
 from common.errors import InputError, one_line
 
 _UNREADABLE = (tarfile.TarError, EOFError, OSError, zlib.error, lzma.LZMAError, ValueError)
-# How a compressed file begins -> what reads it.
+# The first bytes of a compressed file -> the class that decompresses it.
 _COMPRESSIONS: dict[bytes, Callable[[IO[bytes]], Any]] = {
     b"\x1f\x8b": lambda file: gzip.GzipFile(fileobj=file),
     b"BZh": bz2.BZ2File,
@@ -37,7 +37,7 @@ _KINDS = {
     tarfile.FIFOTYPE: "a pipe",
 }
 _MOST_MEMBERS = 100_000  # a SavedModel has a few, and one for each asset
-_LONGEST_READ = 1 << 20  # bytes; members are read in smaller pieces, but headers as a whole
+_LONGEST_READ = 1 << 20  # bytes; files are read in smaller pieces, but headers as a whole
 
 
 def is_saved_model(directory: Path) -> bool:
@@ -52,14 +52,15 @@ def unpack(
 
     Args:
       archive: a tar file, compressed or not.
-      directory: does not exist, or is empty. It appears complete and checked, or not at all.
-      max_bytes: how large the unpacked files may be in all.
-      check: is called with the unpacked SavedModel before it is moved to `directory`; raises
-        InputError if the SavedModel must not be kept.
+      directory: the target, which does not exist or is empty. It appears complete and checked, or
+        not at all.
+      max_bytes: the largest total size of the unpacked files.
+      check: a function that is called with the unpacked SavedModel before it is moved to
+        `directory`; it raises InputError if the SavedModel must not be kept.
 
     Raises:
-      InputError: it is no such archive, holds something other than files and folders, unpacks to
-        more than `max_bytes`, or holds no SavedModel that passes `check`. The message does not
+      InputError: the file is no tar archive, holds something other than files and folders, unpacks
+        to more than `max_bytes`, or holds no SavedModel that passes `check`. The message does not
         name the file.
       OSError: the files cannot be written.
     """
@@ -72,7 +73,7 @@ def unpack(
             f"{_gigabytes(free)} free"
         )
     with tempfile.TemporaryDirectory(prefix=f".{directory.name}.", dir=directory.parent) as staging:
-        content = Path(staging, "content")  # for whom the umask says; `staging` is for nobody else
+        content = Path(staging, "content")  # has the umask's access rights; `staging` is private
         content.mkdir()
         with _open_tar(archive) as tar:
             for member in _members(tar, max_bytes):
@@ -87,18 +88,17 @@ def unpack(
 
 
 class _Unpacked:
-    """The bytes of an archive, decompressed: a file for `tarfile` that is read with suspicion.
+    """The decompressed bytes of an archive, as a file for `tarfile` that refuses hostile requests.
 
-    An archive may be small and hold terabytes of zeros. `tarfile` reads the extended header of a
-    member into memory whatever its size, and loops for ever where a size is negative
-    (CVE-2025-8194).
+    A small archive may hold terabytes of zeros. `tarfile` reads the extended header of a member
+    into memory, however large, and loops for ever if a size is negative (CVE-2025-8194).
     """
 
     def __init__(self, file: Any) -> None:
         self._file = file
 
     def read(self, size: int = -1) -> bytes:
-        """As a file's; refuses reads of a whole."""
+        """Reads `size` bytes; refuses to read everything at once."""
         if not 0 <= size <= _LONGEST_READ:
             raise InputError("an archive with a header of more than 1 MiB")
         try:
@@ -107,7 +107,7 @@ class _Unpacked:
             raise InputError(f"an unreadable archive ({one_line(error)})") from error
 
     def seek(self, position: int) -> int:
-        """As a file's; refuses positions that were never written."""
+        """Moves to a position; refuses negative ones."""
         if position < 0:
             raise InputError("an archive with a negative size")
         try:
@@ -116,7 +116,7 @@ class _Unpacked:
             raise InputError(f"an unreadable archive ({one_line(error)})") from error
 
     def tell(self) -> int:
-        """Returns the position, as a file does."""
+        """Returns the current position."""
         return cast(int, self._file.tell())
 
     def close(self) -> None:
@@ -147,8 +147,8 @@ def _members(tar: tarfile.TarFile, max_bytes: int) -> Iterator[tarfile.TarInfo]:
     """Yields the files and folders of an archive, each checked.
 
     Raises:
-      InputError: a member is neither, or has a path that leads elsewhere; or they are too many, or
-        larger in all than `max_bytes`.
+      InputError: a member is neither file nor folder, or its path leads outside; or there are too
+        many members, or they are larger than `max_bytes` together.
     """
     size = 0
     for number, member in enumerate(tar):

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from backbones.digests import check_kept_model, digest_of, remember_digest
-from backbones.kept import use_entry
+from backbones.model_cache import use_entry
 from common.buckets import check_reachable
 from common.errors import InputError, UnreachableError
 from common.lock import hold_lock
@@ -16,15 +16,15 @@ from common.lock import hold_lock
 def download_from_bucket(uri: str, cache: Path) -> Path:
     """Copies the SavedModel directory or `.npz` file at `uri`, with TensorFlow's file systems.
 
-    The files are listed in each call, since they may have changed. They are copied again if a name,
-    a size or a time differs from the copies in the cache. Older copies stay for a while, because a
-    run may still read them: see `backbones.kept`.
+    Each call lists the files, since they may have changed. They are copied again if a name, a size
+    or a time differs from the copies in the cache. Older copies stay for a while, because a run may
+    still read them: see `backbones.model_cache`.
 
     Returns:
       The path of the copy.
 
     Raises:
-      InputError: nothing is at `uri`, or it cannot be read.
+      InputError: there is no file or directory at `uri`, or it cannot be read.
     """
     import tensorflow as tf
 
@@ -60,7 +60,7 @@ def download_from_bucket(uri: str, cache: Path) -> Path:
 
 
 def _check_name(uri: str, name: str) -> None:
-    """Refuses the name of an object that would be copied elsewhere: a bucket takes any name."""
+    """Refuses a name that leads outside the target directory: a bucket allows any name."""
     if ".." in name.split("/") or name.startswith("/"):
         raise InputError(
             f"--model {uri}: has an object {name}; expected names without .. below that address"

@@ -22,9 +22,8 @@ class Variant:
       title: the model's name in papers.
       architecture: the sizes, with the 1,000-class head of the checkpoint, if it has one.
       checkpoint: the file name in the AugReg bucket; None for a model without published weights.
-      sha256: SHA-256 of the checkpoint, 64 hex digits; None if no source for it is known. The
-        publisher states none. A digest stands here only if independent projects verify their
-        downloads with it.
+      sha256: SHA-256 of the checkpoint, 64 hex digits, or None. The publisher states no digests;
+        the catalogue has one only if independent projects verify their downloads with it.
       top1: published top-1 accuracy on ImageNet-1k at 224 pixels, in percent.
     """
 

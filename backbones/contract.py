@@ -22,7 +22,8 @@ from tensorflow.core.protobuf import saved_model_pb2, saved_object_graph_pb2, st
 from backbones.keras_models import HOW_TO_CONVERT, is_keras_export
 from common.errors import InputError, one_line
 
-# The attributes of the interface: what each must be, and the allowed kinds of a list's members.
+# The attributes of the interface: the expected value of each, in words, and, for a list, the
+# allowed kinds of its members.
 _INTERFACE = {
     "__call__": ("a function", ()),
     "variables": ("a list of variables", ("variable",)),
@@ -42,10 +43,10 @@ class Shapes:
 
 
 def read_saved_model(directory: str | Path) -> saved_model_pb2.SavedModel:
-    """What is in `saved_model.pb`, the file that TensorFlow's loader in Python reads first.
+    """Parses `saved_model.pb`, the file that TensorFlow's loader in Python reads first.
 
     Raises:
-      InputError: it is missing or no such file.
+      InputError: the file is missing or corrupt.
     """
     path = f"{directory}/saved_model.pb"
     try:
@@ -63,7 +64,7 @@ def read_saved_model(directory: str | Path) -> saved_model_pb2.SavedModel:
 
 
 def read_shapes(directory: str | Path) -> Shapes:
-    """Checks that the SavedModel in `directory` keeps the contract, and reads its H, W and D.
+    """Checks that the SavedModel in `directory` keeps the contract, and returns its shapes.
 
     Neither weights nor graph are loaded: in `preprocessing_fn`, loading would make the backbone
     part of the transform graph.
@@ -83,8 +84,8 @@ def read_shapes(directory: str | Path) -> Shapes:
     for name, (expected, kinds) in _INTERFACE.items():
         if not _has_kind(graph, children[name], kinds):
             raise InputError(
-                f"{directory}: in this SavedModel, {name} is not {expected}, which the reusable "
-                "interface of TF-Hub feature vectors has; export it with one"
+                f"{directory}: in this SavedModel, {name} is not {expected}; expected the reusable "
+                "interface of TF-Hub feature vectors; export it with such an attribute"
             )
     signatures = list(_signatures(graph, children["__call__"]))
     for images, features in signatures:
@@ -113,7 +114,7 @@ def check_tunable(directory: str | Path) -> None:
     """Checks that a backbone has trainable variables, so that it can be tuned as a whole.
 
     The contract allows `trainable_variables` to be empty: a head can be tuned on such a backbone.
-    The classifiers of the TF-Hub collection are saved so.
+    In the classifiers of the TF-Hub collection, it is empty.
 
     Raises:
       InputError: the backbone has no trainable variables.
@@ -128,10 +129,10 @@ def check_tunable(directory: str | Path) -> None:
 
 
 def read_variables(directory: str | Path) -> list[tuple[str, tuple[int, ...]]]:
-    """Returns name, without `:0`, and shape of each of `variables`. No value is loaded.
+    """Returns name, without `:0`, and shape of each variable of a backbone. Loads no values.
 
     Args:
-      directory: of a SavedModel that keeps the contract.
+      directory: the directory of a SavedModel that keeps the contract.
     """
     graph = _read_object_graph(directory)
     children = {child.local_name: child.node_id for child in graph.nodes[0].children}
@@ -162,7 +163,7 @@ def call_backbone(backbone: Any, images: tf.Tensor, *, training: bool = False) -
     Args:
       backbone: a restored object that keeps the contract.
       images: float32 [B, H, W, 3] in [-1, 1].
-      training: whether batch norms and dropout of the backbone, if any, work as in training.
+      training: whether batch norms and dropout, if the backbone has any, work as in training.
     """
     if "training" in inspect.signature(backbone.__call__).parameters:
         return backbone(images, training=training)
@@ -185,8 +186,8 @@ def load_shared_backbone(directory: str | Path) -> Any:
 def share_backbone() -> Iterator[None]:
     """A context in which `load_shared_backbone` keeps the loaded backbone and returns it again.
 
-    Outside of it, no backbone is kept: a Beam worker lives long, and would hold a backbone in
-    memory that it no longer needs.
+    Outside this context, no backbone is kept: a Beam worker lives long, and would hold a backbone
+    in memory that it no longer needs.
     """
     _loaders.append(functools.lru_cache(maxsize=1)(load_backbone))
     try:
@@ -212,7 +213,7 @@ def _read_object_graph(directory: str | Path) -> saved_object_graph_pb2.SavedObj
 def _has_kind(
     graph: saved_object_graph_pb2.SavedObjectGraph, number: int, members: tuple[str, ...]
 ) -> bool:
-    """Whether a node is a list whose members have these kinds; or, without kinds, a function."""
+    """Whether a node is a list of members of these kinds; without kinds, whether a function."""
     node = graph.nodes[number]
     if not members:
         return node.WhichOneof("kind") == "function"

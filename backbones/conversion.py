@@ -1,4 +1,4 @@
-"""Makes SavedModels in the cache: from a checkpoint, or with random weights."""
+"""Creates SavedModels in the cache: from a checkpoint, or with random weights."""
 
 import dataclasses
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Any
 from backbones.archive import is_saved_model
 from backbones.augreg.architecture import Architecture, Precision, Task
 from backbones.catalogue import Model
-from backbones.kept import use_entry
+from backbones.model_cache import use_entry
 from common import fingerprint
 from common.content_index import hash_file
 from common.errors import InputError
@@ -17,9 +17,9 @@ _SEED = 0
 
 
 def make_random_model(entry: Model, cache: Path, *, precision: Precision = "float32") -> Path:
-    """Makes a SavedModel with random weights from a fixed seed, or finds it in the cache.
+    """Creates a SavedModel with random weights from a fixed seed, or finds it in the cache.
 
-    If the architecture, the seed or the converting code changed, a new SavedModel is made.
+    If the architecture, the seed or the converting code changed, a new SavedModel is created.
 
     Args:
       entry: the model of the catalogue.

@@ -1,8 +1,8 @@
 """Digests of downloaded models: trust on first use. Imports no TensorFlow.
 
-The SHA-256 of what a download brought is kept beside it, in `<name>.sha256`, and the download has
-to have it from then on: whenever it is used, and if it is downloaded again. Something that was put
-into the cache by hand has no digest, and is used as it is.
+The SHA-256 of a first download is kept beside it, in `<name>.sha256`. It is compared whenever the
+model is used, and with any later download of it. A model that was put into the cache by hand has no
+digest, and is used unchecked.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ _EXPORT_ID = "fingerprint.pb"
 
 
 def digest_file(target: Path) -> Path:
-    """Returns the path of the file that has the digest of `target`."""
+    """Returns the path of the file that contains the digest of `target`."""
     return target.with_name(f"{target.name}.sha256")
 
 
@@ -26,7 +26,7 @@ def remembered_digest(target: Path) -> str | None:
     """Returns the digest of the first download to `target`; None if there was none.
 
     Raises:
-      InputError: the file that has it is damaged.
+      InputError: the file that contains the digest is damaged.
     """
     file = digest_file(target)
     try:
@@ -43,16 +43,16 @@ def remembered_digest(target: Path) -> str | None:
 
 
 def remember_digest(target: Path, digest: str) -> None:
-    """Keeps the digest of `target`, as `sha256sum` writes it."""
+    """Writes the digest of `target` to its digest file, in the format of `sha256sum`."""
     write_whole(digest_file(target), f"{digest}  {escape_controls(target.name)}\n")
 
 
 def digest_of(target: Path) -> str:
     """Returns the SHA-256 of a file, or of the list of a directory's files; 64 hex digits.
 
-    The list is `sha256sum`'s, with paths relative to the directory and in their order; it has no
-    `fingerprint.pb`, to which TensorFlow gives a random id. The digest is kept for years, so it
-    does not depend on how the pipeline takes its fingerprints.
+    The list has the format of `sha256sum`, with relative paths in alphabetical order. It leaves out
+    `fingerprint.pb`, which has a random id from TensorFlow. Digests are kept for years, so this
+    function is independent of the pipeline's fingerprints, which may change.
     """
     if target.is_dir():
         files = (path for path in target.rglob("*") if path.is_file() and path.name != _EXPORT_ID)
@@ -63,10 +63,10 @@ def digest_of(target: Path) -> str:
 
 
 def check_kept_model(directory: Path) -> None:
-    """Refuses a downloaded SavedModel that has changed since.
+    """Refuses a SavedModel that has changed since it was downloaded.
 
     Raises:
-      InputError: it has.
+      InputError: its digest differs from that of the download.
     """
     expected = remembered_digest(directory)
     if expected is None:
@@ -75,21 +75,24 @@ def check_kept_model(directory: Path) -> None:
     if found != expected:
         raise InputError(
             f"{directory}: has changed since it was downloaded: its SHA-256 is {found}; expected "
-            f"{expected}; remove it to have it downloaded again, or remove "
-            f"{digest_file(directory)} to use it as it is"
+            f"{expected}; remove it to download the model again, or remove "
+            f"{digest_file(directory)} to use the changed model"
         )
 
 
 def check_download(target: Path, found: str, *, pinned: str | None = None) -> None:
-    """Refuses a download that does not have the expected digest. A first one may have any.
+    """Refuses a download that does not have the expected digest.
+
+    The expected digest is that of the catalogue or of the first download; a first download of a
+    model without a digest in the catalogue is accepted.
 
     Args:
       target: the path of the downloaded file.
-      found: its digest.
-      pinned: the digest that the catalogue has for it.
+      found: the digest of the download.
+      pinned: the digest in the catalogue, if there is one.
 
     Raises:
-      InputError: it has another. The message names neither source nor target.
+      InputError: the digest differs. The message names neither URL nor target.
     """
     expected = pinned or remembered_digest(target)
     if expected in (None, found):

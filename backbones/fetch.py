@@ -23,21 +23,22 @@ def fetch_saved_model(
 
     Args:
       url: the URL of a tar archive.
-      directory: appears complete and checked, or not at all; the caller holds its lock.
-      cache: keeps what has come of the archive, should it be cut off.
-      name: what to call it for a person.
-      admission: what it may be.
+      directory: the target; it appears complete and checked, or not at all. The caller holds its
+        lock.
+      cache: the cache directory, which keeps the received bytes if the download breaks off.
+      name: the name of the model in progress displays.
+      admission: the limits for the SavedModel.
 
     Raises:
-      DownloadError: it cannot be had, or is no SavedModel that can be used; the message begins with
-        the URL.
+      DownloadError: the archive cannot be downloaded, or holds no usable SavedModel; the message
+        begins with the URL.
     """
 
     def check(model: Path) -> None:
         from backbones.admission import check_backbone  # imports TensorFlow, which takes seconds
 
         found = digest_of(model)
-        check_download(directory, found)  # first, since to load a SavedModel is to run it
+        check_download(directory, found)  # first, since loading a SavedModel runs its code
         check_backbone(model, trusted=admission.trusted)
         remember_digest(directory, found)
 
@@ -62,47 +63,48 @@ def fetch_checkpoint(
     expected: Architecture | None = None,
     sha256: str | None = None,
 ) -> Path:
-    """Downloads an AugReg checkpoint, unless it is there and fit, and converts it.
+    """Converts an AugReg checkpoint; downloads it first unless a usable one is in the cache.
 
     Args:
       url: the URL of an `.npz` file.
       checkpoint: the path of the file in the cache.
-      cache: below which the SavedModel is put.
-      name: what to call it for a person.
+      cache: the cache directory, in which the SavedModel is written.
+      name: the name of the model in progress displays.
       task: "fe" for a feature extractor, "classification" for a classifier.
       precision: the precision of matrix products.
-      expected: the architecture that it must have, its head included; None is any.
-      sha256: the digest that it must have; None is that of the first download.
+      expected: the required architecture, with its head; if None, any architecture is accepted.
+      sha256: the required digest; if None, the digest of the first download is required.
 
     Returns:
       The SavedModel directory.
 
     Raises:
-      DownloadError: it cannot be had, or is no such checkpoint; the message begins with the URL.
-      InputError: it is a checkpoint, but none to make this of.
+      DownloadError: the file cannot be downloaded, or is not the required checkpoint; the message
+        begins with the URL.
+      InputError: the checkpoint is valid, but has no head although `task` is "classification".
     """
     from backbones.augreg.npz import CheckpointError  # imports NumPy
 
     conversion: dict[str, Any] = {"task": task, "precision": precision, "expected": expected}
-    unfit = ""
+    refusal = ""
     if checkpoint.is_file():
         try:
             return convert_downloaded(checkpoint, cache, sha256=sha256, **conversion)
         except CheckpointError as error:
-            unfit = f"; {error}"
+            refusal = f"; {error}"
     try:
         download(url, checkpoint, name=name)
     except DownloadError as error:
-        raise DownloadError(f"{error}{unfit}") from error
+        raise DownloadError(f"{error}{refusal}") from error
     try:
         _check_digest(checkpoint, sha256)
         directory = convert_checkpoint(checkpoint, cache, **conversion)
     except CheckpointError as error:
         checkpoint.unlink(missing_ok=True)
         reason = str(error).removeprefix(f"{checkpoint}: ")
-        why = f"the server sent another file than this checkpoint ({reason})"
+        why = f"the server sent another file than the expected checkpoint ({reason})"
         raise DownloadError(f"{url}: {why}") from error
-    except InputError:  # it is a checkpoint all the same
+    except InputError:  # the checkpoint is valid, though it has no head
         remember_digest(checkpoint, digest_of(checkpoint))
         raise
     remember_digest(checkpoint, digest_of(checkpoint))
@@ -112,23 +114,23 @@ def fetch_checkpoint(
 def convert_downloaded(
     checkpoint: Path, cache: Path, *, sha256: str | None = None, **conversion: Any
 ) -> Path:
-    """Converts a checkpoint that is kept in the cache, and gets one that is unfit out of the way.
+    """Converts a checkpoint in the cache; renames it to `….unfit` if it is not usable.
 
-    It may have been put there by hand: it is renamed, to `….unfit`, and not removed.
+    It is not removed, since the user may have put it there.
 
     Args:
       checkpoint: an `.npz` file.
-      cache: below which the SavedModel is put.
-      sha256: the digest that it must have; None is that of the first download.
-      **conversion: what to make of it, as `convert_checkpoint` takes it.
+      cache: the cache directory, in which the SavedModel is written.
+      sha256: the required digest; if None, the digest of the first download is required.
+      **conversion: the further arguments of `convert_checkpoint`.
 
     Raises:
-      CheckpointError: it was unfit.
-      InputError: it cannot be read, or is none to make this of.
+      CheckpointError: the file was not usable, and was renamed.
+      InputError: the file cannot be read, or has no head although the task is "classification".
     """
     from backbones.augreg.npz import CheckpointError  # imports NumPy
 
-    seen = checkpoint.stat()
+    status = checkpoint.stat()
     try:
         _check_digest(checkpoint, sha256)
         return convert_checkpoint(checkpoint, cache, **conversion)
@@ -137,9 +139,9 @@ def convert_downloaded(
         aside = next(p for p in map(checkpoint.with_name, names) if not p.exists())
         # Another process may have renamed it, and downloaded a usable checkpoint.
         with contextlib.suppress(FileNotFoundError):
-            if os.path.samestat(checkpoint.stat(), seen):
+            if os.path.samestat(checkpoint.stat(), status):
                 checkpoint.rename(aside)
-        raise CheckpointError(f"{error}; it is renamed to {aside.name}") from error
+        raise CheckpointError(f"{error}; the file was renamed to {aside.name}") from error
 
 
 def _check_digest(checkpoint: Path, pinned: str | None) -> None:

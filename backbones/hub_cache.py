@@ -1,4 +1,4 @@
-"""TensorFlow Hub's own cache, which may have a model already. Imports no TensorFlow."""
+"""Finds models in TensorFlow Hub's own cache. Imports no TensorFlow."""
 
 import hashlib
 import os
@@ -9,10 +9,10 @@ from backbones.archive import is_saved_model
 
 
 def find_in_hub_cache(handle: str) -> Path | None:
-    """Returns the SavedModel of `handle` in TensorFlow Hub's cache; None if it has none of ours.
+    """Returns the SavedModel of `handle` in TensorFlow Hub's cache; None if there is none.
 
-    The cache lies in the directory for temporary files by default, where any user of the machine
-    could have put a model. It is used only if it belongs to this user or to root.
+    By default, the cache lies in the directory for temporary files, where any user of the machine
+    could have put a model. A model is used only if it belongs to this user or to root.
     """
     directory = hub_cache_directory(handle)
     if not is_saved_model(directory):

@@ -5,27 +5,27 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import tensorflow as tf
 
-# Mean and deviation of a pixel in [0, 1], for red, green and blue; pixels are given to the backbone
-# less the one and divided by the other. "imagenet": torchvision's and timm's usual ones.
+# Mean and standard deviation of pixel values in [0, 1], for red, green and blue. The backbone gets
+# (pixel - mean) / deviation. "imagenet" has the usual values of torchvision and timm.
 INPUT_RANGES = {
     "-1,1": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
     "0,1": ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
     "0,255": ((0.0, 0.0, 0.0), (1 / 255, 1 / 255, 1 / 255)),
     "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
 }
-# That of the contract (`backbones.contract`), of the collection and of AugReg.
+# The range of the contract (`backbones.contract`), of the TF-Hub collection and of AugReg.
 DEFAULT_RANGE = "-1,1"
 
 
 def to_input_range(images: "tf.Tensor", input_range: str) -> "tf.Tensor":
-    """Pixels as a backbone expects them.
+    """Scales pixel values to the range that a backbone expects.
 
     Args:
       images: float32 [B, H, W, 3] in [-1, 1].
       input_range: a key of `INPUT_RANGES`.
 
     Returns:
-      float32 [B, H, W, 3]; the very same where they are in the range already.
+      float32 [B, H, W, 3]; `images` itself if the range is [-1, 1].
     """
     if input_range == DEFAULT_RANGE:
         return images

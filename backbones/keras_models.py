@@ -1,12 +1,15 @@
-"""What Keras 3 writes, for messages: neither form is a backbone. Imports no TensorFlow."""
+"""Recognises models that Keras 3 wrote, for error messages: none of its formats is a backbone.
+
+Imports no TensorFlow.
+"""
 
 from collections.abc import Iterable
 from pathlib import Path
 
-HOW_TO_CONVERT = 'docs/models.md, "A Keras model", has the lines that make one of it'
+HOW_TO_CONVERT = 'docs/models.md, "A Keras model", shows how to convert it'
 
 _FILES = (".keras", ".h5", ".hdf5")
-# What `model.export()` gives its root object, as src/export/saved_model_export_archive.py has it.
+# Attributes of the root object that `model.export()` writes (saved_model_export_archive.py).
 _EXPORTED = {"serve", "_misc_assets", "non_trainable_variables"}
 
 

@@ -1,4 +1,4 @@
-"""Finds the layout of a backbone whose variables have no names. Imports no TensorFlow."""
+"""Finds the names of a backbone's variables if it has none. Imports no TensorFlow."""
 
 import dataclasses
 import math
@@ -12,11 +12,11 @@ _NAMELESS = "Variable"
 
 @dataclasses.dataclass(frozen=True)
 class Layout:
-    """The checkpoint's names for the variables of a backbone that have none.
+    """The names that a checkpoint gives the variables of a backbone without names.
 
     Attributes:
-      stored: a name for each variable, in the order of the SavedModel.
-      forward: the same names in the order of the forward pass.
+      stored: the name of each variable, in the order of the SavedModel.
+      forward: the same names, in the order of the forward pass.
     """
 
     stored: tuple[str, ...]

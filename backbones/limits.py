@@ -14,8 +14,8 @@ class Admission:
     """The limits for a downloaded SavedModel.
 
     Attributes:
-      max_bytes: its largest size, unpacked.
-      trusted: whether its graph may reach files, the network and Python.
+      max_bytes: the largest size of the unpacked SavedModel.
+      trusted: whether its graph may access files, the network and Python.
     """
 
     max_bytes: int
@@ -26,7 +26,7 @@ def max_model_bytes() -> int:
     """Returns the size limit of an unpacked archive: $VIT_MAX_MODEL_GB, by default 20.
 
     Raises:
-      InputError: the variable is no number above 0.
+      InputError: the value of the variable is not a number above 0.
     """
     text = os.environ.get("VIT_MAX_MODEL_GB") or str(_DEFAULT_MAX_GB)
     try:

@@ -1,22 +1,22 @@
-"""Which operations of TensorFlow do more than compute, as data.
+"""The operations of TensorFlow that a SavedModel may contain, because they only compute.
 
-A SavedModel is a program. To TensorFlow, an operation that reads a file is one among 1,910, and it
-runs with the rights of whoever loads the model, some of them on loading. The list here is one of
-what is allowed, not of what is refused, so that an operation of a later TensorFlow is refused
-until somebody has looked at it:
+A SavedModel is a program, and any of TensorFlow's 1,910 operations may be in it, also those that
+read files. They run with the rights of the user who loads the model; some run while it is loaded.
 
-- an operation that TensorFlow registers as stateless is allowed, since its outputs are to follow
-  from its inputs alone, but for those of `NOT_PURE`, which are registered so and are not;
-- an operation that TensorFlow registers as stateful is refused, but for those of `STATEFUL`, whose
-  state is in the memory of the process: variables, tables, random generators, data sets of tensors;
-- operations whose names begin with an underscore are TensorFlow's own and stand in no SavedModel.
+- An operation that TensorFlow registers as stateless is allowed, since its outputs should depend
+  only on its inputs. The exceptions are in `NOT_PURE`.
+- An operation that TensorFlow registers as stateful is refused. The exceptions, in `STATEFUL`, keep
+  their state in the memory of the process: variables, tables, random generators, data sets of
+  tensors. So a new stateful operation of a later TensorFlow is refused until it is added here.
+- An operation whose name begins with an underscore is internal to TensorFlow, and is refused: no
+  regular SavedModel contains one.
 
 Sources: tf.raw_ops and the kernels of TensorFlow 2.21 in tensorflow/core/kernels.
 """
 
 import re
 
-# Registered as stateless, though they reach further than their inputs and outputs.
+# Operations that are registered as stateless, though they access more than inputs and outputs.
 NOT_PURE = frozenset(
     {
         # files
@@ -42,7 +42,7 @@ NOT_PURE = frozenset(
         "DebugIdentity",
         "DebugNanCount",
         "DebugNumericSummary",
-        # Python, and code that does not stand in the graph as operations
+        # Python, and code that the graph does not contain as operations
         "DatasetFromGraph",
         "MlirPassthroughOp",
         "PyFuncStateless",
@@ -53,9 +53,10 @@ NOT_PURE = frozenset(
     }
 )
 
-# Registered as stateful; their state is in memory. The functions that some of them call, such as
-# `While`, stand in the graph as well. `XlaCallModule` is the StableHLO of models that jax2tf
-# converted: it computes, and what it may call outside is registered by jaxlib, which is not here.
+# Operations that are registered as stateful and keep their state in memory. Some, such as `While`,
+# call functions, which the graph contains as well, so they are checked too. `XlaCallModule` runs
+# the StableHLO of models that jax2tf converted. It could call external functions, but only those
+# that jaxlib registers, which is not installed here.
 STATEFUL = re.compile(
     r"""
     VarHandleOp | ReadVariableOp | Assign(Add|Sub)?VariableOp | VarIsInitializedOp | VariableShape
@@ -85,17 +86,17 @@ STATEFUL = re.compile(
     re.VERBOSE,
 )
 
-# What a SavedModel saves and restores its variables with.
+# The operations with which a SavedModel saves and restores its variables.
 SAVE = frozenset({"MergeV2Checkpoints", "SaveV2"})
 RESTORE = frozenset({"RestoreV2"})
 
 
 def is_pure(name: str, *, stateful: bool) -> bool:
-    """Whether an operation does nothing but compute.
+    """Whether an operation only computes.
 
     Args:
       name: the name of the operation.
-      stateful: whether TensorFlow registers it as such.
+      stateful: whether TensorFlow registers it as stateful.
     """
     if name.startswith("_"):
         return False

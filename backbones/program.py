@@ -1,7 +1,7 @@
-"""The program in a SavedModel: its graph and functions, inspected before TensorFlow runs any.
+"""Inspects the graph and the functions of a SavedModel before TensorFlow runs any of them.
 
-`tf.saved_model.load` runs a part of the graph, and a Session more. So the operations are read in
-`saved_model.pb` first. Nothing is loaded here.
+`tf.saved_model.load` runs a part of the graph, and a Session runs more. So this module reads the
+operations in `saved_model.pb` without loading the SavedModel.
 """
 
 from collections.abc import Iterable, Iterator
@@ -23,26 +23,26 @@ _CALLS = ("PartitionedCall", "StatefulPartitionedCall")
 def check_operations(directory: str | Path) -> None:
     """Refuses a SavedModel whose graph does more than compute.
 
-    `backbones.operations` says which operations do. The functions that save and restore the
-    variables may use the operations for that, to the file that the caller names, and nothing but
-    the saver may call them.
+    `backbones.operations` lists the allowed operations. Operations that write or read a checkpoint
+    are allowed only in the functions that save and restore the variables, only for a file that the
+    caller names, and only if nothing but the saver calls these functions.
 
     Raises:
-      InputError: it has such operations, or is no SavedModel.
+      InputError: the graph has an operation that is not allowed, or the directory is no SavedModel.
     """
     for meta_graph in read_saved_model(directory).meta_graphs:
-        found = dict.fromkeys(_found(meta_graph))
+        found = dict.fromkeys(_violations(meta_graph))
         if found:
             more = f" and {len(found) - 3} more" if len(found) > 3 else ""
             raise InputError(
                 f"{directory}: this SavedModel does more than compute: it has "
-                f"{', '.join(list(found)[:3])}{more}; expected no operation that reaches files, "
+                f"{', '.join(list(found)[:3])}{more}; expected no operation that accesses files, "
                 "the network or Python; give --trust-model if you trust its author"
             )
 
 
-def _found(meta_graph: meta_graph_pb2.MetaGraphDef) -> Iterator[str]:
-    """What the graph has that it must not have, each as a few words."""
+def _violations(meta_graph: meta_graph_pb2.MetaGraphDef) -> Iterator[str]:
+    """Yields a description of each operation and call that is not allowed."""
     graph = meta_graph.graph_def
     functions = {function.signature.name: function for function in graph.library.function}
     saver = _Saver(meta_graph, functions)
@@ -58,7 +58,7 @@ def _impure(
     functions: Iterable[str],
     allowed: Iterable[str] = (),
 ) -> Iterator[str]:
-    # In an order of their own, so that the same model is always described alike.
+    # Sorted, so that the message about a model is always the same.
     for name in sorted({node.op for node in nodes}.difference(allowed, functions)):
         definition = op_def_registry.get(name)
         if definition is None:
@@ -68,7 +68,7 @@ def _impure(
 
 
 class _Saver:
-    """The part of a graph that saves and restores variables: two nodes, each calls a function."""
+    """The part of a graph that saves and restores variables: two nodes, and their functions."""
 
     def __init__(
         self,
@@ -88,18 +88,18 @@ class _Saver:
         self._functions = functions
 
     def operations(self, function: function_pb2.FunctionDef) -> frozenset[str]:
-        """The operations of the saver that a function may use."""
+        """Returns the operations of the saver that a function may use."""
         allowed = self._allowed.get(function.signature.name, frozenset())
         arguments = {argument.name for argument in function.signature.input_arg}
-        # It restores from the file that it is given, and not from one that the graph names.
-        elsewhere = any(
+        # It may restore only from the file in its argument, not from one that the graph names.
+        reads_own_file = any(
             node.op in RESTORE and (not node.input or node.input[0] not in arguments)
             for node in function.node_def
         )
-        return allowed - RESTORE if elsewhere else allowed
+        return allowed - RESTORE if reads_own_file else allowed
 
     def other_callers(self) -> Iterator[str]:
-        """Whatever but the saver calls the functions of the saver, or uses what they return."""
+        """Describes every other use of the saver's functions, or of the tensors they return."""
         graph, own = self._meta_graph.graph_def, set(self._allowed)
         for node in graph.node:
             uses = {_node(name) for name in node.input} & set(self._nodes)
@@ -131,7 +131,7 @@ def _functions_of(node: node_def_pb2.NodeDef) -> set[str]:
 
 
 def _functions_in(attributes: Any) -> Iterator[str]:
-    """Returns the functions among the attributes of a node, and among the attributes of these."""
+    """Yields the names of functions in the attributes of a node, and in these functions' own."""
     for value in attributes.values():
         for function in (value.func, *value.list.func):
             if function.name:

@@ -65,11 +65,11 @@ def is_address(model: str) -> bool:
 
 
 def check_address(model: str) -> None:
-    """Refuses an address that cannot be a model's.
+    """Refuses an address that cannot belong to a model.
 
     Raises:
-      InputError: the address has no host or bucket, is a page of Kaggle, but no variation's, or
-        begins with http:// and is not of this machine.
+      InputError: the address has no host or bucket, is a page of Kaggle but not of a variation, or
+        begins with http:// and belongs to another machine.
     """
     kaggle_handle(model)
     if not _HANDLE.fullmatch(model) and not _host(model):
@@ -118,7 +118,7 @@ def kaggle_handle(model: str) -> str | None:
 
 
 def slug(url: str) -> str:
-    """Makes a file name for the download of `url`: words of the URL, and a hash of it."""
+    """Returns a file name for the download of `url`: words from the URL, and its hash."""
     path = re.sub(r"(\.(tar|tgz|tar\.gz|npz)|/download)$", "", urlsplit(url).path)
     words = "-".join(re.findall("[a-z0-9]+", "/".join(path.lower().split("/")[-4:])))
     return f"{words[:120] or 'model'}-{hashlib.sha256(url.encode()).hexdigest()[:12]}"

@@ -12,8 +12,8 @@ from common.errors import InputError
 
 Kind = Literal["name", "bucket", "address", "path"]
 
-# In a SavedModel that was converted from an AugReg checkpoint, variables have the names of the
-# checkpoint, and saved_model.pb contains these names.
+# If a SavedModel was converted from an AugReg checkpoint, its saved_model.pb contains the names of
+# the checkpoint's arrays, such as this one.
 _AUGREG_VARIABLE = b"Transformer/encoderblock_0/MultiHeadDotProductAttention_1/"
 
 
@@ -38,7 +38,7 @@ class ModelReference:
 
     @property
     def keeps_its_graph(self) -> bool:
-        """Whether the model is a SavedModel from elsewhere, whose precision cannot be chosen."""
+        """Whether the model is given as a SavedModel, whose precision can no longer be chosen."""
         return self.kind != "name" and not self.is_checkpoint
 
     @functools.cached_property
@@ -108,7 +108,7 @@ def _find_by_handle(text: str) -> Model | None:
     """Returns the catalogue's model with the TF-Hub or Kaggle handle `text`, in any version."""
     try:
         handle = publishers.kaggle_handle(text) or text
-    except InputError:  # a page of Kaggle, but of no model; `check_model` reports it
+    except InputError:  # a page of Kaggle that shows no model; `check_model` reports it
         return None
     unversioned = handle.rpartition("/")[0]
     for entry in MODELS.values():

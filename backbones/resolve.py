@@ -85,7 +85,7 @@ def check_model(model: str, weights: str, *, task: Task = "fe") -> None:
         return
     if is_keras_file(path):
         raise InputError(
-            f"--model {model}: is a file of Keras's; expected a SavedModel with the reusable "
+            f"--model {model}: is a Keras file; expected a SavedModel with the reusable "
             f"interface of TF-Hub feature vectors: {HOW_TO_CONVERT}"
         )
     if not is_saved_model(path):
@@ -112,20 +112,22 @@ def resolve(
         Kaggle handle or page; a TF-Hub handle; the address (http, https or gs) of a SavedModel's
         tar archive or of an `.npz` file; a directory in a bucket (gs).
       weights: "pretrained", or "random" for the catalogue's architecture, untrained.
-      cache: directory for what is downloaded, converted or made: `models/<catalogue name>`, which
-        may also be filled by hand, `checkpoints`, `convert_checkpoint`, `downloaded` and `random`.
+      cache: the cache directory. Its folder `models/<catalogue name>` may also be filled by hand;
+        `checkpoints` and `downloaded` hold other downloads, `remote` copies from buckets,
+        `converted` and `random` the SavedModels that are created here.
       locations: the hosts from which models are downloaded.
-      task: the kind of model that is made from an `.npz` file, "fe" or "classification".
-      precision: of the matrix products of what is made here. The graph of a SavedModel from
-        elsewhere stays as it is; a catalogue model in mixed precision is made of its checkpoint.
-      trusted: whether the graph of a downloaded SavedModel may reach files, the network and
-        Python. One that is on this machine already is not looked at here.
+      task: the kind of model that is created from an `.npz` file, "fe" or "classification".
+      precision: the precision of matrix products in a SavedModel that is created here. A catalogue
+        model in mixed precision is created from its checkpoint. The graph of any other SavedModel
+        is not changed.
+      trusted: whether the graph of a downloaded SavedModel may access files, the network and
+        Python. A SavedModel that is on this machine already is not checked here.
 
     Returns:
       An absolute path.
 
     Raises:
-      InputError: it cannot be had; the message lists what was tried.
+      InputError: the model is on none of the hosts and not on this machine; the message lists them.
     """
     cache = cache.absolute()
     admission = Admission(max_bytes=max_model_bytes(), trusted=trusted)
@@ -160,7 +162,7 @@ def is_cached(entry: Model, cache: Path) -> bool:
     """Whether the weights of `entry` are on this machine, or the model has no weights."""
     if entry.variant.checkpoint is None:
         return True
-    # A truncated file, or a web page, is no zip archive. A complete check would take long.
+    # This recognises a truncated file or a web page. A complete check would take long.
     return _find_in_caches(entry, cache) is not None or zipfile.is_zipfile(
         _checkpoint(entry, cache)
     )
@@ -225,7 +227,7 @@ def _from_published_locations(
         for url in locations.archives(entry)
     ]
     if checkpoint.is_file():
-        # A checkpoint that was converted before is used again, not replaced by a download.
+        # A checkpoint in the cache is tried before any download.
         ways.insert(
             0, functools.partial(convert_downloaded, checkpoint, cache, **_conversion(entry))
         )

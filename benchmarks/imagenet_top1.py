@@ -16,8 +16,8 @@ There are two public ways to preprocess, which result in different pixels:
   (configs/transfer.py) preprocess in this way.
 
 The published figures are from the README of the TF-Hub collection. They seem to be the column
-`adapt_final_test` of AugReg's index of checkpoints, from which the collection was chosen. No source
-known to us says with which preprocessing they were measured.
+`adapt_final_test` of AugReg's index of checkpoints, from which the collection was chosen. We know
+no source that states the preprocessing behind these figures.
 
 Exit status: 0 if all images were measured, 1 if some images could not be read (stderr names them),
 2 for a wrong command line, or if model or data were not found.

@@ -2,8 +2,8 @@
 
     python benchmarks/ingest.py [memory] [speed] [--images FOLDER] [--counts 3000 30000]
 
-Every run is one of the command line, with vit_mini, watched from outside. It takes minutes for
-thousands of images.
+Every run starts the command line with vit_mini in a process of its own, and watches this process. A
+run on thousands of images takes minutes.
 
 memory: peak resident memory (VmHWM) while a node runs, with few and with ten times as many images,
 all of them different, for both ways of tuning. All nodes run in one process, so a peak includes
@@ -11,10 +11,10 @@ what earlier nodes left in memory.
 
 speed: CPU time of an image, in ingestion and in the nodes up to Transform. It is the difference of
 two runs, with few and with many images, divided by the difference of their numbers: so the start of
-a node does not count, and other processes on the machine matter little. It is held against a bare
-loop that reads and decodes the same files with TensorFlow. Two workers are held against one by wall
-clock, which needs a machine without other work. `--images` names class folders of real JPEGs, which
-are copied, all different by a few bytes; without it, images are generated.
+a node does not count, and other processes on the machine matter little. It is compared with a bare
+loop that reads and decodes the same files with TensorFlow. Two workers are compared with one by
+wall time, which needs a machine without other work. `--images` names class folders of real JPEGs,
+which are copied, all different by a few bytes; without it, images are generated.
 
 decoders: CPU time for reading and decoding an image with TensorFlow, Pillow and (if pyvips is
 installed) libvips, whole and at an eighth of the size.

@@ -1,1 +1,1 @@
-"""The ground that all packages stand on: errors, options, fingerprints, locks."""
+"""Code that all packages use: errors, options, fingerprints, locks."""

@@ -1,4 +1,4 @@
-"""Which places beyond this machine can be read and written, and whether they can be reached.
+"""Checks URLs of object storage: their scheme, and whether the server answers.
 
 Imports no TensorFlow.
 """
@@ -8,7 +8,7 @@ import os
 from common.errors import InputError, UnreachableError, did_you_mean
 
 # TensorFlow's file systems without add-ons, as `tf.io.gfile.get_registered_schemes()` lists them.
-# Beam has more, but the packages for all but gs:// are not installed.
+# Beam supports more, but of the packages that it needs for them, only that for gs:// is installed.
 TENSORFLOW_SCHEMES = ("gs", "file", "ram")
 BEAM_SCHEMES = ("gs",)
 
@@ -17,16 +17,16 @@ _SECONDS = 5  # to connect, and to answer
 
 
 def check_scheme(flag: str, place: str, schemes: tuple[str, ...], expected: str) -> None:
-    """Refuses a place whose scheme belongs to no file system.
+    """Refuses a URI whose scheme is not supported.
 
     Args:
-      flag: of the option that names the place.
+      flag: the flag of the option, for the message.
       place: a path, or a URI such as gs://bucket/folder.
-      schemes: of the file systems that there are.
-      expected: what the option takes, for the message.
+      schemes: the supported schemes.
+      expected: the values that the option takes, for the message.
 
     Raises:
-      InputError: there is no such file system.
+      InputError: the scheme is not among `schemes`.
     """
     scheme, separator, rest = place.partition("://")
     if not separator or scheme in schemes:
@@ -39,23 +39,23 @@ def check_scheme(flag: str, place: str, schemes: tuple[str, ...], expected: str)
 
 
 def check_reachable(flag: str, place: str) -> None:
-    """Fails within seconds where Google Cloud Storage cannot be reached.
+    """Fails within seconds if Google Cloud Storage cannot be reached.
 
-    Without this, TensorFlow's and Beam's clients try again for minutes. Whether the bucket is there
-    and may be read is not looked at.
+    Without this check, TensorFlow's and Beam's clients try again for minutes. It does not check
+    whether the bucket exists and may be read.
 
     Args:
-      flag: of the option that names the place.
-      place: a path or URI; all but gs:// pass.
+      flag: the flag of the option, for the message.
+      place: a path or URI; only gs:// is checked.
 
     Raises:
-      UnreachableError: there is no answer, whatever it might be.
+      UnreachableError: the server sent no HTTP response. Any response is accepted.
     """
     if not place.startswith("gs://"):
         return
     import requests
 
-    # As google-cloud-storage does: _get_storage_emulator_override of its _helpers.py.
+    # google-cloud-storage reads the same variable: _get_storage_emulator_override in _helpers.py.
     host = os.environ.get("STORAGE_EMULATOR_HOST", _STORAGE)
     try:
         requests.head(host, timeout=_SECONDS, allow_redirects=False)
@@ -67,7 +67,7 @@ def check_reachable(flag: str, place: str) -> None:
 
 
 def _reason(error: BaseException) -> str:
-    """What is at the bottom of an error of requests, which wraps those of urllib3 and Python."""
+    """Returns the innermost cause: `requests` wraps errors of urllib3, which wraps Python's."""
     while error.__context__ is not None:
         error = error.__context__
     return (getattr(error, "strerror", None) or str(error) or type(error).__name__)[:100]

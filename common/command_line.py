@@ -34,9 +34,9 @@ def positive(text: str) -> int:
 def silence_stderr() -> Iterator[TextIO]:
     """A context in which output to stderr is dropped, except for output to the yielded stream.
 
-    It is for the first use of TensorFlow, whose C++ code writes to descriptor 2 already when it is
-    imported, before it reads TF_CPP_MIN_LOG_LEVEL, which is set here too. Exceptions pass through,
-    so that they can be printed afterwards.
+    It is for the first use of TensorFlow, whose C++ code writes to descriptor 2 during the import,
+    before it reads TF_CPP_MIN_LOG_LEVEL (which is set here too). Exceptions pass through, so that
+    they can be printed afterwards.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     sys.stderr.flush()

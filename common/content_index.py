@@ -2,8 +2,8 @@
 
 A file counts as unchanged if its size, time of modification, time of change and inode are the same
 as before. The kernel sets the time of change, and no program can. As in Git (Documentation/
-technical/racy-git.adoc), a file that had just been changed when it was read is read again the next
-time: a further change within the same tick of the clock would alter none of the four.
+technical/racy-git.adoc), a file that was changed just before it was read is read again the next
+time: a further change within the same tick of the clock would alter none of the four values.
 """
 
 import contextlib
@@ -32,7 +32,7 @@ _THREADS = 8
 
 # Size, times of modification and of change (ns), inode.
 _Identity = list[int]
-# By name: the identity of the file when it was read, and the digest of its content.
+# Name of a file -> its identity when it was read, and the digest of its content.
 _Entries = dict[str, list]
 
 
@@ -107,7 +107,7 @@ def _read_all(
 ) -> None:
     if not files:
         return
-    logger.info("reading %d files, to know them by their contents", len(files))
+    logger.info("hashing the contents of %d files", len(files))
     pool = ThreadPoolExecutor(_THREADS)  # hashing and disk access release Python's lock
     try:
         for content, identity in pool.map(lambda file: _read(file[0], file[1], digest_of), files):
@@ -132,8 +132,8 @@ def _read(
     except OSError:
         return FileContent(name, 0, ""), None
     identity = _identity(after)
-    is_known = _identity(before) == identity and _is_settled(after, now)
-    return FileContent(name, after.st_size, digest), identity if is_known else None
+    is_certain = _identity(before) == identity and _is_settled(after, now)
+    return FileContent(name, after.st_size, digest), identity if is_certain else None
 
 
 def _identity(status: os.stat_result) -> _Identity:
@@ -141,8 +141,8 @@ def _identity(status: os.stat_result) -> _Identity:
 
 
 def _is_settled(status: os.stat_result, now: int) -> bool:
-    """Whether any change after `now` (ns) gives the file another identity."""
-    # A time of modification far in the future, as of a camera, is replaced by any change.
+    """Whether every change of the file after the time `now` (ns) would change its identity."""
+    # A time of modification far in the future, as a camera may set it, is replaced by any change.
     return (
         status.st_ctime_ns < now - _SETTLED_AFTER and abs(status.st_mtime_ns - now) > _SETTLED_AFTER
     )

@@ -7,11 +7,11 @@ from common.text import make_printable
 
 
 class InputError(Exception):
-    """Something given from outside (a flag, a file, a dataset, a model) cannot be used.
+    """An input of the user (a flag, a file, a dataset, a model) cannot be used.
 
-    Its message is one line: what was found, what was expected, what to do next. It is printed
-    without a traceback. Names, paths and URLs can stand in it as they are: secrets are left out of
-    the message, and control characters are escaped, whoever prints it.
+    Its message is one line: the value found, the value expected, the next step. It is printed
+    without a traceback. The message may contain names, paths and URLs as they were given: this
+    class removes secrets from it and escapes control characters.
     """
 
     def __init__(self, message: object) -> None:
@@ -19,21 +19,21 @@ class InputError(Exception):
 
 
 class RefusedError(InputError):
-    """A check of the data or of the model said no, and ends the run: its exit status is 3.
+    """A check of the data or of the model failed. It ends the run with exit status 3.
 
     The message names the check, the measured value and the limit.
     """
 
 
 class UnreachableError(OSError):
-    """Something on the network does not answer. Its message is as that of an `InputError`."""
+    """A server does not answer. The message has the form of an `InputError`'s."""
 
 
 def did_you_mean(given: str, known: Iterable[str], *, cutoff: float = 0.6) -> str:
     """Returns a suggestion for the end of a message, "did you mean …?"; empty if none is similar.
 
     Args:
-      given: the value found.
+      given: the value that the user gave.
       known: the allowed values.
       cutoff: the required similarity, from 0 to 1 (equal).
     """

@@ -1,7 +1,7 @@
-"""The file of counts beside the examples: its name and its keys. Imports nothing."""
+"""The name and the keys of the file with the numbers of examples. Imports nothing."""
 
-# It lies in the Examples artifact, beside its Split-… folders.
+# The file lies in the Examples artifact, beside its Split-… folders.
 COUNTS_FILE = "counts.json"
 
-# Key of the counts by outcome (a split, among others) and label, such as {"train": {"0": 12}}.
+# Key of the counts by outcome (such as a split, or quarantine) and label: {"train": {"0": 12}}.
 BY_LABEL = "by_label"

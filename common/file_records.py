@@ -1,4 +1,4 @@
-"""Records of the files below a directory, to see later whether they are as they were written."""
+"""Records sizes and digests of the files below a directory, to find later damage."""
 
 import hashlib
 import os
@@ -25,7 +25,10 @@ class FileRecord(NamedTuple):
 
 
 def record_files(directory: str) -> dict[str, FileRecord]:
-    """Reads each file below `directory`, on a disk or in a bucket; its record by relative path."""
+    """Reads the files below `directory`, on a disk or in a bucket; returns records by path.
+
+    The paths are relative to `directory`.
+    """
     return {name: _read(f"{directory}/{name}") for name in sorted(list_files(directory))}
 
 
@@ -38,7 +41,7 @@ def list_files(directory: str) -> Iterator[str]:
 
 
 def hash_records(records: Mapping[str, FileRecord]) -> str:
-    """Returns the SHA-256 of names and contents, 64 hex digits."""
+    """Returns the SHA-256 of the names and digests in `records`, 64 hex digits."""
     lines = (f"{name}\0{record.sha256}\n" for name, record in sorted(records.items()))
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
@@ -46,13 +49,13 @@ def hash_records(records: Mapping[str, FileRecord]) -> str:
 def find_damage(
     directory: str, recorded: Mapping[str, FileRecord], *, trust_times: bool = False
 ) -> str | None:
-    """Finds the first file that differs from its record, and how; None if all are the same.
+    """Describes the first file that differs from its record; returns None if none differs.
 
     Args:
-      directory: whose files were recorded. Files that came later do not matter.
-      recorded: the record that `record_files` returned.
-      trust_times: whether a file of the recorded size and time is taken to be as it was. All others
-        are read.
+      directory: the directory with the files. Files without a record do not matter.
+      recorded: the records that `record_files` returned.
+      trust_times: whether a file with the recorded size and time counts as unchanged without being
+        read.
     """
     unsure = []
     for name, content in recorded.items():
@@ -64,7 +67,7 @@ def find_damage(
             return f"{path} has {size} bytes, where {content.size} were recorded"
         if not trust_times or modified != content.modified:
             unsure.append(path)
-    # Only where all sizes are right is there anything to be learned from the bytes.
+    # Reading is slow, so it comes after all sizes were compared.
     for path in unsure:
         if _read(path).sha256 != recorded[path.removeprefix(f"{directory}/")].sha256:
             return f"{path} has other bytes than were recorded"
@@ -82,9 +85,9 @@ def _read(path: str) -> FileRecord:
 
 
 def _stat(path: str) -> tuple[int, int]:
-    """Returns size and time of change of a file. On a disk, TensorFlow gives whole seconds."""
+    """Returns the size of a file in bytes, and its time of modification in ns."""
     if "://" in path:
         found = tf.io.gfile.stat(path)
         return found.length, found.mtime_nsec
-    local = os.stat(path)
+    local = os.stat(path)  # on a disk, TensorFlow gives only whole seconds
     return local.st_size, local.st_mtime_ns

@@ -1,5 +1,4 @@
-"""Small files that outlive a run: records, names, notes. Imports no TensorFlow until a bucket is
-named."""
+"""Reads and writes small files, on a disk or in a bucket. Imports TensorFlow only for buckets."""
 
 import contextlib
 import errno
@@ -13,18 +12,18 @@ from common.notice import notice
 
 
 def write_whole(path: str | Path, text: str) -> None:
-    """Writes `text` to the file at `path`, of which nobody ever sees a part.
+    """Writes `text` to the file at `path` in one step: no reader ever sees a part of it.
 
-    On a disk the text goes to a temporary file beside it, is flushed to the disk, and the file is
-    renamed: after a crash or on a full disk, what was at `path` before is still there. An object in
-    a bucket appears when its upload is complete.
+    On a disk, a temporary file beside it is written, flushed to the disk and renamed: after a
+    crash or on a full disk, the previous file at `path` is still there. An object in a bucket
+    appears when its upload is complete.
 
     Args:
-      path: of a directory that exists, or a URL of a file system that TensorFlow knows.
-      text: all that the file will say.
+      path: a path in a directory that exists, or a URL of a file system that TensorFlow knows.
+      text: the whole content of the file.
 
     Raises:
-      OSError: the file cannot be written; nothing is left of it.
+      OSError: the file cannot be written. The previous file stays.
     """
     if "://" in str(path):
         import tensorflow as tf
@@ -32,7 +31,7 @@ def write_whole(path: str | Path, text: str) -> None:
         with tf.io.gfile.GFile(str(path), "w") as stream:
             stream.write(text)
         return
-    target = Path(os.path.realpath(path))  # a link stays one
+    target = Path(os.path.realpath(path))  # if `path` is a symbolic link, it stays one
     new = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.new")
     try:
         with new.open("x", encoding="utf-8") as file:
@@ -47,14 +46,14 @@ def write_whole(path: str | Path, text: str) -> None:
 
 
 def read_text(path: str | Path) -> str:
-    """Returns the text of the small file at `path`, which is to be written where it has none.
+    """Returns the text of the small file at `path`, or "" if the caller must write it.
 
     Args:
       path: as in `write_whole`.
 
     Returns:
-      The text; empty without a file. It is also empty for a file that is empty or holds no text, as
-      a crash or a full disk may leave it; a notice names such a file.
+      The text; empty if there is no file. It is also empty if a crash or a full disk has left an
+      empty or damaged file; a notice names this file.
 
     Raises:
       OSError: the file cannot be read.
@@ -70,7 +69,7 @@ def read_text(path: str | Path) -> str:
 
 
 def read_or_write(path: str | Path, text: str) -> str:
-    """Returns the text of the small file at `path`; where it has none, `text` is written first.
+    """Returns the text of the small file at `path`; writes `text` first if there is none.
 
     Args:
       path: as in `write_whole`.
@@ -86,13 +85,13 @@ def read_or_write(path: str | Path, text: str) -> str:
 
 
 def read_json(path: str | Path, expected: str) -> Any:
-    """Returns the JSON value in the small file at `path`; None without a file.
+    """Returns the JSON value in the small file at `path`; None if there is no file.
 
-    A damaged file counts as none, and a notice names it.
+    A damaged file is ignored, and a notice names it.
 
     Args:
       path: as in `write_whole`.
-      expected: the expected content of the file, in words, for that notice.
+      expected: a description of the expected content, for the notice.
     """
     content = read_bytes(path)
     if content is None:
@@ -121,7 +120,10 @@ def read_bytes(path: str | Path) -> bytes | None:
 
 
 def flush_directory(directory: Path) -> None:
-    """Has the names in `directory` survive a power failure, where the file system can do that."""
+    """Flushes the names in `directory` to the disk, if the file system can do that.
+
+    Without this, a new or renamed file may be gone after a power failure.
+    """
     descriptor = os.open(directory, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -133,15 +135,15 @@ def flush_directory(directory: Path) -> None:
 
 
 def link_or_copy(source: str, target: str) -> None:
-    """Gives the directory `target` the files of `source`, as hard links where that is possible.
+    """Puts the files of `source` into the directory `target`, as hard links where possible.
 
-    Hard links cost no room. Neither directory may be changed in place afterwards: its files would
-    change in both. In a bucket, on another disk, or on a file system without hard links the files
-    are copied.
+    Hard links take no space on the disk. The files may not be changed in place afterwards: a change
+    would appear in both directories. In a bucket, on another disk, or on a file system without hard
+    links, the files are copied.
 
     Args:
       source: a directory, or a URL of a file system that TensorFlow knows.
-      target: a directory or URL; created if it does not exist. A file that it has is replaced.
+      target: a directory or URL; created if it does not exist. Files of the same name are replaced.
     """
     import tensorflow as tf
 

@@ -1,8 +1,8 @@
 """Fingerprints of code and data that a node reads beyond its input artifacts.
 
-TFX only hashes module files. For TFX, the import path of a function, or a path to data, a backbone
-or a schema, is only a string. So every node has an execution property with the fingerprint of such
-code or data, which makes the node run again when they change.
+For TFX, the import path of a function, or a path to data, a backbone or a schema, is only a string;
+TFX hashes no more than module files. So every node has an execution property with the fingerprint
+of such code or data, and the node runs again when they change.
 """
 
 import ast
@@ -28,9 +28,10 @@ _EXPORT_ID = "fingerprint.pb"
 
 
 def hash_directory(directory: str | Path) -> str:
-    """Returns the SHA-256 of names and contents of all files below `directory`, 64 hex digits.
+    """Returns the SHA-256 of names and contents of the files below `directory`, 64 hex digits.
 
-    SavedModels that two machines convert from the same checkpoint have the same SHA-256.
+    TensorFlow's random id of an export is left out, so SavedModels that two machines convert from
+    the same checkpoint have the same SHA-256.
     """
     root = Path(directory)
     digest = hashlib.sha256()
@@ -51,7 +52,7 @@ def hash_bytes(content: bytes) -> str:
 
 
 def hash_code(
-    *modules: str, data: Mapping[str, str] | None = None, apart: Collection[str] = ()
+    *modules: str, data: Mapping[str, str] | None = None, without: Collection[str] = ()
 ) -> str:
     """Returns the SHA-256 of the code of `modules` and of all modules of this project they import.
 
@@ -60,13 +61,13 @@ def hash_code(
 
     Args:
       modules: import paths, such as "trainer.train".
-      data: import paths of modules that list entries, such as a catalogue, each with a text that
-        names the values that the run uses. The text is hashed instead of the module.
-      apart: top-level packages of libraries whose versions are left out.
+      data: import paths of modules that list entries, such as a catalogue, each with a text of the
+        values that the run uses. The text is hashed instead of the module.
+      without: top-level packages of libraries whose versions are left out.
     """
     data = dict(data or {})
-    sources = modules_of(*modules, apart=data)
-    libraries = {name for source in sources.values() for name in source.libraries} - set(apart)
+    sources = parse_modules(*modules, without=data)
+    libraries = {name for source in sources.values() for name in source.libraries} - set(without)
     parts = [
         *sorted(data.items()),
         *sorted((name, source.tree) for name, source in sources.items()),
@@ -96,7 +97,7 @@ class Source:
     libraries: frozenset[str]
 
 
-def modules_of(*modules: str, apart: Collection[str] = ()) -> dict[str, Source]:
+def parse_modules(*modules: str, without: Collection[str] = ()) -> dict[str, Source]:
     """Parses `modules` and every module of this project that they import; returns them by name.
 
     Importing a module runs the `__init__` of its packages, so these are included. No module is
@@ -104,24 +105,24 @@ def modules_of(*modules: str, apart: Collection[str] = ()) -> dict[str, Source]:
 
     Args:
       modules: import paths.
-      apart: modules that are not followed, nor the modules that only they import.
+      without: modules that are left out, together with the modules that only they import.
     """
     sources: dict[str, Source] = {}
     waiting = list(modules)
     while waiting:
         module = waiting.pop()
-        if module not in sources and module not in apart:
-            sources[module] = _read(*_source(module))
+        if module not in sources and module not in without:
+            sources[module] = _parse(*_read_module(module))
             waiting.extend(name for name in sources[module].first_party if _find(name))
             waiting.extend([module.rpartition(".")[0]] if "." in module else [])
     return sources
 
 
 @functools.lru_cache(maxsize=1024)
-def _read(package: str, content: bytes) -> Source:
+def _parse(package: str, content: bytes) -> Source:
     tree = ast.parse(content)
     imported: set[str] = set()
-    for node in _running(tree):
+    for node in _runtime_nodes(tree):
         if isinstance(node, ast.Import):
             imported.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -135,16 +136,16 @@ def _read(package: str, content: bytes) -> Source:
     return Source(ast.dump(tree), frozenset(first_party), frozenset(libraries))
 
 
-def _running(tree: ast.AST) -> Iterator[ast.AST]:
-    """Yields all nodes below `tree`, except those that only a type checker looks at."""
+def _runtime_nodes(tree: ast.AST) -> Iterator[ast.AST]:
+    """Yields all nodes below `tree`, except those below `if TYPE_CHECKING`."""
     for node in ast.iter_child_nodes(tree):
         if isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING":
             continue
         yield node
-        yield from _running(node)
+        yield from _runtime_nodes(node)
 
 
-def _source(module: str) -> tuple[str, bytes]:
+def _read_module(module: str) -> tuple[str, bytes]:
     """Returns the package of `module` (itself, if it is a package), and the content of its file."""
     spec = _find(module)
     if spec is None or spec.origin is None:

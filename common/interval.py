@@ -38,16 +38,16 @@ def wilson_lower_bound(hits: int, images: int, confidence: float) -> float:
 
 
 def images_needed(floor: float, confidence: float) -> int | None:
-    """Returns the least number of images whose lower bound reaches a floor if all are right.
+    """Returns the least size of a test split on which a perfect model reaches a floor.
 
-    If all of n images are right, the lower bound is n / (n + z²).
+    If all of n images are classified correctly, the lower bound of the accuracy is n / (n + z²).
 
     Args:
-      floor: the wanted lower bound, in [0, 1].
+      floor: the required lower bound, in [0, 1].
       confidence: as in `wilson_lower_bound`.
 
     Returns:
-      The number, at least 1; None if no number of images is enough, which is so for a floor of 1.
+      The number of images, at least 1; None for a floor of 1, for which no number is enough.
     """
     z = _quantile(max(confidence, 0.5))
     if z == 0:

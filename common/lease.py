@@ -1,8 +1,8 @@
-"""A lease: one process at a time has what it is for, on a disk or in a bucket.
+"""A lease gives one process at a time the right to use a directory, on a disk or in a bucket.
 
-On a disk it is a lock of the operating system, which ends with the process. A bucket has no locks:
-there the lease is a small file that its owner renews, and one that is not renewed any more is taken
-over.
+On a disk, the lease is a lock of the operating system, which ends with the process. A bucket has no
+locks: there the lease is a small file that its owner renews at intervals. If the owner stops
+renewing it, another process takes the lease over.
 """
 
 import contextlib
@@ -28,14 +28,14 @@ class Lease(Protocol):
     """A lease that this process has taken."""
 
     def check(self) -> None:
-        """Makes sure that this process still has it.
+        """Makes sure that this process still has the lease.
 
         Raises:
           InputError: another process took it over, since this one did not renew it in time.
         """
 
     def release(self) -> None:
-        """Gives it back, and removes its file."""
+        """Gives the lease back, and removes its file."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -43,11 +43,12 @@ class Timing:
     """Times of a lease in a bucket, in seconds.
 
     Attributes:
-      renewal: between two renewals.
-      expiry: after which a lease that was not renewed is taken over. Only the clock of the process
-        that waits is used, so clocks of different machines need not agree.
-      settle: between writing one's own name and reading it again. It must be longer than a write
-        takes, since of two processes that write at the same time the later one has the lease.
+      renewal: time between two renewals.
+      expiry: time without a renewal after which a waiting process takes the lease over. Only the
+        clock of the waiting process is used, so clocks of different machines need not agree.
+      settle: time between writing one's own name into the file and reading it again. It must be
+        longer than a write takes: if two processes write at the same time, the later one has the
+        lease.
     """
 
     renewal: float = 15.0
@@ -59,9 +60,10 @@ DEFAULT_TIMING = Timing()
 
 
 def take_lease(path: str, *, timing: Timing = DEFAULT_TIMING) -> Lease | None:
-    """Takes the lease with the file at `path`; None where a living process has it.
+    """Takes the lease with the file at `path`; returns None if a living process has it.
 
-    Whether the owner lives is seen at once on a disk, and within `timing.expiry` in a bucket.
+    On a disk, this takes no time. In a bucket, it takes up to `timing.expiry` to find out whether
+    the owner still lives.
 
     Args:
       path: the path of a file in a directory that exists, or a URL.
@@ -71,22 +73,22 @@ def take_lease(path: str, *, timing: Timing = DEFAULT_TIMING) -> Lease | None:
 
 
 @contextlib.contextmanager
-def hold_lease(path: str, what: str, *, timing: Timing = DEFAULT_TIMING) -> Iterator[Lease]:
-    """Waits until no other process has the lease at `path`, and has it until the end.
+def hold_lease(path: str, resource: str, *, timing: Timing = DEFAULT_TIMING) -> Iterator[Lease]:
+    """A context that holds the lease at `path`, after waiting for other processes to release it.
 
     Args:
       path: as in `take_lease`.
-      what: it is for; a process that waits says so.
-      timing: of a lease in a bucket.
+      resource: the name of the files that the lease protects, for the notice of a waiting process.
+      timing: the times of a lease in a bucket.
     """
     lease = take_lease(path, timing=timing)
     if lease is None:
-        notice(f"waiting for {what}, which another run has at the moment ({path})")
+        notice(f"waiting for {resource}, which another run has at the moment ({path})")
     while lease is None:
         time.sleep(min(1.0, timing.renewal))
         lease = take_lease(path, timing=timing)
     try:
-        with termination.announced(lease.release):
+        with termination.call_before_end(lease.release):
             yield lease
     finally:
         lease.release()
@@ -103,7 +105,7 @@ class _DiskLease:
         return cls(path, lock) if lock else None
 
     def check(self) -> None:
-        """The operating system takes it from nobody."""
+        """Does nothing: a lock of the operating system cannot be taken over."""
 
     def release(self) -> None:
         self._path.unlink(missing_ok=True)
@@ -135,8 +137,8 @@ class _BucketLease:
     def check(self) -> None:
         if self._taken_by:
             raise InputError(
-                f"{self._path}: {self._taken_by} took this over, since it was not renewed for "
-                f"{self._timing.expiry:g} s; this run ends, and leaves everything to that one"
+                f"{self._path}: {self._taken_by} took over this lease, since this run did not "
+                f"renew it for {self._timing.expiry:g} s; this run ends, and the other one goes on"
             )
 
     def release(self) -> None:
@@ -156,8 +158,8 @@ class _BucketLease:
                     self._taken_by = owner
                     return
                 self._write()
-            except Exception as error:  # of a network that is away for a while: the next try
-                notice(f"{self._path}: could not be renewed ({error}); it is tried again")
+            except Exception as error:  # the network may fail for a while: it is tried again
+                notice(f"{self._path}: this lease could not be renewed ({error}); trying again")
 
     def _write(self) -> None:
         self._renewals += 1
@@ -167,7 +169,7 @@ class _BucketLease:
 
 
 def _is_renewed(path: str, timing: Timing) -> bool:
-    """Whether the owner of the lease, if there is one, is seen to renew it."""
+    """Watches the file of a lease for up to `timing.expiry`; whether its owner renews it."""
     content, end = read_bytes(path), time.monotonic() + timing.expiry
     while content and time.monotonic() < end:
         time.sleep(min(timing.renewal / 3, timing.expiry / 10))

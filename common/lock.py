@@ -1,4 +1,4 @@
-"""A lock, so that one process at a time writes a file or directory of the cache."""
+"""A lock: only one process at a time writes a file or directory of the cache."""
 
 import contextlib
 import fcntl
@@ -39,7 +39,8 @@ def hold_lock(target: Path) -> Iterator[None]:
                 shutil.rmtree(left, ignore_errors=True)
             yield
         finally:
-            # While it is held: a process that waits for this file locks another one.
+            # The lock is still held here. A process that waits for it sees that its file is gone,
+            # and opens a new one.
             path.unlink(missing_ok=True)
 
 
@@ -66,8 +67,8 @@ def _lock(path: Path, operation: int) -> TextIO | None:
         except BlockingIOError:
             file.close()
             return None
-        # The process that had the lock may have removed the file meanwhile, and a third one may
-        # have made and locked another.
+        # The previous holder may have removed this file meanwhile, and a third process may have
+        # created and locked a new one at the same path.
         with contextlib.suppress(FileNotFoundError):
             if os.path.samestat(os.fstat(file.fileno()), path.stat()):
                 return file

@@ -1,4 +1,4 @@
-"""Lines that a person must see during a run, said from anywhere."""
+"""Prints lines that a person must see during a run; any module may call it."""
 
 import logging
 
@@ -8,9 +8,9 @@ logger = logging.getLogger(__name__)
 
 
 def notice(text: str) -> None:
-    """Says `text`, one line, on the console of a run and in its log.
+    """Prints `text`, one line, on the console of a run and in its log.
 
-    The console listens to the logger of this module. Before there is a console, the line goes to
-    stderr, and in a container to its log.
+    The console listens to the logger of this module. Before the console exists, the line goes to
+    stderr, and in a container to the container's log.
     """
     logger.warning("%s", make_printable(text))

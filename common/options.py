@@ -1,8 +1,8 @@
 """Options as dataclass fields that carry their own help text and their own check.
 
-Every configuration dataclass of the project, the Trainer's hyperparameters as well as the
-pipeline's options, declares its fields with `option`. The command line, the YAML reader and the
-validation are all derived from these declarations.
+All configuration dataclasses (the Trainer's hyperparameters, the pipeline's options) declare their
+fields with `option`. The command line, the YAML reader and the validation follow from these
+declarations.
 """
 
 import dataclasses
@@ -38,12 +38,12 @@ def option(
     is_path: bool = False,
     is_list: bool = False,
 ) -> Any:
-    """A dataclass field with a help text and an optional check of its values.
+    """Returns a dataclass field with a help text and an optional check of its values.
 
     Args:
       help: one line, as `--help` prints it.
-      default: the field's default; a field without one must be given.
-      check: what values other than None must satisfy.
+      default: the field's default; without a default, the user must give a value.
+      check: the condition on values other than None.
       is_path: whether a value may be a path, in which `~` stands for the user's home directory.
       is_list: whether commas in a text separate the values of a list.
     """

@@ -1,4 +1,4 @@
-"""The processes below this one. Only for Linux, whose /proc is read."""
+"""Finds and kills the descendants of this process. Works on Linux only, since it reads /proc."""
 
 import ctypes
 import os
@@ -12,10 +12,10 @@ _PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 
 
 def adopt_orphans() -> None:
-    """Has a process below this one whose parent ends become a child of this one.
+    """Makes this process the new parent of each descendant whose own parent ends.
 
-    Beam starts its workers through a shell: without this they would be lost to sight when the
-    shell ends.
+    Beam starts its workers through a shell. Without this call, `descendants` would not find the
+    workers after the shell has ended.
 
     Raises:
       OSError: the kernel refuses.
@@ -26,23 +26,22 @@ def adopt_orphans() -> None:
 
 
 def descendants() -> list[int]:
-    """Returns the ids of all living processes below this one, children before their own
-    children."""
+    """Returns the ids of all living descendants of this process, parents before children."""
     children: dict[int, list[int]] = {}
     for process, parent in _parents():
         children.setdefault(parent, []).append(process)
     found = list(children.get(os.getpid(), ()))
-    for process in found:  # grows meanwhile
+    for process in found:  # the loop appends to `found`
         found += children.get(process, ())
     return found
 
 
 def kill_descendants(patience: float) -> None:
-    """Kills every process below this one, also those that are started meanwhile.
+    """Kills every descendant of this process, also those that are started meanwhile.
 
     Args:
-      patience: seconds after which a process that does not end (it waits for a device, say) is
-        left behind.
+      patience: the longest time to wait, in seconds. A process that has not ended by then (it may
+        wait for a device) is left behind.
     """
     until = time.monotonic() + patience
     while (living := descendants()) and time.monotonic() < until:
@@ -59,9 +58,9 @@ def _parents() -> Iterator[tuple[int, int]]:
             continue
         try:
             text = (directory / "stat").read_text(errors="replace")
-        except OSError:  # it has ended meanwhile
+        except OSError:  # the process has ended meanwhile
             continue
-        # "7 (name, which may hold anything) S 1 …": proc(5)
+        # The line is "7 (name) S 1 …", and the name may contain parentheses and spaces: proc(5).
         state, parent, *_ = text.rpartition(")")[2].split()
         if state not in "ZX":
             yield int(directory.name), int(parent)

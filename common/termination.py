@@ -1,14 +1,14 @@
 """Ctrl-C, SIGTERM and SIGHUP end the process, whatever it is doing at that moment.
 
-Python raises KeyboardInterrupt in the main thread, between two instructions. A long call into
-TensorFlow delays it, and where TensorFlow has called Python code, the exception becomes another
-one, which callers may swallow: then the run goes on, with a result made of half the data. For this
-reason a signal raises nothing here. The interpreter's own signal handler writes the number of the
-signal to a pipe, wherever the main thread is; a thread reads it and ends the process. No work is
-completed, recorded or pushed after that. The files on disk are those that a killed process leaves,
-which the next run must be able to go on from in any case.
+By default, Python raises KeyboardInterrupt in the main thread, between two instructions. A long
+call into TensorFlow delays it, and if TensorFlow has called Python code, it turns the exception
+into another one, which callers may swallow: then the run goes on, with results from half the data.
+Therefore a signal raises no exception here. The interpreter's own signal handler writes the number
+of the signal to a pipe, whatever the main thread is doing; a second thread reads it and ends the
+process. No work is completed, recorded or pushed after that. The files on disk are as after a kill,
+and the next run can always continue from those.
 
-Only a training that has steps to save puts the end off, until its checkpoint is written.
+Only training with unsaved steps delays the end, until its checkpoint is written.
 """
 
 import atexit
@@ -23,30 +23,35 @@ from typing import Any, NoReturn, Protocol
 
 from common.processes import adopt_orphans, kill_descendants
 
-_NAMES = {
+_DESCRIPTIONS = {
     signal.SIGINT: "interrupted",
     signal.SIGTERM: "terminated",
     signal.SIGHUP: "ended, as its terminal is gone",
 }
-# In seconds. Wrappers such as timeout(1) and uv send the signal that their process group was sent
-# to their child once more: that is no second request.
+# All times are in seconds. If a process group gets a signal, wrappers such as timeout(1) and uv
+# send it to their child once more; within this time, that is no second request of the user.
 _SAME_REQUEST = 0.5
-_FAREWELL = 1.0
-_IN_ORDER = 0.2
-_CHILDREN = 2.0
+_LONGEST_CALLBACKS = 1.0  # for all callbacks before the end together
+_LONGEST_TURN = 0.2  # after which the next callback starts, beside the unfinished one
+_LONGEST_KILL = 2.0  # for killing the descendants
 
 
 class Work(Protocol):
-    """Work that may have something to save before the process ends.
+    """A training that may have to save a checkpoint before the process ends.
 
     Attributes:
-      has_unsaved_steps: whether it has.
+      has_unsaved_steps: whether training steps were made since the last checkpoint.
     """
 
     has_unsaved_steps: bool
 
     def announce(self, number: int, frame: Any) -> None:
-        """Asks it to save and to end; `number` is the signal's. Called in another thread."""
+        """Asks the training to save a checkpoint and to end. Called in another thread.
+
+        Args:
+          number: the number of the signal.
+          frame: unused; signal handlers have this argument.
+        """
 
 
 class Termination:
@@ -61,19 +66,19 @@ class Termination:
         self._stderr = os.dup(2)  # a run redirects descriptor 2 to its log
         self._lock = threading.RLock()
         self._work: list[Work] = []
-        self._farewells: list[Callable[[], None]] = []
+        self._callbacks: list[Callable[[], None]] = []
         self._number: int | None = None
         self._since = 0.0
 
     def start(self) -> None:
         """Makes signals end the process from now on. It must be called in the main thread."""
-        with suppress(OSError):  # some sandboxes refuse; then a process without a parent stays
+        with suppress(OSError):  # some sandboxes refuse; then orphaned descendants are not killed
             adopt_orphans()
         read, write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         os.set_blocking(read, True)
         signal.set_wakeup_fd(write, warn_on_full_buffer=False)
-        for number in _NAMES:
-            # A shell has its background jobs ignore Ctrl-C, and nohup its command SIGHUP.
+        for number in _DESCRIPTIONS:
+            # Background jobs of a shell ignore Ctrl-C, and commands under nohup ignore SIGHUP.
             if signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, _raise_nothing)
         threading.Thread(target=self._wait, args=(read,), name="signals", daemon=True).start()
@@ -81,7 +86,7 @@ class Termination:
     def _wait(self, pipe: int) -> None:
         while numbers := os.read(pipe, 512):
             for number in numbers:
-                if number in _NAMES:
+                if number in _DESCRIPTIONS:
                     self._receive(number)
 
     def _receive(self, number: int) -> None:
@@ -99,8 +104,8 @@ class Termination:
             self._end(number)
 
     @contextmanager
-    def postponed(self, work: Work) -> Iterator[None]:
-        """See `postponed` below."""
+    def postpone_end(self, work: Work) -> Iterator[None]:
+        """See `postpone_end` below."""
         with self._lock:
             self._work.append(work)
         why = ""
@@ -116,59 +121,59 @@ class Termination:
                     self._end(self._number, why)
 
     @contextmanager
-    def announced(self, farewell: Callable[[], None]) -> Iterator[None]:
-        """See `announced` below."""
-        self._farewells.append(farewell)
+    def call_before_end(self, callback: Callable[[], None]) -> Iterator[None]:
+        """See `call_before_end` below."""
+        self._callbacks.append(callback)
         try:
             yield
         finally:
-            self._farewells.remove(farewell)
+            self._callbacks.remove(callback)
 
     def stop_here(self) -> None:
         """See `stop_here` below."""
-        with self._lock:  # it is held until the process has ended
+        with self._lock:  # `_end` does not return, and so does not release it
             if self._number is not None and not self._work:
                 self._end(self._number)
 
     def _end(self, number: int, why: str = "") -> NoReturn:
-        until = time.monotonic() + _FAREWELL
-        # In threads of their own, since the main thread may hold a lock that they need.
-        threads = [threading.Thread(target=f, daemon=True) for f in reversed(self._farewells)]
+        until = time.monotonic() + _LONGEST_CALLBACKS
+        # Each callback has its own thread: another callback may hang.
+        threads = [threading.Thread(target=f, daemon=True) for f in reversed(self._callbacks)]
         for thread in threads:
             thread.start()
-            thread.join(_IN_ORDER)  # quick ones keep their order, and none waits for one that hangs
+            thread.join(_LONGEST_TURN)  # quick callbacks run one after the other
         for thread in threads:
             thread.join(max(0.0, until - time.monotonic()))
-        self._say(f"{_NAMES[signal.Signals(number)]}{why and ': '}{why}")
-        kill_descendants(_CHILDREN)
+        self._say(f"{_DESCRIPTIONS[signal.Signals(number)]}{why and ': '}{why}")
+        kill_descendants(_LONGEST_KILL)
         os._exit(128 + number)
 
     def _say(self, text: str) -> None:
-        """Prints a line, on the log as well; unless nobody reads it and the pipe is full."""
+        """Prints a line on the console and in the log. A full pipe that nobody reads is skipped."""
         line = f"{self._program}: {text}\n".encode()
         descriptors = [self._stderr]
         with suppress(OSError):  # a closed descriptor
             descriptors += [2] * (not os.path.sameopenfile(2, self._stderr))
         for descriptor in descriptors:
-            with suppress(OSError):  # the terminal is gone, the disk is full
+            with suppress(OSError):  # the terminal may be gone, or the disk full
                 waiting = select.poll()
                 waiting.register(descriptor, select.POLLOUT)
                 if waiting.poll(500):
                     os.write(descriptor, line)
 
 
-_current: Termination | None = None  # of this process, like the handlers of its signals
+_current: Termination | None = None  # one per process, as signal handlers are
 
 
 def _raise_nothing(*_: Any) -> None:
-    """The handler in the main thread: the pipe has the signal already."""
+    """Handles a signal in the main thread: does nothing, since the pipe has the signal already."""
 
 
 def end_on_signals(program: str) -> None:
-    """Makes Ctrl-C, SIGTERM and SIGHUP end this process and all processes below it.
+    """Makes Ctrl-C, SIGTERM and SIGHUP end this process and all its descendants.
 
-    The exit status is 128 and the number of the signal: 130, 143, 129. Signals that are ignored
-    already stay ignored. Only for the main thread of a program, before anything that takes a while.
+    The exit status is 128 plus the number of the signal: 130, 143, 129. Signals that are ignored
+    already stay ignored. Call it in the main thread of a program, before anything slow.
 
     Args:
       program: the name that messages begin with.
@@ -176,29 +181,30 @@ def end_on_signals(program: str) -> None:
     global _current  # noqa: PLW0603
     _current = Termination(program)
     _current.start()
-    # A signal for a fork is not for its parent, whose pipe it has until it gives the signals back.
+    # A forked process shares the pipe of its parent until it restores the default handlers. Signals
+    # are blocked meanwhile, so that a signal to the fork does not end the parent.
     os.register_at_fork(
-        before=lambda: signal.pthread_sigmask(signal.SIG_BLOCK, _NAMES),
-        after_in_parent=lambda: signal.pthread_sigmask(signal.SIG_UNBLOCK, _NAMES),
+        before=lambda: signal.pthread_sigmask(signal.SIG_BLOCK, _DESCRIPTIONS),
+        after_in_parent=lambda: signal.pthread_sigmask(signal.SIG_UNBLOCK, _DESCRIPTIONS),
         after_in_child=_begin_as_fork,
     )
-    # Callbacks run in reverse order: this one runs last, when only the interpreter's own end is
-    # left, in which threads do not run any more.
+    # atexit runs callbacks in reverse order, so this one runs last. The interpreter shuts down
+    # after it, and then the thread that reads the pipe does not run any more.
     atexit.register(_restore_signals)
 
 
 def _begin_as_fork() -> None:
     _restore_signals()
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, _NAMES)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _DESCRIPTIONS)
 
 
 def _restore_signals() -> None:
-    """Gives the signals back: they end the process as they end any other."""
+    """Restores the default handlers of the signals."""
     global _current  # noqa: PLW0603
     if _current is not None:
         _current = None
         signal.set_wakeup_fd(-1)
-        for number in _NAMES:
+        for number in _DESCRIPTIONS:
             if signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, signal.SIG_DFL)
 
@@ -209,34 +215,36 @@ def ends_on_signals() -> bool:
 
 
 @contextmanager
-def postponed(work: Work) -> Iterator[None]:
-    """Within it, a signal that comes while `work` has unsaved steps asks `work` to save and to end.
+def postpone_end(work: Work) -> Iterator[None]:
+    """A context in which `work` may save its unsaved steps before a signal ends the process.
 
-    The process ends when this context does, with the message of the exception that left it. A
-    second signal ends the process at once. Where contexts are nested, the outermost one counts.
+    If `work` has unsaved steps when the signal arrives, it is asked to save them and to end. The
+    process ends when the context is left, with the message of the exception that left it. A second
+    signal ends the process at once. If contexts are nested, only the outermost one has this effect.
     """
     assert _current is not None, "end_on_signals was not called"
-    with _current.postponed(work):
+    with _current.postpone_end(work):
         yield
 
 
 @contextmanager
-def announced(farewell: Callable[[], None]) -> Iterator[None]:
-    """Within it, `farewell` is called, in another thread, before a signal ends the process.
+def call_before_end(callback: Callable[[], None]) -> Iterator[None]:
+    """A context in which a signal calls `callback`, in another thread, before the process ends.
 
-    The process waits for it for a second.
+    The process waits at most a second for it.
     """
     if _current is None:
         yield
         return
-    with _current.announced(farewell):
+    with _current.call_before_end(callback):
         yield
 
 
 def stop_here() -> None:
-    """Does not return once a signal has come.
+    """Ends the process if a signal has arrived; otherwise does nothing.
 
-    Called before what must not happen after Ctrl-C, in the moment that it takes the process to end.
+    It is called before steps that must not happen after Ctrl-C, such as a push: after a signal, it
+    takes the process a moment to end.
     """
     if _current is not None:
         _current.stop_here()

@@ -1,18 +1,18 @@
-"""Text from outside, as it may be shown: a name, a path, a URL, the message of another's error."""
+"""Makes text from outside safe to show: names, paths, URLs, messages of libraries."""
 
 from common.urls import remove_secrets
 
-# Not printable to Python, and harmless: joiners, which emoji, Persian and Indian scripts have
-# within a word, and the spaces of French and Japanese.
+# Harmless, though Python calls them not printable: joiners within words of Persian and Indian
+# scripts and within emoji, and the spaces of French and Japanese.
 _HARMLESS = "\u200c\u200d\xa0\u202f\u3000"
 
 
 def escape_controls(text: str) -> str:
     """Escapes control characters, so that a terminal shows the text as it is, in one line.
 
-    Control characters (among them the escape sequences of terminals), line breaks, characters that
-    turn the direction of writing, and bytes of a file name that are no UTF-8 become escapes as in
-    Python's strings: `\x1b`, `\n`, `\u202e`, `\udcff`.
+    Control characters (also those of terminals' escape sequences), line breaks, characters that
+    change the direction of writing, and bytes of a file name that are not UTF-8 become escapes as
+    in Python's strings: `\x1b`, `\n`, `\u202e`, `\udcff`.
     """
     if text.isprintable():  # nearly all text, and a hundred times as fast
         return text

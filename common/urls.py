@@ -1,22 +1,22 @@
-"""URLs: what of them may be shown, and which may be used."""
+"""Removes secrets from URLs, and recognises URLs that can be trusted on the way."""
 
 import ipaddress
 import re
 from urllib.parse import urlsplit
 
-# A URL has neither spaces nor quotes. Punctuation at its end belongs to the sentence. No pattern
-# looks at a character more than a few times: a log has lines of a megabyte.
+# A URL has neither spaces nor quotes. Punctuation at its end belongs to the sentence. The patterns
+# take linear time, since a log may have lines of a megabyte.
 _END = r"""(?=[\]):;,.]{0,4}(?:[\s"'<>]|$))"""
 _CREDENTIALS = re.compile(r"""(?<=://)[^/?#\s"'<>]*@""")
 _QUERY = re.compile(rf"""(://(?:[^\s?"'<>:]|:(?!//))*+)\?[^\s"'<>]+?{_END}""")
-# As urllib3 writes it, without scheme and host.
+# A query string in a message of urllib3, which writes URLs without scheme and host.
 _RELATIVE_QUERY = re.compile(rf"""(?<=[\w/.~%-])\?[^\s=…"'<>?]+=[^\s"'<>]*?{_END}""")
 
 
 def remove_secrets(text: str) -> str:
     """Replaces the credentials and query strings of URLs in the text with `…`.
 
-    The query string of a signed URL is as good as a password for what it names.
+    The query string of a signed URL gives access like a password.
     """
     text = _CREDENTIALS.sub("…@", text)
     text = _QUERY.sub(r"\1?…", text)
@@ -24,9 +24,9 @@ def remove_secrets(text: str) -> str:
 
 
 def is_secure(url: str) -> bool:
-    """Whether nobody on the way can change what `url` answers: by http, anybody can.
+    """Whether nobody on the network can change the response to a request for `url`.
 
-    On loopback there is no way.
+    This is so for https, and for http on this machine (loopback).
     """
     parts = urlsplit(url)
     if parts.scheme != "http":

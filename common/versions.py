@@ -4,10 +4,10 @@ import importlib.metadata
 import sys
 from collections.abc import Iterable
 
-# The names of distributions that differ from the name of their top-level package.
-_NAMES = {"PIL": "pillow", "sklearn": "scikit-learn"}
-# Libraries whose results depend on further libraries.
-_WITH = {"scikit-learn": ("scipy",)}
+# Top-level packages whose distribution has another name.
+_DISTRIBUTIONS = {"PIL": "pillow", "sklearn": "scikit-learn"}
+# Distributions whose results depend on further distributions.
+_DEPENDENCIES = {"scikit-learn": ("scipy",)}
 # Libraries for flags, logging and protocol buffers, which compute nothing.
 _WITHOUT_NUMBERS = {"absl", "google"}
 
@@ -28,12 +28,12 @@ def installed_versions(packages: Iterable[str]) -> dict[str, str]:
 
 
 def _distributions(package: str) -> list[str]:
-    name = _NAMES.get(package, package.replace("_", "-"))
+    name = _DISTRIBUTIONS.get(package, package.replace("_", "-"))
     if _version(name) is None:
-        # For distributions of other names, such as special builds of TensorFlow. This reads the
-        # file lists of all distributions, which takes most of a second.
+        # The distribution has another name, such as a special build of TensorFlow. This look-up
+        # reads the file lists of all distributions, which takes most of a second.
         return importlib.metadata.packages_distributions().get(package, [name])
-    return [name, *_WITH.get(name, ())]
+    return [name, *_DEPENDENCIES.get(name, ())]
 
 
 def _version(distribution: str) -> str | None:

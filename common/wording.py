@@ -1,4 +1,4 @@
-"""Recognises, by its syntax tree, the text of a program that only people read.
+"""Recognises, in a syntax tree, the text of a program that only people read.
 
 No result depends on docstrings, the messages of exceptions and assertions, log lines and help
 texts. Every other string is a value, such as the name of a feature or the key of a dictionary. A

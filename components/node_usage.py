@@ -1,6 +1,6 @@
-"""Time and memory of a node, recorded in its output artifacts by the process that runs it.
+"""Records the time and the memory of a node in its output artifacts.
 
-So a report knows them on a cluster too, and also those of a node that was taken from the cache.
+From there, a report reads them on a cluster too, and also if a node was taken from the cache.
 """
 
 import contextlib
@@ -19,11 +19,11 @@ _Artifacts = Mapping[str, Sequence[Any]]
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Usage:
-    """What one execution of a node took.
+    """The time and the memory of one execution of a node.
 
     Attributes:
-      started: time in UTC, such as 2026-01-31 12:00:00.
-      seconds: of the execution.
+      started: start in UTC, such as 2026-01-31 12:00:00.
+      seconds: duration of the execution.
       peak_mb: the most memory that the process of the node held during the execution, in MiB;
         child processes are not counted.
       run: id of the run that executed the node; empty on a cluster.
@@ -41,7 +41,7 @@ def record_usage(
     """Returns a function that calls the `Do` of a TFX executor, and records its usage.
 
     Args:
-      do: takes input artifacts, output artifacts and execution properties.
+      do: a function of input artifacts, output artifacts and execution properties.
       run: id of the run.
     """
 
@@ -71,7 +71,7 @@ def read_usage(artifact: Any) -> Usage | None:
 
 
 def _reset_peak() -> None:
-    """Makes the present memory the peak, so that nodes of one process are told apart (proc(5))."""
+    """Resets the peak to the present memory, since nodes may share a process (proc(5))."""
     with contextlib.suppress(OSError):  # a kernel or sandbox that does not offer it
         Path("/proc/self/clear_refs").write_text("5")
 

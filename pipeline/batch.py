@@ -6,7 +6,7 @@ from common.errors import InputError
 from pipeline.options.config import Config
 from pipeline.recipes import RECIPES
 
-# So many of the images may be quarantined, and a batch still fits.
+# A batch still fits if this share of the training images is quarantined.
 _QUARANTINED = 0.05
 
 
@@ -18,7 +18,7 @@ def fit_batch(config: Config, train_images: int) -> Config:
 
     Args:
       config: the configuration.
-      train_images: the number of images in train, before any is quarantined.
+      train_images: the number of images in the train split, before any is quarantined.
 
     Raises:
       InputError: the user chose a larger batch, or `train.accumulation` requires one.
@@ -30,7 +30,7 @@ def fit_batch(config: Config, train_images: int) -> Config:
             batch //= 2
     if batch > train_images:
         raise InputError(
-            f"--batch-size {batch}: found {train_images} training images; expected a batch of at "
-            "most as many"
+            f"--batch-size {batch}: found {train_images} training images; expected at most "
+            f"{train_images}"
         )
     return dataclasses.replace(config, train=dataclasses.replace(config.train, batch_size=batch))

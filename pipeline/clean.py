@@ -1,10 +1,13 @@
-"""`--clean-cache`: removes what can be made again. Imports no TensorFlow."""
+"""The command `--clean-cache`: removes models and checkpoints that can be created again.
+
+Imports no TensorFlow.
+"""
 
 import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from backbones.kept import clean_cache
+from backbones.model_cache import clean_cache
 from common.lock import try_lock
 from pipeline.root import LOCK, OWNER
 
@@ -13,8 +16,8 @@ def clean(cache: Path, roots: Iterable[Path]) -> Iterator[str]:
     """Empties the cache of models, and removes the checkpoints of trainings that never ended.
 
     Args:
-      cache: of `backbones.resolve.cache_dir`.
-      roots: pipeline roots; one in which a run is going on is left alone.
+      cache: the directory that `backbones.resolve.cache_dir` returns.
+      roots: pipeline roots; a root is left alone while a run uses it.
 
     Yields:
       Lines that say what was removed.

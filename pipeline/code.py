@@ -10,10 +10,11 @@ from components.image_example_gen.sources.kinds import KINDS
 
 _KINDS = "components.image_example_gen.sources.kinds"
 _CATALOGUE = "backbones.catalogue"
-# Some nodes only read and write files and records with these, and any version of them gives the
-# same bytes.
+# Some nodes use this library only to read and write files and records, and all its versions write
+# the same bytes.
 _FILE_SYSTEMS = ("tensorflow",)
-# Pusher makes the images of its warm-up requests with these; what they show does not matter.
+# Pusher generates the images of its warm-up requests with these libraries; their content does not
+# matter.
 _WARM_UP = ("PIL", "numpy", "tensorflow_serving")
 
 # From these modules of other nodes, Report takes names of files and properties.
@@ -30,7 +31,7 @@ _ONLY_NAMES = (
 class NodeCode:
     """For each node, the fingerprint of its code and of the libraries that its results depend on.
 
-    TFX itself takes fingerprints of module files only, and our functions have import paths.
+    TFX itself takes fingerprints of module files only, but here functions are given by import path.
     """
 
     example_gen: str
@@ -41,6 +42,7 @@ class NodeCode:
     tuner: str
     trainer: str
     evaluator: str
+    serving_check: str
     pusher: str
     report: str
 
@@ -56,9 +58,9 @@ def hash_nodes(source: Mapping[str, Any], layout: str) -> NodeCode:
     Args:
       source: the argument of `components.image_example_gen.sources.registry.make_source`. The code
         of other kinds of sources is not part of the fingerprint.
-      layout: `backbone_layout` of `pipeline.inputs.Inputs`, which training takes from the
-        catalogue. The rest of the catalogue is not part of the fingerprint, since the backbone has
-        a fingerprint of its own.
+      layout: `backbone_layout` of `pipeline.inputs.Inputs`, the only part of the catalogue that
+        training uses. The rest of the catalogue is not part of the fingerprint, since the backbone
+        has a fingerprint of its own.
     """
     kind = KINDS[source["kind"]]
     training = {_CATALOGUE: layout}
@@ -66,18 +68,19 @@ def hash_nodes(source: Mapping[str, Any], layout: str) -> NodeCode:
         example_gen=hash_code(
             "components.image_example_gen.executor",
             kind.rpartition(".")[0],
-            # The index is for the source's fingerprint, and not for its examples.
+            # The index serves to compute the source's fingerprint, and does not change examples.
             data={_KINDS: kind, "common.content_index": ""},
         ),
         # StatisticsGen and SchemaGen run only code of TFX and TFDV.
         validation=hash_libraries("tfx", "tensorflow_data_validation"),
-        example_check=hash_code("components.example_check.executor", apart=_FILE_SYSTEMS),
-        schema=hash_code("components.packaged_schema.component", apart=_FILE_SYSTEMS),
+        example_check=hash_code("components.example_check.executor", without=_FILE_SYSTEMS),
+        schema=hash_code("components.packaged_schema.component", without=_FILE_SYSTEMS),
         transform=hash_code("trainer.preprocessing", "components.backbone_transform.executor"),
         tuner=hash_code("trainer.tuner", data=training),
         trainer=hash_code("trainer.train", data=training),
         evaluator=hash_code("components.model_evaluator.executor"),
-        pusher=hash_code("components.model_pusher.executor", apart=(*_FILE_SYSTEMS, *_WARM_UP)),
+        serving_check=hash_code("components.serving_check.executor"),
+        pusher=hash_code("components.model_pusher.executor", without=(*_FILE_SYSTEMS, *_WARM_UP)),
         report=hash_bytes(
             (
                 hash_code("components.report.executor", data=dict.fromkeys(_ONLY_NAMES, ""))

@@ -1,4 +1,4 @@
-"""The datasets that `--dataset` knows by name. Imports no TensorFlow.
+"""The datasets that have a name for `--dataset`. Imports no TensorFlow.
 
 To add a dataset, add an entry here, a file `schemas/<name>.pbtxt`, and recipes in `recipes.py`.
 """
@@ -19,7 +19,7 @@ _ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".7z", ".
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Dataset:
-    """A dataset, and how it is read and tuned.
+    """A dataset, with its source, its schema and its recipes.
 
     Attributes:
       name: the value of `--dataset`; part of the pipeline's default name.
@@ -130,7 +130,7 @@ def find_dataset(text: str, *, here: bool = True) -> Dataset:
 
 
 def _kind_of_file(path: str) -> str | None:
-    """Returns the kind of source that a path names by its form; None for a folder or other file."""
+    """Returns the kind of source, judged by the form of a path; None for a folder or other file."""
     name = path.rsplit("/", 1)[-1].lower()
     if name.endswith(MANIFEST_SUFFIXES):
         return "manifest"

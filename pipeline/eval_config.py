@@ -3,14 +3,14 @@
 from tensorflow_model_analysis.proto import config_pb2
 
 from components.model_evaluator.calibration_metrics import CalibrationMetrics
-from components.model_evaluator.executor import ACCURACY
+from components.model_evaluator.reasons import ACCURACY
 
 
 def make_eval_config() -> config_pb2.EvalConfig:
-    """Returns the metrics of the exported model on raw test examples, of all and of each class.
+    """Returns the metrics of the exported model on raw test examples, in total and by class.
 
-    The accuracy on the images of a class is the recall of the class. There are no thresholds: TFMA
-    compares measured values with them, whatever the number of images. The gate is
+    The accuracy on the images of a class is the recall of the class. There are no thresholds,
+    because TFMA ignores the number of images when it compares values with them. The gate is in
     `components.model_evaluator.verdict`.
     """
     return config_pb2.EvalConfig(

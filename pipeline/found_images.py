@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
 
+from common.errors import RefusedError
 from components.image_example_gen.sources.base import SPLITS, TRAIN, ImageReference, Source
 from components.image_example_gen.sources.duplicates import (
     are_across_classes,
@@ -23,16 +24,19 @@ class FoundImages:
     Attributes:
       total: number of images.
       size: number of bytes of all images.
-      suffixes: number of images by the suffix of the file name in lower case; empty for none.
+      suffixes: number of images by the suffix of the file name, in lower case; the key is empty for
+        names without a suffix.
       classes: number of images by class name.
       unlabelled: number of images without a label.
+      untrained: the classes that have images, but none in train.
       splits: number of images by split.
       given: the splits that the source gives.
       left_out: folders whose images are left out.
       dropped: number of duplicates that were removed.
       leaks: copies of one image in several given splits: the number of such images, and the file
         names of one of them.
-      conflicts: copies of one image in several classes: as `leaks`.
+      conflicts: copies of one image in several classes: the number of such images, and the file
+        names of one of them.
     """
 
     total: int
@@ -40,6 +44,7 @@ class FoundImages:
     suffixes: Mapping[str, int]
     classes: Mapping[str, int]
     unlabelled: int
+    untrained: tuple[str, ...]
     splits: Mapping[str, int]
     given: tuple[str, ...]
     left_out: tuple[str, ...]
@@ -52,8 +57,30 @@ class FoundImages:
         """The number of images in train."""
         return self.splits[TRAIN]
 
+    def check(self) -> None:
+        """Refuses images that no model can be trained and measured on.
+
+        Raises:
+          RefusedError: a split has no image, or a class none to train on.
+        """
+        empty = [split for split in SPLITS if not self.splits[split]]
+        if empty:
+            raise RefusedError(
+                f"no image for the split {', '.join(empty)}: found {self.total} images; expected "
+                "enough for train, validation and test (80/10/10)"
+            )
+        if self.untrained:
+            more = len(self.untrained) - _SHOWN
+            names = ", ".join(self.untrained[:_SHOWN])
+            raise RefusedError(
+                f"no training image for the class {names}"
+                + (f" and {more} more classes" if more > 0 else "")
+                + "; expected about 10 or more images of each class: a tenth goes to validation, "
+                "another to test. Add images, or take the class away"
+            )
+
     def describe(self) -> dict[str, str]:
-        """Returns what was found, by the names of the lines that the console prints."""
+        """Returns the descriptions of images, classes and splits that the console prints."""
         suffixes = Counter(self.suffixes).most_common()
         shown = [f"{count:,} {suffix or 'without a suffix'}" for suffix, count in suffixes[:_SHOWN]]
         others = sum(count for _, count in suffixes[_SHOWN:])
@@ -101,7 +128,9 @@ def find_images(source: Source) -> FoundImages:
     images = source.images()
     copies = list(find_copies(images))
     labels = Counter(image.label for image in images)
-    splits = Counter(assign_splits(images))
+    assigned = assign_splits(images)
+    splits = Counter(assigned)
+    trained = {i.label for i, split in zip(images, assigned, strict=True) if split == TRAIN}
     given = {image.split for image in images}
     return FoundImages(
         total=len(images),
@@ -110,6 +139,11 @@ def find_images(source: Source) -> FoundImages:
         classes={name: labels[label] for label, name in enumerate(source.classes())},
         unlabelled=sum(
             n for label, n in labels.items() if label not in range(len(source.classes()))
+        ),
+        untrained=tuple(
+            name
+            for label, name in enumerate(source.classes())
+            if labels[label] and label not in trained
         ),
         splits={split: splits[split] for split in SPLITS},
         given=tuple(split for split in SPLITS if split in given),

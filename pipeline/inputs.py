@@ -37,11 +37,10 @@ class Inputs:
       schema: the text of the given or curated schema; empty if it is inferred.
       backbone: a SavedModel directory.
       backbone_fingerprint: the fingerprint of the backbone's content.
-      backbone_layout: what a training of the whole backbone takes from the catalogue: the names of
-        variables that have none, as text.
-      champions: from `components.model_evaluator.records.find_champions`.
-      serving: the serving directory now.
-      found: numbers of images.
+      backbone_layout: the layout that `backbones.layout` finds, as text; empty for `--tune head`.
+      champions: the records that `components.model_evaluator.records.find_champions` returned.
+      serving: the state of the serving directory when the run begins.
+      found: the description of the images.
     """
 
     source: Mapping[str, Any]
@@ -69,7 +68,7 @@ def resolve_inputs(config: Config) -> Inputs:
         precision=config.train.precision,
         trusted=config.trust_model,
     )
-    check_backbone(backbone, trusted=config.trust_model)  # before data are fetched
+    check_backbone(backbone, trusted=config.trust_model)  # before the data are downloaded
     if config.tune == "full":
         check_tunable(backbone)
     images = make_source(config.source)

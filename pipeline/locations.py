@@ -1,4 +1,4 @@
-"""Where a run reads and writes: places that must not lie in one another. Imports no TensorFlow."""
+"""Checks the directories that a run reads and writes. Imports no TensorFlow."""
 
 import os
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from pipeline.options.storage import is_in_launcher_store
 _ROOT, _SERVING, _DATASET, _MODEL = "--pipeline-root", "--serving-dir", "--dataset", "--model"
 _STATE = "cloud.state_dir"
 
-# A place, another that it must neither be nor lie in, and why.
+# Two places, and the reason why the first one must neither be the second one nor lie in it.
 _APART = (
     (_ROOT, _DATASET, "artifacts would be taken for images"),
     (_SERVING, _DATASET, "pushed models would be taken for images"),
@@ -29,10 +29,10 @@ _APART = (
 
 
 def check_locations(config: Config) -> None:
-    """Refuses places that lie in one another, or that no file system has.
+    """Refuses directories that lie in one another, and URIs that no file system supports.
 
     Raises:
-      InputError: there are such places.
+      InputError: the configuration has such a directory or URI.
     """
     written = _written(config)
     for flag, place in written.items():
@@ -41,6 +41,8 @@ def check_locations(config: Config) -> None:
         check_scheme(flag, place, TENSORFLOW_SCHEMES, "a path or gs://BUCKET/PATH")
     if config.data_dir:
         check_scheme("--data-dir", config.data_dir, TENSORFLOW_SCHEMES, "a path or gs://…")
+    if config.schema:
+        check_scheme("--schema", config.schema, TENSORFLOW_SCHEMES, "a path or gs://…")
     places = written | dict(_read(config))
     for inner, outer, why in _APART:
         if inner in places and outer in places and _is_within(places[inner], places[outer]):
@@ -52,17 +54,17 @@ def check_locations(config: Config) -> None:
 
 
 def check_written(config: Config) -> None:
-    """Refuses places that cannot be written on this machine, before hours of training.
+    """Refuses directories on this machine that cannot be written, before hours of training.
 
     Raises:
-      InputError: there is one.
+      InputError: a directory cannot be written.
     """
     for flag, place in _written(config).items():
         check_writable(flag, place)
 
 
 def check_buckets(config: Config) -> None:
-    """Fails within seconds where a bucket that `config` names cannot be reached.
+    """Fails within seconds if a bucket in `config` cannot be reached.
 
     Raises:
       UnreachableError: there is no network.
@@ -71,36 +73,36 @@ def check_buckets(config: Config) -> None:
         _MODEL: config.model,
         _DATASET: config.dataset,
         "--data-dir": config.data_dir or "",
+        "--schema": config.schema or "",
         _ROOT: config.pipeline_root,
         _SERVING: config.serving_dir,
     }.items():
         if place.startswith("gs://"):
             check_reachable(flag, place)
-            return  # they are all reached in the same way
+            return  # one check is enough: all buckets have the same server
 
 
 def check_writable(flag: str, place: str) -> None:
     """Refuses a directory that could not be written.
 
     Args:
-      flag: of the option that names it.
-      place: a path, or a URI, which is not looked at.
+      flag: the flag of the option, for the message.
+      place: a path, or a URI, which is not checked.
 
     Raises:
-      InputError: it, or the directory that it would be made in, is no directory or cannot be
-        written.
+      InputError: the path, or its closest existing parent, is no directory or cannot be written.
     """
     if "://" in place:
         return
-    there = next(p for p in (Path(place), *Path(place).parents) if os.path.lexists(p))
-    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+    existing = next(p for p in (Path(place), *Path(place).parents) if os.path.lexists(p))
+    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
         raise InputError(
-            f"{flag} {place}: {there} is not a directory that can be written; choose another"
+            f"{flag} {place}: {existing} is not a directory that can be written; choose another"
         )
 
 
 def _written(config: Config) -> dict[str, str]:
-    """The places that a run writes, by flag; without those that each run is yet to give."""
+    """Returns the directories that a run writes, by flag, without those that are not yet known."""
     places = {
         _ROOT: config.pipeline_root,
         _SERVING: config.serving_dir,
@@ -110,7 +112,7 @@ def _written(config: Config) -> dict[str, str]:
 
 
 def _read(config: Config) -> Iterator[tuple[str, str]]:
-    """The folders that a run reads as a whole: images, and the SavedModel."""
+    """Yields flag and path of the folders that a run reads: images and SavedModel."""
     if "path" in config.source:
         yield _DATASET, config.source["path"]
     if parse_model(config.model).kind == "path" and Path(config.model).is_dir():
@@ -122,7 +124,7 @@ def _is_within(inner: str, outer: str) -> bool:
 
 
 def _parts(place: str) -> tuple[str, ...]:
-    """A path or URI without links, so that the names of one place are all the same."""
+    """Splits a path or URI into its parts, after resolving symbolic links."""
     if "://" in place:
         scheme, _, path = place.partition("://")
         return (f"{scheme}://", *PurePosixPath(path).parts)

@@ -1,4 +1,4 @@
-"""The metadata store of the runs on this machine: where it is, and whether it is intact.
+"""Finds and checks the metadata store of the runs on this machine.
 
 Imports neither TensorFlow nor ML Metadata.
 """
@@ -16,7 +16,7 @@ def metadata_file(state_directory: Path) -> Path:
 
 
 def check_metadata(state_directory: Path) -> None:
-    """Refuses a damaged store, before anything is computed that could not be recorded.
+    """Refuses a damaged metadata store before a run, whose results could not be recorded.
 
     Raises:
       InputError: the file is damaged.
@@ -25,12 +25,12 @@ def check_metadata(state_directory: Path) -> None:
     if not file.exists():
         return
     try:
-        # Not read-only: SQLite first takes back what a killed process left half done.
+        # Not read-only: SQLite first rolls back unfinished transactions of killed processes.
         with contextlib.closing(sqlite3.connect(file)) as store:
             (found,) = store.execute("PRAGMA quick_check(1)").fetchone()
     except sqlite3.DatabaseError as error:
         if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-            raise  # such as a disk that cannot be read: nothing is known of the file
+            raise  # another error, for example of the disk: the file itself may be intact
         found = str(error)
     if found != "ok":
         raise InputError(

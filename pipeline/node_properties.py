@@ -1,4 +1,4 @@
-"""The execution properties of each node that a run finds out."""
+"""The execution properties of each node whose values are known only when a run begins."""
 
 import dataclasses
 
@@ -15,7 +15,7 @@ class ExampleGenProperties:
       source_fingerprint: fingerprint of the images.
       code_fingerprint: fingerprint of the node's code.
       unread_notes: directory of notes of images that could not be read.
-      listing: path of the list of images that was made when the run began.
+      listing: path of the list of images, which was written when the run began.
     """
 
     source: PropertyValue
@@ -116,6 +116,17 @@ class EvaluatorProperties:
     training: PropertyValue
     gate: PropertyValue
     code_fingerprint: PropertyValue
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ServingCheckProperties:
+    """Execution properties of ServingCheck.
+
+    Attributes:
+      settings: `components.serving_check.settings.ServingCheckSettings`, as JSON.
+    """
+
+    settings: PropertyValue
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 source -- ImageExampleGen -+- StatisticsGen - SchemaGen or PackagedSchema - ExampleValidator
                            |
-                           +- Transform -- Trainer -- Evaluator -- Pusher -- Report
+                           +- Transform -- Trainer -- Evaluator -- ServingCheck -- Pusher -- Report
                                  |            |           |
              backbone SavedModel +------------+           +- the last blessed model
 
@@ -35,6 +35,7 @@ from components.model_evaluator.component import ModelEvaluator
 from components.model_pusher.component import ModelPusher
 from components.packaged_schema.component import PackagedSchema
 from components.report.component import Report
+from components.serving_check.component import ServingCheck
 from pipeline.beam.engine import workers_are_elsewhere
 from pipeline.inputs import Inputs
 from pipeline.options.config import Config
@@ -42,11 +43,11 @@ from pipeline.properties import Properties, make_properties
 from pipeline.resolve_inputs.component import ResolveInputs
 from pipeline.run_parameters import runtime_parameters
 
-# Workers import tfx before anything else: the pinned TFDV imports a part of tfx_bsl that no longer
-# exists, and tfx puts a substitute in its place.
+# Workers must import tfx first: the pinned TFDV imports a part of tfx_bsl that no longer exists,
+# and tfx provides a substitute.
 _BEAM_PLUGIN = "--beam_plugins=tfx"
 
-# With these types TFDV counts labels, and does not take the bytes of images for words.
+# With these types, TFDV treats labels as categories, and the bytes of images not as text.
 _EXAMPLE_TYPES = schema_pb2.Schema(
     feature=[
         schema_pb2.Feature(
@@ -120,12 +121,13 @@ def create_pipeline(
         library_fingerprint=properties.validation.library_fingerprint,
         code_fingerprint=properties.validation.check_fingerprint,
     ).with_id("ExampleValidator")
-    # TFX's components have no such property, so it is added to their specs: it is in the cache key.
+    # TFX's components do not have this property. Adding it to their specs puts it into the cache
+    # key.
     for node in (statistics, *([] if config.has_schema else [schema])):
         node.spec.exec_properties["library_fingerprint"] = properties.validation.library_fingerprint
     backbone, backbone_model = _backbone(config, inputs, properties)
-    # To tune the whole backbone, Transform materialises and analyses nothing, so that it makes no
-    # pass over the data. To tune a head, it computes the features of each image once.
+    # If the whole backbone is tuned, Transform writes no examples and has nothing to analyse, so it
+    # does not read the data. If only a head is tuned, it computes the features of each image once.
     head_only = config.tune == "head"
     transform = BackboneTransform(
         examples=examples.outputs["examples"],
@@ -155,7 +157,8 @@ def create_pipeline(
         hyperparameters=tuners[0].outputs["best_hyperparameters"] if tuners else None,
         **training,
     ).with_id("Trainer")
-    # The constructors of Trainer and Tuner only take a mapping, but this is a text or placeholder.
+    # Trainer's and Tuner's constructors accept only a mapping, but `custom_config` is a text or a
+    # placeholder here.
     for tuner in tuners:
         tuner.spec.exec_properties["custom_config"] = properties.tuner.custom_config
     trainer.spec.exec_properties["custom_config"] = properties.trainer.custom_config
@@ -171,9 +174,16 @@ def create_pipeline(
         gate=properties.evaluator.gate,
         code_fingerprint=properties.evaluator.code_fingerprint,
     ).with_id("Evaluator")
+    serving_check = ServingCheck(
+        model=trainer.outputs["model"],
+        examples=examples.outputs["examples"],
+        evaluation=evaluator.outputs["evaluation"],
+        settings=properties.serving_check.settings,
+    )
     pusher = ModelPusher(
         model=trainer.outputs["model"],
         model_blessing=evaluator.outputs["blessing"],
+        infra_blessing=serving_check.outputs["blessing"],
         push_destination=properties.pusher.push_destination,
         custom_config=properties.pusher.custom_config,
     ).with_id("Pusher")
@@ -207,6 +217,7 @@ def create_pipeline(
             *tuners,
             trainer,
             evaluator,
+            serving_check,
             pusher,
             report,
         ],
@@ -226,7 +237,8 @@ def _backbone(
     """
     if inputs is None or workers_are_elsewhere(config.run.beam_args):
         node = Backbone(
-            # A URL may have a token in it, which has no place in the metadata store.
+            # Not `config.model`, since a URL may contain a token, which the metadata store would
+            # show.
             model=config.model if inputs is None else inputs.backbone,
             weights=config.weights,
             precision=config.train.precision,

@@ -18,6 +18,7 @@ from components.model_evaluator.settings import GateSettings
 from components.model_pusher.last_push import push_record
 from components.model_pusher.settings import PusherSettings
 from components.property_value import PropertyValue
+from components.serving_check.settings import ServingCheckSettings
 from pipeline.code import hash_nodes
 from pipeline.eval_config import make_eval_config
 from pipeline.inputs import Inputs
@@ -28,6 +29,7 @@ from pipeline.node_properties import (
     PusherProperties,
     ReportProperties,
     SchemaProperties,
+    ServingCheckProperties,
     TrainerProperties,
     TransformProperties,
     TunerProperties,
@@ -66,6 +68,7 @@ class Properties:
     tuner: TunerProperties
     trainer: TrainerProperties
     evaluator: EvaluatorProperties
+    serving_check: ServingCheckProperties
     pusher: PusherProperties
     report: ReportProperties
 
@@ -187,6 +190,18 @@ def make_properties(config: Config, inputs: Inputs) -> Properties:
             gate=to_custom_config(GateSettings(**vars(config.gate))),
             code_fingerprint=code.evaluator,
         ),
+        serving_check=ServingCheckProperties(
+            settings=to_custom_config(
+                ServingCheckSettings(
+                    images=config.serving_check.images,
+                    timeout_seconds=config.serving_check.timeout_seconds,
+                    max_memory_gb=config.serving_check.max_memory_gb,
+                    max_p99_ms=config.serving_check.max_p99_ms,
+                    tolerance=_tolerance(config),
+                    code_fingerprint=code.serving_check,
+                )
+            )
+        ),
         pusher=PusherProperties(
             push_destination=_push_destination(config.serving_dir),
             custom_config=to_custom_config(pusher_settings),
@@ -206,8 +221,21 @@ def make_properties(config: Config, inputs: Inputs) -> Properties:
     )
 
 
+def _tolerance(config: Config) -> float:
+    """Returns the allowed difference between probabilities of the same image.
+
+    With a mixed precision, the order in which sums are rounded depends on the batch.
+    """
+    if config.serving_check.tolerance is not None:
+        return config.serving_check.tolerance
+    return 1e-4 if config.train.precision == "float32" else 0.02
+
+
 def _training_fingerprint(inputs: Inputs, trainer: TrainerSettings, tuner: TunerSettings) -> str:
-    """Of everything that determines a model: two trainings with the same one are repetitions."""
+    """Returns the fingerprint of everything that determines a model.
+
+    A training with the same fingerprint is a repetition.
+    """
     determining = dataclasses.replace(trainer, checkpoints="")
     texts = [to_custom_config(determining), inputs.schema]
     if tuner.trials:

@@ -1,4 +1,4 @@
-"""What the node Report is told of a run. Imports neither TensorFlow nor TFX."""
+"""Makes the settings of the node Report. Imports neither TensorFlow nor TFX."""
 
 from backbones.catalogue import MODELS
 from common.urls import remove_secrets
@@ -17,7 +17,7 @@ def make_report_settings(
 
     Args:
       config: the configuration of the run.
-      inputs: its data, backbone and schema.
+      inputs: the data, backbone and schema of the run.
       training: fingerprint of the training.
       champion: URI of the record of the champion; empty if there is none.
       code: fingerprint of the code of all nodes.

@@ -1,11 +1,16 @@
-"""Reads the schema that a run is given. Imports no TensorFlow until a bucket is named."""
+"""Reads the schema of `--schema`, and checks the path of `--write-schema`.
+
+Imports TensorFlow only for buckets.
+"""
 
 from importlib import resources
+from pathlib import Path
 
 from common.errors import InputError
 from common.files import read_bytes
+from pipeline.options.config import Config
 
-# What ImageExampleGen writes, as in the curated schemas.
+# The feature `file_name` that ImageExampleGen writes, as in the curated schemas.
 _FILE_NAME = """
 # The source's own name or id of the image.
 feature {
@@ -33,7 +38,7 @@ def read_schema(path: str) -> str:
       path: path or gs:// URI of a text-format `tensorflow.metadata.v0.Schema`.
 
     Raises:
-      InputError: there is no such file, or it is no schema of images and labels.
+      InputError: there is no such file, or the file is no schema of images and labels.
     """
     from google.protobuf import text_format
     from tensorflow_metadata.proto.v0 import schema_pb2
@@ -59,3 +64,24 @@ def read_schema(path: str) -> str:
             f"{', '.join(missing)} as well"
         )
     return text if "file_name" in names else f"{text.rstrip()}{_FILE_NAME}"
+
+
+def check_write_schema(path: str, config: Config) -> None:
+    """Refuses `--write-schema` if the schema is not inferred, or the file cannot be written.
+
+    Raises:
+      InputError: the configuration or `path` does not allow it.
+    """
+    if config.run.is_compiled:
+        raise InputError(
+            f"--write-schema {path}: has no effect with --runner {config.run.runner}; expected "
+            "--runner local"
+        )
+    if config.has_schema:
+        given = f"--schema {config.schema}" if config.schema else f"--dataset {config.dataset}"
+        raise InputError(
+            f"--write-schema {path}: has no effect with {given}, whose schema is not inferred; "
+            "expected another dataset"
+        )
+    if "://" not in path and not Path(path).absolute().parent.is_dir():
+        raise InputError(f"--write-schema {path}: no such directory; expected a path in one")

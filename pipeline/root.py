@@ -31,8 +31,8 @@ def claim_root(directory: Path, config: Config) -> Iterator[Callable[[], None]]:
     The operating system frees the lock when the process ends, even if it is killed.
 
     Yields:
-      A function that records the pipeline as the owner of the directory. A run calls it once it has
-      found its data and its model: a run that ends before that leaves the root to any pipeline.
+      A function that records the pipeline as the owner of the directory. A run calls it after it
+      has found its data and its model. If it ends before, any pipeline may use the root.
 
     Raises:
       InputError: the root cannot be written; another run uses it; it belongs to another pipeline;

@@ -1,4 +1,4 @@
-"""The parameters of a compiled pipeline, which a person may change for each run.
+"""The parameters of a compiled pipeline, whose values may differ from run to run.
 
 Imports TFX only when a pipeline is built.
 """

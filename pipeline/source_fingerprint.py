@@ -1,4 +1,4 @@
-"""The fingerprint of a source, by which the cache finds its examples."""
+"""Computes the fingerprint of a source, which is part of the cache key of its examples."""
 
 from pathlib import Path
 
@@ -8,11 +8,11 @@ from components.image_example_gen.unread import read_unread
 
 
 def find_fingerprint(source: Source, unread_notes: str, cache: Path) -> str:
-    """Returns the fingerprint of `source`, or a new one if an image that was away is back.
+    """Returns the fingerprint of `source`; a new one if an unreadable image can be read again.
 
     Args:
       source: the source, after `prepare`.
-      unread_notes: directory of the notes of `components.image_example_gen.unread`.
+      unread_notes: directory of the notes that `components.image_example_gen.unread` writes.
       cache: the cache directory, as for `Source.fingerprint`.
     """
     fingerprint = source.fingerprint(cache)

@@ -119,3 +119,16 @@ def class_folder(folder: Path, classes: int = 2, images: int = 3) -> Path:
             image = gradient(16 + label, 16 + index)
             image.save(folder / f"c{label}" / f"{index}.png")
     return folder
+
+
+def digit_folders(folder: Path, count: int) -> Path:
+    """Writes the first handwritten digits into class folders, with one time of modification."""
+    from components.image_example_gen.sources.digits import DigitsSource
+
+    source = DigitsSource()
+    for image in source.read(source.images()[:count]):
+        directory = folder / f"digit_{image.label}"
+        directory.mkdir(parents=True, exist_ok=True)
+        (directory / image.file_name).write_bytes(image.encoded)
+        os.utime(directory / image.file_name, (1e9, 1e9))
+    return folder

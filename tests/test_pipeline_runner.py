@@ -59,7 +59,7 @@ USAGE_ERRORS = [
     ),
     (
         ["--model", "vit_b16_fe", "--epochs", "3", "--set", "train.steps=8"],
-        "--epochs 3: does nothing beside --set train.steps 8; expected one of them",
+        "--epochs 3: has no effect with --set train.steps 8; expected one of them",
     ),
     (["--model", "vit_b16_fe", "--dataset", "s3://b/x"], "--dataset s3://b/x: s3:// is not suppor"),
     (["--model", "vit_b16_fe", "--dataset", "README.md"], "--dataset README.md: is a file"),
@@ -286,7 +286,7 @@ def test_the_table_of_models(tmp_path, monkeypatch):
     }.items():
         handle = f"{kaggle}/{name.replace('_', '-')}/1"
         assert table[name] == [*expected, "no", "Apache-2.0", handle]
-    assert table["vit_mini_fe"][2:] == ["-", "yes", "Apache-2.0", "made on the spot"]
+    assert table["vit_mini_fe"][2:] == ["-", "yes", "Apache-2.0", "none (random weights)"]
 
 
 def test_which_models_are_here(tmp_path, monkeypatch, tiny_backbone):

@@ -1,3 +1,3 @@
-"""Tunes models: preprocessing, input, model, training, serving."""
+"""Tunes models, exports them, and classifies images with exported models."""
 
 import common.environment  # noqa: F401 (before TensorFlow is imported)

@@ -1,19 +1,19 @@
-"""Classifies images, by an exported model or an off-the-shelf ImageNet classifier.
+"""Classifies images with an exported model or an off-the-shelf ImageNet classifier.
 
     python -m trainer.predict --model runs/flowers/serving/1763884800 daisy.jpg more_images/
     python -m trainer.predict --model vit_b16_classification --top 5 cat.jpg dog.jpg
     python -m trainer.predict --model runs/flowers/serving/1763884800 images/ --output answers.csv
 
-Images are files and folders of any depth, also in a bucket (gs://…). They are treated as the
-pipeline treats them: upright by EXIF, on white, resized, in the model's range of values.
+An IMAGE is a file, or a folder with images at any depth, also in a bucket (gs://…). Images are
+preprocessed as in the pipeline: rotated by EXIF, put on white, resized, scaled to [-1, 1].
 
-Without --output a line is printed for each image, with the probability and name of its likeliest
-classes. With --output they go into a table (.csv, .jsonl, .parquet), by Beam: on the engine that
---beam-arg names, and from where the same command was interrupted before. Images without an answer
-are in the table as well, with the reason, and in OUTPUT.quarantine.jsonl.
+Without --output, one line for each image is printed, with probability and name of its likeliest
+classes. With --output, Beam writes them to a table (.csv, .jsonl, .parquet), on the engine that
+--beam-arg names. If this command was interrupted, the same command resumes it. Images without an
+answer are in the table too, with the reason, and in OUTPUT.quarantine.jsonl.
 
-Exit status: 0 all images are classified, 1 some could not be read (stderr says which and why),
-2 bad usage, or no such classifier.
+Exit status: 0 if all images were classified, 1 if some could not be read (stderr names them, with
+the reason), 2 for bad usage or an unknown classifier.
 """
 
 import argparse
@@ -98,7 +98,10 @@ def print_answers(parser: Parser, options: argparse.Namespace, classifier: "Clas
 
 
 def describe(answer: "Answer", width: int, names: Sequence[str] | None) -> str:
-    """An image's name, `width` wide, and the probability and name of its likeliest classes."""
+    """Returns a line with an image's name and the probabilities and names of its likeliest classes.
+
+    The name is padded to `width` characters.
+    """
     classes = "  ".join(
         f"{100 * probability:6.2f} %  {escape_controls(names[index]) if names else index}"
         for index, probability in zip(answer.classes, answer.probabilities, strict=True)
@@ -110,7 +113,7 @@ def describe(answer: "Answer", width: int, names: Sequence[str] | None) -> str:
 def write_answers(
     parser: Parser, options: argparse.Namespace, directory: str, classifier: "Classifier"
 ) -> int:
-    """Writes `options.output`; returns the exit status."""
+    """Writes the table `options.output`; returns the exit status."""
     from trainer.prediction.bulk import BulkJob, run_bulk
 
     job = BulkJob(
@@ -121,7 +124,7 @@ def write_answers(
         top=options.top,
         batch_size=options.batch_size,
     )
-    classifier.close()  # workers load their own
+    classifier.close()  # each worker of Beam loads its own
     with rich.progress.Progress(
         *rich.progress.Progress.get_default_columns(),
         rich.progress.MofNCompleteColumn(),
@@ -145,11 +148,11 @@ def load_classifier(parser: Parser, options: argparse.Namespace) -> tuple[str, "
     """Loads the classifier that the options of `add_classifier_arguments` name.
 
     Returns:
-      Its directory, and the classifier.
+      The directory of the classifier, and the classifier.
 
     Raises:
-      InputError: there is no such classifier. TensorFlow is imported only if that is necessary to
-        find out.
+      InputError: there is no such classifier. Where possible, this is found out before TensorFlow
+        is imported.
     """
     check_model(options.model, options.weights, task="classification")
     if parse_model(options.model).is_untrained(options.weights):
@@ -183,8 +186,8 @@ def add_classifier_arguments(parser: Parser, *, batch_size: int) -> None:
     parser.add_argument(
         "--trust-model",
         action="store_true",
-        help="accept a SavedModel whose program reaches files, the network or Python; it runs with "
-        "your rights",
+        help="accept a SavedModel whose program accesses files, the network or Python; it runs "
+        "with your rights",
     )
     parser.add_argument(
         "--weights",
@@ -210,7 +213,7 @@ def make_parser() -> Parser:
         type=positive,
         default=1,
         metavar="N",
-        help="how many classes to name for each image, likeliest first (default: 1)",
+        help="number of classes to print for each image, likeliest first (default: 1)",
     )
     parser.add_argument(
         "--output",
@@ -229,11 +232,11 @@ def make_parser() -> Parser:
         nargs="+",
         type=expanduser,
         metavar="IMAGE",
-        help="a JPEG, PNG, GIF, BMP or WebP file, or a folder of such, also gs://…",
+        help="a JPEG, PNG, GIF, BMP or WebP file, or a folder of such files, also gs://…",
     )
     return parser
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # so that `… | head` ends it quietly
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # so that `… | head` ends without a traceback
     sys.exit(main())

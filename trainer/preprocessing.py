@@ -1,4 +1,4 @@
-"""Preprocessing, as one graph that Transform writes and Trainer, Evaluator and servers run.
+"""Preprocessing, as a graph that Transform writes and that Trainer, Evaluator and servers run.
 
 Images are decoded, resized to the backbone's H x W (bilinear), and scaled to [-1, 1], as in
 google-research/vision_transformer, vit_jax/input_pipeline.py. For `--tune head`, the graph also
@@ -62,7 +62,7 @@ def decode_images(encoded: tf.Tensor, height: int, width: int) -> tf.Tensor:
 
 
 def decode(encoded: tf.Tensor) -> tf.Tensor:
-    """Decodes an ingested image, a JPEG, string [], to uint8 [h, w, 3]; PNG and GIF as well."""
+    """Decodes an ingested image (JPEG, also PNG or GIF), string [], to uint8 [h, w, 3]."""
     image = tf.io.decode_jpeg(encoded, channels=3, dct_method=DCT_METHOD)
     return tf.ensure_shape(image, [None, None, 3])
 
@@ -81,17 +81,17 @@ def value_range(image: tf.Tensor) -> tf.Tensor:
 
 
 class FrozenBackbone(tf.Module):
-    """A backbone behind the preprocessing: encoded images -> features.
+    """Preprocessing followed by a backbone: maps encoded images to features.
 
-    It becomes part of the transform graph's SavedModel, with the functions that Transform ran, and
-    the exported model runs `from_pixels` of it.
+    The transform graph's SavedModel contains this object, and the exported model calls its function
+    `from_pixels`.
     """
 
     def __init__(self, directory: str, input_range: str) -> None:
         """
         Args:
           directory: the directory of the backbone's SavedModel.
-          input_range: of the pixels that it expects, see `backbones.input_range`.
+          input_range: the range of the backbone's pixels, see `backbones.input_range`.
         """
         super().__init__()
         shapes = read_shapes(directory)
@@ -105,7 +105,9 @@ class FrozenBackbone(tf.Module):
 
         @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
         def from_bytes(encoded: tf.Tensor) -> tf.Tensor:
-            return _in_even_number(from_pixels, decode_images(encoded, shapes.height, shapes.width))
+            return _with_even_batch(
+                from_pixels, decode_images(encoded, shapes.height, shapes.width)
+            )
 
         self.from_pixels = from_pixels
         self.from_bytes = from_bytes
@@ -117,7 +119,7 @@ def _frozen_features(encoded: tf.Tensor, directory: str, input_range: str) -> tf
     The backbone becomes part of the transform graph's SavedModel, as its attribute
     `frozen_backbone`.
     """
-    import tensorflow_transform as tft  # training needs the rest of this module, and no Transform
+    import tensorflow_transform as tft  # here, since training imports this module without Transform
 
     frozen = tft.make_and_track_object(
         lambda: FrozenBackbone(directory, input_range), name="frozen_backbone"
@@ -125,15 +127,15 @@ def _frozen_features(encoded: tf.Tensor, directory: str, input_range: str) -> tf
     return _in_chunks(frozen.from_bytes, encoded, read_shapes(directory).features)
 
 
-def _in_even_number(function: Callable[[tf.Tensor], tf.Tensor], images: tf.Tensor) -> tf.Tensor:
-    """`function`, [B, H, W, 3] -> [B, D]; it is given a grey image more where B is odd.
+def _with_even_batch(function: Callable[[tf.Tensor], tf.Tensor], images: tf.Tensor) -> tf.Tensor:
+    """Calls `function`, [B, H, W, 3] -> [B, D], with one more, grey image if B is odd.
 
-    An image's features are to be the same whatever batch it comes in: Beam's engines cut batches
-    where they like. On CPUs an odd number takes other kernels, which add up in another order. In
-    even numbers a convolutional backbone's features are exactly the same (a MobileNet's were up to
-    2.5e-5 apart); a ViT's stay within 2.4e-6 either way. The exported model does without: a single
-    request would cost one image more (S/16 168 ms in place of 150, a MobileNet 29 in place of 22,
-    on two cores).
+    The features of an image should not depend on its batch, since Beam's engines form batches of
+    any size. On CPUs, odd batches use other kernels, which add up in another order: the features of
+    a MobileNet differed by up to 2.5e-5. With even batches, those of convolutional backbones are
+    exactly equal; those of a ViT differ by up to 2.4e-6 in both cases. The exported model does not
+    pad: a request with one image would take longer (S/16 168 ms instead of 150, a MobileNet 29
+    instead of 22, on two cores).
     """
     odd = tf.shape(images)[0] % 2
     return function(tf.pad(images, [[0, odd], [0, 0], [0, 0], [0, 0]]))[: tf.shape(images)[0]]

@@ -36,8 +36,8 @@ def run_fn(fn_args: Any) -> None:
     training = settings.training
     if training.hyperparameters.deterministic:
         tf.config.experimental.enable_op_determinism()
-    is_solved = training.tune == "head" and training.hyperparameters.head == "linear_probe"
-    strategy = make_strategy("single" if is_solved else training.hyperparameters.strategy)
+    is_probe = training.tune == "head" and training.hyperparameters.head == "linear_probe"
+    strategy = make_strategy("single" if is_probe else training.hyperparameters.strategy)
     found = {}
     if fn_args.hyperparameters:
         found = keras_tuner.HyperParameters.from_config(fn_args.hyperparameters).values
@@ -52,7 +52,7 @@ def run_fn(fn_args: Any) -> None:
         validation_files=fn_args.eval_files,
         label=settings.label.with_options(changed),
     )
-    if is_solved:
+    if is_probe:
         model = job.make_model()
         job.probe(model, strategy, fn_args.model_run_dir)
         job.export(model, fn_args.serving_model_dir, settings.serving)
@@ -72,6 +72,6 @@ def run_fn(fn_args: Any) -> None:
         fitted = job.fit(strategy, directory.path, log_dir, directory.lease)
         if is_chief:
             job.export(fitted.model, fn_args.serving_model_dir, settings.serving)
-        # When this function returns, TFX looks for the model, in every worker.
+        # In every worker, TFX looks for the model as soon as this function returns.
         wait_for_all(strategy)
         fitted.checkpoints.remove()

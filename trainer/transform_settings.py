@@ -1,7 +1,8 @@
 """The settings that the pipeline gives to Transform. Imports no TensorFlow.
 
-They are in a module apart from the settings of Trainer. Transform's cache key has a fingerprint of
-all code that Transform imports, and a new option of training must not run Transform again.
+They have their own module, apart from the settings of Trainer. Transform's cache key has a
+fingerprint of all code that Transform imports, and a new option of training must not make Transform
+run again.
 """
 
 import dataclasses
@@ -20,7 +21,7 @@ class TransformSettings:
       tune: with "full", Transform computes pixels; with "head", features of the frozen backbone.
       input_range: the range of the backbone's pixels, a key of `INPUT_RANGES` of
         `backbones.input_range`.
-      check_input_range: whether Transform compares the ranges on some training images.
+      check_input_range: whether Transform compares the possible ranges on some training images.
       code_fingerprint: fingerprint of Transform's code.
       backbone: directory of the backbone's SavedModel. Only the executor of BackboneTransform
         knows it; it is empty in the execution properties, which are part of the cache key.

@@ -33,7 +33,7 @@ def tuner_fn(fn_args: Any) -> TunerFnResult:
     hyperparameters = settings.training.hyperparameters
     if hyperparameters.deterministic:
         tf.config.experimental.enable_op_determinism()
-    # Trials run on this machine only; other workers belong to Trainer.
+    # Trials run on this machine only: TFX runs Tuner on one worker.
     strategy = hyperparameters.strategy
     strategy = make_strategy("mirrored" if strategy == "multiworker" else strategy)
     backbone = backbone_directory(fn_args.base_model)
@@ -59,9 +59,9 @@ def tuner_fn(fn_args: Any) -> TunerFnResult:
 
 
 def search_space(settings: TrainingSettings) -> keras_tuner.HyperParameters:
-    """Returns the search space: learning rate, schedule and augmentation, around the given values.
+    """Returns the search space: learning rate, schedule and augmentation, around their settings.
 
-    Names are the keys of options; the defaults are the given values.
+    The names are keys of options, and the defaults are the values in `settings`.
     """
     space = keras_tuner.HyperParameters()
     rate = settings.hyperparameters.learning_rate
@@ -88,7 +88,7 @@ def _choice(
 
 
 class Oracle(keras_tuner.oracles.BayesianOptimizationOracle):
-    """KerasTuner's Bayesian optimisation, with the defaults in the first trial."""
+    """KerasTuner's Bayesian optimisation; the first trial has the default values."""
 
     def populate_space(self, trial_id: str) -> dict[str, Any]:
         """Returns the values of the next trial, in KerasTuner's form."""
@@ -116,7 +116,7 @@ class Search(keras_tuner.Tuner):
         """Trains once; returns the validation accuracy of the weights that would be exported.
 
         Raises:
-          FatalError: an error, such as a wrong setting, that all trials would have, or the process
+          FatalError: an error that every trial would have, such as a wrong setting; or the process
             was asked to end.
         """
         settings = self._job.settings.replace_options(trial.hyperparameters.values)
@@ -124,7 +124,7 @@ class Search(keras_tuner.Tuner):
         label = self._job.label.with_options(
             trial.hyperparameters.values, suffix=f"-trial-{trial.trial_id}"
         )
-        # What Keras remembers of each model by name would grow from trial to trial.
+        # Keras registers each model by name, which would fill memory from trial to trial.
         keras.utils.clear_session()
         try:
             with end_at_once():

@@ -64,7 +64,7 @@ def published_layout(arrays: Arrays) -> dict[str, np.ndarray]:
     published = {}
     for name, array in arrays.items():
         published_name = _published_name(name)
-        if published_name in arrays:  # Both names are there: keep this one, reported as unexpected.
+        if published_name in arrays:  # Both names exist: `_check_names` will report this one.
             published_name = name
         published[published_name] = _published_shape(name, array)
     shapes = infer_architecture(published).array_shapes()

@@ -9,7 +9,7 @@ import numpy as np
 
 from common.errors import InputError, one_line
 
-_LARGEST_RATIO = 10  # trained weights look random: the published files unpack to their own size
+_LARGEST_RATIO = 10  # unpacked to packed size: trained weights look random and hardly compress
 _SLACK = 100_000_000  # bytes
 
 
@@ -56,7 +56,7 @@ def _describe_content(path: Path) -> str:
 
 
 def _check_names(names: list[str]) -> None:
-    """Refuses two arrays of one name, of which NumPy would read the last."""
+    """Refuses two arrays with the same name: NumPy would read only the last one."""
     name, count = max(Counter(names).items(), key=lambda item: item[1], default=("", 0))
     if count > 1:
         raise CheckpointError(
@@ -66,7 +66,7 @@ def _check_names(names: list[str]) -> None:
 
 
 def _check_size(path: Path, archive: zipfile.ZipFile) -> None:
-    """Refuses a small file that would fill the memory. (`zipfile` reads no more than is stated.)"""
+    """Refuses a small file that unpacks to a huge one. `zipfile` never exceeds the stated size."""
     packed, unpacked = path.stat().st_size, sum(member.file_size for member in archive.infolist())
     if unpacked > _LARGEST_RATIO * packed + _SLACK:
         raise CheckpointError(

@@ -159,8 +159,8 @@ class VisionTransformer(tf.Module):
         product = tf.matmul(rows, tf.reshape(kernel, [inputs, outputs]))
         bias = tf.reshape(bias, [outputs])
         if activation is None:
-            # oneDNN would fuse `bias_add` with the product, and has no kernel for the fused product
-            # that uses AMX.
+            # Not `bias_add`: oneDNN would fuse it with the product, and its kernel for the fused
+            # product does not use AMX.
             return product + bias
         return activation(tf.nn.bias_add(product, bias))
 

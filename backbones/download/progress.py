@@ -14,9 +14,9 @@ from common.text import make_printable
 
 @contextmanager
 def show_downloads(console: rich.console.Console) -> Iterator[None]:
-    """Within it, a terminal shows a bar for each download; a file gets a line at start and end.
+    """A context in which the console shows each download: a terminal as a bar, a file as two lines.
 
-    If the process waits for another one, a line says what the other one is writing.
+    If the process waits for another process, a line names the file that the other one is writing.
     """
     bars = rich.progress.Progress(
         rich.progress.TextColumn("downloading {task.description}", markup=False),
@@ -45,7 +45,7 @@ def show_downloads(console: rich.console.Console) -> Iterator[None]:
 
 
 class _Listener(logging.Handler):
-    """Updates the bars from the log records of downloads, and prints those of waits."""
+    """Updates the bars from the log records of downloads, and prints log records about waiting."""
 
     def __init__(self, bars: rich.progress.Progress) -> None:
         super().__init__()

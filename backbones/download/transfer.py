@@ -34,11 +34,11 @@ class DownloadError(InputError):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Patience:
-    """How long a download is tried; times are in seconds."""
+    """The time limits of a download, in seconds, and its number of attempts."""
 
     connect: float = 4  # longest wait for a connection to one address of the server
     read: float = 30  # longest wait for the next byte
-    in_all: float = 6 * 3600  # longest duration of a download
+    total: float = 6 * 3600  # longest duration of a download
     pause: float = 1  # before the second attempt; doubled with each further one
     longest_pause: int = 60  # also if the server asks for more (Retry-After)
     tries: int = 5  # attempts in a row without a new byte
@@ -94,13 +94,13 @@ class _Transfer:
         self._sha256, self._patience = sha256, patience
         self._part = target.with_name(target.name + ".part")
         self._notes = target.with_name(target.name + ".part.json")
-        self._deadline = time.monotonic() + patience.in_all
+        self._deadline = time.monotonic() + patience.total
         self._reported = 0.0
         self._validator, self._total = self._read_notes()
 
     def run(self) -> None:
         """Tries until the file is complete, or until another attempt would be useless."""
-        in_vain = 0
+        failures = 0  # in a row, without a new byte
         with self._session() as session:
             while self._total is None or self._size != self._total:
                 before = self._size
@@ -108,10 +108,10 @@ class _Transfer:
                     self._attempt(session)
                     break
                 except _BrokenOffError as error:
-                    in_vain = 0 if self._size > before else in_vain + 1
-                    pause = min(self._patience.pause * 2**in_vain, self._patience.longest_pause)
+                    failures = 0 if self._size > before else failures + 1
+                    pause = min(self._patience.pause * 2**failures, self._patience.longest_pause)
                     is_late = time.monotonic() + pause > self._deadline
-                    if in_vain >= self._patience.tries or is_late:
+                    if failures >= self._patience.tries or is_late:
                         raise self._failure(str(error)) from error
                     logger.info("%s: %s; trying again in %.1f s", self._url, error, pause)
                     time.sleep(pause)
@@ -123,7 +123,7 @@ class _Transfer:
 
         class _SecureSession(requests.Session):
             def get_redirect_target(self, response: Any) -> str | None:
-                """Refuses to be sent from https to http."""
+                """Refuses a redirect from https to http."""
                 target = super().get_redirect_target(response)
                 if target and not is_secure(urljoin(response.url, target)):
                     raise requests.exceptions.InvalidSchema(
@@ -194,7 +194,7 @@ class _Transfer:
                 file.write(chunk)
                 file.flush()
                 if time.monotonic() > self._deadline:
-                    raise self._failure(f"not complete after {self._patience.in_all:g} s")
+                    raise self._failure(f"not complete after {self._patience.total:g} s")
                 if time.monotonic() - self._reported > _INTERVAL:
                     self._report(logging.DEBUG)
 
@@ -231,7 +231,7 @@ class _Transfer:
         return None, None
 
     def _begin(self, validator: str | None, total: int | None) -> None:
-        self._discard()  # first: else a kill here would leave old bytes with new notes
+        self._discard()  # before writing notes: a kill in between would leave old bytes, new notes
         self._validator, self._total = validator, total
         notes = {"url": self._url_digest, "validator": validator, "total": total}
         write_whole(self._notes, json.dumps(notes))

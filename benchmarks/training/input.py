@@ -20,7 +20,7 @@ class Rates:
     cpu: Sequence[float]
 
     def over(self, other: "Rates") -> tuple[float, float]:
-        """Returns the medians, over all turns, of the ratios of wall and of CPU rates."""
+        """Returns the median ratio of the wall rates, and that of the CPU rates, over all turns."""
         pairs = ((self.wall, other.wall), (self.cpu, other.cpu))
         wall, cpu = (statistics.median(a / b for a, b in zip(*pair, strict=True)) for pair in pairs)
         return wall, cpu
@@ -31,7 +31,7 @@ def measure_input(
 ) -> dict[str, Rates]:
     """Measures the rates of "plain", "augmented", "bare" and "one thread", an epoch in each turn.
 
-    Every turn makes a new iterator, and starts the clock after a few batches.
+    Every turn creates a new iterator, and starts the clock after a few batches.
     """
     datasets = {
         "plain": material.train(Augmentation()).batches(batch_size),

@@ -1,4 +1,4 @@
-"""Backbone, a node that provides the model that `--model` names as a Model artifact."""
+"""Backbone, a node that copies the model of `--model` into a Model artifact."""
 
 from tfx.dsl.component.experimental.annotations import OutputArtifact, Parameter
 from tfx.dsl.component.experimental.decorators import component
@@ -19,8 +19,8 @@ def Backbone(  # noqa: N802, PLR0917 (a component is named like a class, and cal
 ) -> None:
     """Finds, downloads or converts a backbone, and copies its SavedModel into the artifact.
 
-    It is for runs whose nodes or Beam workers share only the pipeline root: they read the backbone
-    from there.
+    It is for runs whose nodes or Beam workers share no disk but the pipeline root, from which they
+    read the backbone.
 
     Args:
       backbone: the artifact, whose directory becomes the SavedModel.

@@ -21,9 +21,9 @@ WARNING = "warning"  # custom property of a TransformGraph
 
 
 class Executor(executor.Executor):
-    """TFX's executor of Transform; adds the backbone's directory to the `custom_config`.
+    """TFX's executor of Transform, which here gets the backbone's directory in `custom_config`.
 
-    It also copies the counts that are beside the examples to the transformed examples.
+    It also copies the file with the numbers of examples to the transformed examples.
     """
 
     def Do(  # noqa: N802 (TFX's name)
@@ -34,8 +34,8 @@ class Executor(executor.Executor):
     ) -> None:
         """Runs Transform as TFX does, with the backbone's directory in `TransformSettings`.
 
-        If the settings ask for it, and another range of pixel values suits the backbone better, the
-        custom property `warning` of the transform graph says so.
+        If `check_input_range` is set, and another range of pixel values suits the backbone better,
+        the transform graph gets a warning as its custom property `warning`.
         """
         inputs = dict(input_dict)
         directory = artifact_utils.get_single_uri(inputs.pop(BACKBONE_KEY))
@@ -47,11 +47,11 @@ class Executor(executor.Executor):
             if settings.check_input_range:
                 _check_input_range(input_dict, output_dict, settings)
             super().Do(inputs, output_dict, exec_properties | {key: custom_config})
-        # Trainer, which may get the transformed examples alone, reads the counts beside them.
+        # Trainer reads the numbers beside its examples, which may be the transformed ones.
         for transformed in output_dict.get(TRANSFORMED_EXAMPLES_KEY, ()):
-            counted = artifact_utils.get_single_uri(inputs[EXAMPLES_KEY])
+            examples = artifact_utils.get_single_uri(inputs[EXAMPLES_KEY])
             fileio.makedirs(transformed.uri)
-            fileio.copy(f"{counted}/{COUNTS_FILE}", f"{transformed.uri}/{COUNTS_FILE}", True)
+            fileio.copy(f"{examples}/{COUNTS_FILE}", f"{transformed.uri}/{COUNTS_FILE}", True)
 
 
 def _check_input_range(

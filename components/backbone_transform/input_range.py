@@ -1,4 +1,4 @@
-"""Whether another range of pixel values suits a backbone better than the one that is set."""
+"""Checks whether another range of pixel values suits a backbone better than the configured one."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -12,29 +12,30 @@ from trainer.preprocessing import IMAGE, LABEL, decode_images
 
 MOST_IMAGES = 200
 _BATCH = 8
-# An advantage that chance alone would give in one of twenty cases (one-sided, McNemar's test).
-_CLEARLY = 1.645
-_LEAST = 0.05  # and of so many of the images
+# Both must hold for a warning: a significant advantage (one-sided McNemar's test, 5 %), and an
+# advantage on at least this share of the images.
+_CRITICAL_VALUE = 1.645
+_MIN_ADVANTAGE = 0.05
 
 Labelled = tuple[Sequence[bytes], np.ndarray]
 
 
 def warn_of_input_range(backbone: str, files: Sequence[str], input_range: str) -> str:
-    """Compares how well the features of each range separate the classes of some training images.
+    """Compares how well features separate the classes of some training images, for each range.
 
     Args:
-      backbone: directory of its SavedModel.
+      backbone: directory of the backbone's SavedModel.
       files: gzipped TFRecords of training examples.
-      input_range: the one that is set.
+      input_range: the configured range.
 
     Returns:
-      What a person should know; empty where no other range is clearly better.
+      A warning; empty if no other range is clearly better.
     """
     images, labels = read_some(files)
     if len(set(labels)) < 2:
         return ""
     right = {
-        name: nearest_is_of_the_same_class(features, labels)
+        name: nearest_has_same_class(features, labels)
         for name, features in _features(backbone, images)
     }
     best = max(right, key=lambda name: right[name].mean())
@@ -42,14 +43,14 @@ def warn_of_input_range(backbone: str, files: Sequence[str], input_range: str) -
         return ""
     shares = ", ".join(f"{name}: {found.mean():.3f}" for name, found in right.items())
     return (
-        f"backbone.input_range={input_range} does not seem to be what the backbone was trained on: "
-        f"of {len(labels)} training images, so many have a nearest neighbour of their own class: "
-        f"{shares}. Try --set backbone.input_range={best}"
+        f"backbone.input_range={input_range} is probably not the range that the backbone was "
+        f"trained with: of {len(labels)} training images, these shares have a nearest neighbour of "
+        f"their own class: {shares}. Try --set backbone.input_range={best}"
     )
 
 
 def read_some(files: Sequence[str]) -> Labelled:
-    """Up to `MOST_IMAGES` images and their labels: of each class as many as of every other."""
+    """Returns up to `MOST_IMAGES` images and their labels, equally many of each class."""
     spec = {IMAGE: tf.io.FixedLenFeature([], tf.string), LABEL: tf.io.FixedLenFeature([], tf.int64)}
     label_of = {LABEL: spec[LABEL]}
     records = tf.data.TFRecordDataset(sorted(files), "GZIP", num_parallel_reads=None)
@@ -90,10 +91,10 @@ def _features(backbone: str, images: Sequence[bytes]) -> list[tuple[str, np.ndar
     return found
 
 
-def nearest_is_of_the_same_class(features: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Whether the image whose features are most like an image's is of its class, bool [N].
+def nearest_has_same_class(features: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Returns, for each image, whether its nearest neighbour has the same class, bool [N].
 
-    By the cosine of features that are centred over all images.
+    The distance is the cosine distance of features, centred over all images.
     """
     centred = features - features.mean(0)
     unit = centred / np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), 1e-12)
@@ -103,8 +104,8 @@ def nearest_is_of_the_same_class(features: np.ndarray, labels: np.ndarray) -> np
 
 
 def is_clearly_better(one: np.ndarray, other: np.ndarray) -> bool:
-    """Whether `one` is right so much more often that it is hardly chance, bool [N] each."""
+    """Whether `one` is true for significantly more images than `other`; both are bool [N]."""
     gained, lost = (one & ~other).sum(), (other & ~one).sum()
     difference = gained - lost
-    is_more_than_chance = difference >= _CLEARLY * math.sqrt(max(gained + lost, 1))
-    return bool(is_more_than_chance and difference >= _LEAST * len(one))
+    is_significant = difference >= _CRITICAL_VALUE * math.sqrt(max(gained + lost, 1))
+    return bool(is_significant and difference >= _MIN_ADVANTAGE * len(one))

@@ -74,7 +74,7 @@ def _may_appear_later(error: BaseException) -> bool:
     """Whether a job that is not listed yet may be listed later.
 
     The request for its creation may have been interrupted, or the response lost. A refused request
-    creates no job, and a job whose end was waited for is listed already.
+    creates no job, and if the step was already waiting for the end of the job, it is listed.
     """
     return not isinstance(error, Exception) or isinstance(error, exceptions.ServerError)
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from components.image_example_gen.pillow_formats import decode_by_pillow
-from components.image_example_gen.plain_jpeg import is_plain_jpeg
+from components.image_example_gen.plain_jpeg import has_many_scans, is_plain_jpeg
 from components.image_example_gen.quarantine import Reason, UnusableError
 from trainer.decoding.image_file import Decoded, decode_upright, find_format
 from trainer.decoding.limits import Limits
@@ -18,8 +18,6 @@ QUALITY = 98
 
 # Of these formats, only some kinds are decoded by the exported model.
 _PARTLY_BY_PILLOW = ("BMP", "WebP")
-# A start of scan, the marker SOS. In compressed data, 0xFF is followed by a zero.
-_SCAN, _MOST_SCANS = b"\xff\xda", 100
 _HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 _DEPTH = 24  # position of the bits of a channel in a PNG
 _HEADERS = 4096  # bytes of a PNG in which its chunk sBIT is looked for
@@ -60,6 +58,8 @@ def normalise(encoded: bytes, limits: Limits) -> Normalised:
             # the time.
             tf.io.decode_jpeg(encoded, channels=3, ratio=8)
             return Normalised(encoded)
+        if found.name == "JPEG" and has_many_scans(encoded):
+            raise UnusableError(Reason.TOO_LARGE, "a JPEG of more than 100 scans")
         decoded = _decoder(limits)(tf.constant(encoded))
     except tf.errors.OpError as error:
         if found.name in _PARTLY_BY_PILLOW:
@@ -79,10 +79,6 @@ def _check(encoded: bytes, limits: Limits) -> None:
         raise UnusableError(
             Reason.TOO_LARGE,
             f"of {len(encoded)} bytes; at most {limits.max_bytes} are decoded",
-        )
-    if encoded.startswith(b"\xff\xd8") and (scans := encoded.count(_SCAN)) > _MOST_SCANS:
-        raise UnusableError(
-            Reason.TOO_LARGE, f"a JPEG of {scans} scans; at most {_MOST_SCANS} are decoded"
         )
     brands = (encoded[8:12], *(encoded[i : i + 4] for i in range(16, 64, 4)))
     if encoded[4:8] == b"ftyp" and brands[0] in _HEIC_BRANDS and b"avif" not in brands:

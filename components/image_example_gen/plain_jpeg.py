@@ -7,6 +7,8 @@ from trainer.decoding.limits import Limits
 _START = b"\xff\xd8"
 # ITU-T T.81, table B.1: SOF0 to SOF15 are frame headers, short of DHT, JPG and DAC among them.
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_SEQUENTIAL = (0xC0, 0xC1)  # of all others, a file may have any number of scans
+_SCAN, _MOST_SCANS = b"\xff\xda", 100  # in compressed data, 0xFF is followed by a zero
 # Markers without a length (TEM, RST0 to RST7, SOI, EOI), the start of a scan, and a fill byte.
 _NO_SEGMENTS = frozenset({0x00, 0x01, *range(0xD0, 0xDB), 0xFF})
 _FRAME = struct.Struct(">xBHxHHB")  # after 0xFF: marker, length, precision, height, width, channels
@@ -16,7 +18,7 @@ def is_plain_jpeg(encoded: bytes, limits: Limits) -> bool:
     """Whether a file is a JPEG with three channels, without EXIF, and within the limits.
 
     Only headers are read: the pixels may be damaged. For a JPEG with anything unusual between its
-    markers, the answer is no.
+    markers, or with too many scans, the answer is no.
     """
     if not encoded.startswith(_START):
         return False
@@ -30,8 +32,14 @@ def is_plain_jpeg(encoded: bytes, limits: Limits) -> bool:
                 channels == 3
                 and 0 < max(height, width) <= limits.max_side
                 and 0 < height * width <= limits.max_pixels
+                and (marker in _SEQUENTIAL or not has_many_scans(encoded))
             )
         if encoded.startswith(b"Exif", position + 4):
             return False
         position += 2 + length
     return False
+
+
+def has_many_scans(encoded: bytes) -> bool:
+    """Whether a JPEG has more than 100 scans: a small file of thousands would take minutes."""
+    return encoded.count(_SCAN) > _MOST_SCANS

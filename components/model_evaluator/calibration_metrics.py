@@ -88,19 +88,19 @@ class _Combiner(beam.CombineFn):
 
 
 def _of_model(predictions: Any, model: str) -> Mapping[str, Any]:
-    """The outputs by name; without a model, TFMA is given probabilities alone."""
+    """Returns the outputs of a model by name; TFMA may have the probabilities alone."""
     if not isinstance(predictions, Mapping):
         return {"probabilities": predictions}
     return predictions.get(model, predictions)
 
 
 def _first(values: Any) -> Any:
-    """Of several models, each has the same labels."""
+    """Returns the labels. If there are several models, they all have the same labels."""
     return next(iter(values.values())) if isinstance(values, Mapping) else values
 
 
 def measure(answers: Mapping[str, Any], labels: np.ndarray) -> _Sums:
-    """The sums over some images.
+    """Sums up the calibration of a model's predictions over some images.
 
     Args:
       answers: `probabilities`, [C + 1] or [N, C + 1]: see `extractors.count_invalid_as_wrong`;
@@ -110,7 +110,7 @@ def measure(answers: Mapping[str, Any], labels: np.ndarray) -> _Sums:
     probabilities = np.reshape(answers["probabilities"], [len(labels), -1])
     accepted = np.reshape(answers.get("accepted", np.ones(len(labels))), -1).astype(bool)
     is_right = probabilities.argmax(-1) == labels
-    # Of an image that is not valid the classes have 0 each.
+    # If an image is not valid, the probability of each class is 0.
     is_valid = np.reshape(answers.get("valid", np.ones(len(labels))), -1).astype(bool)
     confidences = np.where(is_valid, probabilities.max(-1), 0)
     likelihood = negative_log_likelihood(probabilities, labels)

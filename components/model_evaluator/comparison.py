@@ -12,13 +12,13 @@ from components.model_evaluator.settings import GateSettings
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """How a model differs from the champion.
+    """The comparison of a new model with the champion.
 
     Attributes:
       accuracy: the accuracy of the new model, in [0, 1].
       champion_accuracy: the accuracy of the champion on the same images, in [0, 1].
-      better: number of images that only the new model answers correctly.
-      worse: number of images that only the champion answers correctly.
+      better: number of images that only the new model classifies correctly.
+      worse: number of images that only the champion classifies correctly.
       p: two-sided p-value of McNemar's exact test, in [0, 1].
     """
 

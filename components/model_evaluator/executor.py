@@ -1,5 +1,7 @@
 """Executor of `ModelEvaluator`."""
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 import tensorflow as tf
@@ -17,7 +19,8 @@ from components.image_example_gen.counts import READ, read_counts_of_classes
 # Imported for its code to be part of the fingerprint: the EvalConfig names it.
 from components.model_evaluator import calibration_metrics  # noqa: F401
 from components.model_evaluator.extractors import make_extractors
-from components.model_evaluator.predictions import predictions_in, read_predictions
+from components.model_evaluator.predictions import read_predictions
+from components.model_evaluator.predictions_writer import predictions_in
 from components.model_evaluator.reasons import ACCURACY, REASONS
 from components.model_evaluator.records import Blessing, last_blessed, record
 from components.model_evaluator.settings import GateSettings
@@ -99,8 +102,25 @@ class Executor(executor.Executor):
             baseline.uri = champion.model
             inputs[standard_component_specs.BASELINE_MODEL_KEY] = [baseline]
         evaluation = output_dict[standard_component_specs.EVALUATION_KEY]
-        with predictions_in(artifact_utils.get_single_uri(evaluation)):
+        with (
+            predictions_in(artifact_utils.get_single_uri(evaluation)),
+            _full_precision(),
+        ):
             super().Do(inputs, output_dict, properties | EXTRACTORS)
+
+
+@contextlib.contextmanager
+def _full_precision() -> Iterator[None]:
+    """A context in which GPUs compute float32 with all bits, as the CPU of ServingCheck does.
+
+    By default, TensorFlow rounds the factors of matrix products to TensorFloat-32, of 10 bits.
+    """
+    before = tf.config.experimental.tensor_float_32_execution_enabled()
+    tf.config.experimental.enable_tensor_float_32_execution(False)
+    try:
+        yield
+    finally:
+        tf.config.experimental.enable_tensor_float_32_execution(before)
 
 
 def _write_blessing(

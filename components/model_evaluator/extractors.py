@@ -7,7 +7,7 @@ import apache_beam as beam
 import numpy as np
 import tensorflow_model_analysis as tfma
 
-from components.model_evaluator.predictions import PROBABILITIES, VALID, WritePredictions
+from components.model_evaluator.predictions_writer import PROBABILITIES, VALID, WritePredictions
 from trainer.preprocessing import CHUNK
 
 _AFTER = "ExtractPredictions"  # TFMA's name of the stage that asks the model

@@ -1,5 +1,6 @@
 """Executor of `ModelPusher`."""
 
+from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -7,6 +8,7 @@ import tensorflow as tf
 from absl import logging
 from tfx import types
 from tfx.components.pusher import executor
+from tfx.components.util import model_utils
 from tfx.proto import pusher_pb2
 from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import proto_utils
@@ -25,7 +27,7 @@ from components.model_pusher.retention import remove_old_versions
 from components.model_pusher.server_config import largest_batch, write_server_config
 from components.model_pusher.serving_directory import identity, newest_version
 from components.model_pusher.settings import PusherSettings
-from components.model_pusher.verdict import OUTPUT, Verdict
+from components.serving_check.refusal import read_refusal
 from components.vertex_endpoint.settings import EndpointSettings
 
 WAS_SERVED = "was_served"  # custom property of a PushedModel: 1 if the model was served already
@@ -44,7 +46,7 @@ class Executor(executor.Executor):
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Pushes the model, or records in the artifact why it is not pushed; writes the verdict.
+        """Pushes the model, or records in the artifact why it is not pushed.
 
         Raises:
           InputError: the model cannot be written to the serving directory; or it is not pushed, and
@@ -77,15 +79,13 @@ class Executor(executor.Executor):
             if not reason and settings.endpoint:
                 reason = _deploy(settings.endpoint, base_directory, pushed)
         else:
-            reason = f"not pushed, the model is not blessed: {read_reasons(blessing)}"
+            reason = f"not pushed, the model is {'; '.join(_find_refusals(input_dict))}"
         if reason:
             if settings.fail_on_unblessed:
                 raise InputError(reason)
             self._MarkNotPushed(pushed)
             pushed.set_string_custom_property("reason", reason)
             logging.warning("%s.", reason)
-        verdict = artifact_utils.get_single_instance(output_dict[OUTPUT])
-        verdict.value = Verdict(pushed=not reason, reason=reason).to_json()
 
     def _push(
         self,
@@ -179,6 +179,20 @@ def _tidy(base_directory: str, keep: int, champion: str) -> None:
         return
     if removed:
         logging.info("Removed old versions from %s: %s.", base_directory, removed)
+
+
+def _find_refusals(input_dict: dict[str, list[types.Artifact]]) -> Iterator[str]:
+    """Yields which checks refuse the model, and why."""
+    blessing = artifact_utils.get_single_instance(
+        input_dict[standard_component_specs.MODEL_BLESSING_KEY]
+    )
+    if not model_utils.is_model_blessed(blessing):
+        yield f"not blessed by the gate: {read_reasons(blessing)}"
+    infra_blessing = artifact_utils.get_single_instance(
+        input_dict[standard_component_specs.INFRA_BLESSING_KEY]
+    )
+    if refusal := read_refusal(infra_blessing):
+        yield f"refused by ServingCheck: {refusal}"
 
 
 def _find_withdrawal(base_directory: str, name: str) -> str:

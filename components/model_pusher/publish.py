@@ -33,8 +33,7 @@ from components.model_pusher.serving_directory import WARM_UP, identity
 from components.model_pusher.versions import choose_version, list_versions
 from components.model_pusher.warm_up import write_warm_up
 
-# Both lie beside the records, so that the time of change of the serving directory is that of its
-# versions.
+# Both lie beside the records, where no server looks for versions.
 _LEASE = f"{FOLDER}/lease"
 _UNFINISHED = f"{FOLDER}/unfinished-"  # the start of paths of what is being written or removed
 _GRAPH = "saved_model.pb"

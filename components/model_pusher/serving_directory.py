@@ -41,13 +41,14 @@ def identity(model: str) -> str:
 
 
 def served_state(base_directory: str) -> str | None:
-    """Which version `base_directory` serves, and whether something was changed there since.
+    """Which version `base_directory` serves, and whether it was moved there since.
 
-    A local directory's time of change is part of it: a version that was taken away and put back
-    does not give the same text. None where nothing is served.
+    On a disk, the time of change of the version's directory is part of it, which a rename sets: a
+    version that was taken away and put back does not give the same text. Files beside the versions
+    do not matter: Report writes model cards there. None where nothing is served.
     """
     version = newest_version(base_directory)
     if version is None:
         return None
-    changed = os.stat(base_directory).st_mtime_ns if os.path.isdir(base_directory) else ""
+    changed = os.stat(version).st_ctime_ns if os.path.isdir(version) else ""
     return f"{version} {identity(version)} {changed}"

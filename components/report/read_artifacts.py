@@ -5,10 +5,9 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tfx.dsl.io import fileio
 from tfx.types import Artifact, artifact_utils
 
-from common.files import read_json
+from common.files import read_bytes, read_json
 from common.versions import installed_versions
 from components.backbone_transform.executor import WARNING
 from components.example_check.anomalies import read_anomalies
@@ -85,12 +84,11 @@ def _read_data(found: Mapping[str, Artifact], settings: ReportSettings) -> Data 
     examples, anomalies = found.get("examples"), found.get("anomalies")
     if examples is None:
         return None
-    with fileio.open(f"{examples.uri}/{QUARANTINE_FILE}") as file:
-        records = [json.loads(line) for line in file.read().splitlines()[:_MOST_QUARANTINED]]
+    lines = (read_bytes(f"{examples.uri}/{QUARANTINE_FILE}") or b"").splitlines()
     return Data(
         counts=read_counts(examples.uri),
         by_class=read_counts_of_classes(examples.uri, len(settings.classes)),
-        quarantine=records,
+        quarantine=[json.loads(line) for line in lines[:_MOST_QUARANTINED]],
         anomalies=tuple(list_anomalies(anomalies)) if anomalies else (),
     )
 

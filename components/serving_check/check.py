@@ -14,10 +14,11 @@ from components.serving_check.answers import (
     find_difference,
     find_faults,
 )
+from components.serving_check.findings import Findings
 from components.serving_check.probes import make_probes
 from components.serving_check.settings import ServingCheckSettings
 from trainer.serving.exported_model import FROM_BYTES, FROM_EXAMPLES, FROM_PIXELS
-from trainer.serving.serving_process import ServingProcess
+from trainer.serving.serving_process import STOPPED, ServingProcess
 
 BATCHES = (1, 8, 32)
 _REQUESTS = 100  # of one image, to measure the 99th percentile
@@ -49,29 +50,6 @@ class TestImage:
     valid: bool
 
 
-@dataclasses.dataclass
-class Findings:
-    """The result of a check, as JSON is made of it.
-
-    Attributes:
-      reasons: why the model is refused, one line each; empty if it is not.
-      load_seconds: the time until the model is loaded.
-      peak_memory_gb: the most memory of the process, in GB (10^9 bytes).
-      latency_ms: for each batch size, the number of requests, and the median and the 99th
-        percentile of their time, in milliseconds. The first request of each size is left out.
-      limits: the settings of the check.
-      requests: each request: its signature, the names of its images, its time in milliseconds, and
-        the answer to each image.
-    """
-
-    reasons: list[str] = dataclasses.field(default_factory=list)
-    load_seconds: float = 0.0
-    peak_memory_gb: float = 0.0
-    latency_ms: dict[str, dict[str, float]] = dataclasses.field(default_factory=dict)
-    limits: dict[str, Any] = dataclasses.field(default_factory=dict)
-    requests: list[dict[str, Any]] = dataclasses.field(default_factory=list)
-
-
 class ServingCheck:
     """The check of one model.
 
@@ -98,7 +76,9 @@ class ServingCheck:
         self._classes = list(classes)
         self._settings = settings
         self._milliseconds: dict[int, list[float]] = {size: [] for size in BATCHES}
-        self.findings = Findings(limits=dataclasses.asdict(settings))
+        limits = dataclasses.asdict(settings)
+        limits.pop("code_fingerprint")
+        self.findings = Findings(limits=limits)
 
     def run(self, images: Sequence[TestImage]) -> None:
         """Sends all requests; the first one that fails is the last.
@@ -257,7 +237,13 @@ class ServingCheck:
 
     def _shorten(self, error: InputError) -> str:
         """Returns the message without the directory of the model, which the artifact names."""
-        return str(error).removeprefix(f"{self._model}: ")
+        message = str(error).removeprefix(f"{self._model}: ")
+        if STOPPED not in message:
+            return message
+        return (
+            f"{message}; serving_check.timeout_seconds and serving_check.max_memory_gb are the "
+            "limits"
+        )
 
     def _summarise(self) -> None:
         findings, settings = self.findings, self._settings

@@ -14,13 +14,14 @@ from tfx.utils import path_utils
 from common.custom_config import from_custom_config
 from components.model_evaluator.predictions import read_predictions
 from components.serving_check.check import ServingCheck, TestImage
+from components.serving_check.findings import write_findings
 from components.serving_check.settings import ServingCheckSettings
-from components.serving_check.verdict import write_verdict
+
+# The process runs `session_model` as a script; it is imported for its code to be part of the
+# fingerprint.
+from trainer.serving import session_model  # noqa: F401
 from trainer.serving.exported_model import read_classes
 from trainer.serving.serving_process import ServingProcess
-
-# Imported for its code to be part of the fingerprint: the process runs it as a script.
-from trainer.serving import session_model  # noqa: F401  # isort: skip
 from trainer.serving.watchdog import Bounds, available_memory
 
 EVALUATION, BLESSING, SETTINGS = "evaluation", "blessing", "settings"
@@ -37,7 +38,7 @@ class Executor(base_executor.BaseExecutor):
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Checks the model in a process of its own, on the CPU; writes the verdict.
+        """Checks the model in a process of its own, on the CPU; writes the findings.
 
         A model that fails, hangs, crashes or uses too much memory is refused, and the node
         succeeds.
@@ -60,7 +61,7 @@ class Executor(base_executor.BaseExecutor):
         with ServingProcess(bounds=_bounds(settings), on_cpu=True) as process:
             check = ServingCheck(process, model, read_classes(model) or [], settings)
             check.run(images)
-        write_verdict(check.findings, blessing)
+        write_findings(check.findings, blessing)
         for reason in check.findings.reasons:
             logging.warning("ServingCheck refuses the model: %s.", reason)
 

@@ -21,9 +21,9 @@ _DIRECT = (
     # Python engine at once, instead of first trying to download another one.
     "--allow_unsafe_triggers",
 )
-# If no flag says what workers run, TFX builds a package of itself for them, which takes two seconds
-# for each node, and has pip install it, which fails because of TFX's pinned versions. Workers that
-# are no containers run the installed code and ignore this flag.
+# If no flag names the code for the workers, TFX builds a package of itself for each node, which
+# takes two seconds, and installs it with pip, which fails because of TFX's pinned versions. Workers
+# outside containers run the installed code and ignore this flag.
 _INSTALLED = "--sdk_container_image=none"
 
 

@@ -32,7 +32,7 @@ from pipeline.options.storage import is_in_launcher_store
 # The job servers of these runners, in Java, have flags that Beam for Python does not know.
 _JOB_SERVERS = ("FlinkRunner", "SparkRunner", "PortableRunner")
 
-# Flags whose values are files of the machine that hands the pipeline to the engine.
+# Flags whose values are files on the machine that submits the pipeline to the engine.
 _FILES = (
     (SetupOptions, "setup_file"),
     (SetupOptions, "requirements_file"),
@@ -45,7 +45,8 @@ _FILES = (
 class _CloudOptions(GoogleCloudOptions):
     """Google Cloud's options, validated without a request to the bucket.
 
-    For that request Beam's own validation needs credentials, and it takes minutes without network.
+    Beam's own validation makes such a request, which needs credentials, and takes minutes without a
+    network.
     """
 
     def validate(self, validator: PipelineOptionsValidator) -> list[str]:
@@ -143,10 +144,10 @@ def _check_files(options: PipelineOptions, *, in_image: bool) -> None:
 
 
 def check_places_of_workers(config: Config) -> None:
-    """Refuses data and directories that workers on other machines cannot reach.
+    """Refuses data and directories that Beam's workers cannot reach.
 
     Raises:
-      InputError: Beam's engine has such workers, and there are such places.
+      InputError: the workers run on other machines, and cannot reach a directory or the data.
     """
     given = config.run.beam_args
     if not workers_are_elsewhere(given):
@@ -158,10 +159,9 @@ def check_places_of_workers(config: Config) -> None:
             "store, which only the launcher in a step's container can; expected gs://BUCKET/PATH, "
             "or no --beam-arg that names another engine"
         )
+    # Evaluator's workers read the champion from the state directory.
     state_dir = config.cloud.state_dir
-    if (
-        state_dir and "://" not in state_dir
-    ):  # the champion is there, which Evaluator's workers read
+    if state_dir and "://" not in state_dir:
         raise InputError(
             f"cloud.state_dir {state_dir}: the workers of {runner} do not mount this volume; "
             "expected gs://BUCKET/PATH"
@@ -186,7 +186,10 @@ def check_places_of_workers(config: Config) -> None:
 
 @contextmanager
 def _silence_beam() -> Iterator[None]:
-    """Keeps Beam from logging to the screen, which it sets up if the root logger has no handler."""
+    """A context in which Beam does not log to the screen.
+
+    Beam sets up such logging if the root logger has no handler.
+    """
     root, handler = logging.getLogger(), logging.NullHandler()
     root.addHandler(handler)
     try:

@@ -1,4 +1,4 @@
-"""The parser of the command line, and the settings that it gives."""
+"""Parses the command line."""
 
 import argparse
 import importlib.metadata
@@ -14,15 +14,15 @@ from pipeline.options.settings import Setting
 
 # The groups of --help, by the first part of the options' keys.
 _GROUPS = {
-    "": "what is tuned, on what, and where it goes",
-    "ingest": "how images become examples",
-    "train": "the training; what is not given is the recipe's",
-    "gate": "what a model must reach",
-    "serve": "how models are served",
-    "endpoint": "where Vertex AI serves them",
-    "run": "where and how it runs",
-    "cloud": "for a cluster: kubeflow, vertex",
-    "machines": "what the nodes run on there",
+    "": "model, images and directories for results",
+    "ingest": "reading images into examples",
+    "train": "training; the recipe gives all other values",
+    "gate": "conditions on a new model",
+    "serve": "the exported model and its versions",
+    "endpoint": "the endpoint of Vertex AI",
+    "run": "the runner",
+    "cloud": "clusters: kubeflow, vertex",
+    "machines": "the machines of nodes on a cluster",
 }
 
 
@@ -46,7 +46,7 @@ class Parser(argparse.ArgumentParser):
 
 
 class Once(argparse.Action):
-    """Takes a flag's value, and refuses a second: argparse itself forgets the first."""
+    """Stores the value of a flag, and refuses a second value: argparse would replace the first."""
 
     def __call__(
         self,
@@ -62,7 +62,7 @@ class Once(argparse.Action):
 
 
 def version() -> str:
-    """Name and version of the installed package."""
+    """Returns name and version of the installed package."""
     try:
         return f"vit-pipeline {importlib.metadata.version('vit-pipeline')}"
     except importlib.metadata.PackageNotFoundError:
@@ -70,7 +70,7 @@ def version() -> str:
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """Makes the parser, with the options of `FLAGS` and the help texts of the configuration."""
+    """Builds the parser, with the options of `FLAGS` and the help texts of the configuration."""
     parser = Parser(
         prog="pipeline_runner.py",
         usage="pipeline_runner.py --model MODEL [--dataset DATASET] [--tune full|head] [option …]",
@@ -109,8 +109,8 @@ def make_parser() -> argparse.ArgumentParser:
     lists.add_argument(
         "--clean-cache",
         action="store_true",
-        help="remove models that can be made or copied again, and checkpoints of trainings that "
-        "never ended, below ./runs or --pipeline-root",
+        help="remove models that can be created or copied again, and checkpoints of unfinished "
+        "trainings below ./runs or --pipeline-root",
     )
     lists.add_argument(
         "--write-schema",

@@ -26,9 +26,7 @@ def list_options() -> str:
         choices = f" [{', '.join(option.choices)}]" if option.choices else ""
         rows[shown] = (shown, flags.get(key, ""), describe_option(key) + choices)
     nodes = ", ".join(vars(Machines()))
-    return (
-        make_table([("KEY", "FLAG", "WHAT IT IS"), *rows.values()]) + f"\nNODE is one of {nodes}."
-    )
+    return make_table([("KEY", "FLAG", "MEANING"), *rows.values()]) + f"\nNODE is one of {nodes}."
 
 
 def list_models() -> str:
@@ -38,7 +36,7 @@ def list_models() -> str:
         top1 = f"{model.variant.top1:.3f} %" if model.variant.top1 else "-"
         parameters = f"{model.architecture.parameter_count:,}"
         here = "yes" if is_cached(model, cache_dir()) else "no"
-        handle = model.kaggle or "made on the spot"
+        handle = model.kaggle or "none (random weights)"
         rows.append(
             (model.name, model.variant.title, parameters, top1, here, model.licence, handle)
         )

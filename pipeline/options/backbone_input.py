@@ -1,4 +1,4 @@
-"""The options of what a backbone expects."""
+"""The options for the input of a backbone."""
 
 import dataclasses
 from typing import Literal
@@ -8,10 +8,10 @@ from common.options import option
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class BackboneInput:
-    """What a backbone expects beyond its SavedModel."""
+    """Properties of a backbone's input that its SavedModel does not state."""
 
     input_range: Literal["-1,1", "0,1", "0,255", "imagenet"] = option(
-        "the pixel values that the backbone was trained on; imagenet: in [0, 1], less ImageNet's "
-        "mean, divided by its deviation",
+        "range of the pixel values that the backbone was trained with; imagenet: values in [0, 1], "
+        "minus ImageNet's mean, divided by its standard deviation",
         default="-1,1",
     )

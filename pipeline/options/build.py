@@ -36,6 +36,7 @@ from pipeline.options.machines import Machines, check_machines
 from pipeline.options.names import check_name
 from pipeline.options.run import Run
 from pipeline.options.serve import Serve
+from pipeline.options.serving_check import ServingCheck
 from pipeline.options.settings import Setting, check_setting
 from pipeline.options.source_options import check_source_options
 from pipeline.options.storage import check_storage, normalise
@@ -90,7 +91,7 @@ def build_config(settings: Mapping[str, Setting]) -> Config:
     if values.get("data_dir") and dataset.source["kind"] != "tfds":
         raise InputError(
             f"{settings['data_dir'].origin} {values['data_dir']}: has no effect with --dataset "
-            f"{values['dataset']}, which is no TFDS dataset; expected one of them"
+            f"{values['dataset']}, which is no TFDS dataset; expected --dataset tfds:NAME"
         )
     check_source_options(dataset.source["kind"], values, given)
     reference = parse_model(values["model"])
@@ -121,7 +122,7 @@ def build_target(settings: Mapping[str, Setting]) -> tuple[str, Cloud]:
       settings: the given settings, by dotted key.
 
     Raises:
-      InputError: the same errors as of `build_config`; or the runner has no cluster.
+      InputError: a setting is wrong, as in `build_config`; or the runner has no cluster.
     """
     values = _checked_values(settings)
     runner = values.get("run.runner")
@@ -139,10 +140,11 @@ def build_endpoint(settings: Mapping[str, Setting]) -> EndpointSettings:
     """The endpoint that `settings` name, for commands that run no pipeline.
 
     Args:
-      settings: by dotted key; a name, an endpoint, a project and a region are needed.
+      settings: the given settings, by dotted key; they must contain the name, the endpoint, the
+        project and the region.
 
     Raises:
-      InputError: as `build_config`; or one of them is missing.
+      InputError: a setting is wrong, as in `build_config`; or one of the four is missing.
     """
     values = _checked_values(settings)
     if not values.get("name"):
@@ -159,13 +161,14 @@ def build_endpoint(settings: Mapping[str, Setting]) -> EndpointSettings:
 
 
 def build_serving_dir(settings: Mapping[str, Setting]) -> str:
-    """The serving directory of the pipeline that `settings` name, for commands that run nothing.
+    """Returns the serving directory of the pipeline in `settings`, for commands that run nothing.
 
     Args:
-      settings: by dotted key; a name, a pipeline root or a serving directory is enough.
+      settings: the given settings, by dotted key; they must contain the name, the pipeline root or
+        the serving directory.
 
     Raises:
-      InputError: as `build_config`; or none of them is given.
+      InputError: a setting is wrong, as in `build_config`; or none of the three is given.
     """
     values = _checked_values(settings)
     if values.get("serving_dir"):
@@ -262,6 +265,7 @@ def _fill(
         augment=dataclasses.replace(recipe.augmentation, **given("augment")),
         gate=Gate(**{"min_accuracy": min_accuracy} | given("gate")),
         serve=Serve(**given("serve")),
+        serving_check=ServingCheck(**given("serving_check")),
         endpoint=Endpoint(**given("endpoint")),
         run=Run(**given("run")),
         cloud=cloud,
@@ -282,7 +286,7 @@ def _fill(
 def _override_alternatives(given: dict[str, Any]) -> dict[str, Any]:
     """Removes the recipe's number of steps if a number of epochs is given.
 
-    The same holds for every pair of `ALTERNATIVES`.
+    It does the same for every pair of `ALTERNATIVES`.
     """
     for first, second in ALTERNATIVES:
         if second.removeprefix("train.") in given:

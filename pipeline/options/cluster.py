@@ -12,7 +12,7 @@ from common.options import AT_LEAST_ONE, POSITIVE, Check, option
 from common.urls import remove_secrets
 from pipeline.options.storage import STATE_DIR, VOLUMES, is_in_launcher_store
 
-# The suffix of the file that each service takes; it judges the format by the suffix.
+# The suffix of the file that each service accepts: the suffix tells it the format.
 SUFFIXES = {"kubeflow": ".yaml", "vertex": ".json"}
 COMPILED_RUNNERS = tuple(SUFFIXES)
 
@@ -54,7 +54,7 @@ _TIME = Check("a time with its zone, such as 2026-12-24T18:00:00Z", _is_time)
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Cloud:
-    """The service that runs a compiled pipeline, and the times of runs."""
+    """The service that runs a compiled pipeline, and the schedule of its runs."""
 
     output: str | None = option(
         "only compile the pipeline, to this file: .yaml for kubeflow, .json for vertex",
@@ -79,7 +79,9 @@ class Cloud:
     )
     wait: bool = option("follow the submitted run to its end", default=False)
     poll_seconds: float = option(
-        "seconds between two looks of --wait at the run", default=15.0, check=POSITIVE
+        "seconds between two requests of --wait for the state of the run",
+        default=15.0,
+        check=POSITIVE,
     )
     service_account: str | None = option("service account of the run", default=None)
     network: str | None = option(
@@ -148,7 +150,7 @@ def check_target(runner: str, cloud: Cloud) -> None:
 
 
 def check_submission(runner: str, cloud: Cloud, pipeline_root: str) -> None:
-    """Checks that everything is given to submit a pipeline.
+    """Checks that all flags for submitting a pipeline are given.
 
     Raises:
       InputError: a flag is missing, or the containers could not write to the pipeline root.
@@ -210,7 +212,7 @@ def check_reachable(
       runner: the name of the runner.
       model: the value of `--model`.
       dataset: the value of `--dataset`.
-      pipeline_root: the value of `--pipeline-root`; None if each run gives it.
+      pipeline_root: the value of `--pipeline-root`; None if each run has its own.
       schema: the value of `--schema`; None if it is not given.
 
     Raises:
@@ -218,9 +220,9 @@ def check_reachable(
         credentials or a query string, or the pipeline root is on a file system that the containers
         do not have.
     """
-    # A pipeline root with another scheme would fail in the first step at the latest, because
-    # neither TFX nor TensorFlow has its file system, and the launcher does not copy it. An absolute
-    # path may be a mounted volume.
+    # With any other scheme, the first step would fail, because neither TFX nor TensorFlow has a
+    # file system for it, and the launcher does not copy it. An absolute path may be a mounted
+    # volume.
     stores = _STORES[runner]
     if pipeline_root is not None and not pipeline_root.startswith((*stores, "/")):
         raise InputError(

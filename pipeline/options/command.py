@@ -1,4 +1,4 @@
-"""The command line that gives the same configuration again. Imports no TensorFlow."""
+"""Builds the command line that repeats a run. Imports no TensorFlow."""
 
 import shlex
 from pathlib import Path
@@ -18,21 +18,21 @@ from pipeline.options.defaults import (
 from pipeline.options.flags import FLAGS
 from pipeline.recipes import RECIPES
 
-# These say how a run is shown, and not what it does.
-_OF_THE_SCREEN = {"run.verbose", "cloud.wait"}
+# Options that change only the output on the screen.
+_SCREEN_OPTIONS = {"run.verbose", "cloud.wait"}
 
 
 def make_command(config: Config) -> str:
-    """Returns the command that repeats a run, with the options whose values are not the defaults.
+    """Returns the command that repeats a run, with all options that differ from their defaults.
 
-    Secrets in addresses are left out.
+    Secrets in URLs are left out.
     """
     defaults = _defaults(config)
     parts = ["python", "pipeline_runner.py"]
     flags = {key: flag for flag, key in FLAGS.items()}
     for key, value in config.values().items():
         is_default = value == defaults[key] and key not in ("model", "dataset")
-        if is_default or value is None or key in _OF_THE_SCREEN:
+        if is_default or value is None or key in _SCREEN_OPTIONS:
             continue
         parts += _arguments(key, value, flags.get(key))
     return shlex.join(parts)
@@ -48,7 +48,7 @@ def _arguments(key: str, value: Any, flag: str | None) -> list[str]:
 
 
 def _defaults(config: Config) -> dict[str, Any]:
-    """Returns the value of each option that follows from the others, by dotted key."""
+    """Returns the default of each option, by dotted key; some follow from other options."""
     recipe = RECIPES[config.recipe]
     reference = parse_model(config.model)
     dataset = find_dataset(config.dataset, here=not config.run.is_compiled)

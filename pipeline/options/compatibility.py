@@ -12,8 +12,8 @@ from pipeline.options.cluster import COMPILED_RUNNERS
 _VERTEX = ("vertex",)
 _KUBEFLOW = ("kubeflow",)
 
-# The runners for which an option has an effect, by its key. A key that ends in a dot stands for all
-# options below it. All other options have an effect with every runner.
+# The runners with which an option has an effect, by the key of the option. A key that ends in a dot
+# stands for all options below it. Options that are not listed have an effect with every runner.
 RUNNERS: Mapping[str, tuple[str, ...]] = {
     "cloud.project": _VERTEX,
     "cloud.region": _VERTEX,
@@ -48,8 +48,8 @@ ENDPOINT_OPTIONS = (
     "endpoint.max_replicas",
 )
 
-# Pairs of options that exclude each other: the first has no effect beside the second, because of
-# the reason in the third place.
+# Pairs of options that exclude each other: the first one has no effect if the second one is given.
+# The third element says why.
 CONFLICTS = (
     ("cloud.schedule", "cloud.output", "which only compiles"),
     ("cloud.wait", "cloud.output", "which only compiles"),
@@ -57,7 +57,7 @@ CONFLICTS = (
 )
 
 
-# Options of which the first, where it is given, says all that the second does.
+# Pairs of options for the same value: if the first one is given, the second one has no effect.
 ALTERNATIVES = (
     ("train.steps", "train.epochs"),
     ("train.warmup_epochs", "train.warmup_steps"),
@@ -107,28 +107,28 @@ def check_together(given: Mapping[str, str]) -> None:
 
 
 def check_alternatives(values: Mapping[str, Any], origins: Mapping[str, str]) -> None:
-    """Refuses two options that say the same thing.
+    """Refuses both options of a pair of `ALTERNATIVES`.
 
     Args:
-      values: what was given, by dotted key.
-      origins: where each of them was given, by dotted key.
+      values: the given values, by dotted key.
+      origins: the flag, or the file and key, of each value, by dotted key.
 
     Raises:
-      InputError: there are two.
+      InputError: both options of a pair are given.
     """
     for first, second in ALTERNATIVES:
         if values.get(first) is not None and values.get(second) is not None:
             raise InputError(
-                f"{origins[second]} {values[second]}: does nothing beside {origins[first]} "
+                f"{origins[second]} {values[second]}: has no effect with {origins[first]} "
                 f"{values[first]}; expected one of them"
             )
 
 
 def leave_alternatives_out(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Leaves out of a whole configuration each option that another one makes useless.
+    """Returns a configuration without the options that have no effect because of `ALTERNATIVES`.
 
     Args:
-      values: of all options, by dotted key.
+      values: the values of all options, by dotted key.
     """
     unused = {second for first, second in ALTERNATIVES if values[first] is not None}
     return {key: value for key, value in values.items() if key not in unused}

@@ -24,6 +24,7 @@ from pipeline.options.ingest import Ingest
 from pipeline.options.machines import Machines
 from pipeline.options.run import Run
 from pipeline.options.serve import Serve
+from pipeline.options.serving_check import ServingCheck
 from pipeline.options.settings import Option
 from pipeline.options.source_options import source_arguments
 from pipeline.recipes import RECIPES
@@ -46,8 +47,8 @@ class Config:
         is_path=True,
     )
     trust_model: bool = option(
-        "accept a SavedModel whose program reaches files, the network or Python; it runs with your "
-        "rights",
+        "accept a SavedModel whose program accesses files, the network or Python; it runs with "
+        "your rights",
         default=False,
     )
     weights: Literal["pretrained", "random"] = option(
@@ -93,6 +94,7 @@ class Config:
     augment: Augmentation = dataclasses.field(default_factory=Augmentation)
     gate: Gate = dataclasses.field(default_factory=Gate)
     serve: Serve = dataclasses.field(default_factory=Serve)
+    serving_check: ServingCheck = dataclasses.field(default_factory=ServingCheck)
     endpoint: Endpoint = dataclasses.field(default_factory=Endpoint)
     run: Run = dataclasses.field(default_factory=Run)
     cloud: Cloud = dataclasses.field(default_factory=Cloud)
@@ -121,7 +123,7 @@ class Config:
         )
 
     def options_beside_recipe(self) -> dict[str, Any]:
-        """The options of the training whose values are not the recipe's, by dotted key."""
+        """Returns the training options whose values are not the recipe's, by dotted key."""
         recipe = RECIPES[self.recipe]
         return {
             f"{group}.{field.name}": getattr(values, field.name)
@@ -147,9 +149,10 @@ class Config:
 
     @property
     def state_dir(self) -> str:
-        """The directory of files that outlive a run and are no artifacts: records of blessings, the
-        blessed models, checkpoints, the record of the last push; empty if each run gives its
-        pipeline root.
+        """The directory of files that outlive a run and are no artifacts.
+
+        They are the records of blessings and of the last push, the blessed models, and checkpoints.
+        The text is empty if each run has its own pipeline root.
         """
         return self.cloud.state_dir or self.pipeline_root
 
@@ -181,8 +184,8 @@ class Config:
     def to_json(self) -> str:
         """Returns the configuration as JSON, for `read_config`.
 
-        It stands in compiled pipelines and in the metadata store. So a password in `--host`, which
-        no node needs, is left out; `check_reachable` refuses one in a model's address.
+        Compiled pipelines and the metadata store contain this text. So a password in `--host`,
+        which no node needs, is left out; `check_reachable` refuses a password in a model's address.
         """
         values = self.values()
         host = values["cloud.host"]

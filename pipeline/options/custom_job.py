@@ -1,4 +1,4 @@
-"""Trainer as a custom job of Vertex AI: worker pools, a TPU, spot machines.
+"""Describes and checks the custom job of Vertex AI in which Trainer runs.
 
 Imports no TensorFlow.
 """
@@ -13,11 +13,11 @@ from trainer.training.hyperparameters import Hyperparameters
 
 _KEYS = ("machine_type", "workers", "tpu_topology")
 _DISKS = range(100, 64001)  # 10^9 bytes
-_OLD_TPUS = ("TPU_V2:8", "TPU_V3:8")  # those of one machine; more cores need several machines
+_OLD_TPUS = ("TPU_V2:8", "TPU_V3:8")  # of one machine; more cores would need several machines
 
 
 def custom_job(name: str, machine: TrainerMachine, cloud: Cloud) -> dict[str, Any]:
-    """Describes the custom job to TFX: a google.cloud.aiplatform.v1.CustomJob, as JSON.
+    """Returns the custom job for TFX: a google.cloud.aiplatform.v1.CustomJob, as JSON.
 
     TFX removes `project` from it and adds the command of the containers.
 
@@ -65,7 +65,7 @@ def _pool(machine: TrainerMachine, cloud: Cloud) -> dict[str, Any]:
 
 
 def _scheduling(machine: TrainerMachine) -> dict[str, Any]:
-    # A worker cannot join a running training: all restart together from the last checkpoint.
+    # A worker cannot join a running training, so all workers restart from the last checkpoint.
     scheduling: dict[str, Any] = {"restart_job_on_worker_restart": machine.workers > 1}
     if machine.spot:
         scheduling["strategy"] = "SPOT"

@@ -19,8 +19,8 @@ def default_recipe(dataset: Dataset, model: ModelReference, tune: str) -> str:
 
 def default_floor(recipe: Recipe, model: ModelReference, weights: str) -> float:
     """Returns the default of `gate.min_accuracy`: the recipe's for AugReg's weights, else 0.5."""
-    is_as_published = model.is_augreg and not (weights == "random" and model.has_weights)
-    return recipe.min_accuracy if is_as_published else Gate.min_accuracy
+    has_augreg_weights = model.is_augreg and not (weights == "random" and model.has_weights)
+    return recipe.min_accuracy if has_augreg_weights else Gate.min_accuracy
 
 
 def default_name(dataset: str, model: str, tune: str) -> str:
@@ -35,7 +35,7 @@ def default_serving_dir(state_dir: str) -> str:
     """Returns the default of `serving_dir`.
 
     Args:
-      state_dir: from `Config.state_dir`; empty if each run gives its pipeline root.
+      state_dir: the value of `Config.state_dir`; empty if each run has its own pipeline root.
     """
     return f"{state_dir}/serving" if state_dir else ""
 

@@ -1,29 +1,29 @@
-"""Which strategies of training are possible where. Imports no TensorFlow."""
+"""Checks the training strategy against the available devices. Imports no TensorFlow."""
 
 import glob
 from collections.abc import Mapping
 
 from common.errors import InputError
 
-# By which TensorFlow finds a TPU, as in TPUClusterResolver and its client: _GKE_ENV_VARIABLE,
-# _DEFAULT_ENV_VARIABLE and _DEFAULT_TPUCONFIG_VARIABLE of tensorflow/python/tpu/client/client.py.
+# The variables by which TPUClusterResolver finds a TPU: TPU_NAME, and _GKE_ENV_VARIABLE and
+# _DEFAULT_TPUCONFIG_VARIABLE of tensorflow/python/tpu/client/client.py.
 _TPU_VARIABLES = ("TPU_NAME", "KUBE_GOOGLE_CLOUD_TPU_ENDPOINTS", "TPU_CONFIG")
-# How the driver shows the chips of a TPU VM: to v4, and from v5e on.
+# The device files of the chips of a TPU VM: up to v4, and from v5e on.
 _TPU_FILES = ("/dev/accel[0-9]*", "/dev/vfio/[0-9]*")
 
 
 def check_strategy(
     strategy: str, environment: Mapping[str, str], *, files: tuple[str, ...] = _TPU_FILES
 ) -> None:
-    """Refuses a strategy that this machine cannot train by, before TensorFlow is loaded.
+    """Refuses a strategy that this machine has no devices for, before TensorFlow is loaded.
 
     Args:
-      strategy: what `--strategy` says.
+      strategy: the value of `--strategy`.
       environment: the environment variables.
       files: patterns of the device files of a TPU.
 
     Raises:
-      InputError: there is no TPU, or no workers are named.
+      InputError: there is no TPU, or TF_CONFIG names no workers.
     """
     has_tpu = any(map(environment.get, _TPU_VARIABLES)) or any(map(glob.glob, files))
     if strategy == "tpu" and not has_tpu:
@@ -33,19 +33,19 @@ def check_strategy(
         )
     if strategy == "multiworker" and not environment.get("TF_CONFIG"):
         raise InputError(
-            "--strategy multiworker: TF_CONFIG is not set; expected it to name the workers, or "
-            "--strategy auto"
+            "--strategy multiworker: TF_CONFIG is not set; expected the addresses of the workers "
+            "in it, or --strategy auto"
         )
 
 
 def check_strategy_of_step(strategy: str) -> None:
-    """Refuses a strategy that Trainer cannot use as a step of a compiled pipeline: one machine.
+    """Refuses a strategy that Trainer cannot use in a step of a compiled pipeline.
 
     Raises:
-      InputError: it needs a TPU or several machines, which only a custom job has.
+      InputError: the strategy needs a TPU or several machines, which only a custom job has.
     """
     if strategy in ("tpu", "multiworker"):
         raise InputError(
             f"--strategy {strategy}: Trainer runs as a step, on one machine without a TPU; "
-            "expected auto, or, with --runner vertex, a --trainer-machine that has what it needs"
+            "expected auto, or, with --runner vertex, a suitable --trainer-machine"
         )

@@ -25,10 +25,13 @@ class Gate:
         check=FRACTION,
     )
     max_ece: float | None = option(
-        "greatest expected calibration error; null for none", default=None, check=FRACTION
+        "largest allowed expected calibration error; null for no limit",
+        default=None,
+        check=FRACTION,
     )
     min_coverage: float | None = option(
-        "least share of test images whose answer is accepted, see serve.precision; null for none",
+        "required share of test images whose prediction is accepted, see serve.precision; null for "
+        "no requirement",
         default=None,
         check=FRACTION,
     )
@@ -43,14 +46,14 @@ class Gate:
         default=True,
     )
     confidence: float = option(
-        "confidence, one-sided, with which accuracy and recall must reach their floors: the lower "
+        "one-sided confidence with which accuracy and recall must reach their floors: the lower "
         "end of Wilson's interval is compared; 0 compares the measured values",
         default=0.95,
         check=CONFIDENCE,
     )
     min_test_images: int = option(
-        "required number of test images of each class that has images; fewer are refused if "
-        "gate.min_class_recall is given, else a warning",
+        "required number of test images of each class that has images; with fewer, a model is "
+        "refused if gate.min_class_recall is given, and there is a warning otherwise",
         default=1,
         check=WHOLE,
     )

@@ -8,18 +8,24 @@ from common.options import AT_LEAST_ONE, FRACTION, WHOLE, option
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Splits:
-    """The names of given splits in the data: of folders, files, or values of a manifest."""
+    """The names that splits have in the data: names of folders or files, or manifest values."""
 
     train: tuple[str, ...] = option(
-        "the folders, record files or values of a manifest that are the train split; folders that "
-        "no split names are left out",
+        "the folders, record files or manifest values that form the train split; folders that are "
+        "in no split are left out",
         default=(),
         is_list=True,
     )
     validation: tuple[str, ...] = option(
-        "those that are the validation split", default=(), is_list=True
+        "the folders, record files or manifest values that form the validation split",
+        default=(),
+        is_list=True,
     )
-    test: tuple[str, ...] = option("those that are the test split", default=(), is_list=True)
+    test: tuple[str, ...] = option(
+        "the folders, record files or manifest values that form the test split",
+        default=(),
+        is_list=True,
+    )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -36,8 +42,8 @@ class Ingest:
     """The options of reading images into examples."""
 
     layout: Literal["auto", "classes", "splits"] = option(
-        "what the folders in --dataset are: classes, or splits with classes in them (auto: their "
-        "names say which)",
+        "meaning of the folders in --dataset: classes, or splits that contain classes (auto: "
+        "decided by their names)",
         default="auto",
     )
     splits: Splits = dataclasses.field(default_factory=Splits)
@@ -59,8 +65,8 @@ class Ingest:
         check=AT_LEAST_ONE,
     )
     max_pixels: int = option(
-        "an image of more pixels is refused by its header, when it is ingested and when it is "
-        "served",
+        "largest number of pixels; an image with more is refused after reading its header, in "
+        "ingestion and in serving",
         default=100_000_000,
         check=AT_LEAST_ONE,
     )
@@ -75,8 +81,8 @@ class Ingest:
         default=False,
     )
     max_value: int = option(
-        "the value that is white in images of more than 8 bits a channel, such as 4095 of a camera "
-        "with 12 bits; 0: the value that the file states, or 65535 of 16 bits",
+        "the value of white in images of more than 8 bits per channel, such as 4095 for a 12-bit "
+        "camera; 0: the value that the file states, or 65535 for 16 bits",
         default=0,
         check=WHOLE,
     )

@@ -39,7 +39,7 @@ OLD_TPU = "cloud-tpu"  # Vertex AI's name for machines with a TPU v2 or v3
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Machine:
-    """The machine, timeout and retries of a node; None stands for the cluster's default."""
+    """The machine, timeout and retries of a node; None means the cluster's default."""
 
     cpu: float | None = option("number of processor cores", default=None, check=POSITIVE)
     memory_gb: float | None = option("memory in GB (10^9 bytes)", default=None, check=POSITIVE)
@@ -82,10 +82,10 @@ class Machine:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TrainerMachine(Machine):
-    """The machine of Trainer, which with a `machine_type` runs as a custom job of Vertex AI.
+    """The machine of Trainer. With a `machine_type`, Trainer runs as a custom job of Vertex AI.
 
-    Accelerators, disk, spot machines and timeout are then those of the job's machines. The step
-    submits the job and waits for its end; `retries` counts attempts of the step.
+    Accelerators, disk, spot machines and timeout then belong to the machines of the job. The step
+    submits the job and waits for its end; `retries` is the number of retries of the step.
     """
 
     machine_type: str | None = option(
@@ -135,6 +135,7 @@ class Machines:
     tuner: Machine = dataclasses.field(default_factory=Machine)
     trainer: TrainerMachine = dataclasses.field(default_factory=TrainerMachine)
     evaluator: Machine = dataclasses.field(default_factory=Machine)
+    serving_check: Machine = dataclasses.field(default_factory=Machine)
     pusher: Machine = dataclasses.field(default_factory=Machine)
     report: Machine = dataclasses.field(default_factory=Machine)
 
@@ -147,11 +148,10 @@ class Machines:
 
 
 def check_machines(runner: str, machines: Machines) -> None:
-    """Refuses machines that the steps of a pipeline cannot have with this runner.
+    """Refuses machines that the runner does not offer to the steps of a pipeline.
 
     Raises:
-      InputError: an accelerator is unknown, or a setting that only Kubernetes has is given for
-        Vertex AI.
+      InputError: an accelerator is unknown, or a setting of Kubernetes is given for Vertex AI.
     """
     for name, machine in vars(machines).items():
         _check_accelerator(runner, name, machine)

@@ -48,7 +48,7 @@ gate: {min_accuracy: 0.9, min_class_recall: 0.7}
 
 _GROUPS = {
     "": ("The run", "Model, images and directories for results. Only `--model` is required."),
-    "backbone": ("The backbone's input", "What a SavedModel does not say of itself "
+    "backbone": ("The backbone's input", "Properties that a SavedModel does not state "
                  "([models.md](models.md))."),
     "ingest": ("Images", "How ImageExampleGen turns images into examples ([data.md](data.md))."),
     "train": ("Training", "How Trainer trains ([training.md](training.md)). `--jit-compile` is a "
@@ -57,9 +57,12 @@ _GROUPS = {
                 "augments."),
     "gate": ("Gate", "The conditions on the `test` split under which a new model is blessed: it "
              "reaches the required accuracy and recall, and its accuracy is not below that of the "
-             "last blessed model of the same classes by more than `gate.max_drop`."),
-    "serve": ("Serving", "How the exported model answers, and how many versions of it stay in the "
-              "serving directory ([serving.md](serving.md))."),
+             "last blessed model of the same classes by more than `gate.max_drop` "
+             "([gate.md](gate.md))."),
+    "serve": ("Serving", "The predictions that the exported model accepts, and the number of its "
+              "versions in the serving directory ([serving.md](serving.md))."),
+    "serving_check": ("Check of serving", "What the exported model must do in a process that loads "
+                      "it as a server does ([gate.md](gate.md#servingcheck))."),
     "endpoint": ("At an endpoint of Vertex AI", "For `--endpoint`, in a run with `--runner vertex` "
                  "or as a command of its own ([vertex.md](vertex.md#an-endpoint))."),
     "run": ("Where and how the pipeline runs", "The engines that `--beam-arg` can name are in "
@@ -76,18 +79,18 @@ _GROUPS = {
                  "([vertex.md](vertex.md#trainer-on-machines-of-its-own))."),
 }  # fmt: skip
 
-# The flags that are no options. A test compares them with the flags of the parser.
+# Flags that do not set an option. A test compares them with the flags of the parser.
 _OTHER_FLAGS = {
     "`--config FILE`": "read options from a YAML file, by their keys",
     "`--set KEY=VALUE`": "set any option by its key, such as `train.momentum=0.8`; may be repeated",
     "`--help`": "print the flags",
-    "`--clean-cache`": "remove models that can be made or copied again, and the checkpoints of "
-    "trainings that never ended below `./runs` or `--pipeline-root`",
+    "`--clean-cache`": "remove models that can be created or copied again, and the checkpoints of "
+    "unfinished trainings below `./runs` or `--pipeline-root`",
     "`--write-schema FILE`": "ingest the images, write the inferred schema to a file for review, "
     "and stop ([data.md](data.md#schema))",
     "`--version`": "print the version",
     "`--list-models`": "print the models of the catalogue",
-    "`--list-datasets`": "print the datasets that have a name of their own",
+    "`--list-datasets`": "print the datasets that have a name for `--dataset`",
     "`--list-options`": "print every option by its key",
     "`--rollback [VERSION]`": "serve an earlier version again ([serving.md](serving.md#rollback))",
     "`--promote`": "give all requests of `--endpoint` to the model that it got last "
@@ -107,7 +110,7 @@ def write_reference() -> str:
     nodes = ", ".join(f"`{node}`" for node in vars(Machines()))
     parts.append(_wrap(f"`NODE` is one of {nodes}."))
     parts += [
-        "## Flags that are no options",
+        "## Other flags",
         _table(("flag", "what it does"), _OTHER_FLAGS.items()),
     ]
     parts += ["## Recipes", _RECIPES, _table(_RECIPES_HEADER, _recipe_rows())]

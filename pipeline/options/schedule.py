@@ -17,7 +17,7 @@ def check_cron(text: str) -> None:
     """Checks the time zone and the number of fields; the server checks the values of the fields.
 
     Raises:
-      InputError: the time zone is unknown, or there are neither five nor six fields.
+      InputError: the time zone is unknown, or the number of fields is neither five nor six.
     """
     zone, fields = _split(text)
     if zone is not None and zone not in zoneinfo.available_timezones():
@@ -30,10 +30,10 @@ def check_cron(text: str) -> None:
 
 
 def check_schedule(text: str, runner: str) -> None:
-    """Refuses a cron expression that `runner`, a key of `FORMS`, cannot follow.
+    """Refuses a cron expression that the service of `runner`, a key of `FORMS`, does not accept.
 
     Raises:
-      InputError: the text is no cron expression, or not one for this runner.
+      InputError: the text is no cron expression, or the service does not accept it.
     """
     check_cron(text)
     FORMS[runner](text)

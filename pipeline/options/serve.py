@@ -7,11 +7,11 @@ from common.options import AT_LEAST_ONE, POSITIVE_FRACTION, option
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Serve:
-    """How pushed models are served; each field is an option `serve.…` of the pipeline."""
+    """The options of the exported model and its versions; each is an option `serve.…`."""
 
     precision: float | None = option(
-        "wanted share of right answers among those that the exported model accepts; null accepts "
-        "every answer to a valid image",
+        "required share of correct predictions among those that the exported model accepts; null "
+        "accepts every prediction for a valid image",
         default=None,
         check=POSITIVE_FRACTION,
     )
@@ -21,8 +21,8 @@ class Serve:
         check=AT_LEAST_ONE,
     )
     max_batch: int = option(
-        "images in the largest batch of a server: of the warm-up requests, and in batching.config "
-        "when it is first written",
+        "number of images in the largest batch of a server, for warm-up requests and for a new "
+        "batching.config",
         default=32,
         check=AT_LEAST_ONE,
     )

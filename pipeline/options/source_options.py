@@ -8,7 +8,7 @@ from common.errors import InputError
 from pipeline.options.ingest import Ingest
 
 _FOLDERS = ("layout", "splits", "classes")
-# The options below `ingest.` that each kind of source takes, as arguments of its class.
+# The options `ingest.…` that each kind of source accepts, as arguments of its class.
 _TAKEN: Mapping[str, tuple[str, ...]] = {
     "digits": (),
     "folder": _FOLDERS,
@@ -38,7 +38,7 @@ def source_arguments(kind: str, ingest: Ingest) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """Returns a value as JSON gives it back."""
+    """Returns a value as it is after writing it to JSON and reading it again."""
     return list(value) if isinstance(value, tuple) else value
 
 
@@ -52,7 +52,7 @@ def check_source_options(kind: str, values: Mapping[str, Any], given: Mapping[st
         by dotted key.
 
     Raises:
-      InputError: there is one.
+      InputError: an option is given that this kind of source does not take.
     """
     for key, origin in given.items():
         name = key.removeprefix("ingest.").partition(".")[0]

@@ -1,4 +1,4 @@
-"""Where a pipeline on Kubeflow Pipelines keeps its files: its object store, volumes, `state_dir`.
+"""The storage of a pipeline on Kubeflow Pipelines: object store, volumes, `cloud.state_dir`.
 
 Imports no TensorFlow.
 """
@@ -17,9 +17,9 @@ LAUNCHER_SCHEMES = ("minio", "s3")
 
 # A claim's name becomes the name of a volume of the pod, which has to be a label (RFC 1123).
 _CLAIM = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
-# Volumes and directories that the pods of Kubeflow Pipelines have already, in kubeflow/pipelines at
-# release 2.17.0: backend/src/v2/compiler/argocompiler/container.go, addContainerExecutorTemplate;
-# and that of machines.<node>.disk_gb.
+# Volumes and directories that each pod of Kubeflow Pipelines has already (kubeflow/pipelines,
+# release 2.17.0: backend/src/v2/compiler/argocompiler/container.go, addContainerExecutorTemplate),
+# and the volume for machines.<node>.disk_gb.
 TEMPORARY_VOLUME = "temporary"
 _TAKEN_NAMES = (
     "gcs-scratch",
@@ -40,7 +40,7 @@ class Volume:
 
     Attributes:
       claim: the name of the PersistentVolumeClaim, in the namespace of the runs.
-      path: the directory at which the containers see it, absolute and without `/` at its end.
+      path: the directory at which containers mount it, absolute and without `/` at its end.
     """
 
     claim: str
@@ -65,7 +65,7 @@ class Volume:
 
 def _are_possible(texts: Sequence[str]) -> bool:
     volumes = [Volume.parse(text) for text in texts]
-    # The name of a volume in the pod is that of the claim, so that it can be mounted once only:
+    # In the pod, a volume has the name of its claim, so a claim can be mounted only once:
     # backend/src/v2/driver/k8s.go, makeVolumeMountPatch.
     return all(
         volume._is_possible and not any(v.claim == volume.claim for v in volumes[:number])
@@ -85,7 +85,7 @@ STATE_DIR = Check(
 
 
 def normalise(place: str) -> str:
-    """Returns the path or URI of a directory without `/` at its end, and a path without `..`."""
+    """Returns the path or URI of a directory without `/` at its end; removes `..` from a path."""
     return place.rstrip("/") if "://" in place else posixpath.normpath(place)
 
 
@@ -95,25 +95,25 @@ def is_in_launcher_store(place: str) -> bool:
 
 
 def is_within(place: str, directory: str) -> bool:
-    """Whether the absolute path `place` is `directory` or lies in it; neither is looked up."""
+    """Whether the absolute path `place` is `directory` or lies in it, judged by the text alone."""
     return f"{normalise(place)}/".startswith(f"{normalise(directory)}/")
 
 
 def check_storage(
     *, pipeline_root: str, state_dir: str | None, volumes: Sequence[str], written: Mapping[str, str]
 ) -> None:
-    """Refuses places for files that would be lost, or that a step could not read.
+    """Refuses directories whose files would be lost, or that a step could not read.
 
     Args:
-      pipeline_root: the pipeline root; empty if each run gives it.
+      pipeline_root: the pipeline root; empty if each run has its own.
       state_dir: the value of `cloud.state_dir`.
       volumes: the value of `cloud.volumes`.
-      written: other directories that the steps write, by the option that names them.
+      written: other directories that the steps write, by their flag.
 
     Raises:
       InputError: the pipeline root is in the object store of Kubeflow Pipelines, and there is no
-        `cloud.state_dir`; or a directory is on the own disk of a container, which is lost at the
-        end of the step.
+        `cloud.state_dir`; or a directory is on a container's own disk, which is lost at the end of
+        the step.
     """
     if is_in_launcher_store(pipeline_root) and not state_dir:
         raise InputError(

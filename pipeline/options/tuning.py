@@ -5,8 +5,7 @@ from collections.abc import Mapping
 from common.errors import InputError
 from pipeline.recipes import RECIPES
 
-# The options `train.…` that have an effect on the linear probe, which trains without steps, or on
-# every training.
+# The options `train.…` that have an effect on a linear probe, which is computed without steps.
 _LINEAR_PROBE_OPTIONS = {"head", "class_weights", "seed", "deterministic", "precision"}
 
 

@@ -1,4 +1,4 @@
-"""YAML, read so that a key that is there twice is an error. Imports no TensorFlow."""
+"""Reads YAML, and refuses duplicate keys. Imports no TensorFlow."""
 
 from typing import Any
 
@@ -6,9 +6,9 @@ import yaml
 
 
 class _Loader(yaml.SafeLoader):
-    """Refuses a key that is there twice; PyYAML's own loader silently takes the last of its values.
+    """Refuses a duplicate key; PyYAML's own loader silently takes its last value.
 
-    The YAML specification, 1.2.2, section 3.2.1.1, has the keys of a mapping unique.
+    By the YAML specification (1.2.2, section 3.2.1.1), the keys of a mapping are unique.
     """
 
     def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
@@ -27,9 +27,9 @@ class _Loader(yaml.SafeLoader):
 
 
 def load_yaml(text: str) -> Any:
-    """What `yaml.safe_load` gives.
+    """Parses `text` like `yaml.safe_load`, but refuses duplicate keys.
 
     Raises:
-      yaml.YAMLError: the text is no YAML, or a mapping in it has a key twice.
+      yaml.YAMLError: the text is not YAML, or a mapping in it has a key twice.
     """
     return yaml.load(text, Loader=_Loader)

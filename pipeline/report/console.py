@@ -1,7 +1,7 @@
-"""Prints a run for a person. Imports no TensorFlow.
+"""Shows a run on the console. Imports no TensorFlow.
 
-On a terminal, it shows a spinner for the running node and a progress bar for the Trainer. Into a
-pipe, it prints plain lines, one for each entry, neither wrapped nor coloured.
+A terminal shows a spinner for the running node and a progress bar for the Trainer. If the output
+goes to a pipe or a file, each entry is one plain line, neither wrapped nor coloured.
 """
 
 import datetime
@@ -52,11 +52,11 @@ class Console:
 
     @contextmanager
     def live(self) -> Iterator[None]:
-        """A context in which a spinner or bar of the current work is shown, and each notice."""
+        """A context in which the console shows the current work, and each notice."""
         notices = _Notices(self)
         notice_logger.addHandler(notices)
         try:
-            with termination.announced(self._bar.stop), self._bar:
+            with termination.call_before_end(self._bar.stop), self._bar:
                 yield
         finally:
             notice_logger.removeHandler(notices)
@@ -68,7 +68,7 @@ class Console:
             self._task = self._bar.add_task(text, total=None, detail="")
 
     def line(self, text: str, style: str | None = None) -> None:
-        """Prints one entry, in one line whatever names from the data stand in it."""
+        """Prints one entry in one line, even if names from the data contain line breaks."""
         self._out.print(rich.text.Text(escape_controls(text)), style=style)
 
     def error(self, text: str) -> None:
@@ -108,7 +108,7 @@ class Console:
             self.warn(warning)
 
     def fitted(self, config: Config, fitted: Config) -> None:
-        """Prints what `pipeline.batch.fit_batch` changed."""
+        """Warns if `pipeline.batch.fit_batch` changed the batch size."""
         before, after = config.train.batch_size, fitted.train.batch_size
         if after != before:
             self.warn(
@@ -147,7 +147,7 @@ class Console:
 
     def progress(self, progress: Progress) -> None:
         """Shows the progress of the Trainer."""
-        # The validation metrics of the last epoch stay in sight.
+        # The validation metrics of the last epoch stay visible.
         self._validated |= {k: v for k, v in progress.metrics.items() if k.startswith("val_")}
         metrics = {**progress.metrics, **self._validated}
         parts = [f"{name} {value:.3f}" for name, value in metrics.items()]
@@ -167,7 +167,7 @@ class Console:
         return show_downloads(self._out)
 
     def summary(self, report: Any) -> None:
-        """Prints how the run ended.
+        """Prints the results of a run.
 
         Args:
           report: a `pipeline.report.outcome.Report`.
@@ -204,13 +204,18 @@ class Console:
                 else "accepted answers: none"
             )
         self._gate(report.gate)
+        self._serving(report.serving)
         self._verdict(report)
         self.line(f"report: {report.page}")
 
     def _verdict(self, report: Any) -> None:
-        if not report.gate.blessed:
-            reasons = "; ".join(report.gate.reasons)
-            self.line(f"verdict: not blessed by the gate: {reasons}", style="bold red")
+        refusals = {
+            "not blessed by the gate": report.gate.reasons,
+            "refused by ServingCheck": report.serving.reasons,
+        }
+        found = [f"{check}: {'; '.join(why)}" for check, why in refusals.items() if why]
+        if found:
+            self.line(f"verdict: {'; '.join(found)}", style="bold red")
             self.line("pushed to: nothing was pushed")
             return
         self.line("verdict: blessed", style="bold green")
@@ -239,6 +244,20 @@ class Console:
             )
         for warning in verdict.warnings:
             self.warn(warning)
+
+    def _serving(self, findings: Any) -> None:
+        """Prints how fast the exported model answers, and how much memory it needs.
+
+        Args:
+          findings: `components.serving_check.findings.Findings`.
+        """
+        parts = [
+            f"{size} image{'s' * (size != '1')} in {found['p50']:.0f} ms (p99 {found['p99']:.0f})"
+            for size, found in findings.latency_ms.items()
+        ]
+        if not parts:  # the model could not be asked
+            return
+        self.line(f"serving: {', '.join(parts)}; peak memory {findings.peak_memory_gb:.1f} GB")
 
     def _fields(self, fields: Mapping[str, str]) -> None:
         width = max(map(len, fields))

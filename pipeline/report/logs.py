@@ -14,7 +14,7 @@ _FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
 class _Formatter(logging.Formatter):
-    """Leaves secrets out of log lines, also of the tracebacks of other libraries' errors."""
+    """Removes secrets from log lines and from tracebacks."""
 
     def format(self, record: logging.LogRecord) -> str:
         lines = super().format(record).split("\n")
@@ -23,7 +23,7 @@ class _Formatter(logging.Formatter):
 
 @contextmanager
 def log_to_file(path: Path, *, verbose: bool) -> Iterator[tuple[TextIO, TextIO]]:
-    """A context in which everything that libraries print or log goes to the file `path`.
+    """A context in which all output and log lines of libraries go to the file `path`.
 
     TensorFlow's C++ code writes to file descriptor 2 rather than to `sys.stderr`, and does so
     already when it is imported; therefore the descriptors themselves are redirected.

@@ -1,4 +1,4 @@
-"""The result of a run, read from its artifacts, so that a cached run reports the same."""
+"""Reads the result of a run from its artifacts, so that a cached run reports the same result."""
 
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,11 +12,12 @@ from common.interval import wilson_interval
 from components.backbone_transform.executor import WARNING
 from components.image_example_gen.counts import QUARANTINE_FILE, read_counts
 from components.model_evaluator.calibration_metrics import NAMES
-from components.model_evaluator.executor import ACCURACY
+from components.model_evaluator.reasons import ACCURACY
 from components.model_evaluator.verdict import Verdict
 from components.model_pusher.executor import WAS_SERVED
 from components.report.artifact_files import page_of
 from components.report.read_artifacts import list_anomalies
+from components.serving_check.findings import Findings, read_findings
 from pipeline.report.lineage import NodeRun
 from trainer.serving.exported_model import read_classes
 
@@ -32,14 +33,15 @@ class Report:
       calibration: TFMA's values of `components.model_evaluator.calibration_metrics.NAMES`.
       worst_class: name, recall and number of images of the class with the least recall.
       gate: the verdict of the gate.
+      serving: the findings of ServingCheck.
       pushed_to: the model's directory for serving; None if the model was not pushed.
       was_served: whether the model was in that directory before the run.
-      unpushed: why the model was not pushed; empty if it was.
+      unpushed: the reason why the model was not pushed; empty if it was pushed.
       images: numbers of images that were read, written to each split, and quarantined.
       quarantine: the file that lists the quarantined images.
       anomalies: differences between the examples and the schema, one line each.
-      page: the page of the report.
-      warning: what Transform found out about the backbone; empty for nothing.
+      page: the path or URI of the report's HTML page.
+      warning: Transform's warning about the backbone's range of pixel values; empty for none.
       artifacts: the URIs of the artifacts, by node and output.
     """
 
@@ -49,6 +51,7 @@ class Report:
     calibration: Mapping[str, float]
     worst_class: tuple[str, float, int]
     gate: Verdict
+    serving: Findings
     pushed_to: str | None
     was_served: bool
     unpushed: str
@@ -68,6 +71,7 @@ def make_report(run: Mapping[str, NodeRun]) -> Report:
     """
     evaluator = run["Evaluator"].outputs
     (evaluation,) = evaluator["evaluation"]
+    (infra_blessing,) = run["ServingCheck"].outputs["blessing"]
     (pushed,) = run["Pusher"].outputs["pushed_model"]
     (examples,) = run["ImageExampleGen"].outputs["examples"]
     (anomalies,) = run["ExampleValidator"].outputs["anomalies"]
@@ -88,6 +92,7 @@ def make_report(run: Mapping[str, NodeRun]) -> Report:
             ((name, *found) for name, found in recalls.items()), key=lambda found: found[1]
         ),
         gate=Verdict.read(evaluation.uri),
+        serving=read_findings(infra_blessing.uri),
         pushed_to=(
             pushed.get_string_custom_property("pushed_destination")
             if pushed.get_int_custom_property("pushed")

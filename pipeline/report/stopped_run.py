@@ -1,4 +1,4 @@
-"""The report of a run that a node stopped: what it read and found until then."""
+"""Writes the report of a run that an error in a node has ended."""
 
 import logging
 import time
@@ -18,13 +18,13 @@ def report_stopped_run(
 ) -> Path | None:
     """Writes the report of a run that an error has ended.
 
-    The error itself matters more than its report: a report that fails is logged, and no error.
+    A failure of the report itself is only logged, so that it does not hide the error of the run.
 
     Args:
       connection: the ML Metadata ConnectionConfig of the metadata store.
       settings: `components.report.settings.ReportSettings`, as JSON.
-      directory: the page is written to a new file in it.
-      error: of the node that stopped the run.
+      directory: the directory in which the page is written, as a new file.
+      error: the error that ended the run.
 
     Returns:
       The page; None if the run had read no images, or if the report failed.

@@ -1,4 +1,4 @@
-"""ResolveInputs: finds the inputs of a run on a cluster when the run begins."""
+"""ResolveInputs, the first node of a run on a cluster, which finds the inputs of the run."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -23,7 +23,7 @@ SETTINGS = "settings"
 
 
 class Executor(base_executor.BaseExecutor):
-    """Finds the inputs of a run in a container, as the command line does for a local run."""
+    """Finds the inputs of a run. For a local run, the command line does this."""
 
     def Do(  # noqa: N802 (TFX's name)
         self,
@@ -35,8 +35,8 @@ class Executor(base_executor.BaseExecutor):
 
         Raises:
           InputError: a parameter is missing or outside its range; the data or the model cannot be
-            found; the run would write among its data; a volume cannot be written; or the state
-            directory belongs to another pipeline.
+            found; the run would write into the directory of its data; a volume cannot be written;
+            or the state directory belongs to another pipeline.
         """
         self._log_startup(input_dict, output_dict, exec_properties)
         properties = dict(exec_properties)
@@ -51,6 +51,7 @@ class Executor(base_executor.BaseExecutor):
             logging.info("%s: %s", name, text)
         for warning in inputs.found.warnings():
             logging.warning("%s", warning)
+        inputs.found.check()
         fitted = fit_batch(config, inputs.found.train_images)
         if fitted != config:
             logging.warning("batch size: %d", fitted.train.batch_size)

@@ -11,7 +11,7 @@ from pipeline.root import OWNER
 def claim(config: Config) -> None:
     """Records that the state directory belongs to the pipeline that `config` describes.
 
-    It is the pipeline root, if `cloud.state_dir` does not name another directory.
+    The state directory is `cloud.state_dir` or, if this is not given, the pipeline root.
 
     Raises:
       InputError: the directory belongs to another pipeline, whose models would be compared with

@@ -1,8 +1,8 @@
-"""A local run's artifacts: recorded when a node ends, checked when the cache uses them.
+"""Records the artifacts of a local run when a node ends, and checks them when the cache uses them.
 
-TFX's cache looks whether a directory is there, and gives an execution its output directory by a
-number that begins again with 1 when the metadata store is lost. On Kubeflow Pipelines and Vertex AI
-the cache is the server's, and output directories have names that are given once.
+TFX's cache checks only whether a directory exists. TFX names output directories by numbers, which
+begin again with 1 if the metadata store is lost. On Kubeflow Pipelines and Vertex AI, the server
+has its own cache and unique output directories.
 """
 
 import dataclasses
@@ -26,7 +26,7 @@ from common.files import write_whole
 from common.notice import notice
 from components.node_usage import record_usage
 
-# To train again may take days: it is for a person to decide.
+# Training again may take days, so a person should decide.
 _TRAINING = ("Trainer", "Tuner")
 
 
@@ -34,8 +34,9 @@ _TRAINING = ("Trainer", "Tuner")
 def check_artifacts(pipeline_root: str) -> Iterator[None]:
     """A context in which TFX's LocalDagRunner records and checks artifacts, and overwrites none.
 
-    An artifact that has changed since its node ended is made again by its node, where that is no
-    training. Artifacts in a bucket are not read back, which would double what is transferred.
+    If an artifact has changed since its node ended, the node runs again; if the node trains, the
+    run ends with an error instead. Artifacts in a bucket are not checked, since reading them back
+    would double the traffic.
     """
     contents = ArtifactContents(Path(pipeline_root)) if "://" not in pipeline_root else None
     with _replaced(
@@ -61,9 +62,7 @@ class ArtifactContents:
         write_whole(file, json.dumps(record_files(_directory(uri))))
 
     def find_damage(self, uri: str) -> str | None:
-        """Finds how the artifact at `uri` has changed; None if it is unchanged or was never
-        recorded.
-        """
+        """Describes a change of the artifact at `uri`; None if it is unchanged or not recorded."""
         file = self._file(uri)
         if not file.exists():
             return None
@@ -72,7 +71,7 @@ class ArtifactContents:
                 name: FileRecord(*content) for name, content in json.loads(file.read_text()).items()
             }
         except (ValueError, TypeError, AttributeError) as error:
-            return f"{file}, which says what {uri} holds, is damaged ({error})"
+            return f"{file}, the record of the files in {uri}, is damaged ({error})"
         return find_damage(_directory(uri), recorded, trust_times=True)
 
     def _file(self, uri: str) -> Path:
@@ -81,7 +80,7 @@ class ArtifactContents:
 
 
 class _Launcher(launcher.Launcher):
-    """TFX's, for one node of a local run."""
+    """TFX's launcher of one node, which here records and checks artifacts."""
 
     def __init__(self, *, contents: ArtifactContents | None, **given: Any) -> None:
         super().__init__(**given)
@@ -107,9 +106,7 @@ class _Launcher(launcher.Launcher):
     def _cached_outputs(
         self, find: Any, metadata_handle: Any, cache_context: Any
     ) -> Mapping[str, Sequence[Artifact]] | None:
-        """Returns the outputs of the newest execution with this cache key whose artifacts are
-        undamaged.
-        """
+        """Returns the undamaged outputs of the newest execution with this cache key."""
         while True:
             outputs = find(metadata_handle=metadata_handle, cache_context=cache_context)
             if outputs is None or self._contents is None:
@@ -129,13 +126,13 @@ class _Launcher(launcher.Launcher):
                 f"{damage}: this is an output of {self._node}, which was in the cache; "
                 f"{self._node} runs again"
             )
-            # TFX's cache takes live artifacts only.
+            # TFX's cache uses only artifacts in the state LIVE.
             artifact.mlmd_artifact.state = proto.Artifact.ABANDONED
             metadata_handle.store.put_artifacts([artifact.mlmd_artifact])
 
 
 def _run_and_measure(execution_info: Any, executor: Any) -> Any:
-    """Runs an executor as TFX does, and records in its outputs what it took."""
+    """Runs an executor as TFX does, and records its time and memory in its outputs."""
     executor.Do = record_usage(executor.Do, execution_info.pipeline_run_id)
     return _run_with_executor(execution_info, executor)
 
@@ -153,9 +150,10 @@ def _flat(artifacts: Mapping[str, Sequence[Artifact]]) -> list[Artifact]:
 
 
 def _unused(uri: str) -> str:
-    """`uri`, or where something lies there that no execution knows of, one of another name.
+    """Returns `uri`; if a file or directory exists there, a URI with another name.
 
-    The last part of a URI is the execution's number; that of a value's URI is a file name after it.
+    The number of the execution gets a suffix. It is the last part of the URI, or, for an artifact
+    of a value, the part before the file name.
     """
     if not tf.io.gfile.exists(uri):
         return uri

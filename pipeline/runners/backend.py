@@ -95,7 +95,7 @@ class Backend(abc.ABC):
         """Whether a request that changes nothing may succeed when it is repeated."""
 
     def _request(self, what: str, question: Callable[[], Result]) -> Result:
-        """Makes a request that changes something; repeats it only where `is_refusal` allows it."""
+        """Makes a request that changes something; repeats it only after a refusal."""
         again = retry.Retry(self.is_refusal, initial=FIRST_WAIT, maximum=30.0, timeout=120.0)
         lost = (
             "it is not known whether the request arrived: check with --list-schedules or in "
@@ -107,7 +107,7 @@ class Backend(abc.ABC):
     def _query(
         self, what: str, question: Callable[[], Result], *, patience: float | None = None
     ) -> Result:
-        """Makes a request that changes nothing; repeats it for up to `patience` seconds."""
+        """Makes a request that changes nothing; after errors, repeats it for `patience` seconds."""
         again = retry.Retry(
             self.is_temporary, initial=FIRST_WAIT, maximum=30.0, timeout=patience or PATIENCE
         )
@@ -164,7 +164,7 @@ class Backend(abc.ABC):
 
 
 def deploy(config: Config, console: Console, connect: Callable[[Cloud], Backend]) -> bool:
-    """Compiles the pipeline, then writes, submits or schedules it, as `config` says.
+    """Compiles the pipeline, then writes, submits or schedules it, depending on `config`.
 
     Args:
       config: the configuration.

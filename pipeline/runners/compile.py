@@ -29,10 +29,7 @@ from pipeline.runners.resources import platform_spec, set_machines
 
 DEFAULT_IMAGE = "vit-pipeline:latest"  # the name that `make image` gives it
 
-# ResolveInputs looks for new data and models in each run. On Kubeflow Pipelines, `--wait` reads the
-# verdict of a run from the folder of that run, so that Pusher has to write it in each run; it does
-# not push the same model twice.
-_NEVER_CACHED = {"vertex": ("ResolveInputs",), "kubeflow": ("ResolveInputs", "Pusher")}
+_NEVER_CACHED = ("ResolveInputs",)  # it looks for new data and models in each run
 
 
 def compile_job(config: Config) -> pipeline_spec_pb2.PipelineJob:
@@ -53,7 +50,7 @@ def compile_job(config: Config) -> pipeline_spec_pb2.PipelineJob:
     _keep_downloaded_models(spec, config.cloud.state_dir)
     _describe_parameters(spec, runtime_parameters(config))
     set_machines(spec, config.machines, on_kubernetes=config.run.runner == "kubeflow")
-    for name in _NEVER_CACHED[config.run.runner]:
+    for name in _NEVER_CACHED:
         spec.root.dag.tasks[name].caching_options.enable_cache = False
     job.pipeline_spec.Clear()
     job.pipeline_spec.update(json_format.MessageToDict(spec))

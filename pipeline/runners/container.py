@@ -1,17 +1,17 @@
-"""The entry point of each container: adapts what the backend sends, and calls TFX's entry point.
+"""The entry point of each container: adapts its arguments, and calls TFX's entry point.
 
 TFX's entry point (tfx.orchestration.kubeflow.v2.container.kubeflow_v2_run_executor) was written for
 Vertex AI. Kubeflow Pipelines' open-source driver sends it an ExecutorInput that it cannot read
 (tensorflow/tfx#7768), for two reasons, which this module corrects. Both are in the repository
 kubeflow/pipelines, below backend/src/v2, at release 2.17.0:
 
-- An input artifact has no type: `"type": {"instanceSchema": ""}`. The driver takes the outputs of
-  the step before from ML Metadata and leaves the schema empty (metadata/client.go,
-  GetOutputArtifactsByExecutionId). TFX reads the artifact's class from it. This is so in all
-  releases since 2.0.0.
+- An input artifact has no type: `"type": {"instanceSchema": ""}`. The driver reads the outputs of
+  the previous step from ML Metadata and leaves the schema empty (metadata/client.go,
+  GetOutputArtifactsByExecutionId), but TFX reads the artifact's class from the schema. All releases
+  since 2.0.0 do this.
 - There is an output artifact that no component declares: `executor-logs`, of the type
-  `system.Artifact` (driver/driver.go, provisionOutputs), if `PUBLISH_LOGS` is `true`, its
-  default. TFX looks for a class of that name. This is so in all releases since 2.5.0.
+  `system.Artifact` (driver/driver.go, provisionOutputs), if `PUBLISH_LOGS` is `true`, its default.
+  TFX looks for a class of that name. All releases since 2.5.0 do this.
 
 Vertex AI sends full types and only declared outputs; its containers use this entry point too.
 
@@ -51,7 +51,7 @@ from pipeline.runners.launcher_paths import LauncherPaths
 COMMAND = ("python", "-m", "pipeline.runners.container")
 DECLARED_OUTPUTS = "--declared_outputs"
 HTML = "system.HTML"  # the type of an artifact that Kubeflow Pipelines' UI shows as a page
-# The directory in which the launcher's directories are, if it is not that of a pod.
+# The directory that contains the launcher's directories; in a pod, it is `/`.
 LAUNCHER_ROOT = "--launcher_root"
 
 
@@ -85,7 +85,7 @@ def complete_executor_input(
 
 
 def _parse_flags(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
-    """Parses TFX's three flags and our two; returns all other flags for Beam."""
+    """Parses TFX's three flags and two of this project; returns them, and the flags for Beam."""
     parser = argparse_flags.ArgumentParser(allow_abbrev=False)
     parser.add_argument("--executor_class_path", required=True)
     parser.add_argument("--json_serialized_invocation_args", required=True)

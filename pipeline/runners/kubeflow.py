@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,6 @@ import urllib3.exceptions
 
 from common.errors import InputError
 from common.service_errors import Errors, describe_response, explain_errors
-from components.model_pusher import verdict
 from pipeline.options.cluster import Cloud
 from pipeline.options.config import Config
 from pipeline.options.schedule import for_kubeflow
@@ -27,7 +26,8 @@ def _api_error_message(error: kfp_server_api.ApiException) -> str:
     try:
         message = json.loads(error.body)["message"]
     except (TypeError, ValueError, KeyError):  # the body is plain text, a proxy's page, or empty
-        text = (error.body or "").strip()
+        body = error.body or ""
+        text = (body.decode(errors="replace") if isinstance(body, bytes) else body).strip()
         message = text if text and not text.startswith("<") else error.reason or ""
     return describe_response(error.status, message)
 
@@ -74,7 +74,6 @@ class _Kubeflow(Backend):
 
     def __init__(self, cloud: Cloud) -> None:
         self._namespace = cloud.namespace
-        self._folders: dict[str, str] = {}  # the folder of each submitted run, by the run's id
         with explain_errors(f"--host {cloud.host}", self._errors("is the address right?")):
             self._client = kfp.client.Client(
                 host=cloud.host,
@@ -106,8 +105,6 @@ class _Kubeflow(Backend):
                 service_account=config.cloud.service_account,
             ),
         )
-        # The driver makes this path in backend/src/v2/metadata/client.go, GetPipeline.
-        self._folders[run.run_id] = f"{config.pipeline_root.rstrip('/')}/{config.name}/{run.run_id}"
         return run.run_id, f"{self._client._get_url_prefix()}/#/runs/details/{run.run_id}"
 
     def run_state(self, run: str) -> RunState:
@@ -128,45 +125,32 @@ class _Kubeflow(Backend):
         )
 
     def _why_not_pushed(self, run: str) -> tuple[str | None, str]:
-        """Returns `RunState.not_pushed` and `RunState.unknown` of a run that succeeded.
+        """Returns `RunState.not_pushed` and `RunState.unknown` of a run that succeeded."""
+        from pipeline.runners.kubeflow_metadata import read_properties
 
-        The API has no metadata of artifacts. The dashboard's server reads files of the bucket
-        (frontend/server/app.ts and handlers/artifacts.ts, getGCSArtifactHandler): a `*` in the key
-        matches anything. If no file matches, it sends an empty text; if several match, all of their
-        contents; both with status 200. If it lacks the permission, it sends status 500.
-        """
-        bucket, _, folder = self._folders[run].removeprefix("gs://").partition("/")
-        # The driver puts a random folder name between the names of the task and of the output.
-        query = {
-            "source": "gcs",
-            "bucket": bucket,
-            "key": f"{folder}/Pusher/*/{verdict.OUTPUT}",
-        }
-        if self._namespace:
-            query["namespace"] = self._namespace
         try:
-            content = self._query(
+            found = self._query(
                 "reading Pusher's verdict through the dashboard",
-                lambda: self._client._run_api.api_client.call_api(
-                    "/artifacts/get",
-                    "GET",
-                    query_params=query,
-                    auth_settings=["Bearer"],
-                    response_type="object",
-                    _return_http_data_only=True,
-                ),
+                lambda: read_properties(self._post_metadata, run, "Pusher/pushed_model"),
             )
         except InputError as error:
             return None, str(error)
-        if content == "":
-            return None, f"the dashboard found no file gs://{bucket}/{query['key']}"
-        found = verdict.Verdict.from_json(content)
-        if found is None:
-            return None, (
-                "the server at --host did not send Pusher's verdict; expected the dashboard's URL, "
-                "and a token in cloud.token_file that the dashboard accepts"
-            )
-        return "" if found.pushed else found.reason or "Pusher gave no reason", ""
+        if found is None or "pushed" not in found:
+            return None, "ML Metadata has no verdict of Pusher for this run"
+        return "" if found["pushed"] else found.get("reason") or "Pusher gave no reason", ""
+
+    def _post_metadata(self, path: str, body: bytes) -> tuple[Mapping[str, str], bytes]:
+        """Sends a gRPC-Web request to the dashboard's server."""
+        from pipeline.runners.kubeflow_metadata import CONTENT_TYPE
+
+        client = self._client._run_api.api_client
+        headers = {"Content-Type": CONTENT_TYPE, "Accept": CONTENT_TYPE, "X-Grpc-Web": "1"}
+        client.update_params_for_auth(headers, [], ["Bearer"])
+        response = client.rest_client.request(
+            "POST", f"{client.configuration.host}{path}", headers=headers, body=body
+        )
+        found = {name.lower(): value for name, value in response.getheaders().items()}
+        return found, response.data
 
     def create_schedule(self, config: Config, job: Path) -> str:
         cloud = config.cloud

@@ -1,17 +1,18 @@
 """Maps URIs of Kubeflow Pipelines' object store to the files that its launcher copies, and back.
 
-Before the command of a container, the launcher copies input artifacts from `minio://` and `s3://`
-to the container's disk; after it, it copies output artifacts from the disk to the store. So a step
-needs neither credentials nor a file system for the store. The places in kubeflow/pipelines at
-release 2.17.0, below backend/src/v2, which are the same at 2.14.3:
+Before the command of a container runs, the launcher copies input artifacts from `minio://` and
+`s3://` to the container's disk; afterwards it copies output artifacts from the disk to the store.
+So a step needs neither credentials nor a file system for the store. The relevant functions in
+kubeflow/pipelines, release 2.17.0, below backend/src/v2 (they are the same in 2.14.3):
 
-- component/launcher_v2.go, LocalPathForURI: the path of a URI. The pods have empty volumes there
-  (compiler/argocompiler/container.go, addContainerExecutorTemplate), to which every user can write.
-- component/launcher_v2.go, downloadArtifacts and uploadOutputArtifacts: the copies. The launcher
-  takes the URI of an output from the ExecutorOutput that the container writes
-  (mergeRuntimeArtifacts), so that paths have to become URIs there.
-- objectstore/object_store.go, DownloadBlob and UploadBlob: the copies have files only. An empty
-  directory is left out, and so is an output that does not exist.
+- LocalPathForURI (component/launcher_v2.go) maps a URI to a path. The pods have empty volumes at
+  these paths (compiler/argocompiler/container.go, addContainerExecutorTemplate), to which every
+  user can write.
+- downloadArtifacts and uploadOutputArtifacts (component/launcher_v2.go) copy artifacts. The
+  launcher reads the URI of an output from the ExecutorOutput that the container writes
+  (mergeRuntimeArtifacts), so paths have to become URIs there.
+- DownloadBlob and UploadBlob (objectstore/object_store.go) copy files only. They leave out empty
+  directories, and outputs that do not exist.
 
 `gs://` is not mapped, although the launcher copies those artifacts too: TensorFlow and Beam read
 buckets of Google Cloud Storage themselves, also on other machines.
@@ -38,7 +39,7 @@ class LauncherPaths:
         """
         Args:
           executor_input: the arguments of the container, not yet mapped.
-          root: the directory in which the launcher's directories are; `/` in a pod.
+          root: the directory that contains the launcher's directories; `/` in a pod.
         """
         buckets = {
             "/".join(artifact.uri.split("/")[:3])  # such as minio://mlpipeline

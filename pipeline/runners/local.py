@@ -1,10 +1,9 @@
 """Runs the pipeline in this process, one node after the other."""
 
-from collections.abc import Collection
-
 from tfx.dsl.io import fileio
 from tfx.orchestration.local.local_dag_runner import LocalDagRunner
 from tfx.orchestration.metadata import sqlite_metadata_connection_config
+from tfx.orchestration.pipeline import RunOptions
 
 from pipeline.beam.engine import beam_arguments
 from pipeline.inputs import Inputs
@@ -20,11 +19,9 @@ from pipeline.root import state_directory
 from pipeline.runners.artifact_check import check_artifacts
 from pipeline.runners.node_events import report_nodes_to
 
-SCHEMA_NODES = ("ImageExampleGen", "StatisticsGen", "SchemaGen")
-
 
 def run(config: Config, inputs: Inputs, console: Console) -> Report:
-    """Runs the pipeline to its end, and reports how it ended.
+    """Runs the pipeline to its end; returns its result.
 
     Raises:
       InputError: a remote pipeline root belongs to another pipeline, or Beam's flags name no
@@ -38,17 +35,17 @@ def infer_schema(config: Config, inputs: Inputs, console: Console) -> str:
     """Runs the pipeline up to SchemaGen, and returns the inferred schema as text.
 
     Raises:
-      InputError: as `run`.
+      InputError: the same errors as in `run`.
       Exception: the exception of a node that fails.
     """
-    nodes = _run(config, inputs, console, SCHEMA_NODES)
+    nodes = _run(config, inputs, console, RunOptions(to_nodes=["SchemaGen"]))
     (schema,) = nodes["SchemaGen"].outputs["schema"]
     with fileio.open(f"{schema.uri}/schema.pbtxt") as file:
         return file.read()
 
 
 def _run(
-    config: Config, inputs: Inputs, console: Console, only: Collection[str] = ()
+    config: Config, inputs: Inputs, console: Console, options: RunOptions | None = None
 ) -> dict[str, NodeRun]:
     """Runs the pipeline, or some of its nodes; returns the nodes that ran."""
     beam_args = beam_arguments(config.run.beam_args)
@@ -56,21 +53,19 @@ def _run(
         claim(config)
     connection = sqlite_metadata_connection_config(str(metadata_file(state_directory(config))))
     pipeline = create_pipeline(config, inputs, beam_args)
-    if only:
-        pipeline.components = [node for node in pipeline.components if node.id in only]
     pipeline.metadata_connection_config = connection
     try:
         with (
             report_nodes_to(console, lambda node: latest_run(connection)[node].cached),
             check_artifacts(config.pipeline_root),
         ):
-            LocalDagRunner().run(pipeline)
+            LocalDagRunner().run(pipeline, run_options=options)
     except Exception as error:
-        for node in pipeline.components:
-            if node.id == "Report":
-                directory = state_directory(config) / "reports"
-                settings = node.exec_properties["settings"]
-                if page := report_stopped_run(connection, settings, directory, error):
-                    console.line(f"report: {page}")
+        if options is None:
+            (report,) = [node for node in pipeline.components if node.id == "Report"]
+            settings = report.exec_properties["settings"]
+            directory = state_directory(config) / "reports"
+            if page := report_stopped_run(connection, settings, directory, error):
+                console.line(f"report: {page}")
         raise
     return latest_run(connection)

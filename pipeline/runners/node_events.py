@@ -23,20 +23,20 @@ def report_nodes_to(console: Console, is_cached: Callable[[str], bool]) -> Itera
 
     Args:
       console: the console.
-      is_cached: a function that says whether the node of this name, which has just ended, took its
-        outputs from an earlier run.
+      is_cached: a function that gets the name of a node that has just ended, and returns whether
+        the node took its outputs from an earlier run.
     """
     listener = _Listener(console, is_cached)
     loggers = [logging.getLogger("absl"), logging.getLogger(_TRAINER)]
     level = loggers[1].level
     loggers[1].setLevel(logging.DEBUG)
-    # absl's own function is used because TensorFlow, whenever it saves a model, sets the level back
-    # to the one that absl knows.
+    # absl's own function is used, because TensorFlow resets the level to absl's whenever it saves a
+    # model.
     absl.logging.set_verbosity(absl.logging.INFO)
     for logger in loggers:
         logger.addHandler(listener)
     try:
-        with termination.announced(listener.report_interrupted):
+        with termination.call_before_end(listener.report_interrupted):
             yield
     except KeyboardInterrupt:
         listener.report_interrupted()
@@ -59,7 +59,7 @@ class _Listener(logging.Handler):
         self.running: str | None = None
 
     def report_interrupted(self) -> None:
-        """Shows that the node that runs was interrupted."""
+        """Shows that the running node was interrupted."""
         if self.running:
             self._console.node_failed(self.running, interrupted=True)
 

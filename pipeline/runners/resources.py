@@ -41,16 +41,16 @@ def _retry_on_vertex(policy: Any, machine: Machine) -> None:
 
 
 def _retry_on_kubernetes(policy: Any, machine: Machine) -> None:
-    """Sets Argo's retry policy, which Kubeflow Pipelines copies from here.
+    """Sets the retry policy that Kubeflow Pipelines passes to Argo.
 
-    Argo's `maxDuration` does not bound a single wait: it counts from the beginning of the first
-    attempt, and once it is over nothing is tried again. If it is left out, it is 0.
+    Argo's `maxDuration` does not limit a single wait: it counts from the beginning of the first
+    attempt, and there are no further attempts after it. If it is left out, it is 0.
     """
     policy.max_retry_count = machine.retries
     policy.backoff_duration.seconds = 60
     policy.backoff_factor = 1.0  # waits do not double, since nothing would limit them
     attempts = machine.retries + 1
-    if machine.timeout_minutes:  # the timeout includes no wait for a machine or for a retry
+    if machine.timeout_minutes:  # without the waits for a machine and for a retry
         longest = attempts * (machine.timeout_minutes * 60 + _HOUR)
     else:
         longest = _FOUR_WEEKS
@@ -72,7 +72,7 @@ def _set_resources(container: Any, machine: Machine, on_kubernetes: bool) -> Non
 def platform_spec(
     machines: Machines, volumes: Sequence[Volume], nodes: Collection[str]
 ) -> dict[str, Any]:
-    """Returns the settings of `nodes` that only Kubernetes has, such as volumes and spot.
+    """Returns the settings of `nodes` for Kubernetes alone, such as volumes and spot machines.
 
     Args:
       machines: the machines of the nodes.
@@ -95,7 +95,7 @@ def platform_spec(
 def _mounts(volumes: Sequence[Volume]) -> dict[str, Any]:
     """Returns the part of a kfp_kubernetes.KubernetesExecutorConfig that mounts `volumes`, as JSON.
 
-    It is as `mount_pvc` of the package kfp-kubernetes writes it.
+    It has the form that `mount_pvc` of the package kfp-kubernetes writes.
     """
     mounts = [
         {
@@ -123,8 +123,8 @@ def _kubernetes(machine: Machine) -> dict[str, Any]:
     if machine.timeout_minutes:
         config["activeDeadlineSeconds"] = str(machine.timeout_minutes * 60)
     if machine.disk_gb:
-        # Every user may write to an emptyDir. A claimed volume belongs to root, the image does not
-        # run as root, and no field of the PlatformSpec changes the owner.
+        # An emptyDir, since every user may write to it. A claimed volume belongs to root, but the
+        # image does not run as root, and no field of the PlatformSpec changes the owner.
         config["emptyDirMounts"] = [
             {
                 "volumeName": TEMPORARY_VOLUME,

@@ -1,4 +1,4 @@
-"""A web server on the loopback interface that answers as it is told to."""
+"""A web server on the loopback interface that sends prepared answers."""
 
 import contextlib
 import dataclasses

@@ -71,7 +71,7 @@ def test_a_saved_model_that_has_changed_since_its_download(fetch, refused, serve
     data.write_bytes(data.read_bytes()[:-4] + b"\0\0\0\0")
     message = refused(url)
     assert f"{model}: has changed since it was downloaded: its SHA-256 is " in message
-    assert f"remove it to have it downloaded again, or remove {beside(model)} to use it" in message
+    assert f"remove it to download the model again, or remove {beside(model)} to use" in message
     shutil.rmtree(model)
     assert fetch(url) == model
     data.write_bytes(data.read_bytes()[:-4] + b"\0\0\0\0")

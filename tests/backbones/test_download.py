@@ -107,7 +107,7 @@ def test_a_server_that_never_gets_anywhere(server, target):
 def test_a_trickle_has_an_end(server, target):
     url = server.answer("/file", Answer(body=BODY, pace=10_000))
     with pytest.raises(DownloadError, match=r"not complete after 0\.5 s"):
-        fetch(url, target, Patience(in_all=0.5))
+        fetch(url, target, Patience(total=0.5))
 
 
 @pytest.mark.parametrize("status", [401, 403, 404])

@@ -302,7 +302,7 @@ def test_an_unusable_cached_checkpoint_is_renamed(
     assert server.paths == [KAGGLE, TFHUB, AUGREG]
     message = str(error.value)
     assert f"{kept}: " in message
-    assert f"it is renamed to {name}.unfit" in message
+    assert f"the file was renamed to {name}.unfit" in message
     assert "the server sent another file" not in message
     assert "\n" not in message
     assert [path.name for path in kept.parent.glob("[!.]*")] == [f"{name}.unfit"]
@@ -358,7 +358,7 @@ def test_a_checkpoint_that_is_not_the_names_is_refused(
         if is_rubbish
         else "image_size 64, width 48, .*; expected image_size 224, width 768, "
     )
-    with pytest.raises(InputError, match=f"another file than this checkpoint .*{expected}"):
+    with pytest.raises(InputError, match=f"another file than the expected checkpoint .*{expected}"):
         resolved("vit_b16_fe", tmp_path, locations=locations)
     assert saved_models(tmp_path) == []
     assert not list(tmp_path.rglob("*.npz"))

@@ -66,7 +66,7 @@ def test_code_is_known_by_itself_and_what_it_imports(package, module, old, new, 
 
 
 def test_importing_a_module_runs_the_init_of_its_packages(package):
-    modules = fingerprint.modules_of("firstparty.sub.s")
+    modules = fingerprint.parse_modules("firstparty.sub.s")
     names = {"firstparty", "firstparty.sub", "firstparty.sub.s", "firstparty.c", "firstparty.e"}
     assert set(modules) == names
     before = fingerprint.hash_code("firstparty.sub.s")
@@ -97,7 +97,7 @@ def test_installed_libraries_count_where_they_are_imported(package, tmp_path):
         return tuple(fingerprint.hash_code(f"firstparty.{name}") for name in ("a", "b"))
 
     before = hashed()
-    assert fingerprint.hash_code("firstparty.a", apart=["numpy"]) != before[0]
+    assert fingerprint.hash_code("firstparty.a", without=["numpy"]) != before[0]
     install(tmp_path, "keras", "0.1")
     assert hashed() == before
     install(tmp_path, "numpy", "0.1")
@@ -124,7 +124,7 @@ def test_every_library_of_a_node_is_found(project):
     ]
     libraries = {
         library
-        for source in fingerprint.modules_of(*modules).values()
+        for source in fingerprint.parse_modules(*modules).values()
         for library in source.libraries
     }
     assert "tensorflow" in libraries
@@ -139,7 +139,7 @@ def test_a_module_that_is_not_there():
 def test_preprocessing_does_not_depend_on_the_training_code():
     """Otherwise, a change in the training code would run Transform again."""
     before = set(sys.modules)
-    trees = fingerprint.modules_of("trainer.preprocessing")
+    trees = fingerprint.parse_modules("trainer.preprocessing")
     assert set(sys.modules) == before  # nothing was imported
     assert "backbones.contract" in trees
     assert not {
@@ -148,4 +148,4 @@ def test_preprocessing_does_not_depend_on_the_training_code():
         "trainer.model.backbone_layer",
         "trainer.training.optimizer",
     } & set(trees)
-    assert "trainer.preprocessing" in fingerprint.modules_of("trainer.train")
+    assert "trainer.preprocessing" in fingerprint.parse_modules("trainer.train")

@@ -81,7 +81,7 @@ def test_one_that_was_taken_over_is_noticed_and_not_released(path):
     lease = take("bucket", path)
     path.write_text('{"owner": "machine b process 7"}')
     lease._thread.join(10)
-    with pytest.raises(InputError, match="machine b process 7 took this over"):
+    with pytest.raises(InputError, match="machine b process 7 took over this lease"):
         lease.check()
     lease.release()
     assert "machine b" in path.read_text()

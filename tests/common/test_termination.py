@@ -149,14 +149,14 @@ def test_a_signal_for_a_fork_is_not_for_its_parent(program):
 
 
 WORK = """
-from common.termination import announced, postponed, stop_here
+from common.termination import call_before_end, postpone_end, stop_here
 class Work:
     has_unsaved_steps = {unsaved}
     asked = threading.Event()
     def announce(self, number, frame):
         self.asked.set()
 work = Work()
-with postponed(work):
+with postpone_end(work):
     print("ready", flush=True)
     work.asked.wait()
     time.sleep({seconds})
@@ -190,14 +190,18 @@ def test_a_second_signal_ends_at_once(program):
     assert running.said == "ready\n"
 
 
-def test_farewells_do_not_wait_for_one_that_hangs(program):
+def test_callbacks_do_not_wait_for_one_that_hangs(program):
     """As a network that is away."""
     running = program(
         """
-        from common.termination import announced
+        from common.termination import call_before_end
         def say(text):
             return lambda: print(text, file=sys.stderr, flush=True)
-        with announced(say("screen")), announced(lambda: time.sleep(60)), announced(say("node")):
+        with (
+            call_before_end(say("screen")),
+            call_before_end(lambda: time.sleep(60)),
+            call_before_end(say("node")),
+        ):
             print("ready", flush=True)
             time.sleep(60)
         """
@@ -207,16 +211,16 @@ def test_farewells_do_not_wait_for_one_that_hangs(program):
 
 
 def test_what_must_not_happen_after_a_signal_does_not(program):
-    """Although the process takes a while to end: something is announced first."""
+    """Although the process takes a while to end, since it calls a function first."""
     running = program(
         """
-        from common.termination import announced, stop_here
+        from common.termination import call_before_end, stop_here
         begun = threading.Event()
         def farewell():
             print("farewell", file=sys.stderr, flush=True)
             begun.set()
             time.sleep(600)
-        with announced(farewell):
+        with call_before_end(farewell):
             print("ready", flush=True)
             begun.wait()
             stop_here()

@@ -1,10 +1,10 @@
 """Executes a compiled pipeline on this machine, as Vertex AI and Kubeflow Pipelines do.
 
-Every step is a fresh process with the command and the arguments of the job, in an empty directory,
-with nothing in its environment but what a container has. What the steps are told is built from the
-job with kfp's own protos; whatever is not of the format, or would be refused by either backend, is
-an error here. `tests.compiled.backends` has what differs between the two. Comments name the places
-in the source of Kubeflow Pipelines 2.17.0 that are followed, as paths in its backend/src/v2.
+Every step is a new process with the command and the arguments of the job, in an empty directory,
+with only a container's environment variables. The arguments are built from the job with kfp's own
+protos; a job in another format, or one that either backend would refuse, is an error here.
+`tests.compiled.backends` contains the differences between the two. Comments name the source code
+of Kubeflow Pipelines 2.17.0 that this module imitates, by paths below backend/src/v2.
 
 A directory stands for a `gs://` bucket, which the containers read and write themselves. With a
 pipeline root in `minio://` or `s3://`, a container sees no object store: its artifacts are copied

@@ -1,4 +1,4 @@
-"""Trainer as a custom job of two workers really trains, from the job that was compiled.
+"""Runs the compiled Trainer as a custom job: two workers on this machine really train.
 
 Mocked: Vertex AI, for the pipeline by `tests.compiled.cluster`, for the custom job by a service on
 loopback (`tests.components.custom_job_trainer.job_service`) and processes of this machine

@@ -19,7 +19,7 @@ from trainer.preprocessing import decode_images
 from trainer.serving.calibration import Calibration
 from trainer.serving.export import ServedClassifier
 
-HINT = 'docs/models.md, "A Keras model", has the lines that make one of it'
+HINT = 'docs/models.md, "A Keras model", shows how to convert it'
 SIZE = 16
 
 
@@ -110,7 +110,7 @@ def test_what_keras_writes_is_refused_with_where_the_lines_are(folder):
     with pytest.raises(InputError) as error:
         check_model(str(folder / "mine.keras"), "pretrained")
     assert str(error.value) == (
-        f"--model {folder}/mine.keras: is a file of Keras's; expected a SavedModel with the "
+        f"--model {folder}/mine.keras: is a Keras file; expected a SavedModel with the "
         f"reusable interface of TF-Hub feature vectors: {HINT}"
     )
     check_model(str(folder / "exported"), "pretrained")  # which needs TensorFlow to see more

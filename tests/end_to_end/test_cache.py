@@ -16,14 +16,13 @@ import pytest
 from backbones.augreg.convert import convert
 from backbones.augreg.initialization import random_arrays
 from common.fingerprint import FIRST_PARTY
-from components.image_example_gen.sources.digits import _images
-from tests.conftest import TINY
+from tests.conftest import TINY, digit_folders
 
 pytestmark = pytest.mark.slow
 
 # Importer only looks; it has nothing to cache.
 LOOKING = {"Backbone"}
-FROM_EVALUATOR = {"Evaluator", "Pusher", "Report"}
+FROM_EVALUATOR = {"Evaluator", "ServingCheck", "Pusher", "Report"}
 FROM_TRAINER = {"Trainer", *FROM_EVALUATOR}
 FROM_TRANSFORM = {"Transform", *FROM_TRAINER}
 EVERYTHING = {
@@ -94,12 +93,7 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def results(project, folder):
     """Returns the results of one session on a folder of images, by the name of the step."""
-    dataset = folder / "images"
-    for image in _images()[:300]:
-        directory = dataset / f"digit_{image.label}"
-        directory.mkdir(parents=True, exist_ok=True)
-        (directory / image.file_name).write_bytes(image.encoded)
-        os.utime(directory / image.file_name, (1e9, 1e9))
+    dataset = digit_folders(folder / "images", 300)
     exchanged = two_of_one_size(dataset)
     arrays = random_arrays(TINY, seed=0)
     backbone, changed = folder / "backbone", folder / "changed"
@@ -195,10 +189,10 @@ def test_a_floor_that_is_not_met_pushes_nothing(results):
 
 
 def test_a_lost_metadata_store_and_one_line_of_the_schema(project, tmp_path, tiny_backbone):
-    """A curated schema, and tuning in full.
+    """Runs with a curated schema and `--tune full`, of which the second has lost its store.
 
-    Without the store execution numbers begin again: the directory of the champion's training is
-    written again, by a model that is worse.
+    Without the metadata store, execution numbers begin with 1 again, so the second run, whose model
+    is worse, gets the same numbers as the run that trained the champion.
     """
     root = tmp_path / "root"
     base = ["--model", str(tiny_backbone), "--dataset", "digits", "--set", "train.steps=20"]

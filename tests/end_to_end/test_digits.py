@@ -19,6 +19,7 @@ NODES = {
     "Transform",
     "Trainer",
     "Evaluator",
+    "ServingCheck",
     "Pusher",
     "Report",
 }
@@ -84,6 +85,25 @@ def test_the_model_can_be_tried_from_the_command_line(
     assert (name, err) == (str(path), "")
     assert label == expected["label"][0].decode()
     assert float(percent) == pytest.approx(100 * float(expected["probability"][0]), abs=0.01)
+
+
+def test_the_model_was_seen_to_serve(run):
+    file = run.artifacts["ServingCheck.blessing"] / "serving_check.json"
+    found = json.loads(file.read_text())
+    assert (found["blessed"], found["reasons"]) == (True, [])
+    assert set(found["latency_ms"]) == {"1", "8", "32"}
+    assert run.value("serving").startswith("1 image in ")
+    sent = {name for request in found["requests"] for name in request["images"]}
+    predictions = read_predictions(str(run.artifacts["Evaluator.evaluation"]))
+    assert len(sent & set(predictions["file_name"].to_pylist())) == 64
+
+
+def test_what_was_found_is_said_before_the_first_node(run):
+    (images,) = [line for line in run.lines if line.startswith("  images ")]
+    assert images.endswith("kB: 1,797 .png")
+    (classes,) = [line for line in run.lines if line.startswith("  classes ")]
+    assert classes.split(maxsplit=1)[1] == "10: fewest 8 (174), most 3 (183)"
+    assert run.lines.index(classes) < run.lines.index("ImageExampleGen: started")
 
 
 def test_every_image_is_accounted_for(run):

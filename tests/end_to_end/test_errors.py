@@ -90,9 +90,23 @@ def test_a_damaged_metadata_store(pipeline, tmp_path, tiny_backbone):
 
 
 def test_a_node_that_refuses_its_input(pipeline, tmp_path, tiny_backbone):
+    folder = class_folder(tmp_path / "damaged", images=20)
+    for path in folder.glob("c1/*"):
+        path.write_bytes(path.name.encode())
+    run = pipeline(tmp_path / "root", "--model", str(tiny_backbone), "--dataset", str(folder))
+    failed(run, "ImageExampleGen: failed after", "c1", status=3)
+
+
+def test_too_few_images_are_refused_before_a_node_runs(pipeline, tmp_path, tiny_backbone):
     folder = class_folder(tmp_path / "few", images=1)
     run = pipeline(tmp_path / "root", "--model", str(tiny_backbone), "--dataset", str(folder))
-    failed(run, "ImageExampleGen: failed after", "no image for the split", "80/10/10", status=3)
+    failed(run, "no image for the split", "found 2 images; expected", "80/10/10", status=3)
+    assert "ImageExampleGen" not in run.out
+    folder = class_folder(tmp_path / "few2", images=20)
+    arguments = ["--model", str(tiny_backbone), "--dataset", str(folder), "--batch-size", "100"]
+    run = pipeline(tmp_path / "root2", *arguments)
+    failed(run, "--batch-size 100: found ", " training images; expected a batch of at most")
+    assert "ImageExampleGen" not in run.out
 
 
 def test_an_unforeseen_error_names_the_log_which_has_the_traceback(

@@ -65,7 +65,7 @@ def test_the_next_run_resumes_from_the_checkpoint(pipeline, root, arguments, mon
     resumed = pipeline(root, *arguments, "--set", "train.checkpoint_steps=4")
     PRINTED.extend([resumed.out, resumed.err])
     assert (resumed.status, resumed.err) == (0, "")
-    assert resumed.ran == {"Trainer", "Evaluator", "Pusher", "Report"}
+    assert resumed.ran == {"Trainer", "Evaluator", "ServingCheck", "Pusher", "Report"}
     (log,) = [log for log in (root / "logs").iterdir() if "resumes from" in log.read_text()]
     assert "resumes from the checkpoint of step 4" in log.read_text()
     assert not any((root / "checkpoints").iterdir())

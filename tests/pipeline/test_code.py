@@ -113,12 +113,12 @@ EDITS = {
     "oneDNN, off by default": (
         FOLDER,
         [["common/environment.py", 'OPTS", "1"', 'OPTS", "0"']],
-        {*MODEL, *INGESTION, "report"},
+        {*MODEL, *INGESTION, "serving_check", "report"},
     ),
     "a package's __init__": (
         FOLDER,
         [["trainer/__init__.py", "import common.env", "import os\nimport common.env"]],
-        {*MODEL, *INGESTION, "report"},
+        {*MODEL, *INGESTION, "serving_check", "report"},
     ),
     "the decoding that ingestion and serving share": (
         FOLDER,
@@ -128,7 +128,7 @@ EDITS = {
     "the calibration of the model": (
         FOLDER,
         [["trainer/serving/calibration.py", "_BINS = 15", "_BINS = 14"]],
-        {*TRAINING, "evaluator", "report"},
+        {*TRAINING, "evaluator", "serving_check", "report"},
     ),
     "preprocessing": (FOLDER, [["trainer/preprocessing.py", "/ 127.5", "/ 127.0"]], MODEL),
     "a feature's name": (
@@ -159,7 +159,17 @@ EDITS = {
     "the table of predictions": (
         FOLDER,
         [["components/model_evaluator/predictions.py", '"champion_"', '"baseline_"']],
-        {"evaluator"},
+        {"evaluator", "serving_check"},
+    ),
+    "the check of serving": (
+        FOLDER,
+        [["components/serving_check/probes.py", 'b"\\xff"', 'b"\\xfe"']],
+        {"serving_check"},
+    ),
+    "the process that serves": (
+        FOLDER,
+        [["trainer/serving/session_model.py", '"--requests"]', '"--serve"]']],
+        {"serving_check"},
     ),
     "pushing": (
         FOLDER,
@@ -184,21 +194,32 @@ EDITS = {
 }
 # By a library with another version: the source of the run, the nodes whose keys change.
 LIBRARIES = {
-    "tensorflow": (FOLDER, {*MODEL, *INGESTION, "report"}),  # ImageExampleGen decodes by its ops
+    "tensorflow": (
+        FOLDER,
+        {*MODEL, *INGESTION, "serving_check", "report"},
+    ),  # ImageExampleGen decodes by its ops
     "keras": (FOLDER, TRAINING),
     # Trainer runs again because its inputs do.
     "tfx": (
         FOLDER,
         {
-            *("example_gen", "validation", "example_check", "schema", "pusher", "report"),
+            *(
+                "example_gen",
+                "validation",
+                "example_check",
+                "schema",
+                "serving_check",
+                "pusher",
+                "report",
+            ),
             *MODEL - {"trainer"},
         },
     ),
     "tensorflow-data-validation": (FOLDER, {"validation"}),
     "tensorflow-transform": (FOLDER, MODEL),
     "tensorflow-model-analysis": (FOLDER, {"evaluator"}),
-    "pyarrow": (FOLDER, {"evaluator"}),
-    "pillow": (FOLDER, {*INGESTION, "report"}),
+    "pyarrow": (FOLDER, {"evaluator", "serving_check"}),
+    "pillow": (FOLDER, {*INGESTION, "serving_check", "report"}),
     "tensorflow-datasets": (FOLDER, NONE),
     "scikit-learn": (FOLDER, TRAINING),  # the linear probe
     "rich": (FOLDER, NONE),
@@ -255,7 +276,15 @@ def test_exactly_the_nodes_that_depend_on_it_change(fingerprints, step):
     source, _, nodes = STEPS[step]
     before, after = fingerprints[source["kind"]], fingerprints[step]
     assert set(before) == {
-        *("example_gen", "validation", "example_check", "schema", "pusher", "report"),
+        *(
+            "example_gen",
+            "validation",
+            "example_check",
+            "schema",
+            "serving_check",
+            "pusher",
+            "report",
+        ),
         *MODEL,
     }
     assert {node for node in before if before[node] != after[node]} == nodes

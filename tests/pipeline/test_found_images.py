@@ -4,6 +4,7 @@ import dataclasses
 
 import pytest
 
+from common.errors import RefusedError
 from components.image_example_gen.sources.registry import make_source
 from pipeline.found_images import find_images
 from tests.conftest import class_folder, encode, gradient
@@ -105,3 +106,23 @@ def test_sizes_are_readable(tmp_path, size, text):
     source = make_source({"kind": "folder", "path": str(class_folder(tmp_path, images=1))})
     found = dataclasses.replace(find_images(source), size=size, suffixes={".png": 1, "": 1})
     assert images(found) == f"2, {text}: 1 .png, 1 without a suffix"
+
+
+def test_images_that_cannot_be_split_are_refused(tmp_path):
+    def found(images):
+        folder = class_folder(tmp_path / str(images), images=images)
+        return find_images(make_source({"kind": "folder", "path": str(folder)}))
+
+    found(5).check()
+    with pytest.raises(RefusedError, match=r"no image for the split .*: found 2 images; expected"):
+        found(1).check()
+    untrained = dataclasses.replace(found(4), untrained=tuple(map(str, range(7))))
+    with pytest.raises(RefusedError, match="for the class 0, 1, 2, 3 and 3 more classes; expected"):
+        untrained.check()
+
+
+def test_a_class_without_a_training_image(split_folders):
+    for path in (split_folders / "train" / "c0").glob("*.png"):
+        path.unlink()
+    source = {"kind": "folder", "path": str(split_folders), "layout": "splits"}
+    assert find_images(make_source(source)).untrained == ("c0",)

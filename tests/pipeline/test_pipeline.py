@@ -48,7 +48,7 @@ def nodes(tmp_path, inputs=INPUTS, **settings):
 def test_the_nodes(tmp_path):
     expected = (
         "ImageExampleGen StatisticsGen PackagedSchema ExampleValidator Backbone Transform Trainer "
-        "Evaluator Pusher Report"
+        "Evaluator ServingCheck Pusher Report"
     )
     assert set(nodes(tmp_path)) == set(expected.split())
 
@@ -175,6 +175,7 @@ def test_each_fingerprint_is_a_property_of_the_nodes_that_read_it(tmp_path, fiel
         ("tuner", {"Tuner", *READERS}),
         ("trainer", {"Trainer", *READERS}),
         ("evaluator", {"Evaluator", "Report"}),
+        ("serving_check", {"ServingCheck", "Report"}),
         ("pusher", {"Pusher", "Report"}),
         ("report", {"Report"}),
     ],
@@ -210,6 +211,8 @@ def test_an_inferred_schema_depends_on_the_library_that_infers_it(tmp_path):
         ("gate.min_accuracy", "0.5", {"Evaluator", "Report"}),
         ("gate.max_ece", "0.1", {"Evaluator", "Report"}),
         ("gate.confidence", "0.9", {"Evaluator", "Report"}),
+        ("serving_check.images", "8", {"ServingCheck", "Report"}),
+        ("serving_check.tolerance", "0.5", {"ServingCheck", "Report"}),
         ("serving_dir", "elsewhere", {"Pusher", "Report"}),
     ],
 )

@@ -1,26 +1,27 @@
-"""Kills, interrupts and fills the disk of runs, and looks at the runs after them.
+"""Kills runs, interrupts them or fills their disk, and checks the next run.
 
     python -m tests.reliability.campaign --directory DIR --tune full [PART …]
     python -m tests.reliability.campaign --directory DIR --tune head [PART …]
     python -m tests.reliability.campaign --directory DIR table
 
-does the parts, or all of them, in the order below, for `--minutes N`; the same command goes on from
-there. Results are lines of DIR/results.jsonl; `table` prints them as docs/reliability.md has them.
-A C compiler is needed.
+The command runs the named parts, or all of them, in the order below, for at most `--minutes N`; the
+same command continues the campaign. Results are lines of DIR/results.jsonl; `table` prints them in
+the form of docs/reliability.md. A C compiler is needed.
 
-- `kills`: SIGKILL at a moment drawn evenly from the length of a run, on an empty pipeline root. The
-  next run must end as an undisturbed one.
-- `interrupts`: Ctrl-C in the same way. The process must end within 5 seconds, with status 130, and
-  nothing may be pushed after the signal.
+- `kills`: SIGKILL at a random moment of a run on an empty pipeline root. The next run must end like
+  an undisturbed one.
+- `interrupts`: Ctrl-C at a random moment. The process must end within 5 seconds, with status 130,
+  and nothing may be pushed after the signal.
 - `import-kills`, `import-interrupts`: the same in a process that still imports TensorFlow and TFX.
-- `files-KILL`, `files-ENOSPC`: a run is killed, or the disk is full, at every file that a run
-  creates or renames below the pipeline root, the serving directory and VIT_HOME. The next run goes
-  on from there and meets the next file; the last one must end as an undisturbed one. Where a run
-  fails before it gets to its file, the fault before is to blame, and its traces are removed. With
-  `--tune head`, only the files that the runs with `--tune full` do not have.
+- `files-KILL`, `files-ENOSPC`: a run is killed, or the disk is full, when it creates or renames a
+  file below the pipeline root, the serving directory or VIT_HOME. The next run continues, and is
+  disturbed at the next file; the last run must end like an undisturbed one. If a run fails before
+  it gets to its file, the previous fault is to blame, and its traces are removed. With `--tune
+  head`, only files that runs with `--tune full` do not have.
 
-An undisturbed end is: status 0, the accuracy and the verdict of a run on an empty root, and the
-same weights (to the last bit with `--tune full`) in the one version of the serving directory.
+A run that ends like an undisturbed one has status 0, the accuracy and the verdict of a run on an
+empty root, and the same weights (bit-identical with `--tune full`) in the only version of the
+serving directory.
 """
 
 import argparse
@@ -34,7 +35,8 @@ from tests.reliability.outcome import Campaign, Reference, Results
 from tests.reliability.signals import disturb_runs
 from tests.reliability.workload import ForkServer, Workload
 
-# How many runs of each part are disturbed, for each way of tuning; of files, every one.
+# Number of disturbed runs of each part, for each value of --tune. The parts for files have one run
+# for each file.
 _COUNTS = {"kills": 14, "interrupts": 9, "import-kills": 6, "import-interrupts": 2}
 _FAULTS = {"files-KILL": "KILL", "files-ENOSPC": "ENOSPC"}
 

@@ -89,14 +89,14 @@ def node_of(workload: Workload) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class Campaign:
-    """What each part of a campaign needs.
+    """The settings of a campaign, which all its parts share.
 
     Attributes:
-      server: runs the pipeline.
-      workload: what is run.
-      reference: its undisturbed run.
-      results: get a line for each disturbed run.
-      until: by the monotonic clock, when to end; an earlier end is gone on from.
+      server: the server that forks a process for each run.
+      workload: the pipeline that is run.
+      reference: the results of an undisturbed run of the workload.
+      results: the file that gets a line for each disturbed run.
+      until: time of the monotonic clock at which the campaign ends; the next one continues it.
     """
 
     server: ForkServer

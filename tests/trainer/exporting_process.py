@@ -48,7 +48,7 @@ HYBRID = dataclasses.replace(TINY, patch_size=1, resnet_blocks=(1,), width_facto
 
 # By name: backbone, `--tune`, and hyperparameters. MobileNets are in tests/end_to_end.
 KINDS = {
-    # And after a resume.
+    # This training is also interrupted and resumed.
     "full_plain": ("plain", "full", {"strategy": "mirrored", "ema": 0.9, "jit_compile": True}),
     "full_hybrid": ("hybrid", "full", {"head": "linear_probe"}),
     "full_collection": ("collection", "full", {"keep": "best"}),

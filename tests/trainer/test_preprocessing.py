@@ -9,7 +9,7 @@ from tests.conftest import encode, gradient
 from trainer.preprocessing import (
     CHUNK,
     _in_chunks,
-    _in_even_number,
+    _with_even_batch,
     decode,
     decode_images,
     resize,
@@ -71,6 +71,6 @@ def test_a_backbone_sees_an_even_number_of_images(batch):
 
     numbers = np.arange(batch, dtype=np.float32)
     images = tf.constant(np.broadcast_to(numbers[:, None, None, None], [batch, 4, 5, 3]))
-    result = tf.function(lambda images: _in_even_number(features, images))(images)
+    result = tf.function(lambda images: _with_even_batch(features, images))(images)
     np.testing.assert_array_equal(result[:, 0], numbers)
     np.testing.assert_array_equal(result[:, 1], [batch + batch % 2] * batch)

@@ -31,7 +31,7 @@ class FileBytes:
         return tf.cast(window, tf.int32)
 
     def slice(self, position: tf.Tensor | int, count: tf.Tensor | int) -> tf.Tensor:
-        """Bytes from `position` on, uint8 [n]: `count`, or as many as the file has there."""
+        """Returns `count` bytes from `position` on, or fewer at the end of the file, uint8 [n]."""
         start = tf.where(position < 0, self.size, tf.minimum(position, self.size))
         return self._data[start : start + tf.clip_by_value(count, 0, self.size - start)]
 

@@ -50,7 +50,7 @@ class Frame(NamedTuple):
 
 
 def read_header(file: FileBytes) -> Header:
-    """The header of a JPEG."""
+    """Reads the header of a JPEG."""
     frame = read_frame(file)
     return Header(
         height=frame.height,

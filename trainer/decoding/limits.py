@@ -1,4 +1,4 @@
-"""Limits of images, and the values of their white. Imports no TensorFlow."""
+"""The limits for the sizes of images, and their value of white. Imports no TensorFlow."""
 
 import dataclasses
 
@@ -8,10 +8,11 @@ class Limits:
     """The limits that ImageExampleGen and the exported model have in common.
 
     Attributes:
-      max_side: an image with a longer side of more pixels is scaled down to it.
-      max_pixels: an image with more pixels, as stored, is refused by its header.
-      max_value: the value that is white in images of more than 8 bits a channel; 0 if the files
-        state it: 65535 in 16 bits, unless the file says otherwise.
+      max_side: the longest side in pixels; a larger image is scaled down to it.
+      max_pixels: the largest number of stored pixels; an image with more is refused after reading
+        its header.
+      max_value: the value of white in images of more than 8 bits per channel; with 0, it is the
+        value that the file states, or 65535 for 16 bits.
     """
 
     max_side: int = 1024
@@ -20,8 +21,8 @@ class Limits:
 
     @property
     def max_bytes(self) -> int:
-        """The size of a file that is larger than any image of `max_pixels`, in bytes.
+        """An upper bound for the file size of an image of `max_pixels`, in bytes.
 
-        Three channels of 16 bits without compression, and 1 MiB for metadata.
+        It allows for three channels of 16 bits without compression, and for 1 MiB of metadata.
         """
         return 6 * self.max_pixels + 2**20

@@ -27,7 +27,7 @@ def read_header(file: FileBytes) -> Header:
             )
         ]
     ):
-        # 14 bits for a side; of a lossless image both follow one another.
+        # Each side has 14 bits. In a lossless image, the height follows directly after the width.
         bits = little_endian(chunk[9:12]) + 2**24 * (chunk[12] % 32)
         width, height = (
             tf.where(

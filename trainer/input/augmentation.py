@@ -17,7 +17,7 @@ from common.options import (
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Augmentation:
-    """How training images are varied; each field is an option `augment.…` of the pipeline.
+    """The settings of augmentation; each field is an option `augment.…` of the pipeline.
 
     The defaults leave images as they are. AugReg (Steiner et al., https://arxiv.org/abs/2106.10270;
     settings in big_vision/configs/vit_i1k.py) trained with `crop_area` 0.05 and `flip`. Its six

@@ -1,4 +1,4 @@
-"""How many training examples there are of each class, as ingestion has counted them."""
+"""Reads the number of training examples of each class, which ImageExampleGen has counted."""
 
 import json
 import os
@@ -13,16 +13,15 @@ from common.example_counts import BY_LABEL, COUNTS_FILE
 def read_class_counts(files: Sequence[str], classes: int) -> list[int]:
     """Returns the number of training examples of each class, [C].
 
-    ImageExampleGen counts examples as it writes them, and Transform hands the counts on: no example
-    is read for this.
+    ImageExampleGen counts the examples that it writes, and Transform copies the counts, so no
+    example is read here.
 
     Args:
-      files: patterns of the files of the training split, such as `URI/Split-train/*`; TFX gives
-        one.
+      files: file patterns of the training split, such as `URI/Split-train/*`; TFX passes one.
       classes: number of classes.
 
     Raises:
-      InputError: there are no counts beside the examples.
+      InputError: the file with the counts is missing.
     """
     path = os.path.join(os.path.dirname(os.path.dirname(files[0])), COUNTS_FILE)
     try:
@@ -31,6 +30,6 @@ def read_class_counts(files: Sequence[str], classes: int) -> list[int]:
     except tf.errors.NotFoundError as error:
         raise InputError(
             f"{path}: no such file; expected the counts that ImageExampleGen writes beside its "
-            "examples: give another --pipeline-root, so that it runs again"
+            "examples: give another --pipeline-root, so that all nodes run again"
         ) from error
     return [counts.get(str(label), 0) for label in range(classes)]

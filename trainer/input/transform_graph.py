@@ -33,8 +33,8 @@ class TransformGraph(tf.Module):
         """The restored `trainer.preprocessing.FrozenBackbone`, if Transform computed features.
 
         It computes the same features as the graph, with the same function, but for all images at
-        once. The graph computes them in a loop over chunks, because Beam hands it a thousand images
-        at a time; that loop cannot run in a Session, which is how servers run a model.
+        once. The graph computes them in a loop over chunks, because Beam passes a thousand images
+        at a time. That loop cannot run in a Session, in which servers run models.
         """
         return self._loaded.frozen_backbone
 

@@ -15,15 +15,15 @@ from trainer.model.variable_names import named_variables
 class BackboneLayer(keras.layers.Layer):
     """Calls a restored backbone, and lets Keras train its variables.
 
-    Every restored variable is tracked as a `keras.Variable` that holds the very same `tf.Variable`.
-    A layer that merely keeps the restored object trains none of its variables, without a warning;
-    `keras.layers.TFSMLayer` gives its variables names that optimizers with slots reject; and
-    `hub.KerasLayer` is for Keras 2.
+    Each restored variable is wrapped in a `keras.Variable` that holds the same `tf.Variable`. Other
+    ways do not work: a layer that merely keeps the restored object trains none of its variables,
+    without a warning; `keras.layers.TFSMLayer` gives variables names that optimizers with slots
+    reject; `hub.KerasLayer` is for Keras 2.
 
     Maps float32 [B, H, W, 3] in [-1, 1] to float32 [B, D].
 
     Attributes:
-      fuses_attention: whether attention is computed by kernels of cuDNN, for a call that XLA
+      fuses_attention: whether cuDNN's kernels compute attention. Allowed only in a call that XLA
         compiles for a GPU.
     """
 
@@ -34,7 +34,7 @@ class BackboneLayer(keras.layers.Layer):
         Args:
           backbone: a restored object that keeps the contract of `backbones.contract`.
           features: D, the number of features.
-          input_range: of the pixels that the backbone expects, see `backbones.input_range`.
+          input_range: the range of the backbone's pixels, see `backbones.input_range`.
         """
         super().__init__(**kwargs)
         self.backbone = backbone

@@ -29,7 +29,7 @@ def make_classifier(
       backbone: a restored object that keeps the contract of `backbones.contract`.
       shapes: H, W and D of the backbone.
       classes: number of classes.
-      input_range: of the pixels that the backbone expects, see `backbones.input_range`.
+      input_range: the range of the backbone's pixels, see `backbones.input_range`.
     """
     return keras.Sequential(
         [

@@ -11,7 +11,7 @@ from tensorflow.compiler.tf2xla.python import xla
 
 _ELEMENTS = {tf.bfloat16: ("bf16", "BF16"), tf.float16: ("f16", "F16")}
 DTYPES = tuple(_ELEMENTS)
-LONGEST_HEAD = 128  # on every GPU that has the kernels; the length must be a multiple of 8
+MAX_HEAD_SIZE = 128  # supported by every GPU that has the kernels; must be a multiple of 8
 _ARTIFACT_VERSION = "1.0.0"  # of StableHLO
 _CALL_VERSION = 9  # of the operation XlaCallModule
 
@@ -31,7 +31,7 @@ def forward(scale: float, *inputs: tf.Tensor) -> list[tf.Tensor]:
       inputs: queries, keys and values, [B, T, N, H].
 
     Returns:
-      the attended values, [B, T, N, H], and the statistics of the softmax, float32 [B, N, T].
+      The attended values, [B, T, N, H], and the statistics of the softmax, float32 [B, N, T].
     """
     batch, tokens, heads, size = inputs[0].shape
     element = inputs[0].dtype
@@ -57,7 +57,7 @@ def backward(scale: float, *inputs: tf.Tensor) -> list[tf.Tensor]:
         output; its output.
 
     Returns:
-      the gradients of queries, keys and values, [B, T, N, H].
+      The gradients of queries, keys and values, [B, T, N, H].
     """
     batch, tokens, heads, size = inputs[0].shape
     outputs = [tf.TensorSpec([batch, heads, tokens, size], inputs[0].dtype)] * 3
@@ -86,21 +86,23 @@ def _call(
     scale: float,
     dimensions: dict[str, tuple],
 ) -> list[tf.Tensor]:
-    """Calls a target that XLA compiles with cuDNN, as JAX does.
+    """Calls a custom-call target that XLA compiles with cuDNN.
 
-    See `_dot_product_attention_fwd_cuda_lowering` and `_dot_product_attention_bwd_cuda_lowering` in
-    jax/_src/cudnn/fused_attention_stablehlo.py.
+    JAX calls the same targets: `_dot_product_attention_fwd_cuda_lowering` and
+    `_dot_product_attention_bwd_cuda_lowering` in jax/_src/cudnn/fused_attention_stablehlo.py.
 
     Args:
       target: the name of the target.
       inputs: the operands.
-      transposed: the first results, [B, N, T, H], which lie in memory as [B, T, N, H].
-      more: further results.
+      transposed: the specs of the first results, [B, N, T, H], whose memory has the order
+        [B, T, N, H].
+      more: the specs of the further results.
       scale: a factor on the scores.
-      dimensions: contracting dimensions (left, right), left and right batch dimensions of products.
+      dimensions: for each matrix product, its contracting dimensions (left, right), its left and
+        its right batch dimensions.
 
     Returns:
-      the results; the first ones as [B, T, N, H].
+      The results, the first ones transposed to [B, T, N, H].
     """
     inputs = list(inputs)
     types = [_type(tensor) for tensor in inputs]
@@ -165,7 +167,7 @@ def _layout(minor_to_major: Iterable[int]) -> str:
 def _backend_config(
     output: tf.TensorSpec, tokens: int, scale: float, dimensions: dict[str, tuple]
 ) -> dict[str, Any]:
-    """The message GpuBackendConfig of xla/service/gpu/backend_configs.proto, as JSON."""
+    """Returns the message GpuBackendConfig of xla/service/gpu/backend_configs.proto, as JSON."""
     batch, heads = output.shape[:2]
     return {
         "operation_queue_id": "0",

@@ -1,16 +1,16 @@
-"""Attention of a backbone by one kernel of cuDNN, which keeps no matrix of scores in memory.
+"""Replaces the attention of a backbone by cuDNN's kernel, which stores no matrix of scores.
 
 A backbone that `backbones.augreg` wrote in half precision computes attention as a matrix product, a
-softmax and another matrix product, so that it runs on every device. `fuse_attention` replaces the
-three by cuDNN's kernel, forward and backward, in the graph that XLA compiles for a GPU. The
-exported model keeps its graph.
+softmax and another matrix product, so that it runs on every device. In the graph that XLA compiles
+for a GPU, `fuse_attention` replaces these three operations and their gradients by cuDNN's kernels.
+The graph of the exported model stays as it is.
 """
 
 from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from trainer.model.cudnn_attention import DTYPES, LONGEST_HEAD, backward, forward
+from trainer.model.cudnn_attention import DTYPES, MAX_HEAD_SIZE, backward, forward
 from trainer.model.xla import import_inlined
 
 _SPLIT = [0, 2, 1, 3]  # from [B, T, N, H] to [B, N, T, H], and back
@@ -27,18 +27,18 @@ class _Attention(NamedTuple):
 
 
 def fuse_attention(function: Any) -> Any:
-    """Returns a concrete function that computes the same, with every attention fused.
+    """Returns a concrete function with the same outputs, in which every attention is fused.
 
     Args:
-      function: a concrete function of one tensor of a known shape. Where its graph has no attention
-        of the form that `backbones.augreg` writes, nothing is replaced.
+      function: a concrete function of one tensor of a known shape. Attention of another form than
+        that of `backbones.augreg` is not replaced.
     """
 
     def fused(*inputs: tf.Tensor) -> Any:
         outputs = import_inlined(function, inputs)
         graph = tf.compat.v1.get_default_graph()
         for variable in function.graph.variables:
-            graph.watch_variable(variable)  # else a gradient tape leaves them out
+            graph.watch_variable(variable)  # otherwise a gradient tape gives it no gradient
         for operation in graph.get_operations():
             if operation.type == "Softmax" and (found := _match(operation)):
                 _replace(found)
@@ -50,7 +50,7 @@ def fuse_attention(function: Any) -> Any:
 
 
 def _match(softmax: tf.Operation) -> _Attention | None:
-    scores = _only(_producer(softmax, "Cast"), "BatchMatMulV2")
+    scores = _producer(_producer(softmax, "Cast"), "BatchMatMulV2")
     product = _consumer(_consumer(softmax, "Cast"), "BatchMatMulV2")
     output = _consumer(product, "Transpose")
     if not (scores and product and output and scores.get_attr("adj_y")):
@@ -65,21 +65,19 @@ def _match(softmax: tf.Operation) -> _Attention | None:
     shapes = [tensor.shape for tensor in (query, key, value)]
     if not all(shape.is_fully_defined() and shape == shapes[0] for shape in shapes):
         return None
-    if query.dtype not in DTYPES or shapes[0][3] % 8 or shapes[0][3] > LONGEST_HEAD:
+    if query.dtype not in DTYPES or shapes[0][3] % 8 or shapes[0][3] > MAX_HEAD_SIZE:
         return None
     return _Attention(query, key, value, float(scale), output.outputs[0])
 
 
-def _producer(operation: tf.Operation, kind: str) -> tf.Operation | None:
-    found = operation.inputs[0].op
-    return found if found.type == kind else None
-
-
-def _only(operation: tf.Operation | None, kind: str) -> tf.Operation | None:
-    return _producer(operation, kind) if operation else None
+def _producer(operation: tf.Operation | None, kind: str) -> tf.Operation | None:
+    """Returns the operation that computes the first input, if it is of the given kind."""
+    found = operation.inputs[0].op if operation else None
+    return found if found is not None and found.type == kind else None
 
 
 def _consumer(operation: tf.Operation | None, kind: str) -> tf.Operation | None:
+    """Returns the only operation that uses the first output, if it is of the given kind."""
     consumers = operation.outputs[0].consumers() if operation else []
     return consumers[0] if len(consumers) == 1 and consumers[0].type == kind else None
 
@@ -90,7 +88,7 @@ def _is_split(transposition: tf.Operation) -> bool:
 
 
 def _rows(heads: tf.Tensor) -> tf.Tensor | None:
-    """The tensor [B, T, N, H] of which `heads`, [B, N, T, H], is a transposition."""
+    """Returns the tensor [B, T, N, H] whose transposition is `heads`, [B, N, T, H]."""
     is_split = heads.op.type == "Transpose" and _is_split(heads.op)
     return heads.op.inputs[0] if is_split else None
 

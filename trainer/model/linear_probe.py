@@ -1,4 +1,4 @@
-"""The standard linear probe: logistic regression on frozen features, by L-BFGS."""
+"""The linear probe: logistic regression on frozen features, fitted with L-BFGS."""
 
 import json
 import logging
@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 # Strengths of L2 regularisation (scikit-learn's 1 / C) that are tried, from strong to weak.
 _STRENGTHS = tuple(10.0**exponent for exponent in (2, 1.5, 1, 0.5, 0, -0.5, -1, -2, -3))
 _ITERATIONS = 1000
-_UNSEEN = 20.0  # negated logit of classes without an example: a probability below 2.1e-9
+_ABSENT_LOGIT = -20.0  # of classes without an example: gives a probability below 2.1e-9
 
 
 def fit_linear_probe(
@@ -27,25 +27,26 @@ def fit_linear_probe(
     balanced: bool = False,
     log_dir: str,
 ) -> None:
-    """Sets `head` to the logistic regression that is best on the validation split.
+    """Sets `head` to the logistic regression with the best accuracy on the validation split.
 
     The features are standardised, and the standardisation is folded into the head's weights.
     Classes without an example get a probability of almost 0.
 
     Args:
-      head: of `trainer.model.classifier.make_head`, built.
-      train: features, float32 [N, D], and labels, int64 [N]. The features are overwritten: they
-        are standardised where they lie, since they may fill half of the memory.
+      head: the head that `trainer.model.classifier.make_head` returned, built.
+      train: features, float32 [N, D], and labels, int64 [N]. The features are standardised in
+        place, since they may fill half of the memory.
       validation: features and labels of the validation split, shaped as in `train`.
-      balanced: whether all classes count equally, however many examples each has.
-      log_dir: the directory where `linear_probe.json` lists the strengths that were tried.
+      balanced: whether all classes have the same weight, however many examples each has.
+      log_dir: the directory of `linear_probe.json`, which lists the regularisation strengths that
+        were tried.
     """
     from sklearn.linear_model import LogisticRegression
 
     (features, labels), (held_out, held_labels) = train, validation
     mean = features.mean(0)
     features -= mean
-    # Without the copy of all features that NumPy's own `std` makes.
+    # Unlike `features.std(0)`, this makes no copy of all features.
     deviation = np.sqrt(np.einsum("nd,nd->d", features, features) / len(features)) + 1e-6
     features /= deviation
     held_out -= mean
@@ -77,12 +78,12 @@ def _set_head(
     if len(probe.classes_) == 2:  # scikit-learn has one row for two classes
         coefficients = np.concatenate([-coefficients, coefficients]) / 2
         intercepts = np.concatenate([-intercepts, intercepts]) / 2
-    # Softmax is the same without the mean over the classes, and then the logits of the classes with
-    # examples add up to 0: the greatest is at least 0. The loss stays small where label smoothing
-    # gives a share to the other classes.
+    # Subtracting the mean over the classes does not change the softmax. The logits of the classes
+    # with examples then add up to 0, so the greatest of them is at least 0, above the logit of
+    # absent classes. The loss stays small although label smoothing gives these a share.
     coefficients = coefficients - coefficients.mean(0)
     intercepts = intercepts - intercepts.mean()
-    bias[:] = -_UNSEEN
+    bias[:] = _ABSENT_LOGIT
     scaled = coefficients / deviation
     kernel[:, probe.classes_] = scaled.T
     bias[probe.classes_] = intercepts - scaled @ mean

@@ -10,9 +10,8 @@ from backbones.layout import find_layout
 def named_variables(backbone: Any) -> list[tuple[str, tf.Variable]]:
     """Returns all variables of a backbone with their names, such as `block_1/kernel`.
 
-    If they have no names, but the shapes of a model of the catalogue, they are returned as for a
-    checkpoint that this project converts: with the checkpoint's names, in the order of the forward
-    pass.
+    Variables without names are identified by their shapes, if these are the shapes of a catalogue
+    model. They are returned with the names of its checkpoint, in the order of the forward pass.
 
     Args:
       backbone: a restored object that keeps the contract of `backbones.contract`.

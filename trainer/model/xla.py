@@ -1,4 +1,4 @@
-"""Compilation by XLA of functions that call, and differentiate, functions of a SavedModel."""
+"""Compiles functions that call or differentiate functions of a SavedModel with XLA."""
 
 import itertools
 from collections.abc import Callable, Sequence
@@ -19,13 +19,13 @@ def compile_with_xla(function: Callable[..., Any]) -> Callable[..., Any]:
     `tf.function(jit_compile=True)` alone compiles again in every training step if `function` takes
     gradients of a restored function. XLA needs some operands as constants, such as the axes of a
     transposition. The backward pass gets its axes as outputs of the call to the forward pass. If an
-    output of a call has to be constant, XLA takes all inputs of that call for constants: here the
+    output of a call has to be constant, XLA treats all inputs of that call as constants: here the
     images and all weights, which change in every step (`BackwardsConstAnalysis`,
     tensorflow/compiler/tf2xla/const_analysis.cc). So each call is replaced by the body of the
     function that it calls.
 
     Args:
-      function: takes and returns nested tensors.
+      function: a function from nested tensors to nested tensors.
     """
 
     @tf.function(jit_compile=True)
@@ -93,7 +93,7 @@ def _inline_calls(function: Any) -> tuple[tf.compat.v1.GraphDef, set[str]]:
     used = {name.lstrip("^").split(":")[0] for node in nodes for name in node.input}
     used |= {tensor.op.name for tensor in function.outputs}
     for node in nodes:
-        node.attr.pop("_class", None)  # to be placed with an input, whose node is left out
+        node.attr.pop("_class", None)  # refers to inputs, whose nodes are left out
     del inlined.node[:]
     inlined.node.extend(nodes)
     return inlined, used
@@ -102,8 +102,8 @@ def _inline_calls(function: Any) -> tuple[tf.compat.v1.GraphDef, set[str]]:
 def _register_functions(graph_def: tf.compat.v1.GraphDef) -> None:
     """Registers the branches and loop bodies that Grappler wrote with TensorFlow.
 
-    Grappler names a function after its source function: functions that were made for two batch
-    sizes can have the same name and different bodies. So each function gets a unique name here.
+    Grappler names a function after its source function: functions for two batch sizes can have the
+    same name and different bodies. So each function gets a unique name here.
     """
     known = context.context()
     new = {

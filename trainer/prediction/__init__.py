@@ -1,1 +1,1 @@
-"""Classification of many images: which files, by which engine, into which file."""
+"""Classifies many images: finds the files, runs the model with Beam, writes a table."""

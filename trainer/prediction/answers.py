@@ -1,4 +1,4 @@
-"""What is said of each image, as rows of a table."""
+"""Classifies images, and turns the results into rows of a table."""
 
 import dataclasses
 from collections.abc import Iterator, Sequence
@@ -12,13 +12,13 @@ NOT_DECODED = "does not decode; expected a JPEG, PNG, GIF, BMP or still WebP ima
 
 @dataclasses.dataclass(frozen=True)
 class Read:
-    """An image file that was read, or not.
+    """The content of an image file, or the reason why it cannot be read.
 
     Attributes:
-      position: in the list of all files.
-      name: path or URI.
-      content: its bytes; empty if it cannot be read.
-      error: why it cannot be read; else empty.
+      position: position of the file in the list of all files.
+      name: path or URI of the file.
+      content: the bytes of the file; empty if it cannot be read.
+      error: the reason why it cannot be read; otherwise empty.
     """
 
     position: int
@@ -29,14 +29,15 @@ class Read:
 
 @dataclasses.dataclass(frozen=True)
 class Answer:
-    """What a classifier says of an image.
+    """The predictions of a classifier for an image.
 
     Attributes:
-      position, name: of the image file, as in `Read`.
+      position: position of the file in the list of all files.
+      name: path or URI of the file.
       classes: the indices of the likeliest classes, likeliest first; empty if there is an error.
-      probabilities: of these.
-      is_accepted: whether the model says that the first of them should be believed.
-      error: why there is no answer; else empty.
+      probabilities: the probabilities of these classes.
+      is_accepted: whether the model accepts the first prediction as reliable.
+      error: the reason why there is no prediction; otherwise empty.
     """
 
     position: int
@@ -56,7 +57,10 @@ def read_image(position: int, name: str) -> Read:
 
 
 def answer_batch(classifier: Classifier, batch: Sequence[Read], top: int) -> Iterator[Answer]:
-    """The answers for some images, in their order; a bad image harms no other."""
+    """Classifies a batch; yields the predictions in its order.
+
+    An image that cannot be decoded has no effect on the other images.
+    """
     outputs = classifier.from_bytes([image.content for image in batch])
     for index, image in enumerate(batch):
         if image.error or not outputs["valid"][index]:
@@ -73,18 +77,18 @@ def answer_batch(classifier: Classifier, batch: Sequence[Read], top: int) -> Ite
         )
 
 
-def row_of(answer: Answer, top: int, names: Sequence[str] | None) -> dict[str, Any]:
-    """A row of the output table: `image`, `label`, `label_id`, `probability` and `accepted`.
+def to_row(answer: Answer, top: int, names: Sequence[str] | None) -> dict[str, Any]:
+    """Returns a row of the output table: `image`, `label`, `label_id`, `probability`, `accepted`.
 
-    With more than one class an image, `label_2`, `label_id_2`, `probability_2` and so on follow.
-    Where there is no answer, labels are empty, ids -1, probabilities 0, and `error` says why.
+    If `top` is more than 1, the row also has `label_2`, `label_id_2`, `probability_2` and so on. If
+    there is no prediction, labels are empty, ids -1, probabilities 0, and `error` has the reason.
     """
     row: dict[str, Any] = {"image": answer.name}
     for rank in range(top):
         suffix = f"_{rank + 1}" if rank else ""
-        is_there = rank < len(answer.classes)
-        index = answer.classes[rank] if is_there else -1
-        row[f"label{suffix}"] = (names[index] if names else str(index)) if is_there else ""
+        exists = rank < len(answer.classes)
+        index = answer.classes[rank] if exists else -1
+        row[f"label{suffix}"] = (names[index] if names else str(index)) if exists else ""
         row[f"label_id{suffix}"] = index
-        row[f"probability{suffix}"] = answer.probabilities[rank] if is_there else 0.0
+        row[f"probability{suffix}"] = answer.probabilities[rank] if exists else 0.0
     return row | {"accepted": answer.is_accepted, "error": answer.error}

@@ -1,9 +1,9 @@
-"""Classifies many images by Beam's RunInference, on any engine, and goes on after a kill.
+"""Classifies many images with Beam's RunInference, on any engine; resumes after a kill.
 
-The list of files is cut into shards. Each shard that is done lies as a file in a folder beside the
-output, which all workers must be able to write to; a run that was killed does the others. Then the
-shards are put together into the output. No image crosses a shuffle: memory does not grow with their
-number.
+The list of files is divided into shards. A finished shard is a file in a folder beside the output,
+to which all workers must be able to write. After a kill, the next run classifies only the remaining
+shards. At the end, the shards are merged into the output. There is no shuffle, so memory does not
+grow with the number of images.
 """
 
 import dataclasses
@@ -22,28 +22,29 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.utils.windowed_value import WindowedValue
 
 from common.errors import InputError
-from trainer.prediction.answers import Answer, Read, answer_batch, read_image, row_of
+from trainer.prediction.answers import Answer, Read, answer_batch, read_image, to_row
 from trainer.prediction.tables import open_table
 from trainer.serving.classifier import Classifier
 
 SHARD = 256  # images
 _LIST, _JOB = "files.json", "job.json"
-# Without triggers the second changes nothing, except that Beam takes its own Python engine at once
-# rather than try to download another one first. Another --runner that is given wins.
+# The pipeline has no triggers, so the second flag has one effect only: Beam uses its Python engine
+# at once, and does not try to download another engine first. A --runner of the user takes
+# precedence.
 _DIRECT = ("--runner=DirectRunner", "--allow_unsafe_triggers")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class BulkJob:
-    """What is classified, by which model, into which file.
+    """The settings of a bulk classification.
 
     Attributes:
       model: directory of the SavedModel.
-      names: of its classes; None where they have none.
+      names: names of its classes; None if they have no names.
       files: paths and URIs of the images.
-      output: the file that is written, see `trainer.prediction.tables`.
-      top: classes an image.
-      batch_size: images that the model is given at once.
+      output: path of the output table, see `trainer.prediction.tables`.
+      top: number of classes in the output for each image.
+      batch_size: number of images in a call of the model.
     """
 
     model: str
@@ -55,7 +56,7 @@ class BulkJob:
 
     @property
     def parts(self) -> str:
-        """The folder of the shards that are done."""
+        """The folder of the finished shards."""
         return f"{self.output}.parts"
 
     @property
@@ -64,58 +65,60 @@ class BulkJob:
         return range(-(-len(self.files) // SHARD))
 
     def fingerprint(self) -> str:
-        """Of what the content of a shard depends on."""
+        """Returns a digest of all settings that determine the content of the shards."""
         content = [self.model, self.names, list(self.files), self.top, SHARD]
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
     def shard_file(self, shard: int) -> str:
-        """The file of a shard that is done."""
+        """Returns the path of the file with a finished shard."""
         return f"{self.parts}/{shard:06d}.jsonl"
 
 
 def run_bulk(
     job: BulkJob, beam_arguments: Sequence[str], report: Callable[[int, int], None]
 ) -> list[tuple[str, str]]:
-    """Runs a job, or what is left of it.
+    """Runs a job, or its remaining shards.
 
     Args:
-      job: what is to be done.
-      beam_arguments: flags for Beam; none for its in-process engine.
-      report: is called now and then with how many images are done, and how many there are.
+      job: the settings.
+      beam_arguments: flags for Beam; without any, Beam runs in this process.
+      report: a function that is called every few seconds with the number of classified images and
+        the number of all images.
 
     Returns:
-      Name and reason of each image that has no answer; `OUTPUT.quarantine.jsonl` lists them.
+      The name of each image without a prediction, and the reason; `OUTPUT.quarantine.jsonl` lists
+      them.
 
     Raises:
       InputError: the folder of the output cannot be written to.
     """
     try:
-        left = _prepare(job)
+        remaining = _prepare(job)
     except (OSError, tf.errors.OpError) as error:
         raise InputError(f"--output {job.output}: cannot be written ({error})") from error
-    if left:
-        with _watched(job, report), _without_memory_warnings():
-            _run(job, left, beam_arguments)
+    if remaining:
+        with _report_progress(job, report), _without_memory_warnings():
+            _run(job, remaining, beam_arguments)
     report(len(job.files), len(job.files))
-    return _put_together(job)
+    return _merge_shards(job)
 
 
 def _prepare(job: BulkJob) -> list[int]:
-    """Makes the folder of the shards; returns the numbers of those that are not done."""
-    mark = f"{job.parts}/{_JOB}"
-    if tf.io.gfile.exists(mark):
-        with tf.io.gfile.GFile(mark) as file:
-            is_the_same = file.read() == job.fingerprint()
-        if not is_the_same:  # other files, or another model
+    """Creates the folder of the shards; returns the numbers of the remaining shards."""
+    fingerprint_file = f"{job.parts}/{_JOB}"
+    if tf.io.gfile.exists(fingerprint_file):
+        with tf.io.gfile.GFile(fingerprint_file) as file:
+            is_same_job = file.read() == job.fingerprint()
+        if not is_same_job:  # other files, or another model
             tf.io.gfile.rmtree(job.parts)
     tf.io.gfile.makedirs(job.parts)
     _write(f"{job.parts}/{_LIST}", json.dumps(list(job.files)))
-    _write(mark, job.fingerprint())
+    _write(fingerprint_file, job.fingerprint())
     return [shard for shard in job.shards if not tf.io.gfile.exists(job.shard_file(shard))]
 
 
 def _write(path: str, text: str) -> None:
-    """At once: a file that is there is whole."""
+    """Writes a file under a temporary name and renames it, so that an existing file is complete."""
     partial = f"{path}.partial"
     with tf.io.gfile.GFile(partial, "w") as file:
         file.write(text)
@@ -124,7 +127,7 @@ def _write(path: str, text: str) -> None:
 
 def _run(job: BulkJob, shards: Sequence[int], beam_arguments: Sequence[str]) -> None:
     options = PipelineOptions([*_DIRECT, *beam_arguments])
-    small = dataclasses.replace(job, files=())  # the list would be part of the job's graph
+    small = dataclasses.replace(job, files=())  # otherwise Beam's graph would contain the list
     with beam.Pipeline(options=options) as pipeline:
         _ = (
             pipeline
@@ -172,9 +175,9 @@ class _Handler(ModelHandler[Read, Answer, Classifier]):
 
 
 class _WriteShards(beam.DoFn):
-    """Writes a shard as soon as all its answers have come.
+    """Writes a shard as soon as all its predictions have arrived.
 
-    They come in one bundle, for nothing between the reading of a shard and here breaks fusion.
+    They arrive in one bundle: Beam fuses all steps from reading a shard to writing it.
     """
 
     def __init__(self, job: BulkJob, count: int) -> None:
@@ -189,7 +192,7 @@ class _WriteShards(beam.DoFn):
         answers.append(answer)
         if len(answers) == len(_positions(shard, self._count)):
             answers.sort(key=lambda answer: answer.position)
-            rows = (row_of(answer, self._job.top, self._job.names) for answer in answers)
+            rows = (to_row(answer, self._job.top, self._job.names) for answer in answers)
             lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
             _write(self._job.shard_file(shard), "".join(lines))
             del self._answers[shard]
@@ -198,14 +201,14 @@ class _WriteShards(beam.DoFn):
         if self._answers:
             raise RuntimeError(
                 f"the images of the shards {sorted(self._answers)} came in several bundles; "
-                "expected an engine that runs the steps of this pipeline as one"
+                "expected a Beam engine that fuses the steps of this pipeline"
             )
         return iter(())
 
 
-def _put_together(job: BulkJob) -> list[tuple[str, str]]:
+def _merge_shards(job: BulkJob) -> list[tuple[str, str]]:
     bad: list[tuple[str, str]] = []
-    # The ending says the format.
+    # The temporary file has the same suffix, since the suffix determines the format.
     stem, dot, ending = job.output.rpartition(".")
     partial = f"{stem}.partial{dot}{ending}"
     with open_table(partial) as write:
@@ -225,7 +228,10 @@ def _put_together(job: BulkJob) -> list[tuple[str, str]]:
 
 @contextmanager
 def _without_memory_warnings() -> Iterator[None]:
-    """RunInference warns that it cannot measure memory, if its model manager cannot be imported."""
+    """A context that hides RunInference's warning that it cannot measure memory.
+
+    It appears if RunInference cannot import its model manager.
+    """
 
     def is_other(record: logging.LogRecord) -> bool:
         return "Resource module is not available" not in record.getMessage()
@@ -238,8 +244,8 @@ def _without_memory_warnings() -> Iterator[None]:
 
 
 @contextmanager
-def _watched(job: BulkJob, report: Callable[[int, int], None]) -> Iterator[None]:
-    """Within it, `report` is called with what the files say, whatever the engine."""
+def _report_progress(job: BulkJob, report: Callable[[int, int], None]) -> Iterator[None]:
+    """A context in which a thread counts the finished shards, and calls `report`."""
     is_over = threading.Event()
 
     def watch() -> None:

@@ -1,33 +1,33 @@
-"""The image files that a command line names: files, and folders at any depth, also in buckets."""
+"""Finds image files for a command line: single files, and files below folders, also in buckets."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from common.errors import InputError
 
-# What a file in a folder must be called to count; a file that is named itself always counts.
+# In folders, only files with these suffixes are used. A file on the command line may have any name.
 SUFFIXES = {
     ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".gif", ".bmp", ".dib", ".webp",
 }  # fmt: skip
 
 
 def find_files(paths: Sequence[str]) -> list[str]:
-    """The files in the order of `paths`; those of a folder sorted by name.
+    """Returns the files in the order of `paths`; the files of a folder are sorted by name.
 
-    A file that does not exist is one of them, so that it is reported like any other that cannot be
-    read. Names that begin with a dot are left out of folders.
+    A file that does not exist is returned too, so that it is reported like any other unreadable
+    file. In folders, names that begin with a dot are left out.
 
     Raises:
       InputError: a folder has no image, or a bucket cannot be listed.
     """
-    return [file for path in paths for file in _files_of(path)]
+    return [file for path in paths for file in _find_in_path(path)]
 
 
-def _files_of(path: str) -> list[str]:
+def _find_in_path(path: str) -> list[str]:
     if "://" not in path:
         if not Path(path).is_dir():
             return [path]
-        found = sorted(str(file) for file in Path(path).rglob("*") if _counts(file, Path(path)))
+        found = sorted(str(file) for file in Path(path).rglob("*") if _is_image(file, Path(path)))
     else:
         found = sorted(_walk_bucket(path.rstrip("/")))
     if not found:
@@ -35,7 +35,7 @@ def _files_of(path: str) -> list[str]:
     return found
 
 
-def _counts(file: Path, root: Path) -> bool:
+def _is_image(file: Path, root: Path) -> bool:
     parts = file.relative_to(root).parts
     is_hidden = any(part.startswith(".") for part in parts)
     return file.suffix.lower() in SUFFIXES and not is_hidden and not file.is_dir()
@@ -51,7 +51,7 @@ def _walk_bucket(uri: str) -> Iterator[str]:
         for folder, _, names in tf.io.gfile.walk(uri):
             for name in names:
                 file = f"{folder.rstrip('/')}/{name}"
-                if _counts(Path(file), Path(uri)):
+                if _is_image(Path(file), Path(uri)):
                     yield file
     except tf.errors.OpError as error:
         reason = " ".join(error.message.split())[:200]
@@ -59,7 +59,7 @@ def _walk_bucket(uri: str) -> Iterator[str]:
 
 
 def read_file(path: str) -> bytes:
-    """The content of a file; OSError if it cannot be read."""
+    """Returns the content of a file; raises OSError if it cannot be read."""
     if "://" not in path:
         return Path(path).read_bytes()
     import tensorflow as tf

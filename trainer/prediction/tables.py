@@ -1,4 +1,4 @@
-"""Writes rows as CSV, JSON lines or Parquet, one after the other."""
+"""Writes tables as CSV, JSON Lines or Parquet, without holding all rows in memory."""
 
 import csv
 import json
@@ -47,7 +47,7 @@ def _parquet(path: str) -> Iterator[Write]:
     import tensorflow as tf
 
     writers: list[pa.parquet.ParquetWriter] = []
-    # TensorFlow's files are not such that PyArrow can write to them.
+    # PyArrow cannot write to TensorFlow's file objects.
     with tempfile.TemporaryDirectory() as folder:
         local = f"{folder}/table.parquet"
 
@@ -63,7 +63,7 @@ def _parquet(path: str) -> Iterator[Write]:
         tf.io.gfile.copy(local, path, overwrite=True)
 
 
-# By the ending of the file's name.
+# The format by the suffix of the file name.
 FORMATS = {".csv": _csv, ".jsonl": _json_lines, ".parquet": _parquet}
 
 
@@ -74,5 +74,5 @@ def check_output(path: str) -> None:
 
 
 def open_table(path: str) -> Any:
-    """A context manager that gives a function, which writes rows of the same columns to a file."""
+    """A context that yields a function, which appends rows of the same columns to a file."""
     return FORMATS[PurePosixPath(path).suffix](path)

@@ -1,23 +1,22 @@
-"""Probabilities that mean something, and the answers that should be believed."""
+"""Calibrates probabilities, and finds the threshold from which predictions are accepted."""
 
 import dataclasses
 
 import numpy as np
 
-# The temperature is searched between these.
-_LOWEST, _HIGHEST = 0.05, 20.0
+_LOWEST, _HIGHEST = 0.05, 20.0  # the bounds of the temperature
 _BINS = 15
-# More than any probability: no answer is accepted.
+# A threshold above every probability, so that no prediction is accepted.
 NOTHING_ACCEPTED = 2.0
 
 
 @dataclasses.dataclass(frozen=True)
 class Calibration:
-    """How an exported model turns logits into probabilities and a verdict on its answer.
+    """The temperature and the threshold of an exported model.
 
     Attributes:
-      temperature: the logits are divided by it before the softmax.
-      threshold: an answer whose probability is at least this is accepted.
+      temperature: the divisor of the logits before the softmax.
+      threshold: the probability from which a prediction is accepted.
     """
 
     temperature: float = 1.0
@@ -30,7 +29,8 @@ def calibrate(logits: np.ndarray, labels: np.ndarray, precision: float | None) -
     Args:
       logits: float [N, C].
       labels: int [N].
-      precision: wanted share of right answers among the accepted ones; None accepts all.
+      precision: the required share of correct predictions among the accepted ones; if None, all
+        predictions are accepted.
     """
     temperature = find_temperature(logits, labels)
     if precision is None:
@@ -41,10 +41,11 @@ def calibrate(logits: np.ndarray, labels: np.ndarray, precision: float | None) -
 
 
 def find_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
-    """The temperature of the least negative log likelihood (Guo et al., 2017, section 4.2).
+    """Returns the temperature with the least negative log likelihood.
 
-    The logarithm of the temperature has a standard normal prior, which weighs as much as one image:
-    without it, a few images that are all answered rightly would ask for a temperature of zero.
+    The source is Guo et al., "On Calibration of Modern Neural Networks" (2017), section 4.2. In
+    addition, the logarithm of the temperature has a standard normal prior, with the weight of one
+    image: without it, the best temperature is 0 if all of a few images are classified correctly.
     """
     import scipy.optimize
 
@@ -59,20 +60,21 @@ def find_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
 
 
 def find_threshold(confidences: np.ndarray, is_right: np.ndarray, precision: float) -> float:
-    """The lowest probability above which so large a share of the answers is right.
+    """Returns the lowest threshold above which the required share of predictions is correct.
 
     Args:
-      confidences: probability of each answer, [N].
-      is_right: whether it is right, [N].
-      precision: wanted share of right answers.
+      confidences: probability of each prediction, [N].
+      is_right: whether each prediction is correct, [N].
+      precision: the required share of correct predictions.
 
     Returns:
-      Half-way to the next lower probability; 0 to accept all; 2 where nothing can be accepted.
+      The mean of the lowest accepted and the highest rejected probability; 0 if all predictions are
+      accepted; `NOTHING_ACCEPTED` if no threshold reaches the precision.
     """
     order = np.argsort(-confidences, kind="stable")
     sorted_confidences = confidences[order]
     share = np.cumsum(is_right[order]) / np.arange(1, len(order) + 1)
-    is_end = np.append(np.diff(sorted_confidences) != 0, True)  # of answers as probable
+    is_end = np.append(np.diff(sorted_confidences) != 0, True)  # the last one with a probability
     (enough,) = np.nonzero((share >= precision) & is_end)
     if not len(enough):
         return NOTHING_ACCEPTED
@@ -83,32 +85,38 @@ def find_threshold(confidences: np.ndarray, is_right: np.ndarray, precision: flo
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
-    """float [N, C] -> probabilities, float64 [N, C]."""
+    """Returns the probabilities, float64 [N, C], of logits, float [N, C]."""
     exponentials = np.exp(np.float64(logits) - logits.max(-1, keepdims=True))
     return exponentials / exponentials.sum(-1, keepdims=True)
 
 
 def negative_log_likelihood(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Of the labels, [N]; a probability below 1e-7 counts as that."""
+    """Returns the negative log likelihood of the labels, [N]. Probabilities are at least 1e-7."""
     return -np.log(np.maximum(probabilities[np.arange(len(labels)), labels], 1e-7))
 
 
 def bins_of(confidences: np.ndarray) -> np.ndarray:
-    """The bin of each probability, int [N] from 0 to 14: all bins are equally wide."""
+    """Returns the bin of each probability, int [N] from 0 to 14; all bins are equally wide."""
     return np.clip((confidences * _BINS).astype(int), 0, _BINS - 1)
 
 
 def calibration_bins(confidences: np.ndarray, is_right: np.ndarray) -> np.ndarray:
-    """float64 [3, 15]: number of answers, sum of their probabilities, and how many are right."""
+    """Counts predictions by the bin of their probability.
+
+    Returns:
+      float64 [3, 15]: for each bin, the number of predictions, the sum of their probabilities, and
+      the number of correct predictions.
+    """
     bins = bins_of(confidences)
     weights = (np.ones(len(bins)), confidences, is_right)
     return np.stack([np.bincount(bins, weight, _BINS) for weight in weights])
 
 
 def expected_calibration_error(bins: np.ndarray) -> float:
-    """How far probabilities are from the share of right answers, over `calibration_bins`.
+    """Returns the expected calibration error (Naeini et al., 2015), from `calibration_bins`.
 
-    Naeini et al., 2015: the mean over the answers of the gap in their bin.
+    It is the mean, over all predictions, of the gap in their bin between mean probability and share
+    of correct predictions.
     """
     count, confidence, right = bins
     return float(np.abs(confidence - right).sum() / max(count.sum(), 1))

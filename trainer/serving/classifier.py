@@ -21,7 +21,7 @@ from trainer.serving.session_model import SessionError, SessionModel
 T = TypeVar("T")
 U = TypeVar("U")
 
-# Of models that were not exported here; the defaults of the pipeline.
+# The limits for images of models that the pipeline did not export: its default values.
 LIMITS = Limits(max_side=1024, max_pixels=10**8)
 
 # float32 [B, H, W, 3] in [-1, 1] -> float32 [B, C].
@@ -31,13 +31,14 @@ ToProbabilities = Callable[[np.ndarray], np.ndarray]
 class Classifier:
     """A SavedModel that classifies images.
 
-    It is a model with the reusable interface whose outputs are logits, or a model that the pipeline
-    exported, which is loaded as servers load it.
+    It is either a model with the reusable interface whose outputs are logits, or a model that the
+    pipeline exported. The latter is loaded in a Session, as servers do.
 
     Attributes:
-      height, width: size of the input images, in pixels.
+      height: height of the input images, in pixels.
+      width: width of the input images, in pixels.
       classes: number of classes, C.
-      names: names of the classes, if the pipeline exported the model; else None.
+      names: names of the classes if the pipeline exported the model, otherwise None.
     """
 
     _session: SessionModel | None = None
@@ -50,7 +51,7 @@ class Classifier:
           directory: directory of the SavedModel; see `backbones.contract`.
 
         Raises:
-          InputError: it is no SavedModel, or does not have the interface.
+          InputError: the directory is no SavedModel, or the SavedModel lacks the interface.
         """
         self.names = read_classes(str(directory))
         self._probabilities = (
@@ -67,14 +68,14 @@ class Classifier:
             self._session.close()
 
     def from_bytes(self, encoded: Sequence[bytes]) -> Mapping[str, np.ndarray]:
-        """What a server would answer for image files: bad ones harm no other.
+        """Classifies encoded images as a server would. A bad image does not affect the others.
 
         Returns:
           `probabilities`, float32 [B, C]; `valid`, bool [B]: whether each image was decoded; and
-          `accepted`, bool [B]: whether the answer should be believed, by an exported model.
+          `accepted`, bool [B]: whether an exported model accepts the prediction.
         """
         outputs = self._from_bytes(encoded)
-        # A model that an earlier version of the pipeline exported does not say it.
+        # Models of earlier versions of the pipeline lack these two outputs.
         is_valid = outputs.get("valid", np.ones(len(encoded), bool))
         return {"valid": is_valid, "accepted": is_valid} | dict(outputs)
 
@@ -112,13 +113,13 @@ class Classifier:
             model = SessionModel(str(directory))
         except SessionError as error:
             raise InputError(
-                f"{error}; expected a model that servers can load: export it again if it is one of "
-                "an earlier version"
+                f"{error}; expected a model that servers can load: export it again if an earlier "
+                "version exported it"
             ) from error
         if FROM_PIXELS not in model.signatures:
             raise InputError(
-                f"{directory}: has class names, but no signature {FROM_PIXELS}; expected a "
-                "model that the pipeline has exported, as it was"
+                f"{directory}: has class names, but no signature {FROM_PIXELS}; expected an "
+                "unchanged model that the pipeline exported"
             )
         (shape,) = model.input_shapes(FROM_PIXELS).values()
         _, height, width, _ = shape
@@ -132,7 +133,7 @@ class Classifier:
 
 
 def preprocess_image(encoded: tf.Tensor, height: int, width: int) -> tf.Tensor:
-    """The project's own preprocessing, of one image, as ImageExampleGen and Transform do it."""
+    """Decodes, resizes and scales one encoded image, as ImageExampleGen and Transform do."""
     return value_range(resize(decode_upright(encoded, LIMITS).image, height, width))
 
 

@@ -1,4 +1,4 @@
-"""Exports a model, from raw bytes to class names, that needs only TensorFlow."""
+"""Exports a SavedModel that maps image files to class names. It needs only TensorFlow."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -24,12 +24,13 @@ ToFeatures = Callable[[tf.Tensor], tf.Tensor]
 
 
 class ServedClassifier:
-    """A tuned model with its preprocessing in front of it, and the class names behind.
+    """A tuned model together with its preprocessing and its class names.
 
-    All three signatures answer `label` (string [B]), `label_id` (int64 [B]), `probability`
-    (float32 [B]), `probabilities` (float32 [B, C]) and `valid` (bool [B]): false where the bytes
-    are no image that can be decoded. There the label is empty, its id -1 and every probability 0.
-    `accepted` (bool [B]) is false where it is not valid, or not probable enough to be believed.
+    All three signatures return `label` (string [B]), `label_id` (int64 [B]), `probability`
+    (float32 [B]), `probabilities` (float32 [B, C]), `valid` (bool [B]) and `accepted` (bool [B]).
+    `valid` is false if the bytes cannot be decoded as an image; the label is then empty, its id -1
+    and every probability 0. `accepted` is false if `valid` is, or if the probability is below the
+    threshold of the calibration.
     """
 
     def __init__(
@@ -45,13 +46,13 @@ class ServedClassifier:
     ) -> None:
         """
         Args:
-          to_features: float32 [B, H, W, 3] in [-1, 1] -> features, float32 [B, D].
-          head: features -> logits, float32 [B, C].
-          backbone: has the variables, tables and other resources that the functions use.
-          classes: names, in the order of the logits.
+          to_features: maps images, float32 [B, H, W, 3] in [-1, 1], to features, float32 [B, D].
+          head: maps features to logits, float32 [B, C].
+          backbone: the module with the variables, tables and other resources of `to_features`.
+          classes: the class names, in the order of the logits.
           image_shape: H and W.
-          limits: of large images, as ImageExampleGen has them.
-          calibration: the temperature of the probabilities, and which answers are accepted.
+          limits: the limits for large images, the same as in ImageExampleGen.
+          calibration: the temperature and the threshold.
         """
         self._to_features = to_features
         self._head = head
@@ -69,8 +70,8 @@ class ServedClassifier:
         """Writes the SavedModel with its three signatures.
 
         Args:
-          directory: where.
-          more_signatures: traced functions by their names, which a benchmark compares with.
+          directory: the directory to write.
+          more_signatures: further traced functions by name; benchmarks use them for comparison.
         """
         images = tf.TensorSpec([None, *self._image_shape, 3], tf.float32, name="images")
         signatures = {
@@ -82,30 +83,31 @@ class ServedClassifier:
         }
         module = tf.Module()
         module.backbone = self._backbone
-        # Not the Keras layer: a Session, in which servers load the model, restores no variable that
-        # is saved as Keras's own kind. Keras's ExportArchive tracks `tf.Variable`s, too.
+        # Not the Keras layer itself: servers load the model in a Session, which restores no
+        # variables of Keras's own class. Keras's ExportArchive saves `tf.Variable`s for the same
+        # reason.
         module.head = [variable.value for variable in self._head.variables]
         tf.saved_model.save(module, directory, signatures=signatures)
         write_classes(directory, self._classes)
         write_calibration(directory, self._calibration)
 
     def from_bytes(self, image_bytes: tf.Tensor) -> Tensors:
-        """Encoded images, string [B]."""
+        """Classifies encoded images, string [B]."""
         return self._from_each(lambda encoded: encoded, image_bytes)
 
     def from_examples(self, examples: tf.Tensor) -> Tensors:
-        """Serialized tf.Examples with a feature `image`, string [B]."""
+        """Classifies serialized tf.Examples with a feature `image`, string [B]."""
         spec = {IMAGE: tf.io.FixedLenFeature([], tf.string)}
         return self._from_each(
             lambda example: tf.io.parse_single_example(example, spec)[IMAGE], examples
         )
 
     def from_pixels(self, images: tf.Tensor) -> Tensors:
-        """Images, float32 [B, H, W, 3] in [-1, 1]."""
+        """Classifies images, float32 [B, H, W, 3] in [-1, 1]."""
         return self._answer(images, tf.ones([tf.shape(images)[0]], tf.bool))
 
     def _from_each(self, read: Callable[[tf.Tensor], tf.Tensor], items: tf.Tensor) -> Tensors:
-        """The answers for items of which each has an encoded image, if it can be read."""
+        """Classifies the encoded images that `read` returns for each item."""
         return self._answer(
             *map_valid(
                 lambda item: self._decode_common(read(item)),
@@ -116,7 +118,10 @@ class ServedClassifier:
         )
 
     def _traced_decoder(self, decode: Callable[[tf.Tensor, Limits], tf.Tensor]) -> Any:
-        """An encoded image, string [] -> float32 [H, W, 3] in [-1, 1]; once for all signatures."""
+        """Returns a function from an encoded image, string [], to float32 [H, W, 3] in [-1, 1].
+
+        It is traced once, for all signatures.
+        """
         return tf.function(
             lambda encoded: value_range(resize(decode(encoded, self._limits), *self._image_shape)),
             input_signature=[tf.TensorSpec([], tf.string)],
@@ -124,7 +129,7 @@ class ServedClassifier:
         )
 
     def _answer(self, images: tf.Tensor, is_valid: tf.Tensor) -> Tensors:
-        # Some kernels fail of an empty batch.
+        # Some kernels fail with an empty batch.
         count = tf.shape(images)[0]
         one = tf.zeros([1, *self._image_shape, 3])
         features = self._to_features(tf.cond(count > 0, lambda: images, lambda: one))

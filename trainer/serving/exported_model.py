@@ -1,4 +1,4 @@
-"""The names of an exported model's signatures, and the file of its class names."""
+"""The names of an exported model's signatures, and its files of class names and calibration."""
 
 import dataclasses
 import json
@@ -17,7 +17,7 @@ FROM_BYTES = "serving_default"
 FROM_EXAMPLES = "from_examples"
 FROM_PIXELS = "from_pixels"
 
-# The graph contains all of it as well; these files are for readers that do not load the graph.
+# The graph contains the same values; the files are for readers that do not load the graph.
 _CLASSES = "assets.extra/classes.json"
 _CALIBRATION = "assets.extra/calibration.json"
 

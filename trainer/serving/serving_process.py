@@ -16,6 +16,7 @@ import numpy as np
 from common.errors import InputError
 from trainer.serving.watchdog import Bounds, Watchdog, peak_memory
 
+STOPPED = "was stopped"  # in the message for a process that exceeds its bounds
 _SCRIPT = Path(__file__).with_name("session_model.py")
 
 
@@ -59,8 +60,9 @@ class ServingProcess:
             # version of the driver.
             env=os.environ | ({"CUDA_VISIBLE_DEVICES": "-1"} if on_cpu else {}),
         )
-        with self._watch() as watchdog:
-            self.modules: frozenset[str] = frozenset(self._receive("TensorFlow", watchdog))
+        # Importing TensorFlow takes seconds to minutes, on any machine, whatever the model.
+        with Watchdog(self._process, None) as unbounded:
+            self.modules: frozenset[str] = frozenset(self._receive("TensorFlow", unbounded))
 
     def ask(
         self, directory: str | Path, inputs: Mapping[str, Mapping[str, Any]]
@@ -95,7 +97,7 @@ class ServingProcess:
 
     def _exchange(self, directory: str | Path, inputs: Any) -> Any:
         assert self._process.stdin is not None
-        with self._watch() as watchdog:
+        with Watchdog(self._process, self._bounds) as watchdog:
             with contextlib.suppress(BrokenPipeError):  # `_receive` reports why it has ended
                 pickle.dump((str(directory), inputs), self._process.stdin)
                 self._process.stdin.flush()
@@ -103,9 +105,6 @@ class ServingProcess:
         if kind == "error":
             raise InputError(value)
         return value
-
-    def _watch(self) -> Watchdog:
-        return Watchdog(self._process, self._bounds)
 
     def _receive(self, subject: str, watchdog: Watchdog) -> Any:
         assert self._process.stdout is not None
@@ -115,7 +114,7 @@ class ServingProcess:
             status = self._process.wait()
             if watchdog.reason:
                 raise InputError(
-                    f"{subject}: the process that serves it was stopped: {watchdog.reason}"
+                    f"{subject}: the process that serves it {STOPPED}: {watchdog.reason}"
                 ) from error
             self._log.seek(0)
             last = (self._log.read().strip().splitlines() or ["without a message"])[-1]

@@ -1,8 +1,9 @@
-"""A checkpoint directory for one training at a time.
+"""Gives each training a checkpoint directory that no other run uses at the same time.
 
 Two runs with the same inputs would use the same directory, and the one that ends first would remove
-the other's checkpoints. So a run takes a lease of its directory, and where another run has that,
-it gets a directory of its own, with a number. A run that was killed is found again there.
+the other's checkpoints. So a run takes the lease of its directory. If another run has that lease,
+the run takes another directory, with a number in its name. A run that resumes a killed training
+finds its checkpoints there too.
 """
 
 import contextlib
@@ -20,12 +21,12 @@ from trainer.training.checkpoints import has_checkpoint
 from trainer.training.strategy import broadcast_from_chief, worker_index
 
 _LEASE = "lease"
-_MOST = 100  # runs with the same inputs at the same time
+_MOST_RUNS = 100  # with the same inputs at the same time
 
 
 @dataclasses.dataclass(frozen=True)
 class CheckpointDirectory:
-    """The directory of a training.
+    """The directory of a training's checkpoints.
 
     Attributes:
       path: the path of the directory; the same on all workers.
@@ -40,12 +41,12 @@ class CheckpointDirectory:
 def lease_directory(
     preferred: str, strategy: tf.distribute.Strategy, *, timing: Timing = DEFAULT_TIMING
 ) -> Iterator[CheckpointDirectory]:
-    """Yields a directory for the checkpoints of one training, which no other run uses until the
-    end.
+    """A context that holds the lease of a directory for the checkpoints of one training.
 
     Args:
-      preferred: the directory, from `trainer.training.checkpoints.checkpoint_directory`.
-      strategy: of the training; its chief takes the lease, and the others learn the directory.
+      preferred: the path that `trainer.training.checkpoints.checkpoint_directory` returned.
+      strategy: the strategy of the training. The chief takes the lease, and tells the other workers
+        the directory.
       timing: the times of a lease in a bucket.
     """
     number, lease = 0, None
@@ -54,26 +55,26 @@ def lease_directory(
     (shared,) = broadcast_from_chief(strategy, [np.array(number, np.float32)])
     path = _numbered(preferred, round(float(shared)))
     try:
-        # Where Ctrl-C ends the process, the next run need not wait until a bucket's lease expires.
-        with termination.announced(lease.release) if lease else contextlib.nullcontext():
+        # After Ctrl-C, the next run then need not wait until the lease of a bucket expires.
+        with termination.call_before_end(lease.release) if lease else contextlib.nullcontext():
             yield CheckpointDirectory(path, lease)
     finally:
         if lease:
             lease.release()
             if "://" not in path:
-                with contextlib.suppress(OSError):  # it has checkpoints, or another run's lease
+                with contextlib.suppress(OSError):  # not empty: checkpoints, or another run's lease
                     os.rmdir(path)
 
 
 def _take(preferred: str, timing: Timing) -> tuple[int, Lease]:
-    """Takes the lease of a directory that no other run has; returns its number and the lease.
+    """Takes the lease of a directory that no other run uses; returns its number and the lease.
 
-    Of those that are free, one with checkpoints comes first: its run was killed.
+    Directories with checkpoints are tried first: their runs may have been killed.
     """
-    there = _existing(preferred)
-    there.sort(key=lambda number: not has_checkpoint(_numbered(preferred, number)))
-    unused = (number for number in range(_MOST) if number not in there)
-    for number in (*there, *unused):
+    existing = _existing(preferred)
+    existing.sort(key=lambda number: not has_checkpoint(_numbered(preferred, number)))
+    unused = (number for number in range(_MOST_RUNS) if number not in existing)
+    for number in (*existing, *unused):
         path = _numbered(preferred, number)
         tf.io.gfile.makedirs(path)
         lease = take_lease(f"{path}/{_LEASE}", timing=timing)
@@ -81,9 +82,9 @@ def _take(preferred: str, timing: Timing) -> tuple[int, Lease]:
             return number, lease
         notice(
             f"{path}: another run trains with the same inputs, and has its checkpoints there; this "
-            "one gets a directory of its own"
+            "run uses another directory"
         )
-    raise RuntimeError(f"{preferred}: {_MOST} runs train with the same inputs")
+    raise RuntimeError(f"{preferred}: {_MOST_RUNS} runs train with the same inputs")
 
 
 def _existing(preferred: str) -> list[int]:
@@ -92,7 +93,7 @@ def _existing(preferred: str) -> list[int]:
     if not tf.io.gfile.isdir(parent):
         return []
     names = {name.rstrip("/") for name in tf.io.gfile.listdir(parent)}
-    return [n for n in range(_MOST) if os.path.basename(_numbered(preferred, n)) in names]
+    return [n for n in range(_MOST_RUNS) if os.path.basename(_numbered(preferred, n)) in names]
 
 
 def _numbered(preferred: str, number: int) -> str:

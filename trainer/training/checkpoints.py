@@ -14,7 +14,7 @@ import tensorflow as tf
 from common.errors import InputError
 from common.lease import Lease
 
-# TensorFlow raises these besides its own errors: for missing objects, other shapes, damaged files.
+# Besides its own errors, TensorFlow raises these for missing objects, other shapes, damaged files.
 _UNREADABLE = AssertionError, ValueError, IndexError, RuntimeError
 
 
@@ -27,7 +27,7 @@ def checkpoint_directory(root: str, **determined_by: Any) -> str:
 
     Args:
       root: directory of the checkpoints of all trainings of a pipeline.
-      determined_by: everything that determines the trained weights, as JSON values.
+      determined_by: all inputs and settings on which the trained weights depend, as JSON values.
     """
     key = hashlib.sha256(json.dumps(determined_by, sort_keys=True).encode()).hexdigest()
     return os.path.join(root, key[:16])
@@ -39,7 +39,7 @@ def has_checkpoint(directory: str) -> bool:
 
 
 class _Notes(tf.train.experimental.PythonState):
-    """JSON values that are saved in the same checkpoint as the weights, so that both fit."""
+    """JSON values that are saved in the same checkpoint as the weights, and so always fit them."""
 
     def __init__(self) -> None:
         self.text = "{}"
@@ -59,8 +59,8 @@ class Checkpoints:
     """The newest checkpoints of a training and, separately, its best weights.
 
     Only complete checkpoints are restored: TensorFlow writes the files of a checkpoint first, and
-    then its name into the file `checkpoint`, which is replaced atomically. In the background, the
-    same thread writes the files and the name.
+    then its name into the file `checkpoint`, which is replaced atomically. If checkpoints are
+    written in the background, one thread does both, in this order.
     """
 
     def __init__(
@@ -82,17 +82,17 @@ class Checkpoints:
           kept: number of checkpoints that are kept.
           writes: whether the files of this process are kept. All workers have to save, but only
             the chief's files are kept.
-          lease: of the directory, from `trainer.training.checkpoint_lease`; None if no other
-            process knows the directory.
-          in_background: whether training goes on while a checkpoint is written, from a copy of the
-            variables in the host's memory.
+          lease: the lease of the directory, from `trainer.training.checkpoint_lease`; None if no
+            other process knows the directory.
+          in_background: whether training goes on while a checkpoint is written. TensorFlow then
+            copies the variables to the host's memory first.
         """
         self._lease = lease
         self.in_background = in_background
         self._options = tf.train.CheckpointOptions(
             experimental_enable_async_checkpoint=in_background
         )
-        self._asked: str | None = None  # path of the last checkpoint that `save` began
+        self._last_begun: str | None = None  # path of the last checkpoint that `save` began
         self._notes = _Notes()
         self._directory = directory
         self._own = directory if writes else tempfile.mkdtemp()
@@ -128,12 +128,12 @@ class Checkpoints:
           notes: JSON values that `restore` returns.
 
         Raises:
-          InputError: this checkpoint or the previous one cannot be written, and the last that was
-            written is still there; or another run took over the directory.
+          InputError: this checkpoint or the previous one cannot be written (the last complete
+            checkpoint is still there), or another run took over the directory.
         """
-        self._newest.sync()  # else the previous checkpoint might get these notes
+        self._newest.sync()  # otherwise the previous checkpoint might get these notes
         self._notes.text = json.dumps(notes)
-        self._asked = self._write(self._newest, step, self._options)
+        self._last_begun = self._write(self._newest, step, self._options)
 
     def finish(self, step: int) -> None:
         """Waits until the last checkpoint is written.
@@ -145,7 +145,7 @@ class Checkpoints:
           InputError: the checkpoint cannot be written.
         """
         self._newest.sync()
-        if self._asked not in (None, self._newest.latest_checkpoint):
+        if self._last_begun not in (None, self._newest.latest_checkpoint):
             self._write(self._newest, step)  # raises the reason if it fails again
 
     def save_best(self, step: int) -> None:
@@ -163,7 +163,7 @@ class Checkpoints:
           InputError: another run took over the directory; its checkpoints are left alone.
         """
         self._check_lease()
-        # The lease, if there is one, is given back after that, and the directory goes with it.
+        # If there is a lease, its file is still in the directory. Releasing it removes both.
         leased = [self._newest.directory, self._best.directory]
         for directory in leased if self._lease else [self._own]:
             if tf.io.gfile.exists(directory):
@@ -177,20 +177,21 @@ class Checkpoints:
         return self
 
     def __exit__(self, *error: object) -> None:
-        """Waits for a checkpoint that is being written, also where a training fails."""
+        """Waits for a checkpoint that is being written, also after the training has failed."""
         self._end_thread()
 
     def _end_thread(self) -> None:
-        """Ends the thread that writes checkpoints, and frees the memory of its copy.
+        """Ends the thread that writes checkpoints, and frees its copy of the variables.
 
-        TensorFlow 2.21 keeps both until the process ends, which may run an evaluation, or other
-        trainings, before that. It then prints the traceback of the last error of the thread.
+        TensorFlow 2.21 keeps both until the process ends, but this process may run an evaluation,
+        or further trainings, before. At its end, TensorFlow would also print the traceback of the
+        thread's last error.
         """
         helper = self._all._async_checkpointer_impl
         if helper is None:
             return
         atexit.unregister(helper._join_async_save_thread)
-        with contextlib.suppress(tf.errors.OpError):  # `_write` says what was wrong
+        with contextlib.suppress(tf.errors.OpError):  # `_write` reports the error
             helper._join_async_save_thread()
         self._all._async_checkpointer_impl = None
 
@@ -199,8 +200,8 @@ class Checkpoints:
             variables.restore(path).assert_consumed()
         except (*_UNREADABLE, tf.errors.OpError) as error:
             raise InputError(
-                f"{path}: no checkpoint of this training ({_reason(error)}); to start the training "
-                f"from the beginning, remove {self._directory}"
+                f"{path}: damaged, or not a checkpoint of this training ({_reason(error)}); to "
+                f"start the training from the beginning, remove {self._directory}"
             ) from error
 
     def _write(
@@ -209,7 +210,7 @@ class Checkpoints:
         step: int,
         options: tf.train.CheckpointOptions | None = None,
     ) -> str:
-        """Returns the path of the checkpoint."""
+        """Writes a checkpoint, or begins to; returns its path."""
         self._check_lease()
         try:
             return manager.save(checkpoint_number=step, options=options)

@@ -33,7 +33,7 @@ class History:
           total_steps: the number of steps of the training.
           values: the attribute `values` at the checkpoint that training resumes from; empty for
             a new training.
-          label: what TensorBoard calls the training.
+          label: the name of the training in TensorBoard.
         """
         self._directory = directory
         self._interval = max(total_steps // _POINTS, 1)
@@ -42,7 +42,7 @@ class History:
         self.summaries = os.path.join(directory, label.folder)
         self._writer = tf.summary.create_file_writer(self.summaries)
         with self._writer.as_default(step=0):
-            # For the tab HPARAMS; of a value that is None, TensorBoard knows no kind.
+            # For the tab HPARAMS, which does not support None as a value.
             options = {key: str(v) if v is None else v for key, v in label.options.items()}
             hparams({"name": label.name, **options}, trial_id=label.folder or None)
         for key, prefix in (("steps", "train"), ("epochs", "epoch")):
@@ -50,7 +50,7 @@ class History:
                 self._summarize(prefix, record)
 
     def add_step(self, step: int, metrics: Mapping[str, float]) -> None:
-        """Adds the metrics of one step. A long training records only some of its steps."""
+        """Adds the metrics of one step. In a long training, most steps are left out."""
         if step % self._interval == 0:
             self._add("steps", "train", {"step": step} | dict(metrics))
 
@@ -59,7 +59,7 @@ class History:
         self._add("epochs", "epoch", {"step": step} | dict(metrics))
 
     def add_speed(self, step: int, images_per_second: float) -> None:
-        """Adds the speed of training, to TensorBoard only: it is no property of the model."""
+        """Adds the speed of training to TensorBoard, but not to `history.json`."""
         with self._writer.as_default(step=step):
             tf.summary.scalar("train/images_per_second", images_per_second)
 

@@ -14,7 +14,7 @@ from common.options import (
     option,
 )
 
-# These options say how a training is computed: it can be resumed with other values of them.
+# Options that do not change the result of a training: it can be resumed with other values of them.
 OPERATIONAL = (
     "strategy",
     "jit_compile",

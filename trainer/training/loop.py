@@ -1,4 +1,4 @@
-"""The training loop: gradient descent from model and data to a trained model."""
+"""The training loop: trains a model by gradient descent."""
 
 import dataclasses
 import itertools
@@ -34,7 +34,7 @@ class Fitted:
     """A trained model.
 
     Attributes:
-      model: with the weights that are to be exported.
+      model: the model, with the weights that are to be exported.
       history: the curves of the training.
       checkpoints: the checkpoints, to be removed once the model is exported.
     """
@@ -59,7 +59,7 @@ def fit(
     """Trains `model`, from its newest checkpoint if there is one, and writes `history.json`.
 
     Args:
-      model: returns logits; created in the scope of `strategy`.
+      model: a model that returns logits, created in the scope of `strategy`.
       train: the training split.
       validation: batches of the validation split.
       hyperparameters: set the optimizer, its schedule and the length of the training.
@@ -67,7 +67,7 @@ def fit(
       checkpoints: the directory of this training's checkpoints.
       log_dir: the directory of the ModelRun artifact.
       lease: the lease of the directory `checkpoints`, if other runs know it.
-      label: what TensorBoard calls the training.
+      label: the name of the training in TensorBoard.
 
     Raises:
       InputError: the batch is larger than the training split, or cannot be divided among the
@@ -95,7 +95,7 @@ def fit(
         kept=hyperparameters.checkpoints_kept,
         writes=worker == 0,
         lease=lease,
-        in_background=workers == 1,  # several save together
+        in_background=workers == 1,  # several workers have to save at the same time
     )
     loop = Loop(
         stepper,
@@ -115,7 +115,7 @@ def _check_batch(hyperparameters: Hyperparameters, examples: int, replicas: int)
     if hyperparameters.batch_size > examples:
         raise InputError(
             f"--batch-size {hyperparameters.batch_size}: found {examples} training images; "
-            "expected a batch of at most as many"
+            f"expected at most {examples}"
         )
     parts = replicas * hyperparameters.accumulation
     if hyperparameters.batch_size % parts:
@@ -151,7 +151,7 @@ class Loop:
           hyperparameters: set the length of the training and which weights are kept.
           strategy: the strategy of the stepper.
           log_dir: the directory of the ModelRun artifact.
-          label: what TensorBoard calls the training.
+          label: the name of the training in TensorBoard.
         """
         self._stepper = stepper
         self._checkpoints = checkpoints
@@ -227,17 +227,17 @@ class Loop:
                 preempted = self._all_preempted(preemption, result)
                 if preempted or self._is_checkpoint_due(ends_epoch):
                     self._save()
-                    # In the background, the steps are not saved before the files are written.
+                    # A checkpoint in the background is not complete yet.
                     preemption.has_unsaved_steps = self._checkpoints.in_background
                     preempted |= self._workers == 1 and preemption.is_near  # while it was saved
                 if preempted and self._step < self._total:
                     self._end_preempted(preemption)
             self._checkpoints.finish(self._step)
             preemption.has_unsaved_steps = False
-            if preemption.is_near and self._workers == 1:  # in the last step, or what followed it
+            if preemption.is_near and self._workers == 1:  # during the last step or after it
                 self._end_preempted(preemption)
         if hyperparameters.keeps_best:
-            wait_for_all(self._strategy)  # the others read what the chief has written
+            wait_for_all(self._strategy)  # the other workers read the chief's checkpoint
             self._checkpoints.restore_best()
         elif hyperparameters.ema is not None:
             self._stepper.swap_averages()
@@ -259,7 +259,8 @@ class Loop:
         )
         if self._train.tune != "full" or self._step >= self._total:
             return batches
-        # The images of the first step itself: to ask the dataset for some would start it twice.
+        # TensorBoard shows the images of the first step: reading others would start the dataset
+        # twice.
         first = next(batches)
         images, *_ = self._strategy.experimental_local_results(first[0])
         self._history.add_images(self._step, images[:8])
@@ -268,8 +269,8 @@ class Loop:
     def _all_preempted(self, preemption: Preemption, result: Result) -> bool:
         """Returns whether to end now; all workers end after the same step.
 
-        Several workers read the flag of the previous step: reading that of this step would wait
-        for the device in every step.
+        If there are several workers, they read the flag of the previous step: reading the flag of
+        this step would make each step wait for the device.
         """
         if self._workers == 1:
             return preemption.is_near
@@ -277,10 +278,10 @@ class Loop:
         return before is not None and float(before.preempted) > 0
 
     def _is_checkpoint_due(self, ends_epoch: bool) -> bool:
-        """Returns whether to save after this step; all workers save after the same one.
+        """Returns whether to save after this step; all workers save after the same step.
 
-        Between the steps of `train.checkpoint_steps`, epochs end with a checkpoint, but not each of
-        them where they take a few seconds: to write one may take longer.
+        Epochs end with a checkpoint as well, unless the last one is younger than 30 seconds: a
+        checkpoint may take longer to write than an epoch to train.
         """
         if self._step % self._hyperparameters.checkpoint_steps == 0 or self._step == self._total:
             return True
@@ -299,10 +300,10 @@ class Loop:
         preemption.end(f"asked to end after {after}; the training is saved {goes_on}")
 
     def _end_epoch(self, preemption: Preemption) -> None:
-        """Validates. If the process is asked to end during validation, the epoch does not end.
+        """Validates. A single worker abandons the validation if the process is asked to end.
 
-        Then the next run owes the validation. Several workers have to validate together, so that
-        they do not stop.
+        The next run then repeats the validation before it goes on. Several workers have to validate
+        together, so they do not stop before the end.
         """
 
         def is_stopped() -> bool:
@@ -316,7 +317,7 @@ class Loop:
         self._metrics.restart_clock()
 
     def _save(self) -> None:
-        self._metrics.read(self._step)  # so that weights that are not finite are not saved
+        self._metrics.read(self._step)  # raises if the loss is not finite, before weights are saved
         self._checkpoints.save(
             self._step,
             {

@@ -15,7 +15,7 @@ def cross_entropy(
     """Computes the softmax cross-entropy of each image.
 
     Args:
-      labels: float32 [B, C], the share that each class has in an image; rows sum to 1.
+      labels: the probability of each class, float32 [B, C]; rows sum to 1.
       logits: float32 [B, C].
       smoothing: share of each label that is spread evenly over all classes.
       class_weights: factor of each class, [C].

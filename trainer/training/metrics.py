@@ -1,4 +1,4 @@
-"""The metrics of training steps: checked, averaged over epochs, recorded and reported."""
+"""Checks the metrics of training steps, averages them over epochs, records and reports them."""
 
 import logging
 import math
@@ -17,11 +17,11 @@ _OVERFLOWS = 20  # overflows in a row end a training; each halves the loss scale
 
 
 class NonFiniteError(Exception):
-    """The loss, or the gradient, is not finite; the message says at which step."""
+    """The loss or the gradient is not finite. The message contains the number of the step."""
 
 
 class StepMetrics:
-    """Collects the results of steps, and reads several at a time: a read waits for the device."""
+    """Collects the results of steps. Reads several at a time, since a read waits for the device."""
 
     def __init__(
         self,
@@ -53,10 +53,10 @@ class StepMetrics:
         self._per_epoch = per_epoch
         self._allowed_overflows = _OVERFLOWS if leaves_out_overflows else 0
         self._overflows = 0  # steps that were left out in a row
-        self._first = begun + 1  # it traces the graph: its duration is not typical
+        self._first = begun + 1  # this step traces the graph, so its duration is not typical
         self._pending: list[Result] = []
         self._seconds_a_step: float | None = None
-        self._looked = time.monotonic()
+        self._last_read = time.monotonic()
         self.sums = sums
 
     def add(self, result: Result) -> None:
@@ -65,7 +65,7 @@ class StepMetrics:
 
     def is_due(self, step: int) -> bool:
         """Returns whether it is time to read the results, after `step` steps."""
-        return step == self._first or time.monotonic() - self._looked > _INTERVAL
+        return step == self._first or time.monotonic() - self._last_read > _INTERVAL
 
     def read(self, step: int) -> None:
         """Reads the results of all steps up to `step`, and reports the last of them.
@@ -80,8 +80,8 @@ class StepMetrics:
             metrics = self._read_one(number, result)
         now = time.monotonic()
         if first > self._first:
-            self._seconds_a_step = (now - self._looked) / len(self._pending)
-        self._looked = now
+            self._seconds_a_step = (now - self._last_read) / len(self._pending)
+        self._last_read = now
         self._pending = []
         if pace := self._pace(step):
             self._history.add_speed(step, pace.images_per_second)
@@ -97,7 +97,7 @@ class StepMetrics:
 
     def restart_clock(self) -> None:
         """Excludes the time since the last read, such as validation, from the speed."""
-        self._looked = time.monotonic()
+        self._last_read = time.monotonic()
 
     def _read_one(self, step: int, result: Result) -> dict[str, float]:
         loss, accuracy, norm = map(float, (result.loss, result.accuracy, result.gradient_norm))

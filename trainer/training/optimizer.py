@@ -1,4 +1,4 @@
-"""The optimizer, its learning-rate schedule, and the rates of single variables."""
+"""The optimizer, its learning-rate schedule, and the learning rates of single variables."""
 
 import math
 import re
@@ -53,7 +53,7 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule):
 
 
 class _PerVariable:
-    """Adds rates and weight decay of single variables to an optimizer of Keras.
+    """Gives an optimizer of Keras a learning rate and a weight decay for each variable.
 
     The optimizer expects gradients that are summed over all replicas: clipping comes before the
     update and needs the sum.
@@ -172,9 +172,9 @@ def layer_rates(names: Sequence[str], decay: float) -> list[float]:
 def is_decayed(name: str, shape: tuple[int, ...]) -> bool:
     """Whether a variable has weight decay; biases, norms, tokens and position embeddings have none.
 
-    Biases of AugReg's attention are matrices, [heads, D / heads], so that only their names tell
-    them from kernels. If the name does not decide, the shape does: group norms of AugReg's ResNets
-    are [1, 1, 1, C]; tokens and embeddings are [1, N, D].
+    The name decides first, because biases of AugReg's attention are matrices, [heads, D / heads],
+    like kernels. Otherwise the shape decides: group norms of AugReg's ResNets are [1, 1, 1, C];
+    tokens and embeddings are [1, N, D].
 
     Args:
       name: name of the variable, such as `block_1/kernel`.

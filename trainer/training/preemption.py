@@ -1,4 +1,4 @@
-"""Ends a training in order on SIGTERM (the machine is preempted) and on Ctrl-C."""
+"""Saves a training before SIGTERM (the machine is preempted) or Ctrl-C ends it."""
 
 import signal
 import threading
@@ -19,8 +19,8 @@ class Preemption:
     Attributes:
       is_near: whether the process was asked to end.
       is_wanted: whether a person asked, by Ctrl-C.
-      has_unsaved_steps: whether there are steps that no checkpoint has. The training says so; while
-        it has none, a run on this machine ends without asking it.
+      has_unsaved_steps: whether training steps were made since the last checkpoint; the training
+        loop sets it. While it is false, a signal ends a run on this machine at once.
     """
 
     def __init__(self) -> None:
@@ -58,7 +58,7 @@ def end_at_once() -> Iterator[None]:
     if not termination.ends_on_signals():
         yield
         return
-    with termination.postponed(Preemption()):  # which has no unsaved steps
+    with termination.postpone_end(Preemption()):  # a `Preemption` without unsaved steps
         yield
 
 
@@ -66,13 +66,13 @@ def end_at_once() -> Iterator[None]:
 def catch_termination_signals() -> Iterator[Preemption]:
     """A context in which SIGTERM and SIGINT do not end the process; `Preemption` records them.
 
-    In a run on this machine, whose signals `common.termination` has, they do so only while the
-    `Preemption` has unsaved steps, and the process ends when the context does. Elsewhere only the
-    main thread can handle signals; in another thread none is remembered.
+    In a run on this machine, `common.termination` handles signals. There they end the process at
+    once unless the `Preemption` has unsaved steps, and otherwise at the end of the context.
+    Elsewhere only the main thread can handle signals; in another thread, none is recorded.
     """
     preemption = Preemption()
     if termination.ends_on_signals():
-        with termination.postponed(preemption):
+        with termination.postpone_end(preemption):
             yield preemption
         return
     if threading.current_thread() is not threading.main_thread():
@@ -81,7 +81,7 @@ def catch_termination_signals() -> Iterator[Preemption]:
     before = {
         number: signal.signal(number, preemption.handle)
         for number in (signal.SIGTERM, signal.SIGINT)
-        # A shell starts background processes so that they ignore Ctrl-C; that is kept.
+        # Background processes of a shell ignore Ctrl-C, and continue to do so.
         if signal.getsignal(number) is not signal.SIG_IGN
     }
     try:

@@ -1,4 +1,4 @@
-"""A profile of some steps, for TensorBoard."""
+"""Profiles ten training steps for TensorBoard."""
 
 import logging
 from types import TracebackType

@@ -12,7 +12,7 @@ class Pace:
     """The speed of a training.
 
     Attributes:
-      images_per_second: over the last steps.
+      images_per_second: the speed over the last steps.
       seconds_left: the remaining time at that speed, without validation.
     """
 

@@ -1,4 +1,4 @@
-"""What TensorBoard calls a training. Imports no TensorFlow."""
+"""The name of a training in TensorBoard. Imports no TensorFlow."""
 
 import dataclasses
 import re
@@ -11,29 +11,29 @@ Value = bool | int | float | str | None
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RunLabel:
-    """The name of a run, and how its training differs from others of its recipe.
+    """The name of a run, and the options in which its training differs from its recipe.
 
     Attributes:
       name: the pipeline's name.
-      options: by key, such as `train.epochs`, the options whose values are not the recipe's.
+      options: the values that are not the recipe's, by key, such as `train.epochs`.
     """
 
     name: str = ""
     options: Mapping[str, Value] = dataclasses.field(default_factory=dict)
 
     def with_options(self, options: Mapping[str, Value], suffix: str = "") -> "RunLabel":
-        """Returns a copy with more options, or other values of some.
+        """Returns a copy with more options, or with other values of some options.
 
         Args:
-          options: by key.
-          suffix: is appended to the name.
+          options: the values, by key.
+          suffix: a text to append to the name.
         """
         name = f"{self.name}{suffix}"
         return RunLabel(name=name, options={**self.options, **options})
 
     @property
     def folder(self) -> str:
-        """A folder's name, such as `flowers,epochs=3`: TensorBoard calls runs after folders."""
+        """The name of the run's folder, which TensorBoard shows: for example `flowers,epochs=3`."""
         options = [f"{key.rpartition('.')[2]}={_short(v)}" for key, v in self.options.items()]
         return re.sub(r"[^\w.,=+-]", "_", ",".join([self.name, *options]))[:_LONGEST]
 

@@ -17,7 +17,7 @@ from trainer.training.run_label import RunLabel
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TrainingSettings:
-    """How a model is trained, in Trainer as well as in each trial of Tuner.
+    """The settings of a training, in Trainer as well as in each trial of Tuner.
 
     Attributes:
       tune: "full" trains the backbone and the head, "head" the head alone.
@@ -38,7 +38,7 @@ class TrainingSettings:
         """Returns a copy in which some options have other values.
 
         Args:
-          values: by the option's key, such as `train.learning_rate`.
+          values: the new values, by key, such as `train.learning_rate`.
         """
 
         def group(prefix: str) -> dict[str, Any]:
@@ -69,7 +69,7 @@ class TrainingInputs:
       source_fingerprint: fingerprint of the images.
       max_side: longest side of an image, in pixels; ImageExampleGen scales larger images down.
       max_pixels: an image with more pixels is quarantined.
-      max_value: the value that is white in images of more than 8 bits; 0 if the files state it.
+      max_value: the value of white in images of more than 8 bits; 0 if the files state it.
       examples_code: fingerprint of ImageExampleGen's code.
       transform_code: fingerprint of Transform's code.
       backbone_fingerprint: fingerprint of the backbone's SavedModel.
@@ -86,12 +86,12 @@ class TrainingInputs:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ServingSettings:
-    """How the exported model answers.
+    """The settings of the exported model.
 
     Attributes:
-      limits: the limits that ImageExampleGen had; the exported model has the same.
-      precision: the wanted share of right answers among those that the model accepts; None accepts
-        all.
+      limits: the limits for images, the same as in ImageExampleGen.
+      precision: the required share of correct predictions among those that the model accepts; if
+        None, the model accepts all predictions.
     """
 
     limits: Limits
@@ -104,10 +104,10 @@ class TrainerSettings:
     """The settings of Trainer.
 
     Attributes:
-      training: how the model is trained.
-      serving: how the exported model answers.
-      inputs: which data and backbone it is trained on.
-      label: what TensorBoard calls the training; it determines nothing.
+      training: the settings of the training.
+      serving: the settings of the exported model.
+      inputs: the fingerprints of the data and the backbone.
+      label: the name of the training in TensorBoard; it has no effect on the model.
       checkpoints: the directory of the checkpoints of all trainings of the pipeline.
       code_fingerprint: fingerprint of `trainer.train` and all that it imports.
     """
@@ -126,8 +126,8 @@ class TunerSettings:
     """The settings of Tuner.
 
     Attributes:
-      training: how the model of a trial is trained, apart from the options that are searched.
-      label: what TensorBoard calls the search; each trial adds the values that it tries.
+      training: the settings of each trial, apart from the options that are searched.
+      label: the name of the search in TensorBoard; each trial adds its own values.
       trials: number of trials.
       code_fingerprint: fingerprint of `trainer.tuner` and all that it imports.
     """

@@ -1,4 +1,4 @@
-"""The devices of a training: one, the GPUs of a machine, several machines, or a TPU."""
+"""The devices of a training: one device, the GPUs of a machine, several machines, or a TPU."""
 
 import json
 import os
@@ -11,9 +11,10 @@ from common.errors import InputError
 
 
 def make_strategy(name: str) -> tf.distribute.Strategy:
-    """Makes the strategy that the option `train.strategy` names.
+    """Returns the strategy that the option `train.strategy` names.
 
-    Several workers connect when TensorFlow starts, so that nothing may be computed before.
+    Several workers connect when TensorFlow starts, so call this before TensorFlow computes
+    anything.
 
     Args:
       name: "single", "mirrored", "multiworker" or "tpu"; "auto" chooses a TPU if there is one,
@@ -39,10 +40,10 @@ def worker_index(strategy: tf.distribute.Strategy) -> tuple[int, int]:
 
 
 def input_options(strategy: tf.distribute.Strategy) -> tf.distribute.InputOptions | None:
-    """Returns how `strategy` distributes datasets; None is TensorFlow's default.
+    """Returns the options with which `strategy` distributes datasets; None for TensorFlow's own.
 
-    By default, a thread copies batches to the devices in advance. For workers without accelerators
-    this has no advantage, and the thread was seen to take up to 100 s to end after a training.
+    By default, a thread copies batches to the devices in advance. For workers without accelerators,
+    this has no advantage, and after a training, the thread took up to 100 s to end.
     """
     if worker_index(strategy)[1] == 1 or tf.config.list_logical_devices("GPU"):
         return None
@@ -83,8 +84,8 @@ def broadcast_from_first_replica(
 ) -> list[np.ndarray]:
     """Returns the arrays of the first replica, bit for bit, for any number of replicas.
 
-    Only denormal numbers, below 1.2e-38, come as 0, which TensorFlow's kernels take them for. Every
-    worker has to call it, with arrays of the same shapes.
+    The exception is denormal numbers, below 1.2e-38: they become 0, since TensorFlow's kernels
+    flush them to 0. Every worker has to call it, with arrays of the same shapes.
     """
     return _sum(strategy, [tf.constant(array) for array in arrays], of_first=True)
 
@@ -107,9 +108,9 @@ def _sum(
             own = list(tensors)
             if of_first:
                 is_first = tf.equal(context.replica_id_in_sync_group, 0)
-                # -0.0, added to any number, gives that number; 0.0 would make 0.0 of -0.0.
+                # Adding -0.0 changes no number; adding 0.0 would turn -0.0 into 0.0.
                 own = [tf.where(is_first, t, -tf.zeros_like(t)) for t in own]
-            # One by one: TensorFlow packs those of a list together, whatever their types.
+            # One by one: TensorFlow would pack a list of tensors together, even of different types.
             return [context.all_reduce(tf.distribute.ReduceOp.SUM, t) for t in own]
 
         return strategy.run(here)
@@ -137,8 +138,8 @@ def _mirrored() -> tf.distribute.Strategy:
 def _multiworker() -> tf.distribute.Strategy:
     if not os.environ.get("TF_CONFIG"):
         raise InputError(
-            "train.strategy multiworker: TF_CONFIG is not set; expected it to name the workers "
-            "(Vertex AI's worker pools set it)"
+            "train.strategy multiworker: TF_CONFIG is not set; expected the addresses of the "
+            "workers in it (Vertex AI's worker pools set it)"
         )
     return tf.distribute.MultiWorkerMirroredStrategy()
 

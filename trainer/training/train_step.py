@@ -31,12 +31,12 @@ Batch = tuple[tf.Tensor, tf.Tensor]
 
 @dataclasses.dataclass(frozen=True)
 class Result:
-    """The result of one training step over its whole batch; each float32 [].
+    """The result of one training step over its whole batch; each value is float32 [].
 
     Attributes:
       loss: mean loss of the images.
       accuracy: share of the images that were classified correctly.
-      preempted: number of replicas whose process was asked to end.
+      preempted: number of replicas whose process has been asked to end.
       gradient_norm: global norm of the gradients before clipping.
     """
 
@@ -64,7 +64,7 @@ class Stepper:
     ) -> None:
         """
         Args:
-          model: returns logits, float32 [B, C]; created in the scope of `strategy`.
+          model: a model that returns logits, float32 [B, C], created in the scope of `strategy`.
           schedule: the learning-rate schedule.
           hyperparameters: set the optimizer and the loss.
           class_weights: factor on the loss of each class, [C].
@@ -100,7 +100,7 @@ class Stepper:
 
         Args:
           parts: the parts of the batch: distributed (inputs, labels) of the strategy's iterator.
-          preempted: whether this process was asked to end; the result tells all workers.
+          preempted: whether this process has been asked to end; the result shows it to all workers.
         """
         arguments = (tuple(parts), tf.constant(preempted, tf.float32))
         while True:
@@ -113,8 +113,8 @@ class Stepper:
                 way = self._ways.pop(0)
                 logger.warning(
                     "The training step cannot be compiled %s; training continues %s: %s",
-                    self._way.words,
-                    way.words,
+                    self._way.description,
+                    way.description,
                     one_line(error),
                 )
                 self._make_step(way)
@@ -123,7 +123,7 @@ class Stepper:
                 return result
 
     def test(self, batch: Any) -> tf.Tensor:
-        """Returns float32 [3]: summed loss, number of correct answers, number of images."""
+        """Returns float32 [3]: summed loss, number of correct predictions, number of images."""
         return self._test(batch)
 
     def swap_averages(self) -> None:
@@ -192,7 +192,8 @@ class Stepper:
     def _part(self, inputs: tf.Tensor, labels: tf.Tensor) -> list[tf.Tensor]:
         """Computes loss, accuracy and gradients (of the scaled loss) of one replica's part.
 
-        They are divided by the size of the batch, so that they add up to those of the batch.
+        All are divided by the size of the batch, so that the sums over all parts are the values of
+        the batch.
         """
         hyperparameters = self._hyperparameters
         variables = [v.value for v in self.model.trainable_variables]
@@ -215,7 +216,7 @@ class Stepper:
 
     @contextlib.contextmanager
     def _fused_attention(self) -> Iterator[None]:
-        """Lets the backbone use kernels of cuDNN, if the step is compiled so."""
+        """A context in which the backbone uses cuDNN's kernels if the step is compiled for them."""
         layers = [layer for layer in self.model.layers if isinstance(layer, BackboneLayer)]
         for layer in layers:
             layer.fuses_attention = self._way.fuses_attention
@@ -240,7 +241,7 @@ class Stepper:
 class _Way:
     """A way to compile the training step."""
 
-    words: str
+    description: str
     xla: bool
     fuses_attention: bool
 
@@ -251,7 +252,7 @@ _PLAIN = _Way("without XLA", xla=False, fuses_attention=False)
 
 
 def _ways(hyperparameters: Hyperparameters) -> list[_Way]:
-    """Returns the ways to try, the fastest first: docs/performance.md has their speeds on a GPU."""
+    """Returns the ways to try, the fastest first (docs/performance.md has speeds on a GPU)."""
     is_default = hyperparameters.jit_compile is None
     if is_default:
         has_xla = bool(tf.config.list_logical_devices("GPU"))

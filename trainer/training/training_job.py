@@ -32,10 +32,10 @@ ToOutputs = Callable[[tf.Tensor], tf.Tensor]
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TrainingJob:
-    """A training on given files; its methods take the devices.
+    """A training on given files. Its methods take the devices as an argument.
 
     Attributes:
-      settings: how the model is trained.
+      settings: the settings of the training.
       graph: the transform graph.
       backbone: directory of the backbone's SavedModel.
       shapes: shapes of the backbone, read from its SavedModel once for all trials of a search.
@@ -54,7 +54,10 @@ class TrainingJob:
     label: RunLabel
 
     def make_model(self) -> keras.Model:
-        """Makes the untrained model, whose outputs are logits, in the current strategy's scope."""
+        """Builds the model with an untrained head, in the current strategy's scope.
+
+        Its outputs are logits.
+        """
         classes = len(self.settings.classes)
         if self.settings.tune == "head":
             return make_probe(self.shapes.features, classes)
@@ -158,7 +161,10 @@ class TrainingJob:
         return np.concatenate(outputs), np.concatenate(labels)
 
     def export(self, model: keras.Model, directory: str, serving: ServingSettings) -> None:
-        """Writes the SavedModel with its three signatures, from a copy without a strategy."""
+        """Writes the SavedModel with its three signatures.
+
+        It is written from a copy of the model that belongs to no strategy.
+        """
         plain = self.make_model()
         for variable, trained in zip(plain.variables, model.variables, strict=True):
             variable.assign(trained.numpy())
@@ -179,7 +185,10 @@ class TrainingJob:
         ).save(directory)
 
     def _calibrate(self, model: keras.Model, precision: float | None) -> Calibration:
-        """By the validation split: its features where the head is tuned, else its images."""
+        """Calibrates the probabilities on the validation split.
+
+        If only the head is tuned, the model maps features to logits, otherwise images.
+        """
         to_logits = tf.function(model, reduce_retracing=True)
         logits, labels = self._compute(to_logits, self.validation_files, self.graph)
         calibration = calibrate(logits, labels, precision)

@@ -11,7 +11,7 @@ from trainer.training.train_step import Stepper
 
 
 class Validation:
-    """Validates the model, with its averaged weights if it has any, and keeps the best weights."""
+    """Validates the model, with averaged weights if there are any, and saves the best weights."""
 
     def __init__(
         self,
@@ -25,10 +25,10 @@ class Validation:
     ) -> None:
         """
         Args:
-          stepper: holds the model.
-          checkpoints: keep the best weights.
+          stepper: the stepper, which holds the model.
+          checkpoints: the checkpoints, in which the best weights are saved.
           batches: batches of the validation split, distributed by the stepper's strategy.
-          hyperparameters: set weight averaging, which weights are kept, and early stopping.
+          hyperparameters: the hyperparameters for weight averaging and early stopping.
           best: score of the best weights so far, [accuracy, -loss]; None before the first
             validation.
           stale: number of epochs since the best weights.
@@ -45,8 +45,8 @@ class Validation:
 
         Args:
           step: the number of steps so far.
-          is_stopped: asked before each batch; if it returns true, the validation is abandoned, and
-            None is returned.
+          is_stopped: a function that is called before each batch. If it returns true, the
+            validation is abandoned, and the result is None.
         """
         averaged = self._hyperparameters.ema is not None
         if averaged:
@@ -68,7 +68,7 @@ class Validation:
         return {"val_loss": loss / count, "val_accuracy": right / count}
 
     def _judge(self, step: int, metrics: Mapping[str, float]) -> None:
-        """Keeps the weights if they are the best so far."""
+        """Saves the weights if they are the best so far."""
         # More accurate weights win; at equal accuracy, weights with the lower loss.
         score = [metrics["val_accuracy"], -metrics["val_loss"]]
         if self.best is None or score > self.best:

@@ -3,12 +3,12 @@
 import functools
 import hashlib
 import os
+import posixpath
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from common.content_index import FileContent, read_contents
 from common.errors import InputError
-from components.image_example_gen.sources import folder, remote_folder
 from components.image_example_gen.sources.base import (
     CHANGED,
     NO_LABEL,
@@ -19,7 +19,9 @@ from components.image_example_gen.sources.base import (
     unread_image,
 )
 from components.image_example_gen.sources.bucket_listing import ListedFile, list_files
+from components.image_example_gen.sources.bucket_reading import read_object
 from components.image_example_gen.sources.class_list import ClassList, sort_names
+from components.image_example_gen.sources.folder import read_file
 from components.image_example_gen.sources.given_splits import GivenSplits
 from components.image_example_gen.sources.manifest_rows import Row, is_unassigned, read_rows
 
@@ -112,7 +114,14 @@ class ManifestSource(Source):
     def _locate(self, path: str) -> str:
         if "://" in path or os.path.isabs(path):
             return path
-        return f"{self._path.rpartition('/')[0] or '.'}/{path}"
+        folder = self._path.rpartition("/")[0] or "."
+        scheme, separator, rest = folder.rpartition("://")
+        # In a bucket, .. is a name like any other.
+        return (
+            f"{scheme}://{posixpath.normpath(f'{rest}/{path}')}"
+            if separator
+            else f"{folder}/{path}"
+        )
 
     def _split(self, row: Row) -> str:
         if is_unassigned(row.split):
@@ -158,7 +167,7 @@ def _roots(folders: set[str]) -> list[str]:
 
 
 def _read(place: str) -> bytes:
-    return remote_folder.read_file(place) if "://" in place else folder.read_file(place)
+    return read_object(place) if "://" in place else read_file(place)
 
 
 def _is_same(encoded: bytes, image: ImageReference) -> bool:

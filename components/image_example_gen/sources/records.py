@@ -2,11 +2,10 @@
 
 import contextlib
 import hashlib
-import itertools
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from google.protobuf.message import DecodeError
 
@@ -19,6 +18,7 @@ from components.image_example_gen.sources.base import (
     source_image,
     unread_image,
 )
+from components.image_example_gen.sources.record_readers import SeekingReader, StreamingReader
 
 # A TFRecord is a length of 8 bytes, its checksum of 4, the data, and their checksum of 4:
 # tensorflow.org/tutorials/load_data/tfrecord, "TFRecords format details".
@@ -163,58 +163,24 @@ class RecordFiles:
                 is_same = hashlib.sha256(encoded).hexdigest() == image.digest
                 yield source_image(image, encoded) if is_same else unread_image(image, CHANGED)
 
-    def _open_reader(self) -> "_SeekingReader | _StreamingReader":
-        return _SeekingReader() if self._can_seek else _StreamingReader(self._stream)
+    def _open_reader(self) -> "SeekingReader | StreamingReader":
+        return SeekingReader() if self._can_seek else StreamingReader(self._stream)
 
 
-class _SeekingReader:
-    """Reads records at their offsets; keeps the last file open."""
+def name_images(files: Sequence[tuple[str, Sequence[RecordImage]]]) -> Iterator[str]:
+    """Yields a name for each image of record files, in their order.
 
-    def __init__(self) -> None:
-        self._path = ""
-        self._file: IO[bytes] | None = None
+    It is the name that the record holds, if all images have one and no two have the same. Otherwise
+    it is the name of the file with the index of the record, as the `tfds_id` of TFDS.
 
-    def read(self, path: str, offset: int, length: int) -> bytes:
-        if self._file is None or path != self._path:
-            self.close()
-            self._file, self._path = open_binary(path), path
-        self._file.seek(offset)
-        return self._file.read(length)
-
-    def close(self) -> None:
-        if self._file is not None:
-            self._file.close()
-            self._file = None
-
-
-class _StreamingReader:
-    """Reads records by their index, fastest in rising order."""
-
-    def __init__(self, stream: Callable[[str], Any]) -> None:
-        self._stream = stream
-        self._path = ""
-        self._next = 0
-        self._records: Iterator[bytes] = iter(())
-
-    def read(self, path: str, index: int, _: int) -> bytes:
-        if path != self._path or index < self._next:
-            self._records, self._path, self._next = self._stream(path).as_numpy_iterator(), path, 0
-        record = next(itertools.islice(self._records, index - self._next, None))
-        self._next = index + 1
-        return record
-
-    def close(self) -> None:
-        self._records = iter(())
-
-
-def open_binary(path: str) -> IO[bytes]:
-    """Opens a file on this machine or in a bucket for reading, in which one can seek."""
-    if "://" not in path:
-        return Path(path).open("rb", buffering=0)
-    from apache_beam.io.filesystem import CompressionTypes
-    from apache_beam.io.filesystems import FileSystems
-
-    return FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)
+    Args:
+      files: name and images of each file.
+    """
+    names = [image.name for _, images in files for image in images]
+    if all(names) and len(set(names)) == len(names):
+        yield from names
+    else:
+        yield from (f"{name}__{index}" for name, images in files for index in range(len(images)))
 
 
 def _place(image: ImageReference) -> tuple[int, int, str]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from common.content_index import FileContent
 from components.image_example_gen.sources.base import ImageReference
 from components.image_example_gen.sources.bucket_listing import ListedFile, list_files
+from components.image_example_gen.sources.bucket_reading import read_object
 from components.image_example_gen.sources.class_folders import ClassFolders
 from components.image_example_gen.sources.visible import is_visible
 
@@ -24,7 +25,7 @@ class RemoteFolderSource(ClassFolders):
 
     @staticmethod
     def _contents(path: str) -> bytes:
-        return read_file(path)
+        return read_object(path)
 
     @staticmethod
     def _is_same(encoded: bytes, image: ImageReference) -> bool:
@@ -36,19 +37,6 @@ class RemoteFolderSource(ClassFolders):
         start = len(self._path) + 1
         files = ((file.uri[start:], file) for file in list_files(self._path))
         return sorted((name, file) for name, file in files if _is_image(name))
-
-
-def read_file(uri: str) -> bytes:
-    """Reads a file of any file system that Beam supports.
-
-    Raises:
-      OSError: the file cannot be read.
-    """
-    from apache_beam.io.filesystem import CompressionTypes
-    from apache_beam.io.filesystems import FileSystems
-
-    with FileSystems.open(uri, compression_type=CompressionTypes.UNCOMPRESSED) as file:
-        return file.read()
 
 
 def _is_image(name: str) -> bool:

@@ -17,7 +17,7 @@ from components.image_example_gen.sources.base import (
     Source,
     SourceImage,
 )
-from components.image_example_gen.sources.records import Features, RecordFiles
+from components.image_example_gen.sources.records import Features, RecordFiles, name_images
 
 # Retries of a download, with some 12 s of waiting in all. TFDS's default of ten retries takes three
 # minutes without a network.
@@ -112,21 +112,24 @@ class TfdsSource(Source):
         return tuple(self._builder.info.features["label"].names)
 
     def _list_images(self, cache: Path | None) -> Sequence[ImageReference]:
-        images = []
-        for split in self._splits():
-            for content in self._contents(split, cache):
-                images += [
-                    ImageReference(
-                        file_name=image.name or f"{Path(content.name).name}__{index}",
-                        label=image.label if isinstance(image.label, int) else NO_LABEL,
-                        location=self._records.location(content.name, image),
-                        size=image.size,
-                        digest=image.digest,
-                        split=split if len(self._splits()) > 1 else "",
-                    )
-                    for index, image in enumerate(self._records.list(content, cache))
-                ]
-        return images
+        listed = [
+            (split, content.name, list(self._records.list(content, cache)))
+            for split in self._splits()
+            for content in self._contents(split, cache)
+        ]
+        names = name_images([(Path(path).name, images) for _, path, images in listed])
+        return [
+            ImageReference(
+                file_name=next(names),
+                label=image.label if isinstance(image.label, int) else NO_LABEL,
+                location=self._records.location(path, image),
+                size=image.size,
+                digest=image.digest,
+                split=split if len(self._splits()) > 1 else "",
+            )
+            for split, path, images in listed
+            for image in images
+        ]
 
     def read(self, images: Iterable[ImageReference]) -> Iterator[SourceImage]:
         return self._records.read(images)

@@ -17,7 +17,12 @@ from components.image_example_gen.sources.base import (
 from components.image_example_gen.sources.class_list import ClassList, sort_names
 from components.image_example_gen.sources.given_splits import GivenSplits
 from components.image_example_gen.sources.record_files import MARK, RecordFile, find_record_files
-from components.image_example_gen.sources.records import Features, RecordFiles, RecordImage
+from components.image_example_gen.sources.records import (
+    Features,
+    RecordFiles,
+    RecordImage,
+    name_images,
+)
 
 # The names that are tried, in this order: those of this project's own examples, and others that are
 # common. Texts come before numbers, which count from 1 in datasets of TensorFlow's model garden.
@@ -83,11 +88,10 @@ class TfrecordSource(Source):
         ]
         labels = {image.label for _, images in listed for image in images}
         self._classes = self._find_classes(labels - {None, NO_LABEL, ""})
-        names = [image.name for _, images in listed for image in images]
-        are_names = all(names) and len(set(names)) == len(names)
+        names = name_images([(file.name, images) for file, images in listed])
         return [
             ImageReference(
-                file_name=image.name if are_names else f"{file.name}__{index}",
+                file_name=next(names),
                 label=self._label(image),
                 location=self._records(file.path).location(file.path, image),
                 size=image.size,
@@ -95,7 +99,7 @@ class TfrecordSource(Source):
                 split=self._split(file) or "",
             )
             for file, images in listed
-            for index, image in enumerate(images)
+            for image in images
         ]
 
     def _find_classes(self, labels: set[int | str | None]) -> ClassList:

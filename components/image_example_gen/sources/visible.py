@@ -27,8 +27,9 @@ IMAGE_SUFFIXES = tuple(
 
 
 def is_visible(name: str) -> bool:
-    """Whether a file or folder of this name counts.
+    """Whether a file or folder with this name is read, and not left out.
 
-    Thumbnails that a file manager keeps beside images would be copies of test images in train.
+    For example, the thumbnails of a file manager are left out: in the train split, they would be
+    copies of test images.
     """
     return not name.startswith(".") and name.lower() not in _LEFT_BEHIND

@@ -7,7 +7,7 @@ import tensorflow as tf
 from components.backbone_transform.input_range import (
     MOST_IMAGES,
     is_clearly_better,
-    nearest_is_of_the_same_class,
+    nearest_has_same_class,
     read_some,
     warn_of_input_range,
 )
@@ -53,7 +53,7 @@ def files(tmp_path_factory):
 
 def test_a_wrong_range_is_named_with_the_remedy(backbone, files):
     warning = warn_of_input_range(backbone, files, "-1,1")
-    assert "backbone.input_range=-1,1 does not seem" in warning
+    assert "backbone.input_range=-1,1 is probably not the range" in warning
     assert "of 48 training images" in warning
     assert warning.endswith("Try --set backbone.input_range=0,1")
 
@@ -79,7 +79,7 @@ def test_classes_are_read_in_equal_numbers(tmp_path):
 
 def test_nearest_neighbours():
     features = np.array([[1, 0], [1, 0.1], [0, 1], [0.1, 1], [1, 0.2]], np.float32)
-    found = nearest_is_of_the_same_class(features, np.array([0, 0, 1, 1, 1]))
+    found = nearest_has_same_class(features, np.array([0, 0, 1, 1, 1]))
     assert list(found) == [True, True, True, True, False]
 
 

@@ -324,7 +324,7 @@ def test_a_jpeg_of_many_scans_is_not_decoded():
     """A small file of thousands of scans would take minutes."""
     encoded = encode(gradient(), "JPEG", progressive=True)
     scan = encoded[encoded.rindex(b"\xff\xda") : -2]
-    with pytest.raises(UnusableError, match=r"a JPEG of 1.. scans; at most 100") as error:
+    with pytest.raises(UnusableError, match="a JPEG of more than 100 scans") as error:
         converted(encoded[:-2] + scan * 100 + encoded[-2:], limits(100))
     assert error.value.reason == Reason.TOO_LARGE
 

@@ -14,7 +14,7 @@ from common.errors import InputError
 from components.image_example_gen.split import SPLITS
 from components.model_evaluator.executor import CHAMPION, GATE, RECORDS, TRAINING, Executor
 from components.model_evaluator.predictions import FILE, SCHEMA
-from components.model_evaluator.reasons import read_reasons
+from components.model_evaluator.reasons import ACCURACY, read_reasons
 from components.model_evaluator.records import last_blessed, record
 from components.model_evaluator.settings import GateSettings
 from components.model_evaluator.verdict import Verdict
@@ -86,7 +86,9 @@ def evaluate(make_model, records, tmp_path, monkeypatch):
         assert names == ["BLESSED" if blessed else "NOT_BLESSED"]
         verdict = Verdict.read(artifacts["evaluation"].uri)
         assert verdict.blessed == blessed
-        if not blessed:
+        if blessed:
+            assert blessing.get_string_custom_property(ACCURACY) == "1.0000"
+        else:
             assert read_reasons(blessing) == "; ".join(verdict.reasons)
             assert "0.5000 below the last blessed model's 1.0000" in read_reasons(blessing)
         return blessed, compared

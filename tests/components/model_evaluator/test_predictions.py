@@ -11,10 +11,12 @@ from common.errors import InputError
 from components.model_evaluator.predictions import (
     FILE,
     SCHEMA,
+    read_predictions,
+)
+from components.model_evaluator.predictions_writer import (
     WritePredictions,
     make_rows,
     predictions_in,
-    read_predictions,
 )
 
 CLASSES = ("daisy", "roses", "tulips")

@@ -1,6 +1,5 @@
 """ModelPusher's executor on real SavedModels."""
 
-import json
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,7 +18,6 @@ from components.model_pusher.last_push import Serving
 from components.model_pusher.rollback import roll_back
 from components.model_pusher.serving_directory import identity, newest_version, served_state
 from components.model_pusher.settings import PusherSettings
-from components.model_pusher.verdict import OUTPUT, Verdict
 from components.vertex_endpoint.deploy import roll_back as roll_endpoint_back
 from components.vertex_endpoint.settings import EndpointSettings
 from tests.account import write_account
@@ -43,6 +41,7 @@ def push(
     output: Path,
     *,
     blessed: bool = True,
+    refusal: str = "",
     fail_on_unblessed: bool = False,
     training: str = "one",
     keep: int = 5,
@@ -59,10 +58,13 @@ def push(
         blessing.set_string_custom_property("reasons", "accuracy 0.1 is too low")
     Path(blessing.uri).mkdir(parents=True)
     (Path(blessing.uri) / ("BLESSED" if blessed else "NOT_BLESSED")).touch()
+    infra_blessing = standard_artifacts.InfraBlessing()
+    infra_blessing.uri = str(output / "infra_blessing")
+    infra_blessing.set_int_custom_property("blessed", int(not refusal))
+    if refusal:
+        infra_blessing.set_string_custom_property("reasons", refusal)
     pushed = standard_artifacts.PushedModel()
     pushed.uri = str(output / "pushed")
-    verdict = standard_artifacts.String()
-    verdict.uri = str(output / "verdict")
     destination = pusher_pb2.PushDestination(
         filesystem=pusher_pb2.PushDestination.Filesystem(base_directory=str(serving))
     )
@@ -78,8 +80,12 @@ def push(
         code_fingerprint="",
     )
     Executor().Do(
-        {"model": [model_artifact], "model_blessing": [blessing]},
-        {"pushed_model": [pushed], OUTPUT: [verdict]},
+        {
+            "model": [model_artifact],
+            "model_blessing": [blessing],
+            "infra_blessing": [infra_blessing],
+        },
+        {"pushed_model": [pushed]},
         {
             "push_destination": json_format.MessageToJson(destination),
             "custom_config": to_custom_config(settings),
@@ -101,11 +107,6 @@ def serving(tmp_path):
     return tmp_path / "serving"
 
 
-def verdict_in(output):
-    """Returns the content of the verdict's file."""
-    return Verdict.from_json(json.loads((output / "verdict").read_text()))
-
-
 def versions(serving):
     return sorted((path.name for path in serving.iterdir() if path.name.isdecimal()), key=int)
 
@@ -122,7 +123,6 @@ def test_a_model_is_pushed_once(tmp_path, serving):
         assert pushed.get_string_custom_property("pushed_destination") == f"{serving}/9"
         assert pushed.get_string_custom_property("pushed_version") == "9"
         assert (Path(pushed.uri) / "saved_model.pb").is_file()
-    assert verdict_in(tmp_path / "1") == verdict_in(tmp_path / "2") == Verdict(True, "")
     tf.saved_model.load(f"{serving}/9")
 
 
@@ -220,6 +220,17 @@ def test_a_damaged_record_of_the_last_push_is_named(tmp_path, serving, content, 
     assert f"{tmp_path}/pushed.json: is damaged" in caplog.text
 
 
+@pytest.mark.usefixtures("clock")
+def test_a_version_that_was_put_back_is_a_change_and_a_file_beside_it_is_none(tmp_path, serving):
+    push(model_of(tmp_path / "model"), serving, tmp_path / "1")
+    before = served_state(str(serving))
+    (serving / "cards" / "9").mkdir(parents=True)
+    assert served_state(str(serving)) == before
+    (serving / "9").rename(tmp_path / "9")
+    (tmp_path / "9").rename(serving / "9")
+    assert served_state(str(serving)) != before
+
+
 def test_a_folder_that_is_no_version_is_not_served(serving):
     (serving / "notes").mkdir(parents=True)
     assert newest_version(str(serving)) is None
@@ -230,13 +241,32 @@ def test_an_unblessed_model_is_not_pushed_and_the_artifact_has_the_reason(servin
     pushed = push(model_of(tmp_path / "model"), serving, tmp_path / "out", blessed=False)
     assert pushed.get_int_custom_property("pushed") == 0
     reason = pushed.get_string_custom_property("reason")
-    assert reason == "not pushed, the model is not blessed: accuracy 0.1 is too low"
-    assert verdict_in(tmp_path / "out") == Verdict(False, reason)
+    assert reason == "not pushed, the model is not blessed by the gate: accuracy 0.1 is too low"
+    assert not serving.exists()
+
+
+@pytest.mark.parametrize(
+    ("blessed", "reason"),
+    [
+        (True, "refused by ServingCheck: no bytes: valid is True"),
+        (
+            False,
+            "not blessed by the gate: accuracy 0.1 is too low; refused by ServingCheck: no bytes: "
+            "valid is True",
+        ),
+    ],
+)
+def test_a_model_that_servingcheck_refuses_is_not_pushed(serving, tmp_path, blessed, reason):
+    model = model_of(tmp_path / "model")
+    pushed = push(
+        model, serving, tmp_path / "out", blessed=blessed, refusal="no bytes: valid is True"
+    )
+    assert pushed.get_string_custom_property("reason") == f"not pushed, the model is {reason}"
     assert not serving.exists()
 
 
 def test_an_unblessed_model_fails_the_node_with_fail_on_unblessed(serving, tmp_path):
-    with pytest.raises(InputError, match=r"not blessed: accuracy 0\.1"):
+    with pytest.raises(InputError, match=r"not blessed by the gate: accuracy 0\.1"):
         push(
             model_of(tmp_path / "model"),
             serving,
@@ -264,7 +294,6 @@ def test_a_withdrawn_model_is_not_pushed_again_and_the_run_says_why(tmp_path, se
     reason = pushed.get_string_custom_property("reason")
     assert reason.startswith("not pushed, version 10 is this model and was withdrawn by a rollback")
     assert "--rollback 10" in reason
-    assert verdict_in(tmp_path / "again") == Verdict(False, reason)
     assert versions(serving) == ["9", "10", "11"]
 
 

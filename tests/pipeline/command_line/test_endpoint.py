@@ -176,7 +176,7 @@ def test_an_existing_endpoint_is_named_by_its_resource_name(command, vertex, pus
     assert "--promote: flowers has no candidate in Vertex AI's registry; found version 1" in err
 
 
-# (the arguments, what is pushed before, the method and the end of the path that is refused)
+# Step -> arguments of the command, and method and end of the path of the request that is refused.
 STEPS = {
     "list versions": ([], "GET", ":listVersions"),
     "upload": ([], "POST", "/models:upload"),

@@ -11,6 +11,7 @@ from backbones.download import Download
 from components.model_evaluator.comparison import Comparison
 from components.model_evaluator.limits import Limit
 from components.model_evaluator.verdict import Verdict
+from components.serving_check.findings import Findings
 from pipeline.options.build import build_config
 from pipeline.options.settings import Setting
 from pipeline.report.console import Console
@@ -38,6 +39,17 @@ def gate(**changes):
     return Verdict(**values | changes)
 
 
+def serving(*reasons):
+    return Findings(
+        reasons=list(reasons),
+        peak_memory_gb=1.37,
+        latency_ms={
+            "1": {"requests": 100, "p50": 19.6, "p99": 44.1},
+            "8": {"requests": 6, "p50": 81.6, "p99": 97.4},
+        },
+    )
+
+
 def report(**changes):
     values = {
         "accuracy": 0.87,
@@ -51,6 +63,7 @@ def report(**changes):
             "accepted_accuracy": 0.95,
         },
         "gate": gate(),
+        "serving": serving(),
         "pushed_to": "/serving/1",
         "was_served": False,
         "unpushed": "",
@@ -83,7 +96,7 @@ def test_piped_output_is_one_plain_unwrapped_line_an_entry(streams):
     assert any(line.endswith("deep/" * 59 + "deep") for line in lines)
     assert any(line.startswith("Trainer: done in") for line in lines)
     assert "Pusher: cached" in lines
-    assert lines[-10:] == [
+    assert lines[-11:] == [
         "images: 10 read: 6 train, 2 validation, 1 test, 1 quarantined",
         "quarantined images: see /examples/quarantine.jsonl",
         "anomaly: train: label: Unexpected values",
@@ -91,6 +104,7 @@ def test_piped_output_is_one_plain_unwrapped_line_an_entry(streams):
         "worst class: roses, recall 0.5000 on 4 images",
         "calibration: expected error 0.0300, negative log likelihood 0.4000",
         "accepted answers: 80.0% of the test images, accuracy 0.9500",
+        "serving: 1 image in 20 ms (p99 44), 8 images in 82 ms (p99 97); peak memory 1.4 GB",
         "verdict: blessed",
         "pushed to: /serving/1",
         "report: /Report/report/9/report.html",
@@ -194,6 +208,18 @@ def test_a_model_that_was_not_blessed(streams):
     ]
 
 
+def test_a_model_that_servingcheck_refuses(streams):
+    refused = serving("no bytes: valid is True", "text: valid is True")
+    Console(*streams).summary(report(serving=refused, pushed_to=None))
+    expected = "refused by ServingCheck: no bytes: valid is True; text: valid is True"
+    assert streams[0].getvalue().splitlines()[-3] == f"verdict: {expected}"
+    Console(*streams).summary(report(gate=gate(reasons=("a",)), serving=refused, pushed_to=None))
+    assert streams[0].getvalue().splitlines()[-3:-1] == [
+        f"verdict: not blessed by the gate: a; {expected}",
+        "pushed to: nothing was pushed",
+    ]
+
+
 def test_the_verdict_is_explained(streams):
     limit = {"images": 100, "confidence": 0.95}
     verdict = gate(
@@ -207,13 +233,14 @@ def test_the_verdict_is_explained(streams):
         top5=0.98,
     )
     Console(*streams).summary(report(gate=verdict))
-    assert streams[0].getvalue().splitlines()[-8:] == [
+    assert streams[0].getvalue().splitlines()[-9:] == [
         "top-5 accuracy: 0.9800",
         "gate: accuracy 0.8700 on 100 images, with 95 % confidence at least 0.8044; 0.8000 is "
         "required",
         "gate: coverage 0.9000, at least 0.8000 is required",
         "champion: accuracy 0.8200; the new model is better on 14 images, worse on 9, p = 0.40",
         "no test image of a: the recall of these classes is unknown",
+        "serving: 1 image in 20 ms (p99 44), 8 images in 82 ms (p99 97); peak memory 1.4 GB",
         "verdict: blessed",
         "pushed to: /serving/1",
         "report: /Report/report/9/report.html",

@@ -43,7 +43,9 @@ def test_a_damaged_record_counts_as_damage(tmp_path, contents, examples, content
     record = tmp_path / ".contents" / "ImageExampleGen.examples.1.json"
     assert record.exists()
     record.write_text(content)
-    assert f"{record}, which says what {examples} holds" in contents.find_damage(str(examples))
+    assert f"{record}, the record of the files in {examples}, is damaged" in contents.find_damage(
+        str(examples)
+    )
 
 
 def test_what_lies_there_is_never_written_to(tmp_path):

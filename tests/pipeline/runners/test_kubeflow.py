@@ -3,13 +3,14 @@
 Mocked: Kubeflow Pipelines' API server, by a server on loopback that keeps pipelines, runs and
 recurring runs in memory, reads what is uploaded by kfp's own protos, and refuses what the real one
 refuses: a pipeline of a taken name, an unknown version, parameters that are not the pipeline's, a
-cron that has not six fields. The dashboard's server is mocked by the same one: it reads files of a
-bucket as frontend/server/handlers/artifacts.ts of Kubeflow Pipelines 2.17.0 does.
+cron that has not six fields. It also stands in for the dashboard's server, which passes requests on
+to ML Metadata: frames and errors are those that the server of Kubeflow Pipelines 2.17.0, Envoy with
+its configuration, and ML Metadata sent.
 """
 
 import json
 import os
-import re
+import struct
 import subprocess
 import sys
 
@@ -17,8 +18,8 @@ import pytest
 import yaml
 from google.protobuf import json_format
 from kfp.pipeline_spec import pipeline_spec_pb2
+from ml_metadata.proto import metadata_store_service_pb2
 
-from components.model_pusher.verdict import Verdict
 from pipeline.runners import backend
 from tests.compiled.cluster import JobError, check, read_parameters
 from tests.pipeline.runners.server import (
@@ -47,7 +48,7 @@ KUBERNETES_FIELDS = {
 
 
 def check_platform(document):
-    """Refuses what is no PlatformSpec, or no KubernetesExecutorConfig in it."""
+    """Refuses a document with fields that PlatformSpec or KubernetesExecutorConfig do not have."""
     json_format.ParseDict(document, pipeline_spec_pb2.PlatformSpec())
     for config in document["platforms"]["kubernetes"]["deploymentSpec"]["executors"].values():
         for name, value in config.items():
@@ -76,7 +77,7 @@ class Kubeflow(Api):
         ("POST", f"{ROOT}/recurringruns/([^/:]+):disable", "disable"),
         ("POST", f"{ROOT}/recurringruns/([^/:]+):enable", "enable"),
         ("DELETE", f"{ROOT}/recurringruns/([^/:]+)", "delete"),
-        ("GET", "/artifacts/get", "get_artifact"),
+        ("POST", r"/ml_metadata\.MetadataStoreService/(\w+)", "ask_metadata"),
     )
 
     def __init__(self):
@@ -86,7 +87,7 @@ class Kubeflow(Api):
         self.runs, self.schedules = {}, {}
         self.states = ["RUNNING", "SUCCEEDED"]
         self.task = "Trainer"
-        self.files = {}  # of the bucket `bucket`: the content of each
+        self.artifacts = {}  # of each run in ML Metadata: the properties of each, by its URI
 
     def check(self, request):
         if request.headers.get("authorization") != f"Bearer {self.token}":
@@ -177,18 +178,29 @@ class Kubeflow(Api):
         details = {"task_details": [{"display_name": self.task, "state": state}]}
         return self.runs[name] | {"state": state, "run_details": details}
 
-    def get_artifact(self, request):
-        """Answers as getArtifactsHandler and getGCSArtifactHandler do, whose answers and errors are
-        plain texts.
-        """
-        if request.query["source"] != "gcs":
-            raise ApiError(500, b"Unknown storage source")
-        if not re.fullmatch("[a-z0-9]([-a-z0-9]*[a-z0-9])?", request.query["bucket"]):
-            raise ApiError(500, b"Invalid bucket name")
-        assert request.query["bucket"] == "bucket"
-        wanted = ".*".join(re.escape(part) for part in re.split(r"\*+", request.query["key"]))
-        found = [text for name, text in self.files.items() if re.fullmatch(wanted, name)]
-        return "".join(f"{text.strip()}\n" for text in found).encode()
+    def ask_metadata(self, request, method):
+        """Answers as ML Metadata does: a context that does not exist is left out."""
+        assert request.headers["content-type"] == "application/grpc-web+proto"
+        flag, length = struct.unpack(">BI", request.body[:5])
+        assert (flag, length) == (0, len(request.body) - 5)
+        asked = getattr(metadata_store_service_pb2, f"{method}Request")()
+        asked.ParseFromString(request.body[5:])
+        answer = getattr(metadata_store_service_pb2, f"{method}Response")()
+        runs = list(self.artifacts)
+        if method == "GetArtifactsByContext":
+            found = self.artifacts[runs[asked.context_id - 1]]
+            for number, (uri, properties) in enumerate(found.items()):
+                artifact = answer.artifacts.add(id=number + 1, uri=uri)
+                for name, value in properties.items():
+                    kind = "string_value" if isinstance(value, str) else "double_value"
+                    setattr(artifact.custom_properties[name], kind, value)
+        elif asked.context_name in runs:
+            assert (method, asked.type_name) == ("GetContextByTypeAndName", "system.PipelineRun")
+            answer.context.id = runs.index(asked.context_name) + 1
+        content = answer.SerializeToString()
+        trailers = b"grpc-status:0\r\n"
+        frames = struct.pack(">BI", 0, len(content)), content
+        return b"".join((*frames, struct.pack(">BI", 0x80, len(trailers)), trailers))
 
     def create_schedule(self, request):
         schedule = self._valid(request.json)
@@ -301,21 +313,22 @@ def test_the_platform_spec_is_uploaded_with_the_pipeline(command, kubeflow):
 
 # As in kubernetes_platform/python/test/unit/test_volume.py of kubeflow/pipelines, for `mount_pvc`.
 MOUNT = {"mountPath": "/state", "pvcNameParameter": {"runtimeValue": {"constant": "vit-state"}}}
-PUSHER = "root/tf-flowers-vit-b16-fe-full/{run}/Pusher/5e1f-42/{output}"
+ROOT_OF_RUNS = "minio://mlpipeline/root/tf-flowers-vit-b16-fe-full"
 
 
 @pytest.fixture
 def write_verdict(kubeflow):
-    """Writes what Pusher does in the run r0; other runs and outputs say something else."""
+    """Records Pusher's outputs of the run r0, and of another run with the opposite verdict."""
 
     def write_verdict(pushed, reason=""):
-        content = Verdict(pushed, reason).to_json()
-        kubeflow.files = {
-            PUSHER.format(run="r0", output="executor-logs-0"): "a log",
-            PUSHER.format(run="r0", output="verdict"): content,
-            PUSHER.format(run="r0", output="pushed_model/saved_model.pb"): "a model",
-            PUSHER.format(run="r1", output="verdict"): Verdict(not pushed, "r1").to_json(),
-        }
+        for run, was_pushed in (("r1", not pushed), ("r0", pushed)):
+            folder = f"{ROOT_OF_RUNS}/{run}"
+            verdict = {"pushed": float(was_pushed)} | ({"reason": reason} if reason else {})
+            kubeflow.artifacts[run] = {
+                f"{folder}/Trainer/5e1f-41/model": {"display_name": "model"},
+                f"{folder}/Pusher/5e1f-42/executor-logs-0": {"display_name": "executor-logs"},
+                f"{folder}/Pusher/5e1f-43/pushed_model": {"display_name": "pushed_model"} | verdict,
+            }
 
     return write_verdict
 
@@ -333,40 +346,44 @@ def test_a_run_is_followed_to_its_end(command, kubeflow, write_verdict):
     status, _, err = command(*PIPELINE, "--wait")
     assert status == 3
     assert f"ExampleValidator has refused the data: see its log, {kubeflow.url}/#/runs" in err
-    assert len(kubeflow.of("GET", "/artifacts/get")) == 1
+    assert len(kubeflow.of("POST", "/GetArtifactsByContext")) == 1
 
 
-def test_a_run_that_pushed_nothing_ends_with_3(command, kubeflow, write_verdict):
+def test_a_run_that_pushed_nothing_ends_with_3(command, write_verdict):
     write_verdict(pushed=False, reason="not pushed, the model is not blessed: accuracy 0.1")
-    status, out, err = command(*PIPELINE, "--wait", "--set", "cloud.namespace=mine")
+    status, out, err = command(*PIPELINE, "--wait")
     assert (status, err) == (3, "")
     assert out.splitlines()[-1].endswith("not pushed, the model is not blessed: accuracy 0.1")
-    (asked,) = kubeflow.of("GET", "/artifacts/get")
-    assert asked.query["namespace"] == "mine"
 
 
-def no_permission(request):
-    raise ApiError(500, b"Failed to download GCS file(s). Error: 403 storage.objects.list")
-
-
-def no_dashboard(request):
+def no_dashboard(request, method):
     raise ApiError(404, b"Not Found")
+
+
+FAILED = b"grpc-status:13\r\ngrpc-message:the database is away\r\n"
 
 
 @pytest.mark.parametrize(
     ("answer", "why"),
     [
-        (None, "the dashboard found no file gs://bucket/root/tf-flowers-vit-b16-fe-full/r0/Pusher"),
-        (no_permission, "500 Failed to download GCS file(s). Error: 403 storage.objects.list"),
+        (None, "ML Metadata has no verdict of Pusher for this run"),
         (no_dashboard, "404 Not Found"),
-        (lambda request: b"<html>Log in</html>", "did not send Pusher"),
-        (lambda request: b'{"pushed": "yes"}', "did not send Pusher"),
+        (lambda *_: b"<html>Log in</html>", "the response is not from ML Metadata; expected the d"),
+        (lambda *_: b"", "the response is not from ML Metadata"),
+        (
+            lambda *_: struct.pack(">BI", 0x80, len(FAILED)) + FAILED,
+            "ML Metadata: error 13: the database is away",
+        ),
+        (
+            lambda *_: b"\0\0\0\0\3<ht" + struct.pack(">BI", 0x80, 13) + b"grpc-status:0",
+            "the response is not from ML Metadata (",
+        ),
     ],
 )
 def test_a_verdict_that_cannot_be_read(command, kubeflow, monkeypatch, answer, why):
     monkeypatch.setattr(backend, "PATIENCE", 0.1)
     if answer:
-        monkeypatch.setattr(kubeflow, "get_artifact", answer)
+        monkeypatch.setattr(kubeflow, "ask_metadata", answer)
     status, out, err = command(*PIPELINE, "--wait")
     assert (status, err) == (0, "")
     ended, unknown = out.splitlines()[-2:]

@@ -227,7 +227,7 @@ def test_a_file_that_is_cut_off_is_refused(decode, kind):
 
 @pytest.mark.parametrize("kind", ["grey jpeg", "progressive jpeg", *list(KINDS)[5:]])
 def test_flipped_bytes_are_an_error_or_pixels(decode, kind):
-    """Nothing else: no crash, no other exception, no endless loop."""
+    """Flipped bytes cause no crash, no other exception and no endless loop."""
     encoded = KINDS[kind]
     for position in RNG.integers(0, len(encoded), 25):
         damaged = bytearray(encoded)

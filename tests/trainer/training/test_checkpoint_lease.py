@@ -80,7 +80,7 @@ def test_a_directory_that_was_taken_over_is_left_alone(tmp_path, monkeypatch):
         (tmp_path / "abc" / "lease").write_text('{"owner": "machine b"}')
         directory.lease._thread.join(10)
         for end in (saved.remove, lambda: saved.save(2, {"run": "theirs"})):
-            with pytest.raises(InputError, match="machine b took this over"):
+            with pytest.raises(InputError, match="machine b took over this lease"):
                 end()
     assert (tmp_path / "abc" / "lease").exists()
     assert (tmp_path / "abc" / "newest" / "step-1.index").exists()

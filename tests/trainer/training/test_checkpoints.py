@@ -106,7 +106,7 @@ def test_a_checkpoint_of_another_model_in_the_way(tmp_path, others):
     Checkpoints(str(tmp_path), variables, variables, kept=1).save(3, {})
     own = [tf.Variable(np.zeros([2])), tf.Variable(np.zeros([3]))]
     saved = Checkpoints(str(tmp_path), own, own, kept=1)
-    message = rf"{tmp_path}/newest/step-3: no checkpoint of this training \(.+\); .* {tmp_path}$"
+    message = rf"{tmp_path}/newest/step-3: damaged, or not a checkpoint .* \(.+\); .* {tmp_path}$"
     with pytest.raises(InputError, match=message):
         saved.restore()
 
@@ -118,7 +118,7 @@ def test_a_checkpoint_that_was_damaged(training, tmp_path, damaged):
     saved.finish(1)
     path = tmp_path / "newest" / damaged
     path.write_bytes(path.read_bytes()[:10])
-    with pytest.raises(InputError, match="step-1: no checkpoint of this training"):
+    with pytest.raises(InputError, match="step-1: damaged, or not a checkpoint of this training"):
         training()[2].restore()
 
 

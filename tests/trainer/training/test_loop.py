@@ -178,7 +178,7 @@ def test_a_batch_that_cannot_be_divided(fitted):
 
 
 def test_a_batch_larger_than_the_data(fitted, tmp_path):
-    message = "--batch-size 51: found 50 training images; expected a batch of at most as many"
+    message = "--batch-size 51: found 50 training images; expected at most 50"
     with pytest.raises(InputError, match=message):
         fitted(batch_size=51)
     assert not (tmp_path / "checkpoints").exists()

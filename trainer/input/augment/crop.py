@@ -1,4 +1,4 @@
-"""The random crop of Inception networks."""
+"""Random cropping, as for Inception networks."""
 
 import tensorflow as tf
 

@@ -22,7 +22,8 @@ def brightness(image: tf.Tensor, factor: tf.Tensor | float) -> tf.Tensor:
 
 def contrast(image: tf.Tensor, factor: tf.Tensor | float) -> tf.Tensor:
     """Changes contrast: blends the image with the grey of its mean luma."""
-    # Pillow rounds the mean too. It also makes the order irrelevant in which threads sum pixels up.
+    # Pillow rounds the mean too. Rounding also hides differences from the order in which threads
+    # add up pixels.
     mean = tf.round(tf.reduce_mean(_luma(image)))
     return _blend(mean, image, factor)
 

@@ -20,7 +20,7 @@ Operation = Callable[[tf.Tensor], tf.Tensor]
 
 
 def rand_augment(image: tf.Tensor, seed: tf.Tensor, *, layers: int, magnitude: float) -> tf.Tensor:
-    """Applies `layers` operations, each drawn from all of them. Only these are computed.
+    """Applies `layers` randomly drawn operations. Only the drawn operations are computed.
 
     Args:
       image: float32 [H, W, 3] in [0, 255].
@@ -45,8 +45,8 @@ def operations(magnitude: float, sign: tf.Tensor | float) -> dict[str, Operation
 
     EfficientNet, AugReg and big_vision were trained with the code of big_vision/pp/autoaugment.py,
     `distort_image_with_randaugment`. Operations and scale here are the same, so that a magnitude
-    from their publications means the same here. Magnitude 10 is the end of AutoAugment's scale, but
-    no limit here. Some operations do not grow stronger with the magnitude: Posterize (which keeps
+    from their publications means the same here. AutoAugment's scale ends at magnitude 10; here, it
+    goes on to 30. Some operations do not grow stronger with the magnitude: Posterize (which keeps
     at least one bit) and Solarize are strongest at 0; Color, Contrast, Brightness and Sharpness
     change nothing at 5, and have the opposite effect below 5.
 

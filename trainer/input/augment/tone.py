@@ -1,4 +1,4 @@
-"""Operations that compute each new value from the old value, some also from the histogram.
+"""Changes pixel values by a function of the old value, for some operations also of the histogram.
 
 They agree with Pillow's `ImageOps`. All take and return float32 [H, W, 3] in [0, 255].
 """

@@ -5,11 +5,16 @@ Google's client sends its requests there (STORAGE_EMULATOR_HOST).
 
 import base64
 import hashlib
+import re
+from urllib.parse import unquote
 
 import pytest
 
 from common.errors import InputError
+from components.image_example_gen.sources.base import ImageReference
 from components.image_example_gen.sources.bucket_listing import ListedFile, list_files
+from components.image_example_gen.sources.manifest import ManifestSource
+from components.image_example_gen.sources.records import Features, RecordFiles
 from components.image_example_gen.sources.remote_folder import RemoteFolderSource
 from tests.account import write_account
 from tests.pipeline.runners.server import Api, ApiError, serving
@@ -24,7 +29,12 @@ def encoded(digest):
 class Storage(Api):
     """A bucket whose listing has two objects on each page."""
 
-    ROUTES = (("POST", "/token", "token"), ("GET", "/storage/v1/b/(bucket|none)/o", "list"))
+    ROUTES = (
+        ("POST", "/token", "token"),
+        ("GET", "/storage/v1/b/(bucket|none)/o", "list"),
+        ("GET", "/storage/v1/b/bucket/o/(.+)", "get"),
+        ("GET", "/download/storage/v1/b/bucket/o/(.+)", "download"),
+    )
 
     def __init__(self):
         super().__init__()
@@ -46,7 +56,19 @@ class Storage(Api):
             answer["nextPageToken"] = str(start + 2)
         return answer
 
+    def get(self, request, quoted):
+        return self._item(unquote(quoted))
+
+    def download(self, request, quoted):
+        first, last = re.fullmatch(r"bytes=(\d+)-(\d*)", request.headers["range"]).groups()
+        content = self.objects[unquote(quoted)]
+        if int(first) >= len(content):
+            raise ApiError(416, "the range is behind the end")
+        return content[int(first) : int(last) + 1 if last else None]
+
     def _item(self, name):
+        if name not in self.objects:
+            raise ApiError(404, f"No such object: bucket/{name}")
         content = self.objects[name]
         item = {"name": name, "size": str(len(content)), "crc32c": encoded(content[:4])}
         if not name.endswith("composed.jpg"):
@@ -95,3 +117,51 @@ def test_two_images_that_are_exchanged_and_only_they_make_a_difference(storage):
 def test_a_bucket_that_is_not_there(storage):
     with pytest.raises(InputError, match=r"gs://none/x: cannot be listed .*bucket does not exist"):
         list_files("gs://none/x")
+
+
+def test_images_are_read(storage):
+    source = RemoteFolderSource(FLOWERS)
+    images = source.images()
+    assert [image.encoded for image in source.read(images)] == [b"daisy 1", b"daisy 2", b"rose  1"]
+    storage.objects["flowers/daisy/1.jpg"] = b"another size"
+    del storage.objects["flowers/roses/1.jpg"]
+    changed, same, gone = source.read(images)
+    assert changed.error == "cannot be read: the file changed after it was listed"
+    assert same.error == ""
+    assert gone.error.startswith("cannot be read: ")
+
+
+def test_a_manifest_and_its_images(storage):
+    storage.objects["lists/x.csv"] = (
+        b"../flowers/daisy/1.jpg,daisy\ngs://bucket/flowers/roses/1.jpg,roses\n"
+        b"gs://bucket/flowers/gone.jpg,roses\n"
+    )
+    source = ManifestSource("gs://bucket/lists/x.csv")
+    source.prepare()
+    images = source.images()
+    assert [(image.label, image.size) for image in images] == [(0, 7), (1, 7), (1, 0)]
+    read = list(source.read(images))
+    assert [image.encoded for image in read] == [b"daisy 1", b"rose  1", b""]
+    assert read[2].error.startswith("cannot be read: ")
+
+
+def test_single_records_are_read_in_one_request_of_little_more(storage):
+    import tensorflow as tf
+
+    def example(image):
+        return tf.train.Example(
+            features={"feature": {"image": {"bytes_list": {"value": [image]}}}}
+        ).SerializeToString()
+
+    records = [example(bytes([65 + n]) * 100_000) for n in range(9)]
+    storage.objects["x.tfrecord"] = b"".join(bytes(12) + record + bytes(4) for record in records)
+    offset = 12 + 5 * (len(records[0]) + 16)
+    digest = hashlib.sha256(b"F" * 100_000).hexdigest()
+    location = f"{offset} {len(records[0])} gs://bucket/x.tfrecord"
+    files = RecordFiles(Features(), tf.data.TFRecordDataset, can_seek=True, expected="")
+    (image,) = files.read([ImageReference("x", 0, location, 100_000, digest)])
+    assert image.encoded == b"F" * 100_000
+    (request,) = storage.of("GET", "/o/x.tfrecord")[1:]
+    first, last = map(int, request.headers["range"].removeprefix("bytes=").split("-"))
+    assert first == offset
+    assert last - first <= len(records[0]) + 65_536

@@ -79,7 +79,7 @@ def flowers_record(data_dir, tmp_path):
 
 
 def rewrite(record, change):
-    """Writes each example of a record file anew, as the bytes that `change` makes of it."""
+    """Replaces each example of a record file by the bytes that `change` returns for it."""
     examples = list(tf.data.TFRecordDataset(str(record)).as_numpy_iterator())
     with tf.io.TFRecordWriter(str(record)) as writer:
         for index, example in enumerate(examples):

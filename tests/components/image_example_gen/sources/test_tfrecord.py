@@ -61,6 +61,11 @@ def test_common_and_given_names_of_features(tmp_path):
     source = TfrecordSource(str(tmp_path / "a.tfrecord"))
     assert source.classes() == ("cat", "dog")
     assert [image.file_name for image in source.images()] == ["0.jpg", "1.jpg"]
+    write(tmp_path / "c.tfrecord", common | {"image/filename": b"1.jpg"}, other)
+    images = TfrecordSource(str(tmp_path / "[ac].tfrecord")).images()
+    assert [image.file_name for image in images] == [  # of the names in the records, two are equal
+        *("a.tfrecord__0", "a.tfrecord__1", "c.tfrecord__0", "c.tfrecord__1")
+    ]
     write(tmp_path / "b.tfrecord", *examples("pixels", "kind"))
     names = {"image": "pixels", "label": "kind"}
     assert len(TfrecordSource(str(tmp_path / "b.tfrecord"), features=names).images()) == 4

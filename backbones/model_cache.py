@@ -1,9 +1,9 @@
-"""What the cache of models keeps, and for how long. Imports no TensorFlow.
+"""Removes old entries from the cache of models. Imports no TensorFlow.
 
-Below the cache's directory, `converted`, `random` and `remote` hold SavedModels that can be made or
-copied again; another one comes with each change of a checkpoint, of the code that converts it, or
-of an object in a bucket. `models`, `checkpoints` and `downloaded` hold downloads, and what a person
-has put there; they are not touched.
+In the cache directory, the folders `converted`, `random` and `remote` hold SavedModels that can be
+created or copied again. They grow with each change of a checkpoint, of the code that converts it,
+or of an object in a bucket. Nothing is removed from `models`, `checkpoints` and `downloaded`, which
+hold downloads and the user's own files.
 """
 
 import contextlib
@@ -15,14 +15,14 @@ from pathlib import Path
 from backbones.digests import digest_file
 
 FOLDERS = ("converted", "random", "remote")
-_MOST = 10  # entries of a folder
-_DAYS = 7  # for which an entry is not removed after its last use: a run may still read it
+_MOST_ENTRIES = 10  # of a folder
+_DAYS = 7  # during which an entry stays after its last use: a run may still read it
 
 
 def use_entry(entry: Path) -> Path:
-    """Notes that an entry of the cache is used now, and removes others that are long unused.
+    """Marks an entry of the cache as used now, and removes other entries that are long unused.
 
-    At most ten entries of a folder are kept, but for those that were used within a week.
+    A folder keeps its ten last used entries, and all that were used within a week.
 
     Args:
       entry: a file or directory in one of `FOLDERS`.
@@ -30,7 +30,7 @@ def use_entry(entry: Path) -> Path:
     Returns:
       `entry`.
     """
-    # A cache that cannot be written, such as one in a container's image, does not grow either.
+    # OSError: the cache is read-only, for example in a container image; then it does not grow.
     with contextlib.suppress(OSError):
         os.utime(entry)
         remove_unused(entry.parent, now=time.time())
@@ -38,23 +38,23 @@ def use_entry(entry: Path) -> Path:
 
 
 def remove_unused(folder: Path, *, now: float) -> None:
-    """Removes what is too much in a folder of the cache, and has not been used for a week.
+    """Removes all but the ten last used entries of a folder, if they were unused for a week.
 
     Args:
       folder: one of `FOLDERS`.
       now: the time, in seconds since the epoch.
     """
     entries = sorted(_entries(folder), key=lambda path: path.stat().st_mtime, reverse=True)
-    for entry in entries[_MOST:]:
+    for entry in entries[_MOST_ENTRIES:]:
         if now - entry.stat().st_mtime > _DAYS * 24 * 3600:
             _remove(entry)
 
 
 def clean_cache(cache: Path) -> list[tuple[Path, int]]:
-    """Removes all that can be made or copied again, and what killed processes have left.
+    """Removes all entries that can be created or copied again, and the locks of killed processes.
 
     Returns:
-      The folders of which something was removed, and how many bytes.
+      Each folder from which entries were removed, and their size in bytes.
     """
     removed = []
     for folder in (cache / name for name in FOLDERS):
@@ -70,7 +70,7 @@ def clean_cache(cache: Path) -> list[tuple[Path, int]]:
 
 
 def _entries(folder: Path) -> list[Path]:
-    """All but locks, directories that are being written, and digests, which go with their entry."""
+    """Lists the entries, without locks, unfinished directories, and the digests beside entries."""
     return [
         path
         for path in folder.iterdir()
@@ -87,6 +87,6 @@ def _remove(entry: Path) -> None:
 
 
 def _size(entry: Path) -> int:
-    """Bytes of a file, or of all files below a directory."""
+    """Returns the size in bytes of a file, or of all files below a directory."""
     files = [entry] if entry.is_file() else entry.rglob("*")
     return sum(file.lstat().st_size for file in files if file.is_file())

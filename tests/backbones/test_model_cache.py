@@ -1,7 +1,7 @@
 import os
 import time
 
-from backbones.kept import clean_cache, remove_unused, use_entry
+from backbones.model_cache import clean_cache, remove_unused, use_entry
 
 DAY = 24 * 3600
 

@@ -1,0 +1,113 @@
+"""What the fast data check knows of an image. Imports neither TensorFlow nor TFX."""
+
+import dataclasses
+import io
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+
+import imagehash
+import numpy as np
+import PIL.Image
+import PIL.ImageOps
+
+SIDE = 24  # of the small grey images by which pairs are compared
+_WORK_SIDE = 256  # pixels: images are measured at this size
+# What is cut off the left, upper, right and lower side, as shares: the crops among which a near
+# duplicate is looked for. Of 400 photographs cropped by 5 % in four ways, each was at least 0.986
+# like one of these, and no two different ones of 600 were more than 0.89.
+_CROPS = (
+    (0.0, 0.0, 0.0, 0.0),
+    (0.025, 0.025, 0.025, 0.025),
+    *(
+        (0.025 + x, 0.025 + y, 0.025 - x, 0.025 - y)
+        for x in (-0.025, 0.0, 0.025)
+        for y in (-0.025, 0.0, 0.025)
+        if x or y
+    ),
+    (0.05, 0.05, 0.05, 0.05),
+)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class ImageRecord:
+    """An image of a split, as the data check sees it.
+
+    Attributes:
+      file_name: its name in the source.
+      split: the split that it is in.
+      label: index of its class.
+      hashes: perceptual hashes of V crops of the image, and of the same crops of its mirror image,
+        uint64 [2 V]; the first is that of the whole image.
+      greys: the same crops as float16 [2 V, 576], each with mean 0 and standard deviation 1; zeros
+        where a crop is blank.
+      width: in pixels.
+      height: in pixels.
+      suffix: extension of the file name in lower case, without the dot; empty if it has none.
+      brightness: mean of the grey values, in [0, 1].
+      contrast: standard deviation of the grey values, in [0, 1].
+      sharpness: variance of the Laplacian of the grey values, at 256 pixels.
+    """
+
+    file_name: str
+    split: str
+    label: int
+    hashes: np.ndarray
+    greys: np.ndarray
+    width: int
+    height: int
+    suffix: str
+    brightness: float
+    contrast: float
+    sharpness: float
+
+
+def measure_image(encoded: bytes, *, file_name: str, split: str, label: int) -> ImageRecord:
+    """Measures an encoded image of ImageExampleGen, an upright RGB JPEG."""
+    with PIL.Image.open(io.BytesIO(encoded)) as image:
+        width, height = image.size
+        image.draft("L", (_WORK_SIDE, _WORK_SIDE))  # libjpeg decodes at a fraction of the size
+        grey = image.convert("L")
+    grey.thumbnail((_WORK_SIDE, _WORK_SIDE))
+    values = np.asarray(grey, np.float32) / 255
+    crops = list(_crops(grey))
+    return ImageRecord(
+        file_name=file_name,
+        split=split,
+        label=label,
+        hashes=np.array([_hash(crop) for crop in crops], np.uint64),
+        greys=np.stack([_normalise(crop) for crop in crops]).astype(np.float16),
+        width=width,
+        height=height,
+        suffix=PurePosixPath(file_name).suffix.lower().lstrip("."),
+        brightness=float(values.mean()),
+        contrast=float(values.std()),
+        sharpness=_sharpness(values),
+    )
+
+
+def _crops(image: PIL.Image.Image) -> Iterator[PIL.Image.Image]:
+    for view in (image, PIL.ImageOps.mirror(image)):
+        width, height = view.size
+        for left, upper, right, lower in _CROPS:
+            box = (width * left, height * upper, width * (1 - right), height * (1 - lower))
+            # At four times the size of the comparison: larger images would cost time only.
+            yield view.resize((4 * SIDE, 4 * SIDE), PIL.Image.Resampling.BOX, box)
+
+
+def _hash(image: PIL.Image.Image) -> int:
+    return int(str(imagehash.phash(image)), 16)
+
+
+def _normalise(image: PIL.Image.Image) -> np.ndarray:
+    small = np.asarray(image.resize((SIDE, SIDE), PIL.Image.Resampling.BOX), np.float32).ravel()
+    deviation = small.std()
+    return (small - small.mean()) / deviation if deviation > 1 else np.zeros_like(small)
+
+
+def _sharpness(values: np.ndarray) -> float:
+    """The variance of the Laplacian (Pech-Pacheco et al., 2000): small for a blurred image."""
+    if min(values.shape) < 3:
+        return 0.0
+    centre = values[1:-1, 1:-1]
+    around = values[:-2, 1:-1] + values[2:, 1:-1] + values[1:-1, :-2] + values[1:-1, 2:]
+    return float((around - 4 * centre).var())

@@ -1,0 +1,59 @@
+"""Reads files in buckets. An object that is gone or forbidden is an OSError, as a file would be."""
+
+import errno
+from typing import IO
+
+# Each read of a part of an object fetches at least so many bytes. Beam's default of 16 MB would
+# fetch many images for one.
+_BUFFER = 1 << 16
+
+
+def read_object(uri: str) -> bytes:
+    """Reads a file of any file system that Beam supports.
+
+    Raises:
+      OSError: the file cannot be read.
+    """
+    from apache_beam.io.filesystem import CompressionTypes
+    from apache_beam.io.filesystems import FileSystems
+
+    with (
+        _OSErrors(uri),
+        FileSystems.open(uri, compression_type=CompressionTypes.UNCOMPRESSED) as file,
+    ):
+        return file.read()
+
+
+def open_object(uri: str) -> IO[bytes]:
+    """Opens an object of Google's storage for reading some parts of it.
+
+    Raises:
+      OSError: the object cannot be read.
+    """
+    from apache_beam.io.gcp.gcsio import GcsIO
+
+    with _OSErrors(uri):
+        return GcsIO().open(uri, read_buffer_size=_BUFFER)
+
+
+class _OSErrors:
+    """A context in which Google's exceptions for one object become OSErrors.
+
+    All others, of the network or the service, remain: they do not tell of the object.
+    """
+
+    def __init__(self, uri: str) -> None:
+        self._uri = uri
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, _: object) -> None:
+        if error is None or isinstance(error, OSError):
+            return
+        from google.api_core.exceptions import Forbidden, NotFound
+
+        if isinstance(error, NotFound):
+            raise FileNotFoundError(errno.ENOENT, "no such object", self._uri) from error
+        if isinstance(error, Forbidden):
+            raise PermissionError(errno.EACCES, "permission denied", self._uri) from error

@@ -1,0 +1,53 @@
+"""Reads single records of record files, by their offsets or by their indices."""
+
+import itertools
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO, Any
+
+from components.image_example_gen.sources.bucket_reading import open_object
+
+
+class SeekingReader:
+    """Reads records at their offsets; keeps the last file open."""
+
+    def __init__(self) -> None:
+        self._path = ""
+        self._file: IO[bytes] | None = None
+
+    def read(self, path: str, offset: int, length: int) -> bytes:
+        if self._file is None or path != self._path:
+            self.close()
+            self._file, self._path = open_binary(path), path
+        self._file.seek(offset)
+        return self._file.read(length)
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+
+class StreamingReader:
+    """Reads records by their index, fastest in rising order."""
+
+    def __init__(self, stream: Callable[[str], Any]) -> None:
+        self._stream = stream
+        self._path = ""
+        self._next = 0
+        self._records: Iterator[bytes] = iter(())
+
+    def read(self, path: str, index: int, _: int) -> bytes:
+        if path != self._path or index < self._next:
+            self._records, self._path, self._next = self._stream(path).as_numpy_iterator(), path, 0
+        record = next(itertools.islice(self._records, index - self._next, None))
+        self._next = index + 1
+        return record
+
+    def close(self) -> None:
+        self._records = iter(())
+
+
+def open_binary(path: str) -> IO[bytes]:
+    """Opens a file on this machine or in a bucket for reading, in which one can seek."""
+    return open_object(path) if "://" in path else Path(path).open("rb", buffering=0)

@@ -1,0 +1,145 @@
+"""Writes the table of predictions, in the pass over the test images that computes the metrics."""
+
+import contextlib
+import contextvars
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import apache_beam as beam
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import tensorflow as tf
+import tensorflow_model_analysis as tfma
+
+from components.model_evaluator.predictions import CHAMPION_PREFIX, FILE, SCHEMA
+from trainer.serving.exported_model import read_classes
+
+PROBABILITIES, VALID, ACCEPTED = "probabilities", "valid", "accepted"
+
+# TFX calls the function of extractors with models and configurations, none of which names the
+# output of the run; so the executor sets it here.
+_directory: contextvars.ContextVar[str] = contextvars.ContextVar("directory of predictions")
+
+
+@contextlib.contextmanager
+def predictions_in(directory: str) -> Iterator[None]:
+    """A context in which `WritePredictions` writes to `directory`, a path or URI."""
+    token = _directory.set(directory)
+    try:
+        yield
+    finally:
+        _directory.reset(token)
+
+
+class WritePredictions(beam.PTransform):
+    """Writes the table of predictions from TFMA's extracts; returns the extracts unchanged.
+
+    The rows, without the images, are collected in memory: about 100 bytes for each test image.
+    """
+
+    def __init__(self, eval_shared_models: Sequence[Any]) -> None:
+        """
+        Args:
+          eval_shared_models: TFMA's models; the one that is named as the baseline is the champion.
+        """
+        super().__init__()
+        self._file = f"{_directory.get()}/{FILE}"
+        self._classes = read_classes(eval_shared_models[0].model_path) or []
+
+    def expand(self, extracts: beam.PCollection) -> beam.PCollection:
+        _ = (
+            extracts
+            | "MakeRows" >> beam.Map(make_rows, self._classes)
+            | "GatherRows" >> beam.CombineGlobally(_Concatenation())
+            | "WriteRows" >> beam.Map(_write, self._file)
+        )
+        return extracts
+
+
+def make_rows(extracts: Mapping[str, Any], classes: Sequence[str]) -> pa.Table:
+    """Returns the rows of a batch.
+
+    Args:
+      extracts: TFMA's, with the serialized tf.Examples, the labels, and the outputs of one model,
+        or of two by their names. An output is a list of values or an array, one for each image.
+      classes: the class names, in the order of the models' outputs.
+    """
+    examples = [tf.train.Example.FromString(text) for text in extracts[tfma.INPUT_KEY]]
+    names = [example.features.feature["file_name"].bytes_list.value for example in examples]
+    labels = np.array(
+        [example.features.feature["label"].int64_list.value[0] for example in examples]
+    )
+    outputs = extracts[tfma.PREDICTIONS_KEY]
+    if PROBABILITIES in outputs:
+        outputs = {"": outputs}
+    columns: dict[str, Any] = {
+        "file_name": [(b"".join(name)).decode(errors="backslashreplace") for name in names],
+        "label": [classes[label] for label in labels],
+    }
+    for model, answers in outputs.items():
+        prefix = CHAMPION_PREFIX if model == tfma.BASELINE_KEY else ""
+        columns |= {
+            prefix + name: values for name, values in _columns(answers, labels, classes).items()
+        }
+    absent = pa.nulls(len(labels))
+    arrays = [
+        pa.array(columns[f.name], f.type) if f.name in columns else absent.cast(f.type)
+        for f in SCHEMA
+    ]
+    return pa.Table.from_arrays(arrays, schema=SCHEMA)
+
+
+def _columns(
+    answers: Mapping[str, Any], labels: np.ndarray, classes: Sequence[str]
+) -> dict[str, Any]:
+    """Returns the columns of one model. A model that an earlier version of the pipeline exported
+    does not say which images are valid, or which answers it accepts: there all of them are.
+    """
+    count = len(labels)
+    probabilities = np.reshape(answers[PROBABILITIES], [count, -1])
+    is_valid = np.reshape(answers.get(VALID, np.ones(count)), -1).astype(bool)
+    is_accepted = np.reshape(answers.get(ACCEPTED, is_valid), -1).astype(bool)
+    # Of equally probable classes, argmax answers the first.
+    order = np.argsort(-probabilities, axis=1, kind="stable")
+    rank = (order == labels[:, np.newaxis]).argmax(axis=1) + 1
+    return {
+        "predicted": [
+            classes[best] if valid else ""
+            for best, valid in zip(order[:, 0], is_valid, strict=True)
+        ],
+        "probability": np.where(is_valid, probabilities.max(axis=1), 0).astype(np.float32),
+        "rank": [
+            int(place) if valid else None for place, valid in zip(rank, is_valid, strict=True)
+        ],
+        "valid": is_valid,
+        "accepted": is_accepted,
+    }
+
+
+class _Concatenation(beam.CombineFn):
+    """Joins tables to one, sorted by file name; makes an empty one of none."""
+
+    def create_accumulator(self) -> list[pa.Table]:
+        return []
+
+    def add_input(self, tables: list[pa.Table], table: pa.Table) -> list[pa.Table]:
+        return [*tables, table]
+
+    def merge_accumulators(self, accumulators: Iterable[list[pa.Table]]) -> list[pa.Table]:
+        return [table for tables in accumulators for table in tables]
+
+    def compact(self, tables: list[pa.Table]) -> list[pa.Table]:
+        return [pa.concat_tables(tables)] if tables else []
+
+    def extract_output(self, tables: list[pa.Table]) -> pa.Table:
+        whole = pa.concat_tables([SCHEMA.empty_table(), *tables])
+        return whole.sort_by([("file_name", "ascending"), ("label", "ascending")])
+
+
+def _write(table: pa.Table, file: str) -> None:
+    buffer = pa.BufferOutputStream()
+    pq.write_table(table, buffer)
+    tf.io.gfile.makedirs(file.rpartition("/")[0])
+    with tf.io.gfile.GFile(file, "wb") as stream:
+        stream.write(buffer.getvalue().to_pybytes())

@@ -1,0 +1,62 @@
+"""The findings of ServingCheck, and the files and properties that have them."""
+
+import dataclasses
+import json
+from typing import Any
+
+import tensorflow as tf
+
+from components.serving_check.refusal import BLESSED, REASONS
+
+FILE = "serving_check.json"
+# As TFX's InfraValidator writes them (tfx/components/infra_validator/executor.py).
+_FILES = {True: "INFRA_BLESSED", False: "INFRA_NOT_BLESSED"}
+_SHOWN = 5  # reasons in the custom property; the file has all
+
+
+@dataclasses.dataclass
+class Findings:
+    """The result of a check, as JSON is made of it.
+
+    Attributes:
+      reasons: why the model is refused, one line each; empty if it is not.
+      load_seconds: the time until the model is loaded.
+      peak_memory_gb: the most memory of the process, in GB (10^9 bytes); 0 if it was stopped or
+        crashed.
+      latency_ms: for each batch size, the number of requests, and the median and the 99th
+        percentile of their time, in milliseconds. The first request of each size is left out.
+      limits: the settings of the check.
+      requests: each request: its signature, the names of its images, its time in milliseconds, and
+        the answer to each image.
+    """
+
+    reasons: list[str] = dataclasses.field(default_factory=list)
+    load_seconds: float = 0.0
+    peak_memory_gb: float = 0.0
+    latency_ms: dict[str, dict[str, float]] = dataclasses.field(default_factory=dict)
+    limits: dict[str, Any] = dataclasses.field(default_factory=dict)
+    requests: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+
+
+def write_findings(findings: Findings, blessing: Any) -> None:
+    """Writes findings into an InfraBlessing artifact, and sets its properties."""
+    is_blessed = not findings.reasons
+    tf.io.gfile.makedirs(blessing.uri)
+    content = {BLESSED: is_blessed, **dataclasses.asdict(findings)}
+    with tf.io.gfile.GFile(f"{blessing.uri}/{FILE}", "w") as stream:
+        stream.write(json.dumps(content, indent=1, ensure_ascii=False))
+    with tf.io.gfile.GFile(f"{blessing.uri}/{_FILES[is_blessed]}", "w") as stream:
+        stream.write("")
+    blessing.set_int_custom_property(BLESSED, int(is_blessed))
+    if not is_blessed:
+        more = len(findings.reasons) - _SHOWN
+        shown = findings.reasons[:_SHOWN] + ([f"and {more} more"] if more > 0 else [])
+        blessing.set_string_custom_property(REASONS, "; ".join(shown))
+
+
+def read_findings(uri: str) -> Findings:
+    """Reads the findings from the InfraBlessing artifact at `uri`."""
+    with tf.io.gfile.GFile(f"{uri}/{FILE}") as stream:
+        content = json.loads(stream.read())
+    content.pop(BLESSED)
+    return Findings(**content)

@@ -1,0 +1,38 @@
+"""The options of ServingCheck, which has the exported model serve before it is pushed."""
+
+import dataclasses
+
+from common.options import AT_LEAST_ONE, FRACTION, POSITIVE, option
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ServingCheck:
+    """What the exported model must do in a process that loads it as a server does."""
+
+    images: int = option(
+        "number of test images that are sent to the exported model",
+        default=64,
+        check=AT_LEAST_ONE,
+    )
+    timeout_seconds: float = option(
+        "longest time of a request, on the CPU; the first one loads the model",
+        default=300.0,
+        check=POSITIVE,
+    )
+    max_memory_gb: float | None = option(
+        "most memory of the process that serves, in GB (10^9 bytes); null for 90 % of the free "
+        "memory",
+        default=None,
+        check=POSITIVE,
+    )
+    max_p99_ms: float | None = option(
+        "greatest 99th percentile of the time for one image, in ms on the CPU; null for no limit",
+        default=None,
+        check=POSITIVE,
+    )
+    tolerance: float | None = option(
+        "greatest difference between probabilities of the same image, alone, in a batch, and from "
+        "Evaluator (default: 0.0001, or 0.02 with a mixed --precision)",
+        default=None,
+        check=FRACTION,
+    )

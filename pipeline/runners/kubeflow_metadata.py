@@ -1,0 +1,107 @@
+"""Reads properties of a run's artifacts through the dashboard of Kubeflow Pipelines.
+
+The API of Kubeflow Pipelines reports whether a run succeeded, but no properties of its artifacts.
+They are in ML Metadata, which the dashboard's server offers to browsers by gRPC-Web. The places in
+kubeflow/pipelines at release 2.17.0, which are the same at 2.14.3:
+
+- frontend/server/app.ts, `/ml_metadata.*`: the server passes requests on to Envoy, and
+  third_party/metadata_envoy/envoy.yaml: Envoy passes them on to ML Metadata.
+- backend/src/v2/metadata/client.go, GetPipeline and PublishExecution: a run is a context of the
+  type `system.PipelineRun`, whose name is the run's id, and has the artifacts of its executions.
+- backend/src/v2/metadata/converter.go, toMLMDArtifact: all properties are custom properties.
+
+Imports neither TensorFlow nor TFX.
+"""
+
+import struct
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from google.protobuf import message
+from ml_metadata.proto import metadata_store_service_pb2 as service
+
+CONTENT_TYPE = "application/grpc-web+proto"
+_CONTEXT_TYPE = "system.PipelineRun"
+_TRAILERS = 0x80  # the flag of the frame that has gRPC's status
+_EXPECTED = "expected the dashboard's URL, and a token in cloud.token_file that it accepts"
+
+# Sends a body to a path of the dashboard; returns the headers (in lower case) and the body of the
+# response.
+Post = Callable[[str, bytes], tuple[Mapping[str, str], bytes]]
+
+
+def read_properties(post: Post, run: str, output: str) -> dict[str, Any] | None:
+    """Reads the properties of an artifact.
+
+    Args:
+      post: the function that sends a request.
+      run: the id of the run.
+      output: the name of the node and of its output, such as `Pusher/pushed_model`.
+
+    Returns:
+      The properties by name, as numbers and texts; None if the run has no such artifact.
+
+    Raises:
+      ValueError: the response is not from ML Metadata, or is an error of it.
+    """
+    context = service.GetContextByTypeAndNameResponse()
+    request = service.GetContextByTypeAndNameRequest(type_name=_CONTEXT_TYPE, context_name=run)
+    _call(post, "GetContextByTypeAndName", request, context)
+    found = service.GetArtifactsByContextResponse()
+    of_run = service.GetArtifactsByContextRequest(context_id=context.context.id)
+    if context.HasField("context"):
+        _call(post, "GetArtifactsByContext", of_run, found)
+    node, name = output.split("/")
+    for artifact in sorted(found.artifacts, key=lambda artifact: -artifact.id):  # the newest first
+        # The driver puts a random folder name between those of the node and of the output
+        # (backend/src/v2/driver/driver.go, provisionOutputs).
+        parts = artifact.uri.split("/")
+        if (parts[-3:-2], parts[-1]) == ([node], name):
+            return {
+                key: getattr(value, value.WhichOneof("value"))
+                for key, value in artifact.custom_properties.items()
+            }
+    return None
+
+
+def _call(post: Post, method: str, request: message.Message, response: message.Message) -> None:
+    """Calls a method of ML Metadata, and parses its result into `response`."""
+    content = request.SerializeToString()
+    headers, body = post(
+        f"/ml_metadata.MetadataStoreService/{method}", struct.pack(">BI", 0, len(content)) + content
+    )
+    data, trailers = _read_frames(headers, body)
+    if trailers["grpc-status"] != "0":
+        raise ValueError(
+            f"ML Metadata: error {trailers['grpc-status']}: {trailers.get('grpc-message', '')}"
+        )
+    try:
+        response.ParseFromString(data)
+    except message.DecodeError as error:
+        raise ValueError(f"the response is not from ML Metadata ({error}); {_EXPECTED}") from error
+
+
+def _read_frames(headers: Mapping[str, str], body: bytes) -> tuple[bytes, dict[str, str]]:
+    """Returns the message in the response to a gRPC-Web request, and gRPC's trailers.
+
+    The frames are those of github.com/grpc/grpc/blob/master/doc/PROTOCOL-WEB.md. A response without
+    a message has the trailers among its headers.
+    """
+    data, trailers = b"", dict(headers)
+    while len(body) >= 5:
+        flag, length = struct.unpack(">BI", body[:5])
+        content, body = body[5 : 5 + length], body[5 + length :]
+        if len(content) < length:
+            break
+        if flag & _TRAILERS:
+            lines = content.decode(errors="replace").split("\r\n")
+            trailers |= {key.lower(): value.strip() for key, _, value in map(_split, lines)}
+        else:
+            data += content
+    if "grpc-status" not in trailers:
+        raise ValueError(f"the response is not from ML Metadata; {_EXPECTED}")
+    return data, trailers
+
+
+def _split(line: str) -> tuple[str, str, str]:
+    return line.partition(":")
