@@ -1,5 +1,6 @@
 """ModelPusher's executor on real SavedModels."""
 
+import json
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
