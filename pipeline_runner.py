@@ -104,8 +104,8 @@ def do(parsed: argparse.Namespace) -> int:
         if getattr(parsed, make_list.__name__):
             print(make_list())
             return DONE
-    if command := find_command(parsed):
-        return command(parsed)
+    if instead := find_command(parsed):
+        return instead(parsed)
     config = build_config(read_settings(parsed))
     check_locations(config)
     if parsed.write_schema is not None:

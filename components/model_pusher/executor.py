@@ -20,6 +20,7 @@ from common.files import link_or_copy
 from common.notice import notice
 from components.model_evaluator.reasons import ACCURACY, read_reasons
 from components.model_pusher.last_push import record_push
+from components.model_pusher.other_classes import describe_other_classes
 from components.model_pusher.publish import hold_serving_directory, publish
 from components.model_pusher.push_records import read_records
 from components.model_pusher.retention import remove_old_versions
@@ -107,6 +108,8 @@ class Executor(executor.Executor):
                 if not was_served:
                     if reason := _find_withdrawal(base_directory, name):
                         return reason
+                    if served and (found := describe_other_classes(model, served)):
+                        notice(found)
                     write_server_config(
                         base_directory, name=settings.model_name, max_batch=settings.max_batch
                     )
@@ -124,9 +127,15 @@ class Executor(executor.Executor):
                 f"{_still_served(base_directory)}; make the directory writable, with room for one "
                 "more model, and give the same command again"
             ) from error
-        if not was_served:
-            record_push(settings, base_directory)
-        link_or_copy(model, pushed.uri)
+        try:
+            if not was_served:
+                record_push(settings, base_directory)
+            link_or_copy(model, pushed.uri)
+        except (OSError, tf.errors.OpError) as error:
+            raise InputError(
+                f"{served} is served, but its record could not be written below the pipeline root "
+                f"({one_line(error)}); make room there, and give the same command again"
+            ) from error
         self._MarkPushed(
             pushed, pushed_destination=served, pushed_version=PurePosixPath(str(served)).name
         )
@@ -149,7 +158,9 @@ def _deploy(settings: EndpointSettings, base_directory: str, pushed: types.Artif
     from components.vertex_endpoint.deploy import deploy
 
     served = str(newest_version(base_directory))
-    record = read_records(base_directory)[int(PurePosixPath(served).name)]
+    record = read_records(base_directory).get(int(PurePosixPath(served).name))
+    if record is None:
+        return f"not deployed, {served} is this model, but somebody else put it there"
     done = deploy(settings, served, record, even_withdrawn=False)
     pushed.set_string_custom_property("endpoint", done.endpoint)
     logging.info("%s: version %s gets %d %%.", done.endpoint, done.version, done.traffic)
@@ -201,5 +212,5 @@ def _still_served(base_directory: str) -> str:
     try:
         served = newest_version(base_directory)
     except (OSError, tf.errors.OpError):
-        return "nothing in it was changed"
-    return f"{served} is still served" if served else "nothing is served there"
+        served = None
+    return f"{served} is still served" if served else "what is served was not changed"

@@ -2,7 +2,9 @@
 
 import dataclasses
 
-from common.errors import InputError
+import tensorflow as tf
+
+from common.errors import InputError, one_line
 from components.model_pusher.publish import hold_serving_directory, now, publish
 from components.model_pusher.push_records import PushRecord, read_records, write_record
 from components.model_pusher.serving_directory import identity, newest_version
@@ -36,12 +38,24 @@ def roll_back(base_directory: str, version: int | None) -> Rollback:
         not withdrawn.
 
     Raises:
-      InputError: there is no such version, or the version is served already.
+      InputError: there is no such version, the version is served already, or the directory cannot
+        be written.
     """
     if newest_version(base_directory) is None:
         raise InputError(
             f"--rollback: {base_directory} has no version; expected one that was pushed"
         )
+    try:
+        return _roll_back(base_directory, version)
+    except (OSError, tf.errors.OpError) as error:
+        raise InputError(
+            f"--rollback: {base_directory} could not be changed ({one_line(error)}); "
+            f"{newest_version(base_directory)} is still served; make the directory writable, with "
+            "room for one more model, and give the same command again"
+        ) from error
+
+
+def _roll_back(base_directory: str, version: int | None) -> Rollback:
     with hold_serving_directory(base_directory):
         versions, records = list_versions(base_directory), read_records(base_directory)
         served = str(newest_version(base_directory))
@@ -51,6 +65,12 @@ def roll_back(base_directory: str, version: int | None) -> Rollback:
         current = next(number for number in versions if served.endswith(f"/{versions[number]}"))
         target = _choose(base_directory, version, current, identities, records)
         earlier = records.get(target)
+        # The records change first: a kill after the new version appeared must not leave a bad model
+        # that a run would push again. That a model is withdrawn while it is served does no harm.
+        for record in records.values():
+            if record.identity == identities[target] and record.withdrawn_at:
+                write_record(base_directory, dataclasses.replace(record, withdrawn_at=None))
+        write_record(base_directory, _withdraw(current, identities[current], records.get(current)))
         new = publish(
             f"{base_directory}/{versions[target]}",
             base_directory,
@@ -58,10 +78,6 @@ def roll_back(base_directory: str, version: int | None) -> Rollback:
             run=earlier.run if earlier else "",
             accuracy=earlier.accuracy if earlier else None,
         )
-        for record in read_records(base_directory).values():
-            if record.identity == identities[target] and record.withdrawn_at:
-                write_record(base_directory, dataclasses.replace(record, withdrawn_at=None))
-        write_record(base_directory, _withdraw(current, identities[current], records.get(current)))
     return Rollback(new, target, current)
 
 

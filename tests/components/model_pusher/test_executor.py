@@ -1,5 +1,6 @@
 """ModelPusher's executor on real SavedModels."""
 
+import json
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
@@ -22,6 +23,7 @@ from components.vertex_endpoint.deploy import roll_back as roll_endpoint_back
 from components.vertex_endpoint.settings import EndpointSettings
 from tests.account import write_account
 from tests.components.model_pusher.serving_models import read_record
+from tests.full_disk import no_room
 from tests.pipeline.runners.server import serving as serving_api
 from tests.vertex_models import VertexModels
 
@@ -48,7 +50,7 @@ def push(
     endpoint: EndpointSettings | None = None,
 ):
     """Runs the executor; returns the PushedModel artifact."""
-    record = str(serving.parent / "pushed.json")
+    record = str(output.parent / "pushed.json")
     model_artifact, blessing = standard_artifacts.Model(), standard_artifacts.ModelBlessing()
     model_artifact.uri, blessing.uri = str(model), str(output / "blessing")
     blessing.set_int_custom_property(constants.ARTIFACT_PROPERTY_BLESSED_KEY, int(blessed))
@@ -311,6 +313,86 @@ def test_a_serving_directory_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "serving").write_text("a file")
     with pytest.raises(InputError, match=r"serving: the model could not be written there \("):
         push(model_of(tmp_path / "model"), tmp_path / "serving", tmp_path / "out")
+
+
+@pytest.mark.usefixtures("clock")
+def test_a_full_disk_is_named_and_what_was_served_is_served_still(tmp_path, serving):
+    models = [model_of(tmp_path / f"m{number}") for number in range(2)]
+    push(models[0], serving, tmp_path / "1")
+    with no_room(), pytest.raises(InputError) as raised:
+        push(models[1], serving, tmp_path / "2")
+    message = str(raised.value)
+    assert message.startswith(f"{serving}: the model could not be written there (")
+    assert "File too large" in message  # this kernel's word for it; see tests/full_disk.py
+    assert f"{serving}/9 is still served; make the directory writable, with room" in message
+    assert versions(serving) == ["9"]
+    tf.saved_model.load(f"{serving}/9")
+    push(models[1], serving, tmp_path / "3")
+    assert len(versions(serving)) == 2
+
+
+@pytest.mark.usefixtures("clock")
+def test_a_full_disk_below_the_root_is_named_and_the_next_run_goes_on(tmp_path, serving):
+    """The model is served by then, and no second version of it appears."""
+    model = model_of(tmp_path / "model")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "pushed").write_text("no directory can be made here")
+    with pytest.raises(InputError) as raised:
+        push(model, serving, tmp_path / "out")
+    assert str(raised.value).startswith(f"{serving}/9 is served, but its record could not be")
+    push(model, serving, tmp_path / "again")
+    assert versions(serving) == ["9"]
+
+
+@pytest.mark.usefixtures("clock")
+def test_somebody_elses_files_are_left_alone_and_do_not_keep_the_model_back(tmp_path, serving):
+    (serving / ".pushed").mkdir(parents=True)
+    others = {"20240101120000": "a file", "notes.txt": "mine", "models.config": "# mine"}
+    others[".pushed/mine.json"] = "{}"
+    for name, text in others.items():
+        (serving / name).write_text(text)
+    (serving / "20250101120000").mkdir()
+    push(model_of(tmp_path / "model"), serving, tmp_path / "1", keep=1)
+    assert newest_version(str(serving)) == f"{serving}/20250101120001"
+    assert {name: (serving / name).read_text() for name in others} == others
+    assert (serving / "20250101120000").is_dir()
+
+
+@pytest.mark.usefixtures("clock")
+def test_a_file_in_the_way_of_the_records_is_named(tmp_path, serving):
+    push(model_of(tmp_path / "m0"), serving, tmp_path / "1")
+    shutil.rmtree(serving / ".pushed")
+    (serving / ".pushed").write_text("mine")
+    with pytest.raises(InputError, match="could not be written there") as raised:
+        push(model_of(tmp_path / "m1"), serving, tmp_path / "2")
+    assert "\n" not in str(raised.value)
+    assert versions(serving) == ["9"]
+
+
+def test_a_bucket_that_cannot_be_reached_is_named(tmp_path):
+    """TensorFlow refuses the file system; a real bucket without network takes minutes to refuse."""
+    with pytest.raises(InputError, match=r"nosuch://bucket/serving: the model could not be") as e:
+        push(model_of(tmp_path / "model"), "nosuch://bucket/serving", tmp_path / "out")
+    assert "what is served was not changed" in str(e.value)
+
+
+@pytest.mark.usefixtures("clock")
+def test_other_classes_than_those_that_are_served_are_named(tmp_path, serving, caplog):
+    models = [model_of(tmp_path / f"m{number}") for number in range(3)]
+    for model, names in zip(models, (["a", "b"], ["a", "c", "d"], ["a", "c", "d"]), strict=True):
+        folder = model / "Format-Serving" / "assets.extra"
+        folder.mkdir()
+        (folder / "classes.json").write_text(json.dumps(names))
+    push(models[0], serving, tmp_path / "1")
+    assert not caplog.records
+    push(models[1], serving, tmp_path / "2")
+    assert (
+        f"{serving}/9: this served model has 2 classes, and the new one 3, without b and with the "
+        "new c, d; no champion" in caplog.text
+    )
+    caplog.clear()
+    push(models[2], serving, tmp_path / "3")
+    assert not caplog.records
 
 
 @pytest.fixture

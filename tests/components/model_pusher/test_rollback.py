@@ -1,9 +1,13 @@
 """Rollback and the removal of old versions."""
 
+import os
+import signal
+
 import pytest
 
 import pipeline_runner
 from common.errors import InputError
+from components.model_pusher import rollback
 from components.model_pusher.publish import hold_serving_directory, publish
 from components.model_pusher.push_records import read_records
 from components.model_pusher.retention import remove_old_versions
@@ -14,6 +18,7 @@ from tests.components.model_pusher.serving_models import (
     read_identities,
     read_record,
 )
+from tests.full_disk import no_room
 
 
 @pytest.fixture
@@ -61,6 +66,31 @@ def test_going_forward_again_ends_the_withdrawal(serving, models):
     withdrawn = {v for v, record in read_records(str(serving)).items() if record.withdrawn_at}
     assert withdrawn == {4}
     assert read_identities(serving)[-1] == identity(models[2])
+
+
+def test_a_rollback_that_is_killed_once_the_version_appears_has_withdrawn_the_other(serving):
+    child = os.fork()
+    if child == 0:
+
+        def publish_and_die(*arguments, **options):
+            publish(*arguments, **options)
+            os.kill(os.getpid(), signal.SIGKILL)
+
+        rollback.publish = publish_and_die
+        roll_back(str(serving), None)
+        os._exit(0)
+    assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGKILL
+    assert newest_version(str(serving)) == f"{serving}/4"
+    assert read_record(serving, 3)["withdrawn_at"]
+
+
+def test_a_rollback_on_a_full_disk_is_one_line_and_changes_nothing_that_is_served(serving):
+    with no_room(), pytest.raises(InputError) as raised:
+        roll_back(str(serving), None)
+    assert str(raised.value).startswith(f"--rollback: {serving} could not be changed (")
+    assert f"{serving}/3 is still served; make the directory" in str(raised.value)
+    assert len(read_identities(serving)) == 3
+    assert roll_back(str(serving), None).copy_of == 2
 
 
 @pytest.mark.parametrize(

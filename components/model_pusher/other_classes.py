@@ -1,0 +1,42 @@
+"""Whether a new model names other classes than the one that it replaces."""
+
+import json
+
+from common.files import read_bytes
+
+_CLASSES = "assets.extra/classes.json"  # of an exported model
+
+
+def describe_other_classes(model: str, served: str) -> str:
+    """Describes the classes that clients of the served model will miss, and those new to them.
+
+    Args:
+      model: the directory of the new SavedModel.
+      served: the directory of the served version.
+
+    Returns:
+      One line; empty if the classes are the same, or if one of the models does not list its own.
+    """
+    new, old = _read(model), _read(served)
+    if not new or not old or new == old:
+        return ""
+    gone = [name for name in old if name not in new]
+    added = [name for name in new if name not in old]
+    changes = [
+        f"{what} {', '.join(names[:5])}{', …' if len(names) > 5 else ''}"
+        for what, names in (("without", gone), ("with the new", added))
+        if names
+    ] or ["in another order"]
+    return (
+        f"{served}: this served model has {len(old)} classes, and the new one {len(new)}, "
+        f"{' and '.join(changes)}; no champion of the same classes was there to compare it with; "
+        "--rollback serves the old model again"
+    )
+
+
+def _read(model: str) -> list[str]:
+    try:
+        names = json.loads(read_bytes(f"{model}/{_CLASSES}") or b"[]")
+    except ValueError:  # a damaged file of the served model does not stop a push
+        return []
+    return [str(name) for name in names] if isinstance(names, list) else []
