@@ -206,7 +206,7 @@ def test_an_inferred_schema_depends_on_the_library_that_infers_it(tmp_path):
         ("ingest.max_pixels", "300", {"ImageExampleGen", "Trainer", *READERS}),
         ("ingest.max_value", "4095", {"ImageExampleGen", "Trainer", *READERS}),
         ("ingest.max_quarantined", "0.5", {"ExampleValidator", "Report"}),
-        ("data.max_leak", "0.5", {"DataCheck"}),
+        ("data.max_leak", "0.5", {"DataCheck", "Report"}),
         ("ingest.allow_anomalies", "true", {"ExampleValidator", "Report"}),
         ("backbone.input_range", "0,1", {"Transform", "Tuner", "Trainer", *READERS}),
         ("serve.precision", "0.9", {"Trainer", *READERS}),
