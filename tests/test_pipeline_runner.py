@@ -12,6 +12,9 @@ import pytest
 
 from backbones.catalogue import MODELS
 from common.errors import RefusedError
+from pipeline.command_line.exit_status import REFUSED
+from pipeline.command_line.logged_job import run_with_log
+from pipeline.command_line.run import announce, warn_of_similar_names
 from pipeline.command_line.tables import list_models
 from pipeline.datasets import DATASETS
 from pipeline.options.build import build_config
@@ -19,7 +22,6 @@ from pipeline.options.config import OPTIONS
 from pipeline.options.flags import FLAGS
 from pipeline.options.settings import Setting
 from pipeline.report.console import Console
-from pipeline_runner import REFUSED, announce, run_with_log, warn_of_similar_names
 
 
 def command(project, *arguments, cwd=None, env=None):

@@ -1,0 +1,99 @@
+"""Runs the pipeline, or the part of it that infers a schema, on this machine."""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from backbones.reference import parse_model
+from common.files import write_whole
+from components.image_example_gen.sources.similar_names import similar_names
+from pipeline.batch import fit_batch
+from pipeline.command_line.exit_status import DONE, PUSHED, REFUSED
+from pipeline.command_line.logged_job import run_with_log
+from pipeline.metadata_store import check_metadata
+from pipeline.options.config import Config
+from pipeline.report.console import Console
+from pipeline.root import state_directory
+
+if TYPE_CHECKING:
+    from pipeline.inputs import Inputs
+
+
+def run(config: Config, log: Path, record_owner: Callable[[], None]) -> int:
+    """Runs the pipeline that `config` describes, logging to the file `log`.
+
+    Args:
+      config: the configuration.
+      log: a new file.
+      record_owner: the function that `pipeline.root.claim_root` yielded.
+    """
+
+    def job(console: Console) -> int:
+        inputs = find_inputs(config, log, console)
+        fitted = fit_batch(config, inputs.found.train_images)
+        console.fitted(config, fitted)
+        record_owner()
+        from pipeline.runners import local
+
+        report = local.run(fitted, inputs, console)
+        console.summary(report)
+        return PUSHED if report.pushed_to else REFUSED
+
+    return run_with_log(log, job, verbose=config.run.verbose)
+
+
+def write_schema(path: str, config: Config, log: Path, record_owner: Callable[[], None]) -> int:
+    """Runs the pipeline up to SchemaGen, and writes the inferred schema.
+
+    Args:
+      path: path of the schema's file, which is replaced if it exists.
+      config: the configuration.
+      log: a new file.
+      record_owner: the function that `pipeline.root.claim_root` yielded.
+    """
+
+    def job(console: Console) -> int:
+        inputs = find_inputs(config, log, console)
+        record_owner()
+        from pipeline.runners import local
+
+        write_whole(path, local.infer_schema(config, inputs, console))
+        console.line(f"schema: {path}: review it, and give it with --schema", style="bold green")
+        return DONE
+
+    return run_with_log(log, job, verbose=config.run.verbose)
+
+
+def find_inputs(config: Config, log: Path, console: Console) -> "Inputs":
+    """Loads TFX, finds data and model, and prints what was found."""
+    announce(config, log, console)
+    check_metadata(state_directory(config))
+    console.busy("loading TensorFlow and TFX")
+    from pipeline.inputs import resolve_inputs
+
+    console.busy("looking at data and model")
+    with console.downloads():
+        inputs = resolve_inputs(config)
+    console.found(inputs.found)
+    inputs.found.check()
+    warn_of_similar_names(inputs.classes, console)
+    return inputs
+
+
+def announce(config: Config, log: Path, console: Console) -> None:
+    """Prints the plan of the run, and warnings about the model."""
+    console.plan(config, str(log))
+    reference = parse_model(config.model)
+    if reference.is_untrained(config.weights):
+        console.warn("The model is UNTRAINED: its weights are random.")
+    if config.train.precision != "float32" and reference.keeps_its_graph:
+        console.warn("--precision has no effect: the graph of this SavedModel computes in float32.")
+
+
+def warn_of_similar_names(classes: Iterable[str], console: Console) -> None:
+    """Warns of classes that may be one class under several names."""
+    for names in similar_names(classes):
+        console.warn(
+            f"The classes {' and '.join(map(ascii, names))} differ only in upper and lower case or "
+            "in Unicode normalisation: if they are one class, give it one name."
+        )
