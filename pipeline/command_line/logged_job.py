@@ -42,6 +42,8 @@ def run_with_log(log: Path, job: Callable[[Console], int], *, verbose: bool) -> 
             console.error(describe(error))
             console.error(f"log: {log}")
             return FAILED
+        finally:
+            console.print_kept_lines()
 
 
 def describe(error: Exception) -> str:

@@ -45,6 +45,7 @@ class Console:
             redirect_stdout=False,  # the output of libraries belongs in the log
             redirect_stderr=False,
         )
+        self._last_lines: list[str] = []
         self._task: rich.progress.TaskID | None = None
         self._started = 0.0
         self._announced = 0
@@ -70,6 +71,15 @@ class Console:
     def line(self, text: str, style: str | None = None) -> None:
         """Prints one entry in one line, even if names from the data contain line breaks."""
         self._out.print(rich.text.Text(escape_controls(text)), style=style)
+
+    def keep_line(self, text: str) -> None:
+        """Keeps a line for `print_kept_lines`: where to look belongs below the verdict."""
+        self._last_lines.append(text)
+
+    def print_kept_lines(self) -> None:
+        """Prints the lines that `keep_line` kept."""
+        while self._last_lines:
+            self.line(self._last_lines.pop(0))
 
     def error(self, text: str) -> None:
         """Prints an error to stderr, in one line."""

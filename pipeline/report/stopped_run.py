@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from common.custom_config import from_custom_config
-from common.errors import one_line
+from common.errors import InputError, one_line
 from components.report.read_artifacts import read_contents
 from components.report.settings import ReportSettings
 from components.report.write import write_report
@@ -41,7 +41,8 @@ def report_stopped_run(
             from_custom_config(ReportSettings, settings),
             artifacts,
             run=latest_run_id(connection),
-            stopped=one_line(error),
+            # An InputError is a sentence for the user; other messages can be pages long.
+            stopped=str(error) if isinstance(error, InputError) else one_line(error),
         )
         write_report(contents, str(page))
         return page

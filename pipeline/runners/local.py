@@ -66,6 +66,6 @@ def _run(
             settings = report.exec_properties["settings"]
             directory = state_directory(config) / "reports"
             if page := report_stopped_run(connection, settings, directory, error):
-                console.line(f"report: {page}")
+                console.keep_line(f"report: {page}")
         raise
     return latest_run(connection)
