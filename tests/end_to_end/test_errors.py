@@ -4,6 +4,7 @@ import dataclasses
 import json
 import re
 import shutil
+from pathlib import Path
 
 import pytest
 import tensorflow as tf
@@ -102,8 +103,13 @@ def test_hostile_files(pipeline, tmp_path, tiny_backbone):
     for path in suite():
         (folder / "c1" / f"{path.parent.name}_{path.name}").write_bytes(path.read_bytes())
     given = ["--model", str(tiny_backbone), "--dataset", str(folder), "--name", "hostile"]
-    given += ["--set", "train.steps=2", "--min-accuracy", "0"]
-    refused = failed(pipeline(tmp_path / "root", *given), "ExampleValidator: failed", status=3)
+    # The made images look alike.
+    given += ["--set", "train.steps=2", "--min-accuracy", "0", "--set", "data.max_leak=1"]
+    stopped = pipeline(tmp_path / "root", *given)
+    refused = failed(stopped, "ExampleValidator: failed", status=3)
+    name, _, page = stopped.out.splitlines()[-1].partition(": ")
+    assert name == "report"
+    assert "or allow more with ingest.max_quarantined" in Path(page).read_text()
     assert re.search(r"images are quarantined \(damaged: \d+, format: \d+, \w+: \d+\)", refused)
     run = pipeline(tmp_path / "root", *given, "--set", "ingest.max_quarantined=1")
     assert run.status == 0, run.err

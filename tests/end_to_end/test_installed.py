@@ -42,7 +42,7 @@ def test_the_pipeline_runs_from_an_empty_directory(installed, tmp_path):
         check=False,
     )
     assert (run.returncode, run.stderr) == (0, "")
-    assert run.stdout.splitlines()[-2] == "verdict: blessed"
+    assert "verdict: blessed" in run.stdout.splitlines()[-4:]
     (pushed,) = (tmp_path / "runs" / "digits-vit-mini-fe-full" / "serving").glob("[0-9]*")
     assert (pushed / "saved_model.pb").is_file()
     where = "import pipeline, trainer; print(pipeline.__file__, trainer.__file__)"
