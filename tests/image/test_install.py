@@ -94,7 +94,7 @@ def test_the_image_has_no_tools(installed):
 
 def test_the_image_has_the_modules_that_jobs_load(python, installed):
     names = {name for both in loaded() for name in both}
-    assert len(names) == 1 + 13
+    assert len(names) == 1 + 16
     code = "import pkgutil, sys\nfor name in sys.argv[1:]: pkgutil.resolve_name(name)\n"
     code += "import trainer, pipeline; print(trainer.__file__, pipeline.__file__)"
     # The import paths of functions that TFX's own executors load.
