@@ -5,7 +5,7 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
-from components.data_check.measure import ImageRecord
+from components.data_check.measure import LEAST_SIDE, ImageRecord
 from components.data_check.near_duplicates import find_near_duplicates
 
 FILE = "data_issues.jsonl"
@@ -28,7 +28,6 @@ KINDS = {
     DARK: "Images that are almost black.",
     BLURRED: "Images without sharp edges.",
 }
-_LEAST_SIDE = 32  # pixels
 _LEAST_CONTRAST, _LEAST_BRIGHTNESS, _LEAST_SHARPNESS = 0.02, 0.06, 2e-4
 _USUAL, _RARE = 0.5, 0.05  # shares of the images of a class
 _LEAST_IMAGES = 10  # of a class whose formats and sizes are looked at
@@ -92,7 +91,7 @@ def format_issues(issues: Iterable[Issue]) -> str:
 
 
 def _find_pairs(records: Sequence[ImageRecord], classes: Sequence[str]) -> Iterator[Issue]:
-    large = [record for record in records if _least_side(record) >= _LEAST_SIDE]
+    large = [record for record in records if _least_side(record) >= LEAST_SIDE]
     for first, second, likeness in find_near_duplicates(large):
         pair = sorted((large[first], large[second]), key=lambda record: record.split == "train")
         one, other = pair
@@ -141,10 +140,8 @@ def _find_odd_looks(records: Sequence[ImageRecord], classes: Sequence[str]) -> I
     }
     for record in records:
         side = _least_side(record)
-        if side < _LEAST_SIDE:
-            looks[TINY].append(
-                (1 - side / _LEAST_SIDE, record, f"{record.width} x {record.height}")
-            )
+        if side < LEAST_SIDE:
+            looks[TINY].append((1 - side / LEAST_SIDE, record, f"{record.width} x {record.height}"))
         elif record.contrast < _LEAST_CONTRAST:
             looks[BLANK].append((1 - record.contrast / _LEAST_CONTRAST, record, ""))
         elif record.brightness < _LEAST_BRIGHTNESS:

@@ -11,6 +11,7 @@ import PIL.Image
 import PIL.ImageOps
 
 SIDE = 24  # of the small grey images by which pairs are compared
+LEAST_SIDE = 32  # pixels: smaller images of one class look alike, and are not compared
 _WORK_SIDE = 256  # pixels: images are measured at this size
 # What is cut off the left, upper, right and lower side, as shares: the crops among which a near
 # duplicate is looked for. Of 400 photographs cropped by 5 % in four ways, each was at least 0.986
@@ -37,7 +38,7 @@ class ImageRecord:
       split: the split that it is in.
       label: index of its class.
       hashes: perceptual hashes of V views of the image, uint64 [V]: of the whole image, of crops,
-        and of its mirror image.
+        and of its mirror image; empty for an image with a side of less than 32 pixels.
       greys: the same views as float16 [V, 576], each with mean 0 and standard deviation 1; zeros
         where a view is blank.
       width: in pixels.
@@ -69,13 +70,13 @@ def measure_image(encoded: bytes, *, file_name: str, split: str, label: int) -> 
         grey = image.convert("L")
     grey.thumbnail((_WORK_SIDE, _WORK_SIDE))
     values = np.asarray(grey, np.float32) / 255
-    views = list(_views(grey))
+    views = list(_views(grey)) if min(width, height) >= LEAST_SIDE else []
     return ImageRecord(
         file_name=file_name,
         split=split,
         label=label,
         hashes=np.array([_hash(view) for view in views], np.uint64),
-        greys=np.stack([_normalise(view) for view in views]).astype(np.float16),
+        greys=np.array([_normalise(view) for view in views], np.float16).reshape(-1, SIDE**2),
         width=width,
         height=height,
         suffix=PurePosixPath(file_name).suffix.lower().lstrip("."),
