@@ -132,7 +132,7 @@ def test_too_few_images_are_refused_before_a_node_runs(pipeline, tmp_path, tiny_
     folder = class_folder(tmp_path / "few2", images=20)
     arguments = ["--model", str(tiny_backbone), "--dataset", str(folder), "--batch-size", "100"]
     run = pipeline(tmp_path / "root2", *arguments)
-    failed(run, "--batch-size 100: found ", " training images; expected a batch of at most")
+    failed(run, "--batch-size 100: found ", " training images; expected at most ")
     assert "ImageExampleGen" not in run.out
 
 
