@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
 
-from common.errors import RefusedError
+from components.image_example_gen.enough_images import check_splits, check_trained
 from components.image_example_gen.sources.base import SPLITS, TRAIN, ImageReference, Source
 from components.image_example_gen.sources.duplicates import (
     are_across_classes,
@@ -63,21 +63,8 @@ class FoundImages:
         Raises:
           RefusedError: a split has no image, or a class none to train on.
         """
-        empty = [split for split in SPLITS if not self.splits[split]]
-        if empty:
-            raise RefusedError(
-                f"no image for the split {', '.join(empty)}: found {self.total} images; expected "
-                "enough for train, validation and test (80/10/10)"
-            )
-        if self.untrained:
-            more = len(self.untrained) - _SHOWN
-            names = ", ".join(self.untrained[:_SHOWN])
-            raise RefusedError(
-                f"no training image for the class {names}"
-                + (f" and {more} more classes" if more > 0 else "")
-                + "; expected about 10 or more images of each class: a tenth goes to validation, "
-                "another to test. Add images, or take the class away"
-            )
+        check_splits(self.splits, f"found {self.total} images")
+        check_trained(self.untrained)
 
     def describe(self) -> dict[str, str]:
         """Returns the descriptions of images, classes and splits that the console prints."""

@@ -8,11 +8,13 @@ be removed.
 
 import json
 import re
+from contextlib import contextmanager
 from urllib.parse import unquote
 
 from google.cloud.aiplatform_v1.types import DeployModelRequest, Endpoint, UploadModelRequest
 
-from tests.pipeline.runners.server import Api, ApiError
+from tests.account import write_account
+from tests.pipeline.runners.server import Api, ApiError, serving
 
 PLACE = "/v1/projects/(?:p|123)/locations/europe-west4"
 _MODELS, _ENDPOINTS = f"{PLACE}/models", f"{PLACE}/endpoints"
@@ -175,3 +177,20 @@ class VertexModels(Api):
         kind = f"type.googleapis.com/google.cloud.aiplatform.v1.{message}"
         operation = f"{_NUMBER}/operations/1"
         return {"name": operation, "done": True, "response": {"@type": kind, **response}}
+
+
+@contextmanager
+def serve_vertex_models(monkeypatch, folder):
+    """A context in which clients find these services, and credentials for them.
+
+    A copy of a model in a bucket is only named.
+    """
+    with serving(VertexModels()) as server:
+        account = write_account(folder, token_uri=f"{server.url}/token")
+        monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(account))
+        monkeypatch.setenv("no_proxy", "127.0.0.1")
+        monkeypatch.setattr(
+            "components.vertex_endpoint.deploy.stage_version",
+            lambda version: f"gs://bucket/{version.rpartition('/')[2]}",
+        )
+        yield server

@@ -24,6 +24,7 @@ from components.image_example_gen.counts import (
     read_counts,
     read_counts_of_classes,
 )
+from components.image_example_gen.enough_images import check_splits, check_trained
 from components.image_example_gen.listing import Listing, read_listing
 from components.image_example_gen.quarantine import Reason
 from components.image_example_gen.shard_plan import plan_shards
@@ -144,30 +145,19 @@ def _check_counts(counts: dict[str, int], listed: int) -> None:
         raise RuntimeError(f"images were lost: {listed} were listed; {counts}")
     if read != sum(counts[outcome] for outcome in OUTCOMES):
         raise RuntimeError(f"images were lost: {counts}; the first should be the sum of the rest")
-    empty = [split for split in SPLITS if not counts[split]]
-    if empty:
-        raise RefusedError(
-            f"no image for the split {', '.join(empty)}: {read} images read, {quarantined} of "
-            "them quarantined; expected enough for train, validation and test (80/10/10)"
-        )
+    check_splits(counts, f"{read} images read, {quarantined} of them quarantined")
 
 
 def _check_classes(counts: dict[str, list[int]], classes: Sequence[str]) -> None:
-    """Checks that every class has a training image; a model could not learn it otherwise."""
-    lost = [
-        f"{name} ({read} read, {quarantined} of them quarantined)"
-        for name, read, trained, quarantined in zip(
-            classes, counts[READ], counts[TRAIN], counts[QUARANTINE], strict=True
-        )
-        if read and not trained
-    ]
-    if lost:
-        more = f" and {len(lost) - 5} more classes" if len(lost) > 5 else ""
-        raise RefusedError(
-            f"no training image for the class {', '.join(lost[:5])}{more}; expected about 10 or "
-            "more of each: a tenth goes to validation, another to test. Add images, or take the "
-            "class away"
-        )
+    check_trained(
+        [
+            f"{name} ({read} read, {quarantined} of them quarantined)"
+            for name, read, trained, quarantined in zip(
+                classes, counts[READ], counts[TRAIN], counts[QUARANTINE], strict=True
+            )
+            if read and not trained
+        ]
+    )
     found = [name for name, trained in zip(classes, counts[TRAIN], strict=True) if trained]
     if len(found) < 2:
         raise RefusedError(

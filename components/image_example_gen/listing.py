@@ -1,7 +1,8 @@
 """The list of images of a run: made once, when the run begins, and read by ImageExampleGen.
 
-It lies in the pipeline root, where every runner finds it. So a folder is walked, and a bucket
-listed, once a run, and the examples are made of the very files that the fingerprint covers.
+It lies in the state directory of the pipeline, where every runner finds it. So a folder is walked,
+and a bucket listed, once a run, and the examples are made of the very files that the fingerprint
+covers.
 """
 
 import json
@@ -27,9 +28,9 @@ class Listing(NamedTuple):
     images: Sequence[ImageReference]
 
 
-def listing_path(pipeline_root: str, fingerprint: str) -> str:
+def listing_path(state_dir: str, fingerprint: str) -> str:
     """Returns the path of the listing of a source with this fingerprint."""
-    return f"{pipeline_root}/listing/{fingerprint}.jsonl"
+    return f"{state_dir}/listing/{fingerprint}.jsonl"
 
 
 def has_listing(path: str) -> bool:

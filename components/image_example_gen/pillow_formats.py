@@ -78,24 +78,13 @@ def _turn_and_shrink(rgb: PIL.Image.Image, image: PIL.Image.Image, max_side: int
         orientation = image.getexif().get(ORIENTATION, 1)
     except Exception:  # Pillow's EXIF reader raises of everything; the image is as good without
         orientation = 1
-    turn = _TURNS.get(orientation) if isinstance(orientation, int) else None
-    if turn is not None:
-        rgb = rgb.transpose(turn)
+    if isinstance(orientation, int) and 2 <= orientation <= 8:
+        rgb.info.clear()  # the orientation alone: other tags may be damaged
+        rgb.getexif()[ORIENTATION] = orientation
+        PIL.ImageOps.exif_transpose(rgb, in_place=True)
     if max(rgb.size) > max_side:
         rgb.thumbnail((max_side, max_side), PIL.Image.Resampling.LANCZOS)
     return rgb
-
-
-# As in PIL.ImageOps.exif_transpose.
-_TURNS = {
-    2: PIL.Image.Transpose.FLIP_LEFT_RIGHT,
-    3: PIL.Image.Transpose.ROTATE_180,
-    4: PIL.Image.Transpose.FLIP_TOP_BOTTOM,
-    5: PIL.Image.Transpose.TRANSPOSE,
-    6: PIL.Image.Transpose.ROTATE_270,
-    7: PIL.Image.Transpose.TRANSVERSE,
-    8: PIL.Image.Transpose.ROTATE_90,
-}
 
 
 def _to_rgb(image: PIL.Image.Image, max_value: int) -> tuple[PIL.Image.Image, int | None]:

@@ -75,13 +75,13 @@ def _divide(images: Sequence[ImageReference], count: int) -> Iterator[Sequence[I
 
 
 def format_plan(shard: Shard) -> str:
-    """Formats a shard as lines of JSON: its place, and an image each."""
+    """Formats a shard as lines of JSON: one for its split and index, and one for each image."""
     lines = [(shard.split, shard.index, shard.count), *shard.images]
     return "".join(f"{json.dumps(line)}\n" for line in lines)
 
 
 def read_plan(lines: Iterable[str]) -> tuple[Shard, Iterator[ImageReference]]:
-    """Reads the lines of `format_plan`.
+    """Parses lines that `format_plan` returned.
 
     Returns:
       The shard, without images, and its images one by one.

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import google.auth
 import requests.exceptions
 
+from common import vertex_client
 from common.errors import InputError
-from common.google_errors import GOOGLE_ERRORS, SCOPES
+from common.google_errors import GOOGLE_ERRORS
 from common.service_errors import Errors, explain_errors
 from components.vertex_endpoint.settings import EndpointSettings
 
@@ -48,14 +48,8 @@ def connect(settings: EndpointSettings) -> Any:
       InputError: no credentials are found.
     """
     with explain("connecting"):
-        credentials, _ = google.auth.default(scopes=SCOPES)
-    from google.cloud import aiplatform
-
-    aiplatform.init(
-        project=settings.project,
-        location=settings.region,
-        credentials=credentials,
-        api_endpoint=settings.api_endpoint,
-        api_transport="rest",
-    )
-    return aiplatform
+        return vertex_client.connect(
+            project=settings.project,
+            region=settings.region,
+            api_endpoint=settings.api_endpoint,
+        )

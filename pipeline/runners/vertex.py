@@ -3,12 +3,12 @@
 from pathlib import Path
 from typing import Any
 
-import google.auth
 import requests.exceptions
 from google.api_core import exceptions
 from google.auth.exceptions import TransportError
 
-from common.google_errors import GOOGLE_ERRORS, SCOPES
+from common import vertex_client
+from common.google_errors import GOOGLE_ERRORS
 from common.service_errors import explain_errors
 from pipeline.options.cluster import Cloud
 from pipeline.options.config import Config
@@ -57,17 +57,9 @@ class _Vertex(Backend):
 
     def __init__(self, cloud: Cloud) -> None:
         with explain_errors("--runner vertex", GOOGLE_ERRORS):
-            credentials, _ = google.auth.default(scopes=SCOPES)
-        from google.cloud import aiplatform
-
-        self._sdk = aiplatform
-        aiplatform.init(
-            project=cloud.project,
-            location=cloud.region,
-            credentials=credentials,
-            api_endpoint=cloud.api_endpoint,
-            api_transport="rest",
-        )
+            self._sdk = vertex_client.connect(
+                project=cloud.project, region=cloud.region, api_endpoint=cloud.api_endpoint
+            )
 
     def submit(self, config: Config, job: Path) -> tuple[str, str]:
         cloud = config.cloud

@@ -38,7 +38,7 @@ EVERYTHING = {
 # Text that only people read, and a catalogue that this run does not use.
 WORDING = [
     ["backbones/contract.py", "written by TensorFlow 1", "written by TensorFlow 1.x"],
-    ["components/image_example_gen/executor.py", "no image for the split", "none for"],
+    ["components/image_example_gen/enough_images.py", "no image for the split", "none for"],
     [
         "trainer/training/hyperparameters.py",
         "steps: int | None = option(\n",

@@ -57,7 +57,7 @@ EDITS = {
         FOLDER,
         [
             ["backbones/contract.py", "written by TensorFlow 1", "written by Google's {one_line}"],
-            ["components/image_example_gen/executor.py", "no image for the split", "none for"],
+            ["components/image_example_gen/enough_images.py", "no image for the split", "none for"],
             ["trainer/training/strategy.py", "tpu: no TPU can", "tpu: none can"],
         ],
         NONE,

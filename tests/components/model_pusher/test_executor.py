@@ -21,11 +21,9 @@ from components.model_pusher.serving_directory import identity, newest_version, 
 from components.model_pusher.settings import PusherSettings
 from components.vertex_endpoint.deploy import roll_back as roll_endpoint_back
 from components.vertex_endpoint.settings import EndpointSettings
-from tests.account import write_account
 from tests.components.model_pusher.serving_models import read_record
 from tests.full_disk import no_room
-from tests.pipeline.runners.server import serving as serving_api
-from tests.vertex_models import VertexModels
+from tests.vertex_models import serve_vertex_models
 
 
 def model_of(folder: Path) -> Path:
@@ -397,14 +395,7 @@ def test_other_classes_than_those_that_are_served_are_named(tmp_path, serving, c
 
 @pytest.fixture
 def vertex(monkeypatch, tmp_path):
-    """Vertex AI on loopback; the copy of a model in a bucket is only named."""
-    with serving_api(VertexModels()) as server:
-        account = write_account(tmp_path, token_uri=f"{server.url}/token")
-        monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(account))
-        monkeypatch.setenv("no_proxy", "127.0.0.1")
-        monkeypatch.setattr(
-            "components.vertex_endpoint.deploy.stage_version", lambda _: "gs://bucket/model"
-        )
+    with serve_vertex_models(monkeypatch, tmp_path) as server:
         yield server
 
 

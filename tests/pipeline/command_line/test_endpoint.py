@@ -13,10 +13,9 @@ from google.cloud.aiplatform_v1.types import MachineSpec
 
 from components.model_pusher.publish import hold_serving_directory, publish
 from components.vertex_endpoint import stage
-from tests.account import write_account
 from tests.components.model_pusher.serving_models import export_model
-from tests.pipeline.runners.server import REFUSALS, run_captured, serving
-from tests.vertex_models import VertexModels
+from tests.pipeline.runners.server import REFUSALS, run_captured
+from tests.vertex_models import serve_vertex_models
 
 TARGET = ["--name", "flowers", "--project", "p", "--region", "europe-west4", "--endpoint", "prod"]
 CONTAINER = "europe-west4-docker.pkg.dev/p/vit/tensorflow-serving:2.19.1"
@@ -24,14 +23,7 @@ CONTAINER = "europe-west4-docker.pkg.dev/p/vit/tensorflow-serving:2.19.1"
 
 @pytest.fixture
 def vertex(monkeypatch, tmp_path):
-    with serving(VertexModels()) as server:
-        account = write_account(tmp_path, token_uri=f"{server.url}/token")
-        monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(account))
-        monkeypatch.setenv("no_proxy", "127.0.0.1")
-        monkeypatch.setattr(
-            "components.vertex_endpoint.deploy.stage_version",
-            lambda version: f"gs://bucket/{version.rpartition('/')[2]}",
-        )
+    with serve_vertex_models(monkeypatch, tmp_path) as server:
         monkeypatch.chdir(tmp_path)
         yield server
 

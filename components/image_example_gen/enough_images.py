@@ -1,0 +1,45 @@
+"""Checks that there are images to train and to measure a model on. Imports no TensorFlow."""
+
+from collections.abc import Mapping, Sequence
+
+from common.errors import RefusedError
+from components.image_example_gen.sources.base import SPLITS
+
+_SHOWN = 4  # classes
+
+
+def check_splits(counts: Mapping[str, int], found: str) -> None:
+    """Checks that every split has an image.
+
+    Args:
+      counts: the number of images by split.
+      found: the number of images, in words.
+
+    Raises:
+      RefusedError: a split is empty.
+    """
+    empty = [split for split in SPLITS if not counts[split]]
+    if empty:
+        raise RefusedError(
+            f"no image for the split {', '.join(empty)}: {found}; expected enough for train, "
+            "validation and test (80/10/10)"
+        )
+
+
+def check_trained(untrained: Sequence[str]) -> None:
+    """Checks that every class has a training image; a model could not learn it otherwise.
+
+    Args:
+      untrained: descriptions of the classes that have images, but none in train.
+
+    Raises:
+      RefusedError: there are such classes.
+    """
+    if untrained:
+        more = len(untrained) - _SHOWN
+        raise RefusedError(
+            f"no training image for the class {', '.join(untrained[:_SHOWN])}"
+            + (f" and {more} more classes" if more > 0 else "")
+            + "; expected about 10 or more images of each class: a tenth goes to validation, "
+            "another to test. Add images, or take the class away"
+        )
