@@ -50,6 +50,17 @@ class FileContent(NamedTuple):
     digest: str
 
 
+def index_path(cache: Path | None, key: str) -> Path | None:
+    """Returns the path of an index in the directory `cache`; None without a cache.
+
+    Args:
+      cache: the directory of everything that can be made again.
+      key: identifies the set of files, such as the path of their folder.
+    """
+    name = hashlib.sha256(os.fsencode(key)).hexdigest()[:16]
+    return cache / "contents" / f"{name}.json" if cache else None
+
+
 def hash_file(path: str | Path) -> str:
     """Returns the SHA-256 of the bytes of a file, 64 hex digits."""
     with Path(path).open("rb", buffering=0) as file:

@@ -25,7 +25,7 @@ from components.model_pusher.publish import hold_serving_directory, publish
 from components.model_pusher.push_records import read_records
 from components.model_pusher.retention import remove_old_versions
 from components.model_pusher.server_config import largest_batch, write_server_config
-from components.model_pusher.serving_directory import identity, newest_version
+from components.model_pusher.serving_directory import describe_served, identity, newest_version
 from components.model_pusher.settings import PusherSettings
 from components.serving_check.refusal import read_refusal
 from components.vertex_endpoint.settings import EndpointSettings
@@ -124,8 +124,8 @@ class Executor(executor.Executor):
         except (OSError, tf.errors.OpError) as error:
             raise InputError(
                 f"{base_directory}: the model could not be written there ({one_line(error)}); "
-                f"{_still_served(base_directory)}; make the directory writable, with room for one "
-                "more model, and give the same command again"
+                f"{describe_served(base_directory)}; make the directory writable, with room for "
+                "one more model, and give the same command again"
             ) from error
         try:
             if not was_served:
@@ -157,7 +157,7 @@ def _deploy(settings: EndpointSettings, base_directory: str, pushed: types.Artif
     """Deploys the served version to the endpoint; returns why not, empty if it is deployed."""
     from components.vertex_endpoint.deploy import deploy
 
-    served = str(newest_version(base_directory))
+    served = pushed.get_string_custom_property("pushed_destination")
     record = read_records(base_directory).get(int(PurePosixPath(served).name))
     if record is None:
         return f"not deployed, {served} is this model, but somebody else put it there"
@@ -205,12 +205,3 @@ def _find_withdrawal(base_directory: str, name: str) -> str:
                 f"--rollback {record.version}"
             )
     return ""
-
-
-def _still_served(base_directory: str) -> str:
-    """What is served after a push that failed."""
-    try:
-        served = newest_version(base_directory)
-    except (OSError, tf.errors.OpError):
-        served = None
-    return f"{served} is still served" if served else "what is served was not changed"

@@ -7,7 +7,7 @@ import tensorflow as tf
 from common.errors import InputError, one_line
 from components.model_pusher.publish import hold_serving_directory, now, publish
 from components.model_pusher.push_records import PushRecord, read_records, write_record
-from components.model_pusher.serving_directory import identity, newest_version
+from components.model_pusher.serving_directory import describe_served, identity, newest_version
 from components.model_pusher.versions import list_versions
 
 
@@ -50,8 +50,8 @@ def roll_back(base_directory: str, version: int | None) -> Rollback:
     except (OSError, tf.errors.OpError) as error:
         raise InputError(
             f"--rollback: {base_directory} could not be changed ({one_line(error)}); "
-            f"{newest_version(base_directory)} is still served; make the directory writable, with "
-            "room for one more model, and give the same command again"
+            f"{describe_served(base_directory)}; make the directory writable, with room for one "
+            "more model, and give the same command again"
         ) from error
 
 

@@ -3,6 +3,7 @@
 import hashlib
 import os
 
+import tensorflow as tf
 from tfx.dsl.io import fileio
 
 from common.file_records import list_files
@@ -23,6 +24,15 @@ def newest_version(base_directory: str) -> str | None:
         if version not in records or records[version].is_complete
     ]
     return f"{base_directory}/{complete[-1]}" if complete else None
+
+
+def describe_served(base_directory: str) -> str:
+    """Returns, in words, which version is served after a change that failed."""
+    try:
+        served = newest_version(base_directory)
+    except (OSError, tf.errors.OpError):
+        served = None
+    return f"{served} is still served" if served else "what is served was not changed"
 
 
 def identity(model: str) -> str:

@@ -74,8 +74,8 @@ class Endpoint:
     def list_deployed(self) -> list[Deployed]:
         """Returns what is deployed there now."""
         with explain("looking at the endpoint"):
+            shares = self._resource.traffic_split  # asks the service; `gca_resource` does not
             resource = self._resource.gca_resource
-            shares = self._resource.traffic_split
             return [
                 Deployed(model.id, model.model, model.model_version_id, shares.get(model.id, 0))
                 for model in resource.deployed_models

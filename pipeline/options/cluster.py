@@ -95,7 +95,7 @@ class Cloud:
         check=_KEY,
     )
     labels: tuple[str, ...] = option(
-        "a label KEY=VALUE of the run, for vertex", default=(), check=_LABELS
+        "a label KEY=VALUE of the run, for vertex", default=(), check=_LABELS, is_list=True
     )
     api_endpoint: str | None = option(
         "address of Vertex AI's API, if it is not Google's public one", default=None
@@ -109,6 +109,7 @@ class Cloud:
         "a claim that every step mounts, as CLAIM:/PATH, for kubeflow; a list in a YAML file",
         default=(),
         check=VOLUMES,
+        is_list=True,
     )
     state_dir: str | None = option(
         "directory of blessed models, checkpoints, pushed models and downloads, in one of "

@@ -39,8 +39,10 @@ def make_command(config: Config) -> str:
 
 
 def _arguments(key: str, value: Any, flag: str | None) -> list[str]:
-    if isinstance(value, tuple):
+    if isinstance(value, tuple) and flag:
         return [f"{flag}={part}" for part in value]
+    if isinstance(value, tuple):
+        return ["--set", f"{key}={','.join(value)}"]
     if value is True and flag:
         return [flag]
     text = str(value).lower() if isinstance(value, bool) else remove_secrets(str(value))
@@ -60,6 +62,6 @@ def _defaults(config: Config) -> dict[str, Any]:
         "recipe": default_recipe(dataset, reference, config.tune),
         "name": default_name(dataset.name, config.model, config.tune),
         "pipeline_root": "" if is_there else make_absolute(str(Path("runs") / config.name)),
-        "serving_dir": default_serving_dir(config.pipeline_root),
+        "serving_dir": default_serving_dir(config.state_dir),
         "gate.min_accuracy": default_floor(recipe, reference, config.weights),
     }

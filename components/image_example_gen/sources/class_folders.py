@@ -9,14 +9,12 @@ from common.content_index import FileContent
 from common.errors import InputError
 from components.image_example_gen.sources import layout as layouts
 from components.image_example_gen.sources.base import (
-    CHANGED,
     ImageReference,
     Source,
     SourceImage,
-    source_image,
-    unread_image,
 )
 from components.image_example_gen.sources.class_list import ClassList
+from components.image_example_gen.sources.file_reading import read_images
 from components.image_example_gen.sources.layout import Layout, check_classes, find_layout
 
 
@@ -27,6 +25,8 @@ class ClassFolders(Source):
     out, and files outside of class folders. All other files are images of their class, also those
     in folders below it; files that are no images are quarantined. Classes are sorted by name.
     """
+
+    _is_remote = False
 
     def __init__(
         self,
@@ -81,14 +81,7 @@ class ClassFolders(Source):
         ]
 
     def read(self, images: Iterable[ImageReference]) -> Iterator[SourceImage]:
-        for image in images:
-            try:
-                encoded = self._contents(image.location)
-            except OSError as error:  # a file that vanished, or cannot be read, is quarantined
-                yield unread_image(image, str(error.strerror or error))
-            else:
-                is_same = self._is_same(encoded, image)
-                yield source_image(image, encoded) if is_same else unread_image(image, CHANGED)
+        return read_images(images, is_remote=self._is_remote)
 
     @abc.abstractmethod
     def files(self) -> list[tuple[str, str]]:
@@ -108,16 +101,6 @@ class ClassFolders(Source):
         Args:
           cache: the directory that `images` takes.
         """
-
-    @staticmethod
-    @abc.abstractmethod
-    def _contents(path: str) -> bytes:
-        """Reads the file at a path or URI; raises OSError if it cannot be read."""
-
-    @staticmethod
-    @abc.abstractmethod
-    def _is_same(encoded: bytes, image: ImageReference) -> bool:
-        """Whether bytes that were read are those that were listed."""
 
     def _check_folders(self, hint: str = "") -> None:
         """Refuses too few classes, and splits whose classes differ.

@@ -1,14 +1,11 @@
 """A folder of class folders: flowers/daisy/1.jpg, flowers/roses/2.png, …"""
 
-import errno
 import functools
-import hashlib
 import os
 from pathlib import Path
 
-from common.content_index import FileContent, read_contents
+from common.content_index import FileContent, index_path, read_contents
 from common.errors import InputError
-from components.image_example_gen.sources.base import ImageReference
 from components.image_example_gen.sources.class_folders import ClassFolders
 from components.image_example_gen.sources.layout import split_named
 from components.image_example_gen.sources.visible import is_visible
@@ -78,29 +75,7 @@ class FolderSource(ClassFolders):
         return sorted((path[start:], path) for path in files)
 
     def contents(self, cache: Path | None = None) -> list[FileContent]:
-        key = hashlib.sha256(os.fsencode(os.path.realpath(self._path))).hexdigest()[:16]
-        return read_contents(self.files(), cache / "contents" / f"{key}.json" if cache else None)
-
-    @staticmethod
-    def _contents(path: str) -> bytes:
-        return read_file(path)
-
-    @staticmethod
-    def _is_same(encoded: bytes, image: ImageReference) -> bool:
-        return hashlib.sha256(encoded).hexdigest() == image.digest
-
-
-def read_file(path: str) -> bytes:
-    """Reads a regular file on this machine.
-
-    Raises:
-      OSError: the file cannot be read, or is no regular file.
-    """
-    file = Path(path)
-    # To read a FIFO is to wait for somebody who writes to it, and some devices have no end.
-    if file.exists() and not file.is_file():
-        raise OSError(errno.EINVAL, "not a regular file")
-    return file.read_bytes()
+        return read_contents(self.files(), index_path(cache, os.path.realpath(self._path)))
 
 
 def _is_utf8(name: str) -> bool:

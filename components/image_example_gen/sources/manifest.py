@@ -1,27 +1,22 @@
 """A manifest of labelled images: flowers.csv with lines such as `daisy/1.jpg,daisy`."""
 
 import functools
-import hashlib
 import os
 import posixpath
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from common.content_index import FileContent, read_contents
+from common.content_index import FileContent, index_path, read_contents
 from common.errors import InputError
 from components.image_example_gen.sources.base import (
-    CHANGED,
     NO_LABEL,
     ImageReference,
     Source,
     SourceImage,
-    source_image,
-    unread_image,
 )
 from components.image_example_gen.sources.bucket_listing import ListedFile, list_files
-from components.image_example_gen.sources.bucket_reading import read_object
 from components.image_example_gen.sources.class_list import ClassList, sort_names
-from components.image_example_gen.sources.folder import read_file
+from components.image_example_gen.sources.file_reading import read_file, read_images
 from components.image_example_gen.sources.given_splits import GivenSplits
 from components.image_example_gen.sources.manifest_rows import Row, is_unassigned, read_rows
 
@@ -70,7 +65,7 @@ class ManifestSource(Source):
     @functools.cached_property
     def _rows(self) -> list[Row]:
         try:
-            content = _read(self._path)
+            content = read_file(self._path)
         except OSError as error:
             raise InputError(
                 f"{self._path}: {error.strerror or error}; expected a manifest that can be read"
@@ -102,14 +97,7 @@ class ManifestSource(Source):
         ]
 
     def read(self, images: Iterable[ImageReference]) -> Iterator[SourceImage]:
-        for image in images:
-            try:
-                encoded = _read(image.location)
-            except OSError as error:
-                yield unread_image(image, str(error.strerror or error))
-            else:
-                is_same = _is_same(encoded, image)
-                yield source_image(image, encoded) if is_same else unread_image(image, CHANGED)
+        return read_images(images)
 
     def _locate(self, path: str) -> str:
         if "://" in path or os.path.isabs(path):
@@ -137,8 +125,7 @@ class ManifestSource(Source):
     def _local_contents(
         self, locations: Sequence[str], cache: Path | None
     ) -> dict[str, FileContent]:
-        key = hashlib.sha256(os.fsencode(os.path.realpath(self._path))).hexdigest()[:16]
-        index = cache / "contents" / f"{key}.json" if cache else None
+        index = index_path(cache, os.path.realpath(self._path))
         local = sorted({location for location in locations if "://" not in location})
         return {content.name: content for content in read_contents([(p, p) for p in local], index)}
 
@@ -164,13 +151,3 @@ def _roots(folders: set[str]) -> list[str]:
         if not roots or not candidate.startswith(roots[-1]):
             roots.append(candidate)
     return [root.removesuffix("/") for root in roots]
-
-
-def _read(place: str) -> bytes:
-    return read_object(place) if "://" in place else read_file(place)
-
-
-def _is_same(encoded: bytes, image: ImageReference) -> bool:
-    if "://" in image.location:  # the digest is not that of the bytes
-        return len(encoded) == image.size
-    return hashlib.sha256(encoded).hexdigest() == image.digest

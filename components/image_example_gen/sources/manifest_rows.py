@@ -93,12 +93,15 @@ def _read_csv(name: str, content: bytes) -> Iterator[Row]:
     delimiter = max(",;\t", key=first.count)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     columns: Sequence[str] | None = None
-    for number, raw in enumerate(reader):
+    is_first = True
+    for raw in reader:
         cells = [cell.strip() for cell in raw]
         if not any(cells):
             continue
-        if number == 0 and (columns := _header(cells)):
+        if is_first and (columns := _header(cells)):
+            is_first = False
             continue
+        is_first = False
         yield _row(name, reader.line_num, dict(zip(columns or _order(cells), cells, strict=False)))
         if not columns and len(cells) > 3:
             raise InputError(
@@ -120,7 +123,8 @@ def _order(cells: Sequence[str]) -> tuple[str, str, str]:
 
 
 def _read_jsonl(name: str, content: bytes) -> Iterator[Row]:
-    for line, text in enumerate(content.decode("utf-8-sig").splitlines(), 1):
+    # str.splitlines would divide at U+2028 too, which JSON does not escape.
+    for line, text in enumerate(content.decode("utf-8-sig").split("\n"), 1):
         if not text.strip():
             continue
         value = json.loads(text)

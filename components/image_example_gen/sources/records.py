@@ -11,6 +11,7 @@ from google.protobuf.message import DecodeError
 
 from common.content_index import FileContent
 from common.errors import InputError
+from common.files import write_whole
 from components.image_example_gen.sources.base import (
     CHANGED,
     ImageReference,
@@ -94,10 +95,9 @@ class RecordFiles:
             return
         images = list(self._read_all(file.name))
         if kept and file.digest:
-            kept.parent.mkdir(parents=True, exist_ok=True)
-            new = kept.with_suffix(".new")
-            new.write_text("".join(f"{json.dumps(image)}\n" for image in images))
-            new.replace(kept)
+            with contextlib.suppress(OSError):  # the next run lists the file again
+                kept.parent.mkdir(parents=True, exist_ok=True)
+                write_whole(kept, "".join(f"{json.dumps(image)}\n" for image in images))
         yield from images
 
     def _key(self, file: FileContent) -> str:

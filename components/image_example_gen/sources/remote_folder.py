@@ -4,15 +4,15 @@ import functools
 from pathlib import Path
 
 from common.content_index import FileContent
-from components.image_example_gen.sources.base import ImageReference
 from components.image_example_gen.sources.bucket_listing import ListedFile, list_files
-from components.image_example_gen.sources.bucket_reading import read_object
 from components.image_example_gen.sources.class_folders import ClassFolders
 from components.image_example_gen.sources.visible import is_visible
 
 
 class RemoteFolderSource(ClassFolders):
     """A folder of class folders at a URI of any scheme that Beam supports."""
+
+    _is_remote = True
 
     def prepare(self, cache: Path | None = None) -> None:
         self._check_folders()
@@ -22,14 +22,6 @@ class RemoteFolderSource(ClassFolders):
 
     def contents(self, cache: Path | None = None) -> list[FileContent]:
         return [FileContent(name, file.size, file.digest) for name, file in self._found]
-
-    @staticmethod
-    def _contents(path: str) -> bytes:
-        return read_object(path)
-
-    @staticmethod
-    def _is_same(encoded: bytes, image: ImageReference) -> bool:
-        return len(encoded) == image.size  # the digest is not that of the bytes
 
     @functools.cached_property
     def _found(self) -> list[tuple[str, ListedFile]]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from common.content_index import FileContent, read_contents
+from common.content_index import FileContent, index_path, read_contents
 from common.errors import InputError, did_you_mean
 from components.image_example_gen.sources.base import (
     NO_LABEL,
@@ -176,8 +176,7 @@ class TfdsSource(Source):
                 )
                 for path, stat in stats.items()
             ]
-        key = hashlib.sha256(f"{Path(files[0]).parent} {split}".encode()).hexdigest()
-        index = cache / "contents" / f"{key[:16]}.json" if cache else None
+        index = index_path(cache, f"{Path(files[0]).parent} {split}")
         return read_contents([(path, path) for path in stats], index)
 
     def _is_remote(self, split: str) -> bool:

@@ -1,12 +1,11 @@
 """TFRecords of tf.Examples: records/train-00000-of-00008.tfrecord, …"""
 
 import functools
-import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from common.content_index import FileContent, read_contents
+from common.content_index import FileContent, index_path, read_contents
 from common.errors import InputError
 from components.image_example_gen.sources.base import (
     NO_LABEL,
@@ -167,6 +166,5 @@ class TfrecordSource(Source):
         """Returns path, size and digest of each record file; in a bucket, that of its checksum."""
         if "://" in self._path:
             return [FileContent(file.path, file.size, file.digest) for file in self._files]
-        key = hashlib.sha256(os.fsencode(os.path.abspath(self._path))).hexdigest()[:16]
-        index = cache / "contents" / f"{key}.json" if cache else None
+        index = index_path(cache, os.path.abspath(self._path))
         return read_contents([(file.path, file.path) for file in self._files], index)

@@ -33,11 +33,36 @@ def repeated(command):
         {"run.runner": "beam", "run.beam_args": ["--direct_num_workers=2"]},
         {"train.deterministic": "true", "gate.min_class_recall": "0.5", "tuner": "3"},
         {"run.runner": "vertex", "pipeline_root": "gs://b/r", "cloud.output": "job.json"},
+        {
+            "run.runner": "kubeflow",
+            "pipeline_root": "minio://b/r",
+            "cloud.output": "job.yaml",
+            "cloud.volumes": ["state:/state", "data:/data"],
+            "cloud.state_dir": "/state/digits",
+        },
     ],
 )
 def test_the_command_gives_the_same_configuration(settings):
     config = configure(**settings)
     assert repeated(make_command(config)) == config
+
+
+def test_lists_without_a_flag_are_in_it(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "1.png").touch()
+    config = configure(dataset=str(tmp_path), **{"ingest.classes": "a,b,c"})
+    command = make_command(config)
+    assert "--set ingest.classes=a,b,c" in command
+    assert repeated(command) == config
+
+
+def test_the_default_serving_directory_is_not_in_it():
+    config = configure(
+        **{"run.runner": "kubeflow", "pipeline_root": "minio://b/r", "cloud.output": "job.yaml"},
+        **{"cloud.volumes": ["state:/state"], "cloud.state_dir": "/state/digits"},
+    )
+    assert "--serving-dir" not in make_command(config)
 
 
 def test_only_what_differs_from_the_defaults_is_in_it():

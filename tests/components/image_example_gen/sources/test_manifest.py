@@ -33,6 +33,7 @@ PLAIN = [("a/1.jpg", "daisy", "", ""), ("b/2.jpg", "roses", "", "")]
         "\ufeffSplit;Class;ID;Filename\r\ntrain;daisy;7;a/1.jpg\r\n\r\ntest;roses;8;b/2.jpg\r\n",
         'image\tcategory\tsubset\na/1.jpg\tdaisy\ttrain\n"b/2.jpg"\troses\ttest\n',
         "train,a/1.jpg,daisy\ntest,b/2.jpg,roses\n",
+        "\npath,label,split\na/1.jpg,daisy,train\nb/2.jpg,roses,test\n",
     ],
 )
 def test_csv(text):
@@ -55,6 +56,8 @@ def test_vertex_csv():
 def test_jsonl():
     text = '{"path": "a/1.jpg", "label": "daisy"}\n\n{"label": "roses", "file_name": "b/2.jpg"}'
     assert rows(text, "x.jsonl") == PLAIN
+    separated = '{"path": "a/1.jpg", "label": "day\u2028sy"}\r\n'
+    assert rows(separated, "x.jsonl") == [("a/1.jpg", "day\u2028sy", "", "")]
     vertex = {
         "imageGcsUri": "gs://b/1.jpg",
         "classificationAnnotation": {"displayName": "daisy"},

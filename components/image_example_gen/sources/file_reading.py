@@ -1,0 +1,61 @@
+"""Reads the images of sources whose images are files, on this machine or in a bucket."""
+
+import errno
+import hashlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from components.image_example_gen.sources.base import (
+    CHANGED,
+    ImageReference,
+    SourceImage,
+    source_image,
+    unread_image,
+)
+from components.image_example_gen.sources.bucket_reading import read_object
+
+
+def read_images(
+    images: Iterable[ImageReference], *, is_remote: bool | None = None
+) -> Iterator[SourceImage]:
+    """Reads images one by one, as `Source.read` does.
+
+    Args:
+      images: references whose location is a path or a URI.
+      is_remote: whether the images were listed on remote storage; None to decide it by each
+        location. The digest of such an image is not that of its bytes.
+    """
+    for image in images:
+        remote = "://" in image.location if is_remote is None else is_remote
+        try:
+            encoded = read_object(image.location) if remote else read_local_file(image.location)
+        except OSError as error:  # a file that vanished, or cannot be read, is quarantined
+            yield unread_image(image, str(error.strerror or error))
+            continue
+        if remote:
+            is_same = len(encoded) == image.size
+        else:
+            is_same = hashlib.sha256(encoded).hexdigest() == image.digest
+        yield source_image(image, encoded) if is_same else unread_image(image, CHANGED)
+
+
+def read_file(location: str) -> bytes:
+    """Reads a regular file at a path, or an object at a URI.
+
+    Raises:
+      OSError: it cannot be read, or is no regular file.
+    """
+    return read_object(location) if "://" in location else read_local_file(location)
+
+
+def read_local_file(path: str) -> bytes:
+    """Reads a regular file on this machine.
+
+    Raises:
+      OSError: it cannot be read, or is no regular file.
+    """
+    file = Path(path)
+    # To read a FIFO is to wait for somebody who writes to it, and some devices have no end.
+    if file.exists() and not file.is_file():
+        raise OSError(errno.EINVAL, "not a regular file")
+    return file.read_bytes()
