@@ -25,7 +25,7 @@ import argparse
 import functools
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from common.errors import InputError, UnreachableError
 from common.text import make_printable
@@ -42,6 +42,7 @@ from pipeline.command_line.tables import list_datasets, list_models, list_option
 from pipeline.locations import check_buckets, check_locations, check_written
 from pipeline.options.build import build_config
 from pipeline.options.devices import check_strategy
+from pipeline.options.settings import Setting
 from pipeline.reviewed_schema import check_write_schema, read_schema
 from pipeline.root import claim_root, state_directory
 
@@ -72,9 +73,10 @@ def do(parsed: argparse.Namespace) -> int:
         if getattr(parsed, make_list.__name__):
             print(make_list())
             return DONE
-    if instead := find_command(parsed):
+    given = read_settings(parsed)
+    if instead := find_command(parsed, given):
         return instead(parsed)
-    config = build_config(read_settings(parsed))
+    config = build_config(given)
     check_locations(config)
     if parsed.write_schema is not None:
         check_write_schema(parsed.write_schema, config)
@@ -94,13 +96,14 @@ def do(parsed: argparse.Namespace) -> int:
         return start(config, new_log(directory), record_owner)
 
 
-def find_command(parsed: argparse.Namespace) -> Callable[[argparse.Namespace], int] | None:
+def find_command(
+    parsed: argparse.Namespace, given: Mapping[str, Setting]
+) -> Callable[[argparse.Namespace], int] | None:
     """Returns the command that the arguments ask for instead of a run; None for a run."""
-    if is_about_endpoint(
-        read_settings(parsed), promote=parsed.promote, rollback=parsed.rollback is not None
-    ):
+    is_rollback = parsed.rollback is not None
+    if is_about_endpoint(given, promote=parsed.promote, rollback=is_rollback):
         return serve_at_endpoint
-    if parsed.rollback is not None:
+    if is_rollback:
         return serve_earlier_version
     for name, command in (("clean_cache", clean_caches), ("history", show_history)):
         if getattr(parsed, name):

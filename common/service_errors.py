@@ -10,7 +10,7 @@ from common.errors import InputError
 
 Errors = Mapping[type[Exception], Callable[[Any], str]]
 
-HINTS = {
+_HINTS = {
     400: "the service refused the request; correct what the message names",
     401: "the credentials are not accepted; log in again",
     403: "permission denied: the account lacks a permission",
@@ -44,5 +44,5 @@ def explain_errors(what: str, errors: Errors) -> Iterator[None]:
 
 def describe_response(status: int | None, message: str) -> str:
     """Returns the message for an HTTP response with an error status, with advice."""
-    hint = HINTS.get(status or 500, HINTS[500] if (status or 500) >= 500 else HINTS[400])
+    hint = _HINTS.get(status or 500, _HINTS[500] if (status or 500) >= 500 else _HINTS[400])
     return f"{status} {message.strip()[:300]}; {hint}"

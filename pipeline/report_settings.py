@@ -50,7 +50,6 @@ def make_report_settings(
             "code": code,
             "champion": champion or "none",
         },
-        serving_dir=config.serving_dir,
         command=make_command(config),
     )
 

@@ -150,30 +150,41 @@ LATER_USAGE_ERRORS = [
 
 @pytest.mark.parametrize(("arguments", "expected"), LATER_USAGE_ERRORS, ids=lambda x: str(x)[-30:])
 def test_these_are_found_by_beam_and_tfds_before_tensorflow_is_loaded(project, arguments, expected):
+    check_usage_error(run_lightly(project, arguments, "tensorflow", "tfx", "keras"), expected)
+
+
+LIGHT = ("tensorflow", "tfx", "keras", "apache_beam", "numpy")  # none of them is imported
+
+
+@pytest.mark.parametrize(("arguments", "expected"), USAGE_ERRORS, ids=lambda x: str(x)[-30:])
+def test_usage_errors_are_one_line_and_exit_2(project, arguments, expected):
+    check_usage_error(run_lightly(project, arguments, *LIGHT), expected)
+
+
+def test_the_script_itself_ends_with_the_status(project):
+    check_usage_error(command(project, *USAGE_ERRORS[0][0]), USAGE_ERRORS[0][1])
+
+
+def run_lightly(project, arguments, *heavy):
+    """Runs the command line in a new process, which fails if it has imported a heavy module."""
     code = (
         "import sys, pipeline_runner\n"
-        "status = pipeline_runner.main(sys.argv[1:])\n"
-        "heavy = {'tensorflow', 'tfx', 'keras'} & set(sys.modules)\n"
-        "sys.exit(f'imported {heavy}' if heavy else status)"
+        "try: status = pipeline_runner.main(sys.argv[1:])\n"
+        "except SystemExit as end: status = end.code\n"
+        f"imported = {set(heavy)} & set(sys.modules)\n"
+        "sys.exit(f'imported {imported}' if imported else status)"
     )
-    done = subprocess.run(
+    return subprocess.run(
         [sys.executable, "-c", code, *arguments],
         cwd=project,
         capture_output=True,
         text=True,
         check=False,
     )
-    assert done.returncode == 2
-    assert done.stdout == ""
-    assert expected in done.stderr
-    assert done.stderr.startswith("pipeline_runner.py: ")
-    assert len(done.stderr.splitlines()) == 1
 
 
-@pytest.mark.parametrize(("arguments", "expected"), USAGE_ERRORS, ids=lambda x: str(x)[-30:])
-def test_usage_errors_are_one_line_and_exit_2(project, arguments, expected):
-    done = command(project, *arguments)
-    assert done.returncode == 2
+def check_usage_error(done, expected):
+    assert done.returncode == 2, done.stderr
     assert done.stdout == ""
     assert expected in done.stderr
     assert done.stderr.startswith("pipeline_runner.py: ")
@@ -182,24 +193,11 @@ def test_usage_errors_are_one_line_and_exit_2(project, arguments, expected):
 
 @pytest.mark.parametrize(
     "arguments",
-    [
-        ["--help"],
-        *([f"--list-{what}"] for what in ("models", "datasets", "options")),
-        *(error[0] for error in USAGE_ERRORS),
-    ],
+    [["--help"], *([f"--list-{what}"] for what in ("models", "datasets", "options"))],
     ids=lambda x: str(x)[-30:],
 )
 def test_these_answer_without_tensorflow(project, arguments):
-    code = (
-        "import sys, pipeline_runner\n"
-        "try: pipeline_runner.main(sys.argv[1:])\n"
-        "except SystemExit: pass\n"
-        "heavy = {'tensorflow', 'tfx', 'keras', 'apache_beam', 'numpy'} & set(sys.modules)\n"
-        "sys.exit(f'imported {heavy}' if heavy else 0)"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code, *arguments], cwd=project, capture_output=True, check=False
-    )
+    done = run_lightly(project, arguments, *LIGHT)
     assert done.returncode == 0, done.stderr
 
 

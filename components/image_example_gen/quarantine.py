@@ -2,8 +2,6 @@
 
 import enum
 import json
-from collections.abc import Iterable, Mapping
-from typing import Any
 
 
 class Reason(enum.StrEnum):
@@ -57,8 +55,3 @@ def format_record(
             "sha256": digest,
         }
     )
-
-
-def read_records(lines: Iterable[str]) -> list[Mapping[str, Any]]:
-    """Reads lines of `format_record`."""
-    return [json.loads(line) for line in lines]

@@ -7,11 +7,12 @@ can be printed. A matrix of 200 classes takes 0.3 MB (Matplotlib: 6.5 MB).
 Colours are variables of the page's style sheet, so that a chart follows the light and dark mode.
 """
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from components.report.answers import Answers, Share
+from components.report.answers import NOT_VALID, Answers, Share
 from components.report.contents import Curves, Data
 
 # Vega refuses `var(--ink)`, so colours of no other use stand for the variables.
@@ -233,7 +234,7 @@ def confusion_matrix(answers: Answers) -> str:
     counts = answers.confusion()
     classes = len(answers.classes)
     images = counts.sum(1)
-    names = [*answers.classes] + (["not valid"] if counts[:, -1].any() else [])
+    names = [*answers.classes] + ([NOT_VALID] if counts[:, -1].any() else [])
     rows = [
         {
             "class": label,
@@ -463,8 +464,6 @@ def _five() -> dict[str, Any]:
 
 def _js(names: Sequence[str]) -> str:
     """Returns names as an array in Vega's expression language, whose texts are JSON's."""
-    import json
-
     return json.dumps([name[:60] for name in names])
 
 

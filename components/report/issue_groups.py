@@ -32,8 +32,6 @@ def _describe(record: Mapping[str, Any]) -> str:
     parts = [f"{record['split']}, {record['label']}"] if record.get("split") else []
     if other := record.get("other"):
         parts.append(f"same as {other} ({record['other_split']}, {record['other_label']})")
-    if likelier := record.get("likelier_label"):
-        parts.append(f"looks like {likelier}")
     if detail := record.get("detail"):
         parts.append(str(detail))
     return "; ".join(parts)

@@ -9,6 +9,7 @@ from typing import Any
 
 import jinja2
 
+from components.image_example_gen.sources.base import SPLITS
 from components.report import charts
 from components.report.answers import Answers, ClassResult
 from components.report.contents import Contents, NodeUsage
@@ -18,7 +19,6 @@ MOST_THUMBNAILS, MOST_OF_CLASS = 240, 6
 _MOST_BYTES = 5_000_000  # of the page; images are left out until it is smaller
 _MOST_PAIRS, _MOST_BALANCED = 15, 40
 _SMALL = 64  # pixels: an image of at most this side is shown enlarged, with its pixels
-_SPLITS = ("train", "validation", "test")
 
 
 def make_page(contents: Contents) -> str:
@@ -126,16 +126,15 @@ def _warnings(contents: Contents) -> Iterator[str]:
 
 def _values(contents: Contents, images: int) -> dict[str, Any]:
     settings, answers = contents.settings, contents.answers
-    usage = sorted(contents.nodes, key=lambda node: -node.seconds)
     values: dict[str, Any] = {
         "c": contents,
         "s": settings,
         "a": answers,
         "lineage": [
             *settings.lineage.items(),
-            *((f"{name}", version) for name, version in contents.versions.items()),
+            *contents.versions.items(),
         ],
-        "longest": max([node.seconds for node in usage], default=0) or 1,
+        "longest": max((node.seconds for node in contents.nodes), default=0) or 1,
         "slowest": describe_slowest(contents.nodes),
         "issue_groups": group_issues(contents.issues) if contents.issues else [],
         "balance_note": (
@@ -211,7 +210,7 @@ def _draw_charts(contents: Contents) -> dict[str, Any]:
         if "learning_rate" in recorded:
             drawn["training"].append(("Learning rate", charts.learning_rate(curves)))
     if data is not None:
-        drawn["balance"] = charts.class_balance(data, classes, _SPLITS, _MOST_BALANCED)
+        drawn["balance"] = charts.class_balance(data, classes, SPLITS, _MOST_BALANCED)
     return drawn
 
 

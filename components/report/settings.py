@@ -23,7 +23,6 @@ class ReportSettings:
       beside_recipe: options whose values are not the recipe's: value and the recipe's value, as
         texts, by dotted key.
       lineage: fingerprints and other facts about the inputs of the run, by name.
-      serving_dir: the directory of pushed models.
       command: the command that repeats the run.
     """
 
@@ -38,5 +37,4 @@ class ReportSettings:
     training: str
     beside_recipe: dict[str, tuple[str, str]]
     lineage: dict[str, str]
-    serving_dir: str
     command: str

@@ -1,1 +1,1 @@
-"""Flags, help texts and tables of the command line."""
+"""The parser and the commands of the command line."""

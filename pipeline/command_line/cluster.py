@@ -3,7 +3,6 @@
 import argparse
 import datetime
 import importlib
-import importlib.metadata
 from pathlib import Path
 from types import ModuleType
 

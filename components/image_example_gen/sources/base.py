@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
 SPLITS = (TRAIN, VALIDATION, TEST)
-# The start of the reason for the quarantine of an image whose file could not be read.
+# The start of `SourceImage.error` of an image whose file could not be read.
 UNREAD = "cannot be read: "
 CHANGED = "the file changed after it was listed"
 # The label of an image without one.

@@ -58,6 +58,7 @@ def answers_of(folder, server_process):
 
 @pytest.mark.parametrize("name", KINDS)
 def test_its_program_does_no_more_than_compute(folder, name):
+    """Its datasets hold what they are given, and read nothing."""
     check_operations(folder / "exported" / name)
 
 
@@ -176,12 +177,6 @@ def test_weights_are_stored_once(folder, name):
     exported = folder / "exported" / name
     assert numbers_in(exported) == numbers_in(backbone) + head
     assert bytes_in(exported) <= bytes_in(backbone) + 4 * head + 10**6
-
-
-@pytest.mark.parametrize("name", ["full_hybrid", "head_plain"])
-def test_it_does_nothing_but_compute(folder, name):
-    """Its datasets hold what they are given, and read nothing."""
-    check_operations(folder / "exported" / name)
 
 
 def bytes_in(model):
