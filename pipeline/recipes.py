@@ -5,7 +5,7 @@ requires. Every value can be overridden by a flag, `--set` or YAML.
 """
 
 import dataclasses
-from typing import Literal
+from typing import Any, Literal
 
 from trainer.input.augmentation import Augmentation
 from trainer.training.hyperparameters import Hyperparameters
@@ -52,6 +52,13 @@ class Recipe:
     augmentation: Augmentation = dataclasses.field(default_factory=Augmentation)
     min_accuracy: float = 0.5
     published: tuple[Published, ...] = ()
+
+    def values(self) -> dict[str, Any]:
+        """Returns the training options of the recipe, by dotted key."""
+        groups = {"train": self.hyperparameters, "augment": self.augmentation}
+        return {
+            f"{group}.{name}": v for group, of in groups.items() for name, v in vars(of).items()
+        }
 
 
 _COLLECTION = "github.com/sayakpaul/ViT-jax2tf, fine_tune.ipynb"

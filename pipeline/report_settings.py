@@ -22,27 +22,22 @@ def make_report_settings(
       champion: URI of the record of the champion; empty if there is none.
       code: fingerprint of the code of all nodes.
     """
-    train = config.train
-    length = f"{train.steps} steps" if train.steps else f"{train.epochs} epochs"
     recipe = RECIPES[config.recipe]
-    of_recipe = {"train": recipe.hyperparameters, "augment": recipe.augmentation}
-    beside = {}
-    for key, value in config.options_beside_recipe().items():
-        group, _, name = key.partition(".")
-        beside[key] = (str(value), str(getattr(of_recipe[group], name)))
+    usual = recipe.values()
     return ReportSettings(
         name=config.name,
-        model=remove_secrets(config.model)
-        + (" (random weights)" if config.weights == "random" else ""),
+        model=config.model_in_words,
         model_licence=_licence(config),
         dataset=remove_secrets(config.dataset),
         dataset_licence=DATASETS[config.dataset].licence if config.dataset in DATASETS else "",
         classes=tuple(inputs.classes),
         tune=config.tune,
         recipe=config.recipe,
-        training=f"{recipe.about}. {length} of {train.optimizer}, batch {train.batch_size}, "
-        f"learning rate {train.learning_rate:g}, seed {train.seed}",
-        beside_recipe=beside,
+        training=f"{recipe.about}. {config.training_in_words}",
+        beside_recipe={
+            key: (str(value), str(usual[key]))
+            for key, value in config.options_beside_recipe().items()
+        },
         lineage={
             "images": inputs.source_fingerprint,
             "backbone": inputs.backbone_fingerprint,

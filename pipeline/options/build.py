@@ -206,10 +206,7 @@ def _changed_origins(values: Mapping[str, Any], settings: Mapping[str, Setting])
 
 def _is_changed(config: Config, key: str) -> bool:
     """Whether the value of an option differs from the recipe's value, or else from its default."""
-    recipe = RECIPES[config.recipe]
-    group, _, name = key.rpartition(".")
-    settings = {"train": recipe.hyperparameters, "augment": recipe.augmentation}.get(group)
-    default = getattr(settings, name) if settings else OPTIONS[key].field.default
+    default = RECIPES[config.recipe].values().get(key, OPTIONS[key].field.default)
     return bool(config.value(key) != default)
 
 

@@ -55,13 +55,15 @@ def _defaults(config: Config) -> dict[str, Any]:
     reference = parse_model(config.model)
     dataset = find_dataset(config.dataset, here=not config.run.is_compiled)
     defaults = {key: option.field.default for key, option in OPTIONS.items()}
-    for group, values in (("train", recipe.hyperparameters), ("augment", recipe.augmentation)):
-        defaults |= {f"{group}.{name}": value for name, value in vars(values).items()}
     is_there = config.run.is_compiled
-    return defaults | {
-        "recipe": default_recipe(dataset, reference, config.tune),
-        "name": default_name(dataset.name, config.model, config.tune),
-        "pipeline_root": "" if is_there else make_absolute(str(Path("runs") / config.name)),
-        "serving_dir": default_serving_dir(config.state_dir),
-        "gate.min_accuracy": default_floor(recipe, reference, config.weights),
-    }
+    return (
+        defaults
+        | recipe.values()
+        | {
+            "recipe": default_recipe(dataset, reference, config.tune),
+            "name": default_name(dataset.name, config.model, config.tune),
+            "pipeline_root": "" if is_there else make_absolute(str(Path("runs") / config.name)),
+            "serving_dir": default_serving_dir(config.state_dir),
+            "gate.min_accuracy": default_floor(recipe, reference, config.weights),
+        }
+    )

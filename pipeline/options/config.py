@@ -126,16 +126,26 @@ class Config:
 
     def options_beside_recipe(self) -> dict[str, Any]:
         """Returns the training options whose values are not the recipe's, by dotted key."""
-        recipe = RECIPES[self.recipe]
         return {
-            f"{group}.{field.name}": getattr(values, field.name)
-            for group, values, defaults in (
-                ("train", self.train, recipe.hyperparameters),
-                ("augment", self.augment, recipe.augmentation),
-            )
-            for field in dataclasses.fields(values)
-            if getattr(values, field.name) != getattr(defaults, field.name)
+            key: self.value(key)
+            for key, value in RECIPES[self.recipe].values().items()
+            if self.value(key) != value
         }
+
+    @property
+    def model_in_words(self) -> str:
+        """The model without secrets, and whether its weights are random."""
+        return remove_secrets(self.model) + " (random weights)" * (self.weights == "random")
+
+    @property
+    def training_in_words(self) -> str:
+        """Length, optimizer, batch, learning rate and seed of the training."""
+        train = self.train
+        length = f"{train.steps} steps" if train.steps else f"{train.epochs} epochs"
+        return (
+            f"{length} of {train.optimizer}, batch {train.batch_size}, learning rate "
+            f"{train.learning_rate:g}, seed {train.seed}"
+        )
 
     @property
     def source(self) -> dict[str, Any]:

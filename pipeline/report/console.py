@@ -20,7 +20,6 @@ from backbones.download.progress import show_downloads
 from common import termination
 from common.notice import logger as notice_logger
 from common.text import escape_controls, make_printable
-from common.urls import remove_secrets
 from pipeline.found_images import FoundImages
 from pipeline.options.config import Config
 from pipeline.recipes import RECIPES
@@ -87,18 +86,15 @@ class Console:
 
     def plan(self, config: Config, log: str) -> None:
         """Prints the plan of a run: model, data, recipe, gate and directories."""
-        train, gate = config.train, config.gate
-        length = f"{train.steps} steps" if train.steps else f"{train.epochs} epochs"
+        gate = config.gate
         recall = gate.min_class_recall
         self.line(f"Pipeline {config.name}", style="bold")
         self._fields(
             {
-                "model": remove_secrets(config.model)
-                + (" (random weights)" * (config.weights == "random")),
+                "model": config.model_in_words,
                 "dataset": config.dataset,
                 "tune": "the whole backbone" if config.tune == "full" else "a head on its features",
-                "recipe": f"{config.recipe}: {length} of {train.optimizer}, batch "
-                f"{train.batch_size}, learning rate {train.learning_rate:g}, seed {train.seed}",
+                "recipe": f"{config.recipe}: {config.training_in_words}",
                 **_published(config),
                 "gate": f"accuracy at least {gate.min_accuracy:g}"
                 + (f", recall of each class at least {recall:g}" if recall is not None else "")
