@@ -10,7 +10,7 @@ from components.data_check.measure import SIDE, ImageRecord
 # `components.data_check.measure`.
 LEAST_LIKENESS = 0.95
 _BANDS, _BITS = 4, 16
-# A band that so many images share says nothing of them, such as that of blank images.
+# If more images than this share a band, such as all blank ones, the band does not tell them apart.
 _COMMON = 200
 
 

@@ -5,7 +5,7 @@ import struct
 from trainer.decoding.limits import Limits
 
 _START = b"\xff\xd8"
-# ITU-T T.81, table B.1: SOF0 to SOF15 are frame headers, short of DHT, JPG and DAC among them.
+# ITU-T T.81, table B.1: SOF0 to SOF15 are frame headers, without DHT, JPG and DAC.
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _SEQUENTIAL = (0xC0, 0xC1)  # of all others, a file may have any number of scans
 _SCAN, _MOST_SCANS = b"\xff\xda", 100  # in compressed data, 0xFF is followed by a zero

@@ -25,19 +25,6 @@ TOO_MUCH = {"min_accuracy": 1.0}
 LOOKS = {"ResolveInputs"}
 
 
-@pytest.fixture(scope="module")
-def run_on(compile_to, container_bin, tmp_path_factory):
-    """Makes a cluster with a pipeline that was compiled for it."""
-
-    def run_on(file: str, *arguments: str) -> tuple[Cluster, Path]:
-        folder = tmp_path_factory.mktemp("cluster")
-        root = folder / "root"
-        job = compile_to(folder / file, *DIGITS, "--pipeline-root", str(root), *arguments)
-        return Cluster(job, bin=container_bin, folder=folder / "disks", root=root), root
-
-    return run_on
-
-
 def properties(steps, task, output):
     """Returns the metadata of an output artifact."""
     return dict(steps[task].artifacts[output].metadata)
@@ -52,9 +39,10 @@ def hyperparameters(steps):
     return from_custom_config(TrainerSettings, resolved).training.hyperparameters
 
 
-def test_on_vertex(run_on, container_bin):
-    cluster, root = run_on("job.json")
-    steps = cluster.run(**QUICK)
+def test_on_vertex(compile_to, container_bin, tmp_path):
+    root = tmp_path / "root"
+    job = compile_to(tmp_path / "job.json", *DIGITS, "--pipeline-root", str(root))
+    steps = Cluster(job, bin=container_bin, folder=tmp_path / "disks", root=root).run(**QUICK)
     pushed = properties(steps, "Pusher", "pushed_model")
     assert pushed["pushed"] == 1
     (served,) = (root / "serving").glob("[0-9]*")
@@ -176,11 +164,10 @@ def test_fail_on_unblessed(kubeflow, compile_to, tmp_path):
         kubeflow.cluster.run(**QUICK | TOO_MUCH | {"steps": 40})
 
 
-def test_a_parameter_out_of_range_fails_the_first_step(run_on):
-    cluster, _ = run_on("pipeline.yaml")
+def test_a_parameter_out_of_range_fails_the_first_step(kubeflow):
     message = r"\n[\w.]+Executor: parameter batch_size -1: expected a whole number of .*\n$"
     with pytest.raises(StepFailed, match=message):
-        cluster.run(batch_size=-1)
+        kubeflow.cluster.run(batch_size=-1)
 
 
 def test_a_source_that_changed_is_seen_by_the_next_run(compile_to, container_bin, tmp_path):

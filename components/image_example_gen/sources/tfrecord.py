@@ -24,7 +24,8 @@ from components.image_example_gen.sources.records import (
 )
 
 # The names that are tried, in this order: those of this project's own examples, and others that are
-# common. Texts come before numbers, which count from 1 in datasets of TensorFlow's model garden.
+# common. Names of classes come before their numbers, because the datasets of TensorFlow's model
+# garden count classes from 1.
 _FEATURES = Features(
     image=("image", "image/encoded", "encoded", "image_raw"),
     label=("label", "image/class/text", "image/class/label", "class"),
