@@ -24,6 +24,7 @@ from pipeline.found_images import FoundImages
 from pipeline.options.config import Config
 from pipeline.recipes import RECIPES
 from pipeline.report.results import describe_results
+from trainer.training.forecast import Forecast
 from trainer.training.progress import Progress
 
 logger = logging.getLogger(__name__)
@@ -153,6 +154,11 @@ class Console:
     def resumed(self, step: int) -> None:
         """Prints that the Trainer resumes from a checkpoint of an earlier run."""
         self.line(f"  resumes from the checkpoint of step {step}")
+
+    def forecast(self, forecast: Forecast) -> None:
+        """Prints how long the training will take."""
+        for line in forecast.describe():
+            self.line(f"  {line}")
 
     def progress(self, progress: Progress) -> None:
         """Shows the progress of the Trainer."""
