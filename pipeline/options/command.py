@@ -1,7 +1,6 @@
 """Builds the command line that repeats a run. Imports no TensorFlow."""
 
 import shlex
-from pathlib import Path
 from typing import Any
 
 from backbones.reference import parse_model
@@ -12,8 +11,8 @@ from pipeline.options.defaults import (
     default_floor,
     default_name,
     default_recipe,
+    default_root,
     default_serving_dir,
-    make_absolute,
 )
 from pipeline.options.flags import FLAGS
 from pipeline.recipes import RECIPES
@@ -62,7 +61,7 @@ def _defaults(config: Config) -> dict[str, Any]:
         | {
             "recipe": default_recipe(dataset, reference, config.tune),
             "name": default_name(dataset.name, config.model, config.tune),
-            "pipeline_root": "" if is_there else make_absolute(str(Path("runs") / config.name)),
+            "pipeline_root": "" if is_there else str(default_root(config.name)),
             "serving_dir": default_serving_dir(config.state_dir),
             "gate.min_accuracy": default_floor(recipe, reference, config.weights),
         }
