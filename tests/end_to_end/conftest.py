@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
-import coverage
 import pytest
 
 import pipeline_runner
@@ -94,21 +93,6 @@ def vit_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         del os.environ["VIT_HOME"]
     else:
         os.environ["VIT_HOME"] = before
-
-
-@pytest.fixture(scope="module")
-def uncovered() -> Iterator[None]:
-    """A context in which coverage is not measured.
-
-    It traces every call, and most are Beam's and TFX's: a run takes 1.7 times as long. The short
-    runs of test_resume.py have the lines that the long ones have.
-    """
-    tracer = coverage.Coverage.current()
-    if tracer:
-        tracer.stop()
-    yield
-    if tracer:
-        tracer.start()
 
 
 @pytest.fixture(scope="session")

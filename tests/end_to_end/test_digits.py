@@ -26,7 +26,7 @@ NODES = {
     "Report",
 }
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("uncovered")]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
