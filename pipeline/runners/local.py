@@ -6,6 +6,7 @@ from tfx.orchestration.metadata import sqlite_metadata_connection_config
 from tfx.orchestration.pipeline import RunOptions
 
 from pipeline.beam.engine import beam_arguments
+from pipeline.found_images import FoundImages
 from pipeline.inputs import Inputs
 from pipeline.metadata_store import metadata_file
 from pipeline.options.config import Config
@@ -56,7 +57,11 @@ def _run(
     pipeline.metadata_connection_config = connection
     try:
         with (
-            report_nodes_to(console, lambda node: latest_run(connection)[node].cached),
+            report_nodes_to(
+                console,
+                lambda node: latest_run(connection)[node].cached,
+                _count_images(config, inputs.found),
+            ),
             check_artifacts(config.pipeline_root),
         ):
             LocalDagRunner().run(pipeline, run_options=options)
@@ -69,3 +74,16 @@ def _run(
                 console.keep_line(f"report: {page}")
         raise
     return latest_run(connection)
+
+
+def _count_images(config: Config, found: FoundImages) -> dict[str, int]:
+    """Returns how many images each node reads, before any are quarantined."""
+    images = {
+        "ImageExampleGen": found.total,
+        "StatisticsGen": found.total,
+        "DataCheck": found.total,
+        "Evaluator": found.splits["test"],
+    }
+    if config.tune == "head":
+        images["Transform"] = found.splits["train"] + found.splits["validation"]
+    return images
