@@ -1,10 +1,13 @@
 """Runs the pipeline in this process, one node after the other."""
 
+import tensorflow as tf
 from tfx.dsl.io import fileio
 from tfx.orchestration.local.local_dag_runner import LocalDagRunner
 from tfx.orchestration.metadata import sqlite_metadata_connection_config
 from tfx.orchestration.pipeline import RunOptions
 
+from common.notice import notice
+from components.report.run_record import note_cached_run
 from pipeline.beam.engine import beam_arguments
 from pipeline.found_images import FoundImages
 from pipeline.inputs import Inputs
@@ -29,7 +32,19 @@ def run(config: Config, inputs: Inputs, console: Console) -> Report:
         environment for workers on other machines.
       Exception: the exception of a node that fails.
     """
-    return make_report(_run(config, inputs, console))
+    nodes = _run(config, inputs, console)
+    report = make_report(nodes)
+    if nodes["Report"].cached:
+        _note_cached_run(config.pipeline_root, report.page)
+    return report
+
+
+def _note_cached_run(root: str, page: str) -> None:
+    """Notes the run for `--history`, where a failure does not matter to the finished run."""
+    try:
+        note_cached_run(root, page)
+    except (OSError, tf.errors.OpError) as error:
+        notice(f"{root}: the run could not be noted for --history ({error})")
 
 
 def infer_schema(config: Config, inputs: Inputs, console: Console) -> str:
