@@ -13,7 +13,7 @@ from components.image_example_gen.sources.base import SPLITS
 from components.report import charts
 from components.report.answers import Answers, ClassResult
 from components.report.contents import Contents, NodeUsage
-from components.report.issue_groups import group_issues
+from components.report.issue_groups import MOST_IMAGES, group_issues
 
 MOST_THUMBNAILS, MOST_OF_CLASS = 240, 6
 _MOST_BYTES = 5_000_000  # of the page; images are left out until it is smaller
@@ -63,6 +63,7 @@ def _render(contents: Contents, drawn: dict[str, Any], images: int) -> str:
         "interval": lambda share: f"{100 * share.low:.0f} to {100 * share.high:.0f} %",
         "thousands": lambda value: f"{value:,}",
         "duration": describe_duration,
+        "base64": lambda content: base64.b64encode(content).decode(),
     }
     script = _read("script.js")
     values = _values(contents, images) | {
@@ -136,7 +137,9 @@ def _values(contents: Contents, images: int) -> dict[str, Any]:
         ],
         "longest": max((node.seconds for node in contents.nodes), default=0) or 1,
         "slowest": describe_slowest(contents.nodes),
-        "issue_groups": group_issues(contents.issues) if contents.issues else [],
+        "issue_groups": (
+            group_issues(contents.issues, min(images, MOST_IMAGES)) if contents.issues else []
+        ),
         "balance_note": (
             f"The {_MOST_BALANCED} classes with the fewest images."
             if len(settings.classes) > _MOST_BALANCED
