@@ -176,7 +176,11 @@ def make_properties(config: Config, inputs: Inputs) -> Properties:
         validation=ValidationProperties(
             library_fingerprint=code.validation, check_fingerprint=code.example_check
         ),
-        data_check=DataCheckProperties(code_fingerprint=code.data_check),
+        data_check=DataCheckProperties(
+            code_fingerprint=code.full_data_check
+            if config.data.check == "full"
+            else code.data_check
+        ),
         schema=SchemaProperties(
             content=inputs.schema,
             code_fingerprint=code.schema,

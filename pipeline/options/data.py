@@ -10,9 +10,9 @@ from common.options import FRACTION, option
 class Data:
     """The options of looking for issues in the images before the training."""
 
-    check: Literal["fast", "off"] = option(
-        "look for near duplicates, shortcuts and odd images before the training (fast), or not "
-        "(off)",
+    check: Literal["fast", "full", "off"] = option(
+        "before the training, look for near duplicates, shortcuts and odd images (fast), also for "
+        "wrong labels and outliers by the backbone's features (full), or for nothing (off)",
         default="fast",
     )
     max_leak: float = option(

@@ -68,6 +68,23 @@ def test_a_search_for_hyperparameters_goes_before_the_trainer(tmp_path):
 
 
 @pytest.mark.parametrize("tune", ["full", "head"])
+def test_the_full_data_check_reads_features_and_gives_the_trainer_nothing(tmp_path, tune):
+    built = nodes(tmp_path, tune=tune, **{"data.check": "full", "tuner": "2"})
+    check, trainer = built["DataCheck"], built["Trainer"]
+    assert check.inputs["backbone"] is trainer.inputs["base_model"]
+    given = check.inputs.get("transformed_examples")
+    assert given is built["Transform"].outputs.get("transformed_examples")
+    assert (given is None) == (tune == "full")
+    # They wait for it, and that is all.
+    for node in (trainer, built["Tuner"]):
+        assert check in node.upstream_nodes
+        assert not {id(channel) for channel in node.inputs.values()} & {
+            id(channel) for channel in check.outputs.values()
+        }
+    assert built["ExampleValidator"] in check.upstream_nodes
+
+
+@pytest.mark.parametrize("tune", ["full", "head"])
 def test_no_node_that_learns_reads_the_test_split(tmp_path, tune):
     built = nodes(tmp_path, dataset="tfds:mnist", tune=tune)
     assert json.loads(built["SchemaGen"].exec_properties["exclude_splits"]) == ["test"]
@@ -207,6 +224,7 @@ def test_an_inferred_schema_depends_on_the_library_that_infers_it(tmp_path):
         ("ingest.max_value", "4095", {"ImageExampleGen", "Trainer", *READERS}),
         ("ingest.max_quarantined", "0.5", {"ExampleValidator", "Report"}),
         ("data.max_leak", "0.5", {"DataCheck", "Report"}),
+        ("data.check", "full", {"DataCheck", "Report"}),
         ("ingest.allow_anomalies", "true", {"ExampleValidator", "Report"}),
         ("backbone.input_range", "0,1", {"Transform", "Tuner", "Trainer", *READERS}),
         ("serve.precision", "0.9", {"Trainer", *READERS}),
