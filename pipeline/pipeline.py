@@ -120,6 +120,8 @@ def create_pipeline(
         schema=schema.outputs["schema"],
         classes=properties.example_gen.classes,
         max_quarantined=config.ingest.max_quarantined,
+        champion_counts=properties.validation.champion_counts,
+        max_drift=config.data.max_drift,
         allow_anomalies=config.ingest.allow_anomalies,
         library_fingerprint=properties.validation.library_fingerprint,
         code_fingerprint=properties.validation.check_fingerprint,
@@ -190,6 +192,7 @@ def create_pipeline(
         champion=properties.evaluator.champion,
         records=properties.evaluator.records,
         training=properties.evaluator.training,
+        data=properties.evaluator.data,
         gate=properties.evaluator.gate,
         code_fingerprint=properties.evaluator.code_fingerprint,
     ).with_id("Evaluator")
