@@ -105,6 +105,8 @@ def make_data_nodes(config: Config, properties: Properties) -> DataNodes:
         schema=schema.outputs["schema"],
         classes=properties.example_gen.classes,
         max_quarantined=config.ingest.max_quarantined,
+        champion_counts=properties.validation.champion_counts,
+        max_drift=config.data.max_drift,
         allow_anomalies=config.ingest.allow_anomalies,
         library_fingerprint=properties.validation.library_fingerprint,
         code_fingerprint=properties.validation.check_fingerprint,

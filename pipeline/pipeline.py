@@ -116,6 +116,7 @@ def create_pipeline(
         champion=properties.evaluator.champion,
         records=properties.evaluator.records,
         training=properties.evaluator.training,
+        data=properties.evaluator.data,
         gate=properties.evaluator.gate,
         code_fingerprint=properties.evaluator.code_fingerprint,
     ).with_id("Evaluator")

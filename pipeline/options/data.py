@@ -21,3 +21,9 @@ class Data:
         default=0.2,
         check=FRACTION,
     )
+    max_drift: float = option(
+        "largest Jensen-Shannon divergence (0 to 1) between the class balance of the training "
+        "images and that of the champion's; more is an anomaly",
+        default=0.05,
+        check=FRACTION,
+    )

@@ -216,7 +216,7 @@ LIBRARIES = {
             *MODEL - {"trainer"},
         },
     ),
-    "tensorflow-data-validation": (FOLDER, {"validation"}),
+    "tensorflow-data-validation": (FOLDER, {"validation", "example_check"}),
     "tensorflow-transform": (FOLDER, MODEL),
     "tensorflow-model-analysis": (FOLDER, {"evaluator"}),
     "pyarrow": (FOLDER, {"evaluator", "serving_check"}),

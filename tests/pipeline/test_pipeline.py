@@ -7,6 +7,7 @@ import pytest
 from tfx.orchestration.metadata import sqlite_metadata_connection_config
 
 from components.image_example_gen.sources.registry import make_source
+from components.model_evaluator.records import Blessing
 from components.model_pusher.last_push import Serving
 from pipeline.code import hash_nodes
 from pipeline.found_images import find_images
@@ -34,6 +35,16 @@ def configure(**settings):
     settings = {"model": "vit_b16_fe", "dataset": "digits", "name": "test"} | settings
     return build_config({key: Setting(value, key) for key, value in settings.items()})
 
+
+CHAMPION = Blessing(
+    "/root/blessed/1.json",
+    "/root/blessed/models/a",
+    "another training",
+    ("a", "b"),
+    {},
+    "data",
+    (3, 4),
+)
 
 # The nodes that read the fingerprint of the training.
 READERS = {"Evaluator", "Pusher", "Report"}
@@ -163,7 +174,7 @@ def test_only_a_head_has_its_features_materialised(tmp_path):
         ("schema", {"PackagedSchema", *READERS}),
         ("backbone_fingerprint", {"Backbone", "Trainer", *READERS}),
         ("backbone_layout", {"Trainer", *READERS}),
-        ("champions", {"Evaluator", "Report"}),
+        ("champions", {"ExampleValidator", "Evaluator", "Report"}),
         ("serving", {"Pusher"}),
         ("classes", {"ImageExampleGen", "ExampleValidator", "DataCheck", "Trainer", *READERS}),
     ],
@@ -171,7 +182,7 @@ def test_only_a_head_has_its_features_materialised(tmp_path):
 def test_each_fingerprint_is_a_property_of_the_nodes_that_read_it(tmp_path, field, changed):
     values = {
         "classes": ("x", "y"),
-        "champions": {"another training": "/root/blessed/1.json"},
+        "champions": {"another training": CHAMPION},
         "serving": Serving("another state", None),
     }
     before = properties(nodes(tmp_path))
@@ -179,6 +190,18 @@ def test_each_fingerprint_is_a_property_of_the_nodes_that_read_it(tmp_path, fiel
         nodes(tmp_path, dataclasses.replace(INPUTS, **{field: values.get(field, "other")}))
     )
     assert {name for name in before if before[name] != after[name]} == changed
+
+
+def test_the_class_balance_is_compared_with_that_of_other_data_only(tmp_path):
+    def counts(**changes):
+        champion = dataclasses.replace(CHAMPION, **changes)
+        inputs = dataclasses.replace(INPUTS, champions={champion.training: champion})
+        return nodes(tmp_path, inputs)["ExampleValidator"].exec_properties["champion_counts"]
+
+    data = nodes(tmp_path)["Evaluator"].exec_properties["data"]
+    assert counts() == "[3, 4]"
+    assert counts(data="", class_counts=()) == "[]"  # of an earlier version
+    assert counts(data=data) == "null"
 
 
 @pytest.mark.parametrize(
@@ -223,6 +246,7 @@ def test_an_inferred_schema_depends_on_the_library_that_infers_it(tmp_path):
         ("ingest.max_pixels", "300", {"ImageExampleGen", "Trainer", *READERS}),
         ("ingest.max_value", "4095", {"ImageExampleGen", "Trainer", *READERS}),
         ("ingest.max_quarantined", "0.5", {"ExampleValidator", "Report"}),
+        ("data.max_drift", "0.5", {"ExampleValidator", "Report"}),
         ("data.max_leak", "0.5", {"DataCheck", "Report"}),
         ("data.check", "full", {"DataCheck", "Report"}),
         ("ingest.allow_anomalies", "true", {"ExampleValidator", "Report"}),
