@@ -1,8 +1,8 @@
-"""Runs the compiled Trainer as a custom job: two workers on this machine really train.
+"""Runs the compiled Trainer as a custom job of two workers, which are processes of this machine.
 
-Mocked: Vertex AI, for the pipeline by `tests.compiled.cluster`, for the custom job by a service on
-loopback (`tests.components.custom_job_trainer.job_service`) and processes of this machine
-(`tests.compiled.replicas`). TFX's client is the real one, and asks every 30 s how the job is.
+Vertex AI is mocked: `tests.compiled.cluster` runs the pipeline, a service on loopback
+(`tests.components.custom_job_trainer.job_service`) accepts the custom job, and
+`tests.compiled.replicas` runs it. TFX's client is real; it polls the state of the job every 30 s.
 """
 
 import json
@@ -24,7 +24,7 @@ ARGUMENTS = (
 
 @pytest.fixture
 def begun():
-    """Returns the jobs that were started; jobs that still run are ended after the test."""
+    """Returns the list of started jobs; jobs that still run after the test are killed."""
     jobs: list[Replicas] = []
     yield jobs
     for replicas in jobs:

@@ -1,6 +1,7 @@
-"""Google's storage as its JSON API answers: cloud.google.com/storage/docs/json_api/v1/objects/list.
+"""Tests of sources in a bucket, with a stand-in for Cloud Storage on loopback.
 
-Google's client sends its requests there (STORAGE_EMULATOR_HOST).
+STORAGE_EMULATOR_HOST makes Google's client send its requests to the stand-in, whose responses
+follow cloud.google.com/storage/docs/json_api/v1/objects/list.
 """
 
 import base64
@@ -27,7 +28,7 @@ def encoded(digest):
 
 
 class Storage(Api):
-    """A bucket whose listing has two objects on each page."""
+    """A stand-in for Cloud Storage, with one bucket and two objects on each page of a listing."""
 
     ROUTES = (
         ("POST", "/token", "token"),
@@ -101,7 +102,7 @@ def test_files_have_the_size_and_the_checksum_of_the_listing(storage):
     assert len(storage.of("GET", "/o")) == 2
 
 
-def test_two_images_that_are_exchanged_and_only_they_make_a_difference(storage):
+def test_exchanging_two_images_changes_the_fingerprint(storage):
     def fingerprint():
         return RemoteFolderSource(FLOWERS).fingerprint()
 
@@ -114,7 +115,7 @@ def test_two_images_that_are_exchanged_and_only_they_make_a_difference(storage):
     assert fingerprint() != before
 
 
-def test_a_bucket_that_is_not_there(storage):
+def test_a_missing_bucket(storage):
     with pytest.raises(InputError, match=r"gs://none/x: cannot be listed .*bucket does not exist"):
         list_files("gs://none/x")
 
@@ -145,7 +146,7 @@ def test_a_manifest_and_its_images(storage):
     assert read[2].error.startswith("cannot be read: ")
 
 
-def test_single_records_are_read_in_one_request_of_little_more(storage):
+def test_a_single_record_is_read_in_one_range_request(storage):
     import tensorflow as tf
 
     def example(image):
