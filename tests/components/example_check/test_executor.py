@@ -1,4 +1,4 @@
-"""The check of the examples, on statistics that TFDV computes."""
+"""Tests of ExampleCheck's executor, on statistics that TFDV computes."""
 
 import json
 from pathlib import Path
@@ -42,7 +42,7 @@ def write_counts(folder: Path, *, quarantined=0, roses_quarantined=0, deep=0, da
 
 @pytest.fixture
 def check(tmp_path, caplog):
-    """Runs the node; returns the notices."""
+    """Returns a function that runs the executor and returns the logged warnings."""
 
     def check(
         labels=(0, 1),

@@ -1,4 +1,7 @@
-"""Which model a new one is compared with. TFMA's part is in tests/end_to_end."""
+"""Tests of ModelEvaluator's executor, with a stand-in for TFMA.
+
+They test which champion the new model is compared with. tests/end_to_end runs TFMA.
+"""
 
 import json
 from pathlib import Path
@@ -32,7 +35,7 @@ from tests.components.model_evaluator.blessings import record
 def write_predictions(evaluation, *, compared, is_better):
     """Writes the table of predictions of 20 images of the class a.
 
-    The new model answers all of them correctly, or 10 of them where the champion answers all.
+    One model classifies all images correctly, and the other model only 10 of them.
     """
     right, wrong = ["a"] * 20, ["a"] * 10 + ["b"] * 10
     new, champion = (right, wrong) if is_better else (wrong, right)
@@ -47,10 +50,10 @@ def write_predictions(evaluation, *, compared, is_better):
 
 @pytest.fixture
 def evaluate(make_model, records, tmp_path, monkeypatch):
-    """Runs the executor on a new model of the training "new".
+    """Returns a function that runs the executor on a model of the training "new".
 
-    TFX's executor is replaced by one that writes the table of predictions only: the new model is
-    worse than the champion where that is one of `refused`.
+    A stand-in for TFX's executor writes the table of predictions. The new model is worse than the
+    champions in `refused`, and better than any other champion.
     """
     compared = []
 
@@ -120,15 +123,15 @@ def test_a_blessed_model_becomes_the_champion(evaluate, blessings, records):
     assert last_blessed(records, ["a", "b"], other_than="").training == "new"
 
 
-def test_one_that_is_refused_is_not_recorded(evaluate, blessings, records):
+def test_a_refused_model_is_not_recorded(evaluate, blessings, records):
     assert evaluate(refused=[blessings[1].model]) == (False, [blessings[1].model])
     assert last_blessed(records, ["a", "b"], other_than="") == blessings[1]
 
 
-def test_a_model_that_was_blessed_meanwhile_is_what_counts(
+def test_a_model_that_was_blessed_meanwhile_is_the_champion(
     evaluate, blessings, make_model, records, caplog
 ):
-    """Another run was quicker: its model is better, and this one is refused after all."""
+    """During the evaluation, another run's better model is blessed, so the new model is refused."""
     other = {}
 
     def bless_another():
@@ -144,7 +147,7 @@ def test_a_model_that_was_blessed_meanwhile_is_what_counts(
     assert "compared again" in caplog.text
 
 
-def test_one_of_the_same_training_that_was_blessed_meanwhile_does_not(
+def test_a_model_of_the_same_training_that_was_blessed_meanwhile_is_no_champion(
     evaluate, blessings, make_model, records
 ):
     def bless_the_same():
