@@ -30,14 +30,14 @@ class Comparison:
 
     @property
     def drop(self) -> float:
-        """How much lower the accuracy is than the champion's; negative if it is higher."""
+        """The champion's accuracy minus the accuracy of the new model."""
         return self.champion_accuracy - self.accuracy
 
     def is_refused(self, settings: GateSettings) -> bool:
-        """Whether the drop is larger than allowed, and significant where that is required."""
+        """Whether the drop is larger than allowed, and significant if significance is required."""
         if self.drop <= settings.max_drop + ROUNDING:
             return False
-        # A confidence of 0 compares the measured values.
+        # With a confidence of 0, only the measured values are compared, without the test.
         needs_test = settings.drop_must_be_significant and settings.confidence > 0
         return not needs_test or self.p < 1 - settings.confidence
 
@@ -56,7 +56,7 @@ class Comparison:
 
 
 def compare(table: pa.Table) -> Comparison | None:
-    """Compares the two models of a table of predictions; returns None if it has no champion."""
+    """Compares the two models in a table of predictions; returns None if there is no champion."""
     if table[f"{CHAMPION_PREFIX}predicted"].null_count:
         return None
     new, champion = right_answers(table), right_answers(table, CHAMPION_PREFIX)
@@ -73,13 +73,13 @@ def compare(table: pa.Table) -> Comparison | None:
 def mcnemar(better: int, worse: int) -> float:
     """Returns the two-sided p-value of McNemar's exact test, in [0, 1].
 
-    Of two equally good models, each is as likely as the other to be the right one where only one
-    of them is right: the test is a binomial test of these images (Q. McNemar, Psychometrika 12,
-    1947; exact version: A. L. Edwards, Psychometrika 13, 1948).
+    The test uses the images that only one of the two models classifies correctly. If both models
+    are equally good, it is either model with probability 1/2, so the test is a binomial test (Q.
+    McNemar, Psychometrika 12, 1947; exact version: A. L. Edwards, Psychometrika 13, 1948).
 
     Args:
-      better: number of images that only the one model answers correctly.
-      worse: number of images that only the other one answers correctly.
+      better: number of images that only the first model classifies correctly.
+      worse: number of images that only the second model classifies correctly.
     """
     import scipy.stats
 
