@@ -1,6 +1,6 @@
 """Records the time and the memory of a node in its output artifacts.
 
-From there, a report reads them on a cluster too, and also if a node was taken from the cache.
+The report reads them there, on a cluster too, and also for nodes that were taken from the cache.
 """
 
 import contextlib
@@ -26,7 +26,7 @@ class Usage:
       seconds: duration of the execution.
       peak_mb: the most memory that the process of the node held during the execution, in MiB;
         child processes are not counted.
-      run: id of the run that executed the node; empty on a cluster.
+      run: the id of the run that executed the node; empty on a cluster.
     """
 
     started: str
@@ -76,8 +76,8 @@ def read_usage(artifact: Any) -> Usage | None:
 
 
 def _reset_peak() -> None:
-    """Resets the peak to the present memory, since nodes may share a process (proc(5))."""
-    with contextlib.suppress(OSError):  # a kernel or sandbox that does not offer it
+    """Resets this process's peak memory, since nodes may share the process (proc(5))."""
+    with contextlib.suppress(OSError):  # this kernel or sandbox does not have `clear_refs`
         Path("/proc/self/clear_refs").write_text("5")
 
 

@@ -1,11 +1,11 @@
-"""Checks that there are images to train and to measure a model on. Imports no TensorFlow."""
+"""Checks that there are images to train a model on, and to measure it on. Imports no TensorFlow."""
 
 from collections.abc import Mapping, Sequence
 
 from common.errors import RefusedError
 from components.image_example_gen.sources.base import SPLITS
 
-_SHOWN = 4  # classes
+_SHOWN = 4  # the number of classes that a message names
 
 
 def check_splits(counts: Mapping[str, int], found: str) -> None:
@@ -27,7 +27,7 @@ def check_splits(counts: Mapping[str, int], found: str) -> None:
 
 
 def check_trained(untrained: Sequence[str]) -> None:
-    """Checks that every class has a training image; a model could not learn it otherwise.
+    """Checks that every class has a training image, without which a model cannot learn the class.
 
     Args:
       untrained: descriptions of the classes that have images, but none in train.

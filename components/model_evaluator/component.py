@@ -1,4 +1,4 @@
-"""ModelEvaluator: TFX's Evaluator, which compares with the last blessed model."""
+"""ModelEvaluator: TFX's Evaluator, but the baseline comes from the records of blessings."""
 
 from collections.abc import Sequence
 
@@ -33,10 +33,11 @@ class ModelEvaluatorSpec(standard_component_specs.EvaluatorSpec):
 
 
 class ModelEvaluator(base_beam_component.BaseBeamComponent):
-    """TFX's Evaluator, with the baseline from the records of blessings.
+    """TFX's Evaluator, which compares with the last blessed model in the records of blessings.
 
-    TFX takes it from a Resolver, which Kubeflow Pipelines does not have. By value it is also just
-    what the cache key needs: compared with the same model, a model need not be compared again.
+    In TFX, a Resolver node provides the last blessed model, but Kubeflow Pipelines has no Resolver.
+    Here, an execution property names the model, so it is part of the cache key: the node runs again
+    only if the model to compare with has changed.
     """
 
     SPEC_CLASS = ModelEvaluatorSpec
@@ -59,10 +60,10 @@ class ModelEvaluator(base_beam_component.BaseBeamComponent):
     ) -> None:
         """
         Args:
-          examples: one Examples.
-          example_splits: those that are scored.
-          model: one Model.
-          schema: one Schema.
+          examples: channel of one Examples artifact.
+          example_splits: the splits on which the model is evaluated.
+          model: channel of one Model artifact.
+          schema: channel of one Schema artifact.
           eval_config: TFMA's EvalConfig, as JSON.
           champion: URI of the record of the last blessed model of another training, or
             `components.model_evaluator.records.NONE`.

@@ -25,7 +25,7 @@ class Verdict:
 
     Attributes:
       reasons: why the model is not blessed, one line each; empty if it is blessed.
-      warnings: what is unsure about the verdict, one line each.
+      warnings: reasons to doubt the verdict, one line each.
       limits: the limits that are set, with the measured values.
       comparison: the comparison with the champion; None if there is none.
       top5: the share of test images whose class is among the five likeliest; None for fewer than

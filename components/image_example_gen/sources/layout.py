@@ -1,4 +1,4 @@
-"""Finds out what the folders of a dataset are: classes, or splits with classes in them.
+"""Finds out whether the folders of a dataset are classes, or splits with classes in them.
 
 Imports no TensorFlow.
 """
@@ -18,18 +18,18 @@ _WORDS = {
     **dict.fromkeys(("val", "valid", "validate", "validation", "dev"), VALIDATION),
     **dict.fromkeys(("test", "testing", "tst", "eval", "evaluation"), TEST),
 }
-_SHOWN = 5  # names in a message
+_SHOWN = 5  # the number of names that a message shows
 
 
 class Place(NamedTuple):
-    """Split and class of a file; the split is empty without split folders."""
+    """Split and class of a file; the split is empty if the dataset has no split folders."""
 
     split: str
     class_name: str
 
 
 class Layout(NamedTuple):
-    """What the folders of a dataset are.
+    """The meaning of the folders of a dataset: classes, or splits.
 
     Attributes:
       splits: the split of each split folder, by its relative path; empty for class folders.
