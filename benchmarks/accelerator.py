@@ -316,6 +316,7 @@ class Measurement:
                 compiled=True,
                 classes=_CLASSES,
                 strategy=name,
+                fused=True,
                 keep=name == "mirrored",
             )
         times: dict[str, list[float]] = {"single": [], "mirrored": []}
@@ -343,6 +344,7 @@ class Measurement:
             batch_size=batch_size,
             precision=self._options.precision,
             compiled=True,
+            fused=True,
             classes=_CLASSES,
         )
         peak = self._ours.ask("peak")["mib"]

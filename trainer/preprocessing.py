@@ -23,8 +23,8 @@ FEATURES = "features"
 # Tells which image the features are of: Beam writes them in any order, and without file names.
 IMAGE_HASH = "image_hash"
 
-# The number of images that Transform and Evaluator process at once. Beam passes up to 1,000 images,
-# whose pixels would take 600 MB.
+# The number of images that Transform and Evaluator process at once. Beam passes up to 1,000 images
+# to Evaluator, whose pixels would take 600 MB.
 CHUNK = 32
 
 
@@ -117,7 +117,7 @@ class FrozenBackbone(tf.Module):
 
         @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
         def from_bytes(encoded: tf.Tensor) -> tf.Tensor:
-            return _with_even_batch(
+            return _with_full_batch(
                 from_pixels, decode_images(encoded, shapes.height, shapes.width)
             )
 
@@ -139,18 +139,27 @@ def _frozen_features(encoded: tf.Tensor, directory: str, input_range: str) -> tf
     return _in_chunks(frozen.from_bytes, encoded, read_shapes(directory).features)
 
 
-def _with_even_batch(function: Callable[[tf.Tensor], tf.Tensor], images: tf.Tensor) -> tf.Tensor:
-    """Calls `function`, [B, H, W, 3] -> [B, D], with one more, grey image if B is odd.
+def _with_full_batch(function: Callable[[tf.Tensor], tf.Tensor], images: tf.Tensor) -> tf.Tensor:
+    """Calls `function`, [B, H, W, 3] -> [B, D], with grey images added up to a batch of `CHUNK`.
 
-    The features of an image should not depend on its batch, since Beam's engines form batches of
-    any size. On CPUs, odd batches use other kernels, which add up in another order: the features of
-    a MobileNet differed by up to 2.5e-5. With even batches, those of convolutional backbones are
-    exactly equal; those of a ViT differ by up to 2.4e-6 in both cases. The exported model does not
-    pad: a request with one image would take longer (S/16 168 ms instead of 150, a MobileNet 29
-    instead of 22, on two cores).
+    The features of an image must not depend on its batch, since Beam forms batches of any size. On
+    CPUs, the size of a batch determines in which order a matrix product adds up: the features of a
+    ViT differed by up to 2.5e-6, those of a MobileNet, in odd batches, by up to 2.5e-5. In batches
+    of one size they are bit-identical, whatever the other images and their order are (measured with
+    a MobileNet and four ViTs, Ti/16 to B/32). The exported model adds no images, since a request
+    with one image would take longer.
+
+    Args:
+      function: the backbone.
+      images: at most `CHUNK` images, float32 [B, H, W, 3].
     """
-    odd = tf.shape(images)[0] % 2
-    return function(tf.pad(images, [[0, odd], [0, 0], [0, 0], [0, 0]]))[: tf.shape(images)[0]]
+    batch = tf.shape(images)[0]
+    # Not `tf.pad`: TensorFlow 2.21 merges it with a convolution that follows (oneDNN's
+    # PadWithConv2D), which pads height and width only, so the batch would stay as it is.
+    grey = tf.zeros([CHUNK - batch, *images.shape[1:]])
+    return function(tf.ensure_shape(tf.concat([images, grey], 0), [CHUNK, *images.shape[1:]]))[
+        :batch
+    ]
 
 
 def _in_chunks(

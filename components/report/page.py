@@ -9,11 +9,13 @@ from typing import Any
 
 import jinja2
 
+from common.duration import describe_duration
 from components.image_example_gen.sources.base import SPLITS
 from components.report import charts
 from components.report.answers import Answers, ClassResult
 from components.report.contents import Contents, NodeUsage
 from components.report.issue_groups import MOST_IMAGES, group_issues
+from components.report.slowest_nodes import name_slowest
 
 MOST_THUMBNAILS, MOST_OF_CLASS = 240, 6
 _MOST_BYTES = 5_000_000  # of the page; images are left out until it is smaller
@@ -136,7 +138,7 @@ def _values(contents: Contents, images: int) -> dict[str, Any]:
             *contents.versions.items(),
         ],
         "longest": max((node.seconds for node in contents.nodes), default=0) or 1,
-        "slowest": describe_slowest(contents.nodes),
+        "slowest": _describe_slowest(contents.nodes),
         "issue_groups": (
             group_issues(contents.issues, min(images, MOST_IMAGES)) if contents.issues else []
         ),
@@ -217,21 +219,8 @@ def _draw_charts(contents: Contents) -> dict[str, Any]:
     return drawn
 
 
-def describe_slowest(nodes: Sequence[NodeUsage]) -> str:
-    """Names the three nodes of a run that took the most time; empty if every node was cached."""
-    ran = [node for node in nodes if not node.cached]
-    slowest = sorted(ran, key=lambda node: -node.seconds)[:3]
-    if not slowest:
-        return "Every node was taken from the cache." if nodes else ""
-    named = ", ".join(f"{node.node} {describe_duration(node.seconds)}" for node in slowest)
-    return f"Most time went into {named}."
-
-
-def describe_duration(seconds: float) -> str:
-    """Returns a duration such as `0.4 s`, `48 s`, `12 min` or `3 h 20 min`."""
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60} min"
+def _describe_slowest(nodes: Sequence[NodeUsage]) -> str:
+    """Returns a sentence about the nodes that took the most time; empty without nodes."""
+    if named := name_slowest(nodes):
+        return f"Most time went into {named}."
+    return "Every node was taken from the cache." if nodes else ""

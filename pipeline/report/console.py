@@ -23,7 +23,11 @@ from common.text import escape_controls, make_printable
 from pipeline.found_images import FoundImages
 from pipeline.options.config import Config
 from pipeline.recipes import RECIPES
+from pipeline.report.results import describe_results
+from trainer.training.forecast import Forecast
 from trainer.training.progress import Progress
+
+logger = logging.getLogger(__name__)
 
 
 class Console:
@@ -151,6 +155,11 @@ class Console:
         """Prints that the Trainer resumes from a checkpoint of an earlier run."""
         self.line(f"  resumes from the checkpoint of step {step}")
 
+    def forecast(self, forecast: Forecast) -> None:
+        """Prints how long the training will take."""
+        for line in forecast.describe():
+            self.line(f"  {line}")
+
     def progress(self, progress: Progress) -> None:
         """Shows the progress of the Trainer."""
         # The validation metrics of the last epoch stay visible.
@@ -173,46 +182,31 @@ class Console:
         return show_downloads(self._out)
 
     def summary(self, report: Any) -> None:
-        """Prints the results of a run.
+        """Prints accuracy, verdict and where to look; the log gets all results.
 
         Args:
           report: a `pipeline.report.outcome.Report`.
         """
+        for line in describe_results(report):
+            logger.info("%s", line)
         self.line("")
-        self._fields(report.artifacts)
-        counts = dict(report.images)
-        read, quarantined = counts.pop("read"), counts.pop("quarantine")
-        splits = ", ".join(f"{count} {split}" for split, count in counts.items())
-        self.line(f"images: {read} read: {splits}, {quarantined} quarantined")
-        if quarantined:
+        if report.images["quarantine"]:
             self.warn(f"quarantined images: see {report.quarantine}")
         for anomaly in report.anomalies:
             self.warn(f"anomaly: {anomaly}")
         if report.warning:
             self.warn(f"warning: {report.warning}")
+        for warning in report.gate.warnings:
+            self.warn(warning)
+        if report.slowest:
+            self._log_and_print(f"slowest nodes: {report.slowest}")
         low, high = report.interval
-        self.line(
+        self._log_and_print(
             f"test accuracy: {report.accuracy:.4f} on {report.test_images} images "
             f"(95 % interval {low:.2f} to {high:.2f})"
         )
-        name, recall, images = report.worst_class
-        self.line(f"worst class: {name}, recall {recall:.4f} on {images} images")
-        calibration = report.calibration
-        self.line(
-            f"calibration: expected error {calibration['expected_calibration_error']:.4f}, "
-            f"negative log likelihood {calibration['negative_log_likelihood']:.4f}"
-        )
-        if (coverage := calibration["coverage"]) < 1:
-            right = calibration["accepted_accuracy"]
-            self.line(
-                f"accepted answers: {coverage:.1%} of the test images, accuracy {right:.4f}"
-                if coverage
-                else "accepted answers: none"
-            )
-        self._gate(report.gate)
-        self._serving(report.serving)
         self._verdict(report)
-        self.line(f"report: {report.page}")
+        self._log_and_print(f"report: {report.page}")
 
     def _verdict(self, report: Any) -> None:
         refusals = {
@@ -221,49 +215,20 @@ class Console:
         }
         found = [f"{check}: {'; '.join(why)}" for check, why in refusals.items() if why]
         if found:
-            self.line(f"verdict: {'; '.join(found)}", style="bold red")
-            self.line("pushed to: nothing was pushed")
+            self._log_and_print(f"verdict: {'; '.join(found)}", style="bold red")
+            self._log_and_print("pushed to: nothing was pushed")
             return
-        self.line("verdict: blessed", style="bold green")
+        self._log_and_print("verdict: blessed", style="bold green")
         if report.unpushed:
-            self.line(f"pushed to: nothing: {report.unpushed}", style="bold red")
+            self._log_and_print(f"pushed to: nothing: {report.unpushed}", style="bold red")
             return
         if report.was_served:
-            self.line("the model is served already: nothing was copied")
-        self.line(f"pushed to: {report.pushed_to}")
+            self._log_and_print("the model is served already: nothing was copied")
+        self._log_and_print(f"pushed to: {report.pushed_to}")
 
-    def _gate(self, verdict: Any) -> None:
-        """Prints measured values beside their limits, and the comparison with the champion.
-
-        Args:
-          verdict: a `components.model_evaluator.verdict.Verdict`.
-        """
-        if verdict.top5 is not None:
-            self.line(f"top-5 accuracy: {verdict.top5:.4f}")
-        for limit in verdict.limits:
-            if not limit.name.startswith("recall of "):  # of many classes, only those that fail
-                self.line(f"gate: {limit.describe()}")
-        if (comparison := verdict.comparison) is not None:
-            self.line(
-                f"champion: accuracy {comparison.champion_accuracy:.4f}; the new model is "
-                f"{comparison.describe()}"
-            )
-        for warning in verdict.warnings:
-            self.warn(warning)
-
-    def _serving(self, findings: Any) -> None:
-        """Prints how fast the exported model answers, and how much memory it needs.
-
-        Args:
-          findings: `components.serving_check.findings.Findings`.
-        """
-        parts = [
-            f"{size} image{'s' * (size != '1')} in {found['p50']:.0f} ms (p99 {found['p99']:.0f})"
-            for size, found in findings.latency_ms.items()
-        ]
-        if not parts:  # the model could not be asked
-            return
-        self.line(f"serving: {', '.join(parts)}; peak memory {findings.peak_memory_gb:.1f} GB")
+    def _log_and_print(self, text: str, style: str | None = None) -> None:
+        logger.info("%s", text)
+        self.line(text, style)
 
     def _fields(self, fields: Mapping[str, str]) -> None:
         width = max(map(len, fields))

@@ -14,7 +14,7 @@ from common import termination
 from pipeline.report.console import Console
 
 _NODE_LINE = re.compile(r"Component (\S+) is (running|finished)\.")
-_TRAINER = "trainer.training.progress"
+_TRAINER = ("trainer.training.progress", "trainer.training.forecast")
 
 
 @contextmanager
@@ -27,7 +27,7 @@ def report_nodes_to(console: Console, is_cached: Callable[[str], bool]) -> Itera
         the node took its outputs from an earlier run.
     """
     listener = _Listener(console, is_cached)
-    loggers = [logging.getLogger("absl"), logging.getLogger(_TRAINER)]
+    loggers = [logging.getLogger(name) for name in ("absl", *_TRAINER)]
     level = loggers[1].level
     loggers[1].setLevel(logging.DEBUG)
     # absl's own function is used, because TensorFlow resets the level to absl's whenever it saves a
@@ -67,6 +67,10 @@ class _Listener(logging.Handler):
         progress = getattr(record, "progress", None)
         if progress is not None:
             self._console.progress(progress)
+            return
+        forecast = getattr(record, "forecast", None)
+        if forecast is not None:
+            self._console.forecast(forecast)
             return
         resumed = getattr(record, "resumed", None)
         if resumed is not None:

@@ -1,6 +1,7 @@
 """The main job on the embedded default, and the model that comes out of it."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -60,6 +61,10 @@ def test_the_last_line_names_the_report(run, served):
     assert f"version {served.name}: {served}" in text
     assert f"{100 * run.accuracy:.1f} %" in text
     assert "Most time went into Trainer" in text
+    assert run.value("slowest nodes").startswith("Trainer ")
+    nodes = re.findall(r'<tr><th scope="row">(\w+)</th><td class="nowrap">ran</td>', text)
+    assert set(nodes) == NODES - {"Backbone", "PackagedSchema", "Report"} | {"Schema"}
+    assert str(run.artifacts["ServingCheck.blessing"]) in text
     assert "from the cache" not in text
     wrong = 207 - round(run.accuracy * 207)
     assert text.count("<li data-class=") == wrong == text.count("data:image/jpeg;base64,")

@@ -20,8 +20,7 @@ the form of docs/reliability.md. A C compiler is needed.
   head`, only files that runs with `--tune full` do not have.
 
 A run that ends like an undisturbed one has status 0, the accuracy and the verdict of a run on an
-empty root, and the same weights (bit-identical with `--tune full`) in the only version of the
-serving directory.
+empty root, and bit-identical weights in the only version of the serving directory.
 """
 
 import argparse

@@ -124,10 +124,11 @@ class Hyperparameters:
     jit_compile: bool | None = option(
         "compile the training step with XLA; by default on a GPU only", default=None
     )
-    fused_attention: bool = option(
-        "compute attention by cuDNN's kernels, which keep no scores in memory; on a GPU of compute "
-        "capability 8.0 or higher, with XLA, a checkpoint and half precision",
-        default=False,
+    fused_attention: bool | None = option(
+        "compute attention by cuDNN's kernels, which keep no scores in memory; by default on a GPU "
+        "of compute capability 8.0 or higher, with XLA, a checkpoint and half precision, unless "
+        "train.deterministic is given",
+        default=None,
     )
     checkpoint_steps: int = option(
         "steps between two checkpoints; an epoch ends with one as well, unless the last is younger "

@@ -258,7 +258,11 @@ def _ways(hyperparameters: Hyperparameters) -> list[_Way]:
         has_xla = bool(tf.config.list_logical_devices("GPU"))
     else:
         has_xla = bool(hyperparameters.jit_compile)
-    fuses = hyperparameters.fused_attention and has_xla and has_kernels()
+    wanted = hyperparameters.fused_attention
+    if wanted is None:
+        # The kernels add gradients in an order that changes from run to run.
+        wanted = not hyperparameters.deterministic
+    fuses = wanted and has_xla and has_kernels()
     if hyperparameters.fused_attention and not fuses:
         logger.warning("train.fused_attention has no effect: %s.", _NO_KERNELS)
     ways = [_FUSED] if fuses else []

@@ -73,6 +73,7 @@ def report(**changes):
         "warning": "",
         "anomalies": ("train: label: Unexpected values",),
         "artifacts": {"Trainer.model": "/root/" + "long/" * 60},
+        "slowest": "Trainer 12 min, Transform 48 s, Evaluator 9.0 s",
     }
     return Report(**values | changes)
 
@@ -96,15 +97,29 @@ def test_piped_output_is_one_plain_unwrapped_line_an_entry(streams):
     assert any(line.endswith("deep/" * 59 + "deep") for line in lines)
     assert any(line.startswith("Trainer: done in") for line in lines)
     assert "Pusher: cached" in lines
-    assert lines[-11:] == [
-        "images: 10 read: 6 train, 2 validation, 1 test, 1 quarantined",
+    assert lines[-8:] == [
+        "",
         "quarantined images: see /examples/quarantine.jsonl",
         "anomaly: train: label: Unexpected values",
+        "slowest nodes: Trainer 12 min, Transform 48 s, Evaluator 9.0 s",
         "test accuracy: 0.8700 on 100 images (95 % interval 0.79 to 0.92)",
+        "verdict: blessed",
+        "pushed to: /serving/1",
+        "report: /Report/report/9/report.html",
+    ]
+
+
+def test_the_log_has_all_results(streams, caplog):
+    caplog.set_level(logging.INFO)
+    Console(*streams).summary(report(slowest=""))
+    assert caplog.messages == [
+        "artifact Trainer.model: /root/" + "long/" * 60,
+        "images: 10 read: 6 train, 2 validation, 1 test, 1 quarantined",
         "worst class: roses, recall 0.5000 on 4 images",
         "calibration: expected error 0.0300, negative log likelihood 0.4000",
         "accepted answers: 80.0% of the test images, accuracy 0.9500",
         "serving: 1 image in 20 ms (p99 44), 8 images in 82 ms (p99 97); peak memory 1.4 GB",
+        "test accuracy: 0.8700 on 100 images (95 % interval 0.79 to 0.92)",
         "verdict: blessed",
         "pushed to: /serving/1",
         "report: /Report/report/9/report.html",
@@ -220,7 +235,8 @@ def test_a_model_that_servingcheck_refuses(streams):
     ]
 
 
-def test_the_verdict_is_explained(streams):
+def test_the_log_explains_the_verdict(streams, caplog):
+    caplog.set_level(logging.INFO)
     limit = {"images": 100, "confidence": 0.95}
     verdict = gate(
         warnings=("no test image of a: the recall of these classes is unknown",),
@@ -233,17 +249,13 @@ def test_the_verdict_is_explained(streams):
         top5=0.98,
     )
     Console(*streams).summary(report(gate=verdict))
-    assert streams[0].getvalue().splitlines()[-9:] == [
+    assert "no test image of a: the recall" in streams[0].getvalue()
+    assert caplog.messages[5:9] == [
         "top-5 accuracy: 0.9800",
         "gate: accuracy 0.8700 on 100 images, with 95 % confidence at least 0.8044; 0.8000 is "
         "required",
         "gate: coverage 0.9000, at least 0.8000 is required",
         "champion: accuracy 0.8200; the new model is better on 14 images, worse on 9, p = 0.40",
-        "no test image of a: the recall of these classes is unknown",
-        "serving: 1 image in 20 ms (p99 44), 8 images in 82 ms (p99 97); peak memory 1.4 GB",
-        "verdict: blessed",
-        "pushed to: /serving/1",
-        "report: /Report/report/9/report.html",
     ]
 
 
@@ -282,10 +294,10 @@ def test_names_from_the_data_are_text(streams):
     before = len(streams[0].getvalue().splitlines())
     console.summary(
         report(
-            worst_class=(evil, 0.5, 4),
+            quarantine=evil,
             gate=gate(warnings=(evil,)),
             anomalies=(evil,),
-            artifacts={"Trainer.model": evil},
+            warning=evil,
             pushed_to=evil,
         )
     )
