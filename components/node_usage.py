@@ -62,6 +62,11 @@ def record_usage(
         text = json.dumps(dataclasses.asdict(usage))
         for artifact in (artifact for artifacts in outputs.values() for artifact in artifacts):
             artifact.set_string_custom_property(USAGE, text)
+        # An executor that returns an ExecutorOutput, such as TFX's ExampleValidator, has copied its
+        # artifacts already, and TFX stores the copies.
+        for copies in getattr(result, "output_artifacts", {}).values():
+            for copy in copies.artifacts:
+                copy.custom_properties[USAGE].string_value = text
         return result
 
     return measured

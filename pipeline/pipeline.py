@@ -218,6 +218,7 @@ def create_pipeline(
             "model_run": trainer.outputs["model_run"],
             "evaluation": evaluator.outputs["evaluation"],
             "blessing": evaluator.outputs["blessing"],
+            "infra_blessing": serving_check.outputs["blessing"],
             "pushed_model": pusher.outputs["pushed_model"],
         },
         settings=properties.report.settings,

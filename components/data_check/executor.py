@@ -13,6 +13,7 @@ from tfx.types import artifact_utils
 
 from common.errors import RefusedError
 from common.files import write_whole
+from common.image_counts import count_images
 from common.notice import notice
 from components.data_check.issues import FILE, KINDS, LEAK, count_leaks, find_issues, format_issues
 from components.data_check.measure import ImageRecord, measure_image
@@ -72,6 +73,7 @@ def _read_records(examples: types.Artifact) -> Iterator[ImageRecord]:
 
 
 def _measure(text: bytes, split: str) -> ImageRecord:
+    count_images()
     features = tf.train.Example.FromString(text).features.feature
     return measure_image(
         features["image"].bytes_list.value[0],

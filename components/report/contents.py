@@ -134,6 +134,7 @@ class Contents:
       thumbnails: of test images with wrong answers, by file name.
       warning: what Transform found out about the backbone; empty for nothing.
       nodes: time and memory of the nodes, in the order in which they ran.
+      artifacts: paths or URIs of the artifacts, by node and output.
     """
 
     settings: ReportSettings
@@ -148,3 +149,4 @@ class Contents:
     thumbnails: Mapping[str, Thumbnail] = dataclasses.field(default_factory=dict)
     warning: str = ""
     nodes: Sequence[NodeUsage] = ()
+    artifacts: Mapping[str, str] = dataclasses.field(default_factory=dict)

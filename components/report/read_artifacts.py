@@ -31,7 +31,8 @@ from components.report.thumbnails import read_thumbnails
 
 _MOST_QUARANTINED = 100  # records that a report shows
 _LIBRARIES = ("tensorflow", "keras", "tfx", "apache_beam", "tensorflow_model_analysis", "numpy")
-# The nodes by an output of theirs, in the order in which they run.
+# The nodes by an output of theirs, as `components.report.component` names it, in the order in which
+# they run.
 _NODES = {
     "examples": "ImageExampleGen",
     "statistics": "StatisticsGen",
@@ -42,6 +43,7 @@ _NODES = {
     "best_hyperparameters": "Tuner",
     "model": "Trainer",
     "evaluation": "Evaluator",
+    "infra_blessing": "ServingCheck",
     "pushed_model": "Pusher",
 }
 
@@ -53,7 +55,8 @@ def read_contents(
 
     Args:
       settings: of the node Report.
-      artifacts: of the run, by the names of outputs; those of nodes that did not run are missing.
+      artifacts: of the run, by the names of the inputs of Report; those of nodes that did not run
+        are missing.
       run: id of the run as `components.node_usage.Usage` has it, or, on a cluster, the URI of the
         report.
       stopped: why the run ended before its end; empty if it did not.
@@ -75,6 +78,7 @@ def read_contents(
         thumbnails=_read_thumbnails(found, answers),
         warning=(graph.get_string_custom_property(WARNING) or "") if graph else "",
         nodes=list(_read_usages(found, run)),
+        artifacts={f"{node}.{key}": found[key].uri for key, node in _NODES.items() if key in found},
     )
 
 
@@ -83,6 +87,8 @@ def list_anomalies(artifact: Artifact) -> Iterator[str]:
     for split, found in read_anomalies(artifact):
         for feature, anomaly in sorted(found.anomaly_info.items()):
             yield f"{split}: {feature}: {anomaly.short_description}"
+        if found.HasField("dataset_anomaly_info"):
+            yield f"{split}: all examples: {found.dataset_anomaly_info.short_description}"
 
 
 def _read_data(found: Mapping[str, Artifact], settings: ReportSettings) -> Data | None:

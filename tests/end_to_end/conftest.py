@@ -5,10 +5,12 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import coverage
 import pytest
 
+from pipeline.report import console
 from tests.captured_run import run_captured
+
+_RESULT = f" INFO {console.__name__}: "  # in the log, before a line about the results
 
 
 @dataclasses.dataclass
@@ -20,7 +22,8 @@ class Run:
       out: what it printed to stdout.
       err: what it printed to stderr.
       ran: the nodes that were not taken from the cache.
-      artifacts: URIs by "node.output", as the summary has them.
+      artifacts: URIs by "node.output", as the log has them.
+      log: the lines that the run logged about its results.
     """
 
     status: int
@@ -28,14 +31,16 @@ class Run:
     err: str
     ran: set[str]
     artifacts: dict[str, Path]
+    log: list[str]
 
     @property
     def lines(self) -> list[str]:
         return self.out.splitlines()
 
     def value(self, name: str) -> str:
-        """Returns the rest of the line `name: …` of the summary."""
-        return next(line for line in self.lines if line.startswith(f"{name}: ")).split(": ", 1)[1]
+        """Returns the rest of the line `name: …` of the summary, or of the log."""
+        lines = [*self.lines, *self.log]
+        return next(line for line in lines if line.startswith(f"{name}: ")).split(": ", 1)[1]
 
     @property
     def accuracy(self) -> float:
@@ -47,9 +52,12 @@ def run_pipeline(root: Path, *arguments: str) -> Run:
     status, *texts = run_captured(*arguments, "--pipeline-root", str(root))
     lines = texts[0].splitlines()
     ran = {line.split(":")[0] for line in lines if ": done in " in line}
-    fields = (line.split(maxsplit=1) for line in lines if line.startswith("  ") and "." in line)
-    artifacts = {name: Path(uri) for name, uri in fields if "." in name and uri.startswith("/")}
-    return Run(status, *texts, ran, artifacts)
+    files = [line.split(maxsplit=1)[1] for line in lines if line.startswith("  log ")]
+    logged = "".join(Path(file).read_text() for file in files).splitlines()
+    log = [line.partition(_RESULT)[2] for line in logged if _RESULT in line]
+    fields = (line.removeprefix("artifact ").split(": ", 1) for line in log if ": /" in line)
+    artifacts = {name: Path(uri) for name, uri in fields if "." in name}
+    return Run(status, *texts, ran, artifacts, log)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -62,21 +70,6 @@ def vit_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         del os.environ["VIT_HOME"]
     else:
         os.environ["VIT_HOME"] = before
-
-
-@pytest.fixture(scope="module")
-def uncovered() -> Iterator[None]:
-    """A context in which coverage is not measured.
-
-    It traces every call, and most are Beam's and TFX's: a run takes 1.7 times as long. The short
-    runs of test_resume.py have the lines that the long ones have.
-    """
-    tracer = coverage.Coverage.current()
-    if tracer:
-        tracer.stop()
-    yield
-    if tracer:
-        tracer.start()
 
 
 @pytest.fixture(scope="session")

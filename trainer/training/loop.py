@@ -13,6 +13,7 @@ from common.errors import InputError
 from common.lease import Lease
 from trainer.input.dataset import TrainingData
 from trainer.training.checkpoints import Checkpoints
+from trainer.training.forecast import Forecaster
 from trainer.training.history import History
 from trainer.training.hyperparameters import Hyperparameters
 from trainer.training.losses import balanced_class_weights
@@ -22,7 +23,14 @@ from trainer.training.preemption import Preemption, catch_termination_signals
 from trainer.training.profiler import Profile
 from trainer.training.progress import report_resumed
 from trainer.training.run_label import RunLabel
-from trainer.training.strategy import agree, input_options, wait_for_all, worker_index
+from trainer.training.strategy import (
+    agree,
+    describe_devices,
+    input_options,
+    is_on_cpu,
+    wait_for_all,
+    worker_index,
+)
 from trainer.training.train_step import Result, Stepper
 from trainer.training.validation import Validation
 
@@ -175,6 +183,12 @@ class Loop:
             begun=self._step,
             sums=notes.get("sums", [0.0, 0.0]),
             leaves_out_overflows=stepper.leaves_out_overflows,
+            forecaster=Forecaster(
+                tune=train.tune,
+                examples=train.examples,
+                devices=describe_devices(strategy),
+                is_on_cpu=is_on_cpu(),
+            ),
         )
         self._input_options = input_options(strategy)
         batches = strategy.distribute_datasets_from_function(

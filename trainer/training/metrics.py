@@ -5,9 +5,11 @@ import math
 import time
 from collections.abc import Mapping
 
+from common.pace import Pace
+from trainer.training.forecast import Forecaster
 from trainer.training.history import History
 from trainer.training.optimizer import Schedule
-from trainer.training.progress import Pace, Progress, report
+from trainer.training.progress import Progress, report
 from trainer.training.train_step import Result
 
 logger = logging.getLogger(__name__)
@@ -34,6 +36,7 @@ class StepMetrics:
         begun: int,
         sums: list[float],
         leaves_out_overflows: bool,
+        forecaster: Forecaster,
     ) -> None:
         """
         Args:
@@ -45,9 +48,11 @@ class StepMetrics:
           begun: the step that the training resumes from; 0 for a new training.
           sums: the sums of loss and accuracy over the finished steps of the current epoch.
           leaves_out_overflows: whether a step whose gradients overflow changes no weights.
+          forecaster: gets the durations of steps.
         """
         self._history = history
         self._schedule = schedule
+        self._forecaster = forecaster
         self._batch_size = batch_size
         self._total = total
         self._per_epoch = per_epoch
@@ -80,7 +85,11 @@ class StepMetrics:
             metrics = self._read_one(number, result)
         now = time.monotonic()
         if first > self._first:
-            self._seconds_a_step = (now - self._last_read) / len(self._pending)
+            seconds, steps = now - self._last_read, len(self._pending)
+            self._seconds_a_step = seconds / steps
+            self._forecaster.add(
+                steps, seconds, batch_size=self._batch_size, steps_left=self._total - step
+            )
         self._last_read = now
         self._pending = []
         if pace := self._pace(step):

@@ -16,6 +16,7 @@ from common.errors import RefusedError
 from common.notice import logger
 from components.example_check.executor import Executor
 from components.image_example_gen.counts import DARK, DEEP, format_counts
+from components.report.read_artifacts import list_anomalies
 
 CLASSES = ["daisy", "roses"]
 SCHEMA = (
@@ -43,7 +44,9 @@ def write_counts(folder: Path, *, quarantined=0, roses_quarantined=0, deep=0, da
 def check(tmp_path, caplog):
     """Runs the node; returns the notices."""
 
-    def check(labels=(0, 1), *, max_quarantined=0.05, allow_anomalies=0, **counts):
+    def check(
+        labels=(0, 1), *, schema_text=SCHEMA, max_quarantined=0.05, allow_anomalies=0, **counts
+    ):
         examples, statistics = standard_artifacts.Examples(), standard_artifacts.ExampleStatistics()
         schema, anomalies = standard_artifacts.Schema(), standard_artifacts.ExampleAnomalies()
         for artifact, name in (
@@ -61,7 +64,7 @@ def check(tmp_path, caplog):
             folder.mkdir(exist_ok=True)
             computed = tfdv.generate_statistics_from_dataframe(pd.DataFrame({"label": found}))
             (folder / "FeatureStats.pb").write_bytes(computed.SerializeToString())
-        parsed = text_format.Parse(SCHEMA, schema_pb2.Schema())
+        parsed = text_format.Parse(schema_text, schema_pb2.Schema())
         (tmp_path / "schema" / "schema.pbtxt").write_text(text_format.MessageToString(parsed))
         properties = {"classes": json.dumps(CLASSES), "max_quarantined": max_quarantined}
         caplog.clear()
@@ -93,6 +96,18 @@ def test_anomalies_stop_the_run(check, caplog):
 
 def test_anomalies_that_are_allowed_are_shown(check):
     assert len(check(labels=(0, 2), allow_anomalies=1)) == 2
+
+
+def test_a_report_lists_anomalies_of_features_and_of_all_examples(check, tmp_path):
+    schema_text = f"{SCHEMA} dataset_constraints {{ min_examples_count: 3 }}"
+    rows = check(labels=(0, 0, 2), schema_text=schema_text, allow_anomalies=1)
+    assert any("train, all examples" in row for row in rows)
+    anomalies = standard_artifacts.ExampleAnomalies()
+    anomalies.uri = str(tmp_path / "anomalies")
+    anomalies.split_names = artifact_utils.encode_split_names(SPLITS)
+    whole, feature = list_anomalies(anomalies)
+    assert whole.startswith("train: all examples: ")
+    assert feature.startswith("test: label: ")
 
 
 def test_too_many_quarantined_images_stop_the_run(check):
