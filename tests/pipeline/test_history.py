@@ -1,4 +1,4 @@
-"""`--history`, which reads the records that reports leave."""
+"""Tests of `--history`, which reads the records that are written with reports."""
 
 import dataclasses
 import subprocess
