@@ -26,8 +26,8 @@ ONLY_PILLOW = {"xcsn0g01.png", "bits_flipped.jpg", "zero_hole.jpg", "zero_tail.j
 
 @pytest.fixture(scope="module")
 def decode():
-    """Returns a function that decodes an image to its pixels, and whether ingestion may keep the
-    file."""
+    """Returns a function that decodes a file: its pixels, and whether it is a JPEG of these
+    pixels."""
     function = tf.function(
         lambda encoded: decode_upright(encoded, LIMITS),
         input_signature=[tf.TensorSpec([], tf.string)],
