@@ -153,7 +153,7 @@ def create_pipeline(
         if config.data.check != "off"
         else []
     )
-    transform.add_upstream_node(validator)  # nothing long runs on data that are refused
+    transform.add_upstream_node(validator)  # so that no long node runs on refused data
     training_examples = (
         transform.outputs["transformed_examples"] if head_only else (examples.outputs["examples"])
     )

@@ -119,7 +119,8 @@ def _frozen_features(encoded: tf.Tensor, directory: str, input_range: str) -> tf
     The backbone becomes part of the transform graph's SavedModel, as its attribute
     `frozen_backbone`.
     """
-    import tensorflow_transform as tft  # here, since training imports this module without Transform
+    # Imported here, since training imports this module without TensorFlow Transform.
+    import tensorflow_transform as tft
 
     frozen = tft.make_and_track_object(
         lambda: FrozenBackbone(directory, input_range), name="frozen_backbone"

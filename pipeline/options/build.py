@@ -138,7 +138,7 @@ def build_target(settings: Mapping[str, Setting]) -> tuple[str, Cloud]:
 
 
 def build_endpoint(settings: Mapping[str, Setting]) -> EndpointSettings:
-    """The endpoint that `settings` name, for commands that run no pipeline.
+    """Returns the settings of the endpoint that `settings` name, for commands that run no pipeline.
 
     Args:
       settings: the given settings, by dotted key; they must contain the name, the endpoint, the
@@ -157,12 +157,12 @@ def build_endpoint(settings: Mapping[str, Setting]) -> EndpointSettings:
 
     endpoint = Endpoint(**given("endpoint"))
     found = make_endpoint_settings(values["name"], endpoint, Cloud(**given("cloud")))
-    assert found is not None  # `is_about_endpoint` has seen a name
+    assert found is not None  # `is_about_endpoint` has checked that there is a name
     return found
 
 
 def build_serving_dir(settings: Mapping[str, Setting]) -> str:
-    """Returns the serving directory of the pipeline in `settings`, for commands that run nothing.
+    """Returns the serving directory that `settings` name, for commands that run no pipeline.
 
     Args:
       settings: the given settings, by dotted key; they must contain the name, the pipeline root or

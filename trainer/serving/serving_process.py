@@ -16,7 +16,7 @@ import numpy as np
 from common.errors import InputError
 from trainer.serving.watchdog import Bounds, Watchdog, peak_memory
 
-STOPPED = "was stopped"  # in the message for a process that exceeds its bounds
+STOPPED = "was stopped"  # part of the message if a process exceeds its bounds
 _SCRIPT = Path(__file__).with_name("session_model.py")
 
 

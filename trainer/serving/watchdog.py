@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")  # bytes
-_INTERVAL = 0.05  # seconds between two looks at the memory
+_INTERVAL = 0.05  # seconds between two measurements of the memory
 
 
 @dataclasses.dataclass(frozen=True)
