@@ -3,11 +3,13 @@
 Imports TensorFlow only for buckets.
 """
 
+from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 
 from common.errors import InputError
 from common.files import read_bytes
+from common.text import make_printable
 from pipeline.options.config import Config
 
 # The feature `file_name` that ImageExampleGen writes, as in the curated schemas.
@@ -20,7 +22,8 @@ feature {
   shape {}
 }
 """
-_REQUIRED = ("image", "label")
+_LABEL = "label"
+_REQUIRED = ("image", _LABEL)
 
 
 def read_curated_schema(name: str) -> str:
@@ -64,6 +67,31 @@ def read_schema(path: str) -> str:
             f"{', '.join(missing)} as well"
         )
     return text if "file_name" in names else f"{text.rstrip()}{_FILE_NAME}"
+
+
+def limit_labels(schema: str, classes: Sequence[str]) -> str:
+    """Returns the text of an inferred schema with the range of the labels in it.
+
+    SchemaGen lists the labels as a domain of strings, which TFDV compares with no feature of
+    integers: with such a schema, a new class would be no anomaly.
+
+    Args:
+      schema: the text that SchemaGen wrote.
+      classes: the class names, which the text says in a comment.
+    """
+    from google.protobuf import text_format
+    from tensorflow_metadata.proto.v0 import schema_pb2
+
+    parsed = text_format.Parse(schema, schema_pb2.Schema())
+    others = [domain for domain in parsed.string_domain if domain.name != _LABEL]
+    del parsed.string_domain[:]
+    parsed.string_domain.extend(others)
+    (label,) = (feature for feature in parsed.feature if feature.name == _LABEL)
+    label.int_domain.CopyFrom(
+        schema_pb2.IntDomain(name=_LABEL, min=0, max=len(classes) - 1, is_categorical=True)
+    )
+    names = "".join(f"#   {index} {make_printable(name)}\n" for index, name in enumerate(classes))
+    return f"# The labels:\n{names}{text_format.MessageToString(parsed)}"
 
 
 def check_write_schema(path: str, config: Config) -> None:

@@ -8,6 +8,7 @@ from common.errors import InputError
 from common.files import read_or_write, read_text
 from common.lock import try_lock
 from pipeline.options.config import Config
+from pipeline.options.defaults import default_root
 
 OWNER = ".pipeline-name"  # the file in a pipeline root that names its pipeline
 _READS = ".pipeline-reads"  # the file in a pipeline root that names model and dataset
@@ -21,7 +22,7 @@ def state_directory(config: Config) -> Path:
     """
     root = config.pipeline_root
     is_remote = "://" in root or config.run.is_compiled
-    return Path("runs", config.name).resolve() if is_remote else Path(root)
+    return default_root(config.name) if is_remote else Path(root)
 
 
 @contextmanager

@@ -20,6 +20,8 @@ IMAGE = "image"
 LABEL = "label"
 PIXELS = "pixels"
 FEATURES = "features"
+# Tells which image the features are of: Beam writes them in any order, and without file names.
+IMAGE_HASH = "image_hash"
 
 # The number of images that Transform and Evaluator process at once. Beam passes up to 1,000 images
 # to Evaluator, whose pixels would take 600 MB.
@@ -38,7 +40,7 @@ def preprocessing_fn(
 
     Returns:
       `label`, int64 [B]; and `pixels`, float32 [B, H, W, 3] in [-1, 1], for tune "full", or
-      `features`, float32 [B, D], for tune "head".
+      `features`, float32 [B, D], and `image_hash`, int64 [B], see `hash_images`, for tune "head".
     """
     settings = from_custom_config(TransformSettings, custom_config)
     encoded = tf.reshape(inputs[IMAGE], [-1])
@@ -48,7 +50,17 @@ def preprocessing_fn(
         outputs[PIXELS] = decode_images(encoded, shapes.height, shapes.width)
     else:
         outputs[FEATURES] = _frozen_features(encoded, settings.backbone, settings.input_range)
+        outputs[IMAGE_HASH] = hash_images(encoded)
     return outputs
+
+
+def hash_images(encoded: tf.Tensor) -> tf.Tensor:
+    """Hashes encoded images, string [B], to int64 [B], in [0, 2^63 - 1).
+
+    The hash is FarmHash's Fingerprint64, which TensorFlow promises never to change: see
+    `tf.strings.to_hash_bucket_fast`.
+    """
+    return tf.strings.to_hash_bucket_fast(encoded, 2**63 - 1)
 
 
 def decode_images(encoded: tf.Tensor, height: int, width: int) -> tf.Tensor:

@@ -10,6 +10,7 @@ import apache_beam as beam
 from tfx.dsl.io import fileio
 
 from common.files import write_whole
+from common.image_counts import count_images
 from components.image_example_gen.counts import DARK, DEEP, QUARANTINE, READ
 from components.image_example_gen.normalise import normalise
 from components.image_example_gen.quarantine import Reason, UnusableError, format_record
@@ -67,6 +68,7 @@ class WriteShard(beam.DoFn):
             with open_shard(uri, shard.index, shard.count) as write:
                 for image in self._images.read(images):
                     tallies[READ, image.label] += 1
+                    count_images()
                     try:
                         example, peak = self._convert(image)
                     except UnusableError as error:

@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pyarrow as pa
 
+from common.mcnemar import describe_p, mcnemar
 from components.model_evaluator.limits import ROUNDING, right_answers
 from components.model_evaluator.predictions import CHAMPION_PREFIX
 from components.model_evaluator.settings import GateSettings
@@ -43,9 +44,8 @@ class Comparison:
 
     def describe(self) -> str:
         """Returns the comparison in words."""
-        p = f"{self.p:.2f}" if self.p >= 0.005 else f"{self.p:.1g}"
         images = "image" if self.better == 1 else "images"
-        return f"better on {self.better} {images}, worse on {self.worse}, p = {p}"
+        return f"better on {self.better} {images}, worse on {self.worse}, {describe_p(self.p)}"
 
     def reason(self, settings: GateSettings) -> str:
         """Returns why the model is refused, in words."""
@@ -68,21 +68,3 @@ def compare(table: pa.Table) -> Comparison | None:
         worse=worse,
         p=mcnemar(better, worse),
     )
-
-
-def mcnemar(better: int, worse: int) -> float:
-    """Returns the two-sided p-value of McNemar's exact test, in [0, 1].
-
-    The test uses the images that only one of the two models classifies correctly. If both models
-    are equally good, it is either model with probability 1/2, so the test is a binomial test (Q.
-    McNemar, Psychometrika 12, 1947; exact version: A. L. Edwards, Psychometrika 13, 1948).
-
-    Args:
-      better: number of images that only the first model classifies correctly.
-      worse: number of images that only the second model classifies correctly.
-    """
-    import scipy.stats
-
-    if better + worse == 0:
-        return 1.0
-    return float(scipy.stats.binomtest(better, better + worse, 0.5).pvalue)

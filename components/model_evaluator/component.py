@@ -8,7 +8,14 @@ from tfx.types import standard_artifacts, standard_component_specs
 from tfx.types.component_spec import ExecutionParameter
 from tfx.utils import json_utils
 
-from components.model_evaluator.executor import CHAMPION, GATE, RECORDS, TRAINING, Executor
+from components.model_evaluator.executor import (
+    CHAMPION,
+    DATA,
+    GATE,
+    RECORDS,
+    TRAINING,
+    Executor,
+)
 from components.property_value import PropertyValue
 
 
@@ -19,6 +26,7 @@ class ModelEvaluatorSpec(standard_component_specs.EvaluatorSpec):
         CHAMPION: ExecutionParameter(type=str),
         RECORDS: ExecutionParameter(type=str),
         TRAINING: ExecutionParameter(type=str),
+        DATA: ExecutionParameter(type=str),
         GATE: ExecutionParameter(type=str),
         "code_fingerprint": ExecutionParameter(type=str),
     }
@@ -46,6 +54,7 @@ class ModelEvaluator(base_beam_component.BaseBeamComponent):
         champion: PropertyValue,
         records: PropertyValue,
         training: PropertyValue,
+        data: PropertyValue,
         gate: PropertyValue,
         code_fingerprint: PropertyValue,
     ) -> None:
@@ -60,6 +69,7 @@ class ModelEvaluator(base_beam_component.BaseBeamComponent):
             `components.model_evaluator.records.NONE`.
           records: directory where a blessing is recorded.
           training: fingerprint of the training that made the model.
+          data: fingerprint of the examples, recorded with a blessing.
           gate: `components.model_evaluator.settings.GateSettings`, as JSON.
           code_fingerprint: fingerprint of the executor's code.
         """
@@ -72,6 +82,7 @@ class ModelEvaluator(base_beam_component.BaseBeamComponent):
             champion=champion,
             records=records,
             training=training,
+            data=data,
             gate=gate,
             code_fingerprint=code_fingerprint,
             fairness_indicator_thresholds="null",

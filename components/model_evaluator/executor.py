@@ -30,6 +30,7 @@ from trainer.serving.exported_model import read_classes
 # The execution property CHAMPION is only part of the cache key: the executor reads the champion
 # from the records.
 CHAMPION, RECORDS, TRAINING, GATE = "champion", "records", "training", "gate"
+DATA = "data"  # fingerprint of the examples
 # TFX's execution property for a function that adds extractors; its value is an import path.
 EXTRACTORS = {"custom_extractors": f"{make_extractors.__module__}.{make_extractors.__name__}"}
 
@@ -61,6 +62,7 @@ class Executor(executor.Executor):
         properties = dict(exec_properties)
         properties.pop(CHAMPION)
         records, training = properties.pop(RECORDS), properties.pop(TRAINING)
+        data = properties.pop(DATA)
         gate = from_custom_config(GateSettings, properties.pop(GATE))
         model = artifact_utils.get_single_uri(input_dict[standard_component_specs.MODEL_KEY])
         examples = artifact_utils.get_single_uri(input_dict[standard_component_specs.EXAMPLES_KEY])
@@ -68,18 +70,18 @@ class Executor(executor.Executor):
             output_dict[standard_component_specs.EVALUATION_KEY]
         )
         classes = read_classes(path_utils.serving_model_path(model)) or []
-        source_images = read_counts_of_classes(examples, len(classes))[READ]
+        counts = read_counts_of_classes(examples, len(classes))
         champion = last_blessed(records, classes, other_than=training)
         while True:
             self._evaluate(champion, input_dict, output_dict, properties)
-            verdict = judge(read_predictions(evaluation), classes, source_images, gate)
+            verdict = judge(read_predictions(evaluation), classes, counts[READ], gate)
             if not verdict.blessed:
                 break
             tf.io.gfile.makedirs(records)
             with hold_lease(f"{records}/.lease", "the records of blessed models"):
                 now = last_blessed(records, classes, other_than=training)
                 if _name(now) == _name(champion):
-                    record(records, model, training)
+                    record(records, model, training, data=data, class_counts=counts["train"])
                     break
             notice("Another run has blessed a model meanwhile, so this model is compared again.")
             champion = now

@@ -1,10 +1,10 @@
 """Executor of `ServingCheck`."""
 
+import itertools
 from collections.abc import Mapping
 from typing import Any
 
 import pyarrow as pa
-import tensorflow as tf
 from absl import logging
 from tfx import types
 from tfx.dsl.components.base import base_executor
@@ -12,6 +12,7 @@ from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import path_utils
 
 from common.custom_config import from_custom_config
+from components.examples import read_images
 from components.model_evaluator.predictions import read_predictions
 from components.serving_check.check import ServingCheck, TestImage
 from components.serving_check.findings import write_findings
@@ -94,17 +95,15 @@ def read_test_images(
       split_uris: the URIs of the test split.
       chosen: the rows of the chosen images in the table of predictions, by file name.
     """
-    files = [file for uri in split_uris for file in sorted(tf.io.gfile.glob(f"{uri}/*"))]
     found: dict[str, TestImage] = {}
-    for record in tf.data.TFRecordDataset(files, "GZIP").as_numpy_iterator():
-        features = tf.train.Example.FromString(record).features.feature
-        name = features["file_name"].bytes_list.value[0].decode(errors="backslashreplace")
+    for example in itertools.chain.from_iterable(map(read_images, split_uris)):
+        name = example.file_name
         if name in chosen and name not in found:
             row = chosen[name]
             found[name] = TestImage(
                 name=name,
-                content=features["image"].bytes_list.value[0],
-                example=record,
+                content=example.image,
+                example=example.record,
                 predicted=row["predicted"],
                 probability=row["probability"],
                 valid=row["valid"],

@@ -1,24 +1,23 @@
 """Shows a run on the console. Imports no TensorFlow.
 
-A terminal shows a spinner for the running node and a progress bar for the Trainer. If the output
-goes to a pipe or a file, each entry is one plain line, neither wrapped nor coloured.
+A terminal shows a progress bar for the running node. If the output goes to a pipe or a file, each
+entry is one plain line, neither wrapped nor coloured.
 """
 
-import datetime
 import logging
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, TextIO
 
 import rich.console
-import rich.progress
-import rich.table
 import rich.text
 
 from backbones.download.progress import show_downloads
 from common import termination
 from common.notice import logger as notice_logger
+from common.pace import Pace
+from common.progress_display import ProgressDisplay, describe_images, describe_pace
 from common.text import escape_controls, make_printable
 from pipeline.found_images import FoundImages
 from pipeline.options.config import Config
@@ -33,25 +32,14 @@ logger = logging.getLogger(__name__)
 class Console:
     """Prints the plan, the nodes as they run, and the summary."""
 
-    def __init__(self, stdout: TextIO, stderr: TextIO) -> None:
+    def __init__(
+        self, stdout: TextIO, stderr: TextIO, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._out = rich.console.Console(file=stdout, highlight=False, soft_wrap=True)
         self._err = rich.console.Console(file=stderr, highlight=False, soft_wrap=True, style="red")
-        self._bar = rich.progress.Progress(
-            rich.progress.SpinnerColumn(),
-            rich.progress.TextColumn("{task.description}"),
-            rich.progress.BarColumn(bar_width=24),
-            rich.progress.TextColumn("{task.fields[detail]}"),
-            rich.progress.TimeElapsedColumn(),
-            console=self._out,
-            transient=True,
-            disable=not self._out.is_terminal,
-            redirect_stdout=False,  # the output of libraries belongs in the log
-            redirect_stderr=False,
-        )
+        self._progress = ProgressDisplay(self._out, self.line, clock)
         self._last_lines: list[str] = []
-        self._task: rich.progress.TaskID | None = None
         self._started = 0.0
-        self._announced = 0
         self._validated: dict[str, float] = {}
 
     @contextmanager
@@ -60,16 +48,14 @@ class Console:
         notices = _Notices(self)
         notice_logger.addHandler(notices)
         try:
-            with termination.call_before_end(self._bar.stop), self._bar:
+            with termination.call_before_end(self._progress.bars.stop), self._progress.bars:
                 yield
         finally:
             notice_logger.removeHandler(notices)
 
     def busy(self, text: str) -> None:
         """Shows a spinner with `text` on a terminal, until the next entry is printed."""
-        self._remove_task()
-        if self._out.is_terminal:
-            self._task = self._bar.add_task(text, total=None, detail="")
+        self._progress.begin(text)
 
     def line(self, text: str, style: str | None = None) -> None:
         """Prints one entry in one line, even if names from the data contain line breaks."""
@@ -133,7 +119,6 @@ class Console:
     def node_started(self, node: str) -> None:
         """Shows that a node starts."""
         self._started = time.monotonic()
-        self._announced = 0
         self._validated = {}
         self.busy(node)
         if not self._out.is_terminal:
@@ -141,13 +126,13 @@ class Console:
 
     def node_finished(self, node: str, *, cached: bool) -> None:
         """Shows that a node has succeeded."""
-        self._remove_task()
+        self._progress.end()
         seconds = time.monotonic() - self._started
         self.line(f"{node}: " + ("cached" if cached else f"done in {seconds:.1f} s"))
 
     def node_failed(self, node: str, *, interrupted: bool = False) -> None:
         """Shows that a node has failed or was interrupted."""
-        self._remove_task()
+        self._progress.end()
         how = "interrupted" if interrupted else "failed"
         self.error(f"{node}: {how} after {time.monotonic() - self._started:.1f} s")
 
@@ -166,16 +151,19 @@ class Console:
         self._validated |= {k: v for k, v in progress.metrics.items() if k.startswith("val_")}
         metrics = {**progress.metrics, **self._validated}
         parts = [f"{name} {value:.3f}" for name, value in metrics.items()]
-        if pace := progress.pace:
-            left = datetime.timedelta(seconds=round(pace.seconds_left))
-            parts += [f"{pace.images_per_second:.0f} images/s", f"{left} left"]
-        detail = ", ".join(parts)
         done, total = progress.step, progress.total_steps
-        if self._task is not None:
-            self._bar.update(self._task, completed=done, total=total, detail=detail)
-        elif done * 10 // total > self._announced:
-            self._announced = done * 10 // total
-            self.line(f"  step {done} of {total}: {detail}")
+        detail = ", ".join([f"step {done} of {total}", *parts, *describe_pace(progress.pace)])
+        self._progress.show(done, total, detail)
+
+    def images(self, done: int, total: int, pace: Pace | None) -> None:
+        """Shows how many images the running node has read.
+
+        Args:
+          done: number of images.
+          total: number of images that the node reads altogether.
+          pace: the speed; None if it is unknown.
+        """
+        self._progress.show(done, total, describe_images(done, total, pace))
 
     def downloads(self) -> AbstractContextManager[None]:
         """A context in which downloads are shown."""
@@ -234,11 +222,6 @@ class Console:
         width = max(map(len, fields))
         for name, value in fields.items():
             self.line(f"  {name:<{width}}  {value}")
-
-    def _remove_task(self) -> None:
-        if self._task is not None:
-            self._bar.remove_task(self._task)
-            self._task = None
 
 
 class _Notices(logging.Handler):

@@ -1,4 +1,4 @@
-"""Runs of the whole pipeline, in this process: importing TFX once is dear enough."""
+"""Runs the whole pipeline in this process, because each import of TFX takes many seconds."""
 
 import dataclasses
 import os
@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
-import coverage
 import pytest
 
 import pipeline_runner
@@ -22,9 +21,9 @@ class Run:
     """A run of the command line.
 
     Attributes:
-      status: its exit status.
-      out: what it printed to stdout.
-      err: what it printed to stderr.
+      status: the exit status.
+      out: the text on stdout.
+      err: the text on stderr.
       ran: the nodes that were not taken from the cache.
       artifacts: URIs by "node.output", as the log has them.
       log: the lines that the run logged about its results.
@@ -53,7 +52,7 @@ class Run:
 
 @contextmanager
 def captured() -> Iterator[tuple[TextIO, TextIO]]:
-    """A context in which descriptors 1 and 2 are files."""
+    """Redirects file descriptors 1 and 2 to two temporary files, and yields the files."""
     saved = os.dup(1), os.dup(2)
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
         os.dup2(out.fileno(), 1)
@@ -67,7 +66,7 @@ def captured() -> Iterator[tuple[TextIO, TextIO]]:
 
 
 def run_pipeline(root: Path, *arguments: str) -> Run:
-    """Runs `pipeline_runner.py` with these arguments on a pipeline root."""
+    """Runs the command line with these arguments and the pipeline root `root`."""
     with captured() as (out, err):
         status = pipeline_runner.main([*arguments, "--pipeline-root", str(root)])
         texts = []
@@ -86,7 +85,7 @@ def run_pipeline(root: Path, *arguments: str) -> Run:
 
 @pytest.fixture(scope="session", autouse=True)
 def vit_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Models are made in a cache of the tests' own."""
+    """Sets VIT_HOME, so that the tests have their own model cache."""
     before = os.environ.get("VIT_HOME")
     os.environ["VIT_HOME"] = str(tmp_path_factory.mktemp("vit_home"))
     yield
@@ -94,21 +93,6 @@ def vit_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         del os.environ["VIT_HOME"]
     else:
         os.environ["VIT_HOME"] = before
-
-
-@pytest.fixture(scope="module")
-def uncovered() -> Iterator[None]:
-    """A context in which coverage is not measured.
-
-    It traces every call, and most are Beam's and TFX's: a run takes 1.7 times as long. The short
-    runs of test_resume.py have the lines that the long ones have.
-    """
-    tracer = coverage.Coverage.current()
-    if tracer:
-        tracer.stop()
-    yield
-    if tracer:
-        tracer.start()
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
-"""Beam's nodes on a real Flink: what they write is what Beam's own engine writes.
+"""Tests that Beam's nodes write the same on a real Flink as with Beam's own runner.
 
-Flink runs inside Beam's job server: `make flink-job-server` gets one, or $VIT_FLINK_JAR names one.
+Flink runs inside Beam's job server, which `make flink-job-server` downloads; $VIT_FLINK_JAR names
+another one.
 """
 
 import os
@@ -16,7 +17,7 @@ pytestmark = pytest.mark.slow
 
 SPLITS = ("train", "validation", "test")
 BEAM_NODES = ("ImageExampleGen", "StatisticsGen", "Transform", "Evaluator")
-IMAGES_OF_A_CLASS = 12  # enough for each split to have some
+IMAGES_OF_A_CLASS = 12  # enough for an image in each split
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +27,7 @@ def job_server(project, monkeypatch_module):
         pytest.skip(f"no job server at {jar} (make flink-job-server, or set VIT_FLINK_JAR)")
     if not shutil.which("java"):
         pytest.skip("no java, which Flink needs")
-    # Each node has a JVM, which should start quickly and be small.
+    # Each node starts a JVM, so it must start quickly and need little memory.
     monkeypatch_module.setenv("JAVA_TOOL_OPTIONS", "-XX:TieredStopAtLevel=1 -Xmx2g")
     return jar
 
@@ -39,7 +40,7 @@ def monkeypatch_module():
 
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory, project):
-    """Returns some real images; the digits if there are none."""
+    """Returns a folder of real images, or the dataset `digits` if there are no real images."""
     shared = Path(os.environ.get("VIT_SHARED", project.parent / "shared"))
     if not (shared / "images").is_dir():
         return "digits"
@@ -55,7 +56,7 @@ def dataset(tmp_path_factory, project):
 
 @pytest.fixture(scope="module")
 def run(pipeline, dataset, tiny_backbone, tmp_path_factory):
-    """Runs the whole line with these flags for Beam; returns the run and its log."""
+    """Returns a function that runs the pipeline with some flags; it returns the run and its log."""
 
     def run_with(name, *flags):
         root = tmp_path_factory.mktemp(name)
@@ -87,7 +88,7 @@ def records(directory: Path) -> list[bytes]:
 
 
 def test_every_node_of_beam_ran_on_flink(flink):
-    """Each node has its own job server, and each of their jobs ended."""
+    """Each Beam node started a job server, and its job ended without failure."""
     _, log = flink
     ran = [
         part.split(" ", 1)[0] for part in log.split("Component ") if "state changed to DONE" in part
@@ -124,6 +125,6 @@ def test_the_features_are_the_same(direct, flink):
         np.testing.assert_allclose(table(of_flink / f"Split-{split}"), expected, rtol=0, atol=1e-5)
 
 
-def test_the_gate_comes_to_the_same_verdict(direct, flink):
+def test_the_verdict_is_the_same(direct, flink):
     for line in ("images", "test accuracy", "verdict"):
         assert flink[0].value(line) == direct[0].value(line)

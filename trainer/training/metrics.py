@@ -5,10 +5,11 @@ import math
 import time
 from collections.abc import Mapping
 
+from common.pace import Pace
 from trainer.training.forecast import Forecaster
 from trainer.training.history import History
 from trainer.training.optimizer import Schedule
-from trainer.training.progress import Pace, Progress, report
+from trainer.training.progress import Progress, report
 from trainer.training.train_step import Result
 
 logger = logging.getLogger(__name__)

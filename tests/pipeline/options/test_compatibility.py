@@ -1,4 +1,4 @@
-"""Options that would be ignored are refused."""
+"""Tests that options without an effect are refused."""
 
 import pytest
 

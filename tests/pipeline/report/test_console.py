@@ -8,6 +8,7 @@ import pytest
 
 import common.lock
 from backbones.download import Download
+from common.pace import Pace
 from components.model_evaluator.comparison import Comparison
 from components.model_evaluator.limits import Limit
 from components.model_evaluator.verdict import Verdict
@@ -16,7 +17,8 @@ from pipeline.options.build import build_config
 from pipeline.options.settings import Setting
 from pipeline.report.console import Console
 from pipeline.report.outcome import Report
-from trainer.training.progress import Pace, Progress
+from trainer.training.forecast import Forecast
+from trainer.training.progress import Progress
 
 
 @pytest.fixture
@@ -79,14 +81,15 @@ def report(**changes):
 
 
 def test_piped_output_is_one_plain_unwrapped_line_an_entry(streams):
-    console = Console(*streams)
+    clock = iter(range(0, 10_000, 31))
+    console = Console(*streams, clock=lambda: next(clock))
     settings = {"model": "vit_b16_fe", "pipeline_root": "/" + "deep/" * 60}
     config = build_config({key: Setting(value, key) for key, value in settings.items()})
     console.plan(config, "/log")
     with console.live():
         console.node_started("Trainer")
         console.progress(progress(1, 10))
-        assert "  step 1 of 10: loss 2.000, 12 images/s, 0:01:15 left\n" in streams[0].getvalue()
+        assert "  step 1 of 10, loss 2.000, 12.3 images/s, 0:01:15 left\n" in streams[0].getvalue()
         console.node_finished("Trainer", cached=False)
         console.node_started("Pusher")
         console.node_finished("Pusher", cached=True)
@@ -146,18 +149,57 @@ def test_the_plan_says_what_the_recipe_has_reached(streams):
 
 
 def test_progress_of_which_the_pace_is_not_known_yet(streams):
-    console = Console(*streams)
+    clock = iter(range(0, 100, 31))
+    console = Console(*streams, clock=lambda: next(clock))
     console.node_started("Trainer")
     console.progress(dataclasses.replace(progress(1, 10), pace=None))
-    assert streams[0].getvalue().endswith("  step 1 of 10: loss 2.000\n")
+    assert streams[0].getvalue().endswith("  step 1 of 10, loss 2.000\n")
+    console.images(1200, 3670, None)
+    assert streams[0].getvalue().endswith("  1,200 of 3,670 images\n")
 
 
-def test_progress_is_shown_at_most_ten_times(streams):
-    console = Console(*streams)
+def test_piped_progress_is_a_line_every_thirty_seconds(streams):
+    now = 0.0
+    console = Console(*streams, clock=lambda: now)
+    console.node_started("Transform")
+    for done in range(1, 201):
+        now += 1.0
+        console.images(done, 200, Pace(images_per_second=1.0, seconds_left=200.0 - done))
+    lines = streams[0].getvalue().splitlines()[1:]
+    assert lines[0] == "  30 of 200 images, 1 images/s, 0:02:50 left"
+    assert [line.split()[0] for line in lines] == ["30", "60", "90", "120", "150", "180"]
+
+
+def test_progress_of_a_long_training_is_at_most_a_hundred_lines(streams):
+    now = 0.0
+    console = Console(*streams, clock=lambda: now)
     console.node_started("Trainer")
     for step in range(1, 1001):
+        now += 60.0
         console.progress(progress(step, 1000))
-    assert streams[0].getvalue().count("of 1000") == 10
+    assert streams[0].getvalue().count("of 1000") == 100
+
+
+def test_a_terminal_shows_the_images_of_the_running_node():
+    screen = Screen()
+    console = Console(screen, io.StringIO())
+    with console.live():
+        console.node_started("Transform")
+        console.images(120, 3670, Pace(images_per_second=12.0, seconds_left=295.8))
+        time.sleep(0.2)
+    shown = re.sub(r"\x1b\[[\d;?]*[a-zA-Z]", "", screen.getvalue())  # without colours
+    assert re.search(r"Transform .*120 of 3,670 images, 12 images/s, 0:04:56 left", shown)
+
+
+def test_the_forecast_of_a_training(streams):
+    Console(*streams).forecast(
+        Forecast(images=7200, images_per_second=2.0, devices="2 CPU cores", head_seconds=400.0)
+    )
+    assert streams[0].getvalue().splitlines() == [
+        "  training takes about 60 min on 2 CPU cores: 7,200 images at 2 images/s",
+        "  without a GPU, --tune head is faster: about 7 min, since each image goes through the "
+        "backbone only once",
+    ]
 
 
 def test_piped_a_download_is_two_lines(streams):
@@ -269,7 +311,8 @@ def test_a_model_that_is_served_already(streams):
 
 
 def test_validation_metrics_stay_in_sight(streams):
-    console = Console(*streams)
+    clock = iter(range(0, 1000, 31))
+    console = Console(*streams, clock=lambda: next(clock))
     console.node_started("Trainer")
     console.resumed(3)
     metrics = {"loss": 2.0, "val_accuracy": 0.75}
@@ -277,7 +320,7 @@ def test_validation_metrics_stay_in_sight(streams):
     console.progress(progress(6, 10))
     lines = streams[0].getvalue().splitlines()
     assert lines[1] == "  resumes from the checkpoint of step 3"
-    assert lines[-1].startswith("  step 6 of 10: loss 2.000, val_accuracy 0.750, ")
+    assert lines[-1].startswith("  step 6 of 10, loss 2.000, val_accuracy 0.750, ")
 
 
 def test_text_is_not_taken_for_markup(streams):

@@ -1,12 +1,6 @@
-"""Google's storage as its JSON API answers: cloud.google.com/storage/docs/json_api/v1/objects/list.
+"""Tests of sources in a bucket, with a stand-in for Cloud Storage on loopback."""
 
-Google's client sends its requests there (STORAGE_EMULATOR_HOST).
-"""
-
-import base64
 import hashlib
-import re
-from urllib.parse import unquote
 
 import pytest
 
@@ -16,79 +10,21 @@ from components.image_example_gen.sources.bucket_listing import ListedFile, list
 from components.image_example_gen.sources.manifest import ManifestSource
 from components.image_example_gen.sources.records import Features, RecordFiles
 from components.image_example_gen.sources.remote_folder import RemoteFolderSource
-from tests.account import write_account
-from tests.pipeline.runners.server import Api, ApiError, serving
+from tests.google_storage import encoded, storage_with
 
 FLOWERS = "gs://bucket/flowers"
 
 
-def encoded(digest):
-    return base64.b64encode(digest).decode()
-
-
-class Storage(Api):
-    """A bucket whose listing has two objects on each page."""
-
-    ROUTES = (
-        ("POST", "/token", "token"),
-        ("GET", "/storage/v1/b/(bucket|none)/o", "list"),
-        ("GET", "/storage/v1/b/bucket/o/(.+)", "get"),
-        ("GET", "/download/storage/v1/b/bucket/o/(.+)", "download"),
-    )
-
-    def __init__(self):
-        super().__init__()
-        self.objects = {}
-
-    def error(self, status, message):
-        return {"error": {"code": status, "message": message}}
-
-    def token(self, request):
-        return {"access_token": "t", "expires_in": 3600, "token_type": "Bearer"}
-
-    def list(self, request, bucket):
-        if bucket == "none":
-            raise ApiError(404, "The specified bucket does not exist.")
-        names = sorted(n for n in self.objects if n.startswith(request.query["prefix"]))
-        start = int(request.query.get("pageToken", "0"))
-        answer = {"items": [self._item(name) for name in names[start : start + 2]]}
-        if start + 2 < len(names):
-            answer["nextPageToken"] = str(start + 2)
-        return answer
-
-    def get(self, request, quoted):
-        return self._item(unquote(quoted))
-
-    def download(self, request, quoted):
-        first, last = re.fullmatch(r"bytes=(\d+)-(\d*)", request.headers["range"]).groups()
-        content = self.objects[unquote(quoted)]
-        if int(first) >= len(content):
-            raise ApiError(416, "the range is behind the end")
-        return content[int(first) : int(last) + 1 if last else None]
-
-    def _item(self, name):
-        if name not in self.objects:
-            raise ApiError(404, f"No such object: bucket/{name}")
-        content = self.objects[name]
-        item = {"name": name, "size": str(len(content)), "crc32c": encoded(content[:4])}
-        if not name.endswith("composed.jpg"):
-            item["md5Hash"] = encoded(hashlib.md5(content).digest())
-        return item
-
-
 @pytest.fixture
 def storage(monkeypatch, tmp_path):
-    with serving(Storage()) as server:
-        account = write_account(tmp_path, token_uri=f"{server.url}/token")
-        monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(account))
-        monkeypatch.setenv("STORAGE_EMULATOR_HOST", server.url)
-        server.objects = {
-            "flowers/daisy/1.jpg": b"daisy 1",
-            "flowers/daisy/composed.jpg": b"daisy 2",
-            "flowers/roses/": b"",
-            "flowers/roses/1.jpg": b"rose  1",
-            "flowers2/roses/1.jpg": b"another folder",
-        }
+    objects = {
+        "flowers/daisy/1.jpg": b"daisy 1",
+        "flowers/daisy/composed.jpg": b"daisy 2",
+        "flowers/roses/": b"",
+        "flowers/roses/1.jpg": b"rose  1",
+        "flowers2/roses/1.jpg": b"another folder",
+    }
+    with storage_with(objects, monkeypatch, tmp_path) as server:
         yield server
 
 
@@ -101,7 +37,7 @@ def test_files_have_the_size_and_the_checksum_of_the_listing(storage):
     assert len(storage.of("GET", "/o")) == 2
 
 
-def test_two_images_that_are_exchanged_and_only_they_make_a_difference(storage):
+def test_exchanging_two_images_changes_the_fingerprint(storage):
     def fingerprint():
         return RemoteFolderSource(FLOWERS).fingerprint()
 
@@ -114,7 +50,7 @@ def test_two_images_that_are_exchanged_and_only_they_make_a_difference(storage):
     assert fingerprint() != before
 
 
-def test_a_bucket_that_is_not_there(storage):
+def test_a_missing_bucket(storage):
     with pytest.raises(InputError, match=r"gs://none/x: cannot be listed .*bucket does not exist"):
         list_files("gs://none/x")
 
@@ -145,7 +81,7 @@ def test_a_manifest_and_its_images(storage):
     assert read[2].error.startswith("cannot be read: ")
 
 
-def test_single_records_are_read_in_one_request_of_little_more(storage):
+def test_a_single_record_is_read_in_one_range_request(storage):
     import tensorflow as tf
 
     def example(image):
