@@ -137,9 +137,8 @@ def _read(
     try:
         before = os.stat(path)
         if not stat.S_ISREG(before.st_mode):
-            return FileContent(
-                name, 0, ""
-            ), None  # opening a pipe would wait for a process that writes to it
+            # Opening a pipe would wait for a process that writes to it.
+            return FileContent(name, 0, ""), None
         digest = digest_of(path)
         after = os.stat(path)
     except OSError:

@@ -191,7 +191,7 @@ def _checked_values(settings: Mapping[str, Setting]) -> dict[str, Any]:
 
 
 def _group(values: Mapping[str, Any], group: str) -> dict[str, Any]:
-    """Returns the values of a group of options by their names; those without a group for ""."""
+    """Returns the values of the options in `group`, by name; "" for options without a group."""
     start = f"{group}." if group else ""
     return {
         key.removeprefix(start): value
