@@ -16,7 +16,7 @@ def escape_controls(text: str) -> str:
     change the direction of writing, and bytes of a file name that are not UTF-8 become escapes as
     in Python's strings: `\x1b`, `\n`, `\u202e`, `\udcff`.
     """
-    if text.isprintable():  # nearly all text, and a hundred times as fast
+    if text.isprintable():  # true for nearly all text, and a hundred times as fast
         return text
     return "".join(
         character

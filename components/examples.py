@@ -13,8 +13,8 @@ class ImageExample(NamedTuple):
     Attributes:
       record: the serialized `tf.Example`.
       image: the encoded image: an upright RGB JPEG.
-      label: index of its class.
-      file_name: its name in the source.
+      label: index of the class of the image.
+      file_name: name of the image in the source.
     """
 
     record: bytes

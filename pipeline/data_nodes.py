@@ -40,7 +40,7 @@ class DataNodes:
     Attributes:
       example_gen: ImageExampleGen.
       statistics: StatisticsGen.
-      schema: SchemaGen, or PackagedSchema for a given or curated schema.
+      schema: SchemaGen, or PackagedSchema for a schema that is given or curated.
       validator: ExampleValidator.
     """
 
@@ -51,7 +51,7 @@ class DataNodes:
 
     @property
     def examples(self) -> BaseChannel:
-        """The examples of ImageExampleGen."""
+        """The channel of ImageExampleGen's examples."""
         return self.example_gen.outputs["examples"]
 
     def all(self) -> list[BaseNode]:
@@ -128,14 +128,15 @@ def make_data_check(
     backbone: BaseChannel | None,
     transformed_examples: BaseChannel | None,
 ) -> list[BaseNode]:
-    """Makes the node DataCheck, which `--data-check` chooses; an empty list for `off`.
+    """Makes the node DataCheck for the value of `--data-check`; returns an empty list for `off`.
 
     Args:
       config: the configuration.
       properties: the properties of the nodes.
       data: the nodes that read the images.
       backbone: the backbone's SavedModel; only `full` needs it.
-      transformed_examples: Transform's examples with features, for `full`; None without.
+      transformed_examples: Transform's examples with features, which `full` uses; None if there are
+        none.
     """
     if config.data.check == "off":
         return []
@@ -153,5 +154,5 @@ def make_data_check(
         transformed_examples=transformed_examples,
         input_range=config.backbone.input_range,
     )
-    check.add_upstream_node(data.validator)  # nothing long runs on data that are refused
+    check.add_upstream_node(data.validator)  # so that no long node runs on refused data
     return [check.with_id("DataCheck")]

@@ -15,7 +15,7 @@ from components.image_example_gen.sources.duplicates import (
 )
 from components.image_example_gen.split import assign_splits
 
-_SHOWN = 4  # suffixes of file names
+_SHOWN = 4  # the number of suffixes that a message names
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -59,10 +59,10 @@ class FoundImages:
         return self.splits[TRAIN]
 
     def check(self) -> None:
-        """Refuses images that no model can be trained and measured on.
+        """Refuses images on which no model can be trained and measured.
 
         Raises:
-          RefusedError: a split has no image, or a class none to train on.
+          RefusedError: a split has no image, or a class has no training image.
         """
         check_splits(self.splits, f"found {self.total} images")
         check_trained(self.untrained)

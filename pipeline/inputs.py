@@ -1,4 +1,4 @@
-"""Finds data and backbone of a run, once, with their fingerprints."""
+"""Finds the data and the backbone of a run, and takes their fingerprints."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -68,7 +68,7 @@ def resolve_inputs(config: Config) -> Inputs:
         precision=config.train.precision,
         trusted=config.trust_model,
     )
-    check_backbone(backbone, trusted=config.trust_model)  # before the data are downloaded
+    check_backbone(backbone, trusted=config.trust_model)  # checked before the data are downloaded
     if config.tune == "full":
         check_tunable(backbone)
     images = make_source(config.source)

@@ -78,7 +78,7 @@ def create_pipeline(
         materialize=["train", "validation"] if head_only else [],
         custom_config=properties.transform.custom_config,
     ).with_id("Transform")
-    transform.add_upstream_node(data.validator)  # nothing long runs on data that are refused
+    transform.add_upstream_node(data.validator)  # so that no long node runs on refused data
     features = transform.outputs["transformed_examples"] if head_only else None
     data_checks = make_data_check(
         config, properties, data, backbone=backbone_model, transformed_examples=features

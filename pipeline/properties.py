@@ -126,7 +126,7 @@ def make_properties(config: Config, inputs: Inputs) -> Properties:
     transform_settings = TransformSettings(
         tune=config.tune,
         input_range=config.backbone.input_range,
-        # The range of AugReg's models is known.
+        # The check is not needed for AugReg's models, whose range of pixel values is known.
         check_input_range=not parse_model(config.model).is_augreg,
         code_fingerprint=code.transform,
     )
@@ -146,7 +146,7 @@ def make_properties(config: Config, inputs: Inputs) -> Properties:
         ),
         inputs=training_inputs,
         label=label,
-        # Not in the Trainer's output directory, which is a new one for each execution.
+        # Not in the Trainer's output directory, since each execution has a new one.
         checkpoints=f"{config.state_dir}/checkpoints",
         code_fingerprint=code.trainer,
     )
@@ -242,8 +242,8 @@ def _data_fingerprint(example_gen: ExampleGenProperties, inputs: TrainingInputs)
 def _champion_counts(champion: Blessing | None, data: str) -> str:
     """Returns `champion_counts` of ExampleValidator.
 
-    If the champion was trained on the same examples, its counts are left out, so that a champion of
-    another training on them does not run ExampleValidator again.
+    If the champion was trained on the same examples as this run, its counts are left out. Otherwise
+    ExampleValidator would run again for each new champion on the same examples.
     """
     if champion is None or champion.data == data:
         return "null"

@@ -35,7 +35,7 @@ def read_schema(path: str) -> str:
     """Returns the text of a reviewed schema.
 
     A schema that --write-schema wrote has no feature `file_name`, since SchemaGen would infer the
-    list of all names. It is added here.
+    list of all names. The feature is added here.
 
     Args:
       path: path or gs:// URI of a text-format `tensorflow.metadata.v0.Schema`.
@@ -70,14 +70,14 @@ def read_schema(path: str) -> str:
 
 
 def limit_labels(schema: str, classes: Sequence[str]) -> str:
-    """Returns the text of an inferred schema with the range of the labels in it.
+    """Adds the range of the labels to the text of an inferred schema.
 
-    SchemaGen lists the labels as a domain of strings, which TFDV compares with no feature of
-    integers: with such a schema, a new class would be no anomaly.
+    SchemaGen lists the labels as a domain of strings, but TFDV ignores such a domain for a feature
+    of integers: without a range, a new class would be no anomaly.
 
     Args:
       schema: the text that SchemaGen wrote.
-      classes: the class names, which the text says in a comment.
+      classes: the class names, which are written into a comment of the text.
     """
     from google.protobuf import text_format
     from tensorflow_metadata.proto.v0 import schema_pb2

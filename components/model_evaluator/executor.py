@@ -83,9 +83,7 @@ class Executor(executor.Executor):
                 if _name(now) == _name(champion):
                     record(records, model, training, data=data, class_counts=counts["train"])
                     break
-            notice(
-                "The model of another run was blessed meanwhile: this model is compared with it."
-            )
+            notice("Another run has blessed a model meanwhile, so this model is compared again.")
             champion = now
             _empty(evaluation)
         verdict.write(evaluation)

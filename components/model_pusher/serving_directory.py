@@ -41,8 +41,8 @@ def identity(model: str) -> str:
     """Returns a digest that identifies the export in the SavedModel directory `model`.
 
     Two directories have the same digest, 64 hex digits, if they have the same export id and files
-    of the same names and sizes; an incomplete copy has another digest. The weights are not read,
-    and the warm-up requests do not count.
+    of the same names and sizes; a copy with missing files has another digest. The weights are not
+    read, and the warm-up requests do not count.
     """
     names = sorted(name for name in list_files(model) if name != WARM_UP)
     files = [(name, fileio.stat(f"{model}/{name}").length) for name in names]

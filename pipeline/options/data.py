@@ -8,7 +8,7 @@ from common.options import FRACTION, option
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Data:
-    """The options of looking for issues in the images before the training."""
+    """The options of the data check, which looks for issues in the images before the training."""
 
     check: Literal["fast", "full", "off"] = option(
         "before the training, look for near duplicates, shortcuts and odd images (fast), also for "

@@ -17,7 +17,7 @@ from common.errors import InputError
 from common.memory import peak_memory
 from trainer.serving.watchdog import Bounds, Watchdog
 
-STOPPED = "was stopped"  # in the message for a process that exceeds its bounds
+STOPPED = "was stopped"  # part of the message if a process exceeds its bounds
 _SCRIPT = Path(__file__).with_name("session_model.py")
 
 
