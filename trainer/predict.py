@@ -74,7 +74,7 @@ def _classify(
 
 
 def find_class_names(classifier: "Classifier") -> Sequence[str] | None:
-    """Returns the classifier's class names, or ImageNet's if it has as many classes, or None."""
+    """Returns the class names of the classifier, ImageNet's if it has 1,000 classes, or None."""
     return classifier.names or (NAMES if classifier.classes == len(NAMES) else None)
 
 
@@ -126,7 +126,7 @@ def write_answers(
         top=options.top,
         batch_size=options.batch_size,
     )
-    classifier.close()  # each worker of Beam loads its own
+    classifier.close()  # each worker of Beam loads its own classifier
     total = len(job.files)
     meter = PaceMeter(total)
     screen = rich.console.Console(stderr=True)

@@ -35,10 +35,12 @@ class Issues:
     Attributes:
       records: the rows of its list, the worst of each kind first.
       examined: what it looked for, in words, by kind of issue.
+      thumbnails: images that issues name, by file name; some may be missing.
     """
 
     records: Sequence[Mapping[str, Any]]
     examined: Mapping[str, str]
+    thumbnails: Mapping[str, "Thumbnail"] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,7 @@ from components.image_example_gen.sources.base import SPLITS
 from components.report import charts
 from components.report.answers import Answers, ClassResult
 from components.report.contents import Contents, NodeUsage
-from components.report.issue_groups import group_issues
+from components.report.issue_groups import MOST_IMAGES, group_issues
 from components.report.slowest_nodes import name_slowest
 from components.report.template import render
 
@@ -113,7 +113,9 @@ def _values(contents: Contents, images: int) -> dict[str, Any]:
         ],
         "longest": max((node.seconds for node in contents.nodes), default=0) or 1,
         "slowest": _describe_slowest(contents.nodes),
-        "issue_groups": group_issues(contents.issues) if contents.issues else [],
+        "issue_groups": (
+            group_issues(contents.issues, min(images, MOST_IMAGES)) if contents.issues else []
+        ),
         "balance_note": (
             f"The {_MOST_BALANCED} classes with the fewest images."
             if len(settings.classes) > _MOST_BALANCED

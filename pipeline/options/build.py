@@ -137,7 +137,7 @@ def build_target(settings: Mapping[str, Setting]) -> tuple[str, Cloud]:
 
 
 def build_endpoint(settings: Mapping[str, Setting]) -> EndpointSettings:
-    """The endpoint that `settings` name, for commands that run no pipeline.
+    """Returns the settings of the endpoint that `settings` name, for commands that run no pipeline.
 
     Args:
       settings: the given settings, by dotted key; they must contain the name, the endpoint, the
@@ -152,12 +152,12 @@ def build_endpoint(settings: Mapping[str, Setting]) -> EndpointSettings:
     endpoint = Endpoint(**_group(values, "endpoint"))
     cloud = Cloud(**_group(values, "cloud"))
     found = make_endpoint_settings(values["name"], endpoint, cloud)
-    assert found is not None  # `is_about_endpoint` has seen a name
+    assert found is not None  # `is_about_endpoint` has checked that there is a name
     return found
 
 
 def build_serving_dir(settings: Mapping[str, Setting]) -> str:
-    """Returns the serving directory of the pipeline in `settings`, for commands that run nothing.
+    """Returns the serving directory that `settings` name, for commands that run no pipeline.
 
     Args:
       settings: the given settings, by dotted key; they must contain the name, the pipeline root or
@@ -191,7 +191,7 @@ def _checked_values(settings: Mapping[str, Setting]) -> dict[str, Any]:
 
 
 def _group(values: Mapping[str, Any], group: str) -> dict[str, Any]:
-    """Returns the values of a group of options by their names; those without a group for ""."""
+    """Returns the values of the options in `group`, by name; "" for options without a group."""
     start = f"{group}." if group else ""
     return {
         key.removeprefix(start): value

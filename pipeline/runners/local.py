@@ -40,7 +40,7 @@ def run(config: Config, inputs: Inputs, console: Console) -> Report:
 
 
 def _note_cached_run(root: str, page: str) -> None:
-    """Notes the run for `--history`, where a failure does not matter to the finished run."""
+    """Records the run for `--history`; a failure to do so does not fail the finished run."""
     try:
         note_cached_run(root, page)
     except (OSError, tf.errors.OpError) as error:
@@ -92,7 +92,7 @@ def _run(
 
 
 def _count_images(config: Config, found: FoundImages) -> dict[str, int]:
-    """Returns how many images each node reads, before any are quarantined."""
+    """Returns the number of images that each node reads, without allowing for quarantine."""
     images = {
         "ImageExampleGen": found.total,
         "StatisticsGen": found.total,

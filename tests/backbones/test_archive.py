@@ -17,7 +17,10 @@ MODEL = {"saved_model.pb": b"graph", "variables/variables.index": b"index"}
 
 @pytest.fixture
 def unpacked(tmp_path):
-    """Returns a function that unpacks bytes, and checks that no other files are left."""
+    """Returns a function that unpacks an archive.
+
+    If the archive is refused, it checks that no files are left.
+    """
 
     def unpacked(content, max_bytes=10**9):
         packed = tmp_path / "packed"
@@ -110,7 +113,7 @@ def test_refused_archives(unpacked, content, expected):
 
 @pytest.fixture
 def outside(tmp_path):
-    """Whatever an archive may write beside its directory; afterwards all is as it was."""
+    """Makes a folder outside the model cache, and checks after the test that it has not changed."""
     (tmp_path / "outside").mkdir()
     (tmp_path / "outside" / "file").write_text("mine")
     yield tmp_path / "outside"
@@ -119,7 +122,7 @@ def outside(tmp_path):
 
 
 def members(*given):
-    """A tar archive of members: a TarInfo, or a TarInfo and its content."""
+    """Returns a tar archive of members: each is a TarInfo, or a tuple of a TarInfo and content."""
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as tar:
         for member in given:
@@ -136,15 +139,18 @@ def member(name, kind=tarfile.REGTYPE, target=""):
 
 
 def chain_of_links():
-    """The archive of CVE-2025-4517: `realpath`, with which `tarfile` looks where a link leads, does
-    not follow a path of more than 4,096 characters, and the last link leads outside."""
+    """Returns an archive that exploits CVE-2025-4517.
+
+    `tarfile` finds the target of a link with `realpath`, which does not resolve a path of more than
+    4,096 characters. So it does not see that the last link leads outside.
+    """
     steps, folder, path, links = "abcdefghijklmnop", "d" * 247, "", []
     for step in steps:
         links += [member(f"{path}{folder}", tarfile.DIRTYPE), member(path + step, SYMLINK, folder)]
         path += f"{folder}/"
     deep = f"{'/'.join(steps)}/{'l' * 254}"
     links += [member(deep, SYMLINK, "../" * len(steps))]
-    # Up from `content`, the folder of the unpacking and `cache`.
+    # Three folders up: `content`, the temporary folder, and `cache`.
     links += [member("escape", SYMLINK, f"{deep}/../../../outside")]
     return members(*links, member("flag", tarfile.LNKTYPE, "escape/file"), (member("flag"), b"!"))
 
@@ -182,8 +188,8 @@ def test_a_member_that_is_neither_file_nor_folder_or_lies_elsewhere(unpacked, co
     assert "\n" not in str(error.value)
 
 
-def test_nothing_is_written_before_all_members_are_known(unpacked, monkeypatch):
-    """The refused member is the last one."""
+def test_all_members_are_checked_before_a_file_is_written(unpacked, monkeypatch):
+    """The last member of this archive is a symbolic link, which is refused."""
     written = []
     monkeypatch.setattr(archives, "_write", lambda *given: written.append(given))
     with pytest.raises(InputError, match="a symbolic link"):
@@ -192,7 +198,7 @@ def test_nothing_is_written_before_all_members_are_known(unpacked, monkeypatch):
 
 
 def test_a_sparse_file_is_refused(unpacked):
-    """It may claim terabytes, of which the archive has none. (GNU tar's format 1.0.)"""
+    """A sparse file (GNU tar's format 1.0) can declare terabytes that are not in the archive."""
     info = member("m")
     info.pax_headers = {
         "GNU.sparse.major": "1",
@@ -217,8 +223,8 @@ def test_a_bomb_is_refused_before_it_is_unpacked(unpacked, compression):
         unpacked(packed.getvalue(), max_bytes=1_000_000)
 
 
-def test_the_declared_size_alone_is_enough(unpacked):
-    """Not a byte of the member is read, and none is there."""
+def test_an_archive_is_refused_by_the_declared_size_of_a_member(unpacked):
+    """The archive ends after the member's header, so none of its content is read."""
     info = member("saved_model.pb")
     info.size = 10**15
     with pytest.raises(InputError, match="unpacks to more than 1 GB"):
@@ -232,8 +238,8 @@ def test_an_archive_for_which_there_is_no_room(unpacked, monkeypatch):
         unpacked(archive(MODEL))
 
 
-def test_a_header_is_not_read_into_memory_whatever_its_size(unpacked):
-    """`tarfile` reads an extended header as a whole: 100 KB of gzip are 100 MB of memory."""
+def test_a_huge_extended_header_is_refused(unpacked):
+    """`tarfile` would read it into memory: a gzip file of 100 KB would take 100 MB of memory."""
     header = member("pax", tarfile.XHDTYPE)
     header.size = 100_000_000
     content = gzip.compress(header.tobuf(tarfile.USTAR_FORMAT) + bytes(header.size))
@@ -242,7 +248,7 @@ def test_a_header_is_not_read_into_memory_whatever_its_size(unpacked):
 
 
 def test_a_negative_size(unpacked):
-    """Which sends `tarfile` back to the header that it has just read (CVE-2025-8194)."""
+    """With a negative size, `tarfile` reads the same header again for ever (CVE-2025-8194)."""
     info = member("saved_model.pb")
     block = bytearray(info.tobuf(tarfile.GNU_FORMAT))
     block[124:136] = tarfile.itn(-512, 12, tarfile.GNU_FORMAT)

@@ -1,5 +1,8 @@
-"""By TensorFlow's file systems in memory, ram://, and on disk, file://; that for gs:// has the same
-interface."""
+"""Tests of models in a bucket.
+
+TensorFlow's file systems ram:// (in memory) and file:// stand for gs://, which has the same
+interface.
+"""
 
 import os
 import shutil
@@ -25,7 +28,7 @@ RESOLVE = (
 
 @pytest.fixture
 def model(tiny_backbone, tmp_path):
-    """Returns a SavedModel that tests may change."""
+    """Returns a copy of the SavedModel that a test may change."""
     return shutil.copytree(tiny_backbone, tmp_path / "bucket" / "model")
 
 
@@ -114,15 +117,18 @@ def test_a_copy_that_has_changed_since(model, tmp_path):
     assert resolved(f"file://{model}", tmp_path) == copy
 
 
-def test_an_object_whose_name_leads_elsewhere(model, tmp_path, monkeypatch):
-    """A bucket is no file system: cloud.google.com/storage/docs/objects#naming allows `a/../b`."""
+def test_an_object_name_that_leads_outside_is_refused(model, tmp_path, monkeypatch):
+    """Cloud Storage allows object names such as `a/../b`.
+
+    Source: cloud.google.com/storage/docs/objects#naming.
+    """
     monkeypatch.setattr(bucket, "_files", lambda uri: [("saved_model.pb", "1"), ("../../x", "2")])
     with pytest.raises(InputError, match=r"has an object \.\./\.\./x; expected names without"):
         resolved(f"file://{model}", tmp_path)
     assert copies(tmp_path) == []
 
 
-def test_nothing_there(tmp_path):
+def test_a_missing_model_is_named(tmp_path):
     with pytest.raises(InputError, match="--model ram://bucket/nothing: cannot be read"):
         resolved("ram://bucket/nothing", tmp_path)
     assert copies(tmp_path) == []

@@ -43,8 +43,8 @@ def test_a_checkpoint_is_of_augregs_family(text):
     assert not reference.keeps_its_graph
 
 
-def test_a_directory_is_known_by_its_variables_and_not_by_its_name(tiny_backbone, tmp_path):
-    """A folder with the name of an AugReg model may contain a MobileNet."""
+def test_a_directory_is_recognised_by_its_variables_and_not_by_its_name(tiny_backbone, tmp_path):
+    """For example, a folder with the name of an AugReg model may contain a MobileNet."""
     shutil.copytree(tiny_backbone, tmp_path / "mine")
     assert parse_model(str(tmp_path / "mine")).is_augreg
     other = tmp_path / "vit_b16_fe"

@@ -35,7 +35,7 @@ RESOLVE = (
     "cache = Path(sys.argv[1]); "
     "print(resolve('vit_b16_fe', weights='pretrained', cache=cache, locations=locations))"
 )
-# TensorFlow is not needed for an existing SavedModel, and takes seconds to import.
+# Resolving a cached SavedModel does not import TensorFlow, which takes seconds.
 QUICK = f"{RESOLVE}; assert 'tensorflow' not in sys.modules"
 
 
@@ -60,7 +60,7 @@ def locations(server):
 
 @pytest.fixture(scope="module")
 def packed(tiny_backbone):
-    """Returns the archive of a SavedModel that is large enough to kill a download halfway."""
+    """Returns the archive of a SavedModel, large enough that a test can kill its download."""
     return archive(files_of(tiny_backbone) | {"assets/padding": random_bytes(300_000)})
 
 
@@ -73,7 +73,7 @@ def golden(project):
 
 @pytest.fixture
 def tiny_entries(golden, monkeypatch):
-    """Entries of the catalogue whose checkpoint that is."""
+    """Adds two models with the golden checkpoint to the catalogue; returns their architecture."""
     architecture = infer_architecture(load_checkpoint(golden))
     variant = Variant(title="tiny", architecture=architecture, checkpoint="tiny.npz")
     for task in ("fe", "classification"):
@@ -86,7 +86,7 @@ def test_a_directory_is_itself(tiny_backbone, tmp_path):
     assert resolved(str(tiny_backbone), tmp_path) == tiny_backbone
 
 
-def test_a_model_that_is_made_on_the_spot_is_made_once(tmp_path):
+def test_a_random_model_is_made_once(tmp_path):
     first = resolved("vit_mini_fe", tmp_path)
     written = (first / "saved_model.pb").stat().st_mtime_ns
     assert resolved("vit_mini_fe", tmp_path) == first
@@ -111,8 +111,8 @@ def test_a_random_model_is_made_again_if_the_catalogue_or_the_seed_changes(tmp_p
     assert all(directory.name.startswith("vit_mini_fe-float32-") for directory in made)
 
 
-def test_a_conversion_that_is_killed_leaves_nothing_that_counts(tmp_path, project, golden):
-    """It is killed when all files are written, but not yet moved to their place."""
+def test_a_killed_conversion_leaves_no_visible_model(tmp_path, project, golden):
+    """The process is killed after it has written all files, and before it renames their folder."""
     code = (
         "import os, signal, sys; from pathlib import Path; import tensorflow as tf; "
         "from backbones.resolve import resolve; "
@@ -203,7 +203,7 @@ def test_a_bad_checkpoint_names_itself(tmp_path):
         resolved(str(tmp_path / "bad.npz"), tmp_path / "cache")
 
 
-def test_a_name_is_taken_from_the_cache(tiny_backbone, tmp_path):
+def test_a_named_model_is_taken_from_the_cache(tiny_backbone, tmp_path):
     (tmp_path / "models").mkdir()
     (tmp_path / "models" / "vit_b16_fe").symlink_to(tiny_backbone)
     assert is_cached(MODELS["vit_b16_fe"], tmp_path)
@@ -223,7 +223,7 @@ def test_a_name_is_taken_from_the_cache_of_tensorflow_hub(tiny_backbone, tmp_pat
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can give a directory away")
 def test_another_users_model_in_the_cache_of_tensorflow_hub_is_not_used(tiny_backbone, tmp_path):
-    """By default that cache lies in /tmp, where anybody can put a model."""
+    """By default the cache of TensorFlow Hub lies in /tmp, where any user can put a model."""
     key = hashlib.sha1(MODELS["vit_b16_fe"].handle.encode()).hexdigest()
     model = shutil.copytree(tiny_backbone, tmp_path / "hub" / key)
     assert is_cached(MODELS["vit_b16_fe"], tmp_path)
@@ -231,7 +231,7 @@ def test_another_users_model_in_the_cache_of_tensorflow_hub_is_not_used(tiny_bac
     assert not is_cached(MODELS["vit_b16_fe"], tmp_path)
 
 
-def test_a_name_is_had_from_kaggle_first_and_once(server, locations, tmp_path, packed):
+def test_a_named_model_is_downloaded_from_kaggle_once(server, locations, tmp_path, packed):
     server.answer(KAGGLE, Answer(body=packed))
     directory = resolved("vit_b16_fe", tmp_path, locations=locations)
     assert directory == tmp_path / "models" / "vit_b16_fe"
@@ -246,7 +246,9 @@ def test_a_name_is_had_from_kaggle_first_and_once(server, locations, tmp_path, p
     [b"<html>Log in!</html>", archive({"saved_model.pb": b"rubbish"})],
     ids=["web page", "rubbish in an archive"],
 )
-def test_a_name_is_had_from_tfhub_next(server, locations, tmp_path, *, packed, tiny_backbone, body):
+def test_a_named_model_is_downloaded_from_tfhub_if_kaggle_fails(
+    server, locations, tmp_path, *, packed, tiny_backbone, body
+):
     server.answer(KAGGLE, Answer(body=body))
     server.answer(TFHUB, Answer(body=packed))
     directory = resolved("vit_b16_fe", tmp_path, locations=locations)
@@ -263,7 +265,8 @@ def test_unusable_archives_are_listed_and_not_kept(server, locations, tmp_path, 
         resolved("vit_b16_fe", tmp_path, locations=locations)
     unfit, message = "the server sent an archive with an unusable SavedModel", str(error.value)
     assert f"{KAGGLE}: {unfit} (this SavedModel cannot be loaded" in message
-    shown = TFHUB.partition("?")[0] + "?…"  # query strings may be signatures
+    # the message hides the query string, which may be a signature
+    shown = TFHUB.partition("?")[0] + "?…"
     assert f"{shown}: {unfit} (saved_model.pb: missing or corrupt" in message
     assert f"{AUGREG}: HTTP 404" in message
     assert "\n" not in message
@@ -271,7 +274,9 @@ def test_unusable_archives_are_listed_and_not_kept(server, locations, tmp_path, 
     assert not is_cached(MODELS["vit_b16_fe"], tmp_path)
 
 
-def test_a_name_is_converted_from_augreg_last(server, locations, tmp_path, golden, tiny_entries):
+def test_a_named_model_is_converted_from_augreg_if_both_downloads_fail(
+    server, locations, tmp_path, golden, tiny_entries
+):
     server.answer("/vit_models/augreg/tiny.npz", Answer(body=golden.read_bytes()))
     directory = resolved("tiny_fe", tmp_path, locations=locations)
     assert directory.parent == tmp_path / "converted"
@@ -284,14 +289,14 @@ def test_a_name_is_converted_from_augreg_last(server, locations, tmp_path, golde
     )
     logits = tf.saved_model.load(str(classifier))(tf.zeros([1, 64, 64, 3]))
     assert logits.shape == (1, tiny_entries.classes)
-    assert len(server.requests) == 3  # the checkpoint was kept
+    assert len(server.requests) == 3  # the checkpoint was in the cache
 
 
 @pytest.mark.parametrize("content", ["nothing", "rubbish", "another"])
 def test_an_unusable_cached_checkpoint_is_renamed(
     server, locations, tmp_path, *, packed, golden, content
 ):
-    """A person may have put it there. All hosts are then tried, as without the file."""
+    """The file is kept, since a person may have put it there, and all hosts are tried."""
     name = MODELS["vit_b16_fe"].variant.checkpoint
     kept = tmp_path / "checkpoints" / name
     kept.parent.mkdir()
@@ -327,7 +332,7 @@ def test_an_unusable_cached_checkpoint_is_replaced(server, locations, tmp_path, 
     assert "\n" not in str(error.value)
 
 
-def test_a_checkpoint_without_a_head_is_kept_for_who_wants_none(server, locations, tmp_path):
+def test_a_checkpoint_without_a_head_is_kept_for_feature_extraction(server, locations, tmp_path):
     np.savez(tmp_path / "headless.npz", **random_arrays(TINY, seed=0))
     body = (tmp_path / "headless.npz").read_bytes()
     url = server.answer("/m.npz", Answer(body=body))
@@ -348,7 +353,7 @@ def test_a_checkpoint_without_a_head_is_kept_for_who_wants_none(server, location
 
 
 @pytest.mark.parametrize("is_rubbish", [True, False])
-def test_a_checkpoint_that_is_not_the_names_is_refused(
+def test_a_checkpoint_of_another_architecture_is_refused(
     server, locations, tmp_path, golden, is_rubbish
 ):
     body = b"<html>" if is_rubbish else golden.read_bytes()
@@ -470,7 +475,7 @@ def test_a_cache_that_cannot_be_written(locations, tmp_path):
 
 
 def test_a_checkpoint_that_cannot_be_read(tmp_path, golden, monkeypatch):
-    """The test may run as root, who can read every file."""
+    """The error is simulated, because the test may run as root, who can read every file."""
     opened = Path.open
 
     def refuse(path, *arguments, **options):
@@ -485,7 +490,7 @@ def test_a_checkpoint_that_cannot_be_read(tmp_path, golden, monkeypatch):
     assert "\n" not in str(error.value)
 
 
-def test_weights_that_cannot_be_had_say_what_was_tried_and_what_to_do(tmp_path, monkeypatch):
+def test_the_error_without_a_network_names_all_attempts_and_a_remedy(tmp_path, monkeypatch):
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # refuses every connection
     started = time.monotonic()
     with pytest.raises(InputError) as error:

@@ -15,7 +15,7 @@ LATER = 10_000_000_000  # ns
 
 @pytest.fixture
 def folder(tmp_path):
-    """Returns a folder with three files, and the path of an index beside it."""
+    """Returns a folder with three files."""
     for name in ("a", "b", "c"):
         (tmp_path / "files").mkdir(exist_ok=True)
         (tmp_path / "files" / name).write_text(f"content of {name}")
@@ -29,7 +29,7 @@ def index(tmp_path):
 
 @pytest.fixture
 def reads(monkeypatch):
-    """Returns the names of the files that are read."""
+    """Returns the list to which each read of a file adds the file's name."""
     names = []
     read = content_index._read
     monkeypatch.setattr(content_index, "_read", lambda n, *rest: names.append(n) or read(n, *rest))
@@ -38,7 +38,7 @@ def reads(monkeypatch):
 
 @pytest.fixture
 def later(monkeypatch):
-    """Moves the clock so far that all files count as settled."""
+    """Sets the clock 10 seconds ahead, so that all files count as unchanged for a while."""
     now = time.time_ns
     monkeypatch.setattr(time, "time_ns", lambda: now() + LATER)
 
@@ -85,7 +85,7 @@ def test_a_change_that_keeps_size_and_time_is_noticed(folder, index, later):
 
 
 def test_a_file_that_had_just_changed_is_read_again(folder, index, reads):
-    """Another change within the same tick of the clock would leave no trace."""
+    """A second change within the same tick of the clock would not change the file's time."""
     for _ in range(2):
         contents_of(folder, index)
     assert sorted(reads) == ["a", "a", "b", "b", "c", "c"]
@@ -166,7 +166,7 @@ def test_an_index_of_another_format_is_replaced(folder, index, reads, later, mon
     assert len(reads) == 6
 
 
-def test_without_a_place_for_the_index_it_works_as_well(folder, tmp_path, caplog):
+def test_contents_are_read_without_a_place_for_the_index(folder, tmp_path, caplog):
     (tmp_path / "file").touch()
     expected = contents_of(folder, None)
     assert contents_of(folder, tmp_path / "file" / "index.json") == expected
@@ -191,7 +191,7 @@ def test_an_interrupted_index_is_completed(folder, index, reads, later, monkeypa
     assert reads == ["c"]
 
 
-def test_there_are_not_more_and_more_indices(folder, tmp_path, later):
+def test_old_indices_are_removed(folder, tmp_path, later):
     for number in range(40):
         contents_of(folder, tmp_path / "home" / f"{number}.json")
     kept = {int(path.stem) for path in (tmp_path / "home").glob("*.json")}

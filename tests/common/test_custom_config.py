@@ -1,4 +1,4 @@
-"""The settings of nodes, there and back again through the JSON that TFX carries."""
+"""Tests that the settings of nodes survive the conversion to JSON, as TFX passes them, and back."""
 
 import dataclasses
 import json
@@ -60,8 +60,8 @@ TRAINER = TrainerSettings(
 )
 def test_settings_come_back_as_they_were(settings):
     text = to_custom_config(settings)
-    assert from_custom_config(type(settings), text) == settings  # as executors get it
-    assert from_custom_config(type(settings), json.loads(text)) == settings  # as TFX decodes it
+    assert from_custom_config(type(settings), text) == settings  # executors get a text
+    assert from_custom_config(type(settings), json.loads(text)) == settings  # TFX decodes the text
 
 
 @pytest.mark.parametrize(

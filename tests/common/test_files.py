@@ -32,8 +32,8 @@ def test_a_full_disk_leaves_what_was_there(tmp_path):
     assert os.listdir(tmp_path) == ["note"]
 
 
-def test_the_bytes_are_on_the_disk_before_the_name(tmp_path, monkeypatch):
-    """Else a power failure could leave an empty file of that name."""
+def test_a_file_is_synced_before_it_is_renamed(tmp_path, monkeypatch):
+    """Without the first fsync, a power failure could leave an empty file."""
     calls = []
     fsync, replace = os.fsync, Path.replace
     monkeypatch.setattr(os, "fsync", lambda fd: (calls.append("fsync"), fsync(fd)))
@@ -50,7 +50,7 @@ def test_a_link_stays_one(tmp_path):
     assert (tmp_path / "note").is_symlink()
 
 
-@pytest.mark.parametrize("path", ["note", "ram://bucket/files/note"])  # which stands for a bucket
+@pytest.mark.parametrize("path", ["note", "ram://bucket/files/note"])  # ram:// stands for a bucket
 def test_the_first_text_stays(path, tmp_path, monkeypatch, caplog):
     monkeypatch.chdir(tmp_path)
     assert read_or_write(path, "one") == "one"

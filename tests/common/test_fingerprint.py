@@ -24,7 +24,10 @@ def test_a_directory_is_known_by_names_and_contents(tmp_path):
 
 @pytest.fixture
 def package(tmp_path, monkeypatch):
-    """Writes a package whose module `a` imports `b` and a function of `c`, but not `d`."""
+    """Writes a package whose module `a` imports `b`, and `b` imports a function of `c`.
+
+    Only type checkers follow the import of `d` by `c`.
+    """
     folder = tmp_path / "firstparty"
     folder.mkdir()
     (folder / "__init__.py").write_text("")
@@ -85,7 +88,7 @@ def test_the_text_of_data_is_hashed_instead_of_the_module(package):
 
 
 def install(folder, name, version):
-    """Installs a distribution as pip does, in a directory that comes before the installed ones."""
+    """Returns a function that installs a distribution as pip does, ahead of the real ones."""
     metadata = folder / f"{name}-{version}.dist-info" / "METADATA"
     metadata.parent.mkdir()
     metadata.write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
@@ -116,7 +119,7 @@ def test_libraries_are_known_by_their_distributions():
 
 
 def test_every_library_of_a_node_is_found(project):
-    """A package whose distribution has another name must be in the table of names."""
+    """The table of names lists each package whose distribution has another name."""
     files = [path for name in fingerprint.FIRST_PARTY for path in (project / name).rglob("*.py")]
     modules = [
         ".".join(path.relative_to(project).with_suffix("").parts).removesuffix(".__init__")

@@ -3,7 +3,7 @@ import pickle
 import pytest
 
 from common.errors import InputError
-from common.text import escape_controls, make_printable
+from common.text import escape_controls, list_first, make_printable
 from common.urls import remove_secrets
 
 
@@ -39,8 +39,8 @@ def test_secrets_of_urls_are_left_out(text, shown):
     assert remove_secrets(shown) == shown
 
 
-def test_a_long_line_takes_no_long_time():
-    """A log has lines of a megabyte. With a quadratic pattern, this would take minutes."""
+def test_a_long_line_is_processed_quickly():
+    """Logs have lines of a megabyte, which a regular expression must match in linear time."""
     text = "https://host/path/of/some/length," * 50_000
     assert remove_secrets(text) == text
     assert remove_secrets(f"{text}?x=1") == f"{text}?…"
@@ -64,7 +64,7 @@ def test_a_long_line_takes_no_long_time():
 def test_a_terminal_shows_a_name_as_it_is(text, shown):
     assert escape_controls(text) == shown
     assert escape_controls(shown) == shown
-    assert shown.encode().decode() == shown  # so it can be printed
+    assert shown.encode().decode() == shown  # raises if the text cannot be printed
 
 
 def test_an_error_message_has_neither_secrets_nor_controls():
@@ -72,3 +72,11 @@ def test_an_error_message_has_neither_secrets_nor_controls():
     expected = r"class a\n\x1b[31mb: https://…@h/m?…: no such file"
     assert str(error) == str(pickle.loads(pickle.dumps(error))) == expected
     assert make_printable(expected) == expected
+
+
+@pytest.mark.parametrize(
+    ("names", "shown"),
+    [("", ""), ("ab", "a, b"), ("abc", "a, b, c"), ("abcde", "a, b, c and 2 more")],
+)
+def test_names_beyond_the_first_are_counted(names, shown):
+    assert list_first(names, 3) == shown

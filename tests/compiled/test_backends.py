@@ -1,8 +1,8 @@
-"""The stand-in for Kubeflow Pipelines sends what its own driver and launcher sent.
+"""Tests that the stand-in sends the same inputs as Kubeflow Pipelines' driver and launcher.
 
 `RECORDED` is the ExecutorInput of StatisticsGen that the driver of release 2.17.0 made and the
-launcher gave to the container, in the digits pipeline of docs/kubeflow.md. Run, task and salt are
-shortened, the bucket is a directory, and parameters and descriptions are left out.
+launcher gave to the container, in the digits pipeline of docs/kubeflow.md. Ids are shortened, a
+directory stands for the bucket, and parameters and descriptions are left out.
 """
 
 import re
@@ -72,8 +72,9 @@ def declared(**schemas):
 
 
 def sent_by(backend, tmp_path):
-    """Returns the input that StatisticsGen receives after ImageExampleGen wrote `METADATA`; names
-    as in `RECORDED`.
+    """Returns the ExecutorInput of StatisticsGen after ImageExampleGen has written `METADATA`.
+
+    Ids and paths are replaced as in `RECORDED`.
     """
     root, disk = tmp_path / "root", tmp_path / "disk"
     run_root = backend.run_root(str(root), "digits", "RUN")
@@ -95,7 +96,7 @@ def test_the_backend_sends_the_same_as_the_driver_of_2_17_0(tmp_path):
     assert sent_by(KubeflowPipelines("2.17.0"), tmp_path) == RECORDED
 
 
-def test_an_earlier_driver_names_no_output_and_has_another_file(tmp_path):
+def test_the_driver_of_2_14_3_names_no_output_and_has_another_output_file(tmp_path):
     """The code of 2.14.3 is in backend/src/v2/driver/driver.go, lines 476 to 527."""
     sent = sent_by(KubeflowPipelines("2.14.3"), tmp_path)
     assert sent["inputs"] == RECORDED["inputs"]
@@ -117,7 +118,10 @@ def record(tmp_path, **written):
 
 
 def test_ml_metadata_has_neither_booleans_nor_bare_lists(tmp_path):
-    """The code is in metadata/converter.go, StructValueToMLMDValue."""
+    """ML Metadata stores a boolean as a number, and a list as a struct.
+
+    Source: metadata/converter.go, StructValueToMLMDValue.
+    """
     recorded = record(tmp_path, metadata={"flag": True, "names": ["a"], "nested": {"a": 1.5}})
     metadata = json_format.MessageToDict(recorded.metadata)
     assert metadata["flag"] == 1

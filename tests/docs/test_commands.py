@@ -1,6 +1,6 @@
-"""Whether the documents' commands can be given as they stand, as far as that shows without a cloud.
+"""Tests of the commands and links in README.md and docs/.
 
-What is checked is the text: nothing of Google's or Kubernetes' tools is run.
+The tests check the text of commands, and run none of the tools of Google or Kubernetes.
 """
 
 import re
@@ -13,10 +13,10 @@ from pipeline.options.config import OPTIONS
 from pipeline.options.flags import FLAGS
 
 ROOT = Path(__file__).parents[2]
-# These pages start from nothing, and define all variables that they use.
+# Pages that define all shell variables that their commands use.
 STEP_BY_STEP = ["docs/kubeflow.md", "docs/vertex.md"]
 PAGES = ["README.md", *sorted(f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md"))]
-LONGEST_README = 150  # lines: it is a front door
+LONGEST_README = 150  # lines
 
 
 @pytest.fixture(params=STEP_BY_STEP)
@@ -32,7 +32,7 @@ def page(project, request):
 
 
 def blocks(document):
-    """Returns the commands of a page, with continued lines joined."""
+    """Returns the code blocks of a page, with continued lines joined."""
     return "\n".join(re.findall(r"^```\n(.*?)^```", document, re.MULTILINE | re.DOTALL)).replace(
         "\\\n", " "
     )
@@ -57,7 +57,7 @@ def test_files_that_are_read_from_the_bucket_were_copied_to_it(document):
 
 
 def commands_of(text):
-    """Returns the arguments of each command line of the pipeline."""
+    """Returns the arguments of each `python pipeline_runner.py` command."""
     return re.findall(r"^(?:python pipeline_runner\.py|…) (.*)$", blocks(text), re.MULTILINE)
 
 

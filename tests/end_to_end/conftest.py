@@ -1,17 +1,14 @@
-"""Runs of the whole pipeline, in this process: importing TFX once is dear enough."""
+"""Runs the whole pipeline in this process, because each import of TFX takes many seconds."""
 
 import dataclasses
 import os
-import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
 
 import pytest
 
-import pipeline_runner
 from pipeline.report import console
+from tests.captured_run import run_captured
 
 _RESULT = f" INFO {console.__name__}: "  # in the log, before a line about the results
 
@@ -21,9 +18,9 @@ class Run:
     """A run of the command line.
 
     Attributes:
-      status: its exit status.
-      out: what it printed to stdout.
-      err: what it printed to stderr.
+      status: the exit status.
+      out: the text on stdout.
+      err: the text on stderr.
       ran: the nodes that were not taken from the cache.
       artifacts: URIs by "node.output", as the log has them.
       log: the lines that the run logged about its results.
@@ -50,29 +47,9 @@ class Run:
         return float(self.value("test accuracy").split()[0])
 
 
-@contextmanager
-def captured() -> Iterator[tuple[TextIO, TextIO]]:
-    """A context in which descriptors 1 and 2 are files."""
-    saved = os.dup(1), os.dup(2)
-    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
-        os.dup2(out.fileno(), 1)
-        os.dup2(err.fileno(), 2)
-        try:
-            yield out, err
-        finally:
-            for descriptor, original in zip((1, 2), saved, strict=True):
-                os.dup2(original, descriptor)
-                os.close(original)
-
-
 def run_pipeline(root: Path, *arguments: str) -> Run:
-    """Runs `pipeline_runner.py` with these arguments on a pipeline root."""
-    with captured() as (out, err):
-        status = pipeline_runner.main([*arguments, "--pipeline-root", str(root)])
-        texts = []
-        for file in (out, err):
-            file.seek(0)
-            texts.append(file.read())
+    """Runs the command line with these arguments and the pipeline root `root`."""
+    status, *texts = run_captured(*arguments, "--pipeline-root", str(root))
     lines = texts[0].splitlines()
     ran = {line.split(":")[0] for line in lines if ": done in " in line}
     files = [line.split(maxsplit=1)[1] for line in lines if line.startswith("  log ")]
@@ -85,7 +62,7 @@ def run_pipeline(root: Path, *arguments: str) -> Run:
 
 @pytest.fixture(scope="session", autouse=True)
 def vit_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Models are made in a cache of the tests' own."""
+    """Sets VIT_HOME, so that the tests have their own model cache."""
     before = os.environ.get("VIT_HOME")
     os.environ["VIT_HOME"] = str(tmp_path_factory.mktemp("vit_home"))
     yield

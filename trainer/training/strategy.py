@@ -143,7 +143,7 @@ def _detected() -> str:
     workers = json.loads(os.environ.get("TF_CONFIG") or "{}").get("cluster", {})
     if sum(len(addresses) for addresses in workers.values()) > 1:
         return "multiworker"
-    # Listing devices starts TensorFlow, after which no workers can connect any more.
+    # Listing devices starts TensorFlow, and after that, workers can no longer connect.
     if tf.config.list_logical_devices("TPU"):
         return "tpu"
     return "mirrored" if len(tf.config.list_logical_devices("GPU")) > 1 else "single"

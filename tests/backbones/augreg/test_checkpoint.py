@@ -19,8 +19,8 @@ TODAYS_NAMES = {
 }
 
 
-def as_written_today(arrays):
-    """Returns the same checkpoint in the layout of today's public code."""
+def to_linen_layout(arrays):
+    """Returns the checkpoint with the names and shapes that today's Flax code writes."""
     today = {}
     for name, array in arrays.items():
         parts = [TODAYS_NAMES.get(part, part) for part in name.split("/")]
@@ -65,11 +65,11 @@ def test_reads_the_architecture(name, checkpoint_path):
 def test_reads_any_architecture(architecture):
     arrays = random_arrays(architecture, seed=0)
     assert infer_architecture(published_layout(arrays)) == architecture
-    assert infer_architecture(published_layout(as_written_today(arrays))) == architecture
+    assert infer_architecture(published_layout(to_linen_layout(arrays))) == architecture
 
 
 @pytest.mark.parametrize("name", GOLDEN)
-@pytest.mark.parametrize("as_written", [dict, as_written_today])
+@pytest.mark.parametrize("as_written", [dict, to_linen_layout])
 def test_changes_no_values(name, as_written, checkpoint):
     original = checkpoint(name)
     arrays = published_layout(as_written(original))
@@ -122,7 +122,8 @@ def test_each_misshapen_array_is_named(name, misshape, checkpoint):
         misshapen = misshape(array)
         if misshapen.shape != array.shape:
             message = error({**original, key: misshapen})
-            # If sizes are read from this array, the message names another array that does not fit.
+            # The sizes of the architecture are read from this array, so the message names another
+            # array, which does not fit those sizes.
             assert f"'{key}'" in message or key in SIZES
 
 

@@ -25,7 +25,7 @@ POSITION_EMBEDDING = "Transformer/posembed_input/pos_embedding"
 
 @pytest.fixture(scope="module")
 def directory(checkpoint, tmp_path_factory):
-    """Returns the SavedModel of a golden checkpoint and options of `convert`, written once."""
+    """Returns a function that converts a golden checkpoint, once for each set of options."""
     directories = {}
 
     def get(name, **options):
@@ -40,7 +40,7 @@ def directory(checkpoint, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def backbone(directory):
-    """Returns the loaded SavedModel of a golden checkpoint and options of `convert`."""
+    """Returns a function that converts a golden checkpoint and loads the SavedModel."""
     load = functools.cache(tf.saved_model.load)
     return lambda name, **options: load(str(directory(name, **options)))
 
@@ -109,7 +109,8 @@ def test_gradients_reach_every_variable(name, precision, backbone, expected):
         assert gradient is not None, variable.name
         assert gradient.shape == variable.shape
         assert np.isfinite(gradient).all(), variable.name
-        # Softmax ignores a constant in all keys, so the gradient of their bias is only noise.
+        # Softmax ignores a constant that is added to all keys, so the gradient of the keys' bias is
+        # only noise.
         assert np.any(gradient) or variable.name.endswith("key/bias:0"), variable.name
 
 
@@ -180,7 +181,7 @@ assert not {"trainer", "backbones", "common"} & set(sys.modules)
 """
 
 
-def test_loads_without_our_code(directory, checkpoint_path, tmp_path):
+def test_a_saved_model_loads_without_the_projects_code(directory, checkpoint_path, tmp_path):
     golden = checkpoint_path("tiny_hybrid").with_name("tiny_hybrid.expected.npz")
     command = [sys.executable, "-c", FRESH_PROCESS, str(directory("tiny_hybrid")), str(golden)]
     process = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
@@ -237,8 +238,8 @@ def test_never_overwrites(taken_by, checkpoint, tmp_path):
 
 
 @pytest.mark.parametrize("given", ["{}", ".", ""])
-def test_an_empty_directory_will_do(checkpoint, tmp_path, monkeypatch, given):
-    """The directory is not replaced, since it may be a mount or the directory of a shell."""
+def test_an_empty_directory_is_filled(checkpoint, tmp_path, monkeypatch, given):
+    """`convert` writes into an empty directory without replacing it, since it may be a mount."""
     monkeypatch.chdir(tmp_path)
     before = tmp_path.stat()
     convert(checkpoint("tiny_plain"), given.format(tmp_path))
@@ -281,8 +282,10 @@ def test_readable_by_others(directory, tmp_path):
     ],
 )
 def test_full_size(name, parameters, tmp_path):
-    """Architectures as published, with random weights, up to 1.3 GB each; pytest would keep
-    them."""
+    """Published architectures with random weights are converted.
+
+    The files have up to 1.3 GB, and pytest would keep them, so the test removes them.
+    """
     path, directory = tmp_path / "checkpoint.npz", tmp_path / "classifier"
     try:
         np.savez(path, **random_arrays(VARIANTS[name].architecture, seed=0))
@@ -298,7 +301,7 @@ def test_full_size(name, parameters, tmp_path):
 
 
 def test_a_hybrid_whose_resnet_is_its_root_alone(tmp_path):
-    """R-Ti/16 is such a hybrid."""
+    """R-Ti/16 is an example: its ResNet has a root and no blocks."""
     architecture = Architecture(
         image_size=64, patch_size=8, width=32, depth=1, heads=2, mlp_dim=64, resnet_blocks=()
     )

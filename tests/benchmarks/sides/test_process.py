@@ -32,7 +32,7 @@ def side():
 
 
 def test_turns(side):
-    """A turn has as many steps as fit into its time; figures are per step."""
+    """A turn runs as many steps as fit into its time, and the result is the time of one step."""
     ((first, second),) = time_turns([side], "steps", rounds=2, seconds=0.02)
     assert first == second == pytest.approx(0.001)
 

@@ -1,4 +1,4 @@
-"""What the fast data check finds, on images that are drawn here."""
+"""Tests of the data check on generated images."""
 
 import io
 import json
@@ -28,7 +28,7 @@ CLASSES = ("cat", "dog", "emu")
 
 
 def draw(seed, size=(160, 120)):
-    """Returns an image of random patches with edges, as different as photographs are."""
+    """Returns an image of random coloured patches, which depend on `seed`."""
     patches = np.random.default_rng(seed).integers(0, 255, (9, 12, 3), dtype=np.uint8)
     return PIL.Image.fromarray(patches).resize(size, PIL.Image.Resampling.BOX)
 
@@ -54,8 +54,8 @@ def others():
         lambda image: image,
         lambda image: image.resize((112, 84)),
         PIL.ImageOps.mirror,
-        lambda image: image.crop((4, 3, 156, 117)),  # 2.5 % of each side
-        lambda image: image.crop((8, 6, 160, 120)),  # 5 % of the left and of the upper side
+        lambda image: image.crop((4, 3, 156, 117)),  # each side loses 2.5 %
+        lambda image: image.crop((8, 6, 160, 120)),  # the left and the upper side lose 5 %
     ],
     ids=["encoded again", "smaller", "mirrored", "cropped", "cropped at a corner"],
 )

@@ -1,4 +1,4 @@
-"""Files that people have among their images, and the outcome of each."""
+"""Unusual and damaged files, and whether ingestion writes or quarantines them."""
 
 import gzip
 import io
@@ -20,7 +20,7 @@ _DAMAGED, _FORMAT, _LARGE, _RANGE = Reason.DAMAGED, Reason.FORMAT, Reason.TOO_LA
 
 
 def hostile_files() -> dict[str, tuple[bytes, Reason | None]]:
-    """Returns content and outcome of each kind of file: WRITTEN, or the reason for quarantine."""
+    """Returns content and outcome of each file: WRITTEN, or the reason for quarantine."""
     jpeg = encode(gradient(60, 80), "JPEG", quality=90)
     progressive = encode(gradient(60, 80), "JPEG", progressive=True)
     png = encode(gradient(60, 80), "PNG")
@@ -102,7 +102,7 @@ def hostile_files() -> dict[str, tuple[bytes, Reason | None]]:
 
 
 def write_hostile_files(folder: Path) -> dict[str, Reason | None]:
-    """Writes all kinds of files, and names and links of all kinds; returns the outcome of each."""
+    """Writes the files, and others with unusual names or links; returns each file's outcome."""
     outcomes = {}
     for name, (content, outcome) in hostile_files().items():
         (folder / name).write_bytes(content)

@@ -31,7 +31,7 @@ def converted(encoded: bytes, limits: Limits) -> bytes:
 
 
 def difference(one: PIL.Image.Image, other: PIL.Image.Image) -> float:
-    """Returns the mean absolute difference of two RGB images, in values of 0 to 255."""
+    """Returns the mean absolute difference of two RGB images, in [0, 255]."""
     return float(np.abs(np.asarray(one, np.float32) - np.asarray(other, np.float32)).mean())
 
 
@@ -77,13 +77,13 @@ def test_rotated_photographs_become_upright(orientation):
     [
         b"Exif\x00\x00rubbish",
         b"Exif\x00\x00II*\x00\xff\xff\xff\xff",
-        # an orientation that is a text, and one that does not exist
+        # The orientation is a text in the first case, and has the invalid value 99 in the second.
         b"Exif\x00\x00II*\x00\x08\x00\x00\x00\x01\x00\x12\x01\x02\x00\x02\x00\x00\x00x\x00\x00\x00\x00\x00\x00\x00",
         b"Exif\x00\x00II*\x00\x08\x00\x00\x00\x01\x00\x12\x01\x03\x00\x01\x00\x00\x00\x63\x00\x00\x00\x00\x00\x00\x00",
     ],
     ids=["rubbish", "offset", "text", "99"],
 )
-def test_a_image_with_damaged_exif_is_as_good_as_one_without(exif):
+def test_damaged_exif_is_ignored(exif):
     source = encode(gradient(), "JPEG", exif=exif, quality=95)
     assert difference(decoded(converted(source, limits(100))), gradient()) < 6
     assert max(decoded(converted(source, limits(16))).size) == 16
@@ -142,8 +142,8 @@ def test_the_error_of_an_undecodable_image(source, reason):
     assert str(error.value)
 
 
-def test_every_cut_of_a_file_is_decoded_or_refused(jpeg):
-    """A file that is truncated anywhere never leads to another exception."""
+def test_a_truncated_file_is_decoded_or_refused(jpeg):
+    """A file that is truncated at any byte raises UnusableError or no error."""
     for source in (jpeg, encode(gradient(), "PNG"), encode(gradient(), "WEBP")):
         for length in range(0, len(source), 7):
             try:
@@ -165,7 +165,7 @@ FILES |= {"canvas": image_files.gif_of_part(), "bomb": image_files.png_bomb(1001
 
 @pytest.fixture(scope="module")
 def served():
-    """Encoded image -> the pixels that the exported model sees; None where it refuses."""
+    """Returns the decoder of exported models, which returns None for a refused image."""
     decode = tf.function(
         lambda encoded: decode_upright(encoded, limits(300, 10**6)).image,
         input_signature=[tf.TensorSpec([], tf.string)],
@@ -183,7 +183,10 @@ def served():
 
 @pytest.mark.parametrize("name", FILES)
 def test_a_served_image_looks_as_an_ingested_one(served, name):
-    """Within 2 of 255, the re-encoding included; and what one refuses the other refuses."""
+    """Serving decodes an image and its ingested JPEG to nearly the same pixels (within 2 of 255).
+
+    Serving refuses an image if and only if ingestion refuses it.
+    """
     pixels = served(FILES[name])
     try:
         ingested = served(converted(FILES[name], limits(300, 10**6)))
@@ -213,13 +216,13 @@ def test_formats_that_only_pillow_decodes(served, encoded):
 
 @pytest.mark.parametrize("format", ["EPS", "PDF", "SGI"])
 def test_other_formats_are_not_opened(format):
-    """Pillow would run Ghostscript for an EPS."""
+    """Pillow does not get other formats; for an EPS file, it would run Ghostscript."""
     with pytest.raises(UnusableError, match="not an image of a known format"):
         converted(encode(gradient(), format), limits(100))
 
 
 def tiff(values: np.ndarray, **tags: object) -> bytes:
-    """A TIFF of one channel; the tags are given by their numbers."""
+    """Returns a TIFF file with one channel; `t340=x` sets the tag with number 340."""
     info = PIL.TiffImagePlugin.ImageFileDirectory_v2()
     for tag, value in tags.items():
         info[int(tag.removeprefix("t"))] = value
@@ -227,7 +230,7 @@ def tiff(values: np.ndarray, **tags: object) -> bytes:
 
 
 def shade(encoded: bytes, limits: Limits) -> int:
-    """The grey value of an image of one shade, 0 to 255."""
+    """Normalises an image of a single shade; returns its grey value, 0 to 255."""
     values = np.asarray(decoded(converted(encoded, limits)))
     assert np.ptp(values) <= 1
     return int(values[0, 0, 0])
@@ -271,7 +274,10 @@ def test_infinite_values_are_refused():
     [(None, 0, 15), (None, 4095, 255), (12, 0, 255), (16, 0, 15), (8, 0, 15)],
 )
 def test_white_of_16_bit_pngs(served, channels, significant, max_value, expected):
-    """By sBIT only where no value has more bits. The exported model sees the same."""
+    """The chunk sBIT sets the value of white, unless a pixel has more bits.
+
+    Ingestion and serving agree.
+    """
     values = np.full([9, 9, *channels], 4095, np.uint16)
     if channels == (4,):
         values[..., 3] = 65535
@@ -287,7 +293,8 @@ def test_white_of_16_bit_pngs(served, channels, significant, max_value, expected
 
 @pytest.mark.parametrize("peak", [4095, 4096])
 def test_the_peak_of_16_bits_is_known(peak):
-    """So that a dataset of 12 bits in 16 is noticed."""
+    """`normalise` returns the largest value of a 16-bit image, which shows whether it has only 12
+    bits."""
     values = np.zeros([9, 9], np.uint16)
     values[3, 3] = peak
     assert normalise(encode(PIL.Image.fromarray(values), "PNG"), limits(100)).peak == peak
@@ -321,7 +328,7 @@ def test_a_file_of_too_many_bytes_is_not_decoded(jpeg):
 
 
 def test_a_jpeg_of_many_scans_is_not_decoded():
-    """A small file of thousands of scans would take minutes."""
+    """Decoding a small progressive JPEG with thousands of scans would take minutes."""
     encoded = encode(gradient(), "JPEG", progressive=True)
     scan = encoded[encoded.rindex(b"\xff\xda") : -2]
     with pytest.raises(UnusableError, match="a JPEG of more than 100 scans") as error:
@@ -338,7 +345,7 @@ def test_photographs_pass_and_tensorflow_decodes_them(photographs):
             re_encoded.append(path.name)
         shape = tf.io.decode_image(made, channels=3, expand_animations=False).shape
         assert max(shape) <= 1024
-    # In the published dataset one of these is really a GIF and one an RGBA PNG.
+    # In the published dataset, one of these two files is a GIF, and the other is a PNG with alpha.
     assert {"Abyssinian_34.jpg", "Abyssinian_5.jpg"} <= set(re_encoded)
 
 

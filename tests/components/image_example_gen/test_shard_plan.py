@@ -67,7 +67,7 @@ def test_classes_are_mixed():
 
 
 def test_plans_are_read_as_they_were_written():
-    """Also a file name that is not UTF-8."""
+    """The plan has a file name that is not UTF-8."""
     (shard,) = plan([ImageReference("c0/\udce9.jpg", 0, "/c0/\udce9.jpg", 0, "", "test", "a\nb")])
     read, found = read_plan(format_plan(shard).splitlines())
     assert list(found) == shard.images

@@ -20,7 +20,10 @@ def test_a_batch_is_cut_into_chunks():
 
 
 def test_tfx_finds_the_extractors():
-    """Of a wrong path it says nothing, and takes its own. It reloads the module of a right one."""
+    """TFX silently uses its own extractors if the import path is wrong.
+
+    TFX reloads the module, so the test compares names instead of functions.
+    """
     found = udf_utils.try_get_fn(EXTRACTORS, "custom_extractors")
     assert (found.__module__, found.__name__) == (
         "components.model_evaluator.extractors",
@@ -44,7 +47,7 @@ def test_an_invalid_image_is_an_answer_that_is_wrong_for_every_class(models):
         np.testing.assert_array_equal(outputs["probabilities"][:, :2], probabilities)
 
 
-def test_a_model_that_does_not_say_what_is_valid_is_taken_at_its_word():
+def test_outputs_without_valid_are_unchanged():
     extracts = {"predictions": {"probabilities": np.array([[1.0, 0.0]])}}
     assert count_invalid_as_wrong(extracts) == extracts
 

@@ -1,4 +1,4 @@
-"""The gate's verdict on tables of predictions."""
+"""Tests of the gate's verdict on tables of predictions."""
 
 import dataclasses
 
@@ -24,10 +24,10 @@ def table(right, champion=None, label=None, **columns):
     """Returns a table of predictions.
 
     Args:
-      right: whether the answer to each image is right.
-      champion: whether the champion's answer is right.
-      label: the class of each image; by default all are roses.
-      columns: other columns than those of a model that is sure and right or wrong.
+      right: whether the new model classifies each image correctly.
+      champion: whether the champion classifies each image correctly.
+      label: the class of each image; by default, all images are roses.
+      columns: values that replace the default columns, in which all probabilities are 1.
     """
     label = label or ["roses"] * len(right)
     other = {"roses": "tulips", "tulips": "roses"}
@@ -111,11 +111,11 @@ def test_a_class_without_a_test_image_does_not_clear_a_floor_for_classes():
     predictions = table([True] * 30)
     found = verdict(predictions, source_images=(100, 7), min_class_recall=0.7)
     assert found.reasons == ("fewer test images than gate.min_test_images=1: tulips (0 of 7)",)
-    # Without a floor for classes, it is a warning.
+    # Without gate.min_class_recall, a class without a test image gives a warning.
     found = verdict(predictions, source_images=(100, 7))
     assert found.blessed
     assert found.warnings == ("no test image of tulips: the recall of these classes is unknown",)
-    # A class that has no image in the source either cannot have one in the test split.
+    # A class without an image in the source needs no test image.
     assert verdict(predictions, min_class_recall=0.7).blessed
     assert verdict(predictions, (100, 7), min_class_recall=0.7, min_test_images=0).blessed
 
@@ -147,8 +147,10 @@ def test_mcnemars_test(better, worse, p):
 
 
 def compared(both, better, worse, neither=0):
-    """Returns a table in which so many images are answered correctly by both models, only by the
-    new one, only by the champion, and by neither.
+    """Returns a table with the given numbers of images.
+
+    The numbers are those of images that both models, only the new model, only the champion, or
+    neither of them classify correctly.
     """
     right = [True] * (both + better) + [False] * (worse + neither)
     champion = [True] * both + [False] * better + [True] * worse + [False] * neither
@@ -181,7 +183,7 @@ def test_a_drop_that_is_not_significant_is_a_warning():
     for changes in ({"drop_must_be_significant": False}, {"confidence": 0.0}):
         (reason,) = verdict(compared(60, 9, 14, 10), **changes).reasons
         assert "0.0538 below the last blessed model's" in reason
-    # Higher confidence refuses only clearer drops.
+    # With a higher confidence, the gate refuses only clearer drops.
     assert verdict(compared(60, 1, 12, 10), confidence=0.999).blessed
 
 

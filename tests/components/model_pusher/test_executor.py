@@ -1,4 +1,4 @@
-"""ModelPusher's executor on real SavedModels."""
+"""Tests of ModelPusher's executor on real SavedModels."""
 
 import json
 import shutil
@@ -27,7 +27,7 @@ from tests.vertex_models import serve_vertex_models
 
 
 def model_of(folder: Path) -> Path:
-    """Returns the directory of a Model artifact with a SavedModel that was just exported."""
+    """Writes a SavedModel into the directory of a Model artifact; returns the directory."""
     module = tf.Module()
     module.weight = tf.Variable(1.0)
     tf.saved_model.save(module, str(folder / "Format-Serving"))
@@ -95,7 +95,7 @@ def push(
 
 @pytest.fixture
 def clock(monkeypatch):
-    """Gives each push the next second, since versions are seconds."""
+    """Advances the clock by a second in each push, since version numbers are times in seconds."""
     seconds = iter(range(9, 100))
     clock = SimpleNamespace(time=lambda: next(seconds))
     monkeypatch.setattr("components.model_pusher.publish.time", clock)
@@ -126,11 +126,11 @@ def test_a_model_is_pushed_once(tmp_path, serving):
 
 
 @pytest.mark.usefixtures("clock")
-def test_another_model_is_a_new_version_and_so_is_going_back(tmp_path, serving):
+def test_every_change_of_the_model_is_a_new_version(tmp_path, serving):
     one, other = model_of(tmp_path / "one"), model_of(tmp_path / "other")
     push(one, serving, tmp_path / "1")
     push(other, serving, tmp_path / "2")
-    # Ten is newer than nine, although not in the order of strings; and `other` is served.
+    # Version 10 is newer than version 9, although the string "10" sorts before "9".
     assert newest_version(str(serving)) == f"{serving}/10"
     push(one, serving, tmp_path / "3")
     assert versions(serving) == ["9", "10", "11"]
@@ -162,7 +162,7 @@ def test_a_model_that_is_not_blessed_is_never_pushed(tmp_path, serving):
 
 
 def state(serving, training="one"):
-    """Of the serving directory, as the next run's cache key has it."""
+    """Returns the state of the serving directory that is part of the next run's cache key."""
     return Serving.find(str(serving.parent / "pushed.json"), str(serving)).key(training)
 
 
@@ -176,12 +176,12 @@ def test_an_identical_run_finds_the_state_before_the_push(tmp_path, serving):
     assert other == state(serving, "two") != before
     push(model_of(tmp_path / "other"), serving, tmp_path / "2", training="two")
     assert state(serving, "two") == other
-    # The first model is not what is served any more: it has to be pushed again.
+    # The first model is no longer served, so a run that trains it again has to push it again.
     assert state(serving) not in (before, other)
 
 
 @pytest.mark.usefixtures("clock")
-def test_a_state_never_recurs_once_something_vanished(tmp_path, serving):
+def test_a_lost_serving_directory_changes_the_state_each_time(tmp_path, serving):
     seen = [state(serving)]
     model = model_of(tmp_path / "model")
     for number in range(3):
@@ -194,7 +194,7 @@ def test_a_state_never_recurs_once_something_vanished(tmp_path, serving):
 
 @pytest.mark.usefixtures("clock")
 def test_weights_that_were_changed_in_place_are_named_and_pushed_again(tmp_path, serving, caplog):
-    """Of the same size: the export's identity is that of the model still."""
+    """The file keeps its size, so the version keeps the identity of the exported model."""
     model = model_of(tmp_path / "model")
     push(model, serving, tmp_path / "1")
     pushed = state(serving)
@@ -220,7 +220,7 @@ def test_a_damaged_record_of_the_last_push_is_named(tmp_path, serving, content, 
 
 
 @pytest.mark.usefixtures("clock")
-def test_a_version_that_was_put_back_is_a_change_and_a_file_beside_it_is_none(tmp_path, serving):
+def test_moving_a_version_changes_the_state_and_a_folder_beside_it_does_not(tmp_path, serving):
     push(model_of(tmp_path / "model"), serving, tmp_path / "1")
     before = served_state(str(serving))
     (serving / "cards" / "9").mkdir(parents=True)
@@ -314,14 +314,14 @@ def test_a_serving_directory_that_cannot_be_written_is_named(tmp_path):
 
 
 @pytest.mark.usefixtures("clock")
-def test_a_full_disk_is_named_and_what_was_served_is_served_still(tmp_path, serving):
+def test_a_full_disk_is_named_and_the_old_version_is_still_served(tmp_path, serving):
     models = [model_of(tmp_path / f"m{number}") for number in range(2)]
     push(models[0], serving, tmp_path / "1")
     with no_room(), pytest.raises(InputError) as raised:
         push(models[1], serving, tmp_path / "2")
     message = str(raised.value)
     assert message.startswith(f"{serving}: the model could not be written there (")
-    assert "File too large" in message  # this kernel's word for it; see tests/full_disk.py
+    assert "File too large" in message  # the error of the simulated full disk (tests/full_disk.py)
     assert f"{serving}/9 is still served; make the directory writable, with room" in message
     assert versions(serving) == ["9"]
     tf.saved_model.load(f"{serving}/9")
@@ -330,8 +330,8 @@ def test_a_full_disk_is_named_and_what_was_served_is_served_still(tmp_path, serv
 
 
 @pytest.mark.usefixtures("clock")
-def test_a_full_disk_below_the_root_is_named_and_the_next_run_goes_on(tmp_path, serving):
-    """The model is served by then, and no second version of it appears."""
+def test_a_failure_to_write_the_artifact_is_named(tmp_path, serving):
+    """The model is served already, and the next run does not push a second version."""
     model = model_of(tmp_path / "model")
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "pushed").write_text("no directory can be made here")
@@ -343,7 +343,7 @@ def test_a_full_disk_below_the_root_is_named_and_the_next_run_goes_on(tmp_path, 
 
 
 @pytest.mark.usefixtures("clock")
-def test_somebody_elses_files_are_left_alone_and_do_not_keep_the_model_back(tmp_path, serving):
+def test_foreign_files_are_left_alone_and_do_not_prevent_a_push(tmp_path, serving):
     (serving / ".pushed").mkdir(parents=True)
     others = {"20240101120000": "a file", "notes.txt": "mine", "models.config": "# mine"}
     others[".pushed/mine.json"] = "{}"
@@ -368,14 +368,14 @@ def test_a_file_in_the_way_of_the_records_is_named(tmp_path, serving):
 
 
 def test_a_bucket_that_cannot_be_reached_is_named(tmp_path):
-    """TensorFlow refuses the file system; a real bucket without network takes minutes to refuse."""
+    """An unknown file system stands for a bucket without a network, which fails after minutes."""
     with pytest.raises(InputError, match=r"nosuch://bucket/serving: the model could not be") as e:
         push(model_of(tmp_path / "model"), "nosuch://bucket/serving", tmp_path / "out")
-    assert "what is served was not changed" in str(e.value)
+    assert "the served version was not changed" in str(e.value)
 
 
 @pytest.mark.usefixtures("clock")
-def test_other_classes_than_those_that_are_served_are_named(tmp_path, serving, caplog):
+def test_a_change_of_the_classes_is_named(tmp_path, serving, caplog):
     models = [model_of(tmp_path / f"m{number}") for number in range(3)]
     for model, names in zip(models, (["a", "b"], ["a", "c", "d"], ["a", "c", "d"]), strict=True):
         folder = model / "Format-Serving" / "assets.extra"

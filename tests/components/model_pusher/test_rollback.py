@@ -1,4 +1,4 @@
-"""Rollback and the removal of old versions."""
+"""Tests of rollbacks and of the removal of old versions."""
 
 import os
 import signal
@@ -23,7 +23,7 @@ from tests.full_disk import no_room
 
 @pytest.fixture
 def clock(monkeypatch):
-    """Versions get the numbers 1, 2, 3, …"""
+    """Stops the clock, so that versions get the numbers 1, 2, 3, …"""
     monkeypatch.setattr("components.model_pusher.publish.time.time", lambda: 1)
 
 
@@ -34,7 +34,7 @@ def models(tmp_path):
 
 @pytest.fixture
 def serving(tmp_path, clock, models):
-    """A serving directory with the three models as versions 1, 2 and 3."""
+    """Returns a serving directory with the three models as versions 1, 2 and 3."""
     base = tmp_path / "serving"
     with hold_serving_directory(str(base)):
         for model in models:
@@ -42,7 +42,7 @@ def serving(tmp_path, clock, models):
     return base
 
 
-def test_the_version_before_is_served_under_a_new_number(serving, models):
+def test_the_previous_version_is_served_under_a_new_number(serving, models):
     done = roll_back(str(serving), None)
     assert (done.served, done.copy_of, done.withdrawn) == (f"{serving}/4", 2, 3)
     assert newest_version(str(serving)) == f"{serving}/4"

@@ -1,4 +1,4 @@
-"""What follows from the answers to test images."""
+"""Tests of the figures that the report derives from predictions of test images."""
 
 import numpy as np
 import pytest

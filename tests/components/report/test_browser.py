@@ -1,6 +1,6 @@
-"""The page of a report in Chromium, where there is one (Debian's package chromium).
+"""Tests of the report's page in Chromium, if it is installed (Debian's package chromium).
 
-axe-core is looked for in `$AXE` (npm install axe-core; node_modules/axe-core/axe.min.js).
+If `$AXE` names the file axe.min.js of axe-core (npm install axe-core), it checks accessibility.
 """
 
 import base64
@@ -22,8 +22,8 @@ from components.report.page import make_page
 from components.report.run_record import make_record
 from tests.components.report.samples import SCRIPT, make_contents
 
-# Chromium prints the page as it is when its scripts have run. The harness writes what it found into
-# the page; `onerror` tells of errors in the page's own script.
+# Chromium prints the page after its scripts have run. The harness collects errors of the page's own
+# script in `onerror`, and writes all findings into the page.
 HARNESS = """
 <script>window.problems = []; onerror = message => { problems.push(String(message)); };</script>
 %s
@@ -89,7 +89,7 @@ def comparison(tmp_path_factory):
     return write_page(page, tmp_path_factory.mktemp("page") / "comparison.html")
 
 
-@pytest.mark.parametrize("width", [1280, 500])  # Chromium's narrowest window is 500 pixels wide
+@pytest.mark.parametrize("width", [1280, 500])  # Chromium's windows are at least 500 pixels wide
 def test_a_report_works_and_fits_the_window(report, width, tmp_path):
     findings = open_in_chromium(report, width, tmp_path)
     assert findings["shown"] == findings["ofClass"] > 0

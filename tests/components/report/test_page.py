@@ -1,4 +1,4 @@
-"""The page of a report: what it says, and that names in it are only text."""
+"""Tests of the text of a report's page, and of the escaping of names."""
 
 import dataclasses
 import html.parser
@@ -15,7 +15,7 @@ MANY = (*(f"a class with a long name, number {number}" for number in range(199))
 
 
 class Text(html.parser.HTMLParser):
-    """The visible text of a page, its start tags, and attributes that name an address."""
+    """Parses a page into its text, its start tags, and the addresses in its attributes."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -95,7 +95,7 @@ def test_two_hundred_classes_are_at_most_five_megabytes():
     contents = make_contents(MANY, 9000)
     page = make_page(contents)
     assert len(page.encode()) <= 5_000_000
-    assert page.count("<li data-class=") == 60  # 120 images of noise would take more
+    assert page.count("<li data-class=") == 60  # 120 thumbnails of noise would exceed the size
     assert "188 further classes" in page
 
 

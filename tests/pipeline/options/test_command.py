@@ -1,4 +1,4 @@
-"""The command that repeats a run."""
+"""Tests of the command that repeats a run, which reports contain."""
 
 import shlex
 
@@ -15,8 +15,8 @@ def configure(**settings):
     return build_config({key: Setting(value, key) for key, value in given.items()})
 
 
-def repeated(command):
-    """Returns the configuration that a command gives."""
+def parse_command(command):
+    """Parses a command; returns its configuration."""
     python, script, *arguments = shlex.split(command)
     assert (python, script) == ("python", "pipeline_runner.py")
     parsed = make_parser().parse_args(list(join_values(arguments)))
@@ -44,7 +44,7 @@ def repeated(command):
 )
 def test_the_command_gives_the_same_configuration(settings):
     config = configure(**settings)
-    assert repeated(make_command(config)) == config
+    assert parse_command(make_command(config)) == config
 
 
 def test_lists_without_a_flag_are_in_it(tmp_path):
@@ -54,7 +54,7 @@ def test_lists_without_a_flag_are_in_it(tmp_path):
     config = configure(dataset=str(tmp_path), **{"ingest.classes": "a,b,c"})
     command = make_command(config)
     assert "--set ingest.classes=a,b,c" in command
-    assert repeated(command) == config
+    assert parse_command(command) == config
 
 
 def test_the_default_serving_directory_is_not_in_it():

@@ -1,4 +1,4 @@
-"""Google's storage as a source of images."""
+"""Tests of sources in a bucket, with a stand-in for Cloud Storage on loopback."""
 
 import hashlib
 
@@ -37,7 +37,7 @@ def test_files_have_the_size_and_the_checksum_of_the_listing(storage):
     assert len(storage.of("GET", "/o")) == 2
 
 
-def test_two_images_that_are_exchanged_and_only_they_make_a_difference(storage):
+def test_exchanging_two_images_changes_the_fingerprint(storage):
     def fingerprint():
         return RemoteFolderSource(FLOWERS).fingerprint()
 
@@ -50,7 +50,7 @@ def test_two_images_that_are_exchanged_and_only_they_make_a_difference(storage):
     assert fingerprint() != before
 
 
-def test_a_bucket_that_is_not_there(storage):
+def test_a_missing_bucket(storage):
     with pytest.raises(InputError, match=r"gs://none/x: cannot be listed .*bucket does not exist"):
         list_files("gs://none/x")
 
@@ -81,7 +81,7 @@ def test_a_manifest_and_its_images(storage):
     assert read[2].error.startswith("cannot be read: ")
 
 
-def test_single_records_are_read_in_one_request_of_little_more(storage):
+def test_a_single_record_is_read_in_one_range_request(storage):
     import tensorflow as tf
 
     def example(image):
