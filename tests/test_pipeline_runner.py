@@ -158,7 +158,7 @@ LIGHT = ("tensorflow", "tfx", "keras", "apache_beam", "numpy")
 
 
 @pytest.mark.parametrize(("arguments", "expected"), USAGE_ERRORS, ids=lambda x: str(x)[-30:])
-def test_usage_errors_are_one_line_and_exit_2(project, arguments, expected):
+def test_usage_errors_have_one_line_and_status_2(project, arguments, expected):
     check_usage_error(run_lightly(project, arguments, *LIGHT), expected)
 
 

@@ -19,7 +19,7 @@ MODEL = {"saved_model.pb": b"graph", "variables/variables.index": b"index"}
 def unpacked(tmp_path):
     """Returns a function that unpacks an archive.
 
-    If the archive is refused, it checks that no files are left.
+    If the archive is refused, the function checks that no files are left.
     """
 
     def unpacked(content, max_bytes=10**9):
@@ -142,7 +142,7 @@ def chain_of_links():
     """Returns an archive that exploits CVE-2025-4517.
 
     `tarfile` finds the target of a link with `realpath`, which does not resolve a path of more than
-    4,096 characters. So it does not see that the last link leads outside.
+    4,096 characters. So `tarfile` does not see that the last link leads outside.
     """
     steps, folder, path, links = "abcdefghijklmnop", "d" * 247, "", []
     for step in steps:
@@ -182,7 +182,7 @@ SYMLINK = tarfile.SYMTYPE
     ids=lambda value: value if isinstance(value, str) else "",
 )
 @pytest.mark.usefixtures("outside")
-def test_a_member_that_is_neither_file_nor_folder_or_lies_elsewhere(unpacked, content, expected):
+def test_links_devices_and_outside_paths_are_refused(unpacked, content, expected):
     with pytest.raises(InputError, match=expected) as error:
         unpacked(content)
     assert "\n" not in str(error.value)
@@ -231,7 +231,7 @@ def test_an_archive_is_refused_by_the_declared_size_of_a_member(unpacked):
         unpacked(info.tobuf(tarfile.GNU_FORMAT))
 
 
-def test_an_archive_for_which_there_is_no_room(unpacked, monkeypatch):
+def test_an_archive_on_a_full_disk(unpacked, monkeypatch):
     usage = archives.shutil.disk_usage("/")
     monkeypatch.setattr(archives.shutil, "disk_usage", lambda _: usage._replace(free=9))
     with pytest.raises(InputError, match="cache has 9e-09 GB free"):
@@ -239,7 +239,8 @@ def test_an_archive_for_which_there_is_no_room(unpacked, monkeypatch):
 
 
 def test_a_huge_extended_header_is_refused(unpacked):
-    """`tarfile` would read it into memory: a gzip file of 100 KB would take 100 MB of memory."""
+    """`tarfile` would read a header of 100 MB into memory, which takes only 100 KB in a gzip
+    file."""
     header = member("pax", tarfile.XHDTYPE)
     header.size = 100_000_000
     content = gzip.compress(header.tobuf(tarfile.USTAR_FORMAT) + bytes(header.size))

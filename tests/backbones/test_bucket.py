@@ -41,7 +41,7 @@ def copies(cache):
     return sorted(path for path in paths if path.suffix != ".sha256")
 
 
-def test_without_a_network_it_fails_at_once(tmp_path, monkeypatch):
+def test_without_a_network_a_bucket_fails_at_once(tmp_path, monkeypatch):
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", "http://127.0.0.1:1")
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     with pytest.raises(InputError, match=r"^--model gs://b/m: http.* cannot be reached"):
@@ -107,7 +107,7 @@ def test_two_processes_copy_once(model, tmp_path, project):
     assert answers == {str(copy)}
 
 
-def test_a_copy_that_has_changed_since(model, tmp_path):
+def test_a_copy_that_has_changed_since_its_download(model, tmp_path):
     copy = resolved(f"file://{model}", tmp_path)
     (data,) = copy.glob("variables/variables.data*")
     data.write_bytes(data.read_bytes()[:-1] + b"!")

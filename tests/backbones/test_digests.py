@@ -107,7 +107,7 @@ def test_a_publisher_who_sends_another_saved_model(
     assert fetch(url) == model
 
 
-def test_a_model_that_is_unfit_is_not_remembered(fetch, refused, server, tiny_backbone):
+def test_the_digest_of_an_unusable_model_is_not_recorded(fetch, refused, server, tiny_backbone):
     whole = files_of(tiny_backbone)
     cut = {name: content for name, content in whole.items() if "variables" not in name}
     url = server.answer("/m.tar.gz", Answer(body=archive(cut)), Answer(body=archive(whole)))

@@ -299,7 +299,7 @@ def test_programs_that_stay_in_memory_pass(tmp_path, make):
     check_operations(tmp_path)
 
 
-def test_the_backbones_that_people_use_pass(tmp_path, tiny_backbone):
+def test_common_backbones_pass(tmp_path, tiny_backbone):
     check_operations(tiny_backbone)
     convert(random_arrays(HYBRID, seed=0), tmp_path / "hybrid")
     convert(random_arrays(TINY, seed=0), tmp_path / "mixed", precision="mixed_bfloat16")

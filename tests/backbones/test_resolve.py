@@ -82,7 +82,7 @@ def tiny_entries(golden, monkeypatch):
     return architecture
 
 
-def test_a_directory_is_itself(tiny_backbone, tmp_path):
+def test_a_saved_model_directory_is_used_directly(tiny_backbone, tmp_path):
     assert resolved(str(tiny_backbone), tmp_path) == tiny_backbone
 
 
@@ -93,7 +93,7 @@ def test_a_random_model_is_made_once(tmp_path):
     assert (first / "saved_model.pb").stat().st_mtime_ns == written
 
 
-def test_a_random_model_is_made_again_if_the_catalogue_or_the_seed_changes(tmp_path, monkeypatch):
+def test_a_random_model_changes_with_the_catalogue_and_the_seed(tmp_path, monkeypatch):
     entry = MODELS["vit_mini_fe"]
     made = {resolved("vit_mini_fe", tmp_path)}
     smaller = dataclasses.replace(entry.variant.architecture, depth=1)
@@ -197,7 +197,7 @@ def test_a_checkpoint_in_mixed_precision(tmp_path, golden):
     assert 1e-6 < tf.reduce_max(tf.abs(outputs[0] - outputs[1])) < 0.2
 
 
-def test_a_bad_checkpoint_names_itself(tmp_path):
+def test_a_damaged_checkpoint_is_named(tmp_path):
     (tmp_path / "bad.npz").write_bytes(b"rubbish")
     with pytest.raises(InputError, match=r"bad\.npz"):
         resolved(str(tmp_path / "bad.npz"), tmp_path / "cache")
@@ -256,7 +256,7 @@ def test_a_named_model_is_downloaded_from_tfhub_if_kaggle_fails(
     assert server.paths == [KAGGLE, TFHUB]
 
 
-def test_unusable_archives_are_listed_and_not_kept(server, locations, tmp_path, tiny_backbone):
+def test_unusable_archives_are_named_and_removed(server, locations, tmp_path, tiny_backbone):
     model = files_of(tiny_backbone)
     del model["variables/variables.data-00000-of-00001"]
     server.answer(KAGGLE, Answer(body=archive(model)))
@@ -318,7 +318,7 @@ def test_an_unusable_cached_checkpoint_is_renamed(
     )
 
 
-def test_an_unusable_cached_checkpoint_is_replaced(server, locations, tmp_path, golden):
+def test_an_unusable_downloaded_checkpoint_is_replaced(server, locations, tmp_path, golden):
     url = server.answer("/x.npz", Answer(body=golden.read_bytes()))
     resolved(url, tmp_path, locations=locations)
     (kept,) = (tmp_path / "downloaded").glob("*.npz")
@@ -400,7 +400,7 @@ def test_remains_of_a_killed_unpacking_are_removed(server, locations, tmp_path, 
     assert not left.exists()
 
 
-def test_two_processes_download_a_name_once(server, tmp_path, project, packed):
+def test_two_processes_download_a_named_model_once(server, tmp_path, project, packed):
     server.answer(KAGGLE, Answer(body=packed, pace=200_000))
     command = [sys.executable, "-c", RESOLVE, str(tmp_path), server.url]
     processes = [
@@ -412,7 +412,7 @@ def test_two_processes_download_a_name_once(server, tmp_path, project, packed):
     subprocess.run([sys.executable, "-c", QUICK, *command[3:]], cwd=project, check=True)
 
 
-def test_a_cache_with_something_else_in_the_models_place(locations, tmp_path, server):
+def test_other_files_in_the_models_folder_are_named(locations, tmp_path, server):
     (tmp_path / "models" / "vit_b16_fe" / "variables").mkdir(parents=True)
     with pytest.raises(InputError, match=r"models/vit_b16_fe has files, but no saved_model\.pb"):
         resolved("vit_b16_fe", tmp_path, locations=locations)
@@ -524,7 +524,7 @@ def test_a_url_that_cannot_be_reached(tmp_path):
         ("a\0b", "pretrained", "no such model in the catalogue and no such path"),
     ],
 )
-def test_models_that_cannot_be_resolved_are_refused_at_once(model, weights, expected):
+def test_unknown_models_are_refused_before_a_download(model, weights, expected):
     with pytest.raises(InputError, match=expected):
         check_model(model, weights)
 
@@ -542,7 +542,7 @@ def test_a_feature_extractor_is_refused_as_a_classifier():
         check_model("vit_mini_fe", "pretrained", task="classification")
 
 
-def test_the_cache_can_be_moved(monkeypatch, tmp_path):
+def test_environment_variables_set_the_model_cache(monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("VIT_HOME", raising=False)
     for name, value, expected in (

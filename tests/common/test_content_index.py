@@ -54,7 +54,7 @@ def test_names_sizes_and_digests(folder, index):
             assert found == (path.name, path.stat().st_size, digest)
 
 
-def test_a_second_look_reads_nothing(folder, index, reads, later):
+def test_unchanged_files_are_not_read_again(folder, index, reads, later):
     first = contents_of(folder, index)
     assert sorted(reads) == ["a", "b", "c"]
     reads.clear()
@@ -64,7 +64,7 @@ def test_a_second_look_reads_nothing(folder, index, reads, later):
     assert index.stat() == written
 
 
-def test_only_what_changed_is_read(folder, index, reads, later):
+def test_only_changed_files_are_read(folder, index, reads, later):
     contents_of(folder, index)
     reads.clear()
     (folder / "b").write_text("another content")
@@ -74,7 +74,7 @@ def test_only_what_changed_is_read(folder, index, reads, later):
     assert sorted(reads) == ["b", "d"]
 
 
-def test_a_change_that_keeps_size_and_time_is_noticed(folder, index, later):
+def test_a_change_with_the_same_size_and_time_is_found(folder, index, later):
     a = folder / "a"
     before, status = contents_of(folder, index), a.stat()
     a.write_text("CONTENT OF A")

@@ -261,7 +261,7 @@ def check(spec: pb.PipelineSpec, executors: Mapping[str, Any]) -> None:
     """Refuses an invalid pipeline, as compiler/visitor.go and driver/resolve.go do.
 
     Raises:
-      JobError: a reference leads nowhere, types differ, or an executor is no container.
+      JobError: a component, task or output is missing, types differ, or there is no container.
     """
     for name, task in spec.root.dag.tasks.items():
         if task.component_ref.name not in spec.components:

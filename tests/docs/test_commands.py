@@ -87,7 +87,7 @@ def anchors(page):
     return {re.sub(r"[^\w -]", "", text.lower()).replace(" ", "-") for text in headings}
 
 
-def test_links_lead_somewhere(page):
+def test_links_have_a_target(page):
     for target in re.findall(r"\]\(([^)\s]+)\)", flowing(page.read_text())):
         if "://" in target:
             continue

@@ -107,7 +107,7 @@ def test_the_data_is_described_before_the_first_node(run):
     assert run.lines.index(classes) < run.lines.index("ImageExampleGen: started")
 
 
-def test_every_image_is_accounted_for(run):
+def test_the_summary_has_all_images(run):
     counts = json.loads((run.artifacts["ImageExampleGen.examples"] / "counts.json").read_text())
     assert counts["read"] == 1797
     splits = ", ".join(f"{counts[split]} {split}" for split in ("train", "validation", "test"))

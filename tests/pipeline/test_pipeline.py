@@ -68,7 +68,7 @@ def test_a_search_for_hyperparameters_goes_before_the_trainer(tmp_path):
 
 
 @pytest.mark.parametrize("tune", ["full", "head"])
-def test_no_node_that_learns_reads_the_test_split(tmp_path, tune):
+def test_only_the_evaluation_reads_the_test_split(tmp_path, tune):
     built = nodes(tmp_path, dataset="tfds:mnist", tune=tune)
     assert json.loads(built["SchemaGen"].exec_properties["exclude_splits"]) == ["test"]
     splits = json.loads(built["Transform"].exec_properties["splits_config"])

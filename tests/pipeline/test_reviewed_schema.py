@@ -58,7 +58,7 @@ def test_a_bad_schema_is_refused_before_tensorflow_is_loaded(tmp_path, capsys, c
         (["--dataset", "tfds:x", "--runner", "vertex"], "expected --runner local"),
     ],
 )
-def test_what_is_not_inferred_is_not_written(tmp_path, capsys, arguments, message):
+def test_only_inferred_schemas_are_written(tmp_path, capsys, arguments, message):
     schema = str(tmp_path / "x.pbtxt")
     arguments = [*arguments, "--pipeline-root", str(tmp_path / "root"), "--write-schema", schema]
     assert pipeline_runner.main(["--model", "vit_b16_fe", *arguments]) == 2

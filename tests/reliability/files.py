@@ -45,7 +45,7 @@ LAST = "the run after the last fault"
 
 
 def _created(campaign: Campaign) -> list[str]:
-    """Returns the files that an undisturbed run creates, in order, in the form of FAULT_PATH."""
+    """Returns the files that an undisturbed run creates, in order, as values of $FAULT_PATH."""
     log = campaign.workload.out.with_name("created.log")
     if not log.exists():
         campaign.workload.clear()

@@ -81,7 +81,7 @@ def do(request: dict[str, Any]) -> None:
         np.save(request["out"], read_weights(request["weights"]))
         os._exit(0)
     os.environ.update(request.get("environment", {}))
-    tempfile.tempdir = None  # TMPDIR of the request replaces the cached folder
+    tempfile.tempdir = None  # the request's TMPDIR replaces the folder that Python has cached
     signal.signal(signal.SIGINT, signal.default_int_handler)
     end_on_signals("pipeline_runner.py")
     sys.exit(pipeline_runner.main(request["arguments"]))

@@ -112,7 +112,7 @@ class Campaign:
         return time.monotonic() > self.until
 
     def run(self) -> list[str]:
-        """Runs the pipeline without a fault on the files that are there; returns as `compare`."""
+        """Runs the pipeline without a fault on the existing files; returns as `compare` does."""
         self.server.begin(self.workload)
         return self.compare(self.server.wait())
 

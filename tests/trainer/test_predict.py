@@ -121,7 +121,7 @@ def test_no_readable_image_at_all(classifier, capsys):
     assert capsys.readouterr().out == ""
 
 
-def test_a_classifier_of_something_else_has_no_names(files, tmp_path, capsys):
+def test_other_classifiers_have_numbers_for_names(files, tmp_path, capsys):
     convert(arrays(7), tmp_path / "seven", task="classification")
     assert main(["--model", str(tmp_path / "seven"), "--top", "9", str(files[0])]) == 0
     out, err = capsys.readouterr()

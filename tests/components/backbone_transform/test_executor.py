@@ -22,7 +22,7 @@ SIZE = 8
 
 
 class Backbone(ReusableModule):
-    """Returns the mean of each image and the size of the batch; has no argument `training`."""
+    """Returns the mean of each image and the size of the batch, without an argument `training`."""
 
     @tf.function(input_signature=[tf.TensorSpec([None, SIZE, SIZE, 3])])
     def __call__(self, images):

@@ -76,7 +76,7 @@ def check(tmp_path, caplog):
     return check
 
 
-def test_data_as_expected(check, tmp_path):
+def test_valid_data_passes(check, tmp_path):
     assert check(quarantined=5) == []
     assert (tmp_path / "anomalies" / "Split-test" / "SchemaDiff.pb").is_file()
 

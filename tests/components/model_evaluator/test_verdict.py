@@ -76,7 +76,7 @@ def test_a_confidence_of_0_compares_the_measured_values():
     assert found.reasons == ("accuracy 0.9000 is 0.0500 below 0.9500",)
 
 
-def test_a_floor_that_so_few_images_cannot_reach():
+def test_a_limit_that_few_test_images_cannot_reach():
     (reason,) = verdict(table([True] * 24), min_accuracy=0.9).reasons
     assert reason.endswith("(even if all answers are right, at least 25 images are needed)")
     assert verdict(table([True] * 25), min_accuracy=0.9).blessed
@@ -107,7 +107,7 @@ def test_each_floor_that_is_not_met_is_named():
     assert [limit.is_met for limit in found.limits] == [False] * 5
 
 
-def test_a_class_without_a_test_image_does_not_clear_a_floor_for_classes():
+def test_a_class_without_a_test_image_does_not_meet_min_class_recall():
     predictions = table([True] * 30)
     found = verdict(predictions, source_images=(100, 7), min_class_recall=0.7)
     assert found.reasons == ("fewer test images than gate.min_test_images=1: tulips (0 of 7)",)
@@ -128,7 +128,7 @@ def test_more_test_images_of_each_class_can_be_required():
     assert verdict(predictions, (100, 9), min_test_images=5).warnings == (expected,)
 
 
-def test_an_image_that_is_not_valid_is_answered_wrongly():
+def test_an_invalid_image_counts_as_wrong():
     predictions = table(
         [True, False],
         predicted=["roses", ""],

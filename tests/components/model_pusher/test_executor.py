@@ -297,7 +297,7 @@ def test_a_withdrawn_model_is_not_pushed_again_and_the_run_says_why(tmp_path, se
 
 
 @pytest.mark.usefixtures("clock")
-def test_a_model_is_stored_once_below_the_root_and_once_where_it_is_served(tmp_path, serving):
+def test_the_root_and_the_serving_directory_each_store_a_model_once(tmp_path, serving):
     model = model_of(tmp_path / "model")
     pushed = push(model, serving, tmp_path / "out")
     for path in (model / "Format-Serving").rglob("*"):

@@ -58,7 +58,7 @@ def page(tmp_path_factory):
 
 
 @pytest.mark.parametrize("width", [1280, 500])  # Chromium's windows are at least 500 pixels wide
-def test_it_works_and_fits_the_window(page, width, tmp_path):
+def test_the_page_works_and_fits_the_window(page, width, tmp_path):
     chromium = shutil.which("chromium")
     if chromium is None:
         pytest.skip("no chromium (apt install chromium)")

@@ -111,7 +111,7 @@ def test_piped_output_is_one_plain_unwrapped_line_an_entry(streams):
     ]
 
 
-def test_the_plan_says_what_the_recipe_has_reached(streams):
+def test_the_plan_has_the_published_accuracy_of_the_recipe(streams):
     as_published, otherwise = {"model": "vit_s16_fe"}, {"model": "vit_b16_fe"}
     for values, count in (
         (as_published, 1),
@@ -256,7 +256,7 @@ def test_a_model_that_is_served_already(streams):
     ]
 
 
-def test_validation_metrics_stay_in_sight(streams):
+def test_validation_metrics_are_shown_with_later_steps(streams):
     console = Console(*streams)
     console.node_started("Trainer")
     console.resumed(3)

@@ -284,7 +284,7 @@ def test_a_pipeline_is_uploaded_and_runs(command, kubeflow):
     assert out.splitlines()[-1] == f"see: {kubeflow.url}/#/runs/details/r0"
 
 
-def test_the_next_one_is_a_version_of_it_in_the_same_experiment(command, kubeflow):
+def test_the_next_upload_is_a_version_of_the_same_pipeline(command, kubeflow):
     for _ in range(2):
         assert command(*PIPELINE, "--name", "n" * 63)[0] == 0
     assert len(kubeflow.pipelines) == len(kubeflow.experiments) == 1

@@ -180,7 +180,7 @@ def test_the_canvas_of_a_gif_is_white(decode):
 
 @pytest.mark.parametrize("format", ["JPEG", "PNG"])
 @pytest.mark.parametrize("size", [(1025, 700), (300, 2001)])
-def test_large_images_are_made_smaller_as_by_pillow(decode, format, size):
+def test_large_images_are_made_smaller_with_pillows_filter(decode, format, size):
     noise = PIL.Image.fromarray(RNG.integers(0, 255, [30, 20, 3], np.uint8))
     source = noise.resize(size, PIL.Image.Resampling.BICUBIC)
     image, is_as_stored = decode(encode(source, format))
@@ -229,7 +229,8 @@ def test_a_file_that_is_cut_off_is_refused(decode, kind):
 
 @pytest.mark.parametrize("kind", ["grey jpeg", "progressive jpeg", *list(KINDS)[5:]])
 def test_flipped_bytes_are_an_error_or_pixels(decode, kind):
-    """Flipped bytes cause no crash, no other exception and no endless loop."""
+    """A damaged file is decoded or raises InvalidArgumentError, without a crash or an endless
+    loop."""
     encoded = KINDS[kind]
     for position in RNG.integers(0, len(encoded), 25):
         damaged = bytearray(encoded)

@@ -145,7 +145,7 @@ def test_one_process_for_many_requests(server_process, complete_model, tmp_path)
             server_process.ask(tmp_path, {})
 
 
-def test_a_process_that_dies(tmp_path):
+def test_a_crash_of_the_process_is_an_error(tmp_path):
     """The process dies at the start, without TensorFlow, or during a request."""
     python = tmp_path / "python"
     ready = "import pickle; pickle.dump([], sys.stdout.buffer); sys.stdout.flush(); input()"

@@ -22,7 +22,7 @@ def training(tmp_path, request):
     return make
 
 
-def test_a_directory_is_known_by_what_determines_the_training():
+def test_the_directory_depends_on_config_and_inputs():
     base = {"config": {"epochs": 1}, "examples": ["a"]}
     assert checkpoint_directory("root", **base) == checkpoint_directory("root", **base)
     assert checkpoint_directory("root", **base).startswith("root/")
@@ -49,7 +49,7 @@ def test_restoring_the_newest_checkpoint(training):
     assert (float(weight), float(slot)) == (30, -30)
 
 
-def test_a_bounded_number_is_kept(training, tmp_path):
+def test_only_the_newest_checkpoints_are_kept(training, tmp_path):
     _, _, saved = training(kept=2)
     for step in range(5):
         saved.save(step, {})
@@ -98,7 +98,7 @@ def test_a_checkpoint_that_is_not_complete_does_not_count(training, tmp_path, le
     ],
     ids=["fewer", "more", "other shapes"],
 )
-def test_a_checkpoint_of_another_model_in_the_way(tmp_path, others):
+def test_a_checkpoint_of_another_model_is_refused(tmp_path, others):
     """For example, the other model has another number of classes."""
     variables = [tf.Variable(value) for value in others]
     Checkpoints(str(tmp_path), variables, variables, kept=1).save(3, {})

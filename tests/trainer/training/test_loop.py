@@ -164,7 +164,7 @@ def _reported(caplog):
     return [record.progress for record in caplog.records if hasattr(record, "progress")]
 
 
-def test_parts_of_a_batch_give_the_step_of_the_whole(fitted, tmp_path):
+def test_gradient_accumulation_gives_the_same_weights(fitted, tmp_path):
     whole, _ = fitted(epochs=3, weight_decay=0.01, clip_norm=0.1)
     tf.io.gfile.rmtree(str(tmp_path / "checkpoints"))
     parts, _ = fitted(epochs=3, weight_decay=0.01, clip_norm=0.1, accumulation=5)
@@ -288,7 +288,7 @@ def test_with_class_weights_rare_classes_are_predicted_more_often(fitted, tmp_pa
     ],
 )
 def test_when_checkpoints_are_written(fitted, monkeypatch, seconds, changes, expected):
-    """The end of an epoch is saved only if the last checkpoint is older than some seconds."""
+    """The end of an epoch has a checkpoint only if the last checkpoint is old enough."""
     save, saved = Loop._save, []
 
     def noted(self):
@@ -301,7 +301,7 @@ def test_when_checkpoints_are_written(fitted, monkeypatch, seconds, changes, exp
     assert saved == expected
 
 
-def test_a_loss_that_is_no_number_stops_it_at_the_last_good_checkpoint(fitted, tmp_path):
+def test_a_nan_loss_ends_the_training_at_the_last_good_checkpoint(fitted, tmp_path):
     step = Stepper.step
 
     def broken(self, parts, **options):
@@ -320,7 +320,7 @@ def test_a_loss_that_is_no_number_stops_it_at_the_last_good_checkpoint(fitted, t
     assert [record["step"] for record in history["steps"]] == list(range(1, 11))
 
 
-def test_float16_scales_the_loss_which_changes_nothing_else(fitted, tmp_path):
+def test_the_scaled_loss_of_float16_gives_the_same_weights(fitted, tmp_path):
     plain, expected = fitted()
     tf.io.gfile.rmtree(str(tmp_path / "checkpoints"))
     scaled, history = fitted(precision="mixed_float16")
@@ -476,8 +476,8 @@ def local_run(monkeypatch):
 
 
 @pytest.mark.parametrize("step", [10, 20])
-def test_a_local_run_ends_once_its_training_is_saved(fitted, local_run, monkeypatch, capfd, step):
-    """The process ends itself, since a caller might catch an exception."""
+def test_a_local_run_ends_after_saving_its_training(fitted, local_run, monkeypatch, capfd, step):
+    """The signal handler ends the process, since a caller might catch an exception."""
     end, saved = Loop._end_epoch, []
 
     def end_epoch(self, preemption):

@@ -122,7 +122,7 @@ def test_the_fingerprint_follows_the_images(data_dir, tmp_path, flowers_record):
     assert TfdsSource("tf_flowers", str(tmp_path)).fingerprint() != before
 
 
-def test_a_second_look_reads_no_examples(tmp_path, flowers_record, monkeypatch):
+def test_an_unchanged_record_file_is_not_parsed_again(tmp_path, flowers_record, monkeypatch):
     later = time.time_ns() + 10**10
     monkeypatch.setattr(time, "time_ns", lambda: later)
     source = TfdsSource("tf_flowers", str(tmp_path))
