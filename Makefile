@@ -1,7 +1,8 @@
 # make setup      create the environment, .venv
 # make demo       run the pipeline on handwritten digits, with a small ViT from scratch
-# make test       run the tests, with branch coverage
+# make test       run the tests
 # make test-jobs  run the tests that start many processes
+# make coverage   run the tests of `make test` and measure branch coverage (a third slower)
 # make check      check formatting, lint, types and layers
 # make format     format the code
 # make lock       update the requirements*.lock from pyproject.toml
@@ -23,7 +24,9 @@ JOB_TESTS := tests/compiled tests/image/test_install.py tests/trainer/test_proce
 PYTEST := .venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: setup demo test test-jobs check format lock image flink-job-server clean
+OTHER_TESTS := $(addprefix --ignore ,$(JOB_TESTS))
+
+.PHONY: setup demo test test-jobs coverage check format lock image flink-job-server clean
 
 setup: .venv/.ready
 
@@ -51,10 +54,13 @@ demo: setup
 	.venv/bin/python pipeline_runner.py --model vit_mini_fe --dataset digits
 
 test: setup
-	$(PYTEST) $(addprefix --ignore ,$(JOB_TESTS))
+	$(PYTEST) $(OTHER_TESTS)
 
 test-jobs: setup
-	$(PYTEST) --no-cov $(JOB_TESTS)
+	$(PYTEST) $(JOB_TESTS)
+
+coverage: setup
+	$(PYTEST) --cov --cov-branch --cov-report=term:skip-covered $(OTHER_TESTS)
 
 check: setup
 	.venv/bin/ruff format --check .

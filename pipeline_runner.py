@@ -7,6 +7,7 @@
     python pipeline_runner.py --runner vertex --list-schedules …
     python pipeline_runner.py --model vit_b16_fe --dataset path/to/images --write-schema FILE
     python pipeline_runner.py --history
+    python pipeline_runner.py --compare RUN RUN
     python pipeline_runner.py --name NAME --rollback
     python pipeline_runner.py --name NAME --endpoint E [--traffic 10] | --promote | --rollback …
     python pipeline_runner.py --version
@@ -35,7 +36,7 @@ from pipeline.command_line.endpoint import is_about_endpoint
 from pipeline.command_line.exit_status import BAD_USAGE, DONE, FAILED, INTERRUPTED
 from pipeline.command_line.logged_job import describe, new_log
 from pipeline.command_line.parser import join_values, make_parser, read_settings
-from pipeline.command_line.roots import clean_caches, show_history
+from pipeline.command_line.roots import clean_caches, compare_runs, show_history
 from pipeline.command_line.run import run, write_schema
 from pipeline.command_line.serve import serve_at_endpoint, serve_earlier_version
 from pipeline.command_line.tables import list_datasets, list_models, list_options
@@ -105,7 +106,11 @@ def find_command(
         return serve_at_endpoint
     if is_rollback:
         return serve_earlier_version
-    for name, command in (("clean_cache", clean_caches), ("history", show_history)):
+    for name, command in (
+        ("clean_cache", clean_caches),
+        ("history", show_history),
+        ("compare", compare_runs),
+    ):
         if getattr(parsed, name):
             return command
     return manage if any(getattr(parsed, action) for action in ACTIONS) else None

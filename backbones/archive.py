@@ -36,8 +36,9 @@ _KINDS = {
     tarfile.BLKTYPE: "a device",
     tarfile.FIFOTYPE: "a pipe",
 }
-_MOST_MEMBERS = 100_000  # a SavedModel has a few, and one for each asset
-_LONGEST_READ = 1 << 20  # bytes; files are read in smaller pieces, but headers as a whole
+_MOST_MEMBERS = 100_000  # a regular SavedModel has a few files, and a file for each asset
+# The longest read, in bytes. `tarfile` reads files in smaller pieces, and a header in one piece.
+_LONGEST_READ = 1 << 20
 
 
 def is_saved_model(directory: Path) -> bool:
@@ -73,7 +74,7 @@ def unpack(
             f"{_gigabytes(free)} free"
         )
     with tempfile.TemporaryDirectory(prefix=f".{directory.name}.", dir=directory.parent) as staging:
-        content = Path(staging, "content")  # has the umask's access rights; `staging` is private
+        content = Path(staging, "content")  # gets the usual access rights, unlike `staging`
         content.mkdir()
         with _open_tar(archive) as tar:
             for member in _members(tar, max_bytes):
@@ -88,7 +89,7 @@ def unpack(
 
 
 class _Unpacked:
-    """The decompressed bytes of an archive, as a file for `tarfile` that refuses hostile requests.
+    """The decompressed bytes of an archive, as a file that guards `tarfile` against hostile bytes.
 
     A small archive may hold terabytes of zeros. `tarfile` reads the extended header of a member
     into memory, however large, and loops for ever if a size is negative (CVE-2025-8194).
@@ -144,11 +145,11 @@ def _open_tar(archive: Path) -> Iterator[tarfile.TarFile]:
 
 
 def _members(tar: tarfile.TarFile, max_bytes: int) -> Iterator[tarfile.TarInfo]:
-    """Yields the files and folders of an archive, each checked.
+    """Yields the files and folders of an archive, after checking each of them.
 
     Raises:
-      InputError: a member is neither file nor folder, or its path leads outside; or there are too
-        many members, or they are larger than `max_bytes` together.
+      InputError: a member is neither a file nor a folder, or its path leads out of the archive; or
+        the archive has too many members, or members of more than `max_bytes` in total.
     """
     size = 0
     for number, member in enumerate(tar):
@@ -180,7 +181,7 @@ def _members(tar: tarfile.TarFile, max_bytes: int) -> Iterator[tarfile.TarInfo]:
 
 
 def _write(tar: tarfile.TarFile, member: tarfile.TarInfo, directory: Path) -> None:
-    """Writes a checked member below `directory`, with the access rights of a new file."""
+    """Writes a checked member below `directory`; ignores the access rights in the archive."""
     path = directory / member.name
     try:
         if member.isdir():

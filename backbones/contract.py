@@ -213,7 +213,7 @@ def _read_object_graph(directory: str | Path) -> saved_object_graph_pb2.SavedObj
 def _has_kind(
     graph: saved_object_graph_pb2.SavedObjectGraph, number: int, members: tuple[str, ...]
 ) -> bool:
-    """Whether a node is a list of members of these kinds; without kinds, whether a function."""
+    """Whether a node is a list whose members have the kinds `members`; if empty, a function."""
     node = graph.nodes[number]
     if not members:
         return node.WhichOneof("kind") == "function"

@@ -16,7 +16,8 @@ Sources: tf.raw_ops and the kernels of TensorFlow 2.21 in tensorflow/core/kernel
 
 import re
 
-# Operations that are registered as stateless, though they access more than inputs and outputs.
+# Operations that TensorFlow registers as stateless, although they access more than their inputs and
+# outputs.
 NOT_PURE = frozenset(
     {
         # files

@@ -112,7 +112,7 @@ class Measurement:
         self._ours = ours
         self._other = other
         self._cpu: Side | None = None
-        self._prepared = ""  # in the other process
+        self._prepared = ""  # the name of the steps that the process of PyTorch has prepared
 
     def close(self) -> None:
         """Ends all processes."""

@@ -102,8 +102,10 @@ def _print_speed(folder: Path, folders: Sequence[Path], bare: float) -> None:
     one = [_run(folder, images, "full", "Transform") for images in folders]
     two = [_run(folder, images, "full", "ImageExampleGen", _TWO_WORKERS) for images in folders]
 
-    def cost(runs: Sequence[dict[str, NodeUse]], nodes: Sequence[str], use: str) -> float:
-        """Returns the milliseconds that an image takes in these nodes."""
+    def milliseconds_per_image(
+        runs: Sequence[dict[str, NodeUse]], nodes: Sequence[str], use: str
+    ) -> float:
+        """Returns the milliseconds for an image, by the difference of two runs."""
         few, many = (sum(getattr(run[node], use) for node in nodes) for run in runs)
         return 1000 * (many - few) / more
 
@@ -112,9 +114,9 @@ def _print_speed(folder: Path, folders: Sequence[Path], bare: float) -> None:
         ("ingestion", _NODES[:1], ">= 0.7"),
         ("up to Transform", _NODES[:3], ""),
     ):
-        each = cost(one, nodes, "cpu")
+        each = milliseconds_per_image(one, nodes, "cpu")
         _row(name, f"{1000 / each:.0f}", f"{1000 / bare:.0f}", bare / each, goal)
-    walls = [cost(runs, _NODES[:1], "wall") for runs in (two, one)]
+    walls = [milliseconds_per_image(runs, _NODES[:1], "wall") for runs in (two, one)]
     rates = [f"{1000 / wall:.0f}" for wall in walls]
     _row("two workers and one, images/s", *rates, walls[1] / walls[0], ">= 1.7")
     name = f"{folders[1].name}-full"

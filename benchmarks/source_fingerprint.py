@@ -33,7 +33,8 @@ def main(arguments: list[str] | None = None) -> None:
         time.sleep(_SETTLED)
 
         def take_fingerprint() -> str:
-            return FolderSource(str(images)).fingerprint(cache)  # a source walks only once
+            # A new object each time, since a source walks through its folder only once.
+            return FolderSource(str(images)).fingerprint(cache)
 
         first = _seconds(take_fingerprint)
         later = statistics.median(_seconds(take_fingerprint) for _ in range(_ROUNDS))

@@ -104,8 +104,8 @@ def _print_input(material, batch_size: int, rounds: int) -> None:
     rates = measure_input(material, INCEPTION, batch_size, rounds)
     for name, title in (("plain", "input"), ("augmented", "input, crop and flip")):
         for unit, other, ratio in (
-            ("wall", "bare", rates[name].over(rates["bare"])[0]),
-            ("cpu", "one thread", rates[name].over(rates["one thread"])[1]),
+            ("wall", "bare", rates[name].ratios_to(rates["bare"])[0]),
+            ("cpu", "one thread", rates[name].ratios_to(rates["one thread"])[1]),
         ):
             figures = [
                 f"{statistics.median(getattr(rates[side], unit)):.0f}" for side in (name, other)

@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 _Settings = TypeVar("_Settings", bound="DataclassInstance")
 
-# Decorates the dataclass of a node's settings: `from_custom_config` then refuses unknown keys, and
-# values of another type than the field's. Dataclasses within it are checked in the same way.
+# A decorator for the dataclass of a node's settings. `from_custom_config` then refuses unknown keys
+# and values of a wrong type, also in dataclasses within that dataclass.
 node_settings: Callable[[type[_Settings]], type[_Settings]] = pydantic.with_config(
     pydantic.ConfigDict(extra="forbid", strict=True)
 )
 
-# pydantic's message for an unknown key speaks of an argument of a call.
+# Messages that replace pydantic's, which call a key an argument.
 _MESSAGES = {"unexpected_keyword_argument": "unknown key", "missing": "key is missing"}
 
 

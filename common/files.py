@@ -14,9 +14,9 @@ from common.notice import notice
 def write_whole(path: str | Path, text: str) -> None:
     """Writes `text` to the file at `path` in one step: no reader ever sees a part of it.
 
-    On a disk, a temporary file beside it is written, flushed to the disk and renamed: after a
-    crash or on a full disk, the previous file at `path` is still there. An object in a bucket
-    appears when its upload is complete.
+    On a disk, a temporary file in the same directory is written, flushed to the disk and renamed:
+    after a crash or on a full disk, the previous file at `path` is still there. An object in a
+    bucket appears when its upload is complete.
 
     Args:
       path: a path in a directory that exists, or a URL of a file system that TensorFlow knows.
@@ -31,7 +31,7 @@ def write_whole(path: str | Path, text: str) -> None:
         with tf.io.gfile.GFile(str(path), "w") as stream:
             stream.write(text)
         return
-    target = Path(os.path.realpath(path))  # if `path` is a symbolic link, it stays one
+    target = Path(os.path.realpath(path))  # a symbolic link stays a symbolic link
     new = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.new")
     try:
         with new.open("x", encoding="utf-8") as file:

@@ -31,7 +31,7 @@ def descendants() -> list[int]:
     for process, parent in _parents():
         children.setdefault(parent, []).append(process)
     found = list(children.get(os.getpid(), ()))
-    for process in found:  # the loop appends to `found`
+    for process in found:  # the loop also visits what it appends to `found`
         found += children.get(process, ())
     return found
 

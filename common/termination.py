@@ -29,11 +29,12 @@ _DESCRIPTIONS = {
     signal.SIGHUP: "ended, as its terminal is gone",
 }
 # All times are in seconds. If a process group gets a signal, wrappers such as timeout(1) and uv
-# send it to their child once more; within this time, that is no second request of the user.
+# send it to their child once more; a second signal within this time does not count as a second
+# request of the user.
 _SAME_REQUEST = 0.5
-_LONGEST_CALLBACKS = 1.0  # for all callbacks before the end together
-_LONGEST_TURN = 0.2  # after which the next callback starts, beside the unfinished one
-_LONGEST_KILL = 2.0  # for killing the descendants
+_LONGEST_CALLBACKS = 1.0  # time for all callbacks together
+_LONGEST_TURN = 0.2  # time of a callback before the next one starts beside it
+_LONGEST_KILL = 2.0  # time for killing the descendants
 
 
 class Work(Protocol):
@@ -80,7 +81,7 @@ class Termination:
         for number in _DESCRIPTIONS:
             # Background jobs of a shell ignore Ctrl-C, and commands under nohup ignore SIGHUP.
             if signal.getsignal(number) is not signal.SIG_IGN:
-                signal.signal(number, _raise_nothing)
+                signal.signal(number, _ignore_in_main_thread)
         threading.Thread(target=self._wait, args=(read,), name="signals", daemon=True).start()
 
     def _wait(self, pipe: int) -> None:
@@ -99,7 +100,9 @@ class Termination:
                 self._since = time.monotonic()
                 if self._work and self._work[0].has_unsaved_steps:
                     self._work[0].announce(number, None)
-                    self._say("the training is being saved; a second Ctrl-C ends it at once")
+                    self._print_and_log(
+                        "the training is being saved; a second Ctrl-C ends it at once"
+                    )
                     return
             self._end(number)
 
@@ -131,7 +134,7 @@ class Termination:
 
     def stop_here(self) -> None:
         """See `stop_here` below."""
-        with self._lock:  # `_end` does not return, and so does not release it
+        with self._lock:  # `_end` never returns, and so keeps the lock
             if self._number is not None and not self._work:
                 self._end(self._number)
 
@@ -141,15 +144,15 @@ class Termination:
         threads = [threading.Thread(target=f, daemon=True) for f in reversed(self._callbacks)]
         for thread in threads:
             thread.start()
-            thread.join(_LONGEST_TURN)  # quick callbacks run one after the other
+            thread.join(_LONGEST_TURN)  # so quick callbacks run one after the other
         for thread in threads:
             thread.join(max(0.0, until - time.monotonic()))
-        self._say(f"{_DESCRIPTIONS[signal.Signals(number)]}{why and ': '}{why}")
+        self._print_and_log(f"{_DESCRIPTIONS[signal.Signals(number)]}{why and ': '}{why}")
         kill_descendants(_LONGEST_KILL)
         os._exit(128 + number)
 
-    def _say(self, text: str) -> None:
-        """Prints a line on the console and in the log. A full pipe that nobody reads is skipped."""
+    def _print_and_log(self, text: str) -> None:
+        """Prints a line on the console and in the log; skips a full pipe that no process reads."""
         line = f"{self._program}: {text}\n".encode()
         descriptors = [self._stderr]
         with suppress(OSError):  # a closed descriptor
@@ -162,11 +165,12 @@ class Termination:
                     os.write(descriptor, line)
 
 
-_current: Termination | None = None  # one per process, as signal handlers are
+# One object for the whole process, to which signal handlers belong.
+_current: Termination | None = None
 
 
-def _raise_nothing(*_: Any) -> None:
-    """Handles a signal in the main thread: does nothing, since the pipe has the signal already."""
+def _ignore_in_main_thread(*_: Any) -> None:
+    """Does nothing in the main thread: the signal's number is already in the pipe."""
 
 
 def end_on_signals(program: str) -> None:
@@ -188,8 +192,8 @@ def end_on_signals(program: str) -> None:
         after_in_parent=lambda: signal.pthread_sigmask(signal.SIG_UNBLOCK, _DESCRIPTIONS),
         after_in_child=_begin_as_fork,
     )
-    # atexit runs callbacks in reverse order, so this one runs last. The interpreter shuts down
-    # after it, and then the thread that reads the pipe does not run any more.
+    # atexit runs callbacks in reverse order, so this callback runs last. After it, the interpreter
+    # shuts down, and the thread that reads the pipe no longer runs.
     atexit.register(_restore_signals)
 
 
@@ -219,7 +223,7 @@ def postpone_end(work: Work) -> Iterator[None]:
     """A context in which `work` may save its unsaved steps before a signal ends the process.
 
     If `work` has unsaved steps when the signal arrives, it is asked to save them and to end. The
-    process ends when the context is left, with the message of the exception that left it. A second
+    process ends when the context ends, with the message of the exception that ended it. A second
     signal ends the process at once. If contexts are nested, only the outermost one has this effect.
     """
     assert _current is not None, "end_on_signals was not called"

@@ -8,10 +8,10 @@ message that is assigned to a variable first is a value, too: it may be written 
 import ast
 from typing import Any
 
-_EXCEPTIONS = ("Error", "Exception", "Interrupt", "Warning")  # endings of exceptions' names
+_EXCEPTIONS = ("Error", "Exception", "Interrupt", "Warning")  # how names of exception classes end
 _LOG_METHODS = {"log", "debug", "info", "warning", "error", "exception", "critical"}
 _LOGGERS = {"logger", "logging"}
-# Functions of `common.options` whose first argument is text of --help or of a message.
+# Functions of `common.options` whose first argument is a text for --help or for a message.
 _HELP = {"option", "Check"}
 _HELP_KEYWORDS = {"help", "description", "epilog"}
 _TEXT = ast.Constant("wording")

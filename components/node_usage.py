@@ -1,17 +1,20 @@
 """Records the time and the memory of a node in its output artifacts.
 
-From there, a report reads them on a cluster too, and also if a node was taken from the cache.
+The report reads them there, on a cluster too, and also for nodes that were taken from the cache.
 """
 
 import contextlib
 import dataclasses
 import datetime
 import json
+import os
 import resource
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from common.memory import peak_memory
 
 USAGE = "usage"  # custom property of each output artifact
 _Artifacts = Mapping[str, Sequence[Any]]
@@ -26,7 +29,7 @@ class Usage:
       seconds: duration of the execution.
       peak_mb: the most memory that the process of the node held during the execution, in MiB;
         child processes are not counted.
-      run: id of the run that executed the node; empty on a cluster.
+      run: the id of the run that executed the node; empty on a cluster.
     """
 
     started: str
@@ -59,6 +62,11 @@ def record_usage(
         text = json.dumps(dataclasses.asdict(usage))
         for artifact in (artifact for artifacts in outputs.values() for artifact in artifacts):
             artifact.set_string_custom_property(USAGE, text)
+        # An executor that returns an ExecutorOutput, such as TFX's ExampleValidator, has copied its
+        # artifacts already, and TFX stores the copies.
+        for copies in getattr(result, "output_artifacts", {}).values():
+            for copy in copies.artifacts:
+                copy.custom_properties[USAGE].string_value = text
         return result
 
     return measured
@@ -71,13 +79,12 @@ def read_usage(artifact: Any) -> Usage | None:
 
 
 def _reset_peak() -> None:
-    """Resets the peak to the present memory, since nodes may share a process (proc(5))."""
-    with contextlib.suppress(OSError):  # a kernel or sandbox that does not offer it
+    """Resets this process's peak memory, since nodes may share the process (proc(5))."""
+    with contextlib.suppress(OSError):  # this kernel or sandbox does not have `clear_refs`
         Path("/proc/self/clear_refs").write_text("5")
 
 
 def _read_peak() -> int:
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1]) // 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    # Some sandboxes do not offer the peak of a process in /proc.
+    peak = peak_memory(os.getpid()) or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return peak // 2**20

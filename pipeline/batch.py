@@ -6,7 +6,7 @@ from common.errors import InputError
 from pipeline.options.config import Config
 from pipeline.recipes import RECIPES
 
-# A batch still fits if this share of the training images is quarantined.
+# The batch size leaves room for the quarantine of this share of the training images.
 _QUARANTINED = 0.05
 
 

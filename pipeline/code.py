@@ -38,6 +38,7 @@ class NodeCode:
     validation: str
     example_check: str
     data_check: str
+    full_data_check: str
     schema: str
     transform: str
     tuner: str
@@ -76,6 +77,7 @@ def hash_nodes(source: Mapping[str, Any], layout: str) -> NodeCode:
         validation=hash_libraries("tfx", "tensorflow_data_validation"),
         example_check=hash_code("components.example_check.executor", without=_FILE_SYSTEMS),
         data_check=hash_code("components.data_check.executor", without=_FILE_SYSTEMS),
+        full_data_check=hash_code("components.data_check.full_executor"),
         schema=hash_code("components.packaged_schema.component", without=_FILE_SYSTEMS),
         transform=hash_code("trainer.preprocessing", "components.backbone_transform.executor"),
         tuner=hash_code("trainer.tuner", data=training),

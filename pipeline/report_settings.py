@@ -5,7 +5,7 @@ from common.urls import remove_secrets
 from components.report.settings import ReportSettings
 from pipeline.datasets import DATASETS
 from pipeline.inputs import Inputs
-from pipeline.options.command import make_command
+from pipeline.options.command import describe_options, make_command
 from pipeline.options.config import Config
 from pipeline.recipes import RECIPES
 
@@ -46,6 +46,7 @@ def make_report_settings(
             "champion": champion or "none",
         },
         command=make_command(config),
+        options=describe_options(config),
     )
 
 

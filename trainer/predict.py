@@ -20,18 +20,20 @@ import argparse
 import itertools
 import signal
 import sys
+import time
 from collections.abc import Sequence
 from os.path import expanduser
 from typing import TYPE_CHECKING
 
 import rich.console
-import rich.progress
 
 from backbones.download.progress import show_downloads
 from backbones.reference import parse_model
 from backbones.resolve import cache_dir, check_model, resolve
 from common.command_line import BAD_USAGE, Parser, positive, silence_stderr
 from common.errors import InputError
+from common.pace import PaceMeter
+from common.progress_display import ProgressDisplay, describe_images
 from common.text import escape_controls
 from trainer.prediction.files import find_files
 from trainer.prediction.tables import check_output
@@ -72,7 +74,7 @@ def _classify(
 
 
 def find_class_names(classifier: "Classifier") -> Sequence[str] | None:
-    """Returns the classifier's class names, or ImageNet's if it has as many classes, or None."""
+    """Returns the class names of the classifier, ImageNet's if it has 1,000 classes, or None."""
     return classifier.names or (NAMES if classifier.classes == len(NAMES) else None)
 
 
@@ -124,15 +126,19 @@ def write_answers(
         top=options.top,
         batch_size=options.batch_size,
     )
-    classifier.close()  # each worker of Beam loads its own
-    with rich.progress.Progress(
-        *rich.progress.Progress.get_default_columns(),
-        rich.progress.MofNCompleteColumn(),
-        console=rich.console.Console(stderr=True),
-        disable=not sys.stderr.isatty(),
-    ) as bar:
-        task = bar.add_task("images", total=len(job.files))
-        bad = run_bulk(job, options.beam_arg, lambda done, _: bar.update(task, completed=done))
+    classifier.close()  # each worker of Beam loads its own classifier
+    total = len(job.files)
+    meter = PaceMeter(total)
+    screen = rich.console.Console(stderr=True)
+    display = ProgressDisplay(screen, lambda line: print(line, file=sys.stderr))
+
+    def show(done: int, _: int) -> None:
+        pace = meter.add(time.monotonic(), done)
+        display.show(done, total, describe_images(done, total, pace))
+
+    with display.bars:
+        display.begin("images")
+        bad = run_bulk(job, options.beam_arg, show)
     print(f"{options.output}: {len(job.files)} images, {len(bad)} of them without an answer")
     if bad:
         name, reason = bad[0]

@@ -62,7 +62,7 @@ def convert(
     name = "Transformer/posembed_input/pos_embedding"
     try:
         arrays[name] = resize_position_embedding(arrays[name], architecture.grid_size)
-    except (MemoryError, ValueError) as error:  # ValueError: an array too large for NumPy
+    except (MemoryError, ValueError) as error:  # NumPy raises ValueError for an impossible size
         raise InputError(
             f"image size {image_size}: {architecture.tokens:,} position embeddings do not fit into "
             "memory; expected a smaller size"

@@ -159,14 +159,14 @@ class VisionTransformer(tf.Module):
         product = tf.matmul(rows, tf.reshape(kernel, [inputs, outputs]))
         bias = tf.reshape(bias, [outputs])
         if activation is None:
-            # Not `bias_add`: oneDNN would fuse it with the product, and its kernel for the fused
-            # product does not use AMX.
+            # `bias_add` is not used: oneDNN would fuse it with the product, and the kernel for the
+            # fused operation does not use AMX.
             return product + bias
         return activation(tf.nn.bias_add(product, bias))
 
     def _layer_norm(self, rows: tf.Tensor, name: str) -> tf.Tensor:
         """Normalises rows, float32 `[N, width]`."""
-        # Of several ways to write it, this one passes over whole rows least often.
+        # This form needs the fewest passes over the rows.
         centred = rows - tf.reduce_mean(rows, axis=-1, keepdims=True)
         variance = tf.reduce_mean(tf.square(centred), axis=-1, keepdims=True)
         normalized = centred * tf.math.rsqrt(variance + 1e-6)

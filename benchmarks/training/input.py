@@ -19,8 +19,8 @@ class Rates:
     wall: Sequence[float]
     cpu: Sequence[float]
 
-    def over(self, other: "Rates") -> tuple[float, float]:
-        """Returns the median ratio of the wall rates, and that of the CPU rates, over all turns."""
+    def ratios_to(self, other: "Rates") -> tuple[float, float]:
+        """Returns the median ratios, over all turns, of the rates by wall time and by CPU time."""
         pairs = ((self.wall, other.wall), (self.cpu, other.cpu))
         wall, cpu = (statistics.median(a / b for a, b in zip(*pair, strict=True)) for pair in pairs)
         return wall, cpu
@@ -29,7 +29,7 @@ class Rates:
 def measure_input(
     material: Material, augmentation: Augmentation, batch_size: int, rounds: int
 ) -> dict[str, Rates]:
-    """Measures the rates of "plain", "augmented", "bare" and "one thread", an epoch in each turn.
+    """Measures the rates of four input pipelines in turns of one epoch; returns them by name.
 
     Every turn creates a new iterator, and starts the clock after a few batches.
     """

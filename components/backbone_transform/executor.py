@@ -1,6 +1,8 @@
 """Executor of `BackboneTransform`."""
 
 import dataclasses
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from absl import logging
@@ -14,16 +16,17 @@ from backbones.contract import share_backbone
 from common.custom_config import from_custom_config, to_custom_config
 from common.example_counts import COUNTS_FILE
 from components.backbone_transform.input_range import warn_of_input_range
+from trainer.preprocessing import CHUNK
 from trainer.transform_settings import TransformSettings
 
 BACKBONE_KEY = "backbone"
-WARNING = "warning"  # custom property of a TransformGraph
+WARNING = "warning"  # a custom property of the TransformGraph artifact
 
 
 class Executor(executor.Executor):
-    """TFX's executor of Transform, which here gets the backbone's directory in `custom_config`.
+    """TFX's executor of Transform, with the directory of the backbone in `custom_config`.
 
-    It also copies the file with the numbers of examples to the transformed examples.
+    It also copies the file with the numbers of examples beside the transformed examples.
     """
 
     def Do(  # noqa: N802 (TFX's name)
@@ -43,15 +46,37 @@ class Executor(executor.Executor):
         settings = from_custom_config(TransformSettings, exec_properties[key])
         settings = dataclasses.replace(settings, backbone=directory)
         custom_config = to_custom_config(settings)
-        with share_backbone():
+        with share_backbone(), _replace_processor():
             if settings.check_input_range:
                 _check_input_range(input_dict, output_dict, settings)
             super().Do(inputs, output_dict, exec_properties | {key: custom_config})
-        # Trainer reads the numbers beside its examples, which may be the transformed ones.
+        # Trainer reads this file beside its examples. With `--tune head`, these are the transformed
+        # examples.
         for transformed in output_dict.get(TRANSFORMED_EXAMPLES_KEY, ()):
             examples = artifact_utils.get_single_uri(inputs[EXAMPLES_KEY])
             fileio.makedirs(transformed.uri)
             fileio.copy(f"{examples}/{COUNTS_FILE}", f"{transformed.uri}/{COUNTS_FILE}", True)
+
+
+class _Processor(executor.TransformProcessor):
+    """TFX's processor, to which Beam passes batches of `CHUNK` images.
+
+    By default, Beam tries sizes from 1 up, by the clock. The transform graph fills up batches that
+    are smaller than `CHUNK`, so they would take longer.
+    """
+
+    def _GetDesiredBatchSize(self, *_: Any) -> int:  # noqa: N802 (TFX's name)
+        return CHUNK
+
+
+@contextmanager
+def _replace_processor() -> Iterator[None]:
+    """A context in which TFX's executor uses `_Processor`; TFX has no parameter for that."""
+    given, executor.TransformProcessor = executor.TransformProcessor, _Processor
+    try:
+        yield
+    finally:
+        executor.TransformProcessor = given
 
 
 def _check_input_range(

@@ -1,11 +1,10 @@
-"""Checks that there are images to train and to measure a model on. Imports no TensorFlow."""
+"""Checks that there are images to train a model on, and to measure it on. Imports no TensorFlow."""
 
 from collections.abc import Mapping, Sequence
 
 from common.errors import RefusedError
+from common.text import list_first
 from components.image_example_gen.sources.base import SPLITS
-
-_SHOWN = 4  # classes
 
 
 def check_splits(counts: Mapping[str, int], found: str) -> None:
@@ -27,7 +26,7 @@ def check_splits(counts: Mapping[str, int], found: str) -> None:
 
 
 def check_trained(untrained: Sequence[str]) -> None:
-    """Checks that every class has a training image; a model could not learn it otherwise.
+    """Checks that every class has a training image, without which a model cannot learn the class.
 
     Args:
       untrained: descriptions of the classes that have images, but none in train.
@@ -36,10 +35,8 @@ def check_trained(untrained: Sequence[str]) -> None:
       RefusedError: there are such classes.
     """
     if untrained:
-        more = len(untrained) - _SHOWN
         raise RefusedError(
-            f"no training image for the class {', '.join(untrained[:_SHOWN])}"
-            + (f" and {more} more classes" if more > 0 else "")
-            + "; expected about 10 or more images of each class: a tenth goes to validation, "
-            "another to test. Add images, or take the class away"
+            f"no training image for the class {list_first(untrained)}; expected about 10 or more "
+            "images of each class: a tenth goes to validation, another to test. Add images, or "
+            "take the class away"
         )

@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pyarrow as pa
 
+from common.mcnemar import describe_p, mcnemar
 from components.model_evaluator.limits import ROUNDING, right_answers
 from components.model_evaluator.predictions import CHAMPION_PREFIX
 from components.model_evaluator.settings import GateSettings
@@ -30,22 +31,21 @@ class Comparison:
 
     @property
     def drop(self) -> float:
-        """How much lower the accuracy is than the champion's; negative if it is higher."""
+        """The champion's accuracy minus the accuracy of the new model."""
         return self.champion_accuracy - self.accuracy
 
     def is_refused(self, settings: GateSettings) -> bool:
-        """Whether the drop is larger than allowed, and significant where that is required."""
+        """Whether the drop is larger than allowed, and significant if significance is required."""
         if self.drop <= settings.max_drop + ROUNDING:
             return False
-        # A confidence of 0 compares the measured values.
+        # With a confidence of 0, only the measured values are compared, without the test.
         needs_test = settings.drop_must_be_significant and settings.confidence > 0
         return not needs_test or self.p < 1 - settings.confidence
 
     def describe(self) -> str:
         """Returns the comparison in words."""
-        p = f"{self.p:.2f}" if self.p >= 0.005 else f"{self.p:.1g}"
         images = "image" if self.better == 1 else "images"
-        return f"better on {self.better} {images}, worse on {self.worse}, p = {p}"
+        return f"better on {self.better} {images}, worse on {self.worse}, {describe_p(self.p)}"
 
     def reason(self, settings: GateSettings) -> str:
         """Returns why the model is refused, in words."""
@@ -56,7 +56,7 @@ class Comparison:
 
 
 def compare(table: pa.Table) -> Comparison | None:
-    """Compares the two models of a table of predictions; returns None if it has no champion."""
+    """Compares the two models in a table of predictions; returns None if there is no champion."""
     if table[f"{CHAMPION_PREFIX}predicted"].null_count:
         return None
     new, champion = right_answers(table), right_answers(table, CHAMPION_PREFIX)
@@ -68,21 +68,3 @@ def compare(table: pa.Table) -> Comparison | None:
         worse=worse,
         p=mcnemar(better, worse),
     )
-
-
-def mcnemar(better: int, worse: int) -> float:
-    """Returns the two-sided p-value of McNemar's exact test, in [0, 1].
-
-    Of two equally good models, each is as likely as the other to be the right one where only one
-    of them is right: the test is a binomial test of these images (Q. McNemar, Psychometrika 12,
-    1947; exact version: A. L. Edwards, Psychometrika 13, 1948).
-
-    Args:
-      better: number of images that only the one model answers correctly.
-      worse: number of images that only the other one answers correctly.
-    """
-    import scipy.stats
-
-    if better + worse == 0:
-        return 1.0
-    return float(scipy.stats.binomtest(better, better + worse, 0.5).pvalue)

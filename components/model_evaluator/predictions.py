@@ -1,7 +1,7 @@
-"""The table of predictions: what the model and the champion answered to each test image.
+"""The table of predictions of the new model and of the champion, with a row for each test image.
 
-Evaluator writes it as `predictions.parquet` into its output `evaluation`, from the pass over the
-test images that computes the metrics. The table has one row for each image, sorted by file name:
+Evaluator writes it as `predictions.parquet` into its output `evaluation`, in the same pass over the
+test images that computes the metrics. Rows are sorted by file name. The columns are:
 
     file_name             string           name of the image in the source
     label                 string           its class
@@ -14,7 +14,7 @@ test images that computes the metrics. The table has one row for each image, sor
     champion_predicted, champion_probability, champion_rank, champion_valid, champion_accepted
                                            the same of the champion; null where there was none
 
-Bytes of a file name that are no UTF-8 are written as \\xNN.
+Bytes of a file name that are not UTF-8 are written as \\xNN.
 """
 
 import pyarrow as pa

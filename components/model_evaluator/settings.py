@@ -19,7 +19,8 @@ class GateSettings:
       drop_must_be_significant: whether only a statistically significant drop is refused.
       confidence: one-sided confidence of the comparison with floors, in [0, 1); 0 compares the
         measured values themselves.
-      min_test_images: required number of test images of each class that has images in the source.
+      min_test_images: the required number of test images of each class that has images in the
+        source.
     """
 
     min_accuracy: float

@@ -1,4 +1,4 @@
-"""PackagedSchema: a reviewed schema, curated in this project or given by the user."""
+"""PackagedSchema: a node for a reviewed schema, curated in this project or given by the user."""
 
 from tfx.dsl.component.experimental.annotations import OutputArtifact, Parameter
 from tfx.dsl.component.experimental.decorators import component

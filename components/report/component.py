@@ -11,7 +11,7 @@ from components.property_value import PropertyValue
 from components.report.artifact import HtmlReport
 from components.report.executor import REPORT, SETTINGS, Executor
 
-# The artifacts that a report reads, by the names that the outputs of their nodes have.
+# The artifacts that a report reads, mostly by the names that the outputs of their nodes have.
 INPUTS = {
     "examples": standard_artifacts.Examples,
     "statistics": standard_artifacts.ExampleStatistics,
@@ -22,6 +22,8 @@ INPUTS = {
     "model_run": standard_artifacts.ModelRun,
     "evaluation": standard_artifacts.ModelEvaluation,
     "blessing": standard_artifacts.ModelBlessing,
+    # Of ServingCheck, which calls it `blessing` too; this is the name that Pusher has for it.
+    "infra_blessing": standard_artifacts.InfraBlessing,
     "pushed_model": standard_artifacts.PushedModel,
 }
 

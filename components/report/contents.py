@@ -35,10 +35,12 @@ class Issues:
     Attributes:
       records: the rows of its list, the worst of each kind first.
       examined: what it looked for, in words, by kind of issue.
+      thumbnails: images that issues name, by file name; some may be missing.
     """
 
     records: Sequence[Mapping[str, Any]]
     examined: Mapping[str, str]
+    thumbnails: Mapping[str, "Thumbnail"] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -134,6 +136,7 @@ class Contents:
       thumbnails: of test images with wrong answers, by file name.
       warning: what Transform found out about the backbone; empty for nothing.
       nodes: time and memory of the nodes, in the order in which they ran.
+      artifacts: paths or URIs of the artifacts, by node and output.
     """
 
     settings: ReportSettings
@@ -148,3 +151,4 @@ class Contents:
     thumbnails: Mapping[str, Thumbnail] = dataclasses.field(default_factory=dict)
     warning: str = ""
     nodes: Sequence[NodeUsage] = ()
+    artifacts: Mapping[str, str] = dataclasses.field(default_factory=dict)

@@ -2,18 +2,16 @@
 
 import base64
 import dataclasses
-import hashlib
 from collections.abc import Iterator, Sequence
-from importlib import resources
 from typing import Any
-
-import jinja2
 
 from components.image_example_gen.sources.base import SPLITS
 from components.report import charts
 from components.report.answers import Answers, ClassResult
 from components.report.contents import Contents, NodeUsage
-from components.report.issue_groups import group_issues
+from components.report.issue_groups import MOST_IMAGES, group_issues
+from components.report.slowest_nodes import name_slowest
+from components.report.template import render
 
 MOST_THUMBNAILS, MOST_OF_CLASS = 240, 6
 _MOST_BYTES = 5_000_000  # of the page; images are left out until it is smaller
@@ -54,29 +52,8 @@ class _Head:
 
 
 def _render(contents: Contents, drawn: dict[str, Any], images: int) -> str:
-    environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters |= {
-        "percent": lambda value: f"{100 * value:.1f} %",
-        "percent0": lambda value: f"{100 * value:.0f} %",
-        "interval": lambda share: f"{100 * share.low:.0f} to {100 * share.high:.0f} %",
-        "thousands": lambda value: f"{value:,}",
-        "duration": describe_duration,
-    }
-    script = _read("script.js")
-    values = _values(contents, images) | {
-        "page": _head(contents),
-        "charts": drawn,
-        "style": _read("style.css"),
-        "script": script,
-        "script_hash": base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
-    }
-    return environment.from_string(_read("report.html")).render(values)
-
-
-def _read(name: str) -> str:
-    return resources.files("components.report").joinpath("templates", name).read_text("utf-8")
+    values = _values(contents, images) | {"page": _head(contents), "charts": drawn}
+    return render("report.html", values, script="script.js")
 
 
 def _head(contents: Contents) -> _Head:
@@ -135,8 +112,10 @@ def _values(contents: Contents, images: int) -> dict[str, Any]:
             *contents.versions.items(),
         ],
         "longest": max((node.seconds for node in contents.nodes), default=0) or 1,
-        "slowest": describe_slowest(contents.nodes),
-        "issue_groups": group_issues(contents.issues) if contents.issues else [],
+        "slowest": _describe_slowest(contents.nodes),
+        "issue_groups": (
+            group_issues(contents.issues, min(images, MOST_IMAGES)) if contents.issues else []
+        ),
         "balance_note": (
             f"The {_MOST_BALANCED} classes with the fewest images."
             if len(settings.classes) > _MOST_BALANCED
@@ -214,21 +193,8 @@ def _draw_charts(contents: Contents) -> dict[str, Any]:
     return drawn
 
 
-def describe_slowest(nodes: Sequence[NodeUsage]) -> str:
-    """Names the three nodes of a run that took the most time; empty if every node was cached."""
-    ran = [node for node in nodes if not node.cached]
-    slowest = sorted(ran, key=lambda node: -node.seconds)[:3]
-    if not slowest:
-        return "Every node was taken from the cache." if nodes else ""
-    named = ", ".join(f"{node.node} {describe_duration(node.seconds)}" for node in slowest)
-    return f"Most time went into {named}."
-
-
-def describe_duration(seconds: float) -> str:
-    """Returns a duration such as `0.4 s`, `48 s`, `12 min` or `3 h 20 min`."""
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60} min"
+def _describe_slowest(nodes: Sequence[NodeUsage]) -> str:
+    """Returns a sentence about the nodes that took the most time; empty without nodes."""
+    if named := name_slowest(nodes):
+        return f"Most time went into {named}."
+    return "Every node was taken from the cache." if nodes else ""

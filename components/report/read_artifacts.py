@@ -1,5 +1,6 @@
 """Reads the contents of a report from the artifacts of a run."""
 
+import dataclasses
 import datetime
 import json
 from collections.abc import Iterator, Mapping
@@ -11,9 +12,10 @@ from common.files import read_bytes, read_json
 from common.text import make_printable
 from common.versions import installed_versions
 from components.backbone_transform.executor import WARNING
+from components.data_check.issues import EXAMINED_FILE, KINDS
 from components.data_check.issues import FILE as ISSUES_FILE
-from components.data_check.issues import KINDS
 from components.example_check.anomalies import read_anomalies
+from components.examples import list_splits
 from components.image_example_gen.counts import (
     QUARANTINE_FILE,
     read_counts,
@@ -25,13 +27,15 @@ from components.model_pusher.executor import WAS_SERVED
 from components.node_usage import read_usage
 from components.report.answers import Answers
 from components.report.contents import Contents, Curves, Data, Issues, NodeUsage, Verdict
+from components.report.issue_groups import choose_issue_images
 from components.report.page import choose_mistakes
 from components.report.settings import ReportSettings
-from components.report.thumbnails import read_thumbnails
+from components.report.thumbnails import SMALL_SIDE, read_thumbnails
 
 _MOST_QUARANTINED = 100  # records that a report shows
 _LIBRARIES = ("tensorflow", "keras", "tfx", "apache_beam", "tensorflow_model_analysis", "numpy")
-# The nodes by an output of theirs, in the order in which they run.
+# The nodes by an output of theirs, as `components.report.component` names it, in the order in which
+# they run.
 _NODES = {
     "examples": "ImageExampleGen",
     "statistics": "StatisticsGen",
@@ -42,6 +46,7 @@ _NODES = {
     "best_hyperparameters": "Tuner",
     "model": "Trainer",
     "evaluation": "Evaluator",
+    "infra_blessing": "ServingCheck",
     "pushed_model": "Pusher",
 }
 
@@ -53,7 +58,8 @@ def read_contents(
 
     Args:
       settings: of the node Report.
-      artifacts: of the run, by the names of outputs; those of nodes that did not run are missing.
+      artifacts: of the run, by the names of the inputs of Report; those of nodes that did not run
+        are missing.
       run: id of the run as `components.node_usage.Usage` has it, or, on a cluster, the URI of the
         report.
       stopped: why the run ended before its end; empty if it did not.
@@ -75,6 +81,7 @@ def read_contents(
         thumbnails=_read_thumbnails(found, answers),
         warning=(graph.get_string_custom_property(WARNING) or "") if graph else "",
         nodes=list(_read_usages(found, run)),
+        artifacts={f"{node}.{key}": found[key].uri for key, node in _NODES.items() if key in found},
     )
 
 
@@ -83,6 +90,8 @@ def list_anomalies(artifact: Artifact) -> Iterator[str]:
     for split, found in read_anomalies(artifact):
         for feature, anomaly in sorted(found.anomaly_info.items()):
             yield f"{split}: {feature}: {anomaly.short_description}"
+        if found.HasField("dataset_anomaly_info"):
+            yield f"{split}: all examples: {found.dataset_anomaly_info.short_description}"
 
 
 def _read_data(found: Mapping[str, Artifact], settings: ReportSettings) -> Data | None:
@@ -110,8 +119,17 @@ def _read_record(line: bytes) -> dict[str, str]:
 def _read_issues(found: Mapping[str, Artifact]) -> Issues | None:
     if "data_issues" not in found:
         return None
-    lines = (read_bytes(f"{found['data_issues'].uri}/{ISSUES_FILE}") or b"").splitlines()
-    return Issues(records=[json.loads(line) for line in lines], examined=KINDS)
+    uri = found["data_issues"].uri
+    lines = (read_bytes(f"{uri}/{ISSUES_FILE}") or b"").splitlines()
+    examined = read_json(f"{uri}/{EXAMINED_FILE}", "the kinds of issues of the data check")
+    issues = Issues(
+        records=[json.loads(line) for line in lines],
+        examined={kind: KINDS[kind] for kind in examined or () if kind in KINDS},
+    )
+    images = read_thumbnails(
+        list_splits(found["examples"]), choose_issue_images(issues), SMALL_SIDE
+    )
+    return dataclasses.replace(issues, thumbnails=images)
 
 
 def _read_curves(found: Mapping[str, Artifact]) -> Curves | None:
@@ -132,7 +150,7 @@ def _read_thumbnails(found: Mapping[str, Artifact], answers: Answers | None) -> 
     if answers is None:
         return {}
     files = [str(answers.files[index]) for index in choose_mistakes(answers)]
-    return read_thumbnails(artifact_utils.get_split_uri([found["examples"]], "test"), files)
+    return read_thumbnails([artifact_utils.get_split_uri([found["examples"]], "test")], files)
 
 
 def _read_verdict(found: Mapping[str, Artifact]) -> Verdict | None:

@@ -1,19 +1,24 @@
 """A small record of a run beside its report, from which `--history` lists the runs of a root.
 
-Imports neither TensorFlow nor TFX.
+Imports TensorFlow only to note a cached run in a bucket.
 """
 
 import dataclasses
+import datetime
 import json
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+from common.files import read_bytes, write_whole
 from common.notice import notice
+from common.plain_storage import find_files, read_files
 from components.report.artifact_files import PAGE
 from components.report.contents import Contents
 
 FILE = "run.json"
+CACHED = "Report/cached_runs.jsonl"  # in a pipeline root; one line for each cached run
+_LOCAL = "Report/report"  # the folder of reports of local runs in a pipeline root
+_MOST_CACHED = 1000
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -31,6 +36,9 @@ class RunRecord:
       blessed: whether the gate blessed the model.
       version: the version that was pushed; empty if none was.
       reasons: why the model was not pushed; empty if it was.
+      seconds: the time of all nodes, also of those that were cached; 0 if it is unknown.
+      options: the options that determine the run, as texts, by dotted key.
+      lineage: fingerprints of the inputs, by name.
     """
 
     ended: str
@@ -45,6 +53,35 @@ class RunRecord:
     blessed: bool
     version: str
     reasons: str
+    seconds: float = 0.0
+    options: dict[str, str] = dataclasses.field(default_factory=dict)
+    lineage: dict[str, str] = dataclasses.field(default_factory=dict)
+
+    @property
+    def verdict(self) -> str:
+        """The verdict in words."""
+        if self.version:
+            return f"pushed {self.version}"
+        return "blessed, not pushed" if self.blessed else "not blessed"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PastRun:
+    """A run of a pipeline root.
+
+    Attributes:
+      name: the name that stands for the run on the command line, such as flowers/12.
+      record: the record; that of an earlier run if this run took everything from the cache.
+      ended: when the run ended.
+      page: path or URI of the page of its report.
+      is_cached: whether the run took everything from the cache.
+    """
+
+    name: str
+    record: RunRecord
+    ended: str
+    page: str
+    is_cached: bool = False
 
 
 def make_record(contents: Contents) -> RunRecord | None:
@@ -66,6 +103,9 @@ def make_record(contents: Contents) -> RunRecord | None:
         blessed=verdict.blessed,
         version=verdict.version,
         reasons=verdict.reasons or verdict.unpushed,
+        seconds=round(sum(node.seconds for node in contents.nodes), 1),
+        options=dict(settings.options),
+        lineage=dict(settings.lineage),
     )
 
 
@@ -74,16 +114,81 @@ def format_record(record: RunRecord) -> str:
     return json.dumps(dataclasses.asdict(record), indent=1)
 
 
-def read_records(root: Path) -> Iterator[tuple[RunRecord, Path]]:
-    """Yields the records of the local runs below a pipeline root, and the pages of their reports.
+def parse_record(text: bytes) -> RunRecord:
+    """Parses the content of FILE.
 
-    The newest come last. A damaged record is named, and left out.
+    Raises:
+      ValueError: the content is damaged.
     """
-    found = []
-    for file in root.glob(f"Report/report/*/{FILE}"):
+    try:
+        values: dict[str, Any] = json.loads(text)
+        return RunRecord(**values)
+    except TypeError as error:
+        raise ValueError(f"{type(error).__name__}: {error}") from error
+
+
+def note_cached_run(root: str, page: str) -> None:
+    """Notes in a pipeline root that a run has ended now whose report comes from the cache.
+
+    Args:
+      root: path or URI of the pipeline root.
+      page: path or URI of the page of the report, in that root.
+    """
+    file = f"{root}/{CACHED}"
+    now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC")
+    lines = (read_bytes(file) or b"").decode(errors="replace").splitlines()
+    lines.append(json.dumps({"ended": now, "report": _inner(page, root)}))
+    write_whole(file, "\n".join([*lines[-_MOST_CACHED:], ""]))
+
+
+def read_runs(root: str) -> list[PastRun]:
+    """Returns the runs of a pipeline root whose models were evaluated, the newest last.
+
+    A notice names each damaged record, which is left out.
+
+    Args:
+      root: a directory, or a URI in a bucket. In a bucket, runs on a cluster are found too; each
+        of them has a folder of its own.
+
+    Raises:
+      InputError: the bucket cannot be read.
+    """
+    root = root.rstrip("/")
+    files = find_files(root, f"**/{FILE}" if "://" in root else f"{_LOCAL}/*/{FILE}")
+    cached = f"{root}/{CACHED}"
+    *contents, lines = read_files([*files, cached])
+    runs = {}
+    for file, text in zip(files, contents, strict=True):
         try:
-            values: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-            found.append((RunRecord(**values), file.with_name(PAGE)))
-        except (ValueError, TypeError, OSError) as error:
+            record = parse_record(text or b"")
+        except ValueError as error:
             notice(f"{file}: damaged record of a run ({error}); it is left out")
-    yield from sorted(found, key=lambda entry: (entry[0].ended, entry[1].stat().st_mtime_ns))
+            continue
+        inner = _inner(file, root)
+        name = f"{root.rpartition('/')[2]}/{inner.removeprefix(f'{_LOCAL}/')}"
+        page = f"{root}/{inner}/{PAGE}"
+        runs[inner] = PastRun(name=name, record=record, ended=record.ended, page=page)
+    found = [*runs.values(), *_cached_runs(cached, lines or b"", runs)]
+    return sorted(found, key=lambda run: (run.ended, run.is_cached, _number(run.name)))
+
+
+def _cached_runs(file: str, lines: bytes, runs: Mapping[str, PastRun]) -> Iterator[PastRun]:
+    for line in lines.decode(errors="replace").splitlines():
+        try:
+            values = json.loads(line)
+            run = runs.get(values["report"])
+            if run is not None:  # its report may have been removed
+                yield dataclasses.replace(run, ended=str(values["ended"]), is_cached=True)
+        except (ValueError, TypeError, KeyError) as error:
+            notice(f"{file}: damaged note of a cached run ({error}); it is left out")
+
+
+def _inner(file: str, root: str) -> str:
+    """Returns the folder of a file, relative to the pipeline root."""
+    return file.rpartition("/")[0].removeprefix(f"{root}/")
+
+
+def _number(name: str) -> int:
+    """Returns the number of the execution in a name, which orders the runs of one minute."""
+    last = name.rpartition("/")[2].partition("-")[0]
+    return int(last) if last.isdecimal() else 0

@@ -24,6 +24,8 @@ class ReportSettings:
         texts, by dotted key.
       lineage: fingerprints and other facts about the inputs of the run, by name.
       command: the command that repeats the run.
+      options: the options of training, and the others that differ from their defaults, as texts,
+        by dotted key.
     """
 
     name: str
@@ -38,3 +40,4 @@ class ReportSettings:
     beside_recipe: dict[str, tuple[str, str]]
     lineage: dict[str, str]
     command: str
+    options: dict[str, str]

@@ -4,6 +4,8 @@ import posixpath
 from pathlib import Path
 
 from common.files import write_whole
+from components.report.answers_file import FILE as ANSWERS
+from components.report.answers_file import format_answers
 from components.report.artifact_files import CARD
 from components.report.contents import Contents
 from components.report.model_card import make_card
@@ -15,7 +17,7 @@ CARDS = "cards"  # folder of the serving directory; TensorFlow Serving reads num
 
 
 def write_report(contents: Contents, page: str) -> None:
-    """Writes the page to the path or URI `page`, and model card and run record beside it.
+    """Writes the page to the path or URI `page`; beside it model card, run record and answers.
 
     The card of a version that was pushed to a directory is also written to `cards/<version>/` in
     the serving directory. Without an evaluation there is no model, and so no card.
@@ -25,6 +27,7 @@ def write_report(contents: Contents, page: str) -> None:
         return
     record = make_record(contents)
     if record is not None:
+        _write(f"{posixpath.dirname(page)}/{ANSWERS}", format_answers(contents.answers))
         _write(f"{posixpath.dirname(page)}/{RECORD}", format_record(record))
     card = make_card(contents, contents.answers)
     _write(f"{posixpath.dirname(page)}/{CARD}", card)

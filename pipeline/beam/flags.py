@@ -171,10 +171,10 @@ def check_places_of_workers(config: Config) -> None:
             f"--dataset {config.dataset}: TFDS keeps its data on this machine's disk, which the "
             f"workers of {runner} may not have; expected --data-dir, such as gs://BUCKET/PATH"
         )
-    if not runner.endswith("DataflowRunner"):  # workers of other runners may share this disk
+    if not runner.endswith("DataflowRunner"):  # the workers may share a disk with this machine
         return
     places: dict[str, str | None] = {"--pipeline-root": config.pipeline_root}
-    if not config.run.is_compiled:  # in a compiled pipeline, the workers' image may have them
+    if not config.run.is_compiled:  # the image of a compiled pipeline may contain the data
         places |= {"--dataset": config.source.get("path"), "--data-dir": config.data_dir}
     for flag, place in places.items():
         if place and "://" not in place:

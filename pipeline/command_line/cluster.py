@@ -3,7 +3,6 @@
 import argparse
 import datetime
 import importlib
-from pathlib import Path
 from types import ModuleType
 
 from pipeline.command_line.exit_status import DONE, REFUSED
@@ -16,6 +15,7 @@ from pipeline.options.build import (
 )
 from pipeline.options.cluster import check_output, check_submission, check_target, check_times
 from pipeline.options.config import Config
+from pipeline.options.defaults import RUNS
 from pipeline.options.devices import check_strategy_of_step
 from pipeline.options.schedule import check_schedule
 from pipeline.report.console import Console
@@ -68,7 +68,7 @@ def manage(parsed: argparse.Namespace) -> int:
                 console.line(line)
         return DONE
 
-    return run_with_log(new_log(Path("runs")), job, verbose=parsed.__dict__["run.verbose"] or False)
+    return run_with_log(new_log(RUNS), job, verbose=parsed.__dict__["run.verbose"] or False)
 
 
 def make_backend(runner: str) -> ModuleType:

@@ -28,7 +28,7 @@ def run_with_log(log: Path, job: Callable[[Console], int], *, verbose: bool) -> 
             with console.live():
                 return job(console)
         except RefusedError as error:
-            logging.getLogger(__name__).info("A check failed.", exc_info=True)
+            logging.getLogger(__name__).info("verdict: %s", error, exc_info=True)
             console.error(f"verdict: {error}")
             console.line("pushed to: nothing was pushed")
             return REFUSED

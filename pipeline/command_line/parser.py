@@ -113,6 +113,13 @@ def make_parser() -> argparse.ArgumentParser:
         help="list the runs below ./runs, of --name or below --pipeline-root, and their reports",
     )
     lists.add_argument(
+        "--compare",
+        nargs=2,
+        metavar="RUN",
+        help="compare two runs, as --history names them: options, results, and the test images "
+        "that their models answer differently; by name alone, the newest run of a pipeline",
+    )
+    lists.add_argument(
         "--clean-cache",
         action="store_true",
         help="remove models that can be created or copied again, and checkpoints of unfinished "

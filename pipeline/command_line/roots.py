@@ -1,39 +1,52 @@
-"""Commands about the pipeline roots of this machine."""
+"""Commands about pipeline roots."""
 
 import argparse
 from pathlib import Path
 
 from backbones.resolve import cache_dir
+from common.buckets import check_scheme
 from common.errors import InputError
 from pipeline.clean import clean
 from pipeline.command_line.exit_status import DONE
 
+_COMPARISONS = Path("runs", "comparisons")
+
 
 def clean_caches(parsed: argparse.Namespace) -> int:
     """Empties the cache of models and removes checkpoints, of `./runs` or of a given root."""
-    lines = list(clean(cache_dir(), find_roots(parsed))) or ["nothing to remove"]
+    root = parsed.pipeline_root
+    if root and "://" in root:
+        raise InputError(
+            f"--pipeline-root {root}: --clean-cache cleans places on this machine; expected a path"
+        )
+    roots = [Path(root).expanduser()] if root else sorted(Path("runs").resolve().glob("*"))
+    lines = list(clean(cache_dir(), roots)) or ["nothing to remove"]
     print("\n".join(lines))
     return DONE
 
 
 def show_history(parsed: argparse.Namespace) -> int:
-    """Prints the runs of pipelines on this machine."""
+    """Prints the runs of pipelines."""
     from pipeline.command_line.history import list_history  # imports NumPy
 
     print(list_history(find_roots(parsed)))
     return DONE
 
 
-def find_roots(parsed: argparse.Namespace) -> list[Path]:
-    """Returns the pipeline roots on this machine that the arguments name; all without arguments."""
+def compare_runs(parsed: argparse.Namespace) -> int:
+    """Prints a comparison of two runs, and writes it as a page."""
+    from pipeline.command_line.compare import compare  # imports NumPy
+
+    print(compare(parsed.compare, find_roots(parsed), _COMPARISONS.resolve()))
+    return DONE
+
+
+def find_roots(parsed: argparse.Namespace) -> list[str]:
+    """Returns the pipeline roots that the arguments name; without arguments, all below `./runs`."""
     root = parsed.pipeline_root
     if root and "://" in root:
-        action = "--history reads" if parsed.history else "--clean-cache cleans"
-        raise InputError(
-            f"--pipeline-root {root}: {action} places on this machine; expected a path"
-        )
+        check_scheme("--pipeline-root", root, ("gs",), "a path, or gs://BUCKET/FOLDER")
+        return [root]
     if root:
-        return [Path(root).expanduser()]
-    return sorted(
-        Path("runs").resolve().glob(parsed.name if parsed.history and parsed.name else "*")
-    )
+        return [str(Path(root).expanduser().resolve())]
+    return sorted(map(str, Path("runs").resolve().glob(parsed.name or "*")))

@@ -1,7 +1,6 @@
 """Serves an earlier version again, and versions at an endpoint of Vertex AI."""
 
 import argparse
-from pathlib import Path
 
 from common.errors import InputError
 from pipeline.command_line.endpoint import (
@@ -16,6 +15,7 @@ from pipeline.options.build import (
     build_endpoint,
     build_serving_dir,
 )
+from pipeline.options.defaults import RUNS
 from pipeline.report.console import Console
 
 
@@ -56,4 +56,4 @@ def serve_at_endpoint(parsed: argparse.Namespace) -> int:
             console.line(line)
         return DONE
 
-    return run_with_log(new_log(Path("runs")), job, verbose=parsed.__dict__["run.verbose"] or False)
+    return run_with_log(new_log(RUNS), job, verbose=parsed.__dict__["run.verbose"] or False)

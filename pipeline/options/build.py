@@ -1,9 +1,9 @@
 """Builds the configuration of a run from given settings, checks it, and fills in defaults."""
 
 import dataclasses
+import functools
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from backbones.reference import ModelReference, parse_model
@@ -27,6 +27,7 @@ from pipeline.options.defaults import (
     default_floor,
     default_name,
     default_recipe,
+    default_root,
     default_serving_dir,
     make_absolute,
 )
@@ -132,13 +133,11 @@ def build_target(settings: Mapping[str, Setting]) -> tuple[str, Cloud]:
             f"--runner {runner or Run.runner}: expected {' or '.join(COMPILED_RUNNERS)}"
         )
     check_runner(runner, _changed_origins(values, settings))
-    start = "cloud."
-    given = {k.removeprefix(start): v for k, v in values.items() if k.startswith(start)}
-    return runner, Cloud(**given)
+    return runner, Cloud(**_group(values, "cloud"))
 
 
 def build_endpoint(settings: Mapping[str, Setting]) -> EndpointSettings:
-    """The endpoint that `settings` name, for commands that run no pipeline.
+    """Returns the settings of the endpoint that `settings` name, for commands that run no pipeline.
 
     Args:
       settings: the given settings, by dotted key; they must contain the name, the endpoint, the
@@ -150,19 +149,15 @@ def build_endpoint(settings: Mapping[str, Setting]) -> EndpointSettings:
     values = _checked_values(settings)
     if not values.get("name"):
         raise InputError("found no pipeline; expected its --name")
-
-    def given(group: str) -> dict[str, Any]:
-        start = f"{group}."
-        return {k.removeprefix(start): v for k, v in values.items() if k.startswith(start)}
-
-    endpoint = Endpoint(**given("endpoint"))
-    found = make_endpoint_settings(values["name"], endpoint, Cloud(**given("cloud")))
-    assert found is not None  # `is_about_endpoint` has seen a name
+    endpoint = Endpoint(**_group(values, "endpoint"))
+    cloud = Cloud(**_group(values, "cloud"))
+    found = make_endpoint_settings(values["name"], endpoint, cloud)
+    assert found is not None  # `is_about_endpoint` has checked that there is a name
     return found
 
 
 def build_serving_dir(settings: Mapping[str, Setting]) -> str:
-    """Returns the serving directory of the pipeline in `settings`, for commands that run nothing.
+    """Returns the serving directory that `settings` name, for commands that run no pipeline.
 
     Args:
       settings: the given settings, by dotted key; they must contain the name, the pipeline root or
@@ -179,7 +174,7 @@ def build_serving_dir(settings: Mapping[str, Setting]) -> str:
     if values.get("pipeline_root"):
         return default_serving_dir(make_absolute(values["pipeline_root"]))
     if values.get("name"):
-        return default_serving_dir(make_absolute(str(Path("runs") / values["name"])))
+        return default_serving_dir(str(default_root(values["name"])))
     raise InputError(
         "found no pipeline; expected its --name, its --pipeline-root or its --serving-dir"
     )
@@ -193,6 +188,16 @@ def _checked_values(settings: Mapping[str, Setting]) -> dict[str, Any]:
             raise InputError(f"{setting.origin}: there is no key {key}; {hint}")
         values[key] = check_setting(setting, OPTIONS[key])
     return values
+
+
+def _group(values: Mapping[str, Any], group: str) -> dict[str, Any]:
+    """Returns the values of the options in `group`, by name; "" for options without a group."""
+    start = f"{group}." if group else ""
+    return {
+        key.removeprefix(start): value
+        for key, value in values.items()
+        if key.startswith(start) and "." not in key.removeprefix(start)
+    }
 
 
 def _changed_origins(values: Mapping[str, Any], settings: Mapping[str, Setting]) -> dict[str, str]:
@@ -215,19 +220,11 @@ def _fill(
 ) -> Config:
     """Builds the configuration from given `values`; the recipe and defaults supply the rest."""
     recipe = RECIPES[recipe_name]
-
-    def given(group: str) -> dict[str, Any]:
-        start = f"{group}." if group else ""
-        return {
-            key.removeprefix(start): value
-            for key, value in values.items()
-            if key.startswith(start) and "." not in key.removeprefix(start)
-        }
-
+    given = functools.partial(_group, values)
     top = given("")
     name = top.get("name") or default_name(dataset.name, top["model"], top.get("tune", "full"))
     compiled = values.get("run.runner") in COMPILED_RUNNERS
-    given_root = top.get("pipeline_root") or ("" if compiled else str(Path("runs") / name))
+    given_root = top.get("pipeline_root") or ("" if compiled else str(default_root(name)))
     root = make_absolute(given_root) if given_root else ""
     serving = top.get("serving_dir")
     cloud = Cloud(**given("cloud"))

@@ -1,7 +1,7 @@
 """Builds the command line that repeats a run. Imports no TensorFlow."""
 
 import shlex
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 from backbones.reference import parse_model
@@ -12,8 +12,8 @@ from pipeline.options.defaults import (
     default_floor,
     default_name,
     default_recipe,
+    default_root,
     default_serving_dir,
-    make_absolute,
 )
 from pipeline.options.flags import FLAGS
 from pipeline.recipes import RECIPES
@@ -27,15 +27,31 @@ def make_command(config: Config) -> str:
 
     Secrets in URLs are left out.
     """
-    defaults = _defaults(config)
     parts = ["python", "pipeline_runner.py"]
     flags = {key: flag for flag, key in FLAGS.items()}
-    for key, value in config.values().items():
-        is_default = value == defaults[key] and key not in ("model", "dataset")
-        if is_default or value is None or key in _SCREEN_OPTIONS:
-            continue
+    for key, value in _given(config):
         parts += _arguments(key, value, flags.get(key))
     return shlex.join(parts)
+
+
+def describe_options(config: Config) -> dict[str, str]:
+    """Returns, as texts, the training options and other options that differ from their defaults.
+
+    Secrets in URLs are left out.
+    """
+    training = {key: config.value(key) for key in RECIPES[config.recipe].values()}
+    return {
+        key: remove_secrets(str(value)) for key, value in (training | dict(_given(config))).items()
+    }
+
+
+def _given(config: Config) -> Iterator[tuple[str, Any]]:
+    """Yields the model, the dataset, and each other option that differs from its default."""
+    defaults = _defaults(config)
+    for key, value in config.values().items():
+        is_default = value == defaults[key] and key not in ("model", "dataset")
+        if not (is_default or value is None or key in _SCREEN_OPTIONS):
+            yield key, value
 
 
 def _arguments(key: str, value: Any, flag: str | None) -> list[str]:
@@ -62,7 +78,7 @@ def _defaults(config: Config) -> dict[str, Any]:
         | {
             "recipe": default_recipe(dataset, reference, config.tune),
             "name": default_name(dataset.name, config.model, config.tune),
-            "pipeline_root": "" if is_there else make_absolute(str(Path("runs") / config.name)),
+            "pipeline_root": "" if is_there else str(default_root(config.name)),
             "serving_dir": default_serving_dir(config.state_dir),
             "gate.min_accuracy": default_floor(recipe, reference, config.weights),
         }

@@ -103,7 +103,7 @@ class Config:
     machines: Machines = dataclasses.field(default_factory=Machines)
 
     @property
-    def reads(self) -> str:
+    def model_and_dataset(self) -> str:
         """Model and dataset in words, to distinguish runs of the same name."""
         model = self.model if self.model in MODELS else make_absolute(self.model)
         return f"model {remove_secrets(model)}, dataset {self.source.get('path', self.dataset)}"
@@ -163,8 +163,8 @@ class Config:
     def state_dir(self) -> str:
         """The directory of files that outlive a run and are no artifacts.
 
-        They are the records of blessings and of the last push, the blessed models, and checkpoints.
-        The text is empty if each run has its own pipeline root.
+        These files are the records of blessings and of the last push, the blessed models, and
+        checkpoints. The value is empty if each run has its own pipeline root.
         """
         return self.cloud.state_dir or self.pipeline_root
 

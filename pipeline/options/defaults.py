@@ -10,6 +10,8 @@ from pipeline.datasets import Dataset
 from pipeline.options.gate import Gate
 from pipeline.recipes import OTHER_BACKBONES, Recipe
 
+RUNS = Path("runs")  # the folder of pipeline roots and logs, in the working directory
+
 
 def default_recipe(dataset: Dataset, model: ModelReference, tune: str) -> str:
     """Returns the name of the default recipe."""
@@ -29,6 +31,11 @@ def default_name(dataset: str, model: str, tune: str) -> str:
     segments = [part for part in public.split("/") if not part.isdecimal()]
     stem = next(filter(None, reversed(segments)), model)  # a trailing number is a version
     return "-".join(map(_slug, (dataset, stem.removesuffix(".npz"), tune)))
+
+
+def default_root(name: str) -> Path:
+    """Returns the default pipeline root of a pipeline on this machine, absolute."""
+    return RUNS.resolve() / name
 
 
 def default_serving_dir(state_dir: str) -> str:

@@ -76,8 +76,8 @@ class Ingest:
         check=FRACTION,
     )
     allow_anomalies: bool = option(
-        "go on with data that differ from their schema, or in which most 16-bit images are nearly "
-        "black",
+        "go on with data that differ from their schema, whose class balance drifted "
+        "(data.max_drift), or in which most 16-bit images are nearly black",
         default=False,
     )
     max_value: int = option(

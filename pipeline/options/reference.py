@@ -85,8 +85,9 @@ _OTHER_FLAGS = {
     "`--config FILE`": "read options from a YAML file, by their keys",
     "`--set KEY=VALUE`": "set any option by its key, such as `train.momentum=0.8`; may be repeated",
     "`--help`": "print the flags",
-    "`--history`": "list the runs below `./runs`, of `--name` or below `--pipeline-root`, and "
-    "their reports ([report.md](report.md#past-runs))",
+    "`--history`": "list the runs below `./runs`, of `--name` or below `--pipeline-root`, also in "
+    "a bucket, and their reports ([report.md](report.md#past-runs))",
+    "`--compare RUN RUN`": "compare two of these runs ([report.md](report.md#two-runs))",
     "`--clean-cache`": "remove models that can be created or copied again, and the checkpoints of "
     "unfinished trainings below `./runs` or `--pipeline-root`",
     "`--write-schema FILE`": "ingest the images, write the inferred schema to a file for review, "

@@ -38,7 +38,7 @@ def source_arguments(kind: str, ingest: Ingest) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """Returns a value as it is after writing it to JSON and reading it again."""
+    """Converts a tuple to a list, as writing a value to JSON and reading it again does."""
     return list(value) if isinstance(value, tuple) else value
 
 

@@ -1,53 +1,45 @@
 """Shows a run on the console. Imports no TensorFlow.
 
-A terminal shows a spinner for the running node and a progress bar for the Trainer. If the output
-goes to a pipe or a file, each entry is one plain line, neither wrapped nor coloured.
+A terminal shows a progress bar for the running node. If the output goes to a pipe or a file, each
+entry is one plain line, neither wrapped nor coloured.
 """
 
-import datetime
 import logging
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, TextIO
 
 import rich.console
-import rich.progress
-import rich.table
 import rich.text
 
 from backbones.download.progress import show_downloads
 from common import termination
 from common.notice import logger as notice_logger
+from common.pace import Pace
+from common.progress_display import ProgressDisplay, describe_images, describe_pace
 from common.text import escape_controls, make_printable
 from pipeline.found_images import FoundImages
 from pipeline.options.config import Config
 from pipeline.recipes import RECIPES
+from pipeline.report.results import describe_results
+from trainer.training.forecast import Forecast
 from trainer.training.progress import Progress
+
+logger = logging.getLogger(__name__)
 
 
 class Console:
     """Prints the plan, the nodes as they run, and the summary."""
 
-    def __init__(self, stdout: TextIO, stderr: TextIO) -> None:
+    def __init__(
+        self, stdout: TextIO, stderr: TextIO, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._out = rich.console.Console(file=stdout, highlight=False, soft_wrap=True)
         self._err = rich.console.Console(file=stderr, highlight=False, soft_wrap=True, style="red")
-        self._bar = rich.progress.Progress(
-            rich.progress.SpinnerColumn(),
-            rich.progress.TextColumn("{task.description}"),
-            rich.progress.BarColumn(bar_width=24),
-            rich.progress.TextColumn("{task.fields[detail]}"),
-            rich.progress.TimeElapsedColumn(),
-            console=self._out,
-            transient=True,
-            disable=not self._out.is_terminal,
-            redirect_stdout=False,  # the output of libraries belongs in the log
-            redirect_stderr=False,
-        )
+        self._progress = ProgressDisplay(self._out, self.line, clock)
         self._last_lines: list[str] = []
-        self._task: rich.progress.TaskID | None = None
         self._started = 0.0
-        self._announced = 0
         self._validated: dict[str, float] = {}
 
     @contextmanager
@@ -56,16 +48,14 @@ class Console:
         notices = _Notices(self)
         notice_logger.addHandler(notices)
         try:
-            with termination.call_before_end(self._bar.stop), self._bar:
+            with termination.call_before_end(self._progress.bars.stop), self._progress.bars:
                 yield
         finally:
             notice_logger.removeHandler(notices)
 
     def busy(self, text: str) -> None:
         """Shows a spinner with `text` on a terminal, until the next entry is printed."""
-        self._remove_task()
-        if self._out.is_terminal:
-            self._task = self._bar.add_task(text, total=None, detail="")
+        self._progress.begin(text)
 
     def line(self, text: str, style: str | None = None) -> None:
         """Prints one entry in one line, even if names from the data contain line breaks."""
@@ -129,7 +119,6 @@ class Console:
     def node_started(self, node: str) -> None:
         """Shows that a node starts."""
         self._started = time.monotonic()
-        self._announced = 0
         self._validated = {}
         self.busy(node)
         if not self._out.is_terminal:
@@ -137,13 +126,13 @@ class Console:
 
     def node_finished(self, node: str, *, cached: bool) -> None:
         """Shows that a node has succeeded."""
-        self._remove_task()
+        self._progress.end()
         seconds = time.monotonic() - self._started
         self.line(f"{node}: " + ("cached" if cached else f"done in {seconds:.1f} s"))
 
     def node_failed(self, node: str, *, interrupted: bool = False) -> None:
         """Shows that a node has failed or was interrupted."""
-        self._remove_task()
+        self._progress.end()
         how = "interrupted" if interrupted else "failed"
         self.error(f"{node}: {how} after {time.monotonic() - self._started:.1f} s")
 
@@ -151,68 +140,61 @@ class Console:
         """Prints that the Trainer resumes from a checkpoint of an earlier run."""
         self.line(f"  resumes from the checkpoint of step {step}")
 
+    def forecast(self, forecast: Forecast) -> None:
+        """Prints how long the training will take."""
+        for line in forecast.describe():
+            self.line(f"  {line}")
+
     def progress(self, progress: Progress) -> None:
         """Shows the progress of the Trainer."""
         # The validation metrics of the last epoch stay visible.
         self._validated |= {k: v for k, v in progress.metrics.items() if k.startswith("val_")}
         metrics = {**progress.metrics, **self._validated}
         parts = [f"{name} {value:.3f}" for name, value in metrics.items()]
-        if pace := progress.pace:
-            left = datetime.timedelta(seconds=round(pace.seconds_left))
-            parts += [f"{pace.images_per_second:.0f} images/s", f"{left} left"]
-        detail = ", ".join(parts)
         done, total = progress.step, progress.total_steps
-        if self._task is not None:
-            self._bar.update(self._task, completed=done, total=total, detail=detail)
-        elif done * 10 // total > self._announced:
-            self._announced = done * 10 // total
-            self.line(f"  step {done} of {total}: {detail}")
+        detail = ", ".join([f"step {done} of {total}", *parts, *describe_pace(progress.pace)])
+        self._progress.show(done, total, detail)
+
+    def images(self, done: int, total: int, pace: Pace | None) -> None:
+        """Shows how many images the running node has read.
+
+        Args:
+          done: number of images.
+          total: number of images that the node reads altogether.
+          pace: the speed; None if it is unknown.
+        """
+        self._progress.show(done, total, describe_images(done, total, pace))
 
     def downloads(self) -> AbstractContextManager[None]:
         """A context in which downloads are shown."""
         return show_downloads(self._out)
 
     def summary(self, report: Any) -> None:
-        """Prints the results of a run.
+        """Prints accuracy, verdict and where to look; the log gets all results.
 
         Args:
           report: a `pipeline.report.outcome.Report`.
         """
+        for line in describe_results(report):
+            logger.info("%s", line)
         self.line("")
-        self._fields(report.artifacts)
-        counts = dict(report.images)
-        read, quarantined = counts.pop("read"), counts.pop("quarantine")
-        splits = ", ".join(f"{count} {split}" for split, count in counts.items())
-        self.line(f"images: {read} read: {splits}, {quarantined} quarantined")
-        if quarantined:
+        if report.images["quarantine"]:
             self.warn(f"quarantined images: see {report.quarantine}")
         for anomaly in report.anomalies:
             self.warn(f"anomaly: {anomaly}")
         if report.warning:
             self.warn(f"warning: {report.warning}")
+        for warning in report.gate.warnings:
+            self.warn(warning)
+        if report.slowest:
+            self._log_and_print(f"slowest nodes: {report.slowest}")
         low, high = report.interval
-        self.line(
+        self._log_and_print(
             f"test accuracy: {report.accuracy:.4f} on {report.test_images} images "
             f"(95 % interval {low:.2f} to {high:.2f})"
         )
-        name, recall, images = report.worst_class
-        self.line(f"worst class: {name}, recall {recall:.4f} on {images} images")
-        calibration = report.calibration
-        self.line(
-            f"calibration: expected error {calibration['expected_calibration_error']:.4f}, "
-            f"negative log likelihood {calibration['negative_log_likelihood']:.4f}"
-        )
-        if (coverage := calibration["coverage"]) < 1:
-            right = calibration["accepted_accuracy"]
-            self.line(
-                f"accepted answers: {coverage:.1%} of the test images, accuracy {right:.4f}"
-                if coverage
-                else "accepted answers: none"
-            )
-        self._gate(report.gate)
-        self._serving(report.serving)
         self._verdict(report)
-        self.line(f"report: {report.page}")
+        self._log_and_print(f"report: {report.page}")
 
     def _verdict(self, report: Any) -> None:
         refusals = {
@@ -221,59 +203,25 @@ class Console:
         }
         found = [f"{check}: {'; '.join(why)}" for check, why in refusals.items() if why]
         if found:
-            self.line(f"verdict: {'; '.join(found)}", style="bold red")
-            self.line("pushed to: nothing was pushed")
+            self._log_and_print(f"verdict: {'; '.join(found)}", style="bold red")
+            self._log_and_print("pushed to: nothing was pushed")
             return
-        self.line("verdict: blessed", style="bold green")
+        self._log_and_print("verdict: blessed", style="bold green")
         if report.unpushed:
-            self.line(f"pushed to: nothing: {report.unpushed}", style="bold red")
+            self._log_and_print(f"pushed to: nothing: {report.unpushed}", style="bold red")
             return
         if report.was_served:
-            self.line("the model is served already: nothing was copied")
-        self.line(f"pushed to: {report.pushed_to}")
+            self._log_and_print("the model is served already: nothing was copied")
+        self._log_and_print(f"pushed to: {report.pushed_to}")
 
-    def _gate(self, verdict: Any) -> None:
-        """Prints measured values beside their limits, and the comparison with the champion.
-
-        Args:
-          verdict: a `components.model_evaluator.verdict.Verdict`.
-        """
-        if verdict.top5 is not None:
-            self.line(f"top-5 accuracy: {verdict.top5:.4f}")
-        for limit in verdict.limits:
-            if not limit.name.startswith("recall of "):  # of many classes, only those that fail
-                self.line(f"gate: {limit.describe()}")
-        if (comparison := verdict.comparison) is not None:
-            self.line(
-                f"champion: accuracy {comparison.champion_accuracy:.4f}; the new model is "
-                f"{comparison.describe()}"
-            )
-        for warning in verdict.warnings:
-            self.warn(warning)
-
-    def _serving(self, findings: Any) -> None:
-        """Prints how fast the exported model answers, and how much memory it needs.
-
-        Args:
-          findings: `components.serving_check.findings.Findings`.
-        """
-        parts = [
-            f"{size} image{'s' * (size != '1')} in {found['p50']:.0f} ms (p99 {found['p99']:.0f})"
-            for size, found in findings.latency_ms.items()
-        ]
-        if not parts:  # the model could not be asked
-            return
-        self.line(f"serving: {', '.join(parts)}; peak memory {findings.peak_memory_gb:.1f} GB")
+    def _log_and_print(self, text: str, style: str | None = None) -> None:
+        logger.info("%s", text)
+        self.line(text, style)
 
     def _fields(self, fields: Mapping[str, str]) -> None:
         width = max(map(len, fields))
         for name, value in fields.items():
             self.line(f"  {name:<{width}}  {value}")
-
-    def _remove_task(self) -> None:
-        if self._task is not None:
-            self._bar.remove_task(self._task)
-            self._task = None
 
 
 class _Notices(logging.Handler):

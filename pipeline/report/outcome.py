@@ -15,8 +15,11 @@ from components.model_evaluator.calibration_metrics import NAMES
 from components.model_evaluator.reasons import ACCURACY
 from components.model_evaluator.verdict import Verdict
 from components.model_pusher.executor import WAS_SERVED
+from components.node_usage import read_usage
 from components.report.artifact_files import page_of
+from components.report.contents import NodeUsage
 from components.report.read_artifacts import list_anomalies
+from components.report.slowest_nodes import name_slowest
 from components.serving_check.findings import Findings, read_findings
 from pipeline.report.lineage import NodeRun
 from trainer.serving.exported_model import read_classes
@@ -43,6 +46,7 @@ class Report:
       page: the path or URI of the report's HTML page.
       warning: Transform's warning about the backbone's range of pixel values; empty for none.
       artifacts: the URIs of the artifacts, by node and output.
+      slowest: the nodes that took the most time, with their times; empty if none ran.
     """
 
     accuracy: float
@@ -61,6 +65,7 @@ class Report:
     page: str
     warning: str
     artifacts: Mapping[str, str]
+    slowest: str
 
 
 def make_report(run: Mapping[str, NodeRun]) -> Report:
@@ -112,7 +117,23 @@ def make_report(run: Mapping[str, NodeRun]) -> Report:
             for artifact in artifacts
             if Path(artifact.uri).exists() or "://" in artifact.uri
         },
+        slowest=name_slowest(list(_usages(run))),
     )
+
+
+def _usages(run: Mapping[str, NodeRun]) -> Iterator[NodeUsage]:
+    """Yields the usage of each node that recorded it."""
+    for name, node in run.items():
+        artifacts = (artifact for output in node.outputs.values() for artifact in output)
+        usage = next(filter(None, map(read_usage, artifacts)), None)
+        if usage is not None:
+            yield NodeUsage(
+                node=name,
+                seconds=usage.seconds,
+                peak_mb=usage.peak_mb,
+                cached=node.cached,
+                started=usage.started,
+            )
 
 
 def _measured(metrics: Mapping[str, Any]) -> tuple[float, int]:

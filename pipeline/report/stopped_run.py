@@ -12,6 +12,9 @@ from components.report.settings import ReportSettings
 from components.report.write import write_report
 from pipeline.report.lineage import latest_run, latest_run_id
 
+# The inputs of Report whose names differ from those of the outputs, by node and output.
+_INPUTS = {("ServingCheck", "blessing"): "infra_blessing"}
+
 
 def report_stopped_run(
     connection: Any, settings: str, directory: Path, error: Exception
@@ -32,7 +35,9 @@ def report_stopped_run(
     try:
         run = latest_run(connection)
         artifacts = {
-            key: artifacts[0] for node in run.values() for key, artifacts in node.outputs.items()
+            _INPUTS.get((name, key), key): artifacts[0]
+            for name, node in run.items()
+            for key, artifacts in node.outputs.items()
         }
         if "examples" not in artifacts:
             return None

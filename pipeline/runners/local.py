@@ -1,11 +1,15 @@
 """Runs the pipeline in this process, one node after the other."""
 
+import tensorflow as tf
 from tfx.dsl.io import fileio
 from tfx.orchestration.local.local_dag_runner import LocalDagRunner
 from tfx.orchestration.metadata import sqlite_metadata_connection_config
 from tfx.orchestration.pipeline import RunOptions
 
+from common.notice import notice
+from components.report.run_record import note_cached_run
 from pipeline.beam.engine import beam_arguments
+from pipeline.found_images import FoundImages
 from pipeline.inputs import Inputs
 from pipeline.metadata_store import metadata_file
 from pipeline.options.config import Config
@@ -28,7 +32,19 @@ def run(config: Config, inputs: Inputs, console: Console) -> Report:
         environment for workers on other machines.
       Exception: the exception of a node that fails.
     """
-    return make_report(_run(config, inputs, console))
+    nodes = _run(config, inputs, console)
+    report = make_report(nodes)
+    if nodes["Report"].cached:
+        _note_cached_run(config.pipeline_root, report.page)
+    return report
+
+
+def _note_cached_run(root: str, page: str) -> None:
+    """Records the run for `--history`; a failure to do so does not fail the finished run."""
+    try:
+        note_cached_run(root, page)
+    except (OSError, tf.errors.OpError) as error:
+        notice(f"{root}: the run could not be noted for --history ({error})")
 
 
 def infer_schema(config: Config, inputs: Inputs, console: Console) -> str:
@@ -56,7 +72,11 @@ def _run(
     pipeline.metadata_connection_config = connection
     try:
         with (
-            report_nodes_to(console, lambda node: latest_run(connection)[node].cached),
+            report_nodes_to(
+                console,
+                lambda node: latest_run(connection)[node].cached,
+                _count_images(config, inputs.found),
+            ),
             check_artifacts(config.pipeline_root),
         ):
             LocalDagRunner().run(pipeline, run_options=options)
@@ -69,3 +89,16 @@ def _run(
                 console.keep_line(f"report: {page}")
         raise
     return latest_run(connection)
+
+
+def _count_images(config: Config, found: FoundImages) -> dict[str, int]:
+    """Returns the number of images that each node reads, without allowing for quarantine."""
+    images = {
+        "ImageExampleGen": found.total,
+        "StatisticsGen": found.total,
+        "DataCheck": found.total,
+        "Evaluator": found.splits["test"],
+    }
+    if config.tune == "head":
+        images["Transform"] = found.splits["train"] + found.splits["validation"]
+    return images

@@ -5,29 +5,35 @@ TFX's LocalDagRunner offers no hooks, so its log lines are the only source.
 
 import logging
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 import absl.logging
 
 from common import termination
+from pipeline.beam.count_images import count_read_images
 from pipeline.report.console import Console
+from pipeline.report.image_progress import ImageProgress
 
 _NODE_LINE = re.compile(r"Component (\S+) is (running|finished)\.")
-_TRAINER = "trainer.training.progress"
+_TRAINER = ("trainer.training.progress", "trainer.training.forecast")
 
 
 @contextmanager
-def report_nodes_to(console: Console, is_cached: Callable[[str], bool]) -> Iterator[None]:
+def report_nodes_to(
+    console: Console, is_cached: Callable[[str], bool], images: Mapping[str, int]
+) -> Iterator[None]:
     """A context in which `console` shows the start and end of nodes, and steps of the Trainer.
 
     Args:
       console: the console.
       is_cached: a function that gets the name of a node that has just ended, and returns whether
         the node took its outputs from an earlier run.
+      images: number of images that a node reads, for each node whose progress is shown in images.
     """
-    listener = _Listener(console, is_cached)
-    loggers = [logging.getLogger("absl"), logging.getLogger(_TRAINER)]
+    image_progress = ImageProgress(console, images)
+    listener = _Listener(console, is_cached, image_progress)
+    loggers = [logging.getLogger(name) for name in ("absl", *_TRAINER)]
     level = loggers[1].level
     loggers[1].setLevel(logging.DEBUG)
     # absl's own function is used, because TensorFlow resets the level to absl's whenever it saves a
@@ -36,7 +42,11 @@ def report_nodes_to(console: Console, is_cached: Callable[[str], bool]) -> Itera
     for logger in loggers:
         logger.addHandler(listener)
     try:
-        with termination.call_before_end(listener.report_interrupted):
+        with (
+            termination.call_before_end(listener.report_interrupted),
+            image_progress,
+            count_read_images(),
+        ):
             yield
     except KeyboardInterrupt:
         listener.report_interrupted()
@@ -52,10 +62,13 @@ def report_nodes_to(console: Console, is_cached: Callable[[str], bool]) -> Itera
 
 
 class _Listener(logging.Handler):
-    def __init__(self, console: Console, is_cached: Callable[[str], bool]) -> None:
+    def __init__(
+        self, console: Console, is_cached: Callable[[str], bool], images: ImageProgress
+    ) -> None:
         super().__init__()
         self._console = console
         self._is_cached = is_cached
+        self._images = images
         self.running: str | None = None
 
     def report_interrupted(self) -> None:
@@ -67,6 +80,10 @@ class _Listener(logging.Handler):
         progress = getattr(record, "progress", None)
         if progress is not None:
             self._console.progress(progress)
+            return
+        forecast = getattr(record, "forecast", None)
+        if forecast is not None:
+            self._console.forecast(forecast)
             return
         resumed = getattr(record, "resumed", None)
         if resumed is not None:
@@ -80,6 +97,8 @@ class _Listener(logging.Handler):
             termination.stop_here()
             self.running = node
             self._console.node_started(node)
+            self._images.start(node)
         else:
             self.running = None
+            self._images.stop()
             self._console.node_finished(node, cached=self._is_cached(node))

@@ -29,7 +29,15 @@ from kfp.pipeline_spec import pipeline_spec_pb2 as pb
 
 from tests.compiled.backends import Backend, JobError, KubeflowPipelines, VertexAi
 
-__all__ = ["Cluster", "JobError", "StepFailed", "check", "prepare_disk", "read_parameters"]
+__all__ = [
+    "Cluster",
+    "JobError",
+    "StepFailed",
+    "check",
+    "prepare_disk",
+    "properties",
+    "read_parameters",
+]
 
 _KINDS = {
     pb.ParameterType.STRING: "string_value",
@@ -58,6 +66,11 @@ class Step:
     artifacts: dict[str, pb.RuntimeArtifact]
     parameters: dict[str, struct_pb2.Value]
     log: str
+
+
+def properties(steps: Mapping[str, Step], task: str, output: str) -> dict[str, Any]:
+    """Returns the metadata of an output artifact of a task."""
+    return dict(steps[task].artifacts[output].metadata)
 
 
 class Cluster:

@@ -1,5 +1,6 @@
 """Runs the compiled pipeline step by step, with the installed packages of the container image.
 
+These runs are on Kubeflow Pipelines; `test_custom_job.py` has a run on Vertex AI.
 `tests.compiled.cluster` stands for the backend, and its docstring lists the differences. A step can
 access neither the source tree nor the model cache of this machine.
 """
@@ -10,12 +11,9 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from common.custom_config import from_custom_config
 from common.file_records import hash_records, record_files
-from tests.compiled.cluster import Cluster, Step, StepFailed
-from tests.conftest import digit_folders, encode, gradient
-from trainer.serving.serving_process import ServingProcess
-from trainer.training.settings import TrainerSettings
+from tests.compiled.cluster import Cluster, Step, StepFailed, properties
+from tests.conftest import digit_folders
 
 pytestmark = pytest.mark.slow
 
@@ -25,33 +23,8 @@ TOO_MUCH = {"min_accuracy": 1.0}
 LOOKS = {"ResolveInputs"}
 
 
-def properties(steps, task, output):
-    """Returns the metadata of an output artifact of a task."""
-    return dict(steps[task].artifacts[output].metadata)
-
-
 def ran(steps):
     return {name for name, step in steps.items() if not step.cached}
-
-
-def hyperparameters(steps):
-    resolved = steps["ResolveInputs"].parameters["trainer_custom_config"].string_value
-    return from_custom_config(TrainerSettings, resolved).training.hyperparameters
-
-
-def test_on_vertex(compile_to, container_bin, tmp_path):
-    root = tmp_path / "root"
-    job = compile_to(tmp_path / "job.json", *DIGITS, "--pipeline-root", str(root))
-    steps = Cluster(job, bin=container_bin, folder=tmp_path / "disks", root=root).run(**QUICK)
-    pushed = properties(steps, "Pusher", "pushed_model")
-    assert pushed["pushed"] == 1
-    (served,) = (root / "serving").glob("[0-9]*")
-    assert pushed["pushed_destination"] == str(served)
-    assert hyperparameters(steps).steps == 60
-    image = encode(gradient(), "PNG")
-    with ServingProcess(container_bin / "python") as process:
-        answers = process.ask(served, {"serving_default": {"image_bytes": [image]}})
-    assert answers["serving_default"]["probabilities"].shape == (1, 10)
 
 
 HEAD = ("--tune", "head", "--set", "gate.max_drop=1")

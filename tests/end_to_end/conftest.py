@@ -2,16 +2,15 @@
 
 import dataclasses
 import os
-import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
 
-import coverage
 import pytest
 
-import pipeline_runner
+from pipeline.report import console
+from tests.captured_run import run_captured
+
+_RESULT = f" INFO {console.__name__}: "  # in the log, before a line about the results
 
 
 @dataclasses.dataclass
@@ -23,7 +22,8 @@ class Run:
       out: the text on stdout.
       err: the text on stderr.
       ran: the nodes that were not taken from the cache.
-      artifacts: the URIs of the summary by "node.output".
+      artifacts: URIs by "node.output", as the log has them.
+      log: the lines that the run logged about its results.
     """
 
     status: int
@@ -31,48 +31,33 @@ class Run:
     err: str
     ran: set[str]
     artifacts: dict[str, Path]
+    log: list[str]
 
     @property
     def lines(self) -> list[str]:
         return self.out.splitlines()
 
     def value(self, name: str) -> str:
-        """Returns the rest of the line `name: …` of the summary."""
-        return next(line for line in self.lines if line.startswith(f"{name}: ")).split(": ", 1)[1]
+        """Returns the rest of the line `name: …` of the summary, or of the log."""
+        lines = [*self.lines, *self.log]
+        return next(line for line in lines if line.startswith(f"{name}: ")).split(": ", 1)[1]
 
     @property
     def accuracy(self) -> float:
         return float(self.value("test accuracy").split()[0])
 
 
-@contextmanager
-def captured() -> Iterator[tuple[TextIO, TextIO]]:
-    """Redirects file descriptors 1 and 2 to two temporary files, and yields the files."""
-    saved = os.dup(1), os.dup(2)
-    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
-        os.dup2(out.fileno(), 1)
-        os.dup2(err.fileno(), 2)
-        try:
-            yield out, err
-        finally:
-            for descriptor, original in zip((1, 2), saved, strict=True):
-                os.dup2(original, descriptor)
-                os.close(original)
-
-
 def run_pipeline(root: Path, *arguments: str) -> Run:
     """Runs the command line with these arguments and the pipeline root `root`."""
-    with captured() as (out, err):
-        status = pipeline_runner.main([*arguments, "--pipeline-root", str(root)])
-        texts = []
-        for file in (out, err):
-            file.seek(0)
-            texts.append(file.read())
+    status, *texts = run_captured(*arguments, "--pipeline-root", str(root))
     lines = texts[0].splitlines()
     ran = {line.split(":")[0] for line in lines if ": done in " in line}
-    fields = (line.split(maxsplit=1) for line in lines if line.startswith("  ") and "." in line)
-    artifacts = {name: Path(uri) for name, uri in fields if "." in name and uri.startswith("/")}
-    return Run(status, *texts, ran, artifacts)
+    files = [line.split(maxsplit=1)[1] for line in lines if line.startswith("  log ")]
+    logged = "".join(Path(file).read_text() for file in files).splitlines()
+    log = [line.partition(_RESULT)[2] for line in logged if _RESULT in line]
+    fields = (line.removeprefix("artifact ").split(": ", 1) for line in log if ": /" in line)
+    artifacts = {name: Path(uri) for name, uri in fields if "." in name}
+    return Run(status, *texts, ran, artifacts, log)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -85,20 +70,6 @@ def vit_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         del os.environ["VIT_HOME"]
     else:
         os.environ["VIT_HOME"] = before
-
-
-@pytest.fixture(scope="module")
-def uncovered() -> Iterator[None]:
-    """Stops the measurement of coverage, which makes a run take 1.7 times as long.
-
-    The short runs of test_resume.py cover the same lines.
-    """
-    tracer = coverage.Coverage.current()
-    if tracer:
-        tracer.stop()
-    yield
-    if tracer:
-        tracer.start()
 
 
 @pytest.fixture(scope="session")

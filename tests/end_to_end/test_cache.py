@@ -106,7 +106,7 @@ def results(project, folder):
         for name in ("variables.index", "variables.data-00000-of-00001")
     ]
 
-    root = folder / "root"
+    root, schema = folder / "root", folder / "digits.pbtxt"
     base = ["--model", str(backbone), "--dataset", str(dataset), "--tune", "head"]
     base += ["--epochs", "1", "--name", "cache", "--pipeline-root", str(root)]
     base += ["--min-accuracy", "0", "--set", "gate.max_drop=1"]
@@ -126,6 +126,13 @@ def results(project, folder):
         "images exchanged": {"exchanges": [exchanged]},
         "vanished again": {"removals": [str(root / "serving")]},
         "damaged": {"damages": f"{root}/ImageExampleGen/examples/*/Split-train/*"},
+        "schema written": {"arguments": [*base, "--write-schema", str(schema)]},
+        "schema changed": {
+            "arguments": [*base, "--schema", str(schema)],
+            "edits": [[str(schema), "max: 9", "max: 8"]],
+        },
+        # A tenth of the images of two classes remains.
+        "drifted": {"removals": [str(path) for path in dataset.glob("digit_[34]/*[1-9].*")]},
     }
     described = [{"arguments": base} | step for step in steps.values()]
     return dict(zip(steps, session(project, folder, described), strict=True))
@@ -181,6 +188,17 @@ def test_damaged_examples_are_named(results):
     assert "has other bytes than were recorded" in line
     assert line.endswith("ImageExampleGen runs again")
     assert results["first"]["notices"] == []
+
+
+def test_a_label_beyond_a_reviewed_schema_stops_the_run(results):
+    assert (results["schema written"]["status"], results["schema written"]["ran"]) == (0, set())
+    assert results["schema changed"]["status"] == 3
+    assert results["schema changed"]["ran"] == {"StatisticsGen", "PackagedSchema"}
+
+
+def test_a_class_balance_that_drifted_from_the_champions_stops_the_run(results):
+    assert results["drifted"]["status"] == 3
+    assert "ExampleValidator" not in results["drifted"]["ran"] <= EVERYTHING - FROM_TRANSFORM
 
 
 def test_a_floor_that_is_not_met_pushes_nothing(results):

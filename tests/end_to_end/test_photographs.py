@@ -10,7 +10,7 @@ import tensorflow as tf
 from components.model_evaluator.predictions import read_predictions
 from tests.signatures import answers_by_object_graph, assert_same, inputs_of
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("uncovered")]
+pytestmark = pytest.mark.slow
 
 
 def arguments(shared, dataset, tune, *more):

@@ -27,7 +27,7 @@ ENTRY = """VARIANTS = {
 NONE: set[str] = set()
 INGESTION = {"example_gen"}
 TRAINING = {"tuner", "trainer"}
-MODEL = {"transform", "evaluator", *TRAINING}
+MODEL = {"transform", "full_data_check", "evaluator", *TRAINING}
 
 # For each edit, by a description: the source of the run, the edits, and the nodes whose keys
 # change.
@@ -217,16 +217,16 @@ LIBRARIES = {
             *MODEL - {"trainer"},
         },
     ),
-    "tensorflow-data-validation": (FOLDER, {"validation"}),
+    "tensorflow-data-validation": (FOLDER, {"validation", "example_check"}),
     "tensorflow-transform": (FOLDER, MODEL),
     "tensorflow-model-analysis": (FOLDER, {"evaluator"}),
     "pyarrow": (FOLDER, {"evaluator", "serving_check"}),
-    "pillow": (FOLDER, {*INGESTION, "data_check", "serving_check", "report"}),
+    "pillow": (FOLDER, {*INGESTION, "data_check", "full_data_check", "serving_check", "report"}),
     "tensorflow-datasets": (FOLDER, NONE),
-    "scikit-learn": (FOLDER, TRAINING),  # the linear probe
+    "scikit-learn": (FOLDER, {*TRAINING, "full_data_check"}),  # linear probes
     "rich": (FOLDER, NONE),
 }
-LIBRARIES_OF_DIGITS = {"scikit-learn": (DIGITS, {*INGESTION, *TRAINING})}
+LIBRARIES_OF_DIGITS = {"scikit-learn": (DIGITS, {*INGESTION, *TRAINING, "full_data_check"})}
 
 
 def make_metadata(name):

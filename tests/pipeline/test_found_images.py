@@ -117,7 +117,7 @@ def test_images_that_cannot_be_split_are_refused(tmp_path):
     with pytest.raises(RefusedError, match=r"no image for the split .*: found 2 images; expected"):
         found(1).check()
     untrained = dataclasses.replace(found(4), untrained=tuple(map(str, range(7))))
-    with pytest.raises(RefusedError, match="for the class 0, 1, 2, 3 and 3 more classes; expected"):
+    with pytest.raises(RefusedError, match="for the class 0, 1, 2, 3, 4 and 2 more; expected"):
         untrained.check()
 
 

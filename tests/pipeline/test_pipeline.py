@@ -7,6 +7,7 @@ import pytest
 from tfx.orchestration.metadata import sqlite_metadata_connection_config
 
 from components.image_example_gen.sources.registry import make_source
+from components.model_evaluator.records import Blessing
 from components.model_pusher.last_push import Serving
 from pipeline.code import hash_nodes
 from pipeline.found_images import find_images
@@ -34,6 +35,16 @@ def configure(**settings):
     settings = {"model": "vit_b16_fe", "dataset": "digits", "name": "test"} | settings
     return build_config({key: Setting(value, key) for key, value in settings.items()})
 
+
+CHAMPION = Blessing(
+    "/root/blessed/1.json",
+    "/root/blessed/models/a",
+    "another training",
+    ("a", "b"),
+    {},
+    "data",
+    (3, 4),
+)
 
 # Nodes with the fingerprint of the training as a property.
 READERS = {"Evaluator", "Pusher", "Report"}
@@ -68,7 +79,24 @@ def test_a_search_for_hyperparameters_goes_before_the_trainer(tmp_path):
 
 
 @pytest.mark.parametrize("tune", ["full", "head"])
-def test_only_the_evaluation_reads_the_test_split(tmp_path, tune):
+def test_the_full_data_check_reads_features_and_gives_the_trainer_nothing(tmp_path, tune):
+    built = nodes(tmp_path, tune=tune, **{"data.check": "full", "tuner": "2"})
+    check, trainer = built["DataCheck"], built["Trainer"]
+    assert check.inputs["backbone"] is trainer.inputs["base_model"]
+    given = check.inputs.get("transformed_examples")
+    assert given is built["Transform"].outputs.get("transformed_examples")
+    assert (given is None) == (tune == "full")
+    # Trainer and Tuner wait for DataCheck, but read none of its outputs.
+    for node in (trainer, built["Tuner"]):
+        assert check in node.upstream_nodes
+        assert not {id(channel) for channel in node.inputs.values()} & {
+            id(channel) for channel in check.outputs.values()
+        }
+    assert built["ExampleValidator"] in check.upstream_nodes
+
+
+@pytest.mark.parametrize("tune", ["full", "head"])
+def test_no_training_node_reads_the_test_split(tmp_path, tune):
     built = nodes(tmp_path, dataset="tfds:mnist", tune=tune)
     assert json.loads(built["SchemaGen"].exec_properties["exclude_splits"]) == ["test"]
     splits = json.loads(built["Transform"].exec_properties["splits_config"])
@@ -146,7 +174,7 @@ def test_only_a_head_has_its_features_materialised(tmp_path):
         ("schema", {"PackagedSchema", *READERS}),
         ("backbone_fingerprint", {"Backbone", "Trainer", *READERS}),
         ("backbone_layout", {"Trainer", *READERS}),
-        ("champions", {"Evaluator", "Report"}),
+        ("champions", {"ExampleValidator", "Evaluator", "Report"}),
         ("serving", {"Pusher"}),
         ("classes", {"ImageExampleGen", "ExampleValidator", "DataCheck", "Trainer", *READERS}),
     ],
@@ -154,7 +182,7 @@ def test_only_a_head_has_its_features_materialised(tmp_path):
 def test_each_fingerprint_is_a_property_of_the_nodes_that_read_it(tmp_path, field, changed):
     values = {
         "classes": ("x", "y"),
-        "champions": {"another training": "/root/blessed/1.json"},
+        "champions": {"another training": CHAMPION},
         "serving": Serving("another state", None),
     }
     before = properties(nodes(tmp_path))
@@ -162,6 +190,18 @@ def test_each_fingerprint_is_a_property_of_the_nodes_that_read_it(tmp_path, fiel
         nodes(tmp_path, dataclasses.replace(INPUTS, **{field: values.get(field, "other")}))
     )
     assert {name for name in before if before[name] != after[name]} == changed
+
+
+def test_the_class_balance_is_compared_with_that_of_other_data_only(tmp_path):
+    def counts(**changes):
+        champion = dataclasses.replace(CHAMPION, **changes)
+        inputs = dataclasses.replace(INPUTS, champions={champion.training: champion})
+        return nodes(tmp_path, inputs)["ExampleValidator"].exec_properties["champion_counts"]
+
+    data = nodes(tmp_path)["Evaluator"].exec_properties["data"]
+    assert counts() == "[3, 4]"
+    assert counts(data="", class_counts=()) == "[]"  # of an earlier version
+    assert counts(data=data) == "null"
 
 
 @pytest.mark.parametrize(
@@ -206,7 +246,9 @@ def test_an_inferred_schema_depends_on_the_library_that_infers_it(tmp_path):
         ("ingest.max_pixels", "300", {"ImageExampleGen", "Trainer", *READERS}),
         ("ingest.max_value", "4095", {"ImageExampleGen", "Trainer", *READERS}),
         ("ingest.max_quarantined", "0.5", {"ExampleValidator", "Report"}),
+        ("data.max_drift", "0.5", {"ExampleValidator", "Report"}),
         ("data.max_leak", "0.5", {"DataCheck", "Report"}),
+        ("data.check", "full", {"DataCheck", "Report"}),
         ("ingest.allow_anomalies", "true", {"ExampleValidator", "Report"}),
         ("backbone.input_range", "0,1", {"Transform", "Tuner", "Trainer", *READERS}),
         ("serve.precision", "0.9", {"Trainer", *READERS}),

@@ -3,10 +3,12 @@
 from importlib import resources
 
 import pytest
+from google.protobuf import text_format
+from tensorflow_metadata.proto.v0 import schema_pb2
 
 import pipeline_runner
 from common.errors import InputError
-from pipeline.reviewed_schema import read_curated_schema, read_schema
+from pipeline.reviewed_schema import limit_labels, read_curated_schema, read_schema
 
 CURATED = resources.files("schemas").joinpath("digits.pbtxt").read_text()
 INFERRED = (
@@ -69,3 +71,21 @@ def test_a_directory_that_is_not_there(tmp_path, capsys):
     arguments = ["--model", "vit_b16_fe", "--dataset", "tfds:x", "--write-schema"]
     assert pipeline_runner.main([*arguments, str(tmp_path / "none" / "x.pbtxt")]) == 2
     assert "no such directory" in capsys.readouterr().err
+
+
+# What SchemaGen infers from three classes.
+INFERRED = """
+feature { name: "image" type: BYTES presence { min_fraction: 1.0 min_count: 1 } }
+feature { name: "label" type: INT presence { min_fraction: 1.0 min_count: 1 } }
+string_domain { name: "label" value: "0" value: "1" value: "2" }
+"""
+
+
+def test_a_written_schema_limits_the_labels():
+    text = limit_labels(INFERRED, ["daisy", "ro\nses", "tulips"])
+    assert text.startswith("# The labels:\n#   0 daisy\n#   1 ro\\nses\n#   2 tulips\nfeature {")
+    schema = text_format.Parse(text, schema_pb2.Schema())
+    (label,) = [feature for feature in schema.feature if feature.name == "label"]
+    assert (label.int_domain.min, label.int_domain.max) == (0, 2)
+    assert label.presence.min_count == 1
+    assert not schema.string_domain

@@ -23,8 +23,7 @@ a C compiler.
   are skipped.
 
 A run that ends like an undisturbed one has status 0, the accuracy and the verdict of a run on an
-empty root, and the same weights (bit-identical with `--tune full`) in the only version of the
-serving directory.
+empty root, and bit-identical weights in the only version of the serving directory.
 """
 
 import argparse

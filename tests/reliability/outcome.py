@@ -11,10 +11,6 @@ import numpy as np
 
 from tests.reliability.workload import ForkServer, Workload
 
-# With `--tune head`, Beam chooses the sizes of the batches of features by measured times, so the
-# features of two undisturbed runs differ in the last bits.
-_TOLERANCE = {"full": 0.0, "head": 1e-5}
-
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
@@ -40,8 +36,8 @@ class Outcome:
         served = [server.weights(version, file) for version in workload.versions]
         return cls(status, tuple(said[-2:]), served)
 
-    def differences(self, reference: "Outcome", tolerance: float) -> list[str]:
-        """Returns the differences from `reference`, where weights may differ by `tolerance`."""
+    def differences(self, reference: "Outcome") -> list[str]:
+        """Returns the differences from `reference`; weights must be bit-identical."""
         different = []
         if (self.status, self.said) != (reference.status, reference.said):
             different.append(f"status {self.status}: {' | '.join(self.said)}")
@@ -52,7 +48,7 @@ class Outcome:
                 different.append("an incomplete version is served")
                 continue
             distance = np.abs(weights - reference.served[0]).max()
-            if distance > tolerance:
+            if distance:
                 different.append(f"weights differ by {distance:.2g}")
         return different
 
@@ -119,7 +115,7 @@ class Campaign:
     def compare(self, status: int | None) -> list[str]:
         """Returns the differences of a run that has ended with `status` from the reference."""
         outcome = Outcome.of(self.server, self.workload, status)
-        return outcome.differences(self.reference.outcome, _TOLERANCE[self.workload.tune])
+        return outcome.differences(self.reference.outcome)
 
 
 class Results:

@@ -8,8 +8,9 @@ import tensorflow as tf
 from tests.conftest import encode, gradient
 from trainer.preprocessing import (
     CHUNK,
+    FrozenBackbone,
     _in_chunks,
-    _with_even_batch,
+    _with_full_batch,
     decode,
     decode_images,
     resize,
@@ -60,17 +61,23 @@ def test_chunks_give_the_same_features_as_the_whole_batch(batch):
     np.testing.assert_array_equal(result, np.arange(batch)[:, None] * [[1.0, 2.0]])
 
 
-@pytest.mark.parametrize("batch", [0, 1, 2, 3, 8])
-def test_a_backbone_sees_an_even_number_of_images(batch):
-    """An odd batch is padded with an image, and each image gets its own features."""
+@pytest.mark.parametrize("batch", [0, 1, 3, CHUNK])
+def test_a_backbone_gets_full_batches(batch):
+    """A batch of fewer images is padded, and each image gets its own features."""
 
     def features(images):
-        count = tf.shape(images)[0]
-        tf.debugging.assert_equal(count % 2, 0)
-        return tf.stack([images[:, 0, 0, 0], tf.fill([count], tf.cast(count, tf.float32))], axis=1)
+        tf.debugging.assert_equal(tf.shape(images)[0], CHUNK)
+        return images[:, 0, 0, :1]
 
     numbers = np.arange(batch, dtype=np.float32)
     images = tf.constant(np.broadcast_to(numbers[:, None, None, None], [batch, 4, 5, 3]))
-    result = tf.function(lambda images: _with_even_batch(features, images))(images)
+    result = tf.function(lambda images: _with_full_batch(features, images))(images)
     np.testing.assert_array_equal(result[:, 0], numbers)
-    np.testing.assert_array_equal(result[:, 1], [batch + batch % 2] * batch)
+
+
+def test_features_do_not_depend_on_the_batch(tiny_backbone):
+    encoded = np.array([encode(gradient(20 + index, 30), "PNG") for index in range(CHUNK)])
+    features = FrozenBackbone(str(tiny_backbone), "-1,1").from_bytes
+    expected = features(encoded).numpy()
+    for batch in (1, 2, 3, 5, 17):
+        np.testing.assert_array_equal(features(encoded[-batch:]), expected[-batch:])

@@ -12,16 +12,17 @@ from trainer.input.augment.mix import mix
 from trainer.input.augmentation import Augmentation
 from trainer.preprocessing import FEATURES, IMAGE, LABEL, PIXELS
 
-if TYPE_CHECKING:  # so that reading examples needs no TensorFlow Transform
+if TYPE_CHECKING:  # not at run time: training must work without TensorFlow Transform
     from trainer.input.transform_graph import TransformGraph
 
-# In records. They hold encoded images or features, never decoded pixels, so the buffer takes about
-# 100 MB for images as cameras write them.
+# The size of the shuffle buffer, in records. Records contain encoded images or features, and no
+# decoded pixels, so the buffer takes about 100 MB for images of cameras.
 _SHUFFLE_BUFFER = 1024
-# Files that are read at the same time. Their records take turns, a few at a time.
+# The number of files that are read at the same time, and the number of records that are taken from
+# a file before those of the next file.
 _INTERLEAVED, _TURN = 8, 4
-# With fewer files for each worker, a worker's share of the examples would be too far from its part
-# of the files.
+# With fewer files for each worker, the numbers of examples in the workers' parts of the files would
+# differ too much.
 _FILES_PER_WORKER = 4
 _ENCODED = {IMAGE: tf.io.FixedLenFeature([], tf.string), LABEL: tf.io.FixedLenFeature([], tf.int64)}
 
@@ -91,7 +92,7 @@ class TrainingData:
             batches = whole.map(
                 # The number of the step is the seed, so all workers draw the same mixture.
                 lambda positions, *batch: self._mix(positions[0] // (share * workers), *batch),
-                num_parallel_calls=2,  # each call holds the pixels of its whole batch
+                num_parallel_calls=2,  # each call needs memory for the pixels of a batch
             )
             if parts > 1:
                 batches = batches.unbatch().batch(batch_size, drop_remainder=True)
@@ -109,7 +110,8 @@ class TrainingData:
         names = _list_files(self.files)
         files = tf.data.Dataset.from_tensor_slices(names)
         is_small = self.examples <= _SHUFFLE_BUFFER
-        # Records that all fit into the shuffle buffer would stay in memory anyway: read them once.
+        # If all records fit into the shuffle buffer, they are read only once, since they stay in
+        # memory anyway.
         cached = _read_records(files).cache() if is_small else None
         if workers > 1 and (is_small or len(names) < _FILES_PER_WORKER * workers):
             return self._records(start).shard(workers, worker)
@@ -118,8 +120,8 @@ class TrainingData:
             return (epoch * self.examples - worker + workers - 1) // workers
 
         def read_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
-            # Sets the seed of this function's graph only. With 0, TensorFlow would compare the
-            # tensor `epoch`, the op's seed, with 0 while it builds the graph, which fails.
+            # This sets the seed of this function's graph only. The seed must not be 0: TensorFlow
+            # would then compare the tensor `epoch` with 0 while it builds the graph, which fails.
             tf.random.set_seed(self.seed + 1)
             records = cached
             if records is None:
@@ -153,7 +155,7 @@ class TrainingData:
     def _mix(
         self, step: tf.Tensor, images: tf.Tensor, labels: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        seed = self._seed(-1 - step)  # below 0, so that no image has the same seed
+        seed = self._seed(-1 - step)  # negative, since the seeds of images are positive
         return mix(
             images, labels, seed, mixup=self.augmentation.mixup, cutmix=self.augmentation.cutmix
         )

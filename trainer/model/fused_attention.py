@@ -38,7 +38,7 @@ def fuse_attention(function: Any) -> Any:
         outputs = import_inlined(function, inputs)
         graph = tf.compat.v1.get_default_graph()
         for variable in function.graph.variables:
-            graph.watch_variable(variable)  # otherwise a gradient tape gives it no gradient
+            graph.watch_variable(variable)  # otherwise a gradient tape ignores it
         for operation in graph.get_operations():
             if operation.type == "Softmax" and (found := _match(operation)):
                 _replace(found)

@@ -83,7 +83,7 @@ def _inline_calls(function: Any) -> tuple[tf.compat.v1.GraphDef, set[str]]:
     meta_graph.collection_def["train_op"].CopyFrom(kept)
     config = config_pb2.ConfigProto()
     rewrites = config.graph_options.rewrite_options
-    rewrites.min_graph_nodes = -1  # small graphs too
+    rewrites.min_graph_nodes = -1  # optimise small graphs too
     rewrites.optimizers.append("function")
     rewrites.function_optimization = rewriter_config_pb2.RewriterConfig.AGGRESSIVE
     inlined = tf_optimizer.OptimizeGraph(config, meta_graph)
@@ -93,7 +93,7 @@ def _inline_calls(function: Any) -> tuple[tf.compat.v1.GraphDef, set[str]]:
     used = {name.lstrip("^").split(":")[0] for node in nodes for name in node.input}
     used |= {tensor.op.name for tensor in function.outputs}
     for node in nodes:
-        node.attr.pop("_class", None)  # refers to inputs, whose nodes are left out
+        node.attr.pop("_class", None)  # may refer to placeholders, which were removed
     del inlined.node[:]
     inlined.node.extend(nodes)
     return inlined, used

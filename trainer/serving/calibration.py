@@ -74,7 +74,8 @@ def find_threshold(confidences: np.ndarray, is_right: np.ndarray, precision: flo
     order = np.argsort(-confidences, kind="stable")
     sorted_confidences = confidences[order]
     share = np.cumsum(is_right[order]) / np.arange(1, len(order) + 1)
-    is_end = np.append(np.diff(sorted_confidences) != 0, True)  # the last one with a probability
+    # Whether each prediction is the last one with its probability.
+    is_end = np.append(np.diff(sorted_confidences) != 0, True)
     (enough,) = np.nonzero((share >= precision) & is_end)
     if not len(enough):
         return NOTHING_ACCEPTED

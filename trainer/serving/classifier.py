@@ -82,7 +82,8 @@ class Classifier:
     def _load_backbone(self, directory: str | Path) -> ToProbabilities:
         shapes = read_shapes(directory)
         self.height, self.width, self.classes = shapes.height, shapes.width, shapes.features
-        model = self._backbone = load_backbone(directory)  # traced functions do not keep it
+        # The attribute keeps the backbone alive, which traced functions do not.
+        model = self._backbone = load_backbone(directory)
         probabilities = tf.function(
             lambda images: tf.nn.softmax(call_backbone(model, images))
         ).get_concrete_function(tf.TensorSpec([None, self.height, self.width, 3], tf.float32))

@@ -93,12 +93,12 @@ class ServedClassifier:
 
     def from_bytes(self, image_bytes: tf.Tensor) -> Tensors:
         """Classifies encoded images, string [B]."""
-        return self._from_each(lambda encoded: encoded, image_bytes)
+        return self._classify_each(lambda encoded: encoded, image_bytes)
 
     def from_examples(self, examples: tf.Tensor) -> Tensors:
         """Classifies serialized tf.Examples with a feature `image`, string [B]."""
         spec = {IMAGE: tf.io.FixedLenFeature([], tf.string)}
-        return self._from_each(
+        return self._classify_each(
             lambda example: tf.io.parse_single_example(example, spec)[IMAGE], examples
         )
 
@@ -106,7 +106,7 @@ class ServedClassifier:
         """Classifies images, float32 [B, H, W, 3] in [-1, 1]."""
         return self._answer(images, tf.ones([tf.shape(images)[0]], tf.bool))
 
-    def _from_each(self, read: Callable[[tf.Tensor], tf.Tensor], items: tf.Tensor) -> Tensors:
+    def _classify_each(self, read: Callable[[tf.Tensor], tf.Tensor], items: tf.Tensor) -> Tensors:
         """Classifies the encoded images that `read` returns for each item."""
         return self._answer(
             *map_valid(

@@ -52,7 +52,7 @@ class SessionModel:
         self._session = tf.compat.v1.Session(graph=graph)
         try:
             with graph.as_default():
-                meta_graph = _quietly_load(self._session, directory)
+                meta_graph = _load_without_warning(self._session, directory)
             missing = sorted(_uninitialized(self._session))
         except Exception as error:  # a corrupt graph can make TensorFlow raise anything
             self.close()
@@ -110,7 +110,7 @@ class SessionModel:
         self._session.close()
 
 
-def _quietly_load(session: tf.compat.v1.Session, directory: str) -> Any:
+def _load_without_warning(session: tf.compat.v1.Session, directory: str) -> Any:
     """Loads a model without the warning that this function is deprecated in TensorFlow 2.
 
     Returns:

@@ -39,7 +39,7 @@ def has_checkpoint(directory: str) -> bool:
 
 
 class _Notes(tf.train.experimental.PythonState):
-    """JSON values that are saved in the same checkpoint as the weights, and so always fit them."""
+    """JSON values in the same checkpoint as the weights, so that both are from the same step."""
 
     def __init__(self) -> None:
         self.text = "{}"

@@ -13,6 +13,7 @@ from common.errors import InputError
 from common.lease import Lease
 from trainer.input.dataset import TrainingData
 from trainer.training.checkpoints import Checkpoints
+from trainer.training.forecast import Forecaster
 from trainer.training.history import History
 from trainer.training.hyperparameters import Hyperparameters
 from trainer.training.losses import balanced_class_weights
@@ -22,11 +23,18 @@ from trainer.training.preemption import Preemption, catch_termination_signals
 from trainer.training.profiler import Profile
 from trainer.training.progress import report_resumed
 from trainer.training.run_label import RunLabel
-from trainer.training.strategy import agree, input_options, wait_for_all, worker_index
+from trainer.training.strategy import (
+    agree,
+    describe_devices,
+    input_options,
+    is_on_cpu,
+    wait_for_all,
+    worker_index,
+)
 from trainer.training.train_step import Result, Stepper
 from trainer.training.validation import Validation
 
-SECONDS_BETWEEN_CHECKPOINTS = 30.0  # at the ends of epochs
+SECONDS_BETWEEN_CHECKPOINTS = 30.0  # least time between checkpoints at the ends of epochs
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,7 +103,7 @@ def fit(
         kept=hyperparameters.checkpoints_kept,
         writes=worker == 0,
         lease=lease,
-        in_background=workers == 1,  # several workers have to save at the same time
+        in_background=workers == 1,  # several workers must save at the same time
     )
     loop = Loop(
         stepper,
@@ -175,6 +183,12 @@ class Loop:
             begun=self._step,
             sums=notes.get("sums", [0.0, 0.0]),
             leaves_out_overflows=stepper.leaves_out_overflows,
+            forecaster=Forecaster(
+                tune=train.tune,
+                examples=train.examples,
+                devices=describe_devices(strategy),
+                is_on_cpu=is_on_cpu(),
+            ),
         )
         self._input_options = input_options(strategy)
         batches = strategy.distribute_datasets_from_function(
@@ -229,15 +243,16 @@ class Loop:
                     self._save()
                     # A checkpoint in the background is not complete yet.
                     preemption.has_unsaved_steps = self._checkpoints.in_background
-                    preempted |= self._workers == 1 and preemption.is_near  # while it was saved
+                    # The request to end may have come while the checkpoint was saved.
+                    preempted |= self._workers == 1 and preemption.is_near
                 if preempted and self._step < self._total:
                     self._end_preempted(preemption)
             self._checkpoints.finish(self._step)
             preemption.has_unsaved_steps = False
-            if preemption.is_near and self._workers == 1:  # during the last step or after it
+            if preemption.is_near and self._workers == 1:  # the request to end came late
                 self._end_preempted(preemption)
         if hyperparameters.keeps_best:
-            wait_for_all(self._strategy)  # the other workers read the chief's checkpoint
+            wait_for_all(self._strategy)  # all workers read the chief's checkpoint
             self._checkpoints.restore_best()
         elif hyperparameters.ema is not None:
             self._stepper.swap_averages()
@@ -259,15 +274,15 @@ class Loop:
         )
         if self._train.tune != "full" or self._step >= self._total:
             return batches
-        # TensorBoard shows the images of the first step: reading others would start the dataset
-        # twice.
+        # TensorBoard shows the images of the first step, because reading other images would start
+        # the dataset a second time.
         first = next(batches)
         images, *_ = self._strategy.experimental_local_results(first[0])
         self._history.add_images(self._step, images[:8])
         return itertools.chain([first], batches)
 
     def _all_preempted(self, preemption: Preemption, result: Result) -> bool:
-        """Returns whether to end now; all workers end after the same step.
+        """Returns whether the training must end now; all workers end after the same step.
 
         If there are several workers, they read the flag of the previous step: reading the flag of
         this step would make each step wait for the device.
@@ -278,7 +293,7 @@ class Loop:
         return before is not None and float(before.preempted) > 0
 
     def _is_checkpoint_due(self, ends_epoch: bool) -> bool:
-        """Returns whether to save after this step; all workers save after the same step.
+        """Returns whether to save a checkpoint after this step, for all workers alike.
 
         Epochs end with a checkpoint as well, unless the last one is younger than 30 seconds: a
         checkpoint may take longer to write than an epoch to train.

@@ -5,23 +5,27 @@ import math
 import time
 from collections.abc import Mapping
 
+from common.pace import Pace
+from trainer.training.forecast import Forecaster
 from trainer.training.history import History
 from trainer.training.optimizer import Schedule
-from trainer.training.progress import Pace, Progress, report
+from trainer.training.progress import Progress, report
 from trainer.training.train_step import Result
 
 logger = logging.getLogger(__name__)
 
-_INTERVAL = 0.5  # seconds between two reads of results, each of which waits for the device
-_OVERFLOWS = 20  # overflows in a row end a training; each halves the loss scale, 2^15 at first
+# Seconds between two reads of results. Each read waits for the device.
+_INTERVAL = 0.5
+# So many overflows in a row end a training. Each halves the loss scale, which begins with 2^15.
+_OVERFLOWS = 20
 
 
 class NonFiniteError(Exception):
-    """The loss or the gradient is not finite. The message contains the number of the step."""
+    """The error for a loss or gradient that is not finite. The message names the step."""
 
 
 class StepMetrics:
-    """Collects the results of steps. Reads several at a time, since a read waits for the device."""
+    """Collects the results of steps. Reading waits for the device, so it reads several at once."""
 
     def __init__(
         self,
@@ -34,20 +38,23 @@ class StepMetrics:
         begun: int,
         sums: list[float],
         leaves_out_overflows: bool,
+        forecaster: Forecaster,
     ) -> None:
         """
         Args:
           history: records each step.
           schedule: the learning-rate schedule.
-          batch_size: images in each step.
+          batch_size: number of images in each step.
           total: number of steps of the training.
           per_epoch: number of steps of an epoch.
           begun: the step that the training resumes from; 0 for a new training.
           sums: the sums of loss and accuracy over the finished steps of the current epoch.
           leaves_out_overflows: whether a step whose gradients overflow changes no weights.
+          forecaster: gets the durations of steps.
         """
         self._history = history
         self._schedule = schedule
+        self._forecaster = forecaster
         self._batch_size = batch_size
         self._total = total
         self._per_epoch = per_epoch
@@ -68,10 +75,10 @@ class StepMetrics:
         return step == self._first or time.monotonic() - self._last_read > _INTERVAL
 
     def read(self, step: int) -> None:
-        """Reads the results of all steps up to `step`, and reports the last of them.
+        """Reads the results of all steps up to `step`, and reports the last result.
 
         Raises:
-          NonFiniteError: a loss is not finite, or too many gradients in a row are not.
+          NonFiniteError: a loss is not finite, or too many gradients in a row are not finite.
         """
         if not self._pending:
             return
@@ -80,7 +87,11 @@ class StepMetrics:
             metrics = self._read_one(number, result)
         now = time.monotonic()
         if first > self._first:
-            self._seconds_a_step = (now - self._last_read) / len(self._pending)
+            seconds, steps = now - self._last_read, len(self._pending)
+            self._seconds_a_step = seconds / steps
+            self._forecaster.add(
+                steps, seconds, batch_size=self._batch_size, steps_left=self._total - step
+            )
         self._last_read = now
         self._pending = []
         if pace := self._pace(step):

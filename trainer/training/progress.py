@@ -4,20 +4,9 @@ import dataclasses
 import logging
 from collections.abc import Mapping
 
+from common.pace import Pace
+
 logger = logging.getLogger(__name__)
-
-
-@dataclasses.dataclass(frozen=True)
-class Pace:
-    """The speed of a training.
-
-    Attributes:
-      images_per_second: the speed over the last steps.
-      seconds_left: the remaining time at that speed, without validation.
-    """
-
-    images_per_second: float
-    seconds_left: float
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,8 +18,8 @@ class Progress:
       total_steps: number of steps of the training, unless it stops early.
       epoch: the epoch that contains this step, counted from 1.
       metrics: values by name, such as loss and accuracy.
-      pace: the speed; None after the first step of a training, or after a resume, because that
-        step takes far longer than the others.
+      pace: the speed and the remaining time, without validation; None after the first step of a
+        training, or after a resume, because that step takes far longer than the others.
     """
 
     step: int

@@ -39,6 +39,25 @@ def worker_index(strategy: tf.distribute.Strategy) -> tuple[int, int]:
     return index, chiefs + workers
 
 
+def is_on_cpu() -> bool:
+    """Returns whether trainings run on CPUs, since there is no accelerator."""
+    return not (tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("TPU"))
+
+
+def describe_devices(strategy: tf.distribute.Strategy) -> str:
+    """Returns the devices of a training in words, such as "2 CPU cores" or "4 NVIDIA L4"."""
+    count = strategy.num_replicas_in_sync
+    if tf.config.list_logical_devices("TPU"):
+        return f"{count} TPU cores"
+    if gpus := tf.config.list_physical_devices("GPU"):
+        details = tf.config.experimental.get_device_details(gpus[0])
+        return f"{count} {details.get('device_name', 'GPU')}"
+    cores = len(os.sched_getaffinity(0))
+    words = f"{cores} CPU core{'s' * (cores > 1)}"
+    workers = worker_index(strategy)[1]
+    return words if workers == 1 else f"{workers} machines with {words}"
+
+
 def input_options(strategy: tf.distribute.Strategy) -> tf.distribute.InputOptions | None:
     """Returns the options with which `strategy` distributes datasets; None for TensorFlow's own.
 
@@ -124,7 +143,7 @@ def _detected() -> str:
     workers = json.loads(os.environ.get("TF_CONFIG") or "{}").get("cluster", {})
     if sum(len(addresses) for addresses in workers.values()) > 1:
         return "multiworker"
-    # Listing devices starts TensorFlow, after which no workers can connect any more.
+    # Listing devices starts TensorFlow, and after that, workers can no longer connect.
     if tf.config.list_logical_devices("TPU"):
         return "tpu"
     return "mirrored" if len(tf.config.list_logical_devices("GPU")) > 1 else "single"

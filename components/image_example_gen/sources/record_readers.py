@@ -1,4 +1,4 @@
-"""Reads single records of record files, by their offsets or by their indices."""
+"""Reads single records of record files, by offset or by index."""
 
 import itertools
 from collections.abc import Callable, Iterator

@@ -25,7 +25,7 @@ _RETRIES = 6
 
 
 class TfdsSource(Source):
-    """The encoded images of a prepared TFDS dataset, as they are in its record files."""
+    """The encoded images in the record files of a prepared TFDS dataset."""
 
     downloads = True
 
@@ -34,7 +34,7 @@ class TfdsSource(Source):
         self._data_dir = data_dir
 
     def check(self) -> None:
-        """Refuses a name that TFDS does not know, unless such a dataset lies in the data directory.
+        """Refuses a name that neither TFDS knows nor a dataset in the data directory has.
 
         TFDS itself takes most of a minute to find that out.
         """
@@ -163,7 +163,7 @@ class TfdsSource(Source):
     def _contents(self, split: str, cache: Path | None) -> list[FileContent]:
         """Returns path, size and digest of each record file of a split.
 
-        In a bucket, the digest is that of size and time.
+        In a bucket, the digest is computed from size and time instead of the content.
         """
         files = self._builder.info.splits[split].filepaths
         stats = {os.fspath(file): self._stat(file) for file in files}
@@ -183,7 +183,7 @@ class TfdsSource(Source):
         return any("://" in os.fspath(file) for file in self._builder.info.splits[split].filepaths)
 
     def _stat(self, file: Any) -> Any:
-        """Returns length and time of a record file; cached, because in a bucket it is a request."""
+        """Returns length and time of modification of a record file."""
         try:
             return file.stat()
         except FileNotFoundError as error:

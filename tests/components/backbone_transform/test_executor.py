@@ -15,19 +15,27 @@ from components.backbone_transform.executor import Executor
 from tests.conftest import encode, gradient
 from tests.reusable_module import ReusableModule
 from tests.trainer.small_training import write_records
-from trainer.preprocessing import FEATURES, IMAGE, LABEL, decode_images
+from trainer.preprocessing import CHUNK, FEATURES, IMAGE, LABEL, decode_images
 from trainer.transform_settings import TransformSettings
 
 SIZE = 8
 
 
 class Backbone(ReusableModule):
-    """Returns the mean of each image and the size of the batch, without an argument `training`."""
+    """Returns the mean of each image, the batch size, and the number of images with any colour.
+
+    `__call__` has no argument `training`.
+    """
 
     @tf.function(input_signature=[tf.TensorSpec([None, SIZE, SIZE, 3])])
     def __call__(self, images):
         means = tf.reduce_mean(images, [1, 2, 3])
-        return tf.stack([means, tf.fill(tf.shape(means), tf.cast(len(images), tf.float32))], axis=1)
+        images_in_batch = tf.math.count_nonzero(tf.math.reduce_std(images, [1, 2, 3]) > 1e-3)
+        sizes = [
+            tf.fill(tf.shape(means), tf.cast(n, tf.float32))
+            for n in (tf.shape(images)[0], images_in_batch)
+        ]
+        return tf.stack([means, *sizes], axis=1)
 
 
 def artifact_of(kind, folder):
@@ -38,9 +46,9 @@ def artifact_of(kind, folder):
 
 
 def read_features(split):
-    """Returns the features of the images of a split, float32 [B, 2], sorted by label."""
+    """Returns the features of the images of a split, float32 [B, 3], sorted by label."""
     spec = {
-        FEATURES: tf.io.FixedLenFeature([2], tf.float32),
+        FEATURES: tf.io.FixedLenFeature([3], tf.float32),
         LABEL: tf.io.FixedLenFeature([], tf.int64),
     }
     records = tf.data.TFRecordDataset([str(file) for file in split.iterdir()], "GZIP")
@@ -120,5 +128,6 @@ def test_features_of_each_image_are_written(transformed):
     np.testing.assert_allclose(transformed.features[:, 0], means, rtol=0, atol=1e-6)
 
 
-def test_the_backbone_is_given_an_even_number_of_images(transformed):
-    np.testing.assert_array_equal(transformed.features[:, 1] % 2, 0)
+def test_the_backbone_gets_full_batches(transformed):
+    """Beam passes all images at once, and the transform graph fills up the batch."""
+    np.testing.assert_array_equal(transformed.features[:, 1:], [[CHUNK, 3]] * 3)

@@ -8,7 +8,7 @@ from components.backbone_transform.input_range import (
     MOST_IMAGES,
     is_clearly_better,
     nearest_has_same_class,
-    read_some,
+    read_balanced_sample,
     warn_of_input_range,
 )
 from tests.reusable_module import ReusableModule
@@ -72,7 +72,7 @@ def test_classes_are_read_in_equal_numbers(tmp_path):
     """The check reads equal numbers of images per class, even from shards sorted by class."""
     examples = [{IMAGE: b"%d" % i, LABEL: int(i >= 300)} for i in range(400)]
     write_records(tmp_path / "train", examples)
-    images, labels = read_some([str(tmp_path / "train")])
+    images, labels = read_balanced_sample([str(tmp_path / "train")])
     assert len(images) == MOST_IMAGES
     assert list(np.bincount(labels)) == [100, 100]
 

@@ -1,7 +1,7 @@
 import pytest
 import tensorflow as tf
 
-from components.model_evaluator.records import record
+from tests.components.model_evaluator.blessings import record
 
 
 @pytest.fixture

@@ -15,13 +15,21 @@ from tfx.types import standard_artifacts
 from common.custom_config import to_custom_config
 from common.errors import InputError
 from components.image_example_gen.split import SPLITS
-from components.model_evaluator.executor import CHAMPION, GATE, RECORDS, TRAINING, Executor
+from components.model_evaluator.executor import (
+    CHAMPION,
+    DATA,
+    GATE,
+    RECORDS,
+    TRAINING,
+    Executor,
+)
 from components.model_evaluator.predictions import FILE, SCHEMA
 from components.model_evaluator.reasons import ACCURACY, read_reasons
-from components.model_evaluator.records import last_blessed, record
+from components.model_evaluator.records import last_blessed
 from components.model_evaluator.settings import GateSettings
 from components.model_evaluator.verdict import Verdict
 from pipeline.options.gate import Gate
+from tests.components.model_evaluator.blessings import record
 
 
 def write_predictions(evaluation, *, compared, is_better):
@@ -53,7 +61,7 @@ def evaluate(make_model, records, tmp_path, monkeypatch):
         waiting = list(meanwhile)
 
         def do(self, inputs, outputs, properties):
-            assert not {CHAMPION, RECORDS, TRAINING, GATE} & set(properties)
+            assert not {CHAMPION, RECORDS, TRAINING, DATA, GATE} & set(properties)
             (evaluation,) = outputs["evaluation"]
             assert not list(Path(evaluation.uri).glob("*"))
             (baseline,) = [a.uri for a in inputs.get("baseline_model", [])] or [None]
@@ -78,6 +86,7 @@ def evaluate(make_model, records, tmp_path, monkeypatch):
         (tmp_path / "examples" / "counts.json").write_text(json.dumps(counts))
         gate = to_custom_config(GateSettings(**vars(Gate(min_accuracy=0.4, confidence=0.8))))
         properties = {CHAMPION: "not looked at", RECORDS: records, TRAINING: "new", GATE: gate}
+        properties[DATA] = "new data"
         inputs, outputs = (
             {name: [artifacts[name]] for name in names}
             for names in (("model", "examples"), ("blessing", "evaluation"))
@@ -101,7 +110,12 @@ def evaluate(make_model, records, tmp_path, monkeypatch):
 
 def test_the_first_model_has_no_baseline(evaluate, records):
     assert evaluate() == (True, [None])
-    assert last_blessed(records, ["a", "b"], other_than="").training == "new"
+    blessing = last_blessed(records, ["a", "b"], other_than="")
+    assert (blessing.training, blessing.data, blessing.class_counts) == (
+        "new",
+        "new data",
+        (100, 0),
+    )
 
 
 def test_a_blessed_model_becomes_the_champion(evaluate, blessings, records):
@@ -130,7 +144,7 @@ def test_a_model_that_was_blessed_meanwhile_is_the_champion(
     blessed, compared = evaluate(refused=Refused(), meanwhile=[bless_another])
     assert (blessed, compared) == (False, [blessings[1].model, other["blessing"].model])
     assert last_blessed(records, ["a", "b"], other_than="") == other["blessing"]
-    assert "compared again" in caplog.text
+    assert "was blessed meanwhile: this model is compared with it" in caplog.text
 
 
 def test_a_model_of_the_same_training_that_was_blessed_meanwhile_is_no_champion(

@@ -16,7 +16,7 @@ from components.model_evaluator.predictions import (
 from components.model_evaluator.predictions_writer import (
     WritePredictions,
     make_rows,
-    predictions_in,
+    write_predictions_to,
 )
 
 CLASSES = ("daisy", "roses", "tulips")
@@ -77,7 +77,7 @@ def test_the_file_has_all_batches_sorted_by_name(tmp_path, batches):
         }
         for batch in reversed(range(batches))
     ]
-    with predictions_in(str(tmp_path / "evaluation")), beam.Pipeline() as pipeline:
+    with write_predictions_to(str(tmp_path / "evaluation")), beam.Pipeline() as pipeline:
         model = SimpleNamespace(model_path=str(tmp_path))
         _ = pipeline | beam.Create(extracts) | WritePredictions([model])
     table = read_predictions(str(tmp_path / "evaluation"))

@@ -1,3 +1,4 @@
+import json
 import os
 import shutil
 from pathlib import Path
@@ -5,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from common.errors import InputError
-from components.model_evaluator.records import find_champions, last_blessed, record
+from components.model_evaluator.records import find_champions, last_blessed
+from tests.components.model_evaluator.blessings import record
 
 
 def champion(records, classes=("a", "b"), other_than="new"):
@@ -30,8 +32,8 @@ def test_the_records_of_two_trainings_are_found(blessings, make_model, records):
     new = record(records, make_model("new"), "new")
     again = record(records, make_model("again"), "new")
     assert list(find_champions(records, ["a", "b"]).items()) == [
-        ("new", again.record),
-        ("two", blessings[1].record),
+        ("new", again),
+        ("two", blessings[1]),
     ]
     assert new.record < again.record
 
@@ -132,3 +134,23 @@ def test_records_in_a_bucket(make_model):
     blessing = record(records, make_model("1"), "one")
     blessing.check_copy()
     assert champion(records) == blessing
+
+
+def test_the_data_of_a_training_are_recorded(blessings, records):
+    assert champion(records).data == "data"
+    assert champion(records).class_counts == (12, 34)
+
+
+def test_a_record_of_an_earlier_version_has_no_data(blessings, records):
+    file = Path(blessings[1].record)
+    values = json.loads(file.read_text())
+    del values["data"], values["class_counts"]
+    file.write_text(json.dumps(values))
+    assert (champion(records).data, champion(records).class_counts) == ("", ())
+
+
+def test_counts_of_other_classes_are_damage(blessings, records, caplog):
+    file = Path(blessings[1].record)
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"class_counts": [1, 2, 3]}))
+    assert champion(records) == blessings[0]
+    assert "is damaged (3 counts for 2 classes)" in caplog.text

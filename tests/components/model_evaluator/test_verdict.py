@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 import scipy.stats
 
-from components.model_evaluator.comparison import mcnemar
+from common.mcnemar import mcnemar
 from components.model_evaluator.predictions import SCHEMA
 from components.model_evaluator.settings import GateSettings
 from components.model_evaluator.verdict import Verdict, judge

@@ -371,7 +371,7 @@ def test_a_bucket_that_cannot_be_reached_is_named(tmp_path):
     """An unknown file system stands for a bucket without a network, which fails after minutes."""
     with pytest.raises(InputError, match=r"nosuch://bucket/serving: the model could not be") as e:
         push(model_of(tmp_path / "model"), "nosuch://bucket/serving", tmp_path / "out")
-    assert "what is served was not changed" in str(e.value)
+    assert "the served version was not changed" in str(e.value)
 
 
 @pytest.mark.usefixtures("clock")

@@ -30,6 +30,7 @@ def make_settings(classes) -> ReportSettings:
         training="a linear head on frozen features. 30 epochs of adamw",
         beside_recipe={"train.epochs": ("30", "20")},
         lineage={"images": "0" * 64},
+        options={"train.epochs": "30"},
         command="python pipeline_runner.py --model vit_b16_fe --dataset flowers --tune head",
     )
 
@@ -66,6 +67,7 @@ def make_contents(classes, images=300) -> Contents:
     wrong = answers.files[~answers.is_right]
     numbers = [7] * len(classes)
     return Contents(
+        artifacts={"Trainer.model": "/runs/flowers/Trainer/model/9"},
         settings=make_settings(classes),
         made_at="2026-01-31 12:00 UTC",
         versions={"tensorflow": "2.21.0"},

@@ -330,7 +330,7 @@ def test_every_flag_names_a_key_and_every_key_has_a_help_text():
 
 def test_passwords_and_signatures_are_not_stored():
     config = config_of(model="https://user:password@host/m.tgz?signature=1", dataset="digits")
-    assert config.reads == "model https://…@host/m.tgz?…, dataset digits"
+    assert config.model_and_dataset == "model https://…@host/m.tgz?…, dataset digits"
     there = {"run.runner": "kubeflow", "cloud.host": "https://user:password@kfp.example"}
     config = config_of(model="vit_b16_fe", **there)
     assert "kfp.example" in config.to_json()

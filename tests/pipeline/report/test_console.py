@@ -8,6 +8,7 @@ import pytest
 
 import common.lock
 from backbones.download import Download
+from common.pace import Pace
 from components.model_evaluator.comparison import Comparison
 from components.model_evaluator.limits import Limit
 from components.model_evaluator.verdict import Verdict
@@ -16,7 +17,8 @@ from pipeline.options.build import build_config
 from pipeline.options.settings import Setting
 from pipeline.report.console import Console
 from pipeline.report.outcome import Report
-from trainer.training.progress import Pace, Progress
+from trainer.training.forecast import Forecast
+from trainer.training.progress import Progress
 
 
 @pytest.fixture
@@ -73,19 +75,21 @@ def report(**changes):
         "warning": "",
         "anomalies": ("train: label: Unexpected values",),
         "artifacts": {"Trainer.model": "/root/" + "long/" * 60},
+        "slowest": "Trainer 12 min, Transform 48 s, Evaluator 9.0 s",
     }
     return Report(**values | changes)
 
 
 def test_piped_output_is_one_plain_unwrapped_line_an_entry(streams):
-    console = Console(*streams)
+    clock = iter(range(0, 10_000, 31))
+    console = Console(*streams, clock=lambda: next(clock))
     settings = {"model": "vit_b16_fe", "pipeline_root": "/" + "deep/" * 60}
     config = build_config({key: Setting(value, key) for key, value in settings.items()})
     console.plan(config, "/log")
     with console.live():
         console.node_started("Trainer")
         console.progress(progress(1, 10))
-        assert "  step 1 of 10: loss 2.000, 12 images/s, 0:01:15 left\n" in streams[0].getvalue()
+        assert "  step 1 of 10, loss 2.000, 12.3 images/s, 0:01:15 left\n" in streams[0].getvalue()
         console.node_finished("Trainer", cached=False)
         console.node_started("Pusher")
         console.node_finished("Pusher", cached=True)
@@ -96,15 +100,29 @@ def test_piped_output_is_one_plain_unwrapped_line_an_entry(streams):
     assert any(line.endswith("deep/" * 59 + "deep") for line in lines)
     assert any(line.startswith("Trainer: done in") for line in lines)
     assert "Pusher: cached" in lines
-    assert lines[-11:] == [
-        "images: 10 read: 6 train, 2 validation, 1 test, 1 quarantined",
+    assert lines[-8:] == [
+        "",
         "quarantined images: see /examples/quarantine.jsonl",
         "anomaly: train: label: Unexpected values",
+        "slowest nodes: Trainer 12 min, Transform 48 s, Evaluator 9.0 s",
         "test accuracy: 0.8700 on 100 images (95 % interval 0.79 to 0.92)",
+        "verdict: blessed",
+        "pushed to: /serving/1",
+        "report: /Report/report/9/report.html",
+    ]
+
+
+def test_the_log_has_all_results(streams, caplog):
+    caplog.set_level(logging.INFO)
+    Console(*streams).summary(report(slowest=""))
+    assert caplog.messages == [
+        "artifact Trainer.model: /root/" + "long/" * 60,
+        "images: 10 read: 6 train, 2 validation, 1 test, 1 quarantined",
         "worst class: roses, recall 0.5000 on 4 images",
         "calibration: expected error 0.0300, negative log likelihood 0.4000",
         "accepted answers: 80.0% of the test images, accuracy 0.9500",
         "serving: 1 image in 20 ms (p99 44), 8 images in 82 ms (p99 97); peak memory 1.4 GB",
+        "test accuracy: 0.8700 on 100 images (95 % interval 0.79 to 0.92)",
         "verdict: blessed",
         "pushed to: /serving/1",
         "report: /Report/report/9/report.html",
@@ -131,18 +149,57 @@ def test_the_plan_has_the_published_accuracy_of_the_recipe(streams):
 
 
 def test_progress_without_a_known_pace(streams):
-    console = Console(*streams)
+    clock = iter(range(0, 100, 31))
+    console = Console(*streams, clock=lambda: next(clock))
     console.node_started("Trainer")
     console.progress(dataclasses.replace(progress(1, 10), pace=None))
-    assert streams[0].getvalue().endswith("  step 1 of 10: loss 2.000\n")
+    assert streams[0].getvalue().endswith("  step 1 of 10, loss 2.000\n")
+    console.images(1200, 3670, None)
+    assert streams[0].getvalue().endswith("  1,200 of 3,670 images\n")
 
 
-def test_progress_is_shown_at_most_ten_times(streams):
-    console = Console(*streams)
+def test_piped_progress_is_a_line_every_thirty_seconds(streams):
+    now = 0.0
+    console = Console(*streams, clock=lambda: now)
+    console.node_started("Transform")
+    for done in range(1, 201):
+        now += 1.0
+        console.images(done, 200, Pace(images_per_second=1.0, seconds_left=200.0 - done))
+    lines = streams[0].getvalue().splitlines()[1:]
+    assert lines[0] == "  30 of 200 images, 1 images/s, 0:02:50 left"
+    assert [line.split()[0] for line in lines] == ["30", "60", "90", "120", "150", "180"]
+
+
+def test_progress_of_a_long_training_is_at_most_a_hundred_lines(streams):
+    now = 0.0
+    console = Console(*streams, clock=lambda: now)
     console.node_started("Trainer")
     for step in range(1, 1001):
+        now += 60.0
         console.progress(progress(step, 1000))
-    assert streams[0].getvalue().count("of 1000") == 10
+    assert streams[0].getvalue().count("of 1000") == 100
+
+
+def test_a_terminal_shows_the_images_of_the_running_node():
+    screen = Screen()
+    console = Console(screen, io.StringIO())
+    with console.live():
+        console.node_started("Transform")
+        console.images(120, 3670, Pace(images_per_second=12.0, seconds_left=295.8))
+        time.sleep(0.2)
+    shown = re.sub(r"\x1b\[[\d;?]*[a-zA-Z]", "", screen.getvalue())  # without colours
+    assert re.search(r"Transform .*120 of 3,670 images, 12 images/s, 0:04:56 left", shown)
+
+
+def test_the_forecast_of_a_training(streams):
+    Console(*streams).forecast(
+        Forecast(images=7200, images_per_second=2.0, devices="2 CPU cores", head_seconds=400.0)
+    )
+    assert streams[0].getvalue().splitlines() == [
+        "  training takes about 60 min on 2 CPU cores: 7,200 images at 2 images/s",
+        "  without a GPU, --tune head is faster: about 7 min, since each image goes through the "
+        "backbone only once",
+    ]
 
 
 def test_piped_a_download_is_two_lines(streams):
@@ -220,7 +277,8 @@ def test_a_model_that_servingcheck_refuses(streams):
     ]
 
 
-def test_the_verdict_is_explained(streams):
+def test_the_log_explains_the_verdict(streams, caplog):
+    caplog.set_level(logging.INFO)
     limit = {"images": 100, "confidence": 0.95}
     verdict = gate(
         warnings=("no test image of a: the recall of these classes is unknown",),
@@ -233,17 +291,13 @@ def test_the_verdict_is_explained(streams):
         top5=0.98,
     )
     Console(*streams).summary(report(gate=verdict))
-    assert streams[0].getvalue().splitlines()[-9:] == [
+    assert "no test image of a: the recall" in streams[0].getvalue()
+    assert caplog.messages[5:9] == [
         "top-5 accuracy: 0.9800",
         "gate: accuracy 0.8700 on 100 images, with 95 % confidence at least 0.8044; 0.8000 is "
         "required",
         "gate: coverage 0.9000, at least 0.8000 is required",
         "champion: accuracy 0.8200; the new model is better on 14 images, worse on 9, p = 0.40",
-        "no test image of a: the recall of these classes is unknown",
-        "serving: 1 image in 20 ms (p99 44), 8 images in 82 ms (p99 97); peak memory 1.4 GB",
-        "verdict: blessed",
-        "pushed to: /serving/1",
-        "report: /Report/report/9/report.html",
     ]
 
 
@@ -257,7 +311,8 @@ def test_a_model_that_is_served_already(streams):
 
 
 def test_validation_metrics_are_shown_with_later_steps(streams):
-    console = Console(*streams)
+    clock = iter(range(0, 1000, 31))
+    console = Console(*streams, clock=lambda: next(clock))
     console.node_started("Trainer")
     console.resumed(3)
     metrics = {"loss": 2.0, "val_accuracy": 0.75}
@@ -265,7 +320,7 @@ def test_validation_metrics_are_shown_with_later_steps(streams):
     console.progress(progress(6, 10))
     lines = streams[0].getvalue().splitlines()
     assert lines[1] == "  resumes from the checkpoint of step 3"
-    assert lines[-1].startswith("  step 6 of 10: loss 2.000, val_accuracy 0.750, ")
+    assert lines[-1].startswith("  step 6 of 10, loss 2.000, val_accuracy 0.750, ")
 
 
 def test_text_is_not_taken_for_markup(streams):
@@ -282,10 +337,10 @@ def test_names_from_the_data_are_text(streams):
     before = len(streams[0].getvalue().splitlines())
     console.summary(
         report(
-            worst_class=(evil, 0.5, 4),
+            quarantine=evil,
             gate=gate(warnings=(evil,)),
             anomalies=(evil,),
-            artifacts={"Trainer.model": evil},
+            warning=evil,
             pushed_to=evil,
         )
     )

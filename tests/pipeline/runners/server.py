@@ -11,9 +11,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-import pipeline_runner
-from tests.end_to_end.conftest import captured
-
 # HTTP statuses with which the server fails on purpose (0 closes the connection), and the messages
 # of the command line.
 REFUSALS = [
@@ -182,14 +179,3 @@ def _handler(api: Api) -> type[BaseHTTPRequestHandler]:
             """Logs nothing."""
 
     return Handler
-
-
-def run_captured(*arguments: str) -> tuple[int, str, str]:
-    """Runs the command line in this process; returns exit status, stdout and stderr."""
-    with captured() as streams:
-        status = pipeline_runner.main(arguments)
-        texts = []
-        for file in streams:
-            file.seek(0)
-            texts.append(file.read())
-    return status, *texts

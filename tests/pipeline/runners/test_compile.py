@@ -15,8 +15,8 @@ from pipeline.options.machines import GPUS, Machines
 from pipeline.options.settings import Setting
 from pipeline.run_parameters import parameter_values, with_parameters
 from pipeline.runners.compile import compile_job, read_pipeline_spec, write_job
+from tests.captured_run import run_captured
 from tests.compiled.cluster import check
-from tests.pipeline.runners.server import run_captured
 
 
 def config_of(**settings):

@@ -16,6 +16,7 @@ from kfp.pipeline_spec import pipeline_spec_pb2
 
 from pipeline.runners import backend
 from tests.account import write_account
+from tests.captured_run import run_captured
 from tests.compiled.cluster import JobError, check, read_parameters
 from tests.pipeline.runners.server import (
     FINAL,
@@ -25,7 +26,6 @@ from tests.pipeline.runners.server import (
     Api,
     ApiError,
     check_times,
-    run_captured,
     serving,
 )
 

@@ -191,7 +191,7 @@ def test_calls_are_those_of_jax(backbones):
 def test_training_continues_without_the_kernels(backbones, monkeypatch, caplog):
     """A CPU does not have the kernels, so the training falls back to the plain step."""
     ways = {True: [train_step._FUSED, train_step._PLAIN], False: [train_step._PLAIN]}
-    monkeypatch.setattr(train_step, "_ways", lambda given: list(ways[given.fused_attention]))
+    monkeypatch.setattr(train_step, "_variants", lambda given: list(ways[given.fused_attention]))
     losses = {}
     for fuses in (True, False):
         keras.utils.set_random_seed(0)
@@ -237,7 +237,7 @@ def test_an_option_without_effect_gives_a_warning(backbones, caplog):
 def test_the_kernels_are_the_default_where_a_gpu_has_them(monkeypatch, given, fuses):
     monkeypatch.setattr(train_step, "has_kernels", lambda: True)
     monkeypatch.setattr(train_step.tf.config, "list_logical_devices", lambda kind: [kind])
-    ways = train_step._ways(Hyperparameters(**given))
+    ways = train_step._variants(Hyperparameters(**given))
     assert (ways[0] is train_step._FUSED) == fuses
     assert train_step._FUSED not in ways[1:]
 

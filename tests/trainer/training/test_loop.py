@@ -17,11 +17,12 @@ from common.errors import InputError
 from common.termination import Termination
 from tests.trainer.small_training import CLASSES, Task, write_features, write_images
 from trainer.input.dataset import TrainingData
-from trainer.training import loop
+from trainer.training import forecast, loop
 from trainer.training.hyperparameters import Hyperparameters
 from trainer.training.loop import Loop, fit
 from trainer.training.metrics import NonFiniteError
 from trainer.training.preemption import PreemptedError
+from trainer.training.strategy import describe_devices
 from trainer.training.train_step import Stepper
 from trainer.training.validation import Validation
 
@@ -158,6 +159,16 @@ def test_the_first_step_does_not_count_for_the_pace(fitted, caplog):
     assert (first.step, first.pace) == (1, None)
     assert last.pace.images_per_second > 0
     assert last.pace.seconds_left == 0
+
+
+def test_a_long_training_forecasts_its_time(fitted, caplog, monkeypatch):
+    monkeypatch.setattr(forecast, "_LONG", 0)
+    with caplog.at_level(logging.INFO, "trainer.training.forecast"):
+        fitted(steps=8)
+    (found,) = [record.forecast for record in caplog.records if hasattr(record, "forecast")]
+    assert found.devices == describe_devices(tf.distribute.get_strategy())
+    assert found.images == 3 * 10  # after the first epoch of five steps
+    assert found.images_per_second > 0
 
 
 def _reported(caplog):

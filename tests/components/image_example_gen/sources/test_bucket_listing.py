@@ -1,13 +1,6 @@
-"""Tests of sources in a bucket, with a stand-in for Cloud Storage on loopback.
+"""Tests of sources in a bucket, with a stand-in for Cloud Storage on loopback."""
 
-STORAGE_EMULATOR_HOST makes Google's client send its requests to the stand-in, whose responses
-follow cloud.google.com/storage/docs/json_api/v1/objects/list.
-"""
-
-import base64
 import hashlib
-import re
-from urllib.parse import unquote
 
 import pytest
 
@@ -17,79 +10,21 @@ from components.image_example_gen.sources.bucket_listing import ListedFile, list
 from components.image_example_gen.sources.manifest import ManifestSource
 from components.image_example_gen.sources.records import Features, RecordFiles
 from components.image_example_gen.sources.remote_folder import RemoteFolderSource
-from tests.account import write_account
-from tests.pipeline.runners.server import Api, ApiError, serving
+from tests.google_storage import encoded, storage_with
 
 FLOWERS = "gs://bucket/flowers"
 
 
-def encoded(digest):
-    return base64.b64encode(digest).decode()
-
-
-class Storage(Api):
-    """A stand-in for Cloud Storage, with one bucket and two objects on each page of a listing."""
-
-    ROUTES = (
-        ("POST", "/token", "token"),
-        ("GET", "/storage/v1/b/(bucket|none)/o", "list"),
-        ("GET", "/storage/v1/b/bucket/o/(.+)", "get"),
-        ("GET", "/download/storage/v1/b/bucket/o/(.+)", "download"),
-    )
-
-    def __init__(self):
-        super().__init__()
-        self.objects = {}
-
-    def error(self, status, message):
-        return {"error": {"code": status, "message": message}}
-
-    def token(self, request):
-        return {"access_token": "t", "expires_in": 3600, "token_type": "Bearer"}
-
-    def list(self, request, bucket):
-        if bucket == "none":
-            raise ApiError(404, "The specified bucket does not exist.")
-        names = sorted(n for n in self.objects if n.startswith(request.query["prefix"]))
-        start = int(request.query.get("pageToken", "0"))
-        answer = {"items": [self._item(name) for name in names[start : start + 2]]}
-        if start + 2 < len(names):
-            answer["nextPageToken"] = str(start + 2)
-        return answer
-
-    def get(self, request, quoted):
-        return self._item(unquote(quoted))
-
-    def download(self, request, quoted):
-        first, last = re.fullmatch(r"bytes=(\d+)-(\d*)", request.headers["range"]).groups()
-        content = self.objects[unquote(quoted)]
-        if int(first) >= len(content):
-            raise ApiError(416, "the range is behind the end")
-        return content[int(first) : int(last) + 1 if last else None]
-
-    def _item(self, name):
-        if name not in self.objects:
-            raise ApiError(404, f"No such object: bucket/{name}")
-        content = self.objects[name]
-        item = {"name": name, "size": str(len(content)), "crc32c": encoded(content[:4])}
-        if not name.endswith("composed.jpg"):
-            item["md5Hash"] = encoded(hashlib.md5(content).digest())
-        return item
-
-
 @pytest.fixture
 def storage(monkeypatch, tmp_path):
-    with serving(Storage()) as server:
-        account = write_account(tmp_path, token_uri=f"{server.url}/token")
-        monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(account))
-        monkeypatch.setenv("STORAGE_EMULATOR_HOST", server.url)
-        server.objects = {
-            "flowers/daisy/1.jpg": b"daisy 1",
-            "flowers/daisy/composed.jpg": b"daisy 2",
-            "flowers/roses/": b"",
-            "flowers/roses/1.jpg": b"rose  1",
-            "flowers2/roses/1.jpg": b"another folder",
-        }
+    objects = {
+        "flowers/daisy/1.jpg": b"daisy 1",
+        "flowers/daisy/composed.jpg": b"daisy 2",
+        "flowers/roses/": b"",
+        "flowers/roses/1.jpg": b"rose  1",
+        "flowers2/roses/1.jpg": b"another folder",
+    }
+    with storage_with(objects, monkeypatch, tmp_path) as server:
         yield server
 
 

@@ -1,0 +1,92 @@
+"""Shows the progress of work: on a terminal as a bar, elsewhere as a line at intervals."""
+
+import datetime
+import time
+from collections.abc import Callable
+
+import rich.console
+import rich.progress
+
+from common.pace import Pace
+
+_BETWEEN_LINES = 30.0  # the least time between two lines, in seconds
+
+
+def describe_images(done: int, total: int, pace: Pace | None) -> str:
+    """Returns a text such as `120 of 3,670 images, 12 images/s, 0:04:55 left`."""
+    return ", ".join([f"{done:,} of {total:,} images", *describe_pace(pace)])
+
+
+def describe_pace(pace: Pace | None) -> list[str]:
+    """Returns the speed and the remaining time in words; an empty list if they are unknown."""
+    if pace is None:
+        return []
+    left = datetime.timedelta(seconds=round(pace.seconds_left))
+    return [f"{pace.images_per_second:.3g} images/s", f"{left} left"]
+
+
+class ProgressDisplay:
+    """Shows the progress of one piece of work at a time."""
+
+    def __init__(
+        self,
+        console: rich.console.Console,
+        print_line: Callable[[str], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """
+        Args:
+          console: the console of the program: a terminal, a pipe or a file.
+          print_line: a function that prints a line if there is no terminal.
+          clock: a function that returns the time in seconds.
+        """
+        # A context manager, within which the bars are shown.
+        self.bars = rich.progress.Progress(
+            rich.progress.SpinnerColumn(),
+            rich.progress.TextColumn("{task.description}", markup=False),
+            rich.progress.BarColumn(bar_width=24),
+            rich.progress.TextColumn("{task.fields[detail]}", markup=False),
+            rich.progress.TimeElapsedColumn(),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+            redirect_stdout=False,  # output of libraries goes to the log
+            redirect_stderr=False,
+        )
+        self._is_terminal = console.is_terminal
+        self._print_line = print_line
+        self._clock = clock
+        self._task: rich.progress.TaskID | None = None
+        self._printed = 0.0
+        self._percent = 0
+
+    def begin(self, name: str) -> None:
+        """Shows the work `name` instead of the previous work."""
+        self.end()
+        self._printed, self._percent = self._clock(), 0
+        if self._is_terminal:
+            self._task = self.bars.add_task(name, total=None, detail="")
+
+    def end(self) -> None:
+        """Stops showing the current work."""
+        if self._task is not None:
+            self.bars.remove_task(self._task)
+            self._task = None
+
+    def show(self, done: int, total: int, detail: str) -> None:
+        """Shows the progress of the current work.
+
+        Args:
+          done: number of finished parts.
+          total: number of all parts.
+          detail: the text of the line, or the text beside the bar.
+        """
+        if self._is_terminal:
+            if self._task is not None:
+                self.bars.update(self._task, completed=done, total=total, detail=detail)
+            return
+        now, percent = self._clock(), 100 * done // total
+        # A long training prints at most a hundred lines.
+        if now - self._printed >= _BETWEEN_LINES and percent > self._percent:
+            self._printed, self._percent = now, percent
+            self._print_line(f"  {detail}")

@@ -1,0 +1,192 @@
+"""Two runs side by side: what differs in options, results, and answers to the test images.
+
+Imports neither TensorFlow nor TFX.
+"""
+
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+
+from common.duration import describe_duration
+from common.mcnemar import describe_p, mcnemar
+from components.report.answers import Answers, ClassResult, Share
+from components.report.run_record import RunRecord
+
+MISSING = "default"  # the value of an option that a run was not given
+_SIGNIFICANT = 0.05
+_MOST_CLASSES = 12
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Side:
+    """One of two runs.
+
+    Attributes:
+      name: the name by which `--history` lists the run.
+      page: path or URI of the page of its report.
+      record: its record.
+      answers: its model's answers to the test images.
+      images: thumbnails of test images as base64 of JPEGs, by file name.
+    """
+
+    name: str
+    page: str
+    record: RunRecord
+    answers: Answers
+    images: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DifferingImage:
+    """A test image that the two models answer differently.
+
+    Attributes:
+      file: its name.
+      label: name of its class.
+      answers: the two answers.
+      probabilities: of the answers, in [0, 1].
+      right: whether each answer is right.
+    """
+
+    file: str
+    label: str
+    answers: tuple[str, str]
+    probabilities: tuple[float, float]
+    right: tuple[bool, bool]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """The comparison of two runs.
+
+    Attributes:
+      sides: the two runs.
+      options: options and fingerprints of inputs that differ: the two values by key.
+      results: results in words: the two values by name.
+      common: number of test images that both runs have.
+      both, first, second, neither: numbers of these images that both models answer right, only
+        that of the first run, only that of the second one, and neither.
+      p: p-value of McNemar's exact test; None without a common test image.
+      classes: name, and the recall of both models on their own test images, of the classes whose
+        recalls differ most.
+      differing: the images with different answers; first those that only one model has right.
+    """
+
+    sides: tuple[Side, Side]
+    options: Mapping[str, tuple[str, str]]
+    results: Mapping[str, tuple[str, str]]
+    common: int
+    both: int
+    first: int
+    second: int
+    neither: int
+    p: float | None
+    classes: Sequence[tuple[str, Share, Share]]
+    differing: Sequence[DifferingImage]
+
+    def verdict(self) -> str:
+        """Returns the outcome of the test in words."""
+        if self.p is None:
+            return "The runs have no test image in common, so their models cannot be compared."
+        first, second = (side.name for side in self.sides)
+        counts = (
+            f"On {self.common} common test images, only {first} is right on {self.first}, only "
+            f"{second} on {self.second}; McNemar's exact test: {describe_p(self.p)}."
+        )
+        if self.p >= _SIGNIFICANT:
+            return f"{counts} The difference may be chance."
+        better = first if self.first > self.second else second
+        return f"{counts} {better} is better, with 95 % confidence."
+
+
+def compare_runs(first: Side, second: Side) -> Comparison:
+    """Compares two runs."""
+    one, other = first.answers, second.answers
+    places = {file: index for index, file in enumerate(other.files)}
+    pairs = [(index, places[file]) for index, file in enumerate(one.files) if file in places]
+    a, b = np.array(pairs, np.int64).reshape(-1, 2).T
+    right_a, right_b = one.is_right[a], other.is_right[b]
+    only_a, only_b = int((right_a & ~right_b).sum()), int((right_b & ~right_a).sum())
+    return Comparison(
+        sides=(first, second),
+        options=_different(first.record, second.record),
+        results=dict(_results(first, second)),
+        common=len(pairs),
+        both=int((right_a & right_b).sum()),
+        first=only_a,
+        second=only_b,
+        neither=int((~right_a & ~right_b).sum()),
+        p=mcnemar(only_a, only_b) if pairs else None,
+        classes=_classes(one.by_class(), other.by_class()),
+        differing=sorted(
+            _differing(one, other, pairs),
+            key=lambda image: (not any(image.right), image.right[1], image.file),
+        ),
+    )
+
+
+def _different(first: RunRecord, second: RunRecord) -> dict[str, tuple[str, str]]:
+    values = [
+        {"model": record.model, "dataset": record.dataset, "tune": record.tune}
+        | record.options
+        | {f"fingerprint of {name}": value[:12] for name, value in record.lineage.items()}
+        for record in (first, second)
+    ]
+    keys = dict.fromkeys([*values[0], *values[1]])
+    found = {key: tuple(of_run.get(key, MISSING) for of_run in values) for key in keys}
+    return {key: (a, b) for key, (a, b) in found.items() if a != b}
+
+
+def _results(*sides: Side) -> Iterator[tuple[str, tuple[str, str]]]:
+    def both(name: str, values: Sequence[str]) -> tuple[str, tuple[str, str]]:
+        return name, (values[0], values[1])
+
+    records, answers = [side.record for side in sides], [side.answers for side in sides]
+    yield both("ended", [record.ended for record in records])
+    yield both("verdict", [record.verdict for record in records])
+    yield both(
+        "accuracy",
+        [
+            f"{record.right / record.images:.4f} ({record.low:.2f} to {record.high:.2f})"
+            for record in records
+        ],
+    )
+    yield both("test images", [str(record.images) for record in records])
+    worst = [of_run.by_class()[0] for of_run in answers]
+    yield both(
+        "worst class",
+        [f"{found.name}, recall {found.recall.value:.4f} of {found.recall.of}" for found in worst],
+    )
+    yield both("calibration error", [f"{of_run.calibration_error:.4f}" for of_run in answers])
+    yield both("accepted answers", [f"{of_run.accepted.mean():.1%}" for of_run in answers])
+    if all(record.seconds for record in records):
+        yield both("time of all nodes", [describe_duration(record.seconds) for record in records])
+
+
+def _classes(
+    first: Sequence[ClassResult], second: Sequence[ClassResult]
+) -> list[tuple[str, Share, Share]]:
+    others = {result.name: result.recall for result in second}
+    found = [
+        (result.name, result.recall, others[result.name])
+        for result in first
+        if result.name in others and result.recall.of and others[result.name].of
+    ]
+    changed = [entry for entry in found if entry[1].value != entry[2].value]
+    return sorted(changed, key=lambda entry: -abs(entry[1].value - entry[2].value))[:_MOST_CLASSES]
+
+
+def _differing(
+    one: Answers, other: Answers, pairs: Sequence[tuple[int, int]]
+) -> Iterator[DifferingImage]:
+    for a, b in pairs:
+        names = one.name(int(one.predicted[a])), other.name(int(other.predicted[b]))
+        if names[0] != names[1]:
+            yield DifferingImage(
+                file=str(one.files[a]),
+                label=one.name(int(one.labels[a])),
+                answers=names,
+                probabilities=(float(one.probabilities[a]), float(other.probabilities[b])),
+                right=(bool(one.is_right[a]), bool(other.is_right[b])),
+            )

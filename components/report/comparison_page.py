@@ -1,0 +1,40 @@
+"""The page of a comparison of two runs: one HTML file that loads nothing."""
+
+import dataclasses
+from typing import Any
+
+from components.report.comparison import Comparison, DifferingImage
+from components.report.template import render
+
+MOST_IMAGES = 300
+
+
+def make_comparison_page(comparison: Comparison) -> str:
+    """Makes the page. Names of classes and files are text in it."""
+    first, second = comparison.sides
+    groups = [
+        (f"Only {first.name} is right", (True, False)),
+        (f"Only {second.name} is right", (False, True)),
+        ("Both are wrong, with different answers", (False, False)),
+    ]
+    return render(
+        "comparison.html",
+        {
+            "c": comparison,
+            "first": first,
+            "second": second,
+            "groups": [
+                (
+                    title,
+                    len(found := [image for image in comparison.differing if image.right == right]),
+                    [_with_thumbnail(image, comparison) for image in found[:MOST_IMAGES]],
+                )
+                for title, right in groups
+            ],
+        },
+    )
+
+
+def _with_thumbnail(image: DifferingImage, comparison: Comparison) -> dict[str, Any]:
+    images = [side.images[image.file] for side in comparison.sides if image.file in side.images]
+    return dataclasses.asdict(image) | {"jpeg": images[0] if images else ""}

@@ -1,0 +1,30 @@
+"""Reads the images of a report's page, to show them again beside those of another run."""
+
+from html.parser import HTMLParser
+
+_PREFIX = "data:image/jpeg;base64,"
+
+
+def read_page_images(page: str) -> dict[str, str]:
+    """Returns the thumbnails of test images in a page, as base64 of JPEGs, by file name."""
+    reader = _Reader()
+    reader.feed(page)
+    return reader.images
+
+
+class _Reader(HTMLParser):
+    """Finds each `<img src="data:…">`, and the `<span class="file" title="…">` that follows it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.images: dict[str, str] = {}
+        self._source = ""
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        given = dict(attributes)
+        source, title = given.get("src") or "", given.get("title")
+        if tag == "img" and source.startswith(_PREFIX):
+            self._source = source.removeprefix(_PREFIX)
+        elif tag == "span" and given.get("class") == "file" and title and self._source:
+            self.images[title] = self._source
+            self._source = ""

@@ -1,0 +1,17 @@
+"""Names the nodes that took the most time."""
+
+from collections.abc import Sequence
+
+from common.duration import describe_duration
+from components.report.contents import NodeUsage
+
+_MOST = 3
+
+
+def name_slowest(nodes: Sequence[NodeUsage]) -> str:
+    """Names the three nodes of a run that took the most time, with their times.
+
+    The text is empty if every node was taken from the cache.
+    """
+    ran = sorted((node for node in nodes if not node.cached), key=lambda node: -node.seconds)
+    return ", ".join(f"{node.node} {describe_duration(node.seconds)}" for node in ran[:_MOST])

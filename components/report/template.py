@@ -1,0 +1,47 @@
+"""Renders the templates of pages, which share one style."""
+
+import base64
+import hashlib
+from collections.abc import Mapping
+from importlib import resources
+from typing import Any
+
+import jinja2
+
+from common.duration import describe_duration
+
+
+def render(template: str, values: Mapping[str, Any], *, script: str = "") -> str:
+    """Renders a file of the folder `templates`.
+
+    Values are text in the page: markup in them has no effect.
+
+    Args:
+      template: the name of the file.
+      values: the values that the template names, beyond `style`, `script` and `script_hash`.
+      script: the name of a file with the page's script; empty for none.
+    """
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters |= {
+        "percent": lambda value: f"{100 * value:.1f} %",
+        "percent0": lambda value: f"{100 * value:.0f} %",
+        "interval": lambda share: f"{100 * share.low:.0f} to {100 * share.high:.0f} %",
+        "thousands": lambda value: f"{value:,}",
+        "duration": describe_duration,
+        "base64": lambda content: base64.b64encode(content).decode(),
+    }
+    program = _read(script) if script else ""
+    return environment.from_string(_read(template)).render(
+        dict(values)
+        | {
+            "style": _read("style.css"),
+            "script": program,
+            "script_hash": base64.b64encode(hashlib.sha256(program.encode()).digest()).decode(),
+        }
+    )
+
+
+def _read(name: str) -> str:
+    return resources.files("components.report").joinpath("templates", name).read_text("utf-8")

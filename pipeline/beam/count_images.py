@@ -1,0 +1,65 @@
+"""Counts, in Beam's workers, the images that TFX's nodes read.
+
+Of all libraries, this module imports only Beam. The threads of a worker import this module and
+libraries of TFX at the same time, and Python resolves a deadlock of such imports by returning an
+unfinished module.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import apache_beam as beam
+
+from common.image_counts import count_images
+
+_ANALYSIS = "TFXIOReadAndDecode[Analysis"  # the label of Transform's step for the analysis
+
+
+class _CountImages(beam.DoFn):
+    """Counts records, each of which is an image."""
+
+    def process(self, record: bytes) -> Iterator[bytes]:
+        count_images()
+        yield record
+
+
+@beam.typehints.with_input_types(bytes)
+@beam.typehints.with_output_types(bytes)
+class _AndCount(beam.PTransform):
+    """Applies a transform to records, and counts them."""
+
+    def __init__(self, original: beam.PTransform) -> None:
+        super().__init__()
+        self._original = original
+
+    def expand(self, records: beam.PCollection) -> beam.PCollection:
+        profiled = records | self._original
+        # Transform also reads the images for an analysis, in which it computes nothing, so they are
+        # not counted there: see `_RunBeamImpl` in tfx/components/transform/executor.py.
+        if _ANALYSIS in records.pipeline.transforms_stack[-1].full_label:
+            return profiled
+        return profiled | "CountImages" >> beam.ParDo(_CountImages())
+
+
+@contextmanager
+def count_read_images() -> Iterator[None]:
+    """A context in which StatisticsGen, Transform and Evaluator count the images that they read.
+
+    These nodes read records through tfx_bsl, which passes each record through `ProfileRawRecords`
+    (tfx_bsl/tfxio/record_based_tfxio.py, `RawRecordBeamSource`). The counting step is added after
+    it. Beam fuses this step with the following steps, so an image is counted just before it is
+    processed, about a second earlier at most, since a batch of Beam takes about a second.
+    """
+    from tfx_bsl.tfxio import telemetry
+
+    original: Callable[..., beam.PTransform] = telemetry.ProfileRawRecords
+
+    def profile_and_count(*arguments: Any, **options: Any) -> beam.PTransform:
+        return _AndCount(original(*arguments, **options))
+
+    telemetry.ProfileRawRecords = profile_and_count
+    try:
+        yield
+    finally:
+        telemetry.ProfileRawRecords = original

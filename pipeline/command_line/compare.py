@@ -1,0 +1,126 @@
+"""`--compare RUN RUN`: two runs side by side, as text and as a page. Imports no TensorFlow."""
+
+import dataclasses
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from common.errors import InputError
+from common.files import write_whole
+from common.plain_storage import read_files
+from common.text import make_printable
+from components.report.answers_file import FILE as ANSWERS
+from components.report.answers_file import parse_answers
+from components.report.artifact_files import PAGE
+from components.report.comparison import Comparison, Side, compare_runs
+from components.report.comparison_page import make_comparison_page
+from components.report.page_images import read_page_images
+from components.report.run_record import FILE as RECORD
+from components.report.run_record import parse_record, read_runs
+from pipeline.command_line.tables import make_table
+
+_MOST_IMAGES = 20  # of each kind in the text
+
+
+def compare(names: Sequence[str], roots: Sequence[str], folder: Path) -> str:
+    """Compares two runs; returns the comparison as text, and writes it as a page.
+
+    Args:
+      names: the runs: as `--history` names them, or the pages of their reports, or the directories
+        of these.
+      roots: the pipeline roots in which runs are looked for, paths or URIs.
+      folder: the directory for the page.
+
+    Raises:
+      InputError: there is no such run, or its files are missing or damaged.
+    """
+    first, second = (_read_side(name, roots) for name in names)
+    if first.name == second.name:  # of two pipeline roots
+        first, second = (dataclasses.replace(side, name=side.page) for side in (first, second))
+    comparison = compare_runs(first, second)
+    file = folder / f"{_file_name(first.name)}-and-{_file_name(second.name)}.html"
+    folder.mkdir(parents=True, exist_ok=True)
+    write_whole(file, make_comparison_page(comparison))
+    lines = [*_describe(comparison), "", f"page: {file}"]
+    return "\n".join(map(make_printable, lines))
+
+
+def _read_side(name: str, roots: Sequence[str]) -> Side:
+    page, short = _find_run(name, roots)
+    folder = page.rpartition("/")[0]
+    record, answers, text = read_files([f"{folder}/{RECORD}", f"{folder}/{ANSWERS}", page])
+    if record is None:
+        raise InputError(
+            f"--compare {name}: {folder} has no {RECORD}; expected the report of a run whose model "
+            "was evaluated: --history lists them"
+        )
+    if answers is None:
+        raise InputError(
+            f"--compare {name}: {folder} has no {ANSWERS}, since an earlier version of the "
+            "pipeline wrote this report; run the pipeline again: only Report runs"
+        )
+    try:
+        return Side(
+            name=short,
+            page=page,
+            record=parse_record(record),
+            answers=parse_answers(answers),
+            images=read_page_images((text or b"").decode(errors="replace")),
+        )
+    except ValueError as error:
+        raise InputError(
+            f"--compare {name}: a file in {folder} is damaged ({error}); remove {folder} and run "
+            "the pipeline again"
+        ) from error
+
+
+def _find_run(name: str, roots: Sequence[str]) -> tuple[str, str]:
+    """Returns the page of the report of a run, and the name of the run."""
+    folder = name.removesuffix(f"/{PAGE}").rstrip("/")
+    if folder != name or "://" in name or Path(folder, PAGE).is_file():
+        return f"{folder}/{PAGE}", "/".join(folder.replace("/Report/report", "").split("/")[-2:])
+    runs = [run for root in roots for run in read_runs(root) if not run.is_cached]
+    of_pipeline = [run for run in runs if run.record.name == name]
+    for run in [*(run for run in runs if run.name == name), *of_pipeline[-1:]]:
+        return run.page, run.name
+    known = ", ".join(run.name for run in runs[-3:])
+    raise InputError(
+        f"--compare {name}: no such run; expected a run as --history names it, the name of a "
+        "pipeline for its newest run, or the page of a report"
+        + (f"; there are {known}" if known else "; there are no runs")
+    )
+
+
+def _describe(comparison: Comparison) -> Iterator[str]:
+    first, second = (side.name for side in comparison.sides)
+    rows = [("", first, second)]
+    rows += [(name, *values) for name, values in comparison.results.items()]
+    rows += [("", "", ""), ("OPTIONS THAT DIFFER", "", "")]
+    rows += [(name, *values) for name, values in comparison.options.items()] or [("none", "", "")]
+    if comparison.classes:
+        rows += [("", "", ""), ("RECALL OF CLASSES", "", "")]
+        rows += [
+            (name, f"{a.value:.4f} of {a.of}", f"{b.value:.4f} of {b.of}")
+            for name, a, b in comparison.classes
+        ]
+    yield from make_table(rows).splitlines()
+    yield ""
+    yield comparison.verdict()
+    if comparison.differing:
+        yield ""
+        shown = comparison.differing[:_MOST_IMAGES]
+        table = [
+            (image.file, image.label, *map(_describe_answer, image.answers, image.right))
+            for image in shown
+        ]
+        yield from make_table([("IMAGE", "CLASS", first, second), *table]).splitlines()
+        if more := len(comparison.differing) - len(shown):
+            yield f"and {more:,} more images, in the page"
+
+
+def _describe_answer(answer: str, right: bool) -> str:
+    return f"{answer} (right)" if right else answer
+
+
+def _file_name(name: str) -> str:
+    return re.sub(r"[^\w.-]+", "-", name).strip("-.")

@@ -1,0 +1,76 @@
+"""Shows how many images the running node has read. Imports no TensorFlow."""
+
+import contextlib
+import os
+import tempfile
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+from common import termination
+from common.image_counts import VARIABLE, read_image_count
+from common.pace import PaceMeter
+from pipeline.report.console import Console
+
+_INTERVAL = 1.0  # seconds between two looks at the counts
+
+
+class ImageProgress:
+    """Follows the counts of `common.image_counts` in a thread, while a node runs."""
+
+    def __init__(self, console: Console, images: Mapping[str, int]) -> None:
+        """
+        Args:
+          console: shows the progress.
+          images: number of images that each node reads; nodes that are not in it are not followed.
+        """
+        self._console = console
+        self._images = images
+        self._thread: threading.Thread | None = None
+        self._is_over = threading.Event()
+
+    def __enter__(self) -> Self:
+        with contextlib.ExitStack() as stack:
+            directory = tempfile.TemporaryDirectory(prefix="vit-image-counts-")
+            self._directory = stack.enter_context(directory)
+            stack.enter_context(termination.call_before_end(directory.cleanup))
+            stack.callback(self.stop)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self._stack.close()
+
+    def start(self, node: str) -> None:
+        """Follows the counts of a node that starts now."""
+        self.stop()
+        if not self._images.get(node):
+            return
+        # A process that still ends does not count for the next node.
+        directory = tempfile.mkdtemp(dir=self._directory)
+        os.environ[VARIABLE] = directory
+        self._is_over = threading.Event()
+        self._thread = threading.Thread(
+            target=self._watch,
+            args=(Path(directory), self._images[node], self._is_over),
+            daemon=True,
+        )
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ends the following of a node."""
+        os.environ.pop(VARIABLE, None)
+        if self._thread is not None:
+            self._is_over.set()
+            self._thread.join()
+            self._thread = None
+
+    def _watch(self, directory: Path, total: int, is_over: threading.Event) -> None:
+        meter = PaceMeter(total)
+        while not is_over.wait(_INTERVAL):
+            done = read_image_count(directory)
+            pace = meter.add(time.monotonic(), done)
+            if done:
+                self._console.images(done, total, pace)

@@ -1,0 +1,69 @@
+"""The results of a run in detail, which the log gets. Imports no TensorFlow."""
+
+from collections.abc import Iterator
+from typing import Any
+
+
+def describe_results(report: Any) -> Iterator[str]:
+    """Yields a line for each artifact and each result, except accuracy and verdict.
+
+    Args:
+      report: a `pipeline.report.outcome.Report`.
+    """
+    for name, uri in report.artifacts.items():
+        yield f"artifact {name}: {uri}"
+    counts = dict(report.images)
+    read, quarantined = counts.pop("read"), counts.pop("quarantine")
+    splits = ", ".join(f"{count} {split}" for split, count in counts.items())
+    yield f"images: {read} read: {splits}, {quarantined} quarantined"
+    name, recall, images = report.worst_class
+    yield f"worst class: {name}, recall {recall:.4f} on {images} images"
+    yield from _describe_calibration(report.calibration)
+    yield from _describe_gate(report.gate)
+    yield from _describe_serving(report.serving)
+
+
+def _describe_calibration(calibration: Any) -> Iterator[str]:
+    yield (
+        f"calibration: expected error {calibration['expected_calibration_error']:.4f}, "
+        f"negative log likelihood {calibration['negative_log_likelihood']:.4f}"
+    )
+    if (coverage := calibration["coverage"]) < 1:
+        right = calibration["accepted_accuracy"]
+        yield (
+            f"accepted answers: {coverage:.1%} of the test images, accuracy {right:.4f}"
+            if coverage
+            else "accepted answers: none"
+        )
+
+
+def _describe_gate(verdict: Any) -> Iterator[str]:
+    """Yields measured values beside their limits, and the comparison with the champion.
+
+    Args:
+      verdict: a `components.model_evaluator.verdict.Verdict`.
+    """
+    if verdict.top5 is not None:
+        yield f"top-5 accuracy: {verdict.top5:.4f}"
+    for limit in verdict.limits:
+        if not limit.name.startswith("recall of "):  # of many classes, only those that fail
+            yield f"gate: {limit.describe()}"
+    if (comparison := verdict.comparison) is not None:
+        yield (
+            f"champion: accuracy {comparison.champion_accuracy:.4f}; the new model is "
+            f"{comparison.describe()}"
+        )
+
+
+def _describe_serving(findings: Any) -> Iterator[str]:
+    """Yields how fast the exported model answers, and how much memory it needs.
+
+    Args:
+      findings: `components.serving_check.findings.Findings`.
+    """
+    parts = [
+        f"{size} image{'s' * (size != '1')} in {found['p50']:.0f} ms (p99 {found['p99']:.0f})"
+        for size, found in findings.latency_ms.items()
+    ]
+    if parts:  # empty if the model could not be asked
+        yield f"serving: {', '.join(parts)}; peak memory {findings.peak_memory_gb:.1f} GB"

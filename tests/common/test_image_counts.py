@@ -1,0 +1,34 @@
+import subprocess
+import sys
+
+from common import image_counts
+from common.image_counts import count_images, read_image_count
+
+
+def test_the_counts_of_all_processes_are_added(tmp_path, monkeypatch, project):
+    monkeypatch.setenv(image_counts.VARIABLE, str(tmp_path))
+    count_images(3)
+    code = "from common.image_counts import count_images; count_images(); count_images(4)"
+    subprocess.run([sys.executable, "-c", code], cwd=project, check=True)
+    assert read_image_count(tmp_path) == 4  # a process writes its count at most every 0.3 s
+    monkeypatch.setattr(image_counts, "_INTERVAL", 0)
+    count_images(2)
+    assert read_image_count(tmp_path) == 6
+
+
+def test_each_node_has_a_count_of_its_own(tmp_path, monkeypatch):
+    first, second = tmp_path / "1", tmp_path / "2"
+    first.mkdir()
+    monkeypatch.setenv(image_counts.VARIABLE, str(first))
+    count_images(3)
+    monkeypatch.setenv(image_counts.VARIABLE, str(second))  # it is missing: the node is over
+    count_images(1)
+    second.mkdir()
+    assert read_image_count(first) == 3
+    assert read_image_count(second) == 0
+
+
+def test_nobody_asked(tmp_path, monkeypatch):
+    monkeypatch.delenv(image_counts.VARIABLE, raising=False)
+    count_images()
+    assert read_image_count(tmp_path) == 0
