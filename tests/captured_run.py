@@ -11,7 +11,7 @@ import pipeline_runner
 
 @contextmanager
 def _captured() -> Iterator[tuple[TextIO, TextIO]]:
-    """A context in which descriptors 1 and 2 are files."""
+    """Redirects file descriptors 1 and 2 to two temporary files, and yields the files."""
     saved = os.dup(1), os.dup(2)
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
         os.dup2(out.fileno(), 1)
@@ -25,7 +25,7 @@ def _captured() -> Iterator[tuple[TextIO, TextIO]]:
 
 
 def run_captured(*arguments: str) -> tuple[int, str, str]:
-    """Runs the command line in this process; returns status, stdout and stderr."""
+    """Runs the command line in this process; returns exit status, stdout and stderr."""
     with _captured() as streams:
         status = pipeline_runner.main(arguments)
         texts = []

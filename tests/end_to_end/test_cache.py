@@ -131,7 +131,7 @@ def results(project, folder):
             "arguments": [*base, "--schema", str(schema)],
             "edits": [[str(schema), "max: 9", "max: 8"]],
         },
-        # A tenth of the images of two classes remains.
+        # Nine tenths of the images of two classes are removed.
         "drifted": {"removals": [str(path) for path in dataset.glob("digit_[34]/*[1-9].*")]},
     }
     described = [{"arguments": base} | step for step in steps.values()]

@@ -38,7 +38,7 @@ def root(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def run(pipeline, root):
-    with pytest.MonkeyPatch.context() as patch:  # every count of images is a line
+    with pytest.MonkeyPatch.context() as patch:  # each count of images is printed as a line
         patch.setattr(progress_display, "_BETWEEN_LINES", 0)
         patch.setattr(image_progress, "_INTERVAL", 0.05)
         patch.setattr(image_counts, "_INTERVAL", 0)

@@ -200,7 +200,8 @@ def test_the_class_balance_is_compared_with_that_of_other_data_only(tmp_path):
 
     data = nodes(tmp_path)["Evaluator"].exec_properties["data"]
     assert counts() == "[3, 4]"
-    assert counts(data="", class_counts=()) == "[]"  # of an earlier version
+    # the record of a blessing by an earlier version
+    assert counts(data="", class_counts=()) == "[]"
     assert counts(data=data) == "null"
 
 

@@ -73,7 +73,7 @@ def test_a_directory_that_is_not_there(tmp_path, capsys):
     assert "no such directory" in capsys.readouterr().err
 
 
-# What SchemaGen infers from three classes.
+# The schema that SchemaGen infers from images of three classes.
 INFERRED = """
 feature { name: "image" type: BYTES presence { min_fraction: 1.0 min_count: 1 } }
 feature { name: "label" type: INT presence { min_fraction: 1.0 min_count: 1 } }

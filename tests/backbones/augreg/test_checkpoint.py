@@ -122,8 +122,8 @@ def test_each_misshapen_array_is_named(name, misshape, checkpoint):
         misshapen = misshape(array)
         if misshapen.shape != array.shape:
             message = error({**original, key: misshapen})
-            # The architecture's sizes are read from the arrays in SIZES, so with a wrong one of
-            # these, the message names an array that does not fit the sizes.
+            # If an array in SIZES is wrong, the sizes that are read from it are wrong, and the
+            # message names another array.
             assert f"'{key}'" in message or key in SIZES
 
 

@@ -167,7 +167,8 @@ def test_a_long_training_forecasts_its_time(fitted, caplog, monkeypatch):
         fitted(steps=8)
     (found,) = [record.forecast for record in caplog.records if hasattr(record, "forecast")]
     assert found.devices == describe_devices(tf.distribute.get_strategy())
-    assert found.images == 3 * 10  # after the first epoch of five steps
+    # three steps of 10 images remain after the first epoch of five steps
+    assert found.images == 3 * 10
     assert found.images_per_second > 0
 
 
