@@ -10,7 +10,7 @@ import pipeline_runner
 
 
 @contextmanager
-def _captured() -> Iterator[tuple[TextIO, TextIO]]:
+def _redirect_output() -> Iterator[tuple[TextIO, TextIO]]:
     """Redirects file descriptors 1 and 2 to two temporary files, and yields the files."""
     saved = os.dup(1), os.dup(2)
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
@@ -26,7 +26,7 @@ def _captured() -> Iterator[tuple[TextIO, TextIO]]:
 
 def run_captured(*arguments: str) -> tuple[int, str, str]:
     """Runs the command line in this process; returns exit status, stdout and stderr."""
-    with _captured() as streams:
+    with _redirect_output() as streams:
         status = pipeline_runner.main(arguments)
         texts = []
         for file in streams:

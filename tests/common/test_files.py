@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from common.files import read_json, read_or_write, write_whole
-from tests.full_disk import no_room
+from tests.full_disk import full_disk
 
 
 @pytest.mark.parametrize("before", [None, "old"])
@@ -26,7 +26,7 @@ def test_the_file_has_the_usual_permissions(tmp_path):
 def test_a_full_disk_leaves_the_old_file(tmp_path):
     path = tmp_path / "note"
     path.write_text("old")
-    with no_room(), pytest.raises(OSError, match="File too large"):
+    with full_disk(), pytest.raises(OSError, match="File too large"):
         write_whole(path, "new")
     assert path.read_text() == "old"
     assert os.listdir(tmp_path) == ["note"]

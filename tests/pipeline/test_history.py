@@ -162,7 +162,7 @@ def test_runs_in_a_bucket(root, capsys, monkeypatch, tmp_path):
             "flowers/12",
         ]
         assert rows[2].endswith(" gs://bucket/models/flowers/Report/report/12/report.html")
-        (listing, *_) = server.of("GET", "/o")
+        (listing, *_) = server.find_requests("GET", "/o")
         assert listing.query["matchGlob"] == "models/flowers/**/run.json"
         assert pipeline_runner.main(["--compare", "flowers/9", "flowers/12", *given]) == 0
         assert "only flowers/9 is right on 1" in capsys.readouterr().out

@@ -7,7 +7,7 @@ from common.errors import InputError
 from pipeline.options.build import build_config
 from pipeline.options.settings import Setting
 from pipeline.root import claim_root, state_directory
-from tests.full_disk import no_room
+from tests.full_disk import full_disk
 
 
 def config_of(model="vit_b16_fe", **values):
@@ -66,7 +66,7 @@ def test_a_damaged_name_is_written_again_with_a_warning(tmp_path, name, content,
 def test_a_full_disk_leaves_a_root_that_works_once_there_is_room(tmp_path):
     root = tmp_path / "root"
     with (
-        no_room(),
+        full_disk(),
         pytest.raises(InputError, match=r"root: File too large; expected free space"),
         claim_root(root, ONE) as record_owner,
     ):

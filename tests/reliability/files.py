@@ -26,7 +26,7 @@ def disturb_files(campaign: Campaign, part: str, fault: str) -> None:
             continue
         if campaign.is_over:
             return
-        for disturbed, node, status, wrong in chain.meet(file):
+        for disturbed, node, status, wrong in chain.cause_fault(file):
             campaign.results.add(
                 **values,
                 file=disturbed,
@@ -90,7 +90,7 @@ class _Chain:
         if not goes_on:
             self._workload.keep(self._now)
 
-    def meet(self, file: str) -> Iterator[tuple[str, str, int | None, list[str]]]:
+    def cause_fault(self, file: str) -> Iterator[tuple[str, str, int | None, list[str]]]:
         """Causes the fault at `file` in a run; yields (file, node, status, differences).
 
         If the run fails before it creates `file`, the previous fault's result comes first.

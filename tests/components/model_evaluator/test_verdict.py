@@ -146,7 +146,7 @@ def test_mcnemars_test(better, worse, p):
     assert mcnemar(better, worse) == mcnemar(worse, better) == pytest.approx(p, abs=1e-4)
 
 
-def compared(both, better, worse, neither=0):
+def make_comparison(both, better, worse, neither=0):
     """Returns a table with the given numbers of images.
 
     The numbers are those of images that both models, only the new model, only the champion, or
@@ -158,7 +158,7 @@ def compared(both, better, worse, neither=0):
 
 
 def test_the_comparison_with_the_champion():
-    found = verdict(compared(60, 14, 9, 17))
+    found = verdict(make_comparison(60, 14, 9, 17))
     assert found.blessed
     assert found.comparison.describe() == "better on 14 images, worse on 9, p = 0.40"
     assert found.comparison.champion_accuracy == pytest.approx(0.69)
@@ -167,29 +167,29 @@ def test_the_comparison_with_the_champion():
 
 
 def test_a_significant_drop_is_refused():
-    found = verdict(compared(60, 1, 12, 10))
+    found = verdict(make_comparison(60, 1, 12, 10))
     (reason,) = found.reasons
     assert reason == (
         f"accuracy {61 / 83:.4f} is {11 / 83:.4f} below the last blessed model's {72 / 83:.4f}; "
         "allowed 0.0000 (better on 1 image, worse on 12, p = 0.003)"
     )
-    assert verdict(compared(60, 1, 12, 10), max_drop=0.14).blessed
+    assert verdict(make_comparison(60, 1, 12, 10), max_drop=0.14).blessed
 
 
 def test_a_drop_that_is_not_significant_is_a_warning():
-    found = verdict(compared(60, 9, 14, 10))
+    found = verdict(make_comparison(60, 9, 14, 10))
     assert found.blessed
     assert found.warnings[1].startswith("accuracy is 0.0538 below the last blessed model's, which")
     for changes in ({"drop_must_be_significant": False}, {"confidence": 0.0}):
-        (reason,) = verdict(compared(60, 9, 14, 10), **changes).reasons
+        (reason,) = verdict(make_comparison(60, 9, 14, 10), **changes).reasons
         assert "0.0538 below the last blessed model's" in reason
     # With a higher confidence, the gate refuses only clearer drops.
-    assert verdict(compared(60, 1, 12, 10), confidence=0.999).blessed
+    assert verdict(make_comparison(60, 1, 12, 10), confidence=0.999).blessed
 
 
 def test_a_model_exactly_as_good_as_allowed_passes():
-    assert verdict(compared(60, 5, 5)).blessed
-    assert verdict(compared(90, 0, 10), max_drop=0.1).blessed
+    assert verdict(make_comparison(60, 5, 5)).blessed
+    assert verdict(make_comparison(90, 0, 10), max_drop=0.1).blessed
 
 
 def test_top5_is_reported_from_10_classes_on():
@@ -204,7 +204,7 @@ def test_without_any_test_image():
 
 
 def test_the_verdict_is_read_as_it_was_written(tmp_path):
-    found = verdict(compared(60, 9, 14, 10), min_accuracy=0.99, min_coverage=0.5)
+    found = verdict(make_comparison(60, 9, 14, 10), min_accuracy=0.99, min_coverage=0.5)
     found.write(str(tmp_path))
     assert Verdict.read(str(tmp_path)) == found
     assert dataclasses.asdict(found)["comparison"]["worse"] == 14

@@ -18,7 +18,7 @@ from tests.components.model_pusher.serving_models import (
     read_identities,
     read_record,
 )
-from tests.full_disk import no_room
+from tests.full_disk import full_disk
 
 
 @pytest.fixture
@@ -85,7 +85,7 @@ def test_a_rollback_that_is_killed_late_has_withdrawn_the_old_version(serving):
 
 
 def test_a_rollback_on_a_full_disk_changes_nothing(serving):
-    with no_room(), pytest.raises(InputError) as raised:
+    with full_disk(), pytest.raises(InputError) as raised:
         roll_back(str(serving), None)
     assert str(raised.value).startswith(f"--rollback: {serving} could not be changed (")
     assert f"{serving}/3 is still served; make the directory" in str(raised.value)

@@ -105,7 +105,7 @@ class Api:
         """
         self._failures += [(method, end, status)] * times
 
-    def of(self, method: str, end: str) -> list[Request]:
+    def find_requests(self, method: str, end: str) -> list[Request]:
         """Returns the requests with `method` whose path ends with `end`."""
         return [r for r in self.requests if r.method == method and r.path.endswith(end)]
 

@@ -59,7 +59,7 @@ def test_files_of_the_suite(decode, path):
     """The op decodes each file to the same pixels as Pillow, or both refuse the file."""
     encoded = path.read_bytes()
     try:
-        expected = image_files.by_pillow(encoded)
+        expected = image_files.decode_with_pillow(encoded)
     except (OSError, SyntaxError, PIL.Image.DecompressionBombError):
         expected = None
     if expected is None or path.name in ONLY_PILLOW:
@@ -79,11 +79,13 @@ def test_all_orientations_look_the_same(decode, shape):
 CARRIERS = {
     "jpeg": lambda value: jpeg(exif=b"Exif\0\0" + image_files.exif(value)),
     "jpeg, big-endian": lambda value: jpeg(exif=b"Exif\0\0" + image_files.exif(value, ">")),
-    "png": lambda value: image_files.png_with(b"eXIf", image_files.exif(value)),
-    "png, behind the pixels": lambda value: image_files.png_with(
+    "png": lambda value: image_files.png_with_chunk(b"eXIf", image_files.exif(value)),
+    "png, behind the pixels": lambda value: image_files.png_with_chunk(
         b"eXIf", image_files.exif(value, ">"), behind_pixels=True
     ),
-    "png, by ImageMagick": lambda value: image_files.png_with(b"tEXt", image_files.profile(value)),
+    "png, by ImageMagick": lambda value: image_files.png_with_chunk(
+        b"tEXt", image_files.profile(value)
+    ),
     "webp": lambda value: encode(
         gradient(), "WEBP", lossless=True, exif=b"Exif\0\0" + image_files.exif(value)
     ),
@@ -165,14 +167,14 @@ KINDS = {
 @pytest.mark.parametrize("kind", KINDS)
 def test_kinds_of_files(decode, kind):
     image, is_as_stored = decode(KINDS[kind])
-    expected = image_files.by_pillow(KINDS[kind])
+    expected = image_files.decode_with_pillow(KINDS[kind])
     assert difference(image, expected) < (3 if "lossy" in kind or "jpeg" in kind else 1)
     assert is_as_stored == ("jpeg" in kind and kind not in ("grey jpeg", "cmyk jpeg"))
 
 
 def test_the_canvas_of_a_gif_is_white(decode):
     """Pixels of the canvas outside the first frame are white."""
-    image, _ = decode(image_files.gif_of_part())
+    image, _ = decode(image_files.partial_gif())
     expected = np.full([44, 52, 3], 255, np.uint8)
     expected[10:34, 10:42] = np.asarray(gradient().quantize(16).convert("RGB"))
     assert difference(image, expected) == 0

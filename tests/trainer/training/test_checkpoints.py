@@ -121,7 +121,7 @@ def test_a_checkpoint_that_was_damaged(training, tmp_path, damaged):
 
 
 @pytest.fixture
-def little_room():
+def small_file_limit():
     """Limits files of this process to 100 kB, so larger writes fail, as on a full disk."""
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
@@ -143,7 +143,7 @@ def test_a_full_disk_leaves_the_checkpoint_before(tmp_path, request, save, in_ba
     saved.save_best(1)
     saved.finish(1)
     weight.assign(np.zeros_like(weight))
-    request.getfixturevalue("little_room")
+    request.getfixturevalue("small_file_limit")
     arguments = {"save": (2, {"step": 2}), "save_best": (2,)}[save]
     with pytest.raises(
         InputError, match=r"the checkpoint of step 2 cannot be written \(.*too large"
