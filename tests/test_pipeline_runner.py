@@ -348,7 +348,8 @@ def test_a_signal_ends_a_run_that_loads_tensorflow(project, tmp_path, number, st
         text=True,
     ) as run:
         assert run.stdout is not None
-        while "UNTRAINED" not in run.stdout.readline():  # a line before TensorFlow is imported
+        # the run prints this line before it imports TensorFlow
+        while "UNTRAINED" not in run.stdout.readline():
             pass
         run.send_signal(number)
         out, err = run.communicate(timeout=60)

@@ -132,7 +132,7 @@ def test_a_killed_conversion_leaves_no_visible_model(tmp_path, project, golden):
 
 
 def test_two_processes_make_a_model_once(tmp_path, project):
-    """The second process waits for the lock of the first, and uses the model of the first."""
+    """The second process waits for the lock of the first process, and then uses its model."""
     directory = resolve_model("vit_mini_fe", tmp_path / "elsewhere")
     target = tmp_path / "cache" / "random" / directory.name
     target.parent.mkdir(parents=True)

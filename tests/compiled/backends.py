@@ -7,7 +7,8 @@
   launcher.
 
 A directory stands for the bucket of a `gs://` root. The launcher's paths `/gcs`, `/minio`, `/s3`
-and `/tmp` belong to one container each, so they lie in the folder that stands for its disk.
+and `/tmp` belong to one container each, so they lie in the folder that stands for the container's
+disk.
 """
 
 import abc
@@ -87,7 +88,7 @@ class Backend(abc.ABC):
         """Returns an output artifact, completed with the metadata that the container wrote.
 
         Raises:
-          JobError: the backend cannot record it.
+          JobError: the backend cannot record the artifact.
         """
 
     @abc.abstractmethod

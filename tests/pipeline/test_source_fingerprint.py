@@ -18,16 +18,16 @@ def test_a_restored_image_changes_the_fingerprint(tmp_path, kind):
 
     first = find()
     assert first == find() == kind(str(folder)).fingerprint()
-    # The file existed when the run started, was missing when ImageExampleGen read it, and exists
+    # The image existed when the run started, was missing when ImageExampleGen read it, and exists
     # again.
     note_unread(notes, first, ["c0/0.png"])
     second = find()
     assert second != first
     assert find() == second
-    # The file was missing in the next run as well.
+    # The image was missing in the next run as well.
     note_unread(notes, second, ["c0/0.png"])
     assert find() not in (first, second)
-    # Now the file is removed permanently.
+    # Now the image is removed permanently.
     (folder / "c0" / "0.png").unlink()
     gone = find()
     assert gone == kind(str(folder)).fingerprint()

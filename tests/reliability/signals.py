@@ -33,7 +33,7 @@ class _DisturbedRun:
 
 
 def disturb_runs(campaign: Campaign, part: str, count: int, moments: random.Random) -> None:
-    """Disturbs runs until there are `count` results of this part.
+    """Disturbs runs until the part `part` has `count` results.
 
     Args:
       campaign: the settings of the campaign.

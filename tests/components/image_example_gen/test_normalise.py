@@ -280,7 +280,7 @@ def test_infinite_values_are_refused():
 def test_white_of_16_bit_pngs(served, channels, significant, max_value, expected):
     """The chunk sBIT sets the value of white, unless a pixel has more bits.
 
-    Ingestion and serving agree.
+    Ingestion and serving use the same value of white.
     """
     values = np.full([9, 9, *channels], 4095, np.uint16)
     if channels == (4,):

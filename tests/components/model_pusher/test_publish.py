@@ -86,7 +86,8 @@ def test_a_fault_at_any_moment_leaves_the_old_or_the_new_state(tmp_path, fault, 
         assert set(os.listdir(serving / ".pushed")) == records
         number += 1
     assert set(ends[:-1]) <= {end, "pushed"}
-    assert ends.count(end) > 8  # the record, the folders, the files and the renaming
+    # these changes are the record, the folders, the files and the renaming
+    assert ends.count(end) > 8
     assert seen == {1, 2}
 
 

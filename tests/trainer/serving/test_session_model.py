@@ -66,7 +66,7 @@ def test_requests_that_fail(complete_model, signature, inputs, message):
 def test_a_keras_layer_is_not_restored(tmp_path):
     """`tf.saved_model.load` restores a Keras layer, but a Session does not.
 
-    If a later version restores it in a Session, `ServedClassifier` can be simpler.
+    If a later TensorFlow restores Keras layers in a Session, `ServedClassifier` can be simpler.
     """
     module = tf.Module()
     module.layer = keras.layers.Dense(2, name="head")

@@ -70,7 +70,8 @@ def test_the_best_weights_are_saved_separately(training):
 
 @pytest.mark.parametrize("left", ["step-2.data-00000-of-00001", "step-2.index", "nothing"])
 def test_a_checkpoint_that_is_not_complete_does_not_count(training, tmp_path, left):
-    """A process that is killed while it writes does not update the file `checkpoint`."""
+    """TensorFlow names the newest checkpoint in the file `checkpoint`, after it has written the
+    rest."""
     weight, _, saved = training()
     weight.assign(10)
     saved.save(1, {"step": 1})
@@ -183,4 +184,4 @@ def test_a_finished_training_cleans_up(training, tmp_path):
     saved.remove()
     assert threading.active_count() == threads
     assert not tmp_path.exists()
-    tmp_path.mkdir()  # pytest expects to remove the folder itself
+    tmp_path.mkdir()  # pytest fails if it cannot remove this folder

@@ -64,7 +64,7 @@ def test_a_name_that_tfds_does_not_know_is_refused_with_the_near_miss(tmp_path):
     unknown = TfdsSource("tf_flower", str(tmp_path))
     with pytest.raises(InputError, match=r"TFDS has no such dataset;.*did you mean tf_flowers"):
         unknown.check()
-    (tmp_path / "tf_flower").mkdir()  # a dataset in the data directory
+    (tmp_path / "tf_flower").mkdir()  # a prepared dataset may have any name
     unknown.check()
     with pytest.raises(InputError, match=r"tfds:a b: is no name.*tfds:NAME\[/CONFIG\]\[:VERSION\]"):
         TfdsSource("a b", str(tmp_path)).check()

@@ -49,7 +49,7 @@ def test_cutmix_pastes_a_rectangle_and_labels_count_its_area():
         )
         rows, columns = pasted.any(axis=1), pasted.any(axis=0)
         assert pasted.sum() == rows.sum() * columns.sum()
-        for other in range(BATCH):  # every image has the same rectangle
+        for other in range(BATCH):  # the rectangle has the same place in every image
             np.testing.assert_array_equal(images[other, :, :, 0] != other, pasted)
     assert max(shares) > 0.6
     # Beta(1, 1) is uniform, and rectangles are cut off at the edges
