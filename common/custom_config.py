@@ -29,7 +29,7 @@ _MESSAGES = {"unexpected_keyword_argument": "unknown key", "missing": "key is mi
 
 
 def to_custom_config(settings: "DataclassInstance") -> str:
-    """Returns `settings` as JSON; equal settings give the same text, so it can be a cache key."""
+    """Returns `settings` as JSON; equal settings give the same text, as a cache key must."""
     return json.dumps(dataclasses.asdict(settings), sort_keys=True)
 
 

@@ -54,7 +54,7 @@ def hash_bytes(content: bytes) -> str:
 def hash_code(
     *modules: str, data: Mapping[str, str] | None = None, without: Collection[str] = ()
 ) -> str:
-    """Returns the SHA-256 of the code of `modules` and of all modules of this project they import.
+    """Returns the SHA-256 of the code of `modules`, and of all modules of this project they import.
 
     It covers the syntax trees without wording (see `common.wording`), including the `__init__` of
     packages, and the installed versions of imported libraries.

@@ -1,14 +1,14 @@
 """Ctrl-C, SIGTERM and SIGHUP end the process, whatever it is doing at that moment.
 
 By default, Python raises KeyboardInterrupt in the main thread, between two instructions. A long
-call into TensorFlow delays it, and if TensorFlow has called Python code, it turns the exception
-into another one, which callers may swallow: then the run goes on, with results from half the data.
-Therefore a signal raises no exception here. The interpreter's own signal handler writes the number
-of the signal to a pipe, whatever the main thread is doing; a second thread reads it and ends the
-process. No work is completed, recorded or pushed after that. The files on disk are as after a kill,
-and the next run can always continue from those.
+call into TensorFlow delays the exception. If TensorFlow has called Python code, TensorFlow turns
+the exception into another exception, which callers may catch: then the run continues, with results
+from half of the data. Therefore a signal raises no exception here. The interpreter's own signal
+handler writes the number of the signal to a pipe, whatever the main thread is doing; a second
+thread reads it and ends the process. No work is completed, recorded or pushed after that. The files
+on the disk are the same as after a kill, and the next run can always continue from them.
 
-Only training with unsaved steps delays the end, until its checkpoint is written.
+Only a training with unsaved steps delays the end of the process, until its checkpoint is written.
 """
 
 import atexit
@@ -73,7 +73,7 @@ class Termination:
 
     def start(self) -> None:
         """Makes signals end the process from now on. It must be called in the main thread."""
-        with suppress(OSError):  # some sandboxes refuse; then orphaned descendants are not killed
+        with suppress(OSError):  # some sandboxes refuse this call; then orphans are not killed
             adopt_orphans()
         read, write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         os.set_blocking(read, True)
@@ -155,7 +155,7 @@ class Termination:
         """Prints a line on the console and in the log; skips a full pipe that no process reads."""
         line = f"{self._program}: {text}\n".encode()
         descriptors = [self._stderr]
-        with suppress(OSError):  # a closed descriptor
+        with suppress(OSError):  # a descriptor may be closed
             descriptors += [2] * (not os.path.sameopenfile(2, self._stderr))
         for descriptor in descriptors:
             with suppress(OSError):  # the terminal may be gone, or the disk full

@@ -2,7 +2,8 @@
 
 No result depends on docstrings, the messages of exceptions and assertions, log lines and help
 texts. Every other string is a value, such as the name of a feature or the key of a dictionary. A
-message that is assigned to a variable first is a value, too: it may be written to a file.
+message that the program first assigns to a variable also counts as a value, since the program may
+write it to a file.
 """
 
 import ast

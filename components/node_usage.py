@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-USAGE = "usage"  # custom property of each output artifact
+USAGE = "usage"  # the custom property of each output artifact of a node
 _Artifacts = Mapping[str, Sequence[Any]]
 
 

@@ -29,9 +29,10 @@ _ONLY_NAMES = (
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class NodeCode:
-    """For each node, the fingerprint of its code and of the libraries that its results depend on.
+    """For each node, the fingerprint of its code and of the libraries on which its results depend.
 
-    TFX itself takes fingerprints of module files only, but here functions are given by import path.
+    TFX itself takes fingerprints only of module files, but this pipeline names functions by import
+    path.
     """
 
     example_gen: str

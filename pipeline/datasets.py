@@ -77,7 +77,7 @@ def find_dataset(text: str, *, here: bool = True) -> Dataset:
     Args:
       text: a name of `DATASETS`, `tfds:NAME`, or the path or URI of a folder, a manifest, or
         TFRecords.
-      here: whether a path must exist on this machine; False if it is read in a container.
+      here: whether a path must exist on this machine; False if the path is read in a container.
 
     Raises:
       InputError: the value is none of these.

@@ -33,10 +33,10 @@ class FoundImages:
       given: the splits that the source gives.
       left_out: folders whose images are left out.
       dropped: number of duplicates that were removed.
-      leaks: copies of one image in several given splits: the number of such images, and the file
-        names of one of them.
-      conflicts: copies of one image in several classes: the number of such images, and the file
-        names of one of them.
+      leaks: the number of images with copies in several splits that the source gives, and the file
+        names of the copies of one such image.
+      conflicts: the number of images with copies in several classes, and the file names of the
+        copies of one such image.
     """
 
     total: int

@@ -30,7 +30,7 @@ from trainer.training.loop import Loop, fit
 from trainer.training.optimizer import Schedule
 from trainer.training.train_step import Result, Stepper
 
-_WARM_UP = 3  # steps, the first of which traces and compiles
+_WARM_UP = 3  # the number of steps before the clock starts; the first one traces and compiles
 CROP_AND_FLIP = Augmentation(crop_area=0.05, flip=True)
 
 

@@ -117,7 +117,7 @@ class Registry:
                     f"--model_name={name}",
                     # Vertex AI replaces this variable by the address of its copy of the model.
                     "--model_base_path=$(AIP_STORAGE_URI)",
-                    "--file_system_poll_wait_seconds=0",  # look for versions only once
+                    "--file_system_poll_wait_seconds=0",  # look for versions once
                 ],
                 serving_container_ports=[_PORT],
                 serving_container_predict_route=f"/v1/models/{name}:predict",

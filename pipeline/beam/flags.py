@@ -119,7 +119,7 @@ def _check_by_beam(options: PipelineOptions, name: str, *, in_image: bool) -> No
         runner = create_runner(name)
     except (ValueError, ImportError, AttributeError) as error:
         raise InputError(f"--beam-arg=--runner={name}: {error}") from error
-    if in_image:  # Beam would take a region from gcloud's settings, which the image does not have
+    if in_image:  # otherwise Beam uses gcloud's region, which the image does not have
         runner.get_default_gcp_region = lambda: None
     errors = _Validator(options, runner).validate()
     if errors:

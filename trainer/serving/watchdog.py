@@ -103,7 +103,8 @@ def available_memory() -> int:
         r"^MemAvailable:\s+(\d+) kB$", Path("/proc/meminfo").read_text(), re.MULTILINE
     )
     amounts = [int(found[1]) * 1024] if found else []
-    # The limit and the use of a container: control groups of version 2 and 1.
+    # The files with the limit and the use of a container's memory, in control groups of version 2
+    # and 1.
     for limit, used in (
         ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
         (

@@ -249,7 +249,8 @@ class Loop:
                     self._end_preempted(preemption)
             self._checkpoints.finish(self._step)
             preemption.has_unsaved_steps = False
-            if preemption.is_near and self._workers == 1:  # the request to end came late
+            # The request to end may have come during or after the last step.
+            if preemption.is_near and self._workers == 1:
                 self._end_preempted(preemption)
         if hyperparameters.keeps_best:
             wait_for_all(self._strategy)  # all workers read the chief's checkpoint
@@ -332,7 +333,8 @@ class Loop:
         self._metrics.restart_clock()
 
     def _save(self) -> None:
-        self._metrics.read(self._step)  # raises if the loss is not finite, before weights are saved
+        # This raises an error for a loss that is not finite, before weights are saved.
+        self._metrics.read(self._step)
         self._checkpoints.save(
             self._step,
             {

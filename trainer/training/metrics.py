@@ -16,7 +16,8 @@ logger = logging.getLogger(__name__)
 
 # Seconds between two reads of results. Each read waits for the device.
 _INTERVAL = 0.5
-# So many overflows in a row end a training. Each halves the loss scale, which begins with 2^15.
+# The number of overflows in a row that ends a training. Each overflow halves the loss scale, which
+# begins with 2^15.
 _OVERFLOWS = 20
 
 

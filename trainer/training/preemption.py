@@ -58,7 +58,7 @@ def end_at_once() -> Iterator[None]:
     if not termination.ends_on_signals():
         yield
         return
-    with termination.postpone_end(Preemption()):  # a `Preemption` without unsaved steps
+    with termination.postpone_end(Preemption()):  # a `Preemption` that never has unsaved steps
         yield
 
 
@@ -66,9 +66,10 @@ def end_at_once() -> Iterator[None]:
 def catch_termination_signals() -> Iterator[Preemption]:
     """A context in which SIGTERM and SIGINT do not end the process; `Preemption` records them.
 
-    In a run on this machine, `common.termination` handles signals. There they end the process at
-    once unless the `Preemption` has unsaved steps, and otherwise at the end of the context.
-    Elsewhere only the main thread can handle signals; in another thread, none is recorded.
+    In a run on this machine, `common.termination` handles signals. There, signals end the process
+    at once unless the `Preemption` has unsaved steps; then they end it at the end of the context.
+    In other programs, only the main thread can handle signals; in another thread, no signal is
+    recorded.
     """
     preemption = Preemption()
     if termination.ends_on_signals():

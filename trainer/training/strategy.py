@@ -129,7 +129,8 @@ def _sum(
                 is_first = tf.equal(context.replica_id_in_sync_group, 0)
                 # Adding -0.0 changes no number; adding 0.0 would turn -0.0 into 0.0.
                 own = [tf.where(is_first, t, -tf.zeros_like(t)) for t in own]
-            # One by one: TensorFlow would pack a list of tensors together, even of different types.
+            # Tensors are summed one by one, because TensorFlow would pack a list of tensors
+            # together, even if their types differ.
             return [context.all_reduce(tf.distribute.ReduceOp.SUM, t) for t in own]
 
         return strategy.run(here)

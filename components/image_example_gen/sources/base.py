@@ -75,8 +75,8 @@ def unread_image(image: ImageReference, reason: str) -> SourceImage:
 class Source(abc.ABC):
     """A set of labelled images.
 
-    A source is not passed between processes: each process makes its own from plain values, which a
-    compiled pipeline can contain.
+    Sources are not passed between processes: each process makes its own `Source` from plain values,
+    which a compiled pipeline can contain.
 
     Attributes:
       downloads: whether `prepare` may download the data.

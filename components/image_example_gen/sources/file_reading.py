@@ -30,7 +30,7 @@ def read_images(
         remote = "://" in image.location if is_remote is None else is_remote
         try:
             encoded = read_object(image.location) if remote else read_local_file(image.location)
-        except OSError as error:  # a file that vanished, or cannot be read, is quarantined
+        except OSError as error:  # a missing or unreadable file is quarantined
             yield unread_image(image, str(error.strerror or error))
             continue
         if remote:

@@ -51,7 +51,7 @@ class Layout(NamedTuple):
 
 
 def split_named(name: str) -> str | None:
-    """Returns the split that a folder or file of this name holds: `seg_train`, `Val2017`, …"""
+    """Returns the split to which the name of a folder or file refers, such as `seg_train`."""
     words = re.findall("[a-z]+", name.lower())
     found = {_WORDS[word] for word in words if word in _WORDS}
     return found.pop() if len(found) == 1 else None
@@ -135,7 +135,7 @@ class _Folders:
                 self._below[path[0]].add(path[1])
 
     def descend(self, top: str, split: str) -> str:
-        """Returns the folder of a split, which may be in another of the same name.
+        """Returns the folder of a split, which may be in another folder of the same name.
 
         Archives are often unpacked into a folder of their own name: seg_train/seg_train/street/.
         """
@@ -147,7 +147,8 @@ class _Folders:
 def _may_be_splits(folders: _Folders, splits: Mapping[str, str]) -> bool:
     """Whether folders with names of splits may be splits.
 
-    A class may be called train as well: its images lie directly in it, and other classes beside it.
+    A class may be called `train` as well. Then its images lie directly in the folder, and other
+    classes beside it.
     """
     return bool(splits) and (
         len(splits) == len(folders.tops) or any(top in folders.with_folders for top in splits)

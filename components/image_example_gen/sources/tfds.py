@@ -19,8 +19,8 @@ from components.image_example_gen.sources.base import (
 )
 from components.image_example_gen.sources.records import Features, RecordFiles, name_images
 
-# Retries of a download, with some 12 s of waiting in all. TFDS's default of ten retries takes three
-# minutes without a network.
+# The number of retries of a download, which wait for some 12 s in total. Without a network, TFDS's
+# default of ten retries would take three minutes.
 _RETRIES = 6
 
 
@@ -36,7 +36,7 @@ class TfdsSource(Source):
     def check(self) -> None:
         """Refuses a name that neither TFDS knows nor a dataset in the data directory has.
 
-        TFDS itself takes most of a minute to find that out.
+        TFDS itself takes most of a minute to find out that a name is unknown.
         """
         import tensorflow_datasets as tfds
 
