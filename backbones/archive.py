@@ -108,7 +108,7 @@ class _Unpacked:
             raise InputError(f"an unreadable archive ({one_line(error)})") from error
 
     def seek(self, position: int) -> int:
-        """Moves to a position; refuses negative ones."""
+        """Moves to a position; refuses a negative position."""
         if position < 0:
             raise InputError("an archive with a negative size")
         try:

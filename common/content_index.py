@@ -104,7 +104,7 @@ def read_contents(
             unknown.append((name, path))
     try:
         _read_all(unknown, digest_of, found, entries)
-    finally:  # if interrupted, the next call resumes here
+    finally:  # so an interrupted call keeps the digests computed so far
         if index and (unknown or len(entries) < len(known)):
             _save(index, entries)
     return [found[name] for name, _ in files]

@@ -24,7 +24,7 @@ node_settings: Callable[[type[_Settings]], type[_Settings]] = pydantic.with_conf
     pydantic.ConfigDict(extra="forbid", strict=True)
 )
 
-# Messages that replace pydantic's, which call a key an argument.
+# Messages that replace messages of pydantic, in which a key is called an argument.
 _MESSAGES = {"unexpected_keyword_argument": "unknown key", "missing": "key is missing"}
 
 

@@ -82,7 +82,7 @@ class FoundImages:
         }
 
     def warnings(self) -> Iterator[str]:
-        """Yields a sentence for each thing that the user should know."""
+        """Yields warnings about the images, such as duplicates, one sentence each."""
         if self.left_out:
             more = len(self.left_out) - _SHOWN
             names = ", ".join(self.left_out[:_SHOWN]) + (f" and {more} more" if more > 0 else "")

@@ -40,9 +40,10 @@ class Recipe:
       tune: the value of `--tune` that it is for, "full" or "head".
       hyperparameters: the hyperparameters of the Trainer.
       augmentation: the augmentation of training images.
-      min_accuracy: the accuracy that the gate requires of AugReg's weights, as a fraction. It is
-        low enough for a model that is as accurate as the published ones: on as many held-out
-        images, the gate refuses it with a probability below 1 %, see `gate.confidence`.
+      min_accuracy: the accuracy that the gate requires of AugReg's weights, as a fraction. This
+        accuracy is low enough for a model that is as accurate as the published models: on as many
+        held-out images, the gate refuses such a model with a probability below 1 %, see
+        `gate.confidence`.
       published: the accuracies that were published for it.
     """
 

@@ -88,7 +88,7 @@ class Registry:
     ) -> str:
         """Uploads a model; returns the id of its version.
 
-        The first version of a model gets the alias `default`, and later ones get no alias.
+        The first version of a model gets the alias `default`, and later versions get no alias.
 
         Args:
           artifact_uri: the directory in a bucket that contains the numbered directory of the

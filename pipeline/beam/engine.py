@@ -30,7 +30,7 @@ _INSTALLED = "--sdk_container_image=none"
 def beam_arguments(given: Sequence[str]) -> tuple[str, ...]:
     """Adds to the given flags for Beam those that every pipeline of this project needs.
 
-    The given flags come last, so that they override the added ones.
+    The given flags come last, so that they override the added flags.
 
     Raises:
       InputError: the workers would be containers, and no flag names their image.

@@ -68,7 +68,7 @@ class Classifier:
             self._session.close()
 
     def from_bytes(self, encoded: Sequence[bytes]) -> Mapping[str, np.ndarray]:
-        """Classifies encoded images as a server would. A bad image does not affect the others.
+        """Classifies encoded images as a server would. A bad image does not affect other images.
 
         Returns:
           `probabilities`, float32 [B, C]; `valid`, bool [B]: whether each image was decoded; and

@@ -72,6 +72,6 @@ def _map_some(
         .batch(tf.maximum(tf.size(items, out_type=tf.int64), 1))
     )
     nothing = tf.zeros([0], tf.int32), tf.zeros([0, *shape], tf.float32)
-    # If `function` fails for all items, there is no batch; this adds an empty one.
+    # If `function` fails for all items, there is no batch, so an empty batch is added.
     one = mapped.concatenate(tf.data.Dataset.from_tensors(nothing)).take(1)
     return one.with_options(quick_options()).get_single_element()

@@ -296,8 +296,8 @@ class Loop:
     def _is_checkpoint_due(self, ends_epoch: bool) -> bool:
         """Returns whether to save a checkpoint after this step, for all workers alike.
 
-        Epochs end with a checkpoint as well, unless the last one is younger than 30 seconds: a
-        checkpoint may take longer to write than an epoch to train.
+        An epoch ends with a checkpoint as well, unless the last checkpoint is younger than 30
+        seconds: writing a checkpoint may take longer than training an epoch.
         """
         if self._step % self._hyperparameters.checkpoint_steps == 0 or self._step == self._total:
             return True

@@ -82,7 +82,7 @@ def catch_termination_signals() -> Iterator[Preemption]:
     before = {
         number: signal.signal(number, preemption.handle)
         for number in (signal.SIGTERM, signal.SIGINT)
-        # Background processes of a shell ignore Ctrl-C, and continue to do so.
+        # Background processes of a shell already ignore Ctrl-C, and must continue to ignore it.
         if signal.getsignal(number) is not signal.SIG_IGN
     }
     try:

@@ -106,7 +106,7 @@ def check_classes(classes: Mapping[str, Collection[str]], where: str) -> None:
       where: path or URI of the dataset, for the message.
 
     Raises:
-      InputError: a class of one split is not in another.
+      InputError: two splits have different classes.
     """
     every = sorted(set().union(*classes.values()))
     for split, names in classes.items():

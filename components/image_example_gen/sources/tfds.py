@@ -49,8 +49,9 @@ class TfdsSource(Source):
             ) from error
         directory = self._data_dir or str(tfds.core.constants.DATA_DIR)
         if dataset.namespace or "://" in directory:
-            return  # neither lists nor directories of others are on this machine
-        known = tfds.list_builders(with_community_datasets=False)  # no builder is imported
+            # Names of community datasets, and directories in buckets, are not checked here.
+            return
+        known = tfds.list_builders(with_community_datasets=False)  # this imports no builder
         if dataset.name in known or Path(directory, dataset.name).is_dir():
             return
         raise InputError(self._unknown(did_you_mean(dataset.name, known)))
