@@ -16,6 +16,7 @@ from tensorflow.python.framework import op_def_registry
 from backbones.contract import read_saved_model
 from backbones.operations import RESTORE, SAVE, is_pure
 from common.errors import InputError
+from common.text import list_first
 
 _CALLS = ("PartitionedCall", "StatefulPartitionedCall")
 
@@ -33,10 +34,9 @@ def check_operations(directory: str | Path) -> None:
     for meta_graph in read_saved_model(directory).meta_graphs:
         found = dict.fromkeys(_violations(meta_graph))
         if found:
-            more = f" and {len(found) - 3} more" if len(found) > 3 else ""
             raise InputError(
                 f"{directory}: this SavedModel does more than compute: it has "
-                f"{', '.join(list(found)[:3])}{more}; expected no operation that accesses files, "
+                f"{list_first([*found], 3)}; expected no operation that accesses files, "
                 "the network or Python; give --trust-model if you trust its author"
             )
 

@@ -158,12 +158,12 @@ def make_features(backbone: Any) -> ToFeatures:
     """Returns a function from encoded images to the features of a backbone."""
     import tensorflow as tf
 
-    from trainer.preprocessing import FrozenBackbone
+    from trainer.preprocessing import CHUNK, FrozenBackbone
 
     frozen = FrozenBackbone(str(backbone), "-1,1")
 
     def run(images: Sequence[bytes]) -> np.ndarray:
-        parts = [images[start : start + 32] for start in range(0, len(images), 32)]
+        parts = [images[start : start + CHUNK] for start in range(0, len(images), CHUNK)]
         return np.concatenate([frozen.from_bytes(tf.constant(part)).numpy() for part in parts])
 
     return run

@@ -1,5 +1,7 @@
 """Makes text from outside safe to show: names, paths, URLs, messages of libraries."""
 
+from collections.abc import Sequence
+
 from common.urls import remove_secrets
 
 # Harmless, though Python calls them not printable: joiners within words of Persian and Indian
@@ -22,6 +24,17 @@ def escape_controls(text: str) -> str:
         else character.encode("unicode_escape").decode()
         for character in text
     )
+
+
+def list_first(names: Sequence[str], most: int = 5) -> str:
+    """Returns the first names, and how many more there are: "a, b and 3 more".
+
+    Args:
+      names: the names.
+      most: the largest number of names in the result.
+    """
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 def make_printable(text: str) -> str:

@@ -7,11 +7,14 @@ import contextlib
 import dataclasses
 import datetime
 import json
+import os
 import resource
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from common.memory import peak_memory
 
 USAGE = "usage"  # the custom property of each output artifact of a node
 _Artifacts = Mapping[str, Sequence[Any]]
@@ -82,7 +85,6 @@ def _reset_peak() -> None:
 
 
 def _read_peak() -> int:
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1]) // 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    # Some sandboxes do not offer the peak of a process in /proc.
+    peak = peak_memory(os.getpid()) or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return peak // 2**20

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
 
+from common.text import list_first
 from components.image_example_gen.enough_images import check_splits, check_trained
 from components.image_example_gen.sources.base import SPLITS, TRAIN, ImageReference, Source
 from components.image_example_gen.sources.duplicates import (
@@ -14,7 +15,7 @@ from components.image_example_gen.sources.duplicates import (
 )
 from components.image_example_gen.split import assign_splits
 
-_SHOWN = 4  # how many suffixes of file names, and folders, a message names
+_SHOWN = 4  # the number of suffixes that a message names
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -84,8 +85,7 @@ class FoundImages:
     def warnings(self) -> Iterator[str]:
         """Yields warnings about the images, such as duplicates, one sentence each."""
         if self.left_out:
-            more = len(self.left_out) - _SHOWN
-            names = ", ".join(self.left_out[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
+            names = list_first(self.left_out)
             yield f"The images in {names} are left out: ingest.splits does not name these folders."
         if self.dropped:
             yield f"{_count_of(self.dropped, 'duplicate')} left out (ingest.drop_duplicates)."

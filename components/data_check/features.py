@@ -7,9 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from components.examples import read_images, read_records
-from trainer.preprocessing import FEATURES, IMAGE_HASH, FrozenBackbone, hash_images
-
-_BATCH = 32
+from trainer.preprocessing import CHUNK, FEATURES, IMAGE_HASH, FrozenBackbone, hash_images
 
 
 def compute_features(
@@ -31,7 +29,7 @@ def compute_features(
     run: FrozenBackbone | None = None
     rows: list[np.ndarray] = []
     images = (example.image for split in splits for example in read_images(split))
-    while batch := list(itertools.islice(images, _BATCH)):
+    while batch := list(itertools.islice(images, CHUNK)):
         found = [known.get(image_hash) for image_hash in hash_images(batch).numpy().tolist()]
         missing = [place for place, row in enumerate(found) if row is None]
         if missing:

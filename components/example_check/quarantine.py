@@ -5,6 +5,7 @@ from itertools import islice
 
 from common.errors import RefusedError
 from common.notice import notice
+from common.text import list_first
 from components.example_check.findings import Finding
 from components.image_example_gen.counts import (
     QUARANTINE,
@@ -16,7 +17,6 @@ from components.image_example_gen.counts import (
     read_reasons,
 )
 
-_SHOWN = 5  # classes
 _MOST = 1 / 2
 
 
@@ -34,8 +34,7 @@ def check_quarantine(examples: str, classes: Sequence[str], max_quarantined: flo
     counts = read_counts(examples)
     read, quarantined = counts[READ], counts[QUARANTINE]
     lost = list(_lost_classes(examples, classes))
-    more = f" and {len(lost) - _SHOWN} more" if len(lost) > _SHOWN else ""
-    named = f"most images of the class {', '.join(lost[:_SHOWN])}{more}" if lost else ""
+    named = f"most images of the class {list_first(lost)}" if lost else ""
     if quarantined > max_quarantined * read:
         reasons = islice(read_reasons(examples).items(), 3)
         raise RefusedError(

@@ -3,9 +3,8 @@
 from collections.abc import Mapping, Sequence
 
 from common.errors import RefusedError
+from common.text import list_first
 from components.image_example_gen.sources.base import SPLITS
-
-_SHOWN = 4  # the number of classes that a message names
 
 
 def check_splits(counts: Mapping[str, int], found: str) -> None:
@@ -36,10 +35,8 @@ def check_trained(untrained: Sequence[str]) -> None:
       RefusedError: there are such classes.
     """
     if untrained:
-        more = len(untrained) - _SHOWN
         raise RefusedError(
-            f"no training image for the class {', '.join(untrained[:_SHOWN])}"
-            + (f" and {more} more classes" if more > 0 else "")
-            + "; expected about 10 or more images of each class: a tenth goes to validation, "
-            "another to test. Add images, or take the class away"
+            f"no training image for the class {list_first(untrained)}; expected about 10 or more "
+            "images of each class: a tenth goes to validation, another to test. Add images, or "
+            "take the class away"
         )

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import tensorflow as tf
 
+from common.text import list_first
 from components.model_evaluator.comparison import Comparison, compare
 from components.model_evaluator.limits import ROUNDING, Limit, measure_limits
 from components.model_evaluator.settings import GateSettings
@@ -104,11 +105,11 @@ def judge(
     elif few and settings.min_test_images > 1:
         warnings.append(
             f"fewer test images than gate.min_test_images={settings.min_test_images}: "
-            f"{_shorten(few)}"
+            f"{list_first(few)}"
         )
     if absent:
         warnings.append(
-            f"no test image of {_shorten(absent)}: the recall of these classes is unknown"
+            f"no test image of {list_first(absent)}: the recall of these classes is unknown"
         )
     if comparison is not None and comparison.is_refused(settings):
         reasons.append(comparison.reason(settings))
@@ -124,12 +125,6 @@ def judge(
         comparison=comparison,
         top5=_top5(table) if len(classes) >= CLASSES_FOR_TOP5 else None,
     )
-
-
-def _shorten(names: Sequence[str]) -> str:
-    """Returns the first five names, and how many more there are."""
-    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
-    return ", ".join(names[:5]) + more
 
 
 def _top5(table: pa.Table) -> float:

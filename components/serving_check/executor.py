@@ -12,6 +12,7 @@ from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import path_utils
 
 from common.custom_config import from_custom_config
+from common.memory import available_memory
 from components.examples import read_images
 from components.model_evaluator.predictions import read_predictions
 from components.serving_check.check import ServingCheck, TestImage
@@ -23,7 +24,7 @@ from components.serving_check.settings import ServingCheckSettings
 from trainer.serving import session_model  # noqa: F401
 from trainer.serving.exported_model import read_classes
 from trainer.serving.serving_process import ServingProcess
-from trainer.serving.watchdog import Bounds, available_memory
+from trainer.serving.watchdog import Bounds
 
 EVALUATION, BLESSING, SETTINGS = "evaluation", "blessing", "settings"
 SPLIT = "test"

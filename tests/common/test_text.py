@@ -3,7 +3,7 @@ import pickle
 import pytest
 
 from common.errors import InputError
-from common.text import escape_controls, make_printable
+from common.text import escape_controls, list_first, make_printable
 from common.urls import remove_secrets
 
 
@@ -72,3 +72,11 @@ def test_an_error_message_has_neither_secrets_nor_controls():
     expected = r"class a\n\x1b[31mb: https://…@h/m?…: no such file"
     assert str(error) == str(pickle.loads(pickle.dumps(error))) == expected
     assert make_printable(expected) == expected
+
+
+@pytest.mark.parametrize(
+    ("names", "shown"),
+    [("", ""), ("ab", "a, b"), ("abc", "a, b, c"), ("abcde", "a, b, c and 2 more")],
+)
+def test_names_beyond_the_first_are_counted(names, shown):
+    assert list_first(names, 3) == shown

@@ -25,7 +25,7 @@ SIZE = 16
 
 @pytest.fixture(scope="module")
 def model():
-    """Returns a Keras model with trainable variables, averages of a batch norm, and a dropout
+    """Returns a Keras model with trainable weights, averages of a batch norm, and a dropout
     seed."""
     keras.utils.set_random_seed(0)
     layers = [

@@ -2,16 +2,13 @@
 
 import dataclasses
 import os
-import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
 
 import pytest
 
-import pipeline_runner
 from pipeline.report import console
+from tests.captured_run import run_captured
 
 _RESULT = f" INFO {console.__name__}: "  # in the log, before a line about the results
 
@@ -50,29 +47,9 @@ class Run:
         return float(self.value("test accuracy").split()[0])
 
 
-@contextmanager
-def captured() -> Iterator[tuple[TextIO, TextIO]]:
-    """Redirects file descriptors 1 and 2 to two temporary files, and yields the files."""
-    saved = os.dup(1), os.dup(2)
-    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
-        os.dup2(out.fileno(), 1)
-        os.dup2(err.fileno(), 2)
-        try:
-            yield out, err
-        finally:
-            for descriptor, original in zip((1, 2), saved, strict=True):
-                os.dup2(original, descriptor)
-                os.close(original)
-
-
 def run_pipeline(root: Path, *arguments: str) -> Run:
     """Runs the command line with these arguments and the pipeline root `root`."""
-    with captured() as (out, err):
-        status = pipeline_runner.main([*arguments, "--pipeline-root", str(root)])
-        texts = []
-        for file in (out, err):
-            file.seek(0)
-            texts.append(file.read())
+    status, *texts = run_captured(*arguments, "--pipeline-root", str(root))
     lines = texts[0].splitlines()
     ran = {line.split(":")[0] for line in lines if ": done in " in line}
     files = [line.split(maxsplit=1)[1] for line in lines if line.startswith("  log ")]

@@ -54,8 +54,7 @@ def test_a_saved_model_whose_variables_are_missing(pipeline, tmp_path, tiny_back
 
 @pytest.mark.usefixtures("no_network")
 def test_a_saved_model_that_does_more_than_compute(pipeline, tmp_path, tiny_backbone):
-    """The run refuses the model before loading it; with --trust-model, it fails at the missing
-    data."""
+    """The run refuses the model before loading it, unless --trust-model is given."""
     model = tf.saved_model.load(str(tiny_backbone))
     model.more = tf.function(tf.io.read_file, [tf.TensorSpec([], tf.string)])
     tf.saved_model.save(model, str(tmp_path / "model"))

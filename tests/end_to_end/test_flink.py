@@ -6,7 +6,11 @@ another one.
 
 import os
 import shutil
+import signal
+import subprocess
+import sys
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +21,7 @@ pytestmark = pytest.mark.slow
 
 SPLITS = ("train", "validation", "test")
 BEAM_NODES = ("ImageExampleGen", "StatisticsGen", "Transform", "Evaluator")
+FLAGS = ("--runner=FlinkRunner", "--flink_master=[local]", "--parallelism=1")
 IMAGES_OF_A_CLASS = 12  # enough for an image in each split
 
 
@@ -77,9 +82,8 @@ def direct(run, job_server):
 
 @pytest.fixture(scope="module")
 def flink(run, job_server):
-    flags = ("--runner=FlinkRunner", "--flink_master=[local]", "--parallelism=1")
     server = f"--beam-arg=--flink_job_server_jar={job_server}"
-    return run("flink", "--runner", "beam", server, *(f"--beam-arg={flag}" for flag in flags))
+    return run("flink", "--runner", "beam", server, *(f"--beam-arg={flag}" for flag in FLAGS))
 
 
 def records(directory: Path) -> list[bytes]:
@@ -122,9 +126,56 @@ def test_the_features_are_the_same(direct, flink):
 
     for split in ("train", "validation"):
         expected = table(of_direct / f"Split-{split}")
-        np.testing.assert_allclose(table(of_flink / f"Split-{split}"), expected, rtol=0, atol=1e-5)
+        np.testing.assert_array_equal(table(of_flink / f"Split-{split}"), expected)
 
 
 def test_the_verdict_is_the_same(direct, flink):
     for line in ("images", "test accuracy", "verdict"):
         assert flink[0].value(line) == direct[0].value(line)
+
+
+COMPUTES = """
+import sys, time
+from common.termination import end_on_signals
+end_on_signals("program")
+import apache_beam as beam
+def compute(seconds):
+    print("computes", flush=True)
+    time.sleep(seconds)
+with beam.Pipeline(argv=sys.argv[1:]) as pipeline:
+    _ = pipeline | beam.Create([600]) | beam.Map(compute)
+"""
+
+
+@pytest.mark.usefixtures("foreground")
+@pytest.mark.parametrize(
+    ("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["Ctrl-C", "SIGTERM"]
+)
+def test_no_process_is_left_after_a_signal(job_server, tmp_path, number, status):
+    flags = [*FLAGS, f"--flink_job_server_jar={job_server}"]
+    mark = str(tmp_path)  # in the environment of each process
+    program = subprocess.Popen(
+        [sys.executable, "-c", COMPUTES, *flags],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env=os.environ | {"TMPDIR": mark},
+        text=True,
+    )
+    assert "computes\n" in iter(program.stdout.readline, "")
+    names = sorted(Path(f"/proc/{process}/comm").read_text() for process in marked(mark))
+    assert names[0] == "java\n"
+    program.send_signal(number)
+    assert program.wait(10) == status
+    assert marked(mark) == []
+
+
+def marked(text: str) -> list[str]:
+    """Returns the ids of the processes that have `text` in their environment."""
+    found = []
+    for directory in Path("/proc").iterdir():
+        with suppress(OSError):  # it has ended, or belongs to somebody else
+            if directory.name.isdecimal() and text in (directory / "environ").read_text(
+                errors="replace"
+            ):
+                found.append(directory.name)
+    return found

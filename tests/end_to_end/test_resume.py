@@ -29,8 +29,7 @@ def root(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
-    """Serves a SavedModel like those of the TF-Hub collection, at a URL with password and
-    signature."""
+    """Serves a SavedModel like those on TF-Hub; yields its URL with a password and a signature."""
     directory = tmp_path_factory.mktemp("backbone") / "published"
     write_collection_model(dataclasses.replace(TINY, depth=1), directory)
     with pytest.MonkeyPatch.context() as patch, Server() as server:

@@ -159,8 +159,7 @@ def test_the_image_runs_the_command_line(python):
 
 
 def test_pip_is_visible_in_the_worker_image(python, installed, project):
-    """Beam's `boot` runs `python -m pip show` in the worker image, and ends if it does not find
-    Beam."""
+    """Beam's `boot` ends in the worker image if `python -m pip show` does not find Beam."""
     if subprocess.run(["python3.11", "-m", "pip", "--version"], check=False).returncode:
         pytest.skip("this machine's Python has no pip; that of the image's base has")
     assert python("-m", "pip", "show", "apache-beam").returncode

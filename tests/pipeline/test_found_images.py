@@ -1,4 +1,4 @@
-"""What is said of a source's images before anything long runs."""
+"""Tests of the description of a source's images, which is printed before the first node."""
 
 import dataclasses
 
@@ -34,7 +34,7 @@ def test_a_folder_of_classes(tmp_path):
 
 @pytest.fixture
 def split_folders(tmp_path):
-    """Returns a folder in which an image of train is also in test, and another in two classes."""
+    """Returns a folder in which one image is in two splits, and another image in two classes."""
     folder = tmp_path / "data"
     for split, first in (("train", 10), ("test", 30)):
         class_folder(folder / split, images=0)
@@ -117,7 +117,7 @@ def test_images_that_cannot_be_split_are_refused(tmp_path):
     with pytest.raises(RefusedError, match=r"no image for the split .*: found 2 images; expected"):
         found(1).check()
     untrained = dataclasses.replace(found(4), untrained=tuple(map(str, range(7))))
-    with pytest.raises(RefusedError, match="for the class 0, 1, 2, 3 and 3 more classes; expected"):
+    with pytest.raises(RefusedError, match="for the class 0, 1, 2, 3, 4 and 2 more; expected"):
         untrained.check()
 
 

@@ -1,4 +1,4 @@
-"""`--history` and `--compare`, which read the files that reports leave."""
+"""Tests of `--history` and `--compare`, which read the records that are written with reports."""
 
 import dataclasses
 import shutil

@@ -9,7 +9,7 @@ from tests.pipeline.test_root import config_of
 
 @pytest.fixture
 def places(tmp_path):
-    """A folder of class folders, a SavedModel, and a link to the former."""
+    """Returns a folder with a source of images, a SavedModel, and a symbolic link to the source."""
     (tmp_path / "flowers" / "daisy").mkdir(parents=True)
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "saved_model.pb").touch()
@@ -18,7 +18,8 @@ def places(tmp_path):
 
 
 def make_config(places, **values):
-    """A run on `flowers` and `mine`; values are relative to their folder."""
+    """Returns the configuration of a run on `flowers` and `mine`; paths are relative to
+    `places`."""
     given = {"dataset": "flowers", "model": "mine", "pipeline_root": "root"} | values
     given = {k: v if "://" in v else str(places / v) for k, v in given.items()}
     return config_of(given.pop("model"), **given)
@@ -75,7 +76,7 @@ def test_a_compiled_pipeline_must_not_write_among_its_data_either():
     ):
         check_locations(config_of(pipeline_root="gs://b/flowers/runs", **there))
     check_locations(config_of(pipeline_root="gs://b/runs", **there))
-    check_locations(config_of(**there))  # each run gives a root
+    check_locations(config_of(**there))  # each run gives its own pipeline root
 
 
 def test_the_state_directory_is_apart_from_the_data_but_may_have_them_in_it():

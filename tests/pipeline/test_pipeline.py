@@ -1,4 +1,4 @@
-"""The pipeline as TFX compiles it; what it does is in tests/end_to_end."""
+"""Tests of the nodes of the pipeline and their properties; tests/end_to_end runs the pipeline."""
 
 import dataclasses
 import json
@@ -46,7 +46,7 @@ CHAMPION = Blessing(
     (3, 4),
 )
 
-# The nodes that read the fingerprint of the training.
+# Nodes with the fingerprint of the training as a property.
 READERS = {"Evaluator", "Pusher", "Report"}
 
 
@@ -118,7 +118,7 @@ def test_user_functions_are_given_by_import_path(tmp_path):
 
 
 def test_the_machines_of_a_training_do_not_change_its_properties(tmp_path):
-    """So a training resumes from checkpoints of other machines, and is cached on any machines."""
+    """A training on other machines resumes from the same checkpoints and has the same cache key."""
     there = {"run.runner": "vertex", "pipeline_root": "gs://bucket/root", "cloud.image": "vit:1"}
     there |= {"cloud.project": "p", "cloud.region": "europe-west4"}
     job = {"machines.trainer.machine_type": "n1-standard-8", "machines.trainer.workers": "2"}
@@ -136,8 +136,8 @@ def test_the_machines_of_a_training_do_not_change_its_properties(tmp_path):
         ["--runner=FlinkRunner", "--flink_master=flink:8081", "--environment_type=LOOPBACK"],
     ],
 )
-def test_workers_here_read_the_backbone_where_it_lies(tmp_path, flags):
-    """So the pipeline is the same as without an engine, and no node trains again."""
+def test_local_workers_read_the_backbone_from_the_model_cache(tmp_path, flags):
+    """The pipeline is the same as with Beam's default runner, so the cached training is used."""
     engine = {"run.runner": "beam", "run.beam_args": flags}
     assert nodes(tmp_path, **engine)["Backbone"].exec_properties["artifact_uri"] == INPUTS.backbone
 
@@ -151,10 +151,10 @@ def test_workers_here_read_the_backbone_where_it_lies(tmp_path, flags):
         ["--runner=PortableRunner", "--environment_type=EXTERNAL"],
     ],
 )
-def test_workers_elsewhere_find_the_backbone_below_the_pipeline_root(tmp_path, flags):
+def test_remote_workers_read_a_copy_of_the_backbone(tmp_path, flags):
     engine = {"run.runner": "beam", "run.beam_args": flags}
     assert nodes(tmp_path, **engine)["Backbone"].exec_properties == {
-        "model": INPUTS.backbone,  # and not its URL, which may have a token in it
+        "model": INPUTS.backbone,  # the path, and not the URL, which may contain a token
         "weights": "pretrained",
         "precision": "float32",
         "trusted": 0,
@@ -266,8 +266,8 @@ def test_each_option_is_a_property_of_the_nodes_that_read_it(tmp_path, key, valu
     assert {name for name in before if before[name] != after[name]} == changed
 
 
-def test_properties_have_names_by_which_they_are_found_again():
-    """ResolveInputs writes each to the output of its name, before the texts are known."""
+def test_properties_can_be_read_by_name():
+    """ResolveInputs has an output parameter for each property, with the property's name."""
     properties = make_properties(configure(), INPUTS)
     assert tuple(properties.by_name()) == PROPERTY_NAMES
     assert Properties.from_names(properties.by_name()) == properties

@@ -1,4 +1,4 @@
-"""Schemas that a user gives, and where --write-schema writes none."""
+"""Tests of schemas that a user gives, and of refusals of --write-schema."""
 
 from importlib import resources
 

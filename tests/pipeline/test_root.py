@@ -40,8 +40,8 @@ def test_a_root_of_another_pipeline_is_refused(tmp_path):
         pass
 
 
-def test_a_run_that_ends_before_it_has_found_its_inputs_leaves_the_root_to_any(tmp_path):
-    """Such as by Ctrl-C, while TensorFlow is loaded; or where the model cannot be downloaded."""
+def test_a_run_that_ends_early_does_not_claim_the_root(tmp_path):
+    """A run may end before it has found its inputs, for example, by Ctrl-C or a failed download."""
     with pytest.raises(KeyboardInterrupt), claim_root(tmp_path, ONE):
         raise KeyboardInterrupt
     with claim_root(tmp_path, TWO) as record_owner:
@@ -108,7 +108,7 @@ def test_state_of_a_remote_root_stays_here(tmp_path, monkeypatch):
 
 
 def test_other_data_of_the_same_default_name_is_refused(tmp_path):
-    """Otherwise, its models would be compared with those of the first dataset."""
+    """Otherwise, models of the second dataset would be compared with those of the first dataset."""
     folders = [tmp_path / "a" / "flowers", tmp_path / "b" / "flowers"]
     for folder in folders:
         folder.mkdir(parents=True)

@@ -18,7 +18,8 @@ def test_an_image_that_is_back_changes_the_fingerprint(tmp_path, kind):
 
     first = find()
     assert first == find() == kind(str(folder)).fingerprint()
-    # The file existed when the run started, was missing when it was read, and is back.
+    # The file existed when the run started, was missing when ImageExampleGen read it, and exists
+    # again.
     note_unread(notes, first, ["c0/0.png"])
     second = find()
     assert second != first
@@ -26,7 +27,7 @@ def test_an_image_that_is_back_changes_the_fingerprint(tmp_path, kind):
     # The file was missing in the next run as well.
     note_unread(notes, second, ["c0/0.png"])
     assert find() not in (first, second)
-    # Now the file is removed for good.
+    # Now the file is removed permanently.
     (folder / "c0" / "0.png").unlink()
     gone = find()
     assert gone == kind(str(folder)).fingerprint()

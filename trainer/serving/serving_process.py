@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from common.errors import InputError
-from trainer.serving.watchdog import Bounds, Watchdog, peak_memory
+from common.memory import peak_memory
+from trainer.serving.watchdog import Bounds, Watchdog
 
 STOPPED = "was stopped"  # part of the message if a process exceeds its bounds
 _SCRIPT = Path(__file__).with_name("session_model.py")

@@ -1,16 +1,13 @@
 """Stops a process that takes too long or too much memory. Imports no TensorFlow."""
 
-import contextlib
 import dataclasses
-import os
-import re
 import subprocess
 import threading
 import time
-from pathlib import Path
 from types import TracebackType
 
-_PAGE = os.sysconf("SC_PAGE_SIZE")  # bytes
+from common.memory import resident_memory
+
 _INTERVAL = 0.05  # seconds between two measurements of the memory
 
 
@@ -77,41 +74,3 @@ class Watchdog:
         self._is_over.set()
         if self._bounds is not None:
             self._thread.join()
-
-
-def resident_memory(process: int) -> int:
-    """Returns the memory that a process uses now, in bytes; 0 if it has ended."""
-    with contextlib.suppress(OSError, IndexError):
-        return int(Path(f"/proc/{process}/statm").read_text().split()[1]) * _PAGE
-    return 0
-
-
-def peak_memory(process: int) -> int:
-    """Returns the most memory that a process has used, in bytes; 0 if it has ended."""
-    with contextlib.suppress(OSError):
-        status = Path(f"/proc/{process}/status").read_text()
-        if found := re.search(r"^VmHWM:\s+(\d+) kB$", status, re.MULTILINE):
-            return int(found[1]) * 1024
-    return 0
-
-
-def available_memory() -> int:
-    """Returns the memory that new processes on this machine, or in this container, can use, in
-    bytes.
-    """
-    found = re.search(
-        r"^MemAvailable:\s+(\d+) kB$", Path("/proc/meminfo").read_text(), re.MULTILINE
-    )
-    amounts = [int(found[1]) * 1024] if found else []
-    # The files with the limit and the use of a container's memory, in control groups of version 2
-    # and 1.
-    for limit, used in (
-        ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
-        (
-            "/sys/fs/cgroup/memory/memory.limit_in_bytes",
-            "/sys/fs/cgroup/memory/memory.usage_in_bytes",
-        ),
-    ):
-        with contextlib.suppress(OSError, ValueError):  # "max" stands for no limit
-            amounts.append(int(Path(limit).read_text()) - int(Path(used).read_text()))
-    return min(amounts)

@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from common.errors import InputError
+from common.text import list_first
 from components.image_example_gen.sources.base import TEST, TRAIN, VALIDATION
 from components.image_example_gen.sources.visible import IMAGE_SUFFIXES
 
@@ -18,7 +19,6 @@ _WORDS = {
     **dict.fromkeys(("val", "valid", "validate", "validation", "dev"), VALIDATION),
     **dict.fromkeys(("test", "testing", "tst", "eval", "evaluation"), TEST),
 }
-_SHOWN = 5  # the number of names that a message shows
 
 
 class Place(NamedTuple):
@@ -82,18 +82,18 @@ def find_layout(
     loose = [top for top in splits if top in folders.with_images]
     problem = ""
     if others:
-        problem = f", beside which {_list(others)} {_is(others)} no split"
+        problem = f", beside which {list_first(others)} {_is(others)} no split"
     elif loose:
-        problem = f", but {_list(loose)} {_has(loose)} images outside of class folders"
+        problem = f", but {list_first(loose)} {_has(loose)} images outside of class folders"
     elif len(set(splits.values())) < len(splits):
         problem = ", two of the same kind"
     if not splits:
         raise InputError(
-            f"{where}: found the folders {_list(folders.tops) or '(none)'}, of which none is named "
-            f"like a split; {_expected(splits)}"
+            f"{where}: found the folders {list_first(folders.tops) or '(none)'}, of which none is "
+            f"named like a split; {_expected(splits)}"
         )
     if problem:
-        taken = _list([f"{top} ({split})" for top, split in splits.items()])
+        taken = list_first([f"{top} ({split})" for top, split in splits.items()])
         raise InputError(f"{where}: took {taken} for splits{problem}; {_expected(splits)}")
     return Layout({folders.descend(top, split): split for top, split in splits.items()})
 
@@ -113,10 +113,10 @@ def check_classes(classes: Mapping[str, Collection[str]], where: str) -> None:
         missing = [name for name in every if name not in names]
         if missing:
             raise InputError(
-                f"{where}: took {_list(list(classes))} for splits, but {split} has {len(names)} of "
-                f"{len(every)} classes, without {_list(missing)}; expected the same classes in "
-                "each: --layout splits takes the splits as they are, --layout classes takes each "
-                "folder as a class"
+                f"{where}: took {list_first(list(classes))} for splits, but {split} has "
+                f"{len(names)} of {len(every)} classes, without {list_first(missing)}; expected "
+                "the same classes in each: --layout splits takes the splits as they are, "
+                "--layout classes takes each folder as a class"
             )
 
 
@@ -161,7 +161,7 @@ def _named_layout(folders: _Folders, where: str, named: Mapping[str, Sequence[st
         for name in names:
             if name not in folders.tops:
                 raise InputError(
-                    f"{where}: found the folders {_list(folders.tops) or '(none)'}; expected "
+                    f"{where}: found the folders {list_first(folders.tops) or '(none)'}; expected "
                     f"{name}, which ingest.splits.{split} names"
                 )
             splits[folders.descend(name, split)] = split
@@ -182,11 +182,6 @@ def _expected(splits: Mapping[str, str]) -> str:
 
 def _is_image(name: str) -> bool:
     return name.lower().endswith(IMAGE_SUFFIXES)
-
-
-def _list(names: Sequence[str]) -> str:
-    more = len(names) - _SHOWN
-    return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
 def _is(names: Sequence[str]) -> str:

@@ -108,8 +108,7 @@ def transformed(project, tmp_path_factory):
 
 
 def test_the_backbone_is_loaded_once(transformed):
-    """The executor loads the backbone once, although TFX traces `preprocessing_fn` several
-    times."""
+    """TFX traces `preprocessing_fn` several times, but the executor loads the backbone once."""
     assert transformed.loads == 1
 
 

@@ -233,8 +233,7 @@ def wait_for_two_lists(service):
 
 
 def end_step_while_creating(service):
-    """Sends SIGTERM to the step while Vertex AI creates its job, before the step gets a
-    response."""
+    """Sends SIGTERM to the step while Vertex AI creates its job, before the response."""
     time.sleep(0.2)  # as in Running
     os.kill(os.getpid(), signal.SIGTERM)
     wait_for_two_lists(service)

@@ -165,8 +165,7 @@ FILES |= {"canvas": image_files.gif_of_part(), "bomb": image_files.png_bomb(1001
 
 @pytest.fixture(scope="module")
 def served():
-    """Returns the function by which exported models decode images; it returns None for a refused
-    image."""
+    """Returns the decoder of exported models, which returns None for a refused image."""
     decode = tf.function(
         lambda encoded: decode_upright(encoded, limits(300, 10**6)).image,
         input_signature=[tf.TensorSpec([], tf.string)],

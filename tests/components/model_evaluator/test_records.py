@@ -43,8 +43,7 @@ def test_before_the_first_blessing_there_is_none(records):
 
 
 def test_the_copy_survives_the_replacement_of_the_model(make_model, records, tmp_path):
-    """After a lost metadata store, execution numbers start again, and a new model gets the old
-    URI."""
+    """Without the metadata store, execution numbers start again, so a new model gets an old URI."""
     model = make_model("7", 1.0)
     blessing = record(records, model, "one")
     shutil.rmtree(model)

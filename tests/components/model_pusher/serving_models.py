@@ -31,11 +31,16 @@ def read_record(serving: Path, version: int) -> dict:
     return json.loads((serving / ".pushed" / f"{version}.json").read_text())
 
 
-def export_classifier(directory: Path, height: int = 16, width: int = 24) -> str:
+def export_classifier(
+    directory: Path,
+    height: int = 16,
+    width: int = 24,
+    kind: type[ServedClassifier] = ServedClassifier,
+) -> str:
     """Exports a small classifier with the three signatures that Trainer exports."""
     head = keras.layers.Dense(3)
     head.build([None, 3])
-    ServedClassifier(
+    kind(
         to_features=lambda images: tf.reduce_mean(images, [1, 2]),
         head=head,
         backbone=tf.Module(),

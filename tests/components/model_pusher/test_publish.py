@@ -149,7 +149,7 @@ def test_a_damaged_record_is_named_and_its_version_left_alone(tmp_path, caplog):
 
 @pytest.fixture
 def bucket(tmp_path, monkeypatch):
-    """Returns a file:// URL, for which Pusher does without renames and file locks, as in a
+    """Returns a file:// URL, for which Pusher uses neither renames nor file locks, as in a
     bucket."""
     timing = Timing(settle=0)
     monkeypatch.setattr(

@@ -6,7 +6,6 @@ import re
 import sys
 from pathlib import Path
 
-import keras
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -25,8 +24,6 @@ from components.serving_check.refusal import read_refusal
 from components.serving_check.settings import ServingCheckSettings
 from tests.components.model_pusher.serving_models import export_classifier, export_model
 from tests.conftest import PROJECT, encode, gradient
-from trainer.decoding.limits import Limits
-from trainer.serving.calibration import Calibration
 from trainer.serving.export import ServedClassifier
 from trainer.serving.serving_process import ServingProcess
 from trainer.serving.watchdog import Bounds
@@ -109,18 +106,7 @@ def export_wrong(directory, answer=None, *, always_valid=False):
             outputs = super()._answer(images, is_valid)
             return answer(outputs) if answer else outputs
 
-    head = keras.layers.Dense(3)
-    head.build([None, 3])
-    Wrong(
-        to_features=lambda images: tf.reduce_mean(images, [1, 2]),
-        head=head,
-        backbone=tf.Module(),
-        classes=CLASSES,
-        image_shape=(16, 24),
-        limits=Limits(),
-        calibration=Calibration(),
-    ).save(str(directory))
-    return directory
+    return export_classifier(directory, kind=Wrong)
 
 
 def test_a_good_model_passes(server_process, model, images, monkeypatch):
@@ -238,8 +224,7 @@ def test_a_model_that_eats_memory_is_stopped(tmp_path, images):
     ],
 )
 def test_a_process_that_crashes_or_hangs(images, tmp_path, end, reason):
-    """The serving process crashes or hangs during the first request, as after a fault in a
-    kernel."""
+    """The serving process crashes or hangs in the first request, as after a fault in a kernel."""
     python = tmp_path / "python"
     shapes = {name: {"x": [None, 2, 2, 3]} for name in ("from_examples", "from_pixels")}
     python.write_text(

@@ -13,8 +13,9 @@ from google.cloud.aiplatform_v1.types import MachineSpec
 
 from components.model_pusher.publish import hold_serving_directory, publish
 from components.vertex_endpoint import stage
+from tests.captured_run import run_captured
 from tests.components.model_pusher.serving_models import export_model
-from tests.pipeline.runners.server import REFUSALS, run_captured
+from tests.pipeline.runners.server import REFUSALS
 from tests.vertex_models import serve_vertex_models
 
 TARGET = ["--name", "flowers", "--project", "p", "--region", "europe-west4", "--endpoint", "prod"]

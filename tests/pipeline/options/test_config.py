@@ -15,7 +15,7 @@ from trainer.input.augmentation import Augmentation
 
 
 def config_of(**values):
-    """Builds the configuration of dotted keys, written with __ for the dot."""
+    """Builds a configuration from keyword arguments, with `__` in place of the dot of a key."""
     values = {key.replace("__", "."): value for key, value in values.items()}
     return build_config({key: Setting(value, f"--{key}") for key, value in values.items()})
 
@@ -88,14 +88,13 @@ def test_published_recipes_are_for_vits_only(model, recipe):
         ({"model": "vit_b16_fe"}, True),
         ({"model": "spsayakpaul/vision-transformer/tensorFlow2/vit-b16-fe/1"}, True),
         ({"model": "gs://vit_models/augreg/Ti_16.npz"}, True),
-        ({"model": "vit_mini_fe", "dataset": "digits"}, True),  # has no pretrained weights
+        # the catalogue has no pretrained weights for it
+        ({"model": "vit_mini_fe", "dataset": "digits"}, True),
         ({"model": "vit_b16_fe", "weights": "random"}, False),
         ({"model": "https://tfhub.dev/google/imagenet/mobilenet_v2/feature_vector/5"}, False),
     ],
 )
-def test_the_floor_is_the_recipes_for_the_weights_that_it_was_made_for(
-    options, has_the_recipes_floor
-):
+def test_the_recipes_min_accuracy_applies_to_pretrained_weights(options, has_the_recipes_floor):
     config = config_of(**options)
     expected = RECIPES[config.recipe].min_accuracy if has_the_recipes_floor else 0.5
     assert config.gate.min_accuracy == expected
@@ -168,13 +167,13 @@ def test_options_without_an_effect_are_refused(values, message):
 
 
 def test_an_option_with_its_default_value_is_no_error():
-    """So a configuration can be written out in full."""
+    """A configuration file may contain every option, even an option without an effect."""
     config = config_of(model="vit_b16_fe", tune="head", train__head="linear_probe")
     assert read_config(config.to_json()) == config
     assert config_of(model="vit_b16_fe", tune="head", train__layer_decay="1").tune == "head"
 
 
-def test_a_model_outside_the_catalogue_is_gated_at_one_half(tmp_path):
+def test_a_model_outside_the_catalogue_needs_an_accuracy_of_one_half(tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "saved_model.pb").touch()
     config = config_of(model=f"{tmp_path}/mine/")
@@ -289,7 +288,7 @@ def test_yaml_may_override_what_it_merges(tmp_path):
 
 
 def test_the_home_directory_is_expanded_in_every_path(tmp_path, monkeypatch):
-    """As no shell does within `--flag=~/x`, nor in a YAML file."""
+    """Shells do not expand `~` in `--flag=~/x` or in YAML files, so the pipeline does."""
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "saved_model.pb").touch()
@@ -329,7 +328,7 @@ def test_every_flag_names_a_key_and_every_key_has_a_help_text():
     assert all(option.help for option in OPTIONS.values())
 
 
-def test_passwords_and_signatures_are_no_part_of_what_is_kept():
+def test_passwords_and_signatures_are_not_stored():
     config = config_of(model="https://user:password@host/m.tgz?signature=1", dataset="digits")
     assert config.model_and_dataset == "model https://…@host/m.tgz?…, dataset digits"
     there = {"run.runner": "kubeflow", "cloud.host": "https://user:password@kfp.example"}

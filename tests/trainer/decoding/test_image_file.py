@@ -1,4 +1,4 @@
-"""The ops that ingestion and serving share, against Pillow: pixels, orientation, refusals."""
+"""Compares the decoding of ingestion and serving with Pillow: pixels, orientation, refusals."""
 
 import re
 from pathlib import Path
@@ -20,13 +20,14 @@ from trainer.decoding.limits import Limits
 SUITE = Path(__file__).parent / "suite"
 LIMITS = Limits(max_side=1024, max_pixels=10**6)
 
-# Pillow reads these: a PNG whose pixels have a wrong checksum, and JPEGs with damaged pixels.
+# Damaged files that only Pillow decodes: a PNG with a wrong checksum, and JPEGs.
 ONLY_PILLOW = {"xcsn0g01.png", "bits_flipped.jpg", "zero_hole.jpg", "zero_tail.jpg"}
 
 
 @pytest.fixture(scope="module")
 def decode():
-    """Encoded image -> (pixels, whether the file is a JPEG of just these)."""
+    """Returns a function that decodes a file: its pixels, and whether it is a JPEG of these
+    pixels."""
     function = tf.function(
         lambda encoded: decode_upright(encoded, LIMITS),
         input_signature=[tf.TensorSpec([], tf.string)],
@@ -54,8 +55,8 @@ def suite():
 
 
 @pytest.mark.parametrize("path", suite(), ids=lambda path: path.name)
-def test_the_suite(decode, path):
-    """Pixels as Pillow's, or refused by both."""
+def test_files_of_the_suite(decode, path):
+    """The op decodes each file to the same pixels as Pillow, or both refuse the file."""
     encoded = path.read_bytes()
     try:
         expected = image_files.by_pillow(encoded)
@@ -72,7 +73,7 @@ def test_the_suite(decode, path):
 def test_all_orientations_look_the_same(decode, shape):
     images = [decode((SUITE / "exif" / f"{shape}_{i}.jpg").read_bytes())[0] for i in range(1, 9)]
     for image in images:
-        assert difference(image, images[0]) < 8  # each was encoded by itself
+        assert difference(image, images[0]) < 8  # each file was compressed separately
 
 
 CARRIERS = {
@@ -122,10 +123,11 @@ def test_orientation(decode, carrier, orientation):
         image_files.exif(6)[:-9],
         image_files.exif(0),
         image_files.exif(9),
-        image_files.exif(6).replace(b"\x12\x01\x03\0", b"\x12\x01\x02\0"),  # a text
+        # the orientation is a text
+        image_files.exif(6).replace(b"\x12\x01\x03\0", b"\x12\x01\x02\0"),
     ],
 )
-def test_damaged_exif_is_as_good_as_none(decode, exif):
+def test_damaged_exif_is_ignored(decode, exif):
     assert difference(decode(jpeg(exif=b"Exif\0\0" + exif))[0], np.asarray(gradient())) < 2
 
 
@@ -169,7 +171,7 @@ def test_kinds_of_files(decode, kind):
 
 
 def test_the_canvas_of_a_gif_is_white(decode):
-    """Where the first frame does not cover it."""
+    """Pixels of the canvas outside the first frame are white."""
     image, _ = decode(image_files.gif_of_part())
     expected = np.full([44, 52, 3], 255, np.uint8)
     expected[10:34, 10:42] = np.asarray(gradient().quantize(16).convert("RGB"))
@@ -209,7 +211,7 @@ def test_large_images_are_made_smaller_as_by_pillow(decode, format, size):
     ],
     ids=range(13),
 )
-def test_what_is_refused_by_its_header(decode, encoded, message):
+def test_files_that_are_refused_by_their_headers(decode, encoded, message):
     with pytest.raises(tf.errors.InvalidArgumentError) as error:
         decode(encoded)
     words = error.value.message.replace("] [", " ")
@@ -218,7 +220,7 @@ def test_what_is_refused_by_its_header(decode, encoded, message):
 
 @pytest.mark.parametrize("kind", ["progressive jpeg", "png with alpha", "gif", "lossless webp"])
 def test_a_file_that_is_cut_off_is_refused(decode, kind):
-    """Anywhere but in its last bytes, which no pixel needs."""
+    """A file that lacks more than its last 40 bytes is refused."""
     encoded = encode(gradient(), "GIF") if kind == "gif" else KINDS[kind]
     for length in range(0, len(encoded) - 40, max(1, len(encoded) // 60)):
         with pytest.raises(tf.errors.InvalidArgumentError):
@@ -248,8 +250,8 @@ def test_formats_are_found_by_their_first_bytes():
         assert find_format(encoded) is None
 
 
-def test_plain_jpegs_are_decoded_alike_by_few_ops(decode):
-    """And nothing else is."""
+def test_decode_plain_jpeg_agrees_and_refuses_other_files(decode):
+    """`decode_plain_jpeg` refuses other formats, and JPEGs that must be turned or made smaller."""
     function = tf.function(
         lambda encoded: decode_plain_jpeg(encoded, LIMITS),
         input_signature=[tf.TensorSpec([], tf.string)],

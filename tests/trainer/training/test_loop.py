@@ -1,4 +1,4 @@
-"""The training loop, on features that take no time."""
+"""Tests of the training loop, on a head on four features."""
 
 import json
 import logging
@@ -29,7 +29,7 @@ from trainer.training.validation import Validation
 
 @pytest.fixture
 def fitted(tmp_path):
-    """Trains a head on 50 examples; returns the model and the history."""
+    """Returns a function that trains a head on 50 examples, and returns model and history."""
     write_features(tmp_path)
 
     def fitted(**changes):
@@ -41,7 +41,7 @@ def fitted(tmp_path):
 
 
 def train(task, log_dir):
-    """Returns the trained model of a task; its checkpoints are beside the data."""
+    """Trains the model of a task, with checkpoints beside the data; returns the model."""
     model = task.make_model()
     fit(
         model,
@@ -78,13 +78,13 @@ def test_training_learns_and_writes_its_history(fitted, tmp_path):
 
 
 def summaries(log_dir):
-    """Steps and values of what TensorBoard shows."""
+    """Returns the steps and values in the event file for TensorBoard."""
     (events,) = log_dir.glob("events.out.tfevents.*")
     return [(e.step, value) for e in summary_iterator(str(events)) for value in e.summary.value]
 
 
-def test_inputs_are_shown_wherever_it_begins(tiny_backbone, tmp_path, monkeypatch):
-    """A training that resumes has another log directory."""
+def test_inputs_are_shown_at_the_start_and_after_resuming(tiny_backbone, tmp_path, monkeypatch):
+    """A resumed training has another log directory, which needs images as well."""
     write_images(tmp_path)
     task = Task(tmp_path, Hyperparameters(batch_size=6), tune="full", backbone=tiny_backbone)
     preempt_after(4, monkeypatch)
@@ -97,12 +97,12 @@ def test_inputs_are_shown_wherever_it_begins(tiny_backbone, tmp_path, monkeypatc
         assert [s for s, _ in shown] == [step]
         width, height, *images = tf.make_ndarray(shown[0][1].tensor)
         assert (width, height, len(images)) == (b"16", b"16", 6)
-        # Noise above black in one colour each, where [-1, 0] would be cut off.
+        # The mean would be lower if values in [-1, 0] were cut off.
         assert 40 < np.mean([tf.io.decode_png(image) for image in images]) < 160
 
 
 def test_the_input_pipeline_is_started_once(tiny_backbone, tmp_path, monkeypatch):
-    """Though TensorBoard shows some of its images."""
+    """The images for TensorBoard do not start the input pipeline a second time."""
     write_images(tmp_path)
     task = Task(tmp_path, Hyperparameters(batch_size=6), tune="full", backbone=tiny_backbone)
     batches, starts = TrainingData.batches, []
@@ -120,7 +120,7 @@ def test_the_input_pipeline_is_started_once(tiny_backbone, tmp_path, monkeypatch
 
 
 def test_the_head_begins_at_zero(fitted):
-    """So every class is equally probable before the first step."""
+    """Before the first step, all classes are equally probable."""
     _, history = fitted(steps=1)
     assert history["steps"][0]["loss"] == pytest.approx(np.log(CLASSES))
 
@@ -130,7 +130,7 @@ def test_gradients_are_clipped_by_their_global_norm(fitted, clip):
     model, history = fitted(steps=1, learning_rate=0.5, schedule="constant", clip_norm=clip)
     norm = history["steps"][0]["gradient_norm"]
     assert norm > 0.1
-    # The weights start at zero, so they equal the step.
+    # The weights start at zero, so after one step they equal the change of the step.
     step = np.sqrt(sum(np.sum(np.square(w)) for w in model.get_weights()))
     assert step == pytest.approx(0.5 * (clip or norm), rel=1e-5)
 
@@ -151,8 +151,8 @@ def test_steps_are_counted_exactly(fitted, steps, epochs, caplog):
     assert (last.step, last.total_steps, last.epoch) == (steps, steps, epochs)
 
 
-def test_the_first_step_tells_nothing_about_the_pace(fitted, caplog):
-    """It traces the graph: the remaining time, computed from it, would be many times too long."""
+def test_the_first_step_does_not_count_for_the_pace(fitted, caplog):
+    """The first step traces the graph, so it takes much longer than later steps."""
     with caplog.at_level(logging.DEBUG, "trainer.training.progress"):
         fitted(steps=7)
     first, *_, last = _reported(caplog)
@@ -195,7 +195,7 @@ def test_a_batch_larger_than_the_data(fitted, tmp_path):
     assert not (tmp_path / "checkpoints").exists()
 
 
-def test_compiled_by_xla_it_learns_the_same(fitted, tmp_path, monkeypatch):
+def test_training_with_xla_gives_the_same_weights(fitted, tmp_path, monkeypatch):
     steppers = []
     begin = Stepper.__init__
 
@@ -213,7 +213,7 @@ def test_compiled_by_xla_it_learns_the_same(fitted, tmp_path, monkeypatch):
 
 
 def is_compiled(stepper):
-    """Returns whether XLA compiled the gradients."""
+    """Returns whether XLA has compiled the function of the gradients."""
     (graph,) = stepper._gradients._list_all_concrete_functions()
     return graph.function_def.attr["_XlaMustCompile"].b
 
@@ -226,8 +226,7 @@ def test_label_smoothing_keeps_the_loss_up(fitted, tmp_path):
 
 
 def test_early_stopping_exports_the_best(fitted):
-    """With this learning rate, accuracy falls: the best epoch is exported, and training ends
-    early."""
+    """With a learning rate of 50, accuracy falls, and the best epoch's weights are exported."""
     model, history = fitted(
         epochs=50, learning_rate=50.0, clip_norm=None, schedule="constant", early_stopping=2
     )
@@ -259,14 +258,14 @@ def test_the_average_of_the_weights_is_exported(fitted, tmp_path):
     plain, _ = fitted(epochs=4)
     tf.io.gfile.rmtree(str(tmp_path / "checkpoints"))
     averaged, history = fitted(epochs=4, ema=0.99)
-    # The average lags behind: it contains the small weights of the first steps.
+    # The average includes the small weights of the first steps, so it is smaller.
     assert np.abs(averaged.get_weights()[0]).mean() < np.abs(plain.get_weights()[0]).mean()
     losses = [record["val_loss"] for record in history["epochs"]]
     assert losses == sorted(losses, reverse=True)
 
 
-def test_class_weights_move_the_answers_to_rare_classes(fitted, tmp_path):
-    """With class weights, the model predicts all classes about equally often."""
+def test_with_class_weights_rare_classes_are_predicted_more_often(fitted, tmp_path):
+    """Without class weights, the model predicts the frequent class more often."""
     from tests.trainer.small_training import FEATURES, LABEL, write_records
 
     generator = np.random.default_rng(0)
@@ -300,7 +299,7 @@ def test_class_weights_move_the_answers_to_rare_classes(fitted, tmp_path):
     ],
 )
 def test_when_checkpoints_are_written(fitted, monkeypatch, seconds, changes, expected):
-    """At the ends of epochs only where the last one is some time ago."""
+    """The end of an epoch is saved only if the last checkpoint is older than some seconds."""
     save, saved = Loop._save, []
 
     def noted(self):
@@ -348,7 +347,7 @@ def initial_scale(monkeypatch, scale):
 
 
 def test_steps_that_overflow_are_left_out(fitted, monkeypatch, caplog):
-    initial_scale(monkeypatch, 2.0**68)  # squares of gradients overflow
+    initial_scale(monkeypatch, 2.0**68)  # the squares of scaled gradients overflow float32
     with caplog.at_level(logging.INFO):
         _, history = fitted(epochs=20, precision="mixed_float16", ema=0.9)
     left_out = [record for record in history["steps"] if "gradient_norm" not in record]
@@ -391,7 +390,7 @@ def profiles_in(log):
 
 
 def is_profiling(folder):
-    """Returns whether a profile is still active: TensorFlow allows one at a time."""
+    """Returns whether a profile is still active; TensorFlow allows a single active profile."""
     try:
         tf.profiler.experimental.start(str(folder / "other"))
     except tf.errors.AlreadyExistsError:
@@ -401,7 +400,7 @@ def is_profiling(folder):
 
 
 def preempt_after(step, monkeypatch, number=signal.SIGTERM):
-    """Sends a signal at the end of the epoch that ends with `step`."""
+    """Sends a signal to this process at the end of the epoch that ends with `step`."""
     end = Loop._end_epoch
 
     def end_epoch(self, preemption):
@@ -433,8 +432,8 @@ def test_ctrl_c_saves_first_and_pressed_again_ends_at_once(fitted, monkeypatch):
 
 
 @pytest.mark.parametrize("epoch", [2, 4])
-def test_a_validation_that_is_interrupted_is_made_up_for(tmp_path, monkeypatch, epoch):
-    """By the next run, with the weights and the history of an undisturbed training."""
+def test_an_interrupted_validation_is_repeated(tmp_path, monkeypatch, epoch):
+    """The next run repeats the validation, and ends with the results of an undisturbed training."""
     write_features(tmp_path)
     hyperparameters = Hyperparameters(
         batch_size=10, learning_rate=0.5, epochs=4, ema=0.9, keep="best", deterministic=True
@@ -455,7 +454,7 @@ def test_a_validation_that_is_interrupted_is_made_up_for(tmp_path, monkeypatch, 
 
 
 def stop_validation(epoch, monkeypatch):
-    """Sends SIGTERM during the validation of an epoch, after its first batch."""
+    """Sends SIGTERM during the validation after epoch number `epoch`."""
     test, validations = Stepper.test, []
     run = Validation.run
 
@@ -474,7 +473,8 @@ def stop_validation(epoch, monkeypatch):
 
 @pytest.fixture
 def local_run(monkeypatch):
-    """As in a run on this machine, whose signals end the process; here they raise SystemExit."""
+    """Returns a local run's signal handling, which raises SystemExit instead of ending the
+    process."""
 
     def leave(status):
         raise SystemExit(status)
@@ -488,13 +488,14 @@ def local_run(monkeypatch):
 
 @pytest.mark.parametrize("step", [10, 20])
 def test_a_local_run_ends_once_its_training_is_saved(fitted, local_run, monkeypatch, capfd, step):
-    """Also where the signal comes in the last step; no caller gets an exception to swallow."""
+    """The process ends itself, since a caller might catch an exception."""
     end, saved = Loop._end_epoch, []
 
     def end_epoch(self, preemption):
         end(self, preemption)
         if self._step == step:
-            local_run._receive(signal.SIGTERM)  # as its thread does
+            # the thread that waits for signals calls this method
+            local_run._receive(signal.SIGTERM)
             saved.append(self._checkpoints)
 
     monkeypatch.setattr(Loop, "_end_epoch", end_epoch)
@@ -510,7 +511,7 @@ def test_a_local_run_ends_once_its_training_is_saved(fitted, local_run, monkeypa
 
 
 def test_a_local_run_with_nothing_to_save_ends_at_once(fitted, local_run, monkeypatch, capfd):
-    """Before the first step has ended, and right after a checkpoint."""
+    """Before the end of the first step, there is nothing to save."""
 
     def receive(*_, **__):
         local_run._receive(signal.SIGINT)
@@ -523,7 +524,7 @@ def test_a_local_run_with_nothing_to_save_ends_at_once(fitted, local_run, monkey
 
 
 @pytest.mark.usefixtures("foreground")
-def test_ctrl_c_in_the_last_step_is_heeded_too(fitted, monkeypatch):
+def test_ctrl_c_in_the_last_step_saves_the_training(fitted, monkeypatch):
     preempt_after(20, monkeypatch, signal.SIGINT)
     with pytest.raises(KeyboardInterrupt, match="after the last step; the training is saved"):
         fitted(epochs=4)
@@ -533,7 +534,7 @@ def test_ctrl_c_in_the_last_step_is_heeded_too(fitted, monkeypatch):
 
 
 def test_a_process_that_ignores_ctrl_c_still_ignores_it(fitted, monkeypatch):
-    """Background processes of a shell ignore Ctrl-C."""
+    """A shell lets its background processes ignore Ctrl-C."""
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         preempt_after(10, monkeypatch, signal.SIGINT)
@@ -568,8 +569,8 @@ def test_sigterm_saves_first(fitted, tmp_path, monkeypatch):
     ],
     ids=["sgd", "adamw", "early stopping"],
 )
-def test_going_on_from_any_step_gives_the_same_weights(fitted, tmp_path, monkeypatch, changes):
-    """The training is killed after every third step; only the checkpoint is left."""
+def test_resuming_from_any_step_gives_the_same_weights(fitted, tmp_path, monkeypatch, changes):
+    """The training fails after every third step, and continues from the checkpoint."""
 
     class KilledError(Exception):
         pass

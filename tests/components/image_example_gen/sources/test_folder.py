@@ -96,8 +96,8 @@ def test_one_class_is_not_enough(tmp_path):
 
 
 def test_the_folder_below_or_above_is_named(tmp_path):
-    """Archives are often unpacked into a folder of the same name, so class folders lie one level
-    off."""
+    """An archive is often unpacked into a folder of the same name, one level above the class
+    folders."""
     flowers = class_folder(tmp_path / "flowers" / "flowers")
     with pytest.raises(InputError, match=rf"found 1 class folders;.*; did you mean {flowers}\?$"):
         FolderSource(str(tmp_path / "flowers")).check()

@@ -102,8 +102,7 @@ def flip_a_bit_of_one_image(index, example):
 
 
 def test_two_copies_have_one_fingerprint(data_dir, tmp_path, flowers_record):
-    """A copy has the same fingerprint, whenever, wherever and by whichever process it was
-    prepared."""
+    """Time, folder and process of the preparation do not change the fingerprint."""
     expected = TfdsSource("tf_flowers", data_dir).fingerprint()
     os.utime(flowers_record, ns=(1, 1))
     assert TfdsSource("tf_flowers", str(tmp_path)).fingerprint() == expected
@@ -114,8 +113,7 @@ def test_two_copies_have_one_fingerprint(data_dir, tmp_path, flowers_record):
 
 
 def test_the_fingerprint_follows_the_images(data_dir, tmp_path, flowers_record):
-    """Changing an image changes the fingerprint, even if name, size and time of the file stay
-    equal."""
+    """The fingerprint changes with an image, even if name, size and time of the file do not."""
     stat = flowers_record.stat()
     rewrite(flowers_record, flip_a_bit_of_one_image)
     os.utime(flowers_record, ns=(stat.st_atime_ns, stat.st_mtime_ns))

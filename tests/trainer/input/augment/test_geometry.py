@@ -18,8 +18,8 @@ def affine(pil_image, *coefficients):
     )
 
 
-# Pillow uses the coordinates of corners, TensorFlow those of centres: a shear by a differs
-# by a / 2 pixels; a rotation around the centre does not.
+# Pillow's coordinates are those of a pixel's corner, and TensorFlow's those of its centre. So a
+# shear by a differs by a / 2 pixels, and a rotation around the centre does not differ.
 @pytest.mark.parametrize("amount", [-0.29, 0.29])
 @pytest.mark.parametrize(
     ("ours", "pillows"),

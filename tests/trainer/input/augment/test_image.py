@@ -29,8 +29,8 @@ FILES = [
 
 
 @functools.cache
-def traced(augmentation):
-    """Returns `augment_image` as a function of the encoded image and the seed."""
+def make_augment(augmentation):
+    """Returns `augment_image` as a traced function of the encoded image and the seed."""
     signature = [tf.TensorSpec([], tf.string), tf.TensorSpec([2], tf.int64)]
     return tf.function(
         lambda encoded, seed: augment_image(encoded, seed, *SIZE, augmentation),
@@ -39,14 +39,14 @@ def traced(augmentation):
 
 
 def images(augmentation, files=FILES, *, seed=0, order=None, parallel=1):
-    """Returns augmented images, float32 [B, H, W, 3], in the order of `files`, computed in `order`.
+    """Augments images in the given order; returns float32 [B, H, W, 3] in the order of `files`.
 
-    The seed of the one at `index` is [seed, index].
+    The seed of the image at `index` is [seed, index].
     """
     order = np.arange(len(files)) if order is None else order
     seeds = np.stack([np.full_like(order, seed), order], axis=1)
     dataset = tf.data.Dataset.from_tensor_slices(([files[index] for index in order], seeds))
-    dataset = dataset.map(traced(augmentation), num_parallel_calls=parallel)
+    dataset = dataset.map(make_augment(augmentation), num_parallel_calls=parallel)
     assert dataset.element_spec == tf.TensorSpec([*SIZE, 3], tf.float32)
     return np.stack(list(dataset))[np.argsort(order)]
 
@@ -101,7 +101,7 @@ def test_flip_mirrors_half_of_the_images():
 @pytest.mark.parametrize("off", ["crop_area", "flip"])
 def test_steps_that_are_off_do_not_change_the_random_numbers_of_others(off):
     without = dataclasses.replace(GEOMETRY, **{off: getattr(Augmentation(), off)})
-    # Noise is inserted last, so the same seed leads to bit-identical noise.
+    # Erasing is the last step, so with the same seed the noise is bit-identical.
     same = np.all(images(GEOMETRY) == images(without), axis=-1).mean(axis=(1, 2))
     assert np.all(same > 0.015)
 

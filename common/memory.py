@@ -1,0 +1,44 @@
+"""The memory of processes and of this machine. Works on Linux only, since it reads /proc."""
+
+import contextlib
+import os
+import re
+from pathlib import Path
+
+_PAGE = os.sysconf("SC_PAGE_SIZE")  # bytes
+
+
+def resident_memory(process: int) -> int:
+    """Returns the memory that a process uses now, in bytes; 0 if it has ended."""
+    with contextlib.suppress(OSError, IndexError):
+        return int(Path(f"/proc/{process}/statm").read_text().split()[1]) * _PAGE
+    return 0
+
+
+def peak_memory(process: int) -> int:
+    """Returns the most memory that a process has used, in bytes; 0 if it has ended."""
+    with contextlib.suppress(OSError):
+        status = Path(f"/proc/{process}/status").read_text()
+        if found := re.search(r"^VmHWM:\s+(\d+) kB$", status, re.MULTILINE):
+            return int(found[1]) * 1024
+    return 0
+
+
+def available_memory() -> int:
+    """Returns the memory in bytes that new processes of this machine or container can use."""
+    found = re.search(
+        r"^MemAvailable:\s+(\d+) kB$", Path("/proc/meminfo").read_text(), re.MULTILINE
+    )
+    amounts = [int(found[1]) * 1024] if found else []
+    # The files with the limit and the use of a container's memory, in control groups of version 2
+    # and 1.
+    for limit, used in (
+        ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
+        (
+            "/sys/fs/cgroup/memory/memory.limit_in_bytes",
+            "/sys/fs/cgroup/memory/memory.usage_in_bytes",
+        ),
+    ):
+        with contextlib.suppress(OSError, ValueError):  # "max" stands for no limit
+            amounts.append(int(Path(limit).read_text()) - int(Path(used).read_text()))
+    return min(amounts)
