@@ -1,8 +1,8 @@
 """Fingerprints of code and data that a node reads beyond its input artifacts.
 
 For TFX, the import path of a function, or a path to data, a backbone or a schema, is only a string;
-TFX hashes no more than module files. So every node has an execution property with the fingerprint
-of such code or data, and the node runs again when they change.
+TFX itself hashes only module files. So every node has an execution property with the fingerprint of
+such code or data, and the node runs again when they change.
 """
 
 import ast

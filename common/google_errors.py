@@ -1,4 +1,4 @@
-"""Errors of Google Cloud's client libraries, in one line each. Imports no TensorFlow."""
+"""Messages of one line for errors of Google Cloud's clients. Imports no TensorFlow."""
 
 import re
 

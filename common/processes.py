@@ -37,7 +37,7 @@ def descendants() -> list[int]:
 
 
 def kill_descendants(patience: float) -> None:
-    """Kills every descendant of this process, also those that are started meanwhile.
+    """Kills every descendant of this process, including descendants that are started meanwhile.
 
     Args:
       patience: the longest time to wait, in seconds. A process that has not ended by then (it may

@@ -47,7 +47,7 @@ class Work(Protocol):
     has_unsaved_steps: bool
 
     def announce(self, number: int, frame: Any) -> None:
-        """Asks the training to save a checkpoint and to end. Called in another thread.
+        """Asks the training to save a checkpoint and to end. It is called in another thread.
 
         Args:
           number: the number of the signal.
@@ -176,8 +176,8 @@ def _ignore_in_main_thread(*_: Any) -> None:
 def end_on_signals(program: str) -> None:
     """Makes Ctrl-C, SIGTERM and SIGHUP end this process and all its descendants.
 
-    The exit status is 128 plus the number of the signal: 130, 143, 129. Signals that are ignored
-    already stay ignored. Call it in the main thread of a program, before anything slow.
+    The exit status is 128 plus the number of the signal: 130, 143, 129. Signals that are already
+    ignored stay ignored. Call this function in the main thread of a program, before anything slow.
 
     Args:
       program: the name that messages begin with.
@@ -247,8 +247,8 @@ def call_before_end(callback: Callable[[], None]) -> Iterator[None]:
 def stop_here() -> None:
     """Ends the process if a signal has arrived; otherwise does nothing.
 
-    It is called before steps that must not happen after Ctrl-C, such as a push: after a signal, it
-    takes the process a moment to end.
+    It is called before steps that must not happen after Ctrl-C, such as a push: after a signal, the
+    process needs a moment to end.
     """
     if _current is not None:
         _current.stop_here()

@@ -36,7 +36,7 @@ class _Neutral(ast.NodeTransformer):
         return self.generic_visit(node)
 
     def visit_Pass(self, node: ast.Pass) -> None:
-        """Removes `pass`: beside a docstring, it makes no difference."""
+        """Removes `pass`, which makes no difference beside a docstring."""
 
     def visit_Raise(self, node: ast.Raise) -> Any:
         if isinstance(node.exc, ast.Call):

@@ -96,7 +96,7 @@ def hash_nodes(source: Mapping[str, Any], layout: str) -> NodeCode:
 
 
 def _hash_templates() -> str:
-    """Returns a fingerprint of the files that the page of a report is made of."""
+    """Returns a fingerprint of the template files of the report's page."""
     folder = resources.files("components.report").joinpath("templates")
     files = sorted(folder.iterdir(), key=lambda file: file.name)
     return hash_bytes(b"".join(file.read_bytes() for file in files))

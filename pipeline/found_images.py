@@ -1,4 +1,4 @@
-"""Describes the images that a run found, before anything long runs. Imports no TensorFlow."""
+"""Describes the images that a run found, before its first node runs. Imports no TensorFlow."""
 
 import dataclasses
 from collections import Counter

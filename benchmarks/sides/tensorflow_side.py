@@ -251,7 +251,7 @@ class TensorFlowSide:
 
 
 class _LoopStepper(Stepper):
-    """A stepper that times turns of the loop, each followed by as many steps on one batch."""
+    """A stepper that alternates timed steps of the loop with as many steps on a batch in memory."""
 
     def __init__(self, *args: Any, turn: int, **options: Any) -> None:
         super().__init__(*args, **options)

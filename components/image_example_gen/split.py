@@ -13,7 +13,8 @@ from components.image_example_gen.sources.base import (
 )
 
 _BUCKETS = 10
-# Validation and test each get one of the ten buckets; train gets the other eight.
+# An image's digest assigns it to one of ten buckets: one bucket is validation, one is test, and
+# eight are train.
 _BUCKET_OF = {VALIDATION: 0, TEST: 1}
 
 

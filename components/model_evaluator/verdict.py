@@ -70,7 +70,7 @@ def judge(
     source_images: Sequence[int],
     settings: GateSettings,
 ) -> Verdict:
-    """Judges the new model of a table of predictions.
+    """Judges the new model by its predictions in a table.
 
     Args:
       table: the table of predictions.

@@ -29,13 +29,13 @@ _FEWEST = 8
 
 @dataclasses.dataclass(frozen=True)
 class TestImage:
-    """An image of the test split, and Evaluator's answer to it.
+    """An image of the test split, and the prediction for it in Evaluator's table.
 
     Attributes:
       name: the file name of the image.
       content: the encoded image.
       example: the serialized tf.Example that contains the image.
-      predicted: the class that the model answered; empty if the image is not valid.
+      predicted: the class that Evaluator's model predicted; empty if the image is not valid.
       probability: the probability of that class.
       valid: whether the model could decode the image.
     """
@@ -148,7 +148,7 @@ class ServingCheck:
                 self._compare(batch, self._send(batch), alone)
 
     def _send_probes(self, images: Sequence[TestImage], alone: Mapping[str, Outputs]) -> None:
-        """Sends odd formats and garbage, each alone and in batches with test images."""
+        """Sends files of odd formats and garbage, each alone and in batches with test images."""
         probes = list(make_probes())
         answers = dict(alone)
         for probe in probes:

@@ -1,7 +1,8 @@
 """Refuses flags for Beam that cannot work, before a pipeline is run or compiled.
 
-Most checks are Beam's own, called early. This module adds two checks: for unknown flags, which Beam
-discards with a warning, and for files that workers could not read.
+Most of the checks are functions of Beam, which are called here earlier than Beam calls them. This
+module adds two checks: for unknown flags, which Beam discards with a warning, and for files that
+workers could not read.
 
 Imports Beam, which takes two seconds, but no TensorFlow.
 """

@@ -55,7 +55,7 @@ class RunState:
       tasks: the state of each task, by its name.
       not_pushed: the reason why the model was not pushed; empty if it was pushed or the run has not
         ended; None if it is unknown whether it was pushed.
-      unknown: the reason why that is unknown; empty if it is known.
+      unknown: the reason why it is unknown whether the model was pushed; else empty.
     """
 
     state: str

@@ -31,7 +31,7 @@ _ENCODED = {IMAGE: tf.io.FixedLenFeature([], tf.string), LABEL: tf.io.FixedLenFe
 class TrainingData:
     """The training split, repeated without end, in an order that only the seed determines.
 
-    The seed and a position in that order determine the image there and its augmentation. So
+    The image at each position of this order, and its augmentation, depend only on the seed. So
     training can resume from any position, on any number of devices. With another number of workers
     there are two exceptions. MixUp and CutMix mix only images of the same worker, so they mix other
     pairs. And if there are at least `_FILES_PER_WORKER` files for each worker, each worker reads

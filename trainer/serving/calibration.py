@@ -24,7 +24,7 @@ class Calibration:
 
 
 def calibrate(logits: np.ndarray, labels: np.ndarray, precision: float | None) -> Calibration:
-    """Finds temperature and threshold on images that were not trained on.
+    """Finds temperature and threshold on images that were not used in training.
 
     Args:
       logits: float [N, C].

@@ -53,7 +53,7 @@ class Preemption:
 def end_at_once() -> Iterator[None]:
     """A context in which a signal ends a run on this machine at once, without a checkpoint.
 
-    It is for a training from whose checkpoints no later run resumes.
+    This context is for a training from whose checkpoints no later run resumes.
     """
     if not termination.ends_on_signals():
         yield

@@ -60,7 +60,7 @@ def split_named(name: str) -> str | None:
 def find_layout(
     paths: Sequence[str], where: str, layout: str, named: Mapping[str, Sequence[str]]
 ) -> Layout:
-    """Finds out what the folders of a dataset are.
+    """Finds out whether the folders of a dataset are classes or splits.
 
     Args:
       paths: relative paths of all files, each in a folder.
@@ -70,7 +70,7 @@ def find_layout(
 
     Raises:
       InputError: the folders are neither only splits nor only classes, a split folder has images
-        outside of class folders, or a folder that was named is not there.
+        outside of class folders, or a folder that the user named is missing.
     """
     folders = _Folders(paths)
     if named:
@@ -121,7 +121,7 @@ def check_classes(classes: Mapping[str, Collection[str]], where: str) -> None:
 
 
 class _Folders:
-    """The folders that a list of paths shows."""
+    """The folders in a list of paths."""
 
     def __init__(self, paths: Sequence[str]) -> None:
         parts = [path.split("/") for path in paths]

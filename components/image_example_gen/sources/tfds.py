@@ -34,7 +34,7 @@ class TfdsSource(Source):
         self._data_dir = data_dir
 
     def check(self) -> None:
-        """Refuses a name that neither TFDS knows nor a dataset in the data directory has.
+        """Refuses a name if neither TFDS nor the data directory has a dataset of that name.
 
         TFDS itself takes most of a minute to find out that a name is unknown.
         """
