@@ -141,5 +141,5 @@ def _functions_in(attributes: Any) -> Iterator[str]:
 
 
 def _node(tensor: str) -> str:
-    """Returns the name of the node that the name of a tensor or of a control input contains."""
+    """Returns the name of the node to which a tensor or control input belongs, by its name."""
     return tensor.removeprefix("^").partition(":")[0]

@@ -29,7 +29,7 @@ def newest_version(base_directory: str) -> str | None:
 
 
 def describe_served(base_directory: str) -> str:
-    """Describes which version is served after a failed change of the serving directory."""
+    """Returns a clause that says which version is served after a failed change of the directory."""
     try:
         served = newest_version(base_directory)
     except (OSError, tf.errors.OpError):
