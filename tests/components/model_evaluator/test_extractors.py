@@ -32,7 +32,7 @@ def test_tfx_finds_the_extractors():
 
 
 @pytest.mark.parametrize("models", [[""], ["candidate", "baseline"]])
-def test_an_invalid_image_is_an_answer_that_is_wrong_for_every_class(models):
+def test_an_invalid_image_is_wrong_for_every_class(models):
     probabilities = np.array([[0.9, 0.1], [0, 0], [0.2, 0.8], [0, 0]], np.float32)
     answers = {"probabilities": probabilities, "valid": np.array([True, False, True, False])}
     predictions = answers if models == [""] else dict.fromkeys(models, answers)

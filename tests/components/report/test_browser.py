@@ -1,6 +1,6 @@
 """Tests of the report's page in Chromium, if it is installed (Debian's package chromium).
 
-If `$AXE` names the file axe.min.js of axe-core (npm install axe-core), it checks accessibility.
+If `$AXE` names axe-core's file axe.min.js (npm install axe-core), accessibility is tested too.
 """
 
 import base64
