@@ -114,8 +114,11 @@ def test_two_runs_side_by_side(root, capsys):
     name = make_contents(CLASSES).settings.name
     folder = root / "Report" / "report" / "9"
     assert pipeline_runner.main(["--compare", str(folder), name]) == 0
-    assert pipeline_runner.main(["--compare", str(folder / "report.html"), "flowers/9"]) == 0
-    assert "p = 1.00. The difference may be chance." in capsys.readouterr().out
+    page = str(folder / "report.html")
+    assert pipeline_runner.main(["--compare", page, "flowers/12"]) == 0
+    capsys.readouterr()
+    assert pipeline_runner.main(["--compare", page, "flowers/9"]) == 2
+    assert f"--compare {page} flowers/9: found one run twice; expected" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
