@@ -18,6 +18,7 @@ from components.image_example_gen.counts import READ, read_counts_of_classes
 
 # Imported for its code to be part of the fingerprint: the EvalConfig names it.
 from components.model_evaluator import calibration_metrics  # noqa: F401
+from components.model_evaluator.explain_mistakes import explain_mistakes
 from components.model_evaluator.extractors import make_extractors
 from components.model_evaluator.predictions import read_predictions
 from components.model_evaluator.predictions_writer import predictions_in
@@ -30,6 +31,7 @@ from trainer.serving.exported_model import read_classes
 # The champion is read from the records; as an execution property it is part of the cache key.
 CHAMPION, RECORDS, TRAINING, GATE = "champion", "records", "training", "gate"
 DATA = "data"  # fingerprint of the examples
+HEAT_MAP_SECONDS = "heat_map_seconds"
 # TFX takes a function by its import path.
 EXTRACTORS = {"custom_extractors": f"{make_extractors.__module__}.{make_extractors.__name__}"}
 
@@ -50,9 +52,10 @@ class Executor(executor.Executor):
     ) -> None:
         """Evaluates the model against the last blessed one of another training.
 
-        The evaluation gets the file of the verdict. The blessing gets what TFX's Evaluator writes,
-        the custom property `accuracy`, and `reasons` if the model is not blessed. A blessing is
-        recorded only if nobody recorded one since the comparison: else the model is compared again.
+        The evaluation gets the file of the verdict, and heat maps of wrong answers. The blessing
+        gets what TFX's Evaluator writes, the custom property `accuracy`, and `reasons` if the model
+        is not blessed. A blessing is recorded only if nobody recorded one since the comparison:
+        else the model is compared again.
 
         Raises:
           InputError: the last blessed model is damaged.
@@ -60,7 +63,7 @@ class Executor(executor.Executor):
         properties = dict(exec_properties)
         properties.pop(CHAMPION)
         records, training = properties.pop(RECORDS), properties.pop(TRAINING)
-        data = properties.pop(DATA)
+        data, heat_map_seconds = properties.pop(DATA), properties.pop(HEAT_MAP_SECONDS)
         gate = from_custom_config(GateSettings, properties.pop(GATE))
         model = artifact_utils.get_single_uri(input_dict[standard_component_specs.MODEL_KEY])
         examples = artifact_utils.get_single_uri(input_dict[standard_component_specs.EXAMPLES_KEY])
@@ -87,6 +90,17 @@ class Executor(executor.Executor):
             champion = now
             _empty(evaluation)
         verdict.write(evaluation)
+        heat_maps = explain_mistakes(
+            read_predictions(evaluation),
+            model=path_utils.serving_model_path(model),
+            classes=classes,
+            test_split=artifact_utils.get_split_uri(
+                input_dict[standard_component_specs.EXAMPLES_KEY], "test"
+            ),
+            seconds=heat_map_seconds,
+        )
+        if heat_maps is not None:
+            heat_maps.write(evaluation)
         _write_blessing(verdict, model, champion, output_dict)
 
     def _evaluate(

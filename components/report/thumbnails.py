@@ -4,8 +4,8 @@ import io
 from collections.abc import Collection
 
 import PIL.Image
-import tensorflow as tf
 
+from components.image_example_gen.read_images import read_images
 from components.report.contents import Thumbnail
 
 _SIDE, _QUALITY = 240, 78  # pixels; of the JPEG
@@ -21,18 +21,7 @@ def read_thumbnails(split: str, files: Collection[str]) -> dict[str, Thumbnail]:
     Returns:
       Thumbnails by name; an image that is not in the split has none.
     """
-    wanted = set(files)
-    found: dict[str, Thumbnail] = {}
-    shards = sorted(tf.io.gfile.glob(f"{split}/*"))
-    for record in tf.data.TFRecordDataset(shards, "GZIP") if wanted else ():
-        features = tf.train.Example.FromString(record.numpy()).features.feature
-        name = features["file_name"].bytes_list.value[0].decode(errors="backslashreplace")
-        if name in wanted:
-            found[name] = make_thumbnail(features["image"].bytes_list.value[0])
-            wanted.remove(name)
-        if not wanted:
-            break
-    return found
+    return {name: make_thumbnail(encoded) for name, encoded in read_images(split, files)}
 
 
 def make_thumbnail(encoded: bytes) -> Thumbnail:

@@ -31,10 +31,21 @@ addEventListener("load", async () => {
   const svg = document.querySelector("#matrix svg");
   const before = svg.getBoundingClientRect().width;
   document.querySelector("[data-zoom='1.25']").click();
+  const maps = document.getElementById("maps");
+  const mapsShown = () => [...document.querySelectorAll(".gallery img.map")]
+    .filter(image => getComputedStyle(image).display !== "none").length;
+  const mapsBefore = mapsShown();
+  maps.click();
+  const overlay = document.querySelector(".gallery img.map");
+  const base = overlay.previousElementSibling.getBoundingClientRect();
+  const over = overlay.getBoundingClientRect();
   const axeFound = window.axe ? (await axe.run()).violations
     .filter(v => ["serious", "critical"].includes(v.impact))
     .map(v => `${v.id}: ${v.nodes[0].html}`) : [];
   document.getElementById("findings").textContent = "FINDINGS" + JSON.stringify({
+    maps: [mapsBefore, mapsShown(), maps.tabIndex],
+    moved: Math.hypot(over.x - base.x, over.y - base.y, over.width - base.width,
+                      over.height - base.height),
     problems, axeFound, shown: shown.length, ofClass,
     grown: svg.getBoundingClientRect().width / before,
     overflow: document.documentElement.scrollWidth - innerWidth,
@@ -82,6 +93,8 @@ def test_it_works_and_fits_the_window(page, width, tmp_path):
     (text,) = re.findall(r'<pre id="findings">FINDINGS(.*)END</pre>', shown)
     findings = json.loads(text.replace("&gt;", ">").replace("&lt;", "<").replace("&amp;", "&"))
     assert findings["problems"] == []
+    assert findings["maps"] == [0, 2, 0]  # hidden, shown by a click, and reached with the Tab key
+    assert findings["moved"] < 1  # pixels between a thumbnail and its map
     assert findings["axeFound"] == []
     assert findings["shown"] == findings["ofClass"] > 0
     assert findings["grown"] == pytest.approx(1.25, abs=0.02)

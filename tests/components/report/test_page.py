@@ -48,7 +48,8 @@ def test_it_loads_nothing(flowers):
     assert flowers.addresses
     assert {address.partition(":")[0][:1] for address in flowers.addresses} <= {"#", "d"}
     assert all(
-        address.startswith(("#", "data:image/jpeg;base64,")) for address in flowers.addresses
+        address.startswith(("#", "data:image/jpeg;base64,", "data:image/png;base64,"))
+        for address in flowers.addresses
     )
 
 
@@ -62,6 +63,7 @@ def test_it_says_what_a_person_asks_first(flowers):
         "python pipeline_runner.py --model vit_b16_fe",
         "same as b.jpg (test, roses)",
         "truncated",
+        "lowers its odds most (occlusion). Shown for the 2 of 5 surest wrong answers.",
     ):
         assert expected in text
 
@@ -110,3 +112,12 @@ def test_colours_follow_the_mode_of_the_reader():
 )
 def test_durations(seconds, expected):
     assert describe_duration(seconds) == expected
+
+
+def test_heat_maps_are_images_with_a_description():
+    page = make_page(make_contents(FLOWERS))
+    assert page.count("data:image/png;base64,") == 2
+    assert page.count('alt="Heat map: warm at centre, middle right, ') == 2
+    without = make_page(dataclasses.replace(make_contents(FLOWERS), heat_maps=None))
+    assert "data:image/png" not in without
+    assert "Show heat maps" not in without
