@@ -39,7 +39,7 @@ def shared() -> Path:
     """Returns the folder with real images and a real pretrained backbone."""
     folder = Path(os.environ.get("VIT_SHARED", PROJECT.parent / "shared")).resolve()
     if not (folder / "tfds").is_dir():
-        pytest.skip(f"no photographs at {folder} (set VIT_SHARED)")
+        pytest.skip(f"no real images at {folder} (set VIT_SHARED)")
     return folder
 
 
