@@ -54,7 +54,7 @@ def test_jpegs_of_other_colours_become_rgb(mode):
 
 
 @pytest.mark.parametrize("orientation", range(2, 9))
-def test_rotated_photographs_become_upright(orientation):
+def test_rotated_images_become_upright(orientation):
     exif = PIL.Image.Exif()
     exif[ORIENTATION] = orientation
     source = encode(gradient(), "JPEG", exif=exif, quality=95)
@@ -340,9 +340,9 @@ def test_a_jpeg_of_many_scans_is_not_decoded():
     assert error.value.reason == Reason.TOO_LARGE
 
 
-def test_photographs_pass_and_tensorflow_decodes_them(photographs):
+def test_real_images_pass_and_tensorflow_decodes_them(real_images):
     re_encoded = []
-    for path in photographs:
+    for path in real_images:
         source = path.read_bytes()
         made = convert_image(source, limits(1024))
         if made is not source:
@@ -353,9 +353,9 @@ def test_photographs_pass_and_tensorflow_decodes_them(photographs):
     assert {"Abyssinian_34.jpg", "Abyssinian_5.jpg"} <= set(re_encoded)
 
 
-def test_re_encoding_hardly_grows_the_photographs(photographs):
-    before = sum(path.stat().st_size for path in photographs)
-    after = sum(len(convert_image(path.read_bytes(), limits(1024))) for path in photographs)
+def test_re_encoding_hardly_grows_real_images(real_images):
+    before = sum(path.stat().st_size for path in real_images)
+    after = sum(len(convert_image(path.read_bytes(), limits(1024))) for path in real_images)
     assert after <= 1.1 * before
 
 

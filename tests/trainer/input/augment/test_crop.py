@@ -60,8 +60,8 @@ def test_the_crop_is_a_window_of_the_decoded_image(format):
         assert_same_but_for_chroma_at_the_edge(image, expected, exact=format != "JPEG")
 
 
-def test_the_crop_of_a_photograph(photographs):
-    for path in photographs[::60]:
+def test_the_crop_of_a_real_image(real_images):
+    for path in real_images[::60]:
         encoded = path.read_bytes()
         if not encoded.startswith(b"\xff\xd8\xff"):
             continue
