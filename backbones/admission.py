@@ -1,6 +1,6 @@
 """Checks a SavedModel that this project did not write, before it is kept or used.
 
-The nodes of the pipeline do not import this module, so their cache keys do not depend on it.
+The nodes of the pipeline do not import this module, so their cache keys do not depend on its code.
 """
 
 from pathlib import Path

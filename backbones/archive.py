@@ -1,9 +1,9 @@
 """Unpacks the tar archive of a SavedModel.
 
 A SavedModel consists of regular files and folders. A tar archive can hold more: links, devices,
-paths that lead elsewhere. `tarfile`'s own filter lets a chain of links write outside the target
-(CVE-2025-4517; the interpreter's patch release decides), so links are refused here, together with
-everything else that is neither a file nor a folder, before anything is written.
+paths that lead elsewhere. In some patch releases of Python, the filter of `tarfile` lets a chain of
+links write outside the target (CVE-2025-4517). So an archive that contains a link, or anything else
+that is neither a file nor a folder, is refused here before anything is written.
 """
 
 import bz2
@@ -108,7 +108,7 @@ class _Unpacked:
             raise InputError(f"an unreadable archive ({one_line(error)})") from error
 
     def seek(self, position: int) -> int:
-        """Moves to a position; refuses negative ones."""
+        """Moves to a position; refuses a negative position."""
         if position < 0:
             raise InputError("an archive with a negative size")
         try:

@@ -23,7 +23,7 @@ def digest_file(target: Path) -> Path:
 
 
 def remembered_digest(target: Path) -> str | None:
-    """Returns the digest of the first download to `target`; None if there was none.
+    """Returns the digest of the first download to `target`; None if nothing was downloaded.
 
     Raises:
       InputError: the file that contains the digest is damaged.

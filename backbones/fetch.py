@@ -38,7 +38,7 @@ def fetch_saved_model(
         from backbones.admission import check_backbone  # imports TensorFlow, which takes seconds
 
         found = digest_of(model)
-        check_download(directory, found)  # before `check_backbone`, which loads the model
+        check_download(directory, found)  # must precede `check_backbone`, which loads the model
         check_backbone(model, trusted=admission.trusted)
         remember_digest(directory, found)
 

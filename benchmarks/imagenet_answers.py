@@ -72,5 +72,5 @@ def _prepare(
         return image, to_pixels(tf.constant(content)).numpy(), ""
     except OSError as error:
         return image, None, f"cannot be read ({error.strerror})"
-    except tf.errors.InvalidArgumentError:  # its long message describes the graph
+    except tf.errors.InvalidArgumentError:  # the long message of this error describes the graph
         return image, None, "does not decode; expected a JPEG, PNG, GIF, BMP or WebP image"

@@ -7,8 +7,8 @@ A model with random weights is exported as Trainer does it, and runs in a Sessio
 Serving. Beside `serving_default`, the same SavedModel gets a signature that decodes with
 `tf.io.decode_image` in `tf.map_fn`, and runs the same backbone and head. That signature ignores
 EXIF, has no limits, and fails if one image is bad. The two signatures take turns. The benchmark
-prints the images/s of both, their ratio (the median of the ratios of all turns), the latencies of
-`serving_default`, and the sizes of the model and of its backbone.
+prints the images/s of both signatures, their ratio (the median of the ratios of all turns), the
+latencies of `serving_default`, and the sizes of the model and of its backbone.
 
 The images are the JPEGs in FOLDER, or noise of 500 x 375 pixels.
 """

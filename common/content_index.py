@@ -54,7 +54,7 @@ def index_path(cache: Path | None, key: str) -> Path | None:
     """Returns the path of an index in the directory `cache`; None without a cache.
 
     Args:
-      cache: the directory of everything that can be made again.
+      cache: the cache directory, whose files can all be created again.
       key: identifies the set of files, such as the path of their folder.
     """
     name = hashlib.sha256(os.fsencode(key)).hexdigest()[:16]
@@ -76,15 +76,15 @@ def read_contents(
 
     Args:
       files: name and path of each; names are unique.
-      index: path of the index, which is replaced if something changed. If it is damaged, it is
-        rebuilt; if it cannot be written, all files are read again the next time. If None, every
-        file is read.
+      index: path of the index, which is replaced if something changed. A damaged index is rebuilt.
+        If the index cannot be written, the next call reads all files again. If `index` is None,
+        every file is read.
       digest_of: function from the path of a file to its digest; several threads call it. Each
         function needs an index of its own.
 
     Returns:
       One entry for each of `files`, in the same order. A file that cannot be read has no digest,
-      and the next call tries it again.
+      and the next call tries to read it again.
     """
     known = _load(index) if index else {}
     found: dict[str, FileContent] = {}
@@ -104,7 +104,7 @@ def read_contents(
             unknown.append((name, path))
     try:
         _read_all(unknown, digest_of, found, entries)
-    finally:  # if interrupted, the next call resumes here
+    finally:  # so an interrupted call keeps the digests computed so far
         if index and (unknown or len(entries) < len(known)):
             _save(index, entries)
     return [found[name] for name, _ in files]

@@ -24,12 +24,12 @@ node_settings: Callable[[type[_Settings]], type[_Settings]] = pydantic.with_conf
     pydantic.ConfigDict(extra="forbid", strict=True)
 )
 
-# Messages that replace pydantic's, which call a key an argument.
+# Messages that replace messages of pydantic, in which a key is called an argument.
 _MESSAGES = {"unexpected_keyword_argument": "unknown key", "missing": "key is missing"}
 
 
 def to_custom_config(settings: "DataclassInstance") -> str:
-    """Returns `settings` as JSON; equal settings give the same text, so it can be a cache key."""
+    """Returns `settings` as JSON; equal settings give the same text, as a cache key must."""
     return json.dumps(dataclasses.asdict(settings), sort_keys=True)
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-_CHUNK = 1 << 20  # bytes that are read at a time
+_CHUNK = 1 << 20  # the number of bytes that are read at a time
 
 
 class FileRecord(NamedTuple):

@@ -25,7 +25,7 @@ from common.notice import notice
 
 
 class Lease(Protocol):
-    """A lease that this process has taken."""
+    """A lease that this process holds."""
 
     def check(self) -> None:
         """Makes sure that this process still has the lease.
@@ -60,10 +60,10 @@ DEFAULT_TIMING = Timing()
 
 
 def take_lease(path: str, *, timing: Timing = DEFAULT_TIMING) -> Lease | None:
-    """Takes the lease with the file at `path`; returns None if a living process has it.
+    """Takes the lease with the file at `path`; returns None if a running process has it.
 
     On a disk, this takes no time. In a bucket, it takes up to `timing.expiry` to find out whether
-    the owner still lives.
+    the owner is still running.
 
     Args:
       path: the path of a file in a directory that exists, or a URL.

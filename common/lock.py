@@ -68,7 +68,7 @@ def _lock(path: Path, operation: int) -> TextIO | None:
             file.close()
             return None
         # The previous holder may have removed this file meanwhile, and a third process may have
-        # created and locked a new one at the same path.
+        # created and locked a new file at the same path.
         with contextlib.suppress(FileNotFoundError):
             if os.path.samestat(os.fstat(file.fileno()), path.stat()):
                 return file

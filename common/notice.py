@@ -1,4 +1,4 @@
-"""Prints lines that a person must see during a run; any module may call it."""
+"""Prints lines that the user must see during a run; any module may use it."""
 
 import logging
 

@@ -30,7 +30,7 @@ class PaceMeter:
     def __init__(self, total: int) -> None:
         """
         Args:
-          total: number of images of the whole work.
+          total: number of images to process.
         """
         self._total = total
         self._skipped = 0

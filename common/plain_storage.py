@@ -20,7 +20,7 @@ def find_files(folder: str, pattern: str) -> list[str]:
     Args:
       folder: a directory, or a URI gs://bucket/folder.
       pattern: a glob of paths below the folder: `*` stands for a part of one name, `**/` for any
-        folders.
+        number of folders.
 
     Raises:
       InputError: the bucket cannot be read.

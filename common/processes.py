@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-_PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
+_PR_SET_CHILD_SUBREAPER = 36  # the constant of linux/prctl.h
 
 
 def adopt_orphans() -> None:
@@ -37,7 +37,7 @@ def descendants() -> list[int]:
 
 
 def kill_descendants(patience: float) -> None:
-    """Kills every descendant of this process, also those that are started meanwhile.
+    """Kills every descendant of this process, including descendants that are started meanwhile.
 
     Args:
       patience: the longest time to wait, in seconds. A process that has not ended by then (it may

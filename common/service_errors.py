@@ -1,4 +1,4 @@
-"""Errors of the client libraries of web services, in one line each. Imports no TensorFlow."""
+"""Messages of one line for errors of clients of web services. Imports no TensorFlow."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager

@@ -1,14 +1,14 @@
 """Ctrl-C, SIGTERM and SIGHUP end the process, whatever it is doing at that moment.
 
 By default, Python raises KeyboardInterrupt in the main thread, between two instructions. A long
-call into TensorFlow delays it, and if TensorFlow has called Python code, it turns the exception
-into another one, which callers may swallow: then the run goes on, with results from half the data.
-Therefore a signal raises no exception here. The interpreter's own signal handler writes the number
-of the signal to a pipe, whatever the main thread is doing; a second thread reads it and ends the
-process. No work is completed, recorded or pushed after that. The files on disk are as after a kill,
-and the next run can always continue from those.
+call into TensorFlow delays the exception. If TensorFlow has called Python code, TensorFlow turns
+the exception into another exception, which callers may catch: then the run continues, with results
+from half of the data. Therefore a signal raises no exception here. The interpreter's own signal
+handler writes the number of the signal to a pipe, whatever the main thread is doing; a second
+thread reads it and ends the process. No work is completed, recorded or pushed after that. The files
+on the disk are the same as after a kill, and the next run can always continue from them.
 
-Only training with unsaved steps delays the end, until its checkpoint is written.
+Only a training with unsaved steps delays the end of the process, until its checkpoint is written.
 """
 
 import atexit
@@ -47,7 +47,7 @@ class Work(Protocol):
     has_unsaved_steps: bool
 
     def announce(self, number: int, frame: Any) -> None:
-        """Asks the training to save a checkpoint and to end. Called in another thread.
+        """Asks the training to save a checkpoint and to end. It is called in another thread.
 
         Args:
           number: the number of the signal.
@@ -73,7 +73,7 @@ class Termination:
 
     def start(self) -> None:
         """Makes signals end the process from now on. It must be called in the main thread."""
-        with suppress(OSError):  # some sandboxes refuse; then orphaned descendants are not killed
+        with suppress(OSError):  # some sandboxes refuse this call; then orphans are not killed
             adopt_orphans()
         read, write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         os.set_blocking(read, True)
@@ -155,7 +155,7 @@ class Termination:
         """Prints a line on the console and in the log; skips a full pipe that no process reads."""
         line = f"{self._program}: {text}\n".encode()
         descriptors = [self._stderr]
-        with suppress(OSError):  # a closed descriptor
+        with suppress(OSError):  # a descriptor may be closed
             descriptors += [2] * (not os.path.sameopenfile(2, self._stderr))
         for descriptor in descriptors:
             with suppress(OSError):  # the terminal may be gone, or the disk full
@@ -176,8 +176,8 @@ def _ignore_in_main_thread(*_: Any) -> None:
 def end_on_signals(program: str) -> None:
     """Makes Ctrl-C, SIGTERM and SIGHUP end this process and all its descendants.
 
-    The exit status is 128 plus the number of the signal: 130, 143, 129. Signals that are ignored
-    already stay ignored. Call it in the main thread of a program, before anything slow.
+    The exit status is 128 plus the number of the signal: 130, 143, 129. Signals that are already
+    ignored stay ignored. Call this function in the main thread of a program, before anything slow.
 
     Args:
       program: the name that messages begin with.
@@ -247,8 +247,8 @@ def call_before_end(callback: Callable[[], None]) -> Iterator[None]:
 def stop_here() -> None:
     """Ends the process if a signal has arrived; otherwise does nothing.
 
-    It is called before steps that must not happen after Ctrl-C, such as a push: after a signal, it
-    takes the process a moment to end.
+    It is called before steps that must not happen after Ctrl-C, such as a push: after a signal, the
+    process needs a moment to end.
     """
     if _current is not None:
         _current.stop_here()

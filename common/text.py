@@ -31,7 +31,7 @@ def list_first(names: Sequence[str], most: int = 5) -> str:
 
     Args:
       names: the names.
-      most: the number of names that are listed at most.
+      most: the largest number of names in the result.
     """
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more

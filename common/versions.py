@@ -14,14 +14,15 @@ _WITHOUT_NUMBERS = {"absl", "google"}
 
 
 def installed_versions(packages: Iterable[str]) -> dict[str, str]:
-    """Returns the versions of the distributions that these top-level packages belong to.
+    """Returns the versions of the distributions to which these top-level packages belong.
 
     Args:
       packages: names as in import statements. The standard library, and libraries that no result
         depends on, are left out.
 
     Returns:
-      Version by name of the distribution; `"none"` if it is not installed. No package is imported.
+      The versions by the name of the distribution; `"none"` if a distribution is not installed. No
+      package is imported.
     """
     third_party = set(packages) - set(sys.stdlib_module_names) - _WITHOUT_NUMBERS
     names = {distribution for package in third_party for distribution in _distributions(package)}

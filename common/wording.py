@@ -2,7 +2,8 @@
 
 No result depends on docstrings, the messages of exceptions and assertions, log lines and help
 texts. Every other string is a value, such as the name of a feature or the key of a dictionary. A
-message that is assigned to a variable first is a value, too: it may be written to a file.
+message that the program first assigns to a variable also counts as a value, since the program may
+write it to a file.
 """
 
 import ast
@@ -35,7 +36,7 @@ class _Neutral(ast.NodeTransformer):
         return self.generic_visit(node)
 
     def visit_Pass(self, node: ast.Pass) -> None:
-        """Removes `pass`: beside a docstring, it makes no difference."""
+        """Removes `pass`, which makes no difference beside a docstring."""
 
     def visit_Raise(self, node: ast.Raise) -> Any:
         if isinstance(node.exc, ast.Call):

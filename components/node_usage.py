@@ -16,7 +16,7 @@ from typing import Any
 
 from common.memory import peak_memory
 
-USAGE = "usage"  # custom property of each output artifact
+USAGE = "usage"  # the custom property of each output artifact of a node
 _Artifacts = Mapping[str, Sequence[Any]]
 
 
@@ -41,7 +41,7 @@ class Usage:
 def record_usage(
     do: Callable[[_Artifacts, _Artifacts, Mapping[str, Any]], Any], run: str = ""
 ) -> Callable[[_Artifacts, _Artifacts, Mapping[str, Any]], Any]:
-    """Returns a function that calls the `Do` of a TFX executor, and records its usage.
+    """Returns a function that calls `do`, the `Do` of a TFX executor, and records the usage.
 
     Args:
       do: a function of input artifacts, output artifacts and execution properties.

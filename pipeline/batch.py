@@ -18,7 +18,8 @@ def fit_batch(config: Config, train_images: int) -> Config:
 
     Args:
       config: the configuration.
-      train_images: the number of images in the train split, before any is quarantined.
+      train_images: the number of images in the train split, including images that will be
+        quarantined.
 
     Raises:
       InputError: the user chose a larger batch, or `train.accumulation` requires one.

@@ -29,9 +29,10 @@ _ONLY_NAMES = (
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class NodeCode:
-    """For each node, the fingerprint of its code and of the libraries that its results depend on.
+    """For each node, the fingerprint of its code and of the libraries on which its results depend.
 
-    TFX itself takes fingerprints of module files only, but here functions are given by import path.
+    TFX itself takes fingerprints only of module files, but this pipeline names functions by import
+    path.
     """
 
     example_gen: str
@@ -95,7 +96,7 @@ def hash_nodes(source: Mapping[str, Any], layout: str) -> NodeCode:
 
 
 def _hash_templates() -> str:
-    """Returns a fingerprint of the files that the page of a report is made of."""
+    """Returns a fingerprint of the template files of the report's page."""
     folder = resources.files("components.report").joinpath("templates")
     files = sorted(folder.iterdir(), key=lambda file: file.name)
     return hash_bytes(b"".join(file.read_bytes() for file in files))

@@ -18,7 +18,8 @@ from components.packaged_schema.component import PackagedSchema
 from pipeline.options.config import Config
 from pipeline.properties import Properties
 
-# With these types, TFDV treats labels as categories, and the bytes of images not as text.
+# With these types, TFDV treats labels as categories, and does not treat the bytes of images as
+# text.
 _EXAMPLE_TYPES = schema_pb2.Schema(
     feature=[
         schema_pb2.Feature(

@@ -79,7 +79,7 @@ def check_buckets(config: Config) -> None:
     }.items():
         if place.startswith("gs://"):
             check_reachable(flag, place)
-            return  # one check is enough: all buckets have the same server
+            return  # one check is enough, since one server has all buckets
 
 
 def check_writable(flag: str, place: str) -> None:

@@ -146,7 +146,8 @@ def make_properties(config: Config, inputs: Inputs) -> Properties:
         ),
         inputs=training_inputs,
         label=label,
-        # Not in the Trainer's output directory, since each execution has a new one.
+        # The checkpoints are not in the Trainer's output directory, since each execution has a new
+        # output directory.
         checkpoints=f"{config.state_dir}/checkpoints",
         code_fingerprint=code.trainer,
     )

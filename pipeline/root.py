@@ -61,8 +61,8 @@ def claim_root(directory: Path, config: Config) -> Iterator[Callable[[], None]]:
                 f"--pipeline-root {directory}: belongs to the pipeline {name}; expected "
                 f"{config.name}: give --name {name}, or another --pipeline-root"
             )
-        # Two folders of the same name may hold different data. Without this check, the models of
-        # one would be compared with those of the other.
+        # Two folders of the same name may contain different data. Without this check, a model for
+        # one folder would be compared with a model for the other folder.
         if reads != config.model_and_dataset and config.has_default_name:
             raise InputError(
                 f"--pipeline-root {directory}: has runs of {reads}; this run is of "

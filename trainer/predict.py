@@ -8,9 +8,9 @@ An IMAGE is a file, or a folder with images at any depth, also in a bucket (gs:/
 preprocessed as in the pipeline: rotated by EXIF, put on white, resized, scaled to [-1, 1].
 
 Without --output, one line for each image is printed, with probability and name of its likeliest
-classes. With --output, Beam writes them to a table (.csv, .jsonl, .parquet), on the engine that
---beam-arg names. If this command was interrupted, the same command resumes it. Images without an
-answer are in the table too, with the reason, and in OUTPUT.quarantine.jsonl.
+classes. With --output, Beam writes the predictions to a table (.csv, .jsonl, .parquet), on the
+engine that --beam-arg names. If this command was interrupted, the same command resumes it. Images
+without an answer are in the table too, with the reason, and in OUTPUT.quarantine.jsonl.
 
 Exit status: 0 if all images were classified, 1 if some could not be read (stderr names them, with
 the reason), 2 for bad usage or an unknown classifier.

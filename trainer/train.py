@@ -72,6 +72,7 @@ def run_fn(fn_args: Any) -> None:
         fitted = job.fit(strategy, directory.path, log_dir, directory.lease)
         if is_chief:
             job.export(fitted.model, fn_args.serving_model_dir, settings.serving)
-        # In every worker, TFX looks for the model as soon as this function returns.
+        # This wait is needed because TFX looks for the model in every worker as soon as this
+        # function returns.
         wait_for_all(strategy)
         fitted.checkpoints.remove()

@@ -81,7 +81,7 @@ def infer_architecture(arrays: Arrays) -> Architecture:
     those of the architecture.
 
     Raises:
-      CheckpointError: an array that a size is read from is missing, or its size is impossible.
+      CheckpointError: an array from which a size is read is missing, or the size is impossible.
     """
     block = "Transformer/encoderblock_0"
     patch_size = _size(arrays, "embedding/kernel", 0)

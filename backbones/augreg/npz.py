@@ -11,7 +11,7 @@ from common.errors import InputError, one_line
 
 # The largest ratio of unpacked to packed size. Trained weights can hardly be compressed.
 _LARGEST_RATIO = 10
-_SLACK = 100_000_000  # bytes
+_SLACK = 100_000_000  # bytes by which a small archive may exceed that ratio
 
 
 class CheckpointError(InputError):

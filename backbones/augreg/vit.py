@@ -148,7 +148,7 @@ class VisionTransformer(tf.Module):
         *,
         activation: Callable[[tf.Tensor], tf.Tensor] | None = None,
     ) -> tf.Tensor:
-        """Applies a dense layer: `[N, inputs]` to `[N, outputs]` of the same dtype.
+        """Applies a dense layer, which maps `[N, inputs]` to `[N, outputs]` of the same dtype.
 
         A kernel that is split into heads is reshaped to one matrix.
         """

@@ -32,7 +32,8 @@ class Side:
         Args:
           name: the name of the framework, for messages.
           command: the command, which reads requests from stdin and writes replies to stdout.
-          environment: the environment variables of the process; None for those of this process.
+          environment: the environment variables of the process; None for the variables of this
+            process.
         """
         self.name = name
         self._process = subprocess.Popen(

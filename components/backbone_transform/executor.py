@@ -61,8 +61,8 @@ class Executor(executor.Executor):
 class _Processor(executor.TransformProcessor):
     """TFX's processor, to which Beam passes batches of `CHUNK` images.
 
-    By default, Beam tries sizes from 1 up, by the clock. The transform graph fills up batches that
-    are smaller than `CHUNK`, so they would take longer.
+    By default, Beam tries batch sizes from 1 upwards, and measures their times. The transform graph
+    fills up batches that are smaller than `CHUNK`, so small batches would only take longer.
     """
 
     def _GetDesiredBatchSize(self, *_: Any) -> int:  # noqa: N802 (TFX's name)

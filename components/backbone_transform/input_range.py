@@ -12,8 +12,8 @@ from trainer.preprocessing import IMAGE, LABEL, decode_images
 
 MOST_IMAGES = 200
 _BATCH = 8
-# There is a warning only if the advantage of another range is significant (one-sided McNemar's
-# test, 5 %), and is on at least this share of the images.
+# A warning requires that another range is significantly better (one-sided McNemar's test, 5 %), and
+# better on at least this share of the images.
 _CRITICAL_VALUE = 1.645
 _MIN_ADVANTAGE = 0.05
 

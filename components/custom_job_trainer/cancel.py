@@ -73,8 +73,9 @@ def _exit_on_sigterm(*_: Any) -> None:
 def _may_appear_later(error: BaseException) -> bool:
     """Whether a job that is not listed yet may be listed later.
 
-    The request for its creation may have been interrupted, or the response lost. A refused request
-    creates no job, and a job for whose end the step was already waiting is listed.
+    The request that creates the job may have been interrupted, or its response may have been lost.
+    A refused request creates no job, and a job for whose end the step was already waiting is
+    listed.
     """
     return not isinstance(error, Exception) or isinstance(error, exceptions.ServerError)
 

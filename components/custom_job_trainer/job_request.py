@@ -42,7 +42,7 @@ def write_job_request(outputs: Mapping[str, list[types.Artifact]], request: JobR
 
 
 def read_job_request(outputs: Mapping[str, list[types.Artifact]]) -> JobRequest:
-    """Reads the request of the run that a step belongs to.
+    """Reads the request of the run to which a step belongs.
 
     Args:
       outputs: the output artifacts of the calling step.

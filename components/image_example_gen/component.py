@@ -62,7 +62,7 @@ class ImageExampleGen(base_beam_component.BaseBeamComponent):
         Args:
           source: the argument of `components.image_example_gen.sources.registry.make_source`, as
             JSON.
-          classes: the class names that the pipeline is built for, as JSON.
+          classes: the class names for which the pipeline was built, as JSON.
           max_side: the longest side of an image in pixels; larger images are scaled down.
           max_pixels: an image with more pixels is quarantined.
           max_value: the value of white in images of more than 8 bits per channel; with 0, it is the
@@ -70,8 +70,8 @@ class ImageExampleGen(base_beam_component.BaseBeamComponent):
           source_fingerprint: the fingerprint of the source's data.
           code_fingerprint: the fingerprint of the executor's code.
           unread_notes: directory for notes of images that could not be read.
-          listing: path of the list of images that was made when the run began; without such a
-            file, the node lists the images itself.
+          listing: path of the list of images that was written when the run began; if there is no
+            such file, the node lists the images itself.
         """
         spec = ImageExampleGenSpec(
             source=source,

@@ -1,4 +1,4 @@
-"""Checks that there are images to train a model on, and to measure it on. Imports no TensorFlow."""
+"""Checks that there are enough images for training and for measuring. Imports no TensorFlow."""
 
 from collections.abc import Mapping, Sequence
 

@@ -57,8 +57,8 @@ class Executor(base_beam_executor.BaseBeamExecutor):
           exec_properties: the properties that `ImageExampleGenSpec` lists.
 
         Raises:
-          InputError: the source cannot be read, or has other classes than the pipeline was built
-            for.
+          InputError: the source cannot be read, or its classes differ from those for which the
+            pipeline was built.
           RefusedError: a split is empty, or a class has no training image.
           RuntimeError: an image that was read was neither written nor quarantined.
         """

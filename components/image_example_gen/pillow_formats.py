@@ -67,7 +67,7 @@ def decode_by_pillow(encoded: bytes, limits: Limits) -> Pixels:
         MemoryError,  # Pillow raises it for headers that state impossible sizes
         OSError,  # truncated
         SyntaxError,
-        TypeError,  # a broken TIFF
+        TypeError,  # a damaged TIFF
         ValueError,
         struct.error,
     ) as error:

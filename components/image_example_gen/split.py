@@ -13,7 +13,8 @@ from components.image_example_gen.sources.base import (
 )
 
 _BUCKETS = 10
-# Validation and test each get one of the ten buckets; train gets the other eight.
+# An image's digest assigns it to one of ten buckets: one bucket is validation, one is test, and
+# eight are train.
 _BUCKET_OF = {VALIDATION: 0, TEST: 1}
 
 
@@ -22,9 +23,9 @@ def assign_splits(images: Sequence[ImageReference]) -> list[str]:
 
     A split that the source gives is kept. If the source gives no validation or no test split, a
     tenth of the images in its train split, and of the images without a split, become that split.
-    They are chosen by the digest of each image, or by its group if it has one. So copies of an
-    image are always in the same split, and an image stays in its split when other images are added
-    or removed.
+    Images are chosen by their digests, and groups of images by the digest of the group. So copies
+    of an image are always in the same split, and an image stays in its split when other images are
+    added or removed.
 
     There is one exception, for small classes. Let n be the number of splits that are chosen here: 3
     if the source gives no splits. If a class has at least n different images, each of these splits

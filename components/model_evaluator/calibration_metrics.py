@@ -17,8 +17,9 @@ ECE, NLL = "expected_calibration_error", "negative_log_likelihood"
 COVERAGE, ACCEPTED_ACCURACY = "coverage", "accepted_accuracy"
 NAMES = (ECE, NLL, COVERAGE, ACCEPTED_ACCURACY)
 
-# Two arrays: the numbers of all, of accepted, and of accepted correct predictions, with the sum of
-# the negative log likelihoods; and the value of `calibration_bins`.
+# Two arrays. The first contains the numbers of all, of accepted, and of accepted correct
+# predictions, and the sum of the negative log likelihoods. The second is the result of
+# `calibration_bins`.
 _Sums = tuple[np.ndarray, np.ndarray]
 
 

@@ -37,7 +37,7 @@ class ModelEvaluator(base_beam_component.BaseBeamComponent):
 
     In TFX, a Resolver node provides the last blessed model, but Kubeflow Pipelines has no Resolver.
     Here, an execution property names the model, so it is part of the cache key: the node runs again
-    only if the model to compare with has changed.
+    only if that model has changed.
     """
 
     SPEC_CLASS = ModelEvaluatorSpec

@@ -31,7 +31,8 @@ from trainer.serving.exported_model import read_classes
 # from the records.
 CHAMPION, RECORDS, TRAINING, GATE = "champion", "records", "training", "gate"
 DATA = "data"  # fingerprint of the examples
-# TFX's execution property for a function that adds extractors; its value is an import path.
+# TFX's execution property for a function that returns extractors; the value is the import path of
+# the function.
 EXTRACTORS = {"custom_extractors": f"{make_extractors.__module__}.{make_extractors.__name__}"}
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import apache_beam as beam
 import numpy as np
 import tensorflow_model_analysis as tfma
+from tensorflow_model_analysis.proto import config_pb2
 
 from components.model_evaluator.predictions_writer import PROBABILITIES, VALID, WritePredictions
 from trainer.preprocessing import CHUNK
@@ -14,15 +15,15 @@ _AFTER = "ExtractPredictions"  # TFMA's name of the stage that runs the model
 
 
 def make_extractors(
-    eval_shared_model: Any, eval_config: tfma.EvalConfig, tensor_adapter_config: Any
+    eval_shared_model: Any, eval_config: config_pb2.EvalConfig, tensor_adapter_config: Any
 ) -> list[tfma.extractors.Extractor]:
     """Returns the `custom_extractors` of TFX's Evaluator: TFMA's default ones, and three more.
 
     1. `cut_into_chunks` splits TFXIO's batches of up to 1,000 examples, because the exported model
        holds all images of a request in memory.
     2. `WritePredictions` writes the table of predictions.
-    3. `count_invalid_as_wrong` treats invalid images. All their probabilities are 0, which TFMA
-       would take for a prediction of the first class.
+    3. `count_invalid_as_wrong` counts invalid images as wrong. All their probabilities are 0, which
+       TFMA would take for a prediction of the first class.
     """
     extractors = tfma.default_extractors(
         eval_shared_model=eval_shared_model,

@@ -87,7 +87,7 @@ class Serving:
 
         If the last push was of a model of this training, and nothing has changed since, the key is
         the same as in the run of that push, so Pusher's result is taken from the cache. Otherwise
-        the key is new: a model that was removed or damaged is pushed again, each time.
+        the key is new. So a model is pushed again each time that it was removed or damaged.
 
         Args:
           training: fingerprint of the training whose model may be pushed.

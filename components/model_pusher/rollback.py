@@ -67,8 +67,8 @@ def _roll_back(base_directory: str, version: int | None) -> Rollback:
         target = _choose(base_directory, version, current, identities, records)
         earlier = records.get(target)
         # The records change before the new version appears: if the process is killed in between, no
-        # run may push the bad model again. It does no harm that the served model is withdrawn
-        # meanwhile.
+        # run may push the bad model again. Until then, the served model is marked as withdrawn,
+        # which does no harm.
         for record in records.values():
             if record.identity == identities[target] and record.withdrawn_at:
                 write_record(base_directory, dataclasses.replace(record, withdrawn_at=None))

@@ -29,7 +29,7 @@ def newest_version(base_directory: str) -> str | None:
 
 
 def describe_served(base_directory: str) -> str:
-    """Describes which version is served after a failed change of the serving directory."""
+    """Returns a clause that says which version is served after a failed change of the directory."""
     try:
         served = newest_version(base_directory)
     except (OSError, tf.errors.OpError):
@@ -57,7 +57,7 @@ def served_state(base_directory: str) -> str | None:
     """Returns a text that identifies the served version; None if no version is served.
 
     On a disk, the text contains the time of change of the version's directory, which a rename sets.
-    So if a version is moved away and back, the text changes. Files beside the versions do not
+    So the text changes even if a version is moved away and back. Files beside the versions do not
     matter, since Report writes model cards there.
     """
     version = newest_version(base_directory)

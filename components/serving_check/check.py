@@ -29,13 +29,13 @@ _FEWEST = 8
 
 @dataclasses.dataclass(frozen=True)
 class TestImage:
-    """An image of the test split, and Evaluator's answer to it.
+    """An image of the test split, and the prediction for it in Evaluator's table.
 
     Attributes:
       name: the file name of the image.
       content: the encoded image.
       example: the serialized tf.Example that contains the image.
-      predicted: the class that the model answered; empty if the image is not valid.
+      predicted: the class that Evaluator's model predicted; empty if the image is not valid.
       probability: the probability of that class.
       valid: whether the model could decode the image.
     """
@@ -121,7 +121,7 @@ class ServingCheck:
                 break
             answers[image.name] = answer = answer_for(self._send({image.name: image.content}), 0)
             self._compare_with_evaluator(image, answer)
-            if len(answers) == 2:  # the first request takes longer than the others
+            if len(answers) == 2:  # the first request takes longer, so the second one counts
                 seconds = max(self._milliseconds[1][-1] / 1000, 1e-3)
                 enough = max(_FEWEST, int(_LONGEST / seconds))
         return answers
@@ -148,7 +148,7 @@ class ServingCheck:
                 self._compare(batch, self._send(batch), alone)
 
     def _send_probes(self, images: Sequence[TestImage], alone: Mapping[str, Outputs]) -> None:
-        """Sends odd formats and garbage, each alone and in batches with test images."""
+        """Sends files of odd formats and garbage, each alone and in batches with test images."""
         probes = list(make_probes())
         answers = dict(alone)
         for probe in probes:

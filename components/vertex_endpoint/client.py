@@ -1,4 +1,4 @@
-"""The connection to Vertex AI, and its errors in one line."""
+"""Connects to Vertex AI, and turns errors of its client into messages of one line."""
 
 import concurrent.futures
 from collections.abc import Iterator

@@ -35,7 +35,7 @@ class Outcome:
       endpoint: the resource name of the endpoint.
       version: the id of the version in the model registry.
       traffic: the percentage of requests that this version gets.
-      reason: why nothing was deployed; empty if the version is deployed.
+      reason: the reason why nothing was deployed; empty if the version is deployed.
     """
 
     endpoint: str
@@ -132,7 +132,7 @@ def promote(settings: EndpointSettings) -> Outcome:
 
 
 def roll_back(settings: EndpointSettings) -> Outcome:
-    """Moves all requests away from the candidate, or, without a candidate, to `previous`.
+    """Rolls the endpoint back to the version that served before.
 
     All requests go from the candidate to the version `default`. Without a candidate, they go from
     `default` to `previous`. The version that loses the requests gets the alias `withdrawn`, and is

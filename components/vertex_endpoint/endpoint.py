@@ -87,7 +87,7 @@ class Endpoint:
 
         Args:
           model: the object of the client library for the version.
-          split: the percentages of requests by id of the deployed model; the id of the new one is
+          split: the percentages of requests by id of the deployed model; the new model has the id
             "0".
           settings: the settings of the endpoint, with the machines.
         """

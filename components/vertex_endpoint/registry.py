@@ -88,7 +88,7 @@ class Registry:
     ) -> str:
         """Uploads a model; returns the id of its version.
 
-        The first version of a model gets the alias `default`, and later ones get no alias.
+        The first version of a model gets the alias `default`, and later versions get no alias.
 
         Args:
           artifact_uri: the directory in a bucket that contains the numbered directory of the
@@ -117,7 +117,7 @@ class Registry:
                     f"--model_name={name}",
                     # Vertex AI replaces this variable by the address of its copy of the model.
                     "--model_base_path=$(AIP_STORAGE_URI)",
-                    "--file_system_poll_wait_seconds=0",  # look for versions only once
+                    "--file_system_poll_wait_seconds=0",  # look for versions once
                 ],
                 serving_container_ports=[_PORT],
                 serving_container_predict_route=f"/v1/models/{name}:predict",

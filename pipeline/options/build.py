@@ -210,7 +210,7 @@ def _changed_origins(values: Mapping[str, Any], settings: Mapping[str, Setting])
 
 
 def _is_changed(config: Config, key: str) -> bool:
-    """Whether the value of an option differs from the recipe's value, or else from its default."""
+    """Whether an option differs from the value in the recipe or, without one, from its default."""
     default = RECIPES[config.recipe].values().get(key, OPTIONS[key].field.default)
     return bool(config.value(key) != default)
 
@@ -282,7 +282,7 @@ def _fill(
 def _override_alternatives(given: dict[str, Any]) -> dict[str, Any]:
     """Removes the recipe's number of steps if a number of epochs is given.
 
-    It does the same for every pair of `ALTERNATIVES`.
+    The other pairs of `ALTERNATIVES` are treated in the same way.
     """
     for first, second in ALTERNATIVES:
         if second.removeprefix("train.") in given:

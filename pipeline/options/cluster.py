@@ -138,7 +138,7 @@ def check_output(runner: str, file: str) -> None:
 
 
 def check_target(runner: str, cloud: Cloud) -> None:
-    """Checks that the flags name the service to connect to.
+    """Checks that all flags for connecting to the service are given.
 
     Raises:
       InputError: a flag is missing.

@@ -85,7 +85,7 @@ def check_runner(runner: str, given: Mapping[str, str]) -> None:
 
 
 def check_together(given: Mapping[str, str]) -> None:
-    """Checks that no option is ignored because another one is given or missing.
+    """Checks that no option is ignored because another option is given or missing.
 
     Args:
       given: the origins of options, as for `check_runner`.

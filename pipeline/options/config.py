@@ -125,7 +125,7 @@ class Config:
         )
 
     def options_beside_recipe(self) -> dict[str, Any]:
-        """Returns the training options whose values are not the recipe's, by dotted key."""
+        """Returns the training options that differ from the recipe, by dotted key."""
         return {
             key: self.value(key)
             for key, value in RECIPES[self.recipe].values().items()

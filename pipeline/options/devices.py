@@ -15,7 +15,7 @@ _TPU_FILES = ("/dev/accel[0-9]*", "/dev/vfio/[0-9]*")
 def check_strategy(
     strategy: str, environment: Mapping[str, str], *, files: tuple[str, ...] = _TPU_FILES
 ) -> None:
-    """Refuses a strategy that this machine has no devices for, before TensorFlow is loaded.
+    """Refuses a strategy for which this machine has no devices, before TensorFlow is loaded.
 
     Args:
       strategy: the value of `--strategy`.

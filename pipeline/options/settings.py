@@ -56,7 +56,8 @@ class Option(NamedTuple):
 def check_setting(setting: Setting, declared: Option) -> Any:
     """Returns the value of `setting`, converted to the type of its option, after checking it.
 
-    In a path, `~` is expanded: a shell does not do it within `--flag=~/x`, nor in a YAML file.
+    In a path, `~` is expanded, because a shell does not expand it in `--flag=~/x`, and YAML files
+    are not read by a shell.
 
     Raises:
       InputError: the value has another type, or is outside the option's range.

@@ -15,9 +15,9 @@ kubeflow/pipelines, below backend/src/v2, at release 2.17.0:
 
 Vertex AI sends full types and only declared outputs; its containers use this entry point too.
 
-It also gives TFX the class of an output of the type `system.HTML`, which TFX does not know, and
-makes the URI of that artifact the HTML file itself, which the UI opens; and it records time and
-memory of each node.
+This module also gives TFX the class for outputs of the type `system.HTML`, which TFX does not know.
+The URI of such an artifact becomes that of the HTML file itself, which the UI opens. And the module
+records the time and the memory of each node.
 
 Artifacts in Kubeflow Pipelines' own object store, which TFX cannot read, are given to TFX as files
 on the container's disk: see `pipeline.runners.launcher_paths`.
@@ -78,7 +78,7 @@ def complete_executor_input(
         del outputs[name]
     for artifact in (artifact for found in outputs.values() for artifact in found.artifacts):
         if artifact.type.schema_title == HTML:
-            # TFX takes the title of a type that it does not have for an import path.
+            # If TFX does not have a type, it uses the title of the type as an import path.
             title = f"{HtmlReport.__module__}.{HtmlReport.__name__}"
             artifact.type.instance_schema = f"title: {title}\ntype: object\n"
             artifact.uri = page_of(artifact.uri)

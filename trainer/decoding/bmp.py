@@ -45,7 +45,7 @@ def decode(file: FileBytes, header: Header) -> tf.Tensor:
     depth = little_endian(fields[14:16])
     stride = (header.width * depth + 31) // 32 * 4
     pixels = file.slice(little_endian(file.window(10, 4)), stride * header.height)
-    rows = tf.reshape(pixels, [header.height, stride])  # fails if pixels are missing
+    rows = tf.reshape(pixels, [header.height, stride])  # this fails if pixels are missing
     is_top_down = fields[11] >= 128
     rows = tf.cond(is_top_down, lambda: rows, lambda: tf.reverse(rows, [0]))
 

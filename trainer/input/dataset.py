@@ -31,13 +31,13 @@ _ENCODED = {IMAGE: tf.io.FixedLenFeature([], tf.string), LABEL: tf.io.FixedLenFe
 class TrainingData:
     """The training split, repeated without end, in an order that only the seed determines.
 
-    The seed and a position in that order determine the image there and its augmentation. So
+    The image at each position of this order, and its augmentation, depend only on the seed. So
     training can resume from any position, on any number of devices. With another number of workers
-    there are two exceptions. MixUp and CutMix mix images that one worker holds, so they mix other
+    there are two exceptions. MixUp and CutMix mix only images of the same worker, so they mix other
     pairs. And if there are at least `_FILES_PER_WORKER` files for each worker, each worker reads
-    only its own part of the files, which is another one in each epoch. Parts differ in size: in an
-    epoch, a worker with a small part reads a few of its images twice, and one with a large part
-    leaves a few out.
+    only its own part of the files, which changes from epoch to epoch. Parts differ in size: in an
+    epoch, a worker with a small part reads a few of its images twice, and a worker with a large
+    part leaves a few images out.
 
     Attributes:
       files: gzipped TFRecord files: raw examples for tune "full", transformed ones for "head".
@@ -105,7 +105,7 @@ class TrainingData:
         """Returns pairs of position and record of one worker, from position `start` on.
 
         A worker has the positions `worker`, `worker + workers`, …; `first_turn` is the number of
-        them before an epoch.
+        these positions before an epoch.
         """
         names = _list_files(self.files)
         files = tf.data.Dataset.from_tensor_slices(names)
@@ -155,7 +155,7 @@ class TrainingData:
     def _mix(
         self, step: tf.Tensor, images: tf.Tensor, labels: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        seed = self._seed(-1 - step)  # negative, since the seeds of images are positive
+        seed = self._seed(-1 - step)  # negative, unlike the seeds of images
         return mix(
             images, labels, seed, mixup=self.augmentation.mixup, cutmix=self.augmentation.cutmix
         )

@@ -102,7 +102,7 @@ def _call(
         its right batch dimensions.
 
     Returns:
-      The results, the first ones transposed to [B, T, N, H].
+      The results; the results with the specs `transposed` are transposed to [B, T, N, H].
     """
     inputs = list(inputs)
     types = [_type(tensor) for tensor in inputs]

@@ -13,7 +13,7 @@ import tensorflow as tf
 from trainer.model.cudnn_attention import DTYPES, MAX_HEAD_SIZE, backward, forward
 from trainer.model.xla import import_inlined
 
-_SPLIT = [0, 2, 1, 3]  # from [B, T, N, H] to [B, N, T, H], and back
+_SPLIT = [0, 2, 1, 3]  # the permutation from [B, T, N, H] to [B, N, T, H], and back
 
 
 class _Attention(NamedTuple):

@@ -16,13 +16,13 @@ _numbers = itertools.count()
 def compile_with_xla(function: Callable[..., Any]) -> Callable[..., Any]:
     """Returns a `tf.function` that XLA compiles once for each shape of its inputs.
 
-    `tf.function(jit_compile=True)` alone compiles again in every training step if `function` takes
-    gradients of a restored function. XLA needs some operands as constants, such as the axes of a
-    transposition. The backward pass gets its axes as outputs of the call to the forward pass. If an
-    output of a call has to be constant, XLA treats all inputs of that call as constants: here the
-    images and all weights, which change in every step (`BackwardsConstAnalysis`,
-    tensorflow/compiler/tf2xla/const_analysis.cc). So each call is replaced by the body of the
-    function that it calls.
+    With `tf.function(jit_compile=True)` alone, XLA would compile `function` again in every training
+    step if it takes gradients of a restored function. XLA needs some operands as constants, such as
+    the axes of a transposition. The backward pass gets its axes as outputs of the call to the
+    forward pass. If an output of a call has to be constant, XLA treats all inputs of that call as
+    constants: here the images and all weights, which change in every step
+    (`BackwardsConstAnalysis`, tensorflow/compiler/tf2xla/const_analysis.cc). So each call is
+    replaced by the body of the function that it calls.
 
     Args:
       function: a function from nested tensors to nested tensors.

@@ -127,7 +127,8 @@ def _write(path: str, text: str) -> None:
 
 def _run(job: BulkJob, shards: Sequence[int], beam_arguments: Sequence[str]) -> None:
     options = PipelineOptions([*_DIRECT, *beam_arguments])
-    small = dataclasses.replace(job, files=())  # keeps the list out of Beam's graph
+    # Without `files`, which would be a part of Beam's graph.
+    small = dataclasses.replace(job, files=())
     with beam.Pipeline(options=options) as pipeline:
         _ = (
             pipeline
@@ -177,7 +178,8 @@ class _Handler(ModelHandler[Read, Answer, Classifier]):
 class _WriteShards(beam.DoFn):
     """Writes a shard as soon as all its predictions have arrived.
 
-    They arrive in one bundle: Beam fuses all steps from reading a shard to writing it.
+    All predictions of a shard arrive in one bundle, because Beam fuses all steps from reading a
+    shard to writing it.
     """
 
     def __init__(self, job: BulkJob, count: int) -> None:
@@ -230,7 +232,7 @@ def _merge_shards(job: BulkJob) -> list[tuple[str, str]]:
 def _without_memory_warnings() -> Iterator[None]:
     """A context that hides RunInference's warning that it cannot measure memory.
 
-    It appears if RunInference cannot import its model manager.
+    The warning appears if RunInference cannot import its model manager.
     """
 
     def is_other(record: logging.LogRecord) -> bool:

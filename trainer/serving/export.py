@@ -83,8 +83,8 @@ class ServedClassifier:
         }
         module = tf.Module()
         module.backbone = self._backbone
-        # Not the Keras layer itself: servers load the model in a Session, which restores no
-        # variables of Keras's own class. Keras's ExportArchive saves `tf.Variable`s for the same
+        # The Keras layer itself is not saved: servers load the model in a Session, which restores
+        # no variables of Keras's own class. Keras's ExportArchive saves `tf.Variable`s for the same
         # reason.
         module.head = [variable.value for variable in self._head.variables]
         tf.saved_model.save(module, directory, signatures=signatures)

@@ -162,7 +162,7 @@ def _is_initialized(session: tf.compat.v1.Session, table: tf.Operation) -> bool:
 
 
 def _line(error: Exception) -> str:
-    """Returns an error's message in one line, cut to 300 characters; TensorFlow's take a page."""
+    """Returns an error's message in one line of at most 300 characters."""
     text = " ".join(getattr(error, "message", str(error)).split()) or type(error).__name__
     return text if len(text) <= 300 else f"{text[:299]}…"
 
@@ -222,7 +222,7 @@ def main(directories: Sequence[str]) -> int:
 
 if __name__ == "__main__":
     if sys.argv[1:] == ["--requests"]:
-        # Answers have stdout for themselves: other output to it goes to stderr.
+        # Only answers may go to stdout, so all other output is redirected to stderr.
         with os.fdopen(os.dup(1), "wb") as stream:
             os.dup2(2, 1)
             answer_requests(sys.stdin.buffer, stream)

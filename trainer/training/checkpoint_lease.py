@@ -1,9 +1,9 @@
 """Gives each training a checkpoint directory that no other run uses at the same time.
 
-Two runs with the same inputs would use the same directory, and the one that ends first would remove
-the other's checkpoints. So a run takes the lease of its directory. If another run has that lease,
-the run takes another directory, with a number in its name. A run that resumes a killed training
-finds its checkpoints there too.
+Two runs with the same inputs would use the same directory, and the run that ends first would remove
+the checkpoints of the other run. So a run takes the lease of its directory. If another run has that
+lease, the run uses another directory, with a number in its name. A run that resumes a killed
+training looks for checkpoints in these directories too.
 """
 
 import contextlib

@@ -14,7 +14,8 @@ import tensorflow as tf
 from common.errors import InputError
 from common.lease import Lease
 
-# Besides its own errors, TensorFlow raises these for missing objects, other shapes, damaged files.
+# The errors that TensorFlow raises, besides its own, for missing objects, wrong shapes and damaged
+# files.
 _UNREADABLE = AssertionError, ValueError, IndexError, RuntimeError
 
 
@@ -131,7 +132,7 @@ class Checkpoints:
           InputError: this checkpoint or the previous one cannot be written (the last complete
             checkpoint is still there), or another run took over the directory.
         """
-        self._newest.sync()  # otherwise the previous checkpoint might get these notes
+        self._newest.sync()  # otherwise the previous checkpoint might get the new notes
         self._notes.text = json.dumps(notes)
         self._last_begun = self._write(self._newest, step, self._options)
 
@@ -146,7 +147,7 @@ class Checkpoints:
         """
         self._newest.sync()
         if self._last_begun not in (None, self._newest.latest_checkpoint):
-            self._write(self._newest, step)  # raises the reason if it fails again
+            self._write(self._newest, step)  # raises the error if writing fails again
 
     def save_best(self, step: int) -> None:
         """Saves the weights as the best so far; raises the errors of `save`."""
@@ -163,7 +164,8 @@ class Checkpoints:
           InputError: another run took over the directory; its checkpoints are left alone.
         """
         self._check_lease()
-        # If there is a lease, its file is still in the directory. Releasing it removes both.
+        # If there is a lease, its file is still in the directory. Releasing the lease removes the
+        # file and the directory.
         leased = [self._newest.directory, self._best.directory]
         for directory in leased if self._lease else [self._own]:
             if tf.io.gfile.exists(directory):
@@ -184,8 +186,8 @@ class Checkpoints:
         """Ends the thread that writes checkpoints, and frees its copy of the variables.
 
         TensorFlow 2.21 keeps both until the process ends, but this process may run an evaluation,
-        or further trainings, before. At its end, TensorFlow would also print the traceback of the
-        thread's last error.
+        or further trainings, before. At the end of the process, TensorFlow would also print the
+        traceback of the thread's last error.
         """
         helper = self._all._async_checkpointer_impl
         if helper is None:
@@ -210,7 +212,7 @@ class Checkpoints:
         step: int,
         options: tf.train.CheckpointOptions | None = None,
     ) -> str:
-        """Writes a checkpoint, or begins to; returns its path."""
+        """Writes a checkpoint, or begins to write it in the background; returns its path."""
         self._check_lease()
         try:
             return manager.save(checkpoint_number=step, options=options)

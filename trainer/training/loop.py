@@ -249,7 +249,8 @@ class Loop:
                     self._end_preempted(preemption)
             self._checkpoints.finish(self._step)
             preemption.has_unsaved_steps = False
-            if preemption.is_near and self._workers == 1:  # the request to end came late
+            # The request to end may have come during or after the last step.
+            if preemption.is_near and self._workers == 1:
                 self._end_preempted(preemption)
         if hyperparameters.keeps_best:
             wait_for_all(self._strategy)  # all workers read the chief's checkpoint
@@ -295,8 +296,8 @@ class Loop:
     def _is_checkpoint_due(self, ends_epoch: bool) -> bool:
         """Returns whether to save a checkpoint after this step, for all workers alike.
 
-        Epochs end with a checkpoint as well, unless the last one is younger than 30 seconds: a
-        checkpoint may take longer to write than an epoch to train.
+        An epoch ends with a checkpoint as well, unless the last checkpoint is younger than 30
+        seconds: writing a checkpoint may take longer than training an epoch.
         """
         if self._step % self._hyperparameters.checkpoint_steps == 0 or self._step == self._total:
             return True
@@ -332,7 +333,8 @@ class Loop:
         self._metrics.restart_clock()
 
     def _save(self) -> None:
-        self._metrics.read(self._step)  # raises if the loss is not finite, before weights are saved
+        # This raises an error for a loss that is not finite, before weights are saved.
+        self._metrics.read(self._step)
         self._checkpoints.save(
             self._step,
             {

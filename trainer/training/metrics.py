@@ -16,7 +16,8 @@ logger = logging.getLogger(__name__)
 
 # Seconds between two reads of results. Each read waits for the device.
 _INTERVAL = 0.5
-# So many overflows in a row end a training. Each halves the loss scale, which begins with 2^15.
+# The number of overflows in a row that ends a training. Each overflow halves the loss scale, which
+# begins with 2^15.
 _OVERFLOWS = 20
 
 
@@ -59,7 +60,7 @@ class StepMetrics:
         self._total = total
         self._per_epoch = per_epoch
         self._allowed_overflows = _OVERFLOWS if leaves_out_overflows else 0
-        self._overflows = 0  # steps that were left out in a row
+        self._overflows = 0  # the number of consecutive overflows
         self._first = begun + 1  # this step traces the graph, so its duration is not typical
         self._pending: list[Result] = []
         self._seconds_a_step: float | None = None

@@ -50,7 +50,7 @@ class Stepper:
     """Computes the steps of a training.
 
     Gradients are summed over all parts of a batch and all replicas, and divided by the size of the
-    whole batch, before they are clipped: a step is the same however its batch is divided.
+    whole batch, before they are clipped: a step has the same result however its batch is divided.
     """
 
     def __init__(

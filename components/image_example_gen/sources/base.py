@@ -75,8 +75,8 @@ def unread_image(image: ImageReference, reason: str) -> SourceImage:
 class Source(abc.ABC):
     """A set of labelled images.
 
-    A source is not passed between processes: each process makes its own from plain values, which a
-    compiled pipeline can contain.
+    Sources are not passed between processes: each process makes its own `Source` from plain values,
+    which a compiled pipeline can contain.
 
     Attributes:
       downloads: whether `prepare` may download the data.
@@ -86,7 +86,7 @@ class Source(abc.ABC):
     downloads = False
 
     def check(self) -> None:  # noqa: B027 (most sources have nothing to check)
-        """Checks the data as far as this is quick, without TensorFlow and without a download.
+        """Does those checks of the data that are quick, without TensorFlow and without a download.
 
         Raises:
           InputError: the data are missing or unusable.
@@ -139,7 +139,7 @@ class Source(abc.ABC):
     def read(self, images: Iterable[ImageReference]) -> Iterator[SourceImage]:
         """Reads images one after the other; at most one is in memory.
 
-        Each of Beam's workers calls this method of its own `Source`, from `make_source`.
+        Each of Beam's workers makes its own `Source` by `make_source`, and calls its method `read`.
 
         Args:
           images: some of the references that `images` returned, in any order.

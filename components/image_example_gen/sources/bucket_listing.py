@@ -15,7 +15,7 @@ class ListedFile(NamedTuple):
 
     Attributes:
       uri: address of the file.
-      size: in bytes.
+      size: the size of the file, in bytes.
       version: on Google's storage, the checksum of the content; on other storage, size and time of
         modification.
     """

@@ -1,4 +1,4 @@
-"""Reads files in buckets. For a missing or forbidden object it raises OSError, as for a file."""
+"""Reads files in buckets. A missing or forbidden object raises OSError, like a file on a disk."""
 
 import errno
 from typing import IO

@@ -96,7 +96,7 @@ class ClassFolders(Source):
         """Returns the size and digest of each file that `files` returns, in the same order.
 
         In a bucket, the digest is computed from the checksum in the listing, or, if the listing has
-        no checksum, from its size and time.
+        no checksum, from size and time of the file.
 
         Args:
           cache: the directory that `images` takes.

@@ -40,8 +40,8 @@ def choose_dropped(images: Sequence[ImageReference]) -> set[str]:
     """Returns the file names of the copies to remove, so that each image has one label and split.
 
     If an image has several labels, all its copies are removed, since nobody knows which label is
-    right. If an image is in several splits that the source gives, its copies in train are removed,
-    and its copies in validation if it is in test as well.
+    right. If an image is in several splits that the source gives, the copies in train are removed,
+    and, if the image is in test, the copies in validation as well.
     """
     dropped: set[str] = set()
     for copies in find_copies(images):

@@ -30,7 +30,7 @@ def read_images(
         remote = "://" in image.location if is_remote is None else is_remote
         try:
             encoded = read_object(image.location) if remote else read_local_file(image.location)
-        except OSError as error:  # a file that vanished, or cannot be read, is quarantined
+        except OSError as error:  # a missing or unreadable file is quarantined
             yield unread_image(image, str(error.strerror or error))
             continue
         if remote:
@@ -44,7 +44,7 @@ def read_file(location: str) -> bytes:
     """Reads a regular file at a path, or an object at a URI.
 
     Raises:
-      OSError: it cannot be read, or is no regular file.
+      OSError: the file cannot be read, or is no regular file.
     """
     return read_object(location) if "://" in location else read_local_file(location)
 
@@ -53,7 +53,7 @@ def read_local_file(path: str) -> bytes:
     """Reads a regular file on this machine.
 
     Raises:
-      OSError: it cannot be read, or is no regular file.
+      OSError: the file cannot be read, or is no regular file.
     """
     file = Path(path)
     # Reading a FIFO would wait for a process that writes to it, and some devices never end.

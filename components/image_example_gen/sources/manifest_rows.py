@@ -37,7 +37,7 @@ class Row(NamedTuple):
     """A row of a manifest.
 
     Attributes:
-      line: the number of its line, from 1.
+      line: the number of the line, from 1.
       path: the path or URI of an image, as written.
       label: the class name; empty for none.
       split: the name of the split, as written; empty for none.
@@ -60,7 +60,7 @@ def read_rows(name: str, content: bytes) -> list[Row]:
 
     Raises:
       InputError: the file has another format, no column of paths or labels, a row without a path,
-        or a path twice.
+        or two rows with the same path.
     """
     read = _READERS[PurePosixPath(name).suffix.lower()]
     try:

@@ -58,6 +58,6 @@ def is_record_file(name: str) -> bool:
 
 
 def _folder_of(pattern: str) -> str:
-    """Returns the folder that all files of a pattern lie in, with a slash at its end."""
+    """Returns the folder that contains all files of a pattern, with a slash at its end."""
     fixed = pattern.partition("*")[0].partition("?")[0]
     return fixed[: fixed.rfind("/") + 1]

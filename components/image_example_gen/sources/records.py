@@ -1,4 +1,4 @@
-"""Lists the images in record files of tf.Examples, and reads single ones."""
+"""Lists the images in record files of tf.Examples, and reads single images."""
 
 import contextlib
 import hashlib

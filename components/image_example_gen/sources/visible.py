@@ -29,7 +29,7 @@ IMAGE_SUFFIXES = tuple(
 def is_visible(name: str) -> bool:
     """Whether a file or folder with this name is read; false if it is left out.
 
-    For example, the thumbnails of a file manager are left out: in the train split, they would be
-    copies of test images.
+    For example, thumbnails of a file manager are left out, since thumbnails of test images might
+    get into the train split.
     """
     return not name.startswith(".") and name.lower() not in _LEFT_BEHIND

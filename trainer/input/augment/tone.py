@@ -66,7 +66,7 @@ def _as_row(channels: tf.Tensor, image: tf.Tensor) -> tf.Tensor:
 
 
 def _equalization(counts: tf.Tensor) -> tf.Tensor:
-    """Returns the new value for each of the 256 old ones, float32 [3, 256].
+    """Returns the new value for each of the 256 old values, float32 [3, 256].
 
     Args:
       counts: the histogram of each channel, int32 [3, 256].
