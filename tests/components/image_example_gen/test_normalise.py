@@ -220,7 +220,8 @@ def test_formats_that_only_pillow_decodes(served, encoded):
 
 @pytest.mark.parametrize("format", ["EPS", "PDF", "SGI"])
 def test_other_formats_are_not_opened(format):
-    """Pillow does not get other formats; for an EPS file, it would run Ghostscript."""
+    """Unsupported formats are refused before Pillow opens them; it would run Ghostscript for
+    EPS."""
     with pytest.raises(UnusableError, match="not an image of a known format"):
         convert_image(encode(gradient(), format), limits(100))
 
@@ -349,7 +350,7 @@ def test_real_images_pass_and_tensorflow_decodes_them(real_images):
             re_encoded.append(path.name)
         shape = tf.io.decode_image(made, channels=3, expand_animations=False).shape
         assert max(shape) <= 1024
-    # In the published dataset, one of these two files is a GIF, and the other is a PNG with alpha.
+    # In the published dataset, these two .jpg files are in fact a GIF and a PNG with alpha.
     assert {"Abyssinian_34.jpg", "Abyssinian_5.jpg"} <= set(re_encoded)
 
 
