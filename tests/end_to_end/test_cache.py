@@ -58,7 +58,7 @@ def two_of_one_size(images: Path) -> list[str]:
         if other.parent != path.parent and other.read_bytes() != path.read_bytes():
             assert path.stat().st_mtime_ns == other.stat().st_mtime_ns
             return [str(path), str(other)]
-    raise AssertionError("no two files have one size")
+    raise AssertionError("no two files have the same size")
 
 
 def session(project: Path, folder: Path, steps: list[dict]) -> list[dict]:
