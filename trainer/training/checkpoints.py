@@ -185,9 +185,9 @@ class Checkpoints:
     def _end_thread(self) -> None:
         """Ends the thread that writes checkpoints, and frees its copy of the variables.
 
-        TensorFlow 2.21 keeps both until the process ends, but this process may run an evaluation,
-        or further trainings, before. At the end of the process, TensorFlow would also print the
-        traceback of the thread's last error.
+        TensorFlow 2.21 keeps the thread and the copy until the process ends, but this process may
+        run an evaluation, or further trainings, before. At the end of the process, TensorFlow would
+        also print the traceback of the thread's last error.
         """
         helper = self._all._async_checkpointer_impl
         if helper is None:

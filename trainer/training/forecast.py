@@ -11,8 +11,8 @@ logger = logging.getLogger(__name__)
 # The speed is known after this number of steps, or after a step that takes these seconds.
 _STEPS, _SECONDS = 3, 20.0
 _LONG, _VERY_LONG = 60.0, 600.0  # seconds
-# A training step costs at least three forward passes: the backward pass computes two products of
-# matrices for each one of the forward pass. Measured: 4.3 (docs/performance.md, bfloat16).
+# A training step costs at least three forward passes: for each product of matrices in the forward
+# pass, the backward pass computes two. Measured: 4.3 (docs/performance.md, bfloat16).
 _FORWARD_PASSES = 3
 
 
