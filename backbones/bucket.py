@@ -70,7 +70,7 @@ def _check_name(uri: str, name: str) -> None:
 def _files(uri: str) -> Iterator[tuple[str, str]]:
     """Yields the path of each file, relative to `uri`, and a text that identifies its version.
 
-    If `uri` is itself a file, its path is "".
+    If `uri` names a file, its relative path is "".
     """
     import tensorflow as tf
 

@@ -132,7 +132,7 @@ def _functions_of(node: node_def_pb2.NodeDef) -> set[str]:
 
 
 def _functions_in(attributes: Any) -> Iterator[str]:
-    """Yields the names of functions in attributes, and in the attributes of these functions."""
+    """Yields the names of the functions that the attributes of a node refer to, at any depth."""
     for value in attributes.values():
         for function in (value.func, *value.list.func):
             if function.name:

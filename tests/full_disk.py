@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def no_room() -> Iterator[None]:
+def full_disk() -> Iterator[None]:
     """Makes every write to a file fail, with errno EFBIG instead of ENOSPC.
 
     Files can still be created.

@@ -1,4 +1,4 @@
-"""A stand-in for TensorFlow Serving, whose binary is not on PyPI, by gRPC and HTTP.
+"""A stand-in for TensorFlow Serving, by gRPC and HTTP; the real server is not on PyPI.
 
 It parses requests by the protos of tensorflow-serving-api, and runs them in a Session as the server
 does (tensorflow_serving/servables/tensorflow/predict_util.cc, `RunPredict`). A request in JSON is

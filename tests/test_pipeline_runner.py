@@ -158,7 +158,7 @@ LIGHT = ("tensorflow", "tfx", "keras", "apache_beam", "numpy")
 
 
 @pytest.mark.parametrize(("arguments", "expected"), USAGE_ERRORS, ids=lambda x: str(x)[-30:])
-def test_usage_errors_are_one_line_and_exit_2(project, arguments, expected):
+def test_usage_errors_have_one_line_and_status_2(project, arguments, expected):
     check_usage_error(run_lightly(project, arguments, *LIGHT), expected)
 
 
@@ -348,7 +348,8 @@ def test_a_signal_ends_a_run_that_loads_tensorflow(project, tmp_path, number, st
         text=True,
     ) as run:
         assert run.stdout is not None
-        while "UNTRAINED" not in run.stdout.readline():  # a line before TensorFlow is imported
+        # the run prints this line before it imports TensorFlow
+        while "UNTRAINED" not in run.stdout.readline():
             pass
         run.send_signal(number)
         out, err = run.communicate(timeout=60)

@@ -103,7 +103,7 @@ class TensorFlowSide:
         return {"seconds": time.perf_counter() - started}
 
     def run(self, name: str, steps: int) -> dict[str, Any]:
-        """Does a number of prepared steps, and returns the seconds that they take."""
+        """Runs `steps` of the steps that `prepare` compiled; returns their duration in seconds."""
         return {"seconds": self._steps[name](steps)}
 
     def peak(self) -> dict[str, Any]:

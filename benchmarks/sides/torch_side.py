@@ -177,7 +177,7 @@ class Steps:
         return {"implementation": implementation, "device": device}
 
     def run(self, name: str, steps: int) -> dict[str, Any]:
-        """Does a number of prepared steps, and returns the seconds that they take."""
+        """Runs `steps` of the steps that `prepare` compiled; returns their duration in seconds."""
         started = time.perf_counter()
         for _ in range(steps):
             last = self._steps[name]()

@@ -15,9 +15,9 @@ def compute_features(
 ) -> np.ndarray:
     """Returns the features of all images, float32 [N, D], in the order in which they are read.
 
-    Features that Transform computed are read. The backbone runs on the other images only: with
-    `--tune head` on those of the test split, which Transform does not read, and with `--tune full`
-    on all.
+    The features that Transform has computed are read from its examples. The backbone computes only
+    the others: with `--tune head` those of the test split, which Transform does not read; with
+    `--tune full` all.
 
     Args:
       splits: URIs of the splits of ImageExampleGen's examples.

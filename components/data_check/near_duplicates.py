@@ -16,7 +16,10 @@ _COMMON = 200
 
 
 class Views(Protocol):
-    """Views of an image, as `components.data_check.measure.ImageRecord` has them."""
+    """Perceptual hashes and small grey copies of an image, of its crops and of its mirror image.
+
+    `components.data_check.measure.ImageRecord` describes both attributes.
+    """
 
     @property
     def hashes(self) -> np.ndarray: ...

@@ -6,6 +6,7 @@ from typing import Any
 import apache_beam as beam
 import numpy as np
 import tensorflow_model_analysis as tfma
+from tensorflow_model_analysis.proto import config_pb2
 
 from components.model_evaluator.predictions_writer import PROBABILITIES, VALID, WritePredictions
 from trainer.preprocessing import CHUNK
@@ -14,7 +15,7 @@ _AFTER = "ExtractPredictions"  # TFMA's name of the stage that runs the model
 
 
 def make_extractors(
-    eval_shared_model: Any, eval_config: tfma.EvalConfig, tensor_adapter_config: Any
+    eval_shared_model: Any, eval_config: config_pb2.EvalConfig, tensor_adapter_config: Any
 ) -> list[tfma.extractors.Extractor]:
     """Returns the `custom_extractors` of TFX's Evaluator: TFMA's default ones, and three more.
 

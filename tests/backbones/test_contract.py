@@ -23,7 +23,7 @@ from tests.backbones.scripted_server import random_bytes
 from tests.conftest import TINY
 
 
-def test_shapes_are_read_off_the_function(tiny_backbone):
+def test_shapes_are_read_from_the_signature(tiny_backbone):
     assert read_shapes(tiny_backbone) == Shapes(height=16, width=16, features=16)
 
 
@@ -120,7 +120,7 @@ def test_a_saved_model_whose_variables_are_damaged(variables, request, tmp_path,
 
 
 @pytest.mark.parametrize("other", [{"width": 32, "mlp_dim": 64}, {"depth": 1}])
-def test_a_saved_model_with_the_variables_of_another(tiny_backbone, tmp_path, other):
+def test_a_saved_model_with_variables_of_another_model_is_refused(tiny_backbone, tmp_path, other):
     convert(random_arrays(dataclasses.replace(TINY, **other), seed=0), tmp_path / "other")
     model = shutil.copytree(tiny_backbone, tmp_path / "model")
     shutil.rmtree(model / "variables")
@@ -158,7 +158,7 @@ def test_a_saved_model_that_cannot_be_loaded(tiny_backbone, tmp_path):
         load_backbone(tmp_path / "model")
 
 
-def test_a_backbone_is_kept_within_one_backbone_alone(tiny_backbone):
+def test_a_backbone_is_shared_only_inside_share_backbone(tiny_backbone):
     def is_kept():
         return load_shared_backbone(tiny_backbone) is load_shared_backbone(tiny_backbone)
 

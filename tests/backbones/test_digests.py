@@ -38,16 +38,16 @@ def fetch(server, tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def refused(fetch):
+def get_refusal(fetch):
     """Returns a function that resolves a model, expects an error, and returns its message."""
 
-    def refused(model, **options):
+    def get_refusal(model, **options):
         with pytest.raises(InputError) as error:
             fetch(model, **options)
         assert "\n" not in str(error.value)
         return str(error.value)
 
-    return refused
+    return get_refusal
 
 
 @pytest.fixture
@@ -66,14 +66,16 @@ def digest_file(path):
     return path.with_name(f"{path.name}.sha256")
 
 
-def test_a_saved_model_that_has_changed_since_its_download(fetch, refused, server, tiny_backbone):
+def test_a_saved_model_that_has_changed_since_its_download(
+    fetch, get_refusal, server, tiny_backbone
+):
     url = server.answer("/m.tar.gz", Answer(body=archive(files_of(tiny_backbone))))
     model = fetch(url)
     assert re.fullmatch(rf"[0-9a-f]{{64}}  {model.name}\n", digest_file(model).read_text())
     assert fetch(url) == model
     (data,) = model.glob("variables/variables.data*")
     data.write_bytes(data.read_bytes()[:-4] + b"\0\0\0\0")
-    message = refused(url)
+    message = get_refusal(url)
     assert f"{model}: has changed since it was downloaded: its SHA-256 is " in message
     assert (
         f"remove it to download the model again, or remove {digest_file(model)} to use" in message
@@ -86,7 +88,7 @@ def test_a_saved_model_that_has_changed_since_its_download(fetch, refused, serve
 
 
 def test_a_publisher_who_sends_another_saved_model(
-    fetch, refused, server, tmp_path, *, tiny_backbone, monkeypatch
+    fetch, get_refusal, server, tmp_path, *, tiny_backbone, monkeypatch
 ):
     """A SavedModel with an unexpected digest is refused before it is loaded."""
     other = shutil.copytree(tiny_backbone, tmp_path / "other")
@@ -97,7 +99,7 @@ def test_a_publisher_who_sends_another_saved_model(
     model = fetch(url)
     shutil.rmtree(model)
     monkeypatch.setattr(tf.saved_model, "load", lambda *_: pytest.fail("it was loaded"))
-    message = refused(url)
+    message = get_refusal(url)
     assert "with an unusable SavedModel (its SHA-256 is " in message
     assert f"if you trust the new one, remove {digest_file(model)}" in message
     assert not model.exists()
@@ -107,11 +109,11 @@ def test_a_publisher_who_sends_another_saved_model(
     assert fetch(url) == model
 
 
-def test_a_model_that_is_unfit_is_not_remembered(fetch, refused, server, tiny_backbone):
+def test_the_digest_of_an_unusable_model_is_not_recorded(fetch, get_refusal, server, tiny_backbone):
     whole = files_of(tiny_backbone)
     cut = {name: content for name, content in whole.items() if "variables" not in name}
     url = server.answer("/m.tar.gz", Answer(body=archive(cut)), Answer(body=archive(whole)))
-    assert "cannot be loaded" in refused(url)
+    assert "cannot be loaded" in get_refusal(url)
     fetch(url)
 
 
@@ -128,13 +130,13 @@ def test_a_checkpoint_that_has_changed_since_its_download(fetch, server, tmp_pat
     assert len(server.requests) == 2
 
 
-def test_a_publisher_who_sends_another_checkpoint(fetch, refused, server, tmp_path, golden):
+def test_a_publisher_who_sends_another_checkpoint(fetch, get_refusal, server, tmp_path, golden):
     other = other_checkpoint(golden, tmp_path)
     url = server.answer("/x.npz", Answer(body=golden.read_bytes()), Answer(body=other))
     converted = fetch(url)
     (kept,) = (tmp_path / "cache" / "downloaded").glob("*.npz")
     kept.unlink()
-    message = refused(url)
+    message = get_refusal(url)
     assert f"its SHA-256 is {hashlib.sha256(other).hexdigest()}; expected " in message
     assert f"if you trust the new one, remove {digest_file(kept)}" in message
     assert not kept.exists()
@@ -142,7 +144,7 @@ def test_a_publisher_who_sends_another_checkpoint(fetch, refused, server, tmp_pa
     assert fetch(url) != converted
 
 
-def test_a_digest_of_the_catalogue(fetch, refused, server, tmp_path, *, golden, monkeypatch):
+def test_a_digest_of_the_catalogue(fetch, get_refusal, server, tmp_path, *, golden, monkeypatch):
     content, other = golden.read_bytes(), other_checkpoint(golden, tmp_path)
     variant = Variant(
         title="tiny",
@@ -152,7 +154,7 @@ def test_a_digest_of_the_catalogue(fetch, refused, server, tmp_path, *, golden, 
     )
     monkeypatch.setitem(MODELS, "tiny_fe", Model(name="tiny_fe", task="fe", variant=variant))
     server.answer("/vit_models/augreg/tiny.npz", Answer(body=other), Answer(body=content))
-    message = refused("tiny_fe", precision="mixed_bfloat16")
+    message = get_refusal("tiny_fe", precision="mixed_bfloat16")
     assert "the catalogue has that digest: do not use this file" in message
     assert list((tmp_path / "cache" / "checkpoints").glob("[!.]*")) == []
     # as if a person had put the file there
@@ -169,14 +171,14 @@ def test_the_catalogues_digests():
 
 
 @pytest.mark.parametrize("content", ["", "rubbish"])
-def test_a_damaged_digest_is_named(fetch, refused, server, tiny_backbone, content):
+def test_a_damaged_digest_is_named(fetch, get_refusal, server, tiny_backbone, content):
     url = server.answer("/m.tar.gz", Answer(body=archive(files_of(tiny_backbone))))
     model = fetch(url)
     digest_file(model).write_text(content)
-    assert f"{digest_file(model)}: is damaged; expected the SHA-256 of " in refused(url)
+    assert f"{digest_file(model)}: is damaged; expected the SHA-256 of " in get_refusal(url)
 
 
-def test_a_downloaded_program_is_refused_unless_it_is_trusted(fetch, refused, server, tmp_path):
+def test_a_downloaded_program_is_refused_unless_it_is_trusted(fetch, get_refusal, server, tmp_path):
     class Model(ReusableModule):
         @tf.function(input_signature=[tf.TensorSpec([None, 8, 8, 3], tf.float32)])
         def __call__(self, images):
@@ -185,7 +187,7 @@ def test_a_downloaded_program_is_refused_unless_it_is_trusted(fetch, refused, se
 
     tf.saved_model.save(Model(), str(tmp_path / "model"))
     url = server.answer("/m.tar.gz", Answer(body=archive(files_of(tmp_path / "model"))))
-    assert "does more than compute: it has WriteFile in " in refused(url)
+    assert "does more than compute: it has WriteFile in " in get_refusal(url)
     fetch(url, trusted=True)
 
 
@@ -203,11 +205,13 @@ def test_an_invalid_largest_size_is_refused(monkeypatch, text):
 
 
 def test_an_archive_larger_than_the_limit_is_refused(
-    fetch, refused, server, tiny_backbone, monkeypatch
+    fetch, get_refusal, server, tiny_backbone, monkeypatch
 ):
     url = server.answer("/m.tar.gz", Answer(body=archive(files_of(tiny_backbone))))
     monkeypatch.setenv("VIT_MAX_MODEL_GB", "0.00001")
-    assert "unpacks to more than 1e-05 GB; if it is meant to, set VIT_MAX_MODEL_GB" in refused(url)
+    assert "unpacks to more than 1e-05 GB; if it is meant to, set VIT_MAX_MODEL_GB" in get_refusal(
+        url
+    )
     monkeypatch.delenv("VIT_MAX_MODEL_GB")
     fetch(url)
 

@@ -34,7 +34,7 @@ def test_a_file(server, target):
     assert fetch(server.answer("/file", Answer(body=BODY)), target) == BODY
     assert files_beside(target) == ["file"]
     assert fetch(server.url + "/file", target) == BODY
-    assert len(server.requests) == 1  # the file was there already
+    assert len(server.requests) == 1  # the file had been downloaded already
 
 
 def test_an_interrupted_download_is_resumed(server, target):
@@ -62,7 +62,7 @@ def test_a_download_without_etag_is_resumed_by_its_date(server, target):
 
 
 @pytest.mark.parametrize("etag", [None, 'W/"1"'])
-def test_without_a_strong_validator_it_starts_over(server, target, etag):
+def test_without_a_strong_validator_a_download_starts_again(server, target, etag):
     answers = [Answer(body=BODY, sent=sent, etag=etag, conditions=False) for sent in (9, None)]
     assert fetch(server.answer("/file", *answers), target) == BODY
     assert server.ranges == [None, None]
@@ -88,7 +88,7 @@ def test_a_file_that_became_shorter(server, target):
     assert fetch(url, target) == b"short"
 
 
-def test_a_stall(server, target):
+def test_a_stalled_download_is_resumed(server, target):
     url = server.answer("/file", Answer(body=BODY, sent=100_000, stalled=2), Answer(body=BODY))
     started = time.monotonic()
     assert fetch(url, target) == BODY
@@ -96,7 +96,7 @@ def test_a_stall(server, target):
     assert server.ranges == [None, "bytes=100000-"]
 
 
-def test_a_server_that_never_gets_anywhere(server, target):
+def test_a_server_that_stalls_each_time_is_given_up(server, target):
     url = server.answer("/file", Answer(body=BODY, sent=100, stalled=1))
     with pytest.raises(DownloadError, match=r"/file: the server sent nothing for 0\.3 s"):
         fetch(url, target)
@@ -104,7 +104,7 @@ def test_a_server_that_never_gets_anywhere(server, target):
     assert files_beside(target) == ["file.part", "file.part.json"]
 
 
-def test_a_trickle_has_an_end(server, target):
+def test_a_slow_download_has_a_time_limit(server, target):
     url = server.answer("/file", Answer(body=BODY, pace=10_000))
     with pytest.raises(DownloadError, match=r"not complete after 0\.5 s"):
         fetch(url, target, Patience(total=0.5))
@@ -118,7 +118,7 @@ def test_permanent_errors_are_not_retried(server, target, status):
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
-def test_a_busy_server_is_left_alone_for_as_long_as_it_asks(server, target, status):
+def test_retry_after_delays_the_next_request(server, target, status):
     busy = Answer(status=status, header={"Retry-After": "1"})
     url = server.answer("/file", busy, Answer(body=BODY))
     started = time.monotonic()
@@ -160,7 +160,7 @@ def test_a_redirection_that_never_ends(server, target):
 def chunked(content, *, ended):
     """Returns a response in chunks, without a `Content-Length`.
 
-    Unless it has `ended`, the empty last chunk is missing.
+    If `ended` is False, the empty last chunk is missing.
     """
     parts = (content[start : start + 50_000] for start in range(0, len(content), 50_000))
     body = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in parts)
@@ -273,7 +273,7 @@ def test_a_directory_that_cannot_be_written(server, tmp_path):
         fetch(server.answer("/file", Answer(body=BODY)), tmp_path / "file")
 
 
-def test_a_place_that_is_no_directory(server, tmp_path):
+def test_a_target_below_a_file_is_refused(server, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(DownloadError, match="file"):
         fetch(server.answer("/file", Answer(body=BODY)), tmp_path / "file" / "below")

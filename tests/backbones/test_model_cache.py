@@ -17,7 +17,7 @@ def names(folder):
     return {path.name for path in folder.iterdir()}
 
 
-def test_ten_entries_are_kept_and_what_was_used_within_a_week(tmp_path):
+def test_ten_entries_and_those_of_the_last_week_are_kept(tmp_path):
     write_entries(tmp_path, {f"new{n}": 1 for n in range(9)}, now=1e9)
     write_entries(tmp_path, {"ten": 8, "old": 9, ".old.lock": 99, ".writing": 99}, now=1e9)
     remove_unused(tmp_path, now=1e9)

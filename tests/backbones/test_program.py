@@ -36,7 +36,7 @@ def save(directory, function):
     return directory
 
 
-def refused(directory):
+def get_refusal(directory):
     with pytest.raises(InputError) as error:
         check_operations(directory)
     message = str(error.value)
@@ -98,7 +98,7 @@ def read_in_nested_functions(texts):
     ids=lambda value: value if isinstance(value, str) else "",
 )  # fmt: skip
 def test_a_graph_with_file_or_network_operations_is_refused(tmp_path, function, operation):
-    assert re.search(rf"it has {operation} in \w+", refused(save(tmp_path, function)))
+    assert re.search(rf"it has {operation} in \w+", get_refusal(save(tmp_path, function)))
 
 
 def test_a_model_that_writes_a_file_on_loading_is_refused_before_loading(tmp_path, tiny_backbone):
@@ -123,10 +123,10 @@ def test_a_model_that_writes_a_file_on_loading_is_refused_before_loading(tmp_pat
 
 
 @pytest.fixture
-def edited(tiny_backbone, tmp_path):
+def edit_model(tiny_backbone, tmp_path):
     """Returns a function that copies a SavedModel and edits the MetaGraphDef of the copy."""
 
-    def edited(edit):
+    def edit_model(edit):
         model = shutil.copytree(tiny_backbone, tmp_path / "edited")
         file = model / "saved_model.pb"
         saved = saved_model_pb2.SavedModel.FromString(file.read_bytes())
@@ -134,7 +134,7 @@ def edited(tiny_backbone, tmp_path):
         file.write_bytes(saved.SerializeToString())
         return model
 
-    return edited
+    return edit_model
 
 
 def functions(graph, part):
@@ -206,8 +206,8 @@ def use_as_a_gradient(graph):
         (use_as_a_gradient, "a gradient that calls the saver's functions"),
     ],
 )
-def test_only_the_saver_may_save_and_restore(edited, edit, expected):
-    assert re.search(expected, refused(edited(edit)))
+def test_only_the_saver_may_save_and_restore(edit_model, edit, expected):
+    assert re.search(expected, get_refusal(edit_model(edit)))
 
 
 @pytest.mark.parametrize(
@@ -220,28 +220,28 @@ def test_only_the_saver_may_save_and_restore(edited, edit, expected):
         ("traced_save", "RestoreV2", ["file_prefix", "x", "y"]),
     ],
 )
-def test_the_saver_has_no_other_file_operations(edited, part, operation, inputs):
+def test_the_saver_has_no_other_file_operations(edit_model, part, operation, inputs):
     """The saver may restore only from the file prefix that it gets as an argument."""
 
     def edit(graph):
         function(graph, part).node_def.add(name="more", op=operation, input=inputs)
 
-    assert f"it has {operation} in __inference__{part}" in refused(edited(edit))
+    assert f"it has {operation} in __inference__{part}" in get_refusal(edit_model(edit))
 
 
-def test_operations_in_the_graph_itself_and_unknown_ones(edited):
+def test_operations_in_the_graph_itself_and_unknown_ones(edit_model):
     def edit(graph):
         for name in ("ReadFile", "_Send", "Launch", "WriteFile", "Send"):
             graph.graph_def.node.add(name=name, op=name)
 
-    message = refused(edited(edit))
+    message = get_refusal(edit_model(edit))
     assert (
         f"Launch in the graph, which TensorFlow {tf.__version__} does not know, ReadFile in the "
         "graph, Send in the graph and 2 more"
     ) in message
 
 
-def test_a_function_named_like_the_graph_has_no_exemption(edited):
+def test_a_function_named_like_the_graph_has_no_exemption(edit_model):
     """Only the graph itself may call the saver's functions, not a function named "the graph"."""
 
     def edit(graph):
@@ -250,7 +250,7 @@ def test_a_function_named_like_the_graph_has_no_exemption(edited):
         call = added.node_def.add(name=saver_node(graph), op="PartitionedCall")
         call.attr["f"].func.name = function(graph, "traced_save").signature.name
 
-    assert "a call of the saver's functions in the graph" in refused(edited(edit))
+    assert "a call of the saver's functions in the graph" in get_refusal(edit_model(edit))
 
 
 def collect_tables(module):
@@ -299,7 +299,7 @@ def test_programs_that_stay_in_memory_pass(tmp_path, make):
     check_operations(tmp_path)
 
 
-def test_the_backbones_that_people_use_pass(tmp_path, tiny_backbone):
+def test_common_backbones_pass(tmp_path, tiny_backbone):
     check_operations(tiny_backbone)
     convert(random_arrays(HYBRID, seed=0), tmp_path / "hybrid")
     convert(random_arrays(TINY, seed=0), tmp_path / "mixed", precision="mixed_bfloat16")

@@ -36,7 +36,7 @@ def test_kinds_of_references(text, kind, entry):
 @pytest.mark.parametrize(
     "text", ["B_16.npz", "gs://vit_models/augreg/B_16.npz", "https://example.org/B.NPZ?token=1"]
 )
-def test_a_checkpoint_is_of_augregs_family(text):
+def test_a_checkpoint_belongs_to_the_augreg_family(text):
     reference = parse_model(text)
     assert reference.is_checkpoint
     assert reference.is_augreg

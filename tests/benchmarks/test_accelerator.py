@@ -51,8 +51,8 @@ def test_every_row_is_measured_and_each_step_compiled_once(tmp_path, monkeypatch
         if "device and CPU" in name:
             assert float(ratio) < 1e-2
     modules = [name for name in os.listdir(tmp_path / "xla") if "before_optimizations.txt" in name]
-    # XLA compiles five training steps: training, the loop, one replica, mirrored replicas, memory.
-    # It does not compile the optimizer's update on mirrored replicas.
+    # XLA compiles a training step for each of five rows: training, the loop, one replica, mirrored
+    # replicas, and memory. With mirrored replicas, XLA does not compile the optimizer's update.
     assert sum("inference_compiled" in name for name in modules) == 5
     assert sum("inference__update" in name for name in modules) == 4
 

@@ -155,7 +155,7 @@ def test_a_limited_measurement(model, capsys, tmp_path):
     assert lines["images"] == "2, 0 more could not be read"
 
 
-def test_the_crop_does_not_see_the_edges(model, capsys, tmp_path):
+def test_the_crop_leaves_out_the_edges(model, capsys, tmp_path):
     for label in (5, 6):
         image = make_image(label, 16, 80)
         image.paste((255, 0, 0), (0, 0, 31, 16))
@@ -219,7 +219,7 @@ def test_a_class_that_imagenet_does_not_have(capsys, tmp_path):
     assert err.count("\n") == 1
 
 
-def test_a_classifier_of_something_else(capsys, tmp_path):
+def test_a_classifier_without_imagenets_classes_is_refused(capsys, tmp_path):
     tf.saved_model.save(ColourReader(classes=7), str(tmp_path / "model"))
     data = folder(tmp_path / "data", str)
     status, _, err = run(capsys, "--model", tmp_path / "model", "--data-dir", data)

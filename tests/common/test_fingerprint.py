@@ -6,7 +6,7 @@ import pytest
 from common import fingerprint, versions
 
 
-def test_a_directory_is_known_by_names_and_contents(tmp_path):
+def test_the_fingerprint_of_a_directory_depends_on_names_and_contents(tmp_path):
     def change(action):
         before = fingerprint.hash_directory(tmp_path)
         action()
@@ -61,7 +61,7 @@ def package(tmp_path, monkeypatch):
         ("d", "x = 1", "x = 2", False),
     ],
 )
-def test_code_is_known_by_itself_and_what_it_imports(package, module, old, new, changes):
+def test_the_fingerprint_of_code_covers_its_imports(package, module, old, new, changes):
     before = fingerprint.hash_code("firstparty.a")
     path = package / f"{module}.py"
     path.write_text(path.read_text().replace(old, new))
@@ -140,7 +140,7 @@ def test_a_module_that_is_not_there():
 
 
 def test_preprocessing_does_not_depend_on_the_training_code():
-    """Otherwise, a change in the training code would run Transform again."""
+    """An edit of the training code must not make Transform run again."""
     before = set(sys.modules)
     trees = fingerprint.parse_modules("trainer.preprocessing")
     assert set(sys.modules) == before  # nothing was imported

@@ -13,7 +13,7 @@ from common.errors import InputError
 from common.lease import Timing, _BucketLease, hold_lease, take_lease
 
 QUICK = Timing(renewal=0.1, expiry=0.8, settle=0.05)
-# While the owner runs, a long expiry keeps a slow machine from missing a renewal.
+# The expiry is so long that even a slow machine renews a lease in time.
 PATIENT = Timing(renewal=0.1, expiry=60, settle=0.5)
 KINDS = ("disk", "bucket")
 HOLDER = """

@@ -13,7 +13,7 @@ from common.lock import hold_lock
 def test_a_process_that_waits_for_a_lock_logs_the_reason(tmp_path, caplog):
     target = tmp_path / "model"
     with (tmp_path / ".model.lock").open("w") as other, caplog.at_level(logging.WARNING):
-        fcntl.flock(other, fcntl.LOCK_EX)  # a second open file conflicts like another process
+        fcntl.flock(other, fcntl.LOCK_EX)  # for flock, a second open file is like another process
         has_got_it = threading.Event()
 
         def wait():
@@ -33,7 +33,7 @@ def test_a_process_that_waits_for_a_lock_logs_the_reason(tmp_path, caplog):
     assert has_got_it.is_set()
 
 
-def test_it_leaves_no_file(tmp_path):
+def test_a_released_lock_leaves_no_file(tmp_path):
     for _ in range(2):
         with hold_lock(tmp_path / "model"):
             assert [path.name for path in tmp_path.iterdir()] == [".model.lock"]

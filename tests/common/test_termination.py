@@ -173,7 +173,7 @@ def test_unsaved_steps_are_saved_first(program):
     assert running.said == "ready\nsaved\n"
 
 
-def test_without_unsaved_steps_nothing_is_waited_for(program):
+def test_without_unsaved_steps_the_process_ends_at_once(program):
     running = program(WORK.format(unsaved=False, seconds=0))
     running.send(signal.SIGINT)
     assert running.end() == (130, "program: interrupted\n")

@@ -64,7 +64,7 @@ def test_a_long_line_is_processed_quickly():
 def test_a_terminal_shows_a_name_as_it_is(text, shown):
     assert escape_controls(text) == shown
     assert escape_controls(shown) == shown
-    assert shown.encode().decode() == shown  # raises if the text cannot be printed
+    assert shown.encode().decode() == shown  # encoding fails if a terminal cannot print the text
 
 
 def test_an_error_message_has_neither_secrets_nor_controls():

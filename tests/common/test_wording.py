@@ -77,5 +77,5 @@ def test_edits_of_wording_are_ignored(before, after):
         ("def f(x: int): ...", "def f(x: str): ..."),
     ],
 )
-def test_everything_else_counts(before, after):
+def test_edits_of_behaviour_are_kept(before, after):
     assert tree_of(before) != tree_of(after)

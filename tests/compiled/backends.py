@@ -7,7 +7,8 @@
   launcher.
 
 A directory stands for the bucket of a `gs://` root. The launcher's paths `/gcs`, `/minio`, `/s3`
-and `/tmp` belong to one container each, so they lie in the folder that stands for its disk.
+and `/tmp` belong to one container each, so they lie in the folder that stands for the container's
+disk.
 """
 
 import abc
@@ -74,11 +75,11 @@ class Backend(abc.ABC):
         """Copies outputs to the store, as the backend does after a container has ended."""
 
     @abc.abstractmethod
-    def sent(self, artifact: pb.RuntimeArtifact) -> pb.RuntimeArtifact:
+    def send_artifact(self, artifact: pb.RuntimeArtifact) -> pb.RuntimeArtifact:
         """Returns a recorded artifact in the form in which the next step receives it."""
 
     @abc.abstractmethod
-    def recorded(
+    def record_output(
         self,
         key: str,
         provisioned: pb.RuntimeArtifact,
@@ -87,7 +88,7 @@ class Backend(abc.ABC):
         """Returns an output artifact, completed with the metadata that the container wrote.
 
         Raises:
-          JobError: the backend cannot record it.
+          JobError: the backend cannot record the artifact.
         """
 
     @abc.abstractmethod
@@ -130,10 +131,10 @@ class VertexAi(Backend):
             outputs.parameters[key].output_file = f"{disk}/{key}"
         return outputs
 
-    def sent(self, artifact: pb.RuntimeArtifact) -> pb.RuntimeArtifact:
+    def send_artifact(self, artifact: pb.RuntimeArtifact) -> pb.RuntimeArtifact:
         return artifact
 
-    def recorded(
+    def record_output(
         self,
         key: str,
         provisioned: pb.RuntimeArtifact,
@@ -267,13 +268,13 @@ class KubeflowPipelines(Backend):
                 key.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(file, key)
 
-    def sent(self, artifact: pb.RuntimeArtifact) -> pb.RuntimeArtifact:
+    def send_artifact(self, artifact: pb.RuntimeArtifact) -> pb.RuntimeArtifact:
         # metadata/client.go, GetOutputArtifactsByExecutionId and ToRuntimeArtifact
         sent = _copy(artifact)
         sent.type.instance_schema = ""
         return sent
 
-    def recorded(
+    def record_output(
         self,
         key: str,
         provisioned: pb.RuntimeArtifact,
@@ -290,7 +291,7 @@ class KubeflowPipelines(Backend):
         if not artifact.uri.startswith(f"{run_root}/"):
             raise JobError(f"{key} was put at {artifact.uri}, not below {run_root}")
         # metadata/client.go, RecordArtifact; metadata/converter.go, toMLMDArtifact
-        values = {name: _stored(key, name, value) for name, value in artifact.metadata.items()}
+        values = {name: _store_value(key, name, value) for name, value in artifact.metadata.items()}
         values.setdefault("display_name", key)
         # config/env.go, GetStoreSessionInfo, for a store without a secret.
         provider = artifact.uri.split("://")[0] if _is_stored(artifact.uri) else "gs"
@@ -343,7 +344,7 @@ def _copy(artifact: pb.RuntimeArtifact) -> pb.RuntimeArtifact:
     return copy
 
 
-def _stored(key: str, name: str, value: Any) -> Any:
+def _store_value(key: str, name: str, value: Any) -> Any:
     """Returns a value of an artifact's metadata after a round trip through ML Metadata.
 
     Source: metadata/converter.go, StructValueToMLMDValue and toRuntimeArtifact.

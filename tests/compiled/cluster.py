@@ -166,7 +166,7 @@ class Cluster:
         for key, artifact in task.inputs.artifacts.items():
             source = artifact.task_output_artifact
             found = steps[source.producer_task].artifacts[source.output_artifact_key]
-            inputs.artifacts[key].artifacts.add().CopyFrom(self._backend.sent(found))
+            inputs.artifacts[key].artifacts.add().CopyFrom(self._backend.send_artifact(found))
         for key, parameter in task.inputs.parameters.items():
             match parameter.WhichOneof("kind"):
                 case "runtime_value":
@@ -196,7 +196,7 @@ class Cluster:
         log = disk / "log"
         with log.open("wb") as file:
             done = subprocess.run(
-                [_resolved(part, executor_input) for part in command],
+                [_resolve_placeholder(part, executor_input) for part in command],
                 cwd=disk / "empty",
                 env=environment,
                 stdout=file,
@@ -209,13 +209,13 @@ class Cluster:
         if done.returncode:
             raise StepFailed(f"{name}: exit status {done.returncode}\n{text[-4000:]}")
         written = json_format.Parse(Path(outputs.output_file).read_text(), pb.ExecutorOutput())
-        artifacts = dict(self._recorded(name, outputs, written))
+        artifacts = dict(self._record_outputs(name, outputs, written))
         if str(disk) in str(artifacts):
             raise JobError(f"{name}: an output names a path of the container's disk: {artifacts}")
         self._backend.finish(artifacts, disk)
         return Step(False, artifacts, dict(_output_parameters(name, component, written)), text)
 
-    def _recorded(
+    def _record_outputs(
         self,
         name: str,
         outputs: pb.ExecutorInput.Outputs,
@@ -228,7 +228,7 @@ class Cluster:
         for key, provisioned in outputs.artifacts.items():
             found = next(iter(written.artifacts[key].artifacts), None)
             try:
-                yield key, self._backend.recorded(key, provisioned.artifacts[0], found)
+                yield key, self._backend.record_output(key, provisioned.artifacts[0], found)
             except JobError as error:
                 raise JobError(f"{name}: {error}") from error
 
@@ -274,7 +274,7 @@ def check(spec: pb.PipelineSpec, executors: Mapping[str, Any]) -> None:
     """Refuses an invalid pipeline, as compiler/visitor.go and driver/resolve.go do.
 
     Raises:
-      JobError: a reference leads nowhere, types differ, or an executor is no container.
+      JobError: a component, task or output is missing, types differ, or there is no container.
     """
     for name, task in spec.root.dag.tasks.items():
         if task.component_ref.name not in spec.components:
@@ -387,7 +387,7 @@ def read_parameters(spec: pb.PipelineSpec, given: Mapping[str, Any]) -> dict[str
     return values
 
 
-def _resolved(part: str, executor_input: pb.ExecutorInput) -> str:
+def _resolve_placeholder(part: str, executor_input: pb.ExecutorInput) -> str:
     # component/launcher_v2.go, compileCmdAndArgs, which does not replace any other placeholder.
     resolved = part.replace("{{$}}", json_format.MessageToJson(executor_input, indent=None))
     if "{{$" in part.replace("{{$}}", ""):

@@ -130,7 +130,7 @@ def test_a_run_whose_model_is_not_blessed_succeeds_and_says_why(kubeflow):
 
 
 def test_fail_on_unblessed(kubeflow, compile_to, tmp_path):
-    """A new version of the pipeline takes all nodes from the cache, except Pusher, which fails."""
+    """In a new version of the pipeline, all nodes are cached, except Pusher, which fails."""
     arguments = (*kubeflow.arguments, "--fail-on-unblessed")
     kubeflow.cluster.upload(compile_to(tmp_path / "pipeline.yaml", *arguments), STORE)
     with pytest.raises(StepFailed, match=r"Pusher: exit status 1[^$]*below 1\.0000"):
@@ -146,7 +146,7 @@ def test_a_parameter_out_of_range_fails_the_first_step(kubeflow):
 def test_a_source_that_changed_is_seen_by_the_next_run(compile_to, container_bin, tmp_path):
     """ImageExampleGen runs again when an image in the folder of the source has changed.
 
-    The test stands for release 2.14.3, the oldest one in docs/kubeflow.md.
+    The stand-in imitates Kubeflow Pipelines 2.14.3, the oldest release in docs/kubeflow.md.
     """
     dataset = digit_folders(tmp_path / "images", 200)
     root = tmp_path / "root"

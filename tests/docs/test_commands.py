@@ -67,7 +67,7 @@ def test_the_step_by_step_documents_have_commands(document):
 
 def test_every_flag_and_key_exists(page):
     text = page.read_text()
-    inline = re.findall(r"`(?:python pipeline_runner\.py )?(--[a-z-]+[^`]*)`", flowing(text))
+    inline = re.findall(r"`(?:python pipeline_runner\.py )?(--[a-z-]+[^`]*)`", prose(text))
     known = set(FLAGS) | set(make_parser()._option_string_actions)
     for command in commands_of(text):
         own = re.sub(r"--beam-arg=\S+", "", command)
@@ -76,7 +76,7 @@ def test_every_flag_and_key_exists(page):
         assert set(re.findall(r"--set ([a-z_.]+)=", command)) <= set(OPTIONS)
 
 
-def flowing(text):
+def prose(text):
     """Returns the prose of a page without code blocks, each paragraph in one line."""
     return re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL).replace("\n", " ")
 
@@ -87,8 +87,8 @@ def anchors(page):
     return {re.sub(r"[^\w -]", "", text.lower()).replace(" ", "-") for text in headings}
 
 
-def test_links_lead_somewhere(page):
-    for target in re.findall(r"\]\(([^)\s]+)\)", flowing(page.read_text())):
+def test_links_have_a_target(page):
+    for target in re.findall(r"\]\(([^)\s]+)\)", prose(page.read_text())):
         if "://" in target:
             continue
         path, _, anchor = target.partition("#")

@@ -72,7 +72,7 @@ def test_the_backbone_keeps_the_contract_and_returns_the_features_of_the_model(b
     np.testing.assert_allclose(features, model(images), rtol=0, atol=1e-6)
 
 
-def test_it_is_tuned_and_served(backbone, tmp_path, server_process):
+def test_the_backbone_is_tuned_and_served(backbone, tmp_path, server_process):
     """The exported model has the same outputs in a Session, in which servers load it."""
     classifier = make_classifier(load_backbone(backbone), read_shapes(backbone), 3)
     head, layer = classifier.get_layer("head"), classifier.get_layer("backbone")

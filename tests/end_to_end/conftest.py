@@ -10,7 +10,7 @@ import pytest
 from pipeline.report import console
 from tests.captured_run import run_captured
 
-_RESULT = f" INFO {console.__name__}: "  # in the log, before a line about the results
+_RESULT = f" INFO {console.__name__}: "  # the prefix of lines about the results in the log
 
 
 @dataclasses.dataclass
@@ -22,8 +22,8 @@ class Run:
       out: the text on stdout.
       err: the text on stderr.
       ran: the nodes that were not taken from the cache.
-      artifacts: URIs by "node.output", as the log has them.
-      log: the lines that the run logged about its results.
+      artifacts: the URIs in the log by "node.output".
+      log: the lines about the results in the log.
     """
 
     status: int
@@ -38,7 +38,7 @@ class Run:
         return self.out.splitlines()
 
     def value(self, name: str) -> str:
-        """Returns the rest of the line `name: …` of the summary, or of the log."""
+        """Returns the rest of the line `name: …` in the summary or in the log."""
         lines = [*self.lines, *self.log]
         return next(line for line in lines if line.startswith(f"{name}: ")).split(": ", 1)[1]
 

@@ -131,7 +131,7 @@ def results(project, folder):
             "arguments": [*base, "--schema", str(schema)],
             "edits": [[str(schema), "max: 9", "max: 8"]],
         },
-        # A tenth of the images of two classes remains.
+        # Nine tenths of the images of two classes are removed.
         "drifted": {"removals": [str(path) for path in dataset.glob("digit_[34]/*[1-9].*")]},
     }
     described = [{"arguments": base} | step for step in steps.values()]
@@ -207,7 +207,7 @@ def test_a_floor_that_is_not_met_pushes_nothing(results):
     assert results["floor not met"]["pushed"] == "nothing was pushed"
 
 
-def test_a_lost_metadata_store_and_one_line_of_the_schema(project, tmp_path, tiny_backbone):
+def test_a_lost_metadata_store_and_an_edited_schema(project, tmp_path, tiny_backbone):
     """The second of three runs has lost the metadata store, and the third has an edited schema.
 
     Without the metadata store, execution numbers start with 1 again, so the second run, whose model

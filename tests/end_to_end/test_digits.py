@@ -38,7 +38,7 @@ def root(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def run(pipeline, root):
-    with pytest.MonkeyPatch.context() as patch:  # every count of images is a line
+    with pytest.MonkeyPatch.context() as patch:  # each count of images is printed as a line
         patch.setattr(progress_display, "_BETWEEN_LINES", 0)
         patch.setattr(image_progress, "_INTERVAL", 0.05)
         patch.setattr(image_counts, "_INTERVAL", 0)
@@ -129,7 +129,7 @@ def test_nodes_show_how_many_images_they_have_read(run):
         assert counts[-1] <= total
 
 
-def test_every_image_is_accounted_for(run):
+def test_the_summary_has_all_images(run):
     counts = json.loads((run.artifacts["ImageExampleGen.examples"] / "counts.json").read_text())
     assert counts["read"] == 1797
     splits = ", ".join(f"{counts[split]} {split}" for split in ("train", "validation", "test"))

@@ -44,7 +44,7 @@ def test_a_saved_model_without_the_interface(pipeline, tmp_path):
 
 @pytest.mark.usefixtures("no_network")
 def test_a_saved_model_whose_variables_are_missing(pipeline, tmp_path, tiny_backbone):
-    """The backbone is checked before the missing data."""
+    """The run checks the backbone before it looks for the data, which does not exist."""
     shutil.copytree(tiny_backbone, tmp_path / "model")
     (tmp_path / "model" / "variables" / "variables.index").unlink()
     data = str(tmp_path / "data")
@@ -68,7 +68,7 @@ def test_a_saved_model_that_does_more_than_compute(pipeline, tmp_path, tiny_back
 
 @pytest.mark.usefixtures("no_network")
 def test_a_frozen_backbone_cannot_be_tuned_as_a_whole(pipeline, tmp_path):
-    """The backbone is checked before the missing data directory."""
+    """The run checks the backbone before it looks for the dataset."""
     write_collection_model(dataclasses.replace(TINY, classes=3), tmp_path / "model")
     data = str(tmp_path / "data")
     run = pipeline(tmp_path / "root", "--model", str(tmp_path / "model"), "--data-dir", data)

@@ -153,7 +153,7 @@ with beam.Pipeline(argv=sys.argv[1:]) as pipeline:
 )
 def test_no_process_is_left_after_a_signal(job_server, tmp_path, number, status):
     flags = [*FLAGS, f"--flink_job_server_jar={job_server}"]
-    mark = str(tmp_path)  # in the environment of each process
+    mark = str(tmp_path)  # a variable in the environment of each process of the run
     program = subprocess.Popen(
         [sys.executable, "-c", COMPUTES, *flags],
         stdout=subprocess.PIPE,
@@ -162,18 +162,18 @@ def test_no_process_is_left_after_a_signal(job_server, tmp_path, number, status)
         text=True,
     )
     assert "computes\n" in iter(program.stdout.readline, "")
-    names = sorted(Path(f"/proc/{process}/comm").read_text() for process in marked(mark))
+    names = sorted(Path(f"/proc/{process}/comm").read_text() for process in find_processes(mark))
     assert names[0] == "java\n"
     program.send_signal(number)
     assert program.wait(10) == status
-    assert marked(mark) == []
+    assert find_processes(mark) == []
 
 
-def marked(text: str) -> list[str]:
-    """Returns the ids of the processes that have `text` in their environment."""
+def find_processes(text: str) -> list[str]:
+    """Returns the ids of processes whose environment contains `text`."""
     found = []
     for directory in Path("/proc").iterdir():
-        with suppress(OSError):  # it has ended, or belongs to somebody else
+        with suppress(OSError):  # the process has ended, or belongs to another user
             if directory.name.isdecimal() and text in (directory / "environ").read_text(
                 errors="replace"
             ):

@@ -86,7 +86,7 @@ def test_training_uses_the_best_hyperparameters_of_the_tuner(pipeline, root, arg
 
 
 def test_password_and_signature_of_the_url_are_not_stored(root):
-    """The runs neither print them nor write them to logs, metadata store, artifacts or cache."""
+    """The runs neither print password and signature, nor write them to any file."""
     assert len(PRINTED) == 6
     assert re.search(r"model +http://…@127\.0\.0\.1:\d+/published\.tar\.gz\?…$", PRINTED[0], re.M)
     files = [path for path in root.rglob("*") if path.is_file()]

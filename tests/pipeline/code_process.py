@@ -31,7 +31,7 @@ def hash_code(source, shapes):
     return dataclasses.asdict(hash_nodes(source, repr(layout)))
 
 
-def edited(file, old, new):
+def apply_edit(file, old, new):
     text = Path(file).read_text()
     assert text.count(old) == 1, f"{file}: {text.count(old)} times {old!r}"
     return text.replace(old, new)
@@ -39,7 +39,7 @@ def edited(file, old, new):
 
 def main():
     for step in json.load(sys.stdin):
-        files = {file: edited(file, old, new) for file, old, new in step.get("edits", ())}
+        files = {file: apply_edit(file, old, new) for file, old, new in step.get("edits", ())}
         files |= step.get("files", {})
         before = {name: Path(name).read_text() if Path(name).exists() else None for name in files}
         for name, text in files.items():

@@ -86,7 +86,7 @@ def test_the_full_data_check_reads_features_and_gives_the_trainer_nothing(tmp_pa
     given = check.inputs.get("transformed_examples")
     assert given is built["Transform"].outputs.get("transformed_examples")
     assert (given is None) == (tune == "full")
-    # They wait for it, and that is all.
+    # Trainer and Tuner wait for DataCheck, but read none of its outputs.
     for node in (trainer, built["Tuner"]):
         assert check in node.upstream_nodes
         assert not {id(channel) for channel in node.inputs.values()} & {
@@ -96,7 +96,7 @@ def test_the_full_data_check_reads_features_and_gives_the_trainer_nothing(tmp_pa
 
 
 @pytest.mark.parametrize("tune", ["full", "head"])
-def test_no_node_that_learns_reads_the_test_split(tmp_path, tune):
+def test_no_training_node_reads_the_test_split(tmp_path, tune):
     built = nodes(tmp_path, dataset="tfds:mnist", tune=tune)
     assert json.loads(built["SchemaGen"].exec_properties["exclude_splits"]) == ["test"]
     splits = json.loads(built["Transform"].exec_properties["splits_config"])
@@ -200,7 +200,8 @@ def test_the_class_balance_is_compared_with_that_of_other_data_only(tmp_path):
 
     data = nodes(tmp_path)["Evaluator"].exec_properties["data"]
     assert counts() == "[3, 4]"
-    assert counts(data="", class_counts=()) == "[]"  # of an earlier version
+    # the record of a blessing by an earlier version
+    assert counts(data="", class_counts=()) == "[]"
     assert counts(data=data) == "null"
 
 

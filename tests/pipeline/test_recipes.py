@@ -46,7 +46,7 @@ def test_augregs_recipes(recipe, steps):
     assert (train.optimizer, train.clip, train.weight_decay) == ("sgd", "global", 0.0)
 
 
-def test_recipes_are_for_the_way_of_tuning_that_they_are_used_for():
+def test_datasets_have_recipes_of_the_right_tuning():
     for recipes in (*(dataset.recipes for dataset in DATASETS.values()), OTHER_BACKBONES):
         for tune, name in recipes.items():
             assert RECIPES[name].tune == tune

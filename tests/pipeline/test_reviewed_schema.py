@@ -60,7 +60,7 @@ def test_a_bad_schema_is_refused_before_tensorflow_is_loaded(tmp_path, capsys, c
         (["--dataset", "tfds:x", "--runner", "vertex"], "expected --runner local"),
     ],
 )
-def test_what_is_not_inferred_is_not_written(tmp_path, capsys, arguments, message):
+def test_only_inferred_schemas_are_written(tmp_path, capsys, arguments, message):
     schema = str(tmp_path / "x.pbtxt")
     arguments = [*arguments, "--pipeline-root", str(tmp_path / "root"), "--write-schema", schema]
     assert pipeline_runner.main(["--model", "vit_b16_fe", *arguments]) == 2
@@ -73,7 +73,7 @@ def test_a_directory_that_is_not_there(tmp_path, capsys):
     assert "no such directory" in capsys.readouterr().err
 
 
-# What SchemaGen infers from three classes.
+# The schema that SchemaGen infers from images of three classes.
 INFERRED = """
 feature { name: "image" type: BYTES presence { min_fraction: 1.0 min_count: 1 } }
 feature { name: "label" type: INT presence { min_fraction: 1.0 min_count: 1 } }

@@ -26,7 +26,7 @@ def disturb_files(campaign: Campaign, part: str, fault: str) -> None:
             continue
         if campaign.is_over:
             return
-        for disturbed, node, status, wrong in chain.meet(file):
+        for disturbed, node, status, wrong in chain.cause_fault(file):
             campaign.results.add(
                 **values,
                 file=disturbed,
@@ -45,7 +45,7 @@ LAST = "the run after the last fault"
 
 
 def _created(campaign: Campaign) -> list[str]:
-    """Returns the files that an undisturbed run creates, in order, in the form of FAULT_PATH."""
+    """Returns the files that an undisturbed run creates, in order, as values of $FAULT_PATH."""
     log = campaign.workload.out.with_name("created.log")
     if not log.exists():
         campaign.workload.clear()
@@ -90,7 +90,7 @@ class _Chain:
         if not goes_on:
             self._workload.keep(self._now)
 
-    def meet(self, file: str) -> Iterator[tuple[str, str, int | None, list[str]]]:
+    def cause_fault(self, file: str) -> Iterator[tuple[str, str, int | None, list[str]]]:
         """Causes the fault at `file` in a run; yields (file, node, status, differences).
 
         If the run fails before it creates `file`, the previous fault's result comes first.

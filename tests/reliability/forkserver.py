@@ -55,7 +55,7 @@ def main() -> None:
                 request = json.loads(line)
                 process = os.fork()
                 if not process:
-                    do(request)
+                    run_request(request)
                 running[process] = request["id"]
                 answer(id=request["id"], process=process)
         while running:
@@ -70,7 +70,7 @@ def answer(**values: Any) -> None:
     os.write(1, f"{json.dumps(values)}\n".encode())
 
 
-def do(request: dict[str, Any]) -> None:
+def run_request(request: dict[str, Any]) -> None:
     """Executes a request in a forked process, with a process group of its own, as in a shell."""
     os.setpgid(0, 0)
     out = os.open(request["out"], os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o644)
@@ -81,7 +81,7 @@ def do(request: dict[str, Any]) -> None:
         np.save(request["out"], read_weights(request["weights"]))
         os._exit(0)
     os.environ.update(request.get("environment", {}))
-    tempfile.tempdir = None  # TMPDIR of the request replaces the cached folder
+    tempfile.tempdir = None  # the request's TMPDIR replaces the folder that Python has cached
     signal.signal(signal.SIGINT, signal.default_int_handler)
     end_on_signals("pipeline_runner.py")
     sys.exit(pipeline_runner.main(request["arguments"]))

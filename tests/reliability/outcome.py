@@ -37,7 +37,7 @@ class Outcome:
         return cls(status, tuple(said[-2:]), served)
 
     def differences(self, reference: "Outcome") -> list[str]:
-        """Returns the differences from `reference`; weights must be bit-identical."""
+        """Returns the differences from `reference`, whose weights must be bit-identical."""
         different = []
         if (self.status, self.said) != (reference.status, reference.said):
             different.append(f"status {self.status}: {' | '.join(self.said)}")
@@ -108,7 +108,7 @@ class Campaign:
         return time.monotonic() > self.until
 
     def run(self) -> list[str]:
-        """Runs the pipeline without a fault on the files that are there; returns as `compare`."""
+        """Runs the pipeline without a fault; returns the differences from the reference."""
         self.server.begin(self.workload)
         return self.compare(self.server.wait())
 

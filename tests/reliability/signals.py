@@ -14,7 +14,7 @@ _IMPORT = 12.0  # seconds, the approximate duration of the imports
 
 
 @dataclasses.dataclass(frozen=True)
-class _Disturbed:
+class _DisturbedRun:
     """A run that got a signal.
 
     Attributes:
@@ -33,7 +33,7 @@ class _Disturbed:
 
 
 def disturb_runs(campaign: Campaign, part: str, count: int, moments: random.Random) -> None:
-    """Disturbs runs until there are `count` results of this part.
+    """Disturbs runs until the part `part` has `count` results.
 
     Args:
       campaign: the settings of the campaign.
@@ -57,7 +57,7 @@ def disturb_runs(campaign: Campaign, part: str, count: int, moments: random.Rand
         _judge(campaign, part, disturbed)
 
 
-def _disturb_fork(campaign: Campaign, share: float, number: int) -> _Disturbed:
+def _disturb_fork(campaign: Campaign, share: float, number: int) -> _DisturbedRun:
     moment = share * campaign.reference.seconds
     process = campaign.server.begin(campaign.workload)
     status = campaign.server.wait(moment)
@@ -67,10 +67,10 @@ def _disturb_fork(campaign: Campaign, share: float, number: int) -> _Disturbed:
         os.kill(process, number)
         status = campaign.server.wait(60)
     seconds = time.monotonic() - begun
-    return _Disturbed(moment, is_met, status, seconds, campaign.workload.versions != before)
+    return _DisturbedRun(moment, is_met, status, seconds, campaign.workload.versions != before)
 
 
-def _disturb_import(campaign: Campaign, share: float, number: int) -> _Disturbed:
+def _disturb_import(campaign: Campaign, share: float, number: int) -> _DisturbedRun:
     moment = share * _IMPORT
     run = campaign.workload.begin_process()
     is_met = False
@@ -80,10 +80,10 @@ def _disturb_import(campaign: Campaign, share: float, number: int) -> _Disturbed
         is_met = True
         run.send_signal(number)
     begun = time.monotonic()
-    return _Disturbed(moment, is_met, run.wait(60), time.monotonic() - begun, pushed=False)
+    return _DisturbedRun(moment, is_met, run.wait(60), time.monotonic() - begun, pushed=False)
 
 
-def _judge(campaign: Campaign, part: str, disturbed: _Disturbed) -> None:
+def _judge(campaign: Campaign, part: str, disturbed: _DisturbedRun) -> None:
     """Checks the run, runs the pipeline again, and adds a result."""
     workload = campaign.workload
     node = node_of(workload)

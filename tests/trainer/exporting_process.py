@@ -62,7 +62,7 @@ RESUMED = "full_plain"
 
 
 def graph_directory(folder: Path, name: str) -> Path:
-    """Returns the directory of the transform graph of a kind."""
+    """Returns the directory of the transform graph for the kind `name`."""
     backbone, tune, _ = KINDS[name]
     return folder / f"graph-{backbone}-{tune}"
 

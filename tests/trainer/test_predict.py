@@ -51,7 +51,7 @@ def files(tmp_path):
 
 
 def expected(directory, files, top):
-    """Returns the expected rows of `printed`: NumPy's softmax of the loaded model's logits."""
+    """Returns the expected rows of `parse_output`: NumPy's softmax of the loaded model's logits."""
     model = tf.saved_model.load(str(directory))
     pixels = tf.stack([preprocess_image(tf.constant(f.read_bytes()), 16, 16) for f in files])
     rows = []
@@ -64,7 +64,7 @@ def expected(directory, files, top):
     return rows
 
 
-def printed(text):
+def parse_output(text):
     """Parses the output, a line for each image; returns rows of image, percent and name."""
     rows = []
     for line in text.splitlines():
@@ -79,7 +79,7 @@ def test_the_likeliest_classes_are_those_of_the_model(classifier, files, capsys,
     arguments = ["--model", str(classifier), "--batch-size", str(batch_size), "--top", "5"]
     assert main([*arguments, *map(str, files)]) == 0
     out, err = capsys.readouterr()
-    assert printed(out) == expected(classifier, files, 5)
+    assert parse_output(out) == expected(classifier, files, 5)
     assert len(out.splitlines()) == len(files)
     assert len({line.index(" %") for line in out.splitlines()}) == 1
     assert err == ""
@@ -87,16 +87,16 @@ def test_the_likeliest_classes_are_those_of_the_model(classifier, files, capsys,
 
 def test_the_number_of_classes_can_be_chosen(classifier, files, capsys):
     assert main(["--model", str(classifier), *map(str, files)]) == 0
-    assert printed(capsys.readouterr().out) == expected(classifier, files, 1)
+    assert parse_output(capsys.readouterr().out) == expected(classifier, files, 1)
     assert main(["--model", str(classifier), "--top", "2", *map(str, files)]) == 0
-    assert printed(capsys.readouterr().out) == expected(classifier, files, 2)
+    assert parse_output(capsys.readouterr().out) == expected(classifier, files, 2)
 
 
 def test_a_checkpoint_is_converted_with_its_head(classifier, files, capsys, tmp_path, monkeypatch):
     monkeypatch.setenv("VIT_HOME", str(tmp_path / "home"))
     np.savez(tmp_path / "tiny.npz", **arrays(1000))
     assert main(["--model", str(tmp_path / "tiny.npz"), *map(str, files)]) == 0
-    assert printed(capsys.readouterr().out) == expected(classifier, files, 1)
+    assert parse_output(capsys.readouterr().out) == expected(classifier, files, 1)
 
 
 def test_invalid_images_do_not_stop_the_others(classifier, files, capsys, tmp_path):
@@ -109,7 +109,7 @@ def test_invalid_images_do_not_stop_the_others(classifier, files, capsys, tmp_pa
     mixed = [bad[0], files[0], *bad[1:], *files[1:]]
     assert main(["--model", str(classifier), "--batch-size", "3", *map(str, mixed)]) == 1
     out, err = capsys.readouterr()
-    assert printed(out) == expected(classifier, files, 1)
+    assert parse_output(out) == expected(classifier, files, 1)
     lines = err.splitlines()
     assert [line.split(": ")[1] for line in lines] == list(map(str, bad))
     assert "cannot be read (No such file or directory)" in lines[0]
@@ -121,11 +121,11 @@ def test_no_readable_image_at_all(classifier, capsys):
     assert capsys.readouterr().out == ""
 
 
-def test_a_classifier_of_something_else_has_no_names(files, tmp_path, capsys):
+def test_other_classifiers_have_numbers_for_names(files, tmp_path, capsys):
     convert(arrays(7), tmp_path / "seven", task="classification")
     assert main(["--model", str(tmp_path / "seven"), "--top", "9", str(files[0])]) == 0
     out, err = capsys.readouterr()
-    assert sorted(label for _, _, label in printed(out)) == list("0123456")
+    assert sorted(label for _, _, label in parse_output(out)) == list("0123456")
     assert "has 7 outputs, not ImageNet's 1000" in err
     assert err.count("\n") == 1
 
@@ -136,7 +136,7 @@ def test_untrained_weights_are_announced(files, capsys, tmp_path, monkeypatch):
     assert main([*arguments, str(files[0])]) == 0
     out, err = capsys.readouterr()
     assert "UNTRAINED" in err
-    assert [row[1] for row in printed(out)] == [0.1]  # the head of a random model is all zeros
+    assert [row[1] for row in parse_output(out)] == [0.1]  # the head of a random model is all zeros
 
 
 def test_folders_at_any_depth(classifier, files, capsys, tmp_path):
@@ -147,7 +147,7 @@ def test_folders_at_any_depth(classifier, files, capsys, tmp_path):
     shutil.copy(files[0], tmp_path / "folder" / ".hidden.jpg")
     (tmp_path / "folder" / "Thumbs.db").write_bytes(b"x")
     assert main(["--model", str(classifier), str(tmp_path / "folder")]) == 0
-    assert printed(capsys.readouterr().out) == expected(classifier, moved, 1)
+    assert parse_output(capsys.readouterr().out) == expected(classifier, moved, 1)
     (tmp_path / "empty").mkdir()
     assert main(["--model", str(classifier), str(tmp_path / "empty")]) == 2
     assert "no image below it" in capsys.readouterr().err
@@ -343,7 +343,7 @@ def test_the_command_itself(classifier, photographs):
         [*command, *map(str, files), "missing.jpg"], capture_output=True, text=True, check=False
     )
     assert process.returncode == 1
-    assert printed(process.stdout) == expected(classifier, files, 1)
+    assert parse_output(process.stdout) == expected(classifier, files, 1)
     assert process.stderr == (
         "python -m trainer.predict: missing.jpg: cannot be read (No such file or directory)\n"
     )

@@ -39,7 +39,7 @@ def process(project, *arguments, **environment):
     )
 
 
-def ended(*processes):
+def assert_succeeded(*processes):
     for done in processes:
         _, errors = done.communicate(timeout=300)
         assert done.returncode == 0, errors
@@ -48,7 +48,7 @@ def ended(*processes):
 @pytest.fixture(scope="module")
 def single(project, folder):
     """Trains on one device and on two devices; returns losses and weights of one device."""
-    ended(process(project, folder, "single,mirrored,scaled,mixed,mixed-mirrored", 2))
+    assert_succeeded(process(project, folder, "single,mirrored,scaled,mixed,mixed-mirrored", 2))
     return np.load(folder / "single-0.npz")
 
 
@@ -111,7 +111,7 @@ def test_two_workers(project, single, folder):
         assert worker.returncode == 1
         assert f"asked to end after step {newest_step(checkpoints)} of 12" in errors
 
-    ended(*begun())
+    assert_succeeded(*begun())
     for index in range(2):
         worker = np.load(folder / f"auto-{index}.npz")
         assert_same(single, worker)
@@ -158,7 +158,7 @@ def test_a_training_that_is_killed_ends_with_the_same_weights(project, single, f
         training = process(project, folder, "survivor", SECONDS_A_STEP="0.2")
         kill(training, checkpoints, moment)
         assert training.returncode == -signal.SIGKILL
-    ended(process(project, folder, "survivor"))
+    assert_succeeded(process(project, folder, "survivor"))
     survivor = np.load(folder / "survivor-0.npz")
     np.testing.assert_array_equal(survivor["weights"], single["weights"])
     np.testing.assert_array_equal(survivor["losses"], single["losses"])

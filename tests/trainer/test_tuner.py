@@ -49,7 +49,7 @@ def fn_args(tmp_path, tiny_backbone, monkeypatch):
     )
 
 
-def test_the_best_of_the_trials_is_found(fn_args, tmp_path):
+def test_the_best_trial_is_found(fn_args, tmp_path):
     result = tuner.tuner_fn(fn_args)
     result.tuner.search(**result.fit_kwargs)
     trials = result.tuner.oracle.get_best_trials(10)
@@ -160,7 +160,7 @@ def test_the_defaults_of_the_search_are_the_given_values():
     assert found == {(0.0, 0.2, 0.5, 0.8)}
 
 
-def test_trials_of_a_training_on_several_workers_run_on_this_one(fn_args, monkeypatch):
+def test_trials_of_a_multiworker_training_run_on_one_worker(fn_args, monkeypatch):
     monkeypatch.delenv("TF_CONFIG", raising=False)
     fn_args.custom_config["training"]["hyperparameters"] |= {"strategy": "multiworker", "epochs": 1}
     fn_args.custom_config["trials"] = 1

@@ -122,8 +122,8 @@ def test_each_misshapen_array_is_named(name, misshape, checkpoint):
         misshapen = misshape(array)
         if misshapen.shape != array.shape:
             message = error({**original, key: misshapen})
-            # The sizes of the architecture are read from this array, so the message names another
-            # array, which does not fit those sizes.
+            # If an array in SIZES is wrong, the sizes that are read from it are wrong, and the
+            # message names another array.
             assert f"'{key}'" in message or key in SIZES
 
 
@@ -154,7 +154,7 @@ def test_missing_block(checkpoint):
     assert " is missing" in message
 
 
-def test_both_namings_at_once(checkpoint):
+def test_mixed_names_of_two_layouts_are_refused(checkpoint):
     arrays = checkpoint("tiny_plain")
     name = "Transformer/encoderblock_0/LayerNorm_1/scale"
     arrays[name] = arrays["Transformer/encoderblock_0/LayerNorm_2/scale"]
@@ -177,14 +177,14 @@ def test_other_types(checkpoint):
     assert "array 'cls' is float64, expected float32" in error(arrays)
 
 
-def test_positions_that_are_no_square(checkpoint):
+def test_a_number_of_positions_that_is_no_square(checkpoint):
     arrays = checkpoint("tiny_plain")
     name = "Transformer/posembed_input/pos_embedding"
     arrays[name] = arrays[name][:, :-1]
     assert f"array '{name}' has 16 positions, expected" in error(arrays)
 
 
-def test_contradiction(checkpoint):
+def test_contradictory_sizes_are_refused(checkpoint):
     arrays = checkpoint("tiny_plain")
     arrays["head/bias"] = arrays["head/bias"][:5]
     message = error(arrays)

@@ -114,7 +114,7 @@ def test_gradients_reach_every_variable(name, precision, backbone, expected):
         assert np.any(gradient) or variable.name.endswith("key/bias:0"), variable.name
 
 
-def test_learns(directory, expected):
+def test_gradient_steps_reduce_the_loss(directory, expected):
     loaded = tf.saved_model.load(str(directory("tiny_plain")))
     inputs = tf.constant(expected("tiny_plain")["inputs"])
 
@@ -131,7 +131,7 @@ def test_learns(directory, expected):
     assert loss() < before
 
 
-def test_interface(backbone):
+def test_the_saved_model_has_the_reusable_interface(backbone):
     loaded = backbone("tiny_prelogits")
     assert list(loaded.regularization_losses) == []
     assert len(loaded.variables) == len(loaded.trainable_variables) == 40
@@ -150,7 +150,7 @@ def test_any_batch_size(batch_size, backbone):
     assert backbone("tiny_hybrid")(images).shape == (batch_size, 48)
 
 
-def test_images_are_independent(backbone, expected):
+def test_an_image_has_the_same_features_in_any_batch(backbone, expected):
     loaded, inputs = backbone("tiny_hybrid"), expected("tiny_hybrid")["inputs"]
     np.testing.assert_allclose(loaded(inputs[1:2]), loaded(inputs)[1:2], rtol=0, atol=2e-5)
 
@@ -188,7 +188,7 @@ def test_a_saved_model_loads_without_the_projects_code(directory, checkpoint_pat
     assert process.returncode == 0, process.stderr
 
 
-def test_returns_what_was_written(checkpoint, tmp_path):
+def test_convert_returns_the_architecture(checkpoint, tmp_path):
     architecture = convert(checkpoint("tiny_plain"), tmp_path / "backbone", image_size=32)
     assert architecture == Architecture(
         image_size=32, patch_size=16, width=48, depth=2, heads=3, mlp_dim=96
@@ -262,7 +262,7 @@ def test_a_failed_write_leaves_nothing_behind(checkpoint, tmp_path, monkeypatch)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_readable_by_others(directory, tmp_path):
+def test_the_saved_model_has_the_usual_permissions(directory, tmp_path):
     (tmp_path / "ordinary").mkdir()
     written = directory("tiny_plain")
     assert written.stat().st_mode == (tmp_path / "ordinary").stat().st_mode
@@ -300,7 +300,7 @@ def test_full_size(name, parameters, tmp_path):
         shutil.rmtree(directory, ignore_errors=True)
 
 
-def test_a_hybrid_whose_resnet_is_its_root_alone(tmp_path):
+def test_a_hybrid_whose_resnet_has_only_a_root(tmp_path):
     """R-Ti/16 is an example: its ResNet has a root and no blocks."""
     architecture = Architecture(
         image_size=64, patch_size=8, width=32, depth=1, heads=2, mlp_dim=64, resnet_blocks=()

@@ -22,8 +22,9 @@ SIZE = 8
 
 
 class Backbone(ReusableModule):
-    """Returns the mean of each image, the size of the batch, and its number of images that are not
-    plain grey. It has no argument `training`.
+    """Returns the mean of each image, the batch size, and the number of images with any colour.
+
+    `__call__` has no argument `training`.
     """
 
     @tf.function(input_signature=[tf.TensorSpec([None, SIZE, SIZE, 3])])

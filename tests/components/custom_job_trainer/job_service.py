@@ -35,7 +35,7 @@ from google.protobuf.empty_pb2 import Empty
 from google.rpc.status_pb2 import Status
 
 from tests.account import private_pem, write_account
-from tests.components.custom_job_trainer.proxy import leading_to
+from tests.components.custom_job_trainer.proxy import run_proxy
 
 HOST = "europe-west4-aiplatform.googleapis.com"
 PARENT = "projects/p/locations/europe-west4"
@@ -227,7 +227,7 @@ def serving(service: JobService, folder: Path) -> Iterator[dict[str, str]]:
     port = server.add_secure_port("127.0.0.1:0", credentials)
     server.start()
     try:
-        with leading_to(port) as proxy:
+        with run_proxy(port) as proxy:
             service.targets = proxy.targets
             yield {
                 "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH": str(roots),

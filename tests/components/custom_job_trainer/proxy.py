@@ -56,7 +56,7 @@ class Proxy(socketserver.ThreadingTCPServer):
 
 
 @contextmanager
-def leading_to(port: int) -> Iterator[Proxy]:
+def run_proxy(port: int) -> Iterator[Proxy]:
     """Runs a proxy that forwards every connection to `port`."""
     with Proxy(port) as proxy:
         threading.Thread(target=proxy.serve_forever, daemon=True).start()

@@ -296,7 +296,8 @@ def test_a_cancel_is_tried_again(service, step, method):
 
 
 def test_requests_of_a_terminated_step_have_a_timeout(service, step):
-    """Both requests must end within 30 seconds after SIGTERM, when the container is killed."""
+    """The container is killed 30 seconds after SIGTERM, so the requests to list and cancel the job
+    must end earlier."""
     service.begin = lambda _: Running(terminates=True)
     with pytest.raises(SystemExit):
         step.run()

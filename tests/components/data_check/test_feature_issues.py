@@ -1,4 +1,4 @@
-"""What the full data check finds, on features that are drawn here: clusters of points."""
+"""Tests of the full data check, on generated clusters of features."""
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ LABELS = np.repeat(np.arange(3), PER_CLASS)
 
 @pytest.fixture(scope="module")
 def features():
-    """Returns features whose classes overlap little, float32 [90, 16]."""
+    """Returns features of three classes that overlap little, float32 [90, 16]."""
     random = np.random.default_rng(0)
     centres = 4 * np.eye(3, WIDTH)
     return (5 + centres[LABELS] + random.normal(size=(len(LABELS), WIDTH))).astype(np.float32)
@@ -39,7 +39,7 @@ def test_swapped_labels_are_found_with_their_true_class(features):
 
 
 def test_two_copies_with_the_same_wrong_label_do_not_confirm_each_other(features):
-    copies = 6  # more of them than a fold would leave out
+    copies = 6  # more copies than a fold has images of a class
     together = np.concatenate([features, np.repeat(features[:1], copies, axis=0)])
     given = np.concatenate([LABELS, np.full(copies, 1)])
     given[0] = 1
@@ -57,7 +57,7 @@ def test_a_class_with_few_images_is_not_judged(features):
 
 
 def test_a_class_whose_images_are_all_the_same_is_not_judged(features):
-    """All its images are in one fold, so no probe knows the class."""
+    """The images of such a class are all in one fold, so no probe is trained on the class."""
     pairs = [Pair(0, other, 1.0) for other in range(1, PER_CLASS)]
     probabilities = predict_out_of_fold(features, LABELS, pairs)
     assert np.isnan(probabilities[:PER_CLASS]).all()
@@ -85,7 +85,7 @@ def test_pairs_that_features_do_not_confirm_are_dropped(features):
 
 def test_the_issues_of_the_full_check(features):
     images = [draw(seed) for seed in range(len(LABELS))] + [draw(7)]
-    given = np.append(LABELS, 1)  # the copy of image 7, of class 0
+    given = np.append(LABELS, 1)  # the last image is a copy of image 7, which has class 0
     given[40] = 2
     records = [
         record(image, f"{index}.jpg", label=label)

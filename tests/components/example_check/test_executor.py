@@ -91,7 +91,7 @@ def check(tmp_path, caplog):
     return check
 
 
-def test_data_as_expected(check, tmp_path):
+def test_valid_data_passes(check, tmp_path):
     assert check(quarantined=5) == []
     assert (tmp_path / "anomalies" / "Split-test" / "SchemaDiff.pb").is_file()
 
@@ -147,7 +147,7 @@ def test_images_of_12_bits_in_16_stop_the_run(check, caplog):
 
 
 def test_a_class_balance_that_drifted_stops_the_run(check, caplog):
-    """90 and 10 images, where the champion was trained on 60 and 60."""
+    """The data has 90 and 10 images of two classes; the champion was trained on 60 and 60."""
     with pytest.raises(RefusedError, match=r"^anomaly in the data: class balance \(train"):
         check(champion_counts=[60, 60])
     _, row = [record.getMessage() for record in caplog.records if record.name == logger.name]

@@ -98,7 +98,7 @@ def written(source, tmp_path_factory):
     return ingest(tmp_path_factory.mktemp("examples"), description, ["c0", "c1"], max_side=25)
 
 
-def test_in_is_out_plus_quarantined(written):
+def test_each_image_is_written_or_quarantined(written):
     counts = json.loads((written / "counts.json").read_text())
     assert counts["read"] == 47
     assert counts["quarantine"] == 4

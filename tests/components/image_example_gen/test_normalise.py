@@ -16,7 +16,7 @@ from trainer.decoding.image_file import decode_upright
 from trainer.decoding.limits import Limits
 
 
-def decoded(encoded: bytes) -> PIL.Image.Image:
+def open_image(encoded: bytes) -> PIL.Image.Image:
     image = PIL.Image.open(io.BytesIO(encoded))
     image.load()
     return image
@@ -26,7 +26,7 @@ def limits(max_side: int, max_pixels: int = 10**8, max_value: int = 0) -> Limits
     return Limits(max_side=max_side, max_pixels=max_pixels, max_value=max_value)
 
 
-def converted(encoded: bytes, limits: Limits) -> bytes:
+def convert_image(encoded: bytes, limits: Limits) -> bytes:
     return normalise(encoded, limits).encoded
 
 
@@ -41,14 +41,14 @@ def test_an_upright_rgb_jpeg_passes_byte_for_byte(jpeg):
 
 @pytest.mark.parametrize("format", ["PNG", "GIF", "BMP", "WEBP", "TIFF"])
 def test_other_formats_become_jpeg_and_look_the_same(format):
-    image = decoded(converted(encode(gradient(), format), limits(100)))
+    image = open_image(convert_image(encode(gradient(), format), limits(100)))
     assert (image.format, image.mode) == ("JPEG", "RGB")
     assert difference(image, gradient()) < 6
 
 
 @pytest.mark.parametrize("mode", ["L", "CMYK"])
 def test_jpegs_of_other_colours_become_rgb(mode):
-    image = decoded(converted(encode(gradient().convert(mode), "JPEG"), limits(100)))
+    image = open_image(convert_image(encode(gradient().convert(mode), "JPEG"), limits(100)))
     assert (image.format, image.mode) == ("JPEG", "RGB")
     assert difference(image, gradient().convert(mode).convert("RGB")) < 6
 
@@ -58,7 +58,7 @@ def test_rotated_photographs_become_upright(orientation):
     exif = PIL.Image.Exif()
     exif[ORIENTATION] = orientation
     source = encode(gradient(), "JPEG", exif=exif, quality=95)
-    image = decoded(converted(source, limits(100)))
+    image = open_image(convert_image(source, limits(100)))
     turned = {
         2: PIL.Image.Transpose.FLIP_LEFT_RIGHT,
         3: PIL.Image.Transpose.ROTATE_180,
@@ -85,21 +85,25 @@ def test_rotated_photographs_become_upright(orientation):
 )
 def test_damaged_exif_is_ignored(exif):
     source = encode(gradient(), "JPEG", exif=exif, quality=95)
-    assert difference(decoded(converted(source, limits(100))), gradient()) < 6
-    assert max(decoded(converted(source, limits(16))).size) == 16
+    assert difference(open_image(convert_image(source, limits(100))), gradient()) < 6
+    assert max(open_image(convert_image(source, limits(16))).size) == 16
 
 
 def test_alpha_is_laid_on_white():
     image = gradient().convert("RGBA")
     image.putalpha(0)
-    assert difference(decoded(converted(encode(image, "PNG"), limits(100))), white(image.size)) < 1
+    assert (
+        difference(open_image(convert_image(encode(image, "PNG"), limits(100))), white(image.size))
+        < 1
+    )
 
 
 def test_a_transparent_palette_is_laid_on_white():
     image = PIL.Image.new("P", (16, 16), 0)
     assert (
         difference(
-            decoded(converted(encode(image, "PNG", transparency=0), limits(100))), white(image.size)
+            open_image(convert_image(encode(image, "PNG", transparency=0), limits(100))),
+            white(image.size),
         )
         < 1
     )
@@ -107,7 +111,7 @@ def test_a_transparent_palette_is_laid_on_white():
 
 def test_sixteen_bits_are_scaled_not_clipped():
     values = np.linspace(0, 65535, 256, dtype=np.uint16).reshape(16, 16)
-    image = decoded(converted(encode(PIL.Image.fromarray(values), "PNG"), limits(100)))
+    image = open_image(convert_image(encode(PIL.Image.fromarray(values), "PNG"), limits(100)))
     expected = PIL.Image.fromarray((values >> 8).astype(np.uint8)).convert("RGB")
     assert difference(image, expected) < 3
 
@@ -115,12 +119,12 @@ def test_sixteen_bits_are_scaled_not_clipped():
 def test_the_first_frame_of_an_animation_counts():
     frames = [gradient(), white((32, 24))]
     source = encode(frames[0], "GIF", save_all=True, append_images=frames[1:])
-    assert difference(decoded(converted(source, limits(100))), gradient()) < 6
+    assert difference(open_image(convert_image(source, limits(100))), gradient()) < 6
 
 
 @pytest.mark.parametrize("side", [16, 31])
 def test_large_images_are_made_smaller_in_proportion(jpeg, side):
-    width, height = decoded(converted(jpeg, limits(side))).size
+    width, height = open_image(convert_image(jpeg, limits(side))).size
     assert width == side
     assert height == pytest.approx(side * 24 / 32, abs=0.5)
 
@@ -138,7 +142,7 @@ def test_large_images_are_made_smaller_in_proportion(jpeg, side):
 )
 def test_the_error_of_an_undecodable_image(source, reason):
     with pytest.raises(UnusableError, match=reason) as error:
-        converted(source, limits(100))
+        convert_image(source, limits(100))
     assert str(error.value)
 
 
@@ -147,7 +151,7 @@ def test_a_truncated_file_is_decoded_or_refused(jpeg):
     for source in (jpeg, encode(gradient(), "PNG"), encode(gradient(), "WEBP")):
         for length in range(0, len(source), 7):
             try:
-                converted(source[:length], limits(100))
+                convert_image(source[:length], limits(100))
             except UnusableError:
                 continue
 
@@ -155,12 +159,12 @@ def test_a_truncated_file_is_decoded_or_refused(jpeg):
 @pytest.mark.parametrize("format", ["JPEG", "TIFF"])
 def test_an_image_of_too_many_pixels_is_refused(format):
     with pytest.raises(UnusableError, match=r"32.*24 pixels; at most 100 are decoded"):
-        converted(encode(gradient(), format), limits(100, max_pixels=100))
+        convert_image(encode(gradient(), format), limits(100, max_pixels=100))
 
 
 FILES = {path.name: path.read_bytes() for path in suite()} | KINDS
 FILES |= {"rubbish": b"rubbish", "empty": b"", "cut off": encode(gradient(), "JPEG")[:-200]}
-FILES |= {"canvas": image_files.gif_of_part(), "bomb": image_files.png_bomb(1001)}
+FILES |= {"canvas": image_files.partial_gif(), "bomb": image_files.png_bomb(1001)}
 
 
 @pytest.fixture(scope="module")
@@ -189,7 +193,7 @@ def test_a_served_image_looks_as_an_ingested_one(served, name):
     """
     pixels = served(FILES[name])
     try:
-        ingested = served(converted(FILES[name], limits(300, 10**6)))
+        ingested = served(convert_image(FILES[name], limits(300, 10**6)))
     except UnusableError:
         assert pixels is None
     else:
@@ -211,14 +215,14 @@ def test_a_served_image_looks_as_an_ingested_one(served, name):
 )
 def test_formats_that_only_pillow_decodes(served, encoded):
     assert served(encoded) is None
-    assert served(converted(encoded, limits(100))) is not None
+    assert served(convert_image(encoded, limits(100))) is not None
 
 
 @pytest.mark.parametrize("format", ["EPS", "PDF", "SGI"])
 def test_other_formats_are_not_opened(format):
     """Pillow does not get other formats; for an EPS file, it would run Ghostscript."""
     with pytest.raises(UnusableError, match="not an image of a known format"):
-        converted(encode(gradient(), format), limits(100))
+        convert_image(encode(gradient(), format), limits(100))
 
 
 def tiff(values: np.ndarray, **tags: object) -> bytes:
@@ -231,7 +235,7 @@ def tiff(values: np.ndarray, **tags: object) -> bytes:
 
 def shade(encoded: bytes, limits: Limits) -> int:
     """Normalises an image of a single shade; returns its grey value, 0 to 255."""
-    values = np.asarray(decoded(converted(encoded, limits)))
+    values = np.asarray(open_image(convert_image(encoded, limits)))
     assert np.ptp(values) <= 1
     return int(values[0, 0, 0])
 
@@ -239,7 +243,7 @@ def shade(encoded: bytes, limits: Limits) -> int:
 @pytest.mark.parametrize("dtype", [np.float32, np.int32, np.int16])
 def test_an_image_without_a_known_white_is_refused(dtype):
     with pytest.raises(UnusableError, match="whose black and white are not stated") as error:
-        converted(tiff(np.zeros([9, 9], dtype)), limits(100))
+        convert_image(tiff(np.zeros([9, 9], dtype)), limits(100))
     assert error.value.reason == Reason.RANGE
 
 
@@ -264,7 +268,7 @@ def test_values_are_scaled_by_the_stated_range(values, tags, max_value, expected
 def test_infinite_values_are_refused():
     values = np.full([9, 9], np.nan, np.float32)
     with pytest.raises(UnusableError, match="infinite or not a number") as error:
-        converted(tiff(values), limits(100, max_value=1))
+        convert_image(tiff(values), limits(100, max_value=1))
     assert error.value.reason == Reason.RANGE
 
 
@@ -276,7 +280,7 @@ def test_infinite_values_are_refused():
 def test_white_of_16_bit_pngs(served, channels, significant, max_value, expected):
     """The chunk sBIT sets the value of white, unless a pixel has more bits.
 
-    Ingestion and serving agree.
+    Ingestion and serving use the same value of white.
     """
     values = np.full([9, 9, *channels], 4095, np.uint16)
     if channels == (4,):
@@ -317,13 +321,13 @@ def test_the_peak_of_16_bits_is_known(peak):
 )
 def test_reasons(start, reason):
     with pytest.raises(UnusableError) as error:
-        converted(start + bytes(100) * bool(start), limits(100))
+        convert_image(start + bytes(100) * bool(start), limits(100))
     assert error.value.reason == reason
 
 
 def test_a_file_of_too_many_bytes_is_not_decoded(jpeg):
     with pytest.raises(UnusableError, match="bytes; at most") as error:
-        converted(jpeg + bytes(2**20), limits(100, max_pixels=100))
+        convert_image(jpeg + bytes(2**20), limits(100, max_pixels=100))
     assert error.value.reason == Reason.TOO_LARGE
 
 
@@ -332,7 +336,7 @@ def test_a_jpeg_of_many_scans_is_not_decoded():
     encoded = encode(gradient(), "JPEG", progressive=True)
     scan = encoded[encoded.rindex(b"\xff\xda") : -2]
     with pytest.raises(UnusableError, match="a JPEG of more than 100 scans") as error:
-        converted(encoded[:-2] + scan * 100 + encoded[-2:], limits(100))
+        convert_image(encoded[:-2] + scan * 100 + encoded[-2:], limits(100))
     assert error.value.reason == Reason.TOO_LARGE
 
 
@@ -340,7 +344,7 @@ def test_photographs_pass_and_tensorflow_decodes_them(photographs):
     re_encoded = []
     for path in photographs:
         source = path.read_bytes()
-        made = converted(source, limits(1024))
+        made = convert_image(source, limits(1024))
         if made is not source:
             re_encoded.append(path.name)
         shape = tf.io.decode_image(made, channels=3, expand_animations=False).shape
@@ -351,7 +355,7 @@ def test_photographs_pass_and_tensorflow_decodes_them(photographs):
 
 def test_re_encoding_hardly_grows_the_photographs(photographs):
     before = sum(path.stat().st_size for path in photographs)
-    after = sum(len(converted(path.read_bytes(), limits(1024))) for path in photographs)
+    after = sum(len(convert_image(path.read_bytes(), limits(1024))) for path in photographs)
     assert after <= 1.1 * before
 
 

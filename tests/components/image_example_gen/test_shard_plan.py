@@ -55,7 +55,7 @@ def test_every_image_is_in_one_shard_of_its_split():
     assert sum(len(shard.images) for shard in planned) == 1000
 
 
-def test_the_plan_depends_on_the_data_alone():
+def test_the_plan_depends_only_on_the_data():
     listed = images(1000, 10)
     shuffled = random.Random(0).sample(listed, len(listed))
     assert plan(shuffled) == plan(listed)

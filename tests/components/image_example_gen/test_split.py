@@ -19,7 +19,7 @@ def splits_of(images):
     return dict(zip(names, assign_splits(images), strict=True))
 
 
-def test_eighty_ten_ten():
+def test_splits_have_80_10_and_10_percent():
     counts = Counter(assign_splits([image(index) for index in range(10_000)]))
     assert counts["train"] == pytest.approx(8000, rel=0.03)
     assert counts["validation"] == pytest.approx(1000, rel=0.1)
@@ -60,7 +60,7 @@ def test_every_class_has_an_image_in_each_split(size):
     assert splits["train"] >= splits["validation"]
 
 
-def test_a_class_that_the_digests_divide_well_is_left_as_it_is():
+def test_splits_by_digest_are_kept_for_large_classes():
     images = [image(index, label) for label in range(5) for index in range(label, 2000, 5)]
     buckets = [int(i.digest[:16], 16) % 10 for i in images]
     expected = [{0: "validation", 1: "test"}.get(bucket, "train") for bucket in buckets]
@@ -88,7 +88,7 @@ def test_copies_and_groups_are_never_divided():
     assert len(set(assign_splits(grouped + copies))) == 1
 
 
-def test_too_few_different_images_stay_where_their_digests_put_them():
+def test_a_class_of_too_few_images_keeps_its_splits_by_digest():
     twins = [image(1)._replace(file_name=str(n)) for n in range(9)]
     assert set(assign_splits(twins)) == {"train"}
 

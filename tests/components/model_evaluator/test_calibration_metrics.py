@@ -55,7 +55,7 @@ def test_the_four_metrics(model):
     assert found[ECE] == pytest.approx((abs(0.9 - 1) + 0.8 + 0.6 + 0) / 4)
 
 
-def test_where_no_answer_is_accepted():
+def test_metrics_without_an_accepted_prediction():
     sums = calibration_metrics.measure(ANSWERS | {"accepted": np.zeros(4, bool)}, LABELS)
     (computation,) = CalibrationMetrics().computations(model_names=[""])
     found = computation.combiner.extract_output(sums)
@@ -63,7 +63,7 @@ def test_where_no_answer_is_accepted():
     assert (values[COVERAGE], values[ACCEPTED_ACCURACY]) == (0, 1)
 
 
-def test_a_model_that_accepts_nothing_explicitly_accepts_all():
+def test_a_model_without_the_output_accepted_accepts_all():
     answers = {"probabilities": ANSWERS["probabilities"]}
     totals, _ = calibration_metrics.measure(answers, LABELS)
     assert list(totals[:3]) == [4, 4, 1]

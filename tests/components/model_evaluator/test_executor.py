@@ -108,7 +108,7 @@ def evaluate(make_model, records, tmp_path, monkeypatch):
     return evaluate
 
 
-def test_the_first_model_is_compared_with_none(evaluate, records):
+def test_the_first_model_has_no_baseline(evaluate, records):
     assert evaluate() == (True, [None])
     blessing = last_blessed(records, ["a", "b"], other_than="")
     assert (blessing.training, blessing.data, blessing.class_counts) == (

@@ -38,7 +38,7 @@ def test_the_records_of_two_trainings_are_found(blessings, make_model, records):
     assert new.record < again.record
 
 
-def test_before_the_first_blessing_there_is_none(records):
+def test_without_a_blessing_there_is_no_champion(records):
     assert champion(records) is None
 
 

@@ -66,7 +66,7 @@ def push_with_fault(model, serving, number: int, fault: str) -> str:
 
 
 @pytest.mark.parametrize(("fault", "end"), [("kill", "killed"), ("full disk", "failed")])
-def test_a_fault_at_any_moment_leaves_the_old_state_or_the_new_one(tmp_path, fault, end):
+def test_a_fault_at_any_moment_leaves_the_old_or_the_new_state(tmp_path, fault, end):
     old, new = export_model(tmp_path / "old"), export_model(tmp_path / "new")
     number, ends, seen = 1, [], set()
     while not ends or ends[-1] != "undisturbed":
@@ -86,7 +86,8 @@ def test_a_fault_at_any_moment_leaves_the_old_state_or_the_new_one(tmp_path, fau
         assert set(os.listdir(serving / ".pushed")) == records
         number += 1
     assert set(ends[:-1]) <= {end, "pushed"}
-    assert ends.count(end) > 8  # the record, the folders, the files and the renaming
+    # these changes are the record, the folders, the files and the renaming
+    assert ends.count(end) > 8
     assert seen == {1, 2}
 
 
@@ -114,7 +115,7 @@ def test_processes_that_push_at_the_same_time_lose_nothing(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["20240101120000", "0099999999999"])
-def test_a_greater_number_of_another_folder_is_exceeded(tmp_path, name):
+def test_the_version_number_exceeds_those_of_other_folders(tmp_path, name):
     serving = tmp_path / "serving"
     (serving / name).mkdir(parents=True)
     (serving / name / "notes").write_text("somebody else's")
@@ -135,7 +136,7 @@ def test_folders_whose_names_are_no_version_numbers_are_ignored(tmp_path, name):
     assert choose_version(str(tmp_path), 7) == 7
 
 
-def test_a_damaged_record_is_named_and_its_version_left_alone(tmp_path, caplog):
+def test_a_damaged_record_is_named_and_its_version_kept(tmp_path, caplog):
     serving = tmp_path / "serving"
     pushed = push_whole(export_model(tmp_path / "model"), serving)
     (record,) = (serving / ".pushed").glob("*.json")

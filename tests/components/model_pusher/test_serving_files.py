@@ -96,7 +96,7 @@ def test_a_bucket_is_named_in_the_configuration(tmp_path):
     assert f'base_path: "file://{tmp_path}"' in (tmp_path / "models.config").read_text()
 
 
-def test_a_changed_configuration_stays_and_limits_the_warm_up(tmp_path):
+def test_a_changed_configuration_is_kept_and_limits_the_warm_up(tmp_path):
     assert largest_batch(str(tmp_path), 32) == 32
     write_server_config(str(tmp_path), name="flowers", max_batch=32)
     file = tmp_path / "batching.config"

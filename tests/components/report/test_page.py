@@ -44,7 +44,7 @@ def test_names_of_classes_and_files_are_text(flowers):
     assert flowers.text.count(SCRIPT) > 5
 
 
-def test_it_loads_nothing(flowers):
+def test_the_page_loads_no_other_files(flowers):
     assert flowers.addresses
     assert {address.partition(":")[0][:1] for address in flowers.addresses} <= {"#", "d"}
     assert all(
@@ -52,7 +52,7 @@ def test_it_loads_nothing(flowers):
     )
 
 
-def test_it_says_what_a_person_asks_first(flowers):
+def test_the_page_has_verdict_data_and_command(flowers):
     text = " ".join(flowers.text.split())
     for expected in (
         "Pushed The gate blessed the model: version 17: /runs/flowers/serving/17",

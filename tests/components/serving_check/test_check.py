@@ -202,7 +202,7 @@ def loop_forever(outputs):
     return outputs | {"probability": outputs["probability"] + 0 * end[0]}
 
 
-def test_a_model_that_eats_memory_is_stopped(tmp_path, images):
+def test_a_model_that_uses_too_much_memory_is_stopped(tmp_path, images):
     directory = export_wrong(tmp_path / "model", loop_forever)
     with ServingProcess(bounds=Bounds(seconds=600, memory=1.0e9), on_cpu=True) as process:
         (reason,) = findings(process, directory, images).reasons

@@ -23,7 +23,7 @@ def beam_flags_of(text: str) -> list[str]:
     return [flag.strip("'\"") for flag in re.findall(r"--beam-arg=('[^']+'|\S+)", text)]
 
 
-def with_exports(text: str) -> str:
+def expand_exports(text: str) -> str:
     """Replaces the shell variables in `text` whose values its `export` lines set."""
     lines = re.findall(r"^export (.+)$", text, re.MULTILINE)
     exports = re.findall(r"(\w+)=(\S+)", " ".join(lines))
@@ -37,7 +37,7 @@ def documented(project):
     """Returns the flags for Beam of each documented command, by document and engine."""
     found = {}
     for document in ("docs/beam.md", "docs/vertex.md"):
-        text = with_exports((project / document).read_text()).replace("\\\n", " ")
+        text = expand_exports((project / document).read_text()).replace("\\\n", " ")
         commands = re.findall(r"^(?:python|…) .*--beam-arg=.*$", text, re.MULTILINE)
         for flags in map(beam_flags_of, commands):
             engine = PipelineOptions(flags).get_all_options()["runner"] or "DirectRunner"

@@ -110,7 +110,7 @@ def test_a_file_of_this_machine_is_not_in_the_image(flag):
 @pytest.mark.parametrize(
     "flags", [[*DATAFLOW, IMAGE], ["--runner=FlinkRunner", "--flink_master=flink:8081", IMAGE]]
 )
-def test_workers_elsewhere_have_neither_the_launchers_copies_nor_a_volume(flags):
+def test_remote_workers_have_no_local_copies_and_no_volume(flags):
     kubeflow = {"run.runner": "kubeflow", "pipeline_root": "minio://b/root"}
     message = (
         r"^--pipeline-root minio://b/root: the workers of \w+ cannot read this store, .*no --b"
@@ -125,7 +125,7 @@ def test_workers_elsewhere_have_neither_the_launchers_copies_nor_a_volume(flags)
 
 @pytest.mark.parametrize("options", [COMPILED, {"pipeline_root": "gs://b/root"}])
 @pytest.mark.parametrize("dataset", ["tf_flowers", "tfds:beans"])
-def test_workers_elsewhere_need_a_data_directory_that_they_have(dataset, options):
+def test_remote_workers_need_a_remote_data_directory(dataset, options):
     message = "the workers of DataflowRunner may not have; expected --data-dir, such as gs://"
     with pytest.raises(InputError, match=message):
         check(*DATAFLOW, IMAGE, dataset=dataset, **options)

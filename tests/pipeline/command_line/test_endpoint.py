@@ -91,7 +91,7 @@ def test_the_first_model_of_an_endpoint_gets_all_requests(command, vertex, push,
     assert (resources["minReplicaCount"], resources["maxReplicaCount"]) == (2, 5)
 
 
-def test_from_candidate_to_default_and_back(command, vertex, push):
+def test_a_candidate_is_promoted_and_rolled_back(command, vertex, push):
     push()
     assert command()[0] == 0
     assert (vertex.aliases(), vertex.traffic()) == ({"default": "1"}, {"1": 100})

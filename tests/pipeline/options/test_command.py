@@ -1,4 +1,4 @@
-"""Tests of the command that repeats a run, which reports contain."""
+"""Tests of the command in a report with which the run can be repeated."""
 
 import shlex
 
@@ -47,7 +47,7 @@ def test_the_command_gives_the_same_configuration(settings):
     assert parse_command(make_command(config)) == config
 
 
-def test_lists_without_a_flag_are_in_it(tmp_path):
+def test_the_command_has_lists_without_a_flag(tmp_path):
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "1.png").touch()
@@ -57,7 +57,7 @@ def test_lists_without_a_flag_are_in_it(tmp_path):
     assert parse_command(command) == config
 
 
-def test_the_default_serving_directory_is_not_in_it():
+def test_the_command_omits_the_default_serving_directory():
     config = configure(
         **{"run.runner": "kubeflow", "pipeline_root": "minio://b/r", "cloud.output": "job.yaml"},
         **{"cloud.volumes": ["state:/state"], "cloud.state_dir": "/state/digits"},
@@ -65,6 +65,6 @@ def test_the_default_serving_directory_is_not_in_it():
     assert "--serving-dir" not in make_command(config)
 
 
-def test_only_what_differs_from_the_defaults_is_in_it():
+def test_the_command_has_only_options_without_their_default():
     command = make_command(configure(**{"train.epochs": "5", "run.verbose": "true"}))
     assert command == "python pipeline_runner.py --model vit_b16_fe --dataset digits --epochs 5"

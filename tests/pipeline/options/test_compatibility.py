@@ -46,7 +46,7 @@ def test_the_tables_name_options():
         ("vertex", "cloud.token_file", "f", "kubeflow"),
     ],
 )
-def test_another_runners_options(runner, key, value, expected):
+def test_options_of_other_runners_are_refused(runner, key, value, expected):
     with pytest.raises(InputError) as error:
         config_of(runner, **{key: value})
     assert (

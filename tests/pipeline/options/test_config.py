@@ -31,7 +31,7 @@ def test_defaults_are_the_datasets_recipe():
     assert config.serving_dir == config.pipeline_root + "/serving"
 
 
-def test_given_values_override_the_recipe_and_nothing_else():
+def test_given_values_override_those_of_the_recipe():
     config = config_of(model="vit_b16_fe", tune="head", train__epochs="3", gate__max_drop=0.01)
     recipe = RECIPES["tf_flowers_head"].hyperparameters
     assert config.train == dataclasses.replace(recipe, epochs=3)
@@ -59,7 +59,7 @@ def test_default_names_of_urls(model, name):
     assert slug == name if name else re.fullmatch("[0-9a-f]{8}", slug)
 
 
-def test_augmentation_is_the_recipes_and_not_for_a_head():
+def test_full_tuning_has_the_augmentation_of_the_recipe():
     assert config_of(model="vit_b16_fe").augment == RECIPES["tf_flowers_full"].augmentation
     assert config_of(model="vit_b16_fe", augment__mixup="0.2").augment.mixup == 0.2
     assert config_of(model="vit_b16_fe", tune="head").augment == Augmentation()
@@ -88,7 +88,7 @@ def test_published_recipes_are_for_vits_only(model, recipe):
         ({"model": "vit_b16_fe"}, True),
         ({"model": "spsayakpaul/vision-transformer/tensorFlow2/vit-b16-fe/1"}, True),
         ({"model": "gs://vit_models/augreg/Ti_16.npz"}, True),
-        # the catalogue has no pretrained weights for it
+        # the catalogue has no pretrained weights for this model
         ({"model": "vit_mini_fe", "dataset": "digits"}, True),
         ({"model": "vit_b16_fe", "weights": "random"}, False),
         ({"model": "https://tfhub.dev/google/imagenet/mobilenet_v2/feature_vector/5"}, False),
@@ -101,7 +101,7 @@ def test_the_recipes_min_accuracy_applies_to_pretrained_weights(options, has_the
     assert config_of(**options, gate__min_accuracy="0.7").gate.min_accuracy == 0.7
 
 
-def test_another_recipe_by_name():
+def test_a_recipe_can_be_chosen_by_name():
     config = config_of(model="vit_b16_fe", recipe="digits_full")
     assert config.train == RECIPES["digits_full"].hyperparameters
 
@@ -123,7 +123,7 @@ def test_epochs_override_the_steps_of_the_recipe():
         ("--train.warmup_steps 3", "--train.warmup_epochs 7.0"),
     ],
 )
-def test_two_lengths_are_refused(one, other):
+def test_epochs_and_steps_together_are_refused(one, other):
     given = [text.removeprefix("--").replace(".", "__", 1).split() for text in (one, other)]
     with pytest.raises(InputError, match=f"^{one}: has no effect with {other}; expected one"):
         config_of(model="vit_b16_fe", **dict(given))
@@ -181,7 +181,7 @@ def test_a_model_outside_the_catalogue_needs_an_accuracy_of_one_half(tmp_path):
     assert config.name == "tf-flowers-mine-full"
 
 
-def test_remote_root_stays_as_it_is():
+def test_a_remote_root_is_unchanged():
     config = config_of(model="vit_b16_fe", pipeline_root="gs://bucket/root")
     assert config.pipeline_root == "gs://bucket/root"
     assert config.serving_dir == "gs://bucket/root/serving"
@@ -280,7 +280,7 @@ def test_bad_yaml(tmp_path, content, expected):
         read_yaml(str(path))
 
 
-def test_yaml_may_override_what_it_merges(tmp_path):
+def test_yaml_may_override_a_merged_key(tmp_path):
     path = tmp_path / "run.yaml"
     path.write_text("x: &base {epochs: 3, seed: 1}\ntrain: {<<: *base, epochs: 5}\n")
     settings = read_yaml(str(path))
@@ -317,7 +317,7 @@ def test_unknown_yaml_key_names_the_file(tmp_path):
         build_config(read_yaml(str(path)))
 
 
-def test_assignment():
+def test_options_from_assignments():
     assert read_assignment("a.b=c=d") == ("a.b", Setting("c=d", "--set a.b"))
     with pytest.raises(InputError, match="expected KEY=VALUE"):
         read_assignment("a.b")

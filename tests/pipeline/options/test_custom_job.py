@@ -166,6 +166,6 @@ def test_contradictory_options(settings, machine, message):
     assert "\n" not in str(error.value)
 
 
-def test_a_head_that_is_solved_on_one_machine_has_no_batches():
+def test_a_linear_probe_has_no_batches_to_divide():
     head = {"tune": "head", "train.head": "linear_probe"}
     assert job_of(VERTEX | head, machine_type="g2-standard-8", accelerator="NVIDIA_L4:3")

@@ -26,7 +26,7 @@ def test_the_state_directory_may_be_a_bucket():
     assert config.serving_dir == "gs://bucket/flowers/serving"
 
 
-def test_it_is_the_pipeline_root_where_the_steps_can_read_that():
+def test_the_state_directory_is_the_pipeline_root_if_steps_can_read_it():
     for runner in ("kubeflow", "vertex"):
         settings = {"run.runner": runner, "pipeline_root": "gs://bucket/flowers"}
         assert config_of(**settings).state_dir == "gs://bucket/flowers"

@@ -129,7 +129,7 @@ def test_the_log_has_all_results(streams, caplog):
     ]
 
 
-def test_the_plan_says_what_the_recipe_has_reached(streams):
+def test_the_plan_has_the_published_accuracy_of_the_recipe(streams):
     as_published, otherwise = {"model": "vit_s16_fe"}, {"model": "vit_b16_fe"}
     for values, count in (
         (as_published, 1),
@@ -310,7 +310,7 @@ def test_a_model_that_is_served_already(streams):
     ]
 
 
-def test_validation_metrics_stay_in_sight(streams):
+def test_validation_metrics_are_shown_with_later_steps(streams):
     clock = iter(range(0, 1000, 31))
     console = Console(*streams, clock=lambda: next(clock))
     console.node_started("Trainer")

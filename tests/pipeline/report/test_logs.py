@@ -15,7 +15,7 @@ def emit():
     os.write(2, b"from c++\n")
 
 
-def test_everything_goes_to_the_file_and_the_screen_stays_free(tmp_path, capfd):
+def test_all_output_goes_to_the_file_and_none_to_the_screen(tmp_path, capfd):
     log = tmp_path / "logs" / "run.log"
     with log_to_file(log, verbose=False) as (out, err):
         emit()
@@ -65,7 +65,7 @@ with log_to_file(Path({str(tmp_path)!r}) / "run.log", verbose=False):
 
 @pytest.mark.parametrize("verbose", [False, True])
 def test_passwords_and_signatures_are_not_logged(tmp_path, capfd, verbose):
-    """Tracebacks of errors in libraries are logged without them, too."""
+    """Passwords and signatures are removed from messages, and from logged tracebacks of errors."""
     log = tmp_path / "run.log"
     with log_to_file(log, verbose=verbose):
         try:

@@ -23,7 +23,7 @@ def test_a_volume_that_can_be_written_is_left_as_it_is(tmp_path):
     assert (list(tmp_path.iterdir()), tmp_path.stat().st_mtime_ns) == ([], before.st_mtime_ns)
 
 
-def test_buckets_are_not_looked_at():
+def test_buckets_are_not_checked():
     check_volumes(config_of(**{"run.runner": "kubeflow", "pipeline_root": "gs://b/flowers"}))
 
 

@@ -21,7 +21,7 @@ REFUSALS = [
     (500, "500 on purpose 500; the service failed"),
     (0, "it is not known whether the request arrived"),
 ]
-# The statuses that end a read request; after any other status, the client repeats it.
+# Statuses after which the client gives up; a request that only reads is repeated after others.
 FINAL = [refusal for refusal in REFUSALS if refusal[0] in (401, 403, 404)]
 PASSING = (429, 500, 502, 503, 504, 0)
 
@@ -98,13 +98,14 @@ class Api:
         self.url = ""
 
     def fail(self, method: str, end: str, status: int, times: int = 1) -> None:
-        """Makes the next `times` requests fail whose path ends with `end`.
+        """Answers the next `times` requests with `method` and a path that ends with `end` by
+        `status`.
 
         The status 0 closes the connection.
         """
         self._failures += [(method, end, status)] * times
 
-    def of(self, method: str, end: str) -> list[Request]:
+    def find_requests(self, method: str, end: str) -> list[Request]:
         """Returns the requests with `method` whose path ends with `end`."""
         return [r for r in self.requests if r.method == method and r.path.endswith(end)]
 

@@ -24,7 +24,7 @@ def examples(tmp_path, contents):
     return folder
 
 
-def test_an_artifact_is_as_it_was(contents, examples):
+def test_an_unchanged_artifact_has_no_damage(contents, examples):
     assert contents.find_damage(str(examples)) is None
     assert contents.find_damage(str(examples.with_name("2"))) is None  # never recorded
 

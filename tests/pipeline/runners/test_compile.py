@@ -213,7 +213,7 @@ def test_machines_on_vertex():
         ("kubeflow", "90", 4 * (90 * 60 + 3600)),
     ],
 )
-def test_retries_go_on_for_as_long_as_the_node_may_take(runner, timeout, seconds):
+def test_retries_end_with_the_timeout_of_the_node(runner, timeout, seconds):
     """On Kubernetes, `backoff_max_duration` limits the time from the first attempt to any retry."""
     machine = {"machines__trainer__retries": "3", "machines__trainer__timeout_minutes": timeout}
     policy = compiled(run__runner=runner, **machine)[1].root.dag.tasks["Trainer"].retry_policy
@@ -238,7 +238,7 @@ def test_every_node_may_have_a_machine_of_its_own(dataset):
     assert len(limits - {0}) == len(tasks)
 
 
-def test_a_node_that_a_pipeline_has_not_gets_no_machine(flowers):
+def test_machines_of_missing_nodes_are_ignored(flowers):
     _, spec = compiled(machines__tuner__accelerator="NVIDIA_L4:1", machines__tuner__retries="2")
     assert set(spec.root.dag.tasks) == set(flowers[1].root.dag.tasks)
     assert set(containers(spec)) == set(containers(flowers[1]))
@@ -300,7 +300,7 @@ def test_machines_on_kubernetes(tmp_path):
         "cloud.google.com/gke-accelerator": "nvidia-tesla-t4",
         "cloud.google.com/gke-spot": "true",
     }
-    # the unprivileged user of the image needs it for temporary files
+    # a volume for temporary files, to which the unprivileged user of the image can write
     (temporary,) = trainer["emptyDirMounts"]
     assert (temporary["mountPath"], temporary["sizeLimit"]) == ("/tmp", "100G")
 

@@ -16,7 +16,7 @@ SPEC = json_format.ParseDict(
 )
 
 
-def completed(type_, outputs=(), declared=()):
+def complete_input(type_, outputs=(), declared=()):
     """Completes an ExecutorInput whose input is a model of type `type_`; returns it as a dict."""
     model = {"name": "7", "uri": "gs://bucket/model"} | ({"type": type_} if type_ else {})
     content = {
@@ -40,16 +40,16 @@ def test_an_input_without_a_type_gets_the_declared_one():
     Source: backend/src/v2/metadata/client.go, ToRuntimeArtifact.
     """
     for nothing in ({"instanceSchema": ""}, {"schemaTitle": ""}, {}, None):
-        assert type_of(completed(nothing)) == {"instanceSchema": SCHEMA}
+        assert type_of(complete_input(nothing)) == {"instanceSchema": SCHEMA}
 
 
 def test_a_type_that_vertex_ai_sends_is_left_alone():
     given = {"schemaTitle": "tfx.Examples"}
-    assert type_of(completed(given)) == given
+    assert type_of(complete_input(given)) == given
 
 
 def test_only_declared_outputs_are_left():
-    left = completed(None, ("model", "model_run", "executor-logs"), ("model", "model_run"))
+    left = complete_input(None, ("model", "model_run", "executor-logs"), ("model", "model_run"))
     assert set(left["outputs"]["artifacts"]) == {"model", "model_run"}
 
 

@@ -284,7 +284,7 @@ def test_a_pipeline_is_uploaded_and_runs(command, kubeflow):
     assert out.splitlines()[-1] == f"see: {kubeflow.url}/#/runs/details/r0"
 
 
-def test_the_next_one_is_a_version_of_it_in_the_same_experiment(command, kubeflow):
+def test_the_next_upload_is_a_version_of_the_same_pipeline(command, kubeflow):
     for _ in range(2):
         assert command(*PIPELINE, "--name", "n" * 63)[0] == 0
     assert len(kubeflow.pipelines) == len(kubeflow.experiments) == 1
@@ -349,7 +349,7 @@ def test_a_run_is_followed_to_its_end(command, kubeflow, write_verdict):
     status, _, err = command(*PIPELINE, "--wait")
     assert status == 3
     assert f"ExampleValidator has refused the data: see its log, {kubeflow.url}/#/runs" in err
-    assert len(kubeflow.of("POST", "/GetArtifactsByContext")) == 1
+    assert len(kubeflow.find_requests("POST", "/GetArtifactsByContext")) == 1
 
 
 def test_a_run_that_pushed_nothing_ends_with_3(command, write_verdict):
@@ -442,7 +442,7 @@ def test_a_wait_continues_after_temporary_errors(command, kubeflow):
     status, out, err = command(*PIPELINE, "--wait")
     assert (status, err) == (0, "")
     assert "ended: succeeded" in out
-    assert len(kubeflow.of("GET", "/runs/r0")) == len(PASSING) + 3
+    assert len(kubeflow.find_requests("GET", "/runs/r0")) == len(PASSING) + 3
 
 
 @pytest.mark.parametrize(("status", "expected"), FINAL)
@@ -515,7 +515,7 @@ def test_a_list_is_requested_again_after_a_temporary_error(command, kubeflow):
 def test_a_request_that_exceeded_a_quota_is_repeated(command, kubeflow):
     kubeflow.fail("POST", "/runs", 429, times=2)
     assert command(*PIPELINE)[0] == 0
-    assert len(kubeflow.of("POST", "/runs")) == 3
+    assert len(kubeflow.find_requests("POST", "/runs")) == 3
     assert len(kubeflow.runs) == 1
 
 

@@ -365,7 +365,7 @@ def test_a_list_is_requested_again_after_a_temporary_error(command, vertex):
 def test_a_request_that_exceeded_a_quota_is_repeated(command, vertex):
     vertex.fail("POST", "/pipelineJobs", 429, times=2)
     assert command(*PIPELINE)[0] == 0
-    assert len(vertex.of("POST", "/pipelineJobs")) == 3
+    assert len(vertex.find_requests("POST", "/pipelineJobs")) == 3
     assert len(vertex.jobs) == 1
 
 

@@ -28,7 +28,7 @@ def png_chunk(name: bytes, content: bytes) -> bytes:
     )
 
 
-def png_with(name: bytes, content: bytes, *, behind_pixels: bool = False) -> bytes:
+def png_with_chunk(name: bytes, content: bytes, *, behind_pixels: bool = False) -> bytes:
     """Returns a PNG with an additional chunk."""
     encoded = encode(gradient(), "PNG")
     position = len(encoded) - 12 if behind_pixels else 33
@@ -96,7 +96,7 @@ def white_behind(image: PIL.Image.Image) -> np.ndarray:
     return np.asarray(PIL.Image.alpha_composite(white, rgba).convert("RGB"))
 
 
-def gif_of_part() -> bytes:
+def partial_gif() -> bytes:
     """Returns a GIF whose frame covers only the middle of the canvas."""
     encoded = bytearray(encode(gradient().quantize(16), "GIF"))
     colors = 3 * 2 ** ((encoded[10] & 7) + 1)
@@ -143,7 +143,7 @@ def animation(format: str, mode: str = "RGB") -> bytes:
     return encode(frames[0], format, save_all=True, append_images=frames[1:], **options)
 
 
-def by_pillow(encoded: bytes) -> np.ndarray:
+def decode_with_pillow(encoded: bytes) -> np.ndarray:
     """Decodes an image with Pillow: the upright pixels on white, uint8 [h, w, 3]."""
     import PIL.ImageOps
 

@@ -59,7 +59,7 @@ def test_files_of_the_suite(decode, path):
     """The op decodes each file to the same pixels as Pillow, or both refuse the file."""
     encoded = path.read_bytes()
     try:
-        expected = image_files.by_pillow(encoded)
+        expected = image_files.decode_with_pillow(encoded)
     except (OSError, SyntaxError, PIL.Image.DecompressionBombError):
         expected = None
     if expected is None or path.name in ONLY_PILLOW:
@@ -79,11 +79,13 @@ def test_all_orientations_look_the_same(decode, shape):
 CARRIERS = {
     "jpeg": lambda value: jpeg(exif=b"Exif\0\0" + image_files.exif(value)),
     "jpeg, big-endian": lambda value: jpeg(exif=b"Exif\0\0" + image_files.exif(value, ">")),
-    "png": lambda value: image_files.png_with(b"eXIf", image_files.exif(value)),
-    "png, behind the pixels": lambda value: image_files.png_with(
+    "png": lambda value: image_files.png_with_chunk(b"eXIf", image_files.exif(value)),
+    "png, behind the pixels": lambda value: image_files.png_with_chunk(
         b"eXIf", image_files.exif(value, ">"), behind_pixels=True
     ),
-    "png, by ImageMagick": lambda value: image_files.png_with(b"tEXt", image_files.profile(value)),
+    "png, by ImageMagick": lambda value: image_files.png_with_chunk(
+        b"tEXt", image_files.profile(value)
+    ),
     "webp": lambda value: encode(
         gradient(), "WEBP", lossless=True, exif=b"Exif\0\0" + image_files.exif(value)
     ),
@@ -165,14 +167,14 @@ KINDS = {
 @pytest.mark.parametrize("kind", KINDS)
 def test_kinds_of_files(decode, kind):
     image, is_as_stored = decode(KINDS[kind])
-    expected = image_files.by_pillow(KINDS[kind])
+    expected = image_files.decode_with_pillow(KINDS[kind])
     assert difference(image, expected) < (3 if "lossy" in kind or "jpeg" in kind else 1)
     assert is_as_stored == ("jpeg" in kind and kind not in ("grey jpeg", "cmyk jpeg"))
 
 
 def test_the_canvas_of_a_gif_is_white(decode):
     """Pixels of the canvas outside the first frame are white."""
-    image, _ = decode(image_files.gif_of_part())
+    image, _ = decode(image_files.partial_gif())
     expected = np.full([44, 52, 3], 255, np.uint8)
     expected[10:34, 10:42] = np.asarray(gradient().quantize(16).convert("RGB"))
     assert difference(image, expected) == 0
@@ -180,7 +182,7 @@ def test_the_canvas_of_a_gif_is_white(decode):
 
 @pytest.mark.parametrize("format", ["JPEG", "PNG"])
 @pytest.mark.parametrize("size", [(1025, 700), (300, 2001)])
-def test_large_images_are_made_smaller_as_by_pillow(decode, format, size):
+def test_large_images_are_made_smaller_with_pillows_filter(decode, format, size):
     noise = PIL.Image.fromarray(RNG.integers(0, 255, [30, 20, 3], np.uint8))
     source = noise.resize(size, PIL.Image.Resampling.BICUBIC)
     image, is_as_stored = decode(encode(source, format))
@@ -229,7 +231,8 @@ def test_a_file_that_is_cut_off_is_refused(decode, kind):
 
 @pytest.mark.parametrize("kind", ["grey jpeg", "progressive jpeg", *list(KINDS)[5:]])
 def test_flipped_bytes_are_an_error_or_pixels(decode, kind):
-    """Flipped bytes cause no crash, no other exception and no endless loop."""
+    """A damaged file is decoded or raises InvalidArgumentError, without a crash or an endless
+    loop."""
     encoded = KINDS[kind]
     for position in RNG.integers(0, len(encoded), 25):
         damaged = bytearray(encoded)

@@ -101,7 +101,7 @@ def test_batches_mix_files(tmp_path, monkeypatch):
     assert set(files[:32]) == set(range(8))
 
 
-def test_another_seed_is_another_order(tmp_path):
+def test_the_seed_determines_the_order(tmp_path):
     write_features(tmp_path)
     one, other = (Task(tmp_path, Hyperparameters(seed=seed)).train for seed in (1, 2))
     assert not np.array_equal(rows(one.batches(10), 50), rows(other.batches(10), 50))
@@ -122,11 +122,11 @@ def test_augmented_images_are_the_same_when_training_resumes(tmp_path, augmentat
         {tuple(p.reshape(-1)) for p in images[:24]},
         {tuple(p.reshape(-1)) for p in images[24:]},
     )
-    assert not epochs[0] & epochs[1]  # each epoch has other variants of the images
+    assert not epochs[0] & epochs[1]  # no variant of an image is in both epochs
 
 
 @pytest.mark.parametrize("mixing", [{"mixup": 0.5}, {"cutmix": 0.5}], ids=["mixup", "cutmix"])
-def test_a_batch_is_mixed_the_same_however_it_is_divided(tmp_path, mixing):
+def test_parts_and_resuming_do_not_change_mixed_batches(tmp_path, mixing):
     write_images(tmp_path)
     task = Task(tmp_path, Hyperparameters(seed=0), tune="full", augmentation=Augmentation(**mixing))
     whole = rows(task.train.batches(8), 48)
@@ -136,7 +136,7 @@ def test_a_batch_is_mixed_the_same_however_it_is_divided(tmp_path, mixing):
     assert not np.array_equal(rows(alone.batches(8), 48), whole)
 
 
-def test_mixed_labels_are_shares(tmp_path):
+def test_mixed_labels_add_up_to_1(tmp_path):
     write_images(tmp_path)
     augmentation = Augmentation(mixup=1.0)
     task = Task(tmp_path, Hyperparameters(seed=0), tune="full", augmentation=augmentation)

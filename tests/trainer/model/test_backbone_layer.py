@@ -66,7 +66,7 @@ def test_weights_can_be_saved_and_loaded(model, batch, tmp_path, tiny_backbone):
     np.testing.assert_array_equal(other(batch[0]), model(batch[0]))
 
 
-def test_it_trains_on_several_devices(project, tiny_backbone):
+def test_the_backbone_trains_on_several_devices(project, tiny_backbone):
     """The process of this test has three logical CPUs with MirroredStrategy.
 
     Three replicas show whether a broadcast is exact: three thirds of a float32 may have another

@@ -19,7 +19,7 @@ def split(seed, classes, count=200):
 
 
 @pytest.mark.parametrize("classes", [[0, 1], [0, 1, 3]], ids=["two", "one missing"])
-def test_the_head_answers_like_the_regression(tmp_path, classes):
+def test_the_head_predicts_the_same_as_the_regression(tmp_path, classes):
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
@@ -75,5 +75,5 @@ def test_balanced_classes_weigh_the_same(tmp_path):
             log_dir=str(tmp_path),
         )
         found.append(keras.ops.softmax(model(rare[0])).numpy()[:, 1].mean())
-    assert found[0] == pytest.approx(0.1, abs=0.03)  # the share of the class
+    assert found[0] == pytest.approx(0.1, abs=0.03)  # the share of the rare class
     assert found[1] > found[0]

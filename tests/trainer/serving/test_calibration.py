@@ -62,7 +62,7 @@ def test_predictions_with_the_same_confidence_are_accepted_together():
     assert find_threshold(confidences, np.array([True, False, False]), 1.0) == NOTHING_ACCEPTED
 
 
-def test_a_threshold_keeps_its_precision_on_other_images():
+def test_the_threshold_gives_the_same_precision_on_new_images():
     logits, labels = draw_labels(2, 8000)
     found = calibrate(logits[:4000], labels[:4000], 0.9)
     probabilities = softmax(logits[4000:] / found.temperature)
@@ -72,7 +72,7 @@ def test_a_threshold_keeps_its_precision_on_other_images():
     assert is_right[is_accepted].mean() == pytest.approx(0.9, abs=0.02)
 
 
-def test_without_a_wanted_precision_all_is_accepted():
+def test_without_a_required_precision_all_predictions_are_accepted():
     assert Calibration().threshold == calibrate(*draw_labels(1, 50), None).threshold == 0
 
 

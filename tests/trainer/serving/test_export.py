@@ -45,7 +45,7 @@ def inputs_for(backbone):
 
 @pytest.fixture(scope="module")
 def answers_of(folder, server_process):
-    """Returns a function that returns the outputs of a kind in a Session, by signature."""
+    """Returns a function that runs a model in a Session, and returns its outputs by signature."""
 
     @functools.cache
     def answers_of(name):

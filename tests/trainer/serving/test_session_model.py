@@ -66,7 +66,7 @@ def test_requests_that_fail(complete_model, signature, inputs, message):
 def test_a_keras_layer_is_not_restored(tmp_path):
     """`tf.saved_model.load` restores a Keras layer, but a Session does not.
 
-    If a later version restores it in a Session, `ServedClassifier` can be simpler.
+    If a later TensorFlow restores Keras layers in a Session, `ServedClassifier` can be simpler.
     """
     module = tf.Module()
     module.layer = keras.layers.Dense(2, name="head")
@@ -145,7 +145,7 @@ def test_one_process_for_many_requests(server_process, complete_model, tmp_path)
             server_process.ask(tmp_path, {})
 
 
-def test_a_process_that_dies(tmp_path):
+def test_a_crash_of_the_process_is_an_error(tmp_path):
     """The process dies at the start, without TensorFlow, or during a request."""
     python = tmp_path / "python"
     ready = "import pickle; pickle.dump([], sys.stdout.buffer); sys.stdout.flush(); input()"

@@ -21,7 +21,7 @@ def checkpoints(directory):
     return weight, Checkpoints(directory.path, [weight], [weight], kept=1, lease=directory.lease)
 
 
-def test_two_runs_with_the_same_inputs_leave_each_other_alone(tmp_path, caplog):
+def test_two_runs_with_the_same_inputs_have_separate_checkpoints(tmp_path, caplog):
     preferred = str(tmp_path / "checkpoints" / "abc")
     with lease_directory(preferred, ONE) as first:
         _, saved = checkpoints(first)

@@ -10,7 +10,7 @@ from trainer.training.history import History
 from trainer.training.run_label import RunLabel
 
 
-def test_a_run_has_the_name_and_the_options_that_are_not_the_recipes(tmp_path):
+def test_tensorboard_has_the_name_and_the_options_beside_the_recipe(tmp_path):
     given = {"model": "vit_mini_fe", "dataset": "digits", "train.epochs": 3, "augment.mixup": 0.2}
     given |= {"train.clip_norm": None, "name": "mine", "train.seed": 0}
     config = build_config({key: Setting(value, key) for key, value in given.items()})

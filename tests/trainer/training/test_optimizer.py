@@ -48,7 +48,7 @@ def test_length_of_the_warm_up(changes, expected):
     assert Hyperparameters(epochs=8, batch_size=5, **changes).warmup(100) == expected
 
 
-def test_length_of_a_training():
+def test_total_number_of_steps():
     hyperparameters = Hyperparameters(epochs=3, batch_size=4)
     assert hyperparameters.steps_per_epoch(9) == 2
     assert hyperparameters.total_steps(9) == 7

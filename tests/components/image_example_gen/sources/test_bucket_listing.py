@@ -34,7 +34,7 @@ def test_files_have_the_size_and_the_checksum_of_the_listing(storage):
     md5 = encoded(hashlib.md5(b"daisy 1").digest())
     assert files["daisy/1.jpg"] == ListedFile("gs://bucket/flowers/daisy/1.jpg", 7, md5)
     assert files["daisy/composed.jpg"].version == encoded(b"dais")
-    assert len(storage.of("GET", "/o")) == 2
+    assert len(storage.find_requests("GET", "/o")) == 2
 
 
 def test_exchanging_two_images_changes_the_fingerprint(storage):
@@ -97,7 +97,7 @@ def test_a_single_record_is_read_in_one_range_request(storage):
     files = RecordFiles(Features(), tf.data.TFRecordDataset, can_seek=True, expected="")
     (image,) = files.read([ImageReference("x", 0, location, 100_000, digest)])
     assert image.encoded == b"F" * 100_000
-    (request,) = storage.of("GET", "/o/x.tfrecord")[1:]
+    (request,) = storage.find_requests("GET", "/o/x.tfrecord")[1:]
     first, last = map(int, request.headers["range"].removeprefix("bytes=").split("-"))
     assert first == offset
     assert last - first <= len(records[0]) + 65_536

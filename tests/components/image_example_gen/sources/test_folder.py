@@ -62,7 +62,7 @@ def test_exchanging_two_files_of_the_same_size_and_time_changes_the_fingerprint(
     assert fingerprint(tmp_path) != before
 
 
-def test_a_file_that_is_missing_and_comes_back(tmp_path):
+def test_a_file_that_is_missing_and_then_restored(tmp_path):
     source_of(tmp_path)
     image = tmp_path / "data" / "c0" / "0.png"
     link = image.with_name("link.png")

@@ -82,7 +82,7 @@ def test_splits_can_be_named():
         layout_of(*paths, test=["nope"])
 
 
-def test_splits_can_be_demanded():
+def test_split_folders_can_be_required():
     with pytest.raises(
         InputError, match="found the folders daisy, roses, of which none is named like a split"
     ):
@@ -106,7 +106,7 @@ def test_given_splits_are_read(tmp_path, kind):
 
 
 @pytest.mark.parametrize("kind", [FolderSource, RemoteFolderSource])
-def test_splits_whose_classes_differ_are_refused_unless_demanded(tmp_path, kind):
+def test_splits_with_different_classes_are_refused_by_default(tmp_path, kind):
     class_folder(tmp_path / "train", classes=3)
     class_folder(tmp_path / "test", classes=2)
     with pytest.raises(InputError, match="but test has 2 of 3 classes, without c2; expected"):

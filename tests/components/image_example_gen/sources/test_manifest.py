@@ -108,7 +108,7 @@ def listed(tmp_path):
     return path
 
 
-def test_images_have_what_the_manifest_says(listed, tmp_path):
+def test_images_have_label_split_and_group_of_the_manifest(listed, tmp_path):
     source = ManifestSource(str(listed))
     source.check()
     assert source.classes() == ("cat", "dog")

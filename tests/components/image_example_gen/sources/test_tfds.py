@@ -64,7 +64,7 @@ def test_a_name_that_tfds_does_not_know_is_refused_with_the_near_miss(tmp_path):
     unknown = TfdsSource("tf_flower", str(tmp_path))
     with pytest.raises(InputError, match=r"TFDS has no such dataset;.*did you mean tf_flowers"):
         unknown.check()
-    (tmp_path / "tf_flower").mkdir()  # a dataset in the data directory
+    (tmp_path / "tf_flower").mkdir()  # a prepared dataset may have any name
     unknown.check()
     with pytest.raises(InputError, match=r"tfds:a b: is no name.*tfds:NAME\[/CONFIG\]\[:VERSION\]"):
         TfdsSource("a b", str(tmp_path)).check()
@@ -122,7 +122,7 @@ def test_the_fingerprint_follows_the_images(data_dir, tmp_path, flowers_record):
     assert TfdsSource("tf_flowers", str(tmp_path)).fingerprint() != before
 
 
-def test_a_second_look_reads_no_examples(tmp_path, flowers_record, monkeypatch):
+def test_an_unchanged_record_file_is_not_parsed_again(tmp_path, flowers_record, monkeypatch):
     later = time.time_ns() + 10**10
     monkeypatch.setattr(time, "time_ns", lambda: later)
     source = TfdsSource("tf_flowers", str(tmp_path))

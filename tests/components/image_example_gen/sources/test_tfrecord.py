@@ -75,7 +75,7 @@ def test_common_and_given_names_of_features(tmp_path):
         TfrecordSource(str(tmp_path / "b.tfrecord")).prepare()
 
 
-def test_numbers_are_names_or_indices_of_given_classes(tmp_path):
+def test_numeric_labels_are_names_or_indices_of_given_classes(tmp_path):
     write(tmp_path / "a.tfrecord", *examples(labels=(10, 2, 10, -1)))
     source = TfrecordSource(str(tmp_path / "a.tfrecord"))
     assert source.classes() == ("2", "10")
@@ -87,7 +87,7 @@ def test_numbers_are_names_or_indices_of_given_classes(tmp_path):
         TfrecordSource(str(tmp_path / "b.tfrecord"), classes=["cat", "fox"]).prepare()
 
 
-def test_names_of_files_and_folders_say_splits(tmp_path):
+def test_names_of_files_and_folders_determine_splits(tmp_path):
     for name in ("train-0.tfrecord", "test-0.tfrecord"):
         write(tmp_path / "x" / name, *examples())
     source = TfrecordSource(str(tmp_path / "x"))

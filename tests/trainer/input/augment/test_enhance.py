@@ -15,7 +15,7 @@ PILLOWS = {
 
 @pytest.mark.parametrize("factor", [0.0, 0.1, 0.5, 1.0, 1.9, 3.0])
 @pytest.mark.parametrize("operation", PILLOWS)
-def test_as_pillow(pil_image, operation, factor):
+def test_results_are_those_of_pillow(pil_image, operation, factor):
     image = tf.constant(np.asarray(pil_image), tf.float32)
     expected = np.asarray(PILLOWS[operation](pil_image).enhance(factor), np.float32)
     result = operation(image, factor)
@@ -25,7 +25,7 @@ def test_as_pillow(pil_image, operation, factor):
 
 
 @pytest.mark.parametrize("operation", PILLOWS)
-def test_a_factor_of_one_changes_nothing(pil_image, operation):
+def test_a_factor_of_1_changes_nothing(pil_image, operation):
     image = tf.constant(np.asarray(pil_image), tf.float32)
     np.testing.assert_array_equal(operation(image, 1.0), image)
 

@@ -31,7 +31,7 @@ def affine(pil_image, *coefficients):
         (lambda p, a: rotate(p, 100 * a), lambda p, a: p.rotate(100 * a, fillcolor=GREY)),
     ],
 )
-def test_as_pillow(pil_image, ours, pillows, amount):
+def test_results_are_those_of_pillow(pil_image, ours, pillows, amount):
     result = ours(as_float(pil_image), tf.constant(amount)).numpy()
     same = np.all(result == np.asarray(pillows(pil_image, amount)), axis=-1)
     # If a coordinate lies between two pixels, rounding decides.

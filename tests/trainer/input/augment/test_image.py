@@ -51,11 +51,11 @@ def images(augmentation, files=FILES, *, seed=0, order=None, parallel=1):
     return np.stack(list(dataset))[np.argsort(order)]
 
 
-def test_the_default_is_the_plain_preprocessing():
+def test_the_default_is_the_preprocessing_of_serving():
     np.testing.assert_array_equal(images(Augmentation()), decode_images(tf.constant(FILES), *SIZE))
 
 
-def test_the_default_is_the_plain_preprocessing_of_photographs(photographs):
+def test_the_default_is_the_preprocessing_of_serving_for_photographs(photographs):
     files = [path.read_bytes() for path in photographs[::40]]
     np.testing.assert_array_equal(
         images(Augmentation(), files), decode_images(tf.constant(files), *SIZE)
@@ -107,6 +107,6 @@ def test_steps_that_are_off_do_not_change_the_random_numbers_of_others(off):
 
 
 @pytest.mark.parametrize("step", ["crop_area", "randaugment_layers", "color_jitter", "erasing"])
-def test_every_step_is_taken(step):
+def test_every_augmentation_changes_images(step):
     only = Augmentation(**{step: getattr(EVERYTHING, step)})
     assert np.any(images(only) != images(Augmentation()))

@@ -25,7 +25,7 @@ def test_range_shape_and_type(image, magnitude):
             assert np.all((result >= 0) & (result <= 255))
 
 
-def test_the_scale(pil_image, image):
+def test_the_strength_of_operations(pil_image, image):
     """The expected strengths are those of the published code at the magnitudes 0 and 10."""
 
     def pillow(expected):
@@ -50,7 +50,7 @@ def test_the_scale(pil_image, image):
 
 
 @pytest.mark.parametrize("name", ["Color", "Contrast", "Brightness", "Sharpness"])
-def test_magnitude_five_enhances_nothing(image, name):
+def test_magnitude_5_enhances_nothing(image, name):
     np.testing.assert_allclose(operations(5, 1.0)[name](image), image, atol=1e-3)
 
 
@@ -78,7 +78,7 @@ def test_every_operation_is_drawn_with_both_signs_and_repeats():
             assert count >= 12
 
 
-def test_two_layers_follow_one_another():
+def test_two_layers_apply_two_operations():
     image = tf.constant(np.asarray(gradient(12, 16)), tf.float32)
     draw = tf.function(lambda seed: rand_augment(image, seed, layers=2, magnitude=7))
     images = {draw(tf.constant([1, index])).numpy().tobytes() for index in range(40)}
