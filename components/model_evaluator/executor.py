@@ -85,7 +85,7 @@ class Executor(executor.Executor):
                     record(records, model, training, data=data, class_counts=counts["train"])
                     break
             notice(
-                "Another run has blessed a model meanwhile; this model is compared with that model too."
+                "Another run blessed a model meanwhile; this model is compared with that model too."
             )
             champion = now
             _empty(evaluation)
