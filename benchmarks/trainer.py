@@ -25,8 +25,8 @@ epoch, which includes reading all files and filling the shuffle buffer once. A c
 part of an image, so its ratio may exceed 1.
 
 memory: peak resident memory (VmHWM) of a new process that trains by `trainer.training.loop.fit` on
-10 times the data, relative to a process that trains as many steps on the data once. The larger the
-model, the smaller the share of the data, so a small model is the harder test.
+10 times the data, relative to a process that trains as many steps on the data once. A large model
+needs so much memory itself that the data hardly matter, so a small model is the harder test.
 """
 
 import argparse

@@ -24,8 +24,8 @@ class Forecast:
       images: number of images that the remaining steps read; each epoch counts an image again.
       images_per_second: the speed of the first steps.
       devices: the devices in words, such as "2 CPU cores".
-      head_seconds: an estimate of the time of `--tune head` on the same images, if a run should use
-        that instead; else None.
+      head_seconds: an estimate of the time of `--tune head` on the same images, if the log should
+        recommend `--tune head`; else None.
     """
 
     images: int
