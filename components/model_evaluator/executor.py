@@ -87,7 +87,9 @@ class Executor(executor.Executor):
                 if _name(now) == _name(champion):
                     record(records, model, training, data=data, class_counts=counts["train"])
                     break
-            notice("Another run has blessed a model meanwhile, so this model is compared again.")
+            notice(
+                "Another run blessed a model meanwhile; this model is compared with that model too."
+            )
             champion = now
             _empty(evaluation)
         verdict.write(evaluation)

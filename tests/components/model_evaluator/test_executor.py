@@ -146,7 +146,7 @@ def test_a_model_that_was_blessed_meanwhile_is_the_champion(
     blessed, compared = evaluate(refused=Refused(), meanwhile=[bless_another])
     assert (blessed, compared) == (False, [blessings[1].model, other["blessing"].model])
     assert last_blessed(records, ["a", "b"], other_than="") == other["blessing"]
-    assert "was blessed meanwhile: this model is compared with it" in caplog.text
+    assert "this model is compared with that model too" in caplog.text
 
 
 def test_a_model_of_the_same_training_that_was_blessed_meanwhile_is_no_champion(
