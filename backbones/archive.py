@@ -89,7 +89,7 @@ def unpack(
 
 
 class _Unpacked:
-    """The decompressed bytes of an archive, as a file that guards `tarfile` against hostile bytes.
+    """The decompressed bytes of an archive, as a file that protects `tarfile` from hostile bytes.
 
     A small archive may hold terabytes of zeros. `tarfile` reads the extended header of a member
     into memory, however large, and loops for ever if a size is negative (CVE-2025-8194).
@@ -99,7 +99,7 @@ class _Unpacked:
         self._file = file
 
     def read(self, size: int = -1) -> bytes:
-        """Reads `size` bytes; refuses to read everything at once."""
+        """Reads `size` bytes; a negative `size`, which would mean the whole file, is refused."""
         if not 0 <= size <= _LONGEST_READ:
             raise InputError("an archive with a header of more than 1 MiB")
         try:

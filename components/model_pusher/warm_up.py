@@ -4,8 +4,8 @@ The first request to a loaded model takes seconds, because TensorFlow then optim
 allocates memory. TensorFlow Serving reads `assets.extra/tf_serving_warmup_requests`, TFRecords of
 the proto PredictionLog, and runs each request once when it loads the version
 (`RunSavedModelWarmupUntracked` in
-tensorflow_serving/servables/tensorflow/saved_model_warmup_util.cc). A request that fails there
-makes the version fail to load.
+tensorflow_serving/servables/tensorflow/saved_model_warmup_util.cc). If one of these requests fails,
+TensorFlow Serving does not load the version.
 """
 
 import io

@@ -219,7 +219,7 @@ class ServingCheck:
         if faults:
             raise _RequestError(f"{_describe(names)}: {'; '.join(faults[:3])}")
         if is_kept:
-            self.findings.requests[-1]["answers"] = list(_readable(outputs))
+            self.findings.requests[-1]["answers"] = list(_convert_to_json_types(outputs))
         return outputs
 
     def _compare(
@@ -280,7 +280,7 @@ def _describe(names: Sequence[str]) -> str:
     return first if len(names) <= 3 else f"batch of {len(names)} images ({first}, …)"
 
 
-def _readable(outputs: Outputs) -> Iterator[dict[str, Any]]:
+def _convert_to_json_types(outputs: Outputs) -> Iterator[dict[str, Any]]:
     """Yields the answer to each image, in types that JSON has."""
     for label, probability, valid, accepted in zip(
         *(outputs[name] for name in ("label", "probability", "valid", "accepted")), strict=True

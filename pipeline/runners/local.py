@@ -63,7 +63,7 @@ def infer_schema(config: Config, inputs: Inputs, console: Console) -> str:
 def _run(
     config: Config, inputs: Inputs, console: Console, options: RunOptions | None = None
 ) -> dict[str, NodeRun]:
-    """Runs the pipeline, or some of its nodes; returns the nodes that ran."""
+    """Runs all or some nodes of the pipeline; returns the nodes that ran."""
     beam_args = beam_arguments(config.run.beam_args)
     if "://" in config.pipeline_root:  # a local root was claimed before TFX was loaded
         claim(config)

@@ -26,10 +26,10 @@ ToFeatures = Callable[[tf.Tensor], tf.Tensor]
 class ServedClassifier:
     """A tuned model together with its preprocessing and its class names.
 
-    All three signatures return `label` (string [B]), `label_id` (int64 [B]), `probability`
-    (float32 [B]), `probabilities` (float32 [B, C]), `valid` (bool [B]) and `accepted` (bool [B]).
-    `valid` is false if the bytes cannot be decoded as an image; the label is then empty, its id -1
-    and every probability 0. `accepted` is false if `valid` is, or if the probability is below the
+    All three signatures return `label` (string [B]), `label_id` (int64 [B]), `probability` (float32
+    [B]), `probabilities` (float32 [B, C]), `valid` (bool [B]) and `accepted` (bool [B]). `valid` is
+    false if the bytes cannot be decoded as an image; the label is then empty, its id -1 and every
+    probability 0. `accepted` is false if `valid` is false, or if the probability is below the
     threshold of the calibration.
     """
 
