@@ -84,7 +84,7 @@ def relevance(layers: Sequence[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
     for attention, gradient in layers:
         weighted = np.maximum(attention * gradient, 0).mean(0)
         weighted /= np.maximum(weighted.sum(-1, keepdims=True), np.finfo(np.float32).tiny)
-        # The half of a token passes by the attention, in the residual connection.
+        # Half of each token bypasses the attention, in the residual connection.
         total = (total[: len(weighted)] + weighted @ total) / 2
     grid = _side(tokens)
     return total[0, 1:].reshape(grid, grid)
