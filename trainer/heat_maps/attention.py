@@ -5,8 +5,8 @@ layers. It tells how much of each patch reaches the class token, whatever the an
 head is tuned, the map is the same for every head. So the attention is weighted by the gradient of
 the answer here (Chefer, Gur and Wolf, arXiv 2012.09838 and 2103.15679).
 
-Measured on 150 test digits and the ViT of the demo: if the fifth of the patches that is warmest is
-covered, the log odds of the answer fall by 5.3 with rollout, 4.7 with this map, 3.0 with the map of
+Measured on 150 test digits and the ViT of the demo: if the warmest fifth of the patches is covered,
+the log odds of the answer fall by 5.3 with rollout, 4.7 with this map, 3.0 with the map of
 arXiv 2103.15679, which does not normalise, and 0.8 with patches chosen at random. With maps of the
 second likeliest answer, whose log odds should fall, they fall by -1.1 (so they rise), 0.2, 0.0 and
 -0.2. Occlusion, which measures just this, reaches 5.7 and 0.9, with 50 passes instead of two.
