@@ -21,6 +21,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any, cast
 
 from common.errors import InputError, one_line
+from common.saved_model import GRAPH_FILE
 
 _UNREADABLE = (tarfile.TarError, EOFError, OSError, zlib.error, lzma.LZMAError, ValueError)
 # The first bytes of a compressed file -> the class that decompresses it.
@@ -43,7 +44,7 @@ _LONGEST_READ = 1 << 20
 
 def is_saved_model(directory: Path) -> bool:
     """Whether `directory` looks like a directory that `tf.saved_model.save` has written."""
-    return (directory / "saved_model.pb").is_file()
+    return (directory / GRAPH_FILE).is_file()
 
 
 def unpack(

@@ -7,8 +7,10 @@ from typing import Any
 
 from common.fingerprint import hash_bytes, hash_code, hash_libraries
 from components.image_example_gen.sources.kinds import KINDS
+from components.image_example_gen.split import CONTENT, NEAR_DUPLICATES
 
 _KINDS = "components.image_example_gen.sources.kinds"
+_SIMILAR = "components.image_example_gen.similar_images"
 _CATALOGUE = "backbones.catalogue"
 # Some nodes use this library only to read and write files and records, and all its versions write
 # the same bytes.
@@ -55,7 +57,7 @@ class NodeCode:
         return hash_bytes("".join(texts).encode())
 
 
-def hash_nodes(source: Mapping[str, Any], layout: str) -> NodeCode:
+def hash_nodes(source: Mapping[str, Any], layout: str, split_by: str = CONTENT) -> NodeCode:
     """Takes the fingerprints of the code that a run executes.
 
     Args:
@@ -64,6 +66,7 @@ def hash_nodes(source: Mapping[str, Any], layout: str) -> NodeCode:
       layout: `backbone_layout` of `pipeline.inputs.Inputs`, the only part of the catalogue that
         training uses. The rest of the catalogue is not part of the fingerprint, since the backbone
         has a fingerprint of its own.
+      split_by: the value of `ingest.split_by`: only near duplicates need the code that finds them.
     """
     kind = KINDS[source["kind"]]
     training = {_CATALOGUE: layout}
@@ -72,7 +75,8 @@ def hash_nodes(source: Mapping[str, Any], layout: str) -> NodeCode:
             "components.image_example_gen.executor",
             kind.rpartition(".")[0],
             # The index serves to compute the source's fingerprint, and does not change examples.
-            data={_KINDS: kind, "common.content_index": ""},
+            data={_KINDS: kind, "common.content_index": ""}
+            | ({} if split_by == NEAR_DUPLICATES else {_SIMILAR: ""}),
         ),
         # StatisticsGen and SchemaGen run only code of TFX and TFDV.
         validation=hash_libraries("tfx", "tensorflow_data_validation"),

@@ -77,6 +77,7 @@ def make_data_nodes(config: Config, properties: Properties) -> DataNodes:
         max_side=config.ingest.max_side,
         max_pixels=config.ingest.max_pixels,
         max_value=config.ingest.max_value,
+        split_by=config.ingest.split_by,
         source_fingerprint=properties.example_gen.source_fingerprint,
         code_fingerprint=properties.example_gen.code_fingerprint,
         unread_notes=properties.example_gen.unread_notes,

@@ -31,6 +31,8 @@ class FoundImages:
       unlabelled: number of images without a label.
       untrained: the classes that have images, but none in train.
       splits: number of images by split.
+      is_estimate: whether the numbers by split are estimates, because near duplicates, which are
+        not known yet, will be in one split.
       given: the splits that the source gives.
       left_out: folders whose images are left out.
       dropped: number of duplicates that were removed.
@@ -48,6 +50,7 @@ class FoundImages:
     untrained: tuple[str, ...]
     splits: Mapping[str, int]
     given: tuple[str, ...]
+    is_estimate: bool
     left_out: tuple[str, ...]
     dropped: int
     leaks: tuple[int, tuple[str, ...]]
@@ -77,6 +80,7 @@ class FoundImages:
             "images": f"{self.total:,}, {_show_size(self.size)}: {formats}",
             "classes": f"{len(self.classes):,}: {_show_range(self.classes)}",
             "splits": ", ".join(
+                f"{'about ' * (self.is_estimate and split not in self.given)}"
                 f"{self.splits[split]:,} {split}" + (" (given)" if split in self.given else "")
                 for split in SPLITS
             ),
@@ -110,8 +114,13 @@ class FoundImages:
             yield f"{count_of} without an image, such as {empty[0]}."
 
 
-def find_images(source: Source) -> FoundImages:
-    """Describes the images of `source`, after `Source.prepare`."""
+def find_images(source: Source, *, is_estimate: bool = False) -> FoundImages:
+    """Describes the images of `source`, after `Source.prepare`.
+
+    Args:
+      source: the source.
+      is_estimate: whether near duplicates will be in one split.
+    """
     images = source.images()
     copies = list(find_copies(images))
     labels = Counter(image.label for image in images)
@@ -134,6 +143,7 @@ def find_images(source: Source) -> FoundImages:
         ),
         splits={split: splits[split] for split in SPLITS},
         given=tuple(split for split in SPLITS if split in given),
+        is_estimate=is_estimate,
         left_out=source.left_out(),
         dropped=source.dropped(),
         leaks=_count([group for group in copies if are_across_splits(group)]),

@@ -17,6 +17,7 @@ from components.image_example_gen.listing import (
     write_listing,
 )
 from components.image_example_gen.sources.registry import make_source
+from components.image_example_gen.split import NEAR_DUPLICATES
 from components.image_example_gen.unread import unread_directory
 from components.model_evaluator.records import Blessing, find_champions, records_directory
 from components.model_pusher.last_push import Serving, push_record
@@ -88,7 +89,7 @@ def resolve_inputs(config: Config) -> Inputs:
         backbone_layout=_layout(backbone) if config.tune == "full" else "",
         champions=find_champions(records_directory(config.state_dir), classes),
         serving=Serving.find(push_record(config.state_dir), config.serving_dir),
-        found=find_images(images),
+        found=find_images(images, is_estimate=config.ingest.split_by == NEAR_DUPLICATES),
     )
 
 

@@ -106,7 +106,7 @@ PROPERTY_NAMES = tuple(
 
 def make_properties(config: Config, inputs: Inputs) -> Properties:
     """Returns the properties of a run of `config` on `inputs`."""
-    code = hash_nodes(inputs.source, inputs.backbone_layout)
+    code = hash_nodes(inputs.source, inputs.backbone_layout, config.ingest.split_by)
     training = TrainingSettings(
         tune=config.tune,
         classes=inputs.classes,
@@ -122,6 +122,7 @@ def make_properties(config: Config, inputs: Inputs) -> Properties:
         examples_code=code.example_gen,
         transform_code=code.transform,
         backbone_fingerprint=inputs.backbone_fingerprint,
+        split_by=config.ingest.split_by,
     )
     transform_settings = TransformSettings(
         tune=config.tune,

@@ -26,6 +26,7 @@ _CROPS = (
     ),
     (0.05, 0.05, 0.05, 0.05),
 )
+VIEWS = len(_CROPS) + 2  # of an image: the whole image, crops, and the mirror image
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)

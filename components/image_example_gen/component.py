@@ -18,6 +18,7 @@ class ImageExampleGenSpec(types.ComponentSpec):
         "max_side": ExecutionParameter(type=int),
         "max_pixels": ExecutionParameter(type=int),
         "max_value": ExecutionParameter(type=int),
+        "split_by": ExecutionParameter(type=str),
         # Only for the cache key: fingerprints of data and code (see common/fingerprint.py), and
         # paths.
         "source_fingerprint": ExecutionParameter(type=str),
@@ -53,6 +54,7 @@ class ImageExampleGen(base_beam_component.BaseBeamComponent):
         max_side: int,
         max_pixels: int,
         max_value: int,
+        split_by: str,
         source_fingerprint: PropertyValue,
         code_fingerprint: PropertyValue,
         unread_notes: PropertyValue,
@@ -67,6 +69,7 @@ class ImageExampleGen(base_beam_component.BaseBeamComponent):
           max_pixels: an image with more pixels is quarantined.
           max_value: the value of white in images of more than 8 bits per channel; with 0, it is the
             value that the file states, or 65535 for 16 bits.
+          split_by: `CONTENT` or `NEAR_DUPLICATES` of `components.image_example_gen.split`.
           source_fingerprint: the fingerprint of the source's data.
           code_fingerprint: the fingerprint of the executor's code.
           unread_notes: directory for notes of images that could not be read.
@@ -79,6 +82,7 @@ class ImageExampleGen(base_beam_component.BaseBeamComponent):
             max_side=max_side,
             max_pixels=max_pixels,
             max_value=max_value,
+            split_by=split_by,
             source_fingerprint=source_fingerprint,
             code_fingerprint=code_fingerprint,
             unread_notes=unread_notes,

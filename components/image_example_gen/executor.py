@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import apache_beam as beam
+from absl import logging
 from tfx import types
 from tfx.components.util import examples_utils
 from tfx.dsl.components.base import base_beam_executor
@@ -30,7 +31,7 @@ from components.image_example_gen.quarantine import Reason
 from components.image_example_gen.shard_plan import plan_shards
 from components.image_example_gen.sources.base import SPLITS, TRAIN
 from components.image_example_gen.sources.registry import make_source
-from components.image_example_gen.split import assign_splits
+from components.image_example_gen.split import NEAR_DUPLICATES, assign_splits
 from components.image_example_gen.unread import note_unread
 from components.image_example_gen.write_shard import WriteShard, read_result, write_plans
 from trainer.decoding.limits import Limits
@@ -79,12 +80,25 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             fileio.makedirs(artifact_utils.get_split_uri([artifact], split))
 
         directory = f"{artifact.uri}/plan"
-        plans = write_plans(plan_shards(images, assign_splits(images)), directory)
         limits = Limits(
             max_side=exec_properties["max_side"],
             max_pixels=exec_properties["max_pixels"],
             max_value=exec_properties["max_value"],
         )
+        alike: list[tuple[int, int]] = []
+        if exec_properties["split_by"] == NEAR_DUPLICATES:
+            from components.image_example_gen.similar_images import find_similar_images
+
+            pairs = find_similar_images(
+                images,
+                self._make_beam_pipeline,
+                source=exec_properties["source"],
+                limits=limits,
+                directory=f"{artifact.uri}/similar",
+            )
+            alike = [(pair.first, pair.second) for pair in pairs]
+            logging.info("%d pairs of images look the same; they are not divided.", len(alike))
+        plans = write_plans(plan_shards(images, assign_splits(images, alike)), directory)
         with self._make_beam_pipeline() as pipeline:
             # Beam's graph contains only the paths of the plans, since the size of a Beam job is
             # limited.

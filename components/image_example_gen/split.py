@@ -1,6 +1,7 @@
 """Assigns images to splits."""
 
 import hashlib
+import itertools
 from collections.abc import Iterable, Iterator, Sequence
 
 from components.image_example_gen.sources.base import (
@@ -12,13 +13,17 @@ from components.image_example_gen.sources.base import (
     ImageReference,
 )
 
+# Values of `ingest.split_by`: copies of an image are in one split, or also near duplicates.
+CONTENT, NEAR_DUPLICATES = "content", "near_duplicates"
 _BUCKETS = 10
 # An image's digest assigns it to one of ten buckets: one bucket is validation, one is test, and
 # eight are train.
 _BUCKET_OF = {VALIDATION: 0, TEST: 1}
 
 
-def assign_splits(images: Sequence[ImageReference]) -> list[str]:
+def assign_splits(
+    images: Sequence[ImageReference], alike: Sequence[tuple[int, int]] = ()
+) -> list[str]:
     """Returns the split of each image.
 
     A split that the source gives is kept. If the source gives no validation or no test split, a
@@ -35,10 +40,11 @@ def assign_splits(images: Sequence[ImageReference]) -> list[str]:
 
     Args:
       images: all images of the source.
+      alike: indices of pairs of images that look the same, which are never divided.
     """
     given = {image.split for image in images}
     cut = (TRAIN, *(split for split in (VALIDATION, TEST) if split not in given))
-    keys = _keys(images)
+    keys = _keys(images, alike)
     free = [
         (key, image.label)
         for key, image in zip(keys, images, strict=True)
@@ -53,14 +59,15 @@ def assign_splits(images: Sequence[ImageReference]) -> list[str]:
     ]
 
 
-def _keys(images: Sequence[ImageReference]) -> list[str]:
+def _keys(images: Sequence[ImageReference], alike: Sequence[tuple[int, int]] = ()) -> list[str]:
     """Returns a key for each image, 64 hex digits; images with the same key get the same split.
 
-    The key is the digest of the image, or of its group. Groups that share an image have the same
-    key. The key is empty for an image that could not be read and has no group.
+    The key is the digest of the image, or of its group. Groups that share an image, or have images
+    that look the same, have one key: the smallest of theirs. The key is empty for an image that
+    could not be read and has no group.
     """
     keys = [_hash(image.group) if image.group else image.digest for image in images]
-    if not any(image.group for image in images):
+    if not alike and not any(image.group for image in images):
         return keys
     parents: dict[str, str] = {}
 
@@ -70,10 +77,11 @@ def _keys(images: Sequence[ImageReference]) -> list[str]:
             key = parent
         return key
 
-    for key, image in zip(keys, images, strict=True):
-        if image.digest:
-            first, second = sorted((find(key), find(image.digest)))
-            parents[second] = first
+    own = ((key, image.digest) for key, image in zip(keys, images, strict=True) if image.digest)
+    pairs = ((keys[one], keys[other]) for one, other in alike if keys[one] and keys[other])
+    for key, other in itertools.chain(own, pairs):
+        first, second = sorted((find(key), find(other)))
+        parents[second] = first
     return [find(key) for key in keys]
 
 

@@ -53,6 +53,12 @@ class Ingest:
         default=(),
         is_list=True,
     )
+    split_by: Literal["content", "near_duplicates"] = option(
+        "images that are never in different splits, if the data give none: those with the same "
+        "bytes (content), or also those that look the same (near_duplicates), which decodes each "
+        "image once more",
+        default="content",
+    )
     drop_duplicates: bool = option(
         "leave out images of train whose bytes are those of an image in another given split, and "
         "images that are in several classes",

@@ -225,7 +225,7 @@ def test_the_class_balance_is_compared_with_that_of_other_data_only(tmp_path):
 def test_the_code_of_each_node_is_a_property_of_it(tmp_path, monkeypatch, field, changed):
     before = properties(nodes(tmp_path, tuner="2"))
     code = dataclasses.replace(hash_nodes(INPUTS.source, ""), **{field: "other"})
-    monkeypatch.setattr("pipeline.properties.hash_nodes", lambda source, layout: code)
+    monkeypatch.setattr("pipeline.properties.hash_nodes", lambda *arguments: code)
     after = properties(nodes(tmp_path, tuner="2"))
     assert {name for name in before if before[name] != after[name]} == changed
 
@@ -246,6 +246,7 @@ def test_an_inferred_schema_depends_on_the_library_that_infers_it(tmp_path):
         ("ingest.max_side", "300", {"ImageExampleGen", "Trainer", *READERS}),
         ("ingest.max_pixels", "300", {"ImageExampleGen", "Trainer", *READERS}),
         ("ingest.max_value", "4095", {"ImageExampleGen", "Trainer", *READERS}),
+        ("ingest.split_by", "near_duplicates", {"ImageExampleGen", "Trainer", *READERS}),
         ("ingest.max_quarantined", "0.5", {"ExampleValidator", "Report"}),
         ("data.max_drift", "0.5", {"ExampleValidator", "Report"}),
         ("data.max_leak", "0.5", {"DataCheck", "Report"}),

@@ -5,8 +5,8 @@ layers. It tells how much of each patch reaches the class token, whatever the an
 head is tuned, the map is the same for every head. So the attention is weighted by the gradient of
 the answer here (Chefer, Gur and Wolf, arXiv 2012.09838 and 2103.15679).
 
-Measured on 150 test digits and the ViT of the demo: if the fifth of the patches that is warmest is
-covered, the log odds of the answer fall by 5.3 with rollout, 4.7 with this map, 3.0 with the map of
+Measured on 150 test digits and the ViT of the demo: if the warmest fifth of the patches is covered,
+the log odds of the answer fall by 5.3 with rollout, 4.7 with this map, 3.0 with the map of
 arXiv 2103.15679, which does not normalise, and 0.8 with patches chosen at random. With maps of the
 second likeliest answer, whose log odds should fall, they fall by -1.1 (so they rise), 0.2, 0.0 and
 -0.2. Occlusion, which measures just this, reaches 5.7 and 0.9, with 50 passes instead of two.
@@ -84,7 +84,7 @@ def relevance(layers: Sequence[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
     for attention, gradient in layers:
         weighted = np.maximum(attention * gradient, 0).mean(0)
         weighted /= np.maximum(weighted.sum(-1, keepdims=True), np.finfo(np.float32).tiny)
-        # The half of a token passes by the attention, in the residual connection.
+        # Half of each token bypasses the attention, in the residual connection.
         total = (total[: len(weighted)] + weighted @ total) / 2
     grid = _side(tokens)
     return total[0, 1:].reshape(grid, grid)

@@ -46,7 +46,7 @@ def explain(
 ) -> Iterator[HeatMap]:
     """Yields heat maps, in the order of the images, until the time is up.
 
-    An image is begun only if the slowest one so far would fit into the time that is left.
+    An image is explained only if the time left is as long as that of the slowest image so far.
 
     Args:
       model: directory of an exported SavedModel.

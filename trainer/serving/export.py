@@ -14,6 +14,7 @@ from trainer.serving.exported_model import (
     FROM_BYTES,
     FROM_EXAMPLES,
     FROM_PIXELS,
+    INPUT,
     write_calibration,
     write_classes,
 )
@@ -73,11 +74,10 @@ class ServedClassifier:
           directory: the directory to write.
           more_signatures: further traced functions by name; benchmarks use them for comparison.
         """
-        images = tf.TensorSpec([None, *self._image_shape, 3], tf.float32, name="images")
+        images = tf.TensorSpec([None, *self._image_shape, 3], tf.float32, name=INPUT[FROM_PIXELS])
         signatures = {
-            # The suffix _bytes makes TensorFlow Serving and Vertex AI decode base64.
-            FROM_BYTES: _traced(self.from_bytes, _strings("image_bytes")),
-            FROM_EXAMPLES: _traced(self.from_examples, _strings("examples")),
+            FROM_BYTES: _traced(self.from_bytes, _strings(INPUT[FROM_BYTES])),
+            FROM_EXAMPLES: _traced(self.from_examples, _strings(INPUT[FROM_EXAMPLES])),
             FROM_PIXELS: _traced(self.from_pixels, images),
             **(more_signatures or {}),
         }

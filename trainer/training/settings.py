@@ -73,6 +73,7 @@ class TrainingInputs:
       examples_code: fingerprint of ImageExampleGen's code.
       transform_code: fingerprint of Transform's code.
       backbone_fingerprint: fingerprint of the backbone's SavedModel.
+      split_by: how images are split, an option of ImageExampleGen.
     """
 
     source_fingerprint: str
@@ -82,6 +83,7 @@ class TrainingInputs:
     examples_code: str
     transform_code: str
     backbone_fingerprint: str
+    split_by: str = "content"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -5,6 +5,7 @@ import json
 from collections import Counter
 from pathlib import Path
 
+import PIL.ImageOps
 import pytest
 import tensorflow as tf
 import tensorflow_datasets as tfds
@@ -18,6 +19,7 @@ from components.image_example_gen.executor import Executor
 from components.image_example_gen.listing import Listing, write_listing
 from components.image_example_gen.sources.base import SPLITS
 from components.image_example_gen.sources.registry import make_source
+from tests.components.data_check.test_issues import draw
 from tests.conftest import class_folder, encode, gradient
 
 
@@ -39,7 +41,13 @@ class _RecordingExecutor(Executor):
 jobs: dict[Path, bytes] = {}  # serialized Beam pipelines by the folder of the examples
 
 
-def ingest(folder: Path, source: dict, classes: list[str], max_side: int = 64) -> Path:
+def ingest(
+    folder: Path,
+    source: dict,
+    classes: list[str],
+    max_side: int = 64,
+    split_by: str = "content",
+) -> Path:
     """Runs the executor; returns `folder`, the directory of the Examples artifact."""
     artifact = standard_artifacts.Examples()
     artifact.uri = str(folder)
@@ -47,9 +55,12 @@ def ingest(folder: Path, source: dict, classes: list[str], max_side: int = 64) -
     properties |= {"source_fingerprint": "fingerprint", "unread_notes": str(folder / "unread")}
     properties["listing"] = str(folder / "listing.jsonl")
     context = BaseBeamExecutor.Context(
-        beam_pipeline_args=["--runner=FnApiRunner"], tmp_dir=str(folder / "tmp"), unique_id="1"
+        beam_pipeline_args=["--runner=FnApiRunner"],
+        tmp_dir=str(folder / "tmp"),
+        unique_id="1",
     )
     limits = {"max_side": max_side, "max_pixels": 10**8, "max_value": 0}
+    limits["split_by"] = split_by
     executor = _RecordingExecutor(context)
     executor.Do({}, {"examples": [artifact]}, properties | limits)
     jobs[folder] = executor.job
@@ -96,6 +107,53 @@ def source(tmp_path_factory):
 def written(source, tmp_path_factory):
     description = {"kind": "folder", "path": str(source)}
     return ingest(tmp_path_factory.mktemp("examples"), description, ["c0", "c1"], max_side=25)
+
+
+@pytest.fixture(scope="module")
+def similar(tmp_path_factory):
+    """Returns a folder with 30 different images, each of them three times: as it is, mirrored in
+    another format, and smaller; and with one that cannot be decoded.
+    """
+    folder = tmp_path_factory.mktemp("similar")
+    for number in range(30):
+        image = draw(number)
+        copies = {
+            "a.jpg": encode(image, "JPEG"),
+            "b.png": encode(PIL.ImageOps.mirror(image), "PNG"),
+            "c.jpg": encode(image.resize((112, 84)), "JPEG"),
+        }
+        (folder / f"c{number % 2}").mkdir(exist_ok=True)
+        for name, content in copies.items():
+            (folder / f"c{number % 2}" / f"{number}{name}").write_bytes(content)
+    (folder / "c0" / "cut.png").write_bytes(encode(gradient(90, 90), "PNG")[:200])
+    return folder
+
+
+def test_near_duplicates_are_in_one_split(similar, tmp_path):
+    description = {"kind": "folder", "path": str(similar)}
+    divided = {}
+    for split_by in ("content", "near_duplicates"):
+        folder = tmp_path / split_by
+        ingest(folder, description, ["c0", "c1"], max_side=200, split_by=split_by)
+        splits = {
+            example["file_name"].decode(): split
+            for split, examples in read(folder).items()
+            for example in examples
+        }
+        assert len(splits) == 90
+        assert set(splits.values()) == set(SPLITS)
+        divided[split_by] = divided_images(splits)
+        assert not (folder / "similar").exists()
+    assert divided["content"] > 5
+    assert divided["near_duplicates"] == 0
+
+
+def divided_images(splits: dict[str, str]) -> int:
+    """Returns how many of the images of `similar` are in more than one split."""
+    of_image: dict[str, set[str]] = {}
+    for name, split in splits.items():
+        of_image.setdefault(name[:-5], set()).add(split)  # without a.jpg, b.png or c.jpg
+    return sum(len(found) > 1 for found in of_image.values())
 
 
 def test_each_image_is_written_or_quarantined(written):

@@ -88,6 +88,20 @@ def test_copies_and_groups_are_never_divided():
     assert len(set(assign_splits(grouped + copies))) == 1
 
 
+def test_images_that_look_the_same_are_never_divided():
+    images = [image(n, label=n % 3) for n in range(400)]
+    alike = [(n, n + 200) for n in range(100)] + [(n, n + 1) for n in range(300, 320)]
+    splits = assign_splits(images, alike)
+    assert all(splits[one] == splits[other] for one, other in alike)
+    assert set(splits) == {"train", "validation", "test"}
+    assert splits == assign_splits(images, [*reversed(alike)])
+    untouched = [n for n in range(100, 200)]
+    assert [splits[n] for n in untouched] == [assign_splits(images)[n] for n in untouched]
+    # Through a group of the source, too.
+    grouped = [image(n, group="film" if n in (1, 2) else "") for n in range(40)]
+    assert len({assign_splits(grouped, [(2, 3)])[n] for n in (1, 2, 3)}) == 1
+
+
 def test_a_class_of_too_few_images_keeps_its_splits_by_digest():
     twins = [image(1)._replace(file_name=str(n)) for n in range(9)]
     assert set(assign_splits(twins)) == {"train"}

@@ -1,4 +1,4 @@
-"""Which wrong answers get heat maps, and what happens where that fails."""
+"""Tests which wrong predictions get heat maps, and what happens if heat maps fail."""
 
 import pyarrow as pa
 import pytest
@@ -26,8 +26,8 @@ def test_the_surest_wrong_answers_come_first(predictions):
     assert choose_mistakes(predictions, most=1) == {"sure": "a"}
 
 
-def test_a_failure_is_said_and_changes_nothing(predictions, tmp_path, caplog):
-    """The model is missing."""
+def test_a_failure_is_logged_and_changes_nothing(predictions, tmp_path, caplog):
+    """Without the model, the report has no heat maps, and the run goes on."""
     arguments = {"model": str(tmp_path / "none"), "classes": ["a", "b"], "test_split": "none"}
     with caplog.at_level("WARNING", logger=logger.name):
         assert explain_mistakes(predictions, **arguments, seconds=30) is None

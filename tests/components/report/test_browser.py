@@ -105,7 +105,8 @@ def test_a_report_works_and_fits_the_window(report, width, tmp_path):
     findings = open_in_chromium(report, width, tmp_path)
     assert findings["shown"] == findings["ofClass"] > 0
     assert findings["grown"] == pytest.approx(1.25, abs=0.02)
-    assert findings["maps"] == [0, 2, 0]  # hidden, shown by a click, and reached with the Tab key
+    # hidden, shown after a click, and focused after the Tab key
+    assert findings["maps"] == [0, 2, 0]
     assert findings["moved"] < 1  # pixels between a thumbnail and its map
 
 

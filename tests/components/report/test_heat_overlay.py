@@ -1,4 +1,4 @@
-"""Heat maps as images and in words."""
+"""Tests of heat maps as images and as texts."""
 
 import io
 

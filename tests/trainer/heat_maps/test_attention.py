@@ -1,4 +1,4 @@
-"""Heat maps from attention, on a small ViT whose graph is the one that backbones/ writes."""
+"""Tests of heat maps from attention, on a small ViT of `backbones.augreg`."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ for (row, column), image in BRIGHT.items():
 
 
 def make_signature(to_logits, size=16):
-    """Returns the signature of an exported model, whose softmax is the last operation."""
+    """Returns a signature like that of an exported model, with softmax as the last operation."""
     spec = tf.TensorSpec([None, size, size, 3], tf.float32, name="images")
     inner = tf.function(lambda images: tf.nn.softmax(to_logits(images)))
     return tf.function(lambda images: {"probabilities": inner(images)}).get_concrete_function(spec)
@@ -25,15 +25,17 @@ def make_signature(to_logits, size=16):
 
 @pytest.fixture(scope="module")
 def signature():
-    """A ViT that only the brightness of patches moves: they attend to all tokens alike, and feature
-    0, the brightness, speaks for class 0 and against class 1.
+    """Returns the signature of a ViT whose attention is uniform.
+
+    Feature 0 is the brightness of a patch: it raises the logit of class 0 and lowers that of class
+    1.
     """
     arrays = {
         name: (np.ones if name.endswith("scale") else np.zeros)(shape, np.float32)
         for name, shape in TINY.array_shapes().items()
     }
     arrays["embedding/kernel"][..., 0] = 0.1
-    arrays["embedding/bias"][0] = 0.1 * 8 * 8 * 3  # a black patch is zero
+    arrays["embedding/bias"][0] = 0.1 * 8 * 8 * 3  # the features of a black patch are 0
     for layer in range(TINY.depth):
         attention = f"Transformer/encoderblock_{layer}/MultiHeadDotProductAttention_1"
         value, out = (arrays[f"{attention}/{name}/kernel"] for name in ("value", "out"))
@@ -43,7 +45,7 @@ def signature():
     head = np.zeros([16, 2], np.float32)
     head[0] = [1, -1]
     found = make_signature(lambda images: model(images) @ head)
-    found.model = model  # a traced function does not keep its variables
+    found.model = model  # keeps the variables, which the traced function does not keep
     return found
 
 
@@ -55,7 +57,7 @@ def test_the_patch_that_speaks_for_the_answer_is_warmest(signature, patch):
     assert sorted(values.ravel())[-2] < 0.5 * values.max()
 
 
-def test_it_does_not_speak_for_the_other_answer(signature):
+def test_the_patch_is_coldest_for_the_other_class(signature):
     values = AttentionMaps(signature)(BRIGHT[1, 0], 1)
     assert values[1, 0] == pytest.approx(values.min())
 
@@ -67,11 +69,11 @@ def test_a_graph_without_attention_is_not_taken(signature):
 
 
 def test_relevance_is_the_product_of_the_layers():
-    """Of two layers with one head; the last has the class token's row alone."""
+    """The test has two layers with one head; the last layer has only the row of the class token."""
     first = np.full([1, 5, 5], 0.2)
     gradient = np.zeros([1, 5, 5])
-    gradient[0, 2, 4] = 3  # the answer needs what token 2 takes from token 4
+    gradient[0, 2, 4] = 3  # the prediction depends on the attention of token 2 to token 4
     last, last_gradient = np.full([1, 1, 5], 0.2), np.array([[[0, 0, 1.0, 0, -5.0]]])
     values = relevance([(first, gradient), (last, last_gradient)])
-    # Token 2 reaches the class token with 1 / 2, a half of it being its own, and a half token 4's.
+    # The relevance of token 2 for the class token is 1 / 2; half of it comes from token 4.
     np.testing.assert_allclose(values, [[0, 0.25], [0, 0.25]])

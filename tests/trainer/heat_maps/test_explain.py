@@ -1,4 +1,4 @@
-"""Heat maps of exported models within a limit of time; and maps from occlusion."""
+"""Tests of heat maps from occlusion, and of the time limit for heat maps of exported models."""
 
 import io
 
@@ -14,7 +14,7 @@ SIDE = 32
 
 
 def to_probabilities(images):
-    """A model that names class 1 the surer, the brighter the upper left quarter is."""
+    """A model whose probability of class 1 grows with the brightness of the upper left quarter."""
     odds = 4 * np.mean(np.asarray(images)[:, : SIDE // 2, : SIDE // 2], (1, 2, 3))
     right = 1 / (1 + np.exp(-odds))
     return np.stack([1 - right, right], 1).astype(np.float32)
@@ -26,18 +26,19 @@ def bright_quarter():
     return image
 
 
-def test_covering_what_speaks_for_the_answer_lowers_its_odds():
+def test_covering_the_bright_quarter_lowers_the_odds():
     make_map = OcclusionMaps(to_probabilities, lambda: None)
     values = make_map(bright_quarter(), 1)
     assert values.shape == (8, 8)
     assert values[:4, :4].min() > 0
     assert values[5:, 5:].max() == 0
-    assert make_map(bright_quarter(), 0).max() == 0  # nothing speaks for the other answer
+    # no covered part lowers the odds of the other class
+    assert make_map(bright_quarter(), 0).max() == 0
 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
-    """A SavedModel with the signature `from_pixels`, which is no Vision Transformer."""
+    """Writes a SavedModel with the signature `from_pixels`, which is no Vision Transformer."""
     directory = str(tmp_path_factory.mktemp("model"))
     kernel = np.array([[-1.0, 1.0]] * 3, np.float32)
 
@@ -59,7 +60,7 @@ def images():
 
 
 class Clock:
-    """A clock that goes on by `step` seconds whenever it is read."""
+    """A clock that advances by `step` seconds each time it is read."""
 
     def __init__(self, step: float) -> None:
         self.time, self.step = 0.0, step
@@ -78,8 +79,9 @@ def test_each_image_gets_a_map(model, images):
         assert np.unravel_index(found.values.argmax(), (8, 8)) < (4, 4)
 
 
-def test_no_image_is_begun_for_which_the_time_would_not_suffice(model, images):
-    """Each batch reads the clock once: an image takes 7 batches, and so 8 readings."""
+def test_an_image_is_started_only_if_the_time_suffices(model, images):
+    """An image takes 7 batches, and reads the clock 8 times: once at the start, and once per
+    batch."""
     clock = Clock(1.0)
     maps = list(explain(model, images, 30.0, now=clock))
     assert [found.file for found in maps] == ["0.jpg", "1.jpg", "2.jpg"]

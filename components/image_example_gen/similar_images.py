@@ -1,0 +1,141 @@
+"""Finds images that look the same, before they are split: `ingest.split_by=near_duplicates`.
+
+Beam measures the images, and writes what it measured to files. Of an image, this process keeps only
+its perceptual hashes in memory, about 300 bytes; the small grey images with which pairs are
+compared, 16 kB an image, are in a temporary file.
+"""
+
+import json
+import tempfile
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import apache_beam as beam
+import numpy as np
+from tfx.dsl.io import fileio
+
+from components.data_check.measure import SIDE, VIEWS, measure_image
+from components.data_check.near_duplicates import Pair, find_near_duplicates
+from components.image_example_gen.normalise import normalise
+from components.image_example_gen.quarantine import UnusableError
+from components.image_example_gen.shard_plan import plan_shards, read_plan
+from components.image_example_gen.sources.base import TRAIN, ImageReference, Source
+from components.image_example_gen.sources.registry import make_source
+from components.image_example_gen.write_shard import write_plans
+from trainer.decoding.limits import Limits
+
+_ROW = np.dtype([("hashes", "<u8", VIEWS), ("greys", "<f2", (VIEWS, SIDE**2))])
+
+
+class _Views(NamedTuple):
+    hashes: np.ndarray
+    greys: np.ndarray
+
+
+class _StoredViews(Sequence[_Views]):
+    """The views of images whose grey images are in a file."""
+
+    def __init__(self, hashes: np.ndarray, greys: np.ndarray) -> None:
+        self._hashes, self._greys = hashes, greys
+
+    def __len__(self) -> int:
+        return len(self._hashes)
+
+    def __getitem__(self, index: Any) -> Any:
+        return _Views(self._hashes[index], self._greys[index])
+
+
+class MeasureShard(beam.DoFn):
+    """Measures the images of a shard, one by one; yields nothing.
+
+    The element is the path of a plan. Beside it, this step writes a file of rows, and one of the
+    names of their images: an image that cannot be decoded, or is too small, has none.
+    """
+
+    def __init__(self, *, source: str, limits: Limits) -> None:
+        """
+        Args:
+          source: the argument of `make_source`, as JSON.
+          limits: what is done about large images.
+        """
+        self._source = source
+        self._limits = limits
+
+    def setup(self) -> None:
+        self._images: Source = make_source(self._source)
+
+    def process(self, plan: str) -> Iterator[None]:
+        with (
+            fileio.open(plan) as lines,
+            fileio.open(_rows(plan), "wb") as rows,
+            fileio.open(_names(plan), "w") as names,
+        ):
+            _, images = read_plan(lines)
+            for image in self._images.read(images):
+                try:
+                    encoded = b"" if image.error else normalise(image.encoded, self._limits).encoded
+                except UnusableError:
+                    continue  # it is quarantined when the examples are written
+                if not encoded:
+                    continue
+                found = measure_image(encoded, file_name="", split="", label=0)
+                if len(found.hashes):
+                    row = np.zeros((), _ROW)
+                    row["hashes"], row["greys"] = found.hashes, found.greys
+                    rows.write(row.tobytes())
+                    names.write(json.dumps(image.file_name) + "\n")
+        yield from ()
+
+
+def find_similar_images(
+    images: Sequence[ImageReference], pipeline: Any, *, source: str, limits: Limits, directory: str
+) -> list[Pair]:
+    """Finds pairs of images that look the same, among those that the source gives no other split.
+
+    The result depends on the images alone, and never on Beam's engine or its workers.
+
+    Args:
+      images: all images of the source.
+      pipeline: a function without arguments that returns a new Beam pipeline.
+      source: the argument of `make_source`, as JSON.
+      limits: what is done about large images.
+      directory: a directory for plans and measurements, which is removed at the end.
+
+    Returns:
+      Pairs of indices of `images`.
+    """
+    free = [image for image in images if image.split in ("", TRAIN)]
+    plans = write_plans(plan_shards(free, [TRAIN] * len(free)), directory)
+    with pipeline() as beam_pipeline:
+        _ = (
+            beam_pipeline
+            | "Plans" >> beam.Create(plans)
+            | "Spread" >> beam.Reshuffle()
+            | "MeasureShard" >> beam.ParDo(MeasureShard(source=source, limits=limits))
+        )
+    index = {image.file_name: place for place, image in enumerate(images)}
+    with tempfile.TemporaryFile() as file:
+        hashes, places = [], []
+        for plan in plans:
+            with fileio.open(_names(plan)) as names, fileio.open(_rows(plan), "rb") as rows:
+                for name in names:
+                    row = np.frombuffer(rows.read(_ROW.itemsize), _ROW)[0]
+                    hashes.append(row["hashes"])
+                    places.append(index[json.loads(name)])
+                    file.write(row["greys"].tobytes())
+        fileio.rmtree(directory)
+        file.flush()
+        if not places:
+            return []
+        shape = (len(places), *_ROW["greys"].shape)
+        greys = np.memmap(file, _ROW["greys"].base, "r", shape=shape)
+        pairs = find_near_duplicates(_StoredViews(np.array(hashes), greys))
+    return [Pair(places[pair.first], places[pair.second], pair.likeness) for pair in pairs]
+
+
+def _rows(plan: str) -> str:
+    return f"{plan}.rows"
+
+
+def _names(plan: str) -> str:
+    return f"{plan}.names"
