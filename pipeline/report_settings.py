@@ -52,7 +52,7 @@ def make_report_settings(
             "backbone": inputs.backbone_fingerprint,
             "training": training,
             "code": code,
-            "champion": champion or "none",
+            "champion": (champion or "none") if training else "",
         },
         command=make_command(config, *flags),
         options=describe_options(config),
