@@ -6,6 +6,7 @@
     python pipeline_runner.py --model vit_b16_fe --runner vertex --schedule "0 3 * * 1" …
     python pipeline_runner.py --runner vertex --list-schedules …
     python pipeline_runner.py --model vit_b16_fe --dataset path/to/images --write-schema FILE
+    python pipeline_runner.py --dataset path/to/images --inspect
     python pipeline_runner.py --history
     python pipeline_runner.py --compare RUN RUN
     python pipeline_runner.py --name NAME --rollback
@@ -34,6 +35,7 @@ from components.image_example_gen.sources.registry import make_source
 from pipeline.command_line.cluster import ACTIONS, check_engine, manage, submit
 from pipeline.command_line.endpoint import is_about_endpoint
 from pipeline.command_line.exit_status import BAD_USAGE, DONE, FAILED, INTERRUPTED
+from pipeline.command_line.inspect import check_inspect, inspect
 from pipeline.command_line.logged_job import describe, new_log
 from pipeline.command_line.parser import join_values, make_parser, read_settings
 from pipeline.command_line.roots import clean_caches, compare_runs, show_history
@@ -77,8 +79,10 @@ def do(parsed: argparse.Namespace) -> int:
     given = read_settings(parsed)
     if instead := find_command(parsed, given):
         return instead(parsed)
-    config = build_config(given)
+    config = build_config(given, needs_model=not parsed.inspect)
     check_locations(config)
+    if parsed.inspect:
+        check_inspect(config, parsed.write_schema)
     if parsed.write_schema is not None:
         check_write_schema(parsed.write_schema, config)
     if config.run.is_compiled:
@@ -94,6 +98,8 @@ def do(parsed: argparse.Namespace) -> int:
     with claim_root(directory, config) as record_owner:
         path = parsed.write_schema
         start = run if path is None else functools.partial(write_schema, path)
+        if parsed.inspect:
+            start = inspect
         return start(config, new_log(directory), record_owner)
 
 

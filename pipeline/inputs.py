@@ -56,22 +56,17 @@ class Inputs:
     found: FoundImages
 
 
-def resolve_inputs(config: Config) -> Inputs:
+def resolve_inputs(config: Config, *, with_backbone: bool = True) -> Inputs:
     """Finds the inputs that `config` names; downloads or converts them if necessary.
+
+    Args:
+      config: the configuration.
+      with_backbone: whether a node reads the backbone; otherwise its path is empty.
 
     Raises:
       InputError: an input is missing or unusable.
     """
-    backbone = resolve(
-        config.model,
-        weights=config.weights,
-        cache=cache_dir(),
-        precision=config.train.precision,
-        trusted=config.trust_model,
-    )
-    check_backbone(backbone, trusted=config.trust_model)  # checked before the data are downloaded
-    if config.tune == "full":
-        check_tunable(backbone)
+    backbone = _find_backbone(config) if with_backbone else None  # before data are downloaded
     images = make_source(config.source)
     images.prepare(cache_dir())
     classes = images.classes()
@@ -84,13 +79,27 @@ def resolve_inputs(config: Config) -> Inputs:
         source_fingerprint=source_fingerprint,
         classes=classes,
         schema=_read_schema(config),
-        backbone=str(backbone),
-        backbone_fingerprint=fingerprint.hash_directory(backbone),
-        backbone_layout=_layout(backbone) if config.tune == "full" else "",
+        backbone=str(backbone or ""),
+        backbone_fingerprint=fingerprint.hash_directory(backbone) if backbone else "",
+        backbone_layout=_layout(backbone) if backbone and config.tune == "full" else "",
         champions=find_champions(records_directory(config.state_dir), classes),
         serving=Serving.find(push_record(config.state_dir), config.serving_dir),
         found=find_images(images, is_estimate=config.ingest.split_by == NEAR_DUPLICATES),
     )
+
+
+def _find_backbone(config: Config) -> Path:
+    backbone = resolve(
+        config.model,
+        weights=config.weights,
+        cache=cache_dir(),
+        precision=config.train.precision,
+        trusted=config.trust_model,
+    )
+    check_backbone(backbone, trusted=config.trust_model)
+    if config.tune == "full":
+        check_tunable(backbone)
+    return backbone
 
 
 def _layout(backbone: Path) -> str:

@@ -115,7 +115,7 @@ def _read(config: Config) -> Iterator[tuple[str, str]]:
     """Yields flag and path of the folders that a run reads: images and SavedModel."""
     if "path" in config.source:
         yield _DATASET, config.source["path"]
-    if parse_model(config.model).kind == "path" and Path(config.model).is_dir():
+    if config.model and parse_model(config.model).kind == "path" and Path(config.model).is_dir():
         yield _MODEL, config.model
 
 

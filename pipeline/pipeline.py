@@ -168,6 +168,33 @@ def create_pipeline(
     )
 
 
+def create_inspection(config: Config, inputs: Inputs, beam_args: Sequence[str] = ()) -> Pipeline:
+    """Builds the part of the pipeline that reads and checks the images.
+
+    With `--data-check full`, the frozen backbone runs once over all images.
+
+    Args:
+      config: the configuration.
+      inputs: the data of the run, and the backbone for `--data-check full`.
+      beam_args: as in `create_pipeline`.
+    """
+    properties = make_properties(config, inputs)
+    data = make_data_nodes(config, properties)
+    nodes: list[BaseNode] = []
+    backbone = None
+    if config.data.check == "full":
+        node, backbone = _backbone(config, inputs, properties)
+        nodes = [node]
+    checks = make_data_check(config, properties, data, backbone=backbone, transformed_examples=None)
+    return Pipeline(
+        pipeline_name=config.name,
+        pipeline_root=config.pipeline_root,
+        components=[*data.all(), *nodes, *checks],
+        enable_cache=True,
+        beam_pipeline_args=[_BEAM_PLUGIN, *beam_args],
+    )
+
+
 def _backbone(
     config: Config, inputs: Inputs | None, properties: Properties
 ) -> tuple[BaseNode, BaseChannel]:

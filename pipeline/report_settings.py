@@ -1,5 +1,7 @@
 """Makes the settings of the node Report. Imports neither TensorFlow nor TFX."""
 
+from collections.abc import Sequence
+
 from backbones.catalogue import MODELS
 from common.urls import remove_secrets
 from components.report.settings import ReportSettings
@@ -11,7 +13,13 @@ from pipeline.recipes import RECIPES
 
 
 def make_report_settings(
-    config: Config, inputs: Inputs, *, training: str, champion: str, code: str
+    config: Config,
+    inputs: Inputs,
+    *,
+    training: str,
+    champion: str,
+    code: str,
+    flags: Sequence[str] = (),
 ) -> ReportSettings:
     """Returns the settings of Report.
 
@@ -21,6 +29,7 @@ def make_report_settings(
       training: fingerprint of the training.
       champion: URI of the record of the champion; empty if there is none.
       code: fingerprint of the code of all nodes.
+      flags: flags of the command that are no options, such as `--inspect`.
     """
     recipe = RECIPES[config.recipe]
     usual = recipe.values()
@@ -43,9 +52,9 @@ def make_report_settings(
             "backbone": inputs.backbone_fingerprint,
             "training": training,
             "code": code,
-            "champion": champion or "none",
+            "champion": (champion or "none") if training else "",
         },
-        command=make_command(config),
+        command=make_command(config, *flags),
         options=describe_options(config),
     )
 

@@ -41,6 +41,8 @@ KUBEFLOW = ["--runner", "kubeflow", "--model", "vit_b16_fe"]
 SUBMIT = ["--region", "r", "--image", "i", "--pipeline-root", "gs://b/r"]
 SCHEDULE = [*KUBEFLOW, "--host", "http://localhost:9", *SUBMIT[2:], "--schedule", "0 3 * * 1"]
 USAGE_ERRORS = [
+    (["--inspect", "--dataset", "digits", "--data-check", "full"], "give --model, or inspect"),
+    (["--inspect", "--write-schema", "x.pbtxt"], "--inspect: found --write-schema as well"),
     (["--model", "nope"], "--model nope: no such model in the catalogue"),
     (["--model", "vit_b16_fe", "--dataset", "nope"], "--dataset nope: no such dataset"),
     (["--model", "vit_b16_fe", "--epochs", "-1"], "--epochs -1: expected a whole number of at"),
@@ -362,7 +364,7 @@ def test_an_interrupted_run_says_so(project):
     """Ctrl-C arrives before TensorFlow is imported."""
     code = (
         "import sys, pipeline_runner\n"
-        "def interrupt(*_): raise KeyboardInterrupt\n"
+        "def interrupt(*_, **options): raise KeyboardInterrupt\n"
         "pipeline_runner.build_config = interrupt\n"
         "sys.exit(pipeline_runner.main(['--model', 'vit_mini_fe']))"
     )

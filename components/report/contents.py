@@ -121,6 +121,21 @@ class Thumbnail:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class ContactSheet:
+    """Some images of a class.
+
+    Attributes:
+      name: of the class.
+      total: the number of its training images.
+      images: some of them, by file name.
+    """
+
+    name: str
+    total: int
+    images: Mapping[str, Thumbnail]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Contents:
     """All that a report says of a run.
 
@@ -129,6 +144,8 @@ class Contents:
       made_at: time at which the report was written, such as 2026-01-31 12:00:00 UTC.
       versions: versions of installed libraries by name.
       stopped: why the run ended before its end; empty if it did not.
+      is_inspection: whether the images were only looked at, and no model is meant to be trained.
+      sheets: some images of each class; empty unless it is an inspection.
       data: the images; None if none were read.
       issues: of DataCheck; None if it did not run.
       curves: of the training; None without one.
@@ -145,6 +162,8 @@ class Contents:
     made_at: str
     versions: Mapping[str, str]
     stopped: str = ""
+    is_inspection: bool = False
+    sheets: Sequence[ContactSheet] = ()
     data: Data | None = None
     issues: Issues | None = None
     curves: Curves | None = None

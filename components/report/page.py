@@ -2,6 +2,7 @@
 
 import base64
 import dataclasses
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -66,7 +67,9 @@ def _render(contents: Contents, drawn: dict[str, Any], images: int) -> str:
 
 def _head(contents: Contents) -> _Head:
     settings, verdict = contents.settings, contents.verdict
-    if verdict is None:
+    if contents.is_inspection:
+        tone, badge, sentence = "stopped", "Inspected", _describe_inspection(contents)
+    elif verdict is None:
         why = contents.stopped or "The run ended before a model was evaluated."
         tone, badge, sentence = "stopped", "Stopped", why
     elif not verdict.blessed:
@@ -85,6 +88,7 @@ def _head(contents: Contents) -> _Head:
         ("training", "Training", contents.curves),
         ("data", "Data", contents.data),
         ("issues", "Data check", contents.issues),
+        ("images", "Images", contents.sheets or None),
         ("run", "Run", True),
     ]
     return _Head(
@@ -100,6 +104,15 @@ def _head(contents: Contents) -> _Head:
     )
 
 
+def _describe_inspection(contents: Contents) -> str:
+    """Says in a sentence what the data check found."""
+    if contents.issues is None:
+        return "The images were read. The data check is off."
+    counts = Counter(record["kind"] for record in contents.issues.records)
+    found = ", ".join(f"{kind}: {count}" for kind, count in counts.items())
+    return f"The data check found {found}." if found else "The data check found nothing."
+
+
 def _warnings(contents: Contents) -> Iterator[str]:
     if contents.warning:
         yield contents.warning
@@ -113,10 +126,14 @@ def _values(contents: Contents, images: int) -> dict[str, Any]:
     settings, answers = contents.settings, contents.answers
     values: dict[str, Any] = {
         "c": contents,
+        "sheets": [
+            (sheet, list(sheet.images.items())[: -(-len(sheet.images) * images // MOST_THUMBNAILS)])
+            for sheet in contents.sheets
+        ],
         "s": settings,
         "a": answers,
         "lineage": [
-            *settings.lineage.items(),
+            *((name, value) for name, value in settings.lineage.items() if value),
             *contents.versions.items(),
         ],
         "longest": max((node.seconds for node in contents.nodes), default=0) or 1,

@@ -21,13 +21,23 @@ from components.image_example_gen.counts import (
     read_counts,
     read_counts_of_classes,
 )
+from components.image_example_gen.sources.base import TRAIN
 from components.model_evaluator.heat_maps import read_heat_maps
 from components.model_evaluator.predictions import read_predictions
 from components.model_evaluator.verdict import Verdict as GateVerdict
 from components.model_pusher.executor import WAS_SERVED
 from components.node_usage import read_usage
 from components.report.answers import Answers
-from components.report.contents import Contents, Curves, Data, Issues, NodeUsage, Verdict
+from components.report.contact_sheets import read_contact_sheets
+from components.report.contents import (
+    ContactSheet,
+    Contents,
+    Curves,
+    Data,
+    Issues,
+    NodeUsage,
+    Verdict,
+)
 from components.report.issue_groups import choose_issue_images
 from components.report.page import choose_mistakes
 from components.report.settings import ReportSettings
@@ -53,7 +63,12 @@ _NODES = {
 
 
 def read_contents(
-    settings: ReportSettings, artifacts: Mapping[str, Artifact], *, run: str, stopped: str = ""
+    settings: ReportSettings,
+    artifacts: Mapping[str, Artifact],
+    *,
+    run: str,
+    stopped: str = "",
+    is_inspection: bool = False,
 ) -> Contents:
     """Reads the contents of a report.
 
@@ -64,6 +79,7 @@ def read_contents(
       run: id of the run as `components.node_usage.Usage` has it, or, on a cluster, the URI of the
         report.
       stopped: why the run ended before its end; empty if it did not.
+      is_inspection: whether the images were only looked at.
     """
     found = dict(artifacts)
     answers = _read_answers(found, settings)
@@ -74,6 +90,8 @@ def read_contents(
         made_at=now.strftime("%Y-%m-%d %H:%M UTC"),
         versions=installed_versions(("pipeline_runner", *_LIBRARIES)),
         stopped=stopped,
+        is_inspection=is_inspection,
+        sheets=list(_read_sheets(found, settings)) if is_inspection else [],
         data=_read_data(found, settings),
         issues=_read_issues(found),
         curves=_read_curves(found),
@@ -107,6 +125,13 @@ def _read_data(found: Mapping[str, Artifact], settings: ReportSettings) -> Data 
         quarantine=[_read_record(line) for line in lines[:_MOST_QUARANTINED]],
         anomalies=tuple(list_anomalies(anomalies)) if anomalies else (),
     )
+
+
+def _read_sheets(found: Mapping[str, Artifact], settings: ReportSettings) -> Iterator[ContactSheet]:
+    examples = found["examples"]
+    counts = read_counts_of_classes(examples.uri, len(settings.classes))
+    split = artifact_utils.get_split_uri([examples], TRAIN)
+    return read_contact_sheets(split, settings.classes, counts[TRAIN])
 
 
 def _read_record(line: bytes) -> dict[str, str]:

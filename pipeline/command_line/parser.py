@@ -130,6 +130,12 @@ def make_parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="ingest the images, write the inferred schema to a file for review, and stop",
     )
+    lists.add_argument(
+        "--inspect",
+        action="store_true",
+        help="look at the images and train nothing: read and check them, and write a page with "
+        "some images of each class; needs no --model, except for --data-check full",
+    )
     lists.add_argument("--version", action="version", version=version(), help="print the version")
     for what in ("models", "datasets", "options"):
         lists.add_argument(f"--list-{what}", action="store_true", help=f"print the {what}")

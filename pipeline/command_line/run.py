@@ -30,7 +30,8 @@ def run(config: Config, log: Path, record_owner: Callable[[], None]) -> int:
     """
 
     def job(console: Console) -> int:
-        inputs = find_inputs(config, log, console)
+        announce(config, log, console)
+        inputs = find_inputs(config, console)
         fitted = fit_batch(config, inputs.found.train_images)
         console.fitted(config, fitted)
         record_owner()
@@ -54,7 +55,8 @@ def write_schema(path: str, config: Config, log: Path, record_owner: Callable[[]
     """
 
     def job(console: Console) -> int:
-        inputs = find_inputs(config, log, console)
+        announce(config, log, console)
+        inputs = find_inputs(config, console)
         record_owner()
         from pipeline.runners import local
 
@@ -66,16 +68,21 @@ def write_schema(path: str, config: Config, log: Path, record_owner: Callable[[]
     return run_with_log(log, job, verbose=config.run.verbose)
 
 
-def find_inputs(config: Config, log: Path, console: Console) -> "Inputs":
-    """Loads TFX, finds data and model, and prints what was found."""
-    announce(config, log, console)
+def find_inputs(config: Config, console: Console, *, with_backbone: bool = True) -> "Inputs":
+    """Loads TFX, finds data and model, and prints what was found.
+
+    Args:
+      config: the configuration.
+      console: the console.
+      with_backbone: whether a node reads the backbone.
+    """
     check_metadata(state_directory(config))
     console.busy("loading TensorFlow and TFX")
     from pipeline.inputs import resolve_inputs
 
-    console.busy("looking at data and model")
+    console.busy("looking at data and model" if with_backbone else "looking at data")
     with console.downloads():
-        inputs = resolve_inputs(config)
+        inputs = resolve_inputs(config, with_backbone=with_backbone)
     console.found(inputs.found)
     inputs.found.check()
     warn_of_similar_names(inputs.classes, console)

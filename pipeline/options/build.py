@@ -54,18 +54,19 @@ def read_config(text: str) -> Config:
     return build_config({key: Setting(value, key) for key, value in given.items()})
 
 
-def build_config(settings: Mapping[str, Setting]) -> Config:
+def build_config(settings: Mapping[str, Setting], *, needs_model: bool = True) -> Config:
     """Builds the configuration from `settings`, and fills in all other options.
 
     Args:
       settings: the given settings, by dotted key.
+      needs_model: whether a model must be given; without one, `Config.model` is empty.
 
     Raises:
       InputError: a key, model, dataset or recipe is unknown; a value has the wrong type or is
         outside its range; or an option would have no effect.
     """
     values = _checked_values(settings)
-    if "model" not in values:
+    if "model" not in values and needs_model:
         raise InputError(
             "--model is missing; expected a catalogue name (see --list-models), a SavedModel "
             "directory, a URL or an .npz file"
@@ -74,6 +75,7 @@ def build_config(settings: Mapping[str, Setting]) -> Config:
     check_runner(values.get("run.runner", Run.runner), given)
     check_together(given)
     check_alternatives(values, {key: setting.origin for key, setting in settings.items()})
+    values.setdefault("model", "")
     compiled = values.get("run.runner") in COMPILED_RUNNERS
     if compiled:
         check_reachable(
@@ -83,7 +85,7 @@ def build_config(settings: Mapping[str, Setting]) -> Config:
             pipeline_root=values.get("pipeline_root"),
             schema=values.get("schema"),
         )
-    else:
+    elif values["model"]:
         check_model(values["model"], values.get("weights", "pretrained"))
     if values.get("run.runner") == "beam" and not values.get("run.beam_args"):
         raise InputError(
@@ -111,7 +113,7 @@ def build_config(settings: Mapping[str, Setting]) -> Config:
         tune=config.tune,
         head=config.train.head,
         tuner=config.tuner,
-        given={key: settings[key].origin for key in values if _is_changed(config, key)},
+        given={key: settings[key].origin for key in settings if _is_changed(config, key)},
         origin=settings["recipe"].origin if "recipe" in settings else "",
     )
     check_name(config.run.runner, config.name)

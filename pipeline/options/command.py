@@ -22,16 +22,20 @@ from pipeline.recipes import RECIPES
 _SCREEN_OPTIONS = {"run.verbose", "cloud.wait"}
 
 
-def make_command(config: Config) -> str:
+def make_command(config: Config, *commands: str) -> str:
     """Returns the command that repeats a run, with all options that differ from their defaults.
 
     Secrets in URLs are left out.
+
+    Args:
+      config: the configuration of the run.
+      commands: flags that are no options, such as `--inspect`.
     """
     parts = ["python", "pipeline_runner.py"]
     flags = {key: flag for flag, key in FLAGS.items()}
     for key, value in _given(config):
         parts += _arguments(key, value, flags.get(key))
-    return shlex.join(parts)
+    return shlex.join([*parts, *commands])
 
 
 def describe_options(config: Config) -> dict[str, str]:
@@ -50,7 +54,7 @@ def _given(config: Config) -> Iterator[tuple[str, Any]]:
     defaults = _defaults(config)
     for key, value in config.values().items():
         is_default = value == defaults[key] and key not in ("model", "dataset")
-        if not (is_default or value is None or key in _SCREEN_OPTIONS):
+        if not (is_default or value in (None, "") or key in _SCREEN_OPTIONS):
             yield key, value
 
 

@@ -107,7 +107,8 @@ class Config:
     @property
     def model_and_dataset(self) -> str:
         """Model and dataset in words, to distinguish runs of the same name."""
-        model = self.model if self.model in MODELS else make_absolute(self.model)
+        is_place = self.model and self.model not in MODELS
+        model = make_absolute(self.model) if is_place else self.model or "none"
         return f"model {remove_secrets(model)}, dataset {self.source.get('path', self.dataset)}"
 
     @property

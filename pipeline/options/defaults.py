@@ -26,7 +26,12 @@ def default_floor(recipe: Recipe, model: ModelReference, weights: str) -> float:
 
 
 def default_name(dataset: str, model: str, tune: str) -> str:
-    """Returns the default name of a pipeline: `dataset-model-tune`, in a-z, 0-9 and -."""
+    """Returns the default name of a pipeline: `dataset-model-tune`, in a-z, 0-9 and -.
+
+    Without a model, it is `dataset-inspect`, since only --inspect needs none.
+    """
+    if not model:
+        return f"{_slug(dataset)}-inspect"
     public = remove_secrets(model).partition("?")[0]
     segments = [part for part in public.split("/") if not part.isdecimal()]
     stem = next(filter(None, reversed(segments)), model)  # a trailing number is a version

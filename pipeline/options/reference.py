@@ -86,6 +86,8 @@ _OTHER_FLAGS = {
     "`--config FILE`": "read options from a YAML file, by their keys",
     "`--set KEY=VALUE`": "set any option by its key, such as `train.momentum=0.8`; may be repeated",
     "`--help`": "print the flags",
+    "`--inspect`": "read and check the images, write a page with some images of each class, and "
+    "train nothing ([data.md](data.md#look-before-you-train))",
     "`--history`": "list the runs below `./runs`, of `--name` or below `--pipeline-root`, also in "
     "a bucket, and their reports ([report.md](report.md#past-runs))",
     "`--compare RUN RUN`": "compare two of these runs ([report.md](report.md#two-runs))",

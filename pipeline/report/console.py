@@ -97,6 +97,19 @@ class Console:
             }
         )
 
+    def plan_inspection(self, config: Config, log: str) -> None:
+        """Prints the plan of an inspection: data, check and directories."""
+        self.line(f"Inspection {config.name}", style="bold")
+        self._fields(
+            {
+                "dataset": config.dataset,
+                "data check": config.data.check
+                + (f", with {config.model_in_words}" if config.data.check == "full" else ""),
+                "artifacts": config.pipeline_root,
+                "log": log,
+            }
+        )
+
     def found(self, found: FoundImages) -> None:
         """Prints the images that a run found, and warnings about them."""
         self._fields(found.describe())

@@ -1,4 +1,4 @@
-"""Writes the report of a run that an error in a node has ended."""
+"""Writes the report of a run without the node Report: it was stopped, or it only inspects."""
 
 import logging
 import time
@@ -33,24 +33,51 @@ def report_stopped_run(
       The page; None if the run had read no images, or if the report failed.
     """
     try:
-        run = latest_run(connection)
-        artifacts = {
-            _INPUTS.get((name, key), key): artifacts[0]
-            for name, node in run.items()
-            for key, artifacts in node.outputs.items()
-        }
-        if "examples" not in artifacts:
-            return None
-        page = directory / time.strftime("%Y-%m-%dT%H-%M-%S.html")
-        contents = read_contents(
-            from_custom_config(ReportSettings, settings),
-            artifacts,
-            run=latest_run_id(connection),
-            # An InputError is a sentence for the user; other messages can be pages long.
-            stopped=str(error) if isinstance(error, InputError) else one_line(error),
+        # An InputError is a sentence for the user; other messages can be pages long.
+        stopped = str(error) if isinstance(error, InputError) else one_line(error)
+        return write_data_report(
+            connection, from_custom_config(ReportSettings, settings), directory, stopped=stopped
         )
-        write_report(contents, str(page))
-        return page
     except Exception:
         logging.getLogger(__name__).exception("The report of this run could not be written.")
         return None
+
+
+def write_data_report(
+    connection: Any,
+    settings: ReportSettings,
+    directory: Path,
+    *,
+    stopped: str = "",
+    is_inspection: bool = False,
+) -> Path | None:
+    """Writes a report of the newest run in a metadata store, which has no node Report.
+
+    Args:
+      connection: the ML Metadata ConnectionConfig of the metadata store.
+      settings: the options of the run.
+      directory: the directory in which the page is written, as a new file.
+      stopped: why the run ended before its end; empty if it did not.
+      is_inspection: whether only the images are looked at: the page then shows some of each class.
+
+    Returns:
+      The page; None if the run had read no images.
+    """
+    run = latest_run(connection)
+    artifacts = {
+        _INPUTS.get((name, key), key): artifacts[0]
+        for name, node in run.items()
+        for key, artifacts in node.outputs.items()
+    }
+    if "examples" not in artifacts:
+        return None
+    page = directory / time.strftime("%Y-%m-%dT%H-%M-%S.html")
+    contents = read_contents(
+        settings,
+        artifacts,
+        run=latest_run_id(connection),
+        stopped=stopped,
+        is_inspection=is_inspection,
+    )
+    write_report(contents, str(page))
+    return page

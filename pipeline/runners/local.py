@@ -1,10 +1,13 @@
 """Runs the pipeline in this process, one node after the other."""
 
+from pathlib import Path
+from typing import Any
+
 import tensorflow as tf
 from tfx.dsl.io import fileio
 from tfx.orchestration.local.local_dag_runner import LocalDagRunner
 from tfx.orchestration.metadata import sqlite_metadata_connection_config
-from tfx.orchestration.pipeline import RunOptions
+from tfx.orchestration.pipeline import Pipeline, RunOptions
 
 from common.notice import notice
 from components.report.run_record import note_cached_run
@@ -13,11 +16,13 @@ from pipeline.found_images import FoundImages
 from pipeline.inputs import Inputs
 from pipeline.metadata_store import metadata_file
 from pipeline.options.config import Config
-from pipeline.pipeline import create_pipeline
+from pipeline.pipeline import create_inspection, create_pipeline
 from pipeline.report.console import Console
+from pipeline.report.inspection import Inspection, allow_everything, describe_inspection
 from pipeline.report.lineage import NodeRun, latest_run
 from pipeline.report.outcome import Report, make_report
-from pipeline.report.stopped_run import report_stopped_run
+from pipeline.report.stopped_run import report_stopped_run, write_data_report
+from pipeline.report_settings import make_report_settings
 from pipeline.resolve_inputs.ownership import claim
 from pipeline.root import state_directory
 from pipeline.runners.artifact_check import check_artifacts
@@ -32,7 +37,8 @@ def run(config: Config, inputs: Inputs, console: Console) -> Report:
         environment for workers on other machines.
       Exception: the exception of a node that fails.
     """
-    nodes = _run(config, inputs, console)
+    pipeline = create_pipeline(config, inputs, beam_arguments(config.run.beam_args))
+    nodes = _run(config, inputs, pipeline, console)
     report = make_report(nodes)
     if nodes["Report"].cached:
         _note_cached_run(config.pipeline_root, report.page)
@@ -54,21 +60,50 @@ def infer_schema(config: Config, inputs: Inputs, console: Console) -> str:
       InputError: the same errors as in `run`.
       Exception: the exception of a node that fails.
     """
-    nodes = _run(config, inputs, console, RunOptions(to_nodes=["SchemaGen"]))
+    pipeline = create_pipeline(config, inputs, beam_arguments(config.run.beam_args))
+    nodes = _run(config, inputs, pipeline, console, RunOptions(to_nodes=["SchemaGen"]))
     (schema,) = nodes["SchemaGen"].outputs["schema"]
     with fileio.open(f"{schema.uri}/schema.pbtxt") as file:
         return file.read()
 
 
+def inspect(config: Config, inputs: Inputs, console: Console) -> Inspection:
+    """Reads and checks the images, and writes a page about them; no check stops it.
+
+    Raises:
+      InputError: the same errors as in `run`.
+      Exception: the exception of a node that fails.
+    """
+    beam_args = beam_arguments(config.run.beam_args)
+    pipeline = create_inspection(allow_everything(config), inputs, beam_args)
+    nodes = _run(config, inputs, pipeline, console)
+    console.busy("writing the report")
+    settings = make_report_settings(
+        config, inputs, training="", champion="", code="", flags=["--inspect"]
+    )
+    page = write_data_report(_connection(config), settings, _reports(config), is_inspection=True)
+    return describe_inspection(config, nodes, inputs.classes, str(page))
+
+
+def _connection(config: Config) -> Any:
+    return sqlite_metadata_connection_config(str(metadata_file(state_directory(config))))
+
+
+def _reports(config: Config) -> Path:
+    return state_directory(config) / "reports"
+
+
 def _run(
-    config: Config, inputs: Inputs, console: Console, options: RunOptions | None = None
+    config: Config,
+    inputs: Inputs,
+    pipeline: Pipeline,
+    console: Console,
+    options: RunOptions | None = None,
 ) -> dict[str, NodeRun]:
     """Runs all or some nodes of the pipeline; returns the nodes that ran."""
-    beam_args = beam_arguments(config.run.beam_args)
     if "://" in config.pipeline_root:  # a local root was claimed before TFX was loaded
         claim(config)
-    connection = sqlite_metadata_connection_config(str(metadata_file(state_directory(config))))
-    pipeline = create_pipeline(config, inputs, beam_args)
+    connection = _connection(config)
     pipeline.metadata_connection_config = connection
     try:
         with (
@@ -81,11 +116,10 @@ def _run(
         ):
             LocalDagRunner().run(pipeline, run_options=options)
     except Exception as error:
-        if options is None:
-            (report,) = [node for node in pipeline.components if node.id == "Report"]
-            settings = report.exec_properties["settings"]
-            directory = state_directory(config) / "reports"
-            if page := report_stopped_run(connection, settings, directory, error):
+        reports = [node for node in pipeline.components if node.id == "Report"]
+        if reports and options is None:
+            settings = reports[0].exec_properties["settings"]
+            if page := report_stopped_run(connection, settings, _reports(config), error):
                 console.keep_line(f"report: {page}")
         raise
     return latest_run(connection)

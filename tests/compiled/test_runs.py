@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from common.file_records import hash_records, record_files
+from components.data_check.issues import EXAMINED_FILE, LABEL
 from tests.compiled.cluster import Cluster, Step, StepFailed, properties
 from tests.conftest import digit_folders
 
@@ -27,7 +28,7 @@ def ran(steps):
     return {name for name, step in steps.items() if not step.cached}
 
 
-HEAD = ("--tune", "head", "--set", "gate.max_drop=1")
+HEAD = ("--tune", "head", "--set", "gate.max_drop=1", "--data-check", "full")
 STORE = "minio://mlpipeline/digits"  # the object store of a default installation
 
 
@@ -75,6 +76,8 @@ def test_on_kubeflow(kubeflow):
     assert [pushed["pushed_destination"]] == list(map(str, kubeflow.served))
     assert "baseline_model" not in properties(first, "Evaluator", "blessing")
     assert "transformed_examples" in first["Transform"].artifacts
+    issues = kubeflow.cluster.path(first["DataCheck"].artifacts["data_issues"])
+    assert LABEL in json.loads((Path(issues) / EXAMINED_FILE).read_text())
 
 
 def test_every_artifact_is_in_the_store_and_read_from_there(kubeflow):

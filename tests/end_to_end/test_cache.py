@@ -116,6 +116,8 @@ def results(project, folder):
     steps = {
         "first": {},
         "second": {},
+        "full data check": {"arguments": [*base, "--data-check", "full"]},
+        "inspection": {"arguments": [*base[2:4], *base[8:12], "--inspect"]},
         "wording": {"edits": WORDING},
         "vanished": {"removals": [str(root / "serving")]},
         "hyperparameter": {"arguments": [*base, "--learning-rate", "0.01"]},
@@ -159,6 +161,17 @@ def test_a_cached_run_prints_the_same_results(results):
             assert results[name][key] == results["first"][key]
 
 
+def test_an_inspection_reads_no_image_again_and_trains_nothing(results, folder):
+    """The two nodes run because nothing stops them: their limits differ."""
+    assert results["inspection"]["ran"] == {"ExampleValidator", "DataCheck"}
+    assert results["inspection"]["status"] == 0
+    (page,) = (folder / "root" / "reports").glob("*.html")
+    text = page.read_text()
+    assert "Inspected" in text
+    assert '<ul class="sheet"><li><img' in text
+    assert text.count("<h3>") >= 10  # a contact sheet for each digit
+
+
 @pytest.mark.parametrize("step", ["vanished", "vanished again"])
 def test_a_model_that_vanished_from_serving_is_pushed_again(results, step):
     assert "Pusher" in results[step]["ran"] <= FROM_EVALUATOR
@@ -169,6 +182,7 @@ def test_a_model_that_vanished_from_serving_is_pushed_again(results, step):
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
+        ("full data check", {"DataCheck", "Report"}),
         ("hyperparameter", FROM_TRAINER),
         ("floor", FROM_EVALUATOR),
         ("preprocessing", FROM_TRANSFORM),

@@ -6,9 +6,10 @@ import re
 
 import pytest
 
-from components.report.contents import Verdict
+from components.data_check.issues import BLURRED, KINDS, LABEL
+from components.report.contents import ContactSheet, Issues, Verdict
 from components.report.page import make_page
-from tests.components.report.samples import SCRIPT, make_contents, stopped_contents
+from tests.components.report.samples import SCRIPT, make_contents, make_thumbnail, stopped_contents
 
 FLOWERS = ("daisy", "roses", SCRIPT)
 MANY = (*(f"a class with a long name, number {number}" for number in range(199)), SCRIPT)
@@ -91,6 +92,47 @@ def test_a_run_that_was_stopped_shows_its_data():
     assert "Stopped label: unexpected values" in text
     assert "Class balance" in text
     assert "Mistakes" not in text
+
+
+def test_an_inspection_shows_images_of_each_class_and_no_training():
+    image = make_thumbnail(120)
+    contents = dataclasses.replace(
+        stopped_contents(FLOWERS),
+        stopped="",
+        is_inspection=True,
+        sheets=[
+            ContactSheet(name=name, total=2400, images={f"{name}/{n}.jpg": image for n in range(6)})
+            for name in FLOWERS
+        ],
+        issues=Issues(
+            records=[
+                {"kind": LABEL, "file_name": "a.jpg", "split": "train", "label": SCRIPT}
+                | {"other": "", "other_split": "", "other_label": "roses", "score": 0.93}
+            ],
+            examined={LABEL: KINDS[LABEL], BLURRED: KINDS[BLURRED]},
+            thumbnails={"a.jpg": image},
+        ),
+    )
+    page = Text(make_page(contents))
+    text = " ".join(page.text.split())
+    assert "Inspected The data check found wrong label: 1." in text
+    assert f"train, {SCRIPT}; rather roses 0.93" in text
+    assert "looked for and not found: blurred" in text
+    assert f"{SCRIPT} 6 of 2,400" in text
+    assert page.tags.count("img") == 3 * 6 + 1
+    assert not {"Stopped", "Recipe", "Mistakes", "head tuned"} & set(text.split())
+
+
+def test_many_contact_sheets_are_at_most_five_megabytes():
+    noise = make_thumbnail(160)
+    sheets = [
+        ContactSheet(name=name, total=9, images={f"{name}{n}": noise for n in range(9)})
+        for name in MANY
+    ]
+    contents = dataclasses.replace(stopped_contents(MANY), is_inspection=True, sheets=sheets)
+    page = make_page(contents)
+    assert len(page.encode()) <= 5_000_000
+    assert page.count("<img") >= len(MANY)
 
 
 def test_two_hundred_classes_are_at_most_five_megabytes():

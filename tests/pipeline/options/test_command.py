@@ -47,6 +47,14 @@ def test_the_command_gives_the_same_configuration(settings):
     assert parse_command(make_command(config)) == config
 
 
+def test_an_inspection_needs_no_model():
+    given = {"dataset": Setting("digits", "--dataset")}
+    config = build_config(given, needs_model=False)
+    assert (config.model, config.name) == ("", "digits-inspect")
+    expected = "python pipeline_runner.py --dataset digits --inspect"
+    assert make_command(config, "--inspect") == expected
+
+
 def test_the_command_has_lists_without_a_flag(tmp_path):
     for name in ("a", "b"):
         (tmp_path / name).mkdir()

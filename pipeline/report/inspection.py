@@ -1,0 +1,93 @@
+"""What an inspection of the images found."""
+
+import dataclasses
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+
+from common.errors import RefusedError
+from common.files import read_bytes
+from components.data_check.issues import FILE, Issue, check_leaks
+from components.example_check.quarantine import check_quarantine, find_dark_images
+from components.image_example_gen.counts import read_counts
+from components.report.read_artifacts import list_anomalies
+from pipeline.options.config import Config
+from pipeline.report.lineage import NodeRun
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Inspection:
+    """What an inspection of the images found.
+
+    Attributes:
+      found: the numbers of images and of issues, one line each.
+      refusals: why a run on these images would stop before the training, one line each.
+      page: the path of the page.
+    """
+
+    found: Sequence[str]
+    refusals: Sequence[str]
+    page: str
+
+
+def allow_everything(config: Config) -> Config:
+    """Returns a configuration with which no check stops the run, so that all of them are seen."""
+    ingest = dataclasses.replace(config.ingest, max_quarantined=1.0, allow_anomalies=True)
+    return dataclasses.replace(
+        config, ingest=ingest, data=dataclasses.replace(config.data, max_leak=1.0)
+    )
+
+
+def describe_inspection(
+    config: Config, run: Mapping[str, NodeRun], classes: Sequence[str], page: str
+) -> Inspection:
+    """Returns what was found, and what the limits in `config` say of it.
+
+    Args:
+      config: the configuration with the limits of a run.
+      run: the nodes of the inspection.
+      classes: the class names.
+      page: the path of the page.
+    """
+    (examples,) = run["ImageExampleGen"].outputs["examples"]
+    counts = read_counts(examples.uri)
+    read, quarantined = counts.pop("read"), counts.pop("quarantine")
+    splits = ", ".join(f"{count} {split}" for split, count in counts.items())
+    kinds = Counter(issue.kind for issue in _read_issues(run))
+    checked = ", ".join(f"{kind}: {count}" for kind, count in kinds.items()) or "no issue found"
+    off = config.data.check == "off"
+    return Inspection(
+        found=[
+            f"images: {read} read: {splits}, {quarantined} quarantined",
+            f"data check: {'off' if off else checked}",
+        ],
+        refusals=list(_list_refusals(config, run, classes)),
+        page=page,
+    )
+
+
+def _read_issues(run: Mapping[str, NodeRun]) -> Iterator[Issue]:
+    if "DataCheck" in run:
+        (found,) = run["DataCheck"].outputs["data_issues"]
+        for line in (read_bytes(f"{found.uri}/{FILE}") or b"").splitlines():
+            yield Issue(**json.loads(line))
+
+
+def _list_refusals(
+    config: Config, run: Mapping[str, NodeRun], classes: Sequence[str]
+) -> Iterator[str]:
+    (examples,) = run["ImageExampleGen"].outputs["examples"]
+    (anomalies,) = run["ExampleValidator"].outputs["anomalies"]
+    try:
+        check_quarantine(examples.uri, classes, config.ingest.max_quarantined)
+    except RefusedError as error:
+        yield str(error)
+    found = [*list_anomalies(anomalies), *(dark.what for dark in find_dark_images(examples.uri))]
+    if found and not config.ingest.allow_anomalies:
+        yield f"{len(found)} anomalies in the data, such as {found[0]}"
+    try:
+        check_leaks(
+            list(_read_issues(run)), read_counts(examples.uri)["test"], config.data.max_leak
+        )
+    except RefusedError as error:
+        yield str(error)
