@@ -1,6 +1,6 @@
 """Checks a SavedModel that this project did not write, before it is kept or used.
 
-The nodes of the pipeline do not import this module, so their cache keys do not depend on it.
+The nodes of the pipeline do not import this module, so their cache keys do not depend on its code.
 """
 
 from pathlib import Path
@@ -17,7 +17,8 @@ def check_backbone(directory: str | Path, *, trusted: bool = False) -> Shapes:
 
     Args:
       directory: the directory of the SavedModel.
-      trusted: whether its graph may access files, the network and Python, see `backbones.program`.
+      trusted: whether the graph of the SavedModel may access files, the network and Python, see
+        `backbones.program`.
 
     Raises:
       InputError: the SavedModel lacks the interface, its graph does more than compute, or it cannot

@@ -1,9 +1,9 @@
 """Unpacks the tar archive of a SavedModel.
 
 A SavedModel consists of regular files and folders. A tar archive can hold more: links, devices,
-paths that lead elsewhere. `tarfile`'s own filter lets a chain of links write outside the target
-(CVE-2025-4517; the interpreter's patch release decides), so links are refused here, together with
-everything else that is neither a file nor a folder, before anything is written.
+paths that lead elsewhere. In some patch releases of Python, the filter of `tarfile` lets a chain of
+links write outside the target (CVE-2025-4517). So an archive that contains a link, or anything else
+that is neither a file nor a folder, is refused here before anything is written.
 """
 
 import bz2
@@ -37,8 +37,9 @@ _KINDS = {
     tarfile.BLKTYPE: "a device",
     tarfile.FIFOTYPE: "a pipe",
 }
-_MOST_MEMBERS = 100_000  # a SavedModel has a few, and one for each asset
-_LONGEST_READ = 1 << 20  # bytes; files are read in smaller pieces, but headers as a whole
+_MOST_MEMBERS = 100_000  # a regular SavedModel has a few files, and a file for each asset
+# The longest read, in bytes. `tarfile` reads files in smaller pieces, and a header in one piece.
+_LONGEST_READ = 1 << 20
 
 
 def is_saved_model(directory: Path) -> bool:
@@ -74,7 +75,7 @@ def unpack(
             f"{_gigabytes(free)} free"
         )
     with tempfile.TemporaryDirectory(prefix=f".{directory.name}.", dir=directory.parent) as staging:
-        content = Path(staging, "content")  # has the umask's access rights; `staging` is private
+        content = Path(staging, "content")  # gets the usual access rights, unlike `staging`
         content.mkdir()
         with _open_tar(archive) as tar:
             for member in _members(tar, max_bytes):
@@ -89,7 +90,7 @@ def unpack(
 
 
 class _Unpacked:
-    """The decompressed bytes of an archive, as a file for `tarfile` that refuses hostile requests.
+    """The decompressed bytes of an archive, as a file that protects `tarfile` from hostile bytes.
 
     A small archive may hold terabytes of zeros. `tarfile` reads the extended header of a member
     into memory, however large, and loops for ever if a size is negative (CVE-2025-8194).
@@ -99,7 +100,7 @@ class _Unpacked:
         self._file = file
 
     def read(self, size: int = -1) -> bytes:
-        """Reads `size` bytes; refuses to read everything at once."""
+        """Reads `size` bytes; a negative `size`, which would mean the whole file, is refused."""
         if not 0 <= size <= _LONGEST_READ:
             raise InputError("an archive with a header of more than 1 MiB")
         try:
@@ -108,7 +109,7 @@ class _Unpacked:
             raise InputError(f"an unreadable archive ({one_line(error)})") from error
 
     def seek(self, position: int) -> int:
-        """Moves to a position; refuses negative ones."""
+        """Moves to a position; refuses a negative position."""
         if position < 0:
             raise InputError("an archive with a negative size")
         try:
@@ -145,11 +146,11 @@ def _open_tar(archive: Path) -> Iterator[tarfile.TarFile]:
 
 
 def _members(tar: tarfile.TarFile, max_bytes: int) -> Iterator[tarfile.TarInfo]:
-    """Yields the files and folders of an archive, each checked.
+    """Yields the files and folders of an archive, after checking each of them.
 
     Raises:
-      InputError: a member is neither file nor folder, or its path leads outside; or there are too
-        many members, or they are larger than `max_bytes` together.
+      InputError: a member is neither a file nor a folder, or its path leads out of the archive; or
+        the archive has too many members, or members of more than `max_bytes` in total.
     """
     size = 0
     for number, member in enumerate(tar):
@@ -181,7 +182,7 @@ def _members(tar: tarfile.TarFile, max_bytes: int) -> Iterator[tarfile.TarInfo]:
 
 
 def _write(tar: tarfile.TarFile, member: tarfile.TarInfo, directory: Path) -> None:
-    """Writes a checked member below `directory`, with the access rights of a new file."""
+    """Writes a checked member below `directory`; ignores the access rights in the archive."""
     path = directory / member.name
     try:
         if member.isdir():

@@ -16,9 +16,9 @@ from common.lock import hold_lock
 def download_from_bucket(uri: str, cache: Path) -> Path:
     """Copies the SavedModel directory or `.npz` file at `uri`, with TensorFlow's file systems.
 
-    Each call lists the files, since they may have changed. They are copied again if a name, a size
-    or a time differs from the copies in the cache. Older copies stay for a while, because a run may
-    still read them: see `backbones.model_cache`.
+    Each call lists the files in the bucket, and copies them again if a name, a size or a time
+    differs from the copy in the cache. Older copies stay for a while, because a run may still read
+    them: see `backbones.model_cache`.
 
     Returns:
       The path of the copy.
@@ -60,7 +60,7 @@ def download_from_bucket(uri: str, cache: Path) -> Path:
 
 
 def _check_name(uri: str, name: str) -> None:
-    """Refuses a name that leads outside the target directory: a bucket allows any name."""
+    """Refuses a name that leads out of the target directory; names in a bucket may contain `..`."""
     if ".." in name.split("/") or name.startswith("/"):
         raise InputError(
             f"--model {uri}: has an object {name}; expected names without .. below that address"
@@ -68,9 +68,9 @@ def _check_name(uri: str, name: str) -> None:
 
 
 def _files(uri: str) -> Iterator[tuple[str, str]]:
-    """Yields each file's path relative to `uri`, and a text that changes with the file.
+    """Yields the path of each file, relative to `uri`, and a text that identifies its version.
 
-    If `uri` is itself a file, its path is "".
+    If `uri` names a file, its relative path is "".
     """
     import tensorflow as tf
 

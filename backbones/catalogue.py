@@ -23,7 +23,7 @@ class Variant:
       architecture: the sizes, with the 1,000-class head of the checkpoint, if it has one.
       checkpoint: the file name in the AugReg bucket; None for a model without published weights.
       sha256: SHA-256 of the checkpoint, 64 hex digits, or None. The publisher states no digests;
-        the catalogue has one only if independent projects verify their downloads with it.
+        the catalogue contains a digest only if independent projects verify their downloads with it.
       top1: published top-1 accuracy on ImageNet-1k at 224 pixels, in percent.
     """
 

@@ -115,7 +115,7 @@ def check_tunable(directory: str | Path) -> None:
     """Checks that a backbone has trainable variables, so that it can be tuned as a whole.
 
     The contract allows `trainable_variables` to be empty: a head can be tuned on such a backbone.
-    In the classifiers of the TF-Hub collection, it is empty.
+    In the classifiers of the TF-Hub collection, the list is empty.
 
     Raises:
       InputError: the backbone has no trainable variables.
@@ -187,8 +187,8 @@ def load_shared_backbone(directory: str | Path) -> Any:
 def share_backbone() -> Iterator[None]:
     """A context in which `load_shared_backbone` keeps the loaded backbone and returns it again.
 
-    Outside this context, no backbone is kept: a Beam worker lives long, and would hold a backbone
-    in memory that it no longer needs.
+    Outside this context, no backbone is kept: a Beam worker is a long-lived process, and would keep
+    a backbone in memory that it no longer needs.
     """
     _loaders.append(functools.lru_cache(maxsize=1)(load_backbone))
     try:
@@ -214,7 +214,7 @@ def _read_object_graph(directory: str | Path) -> saved_object_graph_pb2.SavedObj
 def _has_kind(
     graph: saved_object_graph_pb2.SavedObjectGraph, number: int, members: tuple[str, ...]
 ) -> bool:
-    """Whether a node is a list of members of these kinds; without kinds, whether a function."""
+    """Whether a node is a list whose members have the kinds `members`; if empty, a function."""
     node = graph.nodes[number]
     if not members:
         return node.WhichOneof("kind") == "function"

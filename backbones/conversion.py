@@ -19,7 +19,8 @@ _SEED = 0
 def make_random_model(entry: Model, cache: Path, *, precision: Precision = "float32") -> Path:
     """Creates a SavedModel with random weights from a fixed seed, or finds it in the cache.
 
-    If the architecture, the seed or the converting code changed, a new SavedModel is created.
+    If the architecture, the seed or the code of the conversion changed, a new SavedModel is
+    created.
 
     Args:
       entry: the model of the catalogue.
@@ -54,7 +55,7 @@ def convert_checkpoint(
 ) -> Path:
     """Converts an AugReg checkpoint to a SavedModel, or finds the SavedModel in the cache.
 
-    If the checkpoint or the converting code changed, it is converted again.
+    If the checkpoint or the code of the conversion changed, the checkpoint is converted again.
 
     Args:
       checkpoint: the path of an `.npz` file.
@@ -100,7 +101,8 @@ def _load(checkpoint: Path, task: Task, expected: Architecture | None) -> dict[s
     found = infer_architecture(arrays)
     if expected is not None and found != expected:
         raise CheckpointError(f"{checkpoint}: {_difference(found, expected)}")
-    if task == "classification" and found.classes is None:  # the file itself is valid
+        # Not a CheckpointError, since the checkpoint itself is valid.
+    if task == "classification" and found.classes is None:
         raise InputError(
             f"{checkpoint}: array 'head/kernel' is missing; expected a head, which a classifier "
             "needs; use the checkpoint of a classifier"

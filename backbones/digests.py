@@ -1,8 +1,8 @@
 """Digests of downloaded models: trust on first use. Imports no TensorFlow.
 
-The SHA-256 of a first download is kept beside it, in `<name>.sha256`. It is compared whenever the
-model is used, and with any later download of it. A model that was put into the cache by hand has no
-digest, and is used unchecked.
+The SHA-256 of the first download of a model is kept beside the model, in `<name>.sha256`. The model
+is compared with this digest whenever it is used, and so is each later download. A model that was
+put into the cache by hand has no digest, and is used unchecked.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ def digest_file(target: Path) -> Path:
 
 
 def remembered_digest(target: Path) -> str | None:
-    """Returns the digest of the first download to `target`; None if there was none.
+    """Returns the digest of the first download to `target`; None if nothing was downloaded.
 
     Raises:
       InputError: the file that contains the digest is damaged.
@@ -50,9 +50,9 @@ def remember_digest(target: Path, digest: str) -> None:
 def digest_of(target: Path) -> str:
     """Returns the SHA-256 of a file, or of the list of a directory's files; 64 hex digits.
 
-    The list has the format of `sha256sum`, with relative paths in alphabetical order. It leaves out
-    `fingerprint.pb`, which has a random id from TensorFlow. Digests are kept for years, so this
-    function is independent of the pipeline's fingerprints, which may change.
+    The list has the format of `sha256sum`, with relative paths in alphabetical order. The list
+    leaves out `fingerprint.pb`, which contains a random id from TensorFlow. Digests are kept for
+    years, so this function is independent of the pipeline's fingerprints, which may change.
     """
     if target.is_dir():
         files = (path for path in target.rglob("*") if path.is_file() and path.name != _EXPORT_ID)
@@ -66,7 +66,7 @@ def check_kept_model(directory: Path) -> None:
     """Refuses a SavedModel that has changed since it was downloaded.
 
     Raises:
-      InputError: its digest differs from that of the download.
+      InputError: the digest of the SavedModel differs from that of the download.
     """
     expected = remembered_digest(directory)
     if expected is None:
@@ -83,8 +83,8 @@ def check_kept_model(directory: Path) -> None:
 def check_download(target: Path, found: str, *, pinned: str | None = None) -> None:
     """Refuses a download that does not have the expected digest.
 
-    The expected digest is that of the catalogue or of the first download; a first download of a
-    model without a digest in the catalogue is accepted.
+    The expected digest is the digest in the catalogue or, without one, that of the first download.
+    So the first download of a model without a digest in the catalogue is accepted.
 
     Args:
       target: the path of the downloaded file.

@@ -23,8 +23,8 @@ def fetch_saved_model(
 
     Args:
       url: the URL of a tar archive.
-      directory: the target; it appears complete and checked, or not at all. The caller holds its
-        lock.
+      directory: the target, whose lock the caller holds; it appears complete and checked, or not at
+        all.
       cache: the cache directory, which keeps the received bytes if the download breaks off.
       name: the name of the model in progress displays.
       admission: the limits for the SavedModel.
@@ -38,7 +38,7 @@ def fetch_saved_model(
         from backbones.admission import check_backbone  # imports TensorFlow, which takes seconds
 
         found = digest_of(model)
-        check_download(directory, found)  # first, since loading a SavedModel runs its code
+        check_download(directory, found)  # must precede `check_backbone`, which loads the model
         check_backbone(model, trusted=admission.trusted)
         remember_digest(directory, found)
 
@@ -63,7 +63,7 @@ def fetch_checkpoint(
     expected: Architecture | None = None,
     sha256: str | None = None,
 ) -> Path:
-    """Converts an AugReg checkpoint; downloads it first unless a usable one is in the cache.
+    """Converts an AugReg checkpoint, after downloading it unless the cache has a usable copy.
 
     Args:
       url: the URL of an `.npz` file.
@@ -116,7 +116,7 @@ def convert_downloaded(
 ) -> Path:
     """Converts a checkpoint in the cache; renames it to `….unfit` if it is not usable.
 
-    It is not removed, since the user may have put it there.
+    The file is not removed, since the user may have put it into the cache.
 
     Args:
       checkpoint: an `.npz` file.
@@ -137,7 +137,7 @@ def convert_downloaded(
     except CheckpointError as error:
         names = (f"{checkpoint.name}.unfit{n or ''}" for n in itertools.count())
         aside = next(p for p in map(checkpoint.with_name, names) if not p.exists())
-        # Another process may have renamed it, and downloaded a usable checkpoint.
+        # Another process may have renamed the file, and downloaded a usable checkpoint.
         with contextlib.suppress(FileNotFoundError):
             if os.path.samestat(checkpoint.stat(), status):
                 checkpoint.rename(aside)

@@ -1,4 +1,4 @@
-"""Recognises models that Keras 3 wrote, for error messages: none of its formats is a backbone.
+"""Recognises models in formats of Keras 3, none of which is a backbone, for error messages.
 
 Imports no TensorFlow.
 """

@@ -1,4 +1,4 @@
-"""Finds the names of a backbone's variables if it has none. Imports no TensorFlow."""
+"""Finds names for the variables of a backbone that has no names. Imports no TensorFlow."""
 
 import dataclasses
 import math
@@ -39,20 +39,20 @@ def find_layout(variables: Sequence[tuple[str, Shape]]) -> Layout | None:
     """
     if any(name != _NAMELESS for name, _ in variables):
         return None
-    shapes = _without_ones([shape for _, shape in variables])
+    shapes = _drop_axes_of_one([shape for _, shape in variables])
     for model in MODELS.values():
         expected = model.architecture.array_shapes()
-        names = _in_order_of_jax(expected)
-        if shapes == _without_ones([expected[name] for name in names]):
+        names = _sort_like_jax(expected)
+        if shapes == _drop_axes_of_one([expected[name] for name in names]):
             return Layout(stored=tuple(names), forward=tuple(expected))
     return None
 
 
-def _in_order_of_jax(names: Iterable[str]) -> list[str]:
-    """Returns the order in which JAX flattens a tree of parameters: by the names of each level."""
+def _sort_like_jax(names: Iterable[str]) -> list[str]:
+    """Sorts names as JAX flattens a tree of parameters: by the names of each level."""
     return sorted(names, key=lambda name: name.split("/"))
 
 
-def _without_ones(shapes: Sequence[Shape]) -> list[Shape]:
-    """Drops axes of length 1: group norms have [C] in some checkpoints, [1, 1, 1, C] in others."""
+def _drop_axes_of_one(shapes: Sequence[Shape]) -> list[Shape]:
+    """Drops axes of length 1, since group norms are [C] in some checkpoints, else [1, 1, 1, C]."""
     return [shape[-1:] if math.prod(shape[:-1]) == 1 else shape for shape in shapes]

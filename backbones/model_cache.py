@@ -1,9 +1,9 @@
 """Removes old entries from the cache of models. Imports no TensorFlow.
 
 In the cache directory, the folders `converted`, `random` and `remote` hold SavedModels that can be
-created or copied again. They grow with each change of a checkpoint, of the code that converts it,
-or of an object in a bucket. Nothing is removed from `models`, `checkpoints` and `downloaded`, which
-hold downloads and the user's own files.
+created or copied again. Each change of a checkpoint, of the code that converts it, or of an object
+in a bucket adds a SavedModel. Nothing is removed from `models`, `checkpoints` and `downloaded`,
+which hold downloads and the user's own files.
 """
 
 import contextlib
@@ -15,14 +15,14 @@ from pathlib import Path
 from backbones.digests import digest_file
 
 FOLDERS = ("converted", "random", "remote")
-_MOST_ENTRIES = 10  # of a folder
-_DAYS = 7  # during which an entry stays after its last use: a run may still read it
+_MOST_ENTRIES = 10  # the number of entries that a folder keeps in any case
+_DAYS = 7  # an entry stays for these days after its last use, since a run may still read it
 
 
 def use_entry(entry: Path) -> Path:
-    """Marks an entry of the cache as used now, and removes other entries that are long unused.
+    """Marks an entry of the cache as used now, and removes entries that were not used for long.
 
-    A folder keeps its ten last used entries, and all that were used within a week.
+    A folder keeps its ten last used entries, and all entries that were used within a week.
 
     Args:
       entry: a file or directory in one of `FOLDERS`.
@@ -30,7 +30,7 @@ def use_entry(entry: Path) -> Path:
     Returns:
       `entry`.
     """
-    # OSError: the cache is read-only, for example in a container image; then it does not grow.
+    # The cache may be read-only, for example in a container image, and then does not grow.
     with contextlib.suppress(OSError):
         os.utime(entry)
         remove_unused(entry.parent, now=time.time())
@@ -38,7 +38,7 @@ def use_entry(entry: Path) -> Path:
 
 
 def remove_unused(folder: Path, *, now: float) -> None:
-    """Removes all but the ten last used entries of a folder, if they were unused for a week.
+    """Removes entries that were not used for a week, but keeps the ten last used entries.
 
     Args:
       folder: one of `FOLDERS`.
@@ -54,7 +54,7 @@ def clean_cache(cache: Path) -> list[tuple[Path, int]]:
     """Removes all entries that can be created or copied again, and the locks of killed processes.
 
     Returns:
-      Each folder from which entries were removed, and their size in bytes.
+      Each folder from which entries were removed, and the size of these entries in bytes.
     """
     removed = []
     for folder in (cache / name for name in FOLDERS):

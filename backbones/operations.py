@@ -1,7 +1,8 @@
 """The operations of TensorFlow that a SavedModel may contain, because they only compute.
 
 A SavedModel is a program, and any of TensorFlow's 1,910 operations may be in it, also those that
-read files. They run with the rights of the user who loads the model; some run while it is loaded.
+read files. Operations run with the rights of the user who loads the model; some run while it is
+loaded.
 
 - An operation that TensorFlow registers as stateless is allowed, since its outputs should depend
   only on its inputs. The exceptions are in `NOT_PURE`.
@@ -16,7 +17,8 @@ Sources: tf.raw_ops and the kernels of TensorFlow 2.21 in tensorflow/core/kernel
 
 import re
 
-# Operations that are registered as stateless, though they access more than inputs and outputs.
+# Operations that TensorFlow registers as stateless, although they access more than their inputs and
+# outputs.
 NOT_PURE = frozenset(
     {
         # files

@@ -68,7 +68,7 @@ def _impure(
 
 
 class _Saver:
-    """The part of a graph that saves and restores variables: two nodes, and their functions."""
+    """The part of a graph that saves and restores variables: two nodes that call functions."""
 
     def __init__(
         self,
@@ -77,7 +77,7 @@ class _Saver:
     ) -> None:
         self._meta_graph = meta_graph
         definition = meta_graph.saver_def
-        # Node -> the operations that its function may use.
+        # The name of a node -> the operations that the function it calls may use.
         wanted = {_node(definition.save_tensor_name): SAVE, definition.restore_op_name: RESTORE}
         self._nodes = {
             node.name: node.attr["f"].func.name
@@ -88,10 +88,11 @@ class _Saver:
         self._functions = functions
 
     def operations(self, function: function_pb2.FunctionDef) -> frozenset[str]:
-        """Returns the operations of the saver that a function may use."""
+        """Returns the operations on checkpoints that `function` may use."""
         allowed = self._allowed.get(function.signature.name, frozenset())
         arguments = {argument.name for argument in function.signature.input_arg}
-        # It may restore only from the file in its argument, not from one that the graph names.
+        # A function may restore only from a file in its argument, not from a file named in the
+        # graph.
         reads_own_file = any(
             node.op in RESTORE and (not node.input or node.input[0] not in arguments)
             for node in function.node_def
@@ -99,7 +100,7 @@ class _Saver:
         return allowed - RESTORE if reads_own_file else allowed
 
     def other_callers(self) -> Iterator[str]:
-        """Describes every other use of the saver's functions, or of the tensors they return."""
+        """Describes each use of the saver's functions or tensors outside the saver."""
         graph, own = self._meta_graph.graph_def, set(self._allowed)
         for node in graph.node:
             uses = {_node(name) for name in node.input} & set(self._nodes)
@@ -131,7 +132,7 @@ def _functions_of(node: node_def_pb2.NodeDef) -> set[str]:
 
 
 def _functions_in(attributes: Any) -> Iterator[str]:
-    """Yields the names of functions in the attributes of a node, and in these functions' own."""
+    """Yields the names of the functions that the attributes of a node refer to, at any depth."""
     for value in attributes.values():
         for function in (value.func, *value.list.func):
             if function.name:
@@ -140,5 +141,5 @@ def _functions_in(attributes: Any) -> Iterator[str]:
 
 
 def _node(tensor: str) -> str:
-    """Returns the name of the node in the name of a tensor or of a control input."""
+    """Returns the name of the node to which a tensor or control input belongs, by its name."""
     return tensor.removeprefix("^").partition(":")[0]

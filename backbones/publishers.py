@@ -51,7 +51,7 @@ class DownloadLocations:
         parts = urlsplit(model)
         if parts.scheme == "gs":
             return f"{self.storage}/{parts.netloc}{quote(parts.path)}"
-        if parts.hostname == "tfhub.dev":  # the protocol: tensorflow.org/hub/hosting
+        if parts.hostname == "tfhub.dev":  # the protocol of TF-Hub: tensorflow.org/hub/hosting
             return f"{self.tfhub}{parts.path}?tf-hub-format=compressed"
         return model
 
@@ -94,7 +94,7 @@ def is_bucket_directory(model: str) -> bool:
 
 
 def kaggle_handle(model: str) -> str | None:
-    """Returns the Kaggle handle in `model`, with its version; None if `model` contains none.
+    """Returns the Kaggle handle in `model`, with its version; None if `model` contains no handle.
 
     `model` may be a handle or the address of a page, with or without the words `frameworks`,
     `variations` and `versions`. A missing version means version 1, so that the same text always

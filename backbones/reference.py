@@ -60,7 +60,7 @@ class ModelReference:
 
     @property
     def has_weights(self) -> bool:
-        """Whether the model has pretrained weights; the smallest one of the catalogue has none."""
+        """Whether the model has pretrained weights; the catalogue's smallest model has none."""
         return self.entry is None or self.entry.variant.checkpoint is not None
 
 

@@ -127,7 +127,8 @@ def resolve(
       An absolute path.
 
     Raises:
-      InputError: the model is on none of the hosts and not on this machine; the message lists them.
+      InputError: the model is neither on this machine nor on one of the hosts; the message lists
+        all places that were tried.
     """
     cache = cache.absolute()
     admission = Admission(max_bytes=max_model_bytes(), trusted=trusted)
@@ -162,14 +163,14 @@ def is_cached(entry: Model, cache: Path) -> bool:
     """Whether the weights of `entry` are on this machine, or the model has no weights."""
     if entry.variant.checkpoint is None:
         return True
-    # This recognises a truncated file or a web page. A complete check would take long.
+    # `is_zipfile` recognises a truncated file or a web page. A check of all bytes would take long.
     return _find_in_caches(entry, cache) is not None or zipfile.is_zipfile(
         _checkpoint(entry, cache)
     )
 
 
 def _is_cache_or_inside(cache: Path, file: str | None) -> bool:
-    """Whether `file` is the cache, in it or above it; True if the file is unknown."""
+    """Whether `file` is the cache, lies in the cache, or contains it; True if `file` is None."""
     path = Path(file or cache)
     return path.is_relative_to(cache) or cache.is_relative_to(path)
 
@@ -206,7 +207,7 @@ def _published(
         return here
     own = cache / "models" / entry.name
     with hold_lock(own):
-        here = _find_in_caches(entry, cache)  # another process may have had the lock
+        here = _find_in_caches(entry, cache)  # another process may have downloaded the model
         if here:
             return here
         if own.is_dir() and any(own.iterdir()):
@@ -297,7 +298,7 @@ def _from_address(
             return here
         with hold_lock(target):
             if is_saved_model(target):
-                return target  # another process had the lock
+                return target  # another process has downloaded the model
             fetch_saved_model(url, target, cache, name=model, admission=admission)
         return target
     except DownloadError as error:

@@ -1,25 +1,37 @@
-"""How many planted near duplicates the data check finds among real images, and how fast.
+"""What the data check finds among planted faults in real images, and how fast.
 
     python -m benchmarks.data_check FOLDER [--seeds 5] [--planted 20]
+    python -m benchmarks.data_check FOLDER --backbone SAVED_MODEL [--swapped 30] [--odd FOLDER]
 
-FOLDER has images in any folders below it. A quarter each of the planted images is encoded again,
-made smaller (70 %), cropped (5 % of each side's length, anywhere) and mirrored.
+FOLDER has class folders of JPEGs. The first command plants near duplicates for `--data-check fast`:
+a quarter each is encoded again, made smaller (70 %), cropped (5 % of each side's length, anywhere)
+and mirrored. With a backbone, the command also does so for `--data-check full`, gives some images
+the label of another class, and adds images of another folder as outliers.
 """
 
 import argparse
 import io
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import PIL.Image
 import PIL.ImageOps
 
+from components.data_check.feature_issues import (
+    confirm_pairs,
+    find_outliers,
+    find_wrong_labels,
+    predict_out_of_fold,
+)
 from components.data_check.measure import ImageRecord, measure_image
 from components.data_check.near_duplicates import find_near_duplicates
 
 Change = Callable[[PIL.Image.Image, np.random.Generator], PIL.Image.Image]
+ToFeatures = Callable[[Sequence[bytes]], np.ndarray]
+_OUTLIERS = 3  # images that are added in each round
 
 
 def _crop(image: PIL.Image.Image, random: np.random.Generator) -> PIL.Image.Image:
@@ -44,9 +56,117 @@ def encode(image: PIL.Image.Image, quality: int) -> bytes:
     return file.getvalue()
 
 
-def measure(image: PIL.Image.Image, name: str, quality: int = 95) -> ImageRecord:
+def measure(encoded: bytes) -> ImageRecord:
     """Returns the record of an image."""
-    return measure_image(encode(image, quality), file_name=name, split="train", label=0)
+    return measure_image(encoded, file_name="", split="train", label=0)
+
+
+def plant_duplicates(
+    images: Sequence[bytes], planted: int, random: np.random.Generator
+) -> tuple[np.ndarray, list[str], list[bytes]]:
+    """Returns the indices of chosen images, what is done to each, and the changed images."""
+    chosen = random.choice(len(images), planted, replace=False)
+    kinds = [list(CHANGES)[place % len(CHANGES)] for place in range(planted)]
+    changed = [
+        encode(CHANGES[kind](PIL.Image.open(io.BytesIO(images[index])), random), 60)
+        for kind, index in zip(kinds, chosen, strict=True)
+    ]
+    return chosen, kinds, changed
+
+
+def try_duplicates(
+    images: Sequence[bytes], planted: int, seeds: int, features: np.ndarray, run: ToFeatures | None
+) -> None:
+    """Prints how many planted near duplicates are found, and how many others, for each seed."""
+    before = time.monotonic()
+    records = [measure(image) for image in images]
+    print(f"{len(images)} images, {1000 * (time.monotonic() - before) / len(images):.1f} ms each")
+    natural = find_near_duplicates(records)
+    print(f"near duplicates among the originals: {len(natural)}")
+    results: dict[str, list[tuple[int, int]]] = {}
+    for seed in range(seeds):
+        random = np.random.default_rng(seed)
+        chosen, kinds, changed = plant_duplicates(images, planted, random)
+        expected = {(int(index), len(records) + n): kinds[n] for n, index in enumerate(chosen)}
+        pairs = find_near_duplicates([*records, *map(measure, changed)])
+        found = {"fast": pairs}
+        if run is not None:
+            found["full"] = confirm_pairs(pairs, np.concatenate([features, run(changed)]))
+        for check, pairs in found.items():
+            new = {pair[:2] for pair in pairs} - {pair[:2] for pair in natural}
+            missed = [kind for pair, kind in expected.items() if pair not in new]
+            false = len(new - set(expected))
+            results.setdefault(check, []).append((planted - len(missed), false))
+            print(f"  seed {seed}, {check}: missed {missed or 'none'}, {false} false pairs")
+    for check, rows in results.items():
+        right, false = np.mean(rows, axis=0)
+        print(f"duplicates, {check}: {right:.1f} of {planted} found, {false:.1f} false pairs")
+
+
+def try_labels(features: np.ndarray, labels: np.ndarray, swapped: int, seeds: int) -> None:
+    """Prints how many of some swapped labels are found, on average over the seeds."""
+    print(f"wrong labels among the originals: {len(find_wrong_labels(features, labels))}")
+    rows = []
+    classes = labels.max() + 1
+    before = time.monotonic()
+    for seed in range(seeds):
+        random = np.random.default_rng(seed)
+        is_wrong = np.zeros(len(labels), bool)
+        is_wrong[random.choice(len(labels), swapped, replace=False)] = True
+        moved = (labels + random.integers(1, classes, len(labels))) % classes
+        given = np.where(is_wrong, moved, labels)
+        probabilities = predict_out_of_fold(features, given)
+        worst = np.argsort(probabilities[np.arange(len(given)), given])[:swapped]
+        shown = [found.image for found in find_wrong_labels(features, given)]
+        rows.append((is_wrong[worst].sum(), len(shown), is_wrong[shown].sum()))
+        print(
+            "  seed {}: {} in the worst {}; {} shown, {} of them wrong".format(
+                seed, rows[-1][0], swapped, *rows[-1][1:]
+            )
+        )
+    seconds = (time.monotonic() - before) / seeds / 2
+    in_worst, listed, _ = np.mean(rows, axis=0)
+    precision = np.mean([right / listed for _, listed, right in rows])
+    print(
+        f"labels: {in_worst:.1f} of {swapped} swapped ones among the {swapped} worst; {listed:.1f} "
+        f"in the list, precision {precision:.2f}; {seconds:.1f} s"
+    )
+
+
+def try_outliers(features: np.ndarray, labels: np.ndarray, odd: np.ndarray, seeds: int) -> None:
+    """Prints how many images of another kind are found among the outliers."""
+    print(f"outliers among the originals: {len(find_outliers(features, labels))}")
+    rows = []
+    for seed in range(seeds):
+        random = np.random.default_rng(seed)
+        chosen = odd[random.choice(len(odd), _OUTLIERS, replace=False)]
+        classes = random.integers(0, labels.max() + 1, _OUTLIERS)
+        found = find_outliers(np.concatenate([features, chosen]), np.concatenate([labels, classes]))
+        rows.append((sum(index >= len(labels) for index, _ in found), len(found)))
+    right, listed = np.mean(rows, axis=0)
+    print(f"outliers: {right:.1f} of {_OUTLIERS} in the list of {listed:.1f}")
+
+
+def read_folder(folder: Path) -> Iterator[tuple[str, bytes]]:
+    """Yields class and content of each JPEG in class folders, encoded again."""
+    for path in sorted(folder.glob("*/*.jpg")):
+        with PIL.Image.open(path) as image:
+            yield path.parent.name, encode(image.convert("RGB"), 95)
+
+
+def make_features(backbone: Any) -> ToFeatures:
+    """Returns a function from encoded images to the features of a backbone."""
+    import tensorflow as tf
+
+    from trainer.preprocessing import CHUNK, FrozenBackbone
+
+    frozen = FrozenBackbone(str(backbone), "-1,1")
+
+    def run(images: Sequence[bytes]) -> np.ndarray:
+        parts = [images[start : start + CHUNK] for start in range(0, len(images), CHUNK)]
+        return np.concatenate([frozen.from_bytes(tf.constant(part)).numpy() for part in parts])
+
+    return run
 
 
 def main() -> None:
@@ -54,31 +174,20 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--planted", type=int, default=20)
+    parser.add_argument("--backbone", type=Path)
+    parser.add_argument("--swapped", type=int, default=30)
+    parser.add_argument("--odd", type=Path)
     arguments = parser.parse_args()
-    files = sorted(path for path in arguments.folder.rglob("*.jpg") if path.is_file())
-    images = [PIL.Image.open(path).convert("RGB") for path in files]
-    before = time.monotonic()
-    records = [measure(image, str(path)) for image, path in zip(images, files, strict=True)]
-    print(f"{len(files)} images, {1000 * (time.monotonic() - before) / len(files):.1f} ms each")
-    natural = {pair[:2] for pair in find_near_duplicates(records)}
-    print(f"near duplicates among the originals: {len(natural)}")
-    for seed in range(arguments.seeds):
-        random = np.random.default_rng(seed)
-        chosen = random.choice(len(images), arguments.planted, replace=False)
-        kinds = [list(CHANGES)[place % len(CHANGES)] for place in range(len(chosen))]
-        planted = [
-            measure(CHANGES[kind](images[index], random), kind, quality=60)
-            for kind, index in zip(kinds, chosen, strict=True)
-        ]
-        before = time.monotonic()
-        pairs = {pair[:2] for pair in find_near_duplicates([*records, *planted])} - natural
-        seconds = time.monotonic() - before
-        expected = {(int(index), len(records) + n): kinds[n] for n, index in enumerate(chosen)}
-        missed = [kind for pair, kind in expected.items() if pair not in pairs]
-        print(
-            f"seed {seed}: {len(expected) - len(missed)} of {len(expected)} found, "
-            f"{len(pairs - set(expected))} false pairs, missed {missed or 'none'}; {seconds:.2f} s"
-        )
+    names, images = zip(*read_folder(arguments.folder), strict=True)
+    run = make_features(arguments.backbone) if arguments.backbone else None
+    features = run(images) if run else np.zeros([len(images), 0], np.float32)
+    try_duplicates(images, arguments.planted, arguments.seeds, features, run)
+    if run:
+        labels = np.unique(names, return_inverse=True)[1]
+        try_labels(features, labels, arguments.swapped, arguments.seeds)
+        if arguments.odd:
+            odd = run([image for _, image in read_folder(arguments.odd)])
+            try_outliers(features, labels, odd, arguments.seeds)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The answers of a classifier for labelled images, with a preprocessing of the caller's choice."""
+"""Classifies labelled images, with a preprocessing of the caller's choice."""
 
 import dataclasses
 import itertools
@@ -42,7 +42,8 @@ def classify(
 
     Args:
       classifier: a classifier.
-      images: any number of images. If one cannot be read or decoded, the others are still answered.
+      images: any number of images. If an image cannot be read or decoded, the other images are
+        still classified.
       batch_size: number of images in a batch.
       to_pixels: the preprocessing.
 
@@ -51,7 +52,7 @@ def classify(
     """
     size = classifier.height, classifier.width
     spec = tf.TensorSpec([], tf.string)
-    # The function is traced here, before the threads start: else each of them would trace it.
+    # The function is traced here, before the threads start: otherwise each thread would trace it.
     traced = tf.function(lambda encoded: to_pixels(encoded, *size)).get_concrete_function(spec)
     prepared = map_ahead(lambda image: _prepare(image, traced), images, 2 * batch_size)
     while batch := list(itertools.islice(prepared, batch_size)):
@@ -64,12 +65,12 @@ def classify(
 def _prepare(
     image: LabelledImage, to_pixels: Callable[[bytes], Any]
 ) -> tuple[LabelledImage, np.ndarray | None, str]:
-    """Returns the image, its pixels, and the error, if there is one: pixels are then None."""
+    """Returns the image, its pixels (None after an error), and the error (else empty)."""
     encoded = image.encoded
     try:
         content = encoded.read_bytes() if isinstance(encoded, Path) else encoded
         return image, to_pixels(tf.constant(content)).numpy(), ""
     except OSError as error:
         return image, None, f"cannot be read ({error.strerror})"
-    except tf.errors.InvalidArgumentError:  # its message is a page about the graph
+    except tf.errors.InvalidArgumentError:  # the long message of this error describes the graph
         return image, None, "does not decode; expected a JPEG, PNG, GIF, BMP or WebP image"

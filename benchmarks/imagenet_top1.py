@@ -102,7 +102,7 @@ def measure(
     from trainer.serving.classifier import likeliest
 
     size = (options.batch_size, classifier.height, classifier.width, 3)
-    classifier(np.zeros(size, np.float32))  # warms up before the clock starts
+    classifier(np.zeros(size, np.float32))  # warm up before the clock starts
     score = Score()
     started = time.perf_counter()
     answers = classify(
@@ -212,5 +212,6 @@ def make_parser() -> Parser:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # so that `… | head` ends it quietly
+    # So that `… | head` ends the command without a traceback.
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     sys.exit(main())

@@ -2,19 +2,20 @@
 
     python benchmarks/ingest.py [memory] [speed] [--images FOLDER] [--counts 3000 30000]
 
-Every run starts the command line with vit_mini in a process of its own, and watches this process. A
-run on thousands of images takes minutes.
+Every run starts the command line with vit_mini in a new process, and watches this process. A run on
+thousands of images takes minutes.
 
 memory: peak resident memory (VmHWM) while a node runs, with few and with ten times as many images,
 all of them different, for both ways of tuning. All nodes run in one process, so a peak includes
-what earlier nodes left in memory.
+memory that earlier nodes still hold.
 
-speed: CPU time of an image, in ingestion and in the nodes up to Transform. It is the difference of
-two runs, with few and with many images, divided by the difference of their numbers: so the start of
-a node does not count, and other processes on the machine matter little. It is compared with a bare
-loop that reads and decodes the same files with TensorFlow. Two workers are compared with one by
-wall time, which needs a machine without other work. `--images` names class folders of real JPEGs,
-which are copied, all different by a few bytes; without it, images are generated.
+speed: CPU time per image, in ingestion and in the nodes up to Transform. The time is the difference
+between two runs, with few and with many images, divided by the difference of the numbers of images.
+So the start of a node does not count, and other processes on the machine matter little. This time
+is compared with that of a bare loop, which reads and decodes the same files with TensorFlow. Two
+workers are compared with one worker by wall time, which needs a machine without other work.
+`--images` names class folders of real JPEGs, which are copied, all different by a few bytes;
+without it, images are generated.
 
 decoders: CPU time for reading and decoding an image with TensorFlow, Pillow and (if pyvips is
 installed) libvips, whole and at an eighth of the size.
@@ -102,8 +103,10 @@ def _print_speed(folder: Path, folders: Sequence[Path], bare: float) -> None:
     one = [_run(folder, images, "full", "Transform") for images in folders]
     two = [_run(folder, images, "full", "ImageExampleGen", _TWO_WORKERS) for images in folders]
 
-    def cost(runs: Sequence[dict[str, NodeUse]], nodes: Sequence[str], use: str) -> float:
-        """Returns the milliseconds that an image takes in these nodes."""
+    def milliseconds_per_image(
+        runs: Sequence[dict[str, NodeUse]], nodes: Sequence[str], use: str
+    ) -> float:
+        """Returns the milliseconds for an image, by the difference of two runs."""
         few, many = (sum(getattr(run[node], use) for node in nodes) for run in runs)
         return 1000 * (many - few) / more
 
@@ -112,9 +115,9 @@ def _print_speed(folder: Path, folders: Sequence[Path], bare: float) -> None:
         ("ingestion", _NODES[:1], ">= 0.7"),
         ("up to Transform", _NODES[:3], ""),
     ):
-        each = cost(one, nodes, "cpu")
+        each = milliseconds_per_image(one, nodes, "cpu")
         _row(name, f"{1000 / each:.0f}", f"{1000 / bare:.0f}", bare / each, goal)
-    walls = [cost(runs, _NODES[:1], "wall") for runs in (two, one)]
+    walls = [milliseconds_per_image(runs, _NODES[:1], "wall") for runs in (two, one)]
     rates = [f"{1000 / wall:.0f}" for wall in walls]
     _row("two workers and one, images/s", *rates, walls[1] / walls[0], ">= 1.7")
     name = f"{folders[1].name}-full"

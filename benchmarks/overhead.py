@@ -1,12 +1,13 @@
-"""Measures how much time a run takes beyond its work, as ratios to the import of TFX's components.
+"""Measures the overhead of a run, relative to the time of importing TFX's components.
 
     python benchmarks/overhead.py [--rounds 3]
 
-It runs the pipeline on 120 images of handwritten digits with `--tune head`: first in a new pipeline
-root, then again, so that every node is taken from the cache. Before each run, a process imports
-TFX's components and does nothing else. A ratio compares a run with the import before it, since
-other work on the machine slows both down; the medians of the ratios are printed, by wall clock and
-by CPU time. The goals are at most 4 for the new run, and at most 1.3 for the cached one.
+The benchmark runs the pipeline on 120 images of handwritten digits with `--tune head`: first in a
+new pipeline root, then again, so that every node is taken from the cache. Before each run, a
+process imports TFX's components and does nothing else. The time of each run is divided by that of
+the import before it, since other work on the machine slows both processes down. The medians of
+these ratios are printed, by wall clock and by CPU time. The goals are ratios of at most 4 for the
+new run, and of at most 1.3 for the cached run.
 """
 
 import argparse
@@ -35,8 +36,8 @@ class Used(NamedTuple):
     """The time of a process.
 
     Attributes:
-      wall: in seconds.
-      cpu: CPU time in seconds, also of child processes.
+      wall: wall-clock time in seconds.
+      cpu: CPU time in seconds, including child processes.
     """
 
     wall: float
@@ -51,7 +52,7 @@ def main(arguments: list[str] | None = None) -> None:
     with tempfile.TemporaryDirectory() as folder:
         images = Path(folder, "images")
         _write_images(images)
-        # The first run makes the backbone, which later ones find.
+        # The first run creates the backbone, and later runs find it in the cache.
         _run(images, Path(folder, "warm-up"), "done")
         for number in range(options.rounds):
             for name, expected in (("new run", "done"), ("cached run", "cached")):
@@ -74,11 +75,11 @@ def _write_images(folder: Path) -> None:
 
 
 def _run(images: Path, root: Path, expected: str) -> Used:
-    """Runs the pipeline, whose nodes must all be `expected`: "done" or "cached"."""
+    """Runs the pipeline; every node must have the state `expected`, "done" or "cached"."""
     log = root.with_suffix(".txt")
     command = ("pipeline_runner.py", "--model", "vit_mini_fe", "--dataset", str(images))
     options = ("--tune", "head", "--min-accuracy", "0", "--set", "gate.confidence=0")
-    # The digits have few pixels: the check of the data finds many that look alike.
+    # The digits have so few pixels that DataCheck finds many images which look the same.
     data = ("--set", "data.max_leak=1", "--pipeline-root", str(root))
     used = _measure((*command, *options, *data), log)
     states = dict(_NODE.findall(log.read_text()))

@@ -1,15 +1,17 @@
-"""How fast an exported model answers, against bare decoding and the forward pass of the same graph.
+"""Measures the speed of an exported model, relative to simple decoding with the same model.
 
     python benchmarks/serving.py [--model vit_s16_fe] [--images FOLDER] [--batch-sizes 1 8 32]
                                  [--rounds 15]
 
-A model with random weights is exported as Trainer does it, and asked in a Session, as TensorFlow
-Serving asks it. Beside `serving_default` the same SavedModel has a signature that decodes with
-`tf.io.decode_image` in `tf.map_fn` and runs the same backbone and head: no EXIF, no limits, and one
-bad image fails all. The two take turns. Printed are images/s of both, their ratio (the median of
-the turns' ratios), the latencies of `serving_default`, and the size of the model and its backbone.
+A model with random weights is exported as Trainer does it, and runs in a Session, as in TensorFlow
+Serving. Beside `serving_default`, the same SavedModel gets a signature that decodes with
+`tf.io.decode_image` in `tf.map_fn`, and runs the same backbone and head. The signature of simple
+decoding ignores EXIF, has no limits, and fails if one image is bad. It takes turns with
+`serving_default`. The benchmark prints the images/s of both signatures, their ratio (the median of
+the ratios of all turns), the latencies of `serving_default`, and the sizes of the model and of its
+backbone.
 
-Images are FOLDER's JPEGs, or noise of 500 x 375 pixels.
+The images are the JPEGs in FOLDER, or noise of 500 x 375 pixels.
 """
 
 import functools
@@ -32,7 +34,7 @@ BARE = "bare"
 
 
 def read_images(folder: str | None, count: int) -> list[bytes]:
-    """Encoded JPEGs."""
+    """Returns `count` encoded JPEGs: files in `folder`, or generated noise."""
     import tensorflow as tf
 
     if folder:
@@ -45,7 +47,7 @@ def read_images(folder: str | None, count: int) -> list[bytes]:
 
 
 def export_model(backbone: str, directory: str) -> None:
-    """Exports a model with a head of random weights, and the signature to compare with."""
+    """Exports a model with a random head, and with the signature of simple decoding."""
     import keras
     import tensorflow as tf
 
@@ -84,13 +86,13 @@ def export_model(backbone: str, directory: str) -> None:
     classifier.save(directory, more_signatures={BARE: bare})
 
 
-def size_of(directory: str) -> float:
-    """In MB."""
+def directory_size(directory: str) -> float:
+    """Returns the size of all files below a directory, in MB."""
     return sum(file.stat().st_size for file in Path(directory).rglob("*") if file.is_file()) / 1e6
 
 
 def take_turns(functions: Sequence[Callable[[], object]], rounds: int) -> list[list[float]]:
-    """Seconds of each call of each function; every other turn begins with another one."""
+    """Calls all functions in turns; returns the seconds of each call, by function."""
     for function in functions * 3:
         function()
     seconds: list[list[float]] = [[] for _ in functions]
@@ -122,7 +124,7 @@ def main(given: list[str] | None = None) -> None:
         backbone, exported = f"{folder}/backbone", f"{folder}/exported"
         convert(random_arrays(MODELS[arguments.model].architecture, seed=0), backbone)
         export_model(backbone, exported)
-        sizes = size_of(exported), size_of(backbone)
+        sizes = directory_size(exported), directory_size(backbone)
         model = SessionModel(exported)
         print(f"{arguments.model}: {sizes[0]:.1f} MB, of which its backbone {sizes[1]:.1f} MB")
         for batch in arguments.batch_sizes:

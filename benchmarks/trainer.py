@@ -2,30 +2,31 @@
 
     python benchmarks/trainer.py [steps] [input] [memory] [--model vit_s16_fe] [--data-dir DIR]
 
-It takes some minutes on 2 cores; on a GPU, choose steps and batch size of a real training. Every
-result is a ratio of two measurements that take turns, because a machine's speed drifts; the median
-of the ratios of all rounds is printed. The figures beside it are medians too, so their quotient is
-not exactly the ratio. Weights are random, which makes no difference to speed.
+The benchmark takes some minutes on 2 cores; on a GPU, choose steps and batch size of a real
+training. Every result is a ratio of two measurements that take turns, because a machine's speed
+drifts; the median of the ratios of all rounds is printed. The figures beside the ratio are medians
+too, so their quotient is not exactly the ratio. Weights are random, which makes no difference to
+speed.
 
 steps: steps/s of `trainer.training.loop.Loop` with its input pipeline (gzipped TFRecords, crop and
 flip as published), metrics, history and logs, relative to a bare `model.fit` with the same model,
 optimizer, clipping and batch size on tensors in memory. Tracing and the first steps of a round do
-not count. The second line adds a checkpoint every 500 steps, the default. Validation is left out,
-because the bare loop does none. `model.fit` uses XLA if the Trainer does (--jit-compile), which is
+not count. The second line adds a checkpoint every 500 steps, the default. There is no validation,
+because the bare loop has none. `model.fit` uses XLA if the Trainer does (--jit-compile), which is
 not Keras's default. On a CPU, decoding and training share the cores: with a model that takes no
 longer than decoding (vit_mini), the result is about the decoder, so choose a larger model to
 measure the loop.
 
 input: `TrainingData.batches`, without augmentation and with crop and flip, relative to a loop that
-decodes and resizes encoded images in memory. Two ratios are printed. By wall clock, the other side
-is a parallel `tf.data` map with batches and prefetching. By core, the other side is one thread, and
-both are counted in images per CPU second, so that other processes matter little. Every round takes
-an epoch, which includes reading all files and filling the shuffle buffer once. A crop decodes only
+decodes and resizes encoded images in memory. Two ratios are printed. The ratio by wall clock is
+relative to a parallel `tf.data` map with batches and prefetching. The ratio by core is relative to
+one thread, in images per CPU second, so that other processes matter little. Every round takes an
+epoch, which includes reading all files and filling the shuffle buffer once. A crop decodes only
 part of an image, so its ratio may exceed 1.
 
 memory: peak resident memory (VmHWM) of a new process that trains by `trainer.training.loop.fit` on
-10 times the data, relative to a process that trains as many steps on the data once. The larger the
-model, the smaller the share of the data, so a small model is the harder test.
+10 times the data, relative to a process that trains as many steps on the data once. A large model
+needs so much memory itself that the data hardly matter, so a small model is the harder test.
 """
 
 import argparse
@@ -40,7 +41,7 @@ from backbones.catalogue import MODELS
 from pipeline.recipes import INCEPTION, NOTEBOOK
 
 _PARTS = ("steps", "input", "memory")
-_TIMES = 10  # how many times the data the larger training of `memory` has
+_TIMES = 10  # the larger training of `memory` has so many times the data
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -104,8 +105,8 @@ def _print_input(material, batch_size: int, rounds: int) -> None:
     rates = measure_input(material, INCEPTION, batch_size, rounds)
     for name, title in (("plain", "input"), ("augmented", "input, crop and flip")):
         for unit, other, ratio in (
-            ("wall", "bare", rates[name].over(rates["bare"])[0]),
-            ("cpu", "one thread", rates[name].over(rates["one thread"])[1]),
+            ("wall", "bare", rates[name].ratios_to(rates["bare"])[0]),
+            ("cpu", "one thread", rates[name].ratios_to(rates["one thread"])[1]),
         ):
             figures = [
                 f"{statistics.median(getattr(rates[side], unit)):.0f}" for side in (name, other)

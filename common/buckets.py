@@ -8,12 +8,13 @@ import os
 from common.errors import InputError, UnreachableError, did_you_mean
 
 # TensorFlow's file systems without add-ons, as `tf.io.gfile.get_registered_schemes()` lists them.
-# Beam supports more, but of the packages that it needs for them, only that for gs:// is installed.
+# Beam supports more schemes, but needs a package for each, and only the package for gs:// is
+# installed.
 TENSORFLOW_SCHEMES = ("gs", "file", "ram")
 BEAM_SCHEMES = ("gs",)
 
 _STORAGE = "https://storage.googleapis.com"
-_SECONDS = 5  # to connect, and to answer
+_SECONDS = 5  # time limit for the connection, and for the response
 
 
 def check_scheme(flag: str, place: str, schemes: tuple[str, ...], expected: str) -> None:
@@ -67,7 +68,7 @@ def check_reachable(flag: str, place: str) -> None:
 
 
 def _reason(error: BaseException) -> str:
-    """Returns the innermost cause: `requests` wraps errors of urllib3, which wraps Python's."""
+    """Returns the innermost cause of an error of `requests`, which wraps other errors."""
     while error.__context__ is not None:
         error = error.__context__
     return (getattr(error, "strerror", None) or str(error) or type(error).__name__)[:100]

@@ -1,4 +1,4 @@
-"""Keeps the digests of files in an index, so that a second look costs one `stat` a file.
+"""Keeps the digests of files in an index, so that unchanged files need not be read again.
 
 A file counts as unchanged if its size, time of modification, time of change and inode are the same
 as before. The kernel sets the time of change, and no program can. As in Git (Documentation/
@@ -27,12 +27,12 @@ _FORMAT = 1
 # The slowest clock is that of FAT, which ticks every 2 s; one more second allows for the clocks of
 # file servers.
 _SETTLED_AFTER = 3_000_000_000
-_KEPT = 32  # indices in one directory; the oldest are removed
+_KEPT = 32  # the number of indices in a directory; older indices are removed
 _THREADS = 8
 
 # Size, times of modification and of change (ns), inode.
 _Identity = list[int]
-# Name of a file -> its identity when it was read, and the digest of its content.
+# Name of a file -> the identity that it had when it was read, and the digest of its content.
 _Entries = dict[str, list]
 
 
@@ -41,8 +41,8 @@ class FileContent(NamedTuple):
 
     Attributes:
       name: the name that the caller gave the file.
-      size: in bytes.
-      digest: digest of its content, 64 hex digits; empty if it could not be read.
+      size: the size of the file, in bytes.
+      digest: the digest of the content, 64 hex digits; empty if the file could not be read.
     """
 
     name: str
@@ -54,7 +54,7 @@ def index_path(cache: Path | None, key: str) -> Path | None:
     """Returns the path of an index in the directory `cache`; None without a cache.
 
     Args:
-      cache: the directory of everything that can be made again.
+      cache: the cache directory, whose files can all be created again.
       key: identifies the set of files, such as the path of their folder.
     """
     name = hashlib.sha256(os.fsencode(key)).hexdigest()[:16]
@@ -76,15 +76,15 @@ def read_contents(
 
     Args:
       files: name and path of each; names are unique.
-      index: path of the index, which is replaced if something changed. If it is damaged, it is
-        rebuilt; if it cannot be written, all files are read again the next time. If None, every
-        file is read.
+      index: path of the index, which is replaced if something changed. A damaged index is rebuilt.
+        If the index cannot be written, the next call reads all files again. If `index` is None,
+        every file is read.
       digest_of: function from the path of a file to its digest; several threads call it. Each
         function needs an index of its own.
 
     Returns:
       One entry for each of `files`, in the same order. A file that cannot be read has no digest,
-      and the next call tries it again.
+      and the next call tries to read it again.
     """
     known = _load(index) if index else {}
     found: dict[str, FileContent] = {}
@@ -104,7 +104,7 @@ def read_contents(
             unknown.append((name, path))
     try:
         _read_all(unknown, digest_of, found, entries)
-    finally:  # if interrupted, the next call resumes here
+    finally:  # so an interrupted call keeps the digests computed so far
         if index and (unknown or len(entries) < len(known)):
             _save(index, entries)
     return [found[name] for name, _ in files]
@@ -132,12 +132,13 @@ def _read_all(
 def _read(
     name: str, path: str, digest_of: Callable[[str], str]
 ) -> tuple[FileContent, _Identity | None]:
-    """Reads a file; its identity is None if a later change could leave the identity as it is."""
+    """Reads a file; returns None as identity if a later change might not change the identity."""
     now = time.time_ns()
     try:
         before = os.stat(path)
         if not stat.S_ISREG(before.st_mode):
-            return FileContent(name, 0, ""), None  # a pipe: opening it would wait for a writer
+            # Opening a pipe would wait for a process that writes to it.
+            return FileContent(name, 0, ""), None
         digest = digest_of(path)
         after = os.stat(path)
     except OSError:
@@ -160,7 +161,7 @@ def _is_settled(status: os.stat_result, now: int) -> bool:
 
 
 def _load(index: Path) -> _Entries:
-    """Reads the entries of an index; empty if it is missing, damaged, or of another format."""
+    """Reads the entries of an index; none if the file is missing, damaged, or of another format."""
     try:
         digest, _, content = index.read_bytes().partition(b"\n")
         if hashlib.sha256(content).hexdigest().encode() != digest:

@@ -18,18 +18,18 @@ if TYPE_CHECKING:
 
 _Settings = TypeVar("_Settings", bound="DataclassInstance")
 
-# Decorates the dataclass of a node's settings: `from_custom_config` then refuses unknown keys, and
-# values of another type than the field's. Dataclasses within it are checked in the same way.
+# A decorator for the dataclass of a node's settings. `from_custom_config` then refuses unknown keys
+# and values of a wrong type, also in dataclasses within that dataclass.
 node_settings: Callable[[type[_Settings]], type[_Settings]] = pydantic.with_config(
     pydantic.ConfigDict(extra="forbid", strict=True)
 )
 
-# pydantic's message for an unknown key speaks of an argument of a call.
+# Messages that replace messages of pydantic, in which a key is called an argument.
 _MESSAGES = {"unexpected_keyword_argument": "unknown key", "missing": "key is missing"}
 
 
 def to_custom_config(settings: "DataclassInstance") -> str:
-    """Returns `settings` as JSON; equal settings give the same text, so it can be a cache key."""
+    """Returns `settings` as JSON; equal settings give the same text, as a cache key must."""
     return json.dumps(dataclasses.asdict(settings), sort_keys=True)
 
 

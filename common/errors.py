@@ -26,7 +26,7 @@ class RefusedError(InputError):
 
 
 class UnreachableError(OSError):
-    """A server does not answer. The message has the form of an `InputError`'s."""
+    """A server does not answer. The message has the same form as that of an `InputError`."""
 
 
 def did_you_mean(given: str, known: Iterable[str], *, cutoff: float = 0.6) -> str:

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from common.saved_model import GRAPH_FILE
 
-_CHUNK = 1 << 20  # bytes that are read at a time
+_CHUNK = 1 << 20  # the number of bytes that are read at a time
 
 
 class FileRecord(NamedTuple):

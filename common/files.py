@@ -14,9 +14,9 @@ from common.notice import notice
 def write_whole(path: str | Path, text: str) -> None:
     """Writes `text` to the file at `path` in one step: no reader ever sees a part of it.
 
-    On a disk, a temporary file beside it is written, flushed to the disk and renamed: after a
-    crash or on a full disk, the previous file at `path` is still there. An object in a bucket
-    appears when its upload is complete.
+    On a disk, a temporary file in the same directory is written, flushed to the disk and renamed:
+    after a crash or on a full disk, the previous file at `path` is still there. An object in a
+    bucket appears when its upload is complete.
 
     Args:
       path: a path in a directory that exists, or a URL of a file system that TensorFlow knows.
@@ -31,7 +31,7 @@ def write_whole(path: str | Path, text: str) -> None:
         with tf.io.gfile.GFile(str(path), "w") as stream:
             stream.write(text)
         return
-    target = Path(os.path.realpath(path))  # if `path` is a symbolic link, it stays one
+    target = Path(os.path.realpath(path))  # so a symbolic link is not replaced by a file
     new = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.new")
     try:
         with new.open("x", encoding="utf-8") as file:
@@ -52,8 +52,8 @@ def read_text(path: str | Path) -> str:
       path: as in `write_whole`.
 
     Returns:
-      The text; empty if there is no file. It is also empty if a crash or a full disk has left an
-      empty or damaged file; a notice names this file.
+      The text; empty if there is no file. The text is also empty if the file is empty or damaged
+      after a crash or on a full disk; a notice names this file.
 
     Raises:
       OSError: the file cannot be read.
@@ -160,7 +160,8 @@ def _link_or_copy_file(source: str, target: str) -> None:
     if "://" not in source and "://" not in target:
         with contextlib.suppress(FileNotFoundError):
             os.remove(target)
-        with contextlib.suppress(OSError):  # another disk, or a file system without links
+            # `target` may be on another disk, or its file system may have no links.
+        with contextlib.suppress(OSError):
             os.link(source, target)
             return
     tf.io.gfile.copy(source, target, overwrite=True)

@@ -1,8 +1,8 @@
 """Fingerprints of code and data that a node reads beyond its input artifacts.
 
 For TFX, the import path of a function, or a path to data, a backbone or a schema, is only a string;
-TFX hashes no more than module files. So every node has an execution property with the fingerprint
-of such code or data, and the node runs again when they change.
+TFX itself hashes only module files. So every node has an execution property with the fingerprint of
+such code or data, and the node runs again when they change.
 """
 
 import ast
@@ -54,7 +54,7 @@ def hash_bytes(content: bytes) -> str:
 def hash_code(
     *modules: str, data: Mapping[str, str] | None = None, without: Collection[str] = ()
 ) -> str:
-    """Returns the SHA-256 of the code of `modules` and of all modules of this project they import.
+    """Returns the SHA-256 of the code of `modules`, and of all modules of this project they import.
 
     It covers the syntax trees without wording (see `common.wording`), including the `__init__` of
     packages, and the installed versions of imported libraries.

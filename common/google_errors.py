@@ -1,4 +1,4 @@
-"""Errors of Google Cloud's client libraries, in one line each. Imports no TensorFlow."""
+"""Messages of one line for errors of Google Cloud's clients. Imports no TensorFlow."""
 
 import re
 
@@ -9,7 +9,8 @@ from common.service_errors import Errors, describe_response
 
 SCOPES = ["https://www.googleapis.com/auth/cloud-platform"]
 _LOG_IN = "run gcloud auth application-default login, or set GOOGLE_APPLICATION_CREDENTIALS"
-_REQUEST = re.compile(r"^[A-Z]+ https?://\S+: ")  # the client's prefix of the server's message
+# The text that the client puts before the server's message.
+_REQUEST = re.compile(r"^[A-Z]+ https?://\S+: ")
 
 
 def _describe_credentials_error(error: DefaultCredentialsError) -> str:

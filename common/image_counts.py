@@ -2,8 +2,8 @@
 
 A console sets the directory of the counts, and reads them. Each process that reads images keeps its
 own count in a file of that directory. Processes on other machines have no such directory, and count
-nothing. An environment variable names the directory, since Beam's worker processes get nothing else
-from the process that starts them before their work begins.
+nothing. An environment variable names the directory, since this is the only way to pass it to
+Beam's worker processes.
 """
 
 import os
@@ -11,12 +11,12 @@ import threading
 import time
 from pathlib import Path
 
-VARIABLE = "VIT_IMAGE_COUNTS"  # environment variable: the directory of the running node
-_INTERVAL = 0.3  # seconds between two writes of a process
+VARIABLE = "VIT_IMAGE_COUNTS"  # the environment variable that names the directory
+_INTERVAL = 0.3  # seconds between two writes of a count
 
 
 class _Count:
-    """The count of this process."""
+    """The number of images that this process has read for the running node."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -43,7 +43,7 @@ _count = _Count()
 
 
 def count_images(images: int = 1) -> None:
-    """Adds to the count of this process, if a console asked for it."""
+    """Adds images to the count of this process, if the environment variable is set."""
     _count.add(images)
 
 
@@ -57,6 +57,6 @@ def _write(directory: Path, images: int) -> None:
     new = file.with_suffix(".new")
     try:
         new.write_text(str(images))
-        new.replace(file)  # readers see whole numbers
-    except FileNotFoundError:  # the node is over, and with it its directory
+        new.replace(file)  # so that no reader sees a part of the number
+    except FileNotFoundError:  # the node has ended, and its directory was removed
         return

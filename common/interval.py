@@ -1,4 +1,4 @@
-"""Confidence in a measured fraction: Wilson's score interval. Imports no TensorFlow.
+"""The confidence interval of a fraction: Wilson's score interval. Imports no TensorFlow.
 
 E. B. Wilson, "Probable inference, the law of succession, and statistical inference", Journal of the
 American Statistical Association 22 (1927). The values agree with

@@ -25,13 +25,14 @@ from common.notice import notice
 
 
 class Lease(Protocol):
-    """A lease that this process has taken."""
+    """A lease that this process holds."""
 
     def check(self) -> None:
         """Makes sure that this process still has the lease.
 
         Raises:
-          InputError: another process took it over, since this one did not renew it in time.
+          InputError: another process took the lease over, since this process did not renew it in
+            time.
         """
 
     def release(self) -> None:
@@ -46,9 +47,8 @@ class Timing:
       renewal: time between two renewals.
       expiry: time without a renewal after which a waiting process takes the lease over. Only the
         clock of the waiting process is used, so clocks of different machines need not agree.
-      settle: time between writing one's own name into the file and reading it again. It must be
-        longer than a write takes: if two processes write at the same time, the later one has the
-        lease.
+      settle: time between writing the file and reading it again. It must be longer than a write
+        takes: if two processes write at the same time, the process that writes last has the lease.
     """
 
     renewal: float = 15.0
@@ -60,10 +60,10 @@ DEFAULT_TIMING = Timing()
 
 
 def take_lease(path: str, *, timing: Timing = DEFAULT_TIMING) -> Lease | None:
-    """Takes the lease with the file at `path`; returns None if a living process has it.
+    """Takes the lease with the file at `path`; returns None if a running process has it.
 
     On a disk, this takes no time. In a bucket, it takes up to `timing.expiry` to find out whether
-    the owner still lives.
+    the owner is still running.
 
     Args:
       path: the path of a file in a directory that exists, or a URL.
@@ -158,7 +158,7 @@ class _BucketLease:
                     self._taken_by = owner
                     return
                 self._write()
-            except Exception as error:  # the network may fail for a while: it is tried again
+            except Exception as error:  # the network may have failed, so the thread tries again
                 notice(f"{self._path}: this lease could not be renewed ({error}); trying again")
 
     def _write(self) -> None:
@@ -169,7 +169,7 @@ class _BucketLease:
 
 
 def _is_renewed(path: str, timing: Timing) -> bool:
-    """Watches the file of a lease for up to `timing.expiry`; whether its owner renews it."""
+    """Returns whether the owner of a lease renews its file within `timing.expiry`."""
     content, end = read_bytes(path), time.monotonic() + timing.expiry
     while content and time.monotonic() < end:
         time.sleep(min(timing.renewal / 3, timing.expiry / 10))
@@ -181,7 +181,7 @@ def _is_renewed(path: str, timing: Timing) -> bool:
 
 
 def _owner(content: bytes | None) -> str:
-    """Returns the owner of the lease; empty if there is none, or if the file is damaged."""
+    """Returns the owner in the content of a lease file; empty if there is none."""
     with contextlib.suppress(ValueError, KeyError, TypeError):
         return str(json.loads(content or b"")["owner"])
     return ""

@@ -1,4 +1,4 @@
-"""A lock: only one process at a time writes a file or directory of the cache."""
+"""Locks, so that only one process at a time writes a file or directory of the cache."""
 
 import contextlib
 import fcntl
@@ -21,10 +21,10 @@ def hold_lock(target: Path) -> Iterator[None]:
     If the process has to wait, it logs a warning with the attribute `waits_for`, the target, so
     that a person sees why nothing happens.
 
-    The lock is released at the latest when the process ends. Its file is removed when it is
-    released; the next holder removes the file that a killed process has left. The holder writes a
-    new directory as `.<name>.*` beside the target, and renames it at the end. If there is such a
-    directory when the lock is acquired, a process that was killed has left it, and it is removed.
+    The lock is released at the latest when the process ends. Releasing the lock removes its file;
+    the next holder removes the file of a killed process. The holder writes a new directory as
+    `.<name>.*` beside the target, and renames it at the end. If such a directory exists when the
+    lock is acquired, it belongs to a killed process, and is removed.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     path = target.parent / f".{target.name}.lock"
@@ -35,20 +35,20 @@ def hold_lock(target: Path) -> Iterator[None]:
         lock = _wait_for_lock(path)
     with lock:
         try:
-            for left in target.parent.glob(f".{glob.escape(target.name)}.*/"):
-                shutil.rmtree(left, ignore_errors=True)
+            for unfinished in target.parent.glob(f".{glob.escape(target.name)}.*/"):
+                shutil.rmtree(unfinished, ignore_errors=True)
             yield
         finally:
-            # The lock is still held here. A process that waits for it sees that its file is gone,
-            # and opens a new one.
+            # The file is removed while the lock is held. A waiting process then gets the lock of a
+            # removed file, notices this, and opens a new file.
             path.unlink(missing_ok=True)
 
 
 def try_lock(path: Path) -> TextIO | None:
     """Opens the file at `path` and locks it; returns None if another process has the lock.
 
-    The lock ends when the file is closed, at the latest with the process. Its owner may remove the
-    file before it closes it.
+    The lock ends when the file is closed, at the latest with the process. The owner of the lock may
+    remove the file before closing it.
     """
     return _lock(path, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
@@ -68,7 +68,7 @@ def _lock(path: Path, operation: int) -> TextIO | None:
             file.close()
             return None
         # The previous holder may have removed this file meanwhile, and a third process may have
-        # created and locked a new one at the same path.
+        # created and locked a new file at the same path.
         with contextlib.suppress(FileNotFoundError):
             if os.path.samestat(os.fstat(file.fileno()), path.stat()):
                 return file

@@ -25,14 +25,13 @@ def peak_memory(process: int) -> int:
 
 
 def available_memory() -> int:
-    """Returns the memory that new processes on this machine, or in this container, can use, in
-    bytes.
-    """
+    """Returns the memory in bytes that new processes of this machine or container can use."""
     found = re.search(
         r"^MemAvailable:\s+(\d+) kB$", Path("/proc/meminfo").read_text(), re.MULTILINE
     )
     amounts = [int(found[1]) * 1024] if found else []
-    # The limit and the use of a container: control groups of version 2 and 1.
+    # The files with the limit and the use of a container's memory, in control groups of version 2
+    # and 1.
     for limit, used in (
         ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
         (

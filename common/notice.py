@@ -1,4 +1,4 @@
-"""Prints lines that a person must see during a run; any module may call it."""
+"""Prints lines that the user must see during a run; any module may use it."""
 
 import logging
 
@@ -11,6 +11,6 @@ def notice(text: str) -> None:
     """Prints `text`, one line, on the console of a run and in its log.
 
     The console listens to the logger of this module. Before the console exists, the line goes to
-    stderr, and in a container to the container's log.
+    stderr; in a container, it goes to the container's log.
     """
     logger.warning("%s", make_printable(text))

@@ -41,7 +41,7 @@ def option(
     """Returns a dataclass field with a help text and an optional check of its values.
 
     Args:
-      help: one line, as `--help` prints it.
+      help: a text of one line, which `--help` prints.
       default: the field's default; without a default, the user must give a value.
       check: the condition on values other than None.
       is_path: whether a value may be a path, in which `~` stands for the user's home directory.

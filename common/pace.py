@@ -1,18 +1,18 @@
-"""The speed of some work, and the time that it still takes."""
+"""The speed of work on images, and the remaining time."""
 
 import dataclasses
 from collections import deque
 
-_WINDOW = 60.0  # seconds: the speed is the mean over this time
-_SETTLED = 2.0  # seconds of work after which a speed is known
+_WINDOW = 60.0  # the speed is the mean over so many seconds
+_SETTLED = 2.0  # the speed is unknown during the first seconds of work
 
 
 @dataclasses.dataclass(frozen=True)
 class Pace:
-    """A speed.
+    """The speed of some work.
 
     Attributes:
-      images_per_second: the speed over the last time.
+      images_per_second: the mean speed over the last minute.
       seconds_left: the remaining time at that speed.
     """
 
@@ -21,16 +21,16 @@ class Pace:
 
 
 class PaceMeter:
-    """Measures the pace of work on images from the number of images that are done.
+    """Measures the speed of work on images, from the numbers of finished images.
 
-    The time before the second count does not belong to the speed: libraries and models are loaded
-    then, some of them with the first images.
+    The time before the second count is left out, since libraries and models are loaded in that
+    time, some of them with the first images.
     """
 
     def __init__(self, total: int) -> None:
         """
         Args:
-          total: number of images of the whole work.
+          total: number of images to process.
         """
         self._total = total
         self._skipped = 0
@@ -41,8 +41,8 @@ class PaceMeter:
         """Adds a count; returns the pace, or None as long as it is unknown.
 
         Args:
-          now: a time in seconds.
-          done: number of images done by then, at least that of the call before.
+          now: the present time in seconds.
+          done: number of finished images; it never falls from call to call.
         """
         if done > self._last:
             self._last = done

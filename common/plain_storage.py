@@ -9,18 +9,18 @@ from typing import Any
 from common.buckets import check_reachable
 from common.errors import InputError
 
-_PATIENCE = 20  # seconds for a request; Google's default is two minutes
+_PATIENCE = 20  # time limit of a request in seconds; Google's default is two minutes
 _THREADS = 16
 _GOOGLE = "gs://"
 
 
 def find_files(folder: str, pattern: str) -> list[str]:
-    """Returns the files below a folder that match a pattern, in no order.
+    """Returns the files below a folder that match a pattern, in no particular order.
 
     Args:
       folder: a directory, or a URI gs://bucket/folder.
       pattern: a glob of paths below the folder: `*` stands for a part of one name, `**/` for any
-        folders.
+        number of folders.
 
     Raises:
       InputError: the bucket cannot be read.
@@ -33,12 +33,12 @@ def find_files(folder: str, pattern: str) -> list[str]:
     prefix = f"{prefix}/" if prefix else ""
     expression = re.compile(re.escape(prefix) + _to_expression(pattern))
     try:
-        # The server compares the names too, so that it does not send all of them.
+        # The server filters the names as well, so that it does not send all of them.
         blobs = _client().list_blobs(
             bucket, prefix=prefix, match_glob=f"{prefix}{pattern}", timeout=_PATIENCE
         )
         names = [blob.name for blob in blobs if expression.fullmatch(blob.name)]
-    except Exception as error:  # several libraries raise their own for no access, no network, …
+    except Exception as error:  # several libraries are involved, each with exceptions of its own
         raise InputError(f"{folder}: cannot be listed ({_reason(error)})") from error
     return [f"{_GOOGLE}{bucket}/{name}" for name in names]
 
@@ -73,7 +73,7 @@ def _read(file: str) -> bytes | None:
 def _client() -> Any:
     from google.cloud.storage import Client
 
-    return Client(project=None)  # a bucket is read without a project
+    return Client(project=None)  # reading a bucket requires no project
 
 
 def _to_expression(pattern: str) -> str:

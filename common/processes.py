@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-_PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
+_PR_SET_CHILD_SUBREAPER = 36  # the constant of linux/prctl.h
 
 
 def adopt_orphans() -> None:
@@ -31,13 +31,13 @@ def descendants() -> list[int]:
     for process, parent in _parents():
         children.setdefault(parent, []).append(process)
     found = list(children.get(os.getpid(), ()))
-    for process in found:  # the loop appends to `found`
+    for process in found:  # the loop also visits what it appends to `found`
         found += children.get(process, ())
     return found
 
 
 def kill_descendants(patience: float) -> None:
-    """Kills every descendant of this process, also those that are started meanwhile.
+    """Kills every descendant of this process, including descendants that are started meanwhile.
 
     Args:
       patience: the longest time to wait, in seconds. A process that has not ended by then (it may

@@ -1,4 +1,4 @@
-"""Shows how far some work is: as a bar on a terminal, else as a line now and then."""
+"""Shows the progress of work: on a terminal as a bar, elsewhere as a line at intervals."""
 
 import datetime
 import time
@@ -9,7 +9,7 @@ import rich.progress
 
 from common.pace import Pace
 
-_BETWEEN_LINES = 30.0  # seconds
+_BETWEEN_LINES = 30.0  # the least time between two lines, in seconds
 
 
 def describe_images(done: int, total: int, pace: Pace | None) -> str:
@@ -26,7 +26,7 @@ def describe_pace(pace: Pace | None) -> list[str]:
 
 
 class ProgressDisplay:
-    """Shows one piece of work at a time."""
+    """Shows the progress of one piece of work at a time."""
 
     def __init__(
         self,
@@ -36,11 +36,11 @@ class ProgressDisplay:
     ) -> None:
         """
         Args:
-          console: the terminal, or the pipe or file.
-          print_line: prints a line where there is no terminal.
-          clock: returns a time in seconds.
+          console: the console of the program: a terminal, a pipe or a file.
+          print_line: a function that prints a line if there is no terminal.
+          clock: a function that returns the time in seconds.
         """
-        # While this context is entered, the bars are shown.
+        # A context manager, within which the bars are shown.
         self.bars = rich.progress.Progress(
             rich.progress.SpinnerColumn(),
             rich.progress.TextColumn("{task.description}", markup=False),
@@ -50,7 +50,7 @@ class ProgressDisplay:
             console=console,
             transient=True,
             disable=not console.is_terminal,
-            redirect_stdout=False,  # the output of libraries belongs in the log
+            redirect_stdout=False,  # output of libraries goes to the log
             redirect_stderr=False,
         )
         self._is_terminal = console.is_terminal
@@ -61,25 +61,25 @@ class ProgressDisplay:
         self._percent = 0
 
     def begin(self, name: str) -> None:
-        """Shows that the work `name` runs, instead of the work before."""
+        """Shows the work `name` instead of the previous work."""
         self.end()
         self._printed, self._percent = self._clock(), 0
         if self._is_terminal:
             self._task = self.bars.add_task(name, total=None, detail="")
 
     def end(self) -> None:
-        """Shows no work any more."""
+        """Stops showing the current work."""
         if self._task is not None:
             self.bars.remove_task(self._task)
             self._task = None
 
     def show(self, done: int, total: int, detail: str) -> None:
-        """Shows how far the work is.
+        """Shows the progress of the current work.
 
         Args:
-          done: number of parts that are done.
+          done: number of finished parts.
           total: number of all parts.
-          detail: the text beside the bar, or the line.
+          detail: the text of the line, or the text beside the bar.
         """
         if self._is_terminal:
             if self._task is not None:

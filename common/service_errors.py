@@ -1,4 +1,4 @@
-"""Errors of the client libraries of web services, in one line each. Imports no TensorFlow."""
+"""Messages of one line for errors of clients of web services. Imports no TensorFlow."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -36,7 +36,7 @@ def explain_errors(what: str, errors: Errors) -> Iterator[None]:
     try:
         yield
     except kinds as given_up:
-        # A RetryError hides the error that was retried.
+        # A RetryError contains the last error of the repeated request.
         error = (isinstance(given_up, exceptions.RetryError) and given_up.cause) or given_up
         say = next((say for kind, say in errors.items() if isinstance(error, kind)), str)
         raise InputError(f"{what}: {' '.join(say(error).split())}") from given_up

@@ -1,14 +1,14 @@
 """Ctrl-C, SIGTERM and SIGHUP end the process, whatever it is doing at that moment.
 
 By default, Python raises KeyboardInterrupt in the main thread, between two instructions. A long
-call into TensorFlow delays it, and if TensorFlow has called Python code, it turns the exception
-into another one, which callers may swallow: then the run goes on, with results from half the data.
-Therefore a signal raises no exception here. The interpreter's own signal handler writes the number
-of the signal to a pipe, whatever the main thread is doing; a second thread reads it and ends the
-process. No work is completed, recorded or pushed after that. The files on disk are as after a kill,
-and the next run can always continue from those.
+call into TensorFlow delays the exception. If TensorFlow has called Python code, TensorFlow turns
+the exception into another exception, which callers may catch: then the run continues, with results
+from half of the data. Therefore a signal raises no exception here. The interpreter's own signal
+handler writes the number of the signal to a pipe, whatever the main thread is doing; a second
+thread reads it and ends the process. No work is completed, recorded or pushed after that. The files
+on the disk are the same as after a kill, and the next run can always continue from them.
 
-Only training with unsaved steps delays the end, until its checkpoint is written.
+Only a training with unsaved steps delays the end of the process, until its checkpoint is written.
 """
 
 import atexit
@@ -29,11 +29,12 @@ _DESCRIPTIONS = {
     signal.SIGHUP: "ended, as its terminal is gone",
 }
 # All times are in seconds. If a process group gets a signal, wrappers such as timeout(1) and uv
-# send it to their child once more; within this time, that is no second request of the user.
+# send it to their child once more; a second signal within this time does not count as a second
+# request of the user.
 _SAME_REQUEST = 0.5
-_LONGEST_CALLBACKS = 1.0  # for all callbacks before the end together
-_LONGEST_TURN = 0.2  # after which the next callback starts, beside the unfinished one
-_LONGEST_KILL = 2.0  # for killing the descendants
+_LONGEST_CALLBACKS = 1.0  # time for all callbacks together
+_LONGEST_TURN = 0.2  # time of a callback before the next one starts beside it
+_LONGEST_KILL = 2.0  # time for killing the descendants
 
 
 class Work(Protocol):
@@ -46,7 +47,7 @@ class Work(Protocol):
     has_unsaved_steps: bool
 
     def announce(self, number: int, frame: Any) -> None:
-        """Asks the training to save a checkpoint and to end. Called in another thread.
+        """Asks the training to save a checkpoint and to end. It is called in another thread.
 
         Args:
           number: the number of the signal.
@@ -72,7 +73,7 @@ class Termination:
 
     def start(self) -> None:
         """Makes signals end the process from now on. It must be called in the main thread."""
-        with suppress(OSError):  # some sandboxes refuse; then orphaned descendants are not killed
+        with suppress(OSError):  # some sandboxes refuse this call; then orphans are not killed
             adopt_orphans()
         read, write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         os.set_blocking(read, True)
@@ -80,7 +81,7 @@ class Termination:
         for number in _DESCRIPTIONS:
             # Background jobs of a shell ignore Ctrl-C, and commands under nohup ignore SIGHUP.
             if signal.getsignal(number) is not signal.SIG_IGN:
-                signal.signal(number, _raise_nothing)
+                signal.signal(number, _ignore_in_main_thread)
         threading.Thread(target=self._wait, args=(read,), name="signals", daemon=True).start()
 
     def _wait(self, pipe: int) -> None:
@@ -99,7 +100,9 @@ class Termination:
                 self._since = time.monotonic()
                 if self._work and self._work[0].has_unsaved_steps:
                     self._work[0].announce(number, None)
-                    self._say("the training is being saved; a second Ctrl-C ends it at once")
+                    self._print_and_log(
+                        "the training is being saved; a second Ctrl-C ends it at once"
+                    )
                     return
             self._end(number)
 
@@ -131,7 +134,7 @@ class Termination:
 
     def stop_here(self) -> None:
         """See `stop_here` below."""
-        with self._lock:  # `_end` does not return, and so does not release it
+        with self._lock:  # `_end` never returns, and so keeps the lock
             if self._number is not None and not self._work:
                 self._end(self._number)
 
@@ -141,18 +144,18 @@ class Termination:
         threads = [threading.Thread(target=f, daemon=True) for f in reversed(self._callbacks)]
         for thread in threads:
             thread.start()
-            thread.join(_LONGEST_TURN)  # quick callbacks run one after the other
+            thread.join(_LONGEST_TURN)  # so quick callbacks run one after the other
         for thread in threads:
             thread.join(max(0.0, until - time.monotonic()))
-        self._say(f"{_DESCRIPTIONS[signal.Signals(number)]}{why and ': '}{why}")
+        self._print_and_log(f"{_DESCRIPTIONS[signal.Signals(number)]}{why and ': '}{why}")
         kill_descendants(_LONGEST_KILL)
         os._exit(128 + number)
 
-    def _say(self, text: str) -> None:
-        """Prints a line on the console and in the log. A full pipe that nobody reads is skipped."""
+    def _print_and_log(self, text: str) -> None:
+        """Prints a line on the console and in the log; skips a full pipe that no process reads."""
         line = f"{self._program}: {text}\n".encode()
         descriptors = [self._stderr]
-        with suppress(OSError):  # a closed descriptor
+        with suppress(OSError):  # a descriptor may be closed
             descriptors += [2] * (not os.path.sameopenfile(2, self._stderr))
         for descriptor in descriptors:
             with suppress(OSError):  # the terminal may be gone, or the disk full
@@ -162,18 +165,19 @@ class Termination:
                     os.write(descriptor, line)
 
 
-_current: Termination | None = None  # one per process, as signal handlers are
+# One object for the whole process, to which signal handlers belong.
+_current: Termination | None = None
 
 
-def _raise_nothing(*_: Any) -> None:
-    """Handles a signal in the main thread: does nothing, since the pipe has the signal already."""
+def _ignore_in_main_thread(*_: Any) -> None:
+    """Does nothing in the main thread: the signal's number is already in the pipe."""
 
 
 def end_on_signals(program: str) -> None:
     """Makes Ctrl-C, SIGTERM and SIGHUP end this process and all its descendants.
 
-    The exit status is 128 plus the number of the signal: 130, 143, 129. Signals that are ignored
-    already stay ignored. Call it in the main thread of a program, before anything slow.
+    The exit status is 128 plus the number of the signal: 130, 143, 129. Signals that are already
+    ignored stay ignored. Call this function in the main thread of a program, before anything slow.
 
     Args:
       program: the name that messages begin with.
@@ -188,8 +192,8 @@ def end_on_signals(program: str) -> None:
         after_in_parent=lambda: signal.pthread_sigmask(signal.SIG_UNBLOCK, _DESCRIPTIONS),
         after_in_child=_begin_as_fork,
     )
-    # atexit runs callbacks in reverse order, so this one runs last. The interpreter shuts down
-    # after it, and then the thread that reads the pipe does not run any more.
+    # atexit runs callbacks in reverse order, so this callback runs last. After it, the interpreter
+    # shuts down, and the thread that reads the pipe no longer runs.
     atexit.register(_restore_signals)
 
 
@@ -219,7 +223,7 @@ def postpone_end(work: Work) -> Iterator[None]:
     """A context in which `work` may save its unsaved steps before a signal ends the process.
 
     If `work` has unsaved steps when the signal arrives, it is asked to save them and to end. The
-    process ends when the context is left, with the message of the exception that left it. A second
+    process ends when the context ends, with the message of the exception that ended it. A second
     signal ends the process at once. If contexts are nested, only the outermost one has this effect.
     """
     assert _current is not None, "end_on_signals was not called"
@@ -243,8 +247,8 @@ def call_before_end(callback: Callable[[], None]) -> Iterator[None]:
 def stop_here() -> None:
     """Ends the process if a signal has arrived; otherwise does nothing.
 
-    It is called before steps that must not happen after Ctrl-C, such as a push: after a signal, it
-    takes the process a moment to end.
+    It is called before steps that must not happen after Ctrl-C, such as a push: after a signal, the
+    process needs a moment to end.
     """
     if _current is not None:
         _current.stop_here()

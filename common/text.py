@@ -16,7 +16,7 @@ def escape_controls(text: str) -> str:
     change the direction of writing, and bytes of a file name that are not UTF-8 become escapes as
     in Python's strings: `\x1b`, `\n`, `\u202e`, `\udcff`.
     """
-    if text.isprintable():  # nearly all text, and a hundred times as fast
+    if text.isprintable():  # true for nearly all text, and a hundred times as fast
         return text
     return "".join(
         character
@@ -31,7 +31,7 @@ def list_first(names: Sequence[str], most: int = 5) -> str:
 
     Args:
       names: the names.
-      most: the number of names that are listed at most.
+      most: the largest number of names in the result.
     """
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more

@@ -1,10 +1,10 @@
-"""Removes secrets from URLs, and recognises URLs that can be trusted on the way."""
+"""Removes secrets from URLs, and recognises URLs whose responses nobody else can change."""
 
 import ipaddress
 import re
 from urllib.parse import urlsplit
 
-# A URL has neither spaces nor quotes. Punctuation at its end belongs to the sentence. The patterns
+# A URL has neither spaces nor quotes. Punctuation after a URL belongs to the sentence. The patterns
 # take linear time, since a log may have lines of a megabyte.
 _END = r"""(?=[\]):;,.]{0,4}(?:[\s"'<>]|$))"""
 _CREDENTIALS = re.compile(r"""(?<=://)[^/?#\s"'<>]*@""")
@@ -26,7 +26,7 @@ def remove_secrets(text: str) -> str:
 def is_secure(url: str) -> bool:
     """Whether nobody on the network can change the response to a request for `url`.
 
-    This is so for https, and for http on this machine (loopback).
+    This is true for https, and for http on this machine (loopback).
     """
     parts = urlsplit(url)
     if parts.scheme != "http":

@@ -6,21 +6,23 @@ from collections.abc import Iterable
 
 # Top-level packages whose distribution has another name.
 _DISTRIBUTIONS = {"PIL": "pillow", "sklearn": "scikit-learn"}
-# Distributions whose results depend on further distributions.
+# Distributions whose results depend on other distributions as well.
 _DEPENDENCIES = {"scikit-learn": ("scipy",)}
-# Libraries for flags, logging and protocol buffers, which compute nothing.
+# Packages whose version is left out: they contain flags, logging and protocol buffers, and compute
+# nothing.
 _WITHOUT_NUMBERS = {"absl", "google"}
 
 
 def installed_versions(packages: Iterable[str]) -> dict[str, str]:
-    """Returns the versions of the distributions that these top-level packages belong to.
+    """Returns the versions of the distributions to which these top-level packages belong.
 
     Args:
       packages: names as in import statements. The standard library, and libraries that no result
         depends on, are left out.
 
     Returns:
-      Version by name of the distribution; `"none"` if it is not installed. No package is imported.
+      The versions by the name of the distribution; `"none"` if a distribution is not installed. No
+      package is imported.
     """
     third_party = set(packages) - set(sys.stdlib_module_names) - _WITHOUT_NUMBERS
     names = {distribution for package in third_party for distribution in _distributions(package)}
@@ -30,8 +32,9 @@ def installed_versions(packages: Iterable[str]) -> dict[str, str]:
 def _distributions(package: str) -> list[str]:
     name = _DISTRIBUTIONS.get(package, package.replace("_", "-"))
     if _version(name) is None:
-        # The distribution has another name, such as a special build of TensorFlow. This look-up
-        # reads the file lists of all distributions, which takes most of a second.
+        # The distribution has another name than the package, for example a special build of
+        # TensorFlow. This look-up reads the file lists of all distributions, which takes most of a
+        # second.
         return importlib.metadata.packages_distributions().get(package, [name])
     return [name, *_DEPENDENCIES.get(name, ())]
 

@@ -13,7 +13,7 @@ def connect(*, project: str | None, region: str | None, api_endpoint: str | None
     Args:
       project: the project of all requests.
       region: the region of all requests.
-      api_endpoint: the host of the API; None for Google's.
+      api_endpoint: the host of the API; None for Google's host.
 
     Raises:
       google.auth.exceptions.GoogleAuthError: no credentials are found.

@@ -2,16 +2,17 @@
 
 No result depends on docstrings, the messages of exceptions and assertions, log lines and help
 texts. Every other string is a value, such as the name of a feature or the key of a dictionary. A
-message that is assigned to a variable first is a value, too: it may be written to a file.
+message that the program first assigns to a variable also counts as a value, since the program may
+write it to a file.
 """
 
 import ast
 from typing import Any
 
-_EXCEPTIONS = ("Error", "Exception", "Interrupt", "Warning")  # endings of exceptions' names
+_EXCEPTIONS = ("Error", "Exception", "Interrupt", "Warning")  # how names of exception classes end
 _LOG_METHODS = {"log", "debug", "info", "warning", "error", "exception", "critical"}
 _LOGGERS = {"logger", "logging"}
-# Functions of `common.options` whose first argument is text of --help or of a message.
+# Functions of `common.options` whose first argument is a text for --help or for a message.
 _HELP = {"option", "Check"}
 _HELP_KEYWORDS = {"help", "description", "epilog"}
 _TEXT = ast.Constant("wording")
@@ -35,7 +36,7 @@ class _Neutral(ast.NodeTransformer):
         return self.generic_visit(node)
 
     def visit_Pass(self, node: ast.Pass) -> None:
-        """Removes `pass`: beside a docstring, it makes no difference."""
+        """Removes `pass`, which makes no difference beside a docstring."""
 
     def visit_Raise(self, node: ast.Raise) -> Any:
         if isinstance(node.exc, ast.Call):

@@ -1,6 +1,6 @@
 """Records the time and the memory of a node in its output artifacts.
 
-From there, a report reads them on a cluster too, and also if a node was taken from the cache.
+The report reads them there, on a cluster too, and also for nodes that were taken from the cache.
 """
 
 import contextlib
@@ -16,7 +16,7 @@ from typing import Any
 
 from common.memory import peak_memory
 
-USAGE = "usage"  # custom property of each output artifact
+USAGE = "usage"  # the custom property of each output artifact of a node
 _Artifacts = Mapping[str, Sequence[Any]]
 
 
@@ -29,7 +29,7 @@ class Usage:
       seconds: duration of the execution.
       peak_mb: the most memory that the process of the node held during the execution, in MiB;
         child processes are not counted.
-      run: id of the run that executed the node; empty on a cluster.
+      run: the id of the run that executed the node; empty on a cluster.
     """
 
     started: str
@@ -41,7 +41,7 @@ class Usage:
 def record_usage(
     do: Callable[[_Artifacts, _Artifacts, Mapping[str, Any]], Any], run: str = ""
 ) -> Callable[[_Artifacts, _Artifacts, Mapping[str, Any]], Any]:
-    """Returns a function that calls the `Do` of a TFX executor, and records its usage.
+    """Returns a function that calls `do`, the `Do` of a TFX executor, and records the usage.
 
     Args:
       do: a function of input artifacts, output artifacts and execution properties.
@@ -79,8 +79,8 @@ def read_usage(artifact: Any) -> Usage | None:
 
 
 def _reset_peak() -> None:
-    """Resets the peak to the present memory, since nodes may share a process (proc(5))."""
-    with contextlib.suppress(OSError):  # a kernel or sandbox that does not offer it
+    """Resets this process's peak memory, since nodes may share the process (proc(5))."""
+    with contextlib.suppress(OSError):  # this kernel or sandbox does not have `clear_refs`
         Path("/proc/self/clear_refs").write_text("5")
 
 

@@ -4,7 +4,7 @@ from typing import Any, Protocol
 
 
 class Placeholder(Protocol):
-    """The method of TFX's `tfx.dsl.placeholder.Placeholder` that compilers call.
+    """The interface of TFX's `tfx.dsl.placeholder.Placeholder` that compilers use.
 
     In a compiled pipeline, a placeholder stands for a text that a node writes during the run.
     """

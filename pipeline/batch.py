@@ -6,7 +6,7 @@ from common.errors import InputError
 from pipeline.options.config import Config
 from pipeline.recipes import RECIPES
 
-# A batch still fits if this share of the training images is quarantined.
+# The batch size leaves room for the quarantine of this share of the training images.
 _QUARANTINED = 0.05
 
 
@@ -18,7 +18,8 @@ def fit_batch(config: Config, train_images: int) -> Config:
 
     Args:
       config: the configuration.
-      train_images: the number of images in the train split, before any is quarantined.
+      train_images: the number of images in the train split, including images that will be
+        quarantined.
 
     Raises:
       InputError: the user chose a larger batch, or `train.accumulation` requires one.

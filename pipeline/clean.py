@@ -13,7 +13,7 @@ from pipeline.root import LOCK, OWNER
 
 
 def clean(cache: Path, roots: Iterable[Path]) -> Iterator[str]:
-    """Empties the cache of models, and removes the checkpoints of trainings that never ended.
+    """Empties the cache of models, and removes the checkpoints of unfinished trainings.
 
     Args:
       cache: the directory that `backbones.resolve.cache_dir` returns.

@@ -29,15 +29,17 @@ _ONLY_NAMES = (
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class NodeCode:
-    """For each node, the fingerprint of its code and of the libraries that its results depend on.
+    """For each node, the fingerprint of its code and of the libraries on which its results depend.
 
-    TFX itself takes fingerprints of module files only, but here functions are given by import path.
+    TFX itself takes fingerprints only of module files, but this pipeline names functions by import
+    path.
     """
 
     example_gen: str
     validation: str
     example_check: str
     data_check: str
+    full_data_check: str
     schema: str
     transform: str
     tuner: str
@@ -76,6 +78,7 @@ def hash_nodes(source: Mapping[str, Any], layout: str) -> NodeCode:
         validation=hash_libraries("tfx", "tensorflow_data_validation"),
         example_check=hash_code("components.example_check.executor", without=_FILE_SYSTEMS),
         data_check=hash_code("components.data_check.executor", without=_FILE_SYSTEMS),
+        full_data_check=hash_code("components.data_check.full_executor"),
         schema=hash_code("components.packaged_schema.component", without=_FILE_SYSTEMS),
         transform=hash_code("trainer.preprocessing", "components.backbone_transform.executor"),
         tuner=hash_code("trainer.tuner", data=training),
@@ -93,7 +96,7 @@ def hash_nodes(source: Mapping[str, Any], layout: str) -> NodeCode:
 
 
 def _hash_templates() -> str:
-    """Returns a fingerprint of the files that the page of a report is made of."""
+    """Returns a fingerprint of the template files of the report's page."""
     folder = resources.files("components.report").joinpath("templates")
     files = sorted(folder.iterdir(), key=lambda file: file.name)
     return hash_bytes(b"".join(file.read_bytes() for file in files))

@@ -25,7 +25,7 @@ class Dataset:
       name: the value of `--dataset`; part of the pipeline's default name.
       about: a line for `--list-datasets`.
       source: the argument of `components.image_example_gen.sources.registry.make_source`.
-      licence: of the images, by Hugging Face's identifier; empty if it is not known.
+      licence: the licence of the images, as Hugging Face's identifier; empty if it is not known.
       schema: the name of the curated schema in `schemas/`; if None, the schema is inferred.
       recipes: the name of the default recipe for `--tune full` and for `--tune head`.
     """
@@ -77,10 +77,10 @@ def find_dataset(text: str, *, here: bool = True) -> Dataset:
     Args:
       text: a name of `DATASETS`, `tfds:NAME`, or the path or URI of a folder, a manifest, or
         TFRecords.
-      here: whether a path must exist on this machine; False if it is read in a container.
+      here: whether a path must exist on this machine; False if the path is read in a container.
 
     Raises:
-      InputError: the value is none of these.
+      InputError: the value has none of these forms.
     """
     if text in DATASETS:
         return DATASETS[text]

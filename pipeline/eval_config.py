@@ -10,8 +10,8 @@ def make_eval_config() -> config_pb2.EvalConfig:
     """Returns the metrics of the exported model on raw test examples, in total and by class.
 
     The accuracy on the images of a class is the recall of the class. There are no thresholds,
-    because TFMA ignores the number of images when it compares values with them. The gate is in
-    `components.model_evaluator.verdict`.
+    because TFMA ignores the number of images when it compares values with thresholds. The gate is
+    in `components.model_evaluator.verdict`.
     """
     return config_pb2.EvalConfig(
         model_specs=[
@@ -21,7 +21,8 @@ def make_eval_config() -> config_pb2.EvalConfig:
                 prediction_key="probabilities",
             )
         ],
-        # feature_keys, because feature_values fail if a class is absent from the test split.
+        # `feature_keys` is used instead of `feature_values`, which fails if a class is absent from
+        # the test split.
         slicing_specs=[
             config_pb2.SlicingSpec(),
             config_pb2.SlicingSpec(feature_keys=["label"]),

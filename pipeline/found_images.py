@@ -1,4 +1,4 @@
-"""Describes the images that a run found, before anything long runs. Imports no TensorFlow."""
+"""Describes the images that a run found, before its first node runs. Imports no TensorFlow."""
 
 import dataclasses
 from collections import Counter
@@ -15,7 +15,7 @@ from components.image_example_gen.sources.duplicates import (
 )
 from components.image_example_gen.split import assign_splits
 
-_SHOWN = 4  # suffixes of file names
+_SHOWN = 4  # the number of suffixes that a message names
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -34,10 +34,10 @@ class FoundImages:
       given: the splits that the source gives.
       left_out: folders whose images are left out.
       dropped: number of duplicates that were removed.
-      leaks: copies of one image in several given splits: the number of such images, and the file
-        names of one of them.
-      conflicts: copies of one image in several classes: the number of such images, and the file
-        names of one of them.
+      leaks: the number of images with copies in several splits that the source gives, and the file
+        names of the copies of one such image.
+      conflicts: the number of images with copies in several classes, and the file names of the
+        copies of one such image.
     """
 
     total: int
@@ -59,10 +59,10 @@ class FoundImages:
         return self.splits[TRAIN]
 
     def check(self) -> None:
-        """Refuses images that no model can be trained and measured on.
+        """Refuses images on which no model can be trained and measured.
 
         Raises:
-          RefusedError: a split has no image, or a class none to train on.
+          RefusedError: a split has no image, or a class has no training image.
         """
         check_splits(self.splits, f"found {self.total} images")
         check_trained(self.untrained)
@@ -83,7 +83,7 @@ class FoundImages:
         }
 
     def warnings(self) -> Iterator[str]:
-        """Yields a sentence for each thing that the user should know."""
+        """Yields warnings about the images, such as duplicates, one sentence each."""
         if self.left_out:
             names = list_first(self.left_out)
             yield f"The images in {names} are left out: ingest.splits does not name these folders."

@@ -1,4 +1,4 @@
-"""Finds data and backbone of a run, once, with their fingerprints."""
+"""Finds the data and the backbone of a run, and takes their fingerprints."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ from components.image_example_gen.listing import (
 )
 from components.image_example_gen.sources.registry import make_source
 from components.image_example_gen.unread import unread_directory
-from components.model_evaluator.records import find_champions, records_directory
+from components.model_evaluator.records import Blessing, find_champions, records_directory
 from components.model_pusher.last_push import Serving, push_record
 from pipeline.found_images import FoundImages, find_images
 from pipeline.options.config import Config
@@ -38,7 +38,7 @@ class Inputs:
       backbone: a SavedModel directory.
       backbone_fingerprint: the fingerprint of the backbone's content.
       backbone_layout: the layout that `backbones.layout` finds, as text; empty for `--tune head`.
-      champions: the records that `components.model_evaluator.records.find_champions` returned.
+      champions: the blessings that `components.model_evaluator.records.find_champions` returned.
       serving: the state of the serving directory when the run begins.
       found: the description of the images.
     """
@@ -50,7 +50,7 @@ class Inputs:
     backbone: str
     backbone_fingerprint: str
     backbone_layout: str
-    champions: Mapping[str, str]
+    champions: Mapping[str, Blessing]
     serving: Serving
     found: FoundImages
 
@@ -68,7 +68,7 @@ def resolve_inputs(config: Config) -> Inputs:
         precision=config.train.precision,
         trusted=config.trust_model,
     )
-    check_backbone(backbone, trusted=config.trust_model)  # before the data are downloaded
+    check_backbone(backbone, trusted=config.trust_model)  # checked before the data are downloaded
     if config.tune == "full":
         check_tunable(backbone)
     images = make_source(config.source)

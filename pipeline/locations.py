@@ -13,7 +13,7 @@ from pipeline.options.storage import is_in_launcher_store
 _ROOT, _SERVING, _DATASET, _MODEL = "--pipeline-root", "--serving-dir", "--dataset", "--model"
 _STATE = "cloud.state_dir"
 
-# Two places, and the reason why the first one must neither be the second one nor lie in it.
+# Pairs of places, with the reason why the first place must not be, or lie in, the second place.
 _APART = (
     (_ROOT, _DATASET, "artifacts would be taken for images"),
     (_SERVING, _DATASET, "pushed models would be taken for images"),
@@ -79,7 +79,7 @@ def check_buckets(config: Config) -> None:
     }.items():
         if place.startswith("gs://"):
             check_reachable(flag, place)
-            return  # one check is enough: all buckets have the same server
+            return  # one check is enough, since one server has all buckets
 
 
 def check_writable(flag: str, place: str) -> None:
@@ -102,7 +102,7 @@ def check_writable(flag: str, place: str) -> None:
 
 
 def _written(config: Config) -> dict[str, str]:
-    """Returns the directories that a run writes, by flag, without those that are not yet known."""
+    """Returns the known directories that a run writes, by flag."""
     places = {
         _ROOT: config.pipeline_root,
         _SERVING: config.serving_dir,

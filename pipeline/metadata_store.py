@@ -30,7 +30,7 @@ def check_metadata(state_directory: Path) -> None:
             (found,) = store.execute("PRAGMA quick_check(1)").fetchone()
     except sqlite3.DatabaseError as error:
         if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-            raise  # another error, for example of the disk: the file itself may be intact
+            raise  # after another error, for example of the disk, the file may be intact
         found = str(error)
     if found != "ok":
         raise InputError(

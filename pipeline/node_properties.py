@@ -31,12 +31,15 @@ class ValidationProperties:
     """Execution properties of StatisticsGen, SchemaGen and ExampleValidator.
 
     Attributes:
-      library_fingerprint: fingerprint of the libraries that they run.
+      library_fingerprint: fingerprint of the libraries that these nodes run.
       check_fingerprint: fingerprint of the code of ExampleValidator.
+      champion_counts: the number of training images of each class in the data of the champion, as
+        JSON: see `components.example_check.component.ExampleCheck`.
     """
 
     library_fingerprint: PropertyValue
     check_fingerprint: PropertyValue
+    champion_counts: PropertyValue
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -117,6 +120,7 @@ class EvaluatorProperties:
         `components.model_evaluator.records.NONE`.
       records: directory in which a blessing is recorded.
       training: fingerprint of the training that makes the model.
+      data: fingerprint of the examples.
       gate: `components.model_evaluator.settings.GateSettings`, as JSON.
       code_fingerprint: fingerprint of the node's code.
     """
@@ -125,6 +129,7 @@ class EvaluatorProperties:
     champion: PropertyValue
     records: PropertyValue
     training: PropertyValue
+    data: PropertyValue
     gate: PropertyValue
     code_fingerprint: PropertyValue
 

@@ -9,19 +9,14 @@ source -- ImageExampleGen -+- StatisticsGen - SchemaGen or PackagedSchema - Exam
              backbone SavedModel +------------+           +- the last blessed model
 
 A pipeline that is compiled for a cluster starts with the node ResolveInputs, which finds data and
-backbone for each run.
+backbone for each run. With `--data-check full`, DataCheck also reads the backbone, and the features
+that Transform computed for `--tune head`.
 """
 
 from collections.abc import Sequence
 
-from tfx.components import (  # isort: skip (it patches tfx_bsl, for the pinned TFDV)
-    SchemaGen,
-    StatisticsGen,
-    Trainer,
-    Tuner,
-)
-import tensorflow_data_validation as tfdv
-from tensorflow_metadata.proto.v0 import schema_pb2
+from pipeline.data_nodes import make_data_check, make_data_nodes  # isort: skip (patches tfx_bsl)
+from tfx.components import Trainer, Tuner
 from tfx.dsl.components.base.base_node import BaseNode
 from tfx.dsl.components.common.importer import Importer
 from tfx.orchestration.pipeline import Pipeline
@@ -30,13 +25,8 @@ from tfx.types import BaseChannel, standard_artifacts
 
 from components.backbone.component import Backbone
 from components.backbone_transform.component import BackboneTransform
-from components.custom_job_trainer.component import CustomJobTrainer
-from components.data_check.component import DataCheck
-from components.example_check.component import ExampleCheck
-from components.image_example_gen.component import ImageExampleGen
 from components.model_evaluator.component import ModelEvaluator
 from components.model_pusher.component import ModelPusher
-from components.packaged_schema.component import PackagedSchema
 from components.report.component import Report
 from components.serving_check.component import ServingCheck
 from pipeline.beam.engine import workers_are_elsewhere
@@ -49,20 +39,6 @@ from pipeline.run_parameters import runtime_parameters
 # Workers must import tfx first: the pinned TFDV imports a part of tfx_bsl that no longer exists,
 # and tfx provides a substitute.
 _BEAM_PLUGIN = "--beam_plugins=tfx"
-
-# With these types, TFDV treats labels as categories, and the bytes of images not as text.
-_EXAMPLE_TYPES = schema_pb2.Schema(
-    feature=[
-        schema_pb2.Feature(
-            name="image", type=schema_pb2.BYTES, image_domain=schema_pb2.ImageDomain()
-        ),
-        schema_pb2.Feature(
-            name="label",
-            type=schema_pb2.INT,
-            int_domain=schema_pb2.IntDomain(is_categorical=True),
-        ),
-    ]
-)
 
 
 def create_pipeline(
@@ -86,88 +62,36 @@ def create_pipeline(
         first = [resolved]
     else:
         properties = make_properties(config, inputs)
-    examples = ImageExampleGen(
-        source=properties.example_gen.source,
-        classes=properties.example_gen.classes,
-        max_side=config.ingest.max_side,
-        max_pixels=config.ingest.max_pixels,
-        max_value=config.ingest.max_value,
-        source_fingerprint=properties.example_gen.source_fingerprint,
-        code_fingerprint=properties.example_gen.code_fingerprint,
-        unread_notes=properties.example_gen.unread_notes,
-        listing=properties.example_gen.listing,
-    )
-    statistics = StatisticsGen(
-        examples=examples.outputs["examples"],
-        stats_options=tfdv.StatsOptions(
-            schema=_EXAMPLE_TYPES,
-            # File names are left out if the schema is inferred: from few examples, SchemaGen would
-            # infer the list of their names, and new names would be anomalies.
-            feature_allowlist=None if config.has_schema else ["image", "label"],
-        ),
-    )
-    schema: BaseNode
-    if config.has_schema:
-        schema = PackagedSchema(
-            content=properties.schema.content,
-            code_fingerprint=properties.schema.code_fingerprint,
-        )
-    else:
-        schema = SchemaGen(statistics=statistics.outputs["statistics"], exclude_splits=["test"])
-    validator = ExampleCheck(
-        examples=examples.outputs["examples"],
-        statistics=statistics.outputs["statistics"],
-        schema=schema.outputs["schema"],
-        classes=properties.example_gen.classes,
-        max_quarantined=config.ingest.max_quarantined,
-        allow_anomalies=config.ingest.allow_anomalies,
-        library_fingerprint=properties.validation.library_fingerprint,
-        code_fingerprint=properties.validation.check_fingerprint,
-    ).with_id("ExampleValidator")
-    # TFX's components do not have this property. Adding it to their specs puts it into the cache
-    # key.
-    for node in (statistics, *([] if config.has_schema else [schema])):
-        node.spec.exec_properties["library_fingerprint"] = properties.validation.library_fingerprint
+    data = make_data_nodes(config, properties)
+    examples, schema = data.examples, data.schema.outputs["schema"]
     backbone, backbone_model = _backbone(config, inputs, properties)
     # If the whole backbone is tuned, Transform writes no examples and has nothing to analyse, so it
     # does not read the data. If only a head is tuned, it computes the features of each image once.
     head_only = config.tune == "head"
     transform = BackboneTransform(
-        examples=examples.outputs["examples"],
-        schema=schema.outputs["schema"],
+        examples=examples,
+        schema=schema,
         backbone=backbone_model,
         preprocessing_fn="trainer.preprocessing.preprocessing_fn",
         analyze=["train"],
         materialize=["train", "validation"] if head_only else [],
         custom_config=properties.transform.custom_config,
     ).with_id("Transform")
-    data_checks = (
-        [
-            DataCheck(
-                examples=examples.outputs["examples"],
-                classes=properties.example_gen.classes,
-                max_leak=config.data.max_leak,
-                code_fingerprint=properties.data_check.code_fingerprint,
-            ).with_id("DataCheck")
-        ]
-        if config.data.check != "off"
-        else []
-    )
-    transform.add_upstream_node(validator)  # nothing long runs on data that are refused
-    training_examples = (
-        transform.outputs["transformed_examples"] if head_only else (examples.outputs["examples"])
+    transform.add_upstream_node(data.validator)  # so that no long node runs on refused data
+    features = transform.outputs["transformed_examples"] if head_only else None
+    data_checks = make_data_check(
+        config, properties, data, backbone=backbone_model, transformed_examples=features
     )
     training = {
-        "examples": training_examples,
+        "examples": examples if features is None else features,
         "transform_graph": transform.outputs["transform_graph"],
-        "schema": schema.outputs["schema"],
+        "schema": schema,
         "base_model": backbone_model,
         "train_args": trainer_pb2.TrainArgs(splits=["train"]),
         "eval_args": trainer_pb2.EvalArgs(splits=["validation"]),
     }
     tuners = [Tuner(tuner_fn="trainer.tuner.tuner_fn", **training)] if config.tuner else []
-    trainer_class = CustomJobTrainer if config.machines.trainer.machine_type else Trainer
-    trainer = trainer_class(
+    trainer = _trainer_class(config)(
         run_fn="trainer.train.run_fn",
         hyperparameters=tuners[0].outputs["best_hyperparameters"] if tuners else None,
         **training,
@@ -182,20 +106,22 @@ def create_pipeline(
             tuner.add_upstream_node(check)
     trainer.spec.exec_properties["custom_config"] = properties.trainer.custom_config
     evaluator = ModelEvaluator(
-        examples=examples.outputs["examples"],
+        examples=examples,
         example_splits=["test"],
         model=trainer.outputs["model"],
-        schema=schema.outputs["schema"],
+        schema=schema,
         eval_config=properties.evaluator.eval_config,
         champion=properties.evaluator.champion,
         records=properties.evaluator.records,
         training=properties.evaluator.training,
+        data=properties.evaluator.data,
         gate=properties.evaluator.gate,
+        heat_map_seconds=config.report.heat_map_seconds,
         code_fingerprint=properties.evaluator.code_fingerprint,
     ).with_id("Evaluator")
     serving_check = ServingCheck(
         model=trainer.outputs["model"],
-        examples=examples.outputs["examples"],
+        examples=examples,
         evaluation=evaluator.outputs["evaluation"],
         settings=properties.serving_check.settings,
     )
@@ -208,10 +134,7 @@ def create_pipeline(
     ).with_id("Pusher")
     report = Report(
         artifacts={
-            "examples": examples.outputs["examples"],
-            "statistics": statistics.outputs["statistics"],
-            "schema": schema.outputs["schema"],
-            "anomalies": validator.outputs["anomalies"],
+            **data.artifacts(),
             **(data_checks[0].outputs if data_checks else {}),
             "transform_graph": transform.outputs["transform_graph"],
             "model": trainer.outputs["model"],
@@ -229,13 +152,10 @@ def create_pipeline(
         pipeline_root=config.pipeline_root,
         components=[
             *first,
-            examples,
-            statistics,
-            schema,
-            validator,
-            *data_checks,
+            *data.all(),
             backbone,
             transform,
+            *data_checks,
             *tuners,
             trainer,
             evaluator,
@@ -274,3 +194,13 @@ def _backbone(
         custom_properties={"fingerprint": inputs.backbone_fingerprint},
     ).with_id("Backbone")
     return node, node.outputs["result"]
+
+
+def _trainer_class(config: Config) -> type[Trainer]:
+    """Returns the class of the node Trainer."""
+    if not config.machines.trainer.machine_type:
+        return Trainer
+    # It imports Vertex AI's client, which takes two seconds of CPU time.
+    from components.custom_job_trainer.component import CustomJobTrainer
+
+    return CustomJobTrainer

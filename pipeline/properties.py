@@ -13,7 +13,7 @@ from common.custom_config import to_custom_config
 from common.fingerprint import hash_bytes
 from components.image_example_gen.listing import listing_path
 from components.image_example_gen.unread import unread_directory
-from components.model_evaluator.records import NONE, records_directory
+from components.model_evaluator.records import NONE, Blessing, records_directory
 from components.model_evaluator.settings import GateSettings
 from components.model_pusher.last_push import push_record
 from components.model_pusher.settings import PusherSettings
@@ -126,7 +126,7 @@ def make_properties(config: Config, inputs: Inputs) -> Properties:
     transform_settings = TransformSettings(
         tune=config.tune,
         input_range=config.backbone.input_range,
-        # The range of AugReg's models is known.
+        # The check is not needed for AugReg's models, whose range of pixel values is known.
         check_input_range=not parse_model(config.model).is_augreg,
         code_fingerprint=code.transform,
     )
@@ -146,13 +146,13 @@ def make_properties(config: Config, inputs: Inputs) -> Properties:
         ),
         inputs=training_inputs,
         label=label,
-        # Not in the Trainer's output directory, which is a new one for each execution.
+        # The checkpoints are not in the Trainer's output directory, since each execution has a new
+        # output directory.
         checkpoints=f"{config.state_dir}/checkpoints",
         code_fingerprint=code.trainer,
     )
     fingerprint = _training_fingerprint(inputs, trainer_settings, tuner_settings)
-    champions = (record for made_by, record in inputs.champions.items() if made_by != fingerprint)
-    champion = next(champions, NONE)
+    champion = next((b for by, b in inputs.champions.items() if by != fingerprint), None)
     pusher_settings = PusherSettings(
         serving_state=inputs.serving.key(fingerprint),
         push_record=push_record(config.state_dir),
@@ -164,19 +164,27 @@ def make_properties(config: Config, inputs: Inputs) -> Properties:
         endpoint=make_endpoint_settings(config.name, config.endpoint, config.cloud),
         code_fingerprint=code.pusher,
     )
+    example_gen = ExampleGenProperties(
+        source=json.dumps(dict(inputs.source), sort_keys=True),
+        classes=json.dumps(list(inputs.classes)),
+        source_fingerprint=inputs.source_fingerprint,
+        code_fingerprint=code.example_gen,
+        unread_notes=unread_directory(config.state_dir),
+        listing=listing_path(config.state_dir, inputs.source_fingerprint),
+    )
+    data = _data_fingerprint(example_gen, training_inputs)
     return Properties(
-        example_gen=ExampleGenProperties(
-            source=json.dumps(dict(inputs.source), sort_keys=True),
-            classes=json.dumps(list(inputs.classes)),
-            source_fingerprint=inputs.source_fingerprint,
-            code_fingerprint=code.example_gen,
-            unread_notes=unread_directory(config.state_dir),
-            listing=listing_path(config.state_dir, inputs.source_fingerprint),
-        ),
+        example_gen=example_gen,
         validation=ValidationProperties(
-            library_fingerprint=code.validation, check_fingerprint=code.example_check
+            library_fingerprint=code.validation,
+            check_fingerprint=code.example_check,
+            champion_counts=_champion_counts(champion, data),
         ),
-        data_check=DataCheckProperties(code_fingerprint=code.data_check),
+        data_check=DataCheckProperties(
+            code_fingerprint=code.full_data_check
+            if config.data.check == "full"
+            else code.data_check
+        ),
         schema=SchemaProperties(
             content=inputs.schema,
             code_fingerprint=code.schema,
@@ -187,9 +195,10 @@ def make_properties(config: Config, inputs: Inputs) -> Properties:
         trainer=TrainerProperties(custom_config=to_custom_config(trainer_settings)),
         evaluator=EvaluatorProperties(
             eval_config=json_format.MessageToJson(make_eval_config(), sort_keys=True),
-            champion=champion,
+            champion=champion.record if champion else NONE,
             records=records_directory(config.state_dir),
             training=fingerprint,
+            data=data,
             gate=to_custom_config(GateSettings(**vars(config.gate))),
             code_fingerprint=code.evaluator,
         ),
@@ -215,13 +224,31 @@ def make_properties(config: Config, inputs: Inputs) -> Properties:
                     config,
                     inputs,
                     training=fingerprint,
-                    champion="" if champion == NONE else champion,
+                    champion=champion.record if champion else "",
                     code=code.all(),
                 )
             ),
             code_fingerprint=code.report,
         ),
     )
+
+
+def _data_fingerprint(example_gen: ExampleGenProperties, inputs: TrainingInputs) -> str:
+    """Returns the fingerprint of everything that determines the examples."""
+    limits = (inputs.max_side, inputs.max_pixels, inputs.max_value)
+    texts = [example_gen.source, example_gen.classes, inputs.source_fingerprint]
+    return hash_bytes(json.dumps([*texts, inputs.examples_code, *limits]).encode())
+
+
+def _champion_counts(champion: Blessing | None, data: str) -> str:
+    """Returns `champion_counts` of ExampleValidator.
+
+    If the champion was trained on the same examples as this run, its counts are left out. Otherwise
+    ExampleValidator would run again for each new champion on the same examples.
+    """
+    if champion is None or champion.data == data:
+        return "null"
+    return json.dumps(list(champion.class_counts))
 
 
 def _tolerance(config: Config) -> float:

@@ -37,12 +37,13 @@ class Recipe:
 
     Attributes:
       about: the origin or purpose of the recipe.
-      tune: the value of `--tune` that it is for, "full" or "head".
+      tune: the value of `--tune` for which the recipe is made, "full" or "head".
       hyperparameters: the hyperparameters of the Trainer.
       augmentation: the augmentation of training images.
-      min_accuracy: the accuracy that the gate requires of AugReg's weights, as a fraction. It is
-        low enough for a model that is as accurate as the published ones: on as many held-out
-        images, the gate refuses it with a probability below 1 %, see `gate.confidence`.
+      min_accuracy: the accuracy that the gate requires of AugReg's weights, as a fraction. This
+        accuracy is low enough for a model that is as accurate as the published models: on as many
+        held-out images, the gate refuses such a model with a probability below 1 %, see
+        `gate.confidence`.
       published: the accuracies that were published for it.
     """
 
@@ -81,8 +82,8 @@ INCEPTION = Augmentation(crop_area=0.05, flip=True)
 
 # AugReg's own fine-tuning, from the appendix of Steiner et al., arXiv 2106.10270. The authors took
 # the best of the learning rates 0.001, 0.003, 0.01 and 0.03 and of the resolutions 224 and 384.
-# Momentum accumulates gradients in Flax, but steps in Keras; the two differ a little while the
-# learning rate changes.
+# With momentum, Flax accumulates gradients, but Keras accumulates steps; the results differ
+# slightly while the learning rate changes.
 AUGREG = Hyperparameters(
     steps=500,
     batch_size=512,
@@ -104,11 +105,11 @@ HEAD = Hyperparameters(
 )
 
 # For backbones whose pretraining is unknown. The head starts as the best head on frozen features;
-# then all weights are trained at a learning rate too small to spoil it (Kumar et al., arXiv
-# 2202.10054), for enough epochs for small datasets. With a MobileNetV2 and 476 images of tf_flowers
-# this recipe classified 112 of 124 held-out images correctly (72 of the validation and 52 of the
-# test split), and 111 with another seed. A recipe with 8 epochs, learning rate 0.001 and a wider
-# range of crops reached 109 and 108; the best head on frozen features reached 110.
+# then all weights are trained at a learning rate that is too small to spoil the head (Kumar et al.,
+# arXiv 2202.10054), for enough epochs for small datasets. With a MobileNetV2 and 476 images of
+# tf_flowers this recipe classified 112 of 124 held-out images correctly (72 of the validation and
+# 52 of the test split), and 111 with another seed. A recipe with 8 epochs, learning rate 0.001 and
+# a wider range of crops reached 109 and 108; the best head on frozen features reached 110.
 OTHER = Hyperparameters(
     epochs=20,
     batch_size=32,

@@ -3,11 +3,13 @@
 Imports TensorFlow only for buckets.
 """
 
+from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 
 from common.errors import InputError
 from common.files import read_bytes
+from common.text import make_printable
 from pipeline.options.config import Config
 
 # The feature `file_name` that ImageExampleGen writes, as in the curated schemas.
@@ -20,7 +22,8 @@ feature {
   shape {}
 }
 """
-_REQUIRED = ("image", "label")
+_LABEL = "label"
+_REQUIRED = ("image", _LABEL)
 
 
 def read_curated_schema(name: str) -> str:
@@ -32,7 +35,7 @@ def read_schema(path: str) -> str:
     """Returns the text of a reviewed schema.
 
     A schema that --write-schema wrote has no feature `file_name`, since SchemaGen would infer the
-    list of all names. It is added here.
+    list of all names. The feature is added here.
 
     Args:
       path: path or gs:// URI of a text-format `tensorflow.metadata.v0.Schema`.
@@ -64,6 +67,31 @@ def read_schema(path: str) -> str:
             f"{', '.join(missing)} as well"
         )
     return text if "file_name" in names else f"{text.rstrip()}{_FILE_NAME}"
+
+
+def limit_labels(schema: str, classes: Sequence[str]) -> str:
+    """Adds the range of the labels to the text of an inferred schema.
+
+    SchemaGen lists the labels as a domain of strings, but TFDV ignores such a domain for a feature
+    of integers: without a range, a new class would be no anomaly.
+
+    Args:
+      schema: the text that SchemaGen wrote.
+      classes: the class names, which are written into a comment of the text.
+    """
+    from google.protobuf import text_format
+    from tensorflow_metadata.proto.v0 import schema_pb2
+
+    parsed = text_format.Parse(schema, schema_pb2.Schema())
+    others = [domain for domain in parsed.string_domain if domain.name != _LABEL]
+    del parsed.string_domain[:]
+    parsed.string_domain.extend(others)
+    (label,) = (feature for feature in parsed.feature if feature.name == _LABEL)
+    label.int_domain.CopyFrom(
+        schema_pb2.IntDomain(name=_LABEL, min=0, max=len(classes) - 1, is_categorical=True)
+    )
+    names = "".join(f"#   {index} {make_printable(name)}\n" for index, name in enumerate(classes))
+    return f"# The labels:\n{names}{text_format.MessageToString(parsed)}"
 
 
 def check_write_schema(path: str, config: Config) -> None:

@@ -18,7 +18,7 @@ LOCK = ".lock"  # the file that a run locks while it is going on
 def state_directory(config: Config) -> Path:
     """Returns the directory of metadata store and logs.
 
-    It is the pipeline root if that is on this machine, and otherwise `./runs/<name>`.
+    This is the pipeline root if it is on this machine, and otherwise `./runs/<name>`.
     """
     root = config.pipeline_root
     is_remote = "://" in root or config.run.is_compiled
@@ -32,8 +32,9 @@ def claim_root(directory: Path, config: Config) -> Iterator[Callable[[], None]]:
     The operating system frees the lock when the process ends, even if it is killed.
 
     Yields:
-      A function that records the pipeline as the owner of the directory. A run calls it after it
-      has found its data and its model. If it ends before, any pipeline may use the root.
+      A function that records the pipeline as the owner of the directory. A run calls this function
+      after it has found its data and its model. If a run ends before, any pipeline may use the
+      root.
 
     Raises:
       InputError: the root cannot be written; another run uses it; it belongs to another pipeline;
@@ -52,7 +53,7 @@ def claim_root(directory: Path, config: Config) -> Iterator[Callable[[], None]]:
             "another --name or --pipeline-root"
         )
     with lock:
-        recorded = {directory / OWNER: config.name, directory / _READS: config.reads}
+        recorded = {directory / OWNER: config.name, directory / _READS: config.model_and_dataset}
         found = {file: read_text(file) or text for file, text in recorded.items()}
         name, reads = found.values()
         if name != config.name:
@@ -60,12 +61,12 @@ def claim_root(directory: Path, config: Config) -> Iterator[Callable[[], None]]:
                 f"--pipeline-root {directory}: belongs to the pipeline {name}; expected "
                 f"{config.name}: give --name {name}, or another --pipeline-root"
             )
-        # Two folders of the same name may hold different data. Without this check, the models of
-        # one would be compared with those of the other.
-        if reads != config.reads and config.has_default_name:
+        # Two folders of the same name may contain different data. Without this check, a model for
+        # one folder would be compared with a model for the other folder.
+        if reads != config.model_and_dataset and config.has_default_name:
             raise InputError(
-                f"--pipeline-root {directory}: has runs of {reads}; this run is of {config.reads}; "
-                "give it another --name"
+                f"--pipeline-root {directory}: has runs of {reads}; this run is of "
+                f"{config.model_and_dataset}; give it another --name"
             )
 
         def record_owner() -> None:

@@ -78,7 +78,7 @@ def parameter_values(config: Config) -> dict[str, int | float | str]:
     """Returns the values of the pipeline's parameters in `config`, by name."""
     values = config.values()
     if config.serving_dir == default_serving_dir(config.state_dir):
-        values["serving_dir"] = ""  # so that it follows the pipeline root of each run
+        values["serving_dir"] = ""  # each run derives the directory from its pipeline root
     found = {}
     for parameter in PARAMETERS:
         key = parameter.key_in(config)

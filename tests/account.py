@@ -1,4 +1,4 @@
-"""A service account of Google Cloud that nobody knows."""
+"""A Google Cloud service account that does not exist, for tests."""
 
 import json
 from pathlib import Path
@@ -19,7 +19,7 @@ def private_pem(key: rsa.RSAPrivateKey) -> bytes:
 
 
 def write_account(folder: Path, *, token_uri: str) -> Path:
-    """Writes the file that `GOOGLE_APPLICATION_CREDENTIALS` names, with a key made up here."""
+    """Writes a credentials file for `GOOGLE_APPLICATION_CREDENTIALS`, with a new private key."""
     account = {
         "type": "service_account",
         "project_id": "p",

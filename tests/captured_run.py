@@ -10,8 +10,8 @@ import pipeline_runner
 
 
 @contextmanager
-def _captured() -> Iterator[tuple[TextIO, TextIO]]:
-    """A context in which descriptors 1 and 2 are files."""
+def _redirect_output() -> Iterator[tuple[TextIO, TextIO]]:
+    """Redirects file descriptors 1 and 2 to two temporary files, and yields the files."""
     saved = os.dup(1), os.dup(2)
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
         os.dup2(out.fileno(), 1)
@@ -25,8 +25,8 @@ def _captured() -> Iterator[tuple[TextIO, TextIO]]:
 
 
 def run_captured(*arguments: str) -> tuple[int, str, str]:
-    """Runs the command line in this process; returns status, stdout and stderr."""
-    with _captured() as streams:
+    """Runs the command line in this process; returns exit status, stdout and stderr."""
+    with _redirect_output() as streams:
         status = pipeline_runner.main(arguments)
         texts = []
         for file in streams:

@@ -1,4 +1,4 @@
-"""What tests share."""
+"""Fixtures and functions that tests share."""
 
 import io
 import os
@@ -23,8 +23,8 @@ PROJECT = Path(__file__).resolve().parent.parent
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Has the files that take longest begin first: else a worker would be left alone with them."""
-    longest = ("end_to_end/test_photographs.py", "end_to_end/", "")
+    """Starts the slowest test files first, so that no worker runs them alone at the end."""
+    longest = ("end_to_end/test_real_images.py", "end_to_end/", "")
     items.sort(key=lambda item: next(i for i, part in enumerate(longest) if part in item.nodeid))
 
 
@@ -39,19 +39,22 @@ def shared() -> Path:
     """Returns the folder with real images and a real pretrained backbone."""
     folder = Path(os.environ.get("VIT_SHARED", PROJECT.parent / "shared")).resolve()
     if not (folder / "tfds").is_dir():
-        pytest.skip(f"no photographs at {folder} (set VIT_SHARED)")
+        pytest.skip(f"no real images at {folder} (set VIT_SHARED)")
     return folder
 
 
 @pytest.fixture(scope="session")
-def photographs(shared: Path) -> list[Path]:
-    """Returns some original images, of flowers and of pets."""
+def real_images(shared: Path) -> list[Path]:
+    """Returns the paths of some original images of flowers and pets."""
     return sorted((shared / "images").glob("*/*/*.jpg"))
 
 
 @pytest.fixture
 def foreground() -> Iterator[None]:
-    """As a shell runs it in the foreground; the tests may be run in the background, or by nohup."""
+    """Sets the signal handlers of a foreground process.
+
+    Tests that run in the background or under nohup inherit ignored signals.
+    """
     handlers = {signal.SIGINT: signal.default_int_handler, signal.SIGHUP: signal.SIG_DFL}
     before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     yield
@@ -67,9 +70,7 @@ def jpeg() -> bytes:
 
 @pytest.fixture(scope="session")
 def tiny_backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Returns the SavedModel directory of an untrained ViT for 16 pixels, with 2 layers and 16
-    features.
-    """
+    """Returns the SavedModel of an untrained ViT for 16 x 16 pixels, with 2 layers of width 16."""
     directory = tmp_path_factory.mktemp("backbone") / "tiny"
     convert(random_arrays(TINY, seed=0), directory)
     return directory
@@ -84,14 +85,14 @@ def server_process() -> Iterator[ServingProcess]:
 
 @pytest.fixture(scope="session")
 def tensorflow_java() -> Iterator[TensorFlowJava]:
-    """Returns TensorFlow Java, another runtime; tests are skipped without Maven or Java."""
+    """Returns TensorFlow Java; without Maven or Java, the tests that use it are skipped."""
     with tempfile.TemporaryDirectory() as folder:
         yield TensorFlowJava(Path(folder))
 
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    """Returns a scripted web server, which is reached without the proxies of the environment."""
+    """Returns a scripted web server; requests to it do not go through a proxy."""
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     with Server() as server:
         yield server
@@ -122,7 +123,10 @@ def class_folder(folder: Path, classes: int = 2, images: int = 3) -> Path:
 
 
 def digit_folders(folder: Path, count: int) -> Path:
-    """Writes the first handwritten digits into class folders, with one time of modification."""
+    """Writes the first `count` handwritten digits into class folders.
+
+    All files have the same time of modification.
+    """
     from components.image_example_gen.sources.digits import DigitsSource
 
     source = DigitsSource()

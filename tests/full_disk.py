@@ -1,4 +1,4 @@
-"""A full disk: the kernel refuses every byte that this process would write to a file."""
+"""Simulates a full disk for this process."""
 
 import resource
 import signal
@@ -7,8 +7,11 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def no_room() -> Iterator[None]:
-    """Within it files can be created, and nothing written to them: errno is EFBIG, not ENOSPC."""
+def full_disk() -> Iterator[None]:
+    """Makes every write to a file fail, with errno EFBIG instead of ENOSPC.
+
+    Files can still be created.
+    """
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, limits[1]))

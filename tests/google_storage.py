@@ -1,6 +1,7 @@
-"""Google's storage as its JSON API answers: cloud.google.com/storage/docs/json_api/v1/objects/list.
+"""A stand-in for Cloud Storage, on loopback.
 
-Google's client sends its requests there (STORAGE_EMULATOR_HOST).
+STORAGE_EMULATOR_HOST makes Google's client send its requests to the stand-in, whose responses
+follow cloud.google.com/storage/docs/json_api/v1/objects/list.
 """
 
 import base64
@@ -22,7 +23,7 @@ def encoded(digest):
 
 
 class Storage(Api):
-    """A bucket whose listing has two objects on each page."""
+    """A stand-in for Cloud Storage: one bucket, with two objects on each page of its listing."""
 
     ROUTES = (
         ("POST", "/token", "token"),
@@ -78,7 +79,7 @@ class Storage(Api):
 def storage_with(
     objects: dict[str, bytes], patch: pytest.MonkeyPatch, folder: Path
 ) -> Iterator[Storage]:
-    """A context in which Google's client finds a bucket `bucket` with these objects."""
+    """Runs the stand-in with the bucket `bucket` and these objects, and sets up Google's client."""
     with serving(Storage()) as server:
         account = write_account(folder, token_uri=f"{server.url}/token")
         patch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(account))

@@ -1,4 +1,4 @@
-"""The packages as a container image installs them: not editable."""
+"""Installs the project as the container image does, from a wheel."""
 
 import shutil
 import subprocess
@@ -11,7 +11,7 @@ from common.fingerprint import FIRST_PARTY
 
 
 def build_wheel(project: Path, folder: Path) -> Path:
-    """Builds the project's wheel in `folder`, from a copy without what is generated."""
+    """Builds the project's wheel in `folder`, from a copy without generated files."""
     copy = folder / "project"
     copy.mkdir()
     for name in FIRST_PARTY:
@@ -28,14 +28,14 @@ def build_wheel(project: Path, folder: Path) -> Path:
 
 
 def make_environment(project: Path, folder: Path) -> Path:
-    """Makes a virtual environment with the project's wheel in it, as in an image.
+    """Makes a virtual environment with the project's wheel, as in an image.
 
-    The 227 packages of requirements.lock are not installed a second time: a .pth file leads to
-    those of the environment that runs the tests. What that one has of the project is not seen,
-    since the .pth files there, by which it is found, are not read.
+    The packages of requirements.lock are not installed again: a .pth file adds the site-packages of
+    the environment that runs the tests. That environment's editable installation of the project is
+    not visible, because Python ignores .pth files in a directory that a .pth file adds.
 
     Returns:
-      Its `bin` directory.
+      The `bin` directory of the environment.
     """
     environment = folder / "environment"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", environment], check=True)

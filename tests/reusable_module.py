@@ -4,9 +4,9 @@ import tensorflow as tf
 
 
 class ReusableModule(tf.Module):
-    """A model with one variable; a subclass adds `__call__`."""
+    """A model with one variable, to which a subclass adds `__call__`."""
 
-    variables = trainable_variables = None  # tf.Module's properties cannot be saved; lists can
+    variables = trainable_variables = None  # tf.Module's properties cannot be saved, but lists can
 
     def __init__(self):
         super().__init__()

@@ -1,9 +1,9 @@
-"""A stand-in for TensorFlow Serving, whose binary is not on PyPI: it answers gRPC and HTTP.
+"""A stand-in for TensorFlow Serving, by gRPC and HTTP; the real server is not on PyPI.
 
 It parses requests by the protos of tensorflow-serving-api, and runs them in a Session as the server
-does (tensorflow_serving/servables/tensorflow/predict_util.cc, `RunPredict`). JSON becomes the same
-proto (tensorflow_serving/util/json_tensor.cc, `FillPredictRequestFromJson`): rows of named inputs,
-whose strings are given as they are or as `{"b64": …}`.
+does (tensorflow_serving/servables/tensorflow/predict_util.cc, `RunPredict`). A request in JSON is
+converted to the same proto (tensorflow_serving/util/json_tensor.cc, `FillPredictRequestFromJson`).
+It consists of rows of named inputs; strings are plain or `{"b64": …}`.
 """
 
 import base64
@@ -30,7 +30,7 @@ _DEFAULT = tf.saved_model.DEFAULT_SERVING_SIGNATURE_DEF_KEY
 
 
 class Server(prediction_service_pb2_grpc.PredictionServiceServicer):
-    """One version of one model.
+    """A server of one version of one model.
 
     Attributes:
       grpc_port: the port of gRPC.
@@ -43,7 +43,7 @@ class Server(prediction_service_pb2_grpc.PredictionServiceServicer):
         self.grpc_port = self.http_port = 0
 
     def run(self, request: predict_pb2.PredictRequest) -> predict_pb2.PredictResponse:
-        """Runs a request, which fails as on the server if it does not fit the signature."""
+        """Runs a request; if it does not fit the signature, it fails as on the real server."""
         signature = request.model_spec.signature_name or _DEFAULT
         inputs = {name: tf.make_ndarray(tensor) for name, tensor in request.inputs.items()}
         response = predict_pb2.PredictResponse()
@@ -60,7 +60,7 @@ class Server(prediction_service_pb2_grpc.PredictionServiceServicer):
             context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
 
     def predict_json(self, path: str, body: bytes) -> tuple[int, Any]:
-        """Answers a request in JSON; returns status and answer."""
+        """Runs a request in JSON; returns the HTTP status and the content of the response."""
         if path != f"/v1/models/{self._name}:predict":
             return 404, {"error": f"Malformed request: POST {path}"}
         content = json.loads(body)
@@ -86,7 +86,7 @@ class Server(prediction_service_pb2_grpc.PredictionServiceServicer):
 
 @contextmanager
 def serve(name: str, version: Path) -> Iterator[Server]:
-    """A context in which a version of a model is served on loopback."""
+    """Serves a version of a model on loopback."""
     model = Server(name, version)
     server = grpc.server(futures.ThreadPoolExecutor(1))
     prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(model, server)
@@ -106,7 +106,7 @@ def serve(name: str, version: Path) -> Iterator[Server]:
 
 
 def read_warm_up(version: Path) -> list[predict_pb2.PredictRequest]:
-    """The warm-up requests of a version, read as the server reads them.
+    """Returns the warm-up requests of a version, as the server reads them.
 
     See `RunSavedModelWarmupUntracked` in
     tensorflow_serving/servables/tensorflow/saved_model_warmup_util.cc, and `RunWarmupRequest` in
@@ -144,6 +144,6 @@ def _handler(model: Server) -> type[BaseHTTPRequestHandler]:
             self.wfile.write(content)
 
         def log_message(self, *_: Any) -> None:
-            """Says nothing."""
+            """Logs nothing."""
 
     return Handler

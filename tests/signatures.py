@@ -1,4 +1,4 @@
-"""What the three signatures of an exported model are asked, and how their answers are compared."""
+"""Inputs for the three signatures of exported models, and the comparison of their outputs."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,7 +12,7 @@ Arrays = dict[str, dict[str, Any]]
 
 
 def inputs_of(images: Sequence[bytes], height: int, width: int) -> Arrays:
-    """Inputs for each signature: the same images as files, as examples and as pixels."""
+    """Returns inputs for each signature: the same images as files, as examples and as pixels."""
     decoded = [tf.image.resize(_decode(i), [height, width]) for i in images]
     return {
         "serving_default": {"image_bytes": images},
@@ -22,18 +22,18 @@ def inputs_of(images: Sequence[bytes], height: int, width: int) -> Arrays:
 
 
 def _decode(image: bytes) -> tf.Tensor:
-    """A JPEG or PNG; TensorFlow's default DCT is not accurate."""
+    """Decodes a JPEG or PNG; TensorFlow's default DCT is not accurate."""
     return tf.io.decode_jpeg(image, channels=3, dct_method="INTEGER_ACCURATE")
 
 
 def example_of(image: bytes) -> bytes:
-    """A serialized tf.Example with an encoded image."""
+    """Returns a serialized tf.Example with an encoded image."""
     features = tf.train.Features(feature={"image": feature(image)})
     return tf.train.Example(features=features).SerializeToString()
 
 
 def answers_by_object_graph(directory: Any, inputs: Arrays) -> Arrays:
-    """Returns the outputs of a model that `tf.saved_model.load` has loaded, by signature."""
+    """Loads a model with `tf.saved_model.load`; returns its outputs by signature."""
     signatures = tf.saved_model.load(str(directory)).signatures
     answers = {}
     for name, given in inputs.items():
@@ -43,7 +43,7 @@ def answers_by_object_graph(directory: Any, inputs: Arrays) -> Arrays:
 
 
 def assert_same(answers: Arrays, expected: Arrays) -> None:
-    """Floats within 1e-5, all else exactly."""
+    """Asserts that outputs are the same: floats within 1e-5, other values exactly."""
     assert answers.keys() == expected.keys()
     for name, outputs in expected.items():
         assert answers[name].keys() == outputs.keys()

@@ -1,4 +1,4 @@
-"""TensorFlow Java, another runtime that loads exported models: by the C++ loader, in a Session."""
+"""Runs exported models in TensorFlow Java, which loads them with the C++ loader in a Session."""
 
 import os
 import shutil
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 _SOURCES = Path(__file__).parent / "java"
-# Maven's messages for a registry that it cannot reach; those for a wrong POM are different.
+# Messages of Maven if it cannot reach the registry. Its messages for a wrong POM are different.
 _OFFLINE = ("Could not transfer", "Unknown host", "Connection refused", "in offline mode")
 
 
@@ -17,10 +17,10 @@ class TensorFlowJava:
     """Runs `tests/java/Classify.java`."""
 
     def __init__(self, folder: Path) -> None:
-        """Gets the jars by Maven, 170 MB the first time, into its local repository.
+        """Downloads the jars to Maven's local repository, 170 MB the first time.
 
         Args:
-          folder: an empty one, where native libraries are unpacked: 650 MB.
+          folder: an empty folder for the native libraries, 650 MB.
         """
         for program in ("mvn", "java"):
             if not shutil.which(program):
@@ -47,7 +47,7 @@ class TensorFlowJava:
     def classify(
         self, models: Sequence[Path], images: Sequence[Path]
     ) -> dict[str, tuple[list[str], list[float]]]:
-        """Returns, by model, the labels of the images and their probabilities."""
+        """Classifies the images; returns the labels and their probabilities by model."""
         done = subprocess.run(
             [*self._command, *map(str, models), "--", *map(str, images)],
             env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "0"},
@@ -56,7 +56,7 @@ class TensorFlowJava:
             check=False,
         )
         assert done.returncode == 0, done.stderr
-        # The name of the loader in TensorFlow's own messages.
+        # TensorFlow's log names the source file of the C++ loader.
         assert done.stderr.count("cc/saved_model/loader.cc") >= len(models), done.stderr
         answers: dict[str, tuple[list[str], list[float]]] = {}
         for line in done.stdout.splitlines():

@@ -1,4 +1,4 @@
-"""Wherever packages are listed by name, none is forgotten."""
+"""Tests that each list of the project's packages is complete."""
 
 import re
 import tomllib

@@ -1,4 +1,4 @@
-"""The command line, as a process."""
+"""Tests of the command line, most of them in a new process."""
 
 import io
 import os
@@ -25,7 +25,7 @@ from pipeline.report.console import Console
 
 
 def command(project, *arguments, cwd=None, env=None):
-    """Runs the command line."""
+    """Runs the command line in a new process."""
     return subprocess.run(
         [sys.executable, str(project / "pipeline_runner.py"), *arguments],
         cwd=cwd or project,
@@ -149,15 +149,16 @@ LATER_USAGE_ERRORS = [
 
 
 @pytest.mark.parametrize(("arguments", "expected"), LATER_USAGE_ERRORS, ids=lambda x: str(x)[-30:])
-def test_these_are_found_by_beam_and_tfds_before_tensorflow_is_loaded(project, arguments, expected):
+def test_usage_errors_of_beam_and_tfds_are_found_without_tensorflow(project, arguments, expected):
     check_usage_error(run_lightly(project, arguments, "tensorflow", "tfx", "keras"), expected)
 
 
-LIGHT = ("tensorflow", "tfx", "keras", "apache_beam", "numpy")  # none of them is imported
+# usage errors import none of these modules
+LIGHT = ("tensorflow", "tfx", "keras", "apache_beam", "numpy")
 
 
 @pytest.mark.parametrize(("arguments", "expected"), USAGE_ERRORS, ids=lambda x: str(x)[-30:])
-def test_usage_errors_are_one_line_and_exit_2(project, arguments, expected):
+def test_usage_errors_have_one_line_and_status_2(project, arguments, expected):
     check_usage_error(run_lightly(project, arguments, *LIGHT), expected)
 
 
@@ -166,7 +167,7 @@ def test_the_script_itself_ends_with_the_status(project):
 
 
 def run_lightly(project, arguments, *heavy):
-    """Runs the command line in a new process, which fails if it has imported a heavy module."""
+    """Runs the command line in a new process, which fails if it has imported one of `heavy`."""
     code = (
         "import sys, pipeline_runner\n"
         "try: status = pipeline_runner.main(sys.argv[1:])\n"
@@ -196,7 +197,7 @@ def check_usage_error(done, expected):
     [["--help"], *([f"--list-{what}"] for what in ("models", "datasets", "options"))],
     ids=lambda x: str(x)[-30:],
 )
-def test_these_answer_without_tensorflow(project, arguments):
+def test_commands_that_need_no_tensorflow(project, arguments):
     done = run_lightly(project, arguments, *LIGHT)
     assert done.returncode == 0, done.stderr
 
@@ -224,7 +225,7 @@ def test_without_a_network_a_bucket_is_an_error_of_one_line(project, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_classes_that_may_be_one_are_warned_of():
+def test_similar_class_names_give_a_warning():
     out = io.StringIO()
     warn_of_similar_names(["Roses", "daisy", "roses"], Console(out, io.StringIO()))
     assert out.getvalue().startswith("The classes 'Roses' and 'roses' differ only in upper and")
@@ -238,7 +239,7 @@ def test_help_has_every_flag(project):
 
 
 def test_every_option_is_listed(project):
-    """Each has its key and its flag; options that several nodes share are listed once."""
+    """Each option is listed with its key and its flag, and the options of nodes are listed once."""
     _, *rows, last = command(project, "--list-options").stdout.splitlines()
     nodes = last.removeprefix("NODE is one of ").rstrip(".").split(", ")
     named = [row.split()[0] for row in rows]
@@ -289,7 +290,7 @@ def test_the_table_of_models(tmp_path, monkeypatch):
     assert table["vit_mini_fe"][2:] == ["-", "yes", "Apache-2.0", "none (random weights)"]
 
 
-def test_which_models_are_here(tmp_path, monkeypatch, tiny_backbone):
+def test_models_in_the_cache_are_marked(tmp_path, monkeypatch, tiny_backbone):
     monkeypatch.setenv("VIT_HOME", str(tmp_path))
     monkeypatch.setenv("TFHUB_CACHE_DIR", str(tmp_path / "hub"))
 
@@ -336,7 +337,7 @@ def test_warnings(given, said, tmp_path):
     ],
 )
 def test_a_signal_ends_a_run_that_loads_tensorflow(project, tmp_path, number, status, line):
-    """An exception in the midst of an import may be turned into another one."""
+    """An import may catch the exception of a signal handler and raise another exception."""
     command = [sys.executable, "pipeline_runner.py", "--model", "vit_mini_fe"]
     command += ["--dataset", "digits", "--pipeline-root", str(tmp_path)]
     with subprocess.Popen(
@@ -347,7 +348,8 @@ def test_a_signal_ends_a_run_that_loads_tensorflow(project, tmp_path, number, st
         text=True,
     ) as run:
         assert run.stdout is not None
-        while "UNTRAINED" not in run.stdout.readline():  # the last line before TensorFlow is loaded
+        # the run prints this line before it imports TensorFlow
+        while "UNTRAINED" not in run.stdout.readline():
             pass
         run.send_signal(number)
         out, err = run.communicate(timeout=60)
@@ -357,7 +359,7 @@ def test_a_signal_ends_a_run_that_loads_tensorflow(project, tmp_path, number, st
 
 
 def test_an_interrupted_run_says_so(project):
-    """Ctrl-C comes when only the command line has been imported."""
+    """Ctrl-C arrives before TensorFlow is imported."""
     code = (
         "import sys, pipeline_runner\n"
         "def interrupt(*_): raise KeyboardInterrupt\n"
@@ -370,7 +372,7 @@ def test_an_interrupted_run_says_so(project):
     assert (done.returncode, done.stderr) == (130, "pipeline_runner.py: interrupted\n")
 
 
-def test_a_check_that_says_no_ends_the_run_with_status_3(tmp_path, capfd):
+def test_a_refusal_ends_the_run_with_status_3(tmp_path, capfd):
     def job(console):
         raise RefusedError("anomalies: the split train has labels that the schema does not have")
 

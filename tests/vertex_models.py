@@ -1,9 +1,9 @@
-"""Vertex AI's model registry and endpoints, on loopback and in memory.
+"""A stand-in for Vertex AI's model registry and endpoints, on loopback.
 
-Requests are parsed by Google's own protos. The rules are those of the API's reference: the first
-version of a model gets the alias `default`, which cannot be removed; an alias names one version at
-a time; the shares of an endpoint's traffic add up to 100; a deployed model that gets traffic cannot
-be removed.
+Google's own protos parse the requests. The stand-in follows the rules of the API's reference: The
+first version of a model gets the alias `default`, which cannot be removed. An alias names one
+version at a time. The shares of an endpoint's traffic add up to 100. A deployed model with traffic
+cannot be removed.
 """
 
 import json
@@ -18,11 +18,12 @@ from tests.pipeline.runners.server import Api, ApiError, serving
 
 PLACE = "/v1/projects/(?:p|123)/locations/europe-west4"
 _MODELS, _ENDPOINTS = f"{PLACE}/models", f"{PLACE}/endpoints"
-_NUMBER = "projects/123/locations/europe-west4"  # responses have the project's number
+# responses contain the project's number instead of its id
+_NUMBER = "projects/123/locations/europe-west4"
 
 
 class VertexModels(Api):
-    """An implementation of the services of models and endpoints.
+    """A stand-in for the services of models and endpoints, which keeps them in memory.
 
     Attributes:
       versions: the versions of the model by id.
@@ -61,11 +62,11 @@ class VertexModels(Api):
         return {"access_token": "token", "expires_in": 3600, "token_type": "Bearer"}
 
     def aliases(self):
-        """The id of the version that each alias names."""
+        """Returns the id of the version for each alias."""
         return {alias: id for id, v in self.versions.items() for alias in v["versionAliases"]}
 
     def traffic(self):
-        """The traffic of each version at the only endpoint."""
+        """Returns the traffic of each version at the only endpoint, in percent."""
         (endpoint,) = self.endpoints.values()
         split = endpoint.get("trafficSplit", {})
         return {m["modelVersionId"]: split.get(m["id"], 0) for m in endpoint["deployedModels"]}
@@ -181,9 +182,9 @@ class VertexModels(Api):
 
 @contextmanager
 def serve_vertex_models(monkeypatch, folder):
-    """A context in which clients find these services, and credentials for them.
+    """Runs the stand-in, and sets the credentials of its clients.
 
-    A copy of a model in a bucket is only named.
+    A model is not copied to a bucket; Vertex AI gets a gs:// URI.
     """
     with serving(VertexModels()) as server:
         account = write_account(folder, token_uri=f"{server.url}/token")

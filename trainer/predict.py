@@ -8,9 +8,9 @@ An IMAGE is a file, or a folder with images at any depth, also in a bucket (gs:/
 preprocessed as in the pipeline: rotated by EXIF, put on white, resized, scaled to [-1, 1].
 
 Without --output, one line for each image is printed, with probability and name of its likeliest
-classes. With --output, Beam writes them to a table (.csv, .jsonl, .parquet), on the engine that
---beam-arg names. If this command was interrupted, the same command resumes it. Images without an
-answer are in the table too, with the reason, and in OUTPUT.quarantine.jsonl.
+classes. With --output, Beam writes the predictions to a table (.csv, .jsonl, .parquet), on the
+engine that --beam-arg names. If this command was interrupted, the same command resumes it. Images
+without an answer are in the table too, with the reason, and in OUTPUT.quarantine.jsonl.
 
 Exit status: 0 if all images were classified, 1 if some could not be read (stderr names them, with
 the reason), 2 for bad usage or an unknown classifier.
@@ -74,7 +74,7 @@ def _classify(
 
 
 def find_class_names(classifier: "Classifier") -> Sequence[str] | None:
-    """Returns the classifier's class names, or ImageNet's if it has as many classes, or None."""
+    """Returns the class names; if there are none, ImageNet's for 1,000 classes, else None."""
     return classifier.names or (NAMES if classifier.classes == len(NAMES) else None)
 
 
@@ -126,7 +126,7 @@ def write_answers(
         top=options.top,
         batch_size=options.batch_size,
     )
-    classifier.close()  # each worker of Beam loads its own
+    classifier.close()  # each worker of Beam loads its own classifier
     total = len(job.files)
     meter = PaceMeter(total)
     screen = rich.console.Console(stderr=True)
@@ -157,8 +157,8 @@ def load_classifier(parser: Parser, options: argparse.Namespace) -> tuple[str, "
       The directory of the classifier, and the classifier.
 
     Raises:
-      InputError: there is no such classifier. Where possible, this is found out before TensorFlow
-        is imported.
+      InputError: there is no such classifier. Most such errors are raised before TensorFlow is
+        imported.
     """
     check_model(options.model, options.weights, task="classification")
     if parse_model(options.model).is_untrained(options.weights):

@@ -20,6 +20,9 @@ IMAGE = "image"
 LABEL = "label"
 PIXELS = "pixels"
 FEATURES = "features"
+# This feature identifies the image of an example, since Beam writes transformed examples in any
+# order, and without file names.
+IMAGE_HASH = "image_hash"
 
 # The number of images that Transform and Evaluator process at once. Beam passes up to 1,000 images
 # to Evaluator, whose pixels would take 600 MB.
@@ -38,7 +41,7 @@ def preprocessing_fn(
 
     Returns:
       `label`, int64 [B]; and `pixels`, float32 [B, H, W, 3] in [-1, 1], for tune "full", or
-      `features`, float32 [B, D], for tune "head".
+      `features`, float32 [B, D], and `image_hash`, int64 [B], see `hash_images`, for tune "head".
     """
     settings = from_custom_config(TransformSettings, custom_config)
     encoded = tf.reshape(inputs[IMAGE], [-1])
@@ -48,7 +51,17 @@ def preprocessing_fn(
         outputs[PIXELS] = decode_images(encoded, shapes.height, shapes.width)
     else:
         outputs[FEATURES] = _frozen_features(encoded, settings.backbone, settings.input_range)
+        outputs[IMAGE_HASH] = hash_images(encoded)
     return outputs
+
+
+def hash_images(encoded: tf.Tensor) -> tf.Tensor:
+    """Hashes encoded images, string [B], to int64 [B], in [0, 2^63 - 1).
+
+    The hash is FarmHash's Fingerprint64, which TensorFlow promises never to change: see
+    `tf.strings.to_hash_bucket_fast`.
+    """
+    return tf.strings.to_hash_bucket_fast(encoded, 2**63 - 1)
 
 
 def decode_images(encoded: tf.Tensor, height: int, width: int) -> tf.Tensor:
@@ -119,7 +132,8 @@ def _frozen_features(encoded: tf.Tensor, directory: str, input_range: str) -> tf
     The backbone becomes part of the transform graph's SavedModel, as its attribute
     `frozen_backbone`.
     """
-    import tensorflow_transform as tft  # here, since training imports this module without Transform
+    # Imported here, since training imports this module without TensorFlow Transform.
+    import tensorflow_transform as tft
 
     frozen = tft.make_and_track_object(
         lambda: FrozenBackbone(directory, input_range), name="frozen_backbone"
@@ -131,19 +145,19 @@ def _with_full_batch(function: Callable[[tf.Tensor], tf.Tensor], images: tf.Tens
     """Calls `function`, [B, H, W, 3] -> [B, D], with grey images added up to a batch of `CHUNK`.
 
     The features of an image must not depend on its batch, since Beam forms batches of any size. On
-    CPUs, the size of a batch determines in which order a matrix product adds up: the features of a
-    ViT differed by up to 2.5e-6, those of a MobileNet, in odd batches, by up to 2.5e-5. In batches
-    of one size they are bit-identical, whatever the other images and their order are (measured with
-    a MobileNet and four ViTs, Ti/16 to B/32). The exported model adds no images, since a request
-    with one image would take longer.
+    CPUs, the size of a batch determines in which order a matrix product adds up: between batch
+    sizes, the features of a ViT differed by up to 2.5e-6, and those of a MobileNet by up to 2.5e-5.
+    In batches of the same size, features are bit-identical, whatever the other images and their
+    order are (measured with a MobileNet and four ViTs, Ti/16 to B/32). The exported model adds no
+    images, since a request with one image would take longer.
 
     Args:
       function: the backbone.
       images: at most `CHUNK` images, float32 [B, H, W, 3].
     """
     batch = tf.shape(images)[0]
-    # Not `tf.pad`: TensorFlow 2.21 merges it with a convolution that follows (oneDNN's
-    # PadWithConv2D), which pads height and width only, so the batch would stay as it is.
+    # `tf.pad` is not used: TensorFlow 2.21 merges it with a following convolution (oneDNN's
+    # PadWithConv2D), which pads only height and width, so no image would be added.
     grey = tf.zeros([CHUNK - batch, *images.shape[1:]])
     return function(tf.ensure_shape(tf.concat([images, grey], 0), [CHUNK, *images.shape[1:]]))[
         :batch

@@ -1,8 +1,8 @@
 """The settings that the pipeline gives to Transform. Imports no TensorFlow.
 
-They have their own module, apart from the settings of Trainer. Transform's cache key has a
-fingerprint of all code that Transform imports, and a new option of training must not make Transform
-run again.
+These settings have their own module, apart from the settings of Trainer. Transform's cache key has
+a fingerprint of all code that Transform imports, and a new option of training must not make
+Transform run again.
 """
 
 import dataclasses

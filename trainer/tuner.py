@@ -59,7 +59,7 @@ def tuner_fn(fn_args: Any) -> TunerFnResult:
 
 
 def search_space(settings: TrainingSettings) -> keras_tuner.HyperParameters:
-    """Returns the search space: learning rate, schedule and augmentation, around their settings.
+    """Returns the search space: learning rate, schedule and augmentation, around given settings.
 
     The names are keys of options, and the defaults are the values in `settings`.
     """
@@ -124,7 +124,8 @@ class Search(keras_tuner.Tuner):
         label = self._job.label.with_options(
             trial.hyperparameters.values, suffix=f"-trial-{trial.trial_id}"
         )
-        # Keras registers each model by name, which would fill memory from trial to trial.
+        # Keras keeps a reference to each model by its name, so memory would grow from trial to
+        # trial.
         keras.utils.clear_session()
         try:
             with end_at_once():

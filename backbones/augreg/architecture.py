@@ -12,7 +12,7 @@ from typing import Literal
 from common.errors import InputError
 
 Shape = tuple[int, ...]
-Task = Literal["fe", "classification"]  # a feature extractor, or a classifier with its head
+Task = Literal["fe", "classification"]  # "fe" stands for a feature extractor, without a head
 Precision = Literal["float32", "mixed_bfloat16", "mixed_float16"]
 
 

@@ -64,7 +64,7 @@ def published_layout(arrays: Arrays) -> dict[str, np.ndarray]:
     published = {}
     for name, array in arrays.items():
         published_name = _published_name(name)
-        if published_name in arrays:  # Both names exist: `_check_names` will report this one.
+        if published_name in arrays:  # Both names exist: `_check_names` will report `name`.
             published_name = name
         published[published_name] = _published_shape(name, array)
     shapes = infer_architecture(published).array_shapes()
@@ -81,7 +81,7 @@ def infer_architecture(arrays: Arrays) -> Architecture:
     those of the architecture.
 
     Raises:
-      CheckpointError: an array that a size is read from is missing, or its size is impossible.
+      CheckpointError: an array from which a size is read is missing, or the size is impossible.
     """
     block = "Transformer/encoderblock_0"
     patch_size = _size(arrays, "embedding/kernel", 0)
@@ -141,7 +141,7 @@ def _grid_size(arrays: Arrays) -> int:
 
 
 def _count(arrays: Arrays, pattern: str) -> int:
-    """Counts the different values of the group in `pattern` over all names."""
+    """Returns the number of different texts that the group in `pattern` matches, over all names."""
     matches = (re.fullmatch(pattern, name) for name in arrays)
     return len({match[1] for match in matches if match})
 

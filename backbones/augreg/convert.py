@@ -36,8 +36,8 @@ def convert(
       task: "fe" for a feature extractor, whose outputs are float32 `[B, feature_width]`: the class
         token after the encoder's last normalisation and, if the model has one, after the layer
         `pre_logits`. "classification" for logits, float32 `[B, classes]`.
-      image_size: height and width of the images in pixels; None for the size that the checkpoint
-        was trained with.
+      image_size: height and width of the images in pixels; None for the size with which the
+        checkpoint was trained.
       precision: "float32", "mixed_bfloat16" or "mixed_float16". With a mixed precision, variables,
         images and outputs stay float32, but convolutions and the encoder's matrix products are
         computed in 16 bits.
@@ -62,7 +62,7 @@ def convert(
     name = "Transformer/posembed_input/pos_embedding"
     try:
         arrays[name] = resize_position_embedding(arrays[name], architecture.grid_size)
-    except (MemoryError, ValueError) as error:  # ValueError: an array too large for NumPy
+    except (MemoryError, ValueError) as error:  # NumPy raises ValueError for an impossible size
         raise InputError(
             f"image size {image_size}: {architecture.tokens:,} position embeddings do not fit into "
             "memory; expected a smaller size"

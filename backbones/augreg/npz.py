@@ -9,12 +9,13 @@ import numpy as np
 
 from common.errors import InputError, one_line
 
-_LARGEST_RATIO = 10  # unpacked to packed size: trained weights look random and hardly compress
-_SLACK = 100_000_000  # bytes
+# The largest ratio of unpacked to packed size. Trained weights can hardly be compressed.
+_LARGEST_RATIO = 10
+_SLACK = 100_000_000  # bytes by which a small archive may exceed that ratio
 
 
 class CheckpointError(InputError):
-    """An error about a file that is no AugReg checkpoint.
+    """The error for a file that is no AugReg checkpoint.
 
     The message is one line and names the file or the array.
     """
@@ -41,7 +42,7 @@ def read_npz(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
             return {name: _read_array(archive, name) for name in archive.files}
     except CheckpointError as error:
         raise CheckpointError(f"{path}: {error}") from error
-    except Exception as error:  # any exception, for the reason given in `_read_array`
+    except Exception as error:  # hostile bytes may raise any exception, see `_read_array`
         raise CheckpointError(
             f"{path}: unreadable archive ({one_line(error)}); download the checkpoint again"
         ) from error
@@ -66,7 +67,7 @@ def _check_names(names: list[str]) -> None:
 
 
 def _check_size(path: Path, archive: zipfile.ZipFile) -> None:
-    """Refuses a small file that unpacks to a huge one. `zipfile` never exceeds the stated size."""
+    """Refuses a small file that unpacks to a huge size, by the sizes in the archive's directory."""
     packed, unpacked = path.stat().st_size, sum(member.file_size for member in archive.infolist())
     if unpacked > _LARGEST_RATIO * packed + _SLACK:
         raise CheckpointError(

@@ -12,7 +12,7 @@ from common.saved_model import GRAPH_FILE
 class _Reusable(tf.Module):
     """The root object of the SavedModel."""
 
-    # In tf.Module these are properties. A SavedModel stores attributes, but no properties.
+    # These attributes replace properties of tf.Module, because a SavedModel stores only attributes.
     variables: list[tf.Variable] = []  # noqa: RUF012
     trainable_variables: list[tf.Variable] = []  # noqa: RUF012
 
@@ -29,12 +29,12 @@ def write_saved_model(model: VisionTransformer, directory: Path) -> None:
     Args:
       model: the model to write.
       directory: the directory to write, which does not exist yet or is empty. A new directory
-        appears complete or not at all; in an existing one, `saved_model.pb`, without which it is no
-        SavedModel, appears last.
+        appears complete or not at all. In an existing directory, `saved_model.pb` is written last;
+        without this file, it is no SavedModel.
     """
     size = model.architecture.image_size
     spec = tf.TensorSpec([None, size, size, 3], tf.float32, name="images")
-    # One graph serves training and inference: the model has no dropout, the only difference.
+    # The same graph is used in training and in inference, since the model has no dropout.
     forward = tf.function(model.__call__).get_concrete_function(spec)
 
     @tf.function

@@ -1,6 +1,6 @@
 """The Vision Transformer as a TensorFlow graph (Dosovitskiy et al., arXiv 2010.11929, section 3.1).
 
-It agrees with github.com/google-research/vision_transformer, `vit_jax/models_vit.py`.
+The graph agrees with github.com/google-research/vision_transformer, `vit_jax/models_vit.py`.
 """
 
 from collections.abc import Callable, Mapping
@@ -148,7 +148,7 @@ class VisionTransformer(tf.Module):
         *,
         activation: Callable[[tf.Tensor], tf.Tensor] | None = None,
     ) -> tf.Tensor:
-        """Applies a dense layer: `[N, inputs]` to `[N, outputs]` of the same dtype.
+        """Applies a dense layer, which maps `[N, inputs]` to `[N, outputs]` of the same dtype.
 
         A kernel that is split into heads is reshaped to one matrix.
         """
@@ -159,14 +159,14 @@ class VisionTransformer(tf.Module):
         product = tf.matmul(rows, tf.reshape(kernel, [inputs, outputs]))
         bias = tf.reshape(bias, [outputs])
         if activation is None:
-            # Not `bias_add`: oneDNN would fuse it with the product, and its kernel for the fused
-            # product does not use AMX.
+            # `bias_add` is not used: oneDNN would fuse it with the product, and the kernel for the
+            # fused operation does not use AMX.
             return product + bias
         return activation(tf.nn.bias_add(product, bias))
 
     def _layer_norm(self, rows: tf.Tensor, name: str) -> tf.Tensor:
         """Normalises rows, float32 `[N, width]`."""
-        # Of several ways to write it, this one passes over whole rows least often.
+        # This form needs the fewest passes over the rows.
         centred = rows - tf.reduce_mean(rows, axis=-1, keepdims=True)
         variance = tf.reduce_mean(tf.square(centred), axis=-1, keepdims=True)
         normalized = centred * tf.math.rsqrt(variance + 1e-6)

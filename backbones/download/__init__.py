@@ -1,4 +1,4 @@
-"""Downloads files by HTTP: resumes, retries and checks them, and renames only complete ones.
+"""Downloads files by HTTP, with resuming, retries and checks; only complete files appear.
 
 Imports neither TensorFlow nor, before a download, `requests`. The environment sets proxies
 (`https_proxy` and so on).

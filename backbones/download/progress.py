@@ -1,4 +1,4 @@
-"""Shows downloads, and waits for other processes, on the console. Imports no TensorFlow."""
+"""Shows downloads, and waiting for other processes, on the console. Imports no TensorFlow."""
 
 import logging
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from common.text import make_printable
 def show_downloads(console: rich.console.Console) -> Iterator[None]:
     """A context in which the console shows each download: a terminal as a bar, a file as two lines.
 
-    If the process waits for another process, a line names the file that the other one is writing.
+    If this process waits for another process, a line names the file which that process is writing.
     """
     bars = rich.progress.Progress(
         rich.progress.TextColumn("downloading {task.description}", markup=False),
@@ -27,7 +27,7 @@ def show_downloads(console: rich.console.Console) -> Iterator[None]:
         console=console,
         transient=True,
         disable=not console.is_terminal,
-        redirect_stdout=False,  # the output of libraries belongs in the log
+        redirect_stdout=False,  # output of libraries goes to the log
         redirect_stderr=False,
     )
     listener = _Listener(bars)

@@ -24,24 +24,24 @@ from common.urls import is_secure
 
 logger = logging.getLogger("backbones.download")
 
-_CHUNK = 1 << 16  # most bytes of one read
+_CHUNK = 1 << 16  # the largest number of bytes of a read
 _INTERVAL = 0.2  # seconds between two progress records
 
 
 class DownloadError(InputError):
-    """A file could not be downloaded. The message is one line with the URL and the reason."""
+    """The error for a failed download. The message is one line with the URL and the reason."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Patience:
     """The time limits of a download, in seconds, and its number of attempts."""
 
-    connect: float = 4  # longest wait for a connection to one address of the server
+    connect: float = 4  # longest wait for a connection to an address of the server
     read: float = 30  # longest wait for the next byte
     total: float = 6 * 3600  # longest duration of a download
-    pause: float = 1  # before the second attempt; doubled with each further one
-    longest_pause: int = 60  # also if the server asks for more (Retry-After)
-    tries: int = 5  # attempts in a row without a new byte
+    pause: float = 1  # wait before the second attempt; doubled before each further attempt
+    longest_pause: int = 60  # longest wait, even if the server asks for more (Retry-After)
+    tries: int = 5  # largest number of attempts in a row that receive nothing
 
 
 class Download(NamedTuple):
@@ -81,7 +81,7 @@ def download(
 
 
 class _BrokenOffError(Exception):
-    """An attempt failed, and the next one may succeed."""
+    """The error for a failed attempt, after which another attempt may succeed."""
 
 
 class _Transfer:
@@ -89,7 +89,8 @@ class _Transfer:
         self, url: str, target: Path, name: str, sha256: str | None, patience: Patience
     ) -> None:
         self._url, self._target, self._name = url, target, name
-        # The URL itself may be signed, which is not to be written anywhere.
+        # The notes contain only a digest of the URL, since a signed URL must not be written to a
+        # file.
         self._url_digest = hashlib.sha256(url.encode()).hexdigest()
         self._sha256, self._patience = sha256, patience
         self._part = target.with_name(target.name + ".part")
@@ -99,8 +100,8 @@ class _Transfer:
         self._validator, self._total = self._read_notes()
 
     def run(self) -> None:
-        """Tries until the file is complete, or until another attempt would be useless."""
-        failures = 0  # in a row, without a new byte
+        """Makes attempts until the file is complete, or until further attempts would be useless."""
+        failures = 0  # attempts in a row that received nothing
         with self._session() as session:
             while self._total is None or self._size != self._total:
                 before = self._size
@@ -134,7 +135,7 @@ class _Transfer:
         retry = Retry(
             total=None,
             connect=1,
-            read=False,  # `run` repeats such requests, from where the body broke off
+            read=False,  # `run` repeats such requests, and resumes
             redirect=False,  # `requests` follows redirects
             status=self._patience.tries,
             status_forcelist=(408, 425, 429, 500, 502, 503, 504),
@@ -152,7 +153,7 @@ class _Transfer:
         from requests import exceptions
         from urllib3.exceptions import HTTPError, MaxRetryError, ReadTimeoutError
 
-        # A compressed body has another length and digest than the file.
+        # Length and digest are those of the file itself, so the server must not compress the body.
         header = {"Accept-Encoding": "identity"}
         if self._size and self._validator:
             header |= {"Range": f"bytes={self._size}-", "If-Range": self._validator}
@@ -175,9 +176,9 @@ class _Transfer:
             raise _BrokenOffError(why) from error
 
     def _receive(self, response: Any) -> None:
-        """Appends the body to the partial file, or restarts the file."""
+        """Appends the body of the response to the partial file, or begins the file again."""
         header = response.headers
-        etag = header.get("ETag", "")  # If-Range needs a strong one (RFC 9110, section 13.1.5)
+        etag = header.get("ETag", "")  # If-Range needs a strong ETag (RFC 9110, section 13.1.5)
         validator = etag if etag.startswith('"') else header.get("Last-Modified")
         if response.status_code in (206, 416):
             if response.status_code == 416 or not self._is_next(header, validator):
@@ -199,7 +200,7 @@ class _Transfer:
                     self._report(logging.DEBUG)
 
     def _is_next(self, header: Mapping[str, str], validator: str | None) -> bool:
-        """Whether the body is the rest of the partial file: some servers ignore If-Range."""
+        """Whether the body is the rest of the partial file. Some servers ignore If-Range."""
         expected = rf"bytes {self._size}-\d+/{self._total}"
         has_rest = re.fullmatch(expected, header.get("Content-Range", ""))
         return bool(has_rest) and validator in (None, self._validator)
@@ -231,7 +232,8 @@ class _Transfer:
         return None, None
 
     def _begin(self, validator: str | None, total: int | None) -> None:
-        self._discard()  # before writing notes: a kill in between would leave old bytes, new notes
+        # The old bytes are removed first: after a kill in between, they must not have new notes.
+        self._discard()
         self._validator, self._total = validator, total
         notes = {"url": self._url_digest, "validator": validator, "total": total}
         write_whole(self._notes, json.dumps(notes))
@@ -253,7 +255,7 @@ class _Transfer:
 
 
 def _reason(error: Any) -> str:
-    """Returns the innermost cause in one line: `requests` raises errors within errors."""
+    """Returns the innermost cause in one line, since errors of `requests` contain other errors."""
     inner = [e for e in (*error.args, getattr(error, "reason", None)) if isinstance(e, Exception)]
     if inner:
         return _reason(inner[-1])

@@ -1,4 +1,4 @@
-"""Measures how fast decoders check JPEGs, in CPU time; one is the bare loop of `ingest.py`.
+"""Measures the CPU time that several decoders need for JPEGs.
 
 python -m benchmarks.ingestion.decoders FOLDER
 """
@@ -21,8 +21,8 @@ BARE = "TensorFlow"
 def measure_decoders(folder: Path) -> dict[str, float]:
     """Returns CPU milliseconds for reading and decoding an image, by decoder, in a new process.
 
-    Each is the fastest of three rounds over all files in `folder`, which are in the page cache. A
-    decoder that is not installed is left out.
+    Each value is from the fastest of three rounds over all files in `folder`, which are in the page
+    cache. A decoder that is not installed is left out.
     """
     output = subprocess.run(
         [sys.executable, "-m", "benchmarks.ingestion.decoders", str(folder)],

@@ -15,7 +15,7 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 
 class NodeUse(NamedTuple):
-    """What a node took.
+    """The memory and the time that a node used.
 
     Attributes:
       peak: peak resident memory of the process while the node ran, in MiB.

@@ -1,7 +1,7 @@
 """Controls a process that measures one framework; requests and replies are lines of JSON.
 
-Each of two compared frameworks runs in a process of its own, and they take turns: so they share no
-thread pool, memory allocator or library.
+Two frameworks are compared in two processes, which take turns, so that they share no thread pool,
+memory allocator or library.
 """
 
 import json
@@ -32,7 +32,8 @@ class Side:
         Args:
           name: the name of the framework, for messages.
           command: the command, which reads requests from stdin and writes replies to stdout.
-          environment: the environment variables of the process; None for those of this process.
+          environment: the environment variables of the process; None for the variables of this
+            process.
         """
         self.name = name
         self._process = subprocess.Popen(

@@ -1,8 +1,9 @@
-"""Measures the project's own backbones, train step and loop in a process of their own.
+"""Measures the backbones, the training step and the loop of this project, in a separate process.
 
     python -m benchmarks.sides.tensorflow_side
 
-It answers the requests of `benchmarks/sides/process.py`, and needs TensorFlow and Keras, not TFX.
+The process answers the requests of `benchmarks/sides/process.py`. It needs TensorFlow and Keras,
+but not TFX.
 """
 
 import gc
@@ -30,7 +31,7 @@ from trainer.training.loop import Loop, fit
 from trainer.training.optimizer import Schedule
 from trainer.training.train_step import Result, Stepper
 
-_WARM_UP = 3  # steps, the first of which traces and compiles
+_WARM_UP = 3  # the number of steps before the clock starts; the first one traces and compiles
 CROP_AND_FLIP = Augmentation(crop_area=0.05, flip=True)
 
 
@@ -102,7 +103,7 @@ class TensorFlowSide:
         return {"seconds": time.perf_counter() - started}
 
     def run(self, name: str, steps: int) -> dict[str, Any]:
-        """Does a number of prepared steps, and returns the seconds that they take."""
+        """Runs `steps` of the steps that `prepare` compiled; returns their duration in seconds."""
         return {"seconds": self._steps[name](steps)}
 
     def peak(self) -> dict[str, Any]:
@@ -251,7 +252,7 @@ class TensorFlowSide:
 
 
 class _LoopStepper(Stepper):
-    """A stepper that times turns of the loop, each followed by as many steps on one batch."""
+    """A stepper that alternates timed steps of the loop with as many steps on a batch in memory."""
 
     def __init__(self, *args: Any, turn: int, **options: Any) -> None:
         super().__init__(*args, **options)

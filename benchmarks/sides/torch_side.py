@@ -1,8 +1,8 @@
-"""Measures Vision Transformers in PyTorch, for benchmarks that compare them with this project's.
+"""Measures Vision Transformers in PyTorch, for benchmarks that compare them with this project.
 
-It runs as a script in another Python that has torch, and imports nothing of this project;
+This file runs as a script in another Python that has torch, and imports nothing of this project;
 `benchmarks/sides/process.py` sends it requests. If timm is installed, the model is timm's.
-Otherwise it is the same model written out in this file, with one product for queries, keys and
+Otherwise the model is an implementation in this file, with one product for queries, keys and
 values, and `scaled_dot_product_attention`, as in timm.
 """
 
@@ -177,7 +177,7 @@ class Steps:
         return {"implementation": implementation, "device": device}
 
     def run(self, name: str, steps: int) -> dict[str, Any]:
-        """Does a number of prepared steps, and returns the seconds that they take."""
+        """Runs `steps` of the steps that `prepare` compiled; returns their duration in seconds."""
         started = time.perf_counter()
         for _ in range(steps):
             last = self._steps[name]()

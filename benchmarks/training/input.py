@@ -19,8 +19,8 @@ class Rates:
     wall: Sequence[float]
     cpu: Sequence[float]
 
-    def over(self, other: "Rates") -> tuple[float, float]:
-        """Returns the median ratio of the wall rates, and that of the CPU rates, over all turns."""
+    def ratios_to(self, other: "Rates") -> tuple[float, float]:
+        """Returns the median ratios, over all turns, of the rates by wall time and by CPU time."""
         pairs = ((self.wall, other.wall), (self.cpu, other.cpu))
         wall, cpu = (statistics.median(a / b for a, b in zip(*pair, strict=True)) for pair in pairs)
         return wall, cpu
@@ -29,15 +29,15 @@ class Rates:
 def measure_input(
     material: Material, augmentation: Augmentation, batch_size: int, rounds: int
 ) -> dict[str, Rates]:
-    """Measures the rates of "plain", "augmented", "bare" and "one thread", an epoch in each turn.
+    """Measures the rates of four input pipelines in turns of one epoch; returns them by name.
 
     Every turn creates a new iterator, and starts the clock after a few batches.
     """
     datasets = {
         "plain": material.train(Augmentation()).batches(batch_size),
         "augmented": material.train(augmentation).batches(batch_size),
-        "bare": _bare(material, batch_size, tf.data.AUTOTUNE),
-        "one thread": _bare(material, batch_size, None),
+        "bare": _decode_and_resize(material, batch_size, tf.data.AUTOTUNE),
+        "one thread": _decode_and_resize(material, batch_size, None),
     }
     turns = [
         {name: _rates(dataset, material.images, batch_size) for name, dataset in datasets.items()}
@@ -49,7 +49,9 @@ def measure_input(
     }
 
 
-def _bare(material: Material, batch_size: int, parallel_calls: int | None) -> tf.data.Dataset:
+def _decode_and_resize(
+    material: Material, batch_size: int, parallel_calls: int | None
+) -> tf.data.Dataset:
     """Returns batches of pixels, float32 in [0, 255], from encoded images in memory."""
     height, width = material.shapes.height, material.shapes.width
 

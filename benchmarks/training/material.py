@@ -120,7 +120,7 @@ def cores() -> int:
 def _read(data_dir: Path) -> Iterator[bytes]:
     for path in sorted(data_dir.glob("*/*")):
         encoded = path.read_bytes()
-        if encoded.startswith(b"\xff\xd8"):  # a JPEG, as the bare loop's decoder expects
+        if encoded.startswith(b"\xff\xd8"):  # a JPEG, which the decoder of the bare loop expects
             yield encoded
 
 

@@ -19,7 +19,7 @@ def Backbone(  # noqa: N802, PLR0917 (a component is named like a class, and cal
 ) -> None:
     """Finds, downloads or converts a backbone, and copies its SavedModel into the artifact.
 
-    It is for runs whose nodes or Beam workers share no disk but the pipeline root, from which they
+    This node is for runs whose nodes or Beam workers share only the pipeline root, from which they
     read the backbone.
 
     Args:

@@ -13,7 +13,7 @@ from components.property_value import PropertyValue
 
 
 class BackboneTransformSpec(standard_component_specs.TransformSpec):
-    """The spec of TFX's Transform, with the backbone as a further input."""
+    """The spec of TFX's Transform, with the backbone as a further input artifact."""
 
     INPUTS = standard_component_specs.TransformSpec.INPUTS | {
         BACKBONE_KEY: ChannelParameter(type=standard_artifacts.Model),

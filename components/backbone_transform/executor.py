@@ -20,13 +20,13 @@ from trainer.preprocessing import CHUNK
 from trainer.transform_settings import TransformSettings
 
 BACKBONE_KEY = "backbone"
-WARNING = "warning"  # custom property of a TransformGraph
+WARNING = "warning"  # a custom property of the TransformGraph artifact
 
 
 class Executor(executor.Executor):
-    """TFX's executor of Transform, which here gets the backbone's directory in `custom_config`.
+    """TFX's executor of Transform, with the directory of the backbone in `custom_config`.
 
-    It also copies the file with the numbers of examples to the transformed examples.
+    It also copies the file with the numbers of examples beside the transformed examples.
     """
 
     def Do(  # noqa: N802 (TFX's name)
@@ -50,7 +50,8 @@ class Executor(executor.Executor):
             if settings.check_input_range:
                 _check_input_range(input_dict, output_dict, settings)
             super().Do(inputs, output_dict, exec_properties | {key: custom_config})
-        # Trainer reads the numbers beside its examples, which may be the transformed ones.
+        # Trainer reads this file beside its examples. With `--tune head`, these are the transformed
+        # examples.
         for transformed in output_dict.get(TRANSFORMED_EXAMPLES_KEY, ()):
             examples = artifact_utils.get_single_uri(inputs[EXAMPLES_KEY])
             fileio.makedirs(transformed.uri)
@@ -60,8 +61,8 @@ class Executor(executor.Executor):
 class _Processor(executor.TransformProcessor):
     """TFX's processor, to which Beam passes batches of `CHUNK` images.
 
-    By default, Beam tries sizes from 1 up, by the clock. The transform graph fills up batches that
-    are smaller than `CHUNK`, so they would take longer.
+    By default, Beam tries batch sizes from 1 upwards, and measures their times. The transform graph
+    fills up batches that are smaller than `CHUNK`, so small batches would only take longer.
     """
 
     def _GetDesiredBatchSize(self, *_: Any) -> int:  # noqa: N802 (TFX's name)

@@ -12,8 +12,8 @@ from trainer.preprocessing import IMAGE, LABEL, decode_images
 
 MOST_IMAGES = 200
 _BATCH = 8
-# Both must hold for a warning: a significant advantage (one-sided McNemar's test, 5 %), and an
-# advantage on at least this share of the images.
+# A warning requires that another range is significantly better (one-sided McNemar's test, 5 %), and
+# better on at least this share of the images.
 _CRITICAL_VALUE = 1.645
 _MIN_ADVANTAGE = 0.05
 
@@ -31,7 +31,7 @@ def warn_of_input_range(backbone: str, files: Sequence[str], input_range: str) -
     Returns:
       A warning; empty if no other range is clearly better.
     """
-    images, labels = read_some(files)
+    images, labels = read_balanced_sample(files)
     if len(set(labels)) < 2:
         return ""
     right = {
@@ -49,7 +49,7 @@ def warn_of_input_range(backbone: str, files: Sequence[str], input_range: str) -
     )
 
 
-def read_some(files: Sequence[str]) -> Labelled:
+def read_balanced_sample(files: Sequence[str]) -> Labelled:
     """Returns up to `MOST_IMAGES` images and their labels, equally many of each class."""
     spec = {IMAGE: tf.io.FixedLenFeature([], tf.string), LABEL: tf.io.FixedLenFeature([], tf.int64)}
     label_of = {LABEL: spec[LABEL]}
@@ -104,7 +104,7 @@ def nearest_has_same_class(features: np.ndarray, labels: np.ndarray) -> np.ndarr
 
 
 def is_clearly_better(one: np.ndarray, other: np.ndarray) -> bool:
-    """Whether `one` is true for significantly more images than `other`; both are bool [N]."""
+    """Whether `one` is true for clearly more images than `other`; both are bool [N]."""
     gained, lost = (one & ~other).sum(), (other & ~one).sum()
     difference = gained - lost
     is_significant = difference >= _CRITICAL_VALUE * math.sqrt(max(gained + lost, 1))

@@ -1,10 +1,10 @@
-"""Cancels the custom job of a step that ends before its job.
+"""Cancels a custom job if the step that waits for it ends first.
 
 When a run is cancelled, Vertex AI sends SIGTERM to the step, but does not know the job that the
 step waits for: the job would go on training, and cost money, until its end. Google's own components
-pass a cancellation on in the same way (google_cloud_pipeline_components, execution_context.py). A
-step that fails while it waits leaves a job too: a retry would start a second job beside it, with
-the same checkpoints.
+pass a cancellation on in the same way (google_cloud_pipeline_components, execution_context.py). If
+a step fails while it waits, its job must be cancelled as well: otherwise a retry would start a
+second job, which would use the same checkpoints at the same time.
 """
 
 import logging
@@ -73,8 +73,9 @@ def _exit_on_sigterm(*_: Any) -> None:
 def _may_appear_later(error: BaseException) -> bool:
     """Whether a job that is not listed yet may be listed later.
 
-    The request for its creation may have been interrupted, or the response lost. A refused request
-    creates no job, and if the step was already waiting for the end of the job, it is listed.
+    The request that creates the job may have been interrupted, or its response may have been lost.
+    A refused request creates no job, and a job for whose end the step was already waiting is
+    listed.
     """
     return not isinstance(error, Exception) or isinstance(error, exceptions.ServerError)
 
@@ -96,7 +97,7 @@ def _cancel(step: str, parent: str, region: str, *, patience: float) -> None:
 def _find(
     client: gapic.JobServiceClient, step: str, parent: str, *, patience: float
 ) -> list[gapic.CustomJob]:
-    """Lists the jobs of the step; repeats it for up to `patience` seconds while there are none."""
+    """Lists the jobs of the step; while there are none, tries again for `patience` seconds."""
     request = {"parent": parent, "filter": f"labels.{_LABEL}={step}"}
     until = time.monotonic() + patience
     while True:

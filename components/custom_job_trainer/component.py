@@ -7,7 +7,7 @@ from components.custom_job_trainer.executor import Executor
 
 
 class CustomJobTrainer(Trainer):
-    """TFX's Trainer, whose step submits a custom job that trains.
+    """TFX's Trainer, but the step submits a custom job, which trains the model.
 
     TFX's own Trainer for Vertex AI has no input for statistics, and reads the job from its
     `custom_config`, which is part of the cache key.

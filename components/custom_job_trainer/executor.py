@@ -21,7 +21,7 @@ class Executor(base_executor.BaseExecutor):
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Submits the job of the run, each of whose workers runs Trainer's executor.
+        """Submits the custom job of the run; each worker of the job runs Trainer's executor.
 
         If SIGTERM or an error ends the wait for the job, the job is cancelled.
 

@@ -1,4 +1,4 @@
-"""The request for a custom job, a file that the first step of a run writes for Trainer.
+"""The request for a custom job: a file that the first step of a run writes for Trainer.
 
 The request is no execution property, since the machines of a training do not change its result: a
 run on other machines may take the model from the cache, and resume from existing checkpoints.
@@ -42,7 +42,7 @@ def write_job_request(outputs: Mapping[str, list[types.Artifact]], request: JobR
 
 
 def read_job_request(outputs: Mapping[str, list[types.Artifact]]) -> JobRequest:
-    """Reads the request of the run that a step belongs to.
+    """Reads the request of the run to which a step belongs.
 
     Args:
       outputs: the output artifacts of the calling step.
@@ -52,6 +52,9 @@ def read_job_request(outputs: Mapping[str, list[types.Artifact]]) -> JobRequest:
 
 
 def _path(outputs: Mapping[str, list[types.Artifact]]) -> str:
-    """Returns the path of the file, in the directory of the run: outputs are at RUN/STEP/output."""
+    """Returns the path of the request file in the directory of the run.
+
+    The directories of outputs are RUN/STEP/NAME.
+    """
     (artifact,) = next(iter(outputs.values()))
     return os.path.join(os.path.dirname(os.path.dirname(artifact.uri)), _FILE)

@@ -5,22 +5,37 @@ from tfx.dsl.components.base import base_component, executor_spec
 from tfx.types import standard_artifacts
 from tfx.types.component_spec import ChannelParameter, ExecutionParameter
 
+from components.data_check import full_executor
 from components.data_check.executor import EXAMPLES, ISSUES, Executor
+from components.data_check.full_executor import BACKBONE, FEATURES, INPUT_RANGE
 from components.property_value import PropertyValue
+
+_PARAMETERS = {
+    "classes": ExecutionParameter(type=str),  # JSON
+    "max_leak": ExecutionParameter(type=float),
+    "code_fingerprint": ExecutionParameter(type=str),
+}
 
 
 class DataCheckSpec(types.ComponentSpec):
     """Execution properties, input and output of `DataCheck`."""
 
-    PARAMETERS = {  # noqa: RUF012 (as TFX defines specs)
-        "classes": ExecutionParameter(type=str),  # JSON
-        "max_leak": ExecutionParameter(type=float),
-        "code_fingerprint": ExecutionParameter(type=str),
-    }
+    PARAMETERS = _PARAMETERS
     INPUTS = {EXAMPLES: ChannelParameter(type=standard_artifacts.Examples)}  # noqa: RUF012
     # Of a type of TFX's, because in a container TFX finds no others by their names.
     OUTPUTS = {  # noqa: RUF012
         ISSUES: ChannelParameter(type=standard_artifacts.ExampleAnomalies)
+    }
+
+
+class FullDataCheckSpec(DataCheckSpec):
+    """Execution properties, inputs and output of `FullDataCheck`."""
+
+    PARAMETERS = _PARAMETERS | {INPUT_RANGE: ExecutionParameter(type=str)}
+    INPUTS = DataCheckSpec.INPUTS | {
+        BACKBONE: ChannelParameter(type=standard_artifacts.Model),
+        # Missing if the whole backbone is tuned: Transform then computes no features.
+        FEATURES: ChannelParameter(type=standard_artifacts.Examples, optional=True),
     }
 
 
@@ -56,5 +71,51 @@ class DataCheck(base_component.BaseComponent):
                 max_leak=max_leak,
                 code_fingerprint=code_fingerprint,
                 data_issues=types.Channel(type=standard_artifacts.ExampleAnomalies),
+            )
+        )
+
+
+class FullDataCheck(base_component.BaseComponent):
+    """Also lists probably wrong labels and outliers, by the features of the frozen backbone.
+
+    It reads the `test` split too. Nothing that it computes is given to a node that learns.
+    """
+
+    SPEC_CLASS = FullDataCheckSpec
+    EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(full_executor.Executor)
+
+    def __init__(
+        self,
+        *,
+        examples: types.BaseChannel,
+        backbone: types.BaseChannel,
+        transformed_examples: types.BaseChannel | None,
+        classes: PropertyValue,
+        max_leak: float,
+        input_range: str,
+        code_fingerprint: PropertyValue,
+    ) -> None:
+        """
+        Args:
+          examples: ImageExampleGen's examples.
+          backbone: a Model artifact, whose directory is the SavedModel of the backbone.
+          transformed_examples: Transform's examples, with the features of the splits that it
+            reads; None if it computes none.
+          classes: the class names, as JSON.
+          max_leak: as in `DataCheck`.
+          input_range: the range of the backbone's pixels, see `backbones.input_range`.
+          code_fingerprint: the fingerprint of the executor's code.
+        """
+        features = {} if transformed_examples is None else {FEATURES: transformed_examples}
+        super().__init__(
+            spec=FullDataCheckSpec(
+                examples=examples,
+                backbone=backbone,
+                classes=classes,
+                max_leak=max_leak,
+                input_range=input_range,
+                code_fingerprint=code_fingerprint,
+                data_issues=types.Channel(type=standard_artifacts.ExampleAnomalies),
+                **features,
             )
         )

@@ -1,7 +1,9 @@
 """Executor of `DataCheck`."""
 
+import functools
+import itertools
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -11,12 +13,22 @@ from tfx import types
 from tfx.dsl.components.base import base_executor
 from tfx.types import artifact_utils
 
-from common.errors import RefusedError
 from common.files import write_whole
 from common.image_counts import count_images
 from common.notice import notice
-from components.data_check.issues import FILE, KINDS, LEAK, count_leaks, find_issues, format_issues
+from components.data_check.issues import (
+    EXAMINED_FILE,
+    FEATURE_KINDS,
+    FILE,
+    KINDS,
+    LEAK,
+    Issue,
+    check_leaks,
+    find_issues,
+    format_issues,
+)
 from components.data_check.measure import ImageRecord, measure_image
+from components.examples import ImageExample, read_images
 
 EXAMPLES, ISSUES = "examples", "data_issues"
 _THREADS, _CHUNK = 8, 256
@@ -24,6 +36,8 @@ _THREADS, _CHUNK = 8, 256
 
 class Executor(base_executor.BaseExecutor):
     """Executor of `DataCheck`."""
+
+    _examined: tuple[str, ...] = tuple(kind for kind in KINDS if kind not in FEATURE_KINDS)
 
     def Do(  # noqa: N802 (TFX's name)
         self,
@@ -39,45 +53,44 @@ class Executor(base_executor.BaseExecutor):
         """
         self._log_startup(input_dict, output_dict, exec_properties)
         examples = artifact_utils.get_single_instance(input_dict[EXAMPLES])
-        classes = json.loads(exec_properties["classes"])
         records = list(_read_records(examples))
-        issues = find_issues(records, classes)
+        issues = self._find_issues(
+            records, json.loads(exec_properties["classes"]), input_dict, exec_properties
+        )
         uri = artifact_utils.get_single_uri(output_dict[ISSUES])
         tf.io.gfile.makedirs(uri)
         write_whole(f"{uri}/{FILE}", format_issues(issues))
+        write_whole(f"{uri}/{EXAMINED_FILE}", json.dumps(self._examined))
         counts = {kind: sum(issue.kind == kind for issue in issues) for kind in KINDS}
         found = ", ".join(f"{kind}: {count}" for kind, count in counts.items() if count)
         logging.info("Issues of the data: %s.", found or "none")
         if counts[LEAK]:
             notice(f"data check: {counts[LEAK]} near duplicates across splits, see {uri}/{FILE}")
         tested = sum(record.split == "test" for record in records)
-        leaks, limit = count_leaks(issues), exec_properties["max_leak"]
-        if tested and leaks / tested > limit:
-            first = next(issue for issue in issues if issue.kind == LEAK)
-            raise RefusedError(
-                f"{leaks} of {tested} test images ({leaks / tested:.1%}) look the same as images "
-                f"of other splits, such as {first.file_name} ({first.split}) and {first.other} "
-                f"({first.other_split}); expected at most data.max_leak={limit:g}; remove the "
-                "duplicates, or allow more with --set data.max_leak=1"
-            )
+        check_leaks(issues, tested, exec_properties["max_leak"])
+
+    def _find_issues(
+        self,
+        records: Sequence[ImageRecord],
+        classes: Sequence[str],
+        input_dict: dict[str, list[types.Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> list[Issue]:
+        return find_issues(records, classes)
 
 
 def _read_records(examples: types.Artifact) -> Iterator[ImageRecord]:
     """Yields a record of each image of all splits."""
     for split in artifact_utils.decode_split_names(examples.split_names):
-        shards = sorted(tf.io.gfile.glob(f"{artifact_utils.get_split_uri([examples], split)}/*"))
-        chunks = tf.data.TFRecordDataset(shards, "GZIP").batch(_CHUNK)
+        images = read_images(artifact_utils.get_split_uri([examples], split))
+        measure = functools.partial(_measure, split)
         with ThreadPoolExecutor(_THREADS) as pool:
-            for chunk in chunks.as_numpy_iterator():
-                yield from pool.map(lambda text, split=split: _measure(text, split), chunk)
+            while chunk := list(itertools.islice(images, _CHUNK)):
+                yield from pool.map(measure, chunk)
 
 
-def _measure(text: bytes, split: str) -> ImageRecord:
+def _measure(split: str, example: ImageExample) -> ImageRecord:
     count_images()
-    features = tf.train.Example.FromString(text).features.feature
     return measure_image(
-        features["image"].bytes_list.value[0],
-        file_name=features["file_name"].bytes_list.value[0].decode(errors="backslashreplace"),
-        split=split,
-        label=features["label"].int64_list.value[0],
+        example.image, file_name=example.file_name, split=split, label=example.label
     )

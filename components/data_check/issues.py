@@ -5,22 +5,28 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
+from common.errors import RefusedError
 from components.data_check.measure import LEAST_SIDE, ImageRecord
-from components.data_check.near_duplicates import find_near_duplicates
+from components.data_check.near_duplicates import Pair, find_near_duplicates
 
 FILE = "data_issues.jsonl"
+EXAMINED_FILE = "examined.json"  # the kinds of issues that were looked for
 LEAK, CONFLICT, DUPLICATE = (
     "near duplicate in another split",
     "near duplicate of another class",
     "near duplicate",
 )
 SHORTCUT, TINY, BLANK, DARK, BLURRED = "shortcut", "tiny", "blank", "dark", "blurred"
+LABEL, OUTLIER = "wrong label", "outlier"
 # What is looked for, by kind of issue.
 KINDS = {
     LEAK: "Images of the test or validation split that look the same as one of another split: the "
     "measured accuracy is too good.",
     CONFLICT: "Images that look the same and have different classes: one label may be wrong.",
     DUPLICATE: "Images of one split that look the same.",
+    LABEL: "Images that look like those of another class: a classifier that was trained on the "
+    "features of the other images gives the stated class a low probability.",
+    OUTLIER: "Images that are far from the other images of their class, by their features.",
     SHORTCUT: "Sizes and file formats that are usual in one class and rare in all others: a model "
     "can learn them instead of what the images show.",
     TINY: "Images with a side of less than 32 pixels. They are not compared with others.",
@@ -28,6 +34,8 @@ KINDS = {
     DARK: "Images that are almost black.",
     BLURRED: "Images without sharp edges.",
 }
+# The kinds for which the features of a backbone are needed.
+FEATURE_KINDS = (LABEL, OUTLIER)
 _LEAST_CONTRAST, _LEAST_BRIGHTNESS, _LEAST_SHARPNESS = 0.02, 0.06, 2e-4
 _USUAL, _RARE = 0.5, 0.05  # shares of the images of a class
 _LEAST_IMAGES = 10  # of a class whose formats and sizes are looked at
@@ -43,7 +51,8 @@ class Issue:
       label: the name of the class.
       file_name: the image; empty if the issue is of a class.
       split: the split of the image.
-      other, other_split, other_label: the image that looks the same; empty if there is none.
+      other, other_split, other_label: the image that looks the same; empty if there is none. Of a
+        wrong label, `other_label` is the likelier class.
       detail: what was found, in words.
     """
 
@@ -59,14 +68,30 @@ class Issue:
 
 
 def find_issues(records: Sequence[ImageRecord], classes: Sequence[str]) -> list[Issue]:
-    """Finds all issues; those of one kind are sorted, the gravest first."""
+    """Finds the issues that need no features; those of one kind are sorted, the gravest first."""
+    return sort_issues(
+        [
+            *describe_pairs(find_pairs(records), records, classes),
+            *find_issues_of_looks(records, classes),
+        ]
+    )
+
+
+def sort_issues(issues: Iterable[Issue]) -> list[Issue]:
+    """Sorts issues by kind, and those of one kind by score, the gravest first."""
     order = list(KINDS)
-    found = [
-        *_find_pairs(records, classes),
-        *_find_shortcuts(records, classes),
-        *_find_odd_looks(records, classes),
-    ]
-    return sorted(found, key=lambda issue: (order.index(issue.kind), -issue.score))
+    return sorted(issues, key=lambda issue: (order.index(issue.kind), -issue.score))
+
+
+def find_pairs(records: Sequence[ImageRecord]) -> list[Pair]:
+    """Finds the pairs of images that look the same; tiny images are left out.
+
+    Returns:
+      Pairs of indices of `records`, as `find_near_duplicates` returns them.
+    """
+    large = [index for index, record in enumerate(records) if _least_side(record) >= LEAST_SIDE]
+    found = find_near_duplicates([records[index] for index in large])
+    return [Pair(large[pair.first], large[pair.second], pair.likeness) for pair in found]
 
 
 def count_leaks(issues: Iterable[Issue]) -> int:
@@ -85,16 +110,42 @@ def count_leaks(issues: Iterable[Issue]) -> int:
     )
 
 
+def check_leaks(issues: Sequence[Issue], tested: int, max_leak: float) -> None:
+    """Checks the share of test images that look the same as an image of another split.
+
+    Args:
+      issues: the issues of the data.
+      tested: the number of test images.
+      max_leak: the largest share, from 0 to 1.
+
+    Raises:
+      RefusedError: the share is larger.
+    """
+    leaks = count_leaks(issues)
+    if not tested or leaks / tested <= max_leak:
+        return
+    first = next(issue for issue in issues if issue.kind == LEAK)
+    raise RefusedError(
+        f"{leaks} of {tested} test images ({leaks / tested:.1%}) look the same as images of other "
+        f"splits, such as {first.file_name} ({first.split}) and {first.other} "
+        f"({first.other_split}); expected at most data.max_leak={max_leak:g}; remove the "
+        "duplicates (--inspect lists them), split by them with --set "
+        "ingest.split_by=near_duplicates, or allow more with --set data.max_leak=1"
+    )
+
+
 def format_issues(issues: Iterable[Issue]) -> str:
     """Formats the list, a line of JSON for each issue."""
     return "".join(json.dumps(dataclasses.asdict(issue)) + "\n" for issue in issues)
 
 
-def _find_pairs(records: Sequence[ImageRecord], classes: Sequence[str]) -> Iterator[Issue]:
-    large = [record for record in records if _least_side(record) >= LEAST_SIDE]
-    for first, second, likeness in find_near_duplicates(large):
-        pair = sorted((large[first], large[second]), key=lambda record: record.split == "train")
-        one, other = pair
+def describe_pairs(
+    pairs: Iterable[Pair], records: Sequence[ImageRecord], classes: Sequence[str]
+) -> Iterator[Issue]:
+    """Yields an issue for each pair of images that look the same."""
+    for pair in pairs:
+        both = (records[pair.first], records[pair.second])
+        one, other = sorted(both, key=lambda record: record.split == "train")
         if one.split != other.split:
             kind = LEAK
         elif one.label != other.label:
@@ -103,7 +154,7 @@ def _find_pairs(records: Sequence[ImageRecord], classes: Sequence[str]) -> Itera
             kind = DUPLICATE
         yield Issue(
             kind=kind,
-            score=round(likeness, 4),
+            score=round(pair.likeness, 4),
             label=classes[one.label],
             file_name=one.file_name,
             split=one.split,
@@ -111,6 +162,12 @@ def _find_pairs(records: Sequence[ImageRecord], classes: Sequence[str]) -> Itera
             other_split=other.split,
             other_label=classes[other.label],
         )
+
+
+def find_issues_of_looks(records: Sequence[ImageRecord], classes: Sequence[str]) -> Iterator[Issue]:
+    """Yields shortcuts, and images that are tiny, blank, dark or blurred."""
+    yield from _find_shortcuts(records, classes)
+    yield from _find_odd_looks(records, classes)
 
 
 def _find_shortcuts(records: Sequence[ImageRecord], classes: Sequence[str]) -> Iterator[Issue]:

@@ -1,10 +1,11 @@
 """Finds images that look the same. Imports neither TensorFlow nor TFX."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from components.data_check.measure import SIDE, ImageRecord
+from components.data_check.measure import SIDE
 
 # Two images look the same if a view of one and the other correlate at least so much; see
 # `components.data_check.measure`.
@@ -14,45 +15,90 @@ _BANDS, _BITS = 4, 16
 _COMMON = 200
 
 
-def find_near_duplicates(records: Sequence[ImageRecord]) -> list[tuple[int, int, float]]:
+class Views(Protocol):
+    """Perceptual hashes and small grey copies of an image, of its crops and of its mirror image.
+
+    `components.data_check.measure.ImageRecord` describes both attributes.
+    """
+
+    @property
+    def hashes(self) -> np.ndarray: ...
+    @property
+    def greys(self) -> np.ndarray: ...
+
+
+class Pair(NamedTuple):
+    """Two images that look the same.
+
+    Attributes:
+      first, second: their indices; the first is smaller.
+      likeness: how alike they are, in [0.95, 1].
+    """
+
+    first: int
+    second: int
+    likeness: float
+
+
+def find_near_duplicates(images: Sequence[Views]) -> list[Pair]:
     """Finds pairs of images that look the same.
 
     An image is found though it is encoded again, smaller, cropped by up to 5 %, or mirrored.
     Candidates share 16 of the 64 bits of a perceptual hash, so time grows little faster than the
     number of images; each is confirmed by comparing small grey images.
 
+    Args:
+      images: the images. Of each, only the hash of its first view is kept in memory.
+
     Returns:
-      The indices of both images, the smaller one first, and their likeness in [0.95, 1]; the most
-      alike first.
+      All pairs, the most alike first.
     """
-    if not records:
-        return []
-    greys = np.stack([record.greys[0] for record in records]).astype(np.float32)
     found: dict[tuple[int, int], float] = {}
-    for other, images in _candidates(records):
-        views = records[other].greys.astype(np.float32)
-        likeness = (greys[images] @ views.T).max(axis=1) / SIDE**2
-        for image, value in zip(images.tolist(), likeness.tolist(), strict=True):
+    for other, candidates in _candidates(images):
+        views = images[other].greys.astype(np.float32)
+        greys = np.stack([images[image].greys[0] for image in candidates]).astype(np.float32)
+        likeness = (greys @ views.T).max(axis=1) / SIDE**2
+        for image, value in zip(candidates, likeness.tolist(), strict=True):
             if value >= LEAST_LIKENESS:
                 pair = (min(image, other), max(image, other))
                 found[pair] = max(found.get(pair, 0.0), min(value, 1.0))
-    return sorted(((*pair, value) for pair, value in found.items()), key=lambda pair: -pair[2])
+    pairs = (Pair(*pair, value) for pair, value in found.items())
+    return sorted(pairs, key=lambda pair: (-pair.likeness, pair))
 
 
-def _candidates(records: Sequence[ImageRecord]) -> Iterator[tuple[int, np.ndarray]]:
+def group_images(pairs: Iterable[Pair], count: int) -> list[int]:
+    """Groups `count` images: images that pairs connect, also through others, are in one group.
+
+    Returns:
+      For each image, the smallest index in its group.
+    """
+    parents = list(range(count))
+
+    def find(image: int) -> int:
+        while parents[image] != image:
+            parents[image] = image = parents[parents[image]]
+        return image
+
+    for pair in pairs:
+        smaller, larger = sorted((find(pair.first), find(pair.second)))
+        parents[larger] = smaller
+    return [find(image) for image in range(count)]
+
+
+def _candidates(images: Sequence[Views]) -> Iterator[tuple[int, list[int]]]:
     """Yields for each image the images that may look the same, as indices."""
-    whole = np.array([record.hashes[0] for record in records], np.uint64)
     buckets: list[dict[int, list[int]]] = [{} for _ in range(_BANDS)]
-    for image, hash_ in enumerate(whole.tolist()):
+    for image, views in enumerate(images):
+        hash_ = int(views.hashes[0])
         for band in range(_BANDS):
             buckets[band].setdefault(hash_ >> band * _BITS & 0xFFFF, []).append(image)
-    for other, record in enumerate(records):
+    for other, views in enumerate(images):
         near: set[int] = set()
-        for hash_ in set(record.hashes.tolist()):
+        for hash_ in set(views.hashes.tolist()):
             for band in range(_BANDS):
                 bucket = buckets[band].get(hash_ >> band * _BITS & 0xFFFF, ())
                 if len(bucket) <= _COMMON:
                     near.update(bucket)
         near.discard(other)
         if near:
-            yield other, np.array(sorted(near))
+            yield other, sorted(near)

@@ -1,6 +1,6 @@
 """Reads the anomalies that TFDV found in the statistics of the examples."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
@@ -46,6 +46,26 @@ def find_anomalies(artifact: types.Artifact, schema: schema_pb2.Schema) -> Itera
                 "by the schema",
                 " ".join(found.description.split()),
             )
+
+
+def add_findings(artifact: types.Artifact, split: str, findings: Iterable[Finding]) -> None:
+    """Adds findings that TFDV did not make to the anomalies of a split, so that reports show them.
+
+    Args:
+      artifact: the ExampleAnomalies artifact.
+      split: name of the split.
+      findings: at most one for each `what`.
+    """
+    path = f"{artifact_utils.get_split_uri([artifact], split)}/{DEFAULT_FILE_NAME}"
+    with fileio.open(path, "rb") as file:
+        anomalies = anomalies_pb2.Anomalies.FromString(file.read())
+    for finding in findings:
+        added = anomalies.anomaly_info[finding.what]
+        added.short_description = finding.found
+        added.description = f"expected {finding.expected}; found {finding.found}"
+        added.severity = anomalies_pb2.AnomalyInfo.ERROR
+    with fileio.open(path, "wb") as file:
+        file.write(anomalies.SerializeToString())
 
 
 def _describe(feature: schema_pb2.Feature | None) -> str:

@@ -15,6 +15,8 @@ class ExampleCheckSpec(types.ComponentSpec):
     PARAMETERS = {  # noqa: RUF012 (as TFX defines specs)
         "classes": ExecutionParameter(type=str),  # JSON
         "max_quarantined": ExecutionParameter(type=float),
+        "champion_counts": ExecutionParameter(type=str),  # JSON
+        "max_drift": ExecutionParameter(type=float),
         "allow_anomalies": ExecutionParameter(type=int),
         "library_fingerprint": ExecutionParameter(type=str),
         "code_fingerprint": ExecutionParameter(type=str),
@@ -36,9 +38,9 @@ class ExampleCheckSpec(types.ComponentSpec):
 class ExampleCheck(base_component.BaseComponent):
     """Does what TFX's ExampleValidator does, and fails if it finds an anomaly.
 
-    It also fails if too many images are quarantined, or if most images of 16 bits a channel use
-    only 12 of them. ImageExampleGen itself does not, because then a run with another limit would
-    have to read all images again.
+    It also fails if too many images are quarantined, if most images of 16 bits a channel use only
+    12 of them, or if the class balance drifted from that of the champion's data. ImageExampleGen
+    itself does not, because then a run with another limit would have to read all images again.
     """
 
     SPEC_CLASS = ExampleCheckSpec
@@ -52,6 +54,8 @@ class ExampleCheck(base_component.BaseComponent):
         schema: types.BaseChannel,
         classes: PropertyValue,
         max_quarantined: float,
+        champion_counts: PropertyValue,
+        max_drift: float,
         allow_anomalies: bool,
         library_fingerprint: PropertyValue,
         code_fingerprint: PropertyValue,
@@ -63,6 +67,11 @@ class ExampleCheck(base_component.BaseComponent):
           schema: the schema of the examples.
           classes: the class names, as JSON.
           max_quarantined: the largest share of images in quarantine with which the run goes on.
+          champion_counts: the number of training images of each class in the data of the champion,
+            as JSON: a list; an empty list if they were not recorded; null if there is no champion
+            or if its data are those of this run.
+          max_drift: the largest divergence of the class balance from the champion's data with which
+            the run goes on.
           allow_anomalies: whether the run goes on with anomalies.
           library_fingerprint: the fingerprint of TFX and TFDV.
           code_fingerprint: the fingerprint of the executor's code.
@@ -73,6 +82,8 @@ class ExampleCheck(base_component.BaseComponent):
             schema=schema,
             classes=classes,
             max_quarantined=max_quarantined,
+            champion_counts=champion_counts,
+            max_drift=max_drift,
             allow_anomalies=int(allow_anomalies),
             library_fingerprint=library_fingerprint,
             code_fingerprint=code_fingerprint,

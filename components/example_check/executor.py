@@ -1,22 +1,25 @@
 """Executor of `ExampleCheck`."""
 
 import json
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from tfx import types
 from tfx.components.example_validator import executor
-from tfx.dsl.io import fileio
 from tfx.types import artifact_utils
 from tfx.types.standard_component_specs import ANOMALIES_KEY, SCHEMA_KEY
 from tfx.utils import io_utils
 
 from common.errors import RefusedError
 from common.notice import notice
-from components.example_check.anomalies import find_anomalies
-from components.example_check.findings import format_table
+from components.example_check.anomalies import add_findings, find_anomalies
+from components.example_check.drift import find_drift
+from components.example_check.findings import Finding, format_table
 from components.example_check.quarantine import check_quarantine, find_dark_images
+from components.image_example_gen.counts import read_counts_of_classes
 
 EXAMPLES_KEY = "examples"
+_TRAIN = "train"
 
 
 class Executor(executor.Executor):
@@ -42,13 +45,44 @@ class Executor(executor.Executor):
         anomalies = artifact_utils.get_single_instance(output_dict[ANOMALIES_KEY])
         uri = io_utils.get_only_uri_in_dir(artifact_utils.get_single_uri(input_dict[SCHEMA_KEY]))
         schema = io_utils.SchemaReader().read(uri)
-        findings = [*find_anomalies(anomalies, schema), *find_dark_images(examples)]
+        beside_schema = [
+            *_find_drift(examples, classes, exec_properties),
+            *find_dark_images(examples),
+        ]
+        findings = [*find_anomalies(anomalies, schema), *beside_schema]
+        add_findings(anomalies, _TRAIN, beside_schema)
         for line in format_table(findings):
             notice(line)
         if findings and not exec_properties["allow_anomalies"]:
-            fileio.rmtree(anomalies.uri)
-            raise RefusedError(
-                f"{len(findings)} anomalies in the data: the lines above say what was found and "
-                "what was expected; mend the data or the schema, or go on with --allow-anomalies"
-            )
+            raise RefusedError(_describe(findings))
         return result
+
+
+def _describe(findings: Sequence[Finding]) -> str:
+    """Returns the reason to stop a run, with the first finding.
+
+    The report of a stopped run has this text, but not the table.
+    """
+    first = findings[0]
+    more = f", and {len(findings) - 1} more in the table above" if len(findings) > 1 else ""
+    return (
+        f"anomaly in the data: {first.what} ({first.where}): found {first.found.rstrip('.')}; "
+        f"expected {first.expected}{more}; mend the data or the schema, or go on with "
+        "--allow-anomalies"
+    )
+
+
+def _find_drift(
+    examples: str, classes: Sequence[str], exec_properties: Mapping[str, Any]
+) -> Iterator[Finding]:
+    before = json.loads(exec_properties["champion_counts"])
+    if before is None:
+        return
+    if not before:
+        notice(
+            "The class balance is not compared with that of the champion's data: an earlier "
+            "version recorded the champion, without numbers of images."
+        )
+        return
+    now = read_counts_of_classes(examples, len(classes))[_TRAIN]
+    yield from find_drift(classes, now, before, exec_properties["max_drift"])

@@ -10,7 +10,7 @@ from components.property_value import PropertyValue
 
 
 class ImageExampleGenSpec(types.ComponentSpec):
-    """Execution properties and output of `ImageExampleGen`."""
+    """The execution properties and the output of `ImageExampleGen`."""
 
     PARAMETERS = {  # noqa: RUF012 (TFX's way)
         "source": ExecutionParameter(type=str),  # JSON
@@ -18,7 +18,8 @@ class ImageExampleGenSpec(types.ComponentSpec):
         "max_side": ExecutionParameter(type=int),
         "max_pixels": ExecutionParameter(type=int),
         "max_value": ExecutionParameter(type=int),
-        # What the cache must know beyond the above: see common/fingerprint.py.
+        # Only for the cache key: fingerprints of data and code (see common/fingerprint.py), and
+        # paths.
         "source_fingerprint": ExecutionParameter(type=str),
         "code_fingerprint": ExecutionParameter(type=str),
         "unread_notes": ExecutionParameter(type=str),
@@ -29,14 +30,14 @@ class ImageExampleGenSpec(types.ComponentSpec):
 
 
 class ImageExampleGen(base_beam_component.BaseBeamComponent):
-    """Turns labelled images into tf.Examples `image`, `label` and `file_name`.
+    """Turns labelled images into tf.Examples with the features `image`, `label` and `file_name`.
 
     Every image is decoded once. An upright RGB JPEG of limited size is kept byte for byte; any
     other image is re-encoded as such a JPEG. An image that cannot be decoded, or whose label is not
-    one of the classes, is listed in `quarantine.jsonl` with the reason, one of those of
-    `components.image_example_gen.quarantine.Reason`. `counts.json` has the
-    numbers of images that were read, written to each split, and quarantined; the first is always
-    the sum of the others. Both files are in the Examples artifact.
+    one of the classes, is listed in `quarantine.jsonl` with a reason from
+    `components.image_example_gen.quarantine.Reason`. `counts.json` has the numbers of images that
+    were read, written to each split, and quarantined. Every image that was read is either written
+    to a split or quarantined. Both files are in the Examples artifact.
 
     The splits are `train`, `validation` and `test`; see `components.image_example_gen.split`.
     """
@@ -61,15 +62,16 @@ class ImageExampleGen(base_beam_component.BaseBeamComponent):
         Args:
           source: the argument of `components.image_example_gen.sources.registry.make_source`, as
             JSON.
-          classes: the class names that the pipeline is built for, as JSON.
+          classes: the class names for which the pipeline was built, as JSON.
           max_side: the longest side of an image in pixels; larger images are scaled down.
           max_pixels: an image with more pixels is quarantined.
-          max_value: the value that is white in images of more than 8 bits; 0 if the files state it.
+          max_value: the value of white in images of more than 8 bits per channel; with 0, it is the
+            value that the file states, or 65535 for 16 bits.
           source_fingerprint: the fingerprint of the source's data.
           code_fingerprint: the fingerprint of the executor's code.
           unread_notes: directory for notes of images that could not be read.
-          listing: path of the list of images that was made when the run began; without such a
-            file, the node lists the images itself.
+          listing: path of the list of images that was written when the run began; if there is no
+            such file, the node lists the images itself.
         """
         spec = ImageExampleGenSpec(
             source=source,

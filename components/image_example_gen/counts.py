@@ -11,13 +11,14 @@ from common.errors import InputError
 from common.example_counts import BY_LABEL, COUNTS_FILE
 from components.image_example_gen.sources.base import SPLITS
 
-# The file is in the Examples artifact, beside its Split-… folders.
+# The file lies in the Examples artifact, beside its Split-… folders.
 QUARANTINE_FILE = "quarantine.jsonl"
 
 READ = "read"
 QUARANTINE = "quarantine"
-# Images of 16 bits a channel in which 65535 was taken for white, and those of them whose values are
-# all so small that they have 12 bits: cameras of microscopes and scanners measure so many.
+# Keys of two counts of images with 16 bits per channel for which 65535 was taken for white: of all
+# such images, and of those without a value above 4095. The latter probably have 12 bits, as cameras
+# of microscopes and scanners measure.
 DEEP, DARK = "16_bits", "16_bits_dark"
 _REASONS = "reasons"
 _KEYS = (READ, *SPLITS, QUARANTINE)
@@ -29,7 +30,7 @@ def format_counts(
     """Formats the content of COUNTS_FILE.
 
     Args:
-      tallies: numbers of images by READ, a split, QUARANTINE, DEEP or DARK, and by label.
+      tallies: numbers of images by a key (READ, a split, QUARANTINE, DEEP or DARK) and a label.
       reasons: numbers of images in quarantine by their reasons.
     """
     totals: Counter[str] = Counter()
@@ -48,7 +49,7 @@ def read_counts(uri: str) -> dict[str, int]:
       uri: URI of the Examples artifact.
 
     Returns:
-      Numbers by READ, the splits, and QUARANTINE; the first is the sum of the others.
+      Numbers by READ, the splits, and QUARANTINE; the number of READ is the sum of all others.
     """
     counts = _read(uri)
     return {key: counts[key] for key in _KEYS}
@@ -64,7 +65,7 @@ def read_reasons(uri: str) -> dict[str, int]:
 
 
 def read_depths(uri: str) -> tuple[int, int]:
-    """Returns the numbers of images of `DEEP` and of `DARK`.
+    """Returns the numbers of images under the keys `DEEP` and `DARK`.
 
     Args:
       uri: URI of the Examples artifact.
@@ -74,7 +75,7 @@ def read_depths(uri: str) -> tuple[int, int]:
 
 
 def read_counts_of_classes(uri: str, classes: int) -> dict[str, list[int]]:
-    """Returns the numbers of `read_counts` for each class.
+    """Returns the numbers that `read_counts` returns, for each class.
 
     Args:
       uri: URI of the Examples artifact.

@@ -1,4 +1,4 @@
-"""Checks that there are images to train and to measure a model on. Imports no TensorFlow."""
+"""Checks that there are enough images for training and for measuring. Imports no TensorFlow."""
 
 from collections.abc import Mapping, Sequence
 
@@ -26,7 +26,7 @@ def check_splits(counts: Mapping[str, int], found: str) -> None:
 
 
 def check_trained(untrained: Sequence[str]) -> None:
-    """Checks that every class has a training image; a model could not learn it otherwise.
+    """Checks that every class has a training image, without which a model cannot learn the class.
 
     Args:
       untrained: descriptions of the classes that have images, but none in train.

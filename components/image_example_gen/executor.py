@@ -57,8 +57,8 @@ class Executor(base_beam_executor.BaseBeamExecutor):
           exec_properties: the properties that `ImageExampleGenSpec` lists.
 
         Raises:
-          InputError: the source cannot be read, or has other classes than the pipeline was built
-            for.
+          InputError: the source cannot be read, or its classes differ from those for which the
+            pipeline was built.
           RefusedError: a split is empty, or a class has no training image.
           RuntimeError: an image that was read was neither written nor quarantined.
         """
@@ -86,7 +86,8 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             max_value=exec_properties["max_value"],
         )
         with self._make_beam_pipeline() as pipeline:
-            # The list of images is in the plans: a job has a limited size.
+            # Beam's graph contains only the paths of the plans, since the size of a Beam job is
+            # limited.
             _ = (
                 pipeline
                 | "Plans" >> beam.Create(plans)
@@ -118,7 +119,8 @@ def _list_images(exec_properties: dict[str, Any]) -> Listing:
     if listing is None:
         source.prepare()
         return Listing(source.classes(), source.images())
-    if source.downloads:  # in a container without the directory of the one that made the list
+        # Another container may have made the list, and downloaded the data to its own disk.
+    if source.downloads:
         source.prepare()
     return listing
 
@@ -144,7 +146,9 @@ def _check_counts(counts: dict[str, int], listed: int) -> None:
     if read != listed:
         raise RuntimeError(f"images were lost: {listed} were listed; {counts}")
     if read != sum(counts[outcome] for outcome in OUTCOMES):
-        raise RuntimeError(f"images were lost: {counts}; the first should be the sum of the rest")
+        raise RuntimeError(
+            f"images were lost: {counts}; expected `read` to be the sum of the others"
+        )
     check_splits(counts, f"{read} images read, {quarantined} of them quarantined")
 
 

@@ -1,8 +1,8 @@
-"""The list of images of a run: made once, when the run begins, and read by ImageExampleGen.
+"""The list of images of a run, written once when the run begins, and read by ImageExampleGen.
 
-It lies in the state directory of the pipeline, where every runner finds it. So a folder is walked,
-and a bucket listed, once a run, and the examples are made of the very files that the fingerprint
-covers.
+The list lies in the state directory of the pipeline, where every runner finds it. So a run walks
+through a folder, or lists a bucket, only once, and makes examples of exactly the files that its
+fingerprint covers.
 """
 
 import json
@@ -39,7 +39,7 @@ def has_listing(path: str) -> bool:
 
 
 def write_listing(path: str, listing: Listing) -> None:
-    """Writes a listing; removes those of earlier data from its directory."""
+    """Writes a listing; removes the listings of earlier data from its directory."""
     directory, _, name = path.rpartition("/")
     fileio.makedirs(directory)
     rows = (listing.classes, *listing.images)
@@ -50,7 +50,7 @@ def write_listing(path: str, listing: Listing) -> None:
 
 
 def read_listing(path: str) -> Listing | None:
-    """Reads a listing; None if there is none, or if it is damaged: a notice says so then."""
+    """Reads a listing; returns None if there is no file, or, with a notice, if it is damaged."""
     content = read_bytes(path)
     if content is None:
         return None

@@ -16,20 +16,20 @@ from trainer.decoding.limits import Limits
 
 QUALITY = 98
 
-# Of these formats, only some kinds are decoded by the exported model.
+# The exported model decodes only some kinds of these formats; Pillow decodes the other kinds.
 _PARTLY_BY_PILLOW = ("BMP", "WebP")
 _HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
-_DEPTH = 24  # position of the bits of a channel in a PNG
-_HEADERS = 4096  # bytes of a PNG in which its chunk sBIT is looked for
+_DEPTH = 24  # position of the byte of a PNG that contains the number of bits per channel
+_HEADERS = 4096  # the number of first bytes of a PNG in which the chunk sBIT is searched
 
 
 class Normalised(NamedTuple):
-    """An image as it is written.
+    """An image as it is written into an example.
 
     Attributes:
       encoded: an upright RGB JPEG.
-      peak: the greatest value, of an image of 16 bits a channel in which 65535 is taken for white;
-        None for other images.
+      peak: the greatest value of an image with 16 bits per channel for which 65535 is taken for
+        white; None for other images.
     """
 
     encoded: bytes
@@ -40,13 +40,13 @@ def normalise(encoded: bytes, limits: Limits) -> Normalised:
     """Decodes an image once; returns it byte for byte if it is an upright RGB JPEG already.
 
     Anything else (PNG, GIF, BMP, WebP, TIFF, grey, CMYK, alpha, EXIF-rotated, longer side above
-    `max_side` pixels) is re-encoded as one, at quality 98 without chroma subsampling. Of an
-    animation the first frame counts; alpha is laid on white. JPEG, PNG, GIF, BMP and WebP are
-    decoded by the same ops as in the exported model, so that both see the same pixels, and refuse
-    the same files.
+    `max_side` pixels) is re-encoded as such a JPEG, at quality 98 without chroma subsampling. Of an
+    animation, only the first frame is used; transparent images are put on white. JPEG, PNG, GIF,
+    BMP and WebP are decoded by the same ops as in the exported model, so that ingestion and serving
+    see the same pixels, and refuse the same files.
 
     Raises:
-      UnusableError: it cannot be decoded.
+      UnusableError: the image cannot be decoded.
     """
     _check(encoded, limits)
     found = find_format(encoded)
@@ -54,8 +54,8 @@ def normalise(encoded: bytes, limits: Limits) -> Normalised:
         return _by_pillow(encoded, limits)
     try:
         if is_plain_jpeg(encoded, limits):
-            # An eighth of the size is decoded by the same code from the same bits, in two thirds of
-            # the time.
+            # This checks the whole file: the decoder reads the same bits as at full size, but takes
+            # only two thirds of the time.
             tf.io.decode_jpeg(encoded, channels=3, ratio=8)
             return Normalised(encoded)
         if found.name == "JPEG" and has_many_scans(encoded):
@@ -72,7 +72,7 @@ def normalise(encoded: bytes, limits: Limits) -> Normalised:
 
 
 def _check(encoded: bytes, limits: Limits) -> None:
-    """Refuses files that need no decoder to be refused."""
+    """Refuses empty files, files of too many bytes, and HEIC images, without decoding."""
     if not encoded:
         raise UnusableError(Reason.EMPTY, "the file is empty")
     if len(encoded) > limits.max_bytes:
@@ -95,11 +95,11 @@ def _by_pillow(encoded: bytes, limits: Limits) -> Normalised:
 
 
 def _peak(png: bytes) -> int | None:
-    """Returns the greatest value of a PNG of 16 bits a channel; None if it has other values."""
+    """Returns the greatest value of a PNG with 16 bits per channel and no chunk sBIT, else None."""
     if png[_DEPTH] != 16 or b"sBIT" in png[:_HEADERS]:
         return None
     image = tf.io.decode_png(png, dtype=tf.uint16).numpy()
-    # Of two or four channels, the last is alpha.
+    # If there are two or four channels, the last one is alpha, and does not count.
     return int(image[..., : (image.shape[-1] - 1) // 2 * 2 + 1].max())
 
 
@@ -110,7 +110,11 @@ def _decoder(limits: Limits) -> Callable[[tf.Tensor], Decoded]:
 
 
 def _explain(message: str, format: str) -> UnusableError:
-    """A failed assertion's own words; the other messages are pages about the graph."""
+    """Returns the error for a file that TensorFlow cannot decode, with a reason in one line.
+
+    A failed assertion of `trainer.decoding` has such a reason. Other messages of TensorFlow are
+    long descriptions of the graph, and are left out.
+    """
     failed = re.search(r"assertion failed: \[(.*)\]", message)
     if failed is None:
         return UnusableError(Reason.DAMAGED, f"a damaged or truncated {format}")
@@ -125,6 +129,6 @@ def _encode(pixels: Any) -> bytes:
     file = io.BytesIO()
     try:
         PIL.Image.fromarray(pixels).save(file, "JPEG", quality=QUALITY, subsampling=0)
-    except (OSError, ValueError) as error:  # JPEGs have at most 65,500 pixels a side
+    except (OSError, ValueError) as error:  # a side of a JPEG has at most 65,500 pixels
         raise UnusableError(Reason.TOO_LARGE, " ".join(str(error).split())) from error
     return file.getvalue()

@@ -1,6 +1,7 @@
 """Decodes, by Pillow, the formats that the exported model does not decode.
 
-Pillow is offered no other format: it would run Ghostscript for an EPS, whatever the file is called.
+Pillow may open only these formats: otherwise it would run Ghostscript for an EPS file, whatever its
+suffix.
 """
 
 import io
@@ -17,8 +18,8 @@ from trainer.decoding.limits import Limits
 PILLOW_FORMATS = ("AVIF", "BMP", "ICO", "JPEG2000", "PPM", "TIFF", "WEBP")
 ORIENTATION = 0x0112  # the EXIF tag; 1 is upright
 _WHITE_OF_16_BITS = 65535
-# TIFF 6.0: tags of the bits of a channel, of the meaning of values (0: white is zero), of the range
-# of the values of an image, and of their type (1: unsigned), sections 3, 8, 19 and 20.
+# Tags of TIFF 6.0, sections 3, 8, 19 and 20: BitsPerSample, PhotometricInterpretation (0: white is
+# zero), SampleFormat (1: unsigned), and two pairs of least and greatest value.
 _BITS, _PHOTOMETRIC, _SAMPLE_FORMAT = 258, 262, 339
 _RANGES = ((340, 341), (280, 281))
 _UNSIGNED = 1
@@ -29,8 +30,8 @@ class Pixels(NamedTuple):
 
     Attributes:
       rgb: uint8 [h, w, 3]: upright, on white, its longer side at most `Limits.max_side`.
-      peak: the greatest value, of an image of 16 bits a channel in which 65535 is taken for white;
-        None for other images.
+      peak: the greatest value of an image with 16 bits per channel for which 65535 is taken for
+        white; None for other images.
     """
 
     rgb: np.ndarray
@@ -41,7 +42,7 @@ def decode_by_pillow(encoded: bytes, limits: Limits) -> Pixels:
     """Decodes an image of one of `PILLOW_FORMATS`.
 
     Raises:
-      UnusableError: it cannot be decoded, or it is not known which of its values is white.
+      UnusableError: the image cannot be decoded, or it is unknown which pixel value is white.
     """
     try:
         with PIL.Image.open(io.BytesIO(encoded), formats=PILLOW_FORMATS) as image:
@@ -63,10 +64,10 @@ def decode_by_pillow(encoded: bytes, limits: Limits) -> Pixels:
     except (
         ArithmeticError,
         LookupError,
-        MemoryError,  # Pillow's, for headers that state impossible sizes
+        MemoryError,  # Pillow raises it for headers that state impossible sizes
         OSError,  # truncated
         SyntaxError,
-        TypeError,  # a broken TIFF
+        TypeError,  # a damaged TIFF
         ValueError,
         struct.error,
     ) as error:
@@ -76,10 +77,10 @@ def decode_by_pillow(encoded: bytes, limits: Limits) -> Pixels:
 def _turn_and_shrink(rgb: PIL.Image.Image, image: PIL.Image.Image, max_side: int) -> Any:
     try:
         orientation = image.getexif().get(ORIENTATION, 1)
-    except Exception:  # Pillow's EXIF reader raises of everything; the image is as good without
+    except Exception:  # damaged EXIF data make Pillow raise all sorts of exceptions
         orientation = 1
     if isinstance(orientation, int) and 2 <= orientation <= 8:
-        rgb.info.clear()  # the orientation alone: other tags may be damaged
+        rgb.info.clear()  # keep only the orientation: other tags may be damaged
         rgb.getexif()[ORIENTATION] = orientation
         PIL.ImageOps.exif_transpose(rgb, in_place=True)
     if max(rgb.size) > max_side:
@@ -88,12 +89,12 @@ def _turn_and_shrink(rgb: PIL.Image.Image, image: PIL.Image.Image, max_side: int
 
 
 def _to_rgb(image: PIL.Image.Image, max_value: int) -> tuple[PIL.Image.Image, int | None]:
-    """Returns an image of mode RGB, and `Pixels.peak`."""
+    """Returns the image in Pillow's mode RGB, and the value of `Pixels.peak`."""
     bits = _tag(image, _BITS) or (8,)
     if image.mode.startswith("I;16") or image.mode in ("I", "F"):
         return _scale(image, bits[0], max_value)
     peak = None
-    if max(bits) > 8:  # of more than one channel: Pillow has kept the 8 higher bits
+    if max(bits) > 8:  # an image of several channels, of which Pillow kept the 8 higher bits
         if max_value:
             raise UnusableError(
                 Reason.RANGE,
@@ -112,13 +113,13 @@ def _scale(image: PIL.Image.Image, bits: int, max_value: int) -> tuple[PIL.Image
     """Scales the values of a grey image of more than 8 bits to 0 (black) to 255 (white)."""
     values = np.asarray(image)
     if image.mode == "I" and _tag(image, _SAMPLE_FORMAT) == (_UNSIGNED,):
-        values = values.view(np.uint32)  # Pillow has no mode of unsigned 32 bits
+        values = values.view(np.uint32)  # Pillow has no unsigned mode of 32 bits
     values = values.astype(np.float64)
     if not np.isfinite(values).all():
         raise UnusableError(Reason.RANGE, "some of its values are infinite or not a number")
     low, high = (0.0, float(max_value)) if max_value else _stated_range(image, bits)
     scaled = np.clip((values - low) / (high - low), 0, 1) * 255
-    if high == _WHITE_OF_16_BITS and not low:  # the 8 higher bits, as of PNGs
+    if high == _WHITE_OF_16_BITS and not low:  # take the 8 higher bits, as for PNGs
         scaled = np.floor(values / 256)
     if _tag(image, _PHOTOMETRIC) == (0,):
         scaled = 255 - scaled
@@ -128,7 +129,7 @@ def _scale(image: PIL.Image.Image, bits: int, max_value: int) -> tuple[PIL.Image
 
 
 def _stated_range(image: PIL.Image.Image, bits: int) -> tuple[float, float]:
-    """Returns the values of black and white."""
+    """Returns the values of black and of white that the file states, or that its format implies."""
     for low, high in _RANGES:
         stated = (_tag(image, low) or (0,))[0], (_tag(image, high) or (0,))[0]
         if stated[0] < stated[1]:
@@ -136,7 +137,7 @@ def _stated_range(image: PIL.Image.Image, bits: int) -> tuple[float, float]:
     if image.mode.startswith("I;16"):
         return 0.0, float(2 ** min(bits, 16) - 1) if bits > 8 else float(_WHITE_OF_16_BITS)
     if image.format == "PPM" and image.mode == "I":
-        return 0.0, float(_WHITE_OF_16_BITS)  # Pillow has scaled it by the maximum in the header
+        return 0.0, float(_WHITE_OF_16_BITS)  # Pillow has scaled the values by the header's maximum
     kind = "floating-point" if image.mode == "F" else "signed or 32-bit"
     raise UnusableError(
         Reason.RANGE,
@@ -146,6 +147,6 @@ def _stated_range(image: PIL.Image.Image, bits: int) -> tuple[float, float]:
 
 
 def _tag(image: PIL.Image.Image, tag: int) -> tuple[Any, ...]:
-    """Returns the values of a tag of a TIFF; empty without it."""
+    """Returns the values of a tag of a TIFF; an empty tuple if the image does not have the tag."""
     value = getattr(image, "tag_v2", {}).get(tag, ())
     return value if isinstance(value, tuple) else (value,)

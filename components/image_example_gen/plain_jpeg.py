@@ -1,24 +1,27 @@
-"""Recognises the JPEGs that are examples as they are, by their headers. Imports no TensorFlow."""
+"""Recognises JPEGs that need no re-encoding, by their headers. Imports no TensorFlow."""
 
 import struct
 
 from trainer.decoding.limits import Limits
 
 _START = b"\xff\xd8"
-# ITU-T T.81, table B.1: SOF0 to SOF15 are frame headers, without DHT, JPG and DAC.
+# The markers of frame headers, SOF0 to SOF15 in ITU-T T.81, table B.1. Between them lie the numbers
+# of three other markers: DHT, JPG and DAC.
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-_SEQUENTIAL = (0xC0, 0xC1)  # of all others, a file may have any number of scans
-_SCAN, _MOST_SCANS = b"\xff\xda", 100  # in compressed data, 0xFF is followed by a zero
-# Markers without a length (TEM, RST0 to RST7, SOI, EOI), the start of a scan, and a fill byte.
+_SEQUENTIAL = (0xC0, 0xC1)  # a JPEG with another frame header may have any number of scans
+# Compressed data never contain the marker of a scan: a zero follows each 0xFF in them.
+_SCAN, _MOST_SCANS = b"\xff\xda", 100
+# Bytes after 0xFF that do not begin a segment with a length: a stuffed zero, TEM, RST0 to RST7,
+# SOI, EOI, SOS (the start of a scan), and a fill byte.
 _NO_SEGMENTS = frozenset({0x00, 0x01, *range(0xD0, 0xDB), 0xFF})
-_FRAME = struct.Struct(">xBHxHHB")  # after 0xFF: marker, length, precision, height, width, channels
+_FRAME = struct.Struct(">xBHxHHB")  # 0xFF, marker, length, precision, height, width, channels
 
 
 def is_plain_jpeg(encoded: bytes, limits: Limits) -> bool:
     """Whether a file is a JPEG with three channels, without EXIF, and within the limits.
 
-    Only headers are read: the pixels may be damaged. For a JPEG with anything unusual between its
-    markers, or with too many scans, the answer is no.
+    Only headers are read: the pixels may be damaged. A JPEG with other bytes between its segments,
+    or with too many scans, does not count as plain.
     """
     if not encoded.startswith(_START):
         return False
@@ -41,5 +44,5 @@ def is_plain_jpeg(encoded: bytes, limits: Limits) -> bool:
 
 
 def has_many_scans(encoded: bytes) -> bool:
-    """Whether a JPEG has more than 100 scans: a small file of thousands would take minutes."""
+    """Whether a JPEG has more than 100 scans. Decoding such a file may take minutes."""
     return encoded.count(_SCAN) > _MOST_SCANS

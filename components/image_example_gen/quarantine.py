@@ -1,4 +1,4 @@
-"""The reasons for the quarantine of an image: a closed list. Imports no TensorFlow."""
+"""The possible reasons for the quarantine of an image. Imports no TensorFlow."""
 
 import enum
 import json
@@ -20,11 +20,11 @@ class Reason(enum.StrEnum):
 
 
 class UnusableError(ValueError):
-    """An image cannot become an example.
+    """The error for an image that cannot become an example.
 
     Attributes:
-      reason: why.
-      detail: the reason in the words of this image, one line.
+      reason: the kind of the fault.
+      detail: a description of the fault in this image, one line.
     """
 
     def __init__(self, reason: Reason, detail: str) -> None:
@@ -36,7 +36,7 @@ class UnusableError(ValueError):
 def format_record(
     error: UnusableError, *, file_name: str, label: int, size: int, digest: str
 ) -> str:
-    """Formats a line of the quarantine file: JSON with the name, the label, and why.
+    """Formats a line of the quarantine file: JSON with the name, the label, and the reason.
 
     Args:
       error: why the image is in quarantine.

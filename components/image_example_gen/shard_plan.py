@@ -1,4 +1,4 @@
-"""Plans which images go to which file of a split, from the list of images alone."""
+"""Assigns the images of each split to record files, depending only on the list of images."""
 
 import dataclasses
 import hashlib
@@ -10,8 +10,9 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from components.image_example_gen.sources.base import SPLITS, TRAIN, ImageReference
 
-SHARD_BYTES = 128_000_000  # of the images in their source
-# Training reads several shards at a time, also of a dataset of few bytes.
+SHARD_BYTES = 128_000_000  # the approximate size of the images in a shard, as files of the source
+# A train split of at least 800 images has at least 8 shards, so that training can read several
+# shards at a time.
 _TRAIN_SHARDS, _TRAIN_IMAGES = 8, 800
 
 
@@ -33,11 +34,12 @@ class Shard:
 
 
 def plan_shards(images: Sequence[ImageReference], splits: Sequence[str]) -> Iterator[Shard]:
-    """Yields the shards of all splits: about `SHARD_BYTES` each, at least 8 of 800 training images.
+    """Yields the shards of all splits, of about `SHARD_BYTES` each.
 
-    The plan depends on the list of images alone, and never on Beam's engine or its workers. Within
-    a split, images are in a random order that is always the same: if they were written class by
-    class, the Trainer's shuffle buffer would be too small to mix the classes.
+    If there are 800 training images or more, they make at least 8 shards. The plan depends on the
+    list of images alone, and not on Beam's engine or its workers. Within a split, images are in a
+    random order that is always the same: if they were written class by class, the Trainer's shuffle
+    buffer would be too small to mix the classes.
 
     Args:
       images: all images of the source.
@@ -61,7 +63,8 @@ def _count(split: str, images: Sequence[ImageReference]) -> int:
 
 def _divide(images: Sequence[ImageReference], count: int) -> Iterator[Sequence[ImageReference]]:
     """Yields consecutive parts with about as many bytes each; none of them is empty."""
-    # An image that could not be listed has no size, but is a file to open.
+    # One is added to each size, because an image whose file could not be read has size 0, but must
+    # be part of a shard.
     ends = list(itertools.accumulate(image.size + 1 for image in images))
     start = 0
     for part in range(1, count + 1):

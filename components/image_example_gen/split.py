@@ -13,23 +13,25 @@ from components.image_example_gen.sources.base import (
 )
 
 _BUCKETS = 10
-# A tenth of the images each; the rest is for training.
+# An image's digest assigns it to one of ten buckets: one bucket is validation, one is test, and
+# eight are train.
 _BUCKET_OF = {VALIDATION: 0, TEST: 1}
 
 
 def assign_splits(images: Sequence[ImageReference]) -> list[str]:
     """Returns the split of each image.
 
-    A split that the source gives is kept. If the source has no validation or no test split, that
-    split is cut from the other images, which are those of its train split and those without one: a
-    tenth of them, by the digest of an image, or by its group if it has one. So copies of an image
-    are always in the same split, and an image stays in its split when other images are added or
-    removed.
+    A split that the source gives is kept. If the source gives no validation or no test split, a
+    tenth of the images in its train split, and of the images without a split, become that split.
+    Images are chosen by their digests, and groups of images by the digest of the group. So copies
+    of an image are always in the same split, and an image stays in its split when other images are
+    added or removed.
 
-    There is one exception: if a class has at least one different image for each of the splits that
-    are cut (three if the source gives none), each of them has at least one. A split that would have
-    none gets an image of the split that has the most, the one with the lowest digest. When images
-    are added to such a class, that image may return to its own split.
+    There is one exception, for small classes. Let n be the number of splits that are chosen here: 3
+    if the source gives no splits. If a class has at least n different images, each of these splits
+    gets at least one image of the class: a split without any gets the image with the lowest digest
+    from the split with the most images. When images are added to such a class, that image may
+    return to the split that its digest determines.
 
     Args:
       images: all images of the source.
@@ -52,10 +54,10 @@ def assign_splits(images: Sequence[ImageReference]) -> list[str]:
 
 
 def _keys(images: Sequence[ImageReference]) -> list[str]:
-    """Returns for each image the digest of what is never divided, 64 hex digits.
+    """Returns a key for each image, 64 hex digits; images with the same key get the same split.
 
-    It is the digest of the image or of its group. Groups that share an image have one key. The key
-    is empty for an image that could not be read and has no group.
+    The key is the digest of the image, or of its group. Groups that share an image have the same
+    key. The key is empty for an image that could not be read and has no group.
     """
     keys = [_hash(image.group) if image.group else image.digest for image in images]
     if not any(image.group for image in images):
@@ -85,14 +87,14 @@ def _split_of(key: str, cut: Sequence[str]) -> str:
 
 
 def _keys_by_class(labelled: Iterable[tuple[str, int]]) -> Iterator[list[str]]:
-    """Yields the sorted keys of each class that no other class has.
+    """Yields, for each class, the sorted keys that belong to no other class.
 
     Args:
       labelled: key and label of each image.
     """
     label_of: dict[str, int] = {}
     for key, label in labelled:
-        # An image in two classes stays where it is, since a move would change both.
+        # An image that is in two classes is not moved, since a move would change both classes.
         label_of[key] = label if label_of.get(key, label) == label else NO_LABEL
     by_label: dict[int, list[str]] = {}
     for key, label in label_of.items():
@@ -103,7 +105,7 @@ def _keys_by_class(labelled: Iterable[tuple[str, int]]) -> Iterator[list[str]]:
 
 
 def _fill_empty(splits: dict[str, str], keys: Sequence[str], cut: Sequence[str]) -> None:
-    """Changes `splits` so that each split in `cut` has one of `keys`, if there are enough."""
+    """Changes `splits` so that each split in `cut` has one of `keys`, if there are enough keys."""
     if len(keys) < len(cut):
         return
     members: dict[str, list[str]] = {split: [] for split in cut}

@@ -1,8 +1,9 @@
 """Notes of images whose files were missing while a run read them.
 
-Such an image is quarantined, and the examples without it are cached under the fingerprint of a
-source that lists it. The note makes a later run read the image again when its file is back. Notes
-are in the pipeline root, or in `cloud.state_dir`, where every runner finds them.
+Such an image is quarantined, but the fingerprint of the source lists it, so the cache would keep
+the examples without the image for ever. Because of the note, a later run reads the image again once
+its file is back. Notes are in the pipeline root, or in `cloud.state_dir`, where every runner finds
+them.
 """
 
 import json
@@ -14,7 +15,7 @@ from common.files import read_json, write_whole
 
 
 def unread_directory(state_dir: str) -> str:
-    """Returns the directory of the notes in the directory of a pipeline's state."""
+    """Returns the directory of the notes. It lies in the state directory of a pipeline."""
     return f"{state_dir}/unread"
 
 

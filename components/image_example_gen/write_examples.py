@@ -1,4 +1,4 @@
-"""Writes serialized examples to a file of a split of an Examples artifact."""
+"""Writes serialized examples into a record file of an Examples artifact."""
 
 import gzip
 import uuid
@@ -13,12 +13,12 @@ from tfx.dsl.io import fileio
 
 @contextmanager
 def open_shard(split_uri: str, index: int, count: int) -> Iterator[Callable[[bytes], None]]:
-    """A context that writes one record file; it appears when the context ends without an error.
+    """A context that writes one record file, which appears when the context ends without an error.
 
-    The file is a TFRecord file in gzip's format, which readers of Examples expect, without
-    compression. Images are compressed already: gzip would save a fiftieth of their size, and
-    decompressing would take about a tenth of the input pipeline's time in every epoch of a
-    training.
+    The file is a TFRecord file in gzip's format, which readers of Examples expect, but its content
+    is stored without compression. Images are compressed already: gzip would save a fiftieth of
+    their size, and decompressing would take about a tenth of the input pipeline's time in every
+    epoch of a training.
 
     Args:
       split_uri: the URI of the folder of the split.
@@ -30,7 +30,8 @@ def open_shard(split_uri: str, index: int, count: int) -> Iterator[Callable[[byt
     """
     fileio.makedirs(split_uri)
     path = f"{split_uri}/{DEFAULT_TF_RECORD_FILE_NAME}-{index:05}-of-{count:05}.gz"
-    # Workers may write the same shard at the same time: Beam repeats work that seems to be lost.
+    # Workers may write the same shard at the same time: Beam repeats a work item if it has lost
+    # contact with the worker.
     new = f"{split_uri}/.{index:05}-{uuid.uuid4().hex}"
     try:
         with (

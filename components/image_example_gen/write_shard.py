@@ -27,7 +27,7 @@ class ShardResult(NamedTuple):
     """The result of one shard.
 
     Attributes:
-      tallies: numbers of images by READ, the split, QUARANTINE, DEEP or DARK, and by label.
+      tallies: numbers of images by a key (READ, the split, QUARANTINE, DEEP or DARK) and a label.
       quarantine: lines of the quarantine file.
     """
 
@@ -38,9 +38,9 @@ class ShardResult(NamedTuple):
 class WriteShard(beam.DoFn):
     """Reads the images of a shard, and writes them one by one; yields nothing.
 
-    An image never leaves this step: Beam's own engine keeps in memory what passes from one step to
-    another that is not fused with it. The element is the path of a plan, and the result is a file
-    beside it.
+    An image never leaves this step: Beam's own engine keeps in memory all elements that pass
+    between two steps which it does not fuse. The input of this step is the path of a plan. Its
+    result is a file beside the plan.
     """
 
     def __init__(self, *, source: str, splits: str, classes: int, limits: Limits) -> None:
@@ -49,7 +49,7 @@ class WriteShard(beam.DoFn):
           source: the argument of `make_source`, as JSON.
           splits: the URI of the Examples artifact.
           classes: the number of classes.
-          limits: what is done about large images.
+          limits: the limits for the sizes of images, and their value of white.
         """
         self._source = source
         self._splits = splits
@@ -85,7 +85,7 @@ class WriteShard(beam.DoFn):
         yield from ()
 
     def _convert(self, image: SourceImage) -> tuple[bytes, int | None]:
-        """Returns the example of an image, and the peak of `Normalised`."""
+        """Returns the example of an image, and the value of `Normalised.peak`."""
         if image.error:
             raise UnusableError(
                 Reason.CHANGED if CHANGED in image.error else Reason.UNREADABLE, image.error
@@ -103,7 +103,7 @@ class WriteShard(beam.DoFn):
 
 
 def write_plans(shards: Iterable[Shard], directory: str) -> list[str]:
-    """Writes a plan for each shard; returns their paths."""
+    """Writes a plan file for each shard; returns the paths of the files."""
     fileio.makedirs(directory)
     paths = []
     for number, shard in enumerate(shards):
@@ -114,7 +114,7 @@ def write_plans(shards: Iterable[Shard], directory: str) -> list[str]:
 
 
 def read_result(plan: str) -> ShardResult:
-    """Returns the result of the shard of a plan."""
+    """Returns the result of the shard that the plan file `plan` describes."""
     with fileio.open(_result(plan)) as file:
         rows, quarantine = json.loads(file.read())
     return ShardResult({(key, label): count for key, label, count in rows}, quarantine)

@@ -1,4 +1,4 @@
-"""Copies of blessed models, named by their content: no later run writes where they lie."""
+"""Keeps copies of blessed models, in directories named by their content."""
 
 import shutil
 import uuid
@@ -11,24 +11,25 @@ from common.files import link_or_copy
 
 
 def keep_copy(folder: str, model: str) -> tuple[str, dict[str, FileRecord]]:
-    """Copies the Model artifact at the URI `model` to a folder named by its content.
+    """Copies the Model artifact at the URI `model` to a directory named by its content.
 
-    On a disk the files are hard links to those of the artifact where the file system allows that,
-    so that a copy costs nothing.
+    No later run writes to this directory. On a disk, the files are hard links to the files of the
+    artifact if the file system has hard links, so that a copy takes no space.
 
     Args:
-      folder: of all copies; only one process at a time may call this with it.
-      model: URI of the artifact.
+      folder: the folder of all copies; only one process at a time may write to it.
+      model: the URI of the artifact.
 
     Returns:
-      The URI of the copy, and the content of its files. A copy that was there is used, and made
-      anew where it is damaged.
+      The URI of the copy, and the records of its files. An existing copy is used again; a damaged
+      copy is replaced.
     """
     contents = record_files(model)
     target = f"{folder}/{hash_records(contents)}"
     if not tf.io.gfile.exists(target) or find_damage(target, contents):
         if "://" in folder:
-            # A bucket has no directories to rename; the copy counts once it is recorded.
+            # Directories in a bucket cannot be renamed. An unfinished copy does no harm, since the
+            # copy is used only after it is recorded.
             link_or_copy(model, target)
         else:
             _link(model, Path(target))
@@ -36,12 +37,12 @@ def keep_copy(folder: str, model: str) -> tuple[str, dict[str, FileRecord]]:
 
 
 def _link(model: str, target: Path) -> None:
-    for left in target.parent.glob(".*"):  # by a process that was killed while it copied
-        shutil.rmtree(left, ignore_errors=True)
+    for unfinished in target.parent.glob(".*"):  # an unfinished copy of a killed process
+        shutil.rmtree(unfinished, ignore_errors=True)
     new = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}")
     try:
         link_or_copy(model, str(new))
-        if target.exists():  # and is damaged
+        if target.exists():  # the copy is damaged
             shutil.rmtree(target)
         new.replace(target)
     finally:

@@ -1,4 +1,4 @@
-"""TFMA's metric of how well probabilities are calibrated, which it has none of."""
+"""Metrics for TFMA that measure how well probabilities are calibrated; TFMA itself has none."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -17,17 +17,19 @@ ECE, NLL = "expected_calibration_error", "negative_log_likelihood"
 COVERAGE, ACCEPTED_ACCURACY = "coverage", "accepted_accuracy"
 NAMES = (ECE, NLL, COVERAGE, ACCEPTED_ACCURACY)
 
-# Number of answers, number of accepted ones, of accepted right ones, sum of the negative log
-# likelihoods; and `calibration_bins`.
+# Two arrays. The first contains the numbers of all, of accepted, and of accepted correct
+# predictions, and the sum of the negative log likelihoods. The second is the result of
+# `calibration_bins`.
 _Sums = tuple[np.ndarray, np.ndarray]
 
 
 class CalibrationMetrics(metric_types.Metric):
-    """Four metrics of one pass.
+    """Four metrics that are computed in one pass over the predictions.
 
     `expected_calibration_error` (15 bins), `negative_log_likelihood` (an image that is not valid
-    counts as a probability of 1e-7), `coverage` (share of accepted answers) and
-    `accepted_accuracy` (share of right answers among them; 1 where none is accepted).
+    counts as a probability of 1e-7), `coverage` (share of accepted predictions) and
+    `accepted_accuracy` (share of correct predictions among the accepted ones; 1 if none is
+    accepted).
     """
 
     def __init__(self, name: str = "calibration_metrics") -> None:
@@ -56,7 +58,7 @@ def _make_computations(
 
 
 class _Combiner(beam.CombineFn):
-    """Of the answers of one model."""
+    """Adds up the metrics of one model over the batches of Beam."""
 
     def __init__(self, model: str) -> None:
         self._model = model
@@ -65,8 +67,8 @@ class _Combiner(beam.CombineFn):
         return np.zeros(4), np.zeros([3, 15])
 
     def add_input(self, sums: _Sums, element: Any) -> _Sums:
-        answers = _of_model(element.predictions, self._model)
-        totals, bins = measure(answers, np.ravel(_first(element.labels)))
+        answers = _get_outputs(element.predictions, self._model)
+        totals, bins = measure(answers, np.ravel(_get_labels(element.labels)))
         return sums[0] + totals, sums[1] + bins
 
     def merge_accumulators(self, accumulators: Iterable[_Sums]) -> _Sums:
@@ -87,14 +89,14 @@ class _Combiner(beam.CombineFn):
         }
 
 
-def _of_model(predictions: Any, model: str) -> Mapping[str, Any]:
-    """Returns the outputs of a model by name; TFMA may have the probabilities alone."""
+def _get_outputs(predictions: Any, model: str) -> Mapping[str, Any]:
+    """Returns the outputs of a model by name. TFMA may pass the array of probabilities alone."""
     if not isinstance(predictions, Mapping):
         return {"probabilities": predictions}
     return predictions.get(model, predictions)
 
 
-def _first(values: Any) -> Any:
+def _get_labels(values: Any) -> Any:
     """Returns the labels. If there are several models, they all have the same labels."""
     return next(iter(values.values())) if isinstance(values, Mapping) else values
 
@@ -103,8 +105,9 @@ def measure(answers: Mapping[str, Any], labels: np.ndarray) -> _Sums:
     """Sums up the calibration of a model's predictions over some images.
 
     Args:
-      answers: `probabilities`, [C + 1] or [N, C + 1]: see `extractors.count_invalid_as_wrong`;
-        `accepted`, where the model says it.
+      answers: the outputs of the model: `probabilities`, [C + 1] or [N, C + 1], with the class that
+        `extractors.count_invalid_as_wrong` adds; and `accepted` and `valid`, if the model has these
+        outputs.
       labels: int [N].
     """
     probabilities = np.reshape(answers["probabilities"], [len(labels), -1])

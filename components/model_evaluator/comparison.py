@@ -31,14 +31,14 @@ class Comparison:
 
     @property
     def drop(self) -> float:
-        """How much lower the accuracy is than the champion's; negative if it is higher."""
+        """The champion's accuracy minus the accuracy of the new model."""
         return self.champion_accuracy - self.accuracy
 
     def is_refused(self, settings: GateSettings) -> bool:
-        """Whether the drop is larger than allowed, and significant where that is required."""
+        """Whether the drop is larger than allowed, and significant if significance is required."""
         if self.drop <= settings.max_drop + ROUNDING:
             return False
-        # A confidence of 0 compares the measured values.
+        # With a confidence of 0, only the measured values are compared, without the test.
         needs_test = settings.drop_must_be_significant and settings.confidence > 0
         return not needs_test or self.p < 1 - settings.confidence
 
@@ -56,7 +56,7 @@ class Comparison:
 
 
 def compare(table: pa.Table) -> Comparison | None:
-    """Compares the two models of a table of predictions; returns None if it has no champion."""
+    """Compares the two models in a table of predictions; returns None if there is no champion."""
     if table[f"{CHAMPION_PREFIX}predicted"].null_count:
         return None
     new, champion = right_answers(table), right_answers(table, CHAMPION_PREFIX)

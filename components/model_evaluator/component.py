@@ -1,4 +1,4 @@
-"""ModelEvaluator: TFX's Evaluator, which compares with the last blessed model."""
+"""ModelEvaluator: TFX's Evaluator, but the baseline comes from the records of blessings."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,15 @@ from tfx.types import standard_artifacts, standard_component_specs
 from tfx.types.component_spec import ExecutionParameter
 from tfx.utils import json_utils
 
-from components.model_evaluator.executor import CHAMPION, GATE, RECORDS, TRAINING, Executor
+from components.model_evaluator.executor import (
+    CHAMPION,
+    DATA,
+    GATE,
+    HEAT_MAP_SECONDS,
+    RECORDS,
+    TRAINING,
+    Executor,
+)
 from components.property_value import PropertyValue
 
 
@@ -19,16 +27,19 @@ class ModelEvaluatorSpec(standard_component_specs.EvaluatorSpec):
         CHAMPION: ExecutionParameter(type=str),
         RECORDS: ExecutionParameter(type=str),
         TRAINING: ExecutionParameter(type=str),
+        DATA: ExecutionParameter(type=str),
         GATE: ExecutionParameter(type=str),
+        HEAT_MAP_SECONDS: ExecutionParameter(type=float),
         "code_fingerprint": ExecutionParameter(type=str),
     }
 
 
 class ModelEvaluator(base_beam_component.BaseBeamComponent):
-    """TFX's Evaluator, with the baseline from the records of blessings.
+    """TFX's Evaluator, which compares with the last blessed model in the records of blessings.
 
-    TFX takes it from a Resolver, which Kubeflow Pipelines does not have. By value it is also just
-    what the cache key needs: compared with the same model, a model need not be compared again.
+    In TFX, a Resolver node provides the last blessed model, but Kubeflow Pipelines has no Resolver.
+    Here, an execution property names the model, so it is part of the cache key: the node runs again
+    only if that model has changed.
     """
 
     SPEC_CLASS = ModelEvaluatorSpec
@@ -45,21 +56,25 @@ class ModelEvaluator(base_beam_component.BaseBeamComponent):
         champion: PropertyValue,
         records: PropertyValue,
         training: PropertyValue,
+        data: PropertyValue,
         gate: PropertyValue,
+        heat_map_seconds: float,
         code_fingerprint: PropertyValue,
     ) -> None:
         """
         Args:
-          examples: one Examples.
-          example_splits: those that are scored.
-          model: one Model.
-          schema: one Schema.
+          examples: channel of one Examples artifact.
+          example_splits: the splits on which the model is evaluated.
+          model: channel of one Model artifact.
+          schema: channel of one Schema artifact.
           eval_config: TFMA's EvalConfig, as JSON.
           champion: URI of the record of the last blessed model of another training, or
             `components.model_evaluator.records.NONE`.
           records: directory where a blessing is recorded.
           training: fingerprint of the training that made the model.
+          data: fingerprint of the examples, recorded with a blessing.
           gate: `components.model_evaluator.settings.GateSettings`, as JSON.
+          heat_map_seconds: the time after which no further heat map is made.
           code_fingerprint: fingerprint of the executor's code.
         """
         spec = ModelEvaluatorSpec(
@@ -71,7 +86,9 @@ class ModelEvaluator(base_beam_component.BaseBeamComponent):
             champion=champion,
             records=records,
             training=training,
+            data=data,
             gate=gate,
+            heat_map_seconds=heat_map_seconds,
             code_fingerprint=code_fingerprint,
             fairness_indicator_thresholds="null",
             evaluation=types.Channel(type=standard_artifacts.ModelEvaluation),

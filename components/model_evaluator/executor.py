@@ -16,29 +16,34 @@ from common.lease import hold_lease
 from common.notice import notice
 from components.image_example_gen.counts import READ, read_counts_of_classes
 
-# Imported for its code to be part of the fingerprint: the EvalConfig names it.
+# Imported only so that the code fingerprint includes this module, whose class the EvalConfig names.
 from components.model_evaluator import calibration_metrics  # noqa: F401
+from components.model_evaluator.explain_mistakes import explain_mistakes
 from components.model_evaluator.extractors import make_extractors
 from components.model_evaluator.predictions import read_predictions
-from components.model_evaluator.predictions_writer import predictions_in
+from components.model_evaluator.predictions_writer import write_predictions_to
 from components.model_evaluator.reasons import ACCURACY, REASONS
 from components.model_evaluator.records import Blessing, last_blessed, record
 from components.model_evaluator.settings import GateSettings
 from components.model_evaluator.verdict import Verdict, judge
 from trainer.serving.exported_model import read_classes
 
-# The champion is read from the records; as an execution property it is part of the cache key.
+# The execution property CHAMPION is only part of the cache key: the executor reads the champion
+# from the records.
 CHAMPION, RECORDS, TRAINING, GATE = "champion", "records", "training", "gate"
-# TFX takes a function by its import path.
+DATA = "data"  # fingerprint of the examples
+HEAT_MAP_SECONDS = "heat_map_seconds"
+# TFX's execution property for a function that returns extractors; the value is the import path of
+# the function.
 EXTRACTORS = {"custom_extractors": f"{make_extractors.__module__}.{make_extractors.__name__}"}
 
 
 class Executor(executor.Executor):
-    """TFX's, with the baseline from our records and a verdict of our own.
+    """TFX's executor of Evaluator, with the baseline and the verdict of this project.
 
-    TFX blesses a model that meets the thresholds of its EvalConfig. TFMA compares measured values
-    with them and knows no intervals, so the EvalConfig has no thresholds, and the verdict is
-    computed from the table of predictions.
+    TFX blesses a model that meets the thresholds of its EvalConfig. TFMA compares thresholds with
+    measured values, and not with confidence intervals. So the EvalConfig has no thresholds, and the
+    verdict is computed from the table of predictions.
     """
 
     def Do(  # noqa: N802 (TFX's name)
@@ -47,11 +52,13 @@ class Executor(executor.Executor):
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Evaluates the model against the last blessed one of another training.
+        """Evaluates the model, and compares it with the last blessed model of another training.
 
-        The evaluation gets the file of the verdict. The blessing gets what TFX's Evaluator writes,
-        the custom property `accuracy`, and `reasons` if the model is not blessed. A blessing is
-        recorded only if nobody recorded one since the comparison: else the model is compared again.
+        The verdict and heat maps of wrong answers are written into the ModelEvaluation artifact.
+        The ModelBlessing artifact gets the file and properties that TFX's Evaluator writes, the
+        custom property `accuracy`, and, if the model is not blessed, `reasons`. If another run has
+        recorded a blessing since the comparison, the model is compared again before its own
+        blessing is recorded.
 
         Raises:
           InputError: the last blessed model is damaged.
@@ -59,6 +66,7 @@ class Executor(executor.Executor):
         properties = dict(exec_properties)
         properties.pop(CHAMPION)
         records, training = properties.pop(RECORDS), properties.pop(TRAINING)
+        data, heat_map_seconds = properties.pop(DATA), properties.pop(HEAT_MAP_SECONDS)
         gate = from_custom_config(GateSettings, properties.pop(GATE))
         model = artifact_utils.get_single_uri(input_dict[standard_component_specs.MODEL_KEY])
         examples = artifact_utils.get_single_uri(input_dict[standard_component_specs.EXAMPLES_KEY])
@@ -66,25 +74,36 @@ class Executor(executor.Executor):
             output_dict[standard_component_specs.EVALUATION_KEY]
         )
         classes = read_classes(path_utils.serving_model_path(model)) or []
-        source_images = read_counts_of_classes(examples, len(classes))[READ]
+        counts = read_counts_of_classes(examples, len(classes))
         champion = last_blessed(records, classes, other_than=training)
         while True:
             self._evaluate(champion, input_dict, output_dict, properties)
-            verdict = judge(read_predictions(evaluation), classes, source_images, gate)
+            verdict = judge(read_predictions(evaluation), classes, counts[READ], gate)
             if not verdict.blessed:
                 break
             tf.io.gfile.makedirs(records)
             with hold_lease(f"{records}/.lease", "the records of blessed models"):
                 now = last_blessed(records, classes, other_than=training)
                 if _name(now) == _name(champion):
-                    record(records, model, training)
+                    record(records, model, training, data=data, class_counts=counts["train"])
                     break
             notice(
-                "Another run's model was blessed since this one was compared: it is compared again."
+                "Another run blessed a model meanwhile; this model is compared with that model too."
             )
             champion = now
             _empty(evaluation)
         verdict.write(evaluation)
+        heat_maps = explain_mistakes(
+            read_predictions(evaluation),
+            model=path_utils.serving_model_path(model),
+            classes=classes,
+            test_split=artifact_utils.get_split_uri(
+                input_dict[standard_component_specs.EXAMPLES_KEY], "test"
+            ),
+            seconds=heat_map_seconds,
+        )
+        if heat_maps is not None:
+            heat_maps.write(evaluation)
         _write_blessing(verdict, model, champion, output_dict)
 
     def _evaluate(
@@ -103,7 +122,7 @@ class Executor(executor.Executor):
             inputs[standard_component_specs.BASELINE_MODEL_KEY] = [baseline]
         evaluation = output_dict[standard_component_specs.EVALUATION_KEY]
         with (
-            predictions_in(artifact_utils.get_single_uri(evaluation)),
+            write_predictions_to(artifact_utils.get_single_uri(evaluation)),
             _full_precision(),
         ):
             super().Do(inputs, output_dict, properties | EXTRACTORS)
@@ -113,7 +132,8 @@ class Executor(executor.Executor):
 def _full_precision() -> Iterator[None]:
     """A context in which GPUs compute float32 with all bits, as the CPU of ServingCheck does.
 
-    By default, TensorFlow rounds the factors of matrix products to TensorFloat-32, of 10 bits.
+    By default, TensorFlow rounds the factors of matrix products to TensorFloat-32, which has 10
+    bits of mantissa.
     """
     before = tf.config.experimental.tensor_float_32_execution_enabled()
     tf.config.experimental.enable_tensor_float_32_execution(False)
@@ -129,8 +149,9 @@ def _write_blessing(
     champion: Blessing | None,
     output_dict: dict[str, list[types.Artifact]],
 ) -> None:
-    """Writes the ModelBlessing as TFX's Evaluator does at the end of its `Do`
-    (tfx/components/evaluator/executor.py), without ids of artifacts.
+    """Writes the ModelBlessing artifact, as TFX's Evaluator does, but without ids of artifacts.
+
+    TFX's code is at the end of `Do` in tfx/components/evaluator/executor.py.
     """
     blessing = artifact_utils.get_single_instance(
         output_dict[standard_component_specs.BLESSING_KEY]

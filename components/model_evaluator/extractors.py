@@ -1,4 +1,4 @@
-"""TFMA's extractors: batches are cut before a model sees them, answers to bad images are wrong."""
+"""Extractors for TFMA that split batches, write predictions, and count invalid images as wrong."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -6,23 +6,24 @@ from typing import Any
 import apache_beam as beam
 import numpy as np
 import tensorflow_model_analysis as tfma
+from tensorflow_model_analysis.proto import config_pb2
 
 from components.model_evaluator.predictions_writer import PROBABILITIES, VALID, WritePredictions
 from trainer.preprocessing import CHUNK
 
-_AFTER = "ExtractPredictions"  # TFMA's name of the stage that asks the model
+_AFTER = "ExtractPredictions"  # TFMA's name of the stage that runs the model
 
 
 def make_extractors(
-    eval_shared_model: Any, eval_config: tfma.EvalConfig, tensor_adapter_config: Any
+    eval_shared_model: Any, eval_config: config_pb2.EvalConfig, tensor_adapter_config: Any
 ) -> list[tfma.extractors.Extractor]:
-    """The `custom_extractors` of TFX's Evaluator: TFMA's own, and three of ours.
+    """Returns the `custom_extractors` of TFX's Evaluator: TFMA's default ones, and three more.
 
-    TFMA gives a model whole batches of TFXIO's, up to 1,000 examples, and the exported model
-    decodes and runs all images of a request at once, as servers need it: batches are cut. The
-    probabilities of an image that is not valid are all zero, which TFMA would take for an answer
-    of the first class: see `count_invalid_as_wrong`. Between the two, the predictions are written:
-    see `components.model_evaluator.predictions`.
+    1. `cut_into_chunks` splits TFXIO's batches of up to 1,000 examples, because the exported model
+       holds all images of a request in memory.
+    2. `WritePredictions` writes the table of predictions.
+    3. `count_invalid_as_wrong` counts invalid images as wrong. All their probabilities are 0, which
+       TFMA would take for a prediction of the first class.
     """
     extractors = tfma.default_extractors(
         eval_shared_model=eval_shared_model,
@@ -45,10 +46,10 @@ def _extractor(name: str, transform: beam.PTransform) -> tfma.extractors.Extract
 
 
 def cut_into_chunks(extracts: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Cuts the extracts of a batch into extracts of at most `CHUNK` examples each.
+    """Splits the extracts of a batch into extracts of at most `CHUNK` examples each.
 
     Args:
-      extracts: TFMA's first ones, which hold an Arrow RecordBatch and nothing else.
+      extracts: TFMA's first extracts of a batch, which contain only an Arrow RecordBatch.
     """
     ((key, batch),) = extracts.items()
     for start in range(0, batch.num_rows, CHUNK):
@@ -56,21 +57,24 @@ def cut_into_chunks(extracts: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def count_invalid_as_wrong(extracts: dict[str, Any]) -> dict[str, Any]:
-    """Adds a class that no image has, and makes it the answer to images that are not valid.
+    """Adds a class that no image has, and makes it the predicted class of invalid images.
 
     Args:
-      extracts: of a batch, with the answers of one model, or of several by their names. A model of
-        an earlier version of the pipeline does not say which images are valid: it fails of others.
+      extracts: TFMA's extracts of a batch, with the outputs of one model, or of several models by
+        name. A model that an earlier version of the pipeline exported has no output `valid`; it
+        fails if an image is invalid.
     """
     answers = extracts[tfma.PREDICTIONS_KEY]
     if PROBABILITIES in answers:
-        marked = _mark(answers)
+        marked = _add_class_of_invalid_images(answers)
     else:
-        marked = {model: _mark(of_model) for model, of_model in answers.items()}
+        marked = {
+            model: _add_class_of_invalid_images(outputs) for model, outputs in answers.items()
+        }
     return extracts | {tfma.PREDICTIONS_KEY: marked}
 
 
-def _mark(answers: dict[str, Any]) -> dict[str, Any]:
+def _add_class_of_invalid_images(answers: dict[str, Any]) -> dict[str, Any]:
     if VALID not in answers:
         return answers
     is_invalid = ~np.asarray(answers[VALID], bool).reshape(-1, 1)

@@ -10,7 +10,8 @@ from common.interval import images_needed, wilson_lower_bound
 from components.model_evaluator.settings import GateSettings
 from trainer.serving.calibration import calibration_bins, expected_calibration_error
 
-# A tolerance for rounding errors: a value that equals its limit meets it.
+# A tolerance for rounding errors, since a value that equals its limit must count as within the
+# limit.
 ROUNDING = 1e-6
 
 
@@ -50,8 +51,8 @@ class Limit:
 
     @property
     def images_needed(self) -> int | None:
-        """How many images the floor needs at least, even if the answers to all are right; None if
-        no number is enough.
+        """The least number of images with which a model without errors meets the floor; None if no
+        number is enough.
         """
         return images_needed(self.limit, self.confidence)
 
@@ -129,7 +130,7 @@ def measure_limits(
 
 
 def right_answers(table: pa.Table, prefix: str = "") -> np.ndarray:
-    """Returns whether each answer is right, bool [N].
+    """Returns whether each prediction is correct, bool [N].
 
     Args:
       table: the table of predictions.

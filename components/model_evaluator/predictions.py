@@ -1,20 +1,20 @@
-"""The table of predictions: what the model and the champion answered to each test image.
+"""The table of predictions of the new model and of the champion, with a row for each test image.
 
-Evaluator writes it as `predictions.parquet` into its output `evaluation`, from the pass over the
-test images that computes the metrics. The table has one row for each image, sorted by file name:
+Evaluator writes it as `predictions.parquet` into its output `evaluation`, in the same pass over the
+test images that computes the metrics. Rows are sorted by file name. The columns are:
 
     file_name             string           name of the image in the source
-    label                 string           its class
-    predicted             string           the class that the model answered; "" if not valid
+    label                 string           the class of the image
+    predicted             string           the predicted class; "" if not valid
     probability           float32          probability of that class, in [0, 1]; 0 if not valid
     rank                  int32            place of the image's own class among all classes by
-                                           probability, from 1 (right answer); null if not valid
+                                           probability, from 1 (correct); null if not valid
     valid                 bool             whether the model could decode the image
-    accepted              bool             whether the model accepts its own answer
+    accepted              bool             whether the model accepts its prediction
     champion_predicted, champion_probability, champion_rank, champion_valid, champion_accepted
                                            the same of the champion; null where there was none
 
-Bytes of a file name that are no UTF-8 are written as \\xNN.
+Bytes of a file name that are not UTF-8 are written as \\xNN.
 """
 
 import pyarrow as pa

@@ -1,4 +1,4 @@
-"""Writes the table of predictions, in the pass over the test images that computes the metrics."""
+"""Writes the table of predictions, in the same pass over the images that computes the metrics."""
 
 import contextlib
 import contextvars
@@ -17,13 +17,13 @@ from trainer.serving.exported_model import read_classes
 
 PROBABILITIES, VALID, ACCEPTED = "probabilities", "valid", "accepted"
 
-# TFX calls the function of extractors with models and configurations, none of which names the
-# output of the run; so the executor sets it here.
+# The directory of the table. TFX calls `make_extractors` without the output directory of the run,
+# so the executor sets this variable before.
 _directory: contextvars.ContextVar[str] = contextvars.ContextVar("directory of predictions")
 
 
 @contextlib.contextmanager
-def predictions_in(directory: str) -> Iterator[None]:
+def write_predictions_to(directory: str) -> Iterator[None]:
     """A context in which `WritePredictions` writes to `directory`, a path or URI."""
     token = _directory.set(directory)
     try:
@@ -41,7 +41,7 @@ class WritePredictions(beam.PTransform):
     def __init__(self, eval_shared_models: Sequence[Any]) -> None:
         """
         Args:
-          eval_shared_models: TFMA's models; the one that is named as the baseline is the champion.
+          eval_shared_models: TFMA's models; the model with TFMA's baseline name is the champion.
         """
         super().__init__()
         self._file = f"{_directory.get()}/{FILE}"
@@ -61,8 +61,9 @@ def make_rows(extracts: Mapping[str, Any], classes: Sequence[str]) -> pa.Table:
     """Returns the rows of a batch.
 
     Args:
-      extracts: TFMA's, with the serialized tf.Examples, the labels, and the outputs of one model,
-        or of two by their names. An output is a list of values or an array, one for each image.
+      extracts: TFMA's extracts of the batch, with the serialized tf.Examples, the labels, and the
+        outputs of one model, or of two models by name. An output is a list or an array with a value
+        for each image.
       classes: the class names, in the order of the models' outputs.
     """
     examples = [tf.train.Example.FromString(text) for text in extracts[tfma.INPUT_KEY]]
@@ -93,14 +94,16 @@ def make_rows(extracts: Mapping[str, Any], classes: Sequence[str]) -> pa.Table:
 def _columns(
     answers: Mapping[str, Any], labels: np.ndarray, classes: Sequence[str]
 ) -> dict[str, Any]:
-    """Returns the columns of one model. A model that an earlier version of the pipeline exported
-    does not say which images are valid, or which answers it accepts: there all of them are.
+    """Returns the columns of one model.
+
+    A model that an earlier version of the pipeline exported has no outputs `valid` and `accepted`:
+    all its images count as valid, and all its predictions as accepted.
     """
     count = len(labels)
     probabilities = np.reshape(answers[PROBABILITIES], [count, -1])
     is_valid = np.reshape(answers.get(VALID, np.ones(count)), -1).astype(bool)
     is_accepted = np.reshape(answers.get(ACCEPTED, is_valid), -1).astype(bool)
-    # Of equally probable classes, argmax answers the first.
+    # A stable sort: of equally probable classes, the first one ranks first, as with argmax.
     order = np.argsort(-probabilities, axis=1, kind="stable")
     rank = (order == labels[:, np.newaxis]).argmax(axis=1) + 1
     return {
@@ -118,7 +121,7 @@ def _columns(
 
 
 class _Concatenation(beam.CombineFn):
-    """Joins tables to one, sorted by file name; makes an empty one of none."""
+    """Joins any number of tables into one table, sorted by file name."""
 
     def create_accumulator(self) -> list[pa.Table]:
         return []

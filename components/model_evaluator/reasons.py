@@ -3,9 +3,11 @@
 from typing import Any
 
 REASONS = "reasons"
-ACCURACY = "accuracy"  # the blessing's other property: on the test split; also the metric's name
+ACCURACY = (
+    "accuracy"  # the name of the property with the accuracy on the test split, and of that metric
+)
 
 
 def read_reasons(blessing: Any) -> str:
-    """Returns the reasons that a blessing artifact has for not blessing the model."""
+    """Returns the reasons why a ModelBlessing artifact does not bless the model."""
     return blessing.get_string_custom_property(REASONS) or "no reason given"

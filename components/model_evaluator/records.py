@@ -36,6 +36,10 @@ class Blessing:
       training: fingerprint of the training that the model is of.
       classes: names, in the order of the model's outputs.
       contents: the contents of the files of the copy, by relative path.
+      data: fingerprint of the examples that the model was trained on; empty if an earlier version
+        wrote the record.
+      class_counts: the number of training images of each class; empty if an earlier version wrote
+        the record.
     """
 
     record: str
@@ -43,6 +47,8 @@ class Blessing:
     training: str
     classes: Sequence[str]
     contents: dict[str, FileRecord]
+    data: str = ""
+    class_counts: Sequence[int] = ()
 
     @classmethod
     def read(cls, record: str) -> "Blessing":
@@ -54,15 +60,20 @@ class Blessing:
         with tf.io.gfile.GFile(record) as file:
             values = json.loads(file.read())
         try:
-            return cls(
+            found = cls(
                 record,
                 f"{posixpath.dirname(record)}/{_COPIES}/{values['model']}",
                 values["training"],
                 values["classes"],
                 {name: FileRecord(*content) for name, content in values["files"].items()},
+                str(values.get("data", "")),
+                tuple(map(int, values.get("class_counts", ()))),
             )
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"it has no {error}") from error
+        if found.class_counts and len(found.class_counts) != len(found.classes):
+            raise ValueError(f"{len(found.class_counts)} counts for {len(found.classes)} classes")
+        return found
 
     def check_copy(self) -> None:
         """Compares the copy with what was recorded, byte for byte.
@@ -84,13 +95,17 @@ def records_directory(state_dir: str) -> str:
     return f"{state_dir}/blessed"
 
 
-def record(records: str, model: str, training: str) -> Blessing:
+def record(
+    records: str, model: str, training: str, *, data: str, class_counts: Sequence[int]
+) -> Blessing:
     """Records in the directory `records` that a model was blessed, and keeps a copy of it there.
 
     Args:
       records: directory.
       model: URI of the Model artifact.
       training: fingerprint of the training that it is of.
+      data: fingerprint of the examples that it was trained on.
+      class_counts: the number of training images of each class, in the order of the classes.
     """
     tf.io.gfile.makedirs(f"{records}/{_COPIES}")
     copy, contents = keep_copy(f"{records}/{_COPIES}", model)
@@ -101,9 +116,11 @@ def record(records: str, model: str, training: str) -> Blessing:
         "training": training,
         "classes": classes,
         "files": contents,
+        "data": data,
+        "class_counts": list(class_counts),
     }
     write_whole(name, json.dumps(values))
-    return Blessing(name, copy, training, classes, contents)
+    return Blessing(name, copy, training, classes, contents, data, tuple(class_counts))
 
 
 def last_blessed(records: str, classes: Sequence[str], *, other_than: str) -> Blessing | None:
@@ -120,7 +137,7 @@ def last_blessed(records: str, classes: Sequence[str], *, other_than: str) -> Bl
     return next((b for b in _comparable(records, classes) if b.training != other_than), None)
 
 
-def find_champions(records: str, classes: Sequence[str]) -> dict[str, str]:
+def find_champions(records: str, classes: Sequence[str]) -> dict[str, Blessing]:
     """The last blessings of the two trainings that were blessed last: one is the champion.
 
     Args:
@@ -128,11 +145,11 @@ def find_champions(records: str, classes: Sequence[str]) -> dict[str, str]:
       classes: names, in the order of the model's outputs.
 
     Returns:
-      The URI of the record of a blessing by the fingerprint of its training, the newest first.
+      Blessings by the fingerprint of their training, the newest first.
     """
-    champions: dict[str, str] = {}
+    champions: dict[str, Blessing] = {}
     for blessing in _comparable(records, classes):
-        champions.setdefault(blessing.training, blessing.record)
+        champions.setdefault(blessing.training, blessing)
         if len(champions) == 2:
             break
     return champions

@@ -14,12 +14,13 @@ class GateSettings:
       min_accuracy: required accuracy, in [0, 1].
       min_class_recall: required recall of each class, in [0, 1]; None for no requirement.
       max_ece: greatest expected calibration error, in [0, 1]; None for no limit.
-      min_coverage: required share of accepted answers, in [0, 1]; None for no requirement.
+      min_coverage: required share of accepted predictions, in [0, 1]; None for no requirement.
       max_drop: largest allowed drop in accuracy from the champion, in [0, 1].
       drop_must_be_significant: whether only a statistically significant drop is refused.
       confidence: one-sided confidence of the comparison with floors, in [0, 1); 0 compares the
         measured values themselves.
-      min_test_images: required number of test images of each class that has images in the source.
+      min_test_images: the required number of test images of each class that has images in the
+        source.
     """
 
     min_accuracy: float

@@ -15,7 +15,7 @@ from components.model_evaluator.comparison import Comparison, compare
 from components.model_evaluator.limits import ROUNDING, Limit, measure_limits
 from components.model_evaluator.settings import GateSettings
 
-FILE = "gate.json"  # in the ModelEvaluation artifact
+FILE = "gate.json"  # the file of the verdict in the ModelEvaluation artifact
 # From this number of classes on, top-5 accuracy is reported.
 CLASSES_FOR_TOP5 = 10
 
@@ -26,7 +26,7 @@ class Verdict:
 
     Attributes:
       reasons: why the model is not blessed, one line each; empty if it is blessed.
-      warnings: what is unsure about the verdict, one line each.
+      warnings: reasons to doubt the verdict, one line each.
       limits: the limits that are set, with the measured values.
       comparison: the comparison with the champion; None if there is none.
       top5: the share of test images whose class is among the five likeliest; None for fewer than
@@ -70,7 +70,7 @@ def judge(
     source_images: Sequence[int],
     settings: GateSettings,
 ) -> Verdict:
-    """Judges the new model of a table of predictions.
+    """Judges the new model by its predictions in a table.
 
     Args:
       table: the table of predictions.

@@ -1,4 +1,4 @@
-"""ModelPusher, TFX's Pusher whose versions appear complete, and which pushes no model twice."""
+"""ModelPusher: TFX's Pusher, but versions appear complete, and no model is pushed twice."""
 
 from tfx import types
 from tfx.dsl.components.base import base_component, executor_spec
@@ -9,7 +9,7 @@ from components.property_value import PropertyValue
 
 
 class ModelPusher(base_component.BaseComponent):
-    """TFX's Pusher with `components.model_pusher.executor`.
+    """TFX's Pusher with the executor of `components.model_pusher.executor`.
 
     Whenever the baseline changes, Evaluator blesses the model again, and TFX's own Pusher would
     push an unchanged model a second time.

@@ -30,14 +30,16 @@ from components.model_pusher.settings import PusherSettings
 from components.serving_check.refusal import read_refusal
 from components.vertex_endpoint.settings import EndpointSettings
 
-WAS_SERVED = "was_served"  # custom property of a PushedModel: 1 if the model was served already
+# Custom property of a PushedModel: 1 if the model was served before the run.
+WAS_SERVED = "was_served"
 
 
 class Executor(executor.Executor):
-    """Pushes a blessed model to a filesystem unless it is the version served there now.
+    """Pushes a blessed model to the serving directory, unless that directory already serves it.
 
-    TFX's own executor copies into the numbered directory in place, names it by the second, and
-    says nothing if that name is taken (tfx/components/pusher/executor.py, `Do`).
+    TFX's own executor writes directly into the numbered directory, whose name is the time in
+    seconds. If a directory of that name exists, it silently pushes nothing
+    (tfx/components/pusher/executor.py, `Do`).
     """
 
     def Do(  # noqa: N802 (TFX's name)
@@ -49,8 +51,8 @@ class Executor(executor.Executor):
         """Pushes the model, or records in the artifact why it is not pushed.
 
         Raises:
-          InputError: the model cannot be written to the serving directory; or it is not pushed, and
-            its settings have `fail_on_unblessed`.
+          InputError: the model cannot be written to the serving directory; or the model is not
+            pushed, and the setting `fail_on_unblessed` is on.
         """
         self._log_startup(input_dict, output_dict, exec_properties)
         settings = from_custom_config(
@@ -95,7 +97,7 @@ class Executor(executor.Executor):
         settings: PusherSettings,
         accuracy: float | None,
     ) -> str:
-        """Makes `model` the version that is served; returns why not, empty if it is."""
+        """Makes `model` the served version; returns why it may not be pushed, or an empty text."""
         try:
             with hold_serving_directory(base_directory):
                 name = identity(model)
@@ -120,7 +122,7 @@ class Executor(executor.Executor):
                         run=self._run_id(pushed),
                         accuracy=accuracy,
                     )
-                _tidy(base_directory, settings.keep_versions, name)
+                _try_to_remove_old_versions(base_directory, settings.keep_versions, name)
         except (OSError, tf.errors.OpError) as error:
             raise InputError(
                 f"{base_directory}: the model could not be written there ({one_line(error)}); "
@@ -145,8 +147,10 @@ class Executor(executor.Executor):
         return ""
 
     def _run_id(self, pushed: types.Artifact) -> str:
-        """The id of this run. A container of Vertex AI finds it only in the URIs of outputs, which
-        are `<root>/<project>/<run>/<task>/<output>`.
+        """Returns the id of this run.
+
+        A container of Vertex AI finds the id only in the URIs of its outputs, which have the form
+        `<root>/<project>/<run>/<task>/<output>`.
         """
         known = self._context.pipeline_run_id if self._context else None
         parts = PurePosixPath(pushed.uri).parts
@@ -154,7 +158,7 @@ class Executor(executor.Executor):
 
 
 def _deploy(settings: EndpointSettings, base_directory: str, pushed: types.Artifact) -> str:
-    """Deploys the served version to the endpoint; returns why not, empty if it is deployed."""
+    """Deploys the served version to the endpoint; returns why not, or an empty text."""
     from components.vertex_endpoint.deploy import deploy
 
     served = pushed.get_string_custom_property("pushed_destination")
@@ -167,8 +171,8 @@ def _deploy(settings: EndpointSettings, base_directory: str, pushed: types.Artif
     return done.reason
 
 
-def _tidy(base_directory: str, keep: int, champion: str) -> None:
-    """Removes old versions; a directory in which that fails is named, since the push succeeded."""
+def _try_to_remove_old_versions(base_directory: str, keep: int, champion: str) -> None:
+    """Removes old versions. A failure leads only to a notice, since the push has succeeded."""
     try:
         removed = remove_old_versions(base_directory, keep=keep, champion=champion)
     except (OSError, tf.errors.OpError) as error:
@@ -182,7 +186,7 @@ def _tidy(base_directory: str, keep: int, champion: str) -> None:
 
 
 def _find_refusals(input_dict: dict[str, list[types.Artifact]]) -> Iterator[str]:
-    """Yields which checks refuse the model, and why."""
+    """Yields, for each check that refuses the model, the check and its reasons."""
     blessing = artifact_utils.get_single_instance(
         input_dict[standard_component_specs.MODEL_BLESSING_KEY]
     )
@@ -196,7 +200,7 @@ def _find_refusals(input_dict: dict[str, list[types.Artifact]]) -> Iterator[str]
 
 
 def _find_withdrawal(base_directory: str, name: str) -> str:
-    """Why the model with the identity `name` is not pushed again; empty if it may be."""
+    """Returns why the model with the identity `name` may not be pushed again, or an empty text."""
     for record in read_records(base_directory).values():
         if record.withdrawn_at and record.identity == name:
             return (

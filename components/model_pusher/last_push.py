@@ -1,4 +1,4 @@
-"""The record of the last push: from it a run sees that it would push nothing new."""
+"""The record of the last push, by which a run finds out that it would push nothing new."""
 
 import dataclasses
 import json
@@ -17,14 +17,14 @@ _NOTHING = "nothing"
 
 @dataclasses.dataclass(frozen=True)
 class Push:
-    """A push.
+    """The record of a push.
 
     Attributes:
       training: fingerprint of the training of the pushed model.
-      before: `Serving.key` of the run that pushed it.
-      after: state of the serving directory when it was pushed.
-      version: the directory that was pushed to.
-      contents: the contents of its files, by relative path.
+      before: the value of `Serving.key` in the run that pushed the model.
+      after: state of the serving directory directly after the push.
+      version: the version directory to which the model was pushed.
+      contents: the records of the files in that directory, by relative path.
     """
 
     training: str
@@ -35,7 +35,7 @@ class Push:
 
 
 def push_record(state_dir: str) -> str:
-    """Returns the path of the record of the last push, in the directory of a pipeline's state."""
+    """Returns the path of the record of the last push, in the state directory of a pipeline."""
     return f"{state_dir}/pushed.json"
 
 
@@ -54,8 +54,9 @@ class Serving:
 
     Attributes:
       state: the state of the directory; None if no model is served.
-      last_push: the last one that was recorded.
-      damage: how the version that was pushed then has changed since; None where it has not.
+      last_push: the record of the last push; None if there is none.
+      damage: a description of a change in the files of the last pushed version since that push;
+        None if they are unchanged.
     """
 
     state: str | None
@@ -64,7 +65,7 @@ class Serving:
 
     @classmethod
     def find(cls, record: str, base_directory: str) -> "Serving":
-        """Looks at `base_directory`, and says so where the served model is damaged.
+        """Finds the state of `base_directory`; a notice reports a damaged served model.
 
         Args:
           record: the path that `push_record` returned.
@@ -84,10 +85,9 @@ class Serving:
     def key(self, training: str) -> str:
         """Returns the part of Pusher's cache key that describes the last push.
 
-        Where the last push was of this training, and nothing has changed since, it is the key of
-        that push: so an identical second run finds Pusher's result. In all other cases it is a text
-        that such a push has not seen: a model that vanished, again and again, or was damaged, is
-        pushed again.
+        If the last push was of a model of this training, and nothing has changed since, the key is
+        the same as in the run of that push, so Pusher's result is taken from the cache. Otherwise
+        the key is new. So a model is pushed again each time that it was removed or damaged.
 
         Args:
           training: fingerprint of the training whose model may be pushed.
@@ -103,7 +103,7 @@ class Serving:
 
 
 def _read(record: str) -> Push | None:
-    """Reads the last push; returns None if none was recorded."""
+    """Reads the record of the last push; returns None if there is none, or if it is damaged."""
     if not tf.io.gfile.exists(record):
         return None
     with tf.io.gfile.GFile(record) as file:
@@ -114,7 +114,7 @@ def _read(record: str) -> Push | None:
         return Push(**values | {"contents": contents})
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         notice(
-            f"{record}: is damaged ({error!r}); expected the record of the last push; it is left "
-            "out, and written anew at the next push"
+            f"{record}: is damaged ({error!r}); expected the record of the last push; it is "
+            "ignored, and written again at the next push"
         )
         return None

@@ -1,21 +1,22 @@
-"""Whether a new model names other classes than the one that it replaces."""
+"""Compares the classes of a new model with those of the model that it replaces."""
 
 import json
 
 from common.files import read_bytes
 
-_CLASSES = "assets.extra/classes.json"  # of an exported model
+_CLASSES = "assets.extra/classes.json"  # a file of an exported model
 
 
 def describe_other_classes(model: str, served: str) -> str:
-    """Describes the classes that clients of the served model will miss, and those new to them.
+    """Describes the classes that are missing in a new model, and the classes that are new in it.
 
     Args:
       model: the directory of the new SavedModel.
       served: the directory of the served version.
 
     Returns:
-      One line; empty if the classes are the same, or if one of the models does not list its own.
+      One line; empty if both models have the same classes, or if one of them has no list of
+      classes.
     """
     new, old = _read(model), _read(served)
     if not new or not old or new == old:
@@ -37,6 +38,6 @@ def describe_other_classes(model: str, served: str) -> str:
 def _read(model: str) -> list[str]:
     try:
         names = json.loads(read_bytes(f"{model}/{_CLASSES}") or b"[]")
-    except ValueError:  # a damaged file of the served model does not stop a push
+    except ValueError:  # a damaged list in the served model must not stop a push
         return []
     return [str(name) for name in names] if isinstance(names, list) else []

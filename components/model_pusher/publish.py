@@ -1,10 +1,11 @@
-"""Puts a SavedModel into a serving directory, whole or not at all.
+"""Copies SavedModels into a serving directory, so that a version appears complete or not at all.
 
-On a disk the files are written to a directory whose name TensorFlow Serving ignores, flushed, and
-that directory is renamed. A bucket has no rename: there `saved_model.pb`, without which nothing
-loads, is written last, and the version's record says from when on the version is complete.
+On a disk, the files are written to a directory whose name TensorFlow Serving ignores, and flushed;
+then the directory is renamed. Directories in a bucket cannot be renamed: there, `saved_model.pb`,
+without which no server loads the version, is written last, and then the record of the version is
+marked as complete.
 
-Whoever changes a serving directory holds its lease (`hold_serving_directory`).
+A process that changes a serving directory must hold its lease (`hold_serving_directory`).
 """
 
 import dataclasses
@@ -34,16 +35,17 @@ from components.model_pusher.serving_directory import WARM_UP, identity
 from components.model_pusher.versions import choose_version, list_versions
 from components.model_pusher.warm_up import write_warm_up
 
-# Both lie beside the records, where no server looks for versions.
+# These paths lie in the folder of the records, where no server looks for versions.
 _LEASE = f"{FOLDER}/lease"
-_UNFINISHED = f"{FOLDER}/unfinished-"  # the start of paths of what is being written or removed
+_UNFINISHED = f"{FOLDER}/unfinished-"  # how the paths of unfinished directories begin
 
 
 @contextmanager
 def hold_serving_directory(base_directory: str) -> Iterator[None]:
     """A context in which no other process changes the serving directory.
 
-    The directory is created if it does not exist. What killed pushes have left there is removed.
+    The directory is created if it does not exist. Files that killed pushes have left in it are
+    removed.
     """
     fileio.makedirs(f"{base_directory}/{FOLDER}")
     with hold_lease(f"{base_directory}/{_LEASE}", f"the serving directory {base_directory}"):
@@ -64,20 +66,19 @@ def publish(
 
     Args:
       model: the directory of the SavedModel.
-      base_directory: the serving directory, held by this process.
-      copy_of: the version that `model` is, if an earlier version becomes the newest again.
-      max_batch: the number of images of the largest warm-up request that the version gets; None
-        for no warm-up requests but those that `model` has.
+      base_directory: the serving directory, whose lease this process holds.
+      copy_of: the number of the version in `model`, if a rollback publishes it again.
+      max_batch: the number of images of the largest warm-up request that is added; if None, no
+        requests are added.
       run: the id of the run that pushes, for the record.
-      accuracy: of the model, for the record.
+      accuracy: the accuracy of the model, for the record.
 
     Returns:
       The directory of the new version.
 
     Raises:
-      InputError: no greater version number is left.
-      OSError, tf.errors.OpError: the files cannot be written. The versions that were there before
-        are unchanged.
+      InputError: the serving directory already has the greatest possible version number.
+      OSError, tf.errors.OpError: the files cannot be written. Existing versions are unchanged.
     """
     version = choose_version(base_directory, int(time.time()))
     record = PushRecord(
@@ -89,7 +90,8 @@ def publish(
         run=run,
         accuracy=accuracy,
     )
-    # The record comes first: a version without one would count as somebody else's.
+    # The record is written first, since a version without a record counts as not pushed by this
+    # project.
     write_record(base_directory, record)
     try:
         if record.is_complete:
@@ -103,7 +105,7 @@ def publish(
 
 
 def remove_version(base_directory: str, record: PushRecord) -> None:
-    """Removes a version that this project pushed, in such an order that no half of it is served."""
+    """Removes a version of this project, in an order in which no server loads a part of it."""
     directory = f"{base_directory}/{record.version}"
     if "://" in base_directory:
         unfinished = dataclasses.replace(record, is_complete=False)
@@ -120,7 +122,8 @@ def remove_leftovers(base_directory: str) -> None:
     if "://" not in base_directory:
         for leftover in Path(base_directory).glob(f"{_UNFINISHED}*"):
             shutil.rmtree(leftover)
-        for leftover in Path(base_directory, FOLDER).glob(".*.new"):  # of `write_whole`
+            # The temporary files of `write_whole`.
+        for leftover in Path(base_directory, FOLDER).glob(".*.new"):
             leftover.unlink()
     versions = list_versions(base_directory)
     for version, record in read_records(base_directory).items():
@@ -133,7 +136,7 @@ def remove_leftovers(base_directory: str) -> None:
 
 
 def now() -> str:
-    """The time, such as 2026-01-31T12:00:00Z."""
+    """Returns the present time, such as 2026-01-31T12:00:00Z."""
     return datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
@@ -156,7 +159,7 @@ def _write_and_rename(model: str, base_directory: str, version: int, max_batch: 
 
 
 def _flush_file(path: Path) -> None:
-    """Has a file that a library wrote survive a power failure; it may be missing."""
+    """Flushes an existing file to the disk, so that it survives a power failure."""
     if path.exists():
         with path.open("rb") as file:
             os.fsync(file.fileno())

@@ -1,7 +1,7 @@
 """Records of pushes: one small JSON file for each version that this project pushed.
 
-They lie in `.pushed/` in the serving directory, a name that TensorFlow Serving ignores. A version
-without a record was put there by somebody else, and is left alone.
+The records lie in the folder `.pushed` of the serving directory, whose name TensorFlow Serving
+ignores. A version without a record was not pushed by this project, and is never removed.
 """
 
 import dataclasses
@@ -18,18 +18,18 @@ FOLDER = ".pushed"
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class PushRecord:
-    """One version that was pushed.
+    """The record of a pushed version.
 
     Attributes:
-      version: its number.
-      identity: `components.model_pusher.serving_directory.identity` of its model.
-      pushed_at: time of the push, such as 2026-01-31T12:00:00Z.
-      is_complete: False while its files are being written or removed.
+      version: the number of the version.
+      identity: the value of `components.model_pusher.serving_directory.identity` for its model.
+      pushed_at: the time of the push, such as 2026-01-31T12:00:00Z.
+      is_complete: False while the files of the version are being written or removed.
       copy_of: the version that a rollback copied; None for a model that a run pushed.
-      withdrawn_at: time of the rollback that replaced this version; None if none did. A run does
-        not push a withdrawn model again.
+      withdrawn_at: the time of the rollback that replaced this version; None if there was no such
+        rollback. A run does not push a withdrawn model again.
       run: the id of the run that pushed the model; empty if it is not known.
-      accuracy: on the test split, in [0, 1]; None if it is not known.
+      accuracy: the accuracy of the model on the test split, in [0, 1]; None if it is not known.
     """
 
     version: int
@@ -56,7 +56,7 @@ def remove_record(base_directory: str, version: int) -> None:
 
 
 def read_records(base_directory: str) -> dict[int, PushRecord]:
-    """The records of a serving directory by version. A damaged record is left out, and named."""
+    """Returns the records of a serving directory by version; a notice names each damaged record."""
     folder = f"{base_directory}/{FOLDER}"
     if not fileio.isdir(folder):
         return {}

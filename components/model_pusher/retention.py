@@ -1,4 +1,4 @@
-"""Removal of old versions from a serving directory."""
+"""Removes old versions from a serving directory."""
 
 from collections.abc import Iterator
 
@@ -8,14 +8,14 @@ from components.model_pusher.versions import list_versions
 
 
 def remove_old_versions(base_directory: str, *, keep: int, champion: str) -> list[int]:
-    """Removes all but the newest versions that this project pushed.
+    """Removes all versions that this project pushed, except the newest ones.
 
-    Versions of somebody else are neither counted nor removed.
+    Versions that this project did not push are neither counted nor removed.
 
     Args:
-      base_directory: the serving directory, held by this process.
-      keep: how many versions stay, at least 1: the newest is the one that is served.
-      champion: identity of the last blessed model, whose version stays whatever its age.
+      base_directory: the serving directory, whose lease this process holds.
+      keep: the number of versions that stay, at least 1. The newest version is the served one.
+      champion: the identity of the last blessed model, whose version is never removed.
 
     Returns:
       The numbers of the versions that were removed.

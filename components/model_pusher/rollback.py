@@ -1,4 +1,4 @@
-"""Rollback: an earlier version becomes the one that is served."""
+"""Rolls a serving directory back: an earlier version is served again."""
 
 import dataclasses
 
@@ -13,11 +13,11 @@ from components.model_pusher.versions import list_versions
 
 @dataclasses.dataclass(frozen=True)
 class Rollback:
-    """A rollback that was made.
+    """The result of a rollback.
 
     Attributes:
       served: the directory of the new version, which is served from now on.
-      copy_of: the number of the earlier version that it is a copy of.
+      copy_of: the number of the earlier version, of which the new version is a copy.
       withdrawn: the number of the version that was served before.
     """
 
@@ -27,15 +27,16 @@ class Rollback:
 
 
 def roll_back(base_directory: str, version: int | None) -> Rollback:
-    """Serves a copy of an earlier version under a new number, and withdraws the version before.
+    """Serves a copy of an earlier version under a new number; withdraws the version served so far.
 
-    Servers prefer the greatest number, so the earlier version needs a new one. A run does not push
-    a withdrawn model again; a rollback to a withdrawn version ends its withdrawal.
+    Servers prefer the version with the greatest number, so the earlier version gets a new number. A
+    run does not push a withdrawn model again; a rollback to a withdrawn version ends its
+    withdrawal.
 
     Args:
       base_directory: the serving directory.
-      version: the number of the earlier version; None for the newest one of another model that is
-        not withdrawn.
+      version: the number of the earlier version; if None, the newest earlier version whose model is
+        neither the served one nor withdrawn.
 
     Raises:
       InputError: there is no such version, the version is served already, or the directory cannot
@@ -65,12 +66,16 @@ def _roll_back(base_directory: str, version: int | None) -> Rollback:
         current = next(number for number in versions if served.endswith(f"/{versions[number]}"))
         target = _choose(base_directory, version, current, identities, records)
         earlier = records.get(target)
-        # The records change first: a kill after the new version appeared must not leave a bad model
-        # that a run would push again. That a model is withdrawn while it is served does no harm.
+        # The records change before the new version appears: if the process is killed in between, no
+        # run may push the bad model again. Until then, the served model is marked as withdrawn,
+        # which does no harm.
         for record in records.values():
             if record.identity == identities[target] and record.withdrawn_at:
                 write_record(base_directory, dataclasses.replace(record, withdrawn_at=None))
-        write_record(base_directory, _withdraw(current, identities[current], records.get(current)))
+        write_record(
+            base_directory,
+            _make_withdrawn_record(current, identities[current], records.get(current)),
+        )
         new = publish(
             f"{base_directory}/{versions[target]}",
             base_directory,
@@ -88,7 +93,7 @@ def _choose(
     identities: dict[int, str],
     records: dict[int, PushRecord],
 ) -> int:
-    """The version to go back to."""
+    """Returns the number of the version that becomes the served one again."""
     others = [number for number, name in identities.items() if name != identities[current]]
     if version is None:
         withdrawn = {record.identity for record in records.values() if record.withdrawn_at}
@@ -111,7 +116,7 @@ def _choose(
     return version
 
 
-def _withdraw(version: int, name: str, record: PushRecord | None) -> PushRecord:
-    """The record of a withdrawn version, which had none if somebody else put it there."""
+def _make_withdrawn_record(version: int, name: str, record: PushRecord | None) -> PushRecord:
+    """Returns the record of a withdrawn version; makes one if the version had no record."""
     known = record or PushRecord(version=version, identity=name, pushed_at="", is_complete=True)
     return dataclasses.replace(known, withdrawn_at=now())

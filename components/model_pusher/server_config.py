@@ -1,6 +1,6 @@
-"""The configuration files for TensorFlow Serving beside the versions of a model.
+"""Writes configuration files for TensorFlow Serving into a serving directory.
 
-They are written once: what a person changes in them stays.
+Existing files are never overwritten, so changes of a user stay.
 """
 
 import re
@@ -12,7 +12,7 @@ from common.files import read_bytes, write_whole
 MODELS = "models.config"
 BATCHING = "batching.config"
 
-# The proto ModelServerConfig, tensorflow_serving/config/model_server_config.proto.
+# A ModelServerConfig of tensorflow_serving/config/model_server_config.proto.
 _MODELS = """\
 # For tensorflow_model_server --model_config_file. Written once; your changes stay.
 model_config_list {{
@@ -32,8 +32,8 @@ model_config_list {{
 }}
 """
 
-# The proto BatchingParameters, tensorflow_serving/servables/tensorflow/session_bundle_config.proto;
-# the values follow "Performance Tuning" in tensorflow_serving/batching/README.md.
+# A BatchingParameters of tensorflow_serving/servables/tensorflow/session_bundle_config.proto; the
+# values follow "Performance Tuning" in tensorflow_serving/batching/README.md.
 _BATCHING = """\
 # For tensorflow_model_server --enable_batching --batching_parameters_file. Written once; your
 # changes stay.
@@ -56,8 +56,8 @@ def write_server_config(base_directory: str, *, name: str, max_batch: int) -> No
     """Writes the configuration files that do not exist yet.
 
     Args:
-      base_directory: the serving directory. If it is on a disk, the server is expected to see it
-        as /models/NAME, as docs/serving.md mounts it.
+      base_directory: the serving directory. A directory on a disk is expected to be mounted in the
+        server's container as /models/NAME, as docs/serving.md shows.
       name: the name of the model.
       max_batch: the number of images of the largest batch.
     """
@@ -72,13 +72,13 @@ def write_server_config(base_directory: str, *, name: str, max_batch: int) -> No
 
 
 def largest_batch(base_directory: str, max_batch: int) -> int:
-    """The number of images of the largest batch that a server with `batching.config` accepts.
+    """Returns the largest number of images in a batch that a server with `batching.config` accepts.
 
-    A version whose warm-up requests are larger would fail to load.
+    A version with larger warm-up requests would fail to load.
 
     Args:
       base_directory: the serving directory.
-      max_batch: the wanted number, which is returned unless the file has a smaller one.
+      max_batch: the wanted number, which is returned unless the file sets a smaller number.
     """
     content = (read_bytes(f"{base_directory}/{BATCHING}") or b"").decode(errors="replace")
     lines = "".join(line.partition("#")[0] for line in content.splitlines())

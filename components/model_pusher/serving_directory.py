@@ -10,13 +10,15 @@ from common.file_records import list_files
 from components.model_pusher.push_records import read_records
 from components.model_pusher.versions import list_versions
 
-# TensorFlow writes it with every SavedModel; it has a random id, so it identifies an export.
+# TensorFlow writes this file with every SavedModel. It contains a random id, which identifies the
+# export.
 _FINGERPRINT = "fingerprint.pb"
-WARM_UP = "assets.extra/tf_serving_warmup_requests"  # of a version; a push adds it to the model
+# The file of warm-up requests, which a push adds to a model.
+WARM_UP = "assets.extra/tf_serving_warmup_requests"
 
 
 def newest_version(base_directory: str) -> str | None:
-    """The directory that TensorFlow Serving serves: the greatest number of a complete version."""
+    """Returns the directory that servers serve: the complete version with the greatest number."""
     records = read_records(base_directory)
     complete = [
         name
@@ -27,19 +29,20 @@ def newest_version(base_directory: str) -> str | None:
 
 
 def describe_served(base_directory: str) -> str:
-    """Returns, in words, which version is served after a change that failed."""
+    """Returns a clause that says which version is served after a failed change of the directory."""
     try:
         served = newest_version(base_directory)
     except (OSError, tf.errors.OpError):
         served = None
-    return f"{served} is still served" if served else "what is served was not changed"
+    return f"{served} is still served" if served else "the served version was not changed"
 
 
 def identity(model: str) -> str:
-    """Identifies the export in the SavedModel directory `model`, and whether it is complete.
+    """Returns a digest that identifies the export in the SavedModel directory `model`.
 
-    Two directories have the same identity if they have files of the same names and sizes and the
-    same export id; the weights are not read, and the warm-up requests do not count. 64 hex digits.
+    Two directories have the same digest, 64 hex digits, if they have the same export id and files
+    of the same names and sizes; a copy with missing files has another digest. The weights are not
+    read, and the warm-up requests do not count.
     """
     names = sorted(name for name in list_files(model) if name != WARM_UP)
     files = [(name, fileio.stat(f"{model}/{name}").length) for name in names]
@@ -51,11 +54,11 @@ def identity(model: str) -> str:
 
 
 def served_state(base_directory: str) -> str | None:
-    """Which version `base_directory` serves, and whether it was moved there since.
+    """Returns a text that identifies the served version; None if no version is served.
 
-    On a disk, the time of change of the version's directory is part of it, which a rename sets: a
-    version that was taken away and put back does not give the same text. Files beside the versions
-    do not matter: Report writes model cards there. None where nothing is served.
+    On a disk, the text contains the time of change of the version's directory, which a rename sets.
+    So the text changes even if a version is moved away and back. Files beside the versions do not
+    matter, since Report writes model cards there.
     """
     version = newest_version(base_directory)
     if version is None:

@@ -1,9 +1,9 @@
 """The numbered version directories of a serving directory, by the rules of TensorFlow Serving.
 
 TensorFlow Serving takes every entry of the serving directory whose name is a number of 64 bits for
-a version, whatever the entry holds, and serves the greatest
+a version, whatever the entry contains, and serves the version with the greatest number
 (tensorflow_serving/sources/storage_path/file_system_storage_path_source.cc,
-`IndexChildrenByVersion`, `AspireLatestVersions`). It ignores every other name.
+`IndexChildrenByVersion`, `AspireLatestVersions`). It ignores entries with other names.
 """
 
 import re
@@ -16,7 +16,7 @@ LARGEST = 2**63 - 1
 
 
 def list_versions(base_directory: str) -> dict[int, str]:
-    """The name of each entry that TensorFlow Serving takes for a version, by its number."""
+    """Returns the names of the entries that count as versions, by rising version number."""
     if not fileio.isdir(base_directory):
         return {}
     names = (name.rstrip("/") for name in fileio.listdir(base_directory))
@@ -25,14 +25,14 @@ def list_versions(base_directory: str) -> dict[int, str]:
 
 
 def choose_version(base_directory: str, seconds: int) -> int:
-    """A version number that TensorFlow Serving prefers to all that are there.
+    """Returns a version number that is greater than all numbers in a serving directory.
 
     Args:
       base_directory: the serving directory.
-      seconds: the Unix time, which is the number unless a greater one is there.
+      seconds: the Unix time, which is returned unless the directory has a greater number.
 
     Raises:
-      InputError: no greater number has 64 bits.
+      InputError: the directory has the greatest number of 64 bits already.
     """
     greatest = max(list_versions(base_directory), default=-1)
     if greatest == LARGEST:

@@ -4,8 +4,8 @@ The first request to a loaded model takes seconds, because TensorFlow then optim
 allocates memory. TensorFlow Serving reads `assets.extra/tf_serving_warmup_requests`, TFRecords of
 the proto PredictionLog, and runs each request once when it loads the version
 (`RunSavedModelWarmupUntracked` in
-tensorflow_serving/servables/tensorflow/saved_model_warmup_util.cc). A request that fails there
-makes the version fail to load.
+tensorflow_serving/servables/tensorflow/saved_model_warmup_util.cc). If one of these requests fails,
+TensorFlow Serving does not load the version.
 """
 
 import io
@@ -24,7 +24,8 @@ from backbones.contract import read_saved_model
 from components.model_pusher.serving_directory import WARM_UP
 from trainer.serving.exported_model import FROM_BYTES, FROM_EXAMPLES, FROM_PIXELS, INPUT
 
-# The decoders of the formats are separate parts of the graph. JPEG comes last: it is the commonest.
+# Each format has its own request, since its decoder is a separate part of the graph. `_batches`
+# uses the last format, JPEG, for the largest batch.
 _FORMATS = ("BMP", "GIF", "PNG", "WEBP", "JPEG")
 
 
@@ -50,7 +51,7 @@ def write_warm_up(model: str, target: str, *, max_batch: int) -> None:
 
 
 def make_warm_up(model: str, *, max_batch: int) -> list[prediction_log_pb2.PredictionLog]:
-    """Makes a small and a largest request for each signature of a model.
+    """Makes requests with one image and with `max_batch` images for each signature of a model.
 
     Args:
       model: the directory of the SavedModel.
@@ -69,7 +70,8 @@ def make_warm_up(model: str, *, max_batch: int) -> list[prediction_log_pb2.Predi
         return []
     _, height, width, channels = shapes[0]
     files = [encode_image(height, width, name) for name in _FORMATS]
-    # A tensor of one value and a larger shape repeats the value: pixels take no room in the file.
+    # A TensorProto with one value stands for a tensor in which all elements have that value, so the
+    # file stays small.
     pixels = {
         count: tf.make_tensor_proto(0.0, tf.float32, [count, height, width, channels])
         for count in (max_batch, 1)
@@ -91,12 +93,12 @@ def make_warm_up(model: str, *, max_batch: int) -> list[prediction_log_pb2.Predi
 
 
 def encode_image(height: int, width: int, image_format: str) -> bytes:
-    """Encodes an image of random squares, the same each time.
+    """Encodes an image of random squares; the image is always the same.
 
     Args:
-      height: in pixels.
-      width: in pixels.
-      image_format: one of Pillow's names, such as JPEG.
+      height: height of the image, in pixels.
+      width: width of the image, in pixels.
+      image_format: Pillow's name of the format, such as JPEG.
     """
     generator = np.random.default_rng(0)
     rows, columns = -(-height // 8), -(-width // 8)
@@ -110,7 +112,7 @@ def encode_image(height: int, width: int, image_format: str) -> bytes:
 
 
 def _read_signatures(model: str) -> dict[str, dict[str, meta_graph_pb2.TensorInfo]]:
-    """Reads the inputs of each signature from the graph's file, without loading the model."""
+    """Reads the inputs of each signature from saved_model.pb, without loading the model."""
     return {
         name: dict(signature.inputs)
         for graph in read_saved_model(model).meta_graphs
@@ -119,14 +121,14 @@ def _read_signatures(model: str) -> dict[str, dict[str, meta_graph_pb2.TensorInf
 
 
 def _batches(files: Sequence[bytes], max_batch: int) -> Iterator[list[bytes]]:
-    """A largest batch of the last file, and each file alone."""
+    """Yields a batch of `max_batch` copies of the last file, and a batch for each single file."""
     yield [files[-1]] * max_batch
     for file in files:
         yield [file]
 
 
 def _example(file: bytes) -> bytes:
-    """A serialized tf.Example with an encoded image."""
+    """Returns a serialized tf.Example with an encoded image."""
     image = tf.train.Feature(bytes_list=tf.train.BytesList(value=[file]))
     features = tf.train.Features(feature={"image": image})
     return tf.train.Example(features=features).SerializeToString()
@@ -139,7 +141,7 @@ def _strings(values: list[bytes]) -> tensor_pb2.TensorProto:
 def _prediction_log(
     signature: str, name: str, tensor: tensor_pb2.TensorProto
 ) -> prediction_log_pb2.PredictionLog:
-    """A logged request of a signature's input; the model's name is not read at the replay."""
+    """Returns a log entry with a request to a signature, without the name of the model."""
     log = prediction_log_pb2.PredictionLog()
     request = log.predict_log.request
     request.model_spec.signature_name = signature

@@ -1,4 +1,4 @@
-"""PackagedSchema: a reviewed schema, curated in this project or given by the user."""
+"""PackagedSchema: a node for a reviewed schema, curated in this project or given by the user."""
 
 from tfx.dsl.component.experimental.annotations import OutputArtifact, Parameter
 from tfx.dsl.component.experimental.decorators import component
@@ -16,8 +16,8 @@ def PackagedSchema(  # noqa: N802 (a component is named like a class)
 ) -> None:
     """Writes a schema into a Schema artifact.
 
-    TFX's ImportSchemaGen reads a path, which a container does not have, and its cache key does not
-    change with the content of the file. Here the content is the cache key.
+    TFX's ImportSchemaGen is not used: it reads a file, which a container does not have, and its
+    cache key does not change with the content of the file. Here the content is the cache key.
 
     Args:
       schema: the artifact.

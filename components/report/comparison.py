@@ -97,7 +97,7 @@ class Comparison:
         if self.p >= _SIGNIFICANT:
             return f"{counts} The difference may be chance."
         better = first if self.first > self.second else second
-        return f"{counts} {better} is better, with 95 % confidence."
+        return f"{counts} {better} is significantly better (p below {_SIGNIFICANT:g})."
 
 
 def compare_runs(first: Side, second: Side) -> Comparison:

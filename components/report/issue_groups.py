@@ -1,37 +1,111 @@
 """The rows of DataCheck's list as a report shows them: by kind, in words."""
 
-from collections.abc import Mapping
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from components.report.contents import Issues
+from components.data_check.issues import LABEL
+from components.report.contents import Issues, Thumbnail
 
 _SHOWN = 30  # of each kind
+MOST_IMAGES = 24  # issues of a kind that are shown with their images
 
 
-def group_issues(issues: Issues) -> list[tuple[str, str, list[dict[str, str]], int]]:
-    """Returns for each kind of issue: its name, what was looked for, the first rows, their number.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class IssueRow:
+    """An issue as a page shows it.
+
+    Attributes:
+      file: name of the image; empty for an issue of a class.
+      found: what was found, in words.
+      score: the score, as text.
+      images: the image, and the one that looks the same, with their names.
+    """
+
+    file: str
+    found: str
+    score: str
+    images: Sequence[tuple[str, Thumbnail]] = ()
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class IssueGroup:
+    """The issues of one kind.
+
+    Attributes:
+      kind: the kind.
+      about: what was looked for.
+      rows: the first issues.
+      total: the number of all.
+      is_open: whether a page shows the rows from the beginning.
+    """
+
+    kind: str
+    about: str
+    rows: Sequence[IssueRow]
+    total: int
+    is_open: bool
+
+    @property
+    def has_images(self) -> bool:
+        """Whether a row has an image."""
+        return any(row.images for row in self.rows)
+
+
+def group_issues(issues: Issues, most_images: int = MOST_IMAGES) -> list[IssueGroup]:
+    """Returns the issues by kind.
 
     Kinds with the most rows come last, so that a rare and grave issue is not overlooked.
     """
-    groups = []
+    found = []
     for kind, about in issues.examined.items():
         records = [record for record in issues.records if record["kind"] == kind]
-        rows = [
-            {
-                "file": str(record.get("file_name", "")),
-                "found": _describe(record),
-                "score": f"{record['score']:.2f}",
-            }
-            for record in records[:_SHOWN]
-        ]
-        groups.append((kind, about, rows, len(records)))
-    return sorted(groups, key=lambda group: (not group[3], group[3]))
+        found.append((kind, about, records))
+    found.sort(key=lambda group: (not group[2], len(group[2])))
+    return [
+        IssueGroup(
+            kind=kind,
+            about=about,
+            rows=[
+                IssueRow(
+                    file=str(record.get("file_name", "")),
+                    found=_describe(record),
+                    score=f"{record['score']:.2f}",
+                    images=[
+                        (name, issues.thumbnails[name])
+                        for name in _names(record)
+                        if place < most_images and name in issues.thumbnails
+                    ],
+                )
+                for place, record in enumerate(records[:_SHOWN])
+            ],
+            total=len(records),
+            is_open=bool(records) and (number < 2 or kind == LABEL),
+        )
+        for number, (kind, about, records) in enumerate(found)
+    ]
+
+
+def choose_issue_images(issues: Issues) -> set[str]:
+    """Returns the names of the images that a page shows beside issues."""
+    return {
+        name
+        for kind in issues.examined
+        for record in [record for record in issues.records if record["kind"] == kind][:MOST_IMAGES]
+        for name in _names(record)
+    }
+
+
+def _names(record: Mapping[str, Any]) -> Iterator[str]:
+    yield from (str(record[key]) for key in ("file_name", "other") if record.get(key))
 
 
 def _describe(record: Mapping[str, Any]) -> str:
     parts = [f"{record['split']}, {record['label']}"] if record.get("split") else []
     if other := record.get("other"):
         parts.append(f"same as {other} ({record['other_split']}, {record['other_label']})")
+    elif likelier := record.get("other_label"):
+        parts.append(f"rather {likelier}")
     if detail := record.get("detail"):
         parts.append(str(detail))
     return "; ".join(parts)

@@ -1,5 +1,6 @@
 """Reads the contents of a report from the artifacts of a run."""
 
+import dataclasses
 import datetime
 import json
 from collections.abc import Iterator, Mapping
@@ -11,23 +12,26 @@ from common.files import read_bytes, read_json
 from common.text import make_printable
 from common.versions import installed_versions
 from components.backbone_transform.executor import WARNING
+from components.data_check.issues import EXAMINED_FILE, KINDS
 from components.data_check.issues import FILE as ISSUES_FILE
-from components.data_check.issues import KINDS
 from components.example_check.anomalies import read_anomalies
+from components.examples import list_splits
 from components.image_example_gen.counts import (
     QUARANTINE_FILE,
     read_counts,
     read_counts_of_classes,
 )
+from components.model_evaluator.heat_maps import read_heat_maps
 from components.model_evaluator.predictions import read_predictions
 from components.model_evaluator.verdict import Verdict as GateVerdict
 from components.model_pusher.executor import WAS_SERVED
 from components.node_usage import read_usage
 from components.report.answers import Answers
 from components.report.contents import Contents, Curves, Data, Issues, NodeUsage, Verdict
+from components.report.issue_groups import choose_issue_images
 from components.report.page import choose_mistakes
 from components.report.settings import ReportSettings
-from components.report.thumbnails import read_thumbnails
+from components.report.thumbnails import SMALL_SIDE, read_thumbnails
 
 _MOST_QUARANTINED = 100  # records that a report shows
 _LIBRARIES = ("tensorflow", "keras", "tfx", "apache_beam", "tensorflow_model_analysis", "numpy")
@@ -76,6 +80,7 @@ def read_contents(
         answers=answers,
         verdict=_read_verdict(found),
         thumbnails=_read_thumbnails(found, answers),
+        heat_maps=read_heat_maps(found["evaluation"].uri) if answers else None,
         warning=(graph.get_string_custom_property(WARNING) or "") if graph else "",
         nodes=list(_read_usages(found, run)),
         artifacts={f"{node}.{key}": found[key].uri for key, node in _NODES.items() if key in found},
@@ -116,8 +121,17 @@ def _read_record(line: bytes) -> dict[str, str]:
 def _read_issues(found: Mapping[str, Artifact]) -> Issues | None:
     if "data_issues" not in found:
         return None
-    lines = (read_bytes(f"{found['data_issues'].uri}/{ISSUES_FILE}") or b"").splitlines()
-    return Issues(records=[json.loads(line) for line in lines], examined=KINDS)
+    uri = found["data_issues"].uri
+    lines = (read_bytes(f"{uri}/{ISSUES_FILE}") or b"").splitlines()
+    examined = read_json(f"{uri}/{EXAMINED_FILE}", "the kinds of issues of the data check")
+    issues = Issues(
+        records=[json.loads(line) for line in lines],
+        examined={kind: KINDS[kind] for kind in examined or () if kind in KINDS},
+    )
+    images = read_thumbnails(
+        list_splits(found["examples"]), choose_issue_images(issues), SMALL_SIDE
+    )
+    return dataclasses.replace(issues, thumbnails=images)
 
 
 def _read_curves(found: Mapping[str, Artifact]) -> Curves | None:
@@ -138,7 +152,7 @@ def _read_thumbnails(found: Mapping[str, Artifact], answers: Answers | None) -> 
     if answers is None:
         return {}
     files = [str(answers.files[index]) for index in choose_mistakes(answers)]
-    return read_thumbnails(artifact_utils.get_split_uri([found["examples"]], "test"), files)
+    return read_thumbnails([artifact_utils.get_split_uri([found["examples"]], "test")], files)
 
 
 def _read_verdict(found: Mapping[str, Artifact]) -> Verdict | None:

@@ -30,6 +30,7 @@ def render(template: str, values: Mapping[str, Any], *, script: str = "") -> str
         "interval": lambda share: f"{100 * share.low:.0f} to {100 * share.high:.0f} %",
         "thousands": lambda value: f"{value:,}",
         "duration": describe_duration,
+        "base64": lambda content: base64.b64encode(content).decode(),
     }
     program = _read(script) if script else ""
     return environment.from_string(_read(template)).render(

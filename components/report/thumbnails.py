@@ -1,45 +1,41 @@
-"""Small copies of some images of a split."""
+"""Small copies of some images."""
 
 import io
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 import PIL.Image
-import tensorflow as tf
 
+from components.examples import find_images
 from components.report.contents import Thumbnail
 
-_SIDE, _QUALITY = 240, 78  # pixels; of the JPEG
+SIDE, SMALL_SIDE, _QUALITY = 240, 160, 78  # pixels; of the JPEG
 
 
-def read_thumbnails(split: str, files: Collection[str]) -> dict[str, Thumbnail]:
-    """Makes thumbnails of the images of a split that have these names.
+def read_thumbnails(
+    splits: Iterable[str], files: Collection[str], side: int = SIDE
+) -> dict[str, Thumbnail]:
+    """Makes thumbnails of the images that have these names.
 
     Args:
-      split: URI of the split of an Examples artifact.
+      splits: URIs of splits of an Examples artifact.
       files: values of the feature `file_name`.
+      side: longest side of a thumbnail in pixels.
 
     Returns:
-      Thumbnails by name; an image that is not in the split has none.
+      Thumbnails by name; an image that is not in the splits has none.
     """
-    wanted = set(files)
-    found: dict[str, Thumbnail] = {}
-    shards = sorted(tf.io.gfile.glob(f"{split}/*"))
-    for record in tf.data.TFRecordDataset(shards, "GZIP") if wanted else ():
-        features = tf.train.Example.FromString(record.numpy()).features.feature
-        name = features["file_name"].bytes_list.value[0].decode(errors="backslashreplace")
-        if name in wanted:
-            found[name] = make_thumbnail(features["image"].bytes_list.value[0])
-            wanted.remove(name)
-        if not wanted:
-            break
-    return found
+    return {
+        example.file_name: make_thumbnail(example.image, side)
+        for example in find_images(splits, files)
+    }
 
 
-def make_thumbnail(encoded: bytes) -> Thumbnail:
+def make_thumbnail(encoded: bytes, side: int = SIDE) -> Thumbnail:
     """Makes a thumbnail of an encoded image of ImageExampleGen: an upright RGB JPEG."""
     with PIL.Image.open(io.BytesIO(encoded)) as image:
+        image.draft("RGB", (side, side))  # libjpeg decodes at a fraction of the size
         small = image.convert("RGB")
-    small.thumbnail((_SIDE, _SIDE))
+    small.thumbnail((side, side))
     file = io.BytesIO()
     small.save(file, "JPEG", quality=_QUALITY)
     return Thumbnail(jpeg=file.getvalue(), width=small.width, height=small.height)

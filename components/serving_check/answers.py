@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-# Name, and the dtype kinds that are right.
+# The names of the outputs, each with the allowed values of NumPy's `dtype.kind`.
 OUTPUTS = {
     "label": "OS",
     "label_id": "i",
@@ -13,13 +13,13 @@ OUTPUTS = {
     "valid": "b",
     "accepted": "b",
 }
-_SUM = 1e-3  # allowed difference of the sum of float32 probabilities from 1
+_SUM = 1e-3  # allowed difference between 1 and the sum of float32 probabilities
 
 Outputs = Mapping[str, np.ndarray]
 
 
 def find_faults(outputs: Outputs, count: int, classes: Sequence[str]) -> Iterator[str]:
-    """Yields what is wrong with the outputs of one request, in words.
+    """Yields a description of each fault in the outputs of one request.
 
     Args:
       outputs: the outputs of a signature by their names.
@@ -64,8 +64,8 @@ def find_difference(name: str, one: Outputs, other: Outputs, tolerance: float) -
 
     Args:
       name: the name of the image.
-      one: outputs for this one image, of which `valid` and `probabilities` are compared.
-      other: other outputs for it.
+      one: the outputs for the image in one request; only `valid` and `probabilities` are compared.
+      other: the outputs for the same image in another request.
       tolerance: the greatest allowed difference of probabilities.
     """
     if bool(one["valid"]) != bool(other["valid"]):

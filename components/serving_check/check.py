@@ -21,26 +21,26 @@ from trainer.serving.exported_model import FROM_BYTES, FROM_EXAMPLES, FROM_PIXEL
 from trainer.serving.serving_process import STOPPED, ServingProcess
 
 BATCHES = (1, 8, 32)
-_REQUESTS = 100  # of one image, to measure the 99th percentile
-_SECONDS = 20.0  # for repeated requests, which only measure the time
-_LONGEST = 60.0  # seconds for all requests of one image; a slow model gets fewer images
+_REQUESTS = 100  # the number of requests with one image, to measure the 99th percentile
+_SECONDS = 20.0  # the time for repeated requests, which only measure the latency
+_LONGEST = 60.0  # the time for all requests with one image; a slow model gets fewer
 _FEWEST = 8
 
 
 @dataclasses.dataclass(frozen=True)
 class TestImage:
-    """An image of the test split, and Evaluator's answer to it.
+    """An image of the test split, and the prediction for it in Evaluator's table.
 
     Attributes:
-      name: its file name.
+      name: the file name of the image.
       content: the encoded image.
-      example: the serialized tf.Example that has it.
-      predicted: the class that the model answered; empty if the image is not valid.
+      example: the serialized tf.Example that contains the image.
+      predicted: the class that Evaluator's model predicted; empty if the image is not valid.
       probability: the probability of that class.
       valid: whether the model could decode the image.
     """
 
-    __test__ = False  # for pytest
+    __test__ = False  # tells pytest that this class is no test
 
     name: str
     content: bytes
@@ -54,7 +54,7 @@ class ServingCheck:
     """The check of one model.
 
     Attributes:
-      findings: what was found so far.
+      findings: the findings so far.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class ServingCheck:
         self.findings = Findings(limits=limits)
 
     def run(self, images: Sequence[TestImage]) -> None:
-        """Sends all requests; the first one that fails is the last.
+        """Sends all requests; ends after the first request that fails.
 
         Args:
           images: images of the test split, at least one.
@@ -99,7 +99,7 @@ class ServingCheck:
         self._summarise()
 
     def _load(self) -> tuple[int, int]:
-        """Has the model loaded; returns height and width of its images."""
+        """Lets the process load the model; returns height and width of its input images."""
         start = time.perf_counter()
         try:
             shapes = self._process.input_shapes(self._model)
@@ -113,7 +113,7 @@ class ServingCheck:
         return int(height or 0), int(width or 0)
 
     def _send_alone(self, images: Sequence[TestImage]) -> dict[str, Outputs]:
-        """Sends images one by one; compares with Evaluator. Returns the answers by file name."""
+        """Sends images one by one; compares the answers with Evaluator's, and returns them."""
         answers: dict[str, Outputs] = {}
         enough = len(images)
         for image in images[:]:
@@ -121,7 +121,7 @@ class ServingCheck:
                 break
             answers[image.name] = answer = answer_for(self._send({image.name: image.content}), 0)
             self._compare_with_evaluator(image, answer)
-            if len(answers) == 2:  # the first request takes longer than the others
+            if len(answers) == 2:  # the first request takes longer, so the second one counts
                 seconds = max(self._milliseconds[1][-1] / 1000, 1e-3)
                 enough = max(_FEWEST, int(_LONGEST / seconds))
         return answers
@@ -140,7 +140,7 @@ class ServingCheck:
                 )
 
     def _send_batches(self, images: Sequence[TestImage], alone: Mapping[str, Outputs]) -> None:
-        """Sends images in batches; compares with the answers to each alone."""
+        """Sends images in batches; compares the answers with those to single images."""
         for size in BATCHES[1:]:
             for start in range(0, len(images), size):
                 places = [place % len(images) for place in range(start, start + size)]
@@ -148,7 +148,7 @@ class ServingCheck:
                 self._compare(batch, self._send(batch), alone)
 
     def _send_probes(self, images: Sequence[TestImage], alone: Mapping[str, Outputs]) -> None:
-        """Sends odd formats and garbage, alone and beside images."""
+        """Sends files of odd formats and garbage, each alone and in batches with test images."""
         probes = list(make_probes())
         answers = dict(alone)
         for probe in probes:
@@ -159,7 +159,7 @@ class ServingCheck:
                 self._note(f"{probe.name}: valid is {valid}")
         mixed = [(probe.name, probe.content) for probe in probes]
         mixed += [(image.name, image.content) for image in images[:_FEWEST]]
-        # Images and garbage are neighbours in each batch.
+        # Each batch mixes images and garbage.
         order = np.random.default_rng(0).permutation(len(mixed))
         for start in range(0, len(mixed), BATCHES[-1]):
             batch = [mixed[place] for place in order[start : start + BATCHES[-1]]]
@@ -178,7 +178,7 @@ class ServingCheck:
             self._note("valid is False for pixels")
 
     def _repeat(self, images: Sequence[TestImage]) -> None:
-        """Repeats requests of one image, until there are enough to know the 99th percentile."""
+        """Repeats requests with one image, to have enough for the 99th percentile."""
         end = time.monotonic() + _SECONDS
         while len(self._milliseconds[1]) <= _REQUESTS and time.monotonic() < end:
             image = images[len(self._milliseconds[1]) % len(images)]
@@ -192,13 +192,13 @@ class ServingCheck:
         is_timed: bool = True,
         is_kept: bool = True,
     ) -> Outputs:
-        """Sends one request; returns the outputs, which have the right shapes and types.
+        """Sends one request; returns the outputs, whose shapes and types were checked.
 
         Args:
-          items: an input for each image, by its name.
+          items: the inputs, one for each image, by the name of the image.
           signature: the name of the signature.
-          is_timed: whether the time counts for the latency of this batch size.
-          is_kept: whether the answers are kept.
+          is_timed: whether the time of the request counts for the latency of its batch size.
+          is_kept: whether the findings contain the answers.
         """
         names, values = zip(*(items.items() if isinstance(items, Mapping) else items), strict=True)
         is_text = signature != FROM_PIXELS
@@ -218,7 +218,7 @@ class ServingCheck:
         if faults:
             raise _RequestError(f"{_describe(names)}: {'; '.join(faults[:3])}")
         if is_kept:
-            self.findings.requests[-1]["answers"] = list(_readable(outputs))
+            self.findings.requests[-1]["answers"] = list(_convert_to_json_types(outputs))
         return outputs
 
     def _compare(
@@ -235,7 +235,10 @@ class ServingCheck:
         self.findings.reasons.append(reason)
 
     def _shorten(self, error: InputError) -> str:
-        """Returns the message without the directory of the model, which the artifact names."""
+        """Returns the message without the directory of the model.
+
+        If the process was stopped because it exceeded a limit, the message names the options.
+        """
         message = str(error).removeprefix(f"{self._model}: ")
         if STOPPED not in message:
             return message
@@ -268,7 +271,7 @@ class ServingCheck:
 
 
 class _RequestError(Exception):
-    """A request failed; the message names it and the reason."""
+    """The error for a failed request; the message names its images and the reason."""
 
 
 def _describe(names: Sequence[str]) -> str:
@@ -276,8 +279,8 @@ def _describe(names: Sequence[str]) -> str:
     return first if len(names) <= 3 else f"batch of {len(names)} images ({first}, …)"
 
 
-def _readable(outputs: Outputs) -> Iterator[dict[str, Any]]:
-    """Yields the answer to each image as JSON."""
+def _convert_to_json_types(outputs: Outputs) -> Iterator[dict[str, Any]]:
+    """Yields the answer to each image, in types that JSON has."""
     for label, probability, valid, accepted in zip(
         *(outputs[name] for name in ("label", "probability", "valid", "accepted")), strict=True
     ):

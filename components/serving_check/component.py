@@ -1,4 +1,4 @@
-"""ServingCheck, which has the exported model serve before it is pushed."""
+"""ServingCheck, a node that tests whether servers can load and use the exported model."""
 
 from tfx import types
 from tfx.dsl.components.base import base_component, executor_spec
@@ -26,9 +26,9 @@ class ServingCheckSpec(ComponentSpec):
 class ServingCheck(base_component.BaseComponent):
     """Loads the exported model in a fresh process, as TensorFlow Serving does, and sends it images.
 
-    TFX's InfraValidator needs Docker or Kubernetes. This component needs neither: the process has
-    TensorFlow and none of the project's code. The verdict is the InfraBlessing that TFX's Pusher
-    reads, with a JSON file of all requests, answers and times.
+    TFX's InfraValidator needs Docker or Kubernetes. This component needs neither: the process
+    imports TensorFlow and none of the project's code. The output is the InfraBlessing that TFX's
+    Pusher reads; it also contains a JSON file with all requests, answers and times.
     """
 
     SPEC_CLASS = ServingCheckSpec

@@ -1,10 +1,10 @@
 """Executor of `ServingCheck`."""
 
+import itertools
 from collections.abc import Mapping
 from typing import Any
 
 import pyarrow as pa
-import tensorflow as tf
 from absl import logging
 from tfx import types
 from tfx.dsl.components.base import base_executor
@@ -13,13 +13,14 @@ from tfx.utils import path_utils
 
 from common.custom_config import from_custom_config
 from common.memory import available_memory
+from components.examples import read_images
 from components.model_evaluator.predictions import read_predictions
 from components.serving_check.check import ServingCheck, TestImage
 from components.serving_check.findings import write_findings
 from components.serving_check.settings import ServingCheckSettings
 
-# The process runs `session_model` as a script; it is imported for its code to be part of the
-# fingerprint.
+# The process runs `session_model` as a script. It is imported here only so that the code
+# fingerprint of this node includes it.
 from trainer.serving import session_model  # noqa: F401
 from trainer.serving.exported_model import read_classes
 from trainer.serving.serving_process import ServingProcess
@@ -27,7 +28,7 @@ from trainer.serving.watchdog import Bounds
 
 EVALUATION, BLESSING, SETTINGS = "evaluation", "blessing", "settings"
 SPLIT = "test"
-_FREE_SHARE = 0.9  # of the free memory, that the process may use by default
+_FREE_SHARE = 0.9  # the share of the free memory that the process may use by default
 
 
 class Executor(base_executor.BaseExecutor):
@@ -39,7 +40,7 @@ class Executor(base_executor.BaseExecutor):
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Checks the model in a process of its own, on the CPU; writes the findings.
+        """Checks the model in a separate process, on the CPU; writes the findings.
 
         A model that fails, hangs, crashes or uses too much memory is refused, and the node
         succeeds.
@@ -58,7 +59,8 @@ class Executor(base_executor.BaseExecutor):
             artifact_utils.get_split_uris(examples, SPLIT),
             choose_images(read_predictions(evaluation), settings.images),
         )
-        # The pipeline's own process may hold the whole memory of a GPU.
+        # On the CPU, since the process of the pipeline may have allocated the whole memory of a
+        # GPU.
         with ServingProcess(bounds=_bounds(settings), on_cpu=True) as process:
             check = ServingCheck(process, model, read_classes(model) or [], settings)
             check.run(images)
@@ -77,7 +79,7 @@ def _bounds(settings: ServingCheckSettings) -> Bounds:
 
 
 def choose_images(predictions: pa.Table, count: int) -> dict[str, dict[str, Any]]:
-    """Chooses test images of all classes, evenly; returns rows of the table by file name."""
+    """Chooses test images evenly from all classes; returns their rows by file name."""
     ordered = predictions.sort_by([("label", "ascending"), ("file_name", "ascending")])
     step = max(1, ordered.num_rows / count)
     places = [int(index * step) for index in range(min(count, ordered.num_rows))]
@@ -88,23 +90,21 @@ def choose_images(predictions: pa.Table, count: int) -> dict[str, dict[str, Any]
 def read_test_images(
     split_uris: list[str], chosen: Mapping[str, Mapping[str, Any]]
 ) -> list[TestImage]:
-    """Reads the chosen images from the examples, until all are found.
+    """Reads the chosen images from the examples, up to the last of them.
 
     Args:
-      split_uris: URIs of the split.
-      chosen: rows of the table of predictions by file name.
+      split_uris: the URIs of the test split.
+      chosen: the rows of the chosen images in the table of predictions, by file name.
     """
-    files = [file for uri in split_uris for file in sorted(tf.io.gfile.glob(f"{uri}/*"))]
     found: dict[str, TestImage] = {}
-    for record in tf.data.TFRecordDataset(files, "GZIP").as_numpy_iterator():
-        features = tf.train.Example.FromString(record).features.feature
-        name = features["file_name"].bytes_list.value[0].decode(errors="backslashreplace")
+    for example in itertools.chain.from_iterable(map(read_images, split_uris)):
+        name = example.file_name
         if name in chosen and name not in found:
             row = chosen[name]
             found[name] = TestImage(
                 name=name,
-                content=features["image"].bytes_list.value[0],
-                example=record,
+                content=example.image,
+                example=example.record,
                 predicted=row["predicted"],
                 probability=row["probability"],
                 valid=row["valid"],

@@ -1,4 +1,4 @@
-"""The findings of ServingCheck, and the files and properties that have them."""
+"""The findings of ServingCheck, and the files and properties that contain them."""
 
 import dataclasses
 import json
@@ -9,25 +9,25 @@ import tensorflow as tf
 from components.serving_check.refusal import BLESSED, REASONS
 
 FILE = "serving_check.json"
-# As TFX's InfraValidator writes them (tfx/components/infra_validator/executor.py).
+# The file names that TFX's InfraValidator uses (tfx/components/infra_validator/executor.py).
 _FILES = {True: "INFRA_BLESSED", False: "INFRA_NOT_BLESSED"}
-_SHOWN = 5  # reasons in the custom property; the file has all
+_SHOWN = 5  # the number of reasons in the custom property; the file contains all
 
 
 @dataclasses.dataclass
 class Findings:
-    """The result of a check, as JSON is made of it.
+    """The result of a check, with the types of JSON.
 
     Attributes:
-      reasons: why the model is refused, one line each; empty if it is not.
-      load_seconds: the time until the model is loaded.
-      peak_memory_gb: the most memory of the process, in GB (10^9 bytes); 0 if it was stopped or
-        crashed.
+      reasons: why the model is refused, one line each; empty if it passes the check.
+      load_seconds: the time that loading the model takes.
+      peak_memory_gb: the most memory that the process used, in GB (10^9 bytes); 0 if the process
+        was stopped or crashed.
       latency_ms: for each batch size, the number of requests, and the median and the 99th
         percentile of their time, in milliseconds. The first request of each size is left out.
       limits: the settings of the check.
-      requests: each request: its signature, the names of its images, its time in milliseconds, and
-        the answer to each image.
+      requests: for each request, the signature, the names of the images, the time in milliseconds,
+        and the answer to each image.
     """
 
     reasons: list[str] = dataclasses.field(default_factory=list)

@@ -1,7 +1,7 @@
-"""Makes image files of odd formats, and garbage, as clients of a server send them.
+"""Makes files of odd image formats, and garbage, such as clients of a server may send.
 
-The same kinds are in tests of servers and decoders: PngSuite, images in the eight EXIF
-orientations, Pillow's broken files and decompression bombs.
+They are of the same kinds as in well-known tests of decoders: PngSuite, images in the eight EXIF
+orientations, and Pillow's broken files and decompression bombs.
 """
 
 import dataclasses
@@ -19,9 +19,9 @@ class Probe:
     """A file that is sent to a model.
 
     Attributes:
-      name: its name.
-      content: its bytes.
-      is_image: whether the model must decode it; None if it may do so or not.
+      name: the name of the file.
+      content: the bytes of the file.
+      is_image: whether the model must decode the file; if None, it need not.
     """
 
     name: str
@@ -41,7 +41,7 @@ def make_probes() -> Iterator[Probe]:
         "jpeg with EXIF orientation": _encode(image, "JPEG", exif=_orientation(6)),
         "png": png,
         "png of 1 bit": _encode(image.convert("1"), "PNG"),
-        "png of 16 bits": _encode(_deep(image), "PNG"),
+        "png of 16 bits": _encode(_to_grey_16_bits(image), "PNG"),
         "grey png": _encode(image.convert("L"), "PNG"),
         "grey png with alpha": _encode(image.convert("LA"), "PNG"),
         "png with a palette": _encode(image.convert("P"), "PNG"),
@@ -69,7 +69,7 @@ def make_probes() -> Iterator[Probe]:
         "png of 2,500,000,000 pixels": _png_header(50_000, 50_000),
         "zip archive": b"PK\x03\x04" + bytes(100),
     }
-    either = {  # decoders differ in what they make of these
+    either = {  # some decoders accept these files, others refuse them
         "half of a jpeg": jpeg[: len(jpeg) // 2],
         "half of a png": png[: len(png) // 2],
         "jpeg with wrong bytes": jpeg[:-200] + bytes(100) + jpeg[-100:],
@@ -88,8 +88,8 @@ def _gradient() -> PIL.Image.Image:
     return PIL.Image.fromarray(channels.astype(np.uint8))
 
 
-def _deep(image: PIL.Image.Image) -> PIL.Image.Image:
-    """Returns the image in 16 bits, in grey."""
+def _to_grey_16_bits(image: PIL.Image.Image) -> PIL.Image.Image:
+    """Returns the image as a grey image of 16 bits."""
     return PIL.Image.fromarray(np.asarray(image.convert("L")).astype(np.uint16) * 257)
 
 
@@ -106,7 +106,7 @@ def _orientation(value: int) -> PIL.Image.Exif:
 
 
 def _png_header(width: int, height: int) -> bytes:
-    """Returns a PNG of a header and no pixels."""
+    """Returns a PNG file that contains only a header, and no pixels."""
     header = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     checksum = struct.pack(">I", zlib.crc32(header))
     return b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + header + checksum

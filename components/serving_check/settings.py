@@ -11,9 +11,9 @@ class ServingCheckSettings:
     """The settings of ServingCheck, as an execution property.
 
     Attributes:
-      images: number of test images that are sent.
+      images: the number of test images that are sent.
       timeout_seconds: the longest time of a request, including the first, which loads the model.
-      max_memory_gb: the most memory of the process that serves, in GB (10^9 bytes); None for nine
+      max_memory_gb: the most memory that the process may use, in GB (10^9 bytes); None for nine
         tenths of the memory that is free when the check starts.
       max_p99_ms: the greatest 99th percentile of the time for one image, in milliseconds; None for
         no limit.

@@ -1,4 +1,4 @@
-"""The connection to Vertex AI, and its errors in one line."""
+"""Connects to Vertex AI, and turns errors of its client into messages of one line."""
 
 import concurrent.futures
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ _ERRORS: Errors = {
     ),
     concurrent.futures.TimeoutError: lambda error: f"no end within the time ({error})",
     **GOOGLE_ERRORS,
-    # The client checks some arguments itself.
+    # The client library itself refuses some arguments with a ValueError.
     ValueError: lambda error: f"{error}; correct what the message names",
 }
 
@@ -32,7 +32,7 @@ def explain(what: str, after: str = UNCHANGED) -> Iterator[None]:
 
     Args:
       what: the attempted action.
-      after: what a person should know after a failure.
+      after: the end of the message: the state after the failure, and what to do.
     """
     try:
         with explain_errors(f"Vertex AI, {what}", _ERRORS):

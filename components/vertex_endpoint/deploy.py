@@ -1,8 +1,9 @@
-"""Deploys a pushed model to an endpoint, promotes it, and goes back.
+"""Deploys pushed models to an endpoint, promotes candidates, and rolls back.
 
-Each of the three looks at what Vertex AI has, and does what is left to do: after an error, the same
-command goes on. The version that served before stays deployed without requests, so that a rollback
-takes effect at once; older ones are removed from the endpoint.
+Each of these three commands reads the state of Vertex AI, and does only the remaining steps. So
+after an error, the same command can be given again. The previously serving version stays deployed
+without requests, so that a rollback takes effect at once; older versions are removed from the
+endpoint.
 """
 
 import dataclasses
@@ -28,13 +29,13 @@ from components.vertex_endpoint.stage import stage_version
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """What the endpoint serves now.
+    """The result of a command.
 
     Attributes:
-      endpoint: its resource name.
-      version: the id of the version in the registry that the command was about.
-      traffic: the per cent of requests that it gets.
-      reason: why nothing was deployed; empty if the version is deployed.
+      endpoint: the resource name of the endpoint.
+      version: the id of the version in the model registry.
+      traffic: the percentage of requests that this version gets.
+      reason: the reason why nothing was deployed; empty if the version is deployed.
     """
 
     endpoint: str
@@ -51,13 +52,13 @@ def deploy(
     The first model of an endpoint gets all requests, and the alias `default`.
 
     Args:
-      settings: of the endpoint.
+      settings: the settings of the endpoint.
       version: the directory of the pushed version, in a bucket.
-      record: of the push.
+      record: the record of the push.
       even_withdrawn: whether a model that was rolled back is deployed again.
 
     Raises:
-      InputError: Vertex AI refuses something; what was served is served still.
+      InputError: Vertex AI refuses a request; the endpoint still serves the same version as before.
     """
     if not settings.container:
         raise InputError(
@@ -93,15 +94,15 @@ def deploy(
     deployed = endpoint.list_deployed()
     serving = _find_serving(deployed, registry, versions)
     if serving is None or serving.version == uploaded:
-        _Traffic(endpoint, registry, settings).give(uploaded, 100)
+        _Traffic(endpoint, registry, settings).set_share(uploaded, 100)
         registry.move_alias(DEFAULT, uploaded)
         if known and CANDIDATE in known.aliases:
             registry.remove_alias(CANDIDATE, uploaded)
         return Outcome(endpoint.name, uploaded, 100)
     registry.move_alias(CANDIDATE, uploaded)
     share = settings.traffic
-    _Traffic(endpoint, registry, settings).give(uploaded, share, {serving.id: 100 - share})
-    _tidy(endpoint, registry)
+    _Traffic(endpoint, registry, settings).set_share(uploaded, share, {serving.id: 100 - share})
+    _remove_unused_versions(endpoint, registry)
     return Outcome(endpoint.name, uploaded, share)
 
 
@@ -109,7 +110,7 @@ def promote(settings: EndpointSettings) -> Outcome:
     """Gives all requests, and the alias `default`, to the candidate.
 
     Raises:
-      InputError: there is no candidate, or Vertex AI refuses something.
+      InputError: there is no candidate, or Vertex AI refuses a request.
     """
     registry, endpoint = _open(settings)
     versions = registry.list_versions()
@@ -119,31 +120,34 @@ def promote(settings: EndpointSettings) -> Outcome:
             f"--promote: {settings.pipeline} has no candidate in Vertex AI's registry; found "
             f"{_describe(versions)}; expected one that --endpoint {settings.endpoint} deployed"
         )
-    # The alias `candidate` goes last: after an error in between, the same command goes on.
-    _Traffic(endpoint, registry, settings).give(candidate.id, 100)
+    # The alias `candidate` is removed last, so that after an error the same command still finds the
+    # candidate.
+    _Traffic(endpoint, registry, settings).set_share(candidate.id, 100)
     if default and default.id != candidate.id:
         registry.move_alias(PREVIOUS, default.id)
     registry.move_alias(DEFAULT, candidate.id)
-    _tidy(endpoint, registry)
+    _remove_unused_versions(endpoint, registry)
     registry.remove_alias(CANDIDATE, candidate.id)
     return Outcome(endpoint.name, candidate.id, 100)
 
 
 def roll_back(settings: EndpointSettings) -> Outcome:
-    """Gives all requests back: from a candidate to `default`, or else from it to `previous`.
+    """Rolls the endpoint back to the version that served before.
 
-    The version that loses them gets the alias `withdrawn`, and is removed from the endpoint.
+    All requests go from the candidate to the version `default`. Without a candidate, they go from
+    `default` to `previous`. The version that loses the requests gets the alias `withdrawn`, and is
+    removed from the endpoint.
 
     Raises:
-      InputError: no version served before, or Vertex AI refuses something.
+      InputError: no earlier version is left to serve, or Vertex AI refuses a request.
     """
     registry, endpoint = _open(settings)
     versions = registry.list_versions()
     candidate, default, previous = (find(versions, a) for a in (CANDIDATE, DEFAULT, PREVIOUS))
     bad, good = (candidate, default) if candidate else (default, previous)
-    # The aliases say which version is bad, so they move last: after an error in between, the same
-    # command must not take the good one for bad. If the good one has both aliases already, only
-    # one of them is left to remove.
+    # The aliases tell which version is bad, so they move last: after an error, the same command
+    # must not withdraw the good version. If a version has both `default` and `previous`, an earlier
+    # command has done all steps but the removal of `previous`.
     if default and previous and default.id == previous.id and not candidate:
         registry.remove_alias(PREVIOUS, default.id)
         return Outcome(endpoint.name, default.id, 100)
@@ -152,7 +156,7 @@ def roll_back(settings: EndpointSettings) -> Outcome:
             f"--rollback: {settings.pipeline} has no version that served before; found "
             f"{_describe(versions)}; --endpoint {settings.endpoint} deploys another model"
         )
-    _Traffic(endpoint, registry, settings).give(good.id, 100)
+    _Traffic(endpoint, registry, settings).set_share(good.id, 100)
     for deployed in endpoint.list_deployed():
         if _is_version(deployed, registry, bad.id):
             endpoint.undeploy(deployed)
@@ -166,7 +170,7 @@ def roll_back(settings: EndpointSettings) -> Outcome:
 
 
 def make_labels(settings: EndpointSettings, record: PushRecord) -> dict[str, str]:
-    """Makes the labels of a version, of a-z, 0-9, _ and -: an accuracy of 0.9614 is 0_9614."""
+    """Makes the labels of a version. An accuracy of 0.9614 becomes 0_9614, without a dot."""
     found = {"pipeline": settings.pipeline, "run": record.run}
     if record.accuracy is not None:
         found["accuracy"] = f"{record.accuracy:.4f}"
@@ -174,7 +178,7 @@ def make_labels(settings: EndpointSettings, record: PushRecord) -> dict[str, str
 
 
 def make_label(text: str) -> str:
-    """Makes a label's value of a text: at most 63 of a-z, 0-9, _ and -."""
+    """Converts a text to a value of a label: at most 63 characters of a-z, 0-9, _ and -."""
     return "".join(c if c.isascii() and (c.isalnum() or c == "-") else "_" for c in text.lower())[
         :63
     ]
@@ -199,35 +203,35 @@ class _Traffic:
     registry: Registry
     settings: EndpointSettings
 
-    def give(self, version: str, share: int, others: Mapping[str, int] | None = None) -> None:
-        """Gives a version a share of the requests, and deploys it first if it is not deployed.
+    def set_share(self, version: str, share: int, others: Mapping[str, int] | None = None) -> None:
+        """Sets the share of requests of a version, after deploying it if it is not deployed yet.
 
         Args:
-          version: its id in the registry.
-          share: per cent.
-          others: per cent by the ids of the other deployed models that get requests.
+          version: the id of the version in the registry.
+          share: the percentage of requests for this version.
+          others: the percentages for other deployed models, by their ids.
         """
         rest = {name: other for name, other in (others or {}).items() if other}
         deployed = self.endpoint.list_deployed()
-        there = next((d for d in deployed if _is_version(d, self.registry, version)), None)
-        if there is None:
+        existing = next((d for d in deployed if _is_version(d, self.registry, version)), None)
+        if existing is None:
             model = self.registry.model(version)
             self.endpoint.deploy(model, rest | {"0": share}, self.settings)
             return
-        wanted = rest | ({there.id: share} if share else {})
+        wanted = rest | ({existing.id: share} if share else {})
         if {d.id: d.traffic for d in deployed if d.traffic} != wanted:
             self.endpoint.split(wanted)
 
 
-def _tidy(endpoint: Endpoint, registry: Registry) -> None:
-    """Removes versions from the endpoint that have no part in serving any more."""
+def _remove_unused_versions(endpoint: Endpoint, registry: Registry) -> None:
+    """Removes versions without requests from the endpoint, unless an alias keeps them."""
     kept = {
         version.id
         for version in registry.list_versions()
         if version.aliases & {CANDIDATE, DEFAULT, PREVIOUS}
     }
     for deployed in endpoint.list_deployed():
-        is_ours = deployed.model.partition("@")[0].endswith(_short(registry.resource))
+        is_ours = deployed.model.partition("@")[0].endswith(_without_project(registry.resource))
         if is_ours and deployed.version not in kept and not deployed.traffic:
             endpoint.undeploy(deployed)
 
@@ -235,7 +239,7 @@ def _tidy(endpoint: Endpoint, registry: Registry) -> None:
 def _find_serving(
     deployed: list[Deployed], registry: Registry, versions: list[ModelVersion]
 ) -> Deployed | None:
-    """The deployed model that serves: the one with the alias `default`, or else the busiest."""
+    """Returns the deployed model with the alias `default`, or else with the most requests."""
     default = find(versions, DEFAULT)
     for model in deployed:
         if default and _is_version(model, registry, default.id) and model.traffic:
@@ -244,12 +248,12 @@ def _find_serving(
 
 
 def _is_version(deployed: Deployed, registry: Registry, version: str) -> bool:
-    is_model = deployed.model.partition("@")[0].endswith(_short(registry.resource))
+    is_model = deployed.model.partition("@")[0].endswith(_without_project(registry.resource))
     return is_model and deployed.version == version
 
 
-def _short(resource: str) -> str:
-    """The end of a resource name: Vertex AI writes the project's number for its name."""
+def _without_project(resource: str) -> str:
+    """Returns a resource name without the project, which may be given by name or by number."""
     return resource[resource.index("/locations/") :]
 
 

@@ -13,10 +13,10 @@ class Deployed:
     """A model that is deployed to the endpoint.
 
     Attributes:
-      id: of the deployed model.
-      model: resource name of the model in the registry.
-      version: the id of its version there.
-      traffic: the per cent of requests that it gets.
+      id: the id of the deployed model.
+      model: the resource name of the model in the registry.
+      version: the id of the model's version in the registry.
+      traffic: the percentage of requests that the model gets.
     """
 
     id: str
@@ -26,12 +26,12 @@ class Deployed:
 
 
 class Endpoint:
-    """One endpoint."""
+    """An endpoint of Vertex AI."""
 
     def __init__(self, resource: Any) -> None:
         """
         Args:
-          resource: the client's object.
+          resource: the object of the client library for the endpoint.
         """
         self._resource = resource
 
@@ -68,13 +68,14 @@ class Endpoint:
 
     @property
     def name(self) -> str:
-        """The resource name."""
+        """The resource name of the endpoint."""
         return str(self._resource.resource_name)
 
     def list_deployed(self) -> list[Deployed]:
-        """Returns what is deployed there now."""
+        """Returns the models that are deployed to the endpoint now."""
         with explain("looking at the endpoint"):
-            shares = self._resource.traffic_split  # asks the service; `gca_resource` does not
+            # This property sends a request to Vertex AI, which also updates `gca_resource`.
+            shares = self._resource.traffic_split
             resource = self._resource.gca_resource
             return [
                 Deployed(model.id, model.model, model.model_version_id, shares.get(model.id, 0))
@@ -85,9 +86,10 @@ class Endpoint:
         """Deploys a version of a model.
 
         Args:
-          model: the client's object of the version.
-          split: the per cent of requests by id of the deployed model; the new one is "0".
-          settings: of the machines.
+          model: the object of the client library for the version.
+          split: the percentages of requests by id of the deployed model; the new model has the id
+            "0".
+          settings: the settings of the endpoint, with the machines.
         """
         with explain("deploying the model"):
             self._resource.deploy(
@@ -103,7 +105,7 @@ class Endpoint:
             )
 
     def split(self, shares: dict[str, int]) -> None:
-        """Sets the per cent of requests of each deployed model, by its id."""
+        """Sets the percentage of requests of each deployed model, by the id of the model."""
         with explain("changing the traffic"):
             self._resource.update(traffic_split=shares)
 

@@ -1,11 +1,11 @@
 """The versions of a pipeline's model in the model registry of Vertex AI.
 
-All are versions of one model, whose id is the pipeline's name. An alias names at most one of them:
+The id of the model is the pipeline's name. An alias belongs to at most one version of the model:
 
 - `candidate` gets a part of the requests, and waits for --promote.
 - `default` is the version that serves; Vertex AI gives this alias to the first version of a model.
-- `previous` served before, and serves again after --rollback.
-- `withdrawn` was rolled back.
+- `previous` is the version that served before, and serves again after --rollback.
+- `withdrawn` is the version that the last --rollback removed from the endpoint.
 """
 
 import dataclasses
@@ -21,20 +21,19 @@ from components.vertex_endpoint.settings import EndpointSettings
 
 CANDIDATE, DEFAULT, PREVIOUS, WITHDRAWN = "candidate", "default", "previous", "withdrawn"
 _PORT = 8080
-_ID = re.compile(
-    r"[a-z][a-z0-9-]{0,62}"
-)  # of a model: what names of pipelines and ids have in common
+# Names that are valid both as the name of a pipeline and as the id of a model.
+_ID = re.compile(r"[a-z][a-z0-9-]{0,62}")
 
 
 @dataclasses.dataclass(frozen=True)
 class ModelVersion:
-    """A version in the registry.
+    """A version of the model in the registry.
 
     Attributes:
-      id: its number in the registry, as a text.
-      aliases: its aliases.
-      identity: identity of its export, `components.model_pusher.serving_directory.identity`; empty
-        for a version that somebody else uploaded.
+      id: the number of the version in the registry, as a text.
+      aliases: the aliases of the version.
+      identity: the value of `components.model_pusher.serving_directory.identity` for the exported
+        model; empty for a version that this project did not upload.
     """
 
     id: str
@@ -49,10 +48,10 @@ class Registry:
         """
         Args:
           sdk: the connected client library.
-          settings: of the endpoint.
+          settings: the settings of the endpoint.
 
         Raises:
-          InputError: a model cannot have the pipeline's name.
+          InputError: the pipeline's name is not valid as the id of a model.
         """
         if not _ID.fullmatch(settings.pipeline):
             raise InputError(
@@ -89,13 +88,14 @@ class Registry:
     ) -> str:
         """Uploads a model; returns the id of its version.
 
-        The first version of a model gets the alias `default`, and later ones get no alias.
+        The first version of a model gets the alias `default`, and later versions get no alias.
 
         Args:
-          artifact_uri: the directory in a bucket which has the numbered version directory.
-          identity: identity of the export.
-          source: the version directory that it was pushed to.
-          labels: labels of the version.
+          artifact_uri: the directory in a bucket that contains the numbered directory of the
+            version.
+          identity: the identity of the exported model, as in `ModelVersion`.
+          source: the version directory in the serving directory, to which the model was pushed.
+          labels: the labels of the version.
         """
         name = self._settings.pipeline
         exists = bool(self.list_versions())
@@ -108,16 +108,16 @@ class Registry:
                 labels=dict(labels),
                 artifact_uri=artifact_uri,
                 serving_container_image_uri=self._settings.container,
-                # The image's own entry point listens to other ports, and takes the name of the
-                # model from variables of the environment.
+                # This command replaces the entry point of TensorFlow Serving's image, which listens
+                # to other ports and reads the name of the model from environment variables.
                 serving_container_command=["/usr/bin/tensorflow_model_server"],
                 serving_container_args=[
                     f"--rest_api_port={_PORT}",
                     "--port=8500",
                     f"--model_name={name}",
-                    # Vertex AI's own copy of the artifacts; it replaces the variable.
+                    # Vertex AI replaces this variable by the address of its copy of the model.
                     "--model_base_path=$(AIP_STORAGE_URI)",
-                    "--file_system_poll_wait_seconds=0",  # looks for versions once
+                    "--file_system_poll_wait_seconds=0",  # look for versions once
                 ],
                 serving_container_ports=[_PORT],
                 serving_container_predict_route=f"/v1/models/{name}:predict",
@@ -127,7 +127,7 @@ class Registry:
         return str(model.version_id)
 
     def model(self, version: str) -> Any:
-        """Returns the client's object of a version."""
+        """Returns the object of the client library for a version."""
         with explain(f"looking at version {version} of the model"):
             return self._sdk.Model(f"{self.resource}@{version}")
 
@@ -136,7 +136,7 @@ class Registry:
         owner = find(self.list_versions(), alias)
         if owner and owner.id == version:
             return
-        if owner and alias != DEFAULT:  # which is never missing: Vertex AI moves it
+        if owner and alias != DEFAULT:  # some version must have `default`; Vertex AI moves it
             self.remove_alias(alias, owner.id)
         with explain(f"moving the alias {alias}", AGAIN):
             self._registry.add_version_aliases([alias], version)

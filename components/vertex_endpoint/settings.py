@@ -1,4 +1,4 @@
-"""What a deployment to a Vertex AI endpoint needs to know. Imports neither TensorFlow nor TFX."""
+"""The settings of a deployment to a Vertex AI endpoint. Imports neither TensorFlow nor TFX."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -14,20 +14,20 @@ class EndpointSettings:
     Attributes:
       pipeline: the name of the pipeline, and of its model in the registry.
       project: the Google Cloud project.
-      region: such as europe-west4.
-      endpoint: display name or full resource name of the endpoint.
-      traffic: per cent of the requests that a candidate gets, 0 to 100.
-      container: the image of TensorFlow Serving, in Artifact Registry; None where nothing is
-        deployed.
-      machine_type: such as n1-standard-4.
-      accelerator_type: such as NVIDIA_TESLA_T4; empty for none.
-      accelerator_count: accelerators of each machine.
-      min_replicas: machines that always run.
-      max_replicas: machines that run under load.
-      service_account: the account of the machines; None for Vertex AI's own.
-      encryption_key: full name of the Cloud KMS key; None for Google's.
-      labels: more labels of the model and of the endpoint.
-      api_endpoint: the address of Vertex AI's API; None for the public one.
+      region: the region, such as europe-west4.
+      endpoint: the display name or the full resource name of the endpoint.
+      traffic: the percentage of requests that a candidate gets, 0 to 100.
+      container: the image of TensorFlow Serving, in Artifact Registry; None if the command deploys
+        nothing.
+      machine_type: the type of the machines, such as n1-standard-4.
+      accelerator_type: the type of the accelerators, such as NVIDIA_TESLA_T4; empty for none.
+      accelerator_count: the number of accelerators of each machine.
+      min_replicas: the number of machines that always run.
+      max_replicas: the largest number of machines that run under load.
+      service_account: the account of the machines; None for Vertex AI's default account.
+      encryption_key: the full name of a Cloud KMS key; None for Google's default encryption.
+      labels: additional labels of the model and of the endpoint.
+      api_endpoint: the address of Vertex AI's API; None for Google's public address.
     """
 
     pipeline: str

@@ -1,8 +1,8 @@
-"""Lays a pushed version out as TensorFlow Serving expects it in a container of Vertex AI.
+"""Copies a pushed version into the directory layout that Vertex AI's containers need.
 
 TensorFlow Serving loads a version only from a numbered directory. Vertex AI gives the container a
-copy of the directory that a model was registered with, so that directory must have the numbered one
-in it, and no other version.
+copy of the directory with which a model was registered, so that directory must contain the numbered
+directory of this version, and no other version.
 """
 
 import os
@@ -13,19 +13,20 @@ from tfx.dsl.io import fileio
 from common.errors import InputError
 from common.file_records import list_graph_last
 
-_FOLDER = ".vertex"  # in the serving directory; servers ignore the name
+_FOLDER = ".vertex"  # a folder in the serving directory, which servers ignore because of its name
 _SCHEME = "gs://"
 
 
 def stage_version(version: str) -> str:
-    """Copies a version to a directory in which it is the only one.
+    """Copies a version to a directory that contains no other version.
+
+    Copies of versions that are no longer in the serving directory are removed.
 
     Args:
       version: the directory of a pushed version, in a bucket.
 
     Returns:
-      The directory that has the numbered directory, `<serving directory>/.vertex/<number>`. Copies
-      of versions that are no longer in the serving directory are removed.
+      The directory that contains the numbered directory: `<serving directory>/.vertex/<number>`.
 
     Raises:
       InputError: the version is not in a bucket.
@@ -38,6 +39,7 @@ def stage_version(version: str) -> str:
     serving, number = posixpath.split(version)
     staged = f"{serving}/{_FOLDER}/{number}"
     _remove_old(serving)
+    # saved_model.pb is copied last, so a copy that has this file is complete.
     for name in list_graph_last(version):
         target = f"{staged}/{number}/{name}"
         fileio.makedirs(os.path.dirname(target))

@@ -1,7 +1,8 @@
-"""Counts the images that TFX's Beam nodes read, where Beam's workers read them.
+"""Counts, in Beam's workers, the images that TFX's nodes read.
 
-Imports no more than Beam: the threads of a worker import this module beside libraries of TFX, and
-Python resolves a deadlock of such imports by handing out an unfinished module.
+Of all libraries, this module imports only Beam. The threads of a worker import this module and
+libraries of TFX at the same time, and Python resolves a deadlock of such imports by returning an
+unfinished module.
 """
 
 from collections.abc import Callable, Iterator
@@ -12,11 +13,11 @@ import apache_beam as beam
 
 from common.image_counts import count_images
 
-_ANALYSIS = "TFXIOReadAndDecode[Analysis"  # label of a step
+_ANALYSIS = "TFXIOReadAndDecode[Analysis"  # the label of Transform's step for the analysis
 
 
 class _CountImages(beam.DoFn):
-    """Counts records, each of which is an image. Workers find the class by its import path."""
+    """Counts records, each of which is an image."""
 
     def process(self, record: bytes) -> Iterator[bytes]:
         count_images()
@@ -26,7 +27,7 @@ class _CountImages(beam.DoFn):
 @beam.typehints.with_input_types(bytes)
 @beam.typehints.with_output_types(bytes)
 class _AndCount(beam.PTransform):
-    """A transform of records, and the count of them."""
+    """Applies a transform to records, and counts them."""
 
     def __init__(self, original: beam.PTransform) -> None:
         super().__init__()
@@ -34,8 +35,8 @@ class _AndCount(beam.PTransform):
 
     def expand(self, records: beam.PCollection) -> beam.PCollection:
         profiled = records | self._original
-        # Transform reads the images for an analysis too, in which it computes nothing: see
-        # `_RunBeamImpl` in tfx/components/transform/executor.py.
+        # Transform also reads the images for an analysis, in which it computes nothing, so they are
+        # not counted there: see `_RunBeamImpl` in tfx/components/transform/executor.py.
         if _ANALYSIS in records.pipeline.transforms_stack[-1].full_label:
             return profiled
         return profiled | "CountImages" >> beam.ParDo(_CountImages())
@@ -45,10 +46,10 @@ class _AndCount(beam.PTransform):
 def count_read_images() -> Iterator[None]:
     """A context in which StatisticsGen, Transform and Evaluator count the images that they read.
 
-    They read records through tfx_bsl, which passes each record through `ProfileRawRecords`
-    (tfx_bsl/tfxio/record_based_tfxio.py, `RawRecordBeamSource`). The DoFn after it is fused with
-    the steps that follow, so an image is counted just before it is processed: Beam's batches are
-    sized to take about a second.
+    These nodes read records through tfx_bsl, which passes each record through `ProfileRawRecords`
+    (tfx_bsl/tfxio/record_based_tfxio.py, `RawRecordBeamSource`). The counting step is added after
+    it. Beam fuses this step with the following steps, so an image is counted just before it is
+    processed, about a second earlier at most, since a batch of Beam takes about a second.
     """
     from tfx_bsl.tfxio import telemetry
 

@@ -1,4 +1,4 @@
-"""Adds flags to the given flags for Beam, for its engine and its workers."""
+"""Adds flags for Beam's engine and workers to the flags that the user gave."""
 
 import re
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from common.errors import InputError
 _DIRECT = (
     "--runner=DirectRunner",
     # This project uses no triggers, so the only effect of this flag is that Beam chooses its own
-    # Python engine at once, instead of first trying to download another one.
+    # Python engine at once, instead of first trying to download another engine.
     "--allow_unsafe_triggers",
 )
 # If no flag names the code for the workers, TFX builds a package of itself for each node, which
@@ -30,7 +30,7 @@ _INSTALLED = "--sdk_container_image=none"
 def beam_arguments(given: Sequence[str]) -> tuple[str, ...]:
     """Adds to the given flags for Beam those that every pipeline of this project needs.
 
-    The given flags come last, so that they override the added ones.
+    The given flags come last, so that they override the added flags.
 
     Raises:
       InputError: the workers would be containers, and no flag names their image.

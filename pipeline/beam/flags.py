@@ -1,7 +1,8 @@
 """Refuses flags for Beam that cannot work, before a pipeline is run or compiled.
 
-Most checks are Beam's own, called early. This module adds two checks: for unknown flags, which Beam
-discards with a warning, and for files that workers could not read.
+Most of the checks are functions of Beam, which are called here earlier than Beam calls them. This
+module adds two checks: for unknown flags, which Beam discards with a warning, and for files that
+workers could not read.
 
 Imports Beam, which takes two seconds, but no TensorFlow.
 """
@@ -119,7 +120,7 @@ def _check_by_beam(options: PipelineOptions, name: str, *, in_image: bool) -> No
         runner = create_runner(name)
     except (ValueError, ImportError, AttributeError) as error:
         raise InputError(f"--beam-arg=--runner={name}: {error}") from error
-    if in_image:  # Beam would take a region from gcloud's settings, which the image does not have
+    if in_image:  # otherwise Beam uses gcloud's region, which the image does not have
         runner.get_default_gcp_region = lambda: None
     errors = _Validator(options, runner).validate()
     if errors:
@@ -171,10 +172,10 @@ def check_places_of_workers(config: Config) -> None:
             f"--dataset {config.dataset}: TFDS keeps its data on this machine's disk, which the "
             f"workers of {runner} may not have; expected --data-dir, such as gs://BUCKET/PATH"
         )
-    if not runner.endswith("DataflowRunner"):  # workers of other runners may share this disk
+    if not runner.endswith("DataflowRunner"):  # the workers may share a disk with this machine
         return
     places: dict[str, str | None] = {"--pipeline-root": config.pipeline_root}
-    if not config.run.is_compiled:  # in a compiled pipeline, the workers' image may have them
+    if not config.run.is_compiled:  # the image of a compiled pipeline may contain the data
         places |= {"--dataset": config.source.get("path"), "--data-dir": config.data_dir}
     for flag, place in places.items():
         if place and "://" not in place:

@@ -35,6 +35,8 @@ def compare(names: Sequence[str], roots: Sequence[str], folder: Path) -> str:
       InputError: there is no such run, or its files are missing or damaged.
     """
     first, second = (_read_side(name, roots) for name in names)
+    if first.page == second.page:
+        raise InputError(f"--compare {' '.join(names)}: found one run twice; expected two runs")
     if first.name == second.name:  # of two pipeline roots
         first, second = (dataclasses.replace(side, name=side.page) for side in (first, second))
     comparison = compare_runs(first, second)

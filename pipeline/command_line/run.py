@@ -13,6 +13,7 @@ from pipeline.command_line.logged_job import run_with_log
 from pipeline.metadata_store import check_metadata
 from pipeline.options.config import Config
 from pipeline.report.console import Console
+from pipeline.reviewed_schema import limit_labels
 from pipeline.root import state_directory
 
 if TYPE_CHECKING:
@@ -57,7 +58,8 @@ def write_schema(path: str, config: Config, log: Path, record_owner: Callable[[]
         record_owner()
         from pipeline.runners import local
 
-        write_whole(path, local.infer_schema(config, inputs, console))
+        schema = limit_labels(local.infer_schema(config, inputs, console), inputs.classes)
+        write_whole(path, schema)
         console.line(f"schema: {path}: review it, and give it with --schema", style="bold green")
         return DONE
 

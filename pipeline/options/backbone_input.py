@@ -8,7 +8,7 @@ from common.options import option
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class BackboneInput:
-    """Properties of a backbone's input that its SavedModel does not state."""
+    """Properties of a backbone's input that the backbone's SavedModel does not contain."""
 
     input_range: Literal["-1,1", "0,1", "0,255", "imagenet"] = option(
         "range of the pixel values that the backbone was trained with; imagenet: values in [0, 1], "

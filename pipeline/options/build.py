@@ -36,6 +36,7 @@ from pipeline.options.gate import Gate
 from pipeline.options.ingest import Features, Ingest, Splits
 from pipeline.options.machines import Machines, check_machines
 from pipeline.options.names import check_name
+from pipeline.options.report import Report
 from pipeline.options.run import Run
 from pipeline.options.serve import Serve
 from pipeline.options.serving_check import ServingCheck
@@ -137,7 +138,7 @@ def build_target(settings: Mapping[str, Setting]) -> tuple[str, Cloud]:
 
 
 def build_endpoint(settings: Mapping[str, Setting]) -> EndpointSettings:
-    """The endpoint that `settings` name, for commands that run no pipeline.
+    """Returns the settings of the endpoint that `settings` name, for commands that run no pipeline.
 
     Args:
       settings: the given settings, by dotted key; they must contain the name, the endpoint, the
@@ -152,12 +153,12 @@ def build_endpoint(settings: Mapping[str, Setting]) -> EndpointSettings:
     endpoint = Endpoint(**_group(values, "endpoint"))
     cloud = Cloud(**_group(values, "cloud"))
     found = make_endpoint_settings(values["name"], endpoint, cloud)
-    assert found is not None  # `is_about_endpoint` has seen a name
+    assert found is not None  # `is_about_endpoint` has checked that there is a name
     return found
 
 
 def build_serving_dir(settings: Mapping[str, Setting]) -> str:
-    """Returns the serving directory of the pipeline in `settings`, for commands that run nothing.
+    """Returns the serving directory that `settings` name, for commands that run no pipeline.
 
     Args:
       settings: the given settings, by dotted key; they must contain the name, the pipeline root or
@@ -191,7 +192,7 @@ def _checked_values(settings: Mapping[str, Setting]) -> dict[str, Any]:
 
 
 def _group(values: Mapping[str, Any], group: str) -> dict[str, Any]:
-    """Returns the values of a group of options by their names; those without a group for ""."""
+    """Returns the values of the options in `group`, by name; "" for options without a group."""
     start = f"{group}." if group else ""
     return {
         key.removeprefix(start): value
@@ -210,7 +211,7 @@ def _changed_origins(values: Mapping[str, Any], settings: Mapping[str, Setting])
 
 
 def _is_changed(config: Config, key: str) -> bool:
-    """Whether the value of an option differs from the recipe's value, or else from its default."""
+    """Whether an option differs from the value in the recipe or, without one, from its default."""
     default = RECIPES[config.recipe].values().get(key, OPTIONS[key].field.default)
     return bool(config.value(key) != default)
 
@@ -262,6 +263,7 @@ def _fill(
         gate=Gate(**{"min_accuracy": min_accuracy} | given("gate")),
         serve=Serve(**given("serve")),
         serving_check=ServingCheck(**given("serving_check")),
+        report=Report(**given("report")),
         endpoint=Endpoint(**given("endpoint")),
         run=Run(**given("run")),
         cloud=cloud,
@@ -282,7 +284,7 @@ def _fill(
 def _override_alternatives(given: dict[str, Any]) -> dict[str, Any]:
     """Removes the recipe's number of steps if a number of epochs is given.
 
-    It does the same for every pair of `ALTERNATIVES`.
+    The other pairs of `ALTERNATIVES` are treated in the same way.
     """
     for first, second in ALTERNATIVES:
         if second.removeprefix("train.") in given:

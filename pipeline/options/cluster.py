@@ -12,14 +12,14 @@ from common.options import AT_LEAST_ONE, POSITIVE, Check, option
 from common.urls import remove_secrets
 from pipeline.options.storage import STATE_DIR, VOLUMES, is_in_launcher_store
 
-# The suffix of the file that each service accepts: the suffix tells it the format.
+# The suffix that a file for each service must have, since it tells the service the format.
 SUFFIXES = {"kubeflow": ".yaml", "vertex": ".json"}
 COMPILED_RUNNERS = tuple(SUFFIXES)
 
 # The object stores in which a pipeline root may be.
 _STORES = {"kubeflow": ("gs://", "minio://", "s3://"), "vertex": ("gs://",)}
 
-MOST_CONCURRENT_RUNS = {"kubeflow": 10}  # the limit of the service
+MOST_CONCURRENT_RUNS = {"kubeflow": 10}  # the largest number that the service allows
 
 
 # RFC 3339, which allows fewer forms than Python's `fromisoformat`.
@@ -138,7 +138,7 @@ def check_output(runner: str, file: str) -> None:
 
 
 def check_target(runner: str, cloud: Cloud) -> None:
-    """Checks that the flags name the service to connect to.
+    """Checks that all flags for connecting to the service are given.
 
     Raises:
       InputError: a flag is missing.

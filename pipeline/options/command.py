@@ -35,7 +35,7 @@ def make_command(config: Config) -> str:
 
 
 def describe_options(config: Config) -> dict[str, str]:
-    """Returns the options of training, and all others that differ from their defaults, as texts.
+    """Returns, as texts, the training options and other options that differ from their defaults.
 
     Secrets in URLs are left out.
     """
@@ -46,7 +46,7 @@ def describe_options(config: Config) -> dict[str, str]:
 
 
 def _given(config: Config) -> Iterator[tuple[str, Any]]:
-    """Yields each option that differs from its default, model and dataset always."""
+    """Yields the model, the dataset, and each other option that differs from its default."""
     defaults = _defaults(config)
     for key, value in config.values().items():
         is_default = value == defaults[key] and key not in ("model", "dataset")

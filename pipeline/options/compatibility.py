@@ -49,7 +49,7 @@ ENDPOINT_OPTIONS = (
 )
 
 # Pairs of options that exclude each other: the first one has no effect if the second one is given.
-# The third element says why.
+# The third element is the reason in messages.
 CONFLICTS = (
     ("cloud.schedule", "cloud.output", "which only compiles"),
     ("cloud.wait", "cloud.output", "which only compiles"),
@@ -85,7 +85,7 @@ def check_runner(runner: str, given: Mapping[str, str]) -> None:
 
 
 def check_together(given: Mapping[str, str]) -> None:
-    """Checks that no option is ignored because another one is given or missing.
+    """Checks that no option is ignored because another option is given or missing.
 
     Args:
       given: the origins of options, as for `check_runner`.

@@ -23,6 +23,7 @@ from pipeline.options.endpoint import Endpoint
 from pipeline.options.gate import Gate
 from pipeline.options.ingest import Ingest
 from pipeline.options.machines import Machines
+from pipeline.options.report import Report
 from pipeline.options.run import Run
 from pipeline.options.serve import Serve
 from pipeline.options.serving_check import ServingCheck
@@ -97,13 +98,14 @@ class Config:
     gate: Gate = dataclasses.field(default_factory=Gate)
     serve: Serve = dataclasses.field(default_factory=Serve)
     serving_check: ServingCheck = dataclasses.field(default_factory=ServingCheck)
+    report: Report = dataclasses.field(default_factory=Report)
     endpoint: Endpoint = dataclasses.field(default_factory=Endpoint)
     run: Run = dataclasses.field(default_factory=Run)
     cloud: Cloud = dataclasses.field(default_factory=Cloud)
     machines: Machines = dataclasses.field(default_factory=Machines)
 
     @property
-    def reads(self) -> str:
+    def model_and_dataset(self) -> str:
         """Model and dataset in words, to distinguish runs of the same name."""
         model = self.model if self.model in MODELS else make_absolute(self.model)
         return f"model {remove_secrets(model)}, dataset {self.source.get('path', self.dataset)}"
@@ -125,7 +127,7 @@ class Config:
         )
 
     def options_beside_recipe(self) -> dict[str, Any]:
-        """Returns the training options whose values are not the recipe's, by dotted key."""
+        """Returns the training options that differ from the recipe, by dotted key."""
         return {
             key: self.value(key)
             for key, value in RECIPES[self.recipe].values().items()
@@ -163,8 +165,8 @@ class Config:
     def state_dir(self) -> str:
         """The directory of files that outlive a run and are no artifacts.
 
-        They are the records of blessings and of the last push, the blessed models, and checkpoints.
-        The text is empty if each run has its own pipeline root.
+        These files are the records of blessings and of the last push, the blessed models, and
+        checkpoints. The value is empty if each run has its own pipeline root.
         """
         return self.cloud.state_dir or self.pipeline_root
 

@@ -12,8 +12,8 @@ from pipeline.options.machines import OLD_TPU, TrainerMachine
 from trainer.training.hyperparameters import Hyperparameters
 
 _KEYS = ("machine_type", "workers", "tpu_topology")
-_DISKS = range(100, 64001)  # 10^9 bytes
-_OLD_TPUS = ("TPU_V2:8", "TPU_V3:8")  # of one machine; more cores would need several machines
+_DISKS = range(100, 64001)  # allowed sizes of a disk, in GB (10^9 bytes)
+_OLD_TPUS = ("TPU_V2:8", "TPU_V3:8")  # with more cores, a TPU consists of several machines
 
 
 def custom_job(name: str, machine: TrainerMachine, cloud: Cloud) -> dict[str, Any]:
@@ -26,7 +26,7 @@ def custom_job(name: str, machine: TrainerMachine, cloud: Cloud) -> dict[str, An
       machine: the machine of each worker.
       cloud: project, image, account and network of the job.
     """
-    # The first pool is the chief, the second all other workers.
+    # The first pool is the chief, and the second pool has all other workers.
     replicas = [1, machine.workers - 1] if machine.workers > 1 else [1]
     spec: dict[str, Any] = {
         "worker_pool_specs": [_pool(machine, cloud) | {"replica_count": n} for n in replicas],
@@ -56,7 +56,7 @@ def _pool(machine: TrainerMachine, cloud: Cloud) -> dict[str, Any]:
     if machine.tpu_topology:
         machine_spec["tpu_topology"] = machine.tpu_topology
     container: dict[str, Any] = {"image_uri": cloud.image}
-    if machine.has_tpu:  # tells TensorFlow that the TPU belongs to this machine
+    if machine.has_tpu:  # so that TensorFlow uses the TPU of this machine
         container["env"] = [{"name": "TPU_NAME", "value": "local"}]
     pool = {"machine_spec": machine_spec, "container_spec": container}
     if machine.disk_gb:

@@ -8,16 +8,22 @@ from common.options import FRACTION, option
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Data:
-    """The options of looking for issues in the images before the training."""
+    """The options of the data check, which looks for issues in the images before the training."""
 
-    check: Literal["fast", "off"] = option(
-        "look for near duplicates, shortcuts and odd images before the training (fast), or not "
-        "(off)",
+    check: Literal["fast", "full", "off"] = option(
+        "before the training, look for near duplicates, shortcuts and odd images (fast), also for "
+        "wrong labels and outliers by the backbone's features (full), or for nothing (off)",
         default="fast",
     )
     max_leak: float = option(
         "largest share of test images that look the same as an image of another split; a run with "
         "more ends with status 3",
         default=0.2,
+        check=FRACTION,
+    )
+    max_drift: float = option(
+        "largest Jensen-Shannon divergence (0 to 1) between the class balance of the training "
+        "images and that of the champion's; more is an anomaly",
+        default=0.05,
         check=FRACTION,
     )

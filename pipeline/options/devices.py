@@ -8,14 +8,14 @@ from common.errors import InputError
 # The variables by which TPUClusterResolver finds a TPU: TPU_NAME, and _GKE_ENV_VARIABLE and
 # _DEFAULT_TPUCONFIG_VARIABLE of tensorflow/python/tpu/client/client.py.
 _TPU_VARIABLES = ("TPU_NAME", "KUBE_GOOGLE_CLOUD_TPU_ENDPOINTS", "TPU_CONFIG")
-# The device files of the chips of a TPU VM: up to v4, and from v5e on.
+# The device files of TPU chips, for a TPU up to v4 and from v5e on.
 _TPU_FILES = ("/dev/accel[0-9]*", "/dev/vfio/[0-9]*")
 
 
 def check_strategy(
     strategy: str, environment: Mapping[str, str], *, files: tuple[str, ...] = _TPU_FILES
 ) -> None:
-    """Refuses a strategy that this machine has no devices for, before TensorFlow is loaded.
+    """Refuses a strategy for which this machine has no devices, before TensorFlow is loaded.
 
     Args:
       strategy: the value of `--strategy`.

@@ -49,7 +49,7 @@ def check_endpoint(name: str, endpoint: Endpoint, cloud: Cloud) -> None:
     """Checks that a run can deploy its model.
 
     Raises:
-      InputError: an option is missing, or does not fit another.
+      InputError: an option is missing, or two options contradict each other.
     """
     settings = make_endpoint_settings(name, endpoint, cloud)
     if settings and not settings.container:
@@ -65,10 +65,10 @@ def make_endpoint_settings(name: str, endpoint: Endpoint, cloud: Cloud) -> Endpo
     Args:
       name: the name of the pipeline.
       endpoint: the options of the endpoint.
-      cloud: project, region and account.
+      cloud: the project, the region and the service account.
 
     Raises:
-      InputError: an option is missing, or does not fit another.
+      InputError: an option is missing, or two options contradict each other.
     """
     if endpoint.name is None:
         return None

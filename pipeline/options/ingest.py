@@ -8,7 +8,7 @@ from common.options import AT_LEAST_ONE, FRACTION, WHOLE, option
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Splits:
-    """The names that splits have in the data: names of folders or files, or manifest values."""
+    """The names of the splits in the data: names of folders or files, or values in a manifest."""
 
     train: tuple[str, ...] = option(
         "the folders, record files or manifest values that form the train split; folders that are "
@@ -76,8 +76,8 @@ class Ingest:
         check=FRACTION,
     )
     allow_anomalies: bool = option(
-        "go on with data that differ from their schema, or in which most 16-bit images are nearly "
-        "black",
+        "go on with data that differ from their schema, whose class balance drifted "
+        "(data.max_drift), or in which most 16-bit images are nearly black",
         default=False,
     )
     max_value: int = option(

@@ -34,7 +34,7 @@ GPUS = (
 )
 # Compute Engine's machine types with a TPU end in the number of chips: ct5lp-hightpu-4t.
 _TPU_TYPE = re.compile(r"(?:ct|tpu)\d\w*-\w+-(\d+)t")
-OLD_TPU = "cloud-tpu"  # Vertex AI's name for machines with a TPU v2 or v3
+OLD_TPU = "cloud-tpu"  # Vertex AI's machine type for a TPU v2 or v3
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -5,11 +5,12 @@ from collections.abc import Mapping
 from common.errors import InputError
 from common.options import Check
 
-_LONGEST = 63  # letters; TFX refuses a longer name of a pipeline
+_LONGEST = 63  # the longest name that TFX allows for a pipeline
 
 # Further conditions of runners on a name, which consists of a-z, 0-9 and -.
 _RUNNER_CHECKS: Mapping[str, Check] = {
-    # The names of runs begin with the pipeline's (_VALID_NAME_PATTERN of google-cloud-aiplatform).
+    # The name of a run begins with the pipeline's name (_VALID_NAME_PATTERN of
+    # google-cloud-aiplatform).
     "vertex": Check("a name that starts with a letter", lambda name: name[0].isalpha()),
 }
 
@@ -18,7 +19,8 @@ def check_name(runner: str, name: str) -> None:
     """Checks that a pipeline of `runner` can have a name, which consists of a-z, 0-9 and -.
 
     Raises:
-      InputError: the name is too long, or does not begin with a letter where it has to.
+      InputError: the name is too long, or does not begin with a letter although `runner` requires
+        it.
     """
     if len(name) > _LONGEST:
         raise InputError(

@@ -1,4 +1,4 @@
-"""The options of ServingCheck, which has the exported model serve before it is pushed."""
+"""The options of ServingCheck, which tests the exported model in a server-like process."""
 
 import dataclasses
 
@@ -7,7 +7,7 @@ from common.options import AT_LEAST_ONE, FRACTION, POSITIVE, option
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ServingCheck:
-    """What the exported model must do in a process that loads it as a server does."""
+    """The limits for the exported model in a process that loads it as a server does."""
 
     images: int = option(
         "number of test images that are sent to the exported model",

@@ -56,7 +56,8 @@ class Option(NamedTuple):
 def check_setting(setting: Setting, declared: Option) -> Any:
     """Returns the value of `setting`, converted to the type of its option, after checking it.
 
-    In a path, `~` is expanded: a shell does not do it within `--flag=~/x`, nor in a YAML file.
+    In a path, `~` is expanded, because a shell does not expand it in `--flag=~/x`, and YAML files
+    are not read by a shell.
 
     Raises:
       InputError: the value has another type, or is outside the option's range.
@@ -72,7 +73,7 @@ def check_setting(setting: Setting, declared: Option) -> Any:
         if value is None or check is None or check.holds(value):
             return value
     except ValueError:
-        pass  # the value has another type; both cases share the message below
+        pass  # the message below is for wrong types and for wrong values
     expected = check.expected if check else _describe(declared.type)
     raise InputError(f"{setting.origin} {setting.value}: expected {expected}")
 

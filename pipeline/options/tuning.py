@@ -12,15 +12,15 @@ _LINEAR_PROBE_OPTIONS = {"head", "class_weights", "seed", "deterministic", "prec
 def check_tune(
     recipe: str, *, tune: str, head: str, tuner: int, given: Mapping[str, str], origin: str
 ) -> None:
-    """Refuses a recipe for another `--tune`, and options that would have no effect.
+    """Refuses a recipe for another value of `--tune`, and options that would have no effect.
 
     Args:
       recipe: name of the recipe.
       tune: "full" or "head".
       head: "gradient" or "linear_probe".
       tuner: number of trials of a search for hyperparameters.
-      given: for each option that differs from the recipe, by dotted key, the flag or the file and
-        key that gave it.
+      given: the options that differ from the recipe, by dotted key; each value is the flag, or the
+        file and key, with which the option was given.
       origin: the flag, or the file and key, that gave the recipe.
 
     Raises:

@@ -6,7 +6,7 @@ import yaml
 
 
 class _Loader(yaml.SafeLoader):
-    """Refuses a duplicate key; PyYAML's own loader silently takes its last value.
+    """Refuses a duplicate key; PyYAML's own loader silently uses the last value of a duplicate key.
 
     By the YAML specification (1.2.2, section 3.2.1.1), the keys of a mapping are unique.
     """

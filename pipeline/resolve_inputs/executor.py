@@ -46,7 +46,7 @@ class Executor(base_executor.BaseExecutor):
         check_volumes(config)
         claim(config)
         inputs = resolve_inputs(config)
-        logging.info("This run reads %s: %s", config.reads, inputs)
+        logging.info("This run reads %s: %s", config.model_and_dataset, inputs)
         for name, text in inputs.found.describe().items():
             logging.info("%s: %s", name, text)
         for warning in inputs.found.warnings():
@@ -58,6 +58,6 @@ class Executor(base_executor.BaseExecutor):
         for name, value in make_properties(fitted, inputs).by_name().items():
             artifact_utils.get_single_instance(output_dict[name]).value = value
         if config.machines.trainer.machine_type:
-            assert config.cloud.region is not None  # `check_custom_job` refuses that
+            assert config.cloud.region is not None  # `check_custom_job` refuses None
             job = custom_job(config.name, config.machines.trainer, config.cloud)
             write_job_request(output_dict, JobRequest(job=job, region=config.cloud.region))

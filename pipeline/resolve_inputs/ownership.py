@@ -1,4 +1,4 @@
-"""Records which pipeline a state directory belongs to, also on remote storage."""
+"""Records the pipeline that owns a state directory, also on remote storage."""
 
 from tfx.dsl.io import fileio
 

@@ -8,7 +8,7 @@ from pipeline.options.config import Config
 
 
 def check_volumes(config: Config) -> None:
-    """Refuses directories in volumes if this process, and so every other step, cannot write there.
+    """Refuses a directory in a volume that this step cannot write to; all steps run as one user.
 
     The volume of a new claim often belongs to root, but the image runs as another user. `fsGroup`
     of Kubernetes could change the owner, but the compiled pipeline has no field for it.

@@ -80,7 +80,7 @@ class ArtifactContents:
 
 
 class _Launcher(launcher.Launcher):
-    """TFX's launcher of one node, which here records and checks artifacts."""
+    """TFX's launcher of a node, extended to record and check artifacts."""
 
     def __init__(self, *, contents: ArtifactContents | None, **given: Any) -> None:
         super().__init__(**given)
@@ -141,7 +141,7 @@ _run_with_executor = python_executor_operator.run_with_executor
 
 
 def _directory(uri: str) -> str:
-    """Returns the directory of an artifact; an artifact of a value is a file."""
+    """Returns the directory of an artifact; if the artifact is a file, the file's directory."""
     return uri if Path(uri).is_dir() else str(Path(uri).parent)
 
 
@@ -152,8 +152,8 @@ def _flat(artifacts: Mapping[str, Sequence[Artifact]]) -> list[Artifact]:
 def _unused(uri: str) -> str:
     """Returns `uri`; if a file or directory exists there, a URI with another name.
 
-    The number of the execution gets a suffix. It is the last part of the URI, or, for an artifact
-    of a value, the part before the file name.
+    In the other URI, the number of the execution has a suffix. The number is the last part of the
+    URI, or, for an artifact of a value, the part before the file name.
     """
     if not tf.io.gfile.exists(uri):
         return uri
@@ -165,7 +165,7 @@ def _unused(uri: str) -> str:
 
 @contextmanager
 def _replaced(module: Any, name: str, value: Any) -> Iterator[None]:
-    """A context in which `module.name` is `value`, since TFX offers no hooks there."""
+    """A context in which `value` replaces `module.name`, since TFX offers no hook for that."""
     original = getattr(module, name)
     setattr(module, name, value)
     try:

@@ -22,7 +22,7 @@ FIRST_WAIT = 1.0  # seconds before a request is repeated; doubled each time, up 
 PATIENCE = 20.0  # seconds for which a request that changes nothing is repeated
 OUTAGE = 900.0  # seconds for which the state of a followed run may be unavailable
 
-DATA_CHECK = "ExampleValidator"  # a node that only checks: it fails where it refuses the data
+DATA_CHECK = "ExampleValidator"  # a node that checks data, and fails if it refuses them
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,7 +55,7 @@ class RunState:
       tasks: the state of each task, by its name.
       not_pushed: the reason why the model was not pushed; empty if it was pushed or the run has not
         ended; None if it is unknown whether it was pushed.
-      unknown: the reason why that is unknown; empty if it is known.
+      unknown: the reason why it is unknown whether the model was pushed; else empty.
     """
 
     state: str
@@ -74,8 +74,8 @@ class Backend(abc.ABC):
     Attributes:
       title: the name of the service in messages.
       pages: the name, in messages, of the website that shows runs and schedules.
-      errors: functions that make the message, by class of the client's errors; failed connections
-        are not among them.
+      errors: functions that make the message, by class of the client's errors; without the classes
+        in `connection_errors`.
       connection_errors: the classes of errors that mean that a connection failed.
     """
 

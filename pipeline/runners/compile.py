@@ -1,7 +1,7 @@
 """Compiles the pipeline for Kubeflow Pipelines and Vertex AI, as a PipelineJob of schema 2.1.
 
-Both run the same pipeline: each node is a container, and none is a resolver or an importer, which
-Kubeflow Pipelines does not run.
+Both services run the same pipeline: each node is a container, and there is no resolver or importer
+node, since Kubeflow Pipelines does not run TFX's nodes of these kinds.
 """
 
 import json
@@ -27,9 +27,9 @@ from pipeline.run_parameters import runtime_parameters
 from pipeline.runners.container import COMMAND, DECLARED_OUTPUTS, HTML
 from pipeline.runners.resources import platform_spec, set_machines
 
-DEFAULT_IMAGE = "vit-pipeline:latest"  # the name that `make image` gives it
+DEFAULT_IMAGE = "vit-pipeline:latest"  # the name of the image that `make image` builds
 
-_NEVER_CACHED = ("ResolveInputs",)  # it looks for new data and models in each run
+_NEVER_CACHED = ("ResolveInputs",)  # ResolveInputs looks for new data and models in each run
 
 
 def compile_job(config: Config) -> pipeline_spec_pb2.PipelineJob:

@@ -80,11 +80,12 @@ class _Kubeflow(Backend):
                 namespace=cloud.namespace or "kubeflow",
                 existing_token=_token(cloud.token_file),
             )
-            if cloud.token_file:  # the file may be renewed while a run is followed
+            if cloud.token_file:  # a new token may be written while a run is followed
                 self._client._existing_config.refresh_api_key_hook = _make_token_hook(
                     cloud.token_file
                 )
-            # A request is not repeated if its answer got lost: the service may have acted on it.
+            # A request is not repeated if its response was lost, since the service may have acted
+            # on it.
             pool = self._client._run_api.api_client.rest_client.pool_manager
             pool.connection_pool_kw["retries"] = urllib3.Retry(
                 total=3, connect=3, read=False, redirect=3, other=0, status=0

@@ -1,8 +1,8 @@
 """Reads properties of a run's artifacts through the dashboard of Kubeflow Pipelines.
 
 The API of Kubeflow Pipelines reports whether a run succeeded, but no properties of its artifacts.
-They are in ML Metadata, which the dashboard's server offers to browsers by gRPC-Web. The places in
-kubeflow/pipelines at release 2.17.0, which are the same at 2.14.3:
+The properties are in ML Metadata, which the dashboard's server offers to browsers by gRPC-Web.
+These files of kubeflow/pipelines, at the releases 2.14.3 and 2.17.0, show it:
 
 - frontend/server/app.ts, `/ml_metadata.*`: the server passes requests on to Envoy, and
   third_party/metadata_envoy/envoy.yaml: Envoy passes them on to ML Metadata.
@@ -42,7 +42,7 @@ def read_properties(post: Post, run: str, output: str) -> dict[str, Any] | None:
       The properties by name, as numbers and texts; None if the run has no such artifact.
 
     Raises:
-      ValueError: the response is not from ML Metadata, or is an error of it.
+      ValueError: the response is not from ML Metadata, or reports an error of ML Metadata.
     """
     context = service.GetContextByTypeAndNameResponse()
     request = service.GetContextByTypeAndNameRequest(type_name=_CONTEXT_TYPE, context_name=run)

@@ -42,7 +42,7 @@ class LauncherPaths:
           root: the directory that contains the launcher's directories; `/` in a pod.
         """
         buckets = {
-            "/".join(artifact.uri.split("/")[:3])  # such as minio://mlpipeline
+            "/".join(artifact.uri.split("/")[:3])  # a bucket, such as minio://mlpipeline
             for artifacts in _all_artifacts(executor_input)
             for artifact in artifacts.artifacts
             if is_in_launcher_store(artifact.uri)

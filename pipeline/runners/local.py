@@ -40,7 +40,7 @@ def run(config: Config, inputs: Inputs, console: Console) -> Report:
 
 
 def _note_cached_run(root: str, page: str) -> None:
-    """Notes the run for `--history`, where a failure does not matter to the finished run."""
+    """Records the run for `--history`; a failure to do so does not fail the finished run."""
     try:
         note_cached_run(root, page)
     except (OSError, tf.errors.OpError) as error:
@@ -63,7 +63,7 @@ def infer_schema(config: Config, inputs: Inputs, console: Console) -> str:
 def _run(
     config: Config, inputs: Inputs, console: Console, options: RunOptions | None = None
 ) -> dict[str, NodeRun]:
-    """Runs the pipeline, or some of its nodes; returns the nodes that ran."""
+    """Runs all or some nodes of the pipeline; returns the nodes that ran."""
     beam_args = beam_arguments(config.run.beam_args)
     if "://" in config.pipeline_root:  # a local root was claimed before TFX was loaded
         claim(config)
@@ -92,7 +92,7 @@ def _run(
 
 
 def _count_images(config: Config, found: FoundImages) -> dict[str, int]:
-    """Returns how many images each node reads, before any are quarantined."""
+    """Returns the number of images that each node reads, without allowing for quarantine."""
     images = {
         "ImageExampleGen": found.total,
         "StatisticsGen": found.total,

@@ -29,7 +29,7 @@ def report_nodes_to(
       console: the console.
       is_cached: a function that gets the name of a node that has just ended, and returns whether
         the node took its outputs from an earlier run.
-      images: number of images that each node reads whose progress is shown in images.
+      images: number of images that a node reads, for each node whose progress is shown in images.
     """
     image_progress = ImageProgress(console, images)
     listener = _Listener(console, is_cached, image_progress)

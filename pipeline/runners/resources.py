@@ -43,14 +43,14 @@ def _retry_on_vertex(policy: Any, machine: Machine) -> None:
 def _retry_on_kubernetes(policy: Any, machine: Machine) -> None:
     """Sets the retry policy that Kubeflow Pipelines passes to Argo.
 
-    Argo's `maxDuration` does not limit a single wait: it counts from the beginning of the first
-    attempt, and there are no further attempts after it. If it is left out, it is 0.
+    Argo's `maxDuration` does not limit a single wait: it limits the time from the beginning of the
+    first attempt, after which there are no further attempts. The default of `maxDuration` is 0.
     """
     policy.max_retry_count = machine.retries
     policy.backoff_duration.seconds = 60
-    policy.backoff_factor = 1.0  # waits do not double, since nothing would limit them
+    policy.backoff_factor = 1.0  # waits do not double, since they have no upper limit
     attempts = machine.retries + 1
-    if machine.timeout_minutes:  # without the waits for a machine and for a retry
+    if machine.timeout_minutes:  # does not count waiting for a machine or for a retry
         longest = attempts * (machine.timeout_minutes * 60 + _HOUR)
     else:
         longest = _FOUR_WEEKS
@@ -123,8 +123,9 @@ def _kubernetes(machine: Machine) -> dict[str, Any]:
     if machine.timeout_minutes:
         config["activeDeadlineSeconds"] = str(machine.timeout_minutes * 60)
     if machine.disk_gb:
-        # An emptyDir, since every user may write to it. A claimed volume belongs to root, but the
-        # image does not run as root, and no field of the PlatformSpec changes the owner.
+        # The volume is an emptyDir, to which every user may write. A claimed volume belongs to
+        # root, but the image does not run as root, and no field of the PlatformSpec changes the
+        # owner.
         config["emptyDirMounts"] = [
             {
                 "volumeName": TEMPORARY_VOLUME,

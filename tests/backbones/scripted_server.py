@@ -10,23 +10,23 @@ import threading
 import time
 from pathlib import Path
 
-_STEP = 0.02  # seconds between the pieces of an answer with a pace
+_STEP = 0.02  # seconds between the pieces of a body that is sent slowly
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Answer:
-    """The answer to one request.
+    """The HTTP response to one request.
 
     Attributes:
-      body: of the whole file.
+      body: the content of the whole file.
       status: HTTP status.
-      header: further fields; `Content-Length` overrides the true one, None leaves a field out.
-      etag: of the file; None sends none.
-      sent: bytes of the body after which the connection is cut.
-      stalled: seconds for which nothing is sent before that.
-      ranges: whether `Range` is heeded.
-      conditions: whether `If-Range` is heeded.
-      pace: bytes a second.
+      header: additional header fields, which override the computed ones; None omits a field.
+      etag: the `ETag` header; None omits it.
+      sent: the number of bytes after which the connection is closed; None sends the whole body.
+      stalled: the seconds for which the server waits before it closes the connection.
+      ranges: whether the server supports the header `Range`.
+      conditions: whether the server supports the header `If-Range`.
+      pace: the speed in bytes per second; None sends at full speed.
     """
 
     body: bytes = b""
@@ -41,7 +41,7 @@ class Answer:
 
 
 class Server:
-    """A context in which a server runs; `requests` has the path and the headers of each request."""
+    """A context manager that runs a web server and records path and headers of each request."""
 
     def __init__(self) -> None:
         self.requests: list[tuple[str, dict[str, str]]] = []
@@ -52,7 +52,7 @@ class Server:
         self.url = f"http://127.0.0.1:{self._server.server_port}"
 
     def __enter__(self) -> "Server":
-        # The server polls often, because the test waits for its end.
+        # `shutdown` waits for the next poll, so a short interval makes the tests fast.
         threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
         return self
 
@@ -61,18 +61,18 @@ class Server:
         self._server.server_close()
 
     def answer(self, path: str, *answers: Answer) -> str:
-        """Has the requests for `path` answered so, the last answer again and again."""
+        """Sends `answers` in turn to the requests for `path`, and repeats the last one."""
         self._script[path] = list(answers)
         return self.url + path
 
     @property
     def paths(self) -> list[str]:
-        """Returns the paths of the requests."""
+        """Returns the paths of all requests."""
         return [path for path, _ in self.requests]
 
     @property
     def ranges(self) -> list[str | None]:
-        """Returns the `Range` header of each request."""
+        """Returns the `Range` header of each request, or None."""
         return [header.get("Range") for _, header in self.requests]
 
     def _next(self, path: str) -> Answer:
@@ -119,7 +119,7 @@ def _send(handler: http.server.BaseHTTPRequestHandler, answer: Answer) -> None:
 
 
 def _part(header, answer: Answer) -> tuple[int, int]:
-    """Returns the first byte to send, and the status."""
+    """Returns the position of the first byte to send, and the HTTP status."""
     wanted = header.get("Range")
     is_same = not answer.conditions or header.get("If-Range") == answer.etag
     if answer.status == 200 and wanted and answer.ranges and is_same:
@@ -128,7 +128,7 @@ def _part(header, answer: Answer) -> tuple[int, int]:
 
 
 def archive(files: dict[str, bytes]) -> bytes:
-    """Returns a `.tar.gz` of files."""
+    """Returns a `.tar.gz` archive of the files."""
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w:gz") as tar:
         for name, content in files.items():
@@ -139,12 +139,12 @@ def archive(files: dict[str, bytes]) -> bytes:
 
 
 def files_of(directory: Path) -> dict[str, bytes]:
-    """Returns the files below `directory`, by their relative paths."""
+    """Returns the contents of all files below `directory`, by relative path."""
     files = (path for path in directory.rglob("*") if path.is_file())
     return {path.relative_to(directory).as_posix(): path.read_bytes() for path in files}
 
 
 def random_bytes(size: int) -> bytes:
-    """Returns bytes that cannot be compressed, always the same."""
+    """Returns `size` bytes that cannot be compressed, the same ones in every call."""
     blocks = (hashlib.sha256(str(index).encode()).digest() for index in range(size // 32 + 1))
     return b"".join(blocks)[:size]

@@ -16,10 +16,13 @@ MODEL = {"saved_model.pb": b"graph", "variables/variables.index": b"index"}
 
 
 @pytest.fixture
-def unpacked(tmp_path):
-    """Returns a function that unpacks bytes, and checks that no other files are left."""
+def unpack_bytes(tmp_path):
+    """Returns a function that unpacks an archive.
 
-    def unpacked(content, max_bytes=10**9):
+    If the archive is refused, the function checks that no files are left.
+    """
+
+    def unpack_bytes(content, max_bytes=10**9):
         packed = tmp_path / "packed"
         packed.write_bytes(content)
         directory = tmp_path / "cache" / "model"
@@ -31,23 +34,23 @@ def unpacked(tmp_path):
             raise
         return directory
 
-    return unpacked
+    return unpack_bytes
 
 
 @pytest.mark.parametrize("folder", ["", "./", "vit_b16_fe/"])
-def test_a_saved_model_at_the_root_or_one_directory_below(unpacked, folder, tiny_backbone):
+def test_a_saved_model_at_the_root_or_one_directory_below(unpack_bytes, folder, tiny_backbone):
     model = files_of(tiny_backbone)
-    directory = unpacked(archive({folder + name: content for name, content in model.items()}))
+    directory = unpack_bytes(archive({folder + name: content for name, content in model.items()}))
     assert files_of(directory) == model
 
 
 @pytest.mark.parametrize("umask", [0o022, 0o027, 0o077], ids=oct)
 @pytest.mark.parametrize("folder", ["", "vit_b16_fe/"])
-def test_permissions_follow_the_umask(unpacked, folder, tiny_backbone, umask):
+def test_permissions_follow_the_umask(unpack_bytes, folder, tiny_backbone, umask):
     content = archive({folder + name: file for name, file in files_of(tiny_backbone).items()})
     before = os.umask(umask)
     try:
-        directory = unpacked(content)
+        directory = unpack_bytes(content)
     finally:
         os.umask(before)
     for path in (directory, directory / "variables"):
@@ -55,27 +58,27 @@ def test_permissions_follow_the_umask(unpacked, folder, tiny_backbone, umask):
 
 
 @pytest.mark.parametrize("folder", ["", "vit_b16_fe/"])
-def test_a_saved_model_without_its_variables_is_refused(unpacked, folder, tiny_backbone):
+def test_a_saved_model_without_its_variables_is_refused(unpack_bytes, folder, tiny_backbone):
     model = files_of(tiny_backbone)
     del model["variables/variables.index"]
     with pytest.raises(InputError, match=r"SavedModel \(this SavedModel cannot be loaded"):
-        unpacked(archive({folder + name: content for name, content in model.items()}))
+        unpack_bytes(archive({folder + name: content for name, content in model.items()}))
 
 
-def test_a_saved_model_whose_variables_are_cut_short_is_refused(unpacked, tiny_backbone):
+def test_a_saved_model_whose_variables_are_cut_short_is_refused(unpack_bytes, tiny_backbone):
     model = files_of(tiny_backbone)
     name = "variables/variables.data-00000-of-00001"
     model[name] = model[name][: len(model[name]) // 2]
     with pytest.raises(InputError, match=r"SavedModel \(this SavedModel cannot be loaded"):
-        unpacked(archive(model))
+        unpack_bytes(archive(model))
 
 
-def test_a_saved_model_without_the_interface_is_refused(unpacked, tmp_path):
+def test_a_saved_model_without_the_interface_is_refused(unpack_bytes, tmp_path):
     module = tf.Module()
     module.weight = tf.Variable(1.0)
     tf.saved_model.save(module, str(tmp_path / "model"))
     with pytest.raises(InputError, match=r"unusable SavedModel \(this SavedModel has no __call__"):
-        unpacked(archive(files_of(tmp_path / "model")))
+        unpack_bytes(archive(files_of(tmp_path / "model")))
 
 
 @pytest.mark.parametrize(
@@ -102,15 +105,15 @@ def test_a_saved_model_without_the_interface_is_refused(unpacked, tmp_path):
         ),
     ],
 )
-def test_refused_archives(unpacked, content, expected):
+def test_refused_archives(unpack_bytes, content, expected):
     with pytest.raises(InputError, match=expected) as error:
-        unpacked(content)
+        unpack_bytes(content)
     assert "\n" not in str(error.value)
 
 
 @pytest.fixture
 def outside(tmp_path):
-    """Whatever an archive may write beside its directory; afterwards all is as it was."""
+    """Makes a folder outside the model cache, and checks after the test that it has not changed."""
     (tmp_path / "outside").mkdir()
     (tmp_path / "outside" / "file").write_text("mine")
     yield tmp_path / "outside"
@@ -119,7 +122,7 @@ def outside(tmp_path):
 
 
 def members(*given):
-    """A tar archive of members: a TarInfo, or a TarInfo and its content."""
+    """Returns a tar archive of members: each is a TarInfo, or a tuple of a TarInfo and content."""
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as tar:
         for member in given:
@@ -136,15 +139,18 @@ def member(name, kind=tarfile.REGTYPE, target=""):
 
 
 def chain_of_links():
-    """The archive of CVE-2025-4517: `realpath`, with which `tarfile` looks where a link leads, does
-    not follow a path of more than 4,096 characters, and the last link leads outside."""
+    """Returns an archive that exploits CVE-2025-4517.
+
+    `tarfile` finds the target of a link with `realpath`, which does not resolve a path of more than
+    4,096 characters. So `tarfile` does not see that the last link leads outside.
+    """
     steps, folder, path, links = "abcdefghijklmnop", "d" * 247, "", []
     for step in steps:
         links += [member(f"{path}{folder}", tarfile.DIRTYPE), member(path + step, SYMLINK, folder)]
         path += f"{folder}/"
     deep = f"{'/'.join(steps)}/{'l' * 254}"
     links += [member(deep, SYMLINK, "../" * len(steps))]
-    # Up from `content`, the folder of the unpacking and `cache`.
+    # Three folders up: `content`, the temporary folder, and `cache`.
     links += [member("escape", SYMLINK, f"{deep}/../../../outside")]
     return members(*links, member("flag", tarfile.LNKTYPE, "escape/file"), (member("flag"), b"!"))
 
@@ -176,23 +182,23 @@ SYMLINK = tarfile.SYMTYPE
     ids=lambda value: value if isinstance(value, str) else "",
 )
 @pytest.mark.usefixtures("outside")
-def test_a_member_that_is_neither_file_nor_folder_or_lies_elsewhere(unpacked, content, expected):
+def test_links_devices_and_outside_paths_are_refused(unpack_bytes, content, expected):
     with pytest.raises(InputError, match=expected) as error:
-        unpacked(content)
+        unpack_bytes(content)
     assert "\n" not in str(error.value)
 
 
-def test_nothing_is_written_before_all_members_are_known(unpacked, monkeypatch):
-    """The refused member is the last one."""
+def test_all_members_are_checked_before_a_file_is_written(unpack_bytes, monkeypatch):
+    """The last member of this archive is a symbolic link, which is refused."""
     written = []
     monkeypatch.setattr(archives, "_write", lambda *given: written.append(given))
     with pytest.raises(InputError, match="a symbolic link"):
-        unpacked(members((member("saved_model.pb"), b"graph"), member("m", SYMLINK, "x")))
+        unpack_bytes(members((member("saved_model.pb"), b"graph"), member("m", SYMLINK, "x")))
     assert written == []
 
 
-def test_a_sparse_file_is_refused(unpacked):
-    """It may claim terabytes, of which the archive has none. (GNU tar's format 1.0.)"""
+def test_a_sparse_file_is_refused(unpack_bytes):
+    """A sparse file (GNU tar's format 1.0) can declare terabytes that are not in the archive."""
     info = member("m")
     info.pax_headers = {
         "GNU.sparse.major": "1",
@@ -201,11 +207,11 @@ def test_a_sparse_file_is_refused(unpacked):
         "GNU.sparse.realsize": str(10**12),
     }
     with pytest.raises(InputError, match="unusual kind"):
-        unpacked(members((info, b"1\n0\n1\n".ljust(512, b"\0") + b"x")))
+        unpack_bytes(members((info, b"1\n0\n1\n".ljust(512, b"\0") + b"x")))
 
 
 @pytest.mark.parametrize("compression", ["gz", "bz2", "xz"])
-def test_a_bomb_is_refused_before_it_is_unpacked(unpacked, compression):
+def test_a_bomb_is_refused_before_it_is_unpacked(unpack_bytes, compression):
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode=f"w:{compression}") as tar:
         for name in ("saved_model.pb", "a", "b"):
@@ -214,44 +220,45 @@ def test_a_bomb_is_refused_before_it_is_unpacked(unpacked, compression):
             tar.addfile(info, io.BytesIO(bytes(info.size)))
     assert len(packed.getvalue()) < 5_000
     with pytest.raises(InputError, match=r"unpacks to more than 0\.001 GB; .* VIT_MAX_MODEL_GB"):
-        unpacked(packed.getvalue(), max_bytes=1_000_000)
+        unpack_bytes(packed.getvalue(), max_bytes=1_000_000)
 
 
-def test_the_declared_size_alone_is_enough(unpacked):
-    """Not a byte of the member is read, and none is there."""
+def test_an_archive_is_refused_by_the_declared_size_of_a_member(unpack_bytes):
+    """The archive ends after the member's header, so none of its content is read."""
     info = member("saved_model.pb")
     info.size = 10**15
     with pytest.raises(InputError, match="unpacks to more than 1 GB"):
-        unpacked(info.tobuf(tarfile.GNU_FORMAT))
+        unpack_bytes(info.tobuf(tarfile.GNU_FORMAT))
 
 
-def test_an_archive_for_which_there_is_no_room(unpacked, monkeypatch):
+def test_an_archive_on_a_full_disk(unpack_bytes, monkeypatch):
     usage = archives.shutil.disk_usage("/")
     monkeypatch.setattr(archives.shutil, "disk_usage", lambda _: usage._replace(free=9))
     with pytest.raises(InputError, match="cache has 9e-09 GB free"):
-        unpacked(archive(MODEL))
+        unpack_bytes(archive(MODEL))
 
 
-def test_a_header_is_not_read_into_memory_whatever_its_size(unpacked):
-    """`tarfile` reads an extended header as a whole: 100 KB of gzip are 100 MB of memory."""
+def test_a_huge_extended_header_is_refused(unpack_bytes):
+    """`tarfile` would read a header of 100 MB into memory, which takes only 100 KB in a gzip
+    file."""
     header = member("pax", tarfile.XHDTYPE)
     header.size = 100_000_000
     content = gzip.compress(header.tobuf(tarfile.USTAR_FORMAT) + bytes(header.size))
     with pytest.raises(InputError, match="a header of more than 1 MiB"):
-        unpacked(content)
+        unpack_bytes(content)
 
 
-def test_a_negative_size(unpacked):
-    """Which sends `tarfile` back to the header that it has just read (CVE-2025-8194)."""
+def test_a_negative_size(unpack_bytes):
+    """With a negative size, `tarfile` reads the same header again for ever (CVE-2025-8194)."""
     info = member("saved_model.pb")
     block = bytearray(info.tobuf(tarfile.GNU_FORMAT))
     block[124:136] = tarfile.itn(-512, 12, tarfile.GNU_FORMAT)
     block[148:156] = b"%06o\0 " % tarfile.calc_chksums(bytes(block))[0]
     with pytest.raises(InputError, match="a negative size"):
-        unpacked(bytes(block) + bytes(1024))
+        unpack_bytes(bytes(block) + bytes(1024))
 
 
-def test_an_archive_of_very_many_members(unpacked, monkeypatch):
+def test_an_archive_of_very_many_members(unpack_bytes, monkeypatch):
     monkeypatch.setattr(archives, "_MOST_MEMBERS", 5)
     with pytest.raises(InputError, match="more than 5 members"):
-        unpacked(members(*(member(str(number)) for number in range(6))))
+        unpack_bytes(members(*(member(str(number)) for number in range(6))))

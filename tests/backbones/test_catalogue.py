@@ -2,7 +2,7 @@ import pytest
 
 from backbones.catalogue import MODELS
 
-# shapes of the official models at 224 x 224: with 1,000 classes, and without a head
+# Parameters of the official models at 224 x 224: with a head of 1,000 classes, and without a head.
 PARAMETERS = {
     "vit_s16": (22_050_664, 21_665_664),
     "vit_b8": (86_576_872, 85_807_872),
@@ -15,7 +15,7 @@ PARAMETERS = {
 }
 
 
-def test_the_collections_sixteen_models_and_one_to_try_things_with():
+def test_the_catalogue_has_the_sixteen_models_of_the_collection_and_vit_mini():
     names = {f"{v}_{task}" for v in PARAMETERS for task in ("fe", "classification")}
     assert set(MODELS) == names | {"vit_mini_fe"}
 
@@ -29,7 +29,7 @@ def test_published_parameter_counts(variant):
     assert counts == PARAMETERS[variant]
 
 
-# published checkpoint of each variant, and its top-1 accuracy on ImageNet-1k in percent
+# The published checkpoint of each variant, and its top-1 accuracy on ImageNet-1k in percent.
 PUBLISHED = {
     "vit_b8": (
         "B_8-i21k-300ep-lr_0.001-aug_medium2-wd_0.1-do_0.0-sd_0.0"

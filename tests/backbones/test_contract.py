@@ -23,7 +23,7 @@ from tests.backbones.scripted_server import random_bytes
 from tests.conftest import TINY
 
 
-def test_shapes_are_read_off_the_function(tiny_backbone):
+def test_shapes_are_read_from_the_signature(tiny_backbone):
     assert read_shapes(tiny_backbone) == Shapes(height=16, width=16, features=16)
 
 
@@ -42,7 +42,7 @@ def test_a_directory_that_is_no_saved_model(tmp_path):
 
 @pytest.fixture(scope="module")
 def in_two_shards(tiny_backbone, tmp_path_factory):
-    """Returns the SavedModel with its variables in two data files."""
+    """Returns a copy of the SavedModel whose variables are in two data files."""
     directory = str(tmp_path_factory.mktemp("backbone") / "shards")
     policy = tf.train.experimental.MaxShardSizePolicy(20_000)
     options = tf.saved_model.SaveOptions(experimental_sharding_callback=policy)
@@ -75,8 +75,8 @@ def cut(size):
     return lambda content: content[: int(size * len(content))]
 
 
-def flipped(part):
-    """Flips the bits of the byte that lies so far into the file."""
+def flip_byte(part):
+    """Returns a function that flips all bits of one byte, at the fraction `part` of the file."""
 
     def flip(content):
         at = int(part * len(content))
@@ -91,12 +91,12 @@ def flipped(part):
     [
         ("data", cut(0)),
         ("data", cut(0.5)),
-        ("data", flipped(0.3)),
+        ("data", flip_byte(0.3)),
         ("data", lambda content: content[:-1]),
         ("index", cut(0)),
         ("index", cut(0.5)),
         ("index", lambda content: random_bytes(len(content))),
-        ("index", flipped(0.3)),
+        ("index", flip_byte(0.3)),
     ],
     ids=[
         "no data",
@@ -120,7 +120,7 @@ def test_a_saved_model_whose_variables_are_damaged(variables, request, tmp_path,
 
 
 @pytest.mark.parametrize("other", [{"width": 32, "mlp_dim": 64}, {"depth": 1}])
-def test_a_saved_model_with_the_variables_of_another(tiny_backbone, tmp_path, other):
+def test_a_saved_model_with_variables_of_another_model_is_refused(tiny_backbone, tmp_path, other):
     convert(random_arrays(dataclasses.replace(TINY, **other), seed=0), tmp_path / "other")
     model = shutil.copytree(tiny_backbone, tmp_path / "model")
     shutil.rmtree(model / "variables")
@@ -158,7 +158,7 @@ def test_a_saved_model_that_cannot_be_loaded(tiny_backbone, tmp_path):
         load_backbone(tmp_path / "model")
 
 
-def test_a_backbone_is_kept_within_one_backbone_alone(tiny_backbone):
+def test_a_backbone_is_shared_only_inside_share_backbone(tiny_backbone):
     def is_kept():
         return load_shared_backbone(tiny_backbone) is load_shared_backbone(tiny_backbone)
 
@@ -190,10 +190,11 @@ def means(images):
 
 
 def save(directory, *, function=means, spec=IMAGES, **lists):
-    """Writes a SavedModel of the function, with one variable, or with other lists."""
+    """Writes a SavedModel of `function` with one variable; `lists` replaces its lists."""
 
     class Model(tf.Module):
-        variables = trainable_variables = None  # tf.Module's properties cannot be saved; lists can
+        # tf.Module's properties cannot be saved, but lists can
+        variables = trainable_variables = None
 
         @tf.function(input_signature=[spec])
         def __call__(self, images):
@@ -224,7 +225,7 @@ def save(directory, *, function=means, spec=IMAGES, **lists):
     ],
     ids=["no images", "no fixed size", "no vectors", "bytes", "half precision", "a dictionary"],
 )
-def test_other_functions_are_named(tmp_path, function, spec, found):
+def test_a_call_function_with_other_shapes_is_refused(tmp_path, function, spec, found):
     save(tmp_path, function=function, spec=spec)
     with pytest.raises(InputError, match=f"maps .*{found}") as error:
         read_shapes(tmp_path)
@@ -240,7 +241,7 @@ def test_other_functions_are_named(tmp_path, function, spec, found):
         ("regularization_losses", [tf.Variable(1.0)], "a list of functions"),
     ],
 )
-def test_an_interface_of_something_else(tmp_path, name, value, expected):
+def test_interface_lists_of_another_type_are_refused(tmp_path, name, value, expected):
     save(tmp_path, **{name: value}, other=value)
     with pytest.raises(InputError, match=f"{tmp_path}: .*, {name} is not {expected}") as error:
         read_shapes(tmp_path)
@@ -248,7 +249,7 @@ def test_an_interface_of_something_else(tmp_path, name, value, expected):
 
 
 def test_a_backbone_without_trainable_variables_can_be_used_but_not_tuned(tmp_path, tiny_backbone):
-    """The classifiers of the TF-Hub collection are saved so."""
+    """The classifiers of the TF-Hub collection have no trainable variables."""
     save(tmp_path, trainable_variables=[])
     assert read_shapes(tmp_path) == Shapes(height=8, width=8, features=3)
     with pytest.raises(InputError, match=f"{tmp_path}: .* --tune head") as error:

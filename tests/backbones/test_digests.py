@@ -1,4 +1,8 @@
-"""Downloads are trusted on first use, and what the catalogue pins, never otherwise."""
+"""Tests of the SHA-256 digests of downloads.
+
+The digest of the first download is recorded, and later downloads must have the same digest. Where
+the catalogue has a digest, the first download must have it as well.
+"""
 
 import hashlib
 import re
@@ -21,7 +25,7 @@ from tests.reusable_module import ReusableModule
 
 @pytest.fixture
 def fetch(server, tmp_path, monkeypatch):
-    """Resolves a model; all publishers are the scripted server."""
+    """Returns a function that resolves a model, with the scripted server as every publisher."""
     monkeypatch.setenv("TFHUB_CACHE_DIR", str(tmp_path / "hub"))
     locations = DownloadLocations(kaggle=server.url, tfhub=server.url, storage=server.url)
 
@@ -34,16 +38,16 @@ def fetch(server, tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def refused(fetch):
-    """Resolves a model that must be refused; returns the message."""
+def get_refusal(fetch):
+    """Returns a function that resolves a model, expects an error, and returns its message."""
 
-    def refused(model, **options):
+    def get_refusal(model, **options):
         with pytest.raises(InputError) as error:
             fetch(model, **options)
         assert "\n" not in str(error.value)
         return str(error.value)
 
-    return refused
+    return get_refusal
 
 
 @pytest.fixture
@@ -52,37 +56,41 @@ def golden(project):
 
 
 def other_checkpoint(golden, tmp_path):
-    """A checkpoint of the same architecture with other weights."""
+    """Returns the bytes of a checkpoint of the same architecture with other weights."""
     arrays = random_arrays(infer_architecture(load_checkpoint(golden)), seed=3)
     np.savez(tmp_path / "other.npz", **arrays)
     return (tmp_path / "other.npz").read_bytes()
 
 
-def beside(path):
+def digest_file(path):
     return path.with_name(f"{path.name}.sha256")
 
 
-def test_a_saved_model_that_has_changed_since_its_download(fetch, refused, server, tiny_backbone):
+def test_a_saved_model_that_has_changed_since_its_download(
+    fetch, get_refusal, server, tiny_backbone
+):
     url = server.answer("/m.tar.gz", Answer(body=archive(files_of(tiny_backbone))))
     model = fetch(url)
-    assert re.fullmatch(rf"[0-9a-f]{{64}}  {model.name}\n", beside(model).read_text())
+    assert re.fullmatch(rf"[0-9a-f]{{64}}  {model.name}\n", digest_file(model).read_text())
     assert fetch(url) == model
     (data,) = model.glob("variables/variables.data*")
     data.write_bytes(data.read_bytes()[:-4] + b"\0\0\0\0")
-    message = refused(url)
+    message = get_refusal(url)
     assert f"{model}: has changed since it was downloaded: its SHA-256 is " in message
-    assert f"remove it to download the model again, or remove {beside(model)} to use" in message
+    assert (
+        f"remove it to download the model again, or remove {digest_file(model)} to use" in message
+    )
     shutil.rmtree(model)
     assert fetch(url) == model
     data.write_bytes(data.read_bytes()[:-4] + b"\0\0\0\0")
-    beside(model).unlink()
+    digest_file(model).unlink()
     assert fetch(url) == model
 
 
 def test_a_publisher_who_sends_another_saved_model(
-    fetch, refused, server, tmp_path, *, tiny_backbone, monkeypatch
+    fetch, get_refusal, server, tmp_path, *, tiny_backbone, monkeypatch
 ):
-    """It is not even loaded."""
+    """A SavedModel with an unexpected digest is refused before it is loaded."""
     other = shutil.copytree(tiny_backbone, tmp_path / "other")
     (other / "assets").mkdir(exist_ok=True)
     (other / "assets" / "more").write_text("more")
@@ -91,52 +99,52 @@ def test_a_publisher_who_sends_another_saved_model(
     model = fetch(url)
     shutil.rmtree(model)
     monkeypatch.setattr(tf.saved_model, "load", lambda *_: pytest.fail("it was loaded"))
-    message = refused(url)
+    message = get_refusal(url)
     assert "with an unusable SavedModel (its SHA-256 is " in message
-    assert f"if you trust the new one, remove {beside(model)}" in message
+    assert f"if you trust the new one, remove {digest_file(model)}" in message
     assert not model.exists()
     monkeypatch.undo()
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    beside(model).unlink()
+    digest_file(model).unlink()
     assert fetch(url) == model
 
 
-def test_a_model_that_is_unfit_is_not_remembered(fetch, refused, server, tiny_backbone):
+def test_the_digest_of_an_unusable_model_is_not_recorded(fetch, get_refusal, server, tiny_backbone):
     whole = files_of(tiny_backbone)
     cut = {name: content for name, content in whole.items() if "variables" not in name}
     url = server.answer("/m.tar.gz", Answer(body=archive(cut)), Answer(body=archive(whole)))
-    assert "cannot be loaded" in refused(url)
+    assert "cannot be loaded" in get_refusal(url)
     fetch(url)
 
 
 def test_a_checkpoint_that_has_changed_since_its_download(fetch, server, tmp_path, golden):
-    """It is set aside and downloaded again."""
+    """The changed checkpoint is renamed, and downloaded again."""
     url = server.answer("/x.npz", Answer(body=golden.read_bytes()))
     converted = fetch(url)
     (kept,) = (tmp_path / "cache" / "downloaded").glob("*.npz")
     digest = hashlib.sha256(golden.read_bytes()).hexdigest()
-    assert beside(kept).read_text() == f"{digest}  {kept.name}\n"
+    assert digest_file(kept).read_text() == f"{digest}  {kept.name}\n"
     kept.write_bytes(other_checkpoint(golden, tmp_path))
     assert fetch(url) == converted
     assert kept.read_bytes() == golden.read_bytes()
     assert len(server.requests) == 2
 
 
-def test_a_publisher_who_sends_another_checkpoint(fetch, refused, server, tmp_path, golden):
+def test_a_publisher_who_sends_another_checkpoint(fetch, get_refusal, server, tmp_path, golden):
     other = other_checkpoint(golden, tmp_path)
     url = server.answer("/x.npz", Answer(body=golden.read_bytes()), Answer(body=other))
     converted = fetch(url)
     (kept,) = (tmp_path / "cache" / "downloaded").glob("*.npz")
     kept.unlink()
-    message = refused(url)
+    message = get_refusal(url)
     assert f"its SHA-256 is {hashlib.sha256(other).hexdigest()}; expected " in message
-    assert f"if you trust the new one, remove {beside(kept)}" in message
+    assert f"if you trust the new one, remove {digest_file(kept)}" in message
     assert not kept.exists()
-    beside(kept).unlink()
+    digest_file(kept).unlink()
     assert fetch(url) != converted
 
 
-def test_a_digest_of_the_catalogue(fetch, refused, server, tmp_path, *, golden, monkeypatch):
+def test_a_digest_of_the_catalogue(fetch, get_refusal, server, tmp_path, *, golden, monkeypatch):
     content, other = golden.read_bytes(), other_checkpoint(golden, tmp_path)
     variant = Variant(
         title="tiny",
@@ -146,10 +154,11 @@ def test_a_digest_of_the_catalogue(fetch, refused, server, tmp_path, *, golden, 
     )
     monkeypatch.setitem(MODELS, "tiny_fe", Model(name="tiny_fe", task="fe", variant=variant))
     server.answer("/vit_models/augreg/tiny.npz", Answer(body=other), Answer(body=content))
-    message = refused("tiny_fe", precision="mixed_bfloat16")
+    message = get_refusal("tiny_fe", precision="mixed_bfloat16")
     assert "the catalogue has that digest: do not use this file" in message
     assert list((tmp_path / "cache" / "checkpoints").glob("[!.]*")) == []
-    (tmp_path / "cache" / "checkpoints" / "tiny.npz").write_bytes(other)  # put there by hand
+    # as if a person had put the file there
+    (tmp_path / "cache" / "checkpoints" / "tiny.npz").write_bytes(other)
     fetch("tiny_fe", precision="mixed_bfloat16")
     names = {path.name for path in (tmp_path / "cache" / "checkpoints").glob("[!.]*")}
     assert names == {"tiny.npz", "tiny.npz.sha256", "tiny.npz.unfit"}
@@ -162,14 +171,14 @@ def test_the_catalogues_digests():
 
 
 @pytest.mark.parametrize("content", ["", "rubbish"])
-def test_a_damaged_digest_is_named(fetch, refused, server, tiny_backbone, content):
+def test_a_damaged_digest_is_named(fetch, get_refusal, server, tiny_backbone, content):
     url = server.answer("/m.tar.gz", Answer(body=archive(files_of(tiny_backbone))))
     model = fetch(url)
-    beside(model).write_text(content)
-    assert f"{beside(model)}: is damaged; expected the SHA-256 of " in refused(url)
+    digest_file(model).write_text(content)
+    assert f"{digest_file(model)}: is damaged; expected the SHA-256 of " in get_refusal(url)
 
 
-def test_a_downloaded_program_is_refused_unless_it_is_trusted(fetch, refused, server, tmp_path):
+def test_a_downloaded_program_is_refused_unless_it_is_trusted(fetch, get_refusal, server, tmp_path):
     class Model(ReusableModule):
         @tf.function(input_signature=[tf.TensorSpec([None, 8, 8, 3], tf.float32)])
         def __call__(self, images):
@@ -178,7 +187,7 @@ def test_a_downloaded_program_is_refused_unless_it_is_trusted(fetch, refused, se
 
     tf.saved_model.save(Model(), str(tmp_path / "model"))
     url = server.answer("/m.tar.gz", Answer(body=archive(files_of(tmp_path / "model"))))
-    assert "does more than compute: it has WriteFile in " in refused(url)
+    assert "does more than compute: it has WriteFile in " in get_refusal(url)
     fetch(url, trusted=True)
 
 
@@ -189,16 +198,20 @@ def test_the_largest_size_of_a_model(monkeypatch, text, size):
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "many", "nan", "inf"])
-def test_a_largest_size_that_is_none(monkeypatch, text):
+def test_an_invalid_largest_size_is_refused(monkeypatch, text):
     monkeypatch.setenv("VIT_MAX_MODEL_GB", text)
     with pytest.raises(InputError, match=f"VIT_MAX_MODEL_GB={text}: expected a number above 0"):
         max_model_bytes()
 
 
-def test_an_archive_that_is_larger_than_that(fetch, refused, server, tiny_backbone, monkeypatch):
+def test_an_archive_larger_than_the_limit_is_refused(
+    fetch, get_refusal, server, tiny_backbone, monkeypatch
+):
     url = server.answer("/m.tar.gz", Answer(body=archive(files_of(tiny_backbone))))
     monkeypatch.setenv("VIT_MAX_MODEL_GB", "0.00001")
-    assert "unpacks to more than 1e-05 GB; if it is meant to, set VIT_MAX_MODEL_GB" in refused(url)
+    assert "unpacks to more than 1e-05 GB; if it is meant to, set VIT_MAX_MODEL_GB" in get_refusal(
+        url
+    )
     monkeypatch.delenv("VIT_MAX_MODEL_GB")
     fetch(url)
 
@@ -211,6 +224,6 @@ def test_http_is_refused(host):
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1:80", "127.1.2.3", "[::1]:8080"])
-def test_but_not_from_this_machine(host):
+def test_http_from_this_machine_is_accepted(host):
     check_model(f"http://{host}/m.tar.gz", "pretrained")
     check_model("https://example.org/m.tar.gz", "pretrained")

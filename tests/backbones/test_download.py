@@ -25,16 +25,16 @@ def fetch(url, target, patience=HURRIED, sha256=None):
     return target.read_bytes()
 
 
-def left(target):
-    """Returns the files beside `target`, except its lock."""
+def files_beside(target):
+    """Returns the names of the files in the folder of `target`, except lock files."""
     return sorted(path.name for path in target.parent.iterdir() if path.suffix != ".lock")
 
 
 def test_a_file(server, target):
     assert fetch(server.answer("/file", Answer(body=BODY)), target) == BODY
-    assert left(target) == ["file"]
+    assert files_beside(target) == ["file"]
     assert fetch(server.url + "/file", target) == BODY
-    assert len(server.requests) == 1  # it was there
+    assert len(server.requests) == 1  # the file had been downloaded already
 
 
 def test_an_interrupted_download_is_resumed(server, target):
@@ -46,12 +46,12 @@ def test_an_interrupted_download_is_resumed(server, target):
     assert server.requests[1][1]["If-Range"] == '"1"'
 
 
-def test_a_line_that_breaks_often_but_brings_something_each_time(server, target):
+def test_a_connection_that_breaks_often_but_makes_progress(server, target):
     cuts = [Answer(body=BODY, sent=cut) for cut in range(20_000, 300_000, 20_000)]
     assert fetch(server.answer("/file", *cuts, Answer(body=BODY)), target) == BODY
 
 
-def test_a_date_will_do_where_there_is_no_etag(server, target):
+def test_a_download_without_etag_is_resumed_by_its_date(server, target):
     dated = {"Last-Modified": "Mon, 01 Jan 2024 00:00:00 GMT"}
     answers = [
         Answer(body=BODY, sent=sent, header=dated, etag=None, conditions=False)
@@ -62,7 +62,7 @@ def test_a_date_will_do_where_there_is_no_etag(server, target):
 
 
 @pytest.mark.parametrize("etag", [None, 'W/"1"'])
-def test_without_a_strong_validator_it_starts_over(server, target, etag):
+def test_without_a_strong_validator_a_download_starts_again(server, target, etag):
     answers = [Answer(body=BODY, sent=sent, etag=etag, conditions=False) for sent in (9, None)]
     assert fetch(server.answer("/file", *answers), target) == BODY
     assert server.ranges == [None, None]
@@ -75,8 +75,8 @@ def test_a_server_that_ignores_ranges(server, target):
 
 
 @pytest.mark.parametrize("conditions", [True, False])
-def test_a_file_that_changed_in_between(server, target, conditions):
-    """The server may also ignore `If-Range` and send the rest of the new file."""
+def test_a_file_that_changed_during_the_download(server, target, conditions):
+    """In one case, the server ignores `If-Range` and sends only the rest of the new file."""
     other = BODY[::-1]
     changed = Answer(body=other, etag='"2"', conditions=conditions)
     assert fetch(server.answer("/file", Answer(body=BODY, sent=9), changed), target) == other
@@ -88,7 +88,7 @@ def test_a_file_that_became_shorter(server, target):
     assert fetch(url, target) == b"short"
 
 
-def test_a_stall(server, target):
+def test_a_stalled_download_is_resumed(server, target):
     url = server.answer("/file", Answer(body=BODY, sent=100_000, stalled=2), Answer(body=BODY))
     started = time.monotonic()
     assert fetch(url, target) == BODY
@@ -96,15 +96,15 @@ def test_a_stall(server, target):
     assert server.ranges == [None, "bytes=100000-"]
 
 
-def test_a_server_that_never_gets_anywhere(server, target):
+def test_a_server_that_stalls_each_time_is_given_up(server, target):
     url = server.answer("/file", Answer(body=BODY, sent=100, stalled=1))
     with pytest.raises(DownloadError, match=r"/file: the server sent nothing for 0\.3 s"):
         fetch(url, target)
     assert len(server.requests) == 1 + HURRIED.tries
-    assert left(target) == ["file.part", "file.part.json"]
+    assert files_beside(target) == ["file.part", "file.part.json"]
 
 
-def test_a_trickle_has_an_end(server, target):
+def test_a_slow_download_has_a_time_limit(server, target):
     url = server.answer("/file", Answer(body=BODY, pace=10_000))
     with pytest.raises(DownloadError, match=r"not complete after 0\.5 s"):
         fetch(url, target, Patience(total=0.5))
@@ -118,7 +118,7 @@ def test_permanent_errors_are_not_retried(server, target, status):
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
-def test_a_busy_server_is_left_alone_for_as_long_as_it_asks(server, target, status):
+def test_retry_after_delays_the_next_request(server, target, status):
     busy = Answer(status=status, header={"Retry-After": "1"})
     url = server.answer("/file", busy, Answer(body=BODY))
     started = time.monotonic()
@@ -126,7 +126,7 @@ def test_a_busy_server_is_left_alone_for_as_long_as_it_asks(server, target, stat
     assert 1 <= time.monotonic() - started < 2
 
 
-def test_but_not_for_an_hour(server, target):
+def test_a_long_retry_after_is_shortened(server, target):
     busy = Answer(status=503, header={"Retry-After": "3600"})
     assert fetch(server.answer("/file", busy, Answer(body=BODY)), target) == BODY
 
@@ -139,7 +139,7 @@ def test_a_server_that_sends_less_than_it_says(server, target):
 
 
 def test_a_redirected_download_is_resumed_at_the_new_address(server, target):
-    """Model hosts redirect to signed addresses, which are different each time."""
+    """Model hosts redirect each request to another signed address."""
     moved = [Answer(status=302, header={"Location": f"/signed?{n}"}) for n in (1, 2)]
     url = server.answer("/file", *moved)
     server.answer("/signed?1", Answer(body=BODY, sent=100_000))
@@ -147,7 +147,7 @@ def test_a_redirected_download_is_resumed_at_the_new_address(server, target):
     assert fetch(url, target) == BODY
     assert server.paths == ["/file", "/signed?1", "/file", "/signed?2"]
     assert server.ranges[-1] == "bytes=100000-"
-    assert left(target) == ["file"]
+    assert files_beside(target) == ["file"]
 
 
 def test_a_redirection_that_never_ends(server, target):
@@ -158,8 +158,9 @@ def test_a_redirection_that_never_ends(server, target):
 
 
 def chunked(content, *, ended):
-    """Returns a chunked answer, which has no length; if it is cut off, the last, empty chunk is
-    missing.
+    """Returns a response in chunks, without a `Content-Length`.
+
+    If `ended` is False, the empty last chunk is missing.
     """
     parts = (content[start : start + 50_000] for start in range(0, len(content), 50_000))
     body = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in parts)
@@ -186,7 +187,7 @@ def test_a_digest_that_is_known_is_checked(server, target):
     url = server.answer("/file", Answer(body=BODY[::-1]), Answer(body=BODY))
     with pytest.raises(DownloadError, match=rf"its SHA-256 is [0-9a-f]{{64}}; expected {digest}"):
         fetch(url, target, sha256=digest)
-    assert left(target) == []
+    assert files_beside(target) == []
     assert fetch(url, target, sha256=digest) == BODY
 
 
@@ -230,8 +231,8 @@ def test_the_download_of_a_killed_process_is_resumed(server, target, project):
     assert server.ranges == [None, f"bytes={size}-"]
 
 
-def test_killed_between_the_last_byte_and_the_end(server, target):
-    """The complete partial file is checked and used, without a request."""
+def test_a_process_that_was_killed_after_the_last_byte(server, target):
+    """The partial file is complete, so it is checked and used without a request."""
     url = server.answer("/file", Answer(body=BODY, sent=9))
     with pytest.raises(DownloadError):
         fetch(url, target)
@@ -272,7 +273,7 @@ def test_a_directory_that_cannot_be_written(server, tmp_path):
         fetch(server.answer("/file", Answer(body=BODY)), tmp_path / "file")
 
 
-def test_a_place_that_is_no_directory(server, tmp_path):
+def test_a_target_below_a_file_is_refused(server, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(DownloadError, match="file"):
         fetch(server.answer("/file", Answer(body=BODY)), tmp_path / "file" / "below")
@@ -290,18 +291,18 @@ def test_progress(server, target, caplog):
     assert sorted(s.done for s in states) == [s.done for s in states]
 
 
-def test_a_server_that_sends_us_on_by_http(server, target):
-    """Nothing is asked for there."""
+def test_a_redirection_to_http_is_refused(server, target):
+    """The insecure address gets no request."""
     elsewhere = {"Location": "http://example.org/file?signature=1"}
     url = server.answer("/file", Answer(status=302, header=elsewhere))
     with pytest.raises(DownloadError, match=r"redirected to http://example\.org/file\?…, where"):
         fetch(url, target)
-    assert left(target) == []
+    assert files_beside(target) == []
 
 
 def test_the_partial_file_does_not_keep_the_signature(server, target):
     url = server.answer("/file?signature=1", Answer(body=BODY, sent=1000), Answer(status=404))
     with pytest.raises(DownloadError, match=r"/file\?…: HTTP 404"):
         fetch(url, target)
-    assert left(target) == ["file.part", "file.part.json"]
+    assert files_beside(target) == ["file.part", "file.part.json"]
     assert "signature" not in (target.parent / "file.part.json").read_text()

@@ -11,7 +11,7 @@ from backbones.input_range import INPUT_RANGES, to_input_range
         ("-1,1", [-1, -1, -1], [1, 1, 1]),
         ("0,1", [0, 0, 0], [1, 1, 1]),
         ("0,255", [0, 0, 0], [255, 255, 255]),
-        # torchvision.transforms.Normalize(mean, std) of a pixel in [0, 1].
+        # The values that torchvision.transforms.Normalize(mean, std) returns for 0 and for 1.
         ("imagenet", [-2.1179, -2.0357, -1.8044], [2.2489, 2.4286, 2.6400]),
     ],
 )
@@ -23,7 +23,7 @@ def test_black_and_white(name, black, white):
     np.testing.assert_allclose(found[1, 0, 0], white, atol=1e-3)
 
 
-def test_every_range_is_tested_and_the_contracts_changes_nothing():
+def test_all_ranges_are_tested_and_the_default_changes_nothing():
     assert set(INPUT_RANGES) == {"-1,1", "0,1", "0,255", "imagenet"}
     images = tf.zeros([1, 2, 2, 3])
     assert to_input_range(images, "-1,1") is images

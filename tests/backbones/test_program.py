@@ -24,7 +24,7 @@ TEXTS = [tf.TensorSpec([None], tf.string)]
 
 
 def save(directory, function):
-    """Writes a SavedModel of a function of strings."""
+    """Writes a SavedModel with a function that takes a vector of strings."""
 
     def call(texts):
         function(texts)
@@ -36,7 +36,7 @@ def save(directory, function):
     return directory
 
 
-def refused(directory):
+def get_refusal(directory):
     with pytest.raises(InputError) as error:
         check_operations(directory)
     message = str(error.value)
@@ -46,8 +46,8 @@ def refused(directory):
     return message
 
 
-def nested(texts):
-    """A file is read in a loop, in a branch, in a dataset."""
+def read_in_nested_functions(texts):
+    """Reads a file inside the branch of a `tf.cond`, inside a dataset."""
 
     def read(text):
         return tf.cond(tf.strings.length(text) > 3, lambda: tf.io.read_file(text), lambda: text)
@@ -93,16 +93,16 @@ def nested(texts):
         (lambda x: tf.raw_ops.CollectiveBcastSend(
             input=tf.strings.length(x), group_size=2, group_key=1, instance_key=1, shape=[1]
         ), "CollectiveBcastSend"),
-        (nested, "ReadFile"),
+        (read_in_nested_functions, "ReadFile"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )  # fmt: skip
-def test_a_graph_that_reaches_further_is_refused(tmp_path, function, operation):
-    assert re.search(rf"it has {operation} in \w+", refused(save(tmp_path, function)))
+def test_a_graph_with_file_or_network_operations_is_refused(tmp_path, function, operation):
+    assert re.search(rf"it has {operation} in \w+", get_refusal(save(tmp_path, function)))
 
 
-def test_a_file_that_would_be_written_on_loading_is_not(tmp_path, tiny_backbone):
-    """The real thing: `tf.saved_model.load` runs it, and `check_backbone` does not come to that."""
+def test_a_model_that_writes_a_file_on_loading_is_refused_before_loading(tmp_path, tiny_backbone):
+    """`check_backbone` refuses the model before `tf.saved_model.load` would run the initializer."""
 
     class Resource(tf.saved_model.experimental.TrackableResource):
         def _create_resource(self):
@@ -123,10 +123,10 @@ def test_a_file_that_would_be_written_on_loading_is_not(tmp_path, tiny_backbone)
 
 
 @pytest.fixture
-def edited(tiny_backbone, tmp_path):
-    """A function that edits the MetaGraphDef of a copy of a SavedModel, and returns the copy."""
+def edit_model(tiny_backbone, tmp_path):
+    """Returns a function that copies a SavedModel and edits the MetaGraphDef of the copy."""
 
-    def edited(edit):
+    def edit_model(edit):
         model = shutil.copytree(tiny_backbone, tmp_path / "edited")
         file = model / "saved_model.pb"
         saved = saved_model_pb2.SavedModel.FromString(file.read_bytes())
@@ -134,7 +134,7 @@ def edited(tiny_backbone, tmp_path):
         file.write_bytes(saved.SerializeToString())
         return model
 
-    return edited
+    return edit_model
 
 
 def functions(graph, part):
@@ -206,8 +206,8 @@ def use_as_a_gradient(graph):
         (use_as_a_gradient, "a gradient that calls the saver's functions"),
     ],
 )
-def test_only_the_saver_may_save_and_restore(edited, edit, expected):
-    assert re.search(expected, refused(edited(edit)))
+def test_only_the_saver_may_save_and_restore(edit_model, edit, expected):
+    assert re.search(expected, get_refusal(edit_model(edit)))
 
 
 @pytest.mark.parametrize(
@@ -220,29 +220,29 @@ def test_only_the_saver_may_save_and_restore(edited, edit, expected):
         ("traced_save", "RestoreV2", ["file_prefix", "x", "y"]),
     ],
 )
-def test_the_saver_may_do_nothing_else(edited, part, operation, inputs):
-    """And it restores from the file that it is given alone."""
+def test_the_saver_has_no_other_file_operations(edit_model, part, operation, inputs):
+    """The saver may restore only from the file prefix that it gets as an argument."""
 
     def edit(graph):
         function(graph, part).node_def.add(name="more", op=operation, input=inputs)
 
-    assert f"it has {operation} in __inference__{part}" in refused(edited(edit))
+    assert f"it has {operation} in __inference__{part}" in get_refusal(edit_model(edit))
 
 
-def test_operations_in_the_graph_itself_and_unknown_ones(edited):
+def test_operations_in_the_graph_itself_and_unknown_ones(edit_model):
     def edit(graph):
         for name in ("ReadFile", "_Send", "Launch", "WriteFile", "Send"):
             graph.graph_def.node.add(name=name, op=name)
 
-    message = refused(edited(edit))
+    message = get_refusal(edit_model(edit))
     assert (
         f"Launch in the graph, which TensorFlow {tf.__version__} does not know, ReadFile in the "
         "graph, Send in the graph and 2 more"
     ) in message
 
 
-def test_a_function_of_the_name_of_the_graph(edited):
-    """What is exempt in the graph is not so in a function."""
+def test_a_function_named_like_the_graph_has_no_exemption(edit_model):
+    """Only the graph itself may call the saver's functions, not a function named "the graph"."""
 
     def edit(graph):
         added = graph.graph_def.library.function.add()
@@ -250,7 +250,7 @@ def test_a_function_of_the_name_of_the_graph(edited):
         call = added.node_def.add(name=saver_node(graph), op="PartitionedCall")
         call.attr["f"].func.name = function(graph, "traced_save").signature.name
 
-    assert "a call of the saver's functions in the graph" in refused(edited(edit))
+    assert "a call of the saver's functions in the graph" in get_refusal(edit_model(edit))
 
 
 def collect_tables(module):
@@ -262,7 +262,7 @@ def collect_tables(module):
 
 
 def decode_with_a_dataset(module):
-    """Leaves out the images that cannot be decoded."""
+    """Returns a function that decodes images in a tf.data dataset and skips invalid ones."""
 
     def decode(index, text):
         image = tf.io.decode_image(text, 3, expand_animations=False)
@@ -299,7 +299,7 @@ def test_programs_that_stay_in_memory_pass(tmp_path, make):
     check_operations(tmp_path)
 
 
-def test_the_backbones_that_people_use_pass(tmp_path, tiny_backbone):
+def test_common_backbones_pass(tmp_path, tiny_backbone):
     check_operations(tiny_backbone)
     convert(random_arrays(HYBRID, seed=0), tmp_path / "hybrid")
     convert(random_arrays(TINY, seed=0), tmp_path / "mixed", precision="mixed_bfloat16")
@@ -333,12 +333,13 @@ def test_a_real_backbone_passes(shared):
     check_operations(shared / "backbones" / "mobilenet_v2_160_fe")
 
 
-# Names in the signature of an operation that has to do with the world outside.
+# Names of inputs and attributes that suggest access to files or to the network.
 _OUTSIDE = re.compile(
     r"file|path|prefix|host|address|url|uri|logdir|shard_dir|directory|protocol|descriptor"
     r"|memory_region|mlir|graph_def|(^|_)token"
 )
-# Operations with such a name that only compute: an image is no file, a token is no access token.
+# Inputs and attributes of operations that only compute, although their names suggest access to
+# files or the network: for example, the token of an XLA call is no access token.
 _ONLY_NAMES = (
     r"TensorSliceDataset:is_files|XlaCallModule:has_token_input_output|CTCBeamSearch\w+:top_paths"
     r"|\w*Xla\w+:sorted_token_ids|Cudnn\w+:host_reserved|TPUReplicateMetadata:host_compute_core"
@@ -346,8 +347,8 @@ _ONLY_NAMES = (
 )
 
 
-def test_no_operation_with_a_file_or_an_address_is_taken_for_pure():
-    """Of all that this TensorFlow has: another one may have more."""
+def test_no_operation_with_a_file_or_an_address_counts_as_pure():
+    """All operations of the installed TensorFlow are checked."""
     content = pywrap_tf_session.TF_GetBuffer(pywrap_tf_session.TF_GetAllOpList())
     operations = op_def_pb2.OpList.FromString(content).op
     assert len(operations) > 1500

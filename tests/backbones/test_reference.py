@@ -36,15 +36,15 @@ def test_kinds_of_references(text, kind, entry):
 @pytest.mark.parametrize(
     "text", ["B_16.npz", "gs://vit_models/augreg/B_16.npz", "https://example.org/B.NPZ?token=1"]
 )
-def test_a_checkpoint_is_of_augregs_family(text):
+def test_a_checkpoint_belongs_to_the_augreg_family(text):
     reference = parse_model(text)
     assert reference.is_checkpoint
     assert reference.is_augreg
     assert not reference.keeps_its_graph
 
 
-def test_a_directory_is_known_by_its_variables_and_not_by_its_name(tiny_backbone, tmp_path):
-    """A folder with the name of an AugReg model may contain a MobileNet."""
+def test_a_directory_is_recognised_by_its_variables_and_not_by_its_name(tiny_backbone, tmp_path):
+    """For example, a folder with the name of an AugReg model may contain a MobileNet."""
     shutil.copytree(tiny_backbone, tmp_path / "mine")
     assert parse_model(str(tmp_path / "mine")).is_augreg
     other = tmp_path / "vit_b16_fe"

@@ -35,11 +35,11 @@ RESOLVE = (
     "cache = Path(sys.argv[1]); "
     "print(resolve('vit_b16_fe', weights='pretrained', cache=cache, locations=locations))"
 )
-# TensorFlow is not needed for an existing SavedModel, and takes seconds to import.
+# Resolving a cached SavedModel does not import TensorFlow, which takes seconds.
 QUICK = f"{RESOLVE}; assert 'tensorflow' not in sys.modules"
 
 
-def resolved(model, cache, weights="pretrained", locations=PUBLIC, task="fe"):
+def resolve_model(model, cache, weights="pretrained", locations=PUBLIC, task="fe"):
     check_model(model, weights, task=task)
     return resolve(model, weights=weights, cache=cache, locations=locations)
 
@@ -60,7 +60,7 @@ def locations(server):
 
 @pytest.fixture(scope="module")
 def packed(tiny_backbone):
-    """Returns the archive of a SavedModel that is large enough to kill a download halfway."""
+    """Returns the archive of a SavedModel, large enough that a test can kill its download."""
     return archive(files_of(tiny_backbone) | {"assets/padding": random_bytes(300_000)})
 
 
@@ -73,7 +73,7 @@ def golden(project):
 
 @pytest.fixture
 def tiny_entries(golden, monkeypatch):
-    """Entries of the catalogue whose checkpoint that is."""
+    """Adds two models with the golden checkpoint to the catalogue; returns their architecture."""
     architecture = infer_architecture(load_checkpoint(golden))
     variant = Variant(title="tiny", architecture=architecture, checkpoint="tiny.npz")
     for task in ("fe", "classification"):
@@ -82,37 +82,37 @@ def tiny_entries(golden, monkeypatch):
     return architecture
 
 
-def test_a_directory_is_itself(tiny_backbone, tmp_path):
-    assert resolved(str(tiny_backbone), tmp_path) == tiny_backbone
+def test_a_saved_model_directory_is_used_directly(tiny_backbone, tmp_path):
+    assert resolve_model(str(tiny_backbone), tmp_path) == tiny_backbone
 
 
-def test_a_model_that_is_made_on_the_spot_is_made_once(tmp_path):
-    first = resolved("vit_mini_fe", tmp_path)
+def test_a_random_model_is_made_once(tmp_path):
+    first = resolve_model("vit_mini_fe", tmp_path)
     written = (first / "saved_model.pb").stat().st_mtime_ns
-    assert resolved("vit_mini_fe", tmp_path) == first
+    assert resolve_model("vit_mini_fe", tmp_path) == first
     assert (first / "saved_model.pb").stat().st_mtime_ns == written
 
 
-def test_a_random_model_is_made_again_if_the_catalogue_or_the_seed_changes(tmp_path, monkeypatch):
+def test_a_random_model_changes_with_the_catalogue_and_the_seed(tmp_path, monkeypatch):
     entry = MODELS["vit_mini_fe"]
-    made = {resolved("vit_mini_fe", tmp_path)}
+    made = {resolve_model("vit_mini_fe", tmp_path)}
     smaller = dataclasses.replace(entry.variant.architecture, depth=1)
     other = dataclasses.replace(
         entry, variant=dataclasses.replace(entry.variant, architecture=smaller)
     )
     monkeypatch.setitem(MODELS, entry.name, other)
-    directory = resolved("vit_mini_fe", tmp_path)
+    directory = resolve_model("vit_mini_fe", tmp_path)
     variables = tf.saved_model.load(str(directory)).variables
     assert sum(v.shape.num_elements() for v in variables) == smaller.parameter_count
     made.add(directory)
     monkeypatch.setattr(conversion, "_SEED", 1)
-    made.add(resolved("vit_mini_fe", tmp_path))
+    made.add(resolve_model("vit_mini_fe", tmp_path))
     assert len(made) == len(saved_models(tmp_path)) == 3
     assert all(directory.name.startswith("vit_mini_fe-float32-") for directory in made)
 
 
-def test_a_conversion_that_is_killed_leaves_nothing_that_counts(tmp_path, project, golden):
-    """It is killed when all files are written, but not yet moved to their place."""
+def test_a_killed_conversion_leaves_no_visible_model(tmp_path, project, golden):
+    """The process is killed after it has written all files, and before it renames their folder."""
     code = (
         "import os, signal, sys; from pathlib import Path; import tensorflow as tf; "
         "from backbones.resolve import resolve; "
@@ -126,14 +126,14 @@ def test_a_conversion_that_is_killed_leaves_nothing_that_counts(tmp_path, projec
     (left,) = saved_models(tmp_path)
     assert left.parent.parent.name.startswith(".tiny_plain.params-fe-float32-")
     assert list((tmp_path / "converted").glob("[!.]*")) == []
-    directory = resolved(str(golden), tmp_path)
+    directory = resolve_model(str(golden), tmp_path)
     assert saved_models(tmp_path) == [directory / "saved_model.pb"]
     assert tf.saved_model.load(str(directory))(tf.zeros([1, 64, 64, 3])).shape == (1, 48)
 
 
 def test_two_processes_make_a_model_once(tmp_path, project):
-    """The second process waits for the lock of the first, and uses the model of the first."""
-    directory = resolved("vit_mini_fe", tmp_path / "elsewhere")
+    """The second process waits for the lock of the first process, and then uses its model."""
+    directory = resolve_model("vit_mini_fe", tmp_path / "elsewhere")
     target = tmp_path / "cache" / "random" / directory.name
     target.parent.mkdir(parents=True)
     code = (
@@ -158,16 +158,16 @@ def test_two_processes_make_a_model_once(tmp_path, project):
 
 
 def test_random_weights_of_a_named_architecture(tmp_path):
-    directory = resolved("vit_s16_fe", tmp_path, weights="random")
+    directory = resolve_model("vit_s16_fe", tmp_path, weights="random")
     model = tf.saved_model.load(str(directory))
     count = sum(variable.shape.num_elements() for variable in model.variables)
     assert count == MODELS["vit_s16_fe"].architecture.parameter_count
 
 
 def test_an_augreg_checkpoint_is_converted_once(tmp_path, golden):
-    directory = resolved(str(golden), tmp_path)
+    directory = resolve_model(str(golden), tmp_path)
     assert tf.saved_model.load(str(directory))(tf.zeros([1, 64, 64, 3])).shape == (1, 48)
-    assert resolved(str(golden), tmp_path) == directory
+    assert resolve_model(str(golden), tmp_path) == directory
 
 
 def test_a_checkpoint_has_a_conversion_for_each_task(tmp_path, project):
@@ -180,9 +180,9 @@ def test_a_checkpoint_has_a_conversion_for_each_task(tmp_path, project):
 
 def test_an_augreg_checkpoint_is_converted_again_if_the_code_changes(tmp_path, golden, monkeypatch):
     (tmp_path / "X.NPZ").write_bytes(golden.read_bytes())
-    before = resolved(str(tmp_path / "X.NPZ"), tmp_path)
+    before = resolve_model(str(tmp_path / "X.NPZ"), tmp_path)
     monkeypatch.setattr(conversion.fingerprint, "hash_code", lambda *_: "0" * 64)
-    after = resolved(str(tmp_path / "X.NPZ"), tmp_path)
+    after = resolve_model(str(tmp_path / "X.NPZ"), tmp_path)
     assert after != before
     assert len(saved_models(tmp_path)) == 2
 
@@ -197,18 +197,18 @@ def test_a_checkpoint_in_mixed_precision(tmp_path, golden):
     assert 1e-6 < tf.reduce_max(tf.abs(outputs[0] - outputs[1])) < 0.2
 
 
-def test_a_bad_checkpoint_names_itself(tmp_path):
+def test_a_damaged_checkpoint_is_named(tmp_path):
     (tmp_path / "bad.npz").write_bytes(b"rubbish")
     with pytest.raises(InputError, match=r"bad\.npz"):
-        resolved(str(tmp_path / "bad.npz"), tmp_path / "cache")
+        resolve_model(str(tmp_path / "bad.npz"), tmp_path / "cache")
 
 
-def test_a_name_is_taken_from_the_cache(tiny_backbone, tmp_path):
+def test_a_named_model_is_taken_from_the_cache(tiny_backbone, tmp_path):
     (tmp_path / "models").mkdir()
     (tmp_path / "models" / "vit_b16_fe").symlink_to(tiny_backbone)
     assert is_cached(MODELS["vit_b16_fe"], tmp_path)
     assert not is_cached(MODELS["vit_b8_fe"], tmp_path)
-    assert resolved("vit_b16_fe", tmp_path) == tmp_path / "models" / "vit_b16_fe"
+    assert resolve_model("vit_b16_fe", tmp_path) == tmp_path / "models" / "vit_b16_fe"
 
 
 def test_a_name_is_taken_from_the_cache_of_tensorflow_hub(tiny_backbone, tmp_path):
@@ -217,13 +217,13 @@ def test_a_name_is_taken_from_the_cache_of_tensorflow_hub(tiny_backbone, tmp_pat
     key = hashlib.sha1(MODELS["vit_b16_fe"].handle.encode()).hexdigest()
     (hub / key).symlink_to(tiny_backbone)
     assert is_cached(MODELS["vit_b16_fe"], tmp_path)
-    assert resolved("vit_b16_fe", tmp_path) == hub / key
-    assert resolved(MODELS["vit_b16_fe"].handle, tmp_path) == hub / key
+    assert resolve_model("vit_b16_fe", tmp_path) == hub / key
+    assert resolve_model(MODELS["vit_b16_fe"].handle, tmp_path) == hub / key
 
 
-@pytest.mark.skipif(os.getuid() != 0, reason="only root can give a directory away")
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can change the owner of a directory")
 def test_another_users_model_in_the_cache_of_tensorflow_hub_is_not_used(tiny_backbone, tmp_path):
-    """By default that cache lies in /tmp, where anybody can put a model."""
+    """By default the cache of TensorFlow Hub lies in /tmp, where any user can put a model."""
     key = hashlib.sha1(MODELS["vit_b16_fe"].handle.encode()).hexdigest()
     model = shutil.copytree(tiny_backbone, tmp_path / "hub" / key)
     assert is_cached(MODELS["vit_b16_fe"], tmp_path)
@@ -231,12 +231,12 @@ def test_another_users_model_in_the_cache_of_tensorflow_hub_is_not_used(tiny_bac
     assert not is_cached(MODELS["vit_b16_fe"], tmp_path)
 
 
-def test_a_name_is_had_from_kaggle_first_and_once(server, locations, tmp_path, packed):
+def test_a_named_model_is_downloaded_from_kaggle_once(server, locations, tmp_path, packed):
     server.answer(KAGGLE, Answer(body=packed))
-    directory = resolved("vit_b16_fe", tmp_path, locations=locations)
+    directory = resolve_model("vit_b16_fe", tmp_path, locations=locations)
     assert directory == tmp_path / "models" / "vit_b16_fe"
     assert is_cached(MODELS["vit_b16_fe"], tmp_path)
-    assert resolved("vit_b16_fe", tmp_path, locations=locations) == directory
+    assert resolve_model("vit_b16_fe", tmp_path, locations=locations) == directory
     assert server.paths == [KAGGLE]
     assert list((tmp_path / "downloaded").glob("[!.]*")) == []
 
@@ -246,24 +246,27 @@ def test_a_name_is_had_from_kaggle_first_and_once(server, locations, tmp_path, p
     [b"<html>Log in!</html>", archive({"saved_model.pb": b"rubbish"})],
     ids=["web page", "rubbish in an archive"],
 )
-def test_a_name_is_had_from_tfhub_next(server, locations, tmp_path, *, packed, tiny_backbone, body):
+def test_a_named_model_is_downloaded_from_tfhub_if_kaggle_fails(
+    server, locations, tmp_path, *, packed, tiny_backbone, body
+):
     server.answer(KAGGLE, Answer(body=body))
     server.answer(TFHUB, Answer(body=packed))
-    directory = resolved("vit_b16_fe", tmp_path, locations=locations)
+    directory = resolve_model("vit_b16_fe", tmp_path, locations=locations)
     assert files_of(directory).items() >= files_of(tiny_backbone).items()
     assert server.paths == [KAGGLE, TFHUB]
 
 
-def test_unusable_archives_are_listed_and_not_kept(server, locations, tmp_path, tiny_backbone):
+def test_unusable_archives_are_named_and_removed(server, locations, tmp_path, tiny_backbone):
     model = files_of(tiny_backbone)
     del model["variables/variables.data-00000-of-00001"]
     server.answer(KAGGLE, Answer(body=archive(model)))
     server.answer(TFHUB, Answer(body=archive({"saved_model.pb": b"rubbish"})))
     with pytest.raises(InputError) as error:
-        resolved("vit_b16_fe", tmp_path, locations=locations)
+        resolve_model("vit_b16_fe", tmp_path, locations=locations)
     unfit, message = "the server sent an archive with an unusable SavedModel", str(error.value)
     assert f"{KAGGLE}: {unfit} (this SavedModel cannot be loaded" in message
-    shown = TFHUB.partition("?")[0] + "?…"  # query strings may be signatures
+    # the message hides the query string, which may be a signature
+    shown = TFHUB.partition("?")[0] + "?…"
     assert f"{shown}: {unfit} (saved_model.pb: missing or corrupt" in message
     assert f"{AUGREG}: HTTP 404" in message
     assert "\n" not in message
@@ -271,34 +274,36 @@ def test_unusable_archives_are_listed_and_not_kept(server, locations, tmp_path, 
     assert not is_cached(MODELS["vit_b16_fe"], tmp_path)
 
 
-def test_a_name_is_converted_from_augreg_last(server, locations, tmp_path, golden, tiny_entries):
+def test_a_named_model_is_converted_from_augreg_if_both_downloads_fail(
+    server, locations, tmp_path, golden, tiny_entries
+):
     server.answer("/vit_models/augreg/tiny.npz", Answer(body=golden.read_bytes()))
-    directory = resolved("tiny_fe", tmp_path, locations=locations)
+    directory = resolve_model("tiny_fe", tmp_path, locations=locations)
     assert directory.parent == tmp_path / "converted"
     assert tf.saved_model.load(str(directory))(tf.zeros([1, 64, 64, 3])).shape == (1, 48)
     assert len(server.requests) == 3
     assert is_cached(MODELS["tiny_fe"], tmp_path)
-    assert resolved("tiny_fe", tmp_path, locations=locations) == directory
-    classifier = resolved(
+    assert resolve_model("tiny_fe", tmp_path, locations=locations) == directory
+    classifier = resolve_model(
         "tiny_classification", tmp_path, locations=locations, task="classification"
     )
     logits = tf.saved_model.load(str(classifier))(tf.zeros([1, 64, 64, 3]))
     assert logits.shape == (1, tiny_entries.classes)
-    assert len(server.requests) == 3  # the checkpoint was kept
+    assert len(server.requests) == 3  # the checkpoint was in the cache
 
 
 @pytest.mark.parametrize("content", ["nothing", "rubbish", "another"])
 def test_an_unusable_cached_checkpoint_is_renamed(
     server, locations, tmp_path, *, packed, golden, content
 ):
-    """A person may have put it there. All hosts are then tried, as without the file."""
+    """The file is kept, since a person may have put it there, and all hosts are tried."""
     name = MODELS["vit_b16_fe"].variant.checkpoint
     kept = tmp_path / "checkpoints" / name
     kept.parent.mkdir()
     kept.write_bytes({"nothing": b"", "rubbish": b"PK", "another": golden.read_bytes()}[content])
     assert is_cached(MODELS["vit_b16_fe"], tmp_path) == (content == "another")
     with pytest.raises(InputError) as error:
-        resolved("vit_b16_fe", tmp_path, locations=locations)
+        resolve_model("vit_b16_fe", tmp_path, locations=locations)
     assert server.paths == [KAGGLE, TFHUB, AUGREG]
     message = str(error.value)
     assert f"{kept}: " in message
@@ -309,29 +314,30 @@ def test_an_unusable_cached_checkpoint_is_renamed(
     assert not is_cached(MODELS["vit_b16_fe"], tmp_path)
     server.answer(KAGGLE, Answer(body=packed))
     assert (
-        resolved("vit_b16_fe", tmp_path, locations=locations) == tmp_path / "models" / "vit_b16_fe"
+        resolve_model("vit_b16_fe", tmp_path, locations=locations)
+        == tmp_path / "models" / "vit_b16_fe"
     )
 
 
-def test_an_unusable_cached_checkpoint_is_replaced(server, locations, tmp_path, golden):
+def test_an_unusable_downloaded_checkpoint_is_replaced(server, locations, tmp_path, golden):
     url = server.answer("/x.npz", Answer(body=golden.read_bytes()))
-    resolved(url, tmp_path, locations=locations)
+    resolve_model(url, tmp_path, locations=locations)
     (kept,) = (tmp_path / "downloaded").glob("*.npz")
     kept.write_bytes(b"PK")
-    assert resolved(url, tmp_path, locations=locations).parent == tmp_path / "converted"
+    assert resolve_model(url, tmp_path, locations=locations).parent == tmp_path / "converted"
     assert kept.read_bytes() == golden.read_bytes()
     kept.write_bytes(b"PK")
     server.answer("/x.npz", Answer(status=404))
     with pytest.raises(InputError, match=f"HTTP 404.*; {kept}: .*renamed") as error:
-        resolved(url, tmp_path, locations=locations)
+        resolve_model(url, tmp_path, locations=locations)
     assert "\n" not in str(error.value)
 
 
-def test_a_checkpoint_without_a_head_is_kept_for_who_wants_none(server, locations, tmp_path):
+def test_a_checkpoint_without_a_head_is_kept_for_feature_extraction(server, locations, tmp_path):
     np.savez(tmp_path / "headless.npz", **random_arrays(TINY, seed=0))
     body = (tmp_path / "headless.npz").read_bytes()
     url = server.answer("/m.npz", Answer(body=body))
-    first = resolved(url, tmp_path / "cache", locations=locations)
+    first = resolve_model(url, tmp_path / "cache", locations=locations)
     expected = f"--model {url}: .*expected a head, which a classifier needs"
     with pytest.raises(InputError, match=expected) as error:
         resolve(
@@ -343,12 +349,12 @@ def test_a_checkpoint_without_a_head_is_kept_for_who_wants_none(server, location
         )
     assert "the server sent" not in str(error.value)
     assert "\n" not in str(error.value)
-    assert resolved(url, tmp_path / "cache", locations=locations) == first
+    assert resolve_model(url, tmp_path / "cache", locations=locations) == first
     assert len(server.requests) == 1
 
 
 @pytest.mark.parametrize("is_rubbish", [True, False])
-def test_a_checkpoint_that_is_not_the_names_is_refused(
+def test_a_checkpoint_of_another_architecture_is_refused(
     server, locations, tmp_path, golden, is_rubbish
 ):
     body = b"<html>" if is_rubbish else golden.read_bytes()
@@ -359,7 +365,7 @@ def test_a_checkpoint_that_is_not_the_names_is_refused(
         else "image_size 64, width 48, .*; expected image_size 224, width 768, "
     )
     with pytest.raises(InputError, match=f"another file than the expected checkpoint .*{expected}"):
-        resolved("vit_b16_fe", tmp_path, locations=locations)
+        resolve_model("vit_b16_fe", tmp_path, locations=locations)
     assert saved_models(tmp_path) == []
     assert not list(tmp_path.rglob("*.npz"))
     assert not is_cached(MODELS["vit_b16_fe"], tmp_path)
@@ -381,7 +387,7 @@ def test_a_killed_download_is_resumed(server, locations, tmp_path, project, pack
     size = parts[0].stat().st_size
     assert not is_cached(MODELS["vit_b16_fe"], tmp_path)
     assert saved_models(tmp_path) == []
-    resolved("vit_b16_fe", tmp_path, locations=locations)
+    resolve_model("vit_b16_fe", tmp_path, locations=locations)
     assert server.ranges == [None, f"bytes={size}-"]
     assert not list(tmp_path.rglob("*.part*"))
 
@@ -391,11 +397,11 @@ def test_remains_of_a_killed_unpacking_are_removed(server, locations, tmp_path, 
     left.mkdir(parents=True)
     (left / "saved_model.pb").write_bytes(b"")
     server.answer(KAGGLE, Answer(body=packed))
-    resolved("vit_b16_fe", tmp_path, locations=locations)
+    resolve_model("vit_b16_fe", tmp_path, locations=locations)
     assert not left.exists()
 
 
-def test_two_processes_download_a_name_once(server, tmp_path, project, packed):
+def test_two_processes_download_a_named_model_once(server, tmp_path, project, packed):
     server.answer(KAGGLE, Answer(body=packed, pace=200_000))
     command = [sys.executable, "-c", RESOLVE, str(tmp_path), server.url]
     processes = [
@@ -407,10 +413,10 @@ def test_two_processes_download_a_name_once(server, tmp_path, project, packed):
     subprocess.run([sys.executable, "-c", QUICK, *command[3:]], cwd=project, check=True)
 
 
-def test_a_cache_with_something_else_in_the_models_place(locations, tmp_path, server):
+def test_other_files_in_the_models_folder_are_named(locations, tmp_path, server):
     (tmp_path / "models" / "vit_b16_fe" / "variables").mkdir(parents=True)
     with pytest.raises(InputError, match=r"models/vit_b16_fe has files, but no saved_model\.pb"):
-        resolved("vit_b16_fe", tmp_path, locations=locations)
+        resolve_model("vit_b16_fe", tmp_path, locations=locations)
     assert server.requests == []
 
 
@@ -426,9 +432,9 @@ def test_a_cache_with_something_else_in_the_models_place(locations, tmp_path, se
 def test_addresses(server, locations, tmp_path, *, model, path, packed):
     server.answer(path, Answer(body=packed))
     model = model.format(server=server.url)
-    directory = resolved(model, tmp_path, locations=locations)
+    directory = resolve_model(model, tmp_path, locations=locations)
     assert directory.parent == tmp_path / "downloaded"
-    assert resolved(model, tmp_path, locations=locations) == directory
+    assert resolve_model(model, tmp_path, locations=locations) == directory
     assert server.paths == [path]
 
 
@@ -437,13 +443,13 @@ def test_a_path_goes_before_a_kaggle_handle(tiny_backbone, tmp_path, monkeypatch
     (tmp_path / handle).parent.mkdir(parents=True)
     (tmp_path / handle).symlink_to(tiny_backbone)
     monkeypatch.chdir(tmp_path)
-    assert resolved(handle, tmp_path) == tiny_backbone
+    assert resolve_model(handle, tmp_path) == tiny_backbone
 
 
 def test_the_address_of_a_checkpoint(server, locations, tmp_path, golden):
     server.answer("/bucket/x.npz", Answer(body=golden.read_bytes()))
     for model in ("gs://bucket/x.npz", f"{server.url}/bucket/x.npz"):
-        directory = resolved(model, tmp_path, locations=locations)
+        directory = resolve_model(model, tmp_path, locations=locations)
         assert directory.parent == tmp_path / "converted"
     assert len(server.requests) == 1
 
@@ -457,7 +463,7 @@ def test_the_address_of_a_checkpoint(server, locations, tmp_path, golden):
 def test_rubbish_leaves_nothing_behind(server, locations, tmp_path, name, body):
     url = server.answer(f"/{name}", Answer(body=body))
     with pytest.raises(InputError, match=f"{url}: the server sent") as error:
-        resolved(url, tmp_path, locations=locations)
+        resolve_model(url, tmp_path, locations=locations)
     assert "\n" not in str(error.value)
     assert list((tmp_path / "downloaded").glob("[!.]*")) == []
 
@@ -466,11 +472,11 @@ def test_a_cache_that_cannot_be_written(locations, tmp_path):
     (tmp_path / "cache").write_text("")
     for model in ("vit_b16_fe", "vit_mini_fe", "gs://bucket/x.npz"):
         with pytest.raises(InputError, match=f"{tmp_path}/cache"):
-            resolved(model, tmp_path / "cache", locations=locations)
+            resolve_model(model, tmp_path / "cache", locations=locations)
 
 
 def test_a_checkpoint_that_cannot_be_read(tmp_path, golden, monkeypatch):
-    """The test may run as root, who can read every file."""
+    """The error is simulated, because the test may run as root, who can read every file."""
     opened = Path.open
 
     def refuse(path, *arguments, **options):
@@ -480,16 +486,16 @@ def test_a_checkpoint_that_cannot_be_read(tmp_path, golden, monkeypatch):
 
     monkeypatch.setattr(Path, "open", refuse)
     with pytest.raises(InputError, match=f"{golden}: cannot be read .Permission denied.") as error:
-        resolved(str(golden), tmp_path)
+        resolve_model(str(golden), tmp_path)
     assert "VIT_HOME" not in str(error.value)
     assert "\n" not in str(error.value)
 
 
-def test_weights_that_cannot_be_had_say_what_was_tried_and_what_to_do(tmp_path, monkeypatch):
+def test_the_error_without_a_network_names_all_attempts_and_a_remedy(tmp_path, monkeypatch):
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # refuses every connection
     started = time.monotonic()
     with pytest.raises(InputError) as error:
-        resolved("vit_b16_fe", tmp_path)
+        resolve_model("vit_b16_fe", tmp_path)
     assert time.monotonic() - started < 10
     message = str(error.value)
     assert f"{tmp_path}/models/vit_b16_fe" in message
@@ -503,7 +509,7 @@ def test_weights_that_cannot_be_had_say_what_was_tried_and_what_to_do(tmp_path, 
 
 def test_a_url_that_cannot_be_reached(tmp_path):
     with pytest.raises(InputError, match=r"http://127\.0\.0\.1:9/model"):
-        resolved("http://127.0.0.1:9/model.tar.gz", tmp_path)
+        resolve_model("http://127.0.0.1:9/model.tar.gz", tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -519,14 +525,14 @@ def test_a_url_that_cannot_be_reached(tmp_path):
         ("a\0b", "pretrained", "no such model in the catalogue and no such path"),
     ],
 )
-def test_models_that_cannot_be_resolved_are_refused_at_once(model, weights, expected):
+def test_unknown_models_are_refused_before_a_download(model, weights, expected):
     with pytest.raises(InputError, match=expected):
         check_model(model, weights)
 
 
 def test_an_address_may_be_longer_than_a_file_name(server, locations, tmp_path, packed):
     url = server.answer(f"/m.tar.gz?X-Goog-Signature={'a' * 300}", Answer(body=packed))
-    assert resolved(url, tmp_path, locations=locations).parent == tmp_path / "downloaded"
+    assert resolve_model(url, tmp_path, locations=locations).parent == tmp_path / "downloaded"
 
 
 def test_a_feature_extractor_is_refused_as_a_classifier():
@@ -537,7 +543,7 @@ def test_a_feature_extractor_is_refused_as_a_classifier():
         check_model("vit_mini_fe", "pretrained", task="classification")
 
 
-def test_the_cache_can_be_moved(monkeypatch, tmp_path):
+def test_environment_variables_set_the_model_cache(monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("VIT_HOME", raising=False)
     for name, value, expected in (

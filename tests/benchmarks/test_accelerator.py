@@ -1,4 +1,7 @@
-"""That the benchmark runs, and what it prints; its figures mean nothing on a CPU at these sizes."""
+"""Tests that benchmarks/accelerator.py runs and prints every row.
+
+The measured times mean nothing, because the models are tiny and run on a CPU.
+"""
 
 import os
 import re
@@ -32,7 +35,7 @@ SMALL = [
 
 @pytest.mark.slow
 def test_every_row_is_measured_and_each_step_compiled_once(tmp_path, monkeypatch, capsys):
-    """Weights change between two steps, which must not make XLA compile again."""
+    """XLA does not compile a step again, although the weights change between two steps."""
     flags = f"--xla_dump_to={tmp_path}/xla --xla_dump_hlo_module_re=inference_(compiled|_update).*"
     monkeypatch.setenv("XLA_FLAGS", flags)
     main([*SMALL, "--output", str(tmp_path / "table.md")])
@@ -48,7 +51,8 @@ def test_every_row_is_measured_and_each_step_compiled_once(tmp_path, monkeypatch
         if "device and CPU" in name:
             assert float(ratio) < 1e-2
     modules = [name for name in os.listdir(tmp_path / "xla") if "before_optimizations.txt" in name]
-    # training, the loop, one and mirrored replicas, memory; the mirrored update is not compiled.
+    # XLA compiles a training step for each of five rows: training, the loop, one replica, mirrored
+    # replicas, and memory. With mirrored replicas, XLA does not compile the optimizer's update.
     assert sum("inference_compiled" in name for name in modules) == 5
     assert sum("inference__update" in name for name in modules) == 4
 
@@ -78,7 +82,7 @@ def test_bad_usage(arguments, message, capsys):
 
 @pytest.mark.slow
 def test_the_benchmark_needs_no_tfx():
-    """A machine with a GPU may have only TensorFlow and Keras."""
+    """A machine with a GPU may have TensorFlow and Keras, but not TFX."""
     code = (
         "import sys, benchmarks.accelerator, benchmarks.sides.tensorflow_side;"
         "print([name for name in ('tfx', 'tensorflow_transform', 'apache_beam', 'tensorflow_hub')"

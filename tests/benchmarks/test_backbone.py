@@ -5,14 +5,12 @@ from benchmarks.backbone import computed_flops, main, published_flops
 
 
 def test_published_operations():
-    """timm lists 4.6 and 17.6 GMACs for S/16 and B/16; here, a multiply-add counts as two
-    operations.
-    """
+    """timm lists 4.6 GMACs for S/16 and 17.6 GMACs for B/16; a MAC is two operations."""
     assert published_flops(MODELS["vit_s16_fe"].architecture) == pytest.approx(9.2e9, rel=0.01)
     assert published_flops(MODELS["vit_b16_fe"].architecture) == pytest.approx(35.1e9, rel=0.01)
 
 
-def test_operations_of_the_last_block_that_are_not_done():
+def test_the_last_block_skips_operations():
     architecture = MODELS["vit_s16_fe"].architecture
     skipped = 1 - computed_flops(architecture) / published_flops(architecture)
     assert 0.06 < skipped < 0.08
@@ -38,7 +36,7 @@ def test_bad_usage(arguments, message, capsys):
 
 @pytest.mark.slow
 def test_the_benchmark_prints_both_passes(capsys):
-    """The figures mean nothing at this size."""
+    """The benchmark prints a row for the forward pass and a row for training."""
     main(["--model", "vit_mini_fe", "--batch-size", "2", "--rounds", "1"])
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "vit_mini_fe, batch 2, median of 1 rounds"

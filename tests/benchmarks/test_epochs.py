@@ -1,4 +1,4 @@
-"""Its timing takes minutes, and is not tried here."""
+"""Tests how benchmarks/epochs.py reports a failed run; a whole measurement would take minutes."""
 
 import pytest
 

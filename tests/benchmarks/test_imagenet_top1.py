@@ -1,4 +1,4 @@
-"""The benchmark, with a model that reads its answer off an image's colour."""
+"""Tests of benchmarks/imagenet_top1.py, with a model that derives the class from the colour."""
 
 import shutil
 import subprocess
@@ -20,7 +20,7 @@ from trainer.serving.imagenet import NAMES, WORDNET_IDS
 
 
 class ColourReader(ReusableModule):
-    """Answers class 4 r + g for an image of the colour (r, g, 0); then those next to it."""
+    """Predicts class 4 r + g for an image of the colour (r, g, 0), then the nearest classes."""
 
     def __init__(self, classes=1000):
         super().__init__()
@@ -34,13 +34,13 @@ class ColourReader(ReusableModule):
 
 
 def make_image(answer, height=12, width=20):
-    """Writes a lossless image for which the model answers `answer`."""
+    """Makes an image for which `ColourReader` predicts the class `answer`."""
     colour = np.array([answer // 4, answer % 4, 0], np.uint8)
     return PIL.Image.fromarray(np.broadcast_to(colour, [height, width, 3]).copy())
 
 
-# The class of each image, and the model's prediction. Five are right; for two more, the class is
-# among the five most probable ones; one is wrong.
+# The class of each image, and the model's prediction. Five of the eight predictions are right. For
+# two more images, the class is among the five most probable ones.
 ANSWERS = [(0, 0), (0, 1), (7, 7), (7, 7), (281, 281), (281, 279), (999, 999), (999, 990)]
 
 
@@ -52,7 +52,7 @@ def model(tmp_path_factory):
 
 
 def folder(root, names):
-    """Returns class folders with the images; `names` gives the folder name of a class."""
+    """Writes the images into class folders; `names` maps a class to the name of its folder."""
     for number, (label, answer) in enumerate(ANSWERS):
         (root / names(label)).mkdir(parents=True, exist_ok=True)
         make_image(answer).save(root / names(label) / f"{number}.png")
@@ -61,7 +61,7 @@ def folder(root, names):
 
 @pytest.fixture(scope="module")
 def tfds_dir(tmp_path_factory):
-    """Returns a TFDS data directory with a small imagenet2012, in the format of TFDS."""
+    """Returns a TFDS data directory with eight images in place of imagenet2012."""
     data_dir = tmp_path_factory.mktemp("tfds")
     version_dir = data_dir / "imagenet2012" / "5.1.0"
     version_dir.mkdir(parents=True)
@@ -97,7 +97,7 @@ def tfds_dir(tmp_path_factory):
 
 
 def run(capsys, *arguments):
-    """Runs the command; returns exit status, the printed lines by their first word, and stderr."""
+    """Runs the benchmark; returns exit status, printed lines by their first word, and stderr."""
     status = main(list(map(str, arguments)))
     out, err = capsys.readouterr()
     return status, dict(line.split(maxsplit=1) for line in out.splitlines()), err
@@ -131,8 +131,8 @@ def test_tfds(model, capsys, tfds_dir):
     assert lines["top-5"].startswith("87.500% (")
 
 
-def test_the_published_figure_stands_beside(model, capsys, tmp_path, monkeypatch):
-    """It is the published accuracy of the catalogue's model with this name."""
+def test_the_published_accuracy_is_printed(model, capsys, tmp_path, monkeypatch):
+    """The catalogue has the published accuracy of the model vit_b16_classification."""
     monkeypatch.setenv("VIT_HOME", str(tmp_path / "home"))
     shutil.copytree(model, tmp_path / "home" / "models" / "vit_b16_classification")
     data = folder(tmp_path / "data", str)
@@ -140,7 +140,7 @@ def test_the_published_figure_stands_beside(model, capsys, tmp_path, monkeypatch
     assert lines["top-1"].endswith("), published 84.018%")
 
 
-def test_a_limit_takes_the_same_ones_each_time(tfds_dir, tmp_path):
+def test_a_limit_takes_the_same_images_each_time(tfds_dir, tmp_path):
     for directory in (tfds_dir, folder(tmp_path, str)):
         chosen = [list(read_data(directory, limit).images) for limit in (3, 3, 100)]
         assert [len(images) for images in chosen] == [3, 3, 8]
@@ -155,7 +155,7 @@ def test_a_limited_measurement(model, capsys, tmp_path):
     assert lines["images"] == "2, 0 more could not be read"
 
 
-def test_the_crop_does_not_see_the_edges(model, capsys, tmp_path):
+def test_the_crop_leaves_out_the_edges(model, capsys, tmp_path):
     for label in (5, 6):
         image = make_image(label, 16, 80)
         image.paste((255, 0, 0), (0, 0, 31, 16))
@@ -170,7 +170,7 @@ def test_the_crop_does_not_see_the_edges(model, capsys, tmp_path):
 
 @pytest.mark.parametrize(("height", "width"), [(128, 256), (256, 128), (128, 128)])
 def test_the_crop_is_the_central_square(height, width):
-    """8/7 of 112 is 128, so the image is cropped without being resized."""
+    """The images have a shorter side of 128 = 8/7 x 112, so they are cropped without resizing."""
     image = np.random.default_rng(0).integers(0, 256, [height, width, 3], np.uint8)
     crop = central_square(tf.constant(encode(PIL.Image.fromarray(image), "PNG")), 112, 112)
     top, left = (height - 112) // 2, (width - 112) // 2
@@ -184,7 +184,7 @@ def test_pixels_of_images_of_any_size(function, side):
     encoded = tf.constant(encode(make_image(999, side, 61), "PNG"))
     pixels = function(encoded, 48, 48).numpy()
     assert pixels.shape == (48, 48, 3)
-    grey_level = 1 / 127.5  # the crop may lose this much, because it rounds to whole numbers
+    grey_level = 1 / 127.5  # tolerance, because the crop rounds pixels to whole numbers
     np.testing.assert_allclose(
         pixels[0, 0], np.array([249, 3, 0]) / 127.5 - 1, atol=grey_level * 1.001
     )
@@ -219,7 +219,7 @@ def test_a_class_that_imagenet_does_not_have(capsys, tmp_path):
     assert err.count("\n") == 1
 
 
-def test_a_classifier_of_something_else(capsys, tmp_path):
+def test_a_classifier_without_imagenets_classes_is_refused(capsys, tmp_path):
     tf.saved_model.save(ColourReader(classes=7), str(tmp_path / "model"))
     data = folder(tmp_path / "data", str)
     status, _, err = run(capsys, "--model", tmp_path / "model", "--data-dir", data)
@@ -233,8 +233,8 @@ def test_a_dataset_that_is_not_prepared(tmp_path):
         read_data(str(tmp_path), None)
 
 
-def test_what_is_wrong_is_said_without_tensorflow(project, tmp_path):
-    """The benchmark runs as a script, from another directory."""
+def test_a_usage_error_is_reported_without_tensorflow(project, tmp_path):
+    """The benchmark reports a missing folder, without TensorFlow and from another directory."""
     code = (
         "import runpy, sys; sys.modules['tensorflow'] = None\n"
         "sys.argv[0] = sys.argv.pop(1); runpy.run_path(sys.argv[0], run_name='__main__')"

@@ -1,4 +1,4 @@
-"""That the benchmark runs, and what it prints; its figures mean nothing at these sizes."""
+"""Tests that benchmarks/trainer.py runs and prints every row, with models too small to time."""
 
 import numpy as np
 import PIL.Image
@@ -11,8 +11,9 @@ SMALL = ["--model", "vit_mini_fe", "--batch-size", "2", "--steps", "1", "--round
 
 
 def rows(capsys, *arguments):
-    """Runs the benchmark; returns figures and goal of each row by its name, and the lines above the
-    rows.
+    """Runs the benchmark; returns the rows by name, and the lines with the model and the data.
+
+    A row is a tuple of a list of numbers and a goal.
     """
     main([*arguments, *SMALL])
     model, data, _, *lines = capsys.readouterr().out.splitlines()
@@ -38,7 +39,7 @@ def test_steps_and_input(capsys):
 
 
 @pytest.mark.slow
-def test_memory_with_given_photographs(capsys, tmp_path):
+def test_memory_with_given_images(capsys, tmp_path):
     (tmp_path / "class").mkdir()
     pixels = np.zeros([24, 32, 3], np.uint8)
     (tmp_path / "class" / "0.jpg").write_bytes(encode(PIL.Image.fromarray(pixels), "JPEG"))

@@ -24,14 +24,14 @@ def test_the_schemes_are_tensorflows():
     assert set(TENSORFLOW_SCHEMES) == named
 
 
-def test_any_answer_is_an_answer(server, monkeypatch):
-    """One without rights as well: what is looked at is the network."""
+def test_any_http_response_shows_that_the_bucket_is_reachable(server, monkeypatch):
+    """`check_reachable` tests only the network, so even an error such as HTTP 403 is accepted."""
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", f"{server.url}/not/there")
     check_reachable("--dataset", "gs://bucket/x")
     check_reachable("--dataset", "/here")
 
 
-def test_no_answer_is_an_error_at_once(monkeypatch):
+def test_an_unreachable_bucket_is_an_error_at_once(monkeypatch):
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{closed.getsockname()[1]}"

@@ -15,7 +15,7 @@ LATER = 10_000_000_000  # ns
 
 @pytest.fixture
 def folder(tmp_path):
-    """Returns a folder with three files, and the path of an index beside it."""
+    """Returns a folder with three files."""
     for name in ("a", "b", "c"):
         (tmp_path / "files").mkdir(exist_ok=True)
         (tmp_path / "files" / name).write_text(f"content of {name}")
@@ -29,7 +29,7 @@ def index(tmp_path):
 
 @pytest.fixture
 def reads(monkeypatch):
-    """Returns the names of the files that are read."""
+    """Records the names of the files that are read; returns the list of names."""
     names = []
     read = content_index._read
     monkeypatch.setattr(content_index, "_read", lambda n, *rest: names.append(n) or read(n, *rest))
@@ -37,8 +37,8 @@ def reads(monkeypatch):
 
 
 @pytest.fixture
-def later(monkeypatch):
-    """Moves the clock so far that all files count as settled."""
+def clock_ahead(monkeypatch):
+    """Sets the clock 10 seconds ahead, so that all files count as unchanged for a while."""
     now = time.time_ns
     monkeypatch.setattr(time, "time_ns", lambda: now() + LATER)
 
@@ -54,7 +54,7 @@ def test_names_sizes_and_digests(folder, index):
             assert found == (path.name, path.stat().st_size, digest)
 
 
-def test_a_second_look_reads_nothing(folder, index, reads, later):
+def test_unchanged_files_are_not_read_again(folder, index, reads, clock_ahead):
     first = contents_of(folder, index)
     assert sorted(reads) == ["a", "b", "c"]
     reads.clear()
@@ -64,7 +64,7 @@ def test_a_second_look_reads_nothing(folder, index, reads, later):
     assert index.stat() == written
 
 
-def test_only_what_changed_is_read(folder, index, reads, later):
+def test_only_changed_files_are_read(folder, index, reads, clock_ahead):
     contents_of(folder, index)
     reads.clear()
     (folder / "b").write_text("another content")
@@ -74,7 +74,7 @@ def test_only_what_changed_is_read(folder, index, reads, later):
     assert sorted(reads) == ["b", "d"]
 
 
-def test_a_change_that_keeps_size_and_time_is_noticed(folder, index, later):
+def test_a_change_with_the_same_size_and_time_is_found(folder, index, clock_ahead):
     a = folder / "a"
     before, status = contents_of(folder, index), a.stat()
     a.write_text("CONTENT OF A")
@@ -85,7 +85,7 @@ def test_a_change_that_keeps_size_and_time_is_noticed(folder, index, later):
 
 
 def test_a_file_that_had_just_changed_is_read_again(folder, index, reads):
-    """Another change within the same tick of the clock would leave no trace."""
+    """A second change within the same tick of the clock would not change the file's time."""
     for _ in range(2):
         contents_of(folder, index)
     assert sorted(reads) == ["a", "a", "b", "b", "c", "c"]
@@ -102,7 +102,7 @@ def test_which_files_have_settled(modified, changed, expected):
 
 
 def test_a_file_that_changes_while_it_is_read_is_read_again(
-    folder, index, reads, later, monkeypatch
+    folder, index, reads, clock_ahead, monkeypatch
 ):
     digest = hashlib.file_digest
 
@@ -121,7 +121,7 @@ def test_a_file_that_changes_while_it_is_read_is_read_again(
     assert contents[1].digest == hashlib.sha256(b"more than before").hexdigest()
 
 
-def test_a_missing_file_is_looked_up_again(folder, index, later, monkeypatch):
+def test_a_missing_file_is_looked_up_again(folder, index, clock_ahead, monkeypatch):
     expected = contents_of(folder, None)
 
     def away(file, name):
@@ -150,7 +150,7 @@ def test_a_pipe_and_a_broken_link_have_no_digest(folder, index):
     ],
     ids=["empty", "cut off", "changed", "rubbish", "without checksum"],
 )
-def test_a_damaged_index_is_replaced(folder, index, reads, later, damage):
+def test_a_damaged_index_is_replaced(folder, index, reads, clock_ahead, damage):
     first = contents_of(folder, index)
     content = index.read_bytes()
     index.write_bytes(damage(content))
@@ -159,21 +159,21 @@ def test_a_damaged_index_is_replaced(folder, index, reads, later, damage):
     assert index.read_bytes() == content
 
 
-def test_an_index_of_another_format_is_replaced(folder, index, reads, later, monkeypatch):
+def test_an_index_of_another_format_is_replaced(folder, index, reads, clock_ahead, monkeypatch):
     contents_of(folder, index)
     monkeypatch.setattr(content_index, "_FORMAT", 0)
     contents_of(folder, index)
     assert len(reads) == 6
 
 
-def test_without_a_place_for_the_index_it_works_as_well(folder, tmp_path, caplog):
+def test_contents_are_read_without_a_place_for_the_index(folder, tmp_path, caplog):
     (tmp_path / "file").touch()
     expected = contents_of(folder, None)
     assert contents_of(folder, tmp_path / "file" / "index.json") == expected
     assert "cannot be written" in caplog.text
 
 
-def test_an_interrupted_index_is_completed(folder, index, reads, later, monkeypatch):
+def test_an_interrupted_index_is_completed(folder, index, reads, clock_ahead, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(content_index, "_THREADS", 1)
         read = content_index._read
@@ -191,7 +191,7 @@ def test_an_interrupted_index_is_completed(folder, index, reads, later, monkeypa
     assert reads == ["c"]
 
 
-def test_there_are_not_more_and_more_indices(folder, tmp_path, later):
+def test_old_indices_are_removed(folder, tmp_path, clock_ahead):
     for number in range(40):
         contents_of(folder, tmp_path / "home" / f"{number}.json")
     kept = {int(path.stem) for path in (tmp_path / "home").glob("*.json")}

@@ -1,4 +1,4 @@
-"""The settings of nodes, there and back again through the JSON that TFX carries."""
+"""Tests that the settings of nodes survive the conversion to JSON, as TFX passes them, and back."""
 
 import dataclasses
 import json
@@ -58,10 +58,10 @@ TRAINER = TrainerSettings(
         ),
     ],
 )
-def test_settings_come_back_as_they_were(settings):
+def test_settings_survive_the_conversion_to_json(settings):
     text = to_custom_config(settings)
-    assert from_custom_config(type(settings), text) == settings  # as executors get it
-    assert from_custom_config(type(settings), json.loads(text)) == settings  # as TFX decodes it
+    assert from_custom_config(type(settings), text) == settings  # executors get a text
+    assert from_custom_config(type(settings), json.loads(text)) == settings  # TFX decodes the text
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_settings_come_back_as_they_were(settings):
         (("training",), {"classes": "daisy"}, "training.classes: Input should be a valid array"),
     ],
 )
-def test_other_settings_are_refused(group, change, expected):
+def test_settings_of_another_version_are_refused(group, change, expected):
     config = json.loads(to_custom_config(TRAINER))
     changed = config
     for name in group:

@@ -20,7 +20,7 @@ def test_contents_are_those_of_all_files(directory):
     assert find_damage(str(directory), contents) is None
 
 
-def test_the_hash_knows_names_and_bytes(directory):
+def test_the_hash_depends_on_names_and_bytes(directory):
     before = hash_records(record_files(str(directory)))
     (directory / "graph").rename(directory / "graph2")
     renamed = hash_records(record_files(str(directory)))

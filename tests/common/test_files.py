@@ -4,11 +4,11 @@ from pathlib import Path
 import pytest
 
 from common.files import read_json, read_or_write, write_whole
-from tests.full_disk import no_room
+from tests.full_disk import full_disk
 
 
 @pytest.mark.parametrize("before", [None, "old"])
-def test_the_text_is_there_and_nothing_else(tmp_path, before):
+def test_the_folder_has_the_new_text_and_no_other_file(tmp_path, before):
     path = tmp_path / "note"
     if before:
         path.write_text(before)
@@ -17,23 +17,23 @@ def test_the_text_is_there_and_nothing_else(tmp_path, before):
     assert os.listdir(tmp_path) == ["note"]
 
 
-def test_permissions_are_those_of_any_new_file(tmp_path):
+def test_the_file_has_the_usual_permissions(tmp_path):
     (tmp_path / "other").touch()
     write_whole(tmp_path / "note", "text")
     assert (tmp_path / "note").stat().st_mode == (tmp_path / "other").stat().st_mode
 
 
-def test_a_full_disk_leaves_what_was_there(tmp_path):
+def test_a_full_disk_leaves_the_old_file(tmp_path):
     path = tmp_path / "note"
     path.write_text("old")
-    with no_room(), pytest.raises(OSError, match="File too large"):
+    with full_disk(), pytest.raises(OSError, match="File too large"):
         write_whole(path, "new")
     assert path.read_text() == "old"
     assert os.listdir(tmp_path) == ["note"]
 
 
-def test_the_bytes_are_on_the_disk_before_the_name(tmp_path, monkeypatch):
-    """Else a power failure could leave an empty file of that name."""
+def test_a_file_is_synced_before_it_is_renamed(tmp_path, monkeypatch):
+    """Without the first fsync, a power failure could leave an empty file."""
     calls = []
     fsync, replace = os.fsync, Path.replace
     monkeypatch.setattr(os, "fsync", lambda fd: (calls.append("fsync"), fsync(fd)))
@@ -42,7 +42,7 @@ def test_the_bytes_are_on_the_disk_before_the_name(tmp_path, monkeypatch):
     assert calls == ["fsync", "replace", "fsync"]
 
 
-def test_a_link_stays_one(tmp_path):
+def test_a_symbolic_link_is_kept(tmp_path):
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "note").symlink_to("elsewhere/note")
     write_whole(tmp_path / "note", "text")
@@ -50,8 +50,8 @@ def test_a_link_stays_one(tmp_path):
     assert (tmp_path / "note").is_symlink()
 
 
-@pytest.mark.parametrize("path", ["note", "ram://bucket/files/note"])  # which stands for a bucket
-def test_the_first_text_stays(path, tmp_path, monkeypatch, caplog):
+@pytest.mark.parametrize("path", ["note", "ram://bucket/files/note"])  # ram:// stands for a bucket
+def test_the_first_text_is_kept(path, tmp_path, monkeypatch, caplog):
     monkeypatch.chdir(tmp_path)
     assert read_or_write(path, "one") == "one"
     assert read_or_write(path, "two") == "one"
@@ -66,7 +66,7 @@ def test_a_damaged_text_is_written_again(tmp_path, content, caplog):
     assert f"{tmp_path / 'note'}: the file is damaged or empty" in caplog.text
 
 
-def test_json_that_is_damaged_counts_as_none_and_is_named(tmp_path, caplog):
+def test_damaged_json_is_named_and_ignored(tmp_path, caplog):
     assert read_json(tmp_path / "note", "a list") is None
     (tmp_path / "note").write_text("[1, 2]")
     assert read_json(tmp_path / "note", "a list") == [1, 2]

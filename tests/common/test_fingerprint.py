@@ -6,7 +6,7 @@ import pytest
 from common import fingerprint, versions
 
 
-def test_a_directory_is_known_by_names_and_contents(tmp_path):
+def test_the_fingerprint_of_a_directory_depends_on_names_and_contents(tmp_path):
     def change(action):
         before = fingerprint.hash_directory(tmp_path)
         action()
@@ -24,7 +24,10 @@ def test_a_directory_is_known_by_names_and_contents(tmp_path):
 
 @pytest.fixture
 def package(tmp_path, monkeypatch):
-    """Writes a package whose module `a` imports `b` and a function of `c`, but not `d`."""
+    """Writes a package whose module `a` imports `b`, and `b` imports a function of `c`.
+
+    Only type checkers follow the import of `d` by `c`.
+    """
     folder = tmp_path / "firstparty"
     folder.mkdir()
     (folder / "__init__.py").write_text("")
@@ -58,7 +61,7 @@ def package(tmp_path, monkeypatch):
         ("d", "x = 1", "x = 2", False),
     ],
 )
-def test_code_is_known_by_itself_and_what_it_imports(package, module, old, new, changes):
+def test_the_fingerprint_of_code_covers_its_imports(package, module, old, new, changes):
     before = fingerprint.hash_code("firstparty.a")
     path = package / f"{module}.py"
     path.write_text(path.read_text().replace(old, new))
@@ -85,7 +88,7 @@ def test_the_text_of_data_is_hashed_instead_of_the_module(package):
 
 
 def install(folder, name, version):
-    """Installs a distribution as pip does, in a directory that comes before the installed ones."""
+    """Returns a function that installs a distribution as pip does, ahead of the real ones."""
     metadata = folder / f"{name}-{version}.dist-info" / "METADATA"
     metadata.parent.mkdir()
     metadata.write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
@@ -116,7 +119,7 @@ def test_libraries_are_known_by_their_distributions():
 
 
 def test_every_library_of_a_node_is_found(project):
-    """A package whose distribution has another name must be in the table of names."""
+    """The table of names lists each package whose distribution has another name."""
     files = [path for name in fingerprint.FIRST_PARTY for path in (project / name).rglob("*.py")]
     modules = [
         ".".join(path.relative_to(project).with_suffix("").parts).removesuffix(".__init__")
@@ -137,7 +140,7 @@ def test_a_module_that_is_not_there():
 
 
 def test_preprocessing_does_not_depend_on_the_training_code():
-    """Otherwise, a change in the training code would run Transform again."""
+    """An edit of the training code must not make Transform run again."""
     before = set(sys.modules)
     trees = fingerprint.parse_modules("trainer.preprocessing")
     assert set(sys.modules) == before  # nothing was imported

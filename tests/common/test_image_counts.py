@@ -21,14 +21,14 @@ def test_each_node_has_a_count_of_its_own(tmp_path, monkeypatch):
     first.mkdir()
     monkeypatch.setenv(image_counts.VARIABLE, str(first))
     count_images(3)
-    monkeypatch.setenv(image_counts.VARIABLE, str(second))  # it is missing: the node is over
+    monkeypatch.setenv(image_counts.VARIABLE, str(second))  # a node without a folder has ended
     count_images(1)
     second.mkdir()
     assert read_image_count(first) == 3
     assert read_image_count(second) == 0
 
 
-def test_nobody_asked(tmp_path, monkeypatch):
+def test_without_the_variable_nothing_is_counted(tmp_path, monkeypatch):
     monkeypatch.delenv(image_counts.VARIABLE, raising=False)
     count_images()
     assert read_image_count(tmp_path) == 0

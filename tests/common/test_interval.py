@@ -20,12 +20,12 @@ def test_lower_bound(hits, images, confidence):
 
 @pytest.mark.parametrize("confidence", [0.8, 0.95, 0.999])
 @pytest.mark.parametrize("floor", [0.1, 0.5, 0.9, 0.99])
-def test_number_of_images_that_a_floor_needs(floor, confidence):
+def test_number_of_images_that_a_limit_needs(floor, confidence):
     needed = images_needed(floor, confidence)
     assert wilson_lower_bound(needed, needed, confidence) >= floor
     assert needed == 1 or wilson_lower_bound(needed - 1, needed - 1, confidence) < floor
 
 
-def test_floors_that_need_no_or_endless_images():
+def test_images_needed_for_limits_of_0_and_1():
     assert images_needed(1.0, 0.95) is None
     assert images_needed(1.0, 0.0) == images_needed(0.0, 0.95) == 1

@@ -1,4 +1,7 @@
-"""Leases of real processes, on a disk and in what has no locks (`_BucketLease` on any path)."""
+"""Tests of leases between real processes.
+
+`_DiskLease` uses file locks. `_BucketLease` works without locks, so it can be tested on a disk.
+"""
 
 import subprocess
 import sys
@@ -10,7 +13,7 @@ from common.errors import InputError
 from common.lease import Timing, _BucketLease, hold_lease, take_lease
 
 QUICK = Timing(renewal=0.1, expiry=0.8, settle=0.05)
-# Where the owner lives: it is enough that one renewal is seen, however slow the machine is.
+# The expiry is so long that even a slow machine renews a lease in time.
 PATIENT = Timing(renewal=0.1, expiry=60, settle=0.5)
 KINDS = ("disk", "bucket")
 HOLDER = """
@@ -35,7 +38,7 @@ def path(tmp_path):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_one_after_the_other(kind, path):
+def test_a_released_lease_can_be_taken_again(kind, path):
     for _ in range(2):
         lease = take(kind, path)
         assert lease is not None
@@ -62,7 +65,7 @@ def test_a_lease_of_a_living_process_is_kept_and_of_a_dead_one_taken_over(kind, 
     lease.release()
 
 
-def test_of_many_at_once_one_has_it(path):
+def test_one_of_many_concurrent_threads_gets_the_lease(path):
     found = []
     threads = [
         threading.Thread(target=lambda: found.append(take("bucket", path, PATIENT)))
@@ -77,7 +80,7 @@ def test_of_many_at_once_one_has_it(path):
     lease.release()
 
 
-def test_one_that_was_taken_over_is_noticed_and_not_released(path):
+def test_a_lease_that_was_taken_over_is_detected_and_not_released(path):
     lease = take("bucket", path)
     path.write_text('{"owner": "machine b process 7"}')
     lease._thread.join(10)
@@ -95,7 +98,7 @@ def test_a_damaged_lease_is_taken_over(path, content):
     lease.release()
 
 
-def test_one_who_waits_says_for_what(path, caplog):
+def test_a_process_that_waits_for_a_lease_logs_the_reason(path, caplog):
     lease = take("disk", path)
     timer = threading.Timer(0.3, lease.release)
     timer.start()
@@ -104,8 +107,12 @@ def test_one_who_waits_says_for_what(path, caplog):
     assert "waiting for the records of blessed models" in caplog.text
 
 
-def test_by_the_address_of_a_bucket():
-    """`ram://` stands for it. It appends where a bucket replaces, so there is no renewal here."""
+def test_a_lease_by_the_url_of_a_bucket():
+    """`ram://` stands for a bucket.
+
+    A second write to `ram://` appends, where a bucket would replace the object. So the test uses a
+    long renewal interval.
+    """
     once = Timing(renewal=60, expiry=0.2, settle=0.05)
     for _ in range(2):
         with hold_lease("ram://bucket/lease", "it", timing=once) as lease:

@@ -10,10 +10,10 @@ import time
 from common.lock import hold_lock
 
 
-def test_a_process_that_waits_says_for_what(tmp_path, caplog):
+def test_a_process_that_waits_for_a_lock_logs_the_reason(tmp_path, caplog):
     target = tmp_path / "model"
     with (tmp_path / ".model.lock").open("w") as other, caplog.at_level(logging.WARNING):
-        fcntl.flock(other, fcntl.LOCK_EX)  # as by another process: it is another open file
+        fcntl.flock(other, fcntl.LOCK_EX)  # for flock, a second open file is like another process
         has_got_it = threading.Event()
 
         def wait():
@@ -33,7 +33,7 @@ def test_a_process_that_waits_says_for_what(tmp_path, caplog):
     assert has_got_it.is_set()
 
 
-def test_it_leaves_no_file(tmp_path):
+def test_a_released_lock_leaves_no_file(tmp_path):
     for _ in range(2):
         with hold_lock(tmp_path / "model"):
             assert [path.name for path in tmp_path.iterdir()] == [".model.lock"]
@@ -58,8 +58,8 @@ with hold_lock(target):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_one_process_at_a_time_though_the_file_is_removed_each_time(tmp_path, project):
-    """Each adds to a number that it has read before; an addition would be lost."""
+def test_one_process_at_a_time_holds_the_lock(tmp_path, project):
+    """Four processes add 1 to the same number; without the lock, additions would be lost."""
     code = f"""
 from pathlib import Path
 from common.lock import hold_lock

@@ -4,13 +4,13 @@ from common.pace import PaceMeter
 
 
 def follow(total, counts):
-    """Returns the paces at one count a second."""
+    """Returns the estimated pace after each count, with one count per second."""
     meter = PaceMeter(total)
     return [meter.add(float(now), done) for now, done in enumerate(counts)]
 
 
 def test_the_time_that_loading_takes_does_not_count():
-    # The first image is counted, and then a model is loaded for 30 s; 5 images a second follow.
+    # After the first image, loading a model takes 30 s; then 5 images are counted per second.
     counts = [0, 0, *[1] * 30, *range(6, 1000, 5)]
     paces = follow(1000, counts)
     assert all(pace is None for pace in paces[:33])

@@ -1,4 +1,4 @@
-"""What a process does when it is sent a signal. Each test is a small process of its own."""
+"""Tests how a process ends after a signal. Each test starts a small Python program."""
 
 import os
 import signal
@@ -12,7 +12,7 @@ import pytest
 
 pytestmark = pytest.mark.usefixtures("foreground")
 START = "from common.termination import end_on_signals; end_on_signals('program')\n"
-# As TensorFlow does where it has called Python code: whatever is raised, the work goes on.
+# TensorFlow catches exceptions of the Python code that it calls, and continues, as this loop does.
 SWALLOWS = """
 print("ready", flush=True)
 while True:
@@ -21,7 +21,7 @@ while True:
     except BaseException:
         pass
 """
-# OpenSSL lets other threads run meanwhile, but the main thread executes no Python code.
+# During this call of OpenSSL, other threads run, but the main thread executes no Python code.
 LONG_CALL = """
 print("ready", flush=True)
 hashlib.pbkdf2_hmac("sha512", b"", b"", 2**31 - 1)
@@ -29,7 +29,7 @@ hashlib.pbkdf2_hmac("sha512", b"", b"", 2**31 - 1)
 
 
 class Program:
-    """A Python program that has said "ready"."""
+    """A Python program that was started, and has printed "ready"."""
 
     def __init__(self, project: Path, code: str, **options) -> None:
         imports = "import hashlib, os, signal, subprocess, sys, threading, time\n"
@@ -51,7 +51,7 @@ class Program:
         self.process.send_signal(number)
 
     def end(self) -> tuple[int, str]:
-        """Its exit status, and what it has written to stderr."""
+        """Waits for the program to end; returns its exit status and its stderr."""
         out, err = self.process.communicate(timeout=30)
         self.said += out
         return self.process.returncode, err
@@ -87,7 +87,7 @@ def test_a_signal_ends_whatever_the_main_thread_does(program, code, number, stat
 
 
 def test_ignored_signals_stay_ignored(program):
-    """As in the background jobs of a shell."""
+    """A shell lets its background jobs ignore SIGINT, and they must continue to do so."""
     code = "print('ready', flush=True)\ntime.sleep(0.5)\nprint('went on')"
     running = program(code, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN))
     running.send(signal.SIGINT)
@@ -103,8 +103,8 @@ def is_alive(process: int) -> bool:
     return state not in "ZX"
 
 
-def test_no_process_is_left_below(program):
-    """Neither one that ignores signals in a session of its own, nor one whose parent has ended."""
+def test_child_processes_are_ended(program):
+    """Even a child that ignores SIGTERM in its own session, and an orphaned child, are ended."""
     running = program(
         """
         deaf = [
@@ -173,7 +173,7 @@ def test_unsaved_steps_are_saved_first(program):
     assert running.said == "ready\nsaved\n"
 
 
-def test_without_unsaved_steps_nothing_is_waited_for(program):
+def test_without_unsaved_steps_the_process_ends_at_once(program):
     running = program(WORK.format(unsaved=False, seconds=0))
     running.send(signal.SIGINT)
     assert running.end() == (130, "program: interrupted\n")
@@ -182,7 +182,8 @@ def test_without_unsaved_steps_nothing_is_waited_for(program):
 def test_a_second_signal_ends_at_once(program):
     running = program(WORK.format(unsaved=True, seconds=600))
     running.send(signal.SIGINT)
-    running.send(signal.SIGINT)  # a wrapper that passes the terminal's signal on
+    # some wrappers pass on the signal that the terminal has sent already
+    running.send(signal.SIGINT)
     time.sleep(0.7)
     assert running.process.poll() is None
     running.send(signal.SIGINT)
@@ -190,8 +191,8 @@ def test_a_second_signal_ends_at_once(program):
     assert running.said == "ready\n"
 
 
-def test_callbacks_do_not_wait_for_one_that_hangs(program):
-    """As a network that is away."""
+def test_a_callback_that_hangs_does_not_stop_the_others(program):
+    """A callback may hang, for example, because the network is unreachable."""
     running = program(
         """
         from common.termination import call_before_end
@@ -210,8 +211,8 @@ def test_callbacks_do_not_wait_for_one_that_hangs(program):
     assert running.end() == (130, "node\nscreen\nprogram: interrupted\n")
 
 
-def test_what_must_not_happen_after_a_signal_does_not(program):
-    """Although the process takes a while to end, since it calls a function first."""
+def test_nothing_is_pushed_after_a_signal(program):
+    """`stop_here` blocks after a signal, even while a callback delays the end of the process."""
     running = program(
         """
         from common.termination import call_before_end, stop_here

@@ -1,4 +1,4 @@
-"""Which edits of a program are of its wording, and which change what it does."""
+"""Tests which edits of a program change only its wording, and which change its behaviour."""
 
 import ast
 
@@ -40,7 +40,7 @@ def tree_of(code):
         ("P(description='Does this.')", "P(description='Does that.')"),
     ],
 )
-def test_wording_is_nothing(before, after):
+def test_edits_of_wording_are_ignored(before, after):
     assert tree_of(before) == tree_of(after)
 
 
@@ -57,7 +57,7 @@ def test_wording_is_nothing(before, after):
         ("x == 'an image'", "x == 'the image'"),
         ("x: Literal['an image']", "x: Literal['the image']"),
         ("why = 'no such file'\nraise E(why)", "why = 'no file'\nraise E(why)"),
-        # The class of an exception, and its arguments that a handler may depend on.
+        # An exception handler may depend on the class of an exception and on its arguments.
         ("raise E('no file')", "raise F('no file')"),
         ("raise E('no file') from a", "raise E('no file')"),
         ("raise E('image')", "raise E('label')"),
@@ -77,5 +77,5 @@ def test_wording_is_nothing(before, after):
         ("def f(x: int): ...", "def f(x: str): ..."),
     ],
 )
-def test_everything_else_counts(before, after):
+def test_edits_of_behaviour_are_kept(before, after):
     assert tree_of(before) != tree_of(after)

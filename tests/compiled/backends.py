@@ -1,12 +1,14 @@
-"""What a backend tells a container, and what it records of what the container wrote.
+"""Stand-ins for two backends, which provide a container's inputs and record its outputs.
 
 - `VertexAi` follows Vertex AI's documentation: each artifact has its type and a resource name.
-- `KubeflowPipelines` follows the source of Kubeflow Pipelines, whose places are named at each line
-  below, as paths in backend/src/v2 at release 2.17.0; 2.14.3 does the same unless it is said. A run
-  of each on their own driver and launcher is in docs/kubeflow.md.
+- `KubeflowPipelines` follows the source of Kubeflow Pipelines 2.17.0. Comments name the file in
+  backend/src/v2 and the function that the code imitates. Release 2.14.3 behaves the same unless a
+  comment says otherwise. docs/kubeflow.md describes a run of each release with its own driver and
+  launcher.
 
-A directory stands for the bucket of a `gs://` root. What the launcher puts below `/gcs`, `/minio`,
-`/s3` and `/tmp`, which are a container's own, lies below that container's disk.
+A directory stands for the bucket of a `gs://` root. The launcher's paths `/gcs`, `/minio`, `/s3`
+and `/tmp` belong to one container each, so they lie in the folder that stands for the container's
+disk.
 """
 
 import abc
@@ -25,11 +27,11 @@ from kfp.pipeline_spec import pipeline_spec_pb2 as pb
 from pipeline.runners.container import LAUNCHER_ROOT
 
 EXECUTOR_LOGS = "executor-logs"
-_STORED = ("minio", "s3")  # the schemes of object stores that only the launcher reads
+_STORED = ("minio", "s3")  # URI schemes of object stores that only the launcher reads
 
 
 class JobError(Exception):
-    """An error for a job that the backend would not run."""
+    """An error for a job that Vertex AI or Kubeflow Pipelines would refuse."""
 
 
 class Backend(abc.ABC):
@@ -40,27 +42,23 @@ class Backend(abc.ABC):
 
     @abc.abstractmethod
     def read(self, job: Path, root: str) -> tuple[Mapping[str, Any], str]:
-        """Reads the PipelineSpec in the file `job`, as JSON, and the root of a run with the
-        pipeline root `root`.
-        """
+        """Returns the PipelineSpec in the file `job`, as JSON, and the pipeline root of runs."""
 
     @abc.abstractmethod
     def run_root(self, root: str, pipeline: str, run: str) -> str:
-        """Returns the directory in which the containers of a run write, for the pipeline root
-        `root`.
-        """
+        """Returns the directory of a run's artifacts below the pipeline root `root`."""
 
     @abc.abstractmethod
     def outputs(
         self, declared: pb.ComponentOutputsSpec, run_root: str, task: str, disk: Path
     ) -> pb.ExecutorInput.Outputs:
-        """Returns the outputs that the container of `task` must write."""
+        """Returns the paths at which the container of `task` must write its outputs."""
 
     def prepare(
         self, inputs: pb.ExecutorInput.Inputs, outputs: pb.ExecutorInput.Outputs, disk: Path
     ) -> None:
-        """Does what comes before the container's command: it may rely on some directories."""
-        for artifacts in outputs.artifacts.values():  # object storage has no parents
+        """Makes directories and copies inputs, as the backend does before it starts a container."""
+        for artifacts in outputs.artifacts.values():  # object stores need no parent folders
             self.path(artifacts.artifacts[0].uri).parent.mkdir(parents=True, exist_ok=True)
 
     def arguments(self, disk: Path) -> list[str]:
@@ -71,17 +69,17 @@ class Backend(abc.ABC):
         """Returns the file or directory that stands for the object or objects at `uri`."""
         return Path(uri)
 
-    def finish(  # noqa: B027 (a backend whose containers write the store themselves does nothing)
+    def finish(  # noqa: B027 (on Vertex AI, containers write to the store themselves)
         self, artifacts: Mapping[str, pb.RuntimeArtifact], disk: Path
     ) -> None:
-        """Does what comes after the container's command, with its recorded outputs."""
+        """Copies outputs to the store, as the backend does after a container has ended."""
 
     @abc.abstractmethod
-    def sent(self, artifact: pb.RuntimeArtifact) -> pb.RuntimeArtifact:
-        """Returns a recorded artifact in the form in which a step that reads it receives it."""
+    def send_artifact(self, artifact: pb.RuntimeArtifact) -> pb.RuntimeArtifact:
+        """Returns a recorded artifact in the form in which the next step receives it."""
 
     @abc.abstractmethod
-    def recorded(
+    def record_output(
         self,
         key: str,
         provisioned: pb.RuntimeArtifact,
@@ -90,7 +88,7 @@ class Backend(abc.ABC):
         """Returns an output artifact, completed with the metadata that the container wrote.
 
         Raises:
-          JobError: the backend cannot record it.
+          JobError: the backend cannot record the artifact.
         """
 
     @abc.abstractmethod
@@ -101,11 +99,11 @@ class Backend(abc.ABC):
         inputs: pb.ExecutorInput.Inputs,
         outputs: pb.ExecutorInput.Outputs,
     ) -> Any:
-        """Returns, as JSON, the key that two executions with the same outputs share."""
+        """Returns the cache key of an execution, as JSON."""
 
 
 class VertexAi(Backend):
-    """Takes a PipelineJob as JSON; gives each output artifact a resource name beforehand."""
+    """Runs a PipelineJob in JSON; each output artifact has a resource name before the step runs."""
 
     _STORE = "projects/1/locations/europe-west4/metadataStores/default"
 
@@ -133,10 +131,10 @@ class VertexAi(Backend):
             outputs.parameters[key].output_file = f"{disk}/{key}"
         return outputs
 
-    def sent(self, artifact: pb.RuntimeArtifact) -> pb.RuntimeArtifact:
+    def send_artifact(self, artifact: pb.RuntimeArtifact) -> pb.RuntimeArtifact:
         return artifact
 
-    def recorded(
+    def record_output(
         self,
         key: str,
         provisioned: pb.RuntimeArtifact,
@@ -164,13 +162,13 @@ class VertexAi(Backend):
 
 
 class KubeflowPipelines(Backend):
-    """Takes a PipelineSpec as YAML; names an artifact when it is recorded."""
+    """Runs a PipelineSpec in YAML; an output artifact gets its name after the step has run."""
 
     def __init__(self, release: str = "2.17.0", *, store: Path | None = None) -> None:
         """
         Args:
           release: "2.17.0" or "2.14.3".
-          store: the directory that stands for the object store; None if nothing is there.
+          store: the directory that stands for the object store; None if no artifact is there.
         """
         super().__init__()
         self._is_2_14 = release == "2.14.3"
@@ -208,7 +206,7 @@ class KubeflowPipelines(Backend):
             outputs.parameters[key].output_file = f"{disk}/tmp/kfp/outputs/{key}"
         if self._is_2_14:  # component/launcher_v2.go, OutputMetadataFilepath
             outputs.output_file = f"{disk}/tmp/kfp_outputs/output_metadata.json"
-        else:  # lines 797 to 803; the path: component/launcher_v2.go, LocalPathForURI
+        else:  # driver/driver.go, lines 797 to 803; component/launcher_v2.go, LocalPathForURI
             outputs.output_file = str(_local_path(f"{task_root}/output_metadata.json", disk))
         return outputs
 
@@ -251,8 +249,8 @@ class KubeflowPipelines(Backend):
             shutil.rmtree(disk / scheme, ignore_errors=True)
 
     def _download(self, uri: str, local: Path) -> None:
-        # objectstore/object_store.go, DownloadBlob: 2.14.3 copies all objects whose keys begin like
-        # that of the artifact, such as those of `model_run` with those of `model`.
+        # objectstore/object_store.go, DownloadBlob: 2.14.3 copies all objects whose keys begin with
+        # the artifact's key, so with `model` it also copies `model_run`.
         target = self.path(uri)
         for file in target.parent.rglob("*"):
             begins = str(file).startswith(str(target))
@@ -263,20 +261,20 @@ class KubeflowPipelines(Backend):
                 shutil.copyfile(file, copy)
 
     def _upload(self, local: Path, uri: str) -> None:
-        # objectstore/object_store.go, UploadBlob: of a directory, only the files.
+        # objectstore/object_store.go, UploadBlob, which uploads files, but no empty directories.
         for file in [local] if local.is_file() else local.rglob("*"):
             if file.is_file():
                 key = Path(os.path.normpath(self.path(uri) / file.relative_to(local)))
                 key.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(file, key)
 
-    def sent(self, artifact: pb.RuntimeArtifact) -> pb.RuntimeArtifact:
+    def send_artifact(self, artifact: pb.RuntimeArtifact) -> pb.RuntimeArtifact:
         # metadata/client.go, GetOutputArtifactsByExecutionId and ToRuntimeArtifact
         sent = _copy(artifact)
         sent.type.instance_schema = ""
         return sent
 
-    def recorded(
+    def record_output(
         self,
         key: str,
         provisioned: pb.RuntimeArtifact,
@@ -288,14 +286,14 @@ class KubeflowPipelines(Backend):
             if written.uri:
                 artifact.uri = written.uri
             artifact.metadata.update(dict(written.metadata))
-        # objectstore/config.go, KeyFromURI: the bucket's prefix is the root of the run.
+        # objectstore/config.go, KeyFromURI, which refuses a URI outside the root of the run.
         run_root = provisioned.uri.rsplit("/", 3)[0]
         if not artifact.uri.startswith(f"{run_root}/"):
             raise JobError(f"{key} was put at {artifact.uri}, not below {run_root}")
         # metadata/client.go, RecordArtifact; metadata/converter.go, toMLMDArtifact
-        values = {name: _stored(key, name, value) for name, value in artifact.metadata.items()}
+        values = {name: _store_value(key, name, value) for name, value in artifact.metadata.items()}
         values.setdefault("display_name", key)
-        # config/env.go, GetStoreSessionInfo: its parameters name no secret here.
+        # config/env.go, GetStoreSessionInfo, for a store without a secret.
         provider = artifact.uri.split("://")[0] if _is_stored(artifact.uri) else "gs"
         session = f'{{"Provider":"{provider}","Params":{{"fromEnv":"true"}}}}'
         values.setdefault("store_session_info", session)
@@ -333,8 +331,9 @@ def _is_stored(uri: str) -> bool:
 
 
 def _local_path(uri: str, disk: Path) -> Path:
-    """Returns the path of an artifact on a container's disk: component/launcher_v2.go,
-    LocalPathForURI.
+    """Returns the path of an artifact on a container's disk.
+
+    Source: component/launcher_v2.go, LocalPathForURI.
     """
     return disk / (uri.replace("://", "/", 1) if _is_stored(uri) else f"gcs{uri}")
 
@@ -345,9 +344,10 @@ def _copy(artifact: pb.RuntimeArtifact) -> pb.RuntimeArtifact:
     return copy
 
 
-def _stored(key: str, name: str, value: Any) -> Any:
-    """Returns a value of metadata as it comes back from ML Metadata: metadata/converter.go,
-    StructValueToMLMDValue and toRuntimeArtifact.
+def _store_value(key: str, name: str, value: Any) -> Any:
+    """Returns a value of an artifact's metadata after a round trip through ML Metadata.
+
+    Source: metadata/converter.go, StructValueToMLMDValue and toRuntimeArtifact.
     """
     if value is None:
         raise JobError(f"{key}: unknown/unsupported value type of {name}: null")
@@ -361,9 +361,7 @@ def _stored(key: str, name: str, value: Any) -> Any:
 
 
 def _inputs_key(inputs: pb.ExecutorInput.Inputs) -> Any:
-    """Returns the inputs by which both backends identify an execution: artifacts by name,
-    parameters by value.
-    """
+    """Returns the inputs in the cache key: the names of artifacts and the values of parameters."""
     return {
         "artifacts": {k: [a.name for a in v.artifacts] for k, v in inputs.artifacts.items()},
         "parameters": {k: json_format.MessageToDict(v) for k, v in inputs.parameter_values.items()},

@@ -1,17 +1,17 @@
 """Executes a compiled pipeline on this machine, as Vertex AI and Kubeflow Pipelines do.
 
 Every step is a new process with the command and the arguments of the job, in an empty directory,
-with only a container's environment variables. The arguments are built from the job with kfp's own
-protos; a job in another format, or one that either backend would refuse, is an error here.
-`tests.compiled.backends` contains the differences between the two. Comments name the source code
-of Kubeflow Pipelines 2.17.0 that this module imitates, by paths below backend/src/v2.
+with only a container's environment variables. The job is parsed with kfp's own protos; a job in
+another format, or a job that Vertex AI or Kubeflow Pipelines would refuse, raises `JobError`.
+`tests.compiled.backends` has the differences between the two backends. Comments name files below
+backend/src/v2 of Kubeflow Pipelines 2.17.0, and the functions in them that this module imitates.
 
 A directory stands for a `gs://` bucket, which the containers read and write themselves. With a
-pipeline root in `minio://` or `s3://`, a container sees no object store: its artifacts are copied
-to and from its own disk, which is new for each step and removed after it.
+pipeline root in `minio://` or `s3://`, a container cannot access the object store. Its artifacts
+are copied to and from its own disk, which is new for each step and removed after the step.
 
-Not imitated: the launcher's copies of input artifacts to `/gcs`, which no container of ours reads,
-machines, retries, mounted volumes (all containers see the directories of this machine).
+Not imitated are machines, retries, mounted volumes (every container sees all directories of this
+machine), and the launcher's copies of input artifacts in `/gcs` (this pipeline does not read them).
 """
 
 import dataclasses
@@ -47,10 +47,8 @@ _KINDS = {
 }
 
 
-class StepFailed(Exception):  # noqa: N818 (it is not the job that is wrong)
-    """An error for a container that ended with another status than 0; the message is the end of its
-    log.
-    """
+class StepFailed(Exception):  # noqa: N818 (it reads better without the suffix Error)
+    """An error for a container with a nonzero exit status; the message is the end of its log."""
 
 
 @dataclasses.dataclass
@@ -58,10 +56,10 @@ class Step:
     """The result of a task.
 
     Attributes:
-      cached: whether its outputs are those of an earlier run.
-      artifacts: its outputs, as recorded.
-      parameters: its output parameters.
-      log: what it wrote to stdout and stderr.
+      cached: whether the outputs were taken from an earlier run.
+      artifacts: the output artifacts by key.
+      parameters: the output parameters by key.
+      log: stdout and stderr of the container.
     """
 
     cached: bool
@@ -76,7 +74,7 @@ def properties(steps: Mapping[str, Step], task: str, output: str) -> dict[str, A
 
 
 class Cluster:
-    """Runs a compiled pipeline, as often as it is asked to."""
+    """Runs versions of a compiled pipeline, with one cache for all runs."""
 
     def __init__(
         self,
@@ -90,12 +88,11 @@ class Cluster:
     ) -> None:
         """
         Args:
-          job: `.json` for Vertex AI, `.yaml` for Kubeflow Pipelines.
-          bin: of the environment that stands for the image.
-          folder: for the containers' own disks.
+          job: the compiled pipeline: `.json` for Vertex AI, `.yaml` for Kubeflow Pipelines.
+          bin: the `bin` directory of the environment that stands for the image.
+          folder: the folder for the containers' disks.
           root: the pipeline root: a directory, or a URI of `minio://` or `s3://`.
-          surroundings: variables that stand for what a container finds around it on a cluster, such
-            as the account that it acts as.
+          surroundings: environment variables that a cluster adds, such as those for credentials.
           kubeflow: the release of Kubeflow Pipelines.
         """
         self._bin, self._folder = bin, folder
@@ -109,11 +106,11 @@ class Cluster:
         self.upload(job, root)
 
     def path(self, artifact: pb.RuntimeArtifact) -> Path:
-        """Returns the file or directory of an artifact, in the store if it is there."""
+        """Returns the file or directory that contains an artifact."""
         return self._backend.path(artifact.uri)
 
     def upload(self, job: Path, root: Path | str) -> None:
-        """Runs `job` from now on; the cache is that of all versions of a pipeline."""
+        """Replaces the pipeline by another version, and keeps the cache."""
         content, self._root = self._backend.read(job, str(root))
         self._spec = _spec(content)
         if self._root != str(root):
@@ -124,18 +121,18 @@ class Cluster:
         check(self._spec, self._executors)
 
     def run(self, *, until: str | None = None, **parameters: Any) -> dict[str, Step]:
-        """Runs all tasks in order.
+        """Runs the tasks of the pipeline in order.
 
         Args:
-          until: the task to stop after, of those that it needs; None for all tasks.
-          **parameters: values of runtime parameters; the others have their defaults.
+          until: runs only this task and its upstream tasks; None runs all tasks.
+          **parameters: values of runtime parameters; missing parameters have their defaults.
 
         Returns:
           The steps by task name.
 
         Raises:
-          JobError: the job, or a parameter, would be refused.
-          StepFailed: a step failed; nothing runs after it.
+          JobError: the backend would refuse the job or a parameter.
+          StepFailed: a step failed; later steps do not run.
         """
         values = read_parameters(self._spec, parameters)
         run = uuid.uuid4().hex
@@ -149,8 +146,8 @@ class Cluster:
             component = self._spec.components[task.component_ref.name]
             disk = self._folder / f"{run}-{name}"
             outputs = self._backend.outputs(component.output_definitions, run_root, name, disk)
-            # driver/container.go, Container, and driver/cache.go: no launcher is started, and the
-            # outputs are the artifacts of the earlier execution, of the same ids.
+            # driver/container.go, Container, and driver/cache.go: a cached task starts no launcher,
+            # and its outputs are the artifacts of the earlier execution.
             key = self._cache_key(component, inputs, outputs)
             if task.caching_options.enable_cache and key in self._cache:
                 steps[name] = dataclasses.replace(self._cache[key], cached=True)
@@ -169,7 +166,7 @@ class Cluster:
         for key, artifact in task.inputs.artifacts.items():
             source = artifact.task_output_artifact
             found = steps[source.producer_task].artifacts[source.output_artifact_key]
-            inputs.artifacts[key].artifacts.add().CopyFrom(self._backend.sent(found))
+            inputs.artifacts[key].artifacts.add().CopyFrom(self._backend.send_artifact(found))
         for key, parameter in task.inputs.parameters.items():
             match parameter.WhichOneof("kind"):
                 case "runtime_value":
@@ -199,7 +196,7 @@ class Cluster:
         log = disk / "log"
         with log.open("wb") as file:
             done = subprocess.run(
-                [_resolved(part, executor_input) for part in command],
+                [_resolve_placeholder(part, executor_input) for part in command],
                 cwd=disk / "empty",
                 env=environment,
                 stdout=file,
@@ -212,13 +209,13 @@ class Cluster:
         if done.returncode:
             raise StepFailed(f"{name}: exit status {done.returncode}\n{text[-4000:]}")
         written = json_format.Parse(Path(outputs.output_file).read_text(), pb.ExecutorOutput())
-        artifacts = dict(self._recorded(name, outputs, written))
+        artifacts = dict(self._record_outputs(name, outputs, written))
         if str(disk) in str(artifacts):
             raise JobError(f"{name}: an output names a path of the container's disk: {artifacts}")
         self._backend.finish(artifacts, disk)
         return Step(False, artifacts, dict(_output_parameters(name, component, written)), text)
 
-    def _recorded(
+    def _record_outputs(
         self,
         name: str,
         outputs: pb.ExecutorInput.Outputs,
@@ -227,11 +224,11 @@ class Cluster:
         """Returns the output artifacts, completed with the metadata that a container wrote."""
         unknown = set(written.artifacts) - set(outputs.artifacts)
         if unknown:
-            raise JobError(f"{name} wrote of outputs that it has not: {unknown}")
+            raise JobError(f"{name} wrote outputs that its component does not declare: {unknown}")
         for key, provisioned in outputs.artifacts.items():
             found = next(iter(written.artifacts[key].artifacts), None)
             try:
-                yield key, self._backend.recorded(key, provisioned.artifacts[0], found)
+                yield key, self._backend.record_output(key, provisioned.artifacts[0], found)
             except JobError as error:
                 raise JobError(f"{name}: {error}") from error
 
@@ -247,14 +244,14 @@ class Cluster:
 
 
 def prepare_disk(disk: Path, bin: Path) -> dict[str, str]:
-    """Makes a container's own disk, with the directory `empty` to work in.
+    """Makes the folders of a container's disk: `empty` (its working directory), `home`, `tmp`.
 
     Args:
-      disk: to be made.
-      bin: of the environment that stands for the image.
+      disk: the folder that stands for the disk.
+      bin: the `bin` directory of the environment that stands for the image.
 
     Returns:
-      All that is in its environment.
+      The environment variables of the container.
     """
     for directory in ("empty", "home", "tmp"):
         (disk / directory).mkdir(parents=True)
@@ -274,10 +271,10 @@ def _spec(content: Mapping[str, Any]) -> pb.PipelineSpec:
 
 
 def check(spec: pb.PipelineSpec, executors: Mapping[str, Any]) -> None:
-    """Refuses what a backend's compiler refuses: compiler/visitor.go, and driver/resolve.go.
+    """Refuses an invalid pipeline, as compiler/visitor.go and driver/resolve.go do.
 
     Raises:
-      JobError: a reference leads nowhere, types differ, or an executor is no container.
+      JobError: a component, task or output is missing, types differ, or there is no container.
     """
     for name, task in spec.root.dag.tasks.items():
         if task.component_ref.name not in spec.components:
@@ -288,7 +285,9 @@ def check(spec: pb.PipelineSpec, executors: Mapping[str, Any]) -> None:
         if executor is None or executor.WhichOneof("spec") != "container":
             raise JobError(f"{name}: its executor is no container")
         if not executor.container.image or executor.container.HasField("lifecycle"):
-            raise JobError(f"{name}: no image, or a driver, which Kubeflow Pipelines has not")
+            raise JobError(
+                f"{name}: no image, or a lifecycle, which Kubeflow Pipelines does not support"
+            )
         _check_artifacts(spec, name, task, component)
         _check_parameters(spec, name, task, component)
     if set(spec.components) != {t.component_ref.name for t in spec.root.dag.tasks.values()}:
@@ -328,7 +327,7 @@ def _check_parameters(
                 produced = _producer(spec, name, source.task_output_parameter.producer_task)
                 found = produced.parameters.get(source.task_output_parameter.output_parameter_key)
             case kind:
-                raise JobError(f"{name}.{key}: not to be had from {kind}")
+                raise JobError(f"{name}.{key}: a parameter cannot come from {kind}")
         if found is None or found.parameter_type != wanted:
             raise JobError(f"{name}.{key}: there is no such parameter of this type")
 
@@ -340,7 +339,7 @@ def _producer(spec: pb.PipelineSpec, name: str, producer: str) -> pb.ComponentOu
 
 
 def in_order(spec: pb.PipelineSpec) -> Iterator[tuple[str, pb.PipelineTaskSpec]]:
-    """Returns the tasks, each after the tasks that it depends on: compiler/argocompiler/dag.go."""
+    """Returns each task after its upstream tasks, as compiler/argocompiler/dag.go does."""
     waiting, done = dict(spec.root.dag.tasks.items()), set()
     while waiting:
         ready = sorted(n for n, task in waiting.items() if _upstream(task) <= done)
@@ -363,11 +362,13 @@ def _needed(spec: pb.PipelineSpec, name: str) -> set[str]:
 
 
 def read_parameters(spec: pb.PipelineSpec, given: Mapping[str, Any]) -> dict[str, struct_pb2.Value]:
-    """Returns the values of a run's parameters: ../apiserver/template/v2_template.go,
-    validatePipelineJobInputs; their defaults: compiler/argocompiler/argo.go, Compile.
+    """Returns the values of a run's parameters, with defaults for missing ones.
+
+    Sources: ../apiserver/template/v2_template.go, validatePipelineJobInputs;
+    compiler/argocompiler/argo.go, Compile (defaults).
 
     Raises:
-      JobError: an unknown one, one without a value, or one of another type.
+      JobError: a parameter is unknown, has no value, or has a value of another type.
     """
     definitions = spec.root.input_definitions.parameters
     unknown = set(given) - set(definitions)
@@ -388,18 +389,19 @@ def read_parameters(spec: pb.PipelineSpec, given: Mapping[str, Any]) -> dict[str
     return values
 
 
-def _resolved(part: str, executor_input: pb.ExecutorInput) -> str:
-    # component/launcher_v2.go, compileCmdAndArgs, which leaves other placeholders as they are.
+def _resolve_placeholder(part: str, executor_input: pb.ExecutorInput) -> str:
+    # component/launcher_v2.go, compileCmdAndArgs, which does not replace any other placeholder.
     resolved = part.replace("{{$}}", json_format.MessageToJson(executor_input, indent=None))
     if "{{$" in part.replace("{{$}}", ""):
-        raise JobError(f"a placeholder that nobody resolves: {part}")
+        raise JobError(f"unknown placeholder: {part}")
     return resolved
 
 
 def _output_parameters(
     name: str, component: pb.ComponentSpec, written: pb.ExecutorOutput
 ) -> Iterator[tuple[str, struct_pb2.Value]]:
-    # component/launcher_v2.go, collectOutputParameters; TFX writes no file for any of them.
+    # component/launcher_v2.go, collectOutputParameters. TFX writes parameters to the
+    # ExecutorOutput, and not to a file for each parameter.
     for key, definition in component.output_definitions.parameters.items():
         value = written.parameter_values.get(key)
         if value is None or value.WhichOneof("kind") != _KINDS[definition.parameter_type]:

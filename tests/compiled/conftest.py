@@ -1,4 +1,4 @@
-"""Compiled pipelines, and what stands for the image that they run in."""
+"""Fixtures that compile pipelines, and make an environment that stands for the container image."""
 
 import contextlib
 import io
@@ -12,13 +12,13 @@ from tests.installation import make_environment
 
 @pytest.fixture(scope="session")
 def container_bin(project, tmp_path_factory) -> Path:
-    """Returns the `bin` directory of an environment that is installed as in the image."""
+    """Returns the `bin` directory of an environment with the same packages as the image."""
     return make_environment(project, tmp_path_factory.mktemp("image"))
 
 
 @pytest.fixture(scope="session")
 def compile_to():
-    """Compiles by the command line; returns the path."""
+    """Returns a function that compiles a pipeline to a file by the command line."""
 
     def compile_to(path: Path, *arguments: str) -> Path:
         runner = "vertex" if path.suffix == ".json" else "kubeflow"

@@ -1,10 +1,11 @@
 """Runs the containers of a custom job on this machine, as Vertex AI does.
 
-Each is a process with the command of its pool, in an empty directory, and learns of the others from
-`TF_CONFIG` and `CLUSTER_SPEC` in the format that Vertex AI documents for distributed training; a
-single one has no `TF_CONFIG`. A job has succeeded when its chief has, and failed when any has.
+Each container is a process with the command of its worker pool, in an empty directory. `TF_CONFIG`
+and `CLUSTER_SPEC` name all containers, in the format that Vertex AI documents for distributed
+training; a single container has no `TF_CONFIG`. A job succeeds when its chief succeeds, and fails
+when any container fails.
 
-Not imitated: machines, restarts, preemption.
+Machines, restarts and preemption are not imitated.
 """
 
 import json
@@ -16,22 +17,22 @@ from google.cloud.aiplatform_v1.types import ContainerSpec, CustomJob, JobState
 
 from tests.compiled.cluster import prepare_disk
 
-_TASKS = ("chief", "worker", "ps", "evaluator")  # of the pools, in their order
+_TASKS = ("chief", "worker", "ps", "evaluator")  # task types of the worker pools, in order
 
 
 class Replicas:
     """The containers of one custom job.
 
     Attributes:
-      processes: by their names, such as "workerpool0-0".
+      processes: the processes by the names of their replicas, such as "workerpool0-0".
     """
 
     def __init__(self, job: CustomJob, *, bin: Path, folder: Path) -> None:
         """
         Args:
-          job: what to run.
-          bin: of the environment that stands for the image.
-          folder: for the containers' own disks.
+          job: the job to run.
+          bin: the `bin` directory of the environment that stands for the image.
+          folder: the folder for the containers' disks.
         """
         self.processes: dict[str, subprocess.Popen] = {}
         self._bin, self._folder = bin, folder
@@ -45,7 +46,7 @@ class Replicas:
     def _start(self, name: str, container: ContainerSpec, cluster: dict[str, str]) -> None:
         disk = self._folder / name
         environment = prepare_disk(disk, self._bin) | cluster
-        # Popen searches the PATH of this process, not that of the container.
+        # Popen would search the PATH of this process instead of the container's PATH.
         command, *arguments = [*container.command, *container.args]
         with (disk / "log").open("wb") as log:
             self.processes[name] = subprocess.Popen(
@@ -57,11 +58,11 @@ class Replicas:
             )
 
     def log(self, name: str) -> str:
-        """Returns the output of a container."""
+        """Returns the log of a container: stdout and stderr."""
         return (self._folder / name / "log").read_text(errors="replace")
 
     def state(self) -> tuple[JobState, str]:
-        """Returns the state of the job, and, if it failed, the reason."""
+        """Returns the state of the job, and the reason of a failure."""
         ended = {name: process.poll() for name, process in self.processes.items()}
         for name, status in ended.items():
             if status:
@@ -73,16 +74,14 @@ class Replicas:
         return JobState.JOB_STATE_RUNNING, ""
 
     def stop(self) -> None:
-        """Ends what still runs."""
+        """Kills all processes of the job."""
         for process in self.processes.values():
             process.kill()
             process.wait()
 
 
 def _cluster(job: CustomJob, addresses: list[list[str]], pool: int, index: int) -> dict[str, str]:
-    """Returns the description of the cluster that Vertex AI puts into the environment of a
-    container.
-    """
+    """Returns the environment variables by which Vertex AI describes the cluster to a container."""
     more = {"environment": "cloud", "job": CustomJob.to_dict(job)["job_spec"]}
 
     def described(names: list[str]) -> str:

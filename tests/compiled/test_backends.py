@@ -1,8 +1,8 @@
-"""The stand-in for Kubeflow Pipelines sends what its own driver and launcher sent.
+"""Tests that the stand-in sends the same inputs as Kubeflow Pipelines' driver and launcher.
 
 `RECORDED` is the ExecutorInput of StatisticsGen that the driver of release 2.17.0 made and the
-launcher gave to the container, in the digits pipeline of docs/kubeflow.md. Run, task and salt are
-shortened, the bucket is a directory, and parameters and descriptions are left out.
+launcher gave to the container, in the digits pipeline of docs/kubeflow.md. Ids are shortened, a
+directory stands for the bucket, and parameters and descriptions are left out.
 """
 
 import re
@@ -71,33 +71,34 @@ def declared(**schemas):
     return json_format.ParseDict(content, pb.ComponentOutputsSpec())
 
 
-def sent_by(backend, tmp_path):
-    """Returns the input that StatisticsGen receives after ImageExampleGen wrote `METADATA`; names
-    as in `RECORDED`.
+def make_executor_input(backend, tmp_path):
+    """Returns the ExecutorInput of StatisticsGen after ImageExampleGen has written `METADATA`.
+
+    Ids and paths are replaced as in `RECORDED`.
     """
     root, disk = tmp_path / "root", tmp_path / "disk"
     run_root = backend.run_root(str(root), "digits", "RUN")
     before = backend.outputs(declared(examples=EXAMPLES), run_root, "ImageExampleGen", disk)
     (provisioned,) = before.artifacts["examples"].artifacts
     written = json_format.ParseDict({"metadata": METADATA}, pb.RuntimeArtifact())
-    recorded = backend.recorded("examples", provisioned, written)
+    recorded = backend.record_output("examples", provisioned, written)
     outputs = backend.outputs(declared(statistics=STATISTICS), run_root, "StatisticsGen", disk)
     backend.prepare(pb.ExecutorInput.Inputs(), outputs, disk)
     assert (root / "digits" / "RUN" / "StatisticsGen").is_dir()
     sent = pb.ExecutorInput(outputs=outputs)
-    sent.inputs.artifacts["examples"].artifacts.add().CopyFrom(backend.sent(recorded))
+    sent.inputs.artifacts["examples"].artifacts.add().CopyFrom(backend.send_artifact(recorded))
     text = json_format.MessageToJson(sent).replace(str(root), "ROOT").replace(str(disk), "DISK")
     text = re.sub(r"\w{8}-\w{4}-\w{4}-\w{4}-\w{12}", "SALT", text)
     return json_format.MessageToDict(json_format.Parse(text, pb.ExecutorInput()))
 
 
 def test_the_backend_sends_the_same_as_the_driver_of_2_17_0(tmp_path):
-    assert sent_by(KubeflowPipelines("2.17.0"), tmp_path) == RECORDED
+    assert make_executor_input(KubeflowPipelines("2.17.0"), tmp_path) == RECORDED
 
 
-def test_an_earlier_driver_names_no_output_and_has_another_file(tmp_path):
+def test_the_driver_of_2_14_3_names_no_output_and_has_another_output_file(tmp_path):
     """The code of 2.14.3 is in backend/src/v2/driver/driver.go, lines 476 to 527."""
-    sent = sent_by(KubeflowPipelines("2.14.3"), tmp_path)
+    sent = make_executor_input(KubeflowPipelines("2.14.3"), tmp_path)
     assert sent["inputs"] == RECORDED["inputs"]
     assert sent["outputs"]["outputFile"] == "DISK/tmp/kfp_outputs/output_metadata.json"
     (logs,) = sent["outputs"]["artifacts"]["executor-logs"]["artifacts"]
@@ -113,11 +114,14 @@ def record(tmp_path, **written):
     outputs = backend.outputs(declared(model="title: tfx.Model\n"), run_root, "Trainer", tmp_path)
     (provisioned,) = outputs.artifacts["model"].artifacts
     artifact = json_format.ParseDict(written, pb.RuntimeArtifact())
-    return backend.recorded("model", provisioned, artifact)
+    return backend.record_output("model", provisioned, artifact)
 
 
 def test_ml_metadata_has_neither_booleans_nor_bare_lists(tmp_path):
-    """The code is in metadata/converter.go, StructValueToMLMDValue."""
+    """ML Metadata stores a boolean as a number, and a list as a struct.
+
+    Source: metadata/converter.go, StructValueToMLMDValue.
+    """
     recorded = record(tmp_path, metadata={"flag": True, "names": ["a"], "nested": {"a": 1.5}})
     metadata = json_format.MessageToDict(recorded.metadata)
     assert metadata["flag"] == 1

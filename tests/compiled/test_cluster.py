@@ -1,4 +1,4 @@
-"""The stand-in for the backends refuses what they refuse."""
+"""Tests that the stand-in refuses jobs that Vertex AI or Kubeflow Pipelines would refuse."""
 
 import json
 from pathlib import Path
@@ -17,7 +17,7 @@ def job(compile_to, tmp_path_factory):
 
 
 def change(spec, path, value):
-    """Sets what lies at the dotted `path`; None takes it away."""
+    """Sets the value at `path`, with "/" between keys; None deletes the key."""
     *parents, last = path.split("/")
     for key in parents:
         spec = spec[key]
@@ -62,7 +62,7 @@ EXECUTORS = "deploymentSpec/executors"
         (f"{EXECUTORS}/Trainer_executor/container/image", "", "no image"),
     ],
 )
-def test_a_job_that_is_not_one(job, tmp_path, path, value, message):
+def test_an_invalid_job_is_refused(job, tmp_path, path, value, message):
     changed = json.loads(json.dumps(job))
     change(changed["pipelineSpec"], path, value)
     (tmp_path / "job.json").write_text(json.dumps(changed))
@@ -79,7 +79,7 @@ def test_a_job_that_is_not_one(job, tmp_path, path, value, message):
         ({"epochs": "3"}, "epochs has a value of another type"),
     ],
 )
-def test_parameters_that_are_not_the_pipelines(job, tmp_path, given, message):
+def test_invalid_parameters_are_refused(job, tmp_path, given, message):
     (tmp_path / "job.json").write_text(json.dumps(job))
     root = Path("/root")
     cluster = Cluster(tmp_path / "job.json", bin=tmp_path, folder=tmp_path, root=root)

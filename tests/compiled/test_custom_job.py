@@ -1,8 +1,8 @@
-"""Runs a pipeline compiled for Vertex AI, whose Trainer is a custom job: two workers really train.
+"""Runs a pipeline compiled for Vertex AI, whose Trainer is a custom job of two workers.
 
-Mocked: Vertex AI, for the pipeline by `tests.compiled.cluster`, for the custom job by a service on
-loopback (`tests.components.custom_job_trainer.job_service`) and processes of this machine
-(`tests.compiled.replicas`). TFX's client is the real one, and asks every 30 s how the job is.
+Vertex AI is mocked: `tests.compiled.cluster` runs the pipeline, a service on loopback
+(`tests.components.custom_job_trainer.job_service`) accepts the custom job, and
+`tests.compiled.replicas` runs it. TFX's client is real; it polls the state of the job every 30 s.
 """
 
 import json
@@ -27,7 +27,7 @@ QUICK = {"steps": 60, "min_accuracy": 0.2}
 
 @pytest.fixture
 def begun():
-    """Returns the jobs that were started; jobs that still run are ended after the test."""
+    """Returns the list of started jobs; jobs that still run after the test are killed."""
     jobs: list[Replicas] = []
     yield jobs
     for replicas in jobs:

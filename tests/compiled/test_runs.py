@@ -1,8 +1,8 @@
-"""The compiled pipeline really runs, step by step, from an environment as the image has it.
+"""Runs the compiled pipeline step by step, with the installed packages of the container image.
 
-These runs are on Kubeflow Pipelines; `test_custom_job.py` has a run on Vertex AI. What stands for
-the backend is `tests.compiled.cluster`, whose docstring says what it does not imitate. Neither the
-source tree nor the model cache of this machine is in reach of a step.
+These runs are on Kubeflow Pipelines; `test_custom_job.py` has a run on Vertex AI.
+`tests.compiled.cluster` stands for the backend, and its docstring lists the differences. A step can
+access neither the source tree nor the model cache of this machine.
 """
 
 import dataclasses
@@ -28,19 +28,19 @@ def ran(steps):
 
 
 HEAD = ("--tune", "head", "--set", "gate.max_drop=1")
-STORE = "minio://mlpipeline/digits"  # the store of a default installation
+STORE = "minio://mlpipeline/digits"  # the object store of a default installation
 
 
 @dataclasses.dataclass
 class Kubeflow:
-    """Runs on Kubeflow Pipelines, whose artifacts are in an object store that no step can read.
+    """Three runs on Kubeflow Pipelines, with artifacts in an object store that no step can read.
 
     Attributes:
-      cluster: the cluster.
-      arguments: those of the pipeline without a tuner.
-      state: `cloud.state_dir`, in a volume.
-      runs: three runs. The second repeats the first; the third trains another model, of which it
-        requires too high an accuracy.
+      cluster: the stand-in for Kubeflow Pipelines.
+      arguments: the arguments of the command line, without the tuner.
+      state: the folder `cloud.state_dir`, in a volume.
+      runs: the steps of each run. The second run repeats the first. The third run trains another
+        model and requires an accuracy that no model reaches.
     """
 
     cluster: Cluster
@@ -78,7 +78,7 @@ def test_on_kubeflow(kubeflow):
 
 
 def test_every_artifact_is_in_the_store_and_read_from_there(kubeflow):
-    """A step finds its inputs, since nothing else of the step before is left."""
+    """Every container's disk is removed after the step, so the next step reads from the store."""
     for task, step in kubeflow.runs[0].items():
         for key, artifact in step.artifacts.items():
             assert artifact.uri.startswith(f"{STORE}/"), (task, key)
@@ -88,7 +88,7 @@ def test_every_artifact_is_in_the_store_and_read_from_there(kubeflow):
 
 
 def test_the_next_model_is_compared_with_the_champion(kubeflow):
-    """The copy of the champion is in the volume, and its record in the first run's blessing."""
+    """The baseline is the copy in the volume, which was made of the first run's model."""
     first, _, third = kubeflow.runs
     blessing = properties(third, "Evaluator", "blessing")
     assert blessing["current_model"] == third["Trainer"].artifacts["model"].uri
@@ -98,7 +98,7 @@ def test_the_next_model_is_compared_with_the_champion(kubeflow):
     assert copy.name == hash_records(record_files(str(model)))
 
 
-def test_trainer_takes_what_the_tuner_found(kubeflow):
+def test_trainer_uses_the_best_hyperparameters_of_the_tuner(kubeflow):
     first, *_ = kubeflow.runs
     path = kubeflow.cluster.path
     found = path(first["Tuner"].artifacts["best_hyperparameters"])
@@ -123,14 +123,14 @@ def test_a_run_whose_model_is_not_blessed_succeeds_and_says_why(kubeflow):
     assert "accuracy" in pushed["reason"]
     assert "below 1.0000" in pushed["reason"]
     assert pushed["reason"] in third["Pusher"].log
-    # `--wait` finds the properties by this URI.
+    # `--wait` finds the properties of Pusher's output by a URI of this form.
     uri = PurePosixPath(third["Pusher"].artifacts["pushed_model"].uri.removeprefix(STORE))
     assert uri.match("/*/*/Pusher/*/pushed_model")
     assert len(kubeflow.served) == 1
 
 
 def test_fail_on_unblessed(kubeflow, compile_to, tmp_path):
-    """A new version of the pipeline runs, which takes the other nodes from the cache."""
+    """In a new version of the pipeline, all nodes are cached, except Pusher, which fails."""
     arguments = (*kubeflow.arguments, "--fail-on-unblessed")
     kubeflow.cluster.upload(compile_to(tmp_path / "pipeline.yaml", *arguments), STORE)
     with pytest.raises(StepFailed, match=r"Pusher: exit status 1[^$]*below 1\.0000"):
@@ -144,9 +144,9 @@ def test_a_parameter_out_of_range_fails_the_first_step(kubeflow):
 
 
 def test_a_source_that_changed_is_seen_by_the_next_run(compile_to, container_bin, tmp_path):
-    """The pipeline knows the data only by a path, on a disk that all containers share.
+    """ImageExampleGen runs again when an image in the folder of the source has changed.
 
-    On the oldest release of Kubeflow Pipelines that docs/kubeflow.md names.
+    The stand-in imitates Kubeflow Pipelines 2.14.3, the oldest release in docs/kubeflow.md.
     """
     dataset = digit_folders(tmp_path / "images", 200)
     root = tmp_path / "root"

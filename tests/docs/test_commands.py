@@ -1,6 +1,6 @@
-"""Whether the documents' commands can be given as they stand, as far as that shows without a cloud.
+"""Tests of the commands and links in README.md and docs/.
 
-What is checked is the text: nothing of Google's or Kubernetes' tools is run.
+The tests check the text of commands, and run none of the tools of Google or Kubernetes.
 """
 
 import re
@@ -13,10 +13,10 @@ from pipeline.options.config import OPTIONS
 from pipeline.options.flags import FLAGS
 
 ROOT = Path(__file__).parents[2]
-# These pages start from nothing, and define all variables that they use.
+# Pages that define all shell variables that their commands use.
 STEP_BY_STEP = ["docs/kubeflow.md", "docs/vertex.md"]
 PAGES = ["README.md", *sorted(f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md"))]
-LONGEST_README = 150  # lines: it is a front door
+LONGEST_README = 150  # lines
 
 
 @pytest.fixture(params=STEP_BY_STEP)
@@ -32,7 +32,7 @@ def page(project, request):
 
 
 def blocks(document):
-    """Returns the commands of a page, with continued lines joined."""
+    """Returns the code blocks of a page, with continued lines joined."""
     return "\n".join(re.findall(r"^```\n(.*?)^```", document, re.MULTILINE | re.DOTALL)).replace(
         "\\\n", " "
     )
@@ -57,7 +57,7 @@ def test_files_that_are_read_from_the_bucket_were_copied_to_it(document):
 
 
 def commands_of(text):
-    """Returns the arguments of each command line of the pipeline."""
+    """Returns the arguments of each `python pipeline_runner.py` command."""
     return re.findall(r"^(?:python pipeline_runner\.py|…) (.*)$", blocks(text), re.MULTILINE)
 
 
@@ -67,7 +67,7 @@ def test_the_step_by_step_documents_have_commands(document):
 
 def test_every_flag_and_key_exists(page):
     text = page.read_text()
-    inline = re.findall(r"`(?:python pipeline_runner\.py )?(--[a-z-]+[^`]*)`", flowing(text))
+    inline = re.findall(r"`(?:python pipeline_runner\.py )?(--[a-z-]+[^`]*)`", prose(text))
     known = set(FLAGS) | set(make_parser()._option_string_actions)
     for command in commands_of(text):
         own = re.sub(r"--beam-arg=\S+", "", command)
@@ -76,7 +76,7 @@ def test_every_flag_and_key_exists(page):
         assert set(re.findall(r"--set ([a-z_.]+)=", command)) <= set(OPTIONS)
 
 
-def flowing(text):
+def prose(text):
     """Returns the prose of a page without code blocks, each paragraph in one line."""
     return re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL).replace("\n", " ")
 
@@ -87,8 +87,8 @@ def anchors(page):
     return {re.sub(r"[^\w -]", "", text.lower()).replace(" ", "-") for text in headings}
 
 
-def test_links_lead_somewhere(page):
-    for target in re.findall(r"\]\(([^)\s]+)\)", flowing(page.read_text())):
+def test_links_have_a_target(page):
+    for target in re.findall(r"\]\(([^)\s]+)\)", prose(page.read_text())):
         if "://" in target:
             continue
         path, _, anchor = target.partition("#")

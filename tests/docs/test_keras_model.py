@@ -1,4 +1,4 @@
-"""The lines of docs/models.md that make a backbone of a Keras model, run as they stand."""
+"""Runs the code in docs/models.md that converts a Keras model to a backbone."""
 
 import re
 
@@ -25,7 +25,8 @@ SIZE = 16
 
 @pytest.fixture(scope="module")
 def model():
-    """With a variable of each kind: trained, of a batch norm, and of a dropout."""
+    """Returns a Keras model with trainable weights, averages of a batch norm, and a dropout
+    seed."""
     keras.utils.set_random_seed(0)
     layers = [
         keras.Input((SIZE, SIZE, 3)),
@@ -39,7 +40,7 @@ def model():
 
 @pytest.fixture(scope="module")
 def folder(model, tmp_path_factory):
-    """What Keras writes."""
+    """Returns a folder with a .keras file and an exported SavedModel."""
     folder = tmp_path_factory.mktemp("keras")
     model.save(folder / "mine.keras")
     model.export(folder / "exported", verbose=False)
@@ -48,7 +49,7 @@ def folder(model, tmp_path_factory):
 
 @pytest.fixture(scope="module", params=["mine.keras", "exported"])
 def backbone(request, project, folder, tmp_path_factory):
-    """The directory that the lines on `mine.keras` or `exported` leave."""
+    """Returns the SavedModel that the code for `mine.keras` or for `exported` writes."""
     text = (project / "docs" / "models.md").read_text()
     blocks = re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
     (lines,) = [block for block in blocks if f'load_model("{request.param}")' in block] or [
@@ -62,7 +63,7 @@ def backbone(request, project, folder, tmp_path_factory):
     return directory / "mine"
 
 
-def test_it_keeps_the_contract_and_answers_as_the_model(backbone, model):
+def test_the_backbone_keeps_the_contract_and_returns_the_features_of_the_model(backbone, model):
     shapes = check_backbone(backbone)
     assert (shapes.height, shapes.width, shapes.features) == (SIZE, SIZE, 8)
     check_tunable(backbone)
@@ -71,8 +72,8 @@ def test_it_keeps_the_contract_and_answers_as_the_model(backbone, model):
     np.testing.assert_allclose(features, model(images), rtol=0, atol=1e-6)
 
 
-def test_it_is_tuned_and_served(backbone, tmp_path, server_process):
-    """In a Session as well, in which servers load an exported model."""
+def test_the_backbone_is_tuned_and_served(backbone, tmp_path, server_process):
+    """The exported model has the same outputs in a Session, in which servers load it."""
     classifier = make_classifier(load_backbone(backbone), read_shapes(backbone), 3)
     head, layer = classifier.get_layer("head"), classifier.get_layer("backbone")
     head.set_weights([np.eye(8, 3, dtype=np.float32), np.zeros(3, np.float32)])
@@ -106,14 +107,15 @@ def test_it_is_tuned_and_served(backbone, tmp_path, server_process):
     assert_same(server_process.ask(tmp_path / "served", inputs), expected)
 
 
-def test_what_keras_writes_is_refused_with_where_the_lines_are(folder):
+def test_keras_files_are_refused_with_a_reference_to_the_code(folder):
     with pytest.raises(InputError) as error:
         check_model(str(folder / "mine.keras"), "pretrained")
     assert str(error.value) == (
         f"--model {folder}/mine.keras: is a Keras file; expected a SavedModel with the "
         f"reusable interface of TF-Hub feature vectors: {HINT}"
     )
-    check_model(str(folder / "exported"), "pretrained")  # which needs TensorFlow to see more
+    # only TensorFlow finds the fault of this model
+    check_model(str(folder / "exported"), "pretrained")
     with pytest.raises(InputError) as error:
         read_shapes(folder / "exported")
     assert str(error.value) == (

@@ -1,4 +1,4 @@
-"""Whether docs/options.md says what the option table says."""
+"""Tests that docs/options.md agrees with the table of options."""
 
 import re
 
@@ -9,7 +9,7 @@ from pipeline.options.machines import Machines
 from pipeline.options.reference import write_reference
 
 
-def test_the_page_is_the_generator_s(project):
+def test_the_page_is_up_to_date(project):
     page = (project / "docs" / "options.md").read_text(encoding="utf-8")
     assert page == write_reference(), "python -m pipeline.options.reference > docs/options.md"
 
@@ -34,7 +34,7 @@ def test_the_other_flags_are_those_of_the_command_line():
 
 
 def test_defaults_are_stated():
-    """The default is the option's own, the one of all recipes, or the one in the help text."""
+    """The column of defaults has a value, "the recipe's", or a text from the help."""
     rows = {
         cells[1]: cells[-1]
         for line in write_reference().splitlines()

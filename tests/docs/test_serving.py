@@ -1,7 +1,7 @@
-"""The requests and manifests of docs/serving.md, against a model's signatures.
+"""Tests of the requests and manifests in docs/serving.md.
 
-tests/serving_stand_in.py stands for the server, since its binary cannot be installed from PyPI. The
-requests are built by the commands of the page and parsed by tensorflow-serving-api's protos.
+tests/serving_stand_in.py stands for TensorFlow Serving, whose binary is not on PyPI. The commands
+of the page build the requests, and tensorflow-serving-api's protos parse them.
 """
 
 import json
@@ -20,7 +20,7 @@ from tests.conftest import encode, gradient
 from tests.serving_stand_in import serve
 from tests.signatures import example_of
 
-# All flags that tensorflow_serving/model_servers/main.cc defines and the page uses.
+# The flags in docs/serving.md; tensorflow_serving/model_servers/main.cc defines all of them.
 FLAGS = {
     "--allow_version_labels_for_unavailable_models",
     "--batching_parameters_file",
@@ -33,20 +33,20 @@ FLAGS = {
 
 @pytest.fixture(scope="module")
 def page(project):
-    """Returns the text of the page."""
+    """Returns the text of docs/serving.md."""
     return (project / "docs" / "serving.md").read_text()
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    """A classifier that is served as `flowers`."""
+    """Serves a classifier with the name `flowers`."""
     with serve("flowers", export_classifier(tmp_path_factory.mktemp("model"))) as server:
         yield server
 
 
 @pytest.fixture
 def folder(tmp_path):
-    """A folder with the files that the requests of the page send."""
+    """Returns a folder with the files that the requests of the page send."""
     image = encode(gradient(), "JPEG")
     (tmp_path / "daisy.jpg").write_bytes(image)
     (tmp_path / "daisy.example").write_bytes(example_of(image))

@@ -1,4 +1,4 @@
-"""Runs of the whole pipeline, in this process: importing TFX once is dear enough."""
+"""Runs the whole pipeline in this process, because each import of TFX takes many seconds."""
 
 import dataclasses
 import os
@@ -10,7 +10,7 @@ import pytest
 from pipeline.report import console
 from tests.captured_run import run_captured
 
-_RESULT = f" INFO {console.__name__}: "  # in the log, before a line about the results
+_RESULT = f" INFO {console.__name__}: "  # the prefix of lines about the results in the log
 
 
 @dataclasses.dataclass
@@ -18,12 +18,12 @@ class Run:
     """A run of the command line.
 
     Attributes:
-      status: its exit status.
-      out: what it printed to stdout.
-      err: what it printed to stderr.
+      status: the exit status.
+      out: the text on stdout.
+      err: the text on stderr.
       ran: the nodes that were not taken from the cache.
-      artifacts: URIs by "node.output", as the log has them.
-      log: the lines that the run logged about its results.
+      artifacts: the URIs in the log by "node.output".
+      log: the lines about the results in the log.
     """
 
     status: int
@@ -38,7 +38,7 @@ class Run:
         return self.out.splitlines()
 
     def value(self, name: str) -> str:
-        """Returns the rest of the line `name: …` of the summary, or of the log."""
+        """Returns the rest of the line `name: …` in the summary or in the log."""
         lines = [*self.lines, *self.log]
         return next(line for line in lines if line.startswith(f"{name}: ")).split(": ", 1)[1]
 
@@ -48,7 +48,7 @@ class Run:
 
 
 def run_pipeline(root: Path, *arguments: str) -> Run:
-    """Runs `pipeline_runner.py` with these arguments on a pipeline root."""
+    """Runs the command line with these arguments and the pipeline root `root`."""
     status, *texts = run_captured(*arguments, "--pipeline-root", str(root))
     lines = texts[0].splitlines()
     ran = {line.split(":")[0] for line in lines if ": done in " in line}
@@ -62,7 +62,7 @@ def run_pipeline(root: Path, *arguments: str) -> Run:
 
 @pytest.fixture(scope="session", autouse=True)
 def vit_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Models are made in a cache of the tests' own."""
+    """Sets VIT_HOME, so that the tests have their own model cache."""
     before = os.environ.get("VIT_HOME")
     os.environ["VIT_HOME"] = str(tmp_path_factory.mktemp("vit_home"))
     yield

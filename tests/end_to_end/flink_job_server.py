@@ -1,10 +1,10 @@
-"""Gets Beam's job server for Flink, with a Flink inside, from Maven Central.
+"""Downloads Beam's job server for Flink, which contains Flink, from Maven Central.
 
     python tests/end_to_end/flink_job_server.py .cache/flink [BEAM_VERSION]
 
-leaves `job-server.jar` in that directory. Maven resolves what the job server is made of, checks its
-checksums, and honours the mirrors of ~/.m2/settings.xml. Beam publishes the same as one big jar,
-`org.apache.beam:beam-runners-flink-…-job-server`, which will do as well.
+writes `.cache/flink/job-server.jar`. Maven resolves the dependencies of the job server,
+verifies their checksums, and uses the mirrors in ~/.m2/settings.xml. Beam also publishes the job
+server as one big jar, `org.apache.beam:beam-runners-flink-…-job-server`.
 """
 
 import shutil
@@ -27,12 +27,12 @@ POM = """<project xmlns="http://maven.apache.org/POM/4.0.0">
   </dependency></dependencies>
 </project>
 """
-_LINE = 70  # bytes; a line of a manifest has at most 72 with its end
+_LINE = 70  # bytes; a line of a manifest has at most 72 bytes, including the line break
 
 
 def get(directory: Path, beam: str) -> Path:
-    """Puts the job server of a version of Beam into `directory`; returns its jar."""
-    directory = directory.resolve()  # Maven takes paths for relative to the POM
+    """Downloads the job server for a version of Beam into `directory`; returns its jar."""
+    directory = directory.resolve()  # for Maven, relative paths start at the POM
     directory.mkdir(parents=True, exist_ok=True)
     pom = directory / "pom.xml"
     pom.write_text(POM.format(flink=FLINK, beam=beam))
@@ -50,9 +50,7 @@ def get(directory: Path, beam: str) -> Path:
 
 
 def manifest(main: str, class_path: list[str]) -> str:
-    """Returns the manifest of a jar that only has a class path, relative to itself, and a main
-    class.
-    """
+    """Returns a jar's manifest with a main class and a class path relative to the jar."""
     entries = [
         "Manifest-Version: 1.0",
         f"Main-Class: {main}",

@@ -1,12 +1,12 @@
-"""Runs the pipeline again and again in one process, changing something in between.
+"""Runs the pipeline several times in one process, and changes files in between.
 
     python session.py STEPS.json
 
-in a copy of the project. Each step is `{"arguments": […], "edits": [[file, old, new], …]}`; it may
-have `copies`, `removals` and `damages` as well. After
-each run a line of JSON is printed: exit status, the nodes that were not taken from the cache, and
-where the model was pushed to. Importing TFX once for many runs is what this is for; the project's
-own modules are imported anew each time.
+The working directory is a copy of the project. A step is `{"arguments": […], "edits": [[file, old,
+new], …]}`, and may have the keys `copies`, `exchanges`, `removals` and `damages`. After each run,
+the program prints a line of JSON: the exit status, the nodes that were not taken from the cache,
+and the path of the pushed model. All runs share one import of TFX, which takes many seconds; each
+run imports the project's own modules anew.
 """
 
 import contextlib
@@ -64,7 +64,7 @@ def run(arguments: list[str]) -> dict:
 
 
 if __name__ == "__main__":
-    sys.dont_write_bytecode = True  # an edit within the same second would go unnoticed
+    sys.dont_write_bytecode = True  # Python would not notice an edit within the same second
     sys.path.insert(0, os.getcwd())
     for step in json.loads(Path(sys.argv[1]).read_text()):
         for change in step.get("edits", ()):

@@ -1,7 +1,7 @@
-"""What runs again when something changes: exactly what depends on it.
+"""Tests that after a change exactly those nodes run again that depend on it.
 
-Each change is a real one, to files: the project is copied, its code and schemas are edited, and it
-runs on a folder of real digits with a tiny backbone.
+The changes are edits of files in a copy of the project, which runs on a folder of digits with a
+tiny backbone.
 """
 
 import json
@@ -20,7 +20,7 @@ from tests.conftest import TINY, digit_folders
 
 pytestmark = pytest.mark.slow
 
-# Importer only looks; it has nothing to cache.
+# Backbone is an Importer, which TFX does not cache.
 LOOKING = {"Backbone"}
 FROM_EVALUATOR = {"Evaluator", "ServingCheck", "Pusher", "Report"}
 FROM_TRAINER = {"Trainer", *FROM_EVALUATOR}
@@ -35,7 +35,7 @@ EVERYTHING = {
 }
 
 
-# Text that only people read, and a catalogue that this run does not use.
+# Edits of messages, help texts and comments, and of a model and a source that the run does not use.
 WORDING = [
     ["backbones/contract.py", "written by TensorFlow 1", "written by TensorFlow 1.x"],
     ["components/image_example_gen/enough_images.py", "no image for the split", "none for"],
@@ -51,14 +51,14 @@ WORDING = [
 
 
 def two_of_one_size(images: Path) -> list[str]:
-    """Returns two files with the same size and time, but different classes and contents."""
+    """Returns two files with the same size and time, but with different classes and contents."""
     seen: dict[int, Path] = {}
     for path in sorted(images.glob("*/*")):
         other = seen.setdefault(path.stat().st_size, path)
         if other.parent != path.parent and other.read_bytes() != path.read_bytes():
             assert path.stat().st_mtime_ns == other.stat().st_mtime_ns
             return [str(path), str(other)]
-    raise AssertionError("no two files have one size")
+    raise AssertionError("no two files have the same size")
 
 
 def session(project: Path, folder: Path, steps: list[dict]) -> list[dict]:
@@ -93,7 +93,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def results(project, folder):
-    """Returns the results of one session on a folder of images, by the name of the step."""
+    """Returns the results of all steps by name."""
     dataset = digit_folders(folder / "images", 300)
     exchanged = two_of_one_size(dataset)
     arrays = random_arrays(TINY, seed=0)
@@ -106,10 +106,11 @@ def results(project, folder):
         for name in ("variables.index", "variables.data-00000-of-00001")
     ]
 
-    root = folder / "root"
+    root, schema = folder / "root", folder / "digits.pbtxt"
     base = ["--model", str(backbone), "--dataset", str(dataset), "--tune", "head"]
     base += ["--epochs", "1", "--name", "cache", "--pipeline-root", str(root)]
     base += ["--min-accuracy", "0", "--set", "gate.max_drop=1"]
+    base += ["--set", "report.heat_map_seconds=0"]
     preprocessing = ["trainer/preprocessing.py", "image / 127.5 - 1.0", "image / 127.0 - 1.0"]
     training = ["trainer/model/classifier.py", 'kernel_initializer="zeros", ', ""]
     steps = {
@@ -126,6 +127,13 @@ def results(project, folder):
         "images exchanged": {"exchanges": [exchanged]},
         "vanished again": {"removals": [str(root / "serving")]},
         "damaged": {"damages": f"{root}/ImageExampleGen/examples/*/Split-train/*"},
+        "schema written": {"arguments": [*base, "--write-schema", str(schema)]},
+        "schema changed": {
+            "arguments": [*base, "--schema", str(schema)],
+            "edits": [[str(schema), "max: 9", "max: 8"]],
+        },
+        # Nine tenths of the images of two classes are removed.
+        "drifted": {"removals": [str(path) for path in dataset.glob("digit_[34]/*[1-9].*")]},
     }
     described = [{"arguments": base} | step for step in steps.values()]
     return dict(zip(steps, session(project, folder, described), strict=True))
@@ -137,15 +145,15 @@ def test_the_first_run_runs_everything(results):
 
 
 def test_an_identical_second_run_computes_nothing(results):
-    """Although the first one's model is the last blessed one now."""
+    """No node runs, although the first run's model has become the last blessed model."""
     assert results["second"]["ran"] == set()
 
 
-def test_another_wording_does_nothing(results):
+def test_edits_of_wording_run_no_node(results):
     assert results["wording"]["ran"] == set()
 
 
-def test_a_cached_run_says_the_same(results):
+def test_a_cached_run_prints_the_same_results(results):
     for name in ("second", "wording"):
         for key in ("status", "accuracy", "pushed"):
             assert results[name][key] == results["first"][key]
@@ -170,7 +178,7 @@ def test_a_model_that_vanished_from_serving_is_pushed_again(results, step):
         ("damaged", EVERYTHING),
     ],
 )
-def test_a_change_runs_exactly_what_depends_on_it(results, change, expected):
+def test_a_change_runs_exactly_the_nodes_that_depend_on_it(results, change, expected):
     assert results[change]["ran"] == expected
     assert results[change]["status"] == 0
 
@@ -183,21 +191,33 @@ def test_damaged_examples_are_named(results):
     assert results["first"]["notices"] == []
 
 
+def test_a_label_beyond_a_reviewed_schema_stops_the_run(results):
+    assert (results["schema written"]["status"], results["schema written"]["ran"]) == (0, set())
+    assert results["schema changed"]["status"] == 3
+    assert results["schema changed"]["ran"] == {"StatisticsGen", "PackagedSchema"}
+
+
+def test_a_class_balance_that_drifted_from_the_champions_stops_the_run(results):
+    assert results["drifted"]["status"] == 3
+    assert "ExampleValidator" not in results["drifted"]["ran"] <= EVERYTHING - FROM_TRANSFORM
+
+
 def test_a_floor_that_is_not_met_pushes_nothing(results):
     assert results["floor not met"]["status"] == 3
     assert results["floor not met"]["ran"] <= FROM_EVALUATOR
     assert results["floor not met"]["pushed"] == "nothing was pushed"
 
 
-def test_a_lost_metadata_store_and_one_line_of_the_schema(project, tmp_path, tiny_backbone):
-    """Runs with a curated schema and `--tune full`, of which the second has lost its store.
+def test_a_lost_metadata_store_and_an_edited_schema(project, tmp_path, tiny_backbone):
+    """The second of three runs has lost the metadata store, and the third has an edited schema.
 
-    Without the metadata store, execution numbers begin with 1 again, so the second run, whose model
+    Without the metadata store, execution numbers start with 1 again, so the second run, whose model
     is worse, gets the same numbers as the run that trained the champion.
     """
     root = tmp_path / "root"
     base = ["--model", str(tiny_backbone), "--dataset", "digits", "--set", "train.steps=20"]
     base += ["--min-accuracy", "0", "--pipeline-root", str(root)]
+    base += ["--set", "report.heat_map_seconds=0"]
     worse = [*base, "--learning-rate", "1e-9"]
     lost = {"arguments": worse, "removals": [str(root / "metadata.sqlite")]}
     edits = [["schemas/digits.pbtxt", "min: 0 max: 9", "min: 0 max: 99"]]
@@ -207,6 +227,6 @@ def test_a_lost_metadata_store_and_one_line_of_the_schema(project, tmp_path, tin
     models = [folder.name for folder in root.glob("Trainer/model/*")]
     assert len(models) == 3
     (beside,) = [name for name in models if "-" in name]
-    assert beside.partition("-")[0] in models  # the first run's, which is left alone
+    assert beside.partition("-")[0] in models  # the model of the first run is kept
     assert second["ran"] == first["ran"]
     assert third["ran"] == {"PackagedSchema", "ExampleValidator", *FROM_TRANSFORM}

@@ -1,4 +1,4 @@
-"""The main job on the embedded default, and the model that comes out of it."""
+"""Tests of a run on the handwritten digits with the default recipe, and of its exported model."""
 
 import json
 import re
@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 
 from common import image_counts, progress_display
+from components.model_evaluator.heat_maps import read_heat_maps
 from components.model_evaluator.predictions import read_predictions
 from pipeline.report import image_progress
 from tests.signatures import inputs_of
@@ -38,7 +39,7 @@ def root(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def run(pipeline, root):
-    with pytest.MonkeyPatch.context() as patch:  # every count of images is a line
+    with pytest.MonkeyPatch.context() as patch:  # each count of images is printed as a line
         patch.setattr(progress_display, "_BETWEEN_LINES", 0)
         patch.setattr(image_progress, "_INTERVAL", 0.05)
         patch.setattr(image_counts, "_INTERVAL", 0)
@@ -47,7 +48,7 @@ def run(pipeline, root):
 
 @pytest.fixture(scope="module")
 def served(run):
-    """Returns the pushed model."""
+    """Returns the directory of the pushed model."""
     return Path(run.value("pushed to"))
 
 
@@ -74,6 +75,10 @@ def test_the_last_line_names_the_report(run, served):
     assert "from the cache" not in text
     wrong = 207 - round(run.accuracy * 207)
     assert text.count("<li data-class=") == wrong == text.count("data:image/jpeg;base64,")
+    maps = read_heat_maps(str(run.artifacts["Evaluator.evaluation"]))
+    assert maps.method == "attention"
+    assert 0 < len(maps.maps) <= maps.wanted == min(wrong, 24)
+    assert text.count("data:image/png;base64,") == len(maps.maps)
     assert "python pipeline_runner.py --model vit_mini_fe --dataset digits --pipeline-root" in text
     card = page.with_name("README.md").read_text()
     assert (served.parent / "cards" / served.name / "README.md").read_text() == card
@@ -99,7 +104,7 @@ def test_the_model_can_be_tried_from_the_command_line(
     assert float(percent) == pytest.approx(100 * float(expected["probability"][0]), abs=0.01)
 
 
-def test_the_model_was_seen_to_serve(run):
+def test_servingcheck_blessed_the_model(run):
     file = run.artifacts["ServingCheck.blessing"] / "serving_check.json"
     found = json.loads(file.read_text())
     assert (found["blessed"], found["reasons"]) == (True, [])
@@ -110,7 +115,7 @@ def test_the_model_was_seen_to_serve(run):
     assert len(sent & set(predictions["file_name"].to_pylist())) == 64
 
 
-def test_what_was_found_is_said_before_the_first_node(run):
+def test_the_data_is_described_before_the_first_node(run):
     (images,) = [line for line in run.lines if line.startswith("  images ")]
     assert images.endswith("kB: 1,797 .png")
     (classes,) = [line for line in run.lines if line.startswith("  classes ")]
@@ -129,7 +134,7 @@ def test_nodes_show_how_many_images_they_have_read(run):
         assert counts[-1] <= total
 
 
-def test_every_image_is_accounted_for(run):
+def test_the_summary_has_all_images(run):
     counts = json.loads((run.artifacts["ImageExampleGen.examples"] / "counts.json").read_text())
     assert counts["read"] == 1797
     splits = ", ".join(f"{counts[split]} {split}" for split in ("train", "validation", "test"))
@@ -146,7 +151,7 @@ def test_full_tuning_makes_no_copy_of_the_images(run):
     assert "Transform.transformed_examples" not in run.artifacts
 
 
-def test_the_screen_has_the_story_and_the_log_the_rest(run, root):
+def test_the_screen_shows_progress_and_the_log_has_the_rest(run, root):
     assert "\x1b" not in run.out
     for node in NODES:
         assert f"{node}: started" in run.lines
@@ -168,7 +173,7 @@ def examples(run):
 
 @pytest.fixture(scope="module")
 def answers(served, server_process, examples):
-    """Returns the outputs of the pushed model, loaded as servers load it, for the test split."""
+    """Returns the outputs of the pushed model in a Session, as in servers, for the test split."""
     spec = {"image": tf.io.FixedLenFeature([], tf.string)}
     images = list(tf.io.parse_example(examples, spec)["image"].numpy())
     return server_process.ask(
@@ -196,13 +201,13 @@ def test_the_signatures(answers, served, server_process, examples):
         np.testing.assert_allclose(outputs["probabilities"].sum(-1), 1, atol=1e-5)
 
 
-def test_class_names_travel_inside_the_model(answers):
+def test_class_names_are_part_of_the_model(answers):
     for outputs in answers.values():
         labels = [label.decode() for label in outputs["label"]]
         assert labels == [str(index) for index in outputs["label_id"]]
 
 
-def test_all_three_signatures_say_the_same(answers):
+def test_all_three_signatures_return_the_same(answers):
     one, *others = (outputs["probabilities"] for outputs in answers.values())
     for other in others:
         np.testing.assert_allclose(other, one, rtol=0, atol=1e-5)

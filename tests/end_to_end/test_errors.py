@@ -1,4 +1,4 @@
-"""What a person sees when something is wrong that only a run can find."""
+"""Tests of the messages for errors that are found during a run."""
 
 import dataclasses
 import json
@@ -24,8 +24,8 @@ def no_network(monkeypatch, tmp_path):
     monkeypatch.setenv("VIT_HOME", str(tmp_path / "home"))
 
 
-def failed(run, *expected, status=1):
-    """Asserts that `run` failed with a line or two that say all this; returns them."""
+def assert_failed(run, *expected, status=1):
+    """Asserts that `run` failed with a short message that has all texts; returns stderr."""
     assert run.status == status
     assert "Traceback" not in run.out + run.err
     assert 1 <= len(run.err.splitlines()) <= 3
@@ -39,51 +39,55 @@ def test_a_saved_model_without_the_interface(pipeline, tmp_path):
     module.weight = tf.Variable(1.0)
     tf.saved_model.save(module, str(tmp_path / "model"))
     run = pipeline(tmp_path / "root", "--model", str(tmp_path / "model"), "--dataset", "digits")
-    failed(run, "has no __call__", "expected the reusable interface")
+    assert_failed(run, "has no __call__", "expected the reusable interface")
 
 
 @pytest.mark.usefixtures("no_network")
 def test_a_saved_model_whose_variables_are_missing(pipeline, tmp_path, tiny_backbone):
-    """The error comes before the search for data, which do not exist."""
+    """The run checks the backbone before it looks for the data, which does not exist."""
     shutil.copytree(tiny_backbone, tmp_path / "model")
     (tmp_path / "model" / "variables" / "variables.index").unlink()
     data = str(tmp_path / "data")
     run = pipeline(tmp_path / "root", "--model", str(tmp_path / "model"), "--data-dir", data)
-    failed(run, f"{tmp_path}/model: this SavedModel cannot be loaded")
+    assert_failed(run, f"{tmp_path}/model: this SavedModel cannot be loaded")
 
 
 @pytest.mark.usefixtures("no_network")
 def test_a_saved_model_that_does_more_than_compute(pipeline, tmp_path, tiny_backbone):
-    """It is refused before it is loaded; with --trust-model, the run comes as far as the data."""
+    """The run refuses the model before loading it, unless --trust-model is given."""
     model = tf.saved_model.load(str(tiny_backbone))
     model.more = tf.function(tf.io.read_file, [tf.TensorSpec([], tf.string)])
     tf.saved_model.save(model, str(tmp_path / "model"))
     arguments = ["--model", str(tmp_path / "model"), "--data-dir", str(tmp_path / "data")]
     run = pipeline(tmp_path / "root", *arguments)
-    failed(run, f"{tmp_path}/model: this SavedModel does more than compute: it has ReadFile in")
-    failed(pipeline(tmp_path / "root", *arguments, "--trust-model"), "downloading it failed")
+    assert_failed(
+        run, f"{tmp_path}/model: this SavedModel does more than compute: it has ReadFile in"
+    )
+    assert_failed(pipeline(tmp_path / "root", *arguments, "--trust-model"), "downloading it failed")
 
 
 @pytest.mark.usefixtures("no_network")
 def test_a_frozen_backbone_cannot_be_tuned_as_a_whole(pipeline, tmp_path):
-    """The error comes before the search for data."""
+    """The run checks the backbone before it looks for the dataset."""
     write_collection_model(dataclasses.replace(TINY, classes=3), tmp_path / "model")
     data = str(tmp_path / "data")
     run = pipeline(tmp_path / "root", "--model", str(tmp_path / "model"), "--data-dir", data)
-    failed(run, f"{tmp_path}/model: this SavedModel has no trainable variables", "--tune head")
+    assert_failed(
+        run, f"{tmp_path}/model: this SavedModel has no trainable variables", "--tune head"
+    )
 
 
 @pytest.mark.usefixtures("no_network")
-def test_weights_that_cannot_be_had(pipeline, tmp_path):
+def test_weights_that_cannot_be_downloaded(pipeline, tmp_path):
     run = pipeline(tmp_path / "root", "--model", "vit_b16_fe", "--dataset", "digits")
-    failed(run, "Tried", "tfhub.dev/sayakpaul/vit_b16_fe/1", "gs://vit_models/augreg/B_16")
+    assert_failed(run, "Tried", "tfhub.dev/sayakpaul/vit_b16_fe/1", "gs://vit_models/augreg/B_16")
 
 
 @pytest.mark.usefixtures("no_network")
-def test_data_that_cannot_be_had(pipeline, tmp_path):
+def test_data_that_cannot_be_downloaded(pipeline, tmp_path):
     data = str(tmp_path / "data")
     run = pipeline(tmp_path / "root", "--model", "vit_mini_fe", "--data-dir", data)
-    failed(run, f"not found below {data}/tf_flowers", "downloading it failed", "--data-dir")
+    assert_failed(run, f"not found below {data}/tf_flowers", "downloading it failed", "--data-dir")
 
 
 def test_a_damaged_metadata_store(pipeline, tmp_path, tiny_backbone):
@@ -91,22 +95,25 @@ def test_a_damaged_metadata_store(pipeline, tmp_path, tiny_backbone):
     store.parent.mkdir()
     store.write_bytes(b"no database" * 100)
     arguments = ["--model", str(tiny_backbone), "--dataset", "digits"]
-    failed(pipeline(tmp_path / "root", *arguments), f"{store}: the metadata store is damaged")
+    assert_failed(
+        pipeline(tmp_path / "root", *arguments), f"{store}: the metadata store is damaged"
+    )
 
 
 def test_hostile_files(pipeline, tmp_path, tiny_backbone):
-    """Too many of them stop the run; if they are allowed, the run goes on to its end, without
-    reading an image again. Every file is written or quarantined.
+    """Too many quarantined files stop the run, and every file is written or quarantined.
+
+    If more quarantined files are allowed, the next run completes without reading an image again.
     """
     folder = class_folder(tmp_path / "data", images=40)
     outcomes = write_hostile_files(folder / "c0")
     for path in suite():
         (folder / "c1" / f"{path.parent.name}_{path.name}").write_bytes(path.read_bytes())
     given = ["--model", str(tiny_backbone), "--dataset", str(folder), "--name", "hostile"]
-    # The made images look alike.
+    # data.max_leak is needed because the generated images look alike.
     given += ["--set", "train.steps=2", "--min-accuracy", "0", "--set", "data.max_leak=1"]
     stopped = pipeline(tmp_path / "root", *given)
-    refused = failed(stopped, "ExampleValidator: failed", status=3)
+    refused = assert_failed(stopped, "ExampleValidator: failed", status=3)
     name, _, page = stopped.out.splitlines()[-1].partition(": ")
     assert name == "report"
     assert "or allow more with ingest.max_quarantined" in Path(page).read_text()
@@ -127,12 +134,12 @@ def test_hostile_files(pipeline, tmp_path, tiny_backbone):
 def test_too_few_images_are_refused_before_a_node_runs(pipeline, tmp_path, tiny_backbone):
     folder = class_folder(tmp_path / "few", images=1)
     run = pipeline(tmp_path / "root", "--model", str(tiny_backbone), "--dataset", str(folder))
-    failed(run, "no image for the split", "found 2 images; expected", "80/10/10", status=3)
+    assert_failed(run, "no image for the split", "found 2 images; expected", "80/10/10", status=3)
     assert "ImageExampleGen" not in run.out
     folder = class_folder(tmp_path / "few2", images=20)
     arguments = ["--model", str(tiny_backbone), "--dataset", str(folder), "--batch-size", "100"]
     run = pipeline(tmp_path / "root2", *arguments)
-    failed(run, "--batch-size 100: found ", " training images; expected at most ")
+    assert_failed(run, "--batch-size 100: found ", " training images; expected at most ")
     assert "ImageExampleGen" not in run.out
 
 
@@ -146,7 +153,7 @@ def test_an_unforeseen_error_names_the_log_which_has_the_traceback(
 
     monkeypatch.setattr(local, "create_pipeline", broken)
     arguments = ["--model", str(tiny_backbone), "--dataset", "digits"]
-    message = failed(pipeline(tmp_path / "root", *arguments), "ZeroDivisionError: something")
+    message = assert_failed(pipeline(tmp_path / "root", *arguments), "ZeroDivisionError: something")
     log = message.splitlines()[-1].removeprefix("log: ")
     with open(log) as file:
         assert "Traceback" in file.read()

@@ -1,6 +1,7 @@
-"""Beam's nodes on a real Flink: what they write is what Beam's own engine writes.
+"""Tests that Beam's nodes write the same artifacts on a real Flink as with Beam's own runner.
 
-Flink runs inside Beam's job server: `make flink-job-server` gets one, or $VIT_FLINK_JAR names one.
+Flink runs inside Beam's job server, which `make flink-job-server` downloads; $VIT_FLINK_JAR names
+another one.
 """
 
 import os
@@ -21,7 +22,7 @@ pytestmark = pytest.mark.slow
 SPLITS = ("train", "validation", "test")
 BEAM_NODES = ("ImageExampleGen", "StatisticsGen", "Transform", "Evaluator")
 FLAGS = ("--runner=FlinkRunner", "--flink_master=[local]", "--parallelism=1")
-IMAGES_OF_A_CLASS = 12  # enough for each split to have some
+IMAGES_OF_A_CLASS = 12  # enough for an image in each split
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +32,7 @@ def job_server(project, monkeypatch_module):
         pytest.skip(f"no job server at {jar} (make flink-job-server, or set VIT_FLINK_JAR)")
     if not shutil.which("java"):
         pytest.skip("no java, which Flink needs")
-    # Each node has a JVM, which should start quickly and be small.
+    # Each node starts a JVM, so it must start quickly and need little memory.
     monkeypatch_module.setenv("JAVA_TOOL_OPTIONS", "-XX:TieredStopAtLevel=1 -Xmx2g")
     return jar
 
@@ -44,7 +45,7 @@ def monkeypatch_module():
 
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory, project):
-    """Returns some real images; the digits if there are none."""
+    """Returns a folder of real images, or the dataset `digits` if there are no real images."""
     shared = Path(os.environ.get("VIT_SHARED", project.parent / "shared"))
     if not (shared / "images").is_dir():
         return "digits"
@@ -60,7 +61,7 @@ def dataset(tmp_path_factory, project):
 
 @pytest.fixture(scope="module")
 def run(pipeline, dataset, tiny_backbone, tmp_path_factory):
-    """Runs the whole line with these flags for Beam; returns the run and its log."""
+    """Returns a function that runs the pipeline with some flags; it returns the run and its log."""
 
     def run_with(name, *flags):
         root = tmp_path_factory.mktemp(name)
@@ -91,7 +92,7 @@ def records(directory: Path) -> list[bytes]:
 
 
 def test_every_node_of_beam_ran_on_flink(flink):
-    """Each node has its own job server, and each of their jobs ended."""
+    """Each Beam node started a job server, and its job ended without failure."""
     _, log = flink
     ran = [
         part.split(" ", 1)[0] for part in log.split("Component ") if "state changed to DONE" in part
@@ -128,7 +129,7 @@ def test_the_features_are_the_same(direct, flink):
         np.testing.assert_array_equal(table(of_flink / f"Split-{split}"), expected)
 
 
-def test_the_gate_comes_to_the_same_verdict(direct, flink):
+def test_the_verdict_is_the_same(direct, flink):
     for line in ("images", "test accuracy", "verdict"):
         assert flink[0].value(line) == direct[0].value(line)
 
@@ -152,7 +153,7 @@ with beam.Pipeline(argv=sys.argv[1:]) as pipeline:
 )
 def test_no_process_is_left_after_a_signal(job_server, tmp_path, number, status):
     flags = [*FLAGS, f"--flink_job_server_jar={job_server}"]
-    mark = str(tmp_path)  # in the environment of each process
+    mark = str(tmp_path)  # a variable in the environment of each process of the run
     program = subprocess.Popen(
         [sys.executable, "-c", COMPUTES, *flags],
         stdout=subprocess.PIPE,
@@ -161,18 +162,18 @@ def test_no_process_is_left_after_a_signal(job_server, tmp_path, number, status)
         text=True,
     )
     assert "computes\n" in iter(program.stdout.readline, "")
-    names = sorted(Path(f"/proc/{process}/comm").read_text() for process in marked(mark))
+    names = sorted(Path(f"/proc/{process}/comm").read_text() for process in find_processes(mark))
     assert names[0] == "java\n"
     program.send_signal(number)
     assert program.wait(10) == status
-    assert marked(mark) == []
+    assert find_processes(mark) == []
 
 
-def marked(text: str) -> list[str]:
-    """Returns the ids of the processes that have `text` in their environment."""
+def find_processes(text: str) -> list[str]:
+    """Returns the ids of processes whose environment contains `text`."""
     found = []
     for directory in Path("/proc").iterdir():
-        with suppress(OSError):  # it has ended, or belongs to somebody else
+        with suppress(OSError):  # the process has ended, or belongs to another user
             if directory.name.isdecimal() and text in (directory / "environ").read_text(
                 errors="replace"
             ):

@@ -1,4 +1,4 @@
-"""The packages as a container image or Beam's --setup_file installs them: not editable."""
+"""Tests of the wheel, which the container image and Beam's --setup_file install."""
 
 import os
 import subprocess
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def installed(project, tmp_path_factory):
-    """Returns a directory with only the project's wheel, unpacked."""
+    """Returns a directory with the unpacked wheel of the project."""
     folder = tmp_path_factory.mktemp("installed")
     with zipfile.ZipFile(build_wheel(project, folder)) as archive:
         archive.extractall(folder / "site")

@@ -1,4 +1,4 @@
-"""A run that is asked to end in the middle of its training, the next one, and one with a search."""
+"""Tests a run that is terminated during its training, its continuation, and a run with a Tuner."""
 
 import base64
 import dataclasses
@@ -19,7 +19,7 @@ from trainer.training.loop import Loop
 pytestmark = pytest.mark.slow
 
 USER, PASSWORD, SIGNATURE = "somebody", "hunter2hunter2", "5EC12E7"
-PRINTED = []  # by all runs
+PRINTED = []  # stdout and stderr of all runs
 
 
 @pytest.fixture(scope="module")
@@ -29,14 +29,14 @@ def root(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
-    """The address of a SavedModel as those of the collection, with a password and a signature."""
+    """Serves a SavedModel like those on TF-Hub; yields its URL with a password and a signature."""
     directory = tmp_path_factory.mktemp("backbone") / "published"
     write_collection_model(dataclasses.replace(TINY, depth=1), directory)
     with pytest.MonkeyPatch.context() as patch, Server() as server:
         patch.setenv("no_proxy", "127.0.0.1")
         path = f"/published.tar.gz?X-Goog-Signature={SIGNATURE}"
         body = archive(files_of(directory))
-        # It breaks off once, so that the partial file is written, and the log has a line of it.
+        # The first download breaks off, so that there is a partial file, and a line in the log.
         url = server.answer(path, Answer(body=body, sent=len(body) // 2), Answer(body=body))
         yield url.replace("://", f"://{USER}:{PASSWORD}@")
 
@@ -72,7 +72,7 @@ def test_the_next_run_resumes_from_the_checkpoint(pipeline, root, arguments, mon
     assert list(resumed.artifacts["Trainer.model_run"].rglob("events.out.tfevents.*"))
 
 
-def test_training_takes_the_best_of_a_search(pipeline, root, arguments):
+def test_training_uses_the_best_hyperparameters_of_the_tuner(pipeline, root, arguments):
     run = pipeline(root, *arguments, "--tuner", "2")
     PRINTED.extend([run.out, run.err])
     assert (run.err, run.status in (0, 3)) == ("", True)
@@ -85,8 +85,8 @@ def test_training_takes_the_best_of_a_search(pipeline, root, arguments):
     assert run.artifacts["Trainer.model"].is_dir()
 
 
-def test_password_and_signature_of_the_models_address_are_nowhere(root):
-    """Neither printed nor in a file of these runs: logs, metadata store, artifacts, cache."""
+def test_password_and_signature_of_the_url_are_not_stored(root):
+    """The runs neither print password and signature, nor write them to any file."""
     assert len(PRINTED) == 6
     assert re.search(r"model +http://…@127\.0\.0\.1:\d+/published\.tar\.gz\?…$", PRINTED[0], re.M)
     files = [path for path in root.rglob("*") if path.is_file()]

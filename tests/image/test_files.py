@@ -1,4 +1,4 @@
-"""What the image is built from: no Docker is needed to see that it is whole and no more."""
+"""Tests of the Dockerfile, .dockerignore and the locks, which need no Docker."""
 
 import re
 import subprocess
@@ -20,12 +20,12 @@ def dockerfile(project):
 
 
 def locked(file: Path) -> dict[str, str]:
-    """Returns the locked versions by package."""
+    """Returns the versions in a lock by package."""
     return dict(re.findall(r"^([\w.-]+)(?:\[.*\])?==([^ ;]+)", file.read_text(), re.MULTILINE))
 
 
-def let_in(project: Path) -> set[str]:
-    """Returns the files in the project's root that .dockerignore lets into the build."""
+def files_in_context(project: Path) -> set[str]:
+    """Returns the names in the project's root that .dockerignore admits to the build context."""
     first, *lines = [
         line
         for line in (project / ".dockerignore").read_text().splitlines()
@@ -35,20 +35,20 @@ def let_in(project: Path) -> set[str]:
     return {line.removeprefix("!") for line in lines if line.startswith("!")}
 
 
-def test_nothing_but_code_and_locks_gets_in(project):
+def test_only_code_and_locks_are_in_the_build_context(project):
     locks = {"requirements.lock", "requirements-cuda.lock"}
-    assert let_in(project) == PACKAGES | FILES | locks | {"image"}
-    assert all((project / name).exists() for name in let_in(project))
+    assert files_in_context(project) == PACKAGES | FILES | locks | {"image"}
+    assert all((project / name).exists() for name in files_in_context(project))
 
 
 def test_dockerignore_admits_copied_files(dockerfile, project):
     copied = re.findall(r"^COPY (?!--from)(.+) \S+$", dockerfile, re.MULTILINE)
     sources = {source.split("/")[0] for line in copied for source in line.split()} - {"."}
     assert sources
-    assert sources <= let_in(project)
+    assert sources <= files_in_context(project)
 
 
-def test_the_image_is_nobody_s_that_matters_and_has_no_build_tools(dockerfile):
+def test_the_image_has_an_unprivileged_user_and_no_build_tools(dockerfile):
     stages = re.split(r"^FROM ", dockerfile, flags=re.MULTILINE)[1:]
     by_name = {re.match(r"\S+ AS (\w+)", stage).group(1): stage for stage in stages}
     assert list(by_name)[-1] == "pipeline", "the last stage is what `docker build` makes"
@@ -66,8 +66,8 @@ def test_versions_agree(dockerfile, project):
     assert arguments["BASE"].startswith("docker.io/library/python:3.11-slim")
 
 
-def test_the_tools_are_locked_apart(project):
-    """Their versions agree with the other locks, so that all can be installed together."""
+def test_development_tools_have_a_lock_of_their_own(project):
+    """Packages in both locks have the same version, so both locks can be installed together."""
     run, tools = (locked(project / f"requirements{suffix}.lock") for suffix in ("", "-dev"))
     assert not {"pytest", "mypy", "ruff", "coverage"} & set(run)
     assert {name: run[name] for name in run.keys() & tools.keys()} == {
@@ -75,7 +75,7 @@ def test_the_tools_are_locked_apart(project):
     }
 
 
-def test_nvidia_s_libraries_are_those_that_tensorflow_asks_for(project):
+def test_nvidias_libraries_meet_the_requirements_of_tensorflow(project):
     wanted = [Requirement(line) for line in requires("tensorflow") if "and-cuda" in line]
     versions = locked(project / "requirements-cuda.lock")
     assert {requirement.name for requirement in wanted} == set(versions)
@@ -83,7 +83,7 @@ def test_nvidia_s_libraries_are_those_that_tensorflow_asks_for(project):
     assert not set(versions) & set(locked(project / "requirements.lock"))
 
 
-def test_the_install_script_says_what_it_takes(project, tmp_path):
+def test_the_install_script_names_its_arguments(project, tmp_path):
     for wrong in (["dependencies", "d", "tpu"], ["projects", "d"]):
         script = str(project / "image" / "install.sh")
         run = subprocess.run(

@@ -1,4 +1,4 @@
-"""What `image/install.sh` installs, from the files that the image's build sees and no others."""
+"""Tests of the installation by `image/install.sh`, from the files in the build context alone."""
 
 import json
 import os
@@ -10,19 +10,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.image.test_files import let_in
+from tests.image.test_files import files_in_context
 from tests.pipeline.runners.test_compile import CUSTOM_JOB, compiled, containers
 
 pytestmark = pytest.mark.slow
 
-# Together, these pipelines have every node.
+# Together, these three pipelines have all nodes.
 PIPELINES = ({"tuner": "2"}, {"dataset": "gs://bucket/flowers"}, CUSTOM_JOB)
 
 
-def loaded():
-    """Loads the modules that the commands of compiled jobs load: TFX's entry point, then each
-    node's class.
-    """
+def modules_of_jobs():
+    """Yields the entry points and executor classes in the commands of compiled jobs."""
     for settings in PIPELINES:
         _, spec = compiled(**settings)
         for executor in containers(spec).values():
@@ -32,11 +30,11 @@ def loaded():
 
 @pytest.fixture(scope="module")
 def installed(project, tmp_path_factory):
-    """Returns the directory that is /opt/vit in the image.
+    """Installs the project; returns the directory that is /opt/vit in the image.
 
-    The packages come from uv's cache, most of them as hard links, and are not compiled to bytecode:
-    that would be most of the time and of the disk. The project's own are. There is no compiler, as
-    in the image's base; a package that uv's cache has from elsewhere is not built anew, though.
+    To save time and disk space, most packages are hard links to uv's cache, and only the project's
+    own packages are compiled to bytecode. There is no compiler, as in the image's base, but uv's
+    cache may contain packages that were built with one.
     """
     uv = project / ".uv" / "bin" / "uv"
     if not uv.exists():
@@ -44,7 +42,7 @@ def installed(project, tmp_path_factory):
     folder = tmp_path_factory.mktemp("image")
     source = folder / "source"
     source.mkdir()
-    for name in let_in(project):
+    for name in files_in_context(project):
         if (project / name).is_dir():
             ignored = shutil.ignore_patterns("__pycache__", ".*")
             shutil.copytree(project / name, source / name, ignore=ignored)
@@ -62,7 +60,7 @@ def installed(project, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def python(installed, tmp_path_factory):
-    """Runs the installed Python in an empty directory, knowing nothing of the repository."""
+    """Returns a function that runs the installed Python in an empty directory."""
     empty = tmp_path_factory.mktemp("empty")
     known = {"HOME": str(empty), "PATH": f"{installed}/environment/bin:/usr/bin:/bin"}
 
@@ -93,11 +91,11 @@ def test_the_image_has_no_tools(installed):
 
 
 def test_the_image_has_the_modules_that_jobs_load(python, installed):
-    names = {name for both in loaded() for name in both}
+    names = {name for both in modules_of_jobs() for name in both}
     assert len(names) == 1 + 16
     code = "import pkgutil, sys\nfor name in sys.argv[1:]: pkgutil.resolve_name(name)\n"
     code += "import trainer, pipeline; print(trainer.__file__, pipeline.__file__)"
-    # The import paths of functions that TFX's own executors load.
+    # TFX's own executors load functions from these modules.
     functions = ("trainer.preprocessing", "trainer.train", "trainer.tuner")
     run = python("-c", code, *sorted(names), *functions)
     assert run.returncode == 0, run.stderr
@@ -105,8 +103,7 @@ def test_the_image_has_the_modules_that_jobs_load(python, installed):
 
 
 def test_the_entry_point_runs_a_node(python, tmp_path):
-    """A compiled job calls it in this way: all inputs are arguments, also Kubeflow's executor
-    log."""
+    """The arguments are those of a compiled job, with the executor log of Kubeflow Pipelines."""
     examples = {"name": "1", "uri": str(tmp_path / "examples"), "type": {"instanceSchema": TYPE}}
     logs = {"uri": str(tmp_path / "logs"), "type": {"schemaTitle": "system.Artifact"}}
     parameters = {
@@ -155,17 +152,16 @@ properties:
 """
 
 
-def test_the_image_s_own_command(python):
+def test_the_image_runs_the_command_line(python):
     run = python("-m", "pipeline_runner", "--list-models")
     assert (run.returncode, run.stderr) == (0, "")
     assert "vit_b16_fe" in run.stdout
 
 
-def test_beam_s_boot_finds_beam_in_the_worker_s_image(python, installed, project):
-    """`boot` asks `python -m pip show`, and ends if Beam is not found. The test leaves pip
-    visible."""
+def test_pip_is_visible_in_the_worker_image(python, installed, project):
+    """Beam's `boot` ends in the worker image if `python -m pip show` does not find Beam."""
     if subprocess.run(["python3.11", "-m", "pip", "--version"], check=False).returncode:
-        pytest.skip("this machine's Python has no pip; that of the image's base has")
+        pytest.skip("this machine's Python has no pip, unlike the Python of the image's base")
     assert python("-m", "pip", "show", "apache-beam").returncode
     worker = (project / "Dockerfile").read_text().partition("AS worker\n")[2]
     (step,) = re.findall(r"^RUN (sed .*)$", worker, re.MULTILINE)

@@ -1,10 +1,11 @@
-"""Fingerprints of the nodes' code after each of some edits of a copy of the project.
+"""Prints the fingerprints of the nodes' code after each of several edits of the project.
 
     python code_process.py < STEPS.json
 
-in that copy. Each step is `{"source": {…}, "shapes": […], "edits": [[file, old, new], …], "files":
-{name: text}}`: what `pipeline.code.hash_nodes` takes, shapes of a backbone's nameless variables,
-and what to change. A line of JSON is printed for each, and the changes are undone.
+The working directory is a copy of the project. A step is `{"source": {…}, "shapes": […], "edits":
+[[file, old, new], …], "files": {name: text}}`: the source of the images, the shapes of a backbone's
+nameless variables, edits of files, and new files. After each step, the program prints the
+fingerprints as a line of JSON, and undoes the changes.
 """
 
 import dataclasses
@@ -18,7 +19,8 @@ HOLDING_DATA = ("backbones", "components")
 
 
 def hash_code(source, shapes):
-    # Unloads only these modules; `common.fingerprint` stays loaded, with its parsed modules.
+    # These modules are loaded anew. `common.fingerprint` stays loaded, because it caches parsed
+    # modules.
     for name in [n for n in sys.modules if n.split(".")[0] in ("pipeline", *HOLDING_DATA)]:
         del sys.modules[name]
     importlib.invalidate_caches()
@@ -29,7 +31,7 @@ def hash_code(source, shapes):
     return dataclasses.asdict(hash_nodes(source, repr(layout)))
 
 
-def edited(file, old, new):
+def apply_edit(file, old, new):
     text = Path(file).read_text()
     assert text.count(old) == 1, f"{file}: {text.count(old)} times {old!r}"
     return text.replace(old, new)
@@ -37,7 +39,7 @@ def edited(file, old, new):
 
 def main():
     for step in json.load(sys.stdin):
-        files = {file: edited(file, old, new) for file, old, new in step.get("edits", ())}
+        files = {file: apply_edit(file, old, new) for file, old, new in step.get("edits", ())}
         files |= step.get("files", {})
         before = {name: Path(name).read_text() if Path(name).exists() else None for name in files}
         for name, text in files.items():
@@ -53,6 +55,6 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.dont_write_bytecode = True  # an edit within the same second would go unnoticed
+    sys.dont_write_bytecode = True  # Python would not notice an edit within the same second
     sys.path.insert(0, os.getcwd())
     main()

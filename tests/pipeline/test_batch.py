@@ -14,7 +14,7 @@ def config(**settings):
 @pytest.mark.parametrize(
     ("images", "batch"), [(10_000, 64), (68, 64), (67, 32), (30, 16), (3, 2), (2, 1)]
 )
-def test_the_batch_of_a_recipe_is_halved_until_it_fits(images, batch):
+def test_the_batch_size_of_a_recipe_is_halved_for_small_datasets(images, batch):
     given = config()
     assert given.train.batch_size == 64
     fitted = fit_batch(given, images)
@@ -22,7 +22,7 @@ def test_the_batch_of_a_recipe_is_halved_until_it_fits(images, batch):
     assert (fitted == given) == (batch == 64)
 
 
-def test_it_remains_a_multiple_of_the_accumulation():
+def test_the_halved_batch_is_a_multiple_of_the_accumulation():
     assert fit_batch(config(**{"train.accumulation": 16}), 16).train.batch_size == 16
     with pytest.raises(InputError, match="--batch-size 16: found 15 training images"):
         fit_batch(config(**{"train.accumulation": 16}), 15)

@@ -1,9 +1,9 @@
-"""Which nodes run again after which edit of the code, and after which installation of a library.
+"""Tests which edits of the code and which versions of libraries make which nodes run again.
 
-Each edit is a real one, to the files of a copy of the project. Compared are the fingerprints that
-are part of the nodes' keys. That a node of the same key does not run is TFX's promise, and
-tests/end_to_end/test_cache.py sees it kept. A node that reads the output of a node that runs again
-runs again, too, and is not named here.
+The tests edit files in a copy of the project, and compare the fingerprints of the nodes' code,
+which are part of TFX's cache keys. tests/end_to_end/test_cache.py tests that TFX does not run a
+node with the same key again. The tables here do not list nodes that run again only because their
+inputs change.
 """
 
 import json
@@ -27,9 +27,10 @@ ENTRY = """VARIANTS = {
 NONE: set[str] = set()
 INGESTION = {"example_gen"}
 TRAINING = {"tuner", "trainer"}
-MODEL = {"transform", "evaluator", *TRAINING}
+MODEL = {"transform", "full_data_check", "evaluator", *TRAINING}
 
-# By a description of the edit: the source of the run, the edits, the nodes whose keys change.
+# For each edit, by a description: the source of the run, the edits, and the nodes whose keys
+# change.
 EDITS = {
     "nothing": (FOLDER, [], NONE),
     "a new model of the catalogue": (FOLDER, [[CATALOGUE, "VARIANTS = {", ENTRY]], NONE),
@@ -192,14 +193,14 @@ EDITS = {
         {"schema"},
     ),
 }
-# By a library with another version: the source of the run, the nodes whose keys change.
+# For each library with another version: the source of the run, and the nodes whose keys change.
 LIBRARIES = {
     "tensorflow": (
         FOLDER,
         {*MODEL, *INGESTION, "serving_check", "report"},
-    ),  # ImageExampleGen decodes by its ops
+    ),  # ImageExampleGen decodes images with TensorFlow's ops
     "keras": (FOLDER, TRAINING),
-    # Trainer runs again because its inputs do.
+    # The key of Trainer need not change, because its inputs change.
     "tfx": (
         FOLDER,
         {
@@ -216,29 +217,31 @@ LIBRARIES = {
             *MODEL - {"trainer"},
         },
     ),
-    "tensorflow-data-validation": (FOLDER, {"validation"}),
+    "tensorflow-data-validation": (FOLDER, {"validation", "example_check"}),
     "tensorflow-transform": (FOLDER, MODEL),
     "tensorflow-model-analysis": (FOLDER, {"evaluator"}),
     "pyarrow": (FOLDER, {"evaluator", "serving_check"}),
-    "pillow": (FOLDER, {*INGESTION, "data_check", "serving_check", "report"}),
+    "pillow": (FOLDER, {*INGESTION, "data_check", "full_data_check", "serving_check", "report"}),
     "tensorflow-datasets": (FOLDER, NONE),
-    "scikit-learn": (FOLDER, TRAINING),  # the linear probe
+    "scikit-learn": (FOLDER, {*TRAINING, "full_data_check"}),  # linear probes
     "rich": (FOLDER, NONE),
 }
-LIBRARIES_OF_DIGITS = {"scikit-learn": (DIGITS, {*INGESTION, *TRAINING})}
+LIBRARIES_OF_DIGITS = {"scikit-learn": (DIGITS, {*INGESTION, *TRAINING, "full_data_check"})}
 
 
-def installed(name):
-    """Writes a file that makes `name` look installed in another version."""
+def make_metadata(name):
+    """Returns the metadata file of another version of the library `name`, by path."""
     metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: 0.0.1\n"
     return {f"{name.replace('-', '_')}-0.0.1.dist-info/METADATA": metadata}
 
 
 STEPS = {
     **{("edit", name): step for name, step in EDITS.items()},
-    **{("library", name): (s, installed(name), nodes) for name, (s, nodes) in LIBRARIES.items()},
     **{
-        ("library of digits", name): (s, installed(name), nodes)
+        ("library", name): (s, make_metadata(name), nodes) for name, (s, nodes) in LIBRARIES.items()
+    },
+    **{
+        ("library of digits", name): (s, make_metadata(name), nodes)
         for name, (s, nodes) in LIBRARIES_OF_DIGITS.items()
     },
 }
@@ -246,14 +249,15 @@ STEPS = {
 
 @pytest.fixture(scope="module")
 def fingerprints(project, tmp_path_factory):
-    """Returns the fingerprint of each node's code after each step, and before, by the kind of
-    source.
+    """Returns the fingerprints of the nodes' code after each edit and each installation.
+
+    The fingerprints without edits have the kind of the source as their key.
     """
     copy = tmp_path_factory.mktemp("code") / "project"
     for name in FIRST_PARTY:
         shutil.copytree(project / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
     shapes = MODELS["vit_b16_fe"].architecture.array_shapes()
-    # In the order of JAX, as in the SavedModels of the TF-Hub collection.
+    # JAX sorts variables by their paths, and so do the SavedModels of the TF-Hub collection.
     stored = [shapes[name] for name in sorted(shapes, key=lambda name: name.split("/"))]
     steps = {source["kind"]: {"source": source} for source in (FOLDER, DIGITS)}
     for step, (source, change, _) in STEPS.items():
@@ -273,7 +277,7 @@ def fingerprints(project, tmp_path_factory):
 
 
 @pytest.mark.parametrize("step", STEPS, ids=": ".join)
-def test_exactly_the_nodes_that_depend_on_it_change(fingerprints, step):
+def test_exactly_the_keys_of_dependent_nodes_change(fingerprints, step):
     source, _, nodes = STEPS[step]
     before, after = fingerprints[source["kind"]], fingerprints[step]
     assert set(before) == {
@@ -292,8 +296,8 @@ def test_exactly_the_nodes_that_depend_on_it_change(fingerprints, step):
     assert {node for node in before if before[node] != after[node]} == nodes
 
 
-def test_no_node_imports_what_no_import_statement_names(project):
-    """Fingerprints follow import statements. The registry's module is handed to them by name."""
+def test_only_the_registry_of_sources_imports_modules_by_name(project):
+    """Fingerprints follow import statements, so they would miss an import by name."""
     files = [path for name in ("components", "trainer") for path in (project / name).rglob("*.py")]
     found = {
         path.relative_to(project).as_posix()

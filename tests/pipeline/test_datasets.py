@@ -35,7 +35,7 @@ def test_a_name_of_the_catalogue_wins_over_a_folder(tmp_path, monkeypatch):
     assert find_dataset("./digits").source["kind"] == "folder"
 
 
-def test_anything_else_is_refused():
+def test_an_unknown_dataset_is_refused():
     with pytest.raises(InputError, match="--dataset nope: no such dataset"):
         find_dataset("nope")
 
@@ -51,13 +51,13 @@ def test_anything_else_is_refused():
         ("gs://b/flowers/", "flowers", "remote_folder"),
     ],
 )
-def test_the_form_of_a_uri_says_what_it_is(text, name, kind):
+def test_the_form_of_a_uri_determines_the_kind_of_source(text, name, kind):
     dataset = find_dataset(text)
     assert (dataset.name, dataset.source["kind"]) == (name, kind)
     assert dataset.source["path"] == text.rstrip("/")
 
 
-def test_files_and_folders_say_what_they_are(tmp_path, monkeypatch):
+def test_files_and_folders_determine_the_kind_of_source(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "flowers.csv").touch()
     (tmp_path / "notes.txt").touch()

@@ -1,4 +1,4 @@
-"""The metrics, on TFMA's own evaluation of small answers."""
+"""Tests of the metrics, which TFMA computes on a few predictions."""
 
 import numpy as np
 import pandas as pd
@@ -25,13 +25,14 @@ def test_the_configuration_is_valid_with_and_without_a_baseline():
 
 
 def test_accuracy_by_class_is_recall():
-    """TFMA computes the metrics of given predictions."""
+    """The per-class accuracy that TFMA computes is the recall of the class."""
     labels = np.array([0, 0, 0, 0, 1, 1])
     predicted = np.array([0, 0, 0, 1, 1, 0])
     config = tfma.utils.update_eval_config_with_defaults(
         make_eval_config(), has_baseline=False, rubber_stamp=True
     )
-    config.model_specs[0].ClearField("signature_name")  # there is no model here
+    # the predictions are given, so no signature is called
+    config.model_specs[0].ClearField("signature_name")
     frame = pd.DataFrame({"label": labels, "probabilities": list(np.eye(2)[predicted])})
     result = tfma.analyze_raw_data(frame, config)
     overall = result.get_metrics_for_slice()

@@ -1,4 +1,4 @@
-"""What is said of a source's images before anything long runs."""
+"""Tests of the description of a source's images, which is printed before the first node."""
 
 import dataclasses
 
@@ -34,7 +34,7 @@ def test_a_folder_of_classes(tmp_path):
 
 @pytest.fixture
 def split_folders(tmp_path):
-    """Returns a folder in which an image of train is also in test, and another in two classes."""
+    """Returns a folder in which one image is in two splits, and another image in two classes."""
     folder = tmp_path / "data"
     for split, first in (("train", 10), ("test", 30)):
         class_folder(folder / split, images=0)

@@ -1,4 +1,4 @@
-"""`--history` and `--compare`, which read the files that reports leave."""
+"""Tests of `--history` and `--compare`, which read the records that are written with reports."""
 
 import dataclasses
 import shutil
@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import pipeline_runner
-from common.mcnemar import mcnemar
+from common.mcnemar import describe_p, mcnemar
 from components.report.contents import Verdict
 from components.report.run_record import note_cached_run
 from components.report.write import write_report
@@ -28,7 +28,7 @@ def write_run(root, number, contents):
 
 @pytest.fixture(scope="module")
 def original(tmp_path_factory):
-    """Returns a root with a refused run, a pushed one, a cached one, and damaged files."""
+    """Returns a pipeline root with three runs (refused, pushed, cached) and damaged files."""
     root = tmp_path_factory.mktemp("runs") / "flowers"
     refused = Verdict(blessed=False, reasons="accuracy 0.8 is below 0.9")
     contents = make_contents(CLASSES)
@@ -100,21 +100,25 @@ def test_two_runs_side_by_side(root, capsys):
     wrong = make_contents(CLASSES).answers
     only_second = int((~wrong.is_right).sum()) - 3
     p = mcnemar(1, only_second)
+    assert p < 0.05
     assert f"only flowers/9 is right on 1, only flowers/12 on {only_second}" in text
-    assert f"p = {p:.1g}. flowers/12 is better" in text or f"p = {p:.2f}" in text
-    assert sum("(right)" in line for line in lines) <= 20
+    assert f"{describe_p(p)}. flowers/12 is significantly better (p below 0.05)." in text
     page = text.splitlines()[-1].removeprefix("page: ")
     html = (root.parent / "comparisons" / "flowers-9-and-flowers-12.html").read_text()
     assert page.endswith("/runs/comparisons/flowers-9-and-flowers-12.html")
     assert "<script" not in html
     assert f"Only flowers/12 is right: {only_second}" in html
     assert html.count("data:image/jpeg;base64,") >= only_second
-    # By the name of the pipeline, its newest run; by the page or its folder, any run.
+    # The name of a pipeline means its newest run; the path of a report, or of its folder, means its
+    # run.
     name = make_contents(CLASSES).settings.name
     folder = root / "Report" / "report" / "9"
     assert pipeline_runner.main(["--compare", str(folder), name]) == 0
-    assert pipeline_runner.main(["--compare", str(folder / "report.html"), "flowers/9"]) == 0
-    assert "p = 1.00. The difference may be chance." in capsys.readouterr().out
+    page = str(folder / "report.html")
+    assert pipeline_runner.main(["--compare", page, "flowers/12"]) == 0
+    capsys.readouterr()
+    assert pipeline_runner.main(["--compare", page, "flowers/9"]) == 2
+    assert f"--compare {page} flowers/9: found one run twice; expected" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -161,7 +165,7 @@ def test_runs_in_a_bucket(root, capsys, monkeypatch, tmp_path):
             "flowers/12",
         ]
         assert rows[2].endswith(" gs://bucket/models/flowers/Report/report/12/report.html")
-        (listing, *_) = server.of("GET", "/o")
+        (listing, *_) = server.find_requests("GET", "/o")
         assert listing.query["matchGlob"] == "models/flowers/**/run.json"
         assert pipeline_runner.main(["--compare", "flowers/9", "flowers/12", *given]) == 0
         assert "only flowers/9 is right on 1" in capsys.readouterr().out

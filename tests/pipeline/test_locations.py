@@ -9,7 +9,7 @@ from tests.pipeline.test_root import config_of
 
 @pytest.fixture
 def places(tmp_path):
-    """A folder of class folders, a SavedModel, and a link to the former."""
+    """Returns a folder with a source of images, a SavedModel, and a symbolic link to the source."""
     (tmp_path / "flowers" / "daisy").mkdir(parents=True)
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "saved_model.pb").touch()
@@ -18,7 +18,8 @@ def places(tmp_path):
 
 
 def make_config(places, **values):
-    """A run on `flowers` and `mine`; values are relative to their folder."""
+    """Returns the configuration of a run on `flowers` and `mine`; paths are relative to
+    `places`."""
     given = {"dataset": "flowers", "model": "mine", "pipeline_root": "root"} | values
     given = {k: v if "://" in v else str(places / v) for k, v in given.items()}
     return config_of(given.pop("model"), **given)
@@ -47,7 +48,7 @@ def make_config(places, **values):
         ({"serving_dir": "s3://b/s"}, "--serving-dir s3://b/s: s3:// is not supported"),
     ],
 )
-def test_places_that_must_not_be(places, values, message):
+def test_invalid_locations(places, values, message):
     with pytest.raises(InputError, match=f"^{message}"):
         check_locations(make_config(places, **values))
 
@@ -63,22 +64,22 @@ def test_places_that_must_not_be(places, values, message):
         {"pipeline_root": "gs://b/root", "serving_dir": "gs://b/root/serving"},
     ],
 )
-def test_places_that_may_be(places, values):
+def test_valid_locations(places, values):
     check_locations(make_config(places, **values))
     check_written(make_config(places, **values))
 
 
-def test_a_compiled_pipeline_must_not_write_among_its_data_either():
+def test_a_compiled_pipeline_must_not_write_into_its_dataset():
     there = {"run.runner": "kubeflow", "dataset": "gs://b/flowers"}
     with pytest.raises(
         InputError, match=r"^--pipeline-root gs://b/flowers/runs: lies in --dataset"
     ):
         check_locations(config_of(pipeline_root="gs://b/flowers/runs", **there))
     check_locations(config_of(pipeline_root="gs://b/runs", **there))
-    check_locations(config_of(**there))  # each run gives a root
+    check_locations(config_of(**there))  # each run gives its own pipeline root
 
 
-def test_the_state_directory_is_apart_from_the_data_but_may_have_them_in_it():
+def test_the_state_directory_may_contain_the_data_and_not_vice_versa():
     storage = {"cloud.volumes": ["vit:/state"], "cloud.state_dir": "/state/flowers"}
     there = {"run.runner": "kubeflow", "pipeline_root": "minio://b/flowers"} | storage
     check_locations(config_of(dataset="/state/flowers/images", **there))
@@ -89,7 +90,7 @@ def test_the_state_directory_is_apart_from_the_data_but_may_have_them_in_it():
         check_locations(config_of(serving_dir="/state/flowers", **there))
 
 
-def test_the_place_that_cannot_be_written_is_named_by_its_own_flag(places):
+def test_an_unwritable_location_is_named_with_its_flag(places):
     (places / "file").touch()
     message = r"^--pipeline-root .*/file/root: .*/file is not a directory that can be written"
     with pytest.raises(InputError, match=message):

@@ -10,7 +10,7 @@ from pipeline.metadata_store import check_metadata, metadata_file
 
 @pytest.fixture
 def store(tmp_path):
-    """A store with 1,000 rows."""
+    """Returns the file of a metadata store with 1,000 rows."""
     file = metadata_file(tmp_path)
     with sqlite3.connect(file) as connection:
         connection.execute("CREATE TABLE executions (id INTEGER PRIMARY KEY, name TEXT)")
@@ -32,7 +32,7 @@ def test_an_intact_store(store, tmp_path):
 
 
 def test_an_empty_file_is_a_new_store(tmp_path):
-    """As a full disk leaves it at the first moment of a first run."""
+    """A full disk can leave an empty file at the beginning of a first run."""
     metadata_file(tmp_path).touch()
     check_metadata(tmp_path)
 
@@ -51,12 +51,13 @@ def test_a_damaged_store_is_named(store, tmp_path, damage):
         check_metadata(tmp_path)
 
 
-def test_a_transaction_that_was_cut_off_is_no_damage(store, tmp_path):
-    """A process that is killed in it leaves a journal, which is played back."""
+def test_an_interrupted_transaction_is_no_damage(store, tmp_path):
+    """A process that is killed in a transaction leaves a journal, which restores the store."""
     code = (
         "import os, sqlite3, sys\n"
         "store = sqlite3.connect(sys.argv[1], isolation_level=None)\n"
-        "store.execute('PRAGMA cache_size = 1')\n"  # so that pages go to the file before its end
+        # SQLite writes pages before the end of the transaction
+        "store.execute('PRAGMA cache_size = 1')\n"
         "store.execute('BEGIN')\n"
         "store.execute('UPDATE executions SET name = hex(randomblob(2000))')\n"
         "os.kill(os.getpid(), 9)\n"

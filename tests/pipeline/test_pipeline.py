@@ -1,4 +1,4 @@
-"""The pipeline as TFX compiles it; what it does is in tests/end_to_end."""
+"""Tests of the nodes of the pipeline and their properties; tests/end_to_end runs the pipeline."""
 
 import dataclasses
 import json
@@ -7,6 +7,7 @@ import pytest
 from tfx.orchestration.metadata import sqlite_metadata_connection_config
 
 from components.image_example_gen.sources.registry import make_source
+from components.model_evaluator.records import Blessing
 from components.model_pusher.last_push import Serving
 from pipeline.code import hash_nodes
 from pipeline.found_images import find_images
@@ -35,7 +36,17 @@ def configure(**settings):
     return build_config({key: Setting(value, key) for key, value in settings.items()})
 
 
-# The nodes that read the fingerprint of the training.
+CHAMPION = Blessing(
+    "/root/blessed/1.json",
+    "/root/blessed/models/a",
+    "another training",
+    ("a", "b"),
+    {},
+    "data",
+    (3, 4),
+)
+
+# Nodes with the fingerprint of the training as a property.
 READERS = {"Evaluator", "Pusher", "Report"}
 
 
@@ -68,7 +79,24 @@ def test_a_search_for_hyperparameters_goes_before_the_trainer(tmp_path):
 
 
 @pytest.mark.parametrize("tune", ["full", "head"])
-def test_no_node_that_learns_reads_the_test_split(tmp_path, tune):
+def test_the_full_data_check_reads_features_and_gives_the_trainer_nothing(tmp_path, tune):
+    built = nodes(tmp_path, tune=tune, **{"data.check": "full", "tuner": "2"})
+    check, trainer = built["DataCheck"], built["Trainer"]
+    assert check.inputs["backbone"] is trainer.inputs["base_model"]
+    given = check.inputs.get("transformed_examples")
+    assert given is built["Transform"].outputs.get("transformed_examples")
+    assert (given is None) == (tune == "full")
+    # Trainer and Tuner wait for DataCheck, but read none of its outputs.
+    for node in (trainer, built["Tuner"]):
+        assert check in node.upstream_nodes
+        assert not {id(channel) for channel in node.inputs.values()} & {
+            id(channel) for channel in check.outputs.values()
+        }
+    assert built["ExampleValidator"] in check.upstream_nodes
+
+
+@pytest.mark.parametrize("tune", ["full", "head"])
+def test_no_training_node_reads_the_test_split(tmp_path, tune):
     built = nodes(tmp_path, dataset="tfds:mnist", tune=tune)
     assert json.loads(built["SchemaGen"].exec_properties["exclude_splits"]) == ["test"]
     splits = json.loads(built["Transform"].exec_properties["splits_config"])
@@ -90,7 +118,7 @@ def test_user_functions_are_given_by_import_path(tmp_path):
 
 
 def test_the_machines_of_a_training_do_not_change_its_properties(tmp_path):
-    """So a training resumes from checkpoints of other machines, and is cached on any machines."""
+    """A training on other machines resumes from the same checkpoints and has the same cache key."""
     there = {"run.runner": "vertex", "pipeline_root": "gs://bucket/root", "cloud.image": "vit:1"}
     there |= {"cloud.project": "p", "cloud.region": "europe-west4"}
     job = {"machines.trainer.machine_type": "n1-standard-8", "machines.trainer.workers": "2"}
@@ -108,8 +136,8 @@ def test_the_machines_of_a_training_do_not_change_its_properties(tmp_path):
         ["--runner=FlinkRunner", "--flink_master=flink:8081", "--environment_type=LOOPBACK"],
     ],
 )
-def test_workers_here_read_the_backbone_where_it_lies(tmp_path, flags):
-    """So the pipeline is the same as without an engine, and no node trains again."""
+def test_local_workers_read_the_backbone_from_the_model_cache(tmp_path, flags):
+    """The pipeline is the same as with Beam's default runner, so the cached training is used."""
     engine = {"run.runner": "beam", "run.beam_args": flags}
     assert nodes(tmp_path, **engine)["Backbone"].exec_properties["artifact_uri"] == INPUTS.backbone
 
@@ -123,10 +151,10 @@ def test_workers_here_read_the_backbone_where_it_lies(tmp_path, flags):
         ["--runner=PortableRunner", "--environment_type=EXTERNAL"],
     ],
 )
-def test_workers_elsewhere_find_the_backbone_below_the_pipeline_root(tmp_path, flags):
+def test_remote_workers_read_a_copy_of_the_backbone(tmp_path, flags):
     engine = {"run.runner": "beam", "run.beam_args": flags}
     assert nodes(tmp_path, **engine)["Backbone"].exec_properties == {
-        "model": INPUTS.backbone,  # and not its URL, which may have a token in it
+        "model": INPUTS.backbone,  # the path, and not the URL, which may contain a token
         "weights": "pretrained",
         "precision": "float32",
         "trusted": 0,
@@ -146,7 +174,7 @@ def test_only_a_head_has_its_features_materialised(tmp_path):
         ("schema", {"PackagedSchema", *READERS}),
         ("backbone_fingerprint", {"Backbone", "Trainer", *READERS}),
         ("backbone_layout", {"Trainer", *READERS}),
-        ("champions", {"Evaluator", "Report"}),
+        ("champions", {"ExampleValidator", "Evaluator", "Report"}),
         ("serving", {"Pusher"}),
         ("classes", {"ImageExampleGen", "ExampleValidator", "DataCheck", "Trainer", *READERS}),
     ],
@@ -154,7 +182,7 @@ def test_only_a_head_has_its_features_materialised(tmp_path):
 def test_each_fingerprint_is_a_property_of_the_nodes_that_read_it(tmp_path, field, changed):
     values = {
         "classes": ("x", "y"),
-        "champions": {"another training": "/root/blessed/1.json"},
+        "champions": {"another training": CHAMPION},
         "serving": Serving("another state", None),
     }
     before = properties(nodes(tmp_path))
@@ -162,6 +190,19 @@ def test_each_fingerprint_is_a_property_of_the_nodes_that_read_it(tmp_path, fiel
         nodes(tmp_path, dataclasses.replace(INPUTS, **{field: values.get(field, "other")}))
     )
     assert {name for name in before if before[name] != after[name]} == changed
+
+
+def test_the_class_balance_is_compared_with_that_of_other_data_only(tmp_path):
+    def counts(**changes):
+        champion = dataclasses.replace(CHAMPION, **changes)
+        inputs = dataclasses.replace(INPUTS, champions={champion.training: champion})
+        return nodes(tmp_path, inputs)["ExampleValidator"].exec_properties["champion_counts"]
+
+    data = nodes(tmp_path)["Evaluator"].exec_properties["data"]
+    assert counts() == "[3, 4]"
+    # the record of a blessing by an earlier version
+    assert counts(data="", class_counts=()) == "[]"
+    assert counts(data=data) == "null"
 
 
 @pytest.mark.parametrize(
@@ -206,11 +247,14 @@ def test_an_inferred_schema_depends_on_the_library_that_infers_it(tmp_path):
         ("ingest.max_pixels", "300", {"ImageExampleGen", "Trainer", *READERS}),
         ("ingest.max_value", "4095", {"ImageExampleGen", "Trainer", *READERS}),
         ("ingest.max_quarantined", "0.5", {"ExampleValidator", "Report"}),
+        ("data.max_drift", "0.5", {"ExampleValidator", "Report"}),
         ("data.max_leak", "0.5", {"DataCheck", "Report"}),
+        ("data.check", "full", {"DataCheck", "Report"}),
         ("ingest.allow_anomalies", "true", {"ExampleValidator", "Report"}),
         ("backbone.input_range", "0,1", {"Transform", "Tuner", "Trainer", *READERS}),
         ("serve.precision", "0.9", {"Trainer", *READERS}),
         ("gate.min_accuracy", "0.5", {"Evaluator", "Report"}),
+        ("report.heat_map_seconds", "3", {"Evaluator", "Report"}),
         ("gate.max_ece", "0.1", {"Evaluator", "Report"}),
         ("gate.confidence", "0.9", {"Evaluator", "Report"}),
         ("serving_check.images", "8", {"ServingCheck", "Report"}),
@@ -224,8 +268,8 @@ def test_each_option_is_a_property_of_the_nodes_that_read_it(tmp_path, key, valu
     assert {name for name in before if before[name] != after[name]} == changed
 
 
-def test_properties_have_names_by_which_they_are_found_again():
-    """ResolveInputs writes each to the output of its name, before the texts are known."""
+def test_properties_can_be_read_by_name():
+    """ResolveInputs has an output parameter for each property, with the property's name."""
     properties = make_properties(configure(), INPUTS)
     assert tuple(properties.by_name()) == PROPERTY_NAMES
     assert Properties.from_names(properties.by_name()) == properties

@@ -13,7 +13,7 @@ from trainer.training.optimizer import Schedule
 
 
 def rates(recipe, examples, steps):
-    """Returns the learning rates at some steps of a training on this number of examples."""
+    """Returns the total steps for `examples` training images, and the learning rates at `steps`."""
     train = RECIPES[recipe].hyperparameters
     total = train.total_steps(examples)
     schedule = Schedule(
@@ -29,7 +29,7 @@ def rates(recipe, examples, steps):
 def test_the_notebooks_recipe():
     """The expected values are from the notebook's cells, for 3,303 training images."""
     total, found = rates("tf_flowers_full", 3303, (0, 5, 10, 413))
-    assert total == 413  # the notebook rounds down: 412
+    assert total == 413  # the notebook has 412 steps, because it rounds down
     np.testing.assert_allclose(found, [0.006, 0.018, 0.03, 0], atol=1e-7)
     train = RECIPES["tf_flowers_full"].hyperparameters
     assert (train.momentum, train.clip_norm, train.clip) == (0.0, 1.0, "each")
@@ -37,9 +37,7 @@ def test_the_notebooks_recipe():
 
 @pytest.mark.parametrize(("recipe", "steps"), [("augreg_500", 500), ("augreg_2500", 2500)])
 def test_augregs_recipes(recipe, steps):
-    """The recipe has warm-up from 0 over 100 steps, then cosine; batch 512, momentum 0.9, global
-    norm 1.
-    """
+    """AugReg fine-tunes with 100 steps of warm-up, cosine decay, momentum 0.9 and global norm 1."""
     total, found = rates(recipe, 3303, (0, 50, 100, steps))
     assert total == steps
     np.testing.assert_allclose(found, [0, 0.005, 0.01, 0], atol=1e-7)
@@ -48,7 +46,7 @@ def test_augregs_recipes(recipe, steps):
     assert (train.optimizer, train.clip, train.weight_decay) == ("sgd", "global", 0.0)
 
 
-def test_recipes_are_for_the_way_of_tuning_that_they_are_used_for():
+def test_datasets_have_recipes_of_the_right_tuning():
     for recipes in (*(dataset.recipes for dataset in DATASETS.values()), OTHER_BACKBONES):
         for tune, name in recipes.items():
             assert RECIPES[name].tune == tune

@@ -1,12 +1,14 @@
-"""Schemas that a user gives, and where --write-schema writes none."""
+"""Tests of schemas that a user gives, and of refusals of --write-schema."""
 
 from importlib import resources
 
 import pytest
+from google.protobuf import text_format
+from tensorflow_metadata.proto.v0 import schema_pb2
 
 import pipeline_runner
 from common.errors import InputError
-from pipeline.reviewed_schema import read_curated_schema, read_schema
+from pipeline.reviewed_schema import limit_labels, read_curated_schema, read_schema
 
 CURATED = resources.files("schemas").joinpath("digits.pbtxt").read_text()
 INFERRED = (
@@ -58,7 +60,7 @@ def test_a_bad_schema_is_refused_before_tensorflow_is_loaded(tmp_path, capsys, c
         (["--dataset", "tfds:x", "--runner", "vertex"], "expected --runner local"),
     ],
 )
-def test_what_is_not_inferred_is_not_written(tmp_path, capsys, arguments, message):
+def test_only_inferred_schemas_are_written(tmp_path, capsys, arguments, message):
     schema = str(tmp_path / "x.pbtxt")
     arguments = [*arguments, "--pipeline-root", str(tmp_path / "root"), "--write-schema", schema]
     assert pipeline_runner.main(["--model", "vit_b16_fe", *arguments]) == 2
@@ -69,3 +71,21 @@ def test_a_directory_that_is_not_there(tmp_path, capsys):
     arguments = ["--model", "vit_b16_fe", "--dataset", "tfds:x", "--write-schema"]
     assert pipeline_runner.main([*arguments, str(tmp_path / "none" / "x.pbtxt")]) == 2
     assert "no such directory" in capsys.readouterr().err
+
+
+# The schema that SchemaGen infers from images of three classes.
+INFERRED = """
+feature { name: "image" type: BYTES presence { min_fraction: 1.0 min_count: 1 } }
+feature { name: "label" type: INT presence { min_fraction: 1.0 min_count: 1 } }
+string_domain { name: "label" value: "0" value: "1" value: "2" }
+"""
+
+
+def test_a_written_schema_limits_the_labels():
+    text = limit_labels(INFERRED, ["daisy", "ro\nses", "tulips"])
+    assert text.startswith("# The labels:\n#   0 daisy\n#   1 ro\\nses\n#   2 tulips\nfeature {")
+    schema = text_format.Parse(text, schema_pb2.Schema())
+    (label,) = [feature for feature in schema.feature if feature.name == "label"]
+    assert (label.int_domain.min, label.int_domain.max) == (0, 2)
+    assert label.presence.min_count == 1
+    assert not schema.string_domain

@@ -7,7 +7,7 @@ from common.errors import InputError
 from pipeline.options.build import build_config
 from pipeline.options.settings import Setting
 from pipeline.root import claim_root, state_directory
-from tests.full_disk import no_room
+from tests.full_disk import full_disk
 
 
 def config_of(model="vit_b16_fe", **values):
@@ -27,7 +27,7 @@ def test_a_second_run_at_the_same_time_is_refused(tmp_path):
         pass
 
 
-def test_one_run_after_the_other(tmp_path):
+def test_consecutive_runs_can_claim_a_root(tmp_path):
     for _ in range(2):
         with claim_root(tmp_path, ONE):
             pass
@@ -40,8 +40,8 @@ def test_a_root_of_another_pipeline_is_refused(tmp_path):
         pass
 
 
-def test_a_run_that_ends_before_it_has_found_its_inputs_leaves_the_root_to_any(tmp_path):
-    """Such as by Ctrl-C, while TensorFlow is loaded; or where the model cannot be downloaded."""
+def test_a_run_that_ends_early_does_not_claim_the_root(tmp_path):
+    """A run may end before it has found its inputs, for example, by Ctrl-C or a failed download."""
     with pytest.raises(KeyboardInterrupt), claim_root(tmp_path, ONE):
         raise KeyboardInterrupt
     with claim_root(tmp_path, TWO) as record_owner:
@@ -52,7 +52,7 @@ def test_a_run_that_ends_before_it_has_found_its_inputs_leaves_the_root_to_any(t
 
 @pytest.mark.parametrize("name", [".pipeline-name", ".pipeline-reads"])
 @pytest.mark.parametrize("content", [b"", b"\0" * 20, b"\xff\xfe"])
-def test_a_damaged_name_is_written_again_and_a_line_says_so(tmp_path, name, content, caplog):
+def test_a_damaged_name_is_written_again_with_a_warning(tmp_path, name, content, caplog):
     with claim_root(tmp_path, ONE) as record_owner:
         record_owner()
         before = (tmp_path / name).read_text()
@@ -66,7 +66,7 @@ def test_a_damaged_name_is_written_again_and_a_line_says_so(tmp_path, name, cont
 def test_a_full_disk_leaves_a_root_that_works_once_there_is_room(tmp_path):
     root = tmp_path / "root"
     with (
-        no_room(),
+        full_disk(),
         pytest.raises(InputError, match=r"root: File too large; expected free space"),
         claim_root(root, ONE) as record_owner,
     ):
@@ -101,14 +101,14 @@ def test_a_root_that_is_a_file_is_refused(tmp_path):
         pass
 
 
-def test_state_of_a_remote_root_stays_here(tmp_path, monkeypatch):
+def test_the_state_of_a_remote_root_is_local(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     config = config_of(name="far", pipeline_root="gs://bucket/root")
     assert state_directory(config) == tmp_path / "runs" / "far"
 
 
 def test_other_data_of_the_same_default_name_is_refused(tmp_path):
-    """Otherwise, its models would be compared with those of the first dataset."""
+    """A shared root would compare models of one dataset with models of the other."""
     folders = [tmp_path / "a" / "flowers", tmp_path / "b" / "flowers"]
     for folder in folders:
         folder.mkdir(parents=True)

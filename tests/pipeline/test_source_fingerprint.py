@@ -10,7 +10,7 @@ from tests.conftest import class_folder
 
 
 @pytest.mark.parametrize("kind", [FolderSource, RemoteFolderSource])
-def test_an_image_that_is_back_changes_the_fingerprint(tmp_path, kind):
+def test_a_restored_image_changes_the_fingerprint(tmp_path, kind):
     folder, notes, cache = class_folder(tmp_path / "data"), f"{tmp_path}/notes", tmp_path / "home"
 
     def find():
@@ -18,22 +18,23 @@ def test_an_image_that_is_back_changes_the_fingerprint(tmp_path, kind):
 
     first = find()
     assert first == find() == kind(str(folder)).fingerprint()
-    # The file existed when the run started, was missing when it was read, and is back.
+    # The image existed when the run started, was missing when ImageExampleGen read it, and exists
+    # again.
     note_unread(notes, first, ["c0/0.png"])
     second = find()
     assert second != first
     assert find() == second
-    # The file was missing in the next run as well.
+    # The image was missing in the next run as well.
     note_unread(notes, second, ["c0/0.png"])
     assert find() not in (first, second)
-    # Now the file is removed for good.
+    # Now the image is removed permanently.
     (folder / "c0" / "0.png").unlink()
     gone = find()
     assert gone == kind(str(folder)).fingerprint()
     assert gone not in (first, second)
 
 
-def test_an_image_that_can_never_be_read_is_not_tried_again_and_again(tmp_path):
+def test_a_permanently_unreadable_image_does_not_change_the_fingerprint(tmp_path):
     folder, notes, cache = class_folder(tmp_path / "data"), f"{tmp_path}/notes", tmp_path / "home"
     (folder / "c0" / "link.png").symlink_to(tmp_path / "elsewhere")
 

@@ -4,20 +4,23 @@
     python -m tests.reliability.campaign --directory DIR --tune head [PART …]
     python -m tests.reliability.campaign --directory DIR table
 
-The command runs the named parts, or all of them, in the order below, for at most `--minutes N`; the
-same command continues the campaign. Results are lines of DIR/results.jsonl; `table` prints them in
-the form of docs/reliability.md. A C compiler is needed.
+The command runs the named parts, or all parts, in the order below. It ends after `--minutes N` at
+the latest, and the same command then continues the campaign. It writes each result as a line of
+DIR/results.jsonl; `table` prints the results as the table in docs/reliability.md. The command needs
+a C compiler.
 
 - `kills`: SIGKILL at a random moment of a run on an empty pipeline root. The next run must end like
   an undisturbed one.
 - `interrupts`: Ctrl-C at a random moment. The process must end within 5 seconds, with status 130,
   and nothing may be pushed after the signal.
-- `import-kills`, `import-interrupts`: the same in a process that still imports TensorFlow and TFX.
+- `import-kills`, `import-interrupts`: the same signals, while the process imports TensorFlow and
+  TFX.
 - `files-KILL`, `files-ENOSPC`: a run is killed, or the disk is full, when it creates or renames a
-  file below the pipeline root, the serving directory or VIT_HOME. The next run continues, and is
-  disturbed at the next file; the last run must end like an undisturbed one. If a run fails before
-  it gets to its file, the previous fault is to blame, and its traces are removed. With `--tune
-  head`, only files that runs with `--tune full` do not have.
+  file below the pipeline root, the serving directory or VIT_HOME. The next run continues, and has
+  the same fault at the next file; the last run must end like an undisturbed one. If a run fails
+  before it creates its file, this counts as a failure after the previous fault, and the files from
+  before that fault are restored. With `--tune head`, files that runs with `--tune full` also create
+  are skipped.
 
 A run that ends like an undisturbed one has status 0, the accuracy and the verdict of a run on an
 empty root, and bit-identical weights in the only version of the serving directory.
@@ -34,14 +37,14 @@ from tests.reliability.outcome import Campaign, Reference, Results
 from tests.reliability.signals import disturb_runs
 from tests.reliability.workload import ForkServer, Workload
 
-# Number of disturbed runs of each part, for each value of --tune. The parts for files have one run
-# for each file.
+# The number of disturbed runs of each part, for each value of --tune. `files-KILL` and
+# `files-ENOSPC` have one run for each file.
 _COUNTS = {"kills": 14, "interrupts": 9, "import-kills": 6, "import-interrupts": 2}
 _FAULTS = {"files-KILL": "KILL", "files-ENOSPC": "ENOSPC"}
 
 
 def main() -> None:
-    """Does parts of a campaign."""
+    """Runs parts of the campaign."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     everything = (*_COUNTS, *_FAULTS)
     parser.add_argument("parts", nargs="*", default=everything, metavar="PART")

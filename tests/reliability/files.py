@@ -1,4 +1,4 @@
-"""Faults at every file that a run creates or renames, one after the other on the same root."""
+"""Causes a fault at each file that a run creates or renames, in consecutive runs on one root."""
 
 import shutil
 from collections.abc import Iterator
@@ -9,11 +9,12 @@ from tests.reliability.workload import Workload
 
 
 def disturb_files(campaign: Campaign, part: str, fault: str) -> None:
-    """Meets each file once; adds a result for each, and one for the run after the last fault.
+    """Causes a fault at each file; adds a result for each run, and for the run after the last
+    fault.
 
     Args:
-      campaign: what is run, and where results go.
-      part: its name in the results.
+      campaign: the settings of the campaign.
+      part: the name of the part in the results.
       fault: `KILL` or `ENOSPC`.
     """
     chain = _Chain(campaign, fault)
@@ -25,7 +26,7 @@ def disturb_files(campaign: Campaign, part: str, fault: str) -> None:
             continue
         if campaign.is_over:
             return
-        for disturbed, node, status, wrong in chain.meet(file):
+        for disturbed, node, status, wrong in chain.cause_fault(file):
             campaign.results.add(
                 **values,
                 file=disturbed,
@@ -44,7 +45,7 @@ LAST = "the run after the last fault"
 
 
 def _created(campaign: Campaign) -> list[str]:
-    """The files that an undisturbed run creates, in their order, in the form of FAULT_PATH."""
+    """Returns the files that an undisturbed run creates, in order, as values of $FAULT_PATH."""
     log = campaign.workload.out.with_name("created.log")
     if not log.exists():
         campaign.workload.clear()
@@ -69,7 +70,7 @@ def _logged(workload: Workload, log: Path) -> dict[str, str]:
 
 
 class _Chain:
-    """Runs on one root, each of which goes on from what the one before has left."""
+    """Consecutive runs on one pipeline root, each of which continues after the previous run."""
 
     def __init__(self, campaign: Campaign, fault: str) -> None:
         self._campaign = campaign
@@ -80,31 +81,32 @@ class _Chain:
         self._now, self._before = (
             workload.out.with_name(f"{name}-{fault}") for name in ("now", "before")
         )
-        self._last: tuple[str, str] | None = None  # the file that was met last, and the node then
+        self._last: tuple[str, str] | None = None  # file and node of the last fault
         self.said = ""
 
     def begin(self, *, goes_on: bool) -> None:
-        """Begins with an empty root, or where an earlier call has ended."""
+        """Starts with an empty root, or continues where an earlier command has ended."""
         self._workload.clear()
         if not goes_on:
             self._workload.keep(self._now)
 
-    def meet(self, file: str) -> Iterator[tuple[str, str, int | None, list[str]]]:
-        """Disturbs a run at `file`; yields (file, node, status, what is wrong).
+    def cause_fault(self, file: str) -> Iterator[tuple[str, str, int | None, list[str]]]:
+        """Causes the fault at `file` in a run; yields (file, node, status, differences).
 
-        Where an earlier fault keeps the run from getting there, that fault's result comes first.
+        If the run fails before it creates `file`, the previous fault's result comes first.
         """
         self._workload.put_back(self._now)
         is_met, status = self._run(file)
         if not is_met and status and self._last:
-            # It failed by itself: the fault before has done damage. Without that, once more.
+            # The run failed without a fault, so the previous fault has done damage. The run is
+            # repeated with the files from before that fault.
             yield (*self._last, status, [f"the next run: {self.said}"])
             self._workload.put_back(self._before)
             self._workload.keep(self._now)
             self._last = None
             is_met, status = self._run(file)
         if not is_met and status == 0:
-            # A run that goes on from here does not create it any more; one on an empty root does.
+            # A run that continues does not create this file, but a run on an empty root does.
             self._workload.clear()
             self._workload.keep(self._now)
             self._last = None
@@ -117,7 +119,7 @@ class _Chain:
             wrong += self._campaign.compare(status)
         node = node_of(self._workload)
         yield file, node, status, wrong
-        if status == 0 or not is_met:  # the next fault needs the state before
+        if status == 0 or not is_met:  # the next fault starts from the same files
             self._last = None
         else:
             self._last = file, node
@@ -126,12 +128,13 @@ class _Chain:
             self._workload.keep(self._now)
 
     def end(self) -> list[str]:
-        """Has a run that nothing disturbs; returns what is wrong with its end."""
+        """Runs the pipeline without a fault; returns the differences from an undisturbed run."""
         self._workload.put_back(self._now)
         return self._campaign.run()
 
     def _run(self, file: str) -> tuple[bool, int | None]:
-        """Runs until the fault at `file`; returns whether there was one, and the status."""
+        """Runs the pipeline with a fault at `file`; returns whether it occurred, and the exit
+        status."""
         self._log.unlink(missing_ok=True)
         self._server.begin(
             self._workload,

@@ -1,12 +1,12 @@
-"""Imports the project once, and forks a process for each run, which does not pay for the import.
+"""Imports the project once, and forks a process for each run, which then needs no imports.
 
 Requests are lines of JSON on stdin:
 
-- `{"id": …, "arguments": […], "environment": {…}, "out": FILE}` for a run of the command line;
-- `{"id": …, "weights": DIRECTORY, "out": FILE}` for the weights of a SavedModel, as a .npy file.
+- `{"id": …, "arguments": […], "environment": {…}, "out": FILE}` runs the command line;
+- `{"id": …, "weights": DIRECTORY, "out": FILE}` writes the weights of a SavedModel to a .npy file.
 
-Answers are lines of JSON on stdout: `{"id": …, "process": …}` when it has begun, `{"id": …,
-"status": …}` when it has ended, a negative status being a signal.
+Answers are lines of JSON on stdout: `{"id": …, "process": …}` when a process has started, and
+`{"id": …, "status": …}` when it has ended. A negative status is the number of a signal.
 
     python -m tests.reliability.forkserver
 """
@@ -25,7 +25,7 @@ import numpy as np
 import pipeline_runner
 from common.termination import end_on_signals
 
-# Everything that a run imports sooner or later.
+# Together, these modules import all modules that a run needs.
 _MODULES = (
     "pipeline.inputs",
     "pipeline.runners.local",
@@ -39,7 +39,7 @@ _MODULES = (
 
 
 def main() -> None:
-    """Answers requests until stdin ends."""
+    """Reads requests and forks processes until stdin ends."""
     for module in _MODULES:
         importlib.import_module(module)
     answer(ready=True)
@@ -55,7 +55,7 @@ def main() -> None:
                 request = json.loads(line)
                 process = os.fork()
                 if not process:
-                    do(request)
+                    run_request(request)
                 running[process] = request["id"]
                 answer(id=request["id"], process=process)
         while running:
@@ -70,8 +70,8 @@ def answer(**values: Any) -> None:
     os.write(1, f"{json.dumps(values)}\n".encode())
 
 
-def do(request: dict[str, Any]) -> None:
-    """What a fork does. It leads a process group of its own, as a command of a shell does."""
+def run_request(request: dict[str, Any]) -> None:
+    """Executes a request in a forked process, with a process group of its own, as in a shell."""
     os.setpgid(0, 0)
     out = os.open(request["out"], os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o644)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
@@ -81,14 +81,15 @@ def do(request: dict[str, Any]) -> None:
         np.save(request["out"], read_weights(request["weights"]))
         os._exit(0)
     os.environ.update(request.get("environment", {}))
-    tempfile.tempdir = None  # the environment says where
+    tempfile.tempdir = None  # the request's TMPDIR replaces the folder that Python has cached
     signal.signal(signal.SIGINT, signal.default_int_handler)
     end_on_signals("pipeline_runner.py")
     sys.exit(pipeline_runner.main(request["arguments"]))
 
 
 def read_weights(directory: str) -> np.ndarray:
-    """All variables of a SavedModel, one after the other, as float64 `[N]`; needs no graph."""
+    """Returns all variables of a SavedModel as one array, float64 `[N]`, without loading its
+    graph."""
     import tensorflow as tf
 
     reader = tf.train.load_checkpoint(f"{directory}/variables/variables")

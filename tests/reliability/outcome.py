@@ -1,4 +1,4 @@
-"""How a run has ended, and whether that is how it ends undisturbed."""
+"""Compares the outcome of a run with the outcome of an undisturbed run."""
 
 import dataclasses
 import json
@@ -14,12 +14,12 @@ from tests.reliability.workload import ForkServer, Workload
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """What counts of a run's end.
+    """The outcome of a run: exit status, messages and served weights.
 
     Attributes:
-      status: its exit status; None if it did not end.
-      said: the lines that say accuracy and verdict, or those of its error.
-      served: the weights of each version in the serving directory; None for an incomplete one.
+      status: the exit status; None if the run did not end.
+      said: the printed lines with accuracy and verdict, or the last lines of a failed run.
+      served: the weights of each version in the serving directory; None for an incomplete version.
     """
 
     status: int | None
@@ -28,7 +28,7 @@ class Outcome:
 
     @classmethod
     def of(cls, server: ForkServer, workload: Workload, status: int | None) -> "Outcome":
-        """Of the run of `workload` that has just ended with `status`."""
+        """Reads the outcome of the run of `workload` that has just ended with `status`."""
         lines = workload.out.read_text(errors="replace").splitlines()
         wanted = ("test accuracy: ", "verdict: ") if status == 0 else ("",)
         said = [line for line in lines if line.startswith(wanted)]
@@ -37,7 +37,7 @@ class Outcome:
         return cls(status, tuple(said[-2:]), served)
 
     def differences(self, reference: "Outcome") -> list[str]:
-        """What is not as in `reference`; weights must be bit-identical."""
+        """Returns the differences from `reference`, whose weights must be bit-identical."""
         different = []
         if (self.status, self.said) != (reference.status, reference.said):
             different.append(f"status {self.status}: {' | '.join(self.said)}")
@@ -58,8 +58,8 @@ class Reference:
     """An undisturbed run on an empty root.
 
     Attributes:
-      outcome: how it ends.
-      seconds: how long it takes, without the import.
+      outcome: the outcome of the run.
+      seconds: the duration of the run without imports.
     """
 
     outcome: Outcome
@@ -67,7 +67,8 @@ class Reference:
 
     @classmethod
     def of(cls, server: ForkServer, workload: Workload, **faults: str) -> "Reference":
-        """Runs it; `faults` are of the environment, for the preloaded library."""
+        """Runs the workload; `faults` are environment variables of the library that causes
+        faults."""
         workload.clear()
         begun = time.monotonic()
         server.begin(workload, **faults)
@@ -77,7 +78,7 @@ class Reference:
 
 
 def node_of(workload: Workload) -> str:
-    """The node that the last run was in when it ended."""
+    """Returns the last node that the last run has started."""
     lines = workload.out.read_text(errors="replace").splitlines()
     nodes = [line.removesuffix(": started") for line in lines if line.endswith(": started")]
     return nodes[-1] if nodes else "before the first node"
@@ -92,7 +93,7 @@ class Campaign:
       workload: the pipeline that is run.
       reference: the results of an undisturbed run of the workload.
       results: the file that gets a line for each disturbed run.
-      until: time of the monotonic clock at which the campaign ends; the next one continues it.
+      until: the time of the monotonic clock at which the command ends.
     """
 
     server: ForkServer
@@ -103,43 +104,44 @@ class Campaign:
 
     @property
     def is_over(self) -> bool:
-        """Whether its time is over."""
+        """Whether the time of the command is over."""
         return time.monotonic() > self.until
 
     def run(self) -> list[str]:
-        """Runs the pipeline from what lies there, undisturbed; see `compare`."""
+        """Runs the pipeline without a fault; returns the differences from the reference."""
         self.server.begin(self.workload)
         return self.compare(self.server.wait())
 
     def compare(self, status: int | None) -> list[str]:
-        """What the run that has ended with `status` did not do as the reference did."""
+        """Returns the differences of a run that has ended with `status` from the reference."""
         outcome = Outcome.of(self.server, self.workload, status)
         return outcome.differences(self.reference.outcome)
 
 
 class Results:
-    """Lines of JSON in a file, one a disturbed run."""
+    """A file with one line of JSON for each disturbed run."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
         file.parent.mkdir(parents=True, exist_ok=True)
 
     def add(self, **values: Any) -> None:
-        """Adds one and prints it."""
+        """Adds a result and prints it."""
         line = json.dumps(values)
         with self._file.open("a") as file:
             file.write(f"{line}\n")
         print(line, flush=True)
 
     def read(self, **values: Any) -> list[dict[str, Any]]:
-        """All that have these values."""
+        """Returns all results that have these values."""
         if not self._file.exists():
             return []
         rows = map(json.loads, self._file.read_text().splitlines())
         return [row for row in rows if values.items() <= row.items()]
 
     def table(self) -> str:
-        """What was done, how often, and how often the next run ended as an undisturbed one."""
+        """Returns a Markdown table: disturbances, runs, and next runs that ended like undisturbed
+        runs."""
         rows: dict[tuple[str, str], Counter[str]] = {}
         longest: dict[tuple[str, str], float] = {}
         for row in self.read():

@@ -1,4 +1,4 @@
-"""Runs that are killed or interrupted at random moments."""
+"""Kills or interrupts runs at random moments."""
 
 import dataclasses
 import os
@@ -9,19 +9,19 @@ import time
 
 from tests.reliability.outcome import Campaign, node_of
 
-_PATIENCE = 5.0  # seconds; a run must have ended so long after Ctrl-C
-_IMPORT = 12.0  # seconds: about what the import takes
+_PATIENCE = 5.0  # seconds from Ctrl-C within which a run must end
+_IMPORT = 12.0  # seconds, the approximate duration of the imports
 
 
 @dataclasses.dataclass(frozen=True)
-class _Disturbed:
-    """A run that was sent a signal.
+class _DisturbedRun:
+    """A run that got a signal.
 
     Attributes:
-      moment: seconds after its beginning.
-      is_met: whether it still ran then.
-      status: its exit status; None if it did not end within a minute.
-      seconds: until it ended.
+      moment: the time of the signal, in seconds after the start of the run.
+      is_met: whether the run had not ended before the signal.
+      status: the exit status; None if the run did not end within a minute.
+      seconds: the time from the signal to the end of the run.
       pushed: whether the serving directory has changed after the signal.
     """
 
@@ -33,13 +33,13 @@ class _Disturbed:
 
 
 def disturb_runs(campaign: Campaign, part: str, count: int, moments: random.Random) -> None:
-    """Disturbs runs until there are `count` results of this part.
+    """Disturbs runs until the part `part` has `count` results.
 
     Args:
-      campaign: what is run, and where results go.
-      part: `kills` or `interrupts`, or `import-` and that: in a process that imports everything.
-      count: how many there are to be, with those of earlier calls.
-      moments: draws the moments.
+      campaign: the settings of the campaign.
+      part: `kills`, `interrupts`, `import-kills` or `import-interrupts`.
+      count: the total number of results, including those of earlier commands.
+      moments: the random generator that draws the moments.
     """
     begin = _disturb_import if part.startswith("import-") else _disturb_fork
     number = signal.SIGKILL if part.endswith("kills") else signal.SIGINT
@@ -51,12 +51,13 @@ def disturb_runs(campaign: Campaign, part: str, count: int, moments: random.Rand
             return
         campaign.workload.clear()
         while not (disturbed := begin(campaign, share, number)).is_met:
-            campaign.workload.clear()  # it was faster than the reference, and has ended
+            # the run ended before its signal, so it is repeated with an earlier one
+            campaign.workload.clear()
             share *= 0.9
         _judge(campaign, part, disturbed)
 
 
-def _disturb_fork(campaign: Campaign, share: float, number: int) -> _Disturbed:
+def _disturb_fork(campaign: Campaign, share: float, number: int) -> _DisturbedRun:
     moment = share * campaign.reference.seconds
     process = campaign.server.begin(campaign.workload)
     status = campaign.server.wait(moment)
@@ -66,10 +67,10 @@ def _disturb_fork(campaign: Campaign, share: float, number: int) -> _Disturbed:
         os.kill(process, number)
         status = campaign.server.wait(60)
     seconds = time.monotonic() - begun
-    return _Disturbed(moment, is_met, status, seconds, campaign.workload.versions != before)
+    return _DisturbedRun(moment, is_met, status, seconds, campaign.workload.versions != before)
 
 
-def _disturb_import(campaign: Campaign, share: float, number: int) -> _Disturbed:
+def _disturb_import(campaign: Campaign, share: float, number: int) -> _DisturbedRun:
     moment = share * _IMPORT
     run = campaign.workload.begin_process()
     is_met = False
@@ -79,16 +80,16 @@ def _disturb_import(campaign: Campaign, share: float, number: int) -> _Disturbed
         is_met = True
         run.send_signal(number)
     begun = time.monotonic()
-    return _Disturbed(moment, is_met, run.wait(60), time.monotonic() - begun, pushed=False)
+    return _DisturbedRun(moment, is_met, run.wait(60), time.monotonic() - begun, pushed=False)
 
 
-def _judge(campaign: Campaign, part: str, disturbed: _Disturbed) -> None:
-    """Looks at the run and at the next one, and adds a result."""
+def _judge(campaign: Campaign, part: str, disturbed: _DisturbedRun) -> None:
+    """Checks the run, runs the pipeline again, and adds a result."""
     workload = campaign.workload
     node = node_of(workload)
     wrong = []
-    # As a shell shows it: a signal that comes while the interpreter itself ends, all being done,
-    # kills the process.
+    # The status as in a shell. A signal that arrives while the Python interpreter shuts down, after
+    # the run, kills the process.
     shown = disturbed.status
     if shown is not None and shown < 0:
         shown = 128 - shown

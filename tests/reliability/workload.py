@@ -1,4 +1,4 @@
-"""The pipeline that a campaign disturbs: small images, a small ViT, few steps."""
+"""The pipeline of a campaign: small images, a small ViT, few steps."""
 
 import json
 import os
@@ -23,14 +23,14 @@ _VIT = Architecture(image_size=_SIZE, patch_size=8, width=16, depth=1, heads=2, 
 
 
 class Workload:
-    """A directory with the images, the checkpoint, and what a run writes.
+    """A directory with the images, the checkpoint, and the files that runs write.
 
     Attributes:
       tune: "full" or "head".
       root: the pipeline root.
       serving: the serving directory.
       home: `VIT_HOME`, with the converted backbone.
-      out: what the last run has printed.
+      out: the file with stdout and stderr of the last run.
     """
 
     def __init__(self, directory: Path, tune: str) -> None:
@@ -46,7 +46,7 @@ class Workload:
 
     @property
     def written(self) -> tuple[Path, Path, Path]:
-        """The directories that a run writes to."""
+        """The directories to which a run writes."""
         return self.root, self.serving, self.home
 
     @property
@@ -58,7 +58,7 @@ class Workload:
 
     @property
     def arguments(self) -> list[str]:
-        """Of the command line."""
+        """The arguments of the command line."""
         values = {
             "--model": self._checkpoint,
             "--dataset": self._images,
@@ -78,7 +78,7 @@ class Workload:
 
     @property
     def environment(self) -> dict[str, str]:
-        """Of each run."""
+        """The environment variables of each run."""
         return {
             "VIT_HOME": str(self.home),
             "TMPDIR": str(self._temporary),
@@ -87,7 +87,7 @@ class Workload:
         }
 
     def prepare(self) -> None:
-        """Writes images and checkpoint, the same each time, unless they are there."""
+        """Writes missing images and the checkpoint, with the same content each time."""
         random = np.random.default_rng(0)
         for label in range(_CLASSES):
             folder = self._images / f"class{label}"
@@ -102,14 +102,14 @@ class Workload:
             np.savez(self._checkpoint, **random_arrays(_VIT, seed=0))
 
     def clear(self) -> None:
-        """Removes all that runs have written."""
+        """Removes all files that runs have written."""
         shutil.rmtree(self._temporary, ignore_errors=True)
         self._temporary.mkdir(parents=True)
         for directory in self.written:
             shutil.rmtree(directory, ignore_errors=True)
 
     def keep(self, copy: Path) -> None:
-        """Copies all that runs have written to `copy`."""
+        """Copies all files that runs have written to `copy`."""
         shutil.rmtree(copy, ignore_errors=True)
         copy.mkdir()
         for directory in self.written:
@@ -117,14 +117,14 @@ class Workload:
                 shutil.copytree(directory, copy / directory.name, symlinks=True)
 
     def put_back(self, copy: Path) -> None:
-        """Brings back what `keep` has copied."""
+        """Restores the files that `keep` has copied to `copy`."""
         self.clear()
         for directory in self.written:
             if (copy / directory.name).exists():
                 shutil.copytree(copy / directory.name, directory, symlinks=True)
 
     def begin_process(self) -> subprocess.Popen[bytes]:
-        """Begins a run as a person does: it imports everything."""
+        """Starts a run in a new process, which imports TensorFlow and TFX."""
         with self.out.open("wb") as out:
             return subprocess.Popen(
                 [sys.executable, "pipeline_runner.py", *self.arguments],
@@ -137,7 +137,7 @@ class Workload:
 
 
 class ForkServer:
-    """Runs without the import; see `tests.reliability.forkserver`."""
+    """Starts runs in forked processes, without imports; see `tests.reliability.forkserver`."""
 
     def __init__(self, preload: Path) -> None:
         environment = {"LD_PRELOAD": str(preload), "CUDA_VISIBLE_DEVICES": ""}
@@ -152,11 +152,11 @@ class ForkServer:
         assert self._answer(120) == {"ready": True}
 
     def begin(self, workload: Workload, **faults: str) -> int:
-        """Begins a run; returns its process id.
+        """Starts a run; returns its process id.
 
         Args:
-          workload: what is run.
-          faults: of the environment, for the preloaded library.
+          workload: the pipeline to run.
+          faults: environment variables of the preloaded library that causes faults.
         """
         environment = workload.environment | faults
         return self._ask(
@@ -164,12 +164,17 @@ class ForkServer:
         )
 
     def wait(self, seconds: float = 300) -> int | None:
-        """The status of the run that was begun, negative if a signal's; None if it goes on."""
+        """Waits for the end of the started run, for at most `seconds`.
+
+        Returns:
+          The exit status, negative for a signal; None if the run has not ended.
+        """
         answer = self._answer(seconds)
         return answer["status"] if answer else None
 
     def weights(self, model: Path, file: Path) -> np.ndarray | None:
-        """The weights of the SavedModel `model`, float64 `[N]`; None where it is not complete."""
+        """Returns the weights of the SavedModel `model`, float64 `[N]`, or None if it is
+        incomplete."""
         file.unlink(missing_ok=True)
         self._ask(weights=str(model), out=str(file))
         return np.load(file) if self.wait() == 0 else None

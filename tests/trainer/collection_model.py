@@ -1,4 +1,4 @@
-"""SavedModels as those of the TF-Hub collection were written."""
+"""Writes SavedModels in the same way as those of the TF-Hub collection."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from backbones.augreg.vit import VisionTransformer
 
 
 class _ReusableSavedModelWrapper(tf.train.Checkpoint):
-    """The same class as in github.com/sayakpaul/ViT-jax2tf, conversion.ipynb."""
+    """The class with this name in github.com/sayakpaul/ViT-jax2tf, conversion.ipynb."""
 
     def __init__(self, function, variables):
         super().__init__()
@@ -23,16 +23,16 @@ class _ReusableSavedModelWrapper(tf.train.Checkpoint):
 def write_collection_model(
     architecture: Architecture, directory: Path, *, batch: int | None = None
 ) -> None:
-    """Writes a SavedModel of random weights (seed 0) in that notebook's way.
+    """Writes a SavedModel of random weights (seed 0), as the notebook conversion.ipynb does.
 
-    What is particular to it: variables without names, in the order of a tree whose keys are sorted;
-    a function without the argument `training`, compiled by XLA; gradients that are saved with it.
-    The function itself is this project's, in place of what jax2tf made.
+    The variables have no names, and their order is that of a tree with sorted keys. The function
+    has no argument `training`, is compiled by XLA, and is saved with its gradients. It is this
+    project's own ViT instead of the function that jax2tf made.
 
     Args:
-      architecture: of the model; without a head it is trainable.
-      directory: where to.
-      batch: images that the function takes; None for any number.
+      architecture: the architecture; a model without a head is trainable.
+      directory: the directory of the SavedModel.
+      batch: the batch size of the function; None for any size.
     """
     arrays = random_arrays(architecture, seed=0)
     trainable = architecture.classes is None

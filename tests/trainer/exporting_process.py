@@ -1,8 +1,8 @@
-"""Trains and exports a small model of every kind, by Trainer's own user function.
+"""Trains and exports a small model of every kind, with Trainer's own user function.
 
     python -m tests.trainer.exporting_process FOLDER
 
-leaves FOLDER/exported/NAME for each name of `KINDS`, FOLDER/backbones, and the transform graphs.
+writes FOLDER/exported/NAME for each name of `KINDS`, FOLDER/backbones, and the transform graphs.
 """
 
 import dataclasses
@@ -46,7 +46,7 @@ LIMITS = Limits(max_side=64, max_pixels=10**6)
 CLASSES = ["red", "green", "blue"]
 HYBRID = dataclasses.replace(TINY, patch_size=1, resnet_blocks=(1,), width_factor=0.5)
 
-# By name: backbone, `--tune`, and hyperparameters. MobileNets are in tests/end_to_end.
+# By name: the backbone, `--tune`, and hyperparameters. tests/end_to_end trains MobileNets.
 KINDS = {
     # This training is also interrupted and resumed.
     "full_plain": ("plain", "full", {"strategy": "mirrored", "ema": 0.9, "jit_compile": True}),
@@ -62,13 +62,13 @@ RESUMED = "full_plain"
 
 
 def graph_directory(folder: Path, name: str) -> Path:
-    """Returns the directory of the transform graph of a kind."""
+    """Returns the directory of the transform graph for the kind `name`."""
     backbone, tune, _ = KINDS[name]
     return folder / f"graph-{backbone}-{tune}"
 
 
 def write_backbones(folder: Path) -> None:
-    """Writes the backbones, of random weights."""
+    """Writes backbones with random weights."""
     convert(random_arrays(TINY, seed=0), folder / "plain")
     convert(random_arrays(TINY, seed=0), folder / "bfloat16", precision="mixed_bfloat16")
     convert(random_arrays(HYBRID, seed=0), folder / "hybrid")
@@ -76,7 +76,7 @@ def write_backbones(folder: Path) -> None:
 
 
 def write_transform_graph(backbone: Path, tune: str, directory: Path) -> None:
-    """Writes what Transform writes for `preprocessing_fn`, which needs no pass over the data."""
+    """Writes the transform graph of `preprocessing_fn`, which needs no pass over the data."""
     spec = {
         IMAGE: tf.io.FixedLenFeature([], tf.string),
         LABEL: tf.io.FixedLenFeature([], tf.int64),
@@ -92,7 +92,7 @@ def write_transform_graph(backbone: Path, tune: str, directory: Path) -> None:
 
 
 def write_features(images: Path, graph: TransformGraph, folder: Path) -> None:
-    """Writes the transformed examples of all splits."""
+    """Writes the transformed examples of all splits, with the features that `graph` computes."""
     folder.mkdir()
     spec = {IMAGE: tf.io.FixedLenFeature([], tf.string), LABEL: tf.io.FixedLenFeature([], tf.int64)}
     for file in sorted(images.iterdir()):
@@ -106,7 +106,7 @@ def write_features(images: Path, graph: TransformGraph, folder: Path) -> None:
 
 @contextmanager
 def terminated_after(steps: int) -> Iterator[None]:
-    """A context in which the process gets SIGTERM after this number of training steps."""
+    """Sends SIGTERM to this process before training step number `steps`."""
     step, done = Stepper.step, []
 
     def counting_step(self, parts, **options):
@@ -123,7 +123,7 @@ def terminated_after(steps: int) -> Iterator[None]:
 
 
 def export(folder: Path, name: str) -> None:
-    """Runs Trainer's user function for one kind."""
+    """Runs Trainer's user function for the kind `name`."""
     backbone, tune, options = KINDS[name]
     graph = graph_directory(folder, name)
     records = folder / "images"

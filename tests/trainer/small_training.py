@@ -1,4 +1,4 @@
-"""A small training for tests: a head on features, or a tiny ViT on images."""
+"""Data and arguments of small trainings: a head on features, or a tiny ViT on images."""
 
 import dataclasses
 import json
@@ -20,7 +20,7 @@ CLASSES = 3
 
 
 class Graph:
-    """Stands for the transform graph: parses features, or decodes images of 16 x 16."""
+    """A stand-in for the transform graph, which parses features or decodes images to 16 x 16."""
 
     feature_spec = {  # noqa: RUF012
         FEATURES: tf.io.FixedLenFeature([4], tf.float32),
@@ -40,7 +40,7 @@ def feature(value) -> tf.train.Feature:
 
 
 def write_records(path: Path, examples) -> None:
-    """Writes dictionaries as gzipped tf.Examples."""
+    """Writes dictionaries as tf.Examples to a gzipped record file."""
     with tf.io.TFRecordWriter(str(path), tf.io.TFRecordOptions("GZIP")) as writer:
         for example in examples:
             features = tf.train.Features(feature={k: feature(v) for k, v in example.items()})
@@ -48,7 +48,7 @@ def write_records(path: Path, examples) -> None:
 
 
 def write_features(folder: Path, count: int = 50) -> None:
-    """Writes two shards of `train` and one of `validation`, with features of three clouds."""
+    """Writes features of three classes: two shards of `train` and one of `validation`."""
     generator = np.random.default_rng(0)
     labels = generator.integers(CLASSES, size=count)
     features = generator.normal(size=[count, 4]).astype(np.float32) + np.eye(4)[labels]
@@ -62,7 +62,7 @@ def write_features(folder: Path, count: int = 50) -> None:
 
 
 def write_images(folder: Path, count: int = 24) -> None:
-    """Writes `train` and `validation` with noise images in three colours."""
+    """Writes noise images of three colours, one colour per class: `train` and `validation`."""
     generator = np.random.default_rng(0)
     examples = []
     for index in range(count):
@@ -77,8 +77,7 @@ def write_images(folder: Path, count: int = 24) -> None:
 
 @dataclasses.dataclass
 class Task:
-    """All arguments of `trainer.train.fit` except the model, which is made in a strategy's
-    scope."""
+    """The arguments of a training, except the model, which is made in a strategy's scope."""
 
     folder: Path
     hyperparameters: Hyperparameters
@@ -118,7 +117,7 @@ class Task:
 
 
 def count_classes(folder: Path) -> list[int]:
-    """Number of training examples of each class."""
+    """Returns the number of training examples of each class."""
     spec = {LABEL: tf.io.FixedLenFeature([], tf.int64)}
     files = [str(file) for file in folder.glob("train-*")]
     records = list(tf.data.TFRecordDataset(files, compression_type="GZIP"))
@@ -127,6 +126,6 @@ def count_classes(folder: Path) -> list[int]:
 
 
 def write_counts(folder: Path) -> None:
-    """Writes the counts of the training examples in `folder` where ingestion writes them."""
+    """Writes the counts of the training examples in `folder` to ingestion's counts.json."""
     counts = {str(label): count for label, count in enumerate(count_classes(folder))}
     (folder.parent / COUNTS_FILE).write_text(json.dumps({BY_LABEL: {"train": counts}}))

@@ -1,4 +1,4 @@
-"""The command, on tiny classifiers that the project's own conversion wrote."""
+"""Tests of `python -m trainer.predict` on tiny converted classifiers."""
 
 import dataclasses
 import functools
@@ -26,7 +26,7 @@ from trainer.serving.imagenet import NAMES
 
 
 def arrays(classes):
-    """Returns a checkpoint whose head, unlike a new one, distinguishes classes."""
+    """Returns a random checkpoint with a random head; the default head is all zeros."""
     arrays = random_arrays(dataclasses.replace(TINY, classes=classes), seed=0)
     head = arrays["head/kernel"]
     arrays["head/kernel"] = np.random.default_rng(1).normal(size=head.shape).astype(np.float32)
@@ -42,7 +42,7 @@ def classifier(tmp_path_factory):
 
 @pytest.fixture
 def files(tmp_path):
-    """Returns a JPEG, a PNG and a GIF, all different."""
+    """Writes three different images: a JPEG, a PNG and a GIF."""
     files = []
     for index, format in enumerate(("JPEG", "PNG", "GIF")):
         files.append(tmp_path / f"{index}.{format.lower()}")
@@ -51,9 +51,7 @@ def files(tmp_path):
 
 
 def expected(directory, files, top):
-    """Computes, with NumPy, the rows of `printed` from the loaded model's logits for the same
-    pixels.
-    """
+    """Returns the expected rows of `parse_output`: NumPy's softmax of the loaded model's logits."""
     model = tf.saved_model.load(str(directory))
     pixels = tf.stack([preprocess_image(tf.constant(f.read_bytes()), 16, 16) for f in files])
     rows = []
@@ -66,8 +64,8 @@ def expected(directory, files, top):
     return rows
 
 
-def printed(text):
-    """Returns the rows that the command prints: image, percent, name; a line is an image."""
+def parse_output(text):
+    """Parses the output, a line for each image; returns rows of image, percent and name."""
     rows = []
     for line in text.splitlines():
         image = line.split()[0]
@@ -81,27 +79,27 @@ def test_the_likeliest_classes_are_those_of_the_model(classifier, files, capsys,
     arguments = ["--model", str(classifier), "--batch-size", str(batch_size), "--top", "5"]
     assert main([*arguments, *map(str, files)]) == 0
     out, err = capsys.readouterr()
-    assert printed(out) == expected(classifier, files, 5)
+    assert parse_output(out) == expected(classifier, files, 5)
     assert len(out.splitlines()) == len(files)
     assert len({line.index(" %") for line in out.splitlines()}) == 1
     assert err == ""
 
 
-def test_as_many_as_wanted(classifier, files, capsys):
+def test_the_number_of_classes_can_be_chosen(classifier, files, capsys):
     assert main(["--model", str(classifier), *map(str, files)]) == 0
-    assert printed(capsys.readouterr().out) == expected(classifier, files, 1)
+    assert parse_output(capsys.readouterr().out) == expected(classifier, files, 1)
     assert main(["--model", str(classifier), "--top", "2", *map(str, files)]) == 0
-    assert printed(capsys.readouterr().out) == expected(classifier, files, 2)
+    assert parse_output(capsys.readouterr().out) == expected(classifier, files, 2)
 
 
 def test_a_checkpoint_is_converted_with_its_head(classifier, files, capsys, tmp_path, monkeypatch):
     monkeypatch.setenv("VIT_HOME", str(tmp_path / "home"))
     np.savez(tmp_path / "tiny.npz", **arrays(1000))
     assert main(["--model", str(tmp_path / "tiny.npz"), *map(str, files)]) == 0
-    assert printed(capsys.readouterr().out) == expected(classifier, files, 1)
+    assert parse_output(capsys.readouterr().out) == expected(classifier, files, 1)
 
 
-def test_images_that_cannot_be_had_do_not_hinder_the_others(classifier, files, capsys, tmp_path):
+def test_invalid_images_do_not_stop_the_others(classifier, files, capsys, tmp_path):
     (tmp_path / "rubbish.jpg").write_bytes(b"rubbish")
     (tmp_path / "empty.jpg").touch()
     (tmp_path / "cut.jpg").write_bytes(files[0].read_bytes()[:300])
@@ -111,7 +109,7 @@ def test_images_that_cannot_be_had_do_not_hinder_the_others(classifier, files, c
     mixed = [bad[0], files[0], *bad[1:], *files[1:]]
     assert main(["--model", str(classifier), "--batch-size", "3", *map(str, mixed)]) == 1
     out, err = capsys.readouterr()
-    assert printed(out) == expected(classifier, files, 1)
+    assert parse_output(out) == expected(classifier, files, 1)
     lines = err.splitlines()
     assert [line.split(": ")[1] for line in lines] == list(map(str, bad))
     assert "cannot be read (No such file or directory)" in lines[0]
@@ -123,11 +121,11 @@ def test_no_readable_image_at_all(classifier, capsys):
     assert capsys.readouterr().out == ""
 
 
-def test_a_classifier_of_something_else_has_no_names(files, tmp_path, capsys):
+def test_other_classifiers_have_numbers_for_names(files, tmp_path, capsys):
     convert(arrays(7), tmp_path / "seven", task="classification")
     assert main(["--model", str(tmp_path / "seven"), "--top", "9", str(files[0])]) == 0
     out, err = capsys.readouterr()
-    assert sorted(label for _, _, label in printed(out)) == list("0123456")
+    assert sorted(label for _, _, label in parse_output(out)) == list("0123456")
     assert "has 7 outputs, not ImageNet's 1000" in err
     assert err.count("\n") == 1
 
@@ -138,25 +136,25 @@ def test_untrained_weights_are_announced(files, capsys, tmp_path, monkeypatch):
     assert main([*arguments, str(files[0])]) == 0
     out, err = capsys.readouterr()
     assert "UNTRAINED" in err
-    assert [row[1] for row in printed(out)] == [0.1]  # its head is all zeros
+    assert [row[1] for row in parse_output(out)] == [0.1]  # the head of a random model is all zeros
 
 
 def test_folders_at_any_depth(classifier, files, capsys, tmp_path):
-    """Sorted by name; what is hidden or called otherwise is left out."""
+    """Images are sorted by name; hidden files and files with other suffixes are left out."""
     below = tmp_path / "folder" / "a" / "b"
     below.mkdir(parents=True)
     moved = [Path(shutil.copy(file, below)) for file in files]
     shutil.copy(files[0], tmp_path / "folder" / ".hidden.jpg")
     (tmp_path / "folder" / "Thumbs.db").write_bytes(b"x")
     assert main(["--model", str(classifier), str(tmp_path / "folder")]) == 0
-    assert printed(capsys.readouterr().out) == expected(classifier, moved, 1)
+    assert parse_output(capsys.readouterr().out) == expected(classifier, moved, 1)
     (tmp_path / "empty").mkdir()
     assert main(["--model", str(classifier), str(tmp_path / "empty")]) == 2
     assert "no image below it" in capsys.readouterr().err
 
 
 def read_table(path):
-    """The rows of an output file, numbers as numbers."""
+    """Returns the rows of an output file, with parsed numbers."""
     if path.suffix == ".csv":
         return pd.read_csv(path, keep_default_na=False).to_dict("records")
     if path.suffix == ".parquet":
@@ -172,7 +170,7 @@ def small_shards(monkeypatch):
 @pytest.mark.parametrize("format", ["csv", "jsonl", "parquet"])
 @pytest.mark.usefixtures("small_shards")
 def test_a_table(classifier, files, capsys, tmp_path, format):
-    """In the order of the files, in several shards, with the bad images and why."""
+    """The table has the order of the files, and the errors of invalid images."""
     (tmp_path / "rubbish.jpg").write_bytes(b"rubbish")
     paths = [files[0], tmp_path / "rubbish.jpg", tmp_path / "missing.jpg", *files[1:]]
     output = tmp_path / f"answers.{format}"
@@ -197,8 +195,8 @@ def test_a_table(classifier, files, capsys, tmp_path, format):
     assert not (tmp_path / f"answers.{format}.parts").exists()
 
 
-def test_a_killed_run_goes_on_where_it_was(classifier, files, tmp_path, monkeypatch, capsys):
-    """Only the shards that are left are classified, unless other images are asked for."""
+def test_a_killed_run_is_continued(classifier, files, tmp_path, monkeypatch, capsys):
+    """The next run classifies only the missing shards, unless it gets other images."""
     monkeypatch.setattr(bulk, "SHARD", 1)
     answered = []
 
@@ -226,13 +224,13 @@ def test_a_killed_run_goes_on_where_it_was(classifier, files, tmp_path, monkeypa
     assert [row["image"] for row in read_table(output)] == list(map(str, files))
     with pytest.raises(RuntimeError, match="killed"):
         run(*files, failing_at="2.gif")
-    assert run(files[1], failing_at="none") == 0  # of other files, none is done
+    assert run(files[1], failing_at="none") == 0  # other files are classified anew
     assert [row["image"] for row in read_table(output)] == [str(files[1])]
 
 
 @pytest.mark.slow
 def test_a_download_is_shown(classifier, files, server, tmp_path):
-    """TensorFlow's messages, which come at the same time, are not shown."""
+    """stderr shows the download, and none of TensorFlow's messages."""
     packed = archive(files_of(classifier))
     url = server.answer("/tiny.tar.gz", Answer(body=packed))
     done = subprocess.run(
@@ -258,7 +256,7 @@ def test_a_saved_model_without_the_interface(files, tmp_path, capsys):
 
 
 def test_a_program_is_refused_unless_it_is_trusted(classifier, files, tmp_path, capsys):
-    """Also where the pipeline seems to have exported it: a file says so, which anybody can add."""
+    """The model is also refused if it has the files of a model that the pipeline exported."""
     model = tf.saved_model.load(str(classifier))
     model.more = tf.function(tf.io.read_file, [tf.TensorSpec([], tf.string)])
     tf.saved_model.save(model, str(tmp_path / "model"))
@@ -298,8 +296,8 @@ def test_a_saved_model_whose_weights_are_cut_short(classifier, files, tmp_path, 
     assert error.count("\n") == 1
 
 
-def test_what_is_wrong_is_said_without_tensorflow(tmp_path):
-    """One process, in which TensorFlow cannot be imported, runs all cases."""
+def test_usage_errors_are_reported_without_tensorflow(tmp_path):
+    """One process, in which the import of TensorFlow fails, runs all cases."""
     headless = random_arrays(TINY, seed=0)
     np.savez(tmp_path / "headless.npz", **headless)
     code = (
@@ -337,15 +335,15 @@ def test_what_is_wrong_is_said_without_tensorflow(tmp_path):
 
 
 @pytest.mark.slow
-def test_the_command_itself(classifier, photographs):
-    """The images are real; TensorFlow's own messages do not get between the lines."""
+def test_the_command_itself(classifier, real_images):
+    """The command classifies real images, and prints none of TensorFlow's messages."""
     command = [sys.executable, "-m", "trainer.predict", "--model", str(classifier)]
-    files = photographs[:40]
+    files = real_images[:40]
     process = subprocess.run(
         [*command, *map(str, files), "missing.jpg"], capture_output=True, text=True, check=False
     )
     assert process.returncode == 1
-    assert printed(process.stdout) == expected(classifier, files, 1)
+    assert parse_output(process.stdout) == expected(classifier, files, 1)
     assert process.stderr == (
         "python -m trainer.predict: missing.jpg: cannot be read (No such file or directory)\n"
     )

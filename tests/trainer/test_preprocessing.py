@@ -24,13 +24,13 @@ def test_decode(format):
     expected = np.asarray(PIL.Image.open(io.BytesIO(encoded)).convert("RGB"), np.int32)
     image = decode(tf.constant(encoded)).numpy()
     assert image.dtype == np.uint8
-    assert np.abs(image - expected).max() <= 4  # Pillow upsamples colour in its own way
+    assert np.abs(image - expected).max() <= 4  # Pillow upsamples colours differently
 
 
 def test_resize_is_bilinear_with_half_pixel_centers_and_no_antialiasing():
     row = tf.constant([[[0], [0], [0], [100], [100], [0], [0], [0]]], tf.uint8)
     image = tf.repeat(tf.repeat(row, 8, axis=0), 3, axis=2)
-    # Output pixel i samples between input pixels 2 i and 2 i + 1: exactly their mean.
+    # Output pixel i is the mean of the input pixels 2 i and 2 i + 1.
     np.testing.assert_allclose(resize(image, 4, 4)[0, :, 0], [0, 50, 50, 0])
 
 
@@ -51,7 +51,7 @@ def test_an_empty_batch():
 
 
 @pytest.mark.parametrize("batch", [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK])
-def test_chunks_give_what_the_whole_batch_gives(batch):
+def test_chunks_give_the_same_features_as_the_whole_batch(batch):
     def features(chunk):
         tf.debugging.assert_less_equal(tf.size(chunk), CHUNK)
         return tf.strings.to_number(chunk)[:, None] * [[1.0, 2.0]]
@@ -63,7 +63,7 @@ def test_chunks_give_what_the_whole_batch_gives(batch):
 
 @pytest.mark.parametrize("batch", [0, 1, 3, CHUNK])
 def test_a_backbone_gets_full_batches(batch):
-    """Every image still gets its own features."""
+    """A smaller batch is padded, and each image gets its own features."""
 
     def features(images):
         tf.debugging.assert_equal(tf.shape(images)[0], CHUNK)

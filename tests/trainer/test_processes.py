@@ -1,4 +1,4 @@
-"""Training on several devices or workers, or with interruptions, is training in one go on one."""
+"""Tests that several devices or workers, and interruptions, do not change the trained weights."""
 
 import json
 import os
@@ -39,7 +39,7 @@ def process(project, *arguments, **environment):
     )
 
 
-def ended(*processes):
+def assert_succeeded(*processes):
     for done in processes:
         _, errors = done.communicate(timeout=300)
         assert done.returncode == 0, errors
@@ -47,8 +47,8 @@ def ended(*processes):
 
 @pytest.fixture(scope="module")
 def single(project, folder):
-    """Losses of one device, and beside it of two by MirroredStrategy, in one process."""
-    ended(process(project, folder, "single,mirrored,scaled,mixed,mixed-mirrored", 2))
+    """Trains on one device and on two devices; returns losses and weights of one device."""
+    assert_succeeded(process(project, folder, "single,mirrored,scaled,mixed,mixed-mirrored", 2))
     return np.load(folder / "single-0.npz")
 
 
@@ -76,8 +76,10 @@ def test_two_devices_and_parts_of_mixed_batches(single, folder):
 
 
 def test_two_workers(project, single, folder):
-    """Two processes that talk over loopback, as two machines do, and know of each other by what
-    Vertex AI sets. They are taken away once, one is asked to end once, and they go on together."""
+    """Trains with two processes, which find each other by the TF_CONFIG of Vertex AI.
+
+    Both processes are killed once, and later one of them gets SIGTERM; then they finish.
+    """
     sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
     addresses = [f"127.0.0.1:{s.getsockname()[1]}" for s in sockets]
     for listening in sockets:
@@ -109,16 +111,16 @@ def test_two_workers(project, single, folder):
         assert worker.returncode == 1
         assert f"asked to end after step {newest_step(checkpoints)} of 12" in errors
 
-    ended(*begun())
+    assert_succeeded(*begun())
     for index in range(2):
         worker = np.load(folder / f"auto-{index}.npz")
         assert_same(single, worker)
-        assert worker["of_worker"] == 5  # both workers have the chief's value
+        assert worker["of_worker"] == 5  # the chief broadcasts 5 to both workers
     assert {path.name for path in checkpoints.iterdir()} <= {"newest", "best"}
 
 
 def wait_for(condition, training):
-    """Waits while `training` runs."""
+    """Waits for a condition while `training` runs."""
     while training.poll() is None and not condition():
         time.sleep(0.01)
 
@@ -129,7 +131,7 @@ def newest_step(checkpoints):
 
 
 def kill(training, checkpoints, seconds):
-    """Kills a training so many seconds after its next checkpoint."""
+    """Kills a training `seconds` after its next checkpoint."""
 
     def newest():
         return set(checkpoints.glob("newest/step-*.index"))
@@ -142,8 +144,7 @@ def kill(training, checkpoints, seconds):
 
 
 def test_a_training_that_is_killed_ends_with_the_same_weights(project, single, folder):
-    """It is killed between the writing of a checkpoint and its naming, and at two random
-    moments."""
+    """The training is killed at two random moments, and once before a checkpoint is complete."""
     checkpoints = folder / "checkpoints-survivor"
     suicide = process(project, folder, "survivor", KILLED_IN_SAVE="4")
     suicide.communicate(timeout=300)
@@ -152,11 +153,12 @@ def test_a_training_that_is_killed_ends_with_the_same_weights(project, single, f
     assert newest_step(checkpoints) < 4
     for _ in range(2):
         moment = random.uniform(0, 0.5)
-        print(f"killed {moment:.3f} s after a checkpoint")  # a failure shows it
+        # pytest prints this line if the test fails
+        print(f"killed {moment:.3f} s after a checkpoint")
         training = process(project, folder, "survivor", SECONDS_A_STEP="0.2")
         kill(training, checkpoints, moment)
         assert training.returncode == -signal.SIGKILL
-    ended(process(project, folder, "survivor"))
+    assert_succeeded(process(project, folder, "survivor"))
     survivor = np.load(folder / "survivor-0.npz")
     np.testing.assert_array_equal(survivor["weights"], single["weights"])
     np.testing.assert_array_equal(survivor["losses"], single["losses"])

@@ -1,4 +1,4 @@
-"""Where the checkpoints of a training lie. Mocked: the training itself."""
+"""Tests of the directory of checkpoints; the training itself is mocked."""
 
 import copy
 import json
@@ -49,8 +49,7 @@ class Checkpoints:
 
 @pytest.fixture
 def directory(monkeypatch, tmp_path):
-    """Returns the directory of checkpoints of a training with this `custom_config` and these
-    URIs."""
+    """Returns a function that returns the directory of checkpoints of a training."""
     found = []
 
     def fit(job, strategy, checkpoints, log_dir, lease):
@@ -122,7 +121,7 @@ def test_settings_that_make_no_difference_keep_the_directory(directory, name, va
 
 
 def test_the_directories_of_equal_inputs_make_no_difference(directory):
-    """A node that runs again writes to another directory."""
+    """The URIs of inputs change when an earlier node runs again with the same result."""
     assert directory(CONFIG, "x") == directory(CONFIG, "y")
 
 

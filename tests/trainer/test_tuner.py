@@ -1,4 +1,4 @@
-"""The search for hyperparameters, on features that take no time."""
+"""Tests of the search for hyperparameters, on a head on four features."""
 
 import json
 import re
@@ -22,7 +22,7 @@ from trainer.training.settings import TrainingSettings, TunerSettings
 
 @pytest.fixture
 def fn_args(tmp_path, tiny_backbone, monkeypatch):
-    """What TFX's Tuner hands over, for a head on features of 4 numbers."""
+    """Returns the FnArgs that TFX passes to `tuner_fn`, for a head on 4 features."""
     data = tmp_path / "Split-train"
     data.mkdir()
     write_features(data)
@@ -49,7 +49,7 @@ def fn_args(tmp_path, tiny_backbone, monkeypatch):
     )
 
 
-def test_the_best_of_the_trials_is_found(fn_args, tmp_path):
+def test_the_best_trial_is_found(fn_args, tmp_path):
     result = tuner.tuner_fn(fn_args)
     result.tuner.search(**result.fit_kwargs)
     trials = result.tuner.oracle.get_best_trials(10)
@@ -59,11 +59,11 @@ def test_the_best_of_the_trials_is_found(fn_args, tmp_path):
     rates = {trial.hyperparameters.get("train.learning_rate") for trial in trials}
     assert len(rates) == 3
     first = result.tuner.oracle.trials[result.tuner.oracle.start_order[0]]
-    assert first.hyperparameters.get("train.learning_rate") == 0.1  # what is set
+    assert first.hyperparameters.get("train.learning_rate") == 0.1  # the configured rate
     assert first.hyperparameters.get("train.schedule") == "cosine"
     assert all(0.01 <= rate <= 1 for rate in rates)
     (best,) = result.tuner.get_best_hyperparameters()
-    # In the form that TFX writes and that the Trainer takes.
+    # TFX writes the best hyperparameters as JSON, which Trainer reads.
     config = json.loads(json.dumps(best.get_config()))
     values = keras_tuner.HyperParameters.from_config(config).values
     settings = from_custom_config(TunerSettings, fn_args.custom_config)
@@ -73,7 +73,7 @@ def test_the_best_of_the_trials_is_found(fn_args, tmp_path):
     )
     assert settings.hyperparameters.epochs == 3
     assert not list((tmp_path / "tuner").rglob("checkpoints/*"))
-    # TensorBoard calls each trial by the name of the run and by the values that it tries.
+    # In TensorBoard, a trial has the name of the run and the values that it tries.
     folders = {file.parent.name for file in (tmp_path / "tuner").rglob("events.out.tfevents.*")}
     assert len(folders) == 3
     assert all(re.match("flowers-trial-.*,learning_rate=.*,schedule=", name) for name in folders)
@@ -92,12 +92,13 @@ def test_shapes_are_read_once_for_all_trials(fn_args, monkeypatch):
     assert len(read) == 1
 
 
-def test_trials_leave_nothing_in_kerass_session(fn_args):
-    """There the names of the layers of all models are counted."""
+def test_trials_are_removed_from_the_global_state_of_keras(fn_args):
+    """The global state of Keras numbers the default names of layers and models."""
     keras.layers.Dense(1)
     result = tuner.tuner_fn(fn_args)
     result.tuner.search(**result.fit_kwargs)
-    assert make_probe(4, CLASSES).name == "sequential_1"  # after that of the last trial alone
+    # only the model of the last trial is counted
+    assert make_probe(4, CLASSES).name == "sequential_1"
 
 
 def test_no_example_is_read_to_count_them(fn_args, tmp_path):
@@ -111,8 +112,8 @@ def test_no_example_is_read_to_count_them(fn_args, tmp_path):
 
 
 @pytest.mark.parametrize(("keep", "score"), [("last", 0.5), ("best", 0.9)])
-def test_the_score_is_that_of_the_weights_that_would_be_exported(fn_args, monkeypatch, keep, score):
-    """The training is mocked, with its best accuracy before its end."""
+def test_the_score_is_the_accuracy_of_the_exported_weights(fn_args, monkeypatch, keep, score):
+    """The mocked training has its best accuracy in the second of three epochs."""
     fn_args.custom_config["training"]["hyperparameters"] |= {"keep": keep}
     fn_args.custom_config["trials"] = 1
     epochs = [{"val_accuracy": accuracy} for accuracy in (0.3, 0.9, 0.5)]
@@ -135,7 +136,7 @@ def test_an_error_of_every_trial_ends_the_search(fn_args):
     assert isinstance(error.value.__cause__, InputError)
 
 
-def test_augmentation_is_searched_only_where_there_is_some():
+def test_augmentation_is_searched_only_with_full_tuning():
     def names(tune):
         space = tuner.search_space(_settings(tune, Hyperparameters(), Augmentation()))
         return set(space.values)
@@ -143,11 +144,11 @@ def test_augmentation_is_searched_only_where_there_is_some():
     assert names("head") == {"train.learning_rate", "train.schedule"}
     assert names("full") > names("head")
     assert {name.split(".")[0] for name in names("full")} == {"train", "augment"}
-    assert "augment.crop_area" not in names("full")  # where nothing is cropped
+    assert "augment.crop_area" not in names("full")  # the augmentation has no crops
 
 
 def test_the_defaults_of_the_search_are_the_given_values():
-    """The values may be unusual, such as a mixup outside the usual choices."""
+    """Given values may be outside the usual choices, such as a mixup of 0.8."""
     settings = _settings(
         "full",
         Hyperparameters(learning_rate=0.02, schedule="linear"),
@@ -159,7 +160,7 @@ def test_the_defaults_of_the_search_are_the_given_values():
     assert found == {(0.0, 0.2, 0.5, 0.8)}
 
 
-def test_trials_of_a_training_on_several_workers_run_on_this_one(fn_args, monkeypatch):
+def test_trials_of_a_multiworker_training_run_on_one_worker(fn_args, monkeypatch):
     monkeypatch.delenv("TF_CONFIG", raising=False)
     fn_args.custom_config["training"]["hyperparameters"] |= {"strategy": "multiworker", "epochs": 1}
     fn_args.custom_config["trials"] = 1

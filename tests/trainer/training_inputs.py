@@ -1,10 +1,10 @@
-"""Inputs of a training, as the pipeline states them in its settings. Imports no TensorFlow."""
+"""Makes the inputs of a training for its settings, without TensorFlow."""
 
 from trainer.training.settings import TrainingInputs
 
 
 def make_training_inputs(backbone_fingerprint: str = "4") -> TrainingInputs:
-    """Makes fingerprints that are each another text."""
+    """Returns inputs of a training, whose fingerprints are all different."""
     return TrainingInputs(
         source_fingerprint="1",
         max_side=512,

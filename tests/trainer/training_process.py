@@ -1,9 +1,9 @@
-"""A small training as a process that can be killed, or be one of several workers.
+"""Runs a small training in a process that can be killed, or that is one of several workers.
 
     python -m tests.trainer.training_process FOLDER NAME,… [DEVICES]
 
-trains a tiny ViT on the images below FOLDER, as each name says, and writes its losses and weights
-to NAME-WORKER.npz. A name is a strategy, or a key of `KINDS`.
+trains a tiny ViT on the images in FOLDER once for each name, and writes losses and weights to
+NAME-WORKER.npz. A name is a strategy or a key of `KINDS`.
 """
 
 import json
@@ -81,7 +81,7 @@ def train(folder: Path, name: str) -> None:
 
 
 def check_broadcast(strategy: tf.distribute.Strategy) -> None:
-    """Broadcasts numbers that no replica but the first has, and compares their bits."""
+    """Broadcasts numbers that only the first replica has, and compares their bits."""
     generator = np.random.default_rng(0)
     sent = generator.normal(size=1000).astype(np.float32) * 10.0 ** generator.integers(
         -36, 38, 1000
@@ -96,7 +96,7 @@ def check_broadcast(strategy: tf.distribute.Strategy) -> None:
 
 
 def die_in_save(step: int) -> None:
-    """Has the process killed when the files of that checkpoint are written, but it is not named."""
+    """Kills this process after it has written the files of a checkpoint, but not its name."""
     from tensorflow.python.checkpoint import checkpoint_management
 
     name = checkpoint_management.update_checkpoint_state_internal
@@ -110,7 +110,7 @@ def die_in_save(step: int) -> None:
 
 
 def slow_down(seconds: float) -> None:
-    """Has every step take so long, so that there is time to kill the process."""
+    """Makes every step `seconds` longer, so that a test can kill the process between steps."""
     step = Stepper.step
 
     def slow_step(self, parts, **options):

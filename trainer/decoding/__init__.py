@@ -1,1 +1,1 @@
-"""Encoded images of every kind -> upright RGB pixels, in graph ops: for ingestion and serving."""
+"""Decodes images of several formats to upright RGB pixels in graph ops."""

@@ -1,7 +1,7 @@
-"""BMP without compression, of 1, 4, 8, 24 or 32 bits a pixel.
+"""Decodes BMP files without compression, of 1, 4, 8, 24 or 32 bits per pixel.
 
-By its own header: learn.microsoft.com/windows/win32/gdi/bitmap-storage. TensorFlow's decoder takes
-the numbers of colours in a palette for shades of grey.
+The format is described at learn.microsoft.com/windows/win32/gdi/bitmap-storage. TensorFlow's own
+decoder is not used, since it takes indices into a palette for shades of grey.
 """
 
 import tensorflow as tf
@@ -15,7 +15,10 @@ _FILE_HEADER = 14
 
 
 def read_header(file: FileBytes) -> Header:
-    """An error for compressed pixels, other depths, and the headers of OS/2."""
+    """Reads the header of a BMP file.
+
+    When the graph runs, compressed pixels, other depths and headers of OS/2 lead to an error.
+    """
     fields = file.window(_FILE_HEADER, 20)
     depth = little_endian(fields[14:16])
     is_known = (
@@ -37,12 +40,12 @@ def read_header(file: FileBytes) -> Header:
 
 
 def decode(file: FileBytes, header: Header) -> tf.Tensor:
-    """The pixels, uint8 [h, w, 3]; of 32 bits a pixel 8 are not used."""
+    """Returns the pixels, uint8 [h, w, 3]. Of 32 bits per pixel, 8 are ignored."""
     fields = file.window(_FILE_HEADER, 36)
     depth = little_endian(fields[14:16])
     stride = (header.width * depth + 31) // 32 * 4
     pixels = file.slice(little_endian(file.window(10, 4)), stride * header.height)
-    rows = tf.reshape(pixels, [header.height, stride])  # an error where some are missing
+    rows = tf.reshape(pixels, [header.height, stride])  # this fails if pixels are missing
     is_top_down = fields[11] >= 128
     rows = tf.cond(is_top_down, lambda: rows, lambda: tf.reverse(rows, [0]))
 
@@ -67,7 +70,7 @@ def decode(file: FileBytes, header: Header) -> tf.Tensor:
 
 
 def _palette(file: FileBytes, fields: tf.Tensor, most: int) -> tf.Tensor:
-    """uint8 [4 n]: blue, green, red and nothing, of `most` colours, or as many as are used."""
+    """Returns a palette of up to `most` colours, uint8 [4 n]: blue, green, red and 0 for each."""
     used = little_endian(fields[32:36])
     count = tf.where((used > 0) & (used < most), used, most)
     return file.slice(_FILE_HEADER + little_endian(fields[0:4]), 4 * count)

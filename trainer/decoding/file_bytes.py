@@ -2,16 +2,16 @@
 
 import tensorflow as tf
 
-# Zeros behind the end, so that a window that begins within the file is always whole.
+# The number of zeros that are appended to a file, so that a window near its end is complete.
 _PADDING = 64
 
 
 class FileBytes:
-    """The bytes of a file; those before its beginning and behind its end are zero.
+    """The bytes of a file. Positions outside the file read as zero.
 
     Attributes:
-      encoded: the file, string [].
-      size: number of bytes, int32 [].
+      encoded: the content of the file, string [].
+      size: the number of bytes, int32 [].
     """
 
     def __init__(self, encoded: tf.Tensor) -> None:
@@ -20,11 +20,11 @@ class FileBytes:
         self._data = tf.io.decode_raw(tf.strings.join([encoded, b"\0" * _PADDING]), tf.uint8)
 
     def window(self, position: tf.Tensor | int, count: int) -> tf.Tensor:
-        """Some bytes, int32 [count].
+        """Returns `count` bytes, int32 [count].
 
         Args:
-          position: of the first one, int32 []; a position outside the file reads zeros.
-          count: how many, at most 64.
+          position: the position of the first byte, int32 []; it may be outside the file.
+          count: the number of bytes, at most 64.
         """
         start = tf.where(position < 0, self.size, tf.minimum(position, self.size))
         window = tf.ensure_shape(self._data[start : start + count], [count])
@@ -36,15 +36,16 @@ class FileBytes:
         return self._data[start : start + tf.clip_by_value(count, 0, self.size - start)]
 
     def string(self, position: tf.Tensor | int, count: tf.Tensor | int) -> tf.Tensor:
-        """The same bytes as `slice`, string []."""
+        """Returns the same bytes as `slice`, but as string []."""
         start = tf.clip_by_value(position, 0, self.size)
         return tf.strings.substr(self.encoded, start, tf.clip_by_value(count, 0, self.size - start))
 
 
 def big_endian(digits: tf.Tensor) -> tf.Tensor:
-    """Bytes, int32 [n], most significant first, n at most 4 -> int32 []; never negative.
+    """Returns the number, int32 [], in up to 4 bytes, int32 [n], the most significant byte first.
 
-    A number of 2^31 or more becomes 2^31 - 1, which is beyond the end of every file.
+    The result is never negative: a number of 2^31 or more becomes 2^31 - 1, which is beyond the end
+    of every file.
     """
     digits = tf.unstack(digits)
     number = digits[-1]
@@ -54,10 +55,10 @@ def big_endian(digits: tf.Tensor) -> tf.Tensor:
 
 
 def little_endian(digits: tf.Tensor) -> tf.Tensor:
-    """Bytes, int32 [n], least significant first: as `big_endian`."""
+    """Returns the same as `big_endian`, but of bytes with the most significant byte last."""
     return big_endian(tf.reverse(digits, [0]))
 
 
 def equals(window: tf.Tensor, text: bytes) -> tf.Tensor:
-    """Whether a window of as many bytes is `text`, bool []."""
+    """Whether `window`, which has as many bytes as `text`, equals `text`, bool []."""
     return tf.reduce_all(tf.equal(window, tf.constant(list(text), tf.int32)))

@@ -1,8 +1,9 @@
-"""GIF, its first frame: GIF89a specification, sections 17 to 23.
+"""Decodes the first frame of GIF files (GIF89a specification, sections 17 to 23).
 
-TensorFlow's decoder decodes all frames, makes transparent pixels black, and takes the size of the
-largest frame for that of the canvas. It is given a GIF of the first frame alone, whose transparent
-colour is an opaque white, and the rest of the canvas is added.
+TensorFlow's decoder decodes all frames, makes transparent pixels black, and uses the size of the
+largest frame as the size of the canvas. So the decoder gets a GIF with only the first frame, in
+which the transparent colour is replaced by opaque white; the rest of the canvas is added
+afterwards.
 """
 
 import tensorflow as tf
@@ -17,7 +18,7 @@ _WHITE = b"\xff\xff\xff"
 
 
 def read_header(file: FileBytes) -> Header:
-    """The size of the canvas, or of what the first frame covers where that is larger."""
+    """Reads the header; the size is that of the canvas, enlarged to contain the first frame."""
     width, height = (little_endian(file.window(position, 2)) for position in (6, 8))
     frame = file.window(_walk_to_frame(file)[0], 9)
     left, top, frame_width, frame_height = (little_endian(frame[i : i + 2]) for i in (1, 3, 5, 7))
@@ -31,7 +32,7 @@ def read_header(file: FileBytes) -> Header:
 
 
 def decode(file: FileBytes, header: Header) -> tf.Tensor:
-    """The pixels of the first frame on white, uint8 [h, w, 3]."""
+    """Returns the pixels of the first frame on a white canvas, uint8 [h, w, 3]."""
     frame, control = _walk_to_frame(file)
     fields = file.window(frame, 10)
     left, top, width, height = (little_endian(fields[i : i + 2]) for i in (1, 3, 5, 7))
@@ -52,7 +53,8 @@ def decode(file: FileBytes, header: Header) -> tf.Tensor:
             tf.where(own_colors > 0, own_colors, _palette_size(file.window(10, 1)[0])),
         ),
     )
-    # The decoder's canvas is as large as the frame, which has to lie in its corner.
+    # The decoder uses a canvas of the size of the frame, so the frame's position is set to its
+    # corner.
     in_corner = tf.strings.join(
         [
             tf.strings.substr(opaque, 0, frame + 1),
@@ -68,12 +70,15 @@ def decode(file: FileBytes, header: Header) -> tf.Tensor:
 
 
 def _palette_size(flags: tf.Tensor) -> tf.Tensor:
-    """Number of colours, int32 []; 0 where there is no palette."""
+    """Returns the number of colours of a palette, int32 []; 0 if there is no palette."""
     return tf.where(flags >= 128, tf.bitwise.left_shift(2, flags % 8), 0)
 
 
 def _walk_to_frame(file: FileBytes) -> tuple[tf.Tensor, tf.Tensor]:
-    """Positions of the first image descriptor and of its graphic control, int32 []; -1 for none."""
+    """Returns the positions of the first image descriptor and of its graphic control extension.
+
+    Both are int32 []; -1 if there is none.
+    """
 
     def step(
         position: tf.Tensor, frame: tf.Tensor, control: tf.Tensor
@@ -99,10 +104,10 @@ def _walk_to_frame(file: FileBytes) -> tuple[tf.Tensor, tf.Tensor]:
 
 
 def _skip_blocks(file: FileBytes, position: tf.Tensor) -> tf.Tensor:
-    """Where a sequence of data sub-blocks ends; behind the end of the file where it does not.
+    """Returns the end of a sequence of data sub-blocks; beyond the file if the sequence has no end.
 
-    A sub-block is its length, 1 to 255, and so many bytes; the last is a zero. Nearly all have 255
-    bytes: runs of such ones are skipped at once.
+    A sub-block consists of its length, 1 to 255, and as many bytes. A zero ends the sequence. Most
+    sub-blocks have 255 bytes, so runs of such sub-blocks are skipped in one step.
     """
     end_of_file = tf.constant([0], tf.uint8)
 
@@ -129,7 +134,7 @@ def _skip_blocks(file: FileBytes, position: tf.Tensor) -> tf.Tensor:
 def _with_white(
     file: FileBytes, end: tf.Tensor, control: tf.Tensor, palette: tf.Tensor, colors: tf.Tensor
 ) -> tf.Tensor:
-    """The bytes up to `end`, where the transparent colour, if there is one, is an opaque white."""
+    """Returns the bytes up to `end`, with opaque white in place of a transparent colour."""
     fields = file.window(control, 7)
     flags, index = fields[3], fields[6]
     color = palette + 3 * index

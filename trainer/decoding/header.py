@@ -1,4 +1,4 @@
-"""What the header of an image file says, and pixels with transparency on white."""
+"""The header of an image file, and a function that puts transparent pixels on white."""
 
 from typing import NamedTuple
 
@@ -6,11 +6,12 @@ import tensorflow as tf
 
 
 class Header(NamedTuple):
-    """Read from the bytes before any pixel is decoded.
+    """The properties of an image, read from its header before any pixel is decoded.
 
     Attributes:
-      height, width: as stored, int32 []; 0 where the header does not say.
-      orientation: by EXIF, int32 [] from 1 to 8.
+      height, width: height and width of the stored image, int32 []; 0 if the header does not
+        contain them.
+      orientation: the EXIF orientation, int32 [] from 1 to 8.
       has_colors: whether pixels are stored as red, green and blue, bool [].
       has_alpha: whether some pixels may be transparent, bool [].
     """
@@ -23,9 +24,9 @@ class Header(NamedTuple):
 
 
 def lay_on_white(image: tf.Tensor) -> tf.Tensor:
-    """RGB with alpha, uint8 [h, w, 4] -> uint8 [h, w, 3] as it looks on white.
+    """Puts an image with alpha, uint8 [h, w, 4], on white; returns uint8 [h, w, 3].
 
-    255 - (255 - c) * a / 255, rounded, for a colour c and alpha a; 16 bits are enough for it.
+    A colour c with alpha a becomes 255 - (255 - c) * a / 255, rounded. This is computed in 16 bits.
     """
     ink, alpha = tf.cast(255 - image[..., :3], tf.uint16), tf.cast(image[..., 3:], tf.uint16)
     product = ink * alpha + 128

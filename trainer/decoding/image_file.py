@@ -1,7 +1,7 @@
-"""An encoded image of any kind that TensorFlow decodes -> upright RGB pixels of reasonable size.
+"""Decodes images of all formats that TensorFlow can decode, to upright RGB pixels of limited size.
 
-ImageExampleGen and the exported model run the same ops: a served image is treated as an ingested
-one.
+ImageExampleGen and the exported model run the same ops, so ingestion and serving treat an image in
+the same way.
 """
 
 from collections.abc import Callable
@@ -17,12 +17,12 @@ from trainer.decoding.orientation import UPRIGHT, turn_upright
 
 
 class Format(NamedTuple):
-    """A kind of file.
+    """A file format of images.
 
     Attributes:
-      name: as people write it.
-      magic: what its first bytes are; a space stands for any byte.
-      read_header, decode: see the format's module.
+      name: the name of the format, for messages.
+      magic: the first bytes of a file of this format; a space stands for any byte.
+      read_header, decode: the functions of the format's module.
     """
 
     name: str
@@ -53,7 +53,7 @@ class Decoded(NamedTuple):
 
     Attributes:
       image: uint8 [h, w, 3]: upright, on white, its longer side at most `Limits.max_side`.
-      is_as_stored: whether the file is a JPEG of just these pixels, bool [].
+      is_as_stored: whether the file is a JPEG with exactly these pixels, bool [].
     """
 
     image: tf.Tensor
@@ -61,7 +61,7 @@ class Decoded(NamedTuple):
 
 
 def find_format(encoded: bytes) -> Format | None:
-    """The kind of a file by its first bytes; None of a kind that TensorFlow does not decode."""
+    """Returns the format of a file by its first bytes; None if it is none of `FORMATS`."""
 
     def is_of(format: Format) -> bool:
         start = encoded[: len(format.magic)].ljust(len(format.magic), b"\0")
@@ -72,17 +72,17 @@ def find_format(encoded: bytes) -> Format | None:
 
 
 def decode_plain_jpeg(encoded: tf.Tensor, limits: Limits) -> tf.Tensor:
-    """Decodes what most images are, an upright JPEG within the limits, by few ops.
+    """Decodes an upright JPEG within the limits, as most images are, with few ops.
 
     Args:
       encoded: the file, string [].
-      limits: what is done about large images.
+      limits: the limits for the sizes of images, and their value of white.
 
     Returns:
-      uint8 [h, w, 3]: the same as by `decode_upright`.
+      uint8 [h, w, 3], the same as `decode_upright` returns.
 
     Raises:
-      InvalidArgumentError: when the graph is run: the file is another one, or damaged.
+      InvalidArgumentError: when the graph runs: the file is no such JPEG, or is damaged.
     """
     file = FileBytes(encoded)
     frame = jpeg.read_plain_frame(file)
@@ -98,11 +98,11 @@ def decode_upright(encoded: tf.Tensor, limits: Limits) -> Decoded:
 
     Args:
       encoded: the file, string [].
-      limits: what is done about large images.
+      limits: the limits for the sizes of images, and their value of white.
 
     Raises:
-      InvalidArgumentError: when the graph is run: the bytes are no image of `FORMATS`, are damaged
-        or cut off, or have too many pixels.
+      InvalidArgumentError: when the graph runs: the file has none of `FORMATS`, is damaged or cut
+        off, or has too many pixels.
     """
     file = FileBytes(encoded)
     is_format = tf.stack([_starts_with(file, format.magic) for format in FORMATS])
@@ -117,7 +117,8 @@ def decode_upright(encoded: tf.Tensor, limits: Limits) -> Decoded:
     return Decoded(turn_upright(image, orientation), is_upright_jpeg & ~is_large)
 
 
-# Pixels as stored, uint8 [h, w, 3], their orientation, and whether they are an upright RGB JPEG's.
+# The stored pixels, uint8 [h, w, 3]; their orientation; and whether the file is an upright RGB
+# JPEG.
 _Stored = tuple[tf.Tensor, tf.Tensor, tf.Tensor]
 
 
@@ -150,7 +151,7 @@ def _check_size(header: Header, max_pixels: int) -> list[tf.Operation]:
 
 
 def _shrink(image: tf.Tensor, max_side: int) -> tf.Tensor:
-    """uint8 [h, w, 3] -> uint8, its longer side `max_side`; Lanczos, of 3 lobes, antialiased."""
+    """Scales uint8 [h, w, 3] so that the longer side is `max_side`; Lanczos3, with antialiasing."""
     size = tf.cast(tf.shape(image)[:2], tf.float64)
     smaller = tf.round(size * max_side / tf.reduce_max(size))
     resized = tf.image.resize(

@@ -1,7 +1,7 @@
-"""EXIF orientation: found in the bytes, and applied to the pixels.
+"""Reads EXIF orientations from files, and applies them to pixels.
 
-Exif 2.32 (CIPA DC-008), section 4.6.4: tag 0x0112, 1 (upright) to 8, in the first directory (IFD)
-of a TIFF structure, whose header is described in TIFF 6.0, section 2.
+The orientation, 1 (upright) to 8, is the value of tag 0x0112 in the first directory (IFD) of a TIFF
+structure: Exif 2.32 (CIPA DC-008), section 4.6.4. TIFF 6.0, section 2, describes its header.
 """
 
 import tensorflow as tf
@@ -10,26 +10,27 @@ from trainer.decoding.file_bytes import FileBytes, big_endian, equals, little_en
 
 UPRIGHT = 1
 _TAG = 0x0112
-_ENTRY = 12  # bytes of an entry: tag, type, count, value
+_ENTRY = 12  # the number of bytes of an entry, which has a tag, a type, a count and a value
 _MOST_ENTRIES = 1000
 _SHORT, _LONG = 3, 4
 
 
 def read_orientation(file: FileBytes, position: tf.Tensor) -> tf.Tensor:
-    """The orientation that an EXIF block states, int32 [] from 1 to 8.
+    """Reads the orientation in an EXIF block.
 
     Args:
-      file: has the block.
-      position: of its TIFF header, int32 []; -1 where there is no block. `Exif`, two zeros and
-        the header are accepted as well.
+      file: the file that contains the block.
+      position: the position of the block, int32 []; -1 if there is no block. The block begins with
+        the TIFF header, or with `Exif`, two zeros and the TIFF header.
 
     Returns:
-      1 where there is no block, the block is damaged, or it states no orientation that exists.
+      The orientation, int32 [] from 1 to 8; 1 if there is no block, or if the block is damaged or
+      contains no valid orientation.
     """
-    return tf.cond(position < 0, lambda: UPRIGHT, lambda: _of_block(file, position))
+    return tf.cond(position < 0, lambda: UPRIGHT, lambda: _read_block(file, position))
 
 
-def _of_block(file: FileBytes, position: tf.Tensor) -> tf.Tensor:
+def _read_block(file: FileBytes, position: tf.Tensor) -> tf.Tensor:
     start = file.window(position, 6)
     position += tf.where(equals(start, b"Exif\0\0"), 6, 0)
     header = file.window(position, 8)

@@ -1,4 +1,4 @@
-"""PNG, by its chunks: W3C, Portable Network Graphics, third edition, sections 5 and 11."""
+"""Decodes PNG files (W3C, Portable Network Graphics, third edition, sections 5 and 11)."""
 
 import tensorflow as tf
 
@@ -6,16 +6,17 @@ from trainer.decoding.file_bytes import FileBytes, big_endian, equals
 from trainer.decoding.header import Header, lay_on_white
 from trainer.decoding.orientation import UPRIGHT, read_orientation
 
-_PROFILE = b"Raw profile type exif\0"  # ImageMagick's: EXIF as hexadecimal digits
+# The start of the text chunk in which ImageMagick writes EXIF as hexadecimal digits.
+_PROFILE = b"Raw profile type exif\0"
 _MENTIONS_EXIF = r"(?s)\C*(eXIf|Raw profile type exif)\C*"
 _MOST_CHUNKS = 20000
-_WITH_ALPHA = [4, 6]  # types of colour
+_WITH_ALPHA = [4, 6]  # the colour types with an alpha channel
 _RGB = 2
-_DEPTH = 24  # position of the bits of a channel; the type of colour follows
+_DEPTH = 24  # position of the bit depth; the colour type follows
 
 
 def read_header(file: FileBytes) -> Header:
-    """Walks from chunk to chunk up to the pixels, and behind them where EXIF is mentioned."""
+    """Reads the chunks before the pixels; with EXIF in the file, also those after the pixels."""
     fields = file.window(16, 10)
     exif, profile, transparency = _walk(file)
     kind = fields[9]
@@ -34,7 +35,7 @@ def read_header(file: FileBytes) -> Header:
 
 
 def _walk(file: FileBytes) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Positions of EXIF, of ImageMagick's profile and of tRNS, int32 []; -1 for none."""
+    """Returns the positions of EXIF, ImageMagick's profile and tRNS, int32 []; -1 if missing."""
     mentions_exif = tf.strings.regex_full_match(file.encoded, _MENTIONS_EXIF)
 
     def step(
@@ -64,7 +65,10 @@ def _walk(file: FileBytes) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
 
 
 def _orientation_of_profile(file: FileBytes, position: tf.Tensor) -> tf.Tensor:
-    """Of "exif", the number of bytes, and hexadecimal digits, with line ends between them."""
+    """Returns the orientation in ImageMagick's profile.
+
+    The profile consists of "exif", the number of bytes, and lines of hexadecimal digits.
+    """
     length = big_endian(file.window(position - 8, 4))
     text = file.string(position + len(_PROFILE), length - len(_PROFILE))
     digits = tf.strings.regex_replace(text, r"^\s*exif\s+[0-9]+|\s", "")
@@ -79,25 +83,25 @@ def _orientation_of_profile(file: FileBytes, position: tf.Tensor) -> tf.Tensor:
     return tf.cond(is_whole, decoded, lambda: UPRIGHT)
 
 
-# Every byte as a string of its own.
+# The 256 byte values, each as a string of one byte.
 _BYTES = [bytes([value]) for value in range(256)]
 
 
 def decode(file: FileBytes, header: Header, max_value: int = 0) -> tf.Tensor:
-    """The pixels on white, uint8 [h, w, 3].
+    """Returns the pixels on white, uint8 [h, w, 3].
 
-    Of 16 bits a channel, 65535 is white, and the 8 higher bits are taken. There are two exceptions:
-    `max_value`, and a chunk sBIT of n bits in a file whose values all have n bits. (By the
-    standard, such values are scaled to 16 bits; files of microscopes and scanners have them as
-    measured.)
+    With 16 bits per channel, 65535 is white, and the result has the 8 higher bits. There are two
+    exceptions: `max_value` is set, or the file has a chunk sBIT of n bits and no value of more than
+    n bits. (The standard requires such values to be scaled to 16 bits, but microscopes and scanners
+    write them as measured.)
 
-    libpng gives an opaque file a channel of alpha, but with 1, 3 or 15 in place of 255 where a
-    channel has 1, 2 or 4 bits: it is asked for one only where pixels may be transparent.
+    An alpha channel is requested only if pixels may be transparent: for an opaque file with 1, 2 or
+    4 bits per channel, libpng would set alpha to 1, 3 or 15 instead of 255.
 
     Args:
       file: the file.
-      header: its header.
-      max_value: the value that is white in images of 16 bits; 0 for the above.
+      header: the header of the file.
+      max_value: the value of white in images with 16 bits per channel; 0 for the rules above.
     """
     is_16_bit = tf.equal(file.window(_DEPTH, 1)[0], 16)
     return tf.cond(
@@ -108,7 +112,7 @@ def decode(file: FileBytes, header: Header, max_value: int = 0) -> tf.Tensor:
 
 
 def _decode(file: FileBytes, is_16_bit: tf.Tensor, channels: int, max_value: int) -> tf.Tensor:
-    """uint8 [h, w, channels]."""
+    """Returns the pixels with 3 or 4 channels, uint8 [h, w, channels]."""
 
     def decode_16_bit() -> tf.Tensor:
         image = tf.cast(tf.io.decode_png(file.encoded, channels, tf.uint16), tf.int32)
@@ -122,9 +126,9 @@ def _decode(file: FileBytes, is_16_bit: tf.Tensor, channels: int, max_value: int
 
 
 def _find_white(file: FileBytes, colors: tf.Tensor) -> tf.Tensor:
-    """The value that is white, int32 [].
+    """Returns the value of white, int32 [].
 
-    The chunk sBIT (section 11.3.2.7) has one byte for each channel, first the colours.
+    The chunk sBIT (section 11.3.2.7) has one byte for each channel; alpha is the last channel.
     """
 
     def step(position: tf.Tensor, found: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

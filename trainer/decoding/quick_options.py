@@ -1,10 +1,10 @@
-"""Options of datasets that live for one request."""
+"""Options of `tf.data` datasets that are used for one request only."""
 
 import tensorflow as tf
 
 
 def quick_options() -> tf.data.Options:
-    """No tuning and no rewriting of the dataset's graph: both take longer than a few elements."""
+    """Returns options that turn off autotuning and graph rewriting, which are slow to start."""
     options = tf.data.Options()
     options.autotune.enabled = False
     options.experimental_optimization.apply_default_optimizations = False

@@ -1,4 +1,7 @@
-"""Still WebP: developers.google.com/speed/webp/docs/riff_container, RFC 6386 and RFC 9649."""
+"""Decodes still WebP files.
+
+Sources: developers.google.com/speed/webp/docs/riff_container, RFC 6386 and RFC 9649.
+"""
 
 import tensorflow as tf
 
@@ -12,9 +15,9 @@ _MOST_CHUNKS = 1000
 
 
 def read_header(file: FileBytes) -> Header:
-    """Of the first chunk: lossy (VP8), lossless (VP8L) or extended (VP8X).
+    """Reads the first chunk: lossy (VP8), lossless (VP8L) or extended (VP8X).
 
-    TensorFlow's decoder corrupts memory on some animations: the header of one is an error.
+    An animation leads to an error, since TensorFlow's decoder corrupts memory on some animations.
     """
     chunk = file.window(12, 18)
     is_extended, is_lossless = equals(chunk[:4], b"VP8X"), equals(chunk[:4], b"VP8L")
@@ -54,7 +57,7 @@ def read_header(file: FileBytes) -> Header:
 
 
 def _find_exif(file: FileBytes) -> tf.Tensor:
-    """Position of the content of the chunk `EXIF`, int32 []; -1 where there is none."""
+    """Returns the position of the content of the chunk `EXIF`, int32 []; -1 if there is none."""
 
     def step(position: tf.Tensor, exif: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         chunk = file.window(position, 8)
@@ -73,7 +76,7 @@ def _find_exif(file: FileBytes) -> tf.Tensor:
 
 
 def decode(file: FileBytes, header: Header) -> tf.Tensor:
-    """The pixels on white, uint8 [h, w, 3]."""
+    """Returns the pixels on white, uint8 [h, w, 3]."""
     return tf.cond(
         header.has_alpha,
         lambda: lay_on_white(_decode(file.encoded, 4)),
@@ -82,9 +85,10 @@ def decode(file: FileBytes, header: Header) -> tf.Tensor:
 
 
 def _decode(encoded: tf.Tensor, channels: int) -> tf.Tensor:
-    # A server whose TensorFlow is older than the op (2.20) is to load the model, and to say of a
-    # WebP that it is not valid. So the op is in the function of a dataset, which is looked at when
-    # the dataset is made: in a function that is not inlined, when it is called.
+    # TensorFlow has this op since version 2.20. An older server must load the model nevertheless,
+    # and answer that a WebP is not valid. So the op is in the function of a dataset, which
+    # TensorFlow checks only when it creates the dataset; and the dataset is in a function that is
+    # not inlined, so that it is created only when the function is called.
     def decode_frames(encoded: tf.Tensor) -> tf.Tensor:
         return (
             tf.data.Dataset.from_tensors(encoded)

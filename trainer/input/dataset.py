@@ -12,16 +12,17 @@ from trainer.input.augment.mix import mix
 from trainer.input.augmentation import Augmentation
 from trainer.preprocessing import FEATURES, IMAGE, LABEL, PIXELS
 
-if TYPE_CHECKING:  # so that reading examples needs no TensorFlow Transform
+if TYPE_CHECKING:  # not at run time: training must work without TensorFlow Transform
     from trainer.input.transform_graph import TransformGraph
 
-# In records. They hold encoded images or features, never decoded pixels, so the buffer takes about
-# 100 MB for images as cameras write them.
+# The size of the shuffle buffer, in records. Records contain encoded images or features, and no
+# decoded pixels, so the buffer takes about 100 MB for images of cameras.
 _SHUFFLE_BUFFER = 1024
-# Files that are read at the same time. Their records take turns, a few at a time.
+# The number of files that are read at the same time, and the number of records that are taken from
+# a file before those of the next file.
 _INTERLEAVED, _TURN = 8, 4
-# With fewer files for each worker, a worker's share of the examples would be too far from its part
-# of the files.
+# With fewer files for each worker, the numbers of examples in the workers' parts of the files would
+# differ too much.
 _FILES_PER_WORKER = 4
 _ENCODED = {IMAGE: tf.io.FixedLenFeature([], tf.string), LABEL: tf.io.FixedLenFeature([], tf.int64)}
 
@@ -30,16 +31,16 @@ _ENCODED = {IMAGE: tf.io.FixedLenFeature([], tf.string), LABEL: tf.io.FixedLenFe
 class TrainingData:
     """The training split, repeated without end, in an order that only the seed determines.
 
-    The seed and a position in that order determine the image there and its augmentation. So
+    The image at each position of this order, and its augmentation, depend only on the seed. So
     training can resume from any position, on any number of devices. With another number of workers
-    there are two exceptions. MixUp and CutMix mix images that one worker holds, so they mix other
+    there are two exceptions. MixUp and CutMix mix only images of the same worker, so they mix other
     pairs. And if there are at least `_FILES_PER_WORKER` files for each worker, each worker reads
-    only its own part of the files, which is another one in each epoch. Parts differ in size: in an
-    epoch, a worker with a small part reads a few of its images twice, and one with a large part
-    leaves a few out.
+    only its own part of the files, which changes from epoch to epoch. Parts differ in size: in an
+    epoch, a worker with a small part reads a few of its images twice, and a worker with a large
+    part leaves a few images out.
 
     Attributes:
-      files: gzipped TFRecord files: raw examples for tune "full", transformed ones for "head".
+      files: gzipped TFRecord files, of raw (tune "full") or transformed examples ("head").
       class_counts: the number of examples of each class.
       seed: the seed of the order and of augmentation.
       tune: "full" or "head".
@@ -91,7 +92,7 @@ class TrainingData:
             batches = whole.map(
                 # The number of the step is the seed, so all workers draw the same mixture.
                 lambda positions, *batch: self._mix(positions[0] // (share * workers), *batch),
-                num_parallel_calls=2,  # each call holds the pixels of its whole batch
+                num_parallel_calls=2,  # each call needs memory for the pixels of a batch
             )
             if parts > 1:
                 batches = batches.unbatch().batch(batch_size, drop_remainder=True)
@@ -104,12 +105,13 @@ class TrainingData:
         """Returns pairs of position and record of one worker, from position `start` on.
 
         A worker has the positions `worker`, `worker + workers`, …; `first_turn` is the number of
-        them before an epoch.
+        these positions before an epoch.
         """
         names = _list_files(self.files)
         files = tf.data.Dataset.from_tensor_slices(names)
         is_small = self.examples <= _SHUFFLE_BUFFER
-        # Records that all fit into the shuffle buffer would stay in memory anyway: read them once.
+        # If all records fit into the shuffle buffer, they are read only once, since they stay in
+        # memory anyway.
         cached = _read_records(files).cache() if is_small else None
         if workers > 1 and (is_small or len(names) < _FILES_PER_WORKER * workers):
             return self._records(start).shard(workers, worker)
@@ -118,8 +120,8 @@ class TrainingData:
             return (epoch * self.examples - worker + workers - 1) // workers
 
         def read_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
-            # Sets the seed of this function's graph only. With 0, TensorFlow would compare the
-            # tensor `epoch`, the op's seed, with 0 while it builds the graph, which fails.
+            # This sets the seed of this function's graph only. The seed must not be 0: TensorFlow
+            # would then compare the tensor `epoch` with 0 while it builds the graph, which fails.
             tf.random.set_seed(self.seed + 1)
             records = cached
             if records is None:
@@ -153,7 +155,7 @@ class TrainingData:
     def _mix(
         self, step: tf.Tensor, images: tf.Tensor, labels: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        seed = self._seed(-1 - step)  # below 0, so that no image has the same seed
+        seed = self._seed(-1 - step)  # negative, unlike the seeds of images
         return mix(
             images, labels, seed, mixup=self.augmentation.mixup, cutmix=self.augmentation.cutmix
         )
@@ -175,7 +177,7 @@ def validation_batches(
     """Returns the batches of the validation split, in order, once, preprocessed by the graph.
 
     Args:
-      files: gzipped TFRecord files: raw examples for tune "full", transformed ones for "head".
+      files: gzipped TFRecord files, of raw (tune "full") or transformed examples ("head").
       graph: the transform graph, which turns encoded images into pixels.
       tune: "full" or "head".
       classes: the number of classes.

@@ -15,10 +15,10 @@ from trainer.model.variable_names import named_variables
 class BackboneLayer(keras.layers.Layer):
     """Calls a restored backbone, and lets Keras train its variables.
 
-    Each restored variable is wrapped in a `keras.Variable` that holds the same `tf.Variable`. Other
-    ways do not work: a layer that merely keeps the restored object trains none of its variables,
-    without a warning; `keras.layers.TFSMLayer` gives variables names that optimizers with slots
-    reject; `hub.KerasLayer` is for Keras 2.
+    Each restored variable is wrapped in a `keras.Variable` that holds the same `tf.Variable`.
+    Alternatives do not work: a layer that only keeps the restored object trains none of its
+    variables, without a warning; `keras.layers.TFSMLayer` gives variables names that optimizers
+    with slots reject; `hub.KerasLayer` is for Keras 2.
 
     Maps float32 [B, H, W, 3] in [-1, 1] to float32 [B, D].
 

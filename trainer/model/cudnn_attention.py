@@ -11,9 +11,9 @@ from tensorflow.compiler.tf2xla.python import xla
 
 _ELEMENTS = {tf.bfloat16: ("bf16", "BF16"), tf.float16: ("f16", "F16")}
 DTYPES = tuple(_ELEMENTS)
-MAX_HEAD_SIZE = 128  # supported by every GPU that has the kernels; must be a multiple of 8
-_ARTIFACT_VERSION = "1.0.0"  # of StableHLO
-_CALL_VERSION = 9  # of the operation XlaCallModule
+MAX_HEAD_SIZE = 128  # every GPU with the kernels supports this; a size must be a multiple of 8
+_ARTIFACT_VERSION = "1.0.0"  # the version of StableHLO
+_CALL_VERSION = 9  # the version of the operation XlaCallModule
 
 
 def has_kernels() -> bool:
@@ -53,8 +53,8 @@ def backward(scale: float, *inputs: tf.Tensor) -> list[tf.Tensor]:
 
     Args:
       scale: a factor on the scores.
-      inputs: queries, keys, values; the statistics that `forward` returned; the gradient of its
-        output; its output.
+      inputs: queries, keys, values; the statistics that `forward` returned; the gradient of the
+        attended values; the attended values.
 
     Returns:
       The gradients of queries, keys and values, [B, T, N, H].
@@ -102,11 +102,15 @@ def _call(
         its right batch dimensions.
 
     Returns:
-      The results, the first ones transposed to [B, T, N, H].
+      The results; the results with the specs `transposed` are transposed to [B, T, N, H].
     """
     inputs = list(inputs)
     types = [_type(tensor) for tensor in inputs]
-    results = [*map(_type, transposed), *map(_type, more), "tensor<0xui8>"]  # the last: workspace
+    results = [
+        *map(_type, transposed),
+        *map(_type, more),
+        "tensor<0xui8>",
+    ]  # the last one is a workspace
     layouts = [
         *(_layout([3, 1, 2, 0]) for _ in transposed),
         *(_layout(range(len(spec.shape) - 1, -1, -1)) for spec in more),

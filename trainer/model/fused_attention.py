@@ -13,11 +13,11 @@ import tensorflow as tf
 from trainer.model.cudnn_attention import DTYPES, MAX_HEAD_SIZE, backward, forward
 from trainer.model.xla import import_inlined
 
-_SPLIT = [0, 2, 1, 3]  # from [B, T, N, H] to [B, N, T, H], and back
+_SPLIT = [0, 2, 1, 3]  # the permutation from [B, T, N, H] to [B, N, T, H], and back
 
 
 class _Attention(NamedTuple):
-    """The parts of one attention in a graph; each tensor is [B, T, N, H], in half precision."""
+    """The tensors, [B, T, N, H] of 16 bits, and the scale of one attention in a graph."""
 
     query: tf.Tensor
     key: tf.Tensor
@@ -38,7 +38,7 @@ def fuse_attention(function: Any) -> Any:
         outputs = import_inlined(function, inputs)
         graph = tf.compat.v1.get_default_graph()
         for variable in function.graph.variables:
-            graph.watch_variable(variable)  # otherwise a gradient tape gives it no gradient
+            graph.watch_variable(variable)  # otherwise a gradient tape ignores it
         for operation in graph.get_operations():
             if operation.type == "Softmax" and (found := _match(operation)):
                 _replace(found)

@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 # Strengths of L2 regularisation (scikit-learn's 1 / C) that are tried, from strong to weak.
 _STRENGTHS = tuple(10.0**exponent for exponent in (2, 1.5, 1, 0.5, 0, -0.5, -1, -2, -3))
 _ITERATIONS = 1000
-_ABSENT_LOGIT = -20.0  # of classes without an example: gives a probability below 2.1e-9
+_ABSENT_LOGIT = -20.0  # for classes without examples; leads to a probability below 2.1e-9
 
 
 def fit_linear_probe(
@@ -75,12 +75,13 @@ def _set_head(
 ) -> None:
     kernel, bias = head.get_weights()
     coefficients, intercepts = probe.coef_, probe.intercept_
-    if len(probe.classes_) == 2:  # scikit-learn has one row for two classes
+    if len(probe.classes_) == 2:  # for two classes, scikit-learn returns only one row
         coefficients = np.concatenate([-coefficients, coefficients]) / 2
         intercepts = np.concatenate([-intercepts, intercepts]) / 2
     # Subtracting the mean over the classes does not change the softmax. The logits of the classes
     # with examples then add up to 0, so the greatest of them is at least 0, above the logit of
-    # absent classes. The loss stays small although label smoothing gives these a share.
+    # absent classes. So the loss stays small, although label smoothing gives absent classes a share
+    # of each label.
     coefficients = coefficients - coefficients.mean(0)
     intercepts = intercepts - intercepts.mean()
     bias[:] = _ABSENT_LOGIT

@@ -16,13 +16,13 @@ _numbers = itertools.count()
 def compile_with_xla(function: Callable[..., Any]) -> Callable[..., Any]:
     """Returns a `tf.function` that XLA compiles once for each shape of its inputs.
 
-    `tf.function(jit_compile=True)` alone compiles again in every training step if `function` takes
-    gradients of a restored function. XLA needs some operands as constants, such as the axes of a
-    transposition. The backward pass gets its axes as outputs of the call to the forward pass. If an
-    output of a call has to be constant, XLA treats all inputs of that call as constants: here the
-    images and all weights, which change in every step (`BackwardsConstAnalysis`,
-    tensorflow/compiler/tf2xla/const_analysis.cc). So each call is replaced by the body of the
-    function that it calls.
+    With `tf.function(jit_compile=True)` alone, XLA would compile `function` again in every training
+    step if it takes gradients of a restored function. XLA needs some operands as constants, such as
+    the axes of a transposition. The backward pass gets its axes as outputs of the call to the
+    forward pass. If an output of a call has to be constant, XLA treats all inputs of that call as
+    constants: here the images and all weights, which change in every step
+    (`BackwardsConstAnalysis`, tensorflow/compiler/tf2xla/const_analysis.cc). So each call is
+    replaced by the body of the function that it calls.
 
     Args:
       function: a function from nested tensors to nested tensors.
@@ -83,7 +83,7 @@ def _inline_calls(function: Any) -> tuple[tf.compat.v1.GraphDef, set[str]]:
     meta_graph.collection_def["train_op"].CopyFrom(kept)
     config = config_pb2.ConfigProto()
     rewrites = config.graph_options.rewrite_options
-    rewrites.min_graph_nodes = -1  # small graphs too
+    rewrites.min_graph_nodes = -1  # optimise small graphs too
     rewrites.optimizers.append("function")
     rewrites.function_optimization = rewriter_config_pb2.RewriterConfig.AGGRESSIVE
     inlined = tf_optimizer.OptimizeGraph(config, meta_graph)
@@ -93,7 +93,7 @@ def _inline_calls(function: Any) -> tuple[tf.compat.v1.GraphDef, set[str]]:
     used = {name.lstrip("^").split(":")[0] for node in nodes for name in node.input}
     used |= {tensor.op.name for tensor in function.outputs}
     for node in nodes:
-        node.attr.pop("_class", None)  # refers to inputs, whose nodes are left out
+        node.attr.pop("_class", None)  # may refer to placeholders, which were removed
     del inlined.node[:]
     inlined.node.extend(nodes)
     return inlined, used

@@ -26,10 +26,10 @@ from trainer.prediction.answers import Answer, Read, answer_batch, read_image, t
 from trainer.prediction.tables import open_table
 from trainer.serving.classifier import Classifier
 
-SHARD = 256  # images
+SHARD = 256  # the number of images in a shard
 _LIST, _JOB = "files.json", "job.json"
-# The pipeline has no triggers, so the second flag has one effect only: Beam uses its Python engine
-# at once, and does not try to download another engine first. A --runner of the user takes
+# Beam's pipeline has no triggers here, so the second flag has only one effect: Beam uses its Python
+# engine at once, and does not try to download another engine first. A --runner of the user takes
 # precedence.
 _DIRECT = ("--runner=DirectRunner", "--allow_unsafe_triggers")
 
@@ -109,7 +109,7 @@ def _prepare(job: BulkJob) -> list[int]:
     if tf.io.gfile.exists(fingerprint_file):
         with tf.io.gfile.GFile(fingerprint_file) as file:
             is_same_job = file.read() == job.fingerprint()
-        if not is_same_job:  # other files, or another model
+        if not is_same_job:  # the shards belong to another job
             tf.io.gfile.rmtree(job.parts)
     tf.io.gfile.makedirs(job.parts)
     _write(f"{job.parts}/{_LIST}", json.dumps(list(job.files)))
@@ -127,7 +127,8 @@ def _write(path: str, text: str) -> None:
 
 def _run(job: BulkJob, shards: Sequence[int], beam_arguments: Sequence[str]) -> None:
     options = PipelineOptions([*_DIRECT, *beam_arguments])
-    small = dataclasses.replace(job, files=())  # otherwise Beam's graph would contain the list
+    # Without `files`, which would be a part of Beam's graph.
+    small = dataclasses.replace(job, files=())
     with beam.Pipeline(options=options) as pipeline:
         _ = (
             pipeline
@@ -177,7 +178,8 @@ class _Handler(ModelHandler[Read, Answer, Classifier]):
 class _WriteShards(beam.DoFn):
     """Writes a shard as soon as all its predictions have arrived.
 
-    They arrive in one bundle: Beam fuses all steps from reading a shard to writing it.
+    All predictions of a shard arrive in one bundle, because Beam fuses all steps from reading a
+    shard to writing it.
     """
 
     def __init__(self, job: BulkJob, count: int) -> None:
@@ -230,7 +232,7 @@ def _merge_shards(job: BulkJob) -> list[tuple[str, str]]:
 def _without_memory_warnings() -> Iterator[None]:
     """A context that hides RunInference's warning that it cannot measure memory.
 
-    It appears if RunInference cannot import its model manager.
+    The warning appears if RunInference cannot import its model manager.
     """
 
     def is_other(record: logging.LogRecord) -> bool:

@@ -63,7 +63,7 @@ def _parquet(path: str) -> Iterator[Write]:
         tf.io.gfile.copy(local, path, overwrite=True)
 
 
-# The format by the suffix of the file name.
+# The functions that open tables, by the suffix of the file name.
 FORMATS = {".csv": _csv, ".jsonl": _json_lines, ".parquet": _parquet}
 
 

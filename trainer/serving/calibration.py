@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-_LOWEST, _HIGHEST = 0.05, 20.0  # the bounds of the temperature
+_LOWEST, _HIGHEST = 0.05, 20.0  # the bounds for the temperature
 _BINS = 15
 # A threshold above every probability, so that no prediction is accepted.
 NOTHING_ACCEPTED = 2.0
@@ -24,7 +24,7 @@ class Calibration:
 
 
 def calibrate(logits: np.ndarray, labels: np.ndarray, precision: float | None) -> Calibration:
-    """Finds temperature and threshold on images that were not trained on.
+    """Finds temperature and threshold on images that were not used in training.
 
     Args:
       logits: float [N, C].
@@ -74,7 +74,8 @@ def find_threshold(confidences: np.ndarray, is_right: np.ndarray, precision: flo
     order = np.argsort(-confidences, kind="stable")
     sorted_confidences = confidences[order]
     share = np.cumsum(is_right[order]) / np.arange(1, len(order) + 1)
-    is_end = np.append(np.diff(sorted_confidences) != 0, True)  # the last one with a probability
+    # Whether each prediction is the last one with its probability.
+    is_end = np.append(np.diff(sorted_confidences) != 0, True)
     (enough,) = np.nonzero((share >= precision) & is_end)
     if not len(enough):
         return NOTHING_ACCEPTED
@@ -115,8 +116,8 @@ def calibration_bins(confidences: np.ndarray, is_right: np.ndarray) -> np.ndarra
 def expected_calibration_error(bins: np.ndarray) -> float:
     """Returns the expected calibration error (Naeini et al., 2015), from `calibration_bins`.
 
-    It is the mean, over all predictions, of the gap in their bin between mean probability and share
-    of correct predictions.
+    For each bin, the error is the difference between the mean probability and the share of correct
+    predictions. The result is the mean of these errors over all predictions.
     """
     count, confidence, right = bins
     return float(np.abs(confidence - right).sum() / max(count.sum(), 1))

@@ -21,7 +21,7 @@ from trainer.serving.session_model import SessionError, SessionModel
 T = TypeVar("T")
 U = TypeVar("U")
 
-# The limits for images of models that the pipeline did not export: its default values.
+# The limits for images if the pipeline did not export the model: the pipeline's default values.
 LIMITS = Limits(max_side=1024, max_pixels=10**8)
 
 # float32 [B, H, W, 3] in [-1, 1] -> float32 [B, C].
@@ -68,7 +68,7 @@ class Classifier:
             self._session.close()
 
     def from_bytes(self, encoded: Sequence[bytes]) -> Mapping[str, np.ndarray]:
-        """Classifies encoded images as a server would. A bad image does not affect the others.
+        """Classifies encoded images as a server would. A bad image does not affect other images.
 
         Returns:
           `probabilities`, float32 [B, C]; `valid`, bool [B]: whether each image was decoded; and
@@ -82,7 +82,8 @@ class Classifier:
     def _load_backbone(self, directory: str | Path) -> ToProbabilities:
         shapes = read_shapes(directory)
         self.height, self.width, self.classes = shapes.height, shapes.width, shapes.features
-        model = self._backbone = load_backbone(directory)  # traced functions do not keep it
+        # The attribute keeps the backbone alive, which traced functions do not.
+        model = self._backbone = load_backbone(directory)
         probabilities = tf.function(
             lambda images: tf.nn.softmax(call_backbone(model, images))
         ).get_concrete_function(tf.TensorSpec([None, self.height, self.width, 3], tf.float32))

@@ -27,10 +27,10 @@ ToFeatures = Callable[[tf.Tensor], tf.Tensor]
 class ServedClassifier:
     """A tuned model together with its preprocessing and its class names.
 
-    All three signatures return `label` (string [B]), `label_id` (int64 [B]), `probability`
-    (float32 [B]), `probabilities` (float32 [B, C]), `valid` (bool [B]) and `accepted` (bool [B]).
-    `valid` is false if the bytes cannot be decoded as an image; the label is then empty, its id -1
-    and every probability 0. `accepted` is false if `valid` is, or if the probability is below the
+    All three signatures return `label` (string [B]), `label_id` (int64 [B]), `probability` (float32
+    [B]), `probabilities` (float32 [B, C]), `valid` (bool [B]) and `accepted` (bool [B]). `valid` is
+    false if the bytes cannot be decoded as an image; the label is then empty, its id -1 and every
+    probability 0. `accepted` is false if `valid` is false, or if the probability is below the
     threshold of the calibration.
     """
 
@@ -83,8 +83,8 @@ class ServedClassifier:
         }
         module = tf.Module()
         module.backbone = self._backbone
-        # Not the Keras layer itself: servers load the model in a Session, which restores no
-        # variables of Keras's own class. Keras's ExportArchive saves `tf.Variable`s for the same
+        # The Keras layer itself is not saved: servers load the model in a Session, which restores
+        # no variables of Keras's own class. Keras's ExportArchive saves `tf.Variable`s for the same
         # reason.
         module.head = [variable.value for variable in self._head.variables]
         tf.saved_model.save(module, directory, signatures=signatures)
@@ -93,12 +93,12 @@ class ServedClassifier:
 
     def from_bytes(self, image_bytes: tf.Tensor) -> Tensors:
         """Classifies encoded images, string [B]."""
-        return self._from_each(lambda encoded: encoded, image_bytes)
+        return self._classify_each(lambda encoded: encoded, image_bytes)
 
     def from_examples(self, examples: tf.Tensor) -> Tensors:
         """Classifies serialized tf.Examples with a feature `image`, string [B]."""
         spec = {IMAGE: tf.io.FixedLenFeature([], tf.string)}
-        return self._from_each(
+        return self._classify_each(
             lambda example: tf.io.parse_single_example(example, spec)[IMAGE], examples
         )
 
@@ -106,7 +106,7 @@ class ServedClassifier:
         """Classifies images, float32 [B, H, W, 3] in [-1, 1]."""
         return self._answer(images, tf.ones([tf.shape(images)[0]], tf.bool))
 
-    def _from_each(self, read: Callable[[tf.Tensor], tf.Tensor], items: tf.Tensor) -> Tensors:
+    def _classify_each(self, read: Callable[[tf.Tensor], tf.Tensor], items: tf.Tensor) -> Tensors:
         """Classifies the encoded images that `read` returns for each item."""
         return self._answer(
             *map_valid(

@@ -1,4 +1,4 @@
-"""Decodes a batch of images; those that cannot be decoded do not affect the others."""
+"""Decodes a batch of images; images that cannot be decoded do not affect other images."""
 
 from collections.abc import Callable
 
@@ -26,7 +26,7 @@ def map_valid(
 
     Args:
       common: a function with few ops, from string [] to float32 of `shape`.
-      general: such a function for the items for which `common` fails.
+      general: a function of the same form, for the items for which `common` fails.
       items: string [B].
       shape: the shape of the functions' results.
 
@@ -58,8 +58,8 @@ def _map_some(
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Returns the indices of the items for which `function` succeeds, and its results.
 
-    This avoids `Dataset.reduce`, which takes 6 ms a call, and rewriting the dataset's graph, which
-    takes 4 ms.
+    `Dataset.reduce` is not used, since each call takes 6 ms; and TensorFlow must not rewrite the
+    dataset's graph, since that takes 4 ms.
     """
 
     def numbered(index: tf.Tensor, item: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -72,6 +72,6 @@ def _map_some(
         .batch(tf.maximum(tf.size(items, out_type=tf.int64), 1))
     )
     nothing = tf.zeros([0], tf.int32), tf.zeros([0, *shape], tf.float32)
-    # If `function` fails for all items, there is no batch; this adds an empty one.
+    # If `function` fails for all items, there is no batch, so an empty batch is added.
     one = mapped.concatenate(tf.data.Dataset.from_tensors(nothing)).take(1)
     return one.with_options(quick_options()).get_single_element()

@@ -17,7 +17,7 @@ from common.errors import InputError
 from common.memory import peak_memory
 from trainer.serving.watchdog import Bounds, Watchdog
 
-STOPPED = "was stopped"  # in the message for a process that exceeds its bounds
+STOPPED = "was stopped"  # part of the message if a process exceeds its bounds
 _SCRIPT = Path(__file__).with_name("session_model.py")
 
 
@@ -99,7 +99,8 @@ class ServingProcess:
     def _exchange(self, directory: str | Path, inputs: Any) -> Any:
         assert self._process.stdin is not None
         with Watchdog(self._process, self._bounds) as watchdog:
-            with contextlib.suppress(BrokenPipeError):  # `_receive` reports why it has ended
+            # `_receive` reports why the process has ended.
+            with contextlib.suppress(BrokenPipeError):
                 pickle.dump((str(directory), inputs), self._process.stdin)
                 self._process.stdin.flush()
             kind, value = self._receive(str(directory), watchdog)

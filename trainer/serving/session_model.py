@@ -11,7 +11,7 @@ its restore operation and its initialization operation, and then answer requests
 same in Python. `tf.saved_model.load` instead restores every object by the object graph. So a model
 may load with one loader and fail with the other.
 
-This file imports only TensorFlow and NumPy, because a server has no code of this project either.
+This file imports only TensorFlow and NumPy, because a server has no code of this project.
 `trainer.serving.serving_process` communicates with a process that runs this file.
 """
 
@@ -52,7 +52,7 @@ class SessionModel:
         self._session = tf.compat.v1.Session(graph=graph)
         try:
             with graph.as_default():
-                meta_graph = _quietly_load(self._session, directory)
+                meta_graph = _load_without_warning(self._session, directory)
             missing = sorted(_uninitialized(self._session))
         except Exception as error:  # a corrupt graph can make TensorFlow raise anything
             self.close()
@@ -110,7 +110,7 @@ class SessionModel:
         self._session.close()
 
 
-def _quietly_load(session: tf.compat.v1.Session, directory: str) -> Any:
+def _load_without_warning(session: tf.compat.v1.Session, directory: str) -> Any:
     """Loads a model without the warning that this function is deprecated in TensorFlow 2.
 
     Returns:
@@ -162,7 +162,7 @@ def _is_initialized(session: tf.compat.v1.Session, table: tf.Operation) -> bool:
 
 
 def _line(error: Exception) -> str:
-    """Returns an error's message in one line, cut to 300 characters; TensorFlow's take a page."""
+    """Returns an error's message in one line of at most 300 characters."""
     text = " ".join(getattr(error, "message", str(error)).split()) or type(error).__name__
     return text if len(text) <= 300 else f"{text[:299]}…"
 
@@ -222,7 +222,7 @@ def main(directories: Sequence[str]) -> int:
 
 if __name__ == "__main__":
     if sys.argv[1:] == ["--requests"]:
-        # Answers have stdout for themselves: other output to it goes to stderr.
+        # Only answers may go to stdout, so all other output is redirected to stderr.
         with os.fdopen(os.dup(1), "wb") as stream:
             os.dup2(2, 1)
             answer_requests(sys.stdin.buffer, stream)

@@ -8,7 +8,7 @@ from types import TracebackType
 
 from common.memory import resident_memory
 
-_INTERVAL = 0.05  # seconds between two looks at the memory
+_INTERVAL = 0.05  # seconds between two measurements of the memory
 
 
 @dataclasses.dataclass(frozen=True)

@@ -8,15 +8,17 @@ import tensorflow as tf
 
 logger = logging.getLogger(__name__)
 
-_KEPT_TRAININGS = 3  # whose checkpoints stay, beside those of the current training
-_HOURS = 24  # after its last checkpoint, a training counts as abandoned
+# The number of interrupted trainings whose checkpoints stay in any case.
+_KEPT_TRAININGS = 3
+# A training counts as abandoned if its last checkpoint is older than these hours.
+_HOURS = 24
 
 
 def remove_abandoned(root: str, current: str, *, now: float | None = None) -> None:
     """Removes the checkpoints of all but a few trainings of a pipeline.
 
     A training removes its checkpoints when it ends. If a training is interrupted, and its settings
-    or data change before it is resumed, nothing else would ever remove its checkpoints.
+    or data change before it is resumed, only this function removes its checkpoints.
 
     Args:
       root: the directory of the checkpoints of all trainings, on this machine or in a bucket.
@@ -37,7 +39,7 @@ def remove_abandoned(root: str, current: str, *, now: float | None = None) -> No
 
 
 def _last_written(directory: str) -> float | None:
-    """Returns the time of the newest checkpoint, in seconds since the epoch; None without one."""
+    """Returns the time of the newest checkpoint, in seconds since the epoch, or None."""
     try:
         return tf.io.gfile.stat(os.path.join(directory, "newest", "checkpoint")).mtime_nsec / 1e9
     except tf.errors.NotFoundError:

@@ -1,9 +1,9 @@
 """Gives each training a checkpoint directory that no other run uses at the same time.
 
-Two runs with the same inputs would use the same directory, and the one that ends first would remove
-the other's checkpoints. So a run takes the lease of its directory. If another run has that lease,
-the run takes another directory, with a number in its name. A run that resumes a killed training
-finds its checkpoints there too.
+Two runs with the same inputs would use the same directory, and the run that ends first would remove
+the checkpoints of the other run. So a run takes the lease of its directory. If another run has that
+lease, the run uses another directory, with a number in its name. A run that resumes a killed
+training looks for checkpoints in these directories too.
 """
 
 import contextlib
@@ -21,7 +21,7 @@ from trainer.training.checkpoints import has_checkpoint
 from trainer.training.strategy import broadcast_from_chief, worker_index
 
 _LEASE = "lease"
-_MOST_RUNS = 100  # with the same inputs at the same time
+_MOST_RUNS = 100  # the largest number of simultaneous runs with the same inputs
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,21 +55,23 @@ def lease_directory(
     (shared,) = broadcast_from_chief(strategy, [np.array(number, np.float32)])
     path = _numbered(preferred, round(float(shared)))
     try:
-        # After Ctrl-C, the next run then need not wait until the lease of a bucket expires.
+        # The lease is also released after Ctrl-C: otherwise the next run would have to wait until
+        # the lease of a bucket expires.
         with termination.call_before_end(lease.release) if lease else contextlib.nullcontext():
             yield CheckpointDirectory(path, lease)
     finally:
         if lease:
             lease.release()
             if "://" not in path:
-                with contextlib.suppress(OSError):  # not empty: checkpoints, or another run's lease
+                # The directory may have checkpoints, or the lease of another run.
+                with contextlib.suppress(OSError):
                     os.rmdir(path)
 
 
 def _take(preferred: str, timing: Timing) -> tuple[int, Lease]:
     """Takes the lease of a directory that no other run uses; returns its number and the lease.
 
-    Directories with checkpoints are tried first: their runs may have been killed.
+    Directories with checkpoints are tried first, since they may belong to killed runs.
     """
     existing = _existing(preferred)
     existing.sort(key=lambda number: not has_checkpoint(_numbered(preferred, number)))

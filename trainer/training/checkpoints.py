@@ -14,7 +14,8 @@ import tensorflow as tf
 from common.errors import InputError
 from common.lease import Lease
 
-# Besides its own errors, TensorFlow raises these for missing objects, other shapes, damaged files.
+# The errors that TensorFlow raises, besides its own, for missing objects, wrong shapes and damaged
+# files.
 _UNREADABLE = AssertionError, ValueError, IndexError, RuntimeError
 
 
@@ -39,7 +40,7 @@ def has_checkpoint(directory: str) -> bool:
 
 
 class _Notes(tf.train.experimental.PythonState):
-    """JSON values that are saved in the same checkpoint as the weights, and so always fit them."""
+    """JSON values in the same checkpoint as the weights, so that both are from the same step."""
 
     def __init__(self) -> None:
         self.text = "{}"
@@ -60,7 +61,7 @@ class Checkpoints:
 
     Only complete checkpoints are restored: TensorFlow writes the files of a checkpoint first, and
     then its name into the file `checkpoint`, which is replaced atomically. If checkpoints are
-    written in the background, one thread does both, in this order.
+    written in the background, one thread writes both, in this order.
     """
 
     def __init__(
@@ -109,7 +110,7 @@ class Checkpoints:
         """Restores the newest checkpoint, if there is one.
 
         Returns:
-          The notes that were saved in it; empty if there is no checkpoint.
+          The notes in that checkpoint; empty if there is no checkpoint.
 
         Raises:
           InputError: the checkpoint is damaged or belongs to another training.
@@ -131,7 +132,7 @@ class Checkpoints:
           InputError: this checkpoint or the previous one cannot be written (the last complete
             checkpoint is still there), or another run took over the directory.
         """
-        self._newest.sync()  # otherwise the previous checkpoint might get these notes
+        self._newest.sync()  # otherwise the previous checkpoint might get the new notes
         self._notes.text = json.dumps(notes)
         self._last_begun = self._write(self._newest, step, self._options)
 
@@ -146,7 +147,7 @@ class Checkpoints:
         """
         self._newest.sync()
         if self._last_begun not in (None, self._newest.latest_checkpoint):
-            self._write(self._newest, step)  # raises the reason if it fails again
+            self._write(self._newest, step)  # raises the error if writing fails again
 
     def save_best(self, step: int) -> None:
         """Saves the weights as the best so far; raises the errors of `save`."""
@@ -163,7 +164,8 @@ class Checkpoints:
           InputError: another run took over the directory; its checkpoints are left alone.
         """
         self._check_lease()
-        # If there is a lease, its file is still in the directory. Releasing it removes both.
+        # If there is a lease, its file is still in the directory. Releasing the lease removes the
+        # file and the directory.
         leased = [self._newest.directory, self._best.directory]
         for directory in leased if self._lease else [self._own]:
             if tf.io.gfile.exists(directory):
@@ -183,9 +185,9 @@ class Checkpoints:
     def _end_thread(self) -> None:
         """Ends the thread that writes checkpoints, and frees its copy of the variables.
 
-        TensorFlow 2.21 keeps both until the process ends, but this process may run an evaluation,
-        or further trainings, before. At its end, TensorFlow would also print the traceback of the
-        thread's last error.
+        TensorFlow 2.21 keeps the thread and the copy until the process ends, but this process may
+        run an evaluation, or further trainings, before. At the end of the process, TensorFlow would
+        also print the traceback of the thread's last error.
         """
         helper = self._all._async_checkpointer_impl
         if helper is None:
@@ -210,7 +212,7 @@ class Checkpoints:
         step: int,
         options: tf.train.CheckpointOptions | None = None,
     ) -> str:
-        """Writes a checkpoint, or begins to; returns its path."""
+        """Writes a checkpoint, or begins to write it in the background; returns its path."""
         self._check_lease()
         try:
             return manager.save(checkpoint_number=step, options=options)

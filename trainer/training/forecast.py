@@ -1,4 +1,4 @@
-"""How long a training will take, from the speed of its first steps."""
+"""Estimates how long a training will take, from the speed of its first steps."""
 
 import dataclasses
 import logging
@@ -8,24 +8,24 @@ from common.duration import describe_duration
 
 logger = logging.getLogger(__name__)
 
-# The speed is known after so many steps, or after one step that takes so many seconds.
+# The speed is known after this number of steps, or after a step that takes these seconds.
 _STEPS, _SECONDS = 3, 20.0
 _LONG, _VERY_LONG = 60.0, 600.0  # seconds
-# A training step costs at least three forward passes: the backward pass computes two products of
-# matrices for each one of the forward pass. Measured: 4.3 (docs/performance.md, bfloat16).
+# A training step costs at least three forward passes: for each product of matrices in the forward
+# pass, the backward pass computes two. Measured: 4.3 (docs/performance.md, bfloat16).
 _FORWARD_PASSES = 3
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Forecast:
-    """The time that a training takes from now on.
+    """An estimate of the remaining time of a training.
 
     Attributes:
-      images: number of images that the remaining steps read, counted once for each epoch.
+      images: number of images that the remaining steps read; each epoch counts an image again.
       images_per_second: the speed of the first steps.
       devices: the devices in words, such as "2 CPU cores".
-      head_seconds: an estimate of the time of `--tune head` on the same images, where that is the
-        better choice; else None.
+      head_seconds: an estimate of the time of `--tune head` on the same images, if the log should
+        recommend `--tune head`; else None.
     """
 
     images: int
@@ -39,7 +39,7 @@ class Forecast:
         return self.images / self.images_per_second
 
     def describe(self) -> Iterator[str]:
-        """Yields sentences for people: the time, and the advice to tune a head."""
+        """Yields the estimated time in words, and, if helpful, the advice to tune only a head."""
         yield (
             f"training takes about {describe_duration(self.seconds)} on {self.devices}: "
             f"{self.images:,} images at {self.images_per_second:.3g} images/s"
@@ -78,9 +78,9 @@ class Forecaster:
 
         Args:
           steps: number of steps.
-          seconds: their duration.
+          seconds: duration of these steps.
           batch_size: number of images in each step.
-          steps_left: number of steps after them.
+          steps_left: number of remaining steps after these steps.
         """
         self._steps += steps
         self._seconds += seconds

@@ -11,7 +11,7 @@ from tensorboard.plugins.hparams.summary_v2 import hparams
 from common.files import write_whole
 from trainer.training.run_label import RunLabel
 
-_POINTS = 500  # of a curve over the steps of a training
+_POINTS = 500  # the number of points of a curve over the steps of a training
 
 
 class History:
@@ -31,8 +31,8 @@ class History:
         Args:
           directory: the directory of the ModelRun artifact.
           total_steps: the number of steps of the training.
-          values: the attribute `values` at the checkpoint that training resumes from; empty for
-            a new training.
+          values: the attribute `values`, as stored in the checkpoint from which training resumes;
+            empty for a new training.
           label: the name of the training in TensorBoard.
         """
         self._directory = directory
@@ -42,7 +42,7 @@ class History:
         self.summaries = os.path.join(directory, label.folder)
         self._writer = tf.summary.create_file_writer(self.summaries)
         with self._writer.as_default(step=0):
-            # For the tab HPARAMS, which does not support None as a value.
+            # The values for TensorBoard's tab HPARAMS, which does not support None.
             options = {key: str(v) if v is None else v for key, v in label.options.items()}
             hparams({"name": label.name, **options}, trial_id=label.folder or None)
         for key, prefix in (("steps", "train"), ("epochs", "epoch")):

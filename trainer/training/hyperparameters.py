@@ -14,7 +14,8 @@ from common.options import (
     option,
 )
 
-# Options that do not change the result of a training: it can be resumed with other values of them.
+# Options that do not change the result of a training, so that it can be resumed with other values
+# of these options.
 OPERATIONAL = (
     "strategy",
     "jit_compile",

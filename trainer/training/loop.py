@@ -34,7 +34,7 @@ from trainer.training.strategy import (
 from trainer.training.train_step import Result, Stepper
 from trainer.training.validation import Validation
 
-SECONDS_BETWEEN_CHECKPOINTS = 30.0  # at the ends of epochs
+SECONDS_BETWEEN_CHECKPOINTS = 30.0  # least time between checkpoints at the ends of epochs
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,7 +103,7 @@ def fit(
         kept=hyperparameters.checkpoints_kept,
         writes=worker == 0,
         lease=lease,
-        in_background=workers == 1,  # several workers have to save at the same time
+        in_background=workers == 1,  # several workers must save at the same time
     )
     loop = Loop(
         stepper,
@@ -243,15 +243,17 @@ class Loop:
                     self._save()
                     # A checkpoint in the background is not complete yet.
                     preemption.has_unsaved_steps = self._checkpoints.in_background
-                    preempted |= self._workers == 1 and preemption.is_near  # while it was saved
+                    # The request to end may have come while the checkpoint was saved.
+                    preempted |= self._workers == 1 and preemption.is_near
                 if preempted and self._step < self._total:
                     self._end_preempted(preemption)
             self._checkpoints.finish(self._step)
             preemption.has_unsaved_steps = False
-            if preemption.is_near and self._workers == 1:  # during the last step or after it
+            # The request to end may have come during or after the last step.
+            if preemption.is_near and self._workers == 1:
                 self._end_preempted(preemption)
         if hyperparameters.keeps_best:
-            wait_for_all(self._strategy)  # the other workers read the chief's checkpoint
+            wait_for_all(self._strategy)  # all workers read the chief's checkpoint
             self._checkpoints.restore_best()
         elif hyperparameters.ema is not None:
             self._stepper.swap_averages()
@@ -273,15 +275,15 @@ class Loop:
         )
         if self._train.tune != "full" or self._step >= self._total:
             return batches
-        # TensorBoard shows the images of the first step: reading others would start the dataset
-        # twice.
+        # TensorBoard shows the images of the first step, because reading other images would start
+        # the dataset a second time.
         first = next(batches)
         images, *_ = self._strategy.experimental_local_results(first[0])
         self._history.add_images(self._step, images[:8])
         return itertools.chain([first], batches)
 
     def _all_preempted(self, preemption: Preemption, result: Result) -> bool:
-        """Returns whether to end now; all workers end after the same step.
+        """Returns whether the training must end now; all workers end after the same step.
 
         If there are several workers, they read the flag of the previous step: reading the flag of
         this step would make each step wait for the device.
@@ -292,10 +294,10 @@ class Loop:
         return before is not None and float(before.preempted) > 0
 
     def _is_checkpoint_due(self, ends_epoch: bool) -> bool:
-        """Returns whether to save after this step; all workers save after the same step.
+        """Returns whether to save a checkpoint after this step, for all workers alike.
 
-        Epochs end with a checkpoint as well, unless the last one is younger than 30 seconds: a
-        checkpoint may take longer to write than an epoch to train.
+        An epoch ends with a checkpoint as well, unless the last checkpoint is younger than 30
+        seconds: writing a checkpoint may take longer than training an epoch.
         """
         if self._step % self._hyperparameters.checkpoint_steps == 0 or self._step == self._total:
             return True
@@ -331,7 +333,8 @@ class Loop:
         self._metrics.restart_clock()
 
     def _save(self) -> None:
-        self._metrics.read(self._step)  # raises if the loss is not finite, before weights are saved
+        # This raises an error for a loss that is not finite, before weights are saved.
+        self._metrics.read(self._step)
         self._checkpoints.save(
             self._step,
             {

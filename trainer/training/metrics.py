@@ -14,16 +14,19 @@ from trainer.training.train_step import Result
 
 logger = logging.getLogger(__name__)
 
-_INTERVAL = 0.5  # seconds between two reads of results, each of which waits for the device
-_OVERFLOWS = 20  # overflows in a row end a training; each halves the loss scale, 2^15 at first
+# Seconds between two reads of results. Each read waits for the device.
+_INTERVAL = 0.5
+# The number of overflows in a row that ends a training. Each overflow halves the loss scale, which
+# begins with 2^15.
+_OVERFLOWS = 20
 
 
 class NonFiniteError(Exception):
-    """The loss or the gradient is not finite. The message contains the number of the step."""
+    """The error for a loss or gradient that is not finite. The message names the step."""
 
 
 class StepMetrics:
-    """Collects the results of steps. Reads several at a time, since a read waits for the device."""
+    """Collects the results of steps. Reading waits for the device, so it reads several at once."""
 
     def __init__(
         self,
@@ -42,7 +45,7 @@ class StepMetrics:
         Args:
           history: records each step.
           schedule: the learning-rate schedule.
-          batch_size: images in each step.
+          batch_size: number of images in each step.
           total: number of steps of the training.
           per_epoch: number of steps of an epoch.
           begun: the step that the training resumes from; 0 for a new training.
@@ -57,7 +60,7 @@ class StepMetrics:
         self._total = total
         self._per_epoch = per_epoch
         self._allowed_overflows = _OVERFLOWS if leaves_out_overflows else 0
-        self._overflows = 0  # steps that were left out in a row
+        self._overflows = 0  # the number of consecutive overflows
         self._first = begun + 1  # this step traces the graph, so its duration is not typical
         self._pending: list[Result] = []
         self._seconds_a_step: float | None = None
@@ -73,10 +76,10 @@ class StepMetrics:
         return step == self._first or time.monotonic() - self._last_read > _INTERVAL
 
     def read(self, step: int) -> None:
-        """Reads the results of all steps up to `step`, and reports the last of them.
+        """Reads the results of all steps up to `step`, and reports the last result.
 
         Raises:
-          NonFiniteError: a loss is not finite, or too many gradients in a row are not.
+          NonFiniteError: a loss is not finite, or too many gradients in a row are not finite.
         """
         if not self._pending:
             return

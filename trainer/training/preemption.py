@@ -53,12 +53,12 @@ class Preemption:
 def end_at_once() -> Iterator[None]:
     """A context in which a signal ends a run on this machine at once, without a checkpoint.
 
-    It is for a training from whose checkpoints no later run resumes.
+    This context is for a training from whose checkpoints no later run resumes.
     """
     if not termination.ends_on_signals():
         yield
         return
-    with termination.postpone_end(Preemption()):  # a `Preemption` without unsaved steps
+    with termination.postpone_end(Preemption()):  # a `Preemption` that never has unsaved steps
         yield
 
 
@@ -66,9 +66,10 @@ def end_at_once() -> Iterator[None]:
 def catch_termination_signals() -> Iterator[Preemption]:
     """A context in which SIGTERM and SIGINT do not end the process; `Preemption` records them.
 
-    In a run on this machine, `common.termination` handles signals. There they end the process at
-    once unless the `Preemption` has unsaved steps, and otherwise at the end of the context.
-    Elsewhere only the main thread can handle signals; in another thread, none is recorded.
+    In a run on this machine, `common.termination` handles signals. There, signals end the process
+    at once unless the `Preemption` has unsaved steps; then they end it at the end of the context.
+    In other programs, only the main thread can handle signals; in another thread, no signal is
+    recorded.
     """
     preemption = Preemption()
     if termination.ends_on_signals():
@@ -81,7 +82,7 @@ def catch_termination_signals() -> Iterator[Preemption]:
     before = {
         number: signal.signal(number, preemption.handle)
         for number in (signal.SIGTERM, signal.SIGINT)
-        # Background processes of a shell ignore Ctrl-C, and continue to do so.
+        # Background processes of a shell already ignore Ctrl-C, and must continue to ignore it.
         if signal.getsignal(number) is not signal.SIG_IGN
     }
     try:

@@ -13,7 +13,7 @@ _STEPS = 10
 class Profile:
     """A context in which ten steps are profiled.
 
-    A training that resumes from a checkpoint between the ten steps profiles the remaining ones.
+    If a training resumes from a checkpoint between the ten steps, it profiles the remaining steps.
     """
 
     def __init__(self, first: int | None, log_dir: str) -> None:

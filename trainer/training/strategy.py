@@ -79,7 +79,7 @@ def wait_for_all(strategy: tf.distribute.Strategy) -> None:
 def agree(strategy: tf.distribute.Strategy, flag: bool) -> bool:
     """Returns on every worker whether the flag of any worker is true.
 
-    Every worker has to call it.
+    Every worker must call this function.
     """
     if worker_index(strategy)[1] == 1:
         return flag
@@ -91,7 +91,7 @@ def broadcast_from_chief(
 ) -> list[np.ndarray]:
     """Returns the chief's arrays on every worker.
 
-    Every worker has to call it, with arrays of the same shapes.
+    Every worker must call this function, with arrays of the same shapes.
     """
     if worker_index(strategy)[1] == 1:
         return list(arrays)
@@ -104,7 +104,7 @@ def broadcast_from_first_replica(
     """Returns the arrays of the first replica, bit for bit, for any number of replicas.
 
     The exception is denormal numbers, below 1.2e-38: they become 0, since TensorFlow's kernels
-    flush them to 0. Every worker has to call it, with arrays of the same shapes.
+    flush them to 0. Every worker must call this function, with arrays of the same shapes.
     """
     return _sum(strategy, [tf.constant(array) for array in arrays], of_first=True)
 
@@ -129,7 +129,8 @@ def _sum(
                 is_first = tf.equal(context.replica_id_in_sync_group, 0)
                 # Adding -0.0 changes no number; adding 0.0 would turn -0.0 into 0.0.
                 own = [tf.where(is_first, t, -tf.zeros_like(t)) for t in own]
-            # One by one: TensorFlow would pack a list of tensors together, even of different types.
+            # Tensors are summed one by one, because TensorFlow would pack a list of tensors
+            # together, even if their types differ.
             return [context.all_reduce(tf.distribute.ReduceOp.SUM, t) for t in own]
 
         return strategy.run(here)
@@ -143,7 +144,7 @@ def _detected() -> str:
     workers = json.loads(os.environ.get("TF_CONFIG") or "{}").get("cluster", {})
     if sum(len(addresses) for addresses in workers.values()) > 1:
         return "multiworker"
-    # Listing devices starts TensorFlow, after which no workers can connect any more.
+    # Listing devices starts TensorFlow, and after that, workers can no longer connect.
     if tf.config.list_logical_devices("TPU"):
         return "tpu"
     return "mirrored" if len(tf.config.list_logical_devices("GPU")) > 1 else "single"

@@ -23,7 +23,7 @@ _NOT_COMPILED = (
     tf.errors.InvalidArgumentError,
     tf.errors.UnimplementedError,
     tf.errors.InternalError,
-    tf.errors.NotFoundError,  # no implementation of a custom call
+    tf.errors.NotFoundError,  # XLA found no implementation of a custom call
 )
 _NO_KERNELS = "it needs XLA and a GPU of compute capability 8.0 or higher"
 Batch = tuple[tf.Tensor, tf.Tensor]
@@ -50,7 +50,7 @@ class Stepper:
     """Computes the steps of a training.
 
     Gradients are summed over all parts of a batch and all replicas, and divided by the size of the
-    whole batch, before they are clipped: a step is the same however its batch is divided.
+    whole batch, before they are clipped: a step has the same result however its batch is divided.
     """
 
     def __init__(
@@ -81,8 +81,8 @@ class Stepper:
                 model.trainable_variables,
                 model.get_layer("head").trainable_variables,
             )
-        self._ways = _ways(hyperparameters)
-        self._make_step(self._ways.pop(0))
+        self._variants = _variants(hyperparameters)
+        self._make_step(self._variants.pop(0))
         self._test = tf.function(self._distributed_test, reduce_retracing=True)
 
     @property
@@ -107,19 +107,19 @@ class Stepper:
             try:
                 result = Result(*self._run(*arguments))
             except _NOT_COMPILED as error:
-                if not self._ways:
+                if not self._variants:
                     raise
                 # No variable has been changed yet, because gradients are computed first.
-                way = self._ways.pop(0)
+                variant = self._variants.pop(0)
                 logger.warning(
                     "The training step cannot be compiled %s; training continues %s: %s",
-                    self._way.description,
-                    way.description,
+                    self._variant.description,
+                    variant.description,
                     one_line(error),
                 )
-                self._make_step(way)
+                self._make_step(variant)
             else:
-                self._ways = []
+                self._variants = []
                 return result
 
     def test(self, batch: Any) -> tf.Tensor:
@@ -138,10 +138,10 @@ class Stepper:
             variable.assign(average)
             average.assign(value)
 
-    def _make_step(self, way: "_Way") -> None:
-        self._way = way
+    def _make_step(self, variant: "_Variant") -> None:
+        self._variant = variant
         self._gradients, self._apply = tf.function(self._part), self._update
-        if way.xla:
+        if variant.xla:
             self._gradients = compile_with_xla(self._part)
             with self._strategy.scope():
                 # XLA cannot compile the communication between replicas by which Keras updates
@@ -157,7 +157,8 @@ class Stepper:
     def _on_replica(self, parts: Sequence[Batch], preempted: tf.Tensor) -> tuple[tf.Tensor, ...]:
         total: list[tf.Tensor] = []
         for inputs, labels in parts:
-            with tf.control_dependencies(total):  # one part after the other, to save memory
+            # The parts are computed one after the other, to save memory.
+            with tf.control_dependencies(total):
                 part = self._gradients(tf.identity(inputs), labels)
             total = [a + b for a, b in zip(total, part, strict=True)] if total else list(part)
         context = tf.distribute.get_replica_context()
@@ -192,8 +193,8 @@ class Stepper:
     def _part(self, inputs: tf.Tensor, labels: tf.Tensor) -> list[tf.Tensor]:
         """Computes loss, accuracy and gradients (of the scaled loss) of one replica's part.
 
-        All are divided by the size of the batch, so that the sums over all parts are the values of
-        the batch.
+        All values are divided by the size of the batch, so that the sums over all parts are the
+        values of the batch.
         """
         hyperparameters = self._hyperparameters
         variables = [v.value for v in self.model.trainable_variables]
@@ -216,10 +217,10 @@ class Stepper:
 
     @contextlib.contextmanager
     def _fused_attention(self) -> Iterator[None]:
-        """A context in which the backbone uses cuDNN's kernels if the step is compiled for them."""
+        """A context in which the backbone uses cuDNN's kernels if the variant does."""
         layers = [layer for layer in self.model.layers if isinstance(layer, BackboneLayer)]
         for layer in layers:
-            layer.fuses_attention = self._way.fuses_attention
+            layer.fuses_attention = self._variant.fuses_attention
         try:
             yield
         finally:
@@ -238,21 +239,21 @@ class Stepper:
 
 
 @dataclasses.dataclass(frozen=True)
-class _Way:
-    """A way to compile the training step."""
+class _Variant:
+    """A variant of the training step: with or without XLA and cuDNN's kernels."""
 
     description: str
     xla: bool
     fuses_attention: bool
 
 
-_FUSED = _Way("with XLA and cuDNN's attention", xla=True, fuses_attention=True)
-_XLA = _Way("with XLA", xla=True, fuses_attention=False)
-_PLAIN = _Way("without XLA", xla=False, fuses_attention=False)
+_FUSED = _Variant("with XLA and cuDNN's attention", xla=True, fuses_attention=True)
+_XLA = _Variant("with XLA", xla=True, fuses_attention=False)
+_PLAIN = _Variant("without XLA", xla=False, fuses_attention=False)
 
 
-def _ways(hyperparameters: Hyperparameters) -> list[_Way]:
-    """Returns the ways to try, the fastest first (docs/performance.md has speeds on a GPU)."""
+def _variants(hyperparameters: Hyperparameters) -> list[_Variant]:
+    """Returns the variants of the step to try, the fastest first; see docs/performance.md."""
     is_default = hyperparameters.jit_compile is None
     if is_default:
         has_xla = bool(tf.config.list_logical_devices("GPU"))
@@ -265,9 +266,9 @@ def _ways(hyperparameters: Hyperparameters) -> list[_Way]:
     fuses = wanted and has_xla and has_kernels()
     if hyperparameters.fused_attention and not fuses:
         logger.warning("train.fused_attention has no effect: %s.", _NO_KERNELS)
-    ways = [_FUSED] if fuses else []
-    ways += [_XLA] if has_xla else []
-    return [*ways, _PLAIN] if is_default else ways or [_PLAIN]
+    variants = [_FUSED] if fuses else []
+    variants += [_XLA] if has_xla else []
+    return [*variants, _PLAIN] if is_default else variants or [_PLAIN]
 
 
 def _correct(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:

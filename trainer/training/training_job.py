@@ -124,7 +124,7 @@ class TrainingJob:
         Args:
           model: the model that `make_model` returned.
           strategy: the strategy of the model. If there are several workers, the chief finds the
-            head and sends it to the others.
+            head and sends it to the other workers.
           log_dir: directory for the list of the strengths that were tried.
         """
         head = model.get_layer("head")

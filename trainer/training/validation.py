@@ -69,7 +69,8 @@ class Validation:
 
     def _judge(self, step: int, metrics: Mapping[str, float]) -> None:
         """Saves the weights if they are the best so far."""
-        # More accurate weights win; at equal accuracy, weights with the lower loss.
+        # Weights with a higher accuracy are better; at equal accuracy, weights with a lower loss
+        # are better.
         score = [metrics["val_accuracy"], -metrics["val_loss"]]
         if self.best is None or score > self.best:
             self.best, self.stale = score, 0

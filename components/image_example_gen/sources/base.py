@@ -10,29 +10,29 @@ from typing import NamedTuple
 
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
 SPLITS = (TRAIN, VALIDATION, TEST)
-# The start of `SourceImage.error` of an image whose file could not be read.
+# The beginning of `SourceImage.error` if the file of the image could not be read.
 UNREAD = "cannot be read: "
 CHANGED = "the file changed after it was listed"
-# The label of an image without one.
+# The label index of an image whose source gives no label.
 NO_LABEL = -1
 
 
 class ImageReference(NamedTuple):
-    """An image of a source without its bytes, from which splits and shards can be planned.
+    """An image of a source, without its bytes. Splits and shards are planned from such references.
 
-    All fields are plain texts and numbers. A file name that is not UTF-8 has surrogates in it, as
-    from `os.fsdecode`.
+    All fields are plain texts and numbers. A file name that is not UTF-8 contains surrogates, as
+    `os.fsdecode` returns them.
 
     Attributes:
-      file_name: the name of the image in the source; no two images of a source have the same.
+      file_name: the name of the image in the source; no two images of a source have the same name.
       label: the class index, 0 to number of classes - 1; `NO_LABEL` for an image without a label.
-      location: where the source reads the bytes; only the source's `read` understands it.
+      location: the place of the bytes, in a form that only the source's `read` understands.
       size: number of bytes; 0 if the file could not be read.
-      digest: 64 hex digits, the same for two images if and only if their bytes are: the SHA-256 of
-        the bytes, or, in a bucket, of the checksum in its listing. Empty if the file could not be
-        read.
+      digest: the SHA-256 of the bytes, or, in a bucket, of the checksum in the bucket's listing; 64
+        hex digits. Two images have the same digest if and only if they have the same bytes. Empty
+        if the file could not be read.
       split: the split that the source gives, TRAIN, VALIDATION or TEST; empty for none.
-      group: images of one group belong in one split; empty if the image is a group of its own.
+      group: the name of a group of images that must be in the same split; empty for no group.
     """
 
     file_name: str
@@ -52,7 +52,8 @@ class SourceImage:
       file_name: the name or id of the image in the source.
       label: the class index, 0 to number of classes - 1.
       encoded: the bytes of the file; empty if it could not be read.
-      error: the reason, starting with `UNREAD`, why the file could not be read; empty if it was.
+      error: the reason why the file could not be read, which begins with `UNREAD`; empty if the
+        file was read.
     """
 
     file_name: str
@@ -62,20 +63,20 @@ class SourceImage:
 
 
 def source_image(image: ImageReference, encoded: bytes) -> SourceImage:
-    """Returns the image of a reference with its bytes."""
+    """Returns the image that `image` refers to, with the bytes `encoded`."""
     return SourceImage(image.file_name, image.label, encoded)
 
 
 def unread_image(image: ImageReference, reason: str) -> SourceImage:
-    """Returns the image of a reference whose bytes could not be read, with the reason."""
+    """Returns an image without bytes; `reason` says why the bytes could not be read."""
     return SourceImage(image.file_name, image.label, b"", f"{UNREAD}{reason}")
 
 
 class Source(abc.ABC):
     """A set of labelled images.
 
-    Every process that needs a source makes it from plain values, which can be part of a compiled
-    pipeline.
+    Sources are not passed between processes: each process makes its own `Source` from plain values,
+    which a compiled pipeline can contain.
 
     Attributes:
       downloads: whether `prepare` may download the data.
@@ -85,7 +86,7 @@ class Source(abc.ABC):
     downloads = False
 
     def check(self) -> None:  # noqa: B027 (most sources have nothing to check)
-        """Finds faults that can be found quickly, without TensorFlow and without a download.
+        """Does those checks of the data that are quick, without TensorFlow and without a download.
 
         Raises:
           InputError: the data are missing or unusable.
@@ -110,7 +111,7 @@ class Source(abc.ABC):
         """Lists all images, in an order that depends on the data alone.
 
         The first call walks through a folder, lists a bucket or reads record files; each later call
-        returns the same list. So make one source for a run.
+        returns the same list. So a run should use one `Source` object.
 
         Args:
           cache: a directory for data that make the next call faster; None for none.
@@ -124,7 +125,7 @@ class Source(abc.ABC):
 
     @abc.abstractmethod
     def _list_images(self, cache: Path | None) -> Sequence[ImageReference]:
-        """Lists all images, as `images`."""
+        """Lists all images, as `images` does."""
 
     def left_out(self) -> tuple[str, ...]:
         """Returns the names of folders or splits whose images are left out."""
@@ -138,22 +139,22 @@ class Source(abc.ABC):
     def read(self, images: Iterable[ImageReference]) -> Iterator[SourceImage]:
         """Reads images one after the other; at most one is in memory.
 
-        Beam's workers call this on a source of their own, made by `make_source`.
+        Each of Beam's workers makes its own `Source` by `make_source`, and calls its method `read`.
 
         Args:
           images: some of the references that `images` returned, in any order.
 
         Yields:
-          Each image once, in the same order; in the order of their files if they lie in record
-          files in which one cannot seek. An image that cannot be read, or whose bytes are no longer
-          those that were listed, has an `error`.
+          Each image once, in the order of `images`; if the images are in record files that allow no
+          seeking, in the order of the files. If an image cannot be read, or its bytes have changed
+          since it was listed, its attribute `error` gives the reason.
         """
 
     def fingerprint(self, cache: Path | None = None) -> str:
         """Returns a fingerprint of 64 hex digits.
 
-        It changes whenever an image is added, removed, renamed or changed, or is given another
-        label, split or group, and whenever the class names change.
+        The fingerprint changes if an image is added, removed, renamed or changed, if an image gets
+        another label, split or group, and if the class names change.
 
         Args:
           cache: the directory that `images` takes.

@@ -1,4 +1,4 @@
-"""Lists the files below a folder on remote storage, with a version of each."""
+"""Lists the files below a folder on remote storage, with the version of each file."""
 
 import hashlib
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from common.errors import InputError
 
 _GOOGLE = "gs://"
-_PATIENCE = 20  # seconds that a page of a listing may take; Google's default is two minutes
+_PATIENCE = 20  # time limit for a page of a listing, in seconds; Google's default is two minutes
 
 
 class ListedFile(NamedTuple):
@@ -15,9 +15,9 @@ class ListedFile(NamedTuple):
 
     Attributes:
       uri: address of the file.
-      size: in bytes.
-      version: checksum of the content on Google's storage; size and time of modification on
-        others.
+      size: the size of the file, in bytes.
+      version: on Google's storage, the checksum of the content; on other storage, size and time of
+        modification.
     """
 
     uri: str
@@ -38,13 +38,13 @@ def list_files(folder: str) -> list[ListedFile]:
     """
     try:
         return list(_list_google(folder) if folder.startswith(_GOOGLE) else _list_beam(folder))
-    except Exception as error:  # three libraries raise their own for no access, no network, …
+    except Exception as error:  # several libraries are involved, each with exceptions of its own
         reason = " ".join(str(error).split())
         raise InputError(f"{folder}: cannot be listed ({reason[:300]})") from error
 
 
 def _list_google(folder: str) -> Iterator[ListedFile]:
-    """Lists files with Google's client, which Beam sets up; Beam's own listing has no checksums."""
+    """Lists files with Google's client, since the listing of Beam's API has no checksums."""
     from apache_beam.io.gcp.gcsio import GcsIO, parse_gcs_path
     from google.cloud.storage.retry import DEFAULT_RETRY
 

@@ -1,10 +1,10 @@
-"""Reads files in buckets. An object that is gone or forbidden is an OSError, as a file would be."""
+"""Reads files in buckets. A missing or forbidden object raises OSError, like a file on a disk."""
 
 import errno
 from typing import IO
 
-# Each read of a part of an object fetches at least so many bytes. Beam's default of 16 MB would
-# fetch many images for one.
+# The least number of bytes that a read fetches. With Beam's default of 16 MB, reading one image
+# would fetch many.
 _BUFFER = 1 << 16
 
 
@@ -25,7 +25,7 @@ def read_object(uri: str) -> bytes:
 
 
 def open_object(uri: str) -> IO[bytes]:
-    """Opens an object of Google's storage for reading some parts of it.
+    """Opens an object of Google's storage, to read parts of it.
 
     Raises:
       OSError: the object cannot be read.
@@ -39,7 +39,8 @@ def open_object(uri: str) -> IO[bytes]:
 class _OSErrors:
     """A context in which Google's exceptions for one object become OSErrors.
 
-    All others, of the network or the service, remain: they do not tell of the object.
+    Exceptions for errors of the network or of the service are not changed, since they say nothing
+    about the object.
     """
 
     def __init__(self, uri: str) -> None:

@@ -1,4 +1,4 @@
-"""The common parts of sources that are folders of class folders, on a disk or in a bucket."""
+"""The common base of sources that are folders of class folders, on a disk or in a bucket."""
 
 import abc
 import functools
@@ -21,9 +21,9 @@ from components.image_example_gen.sources.layout import Layout, check_classes, f
 class ClassFolders(Source):
     """A folder of class folders, or of split folders with class folders in them.
 
-    Files and folders that are not visible (`components.image_example_gen.sources.visible`) are left
-    out, and files outside of class folders. All other files are images of their class, also those
-    in folders below it; files that are no images are quarantined. Classes are sorted by name.
+    Hidden files and folders (`components.image_example_gen.sources.visible`), and files outside of
+    class folders, are left out. Every other file, at any depth, is taken for an image of its class
+    folder; if it is no image, it is quarantined. Classes are sorted by name.
     """
 
     _is_remote = False
@@ -38,10 +38,10 @@ class ClassFolders(Source):
         """
         Args:
           path: path or URI of the folder.
-          layout: what the folders in it are: a value of `components.image_example_gen.sources.
-            layout`.
-          splits: the folders of each split; None to know them by their names.
-          classes: the class names; empty for those that are found.
+          layout: whether the folders in it are classes or splits; a constant of
+            `components.image_example_gen.sources.layout`.
+          splits: the folders of each split; if None, split folders are recognised by their names.
+          classes: the class names; if empty, the names of the folders.
         """
         self._path = path.rstrip("/") or path
         self._asked = layout
@@ -60,7 +60,7 @@ class ClassFolders(Source):
 
     @functools.cached_property
     def _places(self) -> list[layouts.Place | None]:
-        """Returns split and class of each of `files`."""
+        """Returns split and class of each file that `files` returns."""
         return [self._layout.place(name) for name, _ in self.files()]
 
     def classes(self) -> tuple[str, ...]:
@@ -87,16 +87,16 @@ class ClassFolders(Source):
     def files(self) -> list[tuple[str, str]]:
         """Returns all visible files in folders as pairs of relative path and path (or URI).
 
-        They are in a fixed order, and found once. The first part of a relative path is a class or
-        split.
+        The order is always the same, and later calls return the same list. A relative path begins
+        with the name of a class or split.
         """
 
     @abc.abstractmethod
     def contents(self, cache: Path | None = None) -> list[FileContent]:
-        """Returns the size and digest of each of `files`, in the same order.
+        """Returns the size and digest of each file that `files` returns, in the same order.
 
         In a bucket, the digest is computed from the checksum in the listing, or, if the listing has
-        no checksum, from its size and time.
+        no checksum, from size and time of the file.
 
         Args:
           cache: the directory that `images` takes.
@@ -123,7 +123,7 @@ class ClassFolders(Source):
             check_classes(found, self._path)
 
     def _nested(self) -> str:
-        """Names the only folder, if every image lies deeper in it; empty otherwise."""
+        """Returns a hint that names the only folder, if all class folders are in it; else empty."""
         paths = [name.split("/") for name, _ in self.files()]
         below = {path[1] for path in paths if len(path) > 2}
         is_nested = len(below) > 1 and all(len(path) > 2 for path in paths)

@@ -1,4 +1,4 @@
-"""The classes of a source, found in the data or given by the user. Imports no TensorFlow."""
+"""The classes of a source, from the data or from the user. Imports no TensorFlow."""
 
 from collections.abc import Collection, Sequence
 
@@ -11,8 +11,9 @@ class ClassList:
     def __init__(self, given: Sequence[str], found: Collection[str], where: str) -> None:
         """
         Args:
-          given: the names that the user gave, in the order of the labels; empty for those found.
-          found: the names in the data, in the order of the labels if none are given.
+          given: the names that the user gave, in the order of the labels; if empty, the names in
+            the data are used.
+          found: the names in the data; if `given` is empty, in the order of the labels.
           where: the place of the data, for messages.
 
         Raises:
@@ -33,7 +34,7 @@ class ClassList:
                 )
 
     def label(self, name: str) -> int:
-        """Returns the label of a class."""
+        """Returns the label of the class `name`, a whole number from 0."""
         return self._labels[name]
 
 

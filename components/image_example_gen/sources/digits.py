@@ -1,7 +1,7 @@
 """The handwritten digits that scikit-learn ships: 1,797 grey images of 8 x 8 pixels.
 
-`sklearn.datasets.load_digits` reads them, a copy of the test set of UCI's "Optical Recognition of
-Handwritten Digits" (E. Alpaydin, C. Kaynak, 1998).
+The images are those of `sklearn.datasets.load_digits`, a copy of the test set of UCI's "Optical
+Recognition of Handwritten Digits" (E. Alpaydin, C. Kaynak, 1998).
 """
 
 import functools

@@ -1,4 +1,4 @@
-"""Reads the images of sources whose images are files, on this machine or in a bucket."""
+"""Reads images that are files, on this machine or in a bucket."""
 
 import errno
 import hashlib
@@ -22,14 +22,15 @@ def read_images(
 
     Args:
       images: references whose location is a path or a URI.
-      is_remote: whether the images were listed on remote storage; None to decide it by each
-        location. The digest of such an image is not that of its bytes.
+      is_remote: whether the images are on remote storage; None to decide this by each location. A
+        remote image is compared with its reference only by size, because the digest of the
+        reference is not that of the bytes.
     """
     for image in images:
         remote = "://" in image.location if is_remote is None else is_remote
         try:
             encoded = read_object(image.location) if remote else read_local_file(image.location)
-        except OSError as error:  # a file that vanished, or cannot be read, is quarantined
+        except OSError as error:  # a missing or unreadable file is quarantined
             yield unread_image(image, str(error.strerror or error))
             continue
         if remote:
@@ -43,7 +44,7 @@ def read_file(location: str) -> bytes:
     """Reads a regular file at a path, or an object at a URI.
 
     Raises:
-      OSError: it cannot be read, or is no regular file.
+      OSError: the file cannot be read, or is no regular file.
     """
     return read_object(location) if "://" in location else read_local_file(location)
 
@@ -52,10 +53,10 @@ def read_local_file(path: str) -> bytes:
     """Reads a regular file on this machine.
 
     Raises:
-      OSError: it cannot be read, or is no regular file.
+      OSError: the file cannot be read, or is no regular file.
     """
     file = Path(path)
-    # To read a FIFO is to wait for somebody who writes to it, and some devices have no end.
+    # Reading a FIFO would wait for a process that writes to it, and some devices never end.
     if file.exists() and not file.is_file():
         raise OSError(errno.EINVAL, "not a regular file")
     return file.read_bytes()

@@ -43,7 +43,7 @@ class FolderSource(ClassFolders):
         return [name for name in self._folders() if name not in found]
 
     def _folder_above(self) -> str:
-        """Names the folder above, if the images lie directly in this one; empty otherwise."""
+        """Returns a hint that names the parent folder, if images lie directly in this one."""
         folder = Path(self._path)
         if not self._folders() and any(
             path.is_file() and is_visible(path.name) for path in folder.iterdir()

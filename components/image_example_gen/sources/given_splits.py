@@ -1,4 +1,4 @@
-"""The splits that the data name, under the user's names or common ones. Imports no TensorFlow."""
+"""Recognises the names of splits in the data. Imports no TensorFlow."""
 
 import fnmatch
 from collections.abc import Mapping, Sequence
@@ -7,18 +7,18 @@ from components.image_example_gen.sources.layout import split_named
 
 
 class GivenSplits:
-    """Knows which split a name stands for."""
+    """Recognises which split a name in the data stands for."""
 
     def __init__(self, named: Mapping[str, Sequence[str]] | None) -> None:
         """
         Args:
-          named: the names of each split, with * and ? as in a shell; None or empty for the common
-            names.
+          named: the names that the user gave each split, with * and ? as in a shell; None or empty
+            for common names such as `val` and `training`.
         """
         self._named = named or {}
 
     def find(self, name: str) -> str | None:
-        """Returns the split that a name stands for; None if it is no name of a split."""
+        """Returns the split that `name` stands for; None if `name` is not the name of a split."""
         if not self._named:
             return split_named(name)
         for split, patterns in self._named.items():

@@ -1,4 +1,4 @@
-"""Finds out what the folders of a dataset are: classes, or splits with classes in them.
+"""Finds out whether the folders of a dataset are classes, or splits with classes in them.
 
 Imports no TensorFlow.
 """
@@ -22,14 +22,14 @@ _WORDS = {
 
 
 class Place(NamedTuple):
-    """Split and class of a file; the split is empty without split folders."""
+    """Split and class of a file; the split is empty if the dataset has no split folders."""
 
     split: str
     class_name: str
 
 
 class Layout(NamedTuple):
-    """What the folders of a dataset are.
+    """The meaning of the folders of a dataset: classes, or splits.
 
     Attributes:
       splits: the split of each split folder, by its relative path; empty for class folders.
@@ -51,7 +51,7 @@ class Layout(NamedTuple):
 
 
 def split_named(name: str) -> str | None:
-    """Returns the split that a folder or file of this name holds: `seg_train`, `Val2017`, …"""
+    """Returns the split to which the name of a folder or file refers, such as `seg_train`."""
     words = re.findall("[a-z]+", name.lower())
     found = {_WORDS[word] for word in words if word in _WORDS}
     return found.pop() if len(found) == 1 else None
@@ -60,7 +60,7 @@ def split_named(name: str) -> str | None:
 def find_layout(
     paths: Sequence[str], where: str, layout: str, named: Mapping[str, Sequence[str]]
 ) -> Layout:
-    """Finds out what the folders of a dataset are.
+    """Finds out whether the folders of a dataset are classes or splits.
 
     Args:
       paths: relative paths of all files, each in a folder.
@@ -70,7 +70,7 @@ def find_layout(
 
     Raises:
       InputError: the folders are neither only splits nor only classes, a split folder has images
-        outside of class folders, or a folder that was named is not there.
+        outside of class folders, or a folder that the user named is missing.
     """
     folders = _Folders(paths)
     if named:
@@ -106,7 +106,7 @@ def check_classes(classes: Mapping[str, Collection[str]], where: str) -> None:
       where: path or URI of the dataset, for the message.
 
     Raises:
-      InputError: a class of one split is not in another.
+      InputError: two splits have different classes.
     """
     every = sorted(set().union(*classes.values()))
     for split, names in classes.items():
@@ -121,7 +121,7 @@ def check_classes(classes: Mapping[str, Collection[str]], where: str) -> None:
 
 
 class _Folders:
-    """The folders that a list of paths shows."""
+    """The folders in a list of paths."""
 
     def __init__(self, paths: Sequence[str]) -> None:
         parts = [path.split("/") for path in paths]
@@ -135,7 +135,7 @@ class _Folders:
                 self._below[path[0]].add(path[1])
 
     def descend(self, top: str, split: str) -> str:
-        """Returns the folder of a split, which may be in another of the same name.
+        """Returns the folder with a split's class folders: `top`, or a folder of that name inside.
 
         Archives are often unpacked into a folder of their own name: seg_train/seg_train/street/.
         """
@@ -147,7 +147,8 @@ class _Folders:
 def _may_be_splits(folders: _Folders, splits: Mapping[str, str]) -> bool:
     """Whether folders with names of splits may be splits.
 
-    A class may be called train as well: its images lie directly in it, and other classes beside it.
+    A class may be called `train` as well. Then its images lie directly in the folder, and other
+    classes beside it.
     """
     return bool(splits) and (
         len(splits) == len(folders.tops) or any(top in folders.with_folders for top in splits)

@@ -24,7 +24,7 @@ from components.image_example_gen.sources.manifest_rows import Row, is_unassigne
 class ManifestSource(Source):
     """The images that a CSV, JSON Lines or Parquet file lists, on this machine or in a bucket.
 
-    Paths are relative to the folder of the manifest, absolute, or URIs. An image that is not there,
+    Paths are relative to the folder of the manifest, absolute, or URIs. An image that is missing,
     or that has no label, is quarantined.
     """
 
@@ -37,8 +37,8 @@ class ManifestSource(Source):
         """
         Args:
           path: path or URI of the manifest.
-          splits: the values of each split in the manifest; None for common names.
-          classes: the class names; empty for those that are found.
+          splits: the names of each split in the manifest; None for common names.
+          classes: the class names; if empty, the names in the manifest.
         """
         self._path = path
         self._splits = GivenSplits(splits)
@@ -104,7 +104,7 @@ class ManifestSource(Source):
             return path
         folder = self._path.rpartition("/")[0] or "."
         scheme, separator, rest = folder.rpartition("://")
-        # In a bucket, .. is a name like any other.
+        # Buckets do not resolve `..`, so it is resolved here.
         return (
             f"{scheme}://{posixpath.normpath(f'{rest}/{path}')}"
             if separator
@@ -145,7 +145,7 @@ def _remote_contents(locations: Sequence[str]) -> dict[str, FileContent]:
 
 
 def _roots(folders: set[str]) -> list[str]:
-    """Leaves out folders that lie in another: their listings are parts of it."""
+    """Leaves out folders that lie in another folder, whose listing includes theirs."""
     roots: list[str] = []
     for candidate in sorted(f"{name}/" for name in folders):
         if not roots or not candidate.startswith(roots[-1]):

@@ -37,10 +37,10 @@ class Row(NamedTuple):
     """A row of a manifest.
 
     Attributes:
-      line: the number of its line, from 1.
+      line: the number of the line, from 1.
       path: the path or URI of an image, as written.
       label: the class name; empty for none.
-      split: the split as written; empty for none.
+      split: the name of the split, as written; empty for none.
       group: the group key; empty for none.
     """
 
@@ -60,7 +60,7 @@ def read_rows(name: str, content: bytes) -> list[Row]:
 
     Raises:
       InputError: the file has another format, no column of paths or labels, a row without a path,
-        or a path twice.
+        or two rows with the same path.
     """
     read = _READERS[PurePosixPath(name).suffix.lower()]
     try:
@@ -80,7 +80,7 @@ def read_rows(name: str, content: bytes) -> list[Row]:
 
 
 def is_unassigned(split: str) -> bool:
-    """Whether a row leaves the choice of its split to the pipeline."""
+    """Whether a row with this value of `split` leaves the choice of the split to the pipeline."""
     return split.lower() in _UNASSIGNED
 
 
@@ -111,7 +111,7 @@ def _read_csv(name: str, content: bytes) -> Iterator[Row]:
 
 
 def _header(cells: Sequence[str]) -> list[str] | None:
-    """Returns the columns that a first line names; None if it is a row of data."""
+    """Returns the columns that the first line names; None if the line is a row of data."""
     columns = [_COLUMNS.get(cell.lower(), cell) for cell in cells]
     return columns if {_PATH, _LABEL} <= set(columns) else None
 
@@ -123,7 +123,7 @@ def _order(cells: Sequence[str]) -> tuple[str, str, str]:
 
 
 def _read_jsonl(name: str, content: bytes) -> Iterator[Row]:
-    # str.splitlines would divide at U+2028 too, which JSON does not escape.
+    # Not str.splitlines, which also splits at U+2028; a JSON text may contain this character.
     for line, text in enumerate(content.decode("utf-8-sig").split("\n"), 1):
         if not text.strip():
             continue
@@ -132,7 +132,7 @@ def _read_jsonl(name: str, content: bytes) -> Iterator[Row]:
             raise InputError(f"{name}: line {line} is no JSON object; expected {_EXPECTED}")
         found = {_COLUMNS.get(key.lower(), key): item for key, item in value.items()}
         annotation = value.get("classificationAnnotation")
-        if isinstance(annotation, dict):  # Vertex AI
+        if isinstance(annotation, dict):  # an import file of Vertex AI
             found[_LABEL] = annotation.get("displayName")
             found[_SPLIT] = (value.get("dataItemResourceLabels") or {}).get(_VERTEX_SPLIT)
         yield _row(name, line, found)
@@ -166,7 +166,7 @@ def _row(name: str, line: int, found: Mapping[str, Any]) -> Row:
     values = {}
     for column in (_PATH, _LABEL, _SPLIT, _GROUP):
         value = found.get(column)
-        if isinstance(value, float):  # a column with gaps, as pandas writes it
+        if isinstance(value, float):  # pandas writes a column of whole numbers with gaps as floats
             value = None if math.isnan(value) else int(value) if value.is_integer() else value
         if isinstance(value, list | dict | float | bytes):
             raise InputError(

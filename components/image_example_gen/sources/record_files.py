@@ -8,7 +8,7 @@ from typing import NamedTuple
 from components.image_example_gen.sources.bucket_listing import list_files
 from components.image_example_gen.sources.visible import is_visible
 
-# What is in the name of every record file in a folder.
+# A file in a folder counts as a record file if its name contains this text.
 MARK = "tfrec"
 
 
@@ -16,10 +16,12 @@ class RecordFile(NamedTuple):
     """A record file.
 
     Attributes:
-      name: its path relative to the folder or to the part of a pattern before the first *.
+      name: the path of the file, relative to the folder, or to the part of a pattern before the
+        first *.
       path: path or URI.
       size: number of bytes in a bucket; 0 on this machine.
-      digest: SHA-256 of its checksum in a bucket, 64 hex digits; empty on this machine.
+      digest: in a bucket, the SHA-256 of the checksum in its listing, 64 hex digits; empty on this
+        machine.
     """
 
     name: str
@@ -51,11 +53,11 @@ def find_record_files(path: str) -> list[RecordFile]:
 
 
 def is_record_file(name: str) -> bool:
-    """Whether a file in a folder is taken for a record file."""
+    """Whether a file in a folder counts as a record file."""
     return MARK in name.lower() and is_visible(name)
 
 
 def _folder_of(pattern: str) -> str:
-    """Returns the folder that all files of a pattern lie in, with a slash at its end."""
+    """Returns the folder that contains all files of a pattern, with a slash at its end."""
     fixed = pattern.partition("*")[0].partition("?")[0]
     return fixed[: fixed.rfind("/") + 1]

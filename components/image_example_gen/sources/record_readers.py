@@ -1,4 +1,4 @@
-"""Reads single records of record files, by their offsets or by their indices."""
+"""Reads single records of record files, by offset or by index."""
 
 import itertools
 from collections.abc import Callable, Iterator
@@ -29,7 +29,7 @@ class SeekingReader:
 
 
 class StreamingReader:
-    """Reads records by their index, fastest in rising order."""
+    """Reads records by their indices; rising indices are the fastest."""
 
     def __init__(self, stream: Callable[[str], Any]) -> None:
         self._stream = stream
@@ -49,5 +49,5 @@ class StreamingReader:
 
 
 def open_binary(path: str) -> IO[bytes]:
-    """Opens a file on this machine or in a bucket for reading, in which one can seek."""
+    """Opens a file on this machine or in a bucket for reading and seeking."""
     return open_object(path) if "://" in path else Path(path).open("rb", buffering=0)

@@ -1,4 +1,4 @@
-"""Lists the images in record files of tf.Examples, and reads single ones."""
+"""Lists the images in record files of tf.Examples, and reads single images."""
 
 import contextlib
 import hashlib
@@ -21,8 +21,9 @@ from components.image_example_gen.sources.base import (
 )
 from components.image_example_gen.sources.record_readers import SeekingReader, StreamingReader
 
-# A TFRecord is a length of 8 bytes, its checksum of 4, the data, and their checksum of 4:
-# tensorflow.org/tutorials/load_data/tfrecord, "TFRecords format details".
+# A record of a TFRecord file consists of a length (8 bytes), the checksum of the length (4 bytes),
+# the data, and the checksum of the data (4 bytes): tensorflow.org/tutorials/load_data/tfrecord,
+# "TFRecords format details".
 _HEADER, _FOOTER = 12, 4
 
 
@@ -30,11 +31,11 @@ class RecordImage(NamedTuple):
     """An image in a record file.
 
     Attributes:
-      offset: where the record's data begin in the file; in a file that cannot be sought, the index
-        of the record.
-      length: number of bytes of the record's data; 0 in a file that cannot be sought.
-      label: the value of the label feature; None without one.
-      name: the value of the name feature; empty without one.
+      offset: the position of the record's data in the file; in a file that allows no seeking, the
+        index of the record.
+      length: number of bytes of the record's data; 0 in a file that allows no seeking.
+      label: the value of the label feature; None if the example has no such feature.
+      name: the value of the name feature; empty if the example has no such feature.
       size: number of bytes of the image.
       digest: SHA-256 of the image, 64 hex digits.
     """
@@ -50,7 +51,7 @@ class RecordImage(NamedTuple):
 class Features(NamedTuple):
     """The features of a tf.Example that hold an image, its label and its name.
 
-    Each is a tuple of names, of which the first that an example has counts.
+    Each is a tuple of possible names; the first name that an example has is used.
     """
 
     image: tuple[str, ...] = ("image",)
@@ -73,9 +74,9 @@ class RecordFiles:
         Args:
           features: the names of the features.
           stream: returns a `tf.data.Dataset` of the records in a file.
-          can_seek: whether the files are TFRecords without compression. Images in all other files
-            are found by reading the file from its beginning.
-          expected: the expected files and what to do with damaged ones, for a message.
+          can_seek: whether the files are TFRecords without compression, in which records are read
+            by offset. All other files are read from their beginning.
+          expected: the end of the message about a damaged file: the expected files, and what to do.
         """
         self._features = features
         self._stream = stream
@@ -86,7 +87,7 @@ class RecordFiles:
         """Lists the images in a file. The list is kept in `cache` under the digest of the file.
 
         Raises:
-          InputError: the file is damaged, or its examples lack the feature of the image.
+          InputError: the file is damaged, or an example lacks the image feature.
         """
         kept = cache / "contents" / "records" / f"{self._key(file)}.jsonl" if cache else None
         if kept and kept.is_file():
@@ -142,10 +143,11 @@ class RecordFiles:
         return f"{image.offset} {image.length} {path}"
 
     def read(self, images: Iterable[ImageReference]) -> Iterator[SourceImage]:
-        """Reads images, each with a `location` from the method of that name.
+        """Reads images; the method `location` made the `location` of each reference.
 
         Yields:
-          As in `Source.read`. Where files cannot be sought, the order is that of the files.
+          The images, as `Source.read` does. If the files allow no seeking, images come in the order
+          of the files.
         """
         import tensorflow as tf
 
@@ -168,10 +170,10 @@ class RecordFiles:
 
 
 def name_images(files: Sequence[tuple[str, Sequence[RecordImage]]]) -> Iterator[str]:
-    """Yields a name for each image of record files, in their order.
+    """Yields a name for each image of record files, in the order of files and records.
 
-    It is the name that the record holds, if all images have one and no two have the same. Otherwise
-    it is the name of the file with the index of the record, as the `tfds_id` of TFDS.
+    The names are those in the records, if all records have a name and all names differ. Otherwise a
+    name consists of the name of the file and the index of the record, like the `tfds_id` of TFDS.
 
     Args:
       files: name and images of each file.
@@ -189,9 +191,9 @@ def _place(image: ImageReference) -> tuple[int, int, str]:
 
 
 def _values(example: Any, names: Sequence[str]) -> list[Any]:
-    """Returns the values of the first of these features that an example has; empty for none."""
+    """Returns the values of the first feature in `names` that the example has, or an empty list."""
     for name in names:
-        if name in example.features.feature:  # to ask for the value of another would add it
+        if name in example.features.feature:  # looking up a missing feature would add it
             found = example.features.feature[name]
             kind = found.WhichOneof("kind")
             return list(getattr(found, kind).value) if kind else []

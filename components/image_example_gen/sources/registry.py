@@ -1,7 +1,7 @@
-"""Makes sources of images by the name of their kind.
+"""Makes sources of images, by the name of the kind of source.
 
-The module of a kind is imported only when such a source is made, so that a run does not depend on
-the code of other kinds.
+Only the module of the requested kind is imported, so that a run does not depend on the code of
+other kinds.
 """
 
 import importlib
@@ -20,8 +20,8 @@ def make_source(specification: Mapping[str, Any] | str) -> Source:
     """Makes the source that `specification` describes.
 
     Args:
-      specification: a mapping with the key `kind`, the arguments of that kind's class, and
-        `drop_duplicates` if copies are left out; or the mapping as JSON.
+      specification: a mapping, or its JSON text. It has the key `kind`, the arguments of that
+        kind's class, and `drop_duplicates` if copies of images are left out.
     """
     given = specification
     arguments = json.loads(given) if isinstance(given, str) else dict(given)

@@ -1,4 +1,4 @@
-"""Class names that people would take for the same. Imports no TensorFlow."""
+"""Finds class names that people would take for the same name. Imports no TensorFlow."""
 
 import unicodedata
 from collections import defaultdict
@@ -6,10 +6,10 @@ from collections.abc import Iterable
 
 
 def similar_names(names: Iterable[str]) -> list[list[str]]:
-    """Groups of names that differ only in upper and lower case or in Unicode normalisation.
+    """Returns groups of names that differ only in case or in Unicode normalisation.
 
-    `Roses` and `roses` are two folders on Linux and one on macOS; "ä" is one code point in most
-    names, and two in those that macOS's file systems wrote.
+    `Roses` and `roses` are two folders on Linux and a single folder on macOS; "ä" is one code point
+    in most names, and two code points in names that macOS's file systems wrote.
     """
     groups = defaultdict(list)
     for name in names:

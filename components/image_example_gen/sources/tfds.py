@@ -19,13 +19,13 @@ from components.image_example_gen.sources.base import (
 )
 from components.image_example_gen.sources.records import Features, RecordFiles, name_images
 
-# Retries of a download, with some 12 s of waiting in all. TFDS's default of ten retries takes three
-# minutes without a network.
+# The number of retries of a download, which wait for some 12 s in total. Without a network, TFDS's
+# default of ten retries would take three minutes.
 _RETRIES = 6
 
 
 class TfdsSource(Source):
-    """The encoded images of a prepared TFDS dataset, as they are in its record files."""
+    """The encoded images in the record files of a prepared TFDS dataset."""
 
     downloads = True
 
@@ -34,9 +34,9 @@ class TfdsSource(Source):
         self._data_dir = data_dir
 
     def check(self) -> None:
-        """Refuses a name that TFDS does not know, unless such a dataset lies in the data directory.
+        """Refuses a name if neither TFDS nor the data directory has a dataset of that name.
 
-        TFDS itself takes most of a minute to find that out.
+        TFDS itself takes most of a minute to find out that a name is unknown.
         """
         import tensorflow_datasets as tfds
 
@@ -49,8 +49,9 @@ class TfdsSource(Source):
             ) from error
         directory = self._data_dir or str(tfds.core.constants.DATA_DIR)
         if dataset.namespace or "://" in directory:
-            return  # neither lists nor directories of others are on this machine
-        known = tfds.list_builders(with_community_datasets=False)  # no builder is imported
+            # Names of community datasets, and directories in buckets, are not checked here.
+            return
+        known = tfds.list_builders(with_community_datasets=False)  # this imports no builder
         if dataset.name in known or Path(directory, dataset.name).is_dir():
             return
         raise InputError(self._unknown(did_you_mean(dataset.name, known)))
@@ -163,7 +164,7 @@ class TfdsSource(Source):
     def _contents(self, split: str, cache: Path | None) -> list[FileContent]:
         """Returns path, size and digest of each record file of a split.
 
-        In a bucket, the digest is that of size and time.
+        In a bucket, the digest is computed from size and time instead of the content.
         """
         files = self._builder.info.splits[split].filepaths
         stats = {os.fspath(file): self._stat(file) for file in files}
@@ -183,7 +184,7 @@ class TfdsSource(Source):
         return any("://" in os.fspath(file) for file in self._builder.info.splits[split].filepaths)
 
     def _stat(self, file: Any) -> Any:
-        """Returns length and time of a record file; cached, because in a bucket it is a request."""
+        """Returns length and time of modification of a record file."""
         try:
             return file.stat()
         except FileNotFoundError as error:

@@ -23,9 +23,9 @@ from components.image_example_gen.sources.records import (
     name_images,
 )
 
-# The names that are tried, in this order: those of this project's own examples, and others that are
-# common. Names of classes come before their numbers, because the datasets of TensorFlow's model
-# garden count classes from 1.
+# The names of features that are tried, in this order: first the name in this project's own
+# examples, then other common names. Features with class names come before features with class
+# numbers, because datasets of TensorFlow's model garden count classes from 1.
 _FEATURES = Features(
     image=("image", "image/encoded", "encoded", "image_raw"),
     label=("label", "image/class/text", "image/class/label", "class"),
@@ -38,8 +38,8 @@ class TfrecordSource(Source):
     """TFRecords of tf.Examples with an encoded image and a label, with or without gzip.
 
     A label is a class name or a number. A number is an index into the class names that the user
-    gave; without these, it is the name of the class. If the names of files or of their folders say
-    a split, it is kept.
+    gave; if the user gave none, the number itself is the class name. A split in the name of a file,
+    or of its folder, is kept.
     """
 
     def __init__(
@@ -54,9 +54,9 @@ class TfrecordSource(Source):
           path: path or URI of a record file, a pattern with *, or the path of a folder.
           splits: the names of the files or folders of each split, with * and ?; None for common
             names.
-          classes: the class names; empty for those that are found.
-          features: the names of the features of `image`, `label` and `name`, where they are not
-            common ones.
+          classes: the class names; if empty, the labels in the examples.
+          features: the names of the features with the image, the label and the name, by `image`,
+            `label` and `name`; needed only if they differ from the common names.
         """
         self._path = path
         self._splits = GivenSplits(splits)
@@ -111,12 +111,12 @@ class TfrecordSource(Source):
         if image.label in (None, NO_LABEL, ""):
             return NO_LABEL
         if self._given_classes and isinstance(image.label, int):
-            return image.label  # one that is too large is quarantined
+            return image.label  # an image with a larger number is quarantined
         assert self._classes is not None
         return self._classes.label(str(image.label))
 
     def read(self, images: Iterable[ImageReference]) -> Iterator[SourceImage]:
-        """Reads images; those in compressed files after all others."""
+        """Reads images; images in compressed files come last."""
         compressed: list[ImageReference] = []
         plain: list[ImageReference] = []
         for image in images:
@@ -140,7 +140,7 @@ class TfrecordSource(Source):
         """Returns the record files.
 
         Raises:
-          InputError: there is none, or only the names of some say a split.
+          InputError: there is no record file, or only some of the names contain a split.
         """
         files = find_record_files(self._path)
         if not files:
@@ -159,12 +159,15 @@ class TfrecordSource(Source):
 
     def _split(self, file: RecordFile) -> str | None:
         parts = file.name.split("/")
-        # The name of the file itself says more than those of the folders above it.
+        # The name of the file takes precedence over the names of its folders.
         names = (file.name, *reversed(parts))
         return next((split for name in names if (split := self._splits.find(name))), None)
 
     def _contents(self, cache: Path | None) -> list[FileContent]:
-        """Returns path, size and digest of each record file; in a bucket, that of its checksum."""
+        """Returns path, size and digest of each record file.
+
+        In a bucket, the digest is computed from the checksum in the bucket's listing.
+        """
         if "://" in self._path:
             return [FileContent(file.path, file.size, file.digest) for file in self._files]
         index = index_path(cache, os.path.abspath(self._path))

@@ -1,9 +1,9 @@
-"""Files and folders that programs leave beside images. Imports no TensorFlow."""
+"""Recognises files and folders that programs leave beside images. Imports no TensorFlow."""
 
-# In lower case. Hidden files and folders, such as .thumbnails, .DS_Store and .ipynb_checkpoints,
-# are known by their first character.
+# Names in lower case. Hidden files and folders, such as .thumbnails and .DS_Store, need no entry:
+# their names begin with a dot.
 _LEFT_BEHIND = {
-    "__macosx",  # the forks of files in archives that macOS made
+    "__macosx",  # resource forks of files, in archives that macOS wrote
     "desktop.ini",
     "ehthumbs.db",  # Windows Media Center
     "icon\r",  # Finder
@@ -16,7 +16,7 @@ _LEFT_BEHIND = {
     "system volume information",
 }
 
-# The suffixes of files that are meant as images. Any other file may be an image too.
+# The suffixes of image files. A file with another suffix may be an image too.
 IMAGE_SUFFIXES = tuple(
     f".{suffix}"
     for suffix in (
@@ -27,9 +27,9 @@ IMAGE_SUFFIXES = tuple(
 
 
 def is_visible(name: str) -> bool:
-    """Whether a file or folder with this name is read, and not left out.
+    """Whether a file or folder with this name is read; false if it is left out.
 
-    For example, the thumbnails of a file manager are left out: in the train split, they would be
-    copies of test images.
+    For example, thumbnails of a file manager are left out, since thumbnails of test images might
+    get into the train split.
     """
     return not name.startswith(".") and name.lower() not in _LEFT_BEHIND

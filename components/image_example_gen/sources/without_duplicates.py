@@ -1,4 +1,4 @@
-"""A source without the duplicates of another."""
+"""A source that leaves out duplicates in another source."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -8,7 +8,7 @@ from components.image_example_gen.sources.duplicates import choose_dropped
 
 
 class WithoutDuplicates(Source):
-    """The images of a source but those that `choose_dropped` names."""
+    """The images of a source, except the images that `choose_dropped` returns."""
 
     def __init__(self, source: Source) -> None:
         self._source = source

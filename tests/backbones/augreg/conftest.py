@@ -1,4 +1,4 @@
-"""The golden checkpoints, and what the public implementation computes for them."""
+"""Fixtures of the golden checkpoints, and of the outputs of the public implementation."""
 
 from pathlib import Path
 
@@ -10,13 +10,13 @@ GOLDEN = Path(__file__).parent / "golden"
 
 @pytest.fixture(scope="session")
 def checkpoint_path():
-    """Returns the `.npz` file of each golden checkpoint, by its name."""
+    """Returns a function that maps the name of a golden checkpoint to its `.npz` file."""
     return lambda name: GOLDEN / f"{name}.params.npz"
 
 
 @pytest.fixture(scope="session")
 def checkpoint(checkpoint_path):
-    """Returns the arrays in the file of each golden checkpoint, by its name."""
+    """Returns a function that maps the name of a golden checkpoint to its arrays."""
 
     def load(name):
         with np.load(checkpoint_path(name), allow_pickle=False) as arrays:
@@ -27,7 +27,7 @@ def checkpoint(checkpoint_path):
 
 @pytest.fixture(scope="session")
 def expected():
-    """Returns inputs and expected outputs of each golden checkpoint, by its name."""
+    """Returns a function that maps the name of a golden checkpoint to its inputs and outputs."""
 
     def load(name):
         with np.load(GOLDEN / f"{name}.expected.npz", allow_pickle=False) as arrays:

@@ -58,14 +58,14 @@ def test_tokens(architecture, stride, tokens):
     assert shapes["Transformer/posembed_input/pos_embedding"] == (1, tokens, architecture.width)
 
 
-def test_root_alone_is_a_hybrid():
+def test_a_hybrid_may_have_only_a_root():
     shapes = R_TI16.array_shapes()
     assert shapes["conv_root/kernel"] == (7, 7, 3, 64)
     assert shapes["embedding/kernel"] == (8, 8, 64, 192)
     assert not any(name.startswith("block") for name in shapes)
 
 
-def test_representation_stands_between_encoder_and_head():
+def test_the_representation_layer_lies_between_encoder_and_head():
     architecture = vit(16, 384, 12, 6, representation_size=40)
     assert architecture.feature_width == 40
     assert architecture.array_shapes()["pre_logits/kernel"] == (384, 40)

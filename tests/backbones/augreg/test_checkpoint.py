@@ -19,8 +19,8 @@ TODAYS_NAMES = {
 }
 
 
-def as_written_today(arrays):
-    """Returns the same checkpoint in the layout of today's public code."""
+def to_linen_layout(arrays):
+    """Returns the checkpoint with the names and shapes that today's Flax code writes."""
     today = {}
     for name, array in arrays.items():
         parts = [TODAYS_NAMES.get(part, part) for part in name.split("/")]
@@ -65,11 +65,11 @@ def test_reads_the_architecture(name, checkpoint_path):
 def test_reads_any_architecture(architecture):
     arrays = random_arrays(architecture, seed=0)
     assert infer_architecture(published_layout(arrays)) == architecture
-    assert infer_architecture(published_layout(as_written_today(arrays))) == architecture
+    assert infer_architecture(published_layout(to_linen_layout(arrays))) == architecture
 
 
 @pytest.mark.parametrize("name", GOLDEN)
-@pytest.mark.parametrize("as_written", [dict, as_written_today])
+@pytest.mark.parametrize("as_written", [dict, to_linen_layout])
 def test_changes_no_values(name, as_written, checkpoint):
     original = checkpoint(name)
     arrays = published_layout(as_written(original))
@@ -122,7 +122,8 @@ def test_each_misshapen_array_is_named(name, misshape, checkpoint):
         misshapen = misshape(array)
         if misshapen.shape != array.shape:
             message = error({**original, key: misshapen})
-            # If sizes are read from this array, the message names another array that does not fit.
+            # If an array in SIZES is wrong, the sizes that are read from it are wrong, and the
+            # message names another array.
             assert f"'{key}'" in message or key in SIZES
 
 
@@ -153,7 +154,7 @@ def test_missing_block(checkpoint):
     assert " is missing" in message
 
 
-def test_both_namings_at_once(checkpoint):
+def test_mixed_names_of_two_layouts_are_refused(checkpoint):
     arrays = checkpoint("tiny_plain")
     name = "Transformer/encoderblock_0/LayerNorm_1/scale"
     arrays[name] = arrays["Transformer/encoderblock_0/LayerNorm_2/scale"]
@@ -176,14 +177,14 @@ def test_other_types(checkpoint):
     assert "array 'cls' is float64, expected float32" in error(arrays)
 
 
-def test_positions_that_are_no_square(checkpoint):
+def test_a_number_of_positions_that_is_no_square(checkpoint):
     arrays = checkpoint("tiny_plain")
     name = "Transformer/posembed_input/pos_embedding"
     arrays[name] = arrays[name][:, :-1]
     assert f"array '{name}' has 16 positions, expected" in error(arrays)
 
 
-def test_contradiction(checkpoint):
+def test_contradictory_sizes_are_refused(checkpoint):
     arrays = checkpoint("tiny_plain")
     arrays["head/bias"] = arrays["head/bias"][:5]
     message = error(arrays)

@@ -25,7 +25,7 @@ POSITION_EMBEDDING = "Transformer/posembed_input/pos_embedding"
 
 @pytest.fixture(scope="module")
 def directory(checkpoint, tmp_path_factory):
-    """Returns the SavedModel of a golden checkpoint and options of `convert`, written once."""
+    """Returns a function that converts a golden checkpoint, once for each set of options."""
     directories = {}
 
     def get(name, **options):
@@ -40,7 +40,7 @@ def directory(checkpoint, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def backbone(directory):
-    """Returns the loaded SavedModel of a golden checkpoint and options of `convert`."""
+    """Returns a function that converts a golden checkpoint and loads the SavedModel."""
     load = functools.cache(tf.saved_model.load)
     return lambda name, **options: load(str(directory(name, **options)))
 
@@ -109,11 +109,12 @@ def test_gradients_reach_every_variable(name, precision, backbone, expected):
         assert gradient is not None, variable.name
         assert gradient.shape == variable.shape
         assert np.isfinite(gradient).all(), variable.name
-        # Softmax ignores a constant in all keys, so the gradient of their bias is only noise.
+        # Softmax ignores a constant that is added to all keys, so the gradient of the keys' bias is
+        # only noise.
         assert np.any(gradient) or variable.name.endswith("key/bias:0"), variable.name
 
 
-def test_learns(directory, expected):
+def test_gradient_steps_reduce_the_loss(directory, expected):
     loaded = tf.saved_model.load(str(directory("tiny_plain")))
     inputs = tf.constant(expected("tiny_plain")["inputs"])
 
@@ -130,7 +131,7 @@ def test_learns(directory, expected):
     assert loss() < before
 
 
-def test_interface(backbone):
+def test_the_saved_model_has_the_reusable_interface(backbone):
     loaded = backbone("tiny_prelogits")
     assert list(loaded.regularization_losses) == []
     assert len(loaded.variables) == len(loaded.trainable_variables) == 40
@@ -149,7 +150,7 @@ def test_any_batch_size(batch_size, backbone):
     assert backbone("tiny_hybrid")(images).shape == (batch_size, 48)
 
 
-def test_images_are_independent(backbone, expected):
+def test_an_image_has_the_same_features_in_any_batch(backbone, expected):
     loaded, inputs = backbone("tiny_hybrid"), expected("tiny_hybrid")["inputs"]
     np.testing.assert_allclose(loaded(inputs[1:2]), loaded(inputs)[1:2], rtol=0, atol=2e-5)
 
@@ -180,14 +181,14 @@ assert not {"trainer", "backbones", "common"} & set(sys.modules)
 """
 
 
-def test_loads_without_our_code(directory, checkpoint_path, tmp_path):
+def test_a_saved_model_loads_without_the_projects_code(directory, checkpoint_path, tmp_path):
     golden = checkpoint_path("tiny_hybrid").with_name("tiny_hybrid.expected.npz")
     command = [sys.executable, "-c", FRESH_PROCESS, str(directory("tiny_hybrid")), str(golden)]
     process = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert process.returncode == 0, process.stderr
 
 
-def test_returns_what_was_written(checkpoint, tmp_path):
+def test_convert_returns_the_architecture(checkpoint, tmp_path):
     architecture = convert(checkpoint("tiny_plain"), tmp_path / "backbone", image_size=32)
     assert architecture == Architecture(
         image_size=32, patch_size=16, width=48, depth=2, heads=3, mlp_dim=96
@@ -237,8 +238,8 @@ def test_never_overwrites(taken_by, checkpoint, tmp_path):
 
 
 @pytest.mark.parametrize("given", ["{}", ".", ""])
-def test_an_empty_directory_will_do(checkpoint, tmp_path, monkeypatch, given):
-    """The directory is not replaced, since it may be a mount or the directory of a shell."""
+def test_an_empty_directory_is_filled(checkpoint, tmp_path, monkeypatch, given):
+    """`convert` writes into an empty directory without replacing it, since it may be a mount."""
     monkeypatch.chdir(tmp_path)
     before = tmp_path.stat()
     convert(checkpoint("tiny_plain"), given.format(tmp_path))
@@ -261,7 +262,7 @@ def test_a_failed_write_leaves_nothing_behind(checkpoint, tmp_path, monkeypatch)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_readable_by_others(directory, tmp_path):
+def test_the_saved_model_has_the_usual_permissions(directory, tmp_path):
     (tmp_path / "ordinary").mkdir()
     written = directory("tiny_plain")
     assert written.stat().st_mode == (tmp_path / "ordinary").stat().st_mode
@@ -281,8 +282,10 @@ def test_readable_by_others(directory, tmp_path):
     ],
 )
 def test_full_size(name, parameters, tmp_path):
-    """Architectures as published, with random weights, up to 1.3 GB each; pytest would keep
-    them."""
+    """Published architectures with random weights are converted.
+
+    The files have up to 1.3 GB, and pytest would keep them, so the test removes them.
+    """
     path, directory = tmp_path / "checkpoint.npz", tmp_path / "classifier"
     try:
         np.savez(path, **random_arrays(VARIANTS[name].architecture, seed=0))
@@ -297,8 +300,8 @@ def test_full_size(name, parameters, tmp_path):
         shutil.rmtree(directory, ignore_errors=True)
 
 
-def test_a_hybrid_whose_resnet_is_its_root_alone(tmp_path):
-    """R-Ti/16 is such a hybrid."""
+def test_a_hybrid_whose_resnet_has_only_a_root(tmp_path):
+    """R-Ti/16 is an example: its ResNet has a root and no blocks."""
     architecture = Architecture(
         image_size=64, patch_size=8, width=32, depth=1, heads=2, mlp_dim=64, resnet_blocks=()
     )

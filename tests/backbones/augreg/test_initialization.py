@@ -28,7 +28,7 @@ def test_has_the_arrays_of_the_architecture(arrays):
     assert {array.dtype for array in arrays.values()} == {np.dtype(np.float32)}
 
 
-def test_depends_on_the_seed_alone(arrays):
+def test_the_result_depends_only_on_the_seed(arrays):
     again, other = random_arrays(ARCHITECTURE, seed=0), random_arrays(ARCHITECTURE, seed=1)
     for name, array in arrays.items():
         np.testing.assert_array_equal(array, again[name])

@@ -9,7 +9,7 @@ from backbones.augreg.__main__ import main
 
 
 def run_without_tensorflow(*arguments):
-    """Runs the command where an import of TensorFlow fails."""
+    """Runs the command in a process in which the import of TensorFlow fails."""
     code = (
         "import sys; sys.modules['tensorflow'] = None\n"
         "from backbones.augreg.__main__ import main; sys.exit(main())"

@@ -77,8 +77,8 @@ def test_member_that_is_no_array(path):
     assert "'README.txt' is not an array" in error(path)
 
 
-def with_header(path, header):
-    """Writes an archive whose only array has this header and no numbers."""
+def write_archive_with_header(path, header):
+    """Writes an .npz archive with one array, which has the given header and no data."""
     content = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header.encode()
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("kernel.npy", content)
@@ -97,7 +97,7 @@ def with_header(path, header):
     ids=["absurd size", "no machine's size", "cut short", "no type", "negative", "nested"],
 )
 def test_rubbish_in_a_header(path, header):
-    with_header(path, header)
+    write_archive_with_header(path, header)
     message = error(path)
     assert "array 'kernel' is unreadable" in message
     assert len(message) < len(str(path)) + 350
@@ -129,7 +129,7 @@ def test_two_arrays_of_one_name(path, name):
 
 
 def test_a_small_file_that_would_fill_the_memory(tmp_path, monkeypatch):
-    """Nothing of it is unpacked."""
+    """A zip bomb is refused before any array is unpacked."""
     np.savez_compressed(tmp_path / "bomb.npz", kernel=np.zeros(10_000_000, np.float32))
     read_npz(tmp_path / "bomb.npz")
     monkeypatch.setattr(npz, "_SLACK", 1_000_000)

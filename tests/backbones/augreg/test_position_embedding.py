@@ -25,6 +25,6 @@ def test_agrees_with_scipy(old, new):
     np.testing.assert_array_equal(resized[:, :1], embedding[:, :1])
 
 
-def test_same_size_is_left_alone(checkpoint):
+def test_the_same_size_changes_nothing(checkpoint):
     embedding = checkpoint("tiny_plain")[NAME]
     np.testing.assert_array_equal(resize_position_embedding(embedding, 4), embedding)

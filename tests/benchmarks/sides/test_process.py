@@ -31,8 +31,8 @@ def side():
         yield side
 
 
-def test_turns(side):
-    """A turn has as many steps as fit into its time; figures are per step."""
+def test_a_turn_measures_the_time_of_a_step(side):
+    """A turn runs as many steps as fit into its time, and the result is the time of one step."""
     ((first, second),) = time_turns([side], "steps", rounds=2, seconds=0.02)
     assert first == second == pytest.approx(0.001)
 

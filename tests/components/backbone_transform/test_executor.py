@@ -1,4 +1,4 @@
-"""BackboneTransform's executor on a backbone that tells how many images it is given."""
+"""Tests of BackboneTransform's executor, with a backbone that returns its batch size."""
 
 import json
 import shutil
@@ -22,8 +22,10 @@ SIZE = 8
 
 
 class Backbone(ReusableModule):
-    """Maps images to the mean of each, the size of the batch, and its number of images that are not
-    plain grey. It has no argument `training`."""
+    """Returns the mean of each image, the batch size, and the number of images with any colour.
+
+    `__call__` has no argument `training`.
+    """
 
     @tf.function(input_signature=[tf.TensorSpec([None, SIZE, SIZE, 3])])
     def __call__(self, images):
@@ -44,7 +46,7 @@ def artifact_of(kind, folder):
 
 
 def read_features(split):
-    """Returns the features of the images of a split, float32 [B, 3], by their labels."""
+    """Returns the features of the images of a split, float32 [B, 3], sorted by label."""
     spec = {
         FEATURES: tf.io.FixedLenFeature([3], tf.float32),
         LABEL: tf.io.FixedLenFeature([], tf.int64),
@@ -57,8 +59,7 @@ def read_features(split):
 
 @pytest.fixture(scope="module")
 def transformed(project, tmp_path_factory):
-    """Transforms three images; returns the written features, and how often the backbone was
-    loaded."""
+    """Transforms three images; returns their features and the number of loads of the backbone."""
     folder = tmp_path_factory.mktemp("transform")
     backbone = artifact_of(standard_artifacts.Model, folder / "backbone")
     tf.saved_model.save(Backbone(), backbone.uri)
@@ -108,22 +109,22 @@ def transformed(project, tmp_path_factory):
 
 
 def test_the_backbone_is_loaded_once(transformed):
-    """TFX traces `preprocessing_fn` several times, and reloads its module."""
+    """TFX traces `preprocessing_fn` several times, but the executor loads the backbone once."""
     assert transformed.loads == 1
 
 
-def test_it_hands_the_counts_on(transformed):
+def test_the_counts_of_images_are_copied(transformed):
     assert transformed.counts == '{"by_label": {}}'
 
 
-def test_it_keeps_no_backbone(transformed):
+def test_the_backbone_is_released_after_the_transform(transformed):
     again = [load_shared_backbone(transformed.backbone) for _ in range(2)]
     assert again[0] is not again[1]
 
 
 def test_features_of_each_image_are_written(transformed):
     pixels = decode_images(tf.constant(transformed.images), SIZE, SIZE)
-    means = np.mean(pixels, axis=(1, 2, 3)) / 2 + 0.5  # in the range that is asked for
+    means = np.mean(pixels, axis=(1, 2, 3)) / 2 + 0.5  # in the input range [0, 1]
     np.testing.assert_allclose(transformed.features[:, 0], means, rtol=0, atol=1e-6)
 
 

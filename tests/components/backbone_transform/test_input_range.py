@@ -1,4 +1,4 @@
-"""The check of the range of pixel values, on a backbone that is sensitive to it."""
+"""Tests of the warning about a wrong `backbone.input_range`."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from components.backbone_transform.input_range import (
     MOST_IMAGES,
     is_clearly_better,
     nearest_has_same_class,
-    read_some,
+    read_balanced_sample,
     warn_of_input_range,
 )
 from tests.reusable_module import ReusableModule
@@ -19,7 +19,7 @@ SIZE, CLASSES = 8, 4
 
 
 class Backbone(ReusableModule):
-    """Tells shades of grey in [0, 1] apart, and nothing beside: what is darker is all the same."""
+    """Distinguishes shades of grey in [0, 1], but not values below 0."""
 
     @tf.function(input_signature=[tf.TensorSpec([None, SIZE, SIZE, 3])])
     def __call__(self, images):
@@ -37,7 +37,7 @@ def backbone(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
-    """Two shards of grey images of noise, by class one darker than the other."""
+    """Returns two shards of grey images, whose mean shade depends on the class."""
     folder = tmp_path_factory.mktemp("examples")
     generator = np.random.default_rng(0)
     for shard in range(2):
@@ -58,21 +58,21 @@ def test_a_wrong_range_is_named_with_the_remedy(backbone, files):
     assert warning.endswith("Try --set backbone.input_range=0,1")
 
 
-def test_the_right_range_is_not(backbone, files):
+def test_the_right_range_gives_no_warning(backbone, files):
     assert warn_of_input_range(backbone, files, "0,1") == ""
 
 
-def test_one_class_tells_nothing(backbone, tmp_path):
+def test_a_single_class_gives_no_warning(backbone, tmp_path):
     image = tf.io.encode_png(np.zeros([9, 9, 3], np.uint8)).numpy()
     write_records(tmp_path / "train", [{IMAGE: image, LABEL: 0}] * 3)
     assert warn_of_input_range(backbone, [str(tmp_path / "train")], "-1,1") == ""
 
 
 def test_classes_are_read_in_equal_numbers(tmp_path):
-    """Though shards may be sorted by class."""
+    """The check reads equal numbers of images per class, even from shards sorted by class."""
     examples = [{IMAGE: b"%d" % i, LABEL: int(i >= 300)} for i in range(400)]
     write_records(tmp_path / "train", examples)
-    images, labels = read_some([str(tmp_path / "train")])
+    images, labels = read_balanced_sample([str(tmp_path / "train")])
     assert len(images) == MOST_IMAGES
     assert list(np.bincount(labels)) == [100, 100]
 

@@ -1,8 +1,9 @@
-"""Vertex AI's custom jobs, on loopback, for a client that knows only Google's address.
+"""A stand-in for Vertex AI's service of custom jobs, on loopback.
 
-The service is a real gRPC server with Google's own protos. The client is led there by a proxy,
-which gRPC takes from the environment, and believes it to be Google's by a certificate that was made
-here. It refuses what the API documents as refused; what becomes of a job is the test's to say.
+The service is a real gRPC server with Google's own protos. Environment variables send gRPC's
+requests for Google's address through a proxy to this server, and make gRPC trust its certificate.
+The service refuses the requests that the API documents as refused. A test defines the state of each
+job.
 """
 
 import datetime
@@ -34,7 +35,7 @@ from google.protobuf.empty_pb2 import Empty
 from google.rpc.status_pb2 import Status
 
 from tests.account import private_pem, write_account
-from tests.components.custom_job_trainer.proxy import leading_to
+from tests.components.custom_job_trainer.proxy import run_proxy
 
 HOST = "europe-west4-aiplatform.googleapis.com"
 PARENT = "projects/p/locations/europe-west4"
@@ -46,17 +47,17 @@ _ENDED = (
 
 
 class Execution(Protocol):
-    """A job that was started."""
+    """The interface of a started job."""
 
     def state(self) -> tuple[JobState, str]:
-        """Returns the state of the job, and, if it failed, the reason."""
+        """Returns the state of the job, and the reason of a failure."""
 
     def stop(self) -> None:
-        """Ends what still runs."""
+        """Ends the job."""
 
 
 class Ended:
-    """A job that ends as soon as it starts."""
+    """A job that has ended as soon as it starts."""
 
     def __init__(self, state: JobState, message: str = "") -> None:
         self._state = state, message
@@ -65,23 +66,23 @@ class Ended:
         return self._state
 
     def stop(self) -> None:
-        """Nothing runs."""
+        """Does nothing, since the job has ended."""
 
 
 class JobService:
     """An implementation of Vertex AI's custom jobs, in memory.
 
     Attributes:
-      jobs: those that were created, by name.
-      requests: the methods that were called, in order: create, get, list, cancel.
-      allowed: how many seconds the client gave it to answer, the last time, by method.
-      targets: what the client connected to.
+      jobs: the created jobs by name.
+      requests: the methods of all requests, in order: create, get, list, cancel.
+      allowed: the timeout in seconds of the last request, by method.
+      targets: the addresses that the client asked the proxy for.
     """
 
     def __init__(self, begin: Callable[[CustomJob], Execution]) -> None:
         """
         Args:
-          begin: has a job begin.
+          begin: a function that starts a job.
         """
         self.jobs: dict[str, CustomJob] = {}
         self.requests: list[str] = []
@@ -92,11 +93,11 @@ class JobService:
         self._failures: dict[str, list[tuple[grpc.StatusCode, str]]] = defaultdict(list)
 
     def fail(self, method: str, code: grpc.StatusCode, message: str) -> None:
-        """Makes the next call of `method` fail."""
+        """Makes the next request with `method` fail."""
         self._failures[method].append((code, message))
 
     def add(self, job: CustomJob, execution: Execution) -> None:
-        """Adds a job, which gets a name, and starts it."""
+        """Adds a started job, and gives it a name."""
         job.name = f"{PARENT}/customJobs/{1000 + len(self.jobs)}"
         self.jobs[job.name] = job
         self._executions[job.name] = execution
@@ -120,7 +121,7 @@ class JobService:
     def list(
         self, request: ListCustomJobsRequest, context: grpc.ServicerContext
     ) -> ListCustomJobsResponse:
-        """Lists the jobs with a label."""
+        """Lists the jobs with the label in the request's filter."""
         self._admit("list", context)
         asked = re.fullmatch(r"labels\.([-_a-z0-9]+)=(\w+)", request.filter)
         if request.parent != PARENT or not asked:
@@ -198,11 +199,11 @@ def _problems_of_pool(pool: WorkerPoolSpec) -> Iterator[str]:
 
 @contextmanager
 def serving(service: JobService, folder: Path) -> Iterator[dict[str, str]]:
-    """A context in which `service` answers; yields the environment with which a client finds it.
+    """Runs a server for `service`; yields the environment variables of its clients.
 
     Args:
-      service: what answers.
-      folder: for certificate and account.
+      service: the object that implements the methods.
+      folder: the folder for the certificate and the account.
     """
     key = rsa.generate_private_key(65537, 2048)
     certificate = _certificate(key)
@@ -226,12 +227,12 @@ def serving(service: JobService, folder: Path) -> Iterator[dict[str, str]]:
     port = server.add_secure_port("127.0.0.1:0", credentials)
     server.start()
     try:
-        with leading_to(port) as proxy:
+        with run_proxy(port) as proxy:
             service.targets = proxy.targets
             yield {
                 "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH": str(roots),
                 "grpc_proxy": proxy.url,
-                # With this key, the client signs its tokens itself.
+                # The client signs its tokens with the account's key, so it needs no token server.
                 "GOOGLE_APPLICATION_CREDENTIALS": str(
                     write_account(folder, token_uri="http://127.0.0.1:9/nobody")
                 ),

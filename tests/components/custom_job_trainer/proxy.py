@@ -1,4 +1,4 @@
-"""A proxy on loopback through which every way leads to one server."""
+"""An HTTP proxy on loopback that forwards every connection to one local server."""
 
 import socket
 import socketserver
@@ -8,9 +8,9 @@ from contextlib import contextmanager
 
 
 class _Tunnel(socketserver.StreamRequestHandler):
-    """Answers a CONNECT request, and then passes bytes on in both directions."""
+    """Answers a CONNECT request, and then copies bytes in both directions."""
 
-    rbufsize = 0  # the proxy must not read beyond the request
+    rbufsize = 0  # unbuffered, so that the proxy does not read beyond the request
 
     def handle(self) -> None:
         method, target, _ = self.rfile.readline().decode().split()
@@ -32,15 +32,15 @@ def _copy(source: socket.socket, target: socket.socket) -> None:
             target.sendall(data)
         target.shutdown(socket.SHUT_WR)
     except OSError:
-        pass  # one end has disconnected; the other will notice
+        pass  # one end has disconnected, so the copying ends
 
 
 class Proxy(socketserver.ThreadingTCPServer):
-    """The proxy.
+    """The proxy server.
 
     Attributes:
-      port: where every connection is led to, on loopback.
-      targets: where they were to go, as "host:port".
+      port: the port of the server on loopback.
+      targets: the requested addresses, as "host:port".
     """
 
     daemon_threads = True
@@ -56,8 +56,8 @@ class Proxy(socketserver.ThreadingTCPServer):
 
 
 @contextmanager
-def leading_to(port: int) -> Iterator[Proxy]:
-    """A context in which the proxy runs."""
+def run_proxy(port: int) -> Iterator[Proxy]:
+    """Runs a proxy that forwards every connection to `port`."""
     with Proxy(port) as proxy:
         threading.Thread(target=proxy.serve_forever, daemon=True).start()
         yield proxy

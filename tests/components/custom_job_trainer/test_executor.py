@@ -1,6 +1,7 @@
-"""CustomJobTrainer's executor, with TFX's own client.
+"""Tests of CustomJobTrainer's executor, with TFX's own client.
 
-Mocked: Vertex AI, as `job_service` says. No job is run here; one is in tests/compiled.
+`job_service` stands for Vertex AI. These tests run no job; tests/compiled/test_custom_job.py runs
+one.
 """
 
 import json
@@ -35,8 +36,10 @@ PROPERTIES = {"run_fn": "trainer.train.run_fn", "custom_config": json.dumps({"tu
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory):
-    """Returns a service and the environment to reach it; gRPC reads certificates once per
-    process."""
+    """Returns a service and the environment variables of its clients.
+
+    The service is the same for all tests, because gRPC reads certificates once per process.
+    """
     service = JobService(lambda job: Ended(JobState.JOB_STATE_SUCCEEDED))
     with serving(service, tmp_path_factory.mktemp("service")) as variables:
         yield service, variables
@@ -72,7 +75,7 @@ def make_request(*, project="p", image="europe-docker.pkg.dev/p/r/vit:1", **mach
 
 @pytest.fixture
 def step(tmp_path):
-    """Writes the request for a job as the first step does, and runs Trainer's step."""
+    """Returns a function that writes a request for a job, and runs Trainer's executor."""
     first, examples, model = (
         standard_artifacts.String(),
         standard_artifacts.Examples(),
@@ -117,7 +120,8 @@ def test_every_worker_runs_what_trainer_runs(service, step):
         "--outputs",
         artifact_utils.jsonify_artifact_dict(step.outputs),
     )
-    # The machines are not in these properties, which determine the directory of checkpoints.
+    # These properties determine the directory of checkpoints, so they must not contain the
+    # machines.
     assert (flag, json.loads(properties)) == ("--exec-properties", PROPERTIES)
     assert (chief.replica_count, others.replica_count) == (1, 3)
     assert job.job_spec.scheduling.strategy.name == "SPOT"
@@ -146,12 +150,12 @@ def test_a_job_that_is_refused(service, step, code):
     assert service.requests == ["create", "list"]
 
 
-def test_a_project_that_is_not_there(service, step):
+def test_a_missing_project(service, step):
     with pytest.raises(exceptions.NotFound, match="projects/q/locations/europe-west4 not found"):
         step.run(project="q")
 
 
-def test_what_only_vertex_ai_sees(service, step):
+def test_an_error_that_only_vertex_ai_detects(service, step):
     with pytest.raises(exceptions.InvalidArgument, match="machine_type: huge is not supported"):
         step.run(machine_type="huge")
 
@@ -172,10 +176,11 @@ def test_a_job_that_does_not_succeed(service, step, state, message):
 
 
 class Running:
-    """A job that does not end by itself; it can send SIGTERM to the client that asks for its state.
+    """A job that runs until it is stopped, and can send SIGTERM to the client.
 
-    That comes a moment later, when the client waits: out of its midst, SystemExit could leave a
-    lock of gRPC's taken, which the service, in this same process, would then wait for.
+    The signal arrives 0.2 s after a request for the state, while the client waits. During a
+    request, SystemExit could leave a lock of gRPC locked, and the service in the same process would
+    wait for that lock.
     """
 
     def __init__(self, *, terminates: bool = False) -> None:
@@ -193,7 +198,7 @@ class Running:
 
 
 def test_a_terminated_step_cancels_its_job(service, step, caplog):
-    """It cancels no job of another step."""
+    """A step that gets SIGTERM cancels its own job, and no job of another step."""
     others, own = Running(), Running(terminates=True)
     service.add(CustomJob(labels={"vit-step": "another"}), others)
     service.begin = lambda job: own
@@ -220,18 +225,18 @@ def test_a_wait_that_fails_cancels_the_job(service, step, code):
     assert service.requests == ["create", "get", "list", "cancel"]
 
 
-def looked_for_twice(service):
-    """Returns when the step has."""
+def wait_for_two_lists(service):
+    """Waits until the step has listed the jobs twice, for at most 5 seconds."""
     until = time.monotonic() + 5
     while service.requests.count("list") < 2 and time.monotonic() < until:
         time.sleep(0.01)
 
 
 def end_step_while_creating(service):
-    """Ends the step while its job is being created, so that it never gets the answer."""
+    """Sends SIGTERM to the step while Vertex AI creates its job, before the response."""
     time.sleep(0.2)  # as in Running
     os.kill(os.getpid(), signal.SIGTERM)
-    looked_for_twice(service)
+    wait_for_two_lists(service)
 
 
 def test_a_terminated_step_waits_for_the_job_that_is_being_created(service, step):
@@ -248,7 +253,9 @@ def test_a_terminated_step_waits_for_the_job_that_is_being_created(service, step
     assert "get" not in service.requests
 
 
-def test_a_terminated_step_does_not_wait_for_ever(service, step, monkeypatch, caplog):
+def test_a_terminated_step_stops_waiting_for_a_job_after_a_while(
+    service, step, monkeypatch, caplog
+):
     monkeypatch.setattr(cancel, "_LISTING_PATIENCE", 1.0)
 
     def begin(_):
@@ -265,7 +272,7 @@ def test_a_job_whose_creation_is_answered_by_an_error(service, step):
     job = Running()
 
     def add(message):
-        looked_for_twice(service)
+        wait_for_two_lists(service)
         service.add(message, job)
 
     def begin(message):
@@ -288,8 +295,9 @@ def test_a_cancel_is_tried_again(service, step, method):
     assert job.is_stopped
 
 
-def test_a_cancel_waits_for_no_answer_for_ever(service, step):
-    """The container is killed half a minute after SIGTERM."""
+def test_requests_of_a_terminated_step_have_a_timeout(service, step):
+    """The container is killed 30 seconds after SIGTERM, so the requests to list and cancel the job
+    must end earlier."""
     service.begin = lambda _: Running(terminates=True)
     with pytest.raises(SystemExit):
         step.run()
@@ -305,7 +313,7 @@ def test_a_job_that_ends_just_before_its_cancel(service, step, caplog):
     assert "was not cancelled" not in caplog.text
 
 
-def test_a_cancel_that_fails_hides_no_error(service, step, caplog):
+def test_a_failed_cancel_does_not_hide_the_error_of_the_job(service, step, caplog):
     service.begin = lambda _: Running()
     service.fail("get", grpc.StatusCode.UNAUTHENTICATED, "on purpose")
     service.fail("list", grpc.StatusCode.PERMISSION_DENIED, "no customJobs.list")

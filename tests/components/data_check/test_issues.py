@@ -1,4 +1,4 @@
-"""What the fast data check finds, on images that are drawn here."""
+"""Tests of the data check on generated images."""
 
 import io
 import json
@@ -28,7 +28,7 @@ CLASSES = ("cat", "dog", "emu")
 
 
 def draw(seed, size=(160, 120)):
-    """Returns an image of random patches with edges, as different as photographs are."""
+    """Returns an image of random coloured patches, which depend on `seed`."""
     patches = np.random.default_rng(seed).integers(0, 255, (9, 12, 3), dtype=np.uint8)
     return PIL.Image.fromarray(patches).resize(size, PIL.Image.Resampling.BOX)
 
@@ -54,8 +54,8 @@ def others():
         lambda image: image,
         lambda image: image.resize((112, 84)),
         PIL.ImageOps.mirror,
-        lambda image: image.crop((4, 3, 156, 117)),  # 2.5 % of each side
-        lambda image: image.crop((8, 6, 160, 120)),  # 5 % of the left and of the upper side
+        lambda image: image.crop((4, 3, 156, 117)),  # each side loses 2.5 %
+        lambda image: image.crop((8, 6, 160, 120)),  # the left and the upper side lose 5 %
     ],
     ids=["encoded again", "smaller", "mirrored", "cropped", "cropped at a corner"],
 )
@@ -77,7 +77,7 @@ def test_near_duplicates_within_a_split(others):
     assert count_leaks(issues) == 0
 
 
-def test_odd_images(others):
+def test_images_with_unusual_pixels(others):
     odd = {
         TINY: draw(100, (40, 20)),
         BLANK: PIL.Image.new("RGB", (100, 100), "red"),
@@ -89,13 +89,13 @@ def test_odd_images(others):
     assert {kind: found.get(kind) for kind in odd} == {kind: kind for kind in odd}
 
 
-def test_what_most_images_are_is_one_issue(others):
+def test_a_property_of_most_images_is_a_single_issue(others):
     tiny = [record(draw(seed, (20, 20)), f"t{seed}") for seed in range(70)]
     (issue,) = [i for i in find_issues([*others, *tiny], CLASSES) if i.kind == TINY]
     assert issue.detail == "70 of 130 images are so"
 
 
-def test_a_size_or_format_of_one_class_is_a_shortcut(others):
+def test_a_size_or_format_of_a_single_class_is_a_shortcut(others):
     wide = [record(draw(200 + n, (200, 120)), f"{n}.webp", label=2) for n in range(40)]
     found = [i for i in find_issues([*others, *wide], CLASSES) if i.kind == SHORTCUT]
     details = " ".join(issue.detail for issue in found)

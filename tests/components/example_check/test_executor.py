@@ -1,4 +1,4 @@
-"""The check of the examples, on statistics that TFDV computes."""
+"""Tests of ExampleCheck's executor, on statistics that TFDV computes."""
 
 import json
 from pathlib import Path
@@ -42,10 +42,17 @@ def write_counts(folder: Path, *, quarantined=0, roses_quarantined=0, deep=0, da
 
 @pytest.fixture
 def check(tmp_path, caplog):
-    """Runs the node; returns the notices."""
+    """Returns a function that runs the executor and returns the logged warnings."""
 
     def check(
-        labels=(0, 1), *, schema_text=SCHEMA, max_quarantined=0.05, allow_anomalies=0, **counts
+        labels=(0, 1),
+        *,
+        schema_text=SCHEMA,
+        max_quarantined=0.05,
+        allow_anomalies=0,
+        champion_counts=None,
+        max_drift=0.05,
+        **counts,
     ):
         examples, statistics = standard_artifacts.Examples(), standard_artifacts.ExampleStatistics()
         schema, anomalies = standard_artifacts.Schema(), standard_artifacts.ExampleAnomalies()
@@ -66,7 +73,12 @@ def check(tmp_path, caplog):
             (folder / "FeatureStats.pb").write_bytes(computed.SerializeToString())
         parsed = text_format.Parse(schema_text, schema_pb2.Schema())
         (tmp_path / "schema" / "schema.pbtxt").write_text(text_format.MessageToString(parsed))
-        properties = {"classes": json.dumps(CLASSES), "max_quarantined": max_quarantined}
+        properties = {
+            "classes": json.dumps(CLASSES),
+            "max_quarantined": max_quarantined,
+            "champion_counts": json.dumps(champion_counts),
+            "max_drift": max_drift,
+        }
         caplog.clear()
         with caplog.at_level("WARNING", logger=logger.name):
             Executor().Do(
@@ -79,13 +91,13 @@ def check(tmp_path, caplog):
     return check
 
 
-def test_data_as_expected(check, tmp_path):
+def test_valid_data_passes(check, tmp_path):
     assert check(quarantined=5) == []
     assert (tmp_path / "anomalies" / "Split-test" / "SchemaDiff.pb").is_file()
 
 
 def test_anomalies_stop_the_run(check, caplog):
-    with pytest.raises(RefusedError, match=r"^1 anomalies in the data: the lines above"):
+    with pytest.raises(RefusedError, match=r"^anomaly in the data: .*allow-anomalies$"):
         check(labels=(0, 2))
     title, row = [record.getMessage() for record in caplog.records if record.name == logger.name]
     assert title.split() == ["ANOMALY", "WHERE", "EXPECTED", "FOUND"]
@@ -132,3 +144,40 @@ def test_images_of_12_bits_in_16_stop_the_run(check, caplog):
         check(deep=10, dark=6)
     assert "6 of 10 have none above 4095: give the value of white" in caplog.text
     assert check(deep=10, dark=5) == []
+
+
+def test_a_class_balance_that_drifted_stops_the_run(check, caplog):
+    """The data has 90 and 10 images of two classes; the champion was trained on 60 and 60."""
+    with pytest.raises(RefusedError, match=r"^anomaly in the data: class balance \(train"):
+        check(champion_counts=[60, 60])
+    _, row = [record.getMessage() for record in caplog.records if record.name == logger.name]
+    columns = [text for text in row.split("  ") if text]
+    assert columns == [
+        "class balance",
+        "train, feature label",
+        "the champion's, with a divergence of at most 0.05 (data.max_drift)",
+        "divergence 0.15: daisy 90 % of the images instead of 50 %, "
+        "roses 10 % of the images instead of 50 %",
+    ]
+    assert check(champion_counts=[60, 60], max_drift=0.2) == []
+    assert check(champion_counts=[180, 19]) == []
+
+
+def test_a_drift_that_is_allowed_is_shown_in_the_report(check, tmp_path):
+    assert len(check(champion_counts=[60, 60], allow_anomalies=1)) == 2
+    anomalies = standard_artifacts.ExampleAnomalies()
+    anomalies.uri = str(tmp_path / "anomalies")
+    anomalies.split_names = artifact_utils.encode_split_names(SPLITS)
+    (line,) = list_anomalies(anomalies)
+    assert line.startswith("train: class balance: divergence 0.15: daisy 90 % of the images")
+
+
+@pytest.mark.parametrize("before", [[100, 0], [0, 100]])
+def test_a_class_without_images_is_compared(check, before):
+    with pytest.raises(RefusedError, match=r"^anomaly in the data: class balance \(train"):
+        check(champion_counts=before)
+
+
+def test_a_champion_of_an_earlier_version_has_no_counts(check):
+    (line,) = check(champion_counts=[])
+    assert line.startswith("The class balance is not compared with that of the champion's data:")

@@ -1,4 +1,4 @@
-"""Files that people have among their images, and the outcome of each."""
+"""Unusual and damaged files, and whether ingestion writes or quarantines them."""
 
 import gzip
 import io
@@ -20,7 +20,7 @@ _DAMAGED, _FORMAT, _LARGE, _RANGE = Reason.DAMAGED, Reason.FORMAT, Reason.TOO_LA
 
 
 def hostile_files() -> dict[str, tuple[bytes, Reason | None]]:
-    """Returns content and outcome of each kind of file: WRITTEN, or the reason for quarantine."""
+    """Returns content and outcome of each file: WRITTEN, or the reason for quarantine."""
     jpeg = encode(gradient(60, 80), "JPEG", quality=90)
     progressive = encode(gradient(60, 80), "JPEG", progressive=True)
     png = encode(gradient(60, 80), "PNG")
@@ -53,7 +53,7 @@ def hostile_files() -> dict[str, tuple[bytes, Reason | None]]:
         "one_bit.png": (encode(gradient().convert("1"), "PNG"), WRITTEN),
         "alpha.png": (encode(image_files.transparent(), "PNG"), WRITTEN),
         "palette.png": (encode(gradient().quantize(7), "PNG"), WRITTEN),
-        "text.png": (image_files.png_with(b"tEXt", b"x" * 100_000), WRITTEN),
+        "text.png": (image_files.png_with_chunk(b"tEXt", b"x" * 100_000), WRITTEN),
         "half.png": (png[: len(png) // 2], _DAMAGED),
         "wrong_checksum.png": (png[:50] + bytes([png[50] ^ 1]) + png[51:], _DAMAGED),
         "no_pixels.png": (png[:33] + png_chunk(b"IEND", b""), _DAMAGED),
@@ -63,7 +63,7 @@ def hostile_files() -> dict[str, tuple[bytes, Reason | None]]:
         "jpeg_called.png": (jpeg, WRITTEN),
         # GIF, BMP, WebP
         "animation.gif": (image_files.animation("GIF"), WRITTEN),
-        "part_of_canvas.gif": (image_files.gif_of_part(), WRITTEN),
+        "part_of_canvas.gif": (image_files.partial_gif(), WRITTEN),
         "half.gif": (gif[: len(gif) // 2], _DAMAGED),
         "no_frame.gif": (gif[:13] + b";", _DAMAGED),
         "palette.bmp": (image_files.bmp(4), WRITTEN),
@@ -102,7 +102,7 @@ def hostile_files() -> dict[str, tuple[bytes, Reason | None]]:
 
 
 def write_hostile_files(folder: Path) -> dict[str, Reason | None]:
-    """Writes all kinds of files, and names and links of all kinds; returns the outcome of each."""
+    """Writes the files, and others with unusual names or links; returns each file's outcome."""
     outcomes = {}
     for name, (content, outcome) in hostile_files().items():
         (folder / name).write_bytes(content)

@@ -1,4 +1,4 @@
-"""ImageExampleGen's executor on real files, with Beam's in-process engine."""
+"""Tests of ImageExampleGen's executor on real files, with Beam's in-process runner."""
 
 import hashlib
 import json
@@ -22,7 +22,7 @@ from tests.conftest import class_folder, encode, gradient
 
 
 class _RecordingExecutor(Executor):
-    """Keeps Beam's description of the job that it has run."""
+    """Keeps the serialized Beam pipeline after the run."""
 
     def _make_beam_pipeline(self):
         pipeline = super()._make_beam_pipeline()
@@ -36,11 +36,11 @@ class _RecordingExecutor(Executor):
         return pipeline
 
 
-jobs: dict[Path, bytes] = {}  # by the folder of the examples
+jobs: dict[Path, bytes] = {}  # serialized Beam pipelines by the folder of the examples
 
 
 def ingest(folder: Path, source: dict, classes: list[str], max_side: int = 64) -> Path:
-    """Runs the executor; returns the directory of the Examples artifact."""
+    """Runs the executor; returns `folder`, the directory of the Examples artifact."""
     artifact = standard_artifacts.Examples()
     artifact.uri = str(folder)
     properties = {"source": json.dumps(source), "classes": json.dumps(classes)}
@@ -78,8 +78,8 @@ def read(folder: Path) -> dict[str, list[dict]]:
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory):
-    """Returns a folder with 40 different images in two classes, one of them three times, and four
-    files that are no images.
+    """Returns a folder with 40 PNGs in two classes, three copies of one JPEG, and four files that
+    are no images.
     """
     folder = class_folder(tmp_path_factory.mktemp("source") / "data", images=20)
     jpeg = encode(gradient(20, 20), "JPEG")
@@ -98,7 +98,7 @@ def written(source, tmp_path_factory):
     return ingest(tmp_path_factory.mktemp("examples"), description, ["c0", "c1"], max_side=25)
 
 
-def test_in_is_out_plus_quarantined(written):
+def test_each_image_is_written_or_quarantined(written):
     counts = json.loads((written / "counts.json").read_text())
     assert counts["read"] == 47
     assert counts["quarantine"] == 4
@@ -109,14 +109,14 @@ def test_in_is_out_plus_quarantined(written):
 
 
 def test_files_of_the_artifact(written):
-    """One record file for each planned shard, and nothing that is needed only to write them."""
+    """The artifact has one record file for each shard, and no temporary files."""
     found = {str(file.relative_to(written)) for file in written.rglob("*") if file.is_file()}
     shards = {f"Split-{split}/data_tfrecord-00000-of-00001.gz" for split in SPLITS}
     assert found == shards | {"counts.json", "quarantine.jsonl", "unread/fingerprint.json"}
 
 
 def test_the_job_does_not_list_the_images(written):
-    """A job has a limited size."""
+    """The Beam pipeline does not contain the file names, because runners limit its size."""
     assert b"Spread" in jobs[written]
     assert b"again.jpg" not in jobs[written]
 
@@ -165,7 +165,7 @@ def test_jpegs_pass_byte_for_byte(written, source):
 
 
 def test_examples_are_the_same_bytes_in_every_process(written):
-    """Without sorting, the order of a protobuf map's entries differs between processes."""
+    """The map entries of an example are sorted, since their order may differ between processes."""
     files = [str(file) for file in written.glob("Split-*/*")]
     for record in tf.data.TFRecordDataset(files, "GZIP").as_numpy_iterator():
         example = tf.train.Example.FromString(record)
@@ -187,8 +187,8 @@ def test_other_classes_than_the_pipeline_was_built_for_are_refused(source, tmp_p
         ingest(tmp_path, {"kind": "folder", "path": str(source)}, ["c0", "c2"])
 
 
-def test_the_images_are_those_that_were_listed_when_the_run_began(tmp_path):
-    """One of them has gone since, one has changed, and a new one is left for the next run."""
+def test_the_executor_reads_the_images_that_were_listed_at_the_start(tmp_path):
+    """After the listing, one image is removed, one image is changed, and one image is added."""
     folder = class_folder(tmp_path / "data", images=20)
     source = make_source({"kind": "folder", "path": str(folder)})
     source.prepare()
@@ -221,7 +221,7 @@ def test_a_class_without_an_image_to_train_on_is_refused(tmp_path):
     image = next(
         i for i in different_jpegs(50) if int(hashlib.sha256(i).hexdigest()[:16], 16) % 10 == 1
     )
-    (folder / "c2" / "only.jpg").write_bytes(image)  # in the test split
+    (folder / "c2" / "only.jpg").write_bytes(image)  # the digest puts the image into the test split
     (folder / "c2" / "notes.txt").write_text("not an image")
     with pytest.raises(
         InputError, match=r"no training image for the class c2 \(2 read, 1 of them quarantined\);"
@@ -231,7 +231,7 @@ def test_a_class_without_an_image_to_train_on_is_refused(tmp_path):
 
 
 def tfds_dataset(data_dir: Path, labels: list[int], names: list[str]) -> dict:
-    """Prepares a TFDS dataset of images with these labels, three times each."""
+    """Prepares a TFDS dataset of images with the given labels, three images for each entry."""
     features = tfds.features.FeaturesDict(
         {"image": tfds.features.Image(), "label": tfds.features.ClassLabel(names=names)}
     )
@@ -250,8 +250,8 @@ def tfds_dataset(data_dir: Path, labels: list[int], names: list[str]) -> dict:
     return {"kind": "tfds", "name": "small", "data_dir": str(data_dir)}
 
 
-def test_an_image_that_nobody_has_labelled_is_quarantined(tmp_path):
-    """TFDS gives unlabelled images the label -1."""
+def test_an_image_without_a_label_is_quarantined(tmp_path):
+    """TFDS gives images without a label the label -1."""
     source = tfds_dataset(tmp_path / "tfds", [0, 1, 1, 0, -1, 0, 1] * 3, ["c0", "c1"])
     written = ingest(tmp_path / "out", source, ["c0", "c1"])
     records = [json.loads(r) for r in (written / "quarantine.jsonl").read_text().splitlines()]
@@ -274,8 +274,7 @@ def test_a_dataset_that_has_images_of_one_class_is_refused(tmp_path):
 
 
 def test_a_source_with_its_own_test_split(shared, tmp_path):
-    """The test split of Oxford-IIIT Pet is kept whole, and no example grows by more than a
-    tenth."""
+    """The test split of Oxford-IIIT Pet is kept, and the files grow by at most a tenth."""
     from components.image_example_gen.sources.tfds import TfdsSource
 
     data_dir = str(shared / "tfds")

@@ -1,4 +1,4 @@
-"""Files of every kind, and files that are damaged at random: written or quarantined, never lost."""
+"""Tests that ingestion writes or quarantines every unusual or randomly damaged file."""
 
 import pytest
 import tensorflow as tf
@@ -46,7 +46,7 @@ VALID = {
 
 @st.composite
 def damaged_files(draw):
-    """A valid file with bytes changed, cut out or put in."""
+    """Draws a valid image file in which bytes are changed, removed or inserted."""
     encoded = bytearray(VALID[draw(st.sampled_from(sorted(VALID)))])
     for _ in range(draw(st.integers(1, 4))):
         position = draw(st.integers(0, len(encoded) - 1))
@@ -69,9 +69,9 @@ def damaged_files(draw):
 )
 @given(damaged_files())
 def test_a_damaged_file_is_written_or_quarantined(encoded):
-    """Whatever is written, TensorFlow's decoder accepts as a whole: Transform will not fail on it.
+    """TensorFlow decodes every file that ingestion accepts, so Transform will not fail.
 
-    JPEGs are checked at an eighth of their size, so this compares the two.
+    Ingestion decodes JPEGs at an eighth of their size; this test decodes them at full size.
     """
     limits = Limits(max_side=1024, max_pixels=10**6)
     try:

@@ -17,7 +17,7 @@ LISTING = Listing(
 
 
 def test_a_listing_is_read_as_it_was_written(tmp_path):
-    """Also file names that are not UTF-8, or that have a line end in them."""
+    """The listing has a file name that is not UTF-8 and contains a line break."""
     path = listing_path(str(tmp_path), "fingerprint")
     assert not has_listing(path)
     assert read_listing(path) is None

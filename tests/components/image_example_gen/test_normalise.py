@@ -16,7 +16,7 @@ from trainer.decoding.image_file import decode_upright
 from trainer.decoding.limits import Limits
 
 
-def decoded(encoded: bytes) -> PIL.Image.Image:
+def open_image(encoded: bytes) -> PIL.Image.Image:
     image = PIL.Image.open(io.BytesIO(encoded))
     image.load()
     return image
@@ -26,12 +26,12 @@ def limits(max_side: int, max_pixels: int = 10**8, max_value: int = 0) -> Limits
     return Limits(max_side=max_side, max_pixels=max_pixels, max_value=max_value)
 
 
-def converted(encoded: bytes, limits: Limits) -> bytes:
+def convert_image(encoded: bytes, limits: Limits) -> bytes:
     return normalise(encoded, limits).encoded
 
 
 def difference(one: PIL.Image.Image, other: PIL.Image.Image) -> float:
-    """Returns the mean absolute difference of two RGB images, in values of 0 to 255."""
+    """Returns the mean absolute difference of two RGB images, in [0, 255]."""
     return float(np.abs(np.asarray(one, np.float32) - np.asarray(other, np.float32)).mean())
 
 
@@ -41,24 +41,24 @@ def test_an_upright_rgb_jpeg_passes_byte_for_byte(jpeg):
 
 @pytest.mark.parametrize("format", ["PNG", "GIF", "BMP", "WEBP", "TIFF"])
 def test_other_formats_become_jpeg_and_look_the_same(format):
-    image = decoded(converted(encode(gradient(), format), limits(100)))
+    image = open_image(convert_image(encode(gradient(), format), limits(100)))
     assert (image.format, image.mode) == ("JPEG", "RGB")
     assert difference(image, gradient()) < 6
 
 
 @pytest.mark.parametrize("mode", ["L", "CMYK"])
 def test_jpegs_of_other_colours_become_rgb(mode):
-    image = decoded(converted(encode(gradient().convert(mode), "JPEG"), limits(100)))
+    image = open_image(convert_image(encode(gradient().convert(mode), "JPEG"), limits(100)))
     assert (image.format, image.mode) == ("JPEG", "RGB")
     assert difference(image, gradient().convert(mode).convert("RGB")) < 6
 
 
 @pytest.mark.parametrize("orientation", range(2, 9))
-def test_rotated_photographs_become_upright(orientation):
+def test_rotated_images_become_upright(orientation):
     exif = PIL.Image.Exif()
     exif[ORIENTATION] = orientation
     source = encode(gradient(), "JPEG", exif=exif, quality=95)
-    image = decoded(converted(source, limits(100)))
+    image = open_image(convert_image(source, limits(100)))
     turned = {
         2: PIL.Image.Transpose.FLIP_LEFT_RIGHT,
         3: PIL.Image.Transpose.ROTATE_180,
@@ -77,29 +77,33 @@ def test_rotated_photographs_become_upright(orientation):
     [
         b"Exif\x00\x00rubbish",
         b"Exif\x00\x00II*\x00\xff\xff\xff\xff",
-        # an orientation that is a text, and one that does not exist
+        # The orientation is a text in the first case, and has the invalid value 99 in the second.
         b"Exif\x00\x00II*\x00\x08\x00\x00\x00\x01\x00\x12\x01\x02\x00\x02\x00\x00\x00x\x00\x00\x00\x00\x00\x00\x00",
         b"Exif\x00\x00II*\x00\x08\x00\x00\x00\x01\x00\x12\x01\x03\x00\x01\x00\x00\x00\x63\x00\x00\x00\x00\x00\x00\x00",
     ],
     ids=["rubbish", "offset", "text", "99"],
 )
-def test_a_image_with_damaged_exif_is_as_good_as_one_without(exif):
+def test_damaged_exif_is_ignored(exif):
     source = encode(gradient(), "JPEG", exif=exif, quality=95)
-    assert difference(decoded(converted(source, limits(100))), gradient()) < 6
-    assert max(decoded(converted(source, limits(16))).size) == 16
+    assert difference(open_image(convert_image(source, limits(100))), gradient()) < 6
+    assert max(open_image(convert_image(source, limits(16))).size) == 16
 
 
 def test_alpha_is_laid_on_white():
     image = gradient().convert("RGBA")
     image.putalpha(0)
-    assert difference(decoded(converted(encode(image, "PNG"), limits(100))), white(image.size)) < 1
+    assert (
+        difference(open_image(convert_image(encode(image, "PNG"), limits(100))), white(image.size))
+        < 1
+    )
 
 
 def test_a_transparent_palette_is_laid_on_white():
     image = PIL.Image.new("P", (16, 16), 0)
     assert (
         difference(
-            decoded(converted(encode(image, "PNG", transparency=0), limits(100))), white(image.size)
+            open_image(convert_image(encode(image, "PNG", transparency=0), limits(100))),
+            white(image.size),
         )
         < 1
     )
@@ -107,7 +111,7 @@ def test_a_transparent_palette_is_laid_on_white():
 
 def test_sixteen_bits_are_scaled_not_clipped():
     values = np.linspace(0, 65535, 256, dtype=np.uint16).reshape(16, 16)
-    image = decoded(converted(encode(PIL.Image.fromarray(values), "PNG"), limits(100)))
+    image = open_image(convert_image(encode(PIL.Image.fromarray(values), "PNG"), limits(100)))
     expected = PIL.Image.fromarray((values >> 8).astype(np.uint8)).convert("RGB")
     assert difference(image, expected) < 3
 
@@ -115,12 +119,12 @@ def test_sixteen_bits_are_scaled_not_clipped():
 def test_the_first_frame_of_an_animation_counts():
     frames = [gradient(), white((32, 24))]
     source = encode(frames[0], "GIF", save_all=True, append_images=frames[1:])
-    assert difference(decoded(converted(source, limits(100))), gradient()) < 6
+    assert difference(open_image(convert_image(source, limits(100))), gradient()) < 6
 
 
 @pytest.mark.parametrize("side", [16, 31])
 def test_large_images_are_made_smaller_in_proportion(jpeg, side):
-    width, height = decoded(converted(jpeg, limits(side))).size
+    width, height = open_image(convert_image(jpeg, limits(side))).size
     assert width == side
     assert height == pytest.approx(side * 24 / 32, abs=0.5)
 
@@ -138,16 +142,16 @@ def test_large_images_are_made_smaller_in_proportion(jpeg, side):
 )
 def test_the_error_of_an_undecodable_image(source, reason):
     with pytest.raises(UnusableError, match=reason) as error:
-        converted(source, limits(100))
+        convert_image(source, limits(100))
     assert str(error.value)
 
 
-def test_every_cut_of_a_file_is_decoded_or_refused(jpeg):
-    """A file that is truncated anywhere never leads to another exception."""
+def test_a_truncated_file_is_decoded_or_refused(jpeg):
+    """A file that is truncated at any byte raises UnusableError or no error."""
     for source in (jpeg, encode(gradient(), "PNG"), encode(gradient(), "WEBP")):
         for length in range(0, len(source), 7):
             try:
-                converted(source[:length], limits(100))
+                convert_image(source[:length], limits(100))
             except UnusableError:
                 continue
 
@@ -155,17 +159,17 @@ def test_every_cut_of_a_file_is_decoded_or_refused(jpeg):
 @pytest.mark.parametrize("format", ["JPEG", "TIFF"])
 def test_an_image_of_too_many_pixels_is_refused(format):
     with pytest.raises(UnusableError, match=r"32.*24 pixels; at most 100 are decoded"):
-        converted(encode(gradient(), format), limits(100, max_pixels=100))
+        convert_image(encode(gradient(), format), limits(100, max_pixels=100))
 
 
 FILES = {path.name: path.read_bytes() for path in suite()} | KINDS
 FILES |= {"rubbish": b"rubbish", "empty": b"", "cut off": encode(gradient(), "JPEG")[:-200]}
-FILES |= {"canvas": image_files.gif_of_part(), "bomb": image_files.png_bomb(1001)}
+FILES |= {"canvas": image_files.partial_gif(), "bomb": image_files.png_bomb(1001)}
 
 
 @pytest.fixture(scope="module")
 def served():
-    """Encoded image -> the pixels that the exported model sees; None where it refuses."""
+    """Returns the decoder of exported models, which returns None for a refused image."""
     decode = tf.function(
         lambda encoded: decode_upright(encoded, limits(300, 10**6)).image,
         input_signature=[tf.TensorSpec([], tf.string)],
@@ -183,10 +187,13 @@ def served():
 
 @pytest.mark.parametrize("name", FILES)
 def test_a_served_image_looks_as_an_ingested_one(served, name):
-    """Within 2 of 255, the re-encoding included; and what one refuses the other refuses."""
+    """Serving decodes an image and its ingested JPEG to nearly the same pixels (within 2 of 255).
+
+    Serving refuses an image if and only if ingestion refuses it.
+    """
     pixels = served(FILES[name])
     try:
-        ingested = served(converted(FILES[name], limits(300, 10**6)))
+        ingested = served(convert_image(FILES[name], limits(300, 10**6)))
     except UnusableError:
         assert pixels is None
     else:
@@ -208,18 +215,19 @@ def test_a_served_image_looks_as_an_ingested_one(served, name):
 )
 def test_formats_that_only_pillow_decodes(served, encoded):
     assert served(encoded) is None
-    assert served(converted(encoded, limits(100))) is not None
+    assert served(convert_image(encoded, limits(100))) is not None
 
 
 @pytest.mark.parametrize("format", ["EPS", "PDF", "SGI"])
 def test_other_formats_are_not_opened(format):
-    """Pillow would run Ghostscript for an EPS."""
+    """Unsupported formats are refused before Pillow opens them; it would run Ghostscript for
+    EPS."""
     with pytest.raises(UnusableError, match="not an image of a known format"):
-        converted(encode(gradient(), format), limits(100))
+        convert_image(encode(gradient(), format), limits(100))
 
 
 def tiff(values: np.ndarray, **tags: object) -> bytes:
-    """A TIFF of one channel; the tags are given by their numbers."""
+    """Returns a TIFF file with one channel; `t340=x` sets the tag with number 340."""
     info = PIL.TiffImagePlugin.ImageFileDirectory_v2()
     for tag, value in tags.items():
         info[int(tag.removeprefix("t"))] = value
@@ -227,8 +235,8 @@ def tiff(values: np.ndarray, **tags: object) -> bytes:
 
 
 def shade(encoded: bytes, limits: Limits) -> int:
-    """The grey value of an image of one shade, 0 to 255."""
-    values = np.asarray(decoded(converted(encoded, limits)))
+    """Normalises an image of a single shade; returns its grey value, 0 to 255."""
+    values = np.asarray(open_image(convert_image(encoded, limits)))
     assert np.ptp(values) <= 1
     return int(values[0, 0, 0])
 
@@ -236,7 +244,7 @@ def shade(encoded: bytes, limits: Limits) -> int:
 @pytest.mark.parametrize("dtype", [np.float32, np.int32, np.int16])
 def test_an_image_without_a_known_white_is_refused(dtype):
     with pytest.raises(UnusableError, match="whose black and white are not stated") as error:
-        converted(tiff(np.zeros([9, 9], dtype)), limits(100))
+        convert_image(tiff(np.zeros([9, 9], dtype)), limits(100))
     assert error.value.reason == Reason.RANGE
 
 
@@ -261,7 +269,7 @@ def test_values_are_scaled_by_the_stated_range(values, tags, max_value, expected
 def test_infinite_values_are_refused():
     values = np.full([9, 9], np.nan, np.float32)
     with pytest.raises(UnusableError, match="infinite or not a number") as error:
-        converted(tiff(values), limits(100, max_value=1))
+        convert_image(tiff(values), limits(100, max_value=1))
     assert error.value.reason == Reason.RANGE
 
 
@@ -271,7 +279,10 @@ def test_infinite_values_are_refused():
     [(None, 0, 15), (None, 4095, 255), (12, 0, 255), (16, 0, 15), (8, 0, 15)],
 )
 def test_white_of_16_bit_pngs(served, channels, significant, max_value, expected):
-    """By sBIT only where no value has more bits. The exported model sees the same."""
+    """The chunk sBIT sets the value of white, unless a pixel has more bits.
+
+    Ingestion and serving use the same value of white.
+    """
     values = np.full([9, 9, *channels], 4095, np.uint16)
     if channels == (4,):
         values[..., 3] = 65535
@@ -287,7 +298,8 @@ def test_white_of_16_bit_pngs(served, channels, significant, max_value, expected
 
 @pytest.mark.parametrize("peak", [4095, 4096])
 def test_the_peak_of_16_bits_is_known(peak):
-    """So that a dataset of 12 bits in 16 is noticed."""
+    """`normalise` returns the largest value of a 16-bit image, which shows whether it has only 12
+    bits."""
     values = np.zeros([9, 9], np.uint16)
     values[3, 3] = peak
     assert normalise(encode(PIL.Image.fromarray(values), "PNG"), limits(100)).peak == peak
@@ -310,41 +322,41 @@ def test_the_peak_of_16_bits_is_known(peak):
 )
 def test_reasons(start, reason):
     with pytest.raises(UnusableError) as error:
-        converted(start + bytes(100) * bool(start), limits(100))
+        convert_image(start + bytes(100) * bool(start), limits(100))
     assert error.value.reason == reason
 
 
 def test_a_file_of_too_many_bytes_is_not_decoded(jpeg):
     with pytest.raises(UnusableError, match="bytes; at most") as error:
-        converted(jpeg + bytes(2**20), limits(100, max_pixels=100))
+        convert_image(jpeg + bytes(2**20), limits(100, max_pixels=100))
     assert error.value.reason == Reason.TOO_LARGE
 
 
 def test_a_jpeg_of_many_scans_is_not_decoded():
-    """A small file of thousands of scans would take minutes."""
+    """Decoding a small progressive JPEG with thousands of scans would take minutes."""
     encoded = encode(gradient(), "JPEG", progressive=True)
     scan = encoded[encoded.rindex(b"\xff\xda") : -2]
     with pytest.raises(UnusableError, match="a JPEG of more than 100 scans") as error:
-        converted(encoded[:-2] + scan * 100 + encoded[-2:], limits(100))
+        convert_image(encoded[:-2] + scan * 100 + encoded[-2:], limits(100))
     assert error.value.reason == Reason.TOO_LARGE
 
 
-def test_photographs_pass_and_tensorflow_decodes_them(photographs):
+def test_real_images_pass_and_tensorflow_decodes_them(real_images):
     re_encoded = []
-    for path in photographs:
+    for path in real_images:
         source = path.read_bytes()
-        made = converted(source, limits(1024))
+        made = convert_image(source, limits(1024))
         if made is not source:
             re_encoded.append(path.name)
         shape = tf.io.decode_image(made, channels=3, expand_animations=False).shape
         assert max(shape) <= 1024
-    # In the published dataset one of these is really a GIF and one an RGBA PNG.
+    # In the published dataset, these two .jpg files are in fact a GIF and a PNG with alpha.
     assert {"Abyssinian_34.jpg", "Abyssinian_5.jpg"} <= set(re_encoded)
 
 
-def test_re_encoding_hardly_grows_the_photographs(photographs):
-    before = sum(path.stat().st_size for path in photographs)
-    after = sum(len(converted(path.read_bytes(), limits(1024))) for path in photographs)
+def test_re_encoding_hardly_grows_real_images(real_images):
+    before = sum(path.stat().st_size for path in real_images)
+    after = sum(len(convert_image(path.read_bytes(), limits(1024))) for path in real_images)
     assert after <= 1.1 * before
 
 

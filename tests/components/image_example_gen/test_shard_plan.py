@@ -55,7 +55,7 @@ def test_every_image_is_in_one_shard_of_its_split():
     assert sum(len(shard.images) for shard in planned) == 1000
 
 
-def test_the_plan_depends_on_the_data_alone():
+def test_the_plan_depends_only_on_the_data():
     listed = images(1000, 10)
     shuffled = random.Random(0).sample(listed, len(listed))
     assert plan(shuffled) == plan(listed)
@@ -67,7 +67,7 @@ def test_classes_are_mixed():
 
 
 def test_plans_are_read_as_they_were_written():
-    """Also a file name that is not UTF-8."""
+    """The plan has a file name that is not UTF-8."""
     (shard,) = plan([ImageReference("c0/\udce9.jpg", 0, "/c0/\udce9.jpg", 0, "", "test", "a\nb")])
     read, found = read_plan(format_plan(shard).splitlines())
     assert list(found) == shard.images

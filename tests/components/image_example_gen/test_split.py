@@ -8,26 +8,26 @@ from components.image_example_gen.split import assign_splits
 
 
 def image(index, label=0, split="", group=""):
-    """Returns an image whose bytes are the 4 bytes of `index`."""
+    """Returns a reference to an image whose content is the number `index` in 4 bytes."""
     digest = hashlib.sha256(index.to_bytes(4, "big")).hexdigest()
     return ImageReference(f"{label}/{index}-{split}", label, "", 4, digest, split, group)
 
 
 def splits_of(images):
-    """Returns the split of each image, by file name."""
+    """Returns the splits of the images by file name."""
     names = [image.file_name for image in images]
     return dict(zip(names, assign_splits(images), strict=True))
 
 
-def test_eighty_ten_ten():
+def test_splits_have_80_10_and_10_percent():
     counts = Counter(assign_splits([image(index) for index in range(10_000)]))
     assert counts["train"] == pytest.approx(8000, rel=0.03)
     assert counts["validation"] == pytest.approx(1000, rel=0.1)
     assert counts["test"] == pytest.approx(1000, rel=0.1)
 
 
-def test_the_cut_is_the_same_for_ever():
-    """An image never changes its split, so these values are part of the format."""
+def test_the_assignment_to_splits_never_changes():
+    """No version may assign an image to another split, so the test has the literal result."""
     letters = {"train": "-", "validation": "v", "test": "t"}
     splits = [letters[split] for split in assign_splits([image(index) for index in range(60)])]
     assert "".join(splits) == "--------t-------------tt------------------v--tt-------------"
@@ -60,14 +60,14 @@ def test_every_class_has_an_image_in_each_split(size):
     assert splits["train"] >= splits["validation"]
 
 
-def test_a_class_that_the_digests_divide_well_is_left_as_it_is():
+def test_splits_by_digest_are_kept_for_large_classes():
     images = [image(index, label) for label in range(5) for index in range(label, 2000, 5)]
     buckets = [int(i.digest[:16], 16) % 10 for i in images]
     expected = [{0: "validation", 1: "test"}.get(bucket, "train") for bucket in buckets]
     assert assign_splits(images) == expected
 
 
-def test_one_image_more_moves_at_most_one_other_in_each_split():
+def test_adding_an_image_moves_at_most_one_image_in_each_split():
     for size in range(3, 60):
         before = splits_of([image(n) for n in range(size)])
         after = splits_of([image(n) for n in range(size + 1)])
@@ -84,16 +84,16 @@ def test_copies_and_groups_are_never_divided():
     for patient in range(40):
         assert len(set(assign_splits(grouped)[patient::40])) == 1
     assert set(assign_splits(grouped)) == {"train", "validation", "test"}
-    copies = [image(7, group=f"patient {n}") for n in range(40)]  # all patients share an image
+    copies = [image(7, group=f"patient {n}") for n in range(40)]  # all patients have the same image
     assert len(set(assign_splits(grouped + copies))) == 1
 
 
-def test_too_few_different_images_stay_where_their_digests_put_them():
+def test_a_class_of_too_few_images_keeps_its_splits_by_digest():
     twins = [image(1)._replace(file_name=str(n)) for n in range(9)]
     assert set(assign_splits(twins)) == {"train"}
 
 
-def test_an_image_that_was_not_read_counts_for_nothing():
+def test_an_unreadable_image_does_not_count():
     images = [image(n) for n in range(3)] + [image(9)._replace(digest="", size=0)]
     assert sorted(assign_splits(images)[:3]) == ["test", "train", "validation"]
     assert assign_splits(images)[3] == "train"

@@ -1,4 +1,4 @@
-"""The files of a split."""
+"""Tests of the record files of a split."""
 
 import gzip
 

@@ -1,12 +1,12 @@
 import pytest
 import tensorflow as tf
 
-from components.model_evaluator.records import record
+from tests.components.model_evaluator.blessings import record
 
 
 @pytest.fixture
 def make_model(tmp_path):
-    """Makes a Model artifact of the classes a and b, and returns its URI."""
+    """Returns a function that writes a Model artifact with classes a and b and returns its URI."""
 
     def make_model(name: str, weight: float = 0.0) -> str:
         directory = tmp_path / "Trainer" / name / "Format-Serving"
@@ -22,13 +22,13 @@ def make_model(tmp_path):
 
 @pytest.fixture
 def records(tmp_path):
-    """The directory of the records of blessings."""
+    """Returns the directory of the records of blessed models."""
     return str(tmp_path / "blessed")
 
 
 @pytest.fixture
 def blessings(make_model, records):
-    """Two blessings, of the trainings "one" and "two", the second the later one."""
+    """Records the blessings of two models, of the training "one" and then of the training "two"."""
     return [
         record(records, make_model(str(index)), name) for index, name in enumerate(("one", "two"))
     ]

@@ -12,7 +12,7 @@ from components.model_evaluator.calibration_metrics import (
     CalibrationMetrics,
 )
 
-# As behind `count_invalid_as_wrong`: the last image is not valid.
+# Outputs of the extractor `count_invalid_as_wrong`; the last image is invalid.
 ANSWERS = {
     "probabilities": np.array([[0.9, 0.1, 0], [0.2, 0.8, 0], [0.6, 0.4, 0], [0, 0, 1]]),
     "valid": np.array([True, True, True, False]),
@@ -21,8 +21,8 @@ ANSWERS = {
 LABELS = np.array([0, 0, 1, 0])
 
 
-def combined(model, predictions_of, labels_of=lambda label: label):
-    """What TFMA does: one element for each image, two accumulators."""
+def compute_metrics(model, predictions_of, labels_of=lambda label: label):
+    """Computes the metrics as TFMA does, with one element per image and two accumulators."""
     computations = CalibrationMetrics().computations(model_names=[model])
     (computation,) = computations
     combiner = computation.combiner
@@ -46,16 +46,16 @@ def test_the_four_metrics(model):
     def labels_of(label):
         return {"candidate": label, "baseline": label} if model else label
 
-    found = combined(model, predictions_of, labels_of)
+    found = compute_metrics(model, predictions_of, labels_of)
     assert found[COVERAGE] == 0.5
     assert found[ACCEPTED_ACCURACY] == 0.5
     likelihoods = -np.log([0.9, 0.2, 0.4, 1e-7])
     assert found[NLL] == pytest.approx(likelihoods.mean())
-    # The image that is not valid: wrong, with a probability of 0.
+    # The invalid image counts as wrong, with a probability of 0.
     assert found[ECE] == pytest.approx((abs(0.9 - 1) + 0.8 + 0.6 + 0) / 4)
 
 
-def test_where_no_answer_is_accepted():
+def test_metrics_without_an_accepted_prediction():
     sums = calibration_metrics.measure(ANSWERS | {"accepted": np.zeros(4, bool)}, LABELS)
     (computation,) = CalibrationMetrics().computations(model_names=[""])
     found = computation.combiner.extract_output(sums)
@@ -63,7 +63,7 @@ def test_where_no_answer_is_accepted():
     assert (values[COVERAGE], values[ACCEPTED_ACCURACY]) == (0, 1)
 
 
-def test_a_model_that_accepts_nothing_explicitly_accepts_all():
+def test_a_model_without_the_output_accepted_accepts_all():
     answers = {"probabilities": ANSWERS["probabilities"]}
     totals, _ = calibration_metrics.measure(answers, LABELS)
     assert list(totals[:3]) == [4, 4, 1]

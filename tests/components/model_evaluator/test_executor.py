@@ -1,4 +1,7 @@
-"""Which model a new one is compared with. TFMA's part is in tests/end_to_end."""
+"""Tests of ModelEvaluator's executor, with a stand-in for TFMA.
+
+They test which champion the new model is compared with. tests/end_to_end runs TFMA.
+"""
 
 import json
 from pathlib import Path
@@ -7,24 +10,33 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from tfx.components.evaluator import executor as tfx_executor
-from tfx.types import standard_artifacts
+from tfx.types import artifact_utils, standard_artifacts
 
 from common.custom_config import to_custom_config
 from common.errors import InputError
 from components.image_example_gen.split import SPLITS
-from components.model_evaluator.executor import CHAMPION, GATE, RECORDS, TRAINING, Executor
+from components.model_evaluator.executor import (
+    CHAMPION,
+    DATA,
+    GATE,
+    HEAT_MAP_SECONDS,
+    RECORDS,
+    TRAINING,
+    Executor,
+)
 from components.model_evaluator.predictions import FILE, SCHEMA
 from components.model_evaluator.reasons import ACCURACY, read_reasons
-from components.model_evaluator.records import last_blessed, record
+from components.model_evaluator.records import last_blessed
 from components.model_evaluator.settings import GateSettings
 from components.model_evaluator.verdict import Verdict
 from pipeline.options.gate import Gate
+from tests.components.model_evaluator.blessings import record
 
 
 def write_predictions(evaluation, *, compared, is_better):
     """Writes the table of predictions of 20 images of the class a.
 
-    The new model answers all of them correctly, or 10 of them where the champion answers all.
+    One model classifies all images correctly, and the other model only 10 of them.
     """
     right, wrong = ["a"] * 20, ["a"] * 10 + ["b"] * 10
     new, champion = (right, wrong) if is_better else (wrong, right)
@@ -39,10 +51,10 @@ def write_predictions(evaluation, *, compared, is_better):
 
 @pytest.fixture
 def evaluate(make_model, records, tmp_path, monkeypatch):
-    """Runs the executor on a new model of the training "new".
+    """Returns a function that runs the executor on a model of the training "new".
 
-    TFX's executor is replaced by one that writes the table of predictions only: the new model is
-    worse than the champion where that is one of `refused`.
+    A stand-in for TFX's executor writes the table of predictions. The new model is worse than the
+    champions in `refused`, and better than any other champion.
     """
     compared = []
 
@@ -50,7 +62,7 @@ def evaluate(make_model, records, tmp_path, monkeypatch):
         waiting = list(meanwhile)
 
         def do(self, inputs, outputs, properties):
-            assert not {CHAMPION, RECORDS, TRAINING, GATE} & set(properties)
+            assert not {CHAMPION, RECORDS, TRAINING, DATA, GATE, HEAT_MAP_SECONDS} & set(properties)
             (evaluation,) = outputs["evaluation"]
             assert not list(Path(evaluation.uri).glob("*"))
             (baseline,) = [a.uri for a in inputs.get("baseline_model", [])] or [None]
@@ -70,11 +82,13 @@ def evaluate(make_model, records, tmp_path, monkeypatch):
         }
         for name, artifact in artifacts.items():
             artifact.uri = make_model("new", 9.0) if name == "model" else str(tmp_path / name)
+        artifacts["examples"].split_names = artifact_utils.encode_split_names(list(SPLITS))
         (tmp_path / "examples").mkdir()
         counts = {"by_label": {key: {"0": 100} for key in ("read", *SPLITS, "quarantine")}}
         (tmp_path / "examples" / "counts.json").write_text(json.dumps(counts))
         gate = to_custom_config(GateSettings(**vars(Gate(min_accuracy=0.4, confidence=0.8))))
         properties = {CHAMPION: "not looked at", RECORDS: records, TRAINING: "new", GATE: gate}
+        properties |= {DATA: "new data", HEAT_MAP_SECONDS: 0.0}
         inputs, outputs = (
             {name: [artifacts[name]] for name in names}
             for names in (("model", "examples"), ("blessing", "evaluation"))
@@ -96,9 +110,14 @@ def evaluate(make_model, records, tmp_path, monkeypatch):
     return evaluate
 
 
-def test_the_first_model_is_compared_with_none(evaluate, records):
+def test_the_first_model_has_no_baseline(evaluate, records):
     assert evaluate() == (True, [None])
-    assert last_blessed(records, ["a", "b"], other_than="").training == "new"
+    blessing = last_blessed(records, ["a", "b"], other_than="")
+    assert (blessing.training, blessing.data, blessing.class_counts) == (
+        "new",
+        "new data",
+        (100, 0),
+    )
 
 
 def test_a_blessed_model_becomes_the_champion(evaluate, blessings, records):
@@ -106,15 +125,15 @@ def test_a_blessed_model_becomes_the_champion(evaluate, blessings, records):
     assert last_blessed(records, ["a", "b"], other_than="").training == "new"
 
 
-def test_one_that_is_refused_is_not_recorded(evaluate, blessings, records):
+def test_a_refused_model_is_not_recorded(evaluate, blessings, records):
     assert evaluate(refused=[blessings[1].model]) == (False, [blessings[1].model])
     assert last_blessed(records, ["a", "b"], other_than="") == blessings[1]
 
 
-def test_a_model_that_was_blessed_meanwhile_is_what_counts(
+def test_a_model_that_was_blessed_meanwhile_is_the_champion(
     evaluate, blessings, make_model, records, caplog
 ):
-    """Another run was quicker: its model is better, and this one is refused after all."""
+    """During the evaluation, another run's better model is blessed, so the new model is refused."""
     other = {}
 
     def bless_another():
@@ -127,10 +146,10 @@ def test_a_model_that_was_blessed_meanwhile_is_what_counts(
     blessed, compared = evaluate(refused=Refused(), meanwhile=[bless_another])
     assert (blessed, compared) == (False, [blessings[1].model, other["blessing"].model])
     assert last_blessed(records, ["a", "b"], other_than="") == other["blessing"]
-    assert "compared again" in caplog.text
+    assert "this model is compared with that model too" in caplog.text
 
 
-def test_one_of_the_same_training_that_was_blessed_meanwhile_does_not(
+def test_a_model_of_the_same_training_that_was_blessed_meanwhile_is_no_champion(
     evaluate, blessings, make_model, records
 ):
     def bless_the_same():

@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -18,7 +20,10 @@ def test_a_batch_is_cut_into_chunks():
 
 
 def test_tfx_finds_the_extractors():
-    """Of a wrong path it says nothing, and takes its own. It reloads the module of a right one."""
+    """TFX silently uses its own extractors if the import path is wrong.
+
+    TFX reloads the module, so the test compares names instead of functions.
+    """
     found = udf_utils.try_get_fn(EXTRACTORS, "custom_extractors")
     assert (found.__module__, found.__name__) == (
         "components.model_evaluator.extractors",
@@ -27,7 +32,7 @@ def test_tfx_finds_the_extractors():
 
 
 @pytest.mark.parametrize("models", [[""], ["candidate", "baseline"]])
-def test_an_invalid_image_is_an_answer_that_is_wrong_for_every_class(models):
+def test_an_invalid_image_is_wrong_for_every_class(models):
     probabilities = np.array([[0.9, 0.1], [0, 0], [0.2, 0.8], [0, 0]], np.float32)
     answers = {"probabilities": probabilities, "valid": np.array([True, False, True, False])}
     predictions = answers if models == [""] else dict.fromkeys(models, answers)
@@ -42,6 +47,16 @@ def test_an_invalid_image_is_an_answer_that_is_wrong_for_every_class(models):
         np.testing.assert_array_equal(outputs["probabilities"][:, :2], probabilities)
 
 
-def test_a_model_that_does_not_say_what_is_valid_is_taken_at_its_word():
+def test_outputs_without_valid_are_unchanged():
     extracts = {"predictions": {"probabilities": np.array([[1.0, 0.0]])}}
     assert count_invalid_as_wrong(extracts) == extracts
+
+
+def test_modules_of_workers_name_nothing_that_only_tfx_components_adds_to_tfma(project):
+    """Worker processes of Beam import TFMA without it (`tfx/components/__init__.py`)."""
+    added = {"EvalConfig", "ModelSpec", "SlicingSpec", "MetricsSpec", "MetricConfig"}
+    added |= {"MetricThreshold", "GenericValueThreshold", "GenericChangeThreshold"}
+    files = (project / "components" / "model_evaluator").glob("*.py")
+    used = {name for file in files for name in re.findall(r"\btfma\.(\w+)", file.read_text())}
+    assert "PREDICTIONS_KEY" in used
+    assert not used & added

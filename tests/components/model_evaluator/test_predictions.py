@@ -16,7 +16,7 @@ from components.model_evaluator.predictions import (
 from components.model_evaluator.predictions_writer import (
     WritePredictions,
     make_rows,
-    predictions_in,
+    write_predictions_to,
 )
 
 CLASSES = ("daisy", "roses", "tulips")
@@ -54,19 +54,20 @@ def test_the_rows_of_one_model():
     }
 
 
-def test_the_rows_of_a_model_and_of_a_champion_that_does_not_say_what_is_valid():
+def test_the_rows_of_a_model_and_of_a_champion_without_the_output_valid():
     champion = {"probabilities": np.array([[0.4, 0.3, 0.3], [0.5, 0.5, 0], [0, 0, 1]])}
     outputs = {"candidate": ANSWERS, "baseline": champion}
     rows = make_rows({"input": INPUTS, "predictions": outputs}, CLASSES).to_pydict()
     assert rows["predicted"] == ["roses", "roses", ""]
     assert rows["champion_predicted"] == ["daisy", "daisy", "tulips"]
-    assert rows["champion_rank"] == [1, 2, 1]  # of equally probable classes the first comes first
+    # the first of two equally probable classes has the better rank
+    assert rows["champion_rank"] == [1, 2, 1]
     assert rows["champion_valid"] == rows["champion_accepted"] == [True] * 3
 
 
 @pytest.mark.parametrize("batches", [0, 1, 3])
 def test_the_file_has_all_batches_sorted_by_name(tmp_path, batches):
-    """With Beam itself, where bundles are merged in any order."""
+    """The test runs Beam, which merges bundles in any order."""
     (tmp_path / "assets.extra").mkdir()
     (tmp_path / "assets.extra" / "classes.json").write_text('["daisy", "roses", "tulips"]')
     extracts = [
@@ -76,7 +77,7 @@ def test_the_file_has_all_batches_sorted_by_name(tmp_path, batches):
         }
         for batch in reversed(range(batches))
     ]
-    with predictions_in(str(tmp_path / "evaluation")), beam.Pipeline() as pipeline:
+    with write_predictions_to(str(tmp_path / "evaluation")), beam.Pipeline() as pipeline:
         model = SimpleNamespace(model_path=str(tmp_path))
         _ = pipeline | beam.Create(extracts) | WritePredictions([model])
     table = read_predictions(str(tmp_path / "evaluation"))

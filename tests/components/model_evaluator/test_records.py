@@ -1,3 +1,4 @@
+import json
 import os
 import shutil
 from pathlib import Path
@@ -5,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from common.errors import InputError
-from components.model_evaluator.records import find_champions, last_blessed, record
+from components.model_evaluator.records import find_champions, last_blessed
+from tests.components.model_evaluator.blessings import record
 
 
 def champion(records, classes=("a", "b"), other_than="new"):
@@ -20,28 +22,28 @@ def test_a_training_is_not_compared_with_its_own_model(blessings, records):
     assert champion(records, other_than="two") == blessings[0]
 
 
-def test_one_that_is_blessed_again_is_the_last(blessings, make_model, records):
+def test_a_model_that_is_blessed_again_is_the_last(blessings, make_model, records):
     again = record(records, make_model("again"), "one")
     assert champion(records) == again
     assert champion(records, other_than="one") == blessings[1]
 
 
-def test_the_champion_is_one_of_two(blessings, make_model, records):
+def test_the_records_of_two_trainings_are_found(blessings, make_model, records):
     new = record(records, make_model("new"), "new")
     again = record(records, make_model("again"), "new")
     assert list(find_champions(records, ["a", "b"]).items()) == [
-        ("new", again.record),
-        ("two", blessings[1].record),
+        ("new", again),
+        ("two", blessings[1]),
     ]
     assert new.record < again.record
 
 
-def test_before_the_first_blessing_there_is_none(records):
+def test_without_a_blessing_there_is_no_champion(records):
     assert champion(records) is None
 
 
-def test_the_copy_survives_that_the_model_is_replaced(make_model, records, tmp_path):
-    """As it is when the metadata store was lost, and execution numbers begin again."""
+def test_the_copy_survives_the_replacement_of_the_model(make_model, records, tmp_path):
+    """Without the metadata store, execution numbers start again, so a new model gets an old URI."""
     model = make_model("7", 1.0)
     blessing = record(records, model, "one")
     shutil.rmtree(model)
@@ -60,7 +62,8 @@ def test_a_copy_shares_its_bytes_with_the_model(make_model, records):
 
 def test_a_file_system_without_hard_links(make_model, records, monkeypatch):
     def refuse(*_):
-        raise PermissionError("Operation not permitted")  # as FAT and some network disks do
+        # FAT and some network file systems refuse hard links
+        raise PermissionError("Operation not permitted")
 
     monkeypatch.setattr(os, "link", refuse)
     model = make_model("1")
@@ -76,16 +79,17 @@ def test_the_same_content_is_kept_once_and_mended(make_model, records):
     first = record(records, model, "one")
     damaged = Path(first.model, "Format-Serving", "saved_model.pb")
     content = damaged.read_bytes()
-    damaged.unlink()  # and not written, since it is a link to the model's
+    # writing would also change the model's file, which is a hard link to the same content
+    damaged.unlink()
     damaged.write_bytes(content[:-1])
-    Path(records, "models", ".abc.123").mkdir()  # left by a process that was killed
+    Path(records, "models", ".abc.123").mkdir()  # left by a killed process
     second = record(records, model, "two")
     assert second.model == first.model
     second.check_copy()
     assert [p.name for p in Path(records, "models").iterdir()] == [Path(first.model).name]
 
 
-def test_a_model_that_was_removed_is_passed_over(blessings, records):
+def test_a_removed_model_is_skipped(blessings, records):
     assert blessings[0].model != blessings[1].model
     shutil.rmtree(blessings[1].model)
     assert champion(records) == blessings[0]
@@ -124,9 +128,29 @@ def test_a_damaged_record_is_left_out_and_named(blessings, records, content, cap
     assert line.startswith(f"{blessings[1].record}: is damaged (")
 
 
-def test_in_a_bucket(make_model):
-    """`ram://` stands for it: a file system of TensorFlow's without links and locks."""
+def test_records_in_a_bucket(make_model):
+    """`ram://` stands for a bucket: this file system of TensorFlow has no links and no locks."""
     records = "ram://bucket/blessed"
     blessing = record(records, make_model("1"), "one")
     blessing.check_copy()
     assert champion(records) == blessing
+
+
+def test_the_data_of_a_training_are_recorded(blessings, records):
+    assert champion(records).data == "data"
+    assert champion(records).class_counts == (12, 34)
+
+
+def test_a_record_of_an_earlier_version_has_no_data(blessings, records):
+    file = Path(blessings[1].record)
+    values = json.loads(file.read_text())
+    del values["data"], values["class_counts"]
+    file.write_text(json.dumps(values))
+    assert (champion(records).data, champion(records).class_counts) == ("", ())
+
+
+def test_counts_of_other_classes_are_damage(blessings, records, caplog):
+    file = Path(blessings[1].record)
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"class_counts": [1, 2, 3]}))
+    assert champion(records) == blessings[0]
+    assert "is damaged (3 counts for 2 classes)" in caplog.text

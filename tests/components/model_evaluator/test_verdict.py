@@ -1,4 +1,4 @@
-"""The gate's verdict on tables of predictions."""
+"""Tests of the gate's verdict on tables of predictions."""
 
 import dataclasses
 
@@ -24,10 +24,10 @@ def table(right, champion=None, label=None, **columns):
     """Returns a table of predictions.
 
     Args:
-      right: whether the answer to each image is right.
-      champion: whether the champion's answer is right.
-      label: the class of each image; by default all are roses.
-      columns: other columns than those of a model that is sure and right or wrong.
+      right: whether the new model classifies each image correctly.
+      champion: whether the champion classifies each image correctly.
+      label: the class of each image; by default, all images are roses.
+      columns: values that replace the default columns, in which all probabilities are 1.
     """
     label = label or ["roses"] * len(right)
     other = {"roses": "tulips", "tulips": "roses"}
@@ -76,7 +76,7 @@ def test_a_confidence_of_0_compares_the_measured_values():
     assert found.reasons == ("accuracy 0.9000 is 0.0500 below 0.9500",)
 
 
-def test_a_floor_that_so_few_images_cannot_reach():
+def test_a_limit_that_few_test_images_cannot_reach():
     (reason,) = verdict(table([True] * 24), min_accuracy=0.9).reasons
     assert reason.endswith("(even if all answers are right, at least 25 images are needed)")
     assert verdict(table([True] * 25), min_accuracy=0.9).blessed
@@ -107,15 +107,15 @@ def test_each_floor_that_is_not_met_is_named():
     assert [limit.is_met for limit in found.limits] == [False] * 5
 
 
-def test_a_class_without_a_test_image_does_not_clear_a_floor_for_classes():
+def test_a_class_without_a_test_image_does_not_meet_min_class_recall():
     predictions = table([True] * 30)
     found = verdict(predictions, source_images=(100, 7), min_class_recall=0.7)
     assert found.reasons == ("fewer test images than gate.min_test_images=1: tulips (0 of 7)",)
-    # Without a floor for classes, it is a warning.
+    # Without gate.min_class_recall, a class without a test image gives a warning.
     found = verdict(predictions, source_images=(100, 7))
     assert found.blessed
     assert found.warnings == ("no test image of tulips: the recall of these classes is unknown",)
-    # A class that has no image in the source either cannot have one in the test split.
+    # A class without an image in the source needs no test image.
     assert verdict(predictions, min_class_recall=0.7).blessed
     assert verdict(predictions, (100, 7), min_class_recall=0.7, min_test_images=0).blessed
 
@@ -128,7 +128,7 @@ def test_more_test_images_of_each_class_can_be_required():
     assert verdict(predictions, (100, 9), min_test_images=5).warnings == (expected,)
 
 
-def test_an_image_that_is_not_valid_is_answered_wrongly():
+def test_an_invalid_image_counts_as_wrong():
     predictions = table(
         [True, False],
         predicted=["roses", ""],
@@ -146,9 +146,11 @@ def test_mcnemars_test(better, worse, p):
     assert mcnemar(better, worse) == mcnemar(worse, better) == pytest.approx(p, abs=1e-4)
 
 
-def compared(both, better, worse, neither=0):
-    """Returns a table in which so many images are answered correctly by both models, only by the
-    new one, only by the champion, and by neither.
+def make_comparison(both, better, worse, neither=0):
+    """Returns a table with the given numbers of images.
+
+    The numbers are those of images that both models, only the new model, only the champion, or
+    neither of them classify correctly.
     """
     right = [True] * (both + better) + [False] * (worse + neither)
     champion = [True] * both + [False] * better + [True] * worse + [False] * neither
@@ -156,7 +158,7 @@ def compared(both, better, worse, neither=0):
 
 
 def test_the_comparison_with_the_champion():
-    found = verdict(compared(60, 14, 9, 17))
+    found = verdict(make_comparison(60, 14, 9, 17))
     assert found.blessed
     assert found.comparison.describe() == "better on 14 images, worse on 9, p = 0.40"
     assert found.comparison.champion_accuracy == pytest.approx(0.69)
@@ -165,29 +167,29 @@ def test_the_comparison_with_the_champion():
 
 
 def test_a_significant_drop_is_refused():
-    found = verdict(compared(60, 1, 12, 10))
+    found = verdict(make_comparison(60, 1, 12, 10))
     (reason,) = found.reasons
     assert reason == (
         f"accuracy {61 / 83:.4f} is {11 / 83:.4f} below the last blessed model's {72 / 83:.4f}; "
         "allowed 0.0000 (better on 1 image, worse on 12, p = 0.003)"
     )
-    assert verdict(compared(60, 1, 12, 10), max_drop=0.14).blessed
+    assert verdict(make_comparison(60, 1, 12, 10), max_drop=0.14).blessed
 
 
 def test_a_drop_that_is_not_significant_is_a_warning():
-    found = verdict(compared(60, 9, 14, 10))
+    found = verdict(make_comparison(60, 9, 14, 10))
     assert found.blessed
     assert found.warnings[1].startswith("accuracy is 0.0538 below the last blessed model's, which")
     for changes in ({"drop_must_be_significant": False}, {"confidence": 0.0}):
-        (reason,) = verdict(compared(60, 9, 14, 10), **changes).reasons
+        (reason,) = verdict(make_comparison(60, 9, 14, 10), **changes).reasons
         assert "0.0538 below the last blessed model's" in reason
-    # Higher confidence refuses only clearer drops.
-    assert verdict(compared(60, 1, 12, 10), confidence=0.999).blessed
+    # With a higher confidence, the gate refuses only clearer drops.
+    assert verdict(make_comparison(60, 1, 12, 10), confidence=0.999).blessed
 
 
 def test_a_model_exactly_as_good_as_allowed_passes():
-    assert verdict(compared(60, 5, 5)).blessed
-    assert verdict(compared(90, 0, 10), max_drop=0.1).blessed
+    assert verdict(make_comparison(60, 5, 5)).blessed
+    assert verdict(make_comparison(90, 0, 10), max_drop=0.1).blessed
 
 
 def test_top5_is_reported_from_10_classes_on():
@@ -202,7 +204,7 @@ def test_without_any_test_image():
 
 
 def test_the_verdict_is_read_as_it_was_written(tmp_path):
-    found = verdict(compared(60, 9, 14, 10), min_accuracy=0.99, min_coverage=0.5)
+    found = verdict(make_comparison(60, 9, 14, 10), min_accuracy=0.99, min_coverage=0.5)
     found.write(str(tmp_path))
     assert Verdict.read(str(tmp_path)) == found
     assert dataclasses.asdict(found)["comparison"]["worse"] == 14

@@ -1,4 +1,4 @@
-"""SavedModels and serving directories for the tests of the push."""
+"""Functions that write SavedModels and read serving directories, for tests of Pusher."""
 
 import json
 from pathlib import Path
@@ -14,7 +14,7 @@ from trainer.serving.export import ServedClassifier
 
 
 def export_model(directory: Path) -> str:
-    """Writes a small SavedModel; each one is another export."""
+    """Writes a small SavedModel, with another identity in each call."""
     module = tf.Module()
     module.weight = tf.Variable(tf.ones([100]))
     tf.saved_model.save(module, str(directory))
@@ -22,12 +22,12 @@ def export_model(directory: Path) -> str:
 
 
 def read_identities(serving: Path) -> list[str]:
-    """The identity of every version in the serving directory, in the order of their numbers."""
+    """Returns the identities of all versions in the serving directory, sorted by version number."""
     return [identity(f"{serving}/{name}") for name in list_versions(str(serving)).values()]
 
 
 def read_record(serving: Path, version: int) -> dict:
-    """The content of the record of a version."""
+    """Returns the content of the record of a version."""
     return json.loads((serving / ".pushed" / f"{version}.json").read_text())
 
 
@@ -37,7 +37,7 @@ def export_classifier(
     width: int = 24,
     kind: type[ServedClassifier] = ServedClassifier,
 ) -> str:
-    """Exports a small classifier with the signatures of every exported model."""
+    """Exports a small classifier with the three signatures that Trainer exports."""
     head = keras.layers.Dense(3)
     head.build([None, 3])
     kind(

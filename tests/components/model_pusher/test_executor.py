@@ -1,4 +1,4 @@
-"""ModelPusher's executor on real SavedModels."""
+"""Tests of ModelPusher's executor on real SavedModels."""
 
 import json
 import shutil
@@ -22,12 +22,12 @@ from components.model_pusher.settings import PusherSettings
 from components.vertex_endpoint.deploy import roll_back as roll_endpoint_back
 from components.vertex_endpoint.settings import EndpointSettings
 from tests.components.model_pusher.serving_models import read_record
-from tests.full_disk import no_room
+from tests.full_disk import full_disk
 from tests.vertex_models import serve_vertex_models
 
 
-def model_of(folder: Path) -> Path:
-    """Returns the directory of a Model artifact with a SavedModel that was just exported."""
+def write_model(folder: Path) -> Path:
+    """Writes a SavedModel into the directory of a Model artifact; returns the directory."""
     module = tf.Module()
     module.weight = tf.Variable(1.0)
     tf.saved_model.save(module, str(folder / "Format-Serving"))
@@ -95,7 +95,7 @@ def push(
 
 @pytest.fixture
 def clock(monkeypatch):
-    """Gives each push the next second, since versions are seconds."""
+    """Advances the clock by a second in each push, since version numbers are times in seconds."""
     seconds = iter(range(9, 100))
     clock = SimpleNamespace(time=lambda: next(seconds))
     monkeypatch.setattr("components.model_pusher.publish.time", clock)
@@ -112,7 +112,7 @@ def versions(serving):
 
 @pytest.mark.usefixtures("clock")
 def test_a_model_is_pushed_once(tmp_path, serving):
-    model = model_of(tmp_path / "model")
+    model = write_model(tmp_path / "model")
     first = push(model, serving, tmp_path / "1")
     second = push(model, serving, tmp_path / "2")
     assert [p.get_int_custom_property(WAS_SERVED) or 0 for p in (first, second)] == [0, 1]
@@ -126,11 +126,11 @@ def test_a_model_is_pushed_once(tmp_path, serving):
 
 
 @pytest.mark.usefixtures("clock")
-def test_another_model_is_a_new_version_and_so_is_going_back(tmp_path, serving):
-    one, other = model_of(tmp_path / "one"), model_of(tmp_path / "other")
+def test_every_change_of_the_model_is_a_new_version(tmp_path, serving):
+    one, other = write_model(tmp_path / "one"), write_model(tmp_path / "other")
     push(one, serving, tmp_path / "1")
     push(other, serving, tmp_path / "2")
-    # Ten is newer than nine, although not in the order of strings; and `other` is served.
+    # Version 10 is newer than version 9, although the string "10" sorts before "9".
     assert newest_version(str(serving)) == f"{serving}/10"
     push(one, serving, tmp_path / "3")
     assert versions(serving) == ["9", "10", "11"]
@@ -139,7 +139,7 @@ def test_another_model_is_a_new_version_and_so_is_going_back(tmp_path, serving):
 @pytest.mark.usefixtures("clock")
 @pytest.mark.parametrize("vanished", ["", "saved_model.pb", "variables"])
 def test_a_model_that_vanished_is_pushed_again(tmp_path, serving, vanished):
-    model = model_of(tmp_path / "model")
+    model = write_model(tmp_path / "model")
     push(model, serving, tmp_path / "1")
     before = served_state(str(serving))
     path = serving / "9" / vanished
@@ -152,7 +152,7 @@ def test_a_model_that_vanished_is_pushed_again(tmp_path, serving, vanished):
 
 @pytest.mark.usefixtures("clock")
 def test_a_model_that_is_not_blessed_is_never_pushed(tmp_path, serving):
-    model = model_of(tmp_path / "model")
+    model = write_model(tmp_path / "model")
     pushed = push(model, serving, tmp_path / "1", blessed=False)
     assert pushed.get_int_custom_property("pushed") == 0
     assert not serving.exists()
@@ -162,7 +162,7 @@ def test_a_model_that_is_not_blessed_is_never_pushed(tmp_path, serving):
 
 
 def state(serving, training="one"):
-    """Of the serving directory, as the next run's cache key has it."""
+    """Returns the state of the serving directory that is part of the next run's cache key."""
     return Serving.find(str(serving.parent / "pushed.json"), str(serving)).key(training)
 
 
@@ -170,20 +170,20 @@ def state(serving, training="one"):
 def test_an_identical_run_finds_the_state_before_the_push(tmp_path, serving):
     before = state(serving)
     assert state(serving) == before
-    push(model_of(tmp_path / "model"), serving, tmp_path / "1")
+    push(write_model(tmp_path / "model"), serving, tmp_path / "1")
     assert state(serving) == before
     other = state(serving, "two")
     assert other == state(serving, "two") != before
-    push(model_of(tmp_path / "other"), serving, tmp_path / "2", training="two")
+    push(write_model(tmp_path / "other"), serving, tmp_path / "2", training="two")
     assert state(serving, "two") == other
-    # The first model is not what is served any more: it has to be pushed again.
+    # The first model is no longer served, so a run that trains it again has to push it again.
     assert state(serving) not in (before, other)
 
 
 @pytest.mark.usefixtures("clock")
-def test_a_state_never_recurs_once_something_vanished(tmp_path, serving):
+def test_a_lost_serving_directory_changes_the_state_each_time(tmp_path, serving):
     seen = [state(serving)]
-    model = model_of(tmp_path / "model")
+    model = write_model(tmp_path / "model")
     for number in range(3):
         push(model, serving, tmp_path / str(number))
         shutil.rmtree(serving)
@@ -194,8 +194,8 @@ def test_a_state_never_recurs_once_something_vanished(tmp_path, serving):
 
 @pytest.mark.usefixtures("clock")
 def test_weights_that_were_changed_in_place_are_named_and_pushed_again(tmp_path, serving, caplog):
-    """Of the same size: the export's identity is that of the model still."""
-    model = model_of(tmp_path / "model")
+    """The file keeps its size, so the version keeps the identity of the exported model."""
+    model = write_model(tmp_path / "model")
     push(model, serving, tmp_path / "1")
     pushed = state(serving)
     weights = serving / "9" / "variables" / "variables.data-00000-of-00001"
@@ -213,15 +213,15 @@ def test_weights_that_were_changed_in_place_are_named_and_pushed_again(tmp_path,
 @pytest.mark.usefixtures("clock")
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"training": "one"}'])
 def test_a_damaged_record_of_the_last_push_is_named(tmp_path, serving, content, caplog):
-    push(model_of(tmp_path / "model"), serving, tmp_path / "1")
+    push(write_model(tmp_path / "model"), serving, tmp_path / "1")
     (tmp_path / "pushed.json").write_text(content)
     assert state(serving) == served_state(str(serving))
     assert f"{tmp_path}/pushed.json: is damaged" in caplog.text
 
 
 @pytest.mark.usefixtures("clock")
-def test_a_version_that_was_put_back_is_a_change_and_a_file_beside_it_is_none(tmp_path, serving):
-    push(model_of(tmp_path / "model"), serving, tmp_path / "1")
+def test_moving_a_version_changes_the_state_and_a_folder_beside_it_does_not(tmp_path, serving):
+    push(write_model(tmp_path / "model"), serving, tmp_path / "1")
     before = served_state(str(serving))
     (serving / "cards" / "9").mkdir(parents=True)
     assert served_state(str(serving)) == before
@@ -237,7 +237,7 @@ def test_a_folder_that_is_no_version_is_not_served(serving):
 
 
 def test_an_unblessed_model_is_not_pushed_and_the_artifact_has_the_reason(serving, tmp_path):
-    pushed = push(model_of(tmp_path / "model"), serving, tmp_path / "out", blessed=False)
+    pushed = push(write_model(tmp_path / "model"), serving, tmp_path / "out", blessed=False)
     assert pushed.get_int_custom_property("pushed") == 0
     reason = pushed.get_string_custom_property("reason")
     assert reason == "not pushed, the model is not blessed by the gate: accuracy 0.1 is too low"
@@ -256,7 +256,7 @@ def test_an_unblessed_model_is_not_pushed_and_the_artifact_has_the_reason(servin
     ],
 )
 def test_a_model_that_servingcheck_refuses_is_not_pushed(serving, tmp_path, blessed, reason):
-    model = model_of(tmp_path / "model")
+    model = write_model(tmp_path / "model")
     pushed = push(
         model, serving, tmp_path / "out", blessed=blessed, refusal="no bytes: valid is True"
     )
@@ -267,7 +267,7 @@ def test_a_model_that_servingcheck_refuses_is_not_pushed(serving, tmp_path, bles
 def test_an_unblessed_model_fails_the_node_with_fail_on_unblessed(serving, tmp_path):
     with pytest.raises(InputError, match=r"not blessed by the gate: accuracy 0\.1"):
         push(
-            model_of(tmp_path / "model"),
+            write_model(tmp_path / "model"),
             serving,
             tmp_path / "out",
             blessed=False,
@@ -278,13 +278,13 @@ def test_an_unblessed_model_fails_the_node_with_fail_on_unblessed(serving, tmp_p
 @pytest.mark.usefixtures("clock")
 def test_old_versions_are_removed_after_a_push(tmp_path, serving):
     for number in range(4):
-        push(model_of(tmp_path / f"m{number}"), serving, tmp_path / str(number), keep=2)
+        push(write_model(tmp_path / f"m{number}"), serving, tmp_path / str(number), keep=2)
     assert versions(serving) == ["11", "12"]
 
 
 @pytest.mark.usefixtures("clock")
 def test_a_withdrawn_model_is_not_pushed_again_and_the_run_says_why(tmp_path, serving):
-    models = [model_of(tmp_path / f"m{number}") for number in range(2)]
+    models = [write_model(tmp_path / f"m{number}") for number in range(2)]
     for number, model in enumerate(models):
         push(model, serving, tmp_path / str(number))
     roll_back(str(serving), None)
@@ -297,8 +297,8 @@ def test_a_withdrawn_model_is_not_pushed_again_and_the_run_says_why(tmp_path, se
 
 
 @pytest.mark.usefixtures("clock")
-def test_a_model_is_stored_once_below_the_root_and_once_where_it_is_served(tmp_path, serving):
-    model = model_of(tmp_path / "model")
+def test_the_root_and_the_serving_directory_each_store_a_model_once(tmp_path, serving):
+    model = write_model(tmp_path / "model")
     pushed = push(model, serving, tmp_path / "out")
     for path in (model / "Format-Serving").rglob("*"):
         if path.is_file():
@@ -310,18 +310,18 @@ def test_a_model_is_stored_once_below_the_root_and_once_where_it_is_served(tmp_p
 def test_a_serving_directory_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "serving").write_text("a file")
     with pytest.raises(InputError, match=r"serving: the model could not be written there \("):
-        push(model_of(tmp_path / "model"), tmp_path / "serving", tmp_path / "out")
+        push(write_model(tmp_path / "model"), tmp_path / "serving", tmp_path / "out")
 
 
 @pytest.mark.usefixtures("clock")
-def test_a_full_disk_is_named_and_what_was_served_is_served_still(tmp_path, serving):
-    models = [model_of(tmp_path / f"m{number}") for number in range(2)]
+def test_a_full_disk_is_named_and_the_old_version_is_still_served(tmp_path, serving):
+    models = [write_model(tmp_path / f"m{number}") for number in range(2)]
     push(models[0], serving, tmp_path / "1")
-    with no_room(), pytest.raises(InputError) as raised:
+    with full_disk(), pytest.raises(InputError) as raised:
         push(models[1], serving, tmp_path / "2")
     message = str(raised.value)
     assert message.startswith(f"{serving}: the model could not be written there (")
-    assert "File too large" in message  # this kernel's word for it; see tests/full_disk.py
+    assert "File too large" in message  # the error of the simulated full disk (tests/full_disk.py)
     assert f"{serving}/9 is still served; make the directory writable, with room" in message
     assert versions(serving) == ["9"]
     tf.saved_model.load(f"{serving}/9")
@@ -330,9 +330,9 @@ def test_a_full_disk_is_named_and_what_was_served_is_served_still(tmp_path, serv
 
 
 @pytest.mark.usefixtures("clock")
-def test_a_full_disk_below_the_root_is_named_and_the_next_run_goes_on(tmp_path, serving):
-    """The model is served by then, and no second version of it appears."""
-    model = model_of(tmp_path / "model")
+def test_a_failure_to_write_the_artifact_is_named(tmp_path, serving):
+    """The model is served already, and the next run does not push a second version."""
+    model = write_model(tmp_path / "model")
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "pushed").write_text("no directory can be made here")
     with pytest.raises(InputError) as raised:
@@ -343,14 +343,14 @@ def test_a_full_disk_below_the_root_is_named_and_the_next_run_goes_on(tmp_path, 
 
 
 @pytest.mark.usefixtures("clock")
-def test_somebody_elses_files_are_left_alone_and_do_not_keep_the_model_back(tmp_path, serving):
+def test_foreign_files_are_left_alone_and_do_not_prevent_a_push(tmp_path, serving):
     (serving / ".pushed").mkdir(parents=True)
     others = {"20240101120000": "a file", "notes.txt": "mine", "models.config": "# mine"}
     others[".pushed/mine.json"] = "{}"
     for name, text in others.items():
         (serving / name).write_text(text)
     (serving / "20250101120000").mkdir()
-    push(model_of(tmp_path / "model"), serving, tmp_path / "1", keep=1)
+    push(write_model(tmp_path / "model"), serving, tmp_path / "1", keep=1)
     assert newest_version(str(serving)) == f"{serving}/20250101120001"
     assert {name: (serving / name).read_text() for name in others} == others
     assert (serving / "20250101120000").is_dir()
@@ -358,25 +358,25 @@ def test_somebody_elses_files_are_left_alone_and_do_not_keep_the_model_back(tmp_
 
 @pytest.mark.usefixtures("clock")
 def test_a_file_in_the_way_of_the_records_is_named(tmp_path, serving):
-    push(model_of(tmp_path / "m0"), serving, tmp_path / "1")
+    push(write_model(tmp_path / "m0"), serving, tmp_path / "1")
     shutil.rmtree(serving / ".pushed")
     (serving / ".pushed").write_text("mine")
     with pytest.raises(InputError, match="could not be written there") as raised:
-        push(model_of(tmp_path / "m1"), serving, tmp_path / "2")
+        push(write_model(tmp_path / "m1"), serving, tmp_path / "2")
     assert "\n" not in str(raised.value)
     assert versions(serving) == ["9"]
 
 
 def test_a_bucket_that_cannot_be_reached_is_named(tmp_path):
-    """TensorFlow refuses the file system; a real bucket without network takes minutes to refuse."""
+    """An unknown file system stands for a bucket without a network, which fails after minutes."""
     with pytest.raises(InputError, match=r"nosuch://bucket/serving: the model could not be") as e:
-        push(model_of(tmp_path / "model"), "nosuch://bucket/serving", tmp_path / "out")
-    assert "what is served was not changed" in str(e.value)
+        push(write_model(tmp_path / "model"), "nosuch://bucket/serving", tmp_path / "out")
+    assert "the served version was not changed" in str(e.value)
 
 
 @pytest.mark.usefixtures("clock")
-def test_other_classes_than_those_that_are_served_are_named(tmp_path, serving, caplog):
-    models = [model_of(tmp_path / f"m{number}") for number in range(3)]
+def test_a_change_of_the_classes_is_named(tmp_path, serving, caplog):
+    models = [write_model(tmp_path / f"m{number}") for number in range(3)]
     for model, names in zip(models, (["a", "b"], ["a", "c", "d"], ["a", "c", "d"]), strict=True):
         folder = model / "Format-Serving" / "assets.extra"
         folder.mkdir()
@@ -418,7 +418,7 @@ def test_a_pushed_model_is_deployed_to_an_endpoint(tmp_path, serving, vertex):
         labels={"team": "vision"},
         api_endpoint=vertex.url,
     )
-    models = [model_of(tmp_path / f"m{number}") for number in range(2)]
+    models = [write_model(tmp_path / f"m{number}") for number in range(2)]
     run = tmp_path / "123" / "flowers-20261127" / "Pusher_1"
     pushed = push(models[0], serving, run, accuracy="0.9614", endpoint=endpoint)
     name = "projects/123/locations/europe-west4/endpoints/5000"

@@ -1,4 +1,4 @@
-"""A version appears whole or not at all, whatever happens to the process that writes it."""
+"""Tests that a version appears completely or not at all, even if the process is killed."""
 
 import errno
 import functools
@@ -19,7 +19,8 @@ from components.model_pusher.serving_directory import identity, newest_version
 from components.model_pusher.versions import LARGEST, choose_version, list_versions
 from tests.components.model_pusher.serving_models import export_model, read_identities
 
-# Python announces each of these before it does it (docs.python.org/3/library/audit_events.html).
+# Python raises these audit events before it changes a file
+# (docs.python.org/3/library/audit_events.html).
 _EVENTS = ("open", "os.rename", "os.mkdir", "os.remove", "os.rmdir")
 
 
@@ -29,11 +30,11 @@ def push_whole(model, serving):
 
 
 def push_with_fault(model, serving, number: int, fault: str) -> str:
-    """Pushes in a child process that meets `fault` at its `number`-th change of the directory.
+    """Pushes in a child process, with a fault at change number `number` of the serving directory.
 
     Returns:
-      "failed"; "killed"; "pushed", where the fault did no harm; or "undisturbed", where the push
-      has fewer changes than `number`.
+      "failed"; "killed"; "pushed" if the push succeeded despite the fault; "undisturbed" if the
+      push ended before change number `number`.
     """
     child = os.fork()
     if child == 0:
@@ -65,7 +66,7 @@ def push_with_fault(model, serving, number: int, fault: str) -> str:
 
 
 @pytest.mark.parametrize(("fault", "end"), [("kill", "killed"), ("full disk", "failed")])
-def test_a_fault_at_any_moment_leaves_the_old_state_or_the_new_one(tmp_path, fault, end):
+def test_a_fault_at_any_moment_leaves_the_old_or_the_new_state(tmp_path, fault, end):
     old, new = export_model(tmp_path / "old"), export_model(tmp_path / "new")
     number, ends, seen = 1, [], set()
     while not ends or ends[-1] != "undisturbed":
@@ -85,7 +86,8 @@ def test_a_fault_at_any_moment_leaves_the_old_state_or_the_new_one(tmp_path, fau
         assert set(os.listdir(serving / ".pushed")) == records
         number += 1
     assert set(ends[:-1]) <= {end, "pushed"}
-    assert ends.count(end) > 8  # record, folders, files, rename
+    # these changes are the record, the folders, the files and the renaming
+    assert ends.count(end) > 8
     assert seen == {1, 2}
 
 
@@ -113,7 +115,7 @@ def test_processes_that_push_at_the_same_time_lose_nothing(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["20240101120000", "0099999999999"])
-def test_a_greater_number_in_the_way_is_passed(tmp_path, name):
+def test_the_version_number_exceeds_those_of_other_folders(tmp_path, name):
     serving = tmp_path / "serving"
     (serving / name).mkdir(parents=True)
     (serving / name / "notes").write_text("somebody else's")
@@ -129,12 +131,12 @@ def test_the_greatest_number_of_all_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["9" * 20, "٣", "1.5", "v9", "-1"])
-def test_names_that_are_no_versions_are_no_versions(tmp_path, name):
+def test_folders_whose_names_are_no_version_numbers_are_ignored(tmp_path, name):
     (tmp_path / name).mkdir()
     assert choose_version(str(tmp_path), 7) == 7
 
 
-def test_a_damaged_record_is_named_and_its_version_left_alone(tmp_path, caplog):
+def test_a_damaged_record_is_named_and_its_version_kept(tmp_path, caplog):
     serving = tmp_path / "serving"
     pushed = push_whole(export_model(tmp_path / "model"), serving)
     (record,) = (serving / ".pushed").glob("*.json")
@@ -148,7 +150,8 @@ def test_a_damaged_record_is_named_and_its_version_left_alone(tmp_path, caplog):
 
 @pytest.fixture
 def bucket(tmp_path, monkeypatch):
-    """A folder by URL: files are written as in a bucket, without renames and without file locks."""
+    """Returns a file:// URL, for which Pusher uses neither renames nor file locks, as in a
+    bucket."""
     timing = Timing(settle=0)
     monkeypatch.setattr(
         "components.model_pusher.publish.hold_lease", functools.partial(hold_lease, timing=timing)
@@ -156,7 +159,9 @@ def bucket(tmp_path, monkeypatch):
     return f"file://{tmp_path}/serving"
 
 
-def test_in_a_bucket_a_version_counts_once_its_graph_is_there(tmp_path, bucket, monkeypatch):
+def test_in_a_bucket_a_version_counts_after_its_saved_model_pb_is_copied(
+    tmp_path, bucket, monkeypatch
+):
     old, new = export_model(tmp_path / "old"), export_model(tmp_path / "new")
     first = push_whole(old, bucket)
     names, copy = [], fileio.copy
@@ -169,7 +174,7 @@ def test_in_a_bucket_a_version_counts_once_its_graph_is_there(tmp_path, bucket, 
         copy(source, target, overwrite=overwrite)
 
     monkeypatch.setattr(fileio, "copy", copy_but_the_graph)
-    # The upload stops as if the process were killed: nothing is tidied up behind it.
+    # Without the removal of leftovers, the upload stops as if the process were killed.
     monkeypatch.setattr("components.model_pusher.publish.remove_leftovers", lambda _: None)
     with pytest.raises(tf.errors.UnavailableError):
         push_whole(new, bucket)

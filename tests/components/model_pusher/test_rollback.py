@@ -1,4 +1,4 @@
-"""Rollback and the removal of old versions."""
+"""Tests of rollbacks and of the removal of old versions."""
 
 import os
 import signal
@@ -18,12 +18,12 @@ from tests.components.model_pusher.serving_models import (
     read_identities,
     read_record,
 )
-from tests.full_disk import no_room
+from tests.full_disk import full_disk
 
 
 @pytest.fixture
 def clock(monkeypatch):
-    """Versions get the numbers 1, 2, 3, …"""
+    """Stops the clock, so that versions get the numbers 1, 2, 3, …"""
     monkeypatch.setattr("components.model_pusher.publish.time.time", lambda: 1)
 
 
@@ -34,7 +34,7 @@ def models(tmp_path):
 
 @pytest.fixture
 def serving(tmp_path, clock, models):
-    """A serving directory with the three models as versions 1, 2 and 3."""
+    """Returns a serving directory with the three models as versions 1, 2 and 3."""
     base = tmp_path / "serving"
     with hold_serving_directory(str(base)):
         for model in models:
@@ -42,7 +42,7 @@ def serving(tmp_path, clock, models):
     return base
 
 
-def test_the_version_before_is_served_under_a_new_number(serving, models):
+def test_the_previous_version_is_served_under_a_new_number(serving, models):
     done = roll_back(str(serving), None)
     assert (done.served, done.copy_of, done.withdrawn) == (f"{serving}/4", 2, 3)
     assert newest_version(str(serving)) == f"{serving}/4"
@@ -68,7 +68,7 @@ def test_going_forward_again_ends_the_withdrawal(serving, models):
     assert read_identities(serving)[-1] == identity(models[2])
 
 
-def test_a_rollback_that_is_killed_once_the_version_appears_has_withdrawn_the_other(serving):
+def test_a_rollback_that_is_killed_late_has_withdrawn_the_old_version(serving):
     child = os.fork()
     if child == 0:
 
@@ -84,8 +84,8 @@ def test_a_rollback_that_is_killed_once_the_version_appears_has_withdrawn_the_ot
     assert read_record(serving, 3)["withdrawn_at"]
 
 
-def test_a_rollback_on_a_full_disk_is_one_line_and_changes_nothing_that_is_served(serving):
-    with no_room(), pytest.raises(InputError) as raised:
+def test_a_rollback_on_a_full_disk_changes_nothing(serving):
+    with full_disk(), pytest.raises(InputError) as raised:
         roll_back(str(serving), None)
     assert str(raised.value).startswith(f"--rollback: {serving} could not be changed (")
     assert f"{serving}/3 is still served; make the directory" in str(raised.value)
@@ -97,13 +97,13 @@ def test_a_rollback_on_a_full_disk_is_one_line_and_changes_nothing_that_is_serve
     ("version", "message"),
     [(9, "--rollback 9: no such version in .*; found 1, 2, 3"), (3, "served already")],
 )
-def test_what_cannot_be_gone_back_to_is_said_and_nothing_changes(serving, version, message):
+def test_an_impossible_rollback_is_refused_and_changes_nothing(serving, version, message):
     with pytest.raises(InputError, match=message):
         roll_back(str(serving), version)
     assert len(read_identities(serving)) == 3
 
 
-def test_an_empty_directory_has_nothing_to_go_back_to(tmp_path):
+def test_an_empty_serving_directory_cannot_be_rolled_back(tmp_path):
     with pytest.raises(InputError, match="has no version"):
         roll_back(str(tmp_path / "serving"), None)
     assert not (tmp_path / "serving").exists()
@@ -118,7 +118,7 @@ def test_old_versions_are_removed_but_never_the_champion_nor_somebody_elses(serv
     assert newest_version(str(serving)) == f"{serving}/3"
 
 
-def test_the_command_needs_no_more_than_the_pipeline_root(serving, capsys):
+def test_the_command_needs_only_the_pipeline_root(serving, capsys):
     arguments = ["--pipeline-root", str(serving.parent), "--rollback"]
     assert pipeline_runner.main(arguments) == 0
     assert capsys.readouterr().out.splitlines() == [
@@ -137,7 +137,7 @@ def test_the_command_needs_no_more_than_the_pipeline_root(serving, capsys):
         (["--name", "flowers", "--rollback"], "runs/flowers/serving has no version"),
     ],
 )
-def test_a_command_that_cannot_be_followed(tmp_path, monkeypatch, capsys, arguments, message):
+def test_a_command_that_cannot_be_executed(tmp_path, monkeypatch, capsys, arguments, message):
     monkeypatch.chdir(tmp_path)
     assert pipeline_runner.main(arguments) == 2
     assert message in capsys.readouterr().err

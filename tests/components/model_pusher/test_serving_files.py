@@ -1,4 +1,4 @@
-"""What a push adds for TensorFlow Serving: warm-up requests and configuration files."""
+"""Tests of the warm-up requests and configuration files that Pusher writes."""
 
 import PIL.Image
 import pytest
@@ -23,7 +23,7 @@ LARGEST = 3
 
 @pytest.fixture(scope="module")
 def pushed(tmp_path_factory):
-    """A model and the version that a push made of it."""
+    """Pushes a model; returns its directory and the directory of the pushed version."""
     folder = tmp_path_factory.mktemp("pushed")
     model = export_classifier(folder / "model")
     with hold_serving_directory(str(folder / "serving")):
@@ -58,7 +58,7 @@ def test_the_warm_up_images_have_every_format_and_the_size_of_the_backbone(pushe
     assert formats == ["JPEG", "BMP", "GIF", "PNG", "WEBP", "JPEG"]
 
 
-def test_the_version_is_still_known_as_the_model(pushed):
+def test_the_version_has_the_identity_of_the_model(pushed):
     model, version = pushed
     assert identity(str(version)) == identity(str(model))
     assert not (model / "assets.extra" / "tf_serving_warmup_requests").exists()
@@ -96,7 +96,7 @@ def test_a_bucket_is_named_in_the_configuration(tmp_path):
     assert f'base_path: "file://{tmp_path}"' in (tmp_path / "models.config").read_text()
 
 
-def test_a_changed_configuration_stays_and_limits_the_warm_up(tmp_path):
+def test_a_changed_configuration_is_kept_and_limits_the_warm_up(tmp_path):
     assert largest_batch(str(tmp_path), 32) == 32
     write_server_config(str(tmp_path), name="flowers", max_batch=32)
     file = tmp_path / "batching.config"
@@ -111,7 +111,7 @@ def test_a_changed_configuration_stays_and_limits_the_warm_up(tmp_path):
 
 
 def batching_parameters():
-    """The message BatchingParameters, which tensorflow-serving-api does not contain.
+    """Makes the message BatchingParameters, which tensorflow-serving-api does not contain.
 
     Field names and numbers are those of
     tensorflow_serving/servables/tensorflow/session_bundle_config.proto.

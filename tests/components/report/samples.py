@@ -1,4 +1,4 @@
-"""Contents of reports, of answers that a generator of random numbers made."""
+"""Contents of reports with random predictions, for tests."""
 
 import dataclasses
 import io
@@ -6,6 +6,7 @@ import io
 import numpy as np
 import PIL.Image
 
+from components.model_evaluator.heat_maps import HeatMaps
 from components.report.answers import Answers
 from components.report.contents import Contents, Curves, Data, Issues, NodeUsage, Thumbnail, Verdict
 from components.report.settings import ReportSettings
@@ -36,7 +37,7 @@ def make_settings(classes) -> ReportSettings:
 
 
 def make_answers(classes, images, *, champion=True) -> Answers:
-    """Returns answers of which about 93 % are right."""
+    """Returns random predictions, of which about 93 % are correct."""
     random = np.random.default_rng(0)
     labels = random.integers(0, len(classes), images)
     predicted = np.where(
@@ -55,7 +56,7 @@ def make_answers(classes, images, *, champion=True) -> Answers:
 
 
 def make_thumbnail(side: int = 240) -> Thumbnail:
-    """Returns noise, which takes more bytes than any photograph."""
+    """Returns a thumbnail of noise, which takes more bytes than a real image."""
     pixels = np.random.default_rng(0).integers(0, 255, (side, side, 3), dtype=np.uint8)
     file = io.BytesIO()
     PIL.Image.fromarray(pixels).save(file, "JPEG", quality=78)
@@ -109,6 +110,9 @@ def make_contents(classes, images=300) -> Contents:
             version="17",
         ),
         thumbnails=dict.fromkeys(wrong, make_thumbnail()),
+        heat_maps=HeatMaps(
+            method="occlusion", wanted=5, maps={name: [[0, 0.2], [0.7, 1]] for name in wrong[:2]}
+        ),
         nodes=[
             NodeUsage(
                 node=name,
@@ -129,7 +133,7 @@ def make_contents(classes, images=300) -> Contents:
 
 
 def stopped_contents(classes) -> Contents:
-    """Returns the contents of a run that ended before the training."""
+    """Returns the contents of the report of a run that stopped before the training."""
     return dataclasses.replace(
         make_contents(classes),
         stopped="label: unexpected values",
@@ -137,4 +141,5 @@ def stopped_contents(classes) -> Contents:
         answers=None,
         verdict=None,
         thumbnails={},
+        heat_maps=None,
     )

@@ -1,4 +1,4 @@
-"""What follows from the answers to test images."""
+"""Tests of the figures that the report derives from predictions of test images."""
 
 import numpy as np
 import pytest
@@ -28,7 +28,7 @@ def test_shares_of_right_answers(answers):
     assert (Share.count(0, 0).low, Share.count(0, 0).high) == (0, 1)
 
 
-def test_an_image_that_is_not_valid_is_an_answer_of_its_own(answers):
+def test_an_invalid_image_is_a_prediction_of_its_own(answers):
     assert answers.confusion().tolist() == [[1, 2, 0, 0], [0, 1, 0, 1], [0, 0, 0, 0]]
     assert [pair[:3] for pair in answers.worst_pairs()] == [
         ("cat", "dog", 2),
@@ -43,7 +43,7 @@ def test_classes_are_sorted_by_recall_and_those_without_images_are_last(answers)
     assert (rows[1].precision.hits, rows[1].precision.of) == (1, 3)
 
 
-def test_the_surest_wrong_answers_are_chosen_and_some_of_each_class(answers):
+def test_the_most_confident_mistakes_are_chosen_with_some_of_each_class(answers):
     assert answers.confidently_wrong(most=2, most_of_class=1) == [1, 4]
     assert answers.confidently_wrong(most=2, most_of_class=2) == [1, 2]
     assert answers.confidently_wrong(most=9, most_of_class=1) == [1, 2, 4]

@@ -1,4 +1,4 @@
-"""The model card, as Hugging Face's library reads it."""
+"""Tests that Hugging Face's library reads the model card."""
 
 import huggingface_hub
 

@@ -1,4 +1,4 @@
-"""The page of a report: what it says, and that names in it are only text."""
+"""Tests of the text of a report's page, and of the escaping of names."""
 
 import dataclasses
 import html.parser
@@ -15,7 +15,7 @@ MANY = (*(f"a class with a long name, number {number}" for number in range(199))
 
 
 class Text(html.parser.HTMLParser):
-    """The visible text of a page, its start tags, and attributes that name an address."""
+    """Parses a page into its text, its start tags, and the addresses in its attributes."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -44,15 +44,16 @@ def test_names_of_classes_and_files_are_text(flowers):
     assert flowers.text.count(SCRIPT) > 5
 
 
-def test_it_loads_nothing(flowers):
+def test_the_page_loads_no_other_files(flowers):
     assert flowers.addresses
     assert {address.partition(":")[0][:1] for address in flowers.addresses} <= {"#", "d"}
     assert all(
-        address.startswith(("#", "data:image/jpeg;base64,")) for address in flowers.addresses
+        address.startswith(("#", "data:image/jpeg;base64,", "data:image/png;base64,"))
+        for address in flowers.addresses
     )
 
 
-def test_it_says_what_a_person_asks_first(flowers):
+def test_the_page_has_verdict_data_and_command(flowers):
     text = " ".join(flowers.text.split())
     for expected in (
         "Pushed The gate blessed the model: version 17: /runs/flowers/serving/17",
@@ -63,6 +64,7 @@ def test_it_says_what_a_person_asks_first(flowers):
         "python pipeline_runner.py --model vit_b16_fe",
         "same as b.jpg (test, roses)",
         "truncated",
+        "lowers its odds most (occlusion). Shown for the 2 of 5 surest wrong answers.",
     ):
         assert expected in text
 
@@ -95,7 +97,7 @@ def test_two_hundred_classes_are_at_most_five_megabytes():
     contents = make_contents(MANY, 9000)
     page = make_page(contents)
     assert len(page.encode()) <= 5_000_000
-    assert page.count("<li data-class=") == 60  # 120 images of noise would take more
+    assert page.count("<li data-class=") == 60  # 120 thumbnails of noise would exceed the size
     assert "188 further classes" in page
 
 
@@ -103,3 +105,12 @@ def test_colours_follow_the_mode_of_the_reader():
     page = make_page(make_contents(FLOWERS, 30))
     assert not re.findall(r"#0102\w\w", page)
     assert 'fill="var(--good)"' in page
+
+
+def test_heat_maps_are_images_with_a_description():
+    page = make_page(make_contents(FLOWERS))
+    assert page.count("data:image/png;base64,") == 2
+    assert page.count('alt="Heat map: warm at centre, middle right, ') == 2
+    without = make_page(dataclasses.replace(make_contents(FLOWERS), heat_maps=None))
+    assert "data:image/png" not in without
+    assert "Show heat maps" not in without

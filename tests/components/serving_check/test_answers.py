@@ -7,7 +7,7 @@ CLASSES = ("daisy", "roses")
 
 
 def outputs(**changes):
-    """Returns right outputs for an image of a rose and for garbage, with changes."""
+    """Returns outputs of a model for an image of a rose and for an invalid file, with changes."""
     right = {
         "label": np.array([b"roses", b""], object),
         "label_id": np.array([1, -1]),
@@ -19,7 +19,7 @@ def outputs(**changes):
     return right | {name: np.array(value) for name, value in changes.items()}
 
 
-def test_right_outputs():
+def test_correct_outputs_have_no_fault():
     assert list(find_faults(outputs(), 2, CLASSES)) == []
     uncertain = outputs(accepted=[False, False])
     assert list(find_faults(uncertain, 2, CLASSES)) == []

@@ -1,4 +1,4 @@
-"""ServingCheck on small exported models that are right, and on some that are wrong."""
+"""Tests of ServingCheck on small exported models, without and with faults."""
 
 import json
 import os
@@ -63,13 +63,13 @@ def few_repetitions(monkeypatch):
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
-    """Returns the directory of an exported model."""
+    """Exports a classifier without faults; returns its directory."""
     return export_classifier(tmp_path_factory.mktemp("model") / "1" / "Format-Serving")
 
 
 @pytest.fixture(scope="module")
 def images(model, server_process):
-    """Returns test images, with the answers of that model as Evaluator's."""
+    """Returns test images, with the predictions of `model` as those of Evaluator."""
     asked = {"serving_default": {"image_bytes": list(IMAGES.values())}}
     outputs = server_process.ask(model, asked)["serving_default"]
     return [
@@ -95,9 +95,9 @@ def export_wrong(directory, answer=None, *, always_valid=False):
     """Exports a model with a fault.
 
     Args:
-      directory: where.
-      answer: changes the outputs of every signature.
-      always_valid: whether the model calls every image valid.
+      directory: the new directory of the model.
+      answer: a function that changes the outputs of every signature.
+      always_valid: whether the output `valid` is True for every file.
     """
 
     class Wrong(ServedClassifier):
@@ -110,7 +110,7 @@ def export_wrong(directory, answer=None, *, always_valid=False):
 
 
 def test_a_good_model_passes(server_process, model, images, monkeypatch):
-    """Of the serving suite every file is sent as well, where it is there."""
+    """The files of the shared serving suite are sent as well, if the folder exists."""
     folder = Path(os.environ.get("VIT_SHARED", PROJECT.parent / "shared")) / "serving_suite"
     suite = [
         Probe(str(path), path.read_bytes(), None)
@@ -123,7 +123,8 @@ def test_a_good_model_passes(server_process, model, images, monkeypatch):
     assert found.reasons == []
     assert found.latency_ms["1"]["requests"] == 12
     assert found.latency_ms["1"]["p99"] >= found.latency_ms["1"]["p50"] > 0
-    assert set(found.latency_ms) == {"1"}  # the times of the first larger batches are left out
+    # larger batches are sent once, and the first time of a batch size does not count
+    assert set(found.latency_ms) == {"1"}
     assert 0.1 < found.peak_memory_gb < 10
     assert {request["signature"] for request in found.requests} == {
         "serving_default",
@@ -139,8 +140,8 @@ def test_a_good_model_passes(server_process, model, images, monkeypatch):
     ]
 
 
-def turn_in_batches(outputs):
-    """Of more than one image, the answers are those for the next class."""
+def shift_classes_in_batches(outputs):
+    """Returns the outputs for the next class if the batch has more than one image."""
     turned = (outputs["label_id"] + 1) % 3
     others = {
         "probabilities": tf.roll(outputs["probabilities"], 1, 1),
@@ -154,7 +155,7 @@ def turn_in_batches(outputs):
 
 
 def test_a_model_that_confuses_batches_and_calls_garbage_images(server_process, tmp_path, images):
-    directory = export_wrong(tmp_path / "model", turn_in_batches, always_valid=True)
+    directory = export_wrong(tmp_path / "model", shift_classes_in_batches, always_valid=True)
     reasons = findings(server_process, directory, images).reasons
     for reason in (
         r"^0\.jpg: a probability differs by 0\.\d{6} in a batch of 8 images$",
@@ -163,9 +164,7 @@ def test_a_model_that_confuses_batches_and_calls_garbage_images(server_process, 
         assert any(re.search(reason, line) for line in reasons), reasons
 
 
-def test_a_model_that_was_evaluated_otherwise_and_is_beyond_its_limits(
-    server_process, model, images
-):
+def test_a_model_that_differs_from_evaluator_and_exceeds_its_limits(server_process, model, images):
     (first, second, *others) = images
     wrong = TestImage(**(vars(first) | {"probability": first.probability - 0.01}))
     invalid = TestImage(**(vars(second) | {"valid": False}))
@@ -192,8 +191,8 @@ def test_a_model_that_cannot_be_served(server_process, tmp_path, images):
     ]
 
 
-def forever(outputs):
-    """Returns the outputs after a loop that never ends; each turn keeps 40 MB more."""
+def loop_forever(outputs):
+    """Returns the outputs after an endless loop, in which each iteration allocates 40 MB."""
     (end,) = tf.while_loop(
         lambda values: tf.reduce_sum(values[:1]) < 1e9,
         lambda values: (tf.concat([values, tf.ones([10_000_000])], 0),),
@@ -203,8 +202,8 @@ def forever(outputs):
     return outputs | {"probability": outputs["probability"] + 0 * end[0]}
 
 
-def test_a_model_that_eats_memory_is_stopped(tmp_path, images):
-    directory = export_wrong(tmp_path / "model", forever)
+def test_a_model_that_uses_too_much_memory_is_stopped(tmp_path, images):
+    directory = export_wrong(tmp_path / "model", loop_forever)
     with ServingProcess(bounds=Bounds(seconds=600, memory=1.0e9), on_cpu=True) as process:
         (reason,) = findings(process, directory, images).reasons
     assert re.search(
@@ -225,7 +224,7 @@ def test_a_model_that_eats_memory_is_stopped(tmp_path, images):
     ],
 )
 def test_a_process_that_crashes_or_hangs(images, tmp_path, end, reason):
-    """It does so during the first request, as after a fault in a kernel."""
+    """The serving process crashes or hangs in the first request, as after a fault in a kernel."""
     python = tmp_path / "python"
     shapes = {name: {"x": [None, 2, 2, 3]} for name in ("from_examples", "from_pixels")}
     python.write_text(
@@ -242,7 +241,7 @@ def test_a_process_that_crashes_or_hangs(images, tmp_path, end, reason):
 
 
 def test_the_executor(tmp_path, model, images):
-    """With examples and predictions as ImageExampleGen and Evaluator write them."""
+    """The executor reads artifacts in the formats of ImageExampleGen and Evaluator."""
     artifacts = {
         "model": standard_artifacts.Model(),
         "examples": standard_artifacts.Examples(),

@@ -1,4 +1,4 @@
-"""The count of images in a pipeline of Beam, as tfx_bsl builds it for TFX's nodes."""
+"""Tests of counting images in a Beam pipeline that tfx_bsl builds for TFX's nodes."""
 
 import apache_beam as beam
 import pytest
@@ -12,7 +12,7 @@ from pipeline.beam.engine import beam_arguments
 
 
 class Read(beam.PTransform):
-    """Five records, profiled as `RawRecordBeamSource` does (record_based_tfxio.py)."""
+    """Creates five records, with telemetry as in tfx_bsl's `RawRecordBeamSource`."""
 
     def expand(self, root):
         from tfx_bsl.tfxio import telemetry

@@ -1,4 +1,4 @@
-"""What Beam is told, and whether Beam understands it."""
+"""Tests of the flags that the pipeline passes to Beam."""
 
 import re
 import shutil
@@ -18,13 +18,13 @@ HERE = "--sdk_container_image=none"
 IMAGE = "--sdk_container_image=registry.example/vit:1"
 
 
-def given(text: str) -> list[str]:
-    """Returns the flags for Beam in a command."""
+def beam_flags_of(text: str) -> list[str]:
+    """Returns the flags for Beam in the text of a command."""
     return [flag.strip("'\"") for flag in re.findall(r"--beam-arg=('[^']+'|\S+)", text)]
 
 
-def with_exports(text: str) -> str:
-    """Returns `text` with the shell variables that its own `export` lines set replaced."""
+def expand_exports(text: str) -> str:
+    """Replaces the shell variables in `text` whose values its `export` lines set."""
     lines = re.findall(r"^export (.+)$", text, re.MULTILINE)
     exports = re.findall(r"(\w+)=(\S+)", " ".join(lines))
     for name, value in reversed(exports):  # later variables refer to earlier ones
@@ -37,9 +37,9 @@ def documented(project):
     """Returns the flags for Beam of each documented command, by document and engine."""
     found = {}
     for document in ("docs/beam.md", "docs/vertex.md"):
-        text = with_exports((project / document).read_text()).replace("\\\n", " ")
+        text = expand_exports((project / document).read_text()).replace("\\\n", " ")
         commands = re.findall(r"^(?:python|…) .*--beam-arg=.*$", text, re.MULTILINE)
-        for flags in map(given, commands):
+        for flags in map(beam_flags_of, commands):
             engine = PipelineOptions(flags).get_all_options()["runner"] or "DirectRunner"
             found[document, engine] = flags
     return found
@@ -105,10 +105,10 @@ def test_the_documented_flags_are_known_to_beam(documented):
 
 @pytest.mark.parametrize("document", ["docs/beam.md", "docs/vertex.md"])
 @pytest.mark.parametrize("missing", ["", "--project"])
-def test_dataflow_takes_the_documented_flags_and_needs_them(
+def test_dataflow_accepts_the_documented_flags_and_requires_them(
     documented, document, missing, monkeypatch
 ):
-    # Beam would request the bucket, for minutes without a network, to warn about a setting of it.
+    # Without a network, this check of the bucket by Beam would take minutes.
     monkeypatch.setattr(GoogleCloudOptions, "_warn_if_soft_delete_policy_enabled", lambda *_: None)
     flags = [f for f in documented[document, "DataflowRunner"] if not missing or missing not in f]
     assert not any("$" in flag for flag in flags)

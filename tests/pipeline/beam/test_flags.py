@@ -1,4 +1,4 @@
-"""Flags for Beam that cannot work are refused in a line, by Beam's own parts."""
+"""Tests that wrong flags for Beam are refused in one line, with Beam's own checks."""
 
 import logging
 
@@ -19,7 +19,7 @@ DATAFLOW = (
 
 
 def check(*flags, **options):
-    """Checks a configuration with these flags for Beam."""
+    """Checks a configuration with the given flags for Beam."""
     values = {"model": "vit_mini_fe", "dataset": "digits", "run.beam_args": list(flags), **options}
     check_beam_flags(build_config({key: Setting(value, key) for key, value in values.items()}))
 
@@ -41,14 +41,15 @@ COMPILED = {"run.runner": "vertex"}
         ([*DATAFLOW, IMAGE, "--machine_type=n1-standard-4", "--max_num_workers=9"], COMPILED),
         ([*DATAFLOW, IMAGE], {"dataset": "tf_flowers", "data_dir": "gs://b/tfds", **COMPILED}),
         ([*DATAFLOW, IMAGE], {"pipeline_root": "gs://my-bucket/root"}),
-        # In a container, the data directory of TFDS is the pipeline's own process's.
+        # Beam's local workers run in the same container, so they have the data directory of TFDS.
         (["--direct_num_workers=2"], {"dataset": "tf_flowers", **COMPILED}),
     ],
 )
 def test_flags_that_work_pass(flags, options):
     handlers = list(logging.getLogger().handlers)
     check(*flags, **options)
-    assert logging.getLogger().handlers == handlers  # Beam would set up logging to the screen
+    # Beam's own logging setup would print to the screen
+    assert logging.getLogger().handlers == handlers
 
 
 @pytest.mark.parametrize(
@@ -83,8 +84,8 @@ def test_flags_that_cannot_work_are_refused(flags, expected):
     assert "\n" not in str(refused.value)
 
 
-def test_the_region_that_gcloud_has_set_is_not_the_image_s(monkeypatch):
-    """Without a region, Beam uses gcloud's, which is a setting of this machine only."""
+def test_a_compiled_pipeline_needs_a_region(monkeypatch):
+    """Without --region, Beam uses the region of gcloud, which only this machine has."""
     monkeypatch.setenv("CLOUDSDK_COMPUTE_REGION", "europe-west4")
     without_region = [*DATAFLOW[:2], DATAFLOW[3], IMAGE]
     check(*without_region, pipeline_root="gs://my-bucket/root")
@@ -109,7 +110,7 @@ def test_a_file_of_this_machine_is_not_in_the_image(flag):
 @pytest.mark.parametrize(
     "flags", [[*DATAFLOW, IMAGE], ["--runner=FlinkRunner", "--flink_master=flink:8081", IMAGE]]
 )
-def test_workers_elsewhere_have_neither_the_launchers_copies_nor_a_volume(flags):
+def test_remote_workers_have_no_local_copies_and_no_volume(flags):
     kubeflow = {"run.runner": "kubeflow", "pipeline_root": "minio://b/root"}
     message = (
         r"^--pipeline-root minio://b/root: the workers of \w+ cannot read this store, .*no --b"
@@ -124,7 +125,7 @@ def test_workers_elsewhere_have_neither_the_launchers_copies_nor_a_volume(flags)
 
 @pytest.mark.parametrize("options", [COMPILED, {"pipeline_root": "gs://b/root"}])
 @pytest.mark.parametrize("dataset", ["tf_flowers", "tfds:beans"])
-def test_workers_elsewhere_need_a_data_directory_that_they_have(dataset, options):
+def test_remote_workers_need_a_remote_data_directory(dataset, options):
     message = "the workers of DataflowRunner may not have; expected --data-dir, such as gs://"
     with pytest.raises(InputError, match=message):
         check(*DATAFLOW, IMAGE, dataset=dataset, **options)
@@ -138,7 +139,7 @@ def test_workers_elsewhere_need_a_data_directory_that_they_have(dataset, options
         ("--dataset /", {"dataset": "schemas"}),
     ],
 )
-def test_dataflow_has_nothing_of_this_machine(flag, options, project, monkeypatch):
+def test_dataflow_cannot_read_files_of_this_machine(flag, options, project, monkeypatch):
     monkeypatch.chdir(project)
     with pytest.raises(InputError, match=f"{flag}.*: the workers of DataflowRunner do not have"):
         check(*DATAFLOW, IMAGE, **{"pipeline_root": "gs://b/root", **options})

@@ -1,7 +1,7 @@
-"""The commands for an endpoint of Vertex AI, with the real google-cloud-aiplatform.
+"""Tests of the commands for an endpoint of Vertex AI, with the real google-cloud-aiplatform.
 
-Mocked: Vertex AI, by tests/vertex_models.py on loopback; Google's token server; and the copy of the
-model in a bucket, whose address is all that Vertex AI gets.
+tests/vertex_models.py stands for Vertex AI and Google's token server, on loopback. The copy of the
+model to a bucket is mocked.
 """
 
 import json
@@ -31,7 +31,7 @@ def vertex(monkeypatch, tmp_path):
 
 @pytest.fixture
 def push(tmp_path, monkeypatch):
-    """Pushes another model to the serving directory."""
+    """Returns a function that pushes a new model to the serving directory."""
     numbers = iter(range(1, 100))
     clock = SimpleNamespace(time=lambda: next(numbers))
     monkeypatch.setattr("components.model_pusher.publish.time", clock)
@@ -46,7 +46,7 @@ def push(tmp_path, monkeypatch):
 
 @pytest.fixture
 def command(vertex, tmp_path, capsys):
-    """Runs a command; returns status, stdout and stderr."""
+    """Returns a function that runs a command, and returns exit status, stdout and stderr."""
 
     def command(*arguments):
         more = ["--set", f"cloud.api_endpoint={vertex.url}", "--serving-dir", f"{tmp_path}/serving"]
@@ -91,7 +91,7 @@ def test_the_first_model_of_an_endpoint_gets_all_requests(command, vertex, push,
     assert (resources["minReplicaCount"], resources["maxReplicaCount"]) == (2, 5)
 
 
-def test_from_candidate_to_default_and_back(command, vertex, push):
+def test_a_candidate_is_promoted_and_rolled_back(command, vertex, push):
     push()
     assert command()[0] == 0
     assert (vertex.aliases(), vertex.traffic()) == ({"default": "1"}, {"1": 100})
@@ -115,7 +115,7 @@ def test_from_candidate_to_default_and_back(command, vertex, push):
 def test_a_rollback_that_is_repeated_after_an_error_goes_back_by_one_version(
     command, vertex, push, number
 ):
-    """Each request of the rollback fails once, on its way back: the change is made."""
+    """In each case, Vertex AI executes one request of the rollback, but the response is lost."""
     for run in ("flowers-1", "flowers-2", "flowers-3"):
         push(run)
         assert command()[0] == 0
@@ -136,7 +136,7 @@ def test_a_rollback_that_is_repeated_after_an_error_goes_back_by_one_version(
     statuses = [command("--rollback")[0]]
     if statuses == [1]:
         statuses.append(command("--rollback")[0])
-    # After the last request nothing is left to do, and there is no version before.
+    # After the last request, the rollback is complete, and there is no earlier version.
     assert statuses == [1, 0 if number < 4 else 1]
     assert vertex.aliases() == {"default": "2", "withdrawn": "3"}
     assert vertex.traffic() == {"2": 100}
@@ -152,7 +152,7 @@ def test_a_third_model_replaces_the_second_before_it_was_promoted(command, verte
     assert vertex.aliases() == {"default": "1", "withdrawn": "3"}
     assert vertex.traffic() == {"1": 100}
     assert command("--promote")[0] == 1
-    # A person's own command may deploy it again.
+    # A command may deploy a withdrawn version again.
     assert command()[0] == 0
     assert vertex.aliases() == {"default": "1", "candidate": "3"}
 
@@ -169,7 +169,8 @@ def test_an_existing_endpoint_is_named_by_its_resource_name(command, vertex, pus
     assert "--promote: flowers has no candidate in Vertex AI's registry; found version 1" in err
 
 
-# Step -> arguments of the command, and method and end of the path of the request that is refused.
+# By step: the arguments of the command, and the method and the end of the path of the refused
+# request.
 STEPS = {
     "list versions": ([], "GET", ":listVersions"),
     "upload": ([], "POST", "/models:upload"),
@@ -181,7 +182,7 @@ STEPS = {
 }
 
 
-# Each step is refused once, and one step in every way.
+# Each step is refused with status 403; uploads are also refused with each other status.
 REFUSED = [(step, REFUSALS[1]) for step in STEPS] + [("upload", r) for r in REFUSALS if r[0] != 403]
 
 
@@ -195,7 +196,7 @@ def test_an_error_is_one_line_and_the_same_command_goes_on(command, vertex, push
     if arguments:
         assert command()[0] == 0
     before = vertex.traffic()
-    # The client repeats some requests by itself: a refusal for each.
+    # The client repeats a request with status 401 twice.
     vertex.fail(method, end, status, times=3 if status == 401 else 1)
     exit_status, _, err = command(*arguments)
     assert exit_status == 1
@@ -222,7 +223,7 @@ def test_an_error_is_one_line_and_the_same_command_goes_on(command, vertex, push
         (["--set", "endpoint.accelerator=T4"], 2, "expected TYPE:COUNT"),
     ],
 )
-def test_a_command_that_cannot_be_followed(command, arguments, status, message):
+def test_a_command_that_cannot_be_executed(command, arguments, status, message):
     exit_status, _, err = command(*arguments)
     assert exit_status == status
     assert message in err
@@ -276,7 +277,7 @@ def test_a_name_that_a_model_cannot_have(command, push, vertex, tmp_path):
     assert "--name 7-flowers: expected at most 63 of a-z, 0-9 and -, the first a letter" in err
 
 
-def test_a_version_is_copied_to_where_it_is_the_only_one(tmp_path, monkeypatch):
+def test_a_version_is_copied_to_a_folder_of_its_own(tmp_path, monkeypatch):
     monkeypatch.setattr(stage, "_SCHEME", "file://")
     serving, model = tmp_path / "serving", export_model(tmp_path / "model")
     with hold_serving_directory(str(serving)):

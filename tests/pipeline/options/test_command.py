@@ -1,4 +1,4 @@
-"""The command that repeats a run."""
+"""Tests of the command in a report with which the run can be repeated."""
 
 import shlex
 
@@ -15,8 +15,8 @@ def configure(**settings):
     return build_config({key: Setting(value, key) for key, value in given.items()})
 
 
-def repeated(command):
-    """Returns the configuration that a command gives."""
+def parse_command(command):
+    """Parses a command; returns its configuration."""
     python, script, *arguments = shlex.split(command)
     assert (python, script) == ("python", "pipeline_runner.py")
     parsed = make_parser().parse_args(list(join_values(arguments)))
@@ -44,20 +44,20 @@ def repeated(command):
 )
 def test_the_command_gives_the_same_configuration(settings):
     config = configure(**settings)
-    assert repeated(make_command(config)) == config
+    assert parse_command(make_command(config)) == config
 
 
-def test_lists_without_a_flag_are_in_it(tmp_path):
+def test_the_command_has_lists_without_a_flag(tmp_path):
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "1.png").touch()
     config = configure(dataset=str(tmp_path), **{"ingest.classes": "a,b,c"})
     command = make_command(config)
     assert "--set ingest.classes=a,b,c" in command
-    assert repeated(command) == config
+    assert parse_command(command) == config
 
 
-def test_the_default_serving_directory_is_not_in_it():
+def test_the_command_omits_the_default_serving_directory():
     config = configure(
         **{"run.runner": "kubeflow", "pipeline_root": "minio://b/r", "cloud.output": "job.yaml"},
         **{"cloud.volumes": ["state:/state"], "cloud.state_dir": "/state/digits"},
@@ -65,6 +65,6 @@ def test_the_default_serving_directory_is_not_in_it():
     assert "--serving-dir" not in make_command(config)
 
 
-def test_only_what_differs_from_the_defaults_is_in_it():
+def test_the_command_has_only_options_without_their_default():
     command = make_command(configure(**{"train.epochs": "5", "run.verbose": "true"}))
     assert command == "python pipeline_runner.py --model vit_b16_fe --dataset digits --epochs 5"

@@ -1,4 +1,4 @@
-"""Options that would be ignored are refused."""
+"""Tests that options without an effect are refused."""
 
 import pytest
 
@@ -46,7 +46,7 @@ def test_the_tables_name_options():
         ("vertex", "cloud.token_file", "f", "kubeflow"),
     ],
 )
-def test_another_runners_options(runner, key, value, expected):
+def test_options_of_other_runners_are_refused(runner, key, value, expected):
     with pytest.raises(InputError) as error:
         config_of(runner, **{key: value})
     assert (
@@ -74,14 +74,14 @@ SCHEDULE = {"cloud.schedule": "0 3 * * 1"}
         (SCHEDULE | {"cloud.wait": "true"}, "cloud.wait: has no effect with --cloud.schedule"),
     ],
 )
-def test_options_that_do_nothing_together_or_alone(runner, settings, message):
+def test_options_without_an_effect_are_refused(runner, settings, message):
     with pytest.raises(InputError, match=message) as error:
         config_of(runner, **settings)
     assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize("runner", ["local", "beam", *COMPILED_RUNNERS])
-def test_defaults_are_no_options_given(runner):
-    """A configuration that was written and read again gives every key."""
+def test_default_values_are_accepted_with_every_runner(runner):
+    """The configuration file of a run has every key, most of them with the default value."""
     config = config_of(runner)
     assert read_config(config.to_json()) == config

@@ -15,7 +15,7 @@ from trainer.input.augmentation import Augmentation
 
 
 def config_of(**values):
-    """Builds the configuration of dotted keys, written with __ for the dot."""
+    """Builds a configuration from keyword arguments, with `__` in place of the dot of a key."""
     values = {key.replace("__", "."): value for key, value in values.items()}
     return build_config({key: Setting(value, f"--{key}") for key, value in values.items()})
 
@@ -31,7 +31,7 @@ def test_defaults_are_the_datasets_recipe():
     assert config.serving_dir == config.pipeline_root + "/serving"
 
 
-def test_given_values_override_the_recipe_and_nothing_else():
+def test_given_values_override_those_of_the_recipe():
     config = config_of(model="vit_b16_fe", tune="head", train__epochs="3", gate__max_drop=0.01)
     recipe = RECIPES["tf_flowers_head"].hyperparameters
     assert config.train == dataclasses.replace(recipe, epochs=3)
@@ -59,7 +59,7 @@ def test_default_names_of_urls(model, name):
     assert slug == name if name else re.fullmatch("[0-9a-f]{8}", slug)
 
 
-def test_augmentation_is_the_recipes_and_not_for_a_head():
+def test_full_tuning_has_the_augmentation_of_the_recipe():
     assert config_of(model="vit_b16_fe").augment == RECIPES["tf_flowers_full"].augmentation
     assert config_of(model="vit_b16_fe", augment__mixup="0.2").augment.mixup == 0.2
     assert config_of(model="vit_b16_fe", tune="head").augment == Augmentation()
@@ -88,21 +88,20 @@ def test_published_recipes_are_for_vits_only(model, recipe):
         ({"model": "vit_b16_fe"}, True),
         ({"model": "spsayakpaul/vision-transformer/tensorFlow2/vit-b16-fe/1"}, True),
         ({"model": "gs://vit_models/augreg/Ti_16.npz"}, True),
-        ({"model": "vit_mini_fe", "dataset": "digits"}, True),  # has no pretrained weights
+        # the catalogue has no pretrained weights for this model
+        ({"model": "vit_mini_fe", "dataset": "digits"}, True),
         ({"model": "vit_b16_fe", "weights": "random"}, False),
         ({"model": "https://tfhub.dev/google/imagenet/mobilenet_v2/feature_vector/5"}, False),
     ],
 )
-def test_the_floor_is_the_recipes_for_the_weights_that_it_was_made_for(
-    options, has_the_recipes_floor
-):
+def test_the_recipes_min_accuracy_applies_to_pretrained_weights(options, has_the_recipes_floor):
     config = config_of(**options)
     expected = RECIPES[config.recipe].min_accuracy if has_the_recipes_floor else 0.5
     assert config.gate.min_accuracy == expected
     assert config_of(**options, gate__min_accuracy="0.7").gate.min_accuracy == 0.7
 
 
-def test_another_recipe_by_name():
+def test_a_recipe_can_be_chosen_by_name():
     config = config_of(model="vit_b16_fe", recipe="digits_full")
     assert config.train == RECIPES["digits_full"].hyperparameters
 
@@ -124,7 +123,7 @@ def test_epochs_override_the_steps_of_the_recipe():
         ("--train.warmup_steps 3", "--train.warmup_epochs 7.0"),
     ],
 )
-def test_two_lengths_are_refused(one, other):
+def test_epochs_and_steps_together_are_refused(one, other):
     given = [text.removeprefix("--").replace(".", "__", 1).split() for text in (one, other)]
     with pytest.raises(InputError, match=f"^{one}: has no effect with {other}; expected one"):
         config_of(model="vit_b16_fe", **dict(given))
@@ -168,13 +167,13 @@ def test_options_without_an_effect_are_refused(values, message):
 
 
 def test_an_option_with_its_default_value_is_no_error():
-    """So a configuration can be written out in full."""
+    """A configuration file may contain every option, even an option without an effect."""
     config = config_of(model="vit_b16_fe", tune="head", train__head="linear_probe")
     assert read_config(config.to_json()) == config
     assert config_of(model="vit_b16_fe", tune="head", train__layer_decay="1").tune == "head"
 
 
-def test_a_model_outside_the_catalogue_is_gated_at_one_half(tmp_path):
+def test_a_model_outside_the_catalogue_needs_an_accuracy_of_one_half(tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "saved_model.pb").touch()
     config = config_of(model=f"{tmp_path}/mine/")
@@ -182,7 +181,7 @@ def test_a_model_outside_the_catalogue_is_gated_at_one_half(tmp_path):
     assert config.name == "tf-flowers-mine-full"
 
 
-def test_remote_root_stays_as_it_is():
+def test_a_remote_root_is_unchanged():
     config = config_of(model="vit_b16_fe", pipeline_root="gs://bucket/root")
     assert config.pipeline_root == "gs://bucket/root"
     assert config.serving_dir == "gs://bucket/root/serving"
@@ -281,7 +280,7 @@ def test_bad_yaml(tmp_path, content, expected):
         read_yaml(str(path))
 
 
-def test_yaml_may_override_what_it_merges(tmp_path):
+def test_yaml_may_override_a_merged_key(tmp_path):
     path = tmp_path / "run.yaml"
     path.write_text("x: &base {epochs: 3, seed: 1}\ntrain: {<<: *base, epochs: 5}\n")
     settings = read_yaml(str(path))
@@ -289,7 +288,7 @@ def test_yaml_may_override_what_it_merges(tmp_path):
 
 
 def test_the_home_directory_is_expanded_in_every_path(tmp_path, monkeypatch):
-    """As no shell does within `--flag=~/x`, nor in a YAML file."""
+    """Shells do not expand `~` in `--flag=~/x` or in YAML files, so the pipeline does."""
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "saved_model.pb").touch()
@@ -318,7 +317,7 @@ def test_unknown_yaml_key_names_the_file(tmp_path):
         build_config(read_yaml(str(path)))
 
 
-def test_assignment():
+def test_options_from_assignments():
     assert read_assignment("a.b=c=d") == ("a.b", Setting("c=d", "--set a.b"))
     with pytest.raises(InputError, match="expected KEY=VALUE"):
         read_assignment("a.b")
@@ -329,9 +328,9 @@ def test_every_flag_names_a_key_and_every_key_has_a_help_text():
     assert all(option.help for option in OPTIONS.values())
 
 
-def test_passwords_and_signatures_are_no_part_of_what_is_kept():
+def test_passwords_and_signatures_are_not_stored():
     config = config_of(model="https://user:password@host/m.tgz?signature=1", dataset="digits")
-    assert config.reads == "model https://…@host/m.tgz?…, dataset digits"
+    assert config.model_and_dataset == "model https://…@host/m.tgz?…, dataset digits"
     there = {"run.runner": "kubeflow", "cloud.host": "https://user:password@kfp.example"}
     config = config_of(model="vit_b16_fe", **there)
     assert "kfp.example" in config.to_json()

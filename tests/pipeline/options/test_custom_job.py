@@ -1,4 +1,4 @@
-"""Trainer as a custom job: what is asked of Vertex AI, and what is refused before."""
+"""Tests of the specification of Trainer's custom job, and of options that are refused."""
 
 import json
 
@@ -30,13 +30,13 @@ def config_of(settings=VERTEX, **machine) -> Config:
 
 
 def job_of(settings=VERTEX, **machine) -> CustomJob:
-    """Returns the job; a field that Google's protos do not have is an error."""
+    """Returns the custom job as Google's proto, which refuses unknown fields."""
     config = config_of(settings, **machine)
     job = custom_job(config.name, config.machines.trainer, config.cloud)
     assert job.pop("project") == "p"
     message = CustomJob.pb(CustomJob())
     timeout = job["job_spec"]["scheduling"].get("timeout")
-    if timeout:  # text in JSON, but a mapping for the proto
+    if timeout:  # the JSON form of a duration is a text
         job["job_spec"]["scheduling"]["timeout"] = f"{timeout['seconds']}s"
     json_format.ParseDict(json.loads(json.dumps(job)), message)
     return CustomJob.wrap(message)
@@ -83,7 +83,7 @@ def test_several_spot_machines_with_accelerators():
         {"machine_type": "cloud-tpu", "accelerator": "TPU_V3:8"},
     ],
 )
-def test_a_tpu_is_found_in_its_own_machine(machine):
+def test_a_tpu_machine_needs_the_variable_tpu_name(machine):
     (pool,) = job_of(**machine).job_spec.worker_pool_specs
     assert pool.machine_spec.tpu_topology == machine.get("tpu_topology", "")
     (variable,) = pool.container_spec.env
@@ -107,7 +107,7 @@ def test_account_network_key_and_labels():
     assert job.labels == {"team": "vision"}
 
 
-def test_the_step_that_waits_needs_no_machine():
+def test_the_step_that_waits_has_no_machine():
     machines = config_of(
         machine_type="n1-standard-8", accelerator="NVIDIA_TESLA_T4:2", retries="3"
     ).machines
@@ -166,6 +166,6 @@ def test_contradictory_options(settings, machine, message):
     assert "\n" not in str(error.value)
 
 
-def test_a_head_that_is_solved_on_one_machine_has_no_batches():
+def test_a_linear_probe_has_no_batches_to_divide():
     head = {"tune": "head", "train.head": "linear_probe"}
     assert job_of(VERTEX | head, machine_type="g2-standard-8", accelerator="NVIDIA_L4:3")

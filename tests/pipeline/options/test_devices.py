@@ -26,7 +26,7 @@ def test_workers_have_to_be_named():
 
 
 @pytest.mark.parametrize("strategy", ["auto", "single", "mirrored"])
-def test_these_need_nothing(strategy):
+def test_strategies_without_requirements(strategy):
     check_strategy(strategy, {}, files=NOWHERE)
     check_strategy_of_step(strategy)
 

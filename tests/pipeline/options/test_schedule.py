@@ -20,7 +20,7 @@ from pipeline.options.schedule import check_cron, for_kubeflow, for_vertex
         ("00 03 5/7 * SUN", "00 03 5/7 * SUN", "0 00 03 5/7 * SUN"),
     ],
 )
-def test_both_forms(text, vertex, kubeflow):
+def test_both_formats_of_schedules(text, vertex, kubeflow):
     check_cron(text)
     assert (for_vertex(text), for_kubeflow(text)) == (vertex, kubeflow)
 

@@ -1,4 +1,4 @@
-"""The options that only some kinds of sources take."""
+"""Tests of options that only some kinds of sources accept."""
 
 import pytest
 

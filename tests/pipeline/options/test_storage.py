@@ -1,4 +1,4 @@
-"""Where files of a pipeline on Kubeflow Pipelines may be."""
+"""Tests of the directories that a pipeline on Kubeflow Pipelines may use."""
 
 import pytest
 
@@ -26,7 +26,7 @@ def test_the_state_directory_may_be_a_bucket():
     assert config.serving_dir == "gs://bucket/flowers/serving"
 
 
-def test_it_is_the_pipeline_root_where_the_steps_can_read_that():
+def test_the_state_directory_is_the_pipeline_root_if_steps_can_read_it():
     for runner in ("kubeflow", "vertex"):
         settings = {"run.runner": runner, "pipeline_root": "gs://bucket/flowers"}
         assert config_of(**settings).state_dir == "gs://bucket/flowers"
@@ -101,7 +101,7 @@ def test_files_that_would_be_lost_or_unreadable(values, message):
         ["x" * 64 + ":/state"],
         ["temporary:/state"],
         ["gcs-scratch:/state"],
-        ["vit:/state", "vit:/data"],  # the pod would have two volumes of the same name
+        ["vit:/state", "vit:/data"],  # a pod cannot have two volumes with the same name
     ],
 )
 def test_volumes_that_a_pod_cannot_have(volumes):

@@ -129,7 +129,7 @@ def test_the_log_has_all_results(streams, caplog):
     ]
 
 
-def test_the_plan_says_what_the_recipe_has_reached(streams):
+def test_the_plan_has_the_published_accuracy_of_the_recipe(streams):
     as_published, otherwise = {"model": "vit_s16_fe"}, {"model": "vit_b16_fe"}
     for values, count in (
         (as_published, 1),
@@ -148,7 +148,7 @@ def test_the_plan_says_what_the_recipe_has_reached(streams):
         streams[0].truncate(0)
 
 
-def test_progress_of_which_the_pace_is_not_known_yet(streams):
+def test_progress_without_a_known_pace(streams):
     clock = iter(range(0, 100, 31))
     console = Console(*streams, clock=lambda: next(clock))
     console.node_started("Trainer")
@@ -219,7 +219,7 @@ def test_piped_a_download_is_two_lines(streams):
 
 
 def test_a_wait_for_another_process_is_a_line(streams):
-    """As `common.lock.hold_lock` logs it while another process has the lock."""
+    """The record is that of `common.lock.hold_lock` while another process has the lock."""
     with Console(*streams).downloads():
         common.lock.logger.warning("waiting for %s", "x", extra={"waits_for": "x"})
     assert streams[0].getvalue() == "waiting for x\n"
@@ -243,14 +243,14 @@ def test_on_a_terminal_a_download_is_a_bar():
 
 
 class Screen(io.StringIO):
-    """A terminal."""
+    """A stream that counts as a terminal."""
 
     def isatty(self):
         return True
 
 
 def log_download(done, total, ended=False):
-    """Logs what the download of a model logs."""
+    """Logs a record like those of the download of a model."""
     state = Download(name="vit_b16_fe", done=done, total=total, ended=ended)
     logging.getLogger("backbones.download").debug("", extra={"download": state})
 
@@ -310,7 +310,7 @@ def test_a_model_that_is_served_already(streams):
     ]
 
 
-def test_validation_metrics_stay_in_sight(streams):
+def test_validation_metrics_are_shown_with_later_steps(streams):
     clock = iter(range(0, 1000, 31))
     console = Console(*streams, clock=lambda: next(clock))
     console.node_started("Trainer")
@@ -329,7 +329,7 @@ def test_text_is_not_taken_for_markup(streams):
 
 
 def test_names_from_the_data_are_text(streams):
-    """Whatever they are, an entry is a line, and a terminal gets no escape sequence."""
+    """Names with line breaks and escape sequences are escaped, so that each entry is one line."""
     evil = "roses\x1b[2J\nverdict: blessed\u202e"
     console = Console(*streams)
     settings = {"model": "vit_b16_fe", "pipeline_root": f"/{evil}"}

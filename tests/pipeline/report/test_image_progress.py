@@ -7,8 +7,8 @@ from pipeline.report import image_progress
 from pipeline.report.image_progress import ImageProgress
 
 
-class Shown:
-    """Stands for the console: keeps the counts."""
+class RecordingConsole:
+    """A stand-in for the console, which keeps the shown counts."""
 
     def __init__(self):
         self.counts = []
@@ -22,7 +22,7 @@ class Shown:
 def test_the_counts_of_the_running_node_are_shown(monkeypatch):
     monkeypatch.setattr(image_progress, "_INTERVAL", 0.01)
     monkeypatch.setattr(image_counts, "_INTERVAL", 0)
-    shown = Shown()
+    shown = RecordingConsole()
     with ImageProgress(shown, {"StatisticsGen": 10, "Evaluator": 4}) as progress:
         progress.start("StatisticsGen")
         count_images(3)

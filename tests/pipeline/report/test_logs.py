@@ -9,13 +9,13 @@ from pipeline.report.logs import log_to_file
 
 
 def emit():
-    """Logs a record, and writes to descriptors 1 and 2, as C++ code does."""
+    """Logs a record, and writes to the file descriptors 1 and 2 as C++ code does."""
     logging.getLogger("some.library").info("from python")
     os.write(1, b"from print\n")
     os.write(2, b"from c++\n")
 
 
-def test_everything_goes_to_the_file_and_the_screen_stays_free(tmp_path, capfd):
+def test_all_output_goes_to_the_file_and_none_to_the_screen(tmp_path, capfd):
     log = tmp_path / "logs" / "run.log"
     with log_to_file(log, verbose=False) as (out, err):
         emit()
@@ -28,7 +28,7 @@ def test_everything_goes_to_the_file_and_the_screen_stays_free(tmp_path, capfd):
     assert "from c++" in text
 
 
-def test_verbose_shows_it(tmp_path, capfd):
+def test_verbose_prints_the_log_to_the_screen(tmp_path, capfd):
     log = tmp_path / "run.log"
     with log_to_file(log, verbose=True):
         emit()
@@ -40,7 +40,7 @@ def test_verbose_shows_it(tmp_path, capfd):
 
 
 @pytest.mark.parametrize("verbose", [False, True])
-def test_afterwards_all_is_as_before(tmp_path, capfd, verbose):
+def test_streams_and_handlers_are_restored(tmp_path, capfd, verbose):
     handlers = list(logging.getLogger().handlers)
     with log_to_file(tmp_path / "run.log", verbose=verbose):
         pass
@@ -64,8 +64,8 @@ with log_to_file(Path({str(tmp_path)!r}) / "run.log", verbose=False):
 
 
 @pytest.mark.parametrize("verbose", [False, True])
-def test_passwords_and_signatures_get_into_no_log(tmp_path, capfd, verbose):
-    """Not from the errors of libraries either, whose tracebacks are logged."""
+def test_passwords_and_signatures_are_not_logged(tmp_path, capfd, verbose):
+    """Passwords and signatures are removed from messages, and from logged tracebacks of errors."""
     log = tmp_path / "run.log"
     with log_to_file(log, verbose=verbose):
         try:

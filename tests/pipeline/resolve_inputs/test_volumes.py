@@ -1,4 +1,4 @@
-"""ResolveInputs refuses volumes that the steps cannot write, and those of another pipeline."""
+"""Tests that ResolveInputs refuses read-only volumes, and directories of another pipeline."""
 
 import os
 
@@ -17,13 +17,13 @@ def make_config(directory, **values):
 
 
 def test_a_volume_that_can_be_written_is_left_as_it_is(tmp_path):
-    """Its time of change too."""
+    """The check leaves no file in the volume, and does not change its time of modification."""
     before = tmp_path.stat()
     check_volumes(make_config(tmp_path))
     assert (list(tmp_path.iterdir()), tmp_path.stat().st_mtime_ns) == ([], before.st_mtime_ns)
 
 
-def test_buckets_are_not_looked_at():
+def test_buckets_are_not_checked():
     check_volumes(config_of(**{"run.runner": "kubeflow", "pipeline_root": "gs://b/flowers"}))
 
 
@@ -35,7 +35,7 @@ def test_a_volume_of_another_user_is_refused(tmp_path):
 
 
 def test_the_message_names_the_volume_its_user_and_the_remedy(tmp_path, monkeypatch):
-    """As root, who runs this test in an image, the system refuses nothing."""
+    """The refusal is mocked, because the test may run as root, who can write everywhere."""
 
     monkeypatch.setattr(os, "access", lambda path, mode: False)
     monkeypatch.setattr(os, "geteuid", lambda: 1000)

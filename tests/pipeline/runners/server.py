@@ -1,4 +1,4 @@
-"""A web server on loopback that a test scripts: it answers like an API, or fails on purpose."""
+"""A scriptable web server on loopback, which stands for an API and can fail on purpose."""
 
 import dataclasses
 import datetime
@@ -11,7 +11,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-# The statuses with which the API fails on purpose (0 closes the connection), and their messages.
+# HTTP statuses with which the server fails on purpose (0 closes the connection), and the messages
+# of the command line.
 REFUSALS = [
     (401, "401 on purpose 401; the credentials are not accepted; log in again"),
     (403, "403 on purpose 403; permission denied: the account lacks"),
@@ -20,13 +21,13 @@ REFUSALS = [
     (500, "500 on purpose 500; the service failed"),
     (0, "it is not known whether the request arrived"),
 ]
-# For requests that only read; after the other statuses, they are repeated.
+# Statuses after which the client gives up; a request that only reads is repeated after others.
 FINAL = [refusal for refusal in REFUSALS if refusal[0] in (401, 403, 404)]
 PASSING = (429, 500, 502, 503, 504, 0)
 
 
 def _cron(*values: str) -> re.Pattern[str]:
-    """Checks one of cron's fields: values in this range, and lists, ranges and steps of them."""
+    """Returns a pattern for cron expressions, from a pattern for the values of each field."""
     parts = [rf"(\*|({value})(-({value}))?)(/\d+)?" for value in values]
     return re.compile(" ".join(f"{part}(,{part})*" for part in parts), re.IGNORECASE)
 
@@ -48,11 +49,11 @@ class Request:
     """A request that the server received.
 
     Attributes:
-      method: such as GET.
-      path: without the query.
-      query: its values, the first of each name.
-      headers: by their names in lower case.
-      body: its bytes.
+      method: the HTTP method, such as GET.
+      path: the path without the query.
+      query: the first value of each parameter, by name.
+      headers: the headers by names in lower case.
+      body: the bytes of the body.
     """
 
     method: str
@@ -67,7 +68,7 @@ class Request:
 
 
 class ApiError(Exception):
-    """The answer to a refused request; a message in bytes is its whole body."""
+    """Refuses a request with an HTTP status. A message in bytes replaces the whole body."""
 
     def __init__(self, status: int, message: str | bytes) -> None:
         super().__init__(message)
@@ -76,7 +77,7 @@ class ApiError(Exception):
 
 
 def check_times(start: str | None, end: str | None) -> None:
-    """Refuses a schedule that never begins a run; both in RFC 3339's form, if at all."""
+    """Refuses a schedule that never starts a run; `start` and `end` are RFC 3339 times or None."""
     if end is None:
         return
     last = datetime.datetime.fromisoformat(end)
@@ -86,9 +87,9 @@ def check_times(start: str | None, end: str | None) -> None:
 
 
 class Api:
-    """Answers requests by the first of its routes that fits, and records them."""
+    """Answers each request by the first matching route, and records the request."""
 
-    # Of (method, pattern of the whole path, handler's name).
+    # Tuples of HTTP method, pattern of the whole path, and name of the handling method.
     ROUTES: tuple[tuple[str, str, str], ...] = ()
 
     def __init__(self) -> None:
@@ -97,14 +98,15 @@ class Api:
         self.url = ""
 
     def fail(self, method: str, end: str, status: int, times: int = 1) -> None:
-        """Answers the next `times` requests by `method` whose path has this ending with `status`.
+        """Answers the next `times` requests with `method` and a path that ends with `end` by
+        `status`.
 
-        0 drops the connection.
+        The status 0 closes the connection.
         """
         self._failures += [(method, end, status)] * times
 
-    def of(self, method: str, end: str) -> list[Request]:
-        """Returns the requests by `method` whose path has this ending."""
+    def find_requests(self, method: str, end: str) -> list[Request]:
+        """Returns the requests with `method` whose path ends with `end`."""
         return [r for r in self.requests if r.method == method and r.path.endswith(end)]
 
     def answer(self, request: Request) -> tuple[int, Any]:
@@ -125,16 +127,16 @@ class Api:
             return error.status, error.message
 
     def check(self, request: Request) -> None:
-        """Refuses what is refused whatever it is about."""
+        """Refuses invalid requests to any route, for example, those without a token."""
 
     def error(self, status: int, message: str) -> Any:
-        """Returns the body of an error."""
+        """Returns the body of an error response, to be sent as JSON."""
         raise NotImplementedError
 
 
 @contextmanager
 def serving(api: Api) -> Iterator[Api]:
-    """A context in which `api` answers at `api.url`."""
+    """Runs a web server for `api` at `api.url`."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(api))
     api.url = f"http://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, daemon=True)
@@ -174,6 +176,6 @@ def _handler(api: Api) -> type[BaseHTTPRequestHandler]:
         do_GET = do_POST = do_DELETE = do_PATCH = _do  # noqa: N815 (http.server's names)
 
         def log_message(self, *_: Any) -> None:
-            """Says nothing."""
+            """Logs nothing."""
 
     return Handler

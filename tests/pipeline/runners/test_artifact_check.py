@@ -1,4 +1,7 @@
-"""How artifacts are recorded and checked. Runs of it are in tests/end_to_end/test_cache.py."""
+"""Tests of the records of artifacts' files, and of the check for damage.
+
+tests/end_to_end/test_cache.py tests them in whole runs.
+"""
 
 import pytest
 
@@ -13,7 +16,7 @@ def contents(tmp_path):
 
 @pytest.fixture
 def examples(tmp_path, contents):
-    """The URI of a recorded artifact with one file."""
+    """Returns the folder of a recorded artifact with one file."""
     folder = tmp_path / "ImageExampleGen" / "examples" / "1"
     folder.mkdir(parents=True)
     (folder / "shard").write_bytes(b"images")
@@ -21,13 +24,13 @@ def examples(tmp_path, contents):
     return folder
 
 
-def test_an_artifact_is_as_it_was(contents, examples):
+def test_an_unchanged_artifact_has_no_damage(contents, examples):
     assert contents.find_damage(str(examples)) is None
     assert contents.find_damage(str(examples.with_name("2"))) is None  # never recorded
 
 
 @pytest.mark.parametrize("content", [None, b"", b"image", b"imagez", b"images and more"])
-def test_one_that_has_changed_is_named(contents, examples, content):
+def test_a_changed_artifact_is_named(contents, examples, content):
     file = examples / "shard"
     file.unlink() if content is None else file.write_bytes(content)
     assert contents.find_damage(str(examples)).startswith(f"{file} ")
@@ -48,7 +51,7 @@ def test_a_damaged_record_counts_as_damage(tmp_path, contents, examples, content
     )
 
 
-def test_what_lies_there_is_never_written_to(tmp_path):
+def test_an_existing_folder_is_never_overwritten(tmp_path):
     uri = str(tmp_path / "Trainer" / "model" / "7")
     assert _unused(uri) == uri
     (tmp_path / "Trainer" / "model" / "7").mkdir(parents=True)
@@ -64,7 +67,7 @@ def test_what_lies_there_is_never_written_to(tmp_path):
 
 
 class Store:
-    """ML Metadata's, as far as it is needed here."""
+    """A stand-in for TFX's metadata handle and for the store of ML Metadata."""
 
     def __init__(self):
         self.store = self
@@ -74,15 +77,14 @@ class Store:
 
 
 @pytest.mark.parametrize("node", ["ImageExampleGen", "Transform", "Trainer"])
-def test_a_damaged_artifact_is_made_again_unless_that_is_a_training(
-    contents, examples, node, caplog
-):
+def test_a_damaged_artifact_is_made_again_except_by_trainer(contents, examples, node, caplog):
     from tfx.types import standard_artifacts
 
     artifact = standard_artifacts.Examples()
     artifact.uri = str(examples)
     (examples / "shard").write_bytes(b"imagez")
-    found = [{"examples": [artifact]}, None]  # as TFX: only live artifacts are found
+    # as in TFX, the second search does not find the abandoned artifact
+    found = [{"examples": [artifact]}, None]
 
     launcher = _Launcher.__new__(_Launcher)
     launcher._node, launcher._contents = node, contents

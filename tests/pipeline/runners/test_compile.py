@@ -1,4 +1,4 @@
-"""What is compiled for a cluster; that it runs is in tests/compiled."""
+"""Tests of pipelines that are compiled for a cluster; tests/compiled runs such pipelines."""
 
 import dataclasses
 import json
@@ -31,7 +31,7 @@ def config_of(**settings):
 
 
 def compiled(**settings):
-    """Returns the PipelineJob of a configuration, and its spec."""
+    """Compiles a configuration; returns the PipelineJob and its PipelineSpec."""
     job = compile_job(config_of(**settings))
     return job, read_pipeline_spec(job)
 
@@ -49,7 +49,7 @@ def containers(spec):
     return config.executors
 
 
-def test_a_backend_would_take_it(flowers):
+def test_a_compiled_pipeline_is_valid(flowers):
     _, spec = flowers
     assert spec.pipeline_info.name == "tf-flowers-vit-b16-fe-full"
     check(spec, containers(spec))
@@ -74,8 +74,8 @@ def test_every_node_is_a_container_of_the_image_that_runs_a_module(flowers):
 
 @pytest.mark.parametrize("model", ["vit_b16_fe", "gs://bucket/models/mine", "/models/mine"])
 @pytest.mark.parametrize("dataset", ["tf_flowers", "gs://bucket/flowers", "/data/flowers"])
-def test_nothing_of_it_needs_this_machine(model, dataset, monkeypatch, tmp_path):
-    """Weights and data are not on this machine, and the job has no path of this machine."""
+def test_a_compiled_pipeline_does_not_depend_on_this_machine(model, dataset, monkeypatch, tmp_path):
+    """Compiling needs neither weights nor data, and the job contains no path of this machine."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("VIT_HOME", str(tmp_path / "home"))
     job, spec = compiled(model=model, dataset=dataset, name="test")
@@ -108,7 +108,7 @@ def test_parameters_have_types_and_defaults(flowers):
         "batch_size": ("NUMBER_INTEGER", 64),
         "learning_rate": ("NUMBER_DOUBLE", 0.03),
         "min_accuracy": ("NUMBER_DOUBLE", 0.94),
-        "serving_dir": ("STRING", ""),  # so that it follows the pipeline root
+        "serving_dir": ("STRING", ""),  # empty means a folder below the pipeline root
         "data_path": ("STRING", ""),
     }
     assert all(p.description for p in spec.root.input_definitions.parameters.values())
@@ -125,7 +125,7 @@ def test_data_path_is_a_parameter_unless_the_data_are_in_the_image():
     ("runner", "file"), [("kubeflow", "pipeline.yaml"), ("vertex", "job.json")]
 )
 def test_model_runner_and_output_are_enough(runner, file, monkeypatch, tmp_path):
-    """A machine without a network is enough, too."""
+    """Compiling needs no other options and no network."""
 
     def refuse(*arguments):
         raise AssertionError(f"connects to {arguments}")
@@ -141,7 +141,7 @@ def test_model_runner_and_output_are_enough(runner, file, monkeypatch, tmp_path)
     assert (tmp_path / file).is_file()
 
 
-def test_a_pipeline_root_that_is_not_given_is_asked_of_each_run():
+def test_without_a_pipeline_root_each_run_needs_one():
     job, spec = compiled(pipeline_root=None)
     root = spec.root.input_definitions.parameters["pipeline_root"]
     assert not root.HasField("default_value")
@@ -213,8 +213,8 @@ def test_machines_on_vertex():
         ("kubeflow", "90", 4 * (90 * 60 + 3600)),
     ],
 )
-def test_retries_go_on_for_as_long_as_the_node_may_take(runner, timeout, seconds):
-    """On Kubernetes, no retry starts later than this after the start of the first attempt."""
+def test_retries_end_with_the_timeout_of_the_node(runner, timeout, seconds):
+    """On Kubernetes, `backoff_max_duration` limits the time from the first attempt to any retry."""
     machine = {"machines__trainer__retries": "3", "machines__trainer__timeout_minutes": timeout}
     policy = compiled(run__runner=runner, **machine)[1].root.dag.tasks["Trainer"].retry_policy
     assert policy.max_retry_count == 3
@@ -223,7 +223,7 @@ def test_retries_go_on_for_as_long_as_the_node_may_take(runner, timeout, seconds
     assert sum(waits) < seconds
 
 
-# Different nodes provide the schema, with and without a curated one.
+# PackagedSchema or SchemaGen provides the schema, depending on the dataset.
 @pytest.mark.parametrize("dataset", ["tf_flowers", "gs://bucket/flowers"])
 def test_every_node_may_have_a_machine_of_its_own(dataset):
     keys = [f"machines__{field.name}" for field in dataclasses.fields(Machines)]
@@ -238,7 +238,7 @@ def test_every_node_may_have_a_machine_of_its_own(dataset):
     assert len(limits - {0}) == len(tasks)
 
 
-def test_a_node_that_a_pipeline_has_not_gets_no_machine(flowers):
+def test_machines_of_missing_nodes_are_ignored(flowers):
     _, spec = compiled(machines__tuner__accelerator="NVIDIA_L4:1", machines__tuner__retries="2")
     assert set(spec.root.dag.tasks) == set(flowers[1].root.dag.tasks)
     assert set(containers(spec)) == set(containers(flowers[1]))
@@ -258,9 +258,10 @@ def test_trainer_as_a_custom_job():
     check(spec, containers(spec))
     container = containers(spec)["Trainer_executor"].container
     assert "components.custom_job_trainer.executor.Executor" in container.args
-    assert not container.HasField("resources")  # it only waits
+    assert not container.HasField("resources")  # this step only waits for the job
     assert spec.root.dag.tasks["Trainer"].retry_policy.max_retry_count == 3
-    tuner = containers(spec)["Tuner_executor"].container.resources  # the Tuner stays a step
+    # Tuner is a step, and not a custom job
+    tuner = containers(spec)["Tuner_executor"].container.resources
     assert (tuner.accelerator.type, tuner.accelerator.count) == ("NVIDIA_L4", 1)
 
 
@@ -269,7 +270,7 @@ def test_machines_are_no_part_of_the_cache_key():
     (_, one), (_, other) = compiled(**CUSTOM_JOB), compiled(**CUSTOM_JOB | machines)
     assert one.root.dag.tasks["Trainer"] == other.root.dag.tasks["Trainer"]
     assert containers(one)["Trainer_executor"] == containers(other)["Trainer_executor"]
-    assert one != other  # the arguments of the first node differ
+    assert one != other  # the arguments of ResolveInputs differ
 
 
 def test_machines_on_kubernetes(tmp_path):
@@ -279,7 +280,7 @@ def test_machines_on_kubernetes(tmp_path):
         machines__trainer__disk_gb="100",
         machines__trainer__timeout_minutes="90",
         machines__backbone__disk_gb="10",
-        machines__tuner__disk_gb="10",  # the pipeline has no such node
+        machines__tuner__disk_gb="10",  # this pipeline has no Tuner
         **MACHINES,
     )
     job = compile_job(config)
@@ -299,7 +300,8 @@ def test_machines_on_kubernetes(tmp_path):
         "cloud.google.com/gke-accelerator": "nvidia-tesla-t4",
         "cloud.google.com/gke-spot": "true",
     }
-    (temporary,) = trainer["emptyDirMounts"]  # the user of the image can write to it
+    # a volume for temporary files, to which the unprivileged user of the image can write
+    (temporary,) = trainer["emptyDirMounts"]
     assert (temporary["mountPath"], temporary["sizeLimit"]) == ("/tmp", "100G")
 
 
@@ -319,7 +321,7 @@ def test_downloaded_weights_are_kept_in_the_volume_of_the_state_directory():
 
 
 def test_a_run_in_the_object_store_needs_a_state_directory():
-    """Where the root is given with each run, ResolveInputs refuses it."""
+    """If each run gives its pipeline root, ResolveInputs refuses a run without cloud.state_dir."""
     config = config_of(run__runner="kubeflow", pipeline_root=None)
     root = {"pipeline_root": STORE["pipeline_root"]}
     with pytest.raises(InputError, match=r"^--pipeline-root minio://.*: found no cloud.state_dir"):
@@ -345,7 +347,7 @@ def test_a_run_in_the_object_store_needs_a_state_directory():
         ("cpu", "0", "expected a number above 0"),
     ],
 )
-def test_machines_that_cannot_be_had(key, value, message):
+def test_invalid_machines(key, value, message):
     with pytest.raises(InputError, match=message):
         config_of(**{f"machines__trainer__{key}": value})
 
@@ -361,7 +363,7 @@ def test_machines_that_cannot_be_had(key, value, message):
         ("trainer__accelerator", "NVIDIA_TESLA_T5:1", "did you mean NVIDIA_TESLA_T4?"),
     ],
 )
-def test_accelerators_that_kubernetes_has_not(key, value, message):
+def test_accelerators_that_kubernetes_does_not_have(key, value, message):
     with pytest.raises(InputError) as error:
         config_of(run__runner="kubeflow", **{f"machines__{key}": value})
     assert message in str(error.value)

@@ -1,4 +1,4 @@
-"""The entry point of a container, on what backends send it; tests/compiled runs it."""
+"""Tests of a container's entry point with the inputs of each backend; tests/compiled runs it."""
 
 import json
 
@@ -16,8 +16,8 @@ SPEC = json_format.ParseDict(
 )
 
 
-def completed(type_, outputs=(), declared=()):
-    """Returns the completed ExecutorInput with a model of type `type_` as its input."""
+def complete_input(type_, outputs=(), declared=()):
+    """Completes an ExecutorInput whose input is a model of type `type_`; returns it as a dict."""
     model = {"name": "7", "uri": "gs://bucket/model"} | ({"type": type_} if type_ else {})
     content = {
         "inputs": {"artifacts": {"model": {"artifacts": [model]}}},
@@ -35,25 +35,26 @@ def type_of(executor_input):
 
 
 def test_an_input_without_a_type_gets_the_declared_one():
-    """Kubeflow Pipelines sends `{"instanceSchema": ""}`: metadata/client.go, ToRuntimeArtifact,
-    below its backend/src/v2.
+    """Kubeflow Pipelines sends the type `{"instanceSchema": ""}`.
+
+    Source: backend/src/v2/metadata/client.go, ToRuntimeArtifact.
     """
     for nothing in ({"instanceSchema": ""}, {"schemaTitle": ""}, {}, None):
-        assert type_of(completed(nothing)) == {"instanceSchema": SCHEMA}
+        assert type_of(complete_input(nothing)) == {"instanceSchema": SCHEMA}
 
 
 def test_a_type_that_vertex_ai_sends_is_left_alone():
     given = {"schemaTitle": "tfx.Examples"}
-    assert type_of(completed(given)) == given
+    assert type_of(complete_input(given)) == given
 
 
 def test_only_declared_outputs_are_left():
-    left = completed(None, ("model", "model_run", "executor-logs"), ("model", "model_run"))
+    left = complete_input(None, ("model", "model_run", "executor-logs"), ("model", "model_run"))
     assert set(left["outputs"]["artifacts"]) == {"model", "model_run"}
 
 
-def test_a_page_gets_a_class_of_tfx_and_is_the_html_file_itself():
-    """Kubeflow Pipelines reads the URI of a `system.HTML` artifact as one file."""
+def test_a_report_is_an_html_file_with_a_class_of_tfx():
+    """Kubeflow Pipelines reads the URI of a `system.HTML` artifact as a file, not as a folder."""
     sent = {"type": {"schemaTitle": "system.HTML", "schemaVersion": "0.0.1"}, "uri": "gs://b/r/1/p"}
     executor_input = json_format.ParseDict(
         {"outputs": {"artifacts": {"report": {"artifacts": [sent]}}}},
@@ -68,8 +69,8 @@ def test_a_page_gets_a_class_of_tfx_and_is_the_html_file_itself():
     assert isinstance(parsed, HtmlReport)
 
 
-def test_flags_that_begin_like_ours_are_beams(monkeypatch):
-    """Beam's flags are kept as they are; TFX gets its own, and the completed ExecutorInput."""
+def test_flags_for_beam_are_not_abbreviations_of_the_entry_points_flags(monkeypatch):
+    """TFX gets its own flags with the completed ExecutorInput, and Beam's flags unchanged."""
     given = []
     monkeypatch.setattr(container.kubeflow_v2_run_executor, "main", given.append)
     sent = {"outputs": {"artifacts": {"executor-logs": {"artifacts": [{"uri": "logs"}]}}}}

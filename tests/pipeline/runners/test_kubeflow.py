@@ -1,11 +1,13 @@
-"""Submission to Kubeflow Pipelines, with the real kfp client.
+"""Tests of the submission to Kubeflow Pipelines, with the real kfp client.
 
-Mocked: Kubeflow Pipelines' API server, by a server on loopback that keeps pipelines, runs and
-recurring runs in memory, reads what is uploaded by kfp's own protos, and refuses what the real one
-refuses: a pipeline of a taken name, an unknown version, parameters that are not the pipeline's, a
-cron that has not six fields. It also stands in for the dashboard's server, which passes requests on
-to ML Metadata: frames and errors are those that the server of Kubeflow Pipelines 2.17.0, Envoy with
-its configuration, and ML Metadata sent.
+A server on loopback stands for the API server of Kubeflow Pipelines. It keeps pipelines, runs and
+recurring runs in memory, and parses uploads with kfp's own protos. Like the real server, it refuses
+a second pipeline with the same name, an unknown version, unknown parameters, and a cron expression
+without six fields.
+
+The server also stands for the server of the dashboard, which forwards requests to ML Metadata. Its
+frames and errors were recorded from Kubeflow Pipelines 2.17.0, Envoy with the configuration of that
+release, and ML Metadata.
 """
 
 import json
@@ -36,8 +38,8 @@ from tests.pipeline.runners.server import (
 
 ROOT = "/apis/v2beta1"
 
-# Of kubernetes_executor_config.proto, whose package is not installed: the fields in use, by the
-# names that the server's protojson gives them.
+# The fields of kubernetes_executor_config.proto that the pipeline uses, with their JSON names. The
+# package with this proto is not installed.
 KUBERNETES_FIELDS = {
     "nodeSelector": {"labels"},
     "tolerations": {"key", "operator", "value", "effect"},
@@ -48,7 +50,7 @@ KUBERNETES_FIELDS = {
 
 
 def check_platform(document):
-    """Refuses a document with fields that PlatformSpec or KubernetesExecutorConfig do not have."""
+    """Refuses a document with unknown fields in PlatformSpec or KubernetesExecutorConfig."""
     json_format.ParseDict(document, pipeline_spec_pb2.PlatformSpec())
     for config in document["platforms"]["kubernetes"]["deploymentSpec"]["executors"].values():
         for name, value in config.items():
@@ -56,11 +58,11 @@ def check_platform(document):
                 raise JobError(f"KubernetesExecutorConfig has no field {name}")
             for message in value if isinstance(value, list) else [value]:
                 if isinstance(message, dict) and not set(message) <= KUBERNETES_FIELDS[name]:
-                    raise JobError(f"{name} has not all the fields {sorted(message)}")
+                    raise JobError(f"{name} does not have all the fields {sorted(message)}")
 
 
 class Kubeflow(Api):
-    """A stand-in for the API server."""
+    """A stand-in for the API server and the dashboard of Kubeflow Pipelines."""
 
     ROUTES = (
         ("GET", f"{ROOT}/healthz", "health"),
@@ -87,7 +89,7 @@ class Kubeflow(Api):
         self.runs, self.schedules = {}, {}
         self.states = ["RUNNING", "SUCCEEDED"]
         self.task = "Trainer"
-        self.artifacts = {}  # of each run in ML Metadata: the properties of each, by its URI
+        self.artifacts = {}  # by run and URI: the properties of artifacts in ML Metadata
 
     def check(self, request):
         if request.headers.get("authorization") != f"Bearer {self.token}":
@@ -179,7 +181,7 @@ class Kubeflow(Api):
         return self.runs[name] | {"state": state, "run_details": details}
 
     def ask_metadata(self, request, method):
-        """Answers as ML Metadata does: a context that does not exist is left out."""
+        """Answers as ML Metadata does, which leaves out contexts that do not exist."""
         assert request.headers["content-type"] == "application/grpc-web+proto"
         flag, length = struct.unpack(">BI", request.body[:5])
         assert (flag, length) == (0, len(request.body) - 5)
@@ -215,7 +217,7 @@ class Kubeflow(Api):
         return self.schedules[name]
 
     def list_schedules(self, request):
-        """Answers with one schedule on each page."""
+        """Returns a page of the list of schedules, with one schedule."""
         names = sorted(self.schedules)
         index = int(request.query.get("page_token") or 0)
         page = [self.schedules[name] for name in names[index : index + 1]]
@@ -262,7 +264,7 @@ PIPELINE = ["--model", "vit_b16_fe", "--image", "vit:1", "--pipeline-root", "gs:
 
 @pytest.fixture
 def command(kubeflow):
-    """Runs the command line against the server; returns status, stdout and stderr."""
+    """Returns a function that runs the command line against the server."""
 
     def command(*arguments):
         target = ["--runner", "kubeflow", "--host", kubeflow.url]
@@ -282,7 +284,7 @@ def test_a_pipeline_is_uploaded_and_runs(command, kubeflow):
     assert out.splitlines()[-1] == f"see: {kubeflow.url}/#/runs/details/r0"
 
 
-def test_the_next_one_is_a_version_of_it_in_the_same_experiment(command, kubeflow):
+def test_the_next_upload_is_a_version_of_the_same_pipeline(command, kubeflow):
     for _ in range(2):
         assert command(*PIPELINE, "--name", "n" * 63)[0] == 0
     assert len(kubeflow.pipelines) == len(kubeflow.experiments) == 1
@@ -291,7 +293,7 @@ def test_the_next_one_is_a_version_of_it_in_the_same_experiment(command, kubeflo
 
 
 def test_the_platform_spec_is_uploaded_with_the_pipeline(command, kubeflow):
-    """It is a second document in the file."""
+    """The platform spec is the second YAML document in the uploaded file."""
     settings = [
         "machines.trainer.spot=true",
         "machines.trainer.disk_gb=100",
@@ -311,14 +313,15 @@ def test_the_platform_spec_is_uploaded_with_the_pipeline(command, kubeflow):
     assert executors["Pusher_executor"] == {"pvcMount": [MOUNT]}
 
 
-# As in kubernetes_platform/python/test/unit/test_volume.py of kubeflow/pipelines, for `mount_pvc`.
+# The JSON of `mount_pvc`, as in kubernetes_platform/python/test/unit/test_volume.py of
+# kubeflow/pipelines.
 MOUNT = {"mountPath": "/state", "pvcNameParameter": {"runtimeValue": {"constant": "vit-state"}}}
 ROOT_OF_RUNS = "minio://mlpipeline/root/tf-flowers-vit-b16-fe-full"
 
 
 @pytest.fixture
 def write_verdict(kubeflow):
-    """Records Pusher's outputs of the run r0, and of another run with the opposite verdict."""
+    """Returns a function that records Pusher's outputs of two runs, with opposite verdicts."""
 
     def write_verdict(pushed, reason=""):
         for run, was_pushed in (("r1", not pushed), ("r0", pushed)):
@@ -346,7 +349,7 @@ def test_a_run_is_followed_to_its_end(command, kubeflow, write_verdict):
     status, _, err = command(*PIPELINE, "--wait")
     assert status == 3
     assert f"ExampleValidator has refused the data: see its log, {kubeflow.url}/#/runs" in err
-    assert len(kubeflow.of("POST", "/GetArtifactsByContext")) == 1
+    assert len(kubeflow.find_requests("POST", "/GetArtifactsByContext")) == 1
 
 
 def test_a_run_that_pushed_nothing_ends_with_3(command, write_verdict):
@@ -380,7 +383,7 @@ FAILED = b"grpc-status:13\r\ngrpc-message:the database is away\r\n"
         ),
     ],
 )
-def test_a_verdict_that_cannot_be_read(command, kubeflow, monkeypatch, answer, why):
+def test_a_run_whose_verdict_cannot_be_read(command, kubeflow, monkeypatch, answer, why):
     monkeypatch.setattr(backend, "PATIENCE", 0.1)
     if answer:
         monkeypatch.setattr(kubeflow, "ask_metadata", answer)
@@ -393,7 +396,7 @@ def test_a_verdict_that_cannot_be_read(command, kubeflow, monkeypatch, answer, w
     assert "Pusher's log says" in unknown
 
 
-def test_the_life_of_a_schedule(command, kubeflow):
+def test_a_schedule_is_created_listed_and_deleted(command, kubeflow):
     times = ["--schedule", "0 3 * * 1", "--max-concurrent-runs", "2"]
     times += ["--start", "2098-01-01T00:00:00Z", "--end", "2099-01-01T00:00:00+01:00"]
     for name in ("monthly", "weekly"):
@@ -432,14 +435,14 @@ def test_an_error_is_one_line(command, kubeflow, status, expected, times):
     assert not kubeflow.schedules
 
 
-def test_a_wait_outlasts_what_passes(command, kubeflow):
+def test_a_wait_continues_after_temporary_errors(command, kubeflow):
     kubeflow.states = ["RUNNING", "RUNNING", "SUCCEEDED"]
     for status in PASSING:
         kubeflow.fail("GET", "/runs/r0", status)
     status, out, err = command(*PIPELINE, "--wait")
     assert (status, err) == (0, "")
     assert "ended: succeeded" in out
-    assert len(kubeflow.of("GET", "/runs/r0")) == len(PASSING) + 3
+    assert len(kubeflow.find_requests("GET", "/runs/r0")) == len(PASSING) + 3
 
 
 @pytest.mark.parametrize(("status", "expected"), FINAL)
@@ -452,7 +455,7 @@ def test_a_wait_that_cannot_go_on_names_the_run(command, kubeflow, status, expec
     assert len(err.splitlines()) == 1
 
 
-def test_a_wait_gives_up_in_the_end(command, kubeflow, monkeypatch):
+def test_a_wait_has_a_limit(command, kubeflow, monkeypatch):
     monkeypatch.setattr("pipeline.runners.kubeflow.OUTAGE", 0.2)
     kubeflow.fail("GET", "/runs/r0", 0, times=1000)
     status, _, err = command(*PIPELINE, "--wait")
@@ -503,7 +506,7 @@ def test_an_error_of_a_list_is_one_line(command, kubeflow, status, expected):
     assert len(err.splitlines()) == 1
 
 
-def test_a_list_outlasts_what_passes(command, kubeflow):
+def test_a_list_is_requested_again_after_a_temporary_error(command, kubeflow):
     for status in PASSING:
         kubeflow.fail("GET", "/recurringruns", status)
     assert command("--list-schedules")[0] == 0
@@ -512,11 +515,11 @@ def test_a_list_outlasts_what_passes(command, kubeflow):
 def test_a_request_that_exceeded_a_quota_is_repeated(command, kubeflow):
     kubeflow.fail("POST", "/runs", 429, times=2)
     assert command(*PIPELINE)[0] == 0
-    assert len(kubeflow.of("POST", "/runs")) == 3
+    assert len(kubeflow.find_requests("POST", "/runs")) == 3
     assert len(kubeflow.runs) == 1
 
 
-def test_an_upload_of_which_no_version_is_found(command, kubeflow, monkeypatch):
+def test_an_upload_without_a_version(command, kubeflow, monkeypatch):
     monkeypatch.setattr(kubeflow, "list_versions", lambda request, pipeline: {})
     status, _, err = command(*PIPELINE)
     assert status == 1
@@ -531,7 +534,7 @@ def test_a_host_that_does_not_answer(command, kubeflow):
     assert len(err.splitlines()) == 1
 
 
-def test_a_token_that_is_not_there(command):
+def test_a_missing_token_file(command):
     status, _, err = command(*PIPELINE, "--set", "cloud.token_file=nowhere")
     assert status == 1
     assert "cloud.token_file nowhere: No such file" in err

@@ -1,4 +1,4 @@
-"""Artifacts in Kubeflow Pipelines' own store are files for a step."""
+"""Tests of the mapping between URIs of artifacts and paths of the launcher's local copies."""
 
 import pytest
 from google.protobuf import json_format
@@ -44,7 +44,7 @@ def test_a_step_sees_the_launchers_paths(uri, path):
     assert blessing == "/minio/mlpipeline/flowers/run/Evaluator/2/blessing"
 
 
-def test_nothing_is_mapped_where_tensorflow_reads_the_store():
+def test_uris_of_a_store_that_tensorflow_reads_are_kept():
     sent = make_input("gs://bucket/a", {"of": "gs://bucket/b"}, output="gs://bucket/c")
     before = pipeline_spec_pb2.ExecutorInput.FromString(sent.SerializeToString())
     paths = LauncherPaths(sent)
@@ -83,18 +83,18 @@ def test_every_property_is_mapped_and_mapped_back():
 @pytest.mark.parametrize(
     "text",
     [
-        "/volumes/minio/mlpipeline/a",  # a mounted volume
-        "/minio/mlpipeline-old/a",  # another bucket
+        "/volumes/minio/mlpipeline/a",  # a path in a mounted volume
+        "/minio/mlpipeline-old/a",  # a path of another bucket
         "/minio/mlpipeline2",
         "minio/mlpipeline/a",
         "gs://bucket/minio/mlpipeline/a",
     ],
 )
-def test_a_path_that_is_not_of_this_steps_bucket_stays(text):
+def test_other_paths_are_kept(text):
     assert LauncherPaths(make_input()).to_uris(text) == text
 
 
-def test_another_bucket_in_a_property_stays():
+def test_the_uri_of_another_bucket_is_kept():
     assert LauncherPaths(make_input()).to_paths("s3://other/a") == "s3://other/a"
 
 

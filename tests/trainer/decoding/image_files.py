@@ -1,4 +1,4 @@
-"""Image files of every kind, written for the tests."""
+"""Functions that write image files in many formats."""
 
 import io
 import struct
@@ -13,7 +13,7 @@ ORIENTATION = 0x0112
 
 
 def exif(orientation: int, order: str = "<") -> bytes:
-    """A TIFF header, and one directory with one entry."""
+    """Returns EXIF data: a TIFF header and a directory with one entry, the orientation."""
     mark = {"<": b"II*\0", ">": b"MM\0*"}[order]
     entry = struct.pack(f"{order}HHIHH", ORIENTATION, 3, 1, orientation, 0)
     return mark + struct.pack(f"{order}IH", 8, 1) + entry + bytes(4)
@@ -28,15 +28,15 @@ def png_chunk(name: bytes, content: bytes) -> bytes:
     )
 
 
-def png_with(name: bytes, content: bytes, *, behind_pixels: bool = False) -> bytes:
-    """A PNG with another chunk."""
+def png_with_chunk(name: bytes, content: bytes, *, behind_pixels: bool = False) -> bytes:
+    """Returns a PNG with an additional chunk."""
     encoded = encode(gradient(), "PNG")
     position = len(encoded) - 12 if behind_pixels else 33
     return encoded[:position] + png_chunk(name, content) + encoded[position:]
 
 
 def profile(orientation: int) -> bytes:
-    """EXIF as ImageMagick puts it into a PNG's text."""
+    """Returns EXIF data in the format in which ImageMagick writes it to a PNG's text chunk."""
     content = b"Exif\0\0" + exif(orientation, ">")
     digits = content.hex().encode()
     lines = b"\n".join(digits[i : i + 72] for i in range(0, len(digits), 72))
@@ -44,7 +44,7 @@ def profile(orientation: int) -> bytes:
 
 
 def png_of_numbers(values: np.ndarray) -> bytes:
-    """A PNG of 16 bits a channel: uint16 [h, w], [h, w, 3] or [h, w, 4]."""
+    """Returns a 16-bit PNG of `values`: uint16 [h, w], [h, w, 3] or [h, w, 4]."""
     height, width, *channels = values.shape
     kind = {(): 0, (3,): 2, (4,): 6}[tuple(channels)]
     rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)
@@ -57,7 +57,7 @@ def png_of_numbers(values: np.ndarray) -> bytes:
 
 
 def png_bomb(side: int) -> bytes:
-    """A small PNG of side x side white pixels."""
+    """Returns a PNG of side x side white pixels, whose file is small."""
     row = b"\0" + b"\xff" * (side * 3)
     compressor = zlib.compressobj(9)
     pixels = b"".join(compressor.compress(row) for _ in range(side)) + compressor.flush()
@@ -71,7 +71,10 @@ def png_bomb(side: int) -> bytes:
 
 
 def transparent(mode: str = "RGBA") -> PIL.Image.Image:
-    """The gradient, more opaque to the right; of a palette: the upper half transparent."""
+    """Returns the gradient with alpha that grows to the right.
+
+    With the mode "P", the upper half has the palette's first colour, which can be transparent.
+    """
     image = gradient()
     alpha = PIL.Image.linear_gradient("L").rotate(90).resize(image.size)
     if mode == "P":
@@ -87,14 +90,14 @@ def transparent(mode: str = "RGBA") -> PIL.Image.Image:
 
 
 def white_behind(image: PIL.Image.Image) -> np.ndarray:
-    """An image with alpha on white, as Pillow composes it."""
+    """Composes an image with alpha on white, with Pillow."""
     rgba = image.convert("RGBA")
     white = PIL.Image.new("RGBA", image.size, "white")
     return np.asarray(PIL.Image.alpha_composite(white, rgba).convert("RGB"))
 
 
-def gif_of_part() -> bytes:
-    """A frame that covers the middle of its canvas only."""
+def partial_gif() -> bytes:
+    """Returns a GIF whose frame covers only the middle of the canvas."""
     encoded = bytearray(encode(gradient().quantize(16), "GIF"))
     colors = 3 * 2 ** ((encoded[10] & 7) + 1)
     encoded[6:10] = struct.pack("<HH", 52, 44)
@@ -104,7 +107,7 @@ def gif_of_part() -> bytes:
 
 
 def bmp(depth: int, *, top_down: bool = False) -> bytes:
-    """A BMP without compression: of 1, 4, 8, 24 or 32 bits a pixel."""
+    """Returns an uncompressed BMP with 1, 4, 8, 24 or 32 bits per pixel."""
     image = gradient(24, 31)
     if depth == 32:
         pixels = np.asarray(image.convert("RGBA"))[..., [2, 1, 0, 3]].tobytes()
@@ -134,14 +137,14 @@ def bmp(depth: int, *, top_down: bool = False) -> bytes:
 
 
 def animation(format: str, mode: str = "RGB") -> bytes:
-    """Two frames: the gradient, and white."""
+    """Returns an animation of two frames: the gradient and a white image."""
     frames = [gradient().convert(mode), PIL.Image.new(mode, (32, 24), "white")]
     options = {"lossless": True} if format == "WEBP" else {}
     return encode(frames[0], format, save_all=True, append_images=frames[1:], **options)
 
 
-def by_pillow(encoded: bytes) -> np.ndarray:
-    """The pixels that Pillow reads, upright and on white, uint8 [h, w, 3]."""
+def decode_with_pillow(encoded: bytes) -> np.ndarray:
+    """Decodes an image with Pillow: the upright pixels on white, uint8 [h, w, 3]."""
     import PIL.ImageOps
 
     image = PIL.Image.open(io.BytesIO(encoded))

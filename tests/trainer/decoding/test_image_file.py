@@ -1,4 +1,4 @@
-"""The ops that ingestion and serving share, against Pillow: pixels, orientation, refusals."""
+"""Compares the decoding of ingestion and serving with Pillow: pixels, orientation, refusals."""
 
 import re
 from pathlib import Path
@@ -20,13 +20,14 @@ from trainer.decoding.limits import Limits
 SUITE = Path(__file__).parent / "suite"
 LIMITS = Limits(max_side=1024, max_pixels=10**6)
 
-# Pillow reads these: a PNG whose pixels have a wrong checksum, and JPEGs with damaged pixels.
+# Damaged files that only Pillow decodes: a PNG with a wrong checksum, and JPEGs.
 ONLY_PILLOW = {"xcsn0g01.png", "bits_flipped.jpg", "zero_hole.jpg", "zero_tail.jpg"}
 
 
 @pytest.fixture(scope="module")
 def decode():
-    """Encoded image -> (pixels, whether the file is a JPEG of just these)."""
+    """Returns a function that decodes a file: its pixels, and whether it is a JPEG of these
+    pixels."""
     function = tf.function(
         lambda encoded: decode_upright(encoded, LIMITS),
         input_signature=[tf.TensorSpec([], tf.string)],
@@ -54,11 +55,11 @@ def suite():
 
 
 @pytest.mark.parametrize("path", suite(), ids=lambda path: path.name)
-def test_the_suite(decode, path):
-    """Pixels as Pillow's, or refused by both."""
+def test_files_of_the_suite(decode, path):
+    """The op decodes each file to the same pixels as Pillow, or both refuse the file."""
     encoded = path.read_bytes()
     try:
-        expected = image_files.by_pillow(encoded)
+        expected = image_files.decode_with_pillow(encoded)
     except (OSError, SyntaxError, PIL.Image.DecompressionBombError):
         expected = None
     if expected is None or path.name in ONLY_PILLOW:
@@ -72,17 +73,19 @@ def test_the_suite(decode, path):
 def test_all_orientations_look_the_same(decode, shape):
     images = [decode((SUITE / "exif" / f"{shape}_{i}.jpg").read_bytes())[0] for i in range(1, 9)]
     for image in images:
-        assert difference(image, images[0]) < 8  # each was encoded by itself
+        assert difference(image, images[0]) < 8  # each file was compressed separately
 
 
 CARRIERS = {
     "jpeg": lambda value: jpeg(exif=b"Exif\0\0" + image_files.exif(value)),
     "jpeg, big-endian": lambda value: jpeg(exif=b"Exif\0\0" + image_files.exif(value, ">")),
-    "png": lambda value: image_files.png_with(b"eXIf", image_files.exif(value)),
-    "png, behind the pixels": lambda value: image_files.png_with(
+    "png": lambda value: image_files.png_with_chunk(b"eXIf", image_files.exif(value)),
+    "png, behind the pixels": lambda value: image_files.png_with_chunk(
         b"eXIf", image_files.exif(value, ">"), behind_pixels=True
     ),
-    "png, by ImageMagick": lambda value: image_files.png_with(b"tEXt", image_files.profile(value)),
+    "png, by ImageMagick": lambda value: image_files.png_with_chunk(
+        b"tEXt", image_files.profile(value)
+    ),
     "webp": lambda value: encode(
         gradient(), "WEBP", lossless=True, exif=b"Exif\0\0" + image_files.exif(value)
     ),
@@ -122,10 +125,11 @@ def test_orientation(decode, carrier, orientation):
         image_files.exif(6)[:-9],
         image_files.exif(0),
         image_files.exif(9),
-        image_files.exif(6).replace(b"\x12\x01\x03\0", b"\x12\x01\x02\0"),  # a text
+        # the orientation is a text
+        image_files.exif(6).replace(b"\x12\x01\x03\0", b"\x12\x01\x02\0"),
     ],
 )
-def test_damaged_exif_is_as_good_as_none(decode, exif):
+def test_damaged_exif_is_ignored(decode, exif):
     assert difference(decode(jpeg(exif=b"Exif\0\0" + exif))[0], np.asarray(gradient())) < 2
 
 
@@ -163,14 +167,14 @@ KINDS = {
 @pytest.mark.parametrize("kind", KINDS)
 def test_kinds_of_files(decode, kind):
     image, is_as_stored = decode(KINDS[kind])
-    expected = image_files.by_pillow(KINDS[kind])
+    expected = image_files.decode_with_pillow(KINDS[kind])
     assert difference(image, expected) < (3 if "lossy" in kind or "jpeg" in kind else 1)
     assert is_as_stored == ("jpeg" in kind and kind not in ("grey jpeg", "cmyk jpeg"))
 
 
 def test_the_canvas_of_a_gif_is_white(decode):
-    """Where the first frame does not cover it."""
-    image, _ = decode(image_files.gif_of_part())
+    """Pixels of the canvas outside the first frame are white."""
+    image, _ = decode(image_files.partial_gif())
     expected = np.full([44, 52, 3], 255, np.uint8)
     expected[10:34, 10:42] = np.asarray(gradient().quantize(16).convert("RGB"))
     assert difference(image, expected) == 0
@@ -178,7 +182,7 @@ def test_the_canvas_of_a_gif_is_white(decode):
 
 @pytest.mark.parametrize("format", ["JPEG", "PNG"])
 @pytest.mark.parametrize("size", [(1025, 700), (300, 2001)])
-def test_large_images_are_made_smaller_as_by_pillow(decode, format, size):
+def test_large_images_are_made_smaller_with_pillows_filter(decode, format, size):
     noise = PIL.Image.fromarray(RNG.integers(0, 255, [30, 20, 3], np.uint8))
     source = noise.resize(size, PIL.Image.Resampling.BICUBIC)
     image, is_as_stored = decode(encode(source, format))
@@ -209,7 +213,7 @@ def test_large_images_are_made_smaller_as_by_pillow(decode, format, size):
     ],
     ids=range(13),
 )
-def test_what_is_refused_by_its_header(decode, encoded, message):
+def test_files_that_are_refused_by_their_headers(decode, encoded, message):
     with pytest.raises(tf.errors.InvalidArgumentError) as error:
         decode(encoded)
     words = error.value.message.replace("] [", " ")
@@ -218,7 +222,7 @@ def test_what_is_refused_by_its_header(decode, encoded, message):
 
 @pytest.mark.parametrize("kind", ["progressive jpeg", "png with alpha", "gif", "lossless webp"])
 def test_a_file_that_is_cut_off_is_refused(decode, kind):
-    """Anywhere but in its last bytes, which no pixel needs."""
+    """A file that lacks more than its last 40 bytes is refused."""
     encoded = encode(gradient(), "GIF") if kind == "gif" else KINDS[kind]
     for length in range(0, len(encoded) - 40, max(1, len(encoded) // 60)):
         with pytest.raises(tf.errors.InvalidArgumentError):
@@ -227,7 +231,8 @@ def test_a_file_that_is_cut_off_is_refused(decode, kind):
 
 @pytest.mark.parametrize("kind", ["grey jpeg", "progressive jpeg", *list(KINDS)[5:]])
 def test_flipped_bytes_are_an_error_or_pixels(decode, kind):
-    """Flipped bytes cause no crash, no other exception and no endless loop."""
+    """A damaged file is decoded or raises InvalidArgumentError, without a crash or an endless
+    loop."""
     encoded = KINDS[kind]
     for position in RNG.integers(0, len(encoded), 25):
         damaged = bytearray(encoded)
@@ -248,8 +253,8 @@ def test_formats_are_found_by_their_first_bytes():
         assert find_format(encoded) is None
 
 
-def test_plain_jpegs_are_decoded_alike_by_few_ops(decode):
-    """And nothing else is."""
+def test_decode_plain_jpeg_agrees_and_refuses_other_files(decode):
+    """`decode_plain_jpeg` refuses other formats, and JPEGs that must be turned or made smaller."""
     function = tf.function(
         lambda encoded: decode_plain_jpeg(encoded, LIMITS),
         input_signature=[tf.TensorSpec([], tf.string)],

@@ -22,14 +22,14 @@ from trainer.training.hyperparameters import Hyperparameters
 
 @pytest.fixture(params=[50, 16], ids=["kept", "read every epoch"])
 def train(tmp_path, monkeypatch, request):
-    """Returns 50 examples, which fit into the shuffle buffer or do not."""
+    """Returns a dataset of 50 examples, with a shuffle buffer for 50 or for 16 examples."""
     monkeypatch.setattr("trainer.input.dataset._SHUFFLE_BUFFER", request.param)
     write_features(tmp_path, count=50)
     return Task(tmp_path, Hyperparameters(seed=0)).train
 
 
 def write_numbered(folder, sizes):
-    """Writes a file of each size; the first feature is 100 times the file's number and so on."""
+    """Writes a file of each size; the first feature of example n in file f is 100 f + n."""
     for file, size in enumerate(sizes):
         examples = [
             {FEATURES: np.array([100 * file + n, 0, 0, 0], np.float32), LABEL: n % 3}
@@ -39,7 +39,7 @@ def write_numbered(folder, sizes):
 
 
 def rows(dataset, count):
-    """Returns the first `count` examples of a dataset of batches."""
+    """Returns the inputs of the first `count` examples of a dataset of batches."""
     batches = (inputs.numpy() for inputs, _ in dataset)
     return list(itertools.islice(itertools.chain.from_iterable(batches), count))
 
@@ -66,11 +66,11 @@ def test_workers_share_every_batch(train):
 
 
 def test_each_worker_reads_its_own_files(tmp_path, monkeypatch):
-    """The files of 3 workers in an epoch are different, and other ones in the next epoch."""
+    """In each epoch, 3 workers read different files, and each worker changes its files."""
     monkeypatch.setattr("trainer.input.dataset._SHUFFLE_BUFFER", 5)
     write_numbered(tmp_path, sizes=[7, 5, 6, 6, 7, 5, 6, 6, 5, 7, 6, 6])
     train = Task(tmp_path, Hyperparameters(seed=0)).train
-    files = []  # of each epoch and worker
+    files = []  # sets of files by worker and epoch
     for worker in range(3):
         mine = np.array(rows(train.batches(1, worker=worker, workers=3), 48))[:, 0] // 100
         files.append([set(mine[:24]), set(mine[24:])])
@@ -92,8 +92,8 @@ def test_workers_with_their_own_files_resume(tmp_path, monkeypatch, start):
         np.testing.assert_array_equal(resumed, examples[start // 3 :][:10])
 
 
-def test_files_take_turns(tmp_path, monkeypatch):
-    """So that a batch is not of one file, even where the shuffle buffer is small."""
+def test_batches_mix_files(tmp_path, monkeypatch):
+    """Examples of several files alternate, so that batches are mixed even without shuffling."""
     monkeypatch.setattr("trainer.input.dataset._SHUFFLE_BUFFER", 1)
     write_numbered(tmp_path, sizes=[20] * 8)
     train = Task(tmp_path, Hyperparameters(seed=0)).train
@@ -101,7 +101,7 @@ def test_files_take_turns(tmp_path, monkeypatch):
     assert set(files[:32]) == set(range(8))
 
 
-def test_another_seed_is_another_order(tmp_path):
+def test_the_seed_determines_the_order(tmp_path):
     write_features(tmp_path)
     one, other = (Task(tmp_path, Hyperparameters(seed=seed)).train for seed in (1, 2))
     assert not np.array_equal(rows(one.batches(10), 50), rows(other.batches(10), 50))
@@ -122,11 +122,11 @@ def test_augmented_images_are_the_same_when_training_resumes(tmp_path, augmentat
         {tuple(p.reshape(-1)) for p in images[:24]},
         {tuple(p.reshape(-1)) for p in images[24:]},
     )
-    assert not epochs[0] & epochs[1]  # another variant of each image in each epoch
+    assert not epochs[0] & epochs[1]  # no variant of an image is in both epochs
 
 
 @pytest.mark.parametrize("mixing", [{"mixup": 0.5}, {"cutmix": 0.5}], ids=["mixup", "cutmix"])
-def test_a_batch_is_mixed_the_same_however_it_is_divided(tmp_path, mixing):
+def test_parts_and_resuming_do_not_change_mixed_batches(tmp_path, mixing):
     write_images(tmp_path)
     task = Task(tmp_path, Hyperparameters(seed=0), tune="full", augmentation=Augmentation(**mixing))
     whole = rows(task.train.batches(8), 48)
@@ -136,7 +136,7 @@ def test_a_batch_is_mixed_the_same_however_it_is_divided(tmp_path, mixing):
     assert not np.array_equal(rows(alone.batches(8), 48), whole)
 
 
-def test_mixed_labels_are_shares(tmp_path):
+def test_mixed_labels_add_up_to_1(tmp_path):
     write_images(tmp_path)
     augmentation = Augmentation(mixup=1.0)
     task = Task(tmp_path, Hyperparameters(seed=0), tune="full", augmentation=augmentation)
@@ -154,8 +154,8 @@ def test_workers_share_validation(tmp_path):
     assert sorted(map(tuple, itertools.chain(*shares))) == sorted(map(tuple, everything))
 
 
-def test_what_is_shuffled_is_encoded(train):
-    """Decoded images would fill the memory."""
+def test_encoded_images_are_shuffled(train):
+    """The shuffle buffer has encoded images, because decoded images would need too much memory."""
     shuffled = train._records(0)
     assert shuffled.element_spec[1] == tf.TensorSpec([], tf.string)
     assert train.batches(4).element_spec[0].dtype == tf.float32
@@ -167,8 +167,8 @@ def test_reading_everything(train):
     assert np.bincount(labels).tolist() == list(train.class_counts)
 
 
-def test_counts_are_ingestions_own(tmp_path):
-    """No example is read: there is none. A class without an example has no entry."""
+def test_class_counts_are_read_from_ingestion(tmp_path):
+    """The counts are read from counts.json, in which a class without an example has no entry."""
     tallies = {("read", 0): 9, ("train", 0): 7, ("test", 0): 2, ("read", 2): 5, ("train", 2): 5}
     files = [f"{tmp_path}/Split-train/*"]
     with pytest.raises(InputError, match=rf"^{tmp_path}/counts.json: no such file; expected the c"):

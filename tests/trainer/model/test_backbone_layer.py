@@ -44,7 +44,7 @@ def test_every_variable_of_the_backbone_is_trained(model, batch, optimizer):
     losses = train(model, batch, optimizer())
     assert losses[-1] < 0.5 * losses[0]
     for old, new in zip(before, restored.trainable_variables, strict=True):
-        if not new.name.endswith("key/bias:0"):  # softmax ignores it
+        if not new.name.endswith("key/bias:0"):  # softmax ignores this bias
             assert np.abs(new.numpy() - old).max() > 0, new.name
 
 
@@ -66,10 +66,11 @@ def test_weights_can_be_saved_and_loaded(model, batch, tmp_path, tiny_backbone):
     np.testing.assert_array_equal(other(batch[0]), model(batch[0]))
 
 
-def test_it_trains_on_several_devices(project, tiny_backbone):
-    """MirroredStrategy over logical CPUs, in a process of its own.
+def test_the_backbone_trains_on_several_devices(project, tiny_backbone):
+    """The process of this test has three logical CPUs with MirroredStrategy.
 
-    Three of them broadcast numbers bit for bit: a third of a number may be no float32.
+    Three replicas show whether a broadcast is exact: three thirds of a float32 may have another
+    sum.
     """
     import subprocess
     import sys

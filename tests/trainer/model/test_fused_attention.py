@@ -1,8 +1,8 @@
-"""Attention by cuDNN's kernels.
+"""Tests of attention with cuDNN's kernels, which run only on GPUs.
 
-The kernels run on GPUs only. A stand-in computes on the CPU what they return, according to JAX
-(jax/_src/cudnn/fused_attention_stablehlo.py), which calls the same kernels in the same way; and the
-calls in the compiled program are compared with those of JAX 0.9.0.
+On the CPU, a stand-in computes the outputs of the kernels, according to JAX
+(jax/_src/cudnn/fused_attention_stablehlo.py), which calls the same kernels. The calls in the
+compiled program are compared with those of JAX 0.9.0.
 """
 
 import json
@@ -47,7 +47,7 @@ JAX = {
 
 @pytest.fixture(scope="module")
 def backbones(tmp_path_factory):
-    """Returns the same backbone in both precisions; its attention is far from uniform."""
+    """Returns a backbone in both precisions, whose attention is far from uniform."""
     folder = tmp_path_factory.mktemp("backbones")
     arrays = random_arrays(SMALL, seed=0)
     for name in arrays:
@@ -91,7 +91,7 @@ def as_cudnn_backward(scale, *operands):
     return [tf.cast(tensor, tf.bfloat16) for tensor in gradients]
 
 
-def test_features_and_gradients_stay(backbones, monkeypatch):
+def test_features_and_gradients_agree_with_the_plain_backbone(backbones, monkeypatch):
     monkeypatch.setattr(fused_attention, "forward", as_cudnn_forward)
     monkeypatch.setattr(fused_attention, "backward", as_cudnn_backward)
     backbone = load_backbone(backbones["mixed_bfloat16"])
@@ -116,12 +116,12 @@ def test_features_and_gradients_stay(backbones, monkeypatch):
         return np.linalg.norm(difference) / np.linalg.norm(np.concatenate(exact))
 
     assert distance(fused) < 1.2 * distance(unfused) + 1e-4
-    # The gradient of a query's weights sees the gradient of the scores.
+    # The gradient of the query kernels depends on the gradient of the attention scores.
     assert max(np.linalg.norm(g) for g in exact[1:]) > 0
 
 
 def test_all_blocks_but_the_last_are_fused(backbones, monkeypatch):
-    """The last block computes one query an image."""
+    """The last block is not fused, because it computes a single query per image."""
     monkeypatch.setattr(fused_attention, "forward", as_cudnn_forward)
     calls = []
     attend = fused_attention._attend
@@ -135,7 +135,7 @@ def test_all_blocks_but_the_last_are_fused(backbones, monkeypatch):
     ] * (SMALL.depth - 1)
 
 
-def test_a_backbone_in_float32_stays(backbones):
+def test_a_backbone_in_float32_is_unchanged(backbones):
     backbone = load_backbone(backbones["float32"])
     function = concrete(backbone)
     fused = fuse_attention(function)
@@ -188,10 +188,10 @@ def test_calls_are_those_of_jax(backbones):
         assert attention["mask_type"] == "NO_MASK" and attention["is_flash_attention"]
 
 
-def test_training_goes_on_where_the_kernels_are_missing(backbones, monkeypatch, caplog):
-    """A CPU has none."""
+def test_training_continues_without_the_kernels(backbones, monkeypatch, caplog):
+    """A CPU does not have the kernels, so the training falls back to the plain step."""
     ways = {True: [train_step._FUSED, train_step._PLAIN], False: [train_step._PLAIN]}
-    monkeypatch.setattr(train_step, "_ways", lambda given: list(ways[given.fused_attention]))
+    monkeypatch.setattr(train_step, "_variants", lambda given: list(ways[given.fused_attention]))
     losses = {}
     for fuses in (True, False):
         keras.utils.set_random_seed(0)
@@ -212,7 +212,7 @@ def test_training_goes_on_where_the_kernels_are_missing(backbones, monkeypatch, 
     )
 
 
-def test_an_option_without_effect_is_said(backbones, caplog):
+def test_an_option_without_effect_gives_a_warning(backbones, caplog):
     Stepper(
         make_classifier(load_backbone(backbones["mixed_bfloat16"]), Shapes(32, 32, 64), 2),
         Schedule(0.1, 0, 2, "constant"),
@@ -237,14 +237,14 @@ def test_an_option_without_effect_is_said(backbones, caplog):
 def test_the_kernels_are_the_default_where_a_gpu_has_them(monkeypatch, given, fuses):
     monkeypatch.setattr(train_step, "has_kernels", lambda: True)
     monkeypatch.setattr(train_step.tf.config, "list_logical_devices", lambda kind: [kind])
-    ways = train_step._ways(Hyperparameters(**given))
+    ways = train_step._variants(Hyperparameters(**given))
     assert (ways[0] is train_step._FUSED) == fuses
     assert train_step._FUSED not in ways[1:]
 
 
 @pytest.mark.skipif(not has_kernels(), reason="no GPU with cuDNN's kernels")
 def test_the_kernels_compute_attention():
-    """Output and gradients, against attention in float32; rounding to bfloat16 differs by 0.3 %."""
+    """Outputs and gradients agree with attention in float32, up to bfloat16's rounding (0.3 %)."""
     tensors = [
         tf.cast(tf.random.stateless_normal([4, 197, 6, 64], [k, 0]), tf.bfloat16) for k in range(4)
     ]

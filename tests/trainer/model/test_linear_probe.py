@@ -11,7 +11,7 @@ from trainer.training.losses import cross_entropy
 
 
 def split(seed, classes, count=200):
-    """Returns three overlapping clouds in four dimensions with very different scales."""
+    """Returns labels and features of overlapping clouds, one per class, with different scales."""
     generator = np.random.default_rng(seed)
     labels = generator.choice(classes, count)
     features = generator.normal(size=[count, 4]) + np.eye(4)[labels] * 3
@@ -19,17 +19,19 @@ def split(seed, classes, count=200):
 
 
 @pytest.mark.parametrize("classes", [[0, 1], [0, 1, 3]], ids=["two", "one missing"])
-def test_the_head_answers_like_the_regression(tmp_path, classes):
+def test_the_head_predicts_the_same_as_the_regression(tmp_path, classes):
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
     train, validation = split(0, classes), split(1, classes)
-    given = split(0, classes), split(1, classes)  # of which the probe overwrites the features
+    # copies, because the probe overwrites the features
+    given = split(0, classes), split(1, classes)
     model = make_probe(4, max(classes) + 1)
     fit_linear_probe(model.get_layer("head"), *given, log_dir=str(tmp_path))
     tried = json.loads((tmp_path / "linear_probe.json").read_text())
-    best = max(tried, key=lambda entry: entry["val_accuracy"])  # the first of the best
+    # the first of equally good strengths
+    best = max(tried, key=lambda entry: entry["val_accuracy"])
     probe = make_pipeline(StandardScaler(), LogisticRegression(C=1 / best["strength"]))
     probe.fit(*train)
     probabilities = keras.ops.softmax(model(validation[0])).numpy()
@@ -41,7 +43,7 @@ def test_the_head_answers_like_the_regression(tmp_path, classes):
 
 
 def test_label_smoothing_after_a_probe_costs_little_for_a_class_without_an_example(tmp_path):
-    """A tenth of each label is spread over four classes: a logit of -1e4 would cost 250."""
+    """With a smoothing of 0.1 over four classes, a logit of -1e4 would add 250 to the loss."""
     model = make_probe(4, 4)
     fit_linear_probe(
         model.get_layer("head"), split(0, [0, 1, 3]), split(1, [0, 1, 3]), log_dir=str(tmp_path)
@@ -51,7 +53,7 @@ def test_label_smoothing_after_a_probe_costs_little_for_a_class_without_an_examp
     assert float(tf.reduce_mean(losses)) < 2
 
 
-def test_features_are_standardised_once_and_held_once(tmp_path):
+def test_features_are_standardised_in_place(tmp_path):
     train, validation = split(0, [0, 1]), split(1, [0, 1])
     held = train[0]
     fit_linear_probe(make_probe(4, 2).get_layer("head"), train, validation, log_dir=str(tmp_path))
@@ -73,5 +75,5 @@ def test_balanced_classes_weigh_the_same(tmp_path):
             log_dir=str(tmp_path),
         )
         found.append(keras.ops.softmax(model(rare[0])).numpy()[:, 1].mean())
-    assert found[0] == pytest.approx(0.1, abs=0.03)  # as frequent as it is
+    assert found[0] == pytest.approx(0.1, abs=0.03)  # the share of the rare class
     assert found[1] > found[0]

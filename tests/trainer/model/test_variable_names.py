@@ -20,8 +20,9 @@ HYBRID = dataclasses.replace(TINY, image_size=32, patch_size=1, resnet_blocks=(1
 
 @pytest.fixture(params=[TINY, HYBRID], ids=["plain", "hybrid"])
 def published(request, tmp_path, monkeypatch):
-    """Returns a model like those of the TF-Hub collection, and its architecture, which is in the
-    catalogue.
+    """Writes a model like those of the TF-Hub collection; returns its architecture and directory.
+
+    The architecture is in the catalogue.
     """
     architecture = request.param
     entry = Model(name="x", task="fe", variant=Variant(title="X", architecture=architecture))
@@ -57,7 +58,8 @@ def test_named_variables_of_other_backbones_keep_their_names(tiny_backbone, tmp_
     names = [name for name, _ in named_variables(load_backbone(tiny_backbone))]
     assert names == list(TINY.array_shapes())
     assert read_variables(tiny_backbone) == list(TINY.array_shapes().items())
-    write_collection_model(TINY, tmp_path / "model")  # the catalogue has no such model
+    # the catalogue does not have this architecture
+    write_collection_model(TINY, tmp_path / "model")
     assert {name for name, _ in named_variables(load_backbone(tmp_path / "model"))} == {"Variable"}
 
 
@@ -65,7 +67,7 @@ def test_architectures_of_the_catalogue_are_distinguishable():
     seen = {}
     for name, model in MODELS.items():
         shapes = model.architecture.array_shapes()
-        key = tuple(layout._without_ones([shapes[n] for n in sorted(shapes)]))
+        key = tuple(layout._drop_axes_of_one([shapes[n] for n in sorted(shapes)]))
         other = seen.setdefault(key, name)
         assert MODELS[other].architecture == model.architecture
 

@@ -1,5 +1,7 @@
-"""Compiling by XLA what calls a restored backbone. That each step is compiled only once is seen in
-tests/benchmarks/test_accelerator.py, whose process writes down what XLA compiles."""
+"""Tests of compiling functions that call a restored backbone with XLA.
+
+tests/benchmarks/test_accelerator.py tests that XLA compiles each step only once.
+"""
 
 import keras
 import numpy as np
@@ -23,15 +25,14 @@ TINY = Architecture(
 
 @pytest.fixture
 def collection_model(tmp_path):
-    """Returns a model whose function XLA compiles by itself, and whose gradients are saved with
-    it."""
+    """Returns a model with `jit_compile=True` and saved gradients, as on TF-Hub."""
     write_collection_model(TINY, tmp_path / "collection")
     return load_backbone(tmp_path / "collection")
 
 
 @pytest.fixture
 def normalizing_model(tmp_path):
-    """Has a batch norm, which changes its averages when it is called in training, and a branch."""
+    """Returns a model with a branch and a batch norm, which updates its averages in training."""
     keras.utils.set_random_seed(0)
     layers = [
         keras.layers.Conv2D(4, 4, 4),
@@ -100,12 +101,12 @@ def test_a_batch_norm_in_training_changes_its_averages_once(normalizing_model):
         normalizing_model.moving_mean.assign(before)
         np.testing.assert_allclose(compiled(batch), expected, rtol=1e-3, atol=1e-5)
         np.testing.assert_allclose(normalizing_model.moving_mean, changed, rtol=1e-4, atol=1e-6)
-        batch = tf.concat([batch, batch], 0)  # another batch size with the same statistics
+        batch = tf.concat([batch, batch], 0)  # the statistics of the doubled batch are the same
         expected = 2 * expected
 
 
 def test_a_backbone_that_xla_cannot_compile_is_trained_without_xla(tmp_path, monkeypatch, caplog):
-    """XLA cannot compute the gradient of a branch in a restored function. The GPU is mocked."""
+    """XLA cannot compute the gradient of a `tf.cond` in a restored function. The GPU is mocked."""
     devices = tf.config.list_logical_devices
     monkeypatch.setattr(
         tf.config,
@@ -139,7 +140,7 @@ def _write_branching_model(directory):
     scale = tf.Variable([1.0, 2.0, 3.0])
 
     class Branching(tf.Module):
-        # tf.Module has these as properties, which are not saved.
+        # These lists replace the properties of tf.Module, which are not saved.
         variables: list[tf.Variable] = []  # noqa: RUF012
         trainable_variables: list[tf.Variable] = []  # noqa: RUF012
 

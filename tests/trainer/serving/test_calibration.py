@@ -14,8 +14,8 @@ from trainer.serving.calibration import (
 )
 
 
-def drawn(temperature: float, count: int = 4000) -> tuple[np.ndarray, np.ndarray]:
-    """Logits, and labels that are drawn by their probabilities at a temperature."""
+def draw_labels(temperature: float, count: int = 4000) -> tuple[np.ndarray, np.ndarray]:
+    """Returns random logits, and labels drawn with their probabilities at a temperature."""
     generator = np.random.default_rng(0)
     logits = generator.normal(size=[count, 5]) * 4
     draws = generator.random([count, 1])
@@ -25,12 +25,12 @@ def drawn(temperature: float, count: int = 4000) -> tuple[np.ndarray, np.ndarray
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 3.0])
 def test_the_temperature_by_which_labels_were_drawn_is_found(temperature):
-    logits, labels = drawn(temperature)
+    logits, labels = draw_labels(temperature)
     assert find_temperature(logits, labels) == pytest.approx(temperature, rel=0.05)
 
 
 def test_calibration_makes_the_error_small():
-    logits, labels = drawn(3)
+    logits, labels = draw_labels(3)
 
     def error(temperature):
         probabilities = softmax(logits / temperature)
@@ -41,7 +41,7 @@ def test_calibration_makes_the_error_small():
     assert error(calibrate(logits, labels, None).temperature) < 0.02
 
 
-def test_a_few_images_that_are_all_right_are_no_proof_of_certainty():
+def test_a_few_correct_images_do_not_lead_to_full_confidence():
     logits = 4 * np.eye(3)
     temperature = find_temperature(logits, np.arange(3))
     assert 0.3 < temperature < 1
@@ -57,13 +57,13 @@ def test_the_threshold_is_the_lowest_above_which_enough_are_right():
     assert find_threshold(confidences, ~is_right, 0.9) == NOTHING_ACCEPTED
 
 
-def test_answers_that_are_as_probable_are_accepted_together():
+def test_predictions_with_the_same_confidence_are_accepted_together():
     confidences = np.array([0.9, 0.9, 0.4])
     assert find_threshold(confidences, np.array([True, False, False]), 1.0) == NOTHING_ACCEPTED
 
 
-def test_a_threshold_keeps_its_precision_on_other_images():
-    logits, labels = drawn(2, 8000)
+def test_the_threshold_gives_the_same_precision_on_new_images():
+    logits, labels = draw_labels(2, 8000)
     found = calibrate(logits[:4000], labels[:4000], 0.9)
     probabilities = softmax(logits[4000:] / found.temperature)
     is_accepted = probabilities.max(-1) >= found.threshold
@@ -72,14 +72,14 @@ def test_a_threshold_keeps_its_precision_on_other_images():
     assert is_right[is_accepted].mean() == pytest.approx(0.9, abs=0.02)
 
 
-def test_without_a_wanted_precision_all_is_accepted():
-    assert Calibration().threshold == calibrate(*drawn(1, 50), None).threshold == 0
+def test_without_a_required_precision_all_predictions_are_accepted():
+    assert Calibration().threshold == calibrate(*draw_labels(1, 50), None).threshold == 0
 
 
 def test_expected_calibration_error_by_hand():
     confidences = np.array([0.9, 0.95, 0.1, 1.0])
     is_right = np.array([True, False, False, True])
-    # Bins 13 (0.9), 14 (0.95 and 1.0) and 1 (0.1).
+    # The confidences are in bin 13 (0.9), bin 14 (0.95 and 1.0) and bin 1 (0.1).
     expected = (abs(0.9 - 1) + abs(1.95 - 1) + 0.1) / 4
     assert expected_calibration_error(calibration_bins(confidences, is_right)) == pytest.approx(
         expected

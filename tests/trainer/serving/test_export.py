@@ -1,4 +1,4 @@
-"""Every kind of exported model, in a Session as servers load it, against `tf.saved_model.load`."""
+"""Compares every kind of exported model in a Session, as in servers, with `tf.saved_model.load`."""
 
 import dataclasses
 import functools
@@ -23,7 +23,7 @@ from trainer.preprocessing import CHUNK, FEATURES, PIXELS
 
 pytestmark = pytest.mark.slow
 
-# More images than in a chunk of Transform; the exported model takes all of them at once.
+# More images than Transform has in a chunk; the exported model has no chunks.
 IMAGES = [encode(gradient(20 + i, 30), ("JPEG", "PNG")[i % 2]) for i in range(CHUNK + 3)]
 
 
@@ -38,14 +38,14 @@ def folder(project, tmp_path_factory):
 
 
 def inputs_for(backbone):
-    """Returns the images, in the form for each signature of a model with this backbone."""
+    """Returns the images as inputs for each signature of a model with this backbone."""
     shapes = read_shapes(backbone)
     return inputs_of(IMAGES, shapes.height, shapes.width)
 
 
 @pytest.fixture(scope="module")
 def answers_of(folder, server_process):
-    """Returns the outputs of each kind in a Session, by signature."""
+    """Returns a function that runs a model in a Session, and returns its outputs by signature."""
 
     @functools.cache
     def answers_of(name):
@@ -57,8 +57,8 @@ def answers_of(folder, server_process):
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_its_program_does_no_more_than_compute(folder, name):
-    """Its datasets hold what they are given, and read nothing."""
+def test_an_exported_model_has_only_pure_operations(folder, name):
+    """The tf.data datasets in the exported graph read no files."""
     check_operations(folder / "exported" / name)
 
 
@@ -69,8 +69,8 @@ def test_a_session_answers_all_signatures(folder, answers_of, name):
     assert_same(answers_of(name), answers_by_object_graph(directory, inputs))
 
 
-def test_another_runtime_answers(folder, answers_of, tensorflow_java, tmp_path):
-    """The C++ loader of another version of TensorFlow loads the model."""
+def test_tensorflow_java_predicts_the_same(folder, answers_of, tensorflow_java, tmp_path):
+    """TensorFlow Java has another version of the C++ loader."""
     files = [tmp_path / str(index) for index in range(3)]
     for file, image in zip(files, IMAGES[:3], strict=True):
         file.write_bytes(image)
@@ -84,7 +84,7 @@ def test_another_runtime_answers(folder, answers_of, tensorflow_java, tmp_path):
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_all_signatures_say_the_same(answers_of, name):
+def test_all_signatures_return_the_same(answers_of, name):
     answers = answers_of(name)
     for outputs in answers.values():
         assert_same({"": outputs}, {"": answers["serving_default"]})
@@ -94,8 +94,8 @@ def test_all_signatures_say_the_same(answers_of, name):
         assert outputs["valid"].all()
 
 
-def test_every_model_has_learnt_something_else(answers_of):
-    """Otherwise, all of them would return the same, whichever weights are restored."""
+def test_every_model_has_learnt_other_weights(answers_of):
+    """Models with the same outputs would hide that wrong weights are restored."""
     probabilities = [answers_of(name)["serving_default"]["probabilities"] for name in KINDS]
     for index, one in enumerate(probabilities):
         assert np.abs(one - 1 / len(CLASSES)).max() > 1e-3
@@ -136,8 +136,10 @@ BAD = {
 
 
 @pytest.mark.parametrize("name", ["full_plain", "head_hybrid"])
-def test_a_bad_image_harms_no_other(folder, server_process, answers_of, name):
-    """They are other clients' requests, where a server batches them."""
+def test_an_invalid_image_does_not_change_the_outputs_for_others(
+    folder, server_process, answers_of, name
+):
+    """A server may put the requests of several clients into one batch."""
     images = [image for pair in zip(IMAGES, BAD.values(), strict=False) for image in pair]
     expected = answers_of(name)["serving_default"]
     examples = [example_of(image) for image in images]
@@ -158,7 +160,7 @@ def test_a_bad_image_harms_no_other(folder, server_process, answers_of, name):
 @pytest.mark.parametrize("name", ["full_collection", "head_bfloat16"])
 @pytest.mark.parametrize("batch", [0, 7])
 def test_every_output_has_the_batch_first(folder, server_process, name, batch):
-    """TensorFlow Serving cuts batches apart by it."""
+    """TensorFlow Serving splits the outputs of a batch along the first dimension."""
     inputs = inputs_for(folder / "backbones" / KINDS[name][0])
     given = {
         signature: {key: value[:batch] for key, value in arrays.items()}
@@ -171,7 +173,7 @@ def test_every_output_has_the_batch_first(folder, server_process, name, batch):
 
 @pytest.mark.parametrize("name", KINDS)
 def test_weights_are_stored_once(folder, name):
-    """Only the weights of the backbone and of the head are stored."""
+    """An exported model has one copy of the weights of the backbone and of the head."""
     backbone = folder / "backbones" / KINDS[name][0]
     head = (read_shapes(backbone).features + 1) * len(CLASSES)
     exported = folder / "exported" / name
@@ -180,7 +182,7 @@ def test_weights_are_stored_once(folder, name):
 
 
 def bytes_in(model):
-    """The size of a SavedModel."""
+    """Returns the size of a SavedModel in bytes."""
     return sum(file.stat().st_size for file in model.rglob("*") if file.is_file())
 
 

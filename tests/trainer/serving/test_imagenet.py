@@ -18,7 +18,7 @@ def test_the_order_is_that_of_tfds():
 
 
 def test_known_outputs():
-    """The expected values are those of published lists of ImageNet's classes."""
+    """The expected names are from published lists of ImageNet's classes."""
     known = {0: "tench", 207: "golden retriever", 281: "tabby", 985: "daisy", 999: "toilet tissue"}
     assert {index: NAMES[index] for index in known} == known
 

@@ -1,4 +1,4 @@
-"""The Session loader on models that are whole, and on models that only look whole."""
+"""Tests of loading models in a Session, and of models that a Session cannot restore."""
 
 import subprocess
 import sys
@@ -18,10 +18,8 @@ DEFAULT = tf.saved_model.DEFAULT_SERVING_SIGNATURE_DEF_KEY
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory):
-    """Returns a model with a variable and a lookup table: it adds the number of each word to a
-    number.
-    """
+def complete_model(tmp_path_factory):
+    """Writes a model that adds a variable to the number of each word in a lookup table."""
     module = tf.Module()
     module.number = tf.Variable(5, dtype=tf.int64)
     entries = tf.lookup.KeyValueTensorInitializer(["one", "two"], tf.constant([1, 2], tf.int64))
@@ -32,13 +30,13 @@ def whole(tmp_path_factory):
         tf.debugging.assert_none_equal(words, "bad")
         return {"sums": module.table.lookup(words) + module.number, "words": words}
 
-    directory = tmp_path_factory.mktemp("whole")
+    directory = tmp_path_factory.mktemp("complete_model")
     tf.saved_model.save(module, str(directory), signatures={DEFAULT: add, "other": add})
     return directory
 
 
-def test_a_signature_answers(whole):
-    model = SessionModel(str(whole))
+def test_a_signature_answers(complete_model):
+    model = SessionModel(str(complete_model))
     assert model.signatures == ["other", DEFAULT]
     assert model.input_shapes("other") == {"words": [None]}
     answers = model("other", {"words": [b"two", b"ten", "ü\0".encode()]})
@@ -59,15 +57,16 @@ def test_a_signature_answers(whole):
         ("other", {"words": np.zeros([2, 2])}, "other fails in a Session"),
     ],
 )
-def test_requests_that_fail(whole, signature, inputs, message):
+def test_requests_that_fail(complete_model, signature, inputs, message):
     with pytest.raises(SessionError, match=message) as raised:
-        SessionModel(str(whole))(signature, inputs)
+        SessionModel(str(complete_model))(signature, inputs)
     assert "\n" not in str(raised.value)
 
 
 def test_a_keras_layer_is_not_restored(tmp_path):
-    """`tf.saved_model.load` does restore it. If a Session does so too one day, `ServedClassifier`
-    can be simpler.
+    """`tf.saved_model.load` restores a Keras layer, but a Session does not.
+
+    If a later TensorFlow restores Keras layers in a Session, `ServedClassifier` can be simpler.
     """
     module = tf.Module()
     module.layer = keras.layers.Dense(2, name="head")
@@ -82,7 +81,7 @@ def test_a_keras_layer_is_not_restored(tmp_path):
 
 
 @pytest.mark.parametrize("is_filled", [True, False])
-def test_a_table_that_nothing_fills(tmp_path, is_filled):
+def test_a_table_without_an_initializer(tmp_path, is_filled):
     with tf.Graph().as_default(), tf.compat.v1.Session() as session:
         table = tf.lookup.StaticHashTable(
             tf.lookup.KeyValueTensorInitializer(["one"], tf.constant([1])), -1, name="words"
@@ -115,30 +114,30 @@ def test_no_model_at_all(tmp_path):
         SessionModel(str(tmp_path))
 
 
-def test_the_command(whole, tmp_path, capsys):
-    assert session_model.main([str(whole), str(tmp_path)]) == 1
+def test_the_command(complete_model, tmp_path, capsys):
+    assert session_model.main([str(complete_model), str(tmp_path)]) == 1
     out, err = capsys.readouterr()
-    assert out == f"{whole}: answers other, {DEFAULT}\n"
+    assert out == f"{complete_model}: answers other, {DEFAULT}\n"
     assert err.startswith(f"{tmp_path}: cannot be loaded")
-    assert session_model.main([str(whole)]) == 0
+    assert session_model.main([str(complete_model)]) == 0
     assert session_model.main([]) == 2
     assert "usage: " in capsys.readouterr().err
 
 
-def test_the_process_has_nothing_of_ours(server_process):
+def test_the_serving_process_does_not_import_the_project(server_process):
     assert "tensorflow" in server_process.modules
     ours = {*FIRST_PARTY, "tests", "tfx", "tensorflow_transform"}
     assert not ours & server_process.modules
 
 
-def test_one_process_for_many_requests(server_process, whole, tmp_path):
-    """The process continues after an error."""
+def test_one_process_for_many_requests(server_process, complete_model, tmp_path):
+    """The process answers several requests, and continues after an error."""
     inputs = {"other": {"words": [b"one"]}, DEFAULT: {"words": np.array([b"two", b"one"], object)}}
-    expected = SessionModel(str(whole))
+    expected = SessionModel(str(complete_model))
     shapes = {"words": [None]}
-    assert server_process.input_shapes(whole) == {"other": shapes, DEFAULT: shapes}
+    assert server_process.input_shapes(complete_model) == {"other": shapes, DEFAULT: shapes}
     for _ in range(2):
-        answers = server_process.ask(whole, inputs)
+        answers = server_process.ask(complete_model, inputs)
         for name, given in inputs.items():
             for key, value in expected(name, given).items():
                 np.testing.assert_array_equal(answers[name][key], value)
@@ -146,8 +145,8 @@ def test_one_process_for_many_requests(server_process, whole, tmp_path):
             server_process.ask(tmp_path, {})
 
 
-def test_a_process_that_dies(tmp_path):
-    """It dies at once without TensorFlow, or later because of a model."""
+def test_a_crash_of_the_process_is_an_error(tmp_path):
+    """The process dies at the start, without TensorFlow, or during a request."""
     python = tmp_path / "python"
     ready = "import pickle; pickle.dump([], sys.stdout.buffer); sys.stdout.flush(); input()"
     for code, message in [
@@ -161,13 +160,18 @@ def test_a_process_that_dies(tmp_path):
             process.ask("/m", {"\n": {}})
 
 
-def test_the_script_runs_by_its_path(project, whole, tmp_path):
-    """-P is needed because the folder of the script has modules with the names of standard ones."""
+def test_the_script_runs_by_its_path(project, complete_model, tmp_path):
+    """Python needs -P, because modules beside the script have names of standard modules."""
     done = subprocess.run(
-        [sys.executable, "-P", project / "trainer" / "serving" / "session_model.py", str(whole)],
+        [
+            sys.executable,
+            "-P",
+            project / "trainer" / "serving" / "session_model.py",
+            str(complete_model),
+        ],
         cwd=tmp_path,
         capture_output=True,
         text=True,
         check=True,
     )
-    assert done.stdout == f"{whole}: answers other, {DEFAULT}\n"
+    assert done.stdout == f"{complete_model}: answers other, {DEFAULT}\n"

@@ -6,7 +6,7 @@ HOUR = 3600
 
 
 def test_checkpoints_of_abandoned_trainings_are_bounded(tmp_path):
-    """Two of six that were not written for a day are beyond the three newest beside the present."""
+    """Of checkpoints older than a day, those beyond the three newest directories are removed."""
     now = 1_000_000_000
     ages = {"a": 20, "b": 30, "present": 900, "c": 40, "d": 50, "e": 60}
     for name, hours in ages.items():
@@ -15,12 +15,12 @@ def test_checkpoints_of_abandoned_trainings_are_bounded(tmp_path):
         file = tmp_path / name / "newest" / "checkpoint"
         file.touch()
         os.utime(file, (now - hours * HOUR,) * 2)
-    (tmp_path / "begun").mkdir()  # another, without a checkpoint so far
+    (tmp_path / "begun").mkdir()  # a training without a checkpoint so far
     remove_abandoned(str(tmp_path), str(tmp_path / "present"), now=now)
     assert {path.name for path in tmp_path.iterdir()} == {"a", "b", "c", "present", "begun"}
 
 
-def test_those_of_today_may_be_of_a_run_that_is_going_on(tmp_path):
+def test_checkpoints_of_today_are_kept(tmp_path):
     now = 1_000_000_000
     for number in range(9):
         file = tmp_path / str(number) / "newest" / "checkpoint"

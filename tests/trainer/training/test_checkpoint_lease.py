@@ -1,4 +1,4 @@
-"""Two runs with the same inputs, and a run that was killed."""
+"""Tests of the checkpoints of two runs with the same inputs, and of a killed run."""
 
 import os
 import subprocess
@@ -21,7 +21,7 @@ def checkpoints(directory):
     return weight, Checkpoints(directory.path, [weight], [weight], kept=1, lease=directory.lease)
 
 
-def test_two_runs_with_the_same_inputs_leave_each_other_alone(tmp_path, caplog):
+def test_two_runs_with_the_same_inputs_have_separate_checkpoints(tmp_path, caplog):
     preferred = str(tmp_path / "checkpoints" / "abc")
     with lease_directory(preferred, ONE) as first:
         _, saved = checkpoints(first)
@@ -59,8 +59,8 @@ with lease_directory(sys.argv[1], ONE) as first, lease_directory(sys.argv[1], ON
 """
 
 
-def test_a_run_that_was_killed_is_gone_on_with_before_another_begins(tmp_path, project):
-    """Of two runs, the second got as far as a checkpoint."""
+def test_a_killed_run_is_continued_first(tmp_path, project):
+    """Two runs were killed, and only the second one had a checkpoint."""
     preferred = str(tmp_path / "abc")
     killed = subprocess.run([sys.executable, "-c", KILLED, preferred], cwd=project, check=False)
     assert killed.returncode == -9
@@ -72,7 +72,7 @@ def test_a_run_that_was_killed_is_gone_on_with_before_another_begins(tmp_path, p
 
 
 def test_a_directory_that_was_taken_over_is_left_alone(tmp_path, monkeypatch):
-    """As in a bucket, when a machine stood still for longer than its lease is valid."""
+    """In a bucket, a lease is taken over if its machine stood still for too long."""
     monkeypatch.setattr("common.lease._DiskLease.take", lambda path: _bucket_lease(str(path)))
     with lease_directory(str(tmp_path / "abc"), ONE) as directory:
         _, saved = checkpoints(directory)

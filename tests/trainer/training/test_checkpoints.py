@@ -12,7 +12,7 @@ from trainer.training.checkpoints import Checkpoints, checkpoint_directory
 
 @pytest.fixture(params=[False, True], ids=["in turn", "in background"])
 def training(tmp_path, request):
-    """Checkpoints of a weight and of a variable of the optimizer."""
+    """Returns a function that makes a weight, an optimizer's variable, and their checkpoints."""
 
     def make(kept=2, **more):
         weight, slot = tf.Variable(1.0), tf.Variable(2.0)
@@ -22,7 +22,7 @@ def training(tmp_path, request):
     return make
 
 
-def test_a_directory_is_known_by_what_determines_the_training():
+def test_the_directory_depends_on_config_and_inputs():
     base = {"config": {"epochs": 1}, "examples": ["a"]}
     assert checkpoint_directory("root", **base) == checkpoint_directory("root", **base)
     assert checkpoint_directory("root", **base).startswith("root/")
@@ -30,18 +30,18 @@ def test_a_directory_is_known_by_what_determines_the_training():
     assert checkpoint_directory("root", **changed) != checkpoint_directory("root", **base)
 
 
-def test_nothing_to_go_back_to(training):
+def test_restoring_without_a_checkpoint(training):
     assert training()[2].restore() == {}
 
 
-def test_going_back_to_the_newest(training):
+def test_restoring_the_newest_checkpoint(training):
     weight, slot, saved = training()
     for step in (10, 20, 30):
         weight.assign(step)
         slot.assign(-step)
         history = [step]
         saved.save(step, {"step": step, "history": history})
-        history.append("later")  # what changes after that is none of it
+        history.append("later")  # later changes are not saved
         weight.assign(-1)
     saved.finish(30)
     weight, slot, saved = training()
@@ -49,7 +49,7 @@ def test_going_back_to_the_newest(training):
     assert (float(weight), float(slot)) == (30, -30)
 
 
-def test_a_bounded_number_is_kept(training, tmp_path):
+def test_only_the_newest_checkpoints_are_kept(training, tmp_path):
     _, _, saved = training(kept=2)
     for step in range(5):
         saved.save(step, {})
@@ -58,7 +58,7 @@ def test_a_bounded_number_is_kept(training, tmp_path):
     assert names == ["step-3.index", "step-4.index"]
 
 
-def test_the_best_weights_are_apart(training):
+def test_the_best_weights_are_saved_separately(training):
     weight, slot, saved = training()
     saved.save_best(1)
     weight.assign(7)
@@ -70,9 +70,8 @@ def test_the_best_weights_are_apart(training):
 
 @pytest.mark.parametrize("left", ["step-2.data-00000-of-00001", "step-2.index", "nothing"])
 def test_a_checkpoint_that_is_not_complete_does_not_count(training, tmp_path, left):
-    """A process that is killed while it writes leaves a checkpoint that is not yet named the
-    newest.
-    """
+    """TensorFlow names the newest checkpoint in the file `checkpoint`, after it has written the
+    rest."""
     weight, _, saved = training()
     weight.assign(10)
     saved.save(1, {"step": 1})
@@ -100,8 +99,8 @@ def test_a_checkpoint_that_is_not_complete_does_not_count(training, tmp_path, le
     ],
     ids=["fewer", "more", "other shapes"],
 )
-def test_a_checkpoint_of_another_model_in_the_way(tmp_path, others):
-    """The other model has another number of classes, for example."""
+def test_a_checkpoint_of_another_model_is_refused(tmp_path, others):
+    """For example, the other model has another number of classes."""
     variables = [tf.Variable(value) for value in others]
     Checkpoints(str(tmp_path), variables, variables, kept=1).save(3, {})
     own = [tf.Variable(np.zeros([2])), tf.Variable(np.zeros([3]))]
@@ -123,8 +122,8 @@ def test_a_checkpoint_that_was_damaged(training, tmp_path, damaged):
 
 
 @pytest.fixture
-def little_room():
-    """Limits files of this process to 100 kB; larger writes fail, as on a full disk."""
+def small_file_limit():
+    """Limits files of this process to 100 kB, so larger writes fail, as on a full disk."""
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
     yield
@@ -145,7 +144,7 @@ def test_a_full_disk_leaves_the_checkpoint_before(tmp_path, request, save, in_ba
     saved.save_best(1)
     saved.finish(1)
     weight.assign(np.zeros_like(weight))
-    request.getfixturevalue("little_room")
+    request.getfixturevalue("small_file_limit")
     arguments = {"save": (2, {"step": 2}), "save_best": (2,)}[save]
     with pytest.raises(
         InputError, match=r"the checkpoint of step 2 cannot be written \(.*too large"
@@ -185,4 +184,4 @@ def test_a_finished_training_cleans_up(training, tmp_path):
     saved.remove()
     assert threading.active_count() == threads
     assert not tmp_path.exists()
-    tmp_path.mkdir()  # which pytest removes
+    tmp_path.mkdir()  # pytest fails if it cannot remove this folder

@@ -7,7 +7,8 @@ from trainer.training.forecast import Forecaster
 
 @pytest.fixture
 def forecast(caplog):
-    """Returns what is logged about a training of 23,500 images in batches of 32, in order."""
+    """Returns a function that returns the logged forecasts of a training in batches of 32
+    images."""
 
     def forecast(durations, *, tune="full", is_on_cpu=True, total=735):
         caplog.clear()
@@ -23,7 +24,8 @@ def forecast(caplog):
 
 
 def test_full_tuning_on_a_cpu(forecast):
-    # 23,488 images at 2 images/s; features of 2,350 images at 6 images/s.
+    # Full tuning has 23,488 images at 2 images/s; a head needs features of 2,350 images at 6
+    # images/s.
     (line,) = forecast([16.0, 16.0, 16.0, 16.0])
     assert line == (
         "training takes about 3 h 15 min on 2 CPU cores: 23,424 images at 2 images/s; without a "

@@ -1,4 +1,4 @@
-"""What TensorBoard is given of a training. Its curves: test_loop.py."""
+"""Tests of the hyperparameters in TensorBoard; test_loop.py tests the curves."""
 
 import pytest
 from tensorboard.plugins.hparams import plugin_data_pb2
@@ -10,7 +10,7 @@ from trainer.training.history import History
 from trainer.training.run_label import RunLabel
 
 
-def test_a_run_has_the_name_and_the_options_that_are_not_the_recipes(tmp_path):
+def test_tensorboard_has_the_name_and_the_options_beside_the_recipe(tmp_path):
     given = {"model": "vit_mini_fe", "dataset": "digits", "train.epochs": 3, "augment.mixup": 0.2}
     given |= {"train.clip_norm": None, "name": "mine", "train.seed": 0}
     config = build_config({key: Setting(value, key) for key, value in given.items()})
@@ -21,7 +21,7 @@ def test_a_run_has_the_name_and_the_options_that_are_not_the_recipes(tmp_path):
     history = History(str(tmp_path), 10, {}, label)
     history.add_epoch(5, {"val_accuracy": 0.5})
     history.write()
-    # TensorBoard calls runs after the folders of their files.
+    # TensorBoard's name of a run is the folder of its files.
     (file,) = tmp_path.rglob("events.out.tfevents.*")
     assert file.parent.name == "mine,epochs=3,clip_norm=None,mixup=0.2"
     values = [value for event in summary_iterator(str(file)) for value in event.summary.value]

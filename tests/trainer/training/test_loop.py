@@ -1,4 +1,4 @@
-"""The training loop, on features that take no time."""
+"""Tests of the training loop, on a head on four features."""
 
 import json
 import logging
@@ -28,20 +28,20 @@ from trainer.training.validation import Validation
 
 
 @pytest.fixture
-def fitted(tmp_path):
-    """Trains a head on 50 examples; returns the model and the history."""
+def fit_head(tmp_path):
+    """Returns a function that trains a head on 50 examples, and returns model and history."""
     write_features(tmp_path)
 
-    def fitted(**changes):
+    def fit_head(**changes):
         hyperparameters = Hyperparameters(**{"batch_size": 10, "learning_rate": 0.5} | changes)
         model = train(Task(tmp_path, hyperparameters), tmp_path / "log")
         return model, json.loads((tmp_path / "log" / "history.json").read_text())
 
-    return fitted
+    return fit_head
 
 
 def train(task, log_dir):
-    """Returns the trained model of a task; its checkpoints are beside the data."""
+    """Trains the model of a task, with checkpoints beside the data; returns the model."""
     model = task.make_model()
     fit(
         model,
@@ -55,8 +55,8 @@ def train(task, log_dir):
     return model
 
 
-def test_training_learns_and_writes_its_history(fitted, tmp_path):
-    _, history = fitted(epochs=20)
+def test_training_learns_and_writes_its_history(fit_head, tmp_path):
+    _, history = fit_head(epochs=20)
     assert [record["step"] for record in history["epochs"]] == list(range(5, 101, 5))
     assert [record["step"] for record in history["steps"]] == list(range(1, 101))
     first, last = history["epochs"][0], history["epochs"][-1]
@@ -78,13 +78,13 @@ def test_training_learns_and_writes_its_history(fitted, tmp_path):
 
 
 def summaries(log_dir):
-    """Steps and values of what TensorBoard shows."""
+    """Returns the steps and values in the event file for TensorBoard."""
     (events,) = log_dir.glob("events.out.tfevents.*")
     return [(e.step, value) for e in summary_iterator(str(events)) for value in e.summary.value]
 
 
-def test_inputs_are_shown_wherever_it_begins(tiny_backbone, tmp_path, monkeypatch):
-    """A training that resumes has another log directory."""
+def test_inputs_are_shown_at_the_start_and_after_resuming(tiny_backbone, tmp_path, monkeypatch):
+    """A resumed training has another log directory, which needs images as well."""
     write_images(tmp_path)
     task = Task(tmp_path, Hyperparameters(batch_size=6), tune="full", backbone=tiny_backbone)
     preempt_after(4, monkeypatch)
@@ -97,12 +97,12 @@ def test_inputs_are_shown_wherever_it_begins(tiny_backbone, tmp_path, monkeypatc
         assert [s for s, _ in shown] == [step]
         width, height, *images = tf.make_ndarray(shown[0][1].tensor)
         assert (width, height, len(images)) == (b"16", b"16", 6)
-        # Noise above black in one colour each, where [-1, 0] would be cut off.
+        # The mean would be lower if values in [-1, 0] were cut off.
         assert 40 < np.mean([tf.io.decode_png(image) for image in images]) < 160
 
 
 def test_the_input_pipeline_is_started_once(tiny_backbone, tmp_path, monkeypatch):
-    """Though TensorBoard shows some of its images."""
+    """The images for TensorBoard do not start the input pipeline a second time."""
     write_images(tmp_path)
     task = Task(tmp_path, Hyperparameters(batch_size=6), tune="full", backbone=tiny_backbone)
     batches, starts = TrainingData.batches, []
@@ -119,55 +119,58 @@ def test_the_input_pipeline_is_started_once(tiny_backbone, tmp_path, monkeypatch
     assert len(starts) == 1
 
 
-def test_the_head_begins_at_zero(fitted):
-    """So every class is equally probable before the first step."""
-    _, history = fitted(steps=1)
+def test_the_head_begins_at_zero(fit_head):
+    """Before the first step, all classes are equally probable."""
+    _, history = fit_head(steps=1)
     assert history["steps"][0]["loss"] == pytest.approx(np.log(CLASSES))
 
 
 @pytest.mark.parametrize("clip", [None, 0.01])
-def test_gradients_are_clipped_by_their_global_norm(fitted, clip):
-    model, history = fitted(steps=1, learning_rate=0.5, schedule="constant", clip_norm=clip)
+def test_gradients_are_clipped_by_their_global_norm(fit_head, clip):
+    model, history = fit_head(steps=1, learning_rate=0.5, schedule="constant", clip_norm=clip)
     norm = history["steps"][0]["gradient_norm"]
     assert norm > 0.1
-    # The weights start at zero, so they equal the step.
+    # The weights start at zero, so after one step they equal the change of the step.
     step = np.sqrt(sum(np.sum(np.square(w)) for w in model.get_weights()))
     assert step == pytest.approx(0.5 * (clip or norm), rel=1e-5)
 
 
-def test_gradients_are_clipped_each_by_its_own_norm(fitted):
-    model, _ = fitted(steps=1, learning_rate=0.5, schedule="constant", clip_norm=0.01, clip="each")
+def test_gradients_are_clipped_each_by_its_own_norm(fit_head):
+    model, _ = fit_head(
+        steps=1, learning_rate=0.5, schedule="constant", clip_norm=0.01, clip="each"
+    )
     norms = [np.linalg.norm(weight) for weight in model.get_weights()]
     np.testing.assert_allclose(norms, [0.005, 0.005], rtol=1e-5)
 
 
 @pytest.mark.parametrize(("steps", "epochs"), [(1, 1), (5, 1), (7, 2), (10, 2)])
-def test_steps_are_counted_exactly(fitted, steps, epochs, caplog):
+def test_steps_are_counted_exactly(fit_head, steps, epochs, caplog):
     with caplog.at_level(logging.INFO, "trainer.training.progress"):
-        _, history = fitted(steps=steps)
+        _, history = fit_head(steps=steps)
     assert history["epochs"][-1]["step"] == steps
     assert len(history["epochs"]) == epochs
     last = _reported(caplog)[-1]
     assert (last.step, last.total_steps, last.epoch) == (steps, steps, epochs)
 
 
-def test_the_first_step_tells_nothing_about_the_pace(fitted, caplog):
-    """It traces the graph: the remaining time, computed from it, would be many times too long."""
+def test_the_first_step_does_not_count_for_the_pace(fit_head, caplog):
+    """The first step traces the graph, so it takes much longer than later steps."""
     with caplog.at_level(logging.DEBUG, "trainer.training.progress"):
-        fitted(steps=7)
+        fit_head(steps=7)
     first, *_, last = _reported(caplog)
     assert (first.step, first.pace) == (1, None)
     assert last.pace.images_per_second > 0
     assert last.pace.seconds_left == 0
 
 
-def test_a_long_training_forecasts_its_time(fitted, caplog, monkeypatch):
+def test_a_long_training_forecasts_its_time(fit_head, caplog, monkeypatch):
     monkeypatch.setattr(forecast, "_LONG", 0)
     with caplog.at_level(logging.INFO, "trainer.training.forecast"):
-        fitted(steps=8)
+        fit_head(steps=8)
     (found,) = [record.forecast for record in caplog.records if hasattr(record, "forecast")]
     assert found.devices == describe_devices(tf.distribute.get_strategy())
-    assert found.images == 3 * 10  # after the first epoch of five steps
+    # three steps of 10 images remain after the first epoch of five steps
+    assert found.images == 3 * 10
     assert found.images_per_second > 0
 
 
@@ -175,27 +178,27 @@ def _reported(caplog):
     return [record.progress for record in caplog.records if hasattr(record, "progress")]
 
 
-def test_parts_of_a_batch_give_the_step_of_the_whole(fitted, tmp_path):
-    whole, _ = fitted(epochs=3, weight_decay=0.01, clip_norm=0.1)
+def test_gradient_accumulation_gives_the_same_weights(fit_head, tmp_path):
+    whole, _ = fit_head(epochs=3, weight_decay=0.01, clip_norm=0.1)
     tf.io.gfile.rmtree(str(tmp_path / "checkpoints"))
-    parts, _ = fitted(epochs=3, weight_decay=0.01, clip_norm=0.1, accumulation=5)
+    parts, _ = fit_head(epochs=3, weight_decay=0.01, clip_norm=0.1, accumulation=5)
     for one, other in zip(whole.get_weights(), parts.get_weights(), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
 
 
-def test_a_batch_that_cannot_be_divided(fitted):
+def test_a_batch_that_cannot_be_divided(fit_head):
     with pytest.raises(InputError, match="expected a multiple of 3"):
-        fitted(accumulation=3)
+        fit_head(accumulation=3)
 
 
-def test_a_batch_larger_than_the_data(fitted, tmp_path):
+def test_a_batch_larger_than_the_data(fit_head, tmp_path):
     message = "--batch-size 51: found 50 training images; expected at most 50"
     with pytest.raises(InputError, match=message):
-        fitted(batch_size=51)
+        fit_head(batch_size=51)
     assert not (tmp_path / "checkpoints").exists()
 
 
-def test_compiled_by_xla_it_learns_the_same(fitted, tmp_path, monkeypatch):
+def test_training_with_xla_gives_the_same_weights(fit_head, tmp_path, monkeypatch):
     steppers = []
     begin = Stepper.__init__
 
@@ -204,50 +207,49 @@ def test_compiled_by_xla_it_learns_the_same(fitted, tmp_path, monkeypatch):
         steppers.append(self)
 
     monkeypatch.setattr(Stepper, "__init__", kept)
-    plain, _ = fitted(epochs=2)
+    plain, _ = fit_head(epochs=2)
     tf.io.gfile.rmtree(str(tmp_path / "checkpoints"))
-    compiled, _ = fitted(epochs=2, jit_compile=True)
+    compiled, _ = fit_head(epochs=2, jit_compile=True)
     for one, other in zip(plain.get_weights(), compiled.get_weights(), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
     assert [is_compiled(stepper) for stepper in steppers] == [False, True]
 
 
 def is_compiled(stepper):
-    """Returns whether XLA compiled the gradients."""
+    """Returns whether XLA has compiled the function of the gradients."""
     (graph,) = stepper._gradients._list_all_concrete_functions()
     return graph.function_def.attr["_XlaMustCompile"].b
 
 
-def test_label_smoothing_keeps_the_loss_up(fitted, tmp_path):
-    _, plain = fitted(epochs=10)
+def test_label_smoothing_keeps_the_loss_up(fit_head, tmp_path):
+    _, plain = fit_head(epochs=10)
     tf.io.gfile.rmtree(str(tmp_path / "checkpoints"))
-    _, smoothed = fitted(epochs=10, label_smoothing=0.3)
+    _, smoothed = fit_head(epochs=10, label_smoothing=0.3)
     assert smoothed["epochs"][-1]["loss"] > plain["epochs"][-1]["loss"] + 0.1
 
 
-def test_early_stopping_exports_the_best(fitted):
-    """With this learning rate, accuracy falls: the best epoch is exported, and training ends
-    early."""
-    model, history = fitted(
+def test_early_stopping_exports_the_best(fit_head):
+    """With a learning rate of 50, accuracy falls, and the best epoch's weights are exported."""
+    model, history = fit_head(
         epochs=50, learning_rate=50.0, clip_norm=None, schedule="constant", early_stopping=2
     )
     scores = [(r["val_accuracy"], -r["val_loss"]) for r in history["epochs"]]
     assert len(scores) < 50
     assert max(scores) == scores[-3]
-    assert accuracy_of(model, fitted) == pytest.approx(max(scores)[0])
+    assert accuracy_of(model, fit_head) == pytest.approx(max(scores)[0])
 
 
-def test_keeping_the_best(fitted):
-    model, history = fitted(
+def test_keeping_the_best(fit_head):
+    model, history = fit_head(
         epochs=8, learning_rate=50.0, clip_norm=None, schedule="constant", keep="best"
     )
     assert len(history["epochs"]) == 8
     best = max(record["val_accuracy"] for record in history["epochs"])
-    assert accuracy_of(model, fitted) == pytest.approx(best)
+    assert accuracy_of(model, fit_head) == pytest.approx(best)
 
 
-def accuracy_of(model, fitted):
-    task = Task(fitted.__closure__[0].cell_contents, Hyperparameters())
+def accuracy_of(model, fit_head):
+    task = Task(fit_head.__closure__[0].cell_contents, Hyperparameters())
     right = [
         tf.equal(tf.argmax(model(inputs), -1), tf.argmax(labels, -1))
         for inputs, labels in task.validation()
@@ -255,18 +257,18 @@ def accuracy_of(model, fitted):
     return float(tf.reduce_mean(tf.cast(tf.concat(right, 0), tf.float32)))
 
 
-def test_the_average_of_the_weights_is_exported(fitted, tmp_path):
-    plain, _ = fitted(epochs=4)
+def test_the_average_of_the_weights_is_exported(fit_head, tmp_path):
+    plain, _ = fit_head(epochs=4)
     tf.io.gfile.rmtree(str(tmp_path / "checkpoints"))
-    averaged, history = fitted(epochs=4, ema=0.99)
-    # The average lags behind: it contains the small weights of the first steps.
+    averaged, history = fit_head(epochs=4, ema=0.99)
+    # The moving average of the weights includes the small weights of the first steps.
     assert np.abs(averaged.get_weights()[0]).mean() < np.abs(plain.get_weights()[0]).mean()
     losses = [record["val_loss"] for record in history["epochs"]]
     assert losses == sorted(losses, reverse=True)
 
 
-def test_class_weights_move_the_answers_to_rare_classes(fitted, tmp_path):
-    """With class weights, the model predicts all classes about equally often."""
+def test_with_class_weights_rare_classes_are_predicted_more_often(fit_head, tmp_path):
+    """Without class weights, the model predicts the frequent class more often."""
     from tests.trainer.small_training import FEATURES, LABEL, write_records
 
     generator = np.random.default_rng(0)
@@ -283,7 +285,7 @@ def test_class_weights_move_the_answers_to_rare_classes(fitted, tmp_path):
     features = np.stack([example[FEATURES] for example in examples])
 
     def answers(**changes):
-        model, _ = fitted(epochs=20, **changes)
+        model, _ = fit_head(epochs=20, **changes)
         tf.io.gfile.rmtree(str(tmp_path / "checkpoints"))
         return np.bincount(np.argmax(model(features), -1), minlength=3)
 
@@ -299,8 +301,8 @@ def test_class_weights_move_the_answers_to_rare_classes(fitted, tmp_path):
         (30, {"early_stopping": 1, "learning_rate": 1e-30}, [10]),
     ],
 )
-def test_when_checkpoints_are_written(fitted, monkeypatch, seconds, changes, expected):
-    """At the ends of epochs only where the last one is some time ago."""
+def test_when_checkpoints_are_written(fit_head, monkeypatch, seconds, changes, expected):
+    """The end of an epoch has a checkpoint only if the last checkpoint is old enough."""
     save, saved = Loop._save, []
 
     def noted(self):
@@ -309,11 +311,11 @@ def test_when_checkpoints_are_written(fitted, monkeypatch, seconds, changes, exp
 
     monkeypatch.setattr(Loop, "_save", noted)
     monkeypatch.setattr(loop, "SECONDS_BETWEEN_CHECKPOINTS", seconds)
-    fitted(epochs=3, **changes)
+    fit_head(epochs=3, **changes)
     assert saved == expected
 
 
-def test_a_loss_that_is_no_number_stops_it_at_the_last_good_checkpoint(fitted, tmp_path):
+def test_a_nan_loss_ends_the_training_at_the_last_good_checkpoint(fit_head, tmp_path):
     step = Stepper.step
 
     def broken(self, parts, **options):
@@ -325,17 +327,17 @@ def test_a_loss_that_is_no_number_stops_it_at_the_last_good_checkpoint(fitted, t
         patch.setattr(Stepper, "step", broken)
         patch.setattr(loop, "SECONDS_BETWEEN_CHECKPOINTS", 0)
         with pytest.raises(NonFiniteError, match="not finite at step 7"):
-            fitted(epochs=2)
+            fit_head(epochs=2)
     newest = tf.train.latest_checkpoint(str(tmp_path / "checkpoints" / "newest"))
     assert newest.endswith("step-5")
-    _, history = fitted(epochs=2)
+    _, history = fit_head(epochs=2)
     assert [record["step"] for record in history["steps"]] == list(range(1, 11))
 
 
-def test_float16_scales_the_loss_which_changes_nothing_else(fitted, tmp_path):
-    plain, expected = fitted()
+def test_the_scaled_loss_of_float16_gives_the_same_weights(fit_head, tmp_path):
+    plain, expected = fit_head()
     tf.io.gfile.rmtree(str(tmp_path / "checkpoints"))
-    scaled, history = fitted(precision="mixed_float16")
+    scaled, history = fit_head(precision="mixed_float16")
     for step, plain_step in zip(history["steps"], expected["steps"], strict=True):
         assert step == pytest.approx(plain_step, rel=1e-6)
     np.testing.assert_allclose(scaled.get_weights()[0], plain.get_weights()[0], rtol=1e-5)
@@ -347,10 +349,10 @@ def initial_scale(monkeypatch, scale):
     monkeypatch.setattr(initialize, "__defaults__", (scale, *others))
 
 
-def test_steps_that_overflow_are_left_out(fitted, monkeypatch, caplog):
-    initial_scale(monkeypatch, 2.0**68)  # squares of gradients overflow
+def test_steps_that_overflow_are_left_out(fit_head, monkeypatch, caplog):
+    initial_scale(monkeypatch, 2.0**68)  # the squares of scaled gradients overflow float32
     with caplog.at_level(logging.INFO):
-        _, history = fitted(epochs=20, precision="mixed_float16", ema=0.9)
+        _, history = fit_head(epochs=20, precision="mixed_float16", ema=0.9)
     left_out = [record for record in history["steps"] if "gradient_norm" not in record]
     assert [record["step"] for record in left_out[:2]] == [1, 2]
     assert len(left_out) <= 10
@@ -359,29 +361,29 @@ def test_steps_that_overflow_are_left_out(fitted, monkeypatch, caplog):
     assert history["epochs"][-1]["val_accuracy"] > 0.6
 
 
-def test_overflows_without_end_are_an_error(fitted, monkeypatch):
+def test_overflows_without_end_are_an_error(fit_head, monkeypatch):
     initial_scale(monkeypatch, 2.0**127)
     with pytest.raises(NonFiniteError, match="the gradient is not finite at step 21"):
-        fitted(epochs=20, precision="mixed_float16")
+        fit_head(epochs=20, precision="mixed_float16")
 
 
 @pytest.mark.parametrize("first", [3, 11, 12, 20, 21])
-def test_steps_are_profiled_until_the_training_ends(fitted, tmp_path, caplog, first):
+def test_steps_are_profiled_until_the_training_ends(fit_head, tmp_path, caplog, first):
     with caplog.at_level(logging.INFO):
-        fitted(epochs=4, profile=first)
+        fit_head(epochs=4, profile=first)
     assert len(profiles_in(tmp_path / "log")) == (first <= 20)
     assert ("profiled fewer steps than 10" in caplog.text) == (first in (12, 20))
     assert not is_profiling(tmp_path)
 
 
-def test_a_resumed_training_profiles_the_remaining_steps(fitted, tmp_path, monkeypatch):
+def test_a_resumed_training_profiles_the_remaining_steps(fit_head, tmp_path, monkeypatch):
     preempt_after(10, monkeypatch)
     with pytest.raises(PreemptedError):
-        fitted(epochs=4, profile=6)
+        fit_head(epochs=4, profile=6)
     assert not is_profiling(tmp_path)
     monkeypatch.undo()
     tf.io.gfile.rmtree(str(tmp_path / "log"))
-    fitted(epochs=4, profile=6)
+    fit_head(epochs=4, profile=6)
     assert len(profiles_in(tmp_path / "log")) == 1
     assert not is_profiling(tmp_path)
 
@@ -391,7 +393,7 @@ def profiles_in(log):
 
 
 def is_profiling(folder):
-    """Returns whether a profile is still active: TensorFlow allows one at a time."""
+    """Returns whether a profile is still active; TensorFlow allows a single active profile."""
     try:
         tf.profiler.experimental.start(str(folder / "other"))
     except tf.errors.AlreadyExistsError:
@@ -401,7 +403,7 @@ def is_profiling(folder):
 
 
 def preempt_after(step, monkeypatch, number=signal.SIGTERM):
-    """Sends a signal at the end of the epoch that ends with `step`."""
+    """Sends a signal to this process at the end of the epoch that ends with `step`."""
     end = Loop._end_epoch
 
     def end_epoch(self, preemption):
@@ -413,11 +415,11 @@ def preempt_after(step, monkeypatch, number=signal.SIGTERM):
 
 
 @pytest.mark.usefixtures("foreground")
-def test_ctrl_c_saves_first_and_pressed_again_ends_at_once(fitted, monkeypatch):
+def test_ctrl_c_saves_first_and_pressed_again_ends_at_once(fit_head, monkeypatch):
     before = signal.getsignal(signal.SIGINT)
     preempt_after(10, monkeypatch, signal.SIGINT)
     with pytest.raises(KeyboardInterrupt, match="after step 10 of 20; the training is saved"):
-        fitted(epochs=4)
+        fit_head(epochs=4)
     assert signal.getsignal(signal.SIGINT) is before
     monkeypatch.undo()
 
@@ -427,14 +429,14 @@ def test_ctrl_c_saves_first_and_pressed_again_ends_at_once(fitted, monkeypatch):
 
     monkeypatch.setattr(Loop, "_end_epoch", press_twice)
     with pytest.raises(KeyboardInterrupt) as at_once:
-        fitted(epochs=4)
+        fit_head(epochs=4)
     assert str(at_once.value) == ""
     assert signal.getsignal(signal.SIGINT) is before
 
 
 @pytest.mark.parametrize("epoch", [2, 4])
-def test_a_validation_that_is_interrupted_is_made_up_for(tmp_path, monkeypatch, epoch):
-    """By the next run, with the weights and the history of an undisturbed training."""
+def test_an_interrupted_validation_is_repeated(tmp_path, monkeypatch, epoch):
+    """The next run repeats the validation, and ends with the results of an undisturbed training."""
     write_features(tmp_path)
     hyperparameters = Hyperparameters(
         batch_size=10, learning_rate=0.5, epochs=4, ema=0.9, keep="best", deterministic=True
@@ -455,7 +457,7 @@ def test_a_validation_that_is_interrupted_is_made_up_for(tmp_path, monkeypatch, 
 
 
 def stop_validation(epoch, monkeypatch):
-    """Sends SIGTERM during the validation of an epoch, after its first batch."""
+    """Sends SIGTERM during the validation after epoch number `epoch`."""
     test, validations = Stepper.test, []
     run = Validation.run
 
@@ -474,7 +476,8 @@ def stop_validation(epoch, monkeypatch):
 
 @pytest.fixture
 def local_run(monkeypatch):
-    """As in a run on this machine, whose signals end the process; here they raise SystemExit."""
+    """Returns a local run's signal handling, which raises SystemExit instead of ending the
+    process."""
 
     def leave(status):
         raise SystemExit(status)
@@ -487,19 +490,20 @@ def local_run(monkeypatch):
 
 
 @pytest.mark.parametrize("step", [10, 20])
-def test_a_local_run_ends_once_its_training_is_saved(fitted, local_run, monkeypatch, capfd, step):
-    """Also where the signal comes in the last step; no caller gets an exception to swallow."""
+def test_a_local_run_ends_after_saving_its_training(fit_head, local_run, monkeypatch, capfd, step):
+    """The signal handler ends the process, since a caller might catch an exception."""
     end, saved = Loop._end_epoch, []
 
     def end_epoch(self, preemption):
         end(self, preemption)
         if self._step == step:
-            local_run._receive(signal.SIGTERM)  # as its thread does
+            # the thread that waits for signals calls this method
+            local_run._receive(signal.SIGTERM)
             saved.append(self._checkpoints)
 
     monkeypatch.setattr(Loop, "_end_epoch", end_epoch)
     with pytest.raises(SystemExit) as ended:
-        fitted(epochs=4)
+        fit_head(epochs=4)
     assert ended.value.code == 143
     first, last = capfd.readouterr().err.splitlines()
     assert first == "program: the training is being saved; a second Ctrl-C ends it at once"
@@ -509,52 +513,52 @@ def test_a_local_run_ends_once_its_training_is_saved(fitted, local_run, monkeypa
     assert checkpoints.restore()["step"] == step
 
 
-def test_a_local_run_with_nothing_to_save_ends_at_once(fitted, local_run, monkeypatch, capfd):
-    """Before the first step has ended, and right after a checkpoint."""
+def test_a_local_run_with_nothing_to_save_ends_at_once(fit_head, local_run, monkeypatch, capfd):
+    """Before the end of the first step, there is nothing to save."""
 
     def receive(*_, **__):
         local_run._receive(signal.SIGINT)
 
     monkeypatch.setattr(Stepper, "step", receive)
     with pytest.raises(SystemExit) as ended:
-        fitted(epochs=4)
+        fit_head(epochs=4)
     assert ended.value.code == 130
     assert capfd.readouterr().err.splitlines()[0] == "program: interrupted"
 
 
 @pytest.mark.usefixtures("foreground")
-def test_ctrl_c_in_the_last_step_is_heeded_too(fitted, monkeypatch):
+def test_ctrl_c_in_the_last_step_saves_the_training(fit_head, monkeypatch):
     preempt_after(20, monkeypatch, signal.SIGINT)
     with pytest.raises(KeyboardInterrupt, match="after the last step; the training is saved"):
-        fitted(epochs=4)
+        fit_head(epochs=4)
     monkeypatch.undo()
-    _, history = fitted(epochs=4)
+    _, history = fit_head(epochs=4)
     assert [record["step"] for record in history["steps"]] == list(range(1, 21))
 
 
-def test_a_process_that_ignores_ctrl_c_still_ignores_it(fitted, monkeypatch):
-    """Background processes of a shell ignore Ctrl-C."""
+def test_a_process_that_ignores_ctrl_c_still_ignores_it(fit_head, monkeypatch):
+    """A shell lets its background processes ignore Ctrl-C."""
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         preempt_after(10, monkeypatch, signal.SIGINT)
-        _, history = fitted(epochs=4)
+        _, history = fit_head(epochs=4)
         assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
     finally:
         signal.signal(signal.SIGINT, before)
     assert history["steps"][-1]["step"] == 20
 
 
-def test_sigterm_saves_first(fitted, tmp_path, monkeypatch):
+def test_sigterm_saves_first(fit_head, tmp_path, monkeypatch):
     preempt_after(10, monkeypatch)
     before = signal.getsignal(signal.SIGTERM)
     with pytest.raises(PreemptedError, match="after step 10 of 20"):
-        fitted(epochs=4)
+        fit_head(epochs=4)
     assert signal.getsignal(signal.SIGTERM) is before
     monkeypatch.undo()
-    resumed, history = fitted(epochs=4)
+    resumed, history = fit_head(epochs=4)
     assert [record["step"] for record in history["steps"]] == list(range(1, 21))
     tf.io.gfile.rmtree(str(tmp_path / "checkpoints"))
-    undisturbed, _ = fitted(epochs=4)
+    undisturbed, _ = fit_head(epochs=4)
     for one, other in zip(resumed.get_weights(), undisturbed.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
 
@@ -568,14 +572,14 @@ def test_sigterm_saves_first(fitted, tmp_path, monkeypatch):
     ],
     ids=["sgd", "adamw", "early stopping"],
 )
-def test_going_on_from_any_step_gives_the_same_weights(fitted, tmp_path, monkeypatch, changes):
-    """The training is killed after every third step; only the checkpoint is left."""
+def test_resuming_from_any_step_gives_the_same_weights(fit_head, tmp_path, monkeypatch, changes):
+    """The training fails after every third step, and continues from the checkpoint."""
 
     class KilledError(Exception):
         pass
 
     save = Loop._save
-    undisturbed, expected = fitted(epochs=4, checkpoint_steps=1, **changes)
+    undisturbed, expected = fit_head(epochs=4, checkpoint_steps=1, **changes)
     tf.io.gfile.rmtree(str(tmp_path / "checkpoints"))
 
     def save_and_die(self):
@@ -587,7 +591,7 @@ def test_going_on_from_any_step_gives_the_same_weights(fitted, tmp_path, monkeyp
     killed = 0
     while True:
         try:
-            resumed, history = fitted(epochs=4, checkpoint_steps=1, **changes)
+            resumed, history = fit_head(epochs=4, checkpoint_steps=1, **changes)
             break
         except KilledError:
             killed += 1

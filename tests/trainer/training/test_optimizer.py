@@ -48,15 +48,15 @@ def test_length_of_the_warm_up(changes, expected):
     assert Hyperparameters(epochs=8, batch_size=5, **changes).warmup(100) == expected
 
 
-def test_length_of_a_training():
+def test_total_number_of_steps():
     hyperparameters = Hyperparameters(epochs=3, batch_size=4)
     assert hyperparameters.steps_per_epoch(9) == 2
     assert hyperparameters.total_steps(9) == 7
     assert Hyperparameters(steps=5).total_steps(9) == 5
 
 
-def made(shapes, head=(), rate=0.1, **changes):
-    """Variables of ones by name, and an optimizer of theirs at a constant learning rate."""
+def make_variables(shapes, head=(), rate=0.1, **changes):
+    """Returns variables of ones, and an optimizer for them with a constant learning rate."""
     variables = [
         keras.Variable(np.ones(shape, np.float32), name=name) for name, shape in shapes.items()
     ]
@@ -66,14 +66,14 @@ def made(shapes, head=(), rate=0.1, **changes):
 
 
 def steps_of(shapes, gradient=1.0, **changes):
-    """Returns the change of each variable in one step, by name."""
-    variables, optimizer = made(shapes, **changes)
+    """Returns the decrease of each variable in one step, by name."""
+    variables, optimizer = make_variables(shapes, **changes)
     optimizer.apply([tf.fill(v.shape, gradient) for v in variables], variables)
     return {v.name: 1 - float(np.mean(v)) for v in variables}
 
 
 def test_momentum_adds_up_the_steps_before():
-    (weight,), optimizer = made({"kernel": (2,)}, momentum=0.9)
+    (weight,), optimizer = make_variables({"kernel": (2,)}, momentum=0.9)
     for _ in range(3):
         optimizer.apply([tf.ones([2])], [weight])
     np.testing.assert_allclose(weight, 1 - 0.1 * (1 + 1.9 + 2.71), rtol=1e-6)
@@ -110,7 +110,7 @@ def test_rates_of_the_head_and_of_blocks(optimizer):
     shapes = {"stem": (2,), "block_1": (2,), "block_2": (2,), "norm": (2,), "head": (2,)}
     changes = {"optimizer": optimizer, "layer_decay": 0.5, "head_rate": 10.0, "momentum": 0.0}
     steps = steps_of(shapes, head=("head",), rate=0.01, **changes)
-    # The last block is one below the norm above it.
+    # The layer decay of 0.5 applies once between the norm and the last block.
     relative = {name: step / steps["norm"] for name, step in steps.items()}
     assert relative == {
         "stem": pytest.approx(0.125, rel=1e-3),
@@ -150,7 +150,7 @@ def test_layers_of_names_without_numbers():
 
 
 def test_moving_average():
-    variables, optimizer = made({"kernel": (1,)}, optimizer="sgd", momentum=0.0, ema=0.9)
+    variables, optimizer = make_variables({"kernel": (1,)}, optimizer="sgd", momentum=0.0, ema=0.9)
     values = []
     for _ in range(3):
         optimizer.apply([tf.ones([1])], variables)

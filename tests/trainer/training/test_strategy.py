@@ -1,4 +1,4 @@
-"""What `--strategy auto` takes. Mocked: the accelerators, of which there are none here."""
+"""Tests which strategy `--strategy auto` chooses, with mocked accelerators."""
 
 import json
 

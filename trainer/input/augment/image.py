@@ -16,9 +16,9 @@ def augment_image(
     """Decodes and augments an image.
 
     The steps are crop, resize, flip, RandAugment, colour jitter, scaling to [-1, 1] and erasing.
-    Each step has a seed of its own, so turning one on or off does not change the random numbers of
-    the others. Steps that are off are not in the graph; with all of them off, this function does
-    the same as `trainer.preprocessing.decode_images`.
+    Each step has a seed of its own, so turning a step on or off does not change the random numbers
+    of other steps. Steps that are off are not in the graph; with all of them off, this function
+    does the same as `trainer.preprocessing.decode_images`.
 
     Args:
       encoded: an encoded image (JPEG, PNG, GIF, BMP), string [].

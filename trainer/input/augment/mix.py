@@ -39,7 +39,7 @@ def mix(
 
 
 def mix_up(images: tf.Tensor, labels: tf.Tensor, seed: tf.Tensor, alpha: float) -> Batch:
-    """Blends each image, and its label, with the next one.
+    """Blends each image, and its label, with the next image and its label.
 
     The weight is drawn from Beta(alpha, alpha), once for the whole batch. The source is Zhang et
     al., https://arxiv.org/abs/1710.09412; one weight per batch, and the next image as partner, are
@@ -83,5 +83,5 @@ def _interpolate(batch: tf.Tensor, weight: tf.Tensor) -> tf.Tensor:
 
 
 def _next_elements(batch: tf.Tensor) -> tf.Tensor:
-    """Returns, for every element of a batch, the next one; for the last, the first."""
+    """Returns the next element for every element of a batch; for the last element, the first."""
     return tf.roll(batch, shift=-1, axis=0)

@@ -44,11 +44,11 @@ def operations(magnitude: float, sign: tf.Tensor | float) -> dict[str, Operation
     """Returns the operations at one magnitude.
 
     EfficientNet, AugReg and big_vision were trained with the code of big_vision/pp/autoaugment.py,
-    `distort_image_with_randaugment`. Operations and scale here are the same, so that a magnitude
-    from their publications means the same here. AutoAugment's scale ends at magnitude 10; here, it
-    goes on to 30. Some operations do not grow stronger with the magnitude: Posterize (which keeps
-    at least one bit) and Solarize are strongest at 0; Color, Contrast, Brightness and Sharpness
-    change nothing at 5, and have the opposite effect below 5.
+    `distort_image_with_randaugment`. Operations and scale are the same here, so that a magnitude
+    from publications about these models has the same effect here. AutoAugment's scale ends at
+    magnitude 10; here, it goes on to 30. Some operations do not grow stronger with the magnitude:
+    Posterize (which keeps at least one bit) and Solarize are strongest at 0; Color, Contrast,
+    Brightness and Sharpness change nothing at 5, and have the opposite effect below 5.
 
     There are three differences from big_vision's code. Cutout is missing, because erasing is an
     augmentation of its own. Translation is a fraction of the image, as in timm, and not a number of

@@ -1,4 +1,4 @@
-"""Google's storage as a source of images."""
+"""Tests of sources in a bucket, with a stand-in for Cloud Storage on loopback."""
 
 import hashlib
 
@@ -34,10 +34,10 @@ def test_files_have_the_size_and_the_checksum_of_the_listing(storage):
     md5 = encoded(hashlib.md5(b"daisy 1").digest())
     assert files["daisy/1.jpg"] == ListedFile("gs://bucket/flowers/daisy/1.jpg", 7, md5)
     assert files["daisy/composed.jpg"].version == encoded(b"dais")
-    assert len(storage.of("GET", "/o")) == 2
+    assert len(storage.find_requests("GET", "/o")) == 2
 
 
-def test_two_images_that_are_exchanged_and_only_they_make_a_difference(storage):
+def test_exchanging_two_images_changes_the_fingerprint(storage):
     def fingerprint():
         return RemoteFolderSource(FLOWERS).fingerprint()
 
@@ -50,7 +50,7 @@ def test_two_images_that_are_exchanged_and_only_they_make_a_difference(storage):
     assert fingerprint() != before
 
 
-def test_a_bucket_that_is_not_there(storage):
+def test_a_missing_bucket(storage):
     with pytest.raises(InputError, match=r"gs://none/x: cannot be listed .*bucket does not exist"):
         list_files("gs://none/x")
 
@@ -81,7 +81,7 @@ def test_a_manifest_and_its_images(storage):
     assert read[2].error.startswith("cannot be read: ")
 
 
-def test_single_records_are_read_in_one_request_of_little_more(storage):
+def test_a_single_record_is_read_in_one_range_request(storage):
     import tensorflow as tf
 
     def example(image):
@@ -97,7 +97,7 @@ def test_single_records_are_read_in_one_request_of_little_more(storage):
     files = RecordFiles(Features(), tf.data.TFRecordDataset, can_seek=True, expected="")
     (image,) = files.read([ImageReference("x", 0, location, 100_000, digest)])
     assert image.encoded == b"F" * 100_000
-    (request,) = storage.of("GET", "/o/x.tfrecord")[1:]
+    (request,) = storage.find_requests("GET", "/o/x.tfrecord")[1:]
     first, last = map(int, request.headers["range"].removeprefix("bytes=").split("-"))
     assert first == offset
     assert last - first <= len(records[0]) + 65_536

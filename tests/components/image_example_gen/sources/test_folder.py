@@ -17,7 +17,7 @@ def source_of(folder, **kwargs):
 
 
 def fingerprint(folder):
-    """Returns the fingerprint that another run finds."""
+    """Returns the fingerprint of the folder `data`, read anew."""
     return FolderSource(str(folder / "data")).fingerprint(folder)
 
 
@@ -41,7 +41,7 @@ def test_the_fingerprint_sees_every_change(tmp_path):
     assert not changed()
     image.write_bytes(image.read_bytes() + b"x")
     assert changed()
-    os.utime(image, ns=(1, 1))  # another copy of the same data has other times
+    os.utime(image, ns=(1, 1))  # the time of modification does not count
     assert not changed()
     image.rename(image.with_name("9.png"))
     assert changed()
@@ -49,7 +49,7 @@ def test_the_fingerprint_sees_every_change(tmp_path):
     assert changed()
 
 
-def test_two_files_of_one_size_and_time_that_are_exchanged(tmp_path):
+def test_exchanging_two_files_of_the_same_size_and_time_changes_the_fingerprint(tmp_path):
     source_of(tmp_path)
     one, other = (tmp_path / "data" / name / "0.png" for name in ("c0", "c1"))
     for path, content in ((one, b"cat"), (other, b"dog")):
@@ -62,7 +62,7 @@ def test_two_files_of_one_size_and_time_that_are_exchanged(tmp_path):
     assert fingerprint(tmp_path) != before
 
 
-def test_a_file_that_is_missing_and_comes_back(tmp_path):
+def test_a_file_that_is_missing_and_then_restored(tmp_path):
     source_of(tmp_path)
     image = tmp_path / "data" / "c0" / "0.png"
     link = image.with_name("link.png")
@@ -96,7 +96,8 @@ def test_one_class_is_not_enough(tmp_path):
 
 
 def test_the_folder_below_or_above_is_named(tmp_path):
-    """An archive is often unpacked into a folder of its own name."""
+    """An archive is often unpacked into a folder of the same name, one level above the class
+    folders."""
     flowers = class_folder(tmp_path / "flowers" / "flowers")
     with pytest.raises(InputError, match=rf"found 1 class folders;.*; did you mean {flowers}\?$"):
         FolderSource(str(tmp_path / "flowers")).check()
@@ -164,8 +165,8 @@ def test_file_names_that_are_not_utf8(tmp_path):
         FolderSource(str(tmp_path / "data")).check()
 
 
-def test_what_is_no_regular_file_is_not_read(tmp_path):
-    """A FIFO would have the run wait for a writer, and /dev/zero has no end."""
+def test_only_regular_files_are_read(tmp_path):
+    """Reading a FIFO would wait for a writer, and reading /dev/zero would never end."""
     source = source_of(tmp_path, images=1)
     folder = tmp_path / "data" / "c0"
     os.mkfifo(folder / "fifo.png")

@@ -1,4 +1,4 @@
-"""Recognising class folders and split folders, from lists of paths and from folders on a disk."""
+"""Tests that class folders and split folders are recognised, from paths and on a disk."""
 
 import pytest
 
@@ -45,7 +45,7 @@ def test_split_folders():
 
 
 def test_an_archive_that_was_unpacked_into_a_folder_of_its_own_name():
-    """As the Intel scenes on Kaggle: seg_train/seg_train/street/1.jpg."""
+    """For example, the Intel scenes on Kaggle have seg_train/seg_train/street/1.jpg."""
     layout = layout_of("seg_train/seg_train/street/1.jpg", "seg_test/seg_test/street/2.jpg")
     assert layout.splits == {"seg_train/seg_train": "train", "seg_test/seg_test": "test"}
     assert layout.place("seg_test/seg_test/street/2.jpg") == Place("test", "street")
@@ -66,7 +66,7 @@ def test_a_class_with_the_name_of_a_split():
         ((*SPLIT_CLASSES, "eval/daisy/1.jpg"), "two of the same kind"),
     ],
 )  # fmt: skip
-def test_a_mixture_is_refused_with_what_was_understood(paths, found):
+def test_a_mixture_of_layouts_is_refused_and_explained(paths, found):
     with pytest.raises(InputError, match=f"^data: took .*{found}; expected .*--layout classes"):
         layout_of(*paths)
     assert not layout_of(*paths, layout="classes").splits
@@ -82,7 +82,7 @@ def test_splits_can_be_named():
         layout_of(*paths, test=["nope"])
 
 
-def test_splits_can_be_demanded():
+def test_split_folders_can_be_required():
     with pytest.raises(
         InputError, match="found the folders daisy, roses, of which none is named like a split"
     ):
@@ -106,7 +106,7 @@ def test_given_splits_are_read(tmp_path, kind):
 
 
 @pytest.mark.parametrize("kind", [FolderSource, RemoteFolderSource])
-def test_splits_whose_classes_differ_are_refused_unless_demanded(tmp_path, kind):
+def test_splits_with_different_classes_are_refused_by_default(tmp_path, kind):
     class_folder(tmp_path / "train", classes=3)
     class_folder(tmp_path / "test", classes=2)
     with pytest.raises(InputError, match="but test has 2 of 3 classes, without c2; expected"):
@@ -146,7 +146,7 @@ def test_an_empty_folder_is_named(tmp_path):
 
 
 @pytest.mark.parametrize("kind", [FolderSource, RemoteFolderSource])
-def test_what_file_managers_leave_is_ignored_at_any_depth(tmp_path, kind):
+def test_folders_of_file_managers_are_ignored_at_any_depth(tmp_path, kind):
     folder = class_folder(tmp_path / "data", images=1)
     expected = [image.file_name for image in kind(str(folder)).images()]
     for name in ("@eaDir", ".thumbnails", "__MACOSX", ".ipynb_checkpoints", "#recycle"):

@@ -1,4 +1,4 @@
-"""Manifests of every format, with images on a disk and behind URIs."""
+"""Tests of manifests in every format, with paths and with gs:// URIs of images."""
 
 import hashlib
 import json
@@ -41,7 +41,7 @@ def test_csv(text):
 
 
 def test_vertex_csv():
-    """As in cloud.google.com/vertex-ai/docs/image-data/classification/prepare-data."""
+    """The rows are as in cloud.google.com/vertex-ai/docs/image-data/classification/prepare-data."""
     text = "test,gs://b/1.jpeg,daisy\ntraining,gs://b/2.gif,daisy\ngs://b/3.gif,roses\n"
     text += "UNASSIGNED,gs://b/4.gif,roses\n,gs://b/5.gif,roses\n"
     assert [row[:3] for row in rows(text)] == [
@@ -96,8 +96,7 @@ def test_a_file_of_another_format_is_refused(name, text, message):
 
 @pytest.fixture
 def listed(tmp_path):
-    """Returns a manifest of two of the four images in a folder, one that is missing, and one
-    without a label."""
+    """Returns a manifest of four images, of which one is missing and another has no label."""
     class_folder(tmp_path / "images", images=2)
     path = tmp_path / "lists" / "images.csv"
     path.parent.mkdir()
@@ -109,7 +108,7 @@ def listed(tmp_path):
     return path
 
 
-def test_images_have_what_the_manifest_says(listed, tmp_path):
+def test_images_have_label_split_and_group_of_the_manifest(listed, tmp_path):
     source = ManifestSource(str(listed))
     source.check()
     assert source.classes() == ("cat", "dog")
@@ -154,8 +153,8 @@ def test_a_manifest_whose_images_are_all_elsewhere(tmp_path):
         ManifestSource(str(tmp_path / "y.csv")).check()
 
 
-def test_images_in_a_bucket_are_known_by_few_listings(tmp_path, monkeypatch):
-    """The listing is a stand-in for `list_files`, which tests/…/test_bucket_listing.py tests."""
+def test_a_bucket_is_listed_once_for_all_images(tmp_path, monkeypatch):
+    """`list_files` is mocked here, and tested in test_bucket_listing.py."""
     asked = []
 
     def list_files(folder):
@@ -175,7 +174,7 @@ def test_images_in_a_bucket_are_known_by_few_listings(tmp_path, monkeypatch):
 
 
 def test_a_path_that_is_not_utf8_can_be_read(tmp_path):
-    """A manifest is UTF-8; the folder that it lies in need not be."""
+    """The path of the manifest's folder need not be UTF-8, although the manifest must be."""
     folder = tmp_path / os.fsdecode(b"caf\xe9")
     class_folder(folder, images=1)
     (folder / "x.csv").write_text("c0/0.png,cat\nc1/0.png,dog\n")

@@ -1,4 +1,7 @@
-"""By Beam's file system for local paths; listing gs:// is tested in test_bucket_listing.py."""
+"""Tests of RemoteFolderSource with Beam's file system for local paths.
+
+test_bucket_listing.py tests the listing of a gs:// bucket.
+"""
 
 from pathlib import Path
 
@@ -60,6 +63,6 @@ def test_too_few_classes_are_refused(tmp_path):
         RemoteFolderSource(str(folder.parent)).prepare()
 
 
-def test_a_scheme_that_nobody_knows_is_refused():
+def test_an_unknown_scheme_is_refused():
     with pytest.raises(InputError, match="nope://x: cannot be listed"):
         RemoteFolderSource("nope://x").prepare()

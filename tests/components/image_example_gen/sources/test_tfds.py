@@ -1,4 +1,4 @@
-"""The TFDS source, on the prepared datasets."""
+"""Tests of TfdsSource, on prepared datasets."""
 
 import functools
 import hashlib
@@ -64,7 +64,7 @@ def test_a_name_that_tfds_does_not_know_is_refused_with_the_near_miss(tmp_path):
     unknown = TfdsSource("tf_flower", str(tmp_path))
     with pytest.raises(InputError, match=r"TFDS has no such dataset;.*did you mean tf_flowers"):
         unknown.check()
-    (tmp_path / "tf_flower").mkdir()  # one that somebody has prepared
+    (tmp_path / "tf_flower").mkdir()  # a prepared dataset may have any name
     unknown.check()
     with pytest.raises(InputError, match=r"tfds:a b: is no name.*tfds:NAME\[/CONFIG\]\[:VERSION\]"):
         TfdsSource("a b", str(tmp_path)).check()
@@ -72,29 +72,29 @@ def test_a_name_that_tfds_does_not_know_is_refused_with_the_near_miss(tmp_path):
 
 @pytest.fixture
 def flowers_record(data_dir, tmp_path):
-    """Returns the record file of a copy of tf_flowers in `tmp_path`."""
+    """Copies tf_flowers to `tmp_path`; returns the copy's record file."""
     shutil.copytree(f"{data_dir}/tf_flowers", tmp_path / "tf_flowers", copy_function=shutil.copy)
     (record,) = (tmp_path / "tf_flowers").glob("*/*.tfrecord-*")
     return record
 
 
 def rewrite(record, change):
-    """Replaces each example of a record file by the bytes that `change` returns for it."""
+    """Replaces each example of a record file by the bytes that `change` returns."""
     examples = list(tf.data.TFRecordDataset(str(record)).as_numpy_iterator())
     with tf.io.TFRecordWriter(str(record)) as writer:
         for index, example in enumerate(examples):
             writer.write(change(index, tf.train.Example.FromString(example)))
 
 
-def reversed_features(_, example):
-    """Serializes the same example differently, as another process may do."""
+def serialize_features_in_reverse(_, example):
+    """Serializes an example with its features in reverse order, as another process may do."""
     features = sorted(example.features.feature.items(), reverse=True)
     parts = [tf.train.Example(features={"feature": {name: value}}) for name, value in features]
     return b"".join(part.SerializeToString() for part in parts)
 
 
-def one_bit_changed(index, example):
-    """Changes the last bit of the 300th image, whose size stays the same."""
+def flip_a_bit_of_one_image(index, example):
+    """Flips the last bit of the image with index 300, and serializes the example."""
     (image,) = example.features.feature["image"].bytes_list.value
     if index == 300:
         example.features.feature["image"].bytes_list.value[0] = image[:-1] + bytes([image[-1] ^ 1])
@@ -102,27 +102,27 @@ def one_bit_changed(index, example):
 
 
 def test_two_copies_have_one_fingerprint(data_dir, tmp_path, flowers_record):
-    """The time, place and process of the preparation make no difference."""
+    """Time, folder and process of the preparation do not change the fingerprint."""
     expected = TfdsSource("tf_flowers", data_dir).fingerprint()
     os.utime(flowers_record, ns=(1, 1))
     assert TfdsSource("tf_flowers", str(tmp_path)).fingerprint() == expected
     before = flowers_record.read_bytes()
-    rewrite(flowers_record, reversed_features)
+    rewrite(flowers_record, serialize_features_in_reverse)
     assert flowers_record.read_bytes() != before
     assert TfdsSource("tf_flowers", str(tmp_path)).fingerprint() == expected
 
 
 def test_the_fingerprint_follows_the_images(data_dir, tmp_path, flowers_record):
-    """An image may also be changed in place, with the same name, size and time."""
+    """The fingerprint changes with an image, even if name, size and time of the file do not."""
     stat = flowers_record.stat()
-    rewrite(flowers_record, one_bit_changed)
+    rewrite(flowers_record, flip_a_bit_of_one_image)
     os.utime(flowers_record, ns=(stat.st_atime_ns, stat.st_mtime_ns))
     assert flowers_record.stat().st_size == stat.st_size
     before = TfdsSource("tf_flowers", data_dir).fingerprint()
     assert TfdsSource("tf_flowers", str(tmp_path)).fingerprint() != before
 
 
-def test_a_second_look_reads_no_examples(tmp_path, flowers_record, monkeypatch):
+def test_an_unchanged_record_file_is_not_parsed_again(tmp_path, flowers_record, monkeypatch):
     later = time.time_ns() + 10**10
     monkeypatch.setattr(time, "time_ns", lambda: later)
     source = TfdsSource("tf_flowers", str(tmp_path))
@@ -148,7 +148,7 @@ def test_a_missing_record_file_is_named(tmp_path, flowers_record):
 
 
 def test_in_a_bucket_the_listing_is_the_fingerprint(data_dir, monkeypatch):
-    """No file is read. A stand-in replaces the bucket's listing."""
+    """The fingerprint of a dataset in a bucket depends on the listing, which is mocked here."""
     stat = mock.Mock(length=5, mtime=7)
     file = mock.MagicMock(spec=epath.Path, stat=lambda: stat)
     file.name, file.__fspath__.return_value = "a.tfrecord", "gs://bucket/tf_flowers/a.tfrecord"
@@ -172,7 +172,7 @@ def test_features_that_do_not_fit(tmp_path):
 
 
 def test_a_download_that_fails_says_what_to_do(tmp_path, monkeypatch):
-    """TFDS's own downloader, with a proxy that refuses every connection."""
+    """The downloader of TFDS gets a proxy that refuses every connection."""
     for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     with pytest.raises(InputError) as error:
@@ -184,7 +184,7 @@ def test_a_download_that_fails_says_what_to_do(tmp_path, monkeypatch):
 
 
 def test_a_download_that_succeeds(tmp_path, monkeypatch, jpeg):
-    """TFDS's own downloader gets an archive with the published layout from a local server."""
+    """The downloader of TFDS gets an archive with the published layout from a local server."""
     from tensorflow_datasets.datasets.tf_flowers import tf_flowers_dataset_builder as flowers
 
     site = tmp_path / "site"

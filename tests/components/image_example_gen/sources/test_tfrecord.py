@@ -1,4 +1,4 @@
-"""TFRecords with features of several names, plain and compressed."""
+"""Tests of TfrecordSource, with plain and compressed files and several names of features."""
 
 import hashlib
 
@@ -18,7 +18,7 @@ def feature(value):
 
 
 def write(path, *examples, compression=None):
-    """Writes an example of each mapping from feature to value."""
+    """Writes a record file with one tf.Example for each mapping from feature to value."""
     path.parent.mkdir(exist_ok=True)
     with tf.io.TFRecordWriter(str(path), compression) as writer:
         for example in examples:
@@ -63,7 +63,7 @@ def test_common_and_given_names_of_features(tmp_path):
     assert [image.file_name for image in source.images()] == ["0.jpg", "1.jpg"]
     write(tmp_path / "c.tfrecord", common | {"image/filename": b"1.jpg"}, other)
     images = TfrecordSource(str(tmp_path / "[ac].tfrecord")).images()
-    assert [image.file_name for image in images] == [  # of the names in the records, two are equal
+    assert [image.file_name for image in images] == [  # two records have the same file name
         *("a.tfrecord__0", "a.tfrecord__1", "c.tfrecord__0", "c.tfrecord__1")
     ]
     write(tmp_path / "b.tfrecord", *examples("pixels", "kind"))
@@ -75,7 +75,7 @@ def test_common_and_given_names_of_features(tmp_path):
         TfrecordSource(str(tmp_path / "b.tfrecord")).prepare()
 
 
-def test_numbers_are_names_or_indices_of_given_classes(tmp_path):
+def test_numeric_labels_are_names_or_indices_of_given_classes(tmp_path):
     write(tmp_path / "a.tfrecord", *examples(labels=(10, 2, 10, -1)))
     source = TfrecordSource(str(tmp_path / "a.tfrecord"))
     assert source.classes() == ("2", "10")
@@ -87,12 +87,12 @@ def test_numbers_are_names_or_indices_of_given_classes(tmp_path):
         TfrecordSource(str(tmp_path / "b.tfrecord"), classes=["cat", "fox"]).prepare()
 
 
-def test_names_of_files_and_folders_say_splits(tmp_path):
+def test_names_of_files_and_folders_determine_splits(tmp_path):
     for name in ("train-0.tfrecord", "test-0.tfrecord"):
         write(tmp_path / "x" / name, *examples())
     source = TfrecordSource(str(tmp_path / "x"))
     assert {image.split for image in source.images()} == {"train", "test"}
-    for name in ("train", "eval"):  # as in TFX's Examples
+    for name in ("train", "eval"):  # as in an Examples artifact of TFX
         write(tmp_path / f"Split-{name}" / "data_tfrecord-00000", *examples())
     source = TfrecordSource(f"{tmp_path}/Split-*/*")
     assert {image.file_name.split("/")[0]: image.split for image in source.images()} == {

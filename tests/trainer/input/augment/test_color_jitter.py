@@ -15,9 +15,7 @@ def test_range_and_seeds(pil_image):
 
 
 def test_a_grey_image_becomes_uniformly_lighter_or_darker():
-    """Contrast and saturation do not change a grey image, so the change is the factor of
-    brightness.
-    """
+    """Contrast and saturation do not change a grey image, but brightness does."""
     image = tf.fill([4, 4, 3], 100.0)
     values = np.array(
         [jitter(image, tf.constant([1, index]), 0.4)[0, 0, 0] for index in range(400)]

@@ -11,14 +11,13 @@ crop = tf.function(inception_crop)
 
 
 def coordinates(height, width):
-    """Returns an image of at most 256 x 256 whose red is its column and whose green is its row."""
+    """Returns an image of at most 256 x 256 pixels: red is the column, and green is the row."""
     rows, columns = np.mgrid[0:height, 0:width].astype(np.uint8)
     return PIL.Image.fromarray(np.stack([columns, rows, rows * 0], axis=-1))
 
 
 def window(height, width, seed, area):
-    """Returns top, left, height and width of the window for `seed`, read from the cropped
-    pixels."""
+    """Crops an image; returns top, left, height and width of the window."""
     image = crop(encode(coordinates(height, width), "PNG"), tf.constant(seed), area).numpy()
     left, top = image[0, 0, :2].astype(int)
     expected = np.asarray(coordinates(height, width))
@@ -32,9 +31,9 @@ def test_windows_lie_in_the_image_and_within_the_bounds():
     top, left, height, width = windows.T
     assert np.all((top + height <= 120) & (left + width <= 200))
     share = height * width / (120 * 200)
-    # One pixel more or less on a side of 60 changes a share or a ratio by 2 %.
+    # Rounding to whole pixels changes the share and the ratio of a window of 60 pixels by 2 %.
     assert 0.29 < share.min() < 0.33
-    assert share.max() > 0.6  # the largest window of this image within the ratio has 0.8
+    assert share.max() > 0.6  # the largest window with an allowed ratio has 0.8 of the image's area
     ratio = width / height
     assert 0.73 < ratio.min() < 0.78
     assert 1.29 < ratio.max() < 1.36
@@ -51,7 +50,7 @@ def test_the_smallest_area_is_reached():
 
 
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "GIF"])
-def test_the_crop_is_that_window_of_the_decoded_image(format):
+def test_the_crop_is_a_window_of_the_decoded_image(format):
     encoded = encode(gradient(120, 200), format)
     for index in range(5):
         top, left, height, width = window(120, 200, [7, index], 0.1)
@@ -61,8 +60,8 @@ def test_the_crop_is_that_window_of_the_decoded_image(format):
         assert_same_but_for_chroma_at_the_edge(image, expected, exact=format != "JPEG")
 
 
-def test_the_crop_of_a_photograph(photographs):
-    for path in photographs[::60]:
+def test_the_crop_of_a_real_image(real_images):
+    for path in real_images[::60]:
         encoded = path.read_bytes()
         if not encoded.startswith(b"\xff\xd8\xff"):
             continue
@@ -79,7 +78,7 @@ def assert_same_but_for_chroma_at_the_edge(image, expected, *, exact):
     assert image.shape == expected.shape
     if exact:
         np.testing.assert_array_equal(image, expected)
-    else:  # colour at half resolution is interpolated, which needs the pixels beyond the window
+    else:  # JPEG's colours at half resolution are interpolated from pixels outside the window
         assert np.abs(image - expected)[2:-2, 2:-2].max() <= 1
         assert np.abs(image - expected).max() <= 16
 
@@ -90,6 +89,6 @@ def test_the_whole_image_where_no_window_fits():
         assert crop(encode(image, format), tf.constant([0, 0]), 0.9).shape == (4, 200, 3)
 
 
-def test_a_image_of_one_pixel():
+def test_an_image_of_one_pixel():
     encoded = encode(PIL.Image.new("RGB", (1, 1), "red"), "PNG")
     np.testing.assert_array_equal(crop(encoded, tf.constant([0, 0]), 0.05), [[[255, 0, 0]]])

@@ -15,17 +15,17 @@ PILLOWS = {
 
 @pytest.mark.parametrize("factor", [0.0, 0.1, 0.5, 1.0, 1.9, 3.0])
 @pytest.mark.parametrize("operation", PILLOWS)
-def test_as_pillow(pil_image, operation, factor):
+def test_results_are_those_of_pillow(pil_image, operation, factor):
     image = tf.constant(np.asarray(pil_image), tf.float32)
     expected = np.asarray(PILLOWS[operation](pil_image).enhance(factor), np.float32)
     result = operation(image, factor)
     assert result.shape == image.shape
-    # Pillow rounds twice: the degraded image to whole numbers, and the result down.
+    # Pillow rounds the degraded image to whole numbers, and rounds the result down.
     np.testing.assert_allclose(result, expected + 0.5, atol=0.5 + 0.6 * max(1, abs(factor - 1)))
 
 
 @pytest.mark.parametrize("operation", PILLOWS)
-def test_a_factor_of_one_changes_nothing(pil_image, operation):
+def test_a_factor_of_1_changes_nothing(pil_image, operation):
     image = tf.constant(np.asarray(pil_image), tf.float32)
     np.testing.assert_array_equal(operation(image, 1.0), image)
 

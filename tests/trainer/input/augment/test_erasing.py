@@ -4,18 +4,18 @@ import tensorflow as tf
 from trainer.input.augment.erasing import erase
 
 HEIGHT, WIDTH = 48, 64
-IMAGE = tf.fill([HEIGHT, WIDTH, 3], 2.0)  # a value that noise never has
+IMAGE = tf.fill([HEIGHT, WIDTH, 3], 2.0)  # the noise never has this value
 
 erased = tf.function(erase)
 
 
 def boxes(count, probability):
-    """Returns masks of the erased pixels, bool [count, H, W]."""
+    """Erases a box in `count` images; returns masks of the erased pixels, bool [count, H, W]."""
     images = [erased(IMAGE, tf.constant([1, index]), probability) for index in range(count)]
     return np.any(np.stack(images) != 2.0, axis=-1)
 
 
-def test_a_rectangle_of_the_stated_share():
+def test_the_erased_box_has_the_given_share():
     masks = boxes(300, 1.0)
     shares = masks.mean(axis=(1, 2))
     assert np.all((shares > 0.015) & (shares < 0.345))
@@ -24,13 +24,13 @@ def test_a_rectangle_of_the_stated_share():
         rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
         height, width = np.ptp(rows) + 1, np.ptp(columns) + 1
         assert mask.sum() == height * width
-        # Rounding and the image's own height and width move the ratio.
+        # Rounding to whole pixels changes the ratio of height and width a little.
         assert 0.25 < height / width < 3.9
     assert masks.any(axis=0).mean() > 0.99  # the corners, too
     assert masks.mean(axis=0).max() < 0.5
 
 
-def test_as_often_as_stated():
+def test_images_are_erased_with_the_given_probability():
     share = boxes(300, 0.25).any(axis=(1, 2)).mean()
     assert abs(share - 0.25) < 0.1
     assert not boxes(50, 0.0).any()

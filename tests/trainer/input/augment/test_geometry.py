@@ -18,8 +18,8 @@ def affine(pil_image, *coefficients):
     )
 
 
-# Pillow uses the coordinates of corners, TensorFlow those of centres: a shear by a differs
-# by a / 2 pixels; a rotation around the centre does not.
+# Pillow's coordinates are those of a pixel's corner, and TensorFlow's those of its centre. So a
+# shear by a differs by a / 2 pixels, and a rotation around the centre does not differ.
 @pytest.mark.parametrize("amount", [-0.29, 0.29])
 @pytest.mark.parametrize(
     ("ours", "pillows"),
@@ -31,10 +31,10 @@ def affine(pil_image, *coefficients):
         (lambda p, a: rotate(p, 100 * a), lambda p, a: p.rotate(100 * a, fillcolor=GREY)),
     ],
 )
-def test_as_pillow(pil_image, ours, pillows, amount):
+def test_results_are_those_of_pillow(pil_image, ours, pillows, amount):
     result = ours(as_float(pil_image), tf.constant(amount)).numpy()
     same = np.all(result == np.asarray(pillows(pil_image, amount)), axis=-1)
-    # If a coordinate lies between two pixels, rounding decides.
+    # If a coordinate lies between two pixels, Pillow and TensorFlow may round to different ones.
     assert same.mean() > 0.98
 
 

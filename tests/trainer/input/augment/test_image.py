@@ -29,8 +29,8 @@ FILES = [
 
 
 @functools.cache
-def traced(augmentation):
-    """Returns `augment_image` as a function of the encoded image and the seed."""
+def make_augment(augmentation):
+    """Returns `augment_image` as a traced function of the encoded image and the seed."""
     signature = [tf.TensorSpec([], tf.string), tf.TensorSpec([2], tf.int64)]
     return tf.function(
         lambda encoded, seed: augment_image(encoded, seed, *SIZE, augmentation),
@@ -39,24 +39,24 @@ def traced(augmentation):
 
 
 def images(augmentation, files=FILES, *, seed=0, order=None, parallel=1):
-    """Returns augmented images, float32 [B, H, W, 3], in the order of `files`, computed in `order`.
+    """Augments images in the given order; returns float32 [B, H, W, 3] in the order of `files`.
 
-    The seed of the one at `index` is [seed, index].
+    The seed of the image at `index` is [seed, index].
     """
     order = np.arange(len(files)) if order is None else order
     seeds = np.stack([np.full_like(order, seed), order], axis=1)
     dataset = tf.data.Dataset.from_tensor_slices(([files[index] for index in order], seeds))
-    dataset = dataset.map(traced(augmentation), num_parallel_calls=parallel)
+    dataset = dataset.map(make_augment(augmentation), num_parallel_calls=parallel)
     assert dataset.element_spec == tf.TensorSpec([*SIZE, 3], tf.float32)
     return np.stack(list(dataset))[np.argsort(order)]
 
 
-def test_the_default_is_the_plain_preprocessing():
+def test_the_default_is_the_preprocessing_of_serving():
     np.testing.assert_array_equal(images(Augmentation()), decode_images(tf.constant(FILES), *SIZE))
 
 
-def test_the_default_is_the_plain_preprocessing_of_photographs(photographs):
-    files = [path.read_bytes() for path in photographs[::40]]
+def test_the_default_is_the_preprocessing_of_serving_for_real_images(real_images):
+    files = [path.read_bytes() for path in real_images[::40]]
     np.testing.assert_array_equal(
         images(Augmentation(), files), decode_images(tf.constant(files), *SIZE)
     )
@@ -85,8 +85,8 @@ def test_range():
     assert made.max() <= 1
 
 
-def test_range_of_photographs(photographs):
-    made = images(EVERYTHING, [path.read_bytes() for path in photographs[::20]])
+def test_range_of_real_images(real_images):
+    made = images(EVERYTHING, [path.read_bytes() for path in real_images[::20]])
     assert made.min() >= -1
     assert made.max() <= 1
 
@@ -101,12 +101,12 @@ def test_flip_mirrors_half_of_the_images():
 @pytest.mark.parametrize("off", ["crop_area", "flip"])
 def test_steps_that_are_off_do_not_change_the_random_numbers_of_others(off):
     without = dataclasses.replace(GEOMETRY, **{off: getattr(Augmentation(), off)})
-    # Noise is inserted last, so the same seed leads to bit-identical noise.
+    # Erasing is the last step, so with the same seed the noise is bit-identical.
     same = np.all(images(GEOMETRY) == images(without), axis=-1).mean(axis=(1, 2))
     assert np.all(same > 0.015)
 
 
 @pytest.mark.parametrize("step", ["crop_area", "randaugment_layers", "color_jitter", "erasing"])
-def test_every_step_is_taken(step):
+def test_every_augmentation_changes_images(step):
     only = Augmentation(**{step: getattr(EVERYTHING, step)})
     assert np.any(images(only) != images(Augmentation()))

@@ -5,7 +5,7 @@ import tensorflow as tf
 from trainer.input.augment.mix import cut_mix, mix, mix_up, sample_beta
 
 BATCH, HEIGHT, WIDTH = 5, 24, 40
-# Image i has the value i everywhere and the class i.
+# All pixels of image i have the value i, and its class is i.
 IMAGES = tf.ones([BATCH, HEIGHT, WIDTH, 3]) * tf.range(5.0)[:, None, None, None]
 LABELS = tf.eye(BATCH)
 
@@ -23,7 +23,7 @@ def test_label_mass_is_conserved(mixup, cutmix):
         assert images.dtype == labels.dtype == tf.float32
         np.testing.assert_allclose(tf.reduce_sum(labels, axis=1), 1, rtol=1e-6)
         np.testing.assert_allclose(tf.reduce_sum(labels, axis=0), 1, rtol=1e-6)
-        # An image's mean is that of its label, since image i has the value i.
+        # The mean of a mixed image is the mean of the classes, weighted by its label.
         means = tf.reduce_mean(images, axis=[1, 2, 3])
         np.testing.assert_allclose(means, tf.linalg.matvec(labels, tf.range(5.0)), atol=1e-5)
 
@@ -49,27 +49,28 @@ def test_cutmix_pastes_a_rectangle_and_labels_count_its_area():
         )
         rows, columns = pasted.any(axis=1), pasted.any(axis=0)
         assert pasted.sum() == rows.sum() * columns.sum()
-        for other in range(BATCH):  # the same rectangle of every image
+        for other in range(BATCH):  # the rectangle has the same place in every image
             np.testing.assert_array_equal(images[other, :, :, 0] != other, pasted)
     assert max(shares) > 0.6
-    assert 0.2 < np.mean(shares) < 0.5  # Beta(1, 1) is uniform; what lies outside is cut off
+    # Beta(1, 1) is uniform, and rectangles are cut off at the edges
+    assert 0.2 < np.mean(shares) < 0.5
 
 
-def test_cutmix_of_nothing_and_of_everything():
-    """A tiny alpha leads to weights that are almost 0 or almost 1."""
+def test_cutmix_with_extreme_weights():
+    """With a tiny alpha, the weights are almost 0 or almost 1."""
     shares = {round(float(cut_mix(IMAGES, LABELS, seed(i), 1e-3)[1][0, 1]), 3) for i in range(20)}
     assert 0.0 in shares
     assert max(shares) > 0.2
     assert all(0 <= share <= 1 for share in shares)
 
 
-def test_both_on_takes_turns():
+def test_mixup_and_cutmix_alternate():
     run = tf.function(lambda s: mix(IMAGES, LABELS, s, mixup=1.0, cutmix=1.0)[0])
     blended = [bool(np.any(image % 1 > 1e-4)) for image in map(run, map(seed, range(200)))]
     assert abs(np.mean(blended) - 0.5) < 0.13
 
 
-def test_off_is_the_identity():
+def test_without_augmentation_images_are_unchanged():
     images, labels = mix(IMAGES, LABELS, seed(0), mixup=0.0, cutmix=0.0)
     assert images is IMAGES
     assert labels is LABELS

@@ -25,8 +25,8 @@ def test_range_shape_and_type(image, magnitude):
             assert np.all((result >= 0) & (result <= 255))
 
 
-def test_the_scale(pil_image, image):
-    """The expected values are those of the published code at these magnitudes."""
+def test_the_strength_of_operations(pil_image, image):
+    """The expected strengths are those of the published code at the magnitudes 0 and 10."""
 
     def pillow(expected):
         return np.asarray(expected, np.float32)
@@ -50,7 +50,7 @@ def test_the_scale(pil_image, image):
 
 
 @pytest.mark.parametrize("name", ["Color", "Contrast", "Brightness", "Sharpness"])
-def test_magnitude_five_enhances_nothing(image, name):
+def test_magnitude_5_enhances_nothing(image, name):
     np.testing.assert_allclose(operations(5, 1.0)[name](image), image, atol=1e-3)
 
 
@@ -74,11 +74,12 @@ def test_every_operation_is_drawn_with_both_signs_and_repeats():
         if name in DIRECTED:
             assert 3 <= count <= 32  # 15 are expected
         else:
-            assert count >= 12  # 30 are expected; some give the same image, and count together
+            # 30 are expected; operations with the same result are counted together
+            assert count >= 12
 
 
-def test_two_layers_follow_one_another():
+def test_two_layers_apply_two_operations():
     image = tf.constant(np.asarray(gradient(12, 16)), tf.float32)
     draw = tf.function(lambda seed: rand_augment(image, seed, layers=2, magnitude=7))
     images = {draw(tf.constant([1, index])).numpy().tobytes() for index in range(40)}
-    assert len(images) > 20  # one layer has 10 operations, and 5 with two signs
+    assert len(images) > 20  # one layer has 15 operations, 5 of them with two signs

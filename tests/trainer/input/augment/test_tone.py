@@ -33,7 +33,7 @@ def as_float(pil_image):
         ),
     ],
 )
-def test_as_pillow(pil_image, ours, pillows):
+def test_results_are_those_of_pillow(pil_image, ours, pillows):
     np.testing.assert_array_equal(ours(as_float(pil_image)), np.asarray(pillows(pil_image)))
 
 

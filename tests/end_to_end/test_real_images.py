@@ -1,4 +1,4 @@
-"""A run of the whole pipeline on real images with a real pretrained backbone."""
+"""Tests runs of the whole pipeline on real images with a real pretrained backbone."""
 
 import re
 from pathlib import Path
@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from components.model_evaluator.heat_maps import read_heat_maps
 from components.model_evaluator.predictions import read_predictions
 from tests.signatures import answers_by_object_graph, assert_same, inputs_of
 
@@ -27,16 +28,14 @@ def weights(saved_model: Path) -> set[bytes]:
 
 
 def assert_served(server_process, model, images: list[bytes]) -> None:
-    """Checks that all signatures return the same in a Session as with `tf.saved_model.load`."""
+    """Asserts that all signatures return the same in a Session as with `tf.saved_model.load`."""
     inputs = inputs_of(images, 160, 160)
     expected = answers_by_object_graph(model, inputs)
     assert_same(server_process.ask(model, inputs), expected)
 
 
 def kernels(backbone: Path) -> set[bytes]:
-    """Returns the trainable matrices. (Some biases have no gradient, because a normalisation
-    follows.)
-    """
+    """Returns the bytes of the trainable matrices, without biases, since some have no gradient."""
     variables = tf.saved_model.load(str(backbone)).trainable_variables
     return {variable.numpy().tobytes() for variable in variables if variable.shape.rank > 1}
 
@@ -67,6 +66,7 @@ def flowers_head(pipeline, shared, flowers):
 def test_a_head_on_flowers_ends_pushed(flowers_head, flowers):
     assert (flowers_head.status, flowers_head.err) == (0, "")
     assert flowers_head.accuracy >= 0.80
+    assert read_heat_maps(str(flowers_head.artifacts["Evaluator.evaluation"])).method == "occlusion"
     assert [str(path) for path in versions(flowers)] == [flowers_head.value("pushed to")]
 
 
@@ -76,13 +76,13 @@ def test_tuning_a_head_leaves_the_backbone_alone_and_exports_one_copy(flowers_he
     assert size(exported / "variables") <= 1.02 * size(backbone / "variables")
 
 
-def test_only_train_and_validation_meet_the_backbone(flowers_head):
+def test_only_train_and_validation_are_transformed(flowers_head):
     features = flowers_head.artifacts["Transform.transformed_examples"]
     splits = {path.name for path in features.glob("Split-*")}
     assert splits == {"Split-train", "Split-validation"}
 
 
-def test_the_served_model_names_flowers(flowers_head, shared, server_process):
+def test_the_served_model_classifies_flowers(flowers_head, shared, server_process):
     paths = sorted((shared / "images" / "tf_flowers").glob("*/*.jpg"))
     images = [path.read_bytes() for path in paths]
     model = flowers_head.value("pushed to")
@@ -93,7 +93,9 @@ def test_the_served_model_names_flowers(flowers_head, shared, server_process):
     assert_served(server_process, model, images[::20])
 
 
-def test_another_runtime_names_them_alike(flowers_head, shared, server_process, tensorflow_java):
+def test_tensorflow_java_predicts_the_same_flowers(
+    flowers_head, shared, server_process, tensorflow_java
+):
     model = flowers_head.value("pushed to")
     paths = sorted((shared / "images" / "tf_flowers").glob("*/*.jpg"))
     inputs = {"serving_default": {"image_bytes": [path.read_bytes() for path in paths]}}
@@ -103,7 +105,7 @@ def test_another_runtime_names_them_alike(flowers_head, shared, server_process, 
     np.testing.assert_allclose(probabilities, expected["probability"], rtol=0, atol=1e-5)
 
 
-def test_the_gate_says_by_how_much_a_model_falls_short(flowers_head, pipeline, shared, flowers):
+def test_the_gate_names_the_missing_accuracy(flowers_head, pipeline, shared, flowers):
     before = versions(flowers)
     run = pipeline(flowers, *arguments(shared, "tf_flowers", "head", "--min-accuracy", "0.999"))
     assert run.status == 3
@@ -143,7 +145,7 @@ def test_full_tuning_changes_the_backbone_and_a_worse_model_is_not_pushed(
 
 
 def test_pets(pipeline, shared, tmp_path, server_process):
-    """Only 7 of the 37 breeds are there; the gate measures on the dataset's own test split."""
+    """The data has 7 of the 37 breeds, and the gate measures on the dataset's own test split."""
     run = pipeline(tmp_path, *arguments(shared, "oxford_iiit_pet", "head"))
     assert (run.status, run.err) == (0, "")
     assert " on 84 images " in run.value("test accuracy")

@@ -1,0 +1,170 @@
+"""Finds wrong labels and outliers by the features of a backbone. Imports no TensorFlow."""
+
+import warnings
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from components.data_check.near_duplicates import Pair, group_images
+
+_FOLDS = 5
+_LEAST_OF_CLASS = _FOLDS  # images: smaller classes are not judged
+# Two images that look the same are confirmed if each is among this many nearest ones of the other,
+# by their features. Where all images are alike, such as X-ray images, small grey copies of many
+# different ones correlate.
+_NEAREST = 10
+_NEIGHBOURS = 10  # of its class, to which the distance of an image is measured
+_CHUNK = 512
+
+
+class WrongLabel(NamedTuple):
+    """An image whose label is probably wrong.
+
+    Attributes:
+      image: its index.
+      score: 1 minus the probability of its label, in [0, 1].
+      likelier: the label that is likelier.
+    """
+
+    image: int
+    score: float
+    likelier: int
+
+
+def confirm_pairs(pairs: Sequence[Pair], features: np.ndarray) -> list[Pair]:
+    """Returns the pairs whose images are also among the nearest to each other by their features.
+
+    Args:
+      pairs: images that look the same.
+      features: of all images, float32 [N, D].
+    """
+    unit = _unit(features - features.mean(0))
+    images = sorted({image for pair in pairs for image in pair[:2]})
+    others: dict[int, list[int]] = {image: [] for image in images}
+    for pair in pairs:
+        others[pair.first].append(pair.second)
+        others[pair.second].append(pair.first)
+    near: set[tuple[int, int]] = set()
+    for start in range(0, len(images), _CHUNK):
+        chunk = images[start : start + _CHUNK]
+        for image, likeness in zip(chunk, unit[chunk] @ unit.T, strict=True):
+            likeness[image] = -np.inf
+            # The k-th greatest value, in a time that grows with N only.
+            place = max(len(likeness) - _NEAREST, 0)
+            least = np.partition(likeness, place)[place]
+            near.update((image, other) for other in others[image] if likeness[other] >= least)
+    return [
+        pair
+        for pair in pairs
+        if (pair.first, pair.second) in near and (pair.second, pair.first) in near
+    ]
+
+
+def find_wrong_labels(
+    features: np.ndarray, labels: np.ndarray, pairs: Iterable[Pair] = ()
+) -> list[WrongLabel]:
+    """Finds images whose labels are probably wrong, by confident learning.
+
+    A linear probe gives each image the probabilities of the classes, trained on the features of
+    other images. The label of an image is wrong if another class is likelier among those whose
+    probability is at least the mean of this probability over the images with that label
+    (Northcutt, Jiang and Chuang, 2021, "Confident Learning", section 3.1). The package cleanlab
+    computes the same; it is these few lines without its options.
+
+    Args:
+      features: float32 [N, D].
+      labels: int [N].
+      pairs: images that look the same: none of two is judged by a probe that knows the other.
+
+    Returns:
+      The images, the most doubtful label first.
+    """
+    probabilities = predict_out_of_fold(features, labels, pairs)
+    of_label = probabilities[np.arange(len(labels)), labels]
+    is_judged = ~np.isnan(of_label)
+    least = np.full(probabilities.shape[1], np.inf)
+    for label in np.unique(labels[is_judged]):
+        least[label] = of_label[is_judged & (labels == label)].mean()
+    confident = np.where(probabilities >= least, probabilities, -1.0)
+    likeliest = confident.argmax(1)
+    found = np.flatnonzero(is_judged & (confident.max(1) > 0) & (likeliest != labels))
+    wrong = [WrongLabel(int(i), float(1 - of_label[i]), int(likeliest[i])) for i in found]
+    return sorted(wrong, key=lambda image: -image.score)
+
+
+def predict_out_of_fold(
+    features: np.ndarray, labels: np.ndarray, pairs: Iterable[Pair] = ()
+) -> np.ndarray:
+    """Returns probabilities that a linear probe gives to images that it was not trained on.
+
+    Features are centred and have length 1. Near duplicates are in one fold. Args as
+    `find_wrong_labels`.
+
+    Returns:
+      float [N, C]. The row of an image is NaN if its class has fewer than 5 images, or none in the
+      other folds.
+    """
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    probabilities = np.full((len(labels), labels.max() + 1), np.nan)
+    counts = np.bincount(labels)
+    judged = np.flatnonzero(counts[labels] >= _LEAST_OF_CLASS)
+    if len(np.unique(labels[judged])) < 2:
+        return probabilities
+    unit, known = _unit(features[judged] - features[judged].mean(0)), labels[judged]
+    groups = np.array(group_images(pairs, len(labels)))[judged]
+    # Shuffled, because examples may be sorted; by a fixed seed, so that a run can be repeated.
+    folds = StratifiedGroupKFold(_FOLDS, shuffle=True, random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # near the optimum is good enough
+        for learnt, asked in folds.split(unit, known, groups):
+            if len(np.unique(known[learnt])) < 2 or not len(asked):
+                continue
+            probe = LogisticRegression(C=1.0, max_iter=200).fit(unit[learnt], known[learnt])
+            rows = np.zeros((len(asked), probabilities.shape[1]))
+            rows[:, probe.classes_] = probe.predict_proba(unit[asked])
+            rows[~np.isin(known[asked], probe.classes_)] = np.nan
+            probabilities[judged[asked]] = rows
+    return probabilities
+
+
+def find_outliers(features: np.ndarray, labels: np.ndarray) -> list[tuple[int, float]]:
+    """Finds images that are far from the others of their class.
+
+    The distance of an image is the mean cosine distance to the 10 nearest images of its class, as
+    in Kuan and Mueller, 2022, "Back to the Basics: Revisiting Out-of-Distribution Detection
+    Baselines". An outlier is beyond the upper fence of these distances: the third quartile and 1.5
+    times the interquartile range (Tukey, 1977, "Exploratory Data Analysis").
+
+    Args:
+      features: float32 [N, D].
+      labels: int [N].
+
+    Returns:
+      Index and distance of each, the farthest first. Classes of at most 10 images have none.
+    """
+    distances = np.full(len(labels), np.nan)
+    unit = _unit(features)
+    for label in np.unique(labels):
+        members = np.flatnonzero(labels == label)
+        if len(members) <= _NEIGHBOURS:
+            continue
+        for start in range(0, len(members), _CHUNK):
+            chunk = members[start : start + _CHUNK]
+            likeness = unit[chunk] @ unit[members].T
+            likeness[np.arange(len(chunk)), np.arange(start, start + len(chunk))] = -np.inf
+            nearest = np.partition(likeness, -_NEIGHBOURS, axis=1)[:, -_NEIGHBOURS:]
+            distances[chunk] = 1 - nearest.mean(1)
+    measured = distances[~np.isnan(distances)]
+    if not len(measured):
+        return []
+    first, third = np.percentile(measured, [25, 75])
+    far = np.flatnonzero(distances > third + 1.5 * (third - first))  # false for NaN
+    return sorted(((int(i), float(distances[i])) for i in far), key=lambda image: -image[1])
+
+
+def _unit(vectors: np.ndarray) -> np.ndarray:
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
