@@ -21,6 +21,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any, cast
 
 from common.errors import InputError, one_line
+from common.saved_model import GRAPH_FILE
 
 _UNREADABLE = (tarfile.TarError, EOFError, OSError, zlib.error, lzma.LZMAError, ValueError)
 # The first bytes of a compressed file -> the class that decompresses it.
@@ -43,7 +44,7 @@ _LONGEST_READ = 1 << 20
 
 def is_saved_model(directory: Path) -> bool:
     """Whether `directory` looks like a directory that `tf.saved_model.save` has written."""
-    return (directory / "saved_model.pb").is_file()
+    return (directory / GRAPH_FILE).is_file()
 
 
 def unpack(
@@ -89,7 +90,7 @@ def unpack(
 
 
 class _Unpacked:
-    """The decompressed bytes of an archive, as a file that guards `tarfile` against hostile bytes.
+    """The decompressed bytes of an archive, as a file that protects `tarfile` from hostile bytes.
 
     A small archive may hold terabytes of zeros. `tarfile` reads the extended header of a member
     into memory, however large, and loops for ever if a size is negative (CVE-2025-8194).
@@ -99,7 +100,7 @@ class _Unpacked:
         self._file = file
 
     def read(self, size: int = -1) -> bytes:
-        """Reads `size` bytes; refuses to read everything at once."""
+        """Reads `size` bytes; a negative `size`, which would mean the whole file, is refused."""
         if not 0 <= size <= _LONGEST_READ:
             raise InputError("an archive with a header of more than 1 MiB")
         try:

@@ -21,6 +21,7 @@ from tensorflow.core.protobuf import saved_model_pb2, saved_object_graph_pb2, st
 
 from backbones.keras_models import HOW_TO_CONVERT, is_keras_export
 from common.errors import InputError, one_line
+from common.saved_model import GRAPH_FILE
 
 # The attributes of the interface: the expected value of each, in words, and, for a list, the
 # allowed kinds of its members.
@@ -48,7 +49,7 @@ def read_saved_model(directory: str | Path) -> saved_model_pb2.SavedModel:
     Raises:
       InputError: the file is missing or corrupt.
     """
-    path = f"{directory}/saved_model.pb"
+    path = f"{directory}/{GRAPH_FILE}"
     try:
         with tf.io.gfile.GFile(path, "rb") as file:
             saved_model = saved_model_pb2.SavedModel.FromString(file.read())

@@ -9,6 +9,7 @@ from typing import Literal
 from backbones import publishers
 from backbones.catalogue import MODELS, Model
 from common.errors import InputError
+from common.saved_model import GRAPH_FILE
 
 Kind = Literal["name", "bucket", "address", "path"]
 
@@ -121,7 +122,7 @@ def _find_by_handle(text: str) -> Model | None:
 def _has_augreg_variables(reference: ModelReference) -> bool:
     if reference.kind != "path":
         return False
-    graph = Path(reference.text, "saved_model.pb")
+    graph = Path(reference.text, GRAPH_FILE)
     try:
         return _AUGREG_VARIABLE in graph.read_bytes()
     except OSError:  # `check_model` reports the error

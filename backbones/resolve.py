@@ -163,7 +163,7 @@ def is_cached(entry: Model, cache: Path) -> bool:
     """Whether the weights of `entry` are on this machine, or the model has no weights."""
     if entry.variant.checkpoint is None:
         return True
-    # `is_zipfile` recognises a truncated file or a web page. A complete check would take long.
+    # `is_zipfile` recognises a truncated file or a web page. A check of all bytes would take long.
     return _find_in_caches(entry, cache) is not None or zipfile.is_zipfile(
         _checkpoint(entry, cache)
     )

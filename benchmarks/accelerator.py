@@ -3,14 +3,14 @@
     python benchmarks/accelerator.py [PART ...] [--torch PYTHON] [--output FILE.md]
                                      [--models vit_b16_fe vit_s16_fe] [--minutes 10]
 
-It prints a table in Markdown, each row as soon as it is measured, so that an interrupted run keeps
-its rows. It needs TensorFlow and Keras, but not TFX. It also runs on a CPU, slowly; use small sizes
-there.
+The benchmark prints a table in Markdown, each row as soon as it is measured, so that an interrupted
+run keeps its rows. It needs TensorFlow and Keras, but not TFX. It also runs on a CPU, slowly; use
+small sizes there.
 
 `--torch` names a Python with PyTorch. Then the same model is measured in PyTorch for each row of
 steps (the model of timm, if timm is installed), with `torch.compile`, and in bfloat16 by autocast.
-The two frameworks take turns, each in a process of its own, and the median of the ratios of all
-turns is printed.
+The two frameworks take turns, in two processes, and the median of the ratios of all turns is
+printed.
 
 training: images/s of the Trainer's own step (SGD with momentum, clipping) on a batch in the
 device's memory, with XLA (--jit-compile) and without.

@@ -3,12 +3,12 @@
     python benchmarks/backbone.py [--model vit_s16_fe] [--batch-size 16] [--rounds 9]
                                   [--precision float32] [--torch OTHER_ENVIRONMENT/bin/python]
 
-It prints images/s and the fraction of peak for the forward pass and for a full training step
-(forward, backward, SGD with momentum) of the SavedModel, with random weights. Peak is the speed of
-a square matrix product in TensorFlow in the same precision, at the size with the highest median
-speed. Every round measures the peak for a second before each step, and the median of the ratios of
-all rounds is printed. So neither a drift in the machine's speed nor one lucky moment distorts the
-result.
+The benchmark prints images/s and the fraction of peak for the forward pass and for a full training
+step (forward, backward, SGD with momentum) of the SavedModel, with random weights. Peak is the
+speed of a square matrix product in TensorFlow in the same precision, at the size with the highest
+median speed. Every round measures the peak for a second before each step, and the median of the
+ratios of all rounds is printed. So neither a drift in the machine's speed nor one lucky moment
+distorts the result.
 
 Floating-point operations are counted in two ways. As published, every token goes through every
 block: 9.2 GFLOP per image for S/16, and three times that for training; this makes fractions

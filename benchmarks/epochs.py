@@ -2,11 +2,11 @@
 
     python benchmarks/epochs.py --model DIR --dataset DIR [--epochs 100] [--rounds 3]
 
-It times `pipeline_runner.py --tune head` with `--epochs` epochs and with one epoch, each from an
-empty pipeline root to the pushed model. The two runs take turns, and the median of the ratios of
-all rounds is printed. The frozen backbone is computed once for every image, in Transform, so epochs
-should cost almost nothing: the goal is a ratio of at most 1.2 for 100 epochs on 600 images. A run
-before the first round downloads or converts the model.
+The benchmark times `pipeline_runner.py --tune head` with `--epochs` epochs and with one epoch, each
+from an empty pipeline root to the pushed model. The two runs take turns, and the median of the
+ratios of all rounds is printed. The frozen backbone is computed once for every image, in Transform,
+so epochs should cost almost nothing: the goal is a ratio of at most 1.2 for 100 epochs on 600
+images. A run before the first round downloads or converts the model.
 """
 
 import argparse

@@ -2,20 +2,20 @@
 
     python benchmarks/ingest.py [memory] [speed] [--images FOLDER] [--counts 3000 30000]
 
-Every run starts the command line with vit_mini in a process of its own, and watches this process. A
-run on thousands of images takes minutes.
+Every run starts the command line with vit_mini in a new process, and watches this process. A run on
+thousands of images takes minutes.
 
 memory: peak resident memory (VmHWM) while a node runs, with few and with ten times as many images,
 all of them different, for both ways of tuning. All nodes run in one process, so a peak includes
 memory that earlier nodes still hold.
 
-speed: CPU time of an image, in ingestion and in the nodes up to Transform. The time is the
-difference between two runs, with few and with many images, divided by the difference of the numbers
-of images. So the start of a node does not count, and other processes on the machine matter little.
-This time is compared with that of a bare loop, which reads and decodes the same files with
-TensorFlow. Two workers are compared with one worker by wall time, which needs a machine without
-other work. `--images` names class folders of real JPEGs, which are copied, all different by a few
-bytes; without it, images are generated.
+speed: CPU time per image, in ingestion and in the nodes up to Transform. The time is the difference
+between two runs, with few and with many images, divided by the difference of the numbers of images.
+So the start of a node does not count, and other processes on the machine matter little. This time
+is compared with that of a bare loop, which reads and decodes the same files with TensorFlow. Two
+workers are compared with one worker by wall time, which needs a machine without other work.
+`--images` names class folders of real JPEGs, which are copied, all different by a few bytes;
+without it, images are generated.
 
 decoders: CPU time for reading and decoding an image with TensorFlow, Pillow and (if pyvips is
 installed) libvips, whole and at an eighth of the size.

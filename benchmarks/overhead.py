@@ -2,12 +2,12 @@
 
     python benchmarks/overhead.py [--rounds 3]
 
-It runs the pipeline on 120 images of handwritten digits with `--tune head`: first in a new pipeline
-root, then again, so that every node is taken from the cache. Before each run, a process imports
-TFX's components and does nothing else. The time of each run is divided by that of the import before
-it, since other work on the machine slows both down. The medians of these ratios are printed, by
-wall clock and by CPU time. The goals are ratios of at most 4 for the new run, and of at most 1.3
-for the cached run.
+The benchmark runs the pipeline on 120 images of handwritten digits with `--tune head`: first in a
+new pipeline root, then again, so that every node is taken from the cache. Before each run, a
+process imports TFX's components and does nothing else. The time of each run is divided by that of
+the import before it, since other work on the machine slows both processes down. The medians of
+these ratios are printed, by wall clock and by CPU time. The goals are ratios of at most 4 for the
+new run, and of at most 1.3 for the cached run.
 """
 
 import argparse

@@ -2,10 +2,11 @@
 
     python benchmarks/trainer.py [steps] [input] [memory] [--model vit_s16_fe] [--data-dir DIR]
 
-It takes some minutes on 2 cores; on a GPU, choose steps and batch size of a real training. Every
-result is a ratio of two measurements that take turns, because a machine's speed drifts; the median
-of the ratios of all rounds is printed. The figures beside the ratio are medians too, so their
-quotient is not exactly the ratio. Weights are random, which makes no difference to speed.
+The benchmark takes some minutes on 2 cores; on a GPU, choose steps and batch size of a real
+training. Every result is a ratio of two measurements that take turns, because a machine's speed
+drifts; the median of the ratios of all rounds is printed. The figures beside the ratio are medians
+too, so their quotient is not exactly the ratio. Weights are random, which makes no difference to
+speed.
 
 steps: steps/s of `trainer.training.loop.Loop` with its input pipeline (gzipped TFRecords, crop and
 flip as published), metrics, history and logs, relative to a bare `model.fit` with the same model,
@@ -24,8 +25,8 @@ epoch, which includes reading all files and filling the shuffle buffer once. A c
 part of an image, so its ratio may exceed 1.
 
 memory: peak resident memory (VmHWM) of a new process that trains by `trainer.training.loop.fit` on
-10 times the data, relative to a process that trains as many steps on the data once. The larger the
-model, the smaller the share of the data, so a small model is the harder test.
+10 times the data, relative to a process that trains as many steps on the data once. A large model
+needs so much memory itself that the data hardly matter, so a small model is the harder test.
 """
 
 import argparse

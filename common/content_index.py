@@ -132,7 +132,7 @@ def _read_all(
 def _read(
     name: str, path: str, digest_of: Callable[[str], str]
 ) -> tuple[FileContent, _Identity | None]:
-    """Reads a file; its identity is None if a later change might leave the identity as it is."""
+    """Reads a file; returns None as identity if a later change might not change the identity."""
     now = time.time_ns()
     try:
         before = os.stat(path)

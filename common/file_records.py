@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from common.saved_model import GRAPH_FILE
+
 _CHUNK = 1 << 20  # the number of bytes that are read at a time
 
 
@@ -38,6 +40,14 @@ def list_files(directory: str) -> Iterator[str]:
         folder = parent.rstrip("/").removeprefix(directory.rstrip("/")).lstrip("/")
         for name in names:
             yield f"{folder}/{name}" if folder else name
+
+
+def list_graph_last(directory: str) -> list[str]:
+    """Returns the relative paths of the files of a SavedModel in order, but the graph's file last.
+
+    If the files are copied in this order, a copy that has a graph is complete.
+    """
+    return sorted(list_files(directory), key=lambda name: (name == GRAPH_FILE, name))
 
 
 def hash_records(records: Mapping[str, FileRecord]) -> str:

@@ -1,6 +1,7 @@
 """Reads the examples that ImageExampleGen and Transform write, one by one."""
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Collection, Iterable, Iterator
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -55,3 +56,18 @@ def read_images(split: str) -> Iterator[ImageExample]:
             features["label"].int64_list.value[0],
             features["file_name"].bytes_list.value[0].decode(),
         )
+
+
+def find_images(splits: Iterable[str], names: Collection[str]) -> Iterator[ImageExample]:
+    """Yields the examples of some images, in the order of the files of the splits.
+
+    Args:
+      splits: URIs of splits of ImageExampleGen.
+      names: values of the feature `file_name`; names that are in no split are ignored.
+    """
+    wanted = set(names)
+    examples = itertools.chain.from_iterable(map(read_images, splits))
+    while wanted and (example := next(examples, None)):
+        if example.file_name in wanted:
+            wanted.remove(example.file_name)
+            yield example

@@ -116,6 +116,7 @@ def create_pipeline(
         training=properties.evaluator.training,
         data=properties.evaluator.data,
         gate=properties.evaluator.gate,
+        heat_map_seconds=config.report.heat_map_seconds,
         code_fingerprint=properties.evaluator.code_fingerprint,
     ).with_id("Evaluator")
     serving_check = ServingCheck(

@@ -24,7 +24,7 @@ PROJECT = Path(__file__).resolve().parent.parent
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Starts the slowest test files first, so that no worker runs them alone at the end."""
-    longest = ("end_to_end/test_photographs.py", "end_to_end/", "")
+    longest = ("end_to_end/test_real_images.py", "end_to_end/", "")
     items.sort(key=lambda item: next(i for i, part in enumerate(longest) if part in item.nodeid))
 
 
@@ -39,12 +39,12 @@ def shared() -> Path:
     """Returns the folder with real images and a real pretrained backbone."""
     folder = Path(os.environ.get("VIT_SHARED", PROJECT.parent / "shared")).resolve()
     if not (folder / "tfds").is_dir():
-        pytest.skip(f"no photographs at {folder} (set VIT_SHARED)")
+        pytest.skip(f"no real images at {folder} (set VIT_SHARED)")
     return folder
 
 
 @pytest.fixture(scope="session")
-def photographs(shared: Path) -> list[Path]:
+def real_images(shared: Path) -> list[Path]:
     """Returns the paths of some original images of flowers and pets."""
     return sorted((shared / "images").glob("*/*/*.jpg"))
 

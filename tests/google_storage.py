@@ -23,7 +23,7 @@ def encoded(digest):
 
 
 class Storage(Api):
-    """A bucket, and the pages of its listing with two objects each."""
+    """A stand-in for Cloud Storage: one bucket, with two objects on each page of its listing."""
 
     ROUTES = (
         ("POST", "/token", "token"),

@@ -74,7 +74,7 @@ def _classify(
 
 
 def find_class_names(classifier: "Classifier") -> Sequence[str] | None:
-    """Returns the class names of the classifier, ImageNet's if it has 1,000 classes, or None."""
+    """Returns the class names; if there are none, ImageNet's for 1,000 classes, else None."""
     return classifier.names or (NAMES if classifier.classes == len(NAMES) else None)
 
 
@@ -157,8 +157,8 @@ def load_classifier(parser: Parser, options: argparse.Namespace) -> tuple[str, "
       The directory of the classifier, and the classifier.
 
     Raises:
-      InputError: there is no such classifier. Where possible, this is found out before TensorFlow
-        is imported.
+      InputError: there is no such classifier. Most such errors are raised before TensorFlow is
+        imported.
     """
     check_model(options.model, options.weights, task="classification")
     if parse_model(options.model).is_untrained(options.weights):

@@ -22,8 +22,8 @@ def run_fn(fn_args: Any) -> None:
     """Tunes a model, and exports it as a SavedModel with three signatures.
 
     Args:
-      fn_args: `tfx.components.FnArgs` with these fields: raw examples for tune "full" or
-        transformed ones for "head"; the transform graph; the backbone as base model; the Tuner's
+      fn_args: `tfx.components.FnArgs` with these fields: raw examples (tune "full") or transformed
+        examples (tune "head"); the transform graph; the backbone as base model; the Tuner's
         hyperparameters, if there is a Tuner; and a `custom_config` with the fields of
         `trainer.training.settings.TrainerSettings`.
 

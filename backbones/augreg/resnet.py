@@ -1,7 +1,7 @@
 """The ResNet of hybrid Vision Transformers as a TensorFlow graph.
 
-It is a ResNet-v1 with weight standardisation (Qiao et al., arXiv 1903.10520) and GroupNorm (Wu and
-He, arXiv 1803.08494). As in github.com/google-research/vision_transformer,
+The model is a ResNet-v1 with weight standardisation (Qiao et al., arXiv 1903.10520) and GroupNorm
+(Wu and He, arXiv 1803.08494). As in github.com/google-research/vision_transformer,
 `vit_jax/models_resnet.py`, padding is SAME, and the second convolution of a unit has the stride.
 """
 

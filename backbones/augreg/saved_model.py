@@ -6,6 +6,7 @@ from pathlib import Path
 import tensorflow as tf
 
 from backbones.augreg.vit import VisionTransformer
+from common.saved_model import GRAPH_FILE
 
 
 class _Reusable(tf.Module):
@@ -65,5 +66,5 @@ def write_saved_model(model: VisionTransformer, directory: Path) -> None:
         if not exists:
             written.rename(directory)
             return
-        for path in sorted(written.iterdir(), key=lambda path: path.name == "saved_model.pb"):
+        for path in sorted(written.iterdir(), key=lambda path: path.name == GRAPH_FILE):
             path.rename(directory / path.name)

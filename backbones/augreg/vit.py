@@ -1,6 +1,6 @@
 """The Vision Transformer as a TensorFlow graph (Dosovitskiy et al., arXiv 2010.11929, section 3.1).
 
-It agrees with github.com/google-research/vision_transformer, `vit_jax/models_vit.py`.
+The graph agrees with github.com/google-research/vision_transformer, `vit_jax/models_vit.py`.
 """
 
 from collections.abc import Callable, Mapping

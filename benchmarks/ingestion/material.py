@@ -1,4 +1,4 @@
-"""Class folders for benchmarks: distinct JPEGs, cheap to make."""
+"""Makes class folders with distinct JPEGs for benchmarks, in little time."""
 
 import io
 from collections.abc import Iterator, Sequence

@@ -1,7 +1,7 @@
 """Controls a process that measures one framework; requests and replies are lines of JSON.
 
-Each of two compared frameworks runs in a process of its own, and they take turns: so they share no
-thread pool, memory allocator or library.
+Two frameworks are compared in two processes, which take turns, so that they share no thread pool,
+memory allocator or library.
 """
 
 import json

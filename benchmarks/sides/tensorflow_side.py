@@ -1,8 +1,9 @@
-"""Measures the project's own backbones, train step and loop in a process of their own.
+"""Measures the backbones, the training step and the loop of this project, in a separate process.
 
     python -m benchmarks.sides.tensorflow_side
 
-It answers the requests of `benchmarks/sides/process.py`, and needs TensorFlow and Keras, not TFX.
+The process answers the requests of `benchmarks/sides/process.py`. It needs TensorFlow and Keras,
+but not TFX.
 """
 
 import gc

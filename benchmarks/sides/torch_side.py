@@ -1,6 +1,6 @@
 """Measures Vision Transformers in PyTorch, for benchmarks that compare them with this project.
 
-It runs as a script in another Python that has torch, and imports nothing of this project;
+This file runs as a script in another Python that has torch, and imports nothing of this project;
 `benchmarks/sides/process.py` sends it requests. If timm is installed, the model is timm's.
 Otherwise the model is an implementation in this file, with one product for queries, keys and
 values, and `scaled_dot_product_attention`, as in timm.

@@ -36,8 +36,8 @@ def measure_input(
     datasets = {
         "plain": material.train(Augmentation()).batches(batch_size),
         "augmented": material.train(augmentation).batches(batch_size),
-        "bare": _bare(material, batch_size, tf.data.AUTOTUNE),
-        "one thread": _bare(material, batch_size, None),
+        "bare": _decode_and_resize(material, batch_size, tf.data.AUTOTUNE),
+        "one thread": _decode_and_resize(material, batch_size, None),
     }
     turns = [
         {name: _rates(dataset, material.images, batch_size) for name, dataset in datasets.items()}
@@ -49,7 +49,9 @@ def measure_input(
     }
 
 
-def _bare(material: Material, batch_size: int, parallel_calls: int | None) -> tf.data.Dataset:
+def _decode_and_resize(
+    material: Material, batch_size: int, parallel_calls: int | None
+) -> tf.data.Dataset:
     """Returns batches of pixels, float32 in [0, 255], from encoded images in memory."""
     height, width = material.shapes.height, material.shapes.width
 

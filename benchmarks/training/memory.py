@@ -1,4 +1,4 @@
-"""Measures the peak memory of a training, in a process of its own.
+"""Measures the peak memory of a training, in a separate process.
 
 python -m benchmarks.training.memory FOLDER IMAGES COPIES STEPS BATCH_SIZE
 """

@@ -5,8 +5,8 @@ import struct
 from trainer.decoding.limits import Limits
 
 _START = b"\xff\xd8"
-# The markers of frame headers, SOF0 to SOF15 in ITU-T T.81, table B.1. The numbers of DHT, JPG and
-# DAC lie between them.
+# The markers of frame headers, SOF0 to SOF15 in ITU-T T.81, table B.1. Between them lie the numbers
+# of three other markers: DHT, JPG and DAC.
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _SEQUENTIAL = (0xC0, 0xC1)  # a JPEG with another frame header may have any number of scans
 # Compressed data never contain the marker of a scan: a zero follows each 0xFF in them.

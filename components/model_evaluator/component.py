@@ -12,6 +12,7 @@ from components.model_evaluator.executor import (
     CHAMPION,
     DATA,
     GATE,
+    HEAT_MAP_SECONDS,
     RECORDS,
     TRAINING,
     Executor,
@@ -28,6 +29,7 @@ class ModelEvaluatorSpec(standard_component_specs.EvaluatorSpec):
         TRAINING: ExecutionParameter(type=str),
         DATA: ExecutionParameter(type=str),
         GATE: ExecutionParameter(type=str),
+        HEAT_MAP_SECONDS: ExecutionParameter(type=float),
         "code_fingerprint": ExecutionParameter(type=str),
     }
 
@@ -56,6 +58,7 @@ class ModelEvaluator(base_beam_component.BaseBeamComponent):
         training: PropertyValue,
         data: PropertyValue,
         gate: PropertyValue,
+        heat_map_seconds: float,
         code_fingerprint: PropertyValue,
     ) -> None:
         """
@@ -71,6 +74,7 @@ class ModelEvaluator(base_beam_component.BaseBeamComponent):
           training: fingerprint of the training that made the model.
           data: fingerprint of the examples, recorded with a blessing.
           gate: `components.model_evaluator.settings.GateSettings`, as JSON.
+          heat_map_seconds: the time after which no further heat map is made.
           code_fingerprint: fingerprint of the executor's code.
         """
         spec = ModelEvaluatorSpec(
@@ -84,6 +88,7 @@ class ModelEvaluator(base_beam_component.BaseBeamComponent):
             training=training,
             data=data,
             gate=gate,
+            heat_map_seconds=heat_map_seconds,
             code_fingerprint=code_fingerprint,
             fairness_indicator_thresholds="null",
             evaluation=types.Channel(type=standard_artifacts.ModelEvaluation),

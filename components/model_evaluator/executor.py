@@ -18,6 +18,7 @@ from components.image_example_gen.counts import READ, read_counts_of_classes
 
 # Imported only so that the code fingerprint includes this module, whose class the EvalConfig names.
 from components.model_evaluator import calibration_metrics  # noqa: F401
+from components.model_evaluator.explain_mistakes import explain_mistakes
 from components.model_evaluator.extractors import make_extractors
 from components.model_evaluator.predictions import read_predictions
 from components.model_evaluator.predictions_writer import write_predictions_to
@@ -31,6 +32,7 @@ from trainer.serving.exported_model import read_classes
 # from the records.
 CHAMPION, RECORDS, TRAINING, GATE = "champion", "records", "training", "gate"
 DATA = "data"  # fingerprint of the examples
+HEAT_MAP_SECONDS = "heat_map_seconds"
 # TFX's execution property for a function that returns extractors; the value is the import path of
 # the function.
 EXTRACTORS = {"custom_extractors": f"{make_extractors.__module__}.{make_extractors.__name__}"}
@@ -52,10 +54,11 @@ class Executor(executor.Executor):
     ) -> None:
         """Evaluates the model, and compares it with the last blessed model of another training.
 
-        The verdict is written into the ModelEvaluation artifact. The ModelBlessing artifact gets
-        the file and properties that TFX's Evaluator writes, the custom property `accuracy`, and, if
-        the model is not blessed, `reasons`. If another run has recorded a blessing since the
-        comparison, the model is compared again before its own blessing is recorded.
+        The verdict and heat maps of wrong answers are written into the ModelEvaluation artifact.
+        The ModelBlessing artifact gets the file and properties that TFX's Evaluator writes, the
+        custom property `accuracy`, and, if the model is not blessed, `reasons`. If another run has
+        recorded a blessing since the comparison, the model is compared again before its own
+        blessing is recorded.
 
         Raises:
           InputError: the last blessed model is damaged.
@@ -63,7 +66,7 @@ class Executor(executor.Executor):
         properties = dict(exec_properties)
         properties.pop(CHAMPION)
         records, training = properties.pop(RECORDS), properties.pop(TRAINING)
-        data = properties.pop(DATA)
+        data, heat_map_seconds = properties.pop(DATA), properties.pop(HEAT_MAP_SECONDS)
         gate = from_custom_config(GateSettings, properties.pop(GATE))
         model = artifact_utils.get_single_uri(input_dict[standard_component_specs.MODEL_KEY])
         examples = artifact_utils.get_single_uri(input_dict[standard_component_specs.EXAMPLES_KEY])
@@ -84,10 +87,23 @@ class Executor(executor.Executor):
                 if _name(now) == _name(champion):
                     record(records, model, training, data=data, class_counts=counts["train"])
                     break
-            notice("Another run has blessed a model meanwhile, so this model is compared again.")
+            notice(
+                "Another run blessed a model meanwhile; this model is compared with that model too."
+            )
             champion = now
             _empty(evaluation)
         verdict.write(evaluation)
+        heat_maps = explain_mistakes(
+            read_predictions(evaluation),
+            model=path_utils.serving_model_path(model),
+            classes=classes,
+            test_split=artifact_utils.get_split_uri(
+                input_dict[standard_component_specs.EXAMPLES_KEY], "test"
+            ),
+            seconds=heat_map_seconds,
+        )
+        if heat_maps is not None:
+            heat_maps.write(evaluation)
         _write_blessing(verdict, model, champion, output_dict)
 
     def _evaluate(

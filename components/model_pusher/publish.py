@@ -20,9 +20,10 @@ from pathlib import Path
 from tfx.dsl.io import fileio
 
 from common import termination
-from common.file_records import list_files
+from common.file_records import list_files, list_graph_last
 from common.files import flush_directory
 from common.lease import hold_lease
+from common.saved_model import GRAPH_FILE
 from components.model_pusher.push_records import (
     FOLDER,
     PushRecord,
@@ -37,7 +38,6 @@ from components.model_pusher.warm_up import write_warm_up
 # These paths lie in the folder of the records, where no server looks for versions.
 _LEASE = f"{FOLDER}/lease"
 _UNFINISHED = f"{FOLDER}/unfinished-"  # how the paths of unfinished directories begin
-_GRAPH = "saved_model.pb"
 
 
 @contextmanager
@@ -110,8 +110,8 @@ def remove_version(base_directory: str, record: PushRecord) -> None:
     if "://" in base_directory:
         unfinished = dataclasses.replace(record, is_complete=False)
         write_record(base_directory, unfinished)
-        if fileio.exists(f"{directory}/{_GRAPH}"):
-            fileio.remove(f"{directory}/{_GRAPH}")
+        if fileio.exists(f"{directory}/{GRAPH_FILE}"):
+            fileio.remove(f"{directory}/{GRAPH_FILE}")
     else:
         os.rename(directory, f"{base_directory}/{_UNFINISHED}{record.version}")
     remove_leftovers(base_directory)
@@ -168,7 +168,7 @@ def _flush_file(path: Path) -> None:
 def _upload(model: str, directory: str, record: PushRecord, max_batch: int | None) -> None:
     if max_batch:
         write_warm_up(model, directory, max_batch=max_batch)
-    for name in sorted(list_files(model), key=lambda name: (name == _GRAPH, name)):
+    for name in list_graph_last(model):
         fileio.makedirs(os.path.dirname(f"{directory}/{name}"))
         termination.stop_here()
         fileio.copy(f"{model}/{name}", f"{directory}/{name}", overwrite=True)

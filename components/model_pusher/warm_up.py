@@ -4,8 +4,8 @@ The first request to a loaded model takes seconds, because TensorFlow then optim
 allocates memory. TensorFlow Serving reads `assets.extra/tf_serving_warmup_requests`, TFRecords of
 the proto PredictionLog, and runs each request once when it loads the version
 (`RunSavedModelWarmupUntracked` in
-tensorflow_serving/servables/tensorflow/saved_model_warmup_util.cc). A request that fails there
-makes the version fail to load.
+tensorflow_serving/servables/tensorflow/saved_model_warmup_util.cc). If one of these requests fails,
+TensorFlow Serving does not load the version.
 """
 
 import io
@@ -16,18 +16,17 @@ import numpy as np
 import PIL.Image
 import tensorflow as tf
 from tensorflow.core.framework import tensor_pb2
-from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
+from tensorflow.core.protobuf import meta_graph_pb2
 from tensorflow_serving.apis import prediction_log_pb2
 from tfx.dsl.io import fileio
 
+from backbones.contract import read_saved_model
 from components.model_pusher.serving_directory import WARM_UP
+from trainer.serving.exported_model import FROM_BYTES, FROM_EXAMPLES, FROM_PIXELS, INPUT
 
-_GRAPH = "saved_model.pb"
 # Each format has its own request, since its decoder is a separate part of the graph. `_batches`
 # uses the last format, JPEG, for the largest batch.
 _FORMATS = ("BMP", "GIF", "PNG", "WEBP", "JPEG")
-# The names of the inputs of an exported model's signatures.
-_IMAGE_BYTES, _EXAMPLES, _PIXELS = "image_bytes", "examples", "images"
 
 
 def write_warm_up(model: str, target: str, *, max_batch: int) -> None:
@@ -63,9 +62,9 @@ def make_warm_up(model: str, *, max_batch: int) -> list[prediction_log_pb2.Predi
     """
     signatures = _read_signatures(model)
     shapes = [
-        [dimension.size for dimension in inputs[_PIXELS].tensor_shape.dim]
+        [dimension.size for dimension in inputs[INPUT[FROM_PIXELS]].tensor_shape.dim]
         for inputs in signatures.values()
-        if _PIXELS in inputs
+        if INPUT[FROM_PIXELS] in inputs
     ]
     if len(shapes) != 1 or len(shapes[0]) != 4:
         return []
@@ -78,12 +77,12 @@ def make_warm_up(model: str, *, max_batch: int) -> list[prediction_log_pb2.Predi
         for count in (max_batch, 1)
     }
     requests = {
-        _IMAGE_BYTES: [_strings(batch) for batch in _batches(files, max_batch)],
-        _EXAMPLES: [
+        INPUT[FROM_BYTES]: [_strings(batch) for batch in _batches(files, max_batch)],
+        INPUT[FROM_EXAMPLES]: [
             _strings([_example(file) for file in batch])
             for batch in _batches(files[-1:], max_batch)
         ],
-        _PIXELS: list(pixels.values()),
+        INPUT[FROM_PIXELS]: list(pixels.values()),
     }
     return [
         _prediction_log(signature, name, tensor)
@@ -114,11 +113,9 @@ def encode_image(height: int, width: int, image_format: str) -> bytes:
 
 def _read_signatures(model: str) -> dict[str, dict[str, meta_graph_pb2.TensorInfo]]:
     """Reads the inputs of each signature from saved_model.pb, without loading the model."""
-    with fileio.open(f"{model}/{_GRAPH}", "rb") as file:
-        saved_model = saved_model_pb2.SavedModel.FromString(file.read())
     return {
         name: dict(signature.inputs)
-        for graph in saved_model.meta_graphs
+        for graph in read_saved_model(model).meta_graphs
         for name, signature in graph.signature_def.items()
     }
 

@@ -7,6 +7,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from components.model_evaluator.heat_maps import HeatMaps
 from components.report.answers import Answers
 from components.report.settings import ReportSettings
 
@@ -151,6 +152,7 @@ class Contents:
       answers: to the test images; None without an evaluation.
       verdict: how the run ended; None where it was stopped.
       thumbnails: of test images with wrong answers, by file name.
+      heat_maps: of some of them; None if Evaluator made none.
       warning: what Transform found out about the backbone; empty for nothing.
       nodes: time and memory of the nodes, in the order in which they ran.
       artifacts: paths or URIs of the artifacts, by node and output.
@@ -168,6 +170,7 @@ class Contents:
     answers: Answers | None = None
     verdict: Verdict | None = None
     thumbnails: Mapping[str, Thumbnail] = dataclasses.field(default_factory=dict)
+    heat_maps: HeatMaps | None = None
     warning: str = ""
     nodes: Sequence[NodeUsage] = ()
     artifacts: Mapping[str, str] = dataclasses.field(default_factory=dict)

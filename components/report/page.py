@@ -7,9 +7,11 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from components.image_example_gen.sources.base import SPLITS
+from components.model_evaluator.heat_maps import HeatMaps
 from components.report import charts
 from components.report.answers import Answers, ClassResult
 from components.report.contents import Contents, NodeUsage
+from components.report.heat_overlay import describe_map, draw_overlay
 from components.report.issue_groups import MOST_IMAGES, group_issues
 from components.report.slowest_nodes import name_slowest
 from components.report.template import render
@@ -17,6 +19,12 @@ from components.report.template import render
 MOST_THUMBNAILS, MOST_OF_CLASS = 240, 6
 _MOST_BYTES = 5_000_000  # of the page; images are left out until it is smaller
 _MOST_PAIRS, _MOST_BALANCED = 15, 40
+_METHODS = {
+    "attention": "Heat maps show which patches speak for the answer that the model gave: from warm "
+    "ones, attention that raises its odds leads to the answer (rollout weighted by gradients).",
+    "occlusion": "Heat maps show which parts speak for the answer that the model gave: covering a "
+    "warm part with the mean colour lowers its odds most (occlusion).",
+}
 _SMALL = 64  # pixels: an image of at most this side is shown enlarged, with its pixels
 
 
@@ -153,6 +161,7 @@ def _values(contents: Contents, images: int) -> dict[str, Any]:
         "unconfident": int((wrong & ~answers.accepted).sum()),
         "has_threshold": bool(0 < answers.accepted.sum() < len(answers)),
         "mistakes": list(_mistakes(contents, answers, images)),
+        "heat_maps": _explain_maps(contents.heat_maps) if contents.heat_maps else "",
         "wrong_classes": _wrong_classes(rows),
     }
 
@@ -169,7 +178,12 @@ def _mistakes(contents: Contents, answers: Answers, most: int) -> Iterator[dict[
         answer = answers.name(int(answers.predicted[index]))
         file = str(answers.files[index])
         image = contents.thumbnails.get(file)
+        heat = contents.heat_maps.maps.get(file) if contents.heat_maps and image else None
         yield {
+            "map": base64.b64encode(draw_overlay(heat, image.width, image.height)).decode()
+            if heat and image
+            else "",
+            "map_alt": f"Heat map: {describe_map(heat)}" if heat else "",
             "label": int(answers.labels[index]),
             "truth": truth,
             "answer": answer,
@@ -181,6 +195,13 @@ def _mistakes(contents: Contents, answers: Answers, most: int) -> Iterator[dict[
             "height": image.height if image else 0,
             "small": image is not None and max(image.width, image.height) <= _SMALL,
         }
+
+
+def _explain_maps(maps: HeatMaps) -> str:
+    """Says what heat maps show, and of how many images there are some."""
+    number = len(maps.maps)
+    fewer = f" of {maps.wanted}" if number < maps.wanted else ""
+    return f"{_METHODS[maps.method]} Shown for the {number}{fewer} surest wrong answers."
 
 
 def _draw_charts(contents: Contents) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from components.image_example_gen.counts import (
     read_counts_of_classes,
 )
 from components.image_example_gen.sources.base import TRAIN
+from components.model_evaluator.heat_maps import read_heat_maps
 from components.model_evaluator.predictions import read_predictions
 from components.model_evaluator.verdict import Verdict as GateVerdict
 from components.model_pusher.executor import WAS_SERVED
@@ -97,6 +98,7 @@ def read_contents(
         answers=answers,
         verdict=_read_verdict(found),
         thumbnails=_read_thumbnails(found, answers),
+        heat_maps=read_heat_maps(found["evaluation"].uri) if answers else None,
         warning=(graph.get_string_custom_property(WARNING) or "") if graph else "",
         nodes=list(_read_usages(found, run)),
         artifacts={f"{node}.{key}": found[key].uri for key, node in _NODES.items() if key in found},

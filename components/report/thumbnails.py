@@ -1,12 +1,11 @@
 """Small copies of some images."""
 
 import io
-import itertools
 from collections.abc import Collection, Iterable
 
 import PIL.Image
 
-from components.examples import read_images
+from components.examples import find_images
 from components.report.contents import Thumbnail
 
 SIDE, SMALL_SIDE, _QUALITY = 240, 160, 78  # pixels; of the JPEG
@@ -25,15 +24,10 @@ def read_thumbnails(
     Returns:
       Thumbnails by name; an image that is not in the splits has none.
     """
-    wanted = set(files)
-    found: dict[str, Thumbnail] = {}
-    for example in itertools.chain.from_iterable(map(read_images, splits)):
-        if not wanted:
-            break
-        if example.file_name in wanted:
-            found[example.file_name] = make_thumbnail(example.image, side)
-            wanted.remove(example.file_name)
-    return found
+    return {
+        example.file_name: make_thumbnail(example.image, side)
+        for example in find_images(splits, files)
+    }
 
 
 def make_thumbnail(encoded: bytes, side: int = SIDE) -> Thumbnail:

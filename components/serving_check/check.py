@@ -17,7 +17,7 @@ from components.serving_check.answers import (
 from components.serving_check.findings import Findings
 from components.serving_check.probes import make_probes
 from components.serving_check.settings import ServingCheckSettings
-from trainer.serving.exported_model import FROM_BYTES, FROM_EXAMPLES, FROM_PIXELS
+from trainer.serving.exported_model import FROM_BYTES, FROM_EXAMPLES, FROM_PIXELS, INPUT
 from trainer.serving.serving_process import STOPPED, ServingProcess
 
 BATCHES = (1, 8, 32)
@@ -202,11 +202,10 @@ class ServingCheck:
         """
         names, values = zip(*(items.items() if isinstance(items, Mapping) else items), strict=True)
         is_text = signature != FROM_PIXELS
-        key = {FROM_BYTES: "image_bytes", FROM_EXAMPLES: "examples", FROM_PIXELS: "images"}
         given = list(values) if is_text else np.stack(values).astype(np.float32)
         start = time.perf_counter()
         try:
-            answers = self._process.ask(self._model, {signature: {key[signature]: given}})
+            answers = self._process.ask(self._model, {signature: {INPUT[signature]: given}})
         except InputError as error:
             raise _RequestError(f"{_describe(names)}: {self._shorten(error)}") from error
         milliseconds = 1000 * (time.perf_counter() - start)
@@ -219,7 +218,7 @@ class ServingCheck:
         if faults:
             raise _RequestError(f"{_describe(names)}: {'; '.join(faults[:3])}")
         if is_kept:
-            self.findings.requests[-1]["answers"] = list(_readable(outputs))
+            self.findings.requests[-1]["answers"] = list(_convert_to_json_types(outputs))
         return outputs
 
     def _compare(
@@ -280,7 +279,7 @@ def _describe(names: Sequence[str]) -> str:
     return first if len(names) <= 3 else f"batch of {len(names)} images ({first}, …)"
 
 
-def _readable(outputs: Outputs) -> Iterator[dict[str, Any]]:
+def _convert_to_json_types(outputs: Outputs) -> Iterator[dict[str, Any]]:
     """Yields the answer to each image, in types that JSON has."""
     for label, probability, valid, accepted in zip(
         *(outputs[name] for name in ("label", "probability", "valid", "accepted")), strict=True

@@ -27,7 +27,7 @@ class EndpointSettings:
       service_account: the account of the machines; None for Vertex AI's default account.
       encryption_key: the full name of a Cloud KMS key; None for Google's default encryption.
       labels: additional labels of the model and of the endpoint.
-      api_endpoint: the address of Vertex AI's API; None for the public one.
+      api_endpoint: the address of Vertex AI's API; None for Google's public address.
     """
 
     pipeline: str

@@ -11,11 +11,10 @@ import posixpath
 from tfx.dsl.io import fileio
 
 from common.errors import InputError
-from common.file_records import list_files
+from common.file_records import list_graph_last
 
 _FOLDER = ".vertex"  # a folder in the serving directory, which servers ignore because of its name
 _SCHEME = "gs://"
-_GRAPH = "saved_model.pb"
 
 
 def stage_version(version: str) -> str:
@@ -41,7 +40,7 @@ def stage_version(version: str) -> str:
     staged = f"{serving}/{_FOLDER}/{number}"
     _remove_old(serving)
     # saved_model.pb is copied last, so a copy that has this file is complete.
-    for name in sorted(list_files(version), key=lambda name: (name == _GRAPH, name)):
+    for name in list_graph_last(version):
         target = f"{staged}/{number}/{name}"
         fileio.makedirs(os.path.dirname(target))
         fileio.copy(f"{version}/{name}", target, overwrite=True)

@@ -36,6 +36,7 @@ from pipeline.options.gate import Gate
 from pipeline.options.ingest import Features, Ingest, Splits
 from pipeline.options.machines import Machines, check_machines
 from pipeline.options.names import check_name
+from pipeline.options.report import Report
 from pipeline.options.run import Run
 from pipeline.options.serve import Serve
 from pipeline.options.serving_check import ServingCheck
@@ -264,6 +265,7 @@ def _fill(
         gate=Gate(**{"min_accuracy": min_accuracy} | given("gate")),
         serve=Serve(**given("serve")),
         serving_check=ServingCheck(**given("serving_check")),
+        report=Report(**given("report")),
         endpoint=Endpoint(**given("endpoint")),
         run=Run(**given("run")),
         cloud=cloud,

@@ -49,7 +49,7 @@ ENDPOINT_OPTIONS = (
 )
 
 # Pairs of options that exclude each other: the first one has no effect if the second one is given.
-# The third element says why.
+# The third element is the reason in messages.
 CONFLICTS = (
     ("cloud.schedule", "cloud.output", "which only compiles"),
     ("cloud.wait", "cloud.output", "which only compiles"),

@@ -23,6 +23,7 @@ from pipeline.options.endpoint import Endpoint
 from pipeline.options.gate import Gate
 from pipeline.options.ingest import Ingest
 from pipeline.options.machines import Machines
+from pipeline.options.report import Report
 from pipeline.options.run import Run
 from pipeline.options.serve import Serve
 from pipeline.options.serving_check import ServingCheck
@@ -97,6 +98,7 @@ class Config:
     gate: Gate = dataclasses.field(default_factory=Gate)
     serve: Serve = dataclasses.field(default_factory=Serve)
     serving_check: ServingCheck = dataclasses.field(default_factory=ServingCheck)
+    report: Report = dataclasses.field(default_factory=Report)
     endpoint: Endpoint = dataclasses.field(default_factory=Endpoint)
     run: Run = dataclasses.field(default_factory=Run)
     cloud: Cloud = dataclasses.field(default_factory=Cloud)

@@ -64,6 +64,7 @@ _GROUPS = {
               "versions in the serving directory ([serving.md](serving.md))."),
     "serving_check": ("Check of serving", "What the exported model must do in a process that loads "
                       "it as a server does ([gate.md](gate.md#servingcheck))."),
+    "report": ("Report", "What the report of a run shows ([report.md](report.md))."),
     "endpoint": ("At an endpoint of Vertex AI", "For `--endpoint`, in a run with `--runner vertex` "
                  "or as a command of its own ([vertex.md](vertex.md#an-endpoint))."),
     "run": ("Where and how the pipeline runs", "The engines that `--beam-arg` can name are in "

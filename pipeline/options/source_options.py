@@ -31,14 +31,14 @@ def source_arguments(kind: str, ingest: Ingest) -> dict[str, Any]:
     for name in _TAKEN[kind]:
         value = getattr(ingest, name)
         if dataclasses.is_dataclass(value):
-            value = {key: _plain(item) for key, item in vars(value).items() if item}
+            value = {key: _tuple_to_list(item) for key, item in vars(value).items() if item}
         if value and value != getattr(Ingest, name, None):
-            arguments[name] = _plain(value)
+            arguments[name] = _tuple_to_list(value)
     return arguments
 
 
-def _plain(value: Any) -> Any:
-    """Converts a tuple to a list, as writing a value to JSON and reading it again does."""
+def _tuple_to_list(value: Any) -> Any:
+    """Returns a tuple as a list, as JSON represents it, and other values unchanged."""
     return list(value) if isinstance(value, tuple) else value
 
 

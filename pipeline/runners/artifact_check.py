@@ -141,7 +141,7 @@ _run_with_executor = python_executor_operator.run_with_executor
 
 
 def _directory(uri: str) -> str:
-    """Returns the directory of an artifact; an artifact of a value is a file."""
+    """Returns the directory of an artifact; if the artifact is a file, the file's directory."""
     return uri if Path(uri).is_dir() else str(Path(uri).parent)
 
 

@@ -74,8 +74,8 @@ class Backend(abc.ABC):
     Attributes:
       title: the name of the service in messages.
       pages: the name, in messages, of the website that shows runs and schedules.
-      errors: functions that make the message, by class of the client's errors; failed connections
-        are not among them.
+      errors: functions that make the message, by class of the client's errors; without the classes
+        in `connection_errors`.
       connection_errors: the classes of errors that mean that a connection failed.
     """
 

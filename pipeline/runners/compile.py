@@ -1,7 +1,7 @@
 """Compiles the pipeline for Kubeflow Pipelines and Vertex AI, as a PipelineJob of schema 2.1.
 
 Both services run the same pipeline: each node is a container, and there is no resolver or importer
-node, since Kubeflow Pipelines does not run TFX's.
+node, since Kubeflow Pipelines does not run TFX's nodes of these kinds.
 """
 
 import json

@@ -2,18 +2,19 @@
 
 TFX's entry point (tfx.orchestration.kubeflow.v2.container.kubeflow_v2_run_executor) was written for
 Vertex AI. Kubeflow Pipelines' open-source driver sends it an ExecutorInput that it cannot read
-(tensorflow/tfx#7768), for two reasons, which this module corrects. Both are in the repository
-kubeflow/pipelines, below backend/src/v2, at release 2.17.0:
+(tensorflow/tfx#7768), for two reasons, which this module corrects. The code behind both is in the
+repository kubeflow/pipelines, below backend/src/v2, at release 2.17.0:
 
 - An input artifact has no type: `"type": {"instanceSchema": ""}`. The driver reads the outputs of
   the previous step from ML Metadata and leaves the schema empty (metadata/client.go,
   GetOutputArtifactsByExecutionId), but TFX reads the artifact's class from the schema. All releases
-  since 2.0.0 do this.
+  since 2.0.0 leave it empty.
 - There is an output artifact that no component declares: `executor-logs`, of the type
   `system.Artifact` (driver/driver.go, provisionOutputs), if `PUBLISH_LOGS` is `true`, its default.
-  TFX looks for a class of that name. All releases since 2.5.0 do this.
+  TFX looks for a class of that name. All releases since 2.5.0 add this artifact.
 
-Vertex AI sends full types and only declared outputs; its containers use this entry point too.
+Vertex AI sends full types and only declared outputs; its containers use the entry point in this
+module too.
 
 This module also gives TFX the class for outputs of the type `system.HTML`, which TFX does not know.
 The URI of such an artifact becomes that of the HTML file itself, which the UI opens. And the module
@@ -85,7 +86,7 @@ def complete_executor_input(
 
 
 def _parse_flags(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
-    """Parses TFX's three flags and two of this project; returns them, and the flags for Beam."""
+    """Parses three flags of TFX and two of this project; returns them and the flags for Beam."""
     parser = argparse_flags.ArgumentParser(allow_abbrev=False)
     parser.add_argument("--executor_class_path", required=True)
     parser.add_argument("--json_serialized_invocation_args", required=True)

@@ -1,8 +1,8 @@
 """Reads properties of a run's artifacts through the dashboard of Kubeflow Pipelines.
 
 The API of Kubeflow Pipelines reports whether a run succeeded, but no properties of its artifacts.
-The properties are in ML Metadata, which the dashboard's server offers to browsers by gRPC-Web. The
-places in kubeflow/pipelines at release 2.17.0, which are the same at 2.14.3:
+The properties are in ML Metadata, which the dashboard's server offers to browsers by gRPC-Web.
+These files of kubeflow/pipelines, at the releases 2.14.3 and 2.17.0, show it:
 
 - frontend/server/app.ts, `/ml_metadata.*`: the server passes requests on to Envoy, and
   third_party/metadata_envoy/envoy.yaml: Envoy passes them on to ML Metadata.

@@ -100,7 +100,7 @@ def _run(
     console: Console,
     options: RunOptions | None = None,
 ) -> dict[str, NodeRun]:
-    """Runs the pipeline, or some of its nodes; returns the nodes that ran."""
+    """Runs all or some nodes of the pipeline; returns the nodes that ran."""
     if "://" in config.pipeline_root:  # a local root was claimed before TFX was loaded
         claim(config)
     connection = _connection(config)

@@ -123,8 +123,9 @@ def _kubernetes(machine: Machine) -> dict[str, Any]:
     if machine.timeout_minutes:
         config["activeDeadlineSeconds"] = str(machine.timeout_minutes * 60)
     if machine.disk_gb:
-        # An emptyDir, since every user may write to it. A claimed volume belongs to root, but the
-        # image does not run as root, and no field of the PlatformSpec changes the owner.
+        # The volume is an emptyDir, to which every user may write. A claimed volume belongs to
+        # root, but the image does not run as root, and no field of the PlatformSpec changes the
+        # owner.
         config["emptyDirMounts"] = [
             {
                 "volumeName": TEMPORARY_VOLUME,

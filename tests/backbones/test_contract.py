@@ -190,7 +190,8 @@ def means(images):
 
 
 def save(directory, *, function=means, spec=IMAGES, **lists):
-    """Writes a SavedModel of `function` with one variable; `lists` replaces its lists."""
+    """Writes a SavedModel of `function` with one variable; `lists` replaces the model's lists, such
+    as `variables`."""
 
     class Model(tf.Module):
         # tf.Module's properties cannot be saved, but lists can

@@ -338,8 +338,8 @@ _OUTSIDE = re.compile(
     r"file|path|prefix|host|address|url|uri|logdir|shard_dir|directory|protocol|descriptor"
     r"|memory_region|mlir|graph_def|(^|_)token"
 )
-# Inputs and attributes with such a name whose operations only compute: for example, the token of an
-# XLA call is no access token.
+# Inputs and attributes of operations that only compute, although their names suggest access to
+# files or the network: for example, the token of an XLA call is no access token.
 _ONLY_NAMES = (
     r"TensorSliceDataset:is_files|XlaCallModule:has_token_input_output|CTCBeamSearch\w+:top_paths"
     r"|\w*Xla\w+:sorted_token_ids|Cudnn\w+:host_reserved|TPUReplicateMetadata:host_compute_core"

@@ -221,7 +221,7 @@ def test_a_name_is_taken_from_the_cache_of_tensorflow_hub(tiny_backbone, tmp_pat
     assert resolve_model(MODELS["vit_b16_fe"].handle, tmp_path) == hub / key
 
 
-@pytest.mark.skipif(os.getuid() != 0, reason="only root can give a directory away")
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can change the owner of a directory")
 def test_another_users_model_in_the_cache_of_tensorflow_hub_is_not_used(tiny_backbone, tmp_path):
     """By default the cache of TensorFlow Hub lies in /tmp, where any user can put a model."""
     key = hashlib.sha1(MODELS["vit_b16_fe"].handle.encode()).hexdigest()

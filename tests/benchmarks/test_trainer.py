@@ -39,7 +39,7 @@ def test_steps_and_input(capsys):
 
 
 @pytest.mark.slow
-def test_memory_with_given_photographs(capsys, tmp_path):
+def test_memory_with_given_images(capsys, tmp_path):
     (tmp_path / "class").mkdir()
     pixels = np.zeros([24, 32, 3], np.uint8)
     (tmp_path / "class" / "0.jpg").write_bytes(encode(PIL.Image.fromarray(pixels), "JPEG"))

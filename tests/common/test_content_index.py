@@ -29,7 +29,7 @@ def index(tmp_path):
 
 @pytest.fixture
 def reads(monkeypatch):
-    """Returns the list to which each read of a file adds the file's name."""
+    """Records the names of the files that are read; returns the list of names."""
     names = []
     read = content_index._read
     monkeypatch.setattr(content_index, "_read", lambda n, *rest: names.append(n) or read(n, *rest))

@@ -1,4 +1,4 @@
-"""Stand-ins for Vertex AI and Kubeflow Pipelines: the inputs of a container, and its outputs.
+"""Stand-ins for two backends, which provide a container's inputs and record its outputs.
 
 - `VertexAi` follows Vertex AI's documentation: each artifact has its type and a resource name.
 - `KubeflowPipelines` follows the source of Kubeflow Pipelines 2.17.0. Comments name the file in

@@ -224,7 +224,7 @@ class Cluster:
         """Returns the output artifacts, completed with the metadata that a container wrote."""
         unknown = set(written.artifacts) - set(outputs.artifacts)
         if unknown:
-            raise JobError(f"{name} wrote of outputs that it has not: {unknown}")
+            raise JobError(f"{name} wrote outputs that its component does not declare: {unknown}")
         for key, provisioned in outputs.artifacts.items():
             found = next(iter(written.artifacts[key].artifacts), None)
             try:
@@ -285,7 +285,9 @@ def check(spec: pb.PipelineSpec, executors: Mapping[str, Any]) -> None:
         if executor is None or executor.WhichOneof("spec") != "container":
             raise JobError(f"{name}: its executor is no container")
         if not executor.container.image or executor.container.HasField("lifecycle"):
-            raise JobError(f"{name}: no image, or a driver, which Kubeflow Pipelines has not")
+            raise JobError(
+                f"{name}: no image, or a lifecycle, which Kubeflow Pipelines does not support"
+            )
         _check_artifacts(spec, name, task, component)
         _check_parameters(spec, name, task, component)
     if set(spec.components) != {t.component_ref.name for t in spec.root.dag.tasks.values()}:
@@ -325,7 +327,7 @@ def _check_parameters(
                 produced = _producer(spec, name, source.task_output_parameter.producer_task)
                 found = produced.parameters.get(source.task_output_parameter.output_parameter_key)
             case kind:
-                raise JobError(f"{name}.{key}: not to be had from {kind}")
+                raise JobError(f"{name}.{key}: a parameter cannot come from {kind}")
         if found is None or found.parameter_type != wanted:
             raise JobError(f"{name}.{key}: there is no such parameter of this type")
 
@@ -391,7 +393,7 @@ def _resolve_placeholder(part: str, executor_input: pb.ExecutorInput) -> str:
     # component/launcher_v2.go, compileCmdAndArgs, which does not replace any other placeholder.
     resolved = part.replace("{{$}}", json_format.MessageToJson(executor_input, indent=None))
     if "{{$" in part.replace("{{$}}", ""):
-        raise JobError(f"a placeholder that nobody resolves: {part}")
+        raise JobError(f"unknown placeholder: {part}")
     return resolved
 
 

@@ -58,7 +58,7 @@ def two_of_one_size(images: Path) -> list[str]:
         if other.parent != path.parent and other.read_bytes() != path.read_bytes():
             assert path.stat().st_mtime_ns == other.stat().st_mtime_ns
             return [str(path), str(other)]
-    raise AssertionError("no two files have one size")
+    raise AssertionError("no two files have the same size")
 
 
 def session(project: Path, folder: Path, steps: list[dict]) -> list[dict]:
@@ -110,6 +110,7 @@ def results(project, folder):
     base = ["--model", str(backbone), "--dataset", str(dataset), "--tune", "head"]
     base += ["--epochs", "1", "--name", "cache", "--pipeline-root", str(root)]
     base += ["--min-accuracy", "0", "--set", "gate.max_drop=1"]
+    base += ["--set", "report.heat_map_seconds=0"]
     preprocessing = ["trainer/preprocessing.py", "image / 127.5 - 1.0", "image / 127.0 - 1.0"]
     training = ["trainer/model/classifier.py", 'kernel_initializer="zeros", ', ""]
     steps = {
@@ -230,6 +231,7 @@ def test_a_lost_metadata_store_and_an_edited_schema(project, tmp_path, tiny_back
     root = tmp_path / "root"
     base = ["--model", str(tiny_backbone), "--dataset", "digits", "--set", "train.steps=20"]
     base += ["--min-accuracy", "0", "--pipeline-root", str(root)]
+    base += ["--set", "report.heat_map_seconds=0"]
     worse = [*base, "--learning-rate", "1e-9"]
     lost = {"arguments": worse, "removals": [str(root / "metadata.sqlite")]}
     edits = [["schemas/digits.pbtxt", "min: 0 max: 9", "min: 0 max: 99"]]

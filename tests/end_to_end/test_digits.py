@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 
 from common import image_counts, progress_display
+from components.model_evaluator.heat_maps import read_heat_maps
 from components.model_evaluator.predictions import read_predictions
 from pipeline.report import image_progress
 from tests.signatures import inputs_of
@@ -74,6 +75,10 @@ def test_the_last_line_names_the_report(run, served):
     assert "from the cache" not in text
     wrong = 207 - round(run.accuracy * 207)
     assert text.count("<li data-class=") == wrong == text.count("data:image/jpeg;base64,")
+    maps = read_heat_maps(str(run.artifacts["Evaluator.evaluation"]))
+    assert maps.method == "attention"
+    assert 0 < len(maps.maps) <= maps.wanted == min(wrong, 24)
+    assert text.count("data:image/png;base64,") == len(maps.maps)
     assert "python pipeline_runner.py --model vit_mini_fe --dataset digits --pipeline-root" in text
     card = page.with_name("README.md").read_text()
     assert (served.parent / "cards" / served.name / "README.md").read_text() == card

@@ -161,7 +161,7 @@ def test_the_image_runs_the_command_line(python):
 def test_pip_is_visible_in_the_worker_image(python, installed, project):
     """Beam's `boot` ends in the worker image if `python -m pip show` does not find Beam."""
     if subprocess.run(["python3.11", "-m", "pip", "--version"], check=False).returncode:
-        pytest.skip("this machine's Python has no pip; that of the image's base has")
+        pytest.skip("this machine's Python has no pip, unlike the Python of the image's base")
     assert python("-m", "pip", "show", "apache-beam").returncode
     worker = (project / "Dockerfile").read_text().partition("AS worker\n")[2]
     (step,) = re.findall(r"^RUN (sed .*)$", worker, re.MULTILINE)

@@ -249,7 +249,7 @@ STEPS = {
 
 @pytest.fixture(scope="module")
 def fingerprints(project, tmp_path_factory):
-    """Returns the fingerprints of the nodes' code after each step.
+    """Returns the fingerprints of the nodes' code after each edit and each installation.
 
     The fingerprints without edits have the kind of the source as their key.
     """

@@ -255,6 +255,7 @@ def test_an_inferred_schema_depends_on_the_library_that_infers_it(tmp_path):
         ("backbone.input_range", "0,1", {"Transform", "Tuner", "Trainer", *READERS}),
         ("serve.precision", "0.9", {"Trainer", *READERS}),
         ("gate.min_accuracy", "0.5", {"Evaluator", "Report"}),
+        ("report.heat_map_seconds", "3", {"Evaluator", "Report"}),
         ("gate.max_ece", "0.1", {"Evaluator", "Report"}),
         ("gate.confidence", "0.9", {"Evaluator", "Report"}),
         ("serving_check.images", "8", {"ServingCheck", "Report"}),

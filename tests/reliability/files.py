@@ -106,7 +106,7 @@ class _Chain:
             self._last = None
             is_met, status = self._run(file)
         if not is_met and status == 0:
-            # A run that continues does not create this file, but a run on an empty root does.
+            # A run that continues may not create `file` again, but a run on an empty root does.
             self._workload.clear()
             self._workload.keep(self._now)
             self._last = None

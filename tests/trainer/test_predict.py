@@ -335,10 +335,10 @@ def test_usage_errors_are_reported_without_tensorflow(tmp_path):
 
 
 @pytest.mark.slow
-def test_the_command_itself(classifier, photographs):
+def test_the_command_itself(classifier, real_images):
     """The command classifies real images, and prints none of TensorFlow's messages."""
     command = [sys.executable, "-m", "trainer.predict", "--model", str(classifier)]
-    files = photographs[:40]
+    files = real_images[:40]
     process = subprocess.run(
         [*command, *map(str, files), "missing.jpg"], capture_output=True, text=True, check=False
     )

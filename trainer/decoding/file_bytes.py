@@ -42,7 +42,7 @@ class FileBytes:
 
 
 def big_endian(digits: tf.Tensor) -> tf.Tensor:
-    """Returns the number, int32 [], in up to 4 bytes, int32 [n], of which the first is the highest.
+    """Returns the number, int32 [], in up to 4 bytes, int32 [n], the most significant byte first.
 
     The result is never negative: a number of 2^31 or more becomes 2^31 - 1, which is beyond the end
     of every file.
@@ -55,7 +55,7 @@ def big_endian(digits: tf.Tensor) -> tf.Tensor:
 
 
 def little_endian(digits: tf.Tensor) -> tf.Tensor:
-    """Returns the same as `big_endian` for bytes of which the last is the highest."""
+    """Returns the same as `big_endian`, but of bytes with the most significant byte last."""
     return big_endian(tf.reverse(digits, [0]))
 
 

@@ -9,8 +9,8 @@ class Limits:
 
     Attributes:
       max_side: the longest side in pixels; a larger image is scaled down to it.
-      max_pixels: the largest number of stored pixels; an image with more is refused after reading
-        its header.
+      max_pixels: the largest number of stored pixels; an image with more pixels is refused after
+        its header is read.
       max_value: the value of white in images of more than 8 bits per channel; with 0, it is the
         value that the file states, or 65535 for 16 bits.
     """
@@ -23,6 +23,7 @@ class Limits:
     def max_bytes(self) -> int:
         """An upper bound for the file size of an image of `max_pixels`, in bytes.
 
-        It allows for three channels of 16 bits without compression, and for 1 MiB of metadata.
+        The bound allows for three channels of 16 bits without compression, and for 1 MiB of
+        metadata.
         """
         return 6 * self.max_pixels + 2**20

@@ -40,7 +40,7 @@ class TrainingData:
     part leaves a few images out.
 
     Attributes:
-      files: gzipped TFRecord files: raw examples for tune "full", transformed ones for "head".
+      files: gzipped TFRecord files, of raw (tune "full") or transformed examples ("head").
       class_counts: the number of examples of each class.
       seed: the seed of the order and of augmentation.
       tune: "full" or "head".
@@ -177,7 +177,7 @@ def validation_batches(
     """Returns the batches of the validation split, in order, once, preprocessed by the graph.
 
     Args:
-      files: gzipped TFRecord files: raw examples for tune "full", transformed ones for "head".
+      files: gzipped TFRecord files, of raw (tune "full") or transformed examples ("head").
       graph: the transform graph, which turns encoded images into pixels.
       tune: "full" or "head".
       classes: the number of classes.

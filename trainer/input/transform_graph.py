@@ -32,9 +32,9 @@ class TransformGraph(tf.Module):
     def frozen_backbone(self) -> Any:
         """The restored `trainer.preprocessing.FrozenBackbone`, if Transform computed features.
 
-        It computes the same features as the graph, with the same function, but for all images at
-        once. The graph computes them in a loop over chunks, because Beam passes a thousand images
-        at a time. That loop cannot run in a Session, in which servers run models.
+        This backbone computes the same features as the graph, with the same function, but for all
+        images at once. The graph computes features in a loop over chunks, because Beam passes a
+        thousand images at a time. That loop cannot run in a Session, in which servers run models.
         """
         return self._loaded.frozen_backbone
 

@@ -53,8 +53,8 @@ def backward(scale: float, *inputs: tf.Tensor) -> list[tf.Tensor]:
 
     Args:
       scale: a factor on the scores.
-      inputs: queries, keys, values; the statistics that `forward` returned; the gradient of its
-        output; its output.
+      inputs: queries, keys, values; the statistics that `forward` returned; the gradient of the
+        attended values; the attended values.
 
     Returns:
       The gradients of queries, keys and values, [B, T, N, H].

@@ -17,7 +17,7 @@ _SPLIT = [0, 2, 1, 3]  # the permutation from [B, T, N, H] to [B, N, T, H], and 
 
 
 class _Attention(NamedTuple):
-    """The parts of one attention in a graph; each tensor is [B, T, N, H], in half precision."""
+    """The tensors, [B, T, N, H] of 16 bits, and the scale of one attention in a graph."""
 
     query: tf.Tensor
     key: tf.Tensor

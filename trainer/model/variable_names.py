@@ -1,4 +1,4 @@
-"""The names of a restored backbone's variables, which layer decay and weight decay depend on."""
+"""The names of a restored backbone's variables, on which layer decay and weight decay depend."""
 
 from typing import Any
 
@@ -11,7 +11,8 @@ def named_variables(backbone: Any) -> list[tuple[str, tf.Variable]]:
     """Returns all variables of a backbone with their names, such as `block_1/kernel`.
 
     Variables without names are identified by their shapes, if these are the shapes of a catalogue
-    model. They are returned with the names of its checkpoint, in the order of the forward pass.
+    model. They are then returned with the names of that model's checkpoint, in the order of the
+    forward pass.
 
     Args:
       backbone: a restored object that keeps the contract of `backbones.contract`.

@@ -14,7 +14,7 @@ from common.errors import InputError
 from trainer.decoding.image_file import decode_plain_jpeg, decode_upright
 from trainer.decoding.limits import Limits
 from trainer.preprocessing import resize, value_range
-from trainer.serving.exported_model import FROM_BYTES, FROM_PIXELS, read_classes
+from trainer.serving.exported_model import FROM_BYTES, FROM_PIXELS, INPUT, read_classes
 from trainer.serving.safe_decode import map_valid
 from trainer.serving.session_model import SessionError, SessionModel
 
@@ -128,9 +128,9 @@ class Classifier:
         self.height, self.width, self.classes = height, width, len(self.names)
         self._session = model
         self._from_bytes = lambda encoded: model(
-            FROM_BYTES, {"image_bytes": np.array(encoded, object)}
+            FROM_BYTES, {INPUT[FROM_BYTES]: np.array(encoded, object)}
         )
-        return lambda images: model(FROM_PIXELS, {"images": images})["probabilities"]
+        return lambda images: model(FROM_PIXELS, {INPUT[FROM_PIXELS]: images})["probabilities"]
 
 
 def preprocess_image(encoded: tf.Tensor, height: int, width: int) -> tf.Tensor:

@@ -14,6 +14,7 @@ from trainer.serving.exported_model import (
     FROM_BYTES,
     FROM_EXAMPLES,
     FROM_PIXELS,
+    INPUT,
     write_calibration,
     write_classes,
 )
@@ -26,10 +27,10 @@ ToFeatures = Callable[[tf.Tensor], tf.Tensor]
 class ServedClassifier:
     """A tuned model together with its preprocessing and its class names.
 
-    All three signatures return `label` (string [B]), `label_id` (int64 [B]), `probability`
-    (float32 [B]), `probabilities` (float32 [B, C]), `valid` (bool [B]) and `accepted` (bool [B]).
-    `valid` is false if the bytes cannot be decoded as an image; the label is then empty, its id -1
-    and every probability 0. `accepted` is false if `valid` is, or if the probability is below the
+    All three signatures return `label` (string [B]), `label_id` (int64 [B]), `probability` (float32
+    [B]), `probabilities` (float32 [B, C]), `valid` (bool [B]) and `accepted` (bool [B]). `valid` is
+    false if the bytes cannot be decoded as an image; the label is then empty, its id -1 and every
+    probability 0. `accepted` is false if `valid` is false, or if the probability is below the
     threshold of the calibration.
     """
 
@@ -73,11 +74,10 @@ class ServedClassifier:
           directory: the directory to write.
           more_signatures: further traced functions by name; benchmarks use them for comparison.
         """
-        images = tf.TensorSpec([None, *self._image_shape, 3], tf.float32, name="images")
+        images = tf.TensorSpec([None, *self._image_shape, 3], tf.float32, name=INPUT[FROM_PIXELS])
         signatures = {
-            # The suffix _bytes makes TensorFlow Serving and Vertex AI decode base64.
-            FROM_BYTES: _traced(self.from_bytes, _strings("image_bytes")),
-            FROM_EXAMPLES: _traced(self.from_examples, _strings("examples")),
+            FROM_BYTES: _traced(self.from_bytes, _strings(INPUT[FROM_BYTES])),
+            FROM_EXAMPLES: _traced(self.from_examples, _strings(INPUT[FROM_EXAMPLES])),
             FROM_PIXELS: _traced(self.from_pixels, images),
             **(more_signatures or {}),
         }

@@ -16,6 +16,9 @@ from trainer.serving.calibration import Calibration
 FROM_BYTES = "serving_default"
 FROM_EXAMPLES = "from_examples"
 FROM_PIXELS = "from_pixels"
+# The name of the input of each signature. The suffix _bytes makes TensorFlow Serving and Vertex AI
+# decode base64.
+INPUT = {FROM_BYTES: "image_bytes", FROM_EXAMPLES: "examples", FROM_PIXELS: "images"}
 
 # The graph contains the same values; the files are for readers that do not load the graph.
 _CLASSES = "assets.extra/classes.json"

@@ -26,7 +26,7 @@ def map_valid(
 
     Args:
       common: a function with few ops, from string [] to float32 of `shape`.
-      general: such a function for the items for which `common` fails.
+      general: a function of the same form, for the items for which `common` fails.
       items: string [B].
       shape: the shape of the functions' results.
 

@@ -11,7 +11,7 @@ its restore operation and its initialization operation, and then answer requests
 same in Python. `tf.saved_model.load` instead restores every object by the object graph. So a model
 may load with one loader and fail with the other.
 
-This file imports only TensorFlow and NumPy, because a server has no code of this project either.
+This file imports only TensorFlow and NumPy, because a server has no code of this project.
 `trainer.serving.serving_process` communicates with a process that runs this file.
 """
 

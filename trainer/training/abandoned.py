@@ -18,7 +18,7 @@ def remove_abandoned(root: str, current: str, *, now: float | None = None) -> No
     """Removes the checkpoints of all but a few trainings of a pipeline.
 
     A training removes its checkpoints when it ends. If a training is interrupted, and its settings
-    or data change before it is resumed, nothing else would ever remove its checkpoints.
+    or data change before it is resumed, only this function removes its checkpoints.
 
     Args:
       root: the directory of the checkpoints of all trainings, on this machine or in a bucket.

@@ -61,7 +61,7 @@ class Checkpoints:
 
     Only complete checkpoints are restored: TensorFlow writes the files of a checkpoint first, and
     then its name into the file `checkpoint`, which is replaced atomically. If checkpoints are
-    written in the background, one thread does both, in this order.
+    written in the background, one thread writes both, in this order.
     """
 
     def __init__(
@@ -110,7 +110,7 @@ class Checkpoints:
         """Restores the newest checkpoint, if there is one.
 
         Returns:
-          The notes that were saved in it; empty if there is no checkpoint.
+          The notes in that checkpoint; empty if there is no checkpoint.
 
         Raises:
           InputError: the checkpoint is damaged or belongs to another training.
@@ -185,9 +185,9 @@ class Checkpoints:
     def _end_thread(self) -> None:
         """Ends the thread that writes checkpoints, and frees its copy of the variables.
 
-        TensorFlow 2.21 keeps both until the process ends, but this process may run an evaluation,
-        or further trainings, before. At the end of the process, TensorFlow would also print the
-        traceback of the thread's last error.
+        TensorFlow 2.21 keeps the thread and the copy until the process ends, but this process may
+        run an evaluation, or further trainings, before. At the end of the process, TensorFlow would
+        also print the traceback of the thread's last error.
         """
         helper = self._all._async_checkpointer_impl
         if helper is None:

@@ -11,8 +11,8 @@ logger = logging.getLogger(__name__)
 # The speed is known after this number of steps, or after a step that takes these seconds.
 _STEPS, _SECONDS = 3, 20.0
 _LONG, _VERY_LONG = 60.0, 600.0  # seconds
-# A training step costs at least three forward passes: the backward pass computes two products of
-# matrices for each one of the forward pass. Measured: 4.3 (docs/performance.md, bfloat16).
+# A training step costs at least three forward passes: for each product of matrices in the forward
+# pass, the backward pass computes two. Measured: 4.3 (docs/performance.md, bfloat16).
 _FORWARD_PASSES = 3
 
 
@@ -24,8 +24,8 @@ class Forecast:
       images: number of images that the remaining steps read; each epoch counts an image again.
       images_per_second: the speed of the first steps.
       devices: the devices in words, such as "2 CPU cores".
-      head_seconds: an estimate of the time of `--tune head` on the same images, if a run should use
-        that instead; else None.
+      head_seconds: an estimate of the time of `--tune head` on the same images, if the log should
+        recommend `--tune head`; else None.
     """
 
     images: int

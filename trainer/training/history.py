@@ -31,8 +31,8 @@ class History:
         Args:
           directory: the directory of the ModelRun artifact.
           total_steps: the number of steps of the training.
-          values: the attribute `values` at the checkpoint that training resumes from; empty for
-            a new training.
+          values: the attribute `values`, as stored in the checkpoint from which training resumes;
+            empty for a new training.
           label: the name of the training in TensorBoard.
         """
         self._directory = directory

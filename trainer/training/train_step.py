@@ -253,7 +253,7 @@ _PLAIN = _Variant("without XLA", xla=False, fuses_attention=False)
 
 
 def _variants(hyperparameters: Hyperparameters) -> list[_Variant]:
-    """Returns the variants to try, the fastest first (docs/performance.md has their speeds)."""
+    """Returns the variants of the step to try, the fastest first; see docs/performance.md."""
     is_default = hyperparameters.jit_compile is None
     if is_default:
         has_xla = bool(tf.config.list_logical_devices("GPU"))

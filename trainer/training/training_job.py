@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from backbones.contract import Shapes, load_backbone
 from common.lease import Lease
+from common.saved_model import GRAPH_FILE
 from trainer.input.class_counts import read_class_counts
 from trainer.input.dataset import TrainingData, read_features, validation_batches
 from trainer.input.transform_graph import TransformGraph
@@ -209,4 +210,4 @@ def backbone_directory(base_model: str) -> str:
     artifact is itself the SavedModel.
     """
     own = os.path.dirname(base_model)
-    return own if tf.io.gfile.exists(os.path.join(own, "saved_model.pb")) else base_model
+    return own if tf.io.gfile.exists(os.path.join(own, GRAPH_FILE)) else base_model

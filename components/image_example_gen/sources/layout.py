@@ -135,7 +135,7 @@ class _Folders:
                 self._below[path[0]].add(path[1])
 
     def descend(self, top: str, split: str) -> str:
-        """Returns the folder of a split, which may be in another folder of the same name.
+        """Returns the folder with a split's class folders: `top`, or a folder of that name inside.
 
         Archives are often unpacked into a folder of their own name: seg_train/seg_train/street/.
         """

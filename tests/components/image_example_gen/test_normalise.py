@@ -54,7 +54,7 @@ def test_jpegs_of_other_colours_become_rgb(mode):
 
 
 @pytest.mark.parametrize("orientation", range(2, 9))
-def test_rotated_photographs_become_upright(orientation):
+def test_rotated_images_become_upright(orientation):
     exif = PIL.Image.Exif()
     exif[ORIENTATION] = orientation
     source = encode(gradient(), "JPEG", exif=exif, quality=95)
@@ -220,7 +220,8 @@ def test_formats_that_only_pillow_decodes(served, encoded):
 
 @pytest.mark.parametrize("format", ["EPS", "PDF", "SGI"])
 def test_other_formats_are_not_opened(format):
-    """Pillow does not get other formats; for an EPS file, it would run Ghostscript."""
+    """Unsupported formats are refused before Pillow opens them; it would run Ghostscript for
+    EPS."""
     with pytest.raises(UnusableError, match="not an image of a known format"):
         convert_image(encode(gradient(), format), limits(100))
 
@@ -340,22 +341,22 @@ def test_a_jpeg_of_many_scans_is_not_decoded():
     assert error.value.reason == Reason.TOO_LARGE
 
 
-def test_photographs_pass_and_tensorflow_decodes_them(photographs):
+def test_real_images_pass_and_tensorflow_decodes_them(real_images):
     re_encoded = []
-    for path in photographs:
+    for path in real_images:
         source = path.read_bytes()
         made = convert_image(source, limits(1024))
         if made is not source:
             re_encoded.append(path.name)
         shape = tf.io.decode_image(made, channels=3, expand_animations=False).shape
         assert max(shape) <= 1024
-    # In the published dataset, one of these two files is a GIF, and the other is a PNG with alpha.
+    # In the published dataset, these two .jpg files are in fact a GIF and a PNG with alpha.
     assert {"Abyssinian_34.jpg", "Abyssinian_5.jpg"} <= set(re_encoded)
 
 
-def test_re_encoding_hardly_grows_the_photographs(photographs):
-    before = sum(path.stat().st_size for path in photographs)
-    after = sum(len(convert_image(path.read_bytes(), limits(1024))) for path in photographs)
+def test_re_encoding_hardly_grows_real_images(real_images):
+    before = sum(path.stat().st_size for path in real_images)
+    after = sum(len(convert_image(path.read_bytes(), limits(1024))) for path in real_images)
     assert after <= 1.1 * before
 
 

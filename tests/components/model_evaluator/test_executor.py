@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from tfx.components.evaluator import executor as tfx_executor
-from tfx.types import standard_artifacts
+from tfx.types import artifact_utils, standard_artifacts
 
 from common.custom_config import to_custom_config
 from common.errors import InputError
@@ -19,6 +19,7 @@ from components.model_evaluator.executor import (
     CHAMPION,
     DATA,
     GATE,
+    HEAT_MAP_SECONDS,
     RECORDS,
     TRAINING,
     Executor,
@@ -61,7 +62,7 @@ def evaluate(make_model, records, tmp_path, monkeypatch):
         waiting = list(meanwhile)
 
         def do(self, inputs, outputs, properties):
-            assert not {CHAMPION, RECORDS, TRAINING, DATA, GATE} & set(properties)
+            assert not {CHAMPION, RECORDS, TRAINING, DATA, GATE, HEAT_MAP_SECONDS} & set(properties)
             (evaluation,) = outputs["evaluation"]
             assert not list(Path(evaluation.uri).glob("*"))
             (baseline,) = [a.uri for a in inputs.get("baseline_model", [])] or [None]
@@ -81,12 +82,13 @@ def evaluate(make_model, records, tmp_path, monkeypatch):
         }
         for name, artifact in artifacts.items():
             artifact.uri = make_model("new", 9.0) if name == "model" else str(tmp_path / name)
+        artifacts["examples"].split_names = artifact_utils.encode_split_names(list(SPLITS))
         (tmp_path / "examples").mkdir()
         counts = {"by_label": {key: {"0": 100} for key in ("read", *SPLITS, "quarantine")}}
         (tmp_path / "examples" / "counts.json").write_text(json.dumps(counts))
         gate = to_custom_config(GateSettings(**vars(Gate(min_accuracy=0.4, confidence=0.8))))
         properties = {CHAMPION: "not looked at", RECORDS: records, TRAINING: "new", GATE: gate}
-        properties[DATA] = "new data"
+        properties |= {DATA: "new data", HEAT_MAP_SECONDS: 0.0}
         inputs, outputs = (
             {name: [artifacts[name]] for name in names}
             for names in (("model", "examples"), ("blessing", "evaluation"))
@@ -144,7 +146,7 @@ def test_a_model_that_was_blessed_meanwhile_is_the_champion(
     blessed, compared = evaluate(refused=Refused(), meanwhile=[bless_another])
     assert (blessed, compared) == (False, [blessings[1].model, other["blessing"].model])
     assert last_blessed(records, ["a", "b"], other_than="") == other["blessing"]
-    assert "was blessed meanwhile: this model is compared with it" in caplog.text
+    assert "this model is compared with that model too" in caplog.text
 
 
 def test_a_model_of_the_same_training_that_was_blessed_meanwhile_is_no_champion(

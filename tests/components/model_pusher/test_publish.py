@@ -19,7 +19,7 @@ from components.model_pusher.serving_directory import identity, newest_version
 from components.model_pusher.versions import LARGEST, choose_version, list_versions
 from tests.components.model_pusher.serving_models import export_model, read_identities
 
-# Python raises these audit events before it changes a file
+# Audit events that Python raises before it changes a file
 # (docs.python.org/3/library/audit_events.html).
 _EVENTS = ("open", "os.rename", "os.mkdir", "os.remove", "os.rmdir")
 

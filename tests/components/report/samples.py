@@ -6,6 +6,7 @@ import io
 import numpy as np
 import PIL.Image
 
+from components.model_evaluator.heat_maps import HeatMaps
 from components.report.answers import Answers
 from components.report.contents import Contents, Curves, Data, Issues, NodeUsage, Thumbnail, Verdict
 from components.report.settings import ReportSettings
@@ -109,6 +110,9 @@ def make_contents(classes, images=300) -> Contents:
             version="17",
         ),
         thumbnails=dict.fromkeys(wrong, make_thumbnail()),
+        heat_maps=HeatMaps(
+            method="occlusion", wanted=5, maps={name: [[0, 0.2], [0.7, 1]] for name in wrong[:2]}
+        ),
         nodes=[
             NodeUsage(
                 node=name,
@@ -137,4 +141,5 @@ def stopped_contents(classes) -> Contents:
         answers=None,
         verdict=None,
         thumbnails={},
+        heat_maps=None,
     )

@@ -41,6 +41,17 @@ addEventListener("load", async () => {
     const before = svg.getBoundingClientRect().width;
     document.querySelector("[data-zoom='1.25']").click();
     used.grown = svg.getBoundingClientRect().width / before;
+    const maps = document.getElementById("maps");
+    const mapsShown = () => [...document.querySelectorAll(".gallery img.map")]
+      .filter(image => getComputedStyle(image).display !== "none").length;
+    const mapsBefore = mapsShown();
+    maps.click();
+    used.maps = [mapsBefore, mapsShown(), maps.tabIndex];
+    const overlay = document.querySelector(".gallery img.map");
+    const base = overlay.previousElementSibling.getBoundingClientRect();
+    const over = overlay.getBoundingClientRect();
+    used.moved = Math.hypot(over.x - base.x, over.y - base.y, over.width - base.width,
+                            over.height - base.height);
   }
   const axeFound = window.axe ? (await axe.run()).violations
     .filter(v => ["serious", "critical"].includes(v.impact))
@@ -94,6 +105,9 @@ def test_a_report_works_and_fits_the_window(report, width, tmp_path):
     findings = open_in_chromium(report, width, tmp_path)
     assert findings["shown"] == findings["ofClass"] > 0
     assert findings["grown"] == pytest.approx(1.25, abs=0.02)
+    # hidden, shown after a click, and focused after the Tab key
+    assert findings["maps"] == [0, 2, 0]
+    assert findings["moved"] < 1  # pixels between a thumbnail and its map
 
 
 def test_a_comparison_fits_the_window(comparison, tmp_path):

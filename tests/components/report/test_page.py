@@ -49,7 +49,8 @@ def test_the_page_loads_no_other_files(flowers):
     assert flowers.addresses
     assert {address.partition(":")[0][:1] for address in flowers.addresses} <= {"#", "d"}
     assert all(
-        address.startswith(("#", "data:image/jpeg;base64,")) for address in flowers.addresses
+        address.startswith(("#", "data:image/jpeg;base64,", "data:image/png;base64,"))
+        for address in flowers.addresses
     )
 
 
@@ -64,6 +65,7 @@ def test_the_page_has_verdict_data_and_command(flowers):
         "python pipeline_runner.py --model vit_b16_fe",
         "same as b.jpg (test, roses)",
         "truncated",
+        "lowers its odds most (occlusion). Shown for the 2 of 5 surest wrong answers.",
     ):
         assert expected in text
 
@@ -145,3 +147,12 @@ def test_colours_follow_the_mode_of_the_reader():
     page = make_page(make_contents(FLOWERS, 30))
     assert not re.findall(r"#0102\w\w", page)
     assert 'fill="var(--good)"' in page
+
+
+def test_heat_maps_are_images_with_a_description():
+    page = make_page(make_contents(FLOWERS))
+    assert page.count("data:image/png;base64,") == 2
+    assert page.count('alt="Heat map: warm at centre, middle right, ') == 2
+    without = make_page(dataclasses.replace(make_contents(FLOWERS), heat_maps=None))
+    assert "data:image/png" not in without
+    assert "Show heat maps" not in without

@@ -45,15 +45,12 @@ def settings(**changes):
 
 
 def example_of(name, image):
-    features = {"image": image, "file_name": name.encode()}
-    return tf.train.Example(
-        features=tf.train.Features(
-            feature={
-                key: tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
-                for key, value in features.items()
-            }
-        )
-    ).SerializeToString()
+    feature = {
+        key: tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
+        for key, value in {"image": image, "file_name": name.encode()}.items()
+    }
+    feature["label"] = tf.train.Feature(int64_list=tf.train.Int64List(value=[0]))
+    return tf.train.Example(features=tf.train.Features(feature=feature)).SerializeToString()
 
 
 @pytest.fixture(autouse=True)

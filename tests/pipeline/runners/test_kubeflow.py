@@ -58,7 +58,7 @@ def check_platform(document):
                 raise JobError(f"KubernetesExecutorConfig has no field {name}")
             for message in value if isinstance(value, list) else [value]:
                 if isinstance(message, dict) and not set(message) <= KUBERNETES_FIELDS[name]:
-                    raise JobError(f"{name} has not all the fields {sorted(message)}")
+                    raise JobError(f"{name} does not have all the fields {sorted(message)}")
 
 
 class Kubeflow(Api):

@@ -24,7 +24,7 @@ def forecast(caplog):
 
 
 def test_full_tuning_on_a_cpu(forecast):
-    # Full tuning has 23,488 images at 2 images/s; a head needs features of 2,350 images at 6
+    # Full tuning trains on 23,488 images at 2 images/s; a head needs features of 2,350 images at 6
     # images/s.
     (line,) = forecast([16.0, 16.0, 16.0, 16.0])
     assert line == (

@@ -12,7 +12,8 @@ _OPERATIONS = (brightness, contrast, color)
 def color_jitter(image: tf.Tensor, seed: tf.Tensor, strength: float) -> tf.Tensor:
     """Varies brightness, contrast and saturation, in random order.
 
-    It works as torchvision's `ColorJitter(strength, strength, strength)`, which timm uses.
+    The operations and factors are those of torchvision's
+    `ColorJitter(strength, strength, strength)`, which timm uses.
 
     Args:
       image: float32 [H, W, 3] in [0, 255].

@@ -12,8 +12,8 @@ _ATTEMPTS = 100
 def inception_crop(encoded: tf.Tensor, seed: tf.Tensor, area: float) -> tf.Tensor:
     """Returns a random window of an image. If the image is a JPEG, only the window is decoded.
 
-    It works as `decode_jpeg_and_inception_crop` of big_vision. The source is Szegedy et al., "Going
-    Deeper with Convolutions" (https://arxiv.org/abs/1409.4842), section 6.
+    The window is chosen as by `decode_jpeg_and_inception_crop` of big_vision. The source is Szegedy
+    et al., "Going Deeper with Convolutions" (https://arxiv.org/abs/1409.4842), section 6.
 
     Args:
       encoded: an encoded image (JPEG, PNG, GIF, BMP), string [].

@@ -1,6 +1,6 @@
 """Changes pixel values by a function of the old value, for some operations also of the histogram.
 
-They agree with Pillow's `ImageOps`. All take and return float32 [H, W, 3] in [0, 255].
+The functions agree with Pillow's `ImageOps`. They take and return float32 [H, W, 3] in [0, 255].
 """
 
 import tensorflow as tf
@@ -27,7 +27,7 @@ def solarize(image: tf.Tensor, threshold: float) -> tf.Tensor:
 def solarize_add(image: tf.Tensor, addition: float) -> tf.Tensor:
     """Adds `addition` (0 to 255) to values below 128.
 
-    It works as in AutoAugment's code; Pillow has no such operation.
+    AutoAugment's code does the same; Pillow has no such operation.
     """
     dark = tf.cast(image < 128.0, tf.float32)
     return tf.minimum(image + addition * dark, 255.0)

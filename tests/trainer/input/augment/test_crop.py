@@ -33,7 +33,7 @@ def test_windows_lie_in_the_image_and_within_the_bounds():
     share = height * width / (120 * 200)
     # Rounding to whole pixels changes the share and the ratio of a window of 60 pixels by 2 %.
     assert 0.29 < share.min() < 0.33
-    assert share.max() > 0.6  # the largest window with an allowed ratio has 0.8 of the image
+    assert share.max() > 0.6  # the largest window with an allowed ratio has 0.8 of the image's area
     ratio = width / height
     assert 0.73 < ratio.min() < 0.78
     assert 1.29 < ratio.max() < 1.36
@@ -60,8 +60,8 @@ def test_the_crop_is_a_window_of_the_decoded_image(format):
         assert_same_but_for_chroma_at_the_edge(image, expected, exact=format != "JPEG")
 
 
-def test_the_crop_of_a_photograph(photographs):
-    for path in photographs[::60]:
+def test_the_crop_of_a_real_image(real_images):
+    for path in real_images[::60]:
         encoded = path.read_bytes()
         if not encoded.startswith(b"\xff\xd8\xff"):
             continue

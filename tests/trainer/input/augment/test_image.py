@@ -55,8 +55,8 @@ def test_the_default_is_the_preprocessing_of_serving():
     np.testing.assert_array_equal(images(Augmentation()), decode_images(tf.constant(FILES), *SIZE))
 
 
-def test_the_default_is_the_preprocessing_of_serving_for_photographs(photographs):
-    files = [path.read_bytes() for path in photographs[::40]]
+def test_the_default_is_the_preprocessing_of_serving_for_real_images(real_images):
+    files = [path.read_bytes() for path in real_images[::40]]
     np.testing.assert_array_equal(
         images(Augmentation(), files), decode_images(tf.constant(files), *SIZE)
     )
@@ -85,8 +85,8 @@ def test_range():
     assert made.max() <= 1
 
 
-def test_range_of_photographs(photographs):
-    made = images(EVERYTHING, [path.read_bytes() for path in photographs[::20]])
+def test_range_of_real_images(real_images):
+    made = images(EVERYTHING, [path.read_bytes() for path in real_images[::20]])
     assert made.min() >= -1
     assert made.max() <= 1
 

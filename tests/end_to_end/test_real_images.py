@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from components.model_evaluator.heat_maps import read_heat_maps
 from components.model_evaluator.predictions import read_predictions
 from tests.signatures import answers_by_object_graph, assert_same, inputs_of
 
@@ -65,6 +66,7 @@ def flowers_head(pipeline, shared, flowers):
 def test_a_head_on_flowers_ends_pushed(flowers_head, flowers):
     assert (flowers_head.status, flowers_head.err) == (0, "")
     assert flowers_head.accuracy >= 0.80
+    assert read_heat_maps(str(flowers_head.artifacts["Evaluator.evaluation"])).method == "occlusion"
     assert [str(path) for path in versions(flowers)] == [flowers_head.value("pushed to")]
 
 

@@ -1,0 +1,73 @@
+"""Makes heat maps of the most probable wrong answers."""
+
+import time
+from collections.abc import Sequence
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from absl import logging
+
+from common.notice import notice
+from components.examples import find_images
+from components.model_evaluator.heat_maps import HeatMaps
+from trainer.heat_maps.explain import explain
+
+_MOST = 24  # images
+_DIGITS = 3
+
+
+def choose_mistakes(predictions: pa.Table, most: int = _MOST) -> dict[str, str]:
+    """Returns the names of wrongly answered images with the answers, the most probable first.
+
+    Images that the model could not decode are left out.
+    """
+    wrong = pc.and_(
+        predictions["valid"], pc.not_equal(predictions["label"], predictions["predicted"])
+    )
+    rows = predictions.filter(wrong).sort_by([("probability", "descending")]).slice(0, most)
+    return dict(zip(rows["file_name"].to_pylist(), rows["predicted"].to_pylist(), strict=True))
+
+
+def explain_mistakes(
+    predictions: pa.Table, *, model: str, classes: Sequence[str], test_split: str, seconds: float
+) -> HeatMaps | None:
+    """Makes the heat maps; returns None if the time is 0, or too short, or all answers are right.
+
+    A failure is only said: it does not change the verdict.
+
+    Args:
+      predictions: the table of `components.model_evaluator.predictions`.
+      model: directory of the exported SavedModel.
+      classes: its class names.
+      test_split: URI of the split of the Examples artifact.
+      seconds: the time after which no further map is made.
+    """
+    answers = choose_mistakes(predictions)
+    if not answers or not seconds:
+        return None
+    begin = time.monotonic()
+    try:
+        encoded = {
+            example.file_name: example.image for example in find_images([test_split], answers)
+        }
+        images = [
+            (file, encoded[file], classes.index(answer))
+            for file, answer in answers.items()
+            if file in encoded
+        ]
+        made = list(explain(model, images, seconds - (time.monotonic() - begin)))
+    except Exception as error:  # whatever a graph of unknown origin makes TensorFlow raise
+        logging.exception("The heat maps of wrong answers failed.")
+        notice(
+            f"The report has no heat maps of wrong answers: {type(error).__name__}, see the log."
+        )
+        return None
+    took = time.monotonic() - begin
+    logging.info("Made %d of %d heat maps in %.1f s.", len(made), len(answers), took)
+    if not made:
+        return None
+    return HeatMaps(
+        method=made[0].method,
+        wanted=len(answers),
+        maps={one.file: one.values.round(_DIGITS).tolist() for one in made},
+    )

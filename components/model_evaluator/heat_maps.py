@@ -1,0 +1,38 @@
+"""Heat maps of the most probable wrong answers: what Evaluator writes, and Report shows.
+
+Imports no TensorFlow.
+"""
+
+import dataclasses
+import json
+from collections.abc import Sequence
+
+from common.files import read_json, write_whole
+
+_FILE = "heat_maps.json"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class HeatMaps:
+    """The heat maps of a model.
+
+    Attributes:
+      method: "attention" or "occlusion"; see `trainer.heat_maps`.
+      wanted: number of images for which maps were wanted. There are fewer maps where the time was
+        up, or where no part of an image speaks for the answer.
+      maps: by the name of the image, rows of values in [0, 1], of which the greatest is 1.
+    """
+
+    method: str
+    wanted: int
+    maps: dict[str, Sequence[Sequence[float]]]
+
+    def write(self, evaluation: str) -> None:
+        """Writes them into the ModelEvaluation artifact at the URI `evaluation`."""
+        write_whole(f"{evaluation}/{_FILE}", json.dumps(dataclasses.asdict(self)))
+
+
+def read_heat_maps(evaluation: str) -> HeatMaps | None:
+    """Reads the heat maps of a ModelEvaluation artifact; returns None if it has none."""
+    values = read_json(f"{evaluation}/{_FILE}", "the heat maps of an evaluation")
+    return HeatMaps(**values) if values else None

@@ -1,0 +1,55 @@
+"""Draws a heat map as an image that lies over a thumbnail, and describes it in words.
+
+Imports no TensorFlow.
+"""
+
+import io
+from collections.abc import Sequence
+
+import numpy as np
+import PIL.Image
+
+_LONGEST = 80  # pixels; browsers enlarge it smoothly
+# From dark violet to light yellow: in this scale of Matplotlib, "inferno", the lightness grows
+# evenly, so that it can be read without seeing colours.
+_COLOURS = np.array(
+    [[0, 0, 4], [66, 10, 104], [147, 38, 103], [221, 81, 58], [252, 165, 10], [252, 255, 164]]
+)
+_OPACITY = 0.45, 0.75  # of the darkest and of the lightest colour
+_ROWS, _COLUMNS = ("top", "middle", "bottom"), ("left", "centre", "right")
+_MUCH = 0.6  # of the greatest value
+
+
+def draw_overlay(values: Sequence[Sequence[float]], width: int, height: int) -> bytes:
+    """Draws a heat map as a PNG with the proportions of a thumbnail.
+
+    Args:
+      values: rows of values in [0, 1].
+      width: of the thumbnail, in pixels.
+      height: of the thumbnail, in pixels.
+    """
+    factor = _LONGEST / max(width, height)
+    size = max(1, round(width * factor)), max(1, round(height * factor))
+    grid = PIL.Image.fromarray(np.asarray(values, np.float32))
+    smooth = np.clip(np.asarray(grid.resize(size, PIL.Image.Resampling.BICUBIC)), 0, 1)
+    # 64 colours make the file a third as large as 256, and look the same.
+    levels = PIL.Image.fromarray((smooth * 63).round().astype(np.uint8), "P")
+    steps = np.linspace(0, len(_COLOURS) - 1, 64)
+    palette = np.stack([np.interp(steps, range(len(_COLOURS)), c) for c in _COLOURS.T], 1)
+    levels.putpalette(palette.round().astype(np.uint8).tobytes())
+    file = io.BytesIO()
+    opacities = (255 * np.linspace(*_OPACITY, 64)).astype(np.uint8).tobytes()
+    levels.save(file, "PNG", optimize=True, bits=6, transparency=opacities)
+    return file.getvalue()
+
+
+def describe_map(values: Sequence[Sequence[float]]) -> str:
+    """Says in which ninths of the image the heat map is warm, the warmest first."""
+    grid = np.kron(np.asarray(values, np.float64), np.ones([3, 3]))  # so that it has thirds
+    thirds = [
+        (band.max(), f"{row} {column}" if row != "middle" or column != "centre" else "centre")
+        for row, rows in zip(_ROWS, np.array_split(grid, 3, 0), strict=True)
+        for column, band in zip(_COLUMNS, np.array_split(rows, 3, 1), strict=True)
+    ]
+    warm = [name for value, name in sorted(thirds, key=lambda third: -third[0]) if value >= _MUCH]
+    return f"warm at {', '.join(warm[:4])}{' and elsewhere' if len(warm) > 4 else ''}"

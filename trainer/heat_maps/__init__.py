@@ -1,0 +1,1 @@
+"""Shows which parts of an image an exported model's answer draws on."""

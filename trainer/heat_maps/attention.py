@@ -1,0 +1,143 @@
+"""Heat maps of a Vision Transformer, from its attention and the gradient of its answer.
+
+Attention rollout (Abnar and Zuidema, arXiv 2005.00928) multiplies the attention matrices of all
+layers. It tells how much of each patch reaches the class token, whatever the answer is: if only a
+head is tuned, the map is the same for every head. So the attention is weighted by the gradient of
+the answer here (Chefer, Gur and Wolf, arXiv 2012.09838 and 2103.15679).
+
+Measured on 150 test digits and the ViT of the demo: if the warmest fifth of the patches is covered,
+the log odds of the answer fall by 5.3 with rollout, 4.7 with this map, 3.0 with the map of
+arXiv 2103.15679, which does not normalise, and 0.8 with patches chosen at random. With maps of the
+second likeliest answer, whose log odds should fall, they fall by -1.1 (so they rise), 0.2, 0.0 and
+-0.2. Occlusion, which measures just this, reaches 5.7 and 0.9, with 50 passes instead of two.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from trainer.model.xla import import_inlined
+
+
+class UnknownGraphError(ValueError):
+    """The graph is not that of a Vision Transformer with a class token."""
+
+
+class AttentionMaps:
+    """Makes heat maps with one forward and one backward pass for each image."""
+
+    def __init__(self, signature: Any) -> None:
+        """
+        Args:
+          signature: the signature `from_pixels` of an exported model.
+
+        Raises:
+          UnknownGraphError: the graph has no softmax of scores [B, heads, tokens, tokens] in which
+            the number of tokens is 1 more than the square of a number.
+        """
+        _, height, width, _ = signature.inputs[0].shape
+
+        @tf.function(autograph=False)
+        def explain(images: tf.Tensor, answer: tf.Tensor) -> list[tuple[tf.Tensor, tf.Tensor]]:
+            import_inlined(signature, [images])
+            graph = tf.compat.v1.get_default_graph()
+            attentions = _find_attentions(graph.get_operations())
+            logits = _find_logits(graph.get_operations())
+            others = tf.one_hot(answer, tf.shape(logits)[1], on_value=-np.inf, off_value=0.0)
+            # Not the probability, whose gradient vanishes where the model is sure.
+            odds = logits[0, answer] - tf.reduce_logsumexp(logits[0] + others)
+            return list(zip(attentions, tf.gradients(odds, attentions), strict=True))
+
+        self._explain = explain.get_concrete_function(
+            tf.TensorSpec([1, height, width, 3], tf.float32), tf.TensorSpec([], tf.int32)
+        )
+        self._signature = signature  # a traced function does not keep its variables
+
+    def __call__(self, image: np.ndarray, answer: int) -> np.ndarray:
+        """Makes the heat map of an answer.
+
+        Args:
+          image: float32 [H, W, 3] in [-1, 1].
+          answer: index of the class that the model answered.
+
+        Returns:
+          How much each patch speaks for the answer, float [grid, grid], not negative.
+        """
+        layers = self._explain(tf.constant(image[np.newaxis]), tf.constant(answer, tf.int32))
+        return relevance([(one.numpy()[0], other.numpy()[0]) for one, other in layers])
+
+
+def relevance(layers: Sequence[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
+    """Combines the attention of all layers.
+
+    Args:
+      layers: attention and its gradient of each layer, float [heads, tokens, tokens]; in the last
+        one, the rows of the other tokens may be left out: [heads, 1, tokens].
+
+    Returns:
+      The relevance of each patch to the class token, float [grid, grid], not negative.
+    """
+    tokens = layers[0][0].shape[-1]
+    total = np.eye(tokens)
+    for attention, gradient in layers:
+        weighted = np.maximum(attention * gradient, 0).mean(0)
+        weighted /= np.maximum(weighted.sum(-1, keepdims=True), np.finfo(np.float32).tiny)
+        # Half of each token bypasses the attention, in the residual connection.
+        total = (total[: len(weighted)] + weighted @ total) / 2
+    grid = _side(tokens)
+    return total[0, 1:].reshape(grid, grid)
+
+
+def _side(tokens: int) -> int:
+    """Returns the side of the grid of patches, or 0 if they and a class token form no square."""
+    side = round((tokens - 1) ** 0.5)
+    return side if side > 1 and side * side == tokens - 1 else 0
+
+
+def _find_attentions(operations: Sequence[tf.Operation]) -> list[tf.Tensor]:
+    """Returns the attention of each layer, [B, heads, queries, tokens], the first layer first."""
+    found = [operation for operation in operations if _is_attention(operation)]
+    shapes = {operation.outputs[0].shape[-1] for operation in found}
+    if len(shapes) != 1:
+        raise UnknownGraphError(f"found the attention of {len(shapes)} numbers of tokens")
+    depths = _depths(found)
+    found.sort(key=lambda operation: depths[operation])
+    (tokens,) = shapes
+    if any(operation.outputs[0].shape[2] != tokens for operation in found[:-1]):
+        raise UnknownGraphError("a layer before the last one computes the class token only")
+    return [operation.outputs[0] for operation in found]
+
+
+def _is_attention(operation: tf.Operation) -> bool:
+    if operation.type != "Softmax":
+        return False
+    shape = operation.outputs[0].shape
+    if shape.rank != 4 or shape[2] is None or shape[3] is None:
+        return False
+    return _side(shape[3]) > 0 and shape[2] in (1, shape[3])
+
+
+def _depths(found: Sequence[tf.Operation]) -> dict[tf.Operation, int]:
+    """Returns for each operation how many of the others it depends on."""
+    marked = set(found)
+
+    def count_before(operation: tf.Operation) -> int:
+        seen, waiting = set(), [operation]
+        while waiting:
+            for tensor in waiting.pop().inputs:
+                if tensor.op not in seen:
+                    seen.add(tensor.op)
+                    waiting.append(tensor.op)
+        return len(seen & marked)
+
+    return {operation: count_before(operation) for operation in found}
+
+
+def _find_logits(operations: Sequence[tf.Operation]) -> tf.Tensor:
+    """Returns the logits, [B, C]: the input of the softmax of the answers."""
+    found = [o for o in operations if o.type == "Softmax" and o.outputs[0].shape.rank == 2]
+    if len(found) != 1:
+        raise UnknownGraphError(f"found {len(found)} softmaxes of answers")
+    return found[0].inputs[0]

@@ -1,0 +1,93 @@
+"""Makes heat maps of an exported model's answers within a limit of time."""
+
+import dataclasses
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from absl import logging
+
+from trainer.heat_maps.attention import AttentionMaps, UnknownGraphError
+from trainer.heat_maps.occlusion import OcclusionMaps
+from trainer.preprocessing import resize, value_range
+from trainer.serving.exported_model import FROM_PIXELS
+
+ATTENTION, OCCLUSION = "attention", "occlusion"
+
+
+class OutOfTimeError(Exception):
+    """The limit of time was reached."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class HeatMap:
+    """Which parts of an image an answer draws on.
+
+    Attributes:
+      file: name of the image.
+      method: ATTENTION or OCCLUSION.
+      values: float [grid, grid] in [0, 1]; the greatest is 1. The cells divide the height and the
+        width of the image evenly.
+    """
+
+    file: str
+    method: str
+    values: np.ndarray
+
+
+def explain(
+    model: str,
+    images: Iterable[tuple[str, bytes, int]],
+    seconds: float,
+    *,
+    now: Callable[[], float] = time.monotonic,
+) -> Iterator[HeatMap]:
+    """Yields heat maps, in the order of the images, until the time is up.
+
+    An image is explained only if the time left is as long as that of the slowest image so far.
+
+    Args:
+      model: directory of an exported SavedModel.
+      images: name, JPEG and index of the answer of each image.
+      seconds: the limit, with the time to load the model.
+      now: a clock, in seconds.
+    """
+    end = now() + seconds
+
+    def check_time() -> None:
+        if now() > end:
+            raise OutOfTimeError
+
+    loaded = tf.saved_model.load(model)
+    signature = loaded.signatures[FROM_PIXELS]
+    _, height, width, _ = signature.inputs[0].shape
+    method, make_map = _choose(signature, check_time)
+    slowest = 0.0
+    for file, encoded, answer in images:
+        begin = now()
+        if begin + slowest > end:
+            return
+        decoded = tf.io.decode_jpeg(encoded, channels=3)
+        image = value_range(resize(decoded, height, width)).numpy()
+        try:
+            values = make_map(image, answer)
+        except OutOfTimeError:
+            return
+        slowest = max(slowest, now() - begin)
+        if values.max() > 0:  # otherwise no part of the image speaks for the answer
+            yield HeatMap(file, method, values / values.max())
+
+
+def _choose(
+    signature: Any, check_time: Callable[[], None]
+) -> tuple[str, Callable[[np.ndarray, int], np.ndarray]]:
+    """Returns the method that suits the graph of a model, and its function."""
+    try:
+        return ATTENTION, AttentionMaps(signature)
+    except UnknownGraphError as reason:
+        logging.info("The heat maps come from occlusion: %s.", reason)
+    return OCCLUSION, OcclusionMaps(
+        lambda images: signature(images=tf.constant(images))["probabilities"].numpy(), check_time
+    )
