@@ -38,6 +38,10 @@ def run(config: Config, log: Path, record_owner: Callable[[], None]) -> int:
         from pipeline.runners import local
 
         report = local.run(fitted, inputs, console)
+        if config.run.track == "mlflow":
+            from pipeline.report.tracking import track_run
+
+            track_run(fitted, report, console)
         console.summary(report)
         return PUSHED if report.pushed_to else REFUSED
 

@@ -43,6 +43,7 @@ from pipeline.options.serving_check import ServingCheck
 from pipeline.options.settings import Setting, check_setting
 from pipeline.options.source_options import check_source_options
 from pipeline.options.storage import check_storage, normalise
+from pipeline.options.tracking import check_tracking
 from pipeline.options.tuning import check_tune
 from pipeline.recipes import RECIPES
 
@@ -74,6 +75,8 @@ def build_config(settings: Mapping[str, Setting], *, needs_model: bool = True) -
     given = _changed_origins(values, settings)
     check_runner(values.get("run.runner", Run.runner), given)
     check_together(given)
+    if "run.track" in given:
+        check_tracking(values["run.track"], given["run.track"])
     check_alternatives(values, {key: setting.origin for key, setting in settings.items()})
     values.setdefault("model", "")
     compiled = values.get("run.runner") in COMPILED_RUNNERS

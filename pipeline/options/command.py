@@ -18,8 +18,8 @@ from pipeline.options.defaults import (
 from pipeline.options.flags import FLAGS
 from pipeline.recipes import RECIPES
 
-# Options that change only the output on the screen.
-_SCREEN_OPTIONS = {"run.verbose", "cloud.wait"}
+# Options that change only where the results of a run are shown.
+_SCREEN_OPTIONS = {"run.verbose", "run.track", "cloud.wait"}
 
 
 def make_command(config: Config, *commands: str) -> str:

@@ -33,6 +33,7 @@ RUNNERS: Mapping[str, tuple[str, ...]] = {
     "machines.trainer.tpu_topology": _VERTEX,
     "machines.": COMPILED_RUNNERS,
     "run.fail_on_unblessed": COMPILED_RUNNERS,
+    "run.track": ("local", "beam"),
 }
 
 # Options that have no effect without a schedule.

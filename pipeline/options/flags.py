@@ -32,6 +32,7 @@ FLAGS = {
     "--serving-dir": "serving_dir",
     "--endpoint": "endpoint.name",
     "--traffic": "endpoint.traffic",
+    "--track": "run.track",
     "--fail-on-unblessed": "run.fail_on_unblessed",
     "--output": "cloud.output",
     "--image": "cloud.image",

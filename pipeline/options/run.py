@@ -18,6 +18,11 @@ class Run:
     )
     beam_args: tuple[str, ...] = option("a flag for Beam; may be repeated", default=())
     verbose: bool = option("show logs and tracebacks on the screen", default=False)
+    track: Literal["off", "mlflow"] = option(
+        "log parameters, metrics, report and model of the finished run to the MLflow server that "
+        "MLFLOW_TRACKING_URI names",
+        default="off",
+    )
     fail_on_unblessed: bool = option(
         "let a run on a cluster fail if its model is not blessed, so that alerts fire",
         default=False,

@@ -1,0 +1,120 @@
+"""Logs the results of a run to MLflow, which is imported only for this."""
+
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tfx.dsl.io import fileio
+from tfx.utils import path_utils
+
+from common.errors import one_line
+from common.file_records import list_files
+from common.files import read_json
+from common.urls import remove_secrets
+from pipeline.options.command import describe_options, make_command
+from pipeline.options.config import Config
+from pipeline.report.console import Console
+from pipeline.report.outcome import Report
+
+# Without these limits, MLflow tries for several minutes to reach a server that does not respond.
+_PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": "60"}
+_LONGEST = 500  # characters of a parameter, the limit of older servers
+
+
+def track_run(config: Config, report: Report, console: Console) -> None:
+    """Logs parameters, metrics, curves, the report and the model of a finished run to MLflow.
+
+    MLflow's environment variables, such as MLFLOW_TRACKING_URI and MLFLOW_TRACKING_TOKEN, name the
+    server. The name of the pipeline is the name of the experiment. If MLflow fails, the console
+    shows a warning, and the result of the run is the same.
+    """
+    console.busy("logging the run to MLflow")
+    for name, value in _PATIENCE.items():
+        os.environ.setdefault(name, value)
+    try:
+        address = _log(config, report)
+    except Exception as error:  # MLflow and the clients of its stores have many kinds of errors
+        console.warn(
+            f"The run was not logged to MLflow: {remove_secrets(one_line(error))}; see the log. "
+            "The same command logs it again, and takes everything else from the cache."
+        )
+        return
+    console.line(f"mlflow: {address}")
+
+
+def _log(config: Config, report: Report) -> str:
+    """Logs the run; returns the name of the server, the experiment and the id of the run."""
+    import mlflow
+
+    mlflow.set_experiment(config.name)
+    with mlflow.start_run(tags=dict(_tags(config, report))) as run:
+        mlflow.log_params(
+            {key: value[:_LONGEST] for key, value in describe_options(config).items()}
+        )
+        mlflow.log_metrics(dict(_metrics(report)))
+        _log_curves(mlflow, report.artifacts["Trainer.model_run"])
+        with _on_this_machine(report.page) as page:
+            mlflow.log_artifact(str(page))
+        model = path_utils.serving_model_path(report.artifacts["Trainer.model"])
+        with _on_this_machine(model) as directory:
+            mlflow.log_artifacts(str(directory), "model")
+    server = remove_secrets(mlflow.get_tracking_uri())
+    return f"{server}: experiment {config.name}, run {run.info.run_id}"
+
+
+def _tags(config: Config, report: Report) -> Iterator[tuple[str, str]]:
+    yield "command", make_command(config)
+    yield "verdict", "blessed" if report.gate.blessed else "not blessed"
+    if report.pushed_to:
+        yield "pushed_to", report.pushed_to
+    elif report.unpushed:
+        yield "not_pushed", report.unpushed
+
+
+def _metrics(report: Report) -> Iterator[tuple[str, float]]:
+    yield "test_accuracy", report.accuracy
+    yield "test_images", report.test_images
+    yield from zip(("test_accuracy_low", "test_accuracy_high"), report.interval, strict=True)
+    yield "worst_class_recall", report.worst_class[1]
+    yield from report.calibration.items()
+    for size, latency in report.serving.latency_ms.items():
+        yield f"serving_ms_batch_{size}", latency["p50"]
+
+
+def _log_curves(mlflow: Any, model_run: str) -> None:
+    """Logs the metrics of training steps as `train_…`, and those of epochs by their own names."""
+    from mlflow.entities import Metric
+
+    history: Mapping[str, Any] = read_json(f"{model_run}/history.json", "curves of a training")
+    metrics = [
+        Metric(prefix + name, value, 0, int(record["step"]))
+        for key, prefix in (("steps", "train_"), ("epochs", ""))
+        for record in (history or {}).get(key, ())
+        for name, value in record.items()
+        if name != "step"
+    ]
+    client = mlflow.MlflowClient()
+    run_id = mlflow.active_run().info.run_id
+    most = 1000  # metrics in one request, a limit of the server
+    for start in range(0, len(metrics), most):
+        client.log_batch(run_id, metrics=metrics[start : start + most])
+
+
+@contextmanager
+def _on_this_machine(path: str) -> Iterator[Path]:
+    """A context with a path on this machine of a file or directory, which may be in a bucket."""
+    if "://" not in path:
+        yield Path(path)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        target = Path(folder) / path.rpartition("/")[2]
+        if fileio.isdir(path):
+            for name in list_files(path):
+                (target / name).parent.mkdir(parents=True, exist_ok=True)
+                fileio.copy(f"{path}/{name}", str(target / name))
+        else:
+            fileio.copy(path, str(target))
+        yield target
