@@ -1,5 +1,6 @@
 """Logs the results of a run to MLflow, which is imported only for this."""
 
+import logging
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -19,8 +20,12 @@ from pipeline.options.config import Config
 from pipeline.report.console import Console
 from pipeline.report.outcome import Report
 
+logger = logging.getLogger(__name__)
+
 # Without these limits, MLflow tries for several minutes to reach a server that does not respond.
 _PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": "60"}
+# MLflow would print the address of the run with the password of the server.
+_SILENCE = {"MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true"}
 _LONGEST = 500  # characters of a parameter, the limit of older servers
 
 
@@ -34,9 +39,11 @@ def track_run(config: Config, report: Report, console: Console) -> None:
     console.busy("logging the run to MLflow")
     for name, value in _PATIENCE.items():
         os.environ.setdefault(name, value)
+    os.environ.update(_SILENCE)
     try:
         address = _log(config, report)
     except Exception as error:  # MLflow and the clients of its stores have many kinds of errors
+        logger.warning("MLflow failed.", exc_info=True)
         console.warn(
             f"The run was not logged to MLflow: {remove_secrets(one_line(error))}; see the log. "
             "The same command logs it again, and takes everything else from the cache."
