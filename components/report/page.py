@@ -20,10 +20,10 @@ MOST_THUMBNAILS, MOST_OF_CLASS = 240, 6
 _MOST_BYTES = 5_000_000  # of the page; images are left out until it is smaller
 _MOST_PAIRS, _MOST_BALANCED = 15, 40
 _METHODS = {
-    "attention": "Heat maps show which patches speak for the answer that the model gave: from warm "
-    "ones, attention that raises its odds leads to the answer (rollout weighted by gradients).",
-    "occlusion": "Heat maps show which parts speak for the answer that the model gave: covering a "
-    "warm part with the mean colour lowers its odds most (occlusion).",
+    "attention": "A heat map shows which patches of the image the answer depends on: attention to "
+    "warm patches raises the odds of the answer (attention rollout, weighted by gradients).",
+    "occlusion": "A heat map shows which parts of the image the answer depends on: covering a warm "
+    "part lowers the odds of the answer (occlusion).",
 }
 _SMALL = 64  # pixels: an image of at most this side is shown enlarged, with its pixels
 

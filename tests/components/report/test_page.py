@@ -65,7 +65,7 @@ def test_the_page_has_verdict_data_and_command(flowers):
         "python pipeline_runner.py --model vit_b16_fe",
         "same as b.jpg (test, roses)",
         "truncated",
-        "lowers its odds most (occlusion). Shown for the 2 of 5 surest wrong answers.",
+        "lowers the odds of the answer (occlusion). Shown for the 2 of 5 surest wrong answers.",
     ):
         assert expected in text
 
