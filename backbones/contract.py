@@ -16,12 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
-from google.protobuf.message import DecodeError
-from tensorflow.core.protobuf import saved_model_pb2, saved_object_graph_pb2, struct_pb2
+from tensorflow.core.protobuf import saved_object_graph_pb2, struct_pb2
 
 from backbones.keras_models import HOW_TO_CONVERT, is_keras_export
 from common.errors import InputError, one_line
-from common.saved_model import GRAPH_FILE
+from common.saved_model import read_saved_model
 
 # The attributes of the interface: the expected value of each, in words, and, for a list, the
 # allowed kinds of its members.
@@ -41,27 +40,6 @@ class Shapes:
     height: int
     width: int
     features: int
-
-
-def read_saved_model(directory: str | Path) -> saved_model_pb2.SavedModel:
-    """Parses `saved_model.pb`, the file that TensorFlow's loader in Python reads first.
-
-    Raises:
-      InputError: the file is missing or corrupt.
-    """
-    path = f"{directory}/{GRAPH_FILE}"
-    try:
-        with tf.io.gfile.GFile(path, "rb") as file:
-            saved_model = saved_model_pb2.SavedModel.FromString(file.read())
-    except (tf.errors.OpError, DecodeError) as error:
-        raise InputError(
-            f"{path}: missing or corrupt; expected a SavedModel; export or download it again"
-        ) from error
-    if not saved_model.meta_graphs:
-        raise InputError(
-            f"{path}: corrupt SavedModel (it has no graph); export or download it again"
-        )
-    return saved_model
 
 
 def read_shapes(directory: str | Path) -> Shapes:

@@ -13,9 +13,9 @@ from tensorflow.core.framework import function_pb2, node_def_pb2
 from tensorflow.core.protobuf import meta_graph_pb2
 from tensorflow.python.framework import op_def_registry
 
-from backbones.contract import read_saved_model
 from backbones.operations import RESTORE, SAVE, is_pure
 from common.errors import InputError
+from common.saved_model import read_saved_model
 from common.text import list_first
 
 _CALLS = ("PartitionedCall", "StatefulPartitionedCall")

@@ -116,7 +116,7 @@ def main(given: list[str] | None = None) -> None:
 
     from backbones.augreg.convert import convert
     from backbones.augreg.initialization import random_arrays
-    from trainer.serving.exported_model import FROM_BYTES
+    from common.signatures import FROM_BYTES
     from trainer.serving.session_model import SessionModel
 
     images = read_images(arguments.images, max(arguments.batch_sizes))

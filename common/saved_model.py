@@ -1,3 +1,36 @@
-"""The file of a SavedModel without which it is none. Imports no TensorFlow."""
+"""Reads the file of a SavedModel that contains its graph. Importing this imports no TensorFlow."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from common.errors import InputError
+
+if TYPE_CHECKING:
+    from tensorflow.core.protobuf import saved_model_pb2
 
 GRAPH_FILE = "saved_model.pb"
+
+
+def read_saved_model(directory: str | Path) -> "saved_model_pb2.SavedModel":
+    """Parses `saved_model.pb`, the file that TensorFlow's loader in Python reads first.
+
+    Raises:
+      InputError: the file is missing or corrupt.
+    """
+    import tensorflow as tf
+    from google.protobuf.message import DecodeError
+    from tensorflow.core.protobuf import saved_model_pb2
+
+    path = f"{directory}/{GRAPH_FILE}"
+    try:
+        with tf.io.gfile.GFile(path, "rb") as file:
+            saved_model = saved_model_pb2.SavedModel.FromString(file.read())
+    except (tf.errors.OpError, DecodeError) as error:
+        raise InputError(
+            f"{path}: missing or corrupt; expected a SavedModel; export or download it again"
+        ) from error
+    if not saved_model.meta_graphs:
+        raise InputError(
+            f"{path}: corrupt SavedModel (it has no graph); export or download it again"
+        )
+    return saved_model

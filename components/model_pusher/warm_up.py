@@ -20,9 +20,9 @@ from tensorflow.core.protobuf import meta_graph_pb2
 from tensorflow_serving.apis import prediction_log_pb2
 from tfx.dsl.io import fileio
 
-from backbones.contract import read_saved_model
+from common.saved_model import read_saved_model
+from common.signatures import FROM_BYTES, FROM_EXAMPLES, FROM_PIXELS, INPUT
 from components.model_pusher.serving_directory import WARM_UP
-from trainer.serving.exported_model import FROM_BYTES, FROM_EXAMPLES, FROM_PIXELS, INPUT
 
 # Each format has its own request, since its decoder is a separate part of the graph. `_batches`
 # uses the last format, JPEG, for the largest batch.

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from common.errors import InputError
+from common.signatures import FROM_BYTES, FROM_EXAMPLES, FROM_PIXELS, INPUT
 from components.serving_check.answers import (
     Outputs,
     answer_for,
@@ -17,7 +18,6 @@ from components.serving_check.answers import (
 from components.serving_check.findings import Findings
 from components.serving_check.probes import make_probes
 from components.serving_check.settings import ServingCheckSettings
-from trainer.serving.exported_model import FROM_BYTES, FROM_EXAMPLES, FROM_PIXELS, INPUT
 from trainer.serving.serving_process import STOPPED, ServingProcess
 
 BATCHES = (1, 8, 32)

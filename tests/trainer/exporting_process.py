@@ -29,7 +29,14 @@ from tests.trainer.training_inputs import make_training_inputs
 from trainer.decoding.limits import Limits
 from trainer.input.augmentation import Augmentation
 from trainer.input.transform_graph import TransformGraph
-from trainer.preprocessing import FEATURES, IMAGE, LABEL, preprocessing_fn
+from trainer.preprocessing import (
+    FEATURES,
+    IMAGE,
+    IMAGE_HASH,
+    LABEL,
+    hash_images,
+    preprocessing_fn,
+)
 from trainer.train import run_fn
 from trainer.training.hyperparameters import Hyperparameters
 from trainer.training.preemption import PreemptedError
@@ -99,8 +106,11 @@ def write_features(images: Path, graph: TransformGraph, folder: Path) -> None:
         records = list(tf.data.TFRecordDataset(str(file), "GZIP"))
         parsed = tf.io.parse_example(records, spec)
         features = graph(parsed[IMAGE], FEATURES).numpy()
-        rows = zip(features, parsed[LABEL].numpy(), strict=True)
-        examples = [{FEATURES: row, LABEL: int(label)} for row, label in rows]
+        hashes = hash_images(parsed[IMAGE]).numpy()
+        examples = [
+            {FEATURES: row, LABEL: int(label), IMAGE_HASH: int(image_hash)}
+            for row, label, image_hash in zip(features, parsed[LABEL].numpy(), hashes, strict=True)
+        ]
         write_records(folder / file.name, examples)
 
 

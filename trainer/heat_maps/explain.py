@@ -9,10 +9,10 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 
+from common.signatures import FROM_PIXELS
 from trainer.heat_maps.attention import AttentionMaps, UnknownGraphError
 from trainer.heat_maps.occlusion import OcclusionMaps
 from trainer.preprocessing import resize, value_range
-from trainer.serving.exported_model import FROM_PIXELS
 
 ATTENTION, OCCLUSION = "attention", "occlusion"
 

@@ -11,10 +11,11 @@ import tensorflow as tf
 
 from backbones.contract import call_backbone, load_backbone, read_shapes
 from common.errors import InputError
+from common.signatures import FROM_BYTES, FROM_PIXELS, INPUT
 from trainer.decoding.image_file import decode_plain_jpeg, decode_upright
 from trainer.decoding.limits import Limits
 from trainer.preprocessing import resize, value_range
-from trainer.serving.exported_model import FROM_BYTES, FROM_PIXELS, INPUT, read_classes
+from trainer.serving.exported_model import read_classes
 from trainer.serving.safe_decode import map_valid
 from trainer.serving.session_model import SessionError, SessionModel
 

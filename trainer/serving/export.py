@@ -6,18 +6,12 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from common.signatures import FROM_BYTES, FROM_EXAMPLES, FROM_PIXELS, INPUT
 from trainer.decoding.image_file import decode_plain_jpeg, decode_upright
 from trainer.decoding.limits import Limits
 from trainer.preprocessing import IMAGE, resize, value_range
 from trainer.serving.calibration import Calibration
-from trainer.serving.exported_model import (
-    FROM_BYTES,
-    FROM_EXAMPLES,
-    FROM_PIXELS,
-    INPUT,
-    write_calibration,
-    write_classes,
-)
+from trainer.serving.exported_model import write_calibration, write_classes
 from trainer.serving.safe_decode import map_valid
 
 Tensors = dict[str, tf.Tensor]

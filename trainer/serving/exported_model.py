@@ -1,4 +1,4 @@
-"""The names of an exported model's signatures, and its files of class names and calibration."""
+"""The files of an exported model with its class names and its calibration."""
 
 import dataclasses
 import json
@@ -11,14 +11,6 @@ import tensorflow as tf
 from common.errors import InputError
 from common.files import write_whole
 from trainer.serving.calibration import Calibration
-
-# The signatures, named by their inputs.
-FROM_BYTES = "serving_default"
-FROM_EXAMPLES = "from_examples"
-FROM_PIXELS = "from_pixels"
-# The name of the input of each signature. The suffix _bytes makes TensorFlow Serving and Vertex AI
-# decode base64.
-INPUT = {FROM_BYTES: "image_bytes", FROM_EXAMPLES: "examples", FROM_PIXELS: "images"}
 
 # The graph contains the same values; the files are for readers that do not load the graph.
 _CLASSES = "assets.extra/classes.json"
