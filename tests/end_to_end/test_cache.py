@@ -165,7 +165,7 @@ def test_an_inspection_reads_no_image_again_and_trains_nothing(results, folder):
     """The two nodes run because nothing stops them: their limits differ."""
     assert results["inspection"]["ran"] == {"ExampleValidator", "DataCheck"}
     assert results["inspection"]["status"] == 0
-    (page,) = (folder / "root" / "reports").glob("*.html")
+    page = min((folder / "root" / "reports").glob("*.html"))  # later runs stop, with a page each
     text = page.read_text()
     assert "Inspected" in text
     assert '<ul class="sheet"><li><img' in text

@@ -112,6 +112,7 @@ def test_the_entry_point_runs_a_node(python, tmp_path):
         "max_side": 1024.0,
         "max_pixels": 1e8,
         "max_value": 0.0,
+        "split_by": "content",
         "listing": str(tmp_path / "listing.jsonl"),
     }
     invocation = {
