@@ -28,6 +28,7 @@ empty root, and bit-identical weights in the only version of the serving directo
 
 import argparse
 import random
+import signal
 import subprocess
 import time
 from pathlib import Path
@@ -65,6 +66,8 @@ def main() -> None:
     source = Path(__file__).with_name("fault.c")
     subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", preload, source, "-ldl"], check=True)
     until = time.monotonic() + 60 * parsed.minutes
+    # A shell starts background jobs with SIGINT ignored, and runs would inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     server = ForkServer(preload)
     try:
         campaign = Campaign(server, workload, Reference.of(server, workload), results, until)
