@@ -9,7 +9,22 @@ import rich.progress
 
 from common.pace import Pace
 
+BAR_WIDTH = 24  # characters
 _BETWEEN_LINES = 30.0  # the least time between two lines, in seconds
+
+
+def make_bars(
+    console: rich.console.Console, *columns: rich.progress.ProgressColumn
+) -> rich.progress.Progress:
+    """Returns progress bars that a terminal shows while they run, and other outputs do not."""
+    return rich.progress.Progress(
+        *columns,
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+        redirect_stdout=False,  # output of libraries goes to the log
+        redirect_stderr=False,
+    )
 
 
 def describe_images(done: int, total: int, pace: Pace | None) -> str:
@@ -41,17 +56,13 @@ class ProgressDisplay:
           clock: a function that returns the time in seconds.
         """
         # A context manager, within which the bars are shown.
-        self.bars = rich.progress.Progress(
+        self.bars = make_bars(
+            console,
             rich.progress.SpinnerColumn(),
             rich.progress.TextColumn("{task.description}", markup=False),
-            rich.progress.BarColumn(bar_width=24),
+            rich.progress.BarColumn(bar_width=BAR_WIDTH),
             rich.progress.TextColumn("{task.fields[detail]}", markup=False),
             rich.progress.TimeElapsedColumn(),
-            console=console,
-            transient=True,
-            disable=not console.is_terminal,
-            redirect_stdout=False,  # output of libraries goes to the log
-            redirect_stderr=False,
         )
         self._is_terminal = console.is_terminal
         self._print_line = print_line

@@ -9,6 +9,7 @@ import rich.progress
 
 import common.lock
 from backbones.download.transfer import logger
+from common.progress_display import BAR_WIDTH, make_bars
 from common.text import make_printable
 
 
@@ -18,17 +19,13 @@ def show_downloads(console: rich.console.Console) -> Iterator[None]:
 
     If this process waits for another process, a line names the file which that process is writing.
     """
-    bars = rich.progress.Progress(
+    bars = make_bars(
+        console,
         rich.progress.TextColumn("downloading {task.description}", markup=False),
-        rich.progress.BarColumn(bar_width=24),
+        rich.progress.BarColumn(bar_width=BAR_WIDTH),
         rich.progress.DownloadColumn(),
         rich.progress.TransferSpeedColumn(),
         rich.progress.TimeRemainingColumn(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-        redirect_stdout=False,  # output of libraries goes to the log
-        redirect_stderr=False,
     )
     listener = _Listener(bars)
     level = logger.level

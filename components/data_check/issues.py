@@ -4,8 +4,10 @@ import dataclasses
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 from common.errors import RefusedError
+from common.files import read_bytes
 from components.data_check.measure import LEAST_SIDE, ImageRecord
 from components.data_check.near_duplicates import Pair, find_near_duplicates
 
@@ -137,6 +139,12 @@ def check_leaks(issues: Sequence[Issue], tested: int, max_leak: float) -> None:
 def format_issues(issues: Iterable[Issue]) -> str:
     """Formats the list, a line of JSON for each issue."""
     return "".join(json.dumps(dataclasses.asdict(issue)) + "\n" for issue in issues)
+
+
+def read_issues(uri: str) -> list[dict[str, Any]]:
+    """Reads the list that DataCheck wrote into its artifact: the fields of `Issue`, by name."""
+    lines = (read_bytes(f"{uri}/{FILE}") or b"").splitlines()
+    return [json.loads(line) for line in lines]
 
 
 def describe_pairs(

@@ -12,8 +12,7 @@ from common.files import read_bytes, read_json
 from common.text import make_printable
 from common.versions import installed_versions
 from components.backbone_transform.executor import WARNING
-from components.data_check.issues import EXAMINED_FILE, KINDS
-from components.data_check.issues import FILE as ISSUES_FILE
+from components.data_check.issues import EXAMINED_FILE, KINDS, read_issues
 from components.example_check.anomalies import read_anomalies
 from components.examples import list_splits
 from components.image_example_gen.counts import (
@@ -147,10 +146,9 @@ def _read_issues(found: Mapping[str, Artifact]) -> Issues | None:
     if "data_issues" not in found:
         return None
     uri = found["data_issues"].uri
-    lines = (read_bytes(f"{uri}/{ISSUES_FILE}") or b"").splitlines()
     examined = read_json(f"{uri}/{EXAMINED_FILE}", "the kinds of issues of the data check")
     issues = Issues(
-        records=[json.loads(line) for line in lines],
+        records=read_issues(uri),
         examined={kind: KINDS[kind] for kind in examined or () if kind in KINDS},
     )
     images = read_thumbnails(

@@ -22,7 +22,11 @@ def render(template: str, values: Mapping[str, Any], *, script: str = "") -> str
       script: the name of a file with the page's script; empty for none.
     """
     environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=jinja2.FunctionLoader(_read),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     environment.filters |= {
         "percent": lambda value: f"{100 * value:.1f} %",
@@ -33,7 +37,7 @@ def render(template: str, values: Mapping[str, Any], *, script: str = "") -> str
         "base64": lambda content: base64.b64encode(content).decode(),
     }
     program = _read(script) if script else ""
-    return environment.from_string(_read(template)).render(
+    return environment.get_template(template).render(
         dict(values)
         | {
             "style": _read("style.css"),

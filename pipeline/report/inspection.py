@@ -1,18 +1,17 @@
 """What an inspection of the images found."""
 
 import dataclasses
-import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from common.errors import RefusedError
-from common.files import read_bytes
-from components.data_check.issues import FILE, Issue, check_leaks
+from components.data_check.issues import Issue, check_leaks, read_issues
 from components.example_check.quarantine import check_quarantine, find_dark_images
 from components.image_example_gen.counts import read_counts
 from components.report.read_artifacts import list_anomalies
 from pipeline.options.config import Config
 from pipeline.report.lineage import NodeRun
+from pipeline.report.results import describe_counts
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -50,31 +49,33 @@ def describe_inspection(
       page: the path of the page.
     """
     (examples,) = run["ImageExampleGen"].outputs["examples"]
-    counts = read_counts(examples.uri)
-    read, quarantined = counts.pop("read"), counts.pop("quarantine")
-    splits = ", ".join(f"{count} {split}" for split, count in counts.items())
-    kinds = Counter(issue.kind for issue in _read_issues(run))
+    counts, issues = read_counts(examples.uri), _read_issues(run)
+    kinds = Counter(issue.kind for issue in issues)
     checked = ", ".join(f"{kind}: {count}" for kind, count in kinds.items()) or "no issue found"
     off = config.data.check == "off"
     return Inspection(
         found=[
-            f"images: {read} read: {splits}, {quarantined} quarantined",
+            describe_counts(counts),
             f"data check: {'off' if off else checked}",
         ],
-        refusals=list(_list_refusals(config, run, classes)),
+        refusals=list(_list_refusals(config, run, classes, counts["test"], issues)),
         page=page,
     )
 
 
-def _read_issues(run: Mapping[str, NodeRun]) -> Iterator[Issue]:
-    if "DataCheck" in run:
-        (found,) = run["DataCheck"].outputs["data_issues"]
-        for line in (read_bytes(f"{found.uri}/{FILE}") or b"").splitlines():
-            yield Issue(**json.loads(line))
+def _read_issues(run: Mapping[str, NodeRun]) -> list[Issue]:
+    if "DataCheck" not in run:
+        return []
+    (found,) = run["DataCheck"].outputs["data_issues"]
+    return [Issue(**values) for values in read_issues(found.uri)]
 
 
 def _list_refusals(
-    config: Config, run: Mapping[str, NodeRun], classes: Sequence[str]
+    config: Config,
+    run: Mapping[str, NodeRun],
+    classes: Sequence[str],
+    test_images: int,
+    issues: Sequence[Issue],
 ) -> Iterator[str]:
     (examples,) = run["ImageExampleGen"].outputs["examples"]
     (anomalies,) = run["ExampleValidator"].outputs["anomalies"]
@@ -86,8 +87,6 @@ def _list_refusals(
     if found and not config.ingest.allow_anomalies:
         yield f"{len(found)} anomalies in the data, such as {found[0]}"
     try:
-        check_leaks(
-            list(_read_issues(run)), read_counts(examples.uri)["test"], config.data.max_leak
-        )
+        check_leaks(issues, test_images, config.data.max_leak)
     except RefusedError as error:
         yield str(error)

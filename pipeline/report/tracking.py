@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from tfx.dsl.io import fileio
-from tfx.utils import path_utils
+from tfx.utils import io_utils, path_utils
 
 from common.errors import one_line
-from common.file_records import list_files
 from common.files import read_json
 from common.urls import remove_secrets
 from pipeline.options.command import describe_options, make_command
@@ -118,10 +117,6 @@ def _on_this_machine(path: str) -> Iterator[Path]:
         return
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / path.rpartition("/")[2]
-        if fileio.isdir(path):
-            for name in list_files(path):
-                (target / name).parent.mkdir(parents=True, exist_ok=True)
-                fileio.copy(f"{path}/{name}", str(target / name))
-        else:
-            fileio.copy(path, str(target))
+        copy = io_utils.copy_dir if fileio.isdir(path) else io_utils.copy_file
+        copy(path, str(target))
         yield target
