@@ -10,9 +10,9 @@ from components.data_check.near_duplicates import Pair, group_images
 
 _FOLDS = 5
 _LEAST_OF_CLASS = _FOLDS  # images: smaller classes are not judged
-# Two images that look the same are confirmed if each is among this many nearest ones of the other,
-# by their features. Where all images are alike, such as X-ray images, small grey copies of many
-# different ones correlate.
+# Two images that look the same are confirmed if, by their features, each is among this many nearest
+# neighbours of the other. In a dataset of similar images, such as X-ray images, the small grey
+# copies of many different images correlate.
 _NEAREST = 10
 _NEIGHBOURS = 10  # of its class, to which the distance of an image is measured
 _CHUNK = 512
@@ -24,7 +24,7 @@ class WrongLabel(NamedTuple):
     Attributes:
       image: its index.
       score: 1 minus the probability of its label, in [0, 1].
-      likelier: the label that is likelier.
+      likelier: the class that is likelier than the label.
     """
 
     image: int
@@ -144,7 +144,8 @@ def find_outliers(features: np.ndarray, labels: np.ndarray) -> list[tuple[int, f
       labels: int [N].
 
     Returns:
-      Index and distance of each, the farthest first. Classes of at most 10 images have none.
+      Index and distance of each outlier, the farthest first. A class of at most 10 images has no
+      outliers.
     """
     distances = np.full(len(labels), np.nan)
     unit = _unit(features)

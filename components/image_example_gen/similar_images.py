@@ -48,8 +48,9 @@ class _StoredViews(Sequence[_Views]):
 class MeasureShard(beam.DoFn):
     """Measures the images of a shard, one by one; yields nothing.
 
-    The element is the path of a plan. Beside it, this step writes a file of rows, and one of the
-    names of their images: an image that cannot be decoded, or is too small, has none.
+    The element is the path of a plan. This step writes a file of measurements beside the plan, and
+    a file with the names of the measured images: images that cannot be decoded, or are too small,
+    are left out.
     """
 
     def __init__(self, *, source: str, limits: Limits) -> None:

@@ -170,8 +170,10 @@ class TrainingJob:
         for variable, trained in zip(plain.variables, model.variables, strict=True):
             variable.assign(trained.numpy())
         if self.settings.tune == "head":
-            backbone = self.graph.frozen_backbone
-            to_features = backbone.from_pixels
+            frozen = self.graph.frozen_backbone
+            to_features = frozen.from_pixels
+            # Without `frozen` itself, whose decoding the exported model does not call.
+            backbone = frozen.backbone
         else:
             to_features = plain.get_layer("backbone")
             backbone = to_features.backbone
