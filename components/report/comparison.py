@@ -4,6 +4,7 @@ Imports neither TensorFlow nor TFX.
 """
 
 import dataclasses
+import re
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
@@ -130,12 +131,18 @@ def _different(first: RunRecord, second: RunRecord) -> dict[str, tuple[str, str]
     values = [
         {"model": record.model, "dataset": record.dataset, "tune": record.tune}
         | record.options
-        | {f"fingerprint of {name}": value[:12] for name, value in record.lineage.items()}
+        | dict(_describe_input(name, value) for name, value in record.lineage.items())
         for record in (first, second)
     ]
     keys = dict.fromkeys([*values[0], *values[1]])
     found = {key: tuple(of_run.get(key, MISSING) for of_run in values) for key in keys}
     return {key: (a, b) for key, (a, b) in found.items() if a != b}
+
+
+def _describe_input(name: str, value: str) -> tuple[str, str]:
+    """Returns name and value of an input: the beginning of a fingerprint, or a whole path."""
+    is_fingerprint = re.fullmatch("[0-9a-f]{64}", value)
+    return (f"fingerprint of {name}", value[:12]) if is_fingerprint else (name, value)
 
 
 def _results(*sides: Side) -> Iterator[tuple[str, tuple[str, str]]]:
