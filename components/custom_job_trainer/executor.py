@@ -27,7 +27,7 @@ class Executor(base_executor.BaseExecutor):
 
         Raises:
           google.api_core.exceptions.GoogleAPIError: Vertex AI refuses the job, or does not report
-            its state.
+          the state of the job.
           RuntimeError: the job failed or was cancelled.
           SystemExit: the step received SIGTERM.
         """

@@ -15,9 +15,9 @@ def compute_features(
 ) -> np.ndarray:
     """Returns the features of all images, float32 [N, D], in the order in which they are read.
 
-    The features that Transform has computed are read from its examples. The backbone computes only
-    the others: with `--tune head` those of the test split, which Transform does not read; with
-    `--tune full` all.
+    Features that Transform has computed are read from its examples, and the backbone computes the
+    missing features: with `--tune head`, the features of the test split, which Transform does not
+    read; with `--tune full`, all features.
 
     Args:
       splits: URIs of the splits of ImageExampleGen's examples.

@@ -47,7 +47,7 @@ batch_timeout_micros {{ value: 0 }}
 # Batches that are computed at the same time: the number of CPU cores of the server.
 num_batch_threads {{ value: 4 }}
 # Batches that wait for a thread. Further requests are refused (HTTP 503), so that a client can try
-# another server. As many as threads is right for online requests; more for bulk work.
+# another server. For online requests, use the number of threads; for bulk work, a larger number.
 max_enqueued_batches {{ value: 4 }}
 """
 
