@@ -24,7 +24,7 @@ from common.errors import InputError, one_line
 from common.saved_model import GRAPH_FILE
 
 _UNREADABLE = (tarfile.TarError, EOFError, OSError, zlib.error, lzma.LZMAError, ValueError)
-# The first bytes of a compressed file -> the class that decompresses it.
+# The first bytes of a compressed file, and the class that decompresses such a file.
 _COMPRESSIONS: dict[bytes, Callable[[IO[bytes]], Any]] = {
     b"\x1f\x8b": lambda file: gzip.GzipFile(fileobj=file),
     b"BZh": bz2.BZ2File,
@@ -38,7 +38,8 @@ _KINDS = {
     tarfile.FIFOTYPE: "a pipe",
 }
 _MOST_MEMBERS = 100_000  # A regular SavedModel has a few files, and one more for each asset.
-# The longest read, in bytes. `tarfile` reads files in smaller pieces, and a header in one piece.
+# The largest number of bytes in one read. `tarfile` reads files in smaller pieces, and a header in
+# one piece.
 _LONGEST_READ = 1 << 20
 
 

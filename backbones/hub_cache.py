@@ -13,8 +13,8 @@ def find_in_hub_cache(handle: str) -> Path | None:
     such model.
 
     By default, the cache lies in the directory for temporary files, where any user of the machine
-    could have put a model. So a model in this cache is used only if it belongs to this user or to
-    root.
+    could have put a model. A model in TF-Hub's cache is thus used only if it belongs to this user
+    or to root.
     """
     directory = hub_cache_directory(handle)
     if not is_saved_model(directory):

@@ -28,7 +28,7 @@ def find_layout(variables: Sequence[tuple[str, Shape]]) -> Layout | None:
 
     The SavedModels of the TF-Hub collection were written by JAX's jax2tf, with a flat list of
     variables that have no names (github.com/sayakpaul/ViT-jax2tf, conversion.ipynb). Only the
-    shapes of these variables identify them.
+    shapes of the variables identify such a SavedModel.
 
     Args:
       variables: TensorFlow's name, without `:0`, and shape of each variable.

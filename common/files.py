@@ -123,7 +123,7 @@ def read_bytes(path: str | Path) -> bytes | None:
 def flush_directory(directory: Path) -> None:
     """Flushes the names in `directory` to the disk, if the file system can do that.
 
-    Without this call, a new or renamed file may be gone after a power failure.
+    A new or renamed file whose name was not flushed may be gone after a power failure.
     """
     descriptor = os.open(directory, os.O_RDONLY)
     try:

@@ -29,13 +29,12 @@ _DESCRIPTIONS = {
     signal.SIGTERM: "terminated",
     signal.SIGHUP: "ended, as its terminal is gone",
 }
-# All time limits below are in seconds. If a process group gets a signal, wrappers such as
-# timeout(1) and uv send it to their child once more; a second signal within `_SAME_REQUEST` does
-# not count as a second request of the user.
-_SAME_REQUEST = 0.5
-_LONGEST_CALLBACKS = 1.0  # longest time for all callbacks together
-_LONGEST_TURN = 0.2  # longest time for which the next callback waits for the previous callback
-_LONGEST_KILL = 2.0  # longest time for killing the descendants of the process
+# If a process group gets a signal, wrappers such as timeout(1) and uv send it to their child once
+# more; a second signal within `_SAME_REQUEST` does not count as a second request of the user.
+_SAME_REQUEST = 0.5  # seconds
+_LONGEST_CALLBACKS = 1.0  # seconds: longest time for all callbacks together
+_LONGEST_TURN = 0.2  # seconds: longest time for which a callback delays the next callback
+_LONGEST_KILL = 2.0  # seconds: longest time for killing the descendants of the process
 
 
 class Work(Protocol):
@@ -169,7 +168,7 @@ class Termination:
                     os.write(descriptor, line)
 
 
-# One object for the whole process, to which signal handlers belong.
+# The `Termination` of the whole process, since signal handlers belong to the process.
 _current: Termination | None = None
 
 

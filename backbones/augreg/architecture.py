@@ -159,7 +159,8 @@ def patch_stride(patch_size: int, resnet_blocks: tuple[int, ...] | None) -> int:
     """
     if resnet_blocks is None:
         return patch_size
-    # The root's convolution, its pooling, and blocks 2, 3 and 4 each halve the resolution.
+    # In the ResNet, the root's convolution, the root's pooling, and blocks 2, 3 and 4 each halve
+    # the resolution.
     return patch_size * 2 ** (2 + len(resnet_blocks[1:]))
 
 

@@ -12,7 +12,7 @@ from common.saved_model import GRAPH_FILE
 class _Reusable(tf.Module):
     """The root object of the SavedModel."""
 
-    # These attributes replace properties of tf.Module, because a SavedModel stores only attributes.
+    # The lists below replace properties of tf.Module, because a SavedModel stores only attributes.
     variables: list[tf.Variable] = []  # noqa: RUF012
     trainable_variables: list[tf.Variable] = []  # noqa: RUF012
 

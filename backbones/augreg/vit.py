@@ -60,7 +60,8 @@ class VisionTransformer(tf.Module):
         tokens = self._embed(images)
         for index in range(self.architecture.depth - 1):
             tokens = self._encoder_block(tokens, index)
-        # Only the class token of the last block is used, so its other outputs are not computed.
+        # Of the last block's outputs, only the class token is used, so the other outputs are not
+        # computed.
         tokens = self._encoder_block(tokens, self.architecture.depth - 1, class_token_only=True)
         outputs = self._layer_norm(tokens, "Transformer/encoder_norm")
         if self.architecture.representation_size is not None:

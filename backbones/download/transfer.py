@@ -89,8 +89,8 @@ class _Transfer:
         self, url: str, target: Path, name: str, sha256: str | None, patience: Patience
     ) -> None:
         self._url, self._target, self._name = url, target, name
-        # The notes contain only a digest of the URL, since a signed URL must not be written to a
-        # file.
+        # The notes beside a partial file contain only a digest of the URL, since a signed URL must
+        # not be written to a file.
         self._url_digest = hashlib.sha256(url.encode()).hexdigest()
         self._sha256, self._patience = sha256, patience
         self._part = target.with_name(target.name + ".part")

@@ -13,7 +13,7 @@ from trainer.preprocessing import IMAGE, LABEL, decode_images
 MOST_IMAGES = 200
 _BATCH = 8
 # A warning requires that another range is significantly better (one-sided McNemar's test, 5 %), and
-# that better on at least the share `_MIN_ADVANTAGE` of the images.
+# that it is better on at least the share `_MIN_ADVANTAGE` of the images.
 _CRITICAL_VALUE = 1.645
 _MIN_ADVANTAGE = 0.05
 

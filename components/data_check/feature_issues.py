@@ -51,7 +51,7 @@ def confirm_pairs(pairs: Sequence[Pair], features: np.ndarray) -> list[Pair]:
         chunk = images[start : start + _CHUNK]
         for image, likeness in zip(chunk, unit[chunk] @ unit.T, strict=True):
             likeness[image] = -np.inf
-            # The k-th greatest value, in a time that grows with N only.
+            # `np.partition` finds the k-th greatest value in a time that grows only with N.
             place = max(len(likeness) - _NEAREST, 0)
             least = np.partition(likeness, place)[place]
             near.update((image, other) for other in others[image] if likeness[other] >= least)
@@ -167,7 +167,7 @@ def find_outliers(features: np.ndarray, labels: np.ndarray) -> list[tuple[int, f
     if not len(measured):
         return []
     first, third = np.percentile(measured, [25, 75])
-    # This comparison is False for NaN.
+    # The comparison is False for a distance of NaN.
     far = np.flatnonzero(distances > third + 1.5 * (third - first))
     return sorted(((int(i), float(distances[i])) for i in far), key=lambda image: -image[1])
 

@@ -69,7 +69,7 @@ def measure_image(encoded: bytes, *, file_name: str, split: str, label: int) -> 
     """Measures an encoded image of ImageExampleGen, an upright RGB JPEG."""
     with PIL.Image.open(io.BytesIO(encoded)) as image:
         width, height = image.size
-        # Libjpeg decodes the image directly at a fraction of its size.
+        # With `draft`, libjpeg decodes the image directly at a fraction of its size.
         image.draft("L", (_WORK_SIDE, _WORK_SIDE))
         grey = image.convert("L")
     grey.thumbnail((_WORK_SIDE, _WORK_SIDE))

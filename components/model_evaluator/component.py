@@ -39,8 +39,8 @@ class ModelEvaluator(base_beam_component.BaseBeamComponent):
     blessings.
 
     In TFX, a Resolver node provides the last blessed model, but Kubeflow Pipelines has no Resolver.
-    In this project, an execution property names the last blessed model, which is thus part of the
-    cache key: the node runs again only if that model has changed.
+    `ModelEvaluator` has an execution property that names the last blessed model, which is thus part
+    of the cache key: the node runs again only if that model has changed.
     """
 
     SPEC_CLASS = ModelEvaluatorSpec

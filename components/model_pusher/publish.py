@@ -122,7 +122,7 @@ def remove_leftovers(base_directory: str) -> None:
     if "://" not in base_directory:
         for leftover in Path(base_directory).glob(f"{_UNFINISHED}*"):
             shutil.rmtree(leftover)
-            # These files are temporary files of `write_whole`.
+            # Files with these names are temporary files of `write_whole`.
         for leftover in Path(base_directory, FOLDER).glob(".*.new"):
             leftover.unlink()
     versions = list_versions(base_directory)

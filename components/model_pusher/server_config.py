@@ -12,7 +12,8 @@ from common.files import read_bytes, write_whole
 MODELS = "models.config"
 BATCHING = "batching.config"
 
-# A ModelServerConfig of tensorflow_serving/config/model_server_config.proto.
+# The file models.config is a ModelServerConfig of
+# tensorflow_serving/config/model_server_config.proto.
 _MODELS = """\
 # For tensorflow_model_server --model_config_file. Written once; your changes stay.
 model_config_list {{
@@ -32,8 +33,9 @@ model_config_list {{
 }}
 """
 
-# A BatchingParameters of tensorflow_serving/servables/tensorflow/session_bundle_config.proto; the
-# values follow "Performance Tuning" in tensorflow_serving/batching/README.md.
+# The file batching.config is a BatchingParameters of
+# tensorflow_serving/servables/tensorflow/session_bundle_config.proto; the values follow
+# "Performance Tuning" in tensorflow_serving/batching/README.md.
 _BATCHING = """\
 # For tensorflow_model_server --enable_batching --batching_parameters_file. Written once; your
 # changes stay.

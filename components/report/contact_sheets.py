@@ -6,8 +6,8 @@ from components.examples import read_images
 from components.report.contents import ContactSheet, Thumbnail
 from components.report.thumbnails import make_thumbnail
 
-# Numbers of images in total, of images of a class (at most and at least), and of classes. They keep
-# the page below 5 MB.
+# Numbers of images in total, of images of a class (at most and at least), and of classes. These
+# limits keep the page below 5 MB.
 _MOST, _MOST_OF_CLASS, _LEAST_OF_CLASS, _MOST_CLASSES = 480, 24, 4, 120
 _SIDE = 120  # pixels
 

@@ -122,7 +122,7 @@ class Thumbnail:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ContactSheet:
-    """Some images of a class.
+    """Images of one class, for a person to look at.
 
     Attributes:
       name: the name of the class.
@@ -147,7 +147,7 @@ class Contents:
       is_inspection: whether the run only checks the images (`--inspect`), without training.
       sheets: some images of each class; empty unless the run is an inspection.
       data: the images; None if no images were read.
-      issues: the issues that DataCheck found; None if it did not run.
+      issues: the issues that DataCheck found; None if DataCheck did not run.
       curves: the curves of the training; None without a training.
       answers: the answers to the test images; None without an evaluation.
       verdict: the verdict on the model; None if the run was stopped.

@@ -45,7 +45,7 @@ def draw_overlay(values: Sequence[Sequence[float]], width: int, height: int) -> 
 
 def describe_map(values: Sequence[Sequence[float]]) -> str:
     """Describes in which ninths of the image the heat map is warm, the warmest first."""
-    # Both sides become multiples of three.
+    # The sides of the grid become multiples of three.
     grid = np.kron(np.asarray(values, np.float64), np.ones([3, 3]))
     thirds = [
         (band.max(), f"{row} {column}" if row != "middle" or column != "centre" else "centre")

@@ -34,7 +34,7 @@ def read_thumbnails(
 def make_thumbnail(encoded: bytes, side: int = SIDE) -> Thumbnail:
     """Makes a thumbnail of an encoded image of ImageExampleGen: an upright RGB JPEG."""
     with PIL.Image.open(io.BytesIO(encoded)) as image:
-        # Libjpeg decodes the image directly at a fraction of its size.
+        # With `draft`, libjpeg decodes the image directly at a fraction of its size.
         image.draft("RGB", (side, side))
         small = image.convert("RGB")
     small.thumbnail((side, side))

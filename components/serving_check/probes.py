@@ -1,4 +1,4 @@
-"""Makes files of odd image formats, and garbage, such as clients of a server may send.
+"""Makes files of odd image formats and files of garbage, as clients may send them to a server.
 
 The files are of the same kinds as in well-known tests of decoders: PngSuite, images in the eight
 EXIF orientations, and Pillow's broken files and decompression bombs.
