@@ -39,17 +39,17 @@ class Executor(base_executor.BaseExecutor):
 
     _examined: tuple[str, ...] = tuple(kind for kind in KINDS if kind not in FEATURE_KINDS)
 
-    def Do(  # noqa: N802 (TFX's name)
+    def Do(  # noqa: N802 (TFX requires this name)
         self,
         input_dict: dict[str, list[types.Artifact]],
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Writes the list of issues, and says how many there are of each kind.
+        """Writes the list of issues, and prints the number of issues of each kind.
 
         Raises:
-          RefusedError: too large a share of the test images looks the same as images of other
-            splits.
+          RefusedError: the share of test images that look the same as an image of another split is
+            too large.
         """
         self._log_startup(input_dict, output_dict, exec_properties)
         examples = artifact_utils.get_single_instance(input_dict[EXAMPLES])

@@ -13,7 +13,7 @@ class FeatureReader:
     """Provides features of images: those that Transform has computed, or the backbone's.
 
     With `--tune head`, the backbone computes only the features of the test split, which Transform
-    does not read; with `--tune full`, those of all images.
+    does not read; with `--tune full`, the features of all images.
     """
 
     def __init__(self, transformed: Sequence[str], backbone: str, input_range: str) -> None:
