@@ -64,7 +64,7 @@ def published_layout(arrays: Arrays) -> dict[str, np.ndarray]:
     published = {}
     for name, array in arrays.items():
         published_name = _published_name(name)
-        # The checkpoint has the array under both names: `_check_names` will report `name`.
+        # If the checkpoint has the array under both names, `_check_names` will report `name`.
         if published_name in arrays:
             published_name = name
         published[published_name] = _published_shape(name, array)

@@ -198,7 +198,7 @@ def _find_shortcuts(records: Sequence[ImageRecord], classes: Sequence[str]) -> I
                     score=round(share - others, 4),
                     label=classes[label],
                     detail=f"{share:.0%} of the images of {classes[label]} have the {what} "
-                    f"{value}, and at most {others:.0%} of those of any other class",
+                    f"{value}, and at most {others:.0%} of the images of any other class",
                 )
 
 
