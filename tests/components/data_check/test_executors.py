@@ -8,8 +8,7 @@ import pytest
 import tensorflow as tf
 from tfx.types import standard_artifacts
 
-from common import image_counts
-from common.image_counts import read_image_count
+from common.image_counts import VARIABLE, read_image_count
 from components.data_check import executor, full_executor
 from components.data_check.features import FeatureReader
 from components.data_check.issues import EXAMINED_FILE, FEATURE_KINDS, FILE, LEAK
@@ -84,11 +83,10 @@ def run(node, examples, directory, inputs=(), **properties):
 
 @pytest.fixture
 def counts(tmp_path, monkeypatch):
-    """Returns a directory in which all images are counted at once."""
+    """Returns a directory in which images are counted."""
     directory = tmp_path / "counts"
     directory.mkdir()
-    monkeypatch.setenv(image_counts.VARIABLE, str(directory))
-    monkeypatch.setattr(image_counts, "_INTERVAL", 0)
+    monkeypatch.setenv(VARIABLE, str(directory))
     return directory
 
 
