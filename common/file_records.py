@@ -16,9 +16,9 @@ class FileRecord(NamedTuple):
     """The record of a file.
 
     Attributes:
-      size: in bytes.
-      sha256: 64 hex digits.
-      modified: when it was last written, in nanoseconds since 1970.
+      size: the size of the file in bytes.
+      sha256: the SHA-256 of the content, 64 hex digits.
+      modified: the time of the last change, in nanoseconds since 1970.
     """
 
     size: int

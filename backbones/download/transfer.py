@@ -1,7 +1,8 @@
 """Downloads one file by HTTP, with `requests`.
 
 `requests` and `urllib3.Retry` connect, follow redirects, use proxies, and repeat requests after
-responses such as 503. Neither library resumes a response whose body broke off, so this module does.
+responses such as 503. Neither `requests` nor `urllib3` resumes a response whose body broke off, so
+this module does.
 """
 
 import contextlib

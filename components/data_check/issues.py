@@ -31,7 +31,7 @@ KINDS = {
     OUTLIER: "Images that are far from the other images of their class, by their features.",
     SHORTCUT: "Sizes and file formats that are usual in one class and rare in all others: a model "
     "can learn them instead of what the images show.",
-    TINY: "Images with a side of less than 32 pixels. Such images are not compared with others.",
+    TINY: "Images with a side of less than 32 pixels, which are not compared with other images.",
     BLANK: "Images of one colour.",
     DARK: "Images that are almost black.",
     BLURRED: "Images without sharp edges.",
