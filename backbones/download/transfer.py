@@ -68,7 +68,7 @@ def download(
       target: the file; it appears when it is complete and checked.
       name: the name of the file in progress displays.
       sha256: the expected digest, hexadecimal; None if it is not known.
-      patience: how long to try.
+      patience: the time limits and the number of attempts.
 
     Raises:
       DownloadError: the file cannot be downloaded or written.

@@ -49,7 +49,7 @@ class Issue:
     """A problem in the data that a person should look at.
 
     Attributes:
-      kind: of `KINDS`.
+      kind: a key of `KINDS`.
       score: the gravity of the issue, in [0, 1]; for near duplicates, the likeness of the images.
       label: the name of the class.
       file_name: the name of the image; empty if the issue concerns a class.

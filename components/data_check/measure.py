@@ -43,8 +43,8 @@ class ImageRecord:
         and of its mirror image; empty for an image with a side of less than 32 pixels.
       greys: the same views as float16 [V, 576], each with mean 0 and standard deviation 1; zeros
         where a view is blank.
-      width: in pixels.
-      height: in pixels.
+      width: the width of the image in pixels.
+      height: the height of the image in pixels.
       suffix: extension of the file name in lower case, without the dot; empty if the file name has
         no extension.
       brightness: mean of the grey values, in [0, 1].

@@ -68,8 +68,8 @@ def render(spec: Mapping[str, Any], title: str) -> str:
     """Renders a chart.
 
     Args:
-      spec: of Vega-Lite, without `config`.
-      title: what the chart shows, in a sentence, for screen readers.
+      spec: the specification of Vega-Lite, without `config`.
+      title: a description of the chart for screen readers.
 
     Returns:
       An SVG element, which fills the width of its container up to `_LARGEST` times its own width.
