@@ -129,7 +129,8 @@ class _Transfer:
                 target = super().get_redirect_target(response)
                 if target and not is_secure(urljoin(response.url, target)):
                     raise requests.exceptions.InvalidSchema(
-                        f"redirected to {target}, where anybody on the way could change the file"
+                        f"redirected to {target}, where anybody on the network could change the "
+                        "file"
                     )
                 return target
 

@@ -234,7 +234,7 @@ def test_a_command_that_cannot_be_executed(command, arguments, status, message):
     ("arguments", "message"),
     [
         (["--name", "flowers", "--promote"], "--promote: found no --endpoint"),
-        (["--endpoint", "prod"], "found no pipeline; expected its --name"),
+        (["--endpoint", "prod"], "no pipeline is named; expected --name"),
         (["--name", "flowers", "--endpoint", "prod"], "found no --project or no --region"),
         (
             ["--model", "vit_b16_fe", "--endpoint", "prod"],
