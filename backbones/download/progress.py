@@ -15,9 +15,11 @@ from common.text import make_printable
 
 @contextmanager
 def show_downloads(console: rich.console.Console) -> Iterator[None]:
-    """A context in which the console shows each download: a terminal as a bar, a file as two lines.
+    """A context in which the console shows each download: as a bar on a terminal, as two lines in a
+    file.
 
-    If this process waits for another process, a line names the file which that process is writing.
+    If this process waits for another process, a line names the file that the other process is
+    writing.
     """
     bars = make_bars(
         console,

@@ -22,8 +22,8 @@ class ImageRecord:
       split: the split of the image.
       label: index of its class.
       views: views of the image; None for an image with a side of less than 32 pixels.
-      width: in pixels.
-      height: in pixels.
+      width: the width of the image in pixels.
+      height: the height of the image in pixels.
       suffix: extension of the file name in lower case, without the dot; empty if the file name has
         no extension.
       brightness: mean of the grey values, in [0, 1].
