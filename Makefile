@@ -1,8 +1,7 @@
 # make setup      create the environment, .venv
 # make demo       run the pipeline on handwritten digits, with a small ViT from scratch
-# make test       run the tests
+# make test       run the tests (ALL=1: and those of test-jobs, as continuous integration does)
 # make test-jobs  run the tests that start many processes
-# make test-all   run all tests, as continuous integration does
 # make coverage   run the tests of `make test` and measure branch coverage (a third slower)
 # make check      check formatting, lint, types and layers
 # make format     format the code
@@ -27,7 +26,7 @@ export UV_PYTHON_DOWNLOADS := never
 
 OTHER_TESTS := $(addprefix --ignore ,$(JOB_TESTS))
 
-.PHONY: setup demo test test-jobs test-all coverage check format lock image flink-job-server clean
+.PHONY: setup demo test test-jobs coverage check format lock image flink-job-server clean
 
 setup: .venv/.ready
 
@@ -54,15 +53,12 @@ setup: .venv/.ready
 demo: setup
 	.venv/bin/python pipeline_runner.py --model vit_mini_fe --dataset digits
 
+# With ALL=1, slow tests of both kinds run side by side, and each worker loads the tests once.
 test: setup
-	$(PYTEST) $(OTHER_TESTS)
+	$(PYTEST) $(if $(ALL),,$(OTHER_TESTS))
 
 test-jobs: setup
 	$(PYTEST) $(JOB_TESTS)
-
-# Slow tests of both kinds run side by side, and each worker loads the tests once.
-test-all: setup
-	$(PYTEST)
 
 coverage: setup
 	$(PYTEST) --cov --cov-branch --cov-report=term:skip-covered $(OTHER_TESTS)

@@ -1,10 +1,10 @@
-"""The backbone contract: the interface that a SavedModel must have to be tuned here.
+"""The backbone contract: the interface that a SavedModel needs so that the pipeline can tune it.
 
-It is TF-Hub's "reusable SavedModel" interface for image feature vectors
+The contract is TF-Hub's "reusable SavedModel" interface for image feature vectors
 (tensorflow.org/hub/reusable_saved_models): `obj(images, training=False)` maps float32 [B, H, W, 3]
 in [-1, 1] to features float32 [B, D]; `obj.variables`, `obj.trainable_variables` and
-`obj.regularization_losses` are lists. The interface allows that the argument `training` is missing,
-as in the SavedModels of the TF-Hub collection sayakpaul/vision_transformer.
+`obj.regularization_losses` are lists. The argument `training` may be missing, as in the SavedModels
+of the TF-Hub collection sayakpaul/vision_transformer.
 """
 
 import contextlib
@@ -45,8 +45,8 @@ class Shapes:
 def read_shapes(directory: str | Path) -> Shapes:
     """Checks that the SavedModel in `directory` keeps the contract, and returns its shapes.
 
-    Neither weights nor graph are loaded: in `preprocessing_fn`, loading would make the backbone
-    part of the transform graph.
+    The weights and the graph are not loaded, because loading the backbone in `preprocessing_fn`
+    would make it part of the transform graph.
 
     Raises:
       InputError: the directory is no SavedModel, or the SavedModel lacks the interface.
@@ -93,7 +93,7 @@ def check_tunable(directory: str | Path) -> None:
     """Checks that a backbone has trainable variables, so that it can be tuned as a whole.
 
     The contract allows `trainable_variables` to be empty: a head can be tuned on such a backbone.
-    In the classifiers of the TF-Hub collection, the list is empty.
+    In the classifiers of the TF-Hub collection, `trainable_variables` is empty.
 
     Raises:
       InputError: the backbone has no trainable variables.
@@ -115,7 +115,7 @@ def read_variables(directory: str | Path) -> list[tuple[str, tuple[int, ...]]]:
     """
     graph = _read_object_graph(directory)
     children = {child.local_name: child.node_id for child in graph.nodes[0].children}
-    # The names of a list's members are their indices.
+    # In a SavedModel, the members of a list are named by their indices.
     members = sorted(graph.nodes[children["variables"]].children, key=lambda m: int(m.local_name))
     variables = (graph.nodes[member.node_id].variable for member in members)
     return [(v.name, tuple(tf.TensorShape(v.shape).as_list())) for v in variables]
@@ -129,7 +129,8 @@ def load_backbone(directory: str | Path) -> Any:
     """
     try:
         return tf.saved_model.load(str(directory))
-    except Exception as error:  # a corrupt graph can make TensorFlow raise anything, even KeyError
+    # With a corrupt graph, TensorFlow may raise any error, even KeyError.
+    except Exception as error:
         raise InputError(
             f"{directory}: this SavedModel cannot be loaded ({one_line(error)}); expected one that "
             f"TensorFlow {tf.__version__} loads"
@@ -153,7 +154,7 @@ _loaders: list[Callable[[str | Path], Any]] = [load_backbone]
 
 
 def load_shared_backbone(directory: str | Path) -> Any:
-    """Loads a backbone as `load_backbone` does; inside `share_backbone`, only once.
+    """Loads a backbone as `load_backbone` does, but only once inside the context `share_backbone`.
 
     Transform traces `preprocessing_fn` several times, and loading a backbone takes seconds. The
     loaded backbone is kept in this module, because TFX reloads the module of `preprocessing_fn`.
@@ -192,7 +193,9 @@ def _read_object_graph(directory: str | Path) -> saved_object_graph_pb2.SavedObj
 def _has_kind(
     graph: saved_object_graph_pb2.SavedObjectGraph, number: int, members: tuple[str, ...]
 ) -> bool:
-    """Whether a node is a list whose members have the kinds `members`; if empty, a function."""
+    """Whether a node is a list whose members have the kinds `members`, or, if `members` is empty, a
+    function.
+    """
     node = graph.nodes[number]
     if not members:
         return node.WhichOneof("kind") == "function"

@@ -20,12 +20,12 @@ IMAGE = "image"
 LABEL = "label"
 PIXELS = "pixels"
 FEATURES = "features"
-# This feature identifies the image of an example, since Beam writes transformed examples in any
-# order, and without file names.
+# The feature `image_hash` identifies the image of an example, since Beam writes transformed
+# examples in any order, and without file names.
 IMAGE_HASH = "image_hash"
 
 # The number of images that Transform and Evaluator process at once. Beam passes up to 1,000 images
-# to Evaluator, whose pixels would take 600 MB.
+# to Evaluator; their pixels would take 600 MB.
 CHUNK = 32
 
 
@@ -83,7 +83,7 @@ def decode(encoded: tf.Tensor) -> tf.Tensor:
 def resize(image: tf.Tensor, height: int, width: int) -> tf.Tensor:
     """Resizes uint8 [h, w, 3] to float32 [height, width, 3] in [0, 255], bilinear.
 
-    There is no antialiasing.
+    Images are resized without antialiasing.
     """
     return tf.image.resize(image, [height, width], method="bilinear")
 
@@ -132,7 +132,7 @@ def _frozen_features(encoded: tf.Tensor, directory: str, input_range: str) -> tf
     The backbone becomes part of the transform graph's SavedModel, as its attribute
     `frozen_backbone`.
     """
-    # Imported here, since training imports this module without TensorFlow Transform.
+    # TensorFlow Transform is imported only here, since training imports this module without it.
     import tensorflow_transform as tft
 
     frozen = tft.make_and_track_object(
@@ -146,10 +146,10 @@ def _with_full_batch(function: Callable[[tf.Tensor], tf.Tensor], images: tf.Tens
 
     The features of an image must not depend on its batch, since Beam forms batches of any size. On
     CPUs, the size of a batch determines in which order a matrix product adds up: between batch
-    sizes, the features of a ViT differed by up to 2.5e-6, and those of a MobileNet by up to 2.5e-5.
-    In batches of the same size, features are bit-identical, whatever the other images and their
-    order are (measured with a MobileNet and four ViTs, Ti/16 to B/32). The exported model adds no
-    images, since a request with one image would take longer.
+    sizes, the features of a ViT differed by up to 2.5e-6, and the features of a MobileNet by up to
+    2.5e-5. In batches of the same size, features are bit-identical, whatever the other images and
+    their order are (measured with a MobileNet and four ViTs, Ti/16 to B/32). The exported model
+    adds no images, since a request with one image would take longer.
 
     Args:
       function: the backbone.

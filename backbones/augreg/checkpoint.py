@@ -64,7 +64,8 @@ def published_layout(arrays: Arrays) -> dict[str, np.ndarray]:
     published = {}
     for name, array in arrays.items():
         published_name = _published_name(name)
-        if published_name in arrays:  # Both names exist: `_check_names` will report `name`.
+        # The checkpoint has the array under both names: `_check_names` will report `name`.
+        if published_name in arrays:
             published_name = name
         published[published_name] = _published_shape(name, array)
     shapes = infer_architecture(published).array_shapes()
@@ -77,8 +78,8 @@ def published_layout(arrays: Arrays) -> dict[str, np.ndarray]:
 def infer_architecture(arrays: Arrays) -> Architecture:
     """Infers the architecture from the shapes of arrays in the published layout.
 
-    Each size is read from one array. `published_layout` then compares the shapes of all arrays with
-    those of the architecture.
+    Each size of the architecture is read from one array. `published_layout` then compares the
+    shapes of all arrays with those of the architecture.
 
     Raises:
       CheckpointError: an array from which a size is read is missing, or the size is impossible.

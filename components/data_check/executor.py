@@ -31,7 +31,7 @@ from components.data_check.measure import ImageRecord, measure_image
 from components.examples import ImageExample, read_images
 
 EXAMPLES, ISSUES = "examples", "data_issues"
-_THREADS, _CHUNK = 8, 256
+_THREADS, _CHUNK = 8, 64
 
 
 class Executor(base_executor.BaseExecutor):
@@ -39,23 +39,22 @@ class Executor(base_executor.BaseExecutor):
 
     _examined: tuple[str, ...] = tuple(kind for kind in KINDS if kind not in FEATURE_KINDS)
 
-    def Do(  # noqa: N802 (TFX's name)
+    def Do(  # noqa: N802 (TFX requires this name)
         self,
         input_dict: dict[str, list[types.Artifact]],
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Writes the list of issues, and says how many there are of each kind.
+        """Writes the list of issues, and prints the number of issues of each kind.
 
         Raises:
-          RefusedError: too large a share of the test images looks the same as images of other
-            splits.
+          RefusedError: the share of test images that look the same as an image of another split is
+            too large.
         """
         self._log_startup(input_dict, output_dict, exec_properties)
         examples = artifact_utils.get_single_instance(input_dict[EXAMPLES])
-        records = list(_read_records(examples))
-        issues = self._find_issues(
-            records, json.loads(exec_properties["classes"]), input_dict, exec_properties
+        records, issues = self._find_issues(
+            examples, json.loads(exec_properties["classes"]), input_dict, exec_properties
         )
         uri = artifact_utils.get_single_uri(output_dict[ISSUES])
         tf.io.gfile.makedirs(uri)
@@ -71,26 +70,34 @@ class Executor(base_executor.BaseExecutor):
 
     def _find_issues(
         self,
-        records: Sequence[ImageRecord],
+        examples: types.Artifact,
         classes: Sequence[str],
         input_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
-    ) -> list[Issue]:
-        return find_issues(records, classes)
+    ) -> tuple[list[ImageRecord], list[Issue]]:
+        """Returns the records of all images, and the issues."""
+        records = [record for chunk, _ in measure_images(examples, _CHUNK) for record in chunk]
+        return records, find_issues(records, classes)
 
 
-def _read_records(examples: types.Artifact) -> Iterator[ImageRecord]:
-    """Yields a record of each image of all splits."""
+def measure_images(
+    examples: types.Artifact, chunk: int
+) -> Iterator[tuple[list[ImageRecord], list[bytes]]]:
+    """Measures the images of all splits; yields the records and bytes of up to `chunk`.
+
+    Images are counted for the console when the caller asks for the next ones, so the count includes
+    the caller's work on them.
+    """
     for split in artifact_utils.decode_split_names(examples.split_names):
         images = read_images(artifact_utils.get_split_uri([examples], split))
         measure = functools.partial(_measure, split)
         with ThreadPoolExecutor(_THREADS) as pool:
-            while chunk := list(itertools.islice(images, _CHUNK)):
-                yield from pool.map(measure, chunk)
+            while part := list(itertools.islice(images, chunk)):
+                yield list(pool.map(measure, part)), [example.image for example in part]
+                count_images(len(part))
 
 
 def _measure(split: str, example: ImageExample) -> ImageRecord:
-    count_images()
     return measure_image(
         example.image, file_name=example.file_name, split=split, label=example.label
     )

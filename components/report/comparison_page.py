@@ -10,7 +10,7 @@ MOST_IMAGES = 300
 
 
 def make_comparison_page(comparison: Comparison) -> str:
-    """Makes the page. Names of classes and files are text in it."""
+    """Makes the page. In the page, names of classes and files are plain text."""
     first, second = comparison.sides
     groups = [
         (f"Only {first.name} is right", (True, False)),

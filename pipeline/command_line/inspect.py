@@ -26,7 +26,7 @@ def check_inspect(config: Config, schema_file: str | None) -> None:
             f"--inspect: has no effect with --runner {config.run.runner}; expected --runner local"
         )
     if schema_file is not None:
-        raise InputError("--inspect: found --write-schema as well; expected one of them")
+        raise InputError("--inspect: found --write-schema as well; expected only one of them")
     if config.data.check == "full" and not config.model:
         raise InputError(
             "--data-check full: needs the features of a model; give --model, or inspect the images "

@@ -73,7 +73,7 @@ def write_schema(path: str, config: Config, log: Path, record_owner: Callable[[]
 
 
 def find_inputs(config: Config, console: Console, *, with_backbone: bool = True) -> "Inputs":
-    """Loads TFX, finds data and model, and prints what was found.
+    """Loads TFX, finds the data and the model, and prints a description of them.
 
     Args:
       config: the configuration.
@@ -104,9 +104,9 @@ def announce(config: Config, log: Path, console: Console) -> None:
 
 
 def warn_of_similar_names(classes: Iterable[str], console: Console) -> None:
-    """Warns of classes that may be one class under several names."""
+    """Warns if several class names may mean the same class."""
     for names in similar_names(classes):
         console.warn(
             f"The classes {' and '.join(map(ascii, names))} differ only in upper and lower case or "
-            "in Unicode normalisation: if they are one class, give it one name."
+            "in Unicode normalisation: if they mean the same class, give it one name."
         )

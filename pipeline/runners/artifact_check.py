@@ -26,7 +26,7 @@ from common.files import write_whole
 from common.notice import notice
 from components.node_usage import record_usage
 
-# Training again may take days, so a person should decide.
+# A repeated training may take days, so a person should decide about these nodes.
 _TRAINING = ("Trainer", "Tuner")
 
 
@@ -47,7 +47,7 @@ def check_artifacts(pipeline_root: str) -> Iterator[None]:
 
 @dataclasses.dataclass(frozen=True)
 class ArtifactContents:
-    """The recorded contents of artifacts: one small file each, below the pipeline root.
+    """The recorded contents of artifacts: a small file for each artifact, below the pipeline root.
 
     Attributes:
       root: the pipeline root.
@@ -152,8 +152,8 @@ def _flat(artifacts: Mapping[str, Sequence[Artifact]]) -> list[Artifact]:
 def _unused(uri: str) -> str:
     """Returns `uri`; if a file or directory exists there, a URI with another name.
 
-    In the other URI, the number of the execution has a suffix. The number is the last part of the
-    URI, or, for an artifact of a value, the part before the file name.
+    The other URI adds a suffix to the number of the execution, which is the last part of the URI,
+    or, for an artifact of a value, the part before the file name.
     """
     if not tf.io.gfile.exists(uri):
         return uri

@@ -68,7 +68,7 @@ def infer_schema(config: Config, inputs: Inputs, console: Console) -> str:
 
 
 def inspect(config: Config, inputs: Inputs, console: Console) -> Inspection:
-    """Reads and checks the images, and writes a page about them; no check stops it.
+    """Reads and checks the images, and writes a page about them; no check stops the inspection.
 
     Raises:
       InputError: the same errors as in `run`.
@@ -101,7 +101,8 @@ def _run(
     options: RunOptions | None = None,
 ) -> dict[str, NodeRun]:
     """Runs all or some nodes of the pipeline; returns the nodes that ran."""
-    if "://" in config.pipeline_root:  # a local root was claimed before TFX was loaded
+    # The command line has claimed a local root before TFX was loaded.
+    if "://" in config.pipeline_root:
         claim(config)
     connection = _connection(config)
     pipeline.metadata_connection_config = connection

@@ -61,7 +61,7 @@ class Decoded(NamedTuple):
 
 
 def find_format(encoded: bytes) -> Format | None:
-    """Returns the format of a file by its first bytes; None if it is none of `FORMATS`."""
+    """Returns the format of a file by its first bytes; None if the file has none of `FORMATS`."""
 
     def is_of(format: Format) -> bool:
         start = encoded[: len(format.magic)].ljust(len(format.magic), b"\0")
@@ -72,7 +72,7 @@ def find_format(encoded: bytes) -> Format | None:
 
 
 def decode_plain_jpeg(encoded: tf.Tensor, limits: Limits) -> tf.Tensor:
-    """Decodes an upright JPEG within the limits, as most images are, with few ops.
+    """Decodes an upright JPEG within the limits with few ops; most images are such JPEGs.
 
     Args:
       encoded: the file, string [].
@@ -82,7 +82,8 @@ def decode_plain_jpeg(encoded: tf.Tensor, limits: Limits) -> tf.Tensor:
       uint8 [h, w, 3], the same as `decode_upright` returns.
 
     Raises:
-      InvalidArgumentError: when the graph runs: the file is no such JPEG, or is damaged.
+      InvalidArgumentError: when the graph runs: the file is no upright JPEG within the limits, or
+        is damaged.
     """
     file = FileBytes(encoded)
     frame = jpeg.read_plain_frame(file)
@@ -117,8 +118,8 @@ def decode_upright(encoded: tf.Tensor, limits: Limits) -> Decoded:
     return Decoded(turn_upright(image, orientation), is_upright_jpeg & ~is_large)
 
 
-# The stored pixels, uint8 [h, w, 3]; their orientation; and whether the file is an upright RGB
-# JPEG.
+# The stored pixels, uint8 [h, w, 3]; the orientation of the image; and whether the file is an
+# upright RGB JPEG.
 _Stored = tuple[tf.Tensor, tf.Tensor, tf.Tensor]
 
 

@@ -11,7 +11,9 @@ from trainer.training.train_step import Stepper
 
 
 class Validation:
-    """Validates the model, with averaged weights if there are any, and saves the best weights."""
+    """Validates the model, with the moving averages of the weights if there are any, and saves the
+    best weights.
+    """
 
     def __init__(
         self,
@@ -45,7 +47,7 @@ class Validation:
 
         Args:
           step: the number of steps so far.
-          is_stopped: a function that is called before each batch. If it returns true, the
+          is_stopped: a function that is called before each batch; if it returns true, the
             validation is abandoned, and the result is None.
         """
         averaged = self._hyperparameters.ema is not None
@@ -68,7 +70,7 @@ class Validation:
         return {"val_loss": loss / count, "val_accuracy": right / count}
 
     def _judge(self, step: int, metrics: Mapping[str, float]) -> None:
-        """Saves the weights if they are the best so far."""
+        """Saves the weights if they are the best weights so far."""
         # Weights with a higher accuracy are better; at equal accuracy, weights with a lower loss
         # are better.
         score = [metrics["val_accuracy"], -metrics["val_loss"]]

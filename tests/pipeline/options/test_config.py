@@ -125,7 +125,7 @@ def test_epochs_override_the_steps_of_the_recipe():
 )
 def test_epochs_and_steps_together_are_refused(one, other):
     given = [text.removeprefix("--").replace(".", "__", 1).split() for text in (one, other)]
-    with pytest.raises(InputError, match=f"^{one}: has no effect with {other}; expected one"):
+    with pytest.raises(InputError, match=f"^{one}: has no effect with {other}; expected only one"):
         config_of(model="vit_b16_fe", **dict(given))
 
 
