@@ -6,8 +6,8 @@ So a step needs neither credentials nor a file system for the store. The relevan
 kubeflow/pipelines, release 2.17.0, below backend/src/v2 (they are the same in 2.14.3):
 
 - LocalPathForURI (component/launcher_v2.go) maps a URI to a path. The pods have empty volumes at
-  these paths (compiler/argocompiler/container.go, addContainerExecutorTemplate), to which every
-  user can write.
+  the launcher's paths (compiler/argocompiler/container.go, addContainerExecutorTemplate), to which
+  every user can write.
 - downloadArtifacts and uploadOutputArtifacts (component/launcher_v2.go) copy artifacts. The
   launcher reads the URI of an output from the ExecutorOutput that the container writes
   (mergeRuntimeArtifacts), so in the ExecutorOutput, paths have to become URIs.

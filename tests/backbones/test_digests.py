@@ -155,7 +155,7 @@ def test_a_digest_of_the_catalogue(fetch, get_refusal, server, tmp_path, *, gold
     monkeypatch.setitem(MODELS, "tiny_fe", Model(name="tiny_fe", task="fe", variant=variant))
     server.answer("/vit_models/augreg/tiny.npz", Answer(body=other), Answer(body=content))
     message = get_refusal("tiny_fe", precision="mixed_bfloat16")
-    assert "the catalogue has that digest: do not use this file" in message
+    assert "the catalogue has the expected digest: do not use this file" in message
     assert list((tmp_path / "cache" / "checkpoints").glob("[!.]*")) == []
     # as if a person had put the file there
     (tmp_path / "cache" / "checkpoints" / "tiny.npz").write_bytes(other)

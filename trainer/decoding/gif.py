@@ -1,9 +1,9 @@
 """Decodes the first frame of GIF files (GIF89a specification, sections 17 to 23).
 
 TensorFlow's decoder decodes all frames, makes transparent pixels black, and uses the size of the
-largest frame as the size of the canvas. So the decoder gets a GIF with only the first frame, in
-which the transparent colour is replaced by opaque white; the rest of the canvas is added
-afterwards.
+largest frame as the size of the canvas. For this reason, TensorFlow's decoder gets a GIF with only
+the first frame, in which the transparent colour is replaced by opaque white; the rest of the canvas
+is added afterwards.
 """
 
 import tensorflow as tf

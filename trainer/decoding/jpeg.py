@@ -29,7 +29,7 @@ _KINDS = [
     _SEGMENT,
     *[_FRAME] * 3,
     *[_BARE] * 9,
-    *[_END] * 2,  # EOI, SOS
+    *[_END] * 2,  # the markers EOI and SOS
     *[_SEGMENT] * (0xFF - 0xDB),
     _FILL,
 ]
