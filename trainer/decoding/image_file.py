@@ -153,13 +153,10 @@ def _starts_with(file: FileBytes, magic: bytes) -> tf.Tensor:
 def _reader(format: Format, limits: Limits) -> Callable[[tf.Tensor], _Stored]:
     """Returns a function that reads an encoded image of one format.
 
-    Its graph is traced once in a process, for ingestion and for the export of the model. It is not
-    inlined, so that TensorFlow builds and optimises it when the first image of the format comes.
+    Its graph is traced once in a process, for ingestion and for the export of the model.
     """
     read = tf.function(
-        lambda encoded: _decode_as(format, FileBytes(encoded), limits),
-        autograph=False,
-        experimental_attributes={"_noinline": True},
+        lambda encoded: _decode_as(format, FileBytes(encoded), limits), autograph=False
     )
     with tf.init_scope():  # The graph must not become a part of the graph that calls it.
         return read.get_concrete_function(tf.TensorSpec([], tf.string))
