@@ -67,8 +67,7 @@ class _Listener(logging.Handler):
             self._bars.remove_task(self._tasks.pop(state.name))
         if state.ended or (begins and not self._bars.console.is_terminal):
             size = "" if state.total is None else f": {state.total / 1e6:.1f} MB"
-            line = f"{'downloaded' if state.ended else 'downloading'} {name}{size}"
-            self._print(line)
+            self._print(f"{'downloaded' if state.ended else 'downloading'} {name}{size}")
 
     def _print(self, line: str) -> None:
         self._bars.console.print(line, markup=False, highlight=False, soft_wrap=True)

@@ -94,9 +94,10 @@ def find_pairs(records: Sequence[ImageRecord]) -> list[Pair]:
     Returns:
       Pairs of indices of `records`, as `find_near_duplicates` returns them.
     """
-    large = [index for index, record in enumerate(records) if _least_side(record) >= LEAST_SIDE]
-    found = find_near_duplicates([records[index] for index in large])
-    return [Pair(large[pair.first], large[pair.second], pair.likeness) for pair in found]
+    views = {index: record.views for index, record in enumerate(records) if record.views}
+    indices = list(views)
+    found = find_near_duplicates(list(views.values()))
+    return [Pair(indices[pair.first], indices[pair.second], pair.likeness) for pair in found]
 
 
 def count_leaks(issues: Iterable[Issue]) -> int:

@@ -4,6 +4,7 @@ ImageExampleGen and the exported model run the same ops, so ingestion and servin
 the same way.
 """
 
+import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -111,8 +112,28 @@ def decode_upright(encoded: tf.Tensor, limits: Limits) -> Decoded:
         [tf.debugging.Assert(tf.reduce_any(is_format), ["not an image of a known format"])]
     ):
         index = tf.argmax(is_format, output_type=tf.int32)
-    branches = [lambda format=format: _decode_as(format, file, limits) for format in FORMATS]
-    image, orientation, is_upright_jpeg = tf.switch_case(index, branches)
+    branches = [functools.partial(_reader(format, limits), encoded) for format in FORMATS]
+    return _finish(tf.switch_case(index, branches), limits)
+
+
+@functools.cache
+def decoder_of(format: Format, limits: Limits) -> Callable[[tf.Tensor], Decoded]:
+    """Returns a traced function that decodes images of one format as `decode_upright` does.
+
+    Most datasets have images of one or two formats. The graph of one format is traced and first run
+    in a third of the time that the graph of all formats takes.
+
+    Args:
+      format: the format, as `find_format` returns it.
+      limits: as of `decode_upright`.
+    """
+    read = _reader(format, limits)
+    decode = tf.function(lambda encoded: _finish(read(encoded), limits), autograph=False)
+    return decode.get_concrete_function(tf.TensorSpec([], tf.string))
+
+
+def _finish(stored: "_Stored", limits: Limits) -> Decoded:
+    image, orientation, is_upright_jpeg = stored
     is_large = tf.reduce_max(tf.shape(image)[:2]) > limits.max_side
     image = tf.cond(is_large, lambda: _shrink(image, limits.max_side), lambda: image)
     return Decoded(turn_upright(image, orientation), is_upright_jpeg & ~is_large)
@@ -126,6 +147,19 @@ _Stored = tuple[tf.Tensor, tf.Tensor, tf.Tensor]
 def _starts_with(file: FileBytes, magic: bytes) -> tf.Tensor:
     start, expected = file.window(0, len(magic)), list(magic)
     return tf.reduce_all(tf.equal(start, expected) | tf.equal(expected, _ANY))
+
+
+@functools.cache
+def _reader(format: Format, limits: Limits) -> Callable[[tf.Tensor], _Stored]:
+    """Returns a function that reads an encoded image of one format.
+
+    Its graph is traced once in a process, for ingestion and for the export of the model.
+    """
+    read = tf.function(
+        lambda encoded: _decode_as(format, FileBytes(encoded), limits), autograph=False
+    )
+    with tf.init_scope():  # The graph must not become a part of the graph that calls it.
+        return read.get_concrete_function(tf.TensorSpec([], tf.string))
 
 
 def _decode_as(format: Format, file: FileBytes, limits: Limits) -> _Stored:

@@ -196,6 +196,9 @@ class Loop:
         batches = strategy.distribute_datasets_from_function(
             lambda _: validation, self._input_options
         )
+        if train.tune == "head" and train.is_small:
+            # Starting the dataset anew takes several times as long as validating few features.
+            batches = list(batches)
         self._validation = Validation(
             stepper,
             checkpoints,
