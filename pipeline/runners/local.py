@@ -12,7 +12,7 @@ from tfx.orchestration.pipeline import Pipeline, RunOptions
 from common.notice import notice
 from components.report.run_record import note_cached_run
 from pipeline.beam.engine import beam_arguments
-from pipeline.beam.quick_construction import quick_construction
+from pipeline.beam.quick_pipelines import quick_pipelines
 from pipeline.found_images import FoundImages
 from pipeline.inputs import Inputs
 from pipeline.metadata_store import metadata_file
@@ -121,7 +121,7 @@ def _run(
                 # ServingCheck comes next: its process imports TensorFlow while Evaluator runs.
                 lambda node: start_serving_process() if node == "Evaluator" else None,
             ),
-            quick_construction(),
+            quick_pipelines(),
         ):
             LocalDagRunner().run(pipeline, run_options=options)
     except Exception as error:

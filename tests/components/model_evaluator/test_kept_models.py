@@ -1,10 +1,9 @@
 """Tests of keeping the loaded models of an evaluation."""
 
-import pickle
-
 import pytest
 import tensorflow as tf
 import tfx.components  # noqa: F401 (it patches tfx_bsl)
+from apache_beam.internal import pickler
 
 import tensorflow_model_analysis as tfma  # isort: skip
 from components.model_evaluator.kept_models import keep_models, load_kept_model, make_tfma_keep
@@ -26,7 +25,7 @@ def load_with_tfma(directory):
         ),
     )
     make_tfma_keep([model])
-    return pickle.loads(pickle.dumps(model.model_loader)).load()
+    return pickler.loads(pickler.dumps(model.model_loader)).load()
 
 
 def test_a_model_of_tfma_is_loaded_once(directory):
