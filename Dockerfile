@@ -33,9 +33,9 @@ ENV PATH=/opt/vit/environment/bin:$PATH \
     NVIDIA_DRIVER_CAPABILITIES=compute,utility
 
 # Beam starts the containers of workers with `boot`. Dataflow mounts directories that only root can
-# write, so this image runs as root. `boot` must use this environment: one that it creates would lack
-# the project. `boot` checks with `python -m pip` whether Beam is installed, so the pip of the base
-# image is made visible in this environment.
+# write, so this image runs as root. `boot` must use this environment: an environment that `boot`
+# creates would lack the project. `boot` checks with `python -m pip` whether Beam is installed, so
+# the pip of the base image is made visible in this environment.
 FROM docker.io/apache/beam_python3.11_sdk:${BEAM_VERSION} AS beam
 FROM installed AS worker
 COPY --from=beam /opt/apache/beam /opt/apache/beam

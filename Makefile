@@ -1,6 +1,6 @@
 # make setup      create the environment, .venv
 # make demo       run the pipeline on handwritten digits, with a small ViT from scratch
-# make test       run the tests
+# make test       run the tests (ALL=1: and those of test-jobs, as continuous integration does)
 # make test-jobs  run the tests that start many processes
 # make coverage   run the tests of `make test` and measure branch coverage (a third slower)
 # make check      check formatting, lint, types and layers
@@ -53,8 +53,9 @@ setup: .venv/.ready
 demo: setup
 	.venv/bin/python pipeline_runner.py --model vit_mini_fe --dataset digits
 
+# With ALL=1, slow tests of both kinds run side by side, and each worker loads the tests once.
 test: setup
-	$(PYTEST) $(OTHER_TESTS)
+	$(PYTEST) $(if $(ALL),,$(OTHER_TESTS))
 
 test-jobs: setup
 	$(PYTEST) $(JOB_TESTS)

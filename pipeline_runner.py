@@ -18,7 +18,7 @@ Exit status: 0 pushed (or pushed already; compiled, submitted, scheduled), 1 the
 143 terminated.
 """
 
-if __name__ == "__main__":  # before the imports, which take a while
+if __name__ == "__main__":  # signals must work before the following imports, which take a while
     from common.termination import end_on_signals
 
     end_on_signals("pipeline_runner.py")
@@ -61,7 +61,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UnreachableError as error:
         print(f"pipeline_runner.py: {make_printable(str(error))}", file=sys.stderr)
         return FAILED
-    except OSError as error:  # for example a full disk, or a directory without permission
+    # An OSError is, for example, a full disk or a directory without permission.
+    except OSError as error:
         print(f"pipeline_runner.py: {make_printable(describe(error))}", file=sys.stderr)
         return FAILED
     except KeyboardInterrupt as interrupt:
@@ -106,7 +107,7 @@ def do(parsed: argparse.Namespace) -> int:
 def find_command(
     parsed: argparse.Namespace, given: Mapping[str, Setting]
 ) -> Callable[[argparse.Namespace], int] | None:
-    """Returns the command that the arguments ask for instead of a run; None for a run."""
+    """Returns the command that the arguments request instead of a run, or None for a run."""
     is_rollback = parsed.rollback is not None
     if is_about_endpoint(given, promote=parsed.promote, rollback=is_rollback):
         return serve_at_endpoint

@@ -1,9 +1,9 @@
 """Unpacks the tar archive of a SavedModel.
 
-A SavedModel consists of regular files and folders. A tar archive can hold more: links, devices,
-paths that lead elsewhere. In some patch releases of Python, the filter of `tarfile` lets a chain of
-links write outside the target (CVE-2025-4517). So an archive that contains a link, or anything else
-that is neither a file nor a folder, is refused here before anything is written.
+A SavedModel consists of regular files and folders. A tar archive can also hold links, devices and
+paths that lead out of the directory. In some patch releases of Python, the filter of `tarfile` lets
+a chain of links write outside the target (CVE-2025-4517). So an archive that contains a link, or
+anything else that is neither a file nor a folder, is refused here before anything is written.
 """
 
 import bz2
@@ -24,7 +24,7 @@ from common.errors import InputError, one_line
 from common.saved_model import GRAPH_FILE
 
 _UNREADABLE = (tarfile.TarError, EOFError, OSError, zlib.error, lzma.LZMAError, ValueError)
-# The first bytes of a compressed file -> the class that decompresses it.
+# The first bytes of a compressed file, and the class that decompresses such a file.
 _COMPRESSIONS: dict[bytes, Callable[[IO[bytes]], Any]] = {
     b"\x1f\x8b": lambda file: gzip.GzipFile(fileobj=file),
     b"BZh": bz2.BZ2File,
@@ -37,8 +37,9 @@ _KINDS = {
     tarfile.BLKTYPE: "a device",
     tarfile.FIFOTYPE: "a pipe",
 }
-_MOST_MEMBERS = 100_000  # a regular SavedModel has a few files, and a file for each asset
-# The longest read, in bytes. `tarfile` reads files in smaller pieces, and a header in one piece.
+_MOST_MEMBERS = 100_000  # A regular SavedModel has a few files, and one more for each asset.
+# The largest number of bytes in one read. `tarfile` reads files in smaller pieces, and a header in
+# one piece.
 _LONGEST_READ = 1 << 20
 
 
@@ -54,8 +55,8 @@ def unpack(
 
     Args:
       archive: a tar file, compressed or not.
-      directory: the target, which does not exist or is empty. It appears complete and checked, or
-        not at all.
+      directory: the target, which does not exist or is empty. The directory appears complete and
+        checked, or not at all.
       max_bytes: the largest total size of the unpacked files.
       check: a function that is called with the unpacked SavedModel before it is moved to
         `directory`; it raises InputError if the SavedModel must not be kept.
@@ -75,7 +76,8 @@ def unpack(
             f"{_gigabytes(free)} free"
         )
     with tempfile.TemporaryDirectory(prefix=f".{directory.name}.", dir=directory.parent) as staging:
-        content = Path(staging, "content")  # gets the usual access rights, unlike `staging`
+        # A new folder has the usual access rights; a temporary directory has not.
+        content = Path(staging, "content")
         content.mkdir()
         with _open_tar(archive) as tar:
             for member in _members(tar, max_bytes):
@@ -146,7 +148,7 @@ def _open_tar(archive: Path) -> Iterator[tarfile.TarFile]:
 
 
 def _members(tar: tarfile.TarFile, max_bytes: int) -> Iterator[tarfile.TarInfo]:
-    """Yields the files and folders of an archive, after checking each of them.
+    """Checks and yields each file and folder of an archive.
 
     Raises:
       InputError: a member is neither a file nor a folder, or its path leads out of the archive; or

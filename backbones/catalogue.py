@@ -20,7 +20,7 @@ class Variant:
 
     Attributes:
       title: the model's name in papers.
-      architecture: the sizes, with the 1,000-class head of the checkpoint, if it has one.
+      architecture: the sizes, including the 1,000-class head if the checkpoint has a head.
       checkpoint: the file name in the AugReg bucket; None for a model without published weights.
       sha256: SHA-256 of the checkpoint, 64 hex digits, or None. The publisher states no digests;
         the catalogue contains a digest only if independent projects verify their downloads with it.
@@ -59,7 +59,7 @@ class Model:
 
     @property
     def architecture(self) -> Architecture:
-        """The architecture of the SavedModel: without a head for a feature extractor."""
+        """The architecture of the SavedModel; a feature extractor has no head."""
         classes = None if self.task == "fe" else self.variant.architecture.classes
         return dataclasses.replace(self.variant.architecture, classes=classes)
 

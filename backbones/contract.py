@@ -1,19 +1,18 @@
-"""The backbone contract: the interface that a SavedModel must have to be tuned here.
+"""The backbone contract: the interface that a SavedModel needs so that the pipeline can tune it.
 
-It is TF-Hub's "reusable SavedModel" interface for image feature vectors
+The contract is TF-Hub's "reusable SavedModel" interface for image feature vectors
 (tensorflow.org/hub/reusable_saved_models): `obj(images, training=False)` maps float32 [B, H, W, 3]
 in [-1, 1] to features float32 [B, D]; `obj.variables`, `obj.trainable_variables` and
-`obj.regularization_losses` are lists. The interface allows that the argument `training` is missing,
-as in the SavedModels of the TF-Hub collection sayakpaul/vision_transformer.
+`obj.regularization_losses` are lists. The argument `training` may be missing, as in the SavedModels
+of the TF-Hub collection sayakpaul/vision_transformer.
 """
 
 import contextlib
 import dataclasses
-import functools
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_object_graph_pb2, struct_pb2
@@ -21,6 +20,8 @@ from tensorflow.core.protobuf import saved_object_graph_pb2, struct_pb2
 from backbones.keras_models import HOW_TO_CONVERT, is_keras_export
 from common.errors import InputError, one_line
 from common.saved_model import read_saved_model
+
+_Made = TypeVar("_Made")
 
 # The attributes of the interface: the expected value of each, in words, and, for a list, the
 # allowed kinds of its members.
@@ -45,8 +46,8 @@ class Shapes:
 def read_shapes(directory: str | Path) -> Shapes:
     """Checks that the SavedModel in `directory` keeps the contract, and returns its shapes.
 
-    Neither weights nor graph are loaded: in `preprocessing_fn`, loading would make the backbone
-    part of the transform graph.
+    The weights and the graph are not loaded, because loading the backbone in `preprocessing_fn`
+    would make it part of the transform graph.
 
     Raises:
       InputError: the directory is no SavedModel, or the SavedModel lacks the interface.
@@ -93,7 +94,7 @@ def check_tunable(directory: str | Path) -> None:
     """Checks that a backbone has trainable variables, so that it can be tuned as a whole.
 
     The contract allows `trainable_variables` to be empty: a head can be tuned on such a backbone.
-    In the classifiers of the TF-Hub collection, the list is empty.
+    In the classifiers of the TF-Hub collection, `trainable_variables` is empty.
 
     Raises:
       InputError: the backbone has no trainable variables.
@@ -115,7 +116,7 @@ def read_variables(directory: str | Path) -> list[tuple[str, tuple[int, ...]]]:
     """
     graph = _read_object_graph(directory)
     children = {child.local_name: child.node_id for child in graph.nodes[0].children}
-    # The names of a list's members are their indices.
+    # In a SavedModel, the members of a list are named by their indices.
     members = sorted(graph.nodes[children["variables"]].children, key=lambda m: int(m.local_name))
     variables = (graph.nodes[member.node_id].variable for member in members)
     return [(v.name, tuple(tf.TensorShape(v.shape).as_list())) for v in variables]
@@ -129,7 +130,8 @@ def load_backbone(directory: str | Path) -> Any:
     """
     try:
         return tf.saved_model.load(str(directory))
-    except Exception as error:  # a corrupt graph can make TensorFlow raise anything, even KeyError
+    # With a corrupt graph, TensorFlow may raise any error, even KeyError.
+    except Exception as error:
         raise InputError(
             f"{directory}: this SavedModel cannot be loaded ({one_line(error)}); expected one that "
             f"TensorFlow {tf.__version__} loads"
@@ -149,30 +151,41 @@ def call_backbone(backbone: Any, images: tf.Tensor, *, training: bool = False) -
     return backbone(images)
 
 
-_loaders: list[Callable[[str | Path], Any]] = [load_backbone]
+_kept: list[dict[Hashable, Any]] = []  # one dictionary for each open `share_backbone`
 
 
 def load_shared_backbone(directory: str | Path) -> Any:
-    """Loads a backbone as `load_backbone` does; inside `share_backbone`, only once.
+    """Loads a backbone as `load_backbone` does, but only once inside the context `share_backbone`.
 
-    Transform traces `preprocessing_fn` several times, and loading a backbone takes seconds. The
-    loaded backbone is kept in this module, because TFX reloads the module of `preprocessing_fn`.
+    Transform traces `preprocessing_fn` several times, and loading a backbone takes seconds.
     """
-    return _loaders[-1](directory)
+    return make_shared(str(directory), lambda: load_backbone(directory))
+
+
+def make_shared(key: Hashable, make: Callable[[], _Made]) -> _Made:
+    """Returns `make()`; inside `share_backbone`, the result of the first call with the same key.
+
+    The results are kept in this module, because TFX reloads the module of `preprocessing_fn`.
+    """
+    if not _kept:
+        return make()
+    if key not in _kept[-1]:
+        _kept[-1][key] = make()
+    return _kept[-1][key]
 
 
 @contextlib.contextmanager
 def share_backbone() -> Iterator[None]:
-    """A context in which `load_shared_backbone` keeps the loaded backbone and returns it again.
+    """A context in which a shared backbone, and whatever is built on it, is made only once.
 
     Outside this context, no backbone is kept: a Beam worker is a long-lived process, and would keep
     a backbone in memory that it no longer needs.
     """
-    _loaders.append(functools.lru_cache(maxsize=1)(load_backbone))
+    _kept.append({})
     try:
         yield
     finally:
-        _loaders.pop()
+        _kept.pop()
 
 
 def _read_object_graph(directory: str | Path) -> saved_object_graph_pb2.SavedObjectGraph:
@@ -192,7 +205,9 @@ def _read_object_graph(directory: str | Path) -> saved_object_graph_pb2.SavedObj
 def _has_kind(
     graph: saved_object_graph_pb2.SavedObjectGraph, number: int, members: tuple[str, ...]
 ) -> bool:
-    """Whether a node is a list whose members have the kinds `members`; if empty, a function."""
+    """Whether a node is a list whose members have the kinds `members`, or, if `members` is empty, a
+    function.
+    """
     node = graph.nodes[number]
     if not members:
         return node.WhichOneof("kind") == "function"

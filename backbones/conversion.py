@@ -93,7 +93,7 @@ def convert_checkpoint(
 
 
 def _load(checkpoint: Path, task: Task, expected: Architecture | None) -> dict[str, Any]:
-    """Reads the arrays of a checkpoint. NumPy is imported only here."""
+    """Reads the arrays of a checkpoint. Only this function imports NumPy."""
     from backbones.augreg.checkpoint import infer_architecture, load_checkpoint
     from backbones.augreg.npz import CheckpointError
 
@@ -101,7 +101,7 @@ def _load(checkpoint: Path, task: Task, expected: Architecture | None) -> dict[s
     found = infer_architecture(arrays)
     if expected is not None and found != expected:
         raise CheckpointError(f"{checkpoint}: {_difference(found, expected)}")
-        # Not a CheckpointError, since the checkpoint itself is valid.
+        # The error is no CheckpointError, since the checkpoint itself is valid.
     if task == "classification" and found.classes is None:
         raise InputError(
             f"{checkpoint}: array 'head/kernel' is missing; expected a head, which a classifier "

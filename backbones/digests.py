@@ -1,8 +1,8 @@
 """Digests of downloaded models: trust on first use. Imports no TensorFlow.
 
-The SHA-256 of the first download of a model is kept beside the model, in `<name>.sha256`. The model
-is compared with this digest whenever it is used, and so is each later download. A model that was
-put into the cache by hand has no digest, and is used unchecked.
+The SHA-256 of the first download of a model is kept beside the model, in `<name>.sha256`. Whenever
+the model is used or downloaded again, its digest is compared with the first digest. A model that
+was put into the cache by hand has no digest, and is used unchecked.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ def digest_file(target: Path) -> Path:
 
 
 def remembered_digest(target: Path) -> str | None:
-    """Returns the digest of the first download to `target`; None if nothing was downloaded.
+    """Returns the digest of the first download to `target`; None if `target` was not downloaded.
 
     Raises:
       InputError: the file that contains the digest is damaged.
@@ -36,8 +36,8 @@ def remembered_digest(target: Path) -> str | None:
     digest = text.partition(" ")[0]
     if not re.fullmatch("[0-9a-f]{64}", digest):
         raise InputError(
-            f"{file}: is damaged; expected the SHA-256 of {target.name}; remove it to trust the "
-            "model as it is now"
+            f"{file}: is damaged; expected the SHA-256 of {target.name}; remove this file to trust "
+            "the model as it is now"
         )
     return digest
 
@@ -98,9 +98,9 @@ def check_download(target: Path, found: str, *, pinned: str | None = None) -> No
     if expected in (None, found):
         return
     way_out = (
-        "the catalogue has that digest: do not use this file"
+        "the catalogue has the expected digest: do not use this file"
         if pinned
-        else f"the first download had that digest; if you trust the new one, remove "
+        else f"the first download had the expected digest; if you trust the new file, remove "
         f"{digest_file(target)}"
     )
     raise InputError(f"its SHA-256 is {found}; expected {expected}; {way_out}")

@@ -23,8 +23,8 @@ def fetch_saved_model(
 
     Args:
       url: the URL of a tar archive.
-      directory: the target, whose lock the caller holds; it appears complete and checked, or not at
-        all.
+      directory: the target, whose lock the caller holds; the directory appears complete and
+        checked, or not at all.
       cache: the cache directory, which keeps the received bytes if the download breaks off.
       name: the name of the model in progress displays.
       admission: the limits for the SavedModel.
@@ -35,10 +35,12 @@ def fetch_saved_model(
     """
 
     def check(model: Path) -> None:
-        from backbones.admission import check_backbone  # imports TensorFlow, which takes seconds
+        # This module imports TensorFlow, which takes seconds.
+        from backbones.admission import check_backbone
 
         found = digest_of(model)
-        check_download(directory, found)  # must precede `check_backbone`, which loads the model
+        # The check must precede `check_backbone`, which loads the model.
+        check_download(directory, found)
         check_backbone(model, trusted=admission.trusted)
         remember_digest(directory, found)
 
@@ -83,7 +85,7 @@ def fetch_checkpoint(
         begins with the URL.
       InputError: the checkpoint is valid, but has no head although `task` is "classification".
     """
-    from backbones.augreg.npz import CheckpointError  # imports NumPy
+    from backbones.augreg.npz import CheckpointError  # this module imports NumPy
 
     conversion: dict[str, Any] = {"task": task, "precision": precision, "expected": expected}
     refusal = ""
@@ -104,7 +106,7 @@ def fetch_checkpoint(
         reason = str(error).removeprefix(f"{checkpoint}: ")
         why = f"the server sent another file than the expected checkpoint ({reason})"
         raise DownloadError(f"{url}: {why}") from error
-    except InputError:  # the checkpoint is valid, though it has no head
+    except InputError:  # the checkpoint is valid, but has no head
         remember_digest(checkpoint, digest_of(checkpoint))
         raise
     remember_digest(checkpoint, digest_of(checkpoint))
@@ -116,7 +118,7 @@ def convert_downloaded(
 ) -> Path:
     """Converts a checkpoint in the cache; renames it to `….unfit` if it is not usable.
 
-    The file is not removed, since the user may have put it into the cache.
+    An unusable checkpoint is not removed, since the user may have put it into the cache.
 
     Args:
       checkpoint: an `.npz` file.
@@ -128,7 +130,7 @@ def convert_downloaded(
       CheckpointError: the file was not usable, and was renamed.
       InputError: the file cannot be read, or has no head although the task is "classification".
     """
-    from backbones.augreg.npz import CheckpointError  # imports NumPy
+    from backbones.augreg.npz import CheckpointError  # this module imports NumPy
 
     status = checkpoint.stat()
     try:
@@ -145,7 +147,7 @@ def convert_downloaded(
 
 
 def _check_digest(checkpoint: Path, pinned: str | None) -> None:
-    from backbones.augreg.npz import CheckpointError  # imports NumPy
+    from backbones.augreg.npz import CheckpointError  # this module imports NumPy
 
     try:
         check_download(checkpoint, digest_of(checkpoint), pinned=pinned)

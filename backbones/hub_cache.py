@@ -9,10 +9,12 @@ from backbones.archive import is_saved_model
 
 
 def find_in_hub_cache(handle: str) -> Path | None:
-    """Returns the SavedModel of `handle` in TensorFlow Hub's cache; None if there is none.
+    """Returns the SavedModel of `handle` in TensorFlow Hub's cache, or None if the cache has no
+    such model.
 
     By default, the cache lies in the directory for temporary files, where any user of the machine
-    could have put a model. A model is used only if it belongs to this user or to root.
+    could have put a model. A model in TF-Hub's cache is thus used only if it belongs to this user
+    or to root.
     """
     directory = hub_cache_directory(handle)
     if not is_saved_model(directory):
@@ -24,7 +26,7 @@ def find_in_hub_cache(handle: str) -> Path | None:
 def hub_cache_directory(handle: str) -> Path:
     """Returns the directory in which TensorFlow Hub caches the SavedModel `handle`.
 
-    The rule is that of `tensorflow_hub/compressed_module_resolver.py`.
+    The name of the directory follows the rule in `tensorflow_hub/compressed_module_resolver.py`.
     """
     cache = os.environ.get("TFHUB_CACHE_DIR") or Path(tempfile.gettempdir(), "tfhub_modules")
     return Path(cache, hashlib.sha1(handle.encode()).hexdigest())

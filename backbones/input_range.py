@@ -6,14 +6,15 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
 # Mean and standard deviation of pixel values in [0, 1], for red, green and blue. The backbone gets
-# (pixel - mean) / deviation. "imagenet" has the usual values of torchvision and timm.
+# (pixel - mean) / deviation. The entry "imagenet" has the usual values of torchvision and timm.
 INPUT_RANGES = {
     "-1,1": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
     "0,1": ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
     "0,255": ((0.0, 0.0, 0.0), (1 / 255, 1 / 255, 1 / 255)),
     "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
 }
-# The range of the contract (`backbones.contract`), of the TF-Hub collection and of AugReg.
+# The default range is that of the backbone contract (`backbones.contract`), of the TF-Hub
+# collection and of AugReg.
 DEFAULT_RANGE = "-1,1"
 
 
@@ -25,7 +26,7 @@ def to_input_range(images: "tf.Tensor", input_range: str) -> "tf.Tensor":
       input_range: a key of `INPUT_RANGES`.
 
     Returns:
-      float32 [B, H, W, 3]; `images` itself if the range is [-1, 1].
+      float32 [B, H, W, 3]; if the range is [-1, 1], `images` itself.
     """
     if input_range == DEFAULT_RANGE:
         return images

@@ -1,4 +1,4 @@
-"""Recognises models in formats of Keras 3, none of which is a backbone, for error messages.
+"""Recognises models in formats of Keras 3, which are no backbones, for error messages.
 
 Imports no TensorFlow.
 """

@@ -27,15 +27,15 @@ def find_layout(variables: Sequence[tuple[str, Shape]]) -> Layout | None:
     """Returns the layout of the catalogue's model whose variables have these shapes.
 
     The SavedModels of the TF-Hub collection were written by JAX's jax2tf, with a flat list of
-    variables that have no names (github.com/sayakpaul/ViT-jax2tf, conversion.ipynb). Only their
-    shapes identify them.
+    variables that have no names (github.com/sayakpaul/ViT-jax2tf, conversion.ipynb). Only the
+    shapes of the variables identify such a SavedModel.
 
     Args:
       variables: TensorFlow's name, without `:0`, and shape of each variable.
 
     Returns:
-      The layout; None if the variables have names, or if no model of the catalogue has these
-      shapes.
+      The layout; the layout; None if the variables have names, or if no model of the catalogue has
+      these shapes.
     """
     if any(name != _NAMELESS for name, _ in variables):
         return None

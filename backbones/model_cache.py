@@ -15,8 +15,8 @@ from pathlib import Path
 from backbones.digests import digest_file
 
 FOLDERS = ("converted", "random", "remote")
-_MOST_ENTRIES = 10  # the number of entries that a folder keeps in any case
-_DAYS = 7  # an entry stays for these days after its last use, since a run may still read it
+_MOST_ENTRIES = 10  # number of entries of a folder that are never removed
+_DAYS = 7  # days for which an entry stays after its last use, since a run may still read it
 
 
 def use_entry(entry: Path) -> Path:
@@ -30,7 +30,7 @@ def use_entry(entry: Path) -> Path:
     Returns:
       `entry`.
     """
-    # The cache may be read-only, for example in a container image, and then does not grow.
+    # A read-only cache, for example in a container image, does not grow.
     with contextlib.suppress(OSError):
         os.utime(entry)
         remove_unused(entry.parent, now=time.time())

@@ -5,10 +5,11 @@ read files. Operations run with the rights of the user who loads the model; some
 loaded.
 
 - An operation that TensorFlow registers as stateless is allowed, since its outputs should depend
-  only on its inputs. The exceptions are in `NOT_PURE`.
-- An operation that TensorFlow registers as stateful is refused. The exceptions, in `STATEFUL`, keep
-  their state in the memory of the process: variables, tables, random generators, data sets of
-  tensors. So a new stateful operation of a later TensorFlow is refused until it is added here.
+  only on its inputs. `NOT_PURE` lists the exceptions.
+- An operation that TensorFlow registers as stateful is refused. The exceptions, listed in
+  `STATEFUL`, keep their state in the memory of the process: variables, tables, random generators,
+  data sets of tensors. So a new stateful operation of a later TensorFlow is refused until
+  `STATEFUL` lists it.
 - An operation whose name begins with an underscore is internal to TensorFlow, and is refused: no
   regular SavedModel contains one.
 
@@ -38,27 +39,27 @@ NOT_PURE = frozenset(
         # the network
         "RegisterDataset",
         "RegisterDatasetV2",
-        # the debugger, which writes to files and to the network
+        # operations of TensorFlow's debugger, which write to files and to the network
         "Copy",
         "CopyHost",
         "DebugIdentity",
         "DebugNanCount",
         "DebugNumericSummary",
-        # Python, and code that the graph does not contain as operations
+        # operations that run Python code, or code that is not in the graph as operations
         "DatasetFromGraph",
         "MlirPassthroughOp",
         "PyFuncStateless",
         "XlaCustomCall",
         "XlaCustomCallV2",
-        # the end of the process
+        # operations that end the process
         "Abort",
     }
 )
 
-# Operations that are registered as stateful and keep their state in memory. Some, such as `While`,
-# call functions, which the graph contains as well, so they are checked too. `XlaCallModule` runs
-# the StableHLO of models that jax2tf converted. It could call external functions, but only those
-# that jaxlib registers, which is not installed here.
+# Operations that are registered as stateful and keep their state in memory. Some operations, such
+# as `While`, call functions; these functions are in the graph as well, and are checked too.
+# `XlaCallModule` runs the StableHLO of models that jax2tf converted. StableHLO could call external
+# functions, but only functions that jaxlib registers, and jaxlib is not installed here.
 STATEFUL = re.compile(
     r"""
     VarHandleOp | ReadVariableOp | Assign(Add|Sub)?VariableOp | VarIsInitializedOp | VariableShape
@@ -94,7 +95,7 @@ RESTORE = frozenset({"RestoreV2"})
 
 
 def is_pure(name: str, *, stateful: bool) -> bool:
-    """Whether an operation only computes.
+    """Whether an operation only computes, without access to files, the network or Python.
 
     Args:
       name: the name of the operation.

@@ -58,7 +58,7 @@ def _impure(
     functions: Iterable[str],
     allowed: Iterable[str] = (),
 ) -> Iterator[str]:
-    # Sorted, so that the message about a model is always the same.
+    # The names are sorted, so that the message about a model is always the same.
     for name in sorted({node.op for node in nodes}.difference(allowed, functions)):
         definition = op_def_registry.get(name)
         if definition is None:
@@ -68,7 +68,9 @@ def _impure(
 
 
 class _Saver:
-    """The part of a graph that saves and restores variables: two nodes that call functions."""
+    """The part of a graph that saves and restores variables: two nodes, each of which calls a
+    function.
+    """
 
     def __init__(
         self,
@@ -141,5 +143,5 @@ def _functions_in(attributes: Any) -> Iterator[str]:
 
 
 def _node(tensor: str) -> str:
-    """Returns the name of the node to which a tensor or control input belongs, by its name."""
+    """Returns the name of the node to which the tensor or control input with this name belongs."""
     return tensor.removeprefix("^").partition(":")[0]

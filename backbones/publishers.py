@@ -60,7 +60,7 @@ PUBLIC = DownloadLocations()
 
 
 def is_address(model: str) -> bool:
-    """Whether `model` is an address, or a Kaggle handle, rather than a path."""
+    """Whether `model` is a URL or a Kaggle handle, rather than a path."""
     return model.startswith(("http://", "https://", "gs://")) or bool(_HANDLE.fullmatch(model))
 
 
@@ -68,15 +68,15 @@ def check_address(model: str) -> None:
     """Refuses an address that cannot belong to a model.
 
     Raises:
-      InputError: the address has no host or bucket, is a page of Kaggle but not of a variation, or
-        begins with http:// and belongs to another machine.
+      InputError: the address has no host or bucket, is a Kaggle page that shows no variation of a
+        model, or begins with http:// and belongs to another machine.
     """
     kaggle_handle(model)
     if not _HANDLE.fullmatch(model) and not _host(model):
         raise InputError(f"--model {model}: not an address; expected https://… or gs://…")
     if not is_secure(model):
         raise InputError(
-            f"--model {model}: by http, anybody on the way could put another model in its place; "
+            f"--model {model}: anybody on the network could replace a model that is sent by http; "
             "expected https://…"
         )
 
@@ -94,7 +94,8 @@ def is_bucket_directory(model: str) -> bool:
 
 
 def kaggle_handle(model: str) -> str | None:
-    """Returns the Kaggle handle in `model`, with its version; None if `model` contains no handle.
+    """Returns the Kaggle handle in `model`, with its version; None if `model` contains no Kaggle
+    handle.
 
     `model` may be a handle or the address of a page, with or without the words `frameworks`,
     `variations` and `versions`. A missing version means version 1, so that the same text always
@@ -113,12 +114,12 @@ def kaggle_handle(model: str) -> str | None:
         owner, name, _, variation, version = match.groups()
         return f"{owner}/{name}/tensorFlow2/{variation}/{version or 1}"
     if is_page:
-        raise InputError(f"--model {model}: not a model's variation; expected {_KAGGLE_FORM}")
+        raise InputError(f"--model {model}: not a variation of a model; expected {_KAGGLE_FORM}")
     return None
 
 
 def slug(url: str) -> str:
-    """Returns a file name for the download of `url`: words from the URL, and its hash."""
+    """Returns a file name for the download of `url`: words from the URL, and a hash of the URL."""
     path = re.sub(r"(\.(tar|tgz|tar\.gz|npz)|/download)$", "", urlsplit(url).path)
     words = "-".join(re.findall("[a-z0-9]+", "/".join(path.lower().split("/")[-4:])))
     return f"{words[:120] or 'model'}-{hashlib.sha256(url.encode()).hexdigest()[:12]}"

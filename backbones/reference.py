@@ -13,8 +13,8 @@ from common.saved_model import GRAPH_FILE
 
 Kind = Literal["name", "bucket", "address", "path"]
 
-# If a SavedModel was converted from an AugReg checkpoint, its saved_model.pb contains the names of
-# the checkpoint's arrays, such as this one.
+# A SavedModel that was converted from an AugReg checkpoint contains the names of the checkpoint's
+# arrays, such as this name, in its saved_model.pb.
 _AUGREG_VARIABLE = b"Transformer/encoderblock_0/MultiHeadDotProductAttention_1/"
 
 
@@ -39,7 +39,7 @@ class ModelReference:
 
     @property
     def keeps_its_graph(self) -> bool:
-        """Whether the model is given as a SavedModel, whose precision can no longer be chosen."""
+        """Whether the model is a finished SavedModel, whose precision can no longer be chosen."""
         return self.kind != "name" and not self.is_checkpoint
 
     @functools.cached_property
@@ -109,7 +109,7 @@ def _find_by_handle(text: str) -> Model | None:
     """Returns the catalogue's model with the TF-Hub or Kaggle handle `text`, in any version."""
     try:
         handle = publishers.kaggle_handle(text) or text
-    except InputError:  # a page of Kaggle that shows no model; `check_model` reports it
+    except InputError:  # `check_model` reports an address of Kaggle that shows no model
         return None
     unversioned = handle.rpartition("/")[0]
     for entry in MODELS.values():
@@ -125,5 +125,5 @@ def _has_augreg_variables(reference: ModelReference) -> bool:
     graph = Path(reference.text, GRAPH_FILE)
     try:
         return _AUGREG_VARIABLE in graph.read_bytes()
-    except OSError:  # `check_model` reports the error
+    except OSError:  # `check_model` reports errors of the path later
         return False

@@ -51,7 +51,7 @@ def check_model(model: str, weights: str, *, task: Task = "fe") -> None:
     Args:
       model: the value of `--model`, as for `resolve`.
       weights: "pretrained" or "random".
-      task: the task that a model of the catalogue must be for. The pipeline tunes feature
+      task: the task that a model of the catalogue must be for; the pipeline tunes feature
         extractors, "fe".
 
     Raises:
@@ -112,16 +112,16 @@ def resolve(
         Kaggle handle or page; a TF-Hub handle; the address (http, https or gs) of a SavedModel's
         tar archive or of an `.npz` file; a directory in a bucket (gs).
       weights: "pretrained", or "random" for the catalogue's architecture, untrained.
-      cache: the cache directory. Its folder `models/<catalogue name>` may also be filled by hand;
-        `checkpoints` and `downloaded` hold other downloads, `remote` copies from buckets,
-        `converted` and `random` the SavedModels that are created here.
+      cache: the cache directory. The folder `models/<catalogue name>` of the cache may also be
+        filled by hand; the folders `checkpoints` and `downloaded` hold other downloads, `remote`
+        copies from buckets, `converted` and `random` the SavedModels that are created here.
       locations: the hosts from which models are downloaded.
       task: the kind of model that is created from an `.npz` file, "fe" or "classification".
       precision: the precision of matrix products in a SavedModel that is created here. A catalogue
         model in mixed precision is created from its checkpoint. The graph of any other SavedModel
         is not changed.
       trusted: whether the graph of a downloaded SavedModel may access files, the network and
-        Python. A SavedModel that is on this machine already is not checked here.
+        Python. The graph of a SavedModel that is on this machine already is not checked.
 
     Returns:
       An absolute path.
@@ -163,14 +163,17 @@ def is_cached(entry: Model, cache: Path) -> bool:
     """Whether the weights of `entry` are on this machine, or the model has no weights."""
     if entry.variant.checkpoint is None:
         return True
-    # `is_zipfile` recognises a truncated file or a web page. A check of all bytes would take long.
+    # `is_zipfile` is False for a truncated file or a web page; a check of all bytes would take
+    # long.
     return _find_in_caches(entry, cache) is not None or zipfile.is_zipfile(
         _checkpoint(entry, cache)
     )
 
 
 def _is_cache_or_inside(cache: Path, file: str | None) -> bool:
-    """Whether `file` is the cache, lies in the cache, or contains it; True if `file` is None."""
+    """Whether `file` is the cache, lies in the cache, or contains it; True if `file` is None, that
+    is, if there is no file.
+    """
     path = Path(file or cache)
     return path.is_relative_to(cache) or cache.is_relative_to(path)
 
@@ -186,7 +189,7 @@ def _check_task(entry: Model, task: Task) -> None:
 
 
 def _find_in_caches(entry: Model, cache: Path) -> Path | None:
-    """Finds the SavedModel of `entry` in the cache of this project, or in that of TF-Hub."""
+    """Finds the SavedModel of `entry` in the cache of this project or in the cache of TF-Hub."""
     assert entry.handle is not None
     own = cache / "models" / entry.name
     return own if is_saved_model(own) else find_in_hub_cache(entry.handle)
@@ -207,7 +210,8 @@ def _published(
         return here
     own = cache / "models" / entry.name
     with hold_lock(own):
-        here = _find_in_caches(entry, cache)  # another process may have downloaded the model
+        # Another process may have downloaded the model meanwhile.
+        here = _find_in_caches(entry, cache)
         if here:
             return here
         if own.is_dir() and any(own.iterdir()):
@@ -298,7 +302,7 @@ def _from_address(
             return here
         with hold_lock(target):
             if is_saved_model(target):
-                return target  # another process has downloaded the model
+                return target  # another process has downloaded the model meanwhile
             fetch_saved_model(url, target, cache, name=model, admission=admission)
         return target
     except DownloadError as error:

@@ -14,7 +14,7 @@ TENSORFLOW_SCHEMES = ("gs", "file", "ram")
 BEAM_SCHEMES = ("gs",)
 
 _STORAGE = "https://storage.googleapis.com"
-_SECONDS = 5  # time limit for the connection, and for the response
+_SECONDS = 5  # seconds: the time limit for the connection, and for the response
 
 
 def check_scheme(flag: str, place: str, schemes: tuple[str, ...], expected: str) -> None:
@@ -42,21 +42,22 @@ def check_scheme(flag: str, place: str, schemes: tuple[str, ...], expected: str)
 def check_reachable(flag: str, place: str) -> None:
     """Fails within seconds if Google Cloud Storage cannot be reached.
 
-    Without this check, TensorFlow's and Beam's clients try again for minutes. It does not check
-    whether the bucket exists and may be read.
+    Without this check, TensorFlow's and Beam's clients try again for minutes. The function does not
+    check whether the bucket exists and may be read.
 
     Args:
       flag: the flag of the option, for the message.
       place: a path or URI; only gs:// is checked.
 
     Raises:
-      UnreachableError: the server sent no HTTP response. Any response is accepted.
+      UnreachableError: the server sent no HTTP response; a response with any status is accepted.
     """
     if not place.startswith("gs://"):
         return
     import requests
 
-    # google-cloud-storage reads the same variable: _get_storage_emulator_override in _helpers.py.
+    # google-cloud-storage reads the same environment variable (_get_storage_emulator_override in
+    # _helpers.py).
     host = os.environ.get("STORAGE_EMULATOR_HOST", _STORAGE)
     try:
         requests.head(host, timeout=_SECONDS, allow_redirects=False)

@@ -34,9 +34,9 @@ def positive(text: str) -> int:
 def silence_stderr() -> Iterator[TextIO]:
     """A context in which output to stderr is dropped, except for output to the yielded stream.
 
-    It is for the first use of TensorFlow, whose C++ code writes to descriptor 2 during the import,
-    before it reads TF_CPP_MIN_LOG_LEVEL (which is set here too). Exceptions pass through, so that
-    they can be printed afterwards.
+    The context is meant for the first import of TensorFlow, whose C++ code writes to descriptor 2
+    before it reads TF_CPP_MIN_LOG_LEVEL (which is set here too). Exceptions leave the context, so
+    that the caller can print them.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     sys.stderr.flush()

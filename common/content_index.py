@@ -1,9 +1,9 @@
 """Keeps the digests of files in an index, so that unchanged files need not be read again.
 
 A file counts as unchanged if its size, time of modification, time of change and inode are the same
-as before. The kernel sets the time of change, and no program can. As in Git (Documentation/
+as before. Only the kernel sets the time of change; no program can set it. As in Git (Documentation/
 technical/racy-git.adoc), a file that was changed just before it was read is read again the next
-time: a further change within the same tick of the clock would alter none of the four values.
+time: a further change within the same tick of the clock would not alter these four values.
 """
 
 import contextlib
@@ -24,15 +24,15 @@ logger = logging.getLogger(__name__)
 
 # Version of the index format; an index of another version is rebuilt.
 _FORMAT = 1
-# The slowest clock is that of FAT, which ticks every 2 s; one more second allows for the clocks of
-# file servers.
+# The slowest clock of a file system, in FAT, ticks every 2 s; one more second allows for the clocks
+# of file servers.
 _SETTLED_AFTER = 3_000_000_000
-_KEPT = 32  # the number of indices in a directory; older indices are removed
+_KEPT = 32  # largest number of indices in a directory; older indices are removed
 _THREADS = 8
 
-# Size, times of modification and of change (ns), inode.
+# The identity of a file: size, time of modification (ns), time of change (ns), inode.
 _Identity = list[int]
-# Name of a file -> the identity that it had when it was read, and the digest of its content.
+# Name of a file -> the identity of the file when it was read, and the digest of its content.
 _Entries = dict[str, list]
 
 
@@ -51,7 +51,7 @@ class FileContent(NamedTuple):
 
 
 def index_path(cache: Path | None, key: str) -> Path | None:
-    """Returns the path of an index in the directory `cache`; None without a cache.
+    """Returns the path of an index in the directory `cache`; None if there is no cache.
 
     Args:
       cache: the cache directory, whose files can all be created again.
@@ -80,7 +80,7 @@ def read_contents(
         If the index cannot be written, the next call reads all files again. If `index` is None,
         every file is read.
       digest_of: function from the path of a file to its digest; several threads call it. Each
-        function needs an index of its own.
+        `digest_of` needs an index of its own.
 
     Returns:
       One entry for each of `files`, in the same order. A file that cannot be read has no digest,
@@ -104,7 +104,7 @@ def read_contents(
             unknown.append((name, path))
     try:
         _read_all(unknown, digest_of, found, entries)
-    finally:  # so an interrupted call keeps the digests computed so far
+    finally:  # an interrupted call thus keeps the digests computed so far
         if index and (unknown or len(entries) < len(known)):
             _save(index, entries)
     return [found[name] for name, _ in files]
@@ -119,7 +119,7 @@ def _read_all(
     if not files:
         return
     logger.info("hashing the contents of %d files", len(files))
-    pool = ThreadPoolExecutor(_THREADS)  # hashing and disk access release Python's lock
+    pool = ThreadPoolExecutor(_THREADS)  # hashing and disk access release Python's global lock
     try:
         for content, identity in pool.map(lambda file: _read(file[0], file[1], digest_of), files):
             found[content.name] = content
@@ -184,7 +184,7 @@ def _save(index: Path, entries: _Entries) -> None:
             "%s cannot be written (%s): the next run reads all files again", index, error.strerror
         )
         return
-    with contextlib.suppress(FileNotFoundError):  # another process may remove the same index
+    with contextlib.suppress(FileNotFoundError):  # another process may remove the same old index
         indices = sorted(index.parent.glob("*.json"), key=lambda i: i.stat().st_mtime_ns)
         for oldest in indices[:-_KEPT]:
             oldest.unlink()

@@ -1,7 +1,8 @@
 """TFX's `custom_config`: the settings of a node, as a frozen dataclass and as JSON.
 
 The pipeline writes the JSON into an execution property; the node, perhaps in a container of a
-compiled pipeline, reads it back as the same dataclass. Imports neither TensorFlow nor TFX.
+compiled pipeline, reads it back as the same dataclass. This module imports neither TensorFlow nor
+TFX.
 """
 
 import dataclasses
@@ -18,13 +19,14 @@ if TYPE_CHECKING:
 
 _Settings = TypeVar("_Settings", bound="DataclassInstance")
 
-# A decorator for the dataclass of a node's settings. `from_custom_config` then refuses unknown keys
-# and values of a wrong type, also in dataclasses within that dataclass.
+# A decorator for the dataclass of a node's settings. For a decorated dataclass,
+# `from_custom_config` refuses unknown keys and values of a wrong type, also in dataclasses within
+# that dataclass.
 node_settings: Callable[[type[_Settings]], type[_Settings]] = pydantic.with_config(
     pydantic.ConfigDict(extra="forbid", strict=True)
 )
 
-# Messages that replace messages of pydantic, in which a key is called an argument.
+# Messages that replace those of pydantic, which calls a key an argument.
 _MESSAGES = {"unexpected_keyword_argument": "unknown key", "missing": "key is missing"}
 
 
@@ -44,8 +46,8 @@ def from_custom_config(
         user functions.
 
     Raises:
-      InputError: a key is unknown or missing, or a value is of another type. The pipeline and the
-        code of the node are then of different versions.
+      InputError: a key is unknown or missing, or a value is of another type. In this case, the
+        pipeline and the code of the node are of different versions.
     """
     text = custom_config if isinstance(custom_config, str) else json.dumps(custom_config)
     try:

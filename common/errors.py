@@ -9,9 +9,9 @@ from common.text import make_printable
 class InputError(Exception):
     """An input of the user (a flag, a file, a dataset, a model) cannot be used.
 
-    Its message is one line: the value found, the value expected, the next step. It is printed
-    without a traceback. The message may contain names, paths and URLs as they were given: this
-    class removes secrets from it and escapes control characters.
+    The message is one line: the value found, the value expected, the next step. An InputError is
+    printed without a traceback. The message may contain names, paths and URLs as they were given:
+    this class removes secrets from it and escapes control characters.
     """
 
     def __init__(self, message: object) -> None:
@@ -19,7 +19,7 @@ class InputError(Exception):
 
 
 class RefusedError(InputError):
-    """A check of the data or of the model failed. It ends the run with exit status 3.
+    """A check of the data or of the model failed. The error ends the run with exit status 3.
 
     The message names the check, the measured value and the limit.
     """
@@ -30,12 +30,13 @@ class UnreachableError(OSError):
 
 
 def did_you_mean(given: str, known: Iterable[str], *, cutoff: float = 0.6) -> str:
-    """Returns a suggestion for the end of a message, "did you mean …?"; empty if none is similar.
+    """Returns a suggestion for the end of a message, "did you mean …?"; empty if no known value is
+    similar.
 
     Args:
       given: the value that the user gave.
       known: the allowed values.
-      cutoff: the required similarity, from 0 to 1 (equal).
+      cutoff: the required similarity, from 0 to 1; equal texts have 1.
     """
     close = difflib.get_close_matches(given, list(known), n=1, cutoff=cutoff)
     return f"did you mean {close[0]}?" if close else ""

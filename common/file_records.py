@@ -9,16 +9,16 @@ import tensorflow as tf
 
 from common.saved_model import GRAPH_FILE
 
-_CHUNK = 1 << 20  # the number of bytes that are read at a time
+_CHUNK = 1 << 20  # number of bytes that are read at a time
 
 
 class FileRecord(NamedTuple):
     """The record of a file.
 
     Attributes:
-      size: in bytes.
-      sha256: 64 hex digits.
-      modified: when it was last written, in nanoseconds since 1970.
+      size: the size of the file in bytes.
+      sha256: the SHA-256 of the content, 64 hex digits.
+      modified: the time of the last change, in nanoseconds since 1970.
     """
 
     size: int
@@ -27,9 +27,8 @@ class FileRecord(NamedTuple):
 
 
 def record_files(directory: str) -> dict[str, FileRecord]:
-    """Reads the files below `directory`, on a disk or in a bucket; returns records by path.
-
-    The paths are relative to `directory`.
+    """Reads the files below `directory`, on a disk or in a bucket; returns their records by path,
+    relative to `directory`.
     """
     return {name: _read(f"{directory}/{name}") for name in sorted(list_files(directory))}
 
@@ -43,7 +42,7 @@ def list_files(directory: str) -> Iterator[str]:
 
 
 def list_graph_last(directory: str) -> list[str]:
-    """Returns the relative paths of the files of a SavedModel in order, but the graph's file last.
+    """Returns the relative paths of the files of a SavedModel in order, with the graph's file last.
 
     If the files are copied in this order, a copy that has a graph is complete.
     """
@@ -62,7 +61,7 @@ def find_damage(
     """Describes the first file that differs from its record; returns None if none differs.
 
     Args:
-      directory: the directory with the files. Files without a record do not matter.
+      directory: the directory with the files. Files without a record are ignored.
       recorded: the records that `record_files` returned.
       trust_times: whether a file with the recorded size and time counts as unchanged without being
         read.
@@ -77,10 +76,10 @@ def find_damage(
             return f"{path} has {size} bytes, where {content.size} were recorded"
         if not trust_times or modified != content.modified:
             unsure.append(path)
-    # Reading is slow, so it comes after all sizes were compared.
+    # Reading files is slow, so their contents are compared after all sizes.
     for path in unsure:
         if _read(path).sha256 != recorded[path.removeprefix(f"{directory}/")].sha256:
-            return f"{path} has other bytes than were recorded"
+            return f"{path} has changed since it was recorded"
     return None
 
 
@@ -99,5 +98,5 @@ def _stat(path: str) -> tuple[int, int]:
     if "://" in path:
         found = tf.io.gfile.stat(path)
         return found.length, found.mtime_nsec
-    local = os.stat(path)  # on a disk, TensorFlow gives only whole seconds
+    local = os.stat(path)  # for files on a disk, TensorFlow gives the time only in whole seconds
     return local.st_size, local.st_mtime_ns

@@ -1,4 +1,6 @@
-"""Reads and writes small files, on a disk or in a bucket. Imports TensorFlow only for buckets."""
+"""Reads and writes small files, on a disk or in a bucket. This module imports TensorFlow only for
+paths in buckets.
+"""
 
 import contextlib
 import errno
@@ -23,7 +25,7 @@ def write_whole(path: str | Path, text: str) -> None:
       text: the whole content of the file.
 
     Raises:
-      OSError: the file cannot be written. The previous file stays.
+      OSError: the file cannot be written. The previous file is kept.
     """
     if "://" in str(path):
         import tensorflow as tf
@@ -31,7 +33,7 @@ def write_whole(path: str | Path, text: str) -> None:
         with tf.io.gfile.GFile(str(path), "w") as stream:
             stream.write(text)
         return
-    target = Path(os.path.realpath(path))  # so a symbolic link is not replaced by a file
+    target = Path(os.path.realpath(path))  # a symbolic link is followed, and not replaced by a file
     new = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.new")
     try:
         with new.open("x", encoding="utf-8") as file:
@@ -53,7 +55,7 @@ def read_text(path: str | Path) -> str:
 
     Returns:
       The text; empty if there is no file. The text is also empty if the file is empty or damaged
-      after a crash or on a full disk; a notice names this file.
+      after a crash or on a full disk; in this case, a notice names the file.
 
     Raises:
       OSError: the file cannot be read.
@@ -85,9 +87,8 @@ def read_or_write(path: str | Path, text: str) -> str:
 
 
 def read_json(path: str | Path, expected: str) -> Any:
-    """Returns the JSON value in the small file at `path`; None if there is no file.
-
-    A damaged file is ignored, and a notice names it.
+    """Returns the JSON value in the small file at `path`; None if the file does not exist. A
+    damaged file is ignored, and a notice names it.
 
     Args:
       path: as in `write_whole`.
@@ -122,7 +123,7 @@ def read_bytes(path: str | Path) -> bytes | None:
 def flush_directory(directory: Path) -> None:
     """Flushes the names in `directory` to the disk, if the file system can do that.
 
-    Without this, a new or renamed file may be gone after a power failure.
+    A new or renamed file whose name was not flushed may be gone after a power failure.
     """
     descriptor = os.open(directory, os.O_RDONLY)
     try:
@@ -137,8 +138,8 @@ def flush_directory(directory: Path) -> None:
 def link_or_copy(source: str, target: str) -> None:
     """Puts the files of `source` into the directory `target`, as hard links where possible.
 
-    Hard links take no space on the disk. The files may not be changed in place afterwards: a change
-    would appear in both directories. In a bucket, on another disk, or on a file system without hard
+    Hard links take no space on the disk. Linked files may not be changed in place: a change would
+    appear in both directories. In a bucket, on another disk, or on a file system without hard
     links, the files are copied.
 
     Args:

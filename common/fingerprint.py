@@ -2,7 +2,7 @@
 
 For TFX, the import path of a function, or a path to data, a backbone or a schema, is only a string;
 TFX itself hashes only module files. So every node has an execution property with the fingerprint of
-such code or data, and the node runs again when they change.
+such code or data, and runs again when the fingerprint changes.
 """
 
 import ast
@@ -22,8 +22,8 @@ from common.wording import remove_wording
 FIRST_PARTY = ("pipeline", "components", "trainer", "backbones", "common", "schemas")
 
 
-# TensorFlow writes this file with every SavedModel. It contains a random id, and values that follow
-# from the content of the other files.
+# TensorFlow writes `fingerprint.pb` with every SavedModel. The file contains a random id, and
+# values that follow from the content of the other files.
 _EXPORT_ID = "fingerprint.pb"
 
 
@@ -56,13 +56,13 @@ def hash_code(
 ) -> str:
     """Returns the SHA-256 of the code of `modules`, and of all modules of this project they import.
 
-    It covers the syntax trees without wording (see `common.wording`), including the `__init__` of
-    packages, and the installed versions of imported libraries.
+    The hash covers the syntax trees without wording (see `common.wording`), including the
+    `__init__` of packages, and the installed versions of imported libraries.
 
     Args:
       modules: import paths, such as "trainer.train".
       data: import paths of modules that list entries, such as a catalogue, each with a text of the
-        values that the run uses. The text is hashed instead of the module.
+        values that the run uses; this text is hashed instead of the module.
       without: top-level packages of libraries whose versions are left out.
     """
     data = dict(data or {})
@@ -87,9 +87,9 @@ class Source:
 
     Attributes:
       tree: the syntax tree without wording.
-      first_party: the names that it imports from this project: modules, but also functions and
+      first_party: the names that the module imports from this project: modules, functions and
         classes.
-      libraries: the top-level packages of libraries that it imports.
+      libraries: the top-level packages of libraries that the module imports.
     """
 
     tree: str
@@ -100,8 +100,8 @@ class Source:
 def parse_modules(*modules: str, without: Collection[str] = ()) -> dict[str, Source]:
     """Parses `modules` and every module of this project that they import; returns them by name.
 
-    Importing a module runs the `__init__` of its packages, so these are included. No module is
-    imported.
+    The `__init__` of each package is included, since importing a module runs it. The function only
+    reads the files; it imports no module.
 
     Args:
       modules: import paths.
@@ -146,7 +146,9 @@ def _runtime_nodes(tree: ast.AST) -> Iterator[ast.AST]:
 
 
 def _read_module(module: str) -> tuple[str, bytes]:
-    """Returns the package of `module` (itself, if it is a package), and the content of its file."""
+    """Returns the package of `module` (the module itself if it is a package), and the content of
+    the module's file.
+    """
     spec = _find(module)
     if spec is None or spec.origin is None:
         raise ModuleNotFoundError(f"{module}: no such module; its fingerprint cannot be computed")
@@ -154,7 +156,9 @@ def _read_module(module: str) -> tuple[str, bytes]:
 
 
 def _find(module: str) -> ModuleSpec | None:
-    """Finds a module. `importlib.util.find_spec` alone would import its parent packages."""
+    """Finds a module. Finds the spec of a module without importing its parent packages, as
+    `importlib.util.find_spec` would.
+    """
     top, *rest = module.split(".")
     spec = importlib.util.find_spec(top)
     for index in range(len(rest)):

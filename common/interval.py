@@ -47,7 +47,7 @@ def images_needed(floor: float, confidence: float) -> int | None:
       confidence: as in `wilson_lower_bound`.
 
     Returns:
-      The number of images, at least 1; None for a floor of 1, for which no number is enough.
+      The number of images, at least 1; None for a floor of 1, which no number of images can reach.
     """
     z = _quantile(max(confidence, 0.5))
     if z == 0:

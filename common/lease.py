@@ -28,7 +28,7 @@ class Lease(Protocol):
     """A lease that this process holds."""
 
     def check(self) -> None:
-        """Makes sure that this process still has the lease.
+        """Checks that this process still has the lease.
 
         Raises:
           InputError: another process took the lease over, since this process did not renew it in
@@ -47,8 +47,9 @@ class Timing:
       renewal: time between two renewals.
       expiry: time without a renewal after which a waiting process takes the lease over. Only the
         clock of the waiting process is used, so clocks of different machines need not agree.
-      settle: time between writing the file and reading it again. It must be longer than a write
-        takes: if two processes write at the same time, the process that writes last has the lease.
+      settle: time between writing the file and reading it again. The settle time must be longer
+        than a write takes: if two processes write at the same time, the process that writes last
+        has the lease.
     """
 
     renewal: float = 15.0
@@ -62,8 +63,8 @@ DEFAULT_TIMING = Timing()
 def take_lease(path: str, *, timing: Timing = DEFAULT_TIMING) -> Lease | None:
     """Takes the lease with the file at `path`; returns None if a running process has it.
 
-    On a disk, this takes no time. In a bucket, it takes up to `timing.expiry` to find out whether
-    the owner is still running.
+    On a disk, the call returns at once. In a bucket, it takes up to `timing.expiry` to find out
+    whether the owner is still running.
 
     Args:
       path: the path of a file in a directory that exists, or a URL.
@@ -83,7 +84,7 @@ def hold_lease(path: str, resource: str, *, timing: Timing = DEFAULT_TIMING) -> 
     """
     lease = take_lease(path, timing=timing)
     if lease is None:
-        notice(f"waiting for {resource}, which another run has at the moment ({path})")
+        notice(f"waiting for {resource}, which another run is using ({path})")
     while lease is None:
         time.sleep(min(1.0, timing.renewal))
         lease = take_lease(path, timing=timing)
@@ -138,7 +139,8 @@ class _BucketLease:
         if self._taken_by:
             raise InputError(
                 f"{self._path}: {self._taken_by} took over this lease, since this run did not "
-                f"renew it for {self._timing.expiry:g} s; this run ends, and the other one goes on"
+                f"renew it for {self._timing.expiry:g} s; this run ends, and the other run "
+                "continues"
             )
 
     def release(self) -> None:
@@ -158,7 +160,8 @@ class _BucketLease:
                     self._taken_by = owner
                     return
                 self._write()
-            except Exception as error:  # the network may have failed, so the thread tries again
+            # The network may have failed; the thread tries again at the next renewal.
+            except Exception as error:
                 notice(f"{self._path}: this lease could not be renewed ({error}); trying again")
 
     def _write(self) -> None:
@@ -181,7 +184,7 @@ def _is_renewed(path: str, timing: Timing) -> bool:
 
 
 def _owner(content: bytes | None) -> str:
-    """Returns the owner in the content of a lease file; empty if there is none."""
+    """Returns the owner that a lease file names; empty if the file names no owner."""
     with contextlib.suppress(ValueError, KeyError, TypeError):
         return str(json.loads(content or b"")["owner"])
     return ""

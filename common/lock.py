@@ -19,12 +19,12 @@ def hold_lock(target: Path) -> Iterator[None]:
     """A context that holds the lock of `target`, after waiting for other processes to release it.
 
     If the process has to wait, it logs a warning with the attribute `waits_for`, the target, so
-    that a person sees why nothing happens.
+    that the user sees why nothing happens.
 
     The lock is released at the latest when the process ends. Releasing the lock removes its file;
     the next holder removes the file of a killed process. The holder writes a new directory as
-    `.<name>.*` beside the target, and renames it at the end. If such a directory exists when the
-    lock is acquired, it belongs to a killed process, and is removed.
+    `.<name>.*` beside the target, and renames it at the end. If a directory `.<name>.*` exists when
+    the lock is acquired, a killed process has left it behind, and it is removed.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     path = target.parent / f".{target.name}.lock"

@@ -1,4 +1,6 @@
-"""The memory of processes and of this machine. Works on Linux only, since it reads /proc."""
+"""The memory of processes and of this machine. This module works on Linux only, since it reads
+/proc.
+"""
 
 import contextlib
 import os
@@ -39,6 +41,7 @@ def available_memory() -> int:
             "/sys/fs/cgroup/memory/memory.usage_in_bytes",
         ),
     ):
-        with contextlib.suppress(OSError, ValueError):  # "max" stands for no limit
+        # The text "max" means that the container has no memory limit.
+        with contextlib.suppress(OSError, ValueError):
             amounts.append(int(Path(limit).read_text()) - int(Path(used).read_text()))
     return min(amounts)

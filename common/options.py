@@ -1,7 +1,7 @@
 """Options as dataclass fields that carry their own help text and their own check.
 
 All configuration dataclasses (the Trainer's hyperparameters, the pipeline's options) declare their
-fields with `option`. The command line, the YAML reader and the validation follow from these
+fields with `option`. The command line, the YAML reader and the validation are derived from these
 declarations.
 """
 

@@ -3,8 +3,8 @@
 import dataclasses
 from collections import deque
 
-_WINDOW = 60.0  # the speed is the mean over so many seconds
-_SETTLED = 2.0  # the speed is unknown during the first seconds of work
+_WINDOW = 60.0  # seconds over which the mean speed is computed
+_SETTLED = 2.0  # seconds of work before a speed is reported
 
 
 @dataclasses.dataclass(frozen=True)
@@ -13,7 +13,7 @@ class Pace:
 
     Attributes:
       images_per_second: the mean speed over the last minute.
-      seconds_left: the remaining time at that speed.
+      seconds_left: the remaining time at this mean speed.
     """
 
     images_per_second: float
@@ -23,8 +23,8 @@ class Pace:
 class PaceMeter:
     """Measures the speed of work on images, from the numbers of finished images.
 
-    The time before the second count is left out, since libraries and models are loaded in that
-    time, some of them with the first images.
+    The time before the second count is left out, since the process loads libraries and models until
+    then, some of them with the first images.
     """
 
     def __init__(self, total: int) -> None:
@@ -38,11 +38,11 @@ class PaceMeter:
         self._counts: deque[tuple[float, int]] = deque()
 
     def add(self, now: float, done: int) -> Pace | None:
-        """Adds a count; returns the pace, or None as long as it is unknown.
+        """Adds a count; returns the pace, or None as long as the pace is unknown.
 
         Args:
           now: the present time in seconds.
-          done: number of finished images; it never falls from call to call.
+          done: number of finished images, at least as large as in the previous call.
         """
         if done > self._last:
             self._last = done

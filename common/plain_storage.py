@@ -9,7 +9,8 @@ from typing import Any
 from common.buckets import check_reachable
 from common.errors import InputError
 
-_PATIENCE = 20  # time limit of a request in seconds; Google's default is two minutes
+# Seconds: the time limit of a request; the default of Google's client is two minutes.
+_PATIENCE = 20
 _THREADS = 16
 _GOOGLE = "gs://"
 
@@ -24,7 +25,7 @@ def find_files(folder: str, pattern: str) -> list[str]:
 
     Raises:
       InputError: the bucket cannot be read.
-      UnreachableError: Google's storage does not answer.
+      UnreachableError: the server of Google's storage does not answer.
     """
     if not folder.startswith(_GOOGLE):
         return [str(file) for file in Path(folder).glob(pattern)]
@@ -33,12 +34,12 @@ def find_files(folder: str, pattern: str) -> list[str]:
     prefix = f"{prefix}/" if prefix else ""
     expression = re.compile(re.escape(prefix) + _to_expression(pattern))
     try:
-        # The server filters the names as well, so that it does not send all of them.
+        # The server filters the names as well, so that it does not send every name in the bucket.
         blobs = _client().list_blobs(
             bucket, prefix=prefix, match_glob=f"{prefix}{pattern}", timeout=_PATIENCE
         )
         names = [blob.name for blob in blobs if expression.fullmatch(blob.name)]
-    except Exception as error:  # several libraries are involved, each with exceptions of its own
+    except Exception as error:  # a request uses several libraries, each with exceptions of its own
         raise InputError(f"{folder}: cannot be listed ({_reason(error)})") from error
     return [f"{_GOOGLE}{bucket}/{name}" for name in names]
 
@@ -73,7 +74,7 @@ def _read(file: str) -> bytes | None:
 def _client() -> Any:
     from google.cloud.storage import Client
 
-    return Client(project=None)  # reading a bucket requires no project
+    return Client(project=None)  # the client wants a project, but reading a bucket requires none
 
 
 def _to_expression(pattern: str) -> str:

@@ -1,4 +1,6 @@
-"""Finds and kills the descendants of this process. Works on Linux only, since it reads /proc."""
+"""Finds and kills the descendants of this process. This module works on Linux only, since it reads
+/proc.
+"""
 
 import ctypes
 import os
@@ -8,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-_PR_SET_CHILD_SUBREAPER = 36  # the constant of linux/prctl.h
+_PR_SET_CHILD_SUBREAPER = 36  # the value of PR_SET_CHILD_SUBREAPER in linux/prctl.h
 
 
 def adopt_orphans() -> None:
@@ -18,7 +20,7 @@ def adopt_orphans() -> None:
     workers after the shell has ended.
 
     Raises:
-      OSError: the kernel refuses.
+      OSError: the kernel refuses the call.
     """
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0):
@@ -40,8 +42,8 @@ def kill_descendants(patience: float) -> None:
     """Kills every descendant of this process, including descendants that are started meanwhile.
 
     Args:
-      patience: the longest time to wait, in seconds. A process that has not ended by then (it may
-        wait for a device) is left behind.
+      patience: the longest time to wait, in seconds. A process that has not ended by then, perhaps
+        because it waits for a device, is left behind.
     """
     until = time.monotonic() + patience
     while (living := descendants()) and time.monotonic() < until:
@@ -60,7 +62,8 @@ def _parents() -> Iterator[tuple[int, int]]:
             text = (directory / "stat").read_text(errors="replace")
         except OSError:  # the process has ended meanwhile
             continue
-        # The line is "7 (name) S 1 …", and the name may contain parentheses and spaces: proc(5).
+        # /proc/<id>/stat reads "7 (name) S 1 …", and the name may contain parentheses and spaces:
+        # proc(5).
         state, parent, *_ = text.rpartition(")")[2].split()
         if state not in "ZX":
             yield int(directory.name), int(parent)

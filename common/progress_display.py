@@ -1,4 +1,4 @@
-"""Shows the progress of work: on a terminal as a bar, elsewhere as a line at intervals."""
+"""Shows the progress of work: as a bar on a terminal, or as printed lines in any other output."""
 
 import datetime
 import time
@@ -10,19 +10,20 @@ import rich.progress
 from common.pace import Pace
 
 BAR_WIDTH = 24  # characters
-_BETWEEN_LINES = 30.0  # the least time between two lines, in seconds
+_BETWEEN_LINES = 30.0  # shortest time between two printed lines, in seconds
 
 
 def make_bars(
     console: rich.console.Console, *columns: rich.progress.ProgressColumn
 ) -> rich.progress.Progress:
-    """Returns progress bars that a terminal shows while they run, and other outputs do not."""
+    """Returns progress bars, which only a terminal shows."""
     return rich.progress.Progress(
         *columns,
         console=console,
         transient=True,
         disable=not console.is_terminal,
-        redirect_stdout=False,  # output of libraries goes to the log
+        # The bars do not redirect output of libraries, which goes to the log.
+        redirect_stdout=False,
         redirect_stderr=False,
     )
 
@@ -55,7 +56,7 @@ class ProgressDisplay:
           print_line: a function that prints a line if there is no terminal.
           clock: a function that returns the time in seconds.
         """
-        # A context manager, within which the bars are shown.
+        # Using the display as a context manager shows the bars.
         self.bars = make_bars(
             console,
             rich.progress.SpinnerColumn(),
@@ -97,7 +98,7 @@ class ProgressDisplay:
                 self.bars.update(self._task, completed=done, total=total, detail=detail)
             return
         now, percent = self._clock(), 100 * done // total
-        # A long training prints at most a hundred lines.
+        # The interval grows with the total, so that a long training prints at most a hundred lines.
         if now - self._printed >= _BETWEEN_LINES and percent > self._percent:
             self._printed, self._percent = now, percent
             self._print_line(f"  {detail}")

@@ -1,4 +1,6 @@
-"""Reads the file of a SavedModel that contains its graph. Importing this imports no TensorFlow."""
+"""Reads the file of a SavedModel that contains its graph. Importing this module does not import
+TensorFlow.
+"""
 
 from pathlib import Path
 from typing import TYPE_CHECKING

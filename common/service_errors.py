@@ -11,11 +11,11 @@ from common.errors import InputError
 Errors = Mapping[type[Exception], Callable[[Any], str]]
 
 _HINTS = {
-    400: "the service refused the request; correct what the message names",
+    400: "the service refused the request; correct the value that the message names",
     401: "the credentials are not accepted; log in again",
     403: "permission denied: the account lacks a permission",
     404: "check project, region, host and name",
-    409: "it exists already; delete it, or give another --name",
+    409: "the resource exists already; delete it, or give another --name",
     429: "quota exceeded; try again later",
     500: "the service failed; try again later",
 }

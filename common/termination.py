@@ -1,14 +1,15 @@
-"""Ctrl-C, SIGTERM and SIGHUP end the process, whatever it is doing at that moment.
+"""Makes Ctrl-C, SIGTERM and SIGHUP end the process, whatever the process is doing.
 
 By default, Python raises KeyboardInterrupt in the main thread, between two instructions. A long
 call into TensorFlow delays the exception. If TensorFlow has called Python code, TensorFlow turns
 the exception into another exception, which callers may catch: then the run continues, with results
-from half of the data. Therefore a signal raises no exception here. The interpreter's own signal
-handler writes the number of the signal to a pipe, whatever the main thread is doing; a second
-thread reads it and ends the process. No work is completed, recorded or pushed after that. The files
-on the disk are the same as after a kill, and the next run can always continue from them.
+from half of the data. Therefore, a signal raises no exception in this project's programs. The
+interpreter's own signal handler writes the number of the signal to a pipe, whatever the main thread
+is doing; a second thread reads the pipe and ends the process. After the signal, no work is
+completed, recorded or pushed. The files on the disk are the same as after a kill, and the next run
+can always continue from them.
 
-Only a training with unsaved steps delays the end of the process, until its checkpoint is written.
+Only a training with unsaved steps delays the end of the process, until a checkpoint is written.
 """
 
 import atexit
@@ -26,15 +27,14 @@ from common.processes import adopt_orphans, kill_descendants
 _DESCRIPTIONS = {
     signal.SIGINT: "interrupted",
     signal.SIGTERM: "terminated",
-    signal.SIGHUP: "ended, as its terminal is gone",
+    signal.SIGHUP: "ended, because its terminal is gone",
 }
-# All times are in seconds. If a process group gets a signal, wrappers such as timeout(1) and uv
-# send it to their child once more; a second signal within this time does not count as a second
-# request of the user.
-_SAME_REQUEST = 0.5
-_LONGEST_CALLBACKS = 1.0  # time for all callbacks together
-_LONGEST_TURN = 0.2  # time of a callback before the next one starts beside it
-_LONGEST_KILL = 2.0  # time for killing the descendants
+# If a process group gets a signal, wrappers such as timeout(1) and uv send it to their child once
+# more; a second signal within `_SAME_REQUEST` does not count as a second request of the user.
+_SAME_REQUEST = 0.5  # seconds
+_LONGEST_CALLBACKS = 1.0  # seconds: longest time for all callbacks together
+_LONGEST_TURN = 0.2  # seconds: longest time for which a callback delays the next callback
+_LONGEST_KILL = 2.0  # seconds: longest time for killing the descendants of the process
 
 
 class Work(Protocol):
@@ -47,7 +47,8 @@ class Work(Protocol):
     has_unsaved_steps: bool
 
     def announce(self, number: int, frame: Any) -> None:
-        """Asks the training to save a checkpoint and to end. It is called in another thread.
+        """Asks the training to save a checkpoint and to end. The method is called in another
+        thread.
 
         Args:
           number: the number of the signal.
@@ -72,14 +73,16 @@ class Termination:
         self._since = 0.0
 
     def start(self) -> None:
-        """Makes signals end the process from now on. It must be called in the main thread."""
-        with suppress(OSError):  # some sandboxes refuse this call; then orphans are not killed
+        """Makes signals end the process from now on. Call this method in the main thread."""
+        # Some sandboxes refuse the call `adopt_orphans`; orphans are not killed there.
+        with suppress(OSError):
             adopt_orphans()
         read, write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         os.set_blocking(read, True)
         signal.set_wakeup_fd(write, warn_on_full_buffer=False)
         for number in _DESCRIPTIONS:
-            # Background jobs of a shell ignore Ctrl-C, and commands under nohup ignore SIGHUP.
+            # Signals that are ignored already stay ignored: a shell's background job ignores
+            # Ctrl-C, and a command under nohup ignores SIGHUP.
             if signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, _ignore_in_main_thread)
         threading.Thread(target=self._wait, args=(read,), name="signals", daemon=True).start()
@@ -134,7 +137,7 @@ class Termination:
 
     def stop_here(self) -> None:
         """See `stop_here` below."""
-        with self._lock:  # `_end` never returns, and so keeps the lock
+        with self._lock:  # the lock is never released, because `_end` never returns
             if self._number is not None and not self._work:
                 self._end(self._number)
 
@@ -144,7 +147,7 @@ class Termination:
         threads = [threading.Thread(target=f, daemon=True) for f in reversed(self._callbacks)]
         for thread in threads:
             thread.start()
-            thread.join(_LONGEST_TURN)  # so quick callbacks run one after the other
+            thread.join(_LONGEST_TURN)  # quick callbacks thus run one after the other
         for thread in threads:
             thread.join(max(0.0, until - time.monotonic()))
         self._print_and_log(f"{_DESCRIPTIONS[signal.Signals(number)]}{why and ': '}{why}")
@@ -155,7 +158,7 @@ class Termination:
         """Prints a line on the console and in the log; skips a full pipe that no process reads."""
         line = f"{self._program}: {text}\n".encode()
         descriptors = [self._stderr]
-        with suppress(OSError):  # a descriptor may be closed
+        with suppress(OSError):  # the descriptor may be closed
             descriptors += [2] * (not os.path.sameopenfile(2, self._stderr))
         for descriptor in descriptors:
             with suppress(OSError):  # the terminal may be gone, or the disk full
@@ -165,12 +168,14 @@ class Termination:
                     os.write(descriptor, line)
 
 
-# One object for the whole process, to which signal handlers belong.
+# The `Termination` of the whole process, since signal handlers belong to the process.
 _current: Termination | None = None
 
 
 def _ignore_in_main_thread(*_: Any) -> None:
-    """Does nothing in the main thread: the signal's number is already in the pipe."""
+    """The Python handler of a signal, which does nothing: the signal's number is already in the
+    pipe.
+    """
 
 
 def end_on_signals(program: str) -> None:
@@ -192,8 +197,8 @@ def end_on_signals(program: str) -> None:
         after_in_parent=lambda: signal.pthread_sigmask(signal.SIG_UNBLOCK, _DESCRIPTIONS),
         after_in_child=_begin_as_fork,
     )
-    # atexit runs callbacks in reverse order, so this callback runs last. After it, the interpreter
-    # shuts down, and the thread that reads the pipe no longer runs.
+    # atexit runs callbacks in reverse order, so this callback runs last. After this callback, the
+    # interpreter shuts down, and the thread that reads the pipe no longer runs.
     atexit.register(_restore_signals)
 
 
@@ -222,7 +227,7 @@ def ends_on_signals() -> bool:
 def postpone_end(work: Work) -> Iterator[None]:
     """A context in which `work` may save its unsaved steps before a signal ends the process.
 
-    If `work` has unsaved steps when the signal arrives, it is asked to save them and to end. The
+    If `work` has unsaved steps when the signal arrives, its method `announce` is called. The
     process ends when the context ends, with the message of the exception that ended it. A second
     signal ends the process at once. If contexts are nested, only the outermost one has this effect.
     """
@@ -235,7 +240,7 @@ def postpone_end(work: Work) -> Iterator[None]:
 def call_before_end(callback: Callable[[], None]) -> Iterator[None]:
     """A context in which a signal calls `callback`, in another thread, before the process ends.
 
-    The process waits at most a second for it.
+    The process waits at most a second for all callbacks.
     """
     if _current is None:
         yield
@@ -247,8 +252,8 @@ def call_before_end(callback: Callable[[], None]) -> Iterator[None]:
 def stop_here() -> None:
     """Ends the process if a signal has arrived; otherwise does nothing.
 
-    It is called before steps that must not happen after Ctrl-C, such as a push: after a signal, the
-    process needs a moment to end.
+    Call it before a step that must not happen after Ctrl-C, such as a push, because a process takes
+    a moment to end after a signal.
     """
     if _current is not None:
         _current.stop_here()

@@ -4,8 +4,8 @@ import ipaddress
 import re
 from urllib.parse import urlsplit
 
-# A URL has neither spaces nor quotes. Punctuation after a URL belongs to the sentence. The patterns
-# take linear time, since a log may have lines of a megabyte.
+# A URL has neither spaces nor quotes. Punctuation at the end of a URL belongs to the sentence
+# around it. The patterns take linear time, since a log may have lines of a megabyte.
 _END = r"""(?=[\]):;,.]{0,4}(?:[\s"'<>]|$))"""
 _CREDENTIALS = re.compile(r"""(?<=://)[^/?#\s"'<>]*@""")
 _QUERY = re.compile(rf"""(://(?:[^\s?"'<>:]|:(?!//))*+)\?[^\s"'<>]+?{_END}""")
@@ -26,7 +26,7 @@ def remove_secrets(text: str) -> str:
 def is_secure(url: str) -> bool:
     """Whether nobody on the network can change the response to a request for `url`.
 
-    This is true for https, and for http on this machine (loopback).
+    The result is True for https, and for http on this machine (loopback).
     """
     parts = urlsplit(url)
     if parts.scheme != "http":

@@ -5,8 +5,15 @@ import sys
 from collections.abc import Iterable
 
 # Top-level packages whose distribution has another name.
-_DISTRIBUTIONS = {"PIL": "pillow", "sklearn": "scikit-learn"}
-# Distributions whose results depend on other distributions as well.
+_DISTRIBUTIONS = {
+    "PIL": "pillow",
+    "pipeline_runner": "vit-pipeline",
+    "sklearn": "scikit-learn",
+    "tensorflow_serving": "tensorflow-serving-api",
+    "vl_convert": "vl-convert-python",
+    "yaml": "PyYAML",
+}
+# Distributions whose results also depend on other distributions, which are listed after each.
 _DEPENDENCIES = {"scikit-learn": ("scipy",)}
 # Packages whose version is left out: they contain flags, logging and protocol buffers, and compute
 # nothing.
@@ -21,8 +28,8 @@ def installed_versions(packages: Iterable[str]) -> dict[str, str]:
         depends on, are left out.
 
     Returns:
-      The versions by the name of the distribution; `"none"` if a distribution is not installed. No
-      package is imported.
+      The versions by the name of the distribution; the text `"none"` if a distribution is not
+      installed. No package is imported.
     """
     third_party = set(packages) - set(sys.stdlib_module_names) - _WITHOUT_NUMBERS
     names = {distribution for package in third_party for distribution in _distributions(package)}
@@ -33,8 +40,7 @@ def _distributions(package: str) -> list[str]:
     name = _DISTRIBUTIONS.get(package, package.replace("_", "-"))
     if _version(name) is None:
         # The distribution has another name than the package, for example a special build of
-        # TensorFlow. This look-up reads the file lists of all distributions, which takes most of a
-        # second.
+        # TensorFlow. Reading the file lists of all distributions takes most of a second.
         return importlib.metadata.packages_distributions().get(package, [name])
     return [name, *_DEPENDENCIES.get(name, ())]
 

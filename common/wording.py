@@ -9,7 +9,8 @@ write it to a file.
 import ast
 from typing import Any
 
-_EXCEPTIONS = ("Error", "Exception", "Interrupt", "Warning")  # how names of exception classes end
+# Endings of names of exception classes.
+_EXCEPTIONS = ("Error", "Exception", "Interrupt", "Warning")
 _LOG_METHODS = {"log", "debug", "info", "warning", "error", "exception", "critical"}
 _LOGGERS = {"logger", "logging"}
 # Functions of `common.options` whose first argument is a text for --help or for a message.
@@ -19,9 +20,8 @@ _TEXT = ast.Constant("wording")
 
 
 def remove_wording(tree: ast.Module) -> None:
-    """Replaces all text that only people read by one constant, and removes docstrings.
-
-    The result can be compared, but not compiled: blocks may be empty.
+    """Replaces all text that only people read by one constant, and removes docstrings. The
+    resulting tree can be compared but not compiled, because blocks may be empty.
     """
     _Neutral().visit(tree)
 
@@ -36,7 +36,7 @@ class _Neutral(ast.NodeTransformer):
         return self.generic_visit(node)
 
     def visit_Pass(self, node: ast.Pass) -> None:
-        """Removes `pass`, which makes no difference beside a docstring."""
+        """Removes `pass`, which a body with a docstring may have or not."""
 
     def visit_Raise(self, node: ast.Raise) -> Any:
         if isinstance(node.exc, ast.Call):
@@ -74,7 +74,7 @@ def _is_log_line(call: ast.Call) -> bool:
 def _neutralise_arguments(call: ast.Call) -> None:
     """Replaces the messages among the positional arguments.
 
-    Single words and keyword arguments stay: a handler may depend on them.
+    Single words and keyword arguments are kept, since an exception handler may depend on them.
     """
     call.args = [_TEXT if _is_text(a) and _has_space(a) else a for a in call.args]
 

@@ -9,7 +9,7 @@ from tfx.types import Artifact, artifact_utils
 
 
 class ImageExample(NamedTuple):
-    """An example of ImageExampleGen.
+    """An example that ImageExampleGen wrote.
 
     Attributes:
       record: the serialized `tf.Example`.

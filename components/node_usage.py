@@ -1,6 +1,7 @@
 """Records the time and the memory of a node in its output artifacts.
 
-The report reads them there, on a cluster too, and also for nodes that were taken from the cache.
+The report reads these values from the artifacts, also on a cluster and for nodes that were taken
+from the cache.
 """
 
 import contextlib
@@ -16,7 +17,7 @@ from typing import Any
 
 from common.memory import peak_memory
 
-USAGE = "usage"  # the custom property of each output artifact of a node
+USAGE = "usage"  # custom property of each output artifact of a node
 _Artifacts = Mapping[str, Sequence[Any]]
 
 
@@ -73,14 +74,14 @@ def record_usage(
 
 
 def read_usage(artifact: Any) -> Usage | None:
-    """Returns the usage recorded in an artifact; None if there is none."""
+    """Returns the usage recorded in an artifact; None if the artifact has no record of a usage."""
     text = artifact.get_string_custom_property(USAGE)
     return Usage(**json.loads(text)) if text else None
 
 
 def _reset_peak() -> None:
     """Resets this process's peak memory, since nodes may share the process (proc(5))."""
-    with contextlib.suppress(OSError):  # this kernel or sandbox does not have `clear_refs`
+    with contextlib.suppress(OSError):  # some kernels and sandboxes do not have `clear_refs`
         Path("/proc/self/clear_refs").write_text("5")
 
 

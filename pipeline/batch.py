@@ -6,7 +6,7 @@ from common.errors import InputError
 from pipeline.options.config import Config
 from pipeline.recipes import RECIPES
 
-# The batch size leaves room for the quarantine of this share of the training images.
+# The batch size fits even if this share of the training images is quarantined.
 _QUARANTINED = 0.05
 
 
@@ -22,7 +22,7 @@ def fit_batch(config: Config, train_images: int) -> Config:
         quarantined.
 
     Raises:
-      InputError: the user chose a larger batch, or `train.accumulation` requires one.
+      InputError: the user chose a larger batch, or `train.accumulation` requires a larger batch.
     """
     batch = config.train.batch_size
     if batch == RECIPES[config.recipe].hyperparameters.batch_size:

@@ -20,7 +20,7 @@ def clean(cache: Path, roots: Iterable[Path]) -> Iterator[str]:
       roots: pipeline roots; a root is left alone while a run uses it.
 
     Yields:
-      Lines that say what was removed.
+      Lines about the removed models and checkpoints, for the console.
     """
     for folder, size in clean_cache(cache):
         yield f"removed: {folder} ({size / 1e6:.1f} MB)"
@@ -30,7 +30,7 @@ def clean(cache: Path, roots: Iterable[Path]) -> Iterator[str]:
             continue
         lock = try_lock(root / LOCK)
         if lock is None:
-            yield f"left alone: {checkpoints}: a run is going on there"
+            yield f"left alone: {checkpoints}: a run is using it"
             continue
         with lock:
             size = sum(file.stat().st_size for file in checkpoints.rglob("*") if file.is_file())

@@ -1,4 +1,6 @@
-"""Takes fingerprints of the code that each node executes. Imports neither TensorFlow nor TFX."""
+"""Takes fingerprints of the code that each node executes. This module imports neither TensorFlow
+nor TFX.
+"""
 
 import dataclasses
 from collections.abc import Mapping
@@ -12,14 +14,14 @@ from components.image_example_gen.split import CONTENT, NEAR_DUPLICATES
 _KINDS = "components.image_example_gen.sources.kinds"
 _SIMILAR = "components.image_example_gen.similar_images"
 _CATALOGUE = "backbones.catalogue"
-# Some nodes use this library only to read and write files and records, and all its versions write
-# the same bytes.
+# Some nodes use TensorFlow only to read and write files and records, and all versions of TensorFlow
+# write the same bytes.
 _FILE_SYSTEMS = ("tensorflow",)
-# Pusher generates the images of its warm-up requests with these libraries; their content does not
-# matter.
+# Pusher uses these libraries only to generate the images of its warm-up requests, whose content
+# does not matter.
 _WARM_UP = ("PIL", "numpy", "tensorflow_serving")
 
-# From these modules of other nodes, Report takes names of files and properties.
+# Report uses only the names of files and properties from these modules of other nodes.
 _ONLY_NAMES = (
     "components.backbone_transform.executor",
     "components.image_example_gen.counts",
@@ -52,7 +54,7 @@ class NodeCode:
     report: str
 
     def all(self) -> str:
-        """Returns a fingerprint of the code of all nodes but Report."""
+        """Returns a fingerprint of the code of all nodes except Report."""
         texts = [text for name, text in vars(self).items() if name != "report"]
         return hash_bytes("".join(texts).encode())
 
@@ -61,8 +63,8 @@ def hash_nodes(source: Mapping[str, Any], layout: str, split_by: str = CONTENT) 
     """Takes the fingerprints of the code that a run executes.
 
     Args:
-      source: the argument of `components.image_example_gen.sources.registry.make_source`. The code
-        of other kinds of sources is not part of the fingerprint.
+      source: the argument of `components.image_example_gen.sources.registry.make_source`. Only the
+        code of this kind of source is part of the fingerprint.
       layout: `backbone_layout` of `pipeline.inputs.Inputs`, the only part of the catalogue that
         training uses. The rest of the catalogue is not part of the fingerprint, since the backbone
         has a fingerprint of its own.
@@ -74,7 +76,8 @@ def hash_nodes(source: Mapping[str, Any], layout: str, split_by: str = CONTENT) 
         example_gen=hash_code(
             "components.image_example_gen.executor",
             kind.rpartition(".")[0],
-            # The index serves to compute the source's fingerprint, and does not change examples.
+            # The index of file contents only serves to compute the source's fingerprint, and does
+            # not change examples.
             data={_KINDS: kind, "common.content_index": ""}
             | ({} if split_by == NEAR_DUPLICATES else {_SIMILAR: ""}),
         ),

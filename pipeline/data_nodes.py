@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from tfx.components import (  # isort: skip (it patches tfx_bsl, for the pinned TFDV)
+from tfx.components import (  # isort: skip (TFX patches tfx_bsl for the pinned TFDV)
     SchemaGen,
     StatisticsGen,
 )
@@ -18,8 +18,8 @@ from components.packaged_schema.component import PackagedSchema
 from pipeline.options.config import Config
 from pipeline.properties import Properties
 
-# With these types, TFDV treats labels as categories, and does not treat the bytes of images as
-# text.
+# With these types of features, TFDV treats labels as categories, and does not treat the bytes of
+# images as text.
 _EXAMPLE_TYPES = schema_pb2.Schema(
     feature=[
         schema_pb2.Feature(
@@ -88,8 +88,8 @@ def make_data_nodes(config: Config, properties: Properties) -> DataNodes:
         examples=examples,
         stats_options=tfdv.StatsOptions(
             schema=_EXAMPLE_TYPES,
-            # File names are left out if the schema is inferred: from few examples, SchemaGen would
-            # infer the list of their names, and new names would be anomalies.
+            # Statistics leave out file names if the schema is inferred: from few examples,
+            # SchemaGen would infer the list of file names, and new names would be anomalies.
             feature_allowlist=None if config.has_schema else ["image", "label"],
         ),
     )
@@ -113,8 +113,8 @@ def make_data_nodes(config: Config, properties: Properties) -> DataNodes:
         library_fingerprint=properties.validation.library_fingerprint,
         code_fingerprint=properties.validation.check_fingerprint,
     ).with_id("ExampleValidator")
-    # TFX's components do not have this property. Adding it to their specs puts it into the cache
-    # key.
+    # TFX's components have no property for this fingerprint. Adding the property to their specs
+    # puts it into the cache key.
     for node in (statistics, *([] if config.has_schema else [schema])):
         node.spec.exec_properties["library_fingerprint"] = properties.validation.library_fingerprint
     return DataNodes(
@@ -138,7 +138,7 @@ def make_data_check(
       data: the nodes that read the images.
       backbone: the backbone's SavedModel; only `full` needs it.
       transformed_examples: Transform's examples with features, which `full` uses; None if there are
-        none.
+        no features.
     """
     if config.data.check == "off":
         return []
@@ -156,5 +156,6 @@ def make_data_check(
         transformed_examples=transformed_examples,
         input_range=config.backbone.input_range,
     )
-    check.add_upstream_node(data.validator)  # so that no long node runs on refused data
+    # DataCheck must not compute features of data that ExampleValidator refuses.
+    check.add_upstream_node(data.validator)
     return [check.with_id("DataCheck")]

@@ -77,7 +77,7 @@ def find_dataset(text: str, *, here: bool = True) -> Dataset:
     Args:
       text: a name of `DATASETS`, `tfds:NAME`, or the path or URI of a folder, a manifest, or
         TFRecords.
-      here: whether a path must exist on this machine; False if the path is read in a container.
+      here: whether a path must exist on this machine; False for a path that is read in a container.
 
     Raises:
       InputError: the value has none of these forms.
@@ -130,7 +130,7 @@ def find_dataset(text: str, *, here: bool = True) -> Dataset:
 
 
 def _kind_of_file(path: str) -> str | None:
-    """Returns the kind of source, judged by the form of a path; None for a folder or other file."""
+    """Returns the kind of source by the form of a path; None for a folder or another file."""
     name = path.rsplit("/", 1)[-1].lower()
     if name.endswith(MANIFEST_SUFFIXES):
         return "manifest"
@@ -150,7 +150,7 @@ def _kind_of_folder(folder: Path) -> str:
 
 
 def _stem(path: str) -> str:
-    """Returns a name for the pipeline from the path or pattern of a file."""
+    """Derives a name for the pipeline from the path or pattern of a file."""
     *_, folder, name = f"//{path}".rsplit("/", 2)
     stem = name.partition(".")[0].partition("*")[0].strip("-_")
     return stem or folder

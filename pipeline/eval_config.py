@@ -9,9 +9,9 @@ from components.model_evaluator.reasons import ACCURACY
 def make_eval_config() -> config_pb2.EvalConfig:
     """Returns the metrics of the exported model on raw test examples, in total and by class.
 
-    The accuracy on the images of a class is the recall of the class. There are no thresholds,
-    because TFMA ignores the number of images when it compares values with thresholds. The gate is
-    in `components.model_evaluator.verdict`.
+    The accuracy on the images of a class is the recall of the class. The EvalConfig has no
+    thresholds, because TFMA ignores the number of images when it compares values with thresholds.
+    `components.model_evaluator.verdict` contains the gate.
     """
     return config_pb2.EvalConfig(
         model_specs=[

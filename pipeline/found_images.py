@@ -15,7 +15,7 @@ from components.image_example_gen.sources.duplicates import (
 )
 from components.image_example_gen.split import assign_splits
 
-_SHOWN = 4  # the number of suffixes that a message names
+_SHOWN = 4  # largest number of suffixes that a message names
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -29,10 +29,10 @@ class FoundImages:
         names without a suffix.
       classes: number of images by class name.
       unlabelled: number of images without a label.
-      untrained: the classes that have images, but none in train.
+      untrained: the classes that have images, but no image in train.
       splits: number of images by split.
       is_estimate: whether the numbers by split are estimates, because near duplicates, which are
-        not known yet, will be in one split.
+        found later, stay in the same split.
       given: the splits that the source gives.
       left_out: folders whose images are left out.
       dropped: number of duplicates that were removed.
@@ -119,7 +119,7 @@ def find_images(source: Source, *, is_estimate: bool = False) -> FoundImages:
 
     Args:
       source: the source.
-      is_estimate: whether near duplicates will be in one split.
+      is_estimate: whether near duplicates stay in the same split.
     """
     images = source.images()
     copies = list(find_copies(images))

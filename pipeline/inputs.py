@@ -66,7 +66,8 @@ def resolve_inputs(config: Config, *, with_backbone: bool = True) -> Inputs:
     Raises:
       InputError: an input is missing or unusable.
     """
-    backbone = _find_backbone(config) if with_backbone else None  # before data are downloaded
+    # A wrong model is reported before data are downloaded.
+    backbone = _find_backbone(config) if with_backbone else None
     images = make_source(config.source)
     images.prepare(cache_dir())
     classes = images.classes()

@@ -67,7 +67,7 @@ def check_buckets(config: Config) -> None:
     """Fails within seconds if a bucket in `config` cannot be reached.
 
     Raises:
-      UnreachableError: there is no network.
+      UnreachableError: the server of the buckets cannot be reached.
     """
     for flag, place in {
         _MODEL: config.model,
@@ -79,7 +79,7 @@ def check_buckets(config: Config) -> None:
     }.items():
         if place.startswith("gs://"):
             check_reachable(flag, place)
-            return  # one check is enough, since one server has all buckets
+            return  # one check is enough, since the same server has all buckets
 
 
 def check_writable(flag: str, place: str) -> None:

@@ -1,6 +1,6 @@
 """Finds and checks the metadata store of the runs on this machine.
 
-Imports neither TensorFlow nor ML Metadata.
+This module imports neither TensorFlow nor ML Metadata.
 """
 
 import contextlib
@@ -25,15 +25,16 @@ def check_metadata(state_directory: Path) -> None:
     if not file.exists():
         return
     try:
-        # Not read-only: SQLite first rolls back unfinished transactions of killed processes.
+        # The store is not opened read-only, because SQLite first rolls back unfinished transactions
+        # of killed processes.
         with contextlib.closing(sqlite3.connect(file)) as store:
             (found,) = store.execute("PRAGMA quick_check(1)").fetchone()
     except sqlite3.DatabaseError as error:
         if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-            raise  # after another error, for example of the disk, the file may be intact
+            raise  # after another error, such as a fault of the disk, the file may be intact
         found = str(error)
     if found != "ok":
         raise InputError(
             f"{file}: the metadata store is damaged ({' '.join(found.split())}); put back a copy, "
-            "or remove the file: all nodes run again then, and blessed models are still known"
+            "or remove the file: then all nodes run again, and blessed models are still known"
         )

@@ -46,9 +46,9 @@ def create_pipeline(
 ) -> Pipeline:
     """Builds the pipeline that `config` describes.
 
-    No model code is loaded: user functions are given by import path. If a node reads data beyond
-    its input artifacts, its execution properties contain their fingerprint, so that the node runs
-    again when the data change.
+    Building the pipeline loads no model code: functions of the user are given by import path. If a
+    node reads data beyond its input artifacts, its execution properties contain their fingerprint,
+    so that the node runs again when the data change.
 
     Args:
       config: the configuration.
@@ -65,8 +65,9 @@ def create_pipeline(
     data = make_data_nodes(config, properties)
     examples, schema = data.examples, data.schema.outputs["schema"]
     backbone, backbone_model = _backbone(config, inputs, properties)
-    # If the whole backbone is tuned, Transform writes no examples and has nothing to analyse, so it
-    # does not read the data. If only a head is tuned, it computes the features of each image once.
+    # If the whole backbone is tuned, Transform does not read the data, since it writes no examples
+    # and has nothing to analyse. If only a head is tuned, Transform computes the features of each
+    # image once.
     head_only = config.tune == "head"
     transform = BackboneTransform(
         examples=examples,
@@ -77,7 +78,8 @@ def create_pipeline(
         materialize=["train", "validation"] if head_only else [],
         custom_config=properties.transform.custom_config,
     ).with_id("Transform")
-    transform.add_upstream_node(data.validator)  # so that no long node runs on refused data
+    # Transform, which may take long, must not run on refused data.
+    transform.add_upstream_node(data.validator)
     features = transform.outputs["transformed_examples"] if head_only else None
     data_checks = make_data_check(
         config, properties, data, backbone=backbone_model, transformed_examples=features
@@ -96,8 +98,8 @@ def create_pipeline(
         hyperparameters=tuners[0].outputs["best_hyperparameters"] if tuners else None,
         **training,
     ).with_id("Trainer")
-    # Trainer's and Tuner's constructors accept only a mapping, but `custom_config` is a text or a
-    # placeholder here.
+    # The constructors of Trainer and Tuner accept only a mapping, but this pipeline's
+    # `custom_config` is a text or a placeholder.
     for tuner in tuners:
         tuner.spec.exec_properties["custom_config"] = properties.tuner.custom_config
     for check in data_checks:
@@ -202,12 +204,12 @@ def _backbone(
 
     If all readers share this machine's disk, the artifact is the backbone's own directory. The
     containers of a cluster, and the workers of some Beam engines, may share only the pipeline root
-    with this machine: for them the backbone is copied there.
+    with this machine: for such runs, the backbone is copied to the pipeline root.
     """
     if inputs is None or workers_are_elsewhere(config.run.beam_args):
         node = Backbone(
-            # Not `config.model`, since a URL may contain a token, which the metadata store would
-            # show.
+            # In a run on this machine, the property `model` is the path of the SavedModel instead
+            # of `config.model`, which may be a URL with a token that the metadata store would show.
             model=config.model if inputs is None else inputs.backbone,
             weights=config.weights,
             precision=config.train.precision,
@@ -227,7 +229,7 @@ def _trainer_class(config: Config) -> type[Trainer]:
     """Returns the class of the node Trainer."""
     if not config.machines.trainer.machine_type:
         return Trainer
-    # It imports Vertex AI's client, which takes two seconds of CPU time.
+    # `CustomJobTrainer` imports Vertex AI's client, which takes two seconds of CPU time.
     from components.custom_job_trainer.component import CustomJobTrainer
 
     return CustomJobTrainer

@@ -55,10 +55,10 @@ from trainer.transform_settings import TransformSettings
 class Properties:
     """The execution properties of each node, as texts, or as placeholders of texts.
 
-    For a run on this machine, the texts are known before it starts. In a compiled pipeline, the
-    first node, `ResolveInputs`, writes them in each run, and placeholders pass them to the other
-    nodes by value. So each run fingerprints its source again, and nodes whose properties have not
-    changed are taken from the cache.
+    For a run on this machine, the texts are known before the run starts. In a compiled pipeline,
+    the first node, `ResolveInputs`, writes them in each run, and placeholders pass them to the
+    other nodes by value. Each run thus fingerprints its source again, and nodes whose properties
+    have not changed are taken from the cache.
     """
 
     example_gen: ExampleGenProperties
@@ -127,7 +127,7 @@ def make_properties(config: Config, inputs: Inputs) -> Properties:
     transform_settings = TransformSettings(
         tune=config.tune,
         input_range=config.backbone.input_range,
-        # The check is not needed for AugReg's models, whose range of pixel values is known.
+        # The range of pixel values is not checked for AugReg's models, whose range is known.
         check_input_range=not parse_model(config.model).is_augreg,
         code_fingerprint=code.transform,
     )
@@ -244,8 +244,9 @@ def _data_fingerprint(example_gen: ExampleGenProperties, inputs: TrainingInputs)
 def _champion_counts(champion: Blessing | None, data: str) -> str:
     """Returns `champion_counts` of ExampleValidator.
 
-    If the champion was trained on the same examples as this run, its counts are left out. Otherwise
-    ExampleValidator would run again for each new champion on the same examples.
+    If the champion was trained on the same examples as this run, its counts are left out. With the
+    counts of such a champion, ExampleValidator would run again for each new champion on the same
+    examples.
     """
     if champion is None or champion.data == data:
         return "null"

@@ -1,7 +1,7 @@
 """Fine-tuning recipes. Imports no TensorFlow.
 
 A recipe says how a model is tuned, which accuracy was published for it, and which accuracy the gate
-requires. Every value can be overridden by a flag, `--set` or YAML.
+requires. Every value of a recipe can be overridden by a flag, `--set` or YAML.
 """
 
 import dataclasses
@@ -40,11 +40,11 @@ class Recipe:
       tune: the value of `--tune` for which the recipe is made, "full" or "head".
       hyperparameters: the hyperparameters of the Trainer.
       augmentation: the augmentation of training images.
-      min_accuracy: the accuracy that the gate requires of AugReg's weights, as a fraction. This
-        accuracy is low enough for a model that is as accurate as the published models: on as many
-        held-out images, the gate refuses such a model with a probability below 1 %, see
+      min_accuracy: the accuracy that the gate requires of AugReg's weights, as a fraction. The
+        required accuracy is low enough for a model that is as accurate as the published models: on
+        as many held-out images, the gate refuses such a model with a probability below 1 %, see
         `gate.confidence`.
-      published: the accuracies that were published for it.
+      published: the published accuracies of the recipe.
     """
 
     about: str
@@ -80,10 +80,10 @@ NOTEBOOK = Hyperparameters(
 )
 INCEPTION = Augmentation(crop_area=0.05, flip=True)
 
-# AugReg's own fine-tuning, from the appendix of Steiner et al., arXiv 2106.10270. The authors took
-# the best of the learning rates 0.001, 0.003, 0.01 and 0.03 and of the resolutions 224 and 384.
-# With momentum, Flax accumulates gradients, but Keras accumulates steps; the results differ
-# slightly while the learning rate changes.
+# The recipe of AugReg's own fine-tuning, from the appendix of Steiner et al., arXiv 2106.10270. The
+# authors took the best of the learning rates 0.001, 0.003, 0.01 and 0.03 and of the resolutions 224
+# and 384. With momentum, Flax accumulates gradients, but Keras accumulates steps; the results
+# differ slightly while the learning rate changes.
 AUGREG = Hyperparameters(
     steps=500,
     batch_size=512,
@@ -94,22 +94,24 @@ AUGREG = Hyperparameters(
     clip_norm=1.0,
 )
 
-# AugReg's optimizer with the number of epochs and the batch size of the notebook.
+# A recipe with AugReg's optimizer, and the number of epochs and the batch size of the notebook.
 DEFAULT = dataclasses.replace(
     AUGREG, steps=None, epochs=8, batch_size=64, accumulation=1, warmup_steps=10
 )
 
-# A linear head on frozen features. Its steps are cheap, so there are many.
+# A recipe for a linear head on frozen features. The steps of a linear head are cheap, so the recipe
+# has many steps.
 HEAD = Hyperparameters(
     epochs=60, batch_size=64, optimizer="adamw", learning_rate=0.003, weight_decay=0.01
 )
 
-# For backbones whose pretraining is unknown. The head starts as the best head on frozen features;
-# then all weights are trained at a learning rate that is too small to spoil the head (Kumar et al.,
-# arXiv 2202.10054), for enough epochs for small datasets. With a MobileNetV2 and 476 images of
-# tf_flowers this recipe classified 112 of 124 held-out images correctly (72 of the validation and
-# 52 of the test split), and 111 with another seed. A recipe with 8 epochs, learning rate 0.001 and
-# a wider range of crops reached 109 and 108; the best head on frozen features reached 110.
+# A recipe for backbones whose pretraining is unknown. The head starts as the best head on frozen
+# features; then all weights are trained at a learning rate that is too small to spoil the head
+# (Kumar et al., arXiv 2202.10054), for enough epochs for small datasets. With a MobileNetV2 and 476
+# images of tf_flowers this recipe classified 112 of 124 held-out images correctly (72 of the
+# validation and 52 of the test split), and 111 images with another seed. A recipe with 8 epochs,
+# learning rate 0.001 and a wider range of crops classified 109 and 108 images correctly; the best
+# head on frozen features, 110 images.
 OTHER = Hyperparameters(
     epochs=20,
     batch_size=32,
@@ -204,12 +206,12 @@ RECIPES = {
         hyperparameters=HEAD,
     ),
     "other_full": Recipe(
-        about="for any dataset and backbones of other families than AugReg",
+        about="full tuning for any dataset and backbones of other families than AugReg",
         hyperparameters=OTHER,
         augmentation=Augmentation(crop_area=0.25, flip=True),
     ),
 }
 
-# The default recipe, by `--tune`, for backbones of other families than AugReg. It replaces the
-# recipe of the dataset, which was published for AugReg's Vision Transformers.
+# The default recipe, by `--tune`, for backbones of other families than AugReg. This recipe replaces
+# the recipe of the dataset, which was published for AugReg's Vision Transformers.
 OTHER_BACKBONES = {"full": "other_full"}

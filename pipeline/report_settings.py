@@ -1,4 +1,4 @@
-"""Makes the settings of the node Report. Imports neither TensorFlow nor TFX."""
+"""Makes the settings of the node Report. This module imports neither TensorFlow nor TFX."""
 
 from collections.abc import Sequence
 

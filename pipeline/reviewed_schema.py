@@ -1,6 +1,6 @@
 """Reads the schema of `--schema`, and checks the path of `--write-schema`.
 
-Imports TensorFlow only for buckets.
+This module imports TensorFlow only for buckets.
 """
 
 from collections.abc import Sequence
@@ -35,7 +35,7 @@ def read_schema(path: str) -> str:
     """Returns the text of a reviewed schema.
 
     A schema that --write-schema wrote has no feature `file_name`, since SchemaGen would infer the
-    list of all names. The feature is added here.
+    list of all names. This function adds the feature `file_name`.
 
     Args:
       path: path or gs:// URI of a text-format `tensorflow.metadata.v0.Schema`.
@@ -46,7 +46,7 @@ def read_schema(path: str) -> str:
     from google.protobuf import text_format
     from tensorflow_metadata.proto.v0 import schema_pb2
 
-    expected = "expected a schema that --write-schema wrote, or one like it"
+    expected = "expected a schema such as --write-schema writes"
     try:
         content = read_bytes(path)
     except OSError as error:
@@ -77,7 +77,7 @@ def limit_labels(schema: str, classes: Sequence[str]) -> str:
 
     Args:
       schema: the text that SchemaGen wrote.
-      classes: the class names, which are written into a comment of the text.
+      classes: the class names, which are written as a comment into the text.
     """
     from google.protobuf import text_format
     from tensorflow_metadata.proto.v0 import schema_pb2
@@ -112,4 +112,6 @@ def check_write_schema(path: str, config: Config) -> None:
             "expected another dataset"
         )
     if "://" not in path and not Path(path).absolute().parent.is_dir():
-        raise InputError(f"--write-schema {path}: no such directory; expected a path in one")
+        raise InputError(
+            f"--write-schema {path}: no such directory; expected an existing directory"
+        )

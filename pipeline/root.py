@@ -10,15 +10,16 @@ from common.lock import try_lock
 from pipeline.options.config import Config
 from pipeline.options.defaults import default_root
 
-OWNER = ".pipeline-name"  # the file in a pipeline root that names its pipeline
-_READS = ".pipeline-reads"  # the file in a pipeline root that names model and dataset
-LOCK = ".lock"  # the file that a run locks while it is going on
+OWNER = ".pipeline-name"  # file in a pipeline root that names the pipeline of the root
+_READS = ".pipeline-reads"  # file in a pipeline root that names the model and the dataset
+LOCK = ".lock"  # file that a run locks until it ends
 
 
 def state_directory(config: Config) -> Path:
     """Returns the directory of metadata store and logs.
 
-    This is the pipeline root if it is on this machine, and otherwise `./runs/<name>`.
+    If the pipeline root is on this machine, the directory is the pipeline root; otherwise, it is
+    `./runs/<name>`.
     """
     root = config.pipeline_root
     is_remote = "://" in root or config.run.is_compiled
@@ -33,8 +34,8 @@ def claim_root(directory: Path, config: Config) -> Iterator[Callable[[], None]]:
 
     Yields:
       A function that records the pipeline as the owner of the directory. A run calls this function
-      after it has found its data and its model. If a run ends before, any pipeline may use the
-      root.
+      after it has found its data and its model. If a run ends before this call, any pipeline may
+      use the root.
 
     Raises:
       InputError: the root cannot be written; another run uses it; it belongs to another pipeline;
@@ -61,8 +62,8 @@ def claim_root(directory: Path, config: Config) -> Iterator[Callable[[], None]]:
                 f"--pipeline-root {directory}: belongs to the pipeline {name}; expected "
                 f"{config.name}: give --name {name}, or another --pipeline-root"
             )
-        # Two folders of the same name may contain different data. Without this check, a model for
-        # one folder would be compared with a model for the other folder.
+        # Two folders of the same name may contain different data. Without a check of the data,
+        # models for different folders of the same name would be compared.
         if reads != config.model_and_dataset and config.has_default_name:
             raise InputError(
                 f"--pipeline-root {directory}: has runs of {reads}; this run is of "
@@ -76,7 +77,7 @@ def claim_root(directory: Path, config: Config) -> Iterator[Callable[[], None]]:
             except OSError as error:
                 raise InputError(
                     f"--pipeline-root {directory}: {error.strerror}; expected free space for a few "
-                    "files; free some, and give the same command again"
+                    "files; free some space, and give the same command again"
                 ) from error
 
         yield record_owner

@@ -1,6 +1,6 @@
 """The parameters of a compiled pipeline, whose values may differ from run to run.
 
-Imports TFX only when a pipeline is built.
+This module imports TFX only when a pipeline is built.
 """
 
 import dataclasses
@@ -78,7 +78,8 @@ def parameter_values(config: Config) -> dict[str, int | float | str]:
     """Returns the values of the pipeline's parameters in `config`, by name."""
     values = config.values()
     if config.serving_dir == default_serving_dir(config.state_dir):
-        values["serving_dir"] = ""  # each run derives the directory from its pipeline root
+        # Without a value, each run derives this directory from its pipeline root.
+        values["serving_dir"] = ""
     found = {}
     for parameter in PARAMETERS:
         key = parameter.key_in(config)

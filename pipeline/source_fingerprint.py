@@ -8,7 +8,7 @@ from components.image_example_gen.unread import read_unread
 
 
 def find_fingerprint(source: Source, unread_notes: str, cache: Path) -> str:
-    """Returns the fingerprint of `source`; it is new if an unreadable image can be read again.
+    """Returns the fingerprint of `source`, which changes if an unreadable image can be read again.
 
     Args:
       source: the source, after `prepare`.

@@ -22,10 +22,28 @@ TINY = Architecture(image_size=16, patch_size=8, width=16, depth=2, heads=2, mlp
 PROJECT = Path(__file__).resolve().parent.parent
 
 
+# The slowest files and folders, the slowest first; "" is all others.
+SLOWEST = (
+    "end_to_end/test_cache.py",
+    "end_to_end/test_real_images.py",
+    "compiled/test_runs.py",
+    "compiled/test_custom_job.py",
+    "trainer/serving/test_export.py",
+    "end_to_end/",
+    "trainer/test_processes.py",
+    "benchmarks/",
+    "image/test_install.py",
+    "trainer/test_predict.py",
+    "backbones/augreg/test_convert.py",
+    "docs/",
+    "trainer/",
+    "",
+)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Starts the slowest test files first, so that no worker runs them alone at the end."""
-    longest = ("end_to_end/test_real_images.py", "end_to_end/", "")
-    items.sort(key=lambda item: next(i for i, part in enumerate(longest) if part in item.nodeid))
+    items.sort(key=lambda item: next(i for i, part in enumerate(SLOWEST) if part in item.nodeid))
 
 
 @pytest.fixture(scope="session")

@@ -59,11 +59,11 @@ USAGE_ERRORS = [
     ),
     (
         ["--model", "vit_b16_fe", "--config", "a.yaml", "--config", "b.yaml"],
-        "--config b.yaml: found a second one, after a.yaml; expected 1",
+        "--config b.yaml: found a second value, after a.yaml; expected one",
     ),
     (
         ["--model", "vit_b16_fe", "--epochs", "3", "--set", "train.steps=8"],
-        "--epochs 3: has no effect with --set train.steps 8; expected one of them",
+        "--epochs 3: has no effect with --set train.steps 8; expected only one of the two",
     ),
     (["--model", "vit_b16_fe", "--dataset", "s3://b/x"], "--dataset s3://b/x: s3:// is not suppor"),
     (["--model", "vit_b16_fe", "--dataset", "README.md"], "--dataset README.md: is a file"),
@@ -91,12 +91,12 @@ USAGE_ERRORS = [
     ([*VERTEX, "--pipeline-root", "here"], "expected a directory that all containers can reach"),
     (
         [*KUBEFLOW, "--output", "x.yaml", "--pipeline-root", "s3://b/p"],
-        "--pipeline-root s3://b/p: found no cloud.state_dir, and this store can only have",
+        "--pipeline-root s3://b/p: found no cloud.state_dir, and this store can contain",
     ),
     ([*VERTEX, "--model", "./here"], "--model ./here: expected, for a container, a name"),
     (
         [*VERTEX, "--model", "https://u:p@host/m.tgz?sig=1"],
-        "--model https://…@host/m.tgz?…: has a query string or credentials, which a compiled",
+        "--model https://…@host/m.tgz?…: has a query string or credentials, which every",
     ),
     ([*VERTEX, "--dataset", "./here"], "--dataset ./here: expected, for a container, a name"),
     ([*VERTEX, *SUBMIT, "--schedule", "daily"], "expected five fields of cron"),

@@ -1,3 +1,3 @@
 """Tunes models, exports them, and classifies images with exported models."""
 
-import common.environment  # noqa: F401 (before TensorFlow is imported)
+import common.environment  # noqa: F401 (sets variables that TensorFlow reads on import)

@@ -7,10 +7,10 @@
 An IMAGE is a file, or a folder with images at any depth, also in a bucket (gs://…). Images are
 preprocessed as in the pipeline: rotated by EXIF, put on white, resized, scaled to [-1, 1].
 
-Without --output, one line for each image is printed, with probability and name of its likeliest
-classes. With --output, Beam writes the predictions to a table (.csv, .jsonl, .parquet), on the
-engine that --beam-arg names. If this command was interrupted, the same command resumes it. Images
-without an answer are in the table too, with the reason, and in OUTPUT.quarantine.jsonl.
+Without --output, one line for each image is printed, with the probabilities and names of the most
+probable classes. With --output, Beam writes the predictions to a table (.csv, .jsonl, .parquet), on
+the engine that --beam-arg names. If this command was interrupted, the same command resumes it. The
+table also has the images without an answer, with the reason, and in OUTPUT.quarantine.jsonl.
 
 Exit status: 0 if all images were classified, 1 if some could not be read (stderr names them, with
 the reason), 2 for bad usage or an unknown classifier.
@@ -52,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.output:
             check_output(options.output)
         elif options.beam_arg:
-            parser.error("--beam-arg does nothing without --output")
+            parser.error("--beam-arg has no effect without --output")
         directory, classifier = load_classifier(parser, options)
         return _classify(parser, options, directory, classifier)
     except InputError as error:
@@ -74,7 +74,9 @@ def _classify(
 
 
 def find_class_names(classifier: "Classifier") -> Sequence[str] | None:
-    """Returns the class names; if there are none, ImageNet's for 1,000 classes, else None."""
+    """Returns the class names of the classifier; ImageNet's names if it has none and 1,000 classes;
+    else None.
+    """
     return classifier.names or (NAMES if classifier.classes == len(NAMES) else None)
 
 
@@ -100,9 +102,10 @@ def print_answers(parser: Parser, options: argparse.Namespace, classifier: "Clas
 
 
 def describe(answer: "Answer", width: int, names: Sequence[str] | None) -> str:
-    """Returns a line with an image's name and the probabilities and names of its likeliest classes.
+    """Returns a line with an image's name and the probabilities and names of its most probable
+    classes.
 
-    The name is padded to `width` characters.
+    The name of the image is padded to `width` characters.
     """
     classes = "  ".join(
         f"{100 * probability:6.2f} %  {escape_controls(names[index]) if names else index}"
@@ -157,7 +160,7 @@ def load_classifier(parser: Parser, options: argparse.Namespace) -> tuple[str, "
       The directory of the classifier, and the classifier.
 
     Raises:
-      InputError: there is no such classifier. Most such errors are raised before TensorFlow is
+      InputError: there is no such classifier. Most of these errors are raised before TensorFlow is
         imported.
     """
     check_model(options.model, options.weights, task="classification")
@@ -186,8 +189,8 @@ def add_classifier_arguments(parser: Parser, *, batch_size: int) -> None:
         required=True,
         type=expanduser,
         help="a classifier: catalogue name (pipeline_runner.py --list-models), directory of a "
-        "SavedModel or of an exported model, URL or AugReg .npz; a SavedModel is a program, "
-        "which must do no more than compute",
+        "SavedModel or of an exported model, URL or AugReg .npz; the graph of a SavedModel may "
+        "only compute, see --trust-model",
     )
     parser.add_argument(
         "--trust-model",
@@ -199,7 +202,7 @@ def add_classifier_arguments(parser: Parser, *, batch_size: int) -> None:
         "--weights",
         choices=("pretrained", "random"),
         default="pretrained",
-        help="use pretrained weights, or random ones (default: pretrained)",
+        help="use pretrained or random weights (default: pretrained)",
     )
     parser.add_argument(
         "--batch-size",
@@ -219,12 +222,12 @@ def make_parser() -> Parser:
         type=positive,
         default=1,
         metavar="N",
-        help="number of classes to print for each image, likeliest first (default: 1)",
+        help="number of classes to print for each image, the most probable first (default: 1)",
     )
     parser.add_argument(
         "--output",
         metavar="FILE",
-        help="write a table instead: .csv, .jsonl or .parquet, here or in a bucket",
+        help="write a table (.csv, .jsonl or .parquet), on this machine or in a bucket",
     )
     parser.add_argument(
         "--beam-arg",
@@ -244,5 +247,5 @@ def make_parser() -> Parser:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # so that `… | head` ends without a traceback
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `… | head` must end without a traceback
     sys.exit(main())

@@ -10,7 +10,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from backbones.contract import call_backbone, load_shared_backbone, read_shapes
+from backbones.contract import call_backbone, load_shared_backbone, make_shared, read_shapes
 from backbones.input_range import to_input_range
 from common.custom_config import from_custom_config
 from trainer.decoding.jpeg import DCT_METHOD
@@ -20,12 +20,12 @@ IMAGE = "image"
 LABEL = "label"
 PIXELS = "pixels"
 FEATURES = "features"
-# This feature identifies the image of an example, since Beam writes transformed examples in any
-# order, and without file names.
+# The feature `image_hash` identifies the image of an example, since Beam writes transformed
+# examples in any order, and without file names.
 IMAGE_HASH = "image_hash"
 
 # The number of images that Transform and Evaluator process at once. Beam passes up to 1,000 images
-# to Evaluator, whose pixels would take 600 MB.
+# to Evaluator; their pixels would take 600 MB.
 CHUNK = 32
 
 
@@ -83,7 +83,7 @@ def decode(encoded: tf.Tensor) -> tf.Tensor:
 def resize(image: tf.Tensor, height: int, width: int) -> tf.Tensor:
     """Resizes uint8 [h, w, 3] to float32 [height, width, 3] in [0, 255], bilinear.
 
-    There is no antialiasing.
+    Images are resized without antialiasing.
     """
     return tf.image.resize(image, [height, width], method="bilinear")
 
@@ -111,12 +111,12 @@ class FrozenBackbone(tf.Module):
         self.backbone = load_shared_backbone(directory)
         pixels = tf.TensorSpec([None, shapes.height, shapes.width, 3], tf.float32)
 
-        @tf.function(input_signature=[pixels])
+        @tf.function(input_signature=[pixels], autograph=False)
         def from_pixels(images: tf.Tensor) -> tf.Tensor:
             features = call_backbone(self.backbone, to_input_range(images, input_range))
             return tf.ensure_shape(features, [None, shapes.features])
 
-        @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
+        @tf.function(input_signature=[tf.TensorSpec([None], tf.string)], autograph=False)
         def from_bytes(encoded: tf.Tensor) -> tf.Tensor:
             return _with_full_batch(
                 from_pixels, decode_images(encoded, shapes.height, shapes.width)
@@ -132,12 +132,15 @@ def _frozen_features(encoded: tf.Tensor, directory: str, input_range: str) -> tf
     The backbone becomes part of the transform graph's SavedModel, as its attribute
     `frozen_backbone`.
     """
-    # Imported here, since training imports this module without TensorFlow Transform.
+    # TensorFlow Transform is imported only here, since training imports this module without it.
     import tensorflow_transform as tft
 
-    frozen = tft.make_and_track_object(
-        lambda: FrozenBackbone(directory, input_range), name="frozen_backbone"
-    )
+    def make() -> FrozenBackbone:
+        return FrozenBackbone(directory, input_range)
+
+    # The same object for all traces, so that its functions are traced only once.
+    key = "frozen_backbone", directory, input_range
+    frozen = tft.make_and_track_object(lambda: make_shared(key, make), name="frozen_backbone")
     return _in_chunks(frozen.from_bytes, encoded, read_shapes(directory).features)
 
 
@@ -146,10 +149,10 @@ def _with_full_batch(function: Callable[[tf.Tensor], tf.Tensor], images: tf.Tens
 
     The features of an image must not depend on its batch, since Beam forms batches of any size. On
     CPUs, the size of a batch determines in which order a matrix product adds up: between batch
-    sizes, the features of a ViT differed by up to 2.5e-6, and those of a MobileNet by up to 2.5e-5.
-    In batches of the same size, features are bit-identical, whatever the other images and their
-    order are (measured with a MobileNet and four ViTs, Ti/16 to B/32). The exported model adds no
-    images, since a request with one image would take longer.
+    sizes, the features of a ViT differed by up to 2.5e-6, and the features of a MobileNet by up to
+    2.5e-5. In batches of the same size, features are bit-identical, whatever the other images and
+    their order are (measured with a MobileNet and four ViTs, Ti/16 to B/32). The exported model
+    adds no images, since a request with one image would take longer.
 
     Args:
       function: the backbone.

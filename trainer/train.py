@@ -64,7 +64,8 @@ def run_fn(fn_args: Any) -> None:
         settings=job.settings.values_that_determine_weights(),
     )
     is_chief = worker_index(strategy)[0] == 0
-    # All workers have the same curves. Only the chief writes them to the output directory.
+    # All workers have the same curves, and only the chief writes the curves to the output
+    # directory.
     log_dir = fn_args.model_run_dir if is_chief else tempfile.mkdtemp()
     with lease_directory(checkpoints, strategy) as directory:
         if is_chief:
@@ -72,7 +73,7 @@ def run_fn(fn_args: Any) -> None:
         fitted = job.fit(strategy, directory.path, log_dir, directory.lease)
         if is_chief:
             job.export(fitted.model, fn_args.serving_model_dir, settings.serving)
-        # This wait is needed because TFX looks for the model in every worker as soon as this
-        # function returns.
+        # All workers wait for the export, because TFX looks for the model in every worker as soon
+        # as this function returns.
         wait_for_all(strategy)
         fitted.checkpoints.remove()

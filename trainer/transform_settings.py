@@ -1,8 +1,8 @@
 """The settings that the pipeline gives to Transform. Imports no TensorFlow.
 
-These settings have their own module, apart from the settings of Trainer. Transform's cache key has
-a fingerprint of all code that Transform imports, and a new option of training must not make
-Transform run again.
+The settings of Transform have their own module, apart from the settings of Trainer. Transform's
+cache key has a fingerprint of all code that Transform imports, and a new option of training must
+not make Transform run again.
 """
 
 import dataclasses
@@ -18,13 +18,15 @@ class TransformSettings:
     """The settings of Transform, as `custom_config`; see `common.custom_config`.
 
     Attributes:
-      tune: with "full", Transform computes pixels; with "head", features of the frozen backbone.
+      tune: with "full", Transform computes pixels; with "head", it computes features of the frozen
+        backbone.
       input_range: the range of the backbone's pixels, a key of `INPUT_RANGES` of
         `backbones.input_range`.
       check_input_range: whether Transform compares the possible ranges on some training images.
       code_fingerprint: fingerprint of Transform's code.
-      backbone: directory of the backbone's SavedModel. Only the executor of BackboneTransform
-        knows it; it is empty in the execution properties, which are part of the cache key.
+      backbone: directory of the backbone's SavedModel. Only the executor of BackboneTransform sets
+        the directory, which is empty in the execution properties, since they are part of the cache
+        key.
     """
 
     tune: Literal["full", "head"]

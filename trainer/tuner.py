@@ -33,7 +33,7 @@ def tuner_fn(fn_args: Any) -> TunerFnResult:
     hyperparameters = settings.training.hyperparameters
     if hyperparameters.deterministic:
         tf.config.experimental.enable_op_determinism()
-    # Trials run on this machine only: TFX runs Tuner on one worker.
+    # Trials run on this machine only, because TFX runs Tuner on one worker.
     strategy = hyperparameters.strategy
     strategy = make_strategy("mirrored" if strategy == "multiworker" else strategy)
     backbone = backbone_directory(fn_args.base_model)
@@ -61,7 +61,8 @@ def tuner_fn(fn_args: Any) -> TunerFnResult:
 def search_space(settings: TrainingSettings) -> keras_tuner.HyperParameters:
     """Returns the search space: learning rate, schedule and augmentation, around given settings.
 
-    The names are keys of options, and the defaults are the values in `settings`.
+    The names in the search space are keys of options, and the defaults are the values in
+    `settings`.
     """
     space = keras_tuner.HyperParameters()
     rate = settings.hyperparameters.learning_rate
@@ -134,7 +135,7 @@ class Search(keras_tuner.Tuner):
                     os.path.join(directory, "checkpoints"),
                     os.path.join(directory, "log"),
                 )
-        # After other errors, KerasTuner would continue with the next trial.
+        # After any error but FatalError, KerasTuner would continue with the next trial.
         except InputError as error:
             raise keras_tuner.errors.FatalError(str(error)) from error
         except (PreemptedError, KeyboardInterrupt) as error:

@@ -60,19 +60,19 @@ def _parser() -> Parser:
         "--task",
         choices=get_args(Task),
         default="fe",
-        help="make a feature extractor (fe), or the classifier with its head (default: fe)",
+        help="write a feature extractor (fe), or a classifier with its head (default: fe)",
     )
     parser.add_argument(
         "--image-size",
         type=int,
         metavar="N",
-        help="height and width of the images in pixels (default: as the checkpoint was trained)",
+        help="height and width of the images in pixels (default: the size in training)",
     )
     parser.add_argument(
         "--precision",
         choices=get_args(Precision),
         default="float32",
-        help="precision of matrix products: 32 bits, or 16 with a mixed one (default: float32)",
+        help="precision of matrix products; the mixed types have 16 bits (default: float32)",
     )
     return parser
 

@@ -29,11 +29,11 @@ class Architecture:
       heads: number of attention heads; a divisor of `width`.
       mlp_dim: number of hidden features of the MLP in an encoder block.
       resnet_blocks: number of units in each block of the ResNet in front of the encoder. `()`
-        means only the ResNet's root (R-Ti/16), `None` no ResNet.
+        stands for a ResNet that is only the root (R-Ti/16), `None` for no ResNet.
       width_factor: width of the ResNet, as a multiple of 64 channels; a multiple of 0.5, because
         GroupNorm has 32 groups.
       representation_size: number of features of the tanh layer `pre_logits`; `None` if the model
-        has no such layer.
+        has no layer `pre_logits`.
       classes: number of outputs of the head; `None` if the model has no head.
 
     Raises:
@@ -159,7 +159,8 @@ def patch_stride(patch_size: int, resnet_blocks: tuple[int, ...] | None) -> int:
     """
     if resnet_blocks is None:
         return patch_size
-    # The root's convolution, its pooling, and blocks 2, 3 and 4 each halve the resolution.
+    # In the ResNet, the root's convolution, the root's pooling, and blocks 2, 3 and 4 each halve
+    # the resolution.
     return patch_size * 2 ** (2 + len(resnet_blocks[1:]))
 
 

@@ -29,14 +29,14 @@ def convert(
     a feature extractor has no head, and another `image_size` resizes the position embeddings.
 
     Args:
-      arrays: float32 arrays by name, as `load_checkpoint` or `random_arrays` returns them. Their
-        values, up to 1.3 GB, are not checked, since that takes a while.
-      directory: the directory to write, which does not exist yet or is empty. It appears complete
-        or not at all.
+      arrays: float32 arrays by name, as `load_checkpoint` or `random_arrays` returns them. The
+        values are not checked, since checking up to 1.3 GB takes a while.
+      directory: the directory to write, which does not exist yet or is empty. The directory appears
+        complete or not at all.
       task: "fe" for a feature extractor, whose outputs are float32 `[B, feature_width]`: the class
         token after the encoder's last normalisation and, if the model has one, after the layer
         `pre_logits`. "classification" for logits, float32 `[B, classes]`.
-      image_size: height and width of the images in pixels; None for the size with which the
+      image_size: height and width of the images in pixels; if None, the size with which the
         checkpoint was trained.
       precision: "float32", "mixed_bfloat16" or "mixed_float16". With a mixed precision, variables,
         images and outputs stay float32, but convolutions and the encoder's matrix products are
@@ -68,7 +68,7 @@ def convert(
             "memory; expected a smaller size"
         ) from error
 
-    # This import takes seconds. By now the input has been checked, and its errors were reported.
+    # Importing TensorFlow takes seconds, so errors of the input are reported first.
     import tensorflow as tf
 
     from backbones.augreg.saved_model import write_saved_model

@@ -1,4 +1,4 @@
-"""Makes randomly initialised checkpoints."""
+"""Creates randomly initialised checkpoints."""
 
 import math
 
@@ -37,8 +37,8 @@ def _random_array(name: str, shape: Shape, generator: np.random.Generator) -> np
     if name.endswith("/scale"):
         return np.ones(shape, np.float32)
     if "/encoderblock_" in name:
-        # Attention kernels have an axis for the heads: the kernel `out` among its input axes, the
-        # other kernels among their output axes.
+        # Attention kernels have an axis for the heads. In the kernel `out`, it is an input axis; in
+        # the other kernels, it is an output axis.
         input_axes = 2 if name.endswith("/out/kernel") else 1
         return _xavier_uniform(shape, math.prod(shape[:input_axes]), generator)
     return _lecun_normal(shape, generator)

@@ -11,7 +11,7 @@ from common.errors import InputError, one_line
 
 # The largest ratio of unpacked to packed size. Trained weights can hardly be compressed.
 _LARGEST_RATIO = 10
-_SLACK = 100_000_000  # bytes by which a small archive may exceed that ratio
+_SLACK = 100_000_000  # bytes by which the unpacked size of a small archive may exceed `_MAX_RATIO`
 
 
 class CheckpointError(InputError):
@@ -42,7 +42,8 @@ def read_npz(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
             return {name: _read_array(archive, name) for name in archive.files}
     except CheckpointError as error:
         raise CheckpointError(f"{path}: {error}") from error
-    except Exception as error:  # hostile bytes may raise any exception, see `_read_array`
+    # With hostile bytes, zipfile may raise any exception, see `_read_array`.
+    except Exception as error:
         raise CheckpointError(
             f"{path}: unreadable archive ({one_line(error)}); download the checkpoint again"
         ) from error
@@ -57,7 +58,7 @@ def _describe_content(path: Path) -> str:
 
 
 def _check_names(names: list[str]) -> None:
-    """Refuses two arrays with the same name: NumPy would read only the last one."""
+    """Refuses two arrays with the same name, because NumPy would read only the last array."""
     name, count = max(Counter(names).items(), key=lambda item: item[1], default=("", 0))
     if count > 1:
         raise CheckpointError(
@@ -71,8 +72,8 @@ def _check_size(path: Path, archive: zipfile.ZipFile) -> None:
     packed, unpacked = path.stat().st_size, sum(member.file_size for member in archive.infolist())
     if unpacked > _LARGEST_RATIO * packed + _SLACK:
         raise CheckpointError(
-            f"unpacks from {packed / 1e6:.3g} MB to {unpacked / 1e9:.3g} GB; expected weights, "
-            "which can hardly be compressed; download the checkpoint again"
+            f"unpacks from {packed / 1e6:.3g} MB to {unpacked / 1e9:.3g} GB; expected trained "
+            "weights, which can hardly be compressed; download the checkpoint again"
         )
 
 

@@ -12,17 +12,17 @@ from common.saved_model import GRAPH_FILE
 class _Reusable(tf.Module):
     """The root object of the SavedModel."""
 
-    # These attributes replace properties of tf.Module, because a SavedModel stores only attributes.
+    # The lists below replace properties of tf.Module, because a SavedModel stores only attributes.
     variables: list[tf.Variable] = []  # noqa: RUF012
     trainable_variables: list[tf.Variable] = []  # noqa: RUF012
 
 
 def write_saved_model(model: VisionTransformer, directory: Path) -> None:
-    """Writes `model` so that TensorFlow loads it without this code.
+    """Writes `model` as a SavedModel that TensorFlow loads without this project's code.
 
     `tf.saved_model.load` returns an object that is called as `obj(images, training=False)`, with
-    the images and outputs of `model` and any batch size. Its lists `variables` and
-    `trainable_variables` both contain all variables, named as in the checkpoint; its list
+    the images and outputs of `model` and any batch size. The object's lists `variables` and
+    `trainable_variables` contain all variables, named as in the checkpoint; the list
     `regularization_losses` is empty. The signature `serving_default` takes `images` and returns
     `outputs`.
 
@@ -30,7 +30,7 @@ def write_saved_model(model: VisionTransformer, directory: Path) -> None:
       model: the model to write.
       directory: the directory to write, which does not exist yet or is empty. A new directory
         appears complete or not at all. In an existing directory, `saved_model.pb` is written last;
-        without this file, it is no SavedModel.
+        a directory without this file is no SavedModel.
     """
     size = model.architecture.image_size
     spec = tf.TensorSpec([None, size, size, 3], tf.float32, name="images")
@@ -56,7 +56,7 @@ def write_saved_model(model: VisionTransformer, directory: Path) -> None:
     reusable.regularization_losses = []
 
     # An existing directory may be a mount point or the working directory of a process, so files are
-    # moved into it; it is not replaced.
+    # moved into the directory, which is not replaced.
     exists = directory.exists()
     parent = directory if exists else directory.absolute().parent
     parent.mkdir(parents=True, exist_ok=True)

@@ -60,7 +60,8 @@ class VisionTransformer(tf.Module):
         tokens = self._embed(images)
         for index in range(self.architecture.depth - 1):
             tokens = self._encoder_block(tokens, index)
-        # Only the class token of the last block is used, so its other outputs are not computed.
+        # Of the last block's outputs, only the class token is used, so the other outputs are not
+        # computed.
         tokens = self._encoder_block(tokens, self.architecture.depth - 1, class_token_only=True)
         outputs = self._layer_norm(tokens, "Transformer/encoder_norm")
         if self.architecture.representation_size is not None:
@@ -119,7 +120,8 @@ class VisionTransformer(tf.Module):
 
         Args:
           queries: `[B * Q, width]`, where Q is `tokens`, or 1 for the class token alone.
-          keys: `[B * tokens, width]`; the values are computed from them as well.
+          keys: `[B * tokens, width]`; the attention values are computed from the keys' rows as
+            well.
           name: the name of the layer.
 
         Returns:
@@ -166,7 +168,7 @@ class VisionTransformer(tf.Module):
 
     def _layer_norm(self, rows: tf.Tensor, name: str) -> tf.Tensor:
         """Normalises rows, float32 `[N, width]`."""
-        # This form needs the fewest passes over the rows.
+        # Layer normalisation in this form needs the fewest passes over the rows.
         centred = rows - tf.reduce_mean(rows, axis=-1, keepdims=True)
         variance = tf.reduce_mean(tf.square(centred), axis=-1, keepdims=True)
         normalized = centred * tf.math.rsqrt(variance + 1e-6)
@@ -176,8 +178,8 @@ class VisionTransformer(tf.Module):
 def _gelu(values: tf.Tensor) -> tf.Tensor:
     """Computes GELU by its approximation with tanh (arXiv 1606.08415), as AugReg's training did.
 
-    In inference, oneDNN fuses this form with the matrix product before it, which saves passes over
-    the widest activations. On a processor with AVX-512, product and GELU of S/16 take 5.8 ms
-    instead of 20.8 ms in bfloat16, and 12.6 ms instead of 18.6 ms in float32.
+    In inference, oneDNN fuses this form of GELU with the preceding matrix product, which saves
+    passes over the widest activations. On a processor with AVX-512, product and GELU of S/16 take
+    5.8 ms instead of 20.8 ms in bfloat16, and 12.6 ms instead of 18.6 ms in float32.
     """
     return tf.nn.gelu(values, approximate=True)

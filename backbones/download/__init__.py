@@ -1,7 +1,7 @@
 """Downloads files by HTTP, with resuming, retries and checks; only complete files appear.
 
-Imports neither TensorFlow nor, before a download, `requests`. The environment sets proxies
-(`https_proxy` and so on).
+The package does not import TensorFlow, and imports `requests` only for a download. Proxies are set
+by environment variables such as `https_proxy`.
 """
 
 from backbones.download.transfer import Download, DownloadError, Patience, download

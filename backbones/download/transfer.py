@@ -1,7 +1,8 @@
 """Downloads one file by HTTP, with `requests`.
 
 `requests` and `urllib3.Retry` connect, follow redirects, use proxies, and repeat requests after
-responses such as 503. Neither resumes a body that broke off, so this module does.
+responses such as 503. Neither `requests` nor `urllib3` resumes a response whose body broke off, so
+this module does.
 """
 
 import contextlib
@@ -24,8 +25,8 @@ from common.urls import is_secure
 
 logger = logging.getLogger("backbones.download")
 
-_CHUNK = 1 << 16  # the largest number of bytes of a read
-_INTERVAL = 0.2  # seconds between two progress records
+_CHUNK = 1 << 16  # largest number of bytes in one read
+_INTERVAL = 0.2  # seconds between two log records of progress
 
 
 class DownloadError(InputError):
@@ -39,7 +40,7 @@ class Patience:
     connect: float = 4  # longest wait for a connection to an address of the server
     read: float = 30  # longest wait for the next byte
     total: float = 6 * 3600  # longest duration of a download
-    pause: float = 1  # wait before the second attempt; doubled before each further attempt
+    pause: float = 1  # wait before the second attempt; the wait doubles before each further attempt
     longest_pause: int = 60  # longest wait, even if the server asks for more (Retry-After)
     tries: int = 5  # largest number of attempts in a row that receive nothing
 
@@ -50,7 +51,7 @@ class Download(NamedTuple):
     name: str
     done: int
     total: int | None
-    ended: bool = False  # whether the file is complete and checked
+    ended: bool = False  # whether the downloaded file is complete and checked
 
 
 def download(
@@ -67,7 +68,7 @@ def download(
       target: the file; it appears when it is complete and checked.
       name: the name of the file in progress displays.
       sha256: the expected digest, hexadecimal; None if it is not known.
-      patience: how long to try.
+      patience: the time limits and the number of attempts.
 
     Raises:
       DownloadError: the file cannot be downloaded or written.
@@ -89,8 +90,8 @@ class _Transfer:
         self, url: str, target: Path, name: str, sha256: str | None, patience: Patience
     ) -> None:
         self._url, self._target, self._name = url, target, name
-        # The notes contain only a digest of the URL, since a signed URL must not be written to a
-        # file.
+        # The notes beside a partial file contain only a digest of the URL, since a signed URL must
+        # not be written to a file.
         self._url_digest = hashlib.sha256(url.encode()).hexdigest()
         self._sha256, self._patience = sha256, patience
         self._part = target.with_name(target.name + ".part")
@@ -101,7 +102,7 @@ class _Transfer:
 
     def run(self) -> None:
         """Makes attempts until the file is complete, or until further attempts would be useless."""
-        failures = 0  # attempts in a row that received nothing
+        failures = 0  # number of attempts in a row that received nothing
         with self._session() as session:
             while self._total is None or self._size != self._total:
                 before = self._size
@@ -128,14 +129,16 @@ class _Transfer:
                 target = super().get_redirect_target(response)
                 if target and not is_secure(urljoin(response.url, target)):
                     raise requests.exceptions.InvalidSchema(
-                        f"redirected to {target}, where anybody on the way could change the file"
+                        f"redirected to {target}, where anybody on the network could change the "
+                        "file"
                     )
                 return target
 
         retry = Retry(
             total=None,
             connect=1,
-            read=False,  # `run` repeats such requests, and resumes
+            # `run` repeats requests that failed with these responses, and resumes the download.
+            read=False,
             redirect=False,  # `requests` follows redirects
             status=self._patience.tries,
             status_forcelist=(408, 425, 429, 500, 502, 503, 504),
@@ -153,7 +156,8 @@ class _Transfer:
         from requests import exceptions
         from urllib3.exceptions import HTTPError, MaxRetryError, ReadTimeoutError
 
-        # Length and digest are those of the file itself, so the server must not compress the body.
+        # The expected length and digest are those of the file itself, so the server must not
+        # compress the body.
         header = {"Accept-Encoding": "identity"}
         if self._size and self._validator:
             header |= {"Range": f"bytes={self._size}-", "If-Range": self._validator}
@@ -165,7 +169,8 @@ class _Transfer:
             why = f"the server sent nothing for {self._patience.read:g} s"
             raise _BrokenOffError(why) from error
         except (exceptions.SSLError, exceptions.TooManyRedirects, ValueError) as error:
-            raise self._failure(_reason(error)) from error  # ValueError: an invalid URL
+            # `requests` raises ValueError for an invalid URL.
+            raise self._failure(_reason(error)) from error
         except exceptions.ConnectionError as error:
             if isinstance(next(iter(error.args), None), MaxRetryError):
                 raise self._failure(f"no connection ({_reason(error)})") from error
@@ -200,7 +205,9 @@ class _Transfer:
                     self._report(logging.DEBUG)
 
     def _is_next(self, header: Mapping[str, str], validator: str | None) -> bool:
-        """Whether the body is the rest of the partial file. Some servers ignore If-Range."""
+        """Whether the body is the rest of the partial file; some servers ignore If-Range and send
+        the whole file.
+        """
         expected = rf"bytes {self._size}-\d+/{self._total}"
         has_rest = re.fullmatch(expected, header.get("Content-Range", ""))
         return bool(has_rest) and validator in (None, self._validator)
@@ -221,7 +228,9 @@ class _Transfer:
         return self._part.stat().st_size if self._part.exists() else 0
 
     def _read_notes(self) -> tuple[str | None, int | None]:
-        """Returns validator and size of the partial file; discards it if it cannot be resumed."""
+        """Returns the validator (ETag) and the size of the partial file; discards a file that
+        cannot be resumed.
+        """
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
             notes = json.loads(self._notes.read_text())
             total = notes["total"]
@@ -232,7 +241,8 @@ class _Transfer:
         return None, None
 
     def _begin(self, validator: str | None, total: int | None) -> None:
-        # The old bytes are removed first: after a kill in between, they must not have new notes.
+        # The old bytes are removed before the new notes are written: if the process is killed in
+        # between, old bytes must not lie beside new notes.
         self._discard()
         self._validator, self._total = validator, total
         notes = {"url": self._url_digest, "validator": validator, "total": total}

@@ -9,7 +9,7 @@ from backbones.resolve import cache_dir, resolve
 
 
 @component
-def Backbone(  # noqa: N802, PLR0917 (a component is named like a class, and called by name)
+def Backbone(  # noqa: N802, PLR0917 (named like a class, and called with keyword arguments)
     backbone: OutputArtifact[standard_artifacts.Model],
     model: Parameter[str],
     weights: Parameter[str],
@@ -19,8 +19,8 @@ def Backbone(  # noqa: N802, PLR0917 (a component is named like a class, and cal
 ) -> None:
     """Finds, downloads or converts a backbone, and copies its SavedModel into the artifact.
 
-    This node is for runs whose nodes or Beam workers share only the pipeline root, from which they
-    read the backbone.
+    This node is for runs whose nodes or Beam workers share only the pipeline root, so that they can
+    read the backbone there.
 
     Args:
       backbone: the artifact, whose directory becomes the SavedModel.

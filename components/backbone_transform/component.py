@@ -24,7 +24,7 @@ class BackboneTransform(base_beam_component.BaseBeamComponent):
     """TFX's Transform with the backbone as an input, without statistics and analyzer cache.
 
     Because the backbone is an input artifact, it appears in the lineage and in the cache key.
-    `preprocessing_fn` finds its directory in `TransformSettings`.
+    `preprocessing_fn` finds the directory of the backbone in `TransformSettings`.
     """
 
     SPEC_CLASS = BackboneTransformSpec

@@ -20,16 +20,16 @@ from trainer.preprocessing import CHUNK
 from trainer.transform_settings import TransformSettings
 
 BACKBONE_KEY = "backbone"
-WARNING = "warning"  # a custom property of the TransformGraph artifact
+WARNING = "warning"  # name of a custom property of the TransformGraph artifact
 
 
 class Executor(executor.Executor):
     """TFX's executor of Transform, with the directory of the backbone in `custom_config`.
 
-    It also copies the file with the numbers of examples beside the transformed examples.
+    The executor also copies the file with the numbers of examples beside the transformed examples.
     """
 
-    def Do(  # noqa: N802 (TFX's name)
+    def Do(  # noqa: N802 (TFX requires this name)
         self,
         input_dict: dict[str, list[types.Artifact]],
         output_dict: dict[str, list[types.Artifact]],
@@ -50,8 +50,8 @@ class Executor(executor.Executor):
             if settings.check_input_range:
                 _check_input_range(input_dict, output_dict, settings)
             super().Do(inputs, output_dict, exec_properties | {key: custom_config})
-        # Trainer reads this file beside its examples. With `--tune head`, these are the transformed
-        # examples.
+        # Trainer reads the file with the numbers of examples beside its examples, which are the
+        # transformed examples with `--tune head`.
         for transformed in output_dict.get(TRANSFORMED_EXAMPLES_KEY, ()):
             examples = artifact_utils.get_single_uri(inputs[EXAMPLES_KEY])
             fileio.makedirs(transformed.uri)
@@ -61,17 +61,17 @@ class Executor(executor.Executor):
 class _Processor(executor.TransformProcessor):
     """TFX's processor, to which Beam passes batches of `CHUNK` images.
 
-    By default, Beam tries batch sizes from 1 upwards, and measures their times. The transform graph
-    fills up batches that are smaller than `CHUNK`, so small batches would only take longer.
+    By default, Beam tries batch sizes from 1 upwards, and measures the time of each. The transform
+    graph fills up batches that are smaller than `CHUNK`, so small batches would only take longer.
     """
 
-    def _GetDesiredBatchSize(self, *_: Any) -> int:  # noqa: N802 (TFX's name)
+    def _GetDesiredBatchSize(self, *_: Any) -> int:  # noqa: N802 (TFX requires this name)
         return CHUNK
 
 
 @contextmanager
 def _replace_processor() -> Iterator[None]:
-    """A context in which TFX's executor uses `_Processor`; TFX has no parameter for that."""
+    """A context in which TFX's executor uses `_Processor`; TFX has no parameter for it."""
     given, executor.TransformProcessor = executor.TransformProcessor, _Processor
     try:
         yield

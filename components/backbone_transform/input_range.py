@@ -13,7 +13,7 @@ from trainer.preprocessing import IMAGE, LABEL, decode_images
 MOST_IMAGES = 200
 _BATCH = 8
 # A warning requires that another range is significantly better (one-sided McNemar's test, 5 %), and
-# better on at least this share of the images.
+# that it is better on at least the share `_MIN_ADVANTAGE` of the images.
 _CRITICAL_VALUE = 1.645
 _MIN_ADVANTAGE = 0.05
 
@@ -29,7 +29,7 @@ def warn_of_input_range(backbone: str, files: Sequence[str], input_range: str) -
       input_range: the configured range.
 
     Returns:
-      A warning; empty if no other range is clearly better.
+      The text of the warning; empty if no other range is clearly better.
     """
     images, labels = read_balanced_sample(files)
     if len(set(labels)) < 2:
@@ -80,6 +80,7 @@ def _features(backbone: str, images: Sequence[bytes]) -> list[tuple[str, np.ndar
                 to_input_range(decode_images(encoded, shapes.height, shapes.width), name),
             ),
             input_signature=[tf.TensorSpec([None], tf.string)],
+            autograph=False,
         )
 
     found = []

@@ -1,10 +1,10 @@
-"""Cancels a custom job if the step that waits for it ends first.
+"""Cancels a custom job of Vertex AI if the pipeline step that waits for the job ends first.
 
 When a run is cancelled, Vertex AI sends SIGTERM to the step, but does not know the job that the
 step waits for: the job would go on training, and cost money, until its end. Google's own components
-pass a cancellation on in the same way (google_cloud_pipeline_components, execution_context.py). If
-a step fails while it waits, its job must be cancelled as well: otherwise a retry would start a
-second job, which would use the same checkpoints at the same time.
+cancel their job on SIGTERM in the same way (google_cloud_pipeline_components,
+execution_context.py). If a step fails while it waits, its job must be cancelled as well: otherwise
+a retry would start a second job, which would use the same checkpoints at the same time.
 """
 
 import logging
@@ -21,11 +21,11 @@ from google.cloud.aiplatform import gapic
 
 logger = logging.getLogger(__name__)
 
-# This label identifies the job of a step, even if the step ends before it knows the job's name.
+# A label identifies the job of a step, even if the step ends before it knows the job's name.
 _LABEL = "vit-step"
 _STATUS = 128 + signal.SIGTERM
 
-# Times in seconds. A container commonly has 30 s from SIGTERM to SIGKILL.
+# Time limits in seconds; a container commonly has 30 s from SIGTERM to SIGKILL.
 _LISTING_PATIENCE = 10.0
 _REQUEST_TIMEOUT = 5.0
 _RETRY = Retry(
@@ -40,8 +40,8 @@ _RETRY = Retry(
 def end_job_with_step(job: dict[str, Any], region: str) -> Iterator[None]:
     """A context in which SIGTERM raises SystemExit, and any exception cancels the job.
 
-    A job that has ended is not cancelled. Only the main thread can use the context, since only the
-    main thread can handle signals.
+    A job that has already ended is not cancelled. Only the main thread can use the context, since
+    only the main thread can handle signals.
 
     Args:
       job: the job, in the form of `tfx.extensions.google_cloud_ai_platform`; it gets a label.
@@ -54,7 +54,8 @@ def end_job_with_step(job: dict[str, Any], region: str) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # until the job is cancelled
+        # SIGTERM is ignored until the job is cancelled.
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
         try:
             patience = _LISTING_PATIENCE if _may_appear_later(error) else 0
             _cancel(step, parent, region, patience=patience)
@@ -66,7 +67,7 @@ def end_job_with_step(job: dict[str, Any], region: str) -> Iterator[None]:
 
 
 def _exit_on_sigterm(*_: Any) -> None:
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second SIGTERM changes nothing
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second SIGTERM is ignored
     raise SystemExit(_STATUS)
 
 
@@ -90,14 +91,15 @@ def _cancel(step: str, parent: str, region: str, *, patience: float) -> None:
     for job in jobs:
         if job.end_time is None:
             logger.warning("the step ends: cancelling %s", job.name)
-            with suppress(exceptions.FailedPrecondition):  # the job has ended in the meantime
+            # Vertex AI refuses to cancel a job that has ended in the meantime.
+            with suppress(exceptions.FailedPrecondition):
                 _RETRY(client.cancel_custom_job)(name=job.name, timeout=_REQUEST_TIMEOUT)
 
 
 def _find(
     client: gapic.JobServiceClient, step: str, parent: str, *, patience: float
 ) -> list[gapic.CustomJob]:
-    """Lists the jobs of the step; while there are none, tries again for `patience` seconds."""
+    """Lists the jobs of the step; if there is none, tries again for `patience` seconds."""
     request = {"parent": parent, "filter": f"labels.{_LABEL}={step}"}
     until = time.monotonic() + patience
     while True:

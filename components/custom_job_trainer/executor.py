@@ -15,7 +15,7 @@ from components.custom_job_trainer.job_request import read_job_request
 class Executor(base_executor.BaseExecutor):
     """Submits a custom job whose containers run Trainer's executor, and waits for its end."""
 
-    def Do(  # noqa: N802 (TFX's name)
+    def Do(  # noqa: N802 (TFX requires this name)
         self,
         input_dict: dict[str, list[types.Artifact]],
         output_dict: dict[str, list[types.Artifact]],
@@ -27,7 +27,7 @@ class Executor(base_executor.BaseExecutor):
 
         Raises:
           google.api_core.exceptions.GoogleAPIError: Vertex AI refuses the job, or does not report
-            its state.
+          the state of the job.
           RuntimeError: the job failed or was cancelled.
           SystemExit: the step received SIGTERM.
         """

@@ -1,7 +1,8 @@
 """The request for a custom job: a file that the first step of a run writes for Trainer.
 
-The request is no execution property, since the machines of a training do not change its result: a
-run on other machines may take the model from the cache, and resume from existing checkpoints.
+The request is not an execution property, since the machines of a training do not change the trained
+model: a run on other machines may take the model from the cache, and resume from existing
+checkpoints.
 """
 
 import dataclasses

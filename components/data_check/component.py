@@ -22,7 +22,8 @@ class DataCheckSpec(types.ComponentSpec):
 
     PARAMETERS = _PARAMETERS
     INPUTS = {EXAMPLES: ChannelParameter(type=standard_artifacts.Examples)}  # noqa: RUF012
-    # Of a type of TFX's, because in a container TFX finds no others by their names.
+    # The artifact has one of TFX's own types, because TFX in a container finds only these types by
+    # name.
     OUTPUTS = {  # noqa: RUF012
         ISSUES: ChannelParameter(type=standard_artifacts.ExampleAnomalies)
     }
@@ -34,7 +35,8 @@ class FullDataCheckSpec(DataCheckSpec):
     PARAMETERS = _PARAMETERS | {INPUT_RANGE: ExecutionParameter(type=str)}
     INPUTS = DataCheckSpec.INPUTS | {
         BACKBONE: ChannelParameter(type=standard_artifacts.Model),
-        # Missing if the whole backbone is tuned: Transform then computes no features.
+        # The channel is missing if the whole backbone is tuned, because Transform then computes no
+        # features.
         FEATURES: ChannelParameter(type=standard_artifacts.Examples, optional=True),
     }
 
@@ -42,7 +44,7 @@ class FullDataCheckSpec(DataCheckSpec):
 class DataCheck(base_component.BaseComponent):
     """Lists near duplicates, shortcuts and odd images in `data_issues.jsonl`.
 
-    It reads the `test` split too. Nothing that it computes is given to a node that learns.
+    The node also reads the `test` split; no node that learns from images gets its results.
     """
 
     SPEC_CLASS = DataCheckSpec
@@ -60,8 +62,8 @@ class DataCheck(base_component.BaseComponent):
         Args:
           examples: ImageExampleGen's examples.
           classes: the class names, as JSON.
-          max_leak: the largest share of test images with a near duplicate in another split with
-            which the run goes on.
+          max_leak: the largest share of test images with a near duplicate in another split for
+            which the run continues.
           code_fingerprint: the fingerprint of the executor's code.
         """
         super().__init__(
@@ -76,9 +78,10 @@ class DataCheck(base_component.BaseComponent):
 
 
 class FullDataCheck(base_component.BaseComponent):
-    """Also lists probably wrong labels and outliers, by the features of the frozen backbone.
+    """Does what `DataCheck` does, and lists probably wrong labels and outliers by the features of
+    the frozen backbone.
 
-    It reads the `test` split too. Nothing that it computes is given to a node that learns.
+    The node also reads the `test` split; no node that learns from images gets its results.
     """
 
     SPEC_CLASS = FullDataCheckSpec
@@ -99,8 +102,8 @@ class FullDataCheck(base_component.BaseComponent):
         Args:
           examples: ImageExampleGen's examples.
           backbone: a Model artifact, whose directory is the SavedModel of the backbone.
-          transformed_examples: Transform's examples, with the features of the splits that it
-            reads; None if it computes none.
+          transformed_examples: Transform's examples, with the features of the splits that Transform
+            reads; None if Transform computes no features.
           classes: the class names, as JSON.
           max_leak: as in `DataCheck`.
           input_range: the range of the backbone's pixels, see `backbones.input_range`.

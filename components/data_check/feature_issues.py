@@ -9,12 +9,13 @@ import numpy as np
 from components.data_check.near_duplicates import Pair, group_images
 
 _FOLDS = 5
-_LEAST_OF_CLASS = _FOLDS  # images: smaller classes are not judged
-# Two images that look the same are confirmed if, by their features, each is among this many nearest
-# neighbours of the other. In a dataset of similar images, such as X-ray images, the small grey
-# copies of many different images correlate.
+_LEAST_OF_CLASS = _FOLDS  # classes with fewer images are not checked
+# A pair of images that look the same is confirmed if, by their features, each image is among the
+# `_NEAREST` nearest neighbours of the other image. In a dataset of similar images, such as X-ray
+# images, the small grey copies of many different images correlate.
 _NEAREST = 10
-_NEIGHBOURS = 10  # of its class, to which the distance of an image is measured
+# Number of nearest images of its class to which the distance of an image is measured.
+_NEIGHBOURS = 10
 _CHUNK = 512
 
 
@@ -22,9 +23,9 @@ class WrongLabel(NamedTuple):
     """An image whose label is probably wrong.
 
     Attributes:
-      image: its index.
+      image: the index of the image.
       score: 1 minus the probability of its label, in [0, 1].
-      likelier: the class that is likelier than the label.
+      likelier: the class that is more probable than the label.
     """
 
     image: int
@@ -33,11 +34,11 @@ class WrongLabel(NamedTuple):
 
 
 def confirm_pairs(pairs: Sequence[Pair], features: np.ndarray) -> list[Pair]:
-    """Returns the pairs whose images are also among the nearest to each other by their features.
+    """Returns the pairs whose images are also near each other by their features.
 
     Args:
       pairs: images that look the same.
-      features: of all images, float32 [N, D].
+      features: the features of all images, float32 [N, D].
     """
     unit = _unit(features - features.mean(0))
     images = sorted({image for pair in pairs for image in pair[:2]})
@@ -50,7 +51,7 @@ def confirm_pairs(pairs: Sequence[Pair], features: np.ndarray) -> list[Pair]:
         chunk = images[start : start + _CHUNK]
         for image, likeness in zip(chunk, unit[chunk] @ unit.T, strict=True):
             likeness[image] = -np.inf
-            # The k-th greatest value, in a time that grows with N only.
+            # `np.partition` finds the k-th greatest value in a time that grows only with N.
             place = max(len(likeness) - _NEAREST, 0)
             least = np.partition(likeness, place)[place]
             near.update((image, other) for other in others[image] if likeness[other] >= least)
@@ -66,19 +67,21 @@ def find_wrong_labels(
 ) -> list[WrongLabel]:
     """Finds images whose labels are probably wrong, by confident learning.
 
-    A linear probe gives each image the probabilities of the classes, trained on the features of
-    other images. The label of an image is wrong if another class is likelier among those whose
-    probability is at least the mean of this probability over the images with that label
-    (Northcutt, Jiang and Chuang, 2021, "Confident Learning", section 3.1). The package cleanlab
-    computes the same; it is these few lines without its options.
+    A linear probe, trained on the features of other images, gives the probability of each class for
+    an image. Candidate classes of an image are those whose probability is at least the mean
+    probability of this class over the images with this label. The label of an image is probably
+    wrong if the most probable candidate is another class (Northcutt, Jiang and Chuang, 2021,
+    "Confident Learning", section 3.1). The package cleanlab computes the same result; without its
+    options, the algorithm is a few lines.
 
     Args:
       features: float32 [N, D].
       labels: int [N].
-      pairs: images that look the same: none of two is judged by a probe that knows the other.
+      pairs: pairs of images that look the same; the probe that predicts one image of a pair is not
+        trained on the other image.
 
     Returns:
-      The images, the most doubtful label first.
+      The images with wrong labels, the most doubtful label first.
     """
     probabilities = predict_out_of_fold(features, labels, pairs)
     of_label = probabilities[np.arange(len(labels)), labels]
@@ -98,12 +101,12 @@ def predict_out_of_fold(
 ) -> np.ndarray:
     """Returns probabilities that a linear probe gives to images that it was not trained on.
 
-    Features are centred and have length 1. Near duplicates are in one fold. Args as
+    Features are centred and have length 1. Near duplicates are put into the same fold. Args as
     `find_wrong_labels`.
 
     Returns:
-      float [N, C]. The row of an image is NaN if its class has fewer than 5 images, or none in the
-      other folds.
+      float [N, C]. The row of an image is NaN if its class has fewer than 5 images, or no image in
+      the other folds.
     """
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
@@ -116,10 +119,11 @@ def predict_out_of_fold(
         return probabilities
     unit, known = _unit(features[judged] - features[judged].mean(0)), labels[judged]
     groups = np.array(group_images(pairs, len(labels)))[judged]
-    # Shuffled, because examples may be sorted; by a fixed seed, so that a run can be repeated.
+    # The images are shuffled, because examples may be sorted; the seed is fixed, so that a run can
+    # be repeated.
     folds = StratifiedGroupKFold(_FOLDS, shuffle=True, random_state=0)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # near the optimum is good enough
+        warnings.simplefilter("ignore", ConvergenceWarning)  # the solver may stop near the optimum
         for learnt, asked in folds.split(unit, known, groups):
             if len(np.unique(known[learnt])) < 2 or not len(asked):
                 continue
@@ -132,19 +136,19 @@ def predict_out_of_fold(
 
 
 def find_outliers(features: np.ndarray, labels: np.ndarray) -> list[tuple[int, float]]:
-    """Finds images that are far from the others of their class.
+    """Finds images that are far from the other images of their class.
 
     The distance of an image is the mean cosine distance to the 10 nearest images of its class, as
     in Kuan and Mueller, 2022, "Back to the Basics: Revisiting Out-of-Distribution Detection
-    Baselines". An outlier is beyond the upper fence of these distances: the third quartile and 1.5
-    times the interquartile range (Tukey, 1977, "Exploratory Data Analysis").
+    Baselines". The distance of an outlier is above the upper fence: the third quartile of the
+    distances plus 1.5 times their interquartile range (Tukey, 1977, "Exploratory Data Analysis").
 
     Args:
       features: float32 [N, D].
       labels: int [N].
 
     Returns:
-      Index and distance of each outlier, the farthest first. A class of at most 10 images has no
+      Index and distance of each outlier, the farthest first; a class of at most 10 images has no
       outliers.
     """
     distances = np.full(len(labels), np.nan)
@@ -163,7 +167,8 @@ def find_outliers(features: np.ndarray, labels: np.ndarray) -> list[tuple[int, f
     if not len(measured):
         return []
     first, third = np.percentile(measured, [25, 75])
-    far = np.flatnonzero(distances > third + 1.5 * (third - first))  # false for NaN
+    # The comparison is False for a distance of NaN.
+    far = np.flatnonzero(distances > third + 1.5 * (third - first))
     return sorted(((int(i), float(distances[i])) for i in far), key=lambda image: -image[1])
 
 

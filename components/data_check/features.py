@@ -1,44 +1,43 @@
-"""Provides the features of all images of the examples."""
+"""Provides the features of the images of the examples."""
 
-import itertools
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 import tensorflow as tf
 
-from components.examples import read_images, read_records
-from trainer.preprocessing import CHUNK, FEATURES, IMAGE_HASH, FrozenBackbone, hash_images
+from components.examples import read_records
+from trainer.preprocessing import FEATURES, IMAGE_HASH, FrozenBackbone, hash_images
 
 
-def compute_features(
-    splits: Sequence[str], transformed: Sequence[str], backbone: str, input_range: str
-) -> np.ndarray:
-    """Returns the features of all images, float32 [N, D], in the order in which they are read.
+class FeatureReader:
+    """Provides features of images: those that Transform has computed, or the backbone's.
 
-    The features that Transform has computed are read from its examples. The backbone computes only
-    the others: with `--tune head` those of the test split, which Transform does not read; with
-    `--tune full` all.
-
-    Args:
-      splits: URIs of the splits of ImageExampleGen's examples.
-      transformed: URIs of the splits of Transform's examples; may be empty.
-      backbone: directory of the backbone's SavedModel.
-      input_range: the range of the backbone's pixels, see `backbones.input_range`.
+    With `--tune head`, the backbone computes only the features of the test split, which Transform
+    does not read; with `--tune full`, the features of all images.
     """
-    known = dict(_read_features(transformed))
-    run: FrozenBackbone | None = None
-    rows: list[np.ndarray] = []
-    images = (example.image for split in splits for example in read_images(split))
-    while batch := list(itertools.islice(images, CHUNK)):
-        found = [known.get(image_hash) for image_hash in hash_images(batch).numpy().tolist()]
+
+    def __init__(self, transformed: Sequence[str], backbone: str, input_range: str) -> None:
+        """
+        Args:
+          transformed: URIs of the splits of Transform's examples; may be empty.
+          backbone: directory of the backbone's SavedModel.
+          input_range: the range of the backbone's pixels, see `backbones.input_range`.
+        """
+        self._known = dict(_read_features(transformed))
+        self._backbone = backbone
+        self._input_range = input_range
+        self._frozen: FrozenBackbone | None = None
+
+    def read(self, images: Sequence[bytes]) -> np.ndarray:
+        """Returns the features of 1 to `CHUNK` encoded images, float32 [N, D]."""
+        found = [self._known.get(image_hash) for image_hash in hash_images(images).numpy().tolist()]
         missing = [place for place, row in enumerate(found) if row is None]
         if missing:
-            run = run or FrozenBackbone(backbone, input_range)
-            computed = run.from_bytes(tf.constant([batch[place] for place in missing])).numpy()
-            for place, row in zip(missing, computed, strict=True):
+            self._frozen = self._frozen or FrozenBackbone(self._backbone, self._input_range)
+            batch = tf.constant([images[place] for place in missing])
+            for place, row in zip(missing, self._frozen.from_bytes(batch).numpy(), strict=True):
                 found[place] = row
-        rows.extend(row for row in found if row is not None)
-    return np.stack(rows)
+        return np.stack([row for row in found if row is not None])
 
 
 def _read_features(splits: Sequence[str]) -> Iterator[tuple[int, np.ndarray]]:

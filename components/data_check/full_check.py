@@ -1,4 +1,4 @@
-"""The issues of the full data check: those of the fast one, wrong labels and outliers."""
+"""The issues of the full data check: the issues of the fast check, wrong labels and outliers."""
 
 from collections.abc import Iterator, Sequence
 
@@ -21,13 +21,13 @@ from components.data_check.near_duplicates import Pair
 def find_all_issues(
     records: Sequence[ImageRecord], features: np.ndarray, classes: Sequence[str]
 ) -> list[Issue]:
-    """Finds all issues; those of one kind are sorted, the gravest first.
+    """Finds all issues; the issues of one kind are sorted by score, the gravest first.
 
-    Near duplicates are those that features confirm.
+    Only near duplicates that the features confirm are issues.
 
     Args:
       records: N images.
-      features: of the images, float32 [N, D].
+      features: the features of the images, float32 [N, D].
       classes: the class names.
     """
     pairs = confirm_pairs(find_pairs(records), features)

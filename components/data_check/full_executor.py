@@ -3,15 +3,17 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 from tfx import types
 from tfx.types import artifact_utils
 
 from components.data_check import executor
-from components.data_check.features import compute_features
+from components.data_check.features import FeatureReader
 from components.data_check.full_check import find_all_issues
 from components.data_check.issues import KINDS, Issue
 from components.data_check.measure import ImageRecord
 from components.examples import list_splits
+from trainer.preprocessing import CHUNK
 
 BACKBONE, FEATURES, INPUT_RANGE = "backbone", "transformed_examples", "input_range"
 
@@ -19,21 +21,25 @@ BACKBONE, FEATURES, INPUT_RANGE = "backbone", "transformed_examples", "input_ran
 class Executor(executor.Executor):
     """The data check with the features of a backbone."""
 
+    _chunk = CHUNK
     _examined = tuple(KINDS)
 
     def _find_issues(
         self,
-        records: Sequence[ImageRecord],
+        measured: executor.MeasuredImages,
         classes: Sequence[str],
         input_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
-    ) -> list[Issue]:
-        examples = artifact_utils.get_single_instance(input_dict[executor.EXAMPLES])
+    ) -> tuple[list[ImageRecord], list[Issue]]:
         transformed = input_dict.get(FEATURES) or []
-        features = compute_features(
-            list_splits(examples),
+        reader = FeatureReader(
             [uri for artifact in transformed for uri in list_splits(artifact)],
             artifact_utils.get_single_uri(input_dict[BACKBONE]),
             exec_properties[INPUT_RANGE],
         )
-        return find_all_issues(records, features, classes)
+        records: list[ImageRecord] = []
+        features: list[np.ndarray] = []
+        for chunk, images in measured:
+            records += chunk
+            features.append(reader.read(images))
+        return records, find_all_issues(records, np.concatenate(features), classes)

@@ -1,4 +1,4 @@
-"""Issues of data, and the list of them. Imports neither TensorFlow nor TFX."""
+"""Issues of data, and the file that lists them. This module imports neither TensorFlow nor TFX."""
 
 import dataclasses
 import json
@@ -12,7 +12,7 @@ from components.data_check.measure import LEAST_SIDE, ImageRecord
 from components.data_check.near_duplicates import Pair, find_near_duplicates
 
 FILE = "data_issues.jsonl"
-EXAMINED_FILE = "examined.json"  # the kinds of issues that were looked for
+EXAMINED_FILE = "examined.json"  # custom property with the kinds of issues that were checked
 LEAK, CONFLICT, DUPLICATE = (
     "near duplicate in another split",
     "near duplicate of another class",
@@ -20,18 +20,18 @@ LEAK, CONFLICT, DUPLICATE = (
 )
 SHORTCUT, TINY, BLANK, DARK, BLURRED = "shortcut", "tiny", "blank", "dark", "blurred"
 LABEL, OUTLIER = "wrong label", "outlier"
-# What is looked for, by kind of issue.
+# A description of each kind of issue, for reports.
 KINDS = {
-    LEAK: "Images of the test or validation split that look the same as one of another split: the "
-    "measured accuracy is too good.",
-    CONFLICT: "Images that look the same and have different classes: one label may be wrong.",
+    LEAK: "Images of the test or validation split that look the same as an image of another split: "
+    "the measured accuracy is too good.",
+    CONFLICT: "Images that look the same but have different classes: a label may be wrong.",
     DUPLICATE: "Images of one split that look the same.",
     LABEL: "Images that look like those of another class: a classifier that was trained on the "
     "features of the other images gives the stated class a low probability.",
     OUTLIER: "Images that are far from the other images of their class, by their features.",
     SHORTCUT: "Sizes and file formats that are usual in one class and rare in all others: a model "
     "can learn them instead of what the images show.",
-    TINY: "Images with a side of less than 32 pixels. They are not compared with others.",
+    TINY: "Images with a side of less than 32 pixels, which are not compared with other images.",
     BLANK: "Images of one colour.",
     DARK: "Images that are almost black.",
     BLURRED: "Images without sharp edges.",
@@ -39,23 +39,24 @@ KINDS = {
 # The kinds for which the features of a backbone are needed.
 FEATURE_KINDS = (LABEL, OUTLIER)
 _LEAST_CONTRAST, _LEAST_BRIGHTNESS, _LEAST_SHARPNESS = 0.02, 0.06, 2e-4
-_USUAL, _RARE = 0.5, 0.05  # shares of the images of a class
-_LEAST_IMAGES = 10  # of a class whose formats and sizes are looked at
+# Shares of the images of a class: at least `_USUAL` in one class, at most `_RARE` in all others.
+_USUAL, _RARE = 0.5, 0.05
+_LEAST_IMAGES = 10  # least number of images of a class whose formats and sizes are checked
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Issue:
-    """Something in the data that a person should look at.
+    """A problem in the data that a person should look at.
 
     Attributes:
-      kind: of `KINDS`.
-      score: how grave it is, in [0, 1]; near duplicates: how alike.
+      kind: a key of `KINDS`.
+      score: the gravity of the issue, in [0, 1]; for near duplicates, the likeness of the images.
       label: the name of the class.
-      file_name: the image; empty if the issue is of a class.
+      file_name: the name of the image; empty if the issue concerns a class.
       split: the split of the image.
-      other, other_split, other_label: the image that looks the same; empty if there is none. Of a
-        wrong label, `other_label` is the likelier class.
-      detail: what was found, in words.
+      other, other_split, other_label: the image that looks the same, or empty. For a wrong label,
+      `other_label` is the more probable class.
+      detail: a description of the issue in words.
     """
 
     kind: str
@@ -70,7 +71,9 @@ class Issue:
 
 
 def find_issues(records: Sequence[ImageRecord], classes: Sequence[str]) -> list[Issue]:
-    """Finds the issues that need no features; those of one kind are sorted, the gravest first."""
+    """Finds the issues that need no features; the issues of one kind are sorted by score, the
+    gravest first.
+    """
     return sort_issues(
         [
             *describe_pairs(find_pairs(records), records, classes),
@@ -80,7 +83,7 @@ def find_issues(records: Sequence[ImageRecord], classes: Sequence[str]) -> list[
 
 
 def sort_issues(issues: Iterable[Issue]) -> list[Issue]:
-    """Sorts issues by kind, and those of one kind by score, the gravest first."""
+    """Sorts issues by kind, and issues of the same kind by score, the gravest first."""
     order = list(KINDS)
     return sorted(issues, key=lambda issue: (order.index(issue.kind), -issue.score))
 
@@ -91,9 +94,10 @@ def find_pairs(records: Sequence[ImageRecord]) -> list[Pair]:
     Returns:
       Pairs of indices of `records`, as `find_near_duplicates` returns them.
     """
-    large = [index for index, record in enumerate(records) if _least_side(record) >= LEAST_SIDE]
-    found = find_near_duplicates([records[index] for index in large])
-    return [Pair(large[pair.first], large[pair.second], pair.likeness) for pair in found]
+    views = {index: record.views for index, record in enumerate(records) if record.views}
+    indices = list(views)
+    found = find_near_duplicates(list(views.values()))
+    return [Pair(indices[pair.first], indices[pair.second], pair.likeness) for pair in found]
 
 
 def count_leaks(issues: Iterable[Issue]) -> int:
@@ -137,7 +141,7 @@ def check_leaks(issues: Sequence[Issue], tested: int, max_leak: float) -> None:
 
 
 def format_issues(issues: Iterable[Issue]) -> str:
-    """Formats the list, a line of JSON for each issue."""
+    """Formats the issues as JSON Lines, one line for each issue."""
     return "".join(json.dumps(dataclasses.asdict(issue)) + "\n" for issue in issues)
 
 
@@ -195,7 +199,7 @@ def _find_shortcuts(records: Sequence[ImageRecord], classes: Sequence[str]) -> I
                     score=round(share - others, 4),
                     label=classes[label],
                     detail=f"{share:.0%} of the images of {classes[label]} have the {what} "
-                    f"{value}, and at most {others:.0%} of those of any other class",
+                    f"{value}, and at most {others:.0%} of the images of any other class",
                 )
 
 
@@ -214,8 +218,10 @@ def _find_odd_looks(records: Sequence[ImageRecord], classes: Sequence[str]) -> I
         elif record.sharpness < _LEAST_SHARPNESS:
             looks[BLURRED].append((1 - record.sharpness / _LEAST_SHARPNESS, record, ""))
     for kind, found in looks.items():
-        if len(found) > len(records) / 2:  # it is how these data are, and no fault of some images
-            detail = f"{len(found)} of {len(records)} images are so"
+        # If most images look like this, it is a property of the data, and not a fault of some
+        # images.
+        if len(found) > len(records) / 2:
+            detail = f"{len(found)} of {len(records)} images are affected"
             yield Issue(kind=kind, score=0.0, label="", detail=detail)
             continue
         for score, record, detail in found:

@@ -1,38 +1,27 @@
-"""Finds images that look the same. Imports neither TensorFlow nor TFX."""
+"""Finds images that look the same. This module imports neither TensorFlow nor TFX."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 
-from components.data_check.measure import SIDE
+from components.data_check.views import SIDE, Views
 
-# Two images look the same if a view of one and the other correlate at least so much; see
-# `components.data_check.measure`.
+# Two images look the same if the correlation of one image with a view of the other is at least
+# `LEAST_LIKENESS`; see `components.data_check.views`.
 LEAST_LIKENESS = 0.95
 _BANDS, _BITS = 4, 16
-# If more images than this share a band, such as all blank ones, the band does not tell them apart.
+# A band of the hash that more images share, such as the band of all blank images, does not tell
+# images apart.
 _COMMON = 200
-
-
-class Views(Protocol):
-    """Perceptual hashes and small grey copies of an image, of its crops and of its mirror image.
-
-    `components.data_check.measure.ImageRecord` describes both attributes.
-    """
-
-    @property
-    def hashes(self) -> np.ndarray: ...
-    @property
-    def greys(self) -> np.ndarray: ...
 
 
 class Pair(NamedTuple):
     """Two images that look the same.
 
     Attributes:
-      first, second: their indices; the first is smaller.
-      likeness: how alike they are, in [0.95, 1].
+      first, second: the indices of the images; the first is smaller.
+      likeness: the correlation of the images, in [0.95, 1].
     """
 
     first: int
@@ -43,15 +32,15 @@ class Pair(NamedTuple):
 def find_near_duplicates(images: Sequence[Views]) -> list[Pair]:
     """Finds pairs of images that look the same.
 
-    An image is found though it is encoded again, smaller, cropped by up to 5 %, or mirrored.
-    Candidates share 16 of the 64 bits of a perceptual hash, so time grows little faster than the
-    number of images; each is confirmed by comparing small grey images.
+    The function also finds a copy that is encoded again, smaller, cropped by up to 5 %, or
+    mirrored. Candidates share 16 of the 64 bits of a perceptual hash, so time grows little faster
+    than the number of images; each candidate is confirmed by comparing small grey images.
 
     Args:
-      images: the images. Of each, only the hash of its first view is kept in memory.
+      images: the views of each image.
 
     Returns:
-      All pairs, the most alike first.
+      All pairs of images that look the same, the most alike first.
     """
     found: dict[tuple[int, int], float] = {}
     for other, candidates in _candidates(images):
@@ -67,7 +56,8 @@ def find_near_duplicates(images: Sequence[Views]) -> list[Pair]:
 
 
 def group_images(pairs: Iterable[Pair], count: int) -> list[int]:
-    """Groups `count` images: images that pairs connect, also through others, are in one group.
+    """Groups `count` images: images that pairs connect, directly or through other images, are in
+    one group.
 
     Returns:
       For each image, the smallest index in its group.

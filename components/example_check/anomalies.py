@@ -11,7 +11,7 @@ from tfx.types import artifact_utils
 
 from components.example_check.findings import Finding
 
-_MOST = 100  # characters of a feature's description in the schema
+_MOST = 100  # largest number of characters of a feature's description in a table
 
 
 def read_anomalies(artifact: types.Artifact) -> Iterator[tuple[str, anomalies_pb2.Anomalies]]:
@@ -69,7 +69,7 @@ def add_findings(artifact: types.Artifact, split: str, findings: Iterable[Findin
 
 
 def _describe(feature: schema_pb2.Feature | None) -> str:
-    """Returns what a schema says of a feature, in one line."""
+    """Returns the schema's description of a feature, in one line."""
     if feature is None:
         return "no such feature"
     text = text_format.MessageToString(feature, as_one_line=True)

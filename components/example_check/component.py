@@ -1,4 +1,4 @@
-"""ExampleCheck, which stops a run whose data are not what they should be."""
+"""ExampleCheck, which stops a run if the data have anomalies."""
 
 from tfx import types
 from tfx.dsl.components.base import base_component, executor_spec
@@ -12,7 +12,7 @@ from components.property_value import PropertyValue
 class ExampleCheckSpec(types.ComponentSpec):
     """Execution properties, inputs and output of `ExampleCheck`."""
 
-    PARAMETERS = {  # noqa: RUF012 (as TFX defines specs)
+    PARAMETERS = {  # noqa: RUF012 (TFX defines the specs of components in this way)
         "classes": ExecutionParameter(type=str),  # JSON
         "max_quarantined": ExecutionParameter(type=float),
         "champion_counts": ExecutionParameter(type=str),  # JSON
@@ -38,9 +38,10 @@ class ExampleCheckSpec(types.ComponentSpec):
 class ExampleCheck(base_component.BaseComponent):
     """Does what TFX's ExampleValidator does, and fails if it finds an anomaly.
 
-    It also fails if too many images are quarantined, if most images of 16 bits a channel use only
-    12 of them, or if the class balance drifted from that of the champion's data. ImageExampleGen
-    itself does not, because then a run with another limit would have to read all images again.
+    The node also fails if too many images are quarantined, if most images of 16 bits a channel use
+    only 12 of them, or if the class balance drifted from that of the champion's data.
+    ImageExampleGen does not check the limits of ExampleCheck, because a run with another limit
+    would then have to read all images again.
     """
 
     SPEC_CLASS = ExampleCheckSpec
@@ -66,12 +67,12 @@ class ExampleCheck(base_component.BaseComponent):
           statistics: the statistics of the examples.
           schema: the schema of the examples.
           classes: the class names, as JSON.
-          max_quarantined: the largest share of images in quarantine with which the run goes on.
+          max_quarantined: the largest share of images in quarantine for which the run continues.
           champion_counts: the number of training images of each class in the data of the champion,
             as JSON: a list; an empty list if they were not recorded; null if there is no champion
             or if its data are those of this run.
-          max_drift: the largest divergence of the class balance from the champion's data with which
-            the run goes on.
+          max_drift: the largest divergence of the class balance from the champion's data for which
+            the run continues.
           allow_anomalies: whether the run goes on with anomalies.
           library_fingerprint: the fingerprint of TFX and TFDV.
           code_fingerprint: the fingerprint of the executor's code.

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-# TFX must be imported before TFDV: it patches tfx_bsl, for the pinned TFDV.
+# TFX must be imported before TFDV, because TFX patches tfx_bsl for the pinned version of TFDV.
 from tfx.components.example_validator import executor  # noqa: F401 (isort: keep first)
 
 import tensorflow_data_validation as tfdv  # isort: skip
@@ -20,9 +20,10 @@ def find_drift(
     """Yields a finding if the class balance drifted beyond the limit.
 
     TFDV's drift comparator computes the Jensen-Shannon divergence, to base 2, of the class shares:
-    0 if they are equal, 1 if no class is in both. It is compared rather than the L-infinity
-    distance, which is the largest change of a share: of 200 classes, 20 can vanish without a share
-    changing by more than 0.01, and of 2 classes and 40 images, chance alone changes a share by 0.1.
+    0 if they are equal, 1 if no class is in both. The divergence is better than the L-infinity
+    distance, which is the largest change of a share: 20 of 200 classes can vanish without a share
+    changing by more than 0.01, and with 2 classes and 40 images, chance alone changes a share by
+    0.1.
 
     Args:
       classes: the class names.
@@ -52,7 +53,7 @@ def find_drift(
 def _statistics(counts: Sequence[int]) -> statistics_pb2.DatasetFeatureStatisticsList:
     """Returns the statistics of a feature with these numbers of values.
 
-    TFDV's own statistics of the label have the 1,000 most frequent values, and no others.
+    TFDV's own statistics of the label have only the 1,000 most frequent values.
     """
     total = sum(counts)
     statistics = statistics_pb2.DatasetFeatureStatisticsList()
@@ -63,7 +64,7 @@ def _statistics(counts: Sequence[int]) -> statistics_pb2.DatasetFeatureStatistic
     values = feature.string_stats
     values.common_stats.num_non_missing = values.common_stats.tot_num_values = total
     values.common_stats.min_num_values = values.common_stats.max_num_values = 1
-    # With a bucket of no images, the comparator measures nothing.
+    # The comparator fails to measure a histogram that has a bucket without images.
     for label, count in enumerate(counts):
         if count:
             values.rank_histogram.buckets.add(label=str(label), sample_count=count)

@@ -23,15 +23,15 @@ _TRAIN = "train"
 
 
 class Executor(executor.Executor):
-    """TFX's executor of ExampleValidator; fails if the data are not what they should be."""
+    """TFX's executor of ExampleValidator; fails if the data have anomalies."""
 
-    def Do(  # noqa: N802 (TFX's name)
+    def Do(  # noqa: N802 (TFX requires this name)
         self,
         input_dict: dict[str, list[types.Artifact]],
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> Any:
-        """Writes the anomalies of each split as TFX does, and says what it found.
+        """Writes the anomalies of each split as TFX does, and prints a table of them.
 
         Raises:
           RefusedError: too many images are in quarantine; or there are anomalies, and they are not
@@ -59,9 +59,8 @@ class Executor(executor.Executor):
 
 
 def _describe(findings: Sequence[Finding]) -> str:
-    """Returns the reason to stop a run, with the first finding.
-
-    The report of a stopped run has this text, but not the table.
+    """Returns the reason to stop a run, with the first finding. The report of a stopped run shows
+    this reason, but not the table of findings.
     """
     first = findings[0]
     more = f", and {len(findings) - 1} more in the table above" if len(findings) > 1 else ""
@@ -81,7 +80,7 @@ def _find_drift(
     if not before:
         notice(
             "The class balance is not compared with that of the champion's data: an earlier "
-            "version recorded the champion, without numbers of images."
+            "version of the pipeline recorded the champion without numbers of images."
         )
         return
     now = read_counts_of_classes(examples, len(classes))[_TRAIN]

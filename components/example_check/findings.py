@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 
 class Finding(NamedTuple):
-    """Something in the data that is not as expected.
+    """A value in the data that is not as expected.
 
     Attributes:
       what: a few words for the anomaly.
@@ -21,7 +21,7 @@ class Finding(NamedTuple):
 
 
 def format_table(findings: Sequence[Finding]) -> Iterator[str]:
-    """Yields the lines of a table; nothing without findings."""
+    """Yields the lines of a table; no lines if there are no findings."""
     if not findings:
         return
     rows = [Finding("ANOMALY", "WHERE", "EXPECTED", "FOUND"), *findings]

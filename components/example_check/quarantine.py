@@ -1,4 +1,4 @@
-"""Checks how many images ImageExampleGen quarantined, and how it read images of 16 bits."""
+"""Checks the number of quarantined images, and the values of images with 16 bits per channel."""
 
 from collections.abc import Iterator, Sequence
 from itertools import islice
@@ -29,7 +29,8 @@ def check_quarantine(examples: str, classes: Sequence[str], max_quarantined: flo
       max_quarantined: the largest share, from 0 to 1.
 
     Raises:
-      RefusedError: the share is larger. The message has the three commonest reasons.
+      RefusedError: the share is larger. The message names the three commonest reasons for
+        quarantine.
     """
     counts = read_counts(examples)
     read, quarantined = counts[READ], counts[QUARANTINE]
@@ -56,7 +57,7 @@ def _lost_classes(examples: str, classes: Sequence[str]) -> Iterator[str]:
 
 
 def find_dark_images(examples: str) -> Iterator[Finding]:
-    """Yields a finding if most images of 16 bits a channel use only 12 of them.
+    """Yields a finding if most images with 16 bits per channel use only 12 bits.
 
     Args:
       examples: URI of the Examples artifact.
@@ -67,6 +68,6 @@ def find_dark_images(examples: str) -> Iterator[Finding]:
             "nearly black images",
             "images of 16 bits a channel",
             "values up to 65535, which is white",
-            f"{dark} of {deep} have none above 4095: give the value of white, such as "
+            f"{dark} of {deep} have no value above 4095: give the value of white, such as "
             "ingest.max_value=4095 (65535 if they are right)",
         )

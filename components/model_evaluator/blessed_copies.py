@@ -13,8 +13,8 @@ from common.files import link_or_copy
 def keep_copy(folder: str, model: str) -> tuple[str, dict[str, FileRecord]]:
     """Copies the Model artifact at the URI `model` to a directory named by its content.
 
-    No later run writes to this directory. On a disk, the files are hard links to the files of the
-    artifact if the file system has hard links, so that a copy takes no space.
+    No later run writes to the directory of a copy. On a disk, the files are hard links to the files
+    of the artifact if the file system has hard links, so that a copy takes no space.
 
     Args:
       folder: the folder of all copies; only one process at a time may write to it.
@@ -28,8 +28,8 @@ def keep_copy(folder: str, model: str) -> tuple[str, dict[str, FileRecord]]:
     target = f"{folder}/{hash_records(contents)}"
     if not tf.io.gfile.exists(target) or find_damage(target, contents):
         if "://" in folder:
-            # Directories in a bucket cannot be renamed. An unfinished copy does no harm, since the
-            # copy is used only after it is recorded.
+            # Directories in a bucket cannot be renamed. An unfinished copy in a bucket does no
+            # harm, since a copy is used only after it is recorded.
             link_or_copy(model, target)
         else:
             _link(model, Path(target))
@@ -37,12 +37,13 @@ def keep_copy(folder: str, model: str) -> tuple[str, dict[str, FileRecord]]:
 
 
 def _link(model: str, target: Path) -> None:
-    for unfinished in target.parent.glob(".*"):  # an unfinished copy of a killed process
+    # A killed process has left an unfinished copy behind.
+    for unfinished in target.parent.glob(".*"):
         shutil.rmtree(unfinished, ignore_errors=True)
     new = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}")
     try:
         link_or_copy(model, str(new))
-        if target.exists():  # the copy is damaged
+        if target.exists():  # the existing copy is damaged
             shutil.rmtree(target)
         new.replace(target)
     finally:

@@ -1,4 +1,6 @@
-"""Metrics for TFMA that measure how well probabilities are calibrated; TFMA itself has none."""
+"""Metrics for TFMA that measure how well probabilities are calibrated; TFMA itself has no
+calibration metrics.
+"""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -17,8 +19,8 @@ ECE, NLL = "expected_calibration_error", "negative_log_likelihood"
 COVERAGE, ACCEPTED_ACCURACY = "coverage", "accepted_accuracy"
 NAMES = (ECE, NLL, COVERAGE, ACCEPTED_ACCURACY)
 
-# Two arrays. The first contains the numbers of all, of accepted, and of accepted correct
-# predictions, and the sum of the negative log likelihoods. The second is the result of
+# Two arrays. The first array contains the numbers of all, of accepted, and of accepted correct
+# predictions, and the sum of the negative log likelihoods. The second array is the result of
 # `calibration_bins`.
 _Sums = tuple[np.ndarray, np.ndarray]
 
@@ -28,8 +30,8 @@ class CalibrationMetrics(metric_types.Metric):
 
     `expected_calibration_error` (15 bins), `negative_log_likelihood` (an image that is not valid
     counts as a probability of 1e-7), `coverage` (share of accepted predictions) and
-    `accepted_accuracy` (share of correct predictions among the accepted ones; 1 if none is
-    accepted).
+    `accepted_accuracy` (share of correct predictions among the accepted predictions; 1 if no
+    prediction is accepted).
     """
 
     def __init__(self, name: str = "calibration_metrics") -> None:
@@ -90,7 +92,7 @@ class _Combiner(beam.CombineFn):
 
 
 def _get_outputs(predictions: Any, model: str) -> Mapping[str, Any]:
-    """Returns the outputs of a model by name. TFMA may pass the array of probabilities alone."""
+    """Returns the outputs of a model by name. TFMA may pass only the array of probabilities."""
     if not isinstance(predictions, Mapping):
         return {"probabilities": predictions}
     return predictions.get(model, predictions)
@@ -105,9 +107,9 @@ def measure(answers: Mapping[str, Any], labels: np.ndarray) -> _Sums:
     """Sums up the calibration of a model's predictions over some images.
 
     Args:
-      answers: the outputs of the model: `probabilities`, [C + 1] or [N, C + 1], with the class that
-        `extractors.count_invalid_as_wrong` adds; and `accepted` and `valid`, if the model has these
-        outputs.
+      answers: the outputs of the model by name: `probabilities`, [C + 1] or [N, C + 1], with the
+        class that `extractors.count_invalid_as_wrong` adds; and `accepted` and `valid`, if the
+        model has these outputs.
       labels: int [N].
     """
     probabilities = np.reshape(answers["probabilities"], [len(labels), -1])

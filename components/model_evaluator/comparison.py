@@ -38,7 +38,7 @@ class Comparison:
         """Whether the drop is larger than allowed, and significant if significance is required."""
         if self.drop <= settings.max_drop + ROUNDING:
             return False
-        # With a confidence of 0, only the measured values are compared, without the test.
+        # With a confidence of 0, the measured values are compared without a test of significance.
         needs_test = settings.drop_must_be_significant and settings.confidence > 0
         return not needs_test or self.p < 1 - settings.confidence
 

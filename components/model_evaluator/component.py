@@ -35,11 +35,12 @@ class ModelEvaluatorSpec(standard_component_specs.EvaluatorSpec):
 
 
 class ModelEvaluator(base_beam_component.BaseBeamComponent):
-    """TFX's Evaluator, which compares with the last blessed model in the records of blessings.
+    """TFX's Evaluator, which compares the new model with the last blessed model in the records of
+    blessings.
 
     In TFX, a Resolver node provides the last blessed model, but Kubeflow Pipelines has no Resolver.
-    Here, an execution property names the model, so it is part of the cache key: the node runs again
-    only if that model has changed.
+    `ModelEvaluator` has an execution property that names the last blessed model, which is thus part
+    of the cache key: the node runs again only if the last blessed model has changed.
     """
 
     SPEC_CLASS = ModelEvaluatorSpec

@@ -16,10 +16,11 @@ from common.lease import hold_lease
 from common.notice import notice
 from components.image_example_gen.counts import READ, read_counts_of_classes
 
-# Imported only so that the code fingerprint includes this module, whose class the EvalConfig names.
+# The import only makes the code fingerprint include this module, whose class the EvalConfig names.
 from components.model_evaluator import calibration_metrics  # noqa: F401
 from components.model_evaluator.explain_mistakes import explain_mistakes
 from components.model_evaluator.extractors import make_extractors
+from components.model_evaluator.kept_models import keep_models
 from components.model_evaluator.predictions import read_predictions
 from components.model_evaluator.predictions_writer import write_predictions_to
 from components.model_evaluator.reasons import ACCURACY, REASONS
@@ -31,7 +32,7 @@ from trainer.serving.exported_model import read_classes
 # The execution property CHAMPION is only part of the cache key: the executor reads the champion
 # from the records.
 CHAMPION, RECORDS, TRAINING, GATE = "champion", "records", "training", "gate"
-DATA = "data"  # fingerprint of the examples
+DATA = "data"  # execution property: fingerprint of the examples
 HEAT_MAP_SECONDS = "heat_map_seconds"
 # TFX's execution property for a function that returns extractors; the value is the import path of
 # the function.
@@ -41,12 +42,13 @@ EXTRACTORS = {"custom_extractors": f"{make_extractors.__module__}.{make_extracto
 class Executor(executor.Executor):
     """TFX's executor of Evaluator, with the baseline and the verdict of this project.
 
-    TFX blesses a model that meets the thresholds of its EvalConfig. TFMA compares thresholds with
-    measured values, and not with confidence intervals. So the EvalConfig has no thresholds, and the
-    verdict is computed from the table of predictions.
+    TFX blesses a model whose metrics are within the thresholds of its EvalConfig. TFMA compares
+    thresholds with measured values, and not with confidence intervals. So the EvalConfig has no
+    thresholds, and the verdict is computed from the table of predictions.
     """
 
-    def Do(  # noqa: N802 (TFX's name)
+    @keep_models()
+    def Do(  # noqa: N802 (TFX requires this name)
         self,
         input_dict: dict[str, list[types.Artifact]],
         output_dict: dict[str, list[types.Artifact]],
@@ -57,8 +59,8 @@ class Executor(executor.Executor):
         The verdict and heat maps of wrong answers are written into the ModelEvaluation artifact.
         The ModelBlessing artifact gets the file and properties that TFX's Evaluator writes, the
         custom property `accuracy`, and, if the model is not blessed, `reasons`. If another run has
-        recorded a blessing since the comparison, the model is compared again before its own
-        blessing is recorded.
+        recorded a blessing since the comparison, the model is also compared with that run's model
+        before its own blessing is recorded.
 
         Raises:
           InputError: the last blessed model is damaged.
@@ -151,7 +153,7 @@ def _write_blessing(
 ) -> None:
     """Writes the ModelBlessing artifact, as TFX's Evaluator does, but without ids of artifacts.
 
-    TFX's code is at the end of `Do` in tfx/components/evaluator/executor.py.
+    The corresponding code of TFX is at the end of `Do` in tfx/components/evaluator/executor.py.
     """
     blessing = artifact_utils.get_single_instance(
         output_dict[standard_component_specs.BLESSING_KEY]

@@ -1,4 +1,4 @@
-"""Makes heat maps of the most probable wrong answers."""
+"""Computes heat maps of the most probable wrong predictions."""
 
 import time
 from collections.abc import Sequence
@@ -10,6 +10,7 @@ from absl import logging
 from common.notice import notice
 from components.examples import find_images
 from components.model_evaluator.heat_maps import HeatMaps
+from components.model_evaluator.kept_models import load_kept_model
 from trainer.heat_maps.explain import explain
 
 _MOST = 24  # images
@@ -17,7 +18,8 @@ _DIGITS = 3
 
 
 def choose_mistakes(predictions: pa.Table, most: int = _MOST) -> dict[str, str]:
-    """Returns the names of wrongly answered images with the answers, the most probable first.
+    """Returns the names of wrongly classified images with the predicted classes, the most probable
+    first.
 
     Images that the model could not decode are left out.
     """
@@ -31,16 +33,17 @@ def choose_mistakes(predictions: pa.Table, most: int = _MOST) -> dict[str, str]:
 def explain_mistakes(
     predictions: pa.Table, *, model: str, classes: Sequence[str], test_split: str, seconds: float
 ) -> HeatMaps | None:
-    """Makes the heat maps; returns None if the time is 0, or too short, or all answers are right.
+    """Computes the heat maps; returns None if the time is too short, or if all predictions are
+    right.
 
-    A failure is only said: it does not change the verdict.
+    A failure is only reported, and does not change the verdict.
 
     Args:
       predictions: the table of `components.model_evaluator.predictions`.
       model: directory of the exported SavedModel.
-      classes: its class names.
+      classes: the class names of the model.
       test_split: URI of the split of the Examples artifact.
-      seconds: the time after which no further map is made.
+      seconds: the time after which no further map is computed.
     """
     answers = choose_mistakes(predictions)
     if not answers or not seconds:
@@ -55,8 +58,9 @@ def explain_mistakes(
             for file, answer in answers.items()
             if file in encoded
         ]
-        made = list(explain(model, images, seconds - (time.monotonic() - begin)))
-    except Exception as error:  # whatever a graph of unknown origin makes TensorFlow raise
+        loaded = load_kept_model(model)
+        made = list(explain(loaded, images, seconds - (time.monotonic() - begin)))
+    except Exception as error:  # a graph of unknown origin may make TensorFlow raise any error
         logging.exception("The heat maps of wrong answers failed.")
         notice(
             f"The report has no heat maps of wrong answers: {type(error).__name__}, see the log."

@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow_model_analysis as tfma
 from tensorflow_model_analysis.proto import config_pb2
 
+from components.model_evaluator.kept_models import make_tfma_keep
 from components.model_evaluator.predictions_writer import PROBABILITIES, VALID, WritePredictions
 from trainer.preprocessing import CHUNK
 
@@ -17,13 +18,14 @@ _AFTER = "ExtractPredictions"  # TFMA's name of the stage that runs the model
 def make_extractors(
     eval_shared_model: Any, eval_config: config_pb2.EvalConfig, tensor_adapter_config: Any
 ) -> list[tfma.extractors.Extractor]:
-    """Returns the `custom_extractors` of TFX's Evaluator: TFMA's default ones, and three more.
+    """Returns the `custom_extractors` of TFX's Evaluator: TFMA's default extractors, and three
+    more.
 
     1. `cut_into_chunks` splits TFXIO's batches of up to 1,000 examples, because the exported model
        holds all images of a request in memory.
     2. `WritePredictions` writes the table of predictions.
-    3. `count_invalid_as_wrong` counts invalid images as wrong. All their probabilities are 0, which
-       TFMA would take for a prediction of the first class.
+    3. `count_invalid_as_wrong` counts invalid images as wrong. An invalid image has only
+    probabilities of 0, which TFMA would take for a prediction of the first class.
     """
     extractors = tfma.default_extractors(
         eval_shared_model=eval_shared_model,
@@ -32,6 +34,7 @@ def make_extractors(
     )
     (position,) = [i for i, stage in enumerate(extractors) if stage.stage_name == _AFTER]
     models = tfma.utils.verify_and_update_eval_shared_models(eval_shared_model)
+    make_tfma_keep(models)
     return [
         _extractor("ExtractChunks", beam.FlatMap(cut_into_chunks)),
         *extractors[: position + 1],
@@ -61,7 +64,7 @@ def count_invalid_as_wrong(extracts: dict[str, Any]) -> dict[str, Any]:
 
     Args:
       extracts: TFMA's extracts of a batch, with the outputs of one model, or of several models by
-        name. A model that an earlier version of the pipeline exported has no output `valid`; it
+        name. A model without the output `valid`, which an earlier version of the pipeline exported,
         fails if an image is invalid.
     """
     answers = extracts[tfma.PREDICTIONS_KEY]

@@ -1,4 +1,5 @@
-"""Heat maps of the most probable wrong answers: what Evaluator writes, and Report shows.
+"""The file with heat maps of the most probable wrong predictions, which Evaluator writes and Report
+shows.
 
 Imports no TensorFlow.
 """
@@ -18,8 +19,8 @@ class HeatMaps:
 
     Attributes:
       method: "attention" or "occlusion"; see `trainer.heat_maps`.
-      wanted: number of images for which maps were wanted. There are fewer maps where the time was
-        up, or where no part of an image speaks for the answer.
+      wanted: number of images for which maps were wanted. There are fewer maps if the time was up,
+        or if no part of an image supports the prediction.
       maps: by the name of the image, rows of values in [0, 1], of which the greatest is 1.
     """
 
@@ -28,11 +29,13 @@ class HeatMaps:
     maps: dict[str, Sequence[Sequence[float]]]
 
     def write(self, evaluation: str) -> None:
-        """Writes them into the ModelEvaluation artifact at the URI `evaluation`."""
+        """Writes the heat maps into the ModelEvaluation artifact at the URI `evaluation`."""
         write_whole(f"{evaluation}/{_FILE}", json.dumps(dataclasses.asdict(self)))
 
 
 def read_heat_maps(evaluation: str) -> HeatMaps | None:
-    """Reads the heat maps of a ModelEvaluation artifact; returns None if it has none."""
+    """Reads the heat maps of a ModelEvaluation artifact; returns None if the artifact has no heat
+    maps.
+    """
     values = read_json(f"{evaluation}/{_FILE}", "the heat maps of an evaluation")
     return HeatMaps(**values) if values else None

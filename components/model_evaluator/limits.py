@@ -10,8 +10,7 @@ from common.interval import images_needed, wilson_lower_bound
 from components.model_evaluator.settings import GateSettings
 from trainer.serving.calibration import calibration_bins, expected_calibration_error
 
-# A tolerance for rounding errors, since a value that equals its limit must count as within the
-# limit.
+# A tolerance for rounding errors, so that a value equal to its limit counts as within the limit.
 ROUNDING = 1e-6
 
 
@@ -51,8 +50,8 @@ class Limit:
 
     @property
     def images_needed(self) -> int | None:
-        """The least number of images with which a model without errors meets the floor; None if no
-        number is enough.
+        """The least number of images with which a model without errors reaches the floor; None if
+        no number of images is enough.
         """
         return images_needed(self.limit, self.confidence)
 
@@ -68,7 +67,7 @@ class Limit:
         )
 
     def reason(self) -> str:
-        """Returns why the limit is not met, in words."""
+        """Returns the reason why the value is not within the limit, in words."""
         if self.is_ceiling:
             by = self.bound - self.limit
             return f"{self.name} {self.value:.4f} is {by:.4f} above {self.limit:.4f}"
@@ -92,7 +91,7 @@ def measure_limits(
 ) -> Iterator[Limit]:
     """Yields the limits that are set, with the measured values of the new model.
 
-    A class without a test image has no recall, and so no limit here.
+    No recall is measured for a class without a test image.
 
     Args:
       table: the table of predictions, with at least one row.

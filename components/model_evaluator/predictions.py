@@ -1,7 +1,7 @@
 """The table of predictions of the new model and of the champion, with a row for each test image.
 
-Evaluator writes it as `predictions.parquet` into its output `evaluation`, in the same pass over the
-test images that computes the metrics. Rows are sorted by file name. The columns are:
+Evaluator writes the table as `predictions.parquet` into its output `evaluation`, in the same pass
+over the test images that computes the metrics. Rows are sorted by file name. The columns are:
 
     file_name             string           name of the image in the source
     label                 string           the class of the image
@@ -11,8 +11,8 @@ test images that computes the metrics. Rows are sorted by file name. The columns
                                            probability, from 1 (correct); null if not valid
     valid                 bool             whether the model could decode the image
     accepted              bool             whether the model accepts its prediction
-    champion_predicted, champion_probability, champion_rank, champion_valid, champion_accepted
-                                           the same of the champion; null where there was none
+    champion_predicted, champion_probability, champion_rank, champion_valid, champion_accepted the
+    same of the champion; null if there was no champion
 
 Bytes of a file name that are not UTF-8 are written as \\xNN.
 """

@@ -18,7 +18,7 @@ from trainer.serving.exported_model import read_classes
 PROBABILITIES, VALID, ACCEPTED = "probabilities", "valid", "accepted"
 
 # The directory of the table. TFX calls `make_extractors` without the output directory of the run,
-# so the executor sets this variable before.
+# so the executor sets this variable beforehand.
 _directory: contextvars.ContextVar[str] = contextvars.ContextVar("directory of predictions")
 
 
@@ -62,8 +62,8 @@ def make_rows(extracts: Mapping[str, Any], classes: Sequence[str]) -> pa.Table:
 
     Args:
       extracts: TFMA's extracts of the batch, with the serialized tf.Examples, the labels, and the
-        outputs of one model, or of two models by name. An output is a list or an array with a value
-        for each image.
+        outputs of one model, or of two models by name. Each output is a list or an array with a
+        value for each image.
       classes: the class names, in the order of the models' outputs.
     """
     examples = [tf.train.Example.FromString(text) for text in extracts[tfma.INPUT_KEY]]
@@ -103,7 +103,8 @@ def _columns(
     probabilities = np.reshape(answers[PROBABILITIES], [count, -1])
     is_valid = np.reshape(answers.get(VALID, np.ones(count)), -1).astype(bool)
     is_accepted = np.reshape(answers.get(ACCEPTED, is_valid), -1).astype(bool)
-    # A stable sort: of equally probable classes, the first one ranks first, as with argmax.
+    # The sort is stable, so that the first of several equally probable classes ranks first, as with
+    # argmax.
     order = np.argsort(-probabilities, axis=1, kind="stable")
     rank = (order == labels[:, np.newaxis]).argmax(axis=1) + 1
     return {

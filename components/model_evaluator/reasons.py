@@ -1,10 +1,12 @@
-"""The custom property of a blessing that says why a model was not blessed."""
+"""The custom property of a ModelBlessing artifact with the reasons why a model was not blessed."""
 
 from typing import Any
 
 REASONS = "reasons"
 ACCURACY = (
-    "accuracy"  # the name of the property with the accuracy on the test split, and of that metric
+    # The name of the metric accuracy, and of the custom property with the accuracy on the test
+    # split.
+    "accuracy"
 )
 
 

@@ -1,8 +1,9 @@
-"""Which models were blessed: one small file each, below the pipeline root, and a copy of the model.
+"""The records of blessed models: for each, a small file below the pipeline root and a copy of the
+model.
 
-Metadata would know it too, but only on the machine that has the metadata store, and it counts from
-1 again when that store is lost: then the directories of old models are written again. The records
-lie where the models lie, for any runner, and the copies are named by their content.
+The metadata store also knows the blessed models, but it is only on one machine, and a new store
+counts from 1 again, so that later runs write to the directories of old models. With every runner,
+the records lie beside the models, and the copies are named by their content.
 """
 
 import dataclasses
@@ -31,9 +32,9 @@ class Blessing:
     """The record of a blessing.
 
     Attributes:
-      record: URI of the file that has it.
+      record: URI of the file that contains the record.
       model: URI of the copy of the Model artifact.
-      training: fingerprint of the training that the model is of.
+      training: fingerprint of the training of the model.
       classes: names, in the order of the model's outputs.
       contents: the contents of the files of the copy, by relative path.
       data: fingerprint of the examples that the model was trained on; empty if an earlier version
@@ -76,15 +77,15 @@ class Blessing:
         return found
 
     def check_copy(self) -> None:
-        """Compares the copy with what was recorded, byte for byte.
+        """Compares the files of the copy with their records, byte for byte.
 
         Raises:
-          InputError: it is damaged.
+          InputError: the copy is damaged.
         """
         damage = find_damage(self.model, self.contents)
         if damage:
             raise InputError(
-                f"{damage}: the last blessed model, which the new one has to be compared with, is "
+                f"{damage}: the last blessed model, with which the new model must be compared, is "
                 f"damaged; put the file back as it was, or remove {self.model} to compare with the "
                 "model that was blessed before it"
             )
@@ -98,13 +99,14 @@ def records_directory(state_dir: str) -> str:
 def record(
     records: str, model: str, training: str, *, data: str, class_counts: Sequence[int]
 ) -> Blessing:
-    """Records in the directory `records` that a model was blessed, and keeps a copy of it there.
+    """Records in the directory `records` that a model was blessed, and keeps a copy of the model
+    there.
 
     Args:
-      records: directory.
+      records: the directory of the records.
       model: URI of the Model artifact.
-      training: fingerprint of the training that it is of.
-      data: fingerprint of the examples that it was trained on.
+      training: fingerprint of the training of the model.
+      data: fingerprint of the examples that the model was trained on.
       class_counts: the number of training images of each class, in the order of the classes.
     """
     tf.io.gfile.makedirs(f"{records}/{_COPIES}")
@@ -124,13 +126,11 @@ def record(
 
 
 def last_blessed(records: str, classes: Sequence[str], *, other_than: str) -> Blessing | None:
-    """Finds the last blessed model that a new one can be compared with, not of the training
-    `other_than`.
-
-    A training that is repeated is not compared with itself.
+    """Finds the last blessed model with which a new model can be compared, but not a model of the
+    training `other_than`: a repeated training is not compared with itself.
 
     Args:
-      records: directory.
+      records: the directory of the records.
       classes: names, in the order of the model's outputs.
       other_than: fingerprint of the training whose model is compared.
     """
@@ -138,10 +138,11 @@ def last_blessed(records: str, classes: Sequence[str], *, other_than: str) -> Bl
 
 
 def find_champions(records: str, classes: Sequence[str]) -> dict[str, Blessing]:
-    """The last blessings of the two trainings that were blessed last: one is the champion.
+    """Returns the last blessings of the two trainings that were blessed last; one of them is the
+    champion.
 
     Args:
-      records: directory.
+      records: the directory of the records.
       classes: names, in the order of the model's outputs.
 
     Returns:
@@ -158,7 +159,7 @@ def find_champions(records: str, classes: Sequence[str]) -> dict[str, Blessing]:
 def _comparable(records: str, classes: Sequence[str]) -> Iterator[Blessing]:
     """Yields the blessings of models that still exist and have the same classes, the newest first.
 
-    A model of other classes cannot be compared: its answers mean something else.
+    A model of other classes cannot be compared, since its outputs have another meaning.
     """
     for blessing in _blessed(records):
         if list(blessing.classes) == list(classes) and tf.io.gfile.isdir(blessing.model):
@@ -171,7 +172,7 @@ def _blessed(records: str) -> Iterator[Blessing]:
         return
     names = (name for name in tf.io.gfile.listdir(records) if name.endswith(".json"))
     for name in sorted(names, reverse=True):
-        if name.startswith("."):  # left by a process that was killed while it wrote
+        if name.startswith("."):  # a process that was killed while writing has left this file
             continue
         try:
             yield Blessing.read(f"{records}/{name}")

@@ -1,4 +1,6 @@
-"""The settings that the pipeline gives to Evaluator's gate. Imports neither TensorFlow nor TFX."""
+"""The settings that the pipeline gives to Evaluator's gate. This module imports neither TensorFlow
+nor TFX.
+"""
 
 import dataclasses
 

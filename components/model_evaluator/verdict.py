@@ -15,8 +15,8 @@ from components.model_evaluator.comparison import Comparison, compare
 from components.model_evaluator.limits import ROUNDING, Limit, measure_limits
 from components.model_evaluator.settings import GateSettings
 
-FILE = "gate.json"  # the file of the verdict in the ModelEvaluation artifact
-# From this number of classes on, top-5 accuracy is reported.
+FILE = "gate.json"  # name of the file with the verdict in the ModelEvaluation artifact
+# The number of classes from which on top-5 accuracy is reported.
 CLASSES_FOR_TOP5 = 10
 
 
@@ -25,12 +25,12 @@ class Verdict:
     """The verdict of the gate.
 
     Attributes:
-      reasons: why the model is not blessed, one line each; empty if it is blessed.
+      reasons: the reasons why the model is not blessed, one line each; empty if it is blessed.
       warnings: reasons to doubt the verdict, one line each.
       limits: the limits that are set, with the measured values.
       comparison: the comparison with the champion; None if there is none.
-      top5: the share of test images whose class is among the five likeliest; None for fewer than
-        ten classes.
+      top5: the share of test images whose class is among the five most probable classes; None for
+        fewer than ten classes.
     """
 
     reasons: tuple[str, ...]
@@ -128,6 +128,6 @@ def judge(
 
 
 def _top5(table: pa.Table) -> float:
-    """Returns the share of images whose class is among the five likeliest, in [0, 1]."""
+    """Returns the share of images whose class is among the five most probable ones, in [0, 1]."""
     ranks = table["rank"].fill_null(np.iinfo(np.int32).max).to_numpy()
     return float(np.mean(ranks <= 5))

@@ -1,4 +1,6 @@
-"""ModelPusher: TFX's Pusher, but versions appear complete, and no model is pushed twice."""
+"""ModelPusher: TFX's Pusher, but a pushed version appears complete or not at all, and no model is
+pushed twice.
+"""
 
 from tfx import types
 from tfx.dsl.components.base import base_component, executor_spec

@@ -30,7 +30,7 @@ from components.model_pusher.settings import PusherSettings
 from components.serving_check.refusal import read_refusal
 from components.vertex_endpoint.settings import EndpointSettings
 
-# Custom property of a PushedModel: 1 if the model was served before the run.
+# Custom property of a PushedModel artifact: 1 if the model was served before the run.
 WAS_SERVED = "was_served"
 
 
@@ -38,17 +38,17 @@ class Executor(executor.Executor):
     """Pushes a blessed model to the serving directory, unless that directory already serves it.
 
     TFX's own executor writes directly into the numbered directory, whose name is the time in
-    seconds. If a directory of that name exists, it silently pushes nothing
+    seconds. If a directory with this number exists, TFX's executor silently pushes nothing
     (tfx/components/pusher/executor.py, `Do`).
     """
 
-    def Do(  # noqa: N802 (TFX's name)
+    def Do(  # noqa: N802 (TFX requires this name)
         self,
         input_dict: dict[str, list[types.Artifact]],
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Pushes the model, or records in the artifact why it is not pushed.
+        """Pushes the model, or records in the PushedModel artifact why the model is not pushed.
 
         Raises:
           InputError: the model cannot be written to the serving directory; or the model is not
@@ -97,7 +97,9 @@ class Executor(executor.Executor):
         settings: PusherSettings,
         accuracy: float | None,
     ) -> str:
-        """Makes `model` the served version; returns why it may not be pushed, or an empty text."""
+        """Makes `model` the served version; returns the reason why it may not be pushed, or an
+        empty text.
+        """
         try:
             with hold_serving_directory(base_directory):
                 name = identity(model)
@@ -142,7 +144,7 @@ class Executor(executor.Executor):
             pushed, pushed_destination=served, pushed_version=PurePosixPath(str(served)).name
         )
         if was_served:
-            logging.info("%s is this model already: nothing to push.", served)
+            logging.info("%s is this model already, so nothing is pushed.", served)
             pushed.set_int_custom_property(WAS_SERVED, 1)
         return ""
 
@@ -158,13 +160,15 @@ class Executor(executor.Executor):
 
 
 def _deploy(settings: EndpointSettings, base_directory: str, pushed: types.Artifact) -> str:
-    """Deploys the served version to the endpoint; returns why not, or an empty text."""
+    """Deploys the served version to the endpoint; returns the reason why it was not deployed, or an
+    empty text.
+    """
     from components.vertex_endpoint.deploy import deploy
 
     served = pushed.get_string_custom_property("pushed_destination")
     record = read_records(base_directory).get(int(PurePosixPath(served).name))
     if record is None:
-        return f"not deployed, {served} is this model, but somebody else put it there"
+        return f"not deployed, {served} is this model, but this project did not push it"
     done = deploy(settings, served, record, even_withdrawn=False)
     pushed.set_string_custom_property("endpoint", done.endpoint)
     logging.info("%s: version %s gets %d %%.", done.endpoint, done.version, done.traffic)
@@ -172,7 +176,9 @@ def _deploy(settings: EndpointSettings, base_directory: str, pushed: types.Artif
 
 
 def _try_to_remove_old_versions(base_directory: str, keep: int, champion: str) -> None:
-    """Removes old versions. A failure leads only to a notice, since the push has succeeded."""
+    """Removes old versions. Removes old versions; a failure leads only to a notice, since the push
+    has succeeded.
+    """
     try:
         removed = remove_old_versions(base_directory, keep=keep, champion=champion)
     except (OSError, tf.errors.OpError) as error:
@@ -200,7 +206,9 @@ def _find_refusals(input_dict: dict[str, list[types.Artifact]]) -> Iterator[str]
 
 
 def _find_withdrawal(base_directory: str, name: str) -> str:
-    """Returns why the model with the identity `name` may not be pushed again, or an empty text."""
+    """Returns the reason why the model with the identity `name` may not be pushed again, or an
+    empty text.
+    """
     for record in read_records(base_directory).values():
         if record.withdrawn_at and record.identity == name:
             return (

@@ -1,4 +1,4 @@
-"""The record of the last push, by which a run finds out that it would push nothing new."""
+"""The record of the last push, from which a run sees that its model was pushed already."""
 
 import dataclasses
 import json
@@ -86,8 +86,8 @@ class Serving:
         """Returns the part of Pusher's cache key that describes the last push.
 
         If the last push was of a model of this training, and nothing has changed since, the key is
-        the same as in the run of that push, so Pusher's result is taken from the cache. Otherwise
-        the key is new. So a model is pushed again each time that it was removed or damaged.
+        the same as in the run of that push, so Pusher's result is taken from the cache. In any
+        other case, the key is new, so a model that was removed or damaged is pushed again.
 
         Args:
           training: fingerprint of the training whose model may be pushed.
@@ -103,7 +103,7 @@ class Serving:
 
 
 def _read(record: str) -> Push | None:
-    """Reads the record of the last push; returns None if there is none, or if it is damaged."""
+    """Reads the record of the last push; returns None if the record is missing or damaged."""
     if not tf.io.gfile.exists(record):
         return None
     with tf.io.gfile.GFile(record) as file:

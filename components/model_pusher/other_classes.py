@@ -4,7 +4,7 @@ import json
 
 from common.files import read_bytes
 
-_CLASSES = "assets.extra/classes.json"  # a file of an exported model
+_CLASSES = "assets.extra/classes.json"  # the file with the class names in an exported model
 
 
 def describe_other_classes(model: str, served: str) -> str:
@@ -15,7 +15,7 @@ def describe_other_classes(model: str, served: str) -> str:
       served: the directory of the served version.
 
     Returns:
-      One line; empty if both models have the same classes, or if one of them has no list of
+      A text of one line; empty if both models have the same classes, or if one model has no list of
       classes.
     """
     new, old = _read(model), _read(served)
@@ -29,8 +29,8 @@ def describe_other_classes(model: str, served: str) -> str:
         if names
     ] or ["in another order"]
     return (
-        f"{served}: this served model has {len(old)} classes, and the new one {len(new)}, "
-        f"{' and '.join(changes)}; no champion of the same classes was there to compare it with; "
+        f"{served}: this served model has {len(old)} classes, and the new model {len(new)}, "
+        f"{' and '.join(changes)}; there was no champion of the same classes for a comparison; "
         "--rollback serves the old model again"
     )
 

@@ -1,9 +1,9 @@
 """Copies SavedModels into a serving directory, so that a version appears complete or not at all.
 
 On a disk, the files are written to a directory whose name TensorFlow Serving ignores, and flushed;
-then the directory is renamed. Directories in a bucket cannot be renamed: there, `saved_model.pb`,
-without which no server loads the version, is written last, and then the record of the version is
-marked as complete.
+then the directory is renamed. Directories in a bucket cannot be renamed. In a bucket,
+`saved_model.pb`, without which no server loads the version, is written last, and then the record of
+the version is marked as complete.
 
 A process that changes a serving directory must hold its lease (`hold_serving_directory`).
 """
@@ -35,9 +35,9 @@ from components.model_pusher.serving_directory import WARM_UP, identity
 from components.model_pusher.versions import choose_version, list_versions
 from components.model_pusher.warm_up import write_warm_up
 
-# These paths lie in the folder of the records, where no server looks for versions.
+# Temporary paths lie in the folder of the records, where no server looks for versions.
 _LEASE = f"{FOLDER}/lease"
-_UNFINISHED = f"{FOLDER}/unfinished-"  # how the paths of unfinished directories begin
+_UNFINISHED = f"{FOLDER}/unfinished-"  # beginning of the paths of unfinished directories
 
 
 @contextmanager
@@ -122,7 +122,7 @@ def remove_leftovers(base_directory: str) -> None:
     if "://" not in base_directory:
         for leftover in Path(base_directory).glob(f"{_UNFINISHED}*"):
             shutil.rmtree(leftover)
-            # The temporary files of `write_whole`.
+            # Files with these names are temporary files of `write_whole`.
         for leftover in Path(base_directory, FOLDER).glob(".*.new"):
             leftover.unlink()
     versions = list_versions(base_directory)

@@ -24,10 +24,11 @@ class PushRecord:
       version: the number of the version.
       identity: the value of `components.model_pusher.serving_directory.identity` for its model.
       pushed_at: the time of the push, such as 2026-01-31T12:00:00Z.
-      is_complete: False while the files of the version are being written or removed.
-      copy_of: the version that a rollback copied; None for a model that a run pushed.
-      withdrawn_at: the time of the rollback that replaced this version; None if there was no such
-        rollback. A run does not push a withdrawn model again.
+      is_complete: whether all files of the version are written; False while files are being written
+        or removed.
+      copy_of: the version that a rollback copied; None if a run pushed this version.
+      withdrawn_at: the time of the rollback that replaced this version; None if no rollback
+        replaced this version. A run does not push a withdrawn model again.
       run: the id of the run that pushed the model; empty if it is not known.
       accuracy: the accuracy of the model on the test split, in [0, 1]; None if it is not known.
     """
@@ -72,7 +73,7 @@ def _read(path: str) -> PushRecord | None:
     except (ValueError, TypeError) as error:
         notice(
             f"{path}: damaged record of a pushed version ({error}); the version is left as it is, "
-            "and will not be removed when newer ones are pushed"
+            "and will not be removed when newer versions are pushed"
         )
         return None
 

@@ -36,16 +36,14 @@ def roll_back(base_directory: str, version: int | None) -> Rollback:
     Args:
       base_directory: the serving directory.
       version: the number of the earlier version; if None, the newest earlier version whose model is
-        neither the served one nor withdrawn.
+        neither served nor withdrawn.
 
     Raises:
       InputError: there is no such version, the version is served already, or the directory cannot
         be written.
     """
     if newest_version(base_directory) is None:
-        raise InputError(
-            f"--rollback: {base_directory} has no version; expected one that was pushed"
-        )
+        raise InputError(f"--rollback: {base_directory} has no version; expected a pushed version")
     try:
         return _roll_back(base_directory, version)
     except (OSError, tf.errors.OpError) as error:
@@ -67,8 +65,8 @@ def _roll_back(base_directory: str, version: int | None) -> Rollback:
         target = _choose(base_directory, version, current, identities, records)
         earlier = records.get(target)
         # The records change before the new version appears: if the process is killed in between, no
-        # run may push the bad model again. Until then, the served model is marked as withdrawn,
-        # which does no harm.
+        # run may push the bad model again. Until the new version appears, the served model is
+        # marked as withdrawn, which does no harm.
         for record in records.values():
             if record.identity == identities[target] and record.withdrawn_at:
                 write_record(base_directory, dataclasses.replace(record, withdrawn_at=None))
@@ -117,6 +115,6 @@ def _choose(
 
 
 def _make_withdrawn_record(version: int, name: str, record: PushRecord | None) -> PushRecord:
-    """Returns the record of a withdrawn version; makes one if the version had no record."""
+    """Returns the record of a withdrawn version; creates a record if the version had none."""
     known = record or PushRecord(version=version, identity=name, pushed_at="", is_complete=True)
     return dataclasses.replace(known, withdrawn_at=now())

@@ -12,7 +12,8 @@ from common.files import read_bytes, write_whole
 MODELS = "models.config"
 BATCHING = "batching.config"
 
-# A ModelServerConfig of tensorflow_serving/config/model_server_config.proto.
+# The file models.config is a ModelServerConfig of
+# tensorflow_serving/config/model_server_config.proto.
 _MODELS = """\
 # For tensorflow_model_server --model_config_file. Written once; your changes stay.
 model_config_list {{
@@ -32,8 +33,9 @@ model_config_list {{
 }}
 """
 
-# A BatchingParameters of tensorflow_serving/servables/tensorflow/session_bundle_config.proto; the
-# values follow "Performance Tuning" in tensorflow_serving/batching/README.md.
+# The file batching.config is a BatchingParameters of
+# tensorflow_serving/servables/tensorflow/session_bundle_config.proto; the values follow
+# "Performance Tuning" in tensorflow_serving/batching/README.md.
 _BATCHING = """\
 # For tensorflow_model_server --enable_batching --batching_parameters_file. Written once; your
 # changes stay.
@@ -47,7 +49,7 @@ batch_timeout_micros {{ value: 0 }}
 # Batches that are computed at the same time: the number of CPU cores of the server.
 num_batch_threads {{ value: 4 }}
 # Batches that wait for a thread. Further requests are refused (HTTP 503), so that a client can try
-# another server. As many as threads is right for online requests; more for bulk work.
+# another server. For online requests, use the number of threads; for bulk work, a larger number.
 max_enqueued_batches {{ value: 4 }}
 """
 

@@ -10,8 +10,8 @@ from common.file_records import list_files
 from components.model_pusher.push_records import read_records
 from components.model_pusher.versions import list_versions
 
-# TensorFlow writes this file with every SavedModel. It contains a random id, which identifies the
-# export.
+# TensorFlow writes `fingerprint.pb` with every SavedModel. The file contains a random id, which
+# identifies the export.
 _FINGERPRINT = "fingerprint.pb"
 # The file of warm-up requests, which a push adds to a model.
 WARM_UP = "assets.extra/tf_serving_warmup_requests"
@@ -42,7 +42,7 @@ def identity(model: str) -> str:
 
     Two directories have the same digest, 64 hex digits, if they have the same export id and files
     of the same names and sizes; a copy with missing files has another digest. The weights are not
-    read, and the warm-up requests do not count.
+    read, and the warm-up requests do not change the digest.
     """
     names = sorted(name for name in list_files(model) if name != WARM_UP)
     files = [(name, fileio.stat(f"{model}/{name}").length) for name in names]
@@ -57,8 +57,8 @@ def served_state(base_directory: str) -> str | None:
     """Returns a text that identifies the served version; None if no version is served.
 
     On a disk, the text contains the time of change of the version's directory, which a rename sets.
-    So the text changes even if a version is moved away and back. Files beside the versions do not
-    matter, since Report writes model cards there.
+    The text thus changes even if a version is moved away and back. Files beside the versions do not
+    change the text, since Report writes model cards there.
     """
     version = newest_version(base_directory)
     if version is None:

@@ -1,4 +1,6 @@
-"""The settings that the pipeline gives to ModelPusher. Imports neither TensorFlow nor TFX."""
+"""The settings that the pipeline gives to ModelPusher. This module imports neither TensorFlow nor
+TFX.
+"""
 
 import dataclasses
 
@@ -17,7 +19,7 @@ class PusherSettings:
       push_record: URI of the file that records the last push.
       training: fingerprint of the training that made the model.
       fail_on_unblessed: whether the node fails if the model is not pushed.
-      keep_versions: how many versions stay in the serving directory.
+      keep_versions: the number of versions that stay in the serving directory.
       model_name: the name of the model in the configuration of TensorFlow Serving.
       max_batch: the number of images of the largest batch that a server computes.
       endpoint: the endpoint of Vertex AI to which the pushed model is deployed; None for none.

@@ -3,7 +3,8 @@
 TensorFlow Serving takes every entry of the serving directory whose name is a number of 64 bits for
 a version, whatever the entry contains, and serves the version with the greatest number
 (tensorflow_serving/sources/storage_path/file_system_storage_path_source.cc,
-`IndexChildrenByVersion`, `AspireLatestVersions`). It ignores entries with other names.
+`IndexChildrenByVersion`, `AspireLatestVersions`). TensorFlow Serving ignores entries with other
+names.
 """
 
 import re

@@ -9,7 +9,7 @@ from common.files import write_whole
 
 
 @component
-def PackagedSchema(  # noqa: N802 (a component is named like a class)
+def PackagedSchema(  # noqa: N802 (a component function is named like a class)
     schema: OutputArtifact[standard_artifacts.Schema],
     content: Parameter[str],
     code_fingerprint: Parameter[str],
@@ -17,7 +17,8 @@ def PackagedSchema(  # noqa: N802 (a component is named like a class)
     """Writes a schema into a Schema artifact.
 
     TFX's ImportSchemaGen is not used: it reads a file, which a container does not have, and its
-    cache key does not change with the content of the file. Here the content is the cache key.
+    cache key does not change with the content of the file. In this node, the content of the schema
+    is the cache key.
 
     Args:
       schema: the artifact.

@@ -1,4 +1,6 @@
-"""What models answered to the test images, and what follows from it. Imports no TensorFlow."""
+"""The predictions of a model for the test images (its answers), and the figures of the report that
+follow from them. Imports no TensorFlow.
+"""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -9,7 +11,7 @@ import numpy as np
 from common.interval import wilson_interval
 from trainer.serving.calibration import calibration_bins, expected_calibration_error
 
-NOT_VALID = "not valid"  # stands for the answer to an image that the model could not decode
+NOT_VALID = "not valid"  # the predicted class of an image that the model could not decode
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -20,10 +22,10 @@ class Answers:
       classes: C class names.
       files: names of the images, str [N].
       labels: index of each image's class, int [N].
-      predicted: index of each answer, int [N]; C where the image is not valid.
-      probabilities: of the answers, float [N] in [0, 1].
+      predicted: index of the predicted class of each image, int [N]; C if the image is not valid.
+      probabilities: the probabilities of the answers, float [N] in [0, 1].
       accepted: whether the model accepts its answer, bool [N].
-      champion: index of the champion's answers, int [N]; None where there was no champion.
+      champion: indices of the champion's answers, int [N]; None if there was no champion.
     """
 
     classes: Sequence[str]
@@ -36,7 +38,7 @@ class Answers:
 
     @classmethod
     def from_columns(cls, columns: Mapping[str, Any], classes: Sequence[str]) -> "Answers":
-        """Makes the answers of the columns of Evaluator's `predictions.parquet`."""
+        """Converts the columns of Evaluator's `predictions.parquet`."""
         index = {name: label for label, name in enumerate(classes)}
 
         def indices(names: Sequence[str | None]) -> np.ndarray:
@@ -68,7 +70,7 @@ class Answers:
 
     @property
     def champion_accuracy(self) -> "Share | None":
-        """The champion's share of right answers; None where there was no champion."""
+        """The champion's share of right answers; None if there was no champion."""
         return None if self.champion is None else Share.of_flags(self.champion == self.labels)
 
     @property
@@ -87,9 +89,8 @@ class Answers:
         return counts
 
     def by_class(self) -> list["ClassResult"]:
-        """Returns the results of the classes, the one with the least recall first.
-
-        Classes without a test image are at the end.
+        """Returns the results of the classes, the lowest recall first; classes without a test image
+        come last.
         """
         counts = self.confusion()
         images, answers = counts.sum(1), counts.sum(0)
@@ -123,9 +124,9 @@ class Answers:
         """Chooses wrong answers, the most probable first.
 
         Args:
-          most: the number of answers of all classes together.
-          most_of_class: the number of answers of each class that are chosen in any case, while
-            there are at most `most`.
+          most: the largest number of chosen answers.
+          most_of_class: the number of answers that are chosen for each class before further
+            answers, as long as `most` is not exceeded.
 
         Returns:
           Their indices.
@@ -178,13 +179,13 @@ class Answers:
 
 @dataclasses.dataclass(frozen=True)
 class Share:
-    """A share of some images, with its 95 % interval (Wilson).
+    """A share of some images, with its 95 % confidence interval (Wilson).
 
     Attributes:
-      hits: how many.
-      of: of how many.
-      value: the share; 0 of no images.
-      low, high: the interval; 0 and 1 of no images.
+      hits: the number of images that count.
+      of: the number of all images.
+      value: the share; 0 if there are no images.
+      low, high: the ends of the interval; 0 and 1 if there are no images.
     """
 
     hits: int
@@ -207,13 +208,13 @@ class Share:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ClassResult:
-    """How a model did on the images of one class.
+    """The results of a model on the images of one class.
 
     Attributes:
-      name: of the class.
-      label: its index.
+      name: the name of the class.
+      label: the index of the class.
       recall: share of right answers among the images of the class.
-      precision: share of right answers among those that name the class.
+      precision: share of right answers among the answers that name the class.
     """
 
     name: str

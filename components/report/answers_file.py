@@ -1,6 +1,5 @@
-"""The file with the answers of a run, from which `--compare` compares two runs.
-
-Imports neither TensorFlow nor TFX.
+"""The file with the predictions of a run, from which `--compare` compares two runs. This module
+imports neither TensorFlow nor TFX.
 """
 
 import json
@@ -14,7 +13,9 @@ FILE = "answers.json"
 
 
 def format_answers(answers: Answers) -> str:
-    """Formats the content of FILE: one column for each field, without the champion's answers."""
+    """Formats the content of the file with the predictions: one column for each field, without the
+    champion's answers.
+    """
     return json.dumps(
         {
             "classes": list(answers.classes),
@@ -28,7 +29,7 @@ def format_answers(answers: Answers) -> str:
 
 
 def parse_answers(text: bytes) -> Answers:
-    """Parses the content of FILE.
+    """Parses the content of the file with the predictions.
 
     Raises:
       ValueError: the content is damaged.

@@ -6,6 +6,6 @@ PAGE, CARD = "report.html", "README.md"
 def page_of(uri: str) -> str:
     """Returns the path of the page of the HtmlReport artifact at `uri`.
 
-    In a local run the artifact is a directory; on a cluster it is the page itself.
+    In a local run, the artifact is a directory; on a cluster, the artifact is the page itself.
     """
     return uri if uri.endswith(".html") else f"{uri}/{PAGE}"

@@ -1,8 +1,9 @@
 """The charts of a report, as SVG.
 
-vl-convert renders Vega-Lite, without a browser. Each mark of its SVG has an `aria-label`, which a
-screen reader says and which the page shows as a hint; so charts need no runtime in the page, and
-can be printed. A matrix of 200 classes takes 0.3 MB (Matplotlib: 6.5 MB).
+vl-convert renders Vega-Lite, without a browser. Each mark of an SVG has an `aria-label`, which a
+screen reader says and which the page shows as a hint; so charts need no JavaScript library in the
+page, and can be printed. A confusion matrix of 200 classes takes 0.3 MB; with Matplotlib, it took
+6.5 MB.
 
 Colours are variables of the page's style sheet, so that a chart follows the light and dark mode.
 """
@@ -15,7 +16,7 @@ from typing import Any
 from components.report.answers import NOT_VALID, Answers, Share
 from components.report.contents import Curves, Data
 
-# Vega refuses `var(--ink)`, so colours of no other use stand for the variables.
+# Vega refuses `var(--ink)`, so unused colours stand for the variables of the style sheet.
 _VARIABLES = {
     "ink": "#010203",
     "muted": "#010204",
@@ -29,7 +30,7 @@ _VARIABLES = {
 _INK, _MUTED, _GRID, _GOOD, _BAD, _SECOND, _THIRD, _CARD = _VARIABLES.values()
 _SCHEMA = "https://vega.github.io/schema/vega-lite/v5.json"
 _WIDTH, _HEIGHT = 330, 210  # pixels
-_LARGEST = 1.3  # a chart is enlarged to its container, up to this
+_LARGEST = 1.3  # a chart grows with its container up to this factor
 
 _CONFIG = {
     "background": None,
@@ -67,15 +68,15 @@ def render(spec: Mapping[str, Any], title: str) -> str:
     """Renders a chart.
 
     Args:
-      spec: of Vega-Lite, without `config`.
-      title: what the chart shows, in a sentence, for screen readers.
+      spec: the specification of Vega-Lite, without `config`.
+      title: a description of the chart for screen readers.
 
     Returns:
-      An SVG element, which has the width of its container, and no more than its own.
+      An SVG element, which fills the width of its container up to `_LARGEST` times its own width.
     """
     import vl_convert
 
-    # A document cannot load anything: there is no base of relative addresses, and none is allowed.
+    # The document cannot load anything, because relative URLs have no base and no URL is allowed.
     svg = vl_convert.vegalite_to_svg(
         {"$schema": _SCHEMA, "config": _CONFIG, **spec}, allowed_base_urls=[]
     )
@@ -154,11 +155,13 @@ def accuracy_bar(answers: Answers, floor: float | None) -> str:
                 "encoding": {"x": {"field": "floor", "type": "quantitative"}},
             }
         )
-    return render(spec, "Accuracy on the test images with its 95 % interval, and the required one")
+    return render(spec, "Accuracy on the test images with its 95 % interval, and required accuracy")
 
 
 def training_curve(curves: Curves, metric: str) -> str:
-    """Draws a metric over the steps of a training: of its images, and of the validation images."""
+    """Draws a metric over the steps of a training: on the training images, and on the validation
+    images.
+    """
     rows = [
         {"step": record["step"], "value": record[metric], "images": "training"}
         for record in curves.epochs
@@ -230,7 +233,7 @@ def learning_rate(curves: Curves) -> str:
 
 
 def confusion_matrix(answers: Answers) -> str:
-    """Draws the matrix of classes and answers, with a mark for each pair that occurs."""
+    """Draws the confusion matrix, with a mark for each pair of class and answer that occurs."""
     counts = answers.confusion()
     classes = len(answers.classes)
     images = counts.sum(1)
@@ -245,7 +248,7 @@ def confusion_matrix(answers: Answers) -> str:
         }
         for label, answer in zip(*(index.tolist() for index in counts.nonzero()), strict=True)
     ]
-    for row in rows:  # the axes are of numbers, as two classes may have names that look the same
+    for row in rows:  # the axes have numbers, since two classes may have names that look the same
         row["description"] = (
             f"{answers.name(row['class'])}, answered {answers.name(row['answer'])}: "
             f"{row['images']} of {images[row['class']]} images"
@@ -310,11 +313,11 @@ def confusion_matrix(answers: Answers) -> str:
         "data": {"values": rows},
         "layer": layers,
     }
-    return render(spec, "Confusion matrix: rows are classes, columns are answers of the model")
+    return render(spec, "Confusion matrix: rows are classes, columns are the answers of the model")
 
 
 def reliability(answers: Answers) -> str:
-    """Draws the share of right answers by their probability."""
+    """Draws the share of right answers by the probability of the answer."""
     x = {
         "field": "probability",
         "type": "quantitative",
@@ -367,7 +370,7 @@ def reliability(answers: Answers) -> str:
 
 
 def coverage(answers: Answers) -> str:
-    """Draws the accuracy of the most probable answers, by their share of all answers."""
+    """Draws the accuracy of the most probable answers over their share of all answers."""
     rows = answers.coverage()
     layers: list[dict[str, Any]] = [
         {
@@ -406,7 +409,9 @@ def coverage(answers: Answers) -> str:
 
 
 def class_balance(data: Data, classes: Sequence[str], splits: Sequence[str], most: int) -> str:
-    """Draws the number of images of each class in each split; of many classes, the least ones."""
+    """Draws the number of images of each class in each split; of many classes, only the smallest
+    classes.
+    """
     totals = data.by_class["read"]
     order = sorted(range(len(classes)), key=lambda label: totals[label])[:most]
     rows = [
@@ -463,7 +468,7 @@ def _five() -> dict[str, Any]:
 
 
 def _js(names: Sequence[str]) -> str:
-    """Returns names as an array in Vega's expression language, whose texts are JSON's."""
+    """Returns names as an array in Vega's expression language, which writes texts as JSON does."""
     return json.dumps([name[:60] for name in names])
 
 

@@ -1,6 +1,5 @@
-"""Two runs side by side: what differs in options, results, and answers to the test images.
-
-Imports neither TensorFlow nor TFX.
+"""Compares two runs: their options, their results, and their answers to the test images. This
+module imports neither TensorFlow nor TFX.
 """
 
 import dataclasses
@@ -14,20 +13,20 @@ from common.mcnemar import describe_p, mcnemar
 from components.report.answers import Answers, ClassResult, Share
 from components.report.run_record import RunRecord
 
-MISSING = "default"  # the value of an option that a run was not given
+MISSING = "default"  # shown as the value of an option that a run was not given
 _SIGNIFICANT = 0.05
 _MOST_CLASSES = 12
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Side:
-    """One of two runs.
+    """One of the two runs of a comparison.
 
     Attributes:
       name: the name by which `--history` lists the run.
       page: path or URI of the page of its report.
-      record: its record.
-      answers: its model's answers to the test images.
+      record: the record of the run.
+      answers: the answers of the run's model to the test images.
       images: thumbnails of test images as base64 of JPEGs, by file name.
     """
 
@@ -43,10 +42,10 @@ class DifferingImage:
     """A test image that the two models answer differently.
 
     Attributes:
-      file: its name.
-      label: name of its class.
-      answers: the two answers.
-      probabilities: of the answers, in [0, 1].
+      file: the name of the image.
+      label: the class of the image.
+      answers: the classes that the two models predict.
+      probabilities: the probabilities of these answers, in [0, 1].
       right: whether each answer is right.
     """
 
@@ -63,15 +62,16 @@ class Comparison:
 
     Attributes:
       sides: the two runs.
-      options: options and fingerprints of inputs that differ: the two values by key.
-      results: results in words: the two values by name.
+      options: the two values of each option or fingerprint that differs, by key.
+      results: the two values of each result in words, by name.
       common: number of test images that both runs have.
-      both, first, second, neither: numbers of these images that both models answer right, only
-        that of the first run, only that of the second one, and neither.
+      both, first, second, neither: numbers of these images that both models, only the first model,
+      only the second model, and neither model answer right.
       p: p-value of McNemar's exact test; None without a common test image.
-      classes: name, and the recall of both models on their own test images, of the classes whose
-        recalls differ most.
-      differing: the images with different answers; first those that only one model has right.
+      classes: the classes whose recalls differ most: name, and the recall of each model on its own
+        test images.
+      differing: the images with different answers; images that only one model answers right come
+        first.
     """
 
     sides: tuple[Side, Side]

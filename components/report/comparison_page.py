@@ -10,12 +10,12 @@ MOST_IMAGES = 300
 
 
 def make_comparison_page(comparison: Comparison) -> str:
-    """Makes the page. Names of classes and files are text in it."""
+    """Makes the page. In the page, names of classes and files are plain text."""
     first, second = comparison.sides
     groups = [
         (f"Only {first.name} is right", (True, False)),
         (f"Only {second.name} is right", (False, True)),
-        ("Both are wrong, with different answers", (False, False)),
+        ("Both models are wrong, with different answers", (False, False)),
     ]
     return render(
         "comparison.html",

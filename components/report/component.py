@@ -11,7 +11,7 @@ from components.property_value import PropertyValue
 from components.report.artifact import HtmlReport
 from components.report.executor import REPORT, SETTINGS, Executor
 
-# The artifacts that a report reads, mostly by the names that the outputs of their nodes have.
+# The artifacts that a report reads; most names are those of the outputs of their nodes.
 INPUTS = {
     "examples": standard_artifacts.Examples,
     "statistics": standard_artifacts.ExampleStatistics,
@@ -22,7 +22,7 @@ INPUTS = {
     "model_run": standard_artifacts.ModelRun,
     "evaluation": standard_artifacts.ModelEvaluation,
     "blessing": standard_artifacts.ModelBlessing,
-    # Of ServingCheck, which calls it `blessing` too; this is the name that Pusher has for it.
+    # ServingCheck calls its output `blessing`, as Evaluator does; Pusher calls it `infra_blessing`.
     "infra_blessing": standard_artifacts.InfraBlessing,
     "pushed_model": standard_artifacts.PushedModel,
 }
@@ -31,13 +31,13 @@ INPUTS = {
 class ReportSpec(types.ComponentSpec):
     """Inputs, execution properties and output of `Report`."""
 
-    PARAMETERS = {  # noqa: RUF012 (TFX's way)
+    PARAMETERS = {  # noqa: RUF012 (TFX defines specs in this way)
         SETTINGS: ExecutionParameter(type=str),  # JSON
         "code_fingerprint": ExecutionParameter(type=str),
     }
     INPUTS = {  # noqa: RUF012
         **{name: ChannelParameter(type=kind) for name, kind in INPUTS.items()},
-        # Missing with `--data-check off`.
+        # With `--data-check off`, there are no data issues.
         "data_issues": ChannelParameter(type=standard_artifacts.ExampleAnomalies, optional=True),
     }
     OUTPUTS = {REPORT: ChannelParameter(type=HtmlReport)}  # noqa: RUF012
@@ -46,7 +46,7 @@ class ReportSpec(types.ComponentSpec):
 class Report(base_component.BaseComponent):
     """Writes `report.html`, one page that loads nothing, and beside it the model card `README.md`.
 
-    It comes last, since it says what Pusher did.
+    The node runs last, since the report shows the result of Pusher.
     """
 
     SPEC_CLASS = ReportSpec

@@ -1,4 +1,4 @@
-"""Some images of each class, for a person to look at."""
+"""Contact sheets: some images of each class for a person to look at."""
 
 from collections.abc import Iterator, Sequence
 
@@ -6,7 +6,8 @@ from components.examples import read_images
 from components.report.contents import ContactSheet, Thumbnail
 from components.report.thumbnails import make_thumbnail
 
-# Images of all classes together, of a class, and classes: the page has at most 5 MB.
+# Numbers of images in total, of images of a class (at most and at least), and of classes. These
+# limits keep the page below 5 MB.
 _MOST, _MOST_OF_CLASS, _LEAST_OF_CLASS, _MOST_CLASSES = 480, 24, 4, 120
 _SIDE = 120  # pixels
 
@@ -14,9 +15,10 @@ _SIDE = 120  # pixels
 def read_contact_sheets(
     split: str, classes: Sequence[str], counts: Sequence[int]
 ) -> Iterator[ContactSheet]:
-    """Yields the first images of each class; of more than 120 classes, those of the first 120.
+    """Yields the first images of each of the first 120 classes.
 
-    Examples are in a random order that is always the same, so the first ones are a random sample.
+    Examples are in a random order that is always the same, so the first examples are a random
+    sample.
 
     Args:
       split: URI of the train split of an Examples artifact.

@@ -1,6 +1,5 @@
-"""What a report says, as data; the page and the model card are drawn from nothing else.
-
-Imports neither TensorFlow nor TFX. A part that a run did not reach is None or empty.
+"""The contents of a report as data, from which the page and the model card are made. This module
+imports neither TensorFlow nor TFX. Parts of a report that a run did not reach are None or empty.
 """
 
 import dataclasses
@@ -34,9 +33,9 @@ class Issues:
     """What DataCheck found.
 
     Attributes:
-      records: the rows of its list, the worst of each kind first.
-      examined: what it looked for, in words, by kind of issue.
-      thumbnails: images that issues name, by file name; some may be missing.
+      records: the rows of DataCheck's list, the gravest of each kind first.
+      examined: descriptions of the kinds of issues that were checked, by kind.
+      thumbnails: small copies of images that issues name, by file name; some may be missing.
     """
 
     records: Sequence[Mapping[str, Any]]
@@ -59,19 +58,20 @@ class Curves:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """How the run ended.
+    """The verdict on the model, and the result of the push.
 
     Attributes:
       blessed: whether the gate blessed the model.
-      reasons: why it did not; empty if it did.
+      reasons: the reasons why the gate did not bless the model; empty if it did.
       limits: each limit of the gate with the measured value, in words.
-      floor: the required accuracy; None if that is not known.
+      floor: the required accuracy; None if the floor is not known.
       comparison: the comparison with the champion, in words; empty if there is no champion.
-      warnings: what is unsure about the gate's verdict, one line each.
-      pushed_to: the directory or endpoint that the model was pushed to; empty if it was not.
-      version: the version that was pushed; empty if none was.
+      warnings: reasons to doubt the gate's verdict, one line each.
+      pushed_to: the directory or endpoint that the model was pushed to; empty if the model was not
+        pushed.
+      version: the version that was pushed; empty if no version was pushed.
       was_served: whether the model was served already.
-      unpushed: why a blessed model was not pushed; empty if it was.
+      unpushed: the reason why a blessed model was not pushed; empty if it was pushed.
     """
 
     blessed: bool
@@ -88,14 +88,14 @@ class Verdict:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class NodeUsage:
-    """What a node took, as recorded where it ran.
+    """The time and the memory of a node, as recorded where the node ran.
 
     Attributes:
-      node: its name.
-      seconds: how long it ran.
-      peak_mb: the most memory that its process held at once, in MiB; 0 where that is unknown.
+      node: the name of the node.
+      seconds: the duration of the node.
+      peak_mb: the peak memory of the node's process, in MiB; 0 if it is unknown.
       cached: whether this run took its outputs from an earlier run.
-      started: when it ran, such as 2026-01-31 12:00:00 UTC.
+      started: the start of the node, such as 2026-01-31 12:00:00 UTC.
     """
 
     node: str
@@ -110,9 +110,9 @@ class Thumbnail:
     """A small image.
 
     Attributes:
-      jpeg: the encoded image.
-      width: in pixels.
-      height: in pixels.
+      jpeg: the image as a JPEG file.
+      width: the width of the image in pixels.
+      height: the height of the image in pixels.
     """
 
     jpeg: bytes
@@ -122,12 +122,12 @@ class Thumbnail:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ContactSheet:
-    """Some images of a class.
+    """Images of one class, for a person to look at.
 
     Attributes:
-      name: of the class.
-      total: the number of its training images.
-      images: some of them, by file name.
+      name: the name of the class.
+      total: the number of training images of the class.
+      images: some images of the class, by file name.
     """
 
     name: str
@@ -137,23 +137,23 @@ class ContactSheet:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Contents:
-    """All that a report says of a run.
+    """All contents of the report of a run.
 
     Attributes:
       settings: the run's options and its lineage.
       made_at: time at which the report was written, such as 2026-01-31 12:00:00 UTC.
       versions: versions of installed libraries by name.
-      stopped: why the run ended before its end; empty if it did not.
-      is_inspection: whether the images were only looked at, and no model is meant to be trained.
-      sheets: some images of each class; empty unless it is an inspection.
-      data: the images; None if none were read.
-      issues: of DataCheck; None if it did not run.
-      curves: of the training; None without one.
-      answers: to the test images; None without an evaluation.
-      verdict: how the run ended; None where it was stopped.
-      thumbnails: of test images with wrong answers, by file name.
-      heat_maps: of some of them; None if Evaluator made none.
-      warning: what Transform found out about the backbone; empty for nothing.
+      stopped: the reason why the run stopped early; empty if it ran to its end.
+      is_inspection: whether the run only checks the images (`--inspect`), without training.
+      sheets: some images of each class; empty unless the run is an inspection.
+      data: the images; None if no images were read.
+      issues: the issues that DataCheck found; None if DataCheck did not run.
+      curves: the curves of the training; None without a training.
+      answers: the answers to the test images; None without an evaluation.
+      verdict: the verdict on the model; None if the run was stopped.
+      thumbnails: small copies of test images with wrong answers, by file name.
+      heat_maps: heat maps of some of these images; None if Evaluator made no heat maps.
+      warning: Transform's warning about the backbone; empty without a warning.
       nodes: time and memory of the nodes, in the order in which they ran.
       artifacts: paths or URIs of the artifacts, by node and output.
     """

@@ -19,7 +19,7 @@ SETTINGS, REPORT = "settings", "report"
 class Executor(base_executor.BaseExecutor):
     """Executor of `Report`."""
 
-    def Do(  # noqa: N802 (TFX's name)
+    def Do(  # noqa: N802 (TFX requires this name)
         self,
         input_dict: dict[str, list[types.Artifact]],
         output_dict: dict[str, list[types.Artifact]],

@@ -9,15 +9,15 @@ from collections.abc import Sequence
 import numpy as np
 import PIL.Image
 
-_LONGEST = 80  # pixels; browsers enlarge it smoothly
-# From dark violet to light yellow: in this scale of Matplotlib, "inferno", the lightness grows
-# evenly, so that it can be read without seeing colours.
+_LONGEST = 80  # largest side of the overlay in pixels; browsers enlarge the overlay smoothly
+# The colours go from dark violet to light yellow. In this colour scale, Matplotlib's "inferno", the
+# lightness grows evenly, so that a colour-blind person can read it.
 _COLOURS = np.array(
     [[0, 0, 4], [66, 10, 104], [147, 38, 103], [221, 81, 58], [252, 165, 10], [252, 255, 164]]
 )
-_OPACITY = 0.45, 0.75  # of the darkest and of the lightest colour
+_OPACITY = 0.45, 0.75  # opacity of the darkest and of the lightest colour
 _ROWS, _COLUMNS = ("top", "middle", "bottom"), ("left", "centre", "right")
-_MUCH = 0.6  # of the greatest value
+_MUCH = 0.6  # values from this share of the greatest value on are called warm
 
 
 def draw_overlay(values: Sequence[Sequence[float]], width: int, height: int) -> bytes:
@@ -25,14 +25,14 @@ def draw_overlay(values: Sequence[Sequence[float]], width: int, height: int) -> 
 
     Args:
       values: rows of values in [0, 1].
-      width: of the thumbnail, in pixels.
-      height: of the thumbnail, in pixels.
+      width: the width of the thumbnail, in pixels.
+      height: the height of the thumbnail, in pixels.
     """
     factor = _LONGEST / max(width, height)
     size = max(1, round(width * factor)), max(1, round(height * factor))
     grid = PIL.Image.fromarray(np.asarray(values, np.float32))
     smooth = np.clip(np.asarray(grid.resize(size, PIL.Image.Resampling.BICUBIC)), 0, 1)
-    # 64 colours make the file a third as large as 256, and look the same.
+    # A file with 64 colours is a third as large as with 256 colours, and looks the same.
     levels = PIL.Image.fromarray((smooth * 63).round().astype(np.uint8), "P")
     steps = np.linspace(0, len(_COLOURS) - 1, 64)
     palette = np.stack([np.interp(steps, range(len(_COLOURS)), c) for c in _COLOURS.T], 1)
@@ -44,8 +44,9 @@ def draw_overlay(values: Sequence[Sequence[float]], width: int, height: int) -> 
 
 
 def describe_map(values: Sequence[Sequence[float]]) -> str:
-    """Says in which ninths of the image the heat map is warm, the warmest first."""
-    grid = np.kron(np.asarray(values, np.float64), np.ones([3, 3]))  # so that it has thirds
+    """Describes in which ninths of the image the heat map is warm, the warmest first."""
+    # The sides of the grid become multiples of three.
+    grid = np.kron(np.asarray(values, np.float64), np.ones([3, 3]))
     thirds = [
         (band.max(), f"{row} {column}" if row != "middle" or column != "centre" else "centre")
         for row, rows in zip(_ROWS, np.array_split(grid, 3, 0), strict=True)

@@ -1,4 +1,4 @@
-"""The rows of DataCheck's list as a report shows them: by kind, in words."""
+"""Groups the rows of DataCheck's list by kind, and describes them in words, for a report."""
 
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
@@ -7,19 +7,19 @@ from typing import Any
 from components.data_check.issues import LABEL
 from components.report.contents import Issues, Thumbnail
 
-_SHOWN = 30  # of each kind
-MOST_IMAGES = 24  # issues of a kind that are shown with their images
+_SHOWN = 30  # largest number of rows of each kind
+MOST_IMAGES = 24  # number of issues of each kind that are shown with their images
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class IssueRow:
-    """An issue as a page shows it.
+    """A row of the page about an issue.
 
     Attributes:
-      file: name of the image; empty for an issue of a class.
-      found: what was found, in words.
+      file: name of the image; empty if the issue concerns a class.
+      found: a description of the issue in words.
       score: the score, as text.
-      images: the image, and the one that looks the same, with their names.
+      images: the image and the image that looks the same, with their names.
     """
 
     file: str
@@ -34,9 +34,9 @@ class IssueGroup:
 
     Attributes:
       kind: the kind.
-      about: what was looked for.
+      about: a description of the kind.
       rows: the first issues.
-      total: the number of all.
+      total: the number of all issues of the kind.
       is_open: whether a page shows the rows from the beginning.
     """
 
@@ -53,9 +53,8 @@ class IssueGroup:
 
 
 def group_issues(issues: Issues, most_images: int = MOST_IMAGES) -> list[IssueGroup]:
-    """Returns the issues by kind.
-
-    Kinds with the most rows come last, so that a rare and grave issue is not overlooked.
+    """Returns the issues by kind. The kinds with the most issues come last, so that a rare and
+    grave issue is not overlooked.
     """
     found = []
     for kind, about in issues.examined.items():

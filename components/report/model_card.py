@@ -1,6 +1,6 @@
 """The model card: a `README.md` with the front matter that Hugging Face reads.
 
-https://huggingface.co/docs/hub/model-cards. Imports neither TensorFlow nor TFX.
+https://huggingface.co/docs/hub/model-cards. This module imports neither TensorFlow nor TFX.
 """
 
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from components.report.answers import Answers
 from components.report.contents import Contents
 
 _OPEN = "**To be filled in:**"
-_MOST_CLASSES = 50  # rows of the table of classes
+_MOST_CLASSES = 50  # largest number of rows in the table of classes
 
 
 def make_card(contents: Contents, answers: Answers) -> str:
@@ -33,8 +33,8 @@ def _parts(contents: Contents, answers: Answers) -> Iterator[str]:
         f"## Results\n\nAccuracy on {accuracy.of} test images that no training saw: "
         f"**{100 * accuracy.value:.1f} %** (95 % interval {100 * accuracy.low:.1f} to "
         f"{100 * accuracy.high:.1f} %). Expected calibration error: "
-        f"{100 * answers.calibration_error:.1f} %. Images are a random sample of the dataset: "
-        "images from elsewhere may be classified less well.\n\n"
+        f"{100 * answers.calibration_error:.1f} %. The test images are a random sample of the "
+        "dataset: images from another source may be classified less well.\n\n"
     )
     yield "| class | recall | 95 % interval | test images |\n| --- | --- | --- | --- |\n"
     rows = answers.by_class()
@@ -93,7 +93,7 @@ def _front_matter(contents: Contents, answers: Answers) -> dict[str, Any]:
 
 
 def _cell(text: str) -> str:
-    """Returns text as Markdown shows it in a cell: names of classes have no effect in it."""
+    """Returns text for a cell of a Markdown table; markup in it has no effect."""
     escaped = "".join(f"\\{mark}" if mark in _MARKS else mark for mark in text)
     return " ".join(escaped.replace("<", "&lt;").split())
 
@@ -102,5 +102,5 @@ _MARKS = set("\\`*_{}[]()#+!|~")
 
 
 def _code(text: str) -> str:
-    """Returns text within backquotes."""
+    """Returns text for a place within backquotes."""
     return " ".join(text.replace("`", "'").replace("|", "/").split())

@@ -1,4 +1,6 @@
-"""The page of a report: one HTML file that loads nothing. Imports neither TensorFlow nor TFX."""
+"""The page of a report: one HTML file that loads nothing. This module imports neither TensorFlow
+nor TFX.
+"""
 
 import base64
 import dataclasses
@@ -17,7 +19,7 @@ from components.report.slowest_nodes import name_slowest
 from components.report.template import render
 
 MOST_THUMBNAILS, MOST_OF_CLASS = 240, 6
-_MOST_BYTES = 5_000_000  # of the page; images are left out until it is smaller
+_MOST_BYTES = 5_000_000  # largest size of the page; images are left out until the page is smaller
 _MOST_PAIRS, _MOST_BALANCED = 15, 40
 _METHODS = {
     "attention": "A heat map shows which patches of the image the answer depends on: attention to "
@@ -25,13 +27,13 @@ _METHODS = {
     "occlusion": "A heat map shows which parts of the image the answer depends on: covering a warm "
     "part lowers the odds of the answer (occlusion).",
 }
-_SMALL = 64  # pixels: an image of at most this side is shown enlarged, with its pixels
+# Pixels: an image whose sides are at most this long is shown enlarged, with visible pixels.
+_SMALL = 64
 
 
 def make_page(contents: Contents) -> str:
-    """Makes the page, of at most 5 MB.
-
-    Names of classes and files are text in it: markup in them has no effect.
+    """Makes the page, of at most 5 MB. In the page, names of classes and files are plain text:
+    markup in a name has no effect.
     """
     drawn = _draw_charts(contents)
     images = MOST_THUMBNAILS
@@ -49,7 +51,7 @@ def choose_mistakes(answers: Answers, most: int = MOST_THUMBNAILS) -> list[int]:
 
 @dataclasses.dataclass(frozen=True)
 class _Head:
-    """The first lines of the page."""
+    """The head of the page: title, verdict and a short description."""
 
     title: str
     tone: str
@@ -73,7 +75,11 @@ def _head(contents: Contents) -> _Head:
         why = contents.stopped or "The run ended before a model was evaluated."
         tone, badge, sentence = "stopped", "Stopped", why
     elif not verdict.blessed:
-        tone, badge, sentence = "bad", "Not pushed", f"The gate says no: {verdict.reasons}."
+        tone, badge, sentence = (
+            "bad",
+            "Not pushed",
+            f"The gate did not bless the model: {verdict.reasons}.",
+        )
     elif verdict.unpushed:
         tone, badge, sentence = "bad", "Not pushed", f"The model is blessed, but {verdict.unpushed}"
     else:
@@ -105,9 +111,9 @@ def _head(contents: Contents) -> _Head:
 
 
 def _describe_inspection(contents: Contents) -> str:
-    """Says in a sentence what the data check found."""
+    """Describes in a sentence the findings of the data check."""
     if contents.issues is None:
-        return "The images were read. The data check is off."
+        return "The images were read. The data check was switched off."
     counts = Counter(record["kind"] for record in contents.issues.records)
     found = ", ".join(f"{kind}: {count}" for kind, count in counts.items())
     return f"The data check found {found}." if found else "The data check found nothing."
@@ -198,7 +204,7 @@ def _mistakes(contents: Contents, answers: Answers, most: int) -> Iterator[dict[
 
 
 def _explain_maps(maps: HeatMaps) -> str:
-    """Says what heat maps show, and of how many images there are some."""
+    """Describes in a sentence what heat maps show, and the number of images with heat maps."""
     number = len(maps.maps)
     fewer = f" of {maps.wanted}" if number < maps.wanted else ""
     return f"{_METHODS[maps.method]} Shown for the {number}{fewer} surest wrong answers."

@@ -1,4 +1,6 @@
-"""Reads the images of a report's page, to show them again beside those of another run."""
+"""Reads the images in the page of a report, so that a comparison can show them beside the images of
+another run.
+"""
 
 from html.parser import HTMLParser
 

@@ -42,10 +42,9 @@ from components.report.page import choose_mistakes
 from components.report.settings import ReportSettings
 from components.report.thumbnails import SMALL_SIDE, read_thumbnails
 
-_MOST_QUARANTINED = 100  # records that a report shows
+_MOST_QUARANTINED = 100  # largest number of quarantine records that a report shows
 _LIBRARIES = ("tensorflow", "keras", "tfx", "apache_beam", "tensorflow_model_analysis", "numpy")
-# The nodes by an output of theirs, as `components.report.component` names it, in the order in which
-# they run.
+# For each node, in the order of the run, an output by the name in `components.report.component`.
 _NODES = {
     "examples": "ImageExampleGen",
     "statistics": "StatisticsGen",
@@ -72,13 +71,13 @@ def read_contents(
     """Reads the contents of a report.
 
     Args:
-      settings: of the node Report.
-      artifacts: of the run, by the names of the inputs of Report; those of nodes that did not run
-        are missing.
+      settings: the settings of the node Report.
+      artifacts: the artifacts of the run, by the names of Report's inputs; artifacts of nodes that
+        did not run are missing.
       run: id of the run as `components.node_usage.Usage` has it, or, on a cluster, the URI of the
         report.
-      stopped: why the run ended before its end; empty if it did not.
-      is_inspection: whether the images were only looked at.
+      stopped: the reason why the run stopped early; empty if it ran to its end.
+      is_inspection: whether the run only checks the images (`--inspect`).
     """
     found = dict(artifacts)
     answers = _read_answers(found, settings)
@@ -136,7 +135,7 @@ def _read_sheets(found: Mapping[str, Artifact], settings: ReportSettings) -> Ite
 def _read_record(line: bytes) -> dict[str, str]:
     record = json.loads(line)
     return {
-        # A name that is not UTF-8 has surrogates in it, which a page cannot hold.
+        # A file name that is not UTF-8 contains surrogates, which a page cannot hold.
         "file_name": make_printable(record["file_name"]),
         "reason": make_printable(f"{record['reason']}: {record['detail']}"),
     }
@@ -212,7 +211,7 @@ def _read_usages(found: Mapping[str, Artifact], run: str) -> Iterator[NodeUsage]
 
 
 def _is_cached(ran_in: str, uri: str, run: str) -> bool:
-    """Whether an artifact is of an earlier run than `run`.
+    """Whether an artifact was written by an earlier run than `run`.
 
     On a cluster, the outputs of a run lie in a folder of the run, below which each node has a
     folder that begins with the name of the node.

@@ -1,6 +1,6 @@
 """A small record of a run beside its report, from which `--history` lists the runs of a root.
 
-Imports TensorFlow only to note a cached run in a bucket.
+This module imports TensorFlow only to note a cached run in a bucket.
 """
 
 import dataclasses
@@ -16,27 +16,27 @@ from components.report.artifact_files import PAGE
 from components.report.contents import Contents
 
 FILE = "run.json"
-CACHED = "Report/cached_runs.jsonl"  # in a pipeline root; one line for each cached run
-_LOCAL = "Report/report"  # the folder of reports of local runs in a pipeline root
+CACHED = "Report/cached_runs.jsonl"  # a file in a pipeline root, with one line for each cached run
+_LOCAL = "Report/report"  # the folder with the reports of local runs in a pipeline root
 _MOST_CACHED = 1000
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RunRecord:
-    """A run that was evaluated.
+    """The record of a run whose model was evaluated.
 
     Attributes:
-      ended: when its report was written, such as 2026-01-31 12:00 UTC.
-      name: of the pipeline.
-      model: of the backbone.
-      dataset: of the images.
+      ended: the time at which the report was written, such as 2026-01-31 12:00 UTC.
+      name: the name of the pipeline.
+      model: the name of the backbone.
+      dataset: the name of the dataset.
       tune: "full" or "head".
       right, images: number of right answers, and of test images.
       low, high: the 95 % interval of the accuracy.
       blessed: whether the gate blessed the model.
-      version: the version that was pushed; empty if none was.
-      reasons: why the model was not pushed; empty if it was.
-      seconds: the time of all nodes, also of those that were cached; 0 if it is unknown.
+      version: the version that was pushed; empty if no version was pushed.
+      reasons: the reasons why the model was not pushed; empty if it was pushed.
+      seconds: the time of all nodes, also of nodes from the cache; 0 if it is unknown.
       options: the options that determine the run, as texts, by dotted key.
       lineage: fingerprints of the inputs, by name.
     """
@@ -71,8 +71,9 @@ class PastRun:
 
     Attributes:
       name: the name that stands for the run on the command line, such as flowers/12.
-      record: the record; that of an earlier run if this run took everything from the cache.
-      ended: when the run ended.
+      record: the record of the run, or of an earlier run if this run took everything from the
+        cache.
+      ended: the time at which the run ended.
       page: path or URI of the page of its report.
       is_cached: whether the run took everything from the cache.
     """
@@ -85,7 +86,7 @@ class PastRun:
 
 
 def make_record(contents: Contents) -> RunRecord | None:
-    """Makes the record of a run; None for a run that ended before its model was judged."""
+    """Makes the record of a run; None for a run that ended before the gate judged its model."""
     answers, verdict, settings = contents.answers, contents.verdict, contents.settings
     if answers is None or verdict is None:
         return None
@@ -110,12 +111,12 @@ def make_record(contents: Contents) -> RunRecord | None:
 
 
 def format_record(record: RunRecord) -> str:
-    """Formats the content of FILE."""
+    """Formats the content of the file with the record."""
     return json.dumps(dataclasses.asdict(record), indent=1)
 
 
 def parse_record(text: bytes) -> RunRecord:
-    """Parses the content of FILE.
+    """Parses the content of the file with the record.
 
     Raises:
       ValueError: the content is damaged.
@@ -128,7 +129,7 @@ def parse_record(text: bytes) -> RunRecord:
 
 
 def note_cached_run(root: str, page: str) -> None:
-    """Notes in a pipeline root that a run has ended now whose report comes from the cache.
+    """Notes in a pipeline root that a run whose report comes from the cache has ended now.
 
     Args:
       root: path or URI of the pipeline root.
@@ -177,7 +178,7 @@ def _cached_runs(file: str, lines: bytes, runs: Mapping[str, PastRun]) -> Iterat
         try:
             values = json.loads(line)
             run = runs.get(values["report"])
-            if run is not None:  # its report may have been removed
+            if run is not None:  # the report of the noted run may have been removed
                 yield dataclasses.replace(run, ended=str(values["ended"]), is_cached=True)
         except (ValueError, TypeError, KeyError) as error:
             notice(f"{file}: damaged note of a cached run ({error}); it is left out")

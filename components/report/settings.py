@@ -1,4 +1,6 @@
-"""What Report must know of a run beyond the artifacts of other nodes. Imports no TensorFlow."""
+"""The settings that the pipeline gives to Report, beyond the artifacts of other nodes. Imports no
+TensorFlow.
+"""
 
 import dataclasses
 
@@ -8,10 +10,10 @@ from common.custom_config import node_settings
 @node_settings
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ReportSettings:
-    """The options of a run as a report shows them, and where its data and its backbone come from.
+    """The options of a run for its report, and the origin of its data and of its backbone.
 
     Attributes:
-      name: of the pipeline.
+      name: the name of the pipeline.
       model: the value of --model, without secrets.
       model_licence: licence of the backbone's weights; empty if it is not known.
       dataset: the value of --dataset, without secrets.
@@ -20,12 +22,12 @@ class ReportSettings:
       tune: "full" or "head".
       recipe: name of the recipe.
       training: the recipe in words.
-      beside_recipe: options whose values are not the recipe's: value and the recipe's value, as
-        texts, by dotted key.
+      beside_recipe: the options that differ from the recipe, by dotted key: their value and the
+        recipe's value, as texts.
       lineage: fingerprints and other facts about the inputs of the run, by name.
       command: the command that repeats the run.
-      options: the options of training, and the others that differ from their defaults, as texts,
-        by dotted key.
+      options: all options of the training, and other options that differ from their defaults, as
+        texts, by dotted key.
     """
 
     name: str

@@ -14,12 +14,12 @@ from common.duration import describe_duration
 def render(template: str, values: Mapping[str, Any], *, script: str = "") -> str:
     """Renders a file of the folder `templates`.
 
-    Values are text in the page: markup in them has no effect.
+    In the page, values are plain text: markup in a value has no effect.
 
     Args:
       template: the name of the file.
       values: the values that the template names, beyond `style`, `script` and `script_hash`.
-      script: the name of a file with the page's script; empty for none.
+      script: the name of a file with the page's script; empty for no script.
     """
     environment = jinja2.Environment(
         loader=jinja2.FunctionLoader(_read),

@@ -1,4 +1,4 @@
-"""Small copies of some images."""
+"""Makes small copies of some images."""
 
 import io
 from collections.abc import Collection, Iterable
@@ -8,7 +8,8 @@ import PIL.Image
 from components.examples import find_images
 from components.report.contents import Thumbnail
 
-SIDE, SMALL_SIDE, _QUALITY = 240, 160, 78  # pixels; of the JPEG
+# Two lengths of the longest side in pixels, and the quality of the JPEG.
+SIDE, SMALL_SIDE, _QUALITY = 240, 160, 78
 
 
 def read_thumbnails(
@@ -22,7 +23,7 @@ def read_thumbnails(
       side: longest side of a thumbnail in pixels.
 
     Returns:
-      Thumbnails by name; an image that is not in the splits has none.
+      The thumbnails by name, without images that are not in the splits.
     """
     return {
         example.file_name: make_thumbnail(example.image, side)
@@ -33,7 +34,8 @@ def read_thumbnails(
 def make_thumbnail(encoded: bytes, side: int = SIDE) -> Thumbnail:
     """Makes a thumbnail of an encoded image of ImageExampleGen: an upright RGB JPEG."""
     with PIL.Image.open(io.BytesIO(encoded)) as image:
-        image.draft("RGB", (side, side))  # libjpeg decodes at a fraction of the size
+        # With `draft`, libjpeg decodes the image directly at a fraction of its size.
+        image.draft("RGB", (side, side))
         small = image.convert("RGB")
     small.thumbnail((side, side))
     file = io.BytesIO()

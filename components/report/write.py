@@ -1,4 +1,4 @@
-"""Writes a report: the page and the model card. Imports TensorFlow only for a bucket."""
+"""Writes the page and the model card of a report; imports TensorFlow only for a bucket."""
 
 import posixpath
 from pathlib import Path
@@ -13,14 +13,16 @@ from components.report.page import make_page
 from components.report.run_record import FILE as RECORD
 from components.report.run_record import format_record, make_record
 
-CARDS = "cards"  # folder of the serving directory; TensorFlow Serving reads numbered ones only
+# A folder of the serving directory, where TensorFlow Serving reads only folders with numbers.
+CARDS = "cards"
 
 
 def write_report(contents: Contents, page: str) -> None:
-    """Writes the page to the path or URI `page`; beside it model card, run record and answers.
+    """Writes the page to the path or URI `page`, and beside it the model card, the run record and
+    the answers.
 
     The card of a version that was pushed to a directory is also written to `cards/<version>/` in
-    the serving directory. Without an evaluation there is no model, and so no card.
+    the serving directory. A run without an evaluation has no model card.
     """
     _write(page, make_page(contents))
     if contents.answers is None:

@@ -1,4 +1,4 @@
-"""Finds faults in the answers of an exported model. Imports neither TensorFlow nor TFX."""
+"""Finds faults in the answers of an exported model; imports neither TensorFlow nor TFX."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -42,7 +42,7 @@ def find_faults(outputs: Outputs, count: int, classes: Sequence[str]) -> Iterato
     if not (np.isfinite(probabilities).all() and np.isfinite(outputs["probability"]).all()):
         yield "a probability is not finite"
         return
-    names = [*classes, ""]  # label_id -1 stands for no class
+    names = [*classes, ""]  # a label_id of -1 stands for no class
     for index in range(count):
         label = outputs["label"][index].decode(errors="replace")
         label_id, valid = int(outputs["label_id"][index]), bool(outputs["valid"][index])
@@ -54,13 +54,14 @@ def find_faults(outputs: Outputs, count: int, classes: Sequence[str]) -> Iterato
         elif valid and abs(float(row.sum()) - 1) > _SUM:
             yield f"the probabilities of a valid image have the sum {float(row.sum()):.4f}"
         elif valid and (row.min() < 0 or abs(float(row.max()) - top) > 1e-6):
-            yield f"the probability is {top:.4f}, and the greatest of all {float(row.max()):.4f}"
+            greatest = float(row.max())
+            yield f"the probability is {top:.4f}, but the greatest probability is {greatest:.4f}"
         elif not valid and (row.any() or top or outputs["accepted"][index]):
             yield "an image that is not valid has a probability, or is accepted"
 
 
 def find_difference(name: str, one: Outputs, other: Outputs, tolerance: float) -> str:
-    """Returns, in words, how two answers to the image `name` differ; empty if they do not.
+    """Describes the difference of two answers to the image `name`; empty if they are equal.
 
     Args:
       name: the name of the image.

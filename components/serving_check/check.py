@@ -1,4 +1,4 @@
-"""Sends images to an exported model in a process that serves it, and judges its answers."""
+"""Sends images to an exported model in a process that serves it, and checks the responses."""
 
 import dataclasses
 import time
@@ -21,9 +21,9 @@ from components.serving_check.settings import ServingCheckSettings
 from trainer.serving.serving_process import STOPPED, ServingProcess
 
 BATCHES = (1, 8, 32)
-_REQUESTS = 100  # the number of requests with one image, to measure the 99th percentile
-_SECONDS = 20.0  # the time for repeated requests, which only measure the latency
-_LONGEST = 60.0  # the time for all requests with one image; a slow model gets fewer
+_REQUESTS = 100  # number of requests with one image, from which the 99th percentile is measured
+_SECONDS = 20.0  # seconds for repeated requests, which only measure the latency
+_LONGEST = 60.0  # seconds for all requests with one image; a slow model gets fewer requests
 _FEWEST = 8
 
 
@@ -40,7 +40,7 @@ class TestImage:
       valid: whether the model could decode the image.
     """
 
-    __test__ = False  # tells pytest that this class is no test
+    __test__ = False  # pytest must not collect this class as a test
 
     name: str
     content: bytes
@@ -113,7 +113,9 @@ class ServingCheck:
         return int(height or 0), int(width or 0)
 
     def _send_alone(self, images: Sequence[TestImage]) -> dict[str, Outputs]:
-        """Sends images one by one; compares the answers with Evaluator's, and returns them."""
+        """Sends images one by one; compares the answers with Evaluator's predictions, and returns
+        the answers.
+        """
         answers: dict[str, Outputs] = {}
         enough = len(images)
         for image in images[:]:
@@ -121,7 +123,8 @@ class ServingCheck:
                 break
             answers[image.name] = answer = answer_for(self._send({image.name: image.content}), 0)
             self._compare_with_evaluator(image, answer)
-            if len(answers) == 2:  # the first request takes longer, so the second one counts
+            # The first request takes longer than later requests, so the second request is timed.
+            if len(answers) == 2:
                 seconds = max(self._milliseconds[1][-1] / 1000, 1e-3)
                 enough = max(_FEWEST, int(_LONGEST / seconds))
         return answers
@@ -129,18 +132,19 @@ class ServingCheck:
     def _compare_with_evaluator(self, image: TestImage, answer: Outputs) -> None:
         if bool(answer["valid"]) != image.valid:
             self._note(
-                f"{image.name}: valid is {bool(answer['valid'])}, and {image.valid} for Evaluator"
+                f"{image.name}: valid is {bool(answer['valid'])}, but {image.valid} in Evaluator's "
+                "table"
             )
         elif image.valid:
             found = float(answer["probabilities"][self._classes.index(image.predicted)])
             if abs(found - image.probability) > self._settings.tolerance:
                 self._note(
-                    f"{image.name}: {image.predicted} has the probability {found:.4f}, and "
-                    f"{image.probability:.4f} for Evaluator"
+                    f"{image.name}: {image.predicted} has the probability {found:.4f}, but "
+                    f"{image.probability:.4f} in Evaluator's table"
                 )
 
     def _send_batches(self, images: Sequence[TestImage], alone: Mapping[str, Outputs]) -> None:
-        """Sends images in batches; compares the answers with those to single images."""
+        """Sends images in batches; compares the answers with the answers to single images."""
         for size in BATCHES[1:]:
             for start in range(0, len(images), size):
                 places = [place % len(images) for place in range(start, start + size)]

@@ -12,7 +12,7 @@ from components.serving_check.executor import BLESSING, EVALUATION, SETTINGS, Ex
 class ServingCheckSpec(ComponentSpec):
     """The spec of `ServingCheck`."""
 
-    PARAMETERS = {SETTINGS: ExecutionParameter(type=str)}  # noqa: RUF012 (TFX's way)
+    PARAMETERS = {SETTINGS: ExecutionParameter(type=str)}  # noqa: RUF012 (as in TFX's specs)
     INPUTS = {  # noqa: RUF012
         standard_component_specs.MODEL_KEY: ChannelParameter(type=standard_artifacts.Model),
         standard_component_specs.EXAMPLES_KEY: ChannelParameter(type=standard_artifacts.Examples),
@@ -26,9 +26,10 @@ class ServingCheckSpec(ComponentSpec):
 class ServingCheck(base_component.BaseComponent):
     """Loads the exported model in a fresh process, as TensorFlow Serving does, and sends it images.
 
-    TFX's InfraValidator needs Docker or Kubernetes. This component needs neither: the process
-    imports TensorFlow and none of the project's code. The output is the InfraBlessing that TFX's
-    Pusher reads; it also contains a JSON file with all requests, answers and times.
+    TFX's InfraValidator needs Docker or Kubernetes. This component needs neither Docker nor
+    Kubernetes: the process imports TensorFlow and none of the project's code. The output is the
+    InfraBlessing that TFX's Pusher reads; the artifact also contains a JSON file with all requests,
+    answers and times.
     """
 
     SPEC_CLASS = ServingCheckSpec

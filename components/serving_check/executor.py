@@ -19,8 +19,8 @@ from components.serving_check.check import ServingCheck, TestImage
 from components.serving_check.findings import write_findings
 from components.serving_check.settings import ServingCheckSettings
 
-# The process runs `session_model` as a script. It is imported here only so that the code
-# fingerprint of this node includes it.
+# The process runs `session_model` as a script. The import of `session_model` only makes the code
+# fingerprint of this node include it.
 from trainer.serving import session_model  # noqa: F401
 from trainer.serving.exported_model import read_classes
 from trainer.serving.serving_process import ServingProcess
@@ -28,13 +28,13 @@ from trainer.serving.watchdog import Bounds
 
 EVALUATION, BLESSING, SETTINGS = "evaluation", "blessing", "settings"
 SPLIT = "test"
-_FREE_SHARE = 0.9  # the share of the free memory that the process may use by default
+_FREE_SHARE = 0.9  # share of the free memory that the process may use by default
 
 
 class Executor(base_executor.BaseExecutor):
     """Loads the exported model as a server does, and sends it images."""
 
-    def Do(  # noqa: N802 (TFX's name)
+    def Do(  # noqa: N802 (TFX requires this name)
         self,
         input_dict: dict[str, list[types.Artifact]],
         output_dict: dict[str, list[types.Artifact]],
@@ -59,8 +59,8 @@ class Executor(base_executor.BaseExecutor):
             artifact_utils.get_split_uris(examples, SPLIT),
             choose_images(read_predictions(evaluation), settings.images),
         )
-        # On the CPU, since the process of the pipeline may have allocated the whole memory of a
-        # GPU.
+        # The model runs on the CPU, since the process of the pipeline may have allocated the whole
+        # memory of a GPU.
         with ServingProcess(bounds=_bounds(settings), on_cpu=True) as process:
             check = ServingCheck(process, model, read_classes(model) or [], settings)
             check.run(images)
@@ -90,7 +90,7 @@ def choose_images(predictions: pa.Table, count: int) -> dict[str, dict[str, Any]
 def read_test_images(
     split_uris: list[str], chosen: Mapping[str, Mapping[str, Any]]
 ) -> list[TestImage]:
-    """Reads the chosen images from the examples, up to the last of them.
+    """Reads the chosen images from the examples; stops after the last chosen image.
 
     Args:
       split_uris: the URIs of the test split.

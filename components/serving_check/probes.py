@@ -1,7 +1,7 @@
-"""Makes files of odd image formats, and garbage, such as clients of a server may send.
+"""Makes files of odd image formats and files of garbage, as clients may send them to a server.
 
-They are of the same kinds as in well-known tests of decoders: PngSuite, images in the eight EXIF
-orientations, and Pillow's broken files and decompression bombs.
+The files are of the same kinds as in well-known tests of decoders: PngSuite, images in the eight
+EXIF orientations, and Pillow's broken files and decompression bombs.
 """
 
 import dataclasses
@@ -21,7 +21,7 @@ class Probe:
     Attributes:
       name: the name of the file.
       content: the bytes of the file.
-      is_image: whether the model must decode the file; if None, it need not.
+      is_image: whether the model must decode the file; if None, the model may decode or refuse it.
     """
 
     name: str
@@ -69,7 +69,7 @@ def make_probes() -> Iterator[Probe]:
         "png of 2,500,000,000 pixels": _png_header(50_000, 50_000),
         "zip archive": b"PK\x03\x04" + bytes(100),
     }
-    either = {  # some decoders accept these files, others refuse them
+    either = {  # some decoders accept such files, others refuse them
         "half of a jpeg": jpeg[: len(jpeg) // 2],
         "half of a png": png[: len(png) // 2],
         "jpeg with wrong bytes": jpeg[:-200] + bytes(100) + jpeg[-100:],

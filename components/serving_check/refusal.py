@@ -1,13 +1,15 @@
-"""The custom properties of an InfraBlessing, which Pusher reads. Imports nothing but typing."""
+"""The custom properties of an InfraBlessing, which Pusher reads; imports only `typing`."""
 
 from typing import Any
 
-BLESSED = "blessed"  # the property that TFX's Pusher reads
+BLESSED = "blessed"  # the custom property that TFX's Pusher reads
 REASONS = "reasons"
 
 
 def read_refusal(blessing: Any) -> str:
-    """Returns why an InfraBlessing artifact refuses the model; empty if the model is blessed."""
+    """Returns the reason why an InfraBlessing artifact refuses the model; empty if the model is
+    blessed.
+    """
     if blessing.get_int_custom_property(BLESSED) == 1:
         return ""
     return blessing.get_string_custom_property(REASONS) or "no reason given"

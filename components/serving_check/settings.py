@@ -1,4 +1,6 @@
-"""The settings that the pipeline gives to ServingCheck. Imports neither TensorFlow nor TFX."""
+"""The settings that the pipeline gives to ServingCheck. This module imports neither TensorFlow nor
+TFX.
+"""
 
 import dataclasses
 

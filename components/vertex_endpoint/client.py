@@ -13,16 +13,16 @@ from common.google_errors import GOOGLE_ERRORS
 from common.service_errors import Errors, explain_errors
 from components.vertex_endpoint.settings import EndpointSettings
 
-AGAIN = "give the same command again: it goes on where this one stopped"
-UNCHANGED = f"the endpoint serves what it served before; {AGAIN}"
+AGAIN = "give the same command again to continue where it stopped"
+UNCHANGED = f"the endpoint serves the same version as before; {AGAIN}"
 _ERRORS: Errors = {
     requests.exceptions.RequestException: lambda error: (
         f"the connection failed ({error}); check the network"
     ),
-    concurrent.futures.TimeoutError: lambda error: f"no end within the time ({error})",
+    concurrent.futures.TimeoutError: lambda error: f"the operation did not end in time ({error})",
     **GOOGLE_ERRORS,
     # The client library itself refuses some arguments with a ValueError.
-    ValueError: lambda error: f"{error}; correct what the message names",
+    ValueError: lambda error: f"{error}; correct the value that the message names",
 }
 
 

@@ -1,7 +1,7 @@
 """Deploys pushed models to an endpoint, promotes candidates, and rolls back.
 
-Each of these three commands reads the state of Vertex AI, and does only the remaining steps. So
-after an error, the same command can be given again. The previously serving version stays deployed
+Each of these three commands reads the state of Vertex AI, and does only the remaining steps. After
+an error, the same command can thus be given again. The previously serving version stays deployed
 without requests, so that a rollback takes effect at once; older versions are removed from the
 endpoint.
 """
@@ -107,7 +107,7 @@ def deploy(
 
 
 def promote(settings: EndpointSettings) -> Outcome:
-    """Gives all requests, and the alias `default`, to the candidate.
+    """Gives the candidate all requests and the alias `default`.
 
     Raises:
       InputError: there is no candidate, or Vertex AI refuses a request.
@@ -118,7 +118,8 @@ def promote(settings: EndpointSettings) -> Outcome:
     if candidate is None:
         raise InputError(
             f"--promote: {settings.pipeline} has no candidate in Vertex AI's registry; found "
-            f"{_describe(versions)}; expected one that --endpoint {settings.endpoint} deployed"
+            f"{_describe(versions)}; expected a candidate that --endpoint {settings.endpoint} "
+            "deployed"
         )
     # The alias `candidate` is removed last, so that after an error the same command still finds the
     # candidate.
@@ -134,9 +135,9 @@ def promote(settings: EndpointSettings) -> Outcome:
 def roll_back(settings: EndpointSettings) -> Outcome:
     """Rolls the endpoint back to the version that served before.
 
-    All requests go from the candidate to the version `default`. Without a candidate, they go from
-    `default` to `previous`. The version that loses the requests gets the alias `withdrawn`, and is
-    removed from the endpoint.
+    All requests go from the candidate to the version `default`. Without a candidate, all requests
+    go from `default` to `previous`. The version that loses the requests gets the alias `withdrawn`,
+    and is removed from the endpoint.
 
     Raises:
       InputError: no earlier version is left to serve, or Vertex AI refuses a request.
@@ -145,9 +146,9 @@ def roll_back(settings: EndpointSettings) -> Outcome:
     versions = registry.list_versions()
     candidate, default, previous = (find(versions, a) for a in (CANDIDATE, DEFAULT, PREVIOUS))
     bad, good = (candidate, default) if candidate else (default, previous)
-    # The aliases tell which version is bad, so they move last: after an error, the same command
-    # must not withdraw the good version. If a version has both `default` and `previous`, an earlier
-    # command has done all steps but the removal of `previous`.
+    # The aliases tell which version is bad, so they are moved last: after an error, the same
+    # command must not withdraw the good version. If a version has both `default` and `previous`, an
+    # earlier command has done all steps but the removal of `previous`.
     if default and previous and default.id == previous.id and not candidate:
         registry.remove_alias(PREVIOUS, default.id)
         return Outcome(endpoint.name, default.id, 100)

@@ -74,7 +74,8 @@ class Endpoint:
     def list_deployed(self) -> list[Deployed]:
         """Returns the models that are deployed to the endpoint now."""
         with explain("looking at the endpoint"):
-            # This property sends a request to Vertex AI, which also updates `gca_resource`.
+            # Reading `traffic_split` sends a request to Vertex AI, which also updates
+            # `gca_resource`.
             shares = self._resource.traffic_split
             resource = self._resource.gca_resource
             return [

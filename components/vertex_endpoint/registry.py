@@ -55,8 +55,8 @@ class Registry:
         """
         if not _ID.fullmatch(settings.pipeline):
             raise InputError(
-                f"--name {settings.pipeline}: expected at most 63 of a-z, 0-9 and -, the first a "
-                "letter, since it becomes the id of the model in Vertex AI"
+                f"--name {settings.pipeline}: expected at most 63 characters of a-z, 0-9 and -, "
+                "the first a letter, since the name becomes the id of the model in Vertex AI"
             )
         self._sdk = sdk
         self._settings = settings
@@ -108,8 +108,9 @@ class Registry:
                 labels=dict(labels),
                 artifact_uri=artifact_uri,
                 serving_container_image_uri=self._settings.container,
-                # This command replaces the entry point of TensorFlow Serving's image, which listens
-                # to other ports and reads the name of the model from environment variables.
+                # The command of the container replaces the entry point of TensorFlow Serving's
+                # image, which listens to other ports and reads the name of the model from
+                # environment variables.
                 serving_container_command=["/usr/bin/tensorflow_model_server"],
                 serving_container_args=[
                     f"--rest_api_port={_PORT}",
@@ -117,7 +118,8 @@ class Registry:
                     f"--model_name={name}",
                     # Vertex AI replaces this variable by the address of its copy of the model.
                     "--model_base_path=$(AIP_STORAGE_URI)",
-                    "--file_system_poll_wait_seconds=0",  # look for versions once
+                    # TensorFlow Serving must look for versions only once.
+                    "--file_system_poll_wait_seconds=0",
                 ],
                 serving_container_ports=[_PORT],
                 serving_container_predict_route=f"/v1/models/{name}:predict",
@@ -136,7 +138,9 @@ class Registry:
         owner = find(self.list_versions(), alias)
         if owner and owner.id == version:
             return
-        if owner and alias != DEFAULT:  # some version must have `default`; Vertex AI moves it
+        # The alias `default` cannot be removed, since some version must have it; Vertex AI moves
+        # it.
+        if owner and alias != DEFAULT:
             self.remove_alias(alias, owner.id)
         with explain(f"moving the alias {alias}", AGAIN):
             self._registry.add_version_aliases([alias], version)

@@ -1,6 +1,6 @@
 """Counts, in Beam's workers, the images that TFX's nodes read.
 
-Of all libraries, this module imports only Beam. The threads of a worker import this module and
+This module imports no library but Beam, because the threads of a worker import this module and
 libraries of TFX at the same time, and Python resolves a deadlock of such imports by returning an
 unfinished module.
 """
@@ -13,7 +13,7 @@ import apache_beam as beam
 
 from common.image_counts import count_images
 
-_ANALYSIS = "TFXIOReadAndDecode[Analysis"  # the label of Transform's step for the analysis
+_ANALYSIS = "TFXIOReadAndDecode[Analysis"  # label of Transform's reading step for the analysis
 
 
 class _CountImages(beam.DoFn):
@@ -35,8 +35,8 @@ class _AndCount(beam.PTransform):
 
     def expand(self, records: beam.PCollection) -> beam.PCollection:
         profiled = records | self._original
-        # Transform also reads the images for an analysis, in which it computes nothing, so they are
-        # not counted there: see `_RunBeamImpl` in tfx/components/transform/executor.py.
+        # Transform also reads the images for an analysis, which computes nothing. Images of the
+        # analysis are not counted: see `_RunBeamImpl` in tfx/components/transform/executor.py.
         if _ANALYSIS in records.pipeline.transforms_stack[-1].full_label:
             return profiled
         return profiled | "CountImages" >> beam.ParDo(_CountImages())
@@ -46,10 +46,11 @@ class _AndCount(beam.PTransform):
 def count_read_images() -> Iterator[None]:
     """A context in which StatisticsGen, Transform and Evaluator count the images that they read.
 
-    These nodes read records through tfx_bsl, which passes each record through `ProfileRawRecords`
-    (tfx_bsl/tfxio/record_based_tfxio.py, `RawRecordBeamSource`). The counting step is added after
-    it. Beam fuses this step with the following steps, so an image is counted just before it is
-    processed, about a second earlier at most, since a batch of Beam takes about a second.
+    TFX's nodes read records through tfx_bsl, which passes each record through `ProfileRawRecords`
+    (tfx_bsl/tfxio/record_based_tfxio.py, `RawRecordBeamSource`). The counting step follows
+    `ProfileRawRecords`. Beam fuses this step with the following steps, so an image is counted just
+    before it is processed, about a second earlier at most, since a batch of Beam takes about a
+    second.
     """
     from tfx_bsl.tfxio import telemetry
 

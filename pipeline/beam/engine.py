@@ -17,18 +17,18 @@ from common.errors import InputError
 
 _DIRECT = (
     "--runner=DirectRunner",
-    # This project uses no triggers, so the only effect of this flag is that Beam chooses its own
-    # Python engine at once, instead of first trying to download another engine.
+    # A flag with which Beam uses its own Python engine at once, instead of first trying to download
+    # another engine. The flag has no other effect, since this project uses no triggers.
     "--allow_unsafe_triggers",
 )
-# If no flag names the code for the workers, TFX builds a package of itself for each node, which
-# takes two seconds, and installs it with pip, which fails because of TFX's pinned versions. Workers
-# outside containers run the installed code and ignore this flag.
+# A flag that names code for the workers. Without such a flag, TFX builds a package of itself for
+# each node, which takes two seconds, and installs it with pip, which fails because of TFX's pinned
+# versions. Workers outside containers run the installed code and ignore this flag.
 _INSTALLED = "--sdk_container_image=none"
 
 
 def beam_arguments(given: Sequence[str]) -> tuple[str, ...]:
-    """Adds to the given flags for Beam those that every pipeline of this project needs.
+    """Adds the flags for Beam that every pipeline of this project needs to the given flags.
 
     The given flags come last, so that they override the added flags.
 

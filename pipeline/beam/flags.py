@@ -4,7 +4,7 @@ Most of the checks are functions of Beam, which are called here earlier than Bea
 module adds two checks: for unknown flags, which Beam discards with a warning, and for files that
 workers could not read.
 
-Imports Beam, which takes two seconds, but no TensorFlow.
+This module imports Beam, which takes two seconds, but not TensorFlow.
 """
 
 import argparse
@@ -30,7 +30,7 @@ from pipeline.beam.engine import beam_arguments, selected_runner, workers_are_el
 from pipeline.options.config import Config
 from pipeline.options.storage import is_in_launcher_store
 
-# The job servers of these runners, in Java, have flags that Beam for Python does not know.
+# The job servers of these runners are Java programs with flags that Beam for Python does not know.
 _JOB_SERVERS = ("FlinkRunner", "SparkRunner", "PortableRunner")
 
 # Flags whose values are files on the machine that submits the pipeline to the engine.
@@ -44,10 +44,8 @@ _FILES = (
 
 
 class _CloudOptions(GoogleCloudOptions):
-    """Google Cloud's options, validated without a request to the bucket.
-
-    Beam's own validation makes such a request, which needs credentials, and takes minutes without a
-    network.
+    """Google Cloud's options, validated without a request to the bucket. Beam's own validation
+    sends a request to the bucket, which needs credentials, and takes minutes without a network.
     """
 
     def validate(self, validator: PipelineOptionsValidator) -> list[str]:
@@ -62,7 +60,7 @@ class _CloudOptions(GoogleCloudOptions):
 class _Validator(PipelineOptionsValidator):
     """Beam's validator, with `_CloudOptions` in place of Google Cloud's options."""
 
-    OPTIONS = [  # noqa: RUF012 (Beam's way)
+    OPTIONS = [  # noqa: RUF012 (as in Beam's class)
         _CloudOptions if kind is GoogleCloudOptions else kind
         for kind in PipelineOptionsValidator.OPTIONS
     ]
@@ -72,8 +70,8 @@ def check_beam_flags(config: Config) -> None:
     """Checks the flags for Beam in `config`.
 
     Raises:
-      InputError: a flag is unknown, missing, contradicts another one, or names a file that does not
-        exist; or workers on other machines would have to read files of this machine.
+      InputError: a flag is unknown, missing, contradicts another flag, or names a file that does
+        not exist; or workers on other machines would have to read files of this machine.
     """
     given = config.run.beam_args
     with _silence_beam():
@@ -94,7 +92,8 @@ def _check_known(given: Sequence[str]) -> None:
     for text in unknown:
         flag = text.partition("=")[0]
         has_others = flag.startswith("--") and runner.endswith(_JOB_SERVERS)
-        # A job server may know the flag: only a flag that looks like a misspelling is refused.
+        # A job server may know an unknown flag, so only a flag that looks like a misspelling is
+        # refused.
         meant = did_you_mean(flag, known, cutoff=0.85 if has_others else 0.6)
         if meant or not has_others:
             hint = meant or "expected a flag of Beam"
@@ -120,7 +119,7 @@ def _check_by_beam(options: PipelineOptions, name: str, *, in_image: bool) -> No
         runner = create_runner(name)
     except (ValueError, ImportError, AttributeError) as error:
         raise InputError(f"--beam-arg=--runner={name}: {error}") from error
-    if in_image:  # otherwise Beam uses gcloud's region, which the image does not have
+    if in_image:  # without this line, Beam uses the region of gcloud, which the image does not have
         runner.get_default_gcp_region = lambda: None
     errors = _Validator(options, runner).validate()
     if errors:
@@ -135,8 +134,8 @@ def _check_files(options: PipelineOptions, *, in_image: bool) -> None:
                 continue
             if in_image and not file.startswith("/"):
                 raise InputError(
-                    f"--beam-arg=--{name}={file}: it is read in a container, which has no such "
-                    "file; expected a URL or an absolute path in the image"
+                    f"--beam-arg=--{name}={file}: the file is read in a container, which does not "
+                    "have it; expected a URL or an absolute path in the image"
                 )
             if not in_image and not Path(file).exists():
                 raise InputError(
@@ -172,7 +171,8 @@ def check_places_of_workers(config: Config) -> None:
             f"--dataset {config.dataset}: TFDS keeps its data on this machine's disk, which the "
             f"workers of {runner} may not have; expected --data-dir, such as gs://BUCKET/PATH"
         )
-    if not runner.endswith("DataflowRunner"):  # the workers may share a disk with this machine
+    # Workers on other machines may share a disk with this machine.
+    if not runner.endswith("DataflowRunner"):
         return
     places: dict[str, str | None] = {"--pipeline-root": config.pipeline_root}
     if not config.run.is_compiled:  # the image of a compiled pipeline may contain the data
@@ -189,7 +189,7 @@ def check_places_of_workers(config: Config) -> None:
 def _silence_beam() -> Iterator[None]:
     """A context in which Beam does not log to the screen.
 
-    Beam sets up such logging if the root logger has no handler.
+    Beam logs to the screen if the root logger has no handler.
     """
     root, handler = logging.getLogger(), logging.NullHandler()
     root.addHandler(handler)

@@ -34,7 +34,8 @@ def submit(config: Config) -> int:
     if cloud.schedule:
         check_schedule(cloud.schedule, runner)
         check_times(runner, cloud, datetime.datetime.now(datetime.UTC))
-    if config.machines.trainer.machine_type is None:  # otherwise `build_config` has checked it
+    # `build_config` has checked the strategy of a custom job.
+    if config.machines.trainer.machine_type is None:
         check_strategy_of_step(config.train.strategy)
     check_engine(config)
 
@@ -77,7 +78,7 @@ def make_backend(runner: str) -> ModuleType:
 
 
 def check_engine(config: Config) -> None:
-    """Checks the flags for Beam; if there are none, Beam is not imported."""
+    """Checks the flags for Beam; without flags, Beam is not imported."""
     if config.run.beam_args:
         from pipeline.beam.flags import check_beam_flags
 

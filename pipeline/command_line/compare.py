@@ -19,15 +19,15 @@ from components.report.run_record import FILE as RECORD
 from components.report.run_record import parse_record, read_runs
 from pipeline.command_line.tables import make_table
 
-_MOST_IMAGES = 20  # of each kind in the text
+_MOST_IMAGES = 20  # largest number of rows of each kind in the text
 
 
 def compare(names: Sequence[str], roots: Sequence[str], folder: Path) -> str:
     """Compares two runs; returns the comparison as text, and writes it as a page.
 
     Args:
-      names: the runs: as `--history` names them, or the pages of their reports, or the directories
-        of these.
+      names: the runs, each by its name in `--history`, by the page of its report, or by the
+        directory of the page.
       roots: the pipeline roots in which runs are looked for, paths or URIs.
       folder: the directory for the page.
 
@@ -36,8 +36,10 @@ def compare(names: Sequence[str], roots: Sequence[str], folder: Path) -> str:
     """
     first, second = (_read_side(name, roots) for name in names)
     if first.page == second.page:
-        raise InputError(f"--compare {' '.join(names)}: found one run twice; expected two runs")
-    if first.name == second.name:  # of two pipeline roots
+        raise InputError(
+            f"--compare {' '.join(names)}: found the same run twice; expected two runs"
+        )
+    if first.name == second.name:  # runs of two pipeline roots may have the same name
         first, second = (dataclasses.replace(side, name=side.page) for side in (first, second))
     comparison = compare_runs(first, second)
     file = folder / f"{_file_name(first.name)}-and-{_file_name(second.name)}.html"

@@ -9,10 +9,11 @@ from pipeline.options.settings import Setting
 
 
 def deploy_served(settings: EndpointSettings, serving_dir: str) -> list[str]:
-    """Deploys the version that a serving directory serves; returns lines for a person.
+    """Deploys the version that a serving directory serves; returns lines for the console.
 
     Raises:
-      InputError: nothing is served there, this project did not push it, or Vertex AI refuses.
+      InputError: the directory serves no version, this project did not push it, or Vertex AI
+        refuses.
     """
     from components.model_pusher.push_records import read_records
     from components.model_pusher.serving_directory import newest_version
@@ -21,8 +22,8 @@ def deploy_served(settings: EndpointSettings, serving_dir: str) -> list[str]:
     served = newest_version(serving_dir)
     if served is None:
         raise InputError(
-            f"--endpoint {settings.endpoint}: {serving_dir} has no version; expected one that a "
-            "run of the pipeline pushed"
+            f"--endpoint {settings.endpoint}: {serving_dir} has no version; expected a version "
+            "that a run of the pipeline pushed"
         )
     record = read_records(serving_dir).get(int(PurePosixPath(served).name))
     if record is None:
@@ -33,29 +34,29 @@ def deploy_served(settings: EndpointSettings, serving_dir: str) -> list[str]:
     done = deploy(settings, served, record, even_withdrawn=True)
     return [
         f"deployed: {served} as version {done.version} of {settings.pipeline}",
-        f"endpoint: {done.endpoint}: it gets {done.traffic} % of the requests",
+        f"endpoint: {done.endpoint}: the version gets {done.traffic} % of the requests",
     ]
 
 
 def promote_candidate(settings: EndpointSettings) -> list[str]:
-    """Gives all requests to the candidate; returns lines for a person."""
+    """Gives all requests to the candidate; returns lines for the console."""
     from components.vertex_endpoint.deploy import promote
 
     done = promote(settings)
     return [
         f"promoted: version {done.version} of {settings.pipeline} is the default",
-        f"endpoint: {done.endpoint}: it gets all requests",
+        f"endpoint: {done.endpoint}: the version gets all requests",
     ]
 
 
 def roll_endpoint_back(settings: EndpointSettings) -> list[str]:
-    """Gives all requests to the version before; returns lines for a person."""
+    """Gives all requests to the previous version; returns lines for the console."""
     from components.vertex_endpoint.deploy import roll_back
 
     done = roll_back(settings)
     return [
         f"rolled back: version {done.version} of {settings.pipeline} is the default",
-        f"endpoint: {done.endpoint}: it gets all requests",
+        f"endpoint: {done.endpoint}: the version gets all requests",
     ]
 
 

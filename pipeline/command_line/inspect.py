@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from common.errors import InputError
+from common.heavy_imports import heavy_imports
 from pipeline.command_line.exit_status import DONE, REFUSED
 from pipeline.command_line.logged_job import run_with_log
 from pipeline.command_line.run import find_inputs
@@ -26,7 +27,7 @@ def check_inspect(config: Config, schema_file: str | None) -> None:
             f"--inspect: has no effect with --runner {config.run.runner}; expected --runner local"
         )
     if schema_file is not None:
-        raise InputError("--inspect: found --write-schema as well; expected one of them")
+        raise InputError("--inspect: found --write-schema as well; expected only one of them")
     if config.data.check == "full" and not config.model:
         raise InputError(
             "--data-check full: needs the features of a model; give --model, or inspect the images "
@@ -47,7 +48,8 @@ def inspect(config: Config, log: Path, record_owner: Callable[[], None]) -> int:
         console.plan_inspection(config, str(log))
         inputs = find_inputs(config, console, with_backbone=config.data.check == "full")
         record_owner()
-        from pipeline.runners import local
+        with heavy_imports():
+            from pipeline.runners import local
 
         inspection = local.inspect(config, inputs, console)
         for line in inspection.found:

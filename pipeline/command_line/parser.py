@@ -28,7 +28,9 @@ _GROUPS = {
 
 
 def join_values(arguments: Sequence[str]) -> Iterator[str]:
-    """Joins `--beam-arg --x` to one argument; argparse would take `--x` for a flag of its own."""
+    """Joins `--beam-arg --x` to one argument; otherwise, argparse would take `--x` for a flag of
+    the program.
+    """
     rest = iter(arguments)
     for argument in rest:
         value = next(rest, None) if argument == "--beam-arg" else None
@@ -58,7 +60,9 @@ class Once(argparse.Action):
     ) -> None:
         first = getattr(namespace, self.dest)
         if first is not None:
-            parser.error(f"{option_string} {values}: found a second one, after {first}; expected 1")
+            parser.error(
+                f"{option_string} {values}: found a second value, after {first}; expected one value"
+            )
         setattr(namespace, self.dest, values)
 
 
@@ -75,9 +79,9 @@ def make_parser() -> argparse.ArgumentParser:
     parser = Parser(
         prog="pipeline_runner.py",
         usage="pipeline_runner.py --model MODEL [--dataset DATASET] [--tune full|head] [option …]",
-        description="Fine-tunes a Vision Transformer, gates it and pushes it for serving.",
+        description="Fine-tunes a Vision Transformer, checks it, and pushes it for serving.",
         epilog="exit status: 0 pushed, or pushed already (compiled, submitted, scheduled); 1 the "
-        "pipeline failed; 2 bad usage; 3 a check of the data or of the model said no; "
+        "pipeline failed; 2 bad usage; 3 a check of the data or of the model failed; "
         "130 interrupted; 143 terminated.",
         allow_abbrev=False,
     )
@@ -117,7 +121,7 @@ def make_parser() -> argparse.ArgumentParser:
         nargs=2,
         metavar="RUN",
         help="compare two runs, as --history names them: options, results, and the test images "
-        "that their models answer differently; by name alone, the newest run of a pipeline",
+        "that their models answer differently; the name of a pipeline stands for its newest run",
     )
     lists.add_argument(
         "--clean-cache",
@@ -133,8 +137,8 @@ def make_parser() -> argparse.ArgumentParser:
     lists.add_argument(
         "--inspect",
         action="store_true",
-        help="look at the images and train nothing: read and check them, and write a page with "
-        "some images of each class; needs no --model, except for --data-check full",
+        help="read and check the images, write a page with some images of each class, and train "
+        "nothing; needs no --model, except for --data-check full",
     )
     lists.add_argument("--version", action="version", version=version(), help="print the version")
     for what in ("models", "datasets", "options"):
@@ -144,12 +148,12 @@ def make_parser() -> argparse.ArgumentParser:
         nargs="?",
         const="",
         metavar="VERSION",
-        help="serve an earlier version of the model again; by default the one before",
+        help="serve an earlier version of the model again; by default, the previous version",
     )
     lists.add_argument(
         "--promote",
         action="store_true",
-        help="give all requests of --endpoint to the model that it got last",
+        help="give all requests of --endpoint to the model that was deployed last",
     )
     lists.add_argument(
         "--list-schedules", action="store_true", help="print the schedules of kubeflow or vertex"

@@ -13,11 +13,12 @@ _COMPARISONS = Path("runs", "comparisons")
 
 
 def clean_caches(parsed: argparse.Namespace) -> int:
-    """Empties the cache of models and removes checkpoints, of `./runs` or of a given root."""
+    """Empties the cache of models, and removes checkpoints in `./runs` or in a given root."""
     root = parsed.pipeline_root
     if root and "://" in root:
         raise InputError(
-            f"--pipeline-root {root}: --clean-cache cleans places on this machine; expected a path"
+            f"--pipeline-root {root}: --clean-cache cleans only directories on this machine; "
+            "expected a path"
         )
     roots = [Path(root).expanduser()] if root else sorted(Path("runs").resolve().glob("*"))
     lines = list(clean(cache_dir(), roots)) or ["nothing to remove"]
@@ -27,7 +28,7 @@ def clean_caches(parsed: argparse.Namespace) -> int:
 
 def show_history(parsed: argparse.Namespace) -> int:
     """Prints the runs of pipelines."""
-    from pipeline.command_line.history import list_history  # imports NumPy
+    from pipeline.command_line.history import list_history  # this module imports NumPy
 
     print(list_history(find_roots(parsed)))
     return DONE
@@ -35,14 +36,16 @@ def show_history(parsed: argparse.Namespace) -> int:
 
 def compare_runs(parsed: argparse.Namespace) -> int:
     """Prints a comparison of two runs, and writes it as a page."""
-    from pipeline.command_line.compare import compare  # imports NumPy
+    from pipeline.command_line.compare import compare  # this module imports NumPy
 
     print(compare(parsed.compare, find_roots(parsed), _COMPARISONS.resolve()))
     return DONE
 
 
 def find_roots(parsed: argparse.Namespace) -> list[str]:
-    """Returns the pipeline roots that the arguments name; without arguments, all below `./runs`."""
+    """Returns the pipeline roots that the arguments name; without arguments, all roots below
+    `./runs`.
+    """
     root = parsed.pipeline_root
     if root and "://" in root:
         check_scheme("--pipeline-root", root, ("gs",), "a path, or gs://BUCKET/FOLDER")

@@ -38,8 +38,8 @@ def serve_at_endpoint(parsed: argparse.Namespace) -> int:
     given = read_settings(parsed)
     if parsed.rollback:
         raise InputError(
-            f"--rollback {parsed.rollback}: an endpoint goes back to the version that served "
-            "before; expected --rollback without a version"
+            f"--rollback {parsed.rollback}: an endpoint goes back to the previous version; "
+            "expected --rollback without a version"
         )
     settings = build_endpoint(given)
     serving_dir = build_serving_dir(given)

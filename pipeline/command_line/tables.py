@@ -18,7 +18,9 @@ def describe_option(key: str) -> str:
 
 
 def list_options() -> str:
-    """Lists every option by its key, with its flag; the options of all nodes but Trainer, once."""
+    """Lists every option by its key, with its flag; options that all nodes except Trainer share are
+    listed once.
+    """
     flags = {key: flag for flag, key in FLAGS.items()}
     rows = {}
     for key, option in OPTIONS.items():
@@ -49,7 +51,7 @@ def list_datasets() -> str:
 
 
 def make_table(rows: Sequence[Sequence[str]]) -> str:
-    """Aligns the cells of `rows` in columns, one line a row."""
+    """Aligns the cells of `rows` in columns, with one line for each row."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
     return "\n".join(lines)

@@ -92,7 +92,7 @@ def build_config(settings: Mapping[str, Setting], *, needs_model: bool = True) -
         check_model(values["model"], values.get("weights", "pretrained"))
     if values.get("run.runner") == "beam" and not values.get("run.beam_args"):
         raise InputError(
-            "--runner beam: no --beam-arg; expected at least one that names the engine, such as "
+            "--runner beam: no --beam-arg; expected a --beam-arg that names the engine, such as "
             "--beam-arg=--runner=FlinkRunner (--runner local uses Beam's own engine)"
         )
     dataset = find_dataset(values.get("dataset", "tf_flowers"), here=not compiled)
@@ -150,15 +150,16 @@ def build_endpoint(settings: Mapping[str, Setting]) -> EndpointSettings:
         project and the region.
 
     Raises:
-      InputError: a setting is wrong, as in `build_config`; or one of the four is missing.
+      InputError: a setting is wrong, as in `build_config`; or the name, the endpoint, the project
+        or the region is missing.
     """
     values = _checked_values(settings)
     if not values.get("name"):
-        raise InputError("found no pipeline; expected its --name")
+        raise InputError("no pipeline is named; expected --name")
     endpoint = Endpoint(**_group(values, "endpoint"))
     cloud = Cloud(**_group(values, "cloud"))
     found = make_endpoint_settings(values["name"], endpoint, cloud)
-    assert found is not None  # `is_about_endpoint` has checked that there is a name
+    assert found is not None  # `is_about_endpoint` has checked that an endpoint is given
     return found
 
 
@@ -170,7 +171,8 @@ def build_serving_dir(settings: Mapping[str, Setting]) -> str:
         the serving directory.
 
     Raises:
-      InputError: a setting is wrong, as in `build_config`; or none of the three is given.
+      InputError: a setting is wrong, as in `build_config`; or neither the name nor one of these
+        directories is given.
     """
     values = _checked_values(settings)
     if values.get("serving_dir"):
@@ -181,9 +183,7 @@ def build_serving_dir(settings: Mapping[str, Setting]) -> str:
         return default_serving_dir(make_absolute(values["pipeline_root"]))
     if values.get("name"):
         return default_serving_dir(str(default_root(values["name"])))
-    raise InputError(
-        "found no pipeline; expected its --name, its --pipeline-root or its --serving-dir"
-    )
+    raise InputError("no pipeline is named; expected --name, --pipeline-root or --serving-dir")
 
 
 def _checked_values(settings: Mapping[str, Setting]) -> dict[str, Any]:
@@ -197,7 +197,9 @@ def _checked_values(settings: Mapping[str, Setting]) -> dict[str, Any]:
 
 
 def _group(values: Mapping[str, Any], group: str) -> dict[str, Any]:
-    """Returns the values of the options in `group`, by name; "" for options without a group."""
+    """Returns the values of the options in `group`, by name; the group "" contains the options
+    without a dot in their key.
+    """
     start = f"{group}." if group else ""
     return {
         key.removeprefix(start): value
@@ -224,7 +226,9 @@ def _is_changed(config: Config, key: str) -> bool:
 def _fill(
     values: dict[str, Any], dataset: Dataset, reference: ModelReference, recipe_name: str
 ) -> Config:
-    """Builds the configuration from given `values`; the recipe and defaults supply the rest."""
+    """Builds the configuration from given `values`; the recipe and defaults supply the other
+    values.
+    """
     recipe = RECIPES[recipe_name]
     given = functools.partial(_group, values)
     top = given("")
@@ -289,7 +293,7 @@ def _fill(
 def _override_alternatives(given: dict[str, Any]) -> dict[str, Any]:
     """Removes the recipe's number of steps if a number of epochs is given.
 
-    The other pairs of `ALTERNATIVES` are treated in the same way.
+    In each pair of `ALTERNATIVES`, a given option removes the recipe's value of the other option.
     """
     for first, second in ALTERNATIVES:
         if second.removeprefix("train.") in given:

@@ -12,17 +12,17 @@ from common.options import AT_LEAST_ONE, POSITIVE, Check, option
 from common.urls import remove_secrets
 from pipeline.options.storage import STATE_DIR, VOLUMES, is_in_launcher_store
 
-# The suffix that a file for each service must have, since it tells the service the format.
+# The required suffix of a compiled file, by service; the suffix tells the service the format.
 SUFFIXES = {"kubeflow": ".yaml", "vertex": ".json"}
 COMPILED_RUNNERS = tuple(SUFFIXES)
 
 # The object stores in which a pipeline root may be.
 _STORES = {"kubeflow": ("gs://", "minio://", "s3://"), "vertex": ("gs://",)}
 
-MOST_CONCURRENT_RUNS = {"kubeflow": 10}  # the largest number that the service allows
+MOST_CONCURRENT_RUNS = {"kubeflow": 10}  # largest number of concurrent runs that the service allows
 
 
-# RFC 3339, which allows fewer forms than Python's `fromisoformat`.
+# The form of a time in RFC 3339, which allows fewer forms than Python's `fromisoformat`.
 _RFC_3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 
 
@@ -46,7 +46,7 @@ _KEY = Check(
     lambda name: _KEY_NAME.fullmatch(name) is not None,
 )
 _LABELS = Check(
-    "KEY=VALUE, each with at most 63 of a-z, 0-9, _ and -; KEY starts with a letter",
+    "KEY=VALUE, each with at most 63 characters of a-z, 0-9, _ and -; KEY starts with a letter",
     lambda labels: all(map(_LABEL.fullmatch, labels)),
 )
 _TIME = Check("a time with its zone, such as 2026-12-24T18:00:00Z", _is_time)
@@ -98,7 +98,7 @@ class Cloud:
         "a label KEY=VALUE of the run, for vertex", default=(), check=_LABELS, is_list=True
     )
     api_endpoint: str | None = option(
-        "address of Vertex AI's API, if it is not Google's public one", default=None
+        "address of Vertex AI's API, if it is not Google's public address", default=None
     )
     namespace: str | None = option("namespace of the user, for multi-user kubeflow", default=None)
     token_file: str | None = option(
@@ -106,7 +106,8 @@ class Cloud:
     )
 
     volumes: tuple[str, ...] = option(
-        "a claim that every step mounts, as CLAIM:/PATH, for kubeflow; a list in a YAML file",
+        "a claim that every step mounts, as CLAIM:/PATH, for kubeflow; several claims as a list in "
+        "a YAML file",
         default=(),
         check=VOLUMES,
         is_list=True,
@@ -213,7 +214,7 @@ def check_reachable(
       runner: the name of the runner.
       model: the value of `--model`.
       dataset: the value of `--dataset`.
-      pipeline_root: the value of `--pipeline-root`; None if each run has its own.
+      pipeline_root: the value of `--pipeline-root`; None if each run has its own pipeline root.
       schema: the value of `--schema`; None if it is not given.
 
     Raises:
@@ -222,8 +223,8 @@ def check_reachable(
         do not have.
     """
     # With any other scheme, the first step would fail, because neither TFX nor TensorFlow has a
-    # file system for it, and the launcher does not copy it. An absolute path may be a mounted
-    # volume.
+    # file system for the scheme, and the launcher does not copy such files. An absolute path may be
+    # a mounted volume.
     stores = _STORES[runner]
     if pipeline_root is not None and not pipeline_root.startswith((*stores, "/")):
         raise InputError(
@@ -243,8 +244,8 @@ def check_reachable(
         )
     if remove_secrets(model) != model:
         raise InputError(
-            f"--model {model}: has a query string or credentials, which a compiled pipeline would "
-            "show to all who may read it; put the model into a bucket, and give its gs:// address"
+            f"--model {model}: has a query string or credentials, which every reader of the "
+            "compiled pipeline would see; put the model into a bucket, and give its gs:// address"
         )
     if PurePosixPath(dataset).name != dataset and not _is_absolute(dataset):
         raise InputError(

@@ -18,7 +18,7 @@ from pipeline.options.defaults import (
 from pipeline.options.flags import FLAGS
 from pipeline.recipes import RECIPES
 
-# Options that change only where the results of a run are shown.
+# Options that only change the place where the results of a run are shown.
 _SCREEN_OPTIONS = {"run.verbose", "run.track", "cloud.wait"}
 
 
@@ -70,7 +70,7 @@ def _arguments(key: str, value: Any, flag: str | None) -> list[str]:
 
 
 def _defaults(config: Config) -> dict[str, Any]:
-    """Returns the default of each option, by dotted key; some follow from other options."""
+    """Returns the default of each option, by dotted key; some defaults depend on other options."""
     recipe = RECIPES[config.recipe]
     reference = parse_model(config.model)
     dataset = find_dataset(config.dataset, here=not config.run.is_compiled)

@@ -13,7 +13,8 @@ _VERTEX = ("vertex",)
 _KUBEFLOW = ("kubeflow",)
 
 # The runners with which an option has an effect, by the key of the option. A key that ends in a dot
-# stands for all options below it. Options that are not listed have an effect with every runner.
+# stands for all options below it. Options that this table does not list have an effect with every
+# runner.
 RUNNERS: Mapping[str, tuple[str, ...]] = {
     "cloud.project": _VERTEX,
     "cloud.region": _VERTEX,
@@ -49,8 +50,8 @@ ENDPOINT_OPTIONS = (
     "endpoint.max_replicas",
 )
 
-# Pairs of options that exclude each other: the first one has no effect if the second one is given.
-# The third element is the reason in messages.
+# Pairs of options that exclude each other: the first option has no effect if the second option is
+# given. The third element of a row is the reason, for messages.
 CONFLICTS = (
     ("cloud.schedule", "cloud.output", "which only compiles"),
     ("cloud.wait", "cloud.output", "which only compiles"),
@@ -58,7 +59,8 @@ CONFLICTS = (
 )
 
 
-# Pairs of options for the same value: if the first one is given, the second one has no effect.
+# Pairs of options for the same value: if the first option is given, the second option has no
+# effect.
 ALTERNATIVES = (
     ("train.steps", "train.epochs"),
     ("train.warmup_epochs", "train.warmup_steps"),
@@ -86,7 +88,7 @@ def check_runner(runner: str, given: Mapping[str, str]) -> None:
 
 
 def check_together(given: Mapping[str, str]) -> None:
-    """Checks that no option is ignored because another option is given or missing.
+    """Refuses options that have no effect because another option is given or missing.
 
     Args:
       given: the origins of options, as for `check_runner`.
@@ -103,7 +105,8 @@ def check_together(given: Mapping[str, str]) -> None:
     for key, other, why in CONFLICTS:
         if key in given and other in given:
             raise InputError(
-                f"{given[key]}: has no effect with {given[other]}, {why}; expected one of them"
+                f"{given[key]}: has no effect with {given[other]}, {why}; expected only one of the "
+                "two"
             )
 
 
@@ -121,7 +124,7 @@ def check_alternatives(values: Mapping[str, Any], origins: Mapping[str, str]) ->
         if values.get(first) is not None and values.get(second) is not None:
             raise InputError(
                 f"{origins[second]} {values[second]}: has no effect with {origins[first]} "
-                f"{values[first]}; expected one of them"
+                f"{values[first]}; expected only one of the two"
             )
 
 

@@ -41,11 +41,11 @@ NAME = Check(
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Config:
-    """All options of a run."""
+    """The configuration of a run: the values of all options."""
 
     model: str = option(
-        "catalogue name, SavedModel directory, URL, or AugReg .npz; a SavedModel is a program, "
-        "which must do no more than compute",
+        "catalogue name, SavedModel directory, URL, or AugReg .npz; the graph of a SavedModel may "
+        "only compute, see --trust-model",
         is_path=True,
     )
     trust_model: bool = option(
@@ -106,7 +106,7 @@ class Config:
 
     @property
     def model_and_dataset(self) -> str:
-        """Model and dataset in words, to distinguish runs of the same name."""
+        """A text with model and dataset, to distinguish runs of the same name."""
         is_place = self.model and self.model not in MODELS
         model = make_absolute(self.model) if is_place else self.model or "none"
         return f"model {remove_secrets(model)}, dataset {self.source.get('path', self.dataset)}"
@@ -137,12 +137,12 @@ class Config:
 
     @property
     def model_in_words(self) -> str:
-        """The model without secrets, and whether its weights are random."""
+        """A text with the model, without secrets, and with a note if its weights are random."""
         return remove_secrets(self.model) + " (random weights)" * (self.weights == "random")
 
     @property
     def training_in_words(self) -> str:
-        """Length, optimizer, batch, learning rate and seed of the training."""
+        """A text with length, optimizer, batch, learning rate and seed of the training."""
         train = self.train
         length = f"{train.steps} steps" if train.steps else f"{train.epochs} epochs"
         return (
@@ -164,16 +164,15 @@ class Config:
 
     @property
     def state_dir(self) -> str:
-        """The directory of files that outlive a run and are no artifacts.
-
-        These files are the records of blessings and of the last push, the blessed models, and
-        checkpoints. The value is empty if each run has its own pipeline root.
+        """The directory of files that outlive a run and are no artifacts: the records of blessings
+        and of the last push, the blessed models, and checkpoints. The value is empty if each run
+        has its own pipeline root.
         """
         return self.cloud.state_dir or self.pipeline_root
 
     @property
     def curated_schema(self) -> str | None:
-        """The name of the dataset's curated schema; None if it has none."""
+        """The name of the dataset's curated schema; None if it has no curated schema."""
         return self._dataset.schema
 
     @property
@@ -199,8 +198,9 @@ class Config:
     def to_json(self) -> str:
         """Returns the configuration as JSON, for `read_config`.
 
-        Compiled pipelines and the metadata store contain this text. So a password in `--host`,
-        which no node needs, is left out; `check_reachable` refuses a password in a model's address.
+        Compiled pipelines and the metadata store contain this text. A password in `--host`, which
+        no node needs, is therefore left out; `check_reachable` refuses a password in a model's
+        address.
         """
         values = self.values()
         host = values["cloud.host"]
@@ -217,4 +217,4 @@ def _options(cls: type, prefix: str = "") -> Iterator[tuple[str, Option]]:
             yield f"{prefix}{field.name}", Option(field, hint)
 
 
-OPTIONS = dict(_options(Config))  # by dotted key
+OPTIONS = dict(_options(Config))  # values by dotted key

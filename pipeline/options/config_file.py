@@ -40,7 +40,8 @@ def read_yaml(path: str) -> dict[str, Setting]:
 def _flatten(tree: Mapping[Any, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     for key, value in tree.items():
         name = f"{prefix}{key}"
-        if name in _GROUPS and value is None:  # a line "train:" without values below it
+        # YAML reads a line "train:" without values below it as None.
+        if name in _GROUPS and value is None:
             continue
         if isinstance(value, Mapping):
             yield from _flatten(value, f"{name}.")

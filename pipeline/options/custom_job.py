@@ -13,13 +13,13 @@ from trainer.training.hyperparameters import Hyperparameters
 
 _KEYS = ("machine_type", "workers", "tpu_topology")
 _DISKS = range(100, 64001)  # allowed sizes of a disk, in GB (10^9 bytes)
-_OLD_TPUS = ("TPU_V2:8", "TPU_V3:8")  # with more cores, a TPU consists of several machines
+_OLD_TPUS = ("TPU_V2:8", "TPU_V3:8")  # TPUs with more than eight cores consist of several machines
 
 
 def custom_job(name: str, machine: TrainerMachine, cloud: Cloud) -> dict[str, Any]:
     """Returns the custom job for TFX: a google.cloud.aiplatform.v1.CustomJob, as JSON.
 
-    TFX removes `project` from it and adds the command of the containers.
+    TFX removes `project` from the job and adds the command of the containers.
 
     Args:
       name: name of the pipeline.
@@ -48,7 +48,7 @@ def custom_job(name: str, machine: TrainerMachine, cloud: Cloud) -> dict[str, An
 
 
 def _pool(machine: TrainerMachine, cloud: Cloud) -> dict[str, Any]:
-    """Returns a WorkerPoolSpec without the number of machines."""
+    """Returns a WorkerPoolSpec of Vertex AI, without the number of machines."""
     machine_spec: dict[str, Any] = {"machine_type": machine.machine_type}
     if machine.accelerator:
         machine_spec["accelerator_type"] = machine.accelerator_type
@@ -56,7 +56,7 @@ def _pool(machine: TrainerMachine, cloud: Cloud) -> dict[str, Any]:
     if machine.tpu_topology:
         machine_spec["tpu_topology"] = machine.tpu_topology
     container: dict[str, Any] = {"image_uri": cloud.image}
-    if machine.has_tpu:  # so that TensorFlow uses the TPU of this machine
+    if machine.has_tpu:  # this variable makes TensorFlow use the TPU of this machine
         container["env"] = [{"name": "TPU_NAME", "value": "local"}]
     pool = {"machine_spec": machine_spec, "container_spec": container}
     if machine.disk_gb:
@@ -65,7 +65,8 @@ def _pool(machine: TrainerMachine, cloud: Cloud) -> dict[str, Any]:
 
 
 def _scheduling(machine: TrainerMachine) -> dict[str, Any]:
-    # A worker cannot join a running training, so all workers restart from the last checkpoint.
+    # A restarted worker cannot join a running training, so all workers restart from the last
+    # checkpoint.
     scheduling: dict[str, Any] = {"restart_job_on_worker_restart": machine.workers > 1}
     if machine.spot:
         scheduling["strategy"] = "SPOT"
@@ -102,7 +103,8 @@ def check_custom_job(
         if getattr(machine, key):
             raise InputError(
                 f"machines.trainer.{key}: has no effect with --trainer-machine "
-                f"{machine.machine_type}, which determines it; choose a machine type of that size"
+                f"{machine.machine_type}, which determines this value; choose a machine type of "
+                "that size"
             )
     if machine.disk_gb and machine.disk_gb not in _DISKS:
         raise InputError(

@@ -10,7 +10,7 @@ from pipeline.datasets import Dataset
 from pipeline.options.gate import Gate
 from pipeline.recipes import OTHER_BACKBONES, Recipe
 
-RUNS = Path("runs")  # the folder of pipeline roots and logs, in the working directory
+RUNS = Path("runs")  # folder of pipeline roots and logs, in the working directory
 
 
 def default_recipe(dataset: Dataset, model: ModelReference, tune: str) -> str:
@@ -20,7 +20,9 @@ def default_recipe(dataset: Dataset, model: ModelReference, tune: str) -> str:
 
 
 def default_floor(recipe: Recipe, model: ModelReference, weights: str) -> float:
-    """Returns the default of `gate.min_accuracy`: the recipe's for AugReg's weights, else 0.5."""
+    """Returns the default of `gate.min_accuracy`: the value of the recipe for AugReg's weights,
+    else 0.5.
+    """
     has_augreg_weights = model.is_augreg and not (weights == "random" and model.has_weights)
     return recipe.min_accuracy if has_augreg_weights else Gate.min_accuracy
 
@@ -28,13 +30,14 @@ def default_floor(recipe: Recipe, model: ModelReference, weights: str) -> float:
 def default_name(dataset: str, model: str, tune: str) -> str:
     """Returns the default name of a pipeline: `dataset-model-tune`, in a-z, 0-9 and -.
 
-    Without a model, it is `dataset-inspect`, since only --inspect needs none.
+    Without a model, the name is `dataset-inspect`, since only --inspect needs no model.
     """
     if not model:
         return f"{_slug(dataset)}-inspect"
     public = remove_secrets(model).partition("?")[0]
     segments = [part for part in public.split("/") if not part.isdecimal()]
-    stem = next(filter(None, reversed(segments)), model)  # a trailing number is a version
+    # A number at the end of a handle is a version.
+    stem = next(filter(None, reversed(segments)), model)
     return "-".join(map(_slug, (dataset, stem.removesuffix(".npz"), tune)))
 
 

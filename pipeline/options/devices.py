@@ -8,7 +8,7 @@ from common.errors import InputError
 # The variables by which TPUClusterResolver finds a TPU: TPU_NAME, and _GKE_ENV_VARIABLE and
 # _DEFAULT_TPUCONFIG_VARIABLE of tensorflow/python/tpu/client/client.py.
 _TPU_VARIABLES = ("TPU_NAME", "KUBE_GOOGLE_CLOUD_TPU_ENDPOINTS", "TPU_CONFIG")
-# The device files of TPU chips, for a TPU up to v4 and from v5e on.
+# The device files of TPU chips: of a TPU up to v4, and of a TPU from v5e on.
 _TPU_FILES = ("/dev/accel[0-9]*", "/dev/vfio/[0-9]*")
 
 

@@ -20,7 +20,7 @@ class Endpoint:
     """An endpoint of Vertex AI, to which a pushed model is deployed."""
 
     name: str | None = option(
-        "endpoint of Vertex AI to deploy the pushed model to, by its name or resource name",
+        "endpoint of Vertex AI that gets the pushed model, by its name or resource name",
         default=None,
     )
     traffic: int = option(
@@ -38,10 +38,10 @@ class Endpoint:
         check=_ACCELERATOR,
     )
     min_replicas: int = option(
-        "machines of the endpoint that always run", default=1, check=AT_LEAST_ONE
+        "number of machines of the endpoint that always run", default=1, check=AT_LEAST_ONE
     )
     max_replicas: int = option(
-        "machines of the endpoint that run under load", default=1, check=AT_LEAST_ONE
+        "largest number of machines of the endpoint under load", default=1, check=AT_LEAST_ONE
     )
 
 

@@ -14,13 +14,13 @@ class Gate:
     """The conditions on the test split under which a model is blessed."""
 
     min_accuracy: float = option(
-        "required accuracy, see gate.confidence (default: the recipe's for AugReg's weights, else "
+        "required accuracy; see gate.confidence (default: the recipe's for AugReg's weights, else "
         "0.5)",
         default=0.5,
         check=FRACTION,
     )
     min_class_recall: float | None = option(
-        "required recall of every class, see gate.confidence; null for no requirement",
+        "required recall of every class; see gate.confidence; null for no requirement",
         default=None,
         check=FRACTION,
     )
@@ -52,8 +52,8 @@ class Gate:
         check=CONFIDENCE,
     )
     min_test_images: int = option(
-        "required number of test images of each class that has images; with fewer, a model is "
-        "refused if gate.min_class_recall is given, and there is a warning otherwise",
+        "required number of test images of each class that has images; with fewer test images, a "
+        "model is refused if gate.min_class_recall is given, otherwise there is a warning",
         default=1,
         check=WHOLE,
     )

@@ -8,7 +8,9 @@ from common.options import AT_LEAST_ONE, FRACTION, WHOLE, option
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Splits:
-    """The names of the splits in the data: names of folders or files, or values in a manifest."""
+    """The names of the splits in the data, which are names of folders or files, or values in a
+    manifest.
+    """
 
     train: tuple[str, ...] = option(
         "the folders, record files or manifest values that form the train split; folders that are "
@@ -49,19 +51,19 @@ class Ingest:
     splits: Splits = dataclasses.field(default_factory=Splits)
     classes: tuple[str, ...] = option(
         "the class names in the order of their labels, also of classes without an image (default: "
-        "those in the data, sorted)",
+        "the class names in the data, sorted)",
         default=(),
         is_list=True,
     )
     split_by: Literal["content", "near_duplicates"] = option(
-        "images that are never in different splits, if the data give none: those with the same "
-        "bytes (content), or also those that look the same (near_duplicates), which decodes each "
-        "image once more",
+        "which images always stay in the same split, if the data give no splits: images with the "
+        "same bytes (content), or also images that look the same (near_duplicates; decodes each "
+        "image once more)",
         default="content",
     )
     drop_duplicates: bool = option(
-        "leave out images of train whose bytes are those of an image in another given split, and "
-        "images that are in several classes",
+        "leave out training images that are also in another given split, and images that are in "
+        "several classes",
         default=False,
     )
     features: Features = dataclasses.field(default_factory=Features)
@@ -71,19 +73,19 @@ class Ingest:
         check=AT_LEAST_ONE,
     )
     max_pixels: int = option(
-        "largest number of pixels; an image with more is refused after reading its header, in "
-        "ingestion and in serving",
+        "largest number of pixels of an image; a larger image is refused after reading its header, "
+        "in ingestion and in serving",
         default=100_000_000,
         check=AT_LEAST_ONE,
     )
     max_quarantined: float = option(
-        "largest share of images in quarantine with which a run goes on",
+        "largest share of images in quarantine for which a run continues",
         default=0.05,
         check=FRACTION,
     )
     allow_anomalies: bool = option(
-        "go on with data that differ from their schema, whose class balance drifted "
-        "(data.max_drift), or in which most 16-bit images are nearly black",
+        "continue if the data differ from their schema, if their class balance drifted "
+        "(data.max_drift), or if most 16-bit images are nearly black",
         default=False,
     )
     max_value: int = option(

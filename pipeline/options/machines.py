@@ -32,14 +32,15 @@ GPUS = (
     "NVIDIA_GB200",
     "NVIDIA_RTX_PRO_6000",
 )
-# Compute Engine's machine types with a TPU end in the number of chips: ct5lp-hightpu-4t.
+# The names of Compute Engine's machine types with a TPU end in the number of chips:
+# ct5lp-hightpu-4t.
 _TPU_TYPE = re.compile(r"(?:ct|tpu)\d\w*-\w+-(\d+)t")
 OLD_TPU = "cloud-tpu"  # Vertex AI's machine type for a TPU v2 or v3
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Machine:
-    """The machine, timeout and retries of a node; None means the cluster's default."""
+    """The machine, timeout and retries of a node; None stands for the default of the cluster."""
 
     cpu: float | None = option("number of processor cores", default=None, check=POSITIVE)
     memory_gb: float | None = option("memory in GB (10^9 bytes)", default=None, check=POSITIVE)
@@ -84,8 +85,9 @@ class Machine:
 class TrainerMachine(Machine):
     """The machine of Trainer. With a `machine_type`, Trainer runs as a custom job of Vertex AI.
 
-    Accelerators, disk, spot machines and timeout then belong to the machines of the job. The step
-    submits the job and waits for its end; `retries` is the number of retries of the step.
+    For a custom job, accelerators, disk, spot machines and timeout belong to the machines of the
+    job. The step submits the job and waits for its end; `retries` is the number of retries of the
+    step.
     """
 
     machine_type: str | None = option(

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from common.errors import InputError
 from common.options import Check
 
-_LONGEST = 63  # the longest name that TFX allows for a pipeline
+_LONGEST = 63  # largest length of a name that TFX allows for a pipeline
 
-# Further conditions of runners on a name, which consists of a-z, 0-9 and -.
+# Further conditions of a runner on the name of a pipeline, which consists of a-z, 0-9 and -.
 _RUNNER_CHECKS: Mapping[str, Check] = {
     # The name of a run begins with the pipeline's name (_VALID_NAME_PATTERN of
     # google-cloud-aiplatform).
@@ -25,7 +25,7 @@ def check_name(runner: str, name: str) -> None:
     if len(name) > _LONGEST:
         raise InputError(
             f"--name {name}: found {len(name)} letters; expected at most {_LONGEST}; give a "
-            "shorter --name (by default it is dataset-model-tune)"
+            "shorter --name (the default name is dataset-model-tune)"
         )
     check = _RUNNER_CHECKS.get(runner)
     if check and not check.holds(name):

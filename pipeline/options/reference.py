@@ -1,8 +1,9 @@
-"""Generates docs/options.md from the declarations of the options. Imports no TensorFlow.
+"""Generates docs/options.md from the declarations of the options. This module does not import
+TensorFlow.
 
     python -m pipeline.options.reference > docs/options.md
 
-A test compares that file with `write_reference()`.
+A test compares docs/options.md with the result of `write_reference`.
 """
 
 import dataclasses
@@ -44,14 +45,15 @@ gate: {min_accuracy: 0.9, min_class_recall: 0.7}
 ```
 
 "the recipe's" in the column *default* means that the recipe of the run sets the value: see
-[Recipes](#recipes). An option with an empty default is unset unless you give it."""
+[Recipes](#recipes). An option with an empty default is not set unless you give a value.
+"""
 
 _GROUPS = {
     "": ("The run", "Model, images and directories for results. Only `--model` is required."),
     "backbone": ("The backbone's input", "Properties that a SavedModel does not state "
                  "([models.md](models.md))."),
     "ingest": ("Images", "How ImageExampleGen turns images into examples ([data.md](data.md))."),
-    "data": ("Data check", "What DataCheck looks for before the training ([data.md](data.md))."),
+    "data": ("Data check", "The checks of DataCheck before the training ([data.md](data.md))."),
     "train": ("Training", "How Trainer trains ([training.md](training.md)). `--jit-compile` is a "
               "switch: `--set train.jit_compile=false` turns XLA off."),
     "augment": ("Augmentation", "How Trainer varies the training images. Only `--tune full` "
@@ -62,26 +64,28 @@ _GROUPS = {
              "([gate.md](gate.md))."),
     "serve": ("Serving", "The predictions that the exported model accepts, and the number of its "
               "versions in the serving directory ([serving.md](serving.md))."),
-    "serving_check": ("Check of serving", "What the exported model must do in a process that loads "
-                      "it as a server does ([gate.md](gate.md#servingcheck))."),
-    "report": ("Report", "What the report of a run shows ([report.md](report.md))."),
-    "endpoint": ("At an endpoint of Vertex AI", "For `--endpoint`, in a run with `--runner vertex` "
-                 "or as a command of its own ([vertex.md](vertex.md#an-endpoint))."),
+    "serving_check": ("Check of serving", "The limits for the exported model in a process that "
+    "loads it as a server does ([gate.md](gate.md#servingcheck))."),
+    "report": ("Report", "The contents of the report of a run ([report.md](report.md))."),
+    "endpoint": ("At an endpoint of Vertex AI", "The options of `--endpoint`, in a run with "
+    "`--runner vertex` or as a command of its own ([vertex.md](vertex.md#an-endpoint))."),
     "run": ("Where and how the pipeline runs", "The engines that `--beam-arg` can name are in "
             "[beam.md](beam.md)."),
-    "cloud": ("On a cluster", "For `--runner kubeflow` and `--runner vertex` "
-              "([kubeflow.md](kubeflow.md), [vertex.md](vertex.md)). Without `--schedule` the "
-              "pipeline runs once, now. A schedule without `--start` begins now, and one without "
-              "`--end` never ends. Without `--service-account` a run acts as the cluster's own "
+    "cloud": ("On a cluster", "The options of `--runner kubeflow` and `--runner vertex` "
+    "([kubeflow.md](kubeflow.md), [vertex.md](vertex.md)). Without `--schedule` the "
+              "pipeline runs once, now. A schedule without `--start` begins now, and a schedule "
+              "without `--end` never ends. Without `--service-account` a run acts as the cluster's "
+              "own "
               "account."),
-    "machines": ("The nodes' machines", "For `--runner kubeflow` and `--runner vertex`. A node "
-                 "without such options gets the cluster's default. "
+    "machines": ("The nodes' machines", "The machines of the nodes with `--runner kubeflow` and "
+    "`--runner vertex`. A node without such options gets the cluster's default. "
                  "`--trainer-accelerator NVIDIA_TESLA_T4:2` gives Trainer two GPUs. Without "
-                 "`--trainer-machine`, Trainer is a step of the pipeline; with it, a custom job "
+                 "`--trainer-machine`, Trainer is a step of the pipeline; with this flag, a custom "
+                 "job "
                  "([vertex.md](vertex.md#trainer-on-machines-of-its-own))."),
 }  # fmt: skip
 
-# Flags that do not set an option. A test compares them with the flags of the parser.
+# Flags that do not set an option. A test compares these flags with the flags of the parser.
 _OTHER_FLAGS = {
     "`--config FILE`": "read options from a YAML file, by their keys",
     "`--set KEY=VALUE`": "set any option by its key, such as `train.momentum=0.8`; may be repeated",
@@ -90,7 +94,8 @@ _OTHER_FLAGS = {
     "train nothing ([data.md](data.md#look-before-you-train))",
     "`--history`": "list the runs below `./runs`, of `--name` or below `--pipeline-root`, also in "
     "a bucket, and their reports ([report.md](report.md#past-runs))",
-    "`--compare RUN RUN`": "compare two of these runs ([report.md](report.md#two-runs))",
+    "`--compare RUN RUN`": "compare two of the runs of `--history` "
+    "([report.md](report.md#two-runs))",
     "`--clean-cache`": "remove models that can be created or copied again, and the checkpoints of "
     "unfinished trainings below `./runs` or `--pipeline-root`",
     "`--write-schema FILE`": "ingest the images, write the inferred schema to a file for review, "
@@ -100,7 +105,7 @@ _OTHER_FLAGS = {
     "`--list-datasets`": "print the datasets that have a name for `--dataset`",
     "`--list-options`": "print every option by its key",
     "`--rollback [VERSION]`": "serve an earlier version again ([serving.md](serving.md#rollback))",
-    "`--promote`": "give all requests of `--endpoint` to the model that it got last "
+    "`--promote`": "give all requests of `--endpoint` to the model that was deployed last "
     "([vertex.md](vertex.md#an-endpoint))",
     "`--list-schedules`": "print the schedules of kubeflow or vertex",
     "`--pause NAME`": "pause a schedule",
@@ -128,8 +133,9 @@ def write_reference() -> str:
 _HEADER = ("flag", "key", "meaning", "values", "default")
 _RECIPES_HEADER = ("recipe", "for", "meaning", "required accuracy")
 _RECIPES = """\
-`--recipe` names one of these. The required accuracy is the default of `--min-accuracy` for AugReg's
-pretrained weights, for which the recipes were made; for other weights the default is 0.5."""
+`--recipe` names one of these recipes. The required accuracy is the default of `--min-accuracy` for
+AugReg's pretrained weights, for which the recipes were made; for other weights the default is 0.5.
+"""
 _DIFFERENCES = """\
 The options in which the recipes differ:"""
 
@@ -141,7 +147,7 @@ def _rows(group: str) -> Iterator[Sequence[str]]:
         if key.rpartition(".")[0].partition(".")[0] != group:
             continue
         shown = re.sub(r"^machines\.(?!trainer\.)\w+", "machines.NODE", key)
-        if shown in seen:  # all nodes but Trainer have the same options
+        if shown in seen:  # all nodes except Trainer have the same options
             continue
         seen.add(shown)
         meaning, default = _split_default(option.help)
@@ -151,7 +157,9 @@ def _rows(group: str) -> Iterator[Sequence[str]]:
 
 
 def _split_default(text: str) -> tuple[str, str]:
-    """Splits a help text into the meaning and the default; the default is empty if it has none."""
+    """Splits a help text into the meaning and the default; the default is empty if the help text
+    has none.
+    """
     match = re.fullmatch(r"(.*) \(default: (.*)\)", text)
     return (match[1], match[2]) if match else (text, "")
 
@@ -168,7 +176,9 @@ def _default(key: str, option: Option) -> str:
 
 
 def _values_in_recipes(key: str) -> list[Any]:
-    """Returns the value of a `train.` or `augment.` option in each recipe, in their order."""
+    """Returns the value of a `train.` or `augment.` option in each recipe, in the order of the
+    recipes.
+    """
     group, _, name = key.partition(".")
     return [getattr(_settings_of_recipe(recipe, group), name) for recipe in RECIPES.values()]
 

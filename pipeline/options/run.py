@@ -24,7 +24,7 @@ class Run:
         default="off",
     )
     fail_on_unblessed: bool = option(
-        "let a run on a cluster fail if its model is not blessed, so that alerts fire",
+        "let a run on a cluster fail if its model is not blessed, so that alerts are sent",
         default=False,
     )
 

@@ -10,13 +10,14 @@ class Serve:
     """The options of the exported model and its versions; each is an option `serve.…`."""
 
     precision: float | None = option(
-        "required share of correct predictions among those that the exported model accepts; null "
+        "required share of correct predictions among the accepted predictions of the exported "
+        "model; null "
         "accepts every prediction for a valid image",
         default=None,
         check=POSITIVE_FRACTION,
     )
     keep_versions: int = option(
-        "versions that stay in the serving directory; older ones are removed after a push",
+        "number of versions that stay in the serving directory; a push removes older versions",
         default=5,
         check=AT_LEAST_ONE,
     )

@@ -15,7 +15,7 @@ class ServingCheck:
         check=AT_LEAST_ONE,
     )
     timeout_seconds: float = option(
-        "longest time of a request, on the CPU; the first one loads the model",
+        "longest time of a request, on the CPU, in seconds; the first request loads the model",
         default=300.0,
         check=POSITIVE,
     )
@@ -31,8 +31,8 @@ class ServingCheck:
         check=POSITIVE,
     )
     tolerance: float | None = option(
-        "greatest difference between probabilities of the same image, alone, in a batch, and from "
-        "Evaluator (default: 0.0001, or 0.02 with a mixed --precision)",
+        "greatest difference between the probabilities of an image sent alone, sent in a batch, "
+        "and in Evaluator (default: 0.0001, or 0.02 with a mixed --precision)",
         default=None,
         check=FRACTION,
     )

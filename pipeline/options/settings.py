@@ -16,7 +16,7 @@ class Setting:
 
     Attributes:
       value: the value, not yet converted.
-      origin: the flag, or the file and key, with which it was given; messages name it.
+      origin: the flag, or the file and key, with which the value was given, for messages.
     """
 
     value: Any
@@ -73,7 +73,7 @@ def check_setting(setting: Setting, declared: Option) -> Any:
         if value is None or check is None or check.holds(value):
             return value
     except ValueError:
-        pass  # the message below is for wrong types and for wrong values
+        pass  # the message below reports wrong types as well as wrong values
     expected = check.expected if check else _describe(declared.type)
     raise InputError(f"{setting.origin} {setting.value}: expected {expected}")
 
@@ -84,7 +84,7 @@ def _convert(value: Any, hint: Any) -> Any:
     Raises:
       ValueError: the value cannot be converted to that type.
     """
-    if isinstance(hint, types.UnionType):  # T | None
+    if isinstance(hint, types.UnionType):  # the type hint is T | None
         if value is None or value in ("null", "none"):
             return None
         return _convert(value, typing.get_args(hint)[0])

@@ -52,7 +52,7 @@ def check_source_options(kind: str, values: Mapping[str, Any], given: Mapping[st
         by dotted key.
 
     Raises:
-      InputError: an option is given that this kind of source does not take.
+      InputError: a given option does not apply to this kind of source.
     """
     for key, origin in given.items():
         name = key.removeprefix("ingest.").partition(".")[0]
@@ -66,5 +66,5 @@ def check_source_options(kind: str, values: Mapping[str, Any], given: Mapping[st
     if named and values.get("ingest.layout") == "classes":
         raise InputError(
             f"{named[0]}: has no effect with {given['ingest.layout']} classes, without splits; "
-            "expected one of them"
+            "expected only one of the two"
         )

@@ -15,7 +15,7 @@ from common.options import Check
 # disk; neither TensorFlow nor Beam reads them.
 LAUNCHER_SCHEMES = ("minio", "s3")
 
-# A claim's name becomes the name of a volume of the pod, which has to be a label (RFC 1123).
+# The name of a claim becomes the name of a volume of the pod, which must be a label (RFC 1123).
 _CLAIM = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 # Volumes and directories that each pod of Kubeflow Pipelines has already (kubeflow/pipelines,
 # release 2.17.0: backend/src/v2/compiler/argocompiler/container.go, addContainerExecutorTemplate),
@@ -74,8 +74,8 @@ def _are_possible(texts: Sequence[str]) -> bool:
 
 
 VOLUMES = Check(
-    "CLAIM:/PATH, such as vit-state:/state, with each claim once; CLAIM is of at most 63 of a-z, "
-    f"0-9 and -, /PATH is not below {', '.join(_TAKEN_PATHS)}, which the pods have already",
+    "CLAIM:/PATH, such as vit-state:/state, with each claim once; CLAIM has at most 63 characters "
+    "of a-z, 0-9 and -, /PATH is not below {', '.join(_TAKEN_PATHS)}, which the pods have already",
     _are_possible,
 )
 STATE_DIR = Check(
@@ -105,7 +105,7 @@ def check_storage(
     """Refuses directories whose files would be lost, or that a step could not read.
 
     Args:
-      pipeline_root: the pipeline root; empty if each run has its own.
+      pipeline_root: the pipeline root; empty if each run has its own root.
       state_dir: the value of `cloud.state_dir`.
       volumes: the value of `cloud.volumes`.
       written: other directories that the steps write, by their flag.
@@ -117,8 +117,9 @@ def check_storage(
     """
     if is_in_launcher_store(pipeline_root) and not state_dir:
         raise InputError(
-            f"--pipeline-root {pipeline_root}: found no cloud.state_dir, and this store can only "
-            "have artifacts; expected cloud.state_dir, for blessed models, checkpoints, pushed "
+            f"--pipeline-root {pipeline_root}: found no cloud.state_dir, and this store can "
+            "contain only artifacts; expected cloud.state_dir, for blessed models, checkpoints, "
+            "pushed "
             "models and data: a path in a claim (--set cloud.volumes=CLAIM:/state --set "
             "cloud.state_dir=/state/NAME), or gs://BUCKET/PATH"
         )

@@ -1,4 +1,4 @@
-"""Checks the option that chooses where results are tracked. Imports no TensorFlow."""
+"""Checks the option that names the tracker of results. Imports no TensorFlow."""
 
 import importlib.util
 

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from common.errors import InputError
 from pipeline.recipes import RECIPES
 
-# The options `train.…` that have an effect on a linear probe, which is computed without steps.
+# The options `train.…` that have an effect on a linear probe, which is computed without training
+# steps.
 _LINEAR_PROBE_OPTIONS = {"head", "class_weights", "seed", "deterministic", "precision"}
 
 
@@ -24,7 +25,7 @@ def check_tune(
       origin: the flag, or the file and key, that gave the recipe.
 
     Raises:
-      InputError: the recipe or an option does not fit.
+      InputError: the recipe is for another value of `--tune`, or an option would have no effect.
     """
     if RECIPES[recipe].tune != tune:
         fitting = [name for name, other in RECIPES.items() if other.tune == tune]

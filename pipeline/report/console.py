@@ -62,7 +62,7 @@ class Console:
         self._out.print(rich.text.Text(escape_controls(text)), style=style)
 
     def keep_line(self, text: str) -> None:
-        """Keeps a line for `print_kept_lines`: where to look belongs below the verdict."""
+        """Keeps a line for `print_kept_lines`: paths for the user belong below the verdict."""
         self._last_lines.append(text)
 
     def print_kept_lines(self) -> None:
@@ -121,8 +121,8 @@ class Console:
         before, after = config.train.batch_size, fitted.train.batch_size
         if after != before:
             self.warn(
-                f"The batch size is {after} instead of the recipe's {before}: there are fewer "
-                "training images than in one batch."
+                f"The batch size is {after} instead of the recipe's {before}: a batch of that size "
+                "would be larger than the training split."
             )
 
     def warn(self, text: str) -> None:
@@ -154,7 +154,7 @@ class Console:
         self.line(f"  resumes from the checkpoint of step {step}")
 
     def forecast(self, forecast: Forecast) -> None:
-        """Prints how long the training will take."""
+        """Prints the estimated duration of the training."""
         for line in forecast.describe():
             self.line(f"  {line}")
 
@@ -169,12 +169,12 @@ class Console:
         self._progress.show(done, total, detail)
 
     def images(self, done: int, total: int, pace: Pace | None) -> None:
-        """Shows how many images the running node has read.
+        """Shows the number of images that the running node has read.
 
         Args:
           done: number of images.
           total: number of images that the node reads altogether.
-          pace: the speed; None if it is unknown.
+          pace: the speed, or None if it is unknown.
         """
         self._progress.show(done, total, describe_images(done, total, pace))
 
@@ -183,7 +183,7 @@ class Console:
         return show_downloads(self._out)
 
     def summary(self, report: Any) -> None:
-        """Prints accuracy, verdict and where to look; the log gets all results.
+        """Prints accuracy, verdict and paths; the log gets all results.
 
         Args:
           report: a `pipeline.report.outcome.Report`.
@@ -224,7 +224,7 @@ class Console:
             self._log_and_print(f"pushed to: nothing: {report.unpushed}", style="bold red")
             return
         if report.was_served:
-            self._log_and_print("the model is served already: nothing was copied")
+            self._log_and_print("the model is served already, so nothing was copied")
         self._log_and_print(f"pushed to: {report.pushed_to}")
 
     def _log_and_print(self, text: str, style: str | None = None) -> None:

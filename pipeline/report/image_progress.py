@@ -1,4 +1,4 @@
-"""Shows how many images the running node has read. Imports no TensorFlow."""
+"""Shows the number of images that the running node has read. Imports no TensorFlow."""
 
 import contextlib
 import os
@@ -14,7 +14,7 @@ from common.image_counts import VARIABLE, read_image_count
 from common.pace import PaceMeter
 from pipeline.report.console import Console
 
-_INTERVAL = 1.0  # seconds between two looks at the counts
+_INTERVAL = 1.0  # seconds between two readings of the counts
 
 
 class ImageProgress:
@@ -24,7 +24,8 @@ class ImageProgress:
         """
         Args:
           console: shows the progress.
-          images: number of images that each node reads; nodes that are not in it are not followed.
+          images: number of images that each node reads; nodes that are not in this mapping are not
+            followed.
         """
         self._console = console
         self._images = images
@@ -48,7 +49,8 @@ class ImageProgress:
         self.stop()
         if not self._images.get(node):
             return
-        # A process that still ends does not count for the next node.
+        # Each node has a directory of its own, so that a process of the previous node does not add
+        # to its count.
         directory = tempfile.mkdtemp(dir=self._directory)
         os.environ[VARIABLE] = directory
         self._is_over = threading.Event()
@@ -60,7 +62,7 @@ class ImageProgress:
         self._thread.start()
 
     def stop(self) -> None:
-        """Ends the following of a node."""
+        """Stops following the node."""
         os.environ.pop(VARIABLE, None)
         if self._thread is not None:
             self._is_over.set()

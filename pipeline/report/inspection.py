@@ -1,4 +1,4 @@
-"""What an inspection of the images found."""
+"""The results of an inspection of the images."""
 
 import dataclasses
 from collections import Counter
@@ -16,11 +16,11 @@ from pipeline.report.results import describe_counts
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Inspection:
-    """What an inspection of the images found.
+    """The results of an inspection of the images.
 
     Attributes:
       found: the numbers of images and of issues, one line each.
-      refusals: why a run on these images would stop before the training, one line each.
+      refusals: the reasons why a run on these images would stop before the training, one line each.
       page: the path of the page.
     """
 
@@ -30,7 +30,9 @@ class Inspection:
 
 
 def allow_everything(config: Config) -> Config:
-    """Returns a configuration with which no check stops the run, so that all of them are seen."""
+    """Returns a configuration with which no check stops the run, so that the findings of all checks
+    are shown.
+    """
     ingest = dataclasses.replace(config.ingest, max_quarantined=1.0, allow_anomalies=True)
     return dataclasses.replace(
         config, ingest=ingest, data=dataclasses.replace(config.data, max_leak=1.0)
@@ -40,7 +42,7 @@ def allow_everything(config: Config) -> Config:
 def describe_inspection(
     config: Config, run: Mapping[str, NodeRun], classes: Sequence[str], page: str
 ) -> Inspection:
-    """Returns what was found, and what the limits in `config` say of it.
+    """Returns the results of an inspection, and the limits in `config` that they exceed.
 
     Args:
       config: the configuration with the limits of a run.

@@ -10,7 +10,7 @@ from tfx.types import artifact_utils
 
 @dataclasses.dataclass(frozen=True)
 class NodeRun:
-    """One node of one run.
+    """The execution of one node in one run of the pipeline.
 
     Attributes:
       cached: whether the node took its outputs from an earlier run.

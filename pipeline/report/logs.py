@@ -30,8 +30,8 @@ def log_to_file(path: Path, *, verbose: bool) -> Iterator[tuple[TextIO, TextIO]]
 
     Args:
       path: the log file; lines are appended to it.
-      verbose: whether log lines also go to the screen. The log lines of C++ code then go to the
-        screen only.
+      verbose: whether log lines also go to the screen. With `verbose`, the log lines of C++ code go
+        to the screen only.
 
     Yields:
       Two streams to the screen: its stdout and its stderr.

@@ -46,7 +46,7 @@ class Report:
       page: the path or URI of the report's HTML page.
       warning: Transform's warning about the backbone's range of pixel values; empty for none.
       artifacts: the URIs of the artifacts, by node and output.
-      slowest: the nodes that took the most time, with their times; empty if none ran.
+      slowest: the nodes that took the most time, with their times; empty if no node ran.
     """
 
     accuracy: float
@@ -122,7 +122,7 @@ def make_report(run: Mapping[str, NodeRun]) -> Report:
 
 
 def _usages(run: Mapping[str, NodeRun]) -> Iterator[NodeUsage]:
-    """Yields the usage of each node that recorded it."""
+    """Yields the recorded time and memory of each node, if there is a record."""
     for name, node in run.items():
         artifacts = (artifact for output in node.outputs.values() for artifact in output)
         usage = next(filter(None, map(read_usage, artifacts)), None)
@@ -137,7 +137,7 @@ def _usages(run: Mapping[str, NodeRun]) -> Iterator[NodeUsage]:
 
 
 def _measured(metrics: Mapping[str, Any]) -> tuple[float, int]:
-    """Returns the accuracy on a slice, and the number of its images."""
+    """Returns the accuracy on a slice of TFMA's metrics, and the number of images of the slice."""
     return metrics[ACCURACY]["doubleValue"], round(metrics["example_count"]["doubleValue"])
 
 

@@ -1,4 +1,4 @@
-"""The results of a run in detail, which the log gets. Imports no TensorFlow."""
+"""Describes the results of a run in detail, for the log. Imports no TensorFlow."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -55,7 +55,8 @@ def _describe_gate(verdict: Any) -> Iterator[str]:
     if verdict.top5 is not None:
         yield f"top-5 accuracy: {verdict.top5:.4f}"
     for limit in verdict.limits:
-        if not limit.name.startswith("recall of "):  # of many classes, only those that fail
+        # The recall of a class appears below, among the reasons, if it is below its limit.
+        if not limit.name.startswith("recall of "):
             yield f"gate: {limit.describe()}"
     if (comparison := verdict.comparison) is not None:
         yield (
@@ -65,7 +66,7 @@ def _describe_gate(verdict: Any) -> Iterator[str]:
 
 
 def _describe_serving(findings: Any) -> Iterator[str]:
-    """Yields how fast the exported model answers, and how much memory it needs.
+    """Yields a line about the latency and the memory of the exported model.
 
     Args:
       findings: `components.serving_check.findings.Findings`.
@@ -74,5 +75,5 @@ def _describe_serving(findings: Any) -> Iterator[str]:
         f"{size} image{'s' * (size != '1')} in {found['p50']:.0f} ms (p99 {found['p99']:.0f})"
         for size, found in findings.latency_ms.items()
     ]
-    if parts:  # empty if the model could not be asked
+    if parts:  # there are no times if the model could not be loaded
         yield f"serving: {', '.join(parts)}; peak memory {findings.peak_memory_gb:.1f} GB"

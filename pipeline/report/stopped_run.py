@@ -1,4 +1,4 @@
-"""Writes the report of a run without the node Report: it was stopped, or it only inspects."""
+"""Writes the report of a run without the node Report: of a stopped run, or of an inspection."""
 
 import logging
 import time
@@ -12,7 +12,7 @@ from components.report.settings import ReportSettings
 from components.report.write import write_report
 from pipeline.report.lineage import latest_run, latest_run_id
 
-# The inputs of Report whose names differ from those of the outputs, by node and output.
+# The inputs of Report whose names differ from the names of the outputs, by node and output.
 _INPUTS = {("ServingCheck", "blessing"): "infra_blessing"}
 
 
@@ -33,7 +33,7 @@ def report_stopped_run(
       The page; None if the run had read no images, or if the report failed.
     """
     try:
-        # An InputError is a sentence for the user; other messages can be pages long.
+        # The message of an InputError is a sentence for the user; other messages can be pages long.
         stopped = str(error) if isinstance(error, InputError) else one_line(error)
         return write_data_report(
             connection, from_custom_config(ReportSettings, settings), directory, stopped=stopped
@@ -57,8 +57,9 @@ def write_data_report(
       connection: the ML Metadata ConnectionConfig of the metadata store.
       settings: the options of the run.
       directory: the directory in which the page is written, as a new file.
-      stopped: why the run ended before its end; empty if it did not.
-      is_inspection: whether only the images are looked at: the page then shows some of each class.
+      stopped: the reason why the run stopped early; empty if it ran to its end.
+      is_inspection: whether the run is an inspection; the page of an inspection shows some images
+        of each class.
 
     Returns:
       The page; None if the run had read no images.

@@ -1,4 +1,4 @@
-"""Logs the results of a run to MLflow, which is imported only for this."""
+"""Logs the results of a run to MLflow, which no other module imports."""
 
 import logging
 import os
@@ -21,11 +21,12 @@ from pipeline.report.outcome import Report
 
 logger = logging.getLogger(__name__)
 
-# Without these limits, MLflow tries for several minutes to reach a server that does not respond.
+# Without limits for its requests, MLflow tries for several minutes to reach a server that does not
+# respond.
 _PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": "60"}
 # MLflow would print the address of the run with the password of the server.
 _SILENCE = {"MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true"}
-_LONGEST = 500  # characters of a parameter, the limit of older servers
+_LONGEST = 500  # largest number of characters of a parameter on older servers
 
 
 def track_run(config: Config, report: Report, console: Console) -> None:
@@ -33,7 +34,7 @@ def track_run(config: Config, report: Report, console: Console) -> None:
 
     MLflow's environment variables, such as MLFLOW_TRACKING_URI and MLFLOW_TRACKING_TOKEN, name the
     server. The name of the pipeline is the name of the experiment. If MLflow fails, the console
-    shows a warning, and the result of the run is the same.
+    shows a warning, and the result of the run does not change.
     """
     console.busy("logging the run to MLflow")
     for name, value in _PATIENCE.items():
@@ -41,11 +42,11 @@ def track_run(config: Config, report: Report, console: Console) -> None:
     os.environ.update(_SILENCE)
     try:
         address = _log(config, report)
-    except Exception as error:  # MLflow and the clients of its stores have many kinds of errors
+    except Exception as error:  # MLflow and the clients of its stores raise many kinds of errors
         logger.warning("MLflow failed.", exc_info=True)
         console.warn(
             f"The run was not logged to MLflow: {remove_secrets(one_line(error))}; see the log. "
-            "The same command logs it again, and takes everything else from the cache."
+            "The same command logs the run again, and takes everything else from the cache."
         )
         return
     console.line(f"mlflow: {address}")
@@ -91,7 +92,9 @@ def _metrics(report: Report) -> Iterator[tuple[str, float]]:
 
 
 def _log_curves(mlflow: Any, model_run: str) -> None:
-    """Logs the metrics of training steps as `train_…`, and those of epochs by their own names."""
+    """Logs the metrics of training steps as `train_…`, and the metrics of epochs by their own
+    names.
+    """
     from mlflow.entities import Metric
 
     history: Mapping[str, Any] = read_json(f"{model_run}/history.json", "curves of a training")
@@ -104,7 +107,7 @@ def _log_curves(mlflow: Any, model_run: str) -> None:
     ]
     client = mlflow.MlflowClient()
     run_id = mlflow.active_run().info.run_id
-    most = 1000  # metrics in one request, a limit of the server
+    most = 1000  # largest number of metrics in a request to the server
     for start in range(0, len(metrics), most):
         client.log_batch(run_id, metrics=metrics[start : start + most])
 

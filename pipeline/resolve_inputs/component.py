@@ -16,7 +16,7 @@ from pipeline.run_parameters import PARAMETERS
 class ResolveInputsSpec(types.ComponentSpec):
     """Execution properties and outputs of `ResolveInputs`."""
 
-    PARAMETERS = {  # noqa: RUF012 (as TFX defines specs)
+    PARAMETERS = {  # noqa: RUF012 (TFX defines specs in this way)
         SETTINGS: ExecutionParameter(type=str),  # JSON
         **{
             parameter.name: ExecutionParameter(type=parameter.type, optional=True)
@@ -32,7 +32,7 @@ class ResolveInputsSpec(types.ComponentSpec):
 class ResolveInputs(base_component.BaseComponent):
     """Finds the data and the backbone; its outputs are execution properties of the other nodes.
 
-    Its results must never be cached: each run has to look for new data.
+    The results of this node must never be cached, since each run has to look for new data.
     """
 
     SPEC_CLASS = ResolveInputsSpec

@@ -23,9 +23,11 @@ SETTINGS = "settings"
 
 
 class Executor(base_executor.BaseExecutor):
-    """Finds the inputs of a run. For a local run, the command line does this."""
+    """Finds the inputs of a run. For a local run, the command line finds the inputs instead of this
+    node.
+    """
 
-    def Do(  # noqa: N802 (TFX's name)
+    def Do(  # noqa: N802 (TFX requires this name)
         self,
         input_dict: dict[str, list[types.Artifact]],
         output_dict: dict[str, list[types.Artifact]],
@@ -58,6 +60,7 @@ class Executor(base_executor.BaseExecutor):
         for name, value in make_properties(fitted, inputs).by_name().items():
             artifact_utils.get_single_instance(output_dict[name]).value = value
         if config.machines.trainer.machine_type:
-            assert config.cloud.region is not None  # `check_custom_job` refuses None
+            # `check_custom_job` refuses a custom job without a region.
+            assert config.cloud.region is not None
             job = custom_job(config.name, config.machines.trainer, config.cloud)
             write_job_request(output_dict, JobRequest(job=job, region=config.cloud.region))

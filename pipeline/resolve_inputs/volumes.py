@@ -10,8 +10,8 @@ from pipeline.options.config import Config
 def check_volumes(config: Config) -> None:
     """Refuses a directory in a volume that this step cannot write to; all steps run as one user.
 
-    The volume of a new claim often belongs to root, but the image runs as another user. `fsGroup`
-    of Kubernetes could change the owner, but the compiled pipeline has no field for it.
+    The volume of a new claim often belongs to root, but the image runs as another user. Kubernetes'
+    `fsGroup` could change the owner of the volume, but a compiled pipeline has no such field.
 
     Raises:
       InputError: a directory cannot be written.
@@ -25,7 +25,7 @@ def check_volumes(config: Config) -> None:
 
 
 def _check_writable(option: str, directory: Path) -> None:
-    # Nothing is written: a server may watch the serving directory.
+    # The check writes no file, because a server may watch the serving directory.
     existing = next(p for p in (directory, *directory.parents) if os.path.lexists(p))
     if existing.is_dir() and os.access(existing, os.W_OK | os.X_OK):
         return
@@ -33,6 +33,7 @@ def _check_writable(option: str, directory: Path) -> None:
     raise InputError(
         f"{option} {directory}: permission denied: {existing} belongs to user {found.st_uid} (mode "
         f"{found.st_mode & 0o7777:o}) and the steps run as user {os.geteuid()}; expected a volume "
-        f"that they can write to: run `chown -R {os.geteuid()}` on it once, as docs/kubeflow.md "
+        f"that this user can write to: run `chown -R {os.geteuid()}` on it once, as "
+        "docs/kubeflow.md "
         "shows"
     )

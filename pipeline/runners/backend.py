@@ -18,11 +18,12 @@ from pipeline.report.console import Console
 
 Result = TypeVar("Result")
 
-FIRST_WAIT = 1.0  # seconds before a request is repeated; doubled each time, up to 30
-PATIENCE = 20.0  # seconds for which a request that changes nothing is repeated
+FIRST_WAIT = 1.0  # seconds before a failed request is repeated; the time doubles up to 30 seconds
+PATIENCE = 20.0  # seconds for which a failed request that changes nothing is repeated
 OUTAGE = 900.0  # seconds for which the state of a followed run may be unavailable
 
-DATA_CHECK = "ExampleValidator"  # a node that checks data, and fails if it refuses them
+# Name of the node that checks the data, and fails if it refuses them.
+DATA_CHECK = "ExampleValidator"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,8 +55,8 @@ class RunState:
       succeeded: whether the run has ended without a failure.
       tasks: the state of each task, by its name.
       not_pushed: the reason why the model was not pushed; empty if it was pushed or the run has not
-        ended; None if it is unknown whether it was pushed.
-      unknown: the reason why it is unknown whether the model was pushed; else empty.
+        ended; None if it is unknown whether the model was pushed.
+      unknown: the reason why it is unknown whether the model was pushed; empty if it is known.
     """
 
     state: str
@@ -169,8 +170,8 @@ def deploy(config: Config, console: Console, connect: Callable[[Cloud], Backend]
     Args:
       config: the configuration.
       console: the console that shows the results.
-      connect: a function that connects to the service; it is called first, so that a failed
-        connection costs no time.
+      connect: a function that connects to the service; called first, so that a failed connection is
+        reported at once.
 
     Returns:
       False if a run was followed to its end and its model was not blessed; else True.
@@ -188,7 +189,7 @@ def deploy(config: Config, console: Console, connect: Callable[[Cloud], Backend]
         assert cloud.output is not None
         write_job(job, Path(cloud.output), config)
         if cloud.image is None:
-            console.warn(f"The image is {DEFAULT_IMAGE}; --image names the one in your registry.")
+            console.warn(f"The image is {DEFAULT_IMAGE}; --image names the image in your registry.")
         console.line(f"compiled: {cloud.output}", style="bold green")
         return True
     with tempfile.TemporaryDirectory() as folder:

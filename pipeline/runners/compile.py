@@ -1,7 +1,7 @@
 """Compiles the pipeline for Kubeflow Pipelines and Vertex AI, as a PipelineJob of schema 2.1.
 
-Both services run the same pipeline: each node is a container, and there is no resolver or importer
-node, since Kubeflow Pipelines does not run TFX's nodes of these kinds.
+Kubeflow Pipelines and Vertex AI run the same pipeline: each node is a container, and there is no
+resolver or importer node of TFX, since Kubeflow Pipelines cannot run such nodes.
 """
 
 import json
@@ -27,9 +27,9 @@ from pipeline.run_parameters import runtime_parameters
 from pipeline.runners.container import COMMAND, DECLARED_OUTPUTS, HTML
 from pipeline.runners.resources import platform_spec, set_machines
 
-DEFAULT_IMAGE = "vit-pipeline:latest"  # the name of the image that `make image` builds
+DEFAULT_IMAGE = "vit-pipeline:latest"  # name of the image that `make image` builds
 
-_NEVER_CACHED = ("ResolveInputs",)  # ResolveInputs looks for new data and models in each run
+_NEVER_CACHED = ("ResolveInputs",)  # ResolveInputs must look for new data and models in each run
 
 
 def compile_job(config: Config) -> pipeline_spec_pb2.PipelineJob:
@@ -84,7 +84,7 @@ def write_job(job: pipeline_spec_pb2.PipelineJob, path: Path, config: Config) ->
 
 
 def _name_producers(spec: pipeline_spec_pb2.PipelineSpec) -> None:
-    """Corrects the producers of parameters: TFX gives them names that no task has."""
+    """Corrects the producers of parameters: the names of producers that TFX writes do not exist."""
     tasks = spec.root.dag.tasks
     for task in tasks.values():
         for parameter in task.inputs.parameters.values():
@@ -116,7 +116,7 @@ def _declare_pages(spec: pipeline_spec_pb2.PipelineSpec) -> None:
 
 
 def _keep_downloaded_models(spec: pipeline_spec_pb2.PipelineSpec, state_dir: str | None) -> None:
-    """Makes a volume the place of downloaded weights, so that they are downloaded once.
+    """Stores downloaded weights in a volume, so that they are downloaded only once.
 
     Without a volume, each step that needs weights downloads them to its own disk.
     """

@@ -1,24 +1,25 @@
 """The entry point of each container: adapts its arguments, and calls TFX's entry point.
 
 TFX's entry point (tfx.orchestration.kubeflow.v2.container.kubeflow_v2_run_executor) was written for
-Vertex AI. Kubeflow Pipelines' open-source driver sends it an ExecutorInput that it cannot read
-(tensorflow/tfx#7768), for two reasons, which this module corrects. The code behind both is in the
-repository kubeflow/pipelines, below backend/src/v2, at release 2.17.0:
+Vertex AI. Kubeflow Pipelines' open-source driver sends an ExecutorInput that TFX's entry point
+cannot read (tensorflow/tfx#7768), for two reasons, which this module corrects. The driver's code is
+in the repository kubeflow/pipelines, below backend/src/v2, at release 2.17.0:
 
 - An input artifact has no type: `"type": {"instanceSchema": ""}`. The driver reads the outputs of
   the previous step from ML Metadata and leaves the schema empty (metadata/client.go,
   GetOutputArtifactsByExecutionId), but TFX reads the artifact's class from the schema. All releases
-  since 2.0.0 leave it empty.
+  of Kubeflow Pipelines since 2.0.0 leave the schema empty.
 - There is an output artifact that no component declares: `executor-logs`, of the type
   `system.Artifact` (driver/driver.go, provisionOutputs), if `PUBLISH_LOGS` is `true`, its default.
-  TFX looks for a class of that name. All releases since 2.5.0 add this artifact.
+  TFX looks for an artifact class of that name. All releases of Kubeflow Pipelines since 2.5.0 add
+  the output `executor-logs`.
 
-Vertex AI sends full types and only declared outputs; its containers use the entry point in this
-module too.
+Vertex AI sends full types and only declared outputs; containers on Vertex AI use this module's
+entry point too.
 
 This module also gives TFX the class for outputs of the type `system.HTML`, which TFX does not know.
-The URI of such an artifact becomes that of the HTML file itself, which the UI opens. And the module
-records the time and the memory of each node.
+The URI of an output of this type becomes the URI of the HTML file itself, which the UI opens. The
+module also records the time and the memory of each node.
 
 Artifacts in Kubeflow Pipelines' own object store, which TFX cannot read, are given to TFX as files
 on the container's disk: see `pipeline.runners.launcher_paths`.
@@ -51,7 +52,7 @@ from pipeline.runners.launcher_paths import LauncherPaths
 
 COMMAND = ("python", "-m", "pipeline.runners.container")
 DECLARED_OUTPUTS = "--declared_outputs"
-HTML = "system.HTML"  # the type of an artifact that Kubeflow Pipelines' UI shows as a page
+HTML = "system.HTML"  # type of the artifacts that Kubeflow Pipelines' UI shows as a page
 # The directory that contains the launcher's directories; in a pod, it is `/`.
 LAUNCHER_ROOT = "--launcher_root"
 
@@ -64,8 +65,8 @@ def complete_executor_input(
     """Gives each artifact the type that TFX knows, and removes outputs that are not declared.
 
     Args:
-      executor_input: the arguments of the container; changed in place. A type that is not empty
-        is left as it is.
+      executor_input: the arguments of the container; changed in place. Only empty types are
+        replaced.
       inputs_spec: the inputs that the component declares, with their types.
       declared_outputs: the names of the output artifacts that the component declares.
     """
@@ -79,7 +80,7 @@ def complete_executor_input(
         del outputs[name]
     for artifact in (artifact for found in outputs.values() for artifact in found.artifacts):
         if artifact.type.schema_title == HTML:
-            # If TFX does not have a type, it uses the title of the type as an import path.
+            # If TFX has no class for a type, it uses the title of the type as an import path.
             title = f"{HtmlReport.__module__}.{HtmlReport.__name__}"
             artifact.type.instance_schema = f"title: {title}\ntype: object\n"
             artifact.uri = page_of(artifact.uri)
@@ -100,10 +101,11 @@ def main(flags: tuple[argparse.Namespace, list[str]]) -> None:
     """Runs the executor that `flags` name.
 
     Raises:
-      SystemExit: the executor refuses its inputs; its message is one line.
+      SystemExit: the executor refuses its inputs; the message is one line.
     """
     arguments, beam_flags = flags
-    # Unknown fields are ignored, as in TFX: Vertex AI and Kubeflow Pipelines send newer fields.
+    # Unknown fields are ignored, as in TFX, because Vertex AI and Kubeflow Pipelines send newer
+    # fields.
     executor_input = json_format.Parse(
         arguments.json_serialized_invocation_args,
         pipeline_spec_pb2.ExecutorInput(),

@@ -25,7 +25,8 @@ _PAGE = 100
 def _api_error_message(error: kfp_server_api.ApiException) -> str:
     try:
         message = json.loads(error.body)["message"]
-    except (TypeError, ValueError, KeyError):  # the body is plain text, a proxy's page, or empty
+    # The body of the response is plain text, a proxy's page, or empty.
+    except (TypeError, ValueError, KeyError):
         body = error.body or ""
         text = (body.decode(errors="replace") if isinstance(body, bytes) else body).strip()
         message = text if text and not text.startswith("<") else error.reason or ""
@@ -34,11 +35,12 @@ def _api_error_message(error: kfp_server_api.ApiException) -> str:
 
 _ERRORS: Errors = {
     kfp_server_api.ApiException: _api_error_message,
-    TimeoutError: lambda error: (  # raised by the client after five refusals
+    TimeoutError: lambda error: (  # the client raises TimeoutError after five refusals
         f"{error} Check that this is the address of the API or the dashboard, and that it accepts "
         "the token in cloud.token_file."
     ),
-    ValueError: str,  # raised by the client, for example if two pipelines have the same name
+    # The client raises ValueError, for example if two pipelines have the same name.
+    ValueError: str,
 }
 
 
@@ -80,7 +82,7 @@ class _Kubeflow(Backend):
                 namespace=cloud.namespace or "kubeflow",
                 existing_token=_token(cloud.token_file),
             )
-            if cloud.token_file:  # a new token may be written while a run is followed
+            if cloud.token_file:  # the file may get a new token while a run is followed
                 self._client._existing_config.refresh_api_key_hook = _make_token_hook(
                     cloud.token_file
                 )

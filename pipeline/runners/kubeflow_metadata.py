@@ -2,15 +2,16 @@
 
 The API of Kubeflow Pipelines reports whether a run succeeded, but no properties of its artifacts.
 The properties are in ML Metadata, which the dashboard's server offers to browsers by gRPC-Web.
-These files of kubeflow/pipelines, at the releases 2.14.3 and 2.17.0, show it:
+These files of kubeflow/pipelines, at the releases 2.14.3 and 2.17.0, show how the properties are
+stored and offered:
 
 - frontend/server/app.ts, `/ml_metadata.*`: the server passes requests on to Envoy, and
-  third_party/metadata_envoy/envoy.yaml: Envoy passes them on to ML Metadata.
+  third_party/metadata_envoy/envoy.yaml: Envoy passes the requests on to ML Metadata.
 - backend/src/v2/metadata/client.go, GetPipeline and PublishExecution: a run is a context of the
   type `system.PipelineRun`, whose name is the run's id, and has the artifacts of its executions.
 - backend/src/v2/metadata/converter.go, toMLMDArtifact: all properties are custom properties.
 
-Imports neither TensorFlow nor TFX.
+This module imports neither TensorFlow nor TFX.
 """
 
 import struct
@@ -22,11 +23,11 @@ from ml_metadata.proto import metadata_store_service_pb2 as service
 
 CONTENT_TYPE = "application/grpc-web+proto"
 _CONTEXT_TYPE = "system.PipelineRun"
-_TRAILERS = 0x80  # the flag of the frame that has gRPC's status
+_TRAILERS = 0x80  # flag of the frame that contains gRPC's status
 _EXPECTED = "expected the dashboard's URL, and a token in cloud.token_file that it accepts"
 
-# Sends a body to a path of the dashboard; returns the headers (in lower case) and the body of the
-# response.
+# A function that sends a body to a path of the dashboard, and returns the headers (in lower case)
+# and the body of the response.
 Post = Callable[[str, bytes], tuple[Mapping[str, str], bytes]]
 
 
@@ -52,9 +53,10 @@ def read_properties(post: Post, run: str, output: str) -> dict[str, Any] | None:
     if context.HasField("context"):
         _call(post, "GetArtifactsByContext", of_run, found)
     node, name = output.split("/")
-    for artifact in sorted(found.artifacts, key=lambda artifact: -artifact.id):  # the newest first
-        # The driver puts a random folder name between those of the node and of the output
-        # (backend/src/v2/driver/driver.go, provisionOutputs).
+    # The newest artifact first.
+    for artifact in sorted(found.artifacts, key=lambda artifact: -artifact.id):
+        # The driver puts a random folder name between the folder names of the node and of the
+        # output (backend/src/v2/driver/driver.go, provisionOutputs).
         parts = artifact.uri.split("/")
         if (parts[-3:-2], parts[-1]) == ([node], name):
             return {
@@ -84,8 +86,8 @@ def _call(post: Post, method: str, request: message.Message, response: message.M
 def _read_frames(headers: Mapping[str, str], body: bytes) -> tuple[bytes, dict[str, str]]:
     """Returns the message in the response to a gRPC-Web request, and gRPC's trailers.
 
-    The frames are those of github.com/grpc/grpc/blob/master/doc/PROTOCOL-WEB.md. A response without
-    a message has the trailers among its headers.
+    github.com/grpc/grpc/blob/master/doc/PROTOCOL-WEB.md describes the frames. A response without a
+    message has the trailers among its headers.
     """
     data, trailers = b"", dict(headers)
     while len(body) >= 5:

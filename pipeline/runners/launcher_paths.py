@@ -6,13 +6,13 @@ So a step needs neither credentials nor a file system for the store. The relevan
 kubeflow/pipelines, release 2.17.0, below backend/src/v2 (they are the same in 2.14.3):
 
 - LocalPathForURI (component/launcher_v2.go) maps a URI to a path. The pods have empty volumes at
-  these paths (compiler/argocompiler/container.go, addContainerExecutorTemplate), to which every
-  user can write.
+  the launcher's paths (compiler/argocompiler/container.go, addContainerExecutorTemplate), to which
+  every user can write.
 - downloadArtifacts and uploadOutputArtifacts (component/launcher_v2.go) copy artifacts. The
   launcher reads the URI of an output from the ExecutorOutput that the container writes
-  (mergeRuntimeArtifacts), so paths have to become URIs there.
-- DownloadBlob and UploadBlob (objectstore/object_store.go) copy files only. They leave out empty
-  directories, and outputs that do not exist.
+  (mergeRuntimeArtifacts), so in the ExecutorOutput, paths have to become URIs.
+- DownloadBlob and UploadBlob (objectstore/object_store.go) copy files only. Empty directories, and
+outputs that do not exist, are left out.
 
 `gs://` is not mapped, although the launcher copies those artifacts too: TensorFlow and Beam read
 buckets of Google Cloud Storage themselves, also on other machines.
@@ -29,7 +29,7 @@ from pipeline.options.storage import is_in_launcher_store
 
 
 class LauncherPaths:
-    """The mapping for one step.
+    """The mapping between URIs and paths for the artifacts of one step.
 
     A property of an artifact that contains a URI is mapped as well: for example, a blessing names
     the current and the last blessed model.
@@ -42,7 +42,7 @@ class LauncherPaths:
           root: the directory that contains the launcher's directories; `/` in a pod.
         """
         buckets = {
-            "/".join(artifact.uri.split("/")[:3])  # a bucket, such as minio://mlpipeline
+            "/".join(artifact.uri.split("/")[:3])  # URI of a bucket, such as minio://mlpipeline
             for artifacts in _all_artifacts(executor_input)
             for artifact in artifacts.artifacts
             if is_in_launcher_store(artifact.uri)

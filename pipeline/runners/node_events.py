@@ -1,6 +1,6 @@
 """Follows the nodes of a local run through log records.
 
-TFX's LocalDagRunner offers no hooks, so its log lines are the only source.
+TFX's LocalDagRunner offers no hooks, so the log lines are the only source.
 """
 
 import logging
@@ -36,8 +36,8 @@ def report_nodes_to(
     loggers = [logging.getLogger(name) for name in ("absl", *_TRAINER)]
     level = loggers[1].level
     loggers[1].setLevel(logging.DEBUG)
-    # absl's own function is used, because TensorFlow resets the level to absl's whenever it saves a
-    # model.
+    # The level is set with absl's own function, because TensorFlow resets the level to absl's
+    # whenever it saves a model.
     absl.logging.set_verbosity(absl.logging.INFO)
     for logger in loggers:
         logger.addHandler(listener)

@@ -37,7 +37,7 @@ def _retry_on_vertex(policy: Any, machine: Machine) -> None:
     policy.max_retry_count = machine.retries
     policy.backoff_duration.seconds = 60
     policy.backoff_factor = 2.0
-    policy.backoff_max_duration.seconds = _HOUR  # Vertex AI's maximum
+    policy.backoff_max_duration.seconds = _HOUR  # longest wait that Vertex AI allows
 
 
 def _retry_on_kubernetes(policy: Any, machine: Machine) -> None:
@@ -48,9 +48,11 @@ def _retry_on_kubernetes(policy: Any, machine: Machine) -> None:
     """
     policy.max_retry_count = machine.retries
     policy.backoff_duration.seconds = 60
-    policy.backoff_factor = 1.0  # waits do not double, since they have no upper limit
+    # The time between two attempts does not double, since Argo has no upper limit for it.
+    policy.backoff_factor = 1.0
     attempts = machine.retries + 1
-    if machine.timeout_minutes:  # does not count waiting for a machine or for a retry
+    # The time limit of a node does not include waiting for a machine or for a retry.
+    if machine.timeout_minutes:
         longest = attempts * (machine.timeout_minutes * 60 + _HOUR)
     else:
         longest = _FOUR_WEEKS
@@ -95,7 +97,7 @@ def platform_spec(
 def _mounts(volumes: Sequence[Volume]) -> dict[str, Any]:
     """Returns the part of a kfp_kubernetes.KubernetesExecutorConfig that mounts `volumes`, as JSON.
 
-    It has the form that `mount_pvc` of the package kfp-kubernetes writes.
+    The JSON has the form that `mount_pvc` of the package kfp-kubernetes writes.
     """
     mounts = [
         {

@@ -35,7 +35,7 @@ def test_the_hash_depends_on_names_and_bytes(directory):
     [
         (None, "variables/data is missing"),
         (b"weight", "variables/data has 6 bytes, where 7 were recorded"),
-        (b"weighty", "variables/data has other bytes than were recorded"),
+        (b"weighty", "variables/data has changed since it was recorded"),
     ],
 )
 def test_damage_is_named(directory, content, words):

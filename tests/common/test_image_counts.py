@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 
@@ -10,10 +11,21 @@ def test_the_counts_of_all_processes_are_added(tmp_path, monkeypatch, project):
     count_images(3)
     code = "from common.image_counts import count_images; count_images(); count_images(4)"
     subprocess.run([sys.executable, "-c", code], cwd=project, check=True)
-    assert read_image_count(tmp_path) == 4  # a process writes its count at most every 0.3 s
-    monkeypatch.setattr(image_counts, "_INTERVAL", 0)
-    count_images(2)
-    assert read_image_count(tmp_path) == 6
+    assert read_image_count(tmp_path) == 8
+    count_images(300)
+    assert read_image_count(tmp_path) == 308
+
+
+def test_a_forked_process_has_a_count_of_its_own(tmp_path, monkeypatch):
+    monkeypatch.setenv(image_counts.VARIABLE, str(tmp_path))
+    count_images(3)
+    child = os.fork()
+    if not child:
+        count_images(4)
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+    count_images()
+    assert read_image_count(tmp_path) == 8
 
 
 def test_each_node_has_a_count_of_its_own(tmp_path, monkeypatch):

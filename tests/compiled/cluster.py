@@ -1,10 +1,11 @@
 """Executes a compiled pipeline on this machine, as Vertex AI and Kubeflow Pipelines do.
 
-Every step is a new process with the command and the arguments of the job, in an empty directory,
-with only a container's environment variables. The job is parsed with kfp's own protos; a job in
-another format, or a job that Vertex AI or Kubeflow Pipelines would refuse, raises `JobError`.
-`tests.compiled.backends` has the differences between the two backends. Comments name files below
-backend/src/v2 of Kubeflow Pipelines 2.17.0, and the functions in them that this module imitates.
+Every step is a process with the command and the arguments of the job, in an empty directory, with
+only a container's environment variables (see `tests.compiled.containers`). The job is parsed with
+kfp's own protos; a job in another format, or a job that Vertex AI or Kubeflow Pipelines would
+refuse, raises `JobError`. `tests.compiled.backends` has the differences between the two backends.
+Comments name files below backend/src/v2 of Kubeflow Pipelines 2.17.0, and the functions in them
+that this module imitates.
 
 A directory stands for a `gs://` bucket, which the containers read and write themselves. With a
 pipeline root in `minio://` or `s3://`, a container cannot access the object store. Its artifacts
@@ -17,8 +18,6 @@ machine), and the launcher's copies of input artifacts in `/gcs` (this pipeline 
 import dataclasses
 import hashlib
 import json
-import os
-import subprocess
 import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -28,13 +27,13 @@ from google.protobuf import json_format, struct_pb2
 from kfp.pipeline_spec import pipeline_spec_pb2 as pb
 
 from tests.compiled.backends import Backend, JobError, KubeflowPipelines, VertexAi
+from tests.compiled.containers import Containers, prepare_disk
 
 __all__ = [
     "Cluster",
     "JobError",
     "StepFailed",
     "check",
-    "prepare_disk",
     "properties",
     "read_parameters",
 ]
@@ -80,7 +79,7 @@ class Cluster:
         self,
         job: Path,
         *,
-        bin: Path,
+        containers: Containers,
         folder: Path,
         root: Path | str,
         surroundings: Mapping[str, str] | None = None,
@@ -89,13 +88,13 @@ class Cluster:
         """
         Args:
           job: the compiled pipeline: `.json` for Vertex AI, `.yaml` for Kubeflow Pipelines.
-          bin: the `bin` directory of the environment that stands for the image.
+          containers: runs the containers.
           folder: the folder for the containers' disks.
           root: the pipeline root: a directory, or a URI of `minio://` or `s3://`.
           surroundings: environment variables that a cluster adds, such as those for credentials.
           kubeflow: the release of Kubeflow Pipelines.
         """
-        self._bin, self._folder = bin, folder
+        self._containers, self._folder = containers, folder
         self._surroundings = surroundings or {}
         self._backend: Backend = (
             VertexAi()
@@ -189,25 +188,21 @@ class Cluster:
     ) -> Step:
         container = self._executors[component.executor_label].container
         variables = {variable.name: variable.value for variable in container.env}
-        environment = prepare_disk(disk, self._bin) | self._surroundings | variables
+        environment = prepare_disk(disk, self._containers.bin) | self._surroundings | variables
         self._backend.prepare(inputs, outputs, disk)
         executor_input = pb.ExecutorInput(inputs=inputs, outputs=outputs)
         command = (*container.command, *container.args, *self._backend.arguments(disk))
         log = disk / "log"
-        with log.open("wb") as file:
-            done = subprocess.run(
-                [_resolve_placeholder(part, executor_input) for part in command],
-                cwd=disk / "empty",
-                env=environment,
-                stdout=file,
-                stderr=subprocess.STDOUT,
-                check=False,
-                timeout=900,
-            )
+        status = self._containers.run(
+            [_resolve_placeholder(part, executor_input) for part in command],
+            directory=disk / "empty",
+            environment=environment,
+            log=log,
+        )
         # component/launcher_v2.go, execute and getExecutorOutputFile
         text = log.read_text(errors="replace")
-        if done.returncode:
-            raise StepFailed(f"{name}: exit status {done.returncode}\n{text[-4000:]}")
+        if status:
+            raise StepFailed(f"{name}: exit status {status}\n{text[-4000:]}")
         written = json_format.Parse(Path(outputs.output_file).read_text(), pb.ExecutorOutput())
         artifacts = dict(self._record_outputs(name, outputs, written))
         if str(disk) in str(artifacts):
@@ -241,25 +236,6 @@ class Cluster:
         container = self._executors[component.executor_label].container
         content = self._backend.cache_key(component, container, inputs, outputs)
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-
-
-def prepare_disk(disk: Path, bin: Path) -> dict[str, str]:
-    """Makes the folders of a container's disk: `empty` (its working directory), `home`, `tmp`.
-
-    Args:
-      disk: the folder that stands for the disk.
-      bin: the `bin` directory of the environment that stands for the image.
-
-    Returns:
-      The environment variables of the container.
-    """
-    for directory in ("empty", "home", "tmp"):
-        (disk / directory).mkdir(parents=True)
-    return {
-        "PATH": f"{bin}{os.pathsep}/usr/bin{os.pathsep}/bin",
-        "HOME": str(disk / "home"),
-        "TMPDIR": str(disk / "tmp"),
-    }
 
 
 def _spec(content: Mapping[str, Any]) -> pb.PipelineSpec:

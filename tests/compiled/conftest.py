@@ -2,11 +2,13 @@
 
 import contextlib
 import io
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import pipeline_runner
+from tests.compiled.containers import Containers
 from tests.installation import make_environment
 
 
@@ -14,6 +16,13 @@ from tests.installation import make_environment
 def container_bin(project, tmp_path_factory) -> Path:
     """Returns the `bin` directory of an environment with the same packages as the image."""
     return make_environment(project, tmp_path_factory.mktemp("image"))
+
+
+@pytest.fixture(scope="session")
+def containers(container_bin, tmp_path_factory) -> Iterator[Containers]:
+    """Runs containers of that image."""
+    with Containers(container_bin, tmp_path_factory.mktemp("server")) as containers:
+        yield containers
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from google.cloud.aiplatform_v1.types import ContainerSpec, CustomJob, JobState
 
-from tests.compiled.cluster import prepare_disk
+from tests.compiled.containers import prepare_disk
 
 _TASKS = ("chief", "worker", "ps", "evaluator")  # task types of the worker pools, in order
 

@@ -7,6 +7,9 @@ import pytest
 import yaml
 
 from tests.compiled.cluster import Cluster, JobError
+from tests.compiled.containers import Containers
+
+NONE = Containers(Path("/nowhere"), Path("/nowhere"))  # no test here runs a container
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +72,7 @@ def test_an_invalid_job_is_refused(job, tmp_path, path, value, message):
     (tmp_path / "pipeline.yaml").write_text(yaml.safe_dump(changed["pipelineSpec"]))
     for file in ("job.json", "pipeline.yaml"):
         with pytest.raises(JobError, match=message):
-            Cluster(tmp_path / file, bin=tmp_path, folder=tmp_path, root=Path("/root"))
+            Cluster(tmp_path / file, containers=NONE, folder=tmp_path, root=Path("/root"))
 
 
 @pytest.mark.parametrize(
@@ -82,6 +85,6 @@ def test_an_invalid_job_is_refused(job, tmp_path, path, value, message):
 def test_invalid_parameters_are_refused(job, tmp_path, given, message):
     (tmp_path / "job.json").write_text(json.dumps(job))
     root = Path("/root")
-    cluster = Cluster(tmp_path / "job.json", bin=tmp_path, folder=tmp_path, root=root)
+    cluster = Cluster(tmp_path / "job.json", containers=NONE, folder=tmp_path, root=root)
     with pytest.raises(JobError, match=message):
         cluster.run(**given)

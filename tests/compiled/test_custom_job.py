@@ -2,7 +2,8 @@
 
 Vertex AI is mocked: `tests.compiled.cluster` runs the pipeline, a service on loopback
 (`tests.components.custom_job_trainer.job_service`) accepts the custom job, and
-`tests.compiled.replicas` runs it. TFX's client is real; it polls the state of the job every 30 s.
+`tests.compiled.replicas` runs it. TFX's client is real; it asks for the state of the job every
+second, instead of every 30 s.
 """
 
 import json
@@ -45,13 +46,13 @@ def service(container_bin, tmp_path, begun):
         yield service, environment
 
 
-def test_a_run_with_two_workers(compile_to, container_bin, service, begun, tmp_path):
+def test_a_run_with_two_workers(compile_to, containers, service, begun, tmp_path):
     service, environment = service
     root = tmp_path / "root"
     job = compile_to(tmp_path / "job.json", *ARGUMENTS, "--pipeline-root", str(root))
     cluster = Cluster(
         job,
-        bin=container_bin,
+        containers=containers,
         folder=tmp_path / "disks",
         root=root,
         surroundings=environment,
@@ -82,6 +83,6 @@ def test_a_run_with_two_workers(compile_to, container_bin, service, begun, tmp_p
     (served,) = (root / "serving").glob("[0-9]*")
     assert pushed["pushed_destination"] == str(served)
     image = encode(gradient(), "PNG")
-    with ServingProcess(container_bin / "python") as process:
+    with ServingProcess(containers.bin / "python") as process:
         answers = process.ask(served, {"serving_default": {"image_bytes": [image]}})
     assert answers["serving_default"]["probabilities"].shape == (1, 10)

@@ -55,14 +55,14 @@ class Kubeflow:
 
 
 @pytest.fixture(scope="module")
-def kubeflow(compile_to, container_bin, tmp_path_factory):
+def kubeflow(compile_to, containers, tmp_path_factory):
     folder = tmp_path_factory.mktemp("kubeflow")
     state = folder / "volume" / "digits"
     storage = [f"cloud.volumes=vit-state:{state.parent}", f"cloud.state_dir={state}"]
     arguments = (*DIGITS, *HEAD, "--pipeline-root", STORE)
     arguments += tuple(word for setting in storage for word in ("--set", setting))
     job = compile_to(folder / "tuned.yaml", *arguments, "--tuner", "2")
-    cluster = Cluster(job, bin=container_bin, folder=folder / "disks", root=STORE)
+    cluster = Cluster(job, containers=containers, folder=folder / "disks", root=STORE)
     first, second = cluster.run(**QUICK), cluster.run(**QUICK)
     cluster.upload(compile_to(folder / "pipeline.yaml", *arguments), STORE)
     third = cluster.run(**QUICK | TOO_MUCH | {"steps": 40})
@@ -146,7 +146,7 @@ def test_a_parameter_out_of_range_fails_the_first_step(kubeflow):
         kubeflow.cluster.run(batch_size=-1)
 
 
-def test_a_source_that_changed_is_seen_by_the_next_run(compile_to, container_bin, tmp_path):
+def test_a_source_that_changed_is_seen_by_the_next_run(compile_to, containers, tmp_path):
     """ImageExampleGen runs again when an image in the folder of the source has changed.
 
     The stand-in imitates Kubeflow Pipelines 2.14.3, the oldest release in docs/kubeflow.md.
@@ -156,7 +156,7 @@ def test_a_source_that_changed_is_seen_by_the_next_run(compile_to, container_bin
     arguments = ["--model", "vit_mini_fe", "--dataset", "/nowhere/yet", "--name", "folder"]
     job = compile_to(tmp_path / "pipeline.yaml", *arguments, "--pipeline-root", str(root))
     cluster = Cluster(
-        job, bin=container_bin, folder=tmp_path / "disks", root=root, kubeflow="2.14.3"
+        job, containers=containers, folder=tmp_path / "disks", root=root, kubeflow="2.14.3"
     )
 
     def run():

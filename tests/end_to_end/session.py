@@ -5,12 +5,13 @@
 The working directory is a copy of the project. A step is `{"arguments": […], "edits": [[file, old,
 new], …]}`, and may have the keys `copies`, `exchanges`, `removals` and `damages`. After each run,
 the program prints a line of JSON: the exit status, the nodes that were not taken from the cache,
-and the path of the pushed model. All runs share one import of TFX, which takes many seconds; each
-run imports the project's own modules anew.
+the path of the pushed model, and whether the model was compared with the champion. All runs share
+one import of TFX, which takes many seconds; each run imports the project's own modules anew.
 """
 
 import contextlib
 import glob
+import importlib.util
 import io
 import json
 import os
@@ -28,6 +29,8 @@ def edit(file: str, old: str, new: str) -> None:
     text = path.read_text()
     assert text.count(old) == 1, f"{file}: {text.count(old)} times {old!r}"
     path.write_text(text.replace(old, new))
+    # Python would not notice an edit within the same second that leaves the file's size alone.
+    Path(importlib.util.cache_from_source(file)).unlink(missing_ok=True)
 
 
 def damage(pattern: str) -> None:
@@ -54,17 +57,18 @@ def run(arguments: list[str]) -> dict:
     os.close(saved)
     with os.fdopen(read) as file:
         lines = file.read().splitlines()
+    log = Path(next(line.split()[1] for line in lines if line.startswith("  log ")))
     return {
         "status": status,
         "ran": sorted(line.split(":")[0] for line in lines if ": done in " in line),
         "pushed": next((x.split(": ")[1] for x in lines if x.startswith("pushed to: ")), None),
         "notices": [line for line in lines if line.endswith(" runs again")],
         "accuracy": next((x for x in lines if x.startswith("test accuracy: ")), None),
+        "compared": "champion: accuracy " in log.read_text(),
     }
 
 
 if __name__ == "__main__":
-    sys.dont_write_bytecode = True  # Python would not notice an edit within the same second
     sys.path.insert(0, os.getcwd())
     for step in json.loads(Path(sys.argv[1]).read_text()):
         for change in step.get("edits", ()):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from common import image_counts, progress_display
+from common import progress_display
 from components.model_evaluator.heat_maps import read_heat_maps
 from components.model_evaluator.predictions import read_predictions
 from pipeline.report import image_progress
@@ -42,7 +42,6 @@ def run(pipeline, root):
     with pytest.MonkeyPatch.context() as patch:  # each count of images is printed as a line
         patch.setattr(progress_display, "_BETWEEN_LINES", 0)
         patch.setattr(image_progress, "_INTERVAL", 0.05)
-        patch.setattr(image_counts, "_INTERVAL", 0)
         return pipeline(root, "--model", "vit_mini_fe", "--dataset", "digits")
 
 

@@ -17,7 +17,7 @@ def test_checkpoints_of_a_root_are_removed_unless_a_run_is_going_on_there(tmp_pa
     with claim_root(root, ONE) as record_owner:
         record_owner()
         (line,) = clean(cache, [root])
-        assert line == f"left alone: {root}/checkpoints: a run is going on there"
+        assert line == f"left alone: {root}/checkpoints: a run is using it"
     (line,) = clean(cache, [root])
     assert line == f"removed: {root}/checkpoints (1.5 MB)"
     assert not (root / "checkpoints").exists()

@@ -35,7 +35,7 @@ def test_an_inferred_schema_gets_the_file_names(tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (None, "no such file; expected a schema that --write-schema wrote"),
+        (None, "no such file; expected a schema such as --write-schema writes"),
         (b"feature {", r"is no schema \(.*\); expected a schema"),
         (b"\xff", "is no schema"),
         (b'feature { name: "image" }', "found the features image; expected label as well"),

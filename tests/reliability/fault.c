@@ -61,7 +61,7 @@ static void normalise(const char *path, char *out, size_t size) {
     while (isxdigit((unsigned char)path[hex])) hex++;
     while (isdigit((unsigned char)path[digits])) digits++;
     if (hex == 8 && is_uuid(path)) { out[used++] = 'U'; path += 36; }
-    else if (hex >= 8 && hex > digits) { out[used++] = 'H'; path += hex; }
+    else if (hex == 8 || (hex > 8 && hex > digits)) { out[used++] = 'H'; path += hex; }
     else if (digits) { out[used++] = 'N'; path += digits; }
     else if (is_random_end(path, is_hidden)) { out[used++] = '.'; out[used++] = 'R'; path += 9; }
     else out[used++] = *path++;

@@ -319,7 +319,7 @@ def test_usage_errors_are_reported_without_tensorflow(tmp_path):
         "--model vit_b16_classification": "IMAGE",
         "--model vit_b16_classification --top 0 a.jpg": "found '0'",
         "--model vit_b16_classification --output a.txt a.jpg": "ends in .csv, .jsonl, .parquet",
-        "--model vit_b16_classification --beam-arg=--x a.jpg": "does nothing without --output",
+        "--model vit_b16_classification --beam-arg=--x a.jpg": "has no effect without --output",
     }
     process = subprocess.run(
         [sys.executable, "-c", code, *wrong],

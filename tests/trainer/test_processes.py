@@ -1,13 +1,10 @@
 """Tests that several devices or workers, and interruptions, do not change the trained weights."""
 
 import json
-import os
 import random
 import re
 import signal
 import socket
-import subprocess
-import sys
 import time
 
 import numpy as np
@@ -15,6 +12,7 @@ import pytest
 
 from common.errors import InputError
 from tests.trainer.small_training import write_images
+from tests.trainer.training_process import TrainingProcess
 from trainer.training.strategy import make_strategy
 
 pytestmark = pytest.mark.slow
@@ -28,27 +26,23 @@ def folder(tmp_path_factory, tiny_backbone):
     return folder
 
 
-def process(project, *arguments, **environment):
-    return subprocess.Popen(
-        [sys.executable, "-m", "tests.trainer.training_process", *map(str, arguments)],
-        cwd=project,
-        env=os.environ | environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+def start(folder, *names, **options):
+    process = TrainingProcess(folder, *names, **options)
+    process.start()
+    return process
 
 
 def assert_succeeded(*processes):
-    for done in processes:
-        _, errors = done.communicate(timeout=300)
-        assert done.returncode == 0, errors
+    for process in processes:
+        status, errors = process.wait()
+        assert status == 0, errors
 
 
 @pytest.fixture(scope="module")
-def single(project, folder):
+def single(folder):
     """Trains on one device and on two devices; returns losses and weights of one device."""
-    assert_succeeded(process(project, folder, "single,mirrored,scaled,mixed,mixed-mirrored", 2))
+    names = ("single", "mirrored", "scaled", "mixed", "mixed-mirrored")
+    assert_succeeded(start(folder, *names, devices=2))
     return np.load(folder / "single-0.npz")
 
 
@@ -75,7 +69,7 @@ def test_two_devices_and_parts_of_mixed_batches(single, folder):
     assert np.abs(mixed["losses"] - single["losses"]).max() > 0.01
 
 
-def test_two_workers(project, single, folder):
+def test_two_workers(single, folder):
     """Trains with two processes, which find each other by the TF_CONFIG of Vertex AI.
 
     Both processes are killed once, and later one of them gets SIGTERM; then they finish.
@@ -89,29 +83,28 @@ def test_two_workers(project, single, folder):
         cluster = {"chief": addresses[:1], "worker": addresses[1:]}
         return json.dumps({"cluster": cluster, "task": {"type": kind, "index": 0}})
 
-    def begun(**more):
-        kinds = ("chief", "worker")
+    def start_workers(**more):
         return [
-            process(project, folder, "auto", TF_CONFIG=configuration(kind), **more)
-            for kind in kinds
+            start(folder, "auto", TF_CONFIG=configuration(kind), **more)
+            for kind in ("chief", "worker")
         ]
 
     checkpoints = folder / "checkpoints-auto"
-    chief, worker = begun(SECONDS_A_STEP="0.2")
+    chief, worker = start_workers(SECONDS_A_STEP="0.2")
     kill(chief, checkpoints, 0.1)
     worker.kill()
-    worker.communicate()
+    worker.wait()
     killed_after = newest_step(checkpoints)
 
-    workers = begun(SECONDS_A_STEP="0.2")
+    workers = start_workers(SECONDS_A_STEP="0.2")
     wait_for(lambda: newest_step(checkpoints) > killed_after, workers[1])
-    workers[1].send_signal(signal.SIGTERM)
+    workers[1].terminate()
     for worker in workers:
-        _, errors = worker.communicate(timeout=300)
-        assert worker.returncode == 1
+        status, errors = worker.wait()
+        assert status == 1
         assert f"asked to end after step {newest_step(checkpoints)} of 12" in errors
 
-    assert_succeeded(*begun())
+    assert_succeeded(*start_workers())
     for index in range(2):
         worker = np.load(folder / f"auto-{index}.npz")
         assert_same(single, worker)
@@ -121,7 +114,7 @@ def test_two_workers(project, single, folder):
 
 def wait_for(condition, training):
     """Waits for a condition while `training` runs."""
-    while training.poll() is None and not condition():
+    while training.is_alive() and not condition():
         time.sleep(0.01)
 
 
@@ -140,25 +133,21 @@ def kill(training, checkpoints, seconds):
     wait_for(lambda: not newest() <= before, training)
     time.sleep(seconds)
     training.kill()
-    training.communicate()
+    assert training.wait()[0] == -signal.SIGKILL
 
 
-def test_a_training_that_is_killed_ends_with_the_same_weights(project, single, folder):
-    """The training is killed at two random moments, and once before a checkpoint is complete."""
+def test_a_training_that_is_killed_ends_with_the_same_weights(single, folder):
+    """The training is killed before a checkpoint is complete, and later at a random moment."""
     checkpoints = folder / "checkpoints-survivor"
-    suicide = process(project, folder, "survivor", KILLED_IN_SAVE="4")
-    suicide.communicate(timeout=300)
-    assert suicide.returncode == -signal.SIGKILL
+    status, errors = start(folder, "survivor", KILLED_IN_SAVE="4").wait()
+    assert status == -signal.SIGKILL, errors
     assert (checkpoints / "newest" / "step-4.index").exists()
     assert newest_step(checkpoints) < 4
-    for _ in range(2):
-        moment = random.uniform(0, 0.5)
-        # pytest prints this line if the test fails
-        print(f"killed {moment:.3f} s after a checkpoint")
-        training = process(project, folder, "survivor", SECONDS_A_STEP="0.2")
-        kill(training, checkpoints, moment)
-        assert training.returncode == -signal.SIGKILL
-    assert_succeeded(process(project, folder, "survivor"))
+    moment = random.uniform(0, 0.5)
+    # pytest prints this line if the test fails
+    print(f"killed {moment:.3f} s after a checkpoint")
+    kill(start(folder, "survivor", SECONDS_A_STEP="0.2"), checkpoints, moment)
+    assert_succeeded(start(folder, "survivor"))
     survivor = np.load(folder / "survivor-0.npz")
     np.testing.assert_array_equal(survivor["weights"], single["weights"])
     np.testing.assert_array_equal(survivor["losses"], single["losses"])

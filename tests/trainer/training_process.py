@@ -1,16 +1,11 @@
-"""Runs a small training in a process that can be killed, or that is one of several workers.
-
-    python -m tests.trainer.training_process FOLDER NAME,… [DEVICES]
-
-trains a tiny ViT on the images in FOLDER once for each name, and writes losses and weights to
-NAME-WORKER.npz. A name is a strategy or a key of `KINDS`.
-"""
+"""Runs a small training in a process that can be killed, or that is one of several workers."""
 
 import json
+import multiprocessing
 import os
 import signal
-import sys
 import time
+import uuid
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +22,10 @@ from trainer.training.strategy import (
     worker_index,
 )
 from trainer.training.train_step import Stepper
+
+# Each process is a fork of a server that has imported TensorFlow, which takes five seconds.
+_CONTEXT = multiprocessing.get_context("forkserver")
+_CONTEXT.set_forkserver_preload([__name__])
 
 KINDS = {
     "survivor": {"strategy": "single"},
@@ -125,15 +124,39 @@ def losses_of(history: dict) -> list[float]:
     return [r["loss"] for r in history["steps"]] + [r["val_loss"] for r in history["epochs"]]
 
 
-if __name__ == "__main__":
-    folder, names, *devices = sys.argv[1:]
-    if devices:
-        (cpu,) = tf.config.list_physical_devices("CPU")
-        several = [tf.config.LogicalDeviceConfiguration()] * int(devices[0])
-        tf.config.set_logical_device_configuration(cpu, several)
-    tf.config.experimental.enable_op_determinism()
-    if os.environ.get("KILLED_IN_SAVE"):
-        die_in_save(int(os.environ["KILLED_IN_SAVE"]))
-    slow_down(float(os.environ.get("SECONDS_A_STEP", "0")))
-    for name in names.split(","):
-        train(Path(folder), name)
+class TrainingProcess(_CONTEXT.Process):
+    """A process that trains a tiny ViT, and writes losses and weights to NAME-WORKER.npz."""
+
+    def __init__(self, folder: Path, *names: str, devices: int = 1, **environment: str) -> None:
+        """
+        Args:
+          folder: the folder with the images and the backbone, and for the results.
+          *names: strategies or keys of `KINDS`; the process trains once for each.
+          devices: the number of logical devices.
+          **environment: additional environment variables. SECONDS_A_STEP makes each step longer;
+            KILLED_IN_SAVE is the step of a checkpoint that is left incomplete.
+        """
+        super().__init__(daemon=True)
+        self._folder, self._names, self._devices = folder, names, devices
+        self._environment = environment
+        self._errors = folder / f"errors-{uuid.uuid4().hex}"
+
+    def run(self) -> None:
+        """Trains; multiprocessing calls this method in the new process."""
+        os.dup2(os.open(self._errors, os.O_CREAT | os.O_WRONLY), 2)
+        os.environ.update(self._environment)
+        if self._devices > 1:
+            (cpu,) = tf.config.list_physical_devices("CPU")
+            several = [tf.config.LogicalDeviceConfiguration()] * self._devices
+            tf.config.set_logical_device_configuration(cpu, several)
+        tf.config.experimental.enable_op_determinism()
+        if step := os.environ.get("KILLED_IN_SAVE"):
+            die_in_save(int(step))
+        slow_down(float(os.environ.get("SECONDS_A_STEP", "0")))
+        for name in self._names:
+            train(self._folder, name)
+
+    def wait(self) -> tuple[int | None, str]:
+        """Waits for the end; returns the exit status, None after 300 s, and stderr."""
+        self.join(300)
+        return self.exitcode, self._errors.read_text()

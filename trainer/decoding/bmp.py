@@ -1,7 +1,7 @@
 """Decodes BMP files without compression, of 1, 4, 8, 24 or 32 bits per pixel.
 
 The format is described at learn.microsoft.com/windows/win32/gdi/bitmap-storage. TensorFlow's own
-decoder is not used, since it takes indices into a palette for shades of grey.
+decoder is not used, since it interprets indices into a palette as shades of grey.
 """
 
 import tensorflow as tf
@@ -16,7 +16,7 @@ _FILE_HEADER = 14
 def read_header(file: FileBytes) -> Header:
     """Reads the header of a BMP file.
 
-    When the graph runs, compressed pixels, other depths and headers of OS/2 lead to an error.
+    When the graph runs, compressed pixels, other bit depths and headers of OS/2 lead to an error.
     """
     fields = file.window(_FILE_HEADER, 20)
     depth = little_endian(fields[14:16])
@@ -38,12 +38,12 @@ def read_header(file: FileBytes) -> Header:
 
 
 def decode(file: FileBytes, header: Header) -> tf.Tensor:
-    """Returns the pixels, uint8 [h, w, 3]. Of 32 bits per pixel, 8 are ignored."""
+    """Returns the pixels, uint8 [h, w, 3]. With 32 bits per pixel, 8 bits are ignored."""
     fields = file.window(_FILE_HEADER, 36)
     depth = little_endian(fields[14:16])
     stride = (header.width * depth + 31) // 32 * 4
     pixels = file.slice(little_endian(file.window(10, 4)), stride * header.height)
-    rows = tf.reshape(pixels, [header.height, stride])  # this fails if pixels are missing
+    rows = tf.reshape(pixels, [header.height, stride])  # reshaping fails if pixels are missing
     is_top_down = fields[11] >= 128
     rows = tf.cond(is_top_down, lambda: rows, lambda: tf.reverse(rows, [0]))
 

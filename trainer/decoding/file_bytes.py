@@ -2,7 +2,8 @@
 
 import tensorflow as tf
 
-# The number of zeros that are appended to a file, so that a window near its end is complete.
+# Number of zeros that are appended to a file, so that a window near the end of the file is
+# complete.
 _PADDING = 64
 
 
@@ -59,7 +60,9 @@ def big_endian(digits: tf.Tensor) -> tf.Tensor:
 
 
 def little_endian(digits: tf.Tensor) -> tf.Tensor:
-    """Returns the same as `big_endian`, but of bytes with the most significant byte last."""
+    """Returns the number in bytes whose most significant byte comes last; otherwise as
+    `big_endian`.
+    """
     return big_endian(tf.reverse(digits, [0]))
 
 

@@ -27,7 +27,8 @@ class Header(NamedTuple):
 def lay_on_white(image: tf.Tensor) -> tf.Tensor:
     """Puts an image with alpha, uint8 [h, w, 4], on white; returns uint8 [h, w, 3].
 
-    A colour c with alpha a becomes 255 - (255 - c) * a / 255, rounded. This is computed in 16 bits.
+    A colour c with alpha a becomes 255 - (255 - c) * a / 255, rounded. The formula is computed in
+    16 bits.
     """
     ink, alpha = tf.cast(255 - image[..., :3], tf.uint16), tf.cast(image[..., 3:], tf.uint16)
     product = ink * alpha + 128

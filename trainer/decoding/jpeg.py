@@ -7,18 +7,20 @@ import tensorflow as tf
 from trainer.decoding.file_bytes import FileBytes, big_endian, equals
 from trainer.decoding.header import Header
 
-# TensorFlow's default is INTEGER_FAST. At qualities above 92, its mean error over an image is up to
-# 18 of 255. INTEGER_ACCURATE has a mean error of 1.4 at quality 98, and is not slower.
+# The default method of TensorFlow, INTEGER_FAST, has a mean error over an image of up to 18 of 255
+# at qualities above 92. The method INTEGER_ACCURATE has a mean error of 1.4 at quality 98, and is
+# not slower.
 DCT_METHOD = "INTEGER_ACCURATE"
 
-# What follows the marker of each kind. _SEGMENT: a segment with a length. _FRAME: a frame header.
-# _END: pixels, or nothing (SOS, EOI). _BARE: another marker (a stuffed zero, TEM, RST0 to RST7,
-# SOI). _FILL is a fill byte, and _RUBBISH stands for bytes that are no marker.
+# The kinds of markers, by the content that follows the marker. _SEGMENT: a segment with a length.
+# _FRAME: a frame header. _END: pixels, or nothing (SOS, EOI). _BARE: a marker without content (a
+# stuffed zero, TEM, RST0 to RST7, SOI). _FILL is a fill byte, and _RUBBISH stands for bytes that
+# are no marker.
 _SEGMENT, _FRAME, _END, _BARE, _FILL, _RUBBISH = range(6)
 _KINDS = [
     *[_BARE] * 2,
     *[_SEGMENT] * (0xC0 - 2),
-    *[_FRAME] * 4,  # SOF0 to SOF15; DHT, JPG and DAC between them are segments
+    *[_FRAME] * 4,  # SOF0 to SOF15, except the segments DHT, JPG and DAC
     _SEGMENT,
     *[_FRAME] * 3,
     _SEGMENT,
@@ -26,22 +28,22 @@ _KINDS = [
     _SEGMENT,
     *[_FRAME] * 3,
     *[_BARE] * 9,
-    *[_END] * 2,  # EOI, SOS
+    *[_END] * 2,  # the markers EOI and SOS
     *[_SEGMENT] * (0xFF - 0xDB),
     _FILL,
 ]
 _APP1 = 0xE1
 _MOST_SEGMENTS = 2000
 _LONGEST_SEGMENT = 2**16  # the length of a segment is a number of 16 bits
-_SEARCHED = 4096  # the number of bytes that are searched for the next marker in one step
+_SEARCHED = 4096  # number of bytes that are searched for the next marker in one step
 
 
 class Frame(NamedTuple):
     """The header of a JPEG file: the frame header, and the position of the EXIF block.
 
     Attributes:
-      height, width, channels: the fields of the frame header, int32 []; 0 if there is none.
-      exif: position of the EXIF block, int32 []; -1 if there is none.
+      height, width, channels: the fields of the frame header, int32 []; 0 if there is no frame
+      header. exif: position of the EXIF block, int32 []; -1 if there is none.
     """
 
     height: tf.Tensor
@@ -108,7 +110,7 @@ def read_plain_frame(file: FileBytes) -> Frame:
         segment = file.window(position, 6)
         kind = _kind_of(segment[1])
         is_other = tf.not_equal(segment[0], 0xFF) | equals(segment[4:6], b"Ex")
-        # The loop ends at a frame header, and keeps its position.
+        # The loop ends at a frame header, and keeps the position of this header.
         length = tf.where(tf.equal(kind, _FRAME), 0, 2 + 256 * segment[2] + segment[3])
         return position + length, tf.where(is_other, _END, kind)
 
@@ -125,7 +127,7 @@ def read_plain_frame(file: FileBytes) -> Frame:
 
 
 def _read_fields(file: FileBytes, frame: tf.Tensor, exif: tf.Tensor) -> Frame:
-    fields = file.window(frame, 10)  # zeros if no frame header was found
+    fields = file.window(frame, 10)  # all fields are zero if no frame header was found
     return Frame(big_endian(fields[5:7]), big_endian(fields[7:9]), fields[9], exif)
 
 

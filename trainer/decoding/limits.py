@@ -8,10 +8,10 @@ class Limits:
     """The limits that ImageExampleGen and the exported model have in common.
 
     Attributes:
-      max_side: the longest side in pixels; a larger image is scaled down to it.
+      max_side: the longest side in pixels; a larger image is scaled down to this side.
       max_pixels: the largest number of stored pixels; an image with more pixels is refused after
         its header is read.
-      max_value: the value of white in images of more than 8 bits per channel; with 0, it is the
+      max_value: the value of white in images of more than 8 bits per channel; 0 stands for the
         value that the file states, or 65535 for 16 bits.
     """
 

@@ -10,7 +10,7 @@ from trainer.decoding.file_bytes import FileBytes, big_endian, equals, little_en
 
 UPRIGHT = 1
 _TAG = 0x0112
-_ENTRY = 12  # the number of bytes of an entry, which has a tag, a type, a count and a value
+_ENTRY = 12  # number of bytes of a directory entry, which has a tag, a type, a count and a value
 _MOST_ENTRIES = 1000
 _SHORT, _LONG = 3, 4
 

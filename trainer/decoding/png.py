@@ -9,13 +9,15 @@ from trainer.decoding.header import Header
 _PROFILE = b"Raw profile type exif\0"
 _MENTIONS_EXIF = r"(?s)\C*(eXIf|Raw profile type exif)\C*"
 _MOST_CHUNKS = 20000
-_WITH_ALPHA = [4, 6]  # the colour types with an alpha channel
+_WITH_ALPHA = [4, 6]  # colour types with an alpha channel
 _RGB = 2
-_DEPTH = 24  # position of the bit depth; the colour type follows
+_DEPTH = 24  # position of the bit depth in the file; the colour type follows
 
 
 def read_header(file: FileBytes) -> Header:
-    """Reads the chunks before the pixels; with EXIF in the file, also those after the pixels."""
+    """Reads the chunks before the pixels, and, if the file has EXIF, also the chunks after the
+    pixels.
+    """
     fields = file.window(16, 10)
     exif, profile, transparency = _walk(file)
     return Header(
@@ -78,17 +80,17 @@ def _decode_profile(file: FileBytes, position: tf.Tensor) -> tf.Tensor:
     return tf.cond(is_whole, decoded, lambda: "")
 
 
-# The 256 byte values, each as a string of one byte.
+# A table of the 256 byte values, each as a string of one byte.
 _BYTES = [bytes([value]) for value in range(256)]
 
 
 def decode(file: FileBytes, header: Header, max_value: int = 0) -> tf.Tensor:
     """Returns the stored pixels, uint8 [h, w, 3], or [h, w, 4] if `header.has_alpha`.
 
-    With 16 bits per channel, 65535 is white, and the result has the 8 higher bits. There are two
-    exceptions: `max_value` is set, or the file has a chunk sBIT of n bits and no value of more than
-    n bits. (The standard requires such values to be scaled to 16 bits, but microscopes and scanners
-    write them as measured.)
+    With 16 bits per channel, 65535 is white, and the result has the 8 higher bits. White has
+    another value if `max_value` is set, or if the file has a chunk sBIT of n bits and no value of
+    more than n bits. (The standard requires such values to be scaled to 16 bits, but microscopes
+    and scanners write them as measured.)
 
     An alpha channel is requested only if pixels may be transparent: for an opaque file with 1, 2 or
     4 bits per channel, libpng would set alpha to 1, 3 or 15 instead of 255.
@@ -96,7 +98,7 @@ def decode(file: FileBytes, header: Header, max_value: int = 0) -> tf.Tensor:
     Args:
       file: the file.
       header: the header of the file.
-      max_value: the value of white in images with 16 bits per channel; 0 for the rules above.
+      max_value: the value of white in images with 16 bits per channel; 0 to apply these rules.
     """
 
     def decode_as(dtype: tf.DType) -> tf.Tensor:

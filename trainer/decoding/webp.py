@@ -29,7 +29,8 @@ def read_header(file: FileBytes) -> Header:
             )
         ]
     ):
-        # Each side has 14 bits. In a lossless image, the height follows directly after the width.
+        # The width and the height have 14 bits each. In a lossless image, the height follows
+        # directly after the width.
         bits = little_endian(chunk[9:12]) + 2**24 * (chunk[12] % 32)
         width, height = (
             tf.where(
@@ -81,10 +82,10 @@ def decode(file: FileBytes, header: Header) -> tf.Tensor:
 
 
 def _decode(encoded: tf.Tensor, channels: int) -> tf.Tensor:
-    # TensorFlow has this op since version 2.20. An older server must load the model nevertheless,
-    # and answer that a WebP is not valid. So the op is in the function of a dataset, which
-    # TensorFlow checks only when it creates the dataset; and the dataset is in a function that is
-    # not inlined, so that it is created only when the function is called.
+    # TensorFlow has an op for WebP since version 2.20. An older server must load the model
+    # nevertheless, and report that a WebP is not valid. So the op for WebP is in the function of a
+    # dataset, which TensorFlow checks only when it creates the dataset; and the dataset is in a
+    # function that is not inlined, so that it is created only when the function is called.
     def decode_frames(encoded: tf.Tensor) -> tf.Tensor:
         return (
             tf.data.Dataset.from_tensors(encoded)

@@ -1,1 +1,1 @@
-"""Shows which parts of an image an exported model's answer draws on."""
+"""Shows on which parts of an image the prediction of an exported model depends."""

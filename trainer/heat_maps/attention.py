@@ -1,15 +1,17 @@
 """Heat maps of a Vision Transformer, from its attention and the gradient of its answer.
 
 Attention rollout (Abnar and Zuidema, arXiv 2005.00928) multiplies the attention matrices of all
-layers. It tells how much of each patch reaches the class token, whatever the answer is: if only a
-head is tuned, the map is the same for every head. So the attention is weighted by the gradient of
-the answer here (Chefer, Gur and Wolf, arXiv 2012.09838 and 2103.15679).
+layers. Rollout measures how much of each patch reaches the class token, independent of the answer:
+if only a head is tuned, the map is the same for every head. To depend on the answer, the maps of
+this module weight the attention by the gradient of the answer (Chefer, Gur and Wolf, arXiv
+2012.09838 and 2103.15679).
 
 Measured on 150 test digits and the ViT of the demo: if the warmest fifth of the patches is covered,
 the log odds of the answer fall by 5.3 with rollout, 4.7 with this map, 3.0 with the map of
 arXiv 2103.15679, which does not normalise, and 0.8 with patches chosen at random. With maps of the
-second likeliest answer, whose log odds should fall, they fall by -1.1 (so they rise), 0.2, 0.0 and
--0.2. Occlusion, which measures just this, reaches 5.7 and 0.9, with 50 passes instead of two.
+second most probable answer, its log odds fall by -1.1 (that is, they rise), 0.2, 0.0 and -0.2.
+Occlusion measures the fall of the log odds directly, and reaches 5.7 and 0.9, with 50 passes
+instead of two.
 """
 
 from collections.abc import Sequence
@@ -22,7 +24,7 @@ from trainer.model.xla import import_inlined
 
 
 class UnknownGraphError(ValueError):
-    """The graph is not that of a Vision Transformer with a class token."""
+    """The graph does not belong to a Vision Transformer with a class token."""
 
 
 class AttentionMaps:
@@ -46,24 +48,25 @@ class AttentionMaps:
             attentions = _find_attentions(graph.get_operations())
             logits = _find_logits(graph.get_operations())
             others = tf.one_hot(answer, tf.shape(logits)[1], on_value=-np.inf, off_value=0.0)
-            # Not the probability, whose gradient vanishes where the model is sure.
+            # The gradient is taken of the log odds, because the gradient of the probability
+            # vanishes if the probability is near 1.
             odds = logits[0, answer] - tf.reduce_logsumexp(logits[0] + others)
             return list(zip(attentions, tf.gradients(odds, attentions), strict=True))
 
         self._explain = explain.get_concrete_function(
             tf.TensorSpec([1, height, width, 3], tf.float32), tf.TensorSpec([], tf.int32)
         )
-        self._signature = signature  # a traced function does not keep its variables
+        self._signature = signature  # a traced function does not keep its variables alive
 
     def __call__(self, image: np.ndarray, answer: int) -> np.ndarray:
         """Makes the heat map of an answer.
 
         Args:
           image: float32 [H, W, 3] in [-1, 1].
-          answer: index of the class that the model answered.
+          answer: index of the predicted class.
 
         Returns:
-          How much each patch speaks for the answer, float [grid, grid], not negative.
+          How strongly each patch supports the answer, float [grid, grid], not negative.
         """
         layers = self._explain(tf.constant(image[np.newaxis]), tf.constant(answer, tf.int32))
         return relevance([(one.numpy()[0], other.numpy()[0]) for one, other in layers])
@@ -73,8 +76,8 @@ def relevance(layers: Sequence[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
     """Combines the attention of all layers.
 
     Args:
-      layers: attention and its gradient of each layer, float [heads, tokens, tokens]; in the last
-        one, the rows of the other tokens may be left out: [heads, 1, tokens].
+      layers: attention and its gradient of each layer, float [heads, tokens, tokens]; the last
+        layer may have only the row of the class token: [heads, 1, tokens].
 
     Returns:
       The relevance of each patch to the class token, float [grid, grid], not negative.
@@ -91,7 +94,9 @@ def relevance(layers: Sequence[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
 
 
 def _side(tokens: int) -> int:
-    """Returns the side of the grid of patches, or 0 if they and a class token form no square."""
+    """Returns the side of the grid of patches; 0 if the number of tokens is not 1 more than a
+    square.
+    """
     side = round((tokens - 1) ** 0.5)
     return side if side > 1 and side * side == tokens - 1 else 0
 
@@ -120,7 +125,7 @@ def _is_attention(operation: tf.Operation) -> bool:
 
 
 def _depths(found: Sequence[tf.Operation]) -> dict[tf.Operation, int]:
-    """Returns for each operation how many of the others it depends on."""
+    """Returns for each operation the number of other operations on which it depends."""
     marked = set(found)
 
     def count_before(operation: tf.Operation) -> int:

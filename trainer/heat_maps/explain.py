@@ -1,4 +1,4 @@
-"""Makes heat maps of an exported model's answers within a limit of time."""
+"""Computes heat maps of an exported model's predictions within a limit of time."""
 
 import dataclasses
 import time
@@ -23,7 +23,7 @@ class OutOfTimeError(Exception):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class HeatMap:
-    """Which parts of an image an answer draws on.
+    """The parts of an image on which an answer depends.
 
     Attributes:
       file: name of the image.
@@ -38,7 +38,7 @@ class HeatMap:
 
 
 def explain(
-    model: str,
+    model: Any,
     images: Iterable[tuple[str, bytes, int]],
     seconds: float,
     *,
@@ -46,12 +46,13 @@ def explain(
 ) -> Iterator[HeatMap]:
     """Yields heat maps, in the order of the images, until the time is up.
 
-    An image is explained only if the time left is as long as that of the slowest image so far.
+    A heat map is computed only if the remaining time is at least the time of the slowest image so
+    far.
 
     Args:
-      model: directory of an exported SavedModel.
+      model: the loaded SavedModel of an exported model.
       images: name, JPEG and index of the answer of each image.
-      seconds: the limit, with the time to load the model.
+      seconds: the limit.
       now: a clock, in seconds.
     """
     end = now() + seconds
@@ -60,8 +61,7 @@ def explain(
         if now() > end:
             raise OutOfTimeError
 
-    loaded = tf.saved_model.load(model)
-    signature = loaded.signatures[FROM_PIXELS]
+    signature = model.signatures[FROM_PIXELS]
     _, height, width, _ = signature.inputs[0].shape
     method, make_map = _choose(signature, check_time)
     slowest = 0.0
@@ -76,7 +76,7 @@ def explain(
         except OutOfTimeError:
             return
         slowest = max(slowest, now() - begin)
-        if values.max() > 0:  # otherwise no part of the image speaks for the answer
+        if values.max() > 0:  # if all values are 0, no part of the image supports the answer
             yield HeatMap(file, method, values / values.max())
 
 

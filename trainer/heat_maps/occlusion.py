@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-_CELLS = 8  # a side of the heat map
-_WINDOW = 2  # cells on a side of the part that is covered
+_CELLS = 8  # number of cells on a side of the heat map
+_WINDOW = 2  # number of cells on a side of the covered part
 _BATCH = 8  # images
 
-# Maps images, float32 [B, H, W, 3] in [-1, 1], to probabilities, float32 [B, C].
+# A function from images, float32 [B, H, W, 3] in [-1, 1], to probabilities, float32 [B, C].
 ToProbabilities = Callable[[np.ndarray], np.ndarray]
 
 
@@ -19,7 +19,8 @@ class OcclusionMaps:
         """
         Args:
           to_probabilities: the model.
-          check_time: called before each batch; ends the computation by an exception.
+          check_time: a function that is called before each batch, and may end the computation by an
+            exception.
         """
         self._to_probabilities = to_probabilities
         self._check_time = check_time
@@ -29,11 +30,12 @@ class OcclusionMaps:
 
         Args:
           image: float32 [H, W, 3] in [-1, 1].
-          answer: index of the class that the model answered.
+          answer: index of the predicted class.
 
         Returns:
-          How much the log odds of the answer fall where the image is covered with its mean colour,
-          float [8, 8], not negative: the mean of all windows that cover a cell.
+          The fall of the log odds of the answer if a part of the image is covered with the mean
+          colour, float [8, 8], not negative: for each cell, the mean over all windows that cover
+          the cell.
         """
         windows = [(y, x) for y in range(_CELLS - _WINDOW + 1) for x in range(_CELLS - _WINDOW + 1)]
         odds = np.array(list(self._odds([image, *(_cover(image, *w) for w in windows)], answer)))
@@ -58,7 +60,9 @@ class OcclusionMaps:
 
 
 def _cover(image: np.ndarray, row: int, column: int) -> np.ndarray:
-    """Returns the image with a window of its mean colour, whose upper left cell is given."""
+    """Returns the image with one window covered by its mean colour; the arguments give the window's
+    upper left cell.
+    """
     height, width, _ = image.shape
     covered = image.copy()
     rows = slice(row * height // _CELLS, (row + _WINDOW) * height // _CELLS)

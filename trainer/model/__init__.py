@@ -1,1 +1,1 @@
-"""Backbone and head as a Keras model."""
+"""The backbone and the head as a Keras model."""

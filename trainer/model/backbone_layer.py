@@ -16,15 +16,15 @@ class BackboneLayer(keras.layers.Layer):
     """Calls a restored backbone, and lets Keras train its variables.
 
     Each restored variable is wrapped in a `keras.Variable` that holds the same `tf.Variable`.
-    Alternatives do not work: a layer that only keeps the restored object trains none of its
+    Simpler layers do not work: a layer that only keeps the restored object trains none of its
     variables, without a warning; `keras.layers.TFSMLayer` gives variables names that optimizers
     with slots reject; `hub.KerasLayer` is for Keras 2.
 
     Maps float32 [B, H, W, 3] in [-1, 1] to float32 [B, D].
 
     Attributes:
-      fuses_attention: whether cuDNN's kernels compute attention. Allowed only in a call that XLA
-        compiles for a GPU.
+      fuses_attention: whether cuDNN's kernels compute attention. True is allowed only in a call
+        that XLA compiles for a GPU.
     """
 
     def __init__(

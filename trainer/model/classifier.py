@@ -12,8 +12,8 @@ from trainer.model.backbone_layer import BackboneLayer
 def make_head(classes: int) -> keras.layers.Layer:
     """Builds the head, a dense layer from features [B, D] to logits [B, classes].
 
-    Its weights start at zero, as in AugReg's fine-tuning, so that the first steps do not
-    disturb the backbone.
+    The weights of the head start at zero, as in AugReg's fine-tuning, so that the first steps do
+    not disturb the backbone.
     """
     return keras.layers.Dense(classes, kernel_initializer="zeros", name="head")
 
@@ -23,7 +23,7 @@ def make_classifier(
 ) -> keras.Sequential:
     """Builds a model from pixels, float32 [B, H, W, 3] in [-1, 1], to logits, [B, classes].
 
-    All its variables are trainable.
+    All variables of the model are trainable.
 
     Args:
       backbone: a restored object that keeps the contract of `backbones.contract`.

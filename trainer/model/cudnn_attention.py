@@ -1,4 +1,4 @@
-"""The kernels of cuDNN for attention, as operations that XLA compiles for a GPU."""
+"""Calls cuDNN's kernels for attention, as operations that XLA compiles for a GPU."""
 
 import functools
 import json
@@ -11,9 +11,10 @@ from tensorflow.compiler.tf2xla.python import xla
 
 _ELEMENTS = {tf.bfloat16: ("bf16", "BF16"), tf.float16: ("f16", "F16")}
 DTYPES = tuple(_ELEMENTS)
-MAX_HEAD_SIZE = 128  # every GPU with the kernels supports this; a size must be a multiple of 8
-_ARTIFACT_VERSION = "1.0.0"  # the version of StableHLO
-_CALL_VERSION = 9  # the version of the operation XlaCallModule
+# Every GPU with these kernels supports heads of up to this size, in multiples of 8.
+MAX_HEAD_SIZE = 128
+_ARTIFACT_VERSION = "1.0.0"  # version of StableHLO
+_CALL_VERSION = 9  # version of the operation XlaCallModule
 
 
 def has_kernels() -> bool:
@@ -88,7 +89,7 @@ def _call(
 ) -> list[tf.Tensor]:
     """Calls a custom-call target that XLA compiles with cuDNN.
 
-    JAX calls the same targets: `_dot_product_attention_fwd_cuda_lowering` and
+    JAX calls the same custom-call targets: `_dot_product_attention_fwd_cuda_lowering` and
     `_dot_product_attention_bwd_cuda_lowering` in jax/_src/cudnn/fused_attention_stablehlo.py.
 
     Args:
@@ -96,7 +97,7 @@ def _call(
       inputs: the operands.
       transposed: the specs of the first results, [B, N, T, H], whose memory has the order
         [B, T, N, H].
-      more: the specs of the further results.
+      more: the specs of the other results.
       scale: a factor on the scores.
       dimensions: for each matrix product, its contracting dimensions (left, right), its left and
         its right batch dimensions.
@@ -110,7 +111,7 @@ def _call(
         *map(_type, transposed),
         *map(_type, more),
         "tensor<0xui8>",
-    ]  # the last one is a workspace
+    ]  # the last result is a workspace
     layouts = [
         *(_layout([3, 1, 2, 0]) for _ in transposed),
         *(_layout(range(len(spec.shape) - 1, -1, -1)) for spec in more),

@@ -13,7 +13,7 @@ import tensorflow as tf
 from trainer.model.cudnn_attention import DTYPES, MAX_HEAD_SIZE, backward, forward
 from trainer.model.xla import import_inlined
 
-_SPLIT = [0, 2, 1, 3]  # the permutation from [B, T, N, H] to [B, N, T, H], and back
+_SPLIT = [0, 2, 1, 3]  # permutation from [B, T, N, H] to [B, N, T, H], and back
 
 
 class _Attention(NamedTuple):
@@ -30,15 +30,16 @@ def fuse_attention(function: Any) -> Any:
     """Returns a concrete function with the same outputs, in which every attention is fused.
 
     Args:
-      function: a concrete function of one tensor of a known shape. Attention of another form than
-        that of `backbones.augreg` is not replaced.
+      function: a concrete function of one tensor of a known shape. Only attention in the form of
+        `backbones.augreg` is replaced.
     """
 
     def fused(*inputs: tf.Tensor) -> Any:
         outputs = import_inlined(function, inputs)
         graph = tf.compat.v1.get_default_graph()
         for variable in function.graph.variables:
-            graph.watch_variable(variable)  # otherwise a gradient tape ignores it
+            # A gradient tape ignores a variable that the graph does not watch.
+            graph.watch_variable(variable)
         for operation in graph.get_operations():
             if operation.type == "Softmax" and (found := _match(operation)):
                 _replace(found)

@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 # Strengths of L2 regularisation (scikit-learn's 1 / C) that are tried, from strong to weak.
 _STRENGTHS = tuple(10.0**exponent for exponent in (2, 1.5, 1, 0.5, 0, -0.5, -1, -2, -3))
 _ITERATIONS = 1000
-_ABSENT_LOGIT = -20.0  # for classes without examples; leads to a probability below 2.1e-9
+_ABSENT_LOGIT = -20.0  # bias of a class without examples, which leads to a probability below 2.1e-9
 
 
 def fit_linear_probe(
@@ -46,7 +46,7 @@ def fit_linear_probe(
     (features, labels), (held_out, held_labels) = train, validation
     mean = features.mean(0)
     features -= mean
-    # Unlike `features.std(0)`, this makes no copy of all features.
+    # Unlike `features.std(0)`, this loop makes no copy of all features.
     deviation = np.sqrt(np.einsum("nd,nd->d", features, features) / len(features)) + 1e-6
     features /= deviation
     held_out -= mean
@@ -69,7 +69,7 @@ def fit_linear_probe(
 
 def _set_head(
     head: keras.layers.Layer,
-    probe: Any,  # a LogisticRegression of scikit-learn
+    probe: Any,  # `probe` is a LogisticRegression of scikit-learn
     mean: np.ndarray,
     deviation: np.ndarray,
 ) -> None:
@@ -79,9 +79,9 @@ def _set_head(
         coefficients = np.concatenate([-coefficients, coefficients]) / 2
         intercepts = np.concatenate([-intercepts, intercepts]) / 2
     # Subtracting the mean over the classes does not change the softmax. The logits of the classes
-    # with examples then add up to 0, so the greatest of them is at least 0, above the logit of
-    # absent classes. So the loss stays small, although label smoothing gives absent classes a share
-    # of each label.
+    # with examples then add up to 0, so the greatest logit is at least 0, above the logit of absent
+    # classes. The loss thus stays small, although label smoothing gives absent classes a share of
+    # each label.
     coefficients = coefficients - coefficients.mean(0)
     intercepts = intercepts - intercepts.mean()
     bias[:] = _ABSENT_LOGIT

@@ -20,7 +20,7 @@ def compile_with_xla(function: Callable[..., Any]) -> Callable[..., Any]:
     step if it takes gradients of a restored function. XLA needs some operands as constants, such as
     the axes of a transposition. The backward pass gets its axes as outputs of the call to the
     forward pass. If an output of a call has to be constant, XLA treats all inputs of that call as
-    constants: here the images and all weights, which change in every step
+    constants: in a training step, the images and all weights, which change in every step
     (`BackwardsConstAnalysis`, tensorflow/compiler/tf2xla/const_analysis.cc). So each call is
     replaced by the body of the function that it calls.
 
@@ -42,7 +42,7 @@ def import_inlined(function: Any, inputs: Sequence[tf.Tensor]) -> Any:
 
     Args:
       function: the concrete function.
-      inputs: its arguments.
+      inputs: the arguments of the function.
 
     Returns:
       The function's nested outputs.
@@ -72,7 +72,7 @@ def _inline_calls(function: Any) -> tuple[tf.compat.v1.GraphDef, set[str]]:
     for owner in (graph_def, *graph_def.library.function):
         nodes = owner.node if owner is graph_def else owner.node_def
         for node in nodes:
-            # Grappler does not inline functions that carry this attribute.
+            # Grappler does not inline functions that have the attribute `_XlaMustCompile`.
             node.attr.pop(_MUST_COMPILE, None)
             node.attr.pop("_lower_using_switch_merge", None)
     for called in graph_def.library.function:
@@ -83,7 +83,7 @@ def _inline_calls(function: Any) -> tuple[tf.compat.v1.GraphDef, set[str]]:
     meta_graph.collection_def["train_op"].CopyFrom(kept)
     config = config_pb2.ConfigProto()
     rewrites = config.graph_options.rewrite_options
-    rewrites.min_graph_nodes = -1  # optimise small graphs too
+    rewrites.min_graph_nodes = -1  # Grappler must optimise small graphs too
     rewrites.optimizers.append("function")
     rewrites.function_optimization = rewriter_config_pb2.RewriterConfig.AGGRESSIVE
     inlined = tf_optimizer.OptimizeGraph(config, meta_graph)
@@ -93,7 +93,8 @@ def _inline_calls(function: Any) -> tuple[tf.compat.v1.GraphDef, set[str]]:
     used = {name.lstrip("^").split(":")[0] for node in nodes for name in node.input}
     used |= {tensor.op.name for tensor in function.outputs}
     for node in nodes:
-        node.attr.pop("_class", None)  # may refer to placeholders, which were removed
+        # The attribute `_class` may refer to placeholders, which were removed.
+        node.attr.pop("_class", None)
     del inlined.node[:]
     inlined.node.extend(nodes)
     return inlined, used
@@ -103,7 +104,7 @@ def _register_functions(graph_def: tf.compat.v1.GraphDef) -> None:
     """Registers the branches and loop bodies that Grappler wrote with TensorFlow.
 
     Grappler names a function after its source function: functions for two batch sizes can have the
-    same name and different bodies. So each function gets a unique name here.
+    same name and different bodies. So each registered function gets a unique name.
     """
     known = context.context()
     new = {

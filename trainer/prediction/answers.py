@@ -34,7 +34,8 @@ class Answer:
     Attributes:
       position: position of the file in the list of all files.
       name: path or URI of the file.
-      classes: the indices of the likeliest classes, likeliest first; empty if there is an error.
+      classes: the indices of the most probable classes, the most probable class first; empty if
+        there is an error.
       probabilities: the probabilities of these classes.
       is_accepted: whether the model accepts the first prediction as reliable.
       error: the reason why there is no prediction; otherwise empty.
@@ -57,7 +58,7 @@ def read_image(position: int, name: str) -> Read:
 
 
 def answer_batch(classifier: Classifier, batch: Sequence[Read], top: int) -> Iterator[Answer]:
-    """Classifies a batch; yields the predictions in its order.
+    """Classifies a batch of images; yields the predictions in the order of the images.
 
     An image that cannot be decoded has no effect on the other images.
     """

@@ -2,8 +2,8 @@
 
 The list of files is divided into shards. A finished shard is a file in a folder beside the output,
 to which all workers must be able to write. After a kill, the next run classifies only the remaining
-shards. At the end, the shards are merged into the output. There is no shuffle, so memory does not
-grow with the number of images.
+shards. At the end, the shards are merged into the output. The pipeline has no shuffle, so memory
+does not grow with the number of images.
 """
 
 import dataclasses
@@ -26,11 +26,11 @@ from trainer.prediction.answers import Answer, Read, answer_batch, read_image, t
 from trainer.prediction.tables import open_table
 from trainer.serving.classifier import Classifier
 
-SHARD = 256  # the number of images in a shard
+SHARD = 256  # number of images in a shard
 _LIST, _JOB = "files.json", "job.json"
-# Beam's pipeline has no triggers here, so the second flag has only one effect: Beam uses its Python
-# engine at once, and does not try to download another engine first. A --runner of the user takes
-# precedence.
+# With the second flag, Beam uses its Python engine at once, and does not try to download another
+# engine first. The flag has no other effect, since this pipeline has no triggers. If the user gives
+# --runner, the user's flag takes precedence.
 _DIRECT = ("--runner=DirectRunner", "--allow_unsafe_triggers")
 
 
@@ -40,7 +40,7 @@ class BulkJob:
 
     Attributes:
       model: directory of the SavedModel.
-      names: names of its classes; None if they have no names.
+      names: names of the model's classes; None if the classes have no names.
       files: paths and URIs of the images.
       output: path of the output table, see `trainer.prediction.tables`.
       top: number of classes in the output for each image.
@@ -81,7 +81,7 @@ def run_bulk(
 
     Args:
       job: the settings.
-      beam_arguments: flags for Beam; without any, Beam runs in this process.
+      beam_arguments: flags for Beam; without flags, Beam runs in this process.
       report: a function that is called every few seconds with the number of classified images and
         the number of all images.
 
@@ -109,7 +109,7 @@ def _prepare(job: BulkJob) -> list[int]:
     if tf.io.gfile.exists(fingerprint_file):
         with tf.io.gfile.GFile(fingerprint_file) as file:
             is_same_job = file.read() == job.fingerprint()
-        if not is_same_job:  # the shards belong to another job
+        if not is_same_job:  # existing shards belong to another job
             tf.io.gfile.rmtree(job.parts)
     tf.io.gfile.makedirs(job.parts)
     _write(f"{job.parts}/{_LIST}", json.dumps(list(job.files)))
@@ -127,7 +127,7 @@ def _write(path: str, text: str) -> None:
 
 def _run(job: BulkJob, shards: Sequence[int], beam_arguments: Sequence[str]) -> None:
     options = PipelineOptions([*_DIRECT, *beam_arguments])
-    # Without `files`, which would be a part of Beam's graph.
+    # The job is passed without `files`, which would be a part of Beam's graph.
     small = dataclasses.replace(job, files=())
     with beam.Pipeline(options=options) as pipeline:
         _ = (

@@ -160,4 +160,4 @@ def _strings(name: str) -> tf.TensorSpec:
 
 
 def _traced(method: Callable[[tf.Tensor], Tensors], spec: tf.TensorSpec) -> Any:
-    return tf.function(method, input_signature=[spec])
+    return tf.function(method, input_signature=[spec], autograph=False)

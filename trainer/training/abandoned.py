@@ -8,21 +8,21 @@ import tensorflow as tf
 
 logger = logging.getLogger(__name__)
 
-# The number of interrupted trainings whose checkpoints stay in any case.
+# The number of interrupted trainings whose checkpoints are never removed.
 _KEPT_TRAININGS = 3
-# A training counts as abandoned if its last checkpoint is older than these hours.
+# Number of hours: a training whose last checkpoint is older counts as abandoned.
 _HOURS = 24
 
 
 def remove_abandoned(root: str, current: str, *, now: float | None = None) -> None:
-    """Removes the checkpoints of all but a few trainings of a pipeline.
+    """Removes the checkpoints of abandoned trainings of a pipeline.
 
     A training removes its checkpoints when it ends. If a training is interrupted, and its settings
     or data change before it is resumed, only this function removes its checkpoints.
 
     Args:
       root: the directory of the checkpoints of all trainings, on this machine or in a bucket.
-      current: the directory of the training that is about to begin, which is not touched.
+      current: the directory of the training that is about to begin, which is not removed.
       now: the time, in seconds since the epoch.
     """
     if not tf.io.gfile.isdir(root):

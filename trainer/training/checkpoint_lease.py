@@ -1,9 +1,8 @@
-"""Gives each training a checkpoint directory that no other run uses at the same time.
-
-Two runs with the same inputs would use the same directory, and the run that ends first would remove
-the checkpoints of the other run. So a run takes the lease of its directory. If another run has that
-lease, the run uses another directory, with a number in its name. A run that resumes a killed
-training looks for checkpoints in these directories too.
+"""Gives each training a directory for checkpoints that no other run uses at the same time. Two runs
+with the same inputs would use the same directory, and the run that ends first would remove the
+checkpoints of the other run. So each run takes the lease of its directory for checkpoints. If
+another run has the lease of this directory, the run uses another directory, with a number in its
+name. A run that resumes a killed training looks for checkpoints in these directories too.
 """
 
 import contextlib
@@ -21,7 +20,7 @@ from trainer.training.checkpoints import has_checkpoint
 from trainer.training.strategy import broadcast_from_chief, worker_index
 
 _LEASE = "lease"
-_MOST_RUNS = 100  # the largest number of simultaneous runs with the same inputs
+_MOST_RUNS = 100  # largest number of simultaneous runs with the same inputs
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,7 +29,7 @@ class CheckpointDirectory:
 
     Attributes:
       path: the path of the directory; the same on all workers.
-      lease: the lease that the chief holds; None on other workers.
+      lease: the lease that the chief holds; None on the other workers.
     """
 
     path: str

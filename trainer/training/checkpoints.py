@@ -14,17 +14,17 @@ import tensorflow as tf
 from common.errors import InputError
 from common.lease import Lease
 
-# The errors that TensorFlow raises, besides its own, for missing objects, wrong shapes and damaged
-# files.
+# The errors that TensorFlow raises, besides tf.errors.OpError, for missing objects, wrong shapes
+# and damaged files.
 _UNREADABLE = AssertionError, ValueError, IndexError, RuntimeError
 
 
 def checkpoint_directory(root: str, **determined_by: Any) -> str:
     """Returns the directory of the checkpoints of one training.
 
-    TFX gives every execution a new output directory. This directory depends only on the inputs and
-    settings of the training, so that the next run, or a retried step in the cloud, finds the
-    checkpoints of a training that was killed.
+    TFX gives every execution a new output directory. The directory of the checkpoints depends only
+    on the inputs and settings of the training, so that the next run, or a retried step in the
+    cloud, finds the checkpoints of a training that was killed.
 
     Args:
       root: directory of the checkpoints of all trainings of a pipeline.
@@ -40,7 +40,9 @@ def has_checkpoint(directory: str) -> bool:
 
 
 class _Notes(tf.train.experimental.PythonState):
-    """JSON values in the same checkpoint as the weights, so that both are from the same step."""
+    """JSON values in the same checkpoint as the weights, so that values and weights are from the
+    same step.
+    """
 
     def __init__(self) -> None:
         self.text = "{}"
@@ -61,7 +63,7 @@ class Checkpoints:
 
     Only complete checkpoints are restored: TensorFlow writes the files of a checkpoint first, and
     then its name into the file `checkpoint`, which is replaced atomically. If checkpoints are
-    written in the background, one thread writes both, in this order.
+    written in the background, the same thread writes the files and then the name.
     """
 
     def __init__(
@@ -85,8 +87,8 @@ class Checkpoints:
             the chief's files are kept.
           lease: the lease of the directory, from `trainer.training.checkpoint_lease`; None if no
             other process knows the directory.
-          in_background: whether training goes on while a checkpoint is written. TensorFlow then
-            copies the variables to the host's memory first.
+          in_background: whether training goes on while a checkpoint is written. With True,
+            TensorFlow first copies the variables to the host's memory.
         """
         self._lease = lease
         self.in_background = in_background
@@ -132,7 +134,8 @@ class Checkpoints:
           InputError: this checkpoint or the previous one cannot be written (the last complete
             checkpoint is still there), or another run took over the directory.
         """
-        self._newest.sync()  # otherwise the previous checkpoint might get the new notes
+        # The previous checkpoint, which may still be being written, must not get the new notes.
+        self._newest.sync()
         self._notes.text = json.dumps(notes)
         self._last_begun = self._write(self._newest, step, self._options)
 
@@ -147,7 +150,7 @@ class Checkpoints:
         """
         self._newest.sync()
         if self._last_begun not in (None, self._newest.latest_checkpoint):
-            self._write(self._newest, step)  # raises the error if writing fails again
+            self._write(self._newest, step)  # a second failure to write raises its error
 
     def save_best(self, step: int) -> None:
         """Saves the weights as the best so far; raises the errors of `save`."""
@@ -161,11 +164,12 @@ class Checkpoints:
         """Removes all checkpoints, once the training has ended.
 
         Raises:
-          InputError: another run took over the directory; its checkpoints are left alone.
+          InputError: another run took over the directory; the other run's checkpoints are not
+            removed.
         """
         self._check_lease()
-        # If there is a lease, its file is still in the directory. Releasing the lease removes the
-        # file and the directory.
+        # The file of the lease, if there is a lease, is still in the directory. Releasing the lease
+        # removes the file and the directory.
         leased = [self._newest.directory, self._best.directory]
         for directory in leased if self._lease else [self._own]:
             if tf.io.gfile.exists(directory):
@@ -193,7 +197,7 @@ class Checkpoints:
         if helper is None:
             return
         atexit.unregister(helper._join_async_save_thread)
-        with contextlib.suppress(tf.errors.OpError):  # `_write` reports the error
+        with contextlib.suppress(tf.errors.OpError):  # `_write` has reported the error
             helper._join_async_save_thread()
         self._all._async_checkpointer_impl = None
 

@@ -8,11 +8,12 @@ from common.duration import describe_duration
 
 logger = logging.getLogger(__name__)
 
-# The speed is known after this number of steps, or after a step that takes these seconds.
+# The speed of a training is known after `_STEPS` steps, or after a step that takes `_SECONDS`
+# seconds.
 _STEPS, _SECONDS = 3, 20.0
 _LONG, _VERY_LONG = 60.0, 600.0  # seconds
 # A training step costs at least three forward passes: for each product of matrices in the forward
-# pass, the backward pass computes two. Measured: 4.3 (docs/performance.md, bfloat16).
+# pass, the backward pass computes two. The measured ratio is 4.3 (docs/performance.md, bfloat16).
 _FORWARD_PASSES = 3
 
 
@@ -53,7 +54,7 @@ class Forecast:
 
 
 class Forecaster:
-    """Measures the first steps, and logs a forecast once, if the training is long.
+    """Measures the first steps, and, if the training is long, logs a forecast once.
 
     The log record has the attribute `forecast`, which a console can show.
     """

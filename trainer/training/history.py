@@ -11,13 +11,13 @@ from tensorboard.plugins.hparams.summary_v2 import hparams
 from common.files import write_whole
 from trainer.training.run_label import RunLabel
 
-_POINTS = 500  # the number of points of a curve over the steps of a training
+_POINTS = 500  # number of points of a curve over the steps of a training
 
 
 class History:
     """The curves of a training, by step and by epoch.
 
-    Checkpoints hold the curves, so a resumed training continues them.
+    Checkpoints contain the curves, so a resumed training continues its curves.
 
     Attributes:
       values: the curves.
@@ -42,7 +42,7 @@ class History:
         self.summaries = os.path.join(directory, label.folder)
         self._writer = tf.summary.create_file_writer(self.summaries)
         with self._writer.as_default(step=0):
-            # The values for TensorBoard's tab HPARAMS, which does not support None.
+            # TensorBoard's tab HPARAMS does not support the value None.
             options = {key: str(v) if v is None else v for key, v in label.options.items()}
             hparams({"name": label.name, **options}, trial_id=label.folder or None)
         for key, prefix in (("steps", "train"), ("epochs", "epoch")):
@@ -50,7 +50,7 @@ class History:
                 self._summarize(prefix, record)
 
     def add_step(self, step: int, metrics: Mapping[str, float]) -> None:
-        """Adds the metrics of one step. In a long training, most steps are left out."""
+        """Adds the metrics of one step. The curves of a long training leave out most steps."""
         if step % self._interval == 0:
             self._add("steps", "train", {"step": step} | dict(metrics))
 

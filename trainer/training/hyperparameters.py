@@ -14,8 +14,8 @@ from common.options import (
     option,
 )
 
-# Options that do not change the result of a training, so that it can be resumed with other values
-# of these options.
+# Options that do not change the result of a training, so that a training can be resumed with other
+# values of them.
 OPERATIONAL = (
     "strategy",
     "jit_compile",
@@ -34,13 +34,15 @@ class Hyperparameters:
     follow one another without a partial batch in between.
     """
 
-    epochs: int = option("passes over the training images", default=8, check=AT_LEAST_ONE)
+    epochs: int = option("number of passes over the training images", default=8, check=AT_LEAST_ONE)
     steps: int | None = option(
-        "optimizer steps in all; if given, replaces epochs", default=None, check=AT_LEAST_ONE
+        "total number of optimizer steps; if given, replaces epochs",
+        default=None,
+        check=AT_LEAST_ONE,
     )
     batch_size: int = option("images per optimizer step", default=64, check=AT_LEAST_ONE)
     accumulation: int = option(
-        "number of parts that each batch is split into, computed in turn, to save memory",
+        "number of parts of each batch that are computed one after the other, to save memory",
         default=1,
         check=AT_LEAST_ONE,
     )
@@ -55,17 +57,19 @@ class Hyperparameters:
         "curve of the learning rate after warm-up: a fall to 0, or constant", default="cosine"
     )
     warmup_steps: int = option(
-        "steps of linear warm-up, at most half of all", default=10, check=WHOLE
+        "number of steps of linear warm-up, at most half of all steps", default=10, check=WHOLE
     )
     warmup_epochs: float | None = option(
-        "warm-up in epochs; if given, replaces warmup_steps", default=None, check=NOT_NEGATIVE
+        "length of the warm-up in epochs; if given, replaces warmup_steps",
+        default=None,
+        check=NOT_NEGATIVE,
     )
     warmup_start: float = option(
         "learning rate at the start of warm-up, as a fraction of the peak", default=0.0, check=SHARE
     )
     momentum: float = option("momentum of sgd", default=0.9, check=SHARE)
     weight_decay: float = option(
-        "decoupled weight decay; biases, norms, class token and position embeddings have none",
+        "decoupled weight decay; not applied to biases, norms, class token and position embeddings",
         default=0.0,
         check=NOT_NEGATIVE,
     )
@@ -79,7 +83,8 @@ class Hyperparameters:
         default="global",
     )
     layer_decay: float = option(
-        "layer-wise learning-rate decay: factor from each block of the backbone to the one below",
+        "layer-wise learning-rate decay: factor from each block of the backbone to the block below "
+        "it",
         default=1.0,
         check=POSITIVE,
     )
@@ -88,7 +93,7 @@ class Hyperparameters:
     )
     backbone_mode: Literal["inference", "training"] = option(
         "mode of the backbone's batch norms and dropout while its weights are trained; "
-        "batch statistics of few images do more harm than good",
+        "statistics of small batches are usually worse",
         default="inference",
     )
     label_smoothing: float = option("label smoothing", default=0.0, check=SHARE)
@@ -101,7 +106,7 @@ class Hyperparameters:
         check=FRACTION,
     )
     keep: Literal["last", "best"] = option(
-        "export the last weights, or the best on the validation split", default="last"
+        "export the last weights, or the best weights on the validation split", default="last"
     )
     early_stopping: int | None = option(
         "end training after this many epochs without a better validation accuracy (or, at equal "
@@ -109,7 +114,7 @@ class Hyperparameters:
         default=None,
         check=AT_LEAST_ONE,
     )
-    seed: int = option("seed of initialisation and shuffling", default=0, check=SEED)
+    seed: int = option("seed of the initialisation and of the shuffling", default=0, check=SEED)
     deterministic: bool = option(
         "bit-identical weights from the same seed, at some cost in speed", default=False
     )
@@ -126,14 +131,15 @@ class Hyperparameters:
         "compile the training step with XLA; by default on a GPU only", default=None
     )
     fused_attention: bool | None = option(
-        "compute attention by cuDNN's kernels, which keep no scores in memory; by default on a GPU "
+        "compute attention with cuDNN's kernels, which store no attention scores; by default on a "
+        "GPU "
         "of compute capability 8.0 or higher, with XLA, a checkpoint and half precision, unless "
         "train.deterministic is given",
         default=None,
     )
     checkpoint_steps: int = option(
-        "steps between two checkpoints; an epoch ends with one as well, unless the last is younger "
-        "than 30 seconds",
+        "number of steps between two checkpoints; an epoch also ends with a checkpoint, unless the "
+        "last checkpoint is younger than 30 seconds",
         default=500,
         check=AT_LEAST_ONE,
     )
@@ -141,7 +147,7 @@ class Hyperparameters:
         "number of latest checkpoints to keep", default=2, check=AT_LEAST_ONE
     )
     profile: int | None = option(
-        "first of ten steps to profile for TensorBoard; null for none",
+        "first of ten steps to profile for TensorBoard; null for no profile",
         default=None,
         check=AT_LEAST_ONE,
     )

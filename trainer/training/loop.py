@@ -34,7 +34,8 @@ from trainer.training.strategy import (
 from trainer.training.train_step import Result, Stepper
 from trainer.training.validation import Validation
 
-SECONDS_BETWEEN_CHECKPOINTS = 30.0  # least time between checkpoints at the ends of epochs
+# Shortest time in seconds between checkpoints at the ends of epochs.
+SECONDS_BETWEEN_CHECKPOINTS = 30.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,7 +63,7 @@ def fit(
     checkpoints: str,
     log_dir: str,
     lease: Lease | None = None,
-    label: RunLabel = RunLabel(),  # noqa: B008 (immutable)
+    label: RunLabel = RunLabel(),  # noqa: B008 (the default is immutable)
 ) -> Fitted:
     """Trains `model`, from its newest checkpoint if there is one, and writes `history.json`.
 
@@ -103,7 +104,8 @@ def fit(
         kept=hyperparameters.checkpoints_kept,
         writes=worker == 0,
         lease=lease,
-        in_background=workers == 1,  # several workers must save at the same time
+        # Several workers must save at the same step, so they do not save in the background.
+        in_background=workers == 1,
     )
     loop = Loop(
         stepper,
@@ -147,7 +149,7 @@ class Loop:
         hyperparameters: Hyperparameters,
         strategy: tf.distribute.Strategy,
         log_dir: str,
-        label: RunLabel = RunLabel(),  # noqa: B008 (immutable)
+        label: RunLabel = RunLabel(),  # noqa: B008 (the default is immutable)
     ) -> None:
         """
         Args:
@@ -194,6 +196,9 @@ class Loop:
         batches = strategy.distribute_datasets_from_function(
             lambda _: validation, self._input_options
         )
+        if train.tune == "head" and train.is_small:
+            # Starting the dataset anew takes several times as long as validating few features.
+            batches = list(batches)
         self._validation = Validation(
             stepper,
             checkpoints,
@@ -241,19 +246,20 @@ class Loop:
                 preempted = self._all_preempted(preemption, result)
                 if preempted or self._is_checkpoint_due(ends_epoch):
                     self._save()
-                    # A checkpoint in the background is not complete yet.
+                    # A checkpoint that is written in the background is not complete yet.
                     preemption.has_unsaved_steps = self._checkpoints.in_background
-                    # The request to end may have come while the checkpoint was saved.
+                    # The request to end the process may have come while the checkpoint was saved.
                     preempted |= self._workers == 1 and preemption.is_near
                 if preempted and self._step < self._total:
                     self._end_preempted(preemption)
             self._checkpoints.finish(self._step)
             preemption.has_unsaved_steps = False
-            # The request to end may have come during or after the last step.
+            # The request to end the process may have come during or after the last step.
             if preemption.is_near and self._workers == 1:
                 self._end_preempted(preemption)
         if hyperparameters.keeps_best:
-            wait_for_all(self._strategy)  # all workers read the chief's checkpoint
+            # All workers read the chief's checkpoint, which must be complete.
+            wait_for_all(self._strategy)
             self._checkpoints.restore_best()
         elif hyperparameters.ema is not None:
             self._stepper.swap_averages()
@@ -316,10 +322,9 @@ class Loop:
         preemption.end(f"asked to end after {after}; the training is saved {goes_on}")
 
     def _end_epoch(self, preemption: Preemption) -> None:
-        """Validates. A single worker abandons the validation if the process is asked to end.
-
-        The next run then repeats the validation before it goes on. Several workers have to validate
-        together, so they do not stop before the end.
+        """Validates after an epoch. A single worker abandons the validation if the process is asked
+        to end; the next run then repeats the validation before it continues. Several workers have
+        to validate together, so they finish the validation.
         """
 
         def is_stopped() -> bool:
@@ -333,7 +338,8 @@ class Loop:
         self._metrics.restart_clock()
 
     def _save(self) -> None:
-        # This raises an error for a loss that is not finite, before weights are saved.
+        # Reading the metrics raises an error for a loss that is not finite, before weights are
+        # saved.
         self._metrics.read(self._step)
         self._checkpoints.save(
             self._step,

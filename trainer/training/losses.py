@@ -1,4 +1,4 @@
-"""The training loss of each image."""
+"""Computes the training loss of each image."""
 
 from collections.abc import Sequence
 

@@ -14,10 +14,10 @@ from trainer.training.train_step import Result
 
 logger = logging.getLogger(__name__)
 
-# Seconds between two reads of results. Each read waits for the device.
+# Seconds between two reads of results; each read waits for the device.
 _INTERVAL = 0.5
-# The number of overflows in a row that ends a training. Each overflow halves the loss scale, which
-# begins with 2^15.
+# The number of consecutive overflows that ends a training. Each overflow halves the loss scale,
+# which begins with 2^15.
 _OVERFLOWS = 20
 
 
@@ -26,7 +26,9 @@ class NonFiniteError(Exception):
 
 
 class StepMetrics:
-    """Collects the results of steps. Reading waits for the device, so it reads several at once."""
+    """Collects the results of steps. Reading a result waits for the device, so several results are
+    read at once.
+    """
 
     def __init__(
         self,
@@ -60,8 +62,8 @@ class StepMetrics:
         self._total = total
         self._per_epoch = per_epoch
         self._allowed_overflows = _OVERFLOWS if leaves_out_overflows else 0
-        self._overflows = 0  # the number of consecutive overflows
-        self._first = begun + 1  # this step traces the graph, so its duration is not typical
+        self._overflows = 0  # number of consecutive overflows
+        self._first = begun + 1  # the first step traces the graph, so its duration is not typical
         self._pending: list[Result] = []
         self._seconds_a_step: float | None = None
         self._last_read = time.monotonic()

@@ -12,8 +12,8 @@ from common.errors import InputError
 from trainer.training.hyperparameters import Hyperparameters
 
 _BLOCK = re.compile(r"([a-z]*(?:block|layer|stage|encoder)s?[_.]?)(\d+)", re.IGNORECASE)
-# Variables without weight decay, by the end of the names that Keras and Flax give them; position
-# and class embeddings by any part of their names.
+# Variables without weight decay are recognised by the end of the names that Keras and Flax give
+# them; position and class embeddings, by any part of their names.
 _UNDECAYED = re.compile(
     r"(bias|beta|gamma|scale|offset|mean|variance|tokens?|(^|[/_])cls)$|pos[a-z]*_?emb|"
     r"class_emb|relative_pos",
@@ -55,8 +55,8 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule):
 class _PerVariable:
     """Gives an optimizer of Keras a learning rate and a weight decay for each variable.
 
-    The optimizer expects gradients that are summed over all replicas: clipping comes before the
-    update and needs the sum.
+    The optimizer expects gradients that are summed over all replicas, because clipping needs the
+    sum, and comes before the update.
     """
 
     _rates: Sequence[float] = ()
@@ -95,13 +95,14 @@ def make_optimizer(
     variables: Sequence[keras.Variable],
     head: Sequence[keras.Variable],
 ) -> keras.optimizers.Optimizer:
-    """Builds the optimizer of `variables`; in float16, within an optimizer that scales the loss.
+    """Builds the optimizer of `variables`; in float16, wraps it in an optimizer that scales the
+    loss.
 
     Args:
       hyperparameters: the kind of optimizer, and its rates.
       schedule: the learning-rate schedule.
       variables: all trained variables.
-      head: the variables of the head, which are among `variables`.
+      head: the variables of the head, which are a part of `variables`.
 
     Raises:
       InputError: `layer_decay` is not 1, and the backbone has no numbered blocks.
@@ -137,9 +138,9 @@ def make_optimizer(
 def layer_rates(names: Sequence[str], decay: float) -> list[float]:
     """Returns a factor on the learning rate for each variable of a backbone.
 
-    The factor falls by `decay` from each block to the block below. Blocks are recognised by their
-    names (`encoderblock_3`, `block_12_expand`, `layer4`), and ordered by the first appearance of
-    their kind, then by number. Variables between two blocks belong to the lower block; variables
+    The factor is multiplied by `decay` from each block to the block below. Blocks are recognised by
+    their names (`encoderblock_3`, `block_12_expand`, `layer4`), and ordered by the first appearance
+    of their kind, then by number. Variables between two blocks belong to the lower block; variables
     above all blocks have the factor 1.
 
     Args:
@@ -170,11 +171,12 @@ def layer_rates(names: Sequence[str], decay: float) -> list[float]:
 
 
 def is_decayed(name: str, shape: tuple[int, ...]) -> bool:
-    """Whether a variable has weight decay; biases, norms, tokens and position embeddings have none.
+    """Whether a variable has weight decay; biases, norms, tokens and position embeddings have no
+    weight decay.
 
     The name decides first, because biases of AugReg's attention are matrices, [heads, D / heads],
-    like kernels. Otherwise the shape decides: group norms of AugReg's ResNets are [1, 1, 1, C];
-    tokens and embeddings are [1, N, D].
+    like kernels. If the name does not decide, the shape does: group norms of AugReg's ResNets are
+    [1, 1, 1, C]; tokens and embeddings are [1, N, D].
 
     Args:
       name: name of the variable, such as `block_1/kernel`.

@@ -10,17 +10,17 @@ from common import termination
 
 
 class PreemptedError(Exception):
-    """The process received SIGTERM. The training is saved, and resumes when it is started again."""
+    """The process received SIGTERM. The training was saved; a new run resumes it."""
 
 
 class Preemption:
-    """Whether the process was asked to end.
+    """Records whether the process was asked to end.
 
     Attributes:
       is_near: whether the process was asked to end.
       is_wanted: whether a person asked, by Ctrl-C.
       has_unsaved_steps: whether training steps were made since the last checkpoint; the training
-        loop sets it. While it is false, a signal ends a run on this machine at once.
+        loop sets it. Without unsaved steps, a signal ends a run on this machine at once.
     """
 
     def __init__(self) -> None:
@@ -53,12 +53,12 @@ class Preemption:
 def end_at_once() -> Iterator[None]:
     """A context in which a signal ends a run on this machine at once, without a checkpoint.
 
-    This context is for a training from whose checkpoints no later run resumes.
+    Use this context for a training from whose checkpoints no later run resumes.
     """
     if not termination.ends_on_signals():
         yield
         return
-    with termination.postpone_end(Preemption()):  # a `Preemption` that never has unsaved steps
+    with termination.postpone_end(Preemption()):  # this `Preemption` never has unsaved steps
         yield
 
 
@@ -66,10 +66,9 @@ def end_at_once() -> Iterator[None]:
 def catch_termination_signals() -> Iterator[Preemption]:
     """A context in which SIGTERM and SIGINT do not end the process; `Preemption` records them.
 
-    In a run on this machine, `common.termination` handles signals. There, signals end the process
-    at once unless the `Preemption` has unsaved steps; then they end it at the end of the context.
-    In other programs, only the main thread can handle signals; in another thread, no signal is
-    recorded.
+    In a run on this machine, `common.termination` handles signals. In such a run, a signal ends the
+    process at once, or, if the `Preemption` has unsaved steps, at the end of the context. In other
+    programs, only the main thread can handle signals; in another thread, no signal is recorded.
     """
     preemption = Preemption()
     if termination.ends_on_signals():

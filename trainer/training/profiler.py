@@ -25,7 +25,7 @@ class Profile:
         self._steps = range(0) if first is None else range(first, first + _STEPS)
         self._log_dir = log_dir
         self._is_on = False
-        self._last = 0  # the last step that was started
+        self._last = 0  # number of the last step that was started
 
     def before(self, step: int) -> None:
         """Starts or stops profiling; the loop calls it before each step."""

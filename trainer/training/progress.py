@@ -19,7 +19,7 @@ class Progress:
       epoch: the epoch that contains this step, counted from 1.
       metrics: values by name, such as loss and accuracy.
       pace: the speed and the remaining time, without validation; None after the first step of a
-        training, or after a resume, because that step takes far longer than later steps.
+        training, or after a resume, because the first step takes far longer than later steps.
     """
 
     step: int

@@ -4,7 +4,7 @@ import dataclasses
 import re
 from collections.abc import Mapping
 
-_LONGEST = 150  # the longest name of a folder, in letters; file systems allow 255
+_LONGEST = 150  # largest length of a folder name, in letters; file systems allow 255
 
 Value = bool | int | float | str | None
 
@@ -15,7 +15,7 @@ class RunLabel:
 
     Attributes:
       name: the pipeline's name.
-      options: the values that differ from the recipe's, by key, such as `train.epochs`.
+      options: the values of options that differ from the recipe, by key, such as `train.epochs`.
     """
 
     name: str = ""

@@ -61,9 +61,8 @@ class TrainingSettings:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TrainingInputs:
-    """Fingerprints of the data and the backbone of a training.
-
-    A training that was killed resumes from its checkpoints only if these are the same.
+    """Fingerprints of the data and the backbone of a training. A training that was killed resumes
+    from its checkpoints only if these fingerprints are the same.
 
     Attributes:
       source_fingerprint: fingerprint of the images.
@@ -73,7 +72,7 @@ class TrainingInputs:
       examples_code: fingerprint of ImageExampleGen's code.
       transform_code: fingerprint of Transform's code.
       backbone_fingerprint: fingerprint of the backbone's SavedModel.
-      split_by: how images are split, an option of ImageExampleGen.
+      split_by: the value of `ingest.split_by`, an option of ImageExampleGen.
     """
 
     source_fingerprint: str
@@ -129,7 +128,7 @@ class TunerSettings:
 
     Attributes:
       training: the settings of each trial, apart from the options that are searched.
-      label: the name of the search in TensorBoard; each trial adds its own values.
+      label: the name of the search in TensorBoard; each trial adds the values of its options.
       trials: number of trials.
       code_fingerprint: fingerprint of `trainer.tuner` and all that it imports.
     """

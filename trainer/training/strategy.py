@@ -22,7 +22,7 @@ def make_strategy(name: str) -> tf.distribute.Strategy:
         "single".
 
     Raises:
-      InputError: the machine has no such devices.
+      InputError: the machine does not have the devices of the strategy.
     """
     return _MAKERS[_detected() if name == "auto" else name]()
 
@@ -59,10 +59,11 @@ def describe_devices(strategy: tf.distribute.Strategy) -> str:
 
 
 def input_options(strategy: tf.distribute.Strategy) -> tf.distribute.InputOptions | None:
-    """Returns the options with which `strategy` distributes datasets; None for TensorFlow's own.
+    """Returns the options with which `strategy` distributes datasets; None for TensorFlow's own
+    options.
 
     By default, a thread copies batches to the devices in advance. For workers without accelerators,
-    this has no advantage, and after a training, the thread took up to 100 s to end.
+    copying in advance has no advantage, and the thread took up to 100 s to end after a training.
     """
     if worker_index(strategy)[1] == 1 or tf.config.list_logical_devices("GPU"):
         return None
@@ -70,7 +71,7 @@ def input_options(strategy: tf.distribute.Strategy) -> tf.distribute.InputOption
 
 
 def wait_for_all(strategy: tf.distribute.Strategy) -> None:
-    """Returns once every worker has called it."""
+    """Returns as soon as every worker has called this function."""
     if worker_index(strategy)[1] == 1:
         return
     _sum(strategy, [tf.constant(1.0)])
@@ -103,8 +104,8 @@ def broadcast_from_first_replica(
 ) -> list[np.ndarray]:
     """Returns the arrays of the first replica, bit for bit, for any number of replicas.
 
-    The exception is denormal numbers, below 1.2e-38: they become 0, since TensorFlow's kernels
-    flush them to 0. Every worker must call this function, with arrays of the same shapes.
+    Only denormal numbers, below 1.2e-38, become 0, since TensorFlow's kernels flush them to 0.
+    Every worker must call this function, with arrays of the same shapes.
     """
     return _sum(strategy, [tf.constant(array) for array in arrays], of_first=True)
 

@@ -1,4 +1,4 @@
-"""One optimizer step of a model, on the devices of a strategy."""
+"""Computes an optimizer step of a model on the devices of a strategy."""
 
 import contextlib
 import dataclasses
@@ -23,7 +23,7 @@ _NOT_COMPILED = (
     tf.errors.InvalidArgumentError,
     tf.errors.UnimplementedError,
     tf.errors.InternalError,
-    tf.errors.NotFoundError,  # XLA found no implementation of a custom call
+    tf.errors.NotFoundError,  # XLA raises this error if it finds no implementation of a custom call
 )
 _NO_KERNELS = "it needs XLA and a GPU of compute capability 8.0 or higher"
 Batch = tuple[tf.Tensor, tf.Tensor]
@@ -83,7 +83,7 @@ class Stepper:
             )
         self._variants = _variants(hyperparameters)
         self._make_step(self._variants.pop(0))
-        self._test = tf.function(self._distributed_test, reduce_retracing=True)
+        self._test = tf.function(self._distributed_test, reduce_retracing=True, autograph=False)
 
     @property
     def variables(self) -> list[tf.Variable]:
@@ -129,7 +129,7 @@ class Stepper:
     def swap_averages(self) -> None:
         """Exchanges the model's weights and their moving averages.
 
-        A second call restores the original weights.
+        Calling the method a second time restores the original weights.
         """
         optimizer = self.optimizer.inner_optimizer if self.leaves_out_overflows else self.optimizer
         averages = optimizer._model_variables_moving_average
@@ -140,15 +140,16 @@ class Stepper:
 
     def _make_step(self, variant: "_Variant") -> None:
         self._variant = variant
-        self._gradients, self._apply = tf.function(self._part), self._update
+        self._gradients = tf.function(self._part, autograph=False)
+        self._apply = self._update
         if variant.xla:
             self._gradients = compile_with_xla(self._part)
             with self._strategy.scope():
                 # XLA cannot compile the communication between replicas by which Keras updates
                 # replicated variables.
                 if not tf.distribute.has_strategy():
-                    self._apply = tf.function(self._update, jit_compile=True)
-        self._run = tf.function(self._distributed)
+                    self._apply = tf.function(self._update, jit_compile=True, autograph=False)
+        self._run = tf.function(self._distributed, autograph=False)
 
     def _distributed(self, parts: Sequence[Any], preempted: tf.Tensor) -> list[tf.Tensor]:
         results = self._strategy.run(self._on_replica, args=(parts, preempted))
@@ -157,7 +158,7 @@ class Stepper:
     def _on_replica(self, parts: Sequence[Batch], preempted: tf.Tensor) -> tuple[tf.Tensor, ...]:
         total: list[tf.Tensor] = []
         for inputs, labels in parts:
-            # The parts are computed one after the other, to save memory.
+            # The parts of the batch are computed one after the other, to save memory.
             with tf.control_dependencies(total):
                 part = self._gradients(tf.identity(inputs), labels)
             total = [a + b for a, b in zip(total, part, strict=True)] if total else list(part)
@@ -253,7 +254,9 @@ _PLAIN = _Variant("without XLA", xla=False, fuses_attention=False)
 
 
 def _variants(hyperparameters: Hyperparameters) -> list[_Variant]:
-    """Returns the variants of the step to try, the fastest first; see docs/performance.md."""
+    """Returns the variants of the step to try, the fastest first; docs/performance.md compares
+    their speed.
+    """
     is_default = hyperparameters.jit_compile is None
     if is_default:
         has_xla = bool(tf.config.list_logical_devices("GPU"))
@@ -261,7 +264,7 @@ def _variants(hyperparameters: Hyperparameters) -> list[_Variant]:
         has_xla = bool(hyperparameters.jit_compile)
     wanted = hyperparameters.fused_attention
     if wanted is None:
-        # The kernels add gradients in an order that changes from run to run.
+        # cuDNN's kernels add gradients in an order that changes from run to run.
         wanted = not hyperparameters.deterministic
     fuses = wanted and has_xla and has_kernels()
     if hyperparameters.fused_attention and not fuses:

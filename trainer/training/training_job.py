@@ -1,4 +1,4 @@
-"""One training: its settings and files, the trained model, and the exported model."""
+"""A training: its settings and files, the trained model, and the exported model."""
 
 import dataclasses
 import logging
@@ -27,13 +27,13 @@ from trainer.training.strategy import broadcast_from_chief, worker_index
 
 logger = logging.getLogger(__name__)
 
-# A batch of inputs -> a batch of outputs.
+# A function from a batch of inputs to a batch of outputs.
 ToOutputs = Callable[[tf.Tensor], tf.Tensor]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TrainingJob:
-    """A training on given files. Its methods take the devices as an argument.
+    """A training on given files. The methods of the job take the devices as an argument.
 
     Attributes:
       settings: the settings of the training.
@@ -57,7 +57,7 @@ class TrainingJob:
     def make_model(self) -> keras.Model:
         """Builds the model with an untrained head, in the current strategy's scope.
 
-        Its outputs are logits.
+        The outputs of the model are logits.
         """
         classes = len(self.settings.classes)
         if self.settings.tune == "head":
@@ -125,7 +125,7 @@ class TrainingJob:
           model: the model that `make_model` returned.
           strategy: the strategy of the model. If there are several workers, the chief finds the
             head and sends it to the other workers.
-          log_dir: directory for the list of the strengths that were tried.
+          log_dir: directory for the list of the regularisation strengths that were tried.
         """
         head = model.get_layer("head")
         if worker_index(strategy)[0] == 0:
@@ -164,7 +164,7 @@ class TrainingJob:
     def export(self, model: keras.Model, directory: str, serving: ServingSettings) -> None:
         """Writes the SavedModel with its three signatures.
 
-        It is written from a copy of the model that belongs to no strategy.
+        The SavedModel is written from a copy of the model that belongs to no strategy.
         """
         plain = self.make_model()
         for variable, trained in zip(plain.variables, model.variables, strict=True):
@@ -172,7 +172,8 @@ class TrainingJob:
         if self.settings.tune == "head":
             frozen = self.graph.frozen_backbone
             to_features = frozen.from_pixels
-            # Without `frozen` itself, whose decoding the exported model does not call.
+            # The exported model gets only a part of `frozen`, without the decoding, which it does
+            # not call.
             backbone = frozen.backbone
         else:
             to_features = plain.get_layer("backbone")
@@ -192,14 +193,14 @@ class TrainingJob:
 
         If only the head is tuned, the model maps features to logits, otherwise images.
         """
-        to_logits = tf.function(model, reduce_retracing=True)
+        to_logits = tf.function(model, reduce_retracing=True, autograph=False)
         logits, labels = self._compute(to_logits, self.validation_files, self.graph)
         calibration = calibrate(logits, labels, precision)
         logger.info("%s on %d validation images", calibration, len(labels))
         if calibration.threshold == NOTHING_ACCEPTED:
             logger.warning(
-                "No probability is so high that %g of the answers above it are right on the "
-                "validation split: the model will accept no answer. Lower serve.precision.",
+                "No threshold of the probability gives %g of right answers on the validation "
+                "split: the model will accept no answer. Lower serve.precision.",
                 precision,
             )
         return calibration

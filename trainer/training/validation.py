@@ -1,9 +1,7 @@
 """Validation after each epoch: metrics, the best weights, and early stopping."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
-
-import tensorflow as tf
 
 from trainer.training.checkpoints import Checkpoints
 from trainer.training.hyperparameters import Hyperparameters
@@ -11,13 +9,15 @@ from trainer.training.train_step import Stepper
 
 
 class Validation:
-    """Validates the model, with averaged weights if there are any, and saves the best weights."""
+    """Validates the model, with the moving averages of the weights if there are any, and saves the
+    best weights.
+    """
 
     def __init__(
         self,
         stepper: Stepper,
         checkpoints: Checkpoints,
-        batches: tf.data.Dataset,
+        batches: Iterable[Any],
         hyperparameters: Hyperparameters,
         *,
         best: list[float] | None,
@@ -45,7 +45,7 @@ class Validation:
 
         Args:
           step: the number of steps so far.
-          is_stopped: a function that is called before each batch. If it returns true, the
+          is_stopped: a function that is called before each batch; if it returns true, the
             validation is abandoned, and the result is None.
         """
         averaged = self._hyperparameters.ema is not None
@@ -68,7 +68,7 @@ class Validation:
         return {"val_loss": loss / count, "val_accuracy": right / count}
 
     def _judge(self, step: int, metrics: Mapping[str, float]) -> None:
-        """Saves the weights if they are the best so far."""
+        """Saves the weights if they are the best weights so far."""
         # Weights with a higher accuracy are better; at equal accuracy, weights with a lower loss
         # are better.
         score = [metrics["val_accuracy"], -metrics["val_loss"]]

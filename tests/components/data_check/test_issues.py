@@ -92,7 +92,7 @@ def test_images_with_unusual_pixels(others):
 def test_a_property_of_most_images_is_a_single_issue(others):
     tiny = [record(draw(seed, (20, 20)), f"t{seed}") for seed in range(70)]
     (issue,) = [i for i in find_issues([*others, *tiny], CLASSES) if i.kind == TINY]
-    assert issue.detail == "70 of 130 images are so"
+    assert issue.detail == "70 of 130 images are affected"
 
 
 def test_a_size_or_format_of_a_single_class_is_a_shortcut(others):

@@ -142,7 +142,7 @@ def test_a_class_that_lost_most_of_its_images_is_named(check):
 def test_images_of_12_bits_in_16_stop_the_run(check, caplog):
     with pytest.raises(RefusedError):
         check(deep=10, dark=6)
-    assert "6 of 10 have none above 4095: give the value of white" in caplog.text
+    assert "6 of 10 have no value above 4095: give the value of white" in caplog.text
     assert check(deep=10, dark=5) == []
 
 

@@ -103,7 +103,7 @@ def test_a_damaged_copy_is_named(blessings):
     content = bytearray(file.read_bytes())
     content[-1] ^= 1
     file.write_bytes(bytes(content))
-    with pytest.raises(InputError, match=f"{file} has other bytes.*last blessed model.*remove"):
+    with pytest.raises(InputError, match=f"{file} has changed.*last blessed model.*remove"):
         blessings[1].check_copy()
     file.write_bytes(b"")
     with pytest.raises(InputError, match=f"{file} has 0 bytes"):

@@ -204,7 +204,7 @@ def test_weights_that_were_changed_in_place_are_named_and_pushed_again(tmp_path,
     weights.write_bytes(bytes(content))
     assert identity(f"{serving}/9") == identity(f"{model}/Format-Serving")
     assert state(serving) != pushed
-    assert f"{weights} has other bytes than were recorded: the served model" in caplog.text
+    assert f"{weights} has changed since it was recorded: the served model" in caplog.text
     push(model, serving, tmp_path / "2")
     assert versions(serving) == ["9", "10"]
     tf.saved_model.load(f"{serving}/10")
@@ -385,8 +385,8 @@ def test_a_change_of_the_classes_is_named(tmp_path, serving, caplog):
     assert "no champion" not in caplog.text
     push(models[1], serving, tmp_path / "2")
     assert (
-        f"{serving}/9: this served model has 2 classes, and the new one 3, without b and with the "
-        "new c, d; no champion" in caplog.text
+        f"{serving}/9: this served model has 2 classes, and the new model 3, without b and with "
+        "the new c, d; there was no champion" in caplog.text
     )
     caplog.clear()
     push(models[2], serving, tmp_path / "3")

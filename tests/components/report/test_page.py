@@ -73,7 +73,10 @@ def test_the_page_has_verdict_data_and_command(flowers):
 @pytest.mark.parametrize(
     ("verdict", "expected"),
     [
-        (Verdict(blessed=False, reasons="accuracy 0.8 is below 0.9"), "The gate says no: accuracy"),
+        (
+            Verdict(blessed=False, reasons="accuracy 0.8 is below 0.9"),
+            "The gate did not bless the model: accuracy",
+        ),
         (Verdict(blessed=True, unpushed="it was withdrawn"), "blessed, but it was withdrawn"),
         (
             Verdict(blessed=True, pushed_to="/s/1", version="1", was_served=True),
@@ -117,7 +120,7 @@ def test_an_inspection_shows_images_of_each_class_and_no_training():
     text = " ".join(page.text.split())
     assert "Inspected The data check found wrong label: 1." in text
     assert f"train, {SCRIPT}; rather roses 0.93" in text
-    assert "looked for and not found: blurred" in text
+    assert "checked, and not found: blurred" in text
     assert f"{SCRIPT} 6 of 2,400" in text
     assert page.tags.count("img") == 3 * 6 + 1
     assert not {"Stopped", "Recipe", "Mistakes", "head tuned"} & set(text.split())

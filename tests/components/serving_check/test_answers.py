@@ -35,7 +35,10 @@ def test_correct_outputs_have_no_fault():
         ({"probability": [np.inf, 0.0]}, "a probability is not finite"),
         ({"probabilities": [[0.2, 0.7], [0, 0]]}, "have the sum 0.9000"),
         ({"probabilities": [[-0.1, 1.1], [0, 0]], "probability": [1.1, 0]}, "the probability is"),
-        ({"probability": [0.6, 0.0]}, "the probability is 0.6000, and the greatest of all 0.7000"),
+        (
+            {"probability": [0.6, 0.0]},
+            "the probability is 0.6000, but the greatest probability is 0.7000",
+        ),
         ({"label": [b"daisy", b""]}, "the label 'daisy' has the number 1, which is not its class"),
         ({"label": [b"tulips", b""]}, "the label 'tulips' has the number 1"),
         ({"label_id": [2, -1]}, "the label 'roses' has the number 2"),

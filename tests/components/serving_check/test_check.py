@@ -169,9 +169,9 @@ def test_a_model_that_differs_from_evaluator_and_exceeds_its_limits(server_proce
         server_process, model, [wrong, invalid, *others], max_p99_ms=0.001, max_memory_gb=0.01
     )
     assert found.reasons[:2] == [
-        f"0.jpg: {first.predicted} has the probability {first.probability:.4f}, and "
-        f"{first.probability - 0.01:.4f} for Evaluator",
-        "1.jpg: valid is True, and False for Evaluator",
+        f"0.jpg: {first.predicted} has the probability {first.probability:.4f}, but "
+        f"{first.probability - 0.01:.4f} in Evaluator's table",
+        "1.jpg: valid is True, but False in Evaluator's table",
     ]
     slow, large = found.reasons[2:]
     assert slow.endswith("more than the limit of 0.001 ms (serving_check.max_p99_ms)")

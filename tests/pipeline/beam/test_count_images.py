@@ -5,8 +5,7 @@ import pytest
 import tfx.components  # noqa: F401 (it patches tfx_bsl)
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from common import image_counts
-from common.image_counts import read_image_count
+from common.image_counts import VARIABLE, read_image_count
 from pipeline.beam.count_images import count_read_images
 from pipeline.beam.engine import beam_arguments
 
@@ -30,8 +29,7 @@ class Read(beam.PTransform):
     ],
 )
 def test_images_are_counted_where_a_node_processes_them(label, expected, tmp_path, monkeypatch):
-    monkeypatch.setenv(image_counts.VARIABLE, str(tmp_path))
-    monkeypatch.setattr(image_counts, "_INTERVAL", 0)
+    monkeypatch.setenv(VARIABLE, str(tmp_path))
     options = PipelineOptions([*beam_arguments(())])
     with count_read_images(), beam.Pipeline(options=options) as pipeline:
         _ = pipeline | label >> Read()

@@ -68,7 +68,7 @@ def test_the_first_model_of_an_endpoint_gets_all_requests(command, vertex, push,
     assert out.splitlines() == [
         f"deployed: {tmp_path}/serving/1 as version 1 of flowers",
         "endpoint: projects/123/locations/europe-west4/endpoints/5000: "
-        "it gets 100 % of the requests",
+        "the version gets 100 % of the requests",
     ]
     (version,) = vertex.versions.values()
     labels = {"team": "vision", "pipeline": "flowers", "run": "flowers-1", "accuracy": "0_9614"}
@@ -96,10 +96,10 @@ def test_a_candidate_is_promoted_and_rolled_back(command, vertex, push):
     assert command()[0] == 0
     assert (vertex.aliases(), vertex.traffic()) == ({"default": "1"}, {"1": 100})
     push("flowers-2")
-    assert "it gets 10 % of the requests" in command()[1]
+    assert "the version gets 10 % of the requests" in command()[1]
     assert vertex.aliases() == {"default": "1", "candidate": "2"}
     assert vertex.traffic() == {"1": 90, "2": 10}
-    assert "it gets 25 % of the requests" in command("--traffic", "25")[1]
+    assert "the version gets 25 % of the requests" in command("--traffic", "25")[1]
     assert (len(vertex.versions), vertex.traffic()) == (2, {"1": 75, "2": 25})
     assert "promoted: version 2 of flowers is the default" in command("--promote")[1]
     assert vertex.aliases() == {"previous": "1", "default": "2"}
@@ -215,8 +215,8 @@ def test_an_error_is_one_line_and_the_same_command_goes_on(command, vertex, push
     [
         (["--promote"], 1, "--endpoint prod: there is no such endpoint in p, europe-west4"),
         (["--rollback"], 1, "--endpoint prod: there is no such endpoint in p, europe-west4"),
-        (["--rollback", "3"], 2, "--rollback 3: an endpoint goes back to the version that served"),
-        ([], 1, "serving has no version; expected one that a run of the pipeline pushed"),
+        (["--rollback", "3"], 2, "--rollback 3: an endpoint goes back to the previous version"),
+        ([], 1, "serving has no version; expected a version that a run of the pipeline pushed"),
         (["--traffic", "101"], 2, "--traffic 101: expected a whole number from 0 to 100"),
         (["--set", "endpoint.max_replicas=0"], 2, "expected a whole number of at least 1"),
         (["--set", "endpoint.min_replicas=2"], 2, "endpoint.max_replicas 1: expected at least"),
@@ -234,7 +234,7 @@ def test_a_command_that_cannot_be_executed(command, arguments, status, message):
     ("arguments", "message"),
     [
         (["--name", "flowers", "--promote"], "--promote: found no --endpoint"),
-        (["--endpoint", "prod"], "found no pipeline; expected its --name"),
+        (["--endpoint", "prod"], "no pipeline is named; expected --name"),
         (["--name", "flowers", "--endpoint", "prod"], "found no --project or no --region"),
         (
             ["--model", "vit_b16_fe", "--endpoint", "prod"],
@@ -274,7 +274,10 @@ def test_a_name_that_a_model_cannot_have(command, push, vertex, tmp_path):
     more = ["--set", f"cloud.api_endpoint={vertex.url}", "--serving-dir", f"{tmp_path}/serving"]
     status, _, err = run_captured(*arguments, *more, "--set", f"endpoint.container={CONTAINER}")
     assert status == 1
-    assert "--name 7-flowers: expected at most 63 of a-z, 0-9 and -, the first a letter" in err
+    assert (
+        "--name 7-flowers: expected at most 63 characters of a-z, 0-9 and -, the first a letter"
+        in err
+    )
 
 
 def test_a_version_is_copied_to_a_folder_of_its_own(tmp_path, monkeypatch):

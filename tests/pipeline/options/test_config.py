@@ -125,7 +125,7 @@ def test_epochs_override_the_steps_of_the_recipe():
 )
 def test_epochs_and_steps_together_are_refused(one, other):
     given = [text.removeprefix("--").replace(".", "__", 1).split() for text in (one, other)]
-    with pytest.raises(InputError, match=f"^{one}: has no effect with {other}; expected one"):
+    with pytest.raises(InputError, match=f"^{one}: has no effect with {other}; expected only one"):
         config_of(model="vit_b16_fe", **dict(given))
 
 
@@ -214,7 +214,11 @@ def test_data_dir_goes_to_tfds_sources_only(tmp_path):
         ("run.runner", "beam", "no --beam-arg"),
         ("augment.crop_area", "0", "expected a number above 0 and at most 1"),
         ("augment.flip", "maybe", "expected true or false"),
-        ("cloud.labels", "Team Name=A B", "expected KEY=VALUE, each with at most 63 of a-z"),
+        (
+            "cloud.labels",
+            "Team Name=A B",
+            "expected KEY=VALUE, each with at most 63 characters of a-z",
+        ),
         ("cloud.labels", ["team=vision", "team"], "expected KEY=VALUE, each"),
         ("cloud.labels", "1team=vision", "expected KEY=VALUE, each"),
         ("cloud.network", "default", "a network's full name, projects/NUMBER/global/networks/NAME"),

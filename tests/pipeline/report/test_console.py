@@ -304,7 +304,7 @@ def test_the_log_explains_the_verdict(streams, caplog):
 def test_a_model_that_is_served_already(streams):
     Console(*streams).summary(report(was_served=True))
     assert streams[0].getvalue().splitlines()[-3:] == [
-        "the model is served already: nothing was copied",
+        "the model is served already, so nothing was copied",
         "pushed to: /serving/1",
         "report: /Report/report/9/report.html",
     ]

@@ -1,7 +1,6 @@
 import os
 import threading
 
-from common import image_counts
 from common.image_counts import VARIABLE, count_images
 from pipeline.report import image_progress
 from pipeline.report.image_progress import ImageProgress
@@ -21,7 +20,6 @@ class RecordingConsole:
 
 def test_the_counts_of_the_running_node_are_shown(monkeypatch):
     monkeypatch.setattr(image_progress, "_INTERVAL", 0.01)
-    monkeypatch.setattr(image_counts, "_INTERVAL", 0)
     shown = RecordingConsole()
     with ImageProgress(shown, {"StatisticsGen": 10, "Evaluator": 4}) as progress:
         progress.start("StatisticsGen")

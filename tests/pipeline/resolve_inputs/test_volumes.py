@@ -45,7 +45,7 @@ def test_the_message_names_the_volume_its_user_and_the_remedy(tmp_path, monkeypa
     assert str(error.value) == (
         f"cloud.state_dir {tmp_path}/s: permission denied: {tmp_path} belongs to user "
         f"{tmp_path.stat().st_uid} (mode 755) and the steps run as user 1000; expected a volume "
-        "that they can write to: run `chown -R 1000` on it once, as docs/kubeflow.md shows"
+        "that this user can write to: run `chown -R 1000` on it once, as docs/kubeflow.md shows"
     )
 
 

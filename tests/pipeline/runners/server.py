@@ -17,7 +17,7 @@ REFUSALS = [
     (401, "401 on purpose 401; the credentials are not accepted; log in again"),
     (403, "403 on purpose 403; permission denied: the account lacks"),
     (404, "404 on purpose 404; check project, region"),
-    (409, "409 on purpose 409; it exists already"),
+    (409, "409 on purpose 409; the resource exists already"),
     (500, "500 on purpose 500; the service failed"),
     (0, "it is not known whether the request arrived"),
 ]

@@ -1,5 +1,6 @@
 """Tests of loading models in a Session, and of models that a Session cannot restore."""
 
+import signal
 import subprocess
 import sys
 
@@ -11,9 +12,9 @@ import tensorflow as tf
 from common.errors import InputError
 from common.fingerprint import FIRST_PARTY
 from common.saved_model import read_saved_model
-from trainer.serving import session_model
+from trainer.serving import serving_process, session_model
 from trainer.serving.export import collect_state
-from trainer.serving.serving_process import ServingProcess
+from trainer.serving.serving_process import ServingProcess, serving_process_ahead
 from trainer.serving.session_model import SessionError, SessionModel
 
 DEFAULT = tf.saved_model.DEFAULT_SERVING_SIGNATURE_DEF_KEY
@@ -170,7 +171,7 @@ def test_the_command(complete_model, tmp_path, capsys):
 
 def test_the_serving_process_does_not_import_the_project(server_process):
     assert "tensorflow" in server_process.modules
-    ours = {*FIRST_PARTY, "tests", "tfx", "tensorflow_transform"}
+    ours = {*FIRST_PARTY, "tests", "tfx", "tensorflow_transform", "keras"}
     assert not ours & server_process.modules
 
 
@@ -202,6 +203,25 @@ def test_a_crash_of_the_process_is_an_error(tmp_path):
         python.chmod(0o755)
         with pytest.raises(InputError, match=message), ServingProcess(python) as process:
             process.ask("/m", {"\n": {}})
+
+
+def test_a_process_that_was_started_ahead_is_used_once(tmp_path, monkeypatch):
+    python, starts = tmp_path / "python", tmp_path / "starts"
+    python.write_text(
+        f"#!{sys.executable}\nimport pickle, sys\nopen({str(starts)!r}, 'a').write('1')\n"
+        "pickle.dump([], sys.stdout.buffer)\nsys.stdout.flush()\ninput()\n"
+    )
+    python.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(python))
+    with serving_process_ahead() as start:
+        start()
+        for expected in ("1", "11"):
+            with ServingProcess(sys.executable, on_cpu=True):
+                assert starts.read_text() == expected
+        start()
+        (unused,) = serving_process._ahead.values()
+    assert unused.process.returncode == -signal.SIGKILL
+    assert not serving_process._ahead
 
 
 def test_the_script_runs_by_its_path(project, complete_model, tmp_path):
