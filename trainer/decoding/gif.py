@@ -10,7 +10,6 @@ import tensorflow as tf
 
 from trainer.decoding.file_bytes import FileBytes, equals, little_endian
 from trainer.decoding.header import Header
-from trainer.decoding.orientation import UPRIGHT
 
 _EXTENSION, _CONTROL, _IMAGE = 0x21, 0xF9, 0x2C
 _MOST_BLOCKS = 10000
@@ -27,8 +26,7 @@ def read_header(file: FileBytes) -> Header:
     return Header(
         height=tf.maximum(height, top + frame_height),
         width=tf.maximum(width, left + frame_width),
-        orientation=UPRIGHT,
-        has_colors=False,
+        exif=b"",
         has_alpha=False,
     )
 

@@ -12,9 +12,9 @@ import tensorflow as tf
 
 from trainer.decoding import bmp, gif, jpeg, png, webp
 from trainer.decoding.file_bytes import FileBytes
-from trainer.decoding.header import Header
+from trainer.decoding.header import Header, lay_on_white
 from trainer.decoding.limits import Limits
-from trainer.decoding.orientation import UPRIGHT, turn_upright
+from trainer.decoding.orientation import UPRIGHT, read_orientation, turn_upright
 
 
 class Format(NamedTuple):
@@ -132,16 +132,33 @@ def decoder_of(format: Format, limits: Limits) -> Callable[[tf.Tensor], Decoded]
     return decode.get_concrete_function(tf.TensorSpec([], tf.string))
 
 
-def _finish(stored: "_Stored", limits: Limits) -> Decoded:
-    image, orientation, is_upright_jpeg = stored
+class _Stored(NamedTuple):
+    """The content of an image file.
+
+    Attributes:
+      image: the stored pixels, uint8 [h, w, 3], or [h, w, 4] if `has_alpha`.
+      exif, has_alpha, is_rgb_jpeg: see `Header`.
+    """
+
+    image: tf.Tensor
+    exif: tf.Tensor
+    has_alpha: tf.Tensor
+    is_rgb_jpeg: tf.Tensor
+
+
+def _finish(stored: _Stored, limits: Limits) -> Decoded:
+    """Takes the steps that all formats have in common.
+
+    They are not part of the graph of each format, because each op makes the exported model larger,
+    and takes time when TensorFlow builds the graph for a request.
+    """
+    image = tf.cond(stored.has_alpha, lambda: lay_on_white(stored.image), lambda: stored.image)
+    image = tf.ensure_shape(image, [None, None, 3])
     is_large = tf.reduce_max(tf.shape(image)[:2]) > limits.max_side
     image = tf.cond(is_large, lambda: _shrink(image, limits.max_side), lambda: image)
-    return Decoded(turn_upright(image, orientation), is_upright_jpeg & ~is_large)
-
-
-# The stored pixels, uint8 [h, w, 3]; the orientation of the image; and whether the file is an
-# upright RGB JPEG.
-_Stored = tuple[tf.Tensor, tf.Tensor, tf.Tensor]
+    orientation = read_orientation(stored.exif)
+    is_as_stored = stored.is_rgb_jpeg & tf.equal(orientation, UPRIGHT) & ~is_large
+    return Decoded(turn_upright(image, orientation), is_as_stored)
 
 
 def _starts_with(file: FileBytes, magic: bytes) -> tf.Tensor:
@@ -153,12 +170,13 @@ def _starts_with(file: FileBytes, magic: bytes) -> tf.Tensor:
 def _reader(format: Format, limits: Limits) -> Callable[[tf.Tensor], _Stored]:
     """Returns a function that reads an encoded image of one format.
 
-    Its graph is traced once in a process, for ingestion and for the export of the model.
+    The graph of this function is traced once in a process, for ingestion and for the export of the
+    model.
     """
     read = tf.function(
         lambda encoded: _decode_as(format, FileBytes(encoded), limits), autograph=False
     )
-    with tf.init_scope():  # The graph must not become a part of the graph that calls it.
+    with tf.init_scope():  # the traced graph must not become a part of the calling graph
         return read.get_concrete_function(tf.TensorSpec([], tf.string))
 
 
@@ -166,12 +184,8 @@ def _decode_as(format: Format, file: FileBytes, limits: Limits) -> _Stored:
     header = format.read_header(file)
     with tf.control_dependencies(_check_size(header, limits.max_pixels)):
         image = format.decode(file, Header(*map(tf.identity, header)), limits)
-    is_rgb = tf.logical_and(header.has_colors, tf.logical_not(header.has_alpha))
-    return (
-        tf.ensure_shape(image, [None, None, 3]),
-        tf.convert_to_tensor(header.orientation),
-        is_rgb & tf.equal(header.orientation, UPRIGHT) & (format.name == "JPEG"),
-    )
+    fields = (header.exif, header.has_alpha, header.is_rgb_jpeg)
+    return _Stored(image, *map(tf.convert_to_tensor, fields))
 
 
 def _check_size(header: Header, max_pixels: int) -> list[tf.Operation]:

@@ -11,7 +11,9 @@ import tensorflow as tf
 
 from common.errors import InputError
 from common.fingerprint import FIRST_PARTY
+from common.saved_model import read_saved_model
 from trainer.serving import serving_process, session_model
+from trainer.serving.export import collect_state
 from trainer.serving.serving_process import ServingProcess, serving_process_ahead
 from trainer.serving.session_model import SessionError, SessionModel
 
@@ -79,6 +81,48 @@ def test_a_keras_layer_is_not_restored(tmp_path):
     assert tf.saved_model.load(str(tmp_path)).signatures[DEFAULT](x=tf.zeros([1, 3]))["y"].shape
     with pytest.raises(SessionError, match=r"no value for .*bias, .*kernel after loading"):
         SessionModel(str(tmp_path))
+
+
+def test_the_state_of_a_restored_module_is_exported_without_its_other_functions(tmp_path):
+    """`ServedClassifier` exports a backbone in this way. The table is filled from a file."""
+    words = tmp_path / "words.txt"
+    words.write_text("one\ntwo\n")
+    module = tf.Module()
+    module.part = tf.Module()
+    module.part.number = tf.Variable(5, dtype=tf.int64)
+    module.part.table = tf.lookup.StaticVocabularyTable(
+        tf.lookup.TextFileInitializer(
+            str(words),
+            tf.string,
+            tf.lookup.TextFileIndex.WHOLE_LINE,
+            tf.int64,
+            tf.lookup.TextFileIndex.LINE_NUMBER,
+        ),
+        num_oov_buckets=1,
+    )
+    spec = tf.TensorSpec([None], tf.string, name="words")
+    module.find = tf.function(
+        lambda words: module.part.table.lookup(words) + module.part.number, input_signature=[spec]
+    )
+    module.train = tf.function(
+        lambda words: module.part.number.assign_add(1), input_signature=[spec]
+    )
+    tf.saved_model.save(module, str(tmp_path / "backbone"))
+    words.unlink()
+    restored = tf.saved_model.load(str(tmp_path / "backbone"))
+
+    exported = tf.Module()
+    exported.backbone = collect_state(restored)
+    call = tf.function(lambda words: {"numbers": restored.find(words)}, input_signature=[spec])
+    tf.saved_model.save(exported, str(tmp_path / "exported"), signatures=call)
+    answers = SessionModel(str(tmp_path / "exported"))(DEFAULT, {"words": [b"two", b"three"]})
+    assert list(answers["numbers"]) == [6, 7]
+
+    def operations(name):
+        functions = read_saved_model(tmp_path / name).meta_graphs[0].graph_def.library.function
+        return {node.op for function in functions for node in function.node_def}
+
+    assert "AssignAddVariableOp" in operations("backbone") - operations("exported")
 
 
 @pytest.mark.parametrize("is_filled", [True, False])
