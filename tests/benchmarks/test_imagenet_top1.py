@@ -104,11 +104,14 @@ def run(capsys, *arguments):
 
 
 @pytest.mark.parametrize(
-    "names",
-    [WORDNET_IDS.__getitem__, lambda label: NAMES[label].replace(" ", "_"), str],
+    ("names", "batch_size"),
+    [
+        (WORDNET_IDS.__getitem__, 3),
+        (lambda label: NAMES[label].replace(" ", "_"), 64),
+        (str, 3),
+    ],
     ids=["WordNet ids", "names", "indices"],
 )
-@pytest.mark.parametrize("batch_size", [3, 64])
 def test_class_folders(model, capsys, tmp_path, names, batch_size):
     data = folder(tmp_path, names)
     status, lines, err = run(

@@ -54,7 +54,9 @@ class Containers:
         server = self._server = self._server or self._start()
         server.stdin.write(f"{json.dumps(request)}\n")
         server.stdin.flush()
-        return int(server.stdout.readline())
+        status = server.stdout.readline()
+        assert status, "the server of the containers has ended"
+        return int(status)
 
     def _start(self) -> "subprocess.Popen[str]":
         environment = prepare_disk(self._folder, self.bin)

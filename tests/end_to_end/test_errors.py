@@ -54,7 +54,10 @@ def test_a_saved_model_whose_variables_are_missing(pipeline, tmp_path, tiny_back
 
 @pytest.mark.usefixtures("no_network")
 def test_a_saved_model_that_does_more_than_compute(pipeline, tmp_path, tiny_backbone):
-    """The run refuses the model before loading it, unless --trust-model is given."""
+    """The run refuses the model before loading it, unless --trust-model is given.
+
+    Then the run goes on to the dataset, which TFDS cannot download.
+    """
     model = tf.saved_model.load(str(tiny_backbone))
     model.more = tf.function(tf.io.read_file, [tf.TensorSpec([], tf.string)])
     tf.saved_model.save(model, str(tmp_path / "model"))
@@ -63,7 +66,9 @@ def test_a_saved_model_that_does_more_than_compute(pipeline, tmp_path, tiny_back
     assert_failed(
         run, f"{tmp_path}/model: this SavedModel does more than compute: it has ReadFile in"
     )
-    assert_failed(pipeline(tmp_path / "root", *arguments, "--trust-model"), "downloading it failed")
+    run = pipeline(tmp_path / "root", *arguments, "--trust-model")
+    message = assert_failed(run, f"not found below {tmp_path}/data/tf_flowers", "--data-dir")
+    assert re.search(r"downloading it failed \((Connection|Proxy)Error", message)
 
 
 @pytest.mark.usefixtures("no_network")
@@ -81,13 +86,6 @@ def test_a_frozen_backbone_cannot_be_tuned_as_a_whole(pipeline, tmp_path):
 def test_weights_that_cannot_be_downloaded(pipeline, tmp_path):
     run = pipeline(tmp_path / "root", "--model", "vit_b16_fe", "--dataset", "digits")
     assert_failed(run, "Tried", "tfhub.dev/sayakpaul/vit_b16_fe/1", "gs://vit_models/augreg/B_16")
-
-
-@pytest.mark.usefixtures("no_network")
-def test_data_that_cannot_be_downloaded(pipeline, tmp_path):
-    data = str(tmp_path / "data")
-    run = pipeline(tmp_path / "root", "--model", "vit_mini_fe", "--data-dir", data)
-    assert_failed(run, f"not found below {data}/tf_flowers", "downloading it failed", "--data-dir")
 
 
 def test_a_damaged_metadata_store(pipeline, tmp_path, tiny_backbone):
@@ -112,6 +110,7 @@ def test_hostile_files(pipeline, tmp_path, tiny_backbone):
     given = ["--model", str(tiny_backbone), "--dataset", str(folder), "--name", "hostile"]
     # data.max_leak is needed because the generated images look alike.
     given += ["--set", "train.steps=2", "--min-accuracy", "0", "--set", "data.max_leak=1"]
+    given += ["--set", "report.heat_map_seconds=0"]
     stopped = pipeline(tmp_path / "root", *given)
     refused = assert_failed(stopped, "ExampleValidator: failed", status=3)
     name, _, page = stopped.out.splitlines()[-1].partition(": ")

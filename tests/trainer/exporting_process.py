@@ -57,13 +57,11 @@ HYBRID = dataclasses.replace(TINY, patch_size=1, resnet_blocks=(1,), width_facto
 KINDS = {
     # This training is also interrupted and resumed.
     "full_plain": ("plain", "full", {"strategy": "mirrored", "ema": 0.9, "jit_compile": True}),
-    "full_hybrid": ("hybrid", "full", {"head": "linear_probe"}),
     "full_collection": ("collection", "full", {"keep": "best"}),
-    "full_bfloat16": ("bfloat16", "full", {"precision": "mixed_bfloat16"}),
-    "head_plain": ("plain", "head", {}),
+    "full_bfloat16": ("bfloat16", "full", {"precision": "mixed_bfloat16", "head": "linear_probe"}),
     "head_hybrid": ("hybrid", "head", {"head": "linear_probe"}),
     "head_collection": ("collection", "head", {"ema": 0.9}),
-    "head_bfloat16": ("bfloat16", "head", {"head": "linear_probe"}),
+    "head_bfloat16": ("bfloat16", "head", {}),
 }
 RESUMED = "full_plain"
 

@@ -272,13 +272,8 @@ def test_the_saved_model_has_the_usual_permissions(directory, tmp_path):
 @pytest.mark.parametrize(
     ("name", "parameters"),
     [
-        ("vit_s16", 22_050_664),
-        ("vit_b8", 86_576_872),
-        ("vit_b16", 86_567_656),
-        ("vit_b32", 88_224_232),
-        ("vit_l16", 304_326_632),
-        ("vit_r26_s32_lightaug", 36_431_912),
-        ("vit_r50_l32", 328_994_856),
+        ("vit_b16", 86_567_656),  # the default of most users
+        ("vit_r50_l32", 328_994_856),  # the largest, and a hybrid
     ],
 )
 def test_full_size(name, parameters, tmp_path):
