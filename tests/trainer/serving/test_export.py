@@ -175,7 +175,7 @@ def test_every_output_has_the_batch_first(folder, server_process, name, batch):
 def test_weights_are_stored_once(folder, name):
     """An exported model has one copy of the weights of the backbone and of the head.
 
-    The graph of decoding adds some 600 kB, and the signatures 1 kB for each variable.
+    The graph of decoding adds some 400 kB, and the signatures 1 kB for each variable.
     """
     backbone = folder / "backbones" / KINDS[name][0]
     head = (read_shapes(backbone).features + 1) * len(CLASSES)
