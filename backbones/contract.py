@@ -176,7 +176,7 @@ def make_shared(key: Hashable, make: Callable[[], _Made]) -> _Made:
 
 @contextlib.contextmanager
 def share_backbone() -> Iterator[None]:
-    """A context in which a shared backbone, and whatever is built on it, is made only once.
+    """A context in which a shared backbone, and each object that is built on it, is made only once.
 
     Outside this context, no backbone is kept: a Beam worker is a long-lived process, and would keep
     a backbone in memory that it no longer needs.

@@ -9,10 +9,10 @@ from contextlib import contextmanager
 def heavy_imports() -> Iterator[None]:
     """A context in which to import large libraries, such as TensorFlow and TFX.
 
-    Their functions and classes are millions of objects that live as long as the process. Python
-    searches all of them for garbage again and again, during the imports and afterwards. In the
-    context, Python does not search for garbage; after it, the search leaves out all objects that
-    exist by then.
+    The functions and classes of such libraries are millions of objects that live as long as the
+    process. Python searches all these objects for garbage again and again, during the imports and
+    afterwards. In the context, Python does not search for garbage; after the context, the search
+    leaves out all objects that exist at its end.
     """
     was_enabled = gc.isenabled()
     gc.disable()

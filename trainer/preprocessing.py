@@ -138,7 +138,7 @@ def _frozen_features(encoded: tf.Tensor, directory: str, input_range: str) -> tf
     def make() -> FrozenBackbone:
         return FrozenBackbone(directory, input_range)
 
-    # The same object for all traces, so that its functions are traced only once.
+    # All traces share the object, so that its functions are traced only once.
     key = "frozen_backbone", directory, input_range
     frozen = tft.make_and_track_object(lambda: make_shared(key, make), name="frozen_backbone")
     return _in_chunks(frozen.from_bytes, encoded, read_shapes(directory).features)

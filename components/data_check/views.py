@@ -30,7 +30,7 @@ _CROPS = (
 )
 # Number of views of an image: the whole image, the crops, and the mirror image.
 VIEWS = len(_CROPS) + 2
-_BYTES = VIEWS * SIDE**2 * np.dtype(np.float16).itemsize  # of the grey copies of an image
+_BYTES = VIEWS * SIDE**2 * np.dtype(np.float16).itemsize  # size of the grey copies of an image
 
 
 class Views(Protocol):
@@ -65,7 +65,7 @@ def make_views(image: PIL.Image.Image) -> Views:
 class ViewsFile:
     """A temporary file with the grey copies of the views of many images.
 
-    Of an image, only the hashes are in memory; the grey copies take 14 kB of the file.
+    Only the hashes of an image are in memory; the grey copies take 14 kB of the file.
     """
 
     def __enter__(self) -> Self:
@@ -85,7 +85,7 @@ class ViewsFile:
         """
         self._file.write(greys.astype(np.float16).tobytes())
         self._images += 1
-        # A copy, since `hashes` may be a part of a larger array.
+        # The hashes are copied, since `hashes` may be a part of a larger array.
         return _StoredViews(hashes.copy(), self, self._images - 1)
 
     def read(self, image: int) -> np.ndarray:
@@ -97,7 +97,7 @@ class ViewsFile:
 
 
 class _StoredViews:
-    """Views whose grey copies are in a file."""
+    """The views of an image whose grey copies are in a file."""
 
     __slots__ = ("_file", "_image", "hashes")
 

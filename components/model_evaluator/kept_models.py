@@ -1,4 +1,4 @@
-"""Keeps the loaded models of an evaluation, so that the heat maps need not load one again.
+"""Keeps the loaded models of an evaluation, so that the heat maps need not load a model again.
 
 Loading an exported model takes a second or more, whatever its weights: TensorFlow builds Python
 objects for all operations of all its functions.
@@ -25,12 +25,12 @@ def keep_models() -> Iterator[None]:
 
 
 def load_kept_model(directory: str) -> Any:
-    """Loads the SavedModel in `directory`, unless it is kept already."""
+    """Returns the SavedModel in `directory`, and loads it unless it is kept in memory."""
     return _load_once(directory, functools.partial(tf.saved_model.load, directory))
 
 
 def make_tfma_keep(models: Sequence[Any]) -> None:
-    """Makes TFMA's shared models load by way of this module.
+    """Makes TFMA use the models that this module keeps.
 
     Models that are loaded in another process, as by the workers of a cluster, are not kept.
 

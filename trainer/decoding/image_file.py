@@ -172,12 +172,13 @@ def _starts_with(file: FileBytes, magic: bytes) -> tf.Tensor:
 def _reader(format: Format, limits: Limits) -> Callable[[tf.Tensor], _Stored]:
     """Returns a function that reads an encoded image of one format.
 
-    Its graph is traced once in a process, for ingestion and for the export of the model.
+    The graph of this function is traced once in a process, for ingestion and for the export of the
+    model.
     """
     read = tf.function(
         lambda encoded: _decode_as(format, FileBytes(encoded), limits), autograph=False
     )
-    with tf.init_scope():  # The graph must not become a part of the graph that calls it.
+    with tf.init_scope():  # the traced graph must not become a part of the calling graph
         return read.get_concrete_function(tf.TensorSpec([], tf.string))
 
 

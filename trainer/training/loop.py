@@ -197,7 +197,8 @@ class Loop:
             lambda _: validation, self._input_options
         )
         if train.tune == "head" and train.is_small:
-            # Starting the dataset anew takes several times as long as validating few features.
+            # Starting the dataset again takes several times as long as validating a small number of
+            # features.
             batches = list(batches)
         self._validation = Validation(
             stepper,
