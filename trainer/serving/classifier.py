@@ -12,11 +12,11 @@ import tensorflow as tf
 from backbones.contract import call_backbone, load_backbone, read_shapes
 from common.errors import InputError
 from common.signatures import FROM_BYTES, FROM_PIXELS, INPUT
-from trainer.decoding.image_file import decode_plain_jpeg, decode_upright
+from trainer.decoding.image_file import decode_upright
 from trainer.decoding.limits import Limits
 from trainer.preprocessing import resize, value_range
 from trainer.serving.exported_model import read_classes
-from trainer.serving.safe_decode import map_valid
+from trainer.serving.safe_decode import BatchDecoder
 from trainer.serving.session_model import SessionError, SessionModel
 
 T = TypeVar("T")
@@ -89,18 +89,11 @@ class Classifier:
             lambda images: tf.nn.softmax(call_backbone(model, images))
         ).get_concrete_function(tf.TensorSpec([None, self.height, self.width, 3], tf.float32))
 
-        def decode(encoded: tf.Tensor) -> tf.Tensor:
-            return preprocess_image(encoded, self.height, self.width)
-
-        def decode_common(encoded: tf.Tensor) -> tf.Tensor:
-            image = decode_plain_jpeg(encoded, LIMITS)
-            return value_range(resize(image, self.height, self.width))
+        decode = BatchDecoder(LIMITS, self.height, self.width)
 
         @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
         def from_bytes(encoded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            pixels, is_valid = map_valid(
-                decode_common, decode, encoded, (self.height, self.width, 3)
-            )
+            pixels, is_valid = decode(encoded)
             return probabilities(pixels), is_valid
 
         def answer(encoded: Sequence[bytes]) -> dict[str, np.ndarray]:

@@ -7,12 +7,11 @@ import keras
 import tensorflow as tf
 
 from common.signatures import FROM_BYTES, FROM_EXAMPLES, FROM_PIXELS, INPUT
-from trainer.decoding.image_file import decode_plain_jpeg, decode_upright
 from trainer.decoding.limits import Limits
-from trainer.preprocessing import IMAGE, resize, value_range
+from trainer.preprocessing import IMAGE
 from trainer.serving.calibration import Calibration
 from trainer.serving.exported_model import write_calibration, write_classes
-from trainer.serving.safe_decode import map_valid
+from trainer.serving.safe_decode import BatchDecoder
 
 Tensors = dict[str, tf.Tensor]
 ToFeatures = Callable[[tf.Tensor], tf.Tensor]
@@ -54,12 +53,8 @@ class ServedClassifier:
         self._backbone = backbone
         self._classes = list(classes)
         self._image_shape = image_shape
-        self._limits = limits
+        self._decode = BatchDecoder(limits, *image_shape)
         self._calibration = calibration
-        self._decode_common = self._traced_decoder(decode_plain_jpeg)
-        self._decode_general = self._traced_decoder(
-            lambda encoded, limits: decode_upright(encoded, limits).image
-        )
 
     def save(self, directory: str, more_signatures: Mapping[str, Any] | None = None) -> None:
         """Writes the SavedModel with its three signatures.
@@ -87,40 +82,20 @@ class ServedClassifier:
 
     def from_bytes(self, image_bytes: tf.Tensor) -> Tensors:
         """Classifies encoded images, string [B]."""
-        return self._classify_each(lambda encoded: encoded, image_bytes)
+        return self._answer(*self._decode(image_bytes))
 
     def from_examples(self, examples: tf.Tensor) -> Tensors:
         """Classifies serialized tf.Examples with a feature `image`, string [B]."""
         spec = {IMAGE: tf.io.FixedLenFeature([], tf.string)}
-        return self._classify_each(
-            lambda example: tf.io.parse_single_example(example, spec)[IMAGE], examples
-        )
+
+        def read(example: tf.Tensor) -> tf.Tensor:
+            return tf.io.parse_single_example(example, spec)[IMAGE]
+
+        return self._answer(*self._decode(examples, read))
 
     def from_pixels(self, images: tf.Tensor) -> Tensors:
         """Classifies images, float32 [B, H, W, 3] in [-1, 1]."""
         return self._answer(images, tf.ones([tf.shape(images)[0]], tf.bool))
-
-    def _classify_each(self, read: Callable[[tf.Tensor], tf.Tensor], items: tf.Tensor) -> Tensors:
-        """Classifies the encoded images that `read` returns for each item."""
-        return self._answer(
-            *map_valid(
-                lambda item: self._decode_common(read(item)),
-                lambda item: self._decode_general(read(item)),
-                items,
-                (*self._image_shape, 3),
-            )
-        )
-
-    def _traced_decoder(self, decode: Callable[[tf.Tensor, Limits], tf.Tensor]) -> Any:
-        """Returns a function from an encoded image, string [], to float32 [H, W, 3] in [-1, 1].
-
-        It is traced once, for all signatures.
-        """
-        return tf.function(
-            lambda encoded: value_range(resize(decode(encoded, self._limits), *self._image_shape)),
-            input_signature=[tf.TensorSpec([], tf.string)],
-            autograph=False,
-        )
 
     def _answer(self, images: tf.Tensor, is_valid: tf.Tensor) -> Tensors:
         # Some kernels fail with an empty batch.

@@ -4,7 +4,10 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
+from trainer.decoding.image_file import decode_plain_jpeg, decode_upright
+from trainer.decoding.limits import Limits
 from trainer.decoding.quick_options import quick_options
+from trainer.preprocessing import resize, value_range
 
 # Images that are decoded at the same time.
 _PARALLEL = 8
@@ -13,7 +16,53 @@ Shape = tuple[int, int, int]
 Function = Callable[[tf.Tensor], tf.Tensor]
 
 
-def map_valid(
+class BatchDecoder:
+    """Decodes, resizes and scales encoded images, as ImageExampleGen and Transform do.
+
+    The decoding of one image is traced once, for all signatures of a model.
+    """
+
+    def __init__(self, limits: Limits, height: int, width: int) -> None:
+        """
+        Args:
+          limits: the limits for large images.
+          height, width: height and width of the results, in pixels.
+        """
+        self._shape = (height, width, 3)
+        self._common = self._traced(lambda encoded: decode_plain_jpeg(encoded, limits))
+        self._general = self._traced(lambda encoded: decode_upright(encoded, limits).image)
+
+    def __call__(
+        self, items: tf.Tensor, read: Function = tf.identity
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Decodes a batch.
+
+        Args:
+          items: string [B].
+          read: a function that returns the encoded image, string [], of an item, string []. If it
+            fails, the image is not valid.
+
+        Returns:
+          The pixels, float32 [B, H, W, 3] in [-1, 1], with zeros if an image is not valid; and
+          whether each image is valid, bool [B].
+        """
+        return _map_valid(
+            lambda item: self._common(read(item)),
+            lambda item: self._general(read(item)),
+            items,
+            self._shape,
+        )
+
+    def _traced(self, decode: Function) -> Function:
+        height, width, _ = self._shape
+        return tf.function(
+            lambda encoded: value_range(resize(decode(encoded), height, width)),
+            input_signature=[tf.TensorSpec([], tf.string)],
+            autograph=False,
+        )
+
+
+def _map_valid(
     common: Function, general: Function, items: tf.Tensor, shape: Shape
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Maps a function over a batch like `tf.map_fn`, but marks items for which it fails.

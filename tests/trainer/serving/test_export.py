@@ -176,7 +176,7 @@ def test_a_batch_may_be_empty(folder, server_process, name):
 def test_weights_are_stored_once(folder, name):
     """An exported model has one copy of the weights of the backbone and of the head.
 
-    The graph of decoding adds some 600 kB, and the signatures 1 kB for each variable.
+    The graph of decoding adds some 400 kB, and the signatures 1 kB for each variable.
     """
     backbone = folder / "backbones" / KINDS[name][0]
     head = (read_shapes(backbone).features + 1) * len(CLASSES)
