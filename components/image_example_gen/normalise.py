@@ -11,7 +11,7 @@ import tensorflow as tf
 from components.image_example_gen.pillow_formats import decode_by_pillow
 from components.image_example_gen.plain_jpeg import has_many_scans, is_plain_jpeg
 from components.image_example_gen.quarantine import Reason, UnusableError
-from trainer.decoding.image_file import Decoded, decode_upright, find_format
+from trainer.decoding.image_file import Decoded, Format, decode_upright, find_format
 from trainer.decoding.limits import Limits
 
 QUALITY = 98
@@ -53,14 +53,17 @@ def normalise(encoded: bytes, limits: Limits) -> Normalised:
     if found is None:
         return _by_pillow(encoded, limits)
     try:
+        # TensorFlow's op would convert bytes as well, but only after it has tried a faster way,
+        # which accepts tensors alone.
+        content = tf.constant(encoded)
         if is_plain_jpeg(encoded, limits):
             # This checks the whole file: the decoder reads the same bits as at full size, but takes
             # only two thirds of the time.
-            tf.io.decode_jpeg(encoded, channels=3, ratio=8)
+            tf.io.decode_jpeg(content, channels=3, ratio=8)
             return Normalised(encoded)
         if found.name == "JPEG" and has_many_scans(encoded):
             raise UnusableError(Reason.TOO_LARGE, "a JPEG of more than 100 scans")
-        decoded = _decoder(limits)(tf.constant(encoded))
+        decoded = _decoder(found, limits)(content)
     except tf.errors.OpError as error:
         if found.name in _PARTLY_BY_PILLOW:
             return _by_pillow(encoded, limits)
@@ -104,8 +107,12 @@ def _peak(png: bytes) -> int | None:
 
 
 @functools.cache
-def _decoder(limits: Limits) -> Callable[[tf.Tensor], Decoded]:
-    decode = tf.function(lambda encoded: decode_upright(encoded, limits), autograph=False)
+def _decoder(format: Format, limits: Limits) -> Callable[[tf.Tensor], Decoded]:
+    # Each worker builds the graph of a format when it meets the first such image. A graph of all
+    # formats takes several times as long to build, and most datasets have one or two.
+    decode = tf.function(
+        lambda encoded: decode_upright(encoded, limits, (format,)), autograph=False
+    )
     return decode.get_concrete_function(tf.TensorSpec([], tf.string))
 
 
