@@ -9,11 +9,10 @@ of the TF-Hub collection sayakpaul/vision_transformer.
 
 import contextlib
 import dataclasses
-import functools
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_object_graph_pb2, struct_pb2
@@ -21,6 +20,8 @@ from tensorflow.core.protobuf import saved_object_graph_pb2, struct_pb2
 from backbones.keras_models import HOW_TO_CONVERT, is_keras_export
 from common.errors import InputError, one_line
 from common.saved_model import read_saved_model
+
+_Made = TypeVar("_Made")
 
 # The attributes of the interface: the expected value of each, in words, and, for a list, the
 # allowed kinds of its members.
@@ -150,30 +151,41 @@ def call_backbone(backbone: Any, images: tf.Tensor, *, training: bool = False) -
     return backbone(images)
 
 
-_loaders: list[Callable[[str | Path], Any]] = [load_backbone]
+_kept: list[dict[Hashable, Any]] = []  # one dictionary for each open `share_backbone`
 
 
 def load_shared_backbone(directory: str | Path) -> Any:
     """Loads a backbone as `load_backbone` does, but only once inside the context `share_backbone`.
 
-    Transform traces `preprocessing_fn` several times, and loading a backbone takes seconds. The
-    loaded backbone is kept in this module, because TFX reloads the module of `preprocessing_fn`.
+    Transform traces `preprocessing_fn` several times, and loading a backbone takes seconds.
     """
-    return _loaders[-1](directory)
+    return make_shared(str(directory), lambda: load_backbone(directory))
+
+
+def make_shared(key: Hashable, make: Callable[[], _Made]) -> _Made:
+    """Returns `make()`; inside `share_backbone`, the result of the first call with the same key.
+
+    The results are kept in this module, because TFX reloads the module of `preprocessing_fn`.
+    """
+    if not _kept:
+        return make()
+    if key not in _kept[-1]:
+        _kept[-1][key] = make()
+    return _kept[-1][key]
 
 
 @contextlib.contextmanager
 def share_backbone() -> Iterator[None]:
-    """A context in which `load_shared_backbone` keeps the loaded backbone and returns it again.
+    """A context in which a shared backbone, and each object that is built on it, is made only once.
 
     Outside this context, no backbone is kept: a Beam worker is a long-lived process, and would keep
     a backbone in memory that it no longer needs.
     """
-    _loaders.append(functools.lru_cache(maxsize=1)(load_backbone))
+    _kept.append({})
     try:
         yield
     finally:
-        _loaders.pop()
+        _kept.pop()
 
 
 def _read_object_graph(directory: str | Path) -> saved_object_graph_pb2.SavedObjectGraph:

@@ -98,9 +98,9 @@ def check_download(target: Path, found: str, *, pinned: str | None = None) -> No
     if expected in (None, found):
         return
     way_out = (
-        "the catalogue has that digest: do not use this file"
+        "the catalogue has the expected digest: do not use this file"
         if pinned
-        else f"the first download had that digest; if you trust the new one, remove "
+        else f"the first download had the expected digest; if you trust the new file, remove "
         f"{digest_file(target)}"
     )
     raise InputError(f"its SHA-256 is {found}; expected {expected}; {way_out}")

@@ -114,7 +114,7 @@ def kaggle_handle(model: str) -> str | None:
         owner, name, _, variation, version = match.groups()
         return f"{owner}/{name}/tensorFlow2/{variation}/{version or 1}"
     if is_page:
-        raise InputError(f"--model {model}: not a model's variation; expected {_KAGGLE_FORM}")
+        raise InputError(f"--model {model}: not a variation of a model; expected {_KAGGLE_FORM}")
     return None
 
 

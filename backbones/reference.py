@@ -125,5 +125,5 @@ def _has_augreg_variables(reference: ModelReference) -> bool:
     graph = Path(reference.text, GRAPH_FILE)
     try:
         return _AUGREG_VARIABLE in graph.read_bytes()
-    except OSError:  # `check_model` reports this error later
+    except OSError:  # `check_model` reports errors of the path later
         return False

@@ -26,8 +26,9 @@ from components.data_check.feature_issues import (
     find_wrong_labels,
     predict_out_of_fold,
 )
-from components.data_check.measure import ImageRecord, measure_image
+from components.data_check.measure import measure_views
 from components.data_check.near_duplicates import find_near_duplicates
+from components.data_check.views import Views
 
 Change = Callable[[PIL.Image.Image, np.random.Generator], PIL.Image.Image]
 ToFeatures = Callable[[Sequence[bytes]], np.ndarray]
@@ -56,9 +57,11 @@ def encode(image: PIL.Image.Image, quality: int) -> bytes:
     return file.getvalue()
 
 
-def measure(encoded: bytes) -> ImageRecord:
-    """Returns the record of an image."""
-    return measure_image(encoded, file_name="", split="train", label=0)
+def measure(encoded: bytes) -> Views:
+    """Returns the views of an image of at least 32 x 32 pixels."""
+    views = measure_views(encoded)
+    assert views is not None
+    return views
 
 
 def plant_duplicates(
@@ -79,16 +82,16 @@ def try_duplicates(
 ) -> None:
     """Prints how many planted near duplicates are found, and how many others, for each seed."""
     before = time.monotonic()
-    records = [measure(image) for image in images]
+    views = [measure(image) for image in images]
     print(f"{len(images)} images, {1000 * (time.monotonic() - before) / len(images):.1f} ms each")
-    natural = find_near_duplicates(records)
+    natural = find_near_duplicates(views)
     print(f"near duplicates among the originals: {len(natural)}")
     results: dict[str, list[tuple[int, int]]] = {}
     for seed in range(seeds):
         random = np.random.default_rng(seed)
         chosen, kinds, changed = plant_duplicates(images, planted, random)
-        expected = {(int(index), len(records) + n): kinds[n] for n, index in enumerate(chosen)}
-        pairs = find_near_duplicates([*records, *map(measure, changed)])
+        expected = {(int(index), len(views) + n): kinds[n] for n, index in enumerate(chosen)}
+        pairs = find_near_duplicates([*views, *map(measure, changed)])
         found = {"fast": pairs}
         if run is not None:
             found["full"] = confirm_pairs(pairs, np.concatenate([features, run(changed)]))

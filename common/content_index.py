@@ -24,8 +24,8 @@ logger = logging.getLogger(__name__)
 
 # Version of the index format; an index of another version is rebuilt.
 _FORMAT = 1
-# The slowest clock is that of FAT, which ticks every 2 s; one more second allows for the clocks of
-# file servers.
+# The slowest clock of a file system, in FAT, ticks every 2 s; one more second allows for the clocks
+# of file servers.
 _SETTLED_AFTER = 3_000_000_000
 _KEPT = 32  # largest number of indices in a directory; older indices are removed
 _THREADS = 8
@@ -79,8 +79,8 @@ def read_contents(
       index: path of the index, which is replaced if something changed. A damaged index is rebuilt.
         If the index cannot be written, the next call reads all files again. If `index` is None,
         every file is read.
-      digest_of: function from the path of a file to its digest; several threads call it. Each such
-        function needs an index of its own.
+      digest_of: function from the path of a file to its digest; several threads call it. Each
+        `digest_of` needs an index of its own.
 
     Returns:
       One entry for each of `files`, in the same order. A file that cannot be read has no digest,

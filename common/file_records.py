@@ -16,9 +16,9 @@ class FileRecord(NamedTuple):
     """The record of a file.
 
     Attributes:
-      size: in bytes.
-      sha256: 64 hex digits.
-      modified: when it was last written, in nanoseconds since 1970.
+      size: the size of the file in bytes.
+      sha256: the SHA-256 of the content, 64 hex digits.
+      modified: the time of the last change, in nanoseconds since 1970.
     """
 
     size: int
@@ -76,7 +76,7 @@ def find_damage(
             return f"{path} has {size} bytes, where {content.size} were recorded"
         if not trust_times or modified != content.modified:
             unsure.append(path)
-    # Reading is slow, so it comes after all sizes were compared.
+    # Reading files is slow, so their contents are compared after all sizes.
     for path in unsure:
         if _read(path).sha256 != recorded[path.removeprefix(f"{directory}/")].sha256:
             return f"{path} has changed since it was recorded"

@@ -55,7 +55,7 @@ def read_text(path: str | Path) -> str:
 
     Returns:
       The text; empty if there is no file. The text is also empty if the file is empty or damaged
-      after a crash or on a full disk; a notice names this file.
+      after a crash or on a full disk; in this case, a notice names the file.
 
     Raises:
       OSError: the file cannot be read.

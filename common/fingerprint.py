@@ -22,8 +22,8 @@ from common.wording import remove_wording
 FIRST_PARTY = ("pipeline", "components", "trainer", "backbones", "common", "schemas")
 
 
-# TensorFlow writes this file with every SavedModel. The file contains a random id, and values that
-# follow from the content of the other files.
+# TensorFlow writes `fingerprint.pb` with every SavedModel. The file contains a random id, and
+# values that follow from the content of the other files.
 _EXPORT_ID = "fingerprint.pb"
 
 

@@ -1,9 +1,9 @@
 """Counts the images that the running node has read, in all processes of this machine.
 
 The console of a run chooses a directory for the counts, and reads the counts there. Each process
-that reads images keeps its own count in a file of that directory. Processes on other machines do
-not have the directory, and count nothing. An environment variable names the directory, since this
-is the only way to pass it to Beam's worker processes.
+that reads images keeps its own count in a file of the directory of counts. Processes on other
+machines do not have the directory, and count nothing. An environment variable names the directory,
+since this is the only way to pass it to Beam's worker processes.
 """
 
 import mmap
@@ -12,21 +12,21 @@ import sys
 import threading
 from pathlib import Path
 
-VARIABLE = "VIT_IMAGE_COUNTS"  # the environment variable that names the directory
-_BYTES = 8  # of a count, an integer in the machine's byte order
+VARIABLE = "VIT_IMAGE_COUNTS"  # environment variable that names the directory of the counts
+_BYTES = 8  # size of a count in its file, an integer in the machine's byte order
 _ORDER = sys.byteorder
 
 
 class _Count:
     """The number of images that this process has read for the running node.
 
-    Its file is mapped into memory, so that the file has the latest count at any time, at the cost
-    of writing 8 bytes to memory for each image.
+    The file of the count is mapped into memory, so that the file has the latest count at any time,
+    at the cost of writing 8 bytes to memory for each image.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._node: tuple[str, int] | None = None  # the directory of the counts, and the process
+        self._node: tuple[str, int] | None = None  # directory of the counts, and id of the process
         self._images = 0
         self._file: mmap.mmap | None = None
 
@@ -68,7 +68,7 @@ def read_counts_of_processes(directory: Path) -> dict[int, int]:
 def _map_file(directory: Path) -> mmap.mmap | None:
     """Creates the file of this process, with the count 0, and maps it into memory.
 
-    Returns None if the directory is missing: the node has ended.
+    Returns None if the directory is missing because the node has ended.
     """
     try:
         with (directory / f"{os.getpid()}.count").open("wb+") as file:

@@ -139,7 +139,8 @@ class _BucketLease:
         if self._taken_by:
             raise InputError(
                 f"{self._path}: {self._taken_by} took over this lease, since this run did not "
-                f"renew it for {self._timing.expiry:g} s; this run ends, and the other one goes on"
+                f"renew it for {self._timing.expiry:g} s; this run ends, and the other run "
+                "continues"
             )
 
     def release(self) -> None:

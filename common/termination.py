@@ -27,7 +27,7 @@ from common.processes import adopt_orphans, kill_descendants
 _DESCRIPTIONS = {
     signal.SIGINT: "interrupted",
     signal.SIGTERM: "terminated",
-    signal.SIGHUP: "ended, as its terminal is gone",
+    signal.SIGHUP: "ended, because its terminal is gone",
 }
 # If a process group gets a signal, wrappers such as timeout(1) and uv send it to their child once
 # more; a second signal within `_SAME_REQUEST` does not count as a second request of the user.

@@ -5,7 +5,14 @@ import sys
 from collections.abc import Iterable
 
 # Top-level packages whose distribution has another name.
-_DISTRIBUTIONS = {"PIL": "pillow", "sklearn": "scikit-learn"}
+_DISTRIBUTIONS = {
+    "PIL": "pillow",
+    "pipeline_runner": "vit-pipeline",
+    "sklearn": "scikit-learn",
+    "tensorflow_serving": "tensorflow-serving-api",
+    "vl_convert": "vl-convert-python",
+    "yaml": "PyYAML",
+}
 # Distributions whose results also depend on other distributions, which are listed after each.
 _DEPENDENCIES = {"scikit-learn": ("scipy",)}
 # Packages whose version is left out: they contain flags, logging and protocol buffers, and compute

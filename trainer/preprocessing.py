@@ -10,7 +10,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from backbones.contract import call_backbone, load_shared_backbone, read_shapes
+from backbones.contract import call_backbone, load_shared_backbone, make_shared, read_shapes
 from backbones.input_range import to_input_range
 from common.custom_config import from_custom_config
 from trainer.decoding.jpeg import DCT_METHOD
@@ -111,12 +111,12 @@ class FrozenBackbone(tf.Module):
         self.backbone = load_shared_backbone(directory)
         pixels = tf.TensorSpec([None, shapes.height, shapes.width, 3], tf.float32)
 
-        @tf.function(input_signature=[pixels])
+        @tf.function(input_signature=[pixels], autograph=False)
         def from_pixels(images: tf.Tensor) -> tf.Tensor:
             features = call_backbone(self.backbone, to_input_range(images, input_range))
             return tf.ensure_shape(features, [None, shapes.features])
 
-        @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
+        @tf.function(input_signature=[tf.TensorSpec([None], tf.string)], autograph=False)
         def from_bytes(encoded: tf.Tensor) -> tf.Tensor:
             return _with_full_batch(
                 from_pixels, decode_images(encoded, shapes.height, shapes.width)
@@ -135,9 +135,12 @@ def _frozen_features(encoded: tf.Tensor, directory: str, input_range: str) -> tf
     # TensorFlow Transform is imported only here, since training imports this module without it.
     import tensorflow_transform as tft
 
-    frozen = tft.make_and_track_object(
-        lambda: FrozenBackbone(directory, input_range), name="frozen_backbone"
-    )
+    def make() -> FrozenBackbone:
+        return FrozenBackbone(directory, input_range)
+
+    # All traces share the object, so that its functions are traced only once.
+    key = "frozen_backbone", directory, input_range
+    frozen = tft.make_and_track_object(lambda: make_shared(key, make), name="frozen_backbone")
     return _in_chunks(frozen.from_bytes, encoded, read_shapes(directory).features)
 
 

@@ -66,7 +66,7 @@ def _parser() -> Parser:
         "--image-size",
         type=int,
         metavar="N",
-        help="height and width of the images in pixels (default: as the checkpoint was trained)",
+        help="height and width of the images in pixels (default: the size in training)",
     )
     parser.add_argument(
         "--precision",

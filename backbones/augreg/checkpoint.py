@@ -15,7 +15,8 @@ Arrays = Mapping[str, np.ndarray]
 
 _BLOCK = r"Transformer/encoderblock_\d+"
 
-# The names of an encoder block's parts in today's public code, and in the published checkpoints.
+# The names of an encoder block's parts in the present public code, and in the published
+# checkpoints.
 _PUBLISHED_PARTS = {
     "LayerNorm_1": "LayerNorm_2",
     "MultiHeadDotProductAttention_0": "MultiHeadDotProductAttention_1",
@@ -51,8 +52,9 @@ def load_checkpoint(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
 def published_layout(arrays: Arrays) -> dict[str, np.ndarray]:
     """Returns the same arrays with the names and shapes of the published checkpoints.
 
-    Today's public code numbers the parts of an encoder block differently, and gives GroupNorm's
-    parameters the shape `(C,)` rather than `(1, 1, 1, C)`. Values are never changed.
+    The present public code numbers the parts of an encoder block differently, and gives GroupNorm's
+    parameters the shape `(C,)` rather than `(1, 1, 1, C)`. The values of the arrays are not
+    changed.
 
     Returns:
       float32 arrays by name, for exactly the names in `infer_architecture(...).array_shapes()`.
@@ -64,7 +66,7 @@ def published_layout(arrays: Arrays) -> dict[str, np.ndarray]:
     published = {}
     for name, array in arrays.items():
         published_name = _published_name(name)
-        # The checkpoint has the array under both names: `_check_names` will report `name`.
+        # If the checkpoint has the array under both names, `_check_names` will report `name`.
         if published_name in arrays:
             published_name = name
         published[published_name] = _published_shape(name, array)

@@ -15,9 +15,11 @@ from common.text import make_printable
 
 @contextmanager
 def show_downloads(console: rich.console.Console) -> Iterator[None]:
-    """A context in which the console shows each download: a terminal as a bar, a file as two lines.
+    """A context in which the console shows each download: as a bar on a terminal, as two lines in a
+    file.
 
-    If this process waits for another process, a line names the file which that process is writing.
+    If this process waits for another process, a line names the file that the other process is
+    writing.
     """
     bars = make_bars(
         console,
@@ -65,8 +67,7 @@ class _Listener(logging.Handler):
             self._bars.remove_task(self._tasks.pop(state.name))
         if state.ended or (begins and not self._bars.console.is_terminal):
             size = "" if state.total is None else f": {state.total / 1e6:.1f} MB"
-            line = f"{'downloaded' if state.ended else 'downloading'} {name}{size}"
-            self._print(line)
+            self._print(f"{'downloaded' if state.ended else 'downloading'} {name}{size}")
 
     def _print(self, line: str) -> None:
         self._bars.console.print(line, markup=False, highlight=False, soft_wrap=True)

@@ -1,7 +1,8 @@
 """Downloads one file by HTTP, with `requests`.
 
 `requests` and `urllib3.Retry` connect, follow redirects, use proxies, and repeat requests after
-responses such as 503. Neither library resumes a response whose body broke off, so this module does.
+responses such as 503. Neither `requests` nor `urllib3` resumes a response whose body broke off, so
+this module does.
 """
 
 import contextlib
@@ -67,7 +68,7 @@ def download(
       target: the file; it appears when it is complete and checked.
       name: the name of the file in progress displays.
       sha256: the expected digest, hexadecimal; None if it is not known.
-      patience: how long to try.
+      patience: the time limits and the number of attempts.
 
     Raises:
       DownloadError: the file cannot be downloaded or written.
@@ -128,7 +129,8 @@ class _Transfer:
                 target = super().get_redirect_target(response)
                 if target and not is_secure(urljoin(response.url, target)):
                     raise requests.exceptions.InvalidSchema(
-                        f"redirected to {target}, where anybody on the way could change the file"
+                        f"redirected to {target}, where anybody on the network could change the "
+                        "file"
                     )
                 return target
 

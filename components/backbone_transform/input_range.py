@@ -80,6 +80,7 @@ def _features(backbone: str, images: Sequence[bytes]) -> list[tuple[str, np.ndar
                 to_input_range(decode_images(encoded, shapes.height, shapes.width), name),
             ),
             input_signature=[tf.TensorSpec([None], tf.string)],
+            autograph=False,
         )
 
     found = []

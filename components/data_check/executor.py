@@ -1,5 +1,6 @@
 """Executor of `DataCheck`."""
 
+import dataclasses
 import functools
 import itertools
 import json
@@ -28,15 +29,18 @@ from components.data_check.issues import (
     format_issues,
 )
 from components.data_check.measure import ImageRecord, measure_image
+from components.data_check.views import ViewsFile
 from components.examples import ImageExample, read_images
 
 EXAMPLES, ISSUES = "examples", "data_issues"
-_THREADS, _CHUNK = 8, 64
+_THREADS = 8
+MeasuredImages = Iterator[tuple[list[ImageRecord], list[bytes]]]
 
 
 class Executor(base_executor.BaseExecutor):
     """Executor of `DataCheck`."""
 
+    _chunk = 64  # images that are measured at once
     _examined: tuple[str, ...] = tuple(kind for kind in KINDS if kind not in FEATURE_KINDS)
 
     def Do(  # noqa: N802 (TFX requires this name)
@@ -53,9 +57,13 @@ class Executor(base_executor.BaseExecutor):
         """
         self._log_startup(input_dict, output_dict, exec_properties)
         examples = artifact_utils.get_single_instance(input_dict[EXAMPLES])
-        records, issues = self._find_issues(
-            examples, json.loads(exec_properties["classes"]), input_dict, exec_properties
-        )
+        with ViewsFile() as file:
+            records, issues = self._find_issues(
+                measure_images(examples, self._chunk, file),
+                json.loads(exec_properties["classes"]),
+                input_dict,
+                exec_properties,
+            )
         uri = artifact_utils.get_single_uri(output_dict[ISSUES])
         tf.io.gfile.makedirs(uri)
         write_whole(f"{uri}/{FILE}", format_issues(issues))
@@ -70,31 +78,42 @@ class Executor(base_executor.BaseExecutor):
 
     def _find_issues(
         self,
-        examples: types.Artifact,
+        measured: MeasuredImages,
         classes: Sequence[str],
         input_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> tuple[list[ImageRecord], list[Issue]]:
         """Returns the records of all images, and the issues."""
-        records = [record for chunk, _ in measure_images(examples, _CHUNK) for record in chunk]
+        records = [record for chunk, _ in measured for record in chunk]
         return records, find_issues(records, classes)
 
 
-def measure_images(
-    examples: types.Artifact, chunk: int
-) -> Iterator[tuple[list[ImageRecord], list[bytes]]]:
-    """Measures the images of all splits; yields the records and bytes of up to `chunk`.
+def measure_images(examples: types.Artifact, chunk: int, file: ViewsFile) -> MeasuredImages:
+    """Measures the images of all splits; yields records and bytes of up to `chunk` images at once.
 
-    Images are counted for the console when the caller asks for the next ones, so the count includes
-    the caller's work on them.
+    An image is counted for the console when the caller asks for the next images, so the count
+    includes the work of the caller.
+
+    Args:
+      examples: the artifact of ImageExampleGen.
+      chunk: the largest number of images to yield at once.
+      file: stores the views of the images.
     """
     for split in artifact_utils.decode_split_names(examples.split_names):
         images = read_images(artifact_utils.get_split_uri([examples], split))
         measure = functools.partial(_measure, split)
         with ThreadPoolExecutor(_THREADS) as pool:
             while part := list(itertools.islice(images, chunk)):
-                yield list(pool.map(measure, part)), [example.image for example in part]
+                records = [_store_views(record, file) for record in pool.map(measure, part)]
+                yield records, [example.image for example in part]
                 count_images(len(part))
+
+
+def _store_views(record: ImageRecord, file: ViewsFile) -> ImageRecord:
+    if record.views is None:
+        return record
+    views = file.store(record.views.hashes, record.views.greys)
+    return dataclasses.replace(record, views=views)
 
 
 def _measure(split: str, example: ImageExample) -> ImageRecord:

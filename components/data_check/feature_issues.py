@@ -23,7 +23,7 @@ class WrongLabel(NamedTuple):
     """An image whose label is probably wrong.
 
     Attributes:
-      image: its index.
+      image: the index of the image.
       score: 1 minus the probability of its label, in [0, 1].
       likelier: the class that is more probable than the label.
     """
@@ -38,7 +38,7 @@ def confirm_pairs(pairs: Sequence[Pair], features: np.ndarray) -> list[Pair]:
 
     Args:
       pairs: images that look the same.
-      features: of all images, float32 [N, D].
+      features: the features of all images, float32 [N, D].
     """
     unit = _unit(features - features.mean(0))
     images = sorted({image for pair in pairs for image in pair[:2]})

@@ -21,11 +21,12 @@ BACKBONE, FEATURES, INPUT_RANGE = "backbone", "transformed_examples", "input_ran
 class Executor(executor.Executor):
     """The data check with the features of a backbone."""
 
+    _chunk = CHUNK
     _examined = tuple(KINDS)
 
     def _find_issues(
         self,
-        examples: types.Artifact,
+        measured: executor.MeasuredImages,
         classes: Sequence[str],
         input_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
@@ -38,7 +39,7 @@ class Executor(executor.Executor):
         )
         records: list[ImageRecord] = []
         features: list[np.ndarray] = []
-        for measured, images in executor.measure_images(examples, CHUNK):
-            records += measured
+        for chunk, images in measured:
+            records += chunk
             features.append(reader.read(images))
         return records, find_all_issues(records, np.concatenate(features), classes)

@@ -31,7 +31,7 @@ KINDS = {
     OUTLIER: "Images that are far from the other images of their class, by their features.",
     SHORTCUT: "Sizes and file formats that are usual in one class and rare in all others: a model "
     "can learn them instead of what the images show.",
-    TINY: "Images with a side of less than 32 pixels. Such images are not compared with others.",
+    TINY: "Images with a side of less than 32 pixels, which are not compared with other images.",
     BLANK: "Images of one colour.",
     DARK: "Images that are almost black.",
     BLURRED: "Images without sharp edges.",
@@ -49,7 +49,7 @@ class Issue:
     """A problem in the data that a person should look at.
 
     Attributes:
-      kind: of `KINDS`.
+      kind: a key of `KINDS`.
       score: the gravity of the issue, in [0, 1]; for near duplicates, the likeness of the images.
       label: the name of the class.
       file_name: the name of the image; empty if the issue concerns a class.
@@ -94,9 +94,10 @@ def find_pairs(records: Sequence[ImageRecord]) -> list[Pair]:
     Returns:
       Pairs of indices of `records`, as `find_near_duplicates` returns them.
     """
-    large = [index for index, record in enumerate(records) if _least_side(record) >= LEAST_SIDE]
-    found = find_near_duplicates([records[index] for index in large])
-    return [Pair(large[pair.first], large[pair.second], pair.likeness) for pair in found]
+    views = {index: record.views for index, record in enumerate(records) if record.views}
+    indices = list(views)
+    found = find_near_duplicates(list(views.values()))
+    return [Pair(indices[pair.first], indices[pair.second], pair.likeness) for pair in found]
 
 
 def count_leaks(issues: Iterable[Issue]) -> int:
@@ -198,7 +199,7 @@ def _find_shortcuts(records: Sequence[ImageRecord], classes: Sequence[str]) -> I
                     score=round(share - others, 4),
                     label=classes[label],
                     detail=f"{share:.0%} of the images of {classes[label]} have the {what} "
-                    f"{value}, and at most {others:.0%} of those of any other class",
+                    f"{value}, and at most {others:.0%} of the images of any other class",
                 )
 
 

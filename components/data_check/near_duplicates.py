@@ -1,31 +1,19 @@
 """Finds images that look the same. This module imports neither TensorFlow nor TFX."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 
-from components.data_check.measure import SIDE
+from components.data_check.views import SIDE, Views
 
 # Two images look the same if the correlation of one image with a view of the other is at least
-# `LEAST_LIKENESS`; see `components.data_check.measure`.
+# `LEAST_LIKENESS`; see `components.data_check.views`.
 LEAST_LIKENESS = 0.95
 _BANDS, _BITS = 4, 16
 # A band of the hash that more images share, such as the band of all blank images, does not tell
 # images apart.
 _COMMON = 200
-
-
-class Views(Protocol):
-    """Perceptual hashes and small grey copies of an image, of its crops and of its mirror image.
-
-    `components.data_check.measure.ImageRecord` describes both attributes.
-    """
-
-    @property
-    def hashes(self) -> np.ndarray: ...
-    @property
-    def greys(self) -> np.ndarray: ...
 
 
 class Pair(NamedTuple):
@@ -49,7 +37,7 @@ def find_near_duplicates(images: Sequence[Views]) -> list[Pair]:
     than the number of images; each candidate is confirmed by comparing small grey images.
 
     Args:
-      images: the images. Of each image, only the hash of the first view is kept in memory.
+      images: the views of each image.
 
     Returns:
       All pairs of images that look the same, the most alike first.

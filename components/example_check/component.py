@@ -40,8 +40,8 @@ class ExampleCheck(base_component.BaseComponent):
 
     The node also fails if too many images are quarantined, if most images of 16 bits a channel use
     only 12 of them, or if the class balance drifted from that of the champion's data.
-    ImageExampleGen does not check these limits, because a run with another limit would then have to
-    read all images again.
+    ImageExampleGen does not check the limits of ExampleCheck, because a run with another limit
+    would then have to read all images again.
     """
 
     SPEC_CLASS = ExampleCheckSpec

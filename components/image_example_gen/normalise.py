@@ -1,9 +1,7 @@
 """Converts encoded images to upright RGB JPEGs of limited size."""
 
-import functools
 import io
 import re
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import tensorflow as tf
@@ -11,7 +9,7 @@ import tensorflow as tf
 from components.image_example_gen.pillow_formats import decode_by_pillow
 from components.image_example_gen.plain_jpeg import has_many_scans, is_plain_jpeg
 from components.image_example_gen.quarantine import Reason, UnusableError
-from trainer.decoding.image_file import Decoded, Format, decode_upright, find_format
+from trainer.decoding.image_file import decoder_of, find_format
 from trainer.decoding.limits import Limits
 
 QUALITY = 98
@@ -63,7 +61,7 @@ def normalise(encoded: bytes, limits: Limits) -> Normalised:
             return Normalised(encoded)
         if found.name == "JPEG" and has_many_scans(encoded):
             raise UnusableError(Reason.TOO_LARGE, "a JPEG of more than 100 scans")
-        decoded = _decoder(found, limits)(content)
+        decoded = decoder_of(found, limits)(content)
     except tf.errors.OpError as error:
         if found.name in _PARTLY_BY_PILLOW:
             return _by_pillow(encoded, limits)
@@ -104,16 +102,6 @@ def _peak(png: bytes) -> int | None:
     image = tf.io.decode_png(png, dtype=tf.uint16).numpy()
     # If there are two or four channels, the last one is alpha, and does not count.
     return int(image[..., : (image.shape[-1] - 1) // 2 * 2 + 1].max())
-
-
-@functools.cache
-def _decoder(format: Format, limits: Limits) -> Callable[[tf.Tensor], Decoded]:
-    # Each worker builds the graph of a format when it meets the first such image. A graph of all
-    # formats takes several times as long to build, and most datasets have one or two.
-    decode = tf.function(
-        lambda encoded: decode_upright(encoded, limits, (format,)), autograph=False
-    )
-    return decode.get_concrete_function(tf.TensorSpec([], tf.string))
 
 
 def _explain(message: str, format: str) -> UnusableError:

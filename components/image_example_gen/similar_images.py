@@ -1,21 +1,19 @@
 """Finds images that look the same, before they are split: `ingest.split_by=near_duplicates`.
 
-Beam measures the images, and writes what it measured to files. Of an image, this process keeps only
-its perceptual hashes in memory, about 300 bytes; the small grey images with which pairs are
-compared, 16 kB an image, are in a temporary file.
+Beam measures the images, and writes the measurements to files, which this process then reads.
 """
 
 import json
-import tempfile
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import apache_beam as beam
 import numpy as np
 from tfx.dsl.io import fileio
 
-from components.data_check.measure import SIDE, VIEWS, measure_image
+from components.data_check.measure import measure_views
 from components.data_check.near_duplicates import Pair, find_near_duplicates
+from components.data_check.views import SIDE, VIEWS, ViewsFile
 from components.image_example_gen.normalise import normalise
 from components.image_example_gen.quarantine import UnusableError
 from components.image_example_gen.shard_plan import plan_shards, read_plan
@@ -25,24 +23,6 @@ from components.image_example_gen.write_shard import write_plans
 from trainer.decoding.limits import Limits
 
 _ROW = np.dtype([("hashes", "<u8", VIEWS), ("greys", "<f2", (VIEWS, SIDE**2))])
-
-
-class _Views(NamedTuple):
-    hashes: np.ndarray
-    greys: np.ndarray
-
-
-class _StoredViews(Sequence[_Views]):
-    """The views of images whose grey images are in a file."""
-
-    def __init__(self, hashes: np.ndarray, greys: np.ndarray) -> None:
-        self._hashes, self._greys = hashes, greys
-
-    def __len__(self) -> int:
-        return len(self._hashes)
-
-    def __getitem__(self, index: Any) -> Any:
-        return _Views(self._hashes[index], self._greys[index])
 
 
 class MeasureShard(beam.DoFn):
@@ -79,10 +59,9 @@ class MeasureShard(beam.DoFn):
                     continue  # it is quarantined when the examples are written
                 if not encoded:
                     continue
-                found = measure_image(encoded, file_name="", split="", label=0)
-                if len(found.hashes):
+                if views := measure_views(encoded):
                     row = np.zeros((), _ROW)
-                    row["hashes"], row["greys"] = found.hashes, found.greys
+                    row["hashes"], row["greys"] = views.hashes, views.greys
                     rows.write(row.tobytes())
                     names.write(json.dumps(image.file_name) + "\n")
         yield from ()
@@ -115,22 +94,16 @@ def find_similar_images(
             | "MeasureShard" >> beam.ParDo(MeasureShard(source=source, limits=limits))
         )
     index = {image.file_name: place for place, image in enumerate(images)}
-    with tempfile.TemporaryFile() as file:
-        hashes, places = [], []
+    views, places = [], []
+    with ViewsFile() as file:
         for plan in plans:
             with fileio.open(_names(plan)) as names, fileio.open(_rows(plan), "rb") as rows:
                 for name in names:
                     row = np.frombuffer(rows.read(_ROW.itemsize), _ROW)[0]
-                    hashes.append(row["hashes"])
+                    views.append(file.store(row["hashes"], row["greys"]))
                     places.append(index[json.loads(name)])
-                    file.write(row["greys"].tobytes())
         fileio.rmtree(directory)
-        file.flush()
-        if not places:
-            return []
-        shape = (len(places), *_ROW["greys"].shape)
-        greys = np.memmap(file, _ROW["greys"].base, "r", shape=shape)
-        pairs = find_near_duplicates(_StoredViews(np.array(hashes), greys))
+        pairs = find_near_duplicates(views)
     return [Pair(places[pair.first], places[pair.second], pair.likeness) for pair in pairs]
 
 

@@ -40,7 +40,7 @@ class ModelEvaluator(base_beam_component.BaseBeamComponent):
 
     In TFX, a Resolver node provides the last blessed model, but Kubeflow Pipelines has no Resolver.
     `ModelEvaluator` has an execution property that names the last blessed model, which is thus part
-    of the cache key: the node runs again only if that model has changed.
+    of the cache key: the node runs again only if the last blessed model has changed.
     """
 
     SPEC_CLASS = ModelEvaluatorSpec

@@ -20,6 +20,7 @@ from components.image_example_gen.counts import READ, read_counts_of_classes
 from components.model_evaluator import calibration_metrics  # noqa: F401
 from components.model_evaluator.explain_mistakes import explain_mistakes
 from components.model_evaluator.extractors import make_extractors
+from components.model_evaluator.kept_models import keep_models
 from components.model_evaluator.predictions import read_predictions
 from components.model_evaluator.predictions_writer import write_predictions_to
 from components.model_evaluator.reasons import ACCURACY, REASONS
@@ -46,6 +47,7 @@ class Executor(executor.Executor):
     thresholds, and the verdict is computed from the table of predictions.
     """
 
+    @keep_models()
     def Do(  # noqa: N802 (TFX requires this name)
         self,
         input_dict: dict[str, list[types.Artifact]],

@@ -10,6 +10,7 @@ from absl import logging
 from common.notice import notice
 from components.examples import find_images
 from components.model_evaluator.heat_maps import HeatMaps
+from components.model_evaluator.kept_models import load_kept_model
 from trainer.heat_maps.explain import explain
 
 _MOST = 24  # images
@@ -57,7 +58,8 @@ def explain_mistakes(
             for file, answer in answers.items()
             if file in encoded
         ]
-        made = list(explain(model, images, seconds - (time.monotonic() - begin)))
+        loaded = load_kept_model(model)
+        made = list(explain(loaded, images, seconds - (time.monotonic() - begin)))
     except Exception as error:  # a graph of unknown origin may make TensorFlow raise any error
         logging.exception("The heat maps of wrong answers failed.")
         notice(

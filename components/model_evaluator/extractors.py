@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow_model_analysis as tfma
 from tensorflow_model_analysis.proto import config_pb2
 
+from components.model_evaluator.kept_models import make_tfma_keep
 from components.model_evaluator.predictions_writer import PROBABILITIES, VALID, WritePredictions
 from trainer.preprocessing import CHUNK
 
@@ -33,6 +34,7 @@ def make_extractors(
     )
     (position,) = [i for i, stage in enumerate(extractors) if stage.stage_name == _AFTER]
     models = tfma.utils.verify_and_update_eval_shared_models(eval_shared_model)
+    make_tfma_keep(models)
     return [
         _extractor("ExtractChunks", beam.FlatMap(cut_into_chunks)),
         *extractors[: position + 1],

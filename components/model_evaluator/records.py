@@ -85,7 +85,7 @@ class Blessing:
         damage = find_damage(self.model, self.contents)
         if damage:
             raise InputError(
-                f"{damage}: the last blessed model, which the new one has to be compared with, is "
+                f"{damage}: the last blessed model, with which the new model must be compared, is "
                 f"damaged; put the file back as it was, or remove {self.model} to compare with the "
                 "model that was blessed before it"
             )

@@ -16,7 +16,7 @@ from components.model_evaluator.limits import ROUNDING, Limit, measure_limits
 from components.model_evaluator.settings import GateSettings
 
 FILE = "gate.json"  # name of the file with the verdict in the ModelEvaluation artifact
-# From this number of classes on, top-5 accuracy is reported.
+# The number of classes from which on top-5 accuracy is reported.
 CLASSES_FOR_TOP5 = 10
 
 

@@ -38,7 +38,7 @@ class Executor(executor.Executor):
     """Pushes a blessed model to the serving directory, unless that directory already serves it.
 
     TFX's own executor writes directly into the numbered directory, whose name is the time in
-    seconds. If a directory of that name exists, it silently pushes nothing
+    seconds. If a directory with this number exists, TFX's executor silently pushes nothing
     (tfx/components/pusher/executor.py, `Do`).
     """
 

@@ -86,8 +86,8 @@ class Serving:
         """Returns the part of Pusher's cache key that describes the last push.
 
         If the last push was of a model of this training, and nothing has changed since, the key is
-        the same as in the run of that push, so Pusher's result is taken from the cache. Otherwise
-        the key is new, so a model that was removed or damaged is pushed again.
+        the same as in the run of that push, so Pusher's result is taken from the cache. In any
+        other case, the key is new, so a model that was removed or damaged is pushed again.
 
         Args:
           training: fingerprint of the training whose model may be pushed.

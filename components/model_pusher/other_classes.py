@@ -30,7 +30,7 @@ def describe_other_classes(model: str, served: str) -> str:
     ] or ["in another order"]
     return (
         f"{served}: this served model has {len(old)} classes, and the new model {len(new)}, "
-        f"{' and '.join(changes)}; no champion of the same classes was there to compare it with; "
+        f"{' and '.join(changes)}; there was no champion of the same classes for a comparison; "
         "--rollback serves the old model again"
     )
 

@@ -37,7 +37,7 @@ from components.model_pusher.warm_up import write_warm_up
 
 # Temporary paths lie in the folder of the records, where no server looks for versions.
 _LEASE = f"{FOLDER}/lease"
-_UNFINISHED = f"{FOLDER}/unfinished-"  # the paths of unfinished directories begin with this text
+_UNFINISHED = f"{FOLDER}/unfinished-"  # beginning of the paths of unfinished directories
 
 
 @contextmanager

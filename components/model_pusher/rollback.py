@@ -36,7 +36,7 @@ def roll_back(base_directory: str, version: int | None) -> Rollback:
     Args:
       base_directory: the serving directory.
       version: the number of the earlier version; if None, the newest earlier version whose model is
-        neither the served one nor withdrawn.
+        neither served nor withdrawn.
 
     Raises:
       InputError: there is no such version, the version is served already, or the directory cannot

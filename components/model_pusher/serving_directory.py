@@ -10,8 +10,8 @@ from common.file_records import list_files
 from components.model_pusher.push_records import read_records
 from components.model_pusher.versions import list_versions
 
-# TensorFlow writes this file with every SavedModel. The file contains a random id, which identifies
-# the export.
+# TensorFlow writes `fingerprint.pb` with every SavedModel. The file contains a random id, which
+# identifies the export.
 _FINGERPRINT = "fingerprint.pb"
 # The file of warm-up requests, which a push adds to a model.
 WARM_UP = "assets.extra/tf_serving_warmup_requests"

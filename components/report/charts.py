@@ -2,7 +2,8 @@
 
 vl-convert renders Vega-Lite, without a browser. Each mark of an SVG has an `aria-label`, which a
 screen reader says and which the page shows as a hint; so charts need no JavaScript library in the
-page, and can be printed. A matrix of 200 classes takes 0.3 MB (Matplotlib: 6.5 MB).
+page, and can be printed. A confusion matrix of 200 classes takes 0.3 MB; with Matplotlib, it took
+6.5 MB.
 
 Colours are variables of the page's style sheet, so that a chart follows the light and dark mode.
 """
@@ -67,8 +68,8 @@ def render(spec: Mapping[str, Any], title: str) -> str:
     """Renders a chart.
 
     Args:
-      spec: of Vega-Lite, without `config`.
-      title: what the chart shows, in a sentence, for screen readers.
+      spec: the specification of Vega-Lite, without `config`.
+      title: a description of the chart for screen readers.
 
     Returns:
       An SVG element, which fills the width of its container up to `_LARGEST` times its own width.

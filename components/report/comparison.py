@@ -25,8 +25,8 @@ class Side:
     Attributes:
       name: the name by which `--history` lists the run.
       page: path or URI of the page of its report.
-      record: its record.
-      answers: its model's answers to the test images.
+      record: the record of the run.
+      answers: the answers of the run's model to the test images.
       images: thumbnails of test images as base64 of JPEGs, by file name.
     """
 
@@ -44,8 +44,8 @@ class DifferingImage:
     Attributes:
       file: the name of the image.
       label: the class of the image.
-      answers: the two answers.
-      probabilities: of the answers, in [0, 1].
+      answers: the classes that the two models predict.
+      probabilities: the probabilities of these answers, in [0, 1].
       right: whether each answer is right.
     """
 

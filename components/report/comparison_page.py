@@ -15,7 +15,7 @@ def make_comparison_page(comparison: Comparison) -> str:
     groups = [
         (f"Only {first.name} is right", (True, False)),
         (f"Only {second.name} is right", (False, True)),
-        ("Both are wrong, with different answers", (False, False)),
+        ("Both models are wrong, with different answers", (False, False)),
     ]
     return render(
         "comparison.html",

@@ -41,6 +41,7 @@ from components.report.issue_groups import choose_issue_images
 from components.report.page import choose_mistakes
 from components.report.settings import ReportSettings
 from components.report.thumbnails import SMALL_SIDE, read_thumbnails
+from components.store_uri import read_store_uri
 
 _MOST_QUARANTINED = 100  # largest number of quarantine records that a report shows
 _LIBRARIES = ("tensorflow", "keras", "tfx", "apache_beam", "tensorflow_model_analysis", "numpy")
@@ -99,7 +100,11 @@ def read_contents(
         heat_maps=read_heat_maps(found["evaluation"].uri) if answers else None,
         warning=(graph.get_string_custom_property(WARNING) or "") if graph else "",
         nodes=list(_read_usages(found, run)),
-        artifacts={f"{node}.{key}": found[key].uri for key, node in _NODES.items() if key in found},
+        artifacts={
+            f"{node}.{key}": read_store_uri(found[key])
+            for key, node in _NODES.items()
+            if key in found
+        },
     )
 
 

@@ -19,7 +19,7 @@ class Findings:
     """The result of a check, with the types of JSON.
 
     Attributes:
-      reasons: why the model is refused, one line each; empty if it passes the check.
+      reasons: the reasons why the model is refused, one line each; empty if it passes the check.
       load_seconds: the time that loading the model takes.
       peak_memory_gb: the most memory that the process used, in GB (10^9 bytes); 0 if the process
         was stopped or crashed.

@@ -55,8 +55,8 @@ class Registry:
         """
         if not _ID.fullmatch(settings.pipeline):
             raise InputError(
-                f"--name {settings.pipeline}: expected at most 63 of a-z, 0-9 and -, the first a "
-                "letter, since it becomes the id of the model in Vertex AI"
+                f"--name {settings.pipeline}: expected at most 63 characters of a-z, 0-9 and -, "
+                "the first a letter, since the name becomes the id of the model in Vertex AI"
             )
         self._sdk = sdk
         self._settings = settings

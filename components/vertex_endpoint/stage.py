@@ -1,8 +1,8 @@
 """Copies a pushed version into the directory layout that Vertex AI's containers need.
 
 TensorFlow Serving loads a version only from a numbered directory. Vertex AI gives the container a
-copy of the directory with which a model was registered, so that directory must contain the numbered
-directory of this version, and no other version.
+copy of the directory with which a model was registered, so the registered directory must contain
+the numbered directory of this version, and no other version.
 """
 
 import os

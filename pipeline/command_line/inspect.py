@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from common.errors import InputError
+from common.heavy_imports import heavy_imports
 from pipeline.command_line.exit_status import DONE, REFUSED
 from pipeline.command_line.logged_job import run_with_log
 from pipeline.command_line.run import find_inputs
@@ -47,7 +48,8 @@ def inspect(config: Config, log: Path, record_owner: Callable[[], None]) -> int:
         console.plan_inspection(config, str(log))
         inputs = find_inputs(config, console, with_backbone=config.data.check == "full")
         record_owner()
-        from pipeline.runners import local
+        with heavy_imports():
+            from pipeline.runners import local
 
         inspection = local.inspect(config, inputs, console)
         for line in inspection.found:

@@ -79,7 +79,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser = Parser(
         prog="pipeline_runner.py",
         usage="pipeline_runner.py --model MODEL [--dataset DATASET] [--tune full|head] [option …]",
-        description="Fine-tunes a Vision Transformer, gates it and pushes it for serving.",
+        description="Fine-tunes a Vision Transformer, checks it, and pushes it for serving.",
         epilog="exit status: 0 pushed, or pushed already (compiled, submitted, scheduled); 1 the "
         "pipeline failed; 2 bad usage; 3 a check of the data or of the model failed; "
         "130 interrupted; 143 terminated.",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from backbones.reference import parse_model
 from common.files import write_whole
+from common.heavy_imports import heavy_imports
 from components.image_example_gen.sources.similar_names import similar_names
 from pipeline.batch import fit_batch
 from pipeline.command_line.exit_status import DONE, PUSHED, REFUSED
@@ -35,7 +36,8 @@ def run(config: Config, log: Path, record_owner: Callable[[], None]) -> int:
         fitted = fit_batch(config, inputs.found.train_images)
         console.fitted(config, fitted)
         record_owner()
-        from pipeline.runners import local
+        with heavy_imports():
+            from pipeline.runners import local
 
         report = local.run(fitted, inputs, console)
         if config.run.track == "mlflow":
@@ -62,7 +64,8 @@ def write_schema(path: str, config: Config, log: Path, record_owner: Callable[[]
         announce(config, log, console)
         inputs = find_inputs(config, console)
         record_owner()
-        from pipeline.runners import local
+        with heavy_imports():
+            from pipeline.runners import local
 
         schema = limit_labels(local.infer_schema(config, inputs, console), inputs.classes)
         write_whole(path, schema)
@@ -82,7 +85,8 @@ def find_inputs(config: Config, console: Console, *, with_backbone: bool = True)
     """
     check_metadata(state_directory(config))
     console.busy("loading TensorFlow and TFX")
-    from pipeline.inputs import resolve_inputs
+    with heavy_imports():
+        from pipeline.inputs import resolve_inputs
 
     console.busy("looking at data and model" if with_backbone else "looking at data")
     with console.downloads():

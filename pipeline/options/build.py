@@ -155,7 +155,7 @@ def build_endpoint(settings: Mapping[str, Setting]) -> EndpointSettings:
     """
     values = _checked_values(settings)
     if not values.get("name"):
-        raise InputError("found no pipeline; expected its --name")
+        raise InputError("no pipeline is named; expected --name")
     endpoint = Endpoint(**_group(values, "endpoint"))
     cloud = Cloud(**_group(values, "cloud"))
     found = make_endpoint_settings(values["name"], endpoint, cloud)
@@ -183,9 +183,7 @@ def build_serving_dir(settings: Mapping[str, Setting]) -> str:
         return default_serving_dir(make_absolute(values["pipeline_root"]))
     if values.get("name"):
         return default_serving_dir(str(default_root(values["name"])))
-    raise InputError(
-        "found no pipeline; expected its --name, its --pipeline-root or its --serving-dir"
-    )
+    raise InputError("no pipeline is named; expected --name, --pipeline-root or --serving-dir")
 
 
 def _checked_values(settings: Mapping[str, Setting]) -> dict[str, Any]:

@@ -46,7 +46,7 @@ _KEY = Check(
     lambda name: _KEY_NAME.fullmatch(name) is not None,
 )
 _LABELS = Check(
-    "KEY=VALUE, each with at most 63 of a-z, 0-9, _ and -; KEY starts with a letter",
+    "KEY=VALUE, each with at most 63 characters of a-z, 0-9, _ and -; KEY starts with a letter",
     lambda labels: all(map(_LABEL.fullmatch, labels)),
 )
 _TIME = Check("a time with its zone, such as 2026-12-24T18:00:00Z", _is_time)

@@ -3,7 +3,7 @@ TensorFlow.
 
     python -m pipeline.options.reference > docs/options.md
 
-A test compares that file with `write_reference()`.
+A test compares docs/options.md with the result of `write_reference`.
 """
 
 import dataclasses

@@ -74,8 +74,8 @@ def _are_possible(texts: Sequence[str]) -> bool:
 
 
 VOLUMES = Check(
-    "CLAIM:/PATH, such as vit-state:/state, with each claim once; CLAIM is of at most 63 of a-z, "
-    f"0-9 and -, /PATH is not below {', '.join(_TAKEN_PATHS)}, which the pods have already",
+    "CLAIM:/PATH, such as vit-state:/state, with each claim once; CLAIM has at most 63 characters "
+    "of a-z, 0-9 and -, /PATH is not below {', '.join(_TAKEN_PATHS)}, which the pods have already",
     _are_possible,
 )
 STATE_DIR = Check(

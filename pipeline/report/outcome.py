@@ -137,7 +137,7 @@ def _usages(run: Mapping[str, NodeRun]) -> Iterator[NodeUsage]:
 
 
 def _measured(metrics: Mapping[str, Any]) -> tuple[float, int]:
-    """Returns the accuracy on a slice, and the number of its images."""
+    """Returns the accuracy on a slice of TFMA's metrics, and the number of images of the slice."""
     return metrics[ACCURACY]["doubleValue"], round(metrics["example_count"]["doubleValue"])
 
 

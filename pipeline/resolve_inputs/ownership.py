@@ -11,7 +11,7 @@ from pipeline.root import OWNER
 def claim(config: Config) -> None:
     """Records that the state directory belongs to the pipeline that `config` describes.
 
-    The state directory is `cloud.state_dir` or, if this is not given, the pipeline root.
+    The state directory is `cloud.state_dir` or, if this option is not given, the pipeline root.
 
     Raises:
       InputError: the directory belongs to another pipeline, whose models would be compared with the

@@ -9,7 +9,7 @@ import dataclasses
 import functools
 import json
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -31,17 +31,25 @@ _TRAINING = ("Trainer", "Tuner")
 
 
 @contextmanager
-def check_artifacts(pipeline_root: str) -> Iterator[None]:
+def check_artifacts(
+    pipeline_root: str, before_execution: Callable[[str], None] = lambda _: None
+) -> Iterator[None]:
     """A context in which TFX's LocalDagRunner records and checks artifacts, and overwrites none.
 
     If an artifact has changed since its node ended, the node runs again; if the node trains, the
     run ends with an error instead. Artifacts in a bucket are not checked, since reading them back
     would double the traffic.
+
+    Args:
+      pipeline_root: the pipeline root.
+      before_execution: a function that is called with the name of each node that is not taken from
+        the cache, before it runs.
     """
     contents = ArtifactContents(Path(pipeline_root)) if "://" not in pipeline_root else None
-    with _replaced(
-        local_dag_runner.launcher, "Launcher", functools.partial(_Launcher, contents=contents)
-    ):
+    make_launcher = functools.partial(
+        _Launcher, contents=contents, before_execution=before_execution
+    )
+    with _replaced(local_dag_runner.launcher, "Launcher", make_launcher):
         yield
 
 
@@ -82,9 +90,16 @@ class ArtifactContents:
 class _Launcher(launcher.Launcher):
     """TFX's launcher of a node, extended to record and check artifacts."""
 
-    def __init__(self, *, contents: ArtifactContents | None, **given: Any) -> None:
+    def __init__(
+        self,
+        *,
+        contents: ArtifactContents | None,
+        before_execution: Callable[[str], None],
+        **given: Any,
+    ) -> None:
         super().__init__(**given)
         self._contents = contents
+        self._before_execution = before_execution
         self._node = given["pipeline_node"].node_info.id
 
     def _prepare_execution(self) -> Any:
@@ -93,6 +108,7 @@ class _Launcher(launcher.Launcher):
             return super()._prepare_execution()
 
     def _run_executor(self, execution_info: Any) -> Any:
+        self._before_execution(self._node)
         outputs = _flat(execution_info.output_dict)
         for artifact in outputs:
             artifact.uri = _unused(artifact.uri)

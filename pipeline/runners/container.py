@@ -18,8 +18,8 @@ Vertex AI sends full types and only declared outputs; containers on Vertex AI us
 entry point too.
 
 This module also gives TFX the class for outputs of the type `system.HTML`, which TFX does not know.
-The URI of such an artifact becomes the URI of the HTML file itself, which the UI opens. The module
-also records the time and the memory of each node.
+The URI of an output of this type becomes the URI of the HTML file itself, which the UI opens. The
+module also records the time and the memory of each node.
 
 Artifacts in Kubeflow Pipelines' own object store, which TFX cannot read, are given to TFX as files
 on the container's disk: see `pipeline.runners.launcher_paths`.

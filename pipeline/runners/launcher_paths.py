@@ -6,8 +6,8 @@ So a step needs neither credentials nor a file system for the store. The relevan
 kubeflow/pipelines, release 2.17.0, below backend/src/v2 (they are the same in 2.14.3):
 
 - LocalPathForURI (component/launcher_v2.go) maps a URI to a path. The pods have empty volumes at
-  these paths (compiler/argocompiler/container.go, addContainerExecutorTemplate), to which every
-  user can write.
+  the launcher's paths (compiler/argocompiler/container.go, addContainerExecutorTemplate), to which
+  every user can write.
 - downloadArtifacts and uploadOutputArtifacts (component/launcher_v2.go) copy artifacts. The
   launcher reads the URI of an output from the ExecutorOutput that the container writes
   (mergeRuntimeArtifacts), so in the ExecutorOutput, paths have to become URIs.
@@ -25,6 +25,7 @@ from collections.abc import Callable, Iterable
 from google.protobuf import struct_pb2
 from kfp.pipeline_spec import pipeline_spec_pb2
 
+from components.store_uri import STORE_URI
 from pipeline.options.storage import is_in_launcher_store
 
 
@@ -57,9 +58,20 @@ class LauncherPaths:
         return bool(self._paths)
 
     def map_inputs(self, executor_input: pipeline_spec_pb2.ExecutorInput) -> None:
-        """Replaces URIs by paths in all artifacts, in place."""
+        """Replaces URIs by paths in all artifacts, in place.
+
+        The property `STORE_URI` of an input artifact keeps its URI.
+        """
+        copies = [
+            (artifact, artifact.uri)
+            for artifacts in executor_input.inputs.artifacts.values()
+            for artifact in artifacts.artifacts
+            if is_in_launcher_store(artifact.uri)
+        ]
         for artifacts in _all_artifacts(executor_input):
             _map_artifacts(artifacts, self.to_paths)
+        for artifact, uri in copies:
+            artifact.metadata[STORE_URI] = uri
 
     def map_outputs(self, executor_output: pipeline_spec_pb2.ExecutorOutput) -> None:
         """Replaces paths by URIs in all artifacts, in place."""

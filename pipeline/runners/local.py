@@ -12,6 +12,7 @@ from tfx.orchestration.pipeline import Pipeline, RunOptions
 from common.notice import notice
 from components.report.run_record import note_cached_run
 from pipeline.beam.engine import beam_arguments
+from pipeline.beam.quick_pipelines import quick_pipelines
 from pipeline.found_images import FoundImages
 from pipeline.inputs import Inputs
 from pipeline.metadata_store import metadata_file
@@ -27,6 +28,7 @@ from pipeline.resolve_inputs.ownership import claim
 from pipeline.root import state_directory
 from pipeline.runners.artifact_check import check_artifacts
 from pipeline.runners.node_events import report_nodes_to
+from trainer.serving.serving_process import serving_process_ahead
 
 
 def run(config: Config, inputs: Inputs, console: Console) -> Report:
@@ -108,12 +110,18 @@ def _run(
     pipeline.metadata_connection_config = connection
     try:
         with (
+            serving_process_ahead() as start_serving_process,
             report_nodes_to(
                 console,
                 lambda node: latest_run(connection)[node].cached,
                 _count_images(config, inputs.found),
             ),
-            check_artifacts(config.pipeline_root),
+            check_artifacts(
+                config.pipeline_root,
+                # ServingCheck comes next: its process imports TensorFlow while Evaluator runs.
+                lambda node: start_serving_process() if node == "Evaluator" else None,
+            ),
+            quick_pipelines(),
         ):
             LocalDagRunner().run(pipeline, run_options=options)
     except Exception as error:

@@ -101,7 +101,7 @@ def test_a_publisher_who_sends_another_saved_model(
     monkeypatch.setattr(tf.saved_model, "load", lambda *_: pytest.fail("it was loaded"))
     message = get_refusal(url)
     assert "with an unusable SavedModel (its SHA-256 is " in message
-    assert f"if you trust the new one, remove {digest_file(model)}" in message
+    assert f"if you trust the new file, remove {digest_file(model)}" in message
     assert not model.exists()
     monkeypatch.undo()
     monkeypatch.setenv("no_proxy", "127.0.0.1")
@@ -138,7 +138,7 @@ def test_a_publisher_who_sends_another_checkpoint(fetch, get_refusal, server, tm
     kept.unlink()
     message = get_refusal(url)
     assert f"its SHA-256 is {hashlib.sha256(other).hexdigest()}; expected " in message
-    assert f"if you trust the new one, remove {digest_file(kept)}" in message
+    assert f"if you trust the new file, remove {digest_file(kept)}" in message
     assert not kept.exists()
     digest_file(kept).unlink()
     assert fetch(url) != converted
@@ -155,7 +155,7 @@ def test_a_digest_of_the_catalogue(fetch, get_refusal, server, tmp_path, *, gold
     monkeypatch.setitem(MODELS, "tiny_fe", Model(name="tiny_fe", task="fe", variant=variant))
     server.answer("/vit_models/augreg/tiny.npz", Answer(body=other), Answer(body=content))
     message = get_refusal("tiny_fe", precision="mixed_bfloat16")
-    assert "the catalogue has that digest: do not use this file" in message
+    assert "the catalogue has the expected digest: do not use this file" in message
     assert list((tmp_path / "cache" / "checkpoints").glob("[!.]*")) == []
     # as if a person had put the file there
     (tmp_path / "cache" / "checkpoints" / "tiny.npz").write_bytes(other)
@@ -218,7 +218,7 @@ def test_an_archive_larger_than_the_limit_is_refused(
 
 @pytest.mark.parametrize("host", ["example.org", "127.0.0.1.example.org", "10.0.0.1", "[::2]"])
 def test_http_is_refused(host):
-    with pytest.raises(InputError, match=r"anybody on the way .*; expected https://") as error:
+    with pytest.raises(InputError, match=r"anybody on the network .*; expected https://") as error:
         check_model(f"http://{host}/m.tar.gz", "pretrained")
     assert "\n" not in str(error.value)
 

@@ -518,7 +518,7 @@ def test_a_url_that_cannot_be_reached(tmp_path):
         ("vit_b17_fe", "pretrained", "no such model in the catalogue and no such path"),
         ("vit_b16_classification", "pretrained", "such as vit_b16_fe"),
         ("https://", "pretrained", "not an address"),
-        ("https://www.kaggle.com/models/o/m", "pretrained", "not a model's variation"),
+        ("https://www.kaggle.com/models/o/m", "pretrained", "not a variation of a model"),
         ("/tmp", "pretrained", "no SavedModel"),
         ("/tmp", "random", "expected a catalogue name"),
         ("a" * 300, "pretrained", "no such model in the catalogue and no such path"),

@@ -77,7 +77,7 @@ def program(project):
     [
         (signal.SIGINT, 130, "program: interrupted\n"),
         (signal.SIGTERM, 143, "program: terminated\n"),
-        (signal.SIGHUP, 129, "program: ended, as its terminal is gone\n"),
+        (signal.SIGHUP, 129, "program: ended, because its terminal is gone\n"),
     ],
 )
 def test_a_signal_ends_whatever_the_main_thread_does(program, code, number, status, line):

@@ -13,6 +13,8 @@ from tests.signatures import answers_by_object_graph, assert_same, inputs_of
 
 pytestmark = pytest.mark.slow
 
+HEAD = 4 * (1280 + 1) * 5  # the bytes of a head for five classes
+
 
 def arguments(shared, tune, *more, heat_map_seconds=0):
     backbone = str(shared / "backbones" / "mobilenet_v2_160_fe")
@@ -72,9 +74,10 @@ def test_a_head_on_flowers_ends_pushed(flowers_head, flowers):
 
 
 def test_tuning_a_head_leaves_the_backbone_alone_and_exports_one_copy(flowers_head, backbone):
-    exported = Path(flowers_head.value("pushed to"))
+    exported = flowers_head.artifacts["Trainer.model"] / "Format-Serving"
     assert weights(backbone) <= weights(exported)
     assert size(exported / "variables") <= 1.02 * size(backbone / "variables")
+    assert size(exported) <= size(backbone) + HEAD + 10**6
 
 
 def test_only_train_and_validation_are_transformed(flowers_head):
@@ -143,3 +146,4 @@ def test_full_tuning_changes_the_backbone_and_a_worse_model_is_not_pushed(
     exported = run.artifacts["Trainer.model"] / "Format-Serving"
     assert not kernels(backbone) & weights(exported)
     assert size(exported / "variables") <= 1.02 * size(backbone / "variables")
+    assert size(exported) <= size(backbone) + HEAD + 10**6

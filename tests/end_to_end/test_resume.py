@@ -1,4 +1,4 @@
-"""Tests a run that is terminated during its training, its continuation, and a run with a Tuner."""
+"""Tests a run with a Tuner that is terminated during its training, and its continuation."""
 
 import base64
 import dataclasses
@@ -13,13 +13,13 @@ import pytest
 
 from tests.backbones.scripted_server import Answer, Server, archive, files_of
 from tests.conftest import TINY
+from tests.end_to_end.conftest import Run
 from tests.trainer.collection_model import write_collection_model
 from trainer.training.loop import Loop
 
 pytestmark = pytest.mark.slow
 
 USER, PASSWORD, SIGNATURE = "somebody", "hunter2hunter2", "5EC12E7"
-PRINTED = []  # stdout and stderr of all runs
 
 
 @pytest.fixture(scope="module")
@@ -41,59 +41,81 @@ def model(tmp_path_factory):
         yield url.replace("://", f"://{USER}:{PASSWORD}@")
 
 
-@pytest.fixture
-def arguments(model):
-    given = ["--model", model, "--dataset", "digits", "--min-accuracy", "0"]
-    return [*given, "--head", "gradient", "--set", "train.steps=6", "--set", "augment.mixup=0.2"]
+@dataclasses.dataclass
+class Runs:
+    """A run whose training is terminated, and the next run.
+
+    Attributes:
+      stopped: the first run.
+      checkpoints: the checkpoints after the first run.
+      resumed: the next run.
+    """
+
+    stopped: Run
+    checkpoints: list[Path]
+    resumed: Run
+
+    @property
+    def printed(self) -> list[str]:
+        runs = (self.stopped, self.resumed)
+        return [text for run in runs for text in (run.out, run.err)]
 
 
-def test_the_next_run_resumes_from_the_checkpoint(pipeline, root, arguments, monkeypatch):
+@pytest.fixture(scope="module")
+def runs(pipeline, root, model):
+    arguments = ["--model", model, "--dataset", "digits", "--min-accuracy", "0", "--tuner", "2"]
+    arguments += ["--head", "gradient", "--set", "train.steps=6", "--set", "augment.mixup=0.2"]
+    arguments += ["--set", "train.checkpoint_steps=4", "--set", "report.heat_map_seconds=0"]
     save = Loop._save
 
     def save_and_be_asked(self):
         save(self)
-        if self._step == 4:
+        if self._step == 4 and list((root / "checkpoints").glob("*")):  # not in Tuner's trainings
             signal.raise_signal(signal.SIGTERM)
 
-    monkeypatch.setattr(Loop, "_save", save_and_be_asked)
-    asked = pipeline(root, *arguments, "--set", "train.checkpoint_steps=4")
-    PRINTED.extend([asked.out, asked.err])
-    assert asked.status == 1
-    assert "asked to end after step 4 of 6" in asked.err
-    assert list((root / "checkpoints").glob("*/newest/step-4.index"))
-    monkeypatch.setattr(Loop, "_save", save)
-    resumed = pipeline(root, *arguments, "--set", "train.checkpoint_steps=4")
-    PRINTED.extend([resumed.out, resumed.err])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Loop, "_save", save_and_be_asked)
+        stopped = pipeline(root, *arguments)
+    checkpoints = list((root / "checkpoints").glob("*/newest/*.index"))
+    return Runs(stopped, checkpoints, pipeline(root, *arguments))
+
+
+def test_a_training_that_is_terminated_is_saved(runs):
+    assert runs.stopped.status == 1
+    assert {"Tuner", "Trainer"} & runs.stopped.ran == {"Tuner"}
+    assert "asked to end after step 4 of 6" in runs.stopped.err
+    assert "step-4.index" in {path.name for path in runs.checkpoints}
+
+
+def test_the_next_run_resumes_from_the_checkpoint(runs, root):
+    resumed = runs.resumed
     assert (resumed.status, resumed.err) == (0, "")
     assert resumed.ran == {"Trainer", "Evaluator", "ServingCheck", "Pusher", "Report"}
     (log,) = [log for log in (root / "logs").iterdir() if "resumes from" in log.read_text()]
     assert "resumes from the checkpoint of step 4" in log.read_text()
     assert not any((root / "checkpoints").iterdir())
     assert list(resumed.artifacts["Trainer.model_run"].rglob("events.out.tfevents.*"))
+    assert resumed.artifacts["Trainer.model"].is_dir()
 
 
-def test_training_uses_the_best_hyperparameters_of_the_tuner(pipeline, root, arguments):
-    run = pipeline(root, *arguments, "--tuner", "2")
-    PRINTED.extend([run.out, run.err])
-    assert (run.err, run.status in (0, 3)) == ("", True)
-    assert {"Tuner", "Trainer"} <= run.ran
-    (found,) = run.artifacts["Tuner.best_hyperparameters"].iterdir()
+def test_training_uses_the_best_hyperparameters_of_the_tuner(runs):
+    artifacts = runs.resumed.artifacts
+    (found,) = artifacts["Tuner.best_hyperparameters"].iterdir()
     values = keras_tuner.HyperParameters.from_config(json.loads(found.read_text())).values
-    curves = run.artifacts["Trainer.model_run"] / "history.json"
+    curves = artifacts["Trainer.model_run"] / "history.json"
     rates = [step["learning_rate"] for step in json.loads(curves.read_text())["steps"]]
     assert max(rates) == pytest.approx(values["train.learning_rate"], rel=1e-5)
-    assert run.artifacts["Trainer.model"].is_dir()
 
 
-def test_password_and_signature_of_the_url_are_not_stored(root):
+def test_password_and_signature_of_the_url_are_not_stored(runs, root):
     """The runs neither print password and signature, nor write them to any file."""
-    assert len(PRINTED) == 6
-    assert re.search(r"model +http://…@127\.0\.0\.1:\d+/published\.tar\.gz\?…$", PRINTED[0], re.M)
+    printed = runs.printed
+    assert re.search(r"model +http://…@127\.0\.0\.1:\d+/published\.tar\.gz\?…$", printed[0], re.M)
     files = [path for path in root.rglob("*") if path.is_file()]
     files += [path for path in Path(os.environ["VIT_HOME"]).rglob("*") if path.is_file()]
     assert {"metadata.sqlite", ".pipeline-reads", "saved_model.pb"} <= {path.name for path in files}
     basic = base64.b64encode(f"{USER}:{PASSWORD}".encode())
     for secret in (USER.encode(), PASSWORD.encode(), SIGNATURE.encode(), basic):
-        assert not [text for text in PRINTED if secret.decode() in text]
+        assert not [text for text in printed if secret.decode() in text]
         assert not [path for path in files if secret in path.read_bytes()]
         assert not [path for path in files if secret.decode().lower() in str(path).lower()]

@@ -118,7 +118,7 @@ def test_two_runs_side_by_side(root, capsys):
     assert pipeline_runner.main(["--compare", page, "flowers/12"]) == 0
     capsys.readouterr()
     assert pipeline_runner.main(["--compare", page, "flowers/9"]) == 2
-    assert f"--compare {page} flowers/9: found one run twice; expected" in capsys.readouterr().err
+    assert f"--compare {page} flowers/9: found the same run twice; expected" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,6 @@ import tensorflow as tf
 
 from trainer.decoding.file_bytes import FileBytes, little_endian
 from trainer.decoding.header import Header
-from trainer.decoding.orientation import UPRIGHT
 
 _DEPTHS = (1, 4, 8, 24, 32)
 _FILE_HEADER = 14
@@ -33,8 +32,7 @@ def read_header(file: FileBytes) -> Header:
     return Header(
         height=tf.abs(height),
         width=little_endian(fields[4:8]),
-        orientation=UPRIGHT,
-        has_colors=True,
+        exif=b"",
         has_alpha=False,
     )
 
@@ -49,27 +47,23 @@ def decode(file: FileBytes, header: Header) -> tf.Tensor:
     is_top_down = fields[11] >= 128
     rows = tf.cond(is_top_down, lambda: rows, lambda: tf.reverse(rows, [0]))
 
-    def with_channels(channels: int) -> tf.Tensor:
+    def with_channels() -> tf.Tensor:
+        channels = depth // 8
         used = rows[:, : header.width * channels]
         return tf.reshape(used, [header.height, header.width, channels])[..., 2::-1]
 
-    def with_palette(bits: int) -> tf.Tensor:
-        shifts = tf.range(8 - bits, -1, -bits)
-        parts = tf.bitwise.right_shift(tf.cast(rows, tf.int32)[..., tf.newaxis], shifts) % 2**bits
-        indices = tf.reshape(parts, [header.height, stride * 8 // bits])[:, : header.width]
-        colors = tf.reshape(_palette(file, fields, 2**bits), [-1, 4])[:, 2::-1]
+    def with_palette() -> tf.Tensor:
+        most = tf.bitwise.left_shift(1, depth)
+        shifts = tf.range(8 - depth, -1, -depth)
+        parts = tf.bitwise.right_shift(tf.cast(rows, tf.int32)[..., tf.newaxis], shifts) % most
+        indices = tf.reshape(parts, [header.height, stride * 8 // depth])[:, : header.width]
+        colors = tf.reshape(_palette(file, fields, most), [-1, 4])[:, 2::-1]
         return tf.gather(colors, indices)
 
-    return tf.switch_case(
-        tf.argmax(tf.equal(depth, _DEPTHS), output_type=tf.int32),
-        [
-            *(lambda bits=bits: with_palette(bits) for bits in (1, 4, 8)),
-            *(lambda channels=channels: with_channels(channels) for channels in (3, 4)),
-        ],
-    )
+    return tf.cond(depth <= 8, with_palette, with_channels)
 
 
-def _palette(file: FileBytes, fields: tf.Tensor, most: int) -> tf.Tensor:
+def _palette(file: FileBytes, fields: tf.Tensor, most: tf.Tensor) -> tf.Tensor:
     """Returns a palette of up to `most` colours, uint8 [4 n]: blue, green, red and 0 for each."""
     used = little_endian(fields[32:36])
     count = tf.where((used > 0) & (used < most), used, most)

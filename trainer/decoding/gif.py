@@ -1,16 +1,15 @@
 """Decodes the first frame of GIF files (GIF89a specification, sections 17 to 23).
 
 TensorFlow's decoder decodes all frames, makes transparent pixels black, and uses the size of the
-largest frame as the size of the canvas. So the decoder gets a GIF with only the first frame, in
-which the transparent colour is replaced by opaque white; the rest of the canvas is added
-afterwards.
+largest frame as the size of the canvas. For this reason, TensorFlow's decoder gets a GIF with only
+the first frame, in which the transparent colour is replaced by opaque white; the rest of the canvas
+is added afterwards.
 """
 
 import tensorflow as tf
 
 from trainer.decoding.file_bytes import FileBytes, equals, little_endian
 from trainer.decoding.header import Header
-from trainer.decoding.orientation import UPRIGHT
 
 _EXTENSION, _CONTROL, _IMAGE = 0x21, 0xF9, 0x2C
 _MOST_BLOCKS = 10000
@@ -27,8 +26,7 @@ def read_header(file: FileBytes) -> Header:
     return Header(
         height=tf.maximum(height, top + frame_height),
         width=tf.maximum(width, left + frame_width),
-        orientation=UPRIGHT,
-        has_colors=False,
+        exif=b"",
         has_alpha=False,
     )
 

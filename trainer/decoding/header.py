@@ -11,16 +11,17 @@ class Header(NamedTuple):
     Attributes:
       height, width: height and width of the stored image, int32 []; 0 if the header does not
         contain them.
-      orientation: the EXIF orientation, int32 [] from 1 to 8.
-      has_colors: whether pixels are stored as red, green and blue, bool [].
+      exif: the EXIF block, string []; empty if there is none. It may be followed by other bytes of
+        the file.
       has_alpha: whether some pixels may be transparent, bool [].
+      is_rgb_jpeg: whether the file is a JPEG of three channels, bool [].
     """
 
     height: tf.Tensor
     width: tf.Tensor
-    orientation: tf.Tensor | int
-    has_colors: tf.Tensor | bool
+    exif: tf.Tensor | bytes
     has_alpha: tf.Tensor | bool
+    is_rgb_jpeg: tf.Tensor | bool = False
 
 
 def lay_on_white(image: tf.Tensor) -> tf.Tensor:

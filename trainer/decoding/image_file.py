@@ -4,16 +4,17 @@ ImageExampleGen and the exported model run the same ops, so ingestion and servin
 the same way.
 """
 
-from collections.abc import Callable, Sequence
+import functools
+from collections.abc import Callable
 from typing import NamedTuple
 
 import tensorflow as tf
 
 from trainer.decoding import bmp, gif, jpeg, png, webp
 from trainer.decoding.file_bytes import FileBytes
-from trainer.decoding.header import Header
+from trainer.decoding.header import Header, lay_on_white
 from trainer.decoding.limits import Limits
-from trainer.decoding.orientation import UPRIGHT, turn_upright
+from trainer.decoding.orientation import UPRIGHT, read_orientation, turn_upright
 
 
 class Format(NamedTuple):
@@ -94,36 +95,70 @@ def decode_plain_jpeg(encoded: tf.Tensor, limits: Limits) -> tf.Tensor:
         return tf.ensure_shape(jpeg.decode(file), [None, None, 3])
 
 
-def decode_upright(
-    encoded: tf.Tensor, limits: Limits, formats: Sequence[Format] = FORMATS
-) -> Decoded:
-    """Decodes an image of any of the formats.
+def decode_upright(encoded: tf.Tensor, limits: Limits) -> Decoded:
+    """Decodes an image of any of `FORMATS`.
 
     Args:
       encoded: the file, string [].
       limits: the limits for the sizes of images, and their value of white.
-      formats: the formats that the graph decodes; with fewer formats, it is built faster.
 
     Raises:
-      InvalidArgumentError: when the graph runs: the file has none of the formats, is damaged or
-        cut off, or has too many pixels.
+      InvalidArgumentError: when the graph runs: the file has none of `FORMATS`, is damaged or cut
+        off, or has too many pixels.
     """
     file = FileBytes(encoded)
-    is_format = tf.stack([_starts_with(file, format.magic) for format in formats])
+    is_format = tf.stack([_starts_with(file, format.magic) for format in FORMATS])
     with tf.control_dependencies(
         [tf.debugging.Assert(tf.reduce_any(is_format), ["not an image of a known format"])]
     ):
         index = tf.argmax(is_format, output_type=tf.int32)
-    branches = [lambda format=format: _decode_as(format, file, limits) for format in formats]
-    image, orientation, is_upright_jpeg = tf.switch_case(index, branches)
+    branches = [functools.partial(_reader(format, limits), encoded) for format in FORMATS]
+    return _finish(tf.switch_case(index, branches), limits)
+
+
+@functools.cache
+def decoder_of(format: Format, limits: Limits) -> Callable[[tf.Tensor], Decoded]:
+    """Returns a traced function that decodes images of one format as `decode_upright` does.
+
+    Most datasets have images of one or two formats. The graph of one format is traced and first run
+    in a third of the time that the graph of all formats takes.
+
+    Args:
+      format: the format, as `find_format` returns it.
+      limits: as of `decode_upright`.
+    """
+    read = _reader(format, limits)
+    decode = tf.function(lambda encoded: _finish(read(encoded), limits), autograph=False)
+    return decode.get_concrete_function(tf.TensorSpec([], tf.string))
+
+
+class _Stored(NamedTuple):
+    """The content of an image file.
+
+    Attributes:
+      image: the stored pixels, uint8 [h, w, 3], or [h, w, 4] if `has_alpha`.
+      exif, has_alpha, is_rgb_jpeg: see `Header`.
+    """
+
+    image: tf.Tensor
+    exif: tf.Tensor
+    has_alpha: tf.Tensor
+    is_rgb_jpeg: tf.Tensor
+
+
+def _finish(stored: _Stored, limits: Limits) -> Decoded:
+    """Takes the steps that all formats have in common.
+
+    They are not part of the graph of each format, because each op makes the exported model larger,
+    and takes time when TensorFlow builds the graph for a request.
+    """
+    image = tf.cond(stored.has_alpha, lambda: lay_on_white(stored.image), lambda: stored.image)
+    image = tf.ensure_shape(image, [None, None, 3])
     is_large = tf.reduce_max(tf.shape(image)[:2]) > limits.max_side
     image = tf.cond(is_large, lambda: _shrink(image, limits.max_side), lambda: image)
-    return Decoded(turn_upright(image, orientation), is_upright_jpeg & ~is_large)
-
-
-# The stored pixels, uint8 [h, w, 3]; the orientation of the image; and whether the file is an
-# upright RGB JPEG.
-_Stored = tuple[tf.Tensor, tf.Tensor, tf.Tensor]
+    orientation = read_orientation(stored.exif)
+    is_as_stored = stored.is_rgb_jpeg & tf.equal(orientation, UPRIGHT) & ~is_large
+    return Decoded(turn_upright(image, orientation), is_as_stored)
 
 
 def _starts_with(file: FileBytes, magic: bytes) -> tf.Tensor:
@@ -131,16 +166,26 @@ def _starts_with(file: FileBytes, magic: bytes) -> tf.Tensor:
     return tf.reduce_all(tf.equal(start, expected) | tf.equal(expected, _ANY))
 
 
+@functools.cache
+def _reader(format: Format, limits: Limits) -> Callable[[tf.Tensor], _Stored]:
+    """Returns a function that reads an encoded image of one format.
+
+    The graph of this function is traced once in a process, for ingestion and for the export of the
+    model.
+    """
+    read = tf.function(
+        lambda encoded: _decode_as(format, FileBytes(encoded), limits), autograph=False
+    )
+    with tf.init_scope():  # the traced graph must not become a part of the calling graph
+        return read.get_concrete_function(tf.TensorSpec([], tf.string))
+
+
 def _decode_as(format: Format, file: FileBytes, limits: Limits) -> _Stored:
     header = format.read_header(file)
     with tf.control_dependencies(_check_size(header, limits.max_pixels)):
         image = format.decode(file, Header(*map(tf.identity, header)), limits)
-    is_rgb = tf.logical_and(header.has_colors, tf.logical_not(header.has_alpha))
-    return (
-        tf.ensure_shape(image, [None, None, 3]),
-        tf.convert_to_tensor(header.orientation),
-        is_rgb & tf.equal(header.orientation, UPRIGHT) & (format.name == "JPEG"),
-    )
+    fields = (header.exif, header.has_alpha, header.is_rgb_jpeg)
+    return _Stored(image, *map(tf.convert_to_tensor, fields))
 
 
 def _check_size(header: Header, max_pixels: int) -> list[tf.Operation]:

@@ -6,7 +6,6 @@ import tensorflow as tf
 
 from trainer.decoding.file_bytes import FileBytes, big_endian, equals
 from trainer.decoding.header import Header
-from trainer.decoding.orientation import read_orientation
 
 # The default method of TensorFlow, INTEGER_FAST, has a mean error over an image of up to 18 of 255
 # at qualities above 92. The method INTEGER_ACCURATE has a mean error of 1.4 at quality 98, and is
@@ -29,12 +28,13 @@ _KINDS = [
     _SEGMENT,
     *[_FRAME] * 3,
     *[_BARE] * 9,
-    *[_END] * 2,  # EOI, SOS
+    *[_END] * 2,  # the markers EOI and SOS
     *[_SEGMENT] * (0xFF - 0xDB),
     _FILL,
 ]
 _APP1 = 0xE1
 _MOST_SEGMENTS = 2000
+_LONGEST_SEGMENT = 2**16  # the length of a segment is a number of 16 bits
 _SEARCHED = 4096  # number of bytes that are searched for the next marker in one step
 
 
@@ -58,9 +58,9 @@ def read_header(file: FileBytes) -> Header:
     return Header(
         height=frame.height,
         width=frame.width,
-        orientation=read_orientation(file, frame.exif),
-        has_colors=tf.equal(frame.channels, 3),
+        exif=file.string(frame.exif, _LONGEST_SEGMENT),
         has_alpha=False,
+        is_rgb_jpeg=tf.equal(frame.channels, 3),
     )
 
 

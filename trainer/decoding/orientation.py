@@ -15,24 +15,23 @@ _MOST_ENTRIES = 1000
 _SHORT, _LONG = 3, 4
 
 
-def read_orientation(file: FileBytes, position: tf.Tensor) -> tf.Tensor:
+def read_orientation(exif: tf.Tensor) -> tf.Tensor:
     """Reads the orientation in an EXIF block.
 
     Args:
-      file: the file that contains the block.
-      position: the position of the block, int32 []; -1 if there is no block. The block begins with
-        the TIFF header, or with `Exif`, two zeros and the TIFF header.
+      exif: the block, string []. It is empty, or begins with the TIFF header, or with `Exif`, two
+        zeros and the TIFF header.
 
     Returns:
-      The orientation, int32 [] from 1 to 8; 1 if there is no block, or if the block is damaged or
-      contains no valid orientation.
+      The orientation, int32 [] from 1 to 8; 1 if the block is empty or damaged, or contains no
+      valid orientation.
     """
-    return tf.cond(position < 0, lambda: UPRIGHT, lambda: _read_block(file, position))
+    is_empty = tf.equal(tf.strings.length(exif), 0)
+    return tf.cond(is_empty, lambda: UPRIGHT, lambda: _read_block(FileBytes(exif)))
 
 
-def _read_block(file: FileBytes, position: tf.Tensor) -> tf.Tensor:
-    start = file.window(position, 6)
-    position += tf.where(equals(start, b"Exif\0\0"), 6, 0)
+def _read_block(file: FileBytes) -> tf.Tensor:
+    position = tf.where(equals(file.window(0, 6), b"Exif\0\0"), 6, 0)
     header = file.window(position, 8)
     is_little = equals(header[:4], b"II*\0")
     is_tiff = is_little | equals(header[:4], b"MM\0*")

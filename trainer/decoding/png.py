@@ -3,8 +3,7 @@
 import tensorflow as tf
 
 from trainer.decoding.file_bytes import FileBytes, big_endian, equals
-from trainer.decoding.header import Header, lay_on_white
-from trainer.decoding.orientation import UPRIGHT, read_orientation
+from trainer.decoding.header import Header
 
 # The start of the text chunk in which ImageMagick writes EXIF as hexadecimal digits.
 _PROFILE = b"Raw profile type exif\0"
@@ -21,18 +20,15 @@ def read_header(file: FileBytes) -> Header:
     """
     fields = file.window(16, 10)
     exif, profile, transparency = _walk(file)
-    kind = fields[9]
-    orientation = tf.cond(
-        profile < 0,
-        lambda: read_orientation(file, exif),
-        lambda: _orientation_of_profile(file, profile),
-    )
     return Header(
         height=big_endian(fields[4:8]),
         width=big_endian(fields[0:4]),
-        orientation=orientation,
-        has_colors=tf.equal(kind, _RGB),
-        has_alpha=(transparency >= 0) | tf.reduce_any(tf.equal(kind, _WITH_ALPHA)),
+        exif=tf.cond(
+            profile < 0,
+            lambda: file.string(exif, file.size),
+            lambda: _decode_profile(file, profile),
+        ),
+        has_alpha=(transparency >= 0) | tf.reduce_any(tf.equal(fields[9], _WITH_ALPHA)),
     )
 
 
@@ -66,8 +62,8 @@ def _walk(file: FileBytes) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     return exif, profile, transparency
 
 
-def _orientation_of_profile(file: FileBytes, position: tf.Tensor) -> tf.Tensor:
-    """Returns the orientation in ImageMagick's profile.
+def _decode_profile(file: FileBytes, position: tf.Tensor) -> tf.Tensor:
+    """Returns the EXIF block in ImageMagick's profile, string []; empty if it is damaged.
 
     The profile consists of "exif", the number of bytes, and lines of hexadecimal digits.
     """
@@ -79,10 +75,9 @@ def _orientation_of_profile(file: FileBytes, position: tf.Tensor) -> tf.Tensor:
     def decoded() -> tf.Tensor:
         codes = tf.cast(tf.io.decode_raw(tf.strings.upper(digits), tf.uint8), tf.int32)
         values = tf.reshape(codes - tf.where(codes > ord("9"), ord("A") - 10, ord("0")), [-1, 2])
-        content = tf.gather(_BYTES, 16 * values[:, 0] + values[:, 1])
-        return read_orientation(FileBytes(tf.strings.reduce_join(content)), tf.constant(0))
+        return tf.strings.reduce_join(tf.gather(_BYTES, 16 * values[:, 0] + values[:, 1]))
 
-    return tf.cond(is_whole, decoded, lambda: UPRIGHT)
+    return tf.cond(is_whole, decoded, lambda: "")
 
 
 # A table of the 256 byte values, each as a string of one byte.
@@ -90,7 +85,7 @@ _BYTES = [bytes([value]) for value in range(256)]
 
 
 def decode(file: FileBytes, header: Header, max_value: int = 0) -> tf.Tensor:
-    """Returns the pixels on white, uint8 [h, w, 3].
+    """Returns the stored pixels, uint8 [h, w, 3], or [h, w, 4] if `header.has_alpha`.
 
     With 16 bits per channel, 65535 is white, and the result has the 8 higher bits. White has
     another value if `max_value` is set, or if the file has a chunk sBIT of n bits and no value of
@@ -105,26 +100,24 @@ def decode(file: FileBytes, header: Header, max_value: int = 0) -> tf.Tensor:
       header: the header of the file.
       max_value: the value of white in images with 16 bits per channel; 0 to apply these rules.
     """
-    is_16_bit = tf.equal(file.window(_DEPTH, 1)[0], 16)
-    return tf.cond(
-        header.has_alpha,
-        lambda: lay_on_white(_decode(file, is_16_bit, 4, max_value)),
-        lambda: _decode(file, is_16_bit, 3, max_value),
-    )
 
-
-def _decode(file: FileBytes, is_16_bit: tf.Tensor, channels: int, max_value: int) -> tf.Tensor:
-    """Returns the pixels with 3 or 4 channels, uint8 [h, w, channels]."""
+    def decode_as(dtype: tf.DType) -> tf.Tensor:
+        return tf.cond(
+            header.has_alpha,
+            lambda: tf.io.decode_png(file.encoded, 4, dtype),
+            lambda: tf.io.decode_png(file.encoded, 3, dtype),
+        )
 
     def decode_16_bit() -> tf.Tensor:
-        image = tf.cast(tf.io.decode_png(file.encoded, channels, tf.uint16), tf.int32)
+        image = tf.cast(decode_as(tf.uint16), tf.int32)
         colors, alpha = image[..., :3], image[..., 3:] // 256
         white = tf.constant(max_value) if max_value else _find_white(file, colors)
         scaled = (tf.minimum(colors, white) * 255 + white // 2) // white
         colors = tf.where(tf.equal(white, 65535), colors // 256, scaled)
         return tf.cast(tf.concat([colors, alpha], axis=-1), tf.uint8)
 
-    return tf.cond(is_16_bit, decode_16_bit, lambda: tf.io.decode_png(file.encoded, channels))
+    is_16_bit = tf.equal(file.window(_DEPTH, 1)[0], 16)
+    return tf.cond(is_16_bit, decode_16_bit, lambda: decode_as(tf.uint8))
 
 
 def _find_white(file: FileBytes, colors: tf.Tensor) -> tf.Tensor:

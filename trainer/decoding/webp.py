@@ -6,8 +6,7 @@ Sources: developers.google.com/speed/webp/docs/riff_container, RFC 6386 and RFC 
 import tensorflow as tf
 
 from trainer.decoding.file_bytes import FileBytes, equals, little_endian
-from trainer.decoding.header import Header, lay_on_white
-from trainer.decoding.orientation import read_orientation
+from trainer.decoding.header import Header
 from trainer.decoding.quick_options import quick_options
 
 _HAS_ANIMATION, _HAS_EXIF, _HAS_ALPHA = 0x02, 0x08, 0x10
@@ -51,8 +50,7 @@ def read_header(file: FileBytes) -> Header:
     return Header(
         height=height,
         width=width,
-        orientation=read_orientation(file, exif),
-        has_colors=True,
+        exif=file.string(exif, file.size),
         has_alpha=has_alpha,
     )
 
@@ -77,11 +75,9 @@ def _find_exif(file: FileBytes) -> tf.Tensor:
 
 
 def decode(file: FileBytes, header: Header) -> tf.Tensor:
-    """Returns the pixels on white, uint8 [h, w, 3]."""
+    """Returns the stored pixels, uint8 [h, w, 3], or [h, w, 4] if `header.has_alpha`."""
     return tf.cond(
-        header.has_alpha,
-        lambda: lay_on_white(_decode(file.encoded, 4)),
-        lambda: _decode(file.encoded, 3),
+        header.has_alpha, lambda: _decode(file.encoded, 4), lambda: _decode(file.encoded, 3)
     )
 
 

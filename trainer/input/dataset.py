@@ -24,6 +24,10 @@ _INTERLEAVED, _TURN = 8, 4
 # With fewer files for each worker, the numbers of examples in the workers' parts of the files would
 # differ too much.
 _FILES_PER_WORKER = 4
+# AutoGraph would rewrite the source of each function of a dataset, for which it parses the module
+# each time. Nothing here needs it: no function has Python's `if` or `for` over a tensor.
+_without_autograph = tf.autograph.experimental.do_not_convert
+
 _ENCODED = {IMAGE: tf.io.FixedLenFeature([], tf.string), LABEL: tf.io.FixedLenFeature([], tf.int64)}
 
 
@@ -63,10 +67,16 @@ class TrainingData:
         return sum(self.class_counts)
 
     @property
+    def is_small(self) -> bool:
+        """Whether all records fit into the shuffle buffer, and so into memory."""
+        return self.examples <= _SHUFFLE_BUFFER
+
+    @property
     def classes(self) -> int:
         """Number of classes."""
         return len(self.class_counts)
 
+    @_without_autograph
     def batches(
         self, batch_size: int, *, parts: int = 1, start: int = 0, worker: int = 0, workers: int = 1
     ) -> tf.data.Dataset:
@@ -115,11 +125,10 @@ class TrainingData:
         """
         names = _list_files(self.files)
         files = tf.data.Dataset.from_tensor_slices(names)
-        is_small = self.examples <= _SHUFFLE_BUFFER
         # If all records fit into the shuffle buffer, they are read only once, since they stay in
         # memory anyway.
-        cached = _read_records(files).cache() if is_small else None
-        if workers > 1 and (is_small or len(names) < _FILES_PER_WORKER * workers):
+        cached = _read_records(files).cache() if self.is_small else None
+        if workers > 1 and (self.is_small or len(names) < _FILES_PER_WORKER * workers):
             return self._records(start).shard(workers, worker)
 
         def first_turn(epoch: Any) -> Any:
@@ -179,6 +188,7 @@ class TrainingData:
         return tf.stack([tf.constant(self.seed, tf.int64), position])
 
 
+@_without_autograph
 def validation_batches(
     files: Sequence[str],
     graph: "TransformGraph",
@@ -219,6 +229,7 @@ def validation_batches(
     return parsed.prefetch(tf.data.AUTOTUNE)
 
 
+@_without_autograph
 def read_features(files: Sequence[str], graph: "TransformGraph") -> tuple[np.ndarray, np.ndarray]:
     """Returns the features, float32 [N, D], and labels, int64 [N], of all transformed examples."""
     records = _read_records(tf.data.Dataset.from_tensor_slices(_list_files(files)))
@@ -232,14 +243,10 @@ def _list_files(patterns: Sequence[str]) -> list[str]:
     return sorted(name for pattern in patterns for name in tf.io.gfile.glob(pattern))
 
 
-def _read_records(files: tf.data.Dataset) -> tf.data.Dataset:
-    return files.flat_map(_read_file)
-
-
 def _interleave_records(files: tf.data.Dataset) -> tf.data.Dataset:
     """Reads several files in parallel, in an order that depends on the order of the files alone."""
     return files.interleave(
-        _read_file,
+        _read_records,
         cycle_length=_INTERLEAVED,
         block_length=_TURN,
         num_parallel_calls=tf.data.AUTOTUNE,
@@ -247,5 +254,6 @@ def _interleave_records(files: tf.data.Dataset) -> tf.data.Dataset:
     )
 
 
-def _read_file(file: tf.Tensor) -> tf.data.Dataset:
-    return tf.data.TFRecordDataset(file, compression_type="GZIP")
+def _read_records(files: tf.Tensor | tf.data.Dataset) -> tf.data.Dataset:
+    """Reads the records of a file, or of several files one after the other."""
+    return tf.data.TFRecordDataset(files, compression_type="GZIP")

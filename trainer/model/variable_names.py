@@ -11,8 +11,8 @@ def named_variables(backbone: Any) -> list[tuple[str, tf.Variable]]:
     """Returns all variables of a backbone with their names, such as `block_1/kernel`.
 
     Variables without names are identified by their shapes, if these are the shapes of a catalogue
-    model. Such variables get the names of the catalogue model's checkpoint, in the order of the
-    forward pass.
+    model. Variables without names get the names of the catalogue model's checkpoint, in the order
+    of the forward pass.
 
     Args:
       backbone: a restored object that keeps the contract of `backbones.contract`.

@@ -42,7 +42,7 @@ def import_inlined(function: Any, inputs: Sequence[tf.Tensor]) -> Any:
 
     Args:
       function: the concrete function.
-      inputs: its arguments.
+      inputs: the arguments of the function.
 
     Returns:
       The function's nested outputs.

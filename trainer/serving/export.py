@@ -76,7 +76,7 @@ class ServedClassifier:
             **(more_signatures or {}),
         }
         module = tf.Module()
-        module.backbone = self._backbone
+        module.backbone = collect_state(self._backbone)
         # The Keras layer itself is not saved: servers load the model in a Session, which restores
         # no variables of Keras's own class. Keras's ExportArchive saves `tf.Variable`s for the same
         # reason.
@@ -142,9 +142,22 @@ class ServedClassifier:
         }
 
 
+def collect_state(module: tf.Module) -> list[Any]:
+    """Returns the variables, tables and files of a module and of its parts, without functions.
+
+    A SavedModel of a restored backbone contains all functions of the backbone, and the graph of
+    training can be larger than the graph of inference. With only the state of the backbone, the
+    SavedModel contains the functions that its signatures call, and no others.
+    """
+    kinds = (tf.Variable, tf.saved_model.experimental.TrackableResource, tf.saved_model.Asset)
+    return [
+        part for part in tf.train.TrackableView(module).descendants() if isinstance(part, kinds)
+    ]
+
+
 def _strings(name: str) -> tf.TensorSpec:
     return tf.TensorSpec([None], tf.string, name=name)
 
 
 def _traced(method: Callable[[tf.Tensor], Tensors], spec: tf.TensorSpec) -> Any:
-    return tf.function(method, input_signature=[spec])
+    return tf.function(method, input_signature=[spec], autograph=False)

@@ -6,10 +6,10 @@ import pickle
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 
@@ -50,17 +50,8 @@ class ServingProcess:
           InputError: the process ends before it is ready.
         """
         self._bounds = bounds
-        self._log = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115 (until the end)
-        self._process = subprocess.Popen(
-            # With -I, Python ignores PYTHONPATH and the modules in the current directory.
-            [python, "-I", _SCRIPT, "--requests"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._log,
-            # An empty value of CUDA_VISIBLE_DEVICES hides all GPUs as well, but not from every
-            # version of the driver.
-            env=os.environ | ({"CUDA_VISIBLE_DEVICES": "-1"} if on_cpu else {}),
-        )
+        started = _ahead.pop((str(python), on_cpu), None) or _start(python, on_cpu)
+        self._process, self._log = started.process, started.log
         # Importing TensorFlow takes seconds to minutes, on any machine, whatever the model.
         with Watchdog(self._process, None) as unbounded:
             self.modules: frozenset[str] = frozenset(self._receive("TensorFlow", unbounded))
@@ -133,6 +124,56 @@ class ServingProcess:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._process.kill()
-        self._process.communicate()
-        self._log.close()
+        _Started(self._process, self._log).stop()
+
+
+class _Started(NamedTuple):
+    """A process that imports TensorFlow, and the file to which it writes its messages."""
+
+    process: "subprocess.Popen[bytes]"
+    log: IO[str]
+
+    def stop(self) -> None:
+        self.process.kill()
+        self.process.communicate()
+        self.log.close()
+
+
+# The processes that were started ahead, by the Python and by `on_cpu`.
+_ahead: dict[tuple[str, bool], _Started] = {}
+
+
+@contextlib.contextmanager
+def serving_process_ahead() -> Iterator[Callable[[], None]]:
+    """A context in which the import of TensorFlow for a `ServingProcess` can begin earlier.
+
+    Yields:
+      A function that starts a process; the next ServingProcess of this Python on the CPU uses it.
+      A process that is not used is ended with the context.
+    """
+    key = sys.executable, True
+
+    def start() -> None:
+        if key not in _ahead:
+            _ahead[key] = _start(*key)
+
+    try:
+        yield start
+    finally:
+        if unused := _ahead.pop(key, None):
+            unused.stop()
+
+
+def _start(python: str | Path, on_cpu: bool) -> _Started:
+    log = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115 (until the end)
+    process = subprocess.Popen(
+        # With -I, Python ignores PYTHONPATH and the modules in the current directory.
+        [python, "-I", _SCRIPT, "--requests"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=log,
+        # An empty value of CUDA_VISIBLE_DEVICES hides all GPUs as well, but not from every version
+        # of the driver.
+        env=os.environ | ({"CUDA_VISIBLE_DEVICES": "-1"} if on_cpu else {}),
+    )
+    return _Started(process, log)

@@ -21,6 +21,10 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, BinaryIO
 
+if __name__ == "__main__":
+    # TensorFlow imports Keras if it is there. A server has no Keras, and the import takes a second.
+    sys.modules["keras"] = None  # type: ignore[assignment]
+
 import numpy as np
 import tensorflow as tf
 
@@ -175,7 +179,7 @@ def answer_requests(requests: BinaryIO, answers: BinaryIO) -> None:
     is ("answers", {signature: outputs}), ("answers", {signature: input shapes}) or ("error",
     message). The last model stays loaded for the following requests.
     """
-    modules = sorted({name.partition(".")[0] for name in sys.modules})
+    modules = sorted({name.partition(".")[0] for name, module in sys.modules.items() if module})
     pickle.dump(modules, answers)
     answers.flush()
     loaded: tuple[str, SessionModel] | None = None

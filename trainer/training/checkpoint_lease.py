@@ -1,8 +1,8 @@
 """Gives each training a directory for checkpoints that no other run uses at the same time. Two runs
 with the same inputs would use the same directory, and the run that ends first would remove the
 checkpoints of the other run. So each run takes the lease of its directory for checkpoints. If
-another run has that lease, the run uses another directory, with a number in its name. A run that
-resumes a killed training looks for checkpoints in these directories too.
+another run has the lease of this directory, the run uses another directory, with a number in its
+name. A run that resumes a killed training looks for checkpoints in these directories too.
 """
 
 import contextlib

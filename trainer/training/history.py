@@ -50,7 +50,7 @@ class History:
                 self._summarize(prefix, record)
 
     def add_step(self, step: int, metrics: Mapping[str, float]) -> None:
-        """Adds the metrics of one step. In a long training, most steps are left out."""
+        """Adds the metrics of one step. The curves of a long training leave out most steps."""
         if step % self._interval == 0:
             self._add("steps", "train", {"step": step} | dict(metrics))
 

@@ -196,6 +196,10 @@ class Loop:
         batches = strategy.distribute_datasets_from_function(
             lambda _: validation, self._input_options
         )
+        if train.tune == "head" and train.is_small:
+            # Starting the dataset again takes several times as long as validating a small number of
+            # features.
+            batches = list(batches)
         self._validation = Validation(
             stepper,
             checkpoints,

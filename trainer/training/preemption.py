@@ -66,8 +66,8 @@ def end_at_once() -> Iterator[None]:
 def catch_termination_signals() -> Iterator[Preemption]:
     """A context in which SIGTERM and SIGINT do not end the process; `Preemption` records them.
 
-    In a run on this machine, `common.termination` handles signals. A signal then ends the process
-    at once, or, if the `Preemption` has unsaved steps, at the end of the context. In other
+    In a run on this machine, `common.termination` handles signals. In such a run, a signal ends the
+    process at once, or, if the `Preemption` has unsaved steps, at the end of the context. In other
     programs, only the main thread can handle signals; in another thread, no signal is recorded.
     """
     preemption = Preemption()

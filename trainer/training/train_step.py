@@ -83,7 +83,7 @@ class Stepper:
             )
         self._variants = _variants(hyperparameters)
         self._make_step(self._variants.pop(0))
-        self._test = tf.function(self._distributed_test, reduce_retracing=True)
+        self._test = tf.function(self._distributed_test, reduce_retracing=True, autograph=False)
 
     @property
     def variables(self) -> list[tf.Variable]:
@@ -140,15 +140,16 @@ class Stepper:
 
     def _make_step(self, variant: "_Variant") -> None:
         self._variant = variant
-        self._gradients, self._apply = tf.function(self._part), self._update
+        self._gradients = tf.function(self._part, autograph=False)
+        self._apply = self._update
         if variant.xla:
             self._gradients = compile_with_xla(self._part)
             with self._strategy.scope():
                 # XLA cannot compile the communication between replicas by which Keras updates
                 # replicated variables.
                 if not tf.distribute.has_strategy():
-                    self._apply = tf.function(self._update, jit_compile=True)
-        self._run = tf.function(self._distributed)
+                    self._apply = tf.function(self._update, jit_compile=True, autograph=False)
+        self._run = tf.function(self._distributed, autograph=False)
 
     def _distributed(self, parts: Sequence[Any], preempted: tf.Tensor) -> list[tf.Tensor]:
         results = self._strategy.run(self._on_replica, args=(parts, preempted))

@@ -193,7 +193,7 @@ class TrainingJob:
 
         If only the head is tuned, the model maps features to logits, otherwise images.
         """
-        to_logits = tf.function(model, reduce_retracing=True)
+        to_logits = tf.function(model, reduce_retracing=True, autograph=False)
         logits, labels = self._compute(to_logits, self.validation_files, self.graph)
         calibration = calibrate(logits, labels, precision)
         logger.info("%s on %d validation images", calibration, len(labels))

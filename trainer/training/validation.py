@@ -1,9 +1,7 @@
 """Validation after each epoch: metrics, the best weights, and early stopping."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
-
-import tensorflow as tf
 
 from trainer.training.checkpoints import Checkpoints
 from trainer.training.hyperparameters import Hyperparameters
@@ -19,7 +17,7 @@ class Validation:
         self,
         stepper: Stepper,
         checkpoints: Checkpoints,
-        batches: tf.data.Dataset,
+        batches: Iterable[Any],
         hyperparameters: Hyperparameters,
         *,
         best: list[float] | None,

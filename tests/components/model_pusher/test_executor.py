@@ -385,8 +385,8 @@ def test_a_change_of_the_classes_is_named(tmp_path, serving, caplog):
     assert "no champion" not in caplog.text
     push(models[1], serving, tmp_path / "2")
     assert (
-        f"{serving}/9: this served model has 2 classes, and the new one 3, without b and with the "
-        "new c, d; no champion" in caplog.text
+        f"{serving}/9: this served model has 2 classes, and the new model 3, without b and with "
+        "the new c, d; there was no champion" in caplog.text
     )
     caplog.clear()
     push(models[2], serving, tmp_path / "3")

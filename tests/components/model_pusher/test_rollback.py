@@ -132,7 +132,7 @@ def test_the_command_needs_only_the_pipeline_root(serving, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--rollback"], "found no pipeline; expected its --name"),
+        (["--rollback"], "no pipeline is named; expected --name"),
         (["--name", "flowers", "--rollback", "v1"], "--rollback v1: expected the number of a"),
         (["--name", "flowers", "--rollback"], "runs/flowers/serving has no version"),
     ],

@@ -234,7 +234,7 @@ def test_a_command_that_cannot_be_executed(command, arguments, status, message):
     ("arguments", "message"),
     [
         (["--name", "flowers", "--promote"], "--promote: found no --endpoint"),
-        (["--endpoint", "prod"], "found no pipeline; expected its --name"),
+        (["--endpoint", "prod"], "no pipeline is named; expected --name"),
         (["--name", "flowers", "--endpoint", "prod"], "found no --project or no --region"),
         (
             ["--model", "vit_b16_fe", "--endpoint", "prod"],
@@ -274,7 +274,10 @@ def test_a_name_that_a_model_cannot_have(command, push, vertex, tmp_path):
     more = ["--set", f"cloud.api_endpoint={vertex.url}", "--serving-dir", f"{tmp_path}/serving"]
     status, _, err = run_captured(*arguments, *more, "--set", f"endpoint.container={CONTAINER}")
     assert status == 1
-    assert "--name 7-flowers: expected at most 63 of a-z, 0-9 and -, the first a letter" in err
+    assert (
+        "--name 7-flowers: expected at most 63 characters of a-z, 0-9 and -, the first a letter"
+        in err
+    )
 
 
 def test_a_version_is_copied_to_a_folder_of_its_own(tmp_path, monkeypatch):

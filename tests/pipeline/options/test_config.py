@@ -214,7 +214,11 @@ def test_data_dir_goes_to_tfds_sources_only(tmp_path):
         ("run.runner", "beam", "no --beam-arg"),
         ("augment.crop_area", "0", "expected a number above 0 and at most 1"),
         ("augment.flip", "maybe", "expected true or false"),
-        ("cloud.labels", "Team Name=A B", "expected KEY=VALUE, each with at most 63 of a-z"),
+        (
+            "cloud.labels",
+            "Team Name=A B",
+            "expected KEY=VALUE, each with at most 63 characters of a-z",
+        ),
         ("cloud.labels", ["team=vision", "team"], "expected KEY=VALUE, each"),
         ("cloud.labels", "1team=vision", "expected KEY=VALUE, each"),
         ("cloud.network", "default", "a network's full name, projects/NUMBER/global/networks/NAME"),

@@ -3,7 +3,11 @@
 import pytest
 from google.protobuf import json_format
 from kfp.pipeline_spec import pipeline_spec_pb2
+from tfx.orchestration.kubeflow.v2.container.kubeflow_v2_entrypoint_utils import (
+    parse_raw_artifact_dict,
+)
 
+from components.store_uri import STORE_URI, read_store_uri
 from pipeline.runners.launcher_paths import LauncherPaths
 
 BUCKET = "minio://mlpipeline"
@@ -69,6 +73,8 @@ def test_every_property_is_mapped_and_mapped_back():
     paths = LauncherPaths(sent)
     paths.map_inputs(sent)
     (seen,) = sent.inputs.artifacts["model"].artifacts
+    assert seen.metadata[STORE_URI] == MODEL
+    del seen.metadata[STORE_URI]
     assert "minio://" not in json_format.MessageToJson(seen)
     deep = seen.metadata["nested"]["struct"]["deep"][0]
     assert deep["uri"] == "/minio/mlpipeline/flowers/run/Trainer/1/model"
@@ -78,6 +84,16 @@ def test_every_property_is_mapped_and_mapped_back():
     (stored,) = written.artifacts["blessing"].artifacts
     assert stored.uri == MODEL
     assert json_format.MessageToDict(stored.metadata) == PROPERTIES
+
+
+def test_a_step_knows_the_uri_of_its_inputs():
+    sent = make_input()
+    sent.inputs.artifacts["model"].artifacts[0].type.schema_title = "tfx.Model"
+    LauncherPaths(sent).map_inputs(sent)
+    parsed = parse_raw_artifact_dict(sent.inputs.artifacts, {})  # as TFX's container does
+    (model,) = parsed["model"]
+    assert model.uri == "/minio/mlpipeline/flowers/run/Trainer/1/model"
+    assert read_store_uri(model) == MODEL
 
 
 @pytest.mark.parametrize(

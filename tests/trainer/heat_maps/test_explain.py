@@ -38,7 +38,7 @@ def test_covering_the_bright_quarter_lowers_the_odds():
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
-    """Writes a SavedModel with the signature `from_pixels`, which is no Vision Transformer."""
+    """Loads a SavedModel with the signature `from_pixels`, which is no Vision Transformer."""
     directory = str(tmp_path_factory.mktemp("model"))
     kernel = np.array([[-1.0, 1.0]] * 3, np.float32)
 
@@ -48,7 +48,7 @@ def model(tmp_path_factory):
         return {"probabilities": tf.nn.softmax(mean @ kernel)}
 
     tf.saved_model.save(tf.Module(), directory, signatures={"from_pixels": from_pixels})
-    return directory
+    return tf.saved_model.load(directory)
 
 
 @pytest.fixture(scope="module")

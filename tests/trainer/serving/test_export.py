@@ -173,12 +173,15 @@ def test_every_output_has_the_batch_first(folder, server_process, name, batch):
 
 @pytest.mark.parametrize("name", KINDS)
 def test_weights_are_stored_once(folder, name):
-    """An exported model has one copy of the weights of the backbone and of the head."""
+    """An exported model has one copy of the weights of the backbone and of the head.
+
+    The graph of decoding adds some 600 kB, and the signatures 1 kB for each variable.
+    """
     backbone = folder / "backbones" / KINDS[name][0]
     head = (read_shapes(backbone).features + 1) * len(CLASSES)
     exported = folder / "exported" / name
     assert numbers_in(exported) == numbers_in(backbone) + head
-    assert bytes_in(exported) <= bytes_in(backbone) + 4 * head + 10**6
+    assert bytes_in(exported) <= bytes_in(backbone) + 4 * head + 800_000
 
 
 def bytes_in(model):

@@ -1,5 +1,6 @@
 """Tests of loading models in a Session, and of models that a Session cannot restore."""
 
+import signal
 import subprocess
 import sys
 
@@ -10,8 +11,10 @@ import tensorflow as tf
 
 from common.errors import InputError
 from common.fingerprint import FIRST_PARTY
-from trainer.serving import session_model
-from trainer.serving.serving_process import ServingProcess
+from common.saved_model import read_saved_model
+from trainer.serving import serving_process, session_model
+from trainer.serving.export import collect_state
+from trainer.serving.serving_process import ServingProcess, serving_process_ahead
 from trainer.serving.session_model import SessionError, SessionModel
 
 DEFAULT = tf.saved_model.DEFAULT_SERVING_SIGNATURE_DEF_KEY
@@ -80,6 +83,48 @@ def test_a_keras_layer_is_not_restored(tmp_path):
         SessionModel(str(tmp_path))
 
 
+def test_the_state_of_a_restored_module_is_exported_without_its_other_functions(tmp_path):
+    """`ServedClassifier` exports a backbone in this way. The table is filled from a file."""
+    words = tmp_path / "words.txt"
+    words.write_text("one\ntwo\n")
+    module = tf.Module()
+    module.part = tf.Module()
+    module.part.number = tf.Variable(5, dtype=tf.int64)
+    module.part.table = tf.lookup.StaticVocabularyTable(
+        tf.lookup.TextFileInitializer(
+            str(words),
+            tf.string,
+            tf.lookup.TextFileIndex.WHOLE_LINE,
+            tf.int64,
+            tf.lookup.TextFileIndex.LINE_NUMBER,
+        ),
+        num_oov_buckets=1,
+    )
+    spec = tf.TensorSpec([None], tf.string, name="words")
+    module.find = tf.function(
+        lambda words: module.part.table.lookup(words) + module.part.number, input_signature=[spec]
+    )
+    module.train = tf.function(
+        lambda words: module.part.number.assign_add(1), input_signature=[spec]
+    )
+    tf.saved_model.save(module, str(tmp_path / "backbone"))
+    words.unlink()
+    restored = tf.saved_model.load(str(tmp_path / "backbone"))
+
+    exported = tf.Module()
+    exported.backbone = collect_state(restored)
+    call = tf.function(lambda words: {"numbers": restored.find(words)}, input_signature=[spec])
+    tf.saved_model.save(exported, str(tmp_path / "exported"), signatures=call)
+    answers = SessionModel(str(tmp_path / "exported"))(DEFAULT, {"words": [b"two", b"three"]})
+    assert list(answers["numbers"]) == [6, 7]
+
+    def operations(name):
+        functions = read_saved_model(tmp_path / name).meta_graphs[0].graph_def.library.function
+        return {node.op for function in functions for node in function.node_def}
+
+    assert "AssignAddVariableOp" in operations("backbone") - operations("exported")
+
+
 @pytest.mark.parametrize("is_filled", [True, False])
 def test_a_table_without_an_initializer(tmp_path, is_filled):
     with tf.Graph().as_default(), tf.compat.v1.Session() as session:
@@ -126,7 +171,7 @@ def test_the_command(complete_model, tmp_path, capsys):
 
 def test_the_serving_process_does_not_import_the_project(server_process):
     assert "tensorflow" in server_process.modules
-    ours = {*FIRST_PARTY, "tests", "tfx", "tensorflow_transform"}
+    ours = {*FIRST_PARTY, "tests", "tfx", "tensorflow_transform", "keras"}
     assert not ours & server_process.modules
 
 
@@ -158,6 +203,25 @@ def test_a_crash_of_the_process_is_an_error(tmp_path):
         python.chmod(0o755)
         with pytest.raises(InputError, match=message), ServingProcess(python) as process:
             process.ask("/m", {"\n": {}})
+
+
+def test_a_process_that_was_started_ahead_is_used_once(tmp_path, monkeypatch):
+    python, starts = tmp_path / "python", tmp_path / "starts"
+    python.write_text(
+        f"#!{sys.executable}\nimport pickle, sys\nopen({str(starts)!r}, 'a').write('1')\n"
+        "pickle.dump([], sys.stdout.buffer)\nsys.stdout.flush()\ninput()\n"
+    )
+    python.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(python))
+    with serving_process_ahead() as start:
+        start()
+        for expected in ("1", "11"):
+            with ServingProcess(sys.executable, on_cpu=True):
+                assert starts.read_text() == expected
+        start()
+        (unused,) = serving_process._ahead.values()
+    assert unused.process.returncode == -signal.SIGKILL
+    assert not serving_process._ahead
 
 
 def test_the_script_runs_by_its_path(project, complete_model, tmp_path):
