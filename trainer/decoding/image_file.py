@@ -152,7 +152,9 @@ def _finish(stored: _Stored, limits: Limits) -> Decoded:
     They are not part of the graph of each format, because each op makes the exported model larger,
     and takes time when TensorFlow builds the graph for a request.
     """
-    image = tf.cond(stored.has_alpha, lambda: lay_on_white(stored.image), lambda: stored.image)
+    image = stored.image
+    if image.shape[-1] != 3:  # The format can have alpha, or the graph is for several formats.
+        image = tf.cond(stored.has_alpha, lambda: lay_on_white(stored.image), lambda: stored.image)
     image = tf.ensure_shape(image, [None, None, 3])
     is_large = tf.reduce_max(tf.shape(image)[:2]) > limits.max_side
     image = tf.cond(is_large, lambda: _shrink(image, limits.max_side), lambda: image)
