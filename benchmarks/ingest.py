@@ -2,43 +2,46 @@
 
     python benchmarks/ingest.py [memory] [speed] [--images FOLDER] [--counts 3000 30000]
 
-Every run starts the command line with vit_mini in a new process, and watches this process. A run on
-thousands of images takes minutes.
+`memory`, and `speed` for the nodes up to Transform, start the command line with vit_mini in a new
+process, and watch this process. A run on thousands of images takes minutes.
 
 memory: peak resident memory (VmHWM) while a node runs, with few and with ten times as many images,
 all of them different, for both ways of tuning. All nodes run in one process, so a peak includes
 memory that earlier nodes still hold.
 
-speed: CPU time per image, in ingestion and in the nodes up to Transform. The time is the difference
-between two runs, with few and with many images, divided by the difference of the numbers of images.
-So the start of a node does not count, and other processes on the machine matter little. This time
-is compared with that of a bare loop, which reads and decodes the same files with TensorFlow. Two
-workers are compared with one worker by wall time, which needs a machine without other work.
-`--images` names class folders of real JPEGs, which are copied, all different by a few bytes;
-without it, images are generated.
+speed: images per CPU second, so that other processes on the machine matter little. ImageExampleGen
+runs alone in a new process, between two bare loops that read and decode the same files with
+TensorFlow in the same process; then it runs with two workers. These turns are repeated `--rounds`
+times, and medians are printed, so the quotient of two figures is not exactly their ratio. Rates are
+measured over the second half of the images, so they include neither the start and the end of the
+node nor the building of graphs, which have rows of their own. Two workers are compared with one
+worker in two ways: by wall clock, which needs two free cores, and by the CPU time of the worker
+with the most work, as if each worker had a core of its own. For the nodes up to Transform, the time
+is the difference between two runs, with few and with many images, divided by the difference of the
+numbers of images. `--images` names class folders of real JPEGs, which are copied, all different by
+a few bytes; without it, images are generated.
 
 decoders: CPU time for reading and decoding an image with TensorFlow, Pillow and (if pyvips is
 installed) libvips, whole and at an eighth of the size.
 """
 
 import argparse
+import shutil
+import statistics
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.ingestion.decoders import BARE, measure_decoders
+from benchmarks.ingestion.ingestion_alone import Ingestion, measure_ingestion
 from benchmarks.ingestion.material import make_copies, make_small_images
 from benchmarks.ingestion.watched_run import NodeUse, watch_run
 
 _PARTS = ("memory", "speed", "decoders")
 _NODES = ("ImageExampleGen", "StatisticsGen", "Transform", "Evaluator")
-_TWO_WORKERS = (
-    *("--runner", "beam", "--beam-arg=--direct_running_mode=multi_processing"),
-    "--beam-arg=--direct_num_workers=2",
-)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -50,11 +53,10 @@ def main(arguments: list[str] | None = None) -> None:
             _print_memory(folder, options.counts, options.size, options.tune)
         if {"speed", "decoders"} & set(options.parts):
             folders = [_photographs(folder, options.images, n) for n in options.speed_counts]
-            times = measure_decoders(folders[0])
             if "decoders" in options.parts:
-                _print_decoders(times)
+                _print_decoders(measure_decoders(folders[0]))
             if "speed" in options.parts:
-                _print_speed(folder, folders, times[BARE])
+                _print_speed(folder, folders, options.rounds)
 
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
@@ -64,6 +66,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--size", type=int, default=30000, help="bytes of an image of `memory`")
     parser.add_argument("--tune", nargs="+", default=("full", "head"), choices=("full", "head"))
     parser.add_argument("--speed-counts", type=int, nargs=2, default=(1000, 4000))
+    parser.add_argument("--rounds", type=int, default=3, help="of `speed`")
     parser.add_argument("--images", type=Path, help="class folders of JPEGs, for `speed`")
     parser.add_argument("--work", type=Path, help="keep images, runs and logs in this folder")
     options = parser.parse_args(arguments)
@@ -97,49 +100,61 @@ def _print_decoders(times: dict[str, float]) -> None:
         _row(name, f"{each:.2f}", "", each / times[BARE], "")
 
 
-def _print_speed(folder: Path, folders: Sequence[Path], bare: float) -> None:
-    counts = [len(list(images.glob("*/*"))) for images in folders]
-    more = counts[1] - counts[0]
-    one = [_run(folder, images, "full", "Transform") for images in folders]
-    two = [_run(folder, images, "full", "ImageExampleGen", _TWO_WORKERS) for images in folders]
-
-    def milliseconds_per_image(
-        runs: Sequence[dict[str, NodeUse]], nodes: Sequence[str], use: str
-    ) -> float:
-        """Returns the milliseconds for an image, by the difference of two runs."""
-        few, many = (sum(getattr(run[node], use) for node in nodes) for run in runs)
-        return 1000 * (many - few) / more
-
+def _print_speed(folder: Path, folders: Sequence[Path], rounds: int) -> None:
+    turns = [[_ingest(folder, folders[1], workers) for workers in (1, 2)] for _ in range(rounds)]
+    ones, twos = zip(*turns, strict=True)
     print("images/s per core, and of a bare loop that reads and decodes")
-    for name, nodes, goal in (
-        ("ingestion", _NODES[:1], ">= 0.7"),
-        ("up to Transform", _NODES[:3], ""),
-    ):
-        each = milliseconds_per_image(one, nodes, "cpu")
-        _row(name, f"{1000 / each:.0f}", f"{1000 / bare:.0f}", bare / each, goal)
-    walls = [milliseconds_per_image(runs, _NODES[:1], "wall") for runs in (two, one)]
-    rates = [f"{1000 / wall:.0f}" for wall in walls]
-    _row("two workers and one, images/s", *rates, walls[1] / walls[0], ">= 1.7")
-    name = f"{folders[1].name}-full"
-    written = sum(f.stat().st_size for f in (folder / "runs" / name).glob("Im*/*/*/Split-*/*"))
+    bare = statistics.median(one.bare_rate for one in ones)
+    here = statistics.median(one.cpu_rate for one in ones)
+    ratio = statistics.median(one.cpu_rate / one.bare_rate for one in ones)
+    _row("ingestion", f"{here:.0f}", f"{bare:.0f}", ratio, ">= 0.7")
+
+    def compare(name: str, figure: Callable[[Ingestion], float], digits: int, goal: str) -> None:
+        """Prints a figure of two workers, and of one."""
+        figures = [statistics.median(map(figure, runs)) for runs in (twos, ones)]
+        ratio = statistics.median(figure(two) / figure(one) for one, two in turns)
+        _row(name, *(f"{value:.{digits}f}" for value in figures), ratio, goal)
+
+    print("ingestion with two workers, and with one")
+    compare("images/s by wall clock", lambda run: run.wall_rate, 0, ">= 1.7")
+    compare("images/s, a free core for each", lambda run: run.free_rate, 0, ">= 1.7")
+    compare("seconds besides", lambda run: run.fixed_wall, 1, "")
+    compare("CPU seconds besides", lambda run: run.fixed_cpu, 1, "")
+    written = ones[0].written
     read = sum(file.stat().st_size for file in folders[1].glob("*/*"))
     sizes = (f"{written / 1e6:.1f}", f"{read / 1e6:.1f}")
     _row("MB written and read", *sizes, written / read, "<= 1.0")
+    print("images/s per core of whole runs, and of the bare loop")
+    rate = _measure_rate_to_transform(folder, folders)
+    _row("up to Transform", f"{rate:.0f}", f"{bare:.0f}", rate / bare, "")
+
+
+def _ingest(folder: Path, images: Path, workers: int) -> Ingestion:
+    output = folder / f"alone-{workers}"
+    shutil.rmtree(output, ignore_errors=True)
+    return measure_ingestion(images, output, workers)
+
+
+def _measure_rate_to_transform(folder: Path, folders: Sequence[Path]) -> float:
+    """Returns images per CPU second in the nodes up to Transform, by the difference of two runs."""
+    counts = [len(list(images.glob("*/*"))) for images in folders]
+    runs = [_run(folder, images, "full", "Transform") for images in folders]
+    few, many = (sum(run[node].cpu for node in _NODES[:3]) for run in runs)
+    return (counts[1] - counts[0]) / (many - few)
 
 
 def _row(name: str, one: str, other: str, ratio: float, goal: str) -> None:
     print(f"{name:32}{one:>10}{other:>10}{ratio:8.2f}  {goal}", flush=True)
 
 
-def _run(
-    folder: Path, images: Path, tune: str, last: str, flags: Sequence[str] = ()
-) -> dict[str, NodeUse]:
-    name = f"{images.name}-{tune}{'-two' if flags else ''}"
+def _run(folder: Path, images: Path, tune: str, last: str) -> dict[str, NodeUse]:
+    name = f"{images.name}-{tune}"
     return watch_run(
         [
             *("--model", "vit_mini_fe", "--weights", "random", "--dataset", str(images)),
-            *("--tune", tune, "--pipeline-root", str(folder / "runs" / name), *flags),
+            *("--tune", tune, "--pipeline-root", str(folder / "runs" / name)),
             *("--set", "train.steps=2", "--set", "train.batch_size=16", "--min-accuracy", "0"),
+            *("--set", "data.max_leak=1"),  # copies of an image are near duplicates
         ],
         folder / f"{name}.log",
         last,

@@ -54,7 +54,15 @@ def count_images(images: int = 1) -> None:
 
 def read_image_count(directory: Path) -> int:
     """Returns the number of images that all processes counted in `directory`."""
-    return sum(int.from_bytes(file.read_bytes(), _ORDER) for file in directory.glob("*.count"))
+    return sum(read_counts_of_processes(directory).values())
+
+
+def read_counts_of_processes(directory: Path) -> dict[int, int]:
+    """Returns the number of images that each process counted in `directory`, by process ID."""
+    return {
+        int(file.stem): int.from_bytes(file.read_bytes(), _ORDER)
+        for file in directory.glob("*.count")
+    }
 
 
 def _map_file(directory: Path) -> mmap.mmap | None:

@@ -1,4 +1,4 @@
-"""Measures the Trainer's input pipeline, in turns with bare loops that decode and resize."""
+"""Measures the Trainer's input pipeline, in turns with bare loops that decode, resize and scale."""
 
 import dataclasses
 import statistics
@@ -10,6 +10,7 @@ import tensorflow as tf
 from benchmarks.training.material import Material
 from trainer.decoding.jpeg import DCT_METHOD
 from trainer.input.augmentation import Augmentation
+from trainer.preprocessing import value_range
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,8 +37,8 @@ def measure_input(
     datasets = {
         "plain": material.train(Augmentation()).batches(batch_size),
         "augmented": material.train(augmentation).batches(batch_size),
-        "bare": _decode_and_resize(material, batch_size, tf.data.AUTOTUNE),
-        "one thread": _decode_and_resize(material, batch_size, None),
+        "bare": _bare_loop(material, batch_size, tf.data.AUTOTUNE),
+        "one thread": _bare_loop(material, batch_size, None),
     }
     turns = [
         {name: _rates(dataset, material.images, batch_size) for name, dataset in datasets.items()}
@@ -49,16 +50,13 @@ def measure_input(
     }
 
 
-def _decode_and_resize(
-    material: Material, batch_size: int, parallel_calls: int | None
-) -> tf.data.Dataset:
-    """Returns batches of pixels, float32 in [0, 255], from encoded images in memory."""
+def _bare_loop(material: Material, batch_size: int, parallel_calls: int | None) -> tf.data.Dataset:
+    """Returns batches of pixels, float32 in [-1, 1], from encoded images in memory."""
     height, width = material.shapes.height, material.shapes.width
 
     def decode(encoded: tf.Tensor) -> tf.Tensor:
-        return tf.image.resize(
-            tf.io.decode_jpeg(encoded, channels=3, dct_method=DCT_METHOD), [height, width]
-        )
+        image = tf.io.decode_jpeg(encoded, channels=3, dct_method=DCT_METHOD)
+        return value_range(tf.image.resize(image, [height, width]))
 
     dataset = tf.data.Dataset.from_tensor_slices(material.encoded()).repeat()
     dataset = dataset.map(decode, num_parallel_calls=parallel_calls)

@@ -51,14 +51,17 @@ def normalise(encoded: bytes, limits: Limits) -> Normalised:
     if found is None:
         return _by_pillow(encoded, limits)
     try:
+        # TensorFlow's op would convert bytes as well, but only after it has tried a faster way,
+        # which accepts tensors alone.
+        content = tf.constant(encoded)
         if is_plain_jpeg(encoded, limits):
             # This checks the whole file: the decoder reads the same bits as at full size, but takes
             # only two thirds of the time.
-            tf.io.decode_jpeg(encoded, channels=3, ratio=8)
+            tf.io.decode_jpeg(content, channels=3, ratio=8)
             return Normalised(encoded)
         if found.name == "JPEG" and has_many_scans(encoded):
             raise UnusableError(Reason.TOO_LARGE, "a JPEG of more than 100 scans")
-        decoded = decoder_of(found, limits)(tf.constant(encoded))
+        decoded = decoder_of(found, limits)(content)
     except tf.errors.OpError as error:
         if found.name in _PARTLY_BY_PILLOW:
             return _by_pillow(encoded, limits)

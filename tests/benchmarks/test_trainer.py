@@ -29,10 +29,10 @@ def test_steps_and_input(capsys):
     assert {name: goal for name, (_, goal) in found.items()} == {
         "training, steps/s": ">= 0.95",
         "and checkpoints": ">= 0.95",
-        "input, images/s": ">= 0.9",
-        "input, images/s per core": ">= 0.9",
-        "input, crop and flip, images/s": ">= 0.9",
-        "input, crop and flip, images/s per core": ">= 0.9",
+        "input, images/s": ">= 0.95",
+        "input, images/s per core": ">= 0.95",
+        "input, crop and flip, images/s": ">= 0.95",
+        "input, crop and flip, images/s per core": ">= 0.95",
     }
     assert all(len(figures) == 3 and min(figures) > 0 for figures, _ in found.values())
     assert found["and checkpoints"][0][2] < found["training, steps/s"][0][2]

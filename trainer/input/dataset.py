@@ -95,8 +95,8 @@ class TrainingData:
           "head"; labels are float32 [B, C], the share of each class in each image.
         """
         records = self._records(start, worker, workers)
-        examples = records.map(self._parse, num_parallel_calls=tf.data.AUTOTUNE)
         if self.augmentation.mixup or self.augmentation.cutmix:
+            examples = records.map(self._parse, num_parallel_calls=tf.data.AUTOTUNE)
             share = parts * batch_size
             whole = examples.batch(share, drop_remainder=True)
             batches = whole.map(
@@ -107,8 +107,14 @@ class TrainingData:
             if parts > 1:
                 batches = batches.unbatch().batch(batch_size, drop_remainder=True)
         else:
-            batches = examples.map(lambda position, inputs, label: (inputs, label))
-            batches = batches.batch(batch_size, drop_remainder=True)
+            # The same step drops the position, since each further step costs time for every image.
+            examples = records.map(
+                lambda position, record: self._parse(position, record)[1:],
+                num_parallel_calls=tf.data.AUTOTUNE,
+            )
+            batches = examples.batch(batch_size, drop_remainder=True).map(
+                lambda inputs, labels: (inputs, self._one_hot(labels))
+            )
         return batches.prefetch(tf.data.AUTOTUNE)
 
     def _records(self, start: int, worker: int = 0, workers: int = 1) -> tf.data.Dataset:
@@ -146,6 +152,8 @@ class TrainingData:
         first = (worker + turn * workers) // self.examples
         records = tf.data.Dataset.counter(first).flat_map(read_epoch).enumerate(first_turn(first))
         records = records.skip(turn - first_turn(first))
+        if workers == 1:
+            return records
         return records.map(lambda turn, record: (worker + turn * workers, record))
 
     def _parse(
@@ -159,14 +167,21 @@ class TrainingData:
             inputs = augment_image(
                 parsed[IMAGE], self._seed(position), *self.image_shape, self.augmentation
             )
-        return position, inputs, tf.one_hot(parsed[LABEL], self.classes)
+        return position, inputs, parsed[LABEL]
+
+    def _one_hot(self, labels: tf.Tensor) -> tf.Tensor:
+        return tf.one_hot(labels, self.classes)
 
     def _mix(
         self, step: tf.Tensor, images: tf.Tensor, labels: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
         seed = self._seed(-1 - step)  # negative, unlike the seeds of images
         return mix(
-            images, labels, seed, mixup=self.augmentation.mixup, cutmix=self.augmentation.cutmix
+            images,
+            self._one_hot(labels),
+            seed,
+            mixup=self.augmentation.mixup,
+            cutmix=self.augmentation.cutmix,
         )
 
     def _seed(self, position: tf.Tensor) -> tf.Tensor:

@@ -2,8 +2,9 @@
 
 import errno
 import hashlib
+import os
+import stat
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
 from components.image_example_gen.sources.base import (
     CHANGED,
@@ -55,8 +56,8 @@ def read_local_file(path: str) -> bytes:
     Raises:
       OSError: the file cannot be read, or is no regular file.
     """
-    file = Path(path)
     # Reading a FIFO would wait for a process that writes to it, and some devices never end.
-    if file.exists() and not file.is_file():
+    if not stat.S_ISREG(os.stat(path).st_mode):
         raise OSError(errno.EINVAL, "not a regular file")
-    return file.read_bytes()
+    with open(path, "rb", buffering=0) as file:
+        return file.read()

@@ -9,6 +9,7 @@ import PIL.ImageOps
 import pytest
 import tensorflow as tf
 import tensorflow_datasets as tfds
+from tfx.components.example_gen.write_split import DEFAULT_TF_RECORD_FILE_NAME
 from tfx.components.util import examples_utils
 from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
 from tfx.types import artifact_utils, standard_artifacts
@@ -169,7 +170,7 @@ def test_each_image_is_written_or_quarantined(written):
 def test_files_of_the_artifact(written):
     """The artifact has one record file for each shard, and no temporary files."""
     found = {str(file.relative_to(written)) for file in written.rglob("*") if file.is_file()}
-    shards = {f"Split-{split}/data_tfrecord-00000-of-00001.gz" for split in SPLITS}
+    shards = {f"Split-{split}/{DEFAULT_TF_RECORD_FILE_NAME}-00000-of-00001.gz" for split in SPLITS}
     assert found == shards | {"counts.json", "quarantine.jsonl", "unread/fingerprint.json"}
 
 
