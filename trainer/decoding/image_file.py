@@ -184,10 +184,13 @@ def _reader(format: Format, limits: Limits) -> Callable[[tf.Tensor], _Stored]:
 
 def _decode_as(format: Format, file: FileBytes, limits: Limits) -> _Stored:
     header = format.read_header(file)
-    with tf.control_dependencies(_check_size(header, limits.max_pixels)):
+    header = Header(*map(tf.convert_to_tensor, header))
+    # The decoder waits for the whole header, although it needs only a part of it: if a function
+    # fails, TensorFlow cancels the other functions of the graph that run at that time, and may
+    # report their CancelledError, which `ignore_errors` of a dataset does not ignore.
+    with tf.control_dependencies([*header, *_check_size(header, limits.max_pixels)]):
         image = format.decode(file, Header(*map(tf.identity, header)), limits)
-    fields = (header.exif, header.has_alpha, header.is_rgb_jpeg)
-    return _Stored(image, *map(tf.convert_to_tensor, fields))
+    return _Stored(image, header.exif, header.has_alpha, header.is_rgb_jpeg)
 
 
 def _check_size(header: Header, max_pixels: int) -> list[tf.Operation]:

@@ -111,7 +111,9 @@ def decode(file: FileBytes, header: Header, max_value: int = 0) -> tf.Tensor:
     def decode_16_bit() -> tf.Tensor:
         image = tf.cast(decode_as(tf.uint16), tf.int32)
         colors, alpha = image[..., :3], image[..., 3:] // 256
-        white = tf.constant(max_value) if max_value else _find_white(file, colors)
+        # Nothing else may run while the decoder fails: see `image_file._decode_as`.
+        with tf.control_dependencies([image]):
+            white = tf.constant(max_value) if max_value else _find_white(file, colors)
         scaled = (tf.minimum(colors, white) * 255 + white // 2) // white
         colors = tf.where(tf.equal(white, 65535), colors // 256, scaled)
         return tf.cast(tf.concat([colors, alpha], axis=-1), tf.uint8)
