@@ -1,7 +1,7 @@
 """Recognises, in a syntax tree, the text of a program that only people read.
 
 No result depends on docstrings, the messages of exceptions and assertions, log lines and help
-texts. Every other string is a value, such as the name of a feature or the key of a dictionary. A
+texts. All remaining strings are values, such as the name of a feature or a key of a dictionary. A
 message that the program first assigns to a variable also counts as a value, since the program may
 write it to a file.
 """

@@ -31,7 +31,7 @@ class ValidationProperties:
     """Execution properties of StatisticsGen, SchemaGen and ExampleValidator.
 
     Attributes:
-      library_fingerprint: fingerprint of the libraries that these nodes run.
+      library_fingerprint: fingerprint of the libraries that the three nodes use.
       check_fingerprint: fingerprint of the code of ExampleValidator.
       champion_counts: the number of training images of each class in the data of the champion, as
         JSON: see `components.example_check.component.ExampleCheck`.

@@ -1,4 +1,4 @@
-"""Provides the features of the images of the examples."""
+"""Reads or computes the feature vectors of images."""
 
 from collections.abc import Iterator, Sequence
 

@@ -47,10 +47,14 @@ class FileBytes:
 
 
 def big_endian(digits: tf.Tensor) -> tf.Tensor:
-    """Returns the number, int32 [], in up to 4 bytes, int32 [n], the most significant byte first.
+    """Returns the number that up to 4 bytes contain, the most significant byte first.
 
-    The result is never negative: a number of 2^31 or more becomes 2^31 - 1, which is beyond the end
-    of every file.
+    Args:
+      digits: the bytes, int32 [n] with values from 0 to 255.
+
+    Returns:
+      int32 [], never negative: a number of 2^31 or more becomes 2^31 - 1, which is beyond the end of
+      every file.
     """
     digits = tf.unstack(digits)
     number = digits[-1]
@@ -60,8 +64,9 @@ def big_endian(digits: tf.Tensor) -> tf.Tensor:
 
 
 def little_endian(digits: tf.Tensor) -> tf.Tensor:
-    """Returns the number in bytes whose most significant byte comes last; otherwise as
-    `big_endian`.
+    """Returns the number that up to 4 bytes contain, the most significant byte last.
+
+    See `big_endian` for shapes and large numbers.
     """
     return big_endian(tf.reverse(digits, [0]))
 

@@ -102,7 +102,7 @@ def broadcast_from_chief(
 def broadcast_from_first_replica(
     strategy: tf.distribute.Strategy, arrays: Sequence[np.ndarray]
 ) -> list[np.ndarray]:
-    """Returns the arrays of the first replica, bit for bit, for any number of replicas.
+    """Returns exact copies of the arrays of the first replica, on every replica.
 
     Only denormal numbers, below 1.2e-38, become 0, since TensorFlow's kernels flush them to 0.
     Every worker must call this function, with arrays of the same shapes.

@@ -54,7 +54,7 @@ def report(tmp_path):
 
 @pytest.fixture
 def log(report, monkeypatch):
-    """Logs the report to the server at an address; returns the text on the console."""
+    """Returns a function that logs the report to a server and returns the printed text."""
 
     def log(address):
         monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
