@@ -83,8 +83,9 @@ def check_kept_model(directory: Path) -> None:
 def check_download(target: Path, found: str, *, pinned: str | None = None) -> None:
     """Refuses a download that does not have the expected digest.
 
-    The expected digest is the digest in the catalogue or, without one, that of the first download.
-    So the first download of a model without a digest in the catalogue is accepted.
+    The expected digest is the digest in the catalogue. If the catalogue has none for this model, it
+    is the digest of the first download. So the first download of a model without a digest in the
+    catalogue is accepted.
 
     Args:
       target: the path of the downloaded file.

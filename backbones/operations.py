@@ -1,6 +1,6 @@
 """The operations of TensorFlow that a SavedModel may contain, because they only compute.
 
-A SavedModel is a program, and any of TensorFlow's 1,910 operations may be in it, also those that
+A SavedModel is a program, and it may contain any of TensorFlow's 1,910 operations, even those that
 read files. Operations run with the rights of the user who loads the model; some run while it is
 loaded.
 

@@ -23,7 +23,7 @@ class DownloadLocations:
     Attributes:
       kaggle: Kaggle Models; its public models need no account.
       tfhub: TF-Hub, which redirects to the models on Kaggle.
-      storage: Google Cloud Storage, buckets by HTTP.
+      storage: Google Cloud Storage, whose buckets are read by HTTP.
     """
 
     kaggle: str = "https://www.kaggle.com"

@@ -111,7 +111,7 @@ def resolve(
       model: a catalogue name, for either task; a SavedModel directory; an AugReg `.npz` file; a
         Kaggle handle or page; a TF-Hub handle; the address (http, https or gs) of a SavedModel's
         tar archive or of an `.npz` file; a directory in a bucket (gs).
-      weights: "pretrained", or "random" for the catalogue's architecture, untrained.
+      weights: "pretrained", or "random" for an untrained model with the catalogue's architecture.
       cache: the cache directory. The folder `models/<catalogue name>` of the cache may also be
         filled by hand; the folders `checkpoints` and `downloaded` hold other downloads, `remote`
         copies from buckets, `converted` and `random` the SavedModels that are created here.

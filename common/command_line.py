@@ -35,8 +35,8 @@ def silence_stderr() -> Iterator[TextIO]:
     """A context in which output to stderr is dropped, except for output to the yielded stream.
 
     The context is meant for the first import of TensorFlow, whose C++ code writes to descriptor 2
-    before it reads TF_CPP_MIN_LOG_LEVEL (which is set here too). Exceptions leave the context, so
-    that the caller can print them.
+    before it reads TF_CPP_MIN_LOG_LEVEL (which is set here too). The context does not catch
+    exceptions, so the caller can print them.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     sys.stderr.flush()

@@ -23,7 +23,7 @@ FIRST_PARTY = ("pipeline", "components", "trainer", "backbones", "common", "sche
 
 
 # TensorFlow writes `fingerprint.pb` with every SavedModel. The file contains a random id, and
-# values that follow from the content of the other files.
+# values that are computed from the content of the other files.
 _EXPORT_ID = "fingerprint.pb"
 
 
@@ -156,8 +156,9 @@ def _read_module(module: str) -> tuple[str, bytes]:
 
 
 def _find(module: str) -> ModuleSpec | None:
-    """Finds a module. Finds the spec of a module without importing its parent packages, as
-    `importlib.util.find_spec` would.
+    """Finds the spec of a module.
+
+    Unlike `importlib.util.find_spec`, the function does not import the parent packages.
     """
     top, *rest = module.split(".")
     spec = importlib.util.find_spec(top)

@@ -20,8 +20,8 @@ _ORDER = sys.byteorder
 class _Count:
     """The number of images that this process has read for the running node.
 
-    The file of the count is mapped into memory, so that the file has the latest count at any time,
-    at the cost of writing 8 bytes to memory for each image.
+    The file of the count is mapped into memory. So the file always has the latest count, and each
+    image costs only a write of 8 bytes to memory.
     """
 
     def __init__(self) -> None:

@@ -61,7 +61,7 @@ DEFAULT_TIMING = Timing()
 
 
 def take_lease(path: str, *, timing: Timing = DEFAULT_TIMING) -> Lease | None:
-    """Takes the lease with the file at `path`; returns None if a running process has it.
+    """Takes the lease whose file is at `path`; returns None if a running process has it.
 
     On a disk, the call returns at once. In a bucket, it takes up to `timing.expiry` to find out
     whether the owner is still running.

@@ -74,7 +74,7 @@ def _read(file: str) -> bytes | None:
 def _client() -> Any:
     from google.cloud.storage import Client
 
-    return Client(project=None)  # the client wants a project, but reading a bucket requires none
+    return Client(project=None)  # the client requires a project, although reading a bucket does not
 
 
 def _to_expression(pattern: str) -> str:

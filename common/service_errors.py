@@ -1,4 +1,4 @@
-"""Messages of one line for errors of clients of web services. Imports no TensorFlow."""
+"""One-line messages for errors from clients of web services. Imports no TensorFlow."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager

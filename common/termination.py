@@ -228,8 +228,9 @@ def postpone_end(work: Work) -> Iterator[None]:
     """A context in which `work` may save its unsaved steps before a signal ends the process.
 
     If `work` has unsaved steps when the signal arrives, its method `announce` is called. The
-    process ends when the context ends, with the message of the exception that ended it. A second
-    signal ends the process at once. If contexts are nested, only the outermost one has this effect.
+    process ends when the context ends, with the message of the exception that ended the context. A
+    second signal ends the process at once. If contexts are nested, only the outermost one has this
+    effect.
     """
     assert _current is not None, "end_on_signals was not called"
     with _current.postpone_end(work):

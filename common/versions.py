@@ -13,7 +13,7 @@ _DISTRIBUTIONS = {
     "vl_convert": "vl-convert-python",
     "yaml": "PyYAML",
 }
-# Distributions whose results also depend on other distributions, which are listed after each.
+# Name of a distribution -> other distributions on which its results depend.
 _DEPENDENCIES = {"scikit-learn": ("scipy",)}
 # Packages whose version is left out: they contain flags, logging and protocol buffers, and compute
 # nothing.

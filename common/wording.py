@@ -1,4 +1,4 @@
-"""Recognises, in a syntax tree, the text of a program that only people read.
+"""Recognises the strings in a program's syntax tree that are only for people to read.
 
 No result depends on docstrings, the messages of exceptions and assertions, log lines and help
 texts. All remaining strings are values, such as the name of a feature or a key of a dictionary. A
@@ -36,7 +36,7 @@ class _Neutral(ast.NodeTransformer):
         return self.generic_visit(node)
 
     def visit_Pass(self, node: ast.Pass) -> None:
-        """Removes `pass`, which a body with a docstring may have or not."""
+        """Removes `pass`, which is optional in a body with a docstring."""
 
     def visit_Raise(self, node: ast.Raise) -> Any:
         if isinstance(node.exc, ast.Call):

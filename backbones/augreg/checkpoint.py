@@ -1,4 +1,4 @@
-"""Reads AugReg checkpoints, brings them into the published layout, and checks every array."""
+"""Reads AugReg checkpoints, converts them to the published layout, and checks every array."""
 
 import math
 import os
@@ -144,7 +144,7 @@ def _grid_size(arrays: Arrays) -> int:
 
 
 def _count(arrays: Arrays, pattern: str) -> int:
-    """Returns the number of different texts that the group in `pattern` matches, over all names."""
+    """Returns how many different strings the group in `pattern` matches in all names."""
     matches = (re.fullmatch(pattern, name) for name in arrays)
     return len({match[1] for match in matches if match})
 

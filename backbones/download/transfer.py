@@ -60,8 +60,8 @@ def download(
     """Downloads `url` into the file `target`, unless the file exists.
 
     The bytes received before a failure, or before the process was killed, are kept in
-    `<target>.part`; a later call resumes there if the server still has the same file. Several times
-    a second, a log record carries a `Download` as its attribute `download`.
+    `<target>.part`; a later call continues from these bytes if the server still has the same file.
+    Several times a second, the function logs a record whose attribute `download` is a `Download`.
 
     Args:
       url: an address with the scheme http or https.
@@ -181,7 +181,7 @@ class _Transfer:
             raise _BrokenOffError(why) from error
 
     def _receive(self, response: Any) -> None:
-        """Appends the body of the response to the partial file, or begins the file again."""
+        """Appends the body of the response to the partial file, or starts a new partial file."""
         header = response.headers
         etag = header.get("ETag", "")  # If-Range needs a strong ETag (RFC 9110, section 13.1.5)
         validator = etag if etag.startswith('"') else header.get("Last-Modified")
