@@ -17,8 +17,8 @@ def check_backbone(directory: str | Path, *, trusted: bool = False) -> Shapes:
 
     Args:
       directory: the directory of the SavedModel.
-      trusted: whether the graph of the SavedModel may access files, the network and Python, see
-        `backbones.program`.
+      trusted: whether the graph of the SavedModel may access files, the network and Python (see
+        `backbones.program`).
 
     Raises:
       InputError: the SavedModel lacks the interface, its graph contains forbidden operations, or it

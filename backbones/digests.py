@@ -1,4 +1,4 @@
-"""Digests of downloaded models: trust on first use. Imports no TensorFlow.
+"""Checks the digests of downloaded models (trust on first use). Imports no TensorFlow.
 
 The SHA-256 of the first download of a model is kept beside the model, in `<name>.sha256`. Whenever
 the model is used or downloaded again, its digest is compared with the first digest. A model that

@@ -30,7 +30,7 @@ def use_entry(entry: Path) -> Path:
     Returns:
       `entry`.
     """
-    # A read-only cache, for example in a container image, does not grow.
+    # A read-only cache, such as in a container image, does not grow, so errors do no harm.
     with contextlib.suppress(OSError):
         os.utime(entry)
         remove_unused(entry.parent, now=time.time())

@@ -24,7 +24,7 @@ def check_scheme(flag: str, place: str, schemes: tuple[str, ...], expected: str)
       flag: the flag of the option, for the message.
       place: a path, or a URI such as gs://bucket/folder.
       schemes: the supported schemes.
-      expected: the values that the option takes, for the message.
+      expected: the values that the option accepts, for the message.
 
     Raises:
       InputError: the scheme is not among `schemes`.

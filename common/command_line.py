@@ -13,7 +13,7 @@ BAD_USAGE = 2  # the exit status of argparse
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser that prints an error in one line on stderr, without the usage, and exits with 2."""
+    """A parser that prints an error as one line on stderr, without usage text, and exits with 2."""
 
     def error(self, message: str) -> NoReturn:
         self.exit(BAD_USAGE, f"{self.prog}: {make_printable(message)}; see --help\n")

@@ -3,7 +3,8 @@
 A file counts as unchanged if its size, time of modification, time of change and inode are the same
 as before. Only the kernel sets the time of change; no program can set it. As in Git (Documentation/
 technical/racy-git.adoc), a file that was changed just before it was read is read again the next
-time: a further change within the same tick of the clock would not alter these four values.
+time: if the file changes twice within one tick of the clock, the second change may not alter these
+four values.
 """
 
 import contextlib

@@ -30,7 +30,7 @@ _MESSAGES = {"unexpected_keyword_argument": "unknown key", "missing": "key is mi
 
 
 def to_custom_config(settings: "DataclassInstance") -> str:
-    """Returns `settings` as JSON; equal settings give equal texts, so the text fits a cache key."""
+    """Returns `settings` as JSON; equal settings give equal text, which a cache key needs."""
     return json.dumps(dataclasses.asdict(settings), sort_keys=True)
 
 

@@ -1,9 +1,9 @@
 """Counts the images that the running node has read, in all processes of this machine.
 
 The console of a run chooses a directory for the counts, and reads the counts there. Each process
-that reads images keeps its own count in a file of the directory of counts. Processes on other
-machines do not have the directory, and count nothing. An environment variable names the directory,
-since this is the only way to pass it to Beam's worker processes.
+that reads images keeps its own count in its own file in that directory. Processes on other machines
+do not have the directory, and count nothing. An environment variable names the directory, since
+this is the only way to pass it to Beam's worker processes.
 """
 
 import mmap

@@ -1,4 +1,4 @@
-"""Finds and reads small files on this machine or in Google's storage, without TensorFlow."""
+"""Finds and reads small files on this machine or in Google Cloud Storage, without TensorFlow."""
 
 import re
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ def find_files(folder: str, pattern: str) -> list[str]:
 
     Raises:
       InputError: the bucket cannot be read.
-      UnreachableError: the server of Google's storage does not answer.
+      UnreachableError: the server of Google Cloud Storage does not answer.
     """
     if not folder.startswith(_GOOGLE):
         return [str(file) for file in Path(folder).glob(pattern)]

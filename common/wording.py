@@ -20,8 +20,9 @@ _TEXT = ast.Constant("wording")
 
 
 def remove_wording(tree: ast.Module) -> None:
-    """Replaces all text that only people read by one constant, and removes docstrings. The
-    resulting tree can be compared but not compiled, because blocks may be empty.
+    """Replaces all strings that only people read with one constant; removes docstrings.
+
+    The resulting tree can be compared but not compiled, because blocks may be empty.
     """
     _Neutral().visit(tree)
 

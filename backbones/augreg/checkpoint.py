@@ -15,7 +15,7 @@ Arrays = Mapping[str, np.ndarray]
 
 _BLOCK = r"Transformer/encoderblock_\d+"
 
-# The names of an encoder block's parts in the present public code, and in the published
+# The names of an encoder block's parts in the current public code, and in the published
 # checkpoints.
 _PUBLISHED_PARTS = {
     "LayerNorm_1": "LayerNorm_2",
@@ -52,7 +52,7 @@ def load_checkpoint(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
 def published_layout(arrays: Arrays) -> dict[str, np.ndarray]:
     """Returns the same arrays with the names and shapes of the published checkpoints.
 
-    The present public code numbers the parts of an encoder block differently, and gives GroupNorm's
+    The current public code numbers the parts of an encoder block differently, and gives GroupNorm's
     parameters the shape `(C,)` rather than `(1, 1, 1, C)`. The values of the arrays are not
     changed.
 
