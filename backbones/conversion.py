@@ -93,7 +93,7 @@ def convert_checkpoint(
 
 
 def _load(checkpoint: Path, task: Task, expected: Architecture | None) -> dict[str, Any]:
-    """Reads the arrays of a checkpoint. No other function of this module imports NumPy."""
+    """Reads the arrays of a checkpoint, and checks its architecture. Imports NumPy when called."""
     from backbones.augreg.checkpoint import infer_architecture, load_checkpoint
     from backbones.augreg.npz import CheckpointError
 
