@@ -12,17 +12,17 @@ from backbones.program import check_operations
 def check_backbone(directory: str | Path, *, trusted: bool = False) -> Shapes:
     """Checks that the SavedModel in `directory` keeps the contract, and loads it once.
 
-    Loading reads all variables and compares their checksums, so that a damaged or incomplete
-    SavedModel is refused before a run starts, and before a downloaded archive is kept.
+    Loading reads all variables and compares their checksums. So a damaged or incomplete SavedModel
+    is refused before a run starts, and before a downloaded archive is kept.
 
     Args:
       directory: the directory of the SavedModel.
-      trusted: whether the graph of the SavedModel may access files, the network and Python, see
-        `backbones.program`.
+      trusted: whether the graph of the SavedModel may access files, the network and Python (see
+        `backbones.program`).
 
     Raises:
-      InputError: the SavedModel lacks the interface, its graph does more than compute, or it cannot
-        be loaded.
+      InputError: the SavedModel lacks the interface, its graph contains forbidden operations, or it
+        cannot be loaded.
     """
     shapes = read_shapes(directory)
     if not trusted:

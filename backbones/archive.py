@@ -1,9 +1,10 @@
 """Unpacks the tar archive of a SavedModel.
 
 A SavedModel consists of regular files and folders. A tar archive can also hold links, devices and
-paths that lead out of the directory. In some patch releases of Python, the filter of `tarfile` lets
-a chain of links write outside the target (CVE-2025-4517). So an archive that contains a link, or
-anything else that is neither a file nor a folder, is refused here before anything is written.
+paths that lead out of the directory. In some patch releases of Python, a chain of links can pass
+the filter of `tarfile` and write outside the target (CVE-2025-4517). So an archive that contains a
+link, or anything else that is neither a file nor a folder, is refused here before anything is
+written.
 """
 
 import bz2
@@ -76,7 +77,7 @@ def unpack(
             f"{_gigabytes(free)} free"
         )
     with tempfile.TemporaryDirectory(prefix=f".{directory.name}.", dir=directory.parent) as staging:
-        # A new folder has the usual access rights; a temporary directory has not.
+        # Only the owner can read a temporary directory; a new folder inside has the usual rights.
         content = Path(staging, "content")
         content.mkdir()
         with _open_tar(archive) as tar:
@@ -94,8 +95,8 @@ def unpack(
 class _Unpacked:
     """The decompressed bytes of an archive, as a file that protects `tarfile` from hostile bytes.
 
-    A small archive may hold terabytes of zeros. `tarfile` reads the extended header of a member
-    into memory, however large, and loops for ever if a size is negative (CVE-2025-8194).
+    A small archive may unpack to terabytes of zeros. `tarfile` reads the extended header of a
+    member into memory, however large, and loops for ever if a size is negative (CVE-2025-8194).
     """
 
     def __init__(self, file: Any) -> None:

@@ -16,7 +16,7 @@ from backbones.augreg.architecture import Architecture, Task
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Variant:
-    """A Vision Transformer of one size with one set of weights.
+    """A Vision Transformer: its architecture and one set of weights.
 
     Attributes:
       title: the model's name in papers.

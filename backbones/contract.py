@@ -93,8 +93,8 @@ def read_shapes(directory: str | Path) -> Shapes:
 def check_tunable(directory: str | Path) -> None:
     """Checks that a backbone has trainable variables, so that it can be tuned as a whole.
 
-    The contract allows `trainable_variables` to be empty: a head can be tuned on such a backbone.
-    In the classifiers of the TF-Hub collection, `trainable_variables` is empty.
+    The contract allows `trainable_variables` to be empty: the pipeline can still train a head. In
+    the classifiers of the TF-Hub collection, `trainable_variables` is empty.
 
     Raises:
       InputError: the backbone has no trainable variables.
@@ -109,7 +109,7 @@ def check_tunable(directory: str | Path) -> None:
 
 
 def read_variables(directory: str | Path) -> list[tuple[str, tuple[int, ...]]]:
-    """Returns name, without `:0`, and shape of each variable of a backbone. Loads no values.
+    """Returns the name (without `:0`) and shape of each variable of a backbone. Loads no values.
 
     Args:
       directory: the directory of a SavedModel that keeps the contract.
@@ -176,10 +176,10 @@ def make_shared(key: Hashable, make: Callable[[], _Made]) -> _Made:
 
 @contextlib.contextmanager
 def share_backbone() -> Iterator[None]:
-    """A context in which a shared backbone, and each object that is built on it, is made only once.
+    """A context in which each shared backbone, and each object built on it, is created only once.
 
     Outside this context, no backbone is kept: a Beam worker is a long-lived process, and would keep
-    a backbone in memory that it no longer needs.
+    unneeded backbones in memory.
     """
     _kept.append({})
     try:
@@ -205,8 +205,9 @@ def _read_object_graph(directory: str | Path) -> saved_object_graph_pb2.SavedObj
 def _has_kind(
     graph: saved_object_graph_pb2.SavedObjectGraph, number: int, members: tuple[str, ...]
 ) -> bool:
-    """Whether a node is a list whose members have the kinds `members`, or, if `members` is empty, a
-    function.
+    """Whether a node is a list with members of the kinds `members`.
+
+    If `members` is empty, the node must be a function instead.
     """
     node = graph.nodes[number]
     if not members:

@@ -17,7 +17,7 @@ _SEED = 0
 
 
 def make_random_model(entry: Model, cache: Path, *, precision: Precision = "float32") -> Path:
-    """Creates a SavedModel with random weights from a fixed seed, or finds it in the cache.
+    """Returns a SavedModel with random weights (fixed seed), from the cache or newly created.
 
     If the architecture, the seed or the code of the conversion changed, a new SavedModel is
     created.
@@ -53,7 +53,7 @@ def convert_checkpoint(
     precision: Precision = "float32",
     expected: Architecture | None = None,
 ) -> Path:
-    """Converts an AugReg checkpoint to a SavedModel, or finds the SavedModel in the cache.
+    """Converts an AugReg checkpoint to a SavedModel, unless the cache has this SavedModel.
 
     If the checkpoint or the code of the conversion changed, the checkpoint is converted again.
 
@@ -93,7 +93,7 @@ def convert_checkpoint(
 
 
 def _load(checkpoint: Path, task: Task, expected: Architecture | None) -> dict[str, Any]:
-    """Reads the arrays of a checkpoint. Only this function imports NumPy."""
+    """Reads the arrays of a checkpoint, and checks its architecture. Imports NumPy when called."""
     from backbones.augreg.checkpoint import infer_architecture, load_checkpoint
     from backbones.augreg.npz import CheckpointError
 

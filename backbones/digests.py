@@ -1,4 +1,4 @@
-"""Digests of downloaded models: trust on first use. Imports no TensorFlow.
+"""Checks the digests of downloaded models (trust on first use). Imports no TensorFlow.
 
 The SHA-256 of the first download of a model is kept beside the model, in `<name>.sha256`. Whenever
 the model is used or downloaded again, its digest is compared with the first digest. A model that
@@ -83,8 +83,9 @@ def check_kept_model(directory: Path) -> None:
 def check_download(target: Path, found: str, *, pinned: str | None = None) -> None:
     """Refuses a download that does not have the expected digest.
 
-    The expected digest is the digest in the catalogue or, without one, that of the first download.
-    So the first download of a model without a digest in the catalogue is accepted.
+    The expected digest is the digest in the catalogue. If the catalogue has none for this model, it
+    is the digest of the first download. So the first download of a model without a digest in the
+    catalogue is accepted.
 
     Args:
       target: the path of the downloaded file.

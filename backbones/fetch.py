@@ -65,7 +65,7 @@ def fetch_checkpoint(
     expected: Architecture | None = None,
     sha256: str | None = None,
 ) -> Path:
-    """Converts an AugReg checkpoint, after downloading it unless the cache has a usable copy.
+    """Converts an AugReg checkpoint; downloads it first if the cache has no usable copy.
 
     Args:
       url: the URL of an `.npz` file.

@@ -1,4 +1,4 @@
-"""Recognises models in formats of Keras 3, which are no backbones, for error messages.
+"""Recognises models in Keras 3's formats, so that errors can say that they are no backbones.
 
 Imports no TensorFlow.
 """
@@ -14,7 +14,7 @@ _EXPORTED = {"serve", "_misc_assets", "non_trainable_variables"}
 
 
 def is_keras_file(path: Path) -> bool:
-    """Whether `path` is a file of one of Keras's own formats, by its name."""
+    """Whether the file `path` exists and its suffix is that of one of Keras's own formats."""
     return path.is_file() and path.suffix in _FILES
 
 

@@ -1,4 +1,4 @@
-"""Finds names for the variables of a backbone that has no names. Imports no TensorFlow."""
+"""Finds names for variables that a backbone stores without names. Imports no TensorFlow."""
 
 import dataclasses
 import math
@@ -12,7 +12,7 @@ _NAMELESS = "Variable"
 
 @dataclasses.dataclass(frozen=True)
 class Layout:
-    """The names that a checkpoint gives the variables of a backbone without names.
+    """The checkpoint's names of variables that a backbone stores without names.
 
     Attributes:
       stored: the name of each variable, in the order of the SavedModel.
@@ -49,10 +49,10 @@ def find_layout(variables: Sequence[tuple[str, Shape]]) -> Layout | None:
 
 
 def _sort_like_jax(names: Iterable[str]) -> list[str]:
-    """Sorts names as JAX flattens a tree of parameters: by the names of each level."""
+    """Sorts names in the order of JAX's flattened parameter trees: by the name at each level."""
     return sorted(names, key=lambda name: name.split("/"))
 
 
 def _drop_axes_of_one(shapes: Sequence[Shape]) -> list[Shape]:
-    """Drops axes of length 1, since group norms are [C] in some checkpoints, else [1, 1, 1, C]."""
+    """Drops axes of length 1, since group norms have the shape [C] or [1, 1, 1, C]."""
     return [shape[-1:] if math.prod(shape[:-1]) == 1 else shape for shape in shapes]

@@ -20,9 +20,9 @@ _DAYS = 7  # days for which an entry stays after its last use, since a run may s
 
 
 def use_entry(entry: Path) -> Path:
-    """Marks an entry of the cache as used now, and removes entries that were not used for long.
+    """Marks an entry of the cache as used now, and removes entries that have been unused for long.
 
-    A folder keeps its ten last used entries, and all entries that were used within a week.
+    A folder keeps its ten most recently used entries, and all entries used in the last week.
 
     Args:
       entry: a file or directory in one of `FOLDERS`.
@@ -30,7 +30,7 @@ def use_entry(entry: Path) -> Path:
     Returns:
       `entry`.
     """
-    # A read-only cache, for example in a container image, does not grow.
+    # A read-only cache, such as in a container image, does not grow, so errors do no harm.
     with contextlib.suppress(OSError):
         os.utime(entry)
         remove_unused(entry.parent, now=time.time())
@@ -38,7 +38,7 @@ def use_entry(entry: Path) -> Path:
 
 
 def remove_unused(folder: Path, *, now: float) -> None:
-    """Removes entries that were not used for a week, but keeps the ten last used entries.
+    """Removes entries unused for a week, but keeps the ten most recently used entries.
 
     Args:
       folder: one of `FOLDERS`.
@@ -70,7 +70,7 @@ def clean_cache(cache: Path) -> list[tuple[Path, int]]:
 
 
 def _entries(folder: Path) -> list[Path]:
-    """Lists the entries, without locks, unfinished directories, and the digests beside entries."""
+    """Lists the entries; leaves out locks, unfinished directories and files with digests."""
     return [
         path
         for path in folder.iterdir()

@@ -1,14 +1,13 @@
 """The operations of TensorFlow that a SavedModel may contain, because they only compute.
 
-A SavedModel is a program, and any of TensorFlow's 1,910 operations may be in it, also those that
-read files. Operations run with the rights of the user who loads the model; some run while it is
-loaded.
+A SavedModel is a program, and it may contain any of TensorFlow's 1,910 operations, even those that
+read files. Operations run with the rights of the user who loads the model; some run during loading.
 
 - An operation that TensorFlow registers as stateless is allowed, since its outputs should depend
   only on its inputs. `NOT_PURE` lists the exceptions.
 - An operation that TensorFlow registers as stateful is refused. The exceptions, listed in
   `STATEFUL`, keep their state in the memory of the process: variables, tables, random generators,
-  data sets of tensors. So a new stateful operation of a later TensorFlow is refused until
+  data sets of tensors. So if a later TensorFlow adds a stateful operation, it is refused until
   `STATEFUL` lists it.
 - An operation whose name begins with an underscore is internal to TensorFlow, and is refused: no
   regular SavedModel contains one.

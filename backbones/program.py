@@ -1,7 +1,7 @@
 """Inspects the graph and the functions of a SavedModel before TensorFlow runs any of them.
 
-`tf.saved_model.load` runs a part of the graph, and a Session runs more. So this module reads the
-operations in `saved_model.pb` without loading the SavedModel.
+`tf.saved_model.load` runs a part of the graph, and a Session runs further parts. So this module
+reads the operations in `saved_model.pb` without loading the SavedModel.
 """
 
 from collections.abc import Iterable, Iterator
@@ -22,7 +22,7 @@ _CALLS = ("PartitionedCall", "StatefulPartitionedCall")
 
 
 def check_operations(directory: str | Path) -> None:
-    """Refuses a SavedModel whose graph does more than compute.
+    """Refuses a SavedModel whose graph contains forbidden operations.
 
     `backbones.operations` lists the allowed operations. Operations that write or read a checkpoint
     are allowed only in the functions that save and restore the variables, only for a file that the
@@ -79,7 +79,7 @@ class _Saver:
     ) -> None:
         self._meta_graph = meta_graph
         definition = meta_graph.saver_def
-        # The name of a node -> the operations that the function it calls may use.
+        # Name of a node -> the operations allowed in the function that the node calls.
         wanted = {_node(definition.save_tensor_name): SAVE, definition.restore_op_name: RESTORE}
         self._nodes = {
             node.name: node.attr["f"].func.name

@@ -23,7 +23,7 @@ class DownloadLocations:
     Attributes:
       kaggle: Kaggle Models; its public models need no account.
       tfhub: TF-Hub, which redirects to the models on Kaggle.
-      storage: Google Cloud Storage, buckets by HTTP.
+      storage: Google Cloud Storage, whose buckets are read by HTTP.
     """
 
     kaggle: str = "https://www.kaggle.com"
@@ -31,7 +31,7 @@ class DownloadLocations:
     storage: str = "https://storage.googleapis.com"
 
     def archives(self, entry: Model) -> tuple[str, ...]:
-        """Returns the URLs of the archive of the SavedModel `entry`, in the order to try them."""
+        """Returns the URLs of the archive of `entry`, in the order in which to try them."""
         assert entry.kaggle is not None and entry.handle is not None
         return self.kaggle_archive(entry.kaggle), self.url(entry.handle)
 
@@ -68,8 +68,8 @@ def check_address(model: str) -> None:
     """Refuses an address that cannot belong to a model.
 
     Raises:
-      InputError: the address has no host or bucket, is a Kaggle page that shows no variation of a
-        model, or begins with http:// and belongs to another machine.
+      InputError: the address has no host or bucket, is a Kaggle page without a model variation, or
+        begins with http:// and names another machine.
     """
     kaggle_handle(model)
     if not _HANDLE.fullmatch(model) and not _host(model):

@@ -68,7 +68,7 @@ def parse_model(text: str) -> ModelReference:
     """Parses the value of `--model`, without checking that the model exists.
 
     Raises:
-      InputError: the value is a path, and the system refuses to look it up.
+      InputError: the value is a path, and the operating system cannot look it up.
     """
     kind: Kind = "path"
     if text in MODELS:
@@ -88,7 +88,7 @@ def exists(text: str) -> bool:
     A text that is too long for a path, such as a signed URL, is no path.
 
     Raises:
-      InputError: the system refuses to look the path up, for example for lack of permission.
+      InputError: the operating system cannot look the path up, for example for lack of permission.
     """
     try:
         return Path(text).exists()

@@ -55,8 +55,8 @@ def check_model(model: str, weights: str, *, task: Task = "fe") -> None:
         extractors, "fe".
 
     Raises:
-      InputError: the value is neither a catalogue name nor an address nor an existing `.npz` file
-        or SavedModel, or the model is for another task.
+      InputError: the value is not a catalogue name, an address, or the path of a SavedModel or
+        `.npz` file; or the model is for another task.
     """
     reference = parse_model(model)
     if reference.kind == "name":
@@ -111,7 +111,7 @@ def resolve(
       model: a catalogue name, for either task; a SavedModel directory; an AugReg `.npz` file; a
         Kaggle handle or page; a TF-Hub handle; the address (http, https or gs) of a SavedModel's
         tar archive or of an `.npz` file; a directory in a bucket (gs).
-      weights: "pretrained", or "random" for the catalogue's architecture, untrained.
+      weights: "pretrained", or "random" for an untrained model with the catalogue's architecture.
       cache: the cache directory. The folder `models/<catalogue name>` of the cache may also be
         filled by hand; the folders `checkpoints` and `downloaded` hold other downloads, `remote`
         copies from buckets, `converted` and `random` the SavedModels that are created here.
@@ -121,7 +121,7 @@ def resolve(
         model in mixed precision is created from its checkpoint. The graph of any other SavedModel
         is not changed.
       trusted: whether the graph of a downloaded SavedModel may access files, the network and
-        Python. The graph of a SavedModel that is on this machine already is not checked.
+        Python. If a SavedModel is already on this machine, its graph is not checked.
 
     Returns:
       An absolute path.

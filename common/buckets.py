@@ -7,9 +7,9 @@ import os
 
 from common.errors import InputError, UnreachableError, did_you_mean
 
-# TensorFlow's file systems without add-ons, as `tf.io.gfile.get_registered_schemes()` lists them.
-# Beam supports more schemes, but needs a package for each, and only the package for gs:// is
-# installed.
+# The schemes that TensorFlow supports without add-ons (`tf.io.gfile.get_registered_schemes()`).
+# Beam supports more schemes, but needs an extra package for each scheme, and only the package for
+# gs:// is installed.
 TENSORFLOW_SCHEMES = ("gs", "file", "ram")
 BEAM_SCHEMES = ("gs",)
 
@@ -24,7 +24,7 @@ def check_scheme(flag: str, place: str, schemes: tuple[str, ...], expected: str)
       flag: the flag of the option, for the message.
       place: a path, or a URI such as gs://bucket/folder.
       schemes: the supported schemes.
-      expected: the values that the option takes, for the message.
+      expected: the values that the option accepts, for the message.
 
     Raises:
       InputError: the scheme is not among `schemes`.
@@ -42,8 +42,8 @@ def check_scheme(flag: str, place: str, schemes: tuple[str, ...], expected: str)
 def check_reachable(flag: str, place: str) -> None:
     """Fails within seconds if Google Cloud Storage cannot be reached.
 
-    Without this check, TensorFlow's and Beam's clients try again for minutes. The function does not
-    check whether the bucket exists and may be read.
+    Without this check, TensorFlow's and Beam's clients would retry for minutes. The function does
+    not check whether the bucket exists and may be read.
 
     Args:
       flag: the flag of the option, for the message.
@@ -56,7 +56,7 @@ def check_reachable(flag: str, place: str) -> None:
         return
     import requests
 
-    # google-cloud-storage reads the same environment variable (_get_storage_emulator_override in
+    # google-cloud-storage reads this environment variable too (_get_storage_emulator_override in
     # _helpers.py).
     host = os.environ.get("STORAGE_EMULATOR_HOST", _STORAGE)
     try:

@@ -13,7 +13,7 @@ BAD_USAGE = 2  # the exit status of argparse
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser that prints an error in one line on stderr, without the usage, and exits with 2."""
+    """A parser that prints an error as one line on stderr, without usage text, and exits with 2."""
 
     def error(self, message: str) -> NoReturn:
         self.exit(BAD_USAGE, f"{self.prog}: {make_printable(message)}; see --help\n")
@@ -35,8 +35,8 @@ def silence_stderr() -> Iterator[TextIO]:
     """A context in which output to stderr is dropped, except for output to the yielded stream.
 
     The context is meant for the first import of TensorFlow, whose C++ code writes to descriptor 2
-    before it reads TF_CPP_MIN_LOG_LEVEL (which is set here too). Exceptions leave the context, so
-    that the caller can print them.
+    before it reads TF_CPP_MIN_LOG_LEVEL (which is set here too). The context does not catch
+    exceptions, so the caller can print them.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     sys.stderr.flush()

@@ -3,7 +3,8 @@
 A file counts as unchanged if its size, time of modification, time of change and inode are the same
 as before. Only the kernel sets the time of change; no program can set it. As in Git (Documentation/
 technical/racy-git.adoc), a file that was changed just before it was read is read again the next
-time: a further change within the same tick of the clock would not alter these four values.
+time: if the file changes twice within one tick of the clock, the second change may not alter these
+four values.
 """
 
 import contextlib
@@ -132,7 +133,7 @@ def _read_all(
 def _read(
     name: str, path: str, digest_of: Callable[[str], str]
 ) -> tuple[FileContent, _Identity | None]:
-    """Reads a file; returns None as identity if a later change might not change the identity."""
+    """Reads a file; its identity is None if a later change of the file might not alter it."""
     now = time.time_ns()
     try:
         before = os.stat(path)
@@ -154,14 +155,14 @@ def _identity(status: os.stat_result) -> _Identity:
 
 def _is_settled(status: os.stat_result, now: int) -> bool:
     """Whether every change of the file after the time `now` (ns) would change its identity."""
-    # A time of modification far in the future, as a camera may set it, is replaced by any change.
+    # A camera may set a time of modification far in the future; any change replaces this time.
     return (
         status.st_ctime_ns < now - _SETTLED_AFTER and abs(status.st_mtime_ns - now) > _SETTLED_AFTER
     )
 
 
 def _load(index: Path) -> _Entries:
-    """Reads the entries of an index; none if the file is missing, damaged, or of another format."""
+    """Reads the entries of an index; a missing, damaged or differently formatted file has none."""
     try:
         digest, _, content = index.read_bytes().partition(b"\n")
         if hashlib.sha256(content).hexdigest().encode() != digest:

@@ -20,8 +20,7 @@ if TYPE_CHECKING:
 _Settings = TypeVar("_Settings", bound="DataclassInstance")
 
 # A decorator for the dataclass of a node's settings. For a decorated dataclass,
-# `from_custom_config` refuses unknown keys and values of a wrong type, also in dataclasses within
-# that dataclass.
+# `from_custom_config` refuses unknown keys and values of a wrong type, also in nested dataclasses.
 node_settings: Callable[[type[_Settings]], type[_Settings]] = pydantic.with_config(
     pydantic.ConfigDict(extra="forbid", strict=True)
 )
@@ -31,7 +30,7 @@ _MESSAGES = {"unexpected_keyword_argument": "unknown key", "missing": "key is mi
 
 
 def to_custom_config(settings: "DataclassInstance") -> str:
-    """Returns `settings` as JSON; equal settings give the same text, as a cache key must."""
+    """Returns `settings` as JSON; equal settings give equal text, which a cache key needs."""
     return json.dumps(dataclasses.asdict(settings), sort_keys=True)
 
 

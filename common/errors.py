@@ -36,7 +36,7 @@ def did_you_mean(given: str, known: Iterable[str], *, cutoff: float = 0.6) -> st
     Args:
       given: the value that the user gave.
       known: the allowed values.
-      cutoff: the required similarity, from 0 to 1; equal texts have 1.
+      cutoff: the required similarity, from 0 to 1; equal texts have the similarity 1.
     """
     close = difflib.get_close_matches(given, list(known), n=1, cutoff=cutoff)
     return f"did you mean {close[0]}?" if close else ""

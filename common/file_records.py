@@ -44,7 +44,7 @@ def list_files(directory: str) -> Iterator[str]:
 def list_graph_last(directory: str) -> list[str]:
     """Returns the relative paths of the files of a SavedModel in order, with the graph's file last.
 
-    If the files are copied in this order, a copy that has a graph is complete.
+    If the files are copied in this order, a copy that contains the graph's file is complete.
     """
     return sorted(list_files(directory), key=lambda name: (name == GRAPH_FILE, name))
 
@@ -76,7 +76,7 @@ def find_damage(
             return f"{path} has {size} bytes, where {content.size} were recorded"
         if not trust_times or modified != content.modified:
             unsure.append(path)
-    # Reading files is slow, so their contents are compared after all sizes.
+    # Reading files is slow, so all sizes are compared before any content.
     for path in unsure:
         if _read(path).sha256 != recorded[path.removeprefix(f"{directory}/")].sha256:
             return f"{path} has changed since it was recorded"

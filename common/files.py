@@ -14,7 +14,7 @@ from common.notice import notice
 
 
 def write_whole(path: str | Path, text: str) -> None:
-    """Writes `text` to the file at `path` in one step: no reader ever sees a part of it.
+    """Writes `text` to the file at `path` in one step: no reader sees an incomplete text.
 
     On a disk, a temporary file in the same directory is written, flushed to the disk and renamed:
     after a crash or on a full disk, the previous file at `path` is still there. An object in a
@@ -121,7 +121,7 @@ def read_bytes(path: str | Path) -> bytes | None:
 
 
 def flush_directory(directory: Path) -> None:
-    """Flushes the names in `directory` to the disk, if the file system can do that.
+    """Flushes the file names in `directory` to the disk, if the file system can do that.
 
     A new or renamed file whose name was not flushed may be gone after a power failure.
     """
@@ -138,7 +138,7 @@ def flush_directory(directory: Path) -> None:
 def link_or_copy(source: str, target: str) -> None:
     """Puts the files of `source` into the directory `target`, as hard links where possible.
 
-    Hard links take no space on the disk. Linked files may not be changed in place: a change would
+    Hard links take no space on the disk. Linked files must not be changed in place: a change would
     appear in both directories. In a bucket, on another disk, or on a file system without hard
     links, the files are copied.
 

@@ -1,4 +1,4 @@
-"""Fingerprints of code and data that a node reads beyond its input artifacts.
+"""Fingerprints of the code and data that a node uses in addition to its input artifacts.
 
 For TFX, the import path of a function, or a path to data, a backbone or a schema, is only a string;
 TFX itself hashes only module files. So every node has an execution property with the fingerprint of
@@ -23,7 +23,7 @@ FIRST_PARTY = ("pipeline", "components", "trainer", "backbones", "common", "sche
 
 
 # TensorFlow writes `fingerprint.pb` with every SavedModel. The file contains a random id, and
-# values that follow from the content of the other files.
+# values that are computed from the content of the other files.
 _EXPORT_ID = "fingerprint.pb"
 
 
@@ -54,15 +54,15 @@ def hash_bytes(content: bytes) -> str:
 def hash_code(
     *modules: str, data: Mapping[str, str] | None = None, without: Collection[str] = ()
 ) -> str:
-    """Returns the SHA-256 of the code of `modules`, and of all modules of this project they import.
+    """Returns the SHA-256 of the code of `modules` and of the project's modules that they import.
 
     The hash covers the syntax trees without wording (see `common.wording`), including the
     `__init__` of packages, and the installed versions of imported libraries.
 
     Args:
       modules: import paths, such as "trainer.train".
-      data: import paths of modules that list entries, such as a catalogue, each with a text of the
-        values that the run uses; this text is hashed instead of the module.
+      data: import paths of modules that list entries, such as a catalogue. Each is mapped to a text
+        with the values that the run uses, which is hashed instead of the module.
       without: top-level packages of libraries whose versions are left out.
     """
     data = dict(data or {})
@@ -156,8 +156,9 @@ def _read_module(module: str) -> tuple[str, bytes]:
 
 
 def _find(module: str) -> ModuleSpec | None:
-    """Finds a module. Finds the spec of a module without importing its parent packages, as
-    `importlib.util.find_spec` would.
+    """Finds the spec of a module.
+
+    Unlike `importlib.util.find_spec`, the function does not import the parent packages.
     """
     top, *rest = module.split(".")
     spec = importlib.util.find_spec(top)

@@ -1,4 +1,4 @@
-"""Messages of one line for errors of Google Cloud's clients. Imports no TensorFlow."""
+"""One-line messages for errors from Google Cloud's client libraries. Imports no TensorFlow."""
 
 import re
 

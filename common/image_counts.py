@@ -1,9 +1,9 @@
 """Counts the images that the running node has read, in all processes of this machine.
 
 The console of a run chooses a directory for the counts, and reads the counts there. Each process
-that reads images keeps its own count in a file of the directory of counts. Processes on other
-machines do not have the directory, and count nothing. An environment variable names the directory,
-since this is the only way to pass it to Beam's worker processes.
+that reads images keeps its own count in its own file in that directory. Processes on other machines
+do not have the directory, and count nothing. An environment variable names the directory, since
+this is the only way to pass it to Beam's worker processes.
 """
 
 import mmap
@@ -20,8 +20,8 @@ _ORDER = sys.byteorder
 class _Count:
     """The number of images that this process has read for the running node.
 
-    The file of the count is mapped into memory, so that the file has the latest count at any time,
-    at the cost of writing 8 bytes to memory for each image.
+    The file of the count is mapped into memory. So the file always has the latest count, and each
+    image costs only a write of 8 bytes to memory.
     """
 
     def __init__(self) -> None:

@@ -38,7 +38,7 @@ def wilson_lower_bound(hits: int, images: int, confidence: float) -> float:
 
 
 def images_needed(floor: float, confidence: float) -> int | None:
-    """Returns the least size of a test split on which a perfect model reaches a floor.
+    """Returns the smallest number of test images with which a perfect model reaches `floor`.
 
     If all of n images are classified correctly, the lower bound of the accuracy is n / (n + z²).
 

@@ -36,7 +36,7 @@ class Lease(Protocol):
         """
 
     def release(self) -> None:
-        """Gives the lease back, and removes its file."""
+        """Ends the lease, and removes its file."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -47,9 +47,9 @@ class Timing:
       renewal: time between two renewals.
       expiry: time without a renewal after which a waiting process takes the lease over. Only the
         clock of the waiting process is used, so clocks of different machines need not agree.
-      settle: time between writing the file and reading it again. The settle time must be longer
-        than a write takes: if two processes write at the same time, the process that writes last
-        has the lease.
+      settle: time between writing the file and reading it again. This time must be longer than the
+        time for a write: if two processes write at the same time, the process that writes last gets
+        the lease.
     """
 
     renewal: float = 15.0
@@ -61,7 +61,7 @@ DEFAULT_TIMING = Timing()
 
 
 def take_lease(path: str, *, timing: Timing = DEFAULT_TIMING) -> Lease | None:
-    """Takes the lease with the file at `path`; returns None if a running process has it.
+    """Takes the lease whose file is at `path`; returns None if a running process has it.
 
     On a disk, the call returns at once. In a bucket, it takes up to `timing.expiry` to find out
     whether the owner is still running.

@@ -22,7 +22,7 @@ def hold_lock(target: Path) -> Iterator[None]:
     that the user sees why nothing happens.
 
     The lock is released at the latest when the process ends. Releasing the lock removes its file;
-    the next holder removes the file of a killed process. The holder writes a new directory as
+    the next holder removes the lock file of a killed process. The holder writes a new directory as
     `.<name>.*` beside the target, and renames it at the end. If a directory `.<name>.*` exists when
     the lock is acquired, a killed process has left it behind, and it is removed.
     """

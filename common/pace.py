@@ -24,7 +24,7 @@ class PaceMeter:
     """Measures the speed of work on images, from the numbers of finished images.
 
     The time before the second count is left out, since the process loads libraries and models until
-    then, some of them with the first images.
+    then, some of them when it processes the first images.
     """
 
     def __init__(self, total: int) -> None:

@@ -1,4 +1,4 @@
-"""Finds and reads small files on this machine or in Google's storage, without TensorFlow."""
+"""Finds and reads small files on this machine or in Google Cloud Storage, without TensorFlow."""
 
 import re
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ def find_files(folder: str, pattern: str) -> list[str]:
 
     Raises:
       InputError: the bucket cannot be read.
-      UnreachableError: the server of Google's storage does not answer.
+      UnreachableError: the server of Google Cloud Storage does not answer.
     """
     if not folder.startswith(_GOOGLE):
         return [str(file) for file in Path(folder).glob(pattern)]
@@ -74,7 +74,7 @@ def _read(file: str) -> bytes | None:
 def _client() -> Any:
     from google.cloud.storage import Client
 
-    return Client(project=None)  # the client wants a project, but reading a bucket requires none
+    return Client(project=None)  # the client requires a project, although reading a bucket does not
 
 
 def _to_expression(pattern: str) -> str:

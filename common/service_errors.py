@@ -1,4 +1,4 @@
-"""Messages of one line for errors of clients of web services. Imports no TensorFlow."""
+"""One-line messages for errors from clients of web services. Imports no TensorFlow."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -26,8 +26,8 @@ def explain_errors(what: str, errors: Errors) -> Iterator[None]:
     """A context in which errors of a client library become an InputError of one line.
 
     Args:
-      what: the attempted action, with which the message starts.
-      errors: functions that make the rest of the message, by the class of the error.
+      what: the attempted action, which the message starts with.
+      errors: functions that return the rest of the message, by class of error.
 
     Raises:
       InputError: one of `errors` was raised.

@@ -1,6 +1,6 @@
 """The names of an exported model's signatures and of their inputs. Imports no TensorFlow."""
 
-# The names of the signatures of an exported model; each signature is named by its input.
+# The names of the signatures of an exported model; each signature is named after its input.
 FROM_BYTES = "serving_default"
 FROM_EXAMPLES = "from_examples"
 FROM_PIXELS = "from_pixels"

@@ -2,14 +2,14 @@
 
 By default, Python raises KeyboardInterrupt in the main thread, between two instructions. A long
 call into TensorFlow delays the exception. If TensorFlow has called Python code, TensorFlow turns
-the exception into another exception, which callers may catch: then the run continues, with results
-from half of the data. Therefore, a signal raises no exception in this project's programs. The
+the exception into another exception, which callers may catch. The run would then continue with only
+a part of the data. Therefore, a signal raises no exception in this project's programs. The
 interpreter's own signal handler writes the number of the signal to a pipe, whatever the main thread
 is doing; a second thread reads the pipe and ends the process. After the signal, no work is
 completed, recorded or pushed. The files on the disk are the same as after a kill, and the next run
 can always continue from them.
 
-Only a training with unsaved steps delays the end of the process, until a checkpoint is written.
+Only a training with unsaved steps delays the end of the process: it first writes a checkpoint.
 """
 
 import atexit
@@ -30,7 +30,7 @@ _DESCRIPTIONS = {
     signal.SIGHUP: "ended, because its terminal is gone",
 }
 # If a process group gets a signal, wrappers such as timeout(1) and uv send it to their child once
-# more; a second signal within `_SAME_REQUEST` does not count as a second request of the user.
+# more; a second signal within `_SAME_REQUEST` counts as part of the user's first request.
 _SAME_REQUEST = 0.5  # seconds
 _LONGEST_CALLBACKS = 1.0  # seconds: longest time for all callbacks together
 _LONGEST_TURN = 0.2  # seconds: longest time for which a callback delays the next callback
@@ -228,8 +228,9 @@ def postpone_end(work: Work) -> Iterator[None]:
     """A context in which `work` may save its unsaved steps before a signal ends the process.
 
     If `work` has unsaved steps when the signal arrives, its method `announce` is called. The
-    process ends when the context ends, with the message of the exception that ended it. A second
-    signal ends the process at once. If contexts are nested, only the outermost one has this effect.
+    process ends when the context ends, with the message of the exception that ended the context. A
+    second signal ends the process at once. If contexts are nested, only the outermost one has this
+    effect.
     """
     assert _current is not None, "end_on_signals was not called"
     with _current.postpone_end(work):

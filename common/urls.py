@@ -1,4 +1,4 @@
-"""Removes secrets from URLs, and recognises URLs whose responses nobody else can change."""
+"""Removes secrets from URLs, and recognises URLs whose responses others cannot change."""
 
 import ipaddress
 import re

@@ -4,7 +4,7 @@ import importlib.metadata
 import sys
 from collections.abc import Iterable
 
-# Top-level packages whose distribution has another name.
+# Top-level package -> its distribution, if their names differ.
 _DISTRIBUTIONS = {
     "PIL": "pillow",
     "pipeline_runner": "vit-pipeline",
@@ -13,7 +13,7 @@ _DISTRIBUTIONS = {
     "vl_convert": "vl-convert-python",
     "yaml": "PyYAML",
 }
-# Distributions whose results also depend on other distributions, which are listed after each.
+# Name of a distribution -> other distributions on which its results depend.
 _DEPENDENCIES = {"scikit-learn": ("scipy",)}
 # Packages whose version is left out: they contain flags, logging and protocol buffers, and compute
 # nothing.
@@ -39,8 +39,8 @@ def installed_versions(packages: Iterable[str]) -> dict[str, str]:
 def _distributions(package: str) -> list[str]:
     name = _DISTRIBUTIONS.get(package, package.replace("_", "-"))
     if _version(name) is None:
-        # The distribution has another name than the package, for example a special build of
-        # TensorFlow. Reading the file lists of all distributions takes most of a second.
+        # The distribution has another name, as a special build of TensorFlow may have. Reading the
+        # file lists of all distributions takes most of a second.
         return importlib.metadata.packages_distributions().get(package, [name])
     return [name, *_DEPENDENCIES.get(name, ())]
 

@@ -1,4 +1,4 @@
-"""Recognises, in a syntax tree, the text of a program that only people read.
+"""Recognises the strings in a program's syntax tree that are only for people to read.
 
 No result depends on docstrings, the messages of exceptions and assertions, log lines and help
 texts. All remaining strings are values, such as the name of a feature or a key of a dictionary. A
@@ -20,8 +20,9 @@ _TEXT = ast.Constant("wording")
 
 
 def remove_wording(tree: ast.Module) -> None:
-    """Replaces all text that only people read by one constant, and removes docstrings. The
-    resulting tree can be compared but not compiled, because blocks may be empty.
+    """Replaces all strings that only people read with one constant; removes docstrings.
+
+    The resulting tree can be compared but not compiled, because blocks may be empty.
     """
     _Neutral().visit(tree)
 
@@ -36,7 +37,7 @@ class _Neutral(ast.NodeTransformer):
         return self.generic_visit(node)
 
     def visit_Pass(self, node: ast.Pass) -> None:
-        """Removes `pass`, which a body with a docstring may have or not."""
+        """Removes `pass`, which is optional in a body with a docstring."""
 
     def visit_Raise(self, node: ast.Raise) -> Any:
         if isinstance(node.exc, ast.Call):

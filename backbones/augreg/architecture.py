@@ -29,7 +29,7 @@ class Architecture:
       heads: number of attention heads; a divisor of `width`.
       mlp_dim: number of hidden features of the MLP in an encoder block.
       resnet_blocks: number of units in each block of the ResNet in front of the encoder. `()`
-        stands for a ResNet that is only the root (R-Ti/16), `None` for no ResNet.
+        stands for a ResNet that consists only of its root (R-Ti/16), `None` for no ResNet.
       width_factor: width of the ResNet, as a multiple of 64 channels; a multiple of 0.5, because
         GroupNorm has 32 groups.
       representation_size: number of features of the tanh layer `pre_logits`; `None` if the model
@@ -96,7 +96,7 @@ class Architecture:
         return sum(math.prod(shape) for shape in self.array_shapes().values())
 
     def array_shapes(self) -> dict[str, Shape]:
-        """Returns name and shape of every array of the checkpoint, in order of the forward pass."""
+        """Returns the name and shape of every array, in the order of the forward pass."""
         channels = 3
         shapes: dict[str, Shape] = {}
         if self.resnet_blocks is not None:

@@ -1,4 +1,4 @@
-"""Reads AugReg checkpoints, brings them into the published layout, and checks every array."""
+"""Reads AugReg checkpoints, converts them to the published layout, and checks every array."""
 
 import math
 import os
@@ -15,7 +15,7 @@ Arrays = Mapping[str, np.ndarray]
 
 _BLOCK = r"Transformer/encoderblock_\d+"
 
-# The names of an encoder block's parts in the present public code, and in the published
+# The names of an encoder block's parts in the current public code, and in the published
 # checkpoints.
 _PUBLISHED_PARTS = {
     "LayerNorm_1": "LayerNorm_2",
@@ -52,7 +52,7 @@ def load_checkpoint(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
 def published_layout(arrays: Arrays) -> dict[str, np.ndarray]:
     """Returns the same arrays with the names and shapes of the published checkpoints.
 
-    The present public code numbers the parts of an encoder block differently, and gives GroupNorm's
+    The current public code numbers the parts of an encoder block differently, and gives GroupNorm's
     parameters the shape `(C,)` rather than `(1, 1, 1, C)`. The values of the arrays are not
     changed.
 
@@ -144,7 +144,7 @@ def _grid_size(arrays: Arrays) -> int:
 
 
 def _count(arrays: Arrays, pattern: str) -> int:
-    """Returns the number of different texts that the group in `pattern` matches, over all names."""
+    """Returns how many different strings the group in `pattern` matches in all names."""
     matches = (re.fullmatch(pattern, name) for name in arrays)
     return len({match[1] for match in matches if match})
 

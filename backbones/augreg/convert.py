@@ -68,7 +68,7 @@ def convert(
             "memory; expected a smaller size"
         ) from error
 
-    # Importing TensorFlow takes seconds, so errors of the input are reported first.
+    # Importing TensorFlow takes seconds, so errors in the input are reported before the import.
     import tensorflow as tf
 
     from backbones.augreg.saved_model import write_saved_model

@@ -37,8 +37,8 @@ def _random_array(name: str, shape: Shape, generator: np.random.Generator) -> np
     if name.endswith("/scale"):
         return np.ones(shape, np.float32)
     if "/encoderblock_" in name:
-        # Attention kernels have an axis for the heads. In the kernel `out`, it is an input axis; in
-        # the other kernels, it is an output axis.
+        # Attention kernels have an axis for the heads. The heads' axis is an input axis in the
+        # kernel `out`, and an output axis in all other kernels.
         input_axes = 2 if name.endswith("/out/kernel") else 1
         return _xavier_uniform(shape, math.prod(shape[:input_axes]), generator)
     return _lecun_normal(shape, generator)

@@ -11,7 +11,7 @@ from common.errors import InputError, one_line
 
 # The largest ratio of unpacked to packed size. Trained weights can hardly be compressed.
 _LARGEST_RATIO = 10
-_SLACK = 100_000_000  # bytes by which the unpacked size of a small archive may exceed `_MAX_RATIO`
+_SLACK = 100_000_000  # bytes by which an unpacked archive may exceed `_LARGEST_RATIO`
 
 
 class CheckpointError(InputError):
@@ -68,7 +68,7 @@ def _check_names(names: list[str]) -> None:
 
 
 def _check_size(path: Path, archive: zipfile.ZipFile) -> None:
-    """Refuses a small file that unpacks to a huge size, by the sizes in the archive's directory."""
+    """Refuses a small file if the archive's directory states a huge unpacked size."""
     packed, unpacked = path.stat().st_size, sum(member.file_size for member in archive.infolist())
     if unpacked > _LARGEST_RATIO * packed + _SLACK:
         raise CheckpointError(

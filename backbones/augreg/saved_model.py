@@ -55,8 +55,8 @@ def write_saved_model(model: VisionTransformer, directory: Path) -> None:
     reusable.trainable_variables = list(model.weights.values())
     reusable.regularization_losses = []
 
-    # An existing directory may be a mount point or the working directory of a process, so files are
-    # moved into the directory, which is not replaced.
+    # An existing directory may be a mount point or the working directory of a process, so the
+    # directory is not replaced: the new files are moved into it.
     exists = directory.exists()
     parent = directory if exists else directory.absolute().parent
     parent.mkdir(parents=True, exist_ok=True)

@@ -94,9 +94,9 @@ class VisionTransformer(tf.Module):
     def _encoder_block(
         self, tokens: tf.Tensor, index: int, *, class_token_only: bool = False
     ) -> tf.Tensor:
-        """Maps tokens, `[B * tokens, width]`, to the same shape.
+        """Applies one encoder block; inputs and outputs are tokens, `[B * tokens, width]`.
 
-        With `class_token_only`, it returns the class tokens, `[B, width]`.
+        With `class_token_only`, the outputs are only the class tokens, `[B, width]`.
         """
         name = f"Transformer/encoderblock_{index}"
         normalized = self._layer_norm(tokens, f"{name}/LayerNorm_0")
@@ -111,17 +111,16 @@ class VisionTransformer(tf.Module):
         return tokens + tf.cast(hidden, tf.float32)
 
     def _class_token(self, tokens: tf.Tensor) -> tf.Tensor:
-        """Returns the class tokens, `[B, width]`, of all tokens, `[B * tokens, width]`."""
+        """Selects the class tokens, `[B, width]`, from all tokens, `[B * tokens, width]`."""
         sequences = tf.reshape(tokens, [-1, self.architecture.tokens, self.architecture.width])
         return sequences[:, 0]
 
     def _attention(self, queries: tf.Tensor, keys: tf.Tensor, name: str) -> tf.Tensor:
-        """Computes attention of every query to every key of its image.
+        """Computes the attention of every query to all keys of the same image.
 
         Args:
           queries: `[B * Q, width]`, where Q is `tokens`, or 1 for the class token alone.
-          keys: `[B * tokens, width]`; the attention values are computed from the keys' rows as
-            well.
+          keys: `[B * tokens, width]`; the layer computes both keys and values from these rows.
           name: the name of the layer.
 
         Returns:

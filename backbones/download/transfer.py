@@ -60,8 +60,8 @@ def download(
     """Downloads `url` into the file `target`, unless the file exists.
 
     The bytes received before a failure, or before the process was killed, are kept in
-    `<target>.part`; a later call resumes there if the server still has the same file. Several times
-    a second, a log record carries a `Download` as its attribute `download`.
+    `<target>.part`; a later call continues from these bytes if the server still has the same file.
+    Several times a second, the function logs a record whose attribute `download` is a `Download`.
 
     Args:
       url: an address with the scheme http or https.
@@ -82,7 +82,7 @@ def download(
 
 
 class _BrokenOffError(Exception):
-    """The error for a failed attempt, after which another attempt may succeed."""
+    """The error for a failed attempt if another attempt may succeed."""
 
 
 class _Transfer:
@@ -90,8 +90,8 @@ class _Transfer:
         self, url: str, target: Path, name: str, sha256: str | None, patience: Patience
     ) -> None:
         self._url, self._target, self._name = url, target, name
-        # The notes beside a partial file contain only a digest of the URL, since a signed URL must
-        # not be written to a file.
+        # The JSON file beside a partial file contains only a digest of the URL, since a signed URL
+        # must not be written to a file.
         self._url_digest = hashlib.sha256(url.encode()).hexdigest()
         self._sha256, self._patience = sha256, patience
         self._part = target.with_name(target.name + ".part")
@@ -181,7 +181,7 @@ class _Transfer:
             raise _BrokenOffError(why) from error
 
     def _receive(self, response: Any) -> None:
-        """Appends the body of the response to the partial file, or begins the file again."""
+        """Appends the body of the response to the partial file, or starts a new partial file."""
         header = response.headers
         etag = header.get("ETag", "")  # If-Range needs a strong ETag (RFC 9110, section 13.1.5)
         validator = etag if etag.startswith('"') else header.get("Last-Modified")
@@ -241,8 +241,8 @@ class _Transfer:
         return None, None
 
     def _begin(self, validator: str | None, total: int | None) -> None:
-        # The old bytes are removed before the new notes are written: if the process is killed in
-        # between, old bytes must not lie beside new notes.
+        # The old bytes are removed before the new notes are written, so that old bytes never lie
+        # beside new notes, even if the process is killed in between.
         self._discard()
         self._validator, self._total = validator, total
         notes = {"url": self._url_digest, "validator": validator, "total": total}
