@@ -182,7 +182,7 @@ class ServingCheck:
             self._note("valid is False for pixels")
 
     def _repeat(self, images: Sequence[TestImage]) -> None:
-        """Repeats requests with one image, to have enough for the 99th percentile."""
+        """Repeats requests with one image, to measure enough times for the 99th percentile."""
         end = time.monotonic() + _SECONDS
         while len(self._milliseconds[1]) <= _REQUESTS and time.monotonic() < end:
             image = images[len(self._milliseconds[1]) % len(images)]
