@@ -45,7 +45,7 @@ def draw_overlay(values: Sequence[Sequence[float]], width: int, height: int) -> 
 
 def describe_map(values: Sequence[Sequence[float]]) -> str:
     """Names the warm cells of a 3 x 3 grid over the image, the warmest first."""
-    # The sides of the grid become multiples of three.
+    # The map is enlarged so that three equal parts cover each of its sides.
     grid = np.kron(np.asarray(values, np.float64), np.ones([3, 3]))
     thirds = [
         (band.max(), f"{row} {column}" if row != "middle" or column != "centre" else "centre")
