@@ -19,8 +19,8 @@ def Backbone(  # noqa: N802, PLR0917 (named like a class, and called with keywor
 ) -> None:
     """Finds, downloads or converts a backbone, and copies its SavedModel into the artifact.
 
-    This node is for runs whose nodes or Beam workers share only the pipeline root, so that they can
-    read the backbone there.
+    A run has this node if its nodes or Beam workers share no other storage than the pipeline root;
+    they read the backbone there.
 
     Args:
       backbone: the artifact, whose directory becomes the SavedModel.

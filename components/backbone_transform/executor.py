@@ -26,7 +26,8 @@ WARNING = "warning"  # name of a custom property of the TransformGraph artifact
 class Executor(executor.Executor):
     """TFX's executor of Transform, with the directory of the backbone in `custom_config`.
 
-    The executor also copies the file with the numbers of examples beside the transformed examples.
+    The executor also copies the file with the numbers of examples into the directory of the
+    transformed examples.
     """
 
     def Do(  # noqa: N802 (TFX requires this name)
@@ -50,7 +51,7 @@ class Executor(executor.Executor):
             if settings.check_input_range:
                 _check_input_range(input_dict, output_dict, settings)
             super().Do(inputs, output_dict, exec_properties | {key: custom_config})
-        # Trainer reads the file with the numbers of examples beside its examples, which are the
+        # Trainer reads the numbers of examples from a file beside its input examples, which are the
         # transformed examples with `--tune head`.
         for transformed in output_dict.get(TRANSFORMED_EXAMPLES_KEY, ()):
             examples = artifact_utils.get_single_uri(inputs[EXAMPLES_KEY])
@@ -62,7 +63,7 @@ class _Processor(executor.TransformProcessor):
     """TFX's processor, to which Beam passes batches of `CHUNK` images.
 
     By default, Beam tries batch sizes from 1 upwards, and measures the time of each. The transform
-    graph fills up batches that are smaller than `CHUNK`, so small batches would only take longer.
+    graph pads smaller batches to `CHUNK` images, so a small batch takes as long as a full one.
     """
 
     def _GetDesiredBatchSize(self, *_: Any) -> int:  # noqa: N802 (TFX requires this name)
@@ -71,7 +72,7 @@ class _Processor(executor.TransformProcessor):
 
 @contextmanager
 def _replace_processor() -> Iterator[None]:
-    """A context in which TFX's executor uses `_Processor`; TFX has no parameter for it."""
+    """A context in which TFX's executor uses `_Processor`; TFX has no setting for this."""
     given, executor.TransformProcessor = executor.TransformProcessor, _Processor
     try:
         yield

@@ -13,7 +13,7 @@ from trainer.preprocessing import IMAGE, LABEL, decode_images
 MOST_IMAGES = 200
 _BATCH = 8
 # A warning requires that another range is significantly better (one-sided McNemar's test, 5 %), and
-# that it is better on at least the share `_MIN_ADVANTAGE` of the images.
+# that its advantage is at least the share `_MIN_ADVANTAGE` of the images.
 _CRITICAL_VALUE = 1.645
 _MIN_ADVANTAGE = 0.05
 
@@ -95,7 +95,7 @@ def _features(backbone: str, images: Sequence[bytes]) -> list[tuple[str, np.ndar
 def nearest_has_same_class(features: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Returns, for each image, whether its nearest neighbour has the same class, bool [N].
 
-    The distance is the cosine distance of features, centred over all images.
+    The function centres the features over all images, and uses the cosine distance.
     """
     centred = features - features.mean(0)
     unit = centred / np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), 1e-12)

@@ -75,7 +75,7 @@ def _may_appear_later(error: BaseException) -> bool:
     """Whether a job that is not listed yet may be listed later.
 
     The request that creates the job may have been interrupted, or its response may have been lost.
-    A refused request creates no job, and a job for whose end the step was already waiting is
+    A refused request creates no job. If the step already waits for the end of a job, the job is
     listed.
     """
     return not isinstance(error, Exception) or isinstance(error, exceptions.ServerError)

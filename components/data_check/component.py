@@ -44,7 +44,7 @@ class FullDataCheckSpec(DataCheckSpec):
 class DataCheck(base_component.BaseComponent):
     """Lists near duplicates, shortcuts and odd images in `data_issues.jsonl`.
 
-    The node also reads the `test` split; no node that learns from images gets its results.
+    The node also reads the `test` split, but no node that trains a model reads the list.
     """
 
     SPEC_CLASS = DataCheckSpec
@@ -78,10 +78,10 @@ class DataCheck(base_component.BaseComponent):
 
 
 class FullDataCheck(base_component.BaseComponent):
-    """Does what `DataCheck` does, and lists probably wrong labels and outliers by the features of
-    the frozen backbone.
+    """Does what `DataCheck` does, and also finds label errors and outliers in the backbone's
+    features.
 
-    The node also reads the `test` split; no node that learns from images gets its results.
+    The node also reads the `test` split, but no node that trains a model reads the list.
     """
 
     SPEC_CLASS = FullDataCheckSpec

@@ -91,8 +91,7 @@ class Executor(base_executor.BaseExecutor):
 def measure_images(examples: types.Artifact, chunk: int, file: ViewsFile) -> MeasuredImages:
     """Measures the images of all splits; yields records and bytes of up to `chunk` images at once.
 
-    An image is counted for the console when the caller asks for the next images, so the count
-    includes the work of the caller.
+    The console counts images only after the caller has processed them and asks for the next ones.
 
     Args:
       examples: the artifact of ImageExampleGen.

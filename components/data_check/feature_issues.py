@@ -14,7 +14,7 @@ _LEAST_OF_CLASS = _FOLDS  # classes with fewer images are not checked
 # `_NEAREST` nearest neighbours of the other image. In a dataset of similar images, such as X-ray
 # images, the small grey copies of many different images correlate.
 _NEAREST = 10
-# Number of nearest images of its class to which the distance of an image is measured.
+# The distance of an image is the mean distance to this number of nearest images of its class.
 _NEIGHBOURS = 10
 _CHUNK = 512
 
@@ -34,7 +34,7 @@ class WrongLabel(NamedTuple):
 
 
 def confirm_pairs(pairs: Sequence[Pair], features: np.ndarray) -> list[Pair]:
-    """Returns the pairs whose images are also near each other by their features.
+    """Returns the pairs whose images also have similar feature vectors.
 
     Args:
       pairs: images that look the same.
@@ -67,12 +67,12 @@ def find_wrong_labels(
 ) -> list[WrongLabel]:
     """Finds images whose labels are probably wrong, by confident learning.
 
-    A linear probe, trained on the features of other images, gives the probability of each class for
-    an image. Candidate classes of an image are those whose probability is at least the mean
-    probability of this class over the images with this label. The label of an image is probably
-    wrong if the most probable candidate is another class (Northcutt, Jiang and Chuang, 2021,
-    "Confident Learning", section 3.1). The package cleanlab computes the same result; without its
-    options, the algorithm is a few lines.
+    A linear probe, trained on the features of other images, predicts the class probabilities of
+    each image. A class is a candidate for an image if its probability for the image is at least its
+    mean probability over the images with that label. The label of an image is probably wrong if the
+    most probable candidate is another class (Northcutt, Jiang and Chuang, 2021, "Confident
+    Learning", section 3.1). The package cleanlab computes the same result; a few lines of code
+    replace it, because its options are not needed.
 
     Args:
       features: float32 [N, D].
@@ -101,8 +101,8 @@ def predict_out_of_fold(
 ) -> np.ndarray:
     """Returns probabilities that a linear probe gives to images that it was not trained on.
 
-    Features are centred and have length 1. Near duplicates are put into the same fold. Args as
-    `find_wrong_labels`.
+    The function centres the features, and scales each feature vector to length 1. Near duplicates
+    are put into the same fold. Args as `find_wrong_labels`.
 
     Returns:
       float [N, C]. The row of an image is NaN if its class has fewer than 5 images, or no image in

@@ -10,7 +10,7 @@ from trainer.preprocessing import FEATURES, IMAGE_HASH, FrozenBackbone, hash_ima
 
 
 class FeatureReader:
-    """Provides features of images: those that Transform has computed, or the backbone's.
+    """Reads the features that Transform computed; computes missing features with the backbone.
 
     With `--tune head`, the backbone computes only the features of the test split, which Transform
     does not read; with `--tune full`, the features of all images.

@@ -21,9 +21,9 @@ from components.data_check.near_duplicates import Pair
 def find_all_issues(
     records: Sequence[ImageRecord], features: np.ndarray, classes: Sequence[str]
 ) -> list[Issue]:
-    """Finds all issues; the issues of one kind are sorted by score, the gravest first.
+    """Finds all issues; the issues of one kind are sorted by score, the most severe first.
 
-    Only near duplicates that the features confirm are issues.
+    Near duplicates count as issues only if their features confirm them.
 
     Args:
       records: N images.

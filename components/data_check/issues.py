@@ -50,7 +50,7 @@ class Issue:
 
     Attributes:
       kind: a key of `KINDS`.
-      score: the gravity of the issue, in [0, 1]; for near duplicates, the likeness of the images.
+      score: the severity of the issue, in [0, 1]; for near duplicates, the likeness of the images.
       label: the name of the class.
       file_name: the name of the image; empty if the issue concerns a class.
       split: the split of the image.
@@ -72,7 +72,7 @@ class Issue:
 
 def find_issues(records: Sequence[ImageRecord], classes: Sequence[str]) -> list[Issue]:
     """Finds the issues that need no features; the issues of one kind are sorted by score, the
-    gravest first.
+    most severe first.
     """
     return sort_issues(
         [
@@ -83,7 +83,7 @@ def find_issues(records: Sequence[ImageRecord], classes: Sequence[str]) -> list[
 
 
 def sort_issues(issues: Iterable[Issue]) -> list[Issue]:
-    """Sorts issues by kind, and issues of the same kind by score, the gravest first."""
+    """Sorts issues by kind, and issues of the same kind by score, the most severe first."""
     order = list(KINDS)
     return sorted(issues, key=lambda issue: (order.index(issue.kind), -issue.score))
 

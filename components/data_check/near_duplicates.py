@@ -11,8 +11,7 @@ from components.data_check.views import SIDE, Views
 # `LEAST_LIKENESS`; see `components.data_check.views`.
 LEAST_LIKENESS = 0.95
 _BANDS, _BITS = 4, 16
-# A band of the hash that more images share, such as the band of all blank images, does not tell
-# images apart.
+# A band of a hash is ignored if more images than this have the same band, as blank images do.
 _COMMON = 200
 
 
@@ -32,9 +31,10 @@ class Pair(NamedTuple):
 def find_near_duplicates(images: Sequence[Views]) -> list[Pair]:
     """Finds pairs of images that look the same.
 
-    The function also finds a copy that is encoded again, smaller, cropped by up to 5 %, or
-    mirrored. Candidates share 16 of the 64 bits of a perceptual hash, so time grows little faster
-    than the number of images; each candidate is confirmed by comparing small grey images.
+    An image and its copy are such a pair even if the copy is re-encoded, scaled down, cropped by up
+    to 5 %, or mirrored. Candidates share 16 of the 64 bits of a perceptual hash, so the time grows
+    only slightly faster than the number of images; each candidate is confirmed by comparing small
+    grey images.
 
     Args:
       images: the views of each image.

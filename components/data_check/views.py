@@ -91,7 +91,8 @@ class ViewsFile:
     def read(self, image: int) -> np.ndarray:
         """Returns the grey copies of the image that was stored as number `image`, from 0."""
         self._file.flush()
-        # Pages of a file that is mapped into memory would count as memory of the process.
+        # The file is not mapped into memory, because its pages would count as memory of the
+        # process.
         greys = os.pread(self._file.fileno(), _BYTES, image * _BYTES)
         return np.frombuffer(greys, np.float16).reshape(VIEWS, SIDE**2)
 
@@ -112,7 +113,7 @@ class _StoredViews:
 
 
 def _views(image: PIL.Image.Image) -> Iterator[PIL.Image.Image]:
-    # The image is scaled to four times the size of the comparison, since larger images would only
+    # The image is first scaled to four times the side of the grey copies; a larger image would only
     # take more time.
     size = (4 * SIDE, 4 * SIDE)
     width, height = image.size

@@ -38,8 +38,8 @@ class ExampleCheckSpec(types.ComponentSpec):
 class ExampleCheck(base_component.BaseComponent):
     """Does what TFX's ExampleValidator does, and fails if it finds an anomaly.
 
-    The node also fails if too many images are quarantined, if most images of 16 bits a channel use
-    only 12 of them, or if the class balance drifted from that of the champion's data.
+    The node also fails if too many images are quarantined, if most images with 16 bits per channel
+    use only 12 bits, or if the class balance drifted from that of the champion's data.
     ImageExampleGen does not check the limits of ExampleCheck, because a run with another limit
     would then have to read all images again.
     """

@@ -16,9 +16,9 @@ QUARANTINE_FILE = "quarantine.jsonl"
 
 READ = "read"
 QUARANTINE = "quarantine"
-# Keys of two counts of images with 16 bits per channel for which 65535 was taken for white: of all
-# such images, and of those without a value above 4095. The latter probably have 12 bits, as cameras
-# of microscopes and scanners measure.
+# `DEEP` counts the images with 16 bits per channel in which 65535 was taken as white; `DARK` counts
+# those among them without a value above 4095. Such dark images probably come from the 12-bit
+# cameras of microscopes and scanners.
 DEEP, DARK = "16_bits", "16_bits_dark"
 _REASONS = "reasons"
 _KEYS = (READ, *SPLITS, QUARANTINE)

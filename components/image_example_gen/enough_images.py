@@ -1,4 +1,4 @@
-"""Checks that there are enough images for training and for measuring. Imports no TensorFlow."""
+"""Checks that there are enough images for training and evaluation. Imports no TensorFlow."""
 
 from collections.abc import Mapping, Sequence
 

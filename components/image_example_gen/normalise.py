@@ -26,7 +26,7 @@ class Normalised(NamedTuple):
 
     Attributes:
       encoded: an upright RGB JPEG.
-      peak: the greatest value of an image with 16 bits per channel for which 65535 is taken for
+      peak: the greatest value of an image with 16 bits per channel in which 65535 is taken as
         white; None for other images.
     """
 
@@ -39,9 +39,9 @@ def normalise(encoded: bytes, limits: Limits) -> Normalised:
 
     Anything else (PNG, GIF, BMP, WebP, TIFF, grey, CMYK, alpha, EXIF-rotated, longer side above
     `max_side` pixels) is re-encoded as such a JPEG, at quality 98 without chroma subsampling. Of an
-    animation, only the first frame is used; transparent images are put on white. JPEG, PNG, GIF,
-    BMP and WebP are decoded by the same ops as in the exported model, so that ingestion and serving
-    see the same pixels, and refuse the same files.
+    animation, only the first frame is used; transparent images get a white background. JPEG, PNG,
+    GIF, BMP and WebP are decoded by the same ops as in the exported model, so that ingestion and
+    serving see the same pixels, and refuse the same files.
 
     Raises:
       UnusableError: the image cannot be decoded.
@@ -51,12 +51,12 @@ def normalise(encoded: bytes, limits: Limits) -> Normalised:
     if found is None:
         return _by_pillow(encoded, limits)
     try:
-        # TensorFlow's op would convert bytes as well, but only after it has tried a faster way,
-        # which accepts tensors alone.
+        # TensorFlow's op also accepts bytes, but loses time: it first tries a fast path that
+        # accepts only tensors.
         content = tf.constant(encoded)
         if is_plain_jpeg(encoded, limits):
-            # This checks the whole file: the decoder reads the same bits as at full size, but takes
-            # only two thirds of the time.
+            # Decoding at an eighth of the size checks the whole file: the decoder reads the same
+            # bits as at full size, in two thirds of the time.
             tf.io.decode_jpeg(content, channels=3, ratio=8)
             return Normalised(encoded)
         if found.name == "JPEG" and has_many_scans(encoded):

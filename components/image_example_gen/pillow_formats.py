@@ -30,7 +30,7 @@ class Pixels(NamedTuple):
 
     Attributes:
       rgb: uint8 [h, w, 3]: upright, on white, its longer side at most `Limits.max_side`.
-      peak: the greatest value of an image with 16 bits per channel for which 65535 is taken for
+      peak: the greatest value of an image with 16 bits per channel in which 65535 is taken as
         white; None for other images.
     """
 

@@ -20,7 +20,7 @@ _FRAME = struct.Struct(">xBHxHHB")  # 0xFF, marker, length, precision, height, w
 def is_plain_jpeg(encoded: bytes, limits: Limits) -> bool:
     """Whether a file is a JPEG with three channels, without EXIF, and within the limits.
 
-    Only headers are read: the pixels may be damaged. A JPEG with other bytes between its segments,
+    Only headers are read: the pixels may be damaged. A JPEG with stray bytes between its segments,
     or with too many scans, does not count as plain.
     """
     if not encoded.startswith(_START):

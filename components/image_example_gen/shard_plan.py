@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from components.image_example_gen.sources.base import SPLITS, TRAIN, ImageReference
 
-SHARD_BYTES = 128_000_000  # the approximate size of the images in a shard, as files of the source
+SHARD_BYTES = 128_000_000  # the approximate total size of a shard's images, as files of the source
 # A train split of at least 800 images has at least 8 shards, so that training can read several
 # shards at a time.
 _TRAIN_SHARDS, _TRAIN_IMAGES = 8, 800

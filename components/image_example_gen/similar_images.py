@@ -37,7 +37,7 @@ class MeasureShard(beam.DoFn):
         """
         Args:
           source: the argument of `make_source`, as JSON.
-          limits: what is done about large images.
+          limits: the limits for the sizes of images.
         """
         self._source = source
         self._limits = limits
@@ -56,7 +56,7 @@ class MeasureShard(beam.DoFn):
                 try:
                     encoded = b"" if image.error else normalise(image.encoded, self._limits).encoded
                 except UnusableError:
-                    continue  # it is quarantined when the examples are written
+                    continue  # the image is quarantined when the examples are written
                 if not encoded:
                     continue
                 if views := measure_views(encoded):
@@ -70,7 +70,7 @@ class MeasureShard(beam.DoFn):
 def find_similar_images(
     images: Sequence[ImageReference], pipeline: Any, *, source: str, limits: Limits, directory: str
 ) -> list[Pair]:
-    """Finds pairs of images that look the same, among those that the source gives no other split.
+    """Finds pairs of images that look the same; leaves out the source's validation and test splits.
 
     The result depends on the images alone, and never on Beam's engine or its workers.
 
@@ -78,7 +78,7 @@ def find_similar_images(
       images: all images of the source.
       pipeline: a function without arguments that returns a new Beam pipeline.
       source: the argument of `make_source`, as JSON.
-      limits: what is done about large images.
+      limits: the limits for the sizes of images.
       directory: a directory for plans and measurements, which is removed at the end.
 
     Returns:

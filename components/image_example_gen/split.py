@@ -13,7 +13,7 @@ from components.image_example_gen.sources.base import (
     ImageReference,
 )
 
-# Values of `ingest.split_by`: copies of an image are in one split, or also near duplicates.
+# Values of `ingest.split_by`: either exact copies share a split, or near duplicates do as well.
 CONTENT, NEAR_DUPLICATES = "content", "near_duplicates"
 _BUCKETS = 10
 # An image's digest assigns it to one of ten buckets: one bucket is validation, one is test, and
@@ -34,9 +34,9 @@ def assign_splits(
 
     There is one exception, for small classes. Let n be the number of splits that are chosen here: 3
     if the source gives no splits. If a class has at least n different images, each of these splits
-    gets at least one image of the class: a split without any gets the image with the lowest digest
-    from the split with the most images. When images are added to such a class, that image may
-    return to the split that its digest determines.
+    gets at least one image of the class: a split without an image of the class gets the one with
+    the lowest digest from the split that has most images of the class. When images are added to
+    such a class, that image may return to the split that its digest determines.
 
     Args:
       images: all images of the source.

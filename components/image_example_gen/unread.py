@@ -1,9 +1,9 @@
 """Notes of images whose files were missing while a run read them.
 
-Such an image is quarantined, but the fingerprint of the source lists it, so the cache would keep
-the examples without the image for ever. Because of the note, a later run reads the image again once
-its file is back. Notes are in the pipeline root, or in `cloud.state_dir`, where every runner finds
-them.
+Such an image is quarantined, but the fingerprint of the source covers it. So without a note, every
+later run would take the examples without the image from the cache. With the note, a later run reads
+the image again when its file is back. Notes are in the pipeline root, or in `cloud.state_dir`,
+where every runner finds them.
 """
 
 import json

@@ -9,8 +9,9 @@ import tensorflow as tf
 from apache_beam.io.tfrecordio import _TFRecordUtil
 from tfx.dsl.io import fileio
 
-# `DEFAULT_TF_RECORD_FILE_NAME` of tfx.components.example_gen.write_split. It is not imported, since
-# this would load all of TFX's components, which takes each of Beam's worker processes two seconds.
+# `DEFAULT_TF_RECORD_FILE_NAME` of tfx.components.example_gen.write_split. An import of this
+# constant would load all of TFX's components, which takes each of Beam's worker processes two
+# seconds.
 _FILE_NAME = "data_tfrecord"
 
 

@@ -104,7 +104,7 @@ def _get_labels(values: Any) -> Any:
 
 
 def measure(answers: Mapping[str, Any], labels: np.ndarray) -> _Sums:
-    """Sums up the calibration of a model's predictions over some images.
+    """Adds up the calibration statistics of a model's predictions for some images.
 
     Args:
       answers: the outputs of the model by name: `probabilities`, [C + 1] or [N, C + 1], with the

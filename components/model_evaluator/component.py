@@ -39,8 +39,8 @@ class ModelEvaluator(base_beam_component.BaseBeamComponent):
     blessings.
 
     In TFX, a Resolver node provides the last blessed model, but Kubeflow Pipelines has no Resolver.
-    `ModelEvaluator` has an execution property that names the last blessed model, which is thus part
-    of the cache key: the node runs again only if the last blessed model has changed.
+    `ModelEvaluator` has an execution property that names the last blessed model. The property is
+    part of the cache key, so the node runs again after another model has been blessed.
     """
 
     SPEC_CLASS = ModelEvaluatorSpec

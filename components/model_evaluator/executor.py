@@ -16,7 +16,7 @@ from common.lease import hold_lease
 from common.notice import notice
 from components.image_example_gen.counts import READ, read_counts_of_classes
 
-# The import only makes the code fingerprint include this module, whose class the EvalConfig names.
+# The EvalConfig names a class of this module; the import makes the code fingerprint include it.
 from components.model_evaluator import calibration_metrics  # noqa: F401
 from components.model_evaluator.explain_mistakes import explain_mistakes
 from components.model_evaluator.extractors import make_extractors
@@ -132,7 +132,7 @@ class Executor(executor.Executor):
 
 @contextlib.contextmanager
 def _full_precision() -> Iterator[None]:
-    """A context in which GPUs compute float32 with all bits, as the CPU of ServingCheck does.
+    """A context in which GPUs compute with full float32 precision, as the CPU in ServingCheck does.
 
     By default, TensorFlow rounds the factors of matrix products to TensorFloat-32, which has 10
     bits of mantissa.

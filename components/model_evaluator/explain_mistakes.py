@@ -33,17 +33,17 @@ def choose_mistakes(predictions: pa.Table, most: int = _MOST) -> dict[str, str]:
 def explain_mistakes(
     predictions: pa.Table, *, model: str, classes: Sequence[str], test_split: str, seconds: float
 ) -> HeatMaps | None:
-    """Computes the heat maps; returns None if the time is too short, or if all predictions are
-    right.
+    """Computes the heat maps; returns None if `seconds` is 0 or too short for a map, or if all
+    predictions are right.
 
-    A failure is only reported, and does not change the verdict.
+    A failure leads only to a notice, and does not change the verdict.
 
     Args:
       predictions: the table of `components.model_evaluator.predictions`.
       model: directory of the exported SavedModel.
       classes: the class names of the model.
       test_split: URI of the split of the Examples artifact.
-      seconds: the time after which no further map is computed.
+      seconds: no further map is computed after this time.
     """
     answers = choose_mistakes(predictions)
     if not answers or not seconds:

@@ -24,8 +24,8 @@ def make_extractors(
     1. `cut_into_chunks` splits TFXIO's batches of up to 1,000 examples, because the exported model
        holds all images of a request in memory.
     2. `WritePredictions` writes the table of predictions.
-    3. `count_invalid_as_wrong` counts invalid images as wrong. An invalid image has only
-    probabilities of 0, which TFMA would take for a prediction of the first class.
+    3. `count_invalid_as_wrong` counts invalid images as wrong. All probabilities of an invalid
+    image are 0, and TFMA would count them as a prediction of the first class.
     """
     extractors = tfma.default_extractors(
         eval_shared_model=eval_shared_model,

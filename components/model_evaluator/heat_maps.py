@@ -21,7 +21,7 @@ class HeatMaps:
       method: "attention" or "occlusion"; see `trainer.heat_maps`.
       wanted: number of images for which maps were wanted. There are fewer maps if the time was up,
         or if no part of an image supports the prediction.
-      maps: by the name of the image, rows of values in [0, 1], of which the greatest is 1.
+      maps: for each image, by its name, rows of values in [0, 1]; the greatest value is 1.
     """
 
     method: str

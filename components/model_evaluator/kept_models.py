@@ -1,7 +1,7 @@
 """Keeps the loaded models of an evaluation, so that the heat maps need not load a model again.
 
-Loading an exported model takes a second or more, whatever its weights: TensorFlow builds Python
-objects for all operations of all its functions.
+Loading an exported model takes a second or more, however few weights it has: TensorFlow builds
+Python objects for all operations of all its functions.
 """
 
 import contextlib

@@ -50,8 +50,8 @@ class Limit:
 
     @property
     def images_needed(self) -> int | None:
-        """The least number of images with which a model without errors reaches the floor; None if
-        no number of images is enough.
+        """The least number of images on which a model that makes no errors reaches the limit; None
+        if no number of images is enough.
         """
         return images_needed(self.limit, self.confidence)
 

@@ -12,7 +12,7 @@ over the test images that computes the metrics. Rows are sorted by file name. Th
     valid                 bool             whether the model could decode the image
     accepted              bool             whether the model accepts its prediction
     champion_predicted, champion_probability, champion_rank, champion_valid, champion_accepted the
-    same of the champion; null if there was no champion
+    same values for the champion; null if there was no champion
 
 Bytes of a file name that are not UTF-8 are written as \\xNN.
 """

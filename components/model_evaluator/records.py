@@ -1,9 +1,9 @@
 """The records of blessed models: for each, a small file below the pipeline root and a copy of the
 model.
 
-The metadata store also knows the blessed models, but it is only on one machine, and a new store
-counts from 1 again, so that later runs write to the directories of old models. With every runner,
-the records lie beside the models, and the copies are named by their content.
+The metadata store also lists the blessed models, but it is on one machine only. A new store numbers
+its executions from 1 again, so later runs write to the directories of old models. With every
+runner, the records lie beside the models, and the copies are named by their content.
 """
 
 import dataclasses
@@ -138,8 +138,7 @@ def last_blessed(records: str, classes: Sequence[str], *, other_than: str) -> Bl
 
 
 def find_champions(records: str, classes: Sequence[str]) -> dict[str, Blessing]:
-    """Returns the last blessings of the two trainings that were blessed last; one of them is the
-    champion.
+    """Returns the latest blessing of each of the last two blessed trainings; one is the champion.
 
     Args:
       records: the directory of the records.

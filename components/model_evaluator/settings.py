@@ -19,8 +19,8 @@ class GateSettings:
       min_coverage: required share of accepted predictions, in [0, 1]; None for no requirement.
       max_drop: largest allowed drop in accuracy from the champion, in [0, 1].
       drop_must_be_significant: whether only a statistically significant drop is refused.
-      confidence: one-sided confidence of the comparison with floors, in [0, 1); 0 compares the
-        measured values themselves.
+      confidence: one-sided confidence of the comparison with required values, in [0, 1); 0 compares
+        the measured values themselves.
       min_test_images: the required number of test images of each class that has images in the
         source.
     """

@@ -16,7 +16,7 @@ from components.model_evaluator.limits import ROUNDING, Limit, measure_limits
 from components.model_evaluator.settings import GateSettings
 
 FILE = "gate.json"  # name of the file with the verdict in the ModelEvaluation artifact
-# The number of classes from which on top-5 accuracy is reported.
+# Top-5 accuracy is reported if there are at least this many classes.
 CLASSES_FOR_TOP5 = 10
 
 

@@ -105,7 +105,7 @@ def publish(
 
 
 def remove_version(base_directory: str, record: PushRecord) -> None:
-    """Removes a version of this project, in an order in which no server loads a part of it."""
+    """Removes a version that this project pushed; at no time can a server load a part of it."""
     directory = f"{base_directory}/{record.version}"
     if "://" in base_directory:
         unfinished = dataclasses.replace(record, is_complete=False)

@@ -56,9 +56,9 @@ def identity(model: str) -> str:
 def served_state(base_directory: str) -> str | None:
     """Returns a text that identifies the served version; None if no version is served.
 
-    On a disk, the text contains the time of change of the version's directory, which a rename sets.
-    The text thus changes even if a version is moved away and back. Files beside the versions do not
-    change the text, since Report writes model cards there.
+    On a disk, the text contains the change time (ctime) of the version's directory, which a rename
+    updates. The text thus changes even if a version is moved away and back. Files beside the
+    versions do not change the text, since Report writes model cards there.
     """
     version = newest_version(base_directory)
     if version is None:

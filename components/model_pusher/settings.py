@@ -22,7 +22,8 @@ class PusherSettings:
       keep_versions: the number of versions that stay in the serving directory.
       model_name: the name of the model in the configuration of TensorFlow Serving.
       max_batch: the number of images of the largest batch that a server computes.
-      endpoint: the endpoint of Vertex AI to which the pushed model is deployed; None for none.
+      endpoint: the endpoint of Vertex AI to which the pushed model is deployed; None for no
+      endpoint.
       code_fingerprint: fingerprint of the executor's code.
     """
 

@@ -1,7 +1,7 @@
 """The numbered version directories of a serving directory, by the rules of TensorFlow Serving.
 
-TensorFlow Serving takes every entry of the serving directory whose name is a number of 64 bits for
-a version, whatever the entry contains, and serves the version with the greatest number
+TensorFlow Serving treats every entry of the serving directory whose name is a 64-bit number as a
+version, whatever the entry contains, and serves the version with the greatest number
 (tensorflow_serving/sources/storage_path/file_system_storage_path_source.cc,
 `IndexChildrenByVersion`, `AspireLatestVersions`). TensorFlow Serving ignores entries with other
 names.

@@ -125,8 +125,8 @@ class Answers:
 
         Args:
           most: the largest number of chosen answers.
-          most_of_class: the number of answers that are chosen for each class before further
-            answers, as long as `most` is not exceeded.
+          most_of_class: the number of wrong answers of each class that are chosen before all
+            further answers.
 
         Returns:
           Their indices.
@@ -196,7 +196,7 @@ class Share:
 
     @classmethod
     def count(cls, hits: int, of: int) -> "Share":
-        """Returns the share `hits` of `of`."""
+        """Returns the share of `hits` images among `of` images."""
         low, high = wilson_interval(hits, of) if of else (0.0, 1.0)
         return cls(hits, of, hits / of if of else 0.0, low, high)
 

@@ -1,9 +1,9 @@
 """The charts of a report, as SVG.
 
-vl-convert renders Vega-Lite, without a browser. Each mark of an SVG has an `aria-label`, which a
-screen reader says and which the page shows as a hint; so charts need no JavaScript library in the
-page, and can be printed. A confusion matrix of 200 classes takes 0.3 MB; with Matplotlib, it took
-6.5 MB.
+vl-convert renders Vega-Lite, without a browser. Each mark of an SVG has an `aria-label`, which
+screen readers read aloud and which the page shows as a tooltip. So charts need no JavaScript
+library in the page, and can be printed. A confusion matrix of 200 classes takes 0.3 MB; with
+Matplotlib, it took 6.5 MB.
 
 Colours are variables of the page's style sheet, so that a chart follows the light and dark mode.
 """
@@ -409,8 +409,8 @@ def coverage(answers: Answers) -> str:
 
 
 def class_balance(data: Data, classes: Sequence[str], splits: Sequence[str], most: int) -> str:
-    """Draws the number of images of each class in each split; of many classes, only the smallest
-    classes.
+    """Draws the number of images per class and split; only of the smallest classes if there are
+    many.
     """
     totals = data.by_class["read"]
     order = sorted(range(len(classes)), key=lambda label: totals[label])[:most]

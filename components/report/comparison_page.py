@@ -1,4 +1,4 @@
-"""The page of a comparison of two runs: one HTML file that loads nothing."""
+"""The page of a comparison of two runs: one HTML file that loads no other file."""
 
 import dataclasses
 from typing import Any

@@ -1,4 +1,4 @@
-"""Report: writes one HTML page and a model card about a run, whatever its verdict."""
+"""Report: writes one HTML page and a model card about a run, whatever the gate's verdict."""
 
 from collections.abc import Mapping
 
@@ -44,7 +44,8 @@ class ReportSpec(types.ComponentSpec):
 
 
 class Report(base_component.BaseComponent):
-    """Writes `report.html`, one page that loads nothing, and beside it the model card `README.md`.
+    """Writes `report.html`, a page that loads no other file, and beside it the model card
+    `README.md`.
 
     The node runs last, since the report shows the result of Pusher.
     """

@@ -6,8 +6,8 @@ from components.examples import read_images
 from components.report.contents import ContactSheet, Thumbnail
 from components.report.thumbnails import make_thumbnail
 
-# Numbers of images in total, of images of a class (at most and at least), and of classes. These
-# limits keep the page below 5 MB.
+# Limits of the numbers of all images, of the images of a class (most and least), and of classes.
+# These limits keep the page below 5 MB.
 _MOST, _MOST_OF_CLASS, _LEAST_OF_CLASS, _MOST_CLASSES = 480, 24, 4, 120
 _SIDE = 120  # pixels
 
@@ -17,8 +17,7 @@ def read_contact_sheets(
 ) -> Iterator[ContactSheet]:
     """Yields the first images of each of the first 120 classes.
 
-    Examples are in a random order that is always the same, so the first examples are a random
-    sample.
+    Examples are in a fixed random order, so the first examples are a random sample.
 
     Args:
       split: URI of the train split of an Examples artifact.

@@ -33,7 +33,7 @@ class Issues:
     """What DataCheck found.
 
     Attributes:
-      records: the rows of DataCheck's list, the gravest of each kind first.
+      records: the rows of DataCheck's list, the most severe of each kind first.
       examined: descriptions of the kinds of issues that were checked, by kind.
       thumbnails: small copies of images that issues name, by file name; some may be missing.
     """
@@ -49,7 +49,7 @@ class Curves:
 
     Attributes:
       steps: records with `step` and the metrics of one training step.
-      epochs: records with `step` and the metrics of an epoch, also of validation.
+      epochs: records with `step` and the metrics of an epoch, including validation metrics.
     """
 
     steps: Sequence[Mapping[str, float]]

@@ -17,7 +17,7 @@ _COLOURS = np.array(
 )
 _OPACITY = 0.45, 0.75  # opacity of the darkest and of the lightest colour
 _ROWS, _COLUMNS = ("top", "middle", "bottom"), ("left", "centre", "right")
-_MUCH = 0.6  # values from this share of the greatest value on are called warm
+_MUCH = 0.6  # values of at least this share of the greatest value are called warm
 
 
 def draw_overlay(values: Sequence[Sequence[float]], width: int, height: int) -> bytes:
@@ -44,8 +44,8 @@ def draw_overlay(values: Sequence[Sequence[float]], width: int, height: int) -> 
 
 
 def describe_map(values: Sequence[Sequence[float]]) -> str:
-    """Describes in which ninths of the image the heat map is warm, the warmest first."""
-    # The sides of the grid become multiples of three.
+    """Names the warm cells of a 3 x 3 grid over the image, the warmest first."""
+    # The map is enlarged so that three equal parts cover each of its sides.
     grid = np.kron(np.asarray(values, np.float64), np.ones([3, 3]))
     thirds = [
         (band.max(), f"{row} {column}" if row != "middle" or column != "centre" else "centre")

@@ -53,8 +53,8 @@ class IssueGroup:
 
 
 def group_issues(issues: Issues, most_images: int = MOST_IMAGES) -> list[IssueGroup]:
-    """Returns the issues by kind. The kinds with the most issues come last, so that a rare and
-    grave issue is not overlooked.
+    """Returns the issues by kind. The kinds with the most issues come last, so that a rare but
+    serious issue is not overlooked.
     """
     found = []
     for kind, about in issues.examined.items():

@@ -1,5 +1,5 @@
-"""The page of a report: one HTML file that loads nothing. This module imports neither TensorFlow
-nor TFX.
+"""The page of a report: one HTML file that loads no other file. This module imports neither
+TensorFlow nor TFX.
 """
 
 import base64

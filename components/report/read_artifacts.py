@@ -45,7 +45,7 @@ from components.store_uri import read_store_uri
 
 _MOST_QUARANTINED = 100  # largest number of quarantine records that a report shows
 _LIBRARIES = ("tensorflow", "keras", "tfx", "apache_beam", "tensorflow_model_analysis", "numpy")
-# For each node, in the order of the run, an output by the name in `components.report.component`.
+# One output of each node, in the order of the run, by its name in `components.report.component`.
 _NODES = {
     "examples": "ImageExampleGen",
     "statistics": "StatisticsGen",

@@ -36,7 +36,7 @@ class RunRecord:
       blessed: whether the gate blessed the model.
       version: the version that was pushed; empty if no version was pushed.
       reasons: the reasons why the model was not pushed; empty if it was pushed.
-      seconds: the time of all nodes, also of nodes from the cache; 0 if it is unknown.
+      seconds: the time of all nodes, including nodes from the cache; 0 if it is unknown.
       options: the options that determine the run, as texts, by dotted key.
       lineage: fingerprints of the inputs, by name.
     """
@@ -190,6 +190,6 @@ def _inner(file: str, root: str) -> str:
 
 
 def _number(name: str) -> int:
-    """Returns the number of the execution in a name, which orders the runs of one minute."""
+    """Returns the execution number in a name, by which runs of the same minute are sorted."""
     last = name.rpartition("/")[2].partition("-")[0]
     return int(last) if last.isdecimal() else 0

@@ -1,5 +1,5 @@
-"""The settings that the pipeline gives to Report, beyond the artifacts of other nodes. Imports no
-TensorFlow.
+"""The settings that the pipeline gives to Report, in addition to the artifacts of other nodes.
+Imports no TensorFlow.
 """
 
 import dataclasses

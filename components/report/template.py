@@ -18,7 +18,7 @@ def render(template: str, values: Mapping[str, Any], *, script: str = "") -> str
 
     Args:
       template: the name of the file.
-      values: the values that the template names, beyond `style`, `script` and `script_hash`.
+      values: the values that the template names, other than `style`, `script` and `script_hash`.
       script: the name of a file with the page's script; empty for no script.
     """
     environment = jinja2.Environment(

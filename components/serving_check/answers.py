@@ -61,7 +61,7 @@ def find_faults(outputs: Outputs, count: int, classes: Sequence[str]) -> Iterato
 
 
 def find_difference(name: str, one: Outputs, other: Outputs, tolerance: float) -> str:
-    """Describes the difference of two answers to the image `name`; empty if they are equal.
+    """Describes the difference between two answers to the image `name`; empty if they are equal.
 
     Args:
       name: the name of the image.

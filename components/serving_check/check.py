@@ -23,7 +23,7 @@ from trainer.serving.serving_process import STOPPED, ServingProcess
 BATCHES = (1, 8, 32)
 _REQUESTS = 100  # number of requests with one image, from which the 99th percentile is measured
 _SECONDS = 20.0  # seconds for repeated requests, which only measure the latency
-_LONGEST = 60.0  # seconds for all requests with one image; a slow model gets fewer requests
+_LONGEST = 60.0  # seconds for all requests with one image; a slow model gets fewer images
 _FEWEST = 8
 
 
@@ -182,7 +182,7 @@ class ServingCheck:
             self._note("valid is False for pixels")
 
     def _repeat(self, images: Sequence[TestImage]) -> None:
-        """Repeats requests with one image, to have enough for the 99th percentile."""
+        """Repeats requests with one image, to measure enough times for the 99th percentile."""
         end = time.monotonic() + _SECONDS
         while len(self._milliseconds[1]) <= _REQUESTS and time.monotonic() < end:
             image = images[len(self._milliseconds[1]) % len(images)]

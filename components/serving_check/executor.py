@@ -42,7 +42,7 @@ class Executor(base_executor.BaseExecutor):
     ) -> None:
         """Checks the model in a separate process, on the CPU; writes the findings.
 
-        A model that fails, hangs, crashes or uses too much memory is refused, and the node
+        A model that fails, hangs, crashes or uses too much memory is refused, but the node itself
         succeeds.
 
         Raises:

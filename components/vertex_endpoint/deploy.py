@@ -1,7 +1,7 @@
 """Deploys pushed models to an endpoint, promotes candidates, and rolls back.
 
-Each of these three commands reads the state of Vertex AI, and does only the remaining steps. After
-an error, the same command can thus be given again. The previously serving version stays deployed
+Each of these three commands reads the state of Vertex AI, and does only the remaining steps. So
+after an error, the user can repeat the same command. The previously serving version stays deployed
 without requests, so that a rollback takes effect at once; older versions are removed from the
 endpoint.
 """

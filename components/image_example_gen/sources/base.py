@@ -86,7 +86,7 @@ class Source(abc.ABC):
     downloads = False
 
     def check(self) -> None:  # noqa: B027 (most sources have nothing to check)
-        """Does those checks of the data that are quick, without TensorFlow and without a download.
+        """Does the quick checks of the data, which need neither TensorFlow nor a download.
 
         Raises:
           InputError: the data are missing or unusable.

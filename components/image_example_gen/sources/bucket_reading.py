@@ -3,8 +3,8 @@
 import errno
 from typing import IO
 
-# The least number of bytes that a read fetches. With Beam's default of 16 MB, reading one image
-# would fetch many.
+# The least number of bytes that a read fetches. With Beam's default of 16 MB, a read of one image
+# in a record file would fetch many images.
 _BUFFER = 1 << 16
 
 

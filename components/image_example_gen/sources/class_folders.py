@@ -106,8 +106,8 @@ class ClassFolders(Source):
         """Refuses too few classes, and splits whose classes differ.
 
         Args:
-          hint: the end of the message about too few classes; by default, the folder that was
-            probably meant is named.
+          hint: the end of the message about too few classes; by default, it names the folder that
+            the user probably meant.
         """
         if len(self.classes()) < 2:
             raise InputError(

@@ -1,4 +1,4 @@
-"""The kinds of sources: the import path of the class of each, by the name of the kind."""
+"""The kinds of sources: the import path of each kind's class, by the name of the kind."""
 
 from collections.abc import Mapping
 

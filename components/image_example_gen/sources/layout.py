@@ -147,8 +147,8 @@ class _Folders:
 def _may_be_splits(folders: _Folders, splits: Mapping[str, str]) -> bool:
     """Whether folders with names of splits may be splits.
 
-    A class may be called `train` as well. Then its images lie directly in the folder, and other
-    classes beside it.
+    A class may also be called `train`. In that case, its images lie directly in its folder, and the
+    folders of other classes lie beside this folder.
     """
     return bool(splits) and (
         len(splits) == len(folders.tops) or any(top in folders.with_folders for top in splits)

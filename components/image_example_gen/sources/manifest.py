@@ -145,7 +145,7 @@ def _remote_contents(locations: Sequence[str]) -> dict[str, FileContent]:
 
 
 def _roots(folders: set[str]) -> list[str]:
-    """Leaves out folders that lie in another folder, whose listing includes theirs."""
+    """Leaves out folders inside another of the folders, since its listing includes their files."""
     roots: list[str] = []
     for candidate in sorted(f"{name}/" for name in folders):
         if not roots or not candidate.startswith(roots[-1]):

@@ -29,7 +29,7 @@ class SeekingReader:
 
 
 class StreamingReader:
-    """Reads records by their indices; rising indices are the fastest."""
+    """Reads records by their indices; ascending order is fastest."""
 
     def __init__(self, stream: Callable[[str], Any]) -> None:
         self._stream = stream

@@ -146,8 +146,8 @@ class RecordFiles:
         """Reads images; the method `location` made the `location` of each reference.
 
         Yields:
-          The images, as `Source.read` does. If the files allow no seeking, images come in the order
-          of the files.
+          The images, as `Source.read` yields them. If the files allow no seeking, images come in
+          the order of the files.
         """
         import tensorflow as tf
 

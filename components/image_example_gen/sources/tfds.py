@@ -51,7 +51,7 @@ class TfdsSource(Source):
         if dataset.namespace or "://" in directory:
             # Names of community datasets, and directories in buckets, are not checked here.
             return
-        known = tfds.list_builders(with_community_datasets=False)  # this imports no builder
+        known = tfds.list_builders(with_community_datasets=False)  # imports no builder
         if dataset.name in known or Path(directory, dataset.name).is_dir():
             return
         raise InputError(self._unknown(did_you_mean(dataset.name, known)))
