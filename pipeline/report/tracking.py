@@ -1,4 +1,4 @@
-"""Logs the results of a run to MLflow, which no other module imports."""
+"""Logs the results of a run to MLflow. No other module imports MLflow."""
 
 import logging
 import os

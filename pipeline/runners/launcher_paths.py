@@ -85,7 +85,7 @@ class LauncherPaths:
         return text
 
     def to_uris(self, text: str) -> str:
-        """Replaces, in `text`, each path in a bucket of this step by its URI."""
+        """Replaces, in `text`, each path that `to_paths` wrote by the URI in the bucket."""
         for bucket, path in self._paths.items():
             text = _replace_start(text, path, bucket)
         return text
