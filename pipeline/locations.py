@@ -54,7 +54,7 @@ def check_locations(config: Config) -> None:
 
 
 def check_written(config: Config) -> None:
-    """Refuses directories on this machine that cannot be written, before hours of training.
+    """Refuses directories on this machine to which the run could not write its results.
 
     Raises:
       InputError: a directory cannot be written.

@@ -1,4 +1,4 @@
-"""Checks that the steps of a run can write to their volumes, before hours of training."""
+"""Checks, before the training, that the steps of a run can write to their volumes."""
 
 import os
 from pathlib import Path

@@ -1,8 +1,8 @@
 """Records the artifacts of a local run when a node ends, and checks them when the cache uses them.
 
-TFX's cache checks only whether a directory exists. TFX names output directories by numbers, which
-begin again with 1 if the metadata store is lost. On Kubeflow Pipelines and Vertex AI, the server
-has its own cache and unique output directories.
+TFX's cache checks only whether a directory exists. TFX numbers the output directories, and begins
+again with 1 if the metadata store is lost. On Kubeflow Pipelines and Vertex AI, the server has its
+own cache and unique output directories.
 """
 
 import dataclasses
