@@ -61,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UnreachableError as error:
         print(f"pipeline_runner.py: {make_printable(str(error))}", file=sys.stderr)
         return FAILED
-    # An OSError is, for example, a full disk or a directory without permission.
+    # An OSError means, for example, that a disk is full or that permission is denied.
     except OSError as error:
         print(f"pipeline_runner.py: {make_printable(describe(error))}", file=sys.stderr)
         return FAILED

@@ -13,8 +13,8 @@ _QUARANTINED = 0.05
 def fit_batch(config: Config, train_images: int) -> Config:
     """Returns a configuration whose batch is not larger than the training split.
 
-    The batch size of the recipe is halved until it fits, while it remains a multiple of
-    `train.accumulation`.
+    If the recipe's batch size is too large, this function halves the size until it fits, or until
+    half of the size is no multiple of `train.accumulation`.
 
     Args:
       config: the configuration.

@@ -68,7 +68,8 @@ def hash_nodes(source: Mapping[str, Any], layout: str, split_by: str = CONTENT) 
       layout: `backbone_layout` of `pipeline.inputs.Inputs`, the only part of the catalogue that
         training uses. The rest of the catalogue is not part of the fingerprint, since the backbone
         has a fingerprint of its own.
-      split_by: the value of `ingest.split_by`: only near duplicates need the code that finds them.
+      split_by: the value of `ingest.split_by`. The fingerprint contains the code that finds near
+        duplicates only if `split_by` requires this code.
     """
     kind = KINDS[source["kind"]]
     training = {_CATALOGUE: layout}
@@ -76,7 +77,7 @@ def hash_nodes(source: Mapping[str, Any], layout: str, split_by: str = CONTENT) 
         example_gen=hash_code(
             "components.image_example_gen.executor",
             kind.rpartition(".")[0],
-            # The index of file contents only serves to compute the source's fingerprint, and does
+            # The index of file contents is used only to compute the source's fingerprint, and does
             # not change examples.
             data={_KINDS: kind, "common.content_index": ""}
             | ({} if split_by == NEAR_DUPLICATES else {_SIMILAR: ""}),

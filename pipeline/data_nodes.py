@@ -113,8 +113,8 @@ def make_data_nodes(config: Config, properties: Properties) -> DataNodes:
         library_fingerprint=properties.validation.library_fingerprint,
         code_fingerprint=properties.validation.check_fingerprint,
     ).with_id("ExampleValidator")
-    # TFX's components have no property for this fingerprint. Adding the property to their specs
-    # puts it into the cache key.
+    # StatisticsGen and SchemaGen are TFX's own and have no property for the fingerprint of their
+    # libraries. Adding the property to their specs makes the fingerprint a part of the cache key.
     for node in (statistics, *([] if config.has_schema else [schema])):
         node.spec.exec_properties["library_fingerprint"] = properties.validation.library_fingerprint
     return DataNodes(

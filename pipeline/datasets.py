@@ -130,7 +130,7 @@ def find_dataset(text: str, *, here: bool = True) -> Dataset:
 
 
 def _kind_of_file(path: str) -> str | None:
-    """Returns the kind of source by the form of a path; None for a folder or another file."""
+    """Returns the kind of source for a manifest or TFRecords; None for any other path."""
     name = path.rsplit("/", 1)[-1].lower()
     if name.endswith(MANIFEST_SUFFIXES):
         return "manifest"

@@ -31,8 +31,8 @@ class FoundImages:
       unlabelled: number of images without a label.
       untrained: the classes that have images, but no image in train.
       splits: number of images by split.
-      is_estimate: whether the numbers by split are estimates, because near duplicates, which are
-        found later, stay in the same split.
+      is_estimate: whether `splits` contains estimates, because near duplicates belong to the same
+        split, but are found only later.
       given: the splits that the source gives.
       left_out: folders whose images are left out.
       dropped: number of duplicates that were removed.
@@ -62,7 +62,7 @@ class FoundImages:
         return self.splits[TRAIN]
 
     def check(self) -> None:
-        """Refuses images on which no model can be trained and measured.
+        """Refuses images that do not suffice to train a model and to measure its accuracy.
 
         Raises:
           RefusedError: a split has no image, or a class has no training image.

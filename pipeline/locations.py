@@ -13,7 +13,7 @@ from pipeline.options.storage import is_in_launcher_store
 _ROOT, _SERVING, _DATASET, _MODEL = "--pipeline-root", "--serving-dir", "--dataset", "--model"
 _STATE = "cloud.state_dir"
 
-# Pairs of places, with the reason why the first place must not be, or lie in, the second place.
+# Pairs of places, with the reason why the first place must neither equal nor lie in the second.
 _APART = (
     (_ROOT, _DATASET, "artifacts would be taken for images"),
     (_SERVING, _DATASET, "pushed models would be taken for images"),
@@ -54,7 +54,7 @@ def check_locations(config: Config) -> None:
 
 
 def check_written(config: Config) -> None:
-    """Refuses directories on this machine that cannot be written, before hours of training.
+    """Refuses directories on this machine to which the run could not write its results.
 
     Raises:
       InputError: a directory cannot be written.

@@ -16,7 +16,7 @@ def metadata_file(state_directory: Path) -> Path:
 
 
 def check_metadata(state_directory: Path) -> None:
-    """Refuses a damaged metadata store before a run, whose results could not be recorded.
+    """Refuses a damaged metadata store, in which a run could not record its results.
 
     Raises:
       InputError: the file is damaged.

@@ -1,4 +1,4 @@
-"""The execution properties of each node whose values are known only when a run begins."""
+"""For each node, the execution properties whose values are known only when a run begins."""
 
 import dataclasses
 
@@ -14,7 +14,7 @@ class ExampleGenProperties:
       classes: the class names, as JSON.
       source_fingerprint: fingerprint of the images.
       code_fingerprint: fingerprint of the node's code.
-      unread_notes: directory of notes of images that could not be read.
+      unread_notes: directory of notes about images that could not be read.
       listing: path of the list of images, which was written when the run began.
     """
 

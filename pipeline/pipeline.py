@@ -36,8 +36,8 @@ from pipeline.properties import Properties, make_properties
 from pipeline.resolve_inputs.component import ResolveInputs
 from pipeline.run_parameters import runtime_parameters
 
-# Workers must import tfx first: the pinned TFDV imports a part of tfx_bsl that no longer exists,
-# and tfx provides a substitute.
+# Workers must import tfx before TFDV: the pinned TFDV imports a part of tfx_bsl that no longer
+# exists, and tfx provides a substitute.
 _BEAM_PLUGIN = "--beam_plugins=tfx"
 
 
@@ -47,8 +47,8 @@ def create_pipeline(
     """Builds the pipeline that `config` describes.
 
     Building the pipeline loads no model code: functions of the user are given by import path. If a
-    node reads data beyond its input artifacts, its execution properties contain their fingerprint,
-    so that the node runs again when the data change.
+    node reads further data besides its input artifacts, its execution properties contain a
+    fingerprint of these data. Thus, the node runs again when the data change.
 
     Args:
       config: the configuration.
@@ -203,8 +203,8 @@ def _backbone(
     """Returns the node that provides the backbone, and its output.
 
     If all readers share this machine's disk, the artifact is the backbone's own directory. The
-    containers of a cluster, and the workers of some Beam engines, may share only the pipeline root
-    with this machine: for such runs, the backbone is copied to the pipeline root.
+    containers of a cluster, and the workers of some Beam engines, may be unable to read this
+    directory. In this case, the node copies the backbone to the pipeline root.
     """
     if inputs is None or workers_are_elsewhere(config.run.beam_args):
         node = Backbone(

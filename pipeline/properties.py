@@ -75,7 +75,7 @@ class Properties:
     report: ReportProperties
 
     def by_name(self) -> dict[str, PropertyValue]:
-        """Returns all values by names `<node>_<property>`, such as `evaluator_champion`."""
+        """Returns all values in a mapping with keys such as `evaluator_champion`."""
         return {
             f"{node}_{name}": value
             for node, properties in vars(self).items()
@@ -244,9 +244,9 @@ def _data_fingerprint(example_gen: ExampleGenProperties, inputs: TrainingInputs)
 def _champion_counts(champion: Blessing | None, data: str) -> str:
     """Returns `champion_counts` of ExampleValidator.
 
-    If the champion was trained on the same examples as this run, its counts are left out. With the
-    counts of such a champion, ExampleValidator would run again for each new champion on the same
-    examples.
+    The value is null if the champion was trained on the same examples as this run. Without this
+    rule, ExampleValidator would run again for each new champion, although the examples are the
+    same.
     """
     if champion is None or champion.data == data:
         return "null"
@@ -266,7 +266,7 @@ def _tolerance(config: Config) -> float:
 def _training_fingerprint(inputs: Inputs, trainer: TrainerSettings, tuner: TunerSettings) -> str:
     """Returns the fingerprint of everything that determines a model.
 
-    A training with the same fingerprint is a repetition.
+    Two trainings with the same fingerprint are repetitions of the same training.
     """
     determining = dataclasses.replace(trainer, checkpoints="")
     texts = [to_custom_config(determining), inputs.schema]

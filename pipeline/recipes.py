@@ -40,10 +40,9 @@ class Recipe:
       tune: the value of `--tune` for which the recipe is made, "full" or "head".
       hyperparameters: the hyperparameters of the Trainer.
       augmentation: the augmentation of training images.
-      min_accuracy: the accuracy that the gate requires of AugReg's weights, as a fraction. The
-        required accuracy is low enough for a model that is as accurate as the published models: on
-        as many held-out images, the gate refuses such a model with a probability below 1 %, see
-        `gate.confidence`.
+      min_accuracy: the accuracy that the gate requires of AugReg's weights, as a fraction. If a
+        model is as accurate as the published models, and is tested on as many images, the gate
+        refuses the model with a probability below 1 %, see `gate.confidence`.
       published: the published accuracies of the recipe.
     """
 
@@ -82,8 +81,8 @@ INCEPTION = Augmentation(crop_area=0.05, flip=True)
 
 # The recipe of AugReg's own fine-tuning, from the appendix of Steiner et al., arXiv 2106.10270. The
 # authors took the best of the learning rates 0.001, 0.003, 0.01 and 0.03 and of the resolutions 224
-# and 384. With momentum, Flax accumulates gradients, but Keras accumulates steps; the results
-# differ slightly while the learning rate changes.
+# and 384. In the momentum, Flax accumulates gradients, but Keras accumulates gradients times the
+# learning rate. The results differ slightly while the learning rate changes.
 AUGREG = Hyperparameters(
     steps=500,
     batch_size=512,

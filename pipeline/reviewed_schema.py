@@ -34,8 +34,8 @@ def read_curated_schema(name: str) -> str:
 def read_schema(path: str) -> str:
     """Returns the text of a reviewed schema.
 
-    A schema that --write-schema wrote has no feature `file_name`, since SchemaGen would infer the
-    list of all names. This function adds the feature `file_name`.
+    A schema that --write-schema wrote has no feature `file_name`, since SchemaGen would allow only
+    the present file names. This function adds the feature `file_name`, with any file name allowed.
 
     Args:
       path: path or gs:// URI of a text-format `tensorflow.metadata.v0.Schema`.
@@ -98,7 +98,8 @@ def check_write_schema(path: str, config: Config) -> None:
     """Refuses `--write-schema` if the schema is not inferred, or the file cannot be written.
 
     Raises:
-      InputError: the configuration or `path` does not allow it.
+      InputError: the runner is a cluster, the schema is not inferred, or the directory of `path`
+        does not exist.
     """
     if config.run.is_compiled:
         raise InputError(

@@ -30,12 +30,12 @@ def state_directory(config: Config) -> Path:
 def claim_root(directory: Path, config: Config) -> Iterator[Callable[[], None]]:
     """A context that locks the pipeline root `directory` for one run of a pipeline.
 
-    The operating system frees the lock when the process ends, even if it is killed.
+    The operating system frees the lock when the process ends, even if the process is killed.
 
     Yields:
       A function that records the pipeline as the owner of the directory. A run calls this function
-      after it has found its data and its model. If a run ends before this call, any pipeline may
-      use the root.
+      after it has found its data and its model. If the first run ends before this call, any
+      pipeline may use the root.
 
     Raises:
       InputError: the root cannot be written; another run uses it; it belongs to another pipeline;

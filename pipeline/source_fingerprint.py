@@ -8,7 +8,9 @@ from components.image_example_gen.unread import read_unread
 
 
 def find_fingerprint(source: Source, unread_notes: str, cache: Path) -> str:
-    """Returns the fingerprint of `source`, which changes if an unreadable image can be read again.
+    """Returns the fingerprint of `source`.
+
+    The fingerprint also changes when an image that an earlier run could not read is readable again.
 
     Args:
       source: the source, after `prepare`.

@@ -1,8 +1,8 @@
 """Counts, in Beam's workers, the images that TFX's nodes read.
 
-This module imports no library but Beam, because the threads of a worker import this module and
-libraries of TFX at the same time, and Python resolves a deadlock of such imports by returning an
-unfinished module.
+This module imports no library but Beam. The threads of a worker import this module and libraries of
+TFX at the same time. If two threads wait for each other's imports, Python lets one thread use a
+module that is not completely loaded.
 """
 
 from collections.abc import Callable, Iterator
@@ -35,8 +35,8 @@ class _AndCount(beam.PTransform):
 
     def expand(self, records: beam.PCollection) -> beam.PCollection:
         profiled = records | self._original
-        # Transform also reads the images for an analysis, which computes nothing. Images of the
-        # analysis are not counted: see `_RunBeamImpl` in tfx/components/transform/executor.py.
+        # Transform also reads the images for an analysis, in which this pipeline computes nothing.
+        # These reads are not counted: see `_RunBeamImpl` in tfx/components/transform/executor.py.
         if _ANALYSIS in records.pipeline.transforms_stack[-1].full_label:
             return profiled
         return profiled | "CountImages" >> beam.ParDo(_CountImages())
@@ -48,9 +48,9 @@ def count_read_images() -> Iterator[None]:
 
     TFX's nodes read records through tfx_bsl, which passes each record through `ProfileRawRecords`
     (tfx_bsl/tfxio/record_based_tfxio.py, `RawRecordBeamSource`). The counting step follows
-    `ProfileRawRecords`. Beam fuses this step with the following steps, so an image is counted just
-    before it is processed, about a second earlier at most, since a batch of Beam takes about a
-    second.
+    `ProfileRawRecords`. Beam fuses the counting step with the following steps, and processes a
+    batch of images in about a second. Thus, the step counts an image at most about a second before
+    the following steps process the image.
     """
     from tfx_bsl.tfxio import telemetry
 

@@ -53,7 +53,7 @@ def beam_arguments(given: Sequence[str]) -> tuple[str, ...]:
 
 
 def workers_are_elsewhere(given: Sequence[str]) -> bool:
-    """Returns whether Beam's workers may share only the pipeline root with this process.
+    """Returns whether Beam's workers may be unable to read files outside the pipeline root.
 
     Args:
       given: flags for Beam.
@@ -69,7 +69,7 @@ def selected_runner(options: PipelineOptions) -> str:
 
 
 def _environment(options: PipelineOptions) -> str:
-    """Returns Beam's `environment_type` of the workers; empty if they belong to this process."""
+    """Returns the workers' `environment_type`; empty if the workers belong to this process."""
     environment = options.view_as(PortableOptions).environment_type
     runner = selected_runner(options)
     if runner.endswith("DirectRunner"):

@@ -92,8 +92,8 @@ def _check_known(given: Sequence[str]) -> None:
     for text in unknown:
         flag = text.partition("=")[0]
         has_others = flag.startswith("--") and runner.endswith(_JOB_SERVERS)
-        # A job server may know an unknown flag, so only a flag that looks like a misspelling is
-        # refused.
+        # A job server may know a flag that Beam for Python does not know. For such a runner, only a
+        # flag that looks like a misspelling is refused.
         meant = did_you_mean(flag, known, cutoff=0.85 if has_others else 0.6)
         if meant or not has_others:
             hint = meant or "expected a flag of Beam"
@@ -119,7 +119,7 @@ def _check_by_beam(options: PipelineOptions, name: str, *, in_image: bool) -> No
         runner = create_runner(name)
     except (ValueError, ImportError, AttributeError) as error:
         raise InputError(f"--beam-arg=--runner={name}: {error}") from error
-    if in_image:  # without this line, Beam uses the region of gcloud, which the image does not have
+    if in_image:  # without this line, Beam calls gcloud for the region; the image has no gcloud
         runner.get_default_gcp_region = lambda: None
     errors = _Validator(options, runner).validate()
     if errors:

@@ -1,7 +1,7 @@
 """Makes Beam construct and start pipelines in less time, with the same results.
 
-TFX's nodes build some thousand transforms. On a small dataset, Beam's Python SDK spends more time
-on the transforms than on the data.
+TFX's nodes build a great many transforms. On a small dataset, Beam's Python SDK needs more time
+to construct the transforms than to process the data.
 """
 
 import bz2
@@ -23,16 +23,19 @@ from apache_beam.transforms import userstate
 def quick_pipelines() -> Iterator[None]:
     """A context in which Beam leaves out work that changes no result.
 
-    - For each read of an option, Beam builds a parser and parses the flags. Here, a view of the
-      options (`PipelineOptions.view_as`) is kept. Views share the values with the options, so an
-      option that is set later has its new value in every view.
+    - Beam builds a parser and parses the flags whenever it makes a view of the options
+      (`PipelineOptions.view_as`). In this context, Beam makes each view once and uses it again. All
+      views share the values of the options, so a later change of an option appears in every view.
     - Beam inspects the methods of each DoFn for states and timers up to eight times
-      (`userstate.get_dofn_specs`). Here, it does so once.
-    - For each function that Beam pickles, it compares the names of all imported modules with the
-      names in the function (`_find_imported_submodules`). Here, it looks up the names.
-    - Beam compresses each pickled function in blocks of 900 kB. Here, the blocks have 100 kB.
-    - Beam's in-process engine measures each side input, to keep the latest ones in a cache; for
-      each measurement it walks through all imported modules. Here, there is no such cache.
+      (`userstate.get_dofn_specs`). In this context, Beam inspects each DoFn once.
+    - For each function that Beam pickles, Beam compares the names of all imported modules with the
+      names in the function (`_find_imported_submodules`). In this context, Beam looks up only the
+      names in the function.
+    - Beam compresses each pickled function in blocks of 900 kB. In this context, a block has
+      100 kB.
+    - Beam's in-process engine keeps the latest side inputs in a cache, and measures the size of
+      each side input for this purpose. For each measurement, the engine goes through all imported
+      modules. In this context, the engine has no such cache.
     """
     quick_bz2 = types.SimpleNamespace(
         compress=lambda content, **_: bz2.compress(content, 1), decompress=bz2.decompress
@@ -58,7 +61,8 @@ def _remember_views(view_as: Callable[..., Any]) -> Callable[..., Any]:
     views: dict[tuple[int, int, type], Any] = {}
 
     def remembered(options: PipelineOptions, kind: type) -> Any:
-        # A view depends on nothing but these. It refers to the objects, so their ids stay unique.
+        # A view depends only on the two dictionaries and the class in this key. Each view refers to
+        # its dictionaries, so Python does not use their ids again.
         key = id(options._all_options), id(options._flags), kind
         if key not in views:
             views[key] = view_as(options, kind)

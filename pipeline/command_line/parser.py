@@ -67,7 +67,7 @@ class Once(argparse.Action):
 
 
 def version() -> str:
-    """Returns name and version of the installed package."""
+    """Returns the name and the version of the installed package."""
     try:
         return f"vit-pipeline {importlib.metadata.version('vit-pipeline')}"
     except importlib.metadata.PackageNotFoundError:

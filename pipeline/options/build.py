@@ -218,7 +218,7 @@ def _changed_origins(values: Mapping[str, Any], settings: Mapping[str, Setting])
 
 
 def _is_changed(config: Config, key: str) -> bool:
-    """Whether an option differs from the value in the recipe or, without one, from its default."""
+    """Whether an option differs from its default, which the recipe may set."""
     default = RECIPES[config.recipe].values().get(key, OPTIONS[key].field.default)
     return bool(config.value(key) != default)
 

@@ -39,9 +39,10 @@ def make_command(config: Config, *commands: str) -> str:
 
 
 def describe_options(config: Config) -> dict[str, str]:
-    """Returns, as texts, the training options and other options that differ from their defaults.
+    """Returns the values of options as texts, by dotted key, without secrets in URLs.
 
-    Secrets in URLs are left out.
+    The result contains all training options, and the remaining options that differ from their
+    defaults.
     """
     training = {key: config.value(key) for key in RECIPES[config.recipe].values()}
     return {

@@ -111,7 +111,7 @@ def check_together(given: Mapping[str, str]) -> None:
 
 
 def check_alternatives(values: Mapping[str, Any], origins: Mapping[str, str]) -> None:
-    """Refuses both options of a pair of `ALTERNATIVES`.
+    """Refuses settings that give both options of a pair in `ALTERNATIVES`.
 
     Args:
       values: the given values, by dotted key.

@@ -106,19 +106,19 @@ class Config:
 
     @property
     def model_and_dataset(self) -> str:
-        """A text with model and dataset, to distinguish runs of the same name."""
+        """A text with model and dataset, to distinguish pipelines that have the same name."""
         is_place = self.model and self.model not in MODELS
         model = make_absolute(self.model) if is_place else self.model or "none"
         return f"model {remove_secrets(model)}, dataset {self.source.get('path', self.dataset)}"
 
     @property
     def has_default_name(self) -> bool:
-        """Whether the pipeline's name follows from dataset, model and tune."""
+        """Whether the pipeline has its default name, from dataset, model and `--tune`."""
         return self.name == default_name(self._dataset.name, self.model, self.tune)
 
     @property
     def has_recipe_of_dataset(self) -> bool:
-        """Whether training follows the dataset's own recipe; the devices do not matter."""
+        """Whether all options that affect the trained model are as in the dataset's recipe."""
         recipe = RECIPES[self.recipe]
         operational = {name: getattr(self.train, name) for name in OPERATIONAL}
         return (

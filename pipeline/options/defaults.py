@@ -36,7 +36,7 @@ def default_name(dataset: str, model: str, tune: str) -> str:
         return f"{_slug(dataset)}-inspect"
     public = remove_secrets(model).partition("?")[0]
     segments = [part for part in public.split("/") if not part.isdecimal()]
-    # A number at the end of a handle is a version.
+    # A number at the end of a TF-Hub handle is a version.
     stem = next(filter(None, reversed(segments)), model)
     return "-".join(map(_slug, (dataset, stem.removesuffix(".npz"), tune)))
 

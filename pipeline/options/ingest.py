@@ -1,4 +1,4 @@
-"""The options of reading images into examples."""
+"""The options for reading images into examples."""
 
 import dataclasses
 from typing import Literal
@@ -41,7 +41,7 @@ class Features:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Ingest:
-    """The options of reading images into examples."""
+    """The options for reading images into examples."""
 
     layout: Literal["auto", "classes", "splits"] = option(
         "meaning of the folders in --dataset: classes, or splits that contain classes (auto: "

@@ -85,9 +85,9 @@ class Machine:
 class TrainerMachine(Machine):
     """The machine of Trainer. With a `machine_type`, Trainer runs as a custom job of Vertex AI.
 
-    For a custom job, accelerators, disk, spot machines and timeout belong to the machines of the
-    job. The step submits the job and waits for its end; `retries` is the number of retries of the
-    step.
+    For a custom job, `accelerator`, `disk_gb`, `spot` and `timeout_minutes` apply to the machines
+    of the job. The pipeline's step submits the job and waits for the end of the job. `retries` is
+    the number of retries of the step.
     """
 
     machine_type: str | None = option(

@@ -1,4 +1,4 @@
-"""The options of reading images that depend on the kind of the source. Imports no TensorFlow."""
+"""The options that only some kinds of image sources accept. Imports no TensorFlow."""
 
 import dataclasses
 from collections.abc import Mapping

@@ -15,9 +15,9 @@ from common.options import Check
 # disk; neither TensorFlow nor Beam reads them.
 LAUNCHER_SCHEMES = ("minio", "s3")
 
-# The name of a claim becomes the name of a volume of the pod, which must be a label (RFC 1123).
+# The name of a claim becomes the name of a volume of the pod, which must be an RFC 1123 label.
 _CLAIM = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
-# Volumes and directories that each pod of Kubeflow Pipelines has already (kubeflow/pipelines,
+# Volumes and directories that Kubeflow Pipelines itself adds to each pod (kubeflow/pipelines,
 # release 2.17.0: backend/src/v2/compiler/argocompiler/container.go, addContainerExecutorTemplate),
 # and the volume for machines.<node>.disk_gb.
 TEMPORARY_VOLUME = "temporary"

@@ -44,7 +44,7 @@ class Console:
 
     @contextmanager
     def live(self) -> Iterator[None]:
-        """A context in which the console shows the current work, and each notice."""
+        """A context in which the console shows the current work, and the messages of `notice`."""
         notices = _Notices(self)
         notice_logger.addHandler(notices)
         try:
@@ -62,7 +62,7 @@ class Console:
         self._out.print(rich.text.Text(escape_controls(text)), style=style)
 
     def keep_line(self, text: str) -> None:
-        """Keeps a line for `print_kept_lines`: paths for the user belong below the verdict."""
+        """Keeps a line until `print_kept_lines` prints it below the verdict."""
         self._last_lines.append(text)
 
     def print_kept_lines(self) -> None:

@@ -49,8 +49,8 @@ class ImageProgress:
         self.stop()
         if not self._images.get(node):
             return
-        # Each node has a directory of its own, so that a process of the previous node does not add
-        # to its count.
+        # Each node has its own directory, because a process of the previous node may still count
+        # images.
         directory = tempfile.mkdtemp(dir=self._directory)
         os.environ[VARIABLE] = directory
         self._is_over = threading.Event()

@@ -42,7 +42,7 @@ def allow_everything(config: Config) -> Config:
 def describe_inspection(
     config: Config, run: Mapping[str, NodeRun], classes: Sequence[str], page: str
 ) -> Inspection:
-    """Returns the results of an inspection, and the limits in `config` that they exceed.
+    """Returns the results of an inspection, with the reasons why a run would refuse the images.
 
     Args:
       config: the configuration with the limits of a run.

@@ -34,7 +34,7 @@ def log_to_file(path: Path, *, verbose: bool) -> Iterator[tuple[TextIO, TextIO]]
         to the screen only.
 
     Yields:
-      Two streams to the screen: its stdout and its stderr.
+      The original stdout and stderr, which still write to the screen.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     sys.stdout.flush()

@@ -34,7 +34,7 @@ class Report:
       test_images: number of images in the test split.
       interval: 95 % confidence interval of the accuracy.
       calibration: TFMA's values of `components.model_evaluator.calibration_metrics.NAMES`.
-      worst_class: name, recall and number of images of the class with the least recall.
+      worst_class: name, recall and number of images of the class with the lowest recall.
       gate: the verdict of the gate.
       serving: the findings of ServingCheck.
       pushed_to: the model's directory for serving; None if the model was not pushed.

@@ -55,7 +55,7 @@ def _describe_gate(verdict: Any) -> Iterator[str]:
     if verdict.top5 is not None:
         yield f"top-5 accuracy: {verdict.top5:.4f}"
     for limit in verdict.limits:
-        # The recall of a class appears below, among the reasons, if it is below its limit.
+        # The reasons, which are shown below, name each class whose recall is too low.
         if not limit.name.startswith("recall of "):
             yield f"gate: {limit.describe()}"
     if (comparison := verdict.comparison) is not None:

@@ -1,4 +1,4 @@
-"""Writes the report of a run without the node Report: of a stopped run, or of an inspection."""
+"""Writes the report of a stopped run or of an inspection, in which the node Report does not run."""
 
 import logging
 import time
@@ -51,7 +51,7 @@ def write_data_report(
     stopped: str = "",
     is_inspection: bool = False,
 ) -> Path | None:
-    """Writes a report of the newest run in a metadata store, which has no node Report.
+    """Writes a report of the newest run in a metadata store, without the node Report.
 
     Args:
       connection: the ML Metadata ConnectionConfig of the metadata store.

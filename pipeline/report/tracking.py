@@ -1,4 +1,4 @@
-"""Logs the results of a run to MLflow, which no other module imports."""
+"""Logs the results of a run to MLflow. No other module imports MLflow."""
 
 import logging
 import os
@@ -114,7 +114,7 @@ def _log_curves(mlflow: Any, model_run: str) -> None:
 
 @contextmanager
 def _on_this_machine(path: str) -> Iterator[Path]:
-    """A context with a path on this machine of a file or directory, which may be in a bucket."""
+    """A context with a local path of a file or directory; copies it if it is in a bucket."""
     if "://" not in path:
         yield Path(path)
         return

@@ -1,4 +1,4 @@
-"""Checks that the steps of a run can write to their volumes, before hours of training."""
+"""Checks, before the training, that the steps of a run can write to their volumes."""
 
 import os
 from pathlib import Path
@@ -8,8 +8,9 @@ from pipeline.options.config import Config
 
 
 def check_volumes(config: Config) -> None:
-    """Refuses a directory in a volume that this step cannot write to; all steps run as one user.
+    """Refuses a directory to which this step cannot write.
 
+    All steps run as the same user, so the other steps could not write to the directory either.
     The volume of a new claim often belongs to root, but the image runs as another user. Kubernetes'
     `fsGroup` could change the owner of the volume, but a compiled pipeline has no such field.
 

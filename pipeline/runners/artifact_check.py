@@ -1,8 +1,8 @@
 """Records the artifacts of a local run when a node ends, and checks them when the cache uses them.
 
-TFX's cache checks only whether a directory exists. TFX names output directories by numbers, which
-begin again with 1 if the metadata store is lost. On Kubeflow Pipelines and Vertex AI, the server
-has its own cache and unique output directories.
+TFX's cache checks only whether a directory exists. TFX numbers the output directories, and begins
+again with 1 if the metadata store is lost. On Kubeflow Pipelines and Vertex AI, the server has its
+own cache and unique output directories.
 """
 
 import dataclasses
@@ -26,7 +26,7 @@ from common.files import write_whole
 from common.notice import notice
 from components.node_usage import record_usage
 
-# A repeated training may take days, so a person should decide about these nodes.
+# A repeated training may take days, so these nodes run again only if the user wants it.
 _TRAINING = ("Trainer", "Tuner")
 
 
@@ -34,7 +34,7 @@ _TRAINING = ("Trainer", "Tuner")
 def check_artifacts(
     pipeline_root: str, before_execution: Callable[[str], None] = lambda _: None
 ) -> Iterator[None]:
-    """A context in which TFX's LocalDagRunner records and checks artifacts, and overwrites none.
+    """A context in which TFX's LocalDagRunner records, checks and never overwrites artifacts.
 
     If an artifact has changed since its node ended, the node runs again; if the node trains, the
     run ends with an error instead. Artifacts in a bucket are not checked, since reading them back
@@ -168,8 +168,8 @@ def _flat(artifacts: Mapping[str, Sequence[Artifact]]) -> list[Artifact]:
 def _unused(uri: str) -> str:
     """Returns `uri`; if a file or directory exists there, a URI with another name.
 
-    The other URI adds a suffix to the number of the execution, which is the last part of the URI,
-    or, for an artifact of a value, the part before the file name.
+    The new name has a random suffix after the number of the execution. This number is the last part
+    of the URI; if the artifact is a value in a file, it is the part before the file name.
     """
     if not tf.io.gfile.exists(uri):
         return uri
@@ -181,7 +181,7 @@ def _unused(uri: str) -> str:
 
 @contextmanager
 def _replaced(module: Any, name: str, value: Any) -> Iterator[None]:
-    """A context in which `value` replaces `module.name`, since TFX offers no hook for that."""
+    """A context in which `value` replaces `module.name`, because TFX offers no hooks."""
     original = getattr(module, name)
     setattr(module, name, value)
     try:

@@ -22,7 +22,7 @@ FIRST_WAIT = 1.0  # seconds before a failed request is repeated; the time double
 PATIENCE = 20.0  # seconds for which a failed request that changes nothing is repeated
 OUTAGE = 900.0  # seconds for which the state of a followed run may be unavailable
 
-# Name of the node that checks the data, and fails if it refuses them.
+# Name of the node that checks the data, and fails if it refuses the data.
 DATA_CHECK = "ExampleValidator"
 
 
@@ -75,8 +75,8 @@ class Backend(abc.ABC):
     Attributes:
       title: the name of the service in messages.
       pages: the name, in messages, of the website that shows runs and schedules.
-      errors: functions that make the message, by class of the client's errors; without the classes
-        in `connection_errors`.
+      errors: for each class of the client's errors, a function that makes the message; the classes
+        in `connection_errors` are not among the keys.
       connection_errors: the classes of errors that mean that a connection failed.
     """
 
@@ -231,7 +231,7 @@ def _follow_run(backend: Backend, run: str, page: str, console: Console, seconds
             break
         time.sleep(seconds)
     if not now.succeeded:
-        # The service reports the whole run as a failed task as well.
+        # More than one task may have failed, since the service lists the run itself as a task.
         if any(
             task.lower() == DATA_CHECK.lower() and state == "FAILED"
             for task, state in now.tasks.items()

@@ -84,7 +84,7 @@ def write_job(job: pipeline_spec_pb2.PipelineJob, path: Path, config: Config) ->
 
 
 def _name_producers(spec: pipeline_spec_pb2.PipelineSpec) -> None:
-    """Corrects the producers of parameters: the names of producers that TFX writes do not exist."""
+    """Corrects the names of parameters' producers: TFX writes names of tasks that do not exist."""
     tasks = spec.root.dag.tasks
     for task in tasks.values():
         for parameter in task.inputs.parameters.values():
@@ -96,7 +96,7 @@ def _name_producers(spec: pipeline_spec_pb2.PipelineSpec) -> None:
 def _declare_outputs(spec: pipeline_spec_pb2.PipelineSpec) -> None:
     """Passes to each container the names of its declared outputs.
 
-    Kubeflow Pipelines adds an output that is not declared; `pipeline.runners.container` removes it.
+    Kubeflow Pipelines adds an undeclared output, which `pipeline.runners.container` removes.
     """
     for component in spec.components.values():
         executor = spec.deployment_spec["executors"][component.executor_label]
@@ -105,7 +105,7 @@ def _declare_outputs(spec: pipeline_spec_pb2.PipelineSpec) -> None:
 
 
 def _declare_pages(spec: pipeline_spec_pb2.PipelineSpec) -> None:
-    """Gives the outputs that are HTML pages the type that the UI of Kubeflow Pipelines shows."""
+    """Sets the type of HTML outputs, so that the UI of Kubeflow Pipelines shows the pages."""
     ours = f"title: {HtmlReport.TYPE_NAME}\n"
     for component in spec.components.values():
         for artifact in component.output_definitions.artifacts.values():

@@ -2,7 +2,7 @@
 
 TFX's entry point (tfx.orchestration.kubeflow.v2.container.kubeflow_v2_run_executor) was written for
 Vertex AI. Kubeflow Pipelines' open-source driver sends an ExecutorInput that TFX's entry point
-cannot read (tensorflow/tfx#7768), for two reasons, which this module corrects. The driver's code is
+cannot read (tensorflow/tfx#7768). This module corrects the two causes below. The driver's code is
 in the repository kubeflow/pipelines, below backend/src/v2, at release 2.17.0:
 
 - An input artifact has no type: `"type": {"instanceSchema": ""}`. The driver reads the outputs of
@@ -87,7 +87,7 @@ def complete_executor_input(
 
 
 def _parse_flags(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
-    """Parses three flags of TFX and two of this project; returns them and the flags for Beam."""
+    """Parses three flags of TFX and two of this project. All remaining flags are for Beam."""
     parser = argparse_flags.ArgumentParser(allow_abbrev=False)
     parser.add_argument("--executor_class_path", required=True)
     parser.add_argument("--json_serialized_invocation_args", required=True)

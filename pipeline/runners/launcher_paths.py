@@ -1,4 +1,4 @@
-"""Maps URIs of Kubeflow Pipelines' object store to the files that its launcher copies, and back.
+"""Maps URIs of Kubeflow Pipelines' object store to paths on the container's disk, and back.
 
 Before the command of a container runs, the launcher copies input artifacts from `minio://` and
 `s3://` to the container's disk; afterwards it copies output artifacts from the disk to the store.
@@ -32,8 +32,8 @@ from pipeline.options.storage import is_in_launcher_store
 class LauncherPaths:
     """The mapping between URIs and paths for the artifacts of one step.
 
-    A property of an artifact that contains a URI is mapped as well: for example, a blessing names
-    the current and the last blessed model.
+    URIs in the properties of artifacts are mapped as well: for example, a blessing contains the
+    URIs of the current and of the last blessed model.
     """
 
     def __init__(self, executor_input: pipeline_spec_pb2.ExecutorInput, root: str = "/") -> None:
@@ -85,7 +85,7 @@ class LauncherPaths:
         return text
 
     def to_uris(self, text: str) -> str:
-        """Replaces, in `text`, each path in a bucket of this step by its URI."""
+        """Replaces, in `text`, each path that `to_paths` wrote by the URI in the bucket."""
         for bucket, path in self._paths.items():
             text = _replace_start(text, path, bucket)
         return text

@@ -118,7 +118,8 @@ def _run(
             ),
             check_artifacts(
                 config.pipeline_root,
-                # ServingCheck comes next: its process imports TensorFlow while Evaluator runs.
+                # ServingCheck runs after Evaluator. To save time, the process for ServingCheck
+                # starts early, and imports TensorFlow while Evaluator runs.
                 lambda node: start_serving_process() if node == "Evaluator" else None,
             ),
             quick_pipelines(),
@@ -135,7 +136,7 @@ def _run(
 
 
 def _count_images(config: Config, found: FoundImages) -> dict[str, int]:
-    """Returns the number of images that each node reads, without allowing for quarantine."""
+    """Returns the number of images that each node reads if no image is quarantined."""
     images = {
         "ImageExampleGen": found.total,
         "StatisticsGen": found.total,

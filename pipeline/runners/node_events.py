@@ -29,14 +29,14 @@ def report_nodes_to(
       console: the console.
       is_cached: a function that gets the name of a node that has just ended, and returns whether
         the node took its outputs from an earlier run.
-      images: number of images that a node reads, for each node whose progress is shown in images.
+      images: for each node that counts the images it has read, the total number of images.
     """
     image_progress = ImageProgress(console, images)
     listener = _Listener(console, is_cached, image_progress)
     loggers = [logging.getLogger(name) for name in ("absl", *_TRAINER)]
     level = loggers[1].level
     loggers[1].setLevel(logging.DEBUG)
-    # The level is set with absl's own function, because TensorFlow resets the level to absl's
+    # absl's own function sets the log level, because TensorFlow sets the level to absl's value
     # whenever it saves a model.
     absl.logging.set_verbosity(absl.logging.INFO)
     for logger in loggers:

@@ -43,12 +43,12 @@ def _retry_on_vertex(policy: Any, machine: Machine) -> None:
 def _retry_on_kubernetes(policy: Any, machine: Machine) -> None:
     """Sets the retry policy that Kubeflow Pipelines passes to Argo.
 
-    Argo's `maxDuration` does not limit a single wait: it limits the time from the beginning of the
-    first attempt, after which there are no further attempts. The default of `maxDuration` is 0.
+    Argo's `maxDuration` does not limit a single wait between attempts. Argo starts no attempt later
+    than `maxDuration` after the beginning of the first attempt. The default of `maxDuration` is 0.
     """
     policy.max_retry_count = machine.retries
     policy.backoff_duration.seconds = 60
-    # The time between two attempts does not double, since Argo has no upper limit for it.
+    # The wait between two attempts stays the same, since Argo cannot limit a wait that grows.
     policy.backoff_factor = 1.0
     attempts = machine.retries + 1
     # The time limit of a node does not include waiting for a machine or for a retry.
@@ -74,7 +74,7 @@ def _set_resources(container: Any, machine: Machine, on_kubernetes: bool) -> Non
 def platform_spec(
     machines: Machines, volumes: Sequence[Volume], nodes: Collection[str]
 ) -> dict[str, Any]:
-    """Returns the settings of `nodes` for Kubernetes alone, such as volumes and spot machines.
+    """Returns settings of `nodes` that only Kubernetes has, such as volumes and spot machines.
 
     Args:
       machines: the machines of the nodes.
