@@ -125,7 +125,7 @@ def _read(data_dir: Path) -> Iterator[bytes]:
 
 
 def _generate(count: int) -> Iterator[bytes]:
-    """Generates JPEGs of smoothed noise at three scales, some 65 kB each."""
+    """Generates JPEGs of smoothed noise at three scales, about 65 kB each."""
     generator = np.random.default_rng(0)
     width, height = _SIZE
     for _ in range(count):

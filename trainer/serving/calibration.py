@@ -92,7 +92,10 @@ def softmax(logits: np.ndarray) -> np.ndarray:
 
 
 def negative_log_likelihood(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Returns the negative log likelihood of the labels, [N]. Probabilities are at least 1e-7."""
+    """Returns the negative log likelihood of the labels, [N].
+
+    Probabilities below 1e-7 count as 1e-7.
+    """
     return -np.log(np.maximum(probabilities[np.arange(len(labels)), labels], 1e-7))
 
 

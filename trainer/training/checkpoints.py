@@ -86,7 +86,7 @@ class Checkpoints:
           writes: whether the files of this process are kept. All workers have to save, but only
             the chief's files are kept.
           lease: the lease of the directory, from `trainer.training.checkpoint_lease`; None if no
-            other process knows the directory.
+            other process uses the directory.
           in_background: whether training goes on while a checkpoint is written. With True,
             TensorFlow first copies the variables to the host's memory.
         """

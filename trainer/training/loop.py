@@ -75,7 +75,7 @@ def fit(
       strategy: the devices to train on.
       checkpoints: the directory of this training's checkpoints.
       log_dir: the directory of the ModelRun artifact.
-      lease: the lease of the directory `checkpoints`, if other runs know it.
+      lease: the lease of the directory `checkpoints`, if other runs may use the directory.
       label: the name of the training in TensorBoard.
 
     Raises:

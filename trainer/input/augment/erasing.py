@@ -16,7 +16,7 @@ def erase(image: tf.Tensor, seed: tf.Tensor, probability: float) -> tf.Tensor:
 
     The area of the rectangle is drawn uniformly from 2 % to 33 % of the image. Its height / width
     is between 0.3 and 3.3; the logarithm of that ratio is drawn uniformly. The rectangle is never
-    longer than the image. The noise is uniform, the paper's best choice ("RE-R").
+    higher or wider than the image. The noise is uniform, the paper's best choice ("RE-R").
 
     Args:
       image: float32 [H, W, 3] in [-1, 1]; H and W are static.

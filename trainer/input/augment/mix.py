@@ -50,7 +50,7 @@ def mix_up(images: tf.Tensor, labels: tf.Tensor, seed: tf.Tensor, alpha: float) 
 
 
 def cut_mix(images: tf.Tensor, labels: tf.Tensor, seed: tf.Tensor, alpha: float) -> Batch:
-    """Pastes a rectangle of the next image over each image, and blends labels by its area.
+    """Pastes a rectangle of the next image over each image; blends labels by the rectangle's area.
 
     As in Yun et al., https://arxiv.org/abs/1905.04899, the rectangle has the aspect ratio of the
     image; its share of the area is 1 - weight, with the weight drawn from Beta(alpha, alpha). Its

@@ -1,4 +1,4 @@
-"""Changes pixel values by a function of the old value, for some operations also of the histogram.
+"""Maps each pixel value to a new value, which for some operations also depends on the histogram.
 
 The functions agree with Pillow's `ImageOps`. They take and return float32 [H, W, 3] in [0, 255].
 """
