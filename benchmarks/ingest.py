@@ -12,14 +12,15 @@ memory that earlier nodes still hold.
 speed: images per CPU second, so that other processes on the machine matter little. ImageExampleGen
 runs alone in a new process, between two bare loops that read and decode the same files with
 TensorFlow in the same process; then it runs with two workers. These turns are repeated `--rounds`
-times, and medians are printed, so the quotient of two figures is not exactly their ratio. Rates are
-measured over the second half of the images, so they include neither the start and the end of the
-node nor the building of graphs, which have rows of their own. Two workers are compared with one
-worker in two ways: by wall clock, which needs two free cores, and by the CPU time of the worker
-with the most work, as if each worker had a core of its own. For the nodes up to Transform, the time
-is the difference between two runs, with few and with many images, divided by the difference of the
-numbers of images. `--images` names class folders of real JPEGs; the benchmark copies them, and
-makes all copies differ by a few bytes. Without `--images`, images are generated.
+times, and medians are printed, so a printed ratio is not exactly the quotient of the two printed
+figures. Rates are measured over the second half of the images, so they include neither the start
+and the end of the node nor the building of graphs, which have rows of their own. Two workers are
+compared with one worker in two ways: by wall clock, which needs two free cores, and by the CPU time
+of the worker with the most work, as if each worker had a core of its own. For the nodes up to
+Transform, the time per image is the difference between the times of two runs, with few and with
+many images, divided by the difference between the numbers of images. `--images` names class folders
+of real JPEGs; the benchmark copies them, and makes all copies differ by a few bytes. Without
+`--images`, images are generated.
 
 decoders: CPU time for reading and decoding an image with TensorFlow, Pillow and (if pyvips is
 installed) libvips, whole and at an eighth of the size.

@@ -17,9 +17,9 @@ not Keras's default. On a CPU, decoding and training share the cores: with a mod
 longer than decoding (vit_mini), the result depends mostly on the decoder, so choose a larger model
 to measure the loop.
 
-input: `TrainingData.batches`, without augmentation and with crop and flip, relative to a loop that
-decodes encoded images in memory, resizes them, and scales the pixels to [-1, 1]. Two ratios are
-printed. The ratio by wall clock is relative to a parallel `tf.data` map with batches and
+input: `TrainingData.batches`, once without augmentation and once with crop and flip, relative to a
+loop that decodes encoded images in memory, resizes them, and scales the pixels to [-1, 1]. Two
+ratios are printed. The ratio by wall clock is relative to a parallel `tf.data` map with batches and
 prefetching. The ratio by core is relative to one thread, in images per CPU second, so that other
 processes matter little. Every round is one epoch, which includes reading all files and filling the
 shuffle buffer once. A crop decodes only part of an image, so its ratio may exceed 1.

@@ -98,7 +98,7 @@ def make_material(
     Args:
       folder: an empty folder.
       model: the name of a feature extractor in the catalogue; its weights are random.
-      images: the number of examples; if there are fewer images, they are repeated.
+      images: the number of examples; if there are fewer different images, images are repeated.
       data_dir: a folder of class folders; None for generated images.
       precision: the precision of the backbone's matrix products.
     """

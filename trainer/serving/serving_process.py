@@ -42,8 +42,8 @@ class ServingProcess:
         """
         Args:
           python: the path of a Python with TensorFlow.
-          bounds: the longest time of a request, and the most memory of the process; if None, they
-            are not limited. A process that exceeds them is killed.
+          bounds: the longest time of a request, and the most memory of the process; if None, time
+            and memory are not limited. A process that exceeds the bounds is killed.
           on_cpu: whether the process uses no GPU.
 
         Raises:

@@ -61,7 +61,7 @@ def equalize(image: tf.Tensor) -> tf.Tensor:
 
 
 def _as_row(channels: tf.Tensor, image: tf.Tensor) -> tf.Tensor:
-    """Repeats channels, float32 [3], to a row, [W, 3], which broadcasts several times as fast."""
+    """Repeats channels, float32 [3], to a row, [W, 3], which broadcasts much faster than [3]."""
     return tf.broadcast_to(channels, tf.shape(image)[1:])
 
 
