@@ -92,7 +92,8 @@ class Ingestion(NamedTuple):
 def measure_ingestion(folder: Path, output: Path, workers: int) -> Ingestion:
     """Runs ImageExampleGen in a new process, and watches this process from outside.
 
-    Each process that reads images keeps their number in a file; see `common.image_counts`.
+    Each process that reads images keeps a file with the number of images that it has read; see
+    `common.image_counts`.
 
     Args:
       folder: class folders of JPEGs.

@@ -106,8 +106,8 @@ def start_torch(python: str) -> Side:
     """Starts a process that measures the same models in PyTorch.
 
     Args:
-      python: the path of a Python with torch. It does not inherit
-        environment variables that hold TensorFlow's paths.
+      python: the path of a Python with torch. The process does not inherit environment variables
+        that hold TensorFlow's paths.
     """
     dropped = ("PYTHONPATH", "LD_LIBRARY_PATH", "XLA_FLAGS")
     environment = {name: value for name, value in os.environ.items() if name not in dropped}

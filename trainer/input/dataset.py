@@ -135,8 +135,9 @@ class TrainingData:
             return (epoch * self.examples - worker + workers - 1) // workers
 
         def read_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
-            # This sets the seed of this function's graph only. The seed must not be 0: TensorFlow
-            # would then compare the tensor `epoch` with 0 while it builds the graph, which fails.
+            # `set_seed` sets the seed of this function's graph only. The seed must not be 0:
+            # TensorFlow would then compare the tensor `epoch` with 0 while it builds the graph,
+            # which fails.
             tf.random.set_seed(self.seed + 1)
             records = cached
             if records is None:

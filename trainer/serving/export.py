@@ -1,4 +1,5 @@
-"""Exports a SavedModel that maps image files to class names. It needs only TensorFlow."""
+"""Exports a SavedModel that maps image files to class names. The SavedModel needs only
+TensorFlow."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
