@@ -7,10 +7,10 @@ The benchmark prints a table in Markdown, each row as soon as it is measured, so
 run keeps its rows. It needs TensorFlow and Keras, but not TFX. It also runs on a CPU, slowly; use
 small sizes there.
 
-`--torch` names a Python with PyTorch. Then the same model is measured in PyTorch for each row of
-steps (the model of timm, if timm is installed), with `torch.compile`, and in bfloat16 by autocast.
-The two frameworks take turns, in two processes, and the median of the ratios of all turns is
-printed.
+`--torch` names a Python with PyTorch. With this option, each row that times steps also measures the
+same model in PyTorch (timm's model, if timm is installed), with `torch.compile` and in bfloat16 by
+autocast. The two frameworks take turns, in two processes, and the median of the ratios of all turns
+is printed.
 
 training: images/s of the Trainer's own step (SGD with momentum, clipping) on a batch in the
 device's memory, with XLA (--jit-compile) and without.
@@ -105,7 +105,7 @@ Rows = Iterator[tuple[str, str, Callable[[], tuple[str, str, str]]]]
 
 
 class Measurement:
-    """The parts of the table. Each yields titles, goals, and functions that measure a row."""
+    """The parts of the table. Each part yields titles, goals, and functions that measure a row."""
 
     def __init__(self, options: argparse.Namespace, ours: Side, other: Side | None) -> None:
         self._options = options

@@ -11,13 +11,13 @@ ratios of all rounds is printed. So neither a drift in the machine's speed nor o
 distorts the result.
 
 Floating-point operations are counted in two ways. As published, every token goes through every
-block: 9.2 GFLOP per image for S/16, and three times that for training; this makes fractions
-comparable with other code. As computed here, the last block computes its layers after attention for
-the class token only.
+block: 9.2 GFLOP per image for S/16, and three times that for training; this count makes the
+fractions comparable with those of other code. As computed here, the last block computes its layers
+after attention for the class token only.
 
-`--torch` names a Python with PyTorch. Then each round also measures the same model in PyTorch, with
-and without `torch.compile`, on the CPU (`benchmarks/sides/torch_side.py`; 16 bits by autocast), and
-the median ratio of the speeds is printed.
+`--torch` names a Python with PyTorch. With this option, each round also measures the same model in
+PyTorch, with and without `torch.compile`, on the CPU (`benchmarks/sides/torch_side.py`; 16 bits by
+autocast), and the median ratio of the speeds is printed.
 """
 
 import contextlib
@@ -46,7 +46,7 @@ def published_flops(architecture: Architecture) -> int:
 
 
 def computed_flops(architecture: Architecture) -> int:
-    """Returns the operations that `backbones.augreg.vit` computes; its last block needs fewer."""
+    """Returns the operations that `backbones.augreg.vit` computes, fewer than `published_flops`."""
     whole = block_flops(architecture, architecture.tokens)
     return published_flops(architecture) - whole + block_flops(architecture, 1)
 

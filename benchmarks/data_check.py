@@ -4,9 +4,10 @@
     python -m benchmarks.data_check FOLDER --backbone SAVED_MODEL [--swapped 30] [--odd FOLDER]
 
 FOLDER has class folders of JPEGs. The first command plants near duplicates for `--data-check fast`:
-a quarter each is encoded again, made smaller (70 %), cropped (5 % of each side's length, anywhere)
-and mirrored. With a backbone, the command also does so for `--data-check full`, gives some images
-the label of another class, and adds images of another folder as outliers.
+a quarter of them is encoded again, a quarter is made smaller (70 %), a quarter is cropped (5 % of
+each side's length, anywhere), and a quarter is mirrored. With a backbone, the command also plants
+near duplicates for `--data-check full`, gives some images the label of another class, and adds
+images of another folder as outliers.
 """
 
 import argparse
@@ -80,7 +81,7 @@ def plant_duplicates(
 def try_duplicates(
     images: Sequence[bytes], planted: int, seeds: int, features: np.ndarray, run: ToFeatures | None
 ) -> None:
-    """Prints how many planted near duplicates are found, and how many others, for each seed."""
+    """Prints the number of planted near duplicates that are found, and of false pairs, by seed."""
     before = time.monotonic()
     views = [measure(image) for image in images]
     print(f"{len(images)} images, {1000 * (time.monotonic() - before) / len(images):.1f} ms each")
@@ -137,7 +138,7 @@ def try_labels(features: np.ndarray, labels: np.ndarray, swapped: int, seeds: in
 
 
 def try_outliers(features: np.ndarray, labels: np.ndarray, odd: np.ndarray, seeds: int) -> None:
-    """Prints how many images of another kind are found among the outliers."""
+    """Prints how many of the added images are found as outliers."""
     print(f"outliers among the originals: {len(find_outliers(features, labels))}")
     rows = []
     for seed in range(seeds):

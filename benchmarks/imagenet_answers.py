@@ -55,8 +55,9 @@ def classify(
     # The function is traced here, before the threads start: otherwise each thread would trace it.
     traced = tf.function(lambda encoded: to_pixels(encoded, *size)).get_concrete_function(spec)
     images = iter(images)
-    # The first call optimizes the function, which takes seconds, and so would each call that begins
-    # before the first has ended. So the first image is prepared before the threads start, too.
+    # The first call optimizes the function, which takes seconds; a call that begins before the
+    # first call has ended would optimize it again. So the first image is prepared before the
+    # threads start, too.
     first = [_prepare(image, traced) for image in itertools.islice(images, 1)]
     others = map_ahead(lambda image: _prepare(image, traced), images, 2 * batch_size)
     prepared = itertools.chain(first, others)

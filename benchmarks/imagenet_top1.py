@@ -152,7 +152,7 @@ def accuracy(hits: int, images: int) -> str:
 
 
 def published_top1(options: argparse.Namespace) -> str:
-    """Returns the published accuracy of these weights as text; "-" if there is none."""
+    """Returns the published accuracy of the chosen model as text; "-" if there is none."""
     entry = MODELS.get(options.model)
     if entry is None or entry.variant.top1 is None or options.weights == "random":
         return "-"

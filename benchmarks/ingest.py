@@ -2,7 +2,7 @@
 
     python benchmarks/ingest.py [memory] [speed] [--images FOLDER] [--counts 3000 30000]
 
-`memory`, and `speed` for the nodes up to Transform, start the command line with vit_mini in a new
+`memory`, and `speed` for the nodes up to Transform, run `pipeline_runner.py` with vit_mini in a new
 process, and watch this process. A run on thousands of images takes minutes.
 
 memory: peak resident memory (VmHWM) while a node runs, with few and with ten times as many images,
@@ -12,14 +12,15 @@ memory that earlier nodes still hold.
 speed: images per CPU second, so that other processes on the machine matter little. ImageExampleGen
 runs alone in a new process, between two bare loops that read and decode the same files with
 TensorFlow in the same process; then it runs with two workers. These turns are repeated `--rounds`
-times, and medians are printed, so the quotient of two figures is not exactly their ratio. Rates are
-measured over the second half of the images, so they include neither the start and the end of the
-node nor the building of graphs, which have rows of their own. Two workers are compared with one
-worker in two ways: by wall clock, which needs two free cores, and by the CPU time of the worker
-with the most work, as if each worker had a core of its own. For the nodes up to Transform, the time
-is the difference between two runs, with few and with many images, divided by the difference of the
-numbers of images. `--images` names class folders of real JPEGs, which are copied, all different by
-a few bytes; without it, images are generated.
+times, and medians are printed, so a printed ratio is not exactly the quotient of the two printed
+figures. Rates are measured over the second half of the images, so they include neither the start
+and the end of the node nor the building of graphs, which have rows of their own. Two workers are
+compared with one worker in two ways: by wall clock, which needs two free cores, and by the CPU time
+of the worker with the most work, as if each worker had a core of its own. For the nodes up to
+Transform, the time per image is the difference between the times of two runs, with few and with
+many images, divided by the difference between the numbers of images. `--images` names class folders
+of real JPEGs; the benchmark copies them, and makes all copies differ by a few bytes. Without
+`--images`, images are generated.
 
 decoders: CPU time for reading and decoding an image with TensorFlow, Pillow and (if pyvips is
 installed) libvips, whole and at an eighth of the size.
@@ -110,7 +111,7 @@ def _print_speed(folder: Path, folders: Sequence[Path], rounds: int) -> None:
     _row("ingestion", f"{here:.0f}", f"{bare:.0f}", ratio, ">= 0.7")
 
     def compare(name: str, figure: Callable[[Ingestion], float], digits: int, goal: str) -> None:
-        """Prints a figure of two workers, and of one."""
+        """Prints a figure of two workers, and the same figure of one worker."""
         figures = [statistics.median(map(figure, runs)) for runs in (twos, ones)]
         ratio = statistics.median(figure(two) / figure(one) for one, two in turns)
         _row(name, *(f"{value:.{digits}f}" for value in figures), ratio, goal)

@@ -3,13 +3,13 @@
     python benchmarks/serving.py [--model vit_s16_fe] [--images FOLDER] [--batch-sizes 1 8 32]
                                  [--rounds 15]
 
-A model with random weights is exported as Trainer does it, and runs in a Session, as in TensorFlow
-Serving. Beside `serving_default`, the same SavedModel gets a signature that decodes with
-`tf.io.decode_image` in `tf.map_fn`, and runs the same backbone and head. The signature of simple
-decoding ignores EXIF, has no limits, and fails if one image is bad. It takes turns with
-`serving_default`. The benchmark prints the images/s of both signatures, their ratio (the median of
-the ratios of all turns), the latencies of `serving_default`, and the sizes of the model and of its
-backbone.
+The benchmark exports a model with random weights in the same way as Trainer, and runs it in a
+Session, as in TensorFlow Serving. Beside `serving_default`, the same SavedModel gets a signature
+that decodes with `tf.io.decode_image` in `tf.map_fn`, and runs the same backbone and head. The
+signature of simple decoding ignores EXIF, has no limits, and fails if one image is bad. The two
+signatures take turns. The benchmark prints the images/s of both signatures, their ratio (the median
+of the ratios of all turns), the latencies of `serving_default`, and the sizes of the model and of
+its backbone.
 
 The images are the JPEGs in FOLDER, or noise of 500 x 375 pixels.
 """

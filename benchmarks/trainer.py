@@ -10,23 +10,24 @@ speed.
 
 steps: steps/s of `trainer.training.loop.Loop` with its input pipeline (gzipped TFRecords, crop and
 flip as published), metrics, history and logs, relative to a bare `model.fit` with the same model,
-optimizer, clipping and batch size on tensors in memory. Tracing and the first steps of a round do
-not count. The second line adds a checkpoint every 500 steps, the default. There is no validation,
+optimizer, clipping and batch size on tensors in memory. Tracing and the first steps of a round are
+not timed. The second line adds a checkpoint every 500 steps, the default. There is no validation,
 because the bare loop has none. `model.fit` uses XLA if the Trainer does (--jit-compile), which is
 not Keras's default. On a CPU, decoding and training share the cores: with a model that takes no
-longer than decoding (vit_mini), the result is about the decoder, so choose a larger model to
-measure the loop.
+longer than decoding (vit_mini), the result depends mostly on the decoder, so choose a larger model
+to measure the loop.
 
-input: `TrainingData.batches`, without augmentation and with crop and flip, relative to a loop that
-decodes encoded images in memory, resizes them, and scales the pixels to [-1, 1]. Two ratios are
-printed. The ratio by wall clock is relative to a parallel `tf.data` map with batches and
+input: `TrainingData.batches`, once without augmentation and once with crop and flip, relative to a
+loop that decodes encoded images in memory, resizes them, and scales the pixels to [-1, 1]. Two
+ratios are printed. The ratio by wall clock is relative to a parallel `tf.data` map with batches and
 prefetching. The ratio by core is relative to one thread, in images per CPU second, so that other
-processes matter little. Every round takes an epoch, which includes reading all files and filling
-the shuffle buffer once. A crop decodes only part of an image, so its ratio may exceed 1.
+processes matter little. Every round is one epoch, which includes reading all files and filling the
+shuffle buffer once. A crop decodes only part of an image, so its ratio may exceed 1.
 
 memory: peak resident memory (VmHWM) of a new process that trains by `trainer.training.loop.fit` on
-10 times the data, relative to a process that trains as many steps on the data once. A large model
-needs so much memory itself that the data hardly matter, so a small model is the harder test.
+10 times the data, relative to a process that trains the same number of steps on a single copy of
+the data. A large model needs so much memory itself that the data hardly matter, so a small model is
+the harder test.
 """
 
 import argparse
@@ -41,7 +42,7 @@ from backbones.catalogue import MODELS
 from pipeline.recipes import INCEPTION, NOTEBOOK
 
 _PARTS = ("steps", "input", "memory")
-_TIMES = 10  # the larger training of `memory` has so many times the data
+_TIMES = 10  # number of copies of the data in the larger training of `memory`
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -9,8 +9,8 @@ preprocessed as in the pipeline: rotated by EXIF, put on white, resized, scaled 
 
 Without --output, one line for each image is printed, with the probabilities and names of the most
 probable classes. With --output, Beam writes the predictions to a table (.csv, .jsonl, .parquet), on
-the engine that --beam-arg names. If this command was interrupted, the same command resumes it. The
-table also has the images without an answer, with the reason, and in OUTPUT.quarantine.jsonl.
+the engine that --beam-arg names. If this command was interrupted, the same command resumes it.
+Images without an answer are in the table too, with the reason, and in OUTPUT.quarantine.jsonl.
 
 Exit status: 0 if all images were classified, 1 if some could not be read (stderr names them, with
 the reason), 2 for bad usage or an unknown classifier.
@@ -74,8 +74,8 @@ def _classify(
 
 
 def find_class_names(classifier: "Classifier") -> Sequence[str] | None:
-    """Returns the class names of the classifier; ImageNet's names if it has none and 1,000 classes;
-    else None.
+    """Returns the names of the classifier's classes; without such names, ImageNet's names if there
+    are 1,000 classes, otherwise None.
     """
     return classifier.names or (NAMES if classifier.classes == len(NAMES) else None)
 

@@ -138,17 +138,17 @@ def _frozen_features(encoded: tf.Tensor, directory: str, input_range: str) -> tf
     def make() -> FrozenBackbone:
         return FrozenBackbone(directory, input_range)
 
-    # All traces share the object, so that its functions are traced only once.
+    # All traces share the FrozenBackbone, so that its functions are traced only once.
     key = "frozen_backbone", directory, input_range
     frozen = tft.make_and_track_object(lambda: make_shared(key, make), name="frozen_backbone")
     return _in_chunks(frozen.from_bytes, encoded, read_shapes(directory).features)
 
 
 def _with_full_batch(function: Callable[[tf.Tensor], tf.Tensor], images: tf.Tensor) -> tf.Tensor:
-    """Calls `function`, [B, H, W, 3] -> [B, D], with grey images added up to a batch of `CHUNK`.
+    """Calls `function`, [B, H, W, 3] -> [B, D], on a batch that grey images fill up to `CHUNK`.
 
     The features of an image must not depend on its batch, since Beam forms batches of any size. On
-    CPUs, the size of a batch determines in which order a matrix product adds up: between batch
+    CPUs, the size of a batch determines in which order a matrix product adds numbers: between batch
     sizes, the features of a ViT differed by up to 2.5e-6, and the features of a MobileNet by up to
     2.5e-5. In batches of the same size, features are bit-identical, whatever the other images and
     their order are (measured with a MobileNet and four ViTs, Ti/16 to B/32). The exported model

@@ -18,7 +18,7 @@ from common.image_counts import VARIABLE, read_counts_of_processes
 
 _PROJECT = Path(__file__).resolve().parents[2]
 _TICKS = os.sysconf("SC_CLK_TCK")
-_BETWEEN_LOOKS = 0.02  # seconds between two looks at the counts of the workers
+_BETWEEN_LOOKS = 0.02  # seconds between two readings of the workers' counts
 _BARE_IMAGES = 600  # the number of images in a bare loop
 
 
@@ -26,7 +26,7 @@ class Worker(NamedTuple):
     """The work of a process.
 
     The second half of its images is measured, since a process builds graphs when it meets the first
-    image that is no plain JPEG.
+    image that is not a plain JPEG.
 
     Attributes:
       total: number of images.
@@ -92,7 +92,8 @@ class Ingestion(NamedTuple):
 def measure_ingestion(folder: Path, output: Path, workers: int) -> Ingestion:
     """Runs ImageExampleGen in a new process, and watches this process from outside.
 
-    Each process that reads images keeps their number in a file; see `common.image_counts`.
+    Each process that reads images keeps a file with the number of images that it has read; see
+    `common.image_counts`.
 
     Args:
       folder: class folders of JPEGs.
@@ -139,7 +140,7 @@ def _second_half(records: Sequence[tuple[int, float, float]]) -> Worker:
     """Returns the work in the second half of the images.
 
     Args:
-      records: number of images, CPU time and time at each look, in order.
+      records: number of images, CPU time and time at each reading, in order.
     """
     total = records[-1][0]
     first = next(record for record in records if record[0] >= total / 2)

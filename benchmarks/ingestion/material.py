@@ -14,11 +14,12 @@ _END = b"\xff\xd9"
 def make_small_images(folder: Path, count: int, size: int) -> Path:
     """Writes JPEGs of 64 x 64 pixels in five classes, each of `size` bytes, all different.
 
-    Random bytes behind the end of the image, where decoders do not look, make a file as long as one
-    from a camera. So a run handles as many bytes, and spends little time on decoding.
+    Random bytes behind the end of the image, where decoders do not look, make a file as large as a
+    file from a camera. So a run reads as many bytes as with camera images, but spends little time
+    on decoding.
 
     Args:
-      folder: the folder to write to; nothing is written if it has the images already.
+      folder: the folder to write to; nothing is written if this folder already has the images.
       count: number of images.
       size: bytes of a file.
     """

@@ -31,13 +31,13 @@ class NodeUse(NamedTuple):
 def watch_run(arguments: Sequence[str], log: Path, last: str = "Pusher") -> dict[str, NodeUse]:
     """Runs `pipeline_runner.py` until the node `last` is done; returns the use of each node.
 
-    The kernel's record of a process's peak memory (VmHWM) is set back when a node starts, see
+    The kernel's record of a process's peak memory (VmHWM) is reset when a node starts, see
     `clear_refs` in proc(5).
 
     Args:
       arguments: the flags of the command line.
       log: a file for the output of the run.
-      last: the name of a node; the run is ended after it.
+      last: the name of a node; the run ends after this node.
 
     Raises:
       RuntimeError: the node was not reached.

@@ -92,7 +92,7 @@ class Side:
 
 
 def start_tensorflow(*, sees_gpu: bool = True) -> Side:
-    """Starts a process of this Python that measures the project's own code.
+    """Starts a process, with the same Python, that measures the project's own code.
 
     Args:
       sees_gpu: whether TensorFlow finds the machine's GPUs.
@@ -106,8 +106,8 @@ def start_torch(python: str) -> Side:
     """Starts a process that measures the same models in PyTorch.
 
     Args:
-      python: the path of a Python with torch. It does not inherit
-        environment variables that hold TensorFlow's paths.
+      python: the path of a Python with torch. The process does not inherit environment variables
+        that hold TensorFlow's paths.
     """
     dropped = ("PYTHONPATH", "LD_LIBRARY_PATH", "XLA_FLAGS")
     environment = {name: value for name, value in os.environ.items() if name not in dropped}
@@ -120,7 +120,7 @@ def torch_shape(architecture: Any) -> dict[str, int]:
 
 
 def serve(requests: Mapping[str, Callable[..., dict[str, Any]]], failures: type[Exception]) -> None:
-    """Answers requests from stdin until it ends.
+    """Answers requests from stdin until stdin ends.
 
     Args:
       requests: functions by the name of the request; each takes its arguments and returns the

@@ -103,7 +103,7 @@ class TensorFlowSide:
         return {"seconds": time.perf_counter() - started}
 
     def run(self, name: str, steps: int) -> dict[str, Any]:
-        """Runs `steps` of the steps that `prepare` compiled; returns their duration in seconds."""
+        """Runs the prepared step `steps` times; returns the duration in seconds."""
         return {"seconds": self._steps[name](steps)}
 
     def peak(self) -> dict[str, Any]:
@@ -218,7 +218,7 @@ class TensorFlowSide:
     def input(
         self, *, model: str, batch_size: int, images: int, batches: int, rounds: int
     ) -> dict[str, Any]:
-        """Measures images/s of the Trainer's input alone, JPEGs with crop and flip, per round."""
+        """Measures images/s of the Trainer's input pipeline alone (JPEGs, crop, flip), by round."""
         material = self._material(model, images, "float32")
         dataset = iter(material.train(CROP_AND_FLIP).batches(batch_size))
         next(dataset)
@@ -252,7 +252,7 @@ class TensorFlowSide:
 
 
 class _LoopStepper(Stepper):
-    """A stepper that alternates timed steps of the loop with as many steps on a batch in memory."""
+    """A stepper that alternates timed steps of the loop with timed steps on a batch in memory."""
 
     def __init__(self, *args: Any, turn: int, **options: Any) -> None:
         super().__init__(*args, **options)

@@ -177,7 +177,7 @@ class Steps:
         return {"implementation": implementation, "device": device}
 
     def run(self, name: str, steps: int) -> dict[str, Any]:
-        """Runs `steps` of the steps that `prepare` compiled; returns their duration in seconds."""
+        """Runs the prepared step `steps` times; returns the duration in seconds."""
         started = time.perf_counter()
         for _ in range(steps):
             last = self._steps[name]()
@@ -194,7 +194,7 @@ class Steps:
 
 
 def main() -> None:
-    """Answers requests until stdin ends, as `serve` in `process.py`, which cannot be imported."""
+    """Answers requests until stdin ends; `serve` in `process.py` cannot be imported here."""
     steps = Steps()
     replies = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)

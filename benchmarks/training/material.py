@@ -98,7 +98,7 @@ def make_material(
     Args:
       folder: an empty folder.
       model: the name of a feature extractor in the catalogue; its weights are random.
-      images: the number of examples; if there are fewer images, they are repeated.
+      images: the number of examples; if there are fewer different images, images are repeated.
       data_dir: a folder of class folders; None for generated images.
       precision: the precision of the backbone's matrix products.
     """
@@ -125,7 +125,7 @@ def _read(data_dir: Path) -> Iterator[bytes]:
 
 
 def _generate(count: int) -> Iterator[bytes]:
-    """Generates JPEGs of smoothed noise at three scales, some 65 kB each."""
+    """Generates JPEGs of smoothed noise at three scales, about 65 kB each."""
     generator = np.random.default_rng(0)
     width, height = _SIZE
     for _ in range(count):

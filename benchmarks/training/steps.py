@@ -17,8 +17,8 @@ from trainer.training.loop import Loop
 from trainer.training.optimizer import Schedule
 from trainer.training.train_step import Result, Stepper
 
-# The first steps of each turn, which are not timed: they use up buffers that were filled during the
-# turn of the other side.
+# The number of steps at the start of each turn that are not timed: they use up the buffers that
+# were filled during the other side's turn.
 _SETTLE = 2
 
 

@@ -8,7 +8,7 @@ _PADDING = 64
 
 
 class FileBytes:
-    """The bytes of a file. Positions outside the file read as zero.
+    """The bytes of a file. Bytes at positions outside the file are zero.
 
     Attributes:
       encoded: the content of the file, string [].
@@ -53,8 +53,8 @@ def big_endian(digits: tf.Tensor) -> tf.Tensor:
       digits: the bytes, int32 [n] with values from 0 to 255.
 
     Returns:
-      int32 [], never negative: a number of 2^31 or more becomes 2^31 - 1, a position beyond the
-      end of every file.
+      int32 [], never negative: a number of 2^31 or more becomes 2^31 - 1, which, as a position, is
+      beyond the end of every file.
     """
     digits = tf.unstack(digits)
     number = digits[-1]

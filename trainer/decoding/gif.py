@@ -17,9 +17,7 @@ _WHITE = b"\xff\xff\xff"
 
 
 def read_header(file: FileBytes) -> Header:
-    """Reads the header; the size in it is the size of the canvas, enlarged to contain the first
-    frame.
-    """
+    """Reads the header; its size is that of the canvas, enlarged to contain the first frame."""
     width, height = (little_endian(file.window(position, 2)) for position in (6, 8))
     frame = file.window(_walk_to_frame(file)[0], 9)
     left, top, frame_width, frame_height = (little_endian(frame[i : i + 2]) for i in (1, 3, 5, 7))
@@ -107,8 +105,8 @@ def _skip_blocks(file: FileBytes, position: tf.Tensor) -> tf.Tensor:
     """Returns the end of a sequence of data sub-blocks; a position beyond the file if the sequence
     has no end.
 
-    A sub-block consists of its length, 1 to 255, and as many bytes. A zero ends the sequence. Most
-    sub-blocks have 255 bytes, so runs of such sub-blocks are skipped in one step.
+    A sub-block consists of its length, 1 to 255, and that number of bytes. A zero ends the
+    sequence. Most sub-blocks have 255 bytes, so runs of such sub-blocks are skipped in one step.
     """
     end_of_file = tf.constant([0], tf.uint8)
 

@@ -77,7 +77,7 @@ def decode_plain_jpeg(encoded: tf.Tensor, limits: Limits) -> tf.Tensor:
 
     Args:
       encoded: the file, string [].
-      limits: the limits for the sizes of images, and their value of white.
+      limits: the limits for the sizes of images, and the pixel value of white.
 
     Returns:
       uint8 [h, w, 3], the same as `decode_upright` returns.
@@ -100,7 +100,7 @@ def decode_upright(encoded: tf.Tensor, limits: Limits) -> Decoded:
 
     Args:
       encoded: the file, string [].
-      limits: the limits for the sizes of images, and their value of white.
+      limits: the limits for the sizes of images, and the pixel value of white.
 
     Raises:
       InvalidArgumentError: when the graph runs: the file has none of `FORMATS`, is damaged or cut
@@ -120,12 +120,12 @@ def decode_upright(encoded: tf.Tensor, limits: Limits) -> Decoded:
 def decoder_of(format: Format, limits: Limits) -> Callable[[tf.Tensor], Decoded]:
     """Returns a traced function that decodes images of one format as `decode_upright` does.
 
-    Most datasets have images of one or two formats. The graph of one format is traced and first run
-    in a third of the time that the graph of all formats takes.
+    Most datasets have images of one or two formats. Tracing and first running the graph of one
+    format takes a third of the time that the graph of all formats takes.
 
     Args:
       format: the format, as `find_format` returns it.
-      limits: as of `decode_upright`.
+      limits: see `decode_upright`.
     """
     read = _reader(format, limits)
     decode = tf.function(lambda encoded: _finish(read(encoded), limits), autograph=False)
@@ -147,10 +147,10 @@ class _Stored(NamedTuple):
 
 
 def _finish(stored: _Stored, limits: Limits) -> Decoded:
-    """Takes the steps that all formats have in common.
+    """Does the steps that all formats have in common.
 
-    They are not part of the graph of each format, because each op makes the exported model larger,
-    and takes time when TensorFlow builds the graph for a request.
+    These steps are not part of the graph of each format, because each op makes the exported model
+    larger, and takes time when TensorFlow builds the graph for a request.
     """
     image = stored.image
     if image.shape[-1] != 3:  # The format can have alpha, or the graph is for several formats.

@@ -101,7 +101,7 @@ def read_frame(file: FileBytes) -> Frame:
 
 
 def read_plain_frame(file: FileBytes) -> Frame:
-    """Reads the frame header with few ops, of a JPEG without EXIF or bytes between its segments.
+    """Reads, with few ops, the frame header of a JPEG without EXIF or bytes between segments.
 
     For any other file, the fields are 0.
     """

@@ -1,4 +1,4 @@
-"""The limits for the sizes of images, and their value of white. Imports no TensorFlow."""
+"""The limits for the sizes of images, and the pixel value of white. Imports no TensorFlow."""
 
 import dataclasses
 
@@ -11,8 +11,8 @@ class Limits:
       max_side: the longest side in pixels; a larger image is scaled down to this side.
       max_pixels: the largest number of stored pixels; an image with more pixels is refused after
         its header is read.
-      max_value: the value of white in images of more than 8 bits per channel; 0 stands for the
-        value that the file states, or 65535 for 16 bits.
+      max_value: the value of white in images of more than 8 bits per channel; 0 for the value that
+        the file states, or, if it states none, 65535 for 16 bits.
     """
 
     max_side: int = 1024

@@ -1,7 +1,7 @@
 """Reads EXIF orientations from files, and applies them to pixels.
 
 The orientation, 1 (upright) to 8, is the value of tag 0x0112 in the first directory (IFD) of a TIFF
-structure: Exif 2.32 (CIPA DC-008), section 4.6.4. TIFF 6.0, section 2, describes its header.
+structure: Exif 2.32 (CIPA DC-008), section 4.6.4. TIFF 6.0, section 2, describes the TIFF header.
 """
 
 import tensorflow as tf
@@ -19,8 +19,8 @@ def read_orientation(exif: tf.Tensor) -> tf.Tensor:
     """Reads the orientation in an EXIF block.
 
     Args:
-      exif: the block, string []. It is empty, or begins with the TIFF header, or with `Exif`, two
-        zeros and the TIFF header.
+      exif: the block, string []. The block is empty, or begins with the TIFF header, or with
+        `Exif`, two zeros and the TIFF header.
 
     Returns:
       The orientation, int32 [] from 1 to 8; 1 if the block is empty or damaged, or contains no

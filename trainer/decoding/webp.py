@@ -82,8 +82,8 @@ def decode(file: FileBytes, header: Header) -> tf.Tensor:
 
 
 def _decode(encoded: tf.Tensor, channels: int) -> tf.Tensor:
-    # TensorFlow has an op for WebP since version 2.20. An older server must load the model
-    # nevertheless, and report that a WebP is not valid. So the op for WebP is in the function of a
+    # TensorFlow has an op for WebP since version 2.20. An older server must still be able to load
+    # the model, and report that a WebP is not valid. So the op for WebP is in the function of a
     # dataset, which TensorFlow checks only when it creates the dataset; and the dataset is in a
     # function that is not inlined, so that it is created only when the function is called.
     def decode_frames(encoded: tf.Tensor) -> tf.Tensor:

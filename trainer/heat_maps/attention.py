@@ -9,9 +9,9 @@ this module weight the attention by the gradient of the answer (Chefer, Gur and 
 Measured on 150 test digits and the ViT of the demo: if the warmest fifth of the patches is covered,
 the log odds of the answer fall by 5.3 with rollout, 4.7 with this map, 3.0 with the map of
 arXiv 2103.15679, which does not normalise, and 0.8 with patches chosen at random. With maps of the
-second most probable answer, its log odds fall by -1.1 (that is, they rise), 0.2, 0.0 and -0.2.
-Occlusion measures the fall of the log odds directly, and reaches 5.7 and 0.9, with 50 passes
-instead of two.
+second most probable answer, the log odds of that answer fall by -1.1 (that is, they rise), 0.2, 0.0
+and -0.2. Occlusion measures the fall of the log odds directly, and reaches 5.7 and 0.9, with 50
+passes instead of two.
 """
 
 from collections.abc import Sequence
@@ -125,7 +125,7 @@ def _is_attention(operation: tf.Operation) -> bool:
 
 
 def _depths(found: Sequence[tf.Operation]) -> dict[tf.Operation, int]:
-    """Returns for each operation the number of other operations on which it depends."""
+    """Returns, for each operation, the number of other operations on which it depends."""
     marked = set(found)
 
     def count_before(operation: tf.Operation) -> int:

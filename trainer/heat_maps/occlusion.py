@@ -60,8 +60,8 @@ class OcclusionMaps:
 
 
 def _cover(image: np.ndarray, row: int, column: int) -> np.ndarray:
-    """Returns the image with one window covered by its mean colour; the arguments give the window's
-    upper left cell.
+    """Returns the image with one window covered by the image's mean colour; the arguments give the
+    window's upper left cell.
     """
     height, width, _ = image.shape
     covered = image.copy()

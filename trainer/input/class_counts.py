@@ -17,7 +17,8 @@ def read_class_counts(files: Sequence[str], classes: int) -> list[int]:
     example is read here.
 
     Args:
-      files: file patterns of the training split, such as `URI/Split-train/*`; TFX passes one.
+      files: file patterns of the training split, such as `URI/Split-train/*`; TFX passes one
+        pattern.
       classes: number of classes.
 
     Raises:

@@ -36,12 +36,12 @@ class TrainingData:
     """The training split, repeated without end, in an order that only the seed determines.
 
     The image at each position of this order, and its augmentation, depend only on the seed. So
-    training can resume from any position, on any number of devices. With another number of workers
-    there are two exceptions. MixUp and CutMix mix only images of the same worker, so they mix other
-    pairs. And if there are at least `_FILES_PER_WORKER` files for each worker, each worker reads
-    only its own part of the files, which changes from epoch to epoch. Parts differ in size: in an
-    epoch, a worker with a small part reads a few of its images twice, and a worker with a large
-    part leaves a few images out.
+    training can resume from any position, on any number of devices. There are two exceptions if the
+    number of workers changes. MixUp and CutMix mix only images of the same worker, so they mix
+    other pairs of images than before. And if there are at least `_FILES_PER_WORKER` files for each
+    worker, each worker reads only its own part of the files, which changes from epoch to epoch.
+    Parts differ in size: in an epoch, a worker with a small part reads a few of its images twice,
+    and a worker with a large part leaves a few images out.
 
     Attributes:
       files: gzipped TFRecord files, of raw (tune "full") or transformed examples ("head").
@@ -80,12 +80,12 @@ class TrainingData:
     def batches(
         self, batch_size: int, *, parts: int = 1, start: int = 0, worker: int = 0, workers: int = 1
     ) -> tf.data.Dataset:
-        """Returns the batches of one worker, for its devices in turn.
+        """Returns the batches of one worker; its devices take the batches in turn.
 
         Args:
           batch_size: the number of images in the batch of one device.
           parts: the number of such batches that a worker takes in one step; MixUp and CutMix mix
-            images across all of them.
+            images across all these batches.
           start: the position of the first example.
           worker: the index of the worker; each worker takes every `workers`th position.
           workers: the number of workers.
@@ -118,7 +118,7 @@ class TrainingData:
         return batches.prefetch(tf.data.AUTOTUNE)
 
     def _records(self, start: int, worker: int = 0, workers: int = 1) -> tf.data.Dataset:
-        """Returns pairs of position and record of one worker, from position `start` on.
+        """Returns one worker's records with their positions, as pairs, from position `start` on.
 
         A worker has the positions `worker`, `worker + workers`, …; `first_turn` is the number of
         these positions before an epoch.
@@ -135,8 +135,9 @@ class TrainingData:
             return (epoch * self.examples - worker + workers - 1) // workers
 
         def read_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
-            # This sets the seed of this function's graph only. The seed must not be 0: TensorFlow
-            # would then compare the tensor `epoch` with 0 while it builds the graph, which fails.
+            # `set_seed` sets the seed of this function's graph only. The seed must not be 0:
+            # TensorFlow would then compare the tensor `epoch` with 0 while it builds the graph,
+            # which fails.
             tf.random.set_seed(self.seed + 1)
             records = cached
             if records is None:

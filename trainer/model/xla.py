@@ -1,4 +1,4 @@
-"""Compiles functions that call or differentiate functions of a SavedModel with XLA."""
+"""XLA compilation of functions that call or differentiate functions of a SavedModel."""
 
 import itertools
 from collections.abc import Callable, Sequence
@@ -101,7 +101,7 @@ def _inline_calls(function: Any) -> tuple[tf.compat.v1.GraphDef, set[str]]:
 
 
 def _register_functions(graph_def: tf.compat.v1.GraphDef) -> None:
-    """Registers the branches and loop bodies that Grappler wrote with TensorFlow.
+    """Registers, in TensorFlow, the branches and loop bodies that Grappler wrote.
 
     Grappler names a function after its source function: functions for two batch sizes can have the
     same name and different bodies. So each registered function gets a unique name.

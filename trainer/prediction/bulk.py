@@ -210,7 +210,7 @@ class _WriteShards(beam.DoFn):
 
 def _merge_shards(job: BulkJob) -> list[tuple[str, str]]:
     bad: list[tuple[str, str]] = []
-    # The temporary file has the same suffix, since the suffix determines the format.
+    # The temporary file has the same suffix as the output, since the suffix determines the format.
     stem, dot, ending = job.output.rpartition(".")
     partial = f"{stem}.partial{dot}{ending}"
     with open_table(partial) as write:

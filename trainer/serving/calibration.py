@@ -45,7 +45,8 @@ def find_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
 
     The source is Guo et al., "On Calibration of Modern Neural Networks" (2017), section 4.2. In
     addition, the logarithm of the temperature has a standard normal prior, with the weight of one
-    image: without it, the best temperature is 0 if all of a few images are classified correctly.
+    image: without this prior, the best temperature is 0 if all of a few images are classified
+    correctly.
     """
     import scipy.optimize
 
@@ -92,7 +93,10 @@ def softmax(logits: np.ndarray) -> np.ndarray:
 
 
 def negative_log_likelihood(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Returns the negative log likelihood of the labels, [N]. Probabilities are at least 1e-7."""
+    """Returns the negative log likelihood of the labels, [N].
+
+    Probabilities below 1e-7 count as 1e-7.
+    """
     return -np.log(np.maximum(probabilities[np.arange(len(labels)), labels], 1e-7))
 
 

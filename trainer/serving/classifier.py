@@ -33,7 +33,7 @@ class Classifier:
     """A SavedModel that classifies images.
 
     It is either a model with the reusable interface whose outputs are logits, or a model that the
-    pipeline exported. The latter is loaded in a Session, as servers do.
+    pipeline exported. A model that the pipeline exported is loaded in a Session, as in servers.
 
     Attributes:
       height: height of the input images, in pixels.

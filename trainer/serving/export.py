@@ -1,4 +1,4 @@
-"""Exports a SavedModel that maps image files to class names. It needs only TensorFlow."""
+"""Exports a SavedModel that maps image files to class names and needs only TensorFlow."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any

@@ -9,7 +9,7 @@ from trainer.decoding.limits import Limits
 from trainer.decoding.quick_options import quick_options
 from trainer.preprocessing import resize, value_range
 
-# Images that are decoded at the same time.
+# The number of images that are decoded at the same time.
 _PARALLEL = 8
 
 Shape = tuple[int, int, int]

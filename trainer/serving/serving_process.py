@@ -42,8 +42,8 @@ class ServingProcess:
         """
         Args:
           python: the path of a Python with TensorFlow.
-          bounds: the longest time of a request, and the most memory of the process; if None, they
-            are not limited. A process that exceeds them is killed.
+          bounds: the longest time of a request, and the most memory of the process; if None, time
+            and memory are not limited. A process that exceeds the bounds is killed.
           on_cpu: whether the process uses no GPU.
 
         Raises:
@@ -79,7 +79,7 @@ class ServingProcess:
         """Returns the shapes of a model's inputs as {signature: {input: shape}}.
 
         Raises:
-          InputError: the same errors as of `ask`.
+          InputError: see `ask`.
         """
         return self._exchange(directory, None)
 
@@ -139,7 +139,7 @@ class _Started(NamedTuple):
         self.log.close()
 
 
-# The processes that were started ahead, by the Python and by `on_cpu`.
+# The processes that were started ahead; the keys are the path of the Python and `on_cpu`.
 _ahead: dict[tuple[str, bool], _Started] = {}
 
 
@@ -149,7 +149,7 @@ def serving_process_ahead() -> Iterator[Callable[[], None]]:
 
     Yields:
       A function that starts a process; the next ServingProcess of this Python on the CPU uses it.
-      A process that is not used is ended with the context.
+      A process that is not used ends with the context.
     """
     key = sys.executable, True
 

@@ -1,4 +1,4 @@
-"""Stops a process that takes too long or too much memory. Imports no TensorFlow."""
+"""Stops a process that runs too long or uses too much memory. Imports no TensorFlow."""
 
 import dataclasses
 import subprocess
@@ -37,7 +37,7 @@ class Watchdog:
         """
         Args:
           process: the process.
-          bounds: its bounds; if None, it is not watched.
+          bounds: its bounds; if None, the process is not watched.
         """
         self._process = process
         self._bounds = bounds

@@ -8,9 +8,9 @@ import tensorflow as tf
 
 logger = logging.getLogger(__name__)
 
-# The number of interrupted trainings whose checkpoints are never removed.
+# The checkpoints of this number of interrupted trainings, the newest, are never removed.
 _KEPT_TRAININGS = 3
-# Number of hours: a training whose last checkpoint is older counts as abandoned.
+# A training whose last checkpoint is older than this number of hours counts as abandoned.
 _HOURS = 24
 
 

@@ -46,7 +46,7 @@ def lease_directory(
       preferred: the path that `trainer.training.checkpoints.checkpoint_directory` returned.
       strategy: the strategy of the training. The chief takes the lease, and tells the other workers
         the directory.
-      timing: the times of a lease in a bucket.
+      timing: the times of a lease in a bucket; see `common.lease`.
     """
     number, lease = 0, None
     if worker_index(strategy)[0] == 0:

@@ -86,7 +86,7 @@ class Checkpoints:
           writes: whether the files of this process are kept. All workers have to save, but only
             the chief's files are kept.
           lease: the lease of the directory, from `trainer.training.checkpoint_lease`; None if no
-            other process knows the directory.
+            other process uses the directory.
           in_background: whether training goes on while a checkpoint is written. With True,
             TensorFlow first copies the variables to the host's memory.
         """
@@ -161,7 +161,7 @@ class Checkpoints:
         self._read(self._weights, tf.train.latest_checkpoint(f"{self._directory}/best"))
 
     def remove(self) -> None:
-        """Removes all checkpoints, once the training has ended.
+        """Removes all checkpoints, after the training has ended.
 
         Raises:
           InputError: another run took over the directory; the other run's checkpoints are not
@@ -189,9 +189,9 @@ class Checkpoints:
     def _end_thread(self) -> None:
         """Ends the thread that writes checkpoints, and frees its copy of the variables.
 
-        TensorFlow 2.21 keeps the thread and the copy until the process ends, but this process may
-        run an evaluation, or further trainings, before. At the end of the process, TensorFlow would
-        also print the traceback of the thread's last error.
+        TensorFlow 2.21 keeps the thread and the copy until the process ends, but before that, this
+        process may run an evaluation or further trainings. At the end of the process, TensorFlow
+        would also print the traceback of the thread's last error.
         """
         helper = self._all._async_checkpointer_impl
         if helper is None:

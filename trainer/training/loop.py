@@ -45,7 +45,7 @@ class Fitted:
     Attributes:
       model: the model, with the weights that are to be exported.
       history: the curves of the training.
-      checkpoints: the checkpoints, to be removed once the model is exported.
+      checkpoints: the checkpoints, to be removed after the model is exported.
     """
 
     model: keras.Model
@@ -71,11 +71,11 @@ def fit(
       model: a model that returns logits, created in the scope of `strategy`.
       train: the training split.
       validation: batches of the validation split.
-      hyperparameters: set the optimizer, its schedule and the length of the training.
+      hyperparameters: they determine the optimizer, its schedule and the length of the training.
       strategy: the devices to train on.
       checkpoints: the directory of this training's checkpoints.
       log_dir: the directory of the ModelRun artifact.
-      lease: the lease of the directory `checkpoints`, if other runs know it.
+      lease: the lease of the directory `checkpoints`, if other runs may use the directory.
       label: the name of the training in TensorBoard.
 
     Raises:
@@ -158,7 +158,7 @@ class Loop:
           train: the training split.
           validation: batches of the validation split.
           schedule: the learning-rate schedule of the stepper's optimizer.
-          hyperparameters: set the length of the training and which weights are kept.
+          hyperparameters: they determine the length of the training and which weights are kept.
           strategy: the strategy of the stepper.
           log_dir: the directory of the ModelRun artifact.
           label: the name of the training in TensorBoard.

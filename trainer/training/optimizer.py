@@ -1,4 +1,4 @@
-"""The optimizer, its learning-rate schedule, and the learning rates of single variables."""
+"""The optimizer, its learning-rate schedule, and the learning rates of individual variables."""
 
 import math
 import re
@@ -53,7 +53,7 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule):
 
 
 class _PerVariable:
-    """Gives an optimizer of Keras a learning rate and a weight decay for each variable.
+    """Gives a Keras optimizer a learning rate and a weight decay for each variable.
 
     The optimizer expects gradients that are summed over all replicas, because clipping needs the
     sum, and comes before the update.

@@ -11,7 +11,7 @@ Value = bool | int | float | str | None
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RunLabel:
-    """The name of a run, and the options in which its training differs from its recipe.
+    """The name of a run, and the options whose values differ from those of its recipe.
 
     Attributes:
       name: the pipeline's name.

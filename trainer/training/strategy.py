@@ -40,7 +40,7 @@ def worker_index(strategy: tf.distribute.Strategy) -> tuple[int, int]:
 
 
 def is_on_cpu() -> bool:
-    """Returns whether trainings run on CPUs, since there is no accelerator."""
+    """Returns whether trainings run on CPUs because the machine has no accelerator."""
     return not (tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("TPU"))
 
 
@@ -59,8 +59,8 @@ def describe_devices(strategy: tf.distribute.Strategy) -> str:
 
 
 def input_options(strategy: tf.distribute.Strategy) -> tf.distribute.InputOptions | None:
-    """Returns the options with which `strategy` distributes datasets; None for TensorFlow's own
-    options.
+    """Returns the options with which `strategy` distributes datasets; None for TensorFlow's
+    defaults.
 
     By default, a thread copies batches to the devices in advance. For workers without accelerators,
     copying in advance has no advantage, and the thread took up to 100 s to end after a training.

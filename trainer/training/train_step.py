@@ -66,7 +66,7 @@ class Stepper:
         Args:
           model: a model that returns logits, float32 [B, C], created in the scope of `strategy`.
           schedule: the learning-rate schedule.
-          hyperparameters: set the optimizer and the loss.
+          hyperparameters: they determine the optimizer and the loss.
           class_weights: factor on the loss of each class, [C].
           strategy: the strategy in whose scope the model was created.
         """
@@ -275,5 +275,5 @@ def _variants(hyperparameters: Hyperparameters) -> list[_Variant]:
 
 
 def _correct(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
-    """Returns float32 [B]: 1 if the most probable class is the class with the largest share."""
+    """Returns float32 [B]: 1 if the most probable class has the largest share of the label."""
     return tf.cast(tf.equal(tf.argmax(labels, -1), tf.argmax(logits, -1)), tf.float32)

@@ -78,7 +78,7 @@ class TrainingJob:
           strategy: the devices.
           checkpoints: directory of the checkpoints of this training.
           log_dir: directory for `history.json` and TensorBoard.
-          lease: the lease of the directory `checkpoints`, if other runs know it.
+          lease: the lease of the directory `checkpoints`, if other runs may use the directory.
         """
         hyperparameters = self.settings.hyperparameters
         keras.utils.set_random_seed(hyperparameters.seed)
@@ -140,7 +140,7 @@ class TrainingJob:
         head.set_weights(broadcast_from_chief(strategy, head.get_weights()))
 
     def _features_of(self, model: keras.Model) -> Callable[..., tuple[np.ndarray, np.ndarray]]:
-        """Returns a function that reads images, not augmented, and computes their features."""
+        """Returns a function that reads images without augmentation and computes features."""
         backbone = tf.function(model.get_layer("backbone"), reduce_retracing=True)
         return lambda files, graph: self._compute(backbone, files, graph)
 
@@ -191,7 +191,8 @@ class TrainingJob:
     def _calibrate(self, model: keras.Model, precision: float | None) -> Calibration:
         """Calibrates the probabilities on the validation split.
 
-        If only the head is tuned, the model maps features to logits, otherwise images.
+        If only the head is tuned, the model maps features to logits; otherwise it maps images to
+        logits.
         """
         to_logits = tf.function(model, reduce_retracing=True, autograph=False)
         logits, labels = self._compute(to_logits, self.validation_files, self.graph)

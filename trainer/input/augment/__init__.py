@@ -1,4 +1,5 @@
-"""Augmentation of training images, as small ops for tf.data. Evaluation and serving use none.
+"""Augmentation of training images, as small ops for tf.data. Evaluation and serving use no
+augmentation.
 
 Every random op takes a `seed`, int32 or int64 [2], and its result depends on nothing but the image
 and the seed. So a resumed training sees the same images. Keras's layers (RandAugment, MixUp,

@@ -12,7 +12,7 @@ _ATTEMPTS = 100
 def inception_crop(encoded: tf.Tensor, seed: tf.Tensor, area: float) -> tf.Tensor:
     """Returns a random window of an image. If the image is a JPEG, only the window is decoded.
 
-    The window is chosen as by `decode_jpeg_and_inception_crop` of big_vision. The source is Szegedy
+    The window is chosen as in big_vision's `decode_jpeg_and_inception_crop`. The source is Szegedy
     et al., "Going Deeper with Convolutions" (https://arxiv.org/abs/1409.4842), section 6.
 
     Args:

@@ -1,9 +1,9 @@
 """Brightness, contrast, colour and sharpness, each as a blend of an image with a degraded image.
 
-They agree with Pillow's `ImageEnhance`, and so with torchvision's jitter, but do not round. All
-take float32 [H, W, 3] in [0, 255] and a factor of at least 0, a number or float32 []. Factor 0
-returns the degraded image, 1 the image itself; more than 1 exaggerates. Results are clipped to
-[0, 255].
+The functions agree with Pillow's `ImageEnhance`, and so with torchvision's jitter, but do not
+round. All functions take float32 [H, W, 3] in [0, 255] and a factor of at least 0, a number or
+float32 []. Factor 0 returns the degraded image, 1 the image itself; a factor above 1 exaggerates
+the difference between the two. Results are clipped to [0, 255].
 
 `tf.image.adjust_brightness`, `adjust_contrast` and `adjust_saturation` are different operations:
 the first adds a number, the second uses the mean of each channel, the third works in HSV.
@@ -22,8 +22,8 @@ def brightness(image: tf.Tensor, factor: tf.Tensor | float) -> tf.Tensor:
 
 def contrast(image: tf.Tensor, factor: tf.Tensor | float) -> tf.Tensor:
     """Changes contrast: blends the image with the grey of its mean luma."""
-    # Pillow rounds the mean too. Rounding also hides differences from the order in which threads
-    # add up pixels.
+    # Pillow rounds the mean too. Rounding also hides differences that come from the order in which
+    # threads add up pixels.
     mean = tf.round(tf.reduce_mean(_luma(image)))
     return _blend(mean, image, factor)
 

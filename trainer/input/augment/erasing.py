@@ -14,9 +14,10 @@ _ASPECT_RATIO = (0.3, 3.3)
 def erase(image: tf.Tensor, seed: tf.Tensor, probability: float) -> tf.Tensor:
     """Replaces a random rectangle with noise, with some probability.
 
-    The area of the rectangle is drawn uniformly from 2 % to 33 % of the image. Its height / width
-    is between 0.3 and 3.3; the logarithm of that ratio is drawn uniformly. The rectangle is never
-    longer than the image. The noise is uniform, the paper's best choice ("RE-R").
+    The area of the rectangle is drawn uniformly from 2 % to 33 % of the image. The ratio of its
+    height to its width is between 0.3 and 3.3; the logarithm of that ratio is drawn uniformly. The
+    rectangle is never higher or wider than the image. The noise is uniform, the paper's best choice
+    ("RE-R").
 
     Args:
       image: float32 [H, W, 3] in [-1, 1]; H and W are static.

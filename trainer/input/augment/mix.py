@@ -12,7 +12,8 @@ def mix(
 ) -> Batch:
     """Applies MixUp or CutMix to a batch.
 
-    If both are on, one of them is drawn at random for the whole batch, as in timm.
+    If MixUp and CutMix are both on, one of the two is drawn at random for the whole batch, as in
+    timm.
 
     Args:
       images: float32 [B, H, W, 3], of any range.
@@ -50,12 +51,12 @@ def mix_up(images: tf.Tensor, labels: tf.Tensor, seed: tf.Tensor, alpha: float) 
 
 
 def cut_mix(images: tf.Tensor, labels: tf.Tensor, seed: tf.Tensor, alpha: float) -> Batch:
-    """Pastes a rectangle of the next image over each image, and blends labels by its area.
+    """Pastes a rectangle of the next image over each image; blends labels by the rectangle's area.
 
     As in Yun et al., https://arxiv.org/abs/1905.04899, the rectangle has the aspect ratio of the
-    image; its share of the area is 1 - weight, with the weight drawn from Beta(alpha, alpha). Its
-    centre is drawn uniformly. The part of the rectangle outside the image is cut off, and labels
-    are blended by the area of the remaining part.
+    image; its share of the area is 1 - weight, with the weight drawn from Beta(alpha, alpha). The
+    centre of the rectangle is drawn uniformly. The part of the rectangle outside the image is cut
+    off, and labels are blended by the area of the remaining part.
     """
     weight_seed, centre_seed = tf.unstack(tf.random.split(seed, 2))
     size = tf.shape(images)[1:3]

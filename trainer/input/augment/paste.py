@@ -4,7 +4,7 @@ import tensorflow as tf
 
 
 def paste(images: tf.Tensor, patch: tf.Tensor, top: tf.Tensor, left: tf.Tensor) -> tf.Tensor:
-    """Replaces a rectangle of images, several times as fast as `tf.where` with a mask does.
+    """Replaces a rectangle of images, several times as fast as `tf.where` with a mask.
 
     Args:
       images: [..., H, W, 3].

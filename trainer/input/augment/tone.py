@@ -1,4 +1,4 @@
-"""Changes pixel values by a function of the old value, for some operations also of the histogram.
+"""Maps each pixel value to a new value, which for some operations also depends on the histogram.
 
 The functions agree with Pillow's `ImageOps`. They take and return float32 [H, W, 3] in [0, 255].
 """
@@ -61,7 +61,7 @@ def equalize(image: tf.Tensor) -> tf.Tensor:
 
 
 def _as_row(channels: tf.Tensor, image: tf.Tensor) -> tf.Tensor:
-    """Repeats channels, float32 [3], to a row, [W, 3], which broadcasts several times as fast."""
+    """Repeats channels, float32 [3], to a row, [W, 3], which broadcasts much faster than [3]."""
     return tf.broadcast_to(channels, tf.shape(image)[1:])
 
 
