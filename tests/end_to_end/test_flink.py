@@ -1,7 +1,7 @@
 """Tests that Beam's nodes write the same artifacts on a real Flink as with Beam's own runner.
 
 Flink runs inside Beam's job server, which `make flink-job-server` downloads; $VIT_FLINK_JAR names
-another one.
+another job server.
 """
 
 import os

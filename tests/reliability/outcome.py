@@ -104,7 +104,7 @@ class Campaign:
 
     @property
     def is_over(self) -> bool:
-        """Whether the time of the command is over."""
+        """Whether the time limit of the command has passed."""
         return time.monotonic() > self.until
 
     def run(self) -> list[str]:

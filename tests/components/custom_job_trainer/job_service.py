@@ -57,7 +57,7 @@ class Execution(Protocol):
 
 
 class Ended:
-    """A job that has ended as soon as it starts."""
+    """A job that ends as soon as it starts."""
 
     def __init__(self, state: JobState, message: str = "") -> None:
         self._state = state, message
