@@ -104,7 +104,7 @@ def is_alive(process: int) -> bool:
 
 
 def test_child_processes_are_ended(program):
-    """Even a child that ignores SIGTERM in its own session, and an orphaned child, are ended."""
+    """A child that ignores SIGTERM in its own session is ended, and so is an orphaned child."""
     running = program(
         """
         deaf = [

@@ -133,7 +133,7 @@ class Results:
         print(line, flush=True)
 
     def read(self, **values: Any) -> list[dict[str, Any]]:
-        """Returns all results that have these values."""
+        """Returns the results whose fields have the given values."""
         if not self._file.exists():
             return []
         rows = map(json.loads, self._file.read_text().splitlines())

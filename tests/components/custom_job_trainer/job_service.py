@@ -2,8 +2,8 @@
 
 The service is a real gRPC server with Google's own protos. Environment variables send gRPC's
 requests for Google's address through a proxy to this server, and make gRPC trust its certificate.
-The service refuses the requests that the API documents as refused. A test defines the state of each
-job.
+The service refuses requests that are invalid by the API's documentation. A test defines the state
+of each job.
 """
 
 import datetime
