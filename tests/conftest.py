@@ -22,7 +22,7 @@ TINY = Architecture(image_size=16, patch_size=8, width=16, depth=2, heads=2, mlp
 PROJECT = Path(__file__).resolve().parent.parent
 
 
-# The slowest files and folders, the slowest first; "" is all others.
+# The slowest files and folders, the slowest first; "" stands for all other files.
 SLOWEST = (
     "end_to_end/test_cache.py",
     "end_to_end/test_real_images.py",

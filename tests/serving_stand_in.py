@@ -1,9 +1,10 @@
-"""A stand-in for TensorFlow Serving, by gRPC and HTTP; the real server is not on PyPI.
+"""A stand-in for TensorFlow Serving, with gRPC and HTTP; the real server is not on PyPI.
 
-It parses requests by the protos of tensorflow-serving-api, and runs them in a Session as the server
-does (tensorflow_serving/servables/tensorflow/predict_util.cc, `RunPredict`). A request in JSON is
-converted to the same proto (tensorflow_serving/util/json_tensor.cc, `FillPredictRequestFromJson`).
-It consists of rows of named inputs; strings are plain or `{"b64": …}`.
+It parses requests with the protos of tensorflow-serving-api, and runs them in a Session as the
+server does (tensorflow_serving/servables/tensorflow/predict_util.cc, `RunPredict`). A request in
+JSON is converted to the same proto (tensorflow_serving/util/json_tensor.cc,
+`FillPredictRequestFromJson`). A JSON request consists of rows of named inputs; strings are plain or
+`{"b64": …}`.
 """
 
 import base64
@@ -43,7 +44,7 @@ class Server(prediction_service_pb2_grpc.PredictionServiceServicer):
         self.grpc_port = self.http_port = 0
 
     def run(self, request: predict_pb2.PredictRequest) -> predict_pb2.PredictResponse:
-        """Runs a request; if it does not fit the signature, it fails as on the real server."""
+        """Runs a request. A request that does not fit the signature fails as on the real server."""
         signature = request.model_spec.signature_name or _DEFAULT
         inputs = {name: tf.make_ndarray(tensor) for name, tensor in request.inputs.items()}
         response = predict_pb2.PredictResponse()
@@ -110,7 +111,7 @@ def read_warm_up(version: Path) -> list[predict_pb2.PredictRequest]:
 
     See `RunSavedModelWarmupUntracked` in
     tensorflow_serving/servables/tensorflow/saved_model_warmup_util.cc, and `RunWarmupRequest` in
-    saved_model_warmup.cc, which runs a predict_log by `RunPredict`.
+    saved_model_warmup.cc, which runs a predict_log with `RunPredict`.
     """
     file = version / "assets.extra" / "tf_serving_warmup_requests"
     logs = [

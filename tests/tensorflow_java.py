@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 _SOURCES = Path(__file__).parent / "java"
-# Messages of Maven if it cannot reach the registry. Its messages for a wrong POM are different.
+# Messages of Maven if it cannot reach the registry. Maven's messages for a wrong POM are different.
 _OFFLINE = ("Could not transfer", "Unknown host", "Connection refused", "in offline mode")
 
 

@@ -184,7 +184,7 @@ class VertexModels(Api):
 def serve_vertex_models(monkeypatch, folder):
     """Runs the stand-in, and sets the credentials of its clients.
 
-    A model is not copied to a bucket; Vertex AI gets a gs:// URI.
+    Nothing is copied to a bucket: a mock only returns a gs:// URI.
     """
     with serving(VertexModels()) as server:
         account = write_account(folder, token_uri=f"{server.url}/token")

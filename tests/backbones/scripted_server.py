@@ -41,7 +41,7 @@ class Answer:
 
 
 class Server:
-    """A context manager that runs a web server and records path and headers of each request."""
+    """A web server that records the path and headers of each request; a context manager."""
 
     def __init__(self) -> None:
         self.requests: list[tuple[str, dict[str, str]]] = []

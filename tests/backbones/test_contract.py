@@ -76,7 +76,7 @@ def cut(size):
 
 
 def flip_byte(part):
-    """Returns a function that flips all bits of one byte, at the fraction `part` of the file."""
+    """Returns a function that flips all bits of the byte at `part` (0 to 1) of a file's length."""
 
     def flip(content):
         at = int(part * len(content))

@@ -1,7 +1,7 @@
 """Tests of the SHA-256 digests of downloads.
 
-The digest of the first download is recorded, and later downloads must have the same digest. Where
-the catalogue has a digest, the first download must have it as well.
+The digest of the first download is recorded, and later downloads must have the same digest. If the
+catalogue contains a digest, the first download must match it, too.
 """
 
 import hashlib
@@ -25,7 +25,7 @@ from tests.reusable_module import ReusableModule
 
 @pytest.fixture
 def fetch(server, tmp_path, monkeypatch):
-    """Returns a function that resolves a model, with the scripted server as every publisher."""
+    """Returns a function that resolves a model; the scripted server stands for all publishers."""
     monkeypatch.setenv("TFHUB_CACHE_DIR", str(tmp_path / "hub"))
     locations = DownloadLocations(kaggle=server.url, tfhub=server.url, storage=server.url)
 

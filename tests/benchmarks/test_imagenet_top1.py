@@ -20,7 +20,7 @@ from trainer.serving.imagenet import NAMES, WORDNET_IDS
 
 
 class ColourReader(ReusableModule):
-    """Predicts class 4 r + g for an image of the colour (r, g, 0), then the nearest classes."""
+    """For the colour (r, g, 0), predicts class 4 r + g, and ranks classes by their distance."""
 
     def __init__(self, classes=1000):
         super().__init__()

@@ -88,7 +88,7 @@ def test_the_text_of_data_is_hashed_instead_of_the_module(package):
 
 
 def install(folder, name, version):
-    """Returns a function that installs a distribution as pip does, ahead of the real ones."""
+    """Writes a distribution's metadata to `folder`, as pip does."""
     metadata = folder / f"{name}-{version}.dist-info" / "METADATA"
     metadata.parent.mkdir()
     metadata.write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
@@ -119,7 +119,7 @@ def test_libraries_are_known_by_their_distributions():
 
 
 def test_every_library_of_a_node_is_found(project, monkeypatch):
-    """The table of names lists each package whose distribution has another name."""
+    """The table of names lists each package whose name differs from that of its distribution."""
     monkeypatch.setattr(importlib.metadata, "packages_distributions", dict)  # finds no others
     files = [path for name in fingerprint.FIRST_PARTY for path in (project / name).rglob("*.py")]
     modules = [

@@ -110,8 +110,8 @@ def test_a_process_that_waits_for_a_lease_logs_the_reason(path, caplog):
 def test_a_lease_by_the_url_of_a_bucket():
     """`ram://` stands for a bucket.
 
-    A second write to `ram://` appends, where a bucket would replace the object. So the test uses a
-    long renewal interval.
+    A second write to `ram://` appends to the file, but a bucket would replace the object. So the
+    test uses a long renewal interval.
     """
     once = Timing(renewal=60, expiry=0.2, settle=0.05)
     for _ in range(2):

@@ -12,7 +12,7 @@ import pytest
 
 pytestmark = pytest.mark.usefixtures("foreground")
 START = "from common.termination import end_on_signals; end_on_signals('program')\n"
-# TensorFlow catches exceptions of the Python code that it calls, and continues, as this loop does.
+# Like TensorFlow, this loop catches exceptions of the Python code that it calls, and continues.
 SWALLOWS = """
 print("ready", flush=True)
 while True:
@@ -87,7 +87,7 @@ def test_a_signal_ends_whatever_the_main_thread_does(program, code, number, stat
 
 
 def test_ignored_signals_stay_ignored(program):
-    """A shell lets its background jobs ignore SIGINT, and they must continue to do so."""
+    """A shell starts background jobs with SIGINT ignored, and a job must continue to ignore it."""
     code = "print('ready', flush=True)\ntime.sleep(0.5)\nprint('went on')"
     running = program(code, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN))
     running.send(signal.SIGINT)
@@ -104,7 +104,7 @@ def is_alive(process: int) -> bool:
 
 
 def test_child_processes_are_ended(program):
-    """Even a child that ignores SIGTERM in its own session, and an orphaned child, are ended."""
+    """A child that ignores SIGTERM in its own session is ended, and so is an orphaned child."""
     running = program(
         """
         deaf = [
@@ -182,7 +182,7 @@ def test_without_unsaved_steps_the_process_ends_at_once(program):
 def test_a_second_signal_ends_at_once(program):
     running = program(WORK.format(unsaved=True, seconds=600))
     running.send(signal.SIGINT)
-    # some wrappers pass on the signal that the terminal has sent already
+    # some wrappers send the terminal's signal again
     running.send(signal.SIGINT)
     time.sleep(0.7)
     assert running.process.poll() is None

@@ -6,8 +6,8 @@
   comment says otherwise. docs/kubeflow.md describes a run of each release with its own driver and
   launcher.
 
-A directory stands for the bucket of a `gs://` root. The launcher's paths `/gcs`, `/minio`, `/s3`
-and `/tmp` belong to one container each, so they lie in the folder that stands for the container's
+A directory stands for the bucket of a `gs://` root. Each container has its own launcher paths
+`/gcs`, `/minio`, `/s3` and `/tmp`, so these paths lie in the folder that stands for the container's
 disk.
 """
 
@@ -62,7 +62,7 @@ class Backend(abc.ABC):
             self.path(artifacts.artifacts[0].uri).parent.mkdir(parents=True, exist_ok=True)
 
     def arguments(self, disk: Path) -> list[str]:
-        """Returns arguments for the container that only this stand-in needs."""
+        """Returns the container's additional arguments, which only this stand-in needs."""
         return []
 
     def path(self, uri: str) -> Path:

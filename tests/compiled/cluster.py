@@ -8,11 +8,13 @@ Comments name files below backend/src/v2 of Kubeflow Pipelines 2.17.0, and the f
 that this module imitates.
 
 A directory stands for a `gs://` bucket, which the containers read and write themselves. With a
-pipeline root in `minio://` or `s3://`, a container cannot access the object store. Its artifacts
-are copied to and from its own disk, which is new for each step and removed after the step.
+pipeline root in `minio://` or `s3://`, a container cannot access the object store. The backend
+copies artifacts to and from the container's disk, which is new for each step and removed after the
+step.
 
-Not imitated are machines, retries, mounted volumes (every container sees all directories of this
-machine), and the launcher's copies of input artifacts in `/gcs` (this pipeline does not read them).
+This module does not imitate machines, retries, mounted volumes (every container sees all
+directories of this machine), or the launcher's copies of input artifacts in `/gcs` (this pipeline
+does not read them).
 """
 
 import dataclasses

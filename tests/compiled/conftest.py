@@ -20,14 +20,14 @@ def container_bin(project, tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def containers(container_bin, tmp_path_factory) -> Iterator[Containers]:
-    """Runs containers of that image."""
+    """Runs containers with the packages in `container_bin`."""
     with Containers(container_bin, tmp_path_factory.mktemp("server")) as containers:
         yield containers
 
 
 @pytest.fixture(scope="session")
 def compile_to():
-    """Returns a function that compiles a pipeline to a file by the command line."""
+    """Returns a function that compiles a pipeline to a file with the command line."""
 
     def compile_to(path: Path, *arguments: str) -> Path:
         runner = "vertex" if path.suffix == ".json" else "kubeflow"

@@ -21,7 +21,7 @@ import tempfile
 import tfx.orchestration.kubeflow.v2.container.kubeflow_v2_run_executor  # noqa: F401
 from tfx.extensions.google_cloud_ai_platform import runner
 
-runner._POLLING_INTERVAL_IN_SECONDS = 1  # instead of 30, between two questions about a custom job
+runner._POLLING_INTERVAL_IN_SECONDS = 1  # TFX asks for a custom job's state every 30 s
 
 
 def main() -> None:
@@ -44,7 +44,7 @@ def run_container(
     log: str,
     limit: int,
 ) -> None:
-    """Runs a container in a forked process, as a new Python would."""
+    """Runs a container in a forked process, which behaves like a new Python process."""
     signal.alarm(limit)
     os.chdir(directory)
     os.environ.clear()

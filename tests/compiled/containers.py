@@ -1,8 +1,9 @@
 """Runs the containers of a compiled pipeline, with the packages of the container image.
 
-The import of TensorFlow and TFX takes eight seconds of a processor. So a container is not a new
-Python, but a fork of a process that has imported them; see `tests.compiled.container_server`.
-tests/image/test_install.py and `tests.compiled.replicas` start the entry point as new processes.
+The import of TensorFlow and TFX takes eight seconds of processor time. So a container is not a new
+Python process, but a fork of a process that has imported them; see
+`tests.compiled.container_server`. tests/image/test_install.py and `tests.compiled.replicas` start
+the entry point as new processes.
 """
 
 import json

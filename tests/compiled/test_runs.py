@@ -91,7 +91,7 @@ def test_every_artifact_is_in_the_store_and_read_from_there(kubeflow):
 
 
 def test_the_next_model_is_compared_with_the_champion(kubeflow):
-    """The baseline is the copy in the volume, which was made of the first run's model."""
+    """The baseline is the copy of the first run's model in the volume."""
     first, _, third = kubeflow.runs
     blessing = properties(third, "Evaluator", "blessing")
     assert blessing["current_model"] == third["Trainer"].artifacts["model"].uri

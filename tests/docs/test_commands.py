@@ -1,6 +1,6 @@
 """Tests of the commands and links in README.md and docs/.
 
-The tests check the text of commands, and run none of the tools of Google or Kubernetes.
+The tests check the text of commands, and run no tool of Google or Kubernetes.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""Tests that after a change exactly those nodes run again that depend on it.
+"""Tests that after a change, exactly the nodes that depend on the change run again.
 
 The changes are edits of files in a copy of the project, which runs on a folder of digits with a
 tiny backbone.
@@ -160,10 +160,10 @@ def test_a_cached_run_prints_the_same_results(results):
 
 
 def test_an_inspection_reads_no_image_again_and_trains_nothing(results, folder):
-    """The two nodes run because nothing stops them: their limits differ."""
+    """These two nodes run again because an inspection uses limits that stop nothing."""
     assert results["inspection"]["ran"] == {"ExampleValidator", "DataCheck"}
     assert results["inspection"]["status"] == 0
-    page = min((folder / "root" / "reports").glob("*.html"))  # later runs stop, with a page each
+    page = min((folder / "root" / "reports").glob("*.html"))  # later runs also write pages
     text = page.read_text()
     assert "Inspected" in text
     assert '<ul class="sheet"><li><img' in text
@@ -216,8 +216,8 @@ def test_a_class_balance_that_drifted_from_the_champions_stops_the_run(results):
 def test_a_lost_metadata_store_does_not_replace_the_champion(results, folder):
     """Without the metadata store, execution numbers start with 1 again.
 
-    So the run gets the same numbers as the first run, whose model it must not overwrite, and it
-    finds the champion without the metadata store.
+    So the run gets the same numbers as the first run, but it must not overwrite the first run's
+    model. It finds the champion without the metadata store.
     """
     lost = results["metadata lost"]
     assert (lost["status"], lost["ran"]) == (3, EVERYTHING)

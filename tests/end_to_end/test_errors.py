@@ -56,7 +56,7 @@ def test_a_saved_model_whose_variables_are_missing(pipeline, tmp_path, tiny_back
 def test_a_saved_model_that_does_more_than_compute(pipeline, tmp_path, tiny_backbone):
     """The run refuses the model before loading it, unless --trust-model is given.
 
-    Then the run goes on to the dataset, which TFDS cannot download.
+    With this option, the run goes on to the dataset, which TFDS cannot download.
     """
     model = tf.saved_model.load(str(tiny_backbone))
     model.more = tf.function(tf.io.read_file, [tf.TensorSpec([], tf.string)])

@@ -1,7 +1,7 @@
 """Tests that Beam's nodes write the same artifacts on a real Flink as with Beam's own runner.
 
 Flink runs inside Beam's job server, which `make flink-job-server` downloads; $VIT_FLINK_JAR names
-another one.
+another job server.
 """
 
 import os
@@ -32,7 +32,7 @@ def job_server(project, monkeypatch_module):
         pytest.skip(f"no job server at {jar} (make flink-job-server, or set VIT_FLINK_JAR)")
     if not shutil.which("java"):
         pytest.skip("no java, which Flink needs")
-    # Each node starts a JVM, so it must start quickly and need little memory.
+    # Each node starts a JVM, so the JVM must start quickly and need little memory.
     monkeypatch_module.setenv("JAVA_TOOL_OPTIONS", "-XX:TieredStopAtLevel=1 -Xmx2g")
     return jar
 

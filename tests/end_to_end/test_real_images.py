@@ -31,7 +31,7 @@ def weights(saved_model: Path) -> set[bytes]:
 
 
 def assert_served(server_process, model, images: list[bytes]) -> None:
-    """Asserts that all signatures return the same in a Session as with `tf.saved_model.load`."""
+    """Asserts that outputs are the same in a Session and with `tf.saved_model.load`."""
     inputs = inputs_of(images, 160, 160)
     expected = answers_by_object_graph(model, inputs)
     assert_same(server_process.ask(model, inputs), expected)

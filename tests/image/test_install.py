@@ -34,7 +34,7 @@ def installed(project, tmp_path_factory):
 
     To save time and disk space, most packages are hard links to uv's cache, and only the project's
     own packages are compiled to bytecode. There is no compiler, as in the image's base, but uv's
-    cache may contain packages that were built with one.
+    cache may contain packages that a compiler has built.
     """
     uv = project / ".uv" / "bin" / "uv"
     if not uv.exists():

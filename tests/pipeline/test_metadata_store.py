@@ -32,7 +32,7 @@ def test_an_intact_store(store, tmp_path):
 
 
 def test_an_empty_file_is_a_new_store(tmp_path):
-    """A full disk can leave an empty file at the beginning of a first run."""
+    """If the disk is full at the start of the first run, an empty file can remain."""
     metadata_file(tmp_path).touch()
     check_metadata(tmp_path)
 

@@ -37,7 +37,7 @@ def test_the_notebooks_recipe():
 
 @pytest.mark.parametrize(("recipe", "steps"), [("augreg_500", 500), ("augreg_2500", 2500)])
 def test_augregs_recipes(recipe, steps):
-    """AugReg fine-tunes with 100 steps of warm-up, cosine decay, momentum 0.9 and global norm 1."""
+    """AugReg uses 100 warm-up steps, cosine decay, momentum 0.9 and clipping to global norm 1."""
     total, found = rates(recipe, 3303, (0, 50, 100, steps))
     assert total == steps
     np.testing.assert_allclose(found, [0, 0.005, 0.01, 0], atol=1e-7)

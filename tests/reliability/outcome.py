@@ -104,7 +104,7 @@ class Campaign:
 
     @property
     def is_over(self) -> bool:
-        """Whether the time of the command is over."""
+        """Whether the time limit of the command has passed."""
         return time.monotonic() > self.until
 
     def run(self) -> list[str]:
@@ -133,7 +133,7 @@ class Results:
         print(line, flush=True)
 
     def read(self, **values: Any) -> list[dict[str, Any]]:
-        """Returns all results that have these values."""
+        """Returns the results whose fields have the given values."""
         if not self._file.exists():
             return []
         rows = map(json.loads, self._file.read_text().splitlines())

@@ -19,7 +19,7 @@ class _DisturbedRun:
 
     Attributes:
       moment: the time of the signal, in seconds after the start of the run.
-      is_met: whether the run had not ended before the signal.
+      is_met: whether the run was still running at the signal.
       status: the exit status; None if the run did not end within a minute.
       seconds: the time from the signal to the end of the run.
       pushed: whether the serving directory has changed after the signal.
@@ -51,7 +51,7 @@ def disturb_runs(campaign: Campaign, part: str, count: int, moments: random.Rand
             return
         campaign.workload.clear()
         while not (disturbed := begin(campaign, share, number)).is_met:
-            # the run ended before its signal, so it is repeated with an earlier one
+            # the run ended before its signal, so it is repeated with an earlier signal
             campaign.workload.clear()
             share *= 0.9
         _judge(campaign, part, disturbed)

@@ -1,4 +1,4 @@
-"""Writes SavedModels in the same way as those of the TF-Hub collection."""
+"""Writes SavedModels that are like those of the TF-Hub collection."""
 
 from pathlib import Path
 
@@ -26,8 +26,8 @@ def write_collection_model(
     """Writes a SavedModel of random weights (seed 0), as the notebook conversion.ipynb does.
 
     The variables have no names, and their order is that of a tree with sorted keys. The function
-    has no argument `training`, is compiled by XLA, and is saved with its gradients. It is this
-    project's own ViT instead of the function that jax2tf made.
+    has no argument `training`, is compiled by XLA, and is saved with its gradients. The function is
+    this project's own ViT, and not the output of jax2tf.
 
     Args:
       architecture: the architecture; a model without a head is trainable.

@@ -1,10 +1,10 @@
-"""Makes the inputs of a training for its settings, without TensorFlow."""
+"""Makes `TrainingInputs` for tests, without TensorFlow."""
 
 from trainer.training.settings import TrainingInputs
 
 
 def make_training_inputs(backbone_fingerprint: str = "4") -> TrainingInputs:
-    """Returns inputs of a training, whose fingerprints are all different."""
+    """Returns a training's inputs; every fingerprint is different."""
     return TrainingInputs(
         source_fingerprint="1",
         max_side=512,

@@ -122,8 +122,8 @@ def test_each_misshapen_array_is_named(name, misshape, checkpoint):
         misshapen = misshape(array)
         if misshapen.shape != array.shape:
             message = error({**original, key: misshapen})
-            # If an array in SIZES is wrong, the sizes that are read from it are wrong, and the
-            # message names another array.
+            # The loader derives sizes from the arrays in SIZES. If one of these arrays has a wrong
+            # shape, the message names another array.
             assert f"'{key}'" in message or key in SIZES
 
 

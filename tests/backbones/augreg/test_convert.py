@@ -272,7 +272,7 @@ def test_the_saved_model_has_the_usual_permissions(directory, tmp_path):
 @pytest.mark.parametrize(
     ("name", "parameters"),
     [
-        ("vit_b16", 86_567_656),  # the default of most users
+        ("vit_b16", 86_567_656),  # the model that most users choose
         ("vit_r50_l32", 328_994_856),  # the largest, and a hybrid
     ],
 )

@@ -22,7 +22,7 @@ SIZE = 8
 
 
 class Backbone(ReusableModule):
-    """Returns the mean of each image, the batch size, and the number of images with any colour.
+    """Returns each image's mean, the batch size, and the number of images that are not uniform.
 
     `__call__` has no argument `training`.
     """

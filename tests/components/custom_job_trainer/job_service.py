@@ -2,8 +2,8 @@
 
 The service is a real gRPC server with Google's own protos. Environment variables send gRPC's
 requests for Google's address through a proxy to this server, and make gRPC trust its certificate.
-The service refuses the requests that the API documents as refused. A test defines the state of each
-job.
+The service refuses requests that are invalid by the API's documentation. A test defines the state
+of each job.
 """
 
 import datetime
@@ -57,7 +57,7 @@ class Execution(Protocol):
 
 
 class Ended:
-    """A job that has ended as soon as it starts."""
+    """A job that ends as soon as it starts."""
 
     def __init__(self, state: JobState, message: str = "") -> None:
         self._state = state, message

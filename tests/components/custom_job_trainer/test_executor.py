@@ -120,7 +120,7 @@ def test_every_worker_runs_what_trainer_runs(service, step):
         "--outputs",
         artifact_utils.jsonify_artifact_dict(step.outputs),
     )
-    # These properties determine the directory of checkpoints, so they must not contain the
+    # These properties determine the directory of checkpoints, so they must not describe the
     # machines.
     assert (flag, json.loads(properties)) == ("--exec-properties", PROPERTIES)
     assert (chief.replica_count, others.replica_count) == (1, 3)

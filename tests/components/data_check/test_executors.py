@@ -83,7 +83,7 @@ def run(node, examples, directory, inputs=(), **properties):
 
 @pytest.fixture
 def counts(tmp_path, monkeypatch):
-    """Returns a directory in which images are counted."""
+    """Returns the directory into which executors write their counts of images."""
     directory = tmp_path / "counts"
     directory.mkdir()
     monkeypatch.setenv(VARIABLE, str(directory))

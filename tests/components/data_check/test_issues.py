@@ -28,7 +28,7 @@ CLASSES = ("cat", "dog", "emu")
 
 
 def draw(seed, size=(160, 120)):
-    """Returns an image of random coloured patches, which depend on `seed`."""
+    """Returns an image of coloured patches, drawn with the random seed `seed`."""
     patches = np.random.default_rng(seed).integers(0, 255, (9, 12, 3), dtype=np.uint8)
     return PIL.Image.fromarray(patches).resize(size, PIL.Image.Resampling.BOX)
 

@@ -147,7 +147,7 @@ def test_images_of_12_bits_in_16_stop_the_run(check, caplog):
 
 
 def test_a_class_balance_that_drifted_stops_the_run(check, caplog):
-    """The data has 90 and 10 images of two classes; the champion was trained on 60 and 60."""
+    """The two classes have 90 and 10 images; the champion was trained on 60 images of each."""
     with pytest.raises(RefusedError, match=r"^anomaly in the data: class balance \(train"):
         check(champion_counts=[60, 60])
     _, row = [record.getMessage() for record in caplog.records if record.name == logger.name]

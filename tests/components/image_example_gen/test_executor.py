@@ -113,7 +113,7 @@ def written(source, tmp_path_factory):
 @pytest.fixture(scope="module")
 def similar(tmp_path_factory):
     """Returns a folder with 30 different images, each of them three times: as it is, mirrored in
-    another format, and smaller; and with one that cannot be decoded.
+    another format, and smaller. One more file cannot be decoded.
     """
     folder = tmp_path_factory.mktemp("similar")
     for number in range(30):
@@ -290,7 +290,7 @@ def test_a_class_without_an_image_to_train_on_is_refused(tmp_path):
 
 
 def tfds_dataset(data_dir: Path, labels: list[int], names: list[str]) -> dict:
-    """Prepares a TFDS dataset of images with the given labels, three images for each entry."""
+    """Prepares a TFDS dataset with three images for each entry of `labels`."""
     features = tfds.features.FeaturesDict(
         {"image": tfds.features.Image(), "label": tfds.features.ClassLabel(names=names)}
     )
@@ -333,7 +333,7 @@ def test_a_dataset_that_has_images_of_one_class_is_refused(tmp_path):
 
 
 def test_a_source_with_its_own_test_split(shared, tmp_path):
-    """The test split of Oxford-IIIT Pet is kept, and the files grow by at most a tenth."""
+    """Ingestion keeps the test split, and its files are at most 10 % larger than those of TFDS."""
     from components.image_example_gen.sources.tfds import TfdsSource
 
     data_dir = str(shared / "tfds")

@@ -27,7 +27,7 @@ def test_splits_have_80_10_and_10_percent():
 
 
 def test_the_assignment_to_splits_never_changes():
-    """No version may assign an image to another split, so the test has the literal result."""
+    """No version may assign an image to another split, so the expected splits are literals."""
     letters = {"train": "-", "validation": "v", "test": "t"}
     splits = [letters[split] for split in assign_splits([image(index) for index in range(60)])]
     assert "".join(splits) == "--------t-------------tt------------------v--tt-------------"
@@ -97,7 +97,7 @@ def test_images_that_look_the_same_are_never_divided():
     assert splits == assign_splits(images, [*reversed(alike)])
     untouched = [n for n in range(100, 200)]
     assert [splits[n] for n in untouched] == [assign_splits(images)[n] for n in untouched]
-    # Through a group of the source, too.
+    # An image that is similar to one image of a group stays with the whole group.
     grouped = [image(n, group="film" if n in (1, 2) else "") for n in range(40)]
     assert len({assign_splits(grouped, [(2, 3)])[n] for n in (1, 2, 3)}) == 1
 

@@ -1,6 +1,6 @@
 """Tests of ModelEvaluator's executor, with a stand-in for TFMA.
 
-They test which champion the new model is compared with. tests/end_to_end runs TFMA.
+They test with which champion the executor compares the new model. tests/end_to_end runs TFMA.
 """
 
 import json

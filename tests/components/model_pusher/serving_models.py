@@ -14,7 +14,7 @@ from trainer.serving.export import ServedClassifier
 
 
 def export_model(directory: Path) -> str:
-    """Writes a small SavedModel, with another identity in each call."""
+    """Writes a small SavedModel, with a new identity in each call."""
     module = tf.Module()
     module.weight = tf.Variable(tf.ones([100]))
     tf.saved_model.save(module, str(directory))

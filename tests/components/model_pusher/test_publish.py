@@ -174,7 +174,7 @@ def test_in_a_bucket_a_version_counts_after_its_saved_model_pb_is_copied(
         copy(source, target, overwrite=overwrite)
 
     monkeypatch.setattr(fileio, "copy", copy_but_the_graph)
-    # Without the removal of leftovers, the upload stops as if the process were killed.
+    # A killed process would not remove leftovers, so this upload does not remove them either.
     monkeypatch.setattr("components.model_pusher.publish.remove_leftovers", lambda _: None)
     with pytest.raises(tf.errors.UnavailableError):
         push_whole(new, bucket)

@@ -67,7 +67,7 @@ addEventListener("load", async () => {
 
 
 def write_page(text: str, file: Path) -> Path:
-    """Writes a page with the harness, which its content security policy would forbid."""
+    """Writes a page with the harness, but without the security policy, which would forbid it."""
     text = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", text)
     axe = os.environ.get("AXE")
     script = f"<script>{Path(axe).read_text()}</script>" if axe else ""

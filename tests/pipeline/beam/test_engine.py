@@ -108,7 +108,7 @@ def test_the_documented_flags_are_known_to_beam(documented):
 def test_dataflow_accepts_the_documented_flags_and_requires_them(
     documented, document, missing, monkeypatch
 ):
-    # Without a network, this check of the bucket by Beam would take minutes.
+    # Without a network, Beam's check of the bucket would take minutes.
     monkeypatch.setattr(GoogleCloudOptions, "_warn_if_soft_delete_policy_enabled", lambda *_: None)
     flags = [f for f in documented[document, "DataflowRunner"] if not missing or missing not in f]
     assert not any("$" in flag for flag in flags)

@@ -1,4 +1,4 @@
-"""Tests of constructing and starting Beam pipelines in less time."""
+"""Tests of the faster construction and start of Beam pipelines."""
 
 import concurrent.futures.thread
 

@@ -182,7 +182,7 @@ STEPS = {
 }
 
 
-# Each step is refused with status 403; uploads are also refused with each other status.
+# Each step is refused with status 403; uploads are also refused with each of the other statuses.
 REFUSED = [(step, REFUSALS[1]) for step in STEPS] + [("upload", r) for r in REFUSALS if r[0] != 403]
 
 

@@ -219,7 +219,7 @@ def test_piped_a_download_is_two_lines(streams):
 
 
 def test_a_wait_for_another_process_is_a_line(streams):
-    """The record is that of `common.lock.hold_lock` while another process has the lock."""
+    """`common.lock.hold_lock` logs this record while another process has the lock."""
     with Console(*streams).downloads():
         common.lock.logger.warning("waiting for %s", "x", extra={"waits_for": "x"})
     assert streams[0].getvalue() == "waiting for x\n"

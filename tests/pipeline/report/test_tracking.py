@@ -1,4 +1,4 @@
-"""Tests of `--track mlflow`. Where the package mlflow is installed, a real MLflow is asked."""
+"""Tests of `--track mlflow`. If the package mlflow is installed, a real MLflow is used."""
 
 import importlib.util
 import io

@@ -21,7 +21,7 @@ REFUSALS = [
     (500, "500 on purpose 500; the service failed"),
     (0, "it is not known whether the request arrived"),
 ]
-# Statuses after which the client gives up; a request that only reads is repeated after others.
+# After these statuses, the client gives up; after others, it repeats requests that only read.
 FINAL = [refusal for refusal in REFUSALS if refusal[0] in (401, 403, 404)]
 PASSING = (429, 500, 502, 503, 504, 0)
 
@@ -98,8 +98,8 @@ class Api:
         self.url = ""
 
     def fail(self, method: str, end: str, status: int, times: int = 1) -> None:
-        """Answers the next `times` requests with `method` and a path that ends with `end` by
-        `status`.
+        """Sends `status` to the next `times` requests with `method` and a path that ends with
+        `end`.
 
         The status 0 closes the connection.
         """

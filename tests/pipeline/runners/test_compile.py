@@ -321,7 +321,7 @@ def test_downloaded_weights_are_kept_in_the_volume_of_the_state_directory():
 
 
 def test_a_run_in_the_object_store_needs_a_state_directory():
-    """If each run gives its pipeline root, ResolveInputs refuses a run without cloud.state_dir."""
+    """If runs set the pipeline root, ResolveInputs refuses a run without cloud.state_dir."""
     config = config_of(run__runner="kubeflow", pipeline_root=None)
     root = {"pipeline_root": STORE["pipeline_root"]}
     with pytest.raises(InputError, match=r"^--pipeline-root minio://.*: found no cloud.state_dir"):

@@ -1,9 +1,10 @@
 """Tests that an image that cannot be decoded leads to an error that a dataset ignores.
 
 If a function of a graph fails, TensorFlow cancels the functions that run at the same time, and
-sometimes reports their CancelledError. `ignore_errors` of a dataset ignores all errors but this one
-(`IgnoreErrorsDatasetOp` in tensorflow/core/kernels/data/experimental/ignore_errors_dataset_op.cc),
-so the whole batch would fail.
+sometimes reports their CancelledError. `ignore_errors` of a dataset ignores all errors except
+CancelledError (`IgnoreErrorsDatasetOp` in
+tensorflow/core/kernels/data/experimental/ignore_errors_dataset_op.cc), so the whole batch would
+fail.
 """
 
 import itertools
@@ -40,7 +41,7 @@ def find_ancestors(nodes):
 
 
 def find_races(graph):
-    """Yields pairs of calls in one function that can run at the same time, if one can fail."""
+    """Yields pairs of calls in one function that can run at once and of which one can fail."""
     functions = {
         function.signature.name: {node.name: node for node in function.node_def}
         for function in graph.library.function
@@ -53,7 +54,7 @@ def find_races(graph):
 
     for function, nodes in functions.items():
         ancestors = find_ancestors(nodes)
-        # The functions of a dataset are cancelled with the dataset only.
+        # A dataset's functions are cancelled only together with the dataset.
         calls = [node for node in nodes.values() if called(node) and "Dataset" not in node.op]
         for one, other in itertools.combinations(calls, 2):
             is_ordered = one.name in ancestors[other.name] or other.name in ancestors[one.name]

@@ -45,7 +45,7 @@ def signature():
     head = np.zeros([16, 2], np.float32)
     head[0] = [1, -1]
     found = make_signature(lambda images: model(images) @ head)
-    found.model = model  # keeps the variables, which the traced function does not keep
+    found.model = model  # keeps the variables alive; the traced function does not
     return found
 
 

@@ -29,7 +29,7 @@ def train(tmp_path, monkeypatch, request):
 
 
 def write_numbered(folder, sizes):
-    """Writes a file of each size; the first feature of example n in file f is 100 f + n."""
+    """Writes files of `sizes` examples; the first feature of example n in file f is 100 f + n."""
     for file, size in enumerate(sizes):
         examples = [
             {FEATURES: np.array([100 * file + n, 0, 0, 0], np.float32), LABEL: n % 3}
@@ -66,7 +66,7 @@ def test_workers_share_every_batch(train):
 
 
 def test_each_worker_reads_its_own_files(tmp_path, monkeypatch):
-    """In each epoch, 3 workers read different files, and each worker changes its files."""
+    """In each epoch, 3 workers read different files; a worker's files differ between epochs."""
     monkeypatch.setattr("trainer.input.dataset._SHUFFLE_BUFFER", 5)
     write_numbered(tmp_path, sizes=[7, 5, 6, 6, 7, 5, 6, 6, 5, 7, 6, 6])
     train = Task(tmp_path, Hyperparameters(seed=0)).train

@@ -69,8 +69,8 @@ def test_weights_can_be_saved_and_loaded(model, batch, tmp_path, tiny_backbone):
 def test_the_backbone_trains_on_several_devices(project, tiny_backbone):
     """The process of this test has three logical CPUs with MirroredStrategy.
 
-    Three replicas show whether a broadcast is exact: three thirds of a float32 may have another
-    sum.
+    Three replicas show whether a broadcast is exact: the sum of three thirds of a float32 may
+    differ from the float32.
     """
     import subprocess
     import sys

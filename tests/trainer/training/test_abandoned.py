@@ -6,7 +6,7 @@ HOUR = 3600
 
 
 def test_checkpoints_of_abandoned_trainings_are_bounded(tmp_path):
-    """Of checkpoints older than a day, those beyond the three newest directories are removed."""
+    """Directories that are older than a day, and not among the three newest, are removed."""
     now = 1_000_000_000
     ages = {"a": 20, "b": 30, "present": 900, "c": 40, "d": 50, "e": 60}
     for name, hours in ages.items():

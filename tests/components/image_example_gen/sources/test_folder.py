@@ -17,7 +17,7 @@ def source_of(folder, **kwargs):
 
 
 def fingerprint(folder):
-    """Returns the fingerprint of the folder `data`, read anew."""
+    """Reads the folder `data`, and returns its fingerprint."""
     return FolderSource(str(folder / "data")).fingerprint(folder)
 
 

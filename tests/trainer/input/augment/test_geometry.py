@@ -34,7 +34,7 @@ def affine(pil_image, *coefficients):
 def test_results_are_those_of_pillow(pil_image, ours, pillows, amount):
     result = ours(as_float(pil_image), tf.constant(amount)).numpy()
     same = np.all(result == np.asarray(pillows(pil_image, amount)), axis=-1)
-    # If a coordinate lies between two pixels, Pillow and TensorFlow may round to different ones.
+    # If a coordinate lies between two pixels, Pillow and TensorFlow may choose different pixels.
     assert same.mean() > 0.98
 
 
