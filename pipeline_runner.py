@@ -107,7 +107,7 @@ def do(parsed: argparse.Namespace) -> int:
 def find_command(
     parsed: argparse.Namespace, given: Mapping[str, Setting]
 ) -> Callable[[argparse.Namespace], int] | None:
-    """Returns the command that the arguments request instead of a run, or None for a run."""
+    """Returns the requested command; None if the arguments request a run."""
     is_rollback = parsed.rollback is not None
     if is_about_endpoint(given, promote=parsed.promote, rollback=is_rollback):
         return serve_at_endpoint

@@ -24,9 +24,9 @@ class TransformSettings:
         `backbones.input_range`.
       check_input_range: whether Transform compares the possible ranges on some training images.
       code_fingerprint: fingerprint of Transform's code.
-      backbone: directory of the backbone's SavedModel. Only the executor of BackboneTransform sets
-        the directory, which is empty in the execution properties, since they are part of the cache
-        key.
+      backbone: directory of the backbone's SavedModel. The execution properties are part of the
+        cache key, so they contain an empty text instead; the executor of BackboneTransform sets the
+        directory.
     """
 
     tune: Literal["full", "head"]

@@ -18,7 +18,7 @@ QUALITY = 98
 _PARTLY_BY_PILLOW = ("BMP", "WebP")
 _HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 _DEPTH = 24  # position of the byte of a PNG that contains the number of bits per channel
-_HEADERS = 4096  # the number of first bytes of a PNG in which the chunk sBIT is searched
+_HEADERS = 4096  # number of bytes at the start of a PNG that are searched for the chunk sBIT
 
 
 class Normalised(NamedTuple):

@@ -8,7 +8,8 @@ _START = b"\xff\xd8"
 # The markers of frame headers, SOF0 to SOF15 in ITU-T T.81, table B.1. Between them lie the numbers
 # of three other markers: DHT, JPG and DAC.
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-_SEQUENTIAL = (0xC0, 0xC1)  # a JPEG with another frame header may have any number of scans
+# A JPEG whose frame header is of a different type may have any number of scans.
+_SEQUENTIAL = (0xC0, 0xC1)
 # Compressed data never contain the marker of a scan: a zero follows each 0xFF in them.
 _SCAN, _MOST_SCANS = b"\xff\xda", 100
 # Bytes after 0xFF that do not begin a segment with a length: a stuffed zero, TEM, RST0 to RST7,

@@ -13,8 +13,9 @@ from common.files import link_or_copy
 def keep_copy(folder: str, model: str) -> tuple[str, dict[str, FileRecord]]:
     """Copies the Model artifact at the URI `model` to a directory named by its content.
 
-    No later run writes to the directory of a copy. On a disk, the files are hard links to the files
-    of the artifact if the file system has hard links, so that a copy takes no space.
+    Later runs never write to the directory that contains a copy. On a disk, the files are hard
+    links to the files of the artifact if the file system has hard links, so that a copy takes no
+    space.
 
     Args:
       folder: the folder of all copies; only one process at a time may write to it.

@@ -93,7 +93,7 @@ def make_warm_up(model: str, *, max_batch: int) -> list[prediction_log_pb2.Predi
 
 
 def encode_image(height: int, width: int, image_format: str) -> bytes:
-    """Encodes an image of random squares; the image is always the same.
+    """Encodes an image of random squares, which are the same in every call.
 
     Args:
       height: height of the image, in pixels.

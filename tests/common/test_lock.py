@@ -7,10 +7,13 @@ import sys
 import threading
 import time
 
-from common.lock import hold_lock
+from common.lock import hold_lock, logger
 
 
 def test_a_process_that_waits_for_a_lock_logs_the_reason(tmp_path, caplog):
+    def find_records():  # threads of earlier tests may log as well
+        return [record for record in caplog.records if record.name == logger.name]
+
     target = tmp_path / "model"
     with (tmp_path / ".model.lock").open("w") as other, caplog.at_level(logging.WARNING):
         fcntl.flock(other, fcntl.LOCK_EX)  # for flock, a second open file is like another process
@@ -22,12 +25,12 @@ def test_a_process_that_waits_for_a_lock_logs_the_reason(tmp_path, caplog):
 
         waiting = threading.Thread(target=wait)
         waiting.start()
-        while not caplog.records:
+        while not find_records():
             time.sleep(0.01)
         assert not has_got_it.is_set()
         fcntl.flock(other, fcntl.LOCK_UN)
         waiting.join()
-    (record,) = caplog.records
+    (record,) = find_records()
     assert record.getMessage() == f"waiting for another process, which is writing {target}"
     assert record.waits_for == target
     assert has_got_it.is_set()
@@ -44,7 +47,7 @@ def test_a_killed_process_leaves_no_lock_and_nothing_half_written(tmp_path, proj
     code = f"""
 import os, signal
 from pathlib import Path
-from common.lock import hold_lock
+from common.lock import hold_lock, logger
 target = Path({str(tmp_path)!r}, "model")
 with hold_lock(target):
     (target.parent / ".model.half").mkdir()
@@ -62,7 +65,7 @@ def test_one_process_at_a_time_holds_the_lock(tmp_path, project):
     """Four processes add 1 to the same number; without the lock, additions would be lost."""
     code = f"""
 from pathlib import Path
-from common.lock import hold_lock
+from common.lock import hold_lock, logger
 number = Path({str(tmp_path)!r}, "number")
 for _ in range(200):
     with hold_lock(number):

@@ -64,7 +64,7 @@ class History:
             tf.summary.scalar("train/images_per_second", images_per_second)
 
     def add_images(self, step: int, images: tf.Tensor) -> None:
-        """Adds a few input images after `step`, float32 [B, H, W, 3] in [-1, 1]."""
+        """Adds a few input images of step `step` to the log, float32 [B, H, W, 3] in [-1, 1]."""
         with self._writer.as_default(step=step):
             tf.summary.image("inputs", images / 2 + 0.5, max_outputs=len(images))
 

@@ -13,7 +13,8 @@ _STEPS = 10
 class Profile:
     """A context in which ten steps are profiled.
 
-    If a training resumes from a checkpoint between the ten steps, it profiles the remaining steps.
+    If training resumes from a checkpoint after some of these steps, only the remaining steps are
+    profiled.
     """
 
     def __init__(self, first: int | None, log_dir: str) -> None:
