@@ -53,7 +53,7 @@ def main(arguments: list[str] | None = None) -> None:
         if "memory" in options.parts:
             _print_memory(folder, options.counts, options.size, options.tune)
         if {"speed", "decoders"} & set(options.parts):
-            folders = [_photographs(folder, options.images, n) for n in options.speed_counts]
+            folders = [_copy_images(folder, options.images, n) for n in options.speed_counts]
             if "decoders" in options.parts:
                 _print_decoders(measure_decoders(folders[0]))
             if "speed" in options.parts:
@@ -76,7 +76,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     return options
 
 
-def _photographs(folder: Path, images: Path | None, count: int) -> Path:
+def _copy_images(folder: Path, images: Path | None, count: int) -> Path:
     target = folder / f"speed-{count}"
     if images is None:
         return make_small_images(target, count, 60000)
