@@ -20,6 +20,7 @@ from tensorflow.core.protobuf import saved_object_graph_pb2, struct_pb2
 from backbones.keras_models import HOW_TO_CONVERT, is_keras_export
 from common.errors import InputError, one_line
 from common.saved_model import read_saved_model
+from common.shared_objects import SharedObjects
 
 _Made = TypeVar("_Made")
 
@@ -151,7 +152,8 @@ def call_backbone(backbone: Any, images: tf.Tensor, *, training: bool = False) -
     return backbone(images)
 
 
-_kept: list[dict[Hashable, Any]] = []  # one dictionary for each open `share_backbone`
+# In this module, because TFX reloads the module of `preprocessing_fn`.
+_shared = SharedObjects()
 
 
 def load_shared_backbone(directory: str | Path) -> Any:
@@ -163,29 +165,15 @@ def load_shared_backbone(directory: str | Path) -> Any:
 
 
 def make_shared(key: Hashable, make: Callable[[], _Made]) -> _Made:
-    """Returns `make()`; inside `share_backbone`, the result of the first call with the same key.
-
-    The results are kept in this module, because TFX reloads the module of `preprocessing_fn`.
-    """
-    if not _kept:
-        return make()
-    if key not in _kept[-1]:
-        _kept[-1][key] = make()
-    return _kept[-1][key]
+    """Returns `make()`; inside `share_backbone`, the result of the first call with the same key."""
+    return _shared.get(key, make)
 
 
 @contextlib.contextmanager
 def share_backbone() -> Iterator[None]:
-    """A context in which each shared backbone, and each object built on it, is created only once.
-
-    Outside this context, no backbone is kept: a Beam worker is a long-lived process, and would keep
-    unneeded backbones in memory.
-    """
-    _kept.append({})
-    try:
+    """A context in which each shared backbone, and each object built on it, is created once."""
+    with _shared.keep():
         yield
-    finally:
-        _kept.pop()
 
 
 def _read_object_graph(directory: str | Path) -> saved_object_graph_pb2.SavedObjectGraph:

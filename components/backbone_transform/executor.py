@@ -1,8 +1,6 @@
 """Executor of `BackboneTransform`."""
 
 import dataclasses
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from absl import logging
@@ -15,6 +13,7 @@ from tfx.types.standard_component_specs import EXAMPLES_KEY, TRANSFORMED_EXAMPLE
 from backbones.contract import share_backbone
 from common.custom_config import from_custom_config, to_custom_config
 from common.example_counts import COUNTS_FILE
+from common.replaced import replaced
 from components.backbone_transform.input_range import warn_of_input_range
 from trainer.preprocessing import CHUNK
 from trainer.transform_settings import TransformSettings
@@ -47,7 +46,7 @@ class Executor(executor.Executor):
         settings = from_custom_config(TransformSettings, exec_properties[key])
         settings = dataclasses.replace(settings, backbone=directory)
         custom_config = to_custom_config(settings)
-        with share_backbone(), _replace_processor():
+        with share_backbone(), replaced(executor, "TransformProcessor", _Processor):
             if settings.check_input_range:
                 _check_input_range(input_dict, output_dict, settings)
             super().Do(inputs, output_dict, exec_properties | {key: custom_config})
@@ -68,16 +67,6 @@ class _Processor(executor.TransformProcessor):
 
     def _GetDesiredBatchSize(self, *_: Any) -> int:  # noqa: N802 (TFX requires this name)
         return CHUNK
-
-
-@contextmanager
-def _replace_processor() -> Iterator[None]:
-    """A context in which TFX's executor uses `_Processor`; TFX has no setting for this."""
-    given, executor.TransformProcessor = executor.TransformProcessor, _Processor
-    try:
-        yield
-    finally:
-        executor.TransformProcessor = given
 
 
 def _check_input_range(

@@ -11,17 +11,16 @@ from typing import Any
 
 import tensorflow as tf
 
-_kept: list[dict[str, Any]] = []  # the models by directory, for each open `keep_models`
+from common.shared_objects import SharedObjects
+
+_models = SharedObjects()  # by directory
 
 
 @contextlib.contextmanager
 def keep_models() -> Iterator[None]:
     """A context in which the models that TFMA and `load_kept_model` load are kept in memory."""
-    _kept.append({})
-    try:
+    with _models.keep():
         yield
-    finally:
-        _kept.pop()
 
 
 def load_kept_model(directory: str) -> Any:
@@ -42,9 +41,6 @@ def make_tfma_keep(models: Sequence[Any]) -> None:
         loader.construct_fn = functools.partial(_load_once, model.model_path, loader.construct_fn)
 
 
+# A function, since TFMA pickles the loader: a method would be pickled with its object.
 def _load_once(directory: str, load: Callable[[], Any]) -> Any:
-    if not _kept:
-        return load()
-    if directory not in _kept[-1]:
-        _kept[-1][directory] = load()
-    return _kept[-1][directory]
+    return _models.get(directory, load)

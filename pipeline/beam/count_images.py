@@ -12,6 +12,7 @@ from typing import Any
 import apache_beam as beam
 
 from common.image_counts import count_images
+from common.replaced import replaced
 
 _ANALYSIS = "TFXIOReadAndDecode[Analysis"  # label of Transform's reading step for the analysis
 
@@ -59,8 +60,5 @@ def count_read_images() -> Iterator[None]:
     def profile_and_count(*arguments: Any, **options: Any) -> beam.PTransform:
         return _AndCount(original(*arguments, **options))
 
-    telemetry.ProfileRawRecords = profile_and_count
-    try:
+    with replaced(telemetry, "ProfileRawRecords", profile_and_count):
         yield
-    finally:
-        telemetry.ProfileRawRecords = original

@@ -9,7 +9,7 @@ import sys
 import types
 import weakref
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from apache_beam.internal import cloudpickle_pickler
@@ -17,6 +17,8 @@ from apache_beam.internal.cloudpickle import cloudpickle
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.portability.fn_api_runner import worker_handlers
 from apache_beam.transforms import userstate
+
+from common.replaced import replaced
 
 
 @contextmanager
@@ -40,21 +42,17 @@ def quick_pipelines() -> Iterator[None]:
     quick_bz2 = types.SimpleNamespace(
         compress=lambda content, **_: bz2.compress(content, 1), decompress=bz2.decompress
     )
-    replaced: tuple[tuple[Any, str, Any], ...] = (
+    replacements: tuple[tuple[Any, str, Any], ...] = (
         (PipelineOptions, "view_as", _remember_views(PipelineOptions.view_as)),
         (userstate, "get_dofn_specs", _remember_by_object(userstate.get_dofn_specs)),
         (cloudpickle, "_find_imported_submodules", _find_imported_submodules),
         (cloudpickle_pickler, "bz2", quick_bz2),
         (worker_handlers, "STATE_CACHE_SIZE_MB", 0),
     )
-    given = [getattr(owner, name) for owner, name, _ in replaced]
-    for owner, name, value in replaced:
-        setattr(owner, name, value)
-    try:
+    with ExitStack() as stack:
+        for replacement in replacements:
+            stack.enter_context(replaced(*replacement))
         yield
-    finally:
-        for (owner, name, _), value in zip(replaced, given, strict=True):
-            setattr(owner, name, value)
 
 
 def _remember_views(view_as: Callable[..., Any]) -> Callable[..., Any]:

@@ -24,6 +24,7 @@ from common.errors import InputError
 from common.file_records import FileRecord, find_damage, record_files
 from common.files import write_whole
 from common.notice import notice
+from common.replaced import replaced
 from components.node_usage import record_usage
 
 # A repeated training may take days, so these nodes run again only if the user wants it.
@@ -49,7 +50,7 @@ def check_artifacts(
     make_launcher = functools.partial(
         _Launcher, contents=contents, before_execution=before_execution
     )
-    with _replaced(local_dag_runner.launcher, "Launcher", make_launcher):
+    with replaced(local_dag_runner.launcher, "Launcher", make_launcher):
         yield
 
 
@@ -104,7 +105,7 @@ class _Launcher(launcher.Launcher):
 
     def _prepare_execution(self) -> Any:
         find = functools.partial(self._cached_outputs, cache_utils.get_cached_outputs)
-        with _replaced(cache_utils, "get_cached_outputs", find):
+        with replaced(cache_utils, "get_cached_outputs", find):
             return super()._prepare_execution()
 
     def _run_executor(self, execution_info: Any) -> Any:
@@ -112,7 +113,7 @@ class _Launcher(launcher.Launcher):
         outputs = _flat(execution_info.output_dict)
         for artifact in outputs:
             artifact.uri = _unused(artifact.uri)
-        with _replaced(python_executor_operator, "run_with_executor", _run_and_measure):
+        with replaced(python_executor_operator, "run_with_executor", _run_and_measure):
             result = super()._run_executor(execution_info)
         if self._contents:
             for artifact in outputs:
@@ -177,14 +178,3 @@ def _unused(uri: str) -> str:
     number = -2 if parts[-1] == "value" else -1
     parts[number] += f"-{uuid.uuid4().hex[:8]}"
     return "/".join(parts)
-
-
-@contextmanager
-def _replaced(module: Any, name: str, value: Any) -> Iterator[None]:
-    """A context in which `value` replaces `module.name`, because TFX offers no hooks."""
-    original = getattr(module, name)
-    setattr(module, name, value)
-    try:
-        yield
-    finally:
-        setattr(module, name, original)
