@@ -73,8 +73,8 @@ def unpack(
     free = shutil.disk_usage(directory.parent).free
     if size > free:
         raise InputError(
-            f"an archive that unpacks to {_gigabytes(size)}, and {directory.parent} has "
-            f"{_gigabytes(free)} free"
+            f"an archive that needs {_gigabytes(size)} on the disk, but {directory.parent} has "
+            f"only {_gigabytes(free)} free"
         )
     with tempfile.TemporaryDirectory(prefix=f".{directory.name}.", dir=directory.parent) as staging:
         # Only the owner can read a temporary directory; a new folder inside has the usual rights.
@@ -168,7 +168,7 @@ def _members(tar: tarfile.TarFile, max_bytes: int) -> Iterator[tarfile.TarInfo]:
         path = PurePosixPath(member.name)
         if path.is_absolute() or ".." in path.parts or "\0" in member.name:
             raise InputError(
-                f"an archive that reaches outside its directory ({member.name}); expected relative "
+                f"an archive with a path outside its directory ({member.name}); expected relative "
                 "paths without .."
             )
         if member.size < 0:
@@ -176,8 +176,8 @@ def _members(tar: tarfile.TarFile, max_bytes: int) -> Iterator[tarfile.TarInfo]:
         size += member.size
         if size > max_bytes:
             raise InputError(
-                f"an archive that unpacks to more than {_gigabytes(max_bytes)}; if it is meant to, "
-                "set VIT_MAX_MODEL_GB to a larger number"
+                f"an archive that unpacks to more than {_gigabytes(max_bytes)}; if you trust this "
+                "archive, set VIT_MAX_MODEL_GB to a larger number"
             )
         if number == _MOST_MEMBERS:
             raise InputError(f"an archive with more than {_MOST_MEMBERS} members")
@@ -194,7 +194,7 @@ def _write(tar: tarfile.TarFile, member: tarfile.TarInfo, directory: Path) -> No
         path.parent.mkdir(parents=True, exist_ok=True)
         target = path.open("xb")
     except (FileExistsError, NotADirectoryError) as error:
-        raise InputError(f"an archive that has {member.name} twice") from error
+        raise InputError(f"an archive that contains {member.name} twice") from error
     except OSError as error:
         if error.errno != errno.ENAMETOOLONG:
             raise

@@ -245,8 +245,8 @@ def _from_published_locations(
         f"--model {entry.name}: its weights are not on this machine and cannot be downloaded. "
         f"Tried {'; '.join(tried)}. "
         f"Put its SavedModel into {own}, or give --model its path or its AugReg .npz "
-        f"(gs://vit_models/augreg/{checkpoint.name}); --weights random tries the "
-        "pipeline untrained."
+        f"(gs://vit_models/augreg/{checkpoint.name}); --weights random runs the "
+        "pipeline with an untrained model."
     )
 
 

@@ -376,7 +376,9 @@ def _parse(given: list[str] | None) -> argparse.Namespace:
         "--memory-models", nargs="+", default=["vit_s16_fe", "vit_b16_fe", "vit_l16_fe"]
     )
     parser.add_argument("--memory-batch-sizes", nargs="+", type=positive, default=[64, 128, 256])
-    parser.add_argument("--images", type=positive, default=1024, help="images of the input")
+    parser.add_argument(
+        "--images", type=positive, default=1024, help="number of images for the input pipeline"
+    )
     parser.add_argument("--loop-steps", type=positive, default=30, help="steps in a turn of `loop`")
     parser.add_argument("--rounds", type=positive, default=3)
     parser.add_argument("--seconds", type=float, default=2.0, help="length of each side's turn")

@@ -63,11 +63,13 @@ def main(arguments: list[str] | None = None) -> None:
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("parts", nargs="*", default=_PARTS, help=", ".join(_PARTS) + "; all")
-    parser.add_argument("--counts", type=int, nargs=2, default=(3000, 30000), help="of `memory`")
-    parser.add_argument("--size", type=int, default=30000, help="bytes of an image of `memory`")
+    parser.add_argument(
+        "--counts", type=int, nargs=2, default=(3000, 30000), help="numbers of images for `memory`"
+    )
+    parser.add_argument("--size", type=int, default=30000, help="bytes of each image for `memory`")
     parser.add_argument("--tune", nargs="+", default=("full", "head"), choices=("full", "head"))
     parser.add_argument("--speed-counts", type=int, nargs=2, default=(1000, 4000))
-    parser.add_argument("--rounds", type=int, default=3, help="of `speed`")
+    parser.add_argument("--rounds", type=int, default=3, help="number of rounds for `speed`")
     parser.add_argument("--images", type=Path, help="class folders of JPEGs, for `speed`")
     parser.add_argument("--work", type=Path, help="keep images, runs and logs in this folder")
     options = parser.parse_args(arguments)
@@ -119,8 +121,8 @@ def _print_speed(folder: Path, folders: Sequence[Path], rounds: int) -> None:
     print("ingestion with two workers, and with one")
     compare("images/s by wall clock", lambda run: run.wall_rate, 0, ">= 1.7")
     compare("images/s, a free core for each", lambda run: run.free_rate, 0, ">= 1.7")
-    compare("seconds besides", lambda run: run.fixed_wall, 1, "")
-    compare("CPU seconds besides", lambda run: run.fixed_cpu, 1, "")
+    compare("seconds of start and end", lambda run: run.fixed_wall, 1, "")
+    compare("CPU seconds of start and end", lambda run: run.fixed_cpu, 1, "")
     written = ones[0].written
     read = sum(file.stat().st_size for file in folders[1].glob("*/*"))
     sizes = (f"{written / 1e6:.1f}", f"{read / 1e6:.1f}")

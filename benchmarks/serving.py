@@ -126,7 +126,7 @@ def main(given: list[str] | None = None) -> None:
         export_model(backbone, exported)
         sizes = directory_size(exported), directory_size(backbone)
         model = SessionModel(exported)
-        print(f"{arguments.model}: {sizes[0]:.1f} MB, of which its backbone {sizes[1]:.1f} MB")
+        print(f"{arguments.model}: {sizes[0]:.1f} MB, of which {sizes[1]:.1f} MB are the backbone")
         for batch in arguments.batch_sizes:
             inputs = {"image_bytes": np.array(images[:batch], object)}
             calls = [functools.partial(model, name, inputs) for name in (FROM_BYTES, BARE)]

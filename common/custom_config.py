@@ -57,6 +57,6 @@ def from_custom_config(
             for found in error.errors(include_url=False)
         )
         raise InputError(
-            f"custom_config: found {problems}; expected {settings_class.__name__} of this version: "
-            "compile the pipeline again with the version that its containers run"
+            f"custom_config: found {problems}; expected the {settings_class.__name__} of this "
+            "version; compile the pipeline again, with the version that its containers run"
         ) from error

@@ -151,7 +151,9 @@ def _read_module(module: str) -> tuple[str, bytes]:
     """
     spec = _find(module)
     if spec is None or spec.origin is None:
-        raise ModuleNotFoundError(f"{module}: no such module; its fingerprint cannot be computed")
+        raise ModuleNotFoundError(
+            f"{module}: no such module, so the fingerprint of its code cannot be computed"
+        )
     return spec.parent or "", Path(spec.origin).read_bytes()
 
 

@@ -35,6 +35,7 @@ def check_metadata(state_directory: Path) -> None:
         found = str(error)
     if found != "ok":
         raise InputError(
-            f"{file}: the metadata store is damaged ({' '.join(found.split())}); put back a copy, "
-            "or remove the file: then all nodes run again, and blessed models are still known"
+            f"{file}: the metadata store is damaged ({' '.join(found.split())}); restore a "
+            "backup, or remove the file: then all nodes run again, and blessed models are still "
+            "known"
         )

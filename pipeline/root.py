@@ -66,8 +66,8 @@ def claim_root(directory: Path, config: Config) -> Iterator[Callable[[], None]]:
         # models for different folders of the same name would be compared.
         if reads != config.model_and_dataset and config.has_default_name:
             raise InputError(
-                f"--pipeline-root {directory}: has runs of {reads}; this run is of "
-                f"{config.model_and_dataset}; give it another --name"
+                f"--pipeline-root {directory}: has runs of {reads}, but this run is of "
+                f"{config.model_and_dataset}; choose another --name"
             )
 
         def record_owner() -> None:

@@ -128,9 +128,9 @@ USAGE_ERRORS = [
         [*VERTEX, *SUBMIT, "--name", "7flowers"],
         "--name 7flowers: expected a name that starts with a letter",
     ),
-    ([*VERTEX, *SUBMIT, "--name", "n" * 64], "found 64 letters; expected at most 63"),
-    ([*KUBEFLOW, "--dataset", f"gs://b/{'n' * 60}"], "found 76 letters; expected at most 63"),
-    (["--model", "vit_b16_fe", "--name", "n" * 64], "found 64 letters; expected at most 63"),
+    ([*VERTEX, *SUBMIT, "--name", "n" * 64], "found 64 characters; expected at most 63"),
+    ([*KUBEFLOW, "--dataset", f"gs://b/{'n' * 60}"], "found 76 characters; expected at most 63"),
+    (["--model", "vit_b16_fe", "--name", "n" * 64], "found 64 characters; expected at most 63"),
     ([*SCHEDULE, "--end", "2099-01-01 00:00+01"], "expected a time with its zone, such as 2026"),
     ([*VERTEX, "--start", "tomorrow"], "expected a time with its zone"),
 ]

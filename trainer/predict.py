@@ -66,7 +66,8 @@ def _classify(
     if find_class_names(classifier) is None:
         parser.complain(
             f"{options.model} has {classifier.classes} outputs, not ImageNet's {len(NAMES)}: "
-            "indices are printed, without names (the outputs of a feature extractor are no classes)"
+            "indices are printed instead of class names (the outputs of a feature extractor are "
+            "not classes)"
         )
     if options.output:
         return write_answers(parser, options, directory, classifier)

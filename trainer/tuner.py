@@ -140,8 +140,8 @@ class Search(keras_tuner.Tuner):
             raise keras_tuner.errors.FatalError(str(error)) from error
         except (PreemptedError, KeyboardInterrupt) as error:
             message = (
-                f"asked to end in trial {trial.trial_id}; the search starts from the beginning "
-                "when the same command is given again"
+                f"got a signal to end in trial {trial.trial_id}; the search starts from the "
+                "beginning when the same command is given again"
             )
             if isinstance(error, KeyboardInterrupt):
                 raise KeyboardInterrupt(message) from error

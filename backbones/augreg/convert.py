@@ -54,9 +54,7 @@ def convert(
         raise ValueError(f"{task=}, {precision=}: expected {get_args(Task)}, {get_args(Precision)}")
     directory = Path(directory)
     if directory.exists() and not _is_empty(directory):
-        raise InputError(
-            f"{directory}: exists; expected a new directory; remove it or name another"
-        )
+        raise InputError(f"{directory}: is not an empty directory; remove it or choose another")
     arrays = published_layout(arrays)
     architecture = _converted_architecture(infer_architecture(arrays), task, image_size)
     name = "Transformer/posembed_input/pos_embedding"

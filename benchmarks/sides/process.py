@@ -65,10 +65,10 @@ class Side:
             selector.register(self._process.stdout, selectors.EVENT_READ)
             if not selector.select(timeout):
                 self.close()
-                raise SideError(f"no reply of {self.name} to {do!r} within {timeout:.0f} s")
+                raise SideError(f"{self.name} did not reply to {do!r} within {timeout:.0f} s")
         line = self._process.stdout.readline()
         if not line:
-            raise SideError(f"the process of {self.name} ended with {self._process.wait()}")
+            raise SideError(f"the {self.name} process ended with status {self._process.wait()}")
         reply = json.loads(line)
         if "error" in reply:
             raise SideError(f"{self.name}: {reply['error']}")

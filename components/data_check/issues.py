@@ -135,7 +135,7 @@ def check_leaks(issues: Sequence[Issue], tested: int, max_leak: float) -> None:
         f"{leaks} of {tested} test images ({leaks / tested:.1%}) look the same as images of other "
         f"splits, such as {first.file_name} ({first.split}) and {first.other} "
         f"({first.other_split}); expected at most data.max_leak={max_leak:g}; remove the "
-        "duplicates (--inspect lists them), split by them with --set "
+        "duplicates (--inspect lists them), keep them in one split with --set "
         "ingest.split_by=near_duplicates, or allow more with --set data.max_leak=1"
     )
 

@@ -66,7 +66,7 @@ def _describe(findings: Sequence[Finding]) -> str:
     more = f", and {len(findings) - 1} more in the table above" if len(findings) > 1 else ""
     return (
         f"anomaly in the data: {first.what} ({first.where}): found {first.found.rstrip('.')}; "
-        f"expected {first.expected}{more}; mend the data or the schema, or go on with "
+        f"expected {first.expected}{more}; correct the data or the schema, or continue with "
         "--allow-anomalies"
     )
 

@@ -46,7 +46,7 @@ def check_quarantine(examples: str, classes: Sequence[str], max_quarantined: flo
             "with ingest.max_quarantined"
         )
     if named:
-        notice(f"Quarantined are {named}: see {examples}/{QUARANTINE_FILE}.")
+        notice(f"Quarantine has {named}: see {examples}/{QUARANTINE_FILE}.")
 
 
 def _lost_classes(examples: str, classes: Sequence[str]) -> Iterator[str]:

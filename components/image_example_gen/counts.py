@@ -96,6 +96,6 @@ def _read(uri: str) -> dict[str, Any]:
         return json.loads(text)
     except ValueError as error:
         raise InputError(
-            f"{file}: the file is damaged ({error}); expected the numbers of images; remove {uri} "
-            "to have the examples made again"
+            f"{file}: the file is damaged ({error}); expected the numbers of images; remove {uri}, "
+            "and the next run creates the examples again"
         ) from error

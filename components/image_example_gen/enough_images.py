@@ -20,8 +20,8 @@ def check_splits(counts: Mapping[str, int], found: str) -> None:
     empty = [split for split in SPLITS if not counts[split]]
     if empty:
         raise RefusedError(
-            f"no image for the split {', '.join(empty)}: {found}; expected enough for train, "
-            "validation and test (80/10/10)"
+            f"no image for the split {', '.join(empty)}: {found}; expected enough images for "
+            "train, validation and test (80/10/10)"
         )
 
 
@@ -37,6 +37,6 @@ def check_trained(untrained: Sequence[str]) -> None:
     if untrained:
         raise RefusedError(
             f"no training image for the class {list_first(untrained)}; expected about 10 or more "
-            "images of each class: a tenth goes to validation, another to test. Add images, or "
-            "take the class away"
+            "images of each class: a tenth goes to validation and a tenth to test. Add "
+            "images, or remove the class"
         )

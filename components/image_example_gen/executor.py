@@ -70,7 +70,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         if found.classes != classes:
             raise InputError(
                 f"the source has the classes {', '.join(found.classes)}; expected "
-                f"{', '.join(classes)}, which the pipeline was built for: build it again"
+                f"{', '.join(classes)}, for which the pipeline was built; build the pipeline again"
             )
         images = found.images
         artifact.split_names = artifact_utils.encode_split_names(list(SPLITS))
@@ -161,7 +161,7 @@ def _check_counts(counts: dict[str, int], listed: int) -> None:
         raise RuntimeError(f"images were lost: {listed} were listed; {counts}")
     if read != sum(counts[outcome] for outcome in OUTCOMES):
         raise RuntimeError(
-            f"images were lost: {counts}; expected `read` to be the sum of the others"
+            f"images were lost: {counts}; expected `read` to be the sum of the other counts"
         )
     check_splits(counts, f"{read} images read, {quarantined} of them quarantined")
 

@@ -79,7 +79,7 @@ def _check(encoded: bytes, limits: Limits) -> None:
     if len(encoded) > limits.max_bytes:
         raise UnusableError(
             Reason.TOO_LARGE,
-            f"of {len(encoded)} bytes; at most {limits.max_bytes} are decoded",
+            f"{len(encoded)} bytes; at most {limits.max_bytes} are decoded",
         )
     brands = (encoded[8:12], *(encoded[i : i + 4] for i in range(16, 64, 4)))
     if encoded[4:8] == b"ftyp" and brands[0] in _HEIC_BRANDS and b"avif" not in brands:

@@ -49,7 +49,7 @@ def decode_by_pillow(encoded: bytes, limits: Limits) -> Pixels:
             if image.width * image.height > limits.max_pixels:
                 raise UnusableError(
                     Reason.TOO_LARGE,
-                    f"of {image.width} x {image.height} pixels; at most {limits.max_pixels} are "
+                    f"{image.width} x {image.height} pixels; at most {limits.max_pixels} are "
                     "decoded",
                 )
             image.load()
@@ -98,8 +98,8 @@ def _to_rgb(image: PIL.Image.Image, max_value: int) -> tuple[PIL.Image.Image, in
         if max_value:
             raise UnusableError(
                 Reason.RANGE,
-                f"{len(bits)} channels of {max(bits)} bits, of which {image.format} images cannot "
-                "be scaled by ingest.max_value; convert it to PNG",
+                f"{len(bits)} channels of {max(bits)} bits, for which {image.format} files do not "
+                "support ingest.max_value; convert it to PNG",
             )
         peak = int(np.asarray(image).max()) * 256 + 255
     if image.mode in ("LA", "PA", "RGBA") or "transparency" in image.info:

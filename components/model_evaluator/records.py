@@ -71,7 +71,7 @@ class Blessing:
                 tuple(map(int, values.get("class_counts", ()))),
             )
         except (KeyError, TypeError, AttributeError) as error:
-            raise ValueError(f"it has no {error}") from error
+            raise ValueError(f"the field {error} is missing") from error
         if found.class_counts and len(found.class_counts) != len(found.classes):
             raise ValueError(f"{len(found.class_counts)} counts for {len(found.classes)} classes")
         return found

@@ -160,7 +160,7 @@ class ServingCheck:
             answers[probe.name] = answer_for(outputs, 0)
             valid = bool(outputs["valid"][0])
             if probe.is_image is not None and valid != probe.is_image:
-                self._note(f"{probe.name}: valid is {valid}")
+                self._note(f"{probe.name}: valid is {valid}; expected {probe.is_image}")
         mixed = [(probe.name, probe.content) for probe in probes]
         mixed += [(image.name, image.content) for image in images[:_FEWEST]]
         # Each batch mixes images and garbage.
@@ -179,7 +179,7 @@ class ServingCheck:
         noise = [(f"noise {index}", image) for index, image in enumerate(pixels)]
         outputs = self._send(noise, FROM_PIXELS, is_timed=False)
         if not outputs["valid"].all():
-            self._note("valid is False for pixels")
+            self._note(f"{FROM_PIXELS}: valid is False for random pixels")
 
     def _repeat(self, images: Sequence[TestImage]) -> None:
         """Repeats requests with one image, to measure enough times for the 99th percentile."""

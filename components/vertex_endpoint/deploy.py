@@ -118,8 +118,7 @@ def promote(settings: EndpointSettings) -> Outcome:
     if candidate is None:
         raise InputError(
             f"--promote: {settings.pipeline} has no candidate in Vertex AI's registry; found "
-            f"{_describe(versions)}; expected a candidate that --endpoint {settings.endpoint} "
-            "deployed"
+            f"{_describe(versions)}; deploy a candidate with --endpoint {settings.endpoint} first"
         )
     # The alias `candidate` is removed last, so that after an error the same command still finds the
     # candidate.
@@ -154,8 +153,8 @@ def roll_back(settings: EndpointSettings) -> Outcome:
         return Outcome(endpoint.name, default.id, 100)
     if bad is None or good is None:
         raise InputError(
-            f"--rollback: {settings.pipeline} has no version that served before; found "
-            f"{_describe(versions)}; --endpoint {settings.endpoint} deploys another model"
+            f"--rollback: {settings.pipeline} has no earlier version to roll back to; found "
+            f"{_describe(versions)}; deploy another model with --endpoint {settings.endpoint}"
         )
     _Traffic(endpoint, registry, settings).set_share(good.id, 100)
     for deployed in endpoint.list_deployed():

@@ -33,7 +33,7 @@ def stage_version(version: str) -> str:
     """
     if not version.startswith(_SCHEME):
         raise InputError(
-            f"{version}: Vertex AI reads models from a bucket; expected --pipeline-root or "
+            f"{version}: Vertex AI reads models from a bucket; give --pipeline-root or "
             "--serving-dir gs://BUCKET/PATH"
         )
     serving, number = posixpath.split(version)

@@ -155,9 +155,9 @@ def check_places_of_workers(config: Config) -> None:
     runner = selected_runner(PipelineOptions(list(given)))
     if is_in_launcher_store(config.pipeline_root):
         raise InputError(
-            f"--pipeline-root {config.pipeline_root}: the workers of {runner} cannot read this "
-            "store, which only the launcher in a step's container can; expected gs://BUCKET/PATH, "
-            "or no --beam-arg that names another engine"
+            f"--pipeline-root {config.pipeline_root}: the workers of {runner} cannot read "
+            "minio:// and s3:// URIs; expected gs://BUCKET/PATH, or no --beam-arg that names "
+            "another engine"
         )
     # Evaluator's workers read the champion from the state directory.
     state_dir = config.cloud.state_dir

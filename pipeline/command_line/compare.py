@@ -89,8 +89,8 @@ def _find_run(name: str, roots: Sequence[str]) -> tuple[str, str]:
         return run.page, run.name
     known = ", ".join(run.name for run in runs[-3:])
     raise InputError(
-        f"--compare {name}: no such run; expected a run as --history names it, the name of a "
-        "pipeline for its newest run, or the page of a report"
+        f"--compare {name}: no such run; expected the name of a run (see --history), the name of "
+        "a pipeline (its newest run), or the path of a report"
         + (f"; there are {known}" if known else "; there are no runs")
     )
 

@@ -38,7 +38,7 @@ def serve_at_endpoint(parsed: argparse.Namespace) -> int:
     given = read_settings(parsed)
     if parsed.rollback:
         raise InputError(
-            f"--rollback {parsed.rollback}: an endpoint goes back to the previous version; "
+            f"--rollback {parsed.rollback}: an endpoint can only go back to the previous version; "
             "expected --rollback without a version"
         )
     settings = build_endpoint(given)

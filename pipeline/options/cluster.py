@@ -234,8 +234,8 @@ def check_reachable(
     for flag, place in {"--model": model, "--dataset": dataset}.items():
         if is_in_launcher_store(place):
             raise InputError(
-                f"{flag} {place}: a step cannot read this store; expected a path in a volume of "
-                "cloud.volumes, or gs://…"
+                f"{flag} {place}: a step cannot read minio:// and s3:// URIs; expected a path in a "
+                "volume of cloud.volumes, or gs://…"
             )
     if model not in MODELS and not _is_absolute(model):
         raise InputError(

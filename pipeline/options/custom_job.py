@@ -103,8 +103,8 @@ def check_custom_job(
         if getattr(machine, key):
             raise InputError(
                 f"machines.trainer.{key}: has no effect with --trainer-machine "
-                f"{machine.machine_type}, which determines this value; choose a machine type of "
-                "that size"
+                f"{machine.machine_type}, which determines this value; choose another "
+                "machine type"
             )
     if machine.disk_gb and machine.disk_gb not in _DISKS:
         raise InputError(
@@ -140,7 +140,7 @@ def _check_tpu(machine: TrainerMachine) -> None:
         )
     chips = math.prod(map(int, topology.split("x"))) if topology else 0
     if chips != machine.tpu_chips:
-        fitting = f"the {machine.tpu_chips} of one machine" if machine.tpu_chips else "none"
+        fitting = f"{machine.tpu_chips}, the chips of one machine" if machine.tpu_chips else "none"
         raise InputError(
             f"machines.trainer.tpu_topology {topology}: found {chips} chips for {kind}; expected "
             f"{fitting}"

@@ -24,7 +24,7 @@ def check_name(runner: str, name: str) -> None:
     """
     if len(name) > _LONGEST:
         raise InputError(
-            f"--name {name}: found {len(name)} letters; expected at most {_LONGEST}; give a "
+            f"--name {name}: found {len(name)} characters; expected at most {_LONGEST}; give a "
             "shorter --name (the default name is dataset-model-tune)"
         )
     check = _RUNNER_CHECKS.get(runner)

@@ -75,7 +75,8 @@ def _are_possible(texts: Sequence[str]) -> bool:
 
 VOLUMES = Check(
     "CLAIM:/PATH, such as vit-state:/state, with each claim once; CLAIM has at most 63 characters "
-    "of a-z, 0-9 and -, /PATH is not below {', '.join(_TAKEN_PATHS)}, which the pods have already",
+    "of a-z, 0-9 and -; /PATH is not in "
+    f"{', '.join(_TAKEN_PATHS)}, which every pod already uses",
     _are_possible,
 )
 STATE_DIR = Check(
@@ -130,7 +131,7 @@ def check_storage(
     for option, place in places.items():
         if place.startswith("/") and not any(is_within(place, path) for path in mounted):
             raise InputError(
-                f"{option} {place}: lies in no mounted volume, so that each step would lose it; "
-                f"expected a path in {' or '.join(mounted) or 'a volume of cloud.volumes'}, or "
-                "gs://BUCKET/PATH"
+                f"{option} {place}: is in no mounted volume, so its files are lost when a step "
+                f"ends; expected a path in {' or '.join(mounted) or 'a volume of cloud.volumes'}, "
+                "or gs://BUCKET/PATH"
             )

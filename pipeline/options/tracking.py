@@ -17,6 +17,6 @@ def check_tracking(track: str, origin: str) -> None:
     """
     if track == "mlflow" and importlib.util.find_spec("mlflow") is None:
         raise InputError(
-            f"{origin} mlflow: found no package mlflow; expected it beside the pipeline: "
+            f"{origin} mlflow: the package mlflow is not installed; install it: "
             ".uv/bin/uv pip install --python .venv mlflow-skinny"
         )

@@ -212,7 +212,7 @@ def _check_no_schedule(backend: Backend, name: str) -> None:
     if any(schedule.name == name for schedule in backend.schedules()):
         raise InputError(
             f"--schedule: the pipeline {name} has a schedule already; delete it with "
-            f"--delete-schedule {name}, or give another --name"
+            f"--delete-schedule {name}, or choose another --name"
         )
 
 
@@ -222,7 +222,7 @@ def _follow_run(backend: Backend, run: str, page: str, console: Console, seconds
         try:
             now = backend.run_state(run)
         except InputError as error:
-            raise InputError(f"{error}; the run itself continues: see {page}") from error
+            raise InputError(f"{error}; the run is still in progress: see {page}") from error
         for task, state in now.tasks.items():
             if seen.get(task) != state:
                 console.line(f"{task}: {state.lower()}")
@@ -236,8 +236,8 @@ def _follow_run(backend: Backend, run: str, page: str, console: Console, seconds
             task.lower() == DATA_CHECK.lower() and state == "FAILED"
             for task, state in now.tasks.items()
         ):
-            raise RefusedError(f"{run}: {DATA_CHECK} has refused the data: see its log, {page}")
-        raise InputError(f"{run}: ended as {now.state.lower()}; see {page}")
+            raise RefusedError(f"{run}: {DATA_CHECK} refused the data; see its log at {page}")
+        raise InputError(f"{run}: the run ended in the state {now.state.lower()}; see {page}")
     if now.not_pushed:
         console.line(f"verdict: not blessed: {now.not_pushed}", style="bold red")
         return False
@@ -262,7 +262,7 @@ def schedule_id(backend: Backend, name: str) -> str:
         return found[0]
     if found:
         raise InputError(
-            f"{name}: {len(found)} schedules have this name; expected one of the ids "
+            f"{name}: {len(found)} schedules have this name; give one of their ids: "
             f"{', '.join(found)}"
         )
     raise InputError(

@@ -36,8 +36,8 @@ def _api_error_message(error: kfp_server_api.ApiException) -> str:
 _ERRORS: Errors = {
     kfp_server_api.ApiException: _api_error_message,
     TimeoutError: lambda error: (  # the client raises TimeoutError after five refusals
-        f"{error} Check that this is the address of the API or the dashboard, and that it accepts "
-        "the token in cloud.token_file."
+        f"{error} Check that this is the address of the API or the dashboard, and that the "
+        "server accepts the token in cloud.token_file."
     ),
     # The client raises ValueError, for example if two pipelines have the same name.
     ValueError: str,

@@ -24,7 +24,9 @@ from ml_metadata.proto import metadata_store_service_pb2 as service
 CONTENT_TYPE = "application/grpc-web+proto"
 _CONTEXT_TYPE = "system.PipelineRun"
 _TRAILERS = 0x80  # flag of the frame that contains gRPC's status
-_EXPECTED = "expected the dashboard's URL, and a token in cloud.token_file that it accepts"
+_EXPECTED = (
+    "expected the dashboard's URL, and in cloud.token_file a token that the dashboard accepts"
+)
 
 # A function that sends a body to a path of the dashboard, and returns the headers (in lower case)
 # and the body of the response.

@@ -222,7 +222,7 @@ def save(directory, *, function=means, spec=IMAGES, **lists):
             r"uint8 \(None, 8, 8, 3\) -> float32 \(None, 3\)",
         ),
         (lambda x: tf.cast(means(x), tf.float16), IMAGES, r"-> float16 \(None, 3\)"),
-        (lambda x: {"features": means(x)}, IMAGES, "no one tensor to another"),
+        (lambda x: {"features": means(x)}, IMAGES, "no tensor to another tensor"),
     ],
     ids=["no images", "no fixed size", "no vectors", "bytes", "half precision", "a dictionary"],
 )

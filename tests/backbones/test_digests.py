@@ -209,8 +209,9 @@ def test_an_archive_larger_than_the_limit_is_refused(
 ):
     url = server.answer("/m.tar.gz", Answer(body=archive(files_of(tiny_backbone))))
     monkeypatch.setenv("VIT_MAX_MODEL_GB", "0.00001")
-    assert "unpacks to more than 1e-05 GB; if it is meant to, set VIT_MAX_MODEL_GB" in get_refusal(
-        url
+    assert (
+        "unpacks to more than 1e-05 GB; if you trust this archive, set VIT_MAX_MODEL_GB"
+        in get_refusal(url)
     )
     monkeypatch.delenv("VIT_MAX_MODEL_GB")
     fetch(url)

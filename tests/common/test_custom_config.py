@@ -67,7 +67,7 @@ def test_settings_survive_the_conversion_to_json(settings):
 @pytest.mark.parametrize(
     ("group", "change", "expected"),
     [
-        ((), {"lr": 1}, "found lr: unknown key; expected TrainerSettings of this version"),
+        ((), {"lr": 1}, "found lr: unknown key; expected the TrainerSettings of this version"),
         (("training", "hyperparameters"), {"lr": 1}, "training.hyperparameters.lr: unknown key"),
         (("inputs",), {"data": ""}, "inputs.data: unknown key"),
         (("training",), {"tune": "half"}, "training.tune: Input should be 'full' or 'head'"),

@@ -261,7 +261,7 @@ def check(spec: pb.PipelineSpec, executors: Mapping[str, Any]) -> None:
         component = spec.components[task.component_ref.name]
         executor = executors.get(component.executor_label)
         if executor is None or executor.WhichOneof("spec") != "container":
-            raise JobError(f"{name}: its executor is no container")
+            raise JobError(f"{name}: its executor is not a container")
         if not executor.container.image or executor.container.HasField("lifecycle"):
             raise JobError(
                 f"{name}: no image, or a lifecycle, which Kubeflow Pipelines does not support"
@@ -277,7 +277,7 @@ def _check_artifacts(
     spec: pb.PipelineSpec, name: str, task: pb.PipelineTaskSpec, component: pb.ComponentSpec
 ) -> None:
     if set(task.inputs.artifacts) != set(component.input_definitions.artifacts):
-        raise JobError(f"{name}: input artifacts other than its component's")
+        raise JobError(f"{name}: its input artifacts differ from its component's")
     for key, source in task.inputs.artifacts.items():
         produced = _producer(spec, name, source.task_output_artifact.producer_task)
         output = produced.artifacts.get(source.task_output_artifact.output_artifact_key)
@@ -291,13 +291,13 @@ def _check_parameters(
 ) -> None:
     definitions = component.input_definitions.parameters
     if set(task.inputs.parameters) != set(definitions):
-        raise JobError(f"{name}: parameters other than its component's")
+        raise JobError(f"{name}: its parameters differ from its component's")
     for key, source in task.inputs.parameters.items():
         wanted = definitions[key].parameter_type
         match source.WhichOneof("kind"):
             case "runtime_value":
                 if source.runtime_value.constant.WhichOneof("kind") != _KINDS[wanted]:
-                    raise JobError(f"{name}.{key}: a constant of another type")
+                    raise JobError(f"{name}.{key}: the constant has the wrong type")
                 continue
             case "component_input_parameter":
                 found = spec.root.input_definitions.parameters.get(source.component_input_parameter)

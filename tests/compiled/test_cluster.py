@@ -54,14 +54,14 @@ EXECUTORS = "deploymentSpec/executors"
             "ResolveInputs_task",
             "there is no task ResolveInputs_task",
         ),
-        (f"{TASKS}/Transform/inputs/parameters/splits_config", None, "parameters other than"),
+        (f"{TASKS}/Transform/inputs/parameters/splits_config", None, "its parameters differ"),
         (
             f"{TASKS}/ImageExampleGen/inputs/parameters/max_side/runtimeValue/constant",
             "big",
-            "a constant of another type",
+            "the constant has the wrong type",
         ),
         (f"{TASKS}/ResolveInputs/dependentTasks", ["Pusher"], "can never begin"),
-        (f"{EXECUTORS}/Trainer_executor", {"resolver": {}}, "its executor is no container"),
+        (f"{EXECUTORS}/Trainer_executor", {"resolver": {}}, "its executor is not a container"),
         (f"{EXECUTORS}/Trainer_executor/container/image", "", "no image"),
     ],
 )

@@ -126,7 +126,7 @@ def test_two_runs_side_by_side(root, capsys):
 @pytest.mark.parametrize(
     ("run", "expected"),
     [
-        ("flowers/77", "no such run; expected a run as --history names it, the name of a pipeline"),
+        ("flowers/77", "no such run; expected the name of a run (see --history), the name of"),
         ("runs/flowers/Report/report/13", "13 has no run.json; expected the report of a run whose"),
     ],
 )

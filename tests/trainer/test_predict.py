@@ -150,7 +150,7 @@ def test_folders_at_any_depth(classifier, files, capsys, tmp_path):
     assert parse_output(capsys.readouterr().out) == expected(classifier, moved, 1)
     (tmp_path / "empty").mkdir()
     assert main(["--model", str(classifier), str(tmp_path / "empty")]) == 2
-    assert "no image below it" in capsys.readouterr().err
+    assert "no image in this folder" in capsys.readouterr().err
 
 
 def read_table(path):

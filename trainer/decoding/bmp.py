@@ -26,7 +26,7 @@ def read_header(file: FileBytes) -> Header:
         & tf.reduce_any(tf.equal(depth, _DEPTHS))
     )
     with tf.control_dependencies(
-        [tf.debugging.Assert(is_known, ["a BMP of a kind that only Pillow decodes"])]
+        [tf.debugging.Assert(is_known, ["this kind of BMP is not supported"])]
     ):
         height = tf.bitcast(file.slice(_FILE_HEADER + 8, 4), tf.int32)
     return Header(

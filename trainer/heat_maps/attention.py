@@ -106,7 +106,9 @@ def _find_attentions(operations: Sequence[tf.Operation]) -> list[tf.Tensor]:
     found = [operation for operation in operations if _is_attention(operation)]
     shapes = {operation.outputs[0].shape[-1] for operation in found}
     if len(shapes) != 1:
-        raise UnknownGraphError(f"found the attention of {len(shapes)} numbers of tokens")
+        raise UnknownGraphError(
+            f"found attention layers with {len(shapes)} different numbers of tokens"
+        )
     depths = _depths(found)
     found.sort(key=lambda operation: depths[operation])
     (tokens,) = shapes
@@ -144,5 +146,7 @@ def _find_logits(operations: Sequence[tf.Operation]) -> tf.Tensor:
     """Returns the logits, [B, C]: the input of the softmax of the answers."""
     found = [o for o in operations if o.type == "Softmax" and o.outputs[0].shape.rank == 2]
     if len(found) != 1:
-        raise UnknownGraphError(f"found {len(found)} softmaxes of answers")
+        raise UnknownGraphError(
+            f"found {len(found)} softmax operations for the classes; expected one"
+        )
     return found[0].inputs[0]

@@ -30,7 +30,7 @@ def read_class_counts(files: Sequence[str], classes: int) -> list[int]:
             counts = json.load(file)[BY_LABEL]["train"]
     except tf.errors.NotFoundError as error:
         raise InputError(
-            f"{path}: no such file; expected the counts that ImageExampleGen writes beside its "
-            "examples: give another --pipeline-root, so that all nodes run again"
+            f"{path}: no such file; expected the counts that ImageExampleGen writes into the "
+            "directory of its examples; with a new --pipeline-root, all nodes run again"
         ) from error
     return [counts.get(str(label), 0) for label in range(classes)]

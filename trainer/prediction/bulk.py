@@ -202,7 +202,7 @@ class _WriteShards(beam.DoFn):
     def finish_bundle(self) -> Iterator[WindowedValue]:
         if self._answers:
             raise RuntimeError(
-                f"the images of the shards {sorted(self._answers)} came in several bundles; "
+                f"the images of the shards {sorted(self._answers)} came in several Beam bundles; "
                 "expected a Beam engine that fuses the steps of this pipeline"
             )
         return iter(())

@@ -31,7 +31,7 @@ def _find_in_path(path: str) -> list[str]:
     else:
         found = sorted(_walk_bucket(path.rstrip("/")))
     if not found:
-        raise InputError(f"{path}: no image below it; expected files such as a.jpg or b.png")
+        raise InputError(f"{path}: no image in this folder; expected files such as a.jpg or b.png")
     return found
 
 

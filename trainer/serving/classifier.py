@@ -108,13 +108,13 @@ class Classifier:
             model = SessionModel(str(directory))
         except SessionError as error:
             raise InputError(
-                f"{error}; expected a model that servers can load: export it again if an earlier "
-                "version exported it"
+                f"{error}; expected a model that servers can load; if an earlier version of the "
+                "pipeline exported it, export it again"
             ) from error
         if FROM_PIXELS not in model.signatures:
             raise InputError(
-                f"{directory}: has class names, but no signature {FROM_PIXELS}; expected an "
-                "unchanged model that the pipeline exported"
+                f"{directory}: has class names, but no signature {FROM_PIXELS}; expected a model "
+                "as the pipeline exported it"
             )
         (shape,) = model.input_shapes(FROM_PIXELS).values()
         _, height, width, _ = shape

@@ -107,12 +107,12 @@ class ServingProcess:
             status = self._process.wait()
             if watchdog.reason:
                 raise InputError(
-                    f"{subject}: the process that serves it {STOPPED}: {watchdog.reason}"
+                    f"{subject}: the process that runs the model {STOPPED}: {watchdog.reason}"
                 ) from error
             self._log.seek(0)
             last = (self._log.read().strip().splitlines() or ["without a message"])[-1]
             raise InputError(
-                f"{subject}: the process that serves it ended with status {status} ({last})"
+                f"{subject}: the process that runs the model ended with status {status} ({last})"
             ) from error
 
     def __enter__(self) -> "ServingProcess":

@@ -85,7 +85,9 @@ def _take(preferred: str, timing: Timing) -> tuple[int, Lease]:
             f"{path}: another run trains with the same inputs, and has its checkpoints there; this "
             "run uses another directory"
         )
-    raise RuntimeError(f"{preferred}: {_MOST_RUNS} runs train with the same inputs")
+    raise RuntimeError(
+        f"{preferred}: {_MOST_RUNS} runs with the same inputs are training; wait for one"
+    )
 
 
 def _existing(preferred: str) -> list[int]:

@@ -130,8 +130,8 @@ def _check_batch(hyperparameters: Hyperparameters, examples: int, replicas: int)
     parts = replicas * hyperparameters.accumulation
     if hyperparameters.batch_size % parts:
         raise InputError(
-            f"--batch-size {hyperparameters.batch_size}: found {replicas} devices and "
-            f"train.accumulation {hyperparameters.accumulation}; expected a multiple of {parts}"
+            f"--batch-size {hyperparameters.batch_size}: expected a multiple of {parts}, which is "
+            f"{replicas} devices times train.accumulation {hyperparameters.accumulation}"
         )
 
 
@@ -320,7 +320,7 @@ class Loop:
         if self._step == self._total:
             after = "the last step"
             goes_on = "and the model is exported when the same command is given again"
-        preemption.end(f"asked to end after {after}; the training is saved {goes_on}")
+        preemption.end(f"got a signal to end after {after}; the training is saved {goes_on}")
 
     def _end_epoch(self, preemption: Preemption) -> None:
         """Validates after an epoch. A single worker abandons the validation if the process is asked

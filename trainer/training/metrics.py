@@ -133,7 +133,7 @@ class StepMetrics:
                 f"{step}; lower --learning-rate, or clip gradients (train.clip_norm)"
             )
         if self._overflows:
-            logger.info("step %d left out: its gradients overflow float16", step)
+            logger.info("step %d is skipped: its gradients overflow float16", step)
 
     def _pace(self, step: int) -> Pace | None:
         if self._seconds_a_step is None:

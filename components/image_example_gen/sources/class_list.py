@@ -29,7 +29,7 @@ class ClassList:
                 raise InputError(
                     f"{where}: found the class {name}; expected one of ingest.classes "
                     f"({', '.join(self.names[:5])}{', …' if len(self.names) > 5 else ''}): add it "
-                    f"there, or take its images away"
+                    f"there, or remove its images"
                     + (f"; {meant}" if (meant := did_you_mean(name, self.names)) else "")
                 )
 

@@ -82,11 +82,11 @@ def find_layout(
     loose = [top for top in splits if top in folders.with_images]
     problem = ""
     if others:
-        problem = f", beside which {list_first(others)} {_is(others)} no split"
+        problem = f", but {list_first(others)} {_is(others)} no split"
     elif loose:
         problem = f", but {list_first(loose)} {_has(loose)} images outside of class folders"
     elif len(set(splits.values())) < len(splits):
-        problem = ", two of the same kind"
+        problem = ", two of them for the same split"
     if not splits:
         raise InputError(
             f"{where}: found the folders {list_first(folders.tops) or '(none)'}, of which none is "
@@ -94,7 +94,9 @@ def find_layout(
         )
     if problem:
         taken = list_first([f"{top} ({split})" for top, split in splits.items()])
-        raise InputError(f"{where}: took {taken} for splits{problem}; {_expected(splits)}")
+        raise InputError(
+            f"{where}: the folders {taken} look like splits{problem}; {_expected(splits)}"
+        )
     return Layout({folders.descend(top, split): split for top, split in splits.items()})
 
 
@@ -113,9 +115,9 @@ def check_classes(classes: Mapping[str, Collection[str]], where: str) -> None:
         missing = [name for name in every if name not in names]
         if missing:
             raise InputError(
-                f"{where}: took {list_first(list(classes))} for splits, but {split} has "
-                f"{len(names)} of {len(every)} classes, without {list_first(missing)}; expected "
-                "the same classes in each: --layout splits takes the splits as they are, "
+                f"{where}: the folders {list_first(list(classes))} look like splits, but "
+                f"{split} has {len(names)} of {len(every)} classes, without {list_first(missing)}; "
+                "expected the same classes in each: --layout splits accepts splits with different classes, "
                 "--layout classes takes each folder as a class"
             )
 

@@ -58,7 +58,7 @@ class ManifestSource(Source):
         paths = [self._locate(row.path) for row in self._rows]
         if not any("://" in path or os.path.lexists(path) for path in paths):
             raise InputError(
-                f"{self._path}: none of its {len(paths)} images is there, such as {paths[0]}; "
+                f"{self._path}: none of its {len(paths)} images exists, for example {paths[0]}; "
                 "expected paths relative to the manifest, absolute paths, or URIs"
             )
 
@@ -118,7 +118,7 @@ class ManifestSource(Source):
         if split is None:
             raise InputError(
                 f"{self._path}: line {row.line}: found the split {row.split}; expected train, "
-                f"validation or test, or a name of it in ingest.splits"
+                f"validation or test, or a name that ingest.splits lists"
             )
         return split
 

@@ -170,7 +170,7 @@ def _row(name: str, line: int, found: Mapping[str, Any]) -> Row:
             value = None if math.isnan(value) else int(value) if value.is_integer() else value
         if isinstance(value, list | dict | float | bytes):
             raise InputError(
-                f"{name}: line {line}: {column} is {value!r}; expected a text, one for each image"
+                f"{name}: line {line}: {column} is {value!r}; expected one string per image"
             )
         values[column] = "" if value is None else str(value).strip()
     return Row(line, **values)

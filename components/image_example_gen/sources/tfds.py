@@ -44,7 +44,7 @@ class TfdsSource(Source):
             dataset, _ = tfds.core.naming.parse_builder_name_kwargs(self._name)
         except ValueError as error:
             raise InputError(
-                f"--dataset tfds:{self._name}: is no name of a dataset; expected "
+                f"--dataset tfds:{self._name}: is not the name of a dataset; expected "
                 "tfds:NAME[/CONFIG][:VERSION]"
             ) from error
         directory = self._data_dir or str(tfds.core.constants.DATA_DIR)
@@ -93,9 +93,9 @@ class TfdsSource(Source):
             except Exception as error:  # TFDS passes on all exceptions of downloader and parser
                 reason = " ".join(f"{type(error).__name__}: {error}".split())
                 raise InputError(
-                    f"--dataset {self._name}: not found below {Path(builder.data_dir).parent}, and "
-                    f"downloading it failed ({reason[:300]}). Give --data-dir a directory that has "
-                    f"it, or prepare it there from a machine with access: "
+                    f"--dataset tfds:{self._name}: not found below "
+                    f"{Path(builder.data_dir).parent}, and downloading it failed "
+                    f"({reason[:300]}). Give --data-dir a directory that has it, or prepare it there on a machine with network access: "
                     f"tfds build {self._name} --data_dir DIR"
                 ) from error
         if TRAIN not in builder.info.splits:
@@ -146,7 +146,7 @@ class TfdsSource(Source):
             Features(),
             lambda file: adapter.make_tf_data(epath.Path(file)),
             can_seek=file_format == file_adapters.FileFormat.TFRECORD,
-            expected=f"what TFDS wrote: delete {self._builder.data_dir} and prepare it again",
+            expected=f"the files of TFDS: delete {self._builder.data_dir} and prepare it again",
         )
 
     def _splits(self) -> tuple[str, ...]:
@@ -189,6 +189,6 @@ class TfdsSource(Source):
             return file.stat()
         except FileNotFoundError as error:
             raise InputError(
-                f"--dataset tfds:{self._name}: {file} is missing; expected what TFDS wrote: delete "
-                f"{file.parent} and prepare it again"
+                f"--dataset tfds:{self._name}: {file} is missing; expected the files of "
+                f"TFDS: delete {file.parent} and prepare it again"
             ) from error

@@ -151,8 +151,8 @@ class TfrecordSource(Source):
         unknown = [file.name for file in files if not self._split(file)]
         if 0 < len(unknown) < len(files):
             raise InputError(
-                f"{self._path}: the names of some files say a split, but {unknown[0]} says none; "
-                "expected all of them or none: name the files of each split, such as "
+                f"{self._path}: some file names contain a split, but {unknown[0]} does not; "
+                "expected a split in all names or in none: set the files of each split, such as "
                 f"--set ingest.splits.train={unknown[0]}"
             )
         return files

@@ -232,7 +232,7 @@ def test_never_overwrites(taken_by, checkpoint, tmp_path):
         path.mkdir()
     (path / "mine" if taken_by == "directory" else path).write_text("mine")
     before = sorted(tmp_path.rglob("*"))
-    with pytest.raises(InputError, match="backbone: exists; expected a new directory"):
+    with pytest.raises(InputError, match="backbone: is not an empty directory"):
         convert(checkpoint("tiny_plain"), path)
     assert sorted(tmp_path.rglob("*")) == before
 

@@ -45,13 +45,13 @@ def test_a_failure_is_one_line_and_the_process_continues(side):
 
 
 def test_a_process_that_ends(side):
-    with pytest.raises(SideError, match="the process of a framework ended with 3"):
+    with pytest.raises(SideError, match="a framework process ended with status 3"):
         side.ask("end")
     assert not side.is_running
 
 
 def test_a_process_that_does_not_reply_is_ended(side):
     side.ask("run", name="steps", steps=1)
-    with pytest.raises(SideError, match="no reply of a framework to 'sleep' within 0 s"):
+    with pytest.raises(SideError, match="a framework did not reply to 'sleep' within 0 s"):
         side.ask("sleep", timeout=0.2)
     assert not side.is_running

@@ -39,9 +39,12 @@ def test_correct_outputs_have_no_fault():
             {"probability": [0.6, 0.0]},
             "the probability is 0.6000, but the greatest probability is 0.7000",
         ),
-        ({"label": [b"daisy", b""]}, "the label 'daisy' has the number 1, which is not its class"),
-        ({"label": [b"tulips", b""]}, "the label 'tulips' has the number 1"),
-        ({"label_id": [2, -1]}, "the label 'roses' has the number 2"),
+        (
+            {"label": [b"daisy", b""]},
+            "the label is 'daisy', but the label id 1 is that of another class",
+        ),
+        ({"label": [b"tulips", b""]}, "the label is 'tulips', but the label id 1"),
+        ({"label_id": [2, -1]}, "the label is 'roses', but the label id 2"),
         ({"label": [b"roses", b"roses"], "label_id": [1, 1]}, "valid is False, but the label is"),
         ({"valid": [True, True]}, "valid is True, but the label is ''"),
         ({"accepted": [True, True]}, "an image that is not valid has a probability, or is acc"),
@@ -65,4 +68,6 @@ def test_answers_to_the_same_image():
     assert find_difference("a.jpg", one, one, 0) == ""
     assert find_difference("a.jpg", one, other, 3e-4) == ""
     assert find_difference("a.jpg", one, other, 1e-4) == "a.jpg: a probability differs by 0.000200"
-    assert find_difference("a.jpg", one, garbage, 1) == "a.jpg: valid is True and False"
+    assert find_difference("a.jpg", one, garbage, 1) == (
+        "a.jpg: valid is True in one request and False in another"
+    )

@@ -215,7 +215,11 @@ def test_an_error_is_one_line_and_the_same_command_goes_on(command, vertex, push
     [
         (["--promote"], 1, "--endpoint prod: there is no such endpoint in p, europe-west4"),
         (["--rollback"], 1, "--endpoint prod: there is no such endpoint in p, europe-west4"),
-        (["--rollback", "3"], 2, "--rollback 3: an endpoint goes back to the previous version"),
+        (
+            ["--rollback", "3"],
+            2,
+            "--rollback 3: an endpoint can only go back to the previous version",
+        ),
         ([], 1, "serving has no version; expected a version that a run of the pipeline pushed"),
         (["--traffic", "101"], 2, "--traffic 101: expected a whole number from 0 to 100"),
         (["--set", "endpoint.max_replicas=0"], 2, "expected a whole number of at least 1"),

@@ -42,33 +42,33 @@ def test_the_state_directory_is_the_pipeline_root_if_steps_can_read_it():
         ),
         (
             {"cloud__state_dir": "/state/flowers"},
-            "cloud.state_dir /state/flowers: lies in no mounted volume.*a volume of cloud.volumes",
+            "cloud.state_dir /state/flowers: is in no mounted volume.*a volume of cloud.volumes",
         ),
         (
             {"cloud__state_dir": "/statement", "cloud__volumes": VOLUME},
-            "cloud.state_dir /statement: lies in no mounted volume.*expected a path in /state, or",
+            "cloud.state_dir /statement: is in no mounted volume.*expected a path in /state, or",
         ),
         (
             {"cloud__state_dir": "/state/../tmp", "cloud__volumes": VOLUME},
-            "cloud.state_dir /tmp: lies in no mounted volume",
+            "cloud.state_dir /tmp: is in no mounted volume",
         ),
         (
             {"cloud__state_dir": "gs://b/f", "serving_dir": "/serving"},
-            "--serving-dir /serving: lies in no mounted volume",
+            "--serving-dir /serving: is in no mounted volume",
         ),
         (
             {"pipeline_root": "gs://b/f", "serving_dir": "/serving"},
-            "--serving-dir /serving: lies in no mounted volume",
+            "--serving-dir /serving: is in no mounted volume",
         ),
         ({"cloud__state_dir": "minio://b/s"}, "cloud.state_dir minio://b/s: expected gs://BUCKET"),
         ({"cloud__state_dir": "state"}, "cloud.state_dir state: expected gs://BUCKET"),
         (
             {"model": "s3://b/model", "cloud__state_dir": "gs://b/s"},
-            "--model s3://b/model: a step cannot read this store; expected a path in a volume",
+            "--model s3://b/model: a step cannot read minio:// and s3:// URIs; expected a path",
         ),
         (
             {"dataset": "minio://b/data", "cloud__state_dir": "gs://b/s"},
-            "--dataset minio://b/data: a step cannot read this store",
+            "--dataset minio://b/data: a step cannot read minio:// and s3:// URIs",
         ),
         ({"pipeline_root": "hdfs://b/f"}, "--pipeline-root hdfs://b/f: expected .*minio://BUCKET"),
         (
@@ -105,7 +105,9 @@ def test_files_that_would_be_lost_or_unreadable(values, message):
     ],
 )
 def test_volumes_that_a_pod_cannot_have(volumes):
-    with pytest.raises(InputError, match=r"^cloud.volumes .*: expected CLAIM:/PATH, such as"):
+    with pytest.raises(
+        InputError, match=r"^cloud.volumes .*: expected CLAIM:/PATH, .*not in /gcs, "
+    ):
         kubeflow(cloud__volumes=volumes)
 
 

@@ -98,7 +98,9 @@ def test_a_server_that_does_not_respond_costs_a_warning(log, capfd):
 
 @pytest.mark.skipif(importlib.util.find_spec("mlflow") is not None, reason="mlflow is installed")
 def test_a_missing_package_is_said_before_anything_runs():
-    with pytest.raises(InputError, match=r"^--run.track mlflow: found no package mlflow"):
+    with pytest.raises(
+        InputError, match=r"^--run.track mlflow: the package mlflow is not installed"
+    ):
         configure(run__track="mlflow")
 
 

@@ -344,11 +344,11 @@ def test_a_run_is_followed_to_its_end(command, kubeflow, write_verdict):
     kubeflow.states = ["FAILED"]
     status, _, err = command(*PIPELINE, "--wait")
     assert status == 1
-    assert f"ended as failed; see {kubeflow.url}/#/runs" in err
+    assert f"the run ended in the state failed; see {kubeflow.url}/#/runs" in err
     kubeflow.task = "examplevalidator"
     status, _, err = command(*PIPELINE, "--wait")
     assert status == 3
-    assert f"ExampleValidator has refused the data: see its log, {kubeflow.url}/#/runs" in err
+    assert f"ExampleValidator refused the data; see its log at {kubeflow.url}/#/runs" in err
     assert len(kubeflow.find_requests("POST", "/GetArtifactsByContext")) == 1
 
 
@@ -451,7 +451,7 @@ def test_a_wait_that_cannot_go_on_names_the_run(command, kubeflow, status, expec
     exit_status, _, err = command(*PIPELINE, "--wait")
     assert exit_status == 1
     assert f"looking at the run: {expected}" in err
-    assert f"the run itself continues: see {kubeflow.url}/#/runs/details/r0" in err
+    assert f"the run is still in progress: see {kubeflow.url}/#/runs/details/r0" in err
     assert len(err.splitlines()) == 1
 
 

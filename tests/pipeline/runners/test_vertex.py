@@ -235,12 +235,12 @@ def test_a_followed_run_that_fails(command, vertex):
     vertex.states = ["PIPELINE_STATE_FAILED"]
     status, _, err = command(*PIPELINE, "--wait")
     assert status == 1
-    assert "ended as failed; see https://console.cloud.google.com" in err
+    assert "the run ended in the state failed; see https://console.cloud.google.com" in err
     vertex.jobs.clear()  # a second job within the same second would have the same name
     vertex.task = "ExampleValidator"
     status, _, err = command(*PIPELINE, "--wait")
     assert status == 3
-    assert "ExampleValidator has refused the data: see its log, https://console.cloud" in err
+    assert "ExampleValidator refused the data; see its log at https://console.cloud" in err
     assert len(err.splitlines()) == 1
 
 
@@ -322,7 +322,7 @@ def test_a_wait_that_cannot_go_on_names_the_run(command, vertex, status, expecte
     exit_status, _, err = command(*PIPELINE, "--wait")
     assert exit_status == 1
     assert f"looking at the run: {expected}" in err
-    assert "the run itself continues: see https://console.cloud.google.com" in err
+    assert "the run is still in progress: see https://console.cloud.google.com" in err
     assert len(err.splitlines()) == 1
 
 

@@ -204,7 +204,7 @@ def test_large_images_are_made_smaller_with_pillows_filter(decode, format, size)
         (encode(gradient(), "TIFF"), "not an image of a known format"),
         (image_files.animation("WEBP"), "animated WebP"),
         (image_files.animation("WEBP", "RGBA"), "animated WebP"),
-        (encode(gradient().quantize(16), "BMP")[:30] + b"\1" + bytes(90), "only Pillow decodes"),
+        (encode(gradient().quantize(16), "BMP")[:30] + b"\1" + bytes(90), "this kind of BMP"),
         (image_files.png_bomb(1001), "1001.*pixels; at most 1000000"),
         (encode(PIL.Image.new("L", (1001, 1000)), "GIF"), "at most 1000000"),
         (encode(PIL.Image.new("L", (1001, 1000)), "BMP"), "at most 1000000"),

@@ -356,7 +356,7 @@ def test_steps_that_overflow_are_left_out(fit_head, monkeypatch, caplog):
     left_out = [record for record in history["steps"] if "gradient_norm" not in record]
     assert [record["step"] for record in left_out[:2]] == [1, 2]
     assert len(left_out) <= 10
-    assert "step 1 left out: its gradients overflow float16" in caplog.text
+    assert "step 1 is skipped: its gradients overflow float16" in caplog.text
     assert len({record["loss"] for record in history["steps"]}) > 50
     assert history["epochs"][-1]["val_accuracy"] > 0.6
 
@@ -507,7 +507,7 @@ def test_a_local_run_ends_after_saving_its_training(fit_head, local_run, monkeyp
     assert ended.value.code == 143
     first, last = capfd.readouterr().err.splitlines()
     assert first == "program: the training is being saved; a second Ctrl-C ends it at once"
-    assert last.startswith("program: terminated: asked to end after ")
+    assert last.startswith("program: terminated: got a signal to end after ")
     assert "the training is saved" in last
     (checkpoints,) = saved
     assert checkpoints.restore()["step"] == step

@@ -82,7 +82,7 @@ def test_parquet(tmp_path):
         ("x.csv", "a.jpg,daisy\nb.jpg,roses\na.jpg,roses\n", "line 3: a.jpg is in line 1 as well"),
         ("x.csv", "a.jpg,daisy\n,roses\n", "line 2 has no path"),
         ("x.csv", "a.jpg,daisy,roses,tulips,train\n", "line 1 has 5 columns; expected path, label"),
-        ("x.jsonl", '{"path": "a.jpg", "label": ["a"]}', r"label is \['a'\]; expected a text"),
+        ("x.jsonl", '{"path": "a.jpg", "label": ["a"]}', r"label is \['a'\]; expected one string"),
         ("x.jsonl", '["a.jpg", "a"]', "line 1 is no JSON object"),
         ("x.jsonl", '{"path": ', "x.jsonl: cannot be read"),
         ("x.jsonl", '{"size": 3}', "line 1 has the columns size; expected the columns path"),
@@ -147,7 +147,9 @@ def test_numbers_are_sorted_by_their_values(tmp_path):
 
 def test_a_manifest_whose_images_are_all_elsewhere(tmp_path):
     (tmp_path / "x.csv").write_text("a/1.png,cat\na/2.png,dog\n")
-    with pytest.raises(InputError, match=rf"none of its 2 images is there, such as {tmp_path}/a/1"):
+    with pytest.raises(
+        InputError, match=rf"none of its 2 images exists, for example {tmp_path}/a/1"
+    ):
         ManifestSource(str(tmp_path / "x.csv")).check()
     with pytest.raises(InputError, match="No such file or directory; expected a manifest"):
         ManifestSource(str(tmp_path / "y.csv")).check()

@@ -66,7 +66,10 @@ def test_a_name_that_tfds_does_not_know_is_refused_with_the_near_miss(tmp_path):
         unknown.check()
     (tmp_path / "tf_flower").mkdir()  # a prepared dataset may have any name
     unknown.check()
-    with pytest.raises(InputError, match=r"tfds:a b: is no name.*tfds:NAME\[/CONFIG\]\[:VERSION\]"):
+    with pytest.raises(
+        InputError,
+        match=r"tfds:a b: is not the name of a dataset.*tfds:NAME\[/CONFIG\]\[:VERSION\]",
+    ):
         TfdsSource("a b", str(tmp_path)).check()
 
 
@@ -135,7 +138,9 @@ def test_a_damaged_record_file_is_named(tmp_path, flowers_record):
     content = bytearray(flowers_record.read_bytes())
     content[len(content) // 2] ^= 1
     flowers_record.write_bytes(content)
-    with pytest.raises(InputError, match=rf"{flowers_record} is damaged; expected what TFDS wrote"):
+    with pytest.raises(
+        InputError, match=rf"{flowers_record} is damaged; expected the files of TFDS"
+    ):
         TfdsSource("tf_flowers", str(tmp_path)).fingerprint()
 
 
@@ -143,7 +148,9 @@ def test_a_missing_record_file_is_named(tmp_path, flowers_record):
     source = TfdsSource("tf_flowers", str(tmp_path))
     source.prepare()
     flowers_record.unlink()
-    with pytest.raises(InputError, match=rf"{flowers_record} is missing; expected what TFDS wrote"):
+    with pytest.raises(
+        InputError, match=rf"{flowers_record} is missing; expected the files of TFDS"
+    ):
         source.fingerprint()
 
 

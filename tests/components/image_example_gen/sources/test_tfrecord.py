@@ -100,7 +100,7 @@ def test_names_of_files_and_folders_determine_splits(tmp_path):
         "Split-eval": "test",
     }
     write(tmp_path / "x" / "more.tfrecord", *examples())
-    with pytest.raises(InputError, match=r"but more.tfrecord says none; expected all of them or"):
+    with pytest.raises(InputError, match=r"but more.tfrecord does not; expected a split in all"):
         TfrecordSource(str(tmp_path / "x")).check()
     splits = {"train": ["train*", "more*"], "validation": ["test*"]}
     source = TfrecordSource(str(tmp_path / "x"), splits)
