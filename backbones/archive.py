@@ -2,9 +2,9 @@
 
 A SavedModel consists of regular files and folders. A tar archive can also hold links, devices and
 paths that lead out of the directory. In some patch releases of Python, a chain of links can pass
-the filter of `tarfile` and write outside the target (CVE-2025-4517). So an archive that contains a
-link, or anything else that is neither a file nor a folder, is refused here before anything is
-written.
+the filter of `tarfile` and write outside the target (CVE-2025-4517). This module therefore refuses
+an archive that contains anything but files and folders, such as a link, before it writes the first
+file.
 """
 
 import bz2
@@ -38,9 +38,9 @@ _KINDS = {
     tarfile.BLKTYPE: "a device",
     tarfile.FIFOTYPE: "a pipe",
 }
-_MOST_MEMBERS = 100_000  # A regular SavedModel has a few files, and one more for each asset.
-# The largest number of bytes in one read. `tarfile` reads files in smaller pieces, and a header in
-# one piece.
+_MOST_MEMBERS = 100_000  # far more than the files of a real SavedModel
+# The largest number of bytes that `tarfile` may read at once. Files are copied in pieces of this
+# size, so only a header can be larger.
 _LONGEST_READ = 1 << 20
 
 
@@ -52,20 +52,20 @@ def is_saved_model(directory: Path) -> bool:
 def unpack(
     archive: Path, directory: Path, *, max_bytes: int, check: Callable[[Path], object]
 ) -> None:
-    """Unpacks a SavedModel that lies at the root of a tar archive, or one directory below.
+    """Unpacks a SavedModel from the root of a tar archive, or from a folder at its root.
 
     Args:
       archive: a tar file, compressed or not.
-      directory: the target, which does not exist or is empty. The directory appears complete and
-        checked, or not at all.
+      directory: the target, which does not exist or is empty. If unpacking or `check` fails,
+        nothing is written to this directory.
       max_bytes: the largest total size of the unpacked files.
       check: a function that is called with the unpacked SavedModel before it is moved to
         `directory`; it raises InputError if the SavedModel must not be kept.
 
     Raises:
       InputError: the file is no tar archive, holds something other than files and folders, unpacks
-        to more than `max_bytes`, or holds no SavedModel that passes `check`. The message does not
-        name the file.
+        to more than `max_bytes`, or holds no SavedModel that passes `check`. The caller must add
+        the name of the file to the message.
       OSError: the files cannot be written.
     """
     with _open_tar(archive) as tar:
@@ -77,7 +77,8 @@ def unpack(
             f"{_gigabytes(free)} free"
         )
     with tempfile.TemporaryDirectory(prefix=f".{directory.name}.", dir=directory.parent) as staging:
-        # Only the owner can read a temporary directory; a new folder inside has the usual rights.
+        # Only the owner can read the temporary directory itself, and `rename` keeps these rights.
+        # So the model is unpacked into a folder inside, which has the default rights.
         content = Path(staging, "content")
         content.mkdir()
         with _open_tar(archive) as tar:
@@ -93,17 +94,17 @@ def unpack(
 
 
 class _Unpacked:
-    """The decompressed bytes of an archive, as a file that protects `tarfile` from hostile bytes.
+    """A file of the decompressed bytes of an archive, which limits what `tarfile` may read.
 
-    A small archive may unpack to terabytes of zeros. `tarfile` reads the extended header of a
-    member into memory, however large, and loops for ever if a size is negative (CVE-2025-8194).
+    `tarfile` reads an extended header into memory even if it is terabytes of zeros, which compress
+    to a small archive. A negative size makes `tarfile` loop for ever (CVE-2025-8194).
     """
 
     def __init__(self, file: Any) -> None:
         self._file = file
 
     def read(self, size: int = -1) -> bytes:
-        """Reads `size` bytes; a negative `size`, which would mean the whole file, is refused."""
+        """Reads `size` bytes; refuses more than 1 MiB, and -1 (the rest of the file)."""
         if not 0 <= size <= _LONGEST_READ:
             raise InputError("an archive with a header of more than 1 MiB")
         try:
@@ -131,7 +132,7 @@ class _Unpacked:
 
 @contextmanager
 def _open_tar(archive: Path) -> Iterator[tarfile.TarFile]:
-    """Opens the archive as a TarFile; raises InputError for faults of the archive."""
+    """Opens the archive as a TarFile; raises InputError if the archive is damaged."""
     with archive.open("rb") as packed:
         start = packed.read(512)
         packed.seek(0)
@@ -152,8 +153,8 @@ def _members(tar: tarfile.TarFile, max_bytes: int) -> Iterator[tarfile.TarInfo]:
     """Checks and yields each file and folder of an archive.
 
     Raises:
-      InputError: a member is neither a file nor a folder, or its path leads out of the archive; or
-        the archive has too many members, or members of more than `max_bytes` in total.
+      InputError: a member is neither a file nor a folder, or its path leads out of the target
+        directory; or the archive has too many members, or unpacks to more than `max_bytes`.
     """
     size = 0
     for number, member in enumerate(tar):
@@ -185,7 +186,7 @@ def _members(tar: tarfile.TarFile, max_bytes: int) -> Iterator[tarfile.TarInfo]:
 
 
 def _write(tar: tarfile.TarFile, member: tarfile.TarInfo, directory: Path) -> None:
-    """Writes a checked member below `directory`; ignores the access rights in the archive."""
+    """Writes a member below `directory`; ignores the access rights in the archive."""
     path = directory / member.name
     try:
         if member.isdir():

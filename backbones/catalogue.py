@@ -1,11 +1,12 @@
-"""The catalogue of models. Imports no TensorFlow.
+"""The catalogue of models.
 
 Each variant is in the catalogue twice: as a feature extractor (`…_fe`), which the pipeline tunes,
 and as a classifier (`…_classification`).
 
-Sources are the TF-Hub collection sayakpaul/vision_transformer (on Kaggle:
-spsayakpaul/vision-transformer); AugReg, Steiner et al., arXiv 2106.10270; and, for architectures,
-google-research/vision_transformer, vit_jax/configs/models.py.
+The models are those of the TF-Hub collection sayakpaul/vision_transformer (on Kaggle:
+spsayakpaul/vision-transformer). Their weights come from AugReg (Steiner et al., arXiv 2106.10270),
+and their architectures are defined in google-research/vision_transformer,
+vit_jax/configs/models.py.
 """
 
 import dataclasses
@@ -22,8 +23,8 @@ class Variant:
       title: the model's name in papers.
       architecture: the sizes, including the 1,000-class head if the checkpoint has a head.
       checkpoint: the file name in the AugReg bucket; None for a model without published weights.
-      sha256: SHA-256 of the checkpoint, 64 hex digits, or None. The publisher states no digests;
-        the catalogue contains a digest only if independent projects verify their downloads with it.
+      sha256: SHA-256 of the checkpoint, 64 hex digits, or None. The publisher states no digests, so
+        the catalogue contains only digests with which independent projects verify their downloads.
       top1: published top-1 accuracy on ImageNet-1k at 224 pixels, in percent.
     """
 

@@ -19,8 +19,8 @@ _SEED = 0
 def make_random_model(entry: Model, cache: Path, *, precision: Precision = "float32") -> Path:
     """Returns a SavedModel with random weights (fixed seed), from the cache or newly created.
 
-    If the architecture, the seed or the code of the conversion changed, a new SavedModel is
-    created.
+    A cached SavedModel is not used if the architecture, the seed or the code that creates it has
+    changed.
 
     Args:
       entry: the model of the catalogue.
@@ -53,9 +53,9 @@ def convert_checkpoint(
     precision: Precision = "float32",
     expected: Architecture | None = None,
 ) -> Path:
-    """Converts an AugReg checkpoint to a SavedModel, unless the cache has this SavedModel.
+    """Returns the SavedModel of an AugReg checkpoint, from the cache or newly converted.
 
-    If the checkpoint or the code of the conversion changed, the checkpoint is converted again.
+    A cached SavedModel is not used if the checkpoint or the code that converts it has changed.
 
     Args:
       checkpoint: the path of an `.npz` file.
@@ -93,7 +93,7 @@ def convert_checkpoint(
 
 
 def _load(checkpoint: Path, task: Task, expected: Architecture | None) -> dict[str, Any]:
-    """Reads the arrays of a checkpoint, and checks its architecture. Imports NumPy when called."""
+    """Reads the arrays of a checkpoint, and checks its architecture."""
     from backbones.augreg.checkpoint import infer_architecture, load_checkpoint
     from backbones.augreg.npz import CheckpointError
 
@@ -101,7 +101,7 @@ def _load(checkpoint: Path, task: Task, expected: Architecture | None) -> dict[s
     found = infer_architecture(arrays)
     if expected is not None and found != expected:
         raise CheckpointError(f"{checkpoint}: {_difference(found, expected)}")
-        # The error is no CheckpointError, since the checkpoint itself is valid.
+        # Not a CheckpointError, on which callers discard the file: this checkpoint is valid.
     if task == "classification" and found.classes is None:
         raise InputError(
             f"{checkpoint}: array 'head/kernel' is missing; expected a head, which a classifier "

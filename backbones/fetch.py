@@ -23,11 +23,11 @@ def fetch_saved_model(
 
     Args:
       url: the URL of a tar archive.
-      directory: the target, whose lock the caller holds; the directory appears complete and
-        checked, or not at all.
+      directory: the target, whose lock the caller holds. It is created only if the SavedModel is
+        complete and passes all checks.
       cache: the cache directory, which keeps the received bytes if the download breaks off.
       name: the name of the model in progress displays.
-      admission: the limits for the SavedModel.
+      admission: the size limit, and whether the graph may access files, the network and Python.
 
     Raises:
       DownloadError: the archive cannot be downloaded, or holds no usable SavedModel; the message
@@ -35,11 +35,12 @@ def fetch_saved_model(
     """
 
     def check(model: Path) -> None:
-        # This module imports TensorFlow, which takes seconds.
+        # `backbones.admission` imports TensorFlow, which takes seconds.
         from backbones.admission import check_backbone
 
         found = digest_of(model)
-        # The check must precede `check_backbone`, which loads the model.
+        # The digest is checked first, because `check_backbone` loads the model, which runs a part
+        # of its graph.
         check_download(directory, found)
         check_backbone(model, trusted=admission.trusted)
         remember_digest(directory, found)
@@ -118,16 +119,17 @@ def convert_downloaded(
 ) -> Path:
     """Converts a checkpoint in the cache; renames it to `….unfit` if it is not usable.
 
-    An unusable checkpoint is not removed, since the user may have put it into the cache.
+    An unusable checkpoint is renamed rather than deleted, because the user may have put it into the
+    cache.
 
     Args:
       checkpoint: an `.npz` file.
       cache: the cache directory, in which the SavedModel is written.
       sha256: the required digest; if None, the digest of the first download is required.
-      **conversion: the further arguments of `convert_checkpoint`.
+      **conversion: the other arguments of `convert_checkpoint`.
 
     Raises:
-      CheckpointError: the file was not usable, and was renamed.
+      CheckpointError: the file is no usable checkpoint; it has been renamed.
       InputError: the file cannot be read, or has no head although the task is "classification".
     """
     from backbones.augreg.npz import CheckpointError  # this module imports NumPy
@@ -139,7 +141,8 @@ def convert_downloaded(
     except CheckpointError as error:
         names = (f"{checkpoint.name}.unfit{n or ''}" for n in itertools.count())
         aside = next(p for p in map(checkpoint.with_name, names) if not p.exists())
-        # Another process may have renamed the file, and downloaded a usable checkpoint.
+        # Only the file that was read is renamed: another process may already have replaced it by a
+        # usable checkpoint.
         with contextlib.suppress(FileNotFoundError):
             if os.path.samestat(checkpoint.stat(), status):
                 checkpoint.rename(aside)

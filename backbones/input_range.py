@@ -13,8 +13,8 @@ INPUT_RANGES = {
     "0,255": ((0.0, 0.0, 0.0), (1 / 255, 1 / 255, 1 / 255)),
     "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
 }
-# The default range is that of the backbone contract (`backbones.contract`), of the TF-Hub
-# collection and of AugReg.
+# The range that the backbone contract (`backbones.contract`) prescribes. The models of the TF-Hub
+# collection and of AugReg use this range.
 DEFAULT_RANGE = "-1,1"
 
 

@@ -1,4 +1,4 @@
-"""Finds names for variables that a backbone stores without names. Imports no TensorFlow."""
+"""Finds names for variables that a backbone stores without names."""
 
 import dataclasses
 import math
@@ -12,10 +12,10 @@ _NAMELESS = "Variable"
 
 @dataclasses.dataclass(frozen=True)
 class Layout:
-    """The checkpoint's names of variables that a backbone stores without names.
+    """The names of a backbone's variables in the checkpoint from which the backbone was made.
 
     Attributes:
-      stored: the name of each variable, in the order of the SavedModel.
+      stored: the name of each variable, in the order in which the SavedModel lists its variables.
       forward: the same names, in the order of the forward pass.
     """
 
@@ -24,18 +24,18 @@ class Layout:
 
 
 def find_layout(variables: Sequence[tuple[str, Shape]]) -> Layout | None:
-    """Returns the layout of the catalogue's model whose variables have these shapes.
+    """Finds the model of the catalogue whose variables have these shapes, and returns its layout.
 
     The SavedModels of the TF-Hub collection were written by JAX's jax2tf, with a flat list of
-    variables that have no names (github.com/sayakpaul/ViT-jax2tf, conversion.ipynb). Only the
-    shapes of the variables identify such a SavedModel.
+    variables that have no names (github.com/sayakpaul/ViT-jax2tf, conversion.ipynb). So only the
+    shapes of its variables can tell which model such a SavedModel contains.
 
     Args:
       variables: TensorFlow's name, without `:0`, and shape of each variable.
 
     Returns:
-      The layout; the layout; None if the variables have names, or if no model of the catalogue has
-      these shapes.
+      The layout; None if the variables have names, or if no model of the catalogue has these
+      shapes.
     """
     if any(name != _NAMELESS for name, _ in variables):
         return None

@@ -1,4 +1,4 @@
-"""The limits for a downloaded SavedModel. Imports no TensorFlow."""
+"""The limits for a downloaded SavedModel."""
 
 import dataclasses
 import math
@@ -15,7 +15,7 @@ class Admission:
 
     Attributes:
       max_bytes: the largest size of the unpacked SavedModel.
-      trusted: whether its graph may access files, the network and Python.
+      trusted: whether the graph of the SavedModel may access files, the network and Python.
     """
 
     max_bytes: int
@@ -23,7 +23,7 @@ class Admission:
 
 
 def max_model_bytes() -> int:
-    """Returns the size limit of an unpacked archive: $VIT_MAX_MODEL_GB, by default 20.
+    """Returns the size limit of an unpacked archive in bytes, from $VIT_MAX_MODEL_GB (20 GB).
 
     Raises:
       InputError: the value of the variable is not a number above 0.

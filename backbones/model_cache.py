@@ -1,9 +1,10 @@
-"""Removes old entries from the cache of models. Imports no TensorFlow.
+"""Removes old entries from the cache of models.
 
 In the cache directory, the folders `converted`, `random` and `remote` hold SavedModels that can be
-created or copied again. Each change of a checkpoint, of the code that converts it, or of an object
-in a bucket adds a SavedModel. Nothing is removed from `models`, `checkpoints` and `downloaded`,
-which hold downloads and the user's own files.
+created or copied again. These folders grow, because a new SavedModel is created whenever a
+checkpoint, the code that converts it, or an object in a bucket has changed. Nothing is ever removed
+from `models`, `checkpoints` and `downloaded`, because they hold downloads and files that the user
+put there.
 """
 
 import contextlib
@@ -15,8 +16,8 @@ from pathlib import Path
 from backbones.digests import digest_file
 
 FOLDERS = ("converted", "random", "remote")
-_MOST_ENTRIES = 10  # number of entries of a folder that are never removed
-_DAYS = 7  # days for which an entry stays after its last use, since a run may still read it
+_MOST_ENTRIES = 10  # number of most recently used entries that each folder keeps
+_DAYS = 7  # days for which an entry is kept after its last use, because a run may still read it
 
 
 def use_entry(entry: Path) -> Path:
@@ -30,7 +31,8 @@ def use_entry(entry: Path) -> Path:
     Returns:
       `entry`.
     """
-    # A read-only cache, such as in a container image, does not grow, so errors do no harm.
+    # A read-only cache, as in a container image, raises OSError here, which is harmless: such a
+    # cache does not grow.
     with contextlib.suppress(OSError):
         os.utime(entry)
         remove_unused(entry.parent, now=time.time())

@@ -3,12 +3,12 @@
 A SavedModel is a program, and it may contain any of TensorFlow's 1,910 operations, even those that
 read files. Operations run with the rights of the user who loads the model; some run during loading.
 
-- An operation that TensorFlow registers as stateless is allowed, since its outputs should depend
-  only on its inputs. `NOT_PURE` lists the exceptions.
-- An operation that TensorFlow registers as stateful is refused. The exceptions, listed in
-  `STATEFUL`, keep their state in the memory of the process: variables, tables, random generators,
-  data sets of tensors. So if a later TensorFlow adds a stateful operation, it is refused until
-  `STATEFUL` lists it.
+- An operation that TensorFlow registers as stateless is allowed, because in general it only
+  computes outputs from its inputs. `NOT_PURE` lists the exceptions, which are refused.
+- An operation that TensorFlow registers as stateful is refused. `STATEFUL` lists the exceptions,
+  which are allowed because they keep their state in the memory of the process: variables, tables,
+  random generators, data sets of tensors. A stateful operation that a later TensorFlow adds is
+  refused until somebody adds it to `STATEFUL`.
 - An operation whose name begins with an underscore is internal to TensorFlow, and is refused: no
   regular SavedModel contains one.
 
@@ -17,8 +17,8 @@ Sources: tf.raw_ops and the kernels of TensorFlow 2.21 in tensorflow/core/kernel
 
 import re
 
-# Operations that TensorFlow registers as stateless, although they access more than their inputs and
-# outputs.
+# Operations that TensorFlow registers as stateless, although they do more than compute outputs from
+# their inputs.
 NOT_PURE = frozenset(
     {
         # files
@@ -44,7 +44,7 @@ NOT_PURE = frozenset(
         "DebugIdentity",
         "DebugNanCount",
         "DebugNumericSummary",
-        # operations that run Python code, or code that is not in the graph as operations
+        # operations that run Python code, or code that the graph does not contain as operations
         "DatasetFromGraph",
         "MlirPassthroughOp",
         "PyFuncStateless",

@@ -25,8 +25,8 @@ def check_operations(directory: str | Path) -> None:
     """Refuses a SavedModel whose graph contains forbidden operations.
 
     `backbones.operations` lists the allowed operations. Operations that write or read a checkpoint
-    are allowed only in the functions that save and restore the variables, only for a file that the
-    caller names, and only if nothing but the saver calls these functions.
+    are allowed only in the functions that save and restore the variables. Only the saver may call
+    these functions. The function that restores may read only a file that its caller names.
 
     Raises:
       InputError: the graph has an operation that is not allowed, or the directory is no SavedModel.
@@ -58,7 +58,7 @@ def _impure(
     functions: Iterable[str],
     allowed: Iterable[str] = (),
 ) -> Iterator[str]:
-    # The names are sorted, so that the message about a model is always the same.
+    # The order of a set differs from run to run. Sorting keeps the error message the same.
     for name in sorted({node.op for node in nodes}.difference(allowed, functions)):
         definition = op_def_registry.get(name)
         if definition is None:
@@ -68,9 +68,7 @@ def _impure(
 
 
 class _Saver:
-    """The part of a graph that saves and restores variables: two nodes, each of which calls a
-    function.
-    """
+    """The two nodes that save and restore the variables, and the functions that they call."""
 
     def __init__(
         self,
@@ -90,7 +88,7 @@ class _Saver:
         self._functions = functions
 
     def operations(self, function: function_pb2.FunctionDef) -> frozenset[str]:
-        """Returns the operations on checkpoints that `function` may use."""
+        """Returns the operations that write or read checkpoints and are allowed in `function`."""
         allowed = self._allowed.get(function.signature.name, frozenset())
         arguments = {argument.name for argument in function.signature.input_arg}
         # A function may restore only from a file in its argument, not from a file named in the
@@ -102,7 +100,7 @@ class _Saver:
         return allowed - RESTORE if reads_own_file else allowed
 
     def other_callers(self) -> Iterator[str]:
-        """Describes each use of the saver's functions or tensors outside the saver."""
+        """Yields a description of each use of the saver's functions elsewhere in the graph."""
         graph, own = self._meta_graph.graph_def, set(self._allowed)
         for node in graph.node:
             uses = {_node(name) for name in node.input} & set(self._nodes)
@@ -134,7 +132,7 @@ def _functions_of(node: node_def_pb2.NodeDef) -> set[str]:
 
 
 def _functions_in(attributes: Any) -> Iterator[str]:
-    """Yields the names of the functions that the attributes of a node refer to, at any depth."""
+    """Yields the functions that the attributes name, and those that their attributes name."""
     for value in attributes.values():
         for function in (value.func, *value.list.func):
             if function.name:
@@ -143,5 +141,5 @@ def _functions_in(attributes: Any) -> Iterator[str]:
 
 
 def _node(tensor: str) -> str:
-    """Returns the name of the node to which the tensor or control input with this name belongs."""
+    """Returns the node name in the name of a tensor (`node:0`) or control input (`^node`)."""
     return tensor.removeprefix("^").partition(":")[0]

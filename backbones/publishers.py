@@ -1,4 +1,4 @@
-"""The addresses of published models. Imports no TensorFlow."""
+"""The addresses of published models."""
 
 import dataclasses
 import hashlib
@@ -31,7 +31,7 @@ class DownloadLocations:
     storage: str = "https://storage.googleapis.com"
 
     def archives(self, entry: Model) -> tuple[str, ...]:
-        """Returns the URLs of the archive of `entry`, in the order in which to try them."""
+        """Returns the URLs of the archive of `entry`: Kaggle first, then TF-Hub."""
         assert entry.kaggle is not None and entry.handle is not None
         return self.kaggle_archive(entry.kaggle), self.url(entry.handle)
 
@@ -51,7 +51,7 @@ class DownloadLocations:
         parts = urlsplit(model)
         if parts.scheme == "gs":
             return f"{self.storage}/{parts.netloc}{quote(parts.path)}"
-        if parts.hostname == "tfhub.dev":  # the protocol of TF-Hub: tensorflow.org/hub/hosting
+        if parts.hostname == "tfhub.dev":  # for the query, see tensorflow.org/hub/hosting
             return f"{self.tfhub}{parts.path}?tf-hub-format=compressed"
         return model
 
@@ -97,12 +97,13 @@ def kaggle_handle(model: str) -> str | None:
     """Returns the Kaggle handle in `model`, with its version; None if `model` contains no Kaggle
     handle.
 
-    `model` may be a handle or the address of a page, with or without the words `frameworks`,
-    `variations` and `versions`. A missing version means version 1, so that the same text always
-    names the same model.
+    `model` may be a handle or the URL of a page of Kaggle, and may contain the words `frameworks`,
+    `variations` and `versions`. A handle without a version gets version 1, not the latest version,
+    so that it always names the same model.
 
     Raises:
-      InputError: `model` is a page of Kaggle, but not of a TensorFlow 2 variation.
+      InputError: `model` is the URL of a page of Kaggle that shows no TensorFlow 2 variation of a
+        model.
     """
     is_page = _host(model) in ("kaggle.com", "www.kaggle.com")
     path = urlsplit(model).path.strip("/") if is_page else model

@@ -1,4 +1,4 @@
-"""Parses the value of `--model`. Imports no TensorFlow."""
+"""Parses the value of `--model`."""
 
 import dataclasses
 import errno
@@ -39,14 +39,15 @@ class ModelReference:
 
     @property
     def keeps_its_graph(self) -> bool:
-        """Whether the model is a finished SavedModel, whose precision can no longer be chosen."""
+        """Whether the model is an existing SavedModel, the precision of whose graph is fixed."""
         return self.kind != "name" and not self.is_checkpoint
 
     @functools.cached_property
     def is_augreg(self) -> bool:
-        """Whether the model belongs to the AugReg family, for which datasets have recipes.
+        """Whether the model belongs to the AugReg family, for which the recipes were made.
 
-        A directory is recognised by the names of its variables, not by its own name.
+        A SavedModel directory belongs to it if its variables have the names of an AugReg
+        checkpoint.
         """
         return self.entry is not None or self.is_checkpoint or _has_augreg_variables(self)
 
@@ -60,7 +61,7 @@ class ModelReference:
 
     @property
     def has_weights(self) -> bool:
-        """Whether the model has pretrained weights; the catalogue's smallest model has none."""
+        """Whether the model has pretrained weights; vit_mini, the smallest, has none."""
         return self.entry is None or self.entry.variant.checkpoint is not None
 
 
@@ -68,7 +69,7 @@ def parse_model(text: str) -> ModelReference:
     """Parses the value of `--model`, without checking that the model exists.
 
     Raises:
-      InputError: the value is a path, and the operating system cannot look it up.
+      InputError: the operating system cannot tell whether the path exists.
     """
     kind: Kind = "path"
     if text in MODELS:
@@ -85,10 +86,10 @@ def parse_model(text: str) -> ModelReference:
 def exists(text: str) -> bool:
     """Whether `text` is a path that exists.
 
-    A text that is too long for a path, such as a signed URL, is no path.
+    The result is False if `text` is too long for a path, as a signed URL may be.
 
     Raises:
-      InputError: the operating system cannot look the path up, for example for lack of permission.
+      InputError: the operating system cannot tell, for example because a permission is missing.
     """
     try:
         return Path(text).exists()
@@ -109,7 +110,7 @@ def _find_by_handle(text: str) -> Model | None:
     """Returns the catalogue's model with the TF-Hub or Kaggle handle `text`, in any version."""
     try:
         handle = publishers.kaggle_handle(text) or text
-    except InputError:  # `check_model` reports an address of Kaggle that shows no model
+    except InputError:  # `check_model` reports a Kaggle page that shows no model
         return None
     unversioned = handle.rpartition("/")[0]
     for entry in MODELS.values():
@@ -125,5 +126,5 @@ def _has_augreg_variables(reference: ModelReference) -> bool:
     graph = Path(reference.text, GRAPH_FILE)
     try:
         return _AUGREG_VARIABLE in graph.read_bytes()
-    except OSError:  # `check_model` reports errors of the path later
+    except OSError:  # `check_model` reports an unreadable path later
         return False

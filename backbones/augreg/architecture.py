@@ -1,8 +1,8 @@
 """The sizes of the Vision Transformers of the AugReg family, and the shapes of their arrays.
 
-Names and shapes are those of the published checkpoints, `gs://vit_models/augreg/*.npz`, which the
-public code (github.com/google-research/vision_transformer, `vit_jax/models_vit.py` and
-`vit_jax/models_resnet.py`) writes and reads. This module imports neither TensorFlow nor NumPy.
+The arrays have the names and shapes of the published checkpoints, `gs://vit_models/augreg/*.npz`.
+The models are defined in github.com/google-research/vision_transformer, `vit_jax/models_vit.py` and
+`vit_jax/models_resnet.py`. This module imports neither TensorFlow nor NumPy.
 """
 
 import math
@@ -12,7 +12,7 @@ from typing import Literal
 from common.errors import InputError
 
 Shape = tuple[int, ...]
-Task = Literal["fe", "classification"]  # "fe" stands for a feature extractor, without a head
+Task = Literal["fe", "classification"]  # "fe": a feature extractor, which has no head
 Precision = Literal["float32", "mixed_bfloat16", "mixed_float16"]
 
 
@@ -28,8 +28,9 @@ class Architecture:
       depth: number of encoder blocks.
       heads: number of attention heads; a divisor of `width`.
       mlp_dim: number of hidden features of the MLP in an encoder block.
-      resnet_blocks: number of units in each block of the ResNet in front of the encoder. `()`
-        stands for a ResNet that consists only of its root (R-Ti/16), `None` for no ResNet.
+      resnet_blocks: number of units in each block of the ResNet in front of the encoder. If
+        `resnet_blocks` is `()`, the ResNet consists of its root only (R-Ti/16); if it is `None`,
+        the model has no ResNet.
       width_factor: width of the ResNet, as a multiple of 64 channels; a multiple of 0.5, because
         GroupNorm has 32 groups.
       representation_size: number of features of the tanh layer `pre_logits`; `None` if the model

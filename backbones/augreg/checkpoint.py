@@ -15,8 +15,7 @@ Arrays = Mapping[str, np.ndarray]
 
 _BLOCK = r"Transformer/encoderblock_\d+"
 
-# The names of an encoder block's parts in the current public code, and in the published
-# checkpoints.
+# Layers of an encoder block: the name in the current public code, and in the published checkpoints.
 _PUBLISHED_PARTS = {
     "LayerNorm_1": "LayerNorm_2",
     "MultiHeadDotProductAttention_0": "MultiHeadDotProductAttention_1",
@@ -50,14 +49,15 @@ def load_checkpoint(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
 
 
 def published_layout(arrays: Arrays) -> dict[str, np.ndarray]:
-    """Returns the same arrays with the names and shapes of the published checkpoints.
+    """Returns a checkpoint's arrays with the names and shapes of the published checkpoints.
 
-    The current public code numbers the parts of an encoder block differently, and gives GroupNorm's
-    parameters the shape `(C,)` rather than `(1, 1, 1, C)`. The values of the arrays are not
-    changed.
+    Checkpoints that were written by the current public code have other numbers in the names of the
+    layers of an encoder block, and GroupNorm parameters of shape `(C,)` instead of `(1, 1, 1, C)`.
+    The values of the arrays are not changed.
 
     Returns:
-      float32 arrays by name, for exactly the names in `infer_architecture(...).array_shapes()`.
+      float32 arrays by name; the names are exactly those of
+      `infer_architecture(...).array_shapes()`.
 
     Raises:
       CheckpointError: an array is missing, unexpected or not float32, or its shape does not fit the
@@ -66,7 +66,8 @@ def published_layout(arrays: Arrays) -> dict[str, np.ndarray]:
     published = {}
     for name, array in arrays.items():
         published_name = _published_name(name)
-        # If the checkpoint has the array under both names, `_check_names` will report `name`.
+        # If the checkpoint also has an array of the published name, the array keeps its old name,
+        # which `_check_names` then reports as unexpected.
         if published_name in arrays:
             published_name = name
         published[published_name] = _published_shape(name, array)
@@ -80,8 +81,8 @@ def published_layout(arrays: Arrays) -> dict[str, np.ndarray]:
 def infer_architecture(arrays: Arrays) -> Architecture:
     """Infers the architecture from the shapes of arrays in the published layout.
 
-    Each size of the architecture is read from one array. `published_layout` then compares the
-    shapes of all arrays with those of the architecture.
+    Each size of the architecture is read from the shape of one array only. `published_layout` then
+    checks that the other arrays fit this architecture.
 
     Raises:
       CheckpointError: an array from which a size is read is missing, or the size is impossible.
@@ -144,7 +145,7 @@ def _grid_size(arrays: Arrays) -> int:
 
 
 def _count(arrays: Arrays, pattern: str) -> int:
-    """Returns how many different strings the group in `pattern` matches in all names."""
+    """Returns how many distinct strings the group in `pattern` matches in array names."""
     matches = (re.fullmatch(pattern, name) for name in arrays)
     return len({match[1] for match in matches if match})
 

@@ -9,9 +9,10 @@ import numpy as np
 
 from common.errors import InputError, one_line
 
-# The largest ratio of unpacked to packed size. Trained weights can hardly be compressed.
+# The largest ratio of unpacked to packed size. A larger ratio is refused: trained weights can
+# hardly be compressed, so the archive is damaged or hostile.
 _LARGEST_RATIO = 10
-_SLACK = 100_000_000  # bytes by which an unpacked archive may exceed `_LARGEST_RATIO`
+_SLACK = 100_000_000  # bytes that an archive may unpack to beyond `_LARGEST_RATIO` times its size
 
 
 class CheckpointError(InputError):
@@ -42,7 +43,7 @@ def read_npz(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
             return {name: _read_array(archive, name) for name in archive.files}
     except CheckpointError as error:
         raise CheckpointError(f"{path}: {error}") from error
-    # With hostile bytes, zipfile may raise any exception, see `_read_array`.
+    # On hostile bytes, zipfile may raise any exception: see `_read_array`.
     except Exception as error:
         raise CheckpointError(
             f"{path}: unreadable archive ({one_line(error)}); download the checkpoint again"
@@ -58,7 +59,7 @@ def _describe_content(path: Path) -> str:
 
 
 def _check_names(names: list[str]) -> None:
-    """Refuses two arrays with the same name, because NumPy would read only the last array."""
+    """Refuses two arrays with the same name, because NumPy would read only the last."""
     name, count = max(Counter(names).items(), key=lambda item: item[1], default=("", 0))
     if count > 1:
         raise CheckpointError(
@@ -68,7 +69,7 @@ def _check_names(names: list[str]) -> None:
 
 
 def _check_size(path: Path, archive: zipfile.ZipFile) -> None:
-    """Refuses a small file if the archive's directory states a huge unpacked size."""
+    """Refuses a small archive whose members are huge according to its zip directory."""
     packed, unpacked = path.stat().st_size, sum(member.file_size for member in archive.infolist())
     if unpacked > _LARGEST_RATIO * packed + _SLACK:
         raise CheckpointError(

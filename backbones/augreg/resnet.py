@@ -1,8 +1,9 @@
 """The ResNet of hybrid Vision Transformers as a TensorFlow graph.
 
 The model is a ResNet-v1 with weight standardisation (Qiao et al., arXiv 1903.10520) and GroupNorm
-(Wu and He, arXiv 1803.08494). As in github.com/google-research/vision_transformer,
-`vit_jax/models_resnet.py`, padding is SAME, and the second convolution of a unit has the stride.
+(Wu and He, arXiv 1803.08494). Padding is SAME, and in a unit that halves the resolution, the second
+convolution has the stride of 2, as in github.com/google-research/vision_transformer,
+`vit_jax/models_resnet.py`.
 """
 
 from collections.abc import Mapping

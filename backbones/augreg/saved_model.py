@@ -12,7 +12,8 @@ from common.saved_model import GRAPH_FILE
 class _Reusable(tf.Module):
     """The root object of the SavedModel."""
 
-    # The lists below replace properties of tf.Module, because a SavedModel stores only attributes.
+    # `tf.Module` has properties of these names, which cannot be assigned or saved. As plain
+    # attributes, the lists are stored in the SavedModel.
     variables: list[tf.Variable] = []  # noqa: RUF012
     trainable_variables: list[tf.Variable] = []  # noqa: RUF012
 
@@ -20,17 +21,17 @@ class _Reusable(tf.Module):
 def write_saved_model(model: VisionTransformer, directory: Path) -> None:
     """Writes `model` as a SavedModel that TensorFlow loads without this project's code.
 
-    `tf.saved_model.load` returns an object that is called as `obj(images, training=False)`, with
-    the images and outputs of `model` and any batch size. The object's lists `variables` and
-    `trainable_variables` contain all variables, named as in the checkpoint; the list
-    `regularization_losses` is empty. The signature `serving_default` takes `images` and returns
+    `tf.saved_model.load` returns an object that is called as `obj(images, training=False)`. It
+    accepts batches of any size and returns the outputs of `model`. The lists `obj.variables` and
+    `obj.trainable_variables` contain all variables, named as in the checkpoint; the list
+    `obj.regularization_losses` is empty. The signature `serving_default` takes `images` and returns
     `outputs`.
 
     Args:
       model: the model to write.
-      directory: the directory to write, which does not exist yet or is empty. A new directory
-        appears complete or not at all. In an existing directory, `saved_model.pb` is written last;
-        a directory without this file is no SavedModel.
+      directory: the directory to write, which does not exist yet or is empty. A new directory is
+        created by renaming a complete one. In an existing directory, `saved_model.pb` is written
+        last, so that an incomplete directory does not look like a SavedModel.
     """
     size = model.architecture.image_size
     spec = tf.TensorSpec([None, size, size, 3], tf.float32, name="images")

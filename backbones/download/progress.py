@@ -1,4 +1,4 @@
-"""Shows downloads, and waiting for other processes, on the console. Imports no TensorFlow."""
+"""Shows on the console how downloads progress, and which file another process is writing."""
 
 import logging
 from collections.abc import Iterator
@@ -15,11 +15,11 @@ from common.text import make_printable
 
 @contextmanager
 def show_downloads(console: rich.console.Console) -> Iterator[None]:
-    """A context in which the console shows each download: as a bar on a terminal, as two lines in a
-    file.
+    """A context in which the console shows each download.
 
-    If this process waits for another process, a line names the file that the other process is
-    writing.
+    A terminal shows a progress bar. A file gets two lines, at the start and at the end of a
+    download. If this process waits for another process, a line names the file that the other
+    process is writing.
     """
     bars = make_bars(
         console,
