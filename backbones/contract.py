@@ -154,8 +154,8 @@ def call_backbone(backbone: Any, images: tf.Tensor, *, training: bool = False) -
     return backbone(images)
 
 
-# This object is not in the module of `preprocessing_fn`, because TFX reloads that module, which
-# would lose the object.
+# TFX reloads the module of `preprocessing_fn`. This object must survive that, so it is kept in this
+# module.
 _shared = SharedObjects()
 
 
@@ -198,7 +198,7 @@ def _has_kind(
 ) -> bool:
     """Whether a node is a list that contains only objects of the kinds `members`.
 
-    If `members` is empty: whether the node is a function.
+    If `members` is empty, the result is whether the node is a function.
     """
     node = graph.nodes[number]
     if not members:

@@ -23,7 +23,7 @@ class Admission:
 
 
 def max_model_bytes() -> int:
-    """Returns the size limit of an unpacked archive in bytes, from $VIT_MAX_MODEL_GB (20 GB).
+    """Returns the size limit of an unpacked archive in bytes: $VIT_MAX_MODEL_GB, or 20 GB if unset.
 
     Raises:
       InputError: the value of the variable is not a number above 0.

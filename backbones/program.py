@@ -132,7 +132,7 @@ def _functions_of(node: node_def_pb2.NodeDef) -> set[str]:
 
 
 def _functions_in(attributes: Any) -> Iterator[str]:
-    """Yields the functions that the attributes name, and those that their attributes name."""
+    """Yields the names of the functions in attributes of a node, nested functions included."""
     for value in attributes.values():
         for function in (value.func, *value.list.func):
             if function.name:
@@ -141,5 +141,5 @@ def _functions_in(attributes: Any) -> Iterator[str]:
 
 
 def _node(tensor: str) -> str:
-    """Returns the node name in the name of a tensor (`node:0`) or control input (`^node`)."""
+    """Returns the name of the node that an input comes from: `node` for `node:0` or `^node`."""
     return tensor.removeprefix("^").partition(":")[0]

@@ -39,7 +39,7 @@ class ModelReference:
 
     @property
     def keeps_its_graph(self) -> bool:
-        """Whether the model is an existing SavedModel, the precision of whose graph is fixed."""
+        """Whether the model is an existing SavedModel, whose precision can no longer be chosen."""
         return self.kind != "name" and not self.is_checkpoint
 
     @functools.cached_property

@@ -7,20 +7,23 @@ The benchmark prints a table in Markdown, each row as soon as it is measured, so
 run keeps its rows. It needs TensorFlow and Keras, but not TFX. It also runs on a CPU, slowly; use
 small sizes there.
 
-`--torch` names a Python with PyTorch. With this option, each row that times steps also measures the
+`--torch` is the path of a Python that has PyTorch. Each row that times steps then also measures the
 same model in PyTorch (timm's model, if timm is installed), with `torch.compile` and in bfloat16 by
-autocast. The two frameworks take turns, in two processes, and the median of the ratios of all turns
-is printed.
+autocast. TensorFlow and PyTorch run in two processes, which are measured alternately. Each round
+gives a ratio of the two speeds, and the benchmark prints the median of these ratios.
 
 training: images/s of the Trainer's own step (SGD with momentum, clipping) on a batch in the
 device's memory, with XLA (--jit-compile) and without.
-forward: images/s of the backbone; each step waits for its result, so batch 1 measures latency.
-agreement: the difference between the features on the device and on the CPU, as norm of the
-difference / norm of the features; and the largest difference of the losses of 20 training steps.
+forward: images/s of the backbone; each step waits for its result, so a batch size of 1 measures
+latency.
+agreement: the norm of the difference between the features on the device and those on the CPU,
+divided by the norm of the features on the CPU; and the largest difference between the losses on the
+device and those on the CPU over 20 training steps.
 loop: speed of the Trainer's loop, which reads, decodes, crops and flips JPEGs, relative to the same
-step on a batch in memory; and images/s of the input pipeline alone.
-replicas: speed of a step under MirroredStrategy on one device, relative to a step without strategy.
-memory: peak memory of a training step by model and batch size.
+training step on a batch in memory; and images/s of the input pipeline alone.
+replicas: speed of a training step under MirroredStrategy on one device, relative to a step without
+a distribution strategy.
+memory: peak memory of a training step, for each model and batch size.
 """
 
 import argparse
@@ -50,7 +53,7 @@ _CLASSES = 1000
 
 
 def main(given: list[str] | None = None) -> None:
-    """Measures the parts that the command line names."""
+    """Runs the measurements that the command line names, and prints the table."""
     options = _parse(given)
     deadline = time.monotonic() + 60 * options.minutes
     with Table(options.output) as table, start_tensorflow() as ours:
@@ -105,14 +108,17 @@ Rows = Iterator[tuple[str, str, Callable[[], tuple[str, str, str]]]]
 
 
 class Measurement:
-    """The parts of the table. Each part yields titles, goals, and functions that measure a row."""
+    """The measurements. Each public method measures one part of the table.
+
+    For each row, the method yields a title, a goal and a function that measures the row.
+    """
 
     def __init__(self, options: argparse.Namespace, ours: Side, other: Side | None) -> None:
         self._options = options
         self._ours = ours
         self._other = other
         self._cpu: Side | None = None
-        self._prepared = ""  # the name of the steps that the process of PyTorch has prepared
+        self._prepared = ""  # the model and settings that the PyTorch process has prepared
 
     def close(self) -> None:
         """Ends all processes."""
@@ -121,7 +127,7 @@ class Measurement:
                 side.close()
 
     def restart_ended_processes(self) -> None:
-        """Restarts processes that ended during a row."""
+        """Restarts processes that ended while a row was measured."""
         if not self._ours.is_running:
             self._ours = start_tensorflow()
         if self._other and not self._other.is_running:
@@ -355,7 +361,7 @@ class Measurement:
         return self._cpu
 
 
-# Ways to compile the training step, and how a row names them.
+# Ways to compile the training step, and the text for each way in the title of a row.
 _WAYS = {"fused": ", XLA and cuDNN's attention", "xla": ", XLA", "plain": ""}
 _PARTS = ("training", "forward", "agreement", "loop", "replicas", "memory")
 

@@ -5,19 +5,19 @@
 
 The benchmark prints images/s and the fraction of peak for the forward pass and for a full training
 step (forward, backward, SGD with momentum) of the SavedModel, with random weights. Peak is the
-speed of a square matrix product in TensorFlow in the same precision, at the size with the highest
-median speed. Every round measures the peak for a second before each step, and the median of the
-ratios of all rounds is printed. So neither a drift in the machine's speed nor one lucky moment
-distorts the result.
+speed at which TensorFlow multiplies two square matrices in the same precision, for the fastest of
+several sizes. Every round measures the peak for a second before each step, and divides the speed of
+the step by the peak. The benchmark prints the median of these ratios over all rounds, so that
+changes of the machine's speed hardly affect the result.
 
-Floating-point operations are counted in two ways. As published, every token goes through every
-block: 9.2 GFLOP per image for S/16, and three times that for training; this count makes the
-fractions comparable with those of other code. As computed here, the last block computes its layers
-after attention for the class token only.
+Floating-point operations are counted in two ways. The count "as published" assumes that every token
+goes through every block: 9.2 GFLOP per image for S/16, and three times that for training. With this
+count, fractions of peak are comparable with those of other code. The count "as computed" is
+smaller, because in this project the last block computes its output for the class token only.
 
-`--torch` names a Python with PyTorch. With this option, each round also measures the same model in
-PyTorch, with and without `torch.compile`, on the CPU (`benchmarks/sides/torch_side.py`; 16 bits by
-autocast), and the median ratio of the speeds is printed.
+`--torch` is the path of a Python that has PyTorch. Each round then also measures the same model in
+PyTorch on the CPU, with and without `torch.compile` (`benchmarks/sides/torch_side.py`; 16 bits by
+autocast), and the benchmark prints the median of the ratios of the two speeds.
 """
 
 import contextlib
@@ -46,7 +46,7 @@ def published_flops(architecture: Architecture) -> int:
 
 
 def computed_flops(architecture: Architecture) -> int:
-    """Returns the operations that `backbones.augreg.vit` computes, fewer than `published_flops`."""
+    """Returns the floating-point operations that `backbones.augreg.vit` computes per image."""
     whole = block_flops(architecture, architecture.tokens)
     return published_flops(architecture) - whole + block_flops(architecture, 1)
 
@@ -61,7 +61,7 @@ def block_flops(a: Architecture, queries: int) -> int:
 
 
 def make_peak(precision: str) -> Callable[[], float]:
-    """Returns a function that multiplies matrices for about a second, and returns FLOP/s."""
+    """Returns a function that multiplies matrices for a second and returns its speed in FLOP/s."""
     import tensorflow as tf
 
     def measure(matrix: tf.Tensor, seconds: float) -> float:
@@ -81,7 +81,7 @@ def make_peak(precision: str) -> Callable[[], float]:
 
 
 def make_steps(directory: str, size: int, batch_size: int) -> dict[str, Callable[[], object]]:
-    """Returns functions that do a forward pass and a training step of a SavedModel on one batch."""
+    """Returns two functions, which run a forward pass and a training step of a SavedModel."""
     import keras
     import tensorflow as tf
 

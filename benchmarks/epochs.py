@@ -2,11 +2,12 @@
 
     python benchmarks/epochs.py --model DIR --dataset DIR [--epochs 100] [--rounds 3]
 
-The benchmark times `pipeline_runner.py --tune head` with `--epochs` epochs and with one epoch, each
-from an empty pipeline root to the pushed model. The two runs take turns, and the median of the
-ratios of all rounds is printed. The frozen backbone is computed once for every image, in Transform,
-so epochs should cost almost nothing: the goal is a ratio of at most 1.2 for 100 epochs on 600
-images. A run before the first round downloads or converts the model.
+Each round times two runs of `pipeline_runner.py --tune head`, one with `--epochs` epochs and one
+with a single epoch, from an empty pipeline root to the pushed model. The benchmark prints the
+median of the ratios of the two times over all rounds. Transform runs the frozen backbone once on
+each image, so further epochs should cost almost nothing: the goal is a ratio of at most 1.2 for 100
+epochs on 600 images. An extra run before the first round downloads or converts the model, so that
+no timed run does.
 """
 
 import argparse
@@ -45,7 +46,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
 
 
 def _seconds(options: argparse.Namespace, epochs: int) -> float:
-    """Returns the seconds of a run from an empty pipeline root to the pushed model."""
+    """Returns how many seconds a run takes, from an empty pipeline root to the pushed model."""
     with tempfile.TemporaryDirectory() as root:
         command = [sys.executable, str(_RUNNER), "--tune", "head", "--min-accuracy", "0"]
         command += ["--model", options.model, "--dataset", options.dataset]

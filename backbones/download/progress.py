@@ -17,7 +17,7 @@ from common.text import make_printable
 def show_downloads(console: rich.console.Console) -> Iterator[None]:
     """A context in which the console shows each download.
 
-    A terminal shows a progress bar. A file gets two lines, at the start and at the end of a
+    A terminal shows a progress bar. An output file gets two lines, at the start and at the end of a
     download. If this process waits for another process, a line names the file that the other
     process is writing.
     """

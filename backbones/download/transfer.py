@@ -207,7 +207,7 @@ class _Transfer:
                     self._report(logging.DEBUG)
 
     def _is_next(self, header: Mapping[str, str], validator: str | None) -> bool:
-        """Whether the response is the rest of the partial file; some servers ignore If-Range."""
+        """Whether the response continues the partial file; a server may ignore If-Range."""
         expected = rf"bytes {self._size}-\d+/{self._total}"
         has_rest = re.fullmatch(expected, header.get("Content-Range", ""))
         return bool(has_rest) and validator in (None, self._validator)

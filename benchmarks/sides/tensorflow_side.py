@@ -1,9 +1,9 @@
-"""Measures the backbones, the training step and the loop of this project, in a separate process.
+"""Measures this project's backbones, training step and training loop, in a separate process.
 
     python -m benchmarks.sides.tensorflow_side
 
-The process answers the requests of `benchmarks/sides/process.py`. It needs TensorFlow and Keras,
-but not TFX.
+The process answers requests from `benchmarks/sides/process.py`. It needs TensorFlow and Keras, but
+not TFX.
 """
 
 import gc
@@ -36,12 +36,12 @@ CROP_AND_FLIP = Augmentation(crop_area=0.05, flip=True)
 
 
 def make_hyperparameters(batch_size: int, **more: Any) -> Hyperparameters:
-    """Returns the hyperparameters of all measured trainings: SGD with momentum and clipping."""
+    """Returns the hyperparameters of every measurement: SGD with momentum and gradient clipping."""
     return Hyperparameters(batch_size=batch_size, learning_rate=1e-3, schedule="constant", **more)
 
 
 class TensorFlowSide:
-    """The functions that answer requests; it keeps prepared steps by name."""
+    """The functions that answer requests. Steps that were prepared are stored by name."""
 
     def __init__(self, folder: Path) -> None:
         """
@@ -54,7 +54,7 @@ class TensorFlowSide:
             tf.config.experimental.set_memory_growth(gpu, True)
 
     def device(self) -> dict[str, Any]:
-        """Returns the names of TensorFlow's device and of the implementation."""
+        """Returns the name of the device, and the version of TensorFlow."""
         gpus = tf.config.list_physical_devices("GPU")
         name = tf.config.experimental.get_device_details(gpus[0])["device_name"] if gpus else "CPU"
         return {"device": name, "implementation": f"TensorFlow {tf.__version__}"}
@@ -73,7 +73,7 @@ class TensorFlowSide:
         fused: bool = False,
         keep: bool = False,
     ) -> dict[str, Any]:
-        """Prepares steps on one batch in the device's memory, and warms up.
+        """Prepares a forward or training step on a batch in the device's memory, and warms it up.
 
         Args:
           name: the name of the steps.
@@ -85,7 +85,7 @@ class TensorFlowSide:
           classes: the number of classes of the head, for "training".
           strategy: "single" or "mirrored", for "training".
           fused: whether a GPU computes attention by kernels of cuDNN, for "training" with XLA.
-          keep: whether steps that were prepared earlier stay in memory.
+          keep: whether steps that were prepared earlier are kept in memory.
         """
         if not keep:
             self._drop()
@@ -107,7 +107,7 @@ class TensorFlowSide:
         return {"seconds": self._steps[name](steps)}
 
     def peak(self) -> dict[str, Any]:
-        """Returns the peak memory of the device since the last call, in MiB; None on a CPU."""
+        """Returns the device's peak memory since the previous call, in MiB; None on a CPU."""
         if not tf.config.list_physical_devices("GPU"):
             return {"mib": None}
         peak = tf.config.experimental.get_memory_info("GPU:0")["peak"] / 2**20
@@ -174,12 +174,13 @@ class TensorFlowSide:
         compiled: bool,
         precision: str,
     ) -> dict[str, Any]:
-        """Measures the Trainer's loop, in turns with the same step on one batch in memory.
+        """Measures the Trainer's loop, alternately with the training step on one batch in memory.
 
         The loop reads, decodes, crops and flips JPEGs, and records its history.
 
         Returns:
-          The seconds per step in each round: "loop" for the loop, "bare" for the step alone.
+          The seconds per step in each round, under "loop" for the loop and under "bare" for the
+          step on the batch in memory.
         """
         self._drop()
         material = self._material(model, images, precision)
@@ -218,7 +219,7 @@ class TensorFlowSide:
     def input(
         self, *, model: str, batch_size: int, images: int, batches: int, rounds: int
     ) -> dict[str, Any]:
-        """Measures images/s of the Trainer's input pipeline alone (JPEGs, crop, flip), by round."""
+        """Measures images/s of the Trainer's input pipeline alone, for each round."""
         material = self._material(model, images, "float32")
         dataset = iter(material.train(CROP_AND_FLIP).batches(batch_size))
         next(dataset)
@@ -252,7 +253,7 @@ class TensorFlowSide:
 
 
 class _LoopStepper(Stepper):
-    """A stepper that alternates timed steps of the loop with timed steps on a batch in memory."""
+    """Times the steps of the training loop, alternately with steps on one batch in memory."""
 
     def __init__(self, *args: Any, turn: int, **options: Any) -> None:
         super().__init__(*args, **options)

@@ -1,9 +1,9 @@
 """Measures Vision Transformers in PyTorch, for benchmarks that compare them with this project.
 
-This file runs as a script in another Python that has torch, and imports nothing of this project;
-`benchmarks/sides/process.py` sends it requests. If timm is installed, the model is timm's.
-Otherwise the model is an implementation in this file, with one product for queries, keys and
-values, and `scaled_dot_product_attention`, as in timm.
+This script runs in a Python environment that has PyTorch but not this project's packages, so it
+imports nothing of this project. It answers requests from `benchmarks/sides/process.py`. If timm is
+installed, the script measures timm's model; if not, it measures the class `ViT` below. Like timm,
+`ViT` computes queries, keys and values in one product, and uses `scaled_dot_product_attention`.
 """
 
 import contextlib
@@ -109,11 +109,11 @@ def make_model(architecture: dict[str, int], classes: int) -> tuple[nn.Module, s
 
 
 class Steps:
-    """The functions that answer requests; it keeps prepared steps by name."""
+    """The functions that answer requests. Steps that were prepared are stored by name."""
 
     def __init__(self) -> None:
         self._steps: dict[str, Callable[[], Any]] = {}
-        # float32 products in TensorFloat-32, as in TensorFlow on a GPU.
+        # PyTorch may round float32 products to TensorFloat-32, as TensorFlow does on a GPU.
         torch.set_float32_matmul_precision("high")
 
     def prepare(
@@ -127,7 +127,7 @@ class Steps:
         compiled: bool,
         classes: int = 0,
     ) -> dict[str, Any]:
-        """Makes the model and does three steps.
+        """Prepares a forward or training step of a new model, and runs three steps to warm up.
 
         Args:
           name: the name of the steps.
@@ -185,7 +185,7 @@ class Steps:
         return {"seconds": time.perf_counter() - started}
 
     def peak(self) -> dict[str, Any]:
-        """Returns the peak memory of the device since the last call, in MiB; None on a CPU."""
+        """Returns the device's peak memory since the previous call, in MiB; None on a CPU."""
         if DEVICE.type != "cuda":
             return {"mib": None}
         peak = torch.cuda.max_memory_allocated() / 2**20
@@ -194,7 +194,7 @@ class Steps:
 
 
 def main() -> None:
-    """Answers requests until stdin ends; `serve` in `process.py` cannot be imported here."""
+    """Answers requests until stdin ends, like `serve` in `process.py`."""
     steps = Steps()
     replies = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)

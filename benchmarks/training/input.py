@@ -1,4 +1,4 @@
-"""Measures the Trainer's input pipeline, in turns with bare loops that decode, resize and scale."""
+"""Measures the Trainer's input pipeline, alternately with loops that decode, resize and scale."""
 
 import dataclasses
 import statistics
@@ -21,7 +21,7 @@ class Rates:
     cpu: Sequence[float]
 
     def ratios_to(self, other: "Rates") -> tuple[float, float]:
-        """Returns the median ratios, over all turns, of the rates by wall time and by CPU time."""
+        """Returns the median ratios of wall-time rates and of CPU-time rates over all turns."""
         pairs = ((self.wall, other.wall), (self.cpu, other.cpu))
         wall, cpu = (statistics.median(a / b for a, b in zip(*pair, strict=True)) for pair in pairs)
         return wall, cpu
@@ -30,9 +30,9 @@ class Rates:
 def measure_input(
     material: Material, augmentation: Augmentation, batch_size: int, rounds: int
 ) -> dict[str, Rates]:
-    """Measures the rates of four input pipelines in turns of one epoch; returns them by name.
+    """Measures four input pipelines alternately, for one epoch each; returns the rates by name.
 
-    Every turn creates a new iterator, and starts the clock after a few batches.
+    Each measurement creates a new iterator, and starts the clock after a few batches.
     """
     datasets = {
         "plain": material.train(Augmentation()).batches(batch_size),
