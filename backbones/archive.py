@@ -38,9 +38,9 @@ _KINDS = {
     tarfile.BLKTYPE: "a device",
     tarfile.FIFOTYPE: "a pipe",
 }
-_MOST_MEMBERS = 100_000  # far more than the files of a real SavedModel
-# The largest number of bytes that `tarfile` may read at once. Files are copied in pieces of this
-# size, so only a header can be larger.
+_MOST_MEMBERS = 100_000  # real SavedModels have far fewer files
+# The largest number of bytes that `tarfile` may read at once. The content of a file is read in
+# pieces of this size, so only a header can exceed it.
 _LONGEST_READ = 1 << 20
 
 
@@ -64,8 +64,8 @@ def unpack(
 
     Raises:
       InputError: the file is no tar archive, holds something other than files and folders, unpacks
-        to more than `max_bytes`, or holds no SavedModel that passes `check`. The caller must add
-        the name of the file to the message.
+        to more than `max_bytes`, or holds no SavedModel that passes `check`. The message does not
+        contain the path of the archive, which the caller must add.
       OSError: the files cannot be written.
     """
     with _open_tar(archive) as tar:
@@ -77,8 +77,8 @@ def unpack(
             f"{_gigabytes(free)} free"
         )
     with tempfile.TemporaryDirectory(prefix=f".{directory.name}.", dir=directory.parent) as staging:
-        # Only the owner can read the temporary directory itself, and `rename` keeps these rights.
-        # So the model is unpacked into a folder inside, which has the default rights.
+        # Only the owner can read a temporary directory, and `os.rename` would keep these rights. So
+        # the model is unpacked into a folder in it, which has the default rights.
         content = Path(staging, "content")
         content.mkdir()
         with _open_tar(archive) as tar:
@@ -94,10 +94,10 @@ def unpack(
 
 
 class _Unpacked:
-    """A file of the decompressed bytes of an archive, which limits what `tarfile` may read.
+    """A file that decompresses an archive, and limits how much `tarfile` may read at once.
 
     `tarfile` reads an extended header into memory even if it is terabytes of zeros, which compress
-    to a small archive. A negative size makes `tarfile` loop for ever (CVE-2025-8194).
+    to a small archive. A negative size in a header makes `tarfile` loop for ever (CVE-2025-8194).
     """
 
     def __init__(self, file: Any) -> None:

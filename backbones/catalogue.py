@@ -3,9 +3,9 @@
 Each variant is in the catalogue twice: as a feature extractor (`…_fe`), which the pipeline tunes,
 and as a classifier (`…_classification`).
 
-The models are those of the TF-Hub collection sayakpaul/vision_transformer (on Kaggle:
-spsayakpaul/vision-transformer). Their weights come from AugReg (Steiner et al., arXiv 2106.10270),
-and their architectures are defined in google-research/vision_transformer,
+Except for vit_mini, the models are those of the TF-Hub collection sayakpaul/vision_transformer (on
+Kaggle: spsayakpaul/vision-transformer). Their weights come from AugReg (Steiner et al., arXiv
+2106.10270), and their architectures are defined in google-research/vision_transformer,
 vit_jax/configs/models.py.
 """
 

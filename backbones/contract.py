@@ -3,8 +3,8 @@
 The contract is TF-Hub's "reusable SavedModel" interface for image feature vectors
 (tensorflow.org/hub/reusable_saved_models): `obj(images, training=False)` maps float32 [B, H, W, 3]
 in [-1, 1] to features float32 [B, D]; `obj.variables`, `obj.trainable_variables` and
-`obj.regularization_losses` are lists. The function need not have the argument `training`, which is
-missing in the SavedModels of the TF-Hub collection sayakpaul/vision_transformer.
+`obj.regularization_losses` are lists. The argument `training` is optional: the SavedModels of the
+TF-Hub collection sayakpaul/vision_transformer do not have it.
 """
 
 import contextlib
@@ -154,8 +154,8 @@ def call_backbone(backbone: Any, images: tf.Tensor, *, training: bool = False) -
     return backbone(images)
 
 
-# TFX reloads the module of `preprocessing_fn`. This object must survive that, so it is kept in this
-# module.
+# TFX reloads the module of `preprocessing_fn`, which would discard this object there. So the object
+# is in this module.
 _shared = SharedObjects()
 
 
@@ -210,7 +210,7 @@ def _has_kind(
 def _signatures(
     graph: saved_object_graph_pb2.SavedObjectGraph, call: int
 ) -> Iterator[tuple[tf.TensorSpec, tf.TensorSpec]]:
-    """Yields the specs of the first argument and of the result, for each trace of a function."""
+    """Yields the specs of the first argument and of the result for each trace of a function."""
     for name in graph.nodes[call].function.concrete_functions:
         function = graph.concrete_functions[name]
         for positional in function.canonicalized_input_signature.tuple_value.values[:1]:

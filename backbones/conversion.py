@@ -101,7 +101,7 @@ def _load(checkpoint: Path, task: Task, expected: Architecture | None) -> dict[s
     found = infer_architecture(arrays)
     if expected is not None and found != expected:
         raise CheckpointError(f"{checkpoint}: {_difference(found, expected)}")
-        # This is no CheckpointError, after which callers discard the file: the file is valid.
+        # Callers discard a file after a CheckpointError, but this file is valid.
     if task == "classification" and found.classes is None:
         raise InputError(
             f"{checkpoint}: array 'head/kernel' is missing; expected a head, which a classifier "

@@ -48,7 +48,7 @@ def remember_digest(target: Path, digest: str) -> None:
 
 
 def digest_of(target: Path) -> str:
-    """Returns the SHA-256 of a file, or of the list of a directory's files; 64 hex digits.
+    """Returns the SHA-256 (64 hex digits) of a file, or of a list of all files in a directory.
 
     The list has the format of `sha256sum`, with relative paths in alphabetical order. The list
     leaves out `fingerprint.pb`, which contains a random id from TensorFlow. Digests are stored for

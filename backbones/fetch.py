@@ -23,8 +23,8 @@ def fetch_saved_model(
 
     Args:
       url: the URL of a tar archive.
-      directory: the target, whose lock the caller holds. It is created only if the SavedModel is
-        complete and passes all checks.
+      directory: the target, whose lock the caller holds. The directory is created only if the
+        SavedModel is complete and passes all checks.
       cache: the cache directory, which keeps the received bytes if the download breaks off.
       name: the name of the model in progress displays.
       admission: the size limit, and whether the graph may access files, the network and Python.

@@ -44,7 +44,7 @@ NOT_PURE = frozenset(
         "DebugIdentity",
         "DebugNanCount",
         "DebugNumericSummary",
-        # operations that run Python code, or code that the graph does not contain as operations
+        # operations that run Python code, or other code that does not consist of operations
         "DatasetFromGraph",
         "MlirPassthroughOp",
         "PyFuncStateless",

@@ -25,8 +25,9 @@ def check_operations(directory: str | Path) -> None:
     """Refuses a SavedModel whose graph contains forbidden operations.
 
     `backbones.operations` lists the allowed operations. Operations that write or read a checkpoint
-    are allowed only in the functions that save and restore the variables. Only the saver may call
-    these functions. The function that restores may read only a file that its caller names.
+    are allowed only in the functions that save and restore the variables. Only the two nodes that
+    save and restore may call these functions. The restoring function may read only a checkpoint
+    whose path it gets as an argument.
 
     Raises:
       InputError: the graph has an operation that is not allowed, or the directory is no SavedModel.
@@ -58,7 +59,7 @@ def _impure(
     functions: Iterable[str],
     allowed: Iterable[str] = (),
 ) -> Iterator[str]:
-    # The order of a set differs from run to run. Sorting keeps the error message the same.
+    # Sorted, so that the error message does not depend on the order of the set, which is random.
     for name in sorted({node.op for node in nodes}.difference(allowed, functions)):
         definition = op_def_registry.get(name)
         if definition is None:

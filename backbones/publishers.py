@@ -51,7 +51,7 @@ class DownloadLocations:
         parts = urlsplit(model)
         if parts.scheme == "gs":
             return f"{self.storage}/{parts.netloc}{quote(parts.path)}"
-        if parts.hostname == "tfhub.dev":  # for the query, see tensorflow.org/hub/hosting
+        if parts.hostname == "tfhub.dev":  # requests an archive (tensorflow.org/hub/hosting)
             return f"{self.tfhub}{parts.path}?tf-hub-format=compressed"
         return model
 
@@ -97,9 +97,9 @@ def kaggle_handle(model: str) -> str | None:
     """Returns the Kaggle handle in `model`, with its version; None if `model` contains no Kaggle
     handle.
 
-    `model` may be a handle or the URL of a page of Kaggle, and may contain the words `frameworks`,
-    `variations` and `versions`. A handle without a version gets version 1, not the latest version,
-    so that it always names the same model.
+    `model` may be a handle or the URL of a page of Kaggle, and may contain the path segments
+    `frameworks`, `variations` and `versions`. A handle without a version gets version 1, not the
+    latest version, so that it always names the same model.
 
     Raises:
       InputError: `model` is the URL of a page of Kaggle that shows no TensorFlow 2 variation of a

@@ -89,7 +89,8 @@ def exists(text: str) -> bool:
     The result is False if `text` is too long for a path, as a signed URL may be.
 
     Raises:
-      InputError: the operating system cannot tell, for example because a permission is missing.
+      InputError: the operating system cannot tell whether the path exists, for example because a
+        permission is missing.
     """
     try:
         return Path(text).exists()

@@ -120,10 +120,11 @@ def resolve(
       task: the kind of model that is created from an `.npz` file, "fe" or "classification".
       precision: the precision of matrix products in a SavedModel that this function creates. For
         mixed precision, a model of the catalogue is converted from its checkpoint, because the
-        precision of a published SavedModel cannot be changed. A SavedModel of the user keeps its
-        own precision.
+        precision of a published SavedModel cannot be changed. A SavedModel that the user provides
+        keeps its own precision.
       trusted: whether the graph of a downloaded SavedModel may access files, the network and
-        Python. The graph of a SavedModel that is already on this machine is not checked here.
+        Python. This function does not check the graph of a SavedModel that is already on this
+        machine: see `backbones.admission`.
 
     Returns:
       An absolute path.

@@ -4,25 +4,31 @@
                                      [--models vit_b16_fe vit_s16_fe] [--minutes 10]
 
 The benchmark prints a table in Markdown, each row as soon as it is measured, so that an interrupted
-run keeps its rows. It needs TensorFlow and Keras, but not TFX. It also runs on a CPU, slowly; use
-small sizes there.
+run keeps its rows. The benchmark needs TensorFlow and Keras, but not TFX. On a CPU, it is slow, so
+use small sizes there.
 
-`--torch` is the path of a Python that has PyTorch. Each row that times steps then also measures the
-same model in PyTorch (timm's model, if timm is installed), with `torch.compile` and in bfloat16 by
-autocast. TensorFlow and PyTorch run in two processes, which are measured alternately. Each round
-gives a ratio of the two speeds, and the benchmark prints the median of these ratios.
+`--torch` is the path of a Python interpreter with PyTorch installed. With this option, each row
+that times steps also measures the same model in PyTorch (timm's model, if timm is installed), with
+`torch.compile` and in bfloat16 by autocast. TensorFlow and PyTorch run in two processes, which are
+measured alternately. Each round gives a ratio of the two speeds, and the benchmark prints the
+median of these ratios.
 
 training: images/s of the Trainer's own step (SGD with momentum, clipping) on a batch in the
 device's memory, with XLA (--jit-compile) and without.
+
 forward: images/s of the backbone; each step waits for its result, so a batch size of 1 measures
 latency.
+
 agreement: the norm of the difference between the features on the device and those on the CPU,
 divided by the norm of the features on the CPU; and the largest difference between the losses on the
 device and those on the CPU over 20 training steps.
+
 loop: speed of the Trainer's loop, which reads, decodes, crops and flips JPEGs, relative to the same
 training step on a batch in memory; and images/s of the input pipeline alone.
+
 replicas: speed of a training step under MirroredStrategy on one device, relative to a step without
 a distribution strategy.
+
 memory: peak memory of a training step, for each model and batch size.
 """
 
@@ -77,7 +83,7 @@ def main(given: list[str] | None = None) -> None:
 
 
 class Table:
-    """A table in Markdown, on the screen and in a file, written row by row."""
+    """Writes a table in Markdown, row by row, to stdout and to a file."""
 
     def __init__(self, file: Path | None) -> None:
         self._file = file.open("w") if file else None

@@ -15,9 +15,10 @@ goes through every block: 9.2 GFLOP per image for S/16, and three times that for
 count, fractions of peak are comparable with those of other code. The count "as computed" is
 smaller, because in this project the last block computes its output for the class token only.
 
-`--torch` is the path of a Python that has PyTorch. Each round then also measures the same model in
-PyTorch on the CPU, with and without `torch.compile` (`benchmarks/sides/torch_side.py`; 16 bits by
-autocast), and the benchmark prints the median of the ratios of the two speeds.
+`--torch` is the path of a Python interpreter with PyTorch installed. With this option, each round
+also measures the same model in PyTorch on the CPU, with and without `torch.compile`
+(`benchmarks/sides/torch_side.py`; 16 bits by autocast), and the benchmark prints the median of the
+ratios of the two speeds.
 """
 
 import contextlib

@@ -6,9 +6,9 @@
 FOLDER contains class folders of JPEGs. The benchmark adds near duplicates of some images, and
 prints how many of them `--data-check fast` finds. Of the near duplicates, a quarter is only encoded
 again, a quarter is resized to 70 %, a quarter is cropped at a random position to 95 % of the height
-and width, and a quarter is mirrored. With `--backbone`, the benchmark also does this for
-`--data-check full`, gives some images the label of another class, and adds images from the folder
-`--odd` as outliers.
+and width, and a quarter is mirrored. With `--backbone`, the benchmark also counts the near
+duplicates that `--data-check full` finds, gives some images the label of another class, and adds
+images from the folder `--odd` as outliers.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Measures how much time the epochs of a head add to a run of the whole pipeline.
+"""Measures how much time the training epochs of a head add to a run of the whole pipeline.
 
     python benchmarks/epochs.py --model DIR --dataset DIR [--epochs 100] [--rounds 3]
 

@@ -53,7 +53,7 @@ def classify(
     """
     size = classifier.height, classifier.width
     spec = tf.TensorSpec([], tf.string)
-    # Trace the function before the threads start. Otherwise each thread would trace it.
+    # Trace the function before the threads start, because otherwise each thread would trace it.
     traced = tf.function(lambda encoded: to_pixels(encoded, *size)).get_concrete_function(spec)
     images = iter(images)
     # The first call of the function optimizes its graph, which takes seconds. Calls by several
@@ -79,5 +79,5 @@ def _prepare(
         return image, to_pixels(tf.constant(content)).numpy(), ""
     except OSError as error:
         return image, None, f"cannot be read ({error.strerror})"
-    except tf.errors.InvalidArgumentError:  # its message is long and describes the graph
+    except tf.errors.InvalidArgumentError:  # whose own message is a long description of the graph
         return image, None, "does not decode; expected a JPEG, PNG, GIF, BMP or WebP image"

@@ -1,4 +1,4 @@
-"""Measures top-1 and top-5 accuracy of a classifier on ImageNet, beside the published top-1.
+"""Measures the top-1 and top-5 accuracy of a classifier on ImageNet; prints the published top-1.
 
     python benchmarks/imagenet_top1.py --model vit_b16_classification --data-dir ~/tfds
 
@@ -52,7 +52,7 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass
 class Score:
-    """What a measurement counted.
+    """The counts and the duration of a measurement.
 
     Attributes:
       images: the number of classified images.

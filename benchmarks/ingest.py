@@ -13,10 +13,10 @@ includes memory that earlier nodes still hold.
 speed: images per CPU second, which other processes on the machine affect little. ImageExampleGen
 runs without other nodes in a new process, once with one worker and once with two. The same process
 reads and decodes some of the files in a plain loop with TensorFlow, before and after the node, for
-comparison. All this is repeated `--rounds` times, and the benchmark prints medians, so that a
-printed ratio is not exactly the quotient of the two printed figures. The rate of the node is
+comparison. The benchmark repeats these measurements `--rounds` times and prints medians. A printed
+ratio is therefore not exactly the quotient of the two printed figures. The rate of the node is
 measured over the second half of the images, and thus excludes the start and the end of the node,
-for which there are separate rows. Two workers are compared with one worker in two ways. The
+which have separate rows in the output. Two workers are compared with one worker in two ways. The
 comparison by wall clock needs two free cores. The other comparison uses the CPU time of the worker
 with the most work, which is the time that the workers would need on two free cores. For the nodes
 up to Transform, the time per image is the difference between the times of a run on many images and

@@ -5,9 +5,9 @@
 The benchmark runs the pipeline on 120 images of handwritten digits with `--tune head`: first in a
 new pipeline root, then in the same root, where every node is found in the cache. Before each run, a
 process imports TFX's components and does nothing else. The time of each run is divided by the time
-of this import, because other work on the machine slows both down alike. The benchmark prints the
-medians of these ratios for wall-clock time and for CPU time. The goals are a ratio of at most 4 for
-the run in a new root, and of at most 1.3 for the cached run.
+of this import, because other work on the machine slows the run and the import alike. The benchmark
+prints the medians of these ratios for wall-clock time and for CPU time. The goals are a ratio of at
+most 4 for the run in a new root, and of at most 1.3 for the cached run.
 """
 
 import argparse
@@ -79,8 +79,8 @@ def _run(images: Path, root: Path, expected: str) -> Used:
     log = root.with_suffix(".txt")
     command = ("pipeline_runner.py", "--model", "vit_mini_fe", "--dataset", str(images))
     options = ("--tune", "head", "--min-accuracy", "0", "--set", "gate.confidence=0")
-    # DataCheck finds many near duplicates among the digits, because they have so few pixels.
-    # `data.max_leak=1` allows them.
+    # `data.max_leak=1` allows the many near duplicates that DataCheck finds among the digits,
+    # because an image of a digit has few pixels.
     data = ("--set", "data.max_leak=1", "--pipeline-root", str(root))
     used = _measure((*command, *options, *data), log)
     states = dict(_NODE.findall(log.read_text()))

@@ -2,9 +2,9 @@
 
     python benchmarks/source_fingerprint.py [--files 100000] [--bytes 10000]
 
-The benchmark creates a folder with `--files` files in 100 classes, and measures the time of its
-fingerprint. The first fingerprint reads every file; later fingerprints read only the size, times
-and inode of each file. The goal for a later fingerprint is at most 1 s per 100,000 files.
+The benchmark creates a folder with `--files` files in 100 classes, and measures how long its
+fingerprint takes. The first fingerprint reads every file; later fingerprints read only the size,
+times and inode of each file. The goal for a later fingerprint is at most 1 s per 100,000 files.
 """
 
 import argparse

@@ -19,8 +19,8 @@ larger model to measure the loop.
 
 input: `TrainingData.batches`, once without augmentation and once with crop and flip, relative to a
 loop that decodes encoded images in memory, resizes them, and scales the pixels to [-1, 1]. The
-benchmark prints two ratios. In the ratio by wall clock, the loop is a parallel `tf.data` map with
-batching and prefetching. In the ratio by core, the loop has one thread, and speeds are images per
+benchmark prints two ratios. For the ratio by wall clock, the loop is a parallel `tf.data` map with
+batching and prefetching. For the ratio by core, the loop has one thread, and speeds are images per
 CPU second, which other processes affect little. Every round is one epoch, which includes reading
 all files and filling the shuffle buffer once. With a crop, the input pipeline decodes only a part
 of each image, so its ratio may exceed 1.

@@ -38,8 +38,8 @@ def _random_array(name: str, shape: Shape, generator: np.random.Generator) -> np
     if name.endswith("/scale"):
         return np.ones(shape, np.float32)
     if "/encoderblock_" in name:
-        # An attention kernel has an extra axis for the heads. It is one of the inputs' axes in the
-        # kernel `out`, and one of the outputs' axes in `query`, `key` and `value`.
+        # An attention kernel has an extra axis for the heads. This axis belongs to the inputs of
+        # the kernel `out`, and to the outputs of the kernels `query`, `key` and `value`.
         input_axes = 2 if name.endswith("/out/kernel") else 1
         return _xavier_uniform(shape, math.prod(shape[:input_axes]), generator)
     return _lecun_normal(shape, generator)

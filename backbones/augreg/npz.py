@@ -12,7 +12,7 @@ from common.errors import InputError, one_line
 # The largest ratio of unpacked to packed size. A larger ratio is refused: trained weights can
 # hardly be compressed, so the archive is damaged or hostile.
 _LARGEST_RATIO = 10
-_SLACK = 100_000_000  # bytes that an archive may unpack to beyond `_LARGEST_RATIO` times its size
+_SLACK = 100_000_000  # an archive may exceed `_LARGEST_RATIO` by this many unpacked bytes
 
 
 class CheckpointError(InputError):

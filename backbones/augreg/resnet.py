@@ -2,7 +2,7 @@
 
 The model is a ResNet-v1 with weight standardisation (Qiao et al., arXiv 1903.10520) and GroupNorm
 (Wu and He, arXiv 1803.08494). Padding is SAME, and in a unit that halves the resolution, the second
-convolution has the stride of 2, as in github.com/google-research/vision_transformer,
+convolution has a stride of 2, as in github.com/google-research/vision_transformer,
 `vit_jax/models_resnet.py`.
 """
 

@@ -12,8 +12,8 @@ from common.saved_model import GRAPH_FILE
 class _Reusable(tf.Module):
     """The root object of the SavedModel."""
 
-    # `tf.Module` has properties of these names, which cannot be assigned or saved. As plain
-    # attributes, the lists are stored in the SavedModel.
+    # `tf.Module` has properties of these names, and a SavedModel does not store properties. So this
+    # class overrides them with plain lists.
     variables: list[tf.Variable] = []  # noqa: RUF012
     trainable_variables: list[tf.Variable] = []  # noqa: RUF012
 
@@ -21,17 +21,18 @@ class _Reusable(tf.Module):
 def write_saved_model(model: VisionTransformer, directory: Path) -> None:
     """Writes `model` as a SavedModel that TensorFlow loads without this project's code.
 
-    `tf.saved_model.load` returns an object that is called as `obj(images, training=False)`. It
-    accepts batches of any size and returns the outputs of `model`. The lists `obj.variables` and
-    `obj.trainable_variables` contain all variables, named as in the checkpoint; the list
+    `tf.saved_model.load` returns an object that is called as `obj(images, training=False)`. The
+    object accepts batches of any size and returns the outputs of `model`. The lists `obj.variables`
+    and `obj.trainable_variables` contain all variables, named as in the checkpoint; the list
     `obj.regularization_losses` is empty. The signature `serving_default` takes `images` and returns
     `outputs`.
 
     Args:
       model: the model to write.
       directory: the directory to write, which does not exist yet or is empty. A new directory is
-        created by renaming a complete one. In an existing directory, `saved_model.pb` is written
-        last, so that an incomplete directory does not look like a SavedModel.
+        written under a temporary name, and renamed when it is complete. In an existing directory,
+        `saved_model.pb` is written last, so that an incomplete directory does not look like a
+        SavedModel.
     """
     size = model.architecture.image_size
     spec = tf.TensorSpec([None, size, size, 3], tf.float32, name="images")

@@ -17,9 +17,9 @@ from common.text import make_printable
 def show_downloads(console: rich.console.Console) -> Iterator[None]:
     """A context in which the console shows each download.
 
-    A terminal shows a progress bar. An output file gets two lines, at the start and at the end of a
-    download. If this process waits for another process, a line names the file that the other
-    process is writing.
+    A terminal shows a progress bar. If the console writes to a file, each download gets two lines,
+    at its start and at its end. If this process waits for another process, a line names the file
+    that the other process is writing.
     """
     bars = make_bars(
         console,

@@ -61,8 +61,8 @@ def download(
 
     The bytes received before a failure, or before the process was killed, are kept in
     `<target>.part`; a later call continues from these bytes if the server still has the same file.
-    Several times a second, the function writes a log record for progress displays, whose attribute
-    `download` is a `Download`.
+    Several times a second, the function writes a log record for progress displays. The attribute
+    `download` of the record is a `Download`.
 
     Args:
       url: an address with the scheme http or https.
@@ -91,8 +91,8 @@ class _Transfer:
         self, url: str, target: Path, name: str, sha256: str | None, patience: Patience
     ) -> None:
         self._url, self._target, self._name = url, target, name
-        # The JSON file for a partial file contains a digest of the URL, not the URL itself, because
-        # a signed URL is a secret.
+        # The JSON file that accompanies a partial download contains a digest of the URL, not the
+        # URL itself, because a signed URL is a secret.
         self._url_digest = hashlib.sha256(url.encode()).hexdigest()
         self._sha256, self._patience = sha256, patience
         self._part = target.with_name(target.name + ".part")
@@ -230,7 +230,7 @@ class _Transfer:
     def _read_notes(self) -> tuple[str | None, int | None]:
         """Returns the validator (ETag) and the total size of the file that was partly received.
 
-        If the download cannot be resumed, deletes the partial file and returns None twice.
+        If the download cannot be resumed, deletes the partial file and returns (None, None).
         """
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
             notes = json.loads(self._notes.read_text())

@@ -1,4 +1,4 @@
-"""Measures ImageExampleGen without other nodes, and a plain loop that decodes the same files.
+"""Measures ImageExampleGen on its own, and a plain loop that decodes the same files.
 
 python -m benchmarks.ingestion.ingestion_alone FOLDER OUTPUT WORKERS
 """
@@ -124,7 +124,7 @@ def measure_ingestion(folder: Path, output: Path, workers: int) -> Ingestion:
 
 
 def _watch(process: subprocess.Popen, counts: Path) -> list[Worker]:
-    """Watches the process and its workers; returns, for each, the time for half of its images."""
+    """Watches the running process; returns the images and the time of each of its workers."""
     seen: dict[int, list[tuple[int, float, float]]] = {}
     while process.poll() is None:
         for pid, count in read_counts_of_processes(counts).items():

@@ -22,7 +22,7 @@ class SideError(Exception):
 
 
 class Side:
-    """A running process of `benchmarks/sides`."""
+    """A running process that measures one framework."""
 
     def __init__(
         self, name: str, command: Sequence[str], environment: Mapping[str, str] | None = None
@@ -106,8 +106,9 @@ def start_torch(python: str) -> Side:
     """Starts a process that measures the same models in PyTorch.
 
     Args:
-      python: the path of a Python that has PyTorch. The process does not inherit variables such as
-        `PYTHONPATH`, which may point to packages and libraries of this environment.
+      python: the path of a Python interpreter with PyTorch installed. The process does not inherit
+        variables such as `PYTHONPATH`, which may point to packages and libraries of this
+        environment.
     """
     dropped = ("PYTHONPATH", "LD_LIBRARY_PATH", "XLA_FLAGS")
     environment = {name: value for name, value in os.environ.items() if name not in dropped}
@@ -123,8 +124,8 @@ def serve(requests: Mapping[str, Callable[..., dict[str, Any]]], failures: type[
     """Answers requests from stdin until stdin ends.
 
     Args:
-      requests: for each name of a request, the function that gets its arguments and returns the
-        reply.
+      requests: maps the name of a request to a function, which gets the arguments of the request
+        and returns the reply.
       failures: the type of the exceptions whose messages are sent as replies; any other exception
         ends the process.
     """

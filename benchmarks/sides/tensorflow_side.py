@@ -41,7 +41,7 @@ def make_hyperparameters(batch_size: int, **more: Any) -> Hyperparameters:
 
 
 class TensorFlowSide:
-    """The functions that answer requests. Steps that were prepared are stored by name."""
+    """Answers requests, one method for each kind of request; stores prepared steps by name."""
 
     def __init__(self, folder: Path) -> None:
         """

@@ -109,7 +109,7 @@ def make_model(architecture: dict[str, int], classes: int) -> tuple[nn.Module, s
 
 
 class Steps:
-    """The functions that answer requests. Steps that were prepared are stored by name."""
+    """Answers requests, one method for each kind of request; stores prepared steps by name."""
 
     def __init__(self) -> None:
         self._steps: dict[str, Callable[[], Any]] = {}
