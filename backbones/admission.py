@@ -1,7 +1,7 @@
 """Checks a SavedModel that this project did not write, before it is kept or used.
 
-No node of the pipeline imports this module, because the fingerprint of a node covers the code that
-it imports: a change to these checks must not make a cached node run again.
+No node of the pipeline may import this module. A node runs again if code that it imports has
+changed, but a change to the checks in this module must not make a node run again.
 """
 
 from pathlib import Path
@@ -13,8 +13,8 @@ from backbones.program import check_operations
 def check_backbone(directory: str | Path, *, trusted: bool = False) -> Shapes:
     """Checks that the SavedModel in `directory` keeps the contract, and loads it once.
 
-    TensorFlow verifies the checksums of the variables while it loads them. A damaged or incomplete
-    SavedModel is therefore refused before a run starts, and before a downloaded archive is kept.
+    While TensorFlow loads the variables, it verifies their checksums. This check refuses a damaged
+    or incomplete SavedModel before a run starts, and before a downloaded archive is kept.
 
     Args:
       directory: the directory of the SavedModel.
@@ -22,8 +22,8 @@ def check_backbone(directory: str | Path, *, trusted: bool = False) -> Shapes:
         `backbones.program`).
 
     Raises:
-      InputError: the SavedModel lacks the interface, its graph contains forbidden operations, or it
-        cannot be loaded.
+      InputError: the SavedModel does not keep the contract, its graph contains forbidden
+        operations, or it cannot be loaded.
     """
     shapes = read_shapes(directory)
     if not trusted:

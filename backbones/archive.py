@@ -1,10 +1,10 @@
 """Unpacks the tar archive of a SavedModel.
 
-A SavedModel consists of regular files and folders. A tar archive can also hold links, devices and
-paths that lead out of the directory. In some patch releases of Python, a chain of links can pass
-the filter of `tarfile` and write outside the target (CVE-2025-4517). This module therefore refuses
-an archive that contains anything but files and folders, such as a link, before it writes the first
-file.
+A SavedModel consists of regular files and folders. A tar archive can also contain links, devices,
+and paths that lead out of the target directory. In some patch releases of Python, a chain of links
+can pass the filter of `tarfile` and write files outside the target directory (CVE-2025-4517). This
+module therefore refuses an archive that contains anything but files and folders, such as a link,
+before it writes the first file.
 """
 
 import bz2
@@ -25,7 +25,7 @@ from common.errors import InputError, one_line
 from common.saved_model import GRAPH_FILE
 
 _UNREADABLE = (tarfile.TarError, EOFError, OSError, zlib.error, lzma.LZMAError, ValueError)
-# The first bytes of a compressed file, and the class that decompresses such a file.
+# Maps the first bytes of a compressed file to a function that decompresses the file.
 _COMPRESSIONS: dict[bytes, Callable[[IO[bytes]], Any]] = {
     b"\x1f\x8b": lambda file: gzip.GzipFile(fileobj=file),
     b"BZh": bz2.BZ2File,
@@ -38,9 +38,10 @@ _KINDS = {
     tarfile.BLKTYPE: "a device",
     tarfile.FIFOTYPE: "a pipe",
 }
-_MOST_MEMBERS = 100_000  # real SavedModels have far fewer files
-# The largest number of bytes that `tarfile` may read at once. The content of a file is read in
-# pieces of this size, so only a header can exceed it.
+_MOST_MEMBERS = 100_000  # limit for an archive; real SavedModels have far fewer files
+# The largest number of bytes that `tarfile` may read at once. `tarfile` and this module read the
+# content of files in pieces of at most this size, so only a header of unusual length can exceed the
+# limit.
 _LONGEST_READ = 1 << 20
 
 
@@ -63,9 +64,9 @@ def unpack(
         `directory`; it raises InputError if the SavedModel must not be kept.
 
     Raises:
-      InputError: the file is no tar archive, holds something other than files and folders, unpacks
-        to more than `max_bytes`, or holds no SavedModel that passes `check`. The message does not
-        contain the path of the archive, which the caller must add.
+      InputError: the file is no tar archive, contains something other than files and folders,
+        unpacks to more than `max_bytes`, or contains no SavedModel that passes `check`. The message
+        does not contain the path of the archive, which the caller must add.
       OSError: the files cannot be written.
     """
     with _open_tar(archive) as tar:
@@ -77,8 +78,9 @@ def unpack(
             f"{_gigabytes(free)} free"
         )
     with tempfile.TemporaryDirectory(prefix=f".{directory.name}.", dir=directory.parent) as staging:
-        # Only the owner can read a temporary directory, and `os.rename` would keep these rights. So
-        # the model is unpacked into a folder in it, which has the default rights.
+        # Unpack the model into a subfolder, which has the default access rights. The temporary
+        # directory itself is accessible only to its owner, and `os.rename` would keep this
+        # restriction.
         content = Path(staging, "content")
         content.mkdir()
         with _open_tar(archive) as tar:
@@ -113,7 +115,7 @@ class _Unpacked:
             raise InputError(f"an unreadable archive ({one_line(error)})") from error
 
     def seek(self, position: int) -> int:
-        """Moves to a position; refuses a negative position."""
+        """Moves to a position in the decompressed bytes; refuses a negative position."""
         if position < 0:
             raise InputError("an archive with a negative size")
         try:

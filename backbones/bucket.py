@@ -16,8 +16,8 @@ from common.lock import hold_lock
 def download_from_bucket(uri: str, cache: Path) -> Path:
     """Copies the SavedModel directory or `.npz` file at `uri`, with TensorFlow's file systems.
 
-    Each call lists the files in the bucket. If the name, the size or the modification time of a
-    file has changed since the last copy, all files are copied again. `backbones.model_cache` keeps
+    Each call lists the files in the bucket, and copies all of them again if the name, the size or
+    the modification time of a file has changed since the last copy. `backbones.model_cache` keeps
     older copies for a while, because a run may still read them.
 
     Returns:
@@ -70,7 +70,7 @@ def _check_name(uri: str, name: str) -> None:
 def _files(uri: str) -> Iterator[tuple[str, str]]:
     """Yields each file's path relative to `uri`, and its size and modification time as one text.
 
-    If `uri` is the address of a single file, the path is "".
+    If `uri` is the address of a single file, the relative path of this file is "".
     """
     import tensorflow as tf
 

@@ -47,11 +47,11 @@ class Shapes:
 def read_shapes(directory: str | Path) -> Shapes:
     """Checks that the SavedModel in `directory` keeps the contract, and returns its shapes.
 
-    The function reads `saved_model.pb` only, and loads neither weights nor graph: it is also called
-    in `preprocessing_fn`, where a loaded backbone would become part of the transform graph.
+    The function reads `saved_model.pb`, but does not load the backbone, because `preprocessing_fn`
+    calls this function too: a backbone that it loads becomes part of the transform graph.
 
     Raises:
-      InputError: the directory is no SavedModel, or the SavedModel lacks the interface.
+      InputError: the directory is no SavedModel, or the SavedModel does not keep the contract.
     """
     graph = _read_object_graph(directory)
     children = {child.local_name: child.node_id for child in graph.nodes[0].children}
@@ -95,8 +95,8 @@ def check_tunable(directory: str | Path) -> None:
     """Checks that a backbone has trainable variables, so that it can be tuned as a whole.
 
     The contract allows the list `trainable_variables` to be empty, as it is in the classifiers of
-    the TF-Hub collection. Such a backbone cannot be tuned, but the pipeline can train a head on its
-    features.
+    the TF-Hub collection. A backbone without trainable variables cannot be tuned, but the pipeline
+    can train a head on its features.
 
     Raises:
       InputError: the backbone has no trainable variables.
@@ -112,6 +112,8 @@ def check_tunable(directory: str | Path) -> None:
 
 def read_variables(directory: str | Path) -> list[tuple[str, tuple[int, ...]]]:
     """Returns the name (without `:0`) and the shape of each variable of a backbone.
+
+    The function reads only `saved_model.pb`, and does not load the values of the variables.
 
     Args:
       directory: the directory of a SavedModel that keeps the contract.
@@ -154,13 +156,13 @@ def call_backbone(backbone: Any, images: tf.Tensor, *, training: bool = False) -
     return backbone(images)
 
 
-# TFX reloads the module of `preprocessing_fn`, which would discard this object there. So the object
-# is in this module.
+# The shared objects are stored in this module rather than in that of `preprocessing_fn`, because
+# TFX reloads the module of `preprocessing_fn`, which would discard them.
 _shared = SharedObjects()
 
 
 def load_shared_backbone(directory: str | Path) -> Any:
-    """Loads a backbone as `load_backbone` does, but only once inside the context `share_backbone`.
+    """Calls `load_backbone`; inside the context `share_backbone`, loads each backbone only once.
 
     Transform traces `preprocessing_fn` several times, and loading a backbone takes seconds.
     """
@@ -168,7 +170,11 @@ def load_shared_backbone(directory: str | Path) -> Any:
 
 
 def make_shared(key: Hashable, make: Callable[[], _Made]) -> _Made:
-    """Returns `make()`; inside `share_backbone`, the result of the first call with the same key."""
+    """Returns `make()`.
+
+    Inside the context `share_backbone`, the function calls `make` only once for each key, and then
+    returns the same object again.
+    """
     return _shared.get(key, make)
 
 
@@ -196,9 +202,10 @@ def _read_object_graph(directory: str | Path) -> saved_object_graph_pb2.SavedObj
 def _has_kind(
     graph: saved_object_graph_pb2.SavedObjectGraph, number: int, members: tuple[str, ...]
 ) -> bool:
-    """Whether a node is a list that contains only objects of the kinds `members`.
+    """Whether a node of the object graph is of the expected kind.
 
-    If `members` is empty, the result is whether the node is a function.
+    If `members` is empty, the node must be a function. If not, the node must be a list that
+    contains only objects of the kinds `members`.
     """
     node = graph.nodes[number]
     if not members:
@@ -210,7 +217,7 @@ def _has_kind(
 def _signatures(
     graph: saved_object_graph_pb2.SavedObjectGraph, call: int
 ) -> Iterator[tuple[tf.TensorSpec, tf.TensorSpec]]:
-    """Yields the specs of the first argument and of the result for each trace of a function."""
+    """Yields the specs of the first argument and the result for each trace of the node `call`."""
     for name in graph.nodes[call].function.concrete_functions:
         function = graph.concrete_functions[name]
         for positional in function.canonicalized_input_signature.tuple_value.values[:1]:

@@ -19,11 +19,11 @@ _SEED = 0
 def make_random_model(entry: Model, cache: Path, *, precision: Precision = "float32") -> Path:
     """Returns a SavedModel with random weights (fixed seed), from the cache or newly created.
 
-    A cached SavedModel is not used if the architecture, the seed or the code that creates it has
-    changed.
+    If the architecture, the seed or the code that creates the SavedModel has changed, a new
+    SavedModel is created.
 
     Args:
-      entry: the model of the catalogue.
+      entry: a model of the catalogue.
       cache: the cache directory.
       precision: the precision of matrix products.
 
@@ -55,7 +55,7 @@ def convert_checkpoint(
 ) -> Path:
     """Returns the SavedModel of an AugReg checkpoint, from the cache or newly converted.
 
-    A cached SavedModel is not used if the checkpoint or the code that converts it has changed.
+    If the checkpoint or the code that converts it has changed, the checkpoint is converted again.
 
     Args:
       checkpoint: the path of an `.npz` file.
@@ -101,7 +101,8 @@ def _load(checkpoint: Path, task: Task, expected: Architecture | None) -> dict[s
     found = infer_architecture(arrays)
     if expected is not None and found != expected:
         raise CheckpointError(f"{checkpoint}: {_difference(found, expected)}")
-        # Callers discard a file after a CheckpointError, but this file is valid.
+        # Do not raise CheckpointError here: callers discard the file after a CheckpointError, but
+        # this file is a valid checkpoint.
     if task == "classification" and found.classes is None:
         raise InputError(
             f"{checkpoint}: array 'head/kernel' is missing; expected a head, which a classifier "

@@ -1,5 +1,7 @@
 """Checks the digests of downloaded models (trust on first use).
 
+This module does not import TensorFlow, because the command line imports it and must start quickly.
+
 The SHA-256 of the first download of a model is stored next to the model, in `<name>.sha256`.
 Whenever the model is used or downloaded again, its digest is compared with the first digest. A
 model that was put into the cache by hand has no digest, and is used unchecked.
@@ -83,8 +85,9 @@ def check_kept_model(directory: Path) -> None:
 def check_download(target: Path, found: str, *, pinned: str | None = None) -> None:
     """Refuses a download that does not have the expected digest.
 
-    The catalogue states the expected digests of some models. For any other model, the digest of the
-    first download is expected of all later downloads, and the first download is accepted unchecked.
+    The catalogue states the expected digests of some models. If the catalogue has no digest of a
+    model, the first download is accepted unchecked, and all later downloads must have the same
+    digest as the first.
 
     Args:
       target: the path of the downloaded file.
@@ -92,8 +95,8 @@ def check_download(target: Path, found: str, *, pinned: str | None = None) -> No
       pinned: the digest in the catalogue, if there is one.
 
     Raises:
-      InputError: the download has another digest. The caller must add the URL or the path to the
-        message.
+      InputError: the download does not have the expected digest. The caller must add the URL or the
+        path to the message.
     """
     expected = pinned or remembered_digest(target)
     if expected in (None, found):

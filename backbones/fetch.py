@@ -27,7 +27,7 @@ def fetch_saved_model(
         SavedModel is complete and passes all checks.
       cache: the cache directory, which keeps the received bytes if the download breaks off.
       name: the name of the model in progress displays.
-      admission: the size limit, and whether the graph may access files, the network and Python.
+      admission: the limits for the SavedModel.
 
     Raises:
       DownloadError: the archive cannot be downloaded, or holds no usable SavedModel; the message
@@ -35,12 +35,13 @@ def fetch_saved_model(
     """
 
     def check(model: Path) -> None:
-        # `backbones.admission` imports TensorFlow, which takes seconds.
+        # Import `backbones.admission` only here, because it imports TensorFlow, which takes
+        # seconds.
         from backbones.admission import check_backbone
 
         found = digest_of(model)
-        # The digest is checked first, because `check_backbone` loads the model, which runs a part
-        # of its graph.
+        # Check the digest before `check_backbone` loads the model, because loading runs a part of
+        # the graph.
         check_download(directory, found)
         check_backbone(model, trusted=admission.trusted)
         remember_digest(directory, found)
@@ -86,7 +87,7 @@ def fetch_checkpoint(
         begins with the URL.
       InputError: the checkpoint is valid, but has no head although `task` is "classification".
     """
-    from backbones.augreg.npz import CheckpointError  # this module imports NumPy
+    from backbones.augreg.npz import CheckpointError  # imported only here because it loads NumPy
 
     conversion: dict[str, Any] = {"task": task, "precision": precision, "expected": expected}
     refusal = ""
@@ -132,7 +133,7 @@ def convert_downloaded(
       CheckpointError: the file is no usable checkpoint; it has been renamed.
       InputError: the file cannot be read, or has no head although the task is "classification".
     """
-    from backbones.augreg.npz import CheckpointError  # this module imports NumPy
+    from backbones.augreg.npz import CheckpointError  # imported only here because it loads NumPy
 
     status = checkpoint.stat()
     try:
@@ -141,8 +142,8 @@ def convert_downloaded(
     except CheckpointError as error:
         names = (f"{checkpoint.name}.unfit{n or ''}" for n in itertools.count())
         aside = next(p for p in map(checkpoint.with_name, names) if not p.exists())
-        # Only the file that was read is renamed: another process may already have replaced it by a
-        # usable checkpoint.
+        # Rename the file only if it is still the file that was read above: another process may have
+        # replaced it with a usable checkpoint.
         with contextlib.suppress(FileNotFoundError):
             if os.path.samestat(checkpoint.stat(), status):
                 checkpoint.rename(aside)
@@ -150,7 +151,7 @@ def convert_downloaded(
 
 
 def _check_digest(checkpoint: Path, pinned: str | None) -> None:
-    from backbones.augreg.npz import CheckpointError  # this module imports NumPy
+    from backbones.augreg.npz import CheckpointError  # imported only here because it loads NumPy
 
     try:
         check_download(checkpoint, digest_of(checkpoint), pinned=pinned)

@@ -1,4 +1,7 @@
-"""Finds models in TensorFlow Hub's own cache."""
+"""Finds models in TensorFlow Hub's own cache.
+
+This module does not import TensorFlow, because the command line imports it and must start quickly.
+"""
 
 import hashlib
 import os
@@ -13,7 +16,7 @@ def find_in_hub_cache(handle: str) -> Path | None:
     such model.
 
     By default, the cache is in the directory for temporary files, where any user of the machine can
-    create files. So a model is used only if it belongs to this user or to root.
+    create files. For safety, a model in the cache is used only if its owner is this user or root.
     """
     directory = hub_cache_directory(handle)
     if not is_saved_model(directory):

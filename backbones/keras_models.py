@@ -1,6 +1,6 @@
 """Recognises models in Keras 3's formats, so that errors can say how to convert such a model.
 
-This module does not import TensorFlow, because that takes seconds.
+This module does not import TensorFlow, because the command line imports it and must start quickly.
 """
 
 from collections.abc import Iterable
@@ -19,6 +19,5 @@ def is_keras_file(path: Path) -> bool:
 
 
 def is_keras_export(attributes: Iterable[str]) -> bool:
-    """Whether a SavedModel whose root object has these attributes was written by
-    `model.export()`."""
+    """Whether Keras's `model.export()` wrote a SavedModel whose root object has `attributes`."""
     return set(attributes) >= _EXPORTED

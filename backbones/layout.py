@@ -1,4 +1,4 @@
-"""Finds names for variables that a backbone stores without names."""
+"""Finds the names of a backbone's variables if the SavedModel does not contain them."""
 
 import dataclasses
 import math
@@ -27,8 +27,8 @@ def find_layout(variables: Sequence[tuple[str, Shape]]) -> Layout | None:
     """Finds the model of the catalogue whose variables have these shapes, and returns its layout.
 
     The SavedModels of the TF-Hub collection were written by JAX's jax2tf, with a flat list of
-    variables that have no names (github.com/sayakpaul/ViT-jax2tf, conversion.ipynb). So only the
-    shapes of its variables can tell which model such a SavedModel contains.
+    variables that have no names (github.com/sayakpaul/ViT-jax2tf, conversion.ipynb). In such a
+    SavedModel, only the shapes of the variables tell which model it is.
 
     Args:
       variables: TensorFlow's name, without `:0`, and shape of each variable.
@@ -54,5 +54,5 @@ def _sort_like_jax(names: Iterable[str]) -> list[str]:
 
 
 def _drop_axes_of_one(shapes: Sequence[Shape]) -> list[Shape]:
-    """Drops axes of length 1, since group norms have the shape [C] or [1, 1, 1, C]."""
+    """Reduces shapes such as [1, 1, 1, C] to [C], because GroupNorm parameters may have either."""
     return [shape[-1:] if math.prod(shape[:-1]) == 1 else shape for shape in shapes]

@@ -1,4 +1,7 @@
-"""The limits for a downloaded SavedModel."""
+"""The limits for a downloaded SavedModel.
+
+This module does not import TensorFlow, because the command line imports it and must start quickly.
+"""
 
 import dataclasses
 import math

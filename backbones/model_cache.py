@@ -1,10 +1,12 @@
 """Removes old entries from the cache of models.
 
+This module does not import TensorFlow, because the command line imports it and must start quickly.
+
 In the cache directory, the folders `converted`, `random` and `remote` hold SavedModels that can be
-created or copied again. These folders grow, because a new SavedModel is created whenever a
-checkpoint, the code that converts it, or an object in a bucket has changed. Nothing is ever removed
-from `models`, `checkpoints` and `downloaded`, because they hold downloads and files that the user
-put there.
+created or copied again. The number of SavedModels in the three folders grows, because a new one is
+created whenever a checkpoint, the code that converts it, or an object in a bucket has changed.
+Nothing is ever removed from `models`, `checkpoints` and `downloaded`, because they hold downloads
+and files that the user put there.
 """
 
 import contextlib
@@ -21,7 +23,7 @@ _DAYS = 7  # days for which an entry is kept after its last use, because a run m
 
 
 def use_entry(entry: Path) -> Path:
-    """Marks an entry of the cache as used now, and removes entries that have been unused for long.
+    """Sets the modification time of a cache entry to the current time, and removes old entries.
 
     A folder keeps its ten most recently used entries, and all entries used in the last week.
 
@@ -31,8 +33,8 @@ def use_entry(entry: Path) -> Path:
     Returns:
       `entry`.
     """
-    # A read-only cache, as in a container image, raises OSError here, which is harmless: such a
-    # cache does not grow.
+    # In a read-only cache, as in a container image, these calls raise OSError. The error is
+    # ignored, because a read-only cache does not grow.
     with contextlib.suppress(OSError):
         os.utime(entry)
         remove_unused(entry.parent, now=time.time())
@@ -40,7 +42,7 @@ def use_entry(entry: Path) -> Path:
 
 
 def remove_unused(folder: Path, *, now: float) -> None:
-    """Removes entries unused for a week, but keeps the ten most recently used entries.
+    """Removes entries that were not used for a week, except the ten most recently used entries.
 
     Args:
       folder: one of `FOLDERS`.
@@ -72,7 +74,7 @@ def clean_cache(cache: Path) -> list[tuple[Path, int]]:
 
 
 def _entries(folder: Path) -> list[Path]:
-    """Lists the entries; leaves out locks, unfinished directories and files with digests."""
+    """Lists the models in `folder`, without locks, unfinished directories and digest files."""
     return [
         path
         for path in folder.iterdir()

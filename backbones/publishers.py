@@ -1,4 +1,7 @@
-"""The addresses of published models."""
+"""The addresses of published models.
+
+This module does not import TensorFlow, because the command line imports it and must start quickly.
+"""
 
 import dataclasses
 import hashlib
@@ -36,7 +39,7 @@ class DownloadLocations:
         return self.kaggle_archive(entry.kaggle), self.url(entry.handle)
 
     def checkpoint(self, name: str) -> str:
-        """Returns the URL of the AugReg checkpoint with this file name."""
+        """Returns the URL of the AugReg checkpoint with the file name `name`."""
         return self.url(f"gs://vit_models/augreg/{name}")
 
     def kaggle_archive(self, handle: str) -> str:
@@ -51,7 +54,8 @@ class DownloadLocations:
         parts = urlsplit(model)
         if parts.scheme == "gs":
             return f"{self.storage}/{parts.netloc}{quote(parts.path)}"
-        if parts.hostname == "tfhub.dev":  # requests an archive (tensorflow.org/hub/hosting)
+        if parts.hostname == "tfhub.dev":
+            # The query asks TF-Hub for a tar archive (tensorflow.org/hub/hosting).
             return f"{self.tfhub}{parts.path}?tf-hub-format=compressed"
         return model
 
@@ -69,7 +73,7 @@ def check_address(model: str) -> None:
 
     Raises:
       InputError: the address has no host or bucket, is a Kaggle page without a model variation, or
-        begins with http:// and names another machine.
+        is an http:// address of another machine, whose files anybody on the network could replace.
     """
     kaggle_handle(model)
     if not _HANDLE.fullmatch(model) and not _host(model):

@@ -1,4 +1,7 @@
-"""Parses the value of `--model`."""
+"""Parses the value of `--model`.
+
+This module does not import TensorFlow, because the command line imports it and must start quickly.
+"""
 
 import dataclasses
 import errno
@@ -13,8 +16,8 @@ from common.saved_model import GRAPH_FILE
 
 Kind = Literal["name", "bucket", "address", "path"]
 
-# A SavedModel that was converted from an AugReg checkpoint contains the names of the checkpoint's
-# arrays, such as this name, in its saved_model.pb.
+# The names of some arrays of every AugReg checkpoint begin with these bytes. The `saved_model.pb`
+# of a SavedModel that was converted from such a checkpoint contains the names.
 _AUGREG_VARIABLE = b"Transformer/encoderblock_0/MultiHeadDotProductAttention_1/"
 
 
@@ -27,8 +30,7 @@ class ModelReference:
       kind: "name" for a name of the catalogue; "bucket" for a model on object storage, which
         TensorFlow's file systems copy; "address" for a model that is downloaded by HTTP, such as a
         URL or a Kaggle handle; "path" for a path on this machine.
-      entry: the model of the catalogue that the text names by its name or a handle; None for any
-        other model.
+      entry: the model of the catalogue whose name or handle is `text`; None for any other model.
       is_checkpoint: whether the model is an AugReg `.npz` file.
     """
 
@@ -46,8 +48,8 @@ class ModelReference:
     def is_augreg(self) -> bool:
         """Whether the model belongs to the AugReg family, for which the recipes were made.
 
-        A SavedModel directory belongs to it if its variables have the names of an AugReg
-        checkpoint.
+        A SavedModel directory belongs to the AugReg family if its variables have the names of an
+        AugReg checkpoint.
         """
         return self.entry is not None or self.is_checkpoint or _has_augreg_variables(self)
 
@@ -86,7 +88,7 @@ def parse_model(text: str) -> ModelReference:
 def exists(text: str) -> bool:
     """Whether `text` is a path that exists.
 
-    The result is False if `text` is too long for a path, as a signed URL may be.
+    A text that is too long for a path, such as a signed URL, is no path.
 
     Raises:
       InputError: the operating system cannot tell whether the path exists, for example because a

@@ -15,7 +15,8 @@ Arrays = Mapping[str, np.ndarray]
 
 _BLOCK = r"Transformer/encoderblock_\d+"
 
-# Layers of an encoder block: the name in the current public code, and in the published checkpoints.
+# Maps the name that google-research/vision_transformer now gives to a layer of an encoder block to
+# the layer's name in the published checkpoints.
 _PUBLISHED_PARTS = {
     "LayerNorm_1": "LayerNorm_2",
     "MultiHeadDotProductAttention_0": "MultiHeadDotProductAttention_1",
@@ -51,9 +52,9 @@ def load_checkpoint(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
 def published_layout(arrays: Arrays) -> dict[str, np.ndarray]:
     """Returns a checkpoint's arrays with the names and shapes of the published checkpoints.
 
-    Checkpoints that were written by the current public code have other numbers in the names of the
-    layers of an encoder block, and GroupNorm parameters of shape `(C,)` instead of `(1, 1, 1, C)`.
-    The values of the arrays are not changed.
+    The current code of google-research/vision_transformer writes checkpoints with other layer names
+    in the encoder blocks, and with GroupNorm parameters of shape `(C,)` instead of `(1, 1, 1, C)`.
+    This function changes the names and shapes, but not the values.
 
     Returns:
       float32 arrays by name; the names are exactly those of
@@ -66,8 +67,8 @@ def published_layout(arrays: Arrays) -> dict[str, np.ndarray]:
     published = {}
     for name, array in arrays.items():
         published_name = _published_name(name)
-        # If the checkpoint also has an array of the published name, the array keeps its old name,
-        # which `_check_names` then reports as unexpected.
+        # If the checkpoint also has an array with the published name, do not rename `name`: one
+        # array would overwrite the other. `_check_names` reports `name` as unexpected.
         if published_name in arrays:
             published_name = name
         published[published_name] = _published_shape(name, array)
@@ -81,8 +82,8 @@ def published_layout(arrays: Arrays) -> dict[str, np.ndarray]:
 def infer_architecture(arrays: Arrays) -> Architecture:
     """Infers the architecture from the shapes of arrays in the published layout.
 
-    Each size of the architecture is read from the shape of one array only. `published_layout` then
-    checks that the other arrays fit this architecture.
+    The function reads each size from a single array. `published_layout` checks that the shapes of
+    all other arrays fit the inferred architecture.
 
     Raises:
       CheckpointError: an array from which a size is read is missing, or the size is impossible.

@@ -23,7 +23,7 @@ def convert(
     image_size: int | None = None,
     precision: Precision = "float32",
 ) -> Architecture:
-    """Writes a checkpoint as a SavedModel with the reusable interface.
+    """Writes a checkpoint as a SavedModel with TF-Hub's reusable interface.
 
     Every array becomes a float32 variable of the same name, shape and value, with two exceptions: a
     feature extractor has no head, and if `image_size` differs from that of the checkpoint, the

@@ -9,8 +9,8 @@ import numpy as np
 
 from common.errors import InputError, one_line
 
-# The largest ratio of unpacked to packed size. A larger ratio is refused: trained weights can
-# hardly be compressed, so the archive is damaged or hostile.
+# The largest accepted ratio of unpacked to packed size. Trained weights can hardly be compressed,
+# so an archive with a larger ratio is damaged or hostile.
 _LARGEST_RATIO = 10
 _SLACK = 100_000_000  # an archive may exceed `_LARGEST_RATIO` by this many unpacked bytes
 
@@ -26,8 +26,8 @@ def read_npz(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
     """Reads every array of an `.npz` file. Pickled objects are refused, because they can run code.
 
     Raises:
-      CheckpointError: the file is missing, truncated, damaged or no archive, or one of its members
-        is not a plain array.
+      CheckpointError: the file is missing, truncated, damaged or not a zip archive, or one of its
+        members is not a plain array.
     """
     path = Path(path)
     if not path.is_file():
@@ -43,7 +43,7 @@ def read_npz(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
             return {name: _read_array(archive, name) for name in archive.files}
     except CheckpointError as error:
         raise CheckpointError(f"{path}: {error}") from error
-    # On hostile bytes, zipfile may raise any exception: see `_read_array`.
+    # If the bytes are hostile, zipfile may raise any exception: see the comment in `_read_array`.
     except Exception as error:
         raise CheckpointError(
             f"{path}: unreadable archive ({one_line(error)}); download the checkpoint again"
@@ -82,8 +82,9 @@ def _read_array(archive: np.lib.npyio.NpzFile, name: str) -> np.ndarray:
     try:
         array = archive[name]
     except Exception as error:
-        # With hostile bytes, zipfile, its decompressors, NumPy and the tokenizer with which NumPy
-        # reads headers raise undocumented exceptions: OverflowError, TokenError, LZMAError, …
+        # If the bytes are hostile, zipfile and NumPy raise undocumented exceptions, such as
+        # LZMAError from a decompressor, TokenError from NumPy's parser of headers, or
+        # OverflowError.
         raise CheckpointError(
             f"array {name!r} is unreadable ({one_line(error)}); expected plain numbers; "
             "download the checkpoint again"

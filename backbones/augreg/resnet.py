@@ -1,9 +1,9 @@
 """The ResNet of hybrid Vision Transformers as a TensorFlow graph.
 
 The model is a ResNet-v1 with weight standardisation (Qiao et al., arXiv 1903.10520) and GroupNorm
-(Wu and He, arXiv 1803.08494). Padding is SAME, and in a unit that halves the resolution, the second
-convolution has a stride of 2, as in github.com/google-research/vision_transformer,
-`vit_jax/models_resnet.py`.
+(Wu and He, arXiv 1803.08494). As in github.com/google-research/vision_transformer,
+`vit_jax/models_resnet.py`, padding is SAME, and if a unit halves the resolution, its second
+convolution has a stride of 2.
 """
 
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ class ResNet:
         *,
         compute_dtype: tf.DType = tf.float32,
     ):
-        """Uses existing variables and creates none.
+        """Creates the ResNet from existing variables.
 
         Args:
           blocks: number of units in each block.

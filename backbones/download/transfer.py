@@ -1,8 +1,8 @@
 """Downloads one file by HTTP, with `requests`.
 
 `requests` and `urllib3.Retry` connect, follow redirects, use proxies, and repeat requests after
-responses such as 503. If the connection breaks during a download, neither `requests` nor `urllib3`
-requests the remaining bytes, so this module does.
+responses such as 503. This module requests the remaining bytes of a file if the connection breaks
+during a download, because neither `requests` nor `urllib3` does so.
 """
 
 import contextlib
@@ -35,14 +35,14 @@ class DownloadError(InputError):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Patience:
-    """The time limits of a download, in seconds, and its number of attempts."""
+    """The time limits of a download, in seconds, and the limit for failed attempts."""
 
     connect: float = 4  # longest wait for a connection to an address of the server
     read: float = 30  # longest wait for the next byte
     total: float = 6 * 3600  # longest duration of a download
     pause: float = 1  # wait before the second attempt; the wait doubles before each further attempt
     longest_pause: int = 60  # longest wait, even if the server asks for more (Retry-After)
-    tries: int = 5  # number of successive attempts without any data after which the download fails
+    tries: int = 5  # number of attempts in a row without new data after which a download fails
 
 
 class Download(NamedTuple):
@@ -61,15 +61,15 @@ def download(
 
     The bytes received before a failure, or before the process was killed, are kept in
     `<target>.part`; a later call continues from these bytes if the server still has the same file.
-    Several times a second, the function writes a log record for progress displays. The attribute
-    `download` of the record is a `Download`.
+    For progress displays, the function logs several records a second, each with a `Download` as its
+    attribute `download`.
 
     Args:
       url: an address with the scheme http or https.
       target: the path of the file, which is created when the download is complete and checked.
       name: the name of the file in progress displays.
       sha256: the expected digest, hexadecimal; None if it is not known.
-      patience: the time limits and the number of attempts.
+      patience: the time limits and the limit for failed attempts.
 
     Raises:
       DownloadError: the file cannot be downloaded or written.
@@ -103,7 +103,7 @@ class _Transfer:
 
     def run(self) -> None:
         """Makes attempts until the file is complete, or until further attempts would be useless."""
-        failures = 0  # number of successive attempts that received no data
+        failures = 0  # number of attempts in a row that received no new data
         with self._session() as session:
             while self._total is None or self._size != self._total:
                 before = self._size
@@ -138,8 +138,8 @@ class _Transfer:
         retry = Retry(
             total=None,
             connect=1,
-            # urllib3 must not repeat a request whose response broke off: `run` does, and resumes
-            # the download.
+            # If the connection breaks during a response, urllib3 must not repeat the request from
+            # the start: the method `run` resumes the download instead.
             read=False,
             redirect=False,  # `requests` follows redirects
             status=self._patience.tries,
@@ -207,7 +207,11 @@ class _Transfer:
                     self._report(logging.DEBUG)
 
     def _is_next(self, header: Mapping[str, str], validator: str | None) -> bool:
-        """Whether the response continues the partial file; a server may ignore If-Range."""
+        """Whether the response continues the partial file.
+
+        This check is needed because a server may ignore the header If-Range, and send a part of a
+        newer version of the file.
+        """
         expected = rf"bytes {self._size}-\d+/{self._total}"
         has_rest = re.fullmatch(expected, header.get("Content-Range", ""))
         return bool(has_rest) and validator in (None, self._validator)
@@ -228,7 +232,7 @@ class _Transfer:
         return self._part.stat().st_size if self._part.exists() else 0
 
     def _read_notes(self) -> tuple[str | None, int | None]:
-        """Returns the validator (ETag) and the total size of the file that was partly received.
+        """Reads the validator (ETag or Last-Modified) and the total size of a partial download.
 
         If the download cannot be resumed, deletes the partial file and returns (None, None).
         """
@@ -242,8 +246,8 @@ class _Transfer:
         return None, None
 
     def _begin(self, validator: str | None, total: int | None) -> None:
-        # The old partial file is deleted before the new notes are written. So even if the process
-        # is killed in between, the notes never describe bytes of an older version of the file.
+        # Delete the old partial file before writing the new JSON file. If the process is killed in
+        # between, the JSON file then cannot describe a partial file of an older version.
         self._discard()
         self._validator, self._total = validator, total
         notes = {"url": self._url_digest, "validator": validator, "total": total}
