@@ -4,24 +4,24 @@
                                      [--models vit_b16_fe vit_s16_fe] [--minutes 10]
 
 The benchmark prints a table in Markdown, each row as soon as it is measured, so that an interrupted
-run keeps its rows. The benchmark needs TensorFlow and Keras, but not TFX. On a CPU, it is slow, so
-use small sizes there.
+run keeps its rows. The benchmark needs TensorFlow and Keras, but not TFX. On a CPU, choose small
+sizes, because the measurements are slow there.
 
-`--torch` is the path of a Python interpreter with PyTorch installed. With this option, each row
-that times steps also measures the same model in PyTorch (timm's model, if timm is installed), with
+`--torch` is the path of a Python interpreter with PyTorch installed. With `--torch`, each row that
+times steps also measures the same model in PyTorch (timm's model, if timm is installed), with
 `torch.compile` and in bfloat16 by autocast. TensorFlow and PyTorch run in two processes, which are
-measured alternately. Each round gives a ratio of the two speeds, and the benchmark prints the
-median of these ratios.
+measured alternately. In each round, the speed of TensorFlow is divided by that of PyTorch, and the
+benchmark prints the median of these ratios.
 
 training: images/s of the Trainer's own step (SGD with momentum, clipping) on a batch in the
 device's memory, with XLA (--jit-compile) and without.
 
-forward: images/s of the backbone; each step waits for its result, so a batch size of 1 measures
-latency.
+forward: images/s of the backbone. The benchmark waits for the result of each step, so that a batch
+size of 1 measures latency.
 
-agreement: the norm of the difference between the features on the device and those on the CPU,
-divided by the norm of the features on the CPU; and the largest difference between the losses on the
-device and those on the CPU over 20 training steps.
+agreement: how much results on the device differ from those on the CPU. For the features, this is
+the norm of the difference, divided by the norm of the features on the CPU. For training, this is
+the largest difference between the losses in 20 steps.
 
 loop: speed of the Trainer's loop, which reads, decodes, crops and flips JPEGs, relative to the same
 training step on a batch in memory; and images/s of the input pipeline alone.
@@ -114,9 +114,11 @@ Rows = Iterator[tuple[str, str, Callable[[], tuple[str, str, str]]]]
 
 
 class Measurement:
-    """The measurements. Each public method measures one part of the table.
+    """The measurements. For each part that the command line can name, a method of this name
+    measures the rows of the table.
 
-    For each row, the method yields a title, a goal and a function that measures the row.
+    For each row, the method yields the title, the goal for the ratio, and a function that measures
+    the row.
     """
 
     def __init__(self, options: argparse.Namespace, ours: Side, other: Side | None) -> None:
@@ -367,7 +369,7 @@ class Measurement:
         return self._cpu
 
 
-# Ways to compile the training step, and the text for each way in the title of a row.
+# Maps each way to compile the training step to the text that names it in the title of a row.
 _WAYS = {"fused": ", XLA and cuDNN's attention", "xla": ", XLA", "plain": ""}
 _PARTS = ("training", "forward", "agreement", "loop", "replicas", "memory")
 

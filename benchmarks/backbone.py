@@ -4,21 +4,22 @@
                                   [--precision float32] [--torch OTHER_ENVIRONMENT/bin/python]
 
 The benchmark prints images/s and the fraction of peak for the forward pass and for a full training
-step (forward, backward, SGD with momentum) of the SavedModel, with random weights. Peak is the
+step (forward, backward, SGD with momentum) of the SavedModel, with random weights. The peak is the
 speed at which TensorFlow multiplies two square matrices in the same precision, for the fastest of
-several sizes. Every round measures the peak for a second before each step, and divides the speed of
-the step by the peak. The benchmark prints the median of these ratios over all rounds, so that
-changes of the machine's speed hardly affect the result.
+several sizes. In every round, the benchmark measures the peak for a second before each step, and
+divides the speed of the step by the peak. The benchmark prints the median of these ratios over all
+rounds, so that changes of the machine's speed hardly affect the result.
 
 Floating-point operations are counted in two ways. The count "as published" assumes that every token
-goes through every block: 9.2 GFLOP per image for S/16, and three times that for training. With this
-count, fractions of peak are comparable with those of other code. The count "as computed" is
-smaller, because in this project the last block computes its output for the class token only.
+goes through every block: 9.2 GFLOP per image for S/16, and three times that for training. Fractions
+of peak with the count "as published" are comparable with those of other code. The count "as
+computed" is smaller, because in this project the last block computes its output for the class token
+only.
 
-`--torch` is the path of a Python interpreter with PyTorch installed. With this option, each round
+`--torch` is the path of a Python interpreter with PyTorch installed. With `--torch`, each round
 also measures the same model in PyTorch on the CPU, with and without `torch.compile`
 (`benchmarks/sides/torch_side.py`; 16 bits by autocast), and the benchmark prints the median of the
-ratios of the two speeds.
+ratios of TensorFlow's speed to PyTorch's.
 """
 
 import contextlib
@@ -40,7 +41,10 @@ from common.command_line import Parser, positive
 
 
 def published_flops(architecture: Architecture) -> int:
-    """Returns the floating-point operations of a plain ViT per image; a multiply-add is two."""
+    """Returns the number of floating-point operations of a plain ViT per image.
+
+    A multiply-add counts as two operations.
+    """
     a = architecture
     embedding = 2 * a.grid_size**2 * a.patch_size**2 * 3 * a.width
     return embedding + a.depth * block_flops(a, a.tokens)
@@ -53,7 +57,7 @@ def computed_flops(architecture: Architecture) -> int:
 
 
 def block_flops(a: Architecture, queries: int) -> int:
-    """Returns the operations of an encoder block that computes the outputs of `queries` tokens."""
+    """Returns the operations per image of an encoder block that outputs only `queries` tokens."""
     keys_and_values = 2 * 2 * a.tokens * a.width**2
     query_and_output = 2 * 2 * queries * a.width**2
     attention = 2 * 2 * queries * a.tokens * a.width

@@ -4,11 +4,11 @@
     python -m benchmarks.data_check FOLDER --backbone SAVED_MODEL [--swapped 30] [--odd FOLDER]
 
 FOLDER contains class folders of JPEGs. The benchmark adds near duplicates of some images, and
-prints how many of them `--data-check fast` finds. Of the near duplicates, a quarter is only encoded
-again, a quarter is resized to 70 %, a quarter is cropped at a random position to 95 % of the height
-and width, and a quarter is mirrored. With `--backbone`, the benchmark also counts the near
-duplicates that `--data-check full` finds, gives some images the label of another class, and adds
-images from the folder `--odd` as outliers.
+prints how many near duplicates `--data-check fast` finds. To make the near duplicates, it encodes a
+quarter of these images again without another change, resizes a quarter to 70 %, crops a quarter at
+a random position to 95 % of the height and width, and mirrors a quarter. With `--backbone`, the
+benchmark also counts the near duplicates that `--data-check full` finds, gives some images the
+label of another class, and adds images from the folder `--odd` as outliers.
 """
 
 import argparse
@@ -60,7 +60,11 @@ def encode(image: PIL.Image.Image, quality: int) -> bytes:
 
 
 def measure(encoded: bytes) -> Views:
-    """Returns the `Views` of an image of at least 32 x 32 pixels, for the duplicate search."""
+    """Returns the hashes and small copies of an image by which near duplicates are found.
+
+    Args:
+      encoded: an image of at least 32 x 32 pixels.
+    """
     views = measure_views(encoded)
     assert views is not None
     return views
@@ -109,7 +113,7 @@ def try_duplicates(
 
 
 def try_labels(features: np.ndarray, labels: np.ndarray, swapped: int, seeds: int) -> None:
-    """Gives `swapped` images a wrong label, and prints how many of these the check finds."""
+    """Gives `swapped` images a wrong label, and prints how many wrong labels the check finds."""
     print(f"wrong labels among the originals: {len(find_wrong_labels(features, labels))}")
     rows = []
     classes = labels.max() + 1
@@ -139,7 +143,7 @@ def try_labels(features: np.ndarray, labels: np.ndarray, swapped: int, seeds: in
 
 
 def try_outliers(features: np.ndarray, labels: np.ndarray, odd: np.ndarray, seeds: int) -> None:
-    """Adds images from `odd`, and prints how many of these the check finds as outliers."""
+    """Adds images with the features `odd`, and prints how many of them the check calls outliers."""
     print(f"outliers among the originals: {len(find_outliers(features, labels))}")
     rows = []
     for seed in range(seeds):

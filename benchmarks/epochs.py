@@ -3,11 +3,12 @@
     python benchmarks/epochs.py --model DIR --dataset DIR [--epochs 100] [--rounds 3]
 
 Each round times two runs of `pipeline_runner.py --tune head`, one with `--epochs` epochs and one
-with a single epoch, from an empty pipeline root to the pushed model. The benchmark prints the
-median of the ratios of the two times over all rounds. Transform runs the frozen backbone once on
-each image, so further epochs should cost almost nothing: the goal is a ratio of at most 1.2 for 100
-epochs on 600 images. An extra run before the first round downloads or converts the model, so that
-no timed run does.
+with a single epoch. Each run starts with an empty pipeline root and ends when the model is pushed.
+The benchmark divides the time of the first run by that of the second, and prints the median of
+these ratios over all rounds. Transform runs the frozen backbone once on each image, so further
+epochs should cost almost nothing: the goal is a ratio of at most 1.2 for 100 epochs on 600 images.
+An extra run before the first round downloads or converts the model, so that the timed runs find the
+model in the cache.
 """
 
 import argparse
@@ -46,7 +47,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
 
 
 def _seconds(options: argparse.Namespace, epochs: int) -> float:
-    """Returns how many seconds a run takes, from an empty pipeline root to the pushed model."""
+    """Returns the seconds that a run takes, from an empty pipeline root to the pushed model."""
     with tempfile.TemporaryDirectory() as root:
         command = [sys.executable, str(_RUNNER), "--tune", "head", "--min-accuracy", "0"]
         command += ["--model", options.model, "--dataset", options.dataset]

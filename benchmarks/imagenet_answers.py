@@ -24,7 +24,7 @@ class Answer:
     Attributes:
       image: the image.
       probabilities: float32 [C], with sum 1; None if the image cannot be read or decoded.
-      error: why the image cannot be read or decoded; empty if it can.
+      error: why the image cannot be read or decoded; empty if there is no error.
     """
 
     image: LabelledImage
@@ -39,7 +39,7 @@ def classify(
     batch_size: int,
     to_pixels: ToPixels,
 ) -> Iterator[Answer]:
-    """Classifies images in batches; threads read and decode the next images meanwhile.
+    """Classifies images in batches, while threads read and decode the images of the next batches.
 
     Args:
       classifier: a classifier.
@@ -56,9 +56,9 @@ def classify(
     # Trace the function before the threads start, because otherwise each thread would trace it.
     traced = tf.function(lambda encoded: to_pixels(encoded, *size)).get_concrete_function(spec)
     images = iter(images)
-    # The first call of the function optimizes its graph, which takes seconds. Calls by several
-    # threads at once would all optimize it, so the first image is also prepared before the threads
-    # start.
+    # Prepare the first image before the threads start: the first call of the function optimizes its
+    # graph, which takes seconds, and threads that call the function at the same time would each
+    # optimize the graph.
     first = [_prepare(image, traced) for image in itertools.islice(images, 1)]
     others = map_ahead(lambda image: _prepare(image, traced), images, 2 * batch_size)
     prepared = itertools.chain(first, others)
@@ -79,5 +79,6 @@ def _prepare(
         return image, to_pixels(tf.constant(content)).numpy(), ""
     except OSError as error:
         return image, None, f"cannot be read ({error.strerror})"
-    except tf.errors.InvalidArgumentError:  # whose own message is a long description of the graph
+    except tf.errors.InvalidArgumentError:
+        # TensorFlow's message is not used, because it is a long description of the graph.
         return image, None, "does not decode; expected a JPEG, PNG, GIF, BMP or WebP image"

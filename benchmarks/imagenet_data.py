@@ -37,7 +37,7 @@ class Data:
     """Images whose labels are ImageNet class indices, as `trainer.serving.imagenet` numbers them.
 
     Attributes:
-      about: a description of the images.
+      about: a description of the images, which the benchmark prints.
       count: the number of images.
       images: the images; can be iterated once.
     """
@@ -48,7 +48,7 @@ class Data:
 
 
 def read_data(directory: str, limit: int | None) -> Data:
-    """Reads the TFDS dataset imagenet2012 in `directory`, or else the class folders there.
+    """Reads the TFDS dataset imagenet2012 in `directory`; if there is none, reads class folders.
 
     Args:
       directory: a TFDS data directory (with imagenet2012/5.1.0/… below it), or a folder of class

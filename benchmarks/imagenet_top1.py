@@ -8,20 +8,21 @@ or indices.
 
 Public code preprocesses the images in two ways, which result in different pixels:
 
-- `--resize direct`, the default: the whole image is resized to the model's size, bilinear, and
-  scaled to [-1, 1]. google-research/vision_transformer (vit_jax/input_pipeline.py), the evaluation
-  notebook of the TF-Hub collection (sayakpaul/ViT-jax2tf, i1k_eval) and this project's pipeline
-  preprocess in this way.
+- `--resize direct`, the default: the whole image is resized to the model's size, with bilinear
+  interpolation, and scaled to [-1, 1]. This preprocessing is used by
+  google-research/vision_transformer (vit_jax/input_pipeline.py), by the evaluation notebook of the
+  TF-Hub collection (sayakpaul/ViT-jax2tf, i1k_eval), and by this project's pipeline.
 - `--resize crop`: the shorter side is resized to 8/7 of the model's size (256 for 224), and the
-  central square is cut out. google-research/big_vision preprocesses in this way when it fine-tunes
+  central square is cut out. This preprocessing is used by google-research/big_vision to fine-tune
   AugReg models (configs/transfer.py).
 
-The published figures are from the README of the TF-Hub collection. They seem to be copied from the
-column `adapt_final_test` of AugReg's index of checkpoints. We know no source that states how the
-images were preprocessed to measure these figures.
+The published figures are from the README of the TF-Hub collection. The figures seem to be copied
+from the column `adapt_final_test` of AugReg's index of checkpoints, from which the collection was
+chosen. We know no source that states which preprocessing was used to measure the figures.
 
 Exit status: 0 if all images were measured, 1 if some images could not be read (stderr names them),
-2 for a wrong command line, or if model or data were not found.
+2 if the command line is wrong, if the model or the data were not found, or if no image could be
+read.
 """
 
 import argparse
@@ -168,11 +169,12 @@ def to_pixels(options: argparse.Namespace) -> "ToPixels":
 
 
 def central_square(encoded: "tf.Tensor", height: int, width: int) -> "tf.Tensor":
-    """Preprocesses as big_vision's `decode|resize_small(256)|central_crop(224)|value_range(-1, 1)`.
+    """Preprocesses like big_vision's `decode|resize_small(256)|central_crop(224)|value_range(-1,
+    1)`.
 
     Args:
       encoded: an encoded image, string [].
-      height: the height of the crop. Before the crop, the image is resized to at least 8/7 of
+      height: the height of the crop. Before the crop, the image is resized so that it covers 8/7 of
         `height` and of `width`.
       width: the width of the crop.
 

@@ -3,26 +3,28 @@
     python benchmarks/ingest.py [memory] [speed] [--images FOLDER] [--counts 3000 30000]
 
 `memory` starts `pipeline_runner.py` with vit_mini in a new process, and measures this process while
-it runs. `speed` does the same for the nodes up to Transform. A run on thousands of images takes
-minutes.
+it runs. `speed` also runs `pipeline_runner.py`, and ends the run after Transform. A run on
+thousands of images takes minutes.
 
 memory: peak resident memory (VmHWM) while a node runs, on few images and on ten times as many, for
 `--tune full` and `--tune head`. All images are different. All nodes run in one process, so a peak
 includes memory that earlier nodes still hold.
 
 speed: images per CPU second, which other processes on the machine affect little. ImageExampleGen
-runs without other nodes in a new process, once with one worker and once with two. The same process
-reads and decodes some of the files in a plain loop with TensorFlow, before and after the node, for
-comparison. The benchmark repeats these measurements `--rounds` times and prints medians. A printed
-ratio is therefore not exactly the quotient of the two printed figures. The rate of the node is
-measured over the second half of the images, and thus excludes the start and the end of the node,
-which have separate rows in the output. Two workers are compared with one worker in two ways. The
-comparison by wall clock needs two free cores. The other comparison uses the CPU time of the worker
-with the most work, which is the time that the workers would need on two free cores. For the nodes
-up to Transform, the time per image is the difference between the times of a run on many images and
-a run on few, divided by the difference between the numbers of images. `--images` is a folder of
-class folders with real JPEGs; the benchmark copies them, and adds a few bytes to each copy so that
-no two are equal. Without `--images`, images are generated.
+runs without other nodes in a new process, once with one worker and once with two. For comparison,
+the process of ImageExampleGen also reads and decodes some of the files in a plain loop with
+TensorFlow, before and after the node. The benchmark runs ImageExampleGen `--rounds` times in this
+way, and prints the medians of speeds and of ratios, so that a printed ratio is not exactly the
+quotient of the two printed speeds. The speed of ImageExampleGen is measured over the second half of
+the images, because it should not include the start and the end of the node or the building of
+graphs, which have separate rows in the output. The speed with two workers is compared with the
+speed with one worker in two ways. The comparison by wall-clock time needs two free cores. The
+comparison by CPU time does not: it uses the CPU time of the worker with the most work, which is the
+time that both workers would need on two free cores. For the nodes up to Transform, the benchmark
+runs the pipeline on few and on many images, and divides the difference of the CPU times by the
+difference of the numbers of images. `--images` is a folder of class folders with real JPEGs; the
+benchmark copies them, and adds a few bytes to each copy so that no two are equal. Without
+`--images`, images are generated.
 
 decoders: CPU time for reading and decoding an image with TensorFlow, Pillow and (if pyvips is
 installed) libvips, at full size and at an eighth of the width and height.
@@ -113,7 +115,7 @@ def _print_speed(folder: Path, folders: Sequence[Path], rounds: int) -> None:
     _row("ingestion", f"{here:.0f}", f"{bare:.0f}", ratio, ">= 0.7")
 
     def compare(name: str, figure: Callable[[Ingestion], float], digits: int, goal: str) -> None:
-        """Prints a figure of the runs with two workers, of those with one, and their ratio."""
+        """Prints the median of a figure with two workers and with one worker, and the ratio."""
         figures = [statistics.median(map(figure, runs)) for runs in (twos, ones)]
         ratio = statistics.median(figure(two) / figure(one) for one, two in turns)
         _row(name, *(f"{value:.{digits}f}" for value in figures), ratio, goal)
@@ -139,7 +141,7 @@ def _ingest(folder: Path, images: Path, workers: int) -> Ingestion:
 
 
 def _measure_rate_to_transform(folder: Path, folders: Sequence[Path]) -> float:
-    """Returns images per CPU second of the nodes up to Transform, without their fixed costs."""
+    """Returns images per CPU second of the nodes up to Transform, without a run's fixed costs."""
     counts = [len(list(images.glob("*/*"))) for images in folders]
     runs = [_run(folder, images, "full", "Transform") for images in folders]
     few, many = (sum(run[node].cpu for node in _NODES[:3]) for run in runs)
@@ -157,7 +159,7 @@ def _run(folder: Path, images: Path, tune: str, last: str) -> dict[str, NodeUse]
             *("--model", "vit_mini_fe", "--weights", "random", "--dataset", str(images)),
             *("--tune", tune, "--pipeline-root", str(folder / "runs" / name)),
             *("--set", "train.steps=2", "--set", "train.batch_size=16", "--min-accuracy", "0"),
-            *("--set", "data.max_leak=1"),  # allow copies of an image, which are near duplicates
+            *("--set", "data.max_leak=1"),  # accept near duplicates, such as copies of an image
         ],
         folder / f"{name}.log",
         last,

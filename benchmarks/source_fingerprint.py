@@ -19,7 +19,7 @@ from components.image_example_gen.sources.folder import FolderSource
 
 _CLASSES = 100
 _ROUNDS = 5
-_SETTLED = 4  # seconds to wait, because the fingerprint indexes only files that are older than this
+_SETTLED = 4  # seconds to wait until new files are old enough for the fingerprint to index them
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -33,7 +33,7 @@ def main(arguments: list[str] | None = None) -> None:
         time.sleep(_SETTLED)
 
         def take_fingerprint() -> str:
-            # A new source for each fingerprint, because a source lists its folder only once.
+            # Create a new source for each fingerprint, because a source lists its folder only once.
             return FolderSource(str(images)).fingerprint(cache)
 
         first = _seconds(take_fingerprint)

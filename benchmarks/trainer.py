@@ -2,33 +2,33 @@
 
     python benchmarks/trainer.py [steps] [input] [memory] [--model vit_s16_fe] [--data-dir DIR]
 
-The benchmark takes some minutes on 2 cores. On a GPU, choose the steps and the batch size of a real
-training. Every result is a ratio of two measurements, which alternate, because a machine's speed
-drifts. The benchmark prints the median of the ratios of all rounds. The two figures next to a ratio
-are medians too, so that their quotient is not exactly the ratio. Weights are random, which makes no
-difference to speed.
+The benchmark takes some minutes on 2 cores. On a GPU, set `--steps` and `--batch-size` as for a
+real training. Every result is a ratio of two measurements, which alternate, because a machine's
+speed drifts. The benchmark prints the median of the ratios of all rounds. The two figures next to a
+ratio are medians too, so their quotient is not exactly the ratio. Weights are random, which makes
+no difference to speed.
 
-steps: steps/s of `trainer.training.loop.Loop` with its input pipeline (gzipped TFRecords, crop and
-flip as published), metrics, history and logs, relative to a bare `model.fit` with the same model,
+steps: steps/s of `trainer.training.loop.Loop` with its input pipeline (gzipped TFRecords, inception
+crop and flip), metrics, history and logs, relative to a bare `model.fit` with the same model,
 optimizer, clipping and batch size on tensors in memory. Tracing and the first steps of a round are
-not timed. The second row of the output includes a checkpoint every 500 steps, the default. Neither
-side runs validation. Like the Trainer, `model.fit` uses XLA only with `--jit-compile`, which is not
-Keras's default. On a CPU, decoding and training share the cores. With a model as small as vit_mini,
-training takes no longer than decoding, and the result depends mostly on the decoder. Choose a
-larger model to measure the loop.
+not timed. The second row of the output adds the time of a checkpoint every 500 steps, the default,
+to the Trainer's time. Neither the Trainer nor `model.fit` runs validation. Like the Trainer,
+`model.fit` uses XLA only with `--jit-compile`, which is not Keras's default. On a CPU, choose a
+model larger than vit_mini to measure the loop: decoding and training share the cores, and training
+vit_mini takes no longer than decoding, so the result would depend mostly on the decoder.
 
 input: `TrainingData.batches`, once without augmentation and once with crop and flip, relative to a
 loop that decodes encoded images in memory, resizes them, and scales the pixels to [-1, 1]. The
-benchmark prints two ratios. For the ratio by wall clock, the loop is a parallel `tf.data` map with
-batching and prefetching. For the ratio by core, the loop has one thread, and speeds are images per
-CPU second, which other processes affect little. Every round is one epoch, which includes reading
-all files and filling the shuffle buffer once. With a crop, the input pipeline decodes only a part
-of each image, so its ratio may exceed 1.
+benchmark prints two such ratios. For the ratio of images/s, the loop is a parallel `tf.data` map
+with batching and prefetching. For the ratio of images/s per core, the loop has one thread, and
+speeds are images per CPU second, which other processes affect little. Every round is one epoch, in
+which the input pipeline reads all files and fills the shuffle buffer once. With a crop, the input
+pipeline decodes only a part of each image, so its ratio may exceed 1.
 
 memory: peak resident memory (VmHWM) of a new process that trains by `trainer.training.loop.fit` on
 10 times the data, relative to a process that trains the same number of steps on a single copy of
-the data. Choose a small model: the memory of a large model would hide the memory that the data
-need.
+the data. Choose a small model for `memory`, because the memory of a large model would hide the
+memory that the data need.
 """
 
 import argparse

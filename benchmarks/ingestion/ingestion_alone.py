@@ -18,21 +18,21 @@ from common.image_counts import VARIABLE, read_counts_of_processes
 
 _PROJECT = Path(__file__).resolve().parents[2]
 _TICKS = os.sysconf("SC_CLK_TCK")
-_BETWEEN_LOOKS = 0.02  # seconds between two looks at the workers' image counts
-_BARE_IMAGES = 600  # about the number of images that the plain loop decodes
+_BETWEEN_LOOKS = 0.02  # seconds between two readings of the workers' image counts
+_BARE_IMAGES = 600  # approximate number of images that the plain loop decodes
 
 
 class Worker(NamedTuple):
-    """The images that a process read, and the time that it took.
+    """How many images a process read, and how long the process took.
 
     Only the second half of the images is timed, because a process spends time on building a graph
     when it reads its first image that is not a plain JPEG.
 
     Attributes:
-      total: number of images.
+      total: number of images that the process read.
       images: number of images in the second half.
       cpu: CPU time of all threads for the second half, in seconds.
-      wall: seconds for the second half.
+      wall: wall-clock time for the second half, in seconds.
     """
 
     total: int
@@ -42,14 +42,14 @@ class Worker(NamedTuple):
 
 
 class Ingestion(NamedTuple):
-    """The time that ImageExampleGen took, with what it read and wrote.
+    """How many images ImageExampleGen read, how long it took, and how many bytes it wrote.
 
     Attributes:
       bare_rate: images per CPU second of the plain loops.
-      images: number of images.
-      wall: seconds.
+      images: number of images that the node read.
+      wall: wall-clock time of the node, in seconds.
       cpu: CPU time of the node's process and its workers, in seconds.
-      written: bytes of the record files.
+      written: size of the TFRecord files that the node wrote, in bytes.
       workers: for each process that read images, how many it read and how long it took.
     """
 
@@ -90,15 +90,15 @@ class Ingestion(NamedTuple):
 
 
 def measure_ingestion(folder: Path, output: Path, workers: int) -> Ingestion:
-    """Runs ImageExampleGen in a new process, and watches the CPU time of its workers meanwhile.
+    """Runs ImageExampleGen in a new process, and measures the CPU time of its workers meanwhile.
 
-    Each worker writes the number of images that it has read to a file: see `common.image_counts`.
+    Each worker writes to a file how many images it has read (see `common.image_counts`).
 
     Args:
       folder: class folders of JPEGs.
       output: a folder that does not exist.
-      workers: the number of Beam's worker processes. With 1, the process of the node reads the
-        images itself.
+      workers: the number of Beam's worker processes; if it is 1, the node reads the images in its
+        own process.
 
     Raises:
       RuntimeError: the process failed.
@@ -124,7 +124,7 @@ def measure_ingestion(folder: Path, output: Path, workers: int) -> Ingestion:
 
 
 def _watch(process: subprocess.Popen, counts: Path) -> list[Worker]:
-    """Watches the running process; returns the images and the time of each of its workers."""
+    """Polls the workers until `process` ends; returns the images and the time of each worker."""
     seen: dict[int, list[tuple[int, float, float]]] = {}
     while process.poll() is None:
         for pid, count in read_counts_of_processes(counts).items():
@@ -137,10 +137,11 @@ def _watch(process: subprocess.Popen, counts: Path) -> list[Worker]:
 
 
 def _second_half(records: Sequence[tuple[int, float, float]]) -> Worker:
-    """Returns the number of images and the time in the second half of the images.
+    """Returns the size of the second half of a worker's images, and how long the half took.
 
     Args:
-      records: the number of images, the CPU time and the clock time at each look, in order.
+      records: the number of images read so far, the CPU time and the clock time at each reading, in
+        order of time.
     """
     total = records[-1][0]
     first = next(record for record in records if record[0] >= total / 2)
@@ -149,7 +150,7 @@ def _second_half(records: Sequence[tuple[int, float, float]]) -> Worker:
 
 
 def _cpu(process: int) -> float:
-    """Returns the CPU seconds of a process and all its threads: see proc(5)."""
+    """Returns the CPU seconds of a process and all its threads (see proc(5))."""
     fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
     return sum(map(int, fields[11:13])) / _TICKS
 

@@ -12,11 +12,11 @@ _END = b"\xff\xd9"
 
 
 def make_small_images(folder: Path, count: int, size: int) -> Path:
-    """Writes JPEGs of 64 x 64 pixels in five classes, each of `size` bytes, all different.
+    """Writes different JPEGs of 64 x 64 pixels and `size` bytes into five class folders.
 
     Random bytes after the end of the image, which decoders ignore, make each file as large as a
-    photo from a camera. A run then reads as many bytes as from real photos, but spends little time
-    on decoding.
+    photo from a camera, so that a run reads as many bytes as from real photos, but spends little
+    time on decoding.
 
     Args:
       folder: the folder to write to; nothing is written if this folder already has the images.

@@ -1,7 +1,7 @@
 """Controls a process that measures one framework. Requests and replies are lines of JSON.
 
-TensorFlow and PyTorch run in separate processes, which are measured alternately, so that neither
-affects the thread pool, the memory allocator or the libraries of the other.
+TensorFlow and PyTorch run in separate processes, so that neither affects the thread pool, the
+memory allocator or the libraries of the other. The two processes are measured alternately.
 """
 
 import json
@@ -92,7 +92,7 @@ class Side:
 
 
 def start_tensorflow(*, sees_gpu: bool = True) -> Side:
-    """Starts a process with this Python, which measures this project's own code in TensorFlow.
+    """Starts a process that measures this project's own code in TensorFlow, in this environment.
 
     Args:
       sees_gpu: whether TensorFlow in this process may use the machine's GPUs.
@@ -116,7 +116,7 @@ def start_torch(python: str) -> Side:
 
 
 def torch_shape(architecture: Any) -> dict[str, int]:
-    """Returns the sizes from which `torch_side.py` makes a plain ViT."""
+    """Returns the sizes that `torch_side.py` needs to create a plain ViT."""
     return {name: getattr(architecture, name) for name in _TORCH_SHAPE}
 
 
@@ -126,8 +126,8 @@ def serve(requests: Mapping[str, Callable[..., dict[str, Any]]], failures: type[
     Args:
       requests: maps the name of a request to a function, which gets the arguments of the request
         and returns the reply.
-      failures: the type of the exceptions whose messages are sent as replies; any other exception
-        ends the process.
+      failures: the type of exceptions that are reported to the caller in a reply; any other
+        exception ends the process.
     """
     replies = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # libraries print to stderr instead, so that only replies go to stdout
@@ -146,13 +146,13 @@ def time_turns(
     """Measures the seconds per step of several processes, which run alternately.
 
     Args:
-      sides: the processes, each of which has prepared steps of this name.
+      sides: the processes, each of which has prepared steps with the name `name`.
       name: the name of the prepared steps.
-      rounds: the number of turns of each side.
-      seconds: the approximate length of a turn.
+      rounds: how many times each process is measured.
+      seconds: the approximate duration of each measurement.
 
     Returns:
-      For each side, a list with the seconds per step in each round.
+      For each process, a list with the seconds per step in each round.
     """
     steps = []
     for side in sides:

@@ -2,8 +2,8 @@
 
     python -m benchmarks.sides.tensorflow_side
 
-The process answers requests from `benchmarks/sides/process.py`. It needs TensorFlow and Keras, but
-not TFX.
+The process answers requests from `benchmarks/sides/process.py`. This module needs TensorFlow and
+Keras, but not TFX.
 """
 
 import gc
@@ -41,7 +41,7 @@ def make_hyperparameters(batch_size: int, **more: Any) -> Hyperparameters:
 
 
 class TensorFlowSide:
-    """Answers requests, one method for each kind of request; stores prepared steps by name."""
+    """Answers requests, with a method for each kind of request; stores prepared steps by name."""
 
     def __init__(self, folder: Path) -> None:
         """
@@ -76,16 +76,17 @@ class TensorFlowSide:
         """Prepares a forward or training step on a batch in the device's memory, and warms it up.
 
         Args:
-          name: the name of the steps.
+          name: the name by which later requests refer to the step.
           kind: "forward", or "training" for the Trainer's own step.
           model: the name of a feature extractor in the catalogue; its weights are random.
-          batch_size: the number of images per step.
+          batch_size: the number of images in a batch.
           precision: "float32" or "mixed_bfloat16".
           compiled: whether steps are compiled with XLA.
-          classes: the number of classes of the head, for "training".
-          strategy: "single" or "mirrored", for "training".
-          fused: whether a GPU computes attention by kernels of cuDNN, for "training" with XLA.
-          keep: whether steps that were prepared earlier are kept in memory.
+          classes: the number of classes of the head; used only for "training".
+          strategy: "single" or "mirrored"; used only for "training".
+          fused: whether a GPU computes attention with kernels of cuDNN; used only for "training"
+            with XLA.
+          keep: whether previously prepared steps stay in memory; if not, they are deleted.
         """
         if not keep:
             self._drop()
@@ -174,9 +175,9 @@ class TensorFlowSide:
         compiled: bool,
         precision: str,
     ) -> dict[str, Any]:
-        """Measures the Trainer's loop, alternately with the training step on one batch in memory.
+        """Measures the Trainer's loop and, alternately, the training step on one batch in memory.
 
-        The loop reads, decodes, crops and flips JPEGs, and records its history.
+        The loop reads, decodes, crops and flips JPEGs, and records the history of the training.
 
         Returns:
           The seconds per step in each round, under "loop" for the loop and under "bare" for the
@@ -253,7 +254,7 @@ class TensorFlowSide:
 
 
 class _LoopStepper(Stepper):
-    """Times the steps of the training loop, alternately with steps on one batch in memory."""
+    """Times the steps of the training loop and, alternately, steps on one batch in memory."""
 
     def __init__(self, *args: Any, turn: int, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -268,7 +269,7 @@ class _LoopStepper(Stepper):
         self._batch = self._batch or [(tf.identity(a), tf.identity(b)) for a, b in parts]
         self._done += 1
         if self._done == 0:
-            float(result.loss)  # waits for the device
+            float(result.loss)  # waits until the device has finished
             self._started = time.perf_counter()
         elif self._done > 0 and self._done % self._turn == 0:
             float(result.loss)
@@ -290,7 +291,7 @@ def _forward(directory: Path, batch_size: int, compiled: bool) -> Callable[[int]
     def run(steps: int) -> float:
         started = time.perf_counter()
         for _ in range(steps):
-            call(images).numpy()  # waits for the device
+            call(images).numpy()  # waits until the device has finished
         return time.perf_counter() - started
 
     return run
@@ -315,7 +316,7 @@ def _training(
         started = time.perf_counter()
         for _ in range(steps):
             result = stepper.step(batch)
-        float(result.loss)  # waits for the device
+        float(result.loss)  # waits until the device has finished
         return time.perf_counter() - started
 
     return run

@@ -1,9 +1,10 @@
 """Measures Vision Transformers in PyTorch, for benchmarks that compare them with this project.
 
 This script runs in a Python environment that has PyTorch but not this project's packages, so it
-imports nothing of this project. It answers requests from `benchmarks/sides/process.py`. If timm is
-installed, the script measures timm's model; if not, it measures the class `ViT` below. Like timm,
-`ViT` computes queries, keys and values in one product, and uses `scaled_dot_product_attention`.
+imports nothing of this project. The script answers requests from `benchmarks/sides/process.py`. If
+timm is installed, the script measures timm's model; if not, it measures the class `ViT` below. Like
+timm, `ViT` computes queries, keys and values in one product, and uses
+`scaled_dot_product_attention`.
 """
 
 import contextlib
@@ -109,11 +110,11 @@ def make_model(architecture: dict[str, int], classes: int) -> tuple[nn.Module, s
 
 
 class Steps:
-    """Answers requests, one method for each kind of request; stores prepared steps by name."""
+    """Answers requests, with a method for each kind of request; stores prepared steps by name."""
 
     def __init__(self) -> None:
         self._steps: dict[str, Callable[[], Any]] = {}
-        # PyTorch may round float32 products to TensorFloat-32, as TensorFlow does on a GPU.
+        # Allow PyTorch to round float32 products to TensorFloat-32, as TensorFlow does on a GPU.
         torch.set_float32_matmul_precision("high")
 
     def prepare(
@@ -130,10 +131,10 @@ class Steps:
         """Prepares a forward or training step of a new model, and runs three steps to warm up.
 
         Args:
-          name: the name of the steps.
+          name: the name by which later requests refer to the step.
           kind: "forward" or "training".
           architecture: the keyword arguments of `ViT`.
-          batch_size: the number of images per step.
+          batch_size: the number of images in a batch.
           precision: "float32", or "mixed_bfloat16" for autocast.
           compiled: whether the model is compiled with `torch.compile`.
           classes: the number of classes of the head; 0 for no head.
@@ -181,7 +182,7 @@ class Steps:
         started = time.perf_counter()
         for _ in range(steps):
             last = self._steps[name]()
-        last.sum().item()  # waits for the device
+        last.sum().item()  # waits until the device has finished
         return {"seconds": time.perf_counter() - started}
 
     def peak(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Measures the Trainer's input pipeline, alternately with loops that decode, resize and scale."""
+"""Measures the Trainer's input pipeline, and plain loops that decode, resize and scale images."""
 
 import dataclasses
 import statistics
@@ -15,13 +15,13 @@ from trainer.preprocessing import value_range
 
 @dataclasses.dataclass(frozen=True)
 class Rates:
-    """Images per second of wall time, and per CPU second (user and system, all threads)."""
+    """Images per second, and per CPU second (user and system, all threads), in each round."""
 
     wall: Sequence[float]
     cpu: Sequence[float]
 
     def ratios_to(self, other: "Rates") -> tuple[float, float]:
-        """Returns the median ratios of wall-time rates and of CPU-time rates over all turns."""
+        """Returns the median, over all rounds, of the ratio of `wall` and of the ratio of `cpu`."""
         pairs = ((self.wall, other.wall), (self.cpu, other.cpu))
         wall, cpu = (statistics.median(a / b for a, b in zip(*pair, strict=True)) for pair in pairs)
         return wall, cpu
@@ -30,7 +30,11 @@ class Rates:
 def measure_input(
     material: Material, augmentation: Augmentation, batch_size: int, rounds: int
 ) -> dict[str, Rates]:
-    """Measures four input pipelines alternately, for one epoch each; returns the rates by name.
+    """Measures input pipelines alternately, one epoch per round; returns their rates by name.
+
+    The names are "plain" and "augmented" for the Trainer's input pipeline without and with
+    `augmentation`, and "bare" and "one thread" for a decoding loop with several threads and with
+    one.
 
     Each measurement creates a new iterator, and starts the clock after a few batches.
     """
